@@ -1,1 +1,57 @@
-//! engine
+//! When a connection is moved.
+//!
+//! [`Engine`] holds the life of every downstream connection of one worker. Tell it what happens
+//! ([`Engine::open`], [`Engine::read`], [`Engine::wrote`], [`Engine::closed`]) and what time it is
+//! ([`Engine::advance`]); it answers a write with whether to announce the connection's end in it, and
+//! [`Engine::poll`] gives what else there is to do or to tell. It knows no clock, no IO and no host; the
+//! only thing shared with other workers, the churn budget, is reached through [`Shared`].
+
+mod budget;
+mod clock;
+mod connection;
+mod engine;
+mod limits;
+mod moment;
+#[cfg(test)]
+mod stories;
+mod timers;
+pub mod upstream;
+
+pub use budget::Shared;
+pub use clock::Instant;
+pub use engine::{Activity, Decision, Effect, End, Engine, Origin};
+pub use moment::{Bearing, Moment};
+
+/// Envoy's `connection.id`: unique in the process, the same in both roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// Why a connection is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// It is as old as its rule allows.
+    MaxAge,
+    /// Its memoryless lifetime (`mean_age`) is over.
+    MeanAge,
+    /// It has carried as many requests as its rule allows.
+    MaxRequests,
+}
+
+impl Reason {
+    /// Every reason, in the order of [`Reason::index`].
+    pub const ALL: [Self; 3] = [Self::MaxAge, Self::MeanAge, Self::MaxRequests];
+
+    /// The policy's name of the limit.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MaxAge => "max_age",
+            Self::MeanAge => "mean_age",
+            Self::MaxRequests => "max_requests",
+        }
+    }
+
+    /// Its place in a table with a row a reason.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}

@@ -1,1 +1,21 @@
-//! plugin
+//! Evenkeel's proxy-wasm module: callbacks become events, effects become hostcalls, and nothing else.
+//!
+//! One module, two roles. As a NETWORK filter before the HTTP connection manager (or tcp_proxy) it sees
+//! the bytes of a connection and can announce its end; as an HTTP filter it knows routes and upstreams.
+//! In one VM both share the [`worker::Worker`].
+
+#![expect(missing_docs, reason = "the SDK's macro makes a public function")]
+
+mod host;
+mod http;
+mod metrics;
+mod network;
+mod policies;
+mod recycle;
+mod root;
+mod worker;
+
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Debug);
+    proxy_wasm::set_root_context(|id| Box::new(root::Root::new(id)));
+}}

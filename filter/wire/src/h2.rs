@@ -1,5 +1,28 @@
-//! HTTP/2 (RFC 9113): both directions of one connection.
+//! HTTP/2 (RFC 9113): both directions of one connection, as they pass between the wire and Envoy's codec.
+//!
+//! Streams are followed by frame headers alone: HPACK stays closed, payloads are skipped. What is looked
+//! at besides is what the client says of itself before its first request, because that tells how it takes
+//! a GOAWAY ([`Client`]), and the stream ids in GOAWAY and PUSH_PROMISE. The scanner is no judge of the
+//! peers: it stops where it would lose its way, and lets pass what Envoy's codec lets pass, such as
+//! frames that crossed a RST_STREAM on the wire.
+
+mod client;
+mod frame;
+mod goaway;
+mod greeting;
+mod half;
+mod reader;
+mod streams;
+
+pub use client::{Busy, CLIENTS, Client, Goaway, Place, UNKNOWN, WindowUpdate};
+pub use goaway::{MAX_STREAM_ID, goaway};
+
 use crate::{Opaque, Source};
+use frame::{Frame, Kind};
+use greeting::Greeting;
+use half::{Event, Half};
+use reader::{Cursor, Reader};
+use streams::{Ended, Peer, Streams};
 
 /// What a client sends before anything else (RFC 9113 3.4).
 pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -7,9 +30,23 @@ pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The most streams open at once that are followed.
 pub const MAX_STREAMS: usize = 1024;
 
+/// The longest payload of a frame that is followed, in bytes; Envoy allows 16 KiB unless told otherwise.
+pub const MAX_FRAME: u32 = 1 << 20;
+
 /// Both directions of an HTTP/2 connection.
-#[derive(Debug, Default)]
-pub struct Connection {}
+///
+/// 168 bytes (152 on wasm32), 80 more until the first request, then 32 for the streams, while many are
+/// active up to 8 KiB: 8 bytes for each of at most [`MAX_STREAMS`], given back when they have ended.
+#[derive(Debug)]
+pub struct Connection {
+    client_half: Half,
+    server_half: Half,
+    streams: Streams,
+    /// What the client has said so far; None once `client` is decided.
+    greeting: Option<Box<Greeting>>,
+    client: &'static Client,
+    opaque: Option<Opaque>,
+}
 
 /// What one write to the client did, and where a GOAWAY frame would stand between two frames in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +58,7 @@ pub struct Write {
     pub end_fits: bool,
     /// This write ended a stream and left none active.
     pub quiet: Option<Quiet>,
-    /// The server sent a GOAWAY of its own in it.
+    /// The server sent a GOAWAY of its own in it (the write in which that frame's header ended).
     pub goaway: bool,
 }
 
@@ -35,34 +72,224 @@ pub struct Quiet {
     pub alone: bool,
 }
 
+impl Default for Connection {
+    fn default() -> Self {
+        Self {
+            client_half: Half::new(Reader::of_client()),
+            server_half: Half::new(Reader::of_server()),
+            streams: Streams::default(),
+            greeting: Some(Box::default()),
+            client: &UNKNOWN,
+            opaque: None,
+        }
+    }
+}
+
 impl Connection {
     /// Takes bytes from the client.
-    pub fn downstream(&mut self, _source: &mut impl Source) -> Result<(), Opaque> {
-        Ok(())
+    ///
+    /// # Errors
+    /// Why the connection is opaque; every later call, in either direction, says the same.
+    pub fn downstream(&mut self, source: &mut impl Source) -> Result<(), Opaque> {
+        self.opaque.map_or(Ok(()), Err)?;
+        self.scan_client(source)
+            .inspect_err(|opaque| self.opaque = Some(*opaque))
     }
 
     /// Takes a write to the client.
-    pub fn upstream(&mut self, _source: &mut impl Source) -> Result<Write, Opaque> {
-        Ok(Write::default())
+    ///
+    /// # Errors
+    /// Why the connection is opaque; every later call, in either direction, says the same.
+    pub fn upstream(&mut self, source: &mut impl Source) -> Result<Write, Opaque> {
+        self.opaque.map_or(Ok(()), Err)?;
+        self.scan_server(source)
+            .inspect_err(|opaque| self.opaque = Some(*opaque))
     }
 
-    /// Streams that the client has opened, since the connection began.
+    /// Streams that the client has opened, since the connection began. Not those above the last-stream-id
+    /// of a GOAWAY that the server has sent: it never looks at them.
     pub fn requests(&self) -> u64 {
-        0
+        self.streams.requests()
     }
 
-    /// Streams that have not ended in both directions.
+    /// Streams that have not ended in both directions, the server's pushed ones among them. One begins
+    /// with the header of its HEADERS frame and ends with the last byte of the frame that ends it.
     pub fn active(&self) -> u32 {
-        0
+        u32::try_from(self.streams.active()).unwrap_or(u32::MAX)
     }
 
     /// The highest stream id that the client has opened; 0 for none.
     pub fn last_stream_id(&self) -> u32 {
-        0
+        self.streams.last_opened()
     }
 
     /// The client has had two streams open at once.
     pub fn multiplexes(&self) -> bool {
-        false
+        self.streams.multiplexes()
+    }
+
+    /// The client at the other end: [`UNKNOWN`] until its first request.
+    pub fn client(&self) -> &'static Client {
+        self.client
+    }
+
+    fn scan_client(&mut self, source: &mut impl Source) -> Result<(), Opaque> {
+        let mut cursor = Cursor::new(source);
+        while let Some(event) = self.client_half.next(&mut cursor)? {
+            match event {
+                Event::Begin(frame) => self.client_begins(frame)?,
+                Event::Piece(frame, bytes) => self.client_says(frame, bytes),
+                Event::End { frame, .. } if frame.kind == Kind::RstStream => {
+                    self.streams.reset(frame.stream, Peer::Client);
+                }
+                Event::End {
+                    frame,
+                    ends_stream: true,
+                } => {
+                    self.streams.end(frame.stream, Peer::Client);
+                }
+                Event::End { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn client_begins(&mut self, frame: Frame) -> Result<(), Opaque> {
+        match frame.kind {
+            Kind::Headers => {
+                if let Some(greeting) = self.greeting.take() {
+                    self.client = Client::of(&greeting);
+                }
+                self.streams
+                    .client_headers(frame.stream, frame.ends_stream())
+            }
+            Kind::Data => self.streams.client_data(frame.stream),
+            Kind::RstStream => self.streams.known(frame.stream),
+            Kind::WindowUpdate => {
+                if frame.stream == 0 && self.greeting.is_some() {
+                    self.client_half.want(4);
+                }
+                self.streams.known(frame.stream)
+            }
+            Kind::Settings => {
+                if self.client_half.is_greeting() {
+                    self.client_half.want(6);
+                }
+                Ok(())
+            }
+            Kind::GoAway => {
+                self.client_half.want(4);
+                Ok(())
+            }
+            Kind::PushPromise => Err(Opaque::Frame),
+            Kind::Priority | Kind::Ping | Kind::Continuation | Kind::Unknown => Ok(()),
+        }
+    }
+
+    fn client_says(&mut self, frame: Frame, bytes: [u8; frame::HEADER]) {
+        let [a, b, c, d, e, f, ..] = bytes;
+        match (frame.kind, &mut self.greeting) {
+            (Kind::Settings, Some(greeting)) => {
+                let has_room = greeting.setting([a, b, c, d, e, f]);
+                self.client_half.want(if has_room { 6 } else { 0 });
+            }
+            (Kind::WindowUpdate, Some(greeting)) => greeting.widen(frame::number([a, b, c, d])),
+            (Kind::GoAway, _) => self
+                .streams
+                .go_away(Peer::Client, frame::number([a, b, c, d])),
+            _ => {}
+        }
+    }
+
+    fn scan_server(&mut self, source: &mut impl Source) -> Result<Write, Opaque> {
+        let mut write = Write {
+            start_fits: self.server_half.fits(),
+            ..Write::default()
+        };
+        let mut frame_at = None;
+        let mut cursor = Cursor::new(source);
+        while let Some(event) = self.server_half.next(&mut cursor)? {
+            let ended = match event {
+                Event::Begin(frame) => {
+                    // Nothing may stand inside a header block, so its end has the place of its beginning.
+                    if frame.kind != Kind::Continuation {
+                        frame_at = cursor.frame_at();
+                    }
+                    write.goaway |= frame.kind == Kind::GoAway;
+                    self.server_begins(frame)?;
+                    None
+                }
+                Event::Piece(frame, bytes) => {
+                    self.server_says(frame, bytes)?;
+                    None
+                }
+                Event::End { frame, .. } if frame.kind == Kind::RstStream => {
+                    self.streams.reset(frame.stream, Peer::Server)
+                }
+                Event::End {
+                    frame,
+                    ends_stream: true,
+                } => self.streams.end(frame.stream, Peer::Server),
+                Event::End { .. } => None,
+            };
+            if let Some(Ended { alone }) = ended {
+                write.quiet = Some(Quiet { frame_at, alone });
+            }
+        }
+        write.quiet = write.quiet.filter(|_| self.streams.active() == 0);
+        write.end_fits = self.server_half.fits();
+        Ok(write)
+    }
+
+    fn server_begins(&mut self, frame: Frame) -> Result<(), Opaque> {
+        match frame.kind {
+            Kind::Headers | Kind::Data => self.streams.server_message(frame.stream),
+            Kind::RstStream | Kind::WindowUpdate => self.streams.known(frame.stream),
+            Kind::PushPromise => {
+                self.server_half.want(if frame.is_padded() { 5 } else { 4 });
+                self.streams.server_message(frame.stream)
+            }
+            Kind::GoAway => {
+                self.server_half.want(4);
+                Ok(())
+            }
+            Kind::Settings | Kind::Priority | Kind::Ping | Kind::Continuation | Kind::Unknown => {
+                Ok(())
+            }
+        }
+    }
+
+    fn server_says(&mut self, frame: Frame, bytes: [u8; frame::HEADER]) -> Result<(), Opaque> {
+        let [a, b, c, d, e, ..] = bytes;
+        match frame.kind {
+            Kind::PushPromise if frame.is_padded() => self
+                .streams
+                .promise(frame.stream, frame::number([b, c, d, e])),
+            Kind::PushPromise => self
+                .streams
+                .promise(frame.stream, frame::number([a, b, c, d])),
+            Kind::GoAway => {
+                self.streams
+                    .go_away(Peer::Server, frame::number([a, b, c, d]));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_is_as_small_as_its_documentation_says() {
+        let words = size_of::<usize>() / 4;
+        assert_eq!(size_of::<Connection>(), [152, 168][words - 1]);
+        assert_eq!(size_of::<Greeting>(), [76, 80][words - 1]);
     }
 }

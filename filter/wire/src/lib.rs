@@ -5,10 +5,13 @@
 //! to the client, the [`Place`]s where an announcement would be understood. It never copies a body, its
 //! state is bounded, and what it does not understand makes the connection [`Opaque`] for ever.
 
+mod connection;
 pub mod h1;
 pub mod h2;
 mod opaque;
 mod source;
+pub mod splice;
 
+pub use connection::{Connection, Kind, Place};
 pub use opaque::Opaque;
 pub use source::Source;

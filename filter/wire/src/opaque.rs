@@ -23,6 +23,18 @@ pub enum Opaque {
 }
 
 impl Opaque {
+    /// Every cause.
+    pub const ALL: [Self; 8] = [
+        Self::StartLine,
+        Self::Field,
+        Self::HeadTooLong,
+        Self::Framing,
+        Self::OutOfStep,
+        Self::Frame,
+        Self::TooManyStreams,
+        Self::Unreadable,
+    ];
+
     /// A short, stable name for metrics.
     pub const fn name(self) -> &'static str {
         match self {

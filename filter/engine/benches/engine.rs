@@ -1,0 +1,106 @@
+//! What the engine costs: a request's read and write, and a tick over many connections.
+#![expect(missing_docs, reason = "criterion's macros make public functions")]
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use evenkeel_engine::{Activity, ConnectionId, Engine, Instant, Moment, Origin, Shared};
+use evenkeel_policy::{Direction, Policy};
+
+const ORIGIN: Origin = Origin {
+    policy: 1,
+    direction: Direction::Inbound,
+    port: 0,
+};
+
+struct Alone(Option<u64>);
+
+impl Shared for Alone {
+    fn load(&mut self) -> (Option<u64>, u32) {
+        (self.0, 1)
+    }
+
+    fn store(&mut self, value: u64, _token: u32) -> bool {
+        self.0 = Some(value);
+        true
+    }
+}
+
+fn engine(connections: u64) -> (Engine, Policy) {
+    let policy = Policy::parse(br#"{"version": 1, "defaults": {"max_age": "10m"}}"#).unwrap();
+    let mut engine = Engine::default();
+    engine.advance(Instant::from_nanos(1));
+    for id in 0..connections {
+        let rule = Some(policy.defaults.clone());
+        engine.open(ConnectionId(id), ORIGIN, rule, false, id);
+    }
+    (engine, policy)
+}
+
+fn request(c: &mut Criterion) {
+    let mut group = c.benchmark_group("request");
+    for connections in [1, 10_000, 1_000_000] {
+        let (mut engine, policy) = engine(connections);
+        let mut requests = 0;
+        group.bench_function(format!("one of {connections} connections"), |b| {
+            b.iter(|| {
+                requests += 1;
+                let id = ConnectionId(black_box(requests % connections));
+                let budget = policy.budget.as_ref();
+                engine.read(
+                    id,
+                    Activity {
+                        requests,
+                        active: 1,
+                    },
+                );
+                let moment = Some(Moment::Head);
+                let activity = Activity {
+                    requests,
+                    active: 0,
+                };
+                engine.wrote(id, activity, moment, budget, &mut Alone(None))
+            });
+        });
+    }
+    group.finish();
+}
+
+fn connection(c: &mut Criterion) {
+    let (mut engine, policy) = engine(10_000);
+    let mut id = 10_000;
+    c.bench_function("a connection opens and closes among 10000", |b| {
+        b.iter(|| {
+            id += 1;
+            let rule = Some(policy.defaults.clone());
+            engine.open(ConnectionId(id), ORIGIN, rule, false, id);
+            engine.closed(ConnectionId(id))
+        });
+    });
+}
+
+fn tick(c: &mut Criterion) {
+    let (mut quiet, policy) = engine(100_000);
+    let budget = policy.budget.as_ref();
+    c.bench_function("a tick over 100000 connections, none due", |b| {
+        b.iter(|| quiet.tick(32, |_| budget, &mut Alone(None)));
+    });
+    c.bench_function("a tick at which 10000 connections fall due", |b| {
+        b.iter_batched(
+            || {
+                let (mut engine, _) = engine(10_000);
+                engine.advance(Instant::from_nanos(1).after(Duration::from_secs(3600)));
+                engine
+            },
+            |mut engine| {
+                engine.tick(32, |_| budget, &mut Alone(None));
+                engine
+            },
+            BatchSize::LargeInput,
+        );
+    });
+}
+
+criterion_group!(benches, request, connection, tick);
+criterion_main!(benches);

@@ -1,0 +1,377 @@
+//! Connections to upstream hosts, as the HTTP role sees them, and their recycling.
+//!
+//! A client-side proxy behind a ClusterIP has its connections pinned like any client. A request that says
+//! `connection: close` makes an HTTP/1 upstream end the connection that it went over; but which one that
+//! will be is known only when the answer comes. So while a cluster has connections that are past a limit,
+//! requests to it are marked, one for each at a time, until the answers show that the right ones went.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use core::time::Duration;
+
+use evenkeel_policy::Upstream;
+
+use crate::Instant;
+use crate::limits::Draw;
+
+/// The most connections that are followed; further ones are not recycled.
+pub const MAX_LINKS: usize = 4096;
+
+/// A connection that carried nothing for so long is taken to be gone.
+const FORGET: Duration = Duration::from_secs(600);
+
+/// How often the forgotten are looked for.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// Names one upstream connection: the host's address and the proxy's own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LinkId {
+    /// `upstream.address`
+    pub address: Vec<u8>,
+    /// `upstream.local_address`
+    pub local: Vec<u8>,
+}
+
+/// What one answer showed of the connection that it came on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The connection had not been seen before.
+    pub opened: bool,
+    /// It went past a limit with this answer.
+    pub due: bool,
+    /// It is being closed because of a mark, and was past a limit.
+    pub recycled: bool,
+    /// It is being closed because of a mark that was meant for another one.
+    pub stray: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Serving,
+    Due,
+    /// A marked request went over it.
+    Retired,
+    /// It outlived a marked request: not HTTP/1.
+    Deaf,
+}
+
+#[derive(Debug)]
+struct Link {
+    cluster: Rc<[u8]>,
+    state: State,
+    deadline: Option<Instant>,
+    last: Option<u64>,
+    requests: u64,
+    seen: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Cluster {
+    due: u32,
+    marked: u32,
+}
+
+/// The upstream connections of one worker.
+#[derive(Debug, Default)]
+pub struct Upstreams {
+    links: HashMap<LinkId, Link>,
+    clusters: HashMap<Rc<[u8]>, Cluster>,
+    due: u32,
+    swept: Instant,
+}
+
+impl Upstreams {
+    /// How many connections are followed.
+    pub fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    /// No connection is followed.
+    pub fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    /// Some connection is past a limit: only then is [`Upstreams::wants_mark`] worth a look.
+    pub fn any_due(&self) -> bool {
+        self.due > 0
+    }
+
+    /// A request to `cluster` should say `connection: close`, budget permitting. If it does, tell
+    /// [`Upstreams::marked`].
+    pub fn wants_mark(&self, cluster: &[u8]) -> bool {
+        self.clusters
+            .get(cluster)
+            .is_some_and(|cluster| cluster.due > cluster.marked)
+    }
+
+    /// A request to `cluster` has been marked.
+    pub fn marked(&mut self, cluster: &[u8]) {
+        if let Some(cluster) = self.clusters.get_mut(cluster) {
+            cluster.marked = cluster.marked.saturating_add(1);
+        }
+    }
+
+    /// A marked request to `cluster` is over: it was answered, or it never will be.
+    pub fn unmarked(&mut self, cluster: &[u8]) {
+        if let Some(cluster) = self.clusters.get_mut(cluster) {
+            cluster.marked = cluster.marked.saturating_sub(1);
+        }
+    }
+
+    /// An answer came over `id`. `marked` says that its request was; `cluster` is asked for once a
+    /// connection; `seed` is the connection's chance.
+    pub fn answered(
+        &mut self,
+        id: LinkId,
+        marked: bool,
+        limits: &Upstream,
+        now: Instant,
+        seed: u64,
+        cluster: impl FnOnce() -> Vec<u8>,
+    ) -> Seen {
+        let mut seen = Seen::default();
+        if !self.links.contains_key(&id) {
+            if marked || self.links.len() >= MAX_LINKS {
+                seen.stray = marked;
+                return seen;
+            }
+            let cluster: Rc<[u8]> = cluster().into();
+            self.clusters.entry(Rc::clone(&cluster)).or_default();
+            self.links
+                .insert(id.clone(), Link::new(cluster, limits, now, seed));
+            seen.opened = true;
+        }
+        let Some(link) = self.links.get_mut(&id) else {
+            return seen;
+        };
+        link.seen = now;
+        link.requests = link.requests.saturating_add(1);
+        let was = link.state;
+        link.state = match (was, marked) {
+            (State::Deaf, _) => State::Deaf,
+            (State::Retired, _) => State::Deaf,
+            (State::Serving | State::Due, true) => State::Retired,
+            (State::Serving, false) if link.is_over(now) => State::Due,
+            (state, false) => state,
+        };
+        seen.recycled = was == State::Due && link.state == State::Retired;
+        seen.stray = was == State::Serving && link.state == State::Retired;
+        seen.due = was == State::Serving && link.state == State::Due;
+        let (cluster, change) = (
+            Rc::clone(&link.cluster),
+            (was == State::Due, link.state == State::Due),
+        );
+        self.count(&cluster, change);
+        seen
+    }
+
+    /// Forgets connections that have carried nothing for ten minutes, and gives those that were not known
+    /// to have ended. Cheap to call often.
+    pub fn sweep(&mut self, now: Instant) -> Vec<LinkId> {
+        let mut ended = Vec::new();
+        if now.since(self.swept) < SWEEP {
+            return ended;
+        }
+        self.swept = now;
+        let gone: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, link)| now.since(link.seen) > FORGET)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in gone {
+            if let Some(link) = self.links.remove(&id) {
+                self.count(&link.cluster, (link.state == State::Due, false));
+                if link.state != State::Retired {
+                    ended.push(id);
+                }
+            }
+        }
+        let held = |name: &Rc<[u8]>| Rc::strong_count(name) > 1;
+        self.clusters
+            .retain(|name, cluster| cluster.marked > 0 || held(name));
+        ended
+    }
+
+    fn count(&mut self, cluster: &Rc<[u8]>, change: (bool, bool)) {
+        let Some(cluster) = self.clusters.get_mut(cluster) else {
+            return;
+        };
+        match change {
+            (false, true) => {
+                cluster.due = cluster.due.saturating_add(1);
+                self.due = self.due.saturating_add(1);
+            }
+            (true, false) => {
+                cluster.due = cluster.due.saturating_sub(1);
+                self.due = self.due.saturating_sub(1);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Link {
+    fn new(cluster: Rc<[u8]>, limits: &Upstream, now: Instant, seed: u64) -> Self {
+        let draw = Draw::new(seed);
+        Self {
+            cluster,
+            state: State::Serving,
+            deadline: limits
+                .max_age
+                .map(|max| now.after(draw.age(max, limits.jitter))),
+            last: limits
+                .max_requests
+                .map(|max| draw.requests(max, limits.jitter)),
+            requests: 0,
+            seen: now,
+        }
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|at| at <= now)
+            || self.last.is_some_and(|last| self.requests >= last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
+
+    use evenkeel_policy::Policy;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    const SHOP: &[u8] = b"shop";
+
+    fn limits(rule: &str) -> Upstream {
+        let policy = format!(r#"{{"version": 1, "upstream": {{"jitter": 0, {rule}}}}}"#);
+        Policy::parse(policy.as_bytes()).unwrap().upstream.unwrap()
+    }
+
+    fn link(port: u16) -> LinkId {
+        LinkId {
+            address: b"10.0.0.1:80".to_vec(),
+            local: format!("10.0.0.9:{port}").into_bytes(),
+        }
+    }
+
+    struct Story {
+        upstreams: Upstreams,
+        limits: Upstream,
+        second: u64,
+    }
+
+    impl Story {
+        fn new(rule: &str) -> Self {
+            Self {
+                upstreams: Upstreams::default(),
+                limits: limits(rule),
+                second: 1,
+            }
+        }
+
+        fn now(&self) -> Instant {
+            Instant::from_nanos(self.second * 1_000_000_000)
+        }
+
+        /// A request that goes over the connection from `port`, marked if the cluster wants it.
+        fn request(&mut self, port: u16) -> Seen {
+            let marked = self.upstreams.any_due() && self.upstreams.wants_mark(SHOP);
+            if marked {
+                self.upstreams.marked(SHOP);
+            }
+            let seen = self.upstreams.answered(
+                link(port),
+                marked,
+                &self.limits.clone(),
+                self.now(),
+                7,
+                || SHOP.to_vec(),
+            );
+            if marked {
+                self.upstreams.unmarked(SHOP);
+            }
+            seen
+        }
+    }
+
+    #[test]
+    fn a_connection_past_its_requests_is_recycled_by_the_next_one() {
+        let mut story = Story::new(r#""max_requests": 3"#);
+        assert!(story.request(1).opened);
+        assert_eq!(story.request(1), Seen::default());
+        assert!(story.request(1).due);
+        assert!(story.request(1).recycled);
+        assert!(!story.upstreams.any_due());
+    }
+
+    #[test]
+    fn marks_go_on_until_the_one_that_is_meant_is_hit() {
+        let mut story = Story::new(r#""max_age": "60s""#);
+        story.request(1);
+        story.second = 50;
+        story.request(2);
+        story.second = 61;
+        assert!(story.request(1).due);
+        assert!(story.request(2).stray);
+        assert!(story.request(1).recycled);
+        assert_eq!(
+            story.request(3),
+            Seen {
+                opened: true,
+                ..Seen::default()
+            }
+        );
+    }
+
+    #[test]
+    fn no_more_requests_are_marked_at_a_time_than_connections_are_due() {
+        let mut story = Story::new(r#""max_requests": 1"#);
+        story.request(1);
+        assert!(story.upstreams.wants_mark(SHOP));
+        story.upstreams.marked(SHOP);
+        assert!(!story.upstreams.wants_mark(SHOP));
+        story.upstreams.unmarked(SHOP);
+        assert!(
+            story.upstreams.wants_mark(SHOP),
+            "a mark that was not answered is given again"
+        );
+        assert!(!story.upstreams.wants_mark(b"other"));
+    }
+
+    #[test]
+    fn a_connection_that_outlives_its_mark_is_not_marked_again() {
+        let mut story = Story::new(r#""max_requests": 2"#);
+        story.request(1);
+        story.request(1);
+        assert!(story.request(1).recycled);
+        for _ in 0..100 {
+            assert_eq!(story.request(1), Seen::default());
+        }
+        assert!(!story.upstreams.any_due());
+    }
+
+    #[test]
+    fn what_carries_nothing_any_more_is_forgotten_and_there_is_a_bound() {
+        let mut story = Story::new(r#""max_requests": 1"#);
+        for port in 0..10_000 {
+            story.request(port);
+        }
+        assert!(story.upstreams.len() <= MAX_LINKS);
+        story.second = 700;
+        let ended = story.upstreams.sweep(story.now()).len();
+        assert!(ended > 0);
+        assert_eq!(
+            (
+                story.upstreams.len(),
+                story.upstreams.any_due(),
+                story.upstreams.clusters.len()
+            ),
+            (0, false, 0)
+        );
+    }
+}

@@ -1,0 +1,162 @@
+//! The only file that calls the host.
+//!
+//! A hostcall that returns bytes costs the proxy 0.7 to 0.9 us, because the host re-enters the module to
+//! allocate them; one that returns a number about 0.1 us.
+
+use core::time::Duration;
+use std::time::UNIX_EPOCH;
+
+use evenkeel_engine::{Instant, Shared};
+use evenkeel_wire::Source;
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, MapType, MetricType};
+
+/// Where the workers share the budget. Other plugins may share the map too, hence the prefix.
+const BUDGET_KEY: &str = "evenkeel/budget";
+
+pub(crate) fn now() -> Instant {
+    let now = hostcalls::get_current_time()
+        .ok()
+        .and_then(|now| now.duration_since(UNIX_EPOCH).ok());
+    Instant::from_nanos(
+        now.and_then(|now| u64::try_from(now.as_nanos()).ok())
+            .unwrap_or_default(),
+    )
+}
+
+pub(crate) fn tick_every(period: Duration) {
+    let _ = hostcalls::set_tick_period(period);
+}
+
+pub(crate) fn plugin_configuration(size: usize) -> Vec<u8> {
+    bytes(BufferType::PluginConfiguration, 0, size)
+}
+
+/// A property's bytes; empty where the host has none.
+pub(crate) fn property(path: &[&str]) -> Vec<u8> {
+    hostcalls::get_property(path.to_vec())
+        .ok()
+        .flatten()
+        .unwrap_or_default()
+}
+
+/// A property that is a number of 64 bits.
+pub(crate) fn number(path: &[&str]) -> Option<u64> {
+    property(path).try_into().ok().map(u64::from_le_bytes)
+}
+
+pub(crate) fn request_header(name: &str) -> Vec<u8> {
+    hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name)
+        .ok()
+        .flatten()
+        .unwrap_or_default()
+}
+
+pub(crate) fn set_request_header(name: &str, value: &str) {
+    let _ = hostcalls::set_map_value(MapType::HttpRequestHeaders, name, Some(value));
+}
+
+/// Closes the downstream connection of a network context, from wherever the module is called.
+pub(crate) fn close(context: u32) {
+    if hostcalls::set_effective_context(context).is_ok() {
+        let _ = hostcalls::close_downstream();
+    }
+}
+
+/// Makes `context` the one that hostcalls are about.
+pub(crate) fn become_context(context: u32) {
+    let _ = hostcalls::set_effective_context(context);
+}
+
+pub(crate) fn define_counter(name: &str) -> Option<u32> {
+    hostcalls::define_metric(MetricType::Counter, name).ok()
+}
+
+pub(crate) fn define_gauge(name: &str) -> Option<u32> {
+    hostcalls::define_metric(MetricType::Gauge, name).ok()
+}
+
+pub(crate) fn add(metric: u32, by: i64) {
+    let _ = hostcalls::increment_metric(metric, by);
+}
+
+fn bytes(buffer: BufferType, start: usize, size: usize) -> Vec<u8> {
+    hostcalls::get_buffer(buffer, start, size)
+        .ok()
+        .flatten()
+        .unwrap_or_default()
+}
+
+/// The bytes of the network callback in hand.
+pub(crate) struct Bytes {
+    buffer: BufferType,
+    len: usize,
+}
+
+impl Bytes {
+    /// What the client sent.
+    pub(crate) fn downstream(len: usize) -> Self {
+        Self {
+            buffer: BufferType::DownstreamData,
+            len,
+        }
+    }
+
+    /// What the server writes.
+    pub(crate) fn upstream(len: usize) -> Self {
+        Self {
+            buffer: BufferType::UpstreamData,
+            len,
+        }
+    }
+
+    /// Puts `words` in at offset `at`. The host knows how to prepend, to append and to replace the whole;
+    /// only for a place in between are the bytes copied.
+    pub(crate) fn splice(&mut self, at: usize, words: &[u8]) {
+        if at == 0 || at >= self.len {
+            let _ = hostcalls::set_buffer(self.buffer, at, 0, words);
+        } else {
+            let whole = bytes(self.buffer, 0, self.len);
+            if whole.len() == self.len {
+                let spliced = evenkeel_wire::splice::splice(&whole, at, words);
+                let _ = hostcalls::set_buffer(self.buffer, 0, self.len, &spliced);
+            }
+        }
+        self.len = self.len.saturating_add(words.len());
+    }
+
+    /// Takes all bytes away: what follows in the filter chain sees none.
+    pub(crate) fn swallow(&mut self) {
+        let _ = hostcalls::set_buffer(self.buffer, 0, self.len, &[]);
+        self.len = 0;
+    }
+}
+
+impl Source for Bytes {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn read(&mut self, start: usize, len: usize) -> Vec<u8> {
+        bytes(self.buffer, start, len)
+    }
+}
+
+/// The budget's state, in the host's shared data.
+pub(crate) struct SharedBudget;
+
+impl Shared for SharedBudget {
+    fn load(&mut self) -> (Option<u64>, u32) {
+        let (value, token) = hostcalls::get_shared_data(BUDGET_KEY).unwrap_or_default();
+        (
+            value
+                .and_then(|value| value.try_into().ok())
+                .map(u64::from_le_bytes),
+            token.unwrap_or_default(),
+        )
+    }
+
+    fn store(&mut self, value: u64, token: u32) -> bool {
+        hostcalls::set_shared_data(BUDGET_KEY, Some(&value.to_le_bytes()), Some(token)).is_ok()
+    }
+}

@@ -1,0 +1,80 @@
+//! Recycling of upstream HTTP/1 connections: `connection: close` on a request.
+
+use std::rc::Rc;
+
+use evenkeel_engine::upstream::{LinkId, Seen};
+use evenkeel_policy::{Mode, Policy};
+
+use crate::host;
+use crate::metrics::Counter;
+use crate::policies::RootId;
+use crate::worker::Worker;
+
+/// A request that says `connection: close`, and has not been answered.
+pub(crate) struct Mark {
+    cluster: Vec<u8>,
+}
+
+impl Mark {
+    /// The request ended without an answer.
+    pub(crate) fn unanswered(self, worker: &mut Worker) {
+        worker.upstreams.unmarked(&self.cluster);
+    }
+}
+
+/// Marks the request in hand if its cluster has a connection that is past a limit.
+pub(crate) fn mark(worker: &mut Worker, policy: &Policy) -> Option<Mark> {
+    if policy.upstream.is_none() || policy.mode == Mode::Observe || !worker.upstreams.any_due() {
+        return None;
+    }
+    let cluster = host::property(&["xds", "cluster_name"]);
+    if !worker.upstreams.wants_mark(&cluster) || !worker.spend(policy) {
+        return None;
+    }
+    worker.upstreams.marked(&cluster);
+    host::set_request_header("connection", "close");
+    Some(Mark { cluster })
+}
+
+/// The host at `address` answers the request in hand.
+pub(crate) fn answered(worker: &mut Worker, root: RootId, address: Vec<u8>, mark: Option<Mark>) {
+    let Some(policy) = worker.policies.get(root).map(Rc::clone) else {
+        return;
+    };
+    let Some(limits) = &policy.upstream else {
+        return;
+    };
+    let id = LinkId {
+        local: host::property(&["upstream", "local_address"]),
+        address,
+    };
+    let (now, seed) = (worker.engine.now(), worker.chance(&id.local));
+    let host_metrics = worker.metrics.upstream(&id.address);
+    let cluster = || host::property(&["xds", "cluster_name"]);
+    let Seen {
+        opened,
+        due,
+        recycled,
+        stray,
+    } = worker
+        .upstreams
+        .answered(id, mark.is_some(), limits, now, seed, cluster);
+    if let Some(mark) = mark {
+        worker.upstreams.unmarked(&mark.cluster);
+    }
+    if opened {
+        host_metrics.connected();
+    }
+    if recycled || stray {
+        host_metrics.disconnected();
+    }
+    for (happened, counter) in [
+        (due, Counter::UpstreamDue),
+        (recycled, Counter::UpstreamRecycled),
+        (stray, Counter::UpstreamStray),
+    ] {
+        if happened {
+            worker.metrics.count(counter);
+        }
+    }
+}

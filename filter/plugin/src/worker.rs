@@ -1,0 +1,346 @@
+//! What one VM, and so one worker thread, knows. Both roles reach it through [`with`].
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use core::time::Duration;
+
+use evenkeel_engine::upstream::Upstreams;
+use evenkeel_engine::{
+    Activity, ConnectionId, Decision, Effect, End, Engine, Instant, Moment, Origin, Reason,
+};
+use evenkeel_policy::{Direction, Mode, Policy, Rule};
+
+use crate::host;
+use crate::metrics::{Counter, Metrics};
+use crate::policies::{Policies, RootId};
+
+/// How often a worker looks at its timers.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+/// A tick so soon after another is another root's: all roots of a VM share the worker.
+const RECENT: Duration = Duration::from_millis(50);
+
+/// How many connections one tick closes at most: Envoy's closes nest.
+const CLOSES: usize = 32;
+
+/// Envoy's `TrafficDirection::OUTBOUND`.
+const OUTBOUND: u64 = 2;
+
+thread_local! {
+    static WORKER: RefCell<Worker> = RefCell::default();
+}
+
+/// Runs `f` on the worker. None, and nothing done, when the host calls in while the worker is at work,
+/// which it does only to allocate.
+pub(crate) fn with<T>(f: impl FnOnce(&mut Worker) -> T) -> Option<T> {
+    WORKER.with(|worker| {
+        worker
+            .try_borrow_mut()
+            .ok()
+            .map(|mut worker| f(&mut worker))
+    })
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Worker {
+    pub(crate) engine: Engine,
+    pub(crate) policies: Policies,
+    pub(crate) metrics: Metrics,
+    pub(crate) upstreams: Upstreams,
+    /// The network contexts of the open connections.
+    contexts: HashMap<ConnectionId, u32>,
+    /// Makes what is drawn differ between proxies and workers.
+    seed: u64,
+    is_sidecar: Option<bool>,
+    ticked: Instant,
+    observed: Observed,
+    /// The warning about roles that are not joined has been logged.
+    warned: bool,
+}
+
+/// What observe mode has to say and has not said yet.
+#[derive(Debug, Default)]
+struct Observed {
+    moves: [u64; Reason::ALL.len()],
+    said: Instant,
+}
+
+impl Worker {
+    /// Takes over a root's configuration, and tells the operator what came of it.
+    pub(crate) fn configure(&mut self, root: RootId, text: &[u8]) {
+        let name = host::property(&["plugin_name"]);
+        let shown = String::from_utf8_lossy(&name).into_owned();
+        let configured = self.policies.configure(root, name, text);
+        self.seed ^= host::now().as_nanos();
+        self.metrics.define();
+        match (&configured.errors, self.policies.get(root)) {
+            (None, Some(policy)) => {
+                log::info!(
+                    "{shown}: policy in force: mode {}, {} route(s), {} connection rule(s)",
+                    if policy.mode == Mode::Observe {
+                        "observe"
+                    } else {
+                        "enforce"
+                    },
+                    policy.routes.len(),
+                    policy.connections.len(),
+                );
+                self.metrics.count(Counter::PolicyLoads);
+            }
+            (Some(errors), last_good) => {
+                let fate = if last_good.is_some() {
+                    "the last good one stays in force"
+                } else {
+                    "no connection will be moved"
+                };
+                log::error!("{shown}: the policy is refused, {fate}: {errors}");
+                self.metrics.count(Counter::PolicyErrors);
+            }
+            (None, None) => {}
+        }
+        for changed in configured.changed {
+            self.adopt(changed);
+        }
+    }
+
+    /// The connections that a root opened follow the policy that is in force for it now.
+    fn adopt(&mut self, root: RootId) {
+        let policy = self.policies.get(root).cloned();
+        let observe = policy
+            .as_ref()
+            .is_some_and(|policy| policy.mode == Mode::Observe);
+        self.engine.adopt(root, observe, |origin, is_tcp, held| {
+            let policy = policy.as_ref()?;
+            if is_tcp {
+                return policy
+                    .connection(origin.direction, origin.port)
+                    .map(|rule| Rc::clone(&rule.rule));
+            }
+            let named = policy
+                .routes
+                .iter()
+                .map(|route| &route.rule)
+                .find(|rule| held == Some(&*rule.name));
+            named
+                .cloned()
+                .or_else(|| defaults(policy, origin.direction))
+        });
+    }
+
+    /// A network context was made: a connection has opened.
+    pub(crate) fn open(&mut self, root: RootId, context: u32) -> ConnectionId {
+        self.engine.advance(host::now());
+        if self.policies.used(root) {
+            self.adopt(root);
+        }
+        // Without an id (no Envoy is known to do so) the connection is its own context, out of the way of real ids.
+        let id = host::number(&["connection", "id"]).unwrap_or(u64::MAX ^ u64::from(context));
+        let id = ConnectionId(id);
+        let direction = self.direction();
+        let policy = self.policies.get(root);
+        let rule = policy.and_then(|policy| defaults(policy, direction));
+        let observe = policy.is_some_and(|policy| policy.mode == Mode::Observe);
+        let origin = Origin {
+            policy: root,
+            direction,
+            port: 0,
+        };
+        self.engine
+            .open(id, origin, rule, observe, self.seed ^ id.0);
+        self.contexts.insert(id, context);
+        self.metrics.active(1);
+        id
+    }
+
+    /// The direction of the listener that the current context belongs to. Only a sidecar's outbound ones
+    /// are outbound: a gateway's say so too, but their clients are elsewhere.
+    pub(crate) fn direction(&mut self) -> Direction {
+        let is_sidecar = *self
+            .is_sidecar
+            .get_or_insert_with(|| host::property(&["xds", "node", "id"]).starts_with(b"sidecar~"));
+        if is_sidecar && host::number(&["xds", "listener_direction"]) == Some(OUTBOUND) {
+            Direction::Outbound
+        } else {
+            Direction::Inbound
+        }
+    }
+
+    /// A connection's bytes are not HTTP. True when a rule governs it.
+    pub(crate) fn is_tcp(&mut self, id: ConnectionId) -> bool {
+        let Some(origin) = self.engine.origin(id) else {
+            return false;
+        };
+        let Some(policy) = self.policies.get(origin.policy) else {
+            return false;
+        };
+        if policy.connections.is_empty() {
+            self.engine.is_tcp(id, 0, None);
+            return false;
+        }
+        let port = host::number(&["destination", "port"])
+            .and_then(|port| u16::try_from(port).ok())
+            .unwrap_or_default();
+        let rule = policy
+            .connection(origin.direction, port)
+            .map(|rule| Rc::clone(&rule.rule));
+        let is_governed = rule.is_some();
+        self.engine.is_tcp(id, port, rule);
+        is_governed
+    }
+
+    /// The server writes. What to do with it.
+    pub(crate) fn wrote(
+        &mut self,
+        id: ConnectionId,
+        activity: Activity,
+        moment: Option<Moment>,
+    ) -> Decision {
+        if self.engine.is_moving(id) {
+            self.engine.advance(host::now());
+        }
+        let policy = self
+            .engine
+            .origin(id)
+            .and_then(|origin| self.policies.get(origin.policy));
+        let budget = policy.and_then(|policy| policy.budget.as_ref());
+        let decision = self
+            .engine
+            .wrote(id, activity, moment, budget, &mut host::SharedBudget);
+        if let Decision::Announce(reason) = decision {
+            self.metrics.count(Counter::Announced(reason));
+            log::debug!("connection {}: announced its end: {}", id.0, reason.name());
+        }
+        self.tell();
+        decision
+    }
+
+    /// Whether, and with how much left, the answer in hand should carry a `Keep-Alive` hint.
+    pub(crate) fn hint(&self, id: ConnectionId) -> Option<(Option<Duration>, Option<u64>)> {
+        let origin = self.engine.origin(id)?;
+        let policy = self.policies.get(origin.policy)?;
+        (policy.keepalive.http1_hint && policy.mode == Mode::Enforce)
+            .then(|| self.engine.remaining(id))
+    }
+
+    /// Takes a move of an upstream connection from the budget.
+    pub(crate) fn spend(&mut self, policy: &Policy) -> bool {
+        self.engine
+            .spend(policy.budget.as_ref(), &mut host::SharedBudget)
+    }
+
+    /// The connection has ended; `by_client` when the client did it.
+    pub(crate) fn closed(&mut self, id: ConnectionId, by_client: bool) {
+        let Some(end) = self.engine.closed(id) else {
+            return;
+        };
+        self.contexts.remove(&id);
+        self.metrics.active(-1);
+        match end {
+            End::Unasked => {}
+            End::Announced(reason) if by_client => {
+                self.metrics.count(Counter::ClosedByClient(reason))
+            }
+            End::Announced(reason) => self.metrics.count(Counter::ClosedByProxy(reason)),
+            End::Closed(reason) => self.metrics.count(Counter::ClosedByEvenkeel(reason)),
+        }
+    }
+
+    /// Looks at the timers, unless another root of this VM just did. Gives the contexts to close.
+    pub(crate) fn tick(&mut self) -> Vec<u32> {
+        let now = host::now();
+        if now.since(self.ticked) < RECENT && self.ticked <= now {
+            return Vec::new();
+        }
+        self.ticked = now;
+        self.engine.advance(now);
+        let policies = &self.policies;
+        let budget = |origin: Origin| {
+            policies
+                .get(origin.policy)
+                .and_then(|policy| policy.budget.as_ref())
+        };
+        self.engine.tick(CLOSES, budget, &mut host::SharedBudget);
+        for link in self.upstreams.sweep(now) {
+            self.metrics.upstream(&link.address).disconnected();
+        }
+        let closes = self.tell();
+        self.say(now);
+        closes
+    }
+
+    /// Counts what the engine has to tell; gives the contexts that it wants closed.
+    fn tell(&mut self) -> Vec<u32> {
+        let mut closes = Vec::new();
+        while let Some(effect) = self.engine.poll() {
+            match effect {
+                Effect::Due(_, reason) => self.metrics.count(Counter::Due(reason)),
+                Effect::Refused(_) => self.metrics.count(Counter::BudgetRefused),
+                Effect::PutOff(_) => self.metrics.count(Counter::PutOff),
+                Effect::Observed(_, reason) => {
+                    self.metrics.count(Counter::Observed(reason));
+                    if let Some(moves) = self.observed.moves.get_mut(reason.index()) {
+                        *moves = moves.saturating_add(1);
+                    }
+                }
+                Effect::Close { id, reason, cut } => {
+                    self.metrics.count_by(Counter::Cut(reason), u64::from(cut));
+                    log::debug!("connection {}: closing: {}; cut {cut}", id.0, reason.name());
+                    closes.extend(self.contexts.get(&id));
+                }
+            }
+        }
+        closes
+    }
+
+    /// Observe mode speaks in the log at most once a second.
+    fn say(&mut self, now: Instant) {
+        if self.observed.moves.iter().all(|&moves| moves == 0)
+            || now.since(self.observed.said) < Duration::from_secs(1)
+        {
+            return;
+        }
+        let moves = self
+            .observed
+            .moves
+            .iter()
+            .zip(Reason::ALL)
+            .filter(|(moves, _)| **moves > 0);
+        let moves: Vec<String> = moves
+            .map(|(moves, reason)| format!("{moves} by {}", reason.name()))
+            .collect();
+        log::info!(
+            "observe: would have moved {} connection(s)",
+            moves.join(", ")
+        );
+        self.observed = Observed {
+            said: now,
+            ..Observed::default()
+        };
+    }
+
+    /// An HTTP stream came on a connection that the network role does not know.
+    pub(crate) fn unjoined(&mut self) {
+        self.metrics.count(Counter::Unjoined);
+        if !core::mem::replace(&mut self.warned, true) {
+            log::warn!(
+                "an HTTP stream came on a connection that the network role does not know: its routes' rules cannot act. \
+                 Load the module as a NETWORK filter too, with the same vm_id (Istio: the same url). \
+                 Connections older than that filter stay unknown until they close."
+            );
+        }
+    }
+
+    /// A chance for something that is no connection of a client.
+    pub(crate) fn chance(&self, of: &[u8]) -> u64 {
+        of.iter().fold(self.seed, |seed, byte| {
+            seed.wrapping_mul(0x100_0000_01b3) ^ u64::from(*byte)
+        })
+    }
+}
+
+/// The rule of HTTP connections that no route has matched: a sidecar's outbound ones have none.
+pub(crate) fn defaults(policy: &Policy, direction: Direction) -> Option<Rc<Rule>> {
+    (direction == Direction::Inbound).then(|| Rc::clone(&policy.defaults))
+}

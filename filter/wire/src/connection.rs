@@ -1,0 +1,171 @@
+//! One downstream connection of any protocol: what its first bytes say it is decides who follows it.
+
+use crate::h1::Head;
+use crate::h2::{PREFACE, Write};
+use crate::{Opaque, Source, h1, h2};
+
+/// What a connection's bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Too few bytes have come to say.
+    Unknown,
+    /// HTTP/1.0 or 1.1.
+    Http1,
+    /// HTTP/2, with prior knowledge or by ALPN.
+    Http2,
+    /// An HTTP/1 connection that has become another protocol (WebSocket, CONNECT).
+    Tunnel,
+    /// Not HTTP.
+    Tcp,
+    /// HTTP once, and not understood any more.
+    Opaque(Opaque),
+}
+
+/// What a write to the client offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing: no announcement would be understood in it.
+    None,
+    /// The head of an HTTP/1 answer.
+    Head(Head),
+    /// HTTP/2 frames.
+    Frames(Write),
+}
+
+/// Both directions of a downstream connection. See [`h1::Connection`] and [`h2::Connection`].
+#[derive(Debug)]
+pub struct Connection(Protocol);
+
+#[derive(Debug)]
+enum Protocol {
+    /// So many bytes have come, and they are the beginning of [`PREFACE`].
+    Unknown(usize),
+    Http1(Box<h1::Connection>),
+    Http2(Box<h2::Connection>),
+    Tunnel,
+    Tcp,
+    Opaque(Opaque),
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self(Protocol::Unknown(0))
+    }
+}
+
+impl Connection {
+    /// A connection on which nothing has been sent.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What it is, as far as its bytes have told.
+    pub fn kind(&self) -> Kind {
+        match &self.0 {
+            Protocol::Unknown(_) => Kind::Unknown,
+            Protocol::Http1(_) => Kind::Http1,
+            Protocol::Http2(_) => Kind::Http2,
+            Protocol::Tunnel => Kind::Tunnel,
+            Protocol::Tcp => Kind::Tcp,
+            Protocol::Opaque(cause) => Kind::Opaque(*cause),
+        }
+    }
+
+    /// The HTTP/2 side of it, if it is HTTP/2.
+    pub fn http2(&self) -> Option<&h2::Connection> {
+        match &self.0 {
+            Protocol::Http2(connection) => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// Requests since it began.
+    pub fn requests(&self) -> u64 {
+        match &self.0 {
+            Protocol::Http1(connection) => connection.requests(),
+            Protocol::Http2(connection) => connection.requests(),
+            _ => 0,
+        }
+    }
+
+    /// Requests that are owed something.
+    pub fn active(&self) -> u32 {
+        match &self.0 {
+            Protocol::Http1(connection) => connection.active(),
+            Protocol::Http2(connection) => connection.active(),
+            _ => 0,
+        }
+    }
+
+    /// Takes bytes from the client.
+    pub fn downstream(&mut self, source: &mut impl Source) {
+        if let Protocol::Unknown(matched) = self.0 {
+            self.detect(matched, source);
+        }
+        let result = match &mut self.0 {
+            Protocol::Http1(connection) => connection.downstream(source),
+            Protocol::Http2(connection) => connection.downstream(source),
+            _ => Ok(()),
+        };
+        self.settle(result.err());
+    }
+
+    /// Takes a write to the client.
+    pub fn upstream(&mut self, source: &mut impl Source) -> Place {
+        let result = match &mut self.0 {
+            Protocol::Http1(connection) => connection
+                .upstream(source)
+                .map(|heads| heads.last().copied().map_or(Place::None, Place::Head)),
+            Protocol::Http2(connection) => connection.upstream(source).map(Place::Frames),
+            Protocol::Unknown(_) if !source.is_empty() => {
+                self.0 = Protocol::Tcp;
+                Ok(Place::None)
+            }
+            _ => Ok(Place::None),
+        };
+        self.settle(result.err());
+        match (result, self.kind()) {
+            (Ok(place), Kind::Http1 | Kind::Http2) => place,
+            _ => Place::None,
+        }
+    }
+
+    /// Looks at the first bytes. `matched` of them have come before, and were the preface's own.
+    fn detect(&mut self, matched: usize, source: &mut impl Source) {
+        let rest = PREFACE.get(matched..).unwrap_or_default();
+        let first = source.read(0, rest.len());
+        let same = rest.iter().zip(&first).take_while(|(a, b)| a == b).count();
+        let seen = PREFACE.get(..matched).unwrap_or_default();
+        if same == rest.len() {
+            let mut connection = Box::<h2::Connection>::default();
+            let result = connection.downstream(&mut &*seen);
+            self.0 = Protocol::Http2(connection);
+            self.settle(result.err());
+        } else if same == source.len() {
+            self.0 = Protocol::Unknown(matched.saturating_add(same));
+        } else {
+            let mut connection = Box::<h1::Connection>::default();
+            let result = connection.downstream(&mut &*seen);
+            self.0 = Protocol::Http1(connection);
+            self.settle(result.err());
+        }
+    }
+
+    /// After a scan: what was not understood from the start is not HTTP.
+    fn settle(&mut self, error: Option<Opaque>) {
+        match (&self.0, error) {
+            (Protocol::Http1(connection), Some(Opaque::StartLine))
+                if connection.requests() == 0 =>
+            {
+                self.0 = Protocol::Tcp
+            }
+            (Protocol::Http1(connection), None) if connection.is_tunnel() => {
+                self.0 = Protocol::Tunnel
+            }
+            (Protocol::Http1(_) | Protocol::Http2(_), Some(cause)) => {
+                self.0 = Protocol::Opaque(cause)
+            }
+            _ => {}
+        }
+    }
+}

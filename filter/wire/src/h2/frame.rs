@@ -1,0 +1,254 @@
+//! The nine bytes before every frame's payload (RFC 9113 4.1), and what its type says of its size and
+//! stream (RFC 9113 6).
+
+use super::MAX_FRAME;
+use crate::Opaque;
+
+/// The length of a frame header in bytes.
+pub(super) const HEADER: usize = 9;
+
+/// ACK on SETTINGS and PING; the same bit as [`END_STREAM`].
+const ACK: u8 = 0x1;
+const END_STREAM: u8 = 0x1;
+const END_HEADERS: u8 = 0x4;
+const PADDED: u8 = 0x8;
+const PRIORITY: u8 = 0x20;
+
+/// Stream ids, window increments and last-stream-ids are 31 bits behind a reserved one.
+const RESERVED: u32 = 1 << 31;
+
+/// What a frame is. PING needs no name here once its size is known to be right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Data,
+    Headers,
+    Priority,
+    RstStream,
+    Settings,
+    PushPromise,
+    Ping,
+    GoAway,
+    WindowUpdate,
+    Continuation,
+    /// A type that RFC 9113 does not define: its receiver ignores it (RFC 9113 5.5).
+    Unknown,
+}
+
+/// A frame header whose size and stream fit its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// The payload's length in bytes.
+    pub(super) length: u32,
+    pub(super) stream: u32,
+    pub(super) kind: Kind,
+    flags: u8,
+}
+
+impl Frame {
+    /// Reads a frame header.
+    ///
+    /// # Errors
+    /// [`Opaque::Frame`] where RFC 9113 6 calls the size or the stream a connection error, or the payload
+    /// is longer than [`MAX_FRAME`].
+    pub(super) fn parse(bytes: [u8; HEADER]) -> Result<Self, Opaque> {
+        let [a, b, c, kind, flags, d, e, f, g] = bytes;
+        let frame = Self {
+            length: u32::from_be_bytes([0, a, b, c]),
+            stream: number([d, e, f, g]),
+            kind: Kind::from(kind),
+            flags,
+        };
+        if frame.is_allowed() {
+            Ok(frame)
+        } else {
+            Err(Opaque::Frame)
+        }
+    }
+
+    fn is_allowed(&self) -> bool {
+        // A PRIORITY of a wrong size is an error of its stream only (RFC 9113 6.3).
+        let size_fits = match self.kind {
+            Kind::Data | Kind::Headers | Kind::PushPromise => self.length >= self.least(),
+            Kind::RstStream | Kind::WindowUpdate => self.length == 4,
+            Kind::Settings if self.is_ack() => self.length == 0,
+            Kind::Settings => self.length.is_multiple_of(6),
+            Kind::Ping => self.length == 8,
+            Kind::GoAway => self.length >= 8,
+            Kind::Priority | Kind::Continuation | Kind::Unknown => true,
+        };
+        let stream_fits = match self.kind {
+            Kind::Settings | Kind::Ping | Kind::GoAway => self.stream == 0,
+            Kind::WindowUpdate | Kind::Unknown => true,
+            _ => self.stream != 0,
+        };
+        size_fits && stream_fits && self.length <= MAX_FRAME
+    }
+
+    /// The fields that the flags say are there, in bytes.
+    fn least(&self) -> u32 {
+        let priority = if self.kind == Kind::Headers && self.flags & PRIORITY != 0 {
+            5
+        } else {
+            0
+        };
+        let promised = if self.kind == Kind::PushPromise { 4 } else { 0 };
+        u32::from(self.is_padded())
+            .saturating_add(priority)
+            .saturating_add(promised)
+    }
+
+    pub(super) fn is_ack(&self) -> bool {
+        self.flags & ACK != 0
+    }
+
+    pub(super) fn is_padded(&self) -> bool {
+        self.flags & PADDED != 0
+    }
+
+    /// END_STREAM, which only DATA and HEADERS carry.
+    pub(super) fn ends_stream(&self) -> bool {
+        matches!(self.kind, Kind::Data | Kind::Headers) && self.flags & END_STREAM != 0
+    }
+
+    /// A header block is open behind this frame: CONTINUATION must follow.
+    pub(super) fn leaves_block_open(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Headers | Kind::PushPromise | Kind::Continuation
+        ) && self.flags & END_HEADERS == 0
+    }
+}
+
+impl From<u8> for Kind {
+    fn from(number: u8) -> Self {
+        match number {
+            0x0 => Self::Data,
+            0x1 => Self::Headers,
+            0x2 => Self::Priority,
+            0x3 => Self::RstStream,
+            0x4 => Self::Settings,
+            0x5 => Self::PushPromise,
+            0x6 => Self::Ping,
+            0x7 => Self::GoAway,
+            0x8 => Self::WindowUpdate,
+            0x9 => Self::Continuation,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A stream id, a window increment or a last-stream-id, without the bit before it.
+pub(super) fn number(bytes: [u8; 4]) -> u32 {
+    u32::from_be_bytes(bytes) & !RESERVED
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn header(length: u32, kind: u8, flags: u8, stream: u32) -> Result<Frame, Opaque> {
+        let [_, a, b, c] = length.to_be_bytes();
+        let [d, e, f, g] = stream.to_be_bytes();
+        Frame::parse([a, b, c, kind, flags, d, e, f, g])
+    }
+
+    const DATA: u8 = 0x0;
+    const HEADERS: u8 = 0x1;
+    const SETTINGS: u8 = 0x4;
+    const PUSH_PROMISE: u8 = 0x5;
+    const GOAWAY: u8 = 0x7;
+
+    #[test]
+    fn the_reserved_bit_is_no_part_of_the_stream_id() {
+        assert_eq!(
+            header(0, DATA, 0, RESERVED | 5).map(|frame| frame.stream),
+            Ok(5)
+        );
+    }
+
+    #[test]
+    fn sizes_are_those_of_rfc_9113() {
+        for (kind, stream, fits, wrong) in [
+            (0x3, 1, vec![4], vec![0, 3, 5]),
+            (SETTINGS, 0, vec![0, 6, 12], vec![1, 5, 7]),
+            (0x6, 0, vec![8], vec![0, 7, 9]),
+            (GOAWAY, 0, vec![8, 9, 100], vec![0, 7]),
+            (0x8, 0, vec![4], vec![3, 5]),
+            (0x8, 1, vec![4], vec![3, 5]),
+            (PUSH_PROMISE, 1, vec![4, 5], vec![0, 3]),
+            (0x2, 1, vec![5, 6], vec![]),
+        ] {
+            for length in fits {
+                assert!(
+                    header(length, kind, 0, stream).is_ok(),
+                    "type {kind}, {length} bytes"
+                );
+            }
+            for length in wrong {
+                assert_eq!(
+                    header(length, kind, 0, stream),
+                    Err(Opaque::Frame),
+                    "type {kind}, {length} bytes"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_acknowledgement_of_settings_is_empty() {
+        assert!(header(0, SETTINGS, ACK, 0).is_ok());
+        assert_eq!(header(6, SETTINGS, ACK, 0), Err(Opaque::Frame));
+    }
+
+    #[test]
+    fn flags_ask_for_their_fields() {
+        assert_eq!(header(0, DATA, PADDED, 1), Err(Opaque::Frame));
+        assert!(header(1, DATA, PADDED, 1).is_ok());
+        assert_eq!(header(5, HEADERS, PADDED | PRIORITY, 1), Err(Opaque::Frame));
+        assert!(header(6, HEADERS, PADDED | PRIORITY, 1).is_ok());
+        assert_eq!(header(4, PUSH_PROMISE, PADDED, 1), Err(Opaque::Frame));
+    }
+
+    #[test]
+    fn the_connection_has_frames_and_streams_have_theirs() {
+        for (kind, length) in [
+            (DATA, 0),
+            (HEADERS, 0),
+            (0x2, 5),
+            (0x3, 4),
+            (PUSH_PROMISE, 4),
+            (0x9, 0),
+        ] {
+            assert_eq!(
+                header(length, kind, 0, 0),
+                Err(Opaque::Frame),
+                "type {kind} on stream 0"
+            );
+        }
+        for (kind, length) in [(SETTINGS, 0), (0x6, 8), (GOAWAY, 8)] {
+            assert_eq!(
+                header(length, kind, 0, 1),
+                Err(Opaque::Frame),
+                "type {kind} on stream 1"
+            );
+        }
+    }
+
+    #[test]
+    fn a_frame_of_a_mebibyte_is_the_longest() {
+        assert!(header(MAX_FRAME, DATA, 0, 1).is_ok());
+        assert_eq!(header(MAX_FRAME + 1, DATA, 0, 1), Err(Opaque::Frame));
+    }
+
+    #[test]
+    fn only_data_and_headers_end_a_stream() {
+        assert!(header(0, DATA, END_STREAM, 1).is_ok_and(|frame| frame.ends_stream()));
+        assert!(header(0, HEADERS, END_STREAM, 1).is_ok_and(|frame| frame.ends_stream()));
+        assert!(header(0, 0x9, END_STREAM, 1).is_ok_and(|frame| !frame.ends_stream()));
+        assert!(header(0, SETTINGS, ACK, 0).is_ok_and(|frame| !frame.ends_stream()));
+        assert!(header(0, 0xfe, END_STREAM, 1).is_ok_and(|frame| !frame.ends_stream()));
+    }
+}

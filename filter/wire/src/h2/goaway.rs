@@ -1,0 +1,43 @@
+//! The GOAWAY frame (RFC 9113 6.8) that announces the end of a connection.
+
+/// The highest stream id there is: a GOAWAY with it refuses nothing that is on its way (RFC 9113 6.8).
+pub const MAX_STREAM_ID: u32 = (1 << 31) - 1;
+
+/// A GOAWAY frame with NO_ERROR and no debug data: streams above `last_stream_id` are refused. Ids above
+/// [`MAX_STREAM_ID`] do not exist and are taken for it.
+pub fn goaway(last_stream_id: u32) -> [u8; 17] {
+    let [a, b, c, d] = last_stream_id.min(MAX_STREAM_ID).to_be_bytes();
+    let (length, kind) = (8, 0x7);
+    [0, 0, length, kind, 0, 0, 0, 0, 0, a, b, c, d, 0, 0, 0, 0]
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::h2::frame::{Frame, Kind};
+
+    #[test]
+    fn it_is_a_goaway_of_eight_bytes_on_the_connection() {
+        let (header, _) = goaway(7)
+            .split_first_chunk()
+            .map(|(head, rest)| (*head, rest.to_vec()))
+            .unwrap();
+        let frame = Frame::parse(header).unwrap();
+        assert_eq!(
+            (frame.kind, frame.length, frame.stream),
+            (Kind::GoAway, 8, 0)
+        );
+    }
+
+    #[test]
+    fn its_payload_is_the_last_stream_id_and_no_error() {
+        assert_eq!(
+            goaway(7)[9..],
+            [7_u32.to_be_bytes(), 0_u32.to_be_bytes()].concat()
+        );
+        assert_eq!(goaway(u32::MAX), goaway(MAX_STREAM_ID));
+    }
+}

@@ -1,0 +1,41 @@
+//! What a client says of itself before its first request.
+
+/// The longest list of settings that is remembered: no client that is known sends as many.
+const MOST_SETTINGS: usize = 8;
+
+/// The first SETTINGS of a client, and its first WINDOW_UPDATE on stream 0.
+#[derive(Debug, Default)]
+pub(super) struct Greeting {
+    settings: [(u16, u32); MOST_SETTINGS],
+    /// How many settings came; more than there is room for when the list is too long.
+    count: usize,
+    window_update: Option<u32>,
+}
+
+impl Greeting {
+    /// Takes the next setting as it stands in the frame: two bytes identifier, four bytes value (RFC 9113
+    /// 6.5.1). Says whether there is room for a further one.
+    pub(super) fn setting(&mut self, bytes: [u8; 6]) -> bool {
+        let [a, b, c, d, e, f] = bytes;
+        if let Some(slot) = self.settings.get_mut(self.count) {
+            *slot = (u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, f]));
+        }
+        self.count = self.count.saturating_add(1);
+        self.count <= MOST_SETTINGS
+    }
+
+    /// Takes a WINDOW_UPDATE on stream 0; the first counts.
+    pub(super) fn widen(&mut self, bytes: u32) {
+        self.window_update.get_or_insert(bytes);
+    }
+
+    /// The settings in the order in which they came; None when the list was too long.
+    pub(super) fn settings(&self) -> Option<&[(u16, u32)]> {
+        self.settings.get(..self.count)
+    }
+
+    /// The first increment of the connection's window, in bytes.
+    pub(super) fn window_update(&self) -> Option<u32> {
+        self.window_update
+    }
+}

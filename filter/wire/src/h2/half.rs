@@ -1,0 +1,107 @@
+//! One direction of a connection: its frames, in the order that RFC 9113 asks of each peer alone.
+
+use super::frame::{Frame, HEADER, Kind};
+use super::reader::{Cursor, Reader, Token};
+use crate::{Opaque, Source};
+
+/// What a direction says, frame by frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// A frame's header is complete, and the frame may stand here.
+    Begin(Frame),
+    /// The next piece of the frame's payload, as long as it was [wanted](Half::want), then zeros.
+    Piece(Frame, [u8; HEADER]),
+    /// The frame is complete. `ends_stream` when its sender has thereby said its last on the stream: of a
+    /// header block, END_STREAM counts when the block ends.
+    End { frame: Frame, ends_stream: bool },
+}
+
+/// A header block that CONTINUATION must complete, and nothing else may interrupt (RFC 9113 4.3).
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    stream: u32,
+    ends_stream: bool,
+}
+
+/// Follows one direction.
+#[derive(Debug)]
+pub(super) struct Half {
+    reader: Reader,
+    block: Option<Block>,
+    /// The SETTINGS that must be a peer's first frame (RFC 9113 3.4) have come.
+    has_greeted: bool,
+}
+
+impl Half {
+    pub(super) fn new(reader: Reader) -> Self {
+        Self {
+            reader,
+            block: None,
+            has_greeted: false,
+        }
+    }
+
+    /// A frame of one's own, that needs no more than the peer's SETTINGS before it, fits here.
+    pub(super) fn fits(&self) -> bool {
+        self.has_greeted && self.block.is_none() && self.reader.is_between_frames()
+    }
+
+    /// The next frame is the direction's first.
+    pub(super) fn is_greeting(&self) -> bool {
+        !self.has_greeted
+    }
+
+    /// Asks for the next `len` (at most 9) bytes of the payload in hand as a piece.
+    pub(super) fn want(&mut self, len: u8) {
+        self.reader.want(len);
+    }
+
+    /// The next event; None when the bytes are used up.
+    ///
+    /// # Errors
+    /// As [`Reader::next`], and [`Opaque::Frame`] for a frame out of order.
+    pub(super) fn next<S: Source>(
+        &mut self,
+        cursor: &mut Cursor<'_, S>,
+    ) -> Result<Option<Event>, Opaque> {
+        Ok(match self.reader.next(cursor)? {
+            Some(Token::Begin(frame)) => {
+                self.check(frame)?;
+                Some(Event::Begin(frame))
+            }
+            Some(Token::Piece(frame, bytes)) => Some(Event::Piece(frame, bytes)),
+            Some(Token::End(frame)) => Some(Event::End {
+                frame,
+                ends_stream: self.end(frame),
+            }),
+            None => None,
+        })
+    }
+
+    fn check(&self, frame: Frame) -> Result<(), Opaque> {
+        let in_turn = match self.block {
+            Some(block) => frame.kind == Kind::Continuation && frame.stream == block.stream,
+            None => frame.kind != Kind::Continuation,
+        };
+        let greets = self.has_greeted || frame.kind == Kind::Settings && !frame.is_ack();
+        if in_turn && greets {
+            Ok(())
+        } else {
+            Err(Opaque::Frame)
+        }
+    }
+
+    fn end(&mut self, frame: Frame) -> bool {
+        self.has_greeted = true;
+        if frame.leaves_block_open() {
+            self.block.get_or_insert(Block {
+                stream: frame.stream,
+                ends_stream: frame.ends_stream(),
+            });
+            return false;
+        }
+        self.block
+            .take()
+            .map_or(frame.ends_stream(), |block| block.ends_stream)
+    }
+}

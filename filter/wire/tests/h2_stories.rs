@@ -1,0 +1,651 @@
+//! What happens on HTTP/2 connections, told frame by frame; every story also with its bytes cut.
+#![cfg(test)]
+#![allow(clippy::arithmetic_side_effects)]
+
+mod h2_support;
+
+use evenkeel_wire::Opaque;
+use evenkeel_wire::h2::{MAX_FRAME, MAX_STREAMS, PREFACE, Quiet};
+use h2_support::*;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+fn alone_at(frame_at: usize) -> Option<Quiet> {
+    Some(Quiet {
+        frame_at: Some(frame_at),
+        alone: true,
+    })
+}
+
+fn in_company_at(frame_at: usize) -> Option<Quiet> {
+    Some(Quiet {
+        frame_at: Some(frame_at),
+        alone: false,
+    })
+}
+
+/// The first of these bytes from the client must make a greeted connection opaque.
+fn client_may_not(opaque: Opaque, before: &[u8], bytes: &[u8]) {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(before);
+        assert_eq!(talk.try_client(bytes), Err(opaque));
+        assert_eq!(talk.try_server(&answer(1)), Err(opaque));
+    });
+}
+
+/// As the client's, behind requests of the client.
+fn server_may_not(opaque: Opaque, requests: &[u8], bytes: &[u8]) {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(requests);
+        assert_eq!(talk.try_server(bytes), Err(opaque));
+        assert_eq!(talk.try_client(&get(99)), Err(opaque));
+    });
+}
+
+#[test]
+fn a_request_is_active_until_its_answer_has_ended() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&get(1));
+        assert_eq!(
+            (
+                talk.active(),
+                talk.connection.requests(),
+                talk.connection.last_stream_id()
+            ),
+            (1, 1, 1)
+        );
+        let head = headers(END_HEADERS, 1);
+        assert_eq!(talk.server(&head).quiet, None);
+        let body = [data(NONE, 1, 300), data(END_STREAM, 1, 7)].concat();
+        let write = talk.server(&body);
+        assert_eq!(write.quiet, alone_at(HEADER + 300));
+        assert!(write.start_fits && write.end_fits && !write.goaway);
+        assert_eq!(talk.active(), 0);
+    });
+}
+
+#[test]
+fn an_answer_may_end_with_its_headers() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&get(1));
+        assert_eq!(talk.server(&get(1)).quiet, alone_at(0));
+    });
+}
+
+#[test]
+fn an_upload_ends_with_its_last_data_or_its_trailers() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(
+            &[
+                headers(END_HEADERS, 1),
+                data(NONE, 1, 20),
+                data(END_STREAM, 1, 0),
+            ]
+            .concat(),
+        );
+        talk.client(&[headers(END_HEADERS, 3), data(NONE, 3, 20), get(3)].concat());
+        assert_eq!((talk.active(), talk.connection.requests()), (2, 2));
+        assert_eq!(talk.server(&answer(1)).quiet, None);
+        assert_eq!(
+            talk.server(&answer(3)).quiet,
+            in_company_at(HEADER + BLOCK.len())
+        );
+    });
+}
+
+#[test]
+fn a_grpc_answer_ends_with_its_trailers() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&[headers(END_HEADERS, 1), data(END_STREAM, 1, 12)].concat());
+        let start = [headers(END_HEADERS, 1), data(NONE, 1, 12)].concat();
+        let write = talk.server(&[start.clone(), get(1)].concat());
+        assert_eq!(write.quiet, alone_at(start.len()));
+    });
+}
+
+#[test]
+fn interim_answers_end_nothing() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&headers(END_HEADERS, 1));
+        talk.server(&[headers(END_HEADERS, 1), headers(END_HEADERS, 1)].concat());
+        talk.client(&data(END_STREAM, 1, 5));
+        assert_eq!(talk.active(), 1);
+        assert_eq!(
+            talk.server(&answer(1)).quiet,
+            alone_at(HEADER + BLOCK.len())
+        );
+    });
+}
+
+#[test]
+fn a_tunnel_of_extended_connect_is_active_until_both_have_left() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&headers(END_HEADERS, 1));
+        talk.server(&headers(END_HEADERS, 1));
+        talk.client(&data(NONE, 1, 40));
+        talk.server(&data(NONE, 1, 40));
+        talk.client(&data(END_STREAM, 1, 0));
+        assert_eq!(talk.active(), 1);
+        assert_eq!(talk.server(&data(END_STREAM, 1, 0)).quiet, alone_at(0));
+    });
+}
+
+#[test]
+fn an_early_answer_is_quiet_when_the_rest_is_refused() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&[headers(END_HEADERS, 1), data(NONE, 1, 20)].concat());
+        assert_eq!(talk.server(&answer(1)).quiet, None);
+        assert_eq!(talk.active(), 1);
+        assert_eq!(talk.server(&reset(1)).quiet, alone_at(0));
+        assert_eq!(talk.active(), 0);
+    });
+}
+
+#[test]
+fn an_early_answer_is_quiet_without_a_word_when_the_client_ends_after_it() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&headers(END_HEADERS, 1));
+        assert_eq!(talk.server(&answer(1)).quiet, None);
+        talk.client(&data(END_STREAM, 1, 20));
+        assert_eq!(talk.active(), 0);
+        assert_eq!(talk.server(&frame(PING, ACK, 0, &[0; 8])).quiet, None);
+    });
+}
+
+#[test]
+fn a_reset_of_the_client_ends_its_stream() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&[headers(END_HEADERS, 1), reset(1)].concat());
+        assert_eq!(talk.active(), 0);
+        // The codec may have made these before it knew.
+        assert_eq!(talk.server(&[answer(1), reset(1)].concat()).quiet, None);
+    });
+}
+
+#[test]
+fn frames_that_crossed_a_reset_are_let_pass() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&headers(END_HEADERS, 1));
+        assert_eq!(talk.server(&reset(1)).quiet, alone_at(0));
+        talk.client(
+            &[
+                data(NONE, 1, 10),
+                window_update(1, 10),
+                data(END_STREAM, 1, 10),
+                reset(1),
+            ]
+            .concat(),
+        );
+        talk.client(&headers(END_HEADERS, 3));
+        talk.server(&reset(3));
+        talk.client(&get(3));
+        assert_eq!((talk.active(), talk.connection.requests()), (0, 2));
+    });
+}
+
+#[test]
+fn window_updates_and_priorities_come_late_and_early() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&frame(PRIORITY, NONE, 7, &[0; 5]));
+        talk.client(&get(1));
+        talk.server(&answer(1));
+        talk.client(
+            &[
+                window_update(1, 10),
+                window_update(0, 10),
+                frame(PRIORITY, NONE, 1, &[0; 5]),
+            ]
+            .concat(),
+        );
+        assert_eq!((talk.active(), talk.connection.last_stream_id()), (0, 1));
+    });
+}
+
+#[test]
+fn the_last_of_several_streams_to_end_makes_it_quiet() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&[get(1), get(3), get(5)].concat());
+        assert!(talk.connection.multiplexes());
+        assert_eq!(talk.server(&answer(3)).quiet, None);
+        let write = talk.server(&[answer(1), answer(5)].concat());
+        assert_eq!(
+            write.quiet,
+            in_company_at(answer(1).len() + HEADER + BLOCK.len())
+        );
+        talk.client(&get(7));
+        assert_eq!(
+            talk.server(&answer(7)).quiet,
+            alone_at(HEADER + BLOCK.len())
+        );
+    });
+}
+
+#[test]
+fn one_request_after_the_other_is_no_multiplexing() {
+    however_cut(|talk| {
+        talk.greet();
+        for stream in [1, 3, 5] {
+            talk.client(&get(stream));
+            assert_eq!(
+                talk.server(&answer(stream)).quiet,
+                alone_at(HEADER + BLOCK.len())
+            );
+        }
+        assert!(!talk.connection.multiplexes());
+    });
+}
+
+#[test]
+fn a_stream_remembers_company_that_has_left() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&get(1));
+        talk.client(&[get(3), reset(3)].concat());
+        assert_eq!(talk.server(&get(1)).quiet, in_company_at(0));
+    });
+}
+
+#[test]
+fn a_header_block_ends_the_stream_where_it_ends() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&headers(END_STREAM, 1));
+        assert_eq!(talk.active(), 1);
+        talk.client(&frame(CONTINUATION, NONE, 1, BLOCK));
+        talk.client(&frame(CONTINUATION, END_HEADERS, 1, BLOCK));
+        let body = [headers(END_HEADERS, 1), data(NONE, 1, 3)].concat();
+        let write = talk.server(&[body.clone(), headers(END_STREAM, 1)].concat());
+        assert!(write.start_fits && !write.end_fits);
+        let write = talk.server(&frame(CONTINUATION, NONE, 1, BLOCK));
+        assert!(!write.start_fits && !write.end_fits && write.quiet.is_none());
+        let write = talk.server(&frame(CONTINUATION, END_HEADERS, 1, BLOCK));
+        assert_eq!(
+            write.quiet,
+            Some(Quiet {
+                frame_at: None,
+                alone: true
+            })
+        );
+        assert!(!write.start_fits && write.end_fits);
+    });
+}
+
+#[test]
+fn a_header_block_in_one_write_has_the_place_of_its_headers() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&get(1));
+        let ping = frame(PING, NONE, 0, &[0; 8]);
+        let block = [
+            headers(END_STREAM, 1),
+            frame(CONTINUATION, END_HEADERS, 1, BLOCK),
+        ]
+        .concat();
+        assert_eq!(
+            talk.server(&[ping.clone(), block].concat()).quiet,
+            alone_at(ping.len())
+        );
+    });
+}
+
+#[test]
+fn a_header_block_without_end_stream_ends_nothing() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&get(1));
+        talk.server(&[headers(NONE, 1), frame(CONTINUATION, END_HEADERS, 1, BLOCK)].concat());
+        assert_eq!(talk.active(), 1);
+        // END_STREAM means nothing on CONTINUATION.
+        talk.server(&[headers(NONE, 1), frame(CONTINUATION, WHOLE, 1, BLOCK)].concat());
+        assert_eq!(talk.active(), 1);
+    });
+}
+
+#[test]
+fn nothing_stands_inside_a_header_block() {
+    let open = headers(NONE, 1);
+    for intruder in [
+        frame(PING, NONE, 0, &[0; 8]),
+        data(NONE, 1, 0),
+        headers(END_HEADERS, 1),
+        frame(CONTINUATION, END_HEADERS, 3, BLOCK),
+        frame(GREASE, NONE, 0, BLOCK),
+        window_update(0, 1),
+    ] {
+        client_may_not(Opaque::Frame, &open, &intruder);
+        server_may_not(
+            Opaque::Frame,
+            &[get(1), get(3)].concat(),
+            &[open.clone(), intruder].concat(),
+        );
+    }
+    let stray = frame(CONTINUATION, END_HEADERS, 1, BLOCK);
+    client_may_not(Opaque::Frame, &get(1), &stray);
+    server_may_not(Opaque::Frame, &get(1), &stray);
+}
+
+#[test]
+fn padding_and_weights_are_payload_like_any() {
+    however_cut(|talk| {
+        talk.greet();
+        let weighted = frame(HEADERS, END_HEADERS | PADDED | WEIGHTED, 1, &[0; 20]);
+        talk.client(&[weighted, frame(DATA, END_STREAM | PADDED, 1, &[0; 9])].concat());
+        let padded = frame(HEADERS, END_HEADERS | PADDED, 1, &[0; 20]);
+        let write =
+            talk.server(&[padded.clone(), frame(DATA, END_STREAM | PADDED, 1, &[0; 9])].concat());
+        assert_eq!(write.quiet, alone_at(padded.len()));
+    });
+}
+
+#[test]
+fn unknown_frames_are_skipped() {
+    however_cut(|talk| {
+        talk.greet();
+        let grease = |stream| frame(GREASE, 0xff, stream, &[7; 30]);
+        talk.client(&[grease(0), grease(9), get(1), grease(1)].concat());
+        assert_eq!(
+            talk.server(&[grease(0), grease(2), get(1)].concat()).quiet,
+            alone_at(2 * grease(0).len())
+        );
+    });
+}
+
+#[test]
+fn a_pushed_stream_is_active_until_the_server_ends_it() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&get(1));
+        talk.server(&[push_promise(END_HEADERS, 1, 2), answer(1)].concat());
+        assert_eq!(
+            (
+                talk.active(),
+                talk.connection.requests(),
+                talk.connection.last_stream_id()
+            ),
+            (1, 1, 1)
+        );
+        assert_eq!(
+            talk.server(&answer(2)).quiet,
+            in_company_at(HEADER + BLOCK.len())
+        );
+        assert!(!talk.connection.multiplexes());
+    });
+}
+
+#[test]
+fn a_promise_may_be_padded_and_continued() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&get(1));
+        let promised = [&[3][..], &2_u32.to_be_bytes(), BLOCK, &[0; 3]].concat();
+        let write = talk.server(&frame(PUSH_PROMISE, PADDED, 1, &promised));
+        assert!(!write.end_fits);
+        talk.server(&[frame(CONTINUATION, END_HEADERS, 1, BLOCK), answer(1)].concat());
+        assert_eq!(talk.active(), 1);
+        talk.client(&[window_update(2, 9), reset(2)].concat());
+        assert_eq!(talk.active(), 0);
+    });
+}
+
+#[test]
+fn a_goaway_of_the_server_leaves_what_it_refuses_to_nobody() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&[get(1), headers(END_HEADERS, 3)].concat());
+        assert!(talk.server(&go_away(1)).goaway);
+        assert_eq!((talk.active(), talk.connection.requests()), (1, 2));
+        talk.client(&[data(END_STREAM, 3, 8), get(5)].concat());
+        assert_eq!((talk.active(), talk.connection.requests()), (1, 2));
+        let write = talk.server(&answer(1));
+        assert!(write.quiet.is_some() && !write.goaway);
+    });
+}
+
+#[test]
+fn a_first_graceful_goaway_of_the_server_refuses_nothing() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&get(1));
+        talk.server(&go_away((1 << 31) - 1));
+        talk.client(&get(3));
+        assert_eq!((talk.active(), talk.connection.requests()), (2, 2));
+    });
+}
+
+#[test]
+fn a_goaway_of_the_client_refuses_only_what_is_pushed() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&get(1));
+        talk.server(
+            &[
+                push_promise(END_HEADERS, 1, 2),
+                push_promise(END_HEADERS, 1, 4),
+            ]
+            .concat(),
+        );
+        talk.client(&go_away(2));
+        assert_eq!(talk.active(), 2);
+        talk.server(&[answer(4), push_promise(END_HEADERS, 1, 6), answer(2)].concat());
+        assert_eq!(talk.active(), 1);
+        assert!(talk.server(&answer(1)).quiet.is_some());
+    });
+}
+
+#[test]
+fn nothing_fits_before_the_settings_of_the_server() {
+    however_cut(|talk| {
+        let write = talk.server(&settings(&[(3, 100), (4, 65_535)]));
+        assert!(!write.start_fits && write.end_fits);
+        let write = talk.server(&[]);
+        assert!(write.start_fits && write.end_fits);
+    });
+}
+
+#[test]
+fn nothing_fits_inside_a_frame() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&get(1));
+        let body = data(END_STREAM, 1, 20);
+        let (head, tail) = body.split_at(12);
+        let write = talk.server(&[headers(END_HEADERS, 1), head.to_vec()].concat());
+        assert!(write.start_fits && !write.end_fits);
+        let write = talk.server(tail);
+        assert!(!write.start_fits && write.end_fits);
+        assert_eq!(
+            write.quiet,
+            Some(Quiet {
+                frame_at: None,
+                alone: true
+            })
+        );
+    });
+}
+
+#[test]
+fn a_promise_behind_the_last_answer_is_no_quiet_moment() {
+    // Told whole only: cut behind the answer, the first write is quiet.
+    let mut connection = evenkeel_wire::h2::Connection::default();
+    connection
+        .downstream(&mut [client_greeting(), get(1)].concat().as_slice())
+        .unwrap();
+    let bytes = [
+        server_greeting(),
+        push_promise(END_HEADERS, 1, 2),
+        reset(2),
+        get(1),
+    ]
+    .concat();
+    assert!(
+        connection
+            .upstream(&mut bytes.as_slice())
+            .unwrap()
+            .quiet
+            .is_some()
+    );
+    connection.downstream(&mut get(3).as_slice()).unwrap();
+    let bytes = [reset(3), push_promise(END_HEADERS, 3, 4)].concat();
+    assert_eq!(
+        connection.upstream(&mut bytes.as_slice()).unwrap().quiet,
+        None
+    );
+}
+
+#[test]
+fn peers_begin_with_their_prefaces() {
+    for bytes in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
+    ] {
+        however_cut(|talk| assert_eq!(talk.try_client(bytes), Err(Opaque::Frame)));
+    }
+    for first in [
+        get(1),
+        frame(SETTINGS, ACK, 0, &[]),
+        window_update(0, 1),
+        frame(GREASE, NONE, 0, &[]),
+    ] {
+        let bytes = [PREFACE.as_slice(), &first].concat();
+        however_cut(|talk| assert_eq!(talk.try_client(&bytes), Err(Opaque::Frame)));
+        however_cut(|talk| assert_eq!(talk.try_server(&first), Err(Opaque::Frame)));
+    }
+}
+
+#[test]
+fn clients_open_streams_in_their_order() {
+    client_may_not(Opaque::Frame, &[], &get(2));
+    client_may_not(Opaque::Frame, &get(5), &get(3));
+    client_may_not(Opaque::Frame, &get(5), &headers(END_HEADERS, 3));
+    client_may_not(
+        Opaque::Frame,
+        &[],
+        &frame(PUSH_PROMISE, END_HEADERS, 1, &[0; 4]),
+    );
+}
+
+#[test]
+fn a_stream_that_was_never_opened_has_no_frames() {
+    for bytes in [
+        data(NONE, 3, 4),
+        window_update(3, 4),
+        reset(3),
+        window_update(2, 4),
+        reset(2),
+    ] {
+        client_may_not(Opaque::Frame, &get(1), &bytes);
+        server_may_not(Opaque::Frame, &get(1), &bytes);
+    }
+    server_may_not(Opaque::Frame, &get(1), &headers(END_HEADERS, 3));
+    server_may_not(Opaque::Frame, &get(1), &headers(END_HEADERS, 2));
+    server_may_not(Opaque::Frame, &get(1), &push_promise(END_HEADERS, 3, 2));
+}
+
+#[test]
+fn promises_have_even_ids_in_order_on_streams_of_the_client() {
+    server_may_not(Opaque::Frame, &get(1), &push_promise(END_HEADERS, 1, 3));
+    for second in [
+        push_promise(END_HEADERS, 1, 4),
+        push_promise(END_HEADERS, 1, 2),
+        push_promise(END_HEADERS, 4, 6),
+    ] {
+        server_may_not(
+            Opaque::Frame,
+            &get(1),
+            &[push_promise(END_HEADERS, 1, 4), second].concat(),
+        );
+    }
+}
+
+#[test]
+fn who_has_ended_a_stream_says_no_more_on_it() {
+    client_may_not(Opaque::Frame, &get(1), &data(NONE, 1, 4));
+    client_may_not(Opaque::Frame, &get(1), &get(1));
+    server_may_not(
+        Opaque::Frame,
+        &headers(END_HEADERS, 1),
+        &[answer(1), data(NONE, 1, 4)].concat(),
+    );
+    server_may_not(
+        Opaque::Frame,
+        &headers(END_HEADERS, 1),
+        &[answer(1), get(1)].concat(),
+    );
+}
+
+#[test]
+fn a_client_that_goes_on_after_a_whole_exchange_is_not_followed() {
+    for bytes in [data(NONE, 1, 4), get(1), headers(END_HEADERS, 1)] {
+        however_cut(|talk| {
+            talk.greet();
+            talk.client(&get(1));
+            talk.server(&answer(1));
+            assert_eq!(talk.try_client(&bytes), Err(Opaque::Frame));
+        });
+    }
+}
+
+#[test]
+fn frames_of_a_wrong_size_are_not_followed() {
+    for bytes in [
+        frame(RST_STREAM, NONE, 1, &[0; 5]),
+        frame(PING, NONE, 0, &[0; 7]),
+        frame(SETTINGS, NONE, 0, &[0; 7]),
+        frame(WINDOW_UPDATE, NONE, 0, &[0; 3]),
+        frame(GOAWAY, NONE, 0, &[0; 7]),
+    ] {
+        client_may_not(Opaque::Frame, &get(1), &bytes);
+        server_may_not(Opaque::Frame, &get(1), &bytes);
+    }
+}
+
+#[test]
+fn a_frame_that_is_too_long_is_not_followed() {
+    let longest = usize::try_from(MAX_FRAME).unwrap();
+    let mut connection = evenkeel_wire::h2::Connection::default();
+    let opening = [
+        client_greeting(),
+        headers(END_HEADERS, 1),
+        data(NONE, 1, longest),
+    ]
+    .concat();
+    assert_eq!(connection.downstream(&mut opening.as_slice()), Ok(()));
+    let mut too_long = data(NONE, 1, longest + 1);
+    too_long.truncate(HEADER);
+    assert_eq!(
+        connection.downstream(&mut too_long.as_slice()),
+        Err(Opaque::Frame)
+    );
+}
+
+#[test]
+fn more_streams_than_are_followed_make_it_opaque() {
+    let mut connection = evenkeel_wire::h2::Connection::default();
+    connection
+        .downstream(&mut client_greeting().as_slice())
+        .unwrap();
+    let opened = u32::try_from(MAX_STREAMS).unwrap();
+    for stream in (0..opened).map(|nth| 2 * nth + 1) {
+        assert_eq!(connection.downstream(&mut get(stream).as_slice()), Ok(()));
+    }
+    assert_eq!(connection.active(), opened);
+    let one_more = get(2 * opened + 1);
+    assert_eq!(
+        connection.downstream(&mut one_more.as_slice()),
+        Err(Opaque::TooManyStreams)
+    );
+}
