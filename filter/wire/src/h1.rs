@@ -1,12 +1,51 @@
 //! HTTP/1.x (RFC 9112): both directions of one connection.
+//!
+//! A step of the conversation is an exchange: a request and its answers. Envoy's codec takes no byte of a
+//! second request before the first is answered, so there is never more than one exchange; what waits
+//! behind it is known only by its length and its first bytes.
+mod body;
+mod fields;
+mod framing;
+mod head;
+mod leftover;
+mod start_line;
+mod state;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use crate::source::Window;
 use crate::{Opaque, Source};
+use body::{Body, Passed};
+use framing::Length;
+use head::Head as Reading;
+use leftover::Leftover;
+use start_line::{Method, RequestLine, StatusLine, Version};
+use state::{Answer, Exchange, Phase, Request};
 
 /// The longest head that is followed, in bytes.
 pub const MAX_HEAD: usize = 64 * 1024;
 
+/// One look is enough for most heads; a longer one costs more than it saves where a body follows.
+const STRETCH: usize = 2048;
+
 /// Both directions of an HTTP/1 connection, in step with Envoy's codec.
+///
+/// It is at most 256 bytes and holds nothing on the heap. Callbacks must come in Envoy's order: the bytes
+/// of a callback from the client before what is written because of them. Bytes that Envoy has not taken
+/// are expected again at the front of the next callback from the client.
+///
+/// After an error both directions give the same error again, without looking. After the end of an answer
+/// that closes, and in a tunnel, everything passes.
 #[derive(Debug, Default)]
-pub struct Connection {}
+pub struct Connection {
+    phase: Phase,
+    request: Request,
+    answer: Answer,
+    exchange: Option<Exchange>,
+    leftover: Leftover,
+    requests: u64,
+}
 
 /// The head of a final answer (status 200 and above, or 101) that ended in a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,10 +53,12 @@ pub struct Head {
     /// The offset in this write just before the empty line that ends the head: a field put there is part
     /// of the head. None when that line began in an earlier write.
     pub insert_at: Option<usize>,
-    /// `connection: close` would be understood and hurt nobody: the request was HTTP/1.1, has arrived
-    /// whole, nothing of a further one has arrived, and the connection is not becoming another protocol.
+    /// `connection: close` would be understood and hurt nobody: the request was HTTP/1.1 without such a
+    /// field, has arrived whole, nothing of a further one has arrived, and the connection is not becoming
+    /// another protocol.
     pub may_close: bool,
-    /// The head itself says `connection: close`, or has no length but the connection's end.
+    /// The head itself says `connection: close`, or has no length but the connection's end, or is
+    /// HTTP/1.0 without `connection: keep-alive` (RFC 9112 9.3).
     pub closes: bool,
     /// The head has a `keep-alive` field of its own.
     pub keep_alive_hint: bool,
@@ -25,27 +66,243 @@ pub struct Head {
 
 impl Connection {
     /// Takes bytes from the client.
-    pub fn downstream(&mut self, _source: &mut impl Source) -> Result<(), Opaque> {
-        Ok(())
+    pub fn downstream(&mut self, source: &mut impl Source) -> Result<(), Opaque> {
+        match self.phase {
+            Phase::Open if !source.is_empty() => self
+                .requests_in(&mut Window::new(source, STRETCH))
+                .inspect_err(|&why| self.phase = Phase::Opaque(why)),
+            Phase::Opaque(why) => Err(why),
+            Phase::Open | Phase::Closing | Phase::Over | Phase::Tunnel => Ok(()),
+        }
     }
 
     /// Takes a write to the client; gives the heads that ended in it, in order.
-    pub fn upstream(&mut self, _source: &mut impl Source) -> Result<Vec<Head>, Opaque> {
-        Ok(Vec::new())
+    pub fn upstream(&mut self, source: &mut impl Source) -> Result<Vec<Head>, Opaque> {
+        match self.phase {
+            Phase::Open | Phase::Closing => self
+                .answers_in(&mut Window::new(source, STRETCH))
+                .inspect_err(|&why| self.phase = Phase::Opaque(why)),
+            Phase::Opaque(why) => Err(why),
+            Phase::Over | Phase::Tunnel => Ok(Vec::new()),
+        }
     }
 
     /// Requests whose head has arrived whole, since the connection began.
     pub fn requests(&self) -> u64 {
-        0
+        self.requests
     }
 
-    /// Requests begun (a first byte counts) and not answered to the last byte.
+    /// Requests begun (a first byte counts) and not over: answered to the last byte and, where the answer
+    /// was early, arrived to the last byte. A tunnel is a request that is not over, and ends with the
+    /// connection. Of those that wait behind another one counts. So: 0, 1 or 2.
     pub fn active(&self) -> u32 {
-        0
+        match self.phase {
+            Phase::Over => return 0,
+            Phase::Tunnel => return 1,
+            Phase::Open | Phase::Closing | Phase::Opaque(_) => {}
+        }
+        let waiting = match (&self.exchange, &self.request) {
+            (Some(exchange), _) if exchange.offers_tunnel => false,
+            (_, Request::Head(_)) => true,
+            _ => self.leftover.begins_request(),
+        };
+        u32::from(self.exchange.is_some()).saturating_add(u32::from(waiting))
     }
 
     /// The connection has become a tunnel (101, or CONNECT answered by 2xx): its bytes are HTTP no more.
     pub fn is_tunnel(&self) -> bool {
-        false
+        self.phase == Phase::Tunnel
+    }
+
+    fn requests_in(&mut self, window: &mut Window<'_, impl Source>) -> Result<(), Opaque> {
+        if !self.leftover.is_in(window)? {
+            match &mut self.exchange {
+                Some(exchange) if exchange.offers_tunnel => exchange.strayed = true,
+                _ if self.leftover.begins_request() => return Err(Opaque::OutOfStep),
+                _ => {}
+            }
+        }
+        self.leftover = Leftover::default();
+        let mut at = 0_usize;
+        while at < window.len() {
+            at = match &mut self.request {
+                Request::Arrived => {
+                    if !self.exchange.is_some_and(|exchange| exchange.strayed) {
+                        self.leftover = Leftover::take(window, at)?;
+                    }
+                    return Ok(());
+                }
+                Request::Between { cr } => match (look(window, at)?.first(), *cr) {
+                    (Some(b'\r'), false) | (Some(b'\n'), true) => {
+                        *cr = !*cr;
+                        at.saturating_add(1)
+                    }
+                    (_, true) => return Err(Opaque::StartLine),
+                    (_, false) => {
+                        self.request = Request::Head(Reading::default());
+                        at
+                    }
+                },
+                Request::Head(head) => {
+                    let bytes = look(window, at)?;
+                    let end = head.scan(bytes)?;
+                    let taken = end.unwrap_or(bytes.len());
+                    if end.is_some() {
+                        let head = *head;
+                        self.request_head(&head)?;
+                    }
+                    at.saturating_add(taken)
+                }
+                Request::Body(body) => match body.pass(window, at)? {
+                    Passed::All => return Ok(()),
+                    Passed::Message(end) => {
+                        self.request = Request::Arrived;
+                        self.end_exchange();
+                        end
+                    }
+                },
+            };
+        }
+        Ok(())
+    }
+
+    fn request_head(&mut self, head: &Reading<RequestLine>) -> Result<(), Opaque> {
+        let RequestLine {
+            method, version, ..
+        } = head.line;
+        let length = match head.said().length(version)? {
+            // RFC 9112 6.3, last but one: a request without a length has no body.
+            Length::Unsaid => Length::Sized(0),
+            length => length,
+        };
+        if method == Method::Connect && length != Length::Sized(0) {
+            return Err(Opaque::Framing);
+        }
+        self.requests = self.requests.saturating_add(1);
+        self.exchange = Some(Exchange {
+            method,
+            persists: version == Version::Http11 && !head.said().says_close(),
+            offers_tunnel: method == Method::Connect || head.said().upgrades(),
+            strayed: false,
+            answered: false,
+        });
+        self.request = Body::new(length).map_or(Request::Arrived, Request::Body);
+        Ok(())
+    }
+
+    fn answers_in(&mut self, window: &mut Window<'_, impl Source>) -> Result<Vec<Head>, Opaque> {
+        let mut heads = Vec::new();
+        let mut at = 0_usize;
+        while at < window.len() && matches!(self.phase, Phase::Open | Phase::Closing) {
+            at = match &mut self.answer {
+                Answer::Head(head) => {
+                    let bytes = look(window, at)?;
+                    let end = head.scan(bytes)?;
+                    let taken = at.saturating_add(end.unwrap_or(bytes.len()));
+                    if end.is_some() {
+                        let head = *head;
+                        heads.extend(self.answer_head(&head, taken)?);
+                    }
+                    taken
+                }
+                Answer::Body(body) => match body.pass(window, at)? {
+                    Passed::All => break,
+                    Passed::Message(end) => {
+                        self.end_answer();
+                        end
+                    }
+                },
+            };
+        }
+        Ok(heads)
+    }
+
+    /// Takes a head that ended at offset `end` of a write; gives it if it is a final answer's.
+    fn answer_head(
+        &mut self,
+        head: &Reading<StatusLine>,
+        end: usize,
+    ) -> Result<Option<Head>, Opaque> {
+        let StatusLine {
+            status, version, ..
+        } = head.line;
+        let owed = self.exchange.filter(|exchange| !exchange.answered);
+        if matches!(status, 100 | 102..=199) {
+            self.answer = Answer::default();
+            return owed.map(|_| None).ok_or(Opaque::OutOfStep);
+        }
+        let method = owed.map_or(Method::Other, |exchange| exchange.method);
+        let tunnel = status == 101 || (method == Method::Connect && matches!(status, 200..=299));
+        let length = match head.said().length(version)? {
+            _ if tunnel || method == Method::Head || matches!(status, 204 | 304) => {
+                Length::Sized(0)
+            }
+            length => length,
+        };
+        let closes = head.said().closes(version) || length == Length::Unsaid;
+        let may_close = match owed {
+            // What no request asked for can only be a farewell, as 408 and the codec's own 400 are.
+            None if tunnel || !closes || self.leftover.begins_request() => {
+                return Err(Opaque::OutOfStep);
+            }
+            Some(exchange) if exchange.strayed && !tunnel && !closes => {
+                return Err(Opaque::OutOfStep);
+            }
+            None => false,
+            Some(exchange) => {
+                let arrived = matches!(self.request, Request::Arrived);
+                exchange.persists
+                    && arrived
+                    && !exchange.strayed
+                    && !self.leftover.begins_request()
+                    && !tunnel
+            }
+        };
+        self.answer = Body::new(length).map_or_else(Answer::default, Answer::Body);
+        match self.answer {
+            _ if tunnel => self.phase = Phase::Tunnel,
+            Answer::Body(_) if closes => self.phase = Phase::Closing,
+            Answer::Head(_) if closes => self.phase = Phase::Over,
+            Answer::Head(_) => self.end_answer(),
+            Answer::Body(_) => {}
+        }
+        let insert_at = end.checked_sub(b"\r\n".len());
+        Ok(Some(Head {
+            insert_at,
+            may_close,
+            closes,
+            keep_alive_hint: head.said().keep_alive_hint,
+        }))
+    }
+
+    fn end_answer(&mut self) {
+        self.answer = Answer::default();
+        if self.phase == Phase::Closing {
+            self.phase = Phase::Over;
+        }
+        if let Some(exchange) = &mut self.exchange {
+            exchange.answered = true;
+        }
+        self.end_exchange();
+    }
+
+    /// An exchange is over when both its sides are, in whatever order.
+    fn end_exchange(&mut self) {
+        if matches!(self.request, Request::Arrived)
+            && self.exchange.is_some_and(|exchange| exchange.answered)
+        {
+            self.request = Request::default();
+            self.exchange = None;
+        }
+    }
+}
+
+/// The bytes that lie at `at`, which is not the end.
+fn look<'a>(window: &'a mut Window<'_, impl Source>, at: usize) -> Result<&'a [u8], Opaque> {
+    let bytes = window.look(at);
+    if bytes.is_empty() {
+        Err(Opaque::Unreadable)
+    } else {
+        Ok(bytes)
     }
 }

@@ -166,7 +166,8 @@ impl Connection {
             Kind::Data => self.streams.client_data(frame.stream),
             Kind::RstStream => self.streams.known(frame.stream),
             Kind::WindowUpdate => {
-                if frame.stream == 0 && self.greeting.is_some() {
+                // Before the first request, only the connection has a window.
+                if self.greeting.is_some() {
                     self.client_half.want(4);
                 }
                 self.streams.known(frame.stream)

@@ -24,7 +24,8 @@ impl Source for &[u8] {
     }
 
     fn read(&mut self, start: usize, len: usize) -> Vec<u8> {
-        self.iter().skip(start).take(len).copied().collect()
+        let rest = self.get(start..).unwrap_or_default();
+        rest.get(..len).unwrap_or(rest).to_vec()
     }
 }
 
@@ -39,7 +40,12 @@ pub(crate) struct Window<'a, S> {
 impl<'a, S: Source> Window<'a, S> {
     /// Reads `stretch` bytes a look.
     pub(crate) fn new(source: &'a mut S, stretch: usize) -> Self {
-        Self { source, start: 0, bytes: Vec::new(), stretch }
+        Self {
+            source,
+            start: 0,
+            bytes: Vec::new(),
+            stretch,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -48,12 +54,20 @@ impl<'a, S: Source> Window<'a, S> {
 
     /// The bytes from `at` that one look gives: at least one, unless `at` is the end or the host refuses.
     pub(crate) fn look(&mut self, at: usize) -> &[u8] {
-        let held = at.checked_sub(self.start).is_some_and(|skip| skip < self.bytes.len());
+        let held = at
+            .checked_sub(self.start)
+            .is_some_and(|skip| skip < self.bytes.len());
         if !held {
             let left = self.source.len().saturating_sub(at);
             self.start = at;
-            self.bytes = if left == 0 { Vec::new() } else { self.source.read(at, left.min(self.stretch)) };
+            self.bytes = if left == 0 {
+                Vec::new()
+            } else {
+                self.source.read(at, left.min(self.stretch))
+            };
         }
-        self.bytes.get(at.saturating_sub(self.start)..).unwrap_or_default()
+        self.bytes
+            .get(at.saturating_sub(self.start)..)
+            .unwrap_or_default()
     }
 }

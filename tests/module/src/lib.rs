@@ -1,1 +1,91 @@
-//! module
+//! What the stories about the built module have in common: a worker with both roles, and the bytes of
+//! HTTP/1 and HTTP/2 peers.
+
+pub mod frames;
+pub mod http1;
+
+use evenkeel_test_host::{Connection, Host, Root, RootSpec, Stream, Worker, module};
+
+/// A proxy with one worker whose two roots, network and HTTP, carry the same policy.
+pub struct Proxy {
+    /// The proxy.
+    pub host: Host,
+    /// Its worker.
+    pub worker: Worker,
+    /// The network role.
+    pub network: Root,
+    /// The HTTP role.
+    pub http: Root,
+}
+
+impl Proxy {
+    /// Starts with a policy in which the role is still to be filled in.
+    pub fn new(policy: &str) -> Self {
+        let host = Host::new(&module());
+        let worker = host.start_worker();
+        let network = worker.configure(&network(policy));
+        let http = worker.configure(&http(policy));
+        Self {
+            host,
+            worker,
+            network,
+            http,
+        }
+    }
+
+    /// One whose `defaults` are these, without jitter and budget.
+    pub fn with_defaults(defaults: &str) -> Self {
+        Self::new(&policy(defaults))
+    }
+
+    /// A metric without labels, or with its labels before it; 0 if the plugin has none of the name.
+    pub fn metric(&self, name: &str) -> u64 {
+        self.host.metric(name).unwrap_or_default()
+    }
+
+    /// Begins a GET over HTTP/1 in both roles.
+    pub fn get(&self, connection: &Connection, path: &str) -> Stream {
+        let bytes = http1::get(path);
+        assert_eq!(connection.client_sends(&bytes), bytes);
+        let stream = self.http.stream(connection);
+        let headers = [(":authority", "shop.example"), (":path", path), (":method", "GET")];
+        stream.request_headers(&headers, true);
+        stream
+    }
+
+    /// Answers it, as Envoy does in three writes; gives what the client receives.
+    pub fn answer(&self, connection: &Connection, stream: &Stream) -> Vec<u8> {
+        stream.set_property(&["upstream", "address"], "10.0.0.1:8080");
+        stream.response_headers(&[(":status", "200")], false);
+        let mut received = connection.server_writes(http1::head("content-length: 5\r\n"));
+        received.extend(connection.server_writes("hello"));
+        received.extend(connection.server_writes(""));
+        stream.ends();
+        received
+    }
+
+    /// A whole exchange over HTTP/1; gives what the client receives.
+    pub fn exchange(&self, connection: &Connection, path: &str) -> Vec<u8> {
+        let stream = self.get(connection, path);
+        self.answer(connection, &stream)
+    }
+}
+
+/// A policy whose `defaults` are these, without jitter and budget.
+pub fn policy(defaults: &str) -> String {
+    format!(r#"{{"version": 1, "budget": "off", "defaults": {{"jitter": 0, {defaults}}}}}"#)
+}
+
+/// The network role's root with this policy.
+pub fn network(policy: &str) -> RootSpec {
+    RootSpec::new("evenkeel-network").config(with_role(policy, "network"))
+}
+
+/// The HTTP role's root with this policy.
+pub fn http(policy: &str) -> RootSpec {
+    RootSpec::new("evenkeel-http").config(with_role(policy, "http"))
+}
+
+fn with_role(policy: &str, role: &str) -> String {
+    policy.replacen('{', &format!(r#"{{"role": "{role}", "#), 1)
+}

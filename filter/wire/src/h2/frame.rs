@@ -17,7 +17,7 @@ const PRIORITY: u8 = 0x20;
 /// Stream ids, window increments and last-stream-ids are 31 bits behind a reserved one.
 const RESERVED: u32 = 1 << 31;
 
-/// What a frame is. PING needs no name here once its size is known to be right.
+/// The type of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Data,

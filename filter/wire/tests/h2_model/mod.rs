@@ -87,7 +87,7 @@ struct Stream {
 
 impl Stream {
     fn is_active(&self) -> bool {
-        !self.cut && !(self.client_ended && self.server_ended)
+        !(self.cut || self.client_ended && self.server_ended)
     }
 }
 
@@ -220,7 +220,7 @@ impl World {
             }
             (11, Some(id)) => self.client.say(&window_update(id, 9)),
             (12, _) => self.client.say(&window_update(0, 9)),
-            (13, _) if which % 8 == 0 => self.client.go_away(self.last_promised),
+            (13, _) if which.is_multiple_of(8) => self.client.go_away(self.last_promised),
             _ => self.client.small_talk(which),
         }
     }
@@ -285,7 +285,7 @@ impl World {
             }
             (11, Some(id)) => self.server.say(&window_update(id, 9)),
             (12, _) => self.server.say(&window_update(0, 9)),
-            (13, _) if which % 8 == 0 => {
+            (13, _) if which.is_multiple_of(8) => {
                 self.server.go_away(if which & 0x800 != 0 {
                     MAX_STREAM_ID
                 } else {
@@ -427,16 +427,16 @@ impl Speech {
         let tail: &[u8] = if pad.is_empty() { &[] } else { &[0; 2] };
         let payload = [pad, fields, BLOCK, tail].concat();
         let padded = if pad.is_empty() { NONE } else { PADDED };
-        let more = which >> 12 & 0x3;
+        let more = (which >> 12) % 3;
         let closed = |last: bool| if last { END_HEADERS } else { NONE };
         self.say(&frame(
             kind,
-            end | padded | closed(more % 3 == 0),
+            end | padded | closed(more == 0),
             stream,
             &payload,
         ));
-        for nth in 1..=more % 3 {
-            self.say(&frame(CONTINUATION, closed(nth == more % 3), stream, BLOCK));
+        for nth in 1..=more {
+            self.say(&frame(CONTINUATION, closed(nth == more), stream, BLOCK));
         }
     }
 

@@ -1,0 +1,164 @@
+//! How the types of a policy are declared: once, with documentation, so that the reader and the JSON
+//! schema cannot differ.
+
+/// Writes an object's type from its keys: each `Option` of what was read, with its documentation, its
+/// schema and its default told once. `..part` takes over the keys of another object, `misplaced` tells
+/// people who try a key that is not for here, `schema` says what the schema cannot know from the keys.
+macro_rules! object {
+    (@required) => { true };
+    (@more) => { schemars::json_schema!({}) };
+    (@more $schema:tt) => { schemars::json_schema!($schema) };
+    (
+        $(#[doc = $doc:literal])*
+        struct $name:ident {
+            $(
+                $(#[doc = $key_doc:literal])*
+                $($required:ident)? $key:literal => $field:ident: $type:ty $(= $default:literal)?,
+            )*
+            $( ..$part:ident: $part_type:ty, )*
+        }
+        $( misplaced { $( $misplaced:literal => $hint:literal, )* } )?
+        $( schema $schema:tt )?
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, Default)]
+        pub(crate) struct $name {
+            $(
+                $(#[doc = $key_doc])*
+                pub(crate) $field: Option<$type>,
+            )*
+            $( pub(crate) $part: $part_type, )*
+        }
+
+        impl $crate::read::Object for $name {
+            fn misplaced(&self) -> &'static [(&'static str, &'static str)] {
+                &[$( $( ($misplaced, $hint) ),* )?]
+            }
+
+            fn keys(&self, keys: &mut Vec<$crate::read::Key>) {
+                keys.extend([$(
+                    $crate::read::Key {
+                        name: $key,
+                        required: false $( || object!(@$required) )?,
+                        allowed: <$type as $crate::read::Read>::ALLOWED,
+                        #[cfg(feature = "schema")]
+                        schema: $crate::schema::KeySchema {
+                            doc: concat!($($key_doc),*),
+                            default: None $( .or(Some($crate::schema::Default::from($default))) )?,
+                            of: |generator| generator.subschema_for::<$type>(),
+                        },
+                    }
+                ),*]);
+                $( self.$part.keys(keys); )*
+            }
+
+            fn take(
+                &mut self,
+                key: &str,
+                json: &$crate::json::Json,
+                at: &$crate::path::Path<'_>,
+                report: &mut $crate::error::Report,
+            ) -> bool {
+                match key {
+                    $(
+                        $key => {
+                            self.$field = $crate::read::Read::read(json, at, report);
+                            true
+                        }
+                    )*
+                    _ => false $( || self.$part.take(key, json, at, report) )*,
+                }
+            }
+        }
+
+        impl $crate::read::Read for $name {
+            const ALLOWED: &'static str = "it is an object in curly brackets";
+
+            fn read(
+                json: &$crate::json::Json,
+                at: &$crate::path::Path<'_>,
+                report: &mut $crate::error::Report,
+            ) -> Option<Self> {
+                let mut object = Self::default();
+                $crate::read::members(&mut object, json, at, report).then_some(object)
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let more = object!(@more $($schema)?);
+                $crate::schema::object(&Self::default(), generator, concat!($($doc),*), more)
+            }
+        }
+    };
+}
+
+/// Writes an enum whose values are words.
+macro_rules! words {
+    (
+        $(#[doc = $doc:literal])*
+        pub enum $name:ident: $allowed:literal {
+            $( $(#[doc = $word_doc:literal])* $variant:ident = $word:literal, )*
+        }
+        $( default $default:ident )?
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $( $(#[doc = $word_doc])* $variant, )*
+        }
+
+        $(
+            impl Default for $name {
+                fn default() -> Self {
+                    Self::$default
+                }
+            }
+        )?
+
+        impl $name {
+            /// The word that a policy uses for it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $( Self::$variant => $word, )*
+                }
+            }
+        }
+
+        impl $crate::read::Value for $name {
+            const ALLOWED: &'static str = $allowed;
+            const WORDS: &'static [&'static str] = &[$($word),*];
+
+            fn from_json(json: &$crate::json::Json) -> Result<Self, &'static str> {
+                match json {
+                    $( $crate::json::Json::String(word) if word == $word => Ok(Self::$variant), )*
+                    _ => Err($allowed),
+                }
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "description": $crate::schema::prose(concat!($($doc),*)),
+                    "oneOf": [$({
+                        "const": $word,
+                        "description": $crate::schema::prose(concat!($($word_doc),*)),
+                    }),*],
+                })
+            }
+        }
+    };
+}
+
+pub(crate) use {object, words};

@@ -1,0 +1,227 @@
+//! What is wrong with a policy, told so that the reader knows what to write instead.
+use crate::json::Json;
+use crate::path::Path;
+use std::fmt;
+
+/// One mistake. Its `Display` is one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    path: String,
+    cause: Cause,
+}
+
+impl Error {
+    /// The place, such as `routes[1].match.path_prefix`; empty for the policy as a whole.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What is wrong there.
+    pub fn cause(&self) -> &Cause {
+        &self.cause
+    }
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// There is no text, or only white space.
+    Empty,
+    /// The text is longer than a policy may be, in bytes.
+    TooLong {
+        /// The most that is read.
+        limit: usize,
+    },
+    /// The text is not JSON (RFC 8259).
+    Syntax {
+        /// The line, from 1.
+        line: usize,
+        /// The column in bytes, from 1 (0: before the first).
+        column: usize,
+        /// What was expected.
+        message: String,
+    },
+    /// The key is not known in this object.
+    UnknownKey {
+        /// The nearest known one, where one is near.
+        near: Option<&'static str>,
+        /// All that are known here.
+        known: Vec<&'static str>,
+    },
+    /// The key means something, but not in this place or not in this version.
+    MisplacedKey {
+        /// Why, and what to do.
+        hint: &'static str,
+    },
+    /// The key stands twice in one object, which JSON readers take differently.
+    RepeatedKey,
+    /// The key must be there and is not.
+    Missing {
+        /// What to write.
+        allowed: &'static str,
+    },
+    /// The value is not one of those allowed.
+    Value {
+        /// What stands there, shortened.
+        found: String,
+        /// What may stand there.
+        allowed: String,
+        /// The nearest allowed word, where one is near.
+        near: Option<&'static str>,
+    },
+    /// The value is fine, but not together with another.
+    Contradiction {
+        /// With which, and what to do.
+        hint: String,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.path.as_str(), &self.cause) {
+            (_, Cause::Empty | Cause::TooLong { .. } | Cause::Syntax { .. }) => {}
+            ("", _) => f.write_str("the policy: ")?,
+            (path, _) => write!(f, "{path}: ")?,
+        }
+        match &self.cause {
+            Cause::Empty => f.write_str(r#"the policy is empty; the smallest is {"version": 1}"#),
+            Cause::TooLong { limit } => write!(f, "the policy is longer than {limit} bytes"),
+            Cause::Syntax {
+                line,
+                column,
+                message,
+            } => {
+                write!(f, "line {line}, column {column}: {message}")
+            }
+            Cause::UnknownKey {
+                near: Some(near), ..
+            } => {
+                write!(f, "unknown key; did you mean `{near}`?")
+            }
+            Cause::UnknownKey { near: None, known } => {
+                write!(f, "unknown key; known here are `{}`", known.join("`, `"))
+            }
+            Cause::MisplacedKey { hint } => f.write_str(hint),
+            Cause::RepeatedKey => f.write_str("the key stands twice; keep one"),
+            Cause::Missing { allowed } => write!(f, "missing; {allowed}"),
+            Cause::Value {
+                found,
+                allowed,
+                near: None,
+            } => write!(f, "found {found}; {allowed}"),
+            Cause::Value {
+                found,
+                allowed,
+                near: Some(near),
+            } => {
+                write!(f, "found {found}; did you mean \"{near}\"? {allowed}")
+            }
+            Cause::Contradiction { hint } => f.write_str(hint),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// One mistake or more, never none: what could not be read, in the order of the text, then what
+/// contradicts. Its `Display` is one line each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Errors {
+    first: Error,
+    rest: Vec<Error>,
+    unlisted: usize,
+}
+
+impl Errors {
+    /// The mistakes; at most [`Errors::LISTED`] of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Error> {
+        std::iter::once(&self.first).chain(&self.rest)
+    }
+
+    /// The most that are listed; the rest is counted.
+    pub const LISTED: usize = 50;
+}
+
+impl From<Cause> for Errors {
+    fn from(cause: Cause) -> Self {
+        Self {
+            first: Error {
+                path: String::new(),
+                cause,
+            },
+            rest: Vec::new(),
+            unlisted: 0,
+        }
+    }
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.first)?;
+        for error in &self.rest {
+            write!(f, "\n{error}")?;
+        }
+        match self.unlisted {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
+        }
+    }
+}
+
+impl std::error::Error for Errors {}
+
+/// Where mistakes are gathered while a policy is read; possibly none.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    errors: Vec<Error>,
+    unlisted: usize,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, at: &Path<'_>, cause: Cause) {
+        if self.errors.len() < Errors::LISTED {
+            self.errors.push(Error {
+                path: at.to_string(),
+                cause,
+            });
+        } else {
+            self.unlisted = self.unlisted.saturating_add(1);
+        }
+    }
+
+    pub(crate) fn value(&mut self, at: &Path<'_>, found: &Json, allowed: &str) {
+        self.add(
+            at,
+            Cause::Value {
+                found: found.to_string(),
+                allowed: allowed.to_owned(),
+                near: None,
+            },
+        );
+    }
+
+    pub(crate) fn contradiction(&mut self, at: &Path<'_>, hint: String) {
+        self.add(at, Cause::Contradiction { hint });
+    }
+
+    /// True when something in this place or inside it was reported.
+    pub(crate) fn mentions(&self, place: &Path<'_>) -> bool {
+        let place = place.to_string();
+        self.errors
+            .iter()
+            .any(|error| error.path.starts_with(&place))
+    }
+
+    /// Ok when nothing was reported.
+    pub(crate) fn finish(self) -> Result<(), Errors> {
+        let mut errors = self.errors.into_iter();
+        match errors.next() {
+            None => Ok(()),
+            Some(first) => Err(Errors {
+                first,
+                rest: errors.collect(),
+                unlisted: self.unlisted,
+            }),
+        }
+    }
+}

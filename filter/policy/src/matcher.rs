@@ -1,0 +1,301 @@
+//! Which requests a route rule is about.
+use crate::declare::words;
+use crate::glob::Glob;
+
+words! {
+    /// On which listeners a rule acts.
+    pub enum Direction: r#"allowed are "inbound" and "outbound""# {
+        /// Listeners that receive from other hosts: a server's sidecar, a gateway, or no mesh at all.
+        Inbound = "inbound",
+        /// A sidecar's outbound listeners only, where the downstream is the application beside it.
+        Outbound = "outbound",
+    }
+    default Inbound
+}
+
+/// What a request is matched by. What is not known, or was not asked for because of [`Needs`], is empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request<'a> {
+    /// The name of the route that Envoy chose.
+    pub route: &'a [u8],
+    /// The `:authority` or `Host` field, with or without a port.
+    pub authority: &'a [u8],
+    /// The `:path` or request target, with its query.
+    pub path: &'a [u8],
+}
+
+/// Which parts of a [`Request`] any rule of a policy looks at; the others need not be fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// [`Request::route`]
+    pub route: bool,
+    /// [`Request::authority`]
+    pub authority: bool,
+    /// [`Request::path`]
+    pub path: bool,
+}
+
+/// All that is given must match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Matcher {
+    pub(crate) direction: Direction,
+    pub(crate) route: Option<Glob>,
+    pub(crate) authority: Option<Glob>,
+    pub(crate) path_prefix: Option<String>,
+}
+
+impl Matcher {
+    pub(crate) fn matches(&self, direction: Direction, request: &Request<'_>) -> bool {
+        self.direction == direction
+            && self
+                .route
+                .as_ref()
+                .is_none_or(|route| route.matches(request.route))
+            && self
+                .authority
+                .as_ref()
+                .is_none_or(|pattern| authority(pattern, request.authority))
+            && self
+                .path_prefix
+                .as_ref()
+                .is_none_or(|prefix| below(prefix, request.path))
+    }
+
+    pub(crate) fn needs(&self) -> Needs {
+        Needs {
+            route: self.route.is_some(),
+            authority: self.authority.is_some(),
+            path: self.path_prefix.is_some(),
+        }
+    }
+
+    /// True when this surely matches all that `other` does. False when it is not plain to see.
+    pub(crate) fn covers(&self, other: &Matcher) -> bool {
+        let wider = |own: &Option<Glob>, other: &Option<Glob>| {
+            own.as_ref()
+                .is_none_or(|own| own.as_str() == "*" || other.as_ref() == Some(own))
+        };
+        let longer = |prefix: &String| {
+            other
+                .path_prefix
+                .as_ref()
+                .is_some_and(|longer| below(prefix, longer.as_bytes()))
+        };
+        self.direction == other.direction
+            && wider(&self.route, &other.route)
+            && wider(&self.authority, &other.authority)
+            && self.path_prefix.as_ref().is_none_or(longer)
+    }
+}
+
+/// Host names have no case (RFC 9110 4.2.3). A port counts only where the pattern has one.
+fn authority(pattern: &Glob, authority: &[u8]) -> bool {
+    let host = if has_port(pattern.as_str()) {
+        authority
+    } else {
+        without_port(authority)
+    };
+    pattern.matches_ignoring_case(host)
+}
+
+/// A colon within brackets belongs to an IPv6 address (RFC 3986 3.2.2).
+fn has_port(pattern: &str) -> bool {
+    pattern
+        .bytes()
+        .rev()
+        .take_while(|byte| *byte != b']')
+        .any(|byte| byte == b':')
+}
+
+fn without_port(authority: &[u8]) -> &[u8] {
+    match authority.iter().rposition(|byte| !byte.is_ascii_digit()) {
+        Some(colon) if authority.get(colon) == Some(&b':') => {
+            authority.get(..colon).unwrap_or(authority)
+        }
+        _ => authority,
+    }
+}
+
+/// As Envoy's `path_separated_prefix`: segments are matched whole, so `/api` is not a prefix of
+/// `/apiary`. Unlike there a prefix may end in `/`, which then must be in the path.
+fn below(prefix: &str, path: &[u8]) -> bool {
+    match path.strip_prefix(prefix.as_bytes()) {
+        Some(rest) => {
+            prefix.ends_with('/') || matches!(rest.first(), None | Some(b'/' | b'?' | b'#'))
+        }
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn any() -> Matcher {
+        Matcher {
+            direction: Direction::Inbound,
+            route: None,
+            authority: None,
+            path_prefix: None,
+        }
+    }
+
+    fn glob(pattern: &str) -> Option<Glob> {
+        Glob::new(pattern)
+    }
+
+    #[test]
+    fn a_prefix_ends_where_a_segment_ends() {
+        for (prefix, path) in [
+            ("/api", "/api"),
+            ("/api", "/api/x"),
+            ("/api", "/api?x"),
+            ("/api", "/api#x"),
+            ("/api/", "/api/x"),
+            ("/api/", "/api/"),
+            ("/", "/"),
+            ("/", "/x"),
+            ("/", "/?x"),
+        ] {
+            assert!(
+                below(prefix, path.as_bytes()),
+                "{prefix} should match {path}"
+            );
+        }
+        for (prefix, path) in [
+            ("/api", "/apiary"),
+            ("/api", "/API"),
+            ("/api", "/ap"),
+            ("/api", "/v1/api"),
+            ("/api/", "/api"),
+            ("/api/", "/api?x"),
+            ("/", "*"),
+            ("/", ""),
+        ] {
+            assert!(
+                !below(prefix, path.as_bytes()),
+                "{prefix} should not match {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_port_counts_only_where_the_pattern_has_one() {
+        for (pattern, name) in [
+            ("shop.example", "shop.example"),
+            ("shop.example", "shop.example:8080"),
+            ("shop.example", "Shop.Example:"),
+            ("*.shop.example", "api.shop.example:443"),
+            ("shop.example:8080", "shop.example:8080"),
+            ("shop.example:80*", "shop.example:8080"),
+            ("[::1]", "[::1]:8080"),
+            ("[::1]", "[::1]"),
+            ("[::1]:8080", "[::1]:8080"),
+            ("*", ""),
+        ] {
+            assert!(
+                authority(&glob(pattern).unwrap(), name.as_bytes()),
+                "{pattern} should match {name}"
+            );
+        }
+        for (pattern, name) in [
+            ("shop.example:8080", "shop.example"),
+            ("shop.example:8080", "shop.example:8081"),
+            ("[::1]:8080", "[::1]"),
+            ("[::2]", "[::1]:8080"),
+            ("shop.example", ""),
+            ("8080", ":8080"),
+        ] {
+            assert!(
+                !authority(&glob(pattern).unwrap(), name.as_bytes()),
+                "{pattern} should not match {name}"
+            );
+        }
+    }
+
+    #[test]
+    fn all_that_is_given_must_match() {
+        let matcher = Matcher {
+            route: glob("checkout-*"),
+            authority: glob("*.shop.example"),
+            path_prefix: Some("/api/".into()),
+            ..any()
+        };
+        let request = Request {
+            route: b"checkout-eu",
+            authority: b"www.shop.example",
+            path: b"/api/cart?id=7",
+        };
+
+        assert!(matcher.matches(Direction::Inbound, &request));
+        assert!(!matcher.matches(Direction::Outbound, &request));
+        assert!(!matcher.matches(
+            Direction::Inbound,
+            &Request {
+                route: b"default",
+                ..request
+            }
+        ));
+        assert!(!matcher.matches(
+            Direction::Inbound,
+            &Request {
+                authority: b"shop.example",
+                ..request
+            }
+        ));
+        assert!(!matcher.matches(
+            Direction::Inbound,
+            &Request {
+                path: b"/cart",
+                ..request
+            }
+        ));
+        assert!(!matcher.matches(Direction::Inbound, &Request::default()));
+    }
+
+    #[test]
+    fn a_wider_matcher_covers_a_narrower_one() {
+        let api = Matcher {
+            path_prefix: Some("/api".into()),
+            ..any()
+        };
+        let api_v1 = Matcher {
+            path_prefix: Some("/api/v1".into()),
+            authority: glob("a"),
+            ..any()
+        };
+        assert!(any().covers(&api));
+        assert!(api.covers(&api));
+        assert!(api.covers(&api_v1));
+        assert!(
+            Matcher {
+                route: glob("*"),
+                ..any()
+            }
+            .covers(&api)
+        );
+
+        assert!(!api.covers(&any()));
+        assert!(!api_v1.covers(&api));
+        assert!(!api.covers(&Matcher {
+            path_prefix: Some("/apiary".into()),
+            ..any()
+        }));
+        assert!(!api.covers(&Matcher {
+            direction: Direction::Outbound,
+            ..api.clone()
+        }));
+        assert!(
+            !Matcher {
+                route: glob("a*"),
+                ..any()
+            }
+            .covers(&Matcher {
+                route: glob("b"),
+                ..any()
+            })
+        );
+    }
+}

@@ -1,0 +1,102 @@
+//! One rule, complete: what it did not say has been filled in.
+use crate::declare::words;
+use core::num::NonZeroU64;
+use core::time::Duration;
+use std::rc::Rc;
+
+/// When the connections that a rule decides about are moved, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// The name of the route or the connection rule, or `defaults`; for metrics and logs.
+    pub name: Rc<str>,
+    /// A connection is due at an age drawn from `max_age * (1 - jitter) ..= max_age`.
+    pub max_age: Option<Duration>,
+    /// A connection is due by chance, at this age on average, however old it is already.
+    pub mean_age: Option<Duration>,
+    /// A connection is due after a number of requests drawn from
+    /// `max_requests * (1 - jitter) ..= max_requests`. None for raw TCP.
+    pub max_requests: Option<NonZeroU64>,
+    /// How far limits are spread, downwards.
+    pub jitter: Jitter,
+    /// No connection is due before this age; at most `max_age`.
+    pub min_age: Duration,
+    /// How long a quiet moment is waited for before an announcement is made at a busy one.
+    pub quiet_wait: Duration,
+    /// How long after the announcement a connection is closed even if it owes answers; None: never.
+    pub grace: Option<Duration>,
+    /// How long after the last answer the client is given to close by itself.
+    pub linger: Duration,
+    /// Which last-stream-id a GOAWAY carries.
+    pub goaway: Goaway,
+    /// What is done about an HTTP/2 client that bears a GOAWAY only at a quiet moment, when none comes.
+    pub busy: Busy,
+    /// While a request under this rule is open, no other rule moves its connection.
+    pub protect: bool,
+}
+
+/// The rule of `{"version": 1}`.
+impl Default for Rule {
+    fn default() -> Self {
+        Self {
+            name: "defaults".into(),
+            max_age: Some(Duration::from_secs(30 * 60)),
+            mean_age: None,
+            max_requests: None,
+            jitter: Jitter::default(),
+            min_age: Duration::ZERO,
+            quiet_wait: Duration::from_secs(2),
+            grace: None,
+            linger: Duration::from_secs(1),
+            goaway: Goaway::Auto,
+            busy: Busy::Wait,
+            protect: false,
+        }
+    }
+}
+
+/// How far a limit is spread, as a part of it: from 0 (not at all) to 1 (down to nothing).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Jitter(f64);
+
+impl Jitter {
+    /// None outside `0.0..=1.0`.
+    pub fn new(part: f64) -> Option<Self> {
+        (0.0..=1.0).contains(&part).then_some(Self(part))
+    }
+
+    /// The part, in `0.0..=1.0`.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+/// One fifth.
+impl Default for Jitter {
+    fn default() -> Self {
+        Self(0.2)
+    }
+}
+
+words! {
+    /// Which last-stream-id a GOAWAY carries (RFC 9113 6.8).
+    pub enum Goaway: r#"allowed are "auto", "exact" and "max""# {
+        /// What the client that is recognised by its first frames takes best.
+        Auto = "auto",
+        /// The highest stream accepted: what is on its way is refused and sent again elsewhere.
+        Exact = "exact",
+        /// The highest there can be: what is on its way is still served.
+        Max = "max",
+    }
+    default Auto
+}
+
+words! {
+    /// What is done about an HTTP/2 client that bears a GOAWAY only at a quiet moment, when none comes.
+    pub enum Busy: r#"allowed are "wait" and "announce""# {
+        /// The announcement is put off, and counted.
+        Wait = "wait",
+        /// The announcement is made at a busy moment after all; such a client may fail requests.
+        Announce = "announce",
+    }
+    default Wait
+}

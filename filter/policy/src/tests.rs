@@ -1,0 +1,231 @@
+//! What a policy's text means, told by example. The whole files of `policies/` are in `tests/`.
+use super::*;
+use core::num::NonZeroU64;
+use core::time::Duration;
+use std::rc::Rc;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+mod refusals;
+
+fn policy(text: &str) -> Policy {
+    Policy::parse(text.as_bytes()).unwrap()
+}
+
+fn refusal(text: &[u8]) -> String {
+    Policy::parse(text).unwrap_err().to_string()
+}
+
+const fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(minutes * 60)
+}
+
+fn path(path: &str) -> Request<'_> {
+    Request {
+        path: path.as_bytes(),
+        ..Request::default()
+    }
+}
+
+#[test]
+fn a_version_alone_is_a_useful_policy() {
+    let policy = policy(r#"{"version": 1}"#);
+
+    assert_eq!(policy, Policy::default());
+    assert_eq!(policy.mode, Mode::Enforce);
+    assert_eq!(&*policy.defaults.name, "defaults");
+    assert_eq!(policy.defaults.max_age, Some(minutes(30)));
+    assert_eq!(policy.defaults.max_requests, None);
+    assert_eq!(policy.defaults.jitter.get(), 0.2);
+    assert_eq!(policy.defaults.grace, None);
+    assert_eq!(
+        policy.budget,
+        Some(Budget {
+            per_second: 100.0,
+            burst: 1000
+        })
+    );
+    assert_eq!(policy.upstream, None);
+    assert_eq!(policy.needs(), Needs::default());
+}
+
+#[test]
+fn a_byte_order_mark_and_white_space_do_no_harm() {
+    assert_eq!(
+        Policy::parse(b"\xef\xbb\xbf\r\n{\"version\": 1}\n"),
+        Ok(Policy::default())
+    );
+}
+
+#[test]
+fn a_route_takes_from_defaults_what_it_leaves_out() {
+    let policy = policy(
+        r#"{"version": 1, "defaults": {"max_age": "10m", "max_requests": 7, "grace": "1m"}, "routes": [
+            {"name": "a", "match": {"path_prefix": "/a"}, "max_age": "5m", "grace": "off"},
+            {"name": "b", "match": {"path_prefix": "/b"}, "max_requests": "off", "protect": true}]}"#,
+    );
+
+    let a = policy.route(Direction::Inbound, &path("/a/1")).unwrap();
+    assert_eq!((a.name.as_str(), &*a.rule.name), ("a", "a"));
+    assert_eq!((a.rule.max_age, a.rule.grace), (Some(minutes(5)), None));
+    assert_eq!(a.rule.max_requests, NonZeroU64::new(7));
+    let b = policy.route(Direction::Inbound, &path("/b?x")).unwrap();
+    assert_eq!(
+        (b.rule.max_age, b.rule.grace),
+        (Some(minutes(10)), Some(minutes(1)))
+    );
+    assert_eq!((b.rule.max_requests, b.rule.protect), (None, true));
+    assert_eq!(policy.defaults.grace, Some(minutes(1)));
+    assert_eq!(policy.route(Direction::Inbound, &path("/c")), None);
+}
+
+#[test]
+fn the_first_route_that_matches_wins() {
+    let policy = policy(
+        r#"{"version": 1, "routes": [
+            {"name": "narrow", "match": {"path_prefix": "/a/b"}},
+            {"name": "wide", "match": {"path_prefix": "/a"}},
+            {"name": "own", "match": {"direction": "outbound"}}]}"#,
+    );
+    let name = |direction, request| {
+        policy
+            .route(direction, &path(request))
+            .map(|route| route.name.as_str())
+    };
+
+    assert_eq!(name(Direction::Inbound, "/a/b/c"), Some("narrow"));
+    assert_eq!(name(Direction::Inbound, "/a/c"), Some("wide"));
+    assert_eq!(name(Direction::Inbound, "/c"), None);
+    assert_eq!(name(Direction::Outbound, "/a/b/c"), Some("own"));
+}
+
+#[test]
+fn raw_tcp_has_a_grace_of_its_own_unless_defaults_state_one() {
+    let rules = r#""connections": [{"name": "db", "match": {"port": 5432}}]"#;
+    let grace = |defaults: &str| {
+        let policy = policy(&format!(
+            r#"{{"version": 1, "defaults": {defaults}, {rules}}}"#
+        ));
+        let rule = Rc::clone(&policy.connection(Direction::Inbound, 5432).unwrap().rule);
+        (rule.grace, rule.max_requests, rule.protect)
+    };
+
+    assert_eq!(grace("{}"), (Some(Duration::from_secs(30)), None, false));
+    assert_eq!(grace(r#"{"grace": "off"}"#), (None, None, false));
+    assert_eq!(
+        grace(r#"{"grace": "1m", "max_requests": 5, "protect": true}"#),
+        (Some(minutes(1)), None, false)
+    );
+}
+
+#[test]
+fn a_connection_rule_is_for_its_port_and_direction() {
+    let policy = policy(
+        r#"{"version": 1, "connections": [
+            {"name": "server", "match": {"port": 5432}},
+            {"name": "pool", "match": {"port": 5432, "direction": "outbound"}}]}"#,
+    );
+    let name = |direction, port| {
+        policy
+            .connection(direction, port)
+            .map(|rule| rule.name.as_str())
+    };
+
+    assert_eq!(name(Direction::Inbound, 5432), Some("server"));
+    assert_eq!(name(Direction::Outbound, 5432), Some("pool"));
+    assert_eq!(name(Direction::Inbound, 5433), None);
+}
+
+#[test]
+fn only_what_a_rule_looks_at_is_needed() {
+    let needs = |matches: &str| {
+        policy(&format!(
+            r#"{{"version": 1, "routes": [{{"name": "a", "match": {matches}}}]}}"#
+        ))
+        .needs()
+    };
+
+    assert_eq!(needs(r#"{"direction": "outbound"}"#), Needs::default());
+    assert_eq!(
+        needs(r#"{"route": "a"}"#),
+        Needs {
+            route: true,
+            ..Needs::default()
+        }
+    );
+    let rest = Needs {
+        authority: true,
+        path: true,
+        ..Needs::default()
+    };
+    assert_eq!(needs(r#"{"authority": "a", "path_prefix": "/"}"#), rest);
+}
+
+#[test]
+fn whole_numbers_may_come_as_doubles() {
+    for (number, meaning) in [
+        ("100000.0", 100_000),
+        ("1e5", 100_000),
+        ("1", 1),
+        ("9007199254740991", 9_007_199_254_740_991),
+    ] {
+        let policy = policy(&format!(
+            r#"{{"version": 1.0, "defaults": {{"max_requests": {number}}}}}"#
+        ));
+        assert_eq!(
+            policy.defaults.max_requests,
+            NonZeroU64::new(meaning),
+            "{number}"
+        );
+    }
+    for number in [
+        "2.5",
+        "0",
+        "-1",
+        "9007199254740992",
+        "9007199254740993",
+        "18446744073709551616",
+        "1e300",
+    ] {
+        let text = format!(r#"{{"version": 1, "defaults": {{"max_requests": {number}}}}}"#);
+        assert!(
+            refusal(text.as_bytes()).starts_with("defaults.max_requests: found "),
+            "{number}"
+        );
+    }
+}
+
+#[test]
+fn a_budget_is_filled_in_or_off() {
+    let budget = |text: &str| policy(&format!(r#"{{"version": 1, "budget": {text}}}"#)).budget;
+
+    assert_eq!(budget(r#""off""#), None);
+    assert_eq!(budget("{}"), Some(Budget::default()));
+    assert_eq!(
+        budget(r#"{"per_second": 0.5}"#),
+        Some(Budget {
+            per_second: 0.5,
+            burst: 1000
+        })
+    );
+    assert_eq!(
+        budget(r#"{"burst": 1}"#),
+        Some(Budget {
+            per_second: 100.0,
+            burst: 1
+        })
+    );
+}
+
+#[test]
+fn a_limit_that_is_off_contradicts_nothing() {
+    let policy = policy(
+        r#"{"version": 1, "defaults": {"max_age": "off", "min_age": "2h", "mean_age": "1h"}}"#,
+    );
+
+    assert_eq!(
+        (policy.defaults.max_age, policy.defaults.mean_age),
+        (None, Some(minutes(60)))
+    );
+    assert_eq!(policy.defaults.min_age, minutes(120));
+}

@@ -1,0 +1,122 @@
+//! What is refused, and how it is told.
+use super::refusal;
+use crate::{Cause, Errors, Policy};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+#[test]
+fn a_contradiction_is_told_where_it_was_stated() {
+    let rules = |defaults: &str, route: &str| {
+        refusal(
+            format!(
+                r#"{{"version": 1, "defaults": {{{defaults}}},
+                     "routes": [{{"name": "a", "match": {{"route": "a"}}{route}}}]}}"#
+            )
+            .as_bytes(),
+        )
+    };
+
+    assert_eq!(
+        rules(r#""min_age": "10m""#, r#", "max_age": "5m""#),
+        r#"routes[0].max_age: found "5m"; it must not be less than `min_age`, here "10m""#
+    );
+    assert_eq!(
+        rules(r#""max_age": "5m""#, r#", "min_age": "10m""#),
+        r#"routes[0].min_age: found "10m"; it must not be more than `max_age`, here "5m""#
+    );
+    assert_eq!(
+        rules(r#""min_age": "31m""#, ""),
+        r#"defaults.min_age: found "31m"; it must not be more than `max_age`, here "30m""#
+    );
+}
+
+#[test]
+fn what_is_half_read_causes_no_second_error() {
+    for text in [
+        r#"{"version": 1, "routes": [{"name": "a", "match": {"path_prefx": "/a"}}]}"#,
+        r#"{"version": 1, "routes": [{"name": "a", "match": {"direction": "inbound", "route": 7}},
+                                     {"name": "b", "match": {"route": "b"}}]}"#,
+        r#"{"version": 1, "routes": [{"name": "a", "match": "b"}]}"#,
+        r#"{"version": 1, "routes": ["a", {"name": "b", "match": {"route": "b"}}]}"#,
+        r#"{"version": 1, "upstream": {"max_age": 5}}"#,
+        r#"{"version": 1, "defaults": {"max_age": "2 hours", "min_age": "1h"}}"#,
+        r#"{"version": 1, "defaults": {"max_age": "2 hours"},
+            "routes": [{"name": "a", "match": {"route": "a"}, "min_age": "1h"}]}"#,
+        r#"{"version": 1, "connections": [{"name": "a", "match": {"port": 1, "path_prefix": "/"}},
+                                          {"name": "b", "match": {"port": 1}}]}"#,
+        "[]",
+    ] {
+        let message = refusal(text.as_bytes());
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+}
+
+#[test]
+fn an_error_says_where_and_what_and_of_which_kind() {
+    let errors =
+        Policy::parse(br#"{"version": 1, "defaults": {"max_aeg": "1m"}, "mode": 3}"#).unwrap_err();
+
+    let told: Vec<_> = errors
+        .iter()
+        .map(|error| (error.path(), error.cause().clone()))
+        .collect();
+    assert!(matches!(
+        &told[0],
+        (
+            "defaults.max_aeg",
+            Cause::UnknownKey {
+                near: Some("max_age"),
+                ..
+            }
+        )
+    ));
+    assert!(matches!(&told[1], ("mode", Cause::Value { found, .. }) if found == "3"));
+    assert_eq!(told.len(), 2);
+}
+
+#[test]
+fn a_flood_of_mistakes_is_counted() {
+    let keys: Vec<_> = (0..Errors::LISTED + 7)
+        .map(|n| format!("\"key-{n}\": 1"))
+        .collect();
+    let errors =
+        Policy::parse(format!("{{\"version\": 1, {}}}", keys.join(",")).as_bytes()).unwrap_err();
+
+    assert_eq!(errors.iter().count(), Errors::LISTED);
+    assert!(errors.to_string().ends_with("\nand 7 more"));
+}
+
+#[test]
+fn one_mistake_is_one_line_whatever_it_holds() {
+    let key = format!("a\\n\\u0000{}", "x".repeat(1000));
+    let text = format!(r#"{{"version": 1, "{key}": 1, "mode": "{key}", "": 1}}"#);
+    let message = refusal(text.as_bytes());
+
+    assert_eq!(message.lines().count(), 3, "{message}");
+    assert!(message.lines().all(|line| line.len() < 300), "{message}");
+    assert!(!message.contains('\0'));
+}
+
+#[test]
+fn hostile_texts_are_refused() {
+    assert_eq!(refusal(b"\0\0"), refusal(b"\0"));
+    assert_eq!(
+        refusal(&vec![b'['; 100_000]),
+        "line 1, column 128: nested too deep for a policy"
+    );
+    assert_eq!(
+        refusal(&vec![b' '; Policy::MAX_LEN + 1]),
+        "the policy is longer than 1048576 bytes"
+    );
+    assert_eq!(
+        refusal(b"{\"version\": 1, \"mode\": \"\xff\"}"),
+        "line 1, column 25: expected UTF-8"
+    );
+    assert!(refusal(br#"{"version": 1e999}"#).contains("number out of range"));
+    assert!(refusal(b"{\"version\": 1}\0").contains("expected the end"));
+    let rules = vec![r#"{"name": "a", "match": {"port": 1}}"#; 1001].join(",");
+    assert_eq!(
+        refusal(format!(r#"{{"version": 1, "connections": [{rules}]}}"#).as_bytes()),
+        "connections: found a list of 1001; it is a list in square brackets, of at most 1000 entries"
+    );
+}

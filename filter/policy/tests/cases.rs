@@ -1,0 +1,200 @@
+//! `policies/`: each case is accepted, and means what its author wanted.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::arithmetic_side_effects, clippy::panic, clippy::unwrap_used)]
+use core::num::NonZeroU64;
+use core::time::Duration;
+use evenkeel_policy::{
+    Budget, Busy, Direction, Goaway, Http2Ping, Mode, Needs, Policy, Request, Route, TcpKeepalive,
+};
+use std::fs;
+use std::path::PathBuf;
+
+fn policies() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../policies")
+}
+
+fn load(name: &str) -> Policy {
+    let text = fs::read(policies().join(name)).unwrap();
+    Policy::parse(&text).unwrap_or_else(|errors| panic!("{name}:\n{errors}"))
+}
+
+const fn minutes(minutes: u64) -> Option<Duration> {
+    Some(Duration::from_secs(minutes * 60))
+}
+
+const fn hours(hours: u64) -> Option<Duration> {
+    minutes(hours * 60)
+}
+
+fn inbound<'a>(policy: &'a Policy, authority: &str, path: &str) -> Option<&'a Route> {
+    let request = Request {
+        route: b"",
+        authority: authority.as_bytes(),
+        path: path.as_bytes(),
+    };
+    policy.route(Direction::Inbound, &request)
+}
+
+#[test]
+fn minimal_is_the_default() {
+    assert_eq!(load("minimal.json"), Policy::default());
+}
+
+#[test]
+fn http_api_moves_checkout_sooner_and_protects_events() {
+    let policy = load("http-api.json");
+    let request = Request {
+        route: b"checkout-eu",
+        authority: b"www.shop.example:8080",
+        path: b"/api/cart?item=7",
+    };
+
+    let checkout = policy.route(Direction::Inbound, &request).unwrap();
+    assert_eq!(checkout.name, "checkout");
+    assert_eq!(
+        (checkout.rule.max_age, checkout.rule.grace),
+        (minutes(2), minutes(1))
+    );
+    assert_eq!(checkout.rule.max_requests, NonZeroU64::new(500));
+    assert_eq!(policy.route(Direction::Outbound, &request), None);
+    let events = inbound(&policy, "www.shop.example", "/events/42").unwrap();
+    assert_eq!(
+        (events.rule.protect, events.rule.grace, events.rule.max_age),
+        (true, None, minutes(10))
+    );
+    assert_eq!(
+        policy.needs(),
+        Needs {
+            route: true,
+            authority: true,
+            path: true
+        }
+    );
+    assert!(policy.keepalive.http1_hint);
+}
+
+#[test]
+fn grpc_leaves_watches_time_to_end() {
+    let policy = load("grpc.json");
+
+    let watch = inbound(&policy, "", "/shop.inventory.v1.Inventory/Watch").unwrap();
+    assert_eq!(watch.name, "inventory-watch");
+    assert_eq!(
+        (watch.rule.protect, watch.rule.grace, watch.rule.goaway),
+        (true, minutes(30), Goaway::Max)
+    );
+    let unary = inbound(&policy, "", "/shop.inventory.v1.Inventory/Get").unwrap();
+    assert_eq!(
+        (unary.name.as_str(), unary.rule.busy),
+        ("inventory", Busy::Announce)
+    );
+    assert_eq!(
+        inbound(&policy, "", "/shop.inventory.v1.InventoryAdmin/Get"),
+        None
+    );
+    assert_eq!(
+        policy.needs(),
+        Needs {
+            path: true,
+            ..Needs::default()
+        }
+    );
+    let ping = Http2Ping {
+        interval: Duration::from_secs(30),
+        timeout: Duration::from_secs(10),
+    };
+    assert_eq!(policy.keepalive.http2_ping, Some(ping));
+}
+
+#[test]
+fn websocket_chat_is_moved_by_chance_and_slowly() {
+    let policy = load("websocket-chat.json");
+
+    let chat = inbound(&policy, "Chat.Example:443", "/socket?room=7").unwrap();
+    assert_eq!((chat.rule.max_age, chat.rule.mean_age), (None, hours(8)));
+    let calls = inbound(&policy, "chat.example", "/call/7").unwrap();
+    assert_eq!(
+        (calls.rule.max_age, calls.rule.mean_age, calls.rule.protect),
+        (None, None, true)
+    );
+    assert_eq!(
+        policy.budget,
+        Some(Budget {
+            per_second: 2.0,
+            burst: 5
+        })
+    );
+}
+
+#[test]
+fn postgresql_has_a_rule_for_either_side_of_the_port() {
+    let policy = load("postgresql.json");
+
+    let server = policy.connection(Direction::Inbound, 5432).unwrap();
+    assert_eq!(
+        (server.rule.max_age, server.rule.grace),
+        (hours(1), minutes(5))
+    );
+    let pool = policy.connection(Direction::Outbound, 5432).unwrap();
+    assert_eq!((pool.rule.max_age, pool.rule.grace), (minutes(30), None));
+    assert_eq!(policy.connection(Direction::Inbound, 6432), None);
+    assert_eq!(policy.defaults.max_age, None);
+    assert_eq!(policy.keepalive.tcp.map(|tcp| tcp.probes), Some(3));
+}
+
+#[test]
+fn gateway_knows_its_hosts_its_ports_and_its_upstreams() {
+    let policy = load("gateway.json");
+    let name = |authority, path| inbound(&policy, authority, path).map(|route| route.name.as_str());
+
+    assert_eq!(name("www.shop.example", "/healthz"), Some("health"));
+    assert_eq!(name("www.shop.example", "/"), Some("shop"));
+    assert_eq!(name("partners.example:8443", "/"), Some("partners"));
+    assert_eq!(name("partners.example", "/"), None);
+    let mqtt = policy.connection(Direction::Inbound, 8883).unwrap();
+    assert_eq!(
+        (mqtt.rule.max_age, mqtt.rule.mean_age, mqtt.rule.grace),
+        (None, hours(12), minutes(1))
+    );
+    let redis = policy.connection(Direction::Inbound, 6379).unwrap();
+    assert_eq!(
+        (redis.rule.max_age, redis.rule.grace),
+        (minutes(15), minutes(5))
+    );
+    let upstream = policy.upstream.as_ref().unwrap();
+    assert_eq!(
+        (upstream.max_age, upstream.jitter.get()),
+        (minutes(10), 0.3)
+    );
+    let tcp = TcpKeepalive {
+        idle: Duration::from_secs(120),
+        interval: Duration::from_secs(10),
+        probes: 3,
+    };
+    assert_eq!(policy.keepalive.tcp, Some(tcp));
+}
+
+#[test]
+fn observe_only_counts_and_counts_all() {
+    let policy = load("observe.json");
+
+    assert_eq!((policy.mode, policy.budget), (Mode::Observe, None));
+    assert_eq!(policy.upstream.unwrap().max_requests, None);
+}
+
+#[test]
+fn no_case_is_without_a_test() {
+    let names = fs::read_dir(policies())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    for name in names.filter(|name| name.ends_with(".json") && name != "policy.schema.json") {
+        assert!(
+            include_str!("cases.rs").contains(&format!("load(\"{name}\")")),
+            "{name} has no test here"
+        );
+        assert!(
+            include_str!("../../../policies/README.md").contains(&format!("[{name}]")),
+            "{name} is not in the README"
+        );
+    }
+}

@@ -1,0 +1,40 @@
+//! The head of a message: a start line and a field section.
+use super::MAX_HEAD;
+use super::fields::Fields;
+use super::framing::Said;
+use super::start_line::StartLine;
+use crate::Opaque;
+
+/// A head as far as it has been seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Head<L> {
+    pub(super) line: L,
+    fields: Fields,
+    length: usize,
+}
+
+impl<L: StartLine> Head<L> {
+    /// Takes `bytes` and gives how many of them belong to the head, once its empty line has come.
+    pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, Opaque> {
+        let room = MAX_HEAD.saturating_sub(self.length);
+        let allowed = bytes.get(..room).unwrap_or(bytes);
+        let end = match self.line.scan(allowed)? {
+            None => None,
+            Some(line) => {
+                let fields = allowed.get(line..).unwrap_or_default();
+                self.fields
+                    .scan(fields)?
+                    .map(|fields| line.saturating_add(fields))
+            }
+        };
+        if end.is_none() && bytes.len() > room {
+            return Err(Opaque::HeadTooLong);
+        }
+        self.length = self.length.saturating_add(allowed.len());
+        Ok(end)
+    }
+
+    pub(super) fn said(&self) -> &Said {
+        self.fields.said()
+    }
+}

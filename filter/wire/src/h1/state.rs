@@ -1,0 +1,71 @@
+//! Where a connection stands.
+use super::body::Body;
+use super::head::Head;
+use super::start_line::{Method, RequestLine, StatusLine};
+use crate::Opaque;
+
+/// What may still happen on the connection.
+///
+/// ```text
+/// Open ──a head that closes──▶ Closing ──its last byte──▶ Over
+///   ├──101, or CONNECT answered by 2xx──▶ Tunnel
+///   └──anything not understood──▶ Opaque
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    #[default]
+    Open,
+    Closing,
+    Over,
+    Tunnel,
+    Opaque(Opaque),
+}
+
+/// Where the next byte from the client stands.
+///
+/// ```text
+/// Between ──▶ Head ──▶ [Body ──▶] Arrived ──the exchange ends──▶ Between
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Request {
+    /// Before a request, where empty lines may stand (RFC 9112 2.2); `cr` inside of one.
+    Between {
+        cr: bool,
+    },
+    Head(Head<RequestLine>),
+    Body(Body),
+    Arrived,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self::Between { cr: false }
+    }
+}
+
+/// Where the next byte to the client stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Answer {
+    Head(Head<StatusLine>),
+    Body(Body),
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self::Head(Head::default())
+    }
+}
+
+/// A request whose head has arrived whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exchange {
+    pub(super) method: Method,
+    /// It asks for no end of the connection, and would understand one.
+    pub(super) persists: bool,
+    /// It may make the connection a tunnel. Then Envoy takes what follows as the tunnel's bytes.
+    pub(super) offers_tunnel: bool,
+    /// Bytes of the tunnel have been taken before there was one.
+    pub(super) strayed: bool,
+    /// Its final answer has been sent to the last byte, while the request itself still arrives.
+    pub(super) answered: bool,
+}

@@ -1,0 +1,28 @@
+//! Stories of HTTP/1 connections, each also cut at every byte.
+#![allow(clippy::arithmetic_side_effects)]
+
+mod answers;
+mod envoy;
+mod messages;
+mod pipelining;
+mod reads;
+mod refusals;
+mod requests;
+
+use super::{Connection, Head};
+use crate::Opaque;
+
+/// A head after which the connection goes on and might be told to close.
+fn persistent(insert_at: usize) -> Head {
+    Head {
+        insert_at: Some(insert_at),
+        may_close: true,
+        closes: false,
+        keep_alive_hint: false,
+    }
+}
+
+/// The head of `message`, which is the first thing in a write.
+fn head_of(message: &messages::Message) -> Head {
+    persistent(message.head().len() - 2)
+}

@@ -1,0 +1,275 @@
+//! What makes a connection opaque.
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::envoy::{Cut, Envoy, tell};
+use super::messages::{Message, answer, chunks, get, ok, post, request, start};
+use crate::Opaque;
+use crate::h1::MAX_HEAD;
+
+/// Bytes instead of a message's chunks.
+fn chunked(body: &str) -> Message {
+    post()
+        .field("transfer-encoding", "chunked")
+        .unsized_body(body.as_bytes())
+}
+
+#[test]
+fn a_request_that_is_none() {
+    for line in [
+        "get",
+        " GET / HTTP/1.1",
+        " / HTTP/1.1",
+        "GET  / HTTP/1.1",
+        "GET /  HTTP/1.1",
+        "GET / HTTP/1.1 ",
+        "GET / HTTP/1.2",
+        "GET / HTTP/2.0",
+        "GET / http/1.1",
+        "GET /",
+        "GET / \nHTTP/1.1",
+        "GET /a\tb HTTP/1.1",
+        "GET /\u{e4} HTTP/1.1",
+        "G(T / HTTP/1.1",
+        "PRI * HTTP/2.0",
+        "\rGET / HTTP/1.1",
+        "\nGET / HTTP/1.1",
+        "GET / HTTP/1.1\nhost: shop.example",
+        "\u{16}\u{3}\u{1}",
+    ] {
+        tell(|envoy| {
+            assert_eq!(
+                envoy.client(&start(line).bytes()),
+                Err(Opaque::StartLine),
+                "{line:?}"
+            )
+        });
+    }
+}
+
+#[test]
+fn an_answer_that_is_none() {
+    for line in [
+        "GET / HTTP/1.1",
+        "HTTP/1.1",
+        "HTTP/1.1  200 OK",
+        "HTTP/1.1 20 OK",
+        "HTTP/1.1 2000 OK",
+        "HTTP/1.1 020 OK",
+        "HTTP/1.1 2x0 OK",
+        "HTTP/2.0 200 OK",
+        "HTTP/1.1\t200 OK",
+        "HTTP/1.1 200 O\0K",
+        "HTTP/1.1 200\nx: y",
+        "\r\nHTTP/1.1 200 OK",
+    ] {
+        tell(|envoy| {
+            envoy.client(&get().bytes()).unwrap();
+            assert_eq!(
+                envoy.server(&start(line).bytes()),
+                Err(Opaque::StartLine),
+                "{line:?}"
+            );
+        });
+    }
+}
+
+#[test]
+fn a_field_that_is_malformed_folded_or_not_ended_by_crlf() {
+    for (name, value) in [
+        ("", "no name"),
+        ("blank ", "before the colon"),
+        (" blank", "before the name"),
+        ("n\u{e4}me", "of other letters"),
+        ("x", "folded\r\n to two lines"),
+        ("x", "folded\r\n\tto two lines"),
+        ("x", "bare\nLF"),
+        ("x", "bare\rCR"),
+        ("x", "a \0 in it"),
+        ("x", "a \u{7f} in it"),
+        ("x", "no colon\r\nin this line"),
+        ("content-length", "1\n"),
+        ("connection", "a\u{7f}"),
+        ("transfer-encoding", "chunked\r\n ,gzip"),
+        ("connection", "a\r\r\n"),
+    ] {
+        tell(|envoy| {
+            let result = envoy.client(&get().field(name, value).field("x", "y").bytes());
+            assert_eq!(result, Err(Opaque::Field), "{name:?}: {value:?}");
+        });
+        tell(|envoy| {
+            envoy.client(&get().bytes()).unwrap();
+            let result = envoy.server(&answer(200).field(name, value).field("x", "y").bytes());
+            assert_eq!(result, Err(Opaque::Field), "{name:?}: {value:?}");
+        });
+    }
+}
+
+#[test]
+fn a_length_that_is_contradictory_or_unknown() {
+    let zeros = format!("{}5", "0".repeat(25));
+    for fields in [
+        &[("content-length", "5"), ("transfer-encoding", "chunked")][..],
+        &[("transfer-encoding", "chunked"), ("content-length", "0")],
+        &[("content-length", "5"), ("content-length", "6")],
+        &[("content-length", "5, 6")],
+        &[("content-length", "5,")],
+        &[("content-length", "")],
+        &[("content-length", "+5")],
+        &[("content-length", "-5")],
+        &[("content-length", "0x5")],
+        &[("content-length", "5 5")],
+        &[("content-length", "18446744073709551616")],
+        &[("content-length", &zeros)],
+        &[("transfer-encoding", "gzip")],
+        &[("transfer-encoding", "gzip, chunked")],
+        &[("transfer-encoding", "chunked, chunked")],
+        &[
+            ("transfer-encoding", "chunked"),
+            ("transfer-encoding", "chunked"),
+        ],
+        &[("transfer-encoding", "chunked;q=1")],
+        &[("transfer-encoding", "chun ked")],
+        &[("transfer-encoding", "identity")],
+        &[("transfer-encoding", "")],
+    ] {
+        let add = |message: Message| {
+            fields
+                .iter()
+                .fold(message, |message, (name, value)| message.field(name, value))
+        };
+        tell(|envoy| {
+            assert_eq!(
+                envoy.client(&add(post()).bytes()),
+                Err(Opaque::Framing),
+                "{fields:?}"
+            )
+        });
+        tell(|envoy| {
+            envoy.client(&get().bytes()).unwrap();
+            assert_eq!(
+                envoy.server(&add(answer(200)).bytes()),
+                Err(Opaque::Framing),
+                "{fields:?}"
+            );
+        });
+    }
+    for message in [
+        post().http_1_0().chunked(&chunks()),
+        request("CONNECT", "shop.example:443").sized(b"12345"),
+        request("CONNECT", "shop.example:443").chunked(&chunks()),
+    ] {
+        tell(|envoy| assert_eq!(envoy.client(&message.bytes()), Err(Opaque::Framing)));
+    }
+}
+
+#[test]
+fn chunks_that_are_none() {
+    for body in [
+        "\r\n",
+        ";x\r\n",
+        " 5\r\n",
+        "g\r\n",
+        "5\n",
+        "5 \r\n",
+        "5 5\r\n",
+        "5\r\r\n",
+        "5;a\nb\r\n",
+        "5;a\rb\r\n",
+        "00000000000000005\r\n",
+        "10000000000000000\r\n",
+        "1\r\nab\r\n",
+        "1\r\na\n",
+        "1\r\na\r\r",
+        "-1\r\n",
+    ] {
+        tell(|envoy| {
+            assert_eq!(
+                envoy.client(&chunked(body).bytes()),
+                Err(Opaque::Framing),
+                "{body:?}"
+            )
+        });
+    }
+    for body in [
+        "0\r\nx y\r\n\r\n",
+        "0\r\n folded\r\n\r\n",
+        "0\r\n\n",
+        "0\r\n\rx",
+    ] {
+        tell(|envoy| {
+            assert_eq!(
+                envoy.client(&chunked(body).bytes()),
+                Err(Opaque::Field),
+                "{body:?}"
+            )
+        });
+    }
+}
+
+#[test]
+fn the_longest_chunk_is_what_64_bits_hold() {
+    tell(|envoy| {
+        envoy
+            .client(&chunked("fFfFfFfFfFfFfFfF\r\nand so on").bytes())
+            .unwrap();
+        assert_eq!(envoy.connection.active(), 1);
+    });
+}
+
+/// Makes the head `length` bytes long.
+fn padded(message: Message, length: usize) -> Vec<u8> {
+    let bare = message.clone().field("x", "").head().len();
+    let bytes = message.field("x", &"y".repeat(length - bare)).head();
+    assert_eq!(bytes.len(), length);
+    bytes
+}
+
+#[test]
+fn a_head_that_is_too_long() {
+    for cut in [
+        Cut::Nowhere,
+        Cut::Into(vec![1]),
+        Cut::Into(vec![5000]),
+        Cut::At(MAX_HEAD),
+        Cut::At(MAX_HEAD - 1),
+    ] {
+        let mut envoy = Envoy::new(cut.clone());
+        let empty_lines = b"\r\n\r\n".to_vec();
+        envoy
+            .client(&[empty_lines, padded(get(), MAX_HEAD)].concat())
+            .unwrap();
+        envoy.server(&padded(answer(204), MAX_HEAD)).unwrap();
+        assert_eq!(
+            (envoy.connection.requests(), envoy.connection.active()),
+            (1, 0)
+        );
+        assert_eq!(
+            envoy.client(&padded(get(), MAX_HEAD + 1)),
+            Err(Opaque::HeadTooLong)
+        );
+
+        let mut envoy = Envoy::new(cut);
+        envoy.client(&get().bytes()).unwrap();
+        assert_eq!(
+            envoy.server(&padded(answer(204), MAX_HEAD + 1)),
+            Err(Opaque::HeadTooLong)
+        );
+    }
+}
+
+#[test]
+fn it_is_for_ever_and_for_both_directions() {
+    tell(|envoy| {
+        assert_eq!(envoy.client(b"\0"), Err(Opaque::StartLine));
+        assert_eq!(
+            envoy.connection.downstream(&mut &get().bytes()[..]),
+            Err(Opaque::StartLine)
+        );
+        assert_eq!(
+            envoy.connection.upstream(&mut &ok().bytes()[..]),
+            Err(Opaque::StartLine)
+        );
+        assert_eq!(envoy.connection.requests(), 0);
+    });
+}

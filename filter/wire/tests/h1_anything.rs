@@ -1,0 +1,100 @@
+//! Whatever comes, in whatever order: no panic, a bounded count, one reason for ever, and the same end
+//! whatever the cuts.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+use evenkeel_wire::Opaque;
+use evenkeel_wire::h1::Connection;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// Pieces of which conversations, and nonsense, are made.
+fn a_piece() -> impl Strategy<Value = Vec<u8>> {
+    let known = select(vec![
+        "\r\n",
+        "\r",
+        "\n",
+        " ",
+        ":",
+        ",",
+        "0\r\n\r\n",
+        "5\r\n",
+        "hello",
+        "a;b=c\r\n",
+        "ffffffffffffffff\r\n",
+        "GET / HTTP/1.1\r\n",
+        "HEAD / HTTP/1.1\r\n\r\n",
+        "POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nhello",
+        "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n",
+        "GET / HTTP/1.1\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+        "CONNECT shop.example:443 HTTP/1.1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.1 204\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\n",
+        "HTTP/1.1 101\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        "content-length: 5\r\n",
+        "content-length: 18446744073709551615\r\n\r\n",
+        "connection: close\r\n",
+        "transfer-encoding: chunked\r\n",
+        "x: y\r\n",
+    ]);
+    prop_oneof![4 => known.prop_map(|text| text.as_bytes().to_vec()), 1 => vec(any::<u8>(), 0..40)]
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    vec(a_piece(), 0..8).prop_map(|pieces| pieces.concat())
+}
+
+/// Writes `bytes` to the client in pieces of `size`, behind `question`; tells how it ends.
+fn end_of(question: &str, bytes: &[u8], size: usize) -> Result<(u32, bool), Opaque> {
+    let mut connection = Connection::default();
+    connection.downstream(&mut question.as_bytes())?;
+    for mut piece in bytes.chunks(size) {
+        connection.upstream(&mut piece)?;
+    }
+    Ok((connection.active(), connection.is_tunnel()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5000))]
+
+    #[test]
+    fn anything_in_any_order(callbacks in vec((any::<bool>(), bytes()), 0..12)) {
+        let mut connection = Connection::default();
+        let mut opaque = None;
+        for (from_client, bytes) in callbacks {
+            let requests = connection.requests();
+            let result = if from_client {
+                connection.downstream(&mut &bytes[..]).map(|()| Vec::new())
+            } else {
+                connection.upstream(&mut &bytes[..])
+            };
+            if opaque.is_some() {
+                prop_assert_eq!(result.as_ref().err(), opaque.as_ref());
+            }
+            for head in result.iter().flatten() {
+                prop_assert!(head.insert_at.is_none_or(|at| bytes[at..].starts_with(b"\r\n")));
+            }
+            opaque = result.err();
+            prop_assert!(connection.active() <= 2 && connection.requests() >= requests);
+        }
+    }
+
+    #[test]
+    fn answers_end_the_same_whatever_the_cuts(
+        method in select(vec!["GET", "HEAD", "CONNECT"]),
+        answers in bytes(),
+        size in 1..40_usize,
+    ) {
+        let question = format!("{method} / HTTP/1.1\r\n\r\n");
+        let whole = answers.len().max(1);
+        prop_assert_eq!(end_of(&question, &answers, whole), end_of(&question, &answers, size));
+    }
+}

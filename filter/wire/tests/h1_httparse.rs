@@ -1,0 +1,281 @@
+//! What the scanner accepts, `httparse` accepts too, and they agree on it. The scanner may be stricter.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+use evenkeel_wire::h1::Connection;
+use evenkeel_wire::{Opaque, Source};
+use httparse::{EMPTY_HEADER, Header, Status};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+/// So many bytes that nobody may look at.
+struct Unseen(u64);
+
+impl Source for Unseen {
+    fn len(&self) -> usize {
+        usize::try_from(self.0).unwrap()
+    }
+
+    fn read(&mut self, _: usize, _: usize) -> Vec<u8> {
+        panic!("a sized body is not looked at")
+    }
+}
+
+/// How a message ends, by the fields that `httparse` found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    Unsaid,
+    Sized(u64),
+    Chunked,
+}
+
+impl Length {
+    fn of(headers: &[Header<'_>]) -> Self {
+        let elements = |name: &str| -> Vec<String> {
+            let named = headers
+                .iter()
+                .filter(|header| header.name.eq_ignore_ascii_case(name));
+            let values: Vec<_> = named
+                .map(|header| String::from_utf8_lossy(header.value))
+                .collect();
+            let elements = values.iter().flat_map(|value| value.split(','));
+            elements
+                .map(|element| element.trim().to_ascii_lowercase())
+                .collect()
+        };
+        let lengths = elements("content-length");
+        let mut lengths: Vec<u64> = lengths
+            .iter()
+            .map(|digits| digits.parse().unwrap())
+            .collect();
+        lengths.dedup();
+        let codings = elements("transfer-encoding");
+        match (&lengths[..], &codings[..]) {
+            ([], []) => Self::Unsaid,
+            ([length], []) => Self::Sized(*length),
+            ([], [coding]) if coding == "chunked" => Self::Chunked,
+            lengths => panic!("accepted with {lengths:?}"),
+        }
+    }
+}
+
+fn a_field() -> impl Strategy<Value = String> {
+    let known = select(vec![
+        "Content-Length: 5",
+        "content-length: 5 , 5",
+        "content-length: 18446744073709551615",
+        "Content-Length:0",
+        "Transfer-Encoding: chunked",
+        "transfer-encoding: Chunked",
+        "transfer-encoding: gzip, chunked",
+        "Connection: close",
+        "connection: Keep-Alive, Upgrade",
+        "Upgrade: websocket",
+        "Keep-Alive: timeout=5",
+        "Host: shop.example",
+        "x:",
+        "x: \t ",
+        "x: a\tb",
+        "x: \u{e4}",
+    ]);
+    prop_oneof![2 => known.prop_map(String::from), 1 => "[a-zA-Z!#$-]{1,24}:[ -~\t]{0,30}"]
+}
+
+/// A head that begins with one of `lines`, with up to three bytes changed.
+fn a_head(lines: Vec<&'static str>) -> impl Strategy<Value = Vec<u8>> {
+    let interesting = select(b"\r\n\t\0\x7f\x80 ,:;/\"HTP/1.0129x\xff".to_vec());
+    let byte = prop_oneof![3 => interesting, 1 => any::<u8>()];
+    let change = (0..4_u8, any::<Index>(), byte);
+    (select(lines), vec(a_field(), 0..5), vec(change, 0..4)).prop_map(|(line, fields, changes)| {
+        let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+        let mut head = format!("{line}\r\n{fields}\r\n").into_bytes();
+        for (kind, place, byte) in changes {
+            let place = place.index(head.len());
+            match kind {
+                0 => head[place] = byte,
+                1 => head.insert(place, byte),
+                2 => drop(head.remove(place)),
+                _ => head.extend_from_within(place..),
+            }
+        }
+        head
+    })
+}
+
+fn a_request_head() -> impl Strategy<Value = Vec<u8>> {
+    a_head(vec![
+        "GET / HTTP/1.1",
+        "\r\nGET / HTTP/1.1",
+        "\nGET / HTTP/1.1",
+        "POST /a?b=c HTTP/1.1",
+        "HEAD http://shop.example/ HTTP/1.0",
+        "CONNECT shop.example:443 HTTP/1.1",
+    ])
+}
+
+fn an_answer_head() -> impl Strategy<Value = Vec<u8>> {
+    a_head(vec![
+        "HTTP/1.1 200 OK",
+        "HTTP/1.1 404",
+        "HTTP/1.0 503 ",
+        "HTTP/1.1 204 No Content",
+        "HTTP/1.1 200 Gr\u{fc}n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK",
+    ])
+}
+
+/// Feeds `bytes` one by one until a request's head has ended; gives its length.
+fn request_head(connection: &mut Connection, bytes: &[u8]) -> Result<Option<usize>, Opaque> {
+    for (at, byte) in bytes.iter().enumerate() {
+        connection.downstream(&mut &[*byte][..])?;
+        if connection.requests() == 1 {
+            return Ok(Some(at + 1));
+        }
+    }
+    Ok(None)
+}
+
+/// Feeds `bytes` one by one until a final answer's head has ended; gives its end, and whether it closes.
+fn answer_head(connection: &mut Connection, bytes: &[u8]) -> Result<Option<(usize, bool)>, Opaque> {
+    for (at, byte) in bytes.iter().enumerate() {
+        if let Some(head) = connection.upstream(&mut &[*byte][..])?.pop() {
+            return Ok(Some((at + 1, head.closes)));
+        }
+    }
+    Ok(None)
+}
+
+/// What `httparse` says of interim answers and a final one: where the head of this ends, and its length.
+fn judged_answer(bytes: &[u8]) -> Option<(usize, Length)> {
+    let mut headers = [EMPTY_HEADER; 64];
+    let mut judge = httparse::Response::new(&mut headers);
+    let Ok(Status::Complete(end)) = judge.parse(bytes) else {
+        return None;
+    };
+    match judge.code? {
+        100 | 102..=199 => judged_answer(&bytes[end..]).map(|(more, length)| (end + more, length)),
+        101 | 204 | 304 => Some((end, Length::Sized(0))),
+        _ => Some((end, Length::of(judge.headers))),
+    }
+}
+
+/// A request that has arrived whole is over with its answer.
+fn has_arrived(connection: &mut Connection) -> bool {
+    let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(connection.upstream(&mut &answer[..]).unwrap().len(), 1);
+    connection.active() == 0
+}
+
+fn after_request(head: &[u8]) -> Connection {
+    let mut connection = Connection::default();
+    connection.downstream(&mut { head }).unwrap();
+    connection
+}
+
+fn after_answer(head: &[u8]) -> Connection {
+    let mut connection = after_request(GET);
+    connection.upstream(&mut { head }).unwrap();
+    connection
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+
+/// Asserts that the request that begins with `head` has arrived after a body of `length`, and not before.
+fn assert_request_length(head: &[u8], length: Length) {
+    match length {
+        Length::Unsaid | Length::Sized(0) => assert!(has_arrived(&mut after_request(head))),
+        Length::Sized(length) => {
+            for (there, whole) in [(length - 1, false), (length, true)] {
+                let mut connection = after_request(head);
+                connection.downstream(&mut Unseen(there)).unwrap();
+                assert_eq!(has_arrived(&mut connection), whole);
+            }
+        }
+        Length::Chunked => {
+            for (there, whole) in [("0\r\n\r", false), ("0\r\n\r\n", true)] {
+                let mut connection = after_request(head);
+                connection.downstream(&mut there.as_bytes()).unwrap();
+                assert_eq!(has_arrived(&mut connection), whole);
+            }
+        }
+    }
+}
+
+/// Asserts that the answer that begins with `head` is over after a body of `length`, and not before.
+fn assert_answer_length(head: &[u8], length: Length, closes: bool) {
+    let mut connection = after_answer(head);
+    match length {
+        _ if connection.is_tunnel() => {}
+        Length::Unsaid => assert!(closes && connection.active() == 1),
+        Length::Sized(length) => {
+            assert_eq!(connection.active(), u32::from(length > 0));
+            connection
+                .upstream(&mut Unseen(length.saturating_sub(1)))
+                .unwrap();
+            assert_eq!(connection.active(), u32::from(length > 0));
+            connection.upstream(&mut Unseen(length.min(1))).unwrap();
+            assert_eq!(connection.active(), 0);
+        }
+        Length::Chunked => {
+            connection.upstream(&mut &b"0\r\n\r"[..]).unwrap();
+            assert_eq!(connection.active(), 1);
+            connection.upstream(&mut &b"\n"[..]).unwrap();
+            assert_eq!(connection.active(), 0);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn request_heads(head in a_request_head()) {
+        let mut headers = [EMPTY_HEADER; 64];
+        let mut judge = httparse::Request::new(&mut headers);
+        let judged = judge.parse(&head);
+        match request_head(&mut Connection::default(), &head) {
+            Err(_) => {}
+            Ok(None) => prop_assert!(!matches!(judged, Ok(Status::Complete(_)))),
+            Ok(Some(end)) => {
+                prop_assert_eq!(judged, Ok(Status::Complete(end)));
+                assert_request_length(&head[..end], Length::of(judge.headers));
+            }
+        }
+    }
+
+    #[test]
+    fn answer_heads(head in an_answer_head()) {
+        match answer_head(&mut after_request(GET), &head) {
+            Err(_) => {}
+            Ok(None) => prop_assert_eq!(judged_answer(&head), None),
+            Ok(Some((end, closes))) => {
+                let (judged, length) = judged_answer(&head).unwrap();
+                prop_assert_eq!(judged, end);
+                assert_answer_length(&head[..end], length, closes);
+            }
+        }
+    }
+
+    #[test]
+    fn chunk_sizes(line in "[0-9a-fA-F]{0,18}[ \t]{0,2}(;[ -~]{0,9})?[\r\n]{1,2}") {
+        let mut connection = after_request(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n");
+        if connection.downstream(&mut line.as_bytes()).is_ok() {
+            match httparse::parse_chunk_size(line.as_bytes()) {
+                Ok(Status::Complete((end, size))) => {
+                    prop_assert_eq!(end, line.len());
+                    connection.downstream(&mut Unseen(size)).unwrap();
+                    let rest = if size == 0 { &b"\r\n"[..] } else { b"\r\n0\r\n\r\n" };
+                    connection.downstream(&mut { rest }).unwrap();
+                    prop_assert!(has_arrived(&mut connection));
+                }
+                other => prop_assert!(other == Ok(Status::Partial) && !line.ends_with('\n')),
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! HTTP/2 connections in the built module.
+
+use std::time::Duration;
+
+use evenkeel_test_host::{ClosedBy, Connection};
+use evenkeel_test_module::Proxy;
+use evenkeel_test_module::frames::{
+    ACK, MAX, PING, answer_end, answer_head, frame, go, goaway, greeting, httpx, node, request,
+    server_greeting,
+};
+
+fn connect(proxy: &Proxy, greeting: Vec<u8>) -> Connection {
+    let connection = proxy.network.connect();
+    assert_eq!(connection.client_sends(&greeting), greeting);
+    assert_eq!(connection.server_writes(server_greeting()), server_greeting());
+    connection
+}
+
+fn exchange(connection: &Connection, stream: u32) -> Vec<u8> {
+    connection.client_sends(request(stream));
+    let mut received = connection.server_writes(answer_head(stream));
+    received.extend(connection.server_writes(answer_end(stream)));
+    received
+}
+
+fn plain(stream: u32) -> Vec<u8> {
+    [answer_head(stream), answer_end(stream)].concat()
+}
+
+#[test]
+fn a_goaway_rides_behind_the_frame_that_ends_the_last_stream() {
+    let proxy = Proxy::with_defaults(r#""max_requests": 2"#);
+    let connection = connect(&proxy, go());
+    assert_eq!(exchange(&connection, 1), plain(1));
+    assert_eq!(exchange(&connection, 3), [plain(3), goaway(MAX)].concat());
+    connection.client_closes();
+    assert_eq!(proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"), 1);
+    assert_eq!(proxy.metric("protocol=.=http2;.;evenkeel_requests_total"), 2);
+}
+
+#[test]
+fn httpx_gets_an_exact_one_and_nothing_that_it_sends_then_is_delivered() {
+    let proxy = Proxy::with_defaults(r#""max_requests": 1"#);
+    let connection = connect(&proxy, httpx());
+    assert_eq!(exchange(&connection, 1), [plain(1), goaway(1)].concat());
+    assert_eq!(connection.client_sends(request(3)), b"");
+    proxy.host.advance(Duration::from_millis(1200));
+    assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
+}
+
+#[test]
+fn node_gets_it_before_the_frame_that_ends_the_stream() {
+    let proxy = Proxy::with_defaults(r#""max_requests": 1"#);
+    let connection = connect(&proxy, node());
+    let expected = [answer_head(1), goaway(MAX), answer_end(1)].concat();
+    assert_eq!(exchange(&connection, 1), expected);
+    let connection = connect(&proxy, node());
+    connection.client_sends(request(1));
+    assert_eq!(connection.server_writes(plain(1)), expected, "also where both frames are one write");
+}
+
+#[test]
+fn what_was_on_its_way_when_the_maximum_was_announced_is_served() {
+    let proxy = Proxy::with_defaults(r#""max_requests": 1"#);
+    let connection = connect(&proxy, go());
+    exchange(&connection, 1);
+    assert_eq!(exchange(&connection, 3), plain(3));
+    proxy.host.advance(Duration::from_millis(1200));
+    assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
+}
+
+#[test]
+fn a_busy_connection_is_announced_between_two_frames_after_its_quiet_wait() {
+    let proxy = Proxy::with_defaults(r#""max_age": "10s", "quiet_wait": "2s""#);
+    let connection = connect(&proxy, go());
+    connection.client_sends([request(1), request(3)].concat());
+    proxy.host.advance(Duration::from_secs(11));
+    assert_eq!(connection.server_writes(answer_head(1)), answer_head(1));
+    proxy.host.advance(Duration::from_secs(2));
+    assert_eq!(connection.server_writes(answer_head(3)), [goaway(MAX), answer_head(3)].concat());
+    proxy.host.advance(Duration::from_secs(3600));
+    assert!(connection.is_open(), "what was accepted is served, however long it takes");
+    connection.server_writes([answer_end(1), answer_end(3)].concat());
+    proxy.host.advance(Duration::from_millis(1200));
+    assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
+}
+
+#[test]
+fn past_its_grace_a_draining_connection_is_cut_and_that_is_counted() {
+    let proxy = Proxy::with_defaults(r#""max_age": "10s", "quiet_wait": "0s", "grace": "5s""#);
+    let connection = connect(&proxy, go());
+    connection.client_sends([request(1), request(3)].concat());
+    proxy.host.advance(Duration::from_secs(11));
+    connection.server_writes(answer_head(1));
+    proxy.host.advance(Duration::from_millis(5200));
+    assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
+    assert_eq!(proxy.metric("reason=.=max_age;.;evenkeel_cut_total"), 2);
+}
+
+#[test]
+fn httpx_is_not_announced_while_it_has_other_streams_open() {
+    let proxy = Proxy::with_defaults(r#""max_age": "1s", "grace": "5s""#);
+    let connection = connect(&proxy, httpx());
+    connection.client_sends([request(1), request(3)].concat());
+    proxy.host.advance(Duration::from_secs(60));
+    assert_eq!(connection.server_writes(plain(1)), plain(1));
+    assert_eq!(proxy.metric("evenkeel_put_off_total"), 1);
+}
+
+#[test]
+fn an_idle_connection_past_its_age_is_announced_on_the_next_ping() {
+    let proxy = Proxy::with_defaults(r#""max_age": "60s""#);
+    let connection = connect(&proxy, go());
+    exchange(&connection, 1);
+    proxy.host.advance(Duration::from_secs(600));
+    assert!(connection.is_open());
+    let ping = frame(PING, 0, 0, b"evenkeel");
+    assert_eq!(connection.server_writes(&ping), [goaway(MAX), ping].concat());
+}
+
+#[test]
+fn a_connection_that_the_proxy_itself_ends_is_left_to_it() {
+    let proxy = Proxy::with_defaults(r#""max_requests": 1, "linger": "0s""#);
+    let connection = connect(&proxy, go());
+    connection.client_sends(request(1));
+    let own = [goaway(MAX), plain(1)].concat();
+    assert_eq!(connection.server_writes(&own), own);
+    proxy.host.advance(Duration::from_secs(10));
+    assert!(connection.is_open());
+}
+
+#[test]
+fn nobody_is_told_before_the_server_has_greeted() {
+    let proxy = Proxy::with_defaults(r#""max_age": "1s", "quiet_wait": "0s""#);
+    let connection = proxy.network.connect();
+    connection.client_sends([go(), request(1)].concat());
+    proxy.host.advance(Duration::from_secs(5));
+    assert_eq!(connection.server_writes(server_greeting()), [server_greeting(), goaway(MAX)].concat());
+}
+
+#[test]
+fn a_preface_in_pieces_is_a_preface() {
+    let proxy = Proxy::with_defaults(r#""max_requests": 1"#);
+    let connection = proxy.network.connect();
+    for byte in [go(), request(1)].concat() {
+        assert_eq!(connection.client_sends([byte]), [byte]);
+    }
+    connection.server_writes(server_greeting());
+    assert_eq!(connection.server_writes(plain(1)), [plain(1), goaway(MAX)].concat());
+}
+
+#[test]
+fn a_frame_that_must_not_be_makes_the_connection_opaque() {
+    let proxy = Proxy::with_defaults(r#""max_requests": 1"#);
+    let connection = connect(&proxy, greeting(&[], None));
+    connection.client_sends(frame(PING, ACK, 0, b"short"));
+    assert_eq!(exchange(&connection, 1), plain(1));
+    assert_eq!(proxy.metric("cause=.=frame;.;evenkeel_opaque_total"), 1);
+}
