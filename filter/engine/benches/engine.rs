@@ -1,5 +1,9 @@
 //! What the engine costs: a request's read and write, and a tick over many connections.
-#![expect(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a benchmark may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "a benchmark may panic"
+)]
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -12,7 +12,7 @@ use crate::{Instant, Reason};
 ///              a limit is reached            a good moment, and budget
 ///   Serving ───────────────────────▶ Due ───────────────────────────────▶ Draining
 ///      ▲                              │                                    │    ▲
-///      │ observe: said, not done      │ TCP: silent, or grace over         │    │ a request that was
+///      │ observe: said, not done      │ TCP: at rest, or grace over        │    │ a request that was
 ///      └──────────────────────────────┤                    all is answered │    │ already on its way
 ///                                     ▼                                    ▼    │
 ///                                  Closing ◀── linger or grace over ──── Lingering
@@ -46,6 +46,9 @@ pub(crate) enum State {
     Unmanaged,
 }
 
+/// A TCP connection silent for so long is idle, where the rule does not say.
+const IDLE: Duration = Duration::from_secs(30);
+
 /// What the bytes of a connection are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -62,6 +65,8 @@ pub(crate) struct Connection {
     pub(crate) opened: Instant,
     /// When something last happened on it, as far as the clock was told.
     pub(crate) touched: Instant,
+    /// The client spoke last: it may be waiting for an answer.
+    pub(crate) asked: bool,
     /// When an answer was last written to its end.
     pub(crate) answered: Option<Instant>,
     pub(crate) draw: Draw,
@@ -78,6 +83,12 @@ pub(crate) struct Connection {
     pub(crate) protected: u32,
     pub(crate) protected_grace: Option<Duration>,
     pub(crate) timer: Option<Instant>,
+}
+
+/// How long a TCP connection that is due waits for a rest after an answer. Without a grace, one that is
+/// silent all that time is taken to be idle.
+pub(crate) fn patience(rule: &Rule) -> Duration {
+    rule.grace.unwrap_or(IDLE)
 }
 
 impl Connection {
@@ -146,9 +157,17 @@ impl Connection {
                 .deadline
                 .map(|(at, _)| at.max(self.limits.not_before)),
             State::Due { since, .. } if self.kind == Kind::Tcp => {
-                let silent = self.touched.after(rule.quiet_wait);
-                let over = rule.grace.map_or(silent, |grace| since.after(grace));
-                Some(silent.min(over).max(retry))
+                let over = since.after(patience(rule));
+                let rest = self.touched.after(rule.quiet_wait);
+                let at = match (self.asked, rule.grace) {
+                    (false, Some(_)) if self.touched > since => rest.min(over),
+                    (false, None) if self.touched > since => rest,
+                    (false, None) => over.max(rest),
+                    (_, Some(_)) => over,
+                    // The answer, when it comes, sets the timer again.
+                    (true, None) => return None,
+                };
+                Some(at.max(retry))
             }
             State::Due { .. } | State::Closing { .. } | State::Unmanaged => None,
             State::Draining { since, .. } => rule.grace.map(|grace| since.after(grace)),

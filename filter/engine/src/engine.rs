@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use evenkeel_policy::{Budget, Direction, Rule};
 
-use crate::connection::{Connection, Kind, State};
+use crate::connection::{Connection, Kind, State, patience};
 use crate::limits::{Draw, Limits};
 use crate::moment::{Verdict, Wait};
 use crate::timers::Timers;
@@ -130,6 +130,7 @@ impl Engine {
             state: State::Serving,
             opened: self.now,
             touched: self.now,
+            asked: false,
             answered: None,
             draw: Draw::new(seed),
             rule,
@@ -244,6 +245,7 @@ impl Engine {
         };
         let settled = connection.state;
         connection.touched = self.now;
+        connection.asked = true;
         connection.requests = activity.requests;
         connection.active = activity.active;
         connection.settle(self.now);
@@ -276,6 +278,7 @@ impl Engine {
         };
         let answered = activity.active < connection.active;
         connection.touched = now;
+        connection.asked = false;
         connection.requests = activity.requests;
         connection.active = activity.active;
         if let Some(reason) = connection.fall_due(now) {
@@ -294,10 +297,9 @@ impl Engine {
             }
             let settled = connection.state;
             connection.settle(now);
-            if decision != Decision::Keep
-                || settled != connection.state
-                || connection.timer.is_none()
-            {
+            // TCP: an answer begins a rest that may end it.
+            let rests = connection.kind == Kind::Tcp;
+            if rests || decision != Decision::Keep || settled != connection.state {
                 self.rearm(id);
             }
         }
@@ -445,9 +447,13 @@ impl Engine {
         };
         match connection.state {
             State::Due { reason, since, .. } if connection.kind == Kind::Tcp => {
-                let silent = now.since(connection.touched) >= rule.quiet_wait;
-                let over = rule.grace.is_some_and(|grace| now.since(since) >= grace);
-                if !(silent || over) || !self.afford(id, budget(origin), shared) {
+                // In the middle of a pause of unknown length the next question may be on its way: only the
+                // rest just after an answer is surely one, or a silence as long as the patience.
+                let rests = now.since(connection.touched) >= rule.quiet_wait && !connection.asked;
+                let answered = rests && connection.touched > since;
+                let over = now.since(since) >= patience(&rule);
+                let is_time = answered || (over && (rests || rule.grace.is_some()));
+                if !is_time || !self.afford(id, budget(origin), shared) {
                     return false;
                 }
                 if observe {
@@ -457,7 +463,7 @@ impl Engine {
                     self.effects.push_back(Effect::Observed(id, reason));
                     return false;
                 }
-                self.close(id, reason, u32::from(!silent))
+                self.close(id, reason, u32::from(!rests))
             }
             State::Draining { reason, .. } => self.close(id, reason, cut),
             State::Lingering { reason, .. } => self.close(id, reason, 0),

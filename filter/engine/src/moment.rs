@@ -6,9 +6,10 @@ use evenkeel_policy::{Busy, Goaway, Rule};
 
 use crate::Instant;
 
-/// How long ago the answer before must have been written for a client that shares a connection among
-/// threads to have read it. Below it, such clients throw away what they have received and not read.
-const READ: Duration = Duration::from_millis(5);
+/// How long nothing must have been answered before for a client that throws away what it has received and
+/// not read, or is about to use the connection. Httpx with several requests at a time loses some where it
+/// is 5, and even 20 milliseconds; with a second it is surely not at work.
+const REST: Duration = Duration::from_secs(1);
 
 /// What a client bears while it has other streams open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl Moment {
                 ..
             } => return Verdict::Good,
             Self::Quiet { alone, .. }
-                if alone && wait.answered.is_some_and(|at| now.since(at) >= READ) =>
+                if alone && wait.answered.is_some_and(|at| now.since(at) >= REST) =>
             {
                 return Verdict::Good;
             }

@@ -435,8 +435,8 @@ fn a_client_that_may_hold_unread_answers_is_announced_when_the_one_before_is_old
         Decision::Keep,
         "nothing is known of the answer before"
     );
-    assert_eq!(end(&mut story, 2, 1), Decision::Keep);
-    assert_eq!(end(&mut story, 3, 5), Decision::Announce(Reason::MaxAge));
+    assert_eq!(end(&mut story, 2, 900), Decision::Keep);
+    assert_eq!(end(&mut story, 3, 1000), Decision::Announce(Reason::MaxAge));
 }
 
 #[test]
@@ -623,46 +623,86 @@ fn observing_tells_what_would_have_moved_and_counts_from_there_anew() {
 const POSTGRES: &str = r#"{"version": 1, "budget": "off", "connections": [
     {"name": "postgres", "match": {"port": 5432}, "max_age": "60s", "jitter": 0, "quiet_wait": "2s", "grace": "30s"}]}"#;
 
+impl Story {
+    /// A question and its answer over TCP.
+    fn talk(&mut self, id: ConnectionId) {
+        self.read(id, 0, 0);
+        self.answer(id);
+    }
+
+    fn answer(&mut self, id: ConnectionId) {
+        let now = self.engine.now().after(Duration::from_millis(1));
+        self.engine.advance(now);
+        self.engine
+            .wrote(id, Activity::default(), None, None, &mut self.map);
+    }
+}
+
 #[test]
-fn a_tcp_connection_past_its_age_is_closed_when_it_has_been_silent() {
+fn a_tcp_connection_past_its_age_is_closed_at_rest_after_an_answer() {
     let mut story = Story::new(POSTGRES);
     let id = story.open_tcp(1);
     for second in 1..=65 {
         story.at(second);
-        story.read(id, 0, 0);
+        story.talk(id);
     }
     assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
     story.at(66);
     assert_eq!(story.effects(), []);
     story.at(68);
-    assert_eq!(
-        story.effects(),
-        [Effect::Close {
-            id,
-            reason: Reason::MaxAge,
-            cut: 0
-        }]
-    );
+    let reason = Reason::MaxAge;
+    assert_eq!(story.effects(), [Effect::Close { id, reason, cut: 0 }]);
 }
 
 #[test]
-fn a_tcp_connection_that_is_never_silent_is_closed_after_its_grace_and_counted_as_cut() {
+fn a_tcp_connection_that_falls_due_in_a_pause_waits_for_the_next_answer() {
     let mut story = Story::new(POSTGRES);
     let id = story.open_tcp(1);
-    for second in 1..=89 {
-        story.at(second);
-        story.read(id, 0, 0);
-    }
+    story.at(50);
+    story.talk(id);
+    story.at(80);
     assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
-    story.pass(Duration::from_millis(1500));
-    assert_eq!(
-        story.effects(),
-        [Effect::Close {
-            id,
-            reason: Reason::MaxAge,
-            cut: 1
-        }]
-    );
+    story.read(id, 0, 0);
+    story.at(85);
+    assert_eq!(story.effects(), [], "a question is open");
+    story.answer(id);
+    story.at(88);
+    let reason = Reason::MaxAge;
+    assert_eq!(story.effects(), [Effect::Close { id, reason, cut: 0 }]);
+}
+
+#[test]
+fn a_tcp_connection_that_is_idle_is_closed_when_its_grace_is_over() {
+    for grace in ["30s", "off"] {
+        let mut story = Story::new(&POSTGRES.replace("30s", grace));
+        let id = story.open_tcp(1);
+        story.at(89);
+        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+        story.at(91);
+        let reason = Reason::MaxAge;
+        assert_eq!(story.effects(), [Effect::Close { id, reason, cut: 0 }]);
+    }
+}
+
+#[test]
+fn a_tcp_connection_that_never_rests_is_cut_after_its_grace_and_never_without_one() {
+    for (grace, cut) in [("30s", Some(1)), ("off", None)] {
+        let mut story = Story::new(&POSTGRES.replace("30s", grace));
+        let id = story.open_tcp(1);
+        for second in 1..=89 {
+            story.at(second);
+            story.talk(id);
+        }
+        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+        story.read(id, 0, 0);
+        story.pass(Duration::from_secs(60));
+        let reason = Reason::MaxAge;
+        let closes: Vec<_> = cut
+            .map(|cut| Effect::Close { id, reason, cut })
+            .into_iter()
+            .collect();
+        assert_eq!(story.effects(), closes);
+    }
 }
 
 #[test]
@@ -686,7 +726,9 @@ fn a_tick_closes_no_more_than_it_may_and_the_next_one_goes_on() {
     for id in 0..100 {
         story.open_tcp(id);
     }
-    story.at(60);
+    story.at(89);
+    story.effects();
+    story.at(90);
     let first = story
         .effects()
         .iter()

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::Upstream;
+use evenkeel_policy::{Protocol, Upstream};
 
 use crate::Instant;
 use crate::limits::Draw;
@@ -33,6 +33,18 @@ pub struct LinkId {
     pub local: Vec<u8>,
 }
 
+/// The answer in hand, as the host knows it.
+pub trait Answer {
+    /// The name of the cluster that it came from.
+    fn cluster(&self) -> Vec<u8>;
+
+    /// It has a field that only HTTP/1 has.
+    fn is_http1(&self) -> bool;
+
+    /// The request came over HTTP/1.
+    fn asked_by_http1(&self) -> bool;
+}
+
 /// What one answer showed of the connection that it came on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -48,6 +60,8 @@ pub struct Seen {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// Not known to be HTTP/1: a mark could harm it.
+    Unproven,
     Serving,
     Due,
     /// A marked request went over it.
@@ -70,6 +84,26 @@ struct Link {
 struct Cluster {
     due: u32,
     marked: u32,
+    /// Connections that are not known to be HTTP/1.
+    unproven: u32,
+    /// Over which downstream protocols requests have come to connections that are.
+    proven: Downstreams,
+}
+
+#[derive(Debug, Default)]
+struct Downstreams {
+    http1: bool,
+    later: bool,
+}
+
+impl Downstreams {
+    fn of(&mut self, is_http1: bool) -> &mut bool {
+        if is_http1 {
+            &mut self.http1
+        } else {
+            &mut self.later
+        }
+    }
 }
 
 /// The upstream connections of one worker.
@@ -97,12 +131,20 @@ impl Upstreams {
         self.due > 0
     }
 
-    /// A request to `cluster` should say `connection: close`, budget permitting. If it does, tell
-    /// [`Upstreams::marked`].
-    pub fn wants_mark(&self, cluster: &[u8]) -> bool {
-        self.clusters
-            .get(cluster)
-            .is_some_and(|cluster| cluster.due > cluster.marked)
+    /// A request to `cluster` that came over HTTP/1, or a later version, should say `connection: close`,
+    /// budget permitting. If it does, tell [`Upstreams::marked`].
+    ///
+    /// An HTTP/2 upstream would refuse such a request. A cluster may choose its protocol by that of the
+    /// request, so only those are marked whose like is known to have gone over HTTP/1.
+    pub fn wants_mark(&self, cluster: &[u8], is_http1: bool) -> bool {
+        self.clusters.get(cluster).is_some_and(|cluster| {
+            let proven = if is_http1 {
+                cluster.proven.http1
+            } else {
+                cluster.proven.later
+            };
+            proven && cluster.unproven == 0 && cluster.due > cluster.marked
+        })
     }
 
     /// A request to `cluster` has been marked.
@@ -119,8 +161,8 @@ impl Upstreams {
         }
     }
 
-    /// An answer came over `id`. `marked` says that its request was; `cluster` is asked for once a
-    /// connection; `seed` is the connection's chance.
+    /// An answer came over `id`. `marked` says that its request was; `seed` is the connection's chance.
+    /// What else there is to know is asked of `answer`, and only until it is known.
     pub fn answered(
         &mut self,
         id: LinkId,
@@ -128,7 +170,7 @@ impl Upstreams {
         limits: &Upstream,
         now: Instant,
         seed: u64,
-        cluster: impl FnOnce() -> Vec<u8>,
+        answer: &impl Answer,
     ) -> Seen {
         let mut seen = Seen::default();
         if !self.links.contains_key(&id) {
@@ -136,8 +178,9 @@ impl Upstreams {
                 seen.stray = marked;
                 return seen;
             }
-            let cluster: Rc<[u8]> = cluster().into();
-            self.clusters.entry(Rc::clone(&cluster)).or_default();
+            let cluster: Rc<[u8]> = answer.cluster().into();
+            let held = self.clusters.entry(Rc::clone(&cluster)).or_default();
+            held.unproven = held.unproven.saturating_add(1);
             self.links
                 .insert(id.clone(), Link::new(cluster, limits, now, seed));
             seen.opened = true;
@@ -147,8 +190,18 @@ impl Upstreams {
         };
         link.seen = now;
         link.requests = link.requests.saturating_add(1);
+        if link.state == State::Unproven
+            && (limits.protocol == Protocol::Http1 || answer.is_http1())
+        {
+            link.state = State::Serving;
+            if let Some(cluster) = self.clusters.get_mut(&link.cluster) {
+                cluster.unproven = cluster.unproven.saturating_sub(1);
+                *cluster.proven.of(answer.asked_by_http1()) = true;
+            }
+        }
         let was = link.state;
         link.state = match (was, marked) {
+            (State::Unproven, _) => State::Unproven,
             (State::Deaf, _) => State::Deaf,
             (State::Retired, _) => State::Deaf,
             (State::Serving | State::Due, true) => State::Retired,
@@ -183,6 +236,11 @@ impl Upstreams {
         for id in gone {
             if let Some(link) = self.links.remove(&id) {
                 self.count(&link.cluster, (link.state == State::Due, false));
+                if link.state == State::Unproven
+                    && let Some(cluster) = self.clusters.get_mut(&link.cluster)
+                {
+                    cluster.unproven = cluster.unproven.saturating_sub(1);
+                }
                 if link.state != State::Retired {
                     ended.push(id);
                 }
@@ -217,7 +275,7 @@ impl Link {
         let draw = Draw::new(seed);
         Self {
             cluster,
-            state: State::Serving,
+            state: State::Unproven,
             deadline: limits
                 .max_age
                 .map(|max| now.after(draw.age(max, limits.jitter))),
@@ -259,7 +317,27 @@ mod tests {
         }
     }
 
+    /// An answer of an upstream that shows its protocol, or does not.
+    struct Shop {
+        http1: bool,
+    }
+
+    impl Answer for Shop {
+        fn cluster(&self) -> Vec<u8> {
+            SHOP.to_vec()
+        }
+
+        fn is_http1(&self) -> bool {
+            self.http1
+        }
+
+        fn asked_by_http1(&self) -> bool {
+            true
+        }
+    }
+
     struct Story {
+        http1: bool,
         upstreams: Upstreams,
         limits: Upstream,
         second: u64,
@@ -268,6 +346,7 @@ mod tests {
     impl Story {
         fn new(rule: &str) -> Self {
             Self {
+                http1: true,
                 upstreams: Upstreams::default(),
                 limits: limits(rule),
                 second: 1,
@@ -280,18 +359,15 @@ mod tests {
 
         /// A request that goes over the connection from `port`, marked if the cluster wants it.
         fn request(&mut self, port: u16) -> Seen {
-            let marked = self.upstreams.any_due() && self.upstreams.wants_mark(SHOP);
+            let marked = self.upstreams.any_due() && self.upstreams.wants_mark(SHOP, true);
             if marked {
                 self.upstreams.marked(SHOP);
             }
-            let seen = self.upstreams.answered(
-                link(port),
-                marked,
-                &self.limits.clone(),
-                self.now(),
-                7,
-                || SHOP.to_vec(),
-            );
+            let answer = Shop { http1: self.http1 };
+            let (now, limits) = (self.now(), self.limits.clone());
+            let seen = self
+                .upstreams
+                .answered(link(port), marked, &limits, now, 7, &answer);
             if marked {
                 self.upstreams.unmarked(SHOP);
             }
@@ -332,15 +408,15 @@ mod tests {
     fn no_more_requests_are_marked_at_a_time_than_connections_are_due() {
         let mut story = Story::new(r#""max_requests": 1"#);
         story.request(1);
-        assert!(story.upstreams.wants_mark(SHOP));
+        assert!(story.upstreams.wants_mark(SHOP, true));
         story.upstreams.marked(SHOP);
-        assert!(!story.upstreams.wants_mark(SHOP));
+        assert!(!story.upstreams.wants_mark(SHOP, true));
         story.upstreams.unmarked(SHOP);
         assert!(
-            story.upstreams.wants_mark(SHOP),
+            story.upstreams.wants_mark(SHOP, true),
             "a mark that was not answered is given again"
         );
-        assert!(!story.upstreams.wants_mark(b"other"));
+        assert!(!story.upstreams.wants_mark(b"other", true));
     }
 
     #[test]
@@ -353,6 +429,20 @@ mod tests {
             assert_eq!(story.request(1), Seen::default());
         }
         assert!(!story.upstreams.any_due());
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_http1_is_never_marked_unless_the_policy_says_that_all_is() {
+        for (protocol, expected) in [("auto", false), ("http1", true)] {
+            let mut story = Story::new(&format!(r#""max_requests": 1, "protocol": "{protocol}""#));
+            story.http1 = false;
+            story.request(1);
+            assert_eq!(story.upstreams.wants_mark(SHOP, true), expected);
+            assert!(
+                !story.upstreams.wants_mark(SHOP, false),
+                "HTTP/2 requests may go another way"
+            );
+        }
     }
 
     #[test]

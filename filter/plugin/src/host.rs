@@ -52,6 +52,13 @@ pub(crate) fn request_header(name: &str) -> Vec<u8> {
         .unwrap_or_default()
 }
 
+pub(crate) fn response_header(name: &str) -> Vec<u8> {
+    hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name)
+        .ok()
+        .flatten()
+        .unwrap_or_default()
+}
+
 pub(crate) fn set_request_header(name: &str, value: &str) {
     let _ = hostcalls::set_map_value(MapType::HttpRequestHeaders, name, Some(value));
 }

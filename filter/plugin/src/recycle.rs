@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use evenkeel_engine::upstream::{LinkId, Seen};
+use evenkeel_engine::upstream::{Answer, LinkId, Seen};
 use evenkeel_policy::{Mode, Policy};
 
 use crate::host;
@@ -28,12 +28,37 @@ pub(crate) fn mark(worker: &mut Worker, policy: &Policy) -> Option<Mark> {
         return None;
     }
     let cluster = host::property(&["xds", "cluster_name"]);
-    if !worker.upstreams.wants_mark(&cluster) || !worker.spend(policy) {
+    if !worker.upstreams.wants_mark(&cluster, asked_by_http1()) || !worker.spend(policy) {
         return None;
     }
     worker.upstreams.marked(&cluster);
     host::set_request_header("connection", "close");
     Some(Mark { cluster })
+}
+
+/// The request in hand came over HTTP/1.
+fn asked_by_http1() -> bool {
+    host::property(&["request", "protocol"]).starts_with(b"HTTP/1")
+}
+
+/// The answer in hand.
+struct InHand;
+
+impl Answer for InHand {
+    fn cluster(&self) -> Vec<u8> {
+        host::property(&["xds", "cluster_name"])
+    }
+
+    fn is_http1(&self) -> bool {
+        let fields = ["connection", "keep-alive", "transfer-encoding"];
+        fields
+            .iter()
+            .any(|name| !host::response_header(name).is_empty())
+    }
+
+    fn asked_by_http1(&self) -> bool {
+        asked_by_http1()
+    }
 }
 
 /// The host at `address` answers the request in hand.
@@ -50,7 +75,6 @@ pub(crate) fn answered(worker: &mut Worker, root: RootId, address: Vec<u8>, mark
     };
     let (now, seed) = (worker.engine.now(), worker.chance(&id.local));
     let host_metrics = worker.metrics.upstream(&id.address);
-    let cluster = || host::property(&["xds", "cluster_name"]);
     let Seen {
         opened,
         due,
@@ -58,7 +82,7 @@ pub(crate) fn answered(worker: &mut Worker, root: RootId, address: Vec<u8>, mark
         stray,
     } = worker
         .upstreams
-        .answered(id, mark.is_some(), limits, now, seed, cluster);
+        .answered(id, mark.is_some(), limits, now, seed, &InHand);
     if let Some(mark) = mark {
         worker.upstreams.unmarked(&mark.cluster);
     }

@@ -6,7 +6,7 @@ use crate::glob::Glob;
 use crate::json::Json;
 use crate::matcher::Direction;
 use crate::path::Path;
-use crate::policy::{Mode, Role};
+use crate::policy::{Mode, Protocol, Role};
 use crate::read::Read;
 use crate::rule::{Busy, Goaway, Jitter};
 use crate::value::{
@@ -88,11 +88,13 @@ object! {
         "jitter" => jitter: Jitter = 0.2,
         /// No connection is moved before this age.
         "min_age" => min_age: Wait = "0s",
-        /// How long a quiet moment is waited for, before the announcement is made at a busy one.
+        /// How long a quiet moment is waited for, before the announcement is made at a busy one. For raw
+        /// TCP: how long it must have been silent after an answer to be closed.
         "quiet_wait" => quiet_wait: Wait = "2s",
         /// How long after the announcement answers may still take, before the connection is closed all
         /// the same; with "off" they may take for ever. For raw TCP: how long a connection that is due
-        /// may stay busy; there, "30s" unless stated.
+        /// waits for that silence, before it is closed whatever it does; there, "30s" unless stated, and
+        /// with "off" an idle connection is closed after 30 seconds and a busy one never.
         "grace" => grace: AgeLimit = "off",
         /// How long after the last answer the client is given to close by itself.
         "linger" => linger: Wait = "1s",
@@ -183,6 +185,11 @@ object! {
         /// A connection is renewed after so many requests, or a few less (see `jitter`).
         "max_requests" => max_requests: CountLimit = "off",
         /// The part of a limit by which a connection may be renewed earlier; each draws its own.
+        /// Whether the proxy speaks HTTP/1 to its upstreams: only there does `connection: close` mean
+        /// anything, and HTTP/2 upstreams refuse it. "auto" renews only connections whose answers show that
+        /// they are HTTP/1 (by a `connection`, `keep-alive` or `transfer-encoding` field); "http1" renews
+        /// all, and is for proxies none of whose clusters speak HTTP/2.
+        "protocol" => protocol: Protocol = "auto",
         "jitter" => jitter: Jitter = 0.2,
     }
     schema { "anyOf": [{ "required": ["max_age"] }, { "required": ["max_requests"] }] }

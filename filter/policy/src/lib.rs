@@ -32,7 +32,8 @@ mod value;
 pub use error::{Cause, Error, Errors};
 pub use matcher::{Direction, Needs, Request};
 pub use policy::{
-    Budget, Http2Ping, Keepalive, Mode, Policy, PortRule, Role, Route, TcpKeepalive, Upstream,
+    Budget, Http2Ping, Keepalive, Mode, Policy, PortRule, Protocol, Role, Route, TcpKeepalive,
+    Upstream,
 };
 pub use rule::{Busy, Goaway, Jitter, Rule};
 #[cfg(feature = "schema")]

@@ -115,6 +115,17 @@ words! {
 }
 
 words! {
+    /// How it is known that an upstream connection is HTTP/1.
+    pub enum Protocol: r#"allowed are "auto" and "http1""# {
+        /// By its answers: only HTTP/1 has `connection`, `keep-alive` and `transfer-encoding` fields.
+        Auto = "auto",
+        /// The operator says that all are.
+        Http1 = "http1",
+    }
+    default Auto
+}
+
+words! {
     /// Whether anything is done, or only counted.
     pub enum Mode: r#"allowed are "enforce" and "observe""# {
         /// Connections are moved.
@@ -155,6 +166,8 @@ pub struct Upstream {
     pub max_requests: Option<NonZeroU64>,
     /// How far limits are spread, downwards.
     pub jitter: Jitter,
+    /// How it is known that they are HTTP/1.
+    pub protocol: Protocol,
 }
 
 /// How many connections the whole proxy moves: a bucket of tokens.

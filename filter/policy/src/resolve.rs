@@ -200,6 +200,7 @@ fn upstream(stated: &document::Upstream, report: &mut Report) -> Option<policy::
         max_age,
         max_requests,
         jitter: stated.jitter.unwrap_or_default(),
+        protocol: stated.protocol.unwrap_or_default(),
     })
 }
 

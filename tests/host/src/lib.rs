@@ -1,1 +1,56 @@
-//! host
+//! A proxy-wasm host (ABI 0.2.1) that behaves as Envoy does and runs the built module on virtual time.
+//!
+//! A [`Host`] is one proxy. Its [`Worker`]s each have their own instance (VM) of the module and share
+//! what Envoy shares: the map of shared data, the metrics, the clock. A [`Root`] is one plugin
+//! configuration on one worker; under it live [`Connection`]s (network filter) and [`Stream`]s (HTTP
+//! filter). The test plays both peers and the filters next door, moves the clock, and reads bytes,
+//! headers, metrics, log lines and [`Counts`].
+//!
+//! ```no_run
+//! use evenkeel_test_host::{Host, RootSpec, module};
+//! use std::time::Duration;
+//!
+//! let host = Host::new(&module());
+//! let network = host.start_worker().configure(&RootSpec::new("network").config(r#"{"version":1}"#));
+//! let connection = network.connect();
+//! let to_server = connection.client_sends(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+//! let to_client = connection.server_writes(b"HTTP/1.1 204 No Content\r\n\r\n");
+//! host.advance(Duration::from_secs(60));
+//! assert!(connection.is_open());
+//! # let _ = (to_server, to_client);
+//! ```
+//!
+//! What the host refuses, it refuses as Envoy's `source/extensions/common/wasm/context.cc` does. What
+//! Envoy would answer by losing bytes or by dropping traffic (a close or a pause while a write is in
+//! hand, a trap, a refused configuration, a gauge below zero) fails the test at once, with the log.
+
+#![warn(missing_docs)]
+
+mod abi;
+mod connection;
+mod counts;
+mod headers;
+mod host;
+mod hostcalls;
+mod http_call;
+mod log;
+mod memory;
+mod metrics;
+mod program;
+mod properties;
+mod root;
+mod shared_data;
+mod state;
+mod stream;
+mod vm;
+mod world;
+
+pub use abi::{Action, Level};
+pub use connection::{ClosedBy, Connection};
+pub use counts::Counts;
+pub use host::{Host, Worker};
+pub use http_call::HttpCall;
+pub use log::LogLine;
+pub use program::module;
+pub use root::{Direction, Root, RootSpec};
+pub use stream::{LocalResponse, Stream};

@@ -80,7 +80,14 @@ pub fn go() -> Vec<u8> {
 
 /// Python's httpx: takes an exact GOAWAY, and only when nothing is open.
 pub fn httpx() -> Vec<u8> {
-    let settings = [(1, 4096), (2, 0), (4, 65_535), (5, 16_384), (3, 100), (6, 65_536)];
+    let settings = [
+        (1, 4096),
+        (2, 0),
+        (4, 65_535),
+        (5, 16_384),
+        (3, 100),
+        (6, 65_536),
+    ];
     greeting(&settings, Some(16_777_216))
 }
 

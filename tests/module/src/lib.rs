@@ -48,7 +48,11 @@ impl Proxy {
         let bytes = http1::get(path);
         assert_eq!(connection.client_sends(&bytes), bytes);
         let stream = self.http.stream(connection);
-        let headers = [(":authority", "shop.example"), (":path", path), (":method", "GET")];
+        let headers = [
+            (":authority", "shop.example"),
+            (":path", path),
+            (":method", "GET"),
+        ];
         stream.request_headers(&headers, true);
         stream
     }

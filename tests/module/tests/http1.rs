@@ -13,8 +13,14 @@ fn the_last_request_is_answered_with_connection_close() {
     assert_eq!(proxy.exchange(&connection, "/1"), answer(""));
     assert_eq!(proxy.exchange(&connection, "/2"), answer(CLOSE));
     connection.client_closes();
-    assert_eq!(proxy.metric("reason=.=max_requests;.;evenkeel_due_total"), 1);
-    assert_eq!(proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"), 1);
+    assert_eq!(
+        proxy.metric("reason=.=max_requests;.;evenkeel_due_total"),
+        1
+    );
+    assert_eq!(
+        proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"),
+        1
+    );
     let by_client = "reason=.=max_requests;.;by=.=client;.;evenkeel_closed_total";
     assert_eq!(proxy.metric(by_client), 1);
     assert_eq!(proxy.metric("evenkeel_connections_active"), 0);
@@ -55,7 +61,10 @@ fn a_client_that_does_not_close_is_closed_after_the_linger() {
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
     let by_us = "reason=.=max_requests;.;by=.=evenkeel;.;evenkeel_closed_total";
     assert_eq!(proxy.metric(by_us), 1);
-    assert_eq!(proxy.metric("reason=.=max_requests;.;evenkeel_cut_total"), 0);
+    assert_eq!(
+        proxy.metric("reason=.=max_requests;.;evenkeel_cut_total"),
+        0
+    );
 }
 
 #[test]
@@ -64,7 +73,10 @@ fn a_client_that_goes_on_after_the_announcement_is_served_and_told_again() {
     let connection = proxy.network.connect();
     assert_eq!(proxy.exchange(&connection, "/1"), answer(CLOSE));
     assert_eq!(proxy.exchange(&connection, "/2"), answer(CLOSE));
-    assert_eq!(proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"), 1);
+    assert_eq!(
+        proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"),
+        1
+    );
 }
 
 #[test]
@@ -74,11 +86,17 @@ fn pipelined_requests_are_answered_before_the_connection_is_announced() {
     let (one, two) = (get("/1"), get("/2"));
     connection.next_filter_takes(Some(one.len()));
     connection.client_sends([one, two].concat());
-    assert_eq!(connection.server_writes(head("content-length: 0\r\n")), head("content-length: 0\r\n"));
+    assert_eq!(
+        connection.server_writes(head("content-length: 0\r\n")),
+        head("content-length: 0\r\n")
+    );
     connection.next_filter_takes(None);
     connection.next_filter_reads_again();
     let closing = head(&format!("content-length: 0\r\n{CLOSE}"));
-    assert_eq!(connection.server_writes(head("content-length: 0\r\n")), closing);
+    assert_eq!(
+        connection.server_writes(head("content-length: 0\r\n")),
+        closing
+    );
 }
 
 #[test]
@@ -89,16 +107,21 @@ fn an_answer_that_closes_by_itself_is_not_announced_twice() {
     let closing = head("content-length: 0\r\nconnection: close\r\n");
     assert_eq!(connection.server_writes(&closing), closing);
     stream.ends();
-    assert_eq!(proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"), 0);
+    assert_eq!(
+        proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"),
+        0
+    );
 }
 
 #[test]
 fn a_websocket_is_left_alone() {
     let proxy = Proxy::with_defaults(r#""max_age": "1s", "max_requests": 1, "grace": "1s""#);
     let connection = proxy.network.connect();
-    let upgrade = "GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    let upgrade =
+        "GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
     connection.client_sends(upgrade);
-    let switching = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    let switching =
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
     assert_eq!(connection.server_writes(switching), switching.as_bytes());
     proxy.host.advance(Duration::from_secs(60));
     assert_eq!(connection.server_writes("frame"), b"frame");
@@ -126,9 +149,15 @@ fn the_hint_says_truthfully_what_is_left() {
         "defaults": {"max_age": "60s", "max_requests": 3, "jitter": 0}}"#;
     let proxy = Proxy::new(policy);
     let connection = proxy.network.connect();
-    assert_eq!(proxy.exchange(&connection, "/1"), answer("keep-alive: timeout=60, max=2\r\n"));
+    assert_eq!(
+        proxy.exchange(&connection, "/1"),
+        answer("keep-alive: timeout=60, max=2\r\n")
+    );
     proxy.host.advance(Duration::from_secs(20));
-    assert_eq!(proxy.exchange(&connection, "/2"), answer("keep-alive: timeout=40, max=1\r\n"));
+    assert_eq!(
+        proxy.exchange(&connection, "/2"),
+        answer("keep-alive: timeout=40, max=1\r\n")
+    );
     assert_eq!(proxy.exchange(&connection, "/3"), answer(CLOSE));
 }
 
@@ -143,15 +172,26 @@ fn a_megabyte_of_body_is_not_copied_into_the_module() {
         connection.server_writes(vec![b'x'; 16_384]);
     }
     let spent = proxy.host.counts() - before;
-    assert_eq!((spent.total_hostcalls(), spent.entry("proxy_on_upstream_data")), (0, 64));
+    assert_eq!(
+        (
+            spent.total_hostcalls(),
+            spent.entry("proxy_on_upstream_data")
+        ),
+        (0, 64)
+    );
 }
 
 #[test]
 fn the_network_role_alone_is_enough_to_recycle() {
     let host = evenkeel_test_host::Host::new(&evenkeel_test_host::module());
-    let root = host.start_worker().configure(&network(&policy(r#""max_requests": 1"#)));
+    let root = host
+        .start_worker()
+        .configure(&network(&policy(r#""max_requests": 1"#)));
     let connection = root.connect();
     connection.client_sends(get("/1"));
     let closing = head(&format!("content-length: 0\r\n{CLOSE}"));
-    assert_eq!(connection.server_writes(head("content-length: 0\r\n")), closing);
+    assert_eq!(
+        connection.server_writes(head("content-length: 0\r\n")),
+        closing
+    );
 }

@@ -12,7 +12,10 @@ use evenkeel_test_module::frames::{
 fn connect(proxy: &Proxy, greeting: Vec<u8>) -> Connection {
     let connection = proxy.network.connect();
     assert_eq!(connection.client_sends(&greeting), greeting);
-    assert_eq!(connection.server_writes(server_greeting()), server_greeting());
+    assert_eq!(
+        connection.server_writes(server_greeting()),
+        server_greeting()
+    );
     connection
 }
 
@@ -34,8 +37,14 @@ fn a_goaway_rides_behind_the_frame_that_ends_the_last_stream() {
     assert_eq!(exchange(&connection, 1), plain(1));
     assert_eq!(exchange(&connection, 3), [plain(3), goaway(MAX)].concat());
     connection.client_closes();
-    assert_eq!(proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"), 1);
-    assert_eq!(proxy.metric("protocol=.=http2;.;evenkeel_requests_total"), 2);
+    assert_eq!(
+        proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"),
+        1
+    );
+    assert_eq!(
+        proxy.metric("protocol=.=http2;.;evenkeel_requests_total"),
+        2
+    );
 }
 
 #[test]
@@ -56,7 +65,11 @@ fn node_gets_it_before_the_frame_that_ends_the_stream() {
     assert_eq!(exchange(&connection, 1), expected);
     let connection = connect(&proxy, node());
     connection.client_sends(request(1));
-    assert_eq!(connection.server_writes(plain(1)), expected, "also where both frames are one write");
+    assert_eq!(
+        connection.server_writes(plain(1)),
+        expected,
+        "also where both frames are one write"
+    );
 }
 
 #[test]
@@ -77,9 +90,15 @@ fn a_busy_connection_is_announced_between_two_frames_after_its_quiet_wait() {
     proxy.host.advance(Duration::from_secs(11));
     assert_eq!(connection.server_writes(answer_head(1)), answer_head(1));
     proxy.host.advance(Duration::from_secs(2));
-    assert_eq!(connection.server_writes(answer_head(3)), [goaway(MAX), answer_head(3)].concat());
+    assert_eq!(
+        connection.server_writes(answer_head(3)),
+        [goaway(MAX), answer_head(3)].concat()
+    );
     proxy.host.advance(Duration::from_secs(3600));
-    assert!(connection.is_open(), "what was accepted is served, however long it takes");
+    assert!(
+        connection.is_open(),
+        "what was accepted is served, however long it takes"
+    );
     connection.server_writes([answer_end(1), answer_end(3)].concat());
     proxy.host.advance(Duration::from_millis(1200));
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
@@ -115,7 +134,10 @@ fn an_idle_connection_past_its_age_is_announced_on_the_next_ping() {
     proxy.host.advance(Duration::from_secs(600));
     assert!(connection.is_open());
     let ping = frame(PING, 0, 0, b"evenkeel");
-    assert_eq!(connection.server_writes(&ping), [goaway(MAX), ping].concat());
+    assert_eq!(
+        connection.server_writes(&ping),
+        [goaway(MAX), ping].concat()
+    );
 }
 
 #[test]
@@ -135,7 +157,10 @@ fn nobody_is_told_before_the_server_has_greeted() {
     let connection = proxy.network.connect();
     connection.client_sends([go(), request(1)].concat());
     proxy.host.advance(Duration::from_secs(5));
-    assert_eq!(connection.server_writes(server_greeting()), [server_greeting(), goaway(MAX)].concat());
+    assert_eq!(
+        connection.server_writes(server_greeting()),
+        [server_greeting(), goaway(MAX)].concat()
+    );
 }
 
 #[test]
@@ -146,7 +171,10 @@ fn a_preface_in_pieces_is_a_preface() {
         assert_eq!(connection.client_sends([byte]), [byte]);
     }
     connection.server_writes(server_greeting());
-    assert_eq!(connection.server_writes(plain(1)), [plain(1), goaway(MAX)].concat());
+    assert_eq!(
+        connection.server_writes(plain(1)),
+        [plain(1), goaway(MAX)].concat()
+    );
 }
 
 #[test]

@@ -1,0 +1,37 @@
+# The menu: `just` lists it. Every recipe is one command, so that nobody needs just.
+
+# List the recipes
+default:
+    @just --list
+
+# Prove every part, as CI does; `just test --only unit` runs one step
+test *args:
+    cargo xtask test {{ args }}
+
+# Show the problem and the cure on real Envoys
+demo *args:
+    cargo xtask demo {{ args }}
+
+# Build the module: target/evenkeel.wasm
+wasm:
+    cargo xtask wasm
+
+# Fetch a stock Envoy and print its path
+envoy *args:
+    cargo xtask envoy {{ args }}
+
+# Measure the scanners, the engine and the cost of a request; `--quick` for a first look
+bench *args:
+    cargo xtask bench {{ args }}
+
+# Write policies/policy.schema.json again from the policy's types
+schema:
+    cargo xtask schema
+
+# Format the code
+fmt:
+    cargo fmt --all
+
+# Check the formatting and the lints
+lint:
+    cargo xtask test --only fmt clippy

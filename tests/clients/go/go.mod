@@ -1,0 +1,3 @@
+module evenkeel/clients
+
+go 1.26.0

@@ -1,0 +1,211 @@
+//! A real HTTP server, HTTP/1 and HTTP/2 on one port, that counts what it executed.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use bytes::Bytes;
+use http_body_util::channel::Channel;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// A running HTTP server. Dropping it closes its port and every connection.
+///
+/// It answers with its name, except below these paths:
+/// - `/echo`: the request's body.
+/// - `/delay/MS`: its name, after that many milliseconds.
+/// - `/stream/N`: N chunks of 1 KiB.
+/// - `/hold`: its name, but nothing before [`Backend::release`].
+/// - `/tail`: the head and its name at once, the end not before [`Backend::release`].
+#[derive(Debug)]
+pub struct Backend {
+    address: SocketAddr,
+    state: Arc<State>,
+    release: watch::Sender<bool>,
+    _tasks: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    name: String,
+    counts: Mutex<Counts>,
+    released: watch::Receiver<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Of every connection so far, in the order of their opening.
+    by_connection: Vec<u64>,
+    by_id: BTreeMap<String, u64>,
+}
+
+impl Backend {
+    /// Starts a server that answers with `name`.
+    ///
+    /// # Errors
+    /// When loopback gives no port.
+    pub async fn start(name: &str) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let (release, released) = watch::channel(false);
+        let state = Arc::new(State {
+            name: name.to_owned(),
+            counts: Mutex::default(),
+            released,
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(accept(listener, Arc::clone(&state)));
+        Ok(Self {
+            address,
+            state,
+            release,
+            _tasks: tasks,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many requests were executed.
+    pub fn requests(&self) -> u64 {
+        self.state.counts().by_connection.iter().sum()
+    }
+
+    /// How many requests came on each connection, in the order in which these were opened.
+    pub fn requests_by_connection(&self) -> Vec<u64> {
+        self.state.counts().by_connection.clone()
+    }
+
+    /// How often each `x-id` was executed: more than once is a request that ran twice.
+    pub fn requests_by_id(&self) -> BTreeMap<String, u64> {
+        self.state.counts().by_id.clone()
+    }
+
+    /// Lets every `/hold` and `/tail` go on, now and from now on.
+    pub fn release(&self) {
+        self.release.send_replace(true);
+    }
+}
+
+impl State {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_connection(&self) -> usize {
+        let mut counts = self.counts();
+        counts.by_connection.push(0);
+        counts.by_connection.len() - 1
+    }
+
+    fn count_request(&self, connection: usize, request: &Request<Incoming>) {
+        let mut counts = self.counts();
+        counts.by_connection[connection] += 1;
+        if let Some(id) = request.headers().get("x-id") {
+            let id = String::from_utf8_lossy(id.as_bytes()).into_owned();
+            *counts.by_id.entry(id).or_default() += 1;
+        }
+    }
+
+    async fn released(&self) {
+        // Fails only when the backend is gone, and this task with it.
+        let _ = self.released.clone().wait_for(|released| *released).await;
+    }
+}
+
+async fn accept(listener: TcpListener, state: Arc<State>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Ok((stream, _)) = listener.accept() => {
+                connections.spawn(serve(stream, Arc::clone(&state)));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, state: Arc<State>) {
+    let connection = state.count_connection();
+    // Without it Nagle would hold back the last part of a response.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| {
+        let state = Arc::clone(&state);
+        async move {
+            state.count_request(connection, &request);
+            Ok::<_, Infallible>(answer(request, state).await)
+        }
+    });
+    // A connection that ends in the middle is the client's doing, and the test's business.
+    let _ = Builder::new(TokioExecutor::new())
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn answer(request: Request<Incoming>, state: Arc<State>) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    let (kind, argument) = match path.trim_start_matches('/').split_once('/') {
+        Some((kind, argument)) => (kind, argument.parse().unwrap_or(0)),
+        None => (path.trim_start_matches('/'), 0),
+    };
+    let body = match kind {
+        "echo" => match request.into_body().collect().await {
+            Ok(body) => whole(body.to_bytes()),
+            // The client broke off: no one is left to read this.
+            Err(_) => whole(Bytes::new()),
+        },
+        "delay" => {
+            tokio::time::sleep(Duration::from_millis(argument)).await;
+            whole(state.name.clone().into())
+        }
+        "stream" => chunks(argument, Bytes::from_static(&[b'x'; 1024])),
+        "hold" => {
+            state.released().await;
+            whole(state.name.clone().into())
+        }
+        "tail" => tail(state),
+        _ => whole(state.name.clone().into()),
+    };
+    Response::new(body)
+}
+
+fn whole(body: Bytes) -> Body {
+    Full::new(body).boxed_unsync()
+}
+
+fn chunks(count: u64, chunk: Bytes) -> Body {
+    let (mut sender, body) = Channel::new(1);
+    tokio::spawn(async move {
+        for _ in 0..count {
+            if sender.send_data(chunk.clone()).await.is_err() {
+                return;
+            }
+        }
+    });
+    body.boxed_unsync()
+}
+
+fn tail(state: Arc<State>) -> Body {
+    let (mut sender, body) = Channel::new(1);
+    tokio::spawn(async move {
+        // A client that went away needs no end.
+        let _ = sender.send_data(state.name.clone().into()).await;
+        state.released().await;
+    });
+    body.boxed_unsync()
+}

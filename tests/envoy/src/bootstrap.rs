@@ -1,0 +1,320 @@
+//! What an Envoy is started with: listeners, clusters and, on a listener, the module.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::evenkeel::{self, Role, Roles};
+
+/// The configuration of one Envoy, built up by chained calls.
+#[derive(Clone, Debug)]
+pub struct Bootstrap {
+    pub(crate) concurrency: u32,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) clusters: Vec<Cluster>,
+    pub(crate) envoy: Option<PathBuf>,
+    pub(crate) module: Option<PathBuf>,
+}
+
+/// One listener on loopback. Its port is Envoy's choice: `Envoy::address` tells it.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    pub(crate) name: String,
+    serves: Serves,
+    pub(crate) evenkeel: Option<(Roles, String)>,
+    direction: &'static str,
+}
+
+#[derive(Clone, Debug)]
+enum Serves {
+    Http { routes: Vec<Value> },
+    Tcp { cluster: String },
+}
+
+/// A named set of endpoints, which `Envoy::replace_endpoints` can change.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    pub(crate) name: String,
+    pub(crate) endpoints: Vec<SocketAddr>,
+    http2: bool,
+    policy: &'static str,
+}
+
+impl Bootstrap {
+    /// One worker, and nothing to serve yet.
+    pub fn new() -> Self {
+        Self {
+            concurrency: 1,
+            listeners: Vec::new(),
+            clusters: Vec::new(),
+            envoy: None,
+            module: None,
+        }
+    }
+
+    /// Runs this Envoy instead of the one that [`crate::envoy_path`] finds.
+    pub fn envoy(mut self, path: &Path) -> Self {
+        self.envoy = Some(path.to_owned());
+        self
+    }
+
+    /// Loads this module instead of the one that [`crate::module_path`] finds. An absolute path.
+    pub fn module(mut self, path: &Path) -> Self {
+        self.module = Some(path.to_owned());
+        self
+    }
+
+    /// How many workers, each with a VM of its own.
+    pub fn concurrency(mut self, workers: u32) -> Self {
+        self.concurrency = workers;
+        self
+    }
+
+    /// Adds a listener.
+    pub fn listener(mut self, listener: Listener) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Adds a cluster.
+    pub fn cluster(mut self, cluster: Cluster) -> Self {
+        self.clusters.push(cluster);
+        self
+    }
+
+    /// Envoy's JSON, given the directory where its watched files stand.
+    pub(crate) fn to_json(&self, directory: &Path) -> Value {
+        let listeners: Vec<_> = self
+            .listeners
+            .iter()
+            .map(|l| l.to_json(directory))
+            .collect();
+        let clusters: Vec<_> = self.clusters.iter().map(|c| c.to_json(directory)).collect();
+        json!({
+            "node": { "id": "evenkeel-test", "cluster": "evenkeel-test" },
+            "admin": { "address": loopback() },
+            "stats_config": { "stats_tags": evenkeel::stats_tags() },
+            "static_resources": { "listeners": listeners, "clusters": clusters },
+        })
+    }
+}
+
+impl Default for Bootstrap {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Listener {
+    /// An HTTP listener that takes HTTP/1 and HTTP/2 with prior knowledge, told apart by the first bytes.
+    pub fn http(name: &str) -> Self {
+        Self::new(name, Serves::Http { routes: Vec::new() })
+    }
+
+    /// A TCP listener that hands every connection to an endpoint of `cluster`.
+    pub fn tcp(name: &str, cluster: &str) -> Self {
+        Self::new(
+            name,
+            Serves::Tcp {
+                cluster: cluster.to_owned(),
+            },
+        )
+    }
+
+    fn new(name: &str, serves: Serves) -> Self {
+        Self {
+            name: name.to_owned(),
+            serves,
+            evenkeel: None,
+            direction: "UNSPECIFIED",
+        }
+    }
+
+    /// Sends requests below `prefix` to `cluster`. The first route that matches wins.
+    pub fn route(self, prefix: &str, cluster: &str) -> Self {
+        self.add_route(
+            prefix,
+            json!({ "route": { "cluster": cluster, "timeout": "0s" } }),
+        )
+    }
+
+    /// As [`Listener::route`], under a name that a policy can match.
+    pub fn named_route(self, name: &str, prefix: &str, cluster: &str) -> Self {
+        let action = json!({ "name": name, "route": { "cluster": cluster, "timeout": "0s" } });
+        self.add_route(prefix, action)
+    }
+
+    /// Answers requests below `prefix` from Envoy itself.
+    pub fn answer(self, prefix: &str, status: u16, body: &str) -> Self {
+        let response = json!({ "status": status, "body": { "inline_string": body } });
+        self.add_route(prefix, json!({ "direct_response": response }))
+    }
+
+    /// # Panics
+    /// On a TCP listener, which has no routes: a mistake in the test.
+    fn add_route(mut self, prefix: &str, mut route: Value) -> Self {
+        match &mut self.serves {
+            Serves::Http { routes } => {
+                route["match"] = json!({ "prefix": prefix });
+                routes.push(route);
+            }
+            Serves::Tcp { .. } => panic!("the TCP listener {} has no routes", self.name),
+        }
+        self
+    }
+
+    /// Puts the module in these roles on the listener, with this policy: JSON text, faults and all.
+    pub fn evenkeel(mut self, roles: Roles, policy: impl ToString) -> Self {
+        self.evenkeel = Some((roles, policy.to_string()));
+        self
+    }
+
+    /// Marks the listener as a sidecar's inbound one.
+    pub fn inbound(mut self) -> Self {
+        self.direction = "INBOUND";
+        self
+    }
+
+    /// Marks the listener as a sidecar's outbound one, or a gateway's.
+    pub fn outbound(mut self) -> Self {
+        self.direction = "OUTBOUND";
+        self
+    }
+
+    fn to_json(&self, directory: &Path) -> Value {
+        let network = self.filter(Role::Network, directory);
+        let terminal = match &self.serves {
+            Serves::Http { routes } => self.connection_manager(routes, directory),
+            Serves::Tcp { cluster } => typed(
+                "envoy.filters.network.tcp_proxy",
+                "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                json!({ "stat_prefix": self.name, "cluster": cluster }),
+            ),
+        };
+        let filters: Vec<_> = network.into_iter().chain([terminal]).collect();
+        json!({
+            "name": self.name,
+            "address": loopback(),
+            "traffic_direction": self.direction,
+            "filter_chains": [{ "filters": filters }],
+        })
+    }
+
+    fn connection_manager(&self, routes: &[Value], directory: &Path) -> Value {
+        let router = typed(
+            "envoy.filters.http.router",
+            "envoy.extensions.filters.http.router.v3.Router",
+            json!({}),
+        );
+        let filters: Vec<_> = self
+            .filter(Role::Http, directory)
+            .into_iter()
+            .chain([router])
+            .collect();
+        let host = json!({ "name": "all", "domains": ["*"], "routes": routes });
+        typed(
+            "envoy.filters.network.http_connection_manager",
+            "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            json!({
+                "stat_prefix": self.name,
+                "codec_type": "AUTO",
+                "upgrade_configs": [{ "upgrade_type": "websocket" }],
+                "route_config": { "name": self.name, "virtual_hosts": [host] },
+                "http_filters": filters,
+            }),
+        )
+    }
+
+    fn filter(&self, role: Role, directory: &Path) -> Option<Value> {
+        let (roles, _) = self.evenkeel.as_ref()?;
+        let file = directory.join(role.resource(&self.name));
+        roles.has(role).then(|| role.filter(&self.name, &file))
+    }
+}
+
+impl Cluster {
+    /// Endpoints that speak HTTP/1 (or raw TCP), taken in turn.
+    pub fn new(name: &str, endpoints: impl IntoIterator<Item = SocketAddr>) -> Self {
+        let endpoints = endpoints.into_iter().collect();
+        Self {
+            name: name.to_owned(),
+            endpoints,
+            http2: false,
+            policy: "ROUND_ROBIN",
+        }
+    }
+
+    /// Speaks HTTP/2 with prior knowledge to the endpoints.
+    pub fn http2(mut self) -> Self {
+        self.http2 = true;
+        self
+    }
+
+    /// Picks an endpoint by chance instead of in turn.
+    pub fn random(mut self) -> Self {
+        self.policy = "RANDOM";
+        self
+    }
+
+    /// Where the endpoints stand, in the directory of the watched files.
+    pub(crate) fn file(name: &str) -> String {
+        format!("endpoints-{name}")
+    }
+
+    fn to_json(&self, directory: &Path) -> Value {
+        let protocol = if self.http2 {
+            "http2_protocol_options"
+        } else {
+            "http_protocol_options"
+        };
+        let options = json!({
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": { protocol: {} },
+        });
+        let file = directory.join(Self::file(&self.name));
+        json!({
+            "name": self.name,
+            "type": "EDS",
+            "lb_policy": self.policy,
+            "connect_timeout": "5s",
+            "eds_cluster_config": { "eds_config": {
+                "path_config_source": { "path": file },
+                "resource_api_version": "V3",
+            } },
+            "typed_extension_protocol_options": {
+                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options,
+            },
+        })
+    }
+
+    /// The content of that file: a discovery response with the endpoints.
+    pub(crate) fn discovery(name: &str, endpoints: &[SocketAddr]) -> Value {
+        let endpoints: Vec<_> = endpoints
+            .iter()
+            .map(|endpoint| json!({ "endpoint": { "address": address(*endpoint) } }))
+            .collect();
+        json!({
+            "resources": [{
+                "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+                "cluster_name": name,
+                "endpoints": [{ "lb_endpoints": endpoints }],
+            }],
+        })
+    }
+}
+
+fn typed(name: &str, message: &str, mut config: Value) -> Value {
+    config["@type"] = format!("type.googleapis.com/{message}").into();
+    json!({ "name": name, "typed_config": config })
+}
+
+/// Port 0: the kernel's choice, so that no two tests ever want the same.
+fn loopback() -> Value {
+    address(SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+fn address(address: SocketAddr) -> Value {
+    let (ip, port) = (address.ip().to_string(), address.port());
+    json!({ "socket_address": { "address": ip, "port_value": port } })
+}

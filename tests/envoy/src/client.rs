@@ -1,0 +1,277 @@
+//! An HTTP client that keeps one connection, as an application does to the service it calls.
+//!
+//! It is honest about loss: a request that failed is never tried again behind the caller's back. The one
+//! exception is what every client does: a request that was not sent, because the connection had been closed
+//! or announced, goes out on another one.
+//!
+//! HTTP/2 is h2 itself with hyper's settings, so that on the wire it is hyper, reqwest and tonic. It is not
+//! hyper, because hyper 1.12 loses answers: when a GOAWAY arrives between its handing a request to h2 and
+//! its next look whether h2 is ready, it reports the GOAWAY although the server has executed the request.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, bail};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::{TrySendError, http1};
+use hyper::header::{HOST, HeaderMap};
+use hyper::http::response::Parts;
+use hyper::{Request, Version};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+
+/// A server that closes every connection before the first request would be asked for ever.
+const CONNECTIONS_A_REQUEST: u32 = 4;
+
+/// The HTTP version a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1: one request at a time (RFC 9112).
+    Http1,
+    /// HTTP/2 with prior knowledge: requests share the connection (RFC 9113, section 3.3).
+    Http2,
+}
+
+/// A response, read to its end.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The HTTP version of the response.
+    pub version: Version,
+    /// The response's headers.
+    pub headers: HeaderMap,
+    /// The body as text; bytes that are no UTF-8 are replaced.
+    pub body: String,
+}
+
+/// A client with a pool of one connection. Calls may run at the same time: over HTTP/2 they share the
+/// connection, over HTTP/1 they wait for each other.
+#[derive(Debug)]
+pub struct Client {
+    target: SocketAddr,
+    protocol: Protocol,
+    pool: Mutex<Pool>,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    connection: Option<Connection>,
+    opened: u64,
+}
+
+#[derive(Debug)]
+enum Connection {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(h2::client::SendRequest<Bytes>),
+}
+
+impl Client {
+    /// A client of `target` that speaks HTTP/1.1. It connects with its first request.
+    pub fn http1(target: SocketAddr) -> Self {
+        Self::new(target, Protocol::Http1)
+    }
+
+    /// A client of `target` that speaks HTTP/2. It connects with its first request.
+    pub fn http2(target: SocketAddr) -> Self {
+        Self::new(target, Protocol::Http2)
+    }
+
+    /// A client of `target` that speaks `protocol`. It connects with its first request.
+    pub fn new(target: SocketAddr, protocol: Protocol) -> Self {
+        Self {
+            target,
+            protocol,
+            pool: Mutex::default(),
+        }
+    }
+
+    /// Sends a GET for `path` and reads the answer.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn get(&self, path: &str) -> Result<Answer> {
+        let uri = match self.protocol {
+            Protocol::Http1 => path.to_owned(),
+            Protocol::Http2 => format!("http://{}{path}", self.target),
+        };
+        self.send(Request::get(uri).body(Full::default())?).await
+    }
+
+    /// Sends a request and reads the answer. An HTTP/1 request is given the `Host` of the target.
+    ///
+    /// # Errors
+    /// When no connection can be made, or when the request was sent and its answer did not come whole.
+    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Answer> {
+        if self.protocol == Protocol::Http1 && !request.headers().contains_key(HOST) {
+            let host = self
+                .target
+                .to_string()
+                .parse()
+                .context("an address is a Host")?;
+            request.headers_mut().insert(HOST, host);
+        }
+        for _ in 0..CONNECTIONS_A_REQUEST {
+            let copy = request.clone();
+            match self.exchange(request).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::Unsent) => request = copy,
+                Err(Failure::Lost(error)) => return Err(error),
+            }
+        }
+        bail!("{CONNECTIONS_A_REQUEST} connections were closed before the request could be sent")
+    }
+
+    /// Closes the connection. The next request opens another one.
+    pub async fn disconnect(&self) {
+        self.pool.lock().await.connection = None;
+    }
+
+    /// How many connections were opened so far.
+    pub async fn connections_opened(&self) -> u64 {
+        self.pool.lock().await.opened
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
+        let mut pool = self.pool.lock().await;
+        match pool.ready(self.target, self.protocol).await? {
+            Connection::Http1(sender) => {
+                let response = sender.try_send_request(request).await?;
+                // Read under the lock: the connection is busy until the body has ended.
+                let (head, body) = response.into_parts();
+                let body = body.collect().await.map_err(anyhow::Error::from)?;
+                Ok(Answer::new(head, &body.to_bytes()))
+            }
+            Connection::Http2(sender) => {
+                let sender = sender.clone();
+                drop(pool);
+                over_http2(sender, request).await
+            }
+        }
+    }
+}
+
+impl Pool {
+    /// The connection, when it can take a request; else a new one in its place.
+    async fn ready(&mut self, target: SocketAddr, protocol: Protocol) -> Result<&mut Connection> {
+        let usable = match self.connection.take() {
+            Some(mut connection) => connection.is_ready().await.then_some(connection),
+            None => None,
+        };
+        let connection = match usable {
+            Some(connection) => connection,
+            None => {
+                self.opened += 1;
+                Connection::open(target, protocol).await?
+            }
+        };
+        Ok(self.connection.insert(connection))
+    }
+}
+
+impl Connection {
+    async fn open(target: SocketAddr, protocol: Protocol) -> Result<Self> {
+        let stream = TcpStream::connect(target)
+            .await
+            .with_context(|| format!("to {target}"))?;
+        stream.set_nodelay(true)?;
+        // How a connection ends is seen by the requests on it; by itself it is no one's failure.
+        match protocol {
+            Protocol::Http1 => {
+                let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+                tokio::spawn(connection);
+                Ok(Self::Http1(sender))
+            }
+            Protocol::Http2 => {
+                let (sender, connection) = like_hyper().handshake(stream).await?;
+                tokio::spawn(connection);
+                Ok(Self::Http2(sender))
+            }
+        }
+    }
+
+    async fn is_ready(&mut self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.ready().await.is_ok(),
+            Self::Http2(sender) => sender.clone().ready().await.is_ok(),
+        }
+    }
+}
+
+/// What hyper says in its preface.
+fn like_hyper() -> h2::client::Builder {
+    let mut builder = h2::client::Builder::new();
+    builder
+        .enable_push(false)
+        .initial_window_size(2 << 20)
+        .initial_connection_window_size(5 << 20)
+        .max_frame_size(16 << 10)
+        .max_header_list_size(16 << 10);
+    builder
+}
+
+async fn over_http2(
+    sender: h2::client::SendRequest<Bytes>,
+    request: Request<Full<Bytes>>,
+) -> Result<Answer, Failure> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = body.collect().await;
+    let body = body.to_bytes();
+    // An error of these two is h2's own: nothing was sent.
+    let mut sender = sender.ready().await.map_err(|_| Failure::Unsent)?;
+    let request = Request::from_parts(head, ());
+    let sent = sender.send_request(request, body.is_empty());
+    let (response, mut stream) = sent.map_err(|_| Failure::Unsent)?;
+    if !body.is_empty() {
+        stream.send_data(body, true)?;
+    }
+    let (head, mut body) = response.await?.into_parts();
+    let mut bytes = BytesMut::new();
+    while let Some(data) = body.data().await {
+        let data = data?;
+        body.flow_control().release_capacity(data.len())?;
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Answer::new(head, &bytes))
+}
+
+impl Answer {
+    fn new(head: Parts, body: &[u8]) -> Self {
+        Self {
+            status: head.status.as_u16(),
+            version: head.version,
+            headers: head.headers,
+            body: String::from_utf8_lossy(body).into_owned(),
+        }
+    }
+}
+
+/// Why there is no answer: it decides whether the request may go out once more.
+enum Failure {
+    /// No byte of the request was sent.
+    Unsent,
+    /// Anything else: the request may have been executed.
+    Lost(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Lost(error)
+    }
+}
+
+impl From<h2::Error> for Failure {
+    fn from(error: h2::Error) -> Self {
+        Self::Lost(error.into())
+    }
+}
+
+impl From<TrySendError<Request<Full<Bytes>>>> for Failure {
+    fn from(mut error: TrySendError<Request<Full<Bytes>>>) -> Self {
+        match error.take_message() {
+            Some(_) => Self::Unsent,
+            None => Self::Lost(error.into_error().into()),
+        }
+    }
+}

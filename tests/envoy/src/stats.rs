@@ -1,0 +1,122 @@
+//! What Envoy counted, as `GET /stats` tells it.
+
+use std::collections::BTreeMap;
+
+/// Counters and gauges at one moment, by name and labels.
+///
+/// A label stands inside a stat's full name as `<tag>=.=<value>;.;`, before the name or behind it; here it
+/// is taken out: `wasmcustom.by=.=client;.;evenkeel_closed_total` has the name
+/// `wasmcustom.evenkeel_closed_total` and the label `by`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats(BTreeMap<Stat, u64>);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Stat {
+    name: String,
+    labels: BTreeMap<String, String>,
+}
+
+impl Stats {
+    /// Reads `name: value` lines. Histograms and text values are no numbers and are left out.
+    pub fn parse(text: &str) -> Self {
+        let line = |line: &str| {
+            let (name, value) = line.rsplit_once(": ")?;
+            Some((Stat::parse(name), value.parse().ok()?))
+        };
+        Self(text.lines().filter_map(line).collect())
+    }
+
+    /// The value of the stat of this name, over all of its labels; 0 when Envoy has not made it yet.
+    pub fn get(&self, name: &str) -> u64 {
+        self.with(name, &[])
+    }
+
+    /// As [`Stats::get`], over those that have these labels: `with("..closed_total", &[("by", "client")])`.
+    pub fn with(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        let has = |stat: &Stat, (tag, value): &(&str, &str)| {
+            stat.labels.get(*tag).is_some_and(|found| found == value)
+        };
+        self.0
+            .iter()
+            .filter(|(stat, _)| stat.name == name && labels.iter().all(|label| has(stat, label)))
+            .map(|(_, value)| value)
+            .sum()
+    }
+
+    /// The sum over every stat whose name starts with `prefix`.
+    pub fn sum(&self, prefix: &str) -> u64 {
+        let starts = |(stat, _): &(&Stat, &u64)| stat.name.starts_with(prefix);
+        self.0.iter().filter(starts).map(|(_, value)| value).sum()
+    }
+}
+
+impl Stat {
+    fn parse(full: &str) -> Self {
+        let mut name = full.to_owned();
+        let mut labels = BTreeMap::new();
+        while let Some(label) = Label::find(&name) {
+            labels.insert(label.tag, label.value);
+            name.replace_range(label.place, "");
+        }
+        let name = name.trim_end_matches('.').to_owned();
+        Self { name, labels }
+    }
+}
+
+struct Label {
+    tag: String,
+    value: String,
+    place: std::ops::Range<usize>,
+}
+
+impl Label {
+    /// The first in `name`.
+    fn find(name: &str) -> Option<Self> {
+        let (before, rest) = name.split_once("=.=")?;
+        let (value, _) = rest.split_once(";.;")?;
+        let start = before.rfind('.').map_or(0, |dot| dot + 1);
+        let end = before.len() + "=.=".len() + value.len() + ";.;".len();
+        Some(Self {
+            tag: before[start..].to_owned(),
+            value: value.to_owned(),
+            place: start..end,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_taken_out_of_the_name_wherever_they_stand() {
+        let stats = Stats::parse(
+            "wasmcustom.reason=.=max_age;.;by=.=client;.;evenkeel_closed_total: 3\n\
+             wasmcustom.reason=.=max_age;.;by=.=evenkeel;.;evenkeel_closed_total: 4\n\
+             wasmcustom.evenkeel_closed_total.by=.=client;.;: 5\n\
+             wasmcustom.upstream=.=127.0.0.1:80;.;evenkeel_upstream_requests_total: 6\n\
+             wasmcustom.evenkeel_cut_total: 9\n",
+        );
+
+        let closed = "wasmcustom.evenkeel_closed_total";
+        assert_eq!(stats.get(closed), 12);
+        assert_eq!(stats.with(closed, &[("by", "client")]), 8);
+        let both = [("by", "client"), ("reason", "max_age")];
+        assert_eq!(stats.with(closed, &both), 3);
+        let upstream = [("upstream", "127.0.0.1:80")];
+        assert_eq!(
+            stats.with("wasmcustom.evenkeel_upstream_requests_total", &upstream),
+            6
+        );
+        assert_eq!(stats.sum("wasmcustom.evenkeel_c"), 21);
+        assert_eq!(stats.get("wasmcustom.evenkeel_requests_total"), 0);
+    }
+
+    #[test]
+    fn what_is_no_number_is_left_out() {
+        let stats = Stats::parse("a: \"text\"\nab: No recorded values\nac: 1\n");
+
+        assert_eq!(stats.sum("a"), 1);
+        assert_eq!(stats.get("a"), 0);
+    }
+}

@@ -1,0 +1,192 @@
+//! The harness itself: what a story relies on is shown here once.
+
+use hyper::Version;
+
+use crate::{Backend, Bootstrap, Client, Cluster, Envoy, KubeProxy, Listener, TcpClient, TcpEcho};
+
+#[tokio::test]
+async fn an_envoy_serves_both_http_versions_on_one_listener() {
+    let backend = Backend::start("a").await.unwrap();
+    let listener = Listener::http("in")
+        .answer("/health", 200, "well")
+        .route("/", "app");
+    let cluster = Cluster::new("app", [backend.address()]);
+    let envoy = Envoy::start(Bootstrap::new().listener(listener).cluster(cluster))
+        .await
+        .unwrap();
+
+    let http1 = Client::http1(envoy.address("in")).get("/").await.unwrap();
+    let http2 = Client::http2(envoy.address("in"))
+        .get("/stream/3")
+        .await
+        .unwrap();
+    let health = Client::http1(envoy.address("in"))
+        .get("/health")
+        .await
+        .unwrap();
+
+    assert_eq!(
+        (http1.version, http1.body.as_str()),
+        (Version::HTTP_11, "a")
+    );
+    assert_eq!(
+        (http2.version, http2.body.len()),
+        (Version::HTTP_2, 3 * 1024)
+    );
+    assert_eq!(health.body, "well");
+    assert_eq!(backend.requests(), 2);
+    assert_eq!(
+        envoy
+            .stats()
+            .await
+            .unwrap()
+            .get("http.in.downstream_rq_total"),
+        3
+    );
+}
+
+#[tokio::test]
+async fn an_envoy_that_refuses_its_configuration_says_why() {
+    let nowhere = Bootstrap::new().listener(Listener::http("in").route("/", "missing"));
+
+    let error = Envoy::start(nowhere).await.unwrap_err().to_string();
+
+    assert!(error.contains("missing"), "{error}");
+}
+
+#[tokio::test]
+async fn endpoints_change_under_a_running_envoy() {
+    let (a, b) = (
+        TcpEcho::start("a").await.unwrap(),
+        TcpEcho::start("b").await.unwrap(),
+    );
+    let bootstrap = Bootstrap::new()
+        .listener(Listener::tcp("in", "app"))
+        .cluster(Cluster::new("app", [a.address()]).random());
+    let envoy = Envoy::start(bootstrap).await.unwrap();
+    let mut client = TcpClient::new(envoy.address("in"));
+    assert_eq!(client.ask("one").await.unwrap(), "a one");
+
+    envoy
+        .replace_endpoints("app", &[b.address()])
+        .await
+        .unwrap();
+
+    assert_eq!(
+        TcpClient::new(envoy.address("in"))
+            .ask("two")
+            .await
+            .unwrap(),
+        "b two"
+    );
+    assert_eq!((a.connections(), b.connections()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_http1_client_keeps_its_connection_until_the_server_says_close() {
+    let backend = Backend::start("a").await.unwrap();
+    let client = Client::http1(backend.address());
+
+    client.get("/").await.unwrap();
+    client.get("/").await.unwrap();
+    assert_eq!(client.connections_opened().await, 1);
+
+    client.disconnect().await;
+    client.get("/").await.unwrap();
+    assert_eq!(client.connections_opened().await, 2);
+    assert_eq!(backend.requests_by_connection(), [2, 1]);
+}
+
+#[tokio::test]
+async fn http2_requests_share_a_connection_and_overtake_each_other() {
+    let backend = Backend::start("a").await.unwrap();
+    let client = Client::http2(backend.address());
+
+    let held = async {
+        let answer = client.get("/hold").await.unwrap();
+        assert_eq!(answer.body, "a");
+    };
+    let other = async {
+        client.get("/").await.unwrap();
+        backend.release();
+    };
+    tokio::join!(held, other);
+
+    assert_eq!(client.connections_opened().await, 1);
+    assert_eq!(backend.requests_by_connection(), [2]);
+}
+
+#[tokio::test]
+async fn a_request_that_was_cut_is_a_failure_and_is_not_sent_again() {
+    let backend = Backend::start("a").await.unwrap();
+    let service = KubeProxy::start([backend.address()], 1).await.unwrap();
+    let client = Client::http1(service.address());
+
+    let cut = async {
+        crate::eventually("the request", || async {
+            (backend.requests() == 1).then_some(())
+        })
+        .await
+        .unwrap();
+        drop(service);
+    };
+    let (answer, ()) = tokio::join!(client.get("/hold"), cut);
+
+    assert!(answer.is_err());
+    assert_eq!(backend.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_service_moves_new_connections_only() {
+    let (a, b) = (
+        Backend::start("a").await.unwrap(),
+        Backend::start("b").await.unwrap(),
+    );
+    let service = KubeProxy::start([a.address()], 1).await.unwrap();
+    let client = Client::http1(service.address());
+    assert_eq!(client.get("/").await.unwrap().body, "a");
+
+    service.replace_endpoints([b.address()]);
+
+    assert_eq!(client.get("/").await.unwrap().body, "a");
+    client.disconnect().await;
+    assert_eq!(client.get("/").await.unwrap().body, "b");
+    assert_eq!(service.connections_opened(), 2);
+}
+
+#[tokio::test]
+async fn a_tcp_client_takes_a_close_between_two_lines_and_fails_on_one_in_the_middle() {
+    let mut client = TcpClient::new(TcpEcho::start("gone").await.unwrap().address());
+    assert!(client.ask("one").await.is_err());
+
+    let echo = TcpEcho::start("a").await.unwrap();
+    let service = KubeProxy::start([echo.address()], 1).await.unwrap();
+    client = TcpClient::new(service.address());
+    client.ask("one").await.unwrap();
+    drop(echo);
+    client.closed().await;
+
+    let echo = TcpEcho::start("b").await.unwrap();
+    service.replace_endpoints([echo.address()]);
+    assert_eq!(client.ask("two").await.unwrap(), "b two");
+    assert_eq!(client.connections_opened(), 2);
+}
+
+#[tokio::test]
+async fn a_policy_is_replaced_while_a_connection_lives() {
+    let listener = Listener::http("in").answer("/", 200, "well");
+    let listener = listener.evenkeel(crate::Roles::Both, r#"{ "version": 1 }"#);
+    let envoy = Envoy::start(Bootstrap::new().listener(listener))
+        .await
+        .unwrap();
+    let client = Client::http1(envoy.address("in"));
+    client.get("/").await.unwrap();
+
+    envoy
+        .replace_policy("in", r#"{ "version": 1, "mode": "observe" }"#)
+        .await
+        .unwrap();
+
+    assert_eq!(client.get("/").await.unwrap().body, "well");
+    assert_eq!(client.connections_opened().await, 1);
+}

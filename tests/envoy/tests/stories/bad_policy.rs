@@ -1,0 +1,119 @@
+//! A policy that cannot be read leaves traffic alone, and says so once, in one line.
+
+use evenkeel_test_envoy::{Client, Envoy, Roles};
+
+use crate::support::config::{self, Entry, http_listener};
+use crate::support::server::{Server, ok};
+use crate::support::socket::{Socket, closes, get};
+use crate::support::{counted, healthy, said, site};
+
+/// A policy and what the operator is told of it.
+const BAD: [(&str, &str, &str); 4] = [
+    (
+        "misspelt",
+        r#"{"version": 1, "defaults": {"max_aeg": "5m", "max_requests": 1}}"#,
+        "defaults.max_aeg: unknown key; did you mean `max_age`?",
+    ),
+    (
+        "truncated",
+        r#"{"version": 1, "defaults": {"max_requests": 1"#,
+        "line 1, column",
+    ),
+    (
+        "empty",
+        "",
+        r#"the policy is empty; the smallest is {"version": 1}"#,
+    ),
+    (
+        "several",
+        r#"{"version": 2, "defaults": {"max_requests": 0}}"#,
+        "defaults.max_requests: found 0",
+    ),
+];
+
+/// Two hundred requests of each protocol, each on one connection that lasts.
+async fn traffic_is_left_alone(envoy: &Envoy, listener: &str) {
+    for client in [
+        Client::http1(envoy.address(listener)),
+        Client::http2(envoy.address(listener)),
+    ] {
+        for _ in 0..200 {
+            let answer = client.get("/").await.unwrap();
+            assert_eq!(
+                (answer.status, answer.headers.get("connection")),
+                (200, None)
+            );
+        }
+        assert_eq!(client.connections_opened().await, 1, "{listener}");
+    }
+}
+
+#[tokio::test]
+async fn each_role_that_gets_it_does_nothing_and_says_why() {
+    let listeners = BAD.map(|(name, policy, _)| (name, Roles::Both, policy));
+    let (envoy, backend) = site(&listeners).await;
+
+    for (name, _, hint) in BAD {
+        traffic_is_left_alone(&envoy, name).await;
+
+        for role in ["network", "http"] {
+            let entry = format!("evenkeel-{role}-{name}: the policy is refused");
+            let log = said(&envoy);
+            let lines: Vec<_> = log.lines().filter(|line| line.contains(&entry)).collect();
+            assert!(
+                !lines.is_empty() && lines.iter().all(|line| line.contains(hint)),
+                "{log}"
+            );
+        }
+    }
+
+    assert_eq!(backend.requests(), 400 * BAD.len() as u64);
+    assert!(counted(&envoy, "policy_errors_total").await >= 2 * BAD.len() as u64);
+    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    healthy(&envoy);
+}
+
+/// As Istio does it, where both plugins were given the same name and text: Envoy makes one root of them.
+#[tokio::test]
+async fn both_roles_may_share_the_very_same_text() {
+    for (name, policy, _) in BAD {
+        let server = Server::start(|_| Some(ok("a"))).await;
+        let entry = |kind| Entry {
+            kind,
+            root: name,
+            vm_id: "e",
+            policy,
+        };
+        let listener = http_listener("in", 0, &[entry("network")], &[entry("http")]);
+        let envoy = config::start(&config::whole(&[listener], server.address)).await;
+
+        traffic_is_left_alone(&envoy, "in").await;
+
+        assert!(counted(&envoy, "policy_errors_total").await >= 1);
+        healthy(&envoy);
+    }
+}
+
+#[tokio::test]
+async fn a_good_policy_may_be_shared_by_both_roles_too() {
+    let server = Server::start(|_| Some(ok("a"))).await;
+    let policy = r#"{"version": 1, "routes": [{"name": "all", "match": {"path_prefix": "/"}, "max_requests": 2}]}"#;
+    let entry = |kind| Entry {
+        kind,
+        root: "evenkeel",
+        vm_id: "e",
+        policy,
+    };
+    let listener = http_listener("in", 0, &[entry("network")], &[entry("http")]);
+    let envoy = config::start(&config::whole(&[listener], server.address)).await;
+
+    let mut socket = Socket::connect(envoy.address("in")).await;
+    let mut closing = Vec::new();
+    for _ in 0..2 {
+        socket.send(get("/")).await;
+        closing.push(closes(&socket.answer().await.0));
+    }
+
+    assert_eq!(closing, [false, true], "{}", said(&envoy));
+    healthy(&envoy);
+}

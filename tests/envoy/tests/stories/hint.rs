@@ -1,0 +1,54 @@
+//! The `Keep-Alive` field: what it says is what happens.
+
+use evenkeel_test_envoy::Roles;
+
+use crate::support::site;
+use crate::support::socket::{Socket, closes, field, get};
+
+const HINT: &str = r#"{"version": 1, "budget": "off", "keepalive": {"http1_hint": true},
+    "defaults": {"jitter": 0, "max_age": "1h", "max_requests": 4}}"#;
+
+#[tokio::test]
+async fn each_answer_says_how_many_requests_are_left_until_the_last_says_close() {
+    let (envoy, _backend) = site(&[("in", Roles::Network, HINT)]).await;
+    let mut socket = Socket::connect(envoy.address("in")).await;
+
+    let mut heads = Vec::new();
+    for _ in 0..4 {
+        socket.send(get("/")).await;
+        heads.push(socket.answer().await.0);
+    }
+
+    for (head, left) in heads.iter().zip([Some(3), Some(2), Some(1), None]) {
+        let hint = field(head, "keep-alive");
+        assert_eq!(hint.is_some(), left.is_some(), "{head}");
+        assert_eq!(closes(head), left.is_none());
+        if let (Some(hint), Some(left)) = (hint, left) {
+            let (timeout, max) = hint.split_once(", ").unwrap();
+            assert_eq!(max, format!("max={left}"));
+            let seconds: u64 = timeout.strip_prefix("timeout=").unwrap().parse().unwrap();
+            assert!((3500..=3600).contains(&seconds), "{hint}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn http2_and_http10_are_told_nothing() {
+    let (envoy, _backend) = site(&[("in", Roles::Network, HINT)]).await;
+    let http2 = evenkeel_test_envoy::Client::http2(envoy.address("in"));
+    assert_eq!(
+        http2.get("/").await.unwrap().headers.get("keep-alive"),
+        None
+    );
+
+    let mut leaving = Socket::connect(envoy.address("in")).await;
+    leaving
+        .send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        .await;
+
+    let head = leaving.head().await;
+    assert!(
+        closes(&head) && field(&head, "keep-alive").is_none(),
+        "{head}"
+    );
+}

@@ -1,0 +1,62 @@
+//! HTTP/1 connections that were asked to end, and those that were not.
+
+use std::time::{Duration, Instant};
+
+use crate::support::socket::{Socket, closes, get};
+use crate::support::{counted, counted_with, network, until};
+
+#[tokio::test]
+async fn a_client_that_never_closes_is_closed_after_the_linger() {
+    let (envoy, _backend) = network(r#""max_requests": 1, "linger": "700ms""#).await;
+    let mut socket = Socket::connect(envoy.address("in")).await;
+    let asked = Instant::now();
+    socket.send(get("/")).await;
+    assert!(closes(&socket.answer().await.0));
+
+    assert_eq!(socket.rest().await, b"");
+
+    assert!(
+        asked.elapsed() >= Duration::from_millis(700),
+        "{:?}",
+        asked.elapsed()
+    );
+    let by_us = [("reason", "max_requests"), ("by", "evenkeel")];
+    assert_eq!(counted_with(&envoy, "closed_total", &by_us).await, 1);
+    assert_eq!(counted(&envoy, "cut_total").await, 0);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_on_after_the_announcement_is_served_and_told_again() {
+    let (envoy, backend) = network(r#""max_requests": 1, "linger": "1s""#).await;
+    let mut socket = Socket::connect(envoy.address("in")).await;
+
+    for _ in 0..20 {
+        socket.send(get("/")).await;
+        assert!(closes(&socket.answer().await.0));
+    }
+
+    assert_eq!(backend.requests(), 20);
+    assert_eq!(counted(&envoy, "announced_total").await, 1);
+    assert_eq!(socket.rest().await, b"");
+}
+
+#[tokio::test]
+async fn an_idle_connection_past_its_age_is_never_closed() {
+    let rule = r#""max_age": "1s", "grace": "100ms", "linger": "100ms", "quiet_wait": "0s""#;
+    let (envoy, _backend) = network(rule).await;
+    let mut idle = Socket::connect(envoy.address("in")).await;
+    idle.send(get("/")).await;
+    assert!(!closes(&idle.answer().await.0));
+    until(&envoy, "due_total", |due| due == 1).await;
+
+    // Another one grows old after it, is told, and is closed: for the idle one that time passes, too.
+    let mut other = Socket::connect(envoy.address("in")).await;
+    until(&envoy, "due_total", |due| due == 2).await;
+    other.send(get("/")).await;
+    assert!(closes(&other.answer().await.0));
+    assert_eq!(other.rest().await, b"");
+
+    assert!(idle.is_open());
+    idle.send(get("/")).await;
+    assert!(closes(&idle.answer().await.0));
+}

@@ -1,0 +1,220 @@
+//! HTTP/2 seen frame by frame: which GOAWAY a client is sent, where it stands, and what follows.
+
+use evenkeel_test_envoy::Roles;
+
+use crate::support::frames::{
+    Frame, GOAWAY, Greeting, MAX, PING, RawClient, get, ping, post, reset,
+};
+use crate::support::socket::Socket;
+use crate::support::{counted, counted_with, network, rule, site, until};
+
+/// Kinds and ends of the frames of a stream, and GOAWAYs, in their order.
+fn order(frames: &[Frame]) -> Vec<&'static str> {
+    let name = |frame: &Frame| match frame.kind {
+        GOAWAY => Some("goaway"),
+        _ if frame.ends_stream() => Some("end"),
+        _ => None,
+    };
+    frames.iter().filter_map(name).collect()
+}
+
+#[tokio::test]
+async fn each_client_is_told_in_the_words_and_at_the_place_that_it_bears() {
+    let (envoy, _backend) = network(r#""max_requests": 1"#).await;
+    for (greeting, last, expected) in [
+        (Greeting::Go, MAX, ["end", "goaway"]),
+        (Greeting::Httpx, 1, ["end", "goaway"]),
+        (Greeting::Node, MAX, ["goaway", "end"]),
+    ] {
+        let mut client = RawClient::connect(envoy.address("in"), greeting).await;
+        client.get(1, "/").await;
+
+        let mut frames = client.answer(1).await;
+        if order(&frames) == ["end"] {
+            frames.extend(client.until(|frame| frame.kind == GOAWAY).await);
+        }
+
+        assert_eq!(order(&frames), expected, "{greeting:?}");
+        assert_eq!(
+            frames.iter().find_map(Frame::last_stream_id),
+            Some(last),
+            "{greeting:?}"
+        );
+        // None of them closes: after the linger it is done for them.
+        assert_eq!(client.socket.rest().await, b"", "{greeting:?}");
+    }
+    until(&envoy, "closed_total", |closed| closed == 3).await;
+    assert_eq!(
+        counted_with(&envoy, "closed_total", &[("by", "evenkeel")]).await,
+        3
+    );
+}
+
+#[tokio::test]
+async fn a_greeting_and_a_request_in_single_bytes_are_as_good_as_in_a_piece() {
+    let (envoy, _backend) = site(&[("in", Roles::Both, &rule(r#""max_requests": 1"#))]).await;
+    let mut client = RawClient {
+        socket: Socket::connect(envoy.address("in")).await,
+    };
+
+    client.socket.send_slowly(Greeting::Httpx.bytes()).await;
+    client.socket.send_slowly(get(1, "/")).await;
+
+    client.answer(1).await;
+    assert_eq!(client.goaway().await, 1);
+    assert_eq!(counted(&envoy, "opaque_total").await, 0);
+}
+
+#[tokio::test]
+async fn what_max_did_not_refuse_is_served_and_what_exact_refused_is_never_executed() {
+    let (envoy, backend) = network(r#""max_requests": 1"#).await;
+    let mut go = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    go.get(1, "/").await;
+    assert_eq!(go.goaway().await, MAX);
+    go.get(3, "/").await;
+    go.answer(3).await;
+    assert_eq!(backend.requests(), 2);
+
+    let mut httpx = RawClient::connect(envoy.address("in"), Greeting::Httpx).await;
+    httpx.get(1, "/").await;
+    assert_eq!(httpx.goaway().await, 1);
+    httpx.socket.send(post(3, "/echo", b"order")).await;
+
+    assert_eq!(httpx.socket.rest().await, b"");
+    assert_eq!(backend.requests(), 3);
+}
+
+#[tokio::test]
+async fn after_quiet_wait_a_busy_client_is_told_and_all_its_streams_are_served() {
+    let (envoy, backend) = network(r#""max_requests": 16, "quiet_wait": "100ms""#).await;
+    let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    for stream in (1..=31).step_by(2) {
+        client.get(stream, "/hold").await;
+    }
+    until(&envoy, "requests_total", |requests| requests == 16).await;
+
+    // Each answer on the side is a moment, and while sixteen are held none of them is a quiet one.
+    let mut stream = 33;
+    let last = loop {
+        client.get(stream, "/").await;
+        let mut frames = client.answer(stream).await;
+        // What rides in the same write as the end of an answer comes before the answer to a PING.
+        client.socket.send(ping()).await;
+        frames.extend(client.until(|frame| frame.kind == PING).await);
+        if let Some(last) = frames.iter().find_map(Frame::last_stream_id) {
+            break last;
+        }
+        stream += 2;
+    };
+    assert_eq!(last, MAX);
+
+    backend.release();
+    let mut ends = 0;
+    let all = |frame: &Frame| {
+        ends += u32::from(frame.ends_stream());
+        ends == 16
+    };
+    client.until(all).await;
+    assert_eq!(client.socket.rest().await, b"");
+    assert_eq!(counted(&envoy, "cut_total").await, 0);
+}
+
+#[tokio::test]
+async fn a_long_stream_is_cut_after_the_grace_and_never_without_one() {
+    let held = r#""max_age": "500ms", "quiet_wait": "0s""#;
+    let patient = rule(held);
+    let strict = rule(&format!(r#"{held}, "grace": "1s""#));
+    let (envoy, backend) = site(&[
+        ("patient", Roles::Network, &patient),
+        ("strict", Roles::Network, &strict),
+    ])
+    .await;
+    let mut clients = Vec::new();
+    for listener in ["patient", "strict"] {
+        let mut client = RawClient::connect(envoy.address(listener), Greeting::Go).await;
+        client.get(1, "/tail").await;
+        clients.push(client);
+    }
+    until(&envoy, "due_total", |due| due == 2).await;
+    for client in &mut clients {
+        client.get(3, "/").await;
+        assert_eq!(client.goaway().await, MAX);
+    }
+
+    clients[1].socket.ended().await;
+    assert_eq!(
+        counted_with(&envoy, "cut_total", &[("reason", "max_age")]).await,
+        1
+    );
+
+    // The patient one was told at the same time, and outlives its neighbour.
+    backend.release();
+    clients[0].answer(1).await;
+    assert_eq!(counted(&envoy, "cut_total").await, 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_the_client_resets_is_owed_nothing() {
+    let (envoy, backend) = network(r#""max_requests": 2"#).await;
+    let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    client.get(1, "/tail").await;
+    client.until(|frame| frame.stream == 1).await;
+
+    client.socket.send(reset(1)).await;
+    client.get(3, "/").await;
+
+    client.answer(3).await;
+    assert_eq!(client.goaway().await, MAX);
+    assert_eq!(client.socket.rest().await, b"");
+    assert_eq!(
+        (backend.requests(), counted(&envoy, "cut_total").await),
+        (2, 0)
+    );
+}
+
+#[tokio::test]
+async fn an_idle_connection_past_its_age_is_told_with_the_answer_to_a_ping() {
+    let (envoy, _backend) = network(r#""max_age": "500ms""#).await;
+    let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    client.get(1, "/").await;
+    client.answer(1).await;
+    until(&envoy, "due_total", |due| due == 1).await;
+
+    client.socket.send(ping()).await;
+
+    assert_eq!(client.goaway().await, MAX);
+    client.until(|frame| frame.kind == PING).await;
+    assert_eq!(client.socket.rest().await, b"");
+}
+
+#[tokio::test]
+async fn a_connection_that_was_never_told_is_never_closed() {
+    let (envoy, _backend) =
+        network(r#""max_age": "300ms", "grace": "100ms", "linger": "100ms""#).await;
+    let mut idle = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    idle.get(1, "/").await;
+    idle.answer(1).await;
+    until(&envoy, "due_total", |due| due == 1).await;
+
+    let mut other = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    until(&envoy, "due_total", |due| due == 2).await;
+    other.get(1, "/").await;
+    other.answer(1).await;
+    other.socket.rest().await;
+
+    idle.get(3, "/").await;
+    idle.answer(3).await;
+    assert_eq!(idle.goaway().await, MAX);
+}
+
+#[tokio::test]
+async fn before_a_limit_is_reached_nothing_is_said() {
+    let (envoy, _backend) = network(r#""max_requests": 100"#).await;
+    let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    for stream in (1..=99).step_by(2) {
+        client.get(stream, "/").await;
+        let frames = client.answer(stream).await;
+        assert_eq!(order(&frames), ["end"]);
+    }
+    assert_eq!(counted(&envoy, "announced_total").await, 0);
+}

@@ -1,0 +1,18 @@
+//! Stories of the module in a real Envoy, over real sockets. One binary: the machine that runs them is
+//! small, and they share what they stand on.
+
+mod bad_policy;
+mod budget;
+mod harsh;
+mod hint;
+mod http1;
+mod http1_leaving;
+mod http2;
+mod http2_frames;
+mod metrics;
+mod observe;
+mod routes;
+mod support;
+mod tcp;
+mod update;
+mod upstream;

@@ -1,0 +1,161 @@
+//! Observe mode: everything is counted and said, and not one byte is different.
+
+use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, TcpEcho, eventually};
+
+use crate::http1::steady;
+use crate::support::config::{self, Entry, http_listener};
+use crate::support::frames::{Greeting, RawClient};
+use crate::support::server::{Server, ok, path};
+use crate::support::socket::{Socket, get};
+use crate::support::{counted, counted_with, until};
+
+const OBSERVE: &str = r#"{"version": 1, "mode": "observe", "budget": "off", "keepalive": {"http1_hint": true},
+    "defaults": {"jitter": 0, "max_requests": 1}, "upstream": {"max_requests": 1, "jitter": 0}}"#;
+
+#[tokio::test]
+async fn http1_bytes_are_the_same_in_both_directions() {
+    let server = Server::start(|head| Some(ok(path(head)))).await;
+    let entry = |kind, root| Entry {
+        kind,
+        root,
+        vm_id: "e",
+        policy: OBSERVE,
+    };
+    let listeners = [
+        http_listener("plain", 0, &[], &[]),
+        http_listener("in", 0, &[entry("network", "n")], &[entry("http", "h")]),
+    ];
+    let envoy = config::start(&config::whole(&listeners, server.address)).await;
+
+    let mut received = Vec::new();
+    let mut passed_on = Vec::new();
+    for listener in ["plain", "in"] {
+        let before = server.seen().concat().len();
+        let mut socket = Socket::connect(envoy.address(listener)).await;
+        let mut answers = Vec::new();
+        for request in ["/1", "/2", "/3"] {
+            socket
+                .send(format!(
+                    "POST {request} HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab"
+                ))
+                .await;
+            let (head, body) = socket.answer().await;
+            answers.push((steady(&head), body));
+        }
+        received.push(answers);
+        let same = |head: &String| {
+            let moves = |line: &&str| line.starts_with("x-request-id:");
+            head.lines()
+                .filter(|line| !moves(line))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        passed_on.push(
+            server.seen().concat()[before..]
+                .iter()
+                .map(same)
+                .collect::<Vec<_>>(),
+        );
+        assert!(socket.is_open());
+    }
+
+    assert_eq!(received[0], received[1]);
+    assert_eq!(passed_on[0], passed_on[1]);
+    assert_eq!(
+        counted_with(&envoy, "observed_total", &[("reason", "max_requests")]).await,
+        3
+    );
+    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    eventually("a line in the log", || async {
+        envoy
+            .log()
+            .contains("observe: would have moved")
+            .then_some(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn http2_bytes_are_the_same() {
+    let answers = |name| Listener::http(name).answer("/", 200, "well");
+    let bootstrap = Bootstrap::new().listener(answers("plain"));
+    let observed = answers("in").evenkeel(Roles::Both, OBSERVE);
+    let envoy = Envoy::start(bootstrap.listener(observed)).await.unwrap();
+
+    // The date is in every answer, and compressed: only within one second are two runs the same.
+    eventually("two runs that are the same", || async {
+        let mut runs = Vec::new();
+        for listener in ["plain", "in"] {
+            let mut client = RawClient::connect(envoy.address(listener), Greeting::Go).await;
+            let mut frames = Vec::new();
+            for stream in [1, 3, 5] {
+                client.get(stream, "/").await;
+                frames.extend(client.answer(stream).await);
+            }
+            runs.push(frames);
+        }
+        (runs[0] == runs[1]).then_some(())
+    })
+    .await
+    .unwrap();
+
+    assert!(counted(&envoy, "observed_total").await >= 3);
+    assert_eq!(counted(&envoy, "announced_total").await, 0);
+}
+
+#[tokio::test]
+async fn a_raw_connection_that_would_have_been_closed_goes_on() {
+    let echo = TcpEcho::start("a").await.unwrap();
+    let listener = Listener::tcp("in", "db").evenkeel(Roles::Network, OBSERVE);
+    let bootstrap = Bootstrap::new().cluster(Cluster::new("db", [echo.address()]));
+    let envoy = Envoy::start(bootstrap.listener(listener)).await.unwrap();
+    let port = envoy.address("in").port();
+    let policy = format!(
+        r#"{{"version": 1, "mode": "observe", "connections": [{{"name": "db", "match": {{"port": {port}}},
+            "max_age": "300ms", "quiet_wait": "0s", "jitter": 0}}]}}"#
+    );
+    envoy.replace_policy("in", policy).await.unwrap();
+
+    let mut socket = Socket::connect(envoy.address("in")).await;
+    for line in ["one", "two"] {
+        socket.send(format!("{line}\n")).await;
+        assert_eq!(
+            socket.take_until(b"\n").await,
+            format!("a {line}\n").into_bytes()
+        );
+        let seen = counted(&envoy, "observed_total").await;
+        until(&envoy, "observed_total", |observed| observed > seen).await;
+    }
+
+    assert!(socket.is_open());
+    assert_eq!(counted(&envoy, "closed_total").await, 0);
+}
+
+#[tokio::test]
+async fn what_observing_says_is_what_enforcing_does() {
+    let policy = |mode| {
+        format!(
+            r#"{{"version": 1, "mode": "{mode}", "budget": "off", "defaults": {{"jitter": 0, "max_requests": 3}}}}"#
+        )
+    };
+    let (observe, enforce) = (policy("observe"), policy("enforce"));
+    let listeners = [
+        ("observe", Roles::Network, &*observe),
+        ("enforce", Roles::Network, &*enforce),
+    ];
+    let (envoy, _backend) = crate::support::site(&listeners).await;
+
+    let mut socket = Socket::connect(envoy.address("observe")).await;
+    for _ in 0..12 {
+        socket.send(get("/")).await;
+        socket.answer().await;
+    }
+    let client = evenkeel_test_envoy::Client::http1(envoy.address("enforce"));
+    for _ in 0..12 {
+        client.get("/").await.unwrap();
+    }
+
+    assert_eq!(counted(&envoy, "observed_total").await, 4);
+    assert_eq!(counted(&envoy, "announced_total").await, 4);
+}

@@ -1,0 +1,44 @@
+//! HTTP/2 by hyper, where a story needs more of it than the harness's client shows.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2::SendRequest;
+use hyper::{HeaderMap, Request};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+pub type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
+
+/// A connection, and what becomes of it in the end.
+pub async fn connect(to: SocketAddr) -> (SendRequest<Body>, JoinHandle<hyper::Result<()>>) {
+    let stream = TcpStream::connect(to).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let handshake =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (sender, connection) = handshake.await.unwrap();
+    (sender, tokio::spawn(connection))
+}
+
+/// A request with a body, which may be empty.
+pub fn request(to: SocketAddr, path: &str, body: Bytes) -> Request<Body> {
+    let method = if body.is_empty() { "GET" } else { "POST" };
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("http://{to}{path}"));
+    request.body(Full::new(body).boxed_unsync()).unwrap()
+}
+
+/// The body and the trailers of the answer to a request.
+pub async fn exchange(
+    sender: &mut SendRequest<Body>,
+    request: Request<Body>,
+) -> hyper::Result<(Bytes, HeaderMap)> {
+    let answer = sender.send_request(request).await?;
+    let body = answer.into_body().collect().await?;
+    let trailers = body.trailers().cloned().unwrap_or_default();
+    Ok((body.to_bytes(), trailers))
+}

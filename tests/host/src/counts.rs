@@ -1,0 +1,91 @@
+//! What a module costs: how often its VM is entered and what it asks of the host.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Sub;
+
+/// A tally over all workers of one host. Take one before and one after, and subtract.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// VM entries by export name. An export that the module does not have is never entered.
+    pub entries: BTreeMap<&'static str, u64>,
+    /// Hostcalls by import name.
+    pub hostcalls: BTreeMap<&'static str, u64>,
+    /// Entries that the host made from inside a hostcall to get memory for an answer. They are not
+    /// among `entries`, yet they are what makes a hostcall that returns bytes dear.
+    pub allocations: u64,
+    /// Bytes copied into the module by answers.
+    pub bytes_in: u64,
+    /// Bytes copied out of the module: arguments, and data written back.
+    pub bytes_out: u64,
+}
+
+impl Counts {
+    /// How often the export `name` was entered.
+    pub fn entry(&self, name: &str) -> u64 {
+        self.entries.get(name).copied().unwrap_or(0)
+    }
+
+    /// How often the import `name` was called.
+    pub fn hostcall(&self, name: &str) -> u64 {
+        self.hostcalls.get(name).copied().unwrap_or(0)
+    }
+
+    /// All VM entries, allocations aside.
+    pub fn total_entries(&self) -> u64 {
+        self.entries.values().sum()
+    }
+
+    /// All hostcalls.
+    pub fn total_hostcalls(&self) -> u64 {
+        self.hostcalls.values().sum()
+    }
+
+    pub(crate) fn entered(&mut self, export: &'static str) {
+        *self.entries.entry(export).or_default() += 1;
+    }
+
+    pub(crate) fn called(&mut self, import: &'static str) {
+        *self.hostcalls.entry(import).or_default() += 1;
+    }
+}
+
+/// What came after `before`. Names whose count did not move are left out.
+impl Sub for Counts {
+    type Output = Counts;
+
+    fn sub(self, before: Counts) -> Counts {
+        let moved = |after: BTreeMap<&'static str, u64>, before: &BTreeMap<&'static str, u64>| {
+            after
+                .into_iter()
+                .map(|(name, count)| (name, count - before.get(name).copied().unwrap_or(0)))
+                .filter(|(_, count)| *count > 0)
+                .collect()
+        };
+        Counts {
+            entries: moved(self.entries, &before.entries),
+            hostcalls: moved(self.hostcalls, &before.hostcalls),
+            allocations: self.allocations - before.allocations,
+            bytes_in: self.bytes_in - before.bytes_in,
+            bytes_out: self.bytes_out - before.bytes_out,
+        }
+    }
+}
+
+/// One line a name, entries first, then hostcalls, then what the copies cost.
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = |name: &str, count: u64| writeln!(f, "{name:<44}{count:>10}");
+        line("VM entries", self.total_entries())?;
+        for (name, count) in &self.entries {
+            line(&format!("  {name}"), *count)?;
+        }
+        line("hostcalls", self.total_hostcalls())?;
+        for (name, count) in &self.hostcalls {
+            line(&format!("  {name}"), *count)?;
+        }
+        line("allocations inside hostcalls", self.allocations)?;
+        line("bytes copied in", self.bytes_in)?;
+        line("bytes copied out", self.bytes_out)
+    }
+}

@@ -1,0 +1,66 @@
+//! The module: where it lies, and its machine code, compiled once a process.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use wasmtime::{Config, Engine, Module, Strategy};
+
+/// The built module: what `EVENKEEL_WASM` names, else `target/evenkeel.wasm` of the workspace.
+///
+/// # Panics
+/// When it is not there, with the command that builds it.
+pub fn module() -> PathBuf {
+    let path = match std::env::var_os("EVENKEEL_WASM") {
+        Some(path) => PathBuf::from(path),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/evenkeel.wasm"),
+    };
+    assert!(
+        path.is_file(),
+        "there is no {}: run `cargo xtask wasm` first",
+        path.display()
+    );
+    path
+}
+
+/// The module at `path`, compiled when it is first asked for. The tests of one process share it.
+///
+/// # Panics
+/// When it cannot be read, or is not a proxy-wasm module of ABI 0.2.
+pub(crate) fn compile(path: &Path) -> Module {
+    static COMPILED: OnceLock<Mutex<HashMap<PathBuf, Module>>> = OnceLock::new();
+    // A test that failed to compile one module says nothing about the others.
+    let mut compiled = COMPILED
+        .get_or_init(Mutex::default)
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    if let Some(module) = compiled.get(path) {
+        return module.clone();
+    }
+    let bytes = std::fs::read(path)
+        .unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()));
+    let module = Module::new(engine(), bytes)
+        .unwrap_or_else(|error| panic!("{} does not compile: {error:?}", path.display()));
+    let speaks_ours = module.exports().any(|export| {
+        matches!(
+            export.name(),
+            "proxy_abi_version_0_2_0" | "proxy_abi_version_0_2_1"
+        )
+    });
+    assert!(
+        speaks_ours,
+        "{} is not a proxy-wasm module of ABI 0.2",
+        path.display()
+    );
+    compiled.insert(path.to_owned(), module.clone());
+    module
+}
+
+fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        let mut config = Config::new();
+        // Stories are short: what counts is how soon the first instance stands.
+        config.strategy(Strategy::Winch);
+        Engine::new(&config).expect("the configuration is one that this platform has")
+    })
+}

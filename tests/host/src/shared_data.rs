@@ -1,0 +1,39 @@
+//! The map that all workers share, with compare-and-swap.
+
+use crate::abi::Status;
+use std::collections::BTreeMap;
+
+/// One process-wide map of one vm_id, as proxy-wasm-cpp-host's `src/shared_data.cc` keeps it.
+pub(crate) struct SharedData {
+    values: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    next_cas: u32,
+}
+
+impl SharedData {
+    pub(crate) fn new() -> Self {
+        // 0 is what a writer says who does not care: it is never a version.
+        Self {
+            values: BTreeMap::new(),
+            next_cas: 1,
+        }
+    }
+
+    /// The value and its version.
+    pub(crate) fn get(&self, key: &[u8]) -> Result<(Vec<u8>, u32), Status> {
+        self.values.get(key).cloned().ok_or(Status::NotFound)
+    }
+
+    /// A key that is not there can be written with any version: only a value can be out of date.
+    pub(crate) fn set(&mut self, key: Vec<u8>, value: Vec<u8>, cas: u32) -> Result<(), Status> {
+        if let Some((_, version)) = self.values.get(&key)
+            && cas != 0
+            && cas != *version
+        {
+            return Err(Status::CasMismatch);
+        }
+        let version = self.next_cas;
+        self.next_cas = self.next_cas.checked_add(1).unwrap_or(1);
+        self.values.insert(key, (value, version));
+        Ok(())
+    }
+}

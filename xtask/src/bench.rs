@@ -1,0 +1,35 @@
+//! Measures: time in the scanners and the engine, and what a request costs at the border of the VM.
+
+use anyhow::Result;
+
+use crate::shell::Shell;
+use crate::term;
+use crate::wasm;
+use crate::workspace::Workspace;
+
+/// What `cargo xtask bench` takes.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Fewer samples: seconds instead of minutes, and less exact
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Runs the benchmarks, then counts VM entries and hostcalls per request.
+///
+/// # Errors
+/// When something does not compile or fails.
+pub fn run(args: &Args, workspace: &Workspace) -> Result<()> {
+    let mut shell = Shell::shown();
+    // By name: a library's own unit tests would run as benchmarks too, and know nothing of criterion's flags.
+    let mut benches = workspace.cargo("bench -p evenkeel-wire -p evenkeel-engine --bench *");
+    if args.quick {
+        benches.args(["--", "--quick"]);
+    }
+    shell.run(benches)?;
+    let module = wasm::build(workspace, &mut shell)?;
+    term::line(&module.to_string());
+    let mut cost = workspace.cargo("run --quiet --release -p evenkeel-test-module --example cost");
+    cost.env("EVENKEEL_WASM", &module.path);
+    shell.run(cost)
+}

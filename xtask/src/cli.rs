@@ -1,0 +1,57 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::shell::Shell;
+use crate::workspace::Workspace;
+use crate::{bench, demo, envoy, schema, term, test, wasm};
+
+/// What cargo alone cannot do for Evenkeel.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prove every part: lints, unit tests native and on wasm32, the module in a host and in a real Envoy
+    Test(test::Args),
+    /// Watch the problem of pinned connections appear and disappear in real Envoys
+    Demo(demo::Args),
+    /// Build the module and trim it: evenkeel.wasm in the target directory
+    Wasm,
+    /// Provide a stock Envoy that runs wasm modules and print its path
+    Envoy(envoy::Args),
+    /// Measure: the scanners, the engine, and what a request costs in VM entries and hostcalls
+    Bench(bench::Args),
+    /// Write again what is generated from the policy's types: policies/policy.schema.json
+    Schema,
+}
+
+pub fn run() -> Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Test(args) => return test::run(&args, &Workspace::find()?),
+        Command::Demo(args) => {
+            let workspace = Workspace::find()?;
+            let module = wasm::build(&workspace, &mut Shell::shown())?.path;
+            let tools = demo::Tools {
+                envoy: envoy::pinned()?,
+                module,
+            };
+            demo::run(&args, &tools, &workspace.target)?;
+        }
+        Command::Wasm => {
+            let module = wasm::build(&Workspace::find()?, &mut Shell::shown())?;
+            term::line(&module.to_string());
+        }
+        Command::Envoy(args) => term::line(&envoy::provide(&args.version)?.display().to_string()),
+        Command::Bench(args) => bench::run(&args, &Workspace::find()?)?,
+        Command::Schema => schema::write(&Workspace::find()?)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,90 @@
+//! The demo: the problem of pinned connections appears and disappears in real Envoys.
+//!
+//! Before and after are the same Envoys, backends and clients. They differ in one thing: before, clients
+//! come in by a listener without the plugin; after, by one that carries it.
+
+mod chart;
+mod gateway;
+mod outcome;
+mod page;
+mod scale_out;
+mod site;
+mod summary;
+mod tally;
+mod three_routers;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::term;
+use outcome::Scenario;
+use site::Site;
+
+/// What `cargo xtask demo` takes.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Also write the numbers there, as JSON
+    #[arg(long, value_name = "PATH")]
+    json: Option<PathBuf>,
+    /// Write the page with the charts there instead of to <target>/demo/index.html
+    #[arg(long, value_name = "PATH")]
+    html: Option<PathBuf>,
+    /// Fewer runs and shorter ones: about 20 seconds
+    #[arg(long)]
+    quick: bool,
+}
+
+/// What the demo runs.
+pub struct Tools {
+    /// A stock Envoy.
+    pub envoy: PathBuf,
+    /// The built module.
+    pub module: PathBuf,
+}
+
+/// Plays every scenario, then shows what was measured: a table, and a page below `target`.
+///
+/// # Errors
+/// When an Envoy does not run, a file cannot be written, or a request failed with the plugin in place.
+pub fn run(args: &Args, tools: &Tools, target: &Path) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the demo's clients")?;
+    let scenarios = runtime.block_on(play(tools, args.quick))?;
+
+    let page = match &args.html {
+        Some(path) => path.clone(),
+        None => target.join("demo/index.html"),
+    };
+    write(&page, &page::render(&scenarios))?;
+    if let Some(json) = &args.json {
+        let numbers = serde_json::to_string_pretty(&scenarios)?;
+        write(json, &format!("{numbers}\n"))?;
+    }
+    summary::print(&scenarios);
+    term::line(&format!("Charts: {}", page.display()));
+
+    let failed: u64 = scenarios.iter().map(|scenario| scenario.after.failed).sum();
+    if failed > 0 {
+        bail!("{failed} requests failed with the plugin in place; there must be none");
+    }
+    Ok(())
+}
+
+async fn play(tools: &Tools, quick: bool) -> Result<Vec<Scenario>> {
+    term::note(&format!("Starting {} Envoys", scale_out::BACKENDS));
+    let site = Site::start(tools, scale_out::BACKENDS).await?;
+    let mut scenarios = three_routers::play(&site, quick).await?;
+    scenarios.extend(scale_out::play(&site, quick).await?);
+    drop(site);
+    scenarios.push(gateway::play(tools, quick).await?);
+    Ok(scenarios)
+}
+
+fn write(path: &Path, content: &str) -> Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)
+            .with_context(|| format!("cannot make {}", directory.display()))?;
+    }
+    fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,183 @@
+//! Persistent raw TCP connections through one listener of a gateway. 2 upstream hosts become 4.
+//!
+//! Raw TCP has no words for "please move": a connection can only be closed, so it must be closed while
+//! nothing is under way. That asks for clients that pause, and open another connection after a close:
+//! database pools, message brokers and the like do both.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, TcpClient, TcpEcho};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, sleep_until, timeout};
+
+use super::Tools;
+use super::outcome::{About, Outcome, Scenario, max_over_mean};
+use super::site::Counted;
+use super::tally::Tally;
+use crate::term::{self, Status};
+
+const FIRST: usize = 2;
+const ALL: usize = 4;
+const CLIENTS: usize = 40;
+/// What is closed at the very moment its client writes is lost, and no one can tell the client beforehand.
+/// How often that happens is a matter of how much of its time a connection spends between two messages.
+const PAUSE: Duration = Duration::from_millis(1000);
+const SPAN: Duration = Duration::from_millis(2000);
+
+pub async fn play(tools: &Tools, quick: bool) -> Result<Scenario> {
+    let (age, before, after) = if quick { ("2s", 1, 4) } else { ("3s", 2, 8) };
+    let (before, after) = (Duration::from_secs(before), Duration::from_secs(after));
+    let seconds = (before + after).as_secs();
+    term::note(&format!(
+        "gateway, TCP: before and after side by side, {seconds} s"
+    ));
+    let mut hosts = Vec::new();
+    for number in 0..ALL {
+        hosts.push(TcpEcho::start(&number.to_string()).await?);
+    }
+    let addresses: Vec<_> = hosts.iter().map(TcpEcho::address).collect();
+    let first = || addresses.iter().take(FIRST).copied();
+    let bootstrap = Bootstrap::new()
+        .envoy(&tools.envoy)
+        .module(&tools.module)
+        // One each: shared, its turns would go to the two crowds alternately.
+        .cluster(Cluster::new("plain", first()))
+        .cluster(Cluster::new("evenkeel", first()))
+        .listener(Listener::tcp("plain", "plain"))
+        .listener(
+            Listener::tcp("evenkeel", "evenkeel").evenkeel(Roles::Network, r#"{"version":1}"#),
+        );
+    let envoy = Envoy::start(bootstrap).await?;
+    let policy = policy(envoy.address("evenkeel").port(), age);
+    envoy.replace_policy("evenkeel", &policy).await?;
+
+    let plain = Crowd::start(envoy.address("plain"));
+    let evenkeel = Crowd::start(envoy.address("evenkeel"));
+    let status = Status::new();
+    let start = tokio::time::Instant::now();
+    sleep_until(start + before).await;
+    for cluster in ["plain", "evenkeel"] {
+        envoy.replace_endpoints(cluster, &addresses).await?;
+    }
+    let joined_at = evenkeel.tally.elapsed();
+    while start.elapsed() < before + after {
+        sleep(Duration::from_millis(200)).await;
+        let new = evenkeel
+            .tally
+            .per_backend_since(joined_at)
+            .iter()
+            .skip(FIRST)
+            .sum::<u64>();
+        let all = evenkeel.tally.answered();
+        status.show(&format!(
+            "{all} messages; the new hosts, with the plugin: {new}"
+        ));
+    }
+    let plain = plain.stop(joined_at, Counted::default()).await;
+    let evenkeel = evenkeel.stop(joined_at, Counted::of(&envoy).await?).await;
+    Ok(Scenario {
+        name: "gateway",
+        protocol: "TCP",
+        before: plain,
+        after: evenkeel,
+        about: About {
+            setup: format!(
+                "{CLIENTS} clients keep a raw TCP connection each to one listener of a gateway with {FIRST} \
+                 upstream hosts, and send a message about every {PAUSE:?}. After {} s there are {ALL} \
+                 hosts. Counted from then on.",
+                before.as_secs()
+            ),
+            reading: "Before, the new hosts get nothing. After, connections that have reached their age \
+                      are closed while they are quiet, clients connect anew, and all hosts get a share.",
+            unit: "messages",
+            policy,
+            labels: (1..=ALL).map(|number| number.to_string()).collect(),
+            joined: ALL - FIRST,
+            joined_at: before,
+            span: SPAN,
+        },
+    })
+}
+
+/// The port is the kernel's choice, so the policy can only be written once the listener stands.
+fn policy(port: u16, age: &str) -> Value {
+    let rule = json!({
+        "name": "gateway", "match": { "port": port },
+        "max_age": age, "jitter": 0.5, "quiet_wait": "100ms", "grace": "10s",
+    });
+    json!({
+        "version": 1,
+        "connections": [rule],
+        "budget": { "per_second": 50, "burst": 20 },
+    })
+}
+
+/// The clients of one side.
+struct Crowd {
+    tally: Arc<Tally>,
+    stop: watch::Sender<bool>,
+    clients: JoinSet<u64>,
+}
+
+impl Crowd {
+    fn start(target: SocketAddr) -> Self {
+        let tally = Arc::new(Tally::new(ALL));
+        let (stop, stopped) = watch::channel(false);
+        let clients = (0..CLIENTS as u64)
+            .map(|seed| {
+                talk(
+                    TcpClient::new(target),
+                    Arc::clone(&tally),
+                    seed,
+                    stopped.clone(),
+                )
+            })
+            .collect();
+        Self {
+            tally,
+            stop,
+            clients,
+        }
+    }
+
+    async fn stop(self, joined_at: Duration, counted: Counted) -> Outcome {
+        self.stop.send_replace(true);
+        let opened = self.clients.join_all().await;
+        let per_backend = self.tally.per_backend_since(joined_at);
+        Outcome {
+            max_over_mean: max_over_mean(&per_backend),
+            requests: per_backend.iter().sum(),
+            per_backend,
+            runs_by_backends_used: None,
+            failed: self.tally.failed(),
+            connections_opened: opened.iter().sum(),
+            announced: counted.announced,
+            cut: counted.cut,
+            timeline: self.tally.timeline(SPAN),
+            first_failure: self.tally.first_failure(),
+        }
+    }
+}
+
+/// One client: a message, a pause of its own length, the next message. Returns how many connections it
+/// opened.
+async fn talk(
+    mut client: TcpClient,
+    tally: Arc<Tally>,
+    seed: u64,
+    mut stopped: watch::Receiver<bool>,
+) -> u64 {
+    let mut chance = fastrand::Rng::with_seed(seed);
+    while !*stopped.borrow() {
+        tally.count(client.ask("ping").await);
+        let pause = PAUSE.mul_f64(0.8 + 0.4 * chance.f64());
+        // The end cuts the last pause short.
+        let _ = timeout(pause, stopped.changed()).await;
+    }
+    client.connections_opened()
+}

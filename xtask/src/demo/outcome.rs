@@ -1,0 +1,103 @@
+//! What a scenario measured. Serialised, it is what `--json` writes; what is for people only is left out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// One question, answered without the plugin and with it.
+#[derive(Serialize)]
+pub struct Scenario {
+    /// What it is called, without the protocol.
+    pub name: &'static str,
+    /// What the clients speak: `HTTP/1.1`, `HTTP/2` or `TCP`.
+    pub protocol: &'static str,
+    /// By the listener without the plugin.
+    pub before: Outcome,
+    /// By the listener that carries it.
+    pub after: Outcome,
+    #[serde(skip)]
+    pub about: About,
+}
+
+/// One side of the comparison.
+#[derive(Serialize)]
+pub struct Outcome {
+    /// Requests that each backend answered. Where backends joined later: since then, and these stand last.
+    /// In three-routers: the busiest of each run first, because over many runs chance evens out what
+    /// every single run suffers from.
+    pub per_backend: Vec<u64>,
+    /// The busiest backend's requests over the mean of all: 1 is even, the number of backends is the worst.
+    pub max_over_mean: f64,
+    /// How many runs used one backend, two, and so on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs_by_backends_used: Option<BTreeMap<usize, u64>>,
+    /// Requests answered: the sum of `per_backend`.
+    pub requests: u64,
+    /// Requests without an answer, over the whole scenario.
+    pub failed: u64,
+    /// Connections that the clients opened, over the whole scenario.
+    pub connections_opened: u64,
+    /// Connections that the plugin announced to close.
+    pub announced: u64,
+    /// Connections that the plugin closed with something still open on them.
+    pub cut: u64,
+    /// Requests per backend in every span of [`About::span`], since the start.
+    #[serde(skip)]
+    pub timeline: Vec<Vec<u64>>,
+    /// Why the first of the failed ones failed.
+    #[serde(skip)]
+    pub first_failure: Option<String>,
+}
+
+/// What a person needs to know to understand a scenario.
+pub struct About {
+    /// What was set up.
+    pub setup: String,
+    /// What to see.
+    pub reading: &'static str,
+    /// What the requests are called: `requests` or `messages`.
+    pub unit: &'static str,
+    /// The policy of the after side.
+    pub policy: Value,
+    /// What stands under each bar.
+    pub labels: Vec<String>,
+    /// How many of the last backends joined late.
+    pub joined: usize,
+    /// When they joined, since the start.
+    pub joined_at: Duration,
+    /// The length of one entry of the timelines.
+    pub span: Duration,
+}
+
+impl Outcome {
+    /// The share of the last `count` backends, 0 to 1.
+    pub fn share_of_last(&self, count: usize) -> f64 {
+        let last: u64 = self.per_backend.iter().rev().take(count).sum();
+        last as f64 / self.requests.max(1) as f64
+    }
+}
+
+/// The largest over the mean; 0 when there was nothing.
+pub fn max_over_mean(per_backend: &[u64]) -> f64 {
+    let sum: u64 = per_backend.iter().sum();
+    let max = per_backend.iter().max().copied().unwrap_or(0);
+    if sum == 0 {
+        return 0.0;
+    }
+    let ratio = max as f64 * per_backend.len() as f64 / sum as f64;
+    (ratio * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn even_is_one_and_all_on_one_is_the_number_of_backends() {
+        assert_eq!(max_over_mean(&[5, 5, 5]), 1.0);
+        assert_eq!(max_over_mean(&[0, 9, 0]), 3.0);
+        assert_eq!(max_over_mean(&[0, 0]), 0.0);
+    }
+}

@@ -1,0 +1,217 @@
+//! The result as one HTML page that needs nothing else: no script, no font, no network.
+
+use std::fmt::Write;
+
+use super::chart::{self, thousands};
+use super::outcome::{About, Outcome, Scenario};
+use super::summary::headline;
+
+const STYLE: &str = include_str!("page.css");
+
+const OPENING: &str = r#"<h1>What happens to pinned connections</h1>
+<p>Kubernetes balances <em>connections</em>, not requests: kube-proxy picks a backend when a connection is
+opened, and a connection that stays open stays there. With keep-alive and HTTP/2 that is for ever. Evenkeel
+runs inside the Envoy that a mesh already has and moves connections at moments when that loses nothing.</p>
+<p class="soft">Measured on this machine: real HTTP servers, each behind a stock Envoy; real keep-alive
+clients; between them kube-proxy's rule chain. <em>Before</em> and <em>after</em> are the same Envoys; only
+the listener differs, by the plugin in its filter chain.</p>
+"#;
+
+const KEY: &str = "<p class=\"soft\"><span class=\"key old\"></span>there from the start\
+                   <span class=\"key new\"></span>joined</p>\n";
+
+/// The whole page.
+pub fn render(scenarios: &[Scenario]) -> String {
+    let mut html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>Evenkeel: pinned connections, before and after</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <body>\n<main>\n{OPENING}"
+    );
+    overview(&mut html, scenarios);
+    for scenario in scenarios {
+        section(&mut html, scenario);
+    }
+    html + "</main>\n</body>\n</html>\n"
+}
+
+/// The answers, before the reasons.
+fn overview(html: &mut String, scenarios: &[Scenario]) {
+    html.push_str(
+        "<div class=\"wide\"><table class=\"overview\">\
+         <tr><th></th><th>before</th><th>after</th><th>failed, after</th></tr>\n",
+    );
+    for scenario in scenarios {
+        let _ = writeln!(
+            html,
+            "<tr><td>{}, {}</td><td>{}</td><td>{}</td>{}</tr>",
+            scenario.name,
+            scenario.protocol,
+            escape(&headline(&scenario.before, scenario)),
+            escape(&headline(&scenario.after, scenario)),
+            failed(&scenario.after)
+        );
+    }
+    html.push_str("</table></div>\n");
+}
+
+fn section(html: &mut String, scenario: &Scenario) {
+    let about = &scenario.about;
+    let _ = writeln!(
+        html,
+        "<section>\n<h2>{} <small>{}</small></h2>\n<p>{}</p>\n<p>{}</p>",
+        scenario.name,
+        scenario.protocol,
+        escape(&about.setup),
+        escape(about.reading)
+    );
+    if scenario.after.runs_by_backends_used.is_some() {
+        pair(
+            html,
+            scenario,
+            "runs by the number of backends used",
+            headline,
+            runs,
+        );
+    }
+    pair(
+        html,
+        scenario,
+        &format!("{} per backend", about.unit),
+        ratio,
+        per_backend,
+    );
+    if about.joined > 0 {
+        pair(
+            html,
+            scenario,
+            &format!("{} a second, over time", about.unit),
+            headline,
+            over_time,
+        );
+    }
+    table(html, scenario);
+    let policy = serde_json::to_string_pretty(&about.policy).unwrap_or_default();
+    let _ = writeln!(
+        html,
+        "<details><summary>The policy of the after side</summary>\n<pre>{}</pre></details>\n</section>",
+        escape(&policy)
+    );
+}
+
+/// The same chart for both sides, on the same scale.
+fn pair(
+    html: &mut String,
+    scenario: &Scenario,
+    title: &str,
+    caption: fn(&Outcome, &Scenario) -> String,
+    draw: fn(&Outcome, &Scenario) -> String,
+) {
+    html.push_str("<div class=\"pair\">\n");
+    for (name, side) in [("Before", &scenario.before), ("After", &scenario.after)] {
+        let _ = writeln!(
+            html,
+            "<figure><h3>{name}: {title}</h3><figcaption>{}</figcaption>\n{}</figure>",
+            escape(&caption(side, scenario)),
+            draw(side, scenario)
+        );
+    }
+    html.push_str("</div>\n");
+    if scenario.about.joined > 0 {
+        html.push_str(KEY);
+    }
+}
+
+fn ratio(side: &Outcome, _: &Scenario) -> String {
+    format!("the busiest has {:.2} times the mean", side.max_over_mean)
+}
+
+fn runs(side: &Outcome, scenario: &Scenario) -> String {
+    let runs = side.runs_by_backends_used.iter().flatten();
+    let (labels, values): (Vec<_>, Vec<_>) = runs
+        .map(|(used, runs)| (format!("{used} of {}", side.per_backend.len()), *runs))
+        .unzip();
+    chart::bars(
+        &labels,
+        &values,
+        both(scenario, |side| {
+            side.runs_by_backends_used
+                .iter()
+                .flatten()
+                .map(|(_, runs)| *runs)
+                .max()
+                .unwrap_or(0)
+        }),
+        0,
+    )
+}
+
+fn per_backend(side: &Outcome, scenario: &Scenario) -> String {
+    let About { labels, joined, .. } = &scenario.about;
+    let top = both(scenario, |side| {
+        side.per_backend.iter().max().copied().unwrap_or(0)
+    });
+    chart::bars(labels, &side.per_backend, top, *joined)
+}
+
+fn over_time(side: &Outcome, scenario: &Scenario) -> String {
+    let About {
+        span,
+        joined,
+        joined_at,
+        ..
+    } = &scenario.about;
+    let top = both(scenario, |side| {
+        side.timeline
+            .iter()
+            .map(|counts| counts.iter().sum())
+            .max()
+            .unwrap_or(0)
+    });
+    chart::bands(
+        &side.timeline,
+        *span,
+        top as f64 / span.as_secs_f64(),
+        *joined,
+        *joined_at,
+    )
+}
+
+/// The larger of both sides.
+fn both(scenario: &Scenario, of: impl Fn(&Outcome) -> u64) -> u64 {
+    of(&scenario.before).max(of(&scenario.after))
+}
+
+fn table(html: &mut String, scenario: &Scenario) {
+    let _ = writeln!(
+        html,
+        "<div class=\"wide\"><table><tr><th></th><th>{}</th><th>busiest / mean</th><th>connections opened</th>\
+         <th>announced</th><th>cut</th><th>failed</th></tr>",
+        scenario.about.unit
+    );
+    for (name, side) in [("before", &scenario.before), ("after", &scenario.after)] {
+        let _ = writeln!(
+            html,
+            "<tr><td>{name}</td><td>{}</td><td>{:.2}</td><td>{}</td><td>{}</td><td>{}</td>{}</tr>",
+            thousands(side.requests),
+            side.max_over_mean,
+            thousands(side.connections_opened),
+            thousands(side.announced),
+            thousands(side.cut),
+            failed(side)
+        );
+    }
+    html.push_str("</table></div>\n");
+}
+
+fn failed(side: &Outcome) -> String {
+    let class = if side.failed == 0 { "good" } else { "bad" };
+    format!("<td class=\"{class}\">{}</td>", thousands(side.failed))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}

@@ -1,0 +1,162 @@
+//! 4 backends under persistent connections become 8. What do the new ones get?
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use evenkeel_test_envoy::{Client, KubeProxy, Protocol};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, sleep_until};
+
+use super::outcome::{About, Outcome, Scenario, max_over_mean};
+use super::site::{Counted, Side, Site};
+use super::tally::Tally;
+use crate::term::{self, Status};
+
+const FIRST: usize = 4;
+/// After the scale-out.
+pub const BACKENDS: usize = 8;
+const CLIENTS: usize = 48;
+/// Between the answer and the next request, per connection: 800 requests a second in all.
+const PAUSE: Duration = Duration::from_millis(60);
+const SPAN: Duration = Duration::from_millis(500);
+
+/// How long it takes, before the backends join and after.
+#[derive(Clone, Copy)]
+struct Course {
+    before: Duration,
+    after: Duration,
+}
+
+pub async fn play(site: &Site, quick: bool) -> Result<Vec<Scenario>> {
+    let (age, course) = if quick {
+        ("1s", Course::seconds(1, 4))
+    } else {
+        ("2s", Course::seconds(2, 8))
+    };
+    // An age of seconds, so that one can watch; in production it is minutes. The budget is what each
+    // proxy may move a second: of its 6 connections or so, 4 a second are due.
+    let policy = json!({
+        "version": 1,
+        "defaults": { "max_age": age, "jitter": 0.5, "quiet_wait": "200ms" },
+        "budget": { "per_second": 20, "burst": 20 },
+    });
+    site.replace_policy(&policy).await?;
+    let mut scenarios = Vec::new();
+    for (protocol, name) in [(Protocol::Http1, "HTTP/1.1"), (Protocol::Http2, "HTTP/2")] {
+        let seconds = (course.before + course.after).as_secs();
+        term::note(&format!(
+            "scale-out, {name}: before and after side by side, {seconds} s"
+        ));
+        let earlier = site.counted().await?;
+        let (before, after) = tokio::try_join!(
+            side(site, Side::Before, protocol, course),
+            side(site, Side::After, protocol, course),
+        )?;
+        let Counted { announced, cut } = site.counted().await?.since(earlier);
+        scenarios.push(Scenario {
+            name: "scale-out",
+            protocol: name,
+            before,
+            // The listener without the plugin has no part in what the plugin counted.
+            after: Outcome { announced, cut, ..after },
+            about: About {
+                setup: format!(
+                    "{CLIENTS} clients keep a connection each to a Service with {FIRST} backends. After \
+                     {} s there are {BACKENDS} backends. Counted from then on.",
+                    course.before.as_secs()
+                ),
+                reading: "Before, no client has a reason to connect anew, and the new backends get \
+                          nothing for as long as one cares to wait. After, every connection is moved \
+                          within the policy's age, and the new ones get their share.",
+                unit: "requests",
+                policy: policy.clone(),
+                labels: (1..=BACKENDS).map(|number| number.to_string()).collect(),
+                joined: BACKENDS - FIRST,
+                joined_at: course.before,
+                span: SPAN,
+            },
+        });
+    }
+    Ok(scenarios)
+}
+
+impl Course {
+    const fn seconds(before: u64, after: u64) -> Self {
+        Self {
+            before: Duration::from_secs(before),
+            after: Duration::from_secs(after),
+        }
+    }
+}
+
+async fn side(site: &Site, side: Side, protocol: Protocol, course: Course) -> Result<Outcome> {
+    let service = KubeProxy::start(site.endpoints(side, FIRST), 48).await?;
+    let tally = Arc::new(Tally::new(BACKENDS));
+    let (stop, stopped) = watch::channel(false);
+    let mut callers = JoinSet::new();
+    for number in 0..CLIENTS {
+        let client = Arc::new(Client::new(service.address(), protocol));
+        // Over HTTP/2 two callers share the connection, so that its streams overlap now and then.
+        let streams = if protocol == Protocol::Http2 { 2 } else { 1 };
+        for stream in 0..streams {
+            let seed = (number * 2 + stream) as u64;
+            let pause = PAUSE * streams as u32;
+            let (client, tally) = (Arc::clone(&client), Arc::clone(&tally));
+            callers.spawn(call(client, tally, pause, seed, stopped.clone()));
+        }
+    }
+
+    let status = Status::new();
+    let start = tokio::time::Instant::now();
+    sleep_until(start + course.before).await;
+    service.replace_endpoints(site.endpoints(side, BACKENDS));
+    let joined_at = tally.elapsed();
+    while start.elapsed() < course.before + course.after {
+        sleep(Duration::from_millis(200)).await;
+        let new = tally
+            .per_backend_since(joined_at)
+            .iter()
+            .skip(FIRST)
+            .sum::<u64>();
+        if matches!(side, Side::After) {
+            status.show(&format!(
+                "{} requests; the new backends, with the plugin: {new}",
+                tally.answered()
+            ));
+        }
+    }
+    stop.send_replace(true);
+    callers.join_all().await;
+
+    let per_backend = tally.per_backend_since(joined_at);
+    Ok(Outcome {
+        max_over_mean: max_over_mean(&per_backend),
+        requests: per_backend.iter().sum(),
+        per_backend,
+        runs_by_backends_used: None,
+        failed: tally.failed(),
+        connections_opened: service.connections_opened(),
+        announced: 0,
+        cut: 0,
+        timeline: tally.timeline(SPAN),
+        first_failure: tally.first_failure(),
+    })
+}
+
+/// One caller: a request, a pause of its own length, the next request.
+async fn call(
+    client: Arc<Client>,
+    tally: Arc<Tally>,
+    pause: Duration,
+    seed: u64,
+    stopped: watch::Receiver<bool>,
+) {
+    let mut chance = fastrand::Rng::with_seed(seed);
+    while !*stopped.borrow() {
+        sleep(pause.mul_f64(0.5 + chance.f64())).await;
+        tally.count(client.get("/").await.map(|answer| answer.body));
+    }
+}

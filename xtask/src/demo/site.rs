@@ -1,0 +1,130 @@
+//! What the HTTP scenarios run against: HTTP servers, each behind an Envoy of its own, as a pod is.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, Roles};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::Tools;
+
+/// The side of the comparison, and so the listener that clients come in by.
+#[derive(Clone, Copy)]
+pub enum Side {
+    Before,
+    After,
+}
+
+impl Side {
+    fn listener(self) -> &'static str {
+        match self {
+            Side::Before => "plain",
+            Side::After => "evenkeel",
+        }
+    }
+}
+
+/// Servers that answer with their number, from 0.
+pub struct Site {
+    pods: Vec<Pod>,
+}
+
+struct Pod {
+    envoy: Envoy,
+    _backend: Backend,
+}
+
+/// What the plugin counted in all the Envoys so far.
+#[derive(Clone, Copy, Default)]
+pub struct Counted {
+    pub announced: u64,
+    pub cut: u64,
+}
+
+impl Site {
+    /// Starts `count` servers and their Envoys.
+    pub async fn start(tools: &Tools, count: usize) -> Result<Self> {
+        let mut starting = JoinSet::new();
+        for number in 0..count {
+            let backend = Backend::start(&number.to_string()).await?;
+            let bootstrap = Bootstrap::new()
+                .envoy(&tools.envoy)
+                .module(&tools.module)
+                .cluster(Cluster::new("app", [backend.address()]))
+                .listener(Listener::http("plain").route("/", "app"))
+                .listener(
+                    Listener::http("evenkeel")
+                        .route("/", "app")
+                        .evenkeel(Roles::Network, r#"{"version":1}"#),
+                );
+            starting.spawn(async move {
+                Ok((
+                    number,
+                    Pod {
+                        envoy: Envoy::start(bootstrap).await?,
+                        _backend: backend,
+                    },
+                ))
+            });
+        }
+        let mut pods = starting
+            .join_all()
+            .await
+            .into_iter()
+            .collect::<Result<Vec<_>>>()?;
+        pods.sort_by_key(|(number, _)| *number);
+        Ok(Self {
+            pods: pods.into_iter().map(|(_, pod)| pod).collect(),
+        })
+    }
+
+    /// Gives every Envoy another policy, while they run.
+    pub async fn replace_policy(&self, policy: &Value) -> Result<()> {
+        for pod in &self.pods {
+            pod.envoy.replace_policy("evenkeel", policy).await?;
+        }
+        Ok(())
+    }
+
+    /// Where the first `count` of them listen, on one side.
+    pub fn endpoints(&self, side: Side, count: usize) -> Vec<SocketAddr> {
+        let address = |pod: &Pod| pod.envoy.address(side.listener());
+        self.pods.iter().take(count).map(address).collect()
+    }
+
+    /// Asks every Envoy.
+    pub async fn counted(&self) -> Result<Counted> {
+        let mut sum = Counted::default();
+        for pod in &self.pods {
+            sum += Counted::of(&pod.envoy).await?;
+        }
+        Ok(sum)
+    }
+}
+
+impl Counted {
+    /// Asks one Envoy.
+    pub async fn of(envoy: &Envoy) -> Result<Self> {
+        let stats = envoy.stats().await?;
+        Ok(Self {
+            announced: stats.get("wasmcustom.evenkeel_announced_total"),
+            cut: stats.get("wasmcustom.evenkeel_cut_total"),
+        })
+    }
+
+    /// What came since `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            announced: self.announced - earlier.announced,
+            cut: self.cut - earlier.cut,
+        }
+    }
+}
+
+impl std::ops::AddAssign for Counted {
+    fn add_assign(&mut self, other: Self) {
+        self.announced += other.announced;
+        self.cut += other.cut;
+    }
+}

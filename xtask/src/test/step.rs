@@ -1,0 +1,127 @@
+//! What is proved, in the order in which one wants to hear of a failure: the quick things first.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use crate::shell::Shell;
+use crate::wasm::TARGET;
+use crate::workspace::Workspace;
+use crate::{envoy, wasm, wasm_bindgen};
+
+/// The crates without IO, whose unit tests also run on the machine they are compiled for.
+const PURE: &str = "-p evenkeel-policy -p evenkeel-wire -p evenkeel-engine";
+
+/// One step of `cargo xtask test`. They run in this order.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Step {
+    Fmt,
+    Clippy,
+    Unit,
+    WasmUnit,
+    Wasm,
+    Module,
+    Envoy,
+    Doc,
+    Demo,
+}
+
+impl Step {
+    /// The name, as the command line takes it.
+    pub fn name(self) -> String {
+        self.to_possible_value()
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default()
+    }
+
+    /// What it proves.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Fmt => "the code is formatted",
+            Self::Clippy => "no lint is broken, native and on wasm32",
+            Self::Unit => {
+                "unit, property and differential tests, and what is generated is up to date"
+            }
+            Self::WasmUnit => "the unit tests of policy, wire and engine on wasm32, under Node",
+            Self::Wasm => "the module builds",
+            Self::Module => "stories on the built module in the test host",
+            Self::Envoy => "stories on the built module in a real Envoy",
+            Self::Doc => "the documentation builds without a warning",
+            Self::Demo => "the demo shows what it promises, in its short form",
+        }
+    }
+
+    /// Proves it.
+    ///
+    /// # Errors
+    /// When it does not hold, or cannot be tried here.
+    pub fn run(self, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+        match self {
+            Self::Fmt => shell.run(workspace.cargo("fmt --all --check")),
+            Self::Clippy => clippy(workspace, shell),
+            Self::Unit => {
+                let mut unit = workspace.cargo("test --workspace");
+                unit.args(["--exclude", "evenkeel-test-module"]);
+                unit.args(["--exclude", "evenkeel-test-envoy"]);
+                shell.run(unit)
+            }
+            Self::WasmUnit => wasm_unit(workspace, shell),
+            Self::Wasm => {
+                let module = wasm::build(workspace, shell)?;
+                crate::term::line(&module.to_string());
+                Ok(())
+            }
+            Self::Module => {
+                let module = wasm::build(workspace, shell)?;
+                let mut stories = workspace.cargo("test -p evenkeel-test-module");
+                stories.env("EVENKEEL_WASM", module.path);
+                shell.run(stories)
+            }
+            Self::Envoy => {
+                let module = wasm::build(workspace, shell)?;
+                let envoy = envoy::pinned()?;
+                let mut stories = workspace.cargo("test -p evenkeel-test-envoy");
+                stories
+                    .env("EVENKEEL_WASM", module.path)
+                    .env("EVENKEEL_ENVOY", envoy);
+                shell.run(stories)
+            }
+            Self::Doc => {
+                let mut doc = workspace.cargo("doc --workspace --no-deps");
+                doc.env("RUSTDOCFLAGS", "-D warnings");
+                shell.run(doc)
+            }
+            Self::Demo => play_demo(workspace, shell),
+        }
+    }
+}
+
+fn clippy(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+    shell.run(workspace.cargo("clippy --workspace --all-targets -- -D warnings"))?;
+    wasm::add_target(workspace, shell)?;
+    let on_wasm =
+        format!("clippy --target {TARGET} --lib {PURE} -p evenkeel-plugin -- -D warnings");
+    shell.run(workspace.cargo(&on_wasm))
+}
+
+fn play_demo(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+    let directory = workspace.target.join("demo");
+    let json = directory.join("quick.json");
+    // What an earlier run wrote proves nothing.
+    let _ = fs::remove_file(&json);
+    let mut demo = workspace.cargo("run --quiet --package xtask -- demo --quick");
+    demo.arg("--json").arg(&json);
+    demo.arg("--html").arg(directory.join("quick.html"));
+    shell.run(demo)?;
+    let json = fs::read_to_string(&json).with_context(|| format!("no {}", json.display()))?;
+    super::demo::check(&json)
+}
+
+fn wasm_unit(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+    wasm::add_target(workspace, shell)?;
+    let runner = wasm_bindgen::runner(workspace)?;
+    let mut tests = workspace.cargo(&format!("test --target {TARGET} --lib {PURE}"));
+    tests.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+    shell.run(tests)
+}

@@ -1,0 +1,70 @@
+//! Where things are, as cargo itself sees it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// The repository and the directory that cargo builds into.
+pub struct Workspace {
+    /// The directory of the workspace's `Cargo.toml`.
+    pub root: PathBuf,
+    /// Cargo's target directory, absolute: whatever `CARGO_TARGET_DIR` or a configuration file says.
+    pub target: PathBuf,
+}
+
+impl Workspace {
+    /// Asks cargo.
+    ///
+    /// # Errors
+    /// When cargo cannot be run or cannot read the workspace.
+    pub fn find() -> Result<Self> {
+        // Cargo says it at run time too: clones that share a target directory share this binary.
+        let package = env::var_os("CARGO_MANIFEST_DIR");
+        let package = package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let manifest = Path::new(&package).join("Cargo.toml");
+        let output = Command::new(cargo_binary())
+            .args("metadata --no-deps --format-version 1 --manifest-path".split(' '))
+            .arg(&manifest)
+            .output()
+            .context("cannot run cargo")?;
+        if !output.status.success() {
+            bail!(
+                "cargo metadata failed: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        let metadata: Value =
+            serde_json::from_slice(&output.stdout).context("reading cargo metadata")?;
+        let directory = |key: &str| {
+            let path = metadata.get(key).and_then(Value::as_str);
+            path.map(PathBuf::from)
+                .with_context(|| format!("cargo metadata names no {key}"))
+        };
+        Ok(Self {
+            root: directory("workspace_root")?,
+            target: directory("target_directory")?,
+        })
+    }
+
+    /// `cargo` in this workspace, whatever the working directory, with `args` as one would type them
+    /// (no quotes: what may hold a space is to be added with [`Command::arg`]).
+    pub fn cargo(&self, args: &str) -> Command {
+        let mut command = Command::new(cargo_binary());
+        command
+            .args(args.split_whitespace())
+            .current_dir(&self.root);
+        // A relative one means another directory to a child that runs in the root.
+        if env::var_os("CARGO_TARGET_DIR").is_some() {
+            command.env("CARGO_TARGET_DIR", &self.target);
+        }
+        command
+    }
+}
+
+/// The cargo that started us, so that children use the same toolchain.
+fn cargo_binary() -> PathBuf {
+    env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
+}

@@ -1,0 +1,73 @@
+//! What the house forbids and no lint can say.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The Rust files of a folder of the workspace, by name.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(folder);
+    let files =
+        fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+/// The files, but for `except`, in which `word` occurs.
+fn with(word: &str, except: &str) -> Vec<PathBuf> {
+    let sources = sources("filter/plugin/src");
+    let (excepted, others): (Vec<_>, Vec<_>) = sources
+        .into_iter()
+        .partition(|(path, _)| path.ends_with(except));
+    assert!(
+        excepted.iter().any(|(_, text)| text.contains(word)),
+        "{except} itself has no `{word}`"
+    );
+    others
+        .into_iter()
+        .filter(|(_, text)| text.contains(word))
+        .map(|(path, _)| path)
+        .collect()
+}
+
+#[test]
+fn only_host_rs_calls_the_host() {
+    assert_eq!(with("hostcalls::", "host.rs"), [PathBuf::new(); 0]);
+}
+
+#[test]
+fn only_metrics_rs_names_a_metric() {
+    assert_eq!(with("evenkeel_{name}", "metrics.rs"), [PathBuf::new(); 0]);
+    assert_eq!(with("\"evenkeel_", "metrics.rs"), [PathBuf::new(); 0]);
+}
+
+#[test]
+fn pure_crates_depend_on_nothing_that_does_io() {
+    for (name, allowed) in [
+        ("policy", &["serde", "serde_json", "strsim", "schemars"][..]),
+        ("wire", &[]),
+        ("engine", &["evenkeel-policy"]),
+    ] {
+        let path = format!("{}/../filter/{name}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
+        let manifest = fs::read_to_string(&path).unwrap();
+        let dependencies = manifest
+            .split("\n[dependencies]\n")
+            .nth(1)
+            .unwrap_or_default();
+        let dependencies = dependencies.split("\n[").next().unwrap_or_default();
+        let lines = dependencies
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.is_empty());
+        for line in lines {
+            let dependency = line.split(['.', ' ', '=']).next().unwrap_or_default();
+            assert!(
+                allowed.contains(&dependency),
+                "{name} depends on {dependency}"
+            );
+        }
+    }
+}
