@@ -67,6 +67,13 @@ async fn each_role_that_gets_it_does_nothing_and_says_why() {
         }
     }
 
+    // Each line of Envoy's log begins with its time.
+    let stray = envoy.log();
+    let stray: Vec<_> = stray
+        .lines()
+        .filter(|line| !line.starts_with('['))
+        .collect();
+    assert!(stray.is_empty(), "a line without its beginning: {stray:?}");
     assert_eq!(backend.requests(), 400 * BAD.len() as u64);
     assert!(counted(&envoy, "policy_errors_total").await >= 2 * BAD.len() as u64);
     assert_eq!(counted(&envoy, "announced_total").await, 0);

@@ -74,6 +74,35 @@ async fn a_new_policy_governs_what_is_open_and_loses_nothing() {
     }
 }
 
+/// The host configures the module a moment before its listener turns to the new configuration.
+#[tokio::test]
+async fn connections_that_open_during_an_update_do_not_undo_it() {
+    let (envoy, _backend) =
+        site(&[("in", Roles::Network, &rule(r#""max_requests": 1000000"#))]).await;
+    let to = envoy.address("in");
+    let mut open = Socket::connect(to).await;
+    is_left_alone(&mut open).await;
+    let before = counted(&envoy, "policy_loads_total").await;
+    let mut newcomers = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        newcomers.spawn(async move {
+            loop {
+                Socket::connect(to).await.finish().await;
+            }
+        });
+    }
+
+    envoy
+        .replace_policy("in", rule(r#""max_requests": 30"#))
+        .await
+        .unwrap();
+    // Every VM that has loaded the one before has loaded this one.
+    until(&envoy, "policy_loads_total", |loads| loads >= 2 * before).await;
+    newcomers.shutdown().await;
+
+    crate::support::within("the announcement", until_told(&mut open)).await;
+}
+
 #[tokio::test]
 async fn the_last_of_several_updates_governs_what_is_open() {
     let long = rule(r#""max_requests": 1000000"#);

@@ -1,0 +1,141 @@
+//! Policies that are good, bad, and changed while connections are open.
+
+use std::time::Duration;
+
+use evenkeel_test_host::{Host, Level, RootSpec, module};
+use evenkeel_test_module::http1::{CLOSE, answer, get, head};
+use evenkeel_test_module::{Proxy, http, network, policy};
+
+const BAD: [&str; 6] = [
+    "",
+    "{",
+    r#"{"version": 1, "defaults": {"max_age": "1s", "max_requests": 1"#,
+    r#"{"version": 2}"#,
+    r#"{"version": 1, "defualts": {"max_requests": 1}}"#,
+    "\u{0}\u{0}\u{0}",
+];
+
+#[test]
+fn a_bad_policy_leaves_traffic_alone_and_is_told_once_in_log_and_metric() {
+    for bad in BAD {
+        let host = Host::new(&module());
+        let worker = host.start_worker();
+        // Both filter entries with the very same text: a real Envoy gives them one root.
+        let root = worker.configure(&RootSpec::new("evenkeel").config(bad));
+        let connection = root.connect();
+        assert_eq!(connection.client_sends(get("/")), get("/"));
+        let stream = root.stream(&connection);
+        stream.request_headers(&[(":path", "/")], true);
+        stream.response_headers(&[(":status", "200")], false);
+        assert_eq!(connection.server_writes(answer("")), answer(""));
+        stream.ends();
+        host.advance(Duration::from_secs(60));
+        assert!(connection.is_open());
+        assert_eq!(
+            host.metric("evenkeel_policy_errors_total"),
+            Some(1),
+            "{bad:?}"
+        );
+        let errors = host
+            .log()
+            .into_iter()
+            .filter(|line| line.level == Level::Error);
+        assert_eq!(errors.count(), 1, "{bad:?}");
+    }
+}
+
+#[test]
+fn the_log_says_where_the_error_is_and_what_was_meant() {
+    let host = Host::new(&module());
+    let text = r#"{"version": 1, "role": "network", "defaults": {"max_agee": "5m"}}"#;
+    host.start_worker()
+        .configure(&RootSpec::new("evenkeel").config(text));
+    assert!(host.logged("defaults.max_agee"), "{:?}", host.log());
+    assert!(host.logged("did you mean `max_age`?"), "{:?}", host.log());
+}
+
+#[test]
+fn a_policy_without_a_role_serves_both() {
+    let host = Host::new(&module());
+    let root = host
+        .start_worker()
+        .configure(&RootSpec::new("evenkeel").config(policy(r#""max_requests": 1"#)));
+    let connection = root.connect();
+    connection.client_sends(get("/"));
+    let stream = root.stream(&connection);
+    stream.request_headers(&[(":path", "/")], true);
+    stream.response_headers(&[(":status", "200")], false);
+    let closing = head(&format!("content-length: 0\r\n{CLOSE}"));
+    assert_eq!(
+        connection.server_writes(head("content-length: 0\r\n")),
+        closing
+    );
+}
+
+#[test]
+fn a_new_policy_governs_connections_that_are_already_open() {
+    let proxy = Proxy::with_defaults(r#""max_age": "1h""#);
+    let connection = proxy.network.connect();
+    proxy.host.advance(Duration::from_secs(120));
+    assert_eq!(proxy.exchange(&connection, "/1"), answer(""));
+    let update = policy(r#""max_age": "60s""#);
+    proxy.worker.configure(&network(&update));
+    proxy.worker.configure(&http(&update));
+    assert_eq!(proxy.exchange(&connection, "/2"), answer(CLOSE));
+}
+
+#[test]
+fn a_bad_update_leaves_the_last_good_policy_in_force_for_old_and_new_connections() {
+    let proxy = Proxy::with_defaults(r#""max_requests": 2"#);
+    let old = proxy.network.connect();
+    assert_eq!(proxy.exchange(&old, "/1"), answer(""));
+    let bad = RootSpec::new("evenkeel-network").config(r#"{"version": 1, "defaults": "#);
+    let updated = proxy.worker.configure(&bad);
+    assert_eq!(proxy.exchange(&old, "/2"), answer(CLOSE));
+    let new = updated.connect();
+    new.client_sends(get("/1"));
+    new.server_writes(head("content-length: 0\r\n"));
+    new.client_sends(get("/2"));
+    let closing = head(&format!("content-length: 0\r\n{CLOSE}"));
+    assert_eq!(new.server_writes(head("content-length: 0\r\n")), closing);
+    assert!(proxy.host.logged("the last good one stays in force"));
+}
+
+#[test]
+fn two_entries_that_only_share_a_name_keep_each_its_own_policy() {
+    let host = Host::new(&module());
+    let worker = host.start_worker();
+    let strict = worker.configure(&network(&policy(r#""max_requests": 1"#)));
+    let used = strict.connect();
+    used.client_closes();
+    let lenient = worker.configure(&network(&policy(r#""max_requests": 100"#)));
+    lenient.connect();
+    let connection = strict.connect();
+    connection.client_sends(get("/"));
+    let closing = head(&format!("content-length: 0\r\n{CLOSE}"));
+    assert_eq!(
+        connection.server_writes(head("content-length: 0\r\n")),
+        closing
+    );
+}
+
+#[test]
+fn a_root_that_goes_takes_nothing_with_it() {
+    let proxy = Proxy::with_defaults(r#""max_requests": 2"#);
+    let connection = proxy.network.connect();
+    proxy.exchange(&connection, "/1");
+    let update = proxy
+        .worker
+        .configure(&network(&policy(r#""max_requests": 2"#)));
+    let Proxy {
+        host, network: old, ..
+    } = proxy;
+    old.drop_root();
+    host.advance(Duration::from_secs(1));
+    let new = update.connect();
+    new.client_sends(get("/1"));
+    assert_eq!(
+        new.server_writes(head("content-length: 0\r\n")),
+        head("content-length: 0\r\n")
+    );
+}

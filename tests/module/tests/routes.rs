@@ -1,0 +1,166 @@
+//! What the HTTP role adds: rules by route, protection, upstreams.
+
+use std::time::Duration;
+
+use evenkeel_test_host::{Connection, Host, RootSpec, module};
+use evenkeel_test_module::http1::{CLOSE, answer};
+use evenkeel_test_module::{Proxy, http, network};
+
+const ROUTES: &str = r#"{"version": 1, "budget": "off", "defaults": {"max_requests": 3, "jitter": 0}, "routes": [
+    {"name": "events", "match": {"path_prefix": "/events"}, "protect": true},
+    {"name": "api", "match": {"route": "api-*", "authority": "*.example"}, "max_requests": 1}]}"#;
+
+#[test]
+fn the_route_of_a_request_chooses_the_rule_of_its_connection() {
+    let proxy = Proxy::new(ROUTES);
+    let connection = proxy.network.connect();
+    let stream = proxy.http.stream(&connection);
+    stream.set_property(&["xds", "route_name"], "api-v2");
+    connection.client_sends(evenkeel_test_module::http1::get("/1"));
+    stream.request_headers(&[(":authority", "shop.example"), (":path", "/1")], true);
+    assert_eq!(proxy.answer(&connection, &stream), answer(CLOSE));
+}
+
+#[test]
+fn a_request_that_no_route_matches_is_under_the_defaults() {
+    let proxy = Proxy::new(ROUTES);
+    let connection = proxy.network.connect();
+    assert_eq!(proxy.exchange(&connection, "/1"), answer(""));
+    assert_eq!(proxy.exchange(&connection, "/2"), answer(""));
+    assert_eq!(proxy.exchange(&connection, "/3"), answer(CLOSE));
+}
+
+#[test]
+fn while_a_protected_stream_is_open_its_connection_is_spared() {
+    let proxy = Proxy::new(ROUTES);
+    let connection = proxy.network.connect();
+    proxy.exchange(&connection, "/1");
+    proxy.exchange(&connection, "/2");
+    assert_eq!(proxy.exchange(&connection, "/events"), answer(""));
+    assert_eq!(
+        proxy.exchange(&connection, "/4"),
+        answer(CLOSE),
+        "once it has ended, no longer"
+    );
+}
+
+#[test]
+fn streams_of_a_connection_that_the_network_role_does_not_know_are_counted_and_told_once() {
+    let host = Host::new(&module());
+    let worker = host.start_worker();
+    let root = worker.configure(&http(ROUTES));
+    let connection = worker.accept();
+    for _ in 0..3 {
+        let stream = root.stream(&connection);
+        stream.request_headers(&[(":path", "/")], true);
+        stream.ends();
+    }
+    assert_eq!(host.metric("evenkeel_unjoined_total"), Some(3));
+    let warnings = host
+        .log()
+        .into_iter()
+        .filter(|line| line.text.contains("NETWORK filter"));
+    assert_eq!(warnings.count(), 1);
+}
+
+#[test]
+fn a_sidecars_outbound_connections_are_only_moved_by_rules_that_say_outbound() {
+    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_requests": 1, "jitter": 0}, "routes": [
+        {"name": "db", "match": {"direction": "outbound", "path_prefix": "/db"}, "max_requests": 1}]}"#;
+    let host = Host::new(&module());
+    let worker = host.start_worker();
+    let sidecar = |spec: RootSpec| {
+        worker.configure(
+            &spec
+                .node_id("sidecar~10.0.0.1~shop")
+                .direction(evenkeel_test_host::Direction::Outbound),
+        )
+    };
+    let proxy = Proxy {
+        network: sidecar(network(policy)),
+        http: sidecar(http(policy)),
+        host,
+        worker,
+    };
+    let connection = proxy.network.connect();
+    assert_eq!(proxy.exchange(&connection, "/app"), answer(""));
+    assert_eq!(proxy.exchange(&connection, "/db"), answer(CLOSE));
+}
+
+const UPSTREAM: &str = r#"{"version": 1, "upstream": {"max_requests": 3, "jitter": 0}}"#;
+
+/// A request over the upstream connection from `local`; true when it said `connection: close`.
+fn over(proxy: &Proxy, connection: &Connection, local: &str, field: &str) -> bool {
+    let stream = proxy.http.stream(connection);
+    stream.set_property(&["request", "protocol"], "HTTP/1.1");
+    stream.set_property(&["xds", "cluster_name"], "shop");
+    stream.request_headers(&[(":path", "/")], true);
+    stream.set_property(&["upstream", "address"], "10.0.0.1:8080");
+    stream.set_property(&["upstream", "local_address"], local);
+    stream.response_headers(&[(":status", "200"), (field, "chunked")], true);
+    let asked = |(name, value): &(String, String)| name == "connection" && value == "close";
+    let closes = stream.request().iter().any(asked);
+    stream.ends();
+    closes
+}
+
+#[test]
+fn an_upstream_connection_past_its_requests_is_told_to_close_by_a_request() {
+    let proxy = Proxy::new(UPSTREAM);
+    let connection = proxy.network.connect();
+    let local = "10.0.0.9:40001";
+    let said: Vec<bool> = (0..4)
+        .map(|_| over(&proxy, &connection, local, "transfer-encoding"))
+        .collect();
+    assert_eq!(said, [false, false, false, true]);
+    assert!(!over(
+        &proxy,
+        &connection,
+        "10.0.0.9:40002",
+        "transfer-encoding"
+    ));
+    assert_eq!(proxy.metric("evenkeel_upstream_recycled_total"), 1);
+    assert_eq!(
+        proxy.metric("upstream=.=10.0.0.1:8080;.;evenkeel_upstream_requests_total"),
+        5
+    );
+    assert_eq!(
+        proxy.metric("upstream=.=10.0.0.1:8080;.;evenkeel_upstream_connections"),
+        1
+    );
+    assert_eq!(
+        proxy.metric("upstream=.=10.0.0.1:8080;.;evenkeel_upstream_active_requests"),
+        0
+    );
+}
+
+#[test]
+fn an_upstream_that_does_not_show_that_it_is_http1_is_never_told() {
+    let proxy = Proxy::new(UPSTREAM);
+    let connection = proxy.network.connect();
+    assert!((0..50).all(|_| !over(&proxy, &connection, "10.0.0.9:40001", "x-shop")));
+}
+
+#[test]
+fn observing_tells_no_upstream_anything() {
+    let proxy = Proxy::new(&UPSTREAM.replacen('{', r#"{"mode": "observe", "#, 1));
+    let connection = proxy.network.connect();
+    assert!((0..50).all(|_| !over(&proxy, &connection, "10.0.0.9:40001", "connection")));
+    assert_eq!(proxy.metric("evenkeel_upstream_due_total"), 1);
+}
+
+#[test]
+fn the_http_role_alone_serves_and_counts() {
+    let host = Host::new(&module());
+    let worker = host.start_worker();
+    let root = worker.configure(&http(r#"{"version": 1}"#));
+    let stream = root.stream(&worker.accept());
+    stream.request_headers(&[(":path", "/")], true);
+    stream.set_property(&["upstream", "address"], "10.0.0.1:80");
+    stream.response_headers(&[(":status", "200")], true);
+    let active = "upstream=.=10.0.0.1:80;.;evenkeel_upstream_active_requests";
+    assert_eq!(host.metric(active), Some(1));
+    stream.ends();
+    assert_eq!(host.metric(active), Some(0));
+    host.advance(Duration::from_secs(1));
+}

@@ -1,0 +1,107 @@
+//! Raw TCP, and policies that only observe.
+
+use std::time::Duration;
+
+use evenkeel_test_host::{ClosedBy, Host, module};
+use evenkeel_test_module::http1::answer;
+use evenkeel_test_module::{Proxy, network};
+
+const POSTGRES: &str = r#"{"version": 1, "budget": "off", "connections": [
+    {"name": "postgres", "match": {"port": 5432}, "max_age": "60s", "jitter": 0, "quiet_wait": "2s", "grace": "30s"}]}"#;
+
+/// A port as Envoy tells it.
+fn port(number: i64) -> [u8; 8] {
+    number.to_le_bytes()
+}
+
+#[test]
+fn a_tcp_connection_past_its_age_is_closed_from_a_tick_at_rest_after_an_answer() {
+    let host = Host::new(&module());
+    let root = host.start_worker().configure(&network(POSTGRES));
+    let connection = root.connect();
+    connection.set_property(&["destination", "port"], port(5432));
+    connection.set_property(&["upstream", "address"], "10.0.0.7:5432");
+    for _ in 0..63 {
+        assert_eq!(connection.client_sends(b"\0Q"), b"\0Q");
+        assert_eq!(connection.server_writes(b"\0A"), b"\0A");
+        host.advance(Duration::from_secs(1));
+    }
+    let upstream = "upstream=.=10.0.0.7:5432;.;evenkeel_upstream_connections";
+    assert_eq!(host.metric(upstream), Some(1));
+    assert!(connection.is_open());
+    host.advance(Duration::from_secs(2));
+    assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
+    assert_eq!(host.metric(upstream), Some(0));
+    assert_eq!(
+        host.metric("reason=.=max_age;.;evenkeel_cut_total"),
+        Some(0)
+    );
+}
+
+#[test]
+fn other_ports_and_protocols_where_the_server_speaks_first_are_left_alone() {
+    let host = Host::new(&module());
+    let root = host.start_worker().configure(&network(POSTGRES));
+    let connection = root.connect();
+    connection.set_property(&["destination", "port"], port(3306));
+    assert_eq!(connection.server_writes(b"\x0a8.0\0"), b"\x0a8.0\0");
+    host.advance(Duration::from_secs(3600));
+    assert!(connection.is_open());
+    assert_eq!(
+        host.metric("protocol=.=tcp;.;evenkeel_connections_total"),
+        Some(1)
+    );
+}
+
+#[test]
+fn many_at_once_are_closed_by_the_tick_a_few_at_a_time() {
+    let host = Host::new(&module());
+    let worker = host.start_worker();
+    let root = worker.configure(&network(POSTGRES));
+    let connections: Vec<_> = (0..100).map(|_| root.connect()).collect();
+    for connection in &connections {
+        connection.set_property(&["destination", "port"], port(5432));
+        connection.client_sends(b"\0");
+        connection.server_writes(b"\0");
+    }
+    host.advance(Duration::from_secs(95));
+    assert!(
+        connections
+            .iter()
+            .all(|connection| connection.closed_by() == Some(ClosedBy::Module))
+    );
+    assert!(
+        worker.deepest_nesting() <= 34,
+        "{}",
+        worker.deepest_nesting()
+    );
+}
+
+#[test]
+fn observing_changes_no_byte_and_says_what_it_would_have_done() {
+    let policy = r#"{"version": 1, "mode": "observe", "keepalive": {"http1_hint": true},
+        "defaults": {"max_requests": 2, "jitter": 0}}"#;
+    let proxy = Proxy::new(policy);
+    let connection = proxy.network.connect();
+    for request in 0..6 {
+        assert_eq!(
+            proxy.exchange(&connection, &format!("/{request}")),
+            answer("")
+        );
+    }
+    proxy.host.advance(Duration::from_secs(3600));
+    assert!(connection.is_open());
+    assert_eq!(
+        proxy.metric("reason=.=max_requests;.;evenkeel_observed_total"),
+        3
+    );
+    assert_eq!(
+        proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"),
+        0
+    );
+    assert!(
+        proxy.host.logged("would have moved 3 by max_requests"),
+        "{:?}",
+        proxy.host.log()
+    );
+}

@@ -1,0 +1,76 @@
+//! Several workers, and many connections.
+
+use std::time::Duration;
+
+use evenkeel_test_host::{Connection, Host, Root, module};
+use evenkeel_test_module::http1::{CLOSE, get, head};
+use evenkeel_test_module::{Proxy, network, policy};
+
+fn is_announced(connection: &Connection) -> bool {
+    connection.client_sends(get("/"));
+    let received = connection.server_writes(head("content-length: 0\r\n"));
+    received == head(&format!("content-length: 0\r\n{CLOSE}"))
+}
+
+#[test]
+fn the_budget_holds_for_all_workers_together() {
+    let text = r#"{"version": 1, "defaults": {"max_age": "10s", "jitter": 0}, "budget": {"per_second": 10, "burst": 5}}"#;
+    let host = Host::new(&module());
+    let roots: Vec<Root> = (0..4)
+        .map(|_| host.start_worker().configure(&network(text)))
+        .collect();
+    let connections: Vec<_> = roots
+        .iter()
+        .flat_map(|root| (0..25).map(|_| root.connect()))
+        .collect();
+    host.advance(Duration::from_secs(11));
+    let mut moved = 0;
+    let mut waiting: Vec<_> = connections.iter().collect();
+    for second in 0..4 {
+        waiting.retain(|connection| {
+            let announced = is_announced(connection);
+            moved += usize::from(announced);
+            !announced
+        });
+        assert!(moved <= 5 + 10 * second, "{moved} after {second} s");
+        host.advance(Duration::from_secs(1));
+    }
+    assert_eq!(
+        moved, 20,
+        "the bucket holds 5 and is full again after half a second"
+    );
+    assert_eq!(host.metric("evenkeel_budget_refused_total"), Some(95));
+}
+
+#[test]
+fn connections_that_come_and_go_leave_no_memory_behind() {
+    let proxy = Proxy::with_defaults(r#""max_requests": 2"#);
+    let churn = |count: usize| {
+        for _ in 0..count {
+            let connection = proxy.network.connect();
+            proxy.exchange(&connection, "/1");
+            proxy.exchange(&connection, "/2");
+            connection.client_closes();
+        }
+        proxy.worker.memory_bytes()
+    };
+    let settled = churn(500);
+    assert_eq!(churn(5_000), settled);
+    assert_eq!(proxy.metric("evenkeel_connections_active"), 0);
+}
+
+#[test]
+fn a_thousand_idle_connections_cost_a_stated_amount_of_memory() {
+    let host = Host::new(&module());
+    let worker = host.start_worker();
+    let root = worker.configure(&network(&policy(r#""max_age": "1h""#)));
+    let warm: Vec<_> = (0..1000).map(|_| root.connect()).collect();
+    let before = worker.memory_bytes();
+    let more: Vec<_> = (0..4000).map(|_| root.connect()).collect();
+    for connection in &more {
+        is_announced(connection);
+    }
+    let each = (worker.memory_bytes() - before) / more.len();
+    assert!(each <= 1536, "{each} bytes a connection");
+    drop(warm);
+}
