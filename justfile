@@ -20,6 +20,10 @@ wasm:
 envoy *args:
     cargo xtask envoy {{ args }}
 
+# Send real clients through a real Envoy; `just clients httpx --requests 1000`
+clients *args:
+    cargo xtask clients {{ args }}
+
 # Measure the scanners, the engine and the cost of a request; `--quick` for a first look
 bench *args:
     cargo xtask bench {{ args }}

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::shell::Shell;
 use crate::workspace::Workspace;
-use crate::{bench, demo, envoy, schema, term, test, wasm};
+use crate::{bench, clients, demo, envoy, schema, term, test, wasm};
 
 /// What cargo alone cannot do for Evenkeel.
 #[derive(Parser)]
@@ -27,6 +27,13 @@ enum Command {
     Wasm,
     /// Provide a stock Envoy that runs wasm modules and print its path
     Envoy(envoy::Args),
+    /// Send real clients through a real Envoy that moves their connections: `cargo xtask clients --help`
+    #[command(disable_help_flag = true)]
+    Clients {
+        /// Clients to run and how, as the runner takes them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Measure: the scanners, the engine, and what a request costs in VM entries and hostcalls
     Bench(bench::Args),
     /// Write again what is generated from the policy's types: policies/policy.schema.json
@@ -50,6 +57,7 @@ pub fn run() -> Result<ExitCode> {
             term::line(&module.to_string());
         }
         Command::Envoy(args) => term::line(&envoy::provide(&args.version)?.display().to_string()),
+        Command::Clients { args } => clients::run(&args, &Workspace::find()?)?,
         Command::Bench(args) => bench::run(&args, &Workspace::find()?)?,
         Command::Schema => schema::write(&Workspace::find()?)?,
     }

@@ -5,6 +5,7 @@
 mod bench;
 mod cache;
 mod cli;
+mod clients;
 mod demo;
 mod envoy;
 mod schema;

@@ -23,6 +23,7 @@ pub enum Step {
     Wasm,
     Module,
     Envoy,
+    Clients,
     Doc,
     Demo,
 }
@@ -47,6 +48,7 @@ impl Step {
             Self::Wasm => "the module builds",
             Self::Module => "stories on the built module in the test host",
             Self::Envoy => "stories on the built module in a real Envoy",
+            Self::Clients => "real clients through a real Envoy that moves them all the time",
             Self::Doc => "the documentation builds without a warning",
             Self::Demo => "the demo shows what it promises, in its short form",
         }
@@ -62,8 +64,9 @@ impl Step {
             Self::Clippy => clippy(workspace, shell),
             Self::Unit => {
                 let mut unit = workspace.cargo("test --workspace");
-                unit.args(["--exclude", "evenkeel-test-module"]);
-                unit.args(["--exclude", "evenkeel-test-envoy"]);
+                for package in ["module", "envoy", "clients"] {
+                    unit.args(["--exclude", &format!("evenkeel-test-{package}")]);
+                }
                 shell.run(unit)
             }
             Self::WasmUnit => wasm_unit(workspace, shell),
@@ -78,15 +81,8 @@ impl Step {
                 stories.env("EVENKEEL_WASM", module.path);
                 shell.run(stories)
             }
-            Self::Envoy => {
-                let module = wasm::build(workspace, shell)?;
-                let envoy = envoy::pinned()?;
-                let mut stories = workspace.cargo("test -p evenkeel-test-envoy");
-                stories
-                    .env("EVENKEEL_WASM", module.path)
-                    .env("EVENKEEL_ENVOY", envoy);
-                shell.run(stories)
-            }
+            Self::Envoy => in_envoy("evenkeel-test-envoy", workspace, shell),
+            Self::Clients => in_envoy("evenkeel-test-clients", workspace, shell),
             Self::Doc => {
                 let mut doc = workspace.cargo("doc --workspace --no-deps");
                 doc.env("RUSTDOCFLAGS", "-D warnings");
@@ -103,6 +99,17 @@ fn clippy(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let on_wasm =
         format!("clippy --target {TARGET} --lib {PURE} -p evenkeel-plugin -- -D warnings");
     shell.run(workspace.cargo(&on_wasm))
+}
+
+fn in_envoy(package: &str, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+    let module = wasm::build(workspace, shell)?;
+    let envoy = envoy::pinned()?;
+    let mut stories = workspace.cargo("test --package");
+    stories
+        .arg(package)
+        .env("EVENKEEL_WASM", module.path)
+        .env("EVENKEEL_ENVOY", envoy);
+    shell.run(stories)
 }
 
 fn play_demo(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
