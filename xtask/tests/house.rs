@@ -36,13 +36,13 @@ fn with(word: &str, except: &str) -> Vec<PathBuf> {
 
 #[test]
 fn only_host_rs_calls_the_host() {
-    assert_eq!(with("hostcalls::", "host.rs"), [PathBuf::new(); 0]);
+    assert_eq!(with("hostcalls::", "host.rs"), Vec::<PathBuf>::new());
 }
 
 #[test]
 fn only_metrics_rs_names_a_metric() {
-    assert_eq!(with("evenkeel_{name}", "metrics.rs"), [PathBuf::new(); 0]);
-    assert_eq!(with("\"evenkeel_", "metrics.rs"), [PathBuf::new(); 0]);
+    assert_eq!(with("evenkeel_{name}", "metrics.rs"), Vec::<PathBuf>::new());
+    assert_eq!(with("\"evenkeel_", "metrics.rs"), Vec::<PathBuf>::new());
 }
 
 #[test]
