@@ -1,81 +1,21 @@
 //! All connections of one worker.
 
+mod decide;
+mod tick;
+
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::{Budget, Direction, Rule};
+use evenkeel_policy::{Budget, Rule};
 
-use crate::connection::{Connection, Kind, State, patience};
+use crate::connection::{Connection, Kind, State};
 use crate::limits::{Draw, Limits};
-use crate::moment::{Verdict, Wait};
 use crate::timers::Timers;
-use crate::{ConnectionId, Instant, Moment, Reason, Shared, budget};
-
-/// Where a connection came in: what a changed policy needs to find its new rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// Which of the worker's policies governs it; the caller's own numbering.
-    pub policy: u32,
-    /// Of the listener.
-    pub direction: Direction,
-    /// The listener's port, once it matters: 0 before the connection is known to be TCP.
-    pub port: u16,
-}
-
-/// What the scanner says of a connection after a callback.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Activity {
-    /// Requests since it opened.
-    pub requests: u64,
-    /// Requests that are owed something.
-    pub active: u32,
-}
-
-/// What to do with the write in hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Pass it on as it is.
-    Keep,
-    /// Announce the end of the connection in it.
-    Announce(Reason),
-    /// Announce it once more: the client went on after the first time. Not a new move.
-    Repeat,
-}
-
-/// What happened, or is to be done, beside the write in hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// A limit was reached.
-    Due(ConnectionId, Reason),
-    /// The budget refused a connection's move; told once a move.
-    Refused(ConnectionId),
-    /// A connection's grace is over and no moment was good; told once a move.
-    PutOff(ConnectionId),
-    /// Observe mode: this would have been announced (or, TCP, closed) now.
-    Observed(ConnectionId, Reason),
-    /// Close it. `cut` requests (TCP: 1 if it was not silent) are lost by it.
-    Close {
-        /// Which.
-        id: ConnectionId,
-        /// Why it was moved.
-        reason: Reason,
-        /// How many requests were active.
-        cut: u32,
-    },
-}
-
-/// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Nobody had asked it to.
-    Unasked,
-    /// After its announcement, by the client or by the proxy's own means.
-    Announced(Reason),
-    /// By [`Effect::Close`].
-    Closed(Reason),
-}
+use crate::{
+    Activity, ConnectionId, Decision, Effect, End, Instant, Moment, Origin, Shared, budget,
+};
 
 /// The connections of one worker and what is decided about them.
 #[derive(Debug, Default)]
@@ -306,69 +246,6 @@ impl Engine {
         decision
     }
 
-    /// A connection that is due has come to `moment`.
-    fn decide(
-        &mut self,
-        id: ConnectionId,
-        moment: Moment,
-        budget: Option<&Budget>,
-        shared: &mut impl Shared,
-    ) -> Decision {
-        let now = self.now;
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return Decision::Keep;
-        };
-        let (
-            State::Due {
-                reason,
-                since,
-                put_off,
-                ..
-            },
-            Some(rule),
-        ) = (connection.state, connection.rule.clone())
-        else {
-            return Decision::Keep;
-        };
-        if connection.is_protected(since, now) {
-            return Decision::Keep;
-        }
-        match moment.judge(
-            &rule,
-            &Wait {
-                since,
-                answered: connection.answered,
-            },
-            now,
-        ) {
-            Verdict::Good => {}
-            Verdict::Wait => return Decision::Keep,
-            Verdict::PutOff => {
-                if let State::Due { put_off, .. } = &mut connection.state {
-                    *put_off = true;
-                }
-                if !put_off {
-                    self.effects.push_back(Effect::PutOff(id));
-                }
-                return Decision::Keep;
-            }
-        }
-        if !self.afford(id, budget, shared) {
-            return Decision::Keep;
-        }
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return Decision::Keep;
-        };
-        if connection.observe {
-            connection.renew(now);
-            self.effects.push_back(Effect::Observed(id, reason));
-            self.rearm(id);
-            return Decision::Keep;
-        }
-        connection.state = State::Draining { reason, since: now };
-        Decision::Announce(reason)
-    }
-
     /// Takes a move from the budget, if one is left. Without a budget there always is.
     pub fn spend(&mut self, budget: Option<&Budget>, shared: &mut impl Shared) -> bool {
         let Some(budget) = budget else { return true };
@@ -403,80 +280,6 @@ impl Engine {
             self.effects.push_back(Effect::Refused(id));
         }
         false
-    }
-
-    /// Looks at the connections whose time has come, and asks for at most `closes` closes.
-    pub fn tick<'b>(
-        &mut self,
-        closes: usize,
-        budget: impl Fn(Origin) -> Option<&'b Budget>,
-        shared: &mut impl Shared,
-    ) {
-        let mut closes = closes;
-        while closes > 0 {
-            let Some(id) = self.timers.due(self.now) else {
-                return;
-            };
-            if self.expire(id, &budget, shared) {
-                closes = closes.saturating_sub(1);
-            }
-            self.rearm(id);
-        }
-    }
-
-    /// A connection's timer has gone off. True when it is to be closed.
-    fn expire<'b>(
-        &mut self,
-        id: ConnectionId,
-        budget: &impl Fn(Origin) -> Option<&'b Budget>,
-        shared: &mut impl Shared,
-    ) -> bool {
-        let now = self.now;
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return false;
-        };
-        // Whatever the timer was for, it has gone off: `rearm` sets the next one.
-        self.timers.set(id, &mut connection.timer, None);
-        if let Some(reason) = connection.fall_due(now) {
-            self.effects.push_back(Effect::Due(id, reason));
-            return false;
-        }
-        let (origin, observe, cut) = (connection.origin, connection.observe, connection.active);
-        let Some(rule) = connection.rule.clone() else {
-            return false;
-        };
-        match connection.state {
-            State::Due { reason, since, .. } if connection.kind == Kind::Tcp => {
-                // In the middle of a pause of unknown length the next question may be on its way: only the
-                // rest just after an answer is surely one, or a silence as long as the patience.
-                let rests = now.since(connection.touched) >= rule.quiet_wait && !connection.asked;
-                let answered = rests && connection.touched > since;
-                let over = now.since(since) >= patience(&rule);
-                let is_time = answered || (over && (rests || rule.grace.is_some()));
-                if !is_time || !self.afford(id, budget(origin), shared) {
-                    return false;
-                }
-                if observe {
-                    if let Some(connection) = self.connections.get_mut(&id) {
-                        connection.renew(now);
-                    }
-                    self.effects.push_back(Effect::Observed(id, reason));
-                    return false;
-                }
-                self.close(id, reason, u32::from(!rests))
-            }
-            State::Draining { reason, .. } => self.close(id, reason, cut),
-            State::Lingering { reason, .. } => self.close(id, reason, 0),
-            _ => false,
-        }
-    }
-
-    fn close(&mut self, id: ConnectionId, reason: Reason, cut: u32) -> bool {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.state = State::Closing { reason };
-            self.effects.push_back(Effect::Close { id, reason, cut });
-        }
-        true
     }
 
     /// The next thing to do or to tell.

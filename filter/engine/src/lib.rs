@@ -10,6 +10,7 @@ mod budget;
 mod clock;
 mod connection;
 mod engine;
+mod event;
 mod limits;
 mod moment;
 #[cfg(test)]
@@ -19,7 +20,8 @@ pub mod upstream;
 
 pub use budget::Shared;
 pub use clock::Instant;
-pub use engine::{Activity, Decision, Effect, End, Engine, Origin};
+pub use engine::Engine;
+pub use event::{Activity, Decision, Effect, End, Origin};
 pub use moment::{Bearing, Moment};
 
 /// Envoy's `connection.id`: unique in the process, the same in both roles.

@@ -1,0 +1,73 @@
+//! Whether to announce the end of a connection that is due, in the write in hand.
+
+use evenkeel_policy::Budget;
+
+use super::Engine;
+use crate::connection::State;
+use crate::moment::{Verdict, Wait};
+use crate::{ConnectionId, Decision, Effect, Moment, Shared};
+
+impl Engine {
+    /// A connection that is due has come to `moment`.
+    pub(super) fn decide(
+        &mut self,
+        id: ConnectionId,
+        moment: Moment,
+        budget: Option<&Budget>,
+        shared: &mut impl Shared,
+    ) -> Decision {
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return Decision::Keep;
+        };
+        let (
+            State::Due {
+                reason,
+                since,
+                put_off,
+                ..
+            },
+            Some(rule),
+        ) = (connection.state, connection.rule.clone())
+        else {
+            return Decision::Keep;
+        };
+        if connection.is_protected(since, now) {
+            return Decision::Keep;
+        }
+        match moment.judge(
+            &rule,
+            &Wait {
+                since,
+                answered: connection.answered,
+            },
+            now,
+        ) {
+            Verdict::Good => {}
+            Verdict::Wait => return Decision::Keep,
+            Verdict::PutOff => {
+                if let State::Due { put_off, .. } = &mut connection.state {
+                    *put_off = true;
+                }
+                if !put_off {
+                    self.effects.push_back(Effect::PutOff(id));
+                }
+                return Decision::Keep;
+            }
+        }
+        if !self.afford(id, budget, shared) {
+            return Decision::Keep;
+        }
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return Decision::Keep;
+        };
+        if connection.observe {
+            connection.renew(now);
+            self.effects.push_back(Effect::Observed(id, reason));
+            self.rearm(id);
+            return Decision::Keep;
+        }
+        connection.state = State::Draining { reason, since: now };
+        Decision::Announce(reason)
+    }
+}

@@ -1,0 +1,69 @@
+//! What the engine is told, and what it answers.
+
+use evenkeel_policy::Direction;
+
+use crate::{ConnectionId, Reason};
+
+/// Where a connection came in: what a changed policy needs to find its new rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Which of the worker's policies governs it; the caller's own numbering.
+    pub policy: u32,
+    /// Of the listener.
+    pub direction: Direction,
+    /// The listener's port, once it matters: 0 before the connection is known to be TCP.
+    pub port: u16,
+}
+
+/// What the scanner says of a connection after a callback.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Requests since it opened.
+    pub requests: u64,
+    /// Requests that are owed something.
+    pub active: u32,
+}
+
+/// What to do with the write in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Pass it on as it is.
+    Keep,
+    /// Announce the end of the connection in it.
+    Announce(Reason),
+    /// Announce it once more: the client went on after the first time. Not a new move.
+    Repeat,
+}
+
+/// What happened, or is to be done, beside the write in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A limit was reached.
+    Due(ConnectionId, Reason),
+    /// The budget refused a connection's move; told once a move.
+    Refused(ConnectionId),
+    /// A connection's grace is over and no moment was good; told once a move.
+    PutOff(ConnectionId),
+    /// Observe mode: this would have been announced (or, TCP, closed) now.
+    Observed(ConnectionId, Reason),
+    /// Close it. `cut` requests (TCP: 1 if it was not silent) are lost by it.
+    Close {
+        /// Which.
+        id: ConnectionId,
+        /// Why it was moved.
+        reason: Reason,
+        /// How many requests were active.
+        cut: u32,
+    },
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Nobody had asked it to.
+    Unasked,
+    /// After its announcement, by the client or by the proxy's own means.
+    Announced(Reason),
+    /// By [`Effect::Close`].
+    Closed(Reason),
+}

@@ -1,0 +1,41 @@
+//! What it all costs in memory.
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+
+#[test]
+fn a_million_connections_come_and_go_and_leave_nothing_behind() {
+    let mut story = Story::rule(r#""max_age": "60s", "max_requests": 2"#);
+    let mut most = 0;
+    for id in 0..1_000_000 {
+        let opened = story.open(id);
+        story.exchange(opened, 1);
+        if id >= 100 {
+            story.engine.closed(ConnectionId(id - 100));
+        }
+        most = most.max(story.engine.len()).max(story.engine.timers());
+    }
+    for id in 999_900..1_000_000 {
+        story.engine.closed(ConnectionId(id));
+    }
+    assert_eq!(
+        (
+            most,
+            story.engine.len(),
+            story.engine.timers(),
+            story.effects().len()
+        ),
+        (100, 0, 0, 0)
+    );
+}
+
+#[test]
+fn a_connection_takes_a_stated_number_of_bytes() {
+    assert!(
+        size_of::<crate::connection::Connection>() <= 320,
+        "{}",
+        size_of::<crate::connection::Connection>()
+    );
+}

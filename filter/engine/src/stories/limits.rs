@@ -1,0 +1,140 @@
+//! When a connection falls due.
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+
+#[test]
+fn a_connection_past_its_age_is_announced_in_the_next_answer_and_the_client_closes_it() {
+    let mut story = Story::rule(r#""max_age": "60s""#);
+    let id = story.open(1);
+    assert_eq!(story.exchange(id, 1), Decision::Keep);
+    story.at(59);
+    assert_eq!(story.exchange(id, 2), Decision::Keep);
+    story.at(61);
+    assert_eq!(story.exchange(id, 3), Decision::Announce(Reason::MaxAge));
+    assert_eq!(
+        story.engine.closed(id),
+        Some(End::Announced(Reason::MaxAge))
+    );
+    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+    assert_eq!((story.engine.len(), story.engine.timers()), (0, 0));
+}
+
+#[test]
+fn an_idle_connection_past_its_age_is_never_cut_unannounced() {
+    let mut story = Story::rule(r#""max_age": "60s", "grace": "1s""#);
+    let id = story.open(1);
+    story.at(86_400);
+    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+    assert_eq!(story.exchange(id, 1), Decision::Announce(Reason::MaxAge));
+}
+
+#[test]
+fn the_last_request_is_announced_in_its_own_answer() {
+    let mut story = Story::rule(r#""max_requests": 2"#);
+    let id = story.open(1);
+    assert_eq!(story.exchange(id, 1), Decision::Keep);
+    assert_eq!(
+        story.exchange(id, 2),
+        Decision::Announce(Reason::MaxRequests)
+    );
+}
+
+#[test]
+fn jitter_only_shortens_and_spreads() {
+    let mut story = Story::new(r#"{"version": 1, "defaults": {"max_age": "100s", "jitter": 0.5}}"#);
+    for id in 0..1000 {
+        story.open(id);
+    }
+    let mut due = Vec::new();
+    for second in 1..=101 {
+        story.at(second);
+        due.push(story.effects().len());
+    }
+    assert_eq!(due.iter().take(49).sum::<usize>(), 0);
+    assert_eq!(due.iter().sum::<usize>(), 1000);
+    assert!(
+        due.iter()
+            .skip(50)
+            .take(49)
+            .all(|&count| (5..=40).contains(&count)),
+        "{due:?}"
+    );
+}
+
+#[test]
+fn jitter_keeps_the_last_request_a_limit() {
+    let mut story = Story::new(
+        r#"{"version": 1, "budget": "off", "defaults": {"max_requests": 100, "jitter": 0.2}}"#,
+    );
+    let mut seen = std::collections::BTreeSet::new();
+    for id in 0..200 {
+        let id = story.open(id);
+        let last = (1..=100)
+            .find(|&request| story.exchange(id, request) != Decision::Keep)
+            .unwrap();
+        assert!((80..=100).contains(&last), "{last}");
+        seen.insert(last);
+    }
+    assert!(seen.len() > 15, "{seen:?}");
+}
+
+#[test]
+fn min_age_holds_every_limit_back() {
+    let mut story = Story::rule(r#""max_requests": 1, "min_age": "10s""#);
+    let id = story.open(1);
+    assert_eq!(story.exchange(id, 1), Decision::Keep);
+    story.at(9);
+    assert_eq!(story.exchange(id, 2), Decision::Keep);
+    story.at(10);
+    assert_eq!(
+        story.exchange(id, 3),
+        Decision::Announce(Reason::MaxRequests)
+    );
+}
+
+#[test]
+fn a_mean_age_is_memoryless() {
+    let mut story = Story::rule(r#""max_age": "off", "mean_age": "100s""#);
+    for id in 0..4000 {
+        story.open(id);
+    }
+    let mut left = 4000_f64;
+    for hundred in 1..=3 {
+        story.at(hundred * 100);
+        let gone = story.effects().len() as f64;
+        let share = gone / left;
+        assert!(
+            (0.57..0.69).contains(&share),
+            "in every hundred seconds 63 % of those left go, not {share}"
+        );
+        left -= gone;
+    }
+}
+
+#[test]
+fn of_several_reasons_the_age_is_told_and_it_counts_as_one_move() {
+    let mut story = Story::rule(r#""max_age": "10s", "max_requests": 1, "min_age": "10s""#);
+    let id = story.open(1);
+    story.read(id, 1, 1);
+    story.at(11);
+    assert_eq!(
+        story.write(id, 1, 0, Moment::Head),
+        Decision::Announce(Reason::MaxAge)
+    );
+    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+}
+
+#[test]
+fn what_is_left_is_told_truthfully() {
+    let mut story = Story::rule(r#""max_age": "60s", "max_requests": 10"#);
+    let id = story.open(1);
+    story.exchange(id, 1);
+    story.at(20);
+    assert_eq!(
+        story.engine.remaining(id),
+        (Some(Duration::from_secs(40)), Some(9))
+    );
+}

@@ -1,0 +1,129 @@
+//! Which moments are good, and whom a rule protects.
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+
+#[test]
+fn a_busy_client_that_bears_it_is_announced_after_quiet_wait() {
+    let mut story = Story::rule(r#""max_age": "10s", "quiet_wait": "2s""#);
+    let id = story.open(1);
+    story.at(10);
+    story.read(id, 5, 5);
+    story.at(11);
+    assert_eq!(story.write(id, 5, 4, busy(Bearing::Bears)), Decision::Keep);
+    story.at(12);
+    assert_eq!(
+        story.write(id, 5, 3, busy(Bearing::Bears)),
+        Decision::Announce(Reason::MaxAge)
+    );
+}
+
+#[test]
+fn a_busy_client_that_does_not_bear_it_is_put_off_unless_the_policy_insists() {
+    for (policy, expected) in [
+        ("wait", Decision::Keep),
+        ("announce", Decision::Announce(Reason::MaxAge)),
+    ] {
+        let mut story = Story::rule(&format!(
+            r#""max_age": "10s", "grace": "30s", "busy": "{policy}""#
+        ));
+        let id = story.open(1);
+        story.at(10);
+        story.at(39);
+        story.read(id, 5, 5);
+        assert_eq!(story.write(id, 5, 4, busy(Bearing::Never)), Decision::Keep);
+        story.at(41);
+        assert_eq!(story.write(id, 5, 3, busy(Bearing::Never)), expected);
+        assert_eq!(story.write(id, 5, 3, busy(Bearing::Never)), Decision::Keep);
+        let put_off = story
+            .effects()
+            .iter()
+            .filter(|effect| matches!(effect, Effect::PutOff(_)))
+            .count();
+        assert_eq!(put_off, usize::from(expected == Decision::Keep));
+        if expected == Decision::Keep {
+            let moment = quiet(false, Bearing::Never);
+            assert_eq!(
+                story.write(id, 5, 0, moment),
+                Decision::Announce(Reason::MaxAge)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_client_that_may_hold_unread_answers_is_announced_when_the_one_before_is_old_enough() {
+    let mut story = Story::rule(r#""max_age": "10s""#);
+    let id = story.open(1);
+    story.at(11);
+    let moment = quiet(true, Bearing::Never);
+    let end = |story: &mut Story, request, pause| {
+        story.read(id, request, 1);
+        story
+            .engine
+            .advance(story.engine.now().after(Duration::from_millis(pause)));
+        story.write(id, request, 0, moment)
+    };
+    assert_eq!(
+        end(&mut story, 1, 50),
+        Decision::Keep,
+        "nothing is known of the answer before"
+    );
+    assert_eq!(end(&mut story, 2, 900), Decision::Keep);
+    assert_eq!(end(&mut story, 3, 1000), Decision::Announce(Reason::MaxAge));
+}
+
+#[test]
+fn a_policy_that_asks_for_exact_waits_for_a_quiet_moment() {
+    let mut story = Story::rule(r#""max_age": "10s", "goaway": "exact""#);
+    let id = story.open(1);
+    story.at(3600);
+    story.read(id, 2, 2);
+    assert_eq!(story.write(id, 2, 1, busy(Bearing::Bears)), Decision::Keep);
+    assert_eq!(
+        story.write(id, 2, 0, quiet(false, Bearing::Bears)),
+        Decision::Announce(Reason::MaxAge)
+    );
+}
+
+#[test]
+fn a_protected_stream_spares_its_connection_until_its_own_grace_is_over() {
+    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_age": "10s", "jitter": 0, "quiet_wait": "0s"},
+        "routes": [{"name": "events", "match": {"path_prefix": "/events"}, "protect": true, "grace": "60s"}]}"#;
+    let mut story = Story::new(policy);
+    let id = story.open(1);
+    let rule = story.route("events");
+    story.engine.govern(id, &rule);
+    story.engine.protect(id, &rule);
+    story.read(id, 1, 1);
+    story.at(69);
+    assert_eq!(story.write(id, 1, 1, busy(Bearing::Bears)), Decision::Keep);
+    story.at(71);
+    assert_eq!(
+        story.write(id, 1, 1, busy(Bearing::Bears)),
+        Decision::Announce(Reason::MaxAge)
+    );
+}
+
+#[test]
+fn when_the_protected_stream_ends_the_connection_goes_at_once() {
+    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_age": "10s", "jitter": 0},
+        "routes": [{"name": "events", "match": {"path_prefix": "/events"}, "protect": true}]}"#;
+    let mut story = Story::new(policy);
+    let id = story.open(1);
+    let rule = story.route("events");
+    story.engine.govern(id, &rule);
+    story.engine.protect(id, &rule);
+    story.at(3600);
+    assert_eq!(
+        story.write(id, 2, 1, quiet(false, Bearing::Bears)),
+        Decision::Keep
+    );
+    story.engine.unprotect(id);
+    assert_eq!(
+        story.write(id, 2, 0, quiet(false, Bearing::Bears)),
+        Decision::Announce(Reason::MaxAge)
+    );
+}
