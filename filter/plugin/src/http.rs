@@ -39,7 +39,7 @@ impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
         let root = self.root;
         let begun = worker::with(|worker| {
-            worker.policies.used(root);
+            worker.policies.used(root, worker.engine.now());
             let policy = worker.policies.get(root).map(Rc::clone)?;
             let protects = if policy.routes.is_empty() {
                 None

@@ -2,7 +2,7 @@
 //!
 //! One module, two roles. As a NETWORK filter before the HTTP connection manager (or tcp_proxy) it sees
 //! the bytes of a connection and can announce its end; as an HTTP filter it knows routes and upstreams.
-//! In one VM both share the [`worker::Worker`].
+//! In one VM both share the worker (`worker.rs`).
 
 #![expect(missing_docs, reason = "the SDK's macro makes a public function")]
 

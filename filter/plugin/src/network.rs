@@ -23,8 +23,6 @@ pub(crate) struct Network {
     counted: u64,
     /// The client was told that nothing further will be served: what it sends must not be.
     deaf: bool,
-    /// TCP with a rule: each callback shows that it is not silent.
-    watched: bool,
     /// TCP: the host that it is connected to.
     upstream: Option<metrics::Upstream>,
 }
@@ -55,7 +53,6 @@ impl Network {
             told: Kind::Unknown,
             counted: 0,
             deaf: false,
-            watched: false,
             upstream: None,
         }
     }
@@ -67,8 +64,12 @@ impl Network {
         }
     }
 
-    fn is_http(&self) -> bool {
-        matches!(self.told, Kind::Http1 | Kind::Http2)
+    /// What it does matters: it may be moved, or not be known yet.
+    fn is_followed(&self) -> bool {
+        matches!(
+            self.told,
+            Kind::Unknown | Kind::Http1 | Kind::Http2 | Kind::Tcp
+        )
     }
 
     /// After each scan: tells the worker what the connection has turned out to be, and its requests.
@@ -81,26 +82,24 @@ impl Network {
         let new = requests.saturating_sub(self.counted);
         let became = (kind != self.told).then_some(kind);
         let id = self.id;
-        let watched = worker::with(|worker| {
+        worker::with(|worker| {
             if let (true, Some(protocol)) = (new > 0, Protocol::of(kind)) {
                 worker.metrics.count_by(Counter::Requests(protocol), new);
             }
-            let became = became?;
+            let Some(became) = became else { return };
             if let Some(protocol) = Protocol::of(became) {
                 worker.metrics.count(Counter::Connections(protocol));
             }
             let cause = match became {
-                Kind::Tcp => return Some(worker.is_tcp(id)),
+                Kind::Tcp => return worker.is_tcp(id),
                 Kind::Tunnel => Cause::Tunnel,
                 Kind::Opaque(cause) => Cause::NotUnderstood(cause),
-                Kind::Unknown | Kind::Http1 | Kind::Http2 => return None,
+                Kind::Unknown | Kind::Http1 | Kind::Http2 => return,
             };
             worker.metrics.count(Counter::Opaque(cause));
             worker.engine.leave(id);
             log::debug!("connection {}: left alone: {}", id.0, cause.name());
-            None
         });
-        self.watched = watched.flatten().unwrap_or(self.watched);
         self.told = kind;
         self.counted = requests.max(self.counted);
     }
@@ -214,12 +213,12 @@ impl StreamContext for Network {
             bytes.swallow();
             return Action::Continue;
         }
-        if size == 0 || !(self.is_http() || self.watched || self.told == Kind::Unknown) {
+        if size == 0 || !self.is_followed() {
             return Action::Continue;
         }
         self.wire.downstream(&mut bytes);
         self.tell();
-        if self.is_http() || self.watched {
+        if self.is_followed() {
             let activity = self.activity();
             worker::with(|worker| worker.engine.read(self.id, activity));
         }
@@ -233,12 +232,12 @@ impl StreamContext for Network {
         if size > 0 && self.told == Kind::Tcp && self.upstream.is_none() {
             self.connect();
         }
-        if size == 0 || !(self.is_http() || self.watched || self.told == Kind::Unknown) {
+        if size == 0 || !self.is_followed() {
             return Action::Continue;
         }
         let place = self.wire.upstream(&mut bytes);
         self.tell();
-        if !(self.is_http() || self.watched) {
+        if !self.is_followed() {
             return Action::Continue;
         }
         if let Place::Frames(Write { goaway: true, .. }) = place {

@@ -3,12 +3,19 @@
 //! Each root context brings a policy. An update makes another root of the same name in the same VM, while
 //! the old one lives on with its connections: they are to follow the new policy. But two entries that only
 //! happen to have the same name are no update of each other. They are told apart by use: once a root that
-//! has a successor opens another connection, it was no predecessor.
+//! has had a successor for a while opens another connection, it was no predecessor.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use core::time::Duration;
+
+use evenkeel_engine::Instant;
 use evenkeel_policy::{Errors, Policy, Role};
+
+/// Envoy configures the new root a little before its listener switches to it: what the old one opens in
+/// between tells nothing.
+const SWITCHING: Duration = Duration::from_secs(10);
 
 /// A root context's id.
 pub(crate) type RootId = u32;
@@ -18,9 +25,15 @@ struct Entry {
     name: Vec<u8>,
     role: Option<Role>,
     policy: Option<Rc<Policy>>,
-    /// It has opened connections or streams.
-    used: bool,
-    successor: Option<RootId>,
+    /// It has opened something, or succeeded one that had.
+    at_work: bool,
+    successor: Option<Successor>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Successor {
+    root: RootId,
+    since: Instant,
 }
 
 /// The policies of one worker, by root.
@@ -39,49 +52,43 @@ pub(crate) struct Configured {
 
 impl Policies {
     /// A root was configured with `text`.
-    pub(crate) fn configure(&mut self, root: RootId, name: Vec<u8>, text: &[u8]) -> Configured {
+    pub(crate) fn configure(
+        &mut self,
+        root: RootId,
+        name: Vec<u8>,
+        text: &[u8],
+        now: Instant,
+    ) -> Configured {
         let (policy, errors) = match Policy::parse(text) {
             Ok(policy) => (Some(Rc::new(policy)), None),
             Err(errors) => (None, Some(errors)),
         };
+        // What a broken text was for cannot be known: the root asks, for each context.
         let role = policy.as_ref().and_then(|policy| policy.role);
-        let mut changed = Vec::new();
-        let mut inherited = None;
+        let mut last_good = None;
         for (id, entry) in &mut self.entries {
-            let same_role = errors.is_some() || entry.role == role;
-            if *id == root
-                || entry.name != name
-                || !same_role
-                || !entry.used
-                || entry.successor.is_some()
-            {
+            let other_role = role.is_some() && entry.role.is_some() && entry.role != role;
+            if *id == root || entry.name != name || other_role {
                 continue;
             }
-            if errors.is_none() {
-                entry.successor = Some(root);
-                changed.push(*id);
-            } else {
-                inherited = entry
-                    .policy
-                    .clone()
-                    .map(|policy| (policy, entry.role))
-                    .or(inherited);
+            last_good = entry.policy.clone().or(last_good);
+            if policy.is_some() && entry.at_work && entry.successor.is_none() {
+                entry.successor = Some(Successor { root, since: now });
             }
         }
-        let (policy, role) = match (policy, inherited) {
-            (None, Some((policy, role))) => (Some(policy), role),
-            (policy, _) => (policy, role),
+        let entry = Entry {
+            name,
+            role,
+            at_work: false,
+            policy: policy.or(last_good),
+            successor: None,
         };
-        self.entries.insert(
-            root,
-            Entry {
-                name,
-                role,
-                policy,
-                used: false,
-                successor: None,
-            },
-        );
+        self.entries.insert(root, entry);
+        let follows = |id: &RootId| *id != root && self.last(*id) == root;
+        let changed: Vec<RootId> = self.entries.keys().copied().filter(follows).collect();
+        if let Some(entry) = self.entries.get_mut(&root) {
+            entry.at_work = !changed.is_empty();
+        }
         Configured { errors, changed }
     }
 
@@ -92,24 +99,33 @@ impl Policies {
 
     /// The policy in force for what a root has opened.
     pub(crate) fn get(&self, root: RootId) -> Option<&Rc<Policy>> {
-        let mut entry = self.entries.get(&root)?;
-        // A chain is no longer than there are roots.
+        self.entries.get(&self.last(root))?.policy.as_ref()
+    }
+
+    /// The end of a root's line of successors.
+    fn last(&self, root: RootId) -> RootId {
+        let mut last = root;
+        // A line is no longer than there are roots.
         for _ in 0..self.entries.len() {
-            match entry.successor.and_then(|next| self.entries.get(&next)) {
-                Some(next) => entry = next,
+            let next = self.entries.get(&last).and_then(|entry| entry.successor);
+            match next.filter(|next| self.entries.contains_key(&next.root)) {
+                Some(next) => last = next.root,
                 None => break,
             }
         }
-        entry.policy.as_ref()
+        last
     }
 
     /// A root opens a connection or stream. True when it was taken for a predecessor and is not.
-    pub(crate) fn used(&mut self, root: RootId) -> bool {
+    pub(crate) fn used(&mut self, root: RootId, now: Instant) -> bool {
         let Some(entry) = self.entries.get_mut(&root) else {
             return false;
         };
-        entry.used = true;
-        entry.successor.take().is_some()
+        entry.at_work = true;
+        entry
+            .successor
+            .take_if(|successor| now.since(successor.since) > SWITCHING)
+            .is_some()
     }
 
     /// A root is gone, and with it all that it opened.

@@ -72,8 +72,10 @@ impl Worker {
     pub(crate) fn configure(&mut self, root: RootId, text: &[u8]) {
         let name = host::property(&["plugin_name"]);
         let shown = String::from_utf8_lossy(&name).into_owned();
-        let configured = self.policies.configure(root, name, text);
-        self.seed ^= host::now().as_nanos();
+        let now = host::now();
+        self.engine.advance(now);
+        self.seed ^= now.as_nanos();
+        let configured = self.policies.configure(root, name, text, now);
         self.metrics.define();
         match (&configured.errors, self.policies.get(root)) {
             (None, Some(policy)) => {
@@ -95,7 +97,9 @@ impl Worker {
                 } else {
                     "no connection will be moved"
                 };
-                log::error!("{shown}: the policy is refused, {fate}: {errors}");
+                for error in errors.to_string().lines() {
+                    log::error!("{shown}: the policy is refused, {fate}: {error}");
+                }
                 self.metrics.count(Counter::PolicyErrors);
             }
             (None, None) => {}
@@ -132,7 +136,7 @@ impl Worker {
     /// A network context was made: a connection has opened.
     pub(crate) fn open(&mut self, root: RootId, context: u32) -> ConnectionId {
         self.engine.advance(host::now());
-        if self.policies.used(root) {
+        if self.policies.used(root, self.engine.now()) {
             self.adopt(root);
         }
         // Without an id (no Envoy is known to do so) the connection is its own context, out of the way of real ids.
@@ -167,27 +171,19 @@ impl Worker {
         }
     }
 
-    /// A connection's bytes are not HTTP. True when a rule governs it.
-    pub(crate) fn is_tcp(&mut self, id: ConnectionId) -> bool {
+    /// A connection's bytes are not HTTP.
+    pub(crate) fn is_tcp(&mut self, id: ConnectionId) {
         let Some(origin) = self.engine.origin(id) else {
-            return false;
+            return;
         };
-        let Some(policy) = self.policies.get(origin.policy) else {
-            return false;
-        };
-        if policy.connections.is_empty() {
-            self.engine.is_tcp(id, 0, None);
-            return false;
-        }
+        // Asked even if no rule looks at it: a later policy may.
         let port = host::number(&["destination", "port"])
             .and_then(|port| u16::try_from(port).ok())
             .unwrap_or_default();
-        let rule = policy
-            .connection(origin.direction, port)
-            .map(|rule| Rc::clone(&rule.rule));
-        let is_governed = rule.is_some();
+        let policy = self.policies.get(origin.policy);
+        let rule = policy.and_then(|policy| policy.connection(origin.direction, port));
+        let rule = rule.map(|rule| Rc::clone(&rule.rule));
         self.engine.is_tcp(id, port, rule);
-        is_governed
     }
 
     /// The server writes. What to do with it.

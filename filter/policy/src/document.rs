@@ -184,12 +184,12 @@ object! {
         "max_age" => max_age: AgeLimit = "off",
         /// A connection is renewed after so many requests, or a few less (see `jitter`).
         "max_requests" => max_requests: CountLimit = "off",
-        /// The part of a limit by which a connection may be renewed earlier; each draws its own.
         /// Whether the proxy speaks HTTP/1 to its upstreams: only there does `connection: close` mean
         /// anything, and HTTP/2 upstreams refuse it. "auto" renews only connections whose answers show that
         /// they are HTTP/1 (by a `connection`, `keep-alive` or `transfer-encoding` field); "http1" renews
         /// all, and is for proxies none of whose clusters speak HTTP/2.
         "protocol" => protocol: Protocol = "auto",
+        /// The part of a limit by which a connection may be renewed earlier; each draws its own.
         "jitter" => jitter: Jitter = 0.2,
     }
     schema { "anyOf": [{ "required": ["max_age"] }, { "required": ["max_requests"] }] }

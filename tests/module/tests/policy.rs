@@ -110,6 +110,7 @@ fn two_entries_that_only_share_a_name_keep_each_its_own_policy() {
     used.client_closes();
     let lenient = worker.configure(&network(&policy(r#""max_requests": 100"#)));
     lenient.connect();
+    host.advance(Duration::from_secs(11));
     let connection = strict.connect();
     connection.client_sends(get("/"));
     let closing = head(&format!("content-length: 0\r\n{CLOSE}"));

@@ -60,10 +60,7 @@ async fn each_role_that_gets_it_does_nothing_and_says_why() {
             let entry = format!("evenkeel-{role}-{name}: the policy is refused");
             let log = said(&envoy);
             let lines: Vec<_> = log.lines().filter(|line| line.contains(&entry)).collect();
-            assert!(
-                !lines.is_empty() && lines.iter().all(|line| line.contains(hint)),
-                "{log}"
-            );
+            assert!(lines.iter().any(|line| line.contains(hint)), "{log}");
         }
     }
 

@@ -113,7 +113,7 @@ async fn a_raw_connection_that_would_have_been_closed_goes_on() {
     let port = envoy.address("in").port();
     let policy = format!(
         r#"{{"version": 1, "mode": "observe", "connections": [{{"name": "db", "match": {{"port": {port}}},
-            "max_age": "300ms", "quiet_wait": "0s", "jitter": 0}}]}}"#
+            "max_age": "300ms", "quiet_wait": "0s", "grace": "100ms", "jitter": 0}}]}}"#
     );
     envoy.replace_policy("in", policy).await.unwrap();
 

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::support::socket::Socket;
-use crate::support::{counted, counted_with, until};
+use crate::support::{counted, counted_with, until, within};
 
 /// A policy with one rule, for this port.
 fn port_rule(port: u16, rule: &str) -> String {
@@ -36,16 +36,29 @@ async fn gateway(server: SocketAddr, rule: &str) -> Envoy {
     envoy
 }
 
+/// Asks without a pause until the connection is closed, and tells how often that was answered.
+async fn talk(client: &mut TcpClient) -> u32 {
+    let mut asked = 0;
+    while client.ask("more").await.is_ok() && client.connections_opened() == 1 {
+        asked += 1;
+    }
+    asked
+}
+
 #[tokio::test]
 async fn a_silent_connection_past_its_age_is_closed_and_one_without_a_rule_is_not() {
     let echo = TcpEcho::start("a").await.unwrap();
-    let envoy = gateway(echo.address(), r#""max_age": "1s", "quiet_wait": "200ms""#).await;
+    let envoy = gateway(
+        echo.address(),
+        r#""max_age": "1s", "quiet_wait": "200ms", "grace": "500ms""#,
+    )
+    .await;
     let mut free = TcpClient::new(envoy.address("free"));
     let mut client = TcpClient::new(envoy.address("in"));
     assert_eq!(free.ask("one").await.unwrap(), "a one");
     assert_eq!(client.ask("one").await.unwrap(), "a one");
 
-    client.closed().await;
+    within("its end", client.closed()).await;
 
     assert_eq!(client.ask("two").await.unwrap(), "a two");
     assert_eq!(free.ask("two").await.unwrap(), "a two");
@@ -67,10 +80,7 @@ async fn a_chatty_connection_is_closed_when_its_grace_is_over_and_counted_as_cut
     let envoy = gateway(echo.address(), rule).await;
     let mut client = TcpClient::new(envoy.address("in"));
 
-    let mut asked = 0;
-    while client.ask("more").await.is_ok() && client.connections_opened() == 1 {
-        asked += 1;
-    }
+    let asked = within("the end of a conversation", talk(&mut client)).await;
 
     assert!(asked > 1);
     until(&envoy, "cut_total", |cut| cut == 1).await;
@@ -92,7 +102,11 @@ async fn a_protocol_in_which_the_server_speaks_first_is_raw_tcp() {
             held.push(stream);
         }
     });
-    let envoy = gateway(address, r#""max_age": "500ms", "quiet_wait": "100ms""#).await;
+    let envoy = gateway(
+        address,
+        r#""max_age": "500ms", "quiet_wait": "100ms", "grace": "500ms""#,
+    )
+    .await;
 
     let mut client = Socket::connect(envoy.address("in")).await;
 
@@ -144,10 +158,10 @@ async fn a_rule_that_comes_later_governs_connections_that_are_open() {
     for (listener, client) in [("in", &mut silent), ("free", &mut free)] {
         let policy = port_rule(
             envoy.address(listener).port(),
-            r#""max_age": "300ms", "quiet_wait": "100ms""#,
+            r#""max_age": "300ms", "quiet_wait": "100ms", "grace": "200ms""#,
         );
         envoy.replace_policy(listener, policy).await.unwrap();
-        crate::support::within(listener, client.closed()).await;
+        within(listener, client.closed()).await;
     }
 
     assert_eq!(counted(&envoy, "cut_total").await, 0);
@@ -157,27 +171,19 @@ async fn a_rule_that_comes_later_governs_connections_that_are_open() {
 async fn a_conversation_that_a_later_rule_came_to_govern_is_not_taken_for_silence() {
     let echo = TcpEcho::start("a").await.unwrap();
     let envoy = gateway(echo.address(), r#""max_age": "1h""#).await;
-    let mut chatty = TcpClient::new(envoy.address("free"));
-    let mut witness = TcpClient::new(envoy.address("in"));
+    let port = envoy.address("in").port();
     // A policy that has rules, but none for this port.
+    let other = port_rule(1, r#""max_age": "1h""#);
+    envoy.replace_policy("in", other).await.unwrap();
+    let mut client = TcpClient::new(envoy.address("in"));
+    client.ask("one").await.unwrap();
+
+    let rule = r#""max_age": "100ms", "quiet_wait": "700ms", "grace": "2s""#;
     envoy
-        .replace_policy("free", port_rule(1, r#""max_age": "1h""#))
+        .replace_policy("in", port_rule(port, rule))
         .await
         .unwrap();
-    chatty.ask("one").await.unwrap();
-    witness.ask("one").await.unwrap();
+    within("the end of a conversation", talk(&mut client)).await;
 
-    let rule = r#""max_age": "100ms", "quiet_wait": "1500ms", "grace": "1h""#;
-    for listener in ["free", "in"] {
-        let policy = port_rule(envoy.address(listener).port(), rule);
-        envoy.replace_policy(listener, policy).await.unwrap();
-    }
-
-    // When the silent one has been closed, this one has lived as long and was never silent.
-    while counted(&envoy, "closed_total").await == 0 {
-        chatty.ask("more").await.unwrap();
-        assert_eq!(chatty.connections_opened(), 1);
-    }
-    witness.closed().await;
-    assert_eq!(counted(&envoy, "closed_total").await, 1);
+    until(&envoy, "cut_total", |cut| cut == 1).await;
 }

@@ -10,6 +10,10 @@ use crate::support::{counted, healthy};
 const FIVE: &str =
     r#"{"version": 1, "budget": "off", "upstream": {"max_requests": 5, "jitter": 0}}"#;
 
+/// As [`FIVE`], for a proxy none of whose clusters speak HTTP/2.
+const FIVE_HTTP1: &str = r#"{"version": 1, "budget": "off",
+    "upstream": {"max_requests": 5, "jitter": 0, "protocol": "http1"}}"#;
+
 #[tokio::test]
 async fn an_http1_connection_past_its_requests_is_ended_by_the_next_one() {
     let server = Server::start(|_| Some(ok("a"))).await;
@@ -17,7 +21,7 @@ async fn an_http1_connection_past_its_requests_is_ended_by_the_next_one() {
         kind: "http",
         root: "h",
         vm_id: "e",
-        policy: FIVE,
+        policy: FIVE_HTTP1,
     };
     let listener = http_listener("out", 0, &[], &[entry]);
     let envoy = config::start(&config::whole(&[listener], server.address)).await;
@@ -50,7 +54,7 @@ async fn requests_at_once_lose_nothing_and_every_connection_has_its_turn() {
     let backend = Backend::start("a").await.unwrap();
     let listener = Listener::http("out")
         .route("/", "app")
-        .evenkeel(Roles::Http, FIVE);
+        .evenkeel(Roles::Http, FIVE_HTTP1);
     let bootstrap = Bootstrap::new()
         .listener(listener)
         .cluster(Cluster::new("app", [backend.address()]));
@@ -94,4 +98,31 @@ async fn an_http2_upstream_is_left_alone() {
     assert_eq!(backend.requests_by_connection(), [100]);
     assert_eq!(counted(&envoy, "upstream_connections").await, 1);
     healthy(&envoy);
+}
+
+#[tokio::test]
+async fn without_a_word_in_the_policy_only_what_shows_itself_as_http1_is_renewed() {
+    let plain = Server::start(|_| Some(ok("a"))).await;
+    let shown = Server::start(|_| {
+        let head = "HTTP/1.1 200 OK\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n";
+        Some(head.as_bytes().to_vec())
+    })
+    .await;
+    for (server, connections) in [(plain, 1), (shown, 5)] {
+        let entry = Entry {
+            kind: "http",
+            root: "h",
+            vm_id: "e",
+            policy: FIVE,
+        };
+        let listener = http_listener("out", 0, &[], &[entry]);
+        let envoy = config::start(&config::whole(&[listener], server.address)).await;
+        let client = Client::http1(envoy.address("out"));
+
+        for _ in 0..30 {
+            assert_eq!(client.get("/").await.unwrap().status, 200);
+        }
+
+        assert_eq!(server.seen().len(), connections);
+    }
 }
