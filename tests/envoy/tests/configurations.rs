@@ -1,0 +1,144 @@
+//! The configurations that people start from, `envoy/*` and `istio/*`, as they are: only ports, the module's
+//! path and waits are the test's own.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use evenkeel_test_envoy::{Client, Envoy, TcpClient, eventually, module_path};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Replaces what must be there.
+fn replace(text: &str, what: &str, with: &str) -> String {
+    assert!(text.contains(what), "no {what}");
+    text.replace(what, with)
+}
+
+/// Starts `envoy/NAME/envoy.yaml`, with these words replaced.
+async fn start(name: &str, replaced: &[(&str, &str)]) -> Envoy {
+    let path = root().join("envoy").join(name).join("envoy.yaml");
+    let mut text = fs::read_to_string(path).unwrap();
+    // Bound all at once, so that they differ.
+    let free: Vec<_> = (0..2)
+        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    for (port, listener) in ["10000", "10001"].into_iter().zip(&free) {
+        let own = listener.local_addr().unwrap().port().to_string();
+        text = replace(&text, port, &own);
+    }
+    text = replace(&text, "port_value: 10009", "port_value: 0");
+    let module = module_path().unwrap();
+    text = replace(&text, "target/evenkeel.wasm", &module.display().to_string());
+    for (what, with) in replaced {
+        text = replace(&text, what, with);
+    }
+    drop(free);
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("envoy.yaml");
+    fs::write(&config, text).unwrap();
+    Envoy::start_file(&config).await.unwrap()
+}
+
+#[tokio::test]
+async fn http_moves_a_connection_after_a_few_requests() {
+    let envoy = start("http", &[]).await;
+    let address = envoy.address("ingress");
+    for client in [Client::http1(address), Client::http2(address)] {
+        for _ in 0..15 {
+            assert_eq!(client.get("/").await.unwrap().status, 200);
+        }
+        assert!(client.connections_opened().await >= 3);
+    }
+    assert!(
+        envoy
+            .stats()
+            .await
+            .unwrap()
+            .get("wasmcustom.evenkeel_announced_total")
+            >= 4
+    );
+}
+
+#[tokio::test]
+async fn observe_moves_nothing_and_says_what_it_would_move() {
+    let envoy = start("observe", &[]).await;
+    let client = Client::http1(envoy.address("ingress"));
+    for _ in 0..15 {
+        assert_eq!(client.get("/").await.unwrap().status, 200);
+    }
+    assert_eq!(client.connections_opened().await, 1);
+    assert!(
+        envoy
+            .stats()
+            .await
+            .unwrap()
+            .get("wasmcustom.evenkeel_observed_total")
+            >= 2
+    );
+}
+
+#[tokio::test]
+async fn tcp_closes_a_connection_at_rest_after_an_answer() {
+    let quick = [(
+        r#""max_age": "10s", "quiet_wait": "1s""#,
+        r#""max_age": "1s", "quiet_wait": "100ms""#,
+    )];
+    let envoy = start("tcp", &quick).await;
+    let mut client = TcpClient::new(envoy.address("gateway"));
+    client.ask("first").await.unwrap();
+    let due = eventually("the connection to be due", || async {
+        let due = envoy
+            .stats()
+            .await
+            .ok()?
+            .get("wasmcustom.evenkeel_due_total");
+        (due > 0).then_some(())
+    });
+    due.await.unwrap();
+    client.ask("second").await.unwrap();
+    client.closed().await;
+    assert_eq!(
+        envoy
+            .stats()
+            .await
+            .unwrap()
+            .get("wasmcustom.evenkeel_cut_total"),
+        0
+    );
+}
+
+#[test]
+fn every_configuration_has_a_test_and_three_lines_of_readme() {
+    let folders = fs::read_dir(root().join("envoy")).unwrap();
+    let mut names: Vec<_> = folders
+        .map(|folder| folder.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["http", "observe", "tcp"]);
+    for name in names {
+        let readme = root().join("envoy").join(&name).join("README.md");
+        assert_eq!(
+            fs::read_to_string(readme).unwrap().lines().count(),
+            3,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_wasm_plugins_carry_one_good_policy_for_one_module() {
+    let mut plugins = Vec::new();
+    for (file, role) in [("network", "network"), ("http", "http")] {
+        let text = fs::read_to_string(root().join(format!("istio/{file}.yaml"))).unwrap();
+        let plugin: serde_json::Value = serde_yaml_ng::from_str(&text).unwrap();
+        let mut policy = plugin["spec"]["pluginConfig"].clone();
+        assert_eq!(policy["role"], role);
+        evenkeel_policy::Policy::parse(policy.to_string().as_bytes()).unwrap();
+        policy["role"].take();
+        plugins.push((plugin["spec"]["url"].clone(), policy));
+    }
+    assert_eq!(plugins[0], plugins[1]);
+}
