@@ -28,7 +28,7 @@ pub struct Args {
     /// Also write the numbers there, as JSON
     #[arg(long, value_name = "PATH")]
     json: Option<PathBuf>,
-    /// Write the page with the charts there instead of to <target>/demo/index.html
+    /// Write the page with the charts there instead of to demo/index.html in the target directory
     #[arg(long, value_name = "PATH")]
     html: Option<PathBuf>,
     /// Fewer runs and shorter ones: about 20 seconds
