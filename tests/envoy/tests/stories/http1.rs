@@ -8,7 +8,7 @@ use hyper::Request;
 use crate::support::config::{self, Entry, http_listener};
 use crate::support::server::{Server, ok, path};
 use crate::support::socket::{Socket, closes, get};
-use crate::support::{counted, counted_with, healthy, network, rule, site, until};
+use crate::support::{counted, counted_with, healthy, network, rule, site, until, until_with};
 
 #[tokio::test]
 async fn the_last_request_is_answered_with_connection_close() {
@@ -27,7 +27,7 @@ async fn the_last_request_is_answered_with_connection_close() {
     assert_eq!(closing, [false, true]);
     until(&envoy, "closed_total", |closed| closed == 1).await;
     let by_client = [("reason", "max_requests"), ("by", "client")];
-    assert_eq!(counted_with(&envoy, "closed_total", &by_client).await, 1);
+    until_with(&envoy, "closed_total", &by_client, 1).await;
     assert_eq!(counted(&envoy, "announced_total").await, 1);
 }
 

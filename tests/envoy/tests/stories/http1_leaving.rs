@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::socket::{Socket, closes, get};
-use crate::support::{counted, counted_with, network, until};
+use crate::support::{counted, network, until, until_with};
 
 #[tokio::test]
 async fn a_client_that_never_closes_is_closed_after_the_linger() {
@@ -21,7 +21,7 @@ async fn a_client_that_never_closes_is_closed_after_the_linger() {
         asked.elapsed()
     );
     let by_us = [("reason", "max_requests"), ("by", "evenkeel")];
-    assert_eq!(counted_with(&envoy, "closed_total", &by_us).await, 1);
+    until_with(&envoy, "closed_total", &by_us, 1).await;
     assert_eq!(counted(&envoy, "cut_total").await, 0);
 }
 

@@ -6,7 +6,7 @@ use crate::support::frames::{
     Frame, GOAWAY, Greeting, MAX, PING, RawClient, get, ping, post, reset,
 };
 use crate::support::socket::Socket;
-use crate::support::{counted, counted_with, network, rule, site, until};
+use crate::support::{counted, counted_with, network, rule, site, until, until_with};
 
 /// Kinds and ends of the frames of a stream, and GOAWAYs, in their order.
 fn order(frames: &[Frame]) -> Vec<&'static str> {
@@ -44,10 +44,7 @@ async fn each_client_is_told_in_the_words_and_at_the_place_that_it_bears() {
         assert_eq!(client.socket.rest().await, b"", "{greeting:?}");
     }
     until(&envoy, "closed_total", |closed| closed == 3).await;
-    assert_eq!(
-        counted_with(&envoy, "closed_total", &[("by", "evenkeel")]).await,
-        3
-    );
+    until_with(&envoy, "closed_total", &[("by", "evenkeel")], 3).await;
 }
 
 #[tokio::test]

@@ -67,6 +67,16 @@ pub async fn until(envoy: &Envoy, metric: &str, wanted: impl Fn(u64) -> bool) ->
         .unwrap_or_else(|error| panic!("{error}\n{}", said(envoy)))
 }
 
+/// Waits until a metric with these labels has this value: a client sees the FIN before it is counted.
+pub async fn until_with(envoy: &Envoy, metric: &str, labels: &[(&str, &str)], wanted: u64) {
+    let reached = eventually(metric, || async {
+        (counted_with(envoy, metric, labels).await == wanted).then_some(())
+    });
+    reached
+        .await
+        .unwrap_or_else(|error| panic!("{error}\n{}", said(envoy)));
+}
+
 /// The module lives in every worker, and Envoy had nothing to complain about.
 pub fn healthy(envoy: &Envoy) {
     let log = envoy.log();
