@@ -64,7 +64,7 @@ pub(crate) enum Verdict {
 impl Moment {
     pub(crate) fn judge(self, rule: &Rule, wait: &Wait, now: Instant) -> Verdict {
         let waited = now.since(wait.since);
-        let bearing = match self {
+        match self {
             Self::Head
             | Self::Quiet {
                 multiplexes: false, ..
@@ -86,12 +86,12 @@ impl Moment {
             Self::Busy {
                 bearing: Bearing::Bears,
             } => return Verdict::Wait,
-            Self::Quiet { bearing, .. } | Self::Busy { bearing } => bearing,
-        };
+            Self::Quiet { .. } | Self::Busy { .. } => {}
+        }
         match rule.grace {
-            Some(grace) if waited >= grace => match (rule.busy, bearing) {
-                (Busy::Announce, _) => Verdict::Good,
-                (Busy::Wait, _) => Verdict::PutOff,
+            Some(grace) if waited >= grace => match rule.busy {
+                Busy::Announce => Verdict::Good,
+                Busy::Wait => Verdict::PutOff,
             },
             _ => Verdict::Wait,
         }

@@ -88,7 +88,7 @@ impl Drop for Stream {
                 worker.engine.unprotect(id);
             }
             if let Some(mark) = mark {
-                mark.unanswered(worker);
+                mark.over(worker);
             }
         });
     }

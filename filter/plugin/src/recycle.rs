@@ -16,8 +16,8 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// The request ended without an answer.
-    pub(crate) fn unanswered(self, worker: &mut Worker) {
+    /// The request was answered, or ended without an answer.
+    pub(crate) fn over(self, worker: &mut Worker) {
         worker.upstreams.unmarked(&self.cluster);
     }
 }
@@ -63,6 +63,11 @@ impl Answer for InHand {
 
 /// The host at `address` answers the request in hand.
 pub(crate) fn answered(worker: &mut Worker, root: RootId, address: Vec<u8>, mark: Option<Mark>) {
+    let is_marked = mark.is_some();
+    // First of all: the policy may have lost its `upstream` since the request was marked.
+    if let Some(mark) = mark {
+        mark.over(worker);
+    }
     let Some(policy) = worker.policies.get(root).map(Rc::clone) else {
         return;
     };
@@ -82,10 +87,7 @@ pub(crate) fn answered(worker: &mut Worker, root: RootId, address: Vec<u8>, mark
         stray,
     } = worker
         .upstreams
-        .answered(id, mark.is_some(), limits, now, seed, &InHand);
-    if let Some(mark) = mark {
-        worker.upstreams.unmarked(&mark.cluster);
-    }
+        .answered(id, is_marked, limits, now, seed, &InHand);
     if opened {
         host_metrics.connected();
     }
