@@ -1,26 +1,23 @@
 //! A real HTTP server, HTTP/1 and HTTP/2 on one port, that counts what it executed.
 
+mod answer;
+mod grpc;
+mod websocket;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use anyhow::Result;
-use bytes::Bytes;
-use http_body_util::channel::Channel;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-
-type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// A running HTTP server. Dropping it closes its port and every connection.
 ///
@@ -28,8 +25,17 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 /// - `/echo`: the request's body.
 /// - `/delay/MS`: its name, after that many milliseconds.
 /// - `/stream/N`: N chunks of 1 KiB.
+/// - `/trickle/N/MS`: N chunks of 1 KiB, one every MS milliseconds.
+/// - `/bytes/N`: N bytes.
+/// - `/count`: the length of the request's body, in 16 decimal digits.
+/// - `/trailers`: its name, and the trailer `x-trailer: end`.
+/// - `/ws/MS`: a WebSocket that echoes messages and pings every MS milliseconds; the id of a message is what
+///   stands before its first colon.
 /// - `/hold`: its name, but nothing before [`Backend::release`].
 /// - `/tail`: the head and its name at once, the end not before [`Backend::release`].
+///
+/// And to gRPC: `/evenkeel.Test/Echo` and `/evenkeel.Test/Chat` give back each message, and
+/// `/evenkeel.Test/Stream/N/MS` N messages of 1 KiB, one every MS milliseconds.
 #[derive(Debug)]
 pub struct Backend {
     address: SocketAddr,
@@ -116,9 +122,19 @@ impl State {
     fn count_request(&self, connection: usize, request: &Request<Incoming>) {
         let mut counts = self.counts();
         counts.by_connection[connection] += 1;
+        drop(counts);
         if let Some(id) = request.headers().get("x-id") {
-            let id = String::from_utf8_lossy(id.as_bytes()).into_owned();
-            *counts.by_id.entry(id).or_default() += 1;
+            self.count_id(&String::from_utf8_lossy(id.as_bytes()));
+        }
+    }
+
+    fn count_id(&self, id: &str) {
+        let mut counts = self.counts();
+        match counts.by_id.get_mut(id) {
+            Some(times) => *times += 1,
+            None => {
+                counts.by_id.insert(id.to_owned(), 1);
+            }
         }
     }
 
@@ -148,64 +164,11 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
         let state = Arc::clone(&state);
         async move {
             state.count_request(connection, &request);
-            Ok::<_, Infallible>(answer(request, state).await)
+            Ok::<_, Infallible>(answer::answer(request, state).await)
         }
     });
     // A connection that ends in the middle is the client's doing, and the test's business.
     let _ = Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection_with_upgrades(TokioIo::new(stream), service)
         .await;
-}
-
-async fn answer(request: Request<Incoming>, state: Arc<State>) -> Response<Body> {
-    let path = request.uri().path().to_owned();
-    let (kind, argument) = match path.trim_start_matches('/').split_once('/') {
-        Some((kind, argument)) => (kind, argument.parse().unwrap_or(0)),
-        None => (path.trim_start_matches('/'), 0),
-    };
-    let body = match kind {
-        "echo" => match request.into_body().collect().await {
-            Ok(body) => whole(body.to_bytes()),
-            // The client broke off: no one is left to read this.
-            Err(_) => whole(Bytes::new()),
-        },
-        "delay" => {
-            tokio::time::sleep(Duration::from_millis(argument)).await;
-            whole(state.name.clone().into())
-        }
-        "stream" => chunks(argument, Bytes::from_static(&[b'x'; 1024])),
-        "hold" => {
-            state.released().await;
-            whole(state.name.clone().into())
-        }
-        "tail" => tail(state),
-        _ => whole(state.name.clone().into()),
-    };
-    Response::new(body)
-}
-
-fn whole(body: Bytes) -> Body {
-    Full::new(body).boxed_unsync()
-}
-
-fn chunks(count: u64, chunk: Bytes) -> Body {
-    let (mut sender, body) = Channel::new(1);
-    tokio::spawn(async move {
-        for _ in 0..count {
-            if sender.send_data(chunk.clone()).await.is_err() {
-                return;
-            }
-        }
-    });
-    body.boxed_unsync()
-}
-
-fn tail(state: Arc<State>) -> Body {
-    let (mut sender, body) = Channel::new(1);
-    tokio::spawn(async move {
-        // A client that went away needs no end.
-        let _ = sender.send_data(state.name.clone().into()).await;
-        state.released().await;
-    });
-    body.boxed_unsync()
 }

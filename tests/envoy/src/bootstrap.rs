@@ -24,6 +24,9 @@ pub struct Listener {
     serves: Serves,
     pub(crate) evenkeel: Option<(Roles, String)>,
     direction: &'static str,
+    limits: Value,
+    pings: Value,
+    lua: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -128,6 +131,9 @@ impl Listener {
             serves,
             evenkeel: None,
             direction: "UNSPECIFIED",
+            limits: json!({}),
+            pings: json!({}),
+            lua: None,
         }
     }
 
@@ -143,6 +149,12 @@ impl Listener {
     pub fn named_route(self, name: &str, prefix: &str, cluster: &str) -> Self {
         let action = json!({ "name": name, "route": { "cluster": cluster, "timeout": "0s" } });
         self.add_route(prefix, action)
+    }
+
+    /// As [`Listener::route`], with this `RetryPolicy`.
+    pub fn retried_route(self, prefix: &str, cluster: &str, retry: Value) -> Self {
+        let action = json!({ "cluster": cluster, "timeout": "0s", "retry_policy": retry });
+        self.add_route(prefix, json!({ "route": action }))
     }
 
     /// Answers requests below `prefix` from Envoy itself.
@@ -167,6 +179,25 @@ impl Listener {
     /// Puts the module in these roles on the listener, with this policy: JSON text, faults and all.
     pub fn evenkeel(mut self, roles: Roles, policy: impl ToString) -> Self {
         self.evenkeel = Some((roles, policy.to_string()));
+        self
+    }
+
+    /// Gives the downstream connections these `HttpProtocolOptions`: Envoy's own limits.
+    pub fn connection_limits(mut self, options: Value) -> Self {
+        self.limits = options;
+        self
+    }
+
+    /// Sends HTTP/2 clients a PING so often, a duration as Envoy writes it (`"0.2s"`).
+    pub fn pings(mut self, interval: &str) -> Self {
+        let keepalive = json!({ "interval": interval, "timeout": "10s" });
+        self.pings = json!({ "connection_keepalive": keepalive });
+        self
+    }
+
+    /// Puts this Lua script before the router.
+    pub fn lua(mut self, script: &str) -> Self {
+        self.lua = Some(script.to_owned());
         self
     }
 
@@ -207,9 +238,17 @@ impl Listener {
             "envoy.extensions.filters.http.router.v3.Router",
             json!({}),
         );
+        let lua = self.lua.as_ref().map(|script| {
+            typed(
+                "envoy.filters.http.lua",
+                "envoy.extensions.filters.http.lua.v3.Lua",
+                json!({ "default_source_code": { "inline_string": script } }),
+            )
+        });
         let filters: Vec<_> = self
             .filter(Role::Http, directory)
             .into_iter()
+            .chain(lua)
             .chain([router])
             .collect();
         let host = json!({ "name": "all", "domains": ["*"], "routes": routes });
@@ -219,6 +258,8 @@ impl Listener {
             json!({
                 "stat_prefix": self.name,
                 "codec_type": "AUTO",
+                "common_http_protocol_options": self.limits,
+                "http2_protocol_options": self.pings,
                 "upgrade_configs": [{ "upgrade_type": "websocket" }],
                 "route_config": { "name": self.name, "virtual_hosts": [host] },
                 "http_filters": filters,

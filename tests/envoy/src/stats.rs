@@ -43,6 +43,17 @@ impl Stats {
             .sum()
     }
 
+    /// The values of the stat of this name that are not 0, by their label `tag`.
+    pub fn by(&self, name: &str, tag: &str) -> BTreeMap<String, u64> {
+        let mut values = BTreeMap::new();
+        for (stat, value) in &self.0 {
+            if let (true, Some(label)) = (stat.name == name && *value > 0, stat.labels.get(tag)) {
+                *values.entry(label.clone()).or_default() += value;
+            }
+        }
+        values
+    }
+
     /// The sum over every stat whose name starts with `prefix`.
     pub fn sum(&self, prefix: &str) -> u64 {
         let starts = |(stat, _): &(&Stat, &u64)| stat.name.starts_with(prefix);
@@ -108,6 +119,8 @@ mod tests {
             stats.with("wasmcustom.evenkeel_upstream_requests_total", &upstream),
             6
         );
+        let by = BTreeMap::from([("client".to_owned(), 8), ("evenkeel".to_owned(), 4)]);
+        assert_eq!(stats.by(closed, "by"), by);
         assert_eq!(stats.sum("wasmcustom.evenkeel_c"), 21);
         assert_eq!(stats.get("wasmcustom.evenkeel_requests_total"), 0);
     }

@@ -9,6 +9,7 @@ mod http1;
 mod http1_leaving;
 mod http2;
 mod http2_frames;
+mod idle_http2;
 mod metrics;
 mod observe;
 mod routes;

@@ -1,0 +1,147 @@
+//! What the server answers, by path.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::channel::{Channel, Sender};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::{Request, Response};
+use tokio::time::interval;
+
+use super::{State, grpc, websocket};
+
+pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// What a stream is made of.
+const CHUNK: Bytes = Bytes::from_static(&[b'x'; 1024]);
+
+/// How much of a download is handed over at once.
+const PIECE: Bytes = Bytes::from_static(&[b'x'; 64 * 1024]);
+
+pub(super) async fn answer(request: Request<Incoming>, state: Arc<State>) -> Response<Body> {
+    if is_grpc(&request) {
+        return grpc::answer(request);
+    }
+    let path = request.uri().path().to_owned();
+    let mut parts = path.trim_start_matches('/').split('/');
+    let kind = parts.next().unwrap_or_default();
+    let mut number = || parts.next().and_then(|n| n.parse().ok()).unwrap_or(0_u64);
+    let name = || whole(state.name.clone().into());
+    let body = match kind {
+        "echo" => match request.into_body().collect().await {
+            Ok(body) => whole(body.to_bytes()),
+            // The client broke off: no one is left to read this.
+            Err(_) => whole(Bytes::new()),
+        },
+        "count" => whole(format!("{:016}", length(request.into_body()).await).into()),
+        "delay" => {
+            tokio::time::sleep(Duration::from_millis(number())).await;
+            name()
+        }
+        "stream" => chunks(number(), None, CHUNK),
+        "trickle" => chunks(number(), Some(number()), CHUNK),
+        "bytes" => bytes(number()),
+        "trailers" => trailers(&state),
+        "hold" => {
+            state.released().await;
+            name()
+        }
+        "tail" => tail(state),
+        "ws" => return websocket::answer(request, Duration::from_millis(number()), state),
+        _ => name(),
+    };
+    Response::new(body)
+}
+
+fn is_grpc(request: &Request<Incoming>) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+async fn length(mut body: Incoming) -> usize {
+    let mut length = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        length += frame.data_ref().map_or(0, Bytes::len);
+    }
+    length
+}
+
+pub(super) fn whole(body: Bytes) -> Body {
+    Full::new(body).boxed_unsync()
+}
+
+/// So many chunks, one every `every` milliseconds or as fast as they are taken.
+fn chunks(count: u64, every: Option<u64>, chunk: Bytes) -> Body {
+    spawn(async move |mut sender| {
+        repeat(count, every, chunk, &mut sender).await;
+    })
+}
+
+/// Sends the chunk so often; false when the client has gone.
+pub(super) async fn repeat(
+    count: u64,
+    every: Option<u64>,
+    chunk: Bytes,
+    sender: &mut Sender<Bytes>,
+) -> bool {
+    let mut tick = every.map(|ms| interval(Duration::from_millis(ms.max(1))));
+    for _ in 0..count {
+        if let Some(tick) = &mut tick {
+            tick.tick().await;
+        }
+        if sender.send_data(chunk.clone()).await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+fn bytes(count: u64) -> Body {
+    spawn(async move |mut sender| {
+        let mut left = usize::try_from(count).unwrap_or(usize::MAX);
+        while left > 0 {
+            let piece = PIECE.slice(..left.min(PIECE.len()));
+            left -= piece.len();
+            if sender.send_data(piece).await.is_err() {
+                return;
+            }
+        }
+    })
+}
+
+fn trailers(state: &State) -> Body {
+    let name = state.name.clone();
+    spawn(async move |mut sender| {
+        let trailers = HeaderMap::from_iter([(
+            hyper::header::HeaderName::from_static("x-trailer"),
+            HeaderValue::from_static("end"),
+        )]);
+        // A client that went away needs no end.
+        let _ = sender.send_data(name.into()).await;
+        let _ = sender.send_trailers(trailers).await;
+    })
+}
+
+fn tail(state: Arc<State>) -> Body {
+    spawn(async move |mut sender| {
+        // A client that went away needs no end.
+        let _ = sender.send_data(state.name.clone().into()).await;
+        state.released().await;
+    })
+}
+
+/// A body that `write` writes while it is being sent.
+pub(super) fn spawn<W, F>(write: W) -> Body
+where
+    W: FnOnce(Sender<Bytes>) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (sender, body) = Channel::<Bytes, Infallible>::new(1);
+    tokio::spawn(write(sender));
+    body.boxed_unsync()
+}
