@@ -24,6 +24,10 @@ envoy *args:
 clients *args:
     cargo xtask clients {{ args }}
 
+# The same with many more requests; hours for all clients
+storm *args:
+    cargo xtask storm {{ args }}
+
 # Measure the scanners, the engine and the cost of a request; `--quick` for a first look
 bench *args:
     cargo xtask bench {{ args }}

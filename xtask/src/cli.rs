@@ -34,6 +34,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// As `clients`, with a hundred thousand requests or a million for each: `cargo xtask clients --help`
+    #[command(disable_help_flag = true)]
+    Storm {
+        /// Clients to run and how, as the runner takes them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Measure: the scanners, the engine, and what a request costs in VM entries and hostcalls
     Bench(bench::Args),
     /// Write again what is generated from the policy's types: policies/policy.schema.json
@@ -58,6 +65,10 @@ pub fn run() -> Result<ExitCode> {
         }
         Command::Envoy(args) => term::line(&envoy::provide(&args.version)?.display().to_string()),
         Command::Clients { args } => clients::run(&args, &Workspace::find()?)?,
+        Command::Storm { mut args } => {
+            args.push("--storm".to_owned());
+            clients::run(&args, &Workspace::find()?)?;
+        }
         Command::Bench(args) => bench::run(&args, &Workspace::find()?)?,
         Command::Schema => schema::write(&Workspace::find()?)?,
     }

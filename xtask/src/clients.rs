@@ -1,5 +1,7 @@
 //! `cargo xtask clients`: the matrix of real clients, with the module and the Envoy that it needs.
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::shell::Shell;
@@ -12,11 +14,20 @@ use crate::{envoy, wasm};
 /// When the module or an Envoy cannot be had, or a client failed a request.
 pub fn run(args: &[String], workspace: &Workspace) -> Result<()> {
     let mut shell = Shell::shown();
-    let module = wasm::build(workspace, &mut shell)?;
-    let mut matrix = workspace.cargo("run --quiet --package evenkeel-test-clients --");
+    let mut matrix = command(workspace, &mut shell)?;
+    matrix.args(args);
+    shell.run(matrix)
+}
+
+/// The runner, with what it needs and still without its arguments.
+///
+/// # Errors
+/// When the module or an Envoy cannot be had.
+pub fn command(workspace: &Workspace, shell: &mut Shell) -> Result<Command> {
+    let module = wasm::build(workspace, shell)?;
+    let mut matrix = workspace.cargo("run --quiet --release --package evenkeel-test-clients --");
     matrix
-        .args(args)
         .env("EVENKEEL_WASM", module.path)
         .env("EVENKEEL_ENVOY", envoy::pinned()?);
-    shell.run(matrix)
+    Ok(matrix)
 }

@@ -93,12 +93,14 @@ fn run_step(step: Step, workspace: &Workspace) -> Outcome {
     }
 }
 
-/// What a test runner says at its end.
+/// What a runner of tests or of clients says at its end.
 fn closing_lines(transcript: &str) -> impl Iterator<Item = &str> {
     transcript
         .lines()
-        .filter(|line| line.starts_with("test result:"))
+        .filter(|line| CLOSING.iter().any(|word| line.starts_with(word)))
 }
+
+const CLOSING: [&str; 3] = ["test result:", "matrix:", "not run:"];
 
 fn summarize(outcomes: &[(Step, Outcome)]) -> ExitCode {
     term::line("");

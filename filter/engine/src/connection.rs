@@ -3,9 +3,10 @@
 use core::time::Duration;
 use std::rc::Rc;
 
-use evenkeel_policy::Rule;
+use evenkeel_policy::{Rule, WebSocket};
 
 use crate::limits::{Draw, Limits};
+use crate::timed::Timed;
 use crate::{Instant, Reason};
 
 /// ```text
@@ -49,14 +50,19 @@ pub(crate) enum State {
 /// A TCP connection silent for so long is idle, where the rule does not say.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// How long both sides of a WebSocket may take to answer a Close, where the rule does not say.
+const FAREWELL: Duration = Duration::from_secs(10);
+
 /// What the bytes of a connection are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Http,
+    WebSocket,
     Tcp,
 }
 
-/// About 250 bytes, whatever the peers send (a test holds the number).
+/// About 300 bytes, whatever the peers send (a test holds the number), and 48 for each of at most
+/// [`MAX_TIMED`](crate::timed::MAX_TIMED) streams whose age is limited.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) origin: crate::Origin,
@@ -69,6 +75,14 @@ pub(crate) struct Connection {
     pub(crate) asked: bool,
     /// When an answer was last written to its end.
     pub(crate) answered: Option<Instant>,
+    /// When the last request came, if the connection was due by then: only such are timed.
+    pub(crate) requested: Option<Instant>,
+    /// WebSocket: when the client last sent a part of a message, or began.
+    pub(crate) spoken: Instant,
+    /// Open gRPC streams whose age is limited.
+    pub(crate) streams: Vec<Timed>,
+    /// None of them is ended before.
+    pub(crate) next_end: Instant,
     pub(crate) draw: Draw,
     pub(crate) rule: Option<Rc<Rule>>,
     pub(crate) observe: bool,
@@ -107,7 +121,16 @@ impl Connection {
 
     pub(crate) fn own_limits(&self) -> Option<Limits> {
         let rule = self.rule.as_ref()?;
-        Some(Limits::new(rule, &self.draw, self.opened, self.carried))
+        let limits = Limits::new(rule, &self.draw, self.opened, self.carried);
+        match self.kind {
+            Kind::WebSocket if rule.websocket == WebSocket::Off => None,
+            // Messages are no requests.
+            Kind::WebSocket => Some(Limits {
+                requests: None,
+                ..limits
+            }),
+            Kind::Http | Kind::Tcp => Some(limits),
+        }
     }
 
     /// Serving, and a limit is reached: Due. Says why.
@@ -115,7 +138,7 @@ impl Connection {
         if self.state != State::Serving {
             return None;
         }
-        let reason = self.limits.reached(now, self.requests)?;
+        let reason = self.reached(now)?;
         self.state = State::Due {
             reason,
             since: now,
@@ -123,6 +146,17 @@ impl Connection {
             put_off: false,
         };
         Some(reason)
+    }
+
+    fn reached(&self, now: Instant) -> Option<Reason> {
+        let by_stream = now >= self.limits.not_before && self.is_stream_over(now);
+        let by_stream = by_stream.then_some(Reason::MaxStreamAge);
+        self.limits.reached(now, self.requests).or(by_stream)
+    }
+
+    /// The age of an open gRPC stream is up.
+    pub(crate) fn is_stream_over(&self, now: Instant) -> bool {
+        self.streams.iter().any(|timed| timed.is_over(now))
     }
 
     /// A protected stream is open and its own grace is not over.
@@ -152,10 +186,20 @@ impl Connection {
     pub(crate) fn wants(&self, retry: Instant) -> Option<Instant> {
         let rule = self.rule.as_ref()?;
         match self.state {
-            State::Serving => self
-                .limits
-                .deadline
-                .map(|(at, _)| at.max(self.limits.not_before)),
+            State::Serving => {
+                let deadline = self.limits.deadline.map(|(at, _)| at);
+                earlier(deadline, self.next_stream()).map(|at| at.max(self.limits.not_before))
+            }
+            State::Due { since, .. } if self.kind == Kind::WebSocket => {
+                let spared = match self.protected_grace {
+                    _ if self.protected == 0 => since,
+                    // When the stream ends, the timer is set again.
+                    None => return None,
+                    Some(grace) => since.after(grace),
+                };
+                let silent = self.silent_at(rule, since)?;
+                Some(silent.max(spared).max(retry))
+            }
             State::Due { since, .. } if self.kind == Kind::Tcp => {
                 let over = since.after(patience(rule));
                 let rest = self.touched.after(rule.quiet_wait);
@@ -170,8 +214,34 @@ impl Connection {
                 Some(at.max(retry))
             }
             State::Due { .. } | State::Closing { .. } | State::Unmanaged => None,
-            State::Draining { since, .. } => rule.grace.map(|grace| since.after(grace)),
+            State::Draining { since, .. } => {
+                let end = self.next_stream().map(|at| at.max(self.next_end));
+                earlier(self.patience_over(rule, since), end)
+            }
             State::Lingering { idle, .. } => Some(idle.after(rule.linger)),
         }
     }
+
+    /// When a WebSocket that is due will have been silent for `idle_wait`, if nothing more is said.
+    pub(crate) fn silent_at(&self, rule: &Rule, since: Instant) -> Option<Instant> {
+        let wait = rule.idle_wait?;
+        Some(self.touched.max(since).after(wait))
+    }
+
+    /// When what is owed after an announcement is not waited for any longer.
+    pub(crate) fn patience_over(&self, rule: &Rule, since: Instant) -> Option<Instant> {
+        let grace = match self.kind {
+            Kind::WebSocket => Some(rule.grace.unwrap_or(FAREWELL)),
+            Kind::Http | Kind::Tcp => rule.grace,
+        };
+        grace.map(|grace| since.after(grace))
+    }
+
+    fn next_stream(&self) -> Option<Instant> {
+        self.streams.iter().filter_map(Timed::ends).min()
+    }
+}
+
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    a.into_iter().chain(b).min()
 }

@@ -1,7 +1,10 @@
 //! All connections of one worker.
 
+mod adopt;
 mod decide;
+mod streams;
 mod tick;
+mod websocket;
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -72,6 +75,10 @@ impl Engine {
             touched: self.now,
             asked: false,
             answered: None,
+            requested: None,
+            spoken: self.now,
+            streams: Vec::new(),
+            next_end: Instant::default(),
             draw: Draw::new(seed),
             rule,
             observe,
@@ -175,10 +182,11 @@ impl Engine {
         connection.protected = connection.protected.saturating_sub(1);
         if connection.protected == 0 {
             connection.protected_grace = Some(Duration::ZERO);
+            self.rearm(id);
         }
     }
 
-    /// The client sent something.
+    /// The client sent something. Wants the exact time of a connection past a limit, as [`Engine::wrote`].
     pub fn read(&mut self, id: ConnectionId, activity: Activity) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
@@ -186,6 +194,10 @@ impl Engine {
         let settled = connection.state;
         connection.touched = self.now;
         connection.asked = true;
+        if activity.requests > connection.requests {
+            let is_due = matches!(connection.state, State::Due { .. });
+            connection.requested = is_due.then_some(self.now);
+        }
         connection.requests = activity.requests;
         connection.active = activity.active;
         connection.settle(self.now);
@@ -316,42 +328,6 @@ impl Engine {
             age,
             limits.requests.map(|last| last.saturating_sub(*requests)),
         )
-    }
-
-    /// The policy with this number has changed: `rule` gives the rule of a connection under it, from its
-    /// origin, whether it is TCP, and the name of the rule that it had; and whether it only observes.
-    pub fn adopt(
-        &mut self,
-        policy: u32,
-        observe: bool,
-        rule: impl Fn(Origin, bool, Option<&str>) -> Option<Rc<Rule>>,
-    ) {
-        let mut ids = Vec::new();
-        for (id, connection) in &mut self.connections {
-            let is_moving = matches!(
-                connection.state,
-                State::Draining { .. }
-                    | State::Lingering { .. }
-                    | State::Closing { .. }
-                    | State::Unmanaged
-            );
-            // What has been announced is carried through under the rule that it was announced by.
-            if connection.origin.policy != policy || is_moving {
-                continue;
-            }
-            let held = connection.rule.as_ref().map(|rule| &*rule.name);
-            connection.rule = rule(connection.origin, connection.kind == Kind::Tcp, held);
-            connection.observe = observe;
-            connection.matched = false;
-            connection.limit();
-            if matches!(connection.state, State::Due { .. }) {
-                connection.state = State::Serving;
-            }
-            ids.push(*id);
-        }
-        for id in ids {
-            self.rearm(id);
-        }
     }
 
     fn rearm(&mut self, id: ConnectionId) {

@@ -2,7 +2,7 @@
 
 use evenkeel_policy::Direction;
 
-use crate::{ConnectionId, Reason};
+use crate::{ConnectionId, Reason, StreamId};
 
 /// Where a connection came in: what a changed policy needs to find its new rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +44,21 @@ pub enum Effect {
     Refused(ConnectionId),
     /// A connection's grace is over and no moment was good; told once a move.
     PutOff(ConnectionId),
-    /// Observe mode: this would have been announced (or, TCP, closed) now.
+    /// Observe mode: this would have been announced (or, without a word, closed) now.
     Observed(ConnectionId, Reason),
+    /// A WebSocket is closed without having been told, because nothing was said on it. Its
+    /// [`Effect::Close`] follows.
+    Untold(ConnectionId, Reason),
+    /// End a gRPC stream: its age is up, and the end of its connection has been announced. One of a
+    /// connection in a tick.
+    EndStream {
+        /// Whose.
+        id: ConnectionId,
+        /// Which.
+        stream: StreamId,
+        /// Its answer has begun.
+        answered: bool,
+    },
     /// Close it. `cut` requests (TCP: 1 if it was not silent) are lost by it.
     Close {
         /// Which.

@@ -15,6 +15,7 @@ mod limits;
 mod moment;
 #[cfg(test)]
 mod stories;
+mod timed;
 mod timers;
 pub mod upstream;
 
@@ -22,7 +23,8 @@ pub use budget::Shared;
 pub use clock::Instant;
 pub use engine::Engine;
 pub use event::{Activity, Decision, Effect, End, Origin};
-pub use moment::{Bearing, Moment};
+pub use moment::{Bearing, Care, Moment};
+pub use timed::StreamId;
 
 /// Envoy's `connection.id`: unique in the process, the same in both roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,11 +39,18 @@ pub enum Reason {
     MeanAge,
     /// It has carried as many requests as its rule allows.
     MaxRequests,
+    /// A gRPC stream on it is as old as its rule allows.
+    MaxStreamAge,
 }
 
 impl Reason {
     /// Every reason, in the order of [`Reason::index`].
-    pub const ALL: [Self; 3] = [Self::MaxAge, Self::MeanAge, Self::MaxRequests];
+    pub const ALL: [Self; 4] = [
+        Self::MaxAge,
+        Self::MeanAge,
+        Self::MaxRequests,
+        Self::MaxStreamAge,
+    ];
 
     /// The policy's name of the limit.
     pub const fn name(self) -> &'static str {
@@ -49,6 +58,7 @@ impl Reason {
             Self::MaxAge => "max_age",
             Self::MeanAge => "mean_age",
             Self::MaxRequests => "max_requests",
+            Self::MaxStreamAge => "max_stream_age",
         }
     }
 

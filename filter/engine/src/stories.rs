@@ -7,7 +7,9 @@ mod leaving;
 mod limits;
 mod moments;
 mod policy;
+mod streams;
 mod tcp;
+mod websocket;
 
 use std::rc::Rc;
 
@@ -16,8 +18,8 @@ use core::time::Duration;
 use evenkeel_policy::{Budget, Direction, Policy, Rule};
 
 use crate::{
-    Activity, Bearing, ConnectionId, Decision, Effect, End, Engine, Instant, Moment, Origin,
-    Reason, Shared,
+    Activity, Bearing, Care, ConnectionId, Decision, Effect, End, Engine, Instant, Moment, Origin,
+    Reason, Shared, StreamId,
 };
 
 const NOON: Instant = Instant::from_nanos(1_700_000_000_000_000_000);
@@ -168,11 +170,21 @@ impl Story {
     }
 }
 
-fn quiet(multiplexes: bool, bearing: Bearing) -> Moment {
+/// The end of the last active stream, which was alone.
+fn quiet(care: Care) -> Moment {
     Moment::Quiet {
-        multiplexes,
+        ends: true,
         alone: true,
-        bearing,
+        care,
+    }
+}
+
+/// A write of the proxy's own, such as a PING, while no stream is active.
+fn ping(care: Care) -> Moment {
+    Moment::Quiet {
+        ends: false,
+        alone: true,
+        care,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use evenkeel_engine::{Instant, Shared};
 use evenkeel_wire::Source;
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, MapType, MetricType};
+use proxy_wasm::types::{BufferType, GrpcStatusCode, MapType, MetricType};
 
 /// Where the workers share the budget. Other plugins may share the map too, hence the prefix.
 const BUDGET_KEY: &str = "evenkeel/budget";
@@ -70,6 +70,15 @@ pub(crate) fn close(context: u32) {
     }
 }
 
+/// Ends the stream of an HTTP context with the gRPC status UNAVAILABLE, as soon as the host has the thread
+/// again. In the middle of an answer the host has no way to say so, and resets the stream.
+pub(crate) fn end_unavailable(context: u32, message: &str) {
+    if hostcalls::set_effective_context(context).is_ok() {
+        let _ =
+            hostcalls::send_grpc_response(GrpcStatusCode::Unavailable, Some(message), Vec::new());
+    }
+}
+
 /// Makes `context` the one that hostcalls are about.
 pub(crate) fn become_context(context: u32) {
     let _ = hostcalls::set_effective_context(context);
@@ -117,19 +126,20 @@ impl Bytes {
         }
     }
 
-    /// Puts `words` in at offset `at`. The host knows how to prepend, to append and to replace the whole;
-    /// only for a place in between are the bytes copied.
-    pub(crate) fn splice(&mut self, at: usize, words: &[u8]) {
-        if at == 0 || at >= self.len {
-            let _ = hostcalls::set_buffer(self.buffer, at, 0, words);
+    /// Puts `words` in the place of `len` bytes from offset `at`. The host knows how to prepend, to append
+    /// and to replace the whole; only for a place in between are the bytes copied.
+    pub(crate) fn splice(&mut self, at: usize, len: usize, words: &[u8]) {
+        if at >= self.len || (at == 0 && (len == 0 || len == self.len)) {
+            let _ = hostcalls::set_buffer(self.buffer, at, len, words);
         } else {
             let whole = bytes(self.buffer, 0, self.len);
-            if whole.len() == self.len {
-                let spliced = evenkeel_wire::splice::splice(&whole, at, words);
-                let _ = hostcalls::set_buffer(self.buffer, 0, self.len, &spliced);
+            if whole.len() != self.len {
+                return;
             }
+            let spliced = evenkeel_wire::splice::splice(&whole, at, len, words);
+            let _ = hostcalls::set_buffer(self.buffer, 0, self.len, &spliced);
         }
-        self.len = self.len.saturating_add(words.len());
+        self.len = self.len.saturating_add(words.len()).saturating_sub(len);
     }
 
     /// Takes all bytes away: what follows in the filter chain sees none.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use evenkeel_engine::ConnectionId;
+use evenkeel_engine::{ConnectionId, StreamId};
 use evenkeel_policy::{Policy, Request, Rule};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -15,18 +15,28 @@ use crate::{host, recycle};
 
 pub(crate) struct Stream {
     root: RootId,
-    /// The connection that it protects from being moved.
-    protects: Option<ConnectionId>,
+    id: StreamId,
+    governed: Governed,
     /// The host that answers it.
     upstream: Option<metrics::Upstream>,
     mark: Option<Mark>,
 }
 
+/// What its rule means for a stream beyond the moving of its connection.
+#[derive(Clone, Copy, Debug, Default)]
+struct Governed {
+    /// The connection that it protects from being moved.
+    protects: Option<ConnectionId>,
+    /// The connection on which its age is limited.
+    timed: Option<ConnectionId>,
+}
+
 impl Stream {
-    pub(crate) fn new(root: RootId) -> Self {
+    pub(crate) fn new(root: RootId, context: u32) -> Self {
         Self {
             root,
-            protects: None,
+            id: StreamId(context),
+            governed: Governed::default(),
             upstream: None,
             mark: None,
         }
@@ -37,25 +47,29 @@ impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
-        let root = self.root;
+        let (root, id) = (self.root, self.id);
         let begun = worker::with(|worker| {
             worker.policies.used(root, worker.engine.now());
             let policy = worker.policies.get(root).map(Rc::clone)?;
-            let protects = if policy.routes.is_empty() {
-                None
+            let is_plain = policy.routes.is_empty() && policy.defaults.max_stream_age.is_none();
+            let governed = if is_plain {
+                Governed::default()
             } else {
-                govern(worker, &policy)
+                govern(worker, &policy, id).unwrap_or_default()
             };
-            Some((protects, recycle::mark(worker, &policy)))
+            Some((governed, recycle::mark(worker, &policy)))
         });
-        if let Some((protects, mark)) = begun.flatten() {
-            self.protects = protects;
+        if let Some((governed, mark)) = begun.flatten() {
+            self.governed = governed;
             self.mark = mark;
         }
         Action::Continue
     }
 
     fn on_http_response_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
+        if let Some(on) = self.governed.timed {
+            worker::with(|worker| worker.engine.stream_answered(on, self.id));
+        }
         if self.upstream.is_some() {
             return Action::Continue;
         }
@@ -79,13 +93,17 @@ impl Drop for Stream {
         if let Some(upstream) = self.upstream {
             upstream.request_ended();
         }
-        if self.protects.is_none() && self.mark.is_none() {
+        let Governed { protects, timed } = self.governed;
+        if protects.is_none() && timed.is_none() && self.mark.is_none() {
             return;
         }
-        let (protects, mark) = (self.protects.take(), self.mark.take());
+        let (id, mark) = (self.id, self.mark.take());
         worker::with(|worker| {
-            if let Some(id) = protects {
-                worker.engine.unprotect(id);
+            if let Some(on) = protects {
+                worker.engine.unprotect(on);
+            }
+            if let Some(on) = timed {
+                worker.engine.stream_ended(on, id);
             }
             if let Some(mark) = mark {
                 mark.over(worker);
@@ -94,9 +112,9 @@ impl Drop for Stream {
     }
 }
 
-/// Finds the rule of the request in hand and puts its connection under it. Gives the connection if the
-/// rule protects the stream.
-fn govern(worker: &mut Worker, policy: &Policy) -> Option<ConnectionId> {
+/// Finds the rule of the request in hand and puts its connection under it. None when there is none, or
+/// the network role does not know the connection.
+fn govern(worker: &mut Worker, policy: &Policy, stream: StreamId) -> Option<Governed> {
     let id = host::number(&["connection", "id"]).map(ConnectionId)?;
     let Some(origin) = worker.engine.origin(id) else {
         worker.unjoined();
@@ -117,8 +135,24 @@ fn govern(worker: &mut Worker, policy: &Policy) -> Option<ConnectionId> {
         .map(|route| Rc::clone(&route.rule));
     let rule: Rc<Rule> = matched.or_else(|| defaults(policy, origin.direction))?;
     worker.engine.govern(id, &rule);
-    rule.protect.then(|| {
+    if rule.protect {
         worker.engine.protect(id, &rule);
-        id
+    }
+    let is_timed = rule.max_stream_age.is_some() && is_grpc();
+    if is_timed {
+        let seed = worker.chance(&stream.0.to_le_bytes()) ^ id.0;
+        worker.engine.stream_began(id, stream, &rule, seed);
+    }
+    Some(Governed {
+        protects: rule.protect.then_some(id),
+        timed: is_timed.then_some(id),
     })
+}
+
+/// The request in hand is gRPC: over HTTP/2, and not of the kind whose trailers are in the body.
+fn is_grpc() -> bool {
+    let content_type = host::request_header("content-type");
+    let rest = content_type.strip_prefix(b"application/grpc");
+    matches!(rest.map(<[u8]>::first), Some(None | Some(b'+' | b';')))
+        && host::property(&["request", "protocol"]) == b"HTTP/2"
 }

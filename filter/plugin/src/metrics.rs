@@ -3,10 +3,13 @@
 //! A label stands before the name as `<tag>=.=<value>;.;`, the form that Istio's own metrics have: with the
 //! tag in `stats_tags` (Istio: `extraStatTags`) Prometheus shows it as a label.
 
+mod label;
+
 use evenkeel_engine::Reason;
-use evenkeel_wire::{Kind, Opaque};
+use evenkeel_wire::Opaque;
 
 use crate::host;
+pub(crate) use label::{Cause, Goaway, Protocol};
 
 /// The most upstream hosts that have metrics of their own; further ones are told as `other`.
 const MAX_UPSTREAMS: usize = 256;
@@ -22,6 +25,10 @@ pub(crate) enum Counter {
     Due(Reason),
     /// Connections whose end was announced.
     Announced(Reason),
+    /// GOAWAYs, by what was known of the client and chosen for it. Defined when first used.
+    Goaway(Goaway),
+    /// HTTP/2 connections by the client's family. Defined when first used.
+    Client(&'static str),
     /// Announced connections that were ended by the client.
     ClosedByClient(Reason),
     /// Announced connections that the proxy itself ended.
@@ -30,6 +37,10 @@ pub(crate) enum Counter {
     ClosedByEvenkeel(Reason),
     /// Requests (TCP: connections that were not silent) that were cut because their grace was over.
     Cut(Reason),
+    /// WebSockets that were closed without a Close frame, because nothing was said on them.
+    Untold(Reason),
+    /// gRPC streams that were ended because of their age.
+    StreamsEnded,
     /// Observe mode: what would have been announced or closed.
     Observed(Reason),
     /// Moves that the budget put off.
@@ -52,58 +63,10 @@ pub(crate) enum Counter {
     UpstreamStray,
 }
 
-/// What a connection turned out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Protocol {
-    Http1,
-    Http2,
-    Tcp,
-}
-
-impl Protocol {
-    pub(crate) fn of(kind: Kind) -> Option<Self> {
-        match kind {
-            Kind::Http1 => Some(Self::Http1),
-            Kind::Http2 => Some(Self::Http2),
-            Kind::Tcp => Some(Self::Tcp),
-            Kind::Unknown | Kind::Tunnel | Kind::Opaque(_) => None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Http1 => "http1",
-            Self::Http2 => "http2",
-            Self::Tcp => "tcp",
-        }
-    }
-}
-
-/// Why a connection is left alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
-    NotUnderstood(Opaque),
-    Tunnel,
-}
-
-impl core::hash::Hash for Cause {
-    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
-        self.name().hash(state);
-    }
-}
-
-impl Cause {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::NotUnderstood(opaque) => opaque.name(),
-            Self::Tunnel => "tunnel",
-        }
-    }
-}
-
 impl Counter {
+    /// All but those whose labels are a matter of who comes.
     fn all() -> impl Iterator<Item = Self> {
-        let protocols = [Protocol::Http1, Protocol::Http2, Protocol::Tcp].into_iter();
+        let protocols = Protocol::ALL.into_iter();
         let causes = Opaque::ALL
             .into_iter()
             .map(Cause::NotUnderstood)
@@ -116,12 +79,14 @@ impl Counter {
                 Self::ClosedByProxy(reason),
                 Self::ClosedByEvenkeel(reason),
                 Self::Cut(reason),
+                Self::Untold(reason),
                 Self::Observed(reason),
             ]
         });
         let plain = [
             Self::BudgetRefused,
             Self::PutOff,
+            Self::StreamsEnded,
             Self::Unjoined,
             Self::PolicyErrors,
             Self::PolicyLoads,
@@ -153,6 +118,15 @@ impl Counter {
             }
             Self::Due(reason) => labelled("due_total", &[("reason", reason.name())]),
             Self::Announced(reason) => labelled("announced_total", &[("reason", reason.name())]),
+            Self::Goaway(goaway) => labelled(
+                "goaway_total",
+                &[
+                    ("family", goaway.family),
+                    ("goaway", if goaway.is_exact { "exact" } else { "max" }),
+                    ("moment", if goaway.is_quiet { "quiet" } else { "busy" }),
+                ],
+            ),
+            Self::Client(family) => labelled("clients_total", &[("family", family)]),
             Self::ClosedByClient(reason) => labelled(
                 "closed_total",
                 &[("reason", reason.name()), ("by", "client")],
@@ -167,6 +141,8 @@ impl Counter {
             ),
             Self::Cut(reason) => labelled("cut_total", &[("reason", reason.name())]),
             Self::Observed(reason) => labelled("observed_total", &[("reason", reason.name())]),
+            Self::Untold(reason) => labelled("untold_total", &[("reason", reason.name())]),
+            Self::StreamsEnded => labelled("streams_ended_total", &[]),
             Self::BudgetRefused => labelled("budget_refused_total", &[]),
             Self::PutOff => labelled("put_off_total", &[]),
             Self::Opaque(cause) => labelled("opaque_total", &[("cause", cause.name())]),

@@ -1,18 +1,21 @@
 //! The network role: one downstream connection's bytes.
 
-use evenkeel_engine::{Activity, Bearing, ConnectionId, Decision, Moment};
-use evenkeel_policy::Goaway;
-use evenkeel_wire::h1::Head;
-use evenkeel_wire::h2::{self, Client, MAX_STREAM_ID, Write, goaway};
+mod opening;
 
+use evenkeel_engine::{Activity, ConnectionId, Decision, Moment};
+use evenkeel_policy::{Goaway, Rule, WebSocket};
+use evenkeel_wire::h1::Head;
+use evenkeel_wire::h2::{self, BrokenOff, MAX_STREAM_ID, RST_STREAM_LEN, Write, goaway};
+use evenkeel_wire::websocket::{Status, close};
 use evenkeel_wire::{Connection, Kind, Place, Source, splice};
 use proxy_wasm::traits::{Context, StreamContext};
 use proxy_wasm::types::{Action, PeerType};
 
 use crate::host::{self, Bytes};
-use crate::metrics::{self, Cause, Counter, Protocol};
+use crate::metrics::{self, Counter, Protocol};
 use crate::policies::RootId;
 use crate::worker;
+use opening::{Opening, Words};
 
 pub(crate) struct Network {
     id: ConnectionId,
@@ -21,26 +24,20 @@ pub(crate) struct Network {
     told: Kind,
     /// How many of its requests have been counted.
     counted: u64,
-    /// The client was told that nothing further will be served: what it sends must not be.
-    deaf: bool,
+    passes: Passes,
     /// TCP: the host that it is connected to.
     upstream: Option<metrics::Upstream>,
 }
 
-/// Where in the write in hand an announcement would go, and in which words.
-struct Opening {
-    moment: Moment,
-    at: usize,
-    words: Words,
-}
-
-enum Words {
-    Close,
-    /// Ends an HTTP/2 connection; nothing above the id will be served.
-    Goaway {
-        exact: u32,
-        prefers: h2::Goaway,
-    },
+/// Whose bytes still go on to the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passes {
+    Both,
+    /// The client was told that nothing further will be served: what it sends must not be.
+    OfServer,
+    /// The client was sent a Close, behind which nothing may follow: not even the server's own Close,
+    /// which it sends when it gets the client's and which is a second one to the client.
+    OfClient,
 }
 
 impl Network {
@@ -52,7 +49,7 @@ impl Network {
             wire: Connection::new(),
             told: Kind::Unknown,
             counted: 0,
-            deaf: false,
+            passes: Passes::Both,
             upstream: None,
         }
     }
@@ -68,74 +65,97 @@ impl Network {
     fn is_followed(&self) -> bool {
         matches!(
             self.told,
-            Kind::Unknown | Kind::Http1 | Kind::Http2 | Kind::Tcp
+            Kind::Unknown | Kind::Http1 | Kind::Http2 | Kind::WebSocket | Kind::Tcp
         )
     }
 
     /// After each scan: tells the worker what the connection has turned out to be, and its requests.
     fn tell(&mut self) {
+        // Behind our Close nothing passes, understood or not.
+        if self.passes == Passes::OfClient {
+            return;
+        }
         let kind = self.wire.kind();
-        let requests = self.wire.requests();
+        let requests = self.wire.requests().max(self.counted);
         if kind == self.told && requests == self.counted {
             return;
         }
         let new = requests.saturating_sub(self.counted);
         let became = (kind != self.told).then_some(kind);
         let id = self.id;
-        worker::with(|worker| {
+        // The first request ends what a client is known by.
+        let client = self.wire.http2().filter(|_| self.counted == 0 && new > 0);
+        let is_left = worker::with(|worker| {
+            if let Some(http2) = client {
+                worker.metrics.count(Counter::Client(http2.client().family));
+            }
             if let (true, Some(protocol)) = (new > 0, Protocol::of(kind)) {
                 worker.metrics.count_by(Counter::Requests(protocol), new);
             }
-            let Some(became) = became else { return };
-            if let Some(protocol) = Protocol::of(became) {
-                worker.metrics.count(Counter::Connections(protocol));
-            }
-            let cause = match became {
-                Kind::Tcp => return worker.is_tcp(id),
-                Kind::Tunnel => Cause::Tunnel,
-                Kind::Opaque(cause) => Cause::NotUnderstood(cause),
-                Kind::Unknown | Kind::Http1 | Kind::Http2 => return,
-            };
-            worker.metrics.count(Counter::Opaque(cause));
-            worker.engine.leave(id);
-            log::debug!("connection {}: left alone: {}", id.0, cause.name());
+            became.is_some_and(|became| worker.became(id, became))
         });
-        self.told = kind;
-        self.counted = requests.max(self.counted);
+        if is_left == Some(true) {
+            self.wire.leave();
+        }
+        self.told = self.wire.kind();
+        self.counted = requests;
     }
 
-    /// The best place of the write in hand.
-    fn opening(&self, place: Place, len: usize) -> Option<Opening> {
-        match place {
-            Place::None => None,
-            Place::Head(head) => head_opening(head),
-            Place::Frames(write) => self
-                .wire
-                .http2()
-                .and_then(|http2| frames_opening(http2, write, len)),
-        }
+    fn rule<T>(&self, f: impl FnOnce(&Rule) -> T) -> Option<T> {
+        worker::with(|worker| worker.engine.rule(self.id).map(|rule| f(rule))).flatten()
     }
 
     fn announce(&mut self, bytes: &mut Bytes, opening: &Opening) {
         match opening.words {
-            Words::Close => bytes.splice(opening.at, splice::CLOSE),
-            Words::Goaway { exact, prefers } => {
-                let asked =
-                    worker::with(|worker| worker.engine.rule(self.id).map(|rule| rule.goaway))
-                        .flatten();
-                let quiet = matches!(opening.moment, Moment::Quiet { .. });
-                let is_exact = quiet
-                    && match asked.unwrap_or_default() {
+            Words::Close => bytes.splice(opening.at, 0, splice::CLOSE),
+            Words::CloseFrame => {
+                let status = match self.rule(|rule| rule.websocket).unwrap_or_default() {
+                    WebSocket::ServiceRestart => Status::ServiceRestart,
+                    WebSocket::GoingAway | WebSocket::Off => Status::GoingAway,
+                };
+                self.passes = Passes::OfClient;
+                bytes.splice(opening.at, 0, &close(status));
+            }
+            Words::Goaway {
+                exact,
+                family,
+                prefers,
+            } => {
+                let is_quiet = matches!(opening.moment, Moment::Quiet { .. });
+                let is_exact = is_quiet
+                    && match self.rule(|rule| rule.goaway).unwrap_or_default() {
                         Goaway::Auto => prefers == h2::Goaway::Exact,
                         Goaway::Exact => true,
                         Goaway::Max => false,
                     };
-                self.deaf = is_exact;
-                bytes.splice(
-                    opening.at,
-                    &goaway(if is_exact { exact } else { MAX_STREAM_ID }),
-                );
+                let counter = Counter::Goaway(metrics::Goaway {
+                    family,
+                    is_exact,
+                    is_quiet,
+                });
+                worker::with(|worker| worker.metrics.count(counter));
+                if is_exact {
+                    self.passes = Passes::OfServer;
+                }
+                let last = if is_exact { exact } else { MAX_STREAM_ID };
+                bytes.splice(opening.at, 0, &goaway(last));
             }
+        }
+    }
+
+    /// The HTTP role is ending a gRPC stream, and all that Envoy can say to the client is RST_STREAM:
+    /// which status that means is for each client to guess. It is told in so many words instead.
+    fn end_stream(&self, bytes: &mut Bytes, broken_off: BrokenOff) {
+        let BrokenOff {
+            stream,
+            frame_at: Some(at),
+            client_ended,
+        } = broken_off
+        else {
+            return;
+        };
+        if worker::with(|worker| worker.is_resetting(self.id)) == Some(true) {
+            bytes.splice(at, RST_STREAM_LEN, &h2::unavailable(stream, client_ended));
         }
     }
 
@@ -151,56 +171,8 @@ impl Network {
             return;
         }
         if let Some(field) = splice::keep_alive(seconds, requests) {
-            bytes.splice(at, &field);
+            bytes.splice(at, 0, &field);
         }
-    }
-}
-
-fn head_opening(head: Head) -> Option<Opening> {
-    let at = head.insert_at.filter(|_| head.may_close && !head.closes)?;
-    Some(Opening {
-        moment: Moment::Head,
-        at,
-        words: Words::Close,
-    })
-}
-
-fn frames_opening(http2: &h2::Connection, write: Write, len: usize) -> Option<Opening> {
-    let client = http2.client();
-    let bearing = match client.busy {
-        h2::Busy::Bears => Bearing::Bears,
-        h2::Busy::Avoid => Bearing::Avoid,
-        h2::Busy::Never => Bearing::Never,
-    };
-    let words = Words::Goaway {
-        exact: http2.last_stream_id(),
-        prefers: client.goaway,
-    };
-    let boundary = if write.start_fits {
-        Some(0)
-    } else {
-        write.end_fits.then_some(len)
-    };
-    let quiet = |alone| Moment::Quiet {
-        multiplexes: http2.multiplexes(),
-        alone,
-        bearing,
-    };
-    let (moment, at) = match write.quiet {
-        Some(end) => (quiet(end.alone), quiet_at(client, end, write, len)?),
-        None if http2.active() > 0 => (Moment::Busy { bearing }, boundary?),
-        // Nothing is going on: a PING, an acknowledgement. What is on its way counts as at any quiet moment.
-        None if http2.requests() > 0 => (quiet(true), boundary?),
-        None => return None,
-    };
-    Some(Opening { moment, at, words })
-}
-
-/// Before or after the frame that ends the last stream, as the client needs it.
-fn quiet_at(client: &Client, end: h2::Quiet, write: Write, len: usize) -> Option<usize> {
-    match client.place {
-        h2::Place::Before => end.frame_at,
-        h2::Place::After => write.end_fits.then_some(len),
     }
 }
 
@@ -209,18 +181,18 @@ impl Context for Network {}
 impl StreamContext for Network {
     fn on_downstream_data(&mut self, size: usize, _end_of_stream: bool) -> Action {
         let mut bytes = Bytes::downstream(size);
-        if self.deaf {
+        if self.passes == Passes::OfServer {
             bytes.swallow();
             return Action::Continue;
         }
         if size == 0 || !self.is_followed() {
             return Action::Continue;
         }
-        self.wire.downstream(&mut bytes);
+        let spoke = self.wire.downstream(&mut bytes);
         self.tell();
         if self.is_followed() {
             let activity = self.activity();
-            worker::with(|worker| worker.engine.read(self.id, activity));
+            worker::with(|worker| worker.read(self.id, activity, spoke));
         }
         Action::Continue
     }
@@ -237,15 +209,25 @@ impl StreamContext for Network {
         }
         let place = self.wire.upstream(&mut bytes);
         self.tell();
+        if self.passes == Passes::OfClient {
+            bytes.swallow();
+        }
         if !self.is_followed() {
             return Action::Continue;
+        }
+        if let Place::Frames(Write {
+            broken_off: Some(broken_off),
+            ..
+        }) = place
+        {
+            self.end_stream(&mut bytes, broken_off);
         }
         if let Place::Frames(Write { goaway: true, .. }) = place {
             // The proxy ends this connection by itself.
             worker::with(|worker| worker.engine.leave(self.id));
             return Action::Continue;
         }
-        let opening = self.opening(place, bytes.len());
+        let opening = Opening::of(&self.wire, place, bytes.len());
         let activity = self.activity();
         let moment = opening.as_ref().map(|opening| opening.moment);
         let decision = worker::with(|worker| worker.wrote(self.id, activity, moment))

@@ -1,12 +1,14 @@
 //! A root context: one filter entry's configuration, and the tick.
 
 use evenkeel_policy::Role;
+use evenkeel_wire::h2;
 use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
 use proxy_wasm::types::ContextType;
 
 use crate::http::Stream;
 use crate::network::Network;
 use crate::policies::RootId;
+use crate::worker::Act;
 use crate::{host, worker};
 
 pub(crate) struct Root {
@@ -47,12 +49,15 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         // The worker must be free again: the host calls back for each close.
-        let closes = worker::with(worker::Worker::tick).unwrap_or_default();
-        if closes.is_empty() {
+        let acts = worker::with(worker::Worker::tick).unwrap_or_default();
+        if acts.is_empty() {
             return;
         }
-        for context in closes {
-            host::close(context);
+        for act in acts {
+            match act {
+                Act::Close(context) => host::close(context),
+                Act::EndStream(context) => host::end_unavailable(context, h2::UNAVAILABLE),
+            }
         }
         host::become_context(self.id);
     }
@@ -68,8 +73,8 @@ impl RootContext for Root {
         Some(Box::new(Network::open(self.id, context)))
     }
 
-    fn create_http_context(&self, _context: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(self.id)))
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::new(self.id, context)))
     }
 }
 

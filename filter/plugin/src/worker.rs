@@ -1,5 +1,7 @@
 //! What one VM, and so one worker thread, knows. Both roles reach it through [`with`].
 
+mod tick;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -7,23 +9,18 @@ use std::rc::Rc;
 use core::time::Duration;
 
 use evenkeel_engine::upstream::Upstreams;
-use evenkeel_engine::{
-    Activity, ConnectionId, Decision, Effect, End, Engine, Instant, Moment, Origin, Reason,
-};
+use evenkeel_engine::{Activity, ConnectionId, Decision, End, Engine, Instant, Moment, Origin};
 use evenkeel_policy::{Direction, Mode, Policy, Rule};
+use evenkeel_wire::Kind;
 
 use crate::host;
-use crate::metrics::{Counter, Metrics};
+use crate::metrics::{Cause, Counter, Metrics, Protocol};
 use crate::policies::{Policies, RootId};
+pub(crate) use tick::Act;
+use tick::Observed;
 
 /// How often a worker looks at its timers.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
-
-/// A tick so soon after another is another root's: all roots of a VM share the worker.
-const RECENT: Duration = Duration::from_millis(50);
-
-/// How many connections one tick closes at most: Envoy's closes nest.
-const CLOSES: usize = 32;
 
 /// Envoy's `TrafficDirection::OUTBOUND`.
 const OUTBOUND: u64 = 2;
@@ -58,13 +55,8 @@ pub(crate) struct Worker {
     observed: Observed,
     /// The warning about roles that are not joined has been logged.
     warned: bool,
-}
-
-/// What observe mode has to say and has not said yet.
-#[derive(Debug, Default)]
-struct Observed {
-    moves: [u64; Reason::ALL.len()],
-    said: Instant,
+    /// On which the host resets a stream, because the tick has told it to.
+    resetting: Vec<ConnectionId>,
 }
 
 impl Worker {
@@ -172,7 +164,7 @@ impl Worker {
     }
 
     /// A connection's bytes are not HTTP.
-    pub(crate) fn is_tcp(&mut self, id: ConnectionId) {
+    fn is_tcp(&mut self, id: ConnectionId) {
         let Some(origin) = self.engine.origin(id) else {
             return;
         };
@@ -186,6 +178,39 @@ impl Worker {
         self.engine.is_tcp(id, port, rule);
     }
 
+    /// A connection's bytes have turned out to be this. True when it is left alone.
+    pub(crate) fn became(&mut self, id: ConnectionId, kind: Kind) -> bool {
+        let cause = match kind {
+            Kind::WebSocket if !self.engine.is_websocket(id) => Cause::Tunnel,
+            Kind::Tunnel => Cause::Tunnel,
+            Kind::Opaque(cause) => Cause::NotUnderstood(cause),
+            Kind::Unknown | Kind::Http1 | Kind::Http2 | Kind::WebSocket | Kind::Tcp => {
+                if let Some(protocol) = Protocol::of(kind) {
+                    self.metrics.count(Counter::Connections(protocol));
+                }
+                if kind == Kind::Tcp {
+                    self.is_tcp(id);
+                }
+                return false;
+            }
+        };
+        self.metrics.count(Counter::Opaque(cause));
+        self.engine.leave(id);
+        log::debug!("connection {}: left alone: {}", id.0, cause.name());
+        true
+    }
+
+    /// The client sent something; `spoke` when a part of a WebSocket message was in it.
+    pub(crate) fn read(&mut self, id: ConnectionId, activity: Activity, spoke: bool) {
+        if self.engine.is_moving(id) {
+            self.engine.advance(host::now());
+        }
+        if spoke {
+            self.engine.spoke(id);
+        }
+        self.engine.read(id, activity);
+    }
+
     /// The server writes. What to do with it.
     pub(crate) fn wrote(
         &mut self,
@@ -196,6 +221,8 @@ impl Worker {
         if self.engine.is_moving(id) {
             self.engine.advance(host::now());
         }
+        // Another stream that is reset later is none of ours.
+        self.resetting.retain(|resetting| *resetting != id);
         let policy = self
             .engine
             .origin(id)
@@ -243,77 +270,10 @@ impl Worker {
         }
     }
 
-    /// Looks at the timers, unless another root of this VM just did. Gives the contexts to close.
-    pub(crate) fn tick(&mut self) -> Vec<u32> {
-        let now = host::now();
-        if now.since(self.ticked) < RECENT && self.ticked <= now {
-            return Vec::new();
-        }
-        self.ticked = now;
-        self.engine.advance(now);
-        let policies = &self.policies;
-        let budget = |origin: Origin| {
-            policies
-                .get(origin.policy)
-                .and_then(|policy| policy.budget.as_ref())
-        };
-        self.engine.tick(CLOSES, budget, &mut host::SharedBudget);
-        for link in self.upstreams.sweep(now) {
-            self.metrics.upstream(&link.address).disconnected();
-        }
-        let closes = self.tell();
-        self.say(now);
-        closes
-    }
-
-    /// Counts what the engine has to tell; gives the contexts that it wants closed.
-    fn tell(&mut self) -> Vec<u32> {
-        let mut closes = Vec::new();
-        while let Some(effect) = self.engine.poll() {
-            match effect {
-                Effect::Due(_, reason) => self.metrics.count(Counter::Due(reason)),
-                Effect::Refused(_) => self.metrics.count(Counter::BudgetRefused),
-                Effect::PutOff(_) => self.metrics.count(Counter::PutOff),
-                Effect::Observed(_, reason) => {
-                    self.metrics.count(Counter::Observed(reason));
-                    if let Some(moves) = self.observed.moves.get_mut(reason.index()) {
-                        *moves = moves.saturating_add(1);
-                    }
-                }
-                Effect::Close { id, reason, cut } => {
-                    self.metrics.count_by(Counter::Cut(reason), u64::from(cut));
-                    log::debug!("connection {}: closing: {}; cut {cut}", id.0, reason.name());
-                    closes.extend(self.contexts.get(&id));
-                }
-            }
-        }
-        closes
-    }
-
-    /// Observe mode speaks in the log at most once a second.
-    fn say(&mut self, now: Instant) {
-        if self.observed.moves.iter().all(|&moves| moves == 0)
-            || now.since(self.observed.said) < Duration::from_secs(1)
-        {
-            return;
-        }
-        let moves = self
-            .observed
-            .moves
-            .iter()
-            .zip(Reason::ALL)
-            .filter(|(moves, _)| **moves > 0);
-        let moves: Vec<String> = moves
-            .map(|(moves, reason)| format!("{moves} by {}", reason.name()))
-            .collect();
-        log::info!(
-            "observe: would have moved {} connection(s)",
-            moves.join(", ")
-        );
-        self.observed = Observed {
-            said: now,
-            ..Observed::default()
-        };
+    /// True after a tick that ended a stream in the middle of its answer on this connection: the host
+    /// resets it right behind the tick and before anything else, so that the first write is the reset's.
+    pub(crate) fn is_resetting(&self, id: ConnectionId) -> bool {
+        self.resetting.contains(&id)
     }
 
     /// An HTTP stream came on a connection that the network role does not know.

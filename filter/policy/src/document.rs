@@ -8,7 +8,7 @@ use crate::matcher::Direction;
 use crate::path::Path;
 use crate::policy::{Mode, Protocol, Role};
 use crate::read::Read;
-use crate::rule::{Busy, Goaway, Jitter};
+use crate::rule::{Busy, Goaway, Jitter, WebSocket};
 use crate::value::{
     AgeLimit, Burst, CountLimit, Interval, Name, Port, Prefix, Probes, Rate, SchemaRef, TcpTime,
     Version, Wait,
@@ -67,8 +67,20 @@ object! {
         "max_requests" => max_requests: CountLimit = "off",
         /// Which last-stream-id a GOAWAY carries.
         "goaway" => goaway: Goaway = "auto",
-        /// What is done about an HTTP/2 client that bears a GOAWAY only at a quiet moment, when none comes.
+        /// What is done when no moment comes at which a client bears to be told: an HTTP/2 client that
+        /// does so only while nothing is open, a WebSocket on which the client is never silent.
         "busy" => busy: Busy = "wait",
+        /// What a WebSocket is told when its time is up: the status of a Close frame. It is told when its
+        /// client has been silent for `quiet_wait`; requests are not counted on it, and where `grace` is
+        /// "off" the client's own Close is waited for 10 seconds.
+        "websocket" => websocket: WebSocket = "off",
+        /// A WebSocket on which the server says nothing, not even a PING, cannot be told. One that is due
+        /// is closed without a word when both sides have been silent for so long; with "off", never.
+        "idle_wait" => idle_wait: AgeLimit = "off",
+        /// A gRPC stream ends at this age, or somewhat earlier (see `jitter`), with the status UNAVAILABLE,
+        /// after which clients may call again. Its connection's end is announced before; where that cannot
+        /// be, nothing ends. Streams that a rule protects are spared.
+        "max_stream_age" => max_stream_age: AgeLimit = "off",
         /// While such a request is open its connection is not moved by any other rule, and closed only
         /// by this one's `grace`.
         "protect" => protect: bool = false,
@@ -155,7 +167,10 @@ object! {
     misplaced {
         "max_requests" => "raw TCP has no requests; use `max_age` or `mean_age`",
         "goaway" => "raw TCP has no GOAWAY; remove the key",
-        "busy" => "`busy` is for HTTP/2 only; remove the key",
+        "busy" => "`busy` is for HTTP only; remove the key",
+        "websocket" => "raw TCP has no WebSockets: they begin as HTTP requests; state it in `defaults` or a route",
+        "idle_wait" => "`idle_wait` is for WebSockets; for raw TCP use `grace`",
+        "max_stream_age" => "raw TCP has no streams; use `max_age` or `mean_age`",
         "protect" => "raw TCP has no requests to protect; to leave a port alone say `\"max_age\": \"off\"`",
         "port" => "`port` belongs inside `match`",
         "direction" => "`direction` belongs inside `match`",

@@ -35,6 +35,6 @@ pub use policy::{
     Budget, Http2Ping, Keepalive, Mode, Policy, PortRule, Protocol, Role, Route, TcpKeepalive,
     Upstream,
 };
-pub use rule::{Busy, Goaway, Jitter, Rule};
+pub use rule::{Busy, Goaway, Jitter, Rule, WebSocket};
 #[cfg(feature = "schema")]
 pub use {keys_table::with_keys_table, schema::schema};

@@ -49,6 +49,12 @@ impl Rule {
                 .map_or(below.max_requests, |limit| limit.0),
             goaway: self.http.goaway.unwrap_or(below.goaway),
             busy: self.http.busy.unwrap_or(below.busy),
+            websocket: self.http.websocket.unwrap_or(below.websocket),
+            idle_wait: self.http.idle_wait.map_or(below.idle_wait, |limit| limit.0),
+            max_stream_age: self
+                .http
+                .max_stream_age
+                .map_or(below.max_stream_age, |limit| limit.0),
             protect: self.http.protect.unwrap_or(below.protect),
             ..below
         };

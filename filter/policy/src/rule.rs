@@ -28,8 +28,16 @@ pub struct Rule {
     pub linger: Duration,
     /// Which last-stream-id a GOAWAY carries.
     pub goaway: Goaway,
-    /// What is done about an HTTP/2 client that bears a GOAWAY only at a quiet moment, when none comes.
+    /// What is done about a client that can be told without loss only at a quiet moment, when none comes.
     pub busy: Busy,
+    /// What a WebSocket is told when its time is up; off: it is left alone.
+    pub websocket: WebSocket,
+    /// A WebSocket that is due and cannot be told, because its server says nothing, is closed when both
+    /// sides have been silent for so long; None: never.
+    pub idle_wait: Option<Duration>,
+    /// A gRPC stream ends at an age drawn from `max_stream_age * (1 - jitter) ..= max_stream_age`, once
+    /// its connection's end is announced; None: never.
+    pub max_stream_age: Option<Duration>,
     /// While a request under this rule is open, no other rule moves its connection.
     pub protect: bool,
 }
@@ -49,6 +57,9 @@ impl Default for Rule {
             linger: Duration::from_secs(1),
             goaway: Goaway::Auto,
             busy: Busy::Wait,
+            websocket: WebSocket::Off,
+            idle_wait: None,
+            max_stream_age: None,
             protect: false,
         }
     }
@@ -91,7 +102,8 @@ words! {
 }
 
 words! {
-    /// What is done about an HTTP/2 client that bears a GOAWAY only at a quiet moment, when none comes.
+    /// What is done when no moment comes at which a client bears to be told: an HTTP/2 client that does so
+    /// only while nothing is open, a WebSocket on which the client is never silent.
     pub enum Busy: r#"allowed are "wait" and "announce""# {
         /// The announcement is put off, and counted.
         Wait = "wait",
@@ -99,4 +111,17 @@ words! {
         Announce = "announce",
     }
     default Wait
+}
+
+words! {
+    /// What a WebSocket is told when its time is up: the status of a Close frame (RFC 6455 7.4.1).
+    pub enum WebSocket: r#"allowed are "off", "going_away" and "service_restart""# {
+        /// Nothing: WebSockets are left alone, whatever their age.
+        Off = "off",
+        /// 1001: the server is going away.
+        GoingAway = "going_away",
+        /// 1012: the server restarts, and the client may reconnect.
+        ServiceRestart = "service_restart",
+    }
+    default Off
 }

@@ -38,6 +38,8 @@ fn a_version_alone_is_a_useful_policy() {
     assert_eq!(policy.defaults.max_requests, None);
     assert_eq!(policy.defaults.jitter.get(), 0.2);
     assert_eq!(policy.defaults.grace, None);
+    assert_eq!(policy.defaults.websocket, WebSocket::Off);
+    assert_eq!(policy.defaults.max_stream_age, None);
     assert_eq!(
         policy.budget,
         Some(Budget {

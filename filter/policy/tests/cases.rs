@@ -5,6 +5,7 @@ use core::num::NonZeroU64;
 use core::time::Duration;
 use evenkeel_policy::{
     Budget, Busy, Direction, Goaway, Http2Ping, Mode, Needs, Policy, Request, Route, TcpKeepalive,
+    WebSocket,
 };
 use std::fs;
 use std::path::PathBuf;
@@ -89,6 +90,10 @@ fn grpc_leaves_watches_time_to_end() {
         ("inventory", Busy::Announce)
     );
     assert_eq!(
+        (unary.rule.max_stream_age, watch.rule.max_stream_age),
+        (hours(1), None)
+    );
+    assert_eq!(
         inbound(&policy, "", "/shop.inventory.v1.InventoryAdmin/Get"),
         None
     );
@@ -112,10 +117,18 @@ fn websocket_chat_is_moved_by_chance_and_slowly() {
 
     let chat = inbound(&policy, "Chat.Example:443", "/socket?room=7").unwrap();
     assert_eq!((chat.rule.max_age, chat.rule.mean_age), (None, hours(8)));
+    assert_eq!(
+        (chat.rule.websocket, chat.rule.idle_wait),
+        (WebSocket::ServiceRestart, hours(1))
+    );
     let calls = inbound(&policy, "chat.example", "/call/7").unwrap();
     assert_eq!(
         (calls.rule.max_age, calls.rule.mean_age, calls.rule.protect),
         (None, None, true)
+    );
+    assert_eq!(
+        (calls.rule.websocket, calls.rule.idle_wait),
+        (WebSocket::Off, None)
     );
     assert_eq!(
         policy.budget,

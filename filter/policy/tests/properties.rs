@@ -107,6 +107,9 @@ fn likely_policy() -> impl Strategy<Value = Value> {
         "linger",
         "goaway",
         "busy",
+        "websocket",
+        "idle_wait",
+        "max_stream_age",
         "protect",
     ];
     let route = (

@@ -111,7 +111,7 @@ fn the_defaults_that_the_schema_states_are_those_of_the_reader() {
             .as_object()
             .unwrap()
             .len(),
-        11
+        14
     );
 
     let spelt_out = json!({

@@ -2,7 +2,8 @@
 
 use crate::h1::Head;
 use crate::h2::{PREFACE, Write};
-use crate::{Opaque, Source, h1, h2};
+use crate::source::Tail;
+use crate::{Opaque, Source, h1, h2, websocket};
 
 /// What a connection's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +14,10 @@ pub enum Kind {
     Http1,
     /// HTTP/2, with prior knowledge or by ALPN.
     Http2,
-    /// An HTTP/1 connection that has become another protocol (WebSocket, CONNECT).
+    /// An HTTP/1 connection that has become a WebSocket.
+    WebSocket,
+    /// An HTTP/1 connection that has become another protocol (CONNECT), or a WebSocket that is not
+    /// followed.
     Tunnel,
     /// Not HTTP.
     Tcp,
@@ -30,9 +34,12 @@ pub enum Place {
     Head(Head),
     /// HTTP/2 frames.
     Frames(Write),
+    /// A WebSocket's frames.
+    Messages(websocket::Write),
 }
 
-/// Both directions of a downstream connection. See [`h1::Connection`] and [`h2::Connection`].
+/// Both directions of a downstream connection. See [`h1::Connection`],
+/// [`h2::Connection`] and [`websocket::Connection`].
 #[derive(Debug)]
 pub struct Connection(Protocol);
 
@@ -42,6 +49,7 @@ enum Protocol {
     Unknown(usize),
     Http1(Box<h1::Connection>),
     Http2(Box<h2::Connection>),
+    WebSocket(Box<websocket::Connection>),
     Tunnel,
     Tcp,
     Opaque(Opaque),
@@ -65,6 +73,7 @@ impl Connection {
             Protocol::Unknown(_) => Kind::Unknown,
             Protocol::Http1(_) => Kind::Http1,
             Protocol::Http2(_) => Kind::Http2,
+            Protocol::WebSocket(_) => Kind::WebSocket,
             Protocol::Tunnel => Kind::Tunnel,
             Protocol::Tcp => Kind::Tcp,
             Protocol::Opaque(cause) => Kind::Opaque(*cause),
@@ -79,7 +88,22 @@ impl Connection {
         }
     }
 
-    /// Requests since it began.
+    /// The WebSocket that it has become, if it has.
+    pub fn websocket(&self) -> Option<&websocket::Connection> {
+        match &self.0 {
+            Protocol::WebSocket(connection) => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// A WebSocket is not to be followed any further.
+    pub fn leave(&mut self) {
+        if let Protocol::WebSocket(_) = self.0 {
+            self.0 = Protocol::Tunnel;
+        }
+    }
+
+    /// Requests since it began; 0 once it is no HTTP.
     pub fn requests(&self) -> u64 {
         match &self.0 {
             Protocol::Http1(connection) => connection.requests(),
@@ -88,26 +112,29 @@ impl Connection {
         }
     }
 
-    /// Requests that are owed something.
+    /// Requests that are owed something. A WebSocket is one until both sides have said Close.
     pub fn active(&self) -> u32 {
         match &self.0 {
             Protocol::Http1(connection) => connection.active(),
             Protocol::Http2(connection) => connection.active(),
+            Protocol::WebSocket(connection) => u32::from(!connection.is_over()),
             _ => 0,
         }
     }
 
-    /// Takes bytes from the client.
-    pub fn downstream(&mut self, source: &mut impl Source) {
+    /// Takes bytes from the client. True when a part of a WebSocket message was among them.
+    pub fn downstream(&mut self, source: &mut impl Source) -> bool {
         if let Protocol::Unknown(matched) = self.0 {
             self.detect(matched, source);
         }
         let result = match &mut self.0 {
-            Protocol::Http1(connection) => connection.downstream(source),
-            Protocol::Http2(connection) => connection.downstream(source),
-            _ => Ok(()),
+            Protocol::Http1(connection) => connection.downstream(source).map(|()| false),
+            Protocol::Http2(connection) => connection.downstream(source).map(|()| false),
+            Protocol::WebSocket(connection) => connection.downstream(source),
+            _ => Ok(false),
         };
         self.settle(result.err());
+        result.unwrap_or_default()
     }
 
     /// Takes a write to the client.
@@ -117,17 +144,32 @@ impl Connection {
                 .upstream(source)
                 .map(|heads| heads.last().copied().map_or(Place::None, Place::Head)),
             Protocol::Http2(connection) => connection.upstream(source).map(Place::Frames),
+            Protocol::WebSocket(connection) => connection.upstream(source).map(Place::Messages),
             Protocol::Unknown(_) if !source.is_empty() => {
                 self.0 = Protocol::Tcp;
                 Ok(Place::None)
             }
             _ => Ok(Place::None),
         };
+        if let Protocol::Http1(connection) = &self.0
+            && let Some(skip) = connection.websocket()
+        {
+            self.upgrade(&mut Tail { source, skip });
+            return Place::None;
+        }
         self.settle(result.err());
         match (result, self.kind()) {
-            (Ok(place), Kind::Http1 | Kind::Http2) => place,
+            (Ok(place), Kind::Http1 | Kind::Http2 | Kind::WebSocket) => place,
             _ => Place::None,
         }
+    }
+
+    /// Becomes a WebSocket, whose first frames may have come behind its 101.
+    fn upgrade(&mut self, rest: &mut impl Source) {
+        let mut connection = Box::<websocket::Connection>::default();
+        let result = connection.upstream(rest);
+        self.0 = Protocol::WebSocket(connection);
+        self.settle(result.err());
     }
 
     /// Looks at the first bytes. `matched` of them have come before, and were the preface's own.
@@ -162,7 +204,7 @@ impl Connection {
             (Protocol::Http1(connection), None) if connection.is_tunnel() => {
                 self.0 = Protocol::Tunnel
             }
-            (Protocol::Http1(_) | Protocol::Http2(_), Some(cause)) => {
+            (Protocol::Http1(_) | Protocol::Http2(_) | Protocol::WebSocket(_), Some(cause)) => {
                 self.0 = Protocol::Opaque(cause)
             }
             _ => {}

@@ -72,7 +72,7 @@ impl Connection {
                 .requests_in(&mut Window::new(source, STRETCH))
                 .inspect_err(|&why| self.phase = Phase::Opaque(why)),
             Phase::Opaque(why) => Err(why),
-            Phase::Open | Phase::Closing | Phase::Over | Phase::Tunnel => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -83,7 +83,7 @@ impl Connection {
                 .answers_in(&mut Window::new(source, STRETCH))
                 .inspect_err(|&why| self.phase = Phase::Opaque(why)),
             Phase::Opaque(why) => Err(why),
-            Phase::Over | Phase::Tunnel => Ok(Vec::new()),
+            Phase::Over | Phase::Tunnel | Phase::WebSocket { .. } => Ok(Vec::new()),
         }
     }
 
@@ -98,7 +98,7 @@ impl Connection {
     pub fn active(&self) -> u32 {
         match self.phase {
             Phase::Over => return 0,
-            Phase::Tunnel => return 1,
+            Phase::Tunnel | Phase::WebSocket { .. } => return 1,
             Phase::Open | Phase::Closing | Phase::Opaque(_) => {}
         }
         let waiting = match (&self.exchange, &self.request) {
@@ -111,7 +111,16 @@ impl Connection {
 
     /// The connection has become a tunnel (101, or CONNECT answered by 2xx): its bytes are HTTP no more.
     pub fn is_tunnel(&self) -> bool {
-        self.phase == Phase::Tunnel
+        matches!(self.phase, Phase::Tunnel | Phase::WebSocket { .. })
+    }
+
+    /// The tunnel is a WebSocket (RFC 6455): with the byte at this offset of the write that made it one.
+    /// None also where it may have begun before: only from its first byte on can it be followed.
+    pub fn websocket(&self) -> Option<usize> {
+        match self.phase {
+            Phase::WebSocket { from } => Some(from),
+            _ => None,
+        }
     }
 
     fn requests_in(&mut self, window: &mut Window<'_, impl Source>) -> Result<(), Opaque> {
@@ -183,6 +192,7 @@ impl Connection {
             method,
             persists: version == Version::Http11 && !head.said().says_close(),
             offers_tunnel: method == Method::Connect || head.said().upgrades(),
+            offers_websocket: head.said().offers_websocket(),
             strayed: false,
             answered: false,
         });
@@ -258,8 +268,13 @@ impl Connection {
                     && !tunnel
             }
         };
+        let is_websocket = head.said().chooses_websocket()
+            && matches!(self.request, Request::Arrived)
+            && self.leftover.is_empty()
+            && owed.is_some_and(|exchange| exchange.offers_websocket && !exchange.strayed);
         self.answer = Body::new(length).map_or_else(Answer::default, Answer::Body);
         match self.answer {
+            _ if status == 101 && is_websocket => self.phase = Phase::WebSocket { from: end },
             _ if tunnel => self.phase = Phase::Tunnel,
             Answer::Body(_) if closes => self.phase = Phase::Closing,
             Answer::Head(_) if closes => self.phase = Phase::Over,

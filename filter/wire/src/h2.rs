@@ -7,15 +7,19 @@
 //! frames that crossed a RST_STREAM on the wire.
 
 mod client;
+mod farewell;
 mod frame;
 mod goaway;
 mod greeting;
 mod half;
 mod reader;
 mod streams;
+mod write;
 
-pub use client::{Busy, CLIENTS, Client, Goaway, Place, UNKNOWN, WindowUpdate};
+pub use client::{Busy, CLIENTS, Calm, Client, Goaway, Place, UNKNOWN, WindowUpdate};
+pub use farewell::{UNAVAILABLE, unavailable};
 pub use goaway::{MAX_STREAM_ID, goaway};
+pub use write::{BrokenOff, Quiet, RST_STREAM_LEN, Write};
 
 use crate::{Opaque, Source};
 use frame::{Frame, Kind};
@@ -46,30 +50,6 @@ pub struct Connection {
     greeting: Option<Box<Greeting>>,
     client: &'static Client,
     opaque: Option<Opaque>,
-}
-
-/// What one write to the client did, and where a GOAWAY frame would stand between two frames in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Write {
-    /// A GOAWAY may be put before the first byte: a frame starts there, the server's SETTINGS have been
-    /// sent, and no header block is open.
-    pub start_fits: bool,
-    /// A GOAWAY may be put after the last byte.
-    pub end_fits: bool,
-    /// This write ended a stream and left none active.
-    pub quiet: Option<Quiet>,
-    /// The server sent a GOAWAY of its own in it (the write in which that frame's header ended).
-    pub goaway: bool,
-}
-
-/// The end of the last active stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quiet {
-    /// The offset of the frame that ended it (of HEADERS, where CONTINUATION follows). None when that
-    /// frame began in an earlier write.
-    pub frame_at: Option<usize>,
-    /// No other stream was open at any time while it was.
-    pub alone: bool,
 }
 
 impl Default for Connection {
@@ -128,7 +108,8 @@ impl Connection {
         self.streams.multiplexes()
     }
 
-    /// The client at the other end: [`UNKNOWN`] until its first request.
+    /// The client at the other end: [`UNKNOWN`] until its first request. Of libraries that greet alike, the
+    /// gRPC one is known once it was sent trailers.
     pub fn client(&self) -> &'static Client {
         self.client
     }
@@ -225,7 +206,15 @@ impl Connection {
                     None
                 }
                 Event::End { frame, .. } if frame.kind == Kind::RstStream => {
-                    self.streams.reset(frame.stream, Peer::Server)
+                    let stream = frame.stream;
+                    if let Some(client_ended) = self.streams.in_answer(stream) {
+                        write.broken_off = Some(BrokenOff {
+                            stream,
+                            frame_at,
+                            client_ended,
+                        });
+                    }
+                    self.streams.reset(stream, Peer::Server)
                 }
                 Event::End {
                     frame,
@@ -244,7 +233,15 @@ impl Connection {
 
     fn server_begins(&mut self, frame: Frame) -> Result<(), Opaque> {
         match frame.kind {
-            Kind::Headers | Kind::Data => self.streams.server_message(frame.stream),
+            Kind::Headers => {
+                let again = self.streams.server_headers(frame.stream)?;
+                // Who is sent trailers speaks gRPC, as good as always.
+                if again && frame.ends_stream() {
+                    self.client = self.client.grpc.unwrap_or(self.client);
+                }
+                Ok(())
+            }
+            Kind::Data => self.streams.server_message(frame.stream),
             Kind::RstStream | Kind::WindowUpdate => self.streams.known(frame.stream),
             Kind::PushPromise => {
                 self.server_half.want(if frame.is_padded() { 5 } else { 4 });

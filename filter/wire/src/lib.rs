@@ -1,4 +1,4 @@
-//! HTTP byte streams without IO: bytes in, what they mean and where an announcement fits out.
+//! HTTP and WebSocket byte streams without IO: bytes in, what they mean and where an announcement fits out.
 //!
 //! [`Connection`] follows both directions of one downstream connection. Give it every callback's bytes
 //! in the order in which Envoy made them; it tells how many requests are owed an answer and, of a write
@@ -11,6 +11,7 @@ pub mod h2;
 mod opaque;
 mod source;
 pub mod splice;
+pub mod websocket;
 
 pub use connection::{Connection, Kind, Place};
 pub use opaque::Opaque;

@@ -18,13 +18,15 @@ pub enum Opaque {
     Frame,
     /// HTTP/2: more streams at once than are followed.
     TooManyStreams,
+    /// WebSocket: a frame that RFC 6455 does not allow here.
+    Message,
     /// The host gave fewer bytes than it said there are.
     Unreadable,
 }
 
 impl Opaque {
     /// Every cause.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::StartLine,
         Self::Field,
         Self::HeadTooLong,
@@ -32,6 +34,7 @@ impl Opaque {
         Self::OutOfStep,
         Self::Frame,
         Self::TooManyStreams,
+        Self::Message,
         Self::Unreadable,
     ];
 
@@ -45,6 +48,7 @@ impl Opaque {
             Self::OutOfStep => "out_of_step",
             Self::Frame => "frame",
             Self::TooManyStreams => "too_many_streams",
+            Self::Message => "message",
             Self::Unreadable => "unreadable",
         }
     }

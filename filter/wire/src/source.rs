@@ -29,6 +29,22 @@ impl Source for &[u8] {
     }
 }
 
+/// What lies in a [`Source`] behind its first `skip` bytes.
+pub(crate) struct Tail<'a, S> {
+    pub(crate) source: &'a mut S,
+    pub(crate) skip: usize,
+}
+
+impl<S: Source> Source for Tail<'_, S> {
+    fn len(&self) -> usize {
+        self.source.len().saturating_sub(self.skip)
+    }
+
+    fn read(&mut self, start: usize, len: usize) -> Vec<u8> {
+        self.source.read(start.saturating_add(self.skip), len)
+    }
+}
+
 /// A look at a [`Source`] that reads a stretch at a time and remembers the last one.
 pub(crate) struct Window<'a, S> {
     source: &'a mut S,

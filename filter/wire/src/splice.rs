@@ -15,8 +15,9 @@ pub fn keep_alive(timeout: Option<u64>, max: Option<u64>) -> Option<Vec<u8>> {
     Some(format!("keep-alive: {value}\r\n").into_bytes())
 }
 
-/// `whole` with `words` put in at offset `at`; at its end if it is shorter.
-pub fn splice(whole: &[u8], at: usize, words: &[u8]) -> Vec<u8> {
-    let (before, after) = whole.split_at_checked(at).unwrap_or((whole, &[]));
+/// `whole` with `words` instead of `len` bytes from offset `at`; at its end if it is shorter.
+pub fn splice(whole: &[u8], at: usize, len: usize, words: &[u8]) -> Vec<u8> {
+    let (before, rest) = whole.split_at_checked(at).unwrap_or((whole, &[]));
+    let after = rest.get(len..).unwrap_or_default();
     [before, words, after].concat()
 }

@@ -82,8 +82,8 @@ fn recorded_greetings_are_known() {
             (Exact, After, Never, true),
         ),
         ("undici", &[(2, 0)], None, (Exact, After, Never, true)),
-        ("node, grpc-go", &[], None, (Max, Before, Avoid, true)),
-        ("node, grpc-go", &[], Some(1), (Max, Before, Avoid, true)),
+        ("node_grpc-go", &[], None, (Max, Before, Never, true)),
+        ("node_grpc-go", &[], Some(1), (Max, Before, Never, true)),
         (
             "go",
             &[(2, 0), (4, 4_194_304), (5, 16_384), (6, 10_485_760)],
@@ -103,10 +103,10 @@ fn recorded_greetings_are_known() {
             (Max, After, Bears, true),
         ),
         (
-            "reqwest, hyper, tonic",
+            "reqwest_hyper_tonic",
             &[(2, 0), (4, 2_097_152), (5, 16_384), (6, 16_384)],
             Some(5_177_345),
-            (Max, After, Avoid, true),
+            (Max, After, Never, true),
         ),
         ("jdk", &jdk, Some(33_488_897), (Max, After, Never, false)),
         (
@@ -162,6 +162,34 @@ fn a_greeting_that_differs_a_little_is_unknown() {
             &UNKNOWN,
             "{sent:?} {update:?}"
         );
+    }
+}
+
+/// Node and grpc-go greet alike, and hyper and tonic.
+#[test]
+fn a_grpc_library_is_told_from_one_that_greets_alike_by_its_first_trailers() {
+    let go: &[(u16, u32)] = &[];
+    let hyper: &[(u16, u32)] = &[(2, 0), (4, 2_097_152), (5, 16_384), (6, 16_384)];
+    for (sent, update, before, after) in [
+        (go, None, "node_grpc-go", "grpc-go"),
+        (hyper, Some(5_177_345), "reqwest_hyper_tonic", "tonic"),
+    ] {
+        let mut connection = evenkeel_wire::h2::Connection::default();
+        let mut client = greeting(sent, update);
+        client.extend([get(1), get(3)].concat());
+        connection.downstream(&mut client.as_slice()).unwrap();
+        let whole = [server_greeting(), headers(END_HEADERS | END_STREAM, 1)].concat();
+        connection.upstream(&mut whole.as_slice()).unwrap();
+        assert_eq!(connection.client().family, before, "an answer of a head alone");
+
+        let trailed = [
+            headers(END_HEADERS, 3),
+            data(0, 3, 5),
+            headers(END_HEADERS | END_STREAM, 3),
+        ];
+        connection.upstream(&mut trailed.concat().as_slice()).unwrap();
+
+        assert_eq!(connection.client().family, after);
     }
 }
 
@@ -228,4 +256,12 @@ fn only_the_first_words_tell_a_client() {
     .concat();
     connection.downstream(&mut busy.as_slice()).unwrap();
     assert_eq!(connection.client().family, "reactor-netty");
+}
+
+#[test]
+fn a_family_is_a_label_as_it_stands() {
+    for Client { family, .. } in CLIENTS.iter().chain([&UNKNOWN]) {
+        let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        assert!(family.bytes().all(is_plain), "{family}");
+    }
 }

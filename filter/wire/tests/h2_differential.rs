@@ -279,5 +279,5 @@ fn hyper_is_known_by_what_h2_sends_for_it() {
         peer.abort();
         connection.client().family
     });
-    assert_eq!(family, "reqwest, hyper, tonic");
+    assert_eq!(family, "reqwest_hyper_tonic");
 }

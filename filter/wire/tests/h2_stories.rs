@@ -4,7 +4,7 @@
 
 mod h2_support;
 
-use evenkeel_wire::h2::{Connection, Quiet};
+use evenkeel_wire::h2::{BrokenOff, Connection, Quiet};
 use h2_support::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -471,4 +471,43 @@ fn a_promise_behind_the_last_answer_is_no_quiet_moment() {
         connection.upstream(&mut bytes.as_slice()).unwrap().quiet,
         None
     );
+}
+
+#[test]
+fn an_answer_that_the_server_breaks_off_is_told_of() {
+    let cut = |frame_at, client_ended| {
+        Some(BrokenOff {
+            stream: 1,
+            frame_at: Some(frame_at),
+            client_ended,
+        })
+    };
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&get(1));
+        talk.server(&headers(END_HEADERS, 1));
+        assert_eq!(talk.server(&reset(1)).broken_off, cut(0, true));
+    });
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&headers(END_HEADERS, 1));
+        let write = [headers(END_HEADERS, 1), reset(1)].concat();
+        assert_eq!(
+            talk.server(&write).broken_off,
+            cut(HEADER + BLOCK.len(), false)
+        );
+    });
+}
+
+#[test]
+fn a_reset_before_the_answer_or_behind_its_end_breaks_nothing_off() {
+    however_cut(|talk| {
+        talk.greet();
+        talk.client(&[get(1), headers(END_HEADERS, 3)].concat());
+        assert_eq!(talk.server(&reset(1)).broken_off, None);
+        assert_eq!(
+            talk.server(&[answer(3), reset(3)].concat()).broken_off,
+            None
+        );
+    });
 }

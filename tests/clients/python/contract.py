@@ -5,97 +5,218 @@ library does by itself is what its users get, and a request that raises has fail
 """
 
 import argparse
+import asyncio
 import collections
+import importlib.metadata
 import json
+import re
+import sys
 import threading
+import time
 
-# The server answers GET / with some name and POST /echo with the body it was sent.
-PATHS = {"GET": "/", "POST": "/echo"}
-# A request that takes longer hangs.
-TIMEOUT_SECONDS = 5.0
+# A request is given up after so long; one that took half of it hung.
+TIMEOUT_SECONDS = 10.0
+HUNG_SECONDS = 5.0
+# How many messages a BIDI call sends.
+BIDI_MESSAGES = 4
+# The program understood what was asked, but its library cannot do it.
+DOES_NOT_APPLY = 3
+ECHOES = ["/echo", "/evenkeel.Test/Echo", "/evenkeel.Test/Chat"]
+# What differs between errors that are the same: objects, addresses, ports and streams.
+ACCIDENTAL = re.compile(
+    r"(?<=\b0x)[0-9a-f]+|\b\d+(?:\.\d+){3}(?::\d+)?\b|(?<=\bport=)\d+|(?<=stream_id:)\d+|(?<=Error: )\d+$"
+)
 
 
-def arguments():
+def arguments(*protocols, expect=False):
+    """The flags, of a client that speaks these protocols, and can wait for a 100 (Continue) or not."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--address", required=True, help="IP:PORT to connect to")
-    parser.add_argument("--protocol", required=True, choices=["h1", "h2"])
+    parser.add_argument("--protocol", required=True, choices=["h1", "h2", "grpc", "ws"])
     parser.add_argument("--requests", required=True, type=int)
     parser.add_argument("--concurrency", required=True, type=int)
-    parser.add_argument("--method", required=True, choices=sorted(PATHS))
-    return parser.parse_args()
+    parser.add_argument("--method", required=True)
+    parser.add_argument("--path", required=True)
+    parser.add_argument("--body", required=True, type=int, help="bytes of a request's body")
+    parser.add_argument("--answer", required=True, type=int, help="bytes of the whole answer")
+    parser.add_argument("--burst", required=True, type=int, help="pause after so many requests")
+    parser.add_argument("--pause", required=True, type=int, help="milliseconds")
+    parser.add_argument("--cancel", required=True, type=int, help="odd ones, after milliseconds")
+    parser.add_argument("--expect", action="store_true", help="Expect: 100-continue")
+    parser.add_argument("--trailers", action="store_true", help="expect x-trailer: end")
+    args = parser.parse_args()
+    if args.protocol not in protocols:
+        does_not_apply(f"the library does not speak {args.protocol}")
+    if args.expect and not expect:
+        does_not_apply("the library does not wait for a 100 (Continue)")
+    if args.trailers and args.protocol not in ("h1", "h2"):
+        does_not_apply(f"{args.protocol} has no such thing")
+    if args.cancel and args.protocol == "ws":
+        does_not_apply("a message on a WebSocket cannot be cancelled")
+    return args
+
+
+def does_not_apply(why):
+    print(f"this pattern does not apply: {why}", file=sys.stderr)
+    sys.exit(DOES_NOT_APPLY)
 
 
 def url(args):
-    return f"http://{args.address}{PATHS[args.method]}"
+    scheme = "ws" if args.protocol == "ws" else "http"
+    return f"{scheme}://{args.address}{args.path}"
+
+
+def headers(args, number):
+    # A server sends trailers only to who says that they may come (RFC 9110, section 6.5.1).
+    return {"x-id": str(number)} | ({"te": "trailers"} if args.trailers else {})
 
 
 def body(args, number):
     """The body of a request: its own, so that an answer to another one shows."""
-    return f"body of {number} ".encode() * 64 if args.method == "POST" else None
+    return cut(args, "", number)
+
+
+def message(args, number):
+    """The same for a WebSocket, whose messages have no header to be numbered by."""
+    return cut(args, f"{number}:", number).decode()
+
+
+def cut(args, beginning, number):
+    text = f"body of {number} "
+    return (beginning + text * (args.body // len(text) + 1)).encode()[: args.body]
+
+
+def cancelled(args, number):
+    return args.cancel > 0 and number % 2 == 1
+
+
+def patience(args, number):
+    """After how many seconds the request is given up."""
+    return args.cancel / 1000 if cancelled(args, number) else TIMEOUT_SECONDS
+
+
+def pause(args, done):
+    """How many seconds a worker that has done so many requests waits before its next one."""
+    return args.pause / 1000 if args.burst and done % args.burst == 0 else 0
+
+
+def read(chunks, seconds):
+    """The whole of an answer that comes in chunks, within so many seconds."""
+    end = time.monotonic() + seconds
+    whole = bytearray()
+    for chunk in chunks:
+        whole += chunk
+        if time.monotonic() > end:
+            raise TimeoutError("the answer takes too long")
+    return bytes(whole)
 
 
 def check(args, number, status, answer):
     """Raises when the answer is not the one to this request."""
     if status != 200:
         raise ValueError(f"status {status}")
-    if args.method == "POST" and answer != body(args, number):
-        raise ValueError("another body than was sent")
-    if not answer:
-        raise ValueError("an empty answer")
+    length = 0 if args.method == "HEAD" else args.answer
+    if len(answer) != length:
+        raise ValueError(f"{len(answer)} bytes instead of {length}")
+    if args.path in ECHOES:
+        messages = BIDI_MESSAGES if args.method == "BIDI" else 1
+        if answer != body(args, number) * messages:
+            raise ValueError("another body than was sent")
+    if args.path == "/count" and answer != f"{args.body:016}".encode():
+        raise ValueError("the server received another length than was sent")
+
+
+def version(*names):
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
 
 
 class Tally:
     """Counts the outcomes of all workers."""
 
-    def __init__(self):
+    def __init__(self, args):
+        self._args = args
         self._lock = threading.Lock()
         self._ok = 0
+        self._cancelled = 0
+        self._hung = 0
         self._errors = collections.Counter()
 
-    def succeeded(self):
+    def over(self, number, began, error=None):
+        """Counts a request that began at that `time.monotonic()`, and its error, if any."""
         with self._lock:
-            self._ok += 1
-
-    def failed(self, error):
-        with self._lock:
-            self._errors[f"{type(error).__name__}: {error}"] += 1
+            self._hung += time.monotonic() - began >= HUNG_SECONDS
+            if cancelled(self._args, number):
+                self._cancelled += 1
+            elif error is None:
+                self._ok += 1
+            else:
+                text = f"{type(error).__name__}: {error}".removesuffix(": ")
+                self._errors[ACCIDENTAL.sub("..", text)] += 1
 
     def print(self, version, connections):
-        failed = sum(self._errors.values())
+        failed = self._errors.total()
         print(
             json.dumps(
                 {
                     "version": version,
-                    "sent": self._ok + failed,
+                    "sent": self._ok + failed + self._cancelled,
                     "ok": self._ok,
                     "failed": failed,
-                    "errors": self._errors,
+                    "cancelled": self._cancelled,
+                    "hung": self._hung,
                     "connections": connections,
+                    "errors": self._errors,
                 }
             )
         )
 
 
 def in_threads(args, tally, send):
-    """Calls `send(number)` for every number of a request, each once, in as many threads as asked for."""
+    """Calls `send(number, patience)` for every number of a request, each once, in as many threads as asked for."""
     numbers = iter(range(args.requests))
     lock = threading.Lock()
 
+    def next_number():
+        with lock:
+            return next(numbers, None)
+
     def work():
-        while True:
-            with lock:
-                number = next(numbers, None)
-            if number is None:
-                return
+        done = 0
+        while (number := next_number()) is not None:
+            began = time.monotonic()
             try:
-                send(number)
+                send(number, patience(args, number))
             except Exception as error:
-                tally.failed(error)
+                tally.over(number, began, error)
             else:
-                tally.succeeded()
+                tally.over(number, began)
+            done += 1
+            time.sleep(pause(args, done))
 
     threads = [threading.Thread(target=work) for _ in range(args.concurrency)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+async def in_tasks(args, tally, senders):
+    """Awaits a `send(number)` for every number of a request, each once, in a task for each of the senders.
+
+    A request that takes too long is cancelled as tasks are.
+    """
+    numbers = iter(range(args.requests))
+
+    async def work(send):
+        for done, number in enumerate(numbers, 1):
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(patience(args, number)):
+                    await send(number)
+            except Exception as error:
+                tally.over(number, began, error)
+            else:
+                tally.over(number, began)
+            await asyncio.sleep(pause(args, done))
+
+    await asyncio.gather(*map(work, senders))

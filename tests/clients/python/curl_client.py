@@ -1,10 +1,11 @@
-"""curl: libcurl's multi interface, which curl's own tool stands on, with one handle a request on its way.
+"""curl: libcurl's multi interface, which curl's own tool stands on, with one handle for each worker.
 
 The tool itself would be whichever the system has: 7.88, still in wide use, is answered its first request
 over HTTP/2 with prior knowledge and fails every further one with error 16, by a bare Envoy, too.
 """
 
 import io
+import time
 
 import pycurl
 
@@ -14,74 +15,110 @@ VERSIONS = {
     "h1": pycurl.CURL_HTTP_VERSION_1_1,
     "h2": pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE,
 }
-# The longest wait for a socket before curl is asked for its own timers.
+# The longest wait for a socket before curl is asked for its own timers, and the workers for theirs.
 WAIT_SECONDS = 0.1
 
 
-def prepare(handle, args, number):
-    handle.reset()
-    handle.number = number
-    handle.answer = io.BytesIO()
-    handle.setopt(pycurl.URL, contract.url(args))
-    handle.setopt(pycurl.PROXY, "")
-    handle.setopt(pycurl.HTTP_VERSION, VERSIONS[args.protocol])
-    # Rather share a connection than open another while the first is being opened.
-    handle.setopt(pycurl.PIPEWAIT, 1)
-    handle.setopt(pycurl.TIMEOUT_MS, int(contract.TIMEOUT_SECONDS * 1000))
-    handle.setopt(pycurl.HTTPHEADER, [f"x-id: {number}"])
-    handle.setopt(pycurl.WRITEDATA, handle.answer)
-    if args.method == "POST":
-        handle.setopt(pycurl.POSTFIELDS, contract.body(args, number))
+class Worker:
+    """Sends one request after the other by its handle, which a multi handle drives."""
+
+    def __init__(self, args):
+        self._args = args
+        self._done = 0
+        self.handle = pycurl.Curl()
+        self.handle.worker = self
+        self.ready = 0.0
+
+    def begin(self, number):
+        args, handle = self._args, self.handle
+        self.number = number
+        self.began = time.monotonic()
+        self._head, self._answer = [], io.BytesIO()
+        headers = contract.headers(args, number)
+        if args.expect:
+            headers["expect"] = "100-continue"
+        handle.reset()
+        handle.setopt(pycurl.URL, contract.url(args))
+        handle.setopt(pycurl.PROXY, "")
+        handle.setopt(pycurl.HTTP_VERSION, VERSIONS[args.protocol])
+        # Rather share a connection than open another while the first is being opened.
+        handle.setopt(pycurl.PIPEWAIT, 1)
+        handle.setopt(pycurl.TIMEOUT_MS, int(contract.patience(args, number) * 1000))
+        handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
+        handle.setopt(pycurl.HEADERFUNCTION, self._head.append)
+        handle.setopt(pycurl.WRITEDATA, self._answer)
+        if args.method == "HEAD":
+            handle.setopt(pycurl.NOBODY, 1)
+        elif args.method == "POST":
+            handle.setopt(pycurl.POSTFIELDS, contract.body(args, number))
+
+    def end(self):
+        """Whatever became of the request: when the next one may begin."""
+        self._done += 1
+        self.ready = time.monotonic() + contract.pause(self._args, self._done)
+
+    def check(self):
+        status = self.handle.getinfo(pycurl.RESPONSE_CODE)
+        contract.check(self._args, self.number, status, self._answer.getvalue())
+        # curl shows trailers as it shows headers, of which none has that name.
+        if self._args.trailers and b"x-trailer: end\r\n" not in self._head:
+            raise ValueError("no trailer")
 
 
 def finished(multi):
-    """The handles that are done, each with curl's error or None."""
+    """The workers whose requests are over, each with curl's error or None."""
     waiting = 1
     while waiting:
         waiting, done, failed = multi.info_read()
         for handle in done:
-            yield handle, None
+            yield handle.worker, None
         for handle, code, text in failed:
-            yield handle, pycurl.error(code, text)
+            yield handle.worker, pycurl.error(code, text)
 
 
-def outcome(args, handle, error):
-    """What went wrong with the handle's request, or None."""
+def outcome(worker, error):
+    """What went wrong with the worker's request, or None."""
     if error is not None:
         return error
     try:
-        status = handle.getinfo(pycurl.RESPONSE_CODE)
-        contract.check(args, handle.number, status, handle.answer.getvalue())
+        worker.check()
     except ValueError as wrong:
         return wrong
 
 
+def wait(multi, idle, busy):
+    """Until something can be done: on a socket, or by a worker whose pause is over."""
+    now = time.monotonic()
+    pauses = [worker.ready - now for worker in idle if worker.ready > now]
+    seconds = min([WAIT_SECONDS, *pauses])
+    multi.select(seconds) if busy else time.sleep(seconds)
+
+
 def main():
-    args = contract.arguments()
-    tally = contract.Tally()
+    args = contract.arguments("h1", "h2", expect=True)
+    tally = contract.Tally(args)
     numbers = iter(range(args.requests))
-    connections = 0
+    connections = over = busy = 0
     multi = pycurl.CurlMulti()
-    idle = [pycurl.Curl() for _ in range(args.concurrency)]
-    busy = 0
-    while True:
-        for handle, number in zip(list(idle), numbers):
-            idle.remove(handle)
-            prepare(handle, args, number)
-            multi.add_handle(handle)
+    idle = [Worker(args) for _ in range(args.concurrency)]
+    while over < args.requests:
+        now = time.monotonic()
+        for worker, number in zip([worker for worker in idle if worker.ready <= now], numbers):
+            idle.remove(worker)
+            worker.begin(number)
+            multi.add_handle(worker.handle)
             busy += 1
-        if not busy:
-            break
         _, running = multi.perform()
         if running == busy:
-            multi.select(WAIT_SECONDS)
-        for handle, error in finished(multi):
-            connections += handle.getinfo(pycurl.NUM_CONNECTS)
-            multi.remove_handle(handle)
-            wrong = outcome(args, handle, error)
-            tally.failed(wrong) if wrong else tally.succeeded()
-            idle.append(handle)
+            wait(multi, idle, busy)
+        for worker, error in finished(multi):
+            connections += worker.handle.getinfo(pycurl.NUM_CONNECTS)
+            multi.remove_handle(worker.handle)
+            tally.over(worker.number, worker.began, outcome(worker, error))
+            worker.end()
+            idle.append(worker)
             busy -= 1
+            over += 1
     version = next(part for part in pycurl.version.split() if part.startswith("libcurl"))
     tally.print(version.replace("/", " "), connections)
 

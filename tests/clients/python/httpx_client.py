@@ -1,6 +1,5 @@
 """httpx: one httpx.Client, shared by threads as its documentation allows."""
 
-import importlib.metadata
 import itertools
 
 import httpx
@@ -9,8 +8,10 @@ import contract
 
 
 def main():
-    args = contract.arguments()
-    tally = contract.Tally()
+    args = contract.arguments("h1", "h2")
+    if args.cancel and args.protocol == "h2":
+        contract.does_not_apply("a timeout of one request ends the connection, and all others on it")
+    tally = contract.Tally(args)
     opened = itertools.count()
 
     def trace(event, _info):
@@ -22,23 +23,23 @@ def main():
         http1=args.protocol == "h1",
         http2=args.protocol == "h2",
         trust_env=False,
-        timeout=contract.TIMEOUT_SECONDS,
     ) as client:
 
-        def send(number):
-            response = client.request(
+        def send(number, patience):
+            with client.stream(
                 args.method,
                 contract.url(args),
-                headers={"x-id": str(number)},
-                content=contract.body(args, number),
+                headers=contract.headers(args, number),
+                content=contract.body(args, number) or None,
+                timeout=patience,
                 extensions={"trace": trace},
-            )
-            contract.check(args, number, response.status_code, response.content)
+            ) as response:
+                answer = contract.read(response.iter_bytes(), patience)
+            contract.check(args, number, response.status_code, answer)
 
         contract.in_threads(args, tally, send)
     libraries = ["httpx", "h2"] if args.protocol == "h2" else ["httpx"]
-    version = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in libraries)
-    tally.print(version, next(opened))
+    tally.print(contract.version(*libraries), next(opened))
 
 
 main()

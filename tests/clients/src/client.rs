@@ -1,9 +1,9 @@
 //! The clients: a further one is a line here and a program in its language's folder.
 
 use anyhow::{Result, bail};
-use evenkeel_test_envoy::Protocol;
 
 use crate::language::Language;
+use crate::via::Via;
 
 /// One client over one protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,44 +14,138 @@ pub struct Client {
     pub language: Language,
     /// The program, as [`Language::program`] knows it.
     pub program: &'static str,
-    /// The HTTP version that it speaks. HTTP/2 is with prior knowledge (RFC 9113, section 3.3).
+    /// What it speaks to the site.
     pub protocol: Protocol,
+    /// The proxy that the program speaks to instead of to the site; that proxy is the client then.
+    pub via: Option<Via>,
+    /// What it calls itself before its first request, as the module tells clients apart
+    /// (`evenkeel_wire::h2::CLIENTS`); None where it does not speak HTTP/2.
+    pub family: Option<&'static str>,
+}
+
+/// What a client speaks, in plain text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 with prior knowledge (RFC 9113, section 3.3).
+    Http2,
+    /// gRPC, over HTTP/2.
+    Grpc,
+    /// WebSocket, over HTTP/1.1.
+    WebSocket,
+}
+
+impl Protocol {
+    /// As the contract and the tables spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http1 => "h1",
+            Self::Http2 => "h2",
+            Self::Grpc => "grpc",
+            Self::WebSocket => "ws",
+        }
+    }
+}
+
+const fn h1(name: &'static str, language: Language, program: &'static str) -> Client {
+    Client {
+        name,
+        language,
+        program,
+        protocol: Protocol::Http1,
+        via: None,
+        family: None,
+    }
+}
+
+const fn h2(
+    name: &'static str,
+    language: Language,
+    program: &'static str,
+    family: &'static str,
+) -> Client {
+    Client {
+        protocol: Protocol::Http2,
+        family: Some(family),
+        ..h1(name, language, program)
+    }
+}
+
+const fn grpc(
+    name: &'static str,
+    language: Language,
+    program: &'static str,
+    family: &'static str,
+) -> Client {
+    Client {
+        protocol: Protocol::Grpc,
+        ..h2(name, language, program, family)
+    }
+}
+
+const fn ws(name: &'static str, language: Language, program: &'static str) -> Client {
+    Client {
+        protocol: Protocol::WebSocket,
+        ..h1(name, language, program)
+    }
+}
+
+/// A proxy as the client. The program that drives it speaks HTTP/1 to it.
+const fn proxy(client: Client, via: Via) -> Client {
+    Client {
+        via: Some(via),
+        ..client
+    }
 }
 
 impl Client {
     /// Every client, in the order in which they run.
-    pub const ALL: [Self; 6] = [
-        Self::new(
-            "httpx-h1",
-            Language::Python,
-            "httpx_client",
-            Protocol::Http1,
-        ),
-        Self::new(
-            "httpx-h2",
-            Language::Python,
-            "httpx_client",
-            Protocol::Http2,
-        ),
-        Self::new("curl-h1", Language::Python, "curl_client", Protocol::Http1),
-        Self::new("curl-h2", Language::Python, "curl_client", Protocol::Http2),
-        Self::new("go-h1", Language::Go, "nethttp", Protocol::Http1),
-        Self::new("go-h2", Language::Go, "nethttp", Protocol::Http2),
-    ];
-
-    const fn new(
-        name: &'static str,
-        language: Language,
-        program: &'static str,
-        protocol: Protocol,
-    ) -> Self {
-        Self {
-            name,
-            language,
-            program,
-            protocol,
-        }
-    }
+    pub const ALL: &[Self] = {
+        use Language::{Go, Java, Node, Python, Rust};
+        &[
+            proxy(h1("envoy-h1", Rust, "reqwest"), Via::Envoy),
+            proxy(h1("envoy-retry-h1", Rust, "reqwest"), Via::EnvoyRetrying),
+            proxy(h2("envoy-h2", Rust, "reqwest", "envoy"), Via::Envoy),
+            proxy(
+                h2("envoy-retry-h2", Rust, "reqwest", "envoy"),
+                Via::EnvoyRetrying,
+            ),
+            h1("go-h1", Go, "nethttp"),
+            h2("go-h2", Go, "nethttp", "go"),
+            grpc("grpc-go", Go, "grpcgo", "node_grpc-go"),
+            ws("ws-go", Go, "websocket"),
+            h1("jdk-h1", Java, "Jdk"),
+            h2("jdk-h2", Java, "Jdk", "jdk"),
+            h1("okhttp-h1", Java, "OkHttp"),
+            h2("okhttp-h2", Java, "OkHttp", "okhttp"),
+            grpc("grpc-java", Java, "GrpcJava", "grpc-java"),
+            h1("undici7-h1", Node, "undici7"),
+            h2("undici7-h2", Node, "undici7", "undici"),
+            h1("undici8-h1", Node, "undici8"),
+            h2("undici8-h2", Node, "undici8", "undici"),
+            h1("node-h1", Node, "http"),
+            h2("node-h2", Node, "http2", "node_grpc-go"),
+            grpc("grpc-js", Node, "grpc", "grpc-js"),
+            ws("ws-node", Node, "ws"),
+            h1("requests-h1", Python, "requests_client"),
+            h1("httpx-h1", Python, "httpx_client"),
+            h2("httpx-h2", Python, "httpx_client", "httpx"),
+            h1("aiohttp-h1", Python, "aiohttp_client"),
+            grpc("grpc-python", Python, "grpcio_client", "grpcio"),
+            ws("ws-python", Python, "websockets_client"),
+            h1("reqwest-h1", Rust, "reqwest"),
+            h2("reqwest-h2", Rust, "reqwest", "reqwest_hyper_tonic"),
+            h1("hyper-h1", Rust, "hyper"),
+            h2("hyper-h2", Rust, "hyper", "reqwest_hyper_tonic"),
+            grpc("tonic", Rust, "tonic", "reqwest_hyper_tonic"),
+            h1("curl-h1", Python, "curl_client"),
+            h2("curl-h2", Python, "curl_client", "curl"),
+            h1("h2load-h1", Python, "h2load_client"),
+            h2("h2load-h2", Python, "h2load_client", "unknown"),
+            proxy(h1("nginx-h1", Rust, "reqwest"), Via::Nginx),
+        ]
+    };
 
     /// The clients of these names; `httpx` is short for `httpx-h1` and `httpx-h2`. No name means all.
     ///
@@ -66,20 +160,20 @@ impl Client {
         };
         for name in names {
             if !Self::ALL.iter().any(|client| is(client, name)) {
-                let known = Self::ALL.map(|client| client.name).join(", ");
-                bail!("no client {name}; there are {known}");
+                let known: Vec<_> = Self::ALL.iter().map(|client| client.name).collect();
+                bail!("no client {name}; there are {}", known.join(", "));
             }
         }
-        let wanted = |client: &Self| names.is_empty() || names.iter().any(|name| is(client, name));
-        Ok(Self::ALL.into_iter().filter(wanted).collect())
+        let wanted = |client: &&Self| names.is_empty() || names.iter().any(|name| is(client, name));
+        Ok(Self::ALL.iter().filter(wanted).copied().collect())
     }
 
-    /// The protocol as the contract and the tables spell it.
-    pub fn protocol_name(self) -> &'static str {
-        match self.protocol {
-            Protocol::Http1 => "h1",
-            Protocol::Http2 => "h2",
+    /// What it needs and this machine does not have: None when it can run.
+    pub fn missing(&self) -> Option<String> {
+        if self.language.version().is_none() {
+            return Some(format!("{} is not installed", self.language.name()));
         }
+        self.via.and_then(Via::missing)
     }
 }
 
@@ -99,7 +193,7 @@ mod tests {
     fn a_library_names_all_of_its_protocols() {
         assert_eq!(
             named(&["httpx", "go-h2"]).unwrap(),
-            ["httpx-h1", "httpx-h2", "go-h2"]
+            ["go-h2", "httpx-h1", "httpx-h2"]
         );
         assert_eq!(named(&[]).unwrap().len(), Client::ALL.len());
     }

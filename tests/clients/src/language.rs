@@ -1,37 +1,53 @@
 //! The languages: what each needs on the machine, and how its programs get from their manifest to a command.
 
+mod go;
+mod java;
+mod node;
+mod python;
+mod rust;
+
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cache;
-
 /// What a client's program is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Language {
-    /// Libraries by pip into a virtual environment.
-    Python,
     /// Modules by `go build`.
     Go,
+    /// Jars by Maven.
+    Java,
+    /// Packages by npm.
+    Node,
+    /// Libraries by pip into a virtual environment.
+    Python,
+    /// Crates by cargo, in a workspace of their own.
+    Rust,
 }
 
 /// A program that is ready to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     executable: PathBuf,
-    script: Option<PathBuf>,
+    arguments: Vec<OsString>,
 }
 
 impl Program {
+    /// `arguments` come before the flags of the contract.
+    fn new(executable: PathBuf, arguments: Vec<OsString>) -> Self {
+        Self {
+            executable,
+            arguments,
+        }
+    }
+
     /// The command, still without the flags of the contract.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.executable);
-        if let Some(script) = &self.script {
-            // -B: a run must not leave bytecode among the sources.
-            command.arg("-B").arg(script);
-        }
+        command.args(&self.arguments);
         command
     }
 }
@@ -40,25 +56,23 @@ impl Language {
     /// What it is called.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Python => "Python",
             Self::Go => "Go",
+            Self::Java => "Java",
+            Self::Node => "Node",
+            Self::Python => "Python",
+            Self::Rust => "Rust",
         }
     }
 
     /// Its version on this machine, or None when it is not there.
     pub fn version(self) -> Option<String> {
-        let mut command = match self {
-            Self::Python => Command::new("python3"),
-            Self::Go => Command::new("go"),
-        };
         match self {
-            Self::Python => command.arg("--version"),
-            // Where the manifest stands: it chooses the toolchain.
-            Self::Go => command.arg("version").current_dir(sources("go")),
-        };
-        let output = command.output().ok()?;
-        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        output.status.success().then_some(text)
+            Self::Go => go::version(),
+            Self::Java => java::version(),
+            Self::Node => node::version(),
+            Self::Python => python::version(),
+            Self::Rust => rust::version(),
+        }
     }
 
     /// The program of that name, with all that it needs: provisioned at the first call, quick from then on.
@@ -71,73 +85,45 @@ impl Language {
             bail!("{} is not installed", self.name());
         };
         match self {
-            Self::Python => python(name, &version, note),
-            Self::Go => go(name, &version, note),
+            Self::Go => go::program(name, &version, note),
+            Self::Java => java::program(name, &version, note),
+            Self::Node => node::program(name, &version, note),
+            Self::Python => python::program(name, &version, note),
+            Self::Rust => rust::program(name, &version, note),
         }
     }
 }
 
-fn python(name: &str, version: &str, note: impl Fn(&str)) -> Result<Program> {
-    let requirements = sources("python").join("requirements.txt");
-    let pinned = fs::read_to_string(&requirements)?;
-    let environment = cache::provide("python", (version, &pinned), |directory| {
-        note("Installing the Python clients (once)");
-        let mut venv = Command::new("python3");
-        done(venv.args(["-m", "venv"]).arg(directory))?;
-        let mut pip = Command::new(directory.join("bin/python"));
-        // Wheels only: what would have to be compiled here needs more than Python.
-        pip.args(["-m", "pip", "install", "--quiet", "--only-binary=:all:"])
-            .arg("--requirement")
-            .arg(&requirements);
-        done(&mut pip)
-    })?;
-    Ok(Program {
-        executable: environment.join("bin/python"),
-        script: Some(sources("python").join(format!("{name}.py"))),
-    })
-}
-
-fn go(name: &str, version: &str, note: impl Fn(&str)) -> Result<Program> {
-    let module = sources("go");
-    let inputs = (version, go_sources(&module)?);
-    let binaries = cache::provide("go", inputs, |directory| {
-        note("Building the Go clients (once)");
-        // The closing slash makes it a directory for the binary of every command of the module.
-        let into = format!("{}/", directory.display());
-        let mut build = Command::new("go");
-        done(
-            build
-                .args(["build", "-o", &into, "./..."])
-                .current_dir(&module),
-        )
-    })?;
-    Ok(Program {
-        executable: binaries.join(name),
-        script: None,
-    })
-}
-
-/// The content of every file of the module, in a stable order.
-fn go_sources(directory: &Path) -> Result<Vec<String>> {
+/// The content of every file below the directory, in a stable order.
+fn files_below(directory: &Path) -> Result<Vec<String>> {
     let mut entries: Vec<_> = fs::read_dir(directory)?
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<_>>()?;
     entries.sort();
-    let mut sources = Vec::new();
+    let mut files = Vec::new();
     for entry in entries {
         if entry.is_dir() {
-            sources.extend(go_sources(&entry)?);
+            files.extend(files_below(&entry)?);
         } else {
-            sources.push(fs::read_to_string(&entry)?);
+            files.push(fs::read_to_string(&entry)?);
         }
     }
-    Ok(sources)
+    Ok(files)
 }
 
+/// Where the programs in that language stand.
 fn sources(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(language)
 }
 
+/// What the command prints; None when it cannot be run or fails.
+fn said(command: &mut Command) -> Option<String> {
+    let output = command.output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then_some(text)
+}
+
+/// Runs the command to its end.
 fn done(command: &mut Command) -> Result<()> {
     let output = command
         .output()

@@ -1,24 +1,35 @@
 //! Real clients, each a program in its own language, and what becomes of their requests when their
-//! connections are moved after every second one.
+//! connections are ended after every second one.
 //!
-//! A client is a row of [`Client::ALL`] and a program that keeps the contract: it takes `--address`,
-//! `--protocol`, `--requests`, `--concurrency` and `--method`, sends request `N` with the header `x-id: N`,
-//! tries nothing again by itself, and prints a [`Report`] as one line of JSON.
+//! A client is a row of [`Client::ALL`] and a program that keeps the contract in this folder's README.md: it
+//! sends numbered requests in one of the ways of [`Pattern`] and prints a [`Report`] as one line of JSON. What
+//! ends the connections is the module, or one of its alternatives ([`Against`]).
 //!
-//! `cargo run -p evenkeel-test-clients` runs them and shows a table; the tests hold them to it.
+//! `cargo xtask clients` runs them and shows a table; `cargo xtask storm` sends many more requests.
 
 mod cache;
 mod client;
+mod debian;
+mod haproxy;
+mod known;
 mod language;
+pub mod matrix;
+mod nginx;
+pub mod page;
+mod pattern;
+mod recycle;
 mod report;
 mod row;
 mod run;
 mod site;
 pub mod table;
+mod via;
 
-pub use client::Client;
+pub use client::{Client, Protocol};
 pub use language::{Language, Program};
+pub use pattern::Pattern;
+pub use recycle::Recycle;
 pub use report::Report;
 pub use row::Row;
-pub use run::{Load, Method, run};
+pub use run::Run;
 pub use site::{Against, Counts, Site};

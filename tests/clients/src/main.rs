@@ -1,40 +1,53 @@
-//! `cargo run -p evenkeel-test-clients`: the matrix, or some of its rows.
+//! `cargo xtask clients` and `cargo xtask storm`: the matrix, or some of its rows.
 
 use std::env;
 use std::fs;
-use std::io::{IsTerminal, Write, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
-use evenkeel_test_clients::{Against, Client, Load, Method, Row, run, table};
+use evenkeel_test_clients::matrix::{Matrix, Outcome};
+use evenkeel_test_clients::{Against, Client, Language, Pattern, Protocol, Recycle, page, table};
 
-/// Sends real clients through an Envoy that moves their connections after every second request.
+/// Sends real clients through a proxy that ends their connections, and shows what became of their requests.
 #[derive(Parser)]
 struct Args {
     /// Which clients, such as httpx or httpx-h2; none named means all
     names: Vec<String>,
-    /// How many requests each client sends
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
-    requests: u64,
-    /// How many of them at a time
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
-    concurrency: u64,
-    /// The method of every request
-    #[arg(long, default_value = "GET")]
-    method: Method,
-    /// What moves the connections
-    #[arg(long, default_value = "evenkeel")]
-    against: Against,
+    /// How many requests each client sends in each pattern; the heavy ones are given fewer [default: 10000; storm: 100000, and 1000000 for curl, Go, Rust and Envoy]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    requests: Option<u64>,
+    /// Only these ways to send requests, such as get, post-16 or upload
+    #[arg(long = "pattern", value_name = "PATTERN", value_delimiter = ',')]
+    patterns: Vec<String>,
+    /// What ends the connections; several are shown side by side
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "evenkeel")]
+    against: Vec<Against>,
+    /// By which limit [default: requests; storm: requests,age]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    recycle: Vec<Recycle>,
+    /// As many requests as a flaw needs that strikes once in a hundred thousand, one and sixteen at a time
+    #[arg(long)]
+    storm: bool,
+    /// How many clients run at a time
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
     /// Also write the rows there, as JSON
     #[arg(long, value_name = "PATH")]
     json: Option<PathBuf>,
+    /// Also write what each client lost under each contender there, as Markdown
+    #[arg(long, value_name = "PATH")]
+    page: Option<PathBuf>,
 }
+
+/// How many requests a client sends in a storm, over both of its patterns.
+const STORM: u64 = 100_000;
+const GREAT_STORM: u64 = 1_000_000;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match matrix(&Args::parse()).await {
+    match run(&Args::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -43,74 +56,70 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn matrix(args: &Args) -> Result<()> {
-    let load = Load {
-        method: args.method,
-        requests: args.requests,
-        concurrency: args.concurrency,
-    };
-    let mut rows = Vec::new();
-    let mut missing = Vec::new();
-    let mut broken = Ok(());
+async fn run(args: &Args) -> Result<()> {
+    Pattern::check(&args.patterns)?;
+    let mut matrix = Matrix::default();
     for client in Client::named(&args.names)? {
-        if client.language.version().is_none() {
-            let language = client.language.name();
-            eprintln!("{}: not run: {language} is not installed", client.name);
-            missing.push(client.name);
-            continue;
-        }
-        match row(client, load, args.against).await {
-            Ok(row) => rows.push(row),
-            Err(error) => {
-                broken = Err(error);
-                break;
+        for against in &args.against {
+            for recycle in recycles(args) {
+                let patterns = patterns(args, client.protocol);
+                matrix.add(client, &patterns, requests(args, &client), *against, recycle);
             }
         }
     }
-    // What has run is shown, whatever became of the rest.
-    print!("{}", table::render(&rows));
+    let outcome = matrix
+        .run(args.jobs.into(), |row| {
+            eprintln!("{}", table::line_of(row));
+        })
+        .await?;
+    println!("\n{}", table::render(&outcome.rows));
+    write(args, &outcome)?;
+    outcome.judge()
+}
+
+fn recycles(args: &Args) -> Vec<Recycle> {
+    match (args.recycle.as_slice(), args.storm) {
+        ([], true) => vec![Recycle::Requests, Recycle::Age],
+        ([], false) => vec![Recycle::Requests],
+        (chosen, _) => chosen.to_vec(),
+    }
+}
+
+fn patterns(args: &Args, protocol: Protocol) -> Vec<String> {
+    if !args.patterns.is_empty() || !args.storm {
+        return args.patterns.clone();
+    }
+    let names: &[&str] = match protocol {
+        Protocol::Http1 | Protocol::Http2 => &["get", "post-16"],
+        Protocol::Grpc => &["unary", "unary-16"],
+        Protocol::WebSocket => &["messages"],
+    };
+    names.iter().map(ToString::to_string).collect()
+}
+
+fn requests(args: &Args, client: &Client) -> u64 {
+    let default = if !args.storm {
+        10_000
+    } else if client.name.starts_with("curl")
+        || matches!(client.language, Language::Go | Language::Rust)
+    {
+        GREAT_STORM / 2
+    } else {
+        STORM / 2
+    };
+    args.requests.unwrap_or(default)
+}
+
+fn write(args: &Args, outcome: &Outcome) -> Result<()> {
+    let unwritable = |path: &Path| format!("cannot write {}", path.display());
     if let Some(path) = &args.json {
-        let json = format!("{}\n", serde_json::to_string_pretty(&rows)?);
-        fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
+        let json = format!("{}\n", serde_json::to_string_pretty(&outcome.rows)?);
+        fs::write(path, json).with_context(|| unwritable(path))?;
     }
-    broken?;
-    judge(args.against, &rows, &missing)
-}
-
-async fn row(client: Client, load: Load, against: Against) -> Result<Row> {
-    let note = |text: &str| eprintln!("{text}");
-    let program = client.language.program(client.program, note)?;
-    let progress = |done: u64| status(&format!("{}: {done} of {}", client.name, load.requests));
-    let row = run(client, &program, load, against, progress).await;
-    status("");
-    row
-}
-
-fn judge(against: Against, rows: &[Row], missing: &[&str]) -> Result<()> {
-    if !missing.is_empty() && env::var_os("CI").is_some_and(|value| !value.is_empty()) {
-        bail!(
-            "not run: {}; where CI is set, every client must",
-            missing.join(", ")
-        );
-    }
-    let harmed: Vec<_> = rows
-        .iter()
-        .filter(|row| !row.is_whole())
-        .map(|row| row.client)
-        .collect();
-    if against == Against::Evenkeel && !harmed.is_empty() {
-        bail!(
-            "requests were lost, cut or executed twice: {}",
-            harmed.join(", ")
-        );
+    if let Some(path) = &args.page {
+        let flags: Vec<_> = env::args().skip(1).collect();
+        let command = format!("cargo xtask clients {}", flags.join(" "));
+        fs::write(path, page::render(&outcome.rows, &command)).with_context(|| unwritable(path))?;
     }
     Ok(())
-}
-
-/// One line that the next one replaces; on a terminal only.
-fn status(text: &str) {
-    if stderr().is_terminal() {
-        // Progress that cannot be shown is no failure of the run.
-        let _ = write!(stderr(), "\r\x1b[K{text}");
-    }
 }

@@ -6,17 +6,21 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 /// A client's own account: the one line of JSON on its stdout.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
-    /// The library and its version, as it tells them itself.
+    /// The libraries and their versions, as they tell them themselves.
     pub version: String,
     /// Requests begun.
     pub sent: u64,
-    /// Requests answered whole, with status 200 and the body that belongs to them.
+    /// Requests answered whole, with the status and the body that belong to them.
     pub ok: u64,
-    /// All others.
+    /// Requests that were neither answered nor cancelled.
     pub failed: u64,
+    /// Requests that the client itself cancelled, as it was told to.
+    pub cancelled: u64,
+    /// Requests that took five seconds or more, whatever became of them.
+    pub hung: u64,
     /// How often each error was met.
     pub errors: BTreeMap<String, u64>,
     /// Connections opened, where the client can tell.
@@ -29,33 +33,65 @@ impl Report {
     /// # Errors
     /// When it is not what the contract asks for, or does not add up.
     pub fn parse(stdout: &str) -> Result<Self> {
-        let report: Self = serde_json::from_str(stdout)
+        let mut report: Self = serde_json::from_str(stdout)
             .with_context(|| format!("the client printed no report but: {stdout:?}"))?;
         let errors: u64 = report.errors.values().sum();
-        if report.ok + report.failed != report.sent || errors != report.failed {
+        if report.ok + report.failed + report.cancelled != report.sent || errors != report.failed {
             bail!("the client's report does not add up: {stdout}");
         }
+        report.errors = merged(&report.errors);
         Ok(report)
     }
+}
+
+/// Errors that differ in a number only (a stream's id, a port) are one error.
+fn merged(errors: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let mut merged = BTreeMap::new();
+    for (error, count) in errors {
+        let words: Vec<_> = error
+            .split_whitespace()
+            .map(|word| {
+                if word.len() > 1 && word.bytes().all(|b| b.is_ascii_digit()) {
+                    "#"
+                } else {
+                    word
+                }
+            })
+            .collect();
+        *merged.entry(words.join(" ")).or_default() += count;
+    }
+    merged
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LINE: &str =
-        r#"{"version":"x 1","sent":3,"ok":2,"failed":1,"errors":{"reset":1},"connections":null}"#;
+    const LINE: &str = r#"{"version":"x 1","sent":4,"ok":2,"failed":1,"cancelled":1,"hung":0,"errors":{"reset":1},"connections":null}"#;
 
     #[test]
     fn a_report_is_one_line_of_json() {
         let report = Report::parse(LINE).unwrap();
 
-        assert_eq!((report.sent, report.ok, report.errors["reset"]), (3, 2, 1));
+        assert_eq!((report.sent, report.ok, report.errors["reset"]), (4, 2, 1));
+    }
+
+    #[test]
+    fn errors_that_differ_in_a_number_are_counted_together() {
+        let two = r#""failed":2,"cancelled":0,"hung":0,"errors":{"stream 721":1,"stream 13":1}"#;
+        let line = LINE.replace(
+            r#""failed":1,"cancelled":1,"hung":0,"errors":{"reset":1}"#,
+            two,
+        );
+
+        let report = Report::parse(&line).unwrap();
+
+        assert_eq!(report.errors, BTreeMap::from([("stream #".to_owned(), 2)]));
     }
 
     #[test]
     fn a_report_that_does_not_add_up_is_refused() {
-        assert!(Report::parse(&LINE.replace("\"sent\":3", "\"sent\":4")).is_err());
+        assert!(Report::parse(&LINE.replace("\"sent\":4", "\"sent\":5")).is_err());
         assert!(Report::parse(&LINE.replace("\"reset\":1", "\"reset\":0")).is_err());
         assert!(Report::parse("").is_err());
     }

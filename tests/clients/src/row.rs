@@ -4,38 +4,41 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::client::Client;
 use crate::report::Report;
-use crate::run::Load;
+use crate::run::Run;
 use crate::site::{Against, Counts};
 
 /// One row of the matrix, and of its JSON.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// [`Client::name`].
+    /// [`Client::name`](crate::Client::name).
     pub client: &'static str,
-    /// The library and its version.
+    /// The libraries and their versions.
     pub version: String,
-    /// `h1` or `h2`.
+    /// `h1`, `h2`, `grpc` or `ws`.
     pub protocol: &'static str,
-    /// The method and how many at a time: `GET x 8`.
-    pub pattern: String,
-    /// What moved the connections.
+    /// [`Pattern::name`](crate::Pattern::name).
+    pub pattern: &'static str,
+    /// What ended the connections.
     pub against: Against,
+    /// By which limit: [`Recycle::name`](crate::Recycle::name).
+    pub recycle: &'static str,
     /// Requests that were asked for.
     pub asked: u64,
-    /// Requests begun, by the client's account, as the following four.
+    /// Requests begun, by the client's account, as the following five.
     pub sent: u64,
     /// Requests answered whole.
     pub ok: u64,
     /// Requests that raised.
     pub failed: u64,
+    /// Requests that the client cancelled, as it was told to.
+    pub cancelled: u64,
+    /// Requests that took five seconds or more.
+    pub hung: u64,
     /// How often each error was met.
     pub errors: BTreeMap<String, u64>,
-    /// Connections opened, where the client can tell.
+    /// Connections opened: as the proxy accepted them, or, where it does not tell, by the client's account.
     pub connections: Option<u64>,
-    /// Connections that Envoy accepted.
-    pub accepted: u64,
     /// Requests that the server executed, each counted once.
     pub executed: u64,
     /// Executions beyond the first of the same request.
@@ -44,63 +47,95 @@ pub struct Row {
     pub announced: u64,
     /// Requests that were cut.
     pub cut: u64,
+    /// The client families that the module told apart, with how many connections each.
+    pub families: BTreeMap<String, u64>,
+    #[serde(skip)]
+    family: Option<&'static str>,
 }
 
 impl Row {
-    pub(crate) fn new(
-        client: Client,
-        load: Load,
-        against: Against,
-        report: Report,
-        seen: Counts,
-    ) -> Self {
+    pub(crate) fn new(run: &Run, report: Report, seen: Counts) -> Self {
         Self {
-            client: client.name,
+            client: run.client.name,
             version: report.version,
-            protocol: client.protocol_name(),
-            pattern: format!("{} x {}", load.method.name(), load.concurrency),
-            against,
-            asked: load.requests,
+            protocol: run.client.protocol.name(),
+            pattern: run.pattern.name,
+            against: run.against,
+            recycle: run.recycle.name(),
+            asked: run.requests,
             sent: report.sent,
             ok: report.ok,
             failed: report.failed,
+            cancelled: report.cancelled,
+            hung: report.hung,
             errors: report.errors,
-            connections: report.connections,
-            accepted: seen.connections,
+            connections: seen.connections.or(report.connections),
             executed: seen.executed,
             duplicated: seen.duplicated,
             announced: seen.announced,
             cut: seen.cut,
+            families: seen.families,
+            family: run.client.family,
         }
     }
 
-    /// Every request was sent, executed once and answered.
+    /// The module took the client for what it is, on every connection.
+    pub fn is_recognised(&self) -> bool {
+        match self.family {
+            Some(family) => self.families.keys().eq([family]),
+            None => self.families.is_empty(),
+        }
+    }
+
+    /// Every request was sent, and answered unless its client cancelled it; none ran twice, hung or was cut.
     pub fn is_whole(&self) -> bool {
-        let all = [self.sent, self.ok, self.executed];
-        all == [self.asked; 3] && self.failed + self.duplicated + self.cut == 0
+        let harmed = [self.failed, self.hung, self.duplicated, self.cut];
+        self.sent == self.asked
+            && self.ok + self.cancelled == self.sent
+            && harmed == [0; 4]
+            && (self.ok..=self.asked).contains(&self.executed)
+    }
+
+    /// Where requests come one at a time, every second one ends a connection; a fifth may come late.
+    pub fn is_moved(&self) -> bool {
+        let one_at_a_time = ["get", "post", "unary", "head"].contains(&self.pattern);
+        self.recycle != "requests" || !one_at_a_time || self.announced * 10 >= self.asked * 4
+    }
+
+    /// Requests that were not answered or ran twice, of ten thousand.
+    pub fn harmed_per_10_000(&self) -> f64 {
+        let harmed = self.asked - self.sent.min(self.asked) + self.failed + self.duplicated;
+        harmed as f64 * 10_000.0 / self.asked.max(1) as f64
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Client;
+    use crate::pattern::Pattern;
+    use crate::recycle::Recycle;
 
-    fn row(ok: u64, failed: u64, seen: Counts) -> Row {
-        let report = Report {
-            version: "x 1".to_owned(),
-            sent: ok + failed,
+    fn row(report: Report, seen: Counts) -> Row {
+        let client = Client::ALL[0];
+        let run = Run {
+            client,
+            pattern: Pattern::of(client.protocol)[0],
+            requests: 3,
+            against: Against::Evenkeel,
+            recycle: Recycle::Requests,
+        };
+        Row::new(&run, report, seen)
+    }
+
+    fn report(ok: u64, failed: u64, cancelled: u64) -> Report {
+        Report {
+            sent: ok + failed + cancelled,
             ok,
             failed,
-            errors: BTreeMap::new(),
-            connections: None,
-        };
-        Row::new(
-            Client::ALL[0],
-            Load::gets(3),
-            Against::Evenkeel,
-            report,
-            seen,
-        )
+            cancelled,
+            ..Report::default()
+        }
     }
 
     fn executed(executed: u64) -> Counts {
@@ -112,14 +147,25 @@ mod tests {
 
     #[test]
     fn a_row_is_whole_when_every_request_was_executed_once_and_answered() {
-        assert!(row(3, 0, executed(3)).is_whole());
+        assert!(row(report(3, 0, 0), executed(3)).is_whole());
     }
 
     #[test]
-    fn a_request_that_failed_or_was_not_sent_or_not_executed_shows() {
-        assert!(!row(2, 1, executed(3)).is_whole());
-        assert!(!row(2, 0, executed(2)).is_whole());
-        assert!(!row(3, 0, executed(2)).is_whole());
+    fn a_request_that_was_cancelled_may_have_been_executed_or_not() {
+        assert!(row(report(2, 0, 1), executed(3)).is_whole());
+        assert!(row(report(2, 0, 1), executed(2)).is_whole());
+    }
+
+    #[test]
+    fn a_request_that_failed_or_hung_or_was_not_sent_or_not_executed_shows() {
+        let hung = Report {
+            hung: 1,
+            ..report(3, 0, 0)
+        };
+        assert!(!row(report(2, 1, 0), executed(3)).is_whole());
+        assert!(!row(report(2, 0, 0), executed(2)).is_whole());
+        assert!(!row(report(3, 0, 0), executed(2)).is_whole());
+        assert!(!row(hung, executed(3)).is_whole());
     }
 
     #[test]
@@ -133,7 +179,28 @@ mod tests {
             ..executed(3)
         };
 
-        assert!(!row(3, 0, twice).is_whole());
-        assert!(!row(3, 0, cut).is_whole());
+        assert!(!row(report(3, 0, 0), twice).is_whole());
+        assert!(!row(report(3, 0, 0), cut).is_whole());
+    }
+
+    #[test]
+    fn a_client_that_is_taken_for_another_shows() {
+        let taken_for = |family: &str| Counts {
+            families: BTreeMap::from([(family.to_owned(), 1)]),
+            ..executed(3)
+        };
+        let h2 = |seen| Row {
+            family: Some("envoy"),
+            ..row(report(3, 0, 0), seen)
+        };
+
+        assert!(h2(taken_for("envoy")).is_recognised());
+        assert!(!h2(taken_for("unknown")).is_recognised());
+        assert!(!h2(executed(3)).is_recognised());
+    }
+
+    #[test]
+    fn harm_is_told_per_ten_thousand() {
+        assert!((row(report(2, 1, 0), executed(3)).harmed_per_10_000() - 3333.3).abs() < 0.1);
     }
 }

@@ -1,28 +1,36 @@
-//! What a client talks to: an Envoy with two workers, and behind it the server that counts.
+//! What a client talks to: a proxy with two workers that ends connections, and behind it the server that counts.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
-use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, Roles};
+use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, Roles, Stats};
 use serde::Serialize;
+use serde_json::{Value, json};
 
-/// Every connection is moved after two requests: a storm, in which a flaw that strikes once in thousands
-/// of moves shows within seconds.
-const POLICY: &str = r#"{
-    "version": 1,
-    "budget": "off",
-    "defaults": { "max_requests": 2, "jitter": 0 }
-}"#;
+use crate::client::Protocol;
+use crate::haproxy::{self, Haproxy};
+use crate::nginx::{self, Nginx};
+use crate::pattern::Pattern;
+use crate::recycle::Recycle;
 
 const LISTENER: &str = "in";
 
-/// What moves the connections.
+/// What ends the connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Against {
     /// The module, in both of its roles.
     Evenkeel,
+    /// Envoy's own limits: `max_requests_per_connection` and `max_connection_duration`.
+    Native,
+    /// Envoy's Lua filter: `drainConnectionUponCompletion`.
+    Lua,
+    /// nginx: `keepalive_requests` and `keepalive_time`.
+    Nginx,
+    /// HAProxy: `Connection: close` on a session's last answer.
+    Haproxy,
     /// Nothing: what fails here is no one's fault but the client's.
     None,
 }
@@ -32,23 +40,55 @@ impl Against {
     pub fn name(self) -> &'static str {
         match self {
             Self::Evenkeel => "evenkeel",
+            Self::Native => "native",
+            Self::Lua => "lua",
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
             Self::None => "none",
+        }
+    }
+
+    /// What it needs and this machine does not have.
+    pub fn missing(self) -> Option<String> {
+        match self {
+            Self::Nginx => nginx::missing(),
+            Self::Haproxy => haproxy::missing(),
+            Self::Evenkeel | Self::Native | Self::Lua | Self::None => None,
+        }
+    }
+
+    /// It can be asked to serve this protocol in this pattern. nginx and HAProxy drop an HTTP/1 server's
+    /// trailers, whatever they do with connections; gRPC and WebSocket would need a site of their own.
+    pub fn serves(self, protocol: Protocol, pattern: &Pattern) -> bool {
+        match self {
+            Self::Nginx | Self::Haproxy => {
+                matches!(protocol, Protocol::Http1 | Protocol::Http2)
+                    && pattern.switch != Some("--trailers")
+            }
+            _ => true,
         }
     }
 }
 
-/// A running Envoy and its server. Dropping it ends both.
+/// A running proxy and its server. Dropping it ends both.
 #[derive(Debug)]
 pub struct Site {
-    envoy: Envoy,
+    proxy: Proxy,
     backend: Backend,
 }
 
+#[derive(Debug)]
+enum Proxy {
+    Envoy(Box<Envoy>),
+    Nginx(Nginx),
+    Haproxy(Haproxy),
+}
+
 /// What the site saw, however the client tells it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Connections that Envoy accepted.
-    pub connections: u64,
+    /// Connections that the proxy accepted, where it tells.
+    pub connections: Option<u64>,
     /// Connections whose end the module announced.
     pub announced: u64,
     /// Requests that the module cut.
@@ -57,31 +97,37 @@ pub struct Counts {
     pub executed: u64,
     /// Executions beyond the first of the same request.
     pub duplicated: u64,
+    /// The HTTP/2 client families that the module told apart, with how many connections each.
+    pub families: BTreeMap<String, u64>,
 }
 
 impl Site {
     /// Starts both.
     ///
     /// # Errors
-    /// When Envoy or the module is missing (says which command provides it), or Envoy does not run.
-    pub async fn start(against: Against) -> Result<Self> {
+    /// When the proxy or the module is missing (says what provides it), or does not run.
+    pub async fn start(against: Against, recycle: Recycle) -> Result<Self> {
         let backend = Backend::start("evenkeel").await?;
-        let listener = Listener::http(LISTENER).route("/", "app");
-        let listener = match against {
-            Against::Evenkeel => listener.evenkeel(Roles::Both, POLICY),
-            Against::None => listener,
+        let proxy = match against {
+            Against::Nginx => Proxy::Nginx(Nginx::server(backend.address(), recycle).await?),
+            Against::Haproxy => Proxy::Haproxy(Haproxy::start(backend.address(), recycle).await?),
+            Against::Evenkeel | Against::Native | Against::Lua | Against::None => {
+                Proxy::Envoy(Box::new(envoy(against, recycle, backend.address()).await?))
+            }
         };
-        let bootstrap = Bootstrap::new()
-            .concurrency(2)
-            .listener(listener)
-            .cluster(Cluster::new("app", [backend.address()]));
-        let envoy = Envoy::start(bootstrap).await?;
-        Ok(Self { envoy, backend })
+        Ok(Self { proxy, backend })
     }
 
-    /// Where the clients connect.
-    pub fn address(&self) -> SocketAddr {
-        self.envoy.address(LISTENER)
+    /// Where clients of this protocol connect.
+    pub fn address(&self, protocol: Protocol) -> SocketAddr {
+        match &self.proxy {
+            Proxy::Envoy(envoy) => envoy.address(LISTENER),
+            Proxy::Nginx(nginx) => match protocol {
+                Protocol::Http2 | Protocol::Grpc => nginx.http2_address(),
+                Protocol::Http1 | Protocol::WebSocket => nginx.address(),
+            },
+            Proxy::Haproxy(haproxy) => haproxy.address(protocol),
+        }
     }
 
     /// How many requests the server has executed so far.
@@ -89,21 +135,102 @@ impl Site {
         self.backend.requests()
     }
 
+    /// The proxy's statistics, where it is an Envoy.
+    ///
+    /// # Errors
+    /// When Envoy does not answer, because it died.
+    pub async fn stats(&self) -> Result<Option<Stats>> {
+        match &self.proxy {
+            Proxy::Envoy(envoy) => Ok(Some(envoy.stats().await?)),
+            Proxy::Nginx(_) | Proxy::Haproxy(_) => Ok(None),
+        }
+    }
+
     /// What was seen so far.
     ///
     /// # Errors
     /// When Envoy does not answer, because it died.
     pub async fn counts(&self) -> Result<Counts> {
-        let stats = self.envoy.stats().await?;
+        let stats = self.stats().await?;
+        let refused = stats
+            .as_ref()
+            .map_or(0, |stats| stats.get("wasmcustom.evenkeel_policy_errors_total"));
+        if refused > 0 {
+            bail!("the module refused the policy of the clients' site: see recycle.rs");
+        }
+        let get = |name: &str| stats.as_ref().map(|stats| stats.get(name));
         let by_id = self.backend.requests_by_id();
         let executions: u64 = by_id.values().sum();
         let executed = by_id.len() as u64;
         Ok(Counts {
-            connections: stats.get(&format!("http.{LISTENER}.downstream_cx_total")),
-            announced: stats.get("wasmcustom.evenkeel_announced_total"),
-            cut: stats.get("wasmcustom.evenkeel_cut_total"),
+            connections: get(&format!("http.{LISTENER}.downstream_cx_total")),
+            announced: get("wasmcustom.evenkeel_announced_total").unwrap_or_default(),
+            cut: get("wasmcustom.evenkeel_cut_total").unwrap_or_default(),
             executed,
             duplicated: executions - executed,
+            families: stats
+                .as_ref()
+                .map(|stats| stats.by("wasmcustom.evenkeel_clients_total", "family"))
+                .unwrap_or_default(),
         })
+    }
+}
+
+async fn envoy(against: Against, recycle: Recycle, backend: SocketAddr) -> Result<Envoy> {
+    let listener = Listener::http(LISTENER)
+        // The writes on which an idle connection's end is announced; a mesh has them some seconds apart.
+        .pings("0.1s")
+        .route("/evenkeel.Test/", "app-http2")
+        // The server sends trailers over HTTP/1 only to those that say they want them, and Envoy does not.
+        .route("/trailers", "app-http2")
+        .route("/", "app");
+    let listener = match against {
+        Against::Evenkeel => listener.evenkeel(Roles::Both, recycle.policy()),
+        Against::Native => listener.connection_limits(native(recycle)),
+        Against::Lua => listener.lua(lua(recycle)),
+        _ => listener,
+    };
+    let bootstrap = Bootstrap::new()
+        .concurrency(2)
+        .listener(listener)
+        .cluster(Cluster::new("app", [backend]))
+        .cluster(Cluster::new("app-http2", [backend]).http2());
+    Envoy::start(bootstrap).await
+}
+
+/// Envoy's `HttpProtocolOptions`. It has no jitter for a duration: the mean of the ages.
+fn native(recycle: Recycle) -> Value {
+    match recycle {
+        Recycle::Requests => json!({ "max_requests_per_connection": 2 }),
+        Recycle::Age => json!({ "max_connection_duration": "0.2s" }),
+    }
+}
+
+/// Lua sees requests, not connections: these it tells apart by the client's port.
+fn lua(recycle: Recycle) -> &'static str {
+    match recycle {
+        Recycle::Requests => {
+            "local answered = {}
+            function envoy_on_response(handle)
+                local client = handle:streamInfo():downstreamDirectRemoteAddress()
+                answered[client] = (answered[client] or 0) + 1
+                if answered[client] >= 2 then
+                    answered[client] = nil
+                    handle:streamInfo():drainConnectionUponCompletion()
+                end
+            end"
+        }
+        Recycle::Age => {
+            "local opened = {}
+            function envoy_on_response(handle)
+                local client = handle:streamInfo():downstreamDirectRemoteAddress()
+                local now = handle:timestamp()
+                opened[client] = opened[client] or now
+                if now - opened[client] >= 200 then
+                    opened[client] = nil
+                    handle:streamInfo():drainConnectionUponCompletion()
+                end
+            end"
+        }
     }
 }

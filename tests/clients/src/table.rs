@@ -1,24 +1,30 @@
-//! The matrix as a person reads it.
+//! The matrix as a person reads it in a terminal.
 
 use crate::row::Row;
 
-const HEADINGS: [&str; 10] = [
+const COLUMNS: usize = 13;
+const HEADINGS: [&str; COLUMNS] = [
     "client",
     "version",
     "pattern",
     "against",
+    "recycle",
     "sent",
     "ok",
     "failed",
+    "cancelled",
     "twice",
+    "hung",
     "announced",
     "connections",
 ];
+/// So many columns are text; the others are numbers.
+const TEXTS: usize = 5;
 
 /// The rows as aligned columns, and below them each error with how often it was met.
 pub fn render(rows: &[Row]) -> String {
-    let lines: Vec<[String; 10]> = rows.iter().map(cells).collect();
-    let widths: Vec<usize> = (0..HEADINGS.len())
+    let lines: Vec<_> = rows.iter().map(cells).collect();
+    let widths: Vec<usize> = (0..COLUMNS)
         .map(|column| {
             let cells = lines.iter().map(|line| line[column].len());
             cells.fold(HEADINGS[column].len(), usize::max)
@@ -29,36 +35,65 @@ pub fn render(rows: &[Row]) -> String {
         text.push_str(&line(cells, &widths));
     }
     for row in rows {
-        for (error, count) in &row.errors {
-            text.push_str(&format!(
-                "{} ({}): {count} times {error}\n",
-                row.client, row.pattern
-            ));
-        }
+        text.push_str(&errors(row));
     }
     text
 }
 
-fn cells(row: &Row) -> [String; 10] {
+/// One row in a line of its own, for who waits for the others.
+pub fn line_of(row: &Row) -> String {
+    let judged = if row.is_whole() { "whole" } else { "HARMED" };
+    format!(
+        "{:<14} {:<14} {:<9} {:<8} {judged}: {} sent, {} failed, {} twice, {} hung, {} announced",
+        row.client,
+        row.pattern,
+        row.against.name(),
+        row.recycle,
+        row.sent,
+        row.failed,
+        row.duplicated,
+        row.hung,
+        row.announced
+    )
+}
+
+/// Each error of a row with how often it was met.
+pub fn errors(row: &Row) -> String {
+    let mut text = String::new();
+    for (error, count) in &row.errors {
+        text.push_str(&format!(
+            "{} ({}, against {}): {count} times {error}\n",
+            row.client,
+            row.pattern,
+            row.against.name()
+        ));
+    }
+    text
+}
+
+fn cells(row: &Row) -> [String; COLUMNS] {
     [
         row.client.to_owned(),
         row.version.clone(),
-        row.pattern.clone(),
+        row.pattern.to_owned(),
         row.against.name().to_owned(),
+        row.recycle.to_owned(),
         row.sent.to_string(),
         row.ok.to_string(),
         row.failed.to_string(),
+        row.cancelled.to_string(),
         row.duplicated.to_string(),
+        row.hung.to_string(),
         row.announced.to_string(),
-        row.connections.unwrap_or(row.accepted).to_string(),
+        row.connections.map_or("?".to_owned(), |n| n.to_string()),
     ]
 }
 
 /// Text to the left, numbers to the right.
-fn line(cells: &[String; 10], widths: &[usize]) -> String {
+fn line(cells: &[String; COLUMNS], widths: &[usize]) -> String {
     let mut line = String::new();
     for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        let padded = if column < 4 {
+        let padded = if column < TEXTS {
             format!("{cell:<width$}  ")
         } else {
             format!("{cell:>width$}  ")

@@ -259,6 +259,7 @@ impl Listener {
                 "stat_prefix": self.name,
                 "codec_type": "AUTO",
                 "common_http_protocol_options": self.limits,
+                "http_protocol_options": { "enable_trailers": true },
                 "http2_protocol_options": self.pings,
                 "upgrade_configs": [{ "upgrade_type": "websocket" }],
                 "route_config": { "name": self.name, "virtual_hosts": [host] },
@@ -304,14 +305,14 @@ impl Cluster {
     }
 
     fn to_json(&self, directory: &Path) -> Value {
-        let protocol = if self.http2 {
-            "http2_protocol_options"
+        let explicit = if self.http2 {
+            json!({ "http2_protocol_options": {} })
         } else {
-            "http_protocol_options"
+            json!({ "http_protocol_options": { "enable_trailers": true } })
         };
         let options = json!({
             "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-            "explicit_http_config": { protocol: {} },
+            "explicit_http_config": explicit,
         });
         let file = directory.join(Self::file(&self.name));
         json!({

@@ -3,6 +3,7 @@
 
 pub mod frames;
 pub mod http1;
+pub mod websocket;
 
 use evenkeel_test_host::{Connection, Host, Root, RootSpec, Stream, Worker, module};
 

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use crate::shell::Shell;
 use crate::wasm::TARGET;
 use crate::workspace::Workspace;
-use crate::{envoy, wasm, wasm_bindgen};
+use crate::{clients, envoy, wasm, wasm_bindgen};
 
 /// The crates without IO, whose unit tests also run on the machine they are compiled for.
 const PURE: &str = "-p evenkeel-policy -p evenkeel-wire -p evenkeel-engine";
@@ -24,6 +24,8 @@ pub enum Step {
     Module,
     Envoy,
     Clients,
+    Storm,
+    Conformance,
     Doc,
     Demo,
 }
@@ -48,7 +50,9 @@ impl Step {
             Self::Wasm => "the module builds",
             Self::Module => "stories on the built module in the test host",
             Self::Envoy => "stories on the built module in a real Envoy",
-            Self::Clients => "real clients through a real Envoy that moves them all the time",
+            Self::Clients => "real clients in every pattern, moved after every second request",
+            Self::Storm => "real clients, many at a time, moved by requests and by age",
+            Self::Conformance => "HTTP/1 and HTTP/2 conformance is the same with and without the module",
             Self::Doc => "the documentation builds without a warning",
             Self::Demo => "the demo shows what it promises, in its short form",
         }
@@ -64,7 +68,7 @@ impl Step {
             Self::Clippy => clippy(workspace, shell),
             Self::Unit => {
                 let mut unit = workspace.cargo("test --workspace");
-                for package in ["module", "envoy", "clients"] {
+                for package in ["module", "envoy", "conformance"] {
                     unit.args(["--exclude", &format!("evenkeel-test-{package}")]);
                 }
                 shell.run(unit)
@@ -82,7 +86,9 @@ impl Step {
                 shell.run(stories)
             }
             Self::Envoy => in_envoy("evenkeel-test-envoy", workspace, shell),
-            Self::Clients => in_envoy("evenkeel-test-clients", workspace, shell),
+            Self::Clients => matrix(&["--requests", "300"], workspace, shell),
+            Self::Storm => matrix(&["--storm", "--requests", "1500"], workspace, shell),
+            Self::Conformance => in_envoy("evenkeel-test-conformance", workspace, shell),
             Self::Doc => {
                 let mut doc = workspace.cargo("doc --workspace --no-deps");
                 doc.env("RUSTDOCFLAGS", "-D warnings");
@@ -110,6 +116,12 @@ fn in_envoy(package: &str, workspace: &Workspace, shell: &mut Shell) -> Result<(
         .env("EVENKEEL_WASM", module.path)
         .env("EVENKEEL_ENVOY", envoy);
     shell.run(stories)
+}
+
+fn matrix(args: &[&str], workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+    let mut matrix = clients::command(workspace, shell)?;
+    matrix.args(args);
+    shell.run(matrix)
 }
 
 fn play_demo(workspace: &Workspace, shell: &mut Shell) -> Result<()> {

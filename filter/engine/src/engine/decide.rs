@@ -40,6 +40,9 @@ impl Engine {
             &Wait {
                 since,
                 answered: connection.answered,
+                requested: connection.requested,
+                spoken: connection.spoken,
+                stream_over: connection.is_stream_over(now),
             },
             now,
         ) {
@@ -62,6 +65,7 @@ impl Engine {
             return Decision::Keep;
         };
         if connection.observe {
+            connection.streams.retain(|timed| !timed.is_over(now));
             connection.renew(now);
             self.effects.push_back(Effect::Observed(id, reason));
             self.rearm(id);

@@ -1,9 +1,12 @@
 //! What happens because time has passed.
 
+use core::time::Duration;
+
 use evenkeel_policy::Budget;
 
 use super::Engine;
 use crate::connection::{Kind, State, patience};
+use crate::timed::Timed;
 use crate::{ConnectionId, Effect, Origin, Reason, Shared};
 
 impl Engine {
@@ -59,18 +62,58 @@ impl Engine {
                     return false;
                 }
                 if observe {
-                    if let Some(connection) = self.connections.get_mut(&id) {
-                        connection.renew(now);
-                    }
-                    self.effects.push_back(Effect::Observed(id, reason));
-                    return false;
+                    return self.observed(id, reason);
                 }
                 self.close(id, reason, u32::from(!rests))
+            }
+            State::Due { reason, since, .. } if connection.kind == Kind::WebSocket => {
+                let is_time = connection
+                    .silent_at(&rule, since)
+                    .is_some_and(|at| at <= now)
+                    && !connection.is_protected(since, now);
+                if !is_time || !self.afford(id, budget(origin), shared) {
+                    return false;
+                }
+                if observe {
+                    return self.observed(id, reason);
+                }
+                self.effects.push_back(Effect::Untold(id, reason));
+                self.close(id, reason, 0)
+            }
+            State::Draining { .. }
+                if connection.is_stream_over(now) && connection.next_end <= now =>
+            {
+                connection.next_end = now.after(Duration::from_nanos(1));
+                let over = connection
+                    .streams
+                    .iter()
+                    .position(|timed| timed.is_over(now));
+                if let Some(at) = over {
+                    let Timed {
+                        stream, answered, ..
+                    } = connection.streams.swap_remove(at);
+                    let stream = Effect::EndStream {
+                        id,
+                        stream,
+                        answered,
+                    };
+                    self.effects.push_back(stream);
+                }
+                true
             }
             State::Draining { reason, .. } => self.close(id, reason, cut),
             State::Lingering { reason, .. } => self.close(id, reason, 0),
             _ => false,
         }
+    }
+
+    /// Nothing is done, and it begins anew.
+    fn observed(&mut self, id: ConnectionId, reason: Reason) -> bool {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.renew(self.now);
+        }
+        self.effects.push_back(Effect::Observed(id, reason));
+        false
     }
 
     fn close(&mut self, id: ConnectionId, reason: Reason, cut: u32) -> bool {

@@ -44,7 +44,7 @@ fn a_busy_client_that_does_not_bear_it_is_put_off_unless_the_policy_insists() {
             .count();
         assert_eq!(put_off, usize::from(expected == Decision::Keep));
         if expected == Decision::Keep {
-            let moment = quiet(false, Bearing::Never);
+            let moment = quiet(Care::None);
             assert_eq!(
                 story.write(id, 5, 0, moment),
                 Decision::Announce(Reason::MaxAge)
@@ -58,7 +58,7 @@ fn a_client_that_may_hold_unread_answers_is_announced_when_the_one_before_is_old
     let mut story = Story::rule(r#""max_age": "10s""#);
     let id = story.open(1);
     story.at(11);
-    let moment = quiet(true, Bearing::Never);
+    let moment = quiet(Care::Apart);
     let end = |story: &mut Story, request, pause| {
         story.read(id, request, 1);
         story
@@ -76,6 +76,62 @@ fn a_client_that_may_hold_unread_answers_is_announced_when_the_one_before_is_old
 }
 
 #[test]
+fn a_client_that_loses_quick_answers_is_announced_at_the_end_of_one_that_took_its_time() {
+    let mut story = Story::rule(r#""max_requests": 2"#);
+    let id = story.open(1);
+    let answer = |story: &mut Story, request, took| {
+        story.read(id, request, 1);
+        let then = story.engine.now().after(Duration::from_millis(took));
+        story.engine.advance(then);
+        story.write(id, request, 0, quiet(Care::Slow))
+    };
+    assert_eq!(answer(&mut story, 1, 50), Decision::Keep);
+    assert_eq!(
+        answer(&mut story, 2, 50),
+        Decision::Keep,
+        "when it came, nobody looked at the clock"
+    );
+    assert_eq!(answer(&mut story, 3, 4), Decision::Keep);
+    assert_eq!(
+        answer(&mut story, 4, 5),
+        Decision::Announce(Reason::MaxRequests)
+    );
+}
+
+#[test]
+fn a_client_that_sends_on_before_it_looks_is_announced_at_rest_only() {
+    for care in [Care::Rest, Care::Slow] {
+        let mut story = Story::rule(r#""max_age": "10s""#);
+        let id = story.open(1);
+        story.at(11);
+        story.read(id, 1, 1);
+        story.write(id, 1, 0, quiet(Care::Rest));
+        let after = |story: &mut Story, pause| {
+            let then = story.engine.now().after(Duration::from_millis(pause));
+            story.engine.advance(then);
+            story.write(id, 1, 0, ping(care))
+        };
+
+        assert_eq!(after(&mut story, 900), Decision::Keep);
+        assert_eq!(after(&mut story, 100), Decision::Announce(Reason::MaxAge));
+    }
+}
+
+#[test]
+fn the_end_of_an_answer_is_no_rest_however_long_the_pause_before() {
+    let mut story = Story::rule(r#""max_age": "10s""#);
+    let id = story.open(1);
+    story.at(11);
+    story.read(id, 1, 1);
+    assert_eq!(story.write(id, 1, 0, quiet(Care::Rest)), Decision::Keep);
+    story.at(3600);
+    story.read(id, 2, 1);
+    story.at(3660);
+
+    assert_eq!(story.write(id, 2, 0, quiet(Care::Rest)), Decision::Keep);
+}
+
+#[test]
 fn a_policy_that_asks_for_exact_waits_for_a_quiet_moment() {
     let mut story = Story::rule(r#""max_age": "10s", "goaway": "exact""#);
     let id = story.open(1);
@@ -83,7 +139,7 @@ fn a_policy_that_asks_for_exact_waits_for_a_quiet_moment() {
     story.read(id, 2, 2);
     assert_eq!(story.write(id, 2, 1, busy(Bearing::Bears)), Decision::Keep);
     assert_eq!(
-        story.write(id, 2, 0, quiet(false, Bearing::Bears)),
+        story.write(id, 2, 0, quiet(Care::None)),
         Decision::Announce(Reason::MaxAge)
     );
 }
@@ -118,12 +174,12 @@ fn when_the_protected_stream_ends_the_connection_goes_at_once() {
     story.engine.protect(id, &rule);
     story.at(3600);
     assert_eq!(
-        story.write(id, 2, 1, quiet(false, Bearing::Bears)),
+        story.write(id, 2, 1, quiet(Care::None)),
         Decision::Keep
     );
     story.engine.unprotect(id);
     assert_eq!(
-        story.write(id, 2, 0, quiet(false, Bearing::Bears)),
+        story.write(id, 2, 0, quiet(Care::None)),
         Decision::Announce(Reason::MaxAge)
     );
 }

@@ -13,6 +13,9 @@ pub(super) struct Said {
     keep_alive: bool,
     upgrade_option: bool,
     upgrade_field: bool,
+    /// An element of `upgrade` is `websocket`; one is something else.
+    websocket: bool,
+    not_websocket: bool,
     /// There is a `keep-alive` field.
     pub(super) keep_alive_hint: bool,
 }
@@ -37,7 +40,13 @@ impl Said {
                 self.keep_alive |= element.is(b"keep-alive");
                 self.upgrade_option |= element.is(b"upgrade");
             }
-            Name::Upgrade => self.upgrade_field |= !element.is_empty(),
+            Name::Upgrade if element.is_empty() => {}
+            Name::Upgrade => {
+                let is_websocket = element.is(b"websocket");
+                self.upgrade_field = true;
+                self.websocket |= is_websocket;
+                self.not_websocket |= !is_websocket;
+            }
             Name::ContentLength => {
                 let length = element.get().and_then(decimal).ok_or(Opaque::Framing)?;
                 if self.length.is_some_and(|known| known != length) {
@@ -80,6 +89,16 @@ impl Said {
     /// The sender would like another protocol (RFC 9110 7.8).
     pub(super) fn upgrades(&self) -> bool {
         self.upgrade_option && self.upgrade_field
+    }
+
+    /// The sender would like a WebSocket, maybe among others (RFC 6455 4.1).
+    pub(super) fn offers_websocket(&self) -> bool {
+        self.upgrades() && self.websocket
+    }
+
+    /// The sender of a 101 has chosen a WebSocket, and nothing else (RFC 6455 4.2.2).
+    pub(super) fn chooses_websocket(&self) -> bool {
+        self.offers_websocket() && !self.not_websocket
     }
 }
 

@@ -53,6 +53,11 @@ impl Leftover {
         Ok(true)
     }
 
+    /// There are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// A request has begun in them: they are not merely empty lines, which some send behind a body.
     pub(super) fn begins_request(&self) -> bool {
         self.len > KEPT

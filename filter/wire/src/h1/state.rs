@@ -9,6 +9,7 @@ use crate::Opaque;
 /// ```text
 /// Open ──a head that closes──▶ Closing ──its last byte──▶ Over
 ///   ├──101, or CONNECT answered by 2xx──▶ Tunnel
+///   ├──101 to a WebSocket──▶ WebSocket
 ///   └──anything not understood──▶ Opaque
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,10 @@ pub(super) enum Phase {
     Closing,
     Over,
     Tunnel,
+    /// From this offset of the write that made it one.
+    WebSocket {
+        from: usize,
+    },
     Opaque(Opaque),
 }
 
@@ -64,6 +69,8 @@ pub(super) struct Exchange {
     pub(super) persists: bool,
     /// It may make the connection a tunnel. Then Envoy takes what follows as the tunnel's bytes.
     pub(super) offers_tunnel: bool,
+    /// What it offers is a WebSocket.
+    pub(super) offers_websocket: bool,
     /// Bytes of the tunnel have been taken before there was one.
     pub(super) strayed: bool,
     /// Its final answer has been sent to the last byte, while the request itself still arrives.

@@ -10,7 +10,7 @@ use super::greeting::Greeting;
 /// A client family and how it takes a GOAWAY.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Client {
-    /// Its name.
+    /// Its name, of `a-z 0-9 _ -`: it labels metrics.
     pub family: &'static str,
     /// The versions that it was measured with.
     pub version: &'static str,
@@ -25,6 +25,10 @@ pub struct Client {
     pub place: Place,
     /// What it makes of a GOAWAY while streams are open.
     pub busy: Busy,
+    /// When it may be told, once nothing is active.
+    pub calm: Calm,
+    /// The gRPC library that greets in the same way. It is sent trailers, which tells the two apart.
+    pub grpc: Option<&'static Client>,
     /// After a GOAWAY it closes by itself as soon as it is idle.
     pub closes: bool,
 }
@@ -69,6 +73,18 @@ pub enum Busy {
     Never,
 }
 
+/// Which moments are calm enough for a client, once nothing is active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calm {
+    /// Every one.
+    Any,
+    /// The end of an answer that took some milliseconds: one that is answered at once is lost, although it
+    /// was executed, because the client has not yet looked round when the GOAWAY comes.
+    Slow,
+    /// Rest alone: it sends the next request before it looks, and loses it.
+    Rest,
+}
+
 /// What is done where nothing else is known to be better.
 const CAUTIOUS: Client = Client {
     family: "unknown",
@@ -78,11 +94,34 @@ const CAUTIOUS: Client = Client {
     goaway: Goaway::Max,
     place: Place::After,
     busy: Busy::Avoid,
+    calm: Calm::Any,
+    grpc: None,
     closes: false,
 };
 
 /// Any client that [`CLIENTS`] does not have.
 pub static UNKNOWN: Client = CAUTIOUS;
+
+/// It bears what Node, which greets alike, does not; but Node, too, can be sent trailers, so the place is
+/// Node's.
+static GRPC_GO: Client = Client {
+    family: "grpc-go",
+    version: "1.85",
+    place: Place::Before,
+    busy: Busy::Bears,
+    closes: true,
+    ..CAUTIOUS
+};
+
+/// It hands its next request to a connection that has been told, and does not send it again.
+static TONIC: Client = Client {
+    family: "tonic",
+    version: "0.14",
+    busy: Busy::Never,
+    calm: Calm::Rest,
+    closes: true,
+    ..CAUTIOUS
+};
 
 /// The clients that are known; the first that matches counts.
 pub static CLIENTS: &[Client] = &[
@@ -130,12 +169,14 @@ pub static CLIENTS: &[Client] = &[
         ..CAUTIOUS
     },
     Client {
+        // 7.30 loses the request behind the answer, whichever GOAWAY it is; 8 greets alike.
         family: "undici",
         version: "7.20-8",
         settings: &[is(2, 0), is(4, 262_144)],
         window_update: WindowUpdate::By(458_753),
         goaway: Goaway::Exact,
         busy: Busy::Never,
+        calm: Calm::Rest,
         closes: true,
         ..CAUTIOUS
     },
@@ -150,12 +191,14 @@ pub static CLIENTS: &[Client] = &[
         ..CAUTIOUS
     },
     Client {
-        // Node loses the next request unless GOAWAY comes first, and may lose open ones. grpc-go bears
-        // any of it, so what Node needs hurts neither.
-        family: "node, grpc-go",
-        version: "20-24, 1.85",
+        // Node loses the next request unless GOAWAY comes first, and with several streams those that it
+        // has not sent yet.
+        family: "node_grpc-go",
+        version: "20-24",
         settings: &[],
         place: Place::Before,
+        busy: Busy::Never,
+        grpc: Some(&GRPC_GO),
         closes: true,
         ..CAUTIOUS
     },
@@ -208,18 +251,21 @@ pub static CLIENTS: &[Client] = &[
         ..CAUTIOUS
     },
     Client {
-        // Three libraries, one list. Only reqwest bears an exact GOAWAY, and tonic may lose open
-        // requests: the largest id, at a quiet moment, hurts none of them.
-        family: "reqwest, hyper, tonic",
-        version: "0.13, 1.12, 0.14",
+        // Hyper takes a request that is answered before it has looked round for one that the GOAWAY
+        // refused; reqwest sends it again, and it runs twice.
+        family: "reqwest_hyper_tonic",
+        version: "0.13, 1.12",
         settings: &[is(2, 0), is(4, 2_097_152), is(5, 16_384), is(6, 16_384)],
         window_update: WindowUpdate::By(5_177_345),
+        busy: Busy::Never,
+        calm: Calm::Slow,
+        grpc: Some(&TONIC),
         closes: true,
         ..CAUTIOUS
     },
     Client {
-        // Its versions cannot be told apart: 17.0.15 loses requests when it is busy, 17.0.21 and later
-        // never close by themselves. Waiting for quiet, and for nobody to close, costs only time.
+        // Its versions cannot be told apart: 17.0.15 loses requests when it is busy or answered at once,
+        // 17.0.21 and later never close by themselves. Waiting, and for nobody to close, costs only time.
         family: "jdk",
         version: "17-25",
         settings: &[
@@ -232,6 +278,7 @@ pub static CLIENTS: &[Client] = &[
         ],
         window_update: WindowUpdate::By(33_488_897),
         busy: Busy::Never,
+        calm: Calm::Slow,
         ..CAUTIOUS
     },
     Client {

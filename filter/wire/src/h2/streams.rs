@@ -33,6 +33,8 @@ struct Stream {
     id: u32,
     client_ended: bool,
     server_ended: bool,
+    /// HEADERS of the server have come.
+    answered: bool,
     alone: bool,
 }
 
@@ -131,6 +133,26 @@ impl Streams {
         }
     }
 
+    /// HEADERS of the server. True when others have come before: these are trailers (or follow a 1xx).
+    ///
+    /// # Errors
+    /// As [`Streams::server_message`].
+    pub(super) fn server_headers(&mut self, id: u32) -> Result<bool, Opaque> {
+        self.server_message(id)?;
+        let Ok(at) = self.find(id) else {
+            return Ok(false);
+        };
+        let stream = self.active.get_mut(at);
+        Ok(stream.is_some_and(|stream| core::mem::replace(&mut stream.answered, true)))
+    }
+
+    /// Of a stream whose answer has begun and not ended, whether the client has ended its side.
+    pub(super) fn in_answer(&self, id: u32) -> Option<bool> {
+        self.get(id)
+            .filter(|stream| stream.answered && !stream.server_ended)
+            .map(|stream| stream.client_ended)
+    }
+
     /// HEADERS or DATA of the server.
     ///
     /// # Errors
@@ -225,6 +247,7 @@ impl Streams {
             id,
             client_ended: promised,
             server_ended: false,
+            answered: false,
             alone: self.active.is_empty(),
         };
         let at = self.find(id).unwrap_or_else(|at| at);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use evenkeel_wire::h2::{MAX_STREAM_ID, PREFACE, Quiet, Write};
+use evenkeel_wire::h2::{BrokenOff, MAX_STREAM_ID, PREFACE, Quiet, Write};
 use proptest::prelude::*;
 
 use crate::h2_support::*;
@@ -53,6 +53,8 @@ enum Effect {
     /// The server can answer.
     Heard(u32),
     Promise(u32),
+    /// The server has begun to answer.
+    Answered(u32),
     /// A side has ended a stream, by the frame that begins at this offset.
     End(u32, usize),
     Reset(u32, usize),
@@ -80,6 +82,7 @@ struct Stream {
     heard: bool,
     client_ended: bool,
     server_ended: bool,
+    answered: bool,
     cut: bool,
     reset_by_server: bool,
     had_company: bool,
@@ -234,6 +237,9 @@ impl World {
         match (what % 16, open) {
             (0..=3, Some(id)) => {
                 let at = self.server.bytes.len();
+                self.server
+                    .effects
+                    .push((at + HEADER, Effect::Answered(id)));
                 self.server.block(HEADERS, end, id, &[], which);
                 self.streams.get_mut(&id).unwrap().server_said_last = end != 0;
                 if end != 0 {
@@ -247,6 +253,10 @@ impl World {
                 self.streams.get_mut(&id).unwrap().server_said_last = end != 0;
             }
             (8, Some(id)) => {
+                let at = self.server.bytes.len();
+                self.server
+                    .effects
+                    .push((at + HEADER, Effect::Answered(id)));
                 self.server.trailers(id, which);
                 self.streams.get_mut(&id).unwrap().server_said_last = true;
             }
@@ -313,7 +323,19 @@ impl World {
         speech.done += due.len();
         let bytes = speech.bytes[start..end].to_vec();
         let mut quiet = None;
+        let mut cut = None;
         for (_, effect) in due {
+            if let Effect::Reset(id, began) = effect
+                && self.is_active(id)
+                && self.streams[&id].answered
+                && !self.streams[&id].server_ended
+            {
+                cut = Some(BrokenOff {
+                    stream: id,
+                    frame_at: began.checked_sub(start),
+                    client_ended: self.streams[&id].client_ended,
+                });
+            }
             if let Some((id, began)) = self.apply(side, effect) {
                 let frame_at = began.checked_sub(start);
                 quiet = Some(Quiet {
@@ -331,6 +353,7 @@ impl World {
                     end_fits: places.contains(&end),
                     quiet: quiet.filter(|_| self.active().next().is_none()),
                     goaway: has_goaway(&self.server, start, end),
+                    broken_off: cut,
                 }
             }
         };
@@ -360,6 +383,7 @@ impl World {
                     self.enter(id);
                 }
             }
+            Effect::Answered(id) => self.streams.get_mut(&id).unwrap().answered = true,
             Effect::Heard(id) => self.streams.get_mut(&id).unwrap().heard = true,
             Effect::GoAway(last) => {
                 let (limit, parity) = match side {

@@ -2,7 +2,7 @@
 #![allow(clippy::arithmetic_side_effects)]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use evenkeel_wire::h2::{Connection, MAX_STREAM_ID, PREFACE, Quiet, Write};
+use evenkeel_wire::h2::{BrokenOff, Connection, MAX_STREAM_ID, PREFACE, Quiet, Write};
 use evenkeel_wire::{Opaque, Source};
 
 pub const DATA: u8 = 0x0;
@@ -270,6 +270,19 @@ impl Talk {
             end_fits: last.end_fits,
             quiet,
             goaway: pieces.iter().any(|(_, write)| write.goaway),
+            broken_off: pieces.iter().rev().find_map(|&(start, write)| {
+                let cut = write.broken_off?;
+                let at = |cut: BrokenOff| cut.frame_at.map(|at| start + at);
+                // A piece does not know where a frame began that an earlier one has begun.
+                let earlier = whole
+                    .broken_off
+                    .and_then(|cut| cut.frame_at)
+                    .filter(|&at| at < start);
+                Some(BrokenOff {
+                    frame_at: at(cut).or(earlier),
+                    ..cut
+                })
+            }),
         }
     }
 

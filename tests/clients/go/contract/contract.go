@@ -5,132 +5,161 @@
 package contract
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"net"
-	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
-// Timeout of one request. One that takes longer hangs.
-const Timeout = 5 * time.Second
+// BIDIMessages is how many messages a BIDI call sends.
+const BIDIMessages = 4
+
+// A request is given up after so long.
+const timeout = 10 * time.Second
+
+// The exit code of a program that understood what was asked, but whose library cannot do it.
+const inapplicable = 3
+
+var echoes = []string{"/echo", "/evenkeel.Test/Echo", "/evenkeel.Test/Chat"}
 
 // Args say what to send, and to whom.
 type Args struct {
 	Address     string // IP:PORT
-	Protocol    string // h1 or h2
+	Protocol    string // h1, h2, grpc or ws
 	Requests    int
 	Concurrency int
-	Method      string // GET or POST
+	Method      string
+	Path        string
+	Body        int // bytes of a request's body
+	Answer      int // bytes of the whole answer
+	Burst       int // a worker pauses after so many requests; 0: never
+	Pause       int // milliseconds
+	Cancel      int // milliseconds after which an odd request is cancelled; 0: never
+	Expect      bool
+	Trailers    bool
 }
 
-// Parse reads the flags; it ends the process when they are wrong.
-func Parse() Args {
+// Parse reads the flags, of a client that speaks these protocols; it ends the process when they are wrong.
+func Parse(protocols ...string) Args {
 	var args Args
 	flag.StringVar(&args.Address, "address", "", "IP:PORT to connect to")
-	flag.StringVar(&args.Protocol, "protocol", "", "h1 or h2")
+	flag.StringVar(&args.Protocol, "protocol", "", "h1, h2, grpc or ws")
 	flag.IntVar(&args.Requests, "requests", 0, "how many requests to send")
 	flag.IntVar(&args.Concurrency, "concurrency", 0, "how many of them at a time")
-	flag.StringVar(&args.Method, "method", "", "GET or POST")
+	flag.StringVar(&args.Method, "method", "", "method, or kind of call")
+	flag.StringVar(&args.Path, "path", "", "request target, or full method name")
+	flag.IntVar(&args.Body, "body", -1, "bytes of a request's body")
+	flag.IntVar(&args.Answer, "answer", -1, "bytes of the whole answer")
+	flag.IntVar(&args.Burst, "burst", -1, "each worker pauses after so many requests")
+	flag.IntVar(&args.Pause, "pause", -1, "milliseconds")
+	flag.IntVar(&args.Cancel, "cancel", -1, "odd requests are cancelled after milliseconds")
+	flag.BoolVar(&args.Expect, "expect", false, "send Expect: 100-continue")
+	flag.BoolVar(&args.Trailers, "trailers", false, "the answer ends with x-trailer: end")
 	flag.Parse()
-	known := (args.Protocol == "h1" || args.Protocol == "h2") && (args.Method == "GET" || args.Method == "POST")
-	if args.Address == "" || args.Requests < 1 || args.Concurrency < 1 || !known {
+	texts := []string{args.Address, args.Protocol, args.Method, args.Path}
+	numbers := []int{args.Body, args.Answer, args.Burst, args.Pause, args.Cancel}
+	if slices.Contains(texts, "") || slices.Min(numbers) < 0 || args.Requests < 1 || args.Concurrency < 1 {
 		flag.Usage()
 		os.Exit(2)
+	}
+	overHTTP := args.Protocol == "h1" || args.Protocol == "h2"
+	switch {
+	case !slices.Contains(protocols, args.Protocol):
+		doesNotApply("the library does not speak " + args.Protocol)
+	case (args.Expect || args.Trailers) && !overHTTP:
+		doesNotApply(args.Protocol + " has no such thing")
+	case args.Cancel > 0 && args.Protocol == "ws":
+		doesNotApply("a message on a WebSocket cannot be cancelled")
 	}
 	return args
 }
 
-// URL to ask: the server answers GET / with some name and POST /echo with the body it was sent.
-func (args Args) URL() string {
-	if args.Method == "POST" {
-		return "http://" + args.Address + "/echo"
-	}
-	return "http://" + args.Address + "/"
+// Ends the process of a client whose library cannot do what was asked.
+func doesNotApply(why string) {
+	fmt.Fprintln(os.Stderr, "this pattern does not apply:", why)
+	os.Exit(inapplicable)
 }
 
-// Body of a request: its own, so that an answer to another one shows. Empty for a GET.
-func (args Args) Body(number int) string {
-	if args.Method == "POST" {
-		return strings.Repeat(fmt.Sprintf("body of %d ", number), 64)
+// URL to ask.
+func (args Args) URL() string {
+	scheme := "http"
+	if args.Protocol == "ws" {
+		scheme = "ws"
 	}
-	return ""
+	return scheme + "://" + args.Address + args.Path
+}
+
+// Headers of a request, name by name.
+func (args Args) Headers(number int) map[string]string {
+	headers := map[string]string{"x-id": strconv.Itoa(number)}
+	if args.Expect {
+		headers["expect"] = "100-continue"
+	}
+	if args.Trailers {
+		// A server sends trailers only to who says that they may come (RFC 9110, section 6.5.1).
+		headers["te"] = "trailers"
+	}
+	return headers
+}
+
+// Content of a request: its own, so that an answer to another one shows.
+func (args Args) Content(number int) string {
+	return args.cut("", number)
+}
+
+// Message is the same for a WebSocket, whose messages have no header to be numbered by.
+func (args Args) Message(number int) string {
+	return args.cut(strconv.Itoa(number)+":", number)
+}
+
+func (args Args) cut(beginning string, number int) string {
+	text := fmt.Sprintf("body of %d ", number)
+	return (beginning + strings.Repeat(text, args.Body/len(text)+1))[:args.Body]
 }
 
 // Check returns an error when the answer is not the one to this request.
 func (args Args) Check(number, status int, answer string) error {
+	length := args.Answer
+	if args.Method == "HEAD" {
+		length = 0
+	}
+	messages := 1
+	if args.Method == "BIDI" {
+		messages = BIDIMessages
+	}
 	switch {
 	case status != 200:
 		return fmt.Errorf("status %d", status)
-	case args.Method == "POST" && answer != args.Body(number):
+	case len(answer) != length:
+		return fmt.Errorf("%d bytes instead of %d", len(answer), length)
+	case slices.Contains(echoes, args.Path) && answer != strings.Repeat(args.Content(number), messages):
 		return errors.New("another body than was sent")
-	case answer == "":
-		return errors.New("an empty answer")
+	case args.Path == "/count" && answer != fmt.Sprintf("%016d", args.Body):
+		return errors.New("the server received another length than was sent")
 	}
 	return nil
 }
 
-// Report is the line of JSON that a client prints.
-type Report struct {
-	Version     string         `json:"version"`
-	Sent        int            `json:"sent"`
-	OK          int            `json:"ok"`
-	Failed      int            `json:"failed"`
-	Errors      map[string]int `json:"errors"`
-	Connections int64          `json:"connections"`
+func (args Args) cancelled(number int) bool {
+	return args.Cancel > 0 && number%2 == 1
 }
 
-// Run calls send for every number of a request, each once, from as many goroutines as asked for.
-func Run(args Args, send func(number int) error) Report {
-	report := Report{Errors: map[string]int{}}
-	var lock sync.Mutex
-	var last atomic.Int64
-	var workers sync.WaitGroup
-	for range args.Concurrency {
-		workers.Go(func() {
-			for {
-				number := int(last.Add(1)) - 1
-				if number >= args.Requests {
-					return
-				}
-				err := send(number)
-				lock.Lock()
-				report.Sent++
-				if err == nil {
-					report.OK++
-				} else {
-					report.Failed++
-					report.Errors[cause(err)]++
-				}
-				lock.Unlock()
-			}
-		})
+// A context that ends when the request is given up.
+func (args Args) patience(number int) (context.Context, context.CancelFunc) {
+	if args.cancelled(number) {
+		return context.WithTimeout(context.Background(), time.Duration(args.Cancel)*time.Millisecond)
 	}
-	workers.Wait()
-	return report
+	return context.WithTimeout(context.Background(), timeout)
 }
 
-// Print writes the report as the one line.
-func (report Report) Print() {
-	if err := json.NewEncoder(os.Stdout).Encode(report); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+// Waits after a worker's request, when it is the last one of a burst.
+func (args Args) pause(done int) {
+	if args.Burst > 0 && done%args.Burst == 0 {
+		time.Sleep(time.Duration(args.Pause) * time.Millisecond)
 	}
-}
-
-// The error without the addresses round it, so that equal ones are counted together.
-func cause(err error) string {
-	if outer, ok := errors.AsType[*url.Error](err); ok {
-		err = outer.Err
-	}
-	if outer, ok := errors.AsType[*net.OpError](err); ok {
-		return outer.Op + ": " + outer.Err.Error()
-	}
-	return err.Error()
 }

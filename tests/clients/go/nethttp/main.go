@@ -3,11 +3,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"runtime"
-	"strconv"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -15,38 +16,46 @@ import (
 )
 
 func main() {
-	args := contract.Parse()
-	var protocols http.Protocols
-	protocols.SetHTTP1(args.Protocol == "h1")
-	// Alone, it means HTTP/2 with prior knowledge.
-	protocols.SetUnencryptedHTTP2(args.Protocol == "h2")
+	args := contract.Parse("h1", "h2")
 	var opened atomic.Int64
-	var dialer net.Dialer
-	transport := &http.Transport{
-		Protocols: &protocols,
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, address)
-			if err == nil {
-				opened.Add(1)
-			}
-			return conn, err
-		},
-	}
-	client := &http.Client{Transport: transport, Timeout: contract.Timeout}
+	client := &http.Client{Transport: transport(args, &opened)}
+	send := func(ctx context.Context, number int) error { return send(ctx, client, args, number) }
 
-	report := contract.Run(args, func(number int) error { return send(client, args, number) })
+	report := contract.Run(args, slices.Repeat([]contract.Send{send}, args.Concurrency))
 	report.Version = strings.Replace(runtime.Version(), "go", "Go ", 1)
 	report.Connections = opened.Load()
 	report.Print()
 }
 
-func send(client *http.Client, args contract.Args, number int) error {
+// The transport as Go ships it, but without a proxy.
+func transport(args contract.Args, opened *atomic.Int64) *http.Transport {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil
+	transport.Protocols = new(http.Protocols)
+	transport.Protocols.SetHTTP1(args.Protocol == "h1")
+	// Alone, it means HTTP/2 with prior knowledge.
+	transport.Protocols.SetUnencryptedHTTP2(args.Protocol == "h2")
+	dial := transport.DialContext
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err == nil {
+			opened.Add(1)
+		}
+		return conn, err
+	}
+	return transport
+}
+
+func send(ctx context.Context, client *http.Client, args contract.Args, number int) error {
 	// net/http knows how to rewind this body, and so can send it again by itself.
-	request, err := http.NewRequest(args.Method, args.URL(), strings.NewReader(args.Body(number)))
+	body := strings.NewReader(args.Content(number))
+	request, err := http.NewRequestWithContext(ctx, args.Method, args.URL(), body)
 	if err != nil {
 		return err
 	}
-	request.Header.Set("x-id", strconv.Itoa(number))
+	for name, value := range args.Headers(number) {
+		request.Header.Set(name, value)
+	}
 	response, err := client.Do(request)
 	if err != nil {
 		return err
@@ -55,6 +64,9 @@ func send(client *http.Client, args contract.Args, number int) error {
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
+	}
+	if args.Trailers && response.Trailer.Get("x-trailer") != "end" {
+		return errors.New("no trailer")
 	}
 	return args.Check(number, response.StatusCode, string(answer))
 }

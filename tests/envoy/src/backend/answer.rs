@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::channel::{Channel, Sender};
+use futures_util::stream::unfold;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Request, Response};
+use tokio::sync::mpsc;
 use tokio::time::interval;
 
 use super::{State, grpc, websocket};
@@ -77,8 +78,8 @@ pub(super) fn whole(body: Bytes) -> Body {
 
 /// So many chunks, one every `every` milliseconds or as fast as they are taken.
 fn chunks(count: u64, every: Option<u64>, chunk: Bytes) -> Body {
-    spawn(async move |mut sender| {
-        repeat(count, every, chunk, &mut sender).await;
+    spawn(async move |sender| {
+        repeat(count, every, chunk, &sender).await;
     })
 }
 
@@ -87,7 +88,7 @@ pub(super) async fn repeat(
     count: u64,
     every: Option<u64>,
     chunk: Bytes,
-    sender: &mut Sender<Bytes>,
+    sender: &Sender,
 ) -> bool {
     let mut tick = every.map(|ms| interval(Duration::from_millis(ms.max(1))));
     for _ in 0..count {
@@ -102,7 +103,7 @@ pub(super) async fn repeat(
 }
 
 fn bytes(count: u64) -> Body {
-    spawn(async move |mut sender| {
+    spawn(async move |sender| {
         let mut left = usize::try_from(count).unwrap_or(usize::MAX);
         while left > 0 {
             let piece = PIECE.slice(..left.min(PIECE.len()));
@@ -116,7 +117,7 @@ fn bytes(count: u64) -> Body {
 
 fn trailers(state: &State) -> Body {
     let name = state.name.clone();
-    spawn(async move |mut sender| {
+    spawn(async move |sender| {
         let trailers = HeaderMap::from_iter([(
             hyper::header::HeaderName::from_static("x-trailer"),
             HeaderValue::from_static("end"),
@@ -128,20 +129,41 @@ fn trailers(state: &State) -> Body {
 }
 
 fn tail(state: Arc<State>) -> Body {
-    spawn(async move |mut sender| {
+    spawn(async move |sender| {
         // A client that went away needs no end.
         let _ = sender.send_data(state.name.clone().into()).await;
         state.released().await;
     })
 }
 
+/// Writes a body while it is being sent. http-body-util's own channel can take the end of the sender for
+/// the end of the body while a frame is still in it.
+pub(super) struct Sender(mpsc::Sender<Frame<Bytes>>);
+
+/// The client went away.
+pub(super) struct Gone;
+
+impl Sender {
+    pub(super) async fn send_data(&self, data: Bytes) -> Result<(), Gone> {
+        self.0.send(Frame::data(data)).await.map_err(|_| Gone)
+    }
+
+    pub(super) async fn send_trailers(&self, trailers: HeaderMap) -> Result<(), Gone> {
+        self.0.send(Frame::trailers(trailers)).await.map_err(|_| Gone)
+    }
+}
+
 /// A body that `write` writes while it is being sent.
 pub(super) fn spawn<W, F>(write: W) -> Body
 where
-    W: FnOnce(Sender<Bytes>) -> F,
+    W: FnOnce(Sender) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
-    let (sender, body) = Channel::<Bytes, Infallible>::new(1);
-    tokio::spawn(write(sender));
-    body.boxed_unsync()
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(write(Sender(sender)));
+    let frames = unfold(receiver, async |mut receiver: mpsc::Receiver<_>| {
+        let frame = receiver.recv().await?;
+        Some((Ok::<_, Infallible>(frame), receiver))
+    });
+    StreamBody::new(frames).boxed_unsync()
 }

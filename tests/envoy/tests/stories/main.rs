@@ -3,6 +3,7 @@
 
 mod bad_policy;
 mod budget;
+mod grpc;
 mod harsh;
 mod hint;
 mod http1;
@@ -17,3 +18,4 @@ mod support;
 mod tcp;
 mod update;
 mod upstream;
+mod websocket;

@@ -40,12 +40,12 @@ async fn every_number_is_there_from_the_start_under_its_name_and_labels() {
     let shown = shown(&envoy).await;
 
     let mut expected = Vec::new();
-    for protocol in ["http1", "http2", "tcp"] {
+    for protocol in ["http1", "http2", "websocket", "tcp"] {
         expected.push(format!(r#"connections_total{{protocol="{protocol}"}}"#));
         expected.push(format!(r#"requests_total{{protocol="{protocol}"}}"#));
     }
-    for reason in ["max_age", "mean_age", "max_requests"] {
-        for name in ["due", "announced", "cut", "observed"] {
+    for reason in ["max_age", "mean_age", "max_requests", "max_stream_age"] {
+        for name in ["due", "announced", "cut", "observed", "untold"] {
             expected.push(format!(r#"{name}_total{{reason="{reason}"}}"#));
         }
         for by in ["client", "proxy", "evenkeel"] {
@@ -60,6 +60,7 @@ async fn every_number_is_there_from_the_start_under_its_name_and_labels() {
         "out_of_step",
         "frame",
         "too_many_streams",
+        "message",
         "unreadable",
         "tunnel",
     ] {
@@ -68,6 +69,7 @@ async fn every_number_is_there_from_the_start_under_its_name_and_labels() {
     for plain in [
         "budget_refused_total",
         "put_off_total",
+        "streams_ended_total",
         "unjoined_total",
         "policy_errors_total",
         "policy_loads_total",
@@ -162,6 +164,11 @@ async fn the_numbers_add_up_with_what_the_clients_saw() {
         (r#"cut_total{reason="max_requests"}"#.to_owned(), 1),
         ("budget_refused_total{}".to_owned(), 1),
         (r#"opaque_total{cause="field"}"#.to_owned(), 1),
+        (r#"clients_total{family="go"}"#.to_owned(), 1),
+        (
+            r#"goaway_total{family="go",goaway="max",moment="busy"}"#.to_owned(),
+            1,
+        ),
         // The two that nobody closed.
         ("connections_active{}".to_owned(), 2),
         (

@@ -99,9 +99,11 @@ pub fn app(server: SocketAddr) -> Value {
 /// The tags that make labels of what stands in the metrics' names: what a user is told to configure.
 fn tags() -> Value {
     let tag = |name: &str| json!({ "tag_name": name, "regex": format!(r"({name}=\.=(.*?);\.;)") });
-    ["protocol", "reason", "by", "cause", "upstream"]
-        .map(tag)
-        .into()
+    [
+        "protocol", "reason", "by", "cause", "upstream", "family", "goaway", "moment",
+    ]
+    .map(tag)
+    .into()
 }
 
 fn loopback(port: u16) -> Value {

@@ -192,6 +192,15 @@ pub fn post(stream: u32, path: &str, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A gRPC call whose request goes on.
+pub fn call(stream: u32, path: &str) -> Vec<u8> {
+    let mut block = block("POST", path);
+    // Entry 31: content-type.
+    block.extend([0x0f, 0x10, 16]);
+    block.extend(b"application/grpc");
+    frame(HEADERS, END_HEADERS, stream, &block)
+}
+
 /// The end of a stream by the client's own wish (CANCEL).
 pub fn reset(stream: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())

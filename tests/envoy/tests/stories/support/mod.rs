@@ -5,6 +5,7 @@ pub mod frames;
 pub mod http2;
 pub mod server;
 pub mod socket;
+pub mod websocket;
 
 use std::future::Future;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::within;
 
-/// The client's end of a connection.
+/// One end of a connection.
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
@@ -20,6 +20,11 @@ impl Socket {
         let stream = within("a connection", TcpStream::connect(to))
             .await
             .unwrap();
+        Self::of(stream)
+    }
+
+    /// One end of a connection that is open.
+    pub fn of(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         Self {
             stream,

@@ -1,0 +1,52 @@
+//! What a changed policy does to the connections that are open.
+
+use std::rc::Rc;
+
+use evenkeel_policy::Rule;
+
+use super::Engine;
+use crate::Origin;
+use crate::connection::{Kind, State};
+
+impl Engine {
+    /// The policy with this number has changed: `rule` gives the rule of a connection under it, from its
+    /// origin, whether it is TCP, and the name of the rule that it had; and whether it only observes.
+    pub fn adopt(
+        &mut self,
+        policy: u32,
+        observe: bool,
+        rule: impl Fn(Origin, bool, Option<&str>) -> Option<Rc<Rule>>,
+    ) {
+        let mut ids = Vec::new();
+        for (id, connection) in &mut self.connections {
+            let is_moving = matches!(
+                connection.state,
+                State::Draining { .. }
+                    | State::Lingering { .. }
+                    | State::Closing { .. }
+                    | State::Unmanaged
+            );
+            // What has been announced is carried through under the rule that it was announced by.
+            if connection.origin.policy != policy || is_moving {
+                continue;
+            }
+            let held = connection.rule.as_ref().map(|rule| &*rule.name);
+            connection.rule = rule(connection.origin, connection.kind == Kind::Tcp, held);
+            for timed in &mut connection.streams {
+                if let Some(rule) = rule(connection.origin, false, Some(&timed.rule.name)) {
+                    timed.rule = rule;
+                }
+            }
+            connection.observe = observe;
+            connection.matched = false;
+            connection.limit();
+            if matches!(connection.state, State::Due { .. }) {
+                connection.state = State::Serving;
+            }
+            ids.push(*id);
+        }
+        for id in ids {
+            self.rearm(id);
+        }
+    }
+}

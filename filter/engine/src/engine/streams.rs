@@ -1,0 +1,60 @@
+//! gRPC streams that end at an age of their own.
+
+use std::rc::Rc;
+
+use evenkeel_policy::Rule;
+
+use super::Engine;
+use crate::connection::State;
+use crate::limits::Draw;
+use crate::timed::{MAX_TIMED, Timed};
+use crate::{ConnectionId, Reason, StreamId};
+
+impl Engine {
+    /// A gRPC stream under `rule` has begun on the connection; `seed` is its chance.
+    pub fn stream_began(&mut self, id: ConnectionId, stream: StreamId, rule: &Rc<Rule>, seed: u64) {
+        let began = self.now;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if connection.streams.len() >= MAX_TIMED {
+            return;
+        }
+        connection.streams.push(Timed {
+            stream,
+            rule: Rc::clone(rule),
+            began,
+            draw: Draw::new(seed),
+            answered: false,
+        });
+        self.rearm(id);
+    }
+
+    /// The head of the answer has come.
+    pub fn stream_answered(&mut self, id: ConnectionId, stream: StreamId) {
+        let connection = self.connections.get_mut(&id);
+        let streams = connection.map(|connection| &mut connection.streams);
+        for timed in streams.into_iter().flatten() {
+            timed.answered |= timed.stream == stream;
+        }
+    }
+
+    /// The stream has ended.
+    pub fn stream_ended(&mut self, id: ConnectionId, stream: StreamId) {
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.streams.retain(|timed| timed.stream != stream);
+        // It was only for this stream that the connection was to be moved.
+        if let State::Due {
+            reason: Reason::MaxStreamAge,
+            ..
+        } = connection.state
+            && !connection.is_stream_over(now)
+        {
+            connection.state = State::Serving;
+        }
+        self.rearm(id);
+    }
+}

@@ -1,0 +1,199 @@
+//! gRPC streams that end at an age of their own.
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+use crate::timed::MAX_TIMED;
+
+const AGED: &str = r#""max_age": "off", "max_stream_age": "10s", "quiet_wait": "2s""#;
+
+/// A connection with a stream that began when it opened.
+fn open(more: &str) -> (Story, ConnectionId) {
+    let mut story = Story::rule(&format!("{AGED}{more}"));
+    let id = story.open(1);
+    begin(&mut story, id, 1);
+    (story, id)
+}
+
+fn begin(story: &mut Story, id: ConnectionId, stream: u32) {
+    let rule = story.defaults();
+    let seed = u64::from(stream);
+    story.engine.stream_began(id, StreamId(stream), &rule, seed);
+    story.read(id, u64::from(stream), stream);
+}
+
+fn ended(effects: &[Effect]) -> Vec<u32> {
+    let stream = |effect: &Effect| match effect {
+        Effect::EndStream { stream, .. } => Some(stream.0),
+        _ => None,
+    };
+    effects.iter().filter_map(stream).collect()
+}
+
+#[test]
+fn it_ends_once_the_end_of_its_connection_is_announced() {
+    let (mut story, id) = open("");
+    story.engine.stream_answered(id, StreamId(1));
+    story.at(3600);
+    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxStreamAge)]);
+
+    let decision = story.write(id, 1, 1, busy(Bearing::Bears));
+
+    assert_eq!(decision, Decision::Announce(Reason::MaxStreamAge));
+    story.at(3601);
+    let stream = StreamId(1);
+    assert_eq!(
+        story.effects(),
+        [Effect::EndStream {
+            id,
+            stream,
+            answered: true
+        }]
+    );
+}
+
+#[test]
+fn after_quiet_wait_any_client_is_told_whatever_else_is_open() {
+    for more in ["", r#", "goaway": "exact""#] {
+        let (mut story, id) = open(more);
+        story.at(11);
+        let moment = busy(Bearing::Never);
+        assert_eq!(story.write(id, 1, 1, moment), Decision::Keep);
+        story.at(12);
+        assert_eq!(
+            story.write(id, 1, 1, moment),
+            Decision::Announce(Reason::MaxStreamAge)
+        );
+    }
+}
+
+#[test]
+fn it_ends_at_its_age_where_its_connection_was_told_for_another_reason() {
+    let (mut story, id) = open(r#", "max_requests": 1"#);
+    story.at(3);
+    story.write(id, 1, 1, busy(Bearing::Bears));
+    story.at(6);
+    assert_eq!(
+        story.write(id, 1, 1, busy(Bearing::Bears)),
+        Decision::Announce(Reason::MaxRequests)
+    );
+    story.at(9);
+    assert!(ended(&story.effects()).is_empty());
+    story.at(10);
+    assert_eq!(ended(&story.effects()), [1]);
+}
+
+#[test]
+fn a_stream_that_ends_by_itself_takes_its_reason_along() {
+    let (mut story, id) = open("");
+    story.at(11);
+    story.engine.stream_ended(id, StreamId(1));
+    story.at(20);
+    assert_eq!(
+        story.write(id, 1, 0, quiet(Care::None)),
+        Decision::Keep
+    );
+    assert_eq!(story.engine.closed(id), Some(End::Unasked));
+}
+
+#[test]
+fn streams_of_a_connection_end_one_in_a_tick() {
+    let (mut story, id) = open("");
+    begin(&mut story, id, 2);
+    begin(&mut story, id, 3);
+    story.at(13);
+    story.write(id, 3, 3, busy(Bearing::Bears));
+    story.effects();
+    let tick = Duration::from_millis(100);
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        story.pass(tick);
+        let effects = ended(&story.effects());
+        assert_eq!(effects.len(), 1);
+        all.extend(effects);
+    }
+    all.sort_unstable();
+    assert_eq!(all, [1, 2, 3]);
+}
+
+#[test]
+fn jitter_spreads_their_ages_downwards() {
+    let mut story = Story::rule(AGED);
+    let rule = Rc::new(Rule {
+        jitter: evenkeel_policy::Jitter::new(0.5).unwrap(),
+        ..(*story.defaults()).clone()
+    });
+    for id in 1..=200 {
+        let id = story.open(id);
+        story.engine.stream_began(id, StreamId(1), &rule, id.0);
+    }
+    let due_by = |story: &mut Story, seconds| {
+        story.at(seconds);
+        story.effects().len()
+    };
+    assert_eq!(due_by(&mut story, 4), 0);
+    let half = due_by(&mut story, 7) + due_by(&mut story, 8);
+    assert!((60..180).contains(&half), "{half}");
+    assert_eq!(half + due_by(&mut story, 10), 200);
+}
+
+#[test]
+fn a_rule_that_protects_spares_its_streams() {
+    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_stream_age": "10s", "max_age": "off"},
+        "routes": [{"name": "watch", "match": {"path_prefix": "/w"}, "protect": true}]}"#;
+    let mut story = Story::new(policy);
+    let id = story.open(1);
+    let rule = story.route("watch");
+    story.engine.stream_began(id, StreamId(1), &rule, 1);
+    story.at(3600);
+    assert_eq!(story.effects(), []);
+}
+
+#[test]
+fn observing_says_it_once_for_each_stream() {
+    let policy = r#"{"version": 1, "mode": "observe", "budget": "off",
+        "defaults": {"jitter": 0, "max_age": "off", "max_stream_age": "10s", "quiet_wait": "0s"}}"#;
+    let mut story = Story::new(policy);
+    let id = story.open(1);
+    begin(&mut story, id, 1);
+    story.at(11);
+    let reason = Reason::MaxStreamAge;
+    for _ in 0..3 {
+        assert_eq!(story.write(id, 1, 1, busy(Bearing::Bears)), Decision::Keep);
+        story.pass(Duration::from_secs(60));
+    }
+    assert_eq!(
+        story.effects(),
+        [Effect::Due(id, reason), Effect::Observed(id, reason)]
+    );
+}
+
+#[test]
+fn a_changed_policy_holds_for_streams_that_are_open() {
+    let (mut story, id) = open("");
+    let longer = Story::rule(r#""max_age": "off", "max_stream_age": "20s""#).defaults();
+    story.at(5);
+    story
+        .engine
+        .adopt(ORIGIN.policy, false, |_, _, _| Some(Rc::clone(&longer)));
+    story.at(19);
+    assert_eq!(story.effects(), []);
+    story.at(20);
+    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxStreamAge)]);
+}
+
+#[test]
+fn no_more_than_a_stated_number_are_timed() {
+    let mut story = Story::rule(AGED);
+    let id = story.open(1);
+    for stream in 0..10_000 {
+        begin(&mut story, id, stream);
+    }
+    assert!(size_of::<crate::timed::Timed>() <= 48);
+    story.at(13);
+    story.write(id, 1, 1, busy(Bearing::Bears));
+    story.effects();
+    story.pass(Duration::from_secs(200));
+    assert_eq!(ended(&story.effects()).len(), MAX_TIMED);
+}

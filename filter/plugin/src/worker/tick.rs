@@ -1,0 +1,120 @@
+//! What a worker does because time has passed, and how it counts what the engine tells.
+
+use core::time::Duration;
+
+use evenkeel_engine::{Effect, Instant, Origin, Reason, StreamId};
+
+use super::Worker;
+use crate::host;
+use crate::metrics::Counter;
+
+/// A tick so soon after another is another root's: all roots of a VM share the worker.
+const RECENT: Duration = Duration::from_millis(50);
+
+/// How many connections and streams one tick ends at most: Envoy's closes nest.
+const CLOSES: usize = 32;
+
+/// What the host is to end, by its context.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    /// A connection.
+    Close(u32),
+    /// A gRPC stream.
+    EndStream(u32),
+}
+
+/// What observe mode has to say and has not said yet.
+#[derive(Debug, Default)]
+pub(super) struct Observed {
+    moves: [u64; Reason::ALL.len()],
+    said: Instant,
+}
+
+impl Worker {
+    /// Looks at the timers, unless another root of this VM just did. Gives what to end.
+    pub(crate) fn tick(&mut self) -> Vec<Act> {
+        let now = host::now();
+        if now.since(self.ticked) < RECENT && self.ticked <= now {
+            return Vec::new();
+        }
+        self.ticked = now;
+        self.resetting.clear();
+        self.engine.advance(now);
+        let policies = &self.policies;
+        let budget = |origin: Origin| {
+            policies
+                .get(origin.policy)
+                .and_then(|policy| policy.budget.as_ref())
+        };
+        self.engine.tick(CLOSES, budget, &mut host::SharedBudget);
+        for link in self.upstreams.sweep(now) {
+            self.metrics.upstream(&link.address).disconnected();
+        }
+        let acts = self.tell();
+        self.say(now);
+        acts
+    }
+
+    /// Counts what the engine has to tell; gives what it wants ended.
+    pub(super) fn tell(&mut self) -> Vec<Act> {
+        let mut acts = Vec::new();
+        while let Some(effect) = self.engine.poll() {
+            match effect {
+                Effect::Due(_, reason) => self.metrics.count(Counter::Due(reason)),
+                Effect::Refused(_) => self.metrics.count(Counter::BudgetRefused),
+                Effect::PutOff(_) => self.metrics.count(Counter::PutOff),
+                Effect::Observed(_, reason) => {
+                    self.metrics.count(Counter::Observed(reason));
+                    if let Some(moves) = self.observed.moves.get_mut(reason.index()) {
+                        *moves = moves.saturating_add(1);
+                    }
+                }
+                Effect::Untold(_, reason) => self.metrics.count(Counter::Untold(reason)),
+                Effect::EndStream {
+                    id,
+                    stream: StreamId(context),
+                    answered,
+                } => {
+                    self.metrics.count(Counter::StreamsEnded);
+                    log::debug!("connection {}: ending a stream: max_stream_age", id.0);
+                    if answered {
+                        self.resetting.push(id);
+                    }
+                    acts.push(Act::EndStream(context));
+                }
+                Effect::Close { id, reason, cut } => {
+                    self.metrics.count_by(Counter::Cut(reason), u64::from(cut));
+                    log::debug!("connection {}: closing: {}; cut {cut}", id.0, reason.name());
+                    acts.extend(self.contexts.get(&id).copied().map(Act::Close));
+                }
+            }
+        }
+        acts
+    }
+
+    /// Observe mode speaks in the log at most once a second.
+    fn say(&mut self, now: Instant) {
+        if self.observed.moves.iter().all(|&moves| moves == 0)
+            || now.since(self.observed.said) < Duration::from_secs(1)
+        {
+            return;
+        }
+        let moves = self
+            .observed
+            .moves
+            .iter()
+            .zip(Reason::ALL)
+            .filter(|(moves, _)| **moves > 0);
+        let moves: Vec<String> = moves
+            .map(|(moves, reason)| format!("{moves} by {}", reason.name()))
+            .collect();
+        log::info!(
+            "observe: would have moved {} connection(s)",
+            moves.join(", ")
+        );
+        self.observed = Observed {
+            said: now,
+            ..Observed::default()
+        };
+    }
+}

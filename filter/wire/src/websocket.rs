@@ -1,0 +1,88 @@
+//! WebSocket (RFC 6455): both directions of a connection from its 101 on.
+//!
+//! Messages are followed by the headers of their frames alone. Payloads are skipped, compressed or not: a
+//! compressed message shows in RSV1 of its first frame and in nothing else (RFC 7692 6). What comes in
+//! pieces, may be interrupted by control frames, and is not to be cut by a Close, is a message; so that
+//! is where places are told of.
+//!
+//! A WebSocket over HTTP/2 (RFC 8441) is one stream among others of a connection that has a GOAWAY of its
+//! own. It is not looked at here.
+
+mod close;
+mod half;
+mod header;
+
+pub use close::{Status, close};
+
+use crate::{Opaque, Source};
+use half::{Half, Peer};
+
+/// Both directions of a WebSocket: 72 bytes, whatever comes.
+#[derive(Debug)]
+pub struct Connection {
+    client: Half,
+    server: Half,
+    /// The client has spoken last: it may be waiting for an answer.
+    asked: bool,
+    /// The message of the server that is open answers one of the client's.
+    answering: bool,
+}
+
+/// What one write to the client did. Only messages count as speech, control frames do not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Write {
+    /// A Close may stand behind it: no message is open on either side, and neither side has said Close.
+    pub end_fits: bool,
+    /// It has a part of a message before which the last was the client's.
+    pub answers: bool,
+    /// After it, the client has spoken last.
+    pub owes: bool,
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self {
+            client: Half::new(Peer::Client),
+            server: Half::new(Peer::Server),
+            asked: false,
+            answering: false,
+        }
+    }
+}
+
+impl Connection {
+    /// Takes bytes from the client. True when a part of a message was among them.
+    ///
+    /// # Errors
+    /// [`Opaque::Message`] for what RFC 6455 does not allow, [`Opaque::Unreadable`]. The connection is not
+    /// to be followed any further.
+    pub fn downstream(&mut self, source: &mut impl Source) -> Result<bool, Opaque> {
+        let spoke = self.client.scan(source)?;
+        self.asked |= spoke;
+        Ok(spoke)
+    }
+
+    /// Takes a write to the client.
+    ///
+    /// # Errors
+    /// As [`Connection::downstream`].
+    pub fn upstream(&mut self, source: &mut impl Source) -> Result<Write, Opaque> {
+        let spoke = self.server.scan(source)?;
+        let answers = spoke && (self.asked || self.answering);
+        self.answering = answers && !self.server.is_at_rest();
+        self.asked &= !spoke;
+        Ok(Write {
+            end_fits: self.client.is_at_rest() && self.server.is_at_rest(),
+            answers,
+            owes: self.asked,
+        })
+    }
+
+    /// Each side has sent the whole of a Close.
+    pub fn is_over(&self) -> bool {
+        self.client.has_closed() && self.server.has_closed()
+    }
+}
+
+#[cfg(test)]
+mod tests;

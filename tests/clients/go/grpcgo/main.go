@@ -1,0 +1,144 @@
+// Command grpcgo is grpc-go: one channel, shared by goroutines, with bytes as messages.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
+
+	"evenkeel/clients/contract"
+)
+
+func main() {
+	args := contract.Parse("grpc")
+	ask, known := kinds[args.Method]
+	if !known {
+		fmt.Fprintln(os.Stderr, "no kind of call:", args.Method)
+		os.Exit(2)
+	}
+	var opened atomic.Int64
+	var dialer net.Dialer
+	channel, err := grpc.NewClient(args.Address,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(raw{})),
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, "tcp", address)
+			if err == nil {
+				opened.Add(1)
+			}
+			return conn, err
+		}))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	defer channel.Close()
+	send := func(ctx context.Context, number int) error {
+		ctx = metadata.NewOutgoingContext(ctx, metadata.New(args.Headers(number)))
+		answer, err := ask(ctx, channel, args, number)
+		if err != nil {
+			return err
+		}
+		return args.Check(number, 200, string(answer))
+	}
+
+	report := contract.Run(args, slices.Repeat([]contract.Send{send}, args.Concurrency))
+	report.Version = "grpc-go " + grpc.Version
+	report.Connections = opened.Load()
+	report.Print()
+}
+
+type call func(ctx context.Context, channel *grpc.ClientConn, args contract.Args, number int) ([]byte, error)
+
+var kinds = map[string]call{"UNARY": unary, "SERVER": server, "BIDI": bidi}
+
+func unary(ctx context.Context, channel *grpc.ClientConn, args contract.Args, number int) ([]byte, error) {
+	request := []byte(args.Content(number))
+	var answer []byte
+	err := channel.Invoke(ctx, args.Path, &request, &answer)
+	return answer, err
+}
+
+func server(ctx context.Context, channel *grpc.ClientConn, args contract.Args, _ int) ([]byte, error) {
+	stream, err := channel.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, args.Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := send(stream, nil); err != nil {
+		return nil, err
+	}
+	if err := stream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return rest(stream, nil)
+}
+
+func bidi(ctx context.Context, channel *grpc.ClientConn, args contract.Args, number int) ([]byte, error) {
+	description := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
+	stream, err := channel.NewStream(ctx, description, args.Path)
+	if err != nil {
+		return nil, err
+	}
+	request := []byte(args.Content(number))
+	var answer, whole []byte
+	for range contract.BIDIMessages {
+		if err := send(stream, request); err != nil {
+			return nil, err
+		}
+		if err := stream.RecvMsg(&answer); err != nil {
+			return nil, err
+		}
+		whole = append(whole, answer...)
+	}
+	if err := stream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return rest(stream, whole)
+}
+
+func send(stream grpc.ClientStream, message []byte) error {
+	// io.EOF means that the call is over: receiving tells how it ended.
+	if err := stream.SendMsg(&message); !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
+
+// What is still to come, after what has come already.
+func rest(stream grpc.ClientStream, whole []byte) ([]byte, error) {
+	var answer []byte
+	for {
+		err := stream.RecvMsg(&answer)
+		if errors.Is(err, io.EOF) {
+			return whole, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		whole = append(whole, answer...)
+	}
+}
+
+// A codec of messages that are bytes, each a *[]byte.
+type raw struct{}
+
+func (raw) Marshal(message any) (mem.BufferSlice, error) {
+	return mem.BufferSlice{mem.SliceBuffer(*message.(*[]byte))}, nil
+}
+
+func (raw) Unmarshal(data mem.BufferSlice, message any) error {
+	*message.(*[]byte) = data.Materialize()
+	return nil
+}
+
+func (raw) Name() string { return "raw" }

@@ -1,0 +1,122 @@
+package evenkeel;
+
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ClientInterceptors;
+import io.grpc.Context;
+import io.grpc.ManagedChannel;
+import io.grpc.ManagedChannelBuilder;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import io.grpc.MethodDescriptor.MethodType;
+import io.grpc.stub.BlockingClientCall;
+import io.grpc.stub.ClientCalls;
+import io.grpc.stub.MetadataUtils;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+
+/** grpc-java over Netty: one channel, raw bytes as messages. */
+final class GrpcJava {
+    private static final Metadata.Key<String> ID = Metadata.Key.of("x-id", Metadata.ASCII_STRING_MARSHALLER);
+
+    private final Args args;
+    private final ManagedChannel channel;
+
+    private GrpcJava(Args args) {
+        this.args = args;
+        channel = ManagedChannelBuilder.forTarget(args.address()).usePlaintext().build();
+    }
+
+    public static void main(String[] flags) throws Exception {
+        Args args = Args.parse(flags, "grpc");
+        if (args.expect()) {
+            Args.doesNotApply("gRPC has no Expect");
+        }
+        GrpcJava program = new GrpcJava(args);
+        String release = ManagedChannel.class.getPackage().getImplementationVersion();
+        // A channel tells of its state, not of the connections below it.
+        Run.whole(args, "grpc-java " + release + ", JDK " + Runtime.version(), () -> null, program::begin);
+    }
+
+    private Run.Request begin(int number) {
+        Metadata metadata = new Metadata();
+        metadata.put(ID, Integer.toString(number));
+        Channel numbered = ClientInterceptors.intercept(channel, MetadataUtils.newAttachHeadersInterceptor(metadata));
+        Context.CancellableContext context = Context.ROOT.withCancellation();
+        return new Run.Request() {
+            @Override
+            public Answer await() throws Exception {
+                return new Answer(200, context.call(() -> answer(numbered, args.bodyOf(number))), null);
+            }
+
+            @Override
+            public void cancel() {
+                context.cancel(null);
+            }
+        };
+    }
+
+    private byte[] answer(Channel numbered, byte[] body) throws Exception {
+        return switch (args.method()) {
+            case "UNARY" -> ClientCalls.blockingUnaryCall(
+                    numbered, method(MethodType.UNARY), CallOptions.DEFAULT, body);
+            case "SERVER" -> serverStream(numbered);
+            default -> bidi(numbered, body);
+        };
+    }
+
+    private byte[] serverStream(Channel numbered) {
+        ByteArrayOutputStream whole = new ByteArrayOutputStream();
+        ClientCalls.blockingServerStreamingCall(
+                        numbered, method(MethodType.SERVER_STREAMING), CallOptions.DEFAULT, new byte[0])
+                .forEachRemaining(whole::writeBytes);
+        return whole.toByteArray();
+    }
+
+    private byte[] bidi(Channel numbered, byte[] body) throws Exception {
+        BlockingClientCall<byte[], byte[]> call = ClientCalls.blockingBidiStreamingCall(
+                numbered, method(MethodType.BIDI_STREAMING), CallOptions.DEFAULT);
+        ByteArrayOutputStream echoes = new ByteArrayOutputStream();
+        for (int sent = 0; sent < 4; sent++) {
+            call.write(body);
+            byte[] echo = call.read();
+            if (echo == null) {
+                throw new IOException("the stream ended before its last echo");
+            }
+            echoes.writeBytes(echo);
+        }
+        call.halfClose();
+        if (call.read() != null) {
+            throw new IOException("an echo of nothing");
+        }
+        return echoes.toByteArray();
+    }
+
+    private MethodDescriptor<byte[], byte[]> method(MethodType type) {
+        return MethodDescriptor.<byte[], byte[]>newBuilder()
+                .setType(type)
+                .setFullMethodName(args.path().substring(1))
+                .setRequestMarshaller(RAW)
+                .setResponseMarshaller(RAW)
+                .build();
+    }
+
+    private static final MethodDescriptor.Marshaller<byte[]> RAW = new MethodDescriptor.Marshaller<>() {
+        @Override
+        public InputStream stream(byte[] message) {
+            return new ByteArrayInputStream(message);
+        }
+
+        @Override
+        public byte[] parse(InputStream message) {
+            try {
+                return message.readAllBytes();
+            } catch (IOException impossible) {
+                throw new UncheckedIOException(impossible);
+            }
+        }
+    };
+}

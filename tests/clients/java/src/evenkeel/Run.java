@@ -1,0 +1,151 @@
+package evenkeel;
+
+import com.google.gson.GsonBuilder;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * The workers, and the one line of JSON.
+ *
+ * <p>Nothing is tried again here: what the library does by itself is what its users get, and a request that
+ * throws has failed.
+ */
+final class Run {
+    private static final long GIVEN_UP_MS = 10_000;
+    private static final long HUNG_MS = 5_000;
+
+    /** Begins requests without waiting for anything. */
+    interface Client {
+        Request begin(int number) throws Exception;
+    }
+
+    /** A request on its way. */
+    interface Request {
+        Answer await() throws Exception;
+
+        /** Gives it up by the library's own means, so that `await` throws. */
+        void cancel();
+    }
+
+    private final Args args;
+    private final Client client;
+    private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor();
+    private final AtomicInteger next = new AtomicInteger();
+
+    private int sent;
+    private int ok;
+    private int failed;
+    private int cancelled;
+    private int hung;
+    private final Map<String, Integer> errors = new TreeMap<>();
+
+    private Run(Args args, Client client) {
+        this.args = args;
+        this.client = client;
+    }
+
+    /** Connections opened so far; null where the library does not tell. */
+    interface Connections {
+        Integer opened();
+    }
+
+    /** Sends every request once, prints the report, and ends the process with all of its threads. */
+    static void whole(Args args, String version, Connections connections, Client client) throws InterruptedException {
+        Run run = new Run(args, client);
+        Thread[] workers = new Thread[args.concurrency()];
+        for (int at = 0; at < workers.length; at++) {
+            workers[at] = new Thread(run::work);
+            workers[at].start();
+        }
+        for (Thread worker : workers) {
+            worker.join();
+        }
+        run.print(version, connections.opened());
+        System.exit(0);
+    }
+
+    private void work() {
+        for (int own = 1; ; own++) {
+            int number = next.getAndIncrement();
+            if (number >= args.requests()) {
+                return;
+            }
+            one(number);
+            if (args.burst() > 0 && own % args.burst() == 0) {
+                sleep(args.pause());
+            }
+        }
+    }
+
+    private void one(int number) {
+        boolean cancel = args.cancel() > 0 && number % 2 == 1;
+        long begun = System.nanoTime();
+        String wrong;
+        try {
+            Request request = client.begin(number);
+            long patience = cancel ? args.cancel() : GIVEN_UP_MS;
+            Future<?> end = clock.schedule(request::cancel, patience, TimeUnit.MILLISECONDS);
+            try {
+                wrong = request.await().wrong(args, number);
+            } finally {
+                end.cancel(false);
+            }
+        } catch (Exception error) {
+            wrong = cause(error);
+        }
+        long took = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun);
+        if (wrong != null && took >= GIVEN_UP_MS) {
+            wrong = "no answer within " + GIVEN_UP_MS / 1000 + " s";
+        }
+        count(cancel, took >= HUNG_MS, wrong);
+    }
+
+    private synchronized void count(boolean cancel, boolean hangs, String wrong) {
+        sent++;
+        hung += hangs ? 1 : 0;
+        if (cancel) {
+            cancelled++;
+        } else if (wrong != null) {
+            failed++;
+            errors.merge(wrong, 1, Integer::sum);
+        } else {
+            ok++;
+        }
+    }
+
+    private synchronized void print(String version, Integer connections) {
+        Map<String, Object> report = new LinkedHashMap<>();
+        report.put("version", version);
+        report.put("sent", sent);
+        report.put("ok", ok);
+        report.put("failed", failed);
+        report.put("cancelled", cancelled);
+        report.put("hung", hung);
+        report.put("connections", connections);
+        report.put("errors", errors);
+        System.out.println(new GsonBuilder().serializeNulls().disableHtmlEscaping().create().toJson(report));
+    }
+
+    /** The error without addresses, so that equal ones are counted together. */
+    private static String cause(Throwable error) {
+        Throwable inner = error instanceof ExecutionException && error.getCause() != null ? error.getCause() : error;
+        String text = inner.getClass().getSimpleName() + ": " + inner.getMessage();
+        return text.replaceAll("\\d+(\\.\\d+){3}:\\d+", "ADDRESS");
+    }
+
+    private static void sleep(long milliseconds) {
+        try {
+            Thread.sleep(milliseconds);
+        } catch (InterruptedException impossible) {
+            // Nobody interrupts a worker.
+            throw new IllegalStateException(impossible);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+// What the Node clients have in common: the flags, the workers, and the one line of JSON.
+//
+// Nothing is tried again here: what the library does by itself is what its users get, and a request that
+// rejects has failed.
+
+import { createRequire } from 'node:module'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+
+/** Larger bodies go out in pieces: an HTTP/2 session of Node's refuses streams while it holds 10 MB. */
+export const PIECE = 64 * 1024
+
+const GIVEN_UP_MS = 10_000
+const HUNG_MS = 5_000
+
+const METHODS = {
+  h1: ['GET', 'POST', 'HEAD'],
+  h2: ['GET', 'POST', 'HEAD'],
+  grpc: ['UNARY', 'SERVER', 'BIDI'],
+  ws: ['SEND']
+}
+const TEXTS = ['address', 'protocol', 'method', 'path']
+const NUMBERS = ['requests', 'concurrency', 'body', 'answer', 'burst', 'pause', 'cancel']
+const SWITCHES = ['expect', 'trailers']
+
+/** The flags, for a program that speaks these protocols; ends the process when they are wrong. */
+export function parse (...protocols) {
+  const option = (type) => (name) => [name, { type }]
+  const options = Object.fromEntries([
+    ...[...TEXTS, ...NUMBERS].map(option('string')),
+    ...SWITCHES.map(option('boolean'))
+  ])
+  try {
+    const { values: args } = parseArgs({ options })
+    for (const name of NUMBERS) {
+      args[name] = /^\d+$/.test(args[name]) ? Number(args[name]) : undefined
+    }
+    const missing = [...TEXTS, ...NUMBERS].find((name) => args[name] === undefined)
+    if (missing) throw new Error(`--${missing} is missing, or not a number`)
+    if (!protocols.includes(args.protocol)) throw new Error(`--protocol must be one of ${protocols.join(', ')}`)
+    const methods = METHODS[args.protocol]
+    if (!methods.includes(args.method)) throw new Error(`--method must be one of ${methods.join(', ')}`)
+    return args
+  } catch (error) {
+    console.error(error.message)
+    process.exit(2)
+  }
+}
+
+/** Ends the process: the library cannot do what the flags ask for. */
+export function doesNotApply (why) {
+  console.error(`this pattern does not apply: ${why}`)
+  process.exit(3)
+}
+
+/** The version of an installed package, as its manifest tells it. */
+export function versionOf (name) {
+  return createRequire(import.meta.url)(`${name}/package.json`).version
+}
+
+/** The headers of a request; TE (RFC 9110, section 10.1.4) is what a server needs to see before it sends trailers. */
+export function headersOf (args, number) {
+  return { 'x-id': String(number), ...(args.trailers && { te: 'trailers' }) }
+}
+
+/** The body of a request: its own, so that the answer to another one shows. */
+export function bodyOf (args, number) {
+  const text = `body of ${number} `
+  return Buffer.from(text.repeat(Math.ceil(args.body / text.length)).slice(0, args.body))
+}
+
+/** A WebSocket's message, which is as long as a body. */
+export function messageOf (args, number) {
+  return Buffer.from(`${number}:${bodyOf(args, number)}`).subarray(0, args.body)
+}
+
+/** All bytes of a stream of chunks. */
+export async function whole (chunks) {
+  const all = []
+  for await (const chunk of chunks) all.push(chunk)
+  return Buffer.concat(all)
+}
+
+/**
+ * Calls `send(number, signal, worker)` once for every number of a request, in as many workers as asked for,
+ * and prints the report. `send` resolves to `{ status, body, trailers }`, without what the library does not
+ * show; when `signal` aborts, it has to give the request up by the library's own means. The report ends the
+ * process: connections that are kept alive would keep it running.
+ */
+export async function run (args, send, { version, connections }) {
+  const report = { version, sent: 0, ok: 0, failed: 0, cancelled: 0, hung: 0, errors: {} }
+  let next = 0
+
+  async function one (number, worker) {
+    const cancel = args.cancel > 0 && number % 2 === 1
+    const end = new AbortController()
+    const timer = setTimeout(() => end.abort(), cancel ? args.cancel : GIVEN_UP_MS)
+    const begun = performance.now()
+    let wrong
+    try {
+      check(args, number, await unlessAborted(send(number, end.signal, worker), end.signal))
+    } catch (error) {
+      wrong = end.signal.aborted ? `no answer within ${GIVEN_UP_MS / 1000} s` : cause(error)
+    }
+    clearTimeout(timer)
+    report.sent++
+    if (performance.now() - begun >= HUNG_MS) report.hung++
+    if (cancel) {
+      report.cancelled++
+    } else if (wrong) {
+      report.failed++
+      report.errors[wrong] = (report.errors[wrong] ?? 0) + 1
+    } else {
+      report.ok++
+    }
+  }
+
+  async function work (worker) {
+    for (let own = 1; next < args.requests; own++) {
+      await one(next++, worker)
+      if (args.burst > 0 && own % args.burst === 0) await sleep(args.pause)
+    }
+  }
+
+  await Promise.all(Array.from({ length: args.concurrency }, (_, worker) => work(worker)))
+  console.log(JSON.stringify({ ...report, connections: connections() }))
+  process.exit(0)
+}
+
+/** The answer, or a rejection at the abort, however long the library takes to give the request up. */
+function unlessAborted (answer, signal) {
+  const aborted = new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+  return Promise.race([answer, aborted])
+}
+
+/** Throws when the answer is not the one to this request. */
+function check (args, number, { status = 200, body, trailers }) {
+  if (status !== 200) throw new Error(`status ${status}`)
+  const length = args.method === 'HEAD' ? 0 : args.answer
+  if (body.length !== length) throw new Error(`an answer of ${body.length} bytes instead of ${length}`)
+  const content = contentOf(args, number)
+  if (content && !body.equals(content)) throw new Error('another answer than belongs to the request')
+  if (args.trailers && trailers && trailers['x-trailer'] !== 'end') throw new Error('no trailer x-trailer: end')
+}
+
+/** What the answer must be, where more than its length is known. */
+function contentOf (args, number) {
+  const body = bodyOf(args, number)
+  switch (args.method) {
+    case 'UNARY':
+      return body
+    case 'BIDI':
+      return Buffer.concat([body, body, body, body])
+    case 'SEND':
+      return messageOf(args, number)
+    case 'POST':
+      if (args.path === '/echo') return body
+      if (args.path === '/count') return Buffer.from(String(args.body).padStart(16, '0'))
+  }
+}
+
+/** The error without addresses, so that equal ones are counted together. */
+function cause (error) {
+  const text = typeof error.code === 'string' ? `${error.code}: ${error.message}` : error.message
+  return text.replaceAll(/\d+(\.\d+){3}:\d+/g, 'ADDRESS')
+}

@@ -1,0 +1,58 @@
+// @grpc/grpc-js: one Client, raw bytes as messages.
+
+import grpc from '@grpc/grpc-js'
+import { bodyOf, doesNotApply, parse, run, versionOf, whole } from './contract.mjs'
+
+const args = parse('grpc')
+if (args.expect) doesNotApply('gRPC has no Expect')
+const client = new grpc.Client(args.address, grpc.credentials.createInsecure())
+const raw = (bytes) => bytes
+
+const SENDERS = { UNARY: unary, SERVER: serverStream, BIDI: bidi }
+
+async function unary (body, metadata, signal) {
+  return await new Promise((resolve, reject) => {
+    const answered = (error, answer) => error ? reject(error) : resolve(answer)
+    const call = client.makeUnaryRequest(args.path, raw, raw, body, metadata, answered)
+    cancelled(call, signal)
+  })
+}
+
+async function serverStream (_body, metadata, signal) {
+  const call = client.makeServerStreamRequest(args.path, raw, raw, Buffer.alloc(0), metadata)
+  cancelled(call, signal)
+  return await whole(call)
+}
+
+async function bidi (body, metadata, signal) {
+  const call = client.makeBidiStreamRequest(args.path, raw, raw, metadata)
+  cancelled(call, signal)
+  const messages = call[Symbol.asyncIterator]()
+  const echoes = []
+  for (let sent = 0; sent < 4; sent++) {
+    call.write(body)
+    const { value, done } = await messages.next()
+    if (done) throw new Error('the stream ended before its last echo')
+    echoes.push(value)
+  }
+  call.end()
+  const { done } = await messages.next()
+  if (!done) throw new Error('an echo of nothing')
+  return Buffer.concat(echoes)
+}
+
+function cancelled (call, signal) {
+  signal.addEventListener('abort', () => call.cancel(), { once: true })
+}
+
+async function send (number, signal) {
+  const metadata = new grpc.Metadata()
+  metadata.set('x-id', String(number))
+  return { body: await SENDERS[args.method](bodyOf(args, number), metadata, signal) }
+}
+
+await run(args, send, {
+  version: `@grpc/grpc-js ${versionOf('@grpc/grpc-js')}, Node ${process.versions.node}`,
+  // A channel tells of its state, not of the connections below it.
+  connections: () => null
+})

@@ -1,0 +1,46 @@
+// What the programs of undici's releases share: one Pool, asked by `request`.
+//
+// Not an Agent: that of undici 7 closes its pool with the pool's last connection, and from the first close on
+// opens a connection for each request, so that hardly one would be left to move.
+
+import { Readable } from 'node:stream'
+import { bodyOf, doesNotApply, headersOf, parse, PIECE, run, whole } from './contract.mjs'
+
+/** Runs that release of undici; `h2c` are its options for HTTP/2 with prior knowledge. */
+export async function main (undici, { release, h2c, showsH2Trailers }) {
+  const args = parse('h1', 'h2')
+  if (args.expect && args.protocol === 'h1') {
+    doesNotApply('undici waits for 100 (Continue) over HTTP/2 only')
+  }
+  const pool = new undici.Pool(`http://${args.address}`, args.protocol === 'h2' ? h2c : {})
+  let connections = 0
+  pool.on('connect', () => connections++)
+
+  async function send (number, signal) {
+    const answer = await pool.request({
+      path: args.path,
+      method: args.method,
+      headers: headersOf(args, number),
+      body: payload(bodyOf(args, number)),
+      expectContinue: args.expect,
+      signal
+    })
+    const body = await whole(answer.body)
+    const trailers = args.protocol === 'h1' || showsH2Trailers ? answer.trailers : undefined
+    return { status: answer.statusCode, body, trailers }
+  }
+
+  await run(args, send, {
+    version: `undici ${release}, Node ${process.versions.node}`,
+    connections: () => connections
+  })
+}
+
+function payload (body) {
+  if (body.length === 0) return null
+  return body.length > PIECE ? Readable.from(pieces(body)) : body
+}
+
+function * pieces (body) {
+  for (let start = 0; start < body.length; start += PIECE) yield body.subarray(start, start + PIECE)
+}

@@ -1,0 +1,56 @@
+"""grpcio: one channel, shared by threads, with bytes as messages."""
+
+import queue
+
+import grpc
+
+import contract
+
+
+def unary(channel, args, number, **call):
+    return channel.unary_unary(args.path)(contract.body(args, number), **call)
+
+
+def server(channel, args, _number, **call):
+    return b"".join(channel.unary_stream(args.path)(b"", **call))
+
+
+def bidi(channel, args, number, **call):
+    requests = queue.SimpleQueue()
+    answers = channel.stream_stream(args.path)(iter(requests.get, None), **call)
+    whole = b""
+    try:
+        for _ in range(contract.BIDI_MESSAGES):
+            requests.put(contract.body(args, number))
+            whole += next(answers, b"")
+    finally:
+        # Ends the client's half, and with it the thread that reads the queue.
+        requests.put(None)
+    return whole + b"".join(answers)
+
+
+KINDS = {"UNARY": unary, "SERVER": server, "BIDI": bidi}
+
+
+def main():
+    args = contract.arguments("grpc")
+    tally = contract.Tally(args)
+    ask = KINDS[args.method]
+    # A proxy that the environment names has no part in this.
+    options = [("grpc.enable_http_proxy", 0)]
+    with grpc.insecure_channel(args.address, options) as channel:
+
+        def send(number, patience):
+            metadata = list(contract.headers(args, number).items())
+            try:
+                answer = ask(channel, args, number, timeout=patience, metadata=metadata)
+            except grpc.RpcError as error:
+                # The error's own text spreads over lines and tells the time.
+                raise RuntimeError(f"{error.code().name}: {error.details()}") from error
+            contract.check(args, number, 200, answer)
+
+        contract.in_threads(args, tally, send)
+    tally.print(contract.version("grpcio"), None)
+
+
+main()

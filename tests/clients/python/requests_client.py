@@ -1,0 +1,34 @@
+"""requests: one requests.Session with a connection for each thread, shared by threads as is common."""
+
+import requests
+
+import contract
+
+
+def main():
+    args = contract.arguments("h1")
+    tally = contract.Tally(args)
+    url = contract.url(args)
+    with requests.Session() as session:
+        session.trust_env = False
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=max(args.concurrency, 10))
+        session.mount("http://", adapter)
+
+        def send(number, patience):
+            with session.request(
+                args.method,
+                url,
+                headers=contract.headers(args, number),
+                data=contract.body(args, number) or None,
+                timeout=patience,
+                stream=True,
+            ) as response:
+                answer = contract.read(response.iter_content(None), patience)
+            contract.check(args, number, response.status_code, answer)
+
+        contract.in_threads(args, tally, send)
+    # urllib3 counts places in its pool, not the connections that were opened in them.
+    tally.print(contract.version("requests", "urllib3"), None)
+
+
+main()

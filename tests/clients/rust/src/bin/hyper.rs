@@ -1,0 +1,53 @@
+//! hyper: its client with a pool, from hyper-util, shared by tasks.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use contract::{Args, BoxError, Opened, Protocol, run};
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use tower::ServiceExt;
+
+#[tokio::main]
+async fn main() {
+    let args = Arc::new(Args::parse(&[Protocol::H1, Protocol::H2]));
+    let opened = Opened::default();
+    let counter = opened.clone();
+    let mut connector = HttpConnector::new();
+    // Else a POST over HTTP/2 takes the 40 milliseconds that Nagle's algorithm lets its body wait.
+    connector.set_nodelay(true);
+    let connector = connector.map_response(move |connection| {
+        counter.count();
+        connection
+    });
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(args.protocol == Protocol::H2)
+        .build(connector);
+    let asked = Arc::clone(&args);
+    let report = run(&args, move |number| {
+        let (client, args) = (client.clone(), Arc::clone(&asked));
+        async move { send(&client, &args, number).await }
+    })
+    .await;
+    report.print(&["hyper-util", "hyper", "h2"], Some(opened.get()));
+}
+
+async fn send(
+    client: &Client<impl Connect + Clone + Send + Sync + 'static, Full<Bytes>>,
+    args: &Args,
+    number: u64,
+) -> Result<(), BoxError> {
+    let mut request = Request::builder()
+        .method(args.method.as_str())
+        .uri(args.url())
+        .body(Full::from(args.body(number)))?;
+    *request.headers_mut() = args.headers(number);
+    let response = client.request(request).await?;
+    let status = response.status().as_u16();
+    let answer = response.into_body().collect().await?;
+    args.check_trailers(answer.trailers())?;
+    args.check(number, status, &answer.to_bytes())
+}

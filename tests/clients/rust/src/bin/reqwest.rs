@@ -1,0 +1,49 @@
+//! reqwest: one Client, shared by tasks, with the retries that it comes with.
+
+use std::sync::Arc;
+
+use contract::{Args, BoxError, Opened, Protocol, run};
+use http_body_util::BodyExt;
+use tower::util::MapResponseLayer;
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let args = Arc::new(Args::parse(&[Protocol::H1, Protocol::H2]));
+    let opened = Opened::default();
+    let counter = opened.clone();
+    let builder = reqwest::Client::builder()
+        .no_proxy()
+        .connector_layer(MapResponseLayer::new(move |connection| {
+            counter.count();
+            connection
+        }));
+    let builder = match args.protocol {
+        Protocol::H2 => builder.http2_prior_knowledge(),
+        _ => builder.http1_only(),
+    };
+    let client = builder.build()?;
+    let asked = Arc::clone(&args);
+    let report = run(&args, move |number| {
+        let (client, args) = (client.clone(), Arc::clone(&asked));
+        async move { send(&client, &args, number).await }
+    })
+    .await;
+    report.print(&["reqwest", "hyper", "h2"], Some(opened.get()));
+    Ok(())
+}
+
+async fn send(client: &reqwest::Client, args: &Args, number: u64) -> Result<(), BoxError> {
+    let mut request = client
+        .request(args.method.parse()?, args.url())
+        .headers(args.headers(number));
+    let body = args.body(number);
+    if !body.is_empty() {
+        request = request.body(body);
+    }
+    // The URL would make equal errors differ.
+    let response = request.send().await.map_err(reqwest::Error::without_url)?;
+    let status = response.status().as_u16();
+    let answer = reqwest::Body::from(response).collect().await?;
+    args.check_trailers(answer.trailers())?;
+    args.check(number, status, &answer.to_bytes())
+}

@@ -1,0 +1,182 @@
+//! What the Rust clients have in common: the flags, the workers, and the one line of JSON.
+//!
+//! Nothing is tried again here: what the library does by itself is what its users get, and a request that
+//! returns an error has failed.
+
+mod report;
+
+use std::process::exit;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+pub use report::{BoxError, Opened, Report, run};
+
+/// How many messages a BIDI call sends.
+pub const BIDI_MESSAGES: usize = 4;
+
+/// A request is given up after so long.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The exit code of a program that understood what was asked, but whose library cannot do it.
+const DOES_NOT_APPLY: i32 = 3;
+const ECHOES: [&str; 3] = ["/echo", "/evenkeel.Test/Echo", "/evenkeel.Test/Chat"];
+
+/// What to send, and to whom.
+#[derive(Clone, Debug, Parser)]
+pub struct Args {
+    /// IP:PORT to connect to
+    #[arg(long)]
+    pub address: String,
+    #[arg(long)]
+    pub protocol: Protocol,
+    #[arg(long)]
+    requests: u64,
+    /// How many of them at a time
+    #[arg(long)]
+    concurrency: u64,
+    /// HTTP method, or kind of gRPC call
+    #[arg(long)]
+    pub method: String,
+    /// Request target, or full method name
+    #[arg(long)]
+    pub path: String,
+    /// Bytes of a request's body
+    #[arg(long)]
+    body: usize,
+    /// Bytes of the whole answer
+    #[arg(long)]
+    answer: usize,
+    /// Each worker pauses after so many requests; 0: never
+    #[arg(long)]
+    burst: u64,
+    /// Milliseconds
+    #[arg(long)]
+    pause: u64,
+    /// Milliseconds after which an odd request is cancelled; 0: never
+    #[arg(long)]
+    cancel: u64,
+    /// Send Expect: 100-continue
+    #[arg(long)]
+    expect: bool,
+    /// The answer ends with x-trailer: end
+    #[arg(long)]
+    pub trailers: bool,
+}
+
+/// What is spoken, in plain text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    H1,
+    H2,
+    Grpc,
+    Ws,
+}
+
+impl Args {
+    /// Reads the flags, of a client that speaks these protocols; it ends the process when they are wrong.
+    pub fn parse(protocols: &[Protocol]) -> Self {
+        let args = <Self as Parser>::parse();
+        let http = matches!(args.protocol, Protocol::H1 | Protocol::H2);
+        if !protocols.contains(&args.protocol) {
+            does_not_apply(&format!("the library does not speak {:?}", args.protocol));
+        }
+        if args.expect {
+            does_not_apply("the library does not wait for a 100 (Continue)");
+        }
+        if args.trailers && !http {
+            does_not_apply(&format!("{:?} has no such thing", args.protocol));
+        }
+        args
+    }
+
+    /// The URL to ask.
+    pub fn url(&self) -> String {
+        format!("http://{}{}", self.address, self.path)
+    }
+
+    /// The headers of a request.
+    pub fn headers(&self, number: u64) -> http::HeaderMap {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("x-id", number.into());
+        if self.trailers {
+            // A server sends trailers only to who says that they may come (RFC 9110, section 6.5.1).
+            headers.insert("te", http::HeaderValue::from_static("trailers"));
+        }
+        headers
+    }
+
+    /// The body of a request: its own, so that an answer to another one shows.
+    pub fn body(&self, number: u64) -> Vec<u8> {
+        let text = format!("body of {number} ");
+        text.bytes().cycle().take(self.body).collect()
+    }
+
+    /// Whether the answer is the one to this request.
+    ///
+    /// # Errors
+    /// When it is not: how it differs.
+    pub fn check(&self, number: u64, status: u16, answer: &[u8]) -> Result<(), BoxError> {
+        let length = if self.method == "HEAD" {
+            0
+        } else {
+            self.answer
+        };
+        let messages = if self.method == "BIDI" {
+            BIDI_MESSAGES
+        } else {
+            1
+        };
+        if status != 200 {
+            return Err(format!("status {status}").into());
+        }
+        if answer.len() != length {
+            return Err(format!("{} bytes instead of {length}", answer.len()).into());
+        }
+        if ECHOES.contains(&self.path.as_str()) && answer != self.body(number).repeat(messages) {
+            return Err("another body than was sent".into());
+        }
+        if self.path == "/count" && answer != format!("{:016}", self.body).as_bytes() {
+            return Err("the server received another length than was sent".into());
+        }
+        Ok(())
+    }
+
+    /// Whether the answer ended as it should.
+    ///
+    /// # Errors
+    /// When the trailer that was to come did not.
+    pub fn check_trailers(&self, trailers: Option<&http::HeaderMap>) -> Result<(), BoxError> {
+        let end = trailers.and_then(|trailers| trailers.get("x-trailer"));
+        if self.trailers && end.is_none_or(|end| end != "end") {
+            return Err("no trailer".into());
+        }
+        Ok(())
+    }
+
+    fn cancelled(&self, number: u64) -> bool {
+        self.cancel > 0 && number % 2 == 1
+    }
+
+    /// When the request is given up.
+    fn patience(&self, number: u64) -> Duration {
+        if self.cancelled(number) {
+            Duration::from_millis(self.cancel)
+        } else {
+            TIMEOUT
+        }
+    }
+
+    /// What a worker that has done so many requests waits before its next one.
+    fn pause(&self, done: u64) -> Duration {
+        if self.burst > 0 && done % self.burst == 0 {
+            Duration::from_millis(self.pause)
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
+fn does_not_apply(why: &str) -> ! {
+    eprintln!("this pattern does not apply: {why}");
+    exit(DOES_NOT_APPLY)
+}

@@ -1,0 +1,182 @@
+//! Programs that Debian packages: taken from the machine where it has them, else from `apt-get download`, which
+//! needs no root, and run from where they were unpacked.
+
+mod daemon;
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cache;
+
+pub(crate) use daemon::Daemon;
+
+/// Where servers are installed, which the `PATH` of those who are not root leaves out.
+const SERVERS: &str = "/usr/sbin";
+
+/// The program `name`; `package` is downloaded when the machine does not have it.
+///
+/// # Errors
+/// When apt-get does not give the package, with what it said.
+pub(crate) fn binary(package: &str, name: &str) -> Result<PathBuf> {
+    if let Some(path) = installed(name) {
+        return Ok(path);
+    }
+    // What was downloaded for one release need not run on another.
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let directory = cache::provide(package, release, |directory| {
+        eprintln!("Downloading Debian's {package} (once)");
+        unpack(package, directory)?;
+        write_launcher(name, directory)
+    })?;
+    Ok(directory.join(name))
+}
+
+/// What keeps [`binary`] from giving the program; None when nothing does. Downloads nothing.
+pub(crate) fn missing(package: &str, name: &str) -> Option<String> {
+    if installed(name).is_some() {
+        return None;
+    }
+    if ["apt-get", "apt-cache", "dpkg-deb"]
+        .iter()
+        .any(|tool| installed(tool).is_none())
+    {
+        return Some(format!("{name} is not installed, and there is no apt-get"));
+    }
+    match said(apt("apt-cache").args(["show", package])) {
+        Ok(_) => None,
+        Err(_) => Some(format!(
+            "{name} is not installed, and apt-get knows no {package}: run `apt-get update`"
+        )),
+    }
+}
+
+fn installed(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain([PathBuf::from(SERVERS)])
+        .map(|directory| directory.join(name))
+        .find(|program| program.is_file())
+}
+
+/// Lays the package's files, and those of what it needs and the machine does not have, below `directory`.
+fn unpack(package: &str, directory: &Path) -> Result<()> {
+    let plan = said(
+        apt("apt-get")
+            .args(["--simulate", "--no-install-recommends", "install"])
+            .arg(package),
+    )?;
+    said(
+        apt("apt-get")
+            .arg("download")
+            .args(to_install(&plan))
+            .current_dir(directory),
+    )?;
+    for file in fs::read_dir(directory)? {
+        let file = file?.path();
+        if file.extension().is_some_and(|extension| extension == "deb") {
+            said(Command::new("dpkg-deb").arg("-x").arg(&file).arg(directory))?;
+            fs::remove_file(file)?;
+        }
+    }
+    Ok(())
+}
+
+/// The packages of apt-get's plan.
+fn to_install(plan: &str) -> Vec<&str> {
+    plan.lines()
+        .filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next())
+        .collect()
+}
+
+/// Writes `name` beside the unpacked files: the program, told where its libraries are.
+fn write_launcher(name: &str, directory: &Path) -> Result<()> {
+    let program = ["usr/sbin", "usr/bin"]
+        .map(|folder| directory.join(folder).join(name))
+        .into_iter()
+        .find(|path| path.is_file())
+        .with_context(|| format!("Debian's package has no {name}"))?;
+    let libraries = env::join_paths(libraries(directory)?)?;
+    let script = format!(
+        "#!/bin/sh\nLD_LIBRARY_PATH='{}' exec '{}' \"$@\"\n",
+        libraries.display(),
+        program.display()
+    );
+    let launcher = directory.join(name);
+    fs::write(&launcher, script)?;
+    fs::set_permissions(launcher, PermissionsExt::from_mode(0o755))?;
+    Ok(())
+}
+
+/// The directories that Debian names after the machine's architecture, such as `lib/x86_64-linux-gnu`.
+fn libraries(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in ["usr/lib", "lib"].map(|folder| directory.join(folder)) {
+        if !folder.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().contains("-linux-") {
+                found.push(entry.path());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Output that a program may read.
+fn apt(tool: &str) -> Command {
+    let mut command = Command::new(tool);
+    command.env("LC_ALL", "C");
+    command
+}
+
+fn said(command: &mut Command) -> Result<String> {
+    let name = command.get_program().display().to_string();
+    let output = command
+        .output()
+        .with_context(|| format!("cannot start {name}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{name} failed ({})\n{}", output.status, said.trim_end());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_apt_get_would_install_is_what_the_machine_lacks() {
+        let plan = "Reading package lists...\n\
+            Inst libev4 (1:4.33-1 Debian:12 [amd64])\n\
+            Inst libnghttp2-14 [1.52.0-1] (1.52.0-2 Debian:12 [amd64])\n\
+            Conf libev4 (1:4.33-1 Debian:12 [amd64])\n";
+
+        assert_eq!(to_install(plan), ["libev4", "libnghttp2-14"]);
+    }
+
+    #[test]
+    fn a_program_is_launched_with_the_libraries_beside_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let below = |path: &str| directory.path().join(path);
+        for folder in ["usr/bin", "usr/lib/any-linux-gnu", "usr/lib/other"] {
+            fs::create_dir_all(below(folder)).unwrap();
+        }
+        let program = "#!/bin/sh\necho \"$1 $LD_LIBRARY_PATH\"\n";
+        fs::write(below("usr/bin/tell"), program).unwrap();
+        fs::set_permissions(below("usr/bin/tell"), PermissionsExt::from_mode(0o755)).unwrap();
+
+        write_launcher("tell", directory.path()).unwrap();
+
+        let text = said(Command::new(below("tell")).arg("a b")).unwrap();
+        let libraries = below("usr/lib/any-linux-gnu");
+        assert_eq!(text, format!("a b {}\n", libraries.display()));
+    }
+}

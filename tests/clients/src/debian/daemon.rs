@@ -1,0 +1,107 @@
+//! A server of several processes, with a configuration file and ports that are chosen for it.
+
+use std::fs::{self, File};
+use std::future::ready;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use evenkeel_test_envoy::eventually;
+use tempfile::TempDir;
+
+/// Between our letting go of a port and the server's taking it, another process may take it.
+const TRIES: usize = 5;
+
+/// A running server. Dropping it ends all of its processes and removes its files.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    leader: Child,
+    directory: TempDir,
+}
+
+impl Daemon {
+    /// Starts `program` and waits until it listens. `configure` is given a directory for its files and free
+    /// addresses; it writes the configuration and returns the arguments and the file in which the
+    /// server leaves its process id once it listens.
+    ///
+    /// # Errors
+    /// When the server ends instead, with what it wrote to stderr.
+    pub(crate) async fn start<const N: usize>(
+        program: &Path,
+        configure: impl Fn(&Path, [SocketAddr; N]) -> Result<(Vec<String>, PathBuf)>,
+    ) -> Result<(Self, [SocketAddr; N])> {
+        for _ in 0..TRIES {
+            let directory = TempDir::new().context("no temporary directory")?;
+            // Workers that give up root must reach what lies in it.
+            fs::set_permissions(&directory, PermissionsExt::from_mode(0o755))?;
+            let addresses = free_addresses()?;
+            let (arguments, listens) = configure(directory.path(), addresses)?;
+            let log = directory.path().join("log");
+            let leader = Command::new(program)
+                .args(arguments)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(File::create(&log)?)
+                .spawn()
+                .with_context(|| format!("cannot start {}", program.display()))?;
+            let mut daemon = Self { leader, directory };
+            match daemon.end_before(&listens).await? {
+                None => return Ok((daemon, addresses)),
+                Some(status) => {
+                    let said = fs::read_to_string(&log)?;
+                    if !said.contains("Address already in use") {
+                        bail!("{} ended ({status})\n{said}", program.display());
+                    }
+                }
+            }
+        }
+        bail!(
+            "{}: {TRIES} times the ports that it was given were taken",
+            program.display()
+        )
+    }
+
+    /// Where its files are.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// How it ended, if it did before the file was there.
+    async fn end_before(&mut self, file: &Path) -> Result<Option<String>> {
+        eventually(&format!("{} to be written", file.display()), || {
+            let ended = self.leader.try_wait().ok().flatten();
+            let answer = match ended {
+                Some(status) => Some(Some(status.to_string())),
+                None => file.exists().then_some(None),
+            };
+            ready(answer)
+        })
+        .await
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Not by force: the leader ends its workers first. It may have ended already.
+        let _ = Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill {}", self.leader.id()))
+            .stderr(Stdio::null())
+            .status();
+        let _ = self.leader.wait();
+    }
+}
+
+/// All different: none is let go of before the last is there.
+fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
+    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
+    let mut listeners = Vec::new();
+    for address in &mut addresses {
+        let listener = TcpListener::bind(*address).context("loopback gives no port")?;
+        *address = listener.local_addr()?;
+        listeners.push(listener);
+    }
+    Ok(addresses)
+}

@@ -1,0 +1,148 @@
+//! HAProxy as a contender, with the best means that the release of Debian 12 (2.6) has to end a connection.
+//!
+//! **HTTP/1**: a variable of the session, which lives as long as the connection, counts its requests or keeps the
+//! time of the first, and the answer that is the last gets `connection: close`, upon which HAProxy closes.
+//!
+//! **HTTP/2**: each stream is a session of its own, so that nothing counts a connection's requests or knows
+//! its age; a `connection: close` is left out of the answer and ends nothing (measured); every timeout is one of
+//! idleness; and the limit that does end connections, `tune.h2.fe.max-total-streams`, came with later
+//! releases. What remains is what its operators do: a reload. The worker before it tells each of its
+//! connections by a GOAWAY at its next request, serves that, and ends. It is reloaded every 200 ms, which is the mean
+//! age that the other contenders are given; where they end a connection after two requests, HAProxy
+//! therefore ends far fewer, and its losses are fair to compare only by connections ended.
+
+use std::fs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::client::Protocol;
+use crate::debian::{self, Daemon};
+use crate::recycle::Recycle;
+
+const RELOAD_EVERY: Duration = Duration::from_millis(200);
+
+/// HAProxy with two threads, once for each protocol. Dropping it ends both.
+#[derive(Debug)]
+pub(crate) struct Haproxy {
+    http1: SocketAddr,
+    http2: SocketAddr,
+    _reloads: JoinSet<()>,
+    _daemons: [Daemon; 2],
+}
+
+/// What it needs and this machine does not have.
+pub(crate) fn missing() -> Option<String> {
+    static MISSING: LazyLock<Option<String>> =
+        LazyLock::new(|| debian::missing("haproxy", "haproxy"));
+    MISSING.clone()
+}
+
+impl Haproxy {
+    /// In front of `backend`, to which it keeps its connections.
+    pub(crate) async fn start(backend: SocketAddr, recycle: Recycle) -> Result<Self> {
+        let (http1_daemon, http1) = start(backend, "", rules(recycle)).await?;
+        let (http2_daemon, http2) = start(backend, "proto h2", "").await?;
+        let mut reloads = JoinSet::new();
+        reloads.spawn(reload(http2_daemon.directory().join(MASTER)));
+        Ok(Self {
+            http1,
+            http2,
+            _reloads: reloads,
+            _daemons: [http1_daemon, http2_daemon],
+        })
+    }
+
+    /// Where it takes that protocol.
+    pub(crate) fn address(&self, protocol: Protocol) -> SocketAddr {
+        match protocol {
+            Protocol::Http1 | Protocol::WebSocket => self.http1,
+            Protocol::Http2 | Protocol::Grpc => self.http2,
+        }
+    }
+}
+
+/// The name of the socket by which its master takes commands.
+const MASTER: &str = "master";
+
+async fn start(backend: SocketAddr, protocol: &str, rules: &str) -> Result<(Daemon, SocketAddr)> {
+    let program = debian::binary("haproxy", "haproxy")?;
+    let configure = |directory: &Path, [address]: [SocketAddr; 1]| {
+        configure(directory, &configuration(address, protocol, rules, backend))
+    };
+    let (daemon, [address]) = Daemon::start(&program, configure).await?;
+    Ok((daemon, address))
+}
+
+/// What counts a connection's requests, or keeps its age, and announces its end.
+fn rules(recycle: Recycle) -> &'static str {
+    match recycle {
+        Recycle::Requests => {
+            "http-request set-var(sess.seen) int(0) unless { var(sess.seen) -m found }
+    http-request set-var(sess.seen) var(sess.seen),add(1)
+    http-after-response set-header connection close if { var(sess.seen) -m int ge 2 }"
+        }
+        // There is no jitter: the mean of the ages.
+        Recycle::Age => {
+            "http-request set-var(sess.since) date(0,ms) unless { var(sess.since) -m found }
+    http-after-response set-header connection close if { date(0,ms),sub(sess.since) ge 200 }"
+        }
+    }
+}
+
+fn configure(directory: &Path, configuration: &str) -> Result<(Vec<String>, PathBuf)> {
+    let file = directory.join("haproxy.cfg");
+    let pid = directory.join("haproxy.pid");
+    fs::write(&file, configuration)?;
+    let arguments = [
+        "-W".to_owned(),
+        "-S".to_owned(),
+        directory.join(MASTER).display().to_string(),
+        "-p".to_owned(),
+        pid.display().to_string(),
+        "-f".to_owned(),
+        file.display().to_string(),
+    ];
+    Ok((arguments.into(), pid))
+}
+
+/// `client-fin` ends what a client leaves open after a GOAWAY, after as long as the module lingers.
+fn configuration(address: SocketAddr, protocol: &str, rules: &str, backend: SocketAddr) -> String {
+    format!(
+        "global
+    nbthread 2
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout client-fin 1s
+    timeout server 60s
+frontend in
+    bind {address} {protocol}
+    {rules}
+    default_backend app
+backend app
+    server app {backend}
+"
+    )
+}
+
+/// Has the worker replaced again and again; listening sockets go over to the next one.
+async fn reload(master: PathBuf) {
+    let mut ticks = interval(RELOAD_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // While a reload is under way there is no one to talk to: the next one will do.
+        if let Ok(mut socket) = UnixStream::connect(&master) {
+            let _ = socket.write_all(b"reload\n");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Go: modules by `go build`.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::{Program, done, files_below, said, sources};
+use crate::cache;
+
+pub(super) fn version() -> Option<String> {
+    // Where the manifest stands: it chooses the toolchain.
+    said(
+        Command::new("go")
+            .arg("version")
+            .current_dir(sources("go")),
+    )
+}
+
+pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<Program> {
+    let module = sources("go");
+    let inputs = (version, files_below(&module)?);
+    let binaries = cache::provide("go", inputs, |directory| {
+        note("Building the Go clients (once)");
+        // The closing slash makes it a directory for the binary of every command of the module.
+        let into = format!("{}/", directory.display());
+        let mut build = Command::new("go");
+        done(
+            build
+                .args(["build", "-o", &into, "./..."])
+                .current_dir(&module),
+        )
+    })?;
+    Ok(Program::new(binaries.join(name), Vec::new()))
+}

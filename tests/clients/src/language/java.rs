@@ -1,0 +1,48 @@
+//! Java: jars by Maven.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::{Program, done, files_below, said, sources};
+use crate::cache;
+
+pub(super) fn version() -> Option<String> {
+    // The compiler's: a runtime alone does not do.
+    said(Command::new("javac").arg("--version"))
+}
+
+pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<Program> {
+    let project = sources("java");
+    let inputs = (version, files_below(&project)?);
+    let built = cache::provide("java", inputs, |directory| {
+        note("Building the Java clients (once)");
+        let mut maven = Command::new("mvn");
+        done(
+            maven
+                .args(["--quiet", "--batch-mode", "--file"])
+                .arg(project.join("pom.xml"))
+                .arg(format!("-Dinto={}", directory.display()))
+                .args(["compile", "dependency:copy-dependencies"]),
+        )?;
+        // What TlsFront.java shows its own client, on loopback.
+        let mut keytool = Command::new("keytool");
+        done(
+            keytool
+                .args(["-genkeypair", "-alias", "front", "-keyalg", "EC"])
+                .args(["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1"])
+                .args(["-validity", "36500", "-storepass", "evenkeel", "-keystore"])
+                .arg(directory.join("classes/front.p12")),
+        )
+    })?;
+    let [classes, jars] = ["classes", "dependency/*"].map(|part| built.join(part));
+    let class_path = format!("{}:{}", classes.display(), jars.display());
+    Ok(Program::new(
+        "java".into(),
+        vec![
+            "--class-path".into(),
+            class_path.into(),
+            format!("evenkeel.{name}").into(),
+        ],
+    ))
+}

@@ -1,0 +1,55 @@
+//! Node: packages by npm.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::{Program, done, said, sources};
+use crate::cache;
+
+/// The program whose library needs a later Node than machines have; its packages bring one.
+const ON_ITS_OWN_NODE: &str = "undici8";
+
+pub(super) fn version() -> Option<String> {
+    said(Command::new("node").arg("--version"))
+}
+
+pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<Program> {
+    let files = files(&sources("node"))?;
+    let project = cache::provide("node", (version, &files), |directory| {
+        note("Installing the Node clients (once)");
+        // Node looks for packages beside the program that imports them.
+        for (file, content) in &files {
+            fs::write(directory.join(file), content)?;
+        }
+        let mut npm = Command::new("npm");
+        // No package here needs a script to be whole.
+        done(
+            npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+                .current_dir(directory),
+        )
+    })?;
+    let node = if name == ON_ITS_OWN_NODE {
+        project.join("node_modules/.bin/node")
+    } else {
+        "node".into()
+    };
+    let script = project.join(format!("{name}.mjs"));
+    Ok(Program::new(node, vec![script.into()]))
+}
+
+/// The directory's own files, without packages that somebody installed there for their editor.
+fn files(directory: &Path) -> Result<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if let (true, Some(name)) = (path.is_file(), path.file_name()) {
+            let content = fs::read_to_string(&path)?;
+            files.push((name.to_string_lossy().into_owned(), content));
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,121 @@
+//! nginx: as a contender, which ends its clients' connections by its own limits, and as a client of the site.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use anyhow::Result;
+
+use crate::debian::{self, Daemon};
+use crate::recycle::Recycle;
+
+/// nginx with two workers. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Nginx {
+    _daemon: Daemon,
+    http1: SocketAddr,
+    http2: SocketAddr,
+}
+
+/// What it needs and this machine does not have.
+pub(crate) fn missing() -> Option<String> {
+    static MISSING: LazyLock<Option<String>> = LazyLock::new(|| debian::missing("nginx", "nginx"));
+    MISSING.clone()
+}
+
+impl Nginx {
+    /// In front of `backend`, to which it keeps its connections. How it ends those of its clients is as
+    /// shipped, but for the limit.
+    pub(crate) async fn server(backend: SocketAddr, recycle: Recycle) -> Result<Self> {
+        let limit = match recycle {
+            Recycle::Requests => "keepalive_requests 2;",
+            // There is no jitter: the mean of the ages. A connection's last request is the first after it.
+            Recycle::Age => "keepalive_time 200ms; keepalive_requests 1000000000;",
+        };
+        // What is sent in parts must not be held back until it is whole.
+        let passing = "proxy_buffering off; proxy_request_buffering off;";
+        Self::start(backend, &format!("{limit} {passing}")).await
+    }
+
+    /// As a client of `site`, over HTTP/1.1 with connections kept alive; all else is as shipped.
+    pub(crate) async fn client(site: SocketAddr) -> Result<Self> {
+        Self::start(site, "").await
+    }
+
+    async fn start(upstream: SocketAddr, settings: &str) -> Result<Self> {
+        let program = debian::binary("nginx", "nginx")?;
+        let configure = |directory: &Path, [http1, http2]: [SocketAddr; 2]| {
+            let configuration = configuration(directory, http1, http2, upstream, settings);
+            configure(directory, &configuration)
+        };
+        let (daemon, [http1, http2]) = Daemon::start(&program, configure).await?;
+        Ok(Self {
+            _daemon: daemon,
+            http1,
+            http2,
+        })
+    }
+
+    /// Where it takes HTTP/1.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.http1
+    }
+
+    /// Where it takes HTTP/2 with prior knowledge.
+    pub(crate) fn http2_address(&self) -> SocketAddr {
+        self.http2
+    }
+}
+
+fn configure(directory: &Path, configuration: &str) -> Result<(Vec<String>, PathBuf)> {
+    let file = directory.join("nginx.conf");
+    fs::write(&file, configuration)?;
+    let arguments = [
+        "-e".to_owned(),
+        "stderr".to_owned(),
+        "-p".to_owned(),
+        directory.display().to_string(),
+        "-c".to_owned(),
+        file.display().to_string(),
+    ];
+    // Written when all sockets listen.
+    Ok((arguments.into(), directory.join("nginx.pid")))
+}
+
+fn configuration(
+    directory: &Path,
+    http1: SocketAddr,
+    http2: SocketAddr,
+    upstream: SocketAddr,
+    settings: &str,
+) -> String {
+    let directory = directory.display();
+    format!(
+        r#"daemon off;
+worker_processes 2;
+pid {directory}/nginx.pid;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path {directory}/client;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    client_max_body_size 0;
+    {settings}
+    upstream app {{ server {upstream}; keepalive 64; }}
+    server {{
+        listen {http1};
+        listen {http2} http2;
+        location / {{
+            proxy_pass http://app;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }}
+    }}
+}}
+"#
+    )
+}

@@ -1,0 +1,305 @@
+//! The ways in which requests are sent, and how each is said to a client's program.
+
+use anyhow::{Result, bail};
+
+use crate::client::Protocol;
+
+const MIB_10: u64 = 10 * 1024 * 1024;
+const KIB: u64 = 1024;
+/// What the server answers `GET /` with: its name.
+const NAME: u64 = 8;
+
+/// A way to send requests: the flags of the contract that say it (README.md of this folder).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// What it is called on the command line and in tables.
+    pub name: &'static str,
+    /// `--method`.
+    pub method: &'static str,
+    /// `--path`.
+    pub path: &'static str,
+    /// `--concurrency`.
+    pub concurrency: u64,
+    /// `--body`, in bytes.
+    pub body: u64,
+    /// `--answer`, in bytes.
+    pub answer: u64,
+    /// `--burst` and `--pause`, requests and milliseconds.
+    pub pauses: (u64, u64),
+    /// `--cancel`, in milliseconds.
+    pub cancel: u64,
+    /// The switch that it needs.
+    pub switch: Option<&'static str>,
+    /// One request of it costs as much as so many plain ones: it gets so many fewer.
+    pub weight: u64,
+    /// Fewer requests than these would show nothing.
+    pub least: u64,
+}
+
+const PLAIN: Pattern = Pattern {
+    name: "get",
+    method: "GET",
+    path: "/",
+    concurrency: 1,
+    body: 0,
+    answer: NAME,
+    pauses: (0, 0),
+    cancel: 0,
+    switch: None,
+    weight: 1,
+    least: 8,
+};
+
+const POST: Pattern = Pattern {
+    name: "post",
+    method: "POST",
+    path: "/echo",
+    body: KIB,
+    answer: KIB,
+    ..PLAIN
+};
+
+/// Pauses in which a connection is surely at rest, and a client at home.
+const RESTS: Pattern = Pattern {
+    name: "rests",
+    concurrency: 4,
+    pauses: (5, 1500),
+    weight: 100,
+    least: 60,
+    ..PLAIN
+};
+
+/// Fifty messages of a KiB, one every twenty milliseconds.
+const STREAM: u64 = 50 * KIB;
+
+const UNARY: Pattern = Pattern {
+    name: "unary",
+    method: "UNARY",
+    path: "/evenkeel.Test/Echo",
+    ..POST
+};
+
+const HTTP: &[Pattern] = &[
+    PLAIN,
+    Pattern {
+        name: "get-16",
+        concurrency: 16,
+        ..PLAIN
+    },
+    POST,
+    Pattern {
+        name: "post-16",
+        concurrency: 16,
+        ..POST
+    },
+    Pattern {
+        name: "bursts",
+        concurrency: 16,
+        pauses: (10, 50),
+        ..PLAIN
+    },
+    Pattern {
+        name: "slow",
+        path: "/delay/10",
+        weight: 5,
+        least: 50,
+        ..PLAIN
+    },
+    RESTS,
+    Pattern {
+        name: "upload",
+        path: "/count",
+        concurrency: 2,
+        body: MIB_10,
+        answer: 16,
+        weight: 100,
+        ..POST
+    },
+    Pattern {
+        name: "download",
+        path: "/bytes/10485760",
+        concurrency: 2,
+        answer: MIB_10,
+        weight: 100,
+        ..PLAIN
+    },
+    Pattern {
+        name: "stream",
+        path: "/trickle/50/20",
+        concurrency: 4,
+        answer: STREAM,
+        weight: 100,
+        ..PLAIN
+    },
+    Pattern {
+        name: "trailers",
+        path: "/trailers",
+        switch: Some("--trailers"),
+        weight: 2,
+        ..PLAIN
+    },
+    Pattern {
+        name: "expect",
+        switch: Some("--expect"),
+        weight: 2,
+        ..POST
+    },
+    Pattern {
+        name: "head",
+        method: "HEAD",
+        answer: 0,
+        weight: 2,
+        ..PLAIN
+    },
+    Pattern {
+        name: "cancel",
+        path: "/delay/20",
+        concurrency: 4,
+        cancel: 5,
+        weight: 10,
+        ..PLAIN
+    },
+];
+
+const GRPC: &[Pattern] = &[
+    UNARY,
+    Pattern {
+        name: "unary-16",
+        concurrency: 16,
+        ..UNARY
+    },
+    Pattern {
+        name: "bursts",
+        concurrency: 16,
+        pauses: (10, 50),
+        ..UNARY
+    },
+    Pattern {
+        method: UNARY.method,
+        path: UNARY.path,
+        body: KIB,
+        answer: KIB,
+        ..RESTS
+    },
+    Pattern {
+        name: "server-stream",
+        method: "SERVER",
+        path: "/evenkeel.Test/Stream/50/20",
+        concurrency: 4,
+        body: 0,
+        answer: STREAM,
+        weight: 100,
+        ..UNARY
+    },
+    Pattern {
+        name: "bidi",
+        method: "BIDI",
+        path: "/evenkeel.Test/Chat",
+        concurrency: 4,
+        answer: 4 * KIB,
+        weight: 4,
+        ..UNARY
+    },
+];
+
+const WEBSOCKET: &[Pattern] = &[Pattern {
+    name: "messages",
+    method: "SEND",
+    path: "/ws/20",
+    concurrency: 4,
+    body: KIB,
+    answer: KIB,
+    pauses: (5, 200),
+    weight: 4,
+    ..PLAIN
+}];
+
+impl Pattern {
+    /// Those that are asked of a client of this protocol.
+    pub fn of(protocol: Protocol) -> &'static [Self] {
+        match protocol {
+            Protocol::Http1 | Protocol::Http2 => HTTP,
+            Protocol::Grpc => GRPC,
+            Protocol::WebSocket => WEBSOCKET,
+        }
+    }
+
+    /// Checks that each of these names is a pattern of some protocol.
+    ///
+    /// # Errors
+    /// When there is no such pattern; says which there are.
+    pub fn check(names: &[String]) -> Result<()> {
+        let mut known: Vec<_> = [HTTP, GRPC, WEBSOCKET]
+            .concat()
+            .iter()
+            .map(|p| p.name)
+            .collect();
+        known.sort_unstable();
+        known.dedup();
+        match names.iter().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(name) => bail!("no pattern {name}; there are {}", known.join(", ")),
+        }
+    }
+
+    /// How many requests it gets where a plain one gets `requests`: as many as take about as long, and
+    /// enough for some moves.
+    pub fn share(&self, requests: u64) -> u64 {
+        let least = self.least.max(self.concurrency * 4);
+        (requests / self.weight).max(least)
+    }
+
+    /// The flags of the contract for so many requests.
+    pub fn flags(&self, requests: u64) -> Vec<String> {
+        let numbers = [
+            ("--requests", requests),
+            ("--concurrency", self.concurrency),
+            ("--body", self.body),
+            ("--answer", self.answer),
+            ("--burst", self.pauses.0),
+            ("--pause", self.pauses.1),
+            ("--cancel", self.cancel),
+        ];
+        let numbers = numbers.map(|(flag, n)| [flag.to_owned(), n.to_string()]);
+        let texts = [("--method", self.method), ("--path", self.path)];
+        let texts = texts.map(|(flag, text)| [flag.to_owned(), text.to_owned()]);
+        numbers
+            .into_iter()
+            .chain(texts)
+            .flatten()
+            .chain(self.switch.map(str::to_owned))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heavy_pattern_gets_fewer_requests_but_never_none() {
+        let upload = HTTP.iter().find(|p| p.name == "upload").unwrap();
+
+        assert_eq!((upload.share(10_000), upload.share(10)), (100, 8));
+    }
+
+    #[test]
+    fn an_unknown_pattern_is_told_the_known_ones() {
+        let error = Pattern::check(&["gets".to_owned()])
+            .unwrap_err()
+            .to_string();
+
+        assert!(error.starts_with("no pattern gets; there are bidi, bursts"));
+        assert!(Pattern::check(&["get".to_owned(), "messages".to_owned()]).is_ok());
+    }
+
+    #[test]
+    fn every_pattern_of_a_protocol_has_a_name_of_its_own() {
+        for patterns in [HTTP, GRPC, WEBSOCKET] {
+            let mut names: Vec<_> = patterns.iter().map(|p| p.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), patterns.len());
+        }
+    }
+}

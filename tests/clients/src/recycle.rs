@@ -1,0 +1,45 @@
+//! When a connection's time is up. The same for every contender, so that their losses can be compared.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// The limit that ends a connection: far beyond any in use, so that a flaw that strikes once in thousands of
+/// moves shows within seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Recycle {
+    /// After its second request.
+    Requests,
+    /// At an age between 100 and 300 milliseconds.
+    Age,
+}
+
+impl Recycle {
+    /// As the command line and the tables spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Age => "age",
+        }
+    }
+
+    /// The policy that says so. Sockets are told after the silence that the pattern `messages` makes.
+    pub(crate) fn policy(self) -> String {
+        let limit = match self {
+            Self::Requests => r#""max_requests": 2, "jitter": 0"#,
+            Self::Age => r#""max_age": "300ms", "jitter": 0.667"#,
+        };
+        format!(
+            r#"{{
+                "version": 1,
+                "budget": "off",
+                "defaults": {{ {limit}, "quiet_wait": "100ms" }},
+                "routes": [{{
+                    "name": "sockets",
+                    "match": {{ "path_prefix": "/ws/" }},
+                    "max_age": "300ms", "websocket": "service_restart"
+                }}]
+            }}"#
+        )
+    }
+}

@@ -1,0 +1,91 @@
+//! Proxies as clients: the most common client in a mesh is the sidecar on the other side.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener};
+use serde_json::json;
+
+use crate::client::Protocol;
+use crate::nginx::{self, Nginx};
+use crate::pattern::Pattern;
+
+/// A proxy that stands between a client's program and the site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// Envoy as it comes: without any retry.
+    Envoy,
+    /// Envoy with the retries that Istio gives every route by default.
+    EnvoyRetrying,
+    /// nginx with connections kept alive to its upstream.
+    Nginx,
+}
+
+/// A proxy that runs. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) enum Proxy {
+    Envoy(Envoy),
+    Nginx(Nginx),
+}
+
+const LISTENER: &str = "out";
+
+impl Via {
+    /// What it needs and this machine does not have.
+    pub(crate) fn missing(self) -> Option<String> {
+        match self {
+            Self::Envoy | Self::EnvoyRetrying => None,
+            Self::Nginx => nginx::missing(),
+        }
+    }
+
+    /// It passes on what the pattern is about: nginx drops an HTTP/1 server's trailers.
+    pub(crate) fn passes(self, pattern: &Pattern) -> bool {
+        self != Self::Nginx || pattern.switch != Some("--trailers")
+    }
+
+    /// Starts the proxy in front of `site`, which it speaks `protocol` to.
+    pub(crate) async fn start(self, site: SocketAddr, protocol: Protocol) -> Result<Proxy> {
+        if self == Self::Nginx {
+            return Ok(Proxy::Nginx(Nginx::client(site).await?));
+        }
+        let mut cluster = Cluster::new("site", [site]);
+        if protocol != Protocol::Http1 {
+            cluster = cluster.http2();
+        }
+        let listener = Listener::http(LISTENER);
+        let listener = match self {
+            // What pilot writes for a route without a retry policy of its own.
+            Self::EnvoyRetrying => listener.retried_route(
+                "/",
+                "site",
+                json!({
+                    "retry_on": "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
+                    "num_retries": 2,
+                    "retry_host_predicate": [{
+                        "name": "envoy.retry_host_predicates.previous_hosts",
+                        "typed_config": { "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate" },
+                    }],
+                    "host_selection_retry_max_attempts": 5,
+                    "retriable_status_codes": [503],
+                }),
+            ),
+            Self::Envoy | Self::Nginx => listener.route("/", "site"),
+        };
+        let bootstrap = Bootstrap::new()
+            .concurrency(2)
+            .listener(listener)
+            .cluster(cluster);
+        Ok(Proxy::Envoy(Envoy::start(bootstrap).await?))
+    }
+}
+
+impl Proxy {
+    /// Where the client's program connects.
+    pub(crate) fn address(&self) -> SocketAddr {
+        match self {
+            Self::Envoy(envoy) => envoy.address(LISTENER),
+            Self::Nginx(nginx) => nginx.address(),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! h2spec: about 150 cases from RFC 9113 and RFC 7541, built from its pinned source by `go build`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::mem;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use tokio::process::Command;
+
+/// How many seconds h2spec waits for what ought to come. Envoy closes a connection one second after an error.
+const PATIENCE: u32 = 2;
+
+/// How h2spec says that the connection was closed.
+const CLOSED: &str = "Connection closed";
+
+/// A built h2spec.
+#[derive(Clone, Debug)]
+pub struct H2spec(PathBuf);
+
+/// What became of the cases, by section and name: a case that failed says what was expected and what came.
+pub type Verdicts = BTreeMap<String, Verdict>;
+
+/// What h2spec says of a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// What ought to come came.
+    Passed,
+    /// It does not apply.
+    Skipped,
+    /// It did not; what was expected and what came, a line each.
+    Failed(String),
+}
+
+impl Verdict {
+    /// The same, however a case failed: whether by a frame that should not have come, or by the timeout
+    /// behind it, is a matter of chance.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        mem::discriminant(self) == mem::discriminant(other)
+    }
+}
+
+impl H2spec {
+    /// Builds it into `directory`; None where there is no Go.
+    ///
+    /// # Errors
+    /// When the module proxy does not give its source, with what Go said.
+    pub async fn build(directory: &Path) -> Result<Option<Self>> {
+        let program = directory.join("h2spec");
+        let built = Command::new("go")
+            .args(["build", "-mod=readonly", "-o"])
+            .arg(&program)
+            .arg("github.com/summerwind/h2spec/cmd/h2spec")
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("h2spec"))
+            .output()
+            .await;
+        match built {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context("cannot start go"),
+            Ok(built) if built.status.success() => Ok(Some(Self(program))),
+            Ok(built) => bail!(
+                "go build of h2spec failed\n{}",
+                String::from_utf8_lossy(&built.stderr)
+            ),
+        }
+    }
+
+    /// Runs every case against the server.
+    ///
+    /// # Errors
+    /// When h2spec ends without a report, with what it wrote.
+    pub async fn run(&self, server: SocketAddr) -> Result<Verdicts> {
+        let directory = tempfile::tempdir()?;
+        let report = directory.path().join("report.xml");
+        let output = Command::new(&self.0)
+            .args(["--host", &server.ip().to_string()])
+            .args(["--port", &server.port().to_string()])
+            .args(["--timeout", &PATIENCE.to_string()])
+            .arg("--junit-report")
+            .arg(&report)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("cannot start h2spec")?;
+        // Its exit code tells only whether a case failed.
+        let Ok(report) = fs::read(&report) else {
+            let said = [output.stdout, output.stderr].concat();
+            bail!("h2spec wrote no report\n{}", String::from_utf8_lossy(&said));
+        };
+        parse(&String::from_utf8_lossy(&report))
+    }
+}
+
+fn parse(report: &str) -> Result<Verdicts> {
+    // It writes the bytes of frames as they are, and XML has no place for most of these.
+    let text: String = report
+        .chars()
+        .filter(|&c| c == '\n' || !c.is_control())
+        .collect();
+    let document = roxmltree::Document::parse(&text).context("h2spec's report")?;
+    let mut verdicts = Verdicts::new();
+    for case in document
+        .descendants()
+        .filter(|n| n.has_tag_name("testcase"))
+    {
+        let attribute = |name| case.attribute(name).context("a case without a name");
+        let name = format!("{}: {}", attribute("package")?, attribute("classname")?);
+        let child = case.children().find(roxmltree::Node::is_element);
+        let verdict = match child {
+            None => Verdict::Passed,
+            Some(child) if child.has_tag_name("skipped") => Verdict::Skipped,
+            Some(child) => judge(child.text().unwrap_or_default().trim()),
+        };
+        if verdicts.contains_key(&name) {
+            bail!("h2spec has two cases of the name {name}");
+        }
+        verdicts.insert(name, verdict);
+    }
+    Ok(verdicts)
+}
+
+/// What is expected has a line for each thing that would do, and the last line is what came. A reset is how a connection
+/// is closed when its last bytes were not read: h2spec takes it for something else.
+fn judge(failure: &str) -> Verdict {
+    let (expected, came) = failure.rsplit_once('\n').unwrap_or_default();
+    if came.contains("connection reset by peer") && expected.lines().any(|line| line == CLOSED) {
+        return Verdict::Passed;
+    }
+    Verdict::Failed(failure.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_a_verdict_for_each_case() {
+        let report = "<?xml version=\"1.0\"?><testsuites><testsuite>\
+            <testcase package=\"http2/6.7\" classname=\"Sends a PING\" time=\"0.1\"></testcase>\
+            <testcase package=\"http2/7\" classname=\"Sends a GOAWAY\" time=\"2.0\">\
+            <error>PING Frame (opaque_data:h2spec\0\0)\nTimeout</error></testcase>\
+            </testsuite></testsuites>";
+
+        let verdicts = parse(report).unwrap();
+
+        let failed = Verdict::Failed("PING Frame (opaque_data:h2spec)\nTimeout".into());
+        assert_eq!(verdicts["http2/6.7: Sends a PING"], Verdict::Passed);
+        assert_eq!(verdicts["http2/7: Sends a GOAWAY"], failed);
+    }
+
+    #[test]
+    fn a_reset_is_an_end_of_the_connection() {
+        let reset = "Error: read tcp: read: connection reset by peer";
+        let either = format!("GOAWAY Frame\nConnection closed\n{reset}");
+        let goaway = format!("GOAWAY Frame\n{reset}");
+
+        assert_eq!(judge(&either), Verdict::Passed);
+        assert_eq!(judge(&goaway), Verdict::Failed(goaway));
+    }
+}

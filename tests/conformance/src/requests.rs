@@ -1,0 +1,160 @@
+//! The table of raw HTTP/1 requests, a file for each part of RFC 9112.
+
+mod body;
+mod connection;
+mod field;
+mod line;
+
+use std::fmt;
+
+/// What is sent over one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What it is.
+    pub name: &'static str,
+    text: String,
+    /// How many final answers belong to it.
+    pub answers: usize,
+    /// The client closes its half of the connection behind it.
+    pub finished: bool,
+}
+
+/// Marks an exchange in what the backend receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Id(pub u32);
+
+/// Where an id stands in the table.
+const PLACE: &str = "{id}";
+const MARK: &str = "id-";
+const DIGITS: usize = 6;
+
+/// Every request of the table.
+pub fn all() -> Vec<Request> {
+    [
+        line::requests(),
+        field::requests(),
+        body::requests(),
+        connection::requests(),
+    ]
+    .concat()
+}
+
+impl Request {
+    /// `text` stands for bytes, each character for the one of its number.
+    fn new(name: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            name,
+            text: text.into(),
+            answers: 1,
+            finished: false,
+        }
+    }
+
+    fn answers(mut self, answers: usize) -> Self {
+        self.answers = answers;
+        self
+    }
+
+    fn finished(mut self) -> Self {
+        self.finished = true;
+        self
+    }
+
+    /// The bytes, with that id.
+    pub fn bytes(&self, id: Id) -> Vec<u8> {
+        let text = self.text.replace(PLACE, &id.to_string());
+        text.chars()
+            .map(|character| u8::try_from(character).expect("the table has bytes only"))
+            .collect()
+    }
+
+    /// Where it is cut in two: behind the first byte and before the last, in the middle, and before and behind the LF
+    /// that ends the first line and the first head.
+    pub fn cuts(&self, id: Id) -> Vec<usize> {
+        let bytes = self.bytes(id);
+        let after = |part: &[u8]| {
+            let at = bytes.windows(part.len()).position(|window| window == part);
+            at.map_or(0, |at| at + part.len())
+        };
+        let line = after(b"\r\n");
+        let head = after(b"\r\n\r\n");
+        let half = bytes.len() / 2;
+        let mut cuts = vec![1, line, head, half, bytes.len() - 1];
+        cuts.extend([line, head].map(|end| end.saturating_sub(1)));
+        cuts.retain(|cut| (1..bytes.len()).contains(cut));
+        cuts.sort_unstable();
+        cuts.dedup();
+        cuts
+    }
+}
+
+impl Id {
+    /// The id in what came of a request.
+    pub(crate) fn found_in(text: &str) -> Option<Self> {
+        let (_, after) = text.split_once(MARK)?;
+        Some(Self(after.get(..DIGITS)?.parse().ok()?))
+    }
+
+    /// The text as the table has it, so that two exchanges can be compared.
+    pub(crate) fn hidden_in(self, text: &str) -> String {
+        text.replace(&self.to_string(), PLACE)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{MARK}{:0DIGITS$}", self.0)
+    }
+}
+
+/// A head and what follows it.
+fn message(line: &str, fields: &[&str], rest: &str) -> String {
+    let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+    format!("{line}\r\n{fields}\r\n{rest}")
+}
+
+/// A GET with these fields beside its Host.
+fn get(fields: &[&str]) -> String {
+    message("GET /{id} HTTP/1.1", &[&["host: x"], fields].concat(), "")
+}
+
+/// A POST with these fields beside its Host, and what follows the head.
+fn post(fields: &[&str], rest: &str) -> String {
+    message(
+        "POST /{id} HTTP/1.1",
+        &[&["host: x"], fields].concat(),
+        rest,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_request_has_a_name_of_its_own_and_an_id() {
+        let all = all();
+        let mut names: Vec<_> = all.iter().map(|request| request.name).collect();
+        names.sort_unstable();
+        names.dedup();
+
+        assert_eq!(names.len(), all.len());
+        for request in all {
+            let text = String::from_utf8_lossy(&request.bytes(Id(7))).into_owned();
+            assert_eq!(Id::found_in(&text), Some(Id(7)), "{}", request.name);
+        }
+    }
+
+    #[test]
+    fn a_request_is_cut_at_odd_places() {
+        let request = Request::new("", "GET /{id} HTTP/1.1\r\na: b\r\n\r\n");
+
+        assert_eq!(request.cuts(Id(1)), [1, 16, 24, 25, 32]);
+    }
+
+    #[test]
+    fn what_was_received_can_be_compared() {
+        assert_eq!(Id(12).to_string(), "id-000012");
+        assert_eq!(Id(12).hidden_in("GET /id-000012"), "GET /{id}");
+    }
+}

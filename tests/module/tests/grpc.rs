@@ -1,0 +1,141 @@
+//! gRPC streams whose age is limited, in the built module.
+
+use std::time::Duration;
+
+use evenkeel_test_host::{Connection, Stream};
+use evenkeel_test_module::Proxy;
+use evenkeel_test_module::frames::{
+    END_HEADERS, END_STREAM, HEADERS, MAX, PING, RST_STREAM, answer_head, frame, go, goaway,
+    request, server_greeting,
+};
+
+const RULE: &str = r#""max_age": "off", "max_stream_age": "10s", "quiet_wait": "0s""#;
+const TICK: Duration = Duration::from_millis(100);
+
+/// A call on stream 1, whose client has more to say.
+fn call(proxy: &Proxy, content_type: &str) -> (Connection, Stream) {
+    let connection = proxy.network.connect();
+    connection.client_sends(go());
+    connection.server_writes(server_greeting());
+    connection.client_sends(frame(HEADERS, END_HEADERS, 1, b"headers"));
+    let stream = proxy.http.stream(&connection);
+    stream.set_property(&["request", "protocol"], "HTTP/2");
+    let headers = [(":path", "/a"), ("content-type", content_type)];
+    stream.request_headers(&headers, false);
+    (connection, stream)
+}
+
+/// Lets the server write something; gives what the client receives.
+fn ping(connection: &Connection) -> Vec<u8> {
+    connection.server_writes(frame(PING, 0, 0, b"evenkeel"))
+}
+
+fn told() -> Vec<u8> {
+    [goaway(MAX), frame(PING, 0, 0, b"evenkeel")].concat()
+}
+
+/// What Envoy writes when a stream is reset in the middle of its answer.
+fn reset(stream: u32) -> Vec<u8> {
+    frame(RST_STREAM, 0, stream, &2_u32.to_be_bytes())
+}
+
+fn trailers(stream: u32) -> Vec<u8> {
+    let block = b"\0\x0bgrpc-status\x0214\0\x0cgrpc-message\x22max_stream_age is over, call again";
+    frame(HEADERS, END_STREAM | END_HEADERS, stream, block)
+}
+
+#[test]
+fn a_stream_without_an_answer_gets_one_once_the_client_was_told() {
+    let proxy = Proxy::with_defaults(RULE);
+    let (connection, stream) = call(&proxy, "application/grpc+proto");
+    proxy.host.advance(Duration::from_secs(11));
+    assert_eq!(stream.local_response(), None);
+    assert_eq!(ping(&connection), told());
+
+    proxy.host.advance(TICK);
+
+    let response = stream.local_response().unwrap();
+    assert_eq!(response.grpc_status, Some(14));
+    assert_eq!(response.body, b"max_stream_age is over, call again");
+    assert_eq!(proxy.metric("evenkeel_streams_ended_total"), 1);
+    let due = "reason=.=max_stream_age;.;evenkeel_due_total";
+    assert_eq!(proxy.metric(due), 1);
+}
+
+#[test]
+fn in_the_middle_of_an_answer_the_reset_becomes_trailers() {
+    let proxy = Proxy::with_defaults(RULE);
+    let (connection, stream) = call(&proxy, "application/grpc");
+    stream.response_headers(&[(":status", "200")], false);
+    connection.server_writes(answer_head(1));
+    proxy.host.advance(Duration::from_secs(11));
+    assert_eq!(ping(&connection), told());
+    proxy.host.advance(TICK);
+
+    // The client is spared the rest of its request.
+    let no_error = frame(RST_STREAM, 0, 1, &[0; 4]);
+    assert_eq!(
+        connection.server_writes(reset(1)),
+        [trailers(1), no_error].concat()
+    );
+}
+
+#[test]
+fn between_other_frames_only_the_reset_is_replaced() {
+    let proxy = Proxy::with_defaults(RULE);
+    let (connection, stream) = call(&proxy, "application/grpc");
+    connection.client_sends(frame(0x0, END_STREAM, 1, b"last"));
+    stream.response_headers(&[(":status", "200")], false);
+    connection.server_writes(answer_head(1));
+    proxy.host.advance(Duration::from_secs(11));
+    ping(&connection);
+    proxy.host.advance(TICK);
+
+    let ping = frame(PING, 0, 0, b"evenkeel");
+    assert_eq!(
+        connection.server_writes([&ping[..], &reset(1), &ping].concat()),
+        [&ping[..], &trailers(1), &ping].concat()
+    );
+}
+
+#[test]
+fn a_reset_that_is_not_ours_stays_one() {
+    let proxy = Proxy::with_defaults(RULE);
+    let (connection, stream) = call(&proxy, "application/grpc");
+    stream.response_headers(&[(":status", "200")], false);
+    connection.client_sends(request(3));
+    connection.server_writes([answer_head(1), answer_head(3)].concat());
+    assert_eq!(connection.server_writes(reset(3)), reset(3));
+    connection.client_sends(request(5));
+    connection.server_writes(answer_head(5));
+    proxy.host.advance(Duration::from_secs(11));
+    ping(&connection);
+    proxy.host.advance(TICK);
+    let ours = connection.server_writes(reset(1));
+    assert_ne!(ours, reset(1));
+    stream.ends();
+    assert_eq!(connection.server_writes(reset(5)), reset(5));
+}
+
+#[test]
+fn only_grpc_over_http2_is_timed() {
+    let proxy = Proxy::with_defaults(RULE);
+    for content_type in ["application/json", "application/grpc-web", ""] {
+        call(&proxy, content_type);
+    }
+    let (_, stream) = call(&proxy, "text/plain");
+    stream.set_property(&["request", "protocol"], "HTTP/1.1");
+    proxy.host.advance(Duration::from_secs(60));
+    let due = "reason=.=max_stream_age;.;evenkeel_due_total";
+    assert_eq!(proxy.metric(due), 0);
+}
+
+#[test]
+fn a_client_that_cannot_be_told_keeps_its_stream() {
+    let proxy = Proxy::with_defaults(RULE);
+    let (connection, stream) = call(&proxy, "application/grpc");
+    proxy.host.advance(Duration::from_secs(3600));
+    assert!(connection.is_open());
+    assert_eq!(stream.local_response(), None);
+    assert!(!stream.was_reset());
+}

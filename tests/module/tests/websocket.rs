@@ -1,0 +1,201 @@
+//! WebSockets in the built module.
+
+use std::time::Duration;
+
+use evenkeel_test_host::{ClosedBy, Connection};
+use evenkeel_test_module::Proxy;
+use evenkeel_test_module::websocket::{
+    ANSWER, CLOSE, CONTINUATION, FIN, PING, REQUEST, TEXT, farewell, from_client, from_server,
+};
+
+const RULE: &str = r#""max_age": "10s", "quiet_wait": "2s", "websocket": "going_away""#;
+
+fn open(proxy: &Proxy) -> Connection {
+    let connection = proxy.network.connect();
+    assert_eq!(connection.client_sends(REQUEST), REQUEST.as_bytes());
+    assert_eq!(connection.server_writes(ANSWER), ANSWER.as_bytes());
+    connection
+}
+
+fn text(words: &str) -> Vec<u8> {
+    from_server(FIN | TEXT, words.as_bytes())
+}
+
+#[test]
+fn the_client_is_told_behind_a_message_and_hears_nothing_more() {
+    let proxy = Proxy::with_defaults(RULE);
+    let connection = open(&proxy);
+    assert_eq!(connection.server_writes(text("early")), text("early"));
+    proxy.host.advance(Duration::from_secs(11));
+
+    let last = connection.server_writes(text("news"));
+
+    assert_eq!(last, [text("news"), farewell(1001)].concat());
+    assert_eq!(connection.server_writes(text("late")), b"");
+    let reply = from_client(FIN | CLOSE, &[3, 233]);
+    assert_eq!(connection.client_sends(&reply), reply);
+    assert_eq!(connection.server_writes(from_server(FIN | CLOSE, b"")), b"");
+    proxy.host.advance(Duration::from_millis(1200));
+    assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
+    for (metric, count) in [
+        ("protocol=.=websocket;.;evenkeel_connections_total", 1),
+        ("reason=.=max_age;.;evenkeel_announced_total", 1),
+        ("reason=.=max_age;.;evenkeel_cut_total", 0),
+        (
+            "reason=.=max_age;.;by=.=evenkeel;.;evenkeel_closed_total",
+            1,
+        ),
+    ] {
+        assert_eq!(proxy.metric(metric), count, "{metric}");
+    }
+}
+
+#[test]
+fn a_client_that_never_says_close_is_cut_after_the_grace() {
+    let proxy = Proxy::with_defaults(&format!(r#"{RULE}, "grace": "3s""#));
+    let connection = open(&proxy);
+    proxy.host.advance(Duration::from_secs(11));
+    connection.server_writes(from_server(FIN | PING, b""));
+    proxy.host.advance(Duration::from_millis(2800));
+    assert!(connection.is_open());
+    proxy.host.advance(Duration::from_millis(400));
+    assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
+    assert_eq!(proxy.metric("reason=.=max_age;.;evenkeel_cut_total"), 1);
+}
+
+#[test]
+fn what_a_told_client_says_goes_on_even_if_nobody_understands_it() {
+    let proxy = Proxy::with_defaults(RULE);
+    let connection = open(&proxy);
+    proxy.host.advance(Duration::from_secs(11));
+    connection.server_writes(text("news"));
+    for words in ["not", "a", "frame"] {
+        assert_eq!(connection.client_sends(words), words.as_bytes());
+        assert_eq!(connection.server_writes(words), b"");
+    }
+    proxy.host.advance(Duration::from_secs(11));
+    assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
+}
+
+#[test]
+fn no_message_is_cut_and_none_that_is_answered_at_once_is_followed_by_a_close() {
+    let proxy = Proxy::with_defaults(RULE);
+    let connection = open(&proxy);
+    proxy.host.advance(Duration::from_secs(11));
+    for part in [
+        from_server(TEXT, b"a long "),
+        from_server(FIN | PING, b""),
+        from_server(CONTINUATION, b"long "),
+    ] {
+        assert_eq!(connection.server_writes(&part), part);
+    }
+    connection.client_sends(from_client(FIN | TEXT, b"well?"));
+    let end = from_server(FIN | CONTINUATION, b"story");
+    assert_eq!(connection.server_writes(&end), end);
+    proxy.host.advance(Duration::from_secs(2));
+    let ping = from_server(FIN | PING, b"");
+    assert_eq!(
+        connection.server_writes(&ping),
+        [ping, farewell(1001)].concat()
+    );
+}
+
+#[test]
+fn every_byte_of_a_whole_life_may_come_alone() {
+    let proxy = Proxy::with_defaults(&RULE.replace("2s", "0s"));
+    let connection = proxy.network.connect();
+    for byte in REQUEST.bytes() {
+        connection.client_sends([byte]);
+    }
+    for byte in ANSWER.bytes() {
+        assert_eq!(connection.server_writes([byte]), [byte]);
+    }
+    proxy.host.advance(Duration::from_secs(11));
+    for byte in from_client(FIN | TEXT, b"question") {
+        assert_eq!(connection.client_sends([byte]), [byte]);
+    }
+    for byte in text("answer") {
+        assert_eq!(connection.server_writes([byte]), [byte]);
+    }
+    let mut received = Vec::new();
+    for byte in text("news") {
+        received.extend(connection.server_writes([byte]));
+    }
+    assert_eq!(received, [text("news"), farewell(1001)].concat());
+}
+
+#[test]
+fn frames_behind_the_101_in_one_write_are_frames() {
+    let proxy = Proxy::with_defaults(RULE);
+    let connection = proxy.network.connect();
+    connection.client_sends(REQUEST);
+    let begin = from_server(TEXT, b"hel");
+    let write = [ANSWER.as_bytes(), &begin].concat();
+    assert_eq!(connection.server_writes(&write), write);
+    proxy.host.advance(Duration::from_secs(11));
+    let end = from_server(FIN | CONTINUATION, b"lo");
+    let last = connection.server_writes(&end);
+    assert_eq!(last, [end, farewell(1001)].concat());
+}
+
+#[test]
+fn a_client_that_did_not_wait_for_the_101_is_left_alone() {
+    let proxy = Proxy::with_defaults(RULE);
+    let connection = proxy.network.connect();
+    let hasty = [
+        REQUEST.as_bytes(),
+        &from_client(FIN | TEXT, b"are you there?"),
+    ]
+    .concat();
+    connection.client_sends(hasty);
+    connection.server_writes(ANSWER);
+    assert_eq!(proxy.metric("cause=.=tunnel;.;evenkeel_opaque_total"), 1);
+}
+
+#[test]
+fn other_upgrades_and_rules_that_say_nothing_of_websockets_leave_tunnels() {
+    let proxy = Proxy::with_defaults(RULE);
+    let connection = proxy.network.connect();
+    connection.client_sends(REQUEST.replace("websocket", "other"));
+    connection.server_writes(ANSWER.replace("websocket", "other"));
+    proxy.host.advance(Duration::from_secs(60));
+    assert_eq!(connection.server_writes(text("news")), text("news"));
+
+    let plain = Proxy::with_defaults(r#""max_age": "10s""#);
+    let connection = open(&plain);
+    plain.host.advance(Duration::from_secs(60));
+    assert_eq!(connection.server_writes(text("news")), text("news"));
+
+    for proxy in [proxy, plain] {
+        assert_eq!(proxy.metric("cause=.=tunnel;.;evenkeel_opaque_total"), 1);
+        assert_eq!(
+            proxy.metric("protocol=.=websocket;.;evenkeel_connections_total"),
+            0
+        );
+    }
+}
+
+#[test]
+fn a_frame_that_must_not_be_makes_it_opaque() {
+    let proxy = Proxy::with_defaults(RULE);
+    let connection = open(&proxy);
+    connection.client_sends(from_server(FIN | TEXT, b"not masked"));
+    proxy.host.advance(Duration::from_secs(60));
+    assert_eq!(connection.server_writes(text("news")), text("news"));
+    assert_eq!(proxy.metric("cause=.=message;.;evenkeel_opaque_total"), 1);
+}
+
+#[test]
+fn one_that_cannot_be_told_is_closed_without_a_word_and_counted_apart() {
+    let proxy = Proxy::with_defaults(&format!(r#"{RULE}, "idle_wait": "30s""#));
+    let connection = open(&proxy);
+    proxy.host.advance(Duration::from_secs(39));
+    assert!(connection.is_open());
+    proxy.host.advance(Duration::from_secs(2));
+    assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
+    assert_eq!(proxy.metric("reason=.=max_age;.;evenkeel_untold_total"), 1);
+    assert_eq!(
+        proxy.metric("reason=.=max_age;.;evenkeel_announced_total"),
+        0
+    );
+}
