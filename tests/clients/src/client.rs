@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use crate::h2load;
 use crate::language::Language;
 use crate::via::Via;
 
@@ -117,6 +118,8 @@ impl Client {
             ws("ws-go", Go, "websocket"),
             h1("jdk-h1", Java, "Jdk"),
             h2("jdk-h2", Java, "Jdk", "jdk"),
+            h1("jdk25-h1", Java, "Jdk25"),
+            h2("jdk25-h2", Java, "Jdk25", "jdk"),
             h1("okhttp-h1", Java, "OkHttp"),
             h2("okhttp-h2", Java, "OkHttp", "okhttp"),
             grpc("grpc-java", Java, "GrpcJava", "grpc-java"),
@@ -173,7 +176,10 @@ impl Client {
         if self.language.version().is_none() {
             return Some(format!("{} is not installed", self.language.name()));
         }
-        self.via.and_then(Via::missing)
+        match self.program {
+            "h2load_client" => h2load::missing(),
+            _ => self.via.and_then(Via::missing),
+        }
     }
 }
 

@@ -23,6 +23,7 @@ const LATE: &[&str] = &[
     "hyper-h2",
     "tonic",
     "jdk-h2",
+    "jdk25-h2",
     "h2load-h2",
 ];
 

@@ -33,6 +33,7 @@ pub enum Language {
 pub struct Program {
     executable: PathBuf,
     arguments: Vec<OsString>,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Program {
@@ -41,13 +42,22 @@ impl Program {
         Self {
             executable,
             arguments,
+            environment: Vec::new(),
         }
+    }
+
+    /// Tells it in its environment where something is.
+    fn with(mut self, variable: &'static str, path: PathBuf) -> Self {
+        self.environment.push((variable, path));
+        self
     }
 
     /// The command, still without the flags of the contract.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.executable);
-        command.args(&self.arguments);
+        command
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, path)| (name, path)));
         command
     }
 }

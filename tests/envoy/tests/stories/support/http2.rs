@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http2::SendRequest;
+use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::{HeaderMap, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
@@ -17,9 +17,14 @@ pub type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 pub async fn connect(to: SocketAddr) -> (SendRequest<Body>, JoinHandle<hyper::Result<()>>) {
     let stream = TcpStream::connect(to).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    let handshake =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
-    let (sender, connection) = handshake.await.unwrap();
+    // Hyper's own greeting would have the module wait for an answer that takes its time.
+    let like_go = Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(4 << 20)
+        .initial_connection_window_size((1 << 30) + 65_535)
+        .max_frame_size(16 << 10)
+        .max_header_list_size(10 << 20)
+        .handshake(TokioIo::new(stream));
+    let (sender, connection) = like_go.await.unwrap();
     (sender, tokio::spawn(connection))
 }
 
