@@ -33,8 +33,9 @@ pub(crate) struct Network {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Passes {
     Both,
-    /// The client was told that nothing further will be served: what it sends must not be.
-    OfServer,
+    /// The client was told that nothing further will be served, when nothing was owed: what it sends must
+    /// not be, and what the proxy still says (a PING) is an error to a client that has closed its side.
+    Nobodys,
     /// The client was sent a Close, behind which nothing may follow: not even the server's own Close,
     /// which it sends when it gets the client's and which is a second one to the client.
     OfClient,
@@ -135,7 +136,7 @@ impl Network {
                 });
                 worker::with(|worker| worker.metrics.count(counter));
                 if is_exact {
-                    self.passes = Passes::OfServer;
+                    self.passes = Passes::Nobodys;
                 }
                 let last = if is_exact { exact } else { MAX_STREAM_ID };
                 bytes.splice(opening.at, 0, &goaway(last));
@@ -181,7 +182,7 @@ impl Context for Network {}
 impl StreamContext for Network {
     fn on_downstream_data(&mut self, size: usize, _end_of_stream: bool) -> Action {
         let mut bytes = Bytes::downstream(size);
-        if self.passes == Passes::OfServer {
+        if self.passes == Passes::Nobodys {
             bytes.swallow();
             return Action::Continue;
         }
@@ -209,7 +210,7 @@ impl StreamContext for Network {
         }
         let place = self.wire.upstream(&mut bytes);
         self.tell();
-        if self.passes == Passes::OfClient {
+        if matches!(self.passes, Passes::OfClient | Passes::Nobodys) {
             bytes.swallow();
         }
         if !self.is_followed() {

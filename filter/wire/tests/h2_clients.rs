@@ -180,14 +180,20 @@ fn a_grpc_library_is_told_from_one_that_greets_alike_by_its_first_trailers() {
         connection.downstream(&mut client.as_slice()).unwrap();
         let whole = [server_greeting(), headers(END_HEADERS | END_STREAM, 1)].concat();
         connection.upstream(&mut whole.as_slice()).unwrap();
-        assert_eq!(connection.client().family, before, "an answer of a head alone");
+        assert_eq!(
+            connection.client().family,
+            before,
+            "an answer of a head alone"
+        );
 
         let trailed = [
             headers(END_HEADERS, 3),
             data(0, 3, 5),
             headers(END_HEADERS | END_STREAM, 3),
         ];
-        connection.upstream(&mut trailed.concat().as_slice()).unwrap();
+        connection
+            .upstream(&mut trailed.concat().as_slice())
+            .unwrap();
 
         assert_eq!(connection.client().family, after);
     }

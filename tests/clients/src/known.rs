@@ -8,11 +8,23 @@ struct Known {
     reason: &'static str,
 }
 
-const KNOWN: &[Known] = &[Known {
-    client: "httpx-h2",
-    patterns: &["get-16", "post-16", "bursts", "cancel", "stream", "upload", "download"],
-    reason: "httpx's threads race on one HTTP/2 connection: it fails as often when nothing ends its connections",
-}];
+const KNOWN: &[Known] = &[
+    Known {
+        client: "httpx-h2",
+        patterns: &[
+            "get-16", "post-16", "bursts", "rests", "cancel", "stream", "upload", "download",
+        ],
+        reason: "httpx's threads race on one HTTP/2 connection: it fails as often when nothing ends its connections",
+    },
+    Known {
+        client: "h2load-h2",
+        patterns: &[
+            "get", "get-16", "post", "post-16", "slow", "bursts", "rests", "upload", "download",
+            "stream", "head",
+        ],
+        reason: "h2load never opens another HTTP/2 connection: what it has not sent when one ends has failed",
+    },
+];
 
 /// Clients that can lose a request to any announcement while they are at work: they are moved when a
 /// request takes its time, or at rest, and so not after every second request.

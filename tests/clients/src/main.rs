@@ -63,7 +63,13 @@ async fn run(args: &Args) -> Result<()> {
         for against in &args.against {
             for recycle in recycles(args) {
                 let patterns = patterns(args, client.protocol);
-                matrix.add(client, &patterns, requests(args, &client), *against, recycle);
+                matrix.add(
+                    client,
+                    &patterns,
+                    requests(args, &client),
+                    *against,
+                    recycle,
+                );
             }
         }
     }

@@ -102,7 +102,11 @@ impl Run {
 }
 
 /// Waits for the end of the command, as long as what `executed` tells goes on rising.
-async fn watched(mut command: Command, client: Client, executed: impl Fn() -> u64) -> Result<Output> {
+async fn watched(
+    mut command: Command,
+    client: Client,
+    executed: impl Fn() -> u64,
+) -> Result<Output> {
     let output = command.output();
     tokio::pin!(output);
     let mut look = interval(LOOK_EVERY);

@@ -152,9 +152,9 @@ impl Site {
     /// When Envoy does not answer, because it died.
     pub async fn counts(&self) -> Result<Counts> {
         let stats = self.stats().await?;
-        let refused = stats
-            .as_ref()
-            .map_or(0, |stats| stats.get("wasmcustom.evenkeel_policy_errors_total"));
+        let refused = stats.as_ref().map_or(0, |stats| {
+            stats.get("wasmcustom.evenkeel_policy_errors_total")
+        });
         if refused > 0 {
             bail!("the module refused the policy of the clients' site: see recycle.rs");
         }

@@ -52,7 +52,9 @@ impl Step {
             Self::Envoy => "stories on the built module in a real Envoy",
             Self::Clients => "real clients in every pattern, moved after every second request",
             Self::Storm => "real clients, many at a time, moved by requests and by age",
-            Self::Conformance => "HTTP/1 and HTTP/2 conformance is the same with and without the module",
+            Self::Conformance => {
+                "HTTP/1 and HTTP/2 conformance is the same with and without the module"
+            }
             Self::Doc => "the documentation builds without a warning",
             Self::Demo => "the demo shows what it promises, in its short form",
         }

@@ -173,10 +173,7 @@ fn when_the_protected_stream_ends_the_connection_goes_at_once() {
     story.engine.govern(id, &rule);
     story.engine.protect(id, &rule);
     story.at(3600);
-    assert_eq!(
-        story.write(id, 2, 1, quiet(Care::None)),
-        Decision::Keep
-    );
+    assert_eq!(story.write(id, 2, 1, quiet(Care::None)), Decision::Keep);
     story.engine.unprotect(id);
     assert_eq!(
         story.write(id, 2, 0, quiet(Care::None)),

@@ -90,10 +90,7 @@ fn a_stream_that_ends_by_itself_takes_its_reason_along() {
     story.at(11);
     story.engine.stream_ended(id, StreamId(1));
     story.at(20);
-    assert_eq!(
-        story.write(id, 1, 0, quiet(Care::None)),
-        Decision::Keep
-    );
+    assert_eq!(story.write(id, 1, 0, quiet(Care::None)), Decision::Keep);
     assert_eq!(story.engine.closed(id), Some(End::Unasked));
 }
 

@@ -75,10 +75,7 @@ fn frames_opening(http2: &h2::Connection, write: Write, len: usize) -> Option<Op
     };
     let quiet = |ends, alone| Moment::Quiet { ends, alone, care };
     let (moment, at) = match write.quiet {
-        Some(end) => (
-            quiet(true, end.alone),
-            quiet_at(client, end, write, len)?,
-        ),
+        Some(end) => (quiet(true, end.alone), quiet_at(client, end, write, len)?),
         None if http2.active() > 0 => (Moment::Busy { bearing }, boundary?),
         // Nothing is going on: a PING, an acknowledgement. What is on its way counts as at any quiet moment.
         None if http2.requests() > 0 => (quiet(false, true), boundary?),

@@ -168,7 +168,7 @@ impl Args {
 
     /// What a worker that has done so many requests waits before its next one.
     fn pause(&self, done: u64) -> Duration {
-        if self.burst > 0 && done % self.burst == 0 {
+        if self.burst > 0 && done.is_multiple_of(self.burst) {
             Duration::from_millis(self.pause)
         } else {
             Duration::ZERO

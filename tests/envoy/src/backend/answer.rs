@@ -84,12 +84,7 @@ fn chunks(count: u64, every: Option<u64>, chunk: Bytes) -> Body {
 }
 
 /// Sends the chunk so often; false when the client has gone.
-pub(super) async fn repeat(
-    count: u64,
-    every: Option<u64>,
-    chunk: Bytes,
-    sender: &Sender,
-) -> bool {
+pub(super) async fn repeat(count: u64, every: Option<u64>, chunk: Bytes, sender: &Sender) -> bool {
     let mut tick = every.map(|ms| interval(Duration::from_millis(ms.max(1))));
     for _ in 0..count {
         if let Some(tick) = &mut tick {
@@ -149,7 +144,10 @@ impl Sender {
     }
 
     pub(super) async fn send_trailers(&self, trailers: HeaderMap) -> Result<(), Gone> {
-        self.0.send(Frame::trailers(trailers)).await.map_err(|_| Gone)
+        self.0
+            .send(Frame::trailers(trailers))
+            .await
+            .map_err(|_| Gone)
     }
 }
 
