@@ -36,23 +36,12 @@ pub(crate) fn binary(package: &str, name: &str) -> Result<PathBuf> {
     Ok(directory.join(name))
 }
 
-/// What keeps [`binary`] from giving the program; None when nothing does. Downloads nothing.
+/// Why [`binary`] does not give the program; None when it does.
 pub(crate) fn missing(package: &str, name: &str) -> Option<String> {
-    if installed(name).is_some() {
-        return None;
-    }
-    if ["apt-get", "apt-cache", "dpkg-deb"]
-        .iter()
-        .any(|tool| installed(tool).is_none())
-    {
-        return Some(format!("{name} is not installed, and there is no apt-get"));
-    }
-    match said(apt("apt-cache").args(["show", package])) {
-        Ok(_) => None,
-        Err(_) => Some(format!(
-            "{name} is not installed, and apt-get knows no {package}: run `apt-get update`"
-        )),
-    }
+    let error = binary(package, name).err()?;
+    Some(format!(
+        "{name} is not installed, and Debian's {package} cannot be had: {error:#}"
+    ))
 }
 
 fn installed(name: &str) -> Option<PathBuf> {
