@@ -5,6 +5,7 @@ mod bad_policy;
 mod budget;
 mod grpc;
 mod harsh;
+mod hasty;
 mod hint;
 mod http1;
 mod http1_leaving;

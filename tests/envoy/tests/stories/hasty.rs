@@ -1,0 +1,100 @@
+//! A client that loses a request to any announcement while it is at work: hyper, by its own greeting. It is
+//! told when an answer took its time, put off past the grace, and told nevertheless if the policy insists.
+
+use std::net::SocketAddr;
+
+use evenkeel_test_envoy::Envoy;
+use http_body_util::{BodyExt, Empty};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+
+use crate::support::{counted, counted_with, healthy, network, until, within};
+
+type Sender = SendRequest<Empty<Bytes>>;
+
+async fn hyper(to: SocketAddr) -> Sender {
+    let stream = TcpStream::connect(to).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+async fn get(sender: &mut Sender, to: SocketAddr, path: &str) {
+    let uri = format!("http://{to}{path}");
+    let request = Request::get(uri).body(Empty::new()).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    response.into_body().collect().await.unwrap();
+}
+
+/// Requests without a pause, of which two are always open, until the metric is 1.
+async fn at_work_until(envoy: &Envoy, metric: &str) {
+    let to = envoy.address("in");
+    let sender = hyper(to).await;
+    within(metric, async {
+        while counted(envoy, metric).await == 0 {
+            let (mut one, mut other) = (sender.clone(), sender.clone());
+            tokio::join!(
+                get(&mut one, to, "/delay/1"),
+                get(&mut other, to, "/delay/1")
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_is_told_at_the_end_of_an_answer_that_took_its_time() {
+    let (envoy, _backend) = network(r#""max_requests": 1"#).await;
+    let to = envoy.address("in");
+    let mut sender = hyper(to).await;
+    get(&mut sender, to, "/").await;
+    assert_eq!(counted(&envoy, "announced_total").await, 0);
+
+    get(&mut sender, to, "/delay/20").await;
+
+    until(&envoy, "announced_total", |announced| announced == 1).await;
+    let how = [
+        ("family", "reqwest_hyper_tonic"),
+        ("goaway", "max"),
+        ("moment", "quiet"),
+    ];
+    assert_eq!(counted_with(&envoy, "goaway_total", &how).await, 1);
+    healthy(&envoy);
+}
+
+#[tokio::test]
+async fn past_its_grace_it_is_put_off_and_counted() {
+    let (envoy, _backend) = network(r#""max_requests": 1, "grace": "300ms""#).await;
+
+    at_work_until(&envoy, "put_off_total").await;
+
+    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    healthy(&envoy);
+}
+
+#[tokio::test]
+async fn past_its_grace_it_is_told_if_the_policy_insists() {
+    let defaults = r#""max_requests": 1, "grace": "2s", "busy": "announce""#;
+    let (envoy, _backend) = network(defaults).await;
+    let to = envoy.address("in");
+    let mut sender = hyper(to).await;
+    get(&mut sender, to, "/").await;
+    until(&envoy, "due_total", |due| due == 1).await;
+
+    // An answer that outlasts the grace, and is over before what is told is cut.
+    let mut other = sender.clone();
+    tokio::join!(
+        get(&mut sender, to, "/trickle/250/10"),
+        get(&mut other, to, "/")
+    );
+
+    until(&envoy, "announced_total", |announced| announced == 1).await;
+    assert_eq!(counted(&envoy, "put_off_total").await, 0);
+    healthy(&envoy);
+}
