@@ -5,7 +5,7 @@ use std::env;
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use futures_util::{StreamExt, stream};
 
 use crate::client::Client;
@@ -14,7 +14,7 @@ use crate::language::Program;
 use crate::pattern::Pattern;
 use crate::recycle::Recycle;
 use crate::row::Row;
-use crate::run::Run;
+use crate::run::{Run, Stage};
 use crate::site::Against;
 
 /// One cause breaks many runs: the first tell it.
@@ -105,20 +105,34 @@ impl Matrix {
         }
         let status = Status::new(self.runs.len());
         let (status, programs, done) = (&status, &programs, &done);
-        let mut ended: Vec<_> = stream::iter(self.runs.into_iter().enumerate())
-            .map(async |(place, run)| {
-                let row = run
-                    .row(&programs[run.client.name], |n| status.at(place, &run, n))
-                    .await;
-                status.over(place);
-                if let Ok(Some(row)) = &row {
-                    done(row);
+        let numbered: Vec<_> = self.runs.into_iter().enumerate().collect();
+        let stages = numbered.chunk_by(|(_, run), (_, next)| run.shares_stage(next));
+        let mut ended: Vec<_> = stream::iter(stages)
+            .map(async |runs| {
+                let mut ended = Vec::new();
+                let stage = Stage::start(&runs[0].1).await;
+                for (place, run) in runs {
+                    let row = match &stage {
+                        Ok(stage) => {
+                            let progress = |n| status.at(*place, run, n);
+                            run.row(&programs[run.client.name], stage, progress).await
+                        }
+                        Err(error) => Err(anyhow!("{error:#}")),
+                    };
+                    status.over(*place);
+                    if let Ok(Some(row)) = &row {
+                        done(row);
+                    }
+                    ended.push((*place, *run, row));
                 }
-                (place, run, row)
+                ended
             })
             .buffer_unordered(jobs)
-            .collect()
-            .await;
+            .collect::<Vec<_>>()
+            .await
+            .into_iter()
+            .flatten()
+            .collect();
         ended.sort_by_key(|(place, ..)| *place);
         let mut outcome = Outcome {
             missing: self.missing,

@@ -1,5 +1,6 @@
 //! One client through one site: start its program, wait for its report, compare it with what was seen.
 
+use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -7,13 +8,14 @@ use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 use tokio::time::interval;
 
-use crate::client::Client;
+use crate::client::{Client, Protocol};
 use crate::language::Program;
 use crate::pattern::Pattern;
 use crate::recycle::Recycle;
 use crate::report::Report;
 use crate::row::Row;
 use crate::site::{Against, Site};
+use crate::via::Proxy;
 
 /// A client gives up a request after ten seconds, so that only one that is stuck is silent for so long.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -38,52 +40,37 @@ pub struct Run {
 }
 
 impl Run {
-    /// Runs it against a site of its own; `progress` is told, now and then, how many requests the server has
-    /// executed. None when the client's library has no means for the pattern.
-    ///
-    /// # Errors
-    /// When the site does not start, or the client ends without a report, with what it wrote to stderr. A
-    /// request that failed is no error here: the row tells.
-    pub async fn row(&self, program: &Program, progress: impl Fn(u64)) -> Result<Option<Row>> {
-        let site = Site::start(self.against, self.recycle).await?;
-        match self.report(program, &site, progress).await? {
-            Some(report) => Ok(Some(Row::new(self, report, site.counts().await?))),
-            None => Ok(None),
-        }
+    /// It can follow `other` on the same stage.
+    pub(crate) fn shares_stage(&self, other: &Self) -> bool {
+        let stage = |run: &Self| (run.client, run.against, run.recycle);
+        stage(self) == stage(other)
     }
 
-    /// As [`Run::row`], against a site that is already there, and without what the site saw.
+    /// Runs it; `progress` is told, now and then, how many requests the server has executed. None when the
+    /// client's library has no means for the pattern.
     ///
     /// # Errors
-    /// As [`Run::row`].
-    pub async fn report(
+    /// When the client ends without a report, with what it wrote to stderr. A request that failed is no
+    /// error here: the row tells.
+    pub(crate) async fn row(
         &self,
         program: &Program,
-        site: &Site,
+        stage: &Stage,
         progress: impl Fn(u64),
-    ) -> Result<Option<Report>> {
-        let Self {
-            client, requests, ..
-        } = *self;
-        let direct = site.address(client.protocol);
-        let proxy = match client.via {
-            Some(via) => Some(via.start(direct, client.protocol).await?),
-            None => None,
-        };
-        // A proxy is driven over HTTP/1, whatever it speaks on its other side.
-        let (address, protocol) = match &proxy {
-            Some(proxy) => (proxy.address(), "h1"),
-            None => (direct, client.protocol.name()),
-        };
+    ) -> Result<Option<Row>> {
+        let client = self.client;
+        let before = stage.site.begin().await?;
+        let begun = stage.site.requests();
+        let (address, protocol) = stage.entrance(client);
         let mut command = Command::from(program.command());
         command
             .args(["--address", &address.to_string()])
             .args(["--protocol", protocol])
-            .args(self.pattern.flags(requests))
+            .args(self.pattern.flags(self.requests))
             .stdin(Stdio::null())
             .kill_on_drop(true);
         let output = watched(command, client, || {
-            let executed = site.requests();
+            let executed = stage.site.requests() - begun;
             progress(executed);
             executed
         })
@@ -97,7 +84,40 @@ impl Run {
         }
         let report = Report::parse(&String::from_utf8_lossy(&output.stdout))
             .with_context(|| format!("{} ({})", client.name, self.pattern.name))?;
-        Ok(Some(report))
+        let seen = stage.site.counts().await?.since(&before);
+        Ok(Some(Row::new(self, report, seen)))
+    }
+}
+
+/// Where the runs of one client take place: a site, and before it the proxy that is the client, if one is.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    site: Site,
+    proxy: Option<Proxy>,
+}
+
+impl Stage {
+    /// Starts what `run` needs.
+    ///
+    /// # Errors
+    /// When the site or the proxy does not start.
+    pub(crate) async fn start(run: &Run) -> Result<Self> {
+        let site = Site::start(run.against, run.recycle).await?;
+        let protocol = run.client.protocol;
+        let proxy = match run.client.via {
+            Some(via) => Some(via.start(site.address(protocol), protocol).await?),
+            None => None,
+        };
+        Ok(Self { site, proxy })
+    }
+
+    /// Where the client's program connects, and what it speaks there: to a proxy HTTP/1, whatever that
+    /// speaks on its other side.
+    fn entrance(&self, client: Client) -> (SocketAddr, &'static str) {
+        match &self.proxy {
+            Some(proxy) => (proxy.address(), Protocol::Http1.name()),
+            None => (self.site.address(client.protocol), client.protocol.name()),
+        }
     }
 }
 

@@ -101,6 +101,28 @@ pub struct Counts {
     pub families: BTreeMap<String, u64>,
 }
 
+impl Counts {
+    /// What was seen after `before`.
+    pub fn since(self, before: &Self) -> Self {
+        let mut families = self.families;
+        for (family, count) in &before.families {
+            if let Some(now) = families.get_mut(family) {
+                *now -= count;
+            }
+        }
+        families.retain(|_, count| *count > 0);
+        Self {
+            connections: self
+                .connections
+                .map(|now| now - before.connections.unwrap_or_default()),
+            announced: self.announced - before.announced,
+            cut: self.cut - before.cut,
+            families,
+            ..self
+        }
+    }
+}
+
 impl Site {
     /// Starts both.
     ///
@@ -144,6 +166,15 @@ impl Site {
             Proxy::Envoy(envoy) => Ok(Some(envoy.stats().await?)),
             Proxy::Nginx(_) | Proxy::Haproxy(_) => Ok(None),
         }
+    }
+
+    /// Begins a run: its requests are numbered from 0 again. Gives what was seen before.
+    ///
+    /// # Errors
+    /// When Envoy does not answer, because it died.
+    pub async fn begin(&self) -> Result<Counts> {
+        self.backend.forget_ids();
+        self.counts().await
     }
 
     /// What was seen so far.

@@ -102,6 +102,11 @@ impl Backend {
         self.state.counts().by_id.clone()
     }
 
+    /// Counts every `x-id` anew, for who numbers requests from the beginning again.
+    pub fn forget_ids(&self) {
+        self.state.counts().by_id.clear();
+    }
+
     /// Lets every `/hold` and `/tail` go on, now and from now on.
     pub fn release(&self) {
         self.release.send_replace(true);
