@@ -100,7 +100,7 @@ impl Row {
 
     /// Where requests come one at a time, every second one ends a connection; a fifth may come late.
     pub fn is_moved(&self) -> bool {
-        let one_at_a_time = ["get", "post", "unary", "head"].contains(&self.pattern);
+        let one_at_a_time = ["get", "post", "unary"].contains(&self.pattern);
         self.recycle != "requests" || !one_at_a_time || self.announced * 10 >= self.asked * 4
     }
 
