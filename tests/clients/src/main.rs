@@ -107,8 +107,8 @@ fn requests(args: &Args, client: &Client) -> u64 {
     let default = if !args.storm {
         10_000
     } else if client.protocol == Protocol::WebSocket {
-        // They have one pattern, which counts for four.
-        4 * STORM
+        // They have one pattern, in which one message counts for ten.
+        10 * STORM
     } else if client.name.starts_with("curl")
         || matches!(client.language, Language::Go | Language::Rust)
     {

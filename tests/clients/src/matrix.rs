@@ -35,6 +35,8 @@ pub struct Outcome {
     pub rows: Vec<Row>,
     /// The runs that came to no row, with why.
     pub broken: Vec<String>,
+    /// The runs that came to no row for a reason that is known.
+    pub excused: Vec<String>,
     /// What could not run, by what it needs.
     pub missing: BTreeMap<String, Vec<String>>,
     /// A language is among that.
@@ -142,6 +144,13 @@ impl Matrix {
         for (_, run, row) in ended {
             match row {
                 Ok(row) => outcome.rows.extend(row),
+                // Who is known to fail is known to hang, too.
+                Err(error) if known::reason(run.client.name, run.pattern.name).is_some() => {
+                    outcome.excused.push(format!(
+                        "{} ({}): {error:#}",
+                        run.client.name, run.pattern.name
+                    ));
+                }
                 Err(error) => outcome.broken.push(format!(
                     "{} ({}, against {}): {error:#}",
                     run.client.name,
@@ -163,6 +172,9 @@ impl Outcome {
     pub fn judge(&self) -> Result<()> {
         for (what, whose) in &self.missing {
             println!("not run: {}: {what}", whose.join(", "));
+        }
+        for excused in &self.excused {
+            println!("{excused}");
         }
         println!("{}", self.summary());
         let ours = || {

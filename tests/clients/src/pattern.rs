@@ -209,8 +209,10 @@ const WEBSOCKET: &[Pattern] = &[Pattern {
     concurrency: 4,
     body: KIB,
     answer: KIB,
-    pauses: (5, 200),
-    weight: 4,
+    // Longer than any delay of a busy machine after the 100 ms of silence that have a socket told: what is
+    // sent at the very moment of a Close is lost.
+    pauses: (5, 600),
+    weight: 10,
     ..PLAIN
 }];
 

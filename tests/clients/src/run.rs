@@ -18,7 +18,7 @@ use crate::site::{Against, Site};
 use crate::via::Proxy;
 
 /// A client gives up a request after ten seconds, so that only one that is stuck is silent for so long.
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What a program answers a pattern with that its library has no means for.

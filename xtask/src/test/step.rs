@@ -89,7 +89,7 @@ impl Step {
             }
             Self::Envoy => in_envoy("evenkeel-test-envoy", workspace, shell),
             Self::Clients => matrix(&["--requests", "300"], workspace, shell),
-            Self::Storm => matrix(&["--storm", "--requests", "1500"], workspace, shell),
+            Self::Storm => matrix(&["--storm", "--requests", "3000"], workspace, shell),
             Self::Conformance => in_envoy("evenkeel-test-conformance", workspace, shell),
             Self::Doc => {
                 let mut doc = workspace.cargo("doc --workspace --no-deps");
