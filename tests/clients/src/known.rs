@@ -14,7 +14,7 @@ const KNOWN: &[Known] = &[
         patterns: &[
             "get-16", "post-16", "bursts", "rests", "cancel", "stream", "upload", "download",
         ],
-        reason: "httpx's threads race on one HTTP/2 connection: it fails as often when nothing ends its connections",
+        reason: "httpx's threads race on one HTTP/2 connection: some requests fail, between 2 and 21 of a hundred POSTs, when nothing ends its connections",
     },
     Known {
         client: "h2load-h2",

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::LazyLock;
 
 use anyhow::Result;
@@ -55,6 +56,18 @@ impl Nginx {
             http1,
             http2,
         })
+    }
+
+    /// What it calls itself: `nginx 1.22.1`.
+    ///
+    /// # Errors
+    /// When there is no nginx to ask.
+    pub(crate) fn version() -> Result<String> {
+        let program = debian::binary("nginx", "nginx")?;
+        let told = Command::new(program).arg("-v").output()?;
+        let told = String::from_utf8_lossy(&told.stderr).into_owned();
+        let name = told.trim().rsplit(' ').next().unwrap_or_default();
+        Ok(name.replace('/', " "))
     }
 
     /// Where it takes HTTP/1.

@@ -54,9 +54,9 @@ pub fn render(rows: &[Row], command: &str) -> String {
 
 const HEAD: &str = "# No request is lost: real clients, side by side
 
-Generated; do not edit. Requests that failed, were never answered or ran twice, of ten thousand, over those
-patterns of the command below that the client has means for. Every contender ends each connection after its second request. Behind
-each is the same server, which counts every request id.
+Generated; do not edit. Requests that failed, were never answered or ran twice, of ten thousand, over those patterns
+of the command below that the client has means for. Every contender ends each connection after its second request.
+Behind each is the same server, which counts every request id.
 
 - `evenkeel`: Envoy 1.40 with the module, `max_requests: 2`.
 - `native`: Envoy 1.40 with `max_requests_per_connection: 2`.

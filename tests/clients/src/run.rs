@@ -82,8 +82,13 @@ impl Run {
             let said = String::from_utf8_lossy(&output.stderr);
             bail!("{} ended with {}\n{said}", client.name, output.status);
         }
-        let report = Report::parse(&String::from_utf8_lossy(&output.stdout))
+        let mut report = Report::parse(&String::from_utf8_lossy(&output.stdout))
             .with_context(|| format!("{} ({})", client.name, self.pattern.name))?;
+        if let Some(proxy) = &stage.proxy {
+            // It is the client; the program that drives it tells of its own.
+            report.version = proxy.version().await?;
+            report.connections = None;
+        }
         let seen = stage.site.counts().await?.since(&before);
         Ok(Some(Row::new(self, report, seen)))
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::Protocol;
 use crate::nginx::{self, Nginx};
@@ -81,6 +81,23 @@ impl Via {
 }
 
 impl Proxy {
+    /// What it is, and of which version.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub(crate) async fn version(&self) -> Result<String> {
+        match self {
+            Self::Envoy(envoy) => {
+                // COMMIT/VERSION/STATE/BUILD/TLS
+                let info = envoy.admin("/server_info").await?;
+                let info: Value = serde_json::from_str(&info)?;
+                let parts = info["version"].as_str().unwrap_or_default();
+                Ok(format!("Envoy {}", parts.split('/').nth(1).unwrap_or("?")))
+            }
+            Self::Nginx(_) => Nginx::version(),
+        }
+    }
+
     /// Where the client's program connects.
     pub(crate) fn address(&self) -> SocketAddr {
         match self {
