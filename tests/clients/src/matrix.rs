@@ -235,9 +235,7 @@ impl Outcome {
         }
         Ok(())
     }
-}
 
-impl Outcome {
     fn summary(&self) -> String {
         let sum = |count: fn(&Row) -> u64| self.rows.iter().map(count).sum::<u64>();
         let known = self
