@@ -15,11 +15,18 @@ const REST: Duration = Duration::from_secs(1);
 /// that took a millisecond; a busy machine gets some more.
 const SLOW: Duration = Duration::from_millis(5);
 
+/// How long a connection must have been open for a client that gives a request up when it meets a second
+/// connection that has been told. OkHttp lost one in tens of thousands where connections lived for some
+/// milliseconds.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// What a client bears while it has other streams open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bearing {
     /// It loses nothing.
     Bears,
+    /// It loses nothing once the connection has been open for a while.
+    Settled,
     /// It can lose what it is about to send.
     Avoid,
     /// It loses every stream that is open.
@@ -33,6 +40,8 @@ pub enum Care {
     None,
     /// The answer that ends took its time, or the connection is at rest.
     Slow,
+    /// The connection has been open for a while: the client bears to be told once in that time.
+    Settled,
     /// The answer that ends, if one does, is the first after a rest, and came alone: the client may hold
     /// answers that it has not read.
     Apart,
@@ -71,6 +80,8 @@ pub enum Moment {
 
 /// What is known of a connection that waits for its moment.
 pub(crate) struct Wait {
+    /// When the connection opened.
+    pub(crate) opened: Instant,
     /// When it became due.
     pub(crate) since: Instant,
     /// When the answer before this one was written to its end.
@@ -107,11 +118,15 @@ impl Moment {
             // Refusing what is on its way takes a quiet moment, whoever the client is.
             Self::Busy { .. } if rule.goaway == Goaway::Exact => return Verdict::Wait,
             Self::Busy {
-                bearing: Bearing::Bears,
-            } if waited >= rule.quiet_wait => return Verdict::Good,
-            Self::Busy {
-                bearing: Bearing::Bears,
-            } => return Verdict::Wait,
+                bearing: bearing @ (Bearing::Bears | Bearing::Settled),
+            } => {
+                let bears = bearing == Bearing::Bears || wait.is_settled(now);
+                return if bears && waited >= rule.quiet_wait {
+                    Verdict::Good
+                } else {
+                    Verdict::Wait
+                };
+            }
             // A client that is talking sends its next message before it reads the Close.
             Self::Message { answers: false, .. } if now.since(wait.spoken) >= rule.quiet_wait => {
                 return Verdict::Good;
@@ -135,9 +150,14 @@ impl Wait {
         let is_slow = self.requested.is_some_and(|at| now.since(at) >= SLOW);
         match care {
             Care::None => true,
+            Care::Settled => self.is_settled(now),
             Care::Slow => (ends && is_slow) || (!ends && rests),
             Care::Apart => alone && rests,
             Care::Rest => !ends && rests,
         }
+    }
+
+    fn is_settled(&self, now: Instant) -> bool {
+        now.since(self.opened) >= SETTLED
     }
 }

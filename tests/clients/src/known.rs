@@ -27,7 +27,7 @@ const KNOWN: &[Known] = &[
 ];
 
 /// Clients that can lose a request to any announcement while they are at work: they are moved when a
-/// request takes its time, or at rest, and so not after every second request.
+/// request takes its time, at rest, or after a second, and so not after every second request.
 const LATE: &[&str] = &[
     "undici7-h2",
     "undici8-h2",
@@ -37,6 +37,7 @@ const LATE: &[&str] = &[
     "jdk-h2",
     "jdk25-h2",
     "h2load-h2",
+    "okhttp-h2",
 ];
 
 /// Why requests of this client may fail in this pattern, if they may.

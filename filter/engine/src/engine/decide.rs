@@ -38,6 +38,7 @@ impl Engine {
         match moment.judge(
             &rule,
             &Wait {
+                opened: connection.opened,
                 since,
                 answered: connection.answered,
                 requested: connection.requested,

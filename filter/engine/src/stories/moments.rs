@@ -54,6 +54,22 @@ fn a_busy_client_that_does_not_bear_it_is_put_off_unless_the_policy_insists() {
 }
 
 #[test]
+fn a_client_that_bears_one_told_connection_at_a_time_is_told_of_none_that_is_young() {
+    for (moment, active) in [(busy(Bearing::Settled), 1), (quiet(Care::Settled), 0)] {
+        let mut story = Story::rule(r#""max_requests": 2, "quiet_wait": "0s""#);
+        let id = story.open(1);
+        story.read(id, 2, 2);
+        assert_eq!(story.write(id, 2, active, moment), Decision::Keep);
+        story.at(1);
+        story.read(id, 3, active + 1);
+        assert_eq!(
+            story.write(id, 3, active, moment),
+            Decision::Announce(Reason::MaxRequests)
+        );
+    }
+}
+
+#[test]
 fn a_client_that_may_hold_unread_answers_is_announced_when_the_one_before_is_old_enough() {
     let mut story = Story::rule(r#""max_age": "10s""#);
     let id = story.open(1);

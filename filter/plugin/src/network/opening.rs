@@ -52,10 +52,11 @@ fn head_opening(head: Head) -> Option<Opening> {
 
 fn frames_opening(http2: &h2::Connection, write: Write, len: usize) -> Option<Opening> {
     let client = http2.client();
-    let bearing = match client.busy {
-        h2::Busy::Bears => Bearing::Bears,
-        h2::Busy::Avoid => Bearing::Avoid,
-        h2::Busy::Never => Bearing::Never,
+    let bearing = match (client.busy, client.calm) {
+        (h2::Busy::Bears, h2::Calm::Settled) => Bearing::Settled,
+        (h2::Busy::Bears, _) => Bearing::Bears,
+        (h2::Busy::Avoid, _) => Bearing::Avoid,
+        (h2::Busy::Never, _) => Bearing::Never,
     };
     let words = Words::Goaway {
         exact: http2.last_stream_id(),
@@ -70,6 +71,7 @@ fn frames_opening(http2: &h2::Connection, write: Write, len: usize) -> Option<Op
     let care = match (client.calm, client.busy, http2.multiplexes()) {
         (h2::Calm::Rest, ..) | (h2::Calm::Slow, _, true) => Care::Rest,
         (h2::Calm::Slow, _, false) => Care::Slow,
+        (h2::Calm::Settled, ..) => Care::Settled,
         (h2::Calm::Any, h2::Busy::Never, true) => Care::Apart,
         (h2::Calm::Any, ..) => Care::None,
     };

@@ -81,6 +81,9 @@ pub enum Calm {
     /// The end of an answer that took some milliseconds: one that is answered at once is lost, although it
     /// was executed, because the client has not yet looked round when the GOAWAY comes.
     Slow,
+    /// Every one, busy ones too, of a connection that has been open for a while: a request that meets a
+    /// second connection that has just been told gives up.
+    Settled,
     /// Rest alone: it sends the next request before it looks, and loses it.
     Rest,
 }
@@ -282,11 +285,13 @@ pub static CLIENTS: &[Client] = &[
         ..CAUTIOUS
     },
     Client {
+        // A call that is about to use a connection that has been told takes another one, but only once.
         family: "okhttp",
         version: "5.5",
         settings: &[is(4, 16_777_216)],
         window_update: WindowUpdate::By(16_711_681),
         busy: Busy::Bears,
+        calm: Calm::Settled,
         ..CAUTIOUS
     },
     Client {
