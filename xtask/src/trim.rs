@@ -15,7 +15,7 @@ const REQUIRED: [&str; 4] = [
 ];
 
 /// What else stays if it is there.
-const KEPT: [&str; 10] = [
+const KEPT: [&str; 11] = [
     "_initialize",                          // registers the plugin with the SDK, once a VM
     "_start",                               // the same, in a module built as a command
     "proxy_on_configure",                   // a policy arrives
@@ -26,6 +26,7 @@ const KEPT: [&str; 10] = [
     "proxy_on_downstream_connection_close", // who closed: the client or we
     "proxy_on_request_headers",             // the HTTP role learns route and authority
     "proxy_on_response_headers",            // the HTTP role learns the upstream
+    "proxy_on_http_call_response",          // a peer answers
 ];
 
 /// A module without what it does not need.

@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use evenkeel_policy::{Rule, WebSocket};
 
+use crate::hosts::HostId;
 use crate::limits::{Draw, Limits};
+use crate::load::Flow;
 use crate::timed::Timed;
 use crate::{Instant, Reason};
 
@@ -61,7 +63,7 @@ pub(crate) enum Kind {
     Tcp,
 }
 
-/// About 300 bytes, whatever the peers send (a test holds the number), and 48 for each of at most
+/// About 400 bytes, whatever the peers send (a test holds the number), and 48 for each of at most
 /// [`MAX_TIMED`](crate::timed::MAX_TIMED) streams whose age is limited.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -96,6 +98,16 @@ pub(crate) struct Connection {
     /// Open streams that a rule protects, and the longest grace among them (None: for ever).
     pub(crate) protected: u32,
     pub(crate) protected_grace: Option<Duration>,
+    /// How much it carries.
+    pub(crate) flow: Flow,
+    /// The upstream host that it stays with, or that answered last.
+    pub(crate) host: Option<HostId>,
+    /// How many of its requests were exchanges between peers.
+    pub(crate) exchanges: u64,
+    /// It was chosen to go and could not be told: not again before.
+    pub(crate) spared: Instant,
+    /// Observe: it would be elsewhere by now.
+    pub(crate) left: bool,
     pub(crate) timer: Option<Instant>,
 }
 
@@ -106,11 +118,16 @@ pub(crate) fn patience(rule: &Rule) -> Duration {
 }
 
 impl Connection {
-    /// Begins to count age and requests anew.
-    pub(crate) fn renew(&mut self, now: Instant) {
+    /// Observe: it would have moved now. It begins to count age and requests anew, as its successor would;
+    /// but for one that would be shed the successor is elsewhere.
+    pub(crate) fn observed(&mut self, reason: Reason, now: Instant) {
+        self.state = State::Serving;
+        if reason == Reason::Shed {
+            self.left = true;
+            return;
+        }
         self.opened = now;
         self.carried = self.requests;
-        self.state = State::Serving;
         self.limit();
     }
 

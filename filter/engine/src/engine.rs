@@ -2,6 +2,7 @@
 
 mod adopt;
 mod decide;
+mod shed;
 mod streams;
 mod tick;
 mod websocket;
@@ -14,11 +15,14 @@ use core::time::Duration;
 use evenkeel_policy::{Budget, Rule};
 
 use crate::connection::{Connection, Kind, State};
+use crate::hosts::Hosts;
 use crate::limits::{Draw, Limits};
+use crate::load::Flow;
 use crate::timers::Timers;
 use crate::{
     Activity, ConnectionId, Decision, Effect, End, Instant, Moment, Origin, Shared, budget,
 };
+pub use shed::{Among, Looked, Wanted};
 
 /// The connections of one worker and what is decided about them.
 #[derive(Debug, Default)]
@@ -27,6 +31,8 @@ pub struct Engine {
     connections: HashMap<ConnectionId, Connection>,
     timers: Timers,
     effects: VecDeque<Effect>,
+    /// Where connections lead.
+    pub hosts: Hosts,
     /// No use to ask the budget before.
     retry: Instant,
 }
@@ -89,6 +95,11 @@ impl Engine {
             active: 0,
             protected: 0,
             protected_grace: Some(Duration::ZERO),
+            flow: Flow::new(self.now),
+            host: None,
+            exchanges: 0,
+            spared: Instant::default(),
+            left: false,
             timer: None,
         };
         connection.limit();
@@ -194,6 +205,7 @@ impl Engine {
         let settled = connection.state;
         connection.touched = self.now;
         connection.asked = true;
+        connection.flow.carry(activity.bytes);
         if activity.requests > connection.requests {
             let is_due = matches!(connection.state, State::Due { .. });
             connection.requested = is_due.then_some(self.now);
@@ -231,6 +243,7 @@ impl Engine {
         let answered = activity.active < connection.active;
         connection.touched = now;
         connection.asked = false;
+        connection.flow.carry(activity.bytes);
         connection.requests = activity.requests;
         connection.active = activity.active;
         if let Some(reason) = connection.fall_due(now) {

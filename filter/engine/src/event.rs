@@ -22,6 +22,8 @@ pub struct Activity {
     pub requests: u64,
     /// Requests that are owed something.
     pub active: u32,
+    /// Bytes in this callback.
+    pub bytes: u64,
 }
 
 /// What to do with the write in hand.

@@ -6,13 +6,19 @@
 //! [`Engine::poll`] gives what else there is to do or to tell. It knows no clock, no IO and no host; the
 //! only thing shared with other workers, the churn budget, is reached through [`Shared`].
 
+pub mod balance;
+pub mod board;
 mod budget;
 mod clock;
 mod connection;
 mod engine;
 mod event;
+pub mod hosts;
 mod limits;
+mod load;
 mod moment;
+pub mod peers;
+mod shed;
 #[cfg(test)]
 mod stories;
 mod timed;
@@ -21,9 +27,11 @@ pub mod upstream;
 
 pub use budget::Shared;
 pub use clock::Instant;
-pub use engine::Engine;
+pub use engine::{Among, Engine, Looked, Wanted};
 pub use event::{Activity, Decision, Effect, End, Origin};
+pub use load::Load;
 pub use moment::{Bearing, Care, Moment};
+pub use shed::{Look, Shed};
 pub use timed::StreamId;
 
 /// Envoy's `connection.id`: unique in the process, the same in both roles.
@@ -41,15 +49,18 @@ pub enum Reason {
     MaxRequests,
     /// A gRPC stream on it is as old as its rule allows.
     MaxStreamAge,
+    /// Its host carries more than its share.
+    Shed,
 }
 
 impl Reason {
     /// Every reason, in the order of [`Reason::index`].
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::MaxAge,
         Self::MeanAge,
         Self::MaxRequests,
         Self::MaxStreamAge,
+        Self::Shed,
     ];
 
     /// The policy's name of the limit.
@@ -59,6 +70,7 @@ impl Reason {
             Self::MeanAge => "mean_age",
             Self::MaxRequests => "max_requests",
             Self::MaxStreamAge => "max_stream_age",
+            Self::Shed => "shed",
         }
     }
 

@@ -7,6 +7,7 @@ mod leaving;
 mod limits;
 mod moments;
 mod policy;
+mod shed;
 mod streams;
 mod tcp;
 mod websocket;
@@ -134,14 +135,14 @@ impl Story {
     }
 
     fn read(&mut self, id: ConnectionId, requests: u64, active: u32) {
-        self.engine.read(id, Activity { requests, active });
+        self.engine.read(id, activity(requests, active));
     }
 
     fn write(&mut self, id: ConnectionId, requests: u64, active: u32, moment: Moment) -> Decision {
         let budget: Option<Budget> = self.policy.budget;
         self.engine.wrote(
             id,
-            Activity { requests, active },
+            activity(requests, active),
             Some(moment),
             budget.as_ref(),
             &mut self.map,
@@ -152,21 +153,21 @@ impl Story {
     fn exchange(&mut self, id: ConnectionId, request: u64) -> Decision {
         self.read(id, request, 1);
         let decision = self.write(id, request, 1, Moment::Head);
-        self.engine.wrote(
-            id,
-            Activity {
-                requests: request,
-                active: 0,
-            },
-            None,
-            None,
-            &mut self.map,
-        );
+        self.engine
+            .wrote(id, activity(request, 0), None, None, &mut self.map);
         decision
     }
 
     fn effects(&mut self) -> Vec<Effect> {
         core::iter::from_fn(|| self.engine.poll()).collect()
+    }
+}
+
+fn activity(requests: u64, active: u32) -> Activity {
+    Activity {
+        requests,
+        active,
+        bytes: 0,
     }
 }
 

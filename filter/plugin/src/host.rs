@@ -45,6 +45,7 @@ pub(crate) fn number(path: &[&str]) -> Option<u64> {
     property(path).try_into().ok().map(u64::from_le_bytes)
 }
 
+/// A field of the request in hand. Only while its headers are: afterwards the SDK panics.
 pub(crate) fn request_header(name: &str) -> Vec<u8> {
     hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name)
         .ok()
@@ -159,21 +160,50 @@ impl Source for Bytes {
     }
 }
 
+/// A value that all workers of the proxy share, and a token that tells it from later ones.
+pub(crate) fn shared(key: &str) -> (Option<Vec<u8>>, u32) {
+    let (value, token) = hostcalls::get_shared_data(key).unwrap_or_default();
+    (value, token.unwrap_or_default())
+}
+
+/// Sets a shared value if it is still the one that `token` tells. Where there is none yet, the last of
+/// those who set it wins.
+pub(crate) fn share(key: &str, value: &[u8], token: u32) -> bool {
+    hostcalls::set_shared_data(key, Some(value), Some(token)).is_ok()
+}
+
+/// Calls one of the host's clusters in the name of the root context in hand; the answer comes to it.
+pub(crate) fn call(cluster: &str, headers: Vec<(&str, &str)>, timeout: Duration) -> bool {
+    hostcalls::dispatch_http_call(cluster, headers, None, Vec::new(), timeout).is_ok()
+}
+
+/// The answer to a call, whose body has `size` bytes; None where it is not 200.
+pub(crate) fn answer(size: usize) -> Option<Vec<u8>> {
+    let status = hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, ":status");
+    let is_ok = status.ok().flatten().is_some_and(|status| status == b"200");
+    is_ok.then(|| bytes(BufferType::HttpCallResponseBody, 0, size))
+}
+
+/// Answers the request in hand itself, with JSON.
+pub(crate) fn respond(body: &str) {
+    let headers = vec![
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+    ];
+    let _ = hostcalls::send_http_response(200, headers, Some(body.as_bytes()));
+}
+
 /// The budget's state, in the host's shared data.
 pub(crate) struct SharedBudget;
 
 impl Shared for SharedBudget {
     fn load(&mut self) -> (Option<u64>, u32) {
-        let (value, token) = hostcalls::get_shared_data(BUDGET_KEY).unwrap_or_default();
-        (
-            value
-                .and_then(|value| value.try_into().ok())
-                .map(u64::from_le_bytes),
-            token.unwrap_or_default(),
-        )
+        let (value, token) = shared(BUDGET_KEY);
+        let value = value.and_then(|value| value.try_into().ok());
+        (value.map(u64::from_le_bytes), token)
     }
 
     fn store(&mut self, value: u64, token: u32) -> bool {
-        hostcalls::set_shared_data(BUDGET_KEY, Some(&value.to_le_bytes()), Some(token)).is_ok()
+        share(BUDGET_KEY, &value.to_le_bytes(), token)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use evenkeel_engine::hosts::HostId;
 use evenkeel_engine::{ConnectionId, StreamId};
 use evenkeel_policy::{Policy, Request, Rule};
 use proxy_wasm::traits::{Context, HttpContext};
@@ -11,14 +12,18 @@ use crate::metrics;
 use crate::policies::RootId;
 use crate::recycle::Mark;
 use crate::worker::{self, Worker, defaults};
-use crate::{host, recycle};
+use crate::{host, peers, recycle};
 
 pub(crate) struct Stream {
     root: RootId,
     id: StreamId,
     governed: Governed,
+    /// The connection that it came on, or so it seems: good enough for adding up.
+    on: Option<ConnectionId>,
+    /// It asks for an upgrade, after which its connection stays with the host that answers.
+    upgrades: bool,
     /// The host that answers it.
-    upstream: Option<metrics::Upstream>,
+    upstream: Option<Answering>,
     mark: Option<Mark>,
 }
 
@@ -31,12 +36,21 @@ struct Governed {
     timed: Option<ConnectionId>,
 }
 
+/// The host that answers a request.
+#[derive(Clone, Copy, Debug)]
+struct Answering {
+    metrics: metrics::Upstream,
+    host: Option<HostId>,
+}
+
 impl Stream {
     pub(crate) fn new(root: RootId, context: u32) -> Self {
         Self {
             root,
             id: StreamId(context),
             governed: Governed::default(),
+            on: None,
+            upgrades: false,
             upstream: None,
             mark: None,
         }
@@ -48,9 +62,15 @@ impl Context for Stream {}
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
         let (root, id) = (self.root, self.id);
+        if let Some(answer) = worker::with(|worker| peers::answer(worker, root)).flatten() {
+            host::respond(&answer);
+            return Action::Pause;
+        }
         let begun = worker::with(|worker| {
+            self.on = worker.reading();
             worker.policies.used(root, worker.engine.now());
             let policy = worker.policies.get(root).map(Rc::clone)?;
+            self.upgrades = policy.compares_hosts() && !host::request_header("upgrade").is_empty();
             let is_plain = policy.routes.is_empty() && policy.defaults.max_stream_age.is_none();
             let governed = if is_plain {
                 Governed::default()
@@ -77,12 +97,14 @@ impl HttpContext for Stream {
         if address.is_empty() {
             return Action::Continue;
         }
-        let (root, mark) = (self.root, self.mark.take());
+        let (root, on, mark) = (self.root, self.on, self.mark.take());
+        let upgrades = self.upgrades;
         self.upstream = worker::with(|worker| {
-            let upstream = worker.metrics.upstream(&address);
-            upstream.request_began();
+            let metrics = worker.metrics.upstream(&address);
+            metrics.request_began();
+            let host = answering(worker, on, upgrades, &address);
             recycle::answered(worker, root, address, mark);
-            upstream
+            Answering { metrics, host }
         });
         Action::Continue
     }
@@ -90,8 +112,11 @@ impl HttpContext for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if let Some(upstream) = self.upstream {
-            upstream.request_ended();
+        if let Some(Answering { metrics, host }) = self.upstream {
+            metrics.request_ended();
+            if let Some(host) = host {
+                worker::with(|worker| worker.engine.hosts.request_ended(host));
+            }
         }
         let Governed { protects, timed } = self.governed;
         if protects.is_none() && timed.is_none() && self.mark.is_none() {
@@ -110,6 +135,28 @@ impl Drop for Stream {
             }
         });
     }
+}
+
+/// The host at `address` answers the request in hand. Only an upgraded connection stays with its host, and
+/// only then does it matter which cluster that is one of.
+fn answering(
+    worker: &mut Worker,
+    on: Option<ConnectionId>,
+    upgrades: bool,
+    address: &[u8],
+) -> Option<HostId> {
+    let cluster = if upgrades {
+        host::property(&["xds", "cluster_name"])
+    } else {
+        Vec::new()
+    };
+    let now = worker.engine.now();
+    let host = worker.engine.hosts.find(&cluster, address, now)?;
+    worker.engine.hosts.request_began(host);
+    if let Some(on) = on {
+        worker.engine.carries_to(on, host);
+    }
+    Some(host)
 }
 
 /// Finds the rule of the request in hand and puts its connection under it. None when there is none, or

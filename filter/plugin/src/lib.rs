@@ -10,6 +10,7 @@ mod host;
 mod http;
 mod metrics;
 mod network;
+mod peers;
 mod policies;
 mod recycle;
 mod root;

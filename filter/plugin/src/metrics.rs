@@ -5,14 +5,16 @@
 
 mod label;
 
-use evenkeel_engine::Reason;
+use evenkeel_engine::peers::{Heard, Refused};
+use evenkeel_engine::{Load, Reason};
 use evenkeel_wire::Opaque;
 
 use crate::host;
-pub(crate) use label::{Cause, Goaway, Protocol};
+pub(crate) use label::{Cause, Exchange, Goaway, Protocol};
 
 /// The most upstream hosts that have metrics of their own; further ones are told as `other`.
 const MAX_UPSTREAMS: usize = 256;
+const OTHER: &[u8] = b"other";
 
 /// What is counted without a label but `reason`, `by` and the like. The list is the documentation, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +57,10 @@ pub(crate) enum Counter {
     PolicyErrors,
     /// Policies that were taken over.
     PolicyLoads,
+    /// Exchanges with peers.
+    Exchanges(Exchange),
+    /// Reports about peers that were absurd, within exchanges that were not.
+    ReportsDropped,
     /// Upstream connections past a limit.
     UpstreamDue,
     /// Upstream connections past a limit that a marked request ended.
@@ -90,6 +96,7 @@ impl Counter {
             Self::Unjoined,
             Self::PolicyErrors,
             Self::PolicyLoads,
+            Self::ReportsDropped,
             Self::UpstreamDue,
             Self::UpstreamRecycled,
             Self::UpstreamStray,
@@ -98,6 +105,7 @@ impl Counter {
             .flat_map(|protocol| [Self::Connections(protocol), Self::Requests(protocol)])
             .chain(by_reason)
             .chain(causes.map(Self::Opaque))
+            .chain(Exchange::ALL.into_iter().map(Self::Exchanges))
             .chain(plain)
     }
 
@@ -149,9 +157,81 @@ impl Counter {
             Self::Unjoined => labelled("unjoined_total", &[]),
             Self::PolicyErrors => labelled("policy_errors_total", &[]),
             Self::PolicyLoads => labelled("policy_loads_total", &[]),
+            Self::Exchanges(exchange) => {
+                labelled("exchanges_total", &[("outcome", exchange.name())])
+            }
+            Self::ReportsDropped => labelled("reports_dropped_total", &[]),
             Self::UpstreamDue => labelled("upstream_due_total", &[]),
             Self::UpstreamRecycled => labelled("upstream_recycled_total", &[]),
             Self::UpstreamStray => labelled("upstream_stray_total", &[]),
+        }
+    }
+}
+
+/// What goes up and down. Each worker shows its own, and the host adds them up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Gauge {
+    /// Connections by which the pods of a service are compared.
+    LoadConnections,
+    /// Requests on them that are owed something.
+    LoadActive,
+    /// Requests a second on them.
+    LoadRequests,
+    /// Bytes a second on them, both ways.
+    LoadBytes,
+    /// Other pods that are known. Shown by the worker that asks.
+    Peers,
+    /// Connections of all pods over their number. Shown by the worker that asks.
+    PeersMean,
+    /// Workers that are moving a surplus.
+    Shedding,
+    /// Requests a second that an upstream host answers.
+    UpstreamRequests,
+    /// Bytes a second on connections that an upstream host serves, both ways.
+    UpstreamBytes,
+}
+
+impl Gauge {
+    /// Those that have no label.
+    const PLAIN: [Self; 7] = [
+        Self::LoadConnections,
+        Self::LoadActive,
+        Self::LoadRequests,
+        Self::LoadBytes,
+        Self::Peers,
+        Self::PeersMean,
+        Self::Shedding,
+    ];
+
+    fn stat(self) -> &'static str {
+        match self {
+            Self::LoadConnections => "evenkeel_load_connections",
+            Self::LoadActive => "evenkeel_load_active_requests",
+            Self::LoadRequests => "evenkeel_load_requests_per_second",
+            Self::LoadBytes => "evenkeel_load_bytes_per_second",
+            Self::Peers => "evenkeel_peers",
+            Self::PeersMean => "evenkeel_peers_mean_connections",
+            Self::Shedding => "evenkeel_shedding",
+            Self::UpstreamRequests => "evenkeel_upstream_requests_per_second",
+            Self::UpstreamBytes => "evenkeel_upstream_bytes_per_second",
+        }
+    }
+}
+
+/// A gauge's handle, and what this worker has shown.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shown {
+    metric: Option<u32>,
+    value: i64,
+}
+
+impl Shown {
+    fn show(&mut self, value: f64) {
+        let value = value.round() as i64;
+        let change = value.saturating_sub(self.value);
+        if change != 0 {
+            add(self.metric, change);
+            self.value = value;
         }
     }
 }
@@ -203,6 +283,8 @@ fn add(metric: Option<u32>, by: i64) {
 pub(crate) struct Metrics {
     counters: std::collections::HashMap<Counter, Option<u32>>,
     active: Option<Option<u32>>,
+    gauges: std::collections::HashMap<Gauge, Shown>,
+    carried: std::collections::HashMap<(Gauge, Vec<u8>), Shown>,
     upstreams: std::collections::HashMap<Vec<u8>, Upstream>,
 }
 
@@ -213,6 +295,63 @@ impl Metrics {
             self.count_by(counter, 0);
         }
         self.active(0);
+        for gauge in Gauge::PLAIN {
+            self.gauge(gauge, 0.0);
+        }
+    }
+
+    /// Shows this worker's part of a gauge.
+    pub(crate) fn gauge(&mut self, gauge: Gauge, value: f64) {
+        let shown = self.gauges.entry(gauge).or_insert_with(|| Shown {
+            metric: host::define_gauge(gauge.stat()),
+            value: 0,
+        });
+        shown.show(value);
+    }
+
+    /// Shows what this worker carries to upstream hosts, by their addresses.
+    pub(crate) fn carried<'a>(&mut self, hosts: impl Iterator<Item = (&'a [u8], Load)>) {
+        let mut sums: std::collections::HashMap<&[u8], Load> = std::collections::HashMap::new();
+        for (address, load) in hosts {
+            // Who has no metrics of its own is told as `other`.
+            let is_told =
+                self.upstreams.contains_key(address) && self.upstreams.len() < MAX_UPSTREAMS;
+            let address = if is_told { address } else { OTHER };
+            let sum = sums.entry(address).or_default();
+            *sum = sum.plus(load);
+        }
+        for ((_, address), shown) in &mut self.carried {
+            if !sums.contains_key(address.as_slice()) {
+                shown.show(0.0);
+            }
+        }
+        for (address, load) in sums {
+            for (gauge, value) in [
+                (Gauge::UpstreamRequests, load.requests),
+                (Gauge::UpstreamBytes, load.bytes),
+            ] {
+                let shown = self
+                    .carried
+                    .entry((gauge, address.to_vec()))
+                    .or_insert_with(|| {
+                        let name = String::from_utf8_lossy(address);
+                        let stat = format!("upstream=.={name};.;{}", gauge.stat());
+                        Shown {
+                            metric: host::define_gauge(&stat),
+                            value: 0,
+                        }
+                    });
+                shown.show(value);
+            }
+        }
+    }
+
+    /// Counts what came of a peer's message.
+    pub(crate) fn heard(&mut self, heard: &Result<Heard, Refused>) {
+        match heard {
+            Ok(heard) => self.count_by(Counter::ReportsDropped, heard.dropped as u64),
+            Err(refused) => self.count(Counter::Exchanges(Exchange::of(refused))),
+        }
     }
 
     pub(crate) fn count(&mut self, counter: Counter) {
@@ -244,7 +383,7 @@ impl Metrics {
         let address: &[u8] = if self.upstreams.len() < MAX_UPSTREAMS {
             address
         } else {
-            b"other"
+            OTHER
         };
         *self
             .upstreams

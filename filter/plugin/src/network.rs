@@ -55,10 +55,11 @@ impl Network {
         }
     }
 
-    fn activity(&self) -> Activity {
+    fn activity(&self, bytes: usize) -> Activity {
         Activity {
             requests: self.wire.requests(),
             active: self.wire.active(),
+            bytes: u64::try_from(bytes).unwrap_or_default(),
         }
     }
 
@@ -192,7 +193,7 @@ impl StreamContext for Network {
         let spoke = self.wire.downstream(&mut bytes);
         self.tell();
         if self.is_followed() {
-            let activity = self.activity();
+            let activity = self.activity(size);
             worker::with(|worker| worker.read(self.id, activity, spoke));
         }
         Action::Continue
@@ -229,7 +230,7 @@ impl StreamContext for Network {
             return Action::Continue;
         }
         let opening = Opening::of(&self.wire, place, bytes.len());
-        let activity = self.activity();
+        let activity = self.activity(size);
         let moment = opening.as_ref().map(|opening| opening.moment);
         let decision = worker::with(|worker| worker.wrote(self.id, activity, moment))
             .unwrap_or(Decision::Keep);
@@ -255,7 +256,11 @@ impl Network {
         if address.is_empty() {
             return;
         }
-        self.upstream = worker::with(|worker| worker.metrics.upstream(&address));
+        let cluster = host::property(&["xds", "cluster_name"]);
+        self.upstream = worker::with(|worker| {
+            worker.carries_to(self.id, &cluster, &address);
+            worker.metrics.upstream(&address)
+        });
         if let Some(upstream) = self.upstream {
             upstream.connected();
         }

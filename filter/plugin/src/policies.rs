@@ -102,6 +102,12 @@ impl Policies {
         self.entries.get(&self.last(root))?.policy.as_ref()
     }
 
+    /// The first policy in force that is `wanted`.
+    pub(crate) fn find(&self, wanted: impl Fn(&Policy) -> bool) -> Option<&Rc<Policy>> {
+        let mut policies = self.entries.keys().filter_map(|root| self.get(*root));
+        policies.find(|policy| wanted(policy))
+    }
+
     /// The end of a root's line of successors.
     fn last(&self, root: RootId) -> RootId {
         let mut last = root;

@@ -9,7 +9,7 @@ use crate::http::Stream;
 use crate::network::Network;
 use crate::policies::RootId;
 use crate::worker::Act;
-use crate::{host, worker};
+use crate::{host, peers, worker};
 
 pub(crate) struct Root {
     id: RootId,
@@ -36,7 +36,17 @@ impl Root {
     }
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_http_call_response(
+        &mut self,
+        _token: u32,
+        _headers: usize,
+        size: usize,
+        _trailers: usize,
+    ) {
+        peers::answered(size);
+    }
+}
 
 impl RootContext for Root {
     /// Always true: Envoy would refuse traffic otherwise, and a bad policy never touches traffic.
@@ -57,6 +67,11 @@ impl RootContext for Root {
             match act {
                 Act::Close(context) => host::close(context),
                 Act::EndStream(context) => host::end_unavailable(context, h2::UNAVAILABLE),
+                Act::Ask(question) => {
+                    // The closes before it were in the name of others.
+                    host::become_context(self.id);
+                    peers::ask(&question);
+                }
             }
         }
         host::become_context(self.id);

@@ -1,5 +1,6 @@
 //! What one VM, and so one worker thread, knows. Both roles reach it through [`with`].
 
+mod pod;
 mod tick;
 
 use std::cell::RefCell;
@@ -16,6 +17,7 @@ use evenkeel_wire::Kind;
 use crate::host;
 use crate::metrics::{Cause, Counter, Metrics, Protocol};
 use crate::policies::{Policies, RootId};
+use pod::Pod;
 pub(crate) use tick::Act;
 use tick::Observed;
 
@@ -55,6 +57,10 @@ pub(crate) struct Worker {
     observed: Observed,
     /// The warning about roles that are not joined has been logged.
     warned: bool,
+    /// What this proxy carries, beside the other pods of its service.
+    pub(crate) pod: Pod,
+    /// The connection that was read last: a request that comes up now came on it.
+    reading: Option<ConnectionId>,
     /// On which the host resets a stream, because the tick has told it to.
     resetting: Vec<ConnectionId>,
 }
@@ -202,6 +208,7 @@ impl Worker {
 
     /// The client sent something; `spoke` when a part of a WebSocket message was in it.
     pub(crate) fn read(&mut self, id: ConnectionId, activity: Activity, spoke: bool) {
+        self.reading = Some(id);
         if self.engine.is_moving(id) {
             self.engine.advance(host::now());
         }
@@ -267,6 +274,19 @@ impl Worker {
             }
             End::Announced(reason) => self.metrics.count(Counter::ClosedByProxy(reason)),
             End::Closed(reason) => self.metrics.count(Counter::ClosedByEvenkeel(reason)),
+        }
+    }
+
+    /// The connection of the request that comes up now. Good enough for adding up, and costs nothing.
+    pub(crate) fn reading(&self) -> Option<ConnectionId> {
+        self.reading
+    }
+
+    /// A connection stays with an upstream host.
+    pub(crate) fn carries_to(&mut self, id: ConnectionId, cluster: &[u8], address: &[u8]) {
+        let now = self.engine.now();
+        if let Some(host) = self.engine.hosts.find(cluster, address, now) {
+            self.engine.carries_to(id, host);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What may be written in a policy, key by key. The reader, the JSON schema and the table of keys in
 //! `policies/README.md` all come from here; a description is the key's documentation.
+mod shed;
+
 use crate::declare::object;
 use crate::error::Report;
 use crate::glob::Glob;
@@ -10,9 +12,10 @@ use crate::policy::{Mode, Protocol, Role};
 use crate::read::Read;
 use crate::rule::{Busy, Goaway, Jitter, WebSocket};
 use crate::value::{
-    AgeLimit, Burst, CountLimit, Interval, Name, Port, Prefix, Probes, Rate, SchemaRef, TcpTime,
+    AgeLimit, Count, CountLimit, Interval, Name, Port, Prefix, Probes, Rate, SchemaRef, TcpTime,
     Version, Wait,
 };
+pub(crate) use shed::{Peers, Shed};
 
 object! {
     /// When connections are moved, and how. `{"version": 1}` is a whole policy: everything else has a
@@ -36,12 +39,16 @@ object! {
         "upstream" => upstream: Upstream,
         /// How many connections the whole proxy moves, over all workers and rules, or "off".
         "budget" => budget: BudgetSetting,
+        /// How a surplus is moved, and only that: what a pod carries above the mean of its `peers`, or what
+        /// goes to one upstream host of a gateway above the mean of the others. Without it load is not
+        /// looked at.
+        "shed" => shed: Shed,
+        /// How the pods of a service tell each other what they carry. Without it nothing is told or asked.
+        "peers" => peers: Peers,
         /// How clients are told, and dead peers found out.
         "keepalive" => keepalive: Keepalive,
     }
     misplaced {
-        "shed" => "this version does not act on `shed` yet; remove the key",
-        "peers" => "this version does not act on `peers` yet; remove the key",
         "max_age" => "`max_age` belongs inside `defaults`, a route, a connection rule or `upstream`",
         "max_requests" => "`max_requests` belongs inside `defaults`, a route or `upstream`",
     }
@@ -57,6 +64,8 @@ object! {
     misplaced {
         "name" => "`defaults` has no name; rules with names stand in `routes` and `connections`",
         "match" => "`defaults` is for whatever no other rule matches; rules that match stand in `routes` and `connections`",
+        "shed" => "`shed` stands at the top: what is compared is the load of the whole pod",
+        "peers" => "`peers` stands at the top: pods tell each other of their whole load",
     }
 }
 
@@ -127,6 +136,8 @@ object! {
         "route" => "`route` belongs inside `match`",
         "authority" => "`authority` belongs inside `match`",
         "path_prefix" => "`path_prefix` belongs inside `match`",
+        "shed" => "`shed` stands at the top: what is compared is the load of the whole pod",
+        "peers" => "`peers` stands at the top: pods tell each other of their whole load",
         "direction" => "`direction` belongs inside `match`",
         "port" => "requests are not matched by port; rules by port stand in `connections`",
     }
@@ -172,6 +183,8 @@ object! {
         "idle_wait" => "`idle_wait` is for WebSockets; for raw TCP use `grace`",
         "max_stream_age" => "raw TCP has no streams; use `max_age` or `mean_age`",
         "protect" => "raw TCP has no requests to protect; to leave a port alone say `\"max_age\": \"off\"`",
+        "shed" => "`shed` stands at the top: what is compared is the load of the whole pod",
+        "peers" => "`peers` stands at the top: pods tell each other of their whole load",
         "port" => "`port` belongs inside `match`",
         "direction" => "`direction` belongs inside `match`",
     }
@@ -216,7 +229,7 @@ object! {
         /// Connections a second, in the long run.
         "per_second" => per_second: Rate = 100,
         /// Connections at once, after a time in which none was moved.
-        "burst" => burst: Burst = 1000,
+        "burst" => burst: Count = 1000,
     }
 }
 

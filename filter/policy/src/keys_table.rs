@@ -48,7 +48,8 @@ fn rows(schema: &Value, object: &Value, path: &str, table: &mut String) {
         let meaning = key
             .get("description")
             .and_then(Value::as_str)
-            .unwrap_or_default();
+            .unwrap_or_default()
+            .replace('|', r"\|");
         let _ = writeln!(table, "| `{path}{name}` | {default} | {meaning}{words} |");
         rows(
             schema,

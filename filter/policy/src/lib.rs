@@ -24,6 +24,7 @@ mod resolve;
 mod rule;
 #[cfg(feature = "schema")]
 mod schema;
+mod shed;
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]
 mod tests;
@@ -36,5 +37,6 @@ pub use policy::{
     Upstream,
 };
 pub use rule::{Busy, Goaway, Jitter, Rule, WebSocket};
+pub use shed::{Allow, Measure, Peers, Shed, Weight};
 #[cfg(feature = "schema")]
 pub use {keys_table::with_keys_table, schema::schema};

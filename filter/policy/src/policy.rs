@@ -7,6 +7,7 @@ use crate::path::Path;
 use crate::read::Read;
 use crate::resolve;
 use crate::rule::{Jitter, Rule};
+use crate::shed::{Peers, Shed};
 use core::num::NonZeroU64;
 use core::time::Duration;
 use std::rc::Rc;
@@ -28,6 +29,10 @@ pub struct Policy {
     pub upstream: Option<Upstream>,
     /// How many connections the whole proxy moves; None: without limit.
     pub budget: Option<Budget>,
+    /// How a surplus over what the other proxies carry is moved; None: load is not looked at.
+    pub shed: Option<Shed>,
+    /// How proxies tell each other what they carry; None: nothing is told or asked.
+    pub peers: Option<Peers>,
     /// How clients are told, and dead peers found out.
     pub keepalive: Keepalive,
 }
@@ -75,6 +80,11 @@ impl Policy {
             .find(|rule| rule.port == port && rule.direction == direction)
     }
 
+    /// Upstream hosts are compared with each other, not this proxy with its peers.
+    pub fn compares_hosts(&self) -> bool {
+        self.shed.is_some() && self.peers.is_none()
+    }
+
     /// What [`Policy::route`] has to be told; the rest of a [`Request`] may stay empty.
     pub fn needs(&self) -> Needs {
         self.routes
@@ -99,6 +109,8 @@ impl Default for Policy {
             connections: Vec::new(),
             upstream: None,
             budget: Some(Budget::default()),
+            shed: None,
+            peers: None,
             keepalive: Keepalive::default(),
         }
     }

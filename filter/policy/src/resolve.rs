@@ -2,6 +2,8 @@
 //!
 //! A part that is missing here was reported while it was read; what depends on it is left out without a
 //! further word, and the policy is not handed out.
+mod shed;
+
 use crate::document::{self, Ages, BudgetSetting, Connection, Document, Route, RouteMatch, Rule};
 use crate::duration::show;
 use crate::error::Report;
@@ -35,6 +37,8 @@ pub(crate) fn policy(document: Document, report: &mut Report) -> Policy {
             .upstream
             .and_then(|upstream| self::upstream(&upstream, report)),
         budget: budget(document.budget),
+        shed: document.shed.map(|stated| shed::shed(&stated, report)),
+        peers: document.peers.and_then(shed::peers),
         keepalive: document.keepalive.map(keepalive).unwrap_or_default(),
     }
 }

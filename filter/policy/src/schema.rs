@@ -3,9 +3,10 @@ use crate::document::{Budget, BudgetSetting, Document};
 use crate::glob::{self, Glob};
 use crate::read::{Key, MAX_ENTRIES, Object};
 use crate::rule::Jitter;
+use crate::shed::Weight;
 use crate::value::{
-    self, AgeLimit, Burst, CountLimit, Interval, Name, Port, Prefix, Probes, Rate, SchemaRef,
-    TcpTime, Version, Wait,
+    self, AgeLimit, Cluster, Count, CountLimit, Every, Interval, Looks, Name, Part, Port, Prefix,
+    Probes, Rate, SchemaRef, StartAt, TcpTime, Tolerance, Version, Wait,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
@@ -145,8 +146,24 @@ schemas! {
     },
     Jitter: { "type": "number", "minimum": 0, "maximum": 1 },
     Rate: { "type": "number", "minimum": value::RATES.start(), "maximum": value::RATES.end() },
-    Burst: { "type": "integer", "minimum": 1, "maximum": u32::MAX },
+    Count: { "type": "integer", "minimum": 1, "maximum": u32::MAX },
     Probes: { "type": "integer", "minimum": 1, "maximum": value::MAX_TCP_PROBES },
+    StartAt: { "type": "number", "exclusiveMinimum": 0, "maximum": value::shed::MAX_SURPLUS },
+    Tolerance: { "type": "number", "minimum": 0, "maximum": value::shed::MAX_SURPLUS },
+    Part: { "type": "number", "minimum": value::shed::PARTS.start(), "maximum": value::shed::PARTS.end() },
+    Looks: { "type": "integer", "minimum": 1, "maximum": value::shed::MAX_LOOKS },
+    Weight: {
+        "anyOf": [
+            { "const": value::shed::WORKERS },
+            { "type": "number", "minimum": value::shed::WEIGHTS.start(), "maximum": value::shed::WEIGHTS.end() },
+        ],
+    },
+    Every: { "type": "string", "allOf": [{ "pattern": DURATION }, { "pattern": NOT_NOTHING }] },
+    Cluster: {
+        "type": "string",
+        "pattern": "^[^\\u0000-\\u001f\\u007f]+$",
+        "maxLength": value::shed::MAX_CLUSTER,
+    },
     Port: { "type": "integer", "minimum": 1, "maximum": u16::MAX },
     Name: {
         "type": "string",

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 mod refusals;
+mod shed;
 
 fn policy(text: &str) -> Policy {
     Policy::parse(text.as_bytes()).unwrap()

@@ -1,4 +1,6 @@
 //! The values without structure: each a newtype that holds only what is allowed.
+pub(crate) mod shed;
+
 use crate::duration;
 use crate::glob::Glob;
 use crate::json::Json;
@@ -6,6 +8,8 @@ use crate::read::Value;
 use crate::rule::Jitter;
 use core::num::NonZeroU64;
 use core::time::Duration;
+
+pub(crate) use shed::{Cluster, Every, Looks, Part, StartAt, Tolerance};
 
 /// The largest whole number below which a double holds every one (RFC 8259 6).
 pub(crate) const MAX_COUNT: f64 = 9_007_199_254_740_991.0;
@@ -191,9 +195,9 @@ impl Value for Rate {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Burst(pub(crate) u32);
+pub(crate) struct Count(pub(crate) u32);
 
-impl Value for Burst {
+impl Value for Count {
     const ALLOWED: &'static str = "it is a whole number from 1 to 4294967295";
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {

@@ -4,8 +4,8 @@
 use core::num::NonZeroU64;
 use core::time::Duration;
 use evenkeel_policy::{
-    Budget, Busy, Direction, Goaway, Http2Ping, Mode, Needs, Policy, Request, Route, TcpKeepalive,
-    WebSocket,
+    Allow, Budget, Busy, Direction, Goaway, Http2Ping, Measure, Mode, Needs, Peers, Policy,
+    Request, Route, Shed, TcpKeepalive, WebSocket, Weight,
 };
 use std::fs;
 use std::path::PathBuf;
@@ -185,6 +185,58 @@ fn gateway_knows_its_hosts_its_ports_and_its_upstreams() {
         probes: 3,
     };
     assert_eq!(policy.keepalive.tcp, Some(tcp));
+}
+
+#[test]
+fn shed_evens_out_pods_of_different_size_and_protects_exports() {
+    let policy = load("shed.json");
+
+    assert_eq!(
+        policy.shed,
+        Some(Shed {
+            start_at: 0.25,
+            rate: 0.005,
+            min_connections: 100,
+            weight: Weight::Workers,
+            slow_start: Duration::from_secs(60),
+            settle: Duration::from_secs(10),
+            fallback_mean_age: hours(2),
+            ..Shed::default()
+        })
+    );
+    assert_eq!(
+        policy.peers,
+        Some(Peers {
+            cluster: "outbound|8080||shop.default.svc.cluster.local".to_owned(),
+            every: Duration::from_secs(2),
+            allow: Allow::SameIdentity,
+        })
+    );
+    assert_eq!(policy.defaults.min_age, Duration::from_secs(30));
+    assert!(inbound(&policy, "", "/exports/7").unwrap().rule.protect);
+}
+
+#[test]
+fn gateway_shed_evens_out_the_hosts_of_raw_tcp_and_moves_nothing_by_age() {
+    let policy = load("gateway-shed.json");
+
+    assert_eq!(
+        policy.shed,
+        Some(Shed {
+            measure: Measure::Bytes,
+            start_at: 0.5,
+            tolerance: 0.2,
+            rate: 0.002,
+            looks: 15,
+            settle: Duration::from_secs(30),
+            ..Shed::default()
+        })
+    );
+    assert_eq!(policy.peers, None);
+    for port in [8883, 5671] {
+        let rule = &policy.connection(Direction::Inbound, port).unwrap().rule;
+        assert_eq!((rule.max_age, rule.mean_age), (None, None), "{port}");
+    }
 }
 
 #[test]

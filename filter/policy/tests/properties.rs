@@ -76,6 +76,9 @@ fn likely_value() -> impl Strategy<Value = Value> {
         json!(true),
         json!("auto"),
         json!("wait"),
+        json!("workers"),
+        json!("bytes"),
+        json!("anyone"),
         json!("inbound"),
         json!("outbound"),
         json!("/api"),
@@ -112,6 +115,18 @@ fn likely_policy() -> impl Strategy<Value = Value> {
         "max_stream_age",
         "protect",
     ];
+    const SHED: &[&str] = &[
+        "measure",
+        "start_at",
+        "tolerance",
+        "rate",
+        "min_connections",
+        "looks",
+        "weight",
+        "slow_start",
+        "settle",
+        "fallback_mean_age",
+    ];
     let route = (
         object(RULE),
         object(&["route", "authority", "path_prefix", "direction"]),
@@ -136,13 +151,15 @@ fn likely_policy() -> impl Strategy<Value = Value> {
         prop::option::of(object(&["max_age", "max_requests", "jitter"])),
         prop::option::of(object(&["per_second", "burst"])),
         object(&["http1_hint", "http2_ping", "tcp"]),
+        prop::option::of(object(SHED)),
+        prop::option::of(object(&["cluster", "every", "allow"])),
     )
-        .prop_map(|(defaults, routes, connections, upstream, budget, keepalive)| {
+        .prop_map(|(defaults, routes, connections, upstream, budget, keepalive, shed, peers)| {
             let mut policy = json!({
                 "version": 1, "defaults": defaults, "routes": routes, "connections": connections,
                 "keepalive": keepalive,
             });
-            for (key, part) in [("upstream", upstream), ("budget", budget)] {
+            for (key, part) in [("upstream", upstream), ("budget", budget), ("shed", shed), ("peers", peers)] {
                 if let Some(part) = part {
                     policy[key] = part.into();
                 }
@@ -205,6 +222,10 @@ proptest! {
             for rule in rules {
                 prop_assert!(rule.max_age.is_none_or(|max_age| max_age >= rule.min_age && !max_age.is_zero()));
                 prop_assert!((0.0..=1.0).contains(&rule.jitter.get()));
+            }
+            if let Some(shed) = policy.shed {
+                prop_assert!(shed.tolerance >= 0.0 && shed.tolerance <= shed.start_at);
+                prop_assert!(shed.start_at > 0.0 && shed.rate > 0.0 && shed.looks > 0);
             }
         }
     }

@@ -11,13 +11,15 @@ const COMMAND: &str = "cargo run -p evenkeel-policy --example schema";
 
 /// What a schema cannot refuse: it sees one value at a time, and only of JSON that is whole; and the
 /// largest values of some types.
-const BEYOND_SCHEMAS: [&str; 8] = [
+const BEYOND_SCHEMAS: [&str; 10] = [
     "duplicate-keys",
     "duplicate-names",
     "endless-duration",
     "min-age-over-max-age",
     "never-reached",
+    "peers-too-often",
     "same-port-twice",
+    "shed-tolerance-over-start",
     "tcp-keepalive-too-long",
     "upstream-off",
 ];
@@ -122,6 +124,13 @@ fn the_defaults_that_the_schema_states_are_those_of_the_reader() {
         "keepalive": defaults("/$defs/Keepalive/properties"),
     });
     assert_eq!(parse(&spelt_out), Policy::default());
+
+    let mut peers = defaults("/$defs/Peers/properties");
+    peers["cluster"] = "a".into();
+    assert_eq!(
+        parse(&json!({ "version": 1, "shed": defaults("/$defs/Shed/properties"), "peers": peers })),
+        parse(&json!({ "version": 1, "shed": {}, "peers": { "cluster": "a" } }))
+    );
 
     let mut upstream = defaults("/$defs/Upstream/properties");
     upstream["max_age"] = "1h".into();

@@ -67,7 +67,7 @@ impl Engine {
         };
         if connection.observe {
             connection.streams.retain(|timed| !timed.is_over(now));
-            connection.renew(now);
+            connection.observed(reason, now);
             self.effects.push_back(Effect::Observed(id, reason));
             self.rearm(id);
             return Decision::Keep;

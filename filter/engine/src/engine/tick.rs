@@ -110,7 +110,7 @@ impl Engine {
     /// Nothing is done, and it begins anew.
     fn observed(&mut self, id: ConnectionId, reason: Reason) -> bool {
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.renew(self.now);
+            connection.observed(reason, self.now);
         }
         self.effects.push_back(Effect::Observed(id, reason));
         false

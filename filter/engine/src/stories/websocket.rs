@@ -124,16 +124,9 @@ fn requests_are_not_counted_on_it() {
         Story::rule(r#""max_age": "off", "max_requests": 1, "websocket": "going_away""#);
     let id = story.open(1);
     story.read(id, 1, 1);
-    story.engine.wrote(
-        id,
-        Activity {
-            requests: 1,
-            active: 1,
-        },
-        None,
-        None,
-        &mut Map::default(),
-    );
+    story
+        .engine
+        .wrote(id, activity(1, 1), None, None, &mut Map::default());
     assert!(story.engine.is_websocket(id));
     story.at(3600);
     assert_eq!(write(&mut story, id, PUSH), Decision::Keep);

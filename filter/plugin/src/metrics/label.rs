@@ -1,5 +1,6 @@
 //! What labels tell apart.
 
+use evenkeel_engine::peers::Refused;
 use evenkeel_wire::{Kind, Opaque};
 
 /// What a connection turned out to be.
@@ -63,6 +64,57 @@ impl Cause {
         match self {
             Self::NotUnderstood(opaque) => opaque.name(),
             Self::Tunnel => "tunnel",
+        }
+    }
+}
+
+/// What came of an exchange with a peer, or of one side of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Exchange {
+    /// A peer has answered.
+    Answered,
+    /// None has.
+    Failed,
+    /// A peer has asked.
+    Asked,
+    /// Somebody has asked who is none; the question went on to the application.
+    Stranger,
+    /// What a peer said is no message.
+    Malformed,
+    /// It is longer than any message.
+    TooLong,
+    /// It is of another version.
+    Version,
+}
+
+impl Exchange {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Answered,
+        Self::Failed,
+        Self::Asked,
+        Self::Stranger,
+        Self::Malformed,
+        Self::TooLong,
+        Self::Version,
+    ];
+
+    pub(super) fn of(refused: &Refused) -> Self {
+        match refused {
+            Refused::TooLong => Self::TooLong,
+            Refused::Malformed => Self::Malformed,
+            Refused::Version(_) => Self::Version,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Asked => "asked",
+            Self::Stranger => "refused_stranger",
+            Self::Malformed => "malformed",
+            Self::TooLong => "too_long",
+            Self::Version => "version",
         }
     }
 }

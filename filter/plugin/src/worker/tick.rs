@@ -7,6 +7,7 @@ use evenkeel_engine::{Effect, Instant, Origin, Reason, StreamId};
 use super::Worker;
 use crate::host;
 use crate::metrics::Counter;
+use crate::peers::Question;
 
 /// A tick so soon after another is another root's: all roots of a VM share the worker.
 const RECENT: Duration = Duration::from_millis(50);
@@ -14,13 +15,15 @@ const RECENT: Duration = Duration::from_millis(50);
 /// How many connections and streams one tick ends at most: Envoy's closes nest.
 const CLOSES: usize = 32;
 
-/// What the host is to end, by its context.
-#[derive(Clone, Copy, Debug)]
+/// What the host is to do: what to end, by its context.
+#[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// A connection.
     Close(u32),
     /// A gRPC stream.
     EndStream(u32),
+    /// Nothing: a peer is to be asked.
+    Ask(Question),
 }
 
 /// What observe mode has to say and has not said yet.
@@ -31,7 +34,7 @@ pub(super) struct Observed {
 }
 
 impl Worker {
-    /// Looks at the timers, unless another root of this VM just did. Gives what to end.
+    /// Looks at the timers, unless another root of this VM just did. Gives what is to be done.
     pub(crate) fn tick(&mut self) -> Vec<Act> {
         let now = host::now();
         if now.since(self.ticked) < RECENT && self.ticked <= now {
@@ -50,7 +53,9 @@ impl Worker {
         for link in self.upstreams.sweep(now) {
             self.metrics.upstream(&link.address).disconnected();
         }
-        let acts = self.tell();
+        self.look(now);
+        let mut acts = self.tell();
+        acts.extend(self.question(now).map(Act::Ask));
         self.say(now);
         acts
     }

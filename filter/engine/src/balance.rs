@@ -1,0 +1,226 @@
+//! Keeps a pod's load at its share of what all pods of the service carry.
+
+use core::time::Duration;
+
+use evenkeel_policy::{Measure, Shed as Rule};
+
+use crate::board::Carried;
+use crate::peers::Estimate;
+use crate::{Among, Engine, Instant, Look, Looked, Origin, Reason, Shed, Wanted};
+
+/// Time between two looks that is longer does not count: nobody looked.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// What one look finds.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// What this worker carries.
+    pub mine: &'a Looked,
+    /// What the whole proxy carries.
+    pub pod: Carried,
+    /// How many times the mean of all pods it should carry.
+    pub weight: f64,
+    /// What the pods carry, if anything is known of the others.
+    pub estimate: Option<&'a Estimate>,
+}
+
+/// What one worker does about its pod's load. Ask [`Balance::look`] about once a second.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Balance {
+    shed: Shed,
+    /// Connections that chance would have moved while nothing was known of the others.
+    by_chance: f64,
+    looked: Option<Instant>,
+}
+
+impl Balance {
+    /// It is moving a surplus.
+    pub fn is_shedding(&self) -> bool {
+        self.shed.is_shedding()
+    }
+
+    /// Chooses connections to go, right after [`Engine::look`]. `is_ours` tells whose policy `rule` is.
+    pub fn look(
+        &mut self,
+        engine: &mut Engine,
+        rule: &Rule,
+        scene: &Scene<'_>,
+        is_ours: impl Fn(Origin) -> bool,
+        seed: u64,
+    ) {
+        let Scene {
+            mine,
+            pod,
+            weight,
+            estimate,
+        } = *scene;
+        let now = engine.now();
+        let span = self
+            .looked
+            .map_or(Duration::ZERO, |then| now.since(then).min(LONGEST));
+        self.looked = Some(now);
+        let Some(estimate) = estimate else {
+            self.shed.forget();
+            self.chance(engine, rule, mine, span, is_ours, seed);
+            return;
+        };
+        self.by_chance = 0.0;
+        let measure = rule.measure;
+        let all = pod.load.of(measure);
+        let here = pod.load.minus(pod.left);
+        let look = Look {
+            own: here.of(measure),
+            share: estimate.fair * weight,
+            connections: here.connections,
+            part: if all > 0.0 {
+                (mine.load.of(measure) / all).min(1.0)
+            } else {
+                0.0
+            },
+            chosen: mine.chosen.of(measure),
+            settled: estimate.settled,
+        };
+        let load = self.shed.look(rule, look, now);
+        if load > 0.0 {
+            let wanted = Wanted {
+                measure,
+                load,
+                among: Among::Service,
+                reason: Reason::Shed,
+            };
+            self.shed.chose(engine.choose(&wanted, is_ours, seed));
+        }
+    }
+
+    /// Nothing is known of the others: each connection has the same chance to go.
+    fn chance(
+        &mut self,
+        engine: &mut Engine,
+        rule: &Rule,
+        mine: &Looked,
+        span: Duration,
+        is_ours: impl Fn(Origin) -> bool,
+        seed: u64,
+    ) {
+        let Some(mean_age) = rule.fallback_mean_age else {
+            return;
+        };
+        let waiting = mine.load.connections - mine.chosen.connections - mine.left.connections;
+        let share = span.as_secs_f64() / mean_age.as_secs_f64();
+        self.by_chance = (self.by_chance + waiting * share).min(waiting);
+        let wanted = Wanted {
+            measure: Measure::Connections,
+            load: self.by_chance,
+            among: Among::Service,
+            reason: Reason::MeanAge,
+        };
+        if wanted.load >= 1.0 {
+            self.by_chance -= engine.choose(&wanted, is_ours, seed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use std::rc::Rc;
+
+    use evenkeel_policy::{Direction, Policy};
+
+    use super::*;
+    use crate::{Activity, ConnectionId, Effect, Load};
+
+    const ORIGIN: Origin = Origin {
+        policy: 1,
+        direction: Direction::Inbound,
+        port: 0,
+    };
+
+    fn carried(connections: f64) -> Carried {
+        Carried {
+            load: Load {
+                connections,
+                ..Load::default()
+            },
+            left: Load::default(),
+        }
+    }
+
+    /// Each of `workers` carries 100 connections that are answered once; each looks once a second for
+    /// `seconds` while the mean of all pods stays `mean`. How many have been chosen.
+    fn chosen(workers: u64, mean: Option<f64>, weight: f64, rule: &Rule, seconds: u64) -> usize {
+        let policy = Policy::parse(br#"{"version": 1, "defaults": {"max_age": "off"}}"#).unwrap();
+        let mut chosen = 0;
+        for worker in 0..workers {
+            let mut engine = Engine::default();
+            let mut balance = Balance::default();
+            for id in (0..100).map(ConnectionId) {
+                let rule = Rc::clone(&policy.defaults);
+                engine.open(id, ORIGIN, Some(rule), false, id.0);
+                let asked = Activity {
+                    requests: 1,
+                    active: 0,
+                    bytes: 0,
+                };
+                engine.read(id, asked);
+            }
+            for second in 0..seconds {
+                engine.advance(Instant::default().after(Duration::from_secs(second)));
+                let mine = engine.look(balance.is_shedding());
+                let estimate = mean.map(|mean| Estimate {
+                    peers: 3,
+                    mean,
+                    fair: mean,
+                    settled: true,
+                });
+                let scene = Scene {
+                    mine: &mine,
+                    pod: carried(100.0 * workers as f64),
+                    weight,
+                    estimate: estimate.as_ref(),
+                };
+                balance.look(&mut engine, rule, &scene, |_| true, worker);
+            }
+            chosen += core::iter::from_fn(|| engine.poll())
+                .filter(|effect| matches!(effect, Effect::Due(..)))
+                .count();
+        }
+        chosen
+    }
+
+    fn quick() -> Rule {
+        Rule {
+            rate: 1.0,
+            ..Rule::default()
+        }
+    }
+
+    #[test]
+    fn the_workers_of_a_pod_shed_its_surplus_together() {
+        // 200 where 110 would do, and 400 where 220 would.
+        let two = chosen(2, Some(100.0), 1.0, &quick(), 9);
+        let four = chosen(4, Some(200.0), 1.0, &quick(), 9);
+        assert!((88..=90).contains(&two), "{two}");
+        assert!((176..=180).contains(&four), "{four}");
+    }
+
+    #[test]
+    fn a_pod_of_twice_the_weight_may_carry_twice_as_much() {
+        assert_eq!(chosen(2, Some(100.0), 2.0, &quick(), 9), 0);
+        assert!(chosen(2, Some(100.0), 0.5, &quick(), 9) > 100);
+    }
+
+    #[test]
+    fn while_nothing_is_known_of_the_others_chance_moves_or_nobody() {
+        assert_eq!(chosen(1, None, 1.0, &quick(), 60), 0);
+        let by_chance = Rule {
+            fallback_mean_age: Some(Duration::from_secs(600)),
+            ..quick()
+        };
+        // 100 connections for a minute, each with a chance of 1 in 600 a second; who goes is not replaced.
+        assert_eq!(chosen(1, None, 1.0, &by_chance, 61), 9);
+        assert_eq!(chosen(1, Some(100.0), 1.0, &by_chance, 61), 0);
+    }
+}

@@ -1,0 +1,289 @@
+//! What all connections carry together, and which of them go when it is too much.
+
+use std::collections::{BinaryHeap, HashMap};
+use std::rc::Rc;
+
+use core::time::Duration;
+
+use evenkeel_policy::{Direction, Measure, Shed as Rule, WebSocket};
+
+use super::Engine;
+use crate::connection::{Connection, Kind, State};
+use crate::hosts::HostId;
+use crate::limits::mix;
+use crate::{ConnectionId, Effect, Instant, Load, Look, Origin, Reason};
+
+/// How long a connection that was chosen waits for a moment to be told, before another one is chosen.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long it is not chosen again after that.
+const SPARE: Duration = Duration::from_secs(60);
+
+/// The most connections that are chosen in one look.
+const MOST: usize = 256;
+
+/// What a look found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Looked {
+    /// What a service's pods are compared by: what inbound connections under a rule carry, without those
+    /// that have been told to go and those that serve exchanges between peers alone.
+    pub load: Load,
+    /// The part of it that has been chosen to go and not been told yet.
+    pub chosen: Load,
+    /// Observe: the part of it that would be elsewhere by now.
+    pub left: Load,
+    /// Upstream hosts that are forgotten, by address.
+    pub forgotten: Vec<Rc<[u8]>>,
+}
+
+/// Which connections to choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    /// Those by which a service's pods are compared.
+    Service,
+    /// Those that stay with an upstream host.
+    Host(HostId),
+}
+
+/// What is to go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wanted {
+    /// The unit of `load`.
+    pub measure: Measure,
+    /// How much.
+    pub load: f64,
+    /// From where.
+    pub among: Among,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl Engine {
+    /// Adds up what connections carry. Ask about once a second. Chosen connections that could not be told
+    /// in time are let off, and with `sheds` false all of them.
+    pub fn look(&mut self, sheds: bool) -> Looked {
+        let now = self.now;
+        let mut looked = Looked::default();
+        let mut let_off = Vec::new();
+        let mut carried: HashMap<HostId, Load> = HashMap::new();
+        for (id, connection) in &mut self.connections {
+            connection.flow.fold(connection.requests, now);
+            if let State::Due {
+                reason: Reason::Shed,
+                since,
+                ..
+            } = connection.state
+                && (!sheds || now.since(since) >= PATIENCE)
+            {
+                connection.state = State::Serving;
+                connection.spared = now.after(SPARE);
+                let_off.push(*id);
+            }
+            let load = connection.load();
+            if let Some(host) = connection.host {
+                let stays = connection.kind != Kind::Http;
+                let sum = carried.entry(host).or_default();
+                *sum = sum.plus(Load {
+                    connections: if stays { load.connections } else { 0.0 },
+                    active: if stays { load.active } else { 0.0 },
+                    ..load
+                });
+            }
+            if !connection.counts() {
+                continue;
+            }
+            looked.load = looked.load.plus(load);
+            if connection.left {
+                looked.left = looked.left.plus(load);
+            }
+            if let State::Due { .. } = connection.state {
+                looked.chosen = looked.chosen.plus(load);
+            }
+        }
+        for id in let_off {
+            self.rearm(id);
+        }
+        looked.forgotten = self.hosts.look(&carried, now);
+        looked
+    }
+
+    /// Chooses connections to go: each goes at its next good moment, budget permitting. Gives how much they
+    /// carry together, which is at most what is wanted. `is_ours` tells whose policy wants it.
+    pub fn choose(&mut self, wanted: &Wanted, is_ours: impl Fn(Origin) -> bool, seed: u64) -> f64 {
+        let now = self.now;
+        // The largest goes out first: what stays are the best.
+        let mut best: BinaryHeap<(u8, u64, ConnectionId)> = BinaryHeap::new();
+        for (id, connection) in &self.connections {
+            let fits = connection.load().of(wanted.measure) <= wanted.load;
+            if !fits || !connection.may_go(wanted.among, now) || !is_ours(connection.origin) {
+                continue;
+            }
+            best.push((connection.rank(now), mix(seed ^ id.0), *id));
+            if best.len() > MOST {
+                best.pop();
+            }
+        }
+        let mut left = wanted.load;
+        let mut chosen = 0.0;
+        for (_, _, id) in best.into_sorted_vec() {
+            let Some(connection) = self.connections.get_mut(&id) else {
+                continue;
+            };
+            let load = connection.load().of(wanted.measure);
+            if load > left {
+                continue;
+            }
+            left -= load;
+            chosen += load;
+            connection.state = State::Due {
+                reason: wanted.reason,
+                since: now,
+                refused: false,
+                put_off: false,
+            };
+            self.effects.push_back(Effect::Due(id, wanted.reason));
+            self.rearm(id);
+        }
+        chosen
+    }
+
+    /// Compares the upstream hosts of each cluster by the connections that stay with them, and chooses from
+    /// those that carry more than their share. Ask after [`Engine::look`].
+    pub fn shed_hosts(&mut self, rule: &Rule, is_ours: impl Fn(Origin) -> bool, seed: u64) -> bool {
+        let now = self.now;
+        let mut clusters: HashMap<Rc<[u8]>, Cluster> = HashMap::new();
+        for (_, host) in self
+            .hosts
+            .iter()
+            .filter(|(_, host)| host.load().connections > 0.0)
+        {
+            let cluster = clusters.entry(Rc::clone(host.cluster())).or_default();
+            cluster.hosts += 1.0;
+            cluster.load += host.load().of(rule.measure);
+            cluster.youngest = cluster.youngest.max(host.known());
+        }
+        let ids: Vec<HostId> = self.hosts.iter().map(|(id, _)| id).collect();
+        let mut sheds = false;
+        for id in ids {
+            let chosen = self.chosen(id, rule.measure);
+            let Some(host) = self.hosts.get_mut(id) else {
+                continue;
+            };
+            let Some(cluster) = clusters.get(host.cluster()) else {
+                continue;
+            };
+            let look = Look {
+                own: host.load().of(rule.measure),
+                share: cluster.load / cluster.hosts,
+                connections: host.load().connections,
+                part: 1.0,
+                chosen,
+                settled: now.since(cluster.youngest) >= rule.settle,
+            };
+            let quota = host.shed.look(rule, look, now);
+            sheds |= host.shed.is_shedding();
+            if quota <= 0.0 {
+                continue;
+            }
+            let wanted = Wanted {
+                measure: rule.measure,
+                load: quota,
+                among: Among::Host(id),
+                reason: Reason::Shed,
+            };
+            let chosen = self.choose(&wanted, &is_ours, seed);
+            if let Some(host) = self.hosts.get_mut(id) {
+                host.shed.chose(chosen);
+            }
+        }
+        sheds
+    }
+
+    /// What connections that stay with a host carry and have been chosen to go, or would be elsewhere.
+    fn chosen(&self, host: HostId, measure: Measure) -> f64 {
+        self.connections
+            .values()
+            .filter(|connection| connection.host == Some(host) && connection.kind != Kind::Http)
+            .filter(|connection| connection.left || matches!(connection.state, State::Due { .. }))
+            .map(|connection| connection.load().of(measure))
+            .sum()
+    }
+
+    /// A connection stays with an upstream host, or was last answered by it.
+    pub fn carries_to(&mut self, id: ConnectionId, host: HostId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.host = Some(host);
+        }
+    }
+
+    /// A request on it was an exchange between peers.
+    pub fn exchanged(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.exchanges = connection.exchanges.saturating_add(1);
+        }
+    }
+}
+
+/// The hosts of one cluster together.
+#[derive(Debug, Default)]
+struct Cluster {
+    hosts: f64,
+    load: f64,
+    youngest: Instant,
+}
+
+impl Connection {
+    /// What it carries. One that has been told to go carries nothing any more.
+    fn load(&self) -> Load {
+        match self.state {
+            State::Draining { .. } | State::Lingering { .. } | State::Closing { .. } => {
+                Load::default()
+            }
+            State::Serving | State::Due { .. } | State::Unmanaged => Load {
+                connections: 1.0,
+                active: f64::from(self.active),
+                requests: self.flow.requests(),
+                bytes: self.flow.bytes(),
+            },
+        }
+    }
+
+    /// A service's pods are compared by it.
+    fn counts(&self) -> bool {
+        self.rule.is_some()
+            && self.origin.direction == Direction::Inbound
+            && (self.exchanges == 0 || self.exchanges < self.requests)
+    }
+
+    fn may_go(&self, among: Among, now: Instant) -> bool {
+        let is_asked = match among {
+            Among::Service => self.counts(),
+            Among::Host(host) => self.host == Some(host) && self.kind != Kind::Http,
+        };
+        let Some(rule) = self.rule.as_ref().filter(|_| is_asked) else {
+            return false;
+        };
+        let is_told = match self.kind {
+            Kind::Http => self.requests > 0,
+            Kind::WebSocket => rule.websocket != WebSocket::Off,
+            Kind::Tcp => true,
+        };
+        is_told
+            && self.state == State::Serving
+            && !self.left
+            && self.protected == 0
+            && now >= self.spared
+            && now.since(self.opened) >= rule.min_age
+    }
+
+    /// Who goes first: 0 before 2. An idle connection is harmed least by going; but one that has said
+    /// nothing for a while will probably not be told soon.
+    fn rank(&self, now: Instant) -> u8 {
+        let speaks = now.since(self.touched) < PATIENCE;
+        match self.kind {
+            Kind::Tcp => u8::from(self.asked),
+            Kind::Http | Kind::WebSocket if !speaks => 2,
+            Kind::Http | Kind::WebSocket => u8::from(self.active > 0),
+        }
+    }
+}

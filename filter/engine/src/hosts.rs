@@ -1,0 +1,162 @@
+//! Upstream hosts: which there are, and what is carried to each.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use core::time::Duration;
+
+use crate::load::Flow;
+use crate::{Instant, Load, Shed};
+
+/// The most hosts that are told apart; what is carried to further ones is not counted by host.
+pub const MAX_HOSTS: usize = 1024;
+
+/// A host to which nothing is carried for so long is taken to be gone.
+const FORGET: Duration = Duration::from_secs(60);
+
+/// An upstream host, for as long as it is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostId(u64);
+
+/// A host and what is carried to it.
+#[derive(Debug)]
+pub struct Host {
+    address: Rc<[u8]>,
+    cluster: Rc<[u8]>,
+    /// As the last look found it. `connections` are those that stay with it: raw TCP, WebSockets.
+    load: Load,
+    requests: u64,
+    active: u32,
+    flow: Flow,
+    /// When something was last carried to it.
+    seen: Instant,
+    known: Instant,
+    pub(crate) shed: Shed,
+}
+
+impl Host {
+    /// `upstream.address`
+    pub fn address(&self) -> &[u8] {
+        &self.address
+    }
+
+    /// The cluster that it is one of.
+    pub fn cluster(&self) -> &Rc<[u8]> {
+        &self.cluster
+    }
+
+    /// What is carried to it, as of the last look.
+    pub fn load(&self) -> Load {
+        self.load
+    }
+
+    /// When it was first heard of.
+    pub(crate) fn known(&self) -> Instant {
+        self.known
+    }
+}
+
+/// The hosts of one worker.
+#[derive(Debug, Default)]
+pub struct Hosts {
+    ids: HashMap<Rc<[u8]>, Vec<HostId>>,
+    hosts: BTreeMap<HostId, Host>,
+    next: u64,
+}
+
+impl Hosts {
+    /// Those that are known.
+    pub fn iter(&self) -> impl Iterator<Item = (HostId, &Host)> {
+        self.hosts.iter().map(|(id, host)| (*id, host))
+    }
+
+    pub(crate) fn get_mut(&mut self, id: HostId) -> Option<&mut Host> {
+        self.hosts.get_mut(&id)
+    }
+
+    /// The host at `address` in `cluster`; None when there are too many to tell it apart.
+    pub fn find(&mut self, cluster: &[u8], address: &[u8], now: Instant) -> Option<HostId> {
+        let known = self.ids.get(address).into_iter().flatten().find(|id| {
+            let host = self.hosts.get(id);
+            host.is_some_and(|host| *host.cluster == *cluster)
+        });
+        if let Some(id) = known {
+            return Some(*id);
+        }
+        if self.hosts.len() >= MAX_HOSTS {
+            return None;
+        }
+        let id = HostId(self.next);
+        self.next = self.next.saturating_add(1);
+        let address: Rc<[u8]> = address.into();
+        // One name a cluster, however many hosts it has.
+        let cluster = self
+            .hosts
+            .values()
+            .map(|host| &host.cluster)
+            .find(|known| ***known == *cluster)
+            .map_or_else(|| cluster.into(), Rc::clone);
+        self.ids.entry(Rc::clone(&address)).or_default().push(id);
+        let host = Host {
+            address,
+            cluster,
+            load: Load::default(),
+            requests: 0,
+            active: 0,
+            flow: Flow::new(now),
+            seen: now,
+            known: now,
+            shed: Shed::default(),
+        };
+        self.hosts.insert(id, host);
+        Some(id)
+    }
+
+    /// The host has begun to answer a request.
+    pub fn request_began(&mut self, id: HostId) {
+        if let Some(host) = self.hosts.get_mut(&id) {
+            host.requests = host.requests.saturating_add(1);
+            host.active = host.active.saturating_add(1);
+        }
+    }
+
+    /// A request that the host had begun to answer is over.
+    pub fn request_ended(&mut self, id: HostId) {
+        if let Some(host) = self.hosts.get_mut(&id) {
+            host.active = host.active.saturating_sub(1);
+        }
+    }
+
+    /// Takes what the connections carry to the hosts, and forgets those to which nothing is. Gives the
+    /// addresses of the forgotten.
+    pub(crate) fn look(&mut self, carried: &HashMap<HostId, Load>, now: Instant) -> Vec<Rc<[u8]>> {
+        for (id, host) in &mut self.hosts {
+            let carried = carried.get(id).copied().unwrap_or_default();
+            host.flow.fold(host.requests, now);
+            host.load = Load {
+                requests: host.flow.requests(),
+                active: carried.active + f64::from(host.active),
+                ..carried
+            };
+            if host.active > 0 || carried.connections > 0.0 || host.load.requests > 0.01 {
+                host.seen = now;
+            }
+        }
+        let gone = |host: &Host| now.since(host.seen) > FORGET;
+        let forgotten: Vec<Rc<[u8]>> = self
+            .hosts
+            .values()
+            .filter(|host| gone(host))
+            .map(|host| Rc::clone(&host.address))
+            .collect();
+        if !forgotten.is_empty() {
+            self.hosts.retain(|_, host| !gone(host));
+            let hosts = &self.hosts;
+            self.ids.retain(|_, ids| {
+                ids.retain(|id| hosts.contains_key(id));
+                !ids.is_empty()
+            });
+        }
+        forgotten
+    }
+}

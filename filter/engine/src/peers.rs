@@ -1,0 +1,57 @@
+//! What a proxy knows of the other pods of its service, by gossip.
+//!
+//! Each pod asks a random other one a few times per `every` and tells it what it knows: its own numbers
+//! first, then those of some others; the answer is the other one's message. So news reach all pods in a few
+//! rounds, and a pod keeps and sends no more than a bounded number of reports, however many pods there are.
+//!
+//! No two pods' clocks are compared. A report travels with its age, to which each pod adds the time for
+//! which it held it, and which of two reports about a pod is the later one that pod's own uptime tells.
+//! (Ages cannot: each leaves out its time on the network, so that the report about a pod that is gone would
+//! grow younger from hop to hop, and outlive it.)
+//!
+//! What others tell is not trusted: see [`Estimate::fair`] for how far a liar gets.
+
+mod chance;
+mod estimate;
+mod message;
+mod report;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use core::time::Duration;
+
+pub use estimate::{Estimate, Rules};
+pub use message::Refused;
+pub use view::{Heard, View};
+
+use crate::Load;
+
+/// The most peers that a view keeps. If there are more it is a random sample of them.
+pub const MAX_PEERS: usize = 256;
+
+/// The most peers that one message tells of, besides its sender.
+pub const MAX_TOLD: usize = 32;
+
+/// The longest message, in bytes.
+pub const MAX_LEN: usize = 8192;
+
+/// Names a pod's proxy: a random number, drawn when it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub u64);
+
+/// What a pod tells of itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Own {
+    /// The same for all workers of the proxy.
+    pub id: PeerId,
+    /// What the whole proxy carries.
+    pub load: Load,
+    /// What it should carry, relative to the others.
+    pub weight: f64,
+    /// Since the proxy began, the same for all its workers: the others believe what is told of the greatest.
+    pub uptime: Duration,
+    /// How long ago another pod last asked it; None: never. A pod that is asked is one that new
+    /// connections are sent to, for both choose among the service's endpoints.
+    pub asked: Option<Duration>,
+}

@@ -1,0 +1,74 @@
+//! How reports are written: JSON, `{"v":1,"peers":[[…],…]}`, all numbers whole.
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+use super::report::Row;
+
+const VERSION: u64 = 1;
+
+/// Why a message was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It has more than [`MAX_LEN`](super::MAX_LEN) bytes.
+    TooLong,
+    /// It is no JSON of the form.
+    Malformed,
+    /// It is of a version that this module does not speak.
+    Version(u64),
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    v: u64,
+    peers: &'a [Row],
+}
+
+/// What every version has.
+#[derive(Deserialize)]
+struct Head {
+    v: u64,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    peers: Vec<Told>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Told {
+    Row(Row),
+    Absurd(IgnoredAny),
+}
+
+/// Visible ASCII, so that it can travel in a header.
+pub(super) fn write(rows: &[Row]) -> String {
+    let message = Message {
+        v: VERSION,
+        peers: rows,
+    };
+    // Whole numbers can always be written.
+    serde_json::to_string(&message).unwrap_or_default()
+}
+
+/// The rows in their order; None for what is none.
+pub(super) fn read(message: &[u8]) -> Result<Vec<Option<Row>>, Refused> {
+    let head: Head = parse(message)?;
+    if head.v != VERSION {
+        return Err(Refused::Version(head.v));
+    }
+    let body: Body = parse(message)?;
+    Ok(body
+        .peers
+        .into_iter()
+        .map(|told| match told {
+            Told::Row(row) => Some(row),
+            Told::Absurd(_) => None,
+        })
+        .collect())
+}
+
+fn parse<'a, T: Deserialize<'a>>(message: &'a [u8]) -> Result<T, Refused> {
+    serde_json::from_slice(message).map_err(|_| Refused::Malformed)
+}

@@ -1,0 +1,196 @@
+//! The reports that a pod has of the others.
+
+use core::time::Duration;
+
+use super::chance::Chance;
+use super::message::{self, Refused};
+use super::report::{Report, Row};
+use super::{MAX_LEN, MAX_PEERS, MAX_TOLD, Own, PeerId};
+use crate::Instant;
+
+/// A report that is older cannot be told: the others would not believe it.
+const MAX_AGE: Duration = Duration::from_secs(3600);
+
+/// A report that is so many times `every` old is forgotten.
+const FORGET: u32 = 10;
+
+/// What a message brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Reports that were news and are kept.
+    pub taken: usize,
+    /// Reports that cannot be true, or were too many.
+    pub dropped: usize,
+}
+
+/// All that a pod knows of the others, at most [`MAX_PEERS`] of them: at most 16 KiB, and 36 KiB as text
+/// (a test holds the numbers). Call [`View::forget`] before anything else is asked of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct View {
+    /// By id, each once.
+    pub(super) reports: Vec<Report>,
+}
+
+impl View {
+    /// How many others are known.
+    pub fn len(&self) -> usize {
+        self.reports.len()
+    }
+
+    /// No other is known.
+    pub fn is_empty(&self) -> bool {
+        self.reports.is_empty()
+    }
+
+    /// For the other workers of the proxy, who have the same clock.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let rows: Vec<_> = self
+            .reports
+            .iter()
+            .map(|report| report.row(report.made.as_nanos()))
+            .collect();
+        message::write(&rows).into_bytes()
+    }
+
+    /// Reads what [`View::to_bytes`] wrote; None where it is something else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let rows = message::read(bytes).ok()?;
+        if rows.len() > MAX_PEERS {
+            return None;
+        }
+        let mut reports = rows
+            .into_iter()
+            .map(|row| row.and_then(|row| Report::new(row, Instant::from_nanos(row.8))))
+            .collect::<Option<Vec<_>>>()?;
+        reports.sort_unstable_by_key(|report| report.id);
+        reports.dedup_by_key(|report| report.id);
+        Some(Self { reports })
+    }
+
+    /// Forgets pods of which nothing was heard for long.
+    pub fn forget(&mut self, now: Instant, every: Duration) {
+        self.reports.retain_mut(|report| {
+            // A clock that has gone back would leave it fresh until it has caught up.
+            report.made = report.made.min(now);
+            !is_forgotten(report, now, every)
+        });
+    }
+
+    /// The reports that are not to be forgotten.
+    pub(super) fn fresh(&self, now: Instant, every: Duration) -> impl Iterator<Item = &Report> {
+        self.reports
+            .iter()
+            .filter(move |report| !is_forgotten(report, now, every))
+    }
+
+    /// The message to another pod: what `own` is, then a random sample of the others. Visible ASCII of at
+    /// most [`MAX_LEN`] bytes. An answer is better written before what was asked is heard: it would tell
+    /// the other one what that has just told.
+    pub fn tell(&self, own: &Own, now: Instant, seed: u64) -> String {
+        let mut rows = vec![Report::own(own, now).row(0)];
+        for report in self.sample(now, seed) {
+            rows.push(report.row(age_ms(report, now)));
+        }
+        message::write(&rows)
+    }
+
+    fn sample(&self, now: Instant, seed: u64) -> Vec<&Report> {
+        let mut chance = Chance::new(seed);
+        let mut told: Vec<_> = self
+            .reports
+            .iter()
+            .filter(|report| report.age(now) <= MAX_AGE)
+            .map(|report| (chance.draw(), report))
+            .collect();
+        told.sort_unstable_by_key(|(drawn, _)| *drawn);
+        told.truncate(MAX_TOLD);
+        told.into_iter().map(|(_, report)| report).collect()
+    }
+
+    /// Takes in the message of another pod. What it says about `me` is left out.
+    ///
+    /// # Errors
+    ///
+    /// The message is none: nothing of it was taken.
+    pub fn hear(
+        &mut self,
+        me: PeerId,
+        message: &[u8],
+        now: Instant,
+        seed: u64,
+    ) -> Result<Heard, Refused> {
+        if message.len() > MAX_LEN {
+            return Err(Refused::TooLong);
+        }
+        let rows = message::read(message)?;
+        let mut chance = Chance::new(seed);
+        let mut heard = Heard {
+            dropped: rows.len().saturating_sub(MAX_TOLD.saturating_add(1)),
+            ..Heard::default()
+        };
+        for row in rows.into_iter().take(MAX_TOLD.saturating_add(1)) {
+            let Some(report) = row.and_then(|row| told(row, now)) else {
+                heard.dropped = heard.dropped.saturating_add(1);
+                continue;
+            };
+            if report.id != me && self.take(report, &mut chance) {
+                heard.taken = heard.taken.saturating_add(1);
+            }
+        }
+        Ok(heard)
+    }
+
+    /// Keeps a report if it is news. In a full view a pod that was unknown takes the place of a random one
+    /// whose report is older: whatever pod that is, so that all have the same chance to be known.
+    fn take(&mut self, report: Report, chance: &mut Chance) -> bool {
+        match self
+            .reports
+            .binary_search_by_key(&report.id, |known| known.id)
+        {
+            Ok(at) => match self.reports.get_mut(at) {
+                Some(known) if report.follows(known) => {
+                    *known = report;
+                    true
+                }
+                _ => false,
+            },
+            Err(_) if self.reports.len() >= MAX_PEERS => {
+                let victim = chance.below(self.reports.len());
+                let is_older = self
+                    .reports
+                    .get(victim)
+                    .is_some_and(|known| known.made < report.made);
+                if is_older {
+                    self.reports.remove(victim);
+                    let at = self.reports.partition_point(|known| known.id < report.id);
+                    self.reports.insert(at, report);
+                }
+                is_older
+            }
+            Err(at) => {
+                self.reports.insert(at, report);
+                true
+            }
+        }
+    }
+}
+
+fn told(row: Row, now: Instant) -> Option<Report> {
+    let age = Duration::from_millis(row.8);
+    let made = Instant::from_nanos(now.as_nanos().saturating_sub(nanos(age)));
+    Report::new(row, made).filter(|_| age <= MAX_AGE)
+}
+
+fn is_forgotten(report: &Report, now: Instant, every: Duration) -> bool {
+    report.age(now) > every.saturating_mul(FORGET)
+}
+
+/// Rounded up: no report may grow younger by being told.
+fn age_ms(report: &Report, now: Instant) -> u64 {
+    let millis = report.age(now).as_nanos().div_ceil(1_000_000);
+    u64::try_from(millis).unwrap_or(u64::MAX)
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}

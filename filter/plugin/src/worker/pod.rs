@@ -1,0 +1,273 @@
+//! What this proxy carries, beside the other pods of its service, and what is done about it.
+//!
+//! The workers of a proxy meet in the host's shared data: each writes what it carries on the board, and one
+//! of them, by a lease, asks the peers for all.
+
+use core::time::Duration;
+
+use evenkeel_engine::balance::{Balance, Scene};
+use evenkeel_engine::board::{Board, Carried, WorkerId};
+use evenkeel_engine::peers::{Own, PeerId, Rules, View};
+use evenkeel_engine::{Instant, Looked, Origin};
+use evenkeel_policy::{Measure, Peers, Policy, Shed, Weight};
+
+use super::Worker;
+use crate::host;
+use crate::metrics::Gauge;
+use crate::peers::Question;
+use crate::policies::Policies;
+
+/// How often a worker adds up.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a worker asks for all, unless it renews that.
+const LEASE: Duration = Duration::from_secs(5);
+
+/// How often a peer is asked in each `every` of the policy.
+const FANOUT: u32 = 3;
+
+/// How often a worker tries again when another one was faster.
+const TRIES: usize = 8;
+
+const BOARD: &str = "evenkeel/board";
+const VIEW: &str = "evenkeel/view";
+const LEASED: &str = "evenkeel/lease";
+const SELF: &str = "evenkeel/self";
+const ASKED: &str = "evenkeel/asked";
+
+#[derive(Debug, Default)]
+pub(crate) struct Pod {
+    worker: Option<WorkerId>,
+    looked: Instant,
+    balance: Balance,
+    sheds_hosts: bool,
+    /// It has opened a connection. The host's main thread has a worker that never does.
+    serves: bool,
+    carried: Carried,
+    workers: usize,
+    /// Until when this worker asks for all.
+    leased: Instant,
+    next: Instant,
+}
+
+impl Pod {
+    fn is_shedding(&self) -> bool {
+        self.balance.is_shedding() || self.sheds_hosts
+    }
+}
+
+impl Worker {
+    /// Adds up what is carried, and chooses what has to go. Does nothing if it did so within a second.
+    pub(super) fn look(&mut self, now: Instant) {
+        if now.since(self.pod.looked) < LOOK && self.pod.looked <= now {
+            return;
+        }
+        self.pod.looked = now;
+        let looked = self.engine.look(self.pod.is_shedding());
+        self.measure(&looked);
+        let wants = |policy: &Policy| policy.shed.is_some() || policy.peers.is_some();
+        let Some(policy) = self.policies.find(wants).cloned() else {
+            return;
+        };
+        self.write(&looked, now);
+        if let Some(peers) = &policy.peers {
+            self.lease(now);
+            let shed = policy.shed.unwrap_or_default();
+            let weight = self.weight(&shed);
+            let view = view().0;
+            let own = self.own(weight, now);
+            let estimate = view.estimate(&own, rules(&shed, shed.measure, peers), now);
+            let shown = view.estimate(&own, rules(&shed, Measure::Connections, peers), now);
+            let is_asking = self.pod.leased > now;
+            let shown = shown.filter(|_| is_asking);
+            let (known, mean) = shown.map_or((0, 0.0), |shown| (shown.peers, shown.mean));
+            self.metrics.gauge(Gauge::Peers, known as f64);
+            self.metrics.gauge(Gauge::PeersMean, mean);
+            if policy.shed.is_some() && self.pod.serves {
+                let scene = Scene {
+                    mine: &looked,
+                    pod: self.pod.carried,
+                    weight: rules(&shed, shed.measure, peers).weigh(&own),
+                    estimate: estimate.as_ref(),
+                };
+                let policies = &self.policies;
+                let is_ours = |origin| sheds(policies, origin);
+                let seed = self.seed ^ now.as_nanos();
+                self.pod
+                    .balance
+                    .look(&mut self.engine, &shed, &scene, is_ours, seed);
+            }
+        } else if let Some(shed) = &policy.shed {
+            let policies = &self.policies;
+            let is_ours = |origin| sheds(policies, origin);
+            let seed = self.seed ^ now.as_nanos();
+            self.pod.sheds_hosts = self.engine.shed_hosts(shed, is_ours, seed);
+        }
+        let sheds = u8::from(self.pod.is_shedding());
+        self.metrics.gauge(Gauge::Shedding, f64::from(sheds));
+    }
+
+    /// Shows what this worker carries; the host adds the workers up.
+    fn measure(&mut self, looked: &Looked) {
+        let load = looked.load;
+        self.metrics.gauge(Gauge::LoadConnections, load.connections);
+        self.metrics.gauge(Gauge::LoadActive, load.active);
+        self.metrics.gauge(Gauge::LoadRequests, load.requests);
+        self.metrics.gauge(Gauge::LoadBytes, load.bytes);
+        let hosts = self.engine.hosts.iter();
+        self.metrics
+            .carried(hosts.map(|(_, host)| (host.address(), host.load())));
+    }
+
+    /// Writes this worker's line on the board, and adds up the whole proxy.
+    fn write(&mut self, looked: &Looked, now: Instant) {
+        let worker = self.pod.worker.unwrap_or(WorkerId(self.chance(b"worker")));
+        self.pod.worker = Some(worker);
+        self.pod.serves |= !self.engine.is_empty();
+        let carried = Carried {
+            load: looked.load,
+            left: looked.left,
+        };
+        for _ in 0..TRIES {
+            let (bytes, token) = host::shared(BOARD);
+            let mut board = Board::from_bytes(&bytes.unwrap_or_default());
+            if self.pod.serves {
+                board.write(worker, carried, now);
+            }
+            self.pod.carried = board.total();
+            self.pod.workers = board.workers();
+            if !self.pod.serves || host::share(BOARD, &board.to_bytes(), token) {
+                return;
+            }
+        }
+    }
+
+    /// Takes, or keeps, the task to ask for all workers.
+    fn lease(&mut self, now: Instant) {
+        let me = self.chance(b"worker").to_le_bytes();
+        let (held, token) = host::shared(LEASED);
+        let held: Option<[u8; 16]> = held.and_then(|held| held.try_into().ok());
+        let is_others = held.is_some_and(|held| {
+            let (holder, until) = held.split_at(8);
+            let until = until.try_into().map(u64::from_le_bytes).unwrap_or_default();
+            let until = Instant::from_nanos(until);
+            // One that ends later than any does was made by a clock that has gone back.
+            holder != me && until > now && until <= now.after(LEASE)
+        });
+        let until = now.after(LEASE);
+        let mut mine = me.to_vec();
+        mine.extend(until.as_nanos().to_le_bytes());
+        self.pod.leased = if !is_others && host::share(LEASED, &mine, token) {
+            until
+        } else {
+            Instant::default()
+        };
+    }
+
+    /// What this proxy should carry, relative to the others.
+    fn weight(&self, shed: &Shed) -> f64 {
+        match shed.weight {
+            Weight::Fixed(weight) => weight,
+            Weight::Workers => self.pod.workers.max(1) as f64,
+        }
+    }
+
+    fn own(&self, weight: f64, now: Instant) -> Own {
+        let (id, born) = self.identity(now);
+        let asked = host::shared(ASKED).0.and_then(|at| at.try_into().ok());
+        let asked = asked.map(|at| now.since(Instant::from_nanos(u64::from_le_bytes(at))));
+        Own {
+            id,
+            load: self.pod.carried.load,
+            weight,
+            uptime: now.since(born),
+            asked,
+        }
+    }
+
+    /// The proxy's name among its peers, and since when it has had it. Workers that begin at the same time
+    /// may each set it; all take what stays, the next time.
+    fn identity(&self, now: Instant) -> (PeerId, Instant) {
+        let (held, token) = host::shared(SELF);
+        let held: Option<[u8; 16]> = held.and_then(|held| held.try_into().ok());
+        if let Some(held) = held {
+            let (id, born) = held.split_at(8);
+            let number =
+                |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).unwrap_or_default();
+            return (PeerId(number(id)), Instant::from_nanos(number(born)));
+        }
+        let id = self.chance(&host::property(&["xds", "node", "id"]));
+        let mut value = id.to_le_bytes().to_vec();
+        value.extend(now.as_nanos().to_le_bytes());
+        host::share(SELF, &value, token);
+        (PeerId(id), now)
+    }
+
+    /// What to ask a peer, if it is time and this worker's task.
+    pub(super) fn question(&mut self, now: Instant) -> Option<Question> {
+        if self.pod.leased <= now || now < self.pod.next {
+            return None;
+        }
+        let policy = self
+            .policies
+            .find(|policy| policy.peers.is_some())
+            .cloned()?;
+        let peers = policy.peers.as_ref()?;
+        self.pod.next = now.after(peers.every.checked_div(FANOUT).unwrap_or_default());
+        Some(Question {
+            cluster: peers.cluster.clone(),
+            timeout: peers.every,
+            message: self.message(&policy, now),
+        })
+    }
+
+    /// What this proxy tells a peer.
+    pub(crate) fn message(&self, policy: &Policy, now: Instant) -> String {
+        let weight = self.weight(&policy.shed.unwrap_or_default());
+        view()
+            .0
+            .tell(&self.own(weight, now), now, self.seed ^ now.as_nanos())
+    }
+
+    /// A peer asks: this pod is one of those that get connections.
+    pub(crate) fn asked(&self, now: Instant) {
+        let (_, token) = host::shared(ASKED);
+        host::share(ASKED, &now.as_nanos().to_le_bytes(), token);
+    }
+
+    /// A peer tells what it knows.
+    pub(crate) fn heard(&mut self, message: &[u8], peers: &Peers, now: Instant) {
+        let (me, _) = self.identity(now);
+        for _ in 0..TRIES {
+            let (mut view, token) = view();
+            view.forget(now, peers.every);
+            let heard = view.hear(me, message, now, self.seed ^ now.as_nanos());
+            if heard.is_err() || host::share(VIEW, &view.to_bytes(), token) {
+                self.metrics.heard(&heard);
+                return;
+            }
+        }
+    }
+}
+
+/// The policy of a connection that came in there sheds.
+fn sheds(policies: &Policies, origin: Origin) -> bool {
+    let policy = policies.get(origin.policy);
+    policy.is_some_and(|policy| policy.shed.is_some())
+}
+
+/// What the workers of this proxy know together of the others.
+fn view() -> (View, u32) {
+    let (bytes, token) = host::shared(VIEW);
+    let view = bytes.and_then(|bytes| View::from_bytes(&bytes));
+    (view.unwrap_or_default(), token)
+}
+
+fn rules(shed: &Shed, measure: Measure, peers: &Peers) -> Rules {
+    Rules {
+        measure,
+        every: peers.every,
+        slow_start: shed.slow_start,
+        settle: shed.settle,
+    }
+}
