@@ -57,12 +57,14 @@ fn request(c: &mut Criterion) {
                     Activity {
                         requests,
                         active: 1,
+                        bytes: 100,
                     },
                 );
                 let moment = Some(Moment::Head);
                 let activity = Activity {
                     requests,
                     active: 0,
+                    bytes: 100,
                 };
                 engine.wrote(id, activity, moment, budget, &mut Alone(None))
             });

@@ -14,6 +14,7 @@ use core::time::Duration;
 
 use evenkeel_policy::{Budget, Rule};
 
+use crate::by_id::ById;
 use crate::connection::{Connection, Kind, State};
 use crate::hosts::Hosts;
 use crate::limits::{Draw, Limits};
@@ -28,7 +29,7 @@ pub use shed::{Among, Looked, Wanted};
 #[derive(Debug, Default)]
 pub struct Engine {
     now: Instant,
-    connections: HashMap<ConnectionId, Connection>,
+    connections: HashMap<ConnectionId, Connection, ById>,
     timers: Timers,
     effects: VecDeque<Effect>,
     /// Where connections lead.

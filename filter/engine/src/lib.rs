@@ -9,6 +9,7 @@
 pub mod balance;
 pub mod board;
 mod budget;
+mod by_id;
 mod clock;
 mod connection;
 mod engine;
@@ -29,6 +30,7 @@ pub use budget::Shared;
 pub use clock::Instant;
 pub use engine::{Among, Engine, Looked, Wanted};
 pub use event::{Activity, Decision, Effect, End, Origin};
+pub use limits::mix;
 pub use load::Load;
 pub use moment::{Bearing, Care, Moment};
 pub use shed::{Look, Shed};

@@ -115,7 +115,7 @@ fn scaled(span: Duration, by: f64) -> Duration {
 }
 
 /// SplitMix64's finaliser: connection ids are consecutive, what is drawn from them must not be.
-pub(crate) const fn mix(seed: u64) -> u64 {
+pub const fn mix(seed: u64) -> u64 {
     let a = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let b = (a ^ (a >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let c = (b ^ (b >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

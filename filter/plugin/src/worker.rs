@@ -10,7 +10,9 @@ use std::rc::Rc;
 use core::time::Duration;
 
 use evenkeel_engine::upstream::Upstreams;
-use evenkeel_engine::{Activity, ConnectionId, Decision, End, Engine, Instant, Moment, Origin};
+use evenkeel_engine::{
+    Activity, ConnectionId, Decision, End, Engine, Instant, Moment, Origin, mix,
+};
 use evenkeel_policy::{Direction, Mode, Policy, Rule};
 use evenkeel_wire::Kind;
 
@@ -72,7 +74,8 @@ impl Worker {
         let shown = String::from_utf8_lossy(&name).into_owned();
         let now = host::now();
         self.engine.advance(now);
-        self.seed ^= now.as_nanos();
+        // All the chance there is: to the nanosecond no two workers begin at the same time.
+        self.seed = mix(self.seed ^ now.as_nanos());
         let configured = self.policies.configure(root, name, text, now);
         self.metrics.define();
         match (&configured.errors, self.policies.get(root)) {

@@ -8,7 +8,7 @@ use core::time::Duration;
 use evenkeel_engine::balance::{Balance, Scene};
 use evenkeel_engine::board::{Board, Carried, WorkerId};
 use evenkeel_engine::peers::{Own, PeerId, Rules, View};
-use evenkeel_engine::{Instant, Looked, Origin};
+use evenkeel_engine::{Instant, Looked, Origin, mix};
 use evenkeel_policy::{Measure, Peers, Policy, Shed, Weight};
 
 use super::Worker;
@@ -121,8 +121,7 @@ impl Worker {
 
     /// Writes this worker's line on the board, and adds up the whole proxy.
     fn write(&mut self, looked: &Looked, now: Instant) {
-        let worker = self.pod.worker.unwrap_or(WorkerId(self.chance(b"worker")));
-        self.pod.worker = Some(worker);
+        let worker = self.worker(now);
         self.pod.serves |= !self.engine.is_empty();
         let carried = Carried {
             load: looked.load,
@@ -144,7 +143,7 @@ impl Worker {
 
     /// Takes, or keeps, the task to ask for all workers.
     fn lease(&mut self, now: Instant) {
-        let me = self.chance(b"worker").to_le_bytes();
+        let me = self.worker(now).0.to_le_bytes();
         let (held, token) = host::shared(LEASED);
         let held: Option<[u8; 16]> = held.and_then(|held| held.try_into().ok());
         let is_others = held.is_some_and(|held| {
@@ -173,34 +172,55 @@ impl Worker {
     }
 
     fn own(&self, weight: f64, now: Instant) -> Own {
-        let (id, born) = self.identity(now);
+        let identity = self.identity(now).0;
         let asked = host::shared(ASKED).0.and_then(|at| at.try_into().ok());
         let asked = asked.map(|at| now.since(Instant::from_nanos(u64::from_le_bytes(at))));
         Own {
-            id,
+            id: PeerId(identity.id),
             load: self.pod.carried.load,
             weight,
-            uptime: now.since(born),
+            uptime: now.since(Instant::from_nanos(identity.born)),
             asked,
         }
     }
 
-    /// The proxy's name among its peers, and since when it has had it. Workers that begin at the same time
-    /// may each set it; all take what stays, the next time.
-    fn identity(&self, now: Instant) -> (PeerId, Instant) {
-        let (held, token) = host::shared(SELF);
-        let held: Option<[u8; 16]> = held.and_then(|held| held.try_into().ok());
-        if let Some(held) = held {
-            let (id, born) = held.split_at(8);
-            let number =
-                |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).unwrap_or_default();
-            return (PeerId(number(id)), Instant::from_nanos(number(born)));
+    /// This worker's name among those of the proxy.
+    fn worker(&mut self, now: Instant) -> WorkerId {
+        if let Some(worker) = self.pod.worker {
+            return worker;
         }
-        let id = self.chance(&host::property(&["xds", "node", "id"]));
-        let mut value = id.to_le_bytes().to_vec();
-        value.extend(now.as_nanos().to_le_bytes());
-        host::share(SELF, &value, token);
-        (PeerId(id), now)
+        let mut number = 0;
+        for _ in 0..TRIES {
+            let (identity, token) = self.identity(now);
+            number = identity.workers;
+            let next = Identity {
+                workers: number.saturating_add(1),
+                ..identity
+            };
+            if host::share(SELF, &next.to_bytes(), token) {
+                break;
+            }
+        }
+        // Those who set the first identity at the same time may have one number, but not one chance.
+        let worker = WorkerId(mix(self.seed ^ now.as_nanos()) ^ mix(number));
+        self.pod.worker = Some(worker);
+        worker
+    }
+
+    /// The proxy's name among its peers. Workers that begin at the same time may each set it; all take what
+    /// stays, the next time.
+    fn identity(&self, now: Instant) -> (Identity, u32) {
+        let (held, token) = host::shared(SELF);
+        if let Some(held) = held.and_then(|held| Identity::from_bytes(&held)) {
+            return (held, token);
+        }
+        let identity = Identity {
+            id: mix(self.chance(&host::property(&["xds", "node", "id"])) ^ now.as_nanos()),
+            born: now.as_nanos(),
+            workers: 0,
+        };
+        host::share(SELF, &identity.to_bytes(), token);
+        (identity, host::shared(SELF).1)
     }
 
     /// What to ask a peer, if it is time and this worker's task.
@@ -213,7 +233,13 @@ impl Worker {
             .find(|policy| policy.peers.is_some())
             .cloned()?;
         let peers = policy.peers.as_ref()?;
-        self.pod.next = now.after(peers.every.checked_div(FANOUT).unwrap_or_default());
+        // Turns that the tick was late for are made up for, but not more than one.
+        let turn = peers.every.checked_div(FANOUT).unwrap_or_default();
+        self.pod.next = if now.since(self.pod.next) < turn {
+            self.pod.next.after(turn)
+        } else {
+            now.after(turn)
+        };
         Some(Question {
             cluster: peers.cluster.clone(),
             timeout: peers.every,
@@ -237,7 +263,7 @@ impl Worker {
 
     /// A peer tells what it knows.
     pub(crate) fn heard(&mut self, message: &[u8], peers: &Peers, now: Instant) {
-        let (me, _) = self.identity(now);
+        let me = PeerId(self.identity(now).0.id);
         for _ in 0..TRIES {
             let (mut view, token) = view();
             view.forget(now, peers.every);
@@ -247,6 +273,35 @@ impl Worker {
                 return;
             }
         }
+    }
+}
+
+/// The proxy among its peers.
+#[derive(Clone, Copy, Debug)]
+struct Identity {
+    id: u64,
+    born: u64,
+    /// How many workers have taken a number.
+    workers: u64,
+}
+
+impl Identity {
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let [id, born, workers] = bytes.as_chunks::<8>().0 else {
+            return None;
+        };
+        Some(Self {
+            id: u64::from_le_bytes(*id),
+            born: u64::from_le_bytes(*born),
+            workers: u64::from_le_bytes(*workers),
+        })
+    }
+
+    fn to_bytes(self) -> Vec<u8> {
+        [self.id, self.born, self.workers]
+            .into_iter()
+            .flat_map(u64::to_le_bytes)
+            .collect()
     }
 }
 
