@@ -37,7 +37,9 @@ pub(crate) fn policy(document: Document, report: &mut Report) -> Policy {
             .upstream
             .and_then(|upstream| self::upstream(&upstream, report)),
         budget: budget(document.budget),
-        shed: document.shed.map(|stated| shed::shed(&stated, report)),
+        shed: document
+            .shed
+            .map(|stated| shed::shed(&stated, document.peers.is_some(), report)),
         peers: document.peers.and_then(shed::peers),
         keepalive: document.keepalive.map(keepalive).unwrap_or_default(),
     }

@@ -19,6 +19,7 @@ const BEYOND_SCHEMAS: [&str; 10] = [
     "never-reached",
     "peers-too-often",
     "same-port-twice",
+    "shed-alone",
     "shed-tolerance-over-start",
     "tcp-keepalive-too-long",
     "upstream-off",

@@ -4,7 +4,7 @@ use crate::error::Report;
 use crate::path::Path;
 use crate::shed::{Peers, Shed};
 
-pub(super) fn shed(stated: &document::Shed, report: &mut Report) -> Shed {
+pub(super) fn shed(stated: &document::Shed, has_peers: bool, report: &mut Report) -> Shed {
     let default = Shed::default();
     let shed = Shed {
         measure: stated.measure.unwrap_or(default.measure),
@@ -23,7 +23,23 @@ pub(super) fn shed(stated: &document::Shed, report: &mut Report) -> Shed {
             .map_or(default.fallback_mean_age, |limit| limit.0),
     };
     check_band(stated, &shed, report);
+    if !has_peers {
+        check_alone(stated, report);
+    }
     shed
+}
+
+/// What is said about the pod among others needs others.
+fn check_alone(stated: &document::Shed, report: &mut Report) {
+    let about_pods = [
+        ("weight", stated.weight.is_some()),
+        ("slow_start", stated.slow_start.is_some()),
+        ("fallback_mean_age", stated.fallback_mean_age.is_some()),
+    ];
+    for (key, _) in about_pods.into_iter().filter(|(_, is_stated)| *is_stated) {
+        let hint = "it is about this pod among others, which are known by `peers`; add `peers`, or remove it";
+        report.contradiction(&Path::Root.key("shed").key(key), hint.to_owned());
+    }
 }
 
 /// What ends above where it begins would never end.

@@ -6,13 +6,17 @@ use core::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn shed(text: &str) -> Shed {
-    policy(&format!(r#"{{"version": 1, "shed": {text}}}"#))
-        .shed
-        .unwrap()
+    policy(&format!(
+        r#"{{"version": 1, "shed": {text}, "peers": {{"cluster": "shop"}}}}"#
+    ))
+    .shed
+    .unwrap()
 }
 
 fn shed_refusal(text: &str) -> String {
-    refusal(format!(r#"{{"version": 1, "shed": {text}}}"#).as_bytes())
+    refusal(
+        format!(r#"{{"version": 1, "shed": {text}, "peers": {{"cluster": "shop"}}}}"#).as_bytes(),
+    )
 }
 
 fn peers(text: &str) -> Peers {
