@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::Allow;
+use evenkeel_policy::{Allow, Direction};
 
 use crate::host;
 use crate::metrics::{Counter, Exchange};
@@ -67,6 +67,10 @@ pub(crate) fn answer(worker: &mut Worker, root: RootId) -> Option<String> {
     let peers = policy.peers.as_ref()?;
     let message = host::request_header(HEADER);
     if message.is_empty() || host::request_header(":path") != PATH.as_bytes() {
+        return None;
+    }
+    // What the application beside a sidecar asks is for others.
+    if worker.direction() == Direction::Outbound {
         return None;
     }
     if peers.allow == Allow::SameIdentity && !is_of_our_identity() {
