@@ -16,6 +16,9 @@ use crate::{ConnectionId, Effect, Instant, Load, Look, Origin, Reason};
 /// How long a connection that was chosen waits for a moment to be told, before another one is chosen.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The same where a moment came, but the budget had nothing left: it is in the queue for it.
+const QUEUE: Duration = Duration::from_secs(60);
+
 /// How long it is not chosen again after that.
 const SPARE: Duration = Duration::from_secs(60);
 
@@ -71,9 +74,10 @@ impl Engine {
             if let State::Due {
                 reason: Reason::Shed,
                 since,
+                refused,
                 ..
             } = connection.state
-                && (!sheds || now.since(since) >= PATIENCE)
+                && (!sheds || now.since(since) >= if refused { QUEUE } else { PATIENCE })
             {
                 connection.state = State::Serving;
                 connection.spared = now.after(SPARE);

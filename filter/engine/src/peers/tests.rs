@@ -2,6 +2,8 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 
 #[cfg(not(target_arch = "wasm32"))]
+mod crowd;
+#[cfg(not(target_arch = "wasm32"))]
 mod fleet;
 #[cfg(not(target_arch = "wasm32"))]
 mod spreading;

@@ -1,5 +1,6 @@
 //! The reports that a pod has of the others.
 
+use core::cmp::Reverse;
 use core::time::Duration;
 
 use super::chance::Chance;
@@ -94,17 +95,19 @@ impl View {
         message::write(&rows)
     }
 
+    /// Of the fresher half: news would be slow to spread if everything were told as often.
     fn sample(&self, now: Instant, seed: u64) -> Vec<&Report> {
-        let mut chance = Chance::new(seed);
         let mut told: Vec<_> = self
             .reports
             .iter()
             .filter(|report| report.age(now) <= MAX_AGE)
-            .map(|report| (chance.draw(), report))
             .collect();
-        told.sort_unstable_by_key(|(drawn, _)| *drawn);
+        told.sort_unstable_by_key(|report| Reverse(report.made));
+        told.truncate(MAX_TOLD.max(told.len() / 2));
+        let mut chance = Chance::new(seed);
+        told.sort_by_cached_key(|_| chance.draw());
         told.truncate(MAX_TOLD);
-        told.into_iter().map(|(_, report)| report).collect()
+        told
     }
 
     /// Takes in the message of another pod. What it says about `me` is left out.

@@ -142,6 +142,28 @@ fn who_cannot_be_told_in_time_is_let_off_and_not_chosen_again_for_a_while() {
 }
 
 #[test]
+fn who_waits_for_the_budget_keeps_its_place() {
+    let mut story = Story::new(
+        r#"{"version": 1, "budget": {"per_second": 0.05, "burst": 1}, "defaults": {"max_age": "off"}}"#,
+    );
+    busy_service(&mut story, 2);
+    choose(&mut story, wanted(2.0));
+    assert_eq!(
+        story.exchange(ConnectionId(1), 2),
+        Decision::Announce(Reason::Shed)
+    );
+    assert_eq!(story.exchange(ConnectionId(2), 2), Decision::Keep);
+
+    story.at(19);
+    assert_eq!(story.engine.look(true).chosen.connections, 1.0);
+    story.at(21);
+    assert_eq!(
+        story.exchange(ConnectionId(2), 3),
+        Decision::Announce(Reason::Shed)
+    );
+}
+
+#[test]
 fn when_it_is_over_nobody_goes_any_more() {
     let mut story = Story::rule(RULE);
     busy_service(&mut story, 5);
