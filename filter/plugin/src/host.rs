@@ -177,8 +177,12 @@ pub(crate) fn call(cluster: &str, headers: Vec<(&str, &str)>, timeout: Duration)
     hostcalls::dispatch_http_call(cluster, headers, None, Vec::new(), timeout).is_ok()
 }
 
-/// The answer to a call, whose body has `size` bytes; None where it is not 200.
-pub(crate) fn answer(size: usize) -> Option<Vec<u8>> {
+/// The answer to a call, with so many headers and a body of `size` bytes; None where it is not 200. A call
+/// that failed has no headers, and the SDK panics on asking for one.
+pub(crate) fn answer(headers: usize, size: usize) -> Option<Vec<u8>> {
+    if headers == 0 {
+        return None;
+    }
     let status = hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, ":status");
     let is_ok = status.ok().flatten().is_some_and(|status| status == b"200");
     is_ok.then(|| bytes(BufferType::HttpCallResponseBody, 0, size))

@@ -41,9 +41,9 @@ pub(crate) fn ask(question: &Question) {
     }
 }
 
-/// The answer, whose body has `size` bytes, is in hand.
-pub(crate) fn answered(size: usize) {
-    let Some(message) = host::answer(size) else {
+/// The answer, with so many headers and a body of `size` bytes, is in hand.
+pub(crate) fn answered(headers: usize, size: usize) {
+    let Some(message) = host::answer(headers, size) else {
         count(Exchange::Failed);
         return;
     };

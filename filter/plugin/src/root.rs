@@ -40,11 +40,11 @@ impl Context for Root {
     fn on_http_call_response(
         &mut self,
         _token: u32,
-        _headers: usize,
+        headers: usize,
         size: usize,
         _trailers: usize,
     ) {
-        peers::answered(size);
+        peers::answered(headers, size);
     }
 }
 

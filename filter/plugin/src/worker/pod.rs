@@ -211,7 +211,10 @@ impl Worker {
     /// stays, the next time.
     fn identity(&self, now: Instant) -> (Identity, u32) {
         let (held, token) = host::shared(SELF);
-        if let Some(held) = held.and_then(|held| Identity::from_bytes(&held)) {
+        let held = held.and_then(|held| Identity::from_bytes(&held));
+        // One that is born in the future was made by a clock that has gone back since: the others would
+        // take what it tells for old until that has caught up.
+        if let Some(held) = held.filter(|held| held.born <= now.as_nanos()) {
             return (held, token);
         }
         let identity = Identity {
@@ -225,7 +228,7 @@ impl Worker {
 
     /// What to ask a peer, if it is time and this worker's task.
     pub(super) fn question(&mut self, now: Instant) -> Option<Question> {
-        if self.pod.leased <= now || now < self.pod.next {
+        if self.pod.leased <= now {
             return None;
         }
         let policy = self
@@ -233,8 +236,12 @@ impl Worker {
             .find(|policy| policy.peers.is_some())
             .cloned()?;
         let peers = policy.peers.as_ref()?;
-        // Turns that the tick was late for are made up for, but not more than one.
         let turn = peers.every.checked_div(FANOUT).unwrap_or_default();
+        // A turn that lies further ahead was set by a clock that has gone back since.
+        if now < self.pod.next && self.pod.next <= now.after(turn) {
+            return None;
+        }
+        // Turns that the tick was late for are made up for, but not more than one.
         self.pod.next = if now.since(self.pod.next) < turn {
             self.pod.next.after(turn)
         } else {
