@@ -60,7 +60,7 @@ impl Balance {
             .map_or(Duration::ZERO, |then| now.since(then).min(LONGEST));
         self.looked = Some(now);
         let Some(estimate) = estimate else {
-            self.shed.forget();
+            self.shed = Shed::default();
             self.chance(engine, rule, mine, span, is_ours, seed);
             return;
         };
@@ -71,6 +71,7 @@ impl Balance {
         let look = Look {
             own: here.of(measure),
             share: estimate.fair * weight,
+            most: estimate.most * weight,
             connections: here.connections,
             part: if all > 0.0 {
                 (mine.load.of(measure) / all).min(1.0)
@@ -80,15 +81,16 @@ impl Balance {
             chosen: mine.chosen.of(measure),
             settled: estimate.settled,
         };
-        let load = self.shed.look(rule, look, now);
-        if load > 0.0 {
+        let quota = self.shed.look(rule, look);
+        engine.pace(measure, quota.pace);
+        if quota.choose > 0.0 {
             let wanted = Wanted {
                 measure,
-                load,
+                load: quota.choose,
                 among: Among::Service,
                 reason: Reason::Shed,
             };
-            self.shed.chose(engine.choose(&wanted, is_ours, seed));
+            engine.choose(&wanted, is_ours, seed);
         }
     }
 
@@ -174,6 +176,7 @@ mod tests {
                     peers: 3,
                     mean,
                     fair: mean,
+                    most: mean,
                     settled: true,
                 });
                 let scene = Scene {

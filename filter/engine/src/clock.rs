@@ -25,6 +25,13 @@ impl Instant {
         Self(self.0.saturating_add(span))
     }
 
+    /// The instant that lies `span` earlier; the beginning of time where there is none.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        let span = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(span))
+    }
+
     /// How long after `earlier` this is; nothing if it is not.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

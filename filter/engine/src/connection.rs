@@ -28,6 +28,8 @@ pub(crate) enum State {
     Due {
         reason: Reason,
         since: Instant,
+        /// Its moment came, and it was not its turn.
+        queued: bool,
         refused: bool,
         put_off: bool,
     },
@@ -159,6 +161,7 @@ impl Connection {
         self.state = State::Due {
             reason,
             since: now,
+            queued: false,
             refused: false,
             put_off: false,
         };

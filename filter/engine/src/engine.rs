@@ -21,8 +21,9 @@ use crate::limits::{Draw, Limits};
 use crate::load::Flow;
 use crate::timers::Timers;
 use crate::{
-    Activity, ConnectionId, Decision, Effect, End, Instant, Moment, Origin, Shared, budget,
+    Activity, ConnectionId, Decision, Effect, End, Instant, Moment, Origin, Reason, Shared, budget,
 };
+use shed::Pace;
 pub use shed::{Among, Looked, Wanted};
 
 /// The connections of one worker and what is decided about them.
@@ -36,6 +37,8 @@ pub struct Engine {
     pub hosts: Hosts,
     /// No use to ask the budget before.
     retry: Instant,
+    /// How fast what has to be shed goes.
+    pace: Pace,
 }
 
 impl Engine {
@@ -294,7 +297,11 @@ impl Engine {
         budget: Option<&Budget>,
         shared: &mut impl Shared,
     ) -> bool {
+        if !self.is_its_turn(id) {
+            return false;
+        }
         if self.spend(budget, shared) {
+            self.took_its_turn(id);
             return true;
         }
         if let Some(Connection {
@@ -306,6 +313,33 @@ impl Engine {
             self.effects.push_back(Effect::Refused(id));
         }
         false
+    }
+
+    /// A connection to be shed goes when the pace allows.
+    fn is_its_turn(&mut self, id: ConnectionId) -> bool {
+        let is_ready = self.now >= self.pace.next;
+        match self.connections.get_mut(&id).map(|it| &mut it.state) {
+            Some(State::Due {
+                reason: Reason::Shed,
+                queued,
+                ..
+            }) => {
+                *queued |= !is_ready;
+                is_ready
+            }
+            _ => true,
+        }
+    }
+
+    fn took_its_turn(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get(&id)
+            && let State::Due {
+                reason: Reason::Shed,
+                ..
+            } = connection.state
+        {
+            self.pace.goes(connection.load(), self.now);
+        }
     }
 
     /// The next thing to do or to tell.
@@ -348,7 +382,14 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        let wants = connection.wants(self.retry);
+        let retry = match connection.state {
+            State::Due {
+                reason: Reason::Shed,
+                ..
+            } => self.retry.max(self.pace.next),
+            _ => self.retry,
+        };
+        let wants = connection.wants(retry);
         self.timers.set(id, &mut connection.timer, wants);
     }
 }

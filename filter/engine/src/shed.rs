@@ -3,18 +3,18 @@
 //! Overloaded is what more than half of the last looks found above `(1 + start_at)` of the share; it stays
 //! so until a look finds at most `(1 + tolerance)` of it. What goes is never more than the surplus above
 //! that, and no more a second than `rate` of the share: the others must have time to tell what they got.
+//! Who carries most goes at that pace; the others in proportion to their surplus, so that all come down
+//! together and nobody gets from one what it has to hand on.
 
 use core::time::Duration;
 
 use evenkeel_policy::{Measure, Shed as Rule};
 
-use crate::Instant;
-
-/// Time between two looks that is longer does not count: nobody looked.
-const LONGEST: Duration = Duration::from_secs(5);
-
 /// A surplus of one connection is one, whatever was divided and multiplied before.
 const ROUNDING: f64 = 1e-9;
+
+/// How long before they can go connections are chosen: each waits for an answer that can tell it.
+const AHEAD: Duration = Duration::from_secs(10);
 
 /// What one look finds. Loads are in the unit of the rule's measure.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Look {
     pub own: f64,
     /// What should be: the mean of all, for this one's weight.
     pub share: f64,
+    /// What the one that carries most carries, for this one's weight.
+    pub most: f64,
     /// Connections that carry it.
     pub connections: f64,
     /// Which part of it is this worker's, from 0 to 1.
@@ -33,15 +35,21 @@ pub struct Look {
     pub settled: bool,
 }
 
+/// What follows from a look, for one worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Quota {
+    /// So much more is to be chosen.
+    pub choose: f64,
+    /// No more of what is chosen goes a second.
+    pub pace: f64,
+}
+
 /// The memory from one look to the next.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Shed {
     /// One bit a look, the last one lowest: it found an overload.
     looks: u16,
     shedding: bool,
-    /// What may go.
-    credit: f64,
-    looked: Option<Instant>,
 }
 
 impl Shed {
@@ -50,50 +58,40 @@ impl Shed {
         self.shedding
     }
 
-    /// Looks, about once a second. How much load this worker should choose to go now; what it does
-    /// choose, tell [`Shed::chose`].
-    pub fn look(&mut self, rule: &Rule, look: Look, now: Instant) -> f64 {
-        let span = self
-            .looked
-            .map_or(Duration::ZERO, |then| now.since(then).min(LONGEST));
-        self.looked = Some(now);
+    /// Looks, about once a second.
+    pub fn look(&mut self, rule: &Rule, look: Look) -> Quota {
         let is_enough = look.connections >= f64::from(rule.min_connections);
         let is_hot = is_enough && look.own > (1.0 + rule.start_at) * look.share;
         let kept = (1_u16 << rule.looks.min(15)).wrapping_sub(1);
         self.looks = (self.looks << 1 | u16::from(is_hot)) & kept;
-        let surplus = (look.own - (1.0 + rule.tolerance) * look.share) * (1.0 + ROUNDING);
         if self.looks.count_ones() > rule.looks / 2 {
             self.shedding = true;
         }
+        let enough = (1.0 + rule.tolerance) * look.share;
+        let surplus = (look.own - enough) * (1.0 + ROUNDING);
         // Less than one connection is a surplus that nobody can move.
         let least = match rule.measure {
             Measure::Connections => 1.0,
             Measure::Requests | Measure::Bytes => f64::MIN_POSITIVE,
         };
         if !is_enough || surplus < least {
-            *self = Self {
-                looked: self.looked,
-                ..Self::default()
-            };
+            *self = Self::default();
         }
         if !self.shedding || !look.settled {
-            self.credit = 0.0;
-            return 0.0;
+            return Quota::default();
         }
-        let pace = rule.rate * look.share * look.part;
-        let surplus = surplus * look.part;
-        self.credit = (self.credit + pace * span.as_secs_f64()).min(surplus);
-        self.credit.min(surplus - look.chosen).max(0.0)
-    }
-
-    /// Connections that carry so much were chosen.
-    pub fn chose(&mut self, load: f64) {
-        self.credit = (self.credit - load).max(0.0);
-    }
-
-    /// Nothing is known any more of what others carry.
-    pub fn forget(&mut self) {
-        *self = Self::default();
+        let haste = surplus / surplus.max(look.most - enough);
+        let pace = rule.rate * look.share * look.part * haste;
+        let mine = surplus * look.part;
+        let ahead = match rule.measure {
+            Measure::Connections => mine.min((pace * AHEAD.as_secs_f64()).max(1.0)),
+            // One that carries more than goes in that time may go, too.
+            Measure::Requests | Measure::Bytes => mine,
+        };
+        Quota {
+            choose: (ahead - look.chosen).max(0.0),
+            pace,
+        }
     }
 }
 
@@ -104,21 +102,11 @@ mod tests {
 
     use super::*;
 
-    fn at(seconds: u64) -> Instant {
-        Instant::default().after(Duration::from_secs(seconds))
-    }
-
-    fn rule() -> Rule {
-        Rule {
-            rate: 0.01,
-            ..Rule::default()
-        }
-    }
-
     fn look(own: f64, share: f64) -> Look {
         Look {
             own,
             share,
+            most: own,
             connections: own,
             part: 1.0,
             chosen: 0.0,
@@ -126,22 +114,31 @@ mod tests {
         }
     }
 
-    /// The first look at which it sheds, when every one finds the same.
-    fn first(rule: &Rule, look: Look) -> Option<u64> {
+    /// The first of many looks that find the same and then sheds.
+    fn first(rule: &Rule, look: Look) -> Option<usize> {
         let mut shed = Shed::default();
-        (1..=60).find(|&second| {
-            shed.look(rule, look, at(second));
+        (1..=60).find(|_| {
+            shed.look(rule, look);
             shed.is_shedding()
         })
     }
 
+    /// What a pod does that has long been found overloaded.
+    fn quota(rule: &Rule, look: Look) -> Quota {
+        let mut shed = Shed::default();
+        for _ in 0..20 {
+            shed.look(rule, look);
+        }
+        shed.look(rule, look)
+    }
+
     #[test]
     fn an_overload_counts_once_most_looks_have_found_it() {
-        assert_eq!(first(&rule(), look(121.0, 100.0)), Some(3));
-        assert_eq!(first(&rule(), look(120.0, 100.0)), None);
+        assert_eq!(first(&Rule::default(), look(121.0, 100.0)), Some(3));
+        assert_eq!(first(&Rule::default(), look(120.0, 100.0)), None);
         let patient = Rule {
             looks: 15,
-            ..rule()
+            ..Rule::default()
         };
         assert_eq!(first(&patient, look(200.0, 100.0)), Some(8));
     }
@@ -151,7 +148,7 @@ mod tests {
         let mut shed = Shed::default();
         for second in 0..60 {
             let own = if second % 5 < 2 { 150.0 } else { 115.0 };
-            shed.look(&rule(), look(own, 100.0), at(second));
+            shed.look(&Rule::default(), look(own, 100.0));
             assert!(!shed.is_shedding(), "{second}");
         }
     }
@@ -159,85 +156,70 @@ mod tests {
     #[test]
     fn once_begun_it_goes_on_down_to_the_tolerance() {
         let mut shed = Shed::default();
-        for second in 0..5 {
-            shed.look(&rule(), look(150.0, 100.0), at(second));
-        }
-        shed.look(&rule(), look(111.0, 100.0), at(5));
-        assert!(shed.is_shedding());
-        shed.look(&rule(), look(110.0, 100.0), at(6));
-        assert!(!shed.is_shedding());
-        shed.look(&rule(), look(119.0, 100.0), at(7));
-        assert!(!shed.is_shedding());
+        let mut sheds = |own| {
+            shed.look(&Rule::default(), look(own, 100.0));
+            shed.is_shedding()
+        };
+        let looks = [150.0, 150.0, 150.0, 112.0, 110.0, 119.0].map(&mut sheds);
+        assert_eq!(looks, [false, false, true, true, false, false]);
     }
 
     #[test]
     fn no_more_goes_than_the_rate_allows_nor_than_the_surplus() {
+        let much = quota(&Rule::default(), look(250.0, 100.0));
+        assert!((much.pace - 1.0).abs() < 1e-6, "{much:?}");
+        assert!((much.choose - 10.0).abs() < 1e-6, "{much:?}");
         let mut shed = Shed::default();
-        let mut gone = 0.0;
-        for second in 0..100 {
-            let quota = shed.look(&rule(), look(250.0 - gone, 100.0), at(second));
-            let whole = quota.floor();
-            shed.chose(whole);
-            gone += whole;
+        for _ in 0..9 {
+            shed.look(&Rule::default(), look(250.0, 100.0));
         }
-        // From the third look on, one a second; nothing came back.
-        assert_eq!(gone, 98.0);
-        for second in 100..300 {
-            let quota = shed.look(&rule(), look(250.0 - gone, 100.0), at(second));
-            shed.chose(quota.floor());
-            gone += quota.floor();
-        }
-        assert_eq!(gone, 140.0);
+        let little = shed.look(&Rule::default(), look(113.0, 100.0));
+        assert!((little.choose - 3.0).abs() < 1e-6, "{little:?}");
+    }
+
+    #[test]
+    fn who_carries_most_goes_fastest_and_the_others_by_their_surplus() {
+        let of = |own| {
+            let among = Look {
+                most: 210.0,
+                ..look(own, 100.0)
+            };
+            quota(&Rule::default(), among).pace
+        };
+        assert!((of(210.0) - 1.0).abs() < 1e-6);
+        assert!((of(160.0) - 0.5).abs() < 1e-6);
+        assert!(
+            (of(400.0) - 1.0).abs() < 1e-6,
+            "news of the others may be old"
+        );
     }
 
     #[test]
     fn what_is_chosen_and_still_there_is_not_chosen_again() {
-        let mut shed = Shed::default();
-        let mut looks = (0..1000).map(|second| {
-            let chosen = Look {
-                chosen: 12.0,
-                ..look(122.0, 100.0)
-            };
-            shed.look(&rule(), chosen, at(second))
-        });
-        assert!(looks.all(|quota| quota < 1e-6));
+        let chosen = Look {
+            chosen: 10.0,
+            ..look(200.0, 100.0)
+        };
+        assert!(quota(&Rule::default(), chosen).choose < 1e-6);
     }
 
     #[test]
-    fn nothing_goes_while_pods_start_or_drain_and_nothing_is_saved_up_meanwhile() {
-        let mut shed = Shed::default();
-        for second in 0..60 {
-            let unsettled = Look {
-                settled: false,
+    fn nothing_goes_while_pods_start_or_drain() {
+        let unsettled = Look {
+            settled: false,
+            ..look(200.0, 100.0)
+        };
+        assert_eq!(quota(&Rule::default(), unsettled), Quota::default());
+    }
+
+    #[test]
+    fn workers_share_the_pace_by_what_they_carry() {
+        let part = |part| {
+            let look = Look {
+                part,
                 ..look(200.0, 100.0)
             };
-            assert_eq!(shed.look(&rule(), unsettled, at(second)), 0.0);
-        }
-        assert!(shed.look(&rule(), look(200.0, 100.0), at(60)) <= 1.0);
-    }
-
-    #[test]
-    fn workers_share_the_rate_by_what_they_carry() {
-        let part = |part| {
-            let mut shed = Shed::default();
-            for second in 0..=10 {
-                shed.look(
-                    &rule(),
-                    Look {
-                        part,
-                        ..look(200.0, 100.0)
-                    },
-                    at(second),
-                );
-            }
-            shed.look(
-                &rule(),
-                Look {
-                    part,
-                    ..look(200.0, 100.0)
-                },
-                at(11),
-            )
+            quota(&Rule::default(), look).pace
         };
         assert!((part(0.25) * 3.0 - part(0.75)).abs() < 1e-9);
         assert!((part(0.25) + part(0.75) - part(1.0)).abs() < 1e-9);
@@ -245,26 +227,17 @@ mod tests {
 
     #[test]
     fn few_connections_are_left_alone() {
-        assert_eq!(first(&rule(), look(49.0, 1.0)), None);
-        assert!(first(&rule(), look(50.0, 1.0)).is_some());
+        assert_eq!(first(&Rule::default(), look(49.0, 1.0)), None);
+        assert!(first(&Rule::default(), look(50.0, 1.0)).is_some());
     }
 
     #[test]
     fn all_idle_and_alone_is_even() {
         let idle = Rule {
             min_connections: 0,
-            ..rule()
+            ..Rule::default()
         };
         assert_eq!(first(&idle, look(0.0, 0.0)), None);
-        assert_eq!(first(&rule(), look(1000.0, 1000.0)), None);
-    }
-
-    #[test]
-    fn a_pause_in_looking_saves_nothing_up() {
-        let mut shed = Shed::default();
-        for second in 0..5 {
-            shed.look(&rule(), look(1000.0, 100.0), at(second));
-        }
-        assert!(shed.look(&rule(), look(1000.0, 100.0), at(4000)) < 9.0);
+        assert_eq!(first(&Rule::default(), look(1000.0, 1000.0)), None);
     }
 }

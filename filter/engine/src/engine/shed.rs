@@ -16,11 +16,14 @@ use crate::{ConnectionId, Effect, Instant, Load, Look, Origin, Reason};
 /// How long a connection that was chosen waits for a moment to be told, before another one is chosen.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The same where a moment came, but the budget had nothing left: it is in the queue for it.
+/// The same where a moment came, but it was not its turn or the budget had nothing left.
 const QUEUE: Duration = Duration::from_secs(60);
 
 /// How long it is not chosen again after that.
 const SPARE: Duration = Duration::from_secs(60);
+
+/// However much one carries, the next may go after that.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// The most connections that are chosen in one look.
 const MOST: usize = 256;
@@ -75,9 +78,10 @@ impl Engine {
                 reason: Reason::Shed,
                 since,
                 refused,
+                queued,
                 ..
             } = connection.state
-                && (!sheds || now.since(since) >= if refused { QUEUE } else { PATIENCE })
+                && (!sheds || now.since(since) >= if refused || queued { QUEUE } else { PATIENCE })
             {
                 connection.state = State::Serving;
                 connection.spared = now.after(SPARE);
@@ -142,6 +146,7 @@ impl Engine {
             connection.state = State::Due {
                 reason: wanted.reason,
                 since: now,
+                queued: false,
                 refused: false,
                 put_off: false,
             };
@@ -164,10 +169,11 @@ impl Engine {
             let cluster = clusters.entry(Rc::clone(host.cluster())).or_default();
             cluster.hosts += 1.0;
             cluster.load += host.load().of(rule.measure);
+            cluster.most = cluster.most.max(host.load().of(rule.measure));
             cluster.youngest = cluster.youngest.max(host.known());
         }
         let ids: Vec<HostId> = self.hosts.iter().map(|(id, _)| id).collect();
-        let mut sheds = false;
+        let (mut sheds, mut pace) = (false, 0.0);
         for id in ids {
             let chosen = self.chosen(id, rule.measure);
             let Some(host) = self.hosts.get_mut(id) else {
@@ -179,28 +185,33 @@ impl Engine {
             let look = Look {
                 own: host.load().of(rule.measure),
                 share: cluster.load / cluster.hosts,
+                most: cluster.most,
                 connections: host.load().connections,
                 part: 1.0,
                 chosen,
                 settled: now.since(cluster.youngest) >= rule.settle,
             };
-            let quota = host.shed.look(rule, look, now);
+            let quota = host.shed.look(rule, look);
             sheds |= host.shed.is_shedding();
-            if quota <= 0.0 {
-                continue;
-            }
-            let wanted = Wanted {
-                measure: rule.measure,
-                load: quota,
-                among: Among::Host(id),
-                reason: Reason::Shed,
-            };
-            let chosen = self.choose(&wanted, &is_ours, seed);
-            if let Some(host) = self.hosts.get_mut(id) {
-                host.shed.chose(chosen);
+            pace += quota.pace;
+            if quota.choose > 0.0 {
+                let wanted = Wanted {
+                    measure: rule.measure,
+                    load: quota.choose,
+                    among: Among::Host(id),
+                    reason: Reason::Shed,
+                };
+                self.choose(&wanted, &is_ours, seed);
             }
         }
+        self.pace(rule.measure, pace);
         sheds
+    }
+
+    /// From now on, at most so much of what is chosen to be shed goes a second.
+    pub fn pace(&mut self, measure: Measure, per_second: f64) {
+        self.pace.measure = measure;
+        self.pace.per_second = per_second;
     }
 
     /// What connections that stay with a host carry and have been chosen to go, or would be elsewhere.
@@ -233,12 +244,37 @@ impl Engine {
 struct Cluster {
     hosts: f64,
     load: f64,
+    most: f64,
     youngest: Instant,
+}
+
+/// How fast what is chosen to be shed may go: evenly, and a turn that was late for want of an answer is
+/// made up for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    measure: Measure,
+    per_second: f64,
+    /// The next may go then.
+    pub(super) next: Instant,
+}
+
+impl Pace {
+    /// One goes that carries so much.
+    pub(super) fn goes(&mut self, load: Load, now: Instant) {
+        let wait = load.of(self.measure) / self.per_second;
+        // Nothing goes at no pace, and the chosen are let off.
+        let wait = Duration::try_from_secs_f64(wait)
+            .unwrap_or(LONGEST_WAIT)
+            .min(LONGEST_WAIT);
+        let late = now.since(self.next).min(wait);
+        let from = Instant::from_nanos(now.as_nanos()).before(late);
+        self.next = from.max(self.next).after(wait);
+    }
 }
 
 impl Connection {
     /// What it carries. One that has been told to go carries nothing any more.
-    fn load(&self) -> Load {
+    pub(super) fn load(&self) -> Load {
         match self.state {
             State::Draining { .. } | State::Lingering { .. } | State::Closing { .. } => {
                 Load::default()

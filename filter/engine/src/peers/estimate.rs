@@ -54,13 +54,18 @@ pub struct Estimate {
     pub peers: usize,
     /// Load per unit of weight, the own included, as it was told.
     pub mean: f64,
-    /// The same for decisions: of each other one its load per weight counts up to 4 times the own, and its
-    /// weight up to 4 times the median weight. So it is at most 4 times the own load per weight. Where all
-    /// weigh the same, one liar among n others takes it, from what it would be without that one,
-    /// down to no less than n/(n+4) of that, and up to no more than that plus 16/(n+4) of the own load.
+    /// The same for decisions: of each other pod its load per weight counts up to 4 times the own, and its
+    /// weight up to 4 times the median weight. So this is at most 4 times the own load per weight, whatever
+    /// is told. Where all weigh the same, one liar among n others takes it from what it would be without
+    /// that one down to no less than n/(n+4) of that, and up by no more than 16/(n+4) of the own load. Who
+    /// invents hundreds of pods can take it down to nothing; but then no more than a part of nothing is
+    /// moved in a second.
     pub fair: f64,
-    /// No pod is younger than `settle`, nor has one begun to drain within it. Nor is this one: it may not
-    /// have heard of all.
+    /// Load per unit of weight of the other one that carries most, up to 4 times the own: who carries less
+    /// than that sheds more slowly.
+    pub most: f64,
+    /// No pod that counts is younger than `settle`, this one included (it may not have heard of all yet),
+    /// and none has begun to drain within it.
     pub settled: bool,
 }
 
@@ -92,6 +97,7 @@ impl View {
             peers: others.len(),
             mean: mean(&own, &others),
             fair: fair(&own, &others),
+            most: most(&own, &others),
             settled,
         })
     }
@@ -173,12 +179,19 @@ fn fair(own: &Part, others: &[Part]) -> f64 {
     load / share
 }
 
+fn most(own: &Part, others: &[Part]) -> f64 {
+    let most = others
+        .iter()
+        .map(|part| part.load / part.share())
+        .fold(0.0, f64::max);
+    most.min(CLIP * own.load / own.share())
+}
+
 fn median_weight(own: &Part, others: &[Part]) -> f64 {
     let mut weights: Vec<_> = others.iter().map(|part| part.weight).collect();
     weights.push(own.weight);
     weights.sort_unstable_by(f64::total_cmp);
-    weights
-        .get(weights.len() / 2)
-        .copied()
-        .unwrap_or(own.weight)
+    // The lower one of two: of two pods the heavier does not say what is heavy.
+    let middle = weights.len().saturating_sub(1) / 2;
+    weights.get(middle).copied().unwrap_or(own.weight)
 }

@@ -1,12 +1,21 @@
 //! What pods come to know of each other.
 #![expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 
+mod counting;
 #[cfg(not(target_arch = "wasm32"))]
 mod crowd;
+mod draining;
 #[cfg(not(target_arch = "wasm32"))]
 mod fleet;
+mod hearing;
+mod hostile;
+mod liars;
+#[cfg(not(target_arch = "wasm32"))]
+mod properties;
+mod sampling;
 #[cfg(not(target_arch = "wasm32"))]
 mod spreading;
+mod telling;
 
 use core::time::Duration;
 
@@ -29,4 +38,39 @@ fn connections(connections: f64) -> Load {
         connections,
         ..Load::default()
     }
+}
+
+/// A pod that has long served.
+fn pod(id: u64, load: f64) -> Own {
+    Own {
+        id: PeerId(id),
+        load: connections(load),
+        weight: 1.0,
+        uptime: Duration::from_secs(3600),
+        asked: Some(Duration::from_millis(200)),
+    }
+}
+
+/// What a view knows that has heard all `others` directly.
+fn knowing(others: &[Own], now: Instant) -> View {
+    let mut view = View::default();
+    for other in others {
+        hears(&mut view, &View::default().tell(other, now, 0), now);
+    }
+    view
+}
+
+/// Pod 1 hears a message that is one.
+fn hears(view: &mut View, message: &str, now: Instant) -> Heard {
+    view.hear(PeerId(1), message.as_bytes(), now, 7).unwrap()
+}
+
+/// A message of rows as they stand.
+fn message(rows: &[impl AsRef<str>]) -> String {
+    let rows: Vec<_> = rows.iter().map(AsRef::as_ref).collect();
+    format!(r#"{{"v":1,"peers":[{}]}}"#, rows.join(","))
+}
+
+fn later(seconds: f64) -> Instant {
+    NOON.after(Duration::from_secs_f64(seconds))
 }

@@ -28,6 +28,8 @@ fn busy_service(story: &mut Story, count: u64) {
 }
 
 fn choose(story: &mut Story, wanted: Wanted) -> f64 {
+    // As fast as it likes.
+    story.engine.pace(wanted.measure, f64::INFINITY);
     story.engine.choose(&wanted, |_| true, 7)
 }
 
@@ -139,6 +141,30 @@ fn who_cannot_be_told_in_time_is_let_off_and_not_chosen_again_for_a_while() {
     assert_eq!(choose(&mut story, wanted(1.0)), 0.0);
     story.at(70);
     assert_eq!(choose(&mut story, wanted(1.0)), 1.0);
+}
+
+#[test]
+fn the_chosen_go_evenly_and_a_turn_that_was_late_is_made_up_for() {
+    let mut story = Story::rule(RULE);
+    busy_service(&mut story, 40);
+    story.at(100);
+    choose(&mut story, wanted(40.0));
+    story.engine.pace(Measure::Connections, 2.0);
+
+    // Everybody asks five times a second.
+    let mut went = Vec::new();
+    for fifth in 1..=50 {
+        story.pass(Duration::from_millis(200));
+        for id in 1..=40 {
+            if story.exchange(ConnectionId(id), 1 + fifth) == Decision::Announce(Reason::Shed) {
+                went.push(fifth / 5);
+            }
+        }
+    }
+
+    let most = (0..=10).map(|second| went.iter().filter(|at| **at == second).count());
+    assert_eq!(most.max(), Some(3), "{went:?}");
+    assert!((19..=22).contains(&went.len()), "{went:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use evenkeel_engine::balance::{Balance, Scene};
 use evenkeel_engine::board::{Board, Carried, WorkerId};
-use evenkeel_engine::peers::{Own, PeerId, Rules, View};
+use evenkeel_engine::peers::{FANOUT, Own, PeerId, Rules, View};
 use evenkeel_engine::{Instant, Looked, Origin, mix};
 use evenkeel_policy::{Measure, Peers, Policy, Shed, Weight};
 
@@ -22,9 +22,6 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a worker asks for all, unless it renews that.
 const LEASE: Duration = Duration::from_secs(5);
-
-/// How often a peer is asked in each `every` of the policy.
-const FANOUT: u32 = 3;
 
 /// How often a worker tries again when another one was faster.
 const TRIES: usize = 8;

@@ -1,11 +1,11 @@
-//! Pods that exchange what they know as proxies do: each asks one of the service's endpoints at random,
-//! three times per `every`, and some messages are lost.
+//! Pods that exchange what they know as proxies do: each asks a random endpoint of the service [`FANOUT`]
+//! times per `every` (itself, too, if it so happens), and some messages are lost.
 
 use super::*;
 use crate::peers::chance::Chance;
 
-/// A moment of the simulation: a pod asks at one in ten of them.
-const STEP: Duration = Duration::from_nanos(EVERY.as_nanos() as u64 / 30);
+/// In so many steps each pod asks once.
+const STEPS: u32 = 10;
 
 /// Of a hundred messages.
 const LOST: usize = 5;
@@ -13,17 +13,17 @@ const LOST: usize = 5;
 pub(super) struct Pod {
     pub(super) id: PeerId,
     pub(super) load: f64,
-    pub(super) view: View,
+    view: View,
     born: Instant,
     asked: Option<Instant>,
     /// It is among the endpoints.
     pub(super) ready: bool,
-    /// It still runs.
+    /// It asks and answers.
     pub(super) runs: bool,
 }
 
 impl Pod {
-    pub(super) fn own(&self, now: Instant) -> Own {
+    fn own(&self, now: Instant) -> Own {
         Own {
             id: self.id,
             load: connections(self.load),
@@ -36,11 +36,9 @@ impl Pod {
 
 pub(super) struct Fleet {
     pub(super) pods: Vec<Pod>,
-    pub(super) now: Instant,
-    pub(super) chance: Chance,
-    steps: usize,
-    /// Bytes of the longest message.
-    pub(super) longest: usize,
+    now: Instant,
+    step: usize,
+    chance: Chance,
 }
 
 impl Fleet {
@@ -48,13 +46,19 @@ impl Fleet {
         Self {
             pods: Vec::new(),
             now: NOON,
+            step: 0,
             chance: Chance::new(seed),
-            steps: 0,
-            longest: 0,
         }
     }
 
-    /// Starts pods that carry `load` each.
+    /// Pods that carry `load` each, and know each other.
+    pub(super) fn of(pods: usize, load: f64, seed: u64) -> Self {
+        let mut fleet = Self::new(seed);
+        fleet.start(pods, load);
+        fleet.pass(6.0);
+        fleet
+    }
+
     pub(super) fn start(&mut self, pods: usize, load: f64) {
         for _ in 0..pods {
             let id = PeerId(self.chance.draw());
@@ -70,14 +74,14 @@ impl Fleet {
         }
     }
 
-    pub(super) fn pass(&mut self, span: Duration) {
-        let end = self.now.after(span);
+    /// Lets so many times `every` pass.
+    pub(super) fn pass(&mut self, times: f64) {
+        let end = self.now.after(EVERY.mul_f64(times));
         while self.now < end {
-            self.now = self.now.after(STEP);
-            self.steps += 1;
+            self.now = self.now.after(EVERY / FANOUT / STEPS);
+            self.step += 1;
             for asker in 0..self.pods.len() {
-                self.pods[asker].view.forget(self.now, EVERY);
-                if asker % 10 == self.steps % 10 && self.pods[asker].runs {
+                if asker % STEPS as usize == self.step % STEPS as usize && self.pods[asker].runs {
                     self.ask(asker);
                 }
             }
@@ -85,15 +89,16 @@ impl Fleet {
     }
 
     fn ask(&mut self, asker: usize) {
+        self.pods[asker].view.forget(self.now, EVERY);
         let ready: Vec<_> = (0..self.pods.len())
-            .filter(|&pod| pod != asker && self.pods[pod].ready)
+            .filter(|&pod| self.pods[pod].ready)
             .collect();
         if ready.is_empty() {
             return;
         }
         let asked = ready[self.chance.below(ready.len())];
         let question = self.told_by(asker);
-        if self.is_lost() {
+        if asked == asker || !self.pods[asked].runs || self.is_lost() {
             return;
         }
         self.pods[asked].asked = Some(self.now);
@@ -107,9 +112,7 @@ impl Fleet {
     fn told_by(&mut self, pod: usize) -> String {
         let seed = self.chance.draw();
         let pod = &self.pods[pod];
-        let message = pod.view.tell(&pod.own(self.now), self.now, seed);
-        self.longest = self.longest.max(message.len());
-        message
+        pod.view.tell(&pod.own(self.now), self.now, seed)
     }
 
     fn hears(&mut self, pod: usize, message: &str) {
@@ -123,19 +126,21 @@ impl Fleet {
         self.chance.below(100) < LOST
     }
 
-    /// What each pod that runs estimates.
-    pub(super) fn estimates(&self) -> impl Iterator<Item = Option<Estimate>> {
-        let running = self.pods.iter().filter(|pod| pod.runs);
-        running.map(|pod| pod.view.estimate(&pod.own(self.now), RULES, self.now))
+    /// What each pod estimates that serves.
+    pub(super) fn estimates(&self) -> Vec<Option<Estimate>> {
+        let serving = self.pods.iter().filter(|pod| pod.runs && pod.ready);
+        serving
+            .map(|pod| pod.view.estimate(&pod.own(self.now), RULES, self.now))
+            .collect()
     }
 
-    /// How far off the pods' means are, as a part of `truth`, the worst last; 1 where nothing is known.
-    pub(super) fn errors(&self, truth: f64) -> Vec<f64> {
-        let mut errors: Vec<_> = self
-            .estimates()
-            .map(|estimate| estimate.map_or(1.0, |known| (known.mean / truth - 1.0).abs()))
-            .collect();
-        errors.sort_unstable_by(f64::total_cmp);
-        errors
+    /// How far off each one's mean is from the truth, as a part of it; 1 where nothing is known.
+    pub(super) fn errors(&self) -> Vec<f64> {
+        let serving = || self.pods.iter().filter(|pod| pod.runs && pod.ready);
+        let truth = serving().map(|pod| pod.load).sum::<f64>() / serving().count() as f64;
+        self.estimates()
+            .iter()
+            .map(|known| known.map_or(1.0, |known| (known.mean / truth - 1.0).abs()))
+            .collect()
     }
 }

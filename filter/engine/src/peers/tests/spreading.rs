@@ -1,43 +1,125 @@
-use super::fleet::*;
-use super::*;
+//! How soon pods know of each other.
+
+use super::fleet::Fleet;
+
+/// How many others each pod counts, and whether it takes them for settled, where all agree.
+fn agreed(fleet: &Fleet) -> (usize, bool) {
+    let known: Vec<_> = fleet
+        .estimates()
+        .into_iter()
+        .map(|known| known.unwrap())
+        .map(|known| (known.peers, known.settled))
+        .collect();
+    assert!(known.iter().all(|one| *one == known[0]), "{known:?}");
+    known[0]
+}
+
+fn means(fleet: &Fleet) -> Vec<f64> {
+    let estimates = fleet.estimates().into_iter();
+    estimates.map(|known| known.unwrap().mean).collect()
+}
+
+/// So many fleets of each size double, and the worst pod's error three times `every` later is small.
+fn scale_out(pods: usize, fleets: u64) {
+    for seed in 0..fleets {
+        let mut fleet = Fleet::of(pods - pods / 2, 100.0, seed);
+        fleet.start(pods / 2, 0.0);
+        fleet.pass(3.0);
+        let worst = fleet.errors().into_iter().fold(0.0, f64::max);
+        assert!(worst <= 0.1, "fleet {seed} of {pods}: {worst}");
+    }
+}
 
 #[test]
-fn measure() {
-    for size in [2, 3, 8, 50, 200, 256, 400] {
-        for warm in [false, true] {
-            let mut line = format!("N={size} warm={warm}");
-            let seeds = if size > 100 { 5 } else { 40 };
-            let mut worst: Vec<(f64, f64, f64)> = vec![];
-            let mut longest = 0;
-            for seed in 0..seeds {
-                let mut fleet = Fleet::new(seed);
-                fleet.start(size / 2, 0.0);
-                if warm {
-                    fleet.pods.iter_mut().for_each(|p| p.load = 100.0);
-                    fleet.pass(EVERY * 12);
-                    fleet.start(size - size / 2, 0.0);
-                } else {
-                    fleet.start(size - size / 2, 100.0);
-                }
-                let truth = fleet.pods.iter().map(|p| p.load).sum::<f64>() / size as f64;
-                for k in 0..6 {
-                    fleet.pass(EVERY / 2);
-                    if worst.len() <= k {
-                        worst.push((0.0, 0.0, 0.0));
-                    }
-                    let e = fleet.errors(truth);
-                    let w = &mut worst[k];
-                    w.0 = w.0.max(*e.last().unwrap());
-                    w.1 += e.iter().filter(|e| **e > 0.1).count() as f64
-                        / (size as f64 * seeds as f64);
-                    w.2 += e.iter().sum::<f64>() / (size as f64 * seeds as f64);
-                }
-                longest = longest.max(fleet.longest);
-            }
-            for w in worst {
-                line += &format!(" | {:.3} bad {:.3} avg {:.3}", w.0, w.1, w.2);
-            }
-            println!("{line} longest {longest}");
-        }
+fn two_pods_know_the_mean_after_a_scale_out() {
+    scale_out(2, 20);
+}
+
+#[test]
+fn three_pods_know_the_mean_after_a_scale_out() {
+    scale_out(3, 20);
+}
+
+#[test]
+fn eight_pods_know_the_mean_after_a_scale_out() {
+    scale_out(8, 20);
+}
+
+#[test]
+fn fifty_pods_know_the_mean_after_a_scale_out() {
+    scale_out(50, 2);
+}
+
+#[test]
+fn two_hundred_pods_know_the_mean_after_a_scale_out() {
+    scale_out(200, 1);
+}
+
+#[test]
+fn pods_that_all_start_at_once_know_each_other_as_soon() {
+    for pods in [2, 3, 8, 50] {
+        let mut fleet = Fleet::new(pods as u64);
+        fleet.start(pods / 2, 0.0);
+        fleet.start(pods - pods / 2, 100.0);
+        fleet.pass(3.0);
+        let worst = fleet.errors().into_iter().fold(0.0, f64::max);
+        assert!(worst <= 0.1, "{pods}: {worst}");
     }
+}
+
+#[test]
+fn pods_that_start_unsettle_the_others_until_they_are_of_age() {
+    let mut fleet = Fleet::of(4, 100.0, 1);
+    assert_eq!(agreed(&fleet), (3, true));
+
+    fleet.start(4, 0.0);
+    fleet.pass(3.0);
+    assert_eq!(agreed(&fleet), (7, false));
+
+    fleet.pass(2.5);
+    assert_eq!(agreed(&fleet), (7, true));
+}
+
+#[test]
+fn a_pod_that_vanishes_leaves_the_mean() {
+    let mut fleet = Fleet::of(8, 100.0, 2);
+    fleet.pods[3].load = 900.0;
+    fleet.pass(3.0);
+    assert_eq!(means(&fleet), [200.0; 8]);
+
+    fleet.pods[3].runs = false;
+    fleet.pods[3].ready = false;
+    fleet.pass(5.5);
+
+    assert_eq!(agreed(&fleet), (6, true));
+    assert_eq!(means(&fleet), [100.0; 7]);
+}
+
+#[test]
+fn a_pod_that_starts_does_not_count_before_it_is_among_the_endpoints() {
+    let mut fleet = Fleet::of(4, 100.0, 3);
+    fleet.start(1, 0.0);
+    fleet.pods[4].ready = false;
+    fleet.pass(10.0);
+    assert_eq!(means(&fleet), [100.0; 4]);
+
+    fleet.pods[4].ready = true;
+    fleet.pass(3.0);
+
+    assert_eq!(means(&fleet), [80.0; 5]);
+}
+
+#[test]
+fn a_pod_that_drains_leaves_the_mean_and_unsettles_the_others_for_a_while() {
+    let mut fleet = Fleet::of(4, 100.0, 4);
+    fleet.pods[0].ready = false;
+
+    fleet.pass(3.5);
+    assert_eq!(agreed(&fleet), (3, true));
+
+    fleet.pass(3.5);
+    assert_eq!(agreed(&fleet), (2, false));
+
+    fleet.pass(4.0);
+    assert_eq!(agreed(&fleet), (2, true));
 }

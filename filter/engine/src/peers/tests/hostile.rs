@@ -1,0 +1,124 @@
+//! Messages that no pod writes.
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+
+const GOOD: &str = "[2,30,1,5,1000,1000,60000,100,0]";
+
+fn refusal(message: &[u8]) -> Refused {
+    let mut view = View::default();
+    let refused = view.hear(PeerId(1), message, NOON, 0).unwrap_err();
+    assert!(view.is_empty());
+    refused
+}
+
+#[test]
+fn what_is_no_message_is_refused_whole() {
+    let nested = "[".repeat(4000);
+    for message in [
+        "",
+        "null",
+        "{}",
+        "[1]",
+        "\"v\"",
+        r#"{"v":1}"#,
+        r#"{"v":1,"peers":{}}"#,
+        r#"{"v":1,"peers":null}"#,
+        r#"{"v":-1,"peers":[]}"#,
+        r#"{"v":1.0,"peers":[]}"#,
+        r#"{"v":"1","peers":[]}"#,
+        r#"{"v":1,"v":1,"peers":[]}"#,
+        r#"{"v":1,"peers":[]}]"#,
+        r#"{"v":1,"peers":[[2,30,1,5,NaN,1000,60000,100,0]]}"#,
+        r#"{"v":1,"peers":[[2,30,1,5,1e999,1000,60000,100,0]]}"#,
+        r#"{"v":1,"peers":[[2,30,1"#,
+        &format!(r#"{{"v":1,"peers":{nested}"#),
+        &format!(r#"{{"v":1,"peers":[],"x":{nested}"#),
+    ] {
+        assert_eq!(refusal(message.as_bytes()), Refused::Malformed, "{message}");
+    }
+    assert_eq!(refusal(b"\xff\xfe"), Refused::Malformed);
+}
+
+#[test]
+fn a_message_that_is_too_long_is_not_looked_at() {
+    let mut padded = message(&[GOOD]);
+    padded.push_str(&" ".repeat(MAX_LEN - padded.len()));
+    assert_eq!(hears(&mut View::default(), &padded, NOON).taken, 1);
+
+    padded.push(' ');
+
+    assert_eq!(refusal(padded.as_bytes()), Refused::TooLong);
+}
+
+#[test]
+fn another_version_is_told_even_if_all_else_of_it_is_strange() {
+    assert_eq!(refusal(br#"{"pods":{"a":1},"v":2}"#), Refused::Version(2));
+    assert_eq!(refusal(br#"{"v":0,"peers":[]}"#), Refused::Version(0));
+}
+
+#[test]
+fn what_cannot_be_true_is_dropped_and_the_rest_is_taken() {
+    for absurd in [
+        "[]",
+        "{}",
+        "null",
+        "true",
+        "\"2\"",
+        "[[2]]",
+        "[2,30,1,5,1000,1000,60000,100]",
+        "[2,30,1,5,1000,1000,60000,100,0,0]",
+        "[-2,30,1,5,1000,1000,60000,100,0]",
+        "[18446744073709551616,30,1,5,1000,1000,60000,100,0]",
+        "[2,-30,1,5,1000,1000,60000,100,0]",
+        "[2,30.5,1,5,1000,1000,60000,100,0]",
+        "[2,3e1,1,5,1000,1000,60000,100,0]",
+        "[2,null,1,5,1000,1000,60000,100,0]",
+        "[2,[30],1,5,1000,1000,60000,100,0]",
+        "[2,10000001,1,5,1000,1000,60000,100,0]",
+        "[2,30,10000001,5,1000,1000,60000,100,0]",
+        "[2,30,1,1000000001,1000,1000,60000,100,0]",
+        "[2,30,1,5,10000000000001,1000,60000,100,0]",
+        "[2,30,1,5,1000,0,60000,100,0]",
+        "[2,30,1,5,1000,1000000001,60000,100,0]",
+        "[2,30,1,5,1000,1000,3153600000001,100,0]",
+        "[2,30,1,5,1000,1000,60000,-2,0]",
+        "[2,30,1,5,1000,1000,60000,3153600000001,0]",
+        "[2,30,1,5,1000,1000,60000,100,3600001]",
+        "[2,30,1,5,1000,1000,60000,100,-1]",
+    ] {
+        let mut view = View::default();
+        let around = message(&[GOOD, absurd, &GOOD.replacen('2', "3", 1)]);
+        let heard = hears(&mut view, &around, NOON);
+        assert_eq!((heard.taken, heard.dropped), (2, 1), "{absurd}");
+        assert_eq!(view.len(), 2, "{absurd}");
+    }
+}
+
+#[test]
+fn nesting_in_the_place_of_a_report_is_dropped_or_refused() {
+    for depth in [1, 50, 100] {
+        let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let heard = hears(&mut View::default(), &message(&[GOOD, &nested]), NOON);
+        assert_eq!((heard.taken, heard.dropped), (1, 1), "{depth}");
+    }
+    let nested = format!("{}{}", "[".repeat(3000), "]".repeat(3000));
+    let message = message(&[GOOD, &nested]);
+    assert_eq!(refusal(message.as_bytes()), Refused::Malformed);
+}
+
+#[test]
+fn a_message_tells_of_no_more_pods_than_are_told_of() {
+    let rows: Vec<_> = (2..300)
+        .map(|id| format!("[{id},0,0,0,0,1,0,0,0]"))
+        .collect();
+    let mut view = View::default();
+
+    let heard = hears(&mut view, &message(&rows), NOON);
+
+    assert_eq!(heard.taken, MAX_TOLD + 1);
+    assert_eq!(heard.dropped, rows.len() - MAX_TOLD - 1);
+    assert_eq!(view.len(), MAX_TOLD + 1);
+}
