@@ -22,6 +22,9 @@ const QUEUE: Duration = Duration::from_secs(60);
 /// How long it is not chosen again after that.
 const SPARE: Duration = Duration::from_secs(60);
 
+/// Turns of so long are made up for: answers can come in bursts.
+const LATE: Duration = Duration::from_secs(1);
+
 /// However much one carries, the next may go after that.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -248,8 +251,8 @@ struct Cluster {
     youngest: Instant,
 }
 
-/// How fast what is chosen to be shed may go: evenly, and a turn that was late for want of an answer is
-/// made up for.
+/// How fast what is chosen to be shed may go: evenly, and turns that were late for want of answers are made
+/// up for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
     measure: Measure,
@@ -266,9 +269,7 @@ impl Pace {
         let wait = Duration::try_from_secs_f64(wait)
             .unwrap_or(LONGEST_WAIT)
             .min(LONGEST_WAIT);
-        let late = now.since(self.next).min(wait);
-        let from = Instant::from_nanos(now.as_nanos()).before(late);
-        self.next = from.max(self.next).after(wait);
+        self.next = self.next.max(now.before(LATE.max(wait))).after(wait);
     }
 }
 
