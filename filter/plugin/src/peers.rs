@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
+use evenkeel_engine::peers::MAX_LEN;
 use evenkeel_policy::{Allow, Direction};
 
 use crate::host;
@@ -43,6 +44,11 @@ pub(crate) fn ask(question: &Question) {
 
 /// The answer, with so many headers and a body of `size` bytes, is in hand.
 pub(crate) fn answered(headers: usize, size: usize) {
+    // Not read: what has once been taken into the module stays its size.
+    if size > MAX_LEN {
+        count(Exchange::TooLong);
+        return;
+    }
     let Some(message) = host::answer(headers, size) else {
         count(Exchange::Failed);
         return;
