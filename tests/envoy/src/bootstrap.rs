@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::evenkeel::{self, Role, Roles};
+use crate::evenkeel::{self, Plugin, Role, Roles};
 
 /// The configuration of one Envoy, built up by chained calls.
 #[derive(Clone, Debug)]
@@ -22,11 +22,12 @@ pub struct Bootstrap {
 pub struct Listener {
     pub(crate) name: String,
     serves: Serves,
-    pub(crate) evenkeel: Option<(Roles, String)>,
+    pub(crate) evenkeel: Option<(Plugin, String)>,
     direction: &'static str,
     limits: Value,
     pings: Value,
     lua: Option<String>,
+    transport: Option<Value>,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +43,7 @@ pub struct Cluster {
     pub(crate) endpoints: Vec<SocketAddr>,
     http2: bool,
     policy: &'static str,
+    transport: Option<Value>,
 }
 
 impl Bootstrap {
@@ -134,6 +136,7 @@ impl Listener {
             limits: json!({}),
             pings: json!({}),
             lua: None,
+            transport: None,
         }
     }
 
@@ -178,7 +181,21 @@ impl Listener {
 
     /// Puts the module in these roles on the listener, with this policy: JSON text, faults and all.
     pub fn evenkeel(mut self, roles: Roles, policy: impl ToString) -> Self {
-        self.evenkeel = Some((roles, policy.to_string()));
+        let vm_id = "evenkeel".to_owned();
+        self.evenkeel = Some((Plugin { roles, vm_id }, policy.to_string()));
+        self
+    }
+
+    /// Runs the module of this listener in VMs of its own, under this name: listeners with the same share
+    /// a budget and what they know of their peers.
+    ///
+    /// # Panics
+    /// On a listener without the module: a mistake in the test.
+    pub fn vm(mut self, id: &str) -> Self {
+        match &mut self.evenkeel {
+            Some((plugin, _)) => plugin.vm_id = id.to_owned(),
+            None => panic!("the listener {} carries no module", self.name),
+        }
         self
     }
 
@@ -198,6 +215,12 @@ impl Listener {
     /// Puts this Lua script before the router.
     pub fn lua(mut self, script: &str) -> Self {
         self.lua = Some(script.to_owned());
+        self
+    }
+
+    /// Takes connections over this `TransportSocket`, TLS for instance.
+    pub fn transport(mut self, socket: Value) -> Self {
+        self.transport = Some(socket);
         self
     }
 
@@ -224,11 +247,15 @@ impl Listener {
             ),
         };
         let filters: Vec<_> = network.into_iter().chain([terminal]).collect();
+        let mut chain = json!({ "filters": filters });
+        if let Some(socket) = &self.transport {
+            chain["transport_socket"] = socket.clone();
+        }
         json!({
             "name": self.name,
             "address": loopback(),
             "traffic_direction": self.direction,
-            "filter_chains": [{ "filters": filters }],
+            "filter_chains": [chain],
         })
     }
 
@@ -269,9 +296,12 @@ impl Listener {
     }
 
     fn filter(&self, role: Role, directory: &Path) -> Option<Value> {
-        let (roles, _) = self.evenkeel.as_ref()?;
+        let (plugin, _) = self.evenkeel.as_ref()?;
         let file = directory.join(role.resource(&self.name));
-        roles.has(role).then(|| role.filter(&self.name, &file))
+        plugin
+            .roles
+            .has(role)
+            .then(|| role.filter(&self.name, &file))
     }
 }
 
@@ -284,6 +314,7 @@ impl Cluster {
             endpoints,
             http2: false,
             policy: "ROUND_ROBIN",
+            transport: None,
         }
     }
 
@@ -296,6 +327,12 @@ impl Cluster {
     /// Picks an endpoint by chance instead of in turn.
     pub fn random(mut self) -> Self {
         self.policy = "RANDOM";
+        self
+    }
+
+    /// Opens connections over this `TransportSocket`, TLS for instance.
+    pub fn transport(mut self, socket: Value) -> Self {
+        self.transport = Some(socket);
         self
     }
 
@@ -315,7 +352,7 @@ impl Cluster {
             "explicit_http_config": explicit,
         });
         let file = directory.join(Self::file(&self.name));
-        json!({
+        let mut cluster = json!({
             "name": self.name,
             "type": "EDS",
             "lb_policy": self.policy,
@@ -327,7 +364,11 @@ impl Cluster {
             "typed_extension_protocol_options": {
                 "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options,
             },
-        })
+        });
+        if let Some(socket) = &self.transport {
+            cluster["transport_socket"] = socket.clone();
+        }
+        cluster
     }
 
     /// The content of that file: a discovery response with the endpoints.

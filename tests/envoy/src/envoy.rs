@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use http_body_util::Full;
+use hyper::Request;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::bootstrap::{Bootstrap, Cluster};
-use crate::client::Client;
-use crate::evenkeel::Roles;
+use crate::client::{Answer, Client};
+use crate::evenkeel::Plugin;
 use crate::stats::Stats;
 use crate::wait::eventually;
 use crate::{envoy_path, module_path};
@@ -26,7 +28,7 @@ pub struct Envoy {
     module: Option<PathBuf>,
     admin: SocketAddr,
     listeners: BTreeMap<String, SocketAddr>,
-    roles: BTreeMap<String, Roles>,
+    plugins: BTreeMap<String, Plugin>,
 }
 
 impl Envoy {
@@ -37,15 +39,15 @@ impl Envoy {
     /// configuration: then with the end of its log.
     pub async fn start(bootstrap: Bootstrap) -> Result<Self> {
         let directory = TempDir::new().context("no temporary directory")?;
-        let mut roles = BTreeMap::new();
+        let mut plugins = BTreeMap::new();
         let mut module = None;
         for listener in &bootstrap.listeners {
-            let Some((its_roles, policy)) = &listener.evenkeel else {
+            let Some((plugin, policy)) = &listener.evenkeel else {
                 continue;
             };
             let path = bootstrap.module.clone().map_or_else(module_path, Ok)?;
-            write_policy(directory.path(), &listener.name, *its_roles, &path, policy)?;
-            roles.insert(listener.name.clone(), *its_roles);
+            write_policy(directory.path(), &listener.name, plugin, &path, policy)?;
+            plugins.insert(listener.name.clone(), plugin.clone());
             module = Some(path);
         }
         for cluster in &bootstrap.clusters {
@@ -59,7 +61,7 @@ impl Envoy {
             bootstrap.concurrency,
             directory.path(),
         )?;
-        Self::once_ready(process, directory, module, roles).await
+        Self::once_ready(process, directory, module, plugins).await
     }
 
     /// Starts an Envoy from a configuration file as a user has it, JSON or YAML, with one worker. Its
@@ -80,7 +82,7 @@ impl Envoy {
         mut process: Process,
         directory: TempDir,
         module: Option<PathBuf>,
-        roles: BTreeMap<String, Roles>,
+        plugins: BTreeMap<String, Plugin>,
     ) -> Result<Self> {
         let admin_file = directory.path().join("admin");
         let admin = eventually("Envoy's admin address", || {
@@ -112,7 +114,7 @@ impl Envoy {
             module,
             admin,
             listeners,
-            roles,
+            plugins,
         })
     }
 
@@ -143,6 +145,18 @@ impl Envoy {
         ask_admin(self.admin, path).await
     }
 
+    /// Ends every HTTP connection with its next answer, as a pod does that is told to terminate. It still
+    /// takes others: who sends it none is to be told beforehand.
+    ///
+    /// # Errors
+    /// When Envoy does not answer, because it died.
+    pub async fn drain(&self) -> Result<()> {
+        let path = "/healthcheck/fail";
+        let request = Request::post(path).body(Full::default())?;
+        body(path, Client::http1(self.admin).send(request).await?)?;
+        Ok(())
+    }
+
     /// What Envoy has logged so far, the module's lines included.
     pub fn log(&self) -> String {
         fs::read_to_string(log_file(self.directory.path())).unwrap_or_default()
@@ -159,18 +173,18 @@ impl Envoy {
     /// # Errors
     /// When the listener carries no module, or Envoy refuses the configuration.
     pub async fn replace_policy(&self, listener: &str, policy: impl ToString) -> Result<()> {
-        let (Some(roles), Some(module)) = (self.roles.get(listener), &self.module) else {
+        let (Some(plugin), Some(module)) = (self.plugins.get(listener), &self.module) else {
             bail!("the listener {listener} carries no module");
         };
         let before = self.stats().await?;
         write_policy(
             self.directory.path(),
             listener,
-            *roles,
+            plugin,
             module,
             &policy.to_string(),
         )?;
-        for role in roles.list() {
+        for role in plugin.roles.list() {
             let stat = role.reload_stat(listener);
             self.rises(&stat, before.get(&stat)).await?;
         }
@@ -239,7 +253,10 @@ impl Drop for Process {
 }
 
 async fn ask_admin(admin: SocketAddr, path: &str) -> Result<String> {
-    let answer = Client::http1(admin).get(path).await?;
+    body(path, Client::http1(admin).get(path).await?)
+}
+
+fn body(path: &str, answer: Answer) -> Result<String> {
     if answer.status != 200 {
         bail!(
             "Envoy's admin answers {path} with {}: {}",
@@ -253,12 +270,12 @@ async fn ask_admin(admin: SocketAddr, path: &str) -> Result<String> {
 fn write_policy(
     directory: &Path,
     listener: &str,
-    roles: Roles,
+    plugin: &Plugin,
     module: &Path,
     policy: &str,
 ) -> Result<()> {
-    for role in roles.list() {
-        let discovery = role.discovery(listener, module, policy);
+    for role in plugin.roles.list() {
+        let discovery = role.discovery(listener, &plugin.vm_id, module, policy);
         move_in_place(&directory.join(role.resource(listener)), &discovery)?;
     }
     Ok(())

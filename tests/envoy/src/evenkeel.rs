@@ -18,6 +18,13 @@ pub enum Roles {
     Both,
 }
 
+/// The module on one listener: its places, and the VM that it runs in there.
+#[derive(Clone, Debug)]
+pub(crate) struct Plugin {
+    pub(crate) roles: Roles,
+    pub(crate) vm_id: String,
+}
+
 /// One of the module's two places in a filter chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -82,7 +89,13 @@ impl Role {
     }
 
     /// The content of that file: a discovery response with this one resource.
-    pub(crate) fn discovery(self, listener: &str, module: &Path, policy: &str) -> Value {
+    pub(crate) fn discovery(
+        self,
+        listener: &str,
+        vm_id: &str,
+        module: &Path,
+        policy: &str,
+    ) -> Value {
         json!({
             "resources": [{
                 "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
@@ -94,7 +107,7 @@ impl Role {
                     "failure_policy": "FAIL_OPEN",
                     // The same vm_id, code and VM configuration for both roles: one VM a worker.
                     "vm_config": {
-                        "vm_id": "evenkeel",
+                        "vm_id": vm_id,
                         "runtime": "envoy.wasm.runtime.v8",
                         "code": { "local": { "filename": module } },
                     },
@@ -125,7 +138,7 @@ pub(crate) fn stats_tags() -> Value {
     let tag =
         |name: &str| json!({ "tag_name": name, "regex": format!(r"(\b{name}=\.=(.*?);\.;)") });
     [
-        "protocol", "reason", "by", "cause", "upstream", "family", "goaway", "moment",
+        "protocol", "reason", "by", "cause", "upstream", "family", "goaway", "moment", "outcome",
     ]
     .map(tag)
     .into()

@@ -28,6 +28,7 @@ struct State {
     endpoints: Vec<SocketAddr>,
     chance: Rng,
     connections: BTreeMap<SocketAddr, u64>,
+    open: BTreeMap<SocketAddr, u64>,
 }
 
 impl KubeProxy {
@@ -42,6 +43,7 @@ impl KubeProxy {
             endpoints: endpoints.into_iter().collect(),
             chance: Rng::with_seed(seed),
             connections: BTreeMap::new(),
+            open: BTreeMap::new(),
         }));
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, Arc::clone(&state)));
@@ -67,6 +69,11 @@ impl KubeProxy {
         lock(&self.state).connections.clone()
     }
 
+    /// How many connections each endpoint has at this moment, of those it was ever given one.
+    pub fn open_connections(&self) -> BTreeMap<SocketAddr, u64> {
+        lock(&self.state).open.clone()
+    }
+
     /// How many connections clients opened so far.
     pub fn connections_opened(&self) -> u64 {
         lock(&self.state).connections.values().sum()
@@ -80,10 +87,17 @@ impl State {
         for (left, endpoint) in rules.zip(&self.endpoints) {
             if self.chance.f64() * (left as f64) < 1.0 {
                 *self.connections.entry(*endpoint).or_default() += 1;
+                *self.open.entry(*endpoint).or_default() += 1;
                 return Some(*endpoint);
             }
         }
         None
+    }
+
+    fn ended(&mut self, endpoint: SocketAddr) {
+        if let Some(open) = self.open.get_mut(&endpoint) {
+            *open -= 1;
+        }
     }
 }
 
@@ -100,20 +114,21 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
                     connections.spawn(forward(client, endpoint));
                 }
             }
-            Some(_) = connections.join_next() => {}
+            Some(Ok(endpoint)) = connections.join_next() => lock(&state).ended(endpoint),
         }
     }
 }
 
-/// Both directions until both have ended; each end is passed on by itself, as a NAT would.
-async fn forward(mut client: TcpStream, endpoint: SocketAddr) {
+/// Both directions until both have ended; each end is passed on by itself, as a NAT would. Returns whose
+/// connection it was.
+async fn forward(mut client: TcpStream, endpoint: SocketAddr) -> SocketAddr {
     // Who refuses, resets or goes away is seen by the other end, and counted there.
-    let Ok(mut server) = TcpStream::connect(endpoint).await else {
-        return;
-    };
-    let _ = client.set_nodelay(true);
-    let _ = server.set_nodelay(true);
-    let _ = copy_bidirectional(&mut client, &mut server).await;
+    if let Ok(mut server) = TcpStream::connect(endpoint).await {
+        let _ = client.set_nodelay(true);
+        let _ = server.set_nodelay(true);
+        let _ = copy_bidirectional(&mut client, &mut server).await;
+    }
+    endpoint
 }
 
 #[cfg(test)]
@@ -126,6 +141,7 @@ mod tests {
             endpoints: (1..=endpoints).map(endpoint).collect(),
             chance: Rng::with_seed(7),
             connections: BTreeMap::new(),
+            open: BTreeMap::new(),
         }
     }
 

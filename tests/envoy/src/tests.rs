@@ -1,5 +1,7 @@
 //! The harness itself: what a story relies on is shown here once.
 
+use std::collections::BTreeMap;
+
 use hyper::Version;
 
 use crate::{Backend, Bootstrap, Client, Cluster, Envoy, KubeProxy, Listener, TcpClient, TcpEcho};
@@ -152,6 +154,29 @@ async fn a_service_moves_new_connections_only() {
     client.disconnect().await;
     assert_eq!(client.get("/").await.unwrap().body, "b");
     assert_eq!(service.connections_opened(), 2);
+    let open = BTreeMap::from([(a.address(), 0), (b.address(), 1)]);
+    crate::eventually("the first connection to be over", || async {
+        (service.open_connections() == open).then_some(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn an_envoy_that_drains_ends_connections_with_their_next_answer() {
+    let listener = Listener::http("in").answer("/", 200, "well");
+    let envoy = Envoy::start(Bootstrap::new().listener(listener))
+        .await
+        .unwrap();
+    let client = Client::http1(envoy.address("in"));
+    client.get("/").await.unwrap();
+
+    envoy.drain().await.unwrap();
+
+    let last = client.get("/").await.unwrap();
+    assert_eq!(last.headers["connection"], "close");
+    client.get("/").await.unwrap();
+    assert_eq!(client.connections_opened().await, 2);
 }
 
 #[tokio::test]

@@ -110,6 +110,29 @@ async fn tcp_closes_a_connection_at_rest_after_an_answer() {
     );
 }
 
+#[tokio::test]
+async fn peers_know_each_other_and_the_fuller_one_moves_its_surplus() {
+    let envoy = start("peers", &[]).await;
+    let clients: Vec<_> = (0..20)
+        .map(|_| Client::http1(envoy.address("pod-1")))
+        .collect();
+    let shed = eventually("a move by shed", || async {
+        for client in &clients {
+            assert_eq!(client.get("/").await.ok()?.body, "pod-1\n");
+        }
+        let stats = envoy.stats().await.ok()?;
+        // Each knows one other; both are in one Envoy.
+        let known = stats.get("wasmcustom.evenkeel_peers");
+        let by_shed = [("reason", "shed")];
+        let moved = stats.with("wasmcustom.evenkeel_announced_total", &by_shed);
+        (known == 2 && moved > 0).then_some(())
+    });
+    shed.await.unwrap();
+    for client in &clients {
+        assert_eq!(client.get("/").await.unwrap().status, 200);
+    }
+}
+
 #[test]
 fn every_configuration_has_a_test_and_three_lines_of_readme() {
     let folders = fs::read_dir(root().join("envoy")).unwrap();
@@ -117,7 +140,7 @@ fn every_configuration_has_a_test_and_three_lines_of_readme() {
         .map(|folder| folder.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["http", "observe", "tcp"]);
+    assert_eq!(names, ["http", "observe", "peers", "tcp"]);
     for name in names {
         let readme = root().join("envoy").join(&name).join("README.md");
         assert_eq!(

@@ -25,6 +25,11 @@ pub struct HttpCall {
 }
 
 impl HttpCall {
+    /// The worker that calls, by its number in the order in which they were started.
+    pub fn worker(&self) -> usize {
+        self.state.borrow().worker
+    }
+
     /// The cluster that is called.
     pub fn cluster(&self) -> String {
         self.state.borrow().cluster.clone()

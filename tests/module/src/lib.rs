@@ -3,9 +3,13 @@
 
 pub mod frames;
 pub mod http1;
+pub mod pods;
 pub mod websocket;
 
 use evenkeel_test_host::{Connection, Host, Root, RootSpec, Stream, Worker, module};
+
+/// The node id of a sidecar.
+pub const NODE: &str = "sidecar~10.0.0.2~app.default~default.svc.cluster.local";
 
 /// A proxy with one worker whose two roots, network and HTTP, carry the same policy.
 pub struct Proxy {
@@ -22,12 +26,16 @@ pub struct Proxy {
 impl Proxy {
     /// Starts with a policy in which the role is still to be filled in.
     pub fn new(policy: &str) -> Self {
-        let host = Host::new(&module());
+        Self::join(&Host::new(&module()), NODE, policy)
+    }
+
+    /// A further worker of a proxy, with the same two roots; `node` is the proxy's node id.
+    pub fn join(host: &Host, node: &str, policy: &str) -> Self {
         let worker = host.start_worker();
-        let network = worker.configure(&network(policy));
-        let http = worker.configure(&http(policy));
+        let network = worker.configure(&network(policy).node_id(node));
+        let http = worker.configure(&http(policy).node_id(node));
         Self {
-            host,
+            host: host.clone(),
             worker,
             network,
             http,

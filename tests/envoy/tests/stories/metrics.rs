@@ -44,7 +44,13 @@ async fn every_number_is_there_from_the_start_under_its_name_and_labels() {
         expected.push(format!(r#"connections_total{{protocol="{protocol}"}}"#));
         expected.push(format!(r#"requests_total{{protocol="{protocol}"}}"#));
     }
-    for reason in ["max_age", "mean_age", "max_requests", "max_stream_age"] {
+    for reason in [
+        "max_age",
+        "mean_age",
+        "max_requests",
+        "max_stream_age",
+        "shed",
+    ] {
         for name in ["due", "announced", "cut", "observed", "untold"] {
             expected.push(format!(r#"{name}_total{{reason="{reason}"}}"#));
         }
@@ -66,6 +72,17 @@ async fn every_number_is_there_from_the_start_under_its_name_and_labels() {
     ] {
         expected.push(format!(r#"opaque_total{{cause="{cause}"}}"#));
     }
+    for outcome in [
+        "answered",
+        "failed",
+        "asked",
+        "refused_stranger",
+        "malformed",
+        "too_long",
+        "version",
+    ] {
+        expected.push(format!(r#"exchanges_total{{outcome="{outcome}"}}"#));
+    }
     for plain in [
         "budget_refused_total",
         "put_off_total",
@@ -76,7 +93,15 @@ async fn every_number_is_there_from_the_start_under_its_name_and_labels() {
         "upstream_due_total",
         "upstream_recycled_total",
         "upstream_stray_total",
+        "reports_dropped_total",
         "connections_active",
+        "load_connections",
+        "load_active_requests",
+        "load_requests_per_second",
+        "load_bytes_per_second",
+        "peers",
+        "peers_mean_connections",
+        "shedding",
     ] {
         expected.push(format!("{plain}{{}}"));
     }

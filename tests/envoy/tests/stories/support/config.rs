@@ -100,7 +100,7 @@ pub fn app(server: SocketAddr) -> Value {
 fn tags() -> Value {
     let tag = |name: &str| json!({ "tag_name": name, "regex": format!(r"({name}=\.=(.*?);\.;)") });
     [
-        "protocol", "reason", "by", "cause", "upstream", "family", "goaway", "moment",
+        "protocol", "reason", "by", "cause", "upstream", "family", "goaway", "moment", "outcome",
     ]
     .map(tag)
     .into()

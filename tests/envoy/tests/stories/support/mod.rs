@@ -3,8 +3,10 @@
 pub mod config;
 pub mod frames;
 pub mod http2;
+pub mod pods;
 pub mod server;
 pub mod socket;
+pub mod tls;
 pub mod websocket;
 
 use std::future::Future;

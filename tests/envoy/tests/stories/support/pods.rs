@@ -1,0 +1,107 @@
+//! Pods of one service, each with an Envoy of its own, that know each other as the cluster `peers`.
+
+use std::net::SocketAddr;
+
+use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, Roles, eventually};
+
+use super::said;
+use super::socket::{Socket, get};
+use super::tls::Identity;
+
+/// A policy in which pods exchange with everybody, and these further keys.
+pub fn peers(keys: &str) -> String {
+    format!(
+        r#"{{"version": 1, "peers": {{"cluster": "peers", "allow": "anyone"}}, "defaults": {{"max_age": "off"}}{keys}}}"#
+    )
+}
+
+/// What a message tells: a pod with this id and so many connections, which has served for so many seconds,
+/// and was asked just now.
+pub fn report(id: u64, connections: u64, uptime: u64) -> String {
+    format!("[{id},{connections},0,0,0,1000,{uptime}000,0,0]")
+}
+
+/// A message with these reports.
+pub fn message(reports: &[String]) -> String {
+    format!(r#"{{"v":1,"peers":[{}]}}"#, reports.join(","))
+}
+
+/// The pods, before one server.
+pub struct Service {
+    pub backend: Backend,
+    pub pods: Vec<Envoy>,
+}
+
+impl Service {
+    /// Starts so many pods with this policy. With an identity they speak mutual TLS, but for the listener
+    /// `plain`.
+    pub async fn start(pods: usize, policy: &str, identity: Option<&Identity>) -> Self {
+        let backend = Backend::start("a").await.unwrap();
+        let mut service = Self {
+            backend,
+            pods: Vec::new(),
+        };
+        for _ in 0..pods {
+            let pod = service.pod(policy, identity).await;
+            service.pods.push(pod);
+        }
+        service.introduce(&[]).await;
+        service
+    }
+
+    async fn pod(&self, policy: &str, identity: Option<&Identity>) -> Envoy {
+        let listener = |name| {
+            let listener = Listener::http(name).route("/", "app");
+            listener.inbound().evenkeel(Roles::Both, policy)
+        };
+        let (mut secured, mut peers) = (listener("in"), Cluster::new("peers", []));
+        if let Some(identity) = identity {
+            secured = secured.transport(identity.downstream());
+            peers = peers.transport(identity.upstream());
+        }
+        let bootstrap = Bootstrap::new()
+            .listener(secured)
+            .listener(listener("plain"))
+            .cluster(Cluster::new("app", [self.backend.address()]))
+            .cluster(peers);
+        Envoy::start(bootstrap).await.unwrap()
+    }
+
+    /// Tells each pod where all are, itself included, as endpoints are told; and these others.
+    pub async fn introduce(&self, others: &[SocketAddr]) {
+        let pods = self.pods.iter().map(|pod| pod.address("in"));
+        let all: Vec<_> = pods.chain(others.iter().copied()).collect();
+        for pod in &self.pods {
+            pod.replace_endpoints("peers", &all).await.unwrap();
+        }
+    }
+
+    /// Waits until every pod knows so many others, and their mean within a tenth.
+    pub async fn know(&self, peers: u64, mean: f64) {
+        for pod in &self.pods {
+            let known = eventually("the mean of all pods", || async {
+                let stats = pod.stats().await.ok()?;
+                let shown = stats.get("wasmcustom.evenkeel_peers_mean_connections") as f64;
+                // Shown as a whole number.
+                let is_near = (shown - mean).abs() <= 0.1 * mean + 0.5;
+                (stats.get("wasmcustom.evenkeel_peers") == peers && is_near).then_some(())
+            });
+            if let Err(error) = known.await {
+                let shown = pod.admin("/stats?filter=evenkeel_(peers|exch|load)").await;
+                panic!("{error}\n{}\n{}", shown.unwrap_or_default(), said(pod));
+            }
+        }
+    }
+}
+
+/// So many connections that each have carried a request.
+pub async fn open(to: SocketAddr, count: usize) -> Vec<Socket> {
+    let mut sockets = Vec::new();
+    for _ in 0..count {
+        let mut socket = Socket::connect(to).await;
+        socket.send(get("/")).await;
+        socket.answer().await;
+        sockets.push(socket);
+    }
+    sockets
+}

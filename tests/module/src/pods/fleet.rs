@@ -1,0 +1,62 @@
+//! Pods whose questions reach each other.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use evenkeel_test_host::{Connection, HttpCall};
+
+use super::{Pod, STEP, told};
+
+/// Pods whose questions reach each other.
+#[derive(Default)]
+pub struct Fleet {
+    /// The pods that are there, in the order of their start.
+    pub pods: Vec<Pod>,
+    lines: BTreeMap<(usize, usize), Connection>,
+    turn: usize,
+}
+
+impl Fleet {
+    /// A pod joins.
+    pub fn join(&mut self, pod: Pod) {
+        self.pods.push(pod);
+    }
+
+    /// The last pod goes, without a word.
+    pub fn lose(&mut self) -> Option<Pod> {
+        let pod = self.pods.pop();
+        let left = self.pods.len();
+        self.lines
+            .retain(|(from, to), _| *from < left && *to < left);
+        pod
+    }
+
+    /// Passes so much time for all of them.
+    pub fn pass(&mut self, time: Duration) {
+        for _ in 0..time.as_millis() / STEP.as_millis() {
+            for from in 0..self.pods.len() {
+                self.pods[from].host.advance(STEP);
+                for question in self.pods[from].host.http_calls() {
+                    self.carry(from, question);
+                }
+            }
+        }
+    }
+
+    /// To each of the others in turn, as Envoy's balancer does.
+    fn carry(&mut self, from: usize, question: HttpCall) {
+        let others = self.pods.len() - 1;
+        if others == 0 {
+            question.fail();
+            return;
+        }
+        self.turn += 1;
+        let to = (from + 1 + self.turn % others) % self.pods.len();
+        let proxy = &self.pods[to].workers[0];
+        let line = self.lines.entry((from, to));
+        let line = line.or_insert_with(|| proxy.network.connect());
+        let (_, response) = proxy.asked(line, &told(&question));
+        let response = response.expect("a pod answers a pod");
+        question.answer(&[(":status", "200")], response.body);
+    }
+}

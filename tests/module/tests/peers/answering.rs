@@ -1,0 +1,128 @@
+//! Who is answered, and by whom: the module or the app.
+
+use std::time::Duration;
+
+use evenkeel_test_host::{Direction, Host, HttpCall, RootSpec, module};
+use evenkeel_test_module::pods::{CLUSTER, HEADER, PATH, Pod, connections, message, peers};
+use evenkeel_test_module::{Proxy, http, network};
+
+use crate::{SECOND, pod};
+
+#[test]
+fn a_question_is_answered_by_the_module_and_its_connection_is_no_load() {
+    for mode in ["enforce", "observe"] {
+        let pod = Pod::start("shop-1", 1, &peers(&format!(r#""mode": "{mode}""#)));
+        let _clients = pod.open(0, 3);
+        pod.pass(2 * SECOND, HttpCall::fail);
+        let line = pod.workers[0].network.connect();
+        for asked in 1..=5 {
+            let words = message(pod.host.now(), [(7, 30)]);
+            let (stream, response) = pod.workers[0].asked(&line, &words);
+            let response = response.expect("an answer");
+            assert_eq!(response.status, 200);
+            let json = ("content-type".to_owned(), "application/json".to_owned());
+            assert!(response.headers.contains(&json), "{:?}", response.headers);
+            assert_eq!(connections(&response.body)[0], 3);
+            assert!(stream.has_ended());
+            assert_eq!(pod.exchanges("asked"), asked);
+            pod.pass(2 * SECOND, HttpCall::fail);
+        }
+        assert_eq!(pod.metric("evenkeel_load_connections"), 3);
+        assert_eq!(pod.metric("evenkeel_peers"), 1);
+        assert_eq!(pod.metric("evenkeel_peers_mean_connections"), 17);
+
+        // Once a client's request came over it, it is a client's.
+        pod.workers[0].exchange(&line, "/");
+        pod.pass(2 * SECOND, HttpCall::fail);
+        assert_eq!(pod.metric("evenkeel_load_connections"), 4);
+    }
+}
+
+#[test]
+fn without_peers_or_without_the_header_the_path_is_the_apps() {
+    let words = message(Duration::from_secs(1), [(7, 30)]);
+    let policy = r#"{"version": 1, "shed": {}}"#;
+    let silent = Pod::start("shop-1", 1, policy);
+    let line = silent.workers[0].network.connect();
+    let (stream, response) = silent.workers[0].asked(&line, &words);
+    assert_eq!(response, None);
+    let header = (HEADER.to_owned(), words);
+    assert!(stream.request().contains(&header));
+    assert_eq!(silent.exchanges("asked"), 0);
+
+    let speaking = pod(1);
+    let line = speaking.workers[0].network.connect();
+    let stream = speaking.workers[0].get(&line, PATH);
+    assert_eq!(stream.local_response(), None);
+    assert_eq!(speaking.exchanges("asked"), 0);
+}
+
+#[test]
+fn what_the_app_beside_a_sidecar_asks_is_for_others() {
+    let host = Host::new(&module());
+    let worker = host.start_worker();
+    let policy = peers(r#""mode": "enforce""#);
+    let outbound = |spec: RootSpec| worker.configure(&spec.direction(Direction::Outbound));
+    let proxy = Proxy {
+        host: host.clone(),
+        network: outbound(network(&policy)),
+        http: outbound(http(&policy)),
+        worker: worker.clone(),
+    };
+    let line = proxy.network.connect();
+    let (_, response) = proxy.asked(&line, &message(host.now(), [(7, 30)]));
+    assert_eq!(response, None);
+    assert_eq!(
+        proxy.metric("outcome=.=refused_stranger;.;evenkeel_exchanges_total"),
+        0
+    );
+}
+
+#[test]
+fn only_who_shows_the_same_identity_over_mutual_tls_is_answered() {
+    let policy = format!(r#"{{"version": 1, "peers": {{"cluster": "{CLUSTER}"}}}}"#);
+    let own = "spiffe://cluster.local/ns/shop/sa/shop";
+    let others = "spiffe://cluster.local/ns/shop/sa/cart";
+    // Mutual TLS or not, whom the pod shows to be, whom the client does, and whether it is answered.
+    let cases = [
+        (true, own, own, true),
+        (false, "", "", false),
+        (true, own, others, false),
+        (true, own, "", false),
+        (true, "", own, false),
+        (true, "", "", false),
+        (false, own, own, false),
+    ];
+    for case in cases {
+        let (mtls, local, peer, is_answered) = case;
+        let pod = Pod::start("shop-1", 1, &policy);
+        let proxy = &pod.workers[0];
+        let line = proxy.network.connect();
+        line.set_property(&["connection", "mtls"], [u8::from(mtls)]);
+        for (name, san) in [
+            ("uri_san_local_certificate", local),
+            ("uri_san_peer_certificate", peer),
+        ] {
+            if !san.is_empty() {
+                line.set_property(&["connection", name], san);
+            }
+        }
+        let (stream, response) = proxy.asked(&line, &message(pod.host.now(), [(7, 30)]));
+        assert_eq!(response.is_some(), is_answered, "{case:?}");
+        assert_eq!(pod.exchanges("asked"), u64::from(is_answered), "{case:?}");
+        let strangers = pod.exchanges("refused_stranger");
+        assert_eq!(strangers, u64::from(!is_answered), "{case:?}");
+        if !is_answered {
+            proxy.answer(&line, &stream);
+        }
+        // Nothing that a stranger says is believed, and its connection is a client's.
+        pod.pass(2 * SECOND, HttpCall::fail);
+        let load = pod.metric("evenkeel_load_connections");
+        assert_eq!(load, u64::from(!is_answered), "{case:?}");
+        assert_eq!(
+            pod.metric("evenkeel_peers"),
+            u64::from(is_answered),
+            "{case:?}"
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! What others say: nonsense, absurdities, and too much.
+
+use evenkeel_test_module::pods::{Pod, connections, message, told};
+
+use crate::{SECOND, answer, pod};
+
+#[test]
+fn what_is_no_message_is_counted_and_changes_nothing() {
+    let now = |pod: &Pod| pod.host.now();
+    let long = format!(r#"{{"v":1,"peers":[{}]}}"#, " ".repeat(8192));
+    let deep = format!(r#"{{"v":1,"peers":{}"#, "[".repeat(8000));
+    let cases: [(&str, &[u8]); 12] = [
+        ("malformed", b""),
+        ("malformed", b"hello"),
+        ("malformed", b"\xff\xfe\0"),
+        ("malformed", br#"{"v":1}"#),
+        ("malformed", br#"{"v":1,"peers":{}}"#),
+        ("malformed", br#"{"v":-1,"peers":[]}"#),
+        ("malformed", br#"{"v":1,"peers":[]"#),
+        ("malformed", deep.as_bytes()),
+        ("malformed", b"[]"),
+        ("version", br#"{"v":2,"peers":"as you like"}"#),
+        ("version", br#"{"v":18446744073709551615}"#),
+        ("too_long", long.as_bytes()),
+    ];
+    for (outcome, words) in cases {
+        let shown = String::from_utf8_lossy(&words[..words.len().min(40)]).into_owned();
+        let pod = pod(1);
+        let line = pod.workers[0].network.connect();
+        pod.pass(2 * SECOND, |question| {
+            answer(question, message(now(&pod), [(7, 30), (8, 60)]));
+        });
+
+        let before = pod.exchanges(outcome);
+        let mut answers = 0;
+        pod.pass(SECOND, |question| {
+            answers += 1;
+            answer(question, words);
+        });
+
+        assert_eq!(pod.exchanges(outcome) - before, answers, "{shown}");
+        assert_eq!(pod.metric("evenkeel_peers"), 2, "{shown}");
+        assert_eq!(pod.metric("evenkeel_peers_mean_connections"), 30, "{shown}");
+        // A header is text and not empty, and no module sees a question that is not.
+        if let (Ok(text), false) = (str::from_utf8(words), words.is_empty()) {
+            let (_, response) = pod.workers[0].asked(&line, text);
+            assert!(response.is_some(), "{shown}");
+            assert_eq!(pod.exchanges(outcome) - before, answers + 1, "{shown}");
+        }
+    }
+}
+
+#[test]
+fn reports_that_cannot_be_true_are_dropped_one_by_one() {
+    let pod = pod(1);
+    let absurd = [
+        r#"[1,20000000,0,0,0,1000,9000,0,0]"#,
+        r#"[2,-1,0,0,0,1000,9000,0,0]"#,
+        r#"[3,1.5,0,0,0,1000,9000,0,0]"#,
+        r#"[4,1e300,0,0,0,1000,9000,0,0]"#,
+        r#"[5,0,0,0,0,0,9000,0,0]"#,
+        r#"[6,0,0,0,0,1000,99999999999999,0,0]"#,
+        r#"[7,0,0,0,0,1000,9000,0,3600001]"#,
+        r#"[8,0,0,0,0,1000,9000,0]"#,
+        r#"["9",0,0,0,0,1000,9000,0,0]"#,
+        r#"[10,0,0,0,0,1000,9000,-2,0]"#,
+        r#"null"#,
+        r#"[[[[[]]]]]"#,
+    ];
+    let words = format!(
+        r#"{{"v":1,"peers":[{},[99,30,0,0,0,1000,9000,0,0]]}}"#,
+        absurd.join(",")
+    );
+
+    let mut answers = 0;
+    pod.pass(2 * SECOND, |question| {
+        answers += 1;
+        answer(question, &words);
+    });
+
+    let dropped = pod.metric("evenkeel_reports_dropped_total");
+    assert_eq!(dropped, answers * absurd.len() as u64);
+    assert_eq!(pod.exchanges("answered"), answers);
+    assert_eq!(pod.metric("evenkeel_peers"), 1);
+    assert_eq!(pod.metric("evenkeel_peers_mean_connections"), 15);
+}
+
+#[test]
+fn a_thousand_pods_fill_the_view_and_no_message_grows_with_it() {
+    let pod = pod(1);
+    let line = pod.workers[0].network.connect();
+    let mut next = 0;
+    let mut longest = 0;
+    pod.pass(12 * SECOND, |question| {
+        longest = longest.max(told(&question).len());
+        next += 33;
+        let pods = (next..next + 33).map(|id| (u64::MAX - id % 1000, 10_000_000));
+        answer(question, message(pod.host.now(), pods));
+    });
+
+    let (_, response) = pod.workers[0].asked(&line, &message(pod.host.now(), [(7, 30)]));
+    let longest = longest.max(response.expect("an answer").body.len());
+    assert!((1500..=8192).contains(&longest), "{longest} bytes");
+    let view = pod.host.shared_data("evenkeel/view").expect("a view");
+    assert_eq!(connections(&view).len(), 256);
+    assert!(view.len() <= 36 * 1024, "{} bytes", view.len());
+    // Some of them were last heard of too long ago.
+    let known = pod.metric("evenkeel_peers");
+    assert!((128..=256).contains(&known), "{known}");
+    assert!(pod.metric("evenkeel_peers_mean_connections") > 9_000_000);
+}
+
+#[test]
+fn exchanging_leaves_no_memory_behind() {
+    let pod = pod(1);
+    let line = pod.workers[0].network.connect();
+    let exchange = |seconds: u32| {
+        pod.pass(seconds * SECOND, |question| {
+            let now = pod.host.now();
+            answer(question, message(now, (0..33).map(|id| (id, id))));
+            pod.workers[0].asked(&line, &message(now, (0..33).map(|id| (id, id))));
+        });
+        pod.workers[0].worker.memory_bytes()
+    };
+    let settled = exchange(60);
+    assert_eq!(exchange(300), settled);
+}
+
+#[test]
+fn an_answer_of_megabytes_is_not_taken_into_the_module() {
+    let pod = pod(1);
+    pod.pass(2 * SECOND, |question| {
+        answer(question, message(pod.host.now(), [(7, 30)]));
+    });
+    let before = pod.workers[0].worker.memory_bytes();
+    pod.pass(SECOND, |question| answer(question, vec![b'1'; 8 << 20]));
+    assert_eq!(pod.exchanges("too_long"), 4);
+    assert_eq!(pod.workers[0].worker.memory_bytes(), before);
+}
