@@ -1,0 +1,131 @@
+//! `evenkeel simulate`: what a policy would do to a service.
+//!
+//! Every simulated pod runs the code that the module runs in Envoy: the engine, the decision to shed, the
+//! gossip between pods. What is simulated is the rest: time, clients, kube-proxy, pods that come and go.
+
+mod chance;
+mod chart;
+mod client;
+mod contender;
+mod fleet;
+mod gossip;
+mod options;
+mod outcome;
+mod page;
+mod pod;
+mod queue;
+mod scenario;
+mod setup;
+mod table;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod traffic;
+mod world;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::term::{self, Status};
+use contender::Contender;
+pub use options::Args;
+use outcome::Row;
+use setup::Setup;
+use timeline::Timeline;
+use world::World;
+
+/// A scenario under all policies.
+pub struct Comparison {
+    pub setup: Setup,
+    pub sides: Vec<Side>,
+}
+
+/// One policy's run.
+pub struct Side {
+    pub row: Row,
+    /// The policy, as it was written.
+    pub text: String,
+    pub timeline: Timeline,
+}
+
+/// Runs every scenario under every policy, and shows what came of it.
+///
+/// # Errors
+/// When the command line or a policy is wrong, or a file cannot be read or written.
+pub fn run(args: &Args) -> Result<()> {
+    let setups = args.setups()?;
+    let stated = args.contenders()?;
+    let status = Status::new();
+    let mut comparisons = Vec::new();
+    let mut shown = String::new();
+    for setup in setups {
+        let mut contenders = Vec::new();
+        if args.compares_with_built_in() {
+            contenders.extend(Contender::built_in(setup.scenario.measure()));
+        }
+        contenders.extend(stated.iter().cloned());
+        contender::check_names(&contenders)?;
+        let comparison = compare(setup, &contenders, &status);
+        let (name, table) = (comparison.setup.scenario.name(), table::of(&comparison));
+        term::line(&format!("{}\n{table}", term::heading(&name)));
+        shown.push_str(&format!("{name}\n{table}\n"));
+        comparisons.push(comparison);
+    }
+    drop(status);
+    let legend = table::legend(&comparisons);
+    term::line(&legend);
+    shown.push_str(&(legend + "\n"));
+    if let Some(path) = &args.json {
+        let rows: Vec<&Row> = comparisons
+            .iter()
+            .flat_map(|comparison| comparison.sides.iter().map(|side| &side.row))
+            .collect();
+        write(path, &(serde_json::to_string_pretty(&rows)? + "\n"))?;
+    }
+    if let Some(path) = &args.html {
+        write(path, &page::render(&comparisons))?;
+    }
+    if let Some(path) = &args.page {
+        let page =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let page = shown_in(&page, &shown)
+            .with_context(|| format!("{}: no block begins with {BLOCK:?}", path.display()))?;
+        write(path, &page)?;
+    }
+    Ok(())
+}
+
+/// How the block of a Markdown page begins that shows what is printed.
+const BLOCK: &str = "```text\n$ evenkeel simulate\n";
+
+/// The page with `shown` in its block; None if it has none.
+fn shown_in(page: &str, shown: &str) -> Option<String> {
+    let (before, block) = page.split_once(BLOCK)?;
+    let (_, after) = block.split_once("```")?;
+    Some(format!("{before}{BLOCK}{shown}```{after}"))
+}
+
+fn compare(setup: Setup, contenders: &[Contender], status: &Status) -> Comparison {
+    let sides = contenders
+        .iter()
+        .map(|contender| {
+            let name = setup.scenario.name();
+            let timeline = World::new(&setup, &contender.policy).run(|second, all| {
+                status.show(&format!("{name}, {}: {second} of {all} s", contender.name));
+            });
+            status.show("");
+            Side {
+                row: Row::of(&setup, &contender.name, &timeline),
+                text: contender.text.clone(),
+                timeline,
+            }
+        })
+        .collect();
+    Comparison { setup, sides }
+}
+
+fn write(path: &Path, content: &str) -> Result<()> {
+    fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,117 @@
+//! The policies that are put side by side.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use evenkeel_policy::{Measure, Mode, Policy};
+
+use crate::term;
+
+/// A policy under a name.
+#[derive(Clone)]
+pub struct Contender {
+    pub name: String,
+    /// As it was written.
+    pub text: String,
+    pub policy: Policy,
+}
+
+impl Contender {
+    /// What there is to compare with where the operator names no policy: nothing is moved, by age, and
+    /// only the surplus, by the `measure` of the scenario.
+    pub fn built_in(measure: Measure) -> Vec<Self> {
+        let measure = match measure {
+            Measure::Connections => "connections",
+            Measure::Requests => "requests",
+            Measure::Bytes => "bytes",
+        };
+        let texts = [
+            (
+                "none",
+                r#"{"version": 1, "defaults": {"max_age": "off"}}"#.to_owned(),
+            ),
+            (
+                "age",
+                r#"{"version": 1, "defaults": {"max_age": "600s", "jitter": 0.1}}"#.to_owned(),
+            ),
+            (
+                "shed",
+                format!(
+                    r#"{{"version": 1, "defaults": {{"max_age": "off"}},
+ "shed": {{"measure": "{measure}", "rate": 0.02}}, "peers": {{"cluster": "shop"}}}}"#
+                ),
+            ),
+        ];
+        texts
+            .into_iter()
+            .map(|(name, text)| {
+                Self::new(name, text).expect("a policy that every operator could write")
+            })
+            .collect()
+    }
+
+    /// Reads an operator's file.
+    ///
+    /// # Errors
+    /// When there is none, or it is no policy: then each mistake in a line.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let name = name.to_string_lossy();
+        let contender = Self::new(&name, text).with_context(|| path.display().to_string())?;
+        contender.remark();
+        Ok(contender)
+    }
+
+    pub(super) fn new(name: &str, text: String) -> Result<Self> {
+        match Policy::parse(text.as_bytes()) {
+            Ok(policy) => Ok(Self {
+                name: name.to_owned(),
+                text: text.trim().to_owned(),
+                policy,
+            }),
+            Err(errors) => Err(anyhow!("the policy is refused:\n{errors}")),
+        }
+    }
+
+    /// Says what of it the simulator reads in another way than the module.
+    fn remark(&self) {
+        let Self { name, policy, .. } = self;
+        if policy.mode == Mode::Observe {
+            term::note(&format!(
+                "{name}: \"mode\" is \"observe\", in which nothing is moved; shown is what it would do in \"enforce\""
+            ));
+        }
+        if !policy.routes.is_empty() || !policy.connections.is_empty() {
+            term::note(&format!(
+                "{name}: every connection is taken to be under \"defaults\"; its routes and connection rules are not simulated"
+            ));
+        }
+        if policy.shed.is_some() && policy.peers.is_none() {
+            term::note(&format!(
+                "{name}: \"shed\" without \"peers\" compares a gateway's upstream hosts, which are not simulated: pods of a service know nothing of each other"
+            ));
+        }
+    }
+}
+
+/// Refuses two policies of one name: nobody could tell the rows apart.
+///
+/// # Errors
+/// The name.
+pub fn check_names(contenders: &[Contender]) -> Result<()> {
+    for (index, contender) in contenders.iter().enumerate() {
+        if contenders[..index]
+            .iter()
+            .any(|other| other.name == contender.name)
+        {
+            bail!(
+                "two policies are called {}: give one of the files another name",
+                contender.name
+            );
+        }
+    }
+    Ok(())
+}

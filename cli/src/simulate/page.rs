@@ -1,0 +1,155 @@
+//! The result as one HTML page that needs nothing else: no script, no font, no network.
+
+use std::fmt::Write;
+
+use evenkeel_policy::Measure;
+
+use super::chart::{self, Frame};
+use super::table::{self, thousands};
+use super::timeline::FOLLOWED;
+use super::{Comparison, Side};
+
+const STYLE: &str = include_str!("page.css");
+
+/// The charts show at most so much after the first change, in seconds, and so much before it.
+const AFTER: u64 = 900;
+const BEFORE: i64 = 20;
+
+const OPENING: &str = r#"<h1>What a policy would do to a service</h1>
+<p>Simulated: every pod runs the code that the module runs in Envoy, on virtual time; clients, kube-proxy's
+random choice, and pods that come and go are played.</p>
+"#;
+
+const MANY: &str = "<p class=\"soft keys\"><span class=\"key all\"></span>all pods<span class=\"key most\"></span>\
+                    eight of ten<span class=\"key old\"></span>the median; dotted: the mean<span class=\"key \
+                    closes\"></span>connections told to close, a second</p>\n";
+const FEW: &str = "<p class=\"soft keys\"><span class=\"key old\"></span>pods that were there<span class=\"key new\">\
+                   </span>pods that joined; dotted: the mean<span class=\"key closes\"></span>connections told \
+                   to close, a second</p>\n";
+
+/// The whole page.
+pub fn render(comparisons: &[Comparison]) -> String {
+    let mut html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>Evenkeel: simulated</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{OPENING}"
+    );
+    for comparison in comparisons {
+        section(&mut html, comparison);
+    }
+    html + "</main>\n</body>\n</html>\n"
+}
+
+fn section(html: &mut String, comparison: &Comparison) {
+    let Comparison { setup, sides } = comparison;
+    let frame = frame(comparison);
+    let _ = writeln!(
+        html,
+        "<section>\n<h2>{}</h2>\n<p>{}. Seed {}.</p>",
+        setup.scenario.name(),
+        escape(&table::story(setup)),
+        setup.seed
+    );
+    numbers(html, sides);
+    let many = sides.iter().any(|side| side.timeline.pods > FOLLOWED);
+    html.push_str(if many { MANY } else { FEW });
+    if setup.lasts.as_secs() > AFTER {
+        let _ = writeln!(
+            html,
+            "<p class=\"soft\">Drawn are the first {} minutes of {}.</p>",
+            AFTER / 60,
+            setup.lasts.as_secs() / 60
+        );
+    }
+    let unit = match setup.scenario.measure() {
+        Measure::Connections => "connections of each pod",
+        Measure::Requests | Measure::Bytes => "requests a second of each pod",
+    };
+    html.push_str("<div class=\"sides\">\n");
+    for side in sides {
+        let _ = writeln!(
+            html,
+            "<figure><h3>{}</h3><figcaption>{}</figcaption>\n<p class=\"unit\">{unit}</p>\n{}\n\
+             <p class=\"unit\">closes a second</p>\n{}</figure>",
+            escape(&side.row.policy),
+            escape(&result(side)),
+            chart::loads(&frame, &side.timeline),
+            chart::closes(&frame, &side.timeline)
+        );
+    }
+    html.push_str("</div>\n");
+    for side in sides {
+        let _ = writeln!(
+            html,
+            "<details><summary>The policy {}</summary>\n<pre>{}</pre></details>",
+            escape(&side.row.policy),
+            escape(&side.text)
+        );
+    }
+    html.push_str("</section>\n");
+}
+
+/// The scales that all sides share.
+fn frame(comparison: &Comparison) -> Frame {
+    let Comparison { setup, sides } = comparison;
+    let to = setup.lasts.as_secs().min(AFTER) as i64;
+    let mut frame = Frame {
+        from: -BEFORE,
+        to,
+        load: 0.0,
+        closes: 0.0,
+        old: setup.pods,
+        change: if setup.pods == setup.after || sides.iter().any(|side| side.timeline.settled > 0) {
+            "begins".to_owned()
+        } else {
+            format!("{} → {}", setup.pods, setup.after)
+        },
+    };
+    for side in sides {
+        let shown = side.timeline.samples.iter();
+        let shown = shown.filter(|sample| (-BEFORE..=to).contains(&sample.at));
+        let most = shown.map(|sample| sample.most()).fold(0.0, f64::max);
+        frame.load = frame.load.max(most);
+        frame.closes = frame.closes.max(chart::most_closes(&frame, &side.timeline));
+    }
+    frame
+}
+
+/// What is to be seen, in a sentence.
+fn result(side: &Side) -> String {
+    let row = &side.row;
+    let even = match row.seconds_to_1_25 {
+        Some(0) => "at most 1.25 times the mean all the time".to_owned(),
+        Some(seconds) => format!("1.25 times the mean after {seconds} s"),
+        None => format!("{:.2} times the mean at the end", row.max_over_mean_end),
+    };
+    match row.closes {
+        0 => format!("{even}; nothing moved"),
+        closes => format!("{even}; {} closes", thousands(closes)),
+    }
+}
+
+fn numbers(html: &mut String, sides: &[Side]) {
+    let head: String = table::HEAD.map(|cell| format!("<th>{cell}</th>")).concat();
+    let _ = writeln!(
+        html,
+        "<div class=\"wide\"><table><tr><th>policy</th>{head}</tr>"
+    );
+    for side in sides {
+        let cells = table::cells(&side.row).map(|cell| format!("<td>{cell}</td>"));
+        let _ = writeln!(
+            html,
+            "<tr><td>{}</td>{}</tr>",
+            escape(&side.row.policy),
+            cells.concat()
+        );
+    }
+    html.push_str("</table></div>\n");
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}

@@ -1,0 +1,125 @@
+//! One pod: what the module keeps in its proxy, with one worker.
+
+use std::time::Duration;
+
+use evenkeel_engine::balance::{Balance, Scene};
+use evenkeel_engine::board::Carried;
+use evenkeel_engine::peers::{Own, PeerId, Rules, View};
+use evenkeel_engine::{Engine, Instant, Shared};
+use evenkeel_policy::{Peers, Policy, Shed, Weight};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Starting,
+    /// kube-proxy sends connections to it, and other pods ask it.
+    Ready,
+    /// It takes no connections any more and ends those it has.
+    Leaving,
+    Gone,
+}
+
+#[derive(Debug)]
+pub struct Pod {
+    pub stage: Stage,
+    pub engine: Engine,
+    pub bucket: Bucket,
+    /// Whose connections it has.
+    pub clients: Vec<u32>,
+    /// When another pod last asked it.
+    pub asked: Option<Instant>,
+    id: PeerId,
+    born: Instant,
+    balance: Balance,
+    carried: Carried,
+}
+
+impl Pod {
+    pub fn new(id: PeerId, born: Instant) -> Self {
+        Self {
+            stage: Stage::Starting,
+            engine: Engine::default(),
+            bucket: Bucket::default(),
+            clients: Vec::new(),
+            asked: None,
+            id,
+            born,
+            balance: Balance::default(),
+            carried: Carried::default(),
+        }
+    }
+
+    /// Nothing of it is left.
+    pub fn vanish(&mut self) {
+        self.stage = Stage::Gone;
+        self.engine = Engine::default();
+        self.clients = Vec::new();
+    }
+
+    /// What it tells the others of itself.
+    pub fn own(&self, policy: &Policy, asked: Option<Duration>, now: Instant) -> Own {
+        let weight = match policy.shed.unwrap_or_default().weight {
+            Weight::Fixed(weight) => weight,
+            Weight::Workers => 1.0,
+        };
+        Own {
+            id: self.id,
+            load: self.carried.load,
+            weight,
+            uptime: now.since(self.born),
+            asked,
+        }
+    }
+
+    /// Once a second, as the module does: adds up what it carries, and chooses what has to go. `view` is
+    /// what it knows of the others.
+    pub fn look(&mut self, policy: &Policy, view: &View, seed: u64) {
+        let now = self.engine.now();
+        let looked = self.engine.look(self.balance.is_shedding());
+        self.carried = Carried {
+            load: looked.load,
+            left: looked.left,
+        };
+        let (Some(shed), Some(peers)) = (&policy.shed, &policy.peers) else {
+            return;
+        };
+        let own = self.own(policy, None, now);
+        let rules = rules(shed, peers);
+        let estimate = view.estimate(&own, rules, now);
+        let scene = Scene {
+            mine: &looked,
+            pod: self.carried,
+            weight: rules.weigh(&own),
+            estimate: estimate.as_ref(),
+        };
+        self.balance
+            .look(&mut self.engine, shed, &scene, |_| true, seed);
+    }
+
+    pub fn peer(&self) -> PeerId {
+        self.id
+    }
+}
+
+fn rules(shed: &Shed, peers: &Peers) -> Rules {
+    Rules {
+        measure: shed.measure,
+        every: peers.every,
+        slow_start: shed.slow_start,
+        settle: shed.settle,
+    }
+}
+
+/// The value that a proxy's workers share for its budget.
+#[derive(Debug, Default)]
+pub struct Bucket(Option<u64>);
+
+impl Shared for Bucket {
+    fn load(&mut self) -> (Option<u64>, u32) {
+        (self.0, 0)
+    }
+
+    fn store(&mut self, value: u64, _: u32) -> bool {
+        self.0 = Some(value);
+        true
+    }
+}

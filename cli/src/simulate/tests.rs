@@ -1,0 +1,207 @@
+//! What simulated services come to. Each test says what an operator would see.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use evenkeel_policy::Measure;
+
+use super::contender::Contender;
+use super::outcome::Row;
+use super::scenario::Scenario;
+use super::setup::Setup;
+use super::world::World;
+
+/// The scenario in its usual size, for ten minutes.
+fn setup(scenario: Scenario) -> Setup {
+    Setup {
+        lasts: Duration::from_secs(600),
+        ..Setup::new(scenario)
+    }
+}
+
+fn run(setup: &Setup, contender: &Contender) -> Row {
+    let timeline = World::new(setup, &contender.policy).run(|_, _| {});
+    Row::of(setup, &contender.name, &timeline)
+}
+
+fn built_in(name: &str, measure: Measure) -> Contender {
+    let mut all = Contender::built_in(measure).into_iter();
+    all.find(|contender| contender.name == name).unwrap()
+}
+
+fn stated(text: &str) -> Contender {
+    Contender::new("stated", text.to_owned()).unwrap()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_course_and_another_one_another() {
+    let shed = built_in("shed", Measure::Requests);
+    let heavy_tailed = setup(Scenario::HeavyTailed);
+    let other = Setup {
+        seed: 2,
+        ..heavy_tailed.clone()
+    };
+
+    let row = run(&heavy_tailed, &shed);
+
+    assert_eq!(run(&heavy_tailed, &shed), row);
+    assert_ne!(run(&other, &shed), row);
+}
+
+#[test]
+fn shedding_evens_out_a_scale_out_with_few_closes_and_then_rests() {
+    let row = run(
+        &setup(Scenario::ScaleOut),
+        &built_in("shed", Measure::Connections),
+    );
+    assert!(row.max_over_mean_start > 2.0, "{row:?}");
+    assert!(row.max_over_mean_end <= 1.25, "{row:?}");
+    assert!(row.seconds_to_1_25.is_some(), "{row:?}");
+    assert!(row.closes <= 1000, "{row:?}");
+    assert!(row.closes_per_minute_balanced.unwrap() <= 1.0, "{row:?}");
+}
+
+/// Ages from 540 to 660 s, all connections of one age: by arithmetic three quarters of them have moved after
+/// 630 s, and five of six rounds and a half are over after an hour.
+#[test]
+fn recycling_by_age_is_as_slow_and_costs_as_much_as_it_does_on_paper() {
+    let scale_out = Setup {
+        opened_over: Duration::ZERO,
+        ..Setup::new(Scenario::ScaleOut)
+    };
+    let age = r#"{"version": 1, "defaults": {"max_age": "660s", "jitter": 0.181818}}"#;
+
+    let row = run(&scale_out, &stated(age));
+
+    let seconds = row.seconds_to_1_25.unwrap();
+    assert!((610..=672).contains(&seconds), "{row:?}");
+    assert!((5_400..=5_600).contains(&row.closes), "{row:?}");
+    let a_minute = row.closes_per_minute_balanced.unwrap();
+    assert!((95.0..=105.0).contains(&a_minute), "{row:?}");
+}
+
+#[test]
+fn no_policy_moves_nothing_whatever_happens() {
+    let none = built_in("none", Measure::Connections);
+    for scenario in Scenario::value_variants() {
+        let row = run(&setup(*scenario), &none);
+        assert_eq!((row.closes, row.peak_closes_per_second), (0, 0), "{row:?}");
+        assert_eq!(row.seconds_to_1_25, None, "{row:?}");
+    }
+}
+
+#[test]
+fn shedding_leaves_alone_what_cannot_be_even() {
+    let row = run(
+        &setup(Scenario::MoreServers),
+        &built_in("shed", Measure::Connections),
+    );
+    assert_eq!(row.closes, 0, "{row:?}");
+}
+
+#[test]
+fn shedding_evens_out_whatever_happens() {
+    for scenario in Scenario::value_variants() {
+        if *scenario == Scenario::MoreServers {
+            continue;
+        }
+        let row = run(&setup(*scenario), &built_in("shed", scenario.measure()));
+        assert!(row.max_over_mean_end <= 1.25, "{row:?}");
+        assert!(row.seconds_to_1_25.is_some(), "{row:?}");
+        // Requests come at random: now and then there seems to be a surplus where there is none.
+        let most = match scenario.measure() {
+            Measure::Connections => 1.0,
+            Measure::Requests | Measure::Bytes => 5.0,
+        };
+        let closes = row.closes_per_minute_balanced.unwrap();
+        assert!(closes <= most, "{row:?}");
+    }
+}
+
+#[test]
+fn shedding_bears_that_half_of_the_gossip_is_lost_and_the_rest_is_late() {
+    let scale_out = Setup {
+        gossip_loss: 0.5,
+        gossip_late: Duration::from_secs(2),
+        ..setup(Scenario::ScaleOut)
+    };
+    let row = run(&scale_out, &built_in("shed", Measure::Connections));
+    assert!(row.max_over_mean_end <= 1.25, "{row:?}");
+    assert!(row.closes <= 1000, "{row:?}");
+}
+
+#[test]
+fn without_any_gossip_shedding_does_nothing_or_falls_back_to_chance() {
+    let deaf = Setup {
+        gossip_loss: 1.0,
+        ..setup(Scenario::ScaleOut)
+    };
+    let shed = |more: &str| {
+        stated(&format!(
+            r#"{{"version": 1, "defaults": {{"max_age": "off"}}, "shed": {{{more}}}, "peers": {{"cluster": "shop"}}}}"#
+        ))
+    };
+
+    let nothing = run(&deaf, &shed(""));
+    let by_chance = run(&deaf, &shed(r#""fallback_mean_age": "300s""#));
+
+    assert_eq!(nothing.closes, 0);
+    // 1,000 connections at one close in 300 s each.
+    assert!((1_900..=2_100).contains(&by_chance.closes), "{by_chance:?}");
+}
+
+#[test]
+fn pods_that_share_views_even_out_as_well() {
+    let large = Setup {
+        pods: 50,
+        after: 100,
+        connections: 10_000,
+        lasts: Duration::from_secs(200),
+        ..Setup::new(Scenario::ScaleOut)
+    };
+    let row = run(&large, &built_in("shed", Measure::Connections));
+    assert!(row.max_over_mean_end <= 1.25, "{row:?}");
+    assert!(row.closes <= 10_000, "{row:?}");
+}
+
+#[test]
+fn a_budget_holds_for_each_pod() {
+    let age = r#"{"version": 1, "defaults": {"max_age": "60s", "jitter": 0.5}, "budget": {"per_second": 1, "burst": 1}}"#;
+    let row = run(&setup(Scenario::ScaleOut), &stated(age));
+    assert!(row.peak_closes_per_second <= 2 * 8, "{row:?}");
+    assert!(row.closes <= 8 * 601, "{row:?}");
+}
+
+#[test]
+fn connections_move_after_so_many_requests_too() {
+    let requests =
+        r#"{"version": 1, "defaults": {"max_age": "off", "max_requests": 100, "jitter": 0}}"#;
+    let row = run(&setup(Scenario::ScaleOut), &stated(requests));
+    // A request a second: in 600 s each connection is at its hundredth six times, of which the first count
+    // began before the change.
+    assert!((5_500..=6_200).contains(&row.closes), "{row:?}");
+}
+
+#[test]
+fn clients_come_back_and_none_is_lost() {
+    for scenario in [
+        Scenario::RollingUpdate,
+        Scenario::PodLoss,
+        Scenario::Flapping,
+    ] {
+        let setup = Setup {
+            ready_after: Duration::from_secs(5),
+            reconnect_after: Duration::from_secs(1),
+            ..setup(scenario)
+        };
+        let shed = built_in("shed", Measure::Connections);
+        let timeline = World::new(&setup, &shed.policy).run(|_, _| {});
+        let last = timeline.samples.last().unwrap();
+        let pods = if scenario == Scenario::PodLoss {
+            setup.pods
+        } else {
+            setup.after
+        };
+        assert_eq!(last.mean * pods as f64, 1000.0, "{scenario:?}");
+    }
+}

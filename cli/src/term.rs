@@ -1,0 +1,66 @@
+//! What the person sees. Results go to stdout; progress and errors go to stderr.
+
+use std::env;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+
+/// Writes one line of result. Whoever closed the other end wanted no more: that is no error.
+pub fn line(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Says something beside the result.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Says what went wrong.
+pub fn fail(error: &anyhow::Error) {
+    note(&format!(
+        "{} {error:#}",
+        paint("31", "error:", &io::stderr())
+    ));
+}
+
+/// `text` as a heading of the result.
+pub fn heading(text: impl fmt::Display) -> String {
+    paint("1", text, &io::stdout())
+}
+
+/// Colours on a terminal, unless `NO_COLOR` is there and not empty (no-color.org).
+fn paint(code: &str, text: impl fmt::Display, stream: &impl IsTerminal) -> String {
+    let wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if wanted && stream.is_terminal() {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.to_string()
+    }
+}
+
+/// Shows how far something is in one line that the next one replaces; on a terminal only.
+pub struct Status {
+    on: bool,
+}
+
+impl Status {
+    /// Of stderr.
+    pub fn new() -> Self {
+        let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+        Self {
+            on: io::stderr().is_terminal() && !dumb,
+        }
+    }
+
+    /// Replaces the line.
+    pub fn show(&self, text: &str) {
+        if self.on {
+            let _ = write!(io::stderr(), "\r\x1b[K{text}");
+        }
+    }
+}
+
+impl Drop for Status {
+    fn drop(&mut self) {
+        self.show("");
+    }
+}

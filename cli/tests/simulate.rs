@@ -1,0 +1,178 @@
+//! `evenkeel simulate` as an operator types it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn simulate(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .arg("simulate")
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+/// A short run.
+const SHORT: [&str; 3] = ["scale-out", "--seconds", "300"];
+
+fn short(args: &[&str]) -> Output {
+    simulate(&[&SHORT[..], args].concat())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn repository(path: &str) -> String {
+    format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_page_shows_what_the_command_prints() {
+    let page = fs::read_to_string(repository("docs/simulator.md")).unwrap();
+    let shown = page
+        .split("```text\n")
+        .find_map(|part| part.strip_prefix("$ evenkeel simulate\n"))
+        .and_then(|part| part.split("```").next())
+        .expect("docs/simulator.md has no block that begins with `$ evenkeel simulate`");
+
+    let printed = text(&simulate(&[]).stdout);
+
+    assert!(
+        printed == shown,
+        "what docs/simulator.md shows is out of date: run `cargo run --release -p evenkeel -- simulate --page docs/simulator.md`"
+    );
+}
+
+#[test]
+fn the_numbers_are_a_list_with_a_row_for_each_policy() {
+    let directory = tempfile::tempdir().unwrap();
+    let (json, html) = (
+        directory.path().join("result.json"),
+        directory.path().join("result.html"),
+    );
+
+    let output = short(&[
+        "--json",
+        json.to_str().unwrap(),
+        "--html",
+        html.to_str().unwrap(),
+    ]);
+
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+    let rows: Vec<Value> = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
+    let policies: Vec<_> = rows.iter().map(|row| row["policy"].as_str()).collect();
+    assert_eq!(policies, [Some("none"), Some("age"), Some("shed")]);
+    for row in &rows {
+        assert_eq!(row["scenario"], "scale-out");
+        assert!(row["max_over_mean_start"].is_f64());
+        assert!(row["max_over_mean_end"].is_f64());
+        assert!(row["closes"].is_u64());
+        assert!(row["peak_closes_per_second"].is_u64());
+    }
+    assert!(rows[0]["seconds_to_1_25"].is_null());
+    assert!(rows[0]["closes_per_minute_balanced"].is_null());
+    assert!(rows[2]["seconds_to_1_25"].is_u64());
+    let page = fs::read_to_string(html).unwrap();
+    assert_eq!(page.matches("<figure>").count(), 3);
+    for foreign in ["<script", "http://", "https://", "@import", "url("] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+}
+
+#[test]
+fn an_operators_policy_is_one_more_column_or_the_only_one() {
+    let policy = repository("policies/shed.json");
+    let beside = text(&short(&["--policy", &policy]).stdout);
+    let alone = text(&short(&["--policy", &policy, "--only"]).stdout);
+    for row in ["\n  none ", "\n  age ", "\n  shed ", "\n  shed.json "] {
+        assert!(beside.contains(row), "{row}: {beside}");
+        assert_eq!(alone.contains(row), row.contains(".json"), "{alone}");
+    }
+}
+
+#[test]
+fn a_policy_that_is_refused_ends_it_with_1_and_says_where_and_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let wrong = directory.path().join("wrong.json");
+    fs::write(&wrong, r#"{"version": 1, "shed": {"rate": 0}}"#).unwrap();
+
+    let output = short(&["--policy", wrong.to_str().unwrap()]);
+
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert!(
+        error.contains("wrong.json") && error.contains("shed.rate"),
+        "{error}"
+    );
+    let missing = short(&["--policy", "no/such.json"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(text(&missing.stderr).contains("cannot read no/such.json"));
+}
+
+#[test]
+fn two_policies_of_one_name_are_refused() {
+    let policy = repository("policies/shed.json");
+    let output = short(&["--policy", &policy, "--policy", &policy]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("two policies are called shed.json"));
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2_and_says_what_to_do() {
+    for (args, expected) in [
+        (&["scale-up"][..], "scale-out"),
+        (
+            &["scale-out", "--pods", "8", "--pods-after", "4"],
+            "--pods-after",
+        ),
+        (
+            &["pod-loss", "--pods", "4", "--pods-after", "4"],
+            "--pods-after",
+        ),
+        (
+            &["rolling-update", "--pods-after", "4"],
+            "leave --pods-after out",
+        ),
+        (&["--only"], "--policy"),
+        (&["--request-every", "0s"], "--request-every"),
+        (&["--request-every", "5"], "250ms"),
+        (&["--gossip-loss", "1.5"], "from 0 to 1"),
+        (&["--pods", "0"], "1..=100000"),
+    ] {
+        let output = simulate(args);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        assert!(error.contains(expected), "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn what_a_policy_says_and_the_simulator_does_not_play_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let observe = directory.path().join("observe.json");
+    fs::write(
+        &observe,
+        r#"{"version": 1, "mode": "observe", "defaults": {"max_age": "30s"}}"#,
+    )
+    .unwrap();
+
+    let output = short(&["--policy", observe.to_str().unwrap(), "--only"]);
+
+    assert!(output.status.success());
+    assert!(text(&output.stderr).contains("observe"));
+    assert!(
+        !text(&output.stdout).contains("\u{1b}["),
+        "colours without a terminal"
+    );
+}
+
+#[test]
+fn help_has_examples() {
+    let help = text(&simulate(&["--help"]).stdout);
+    assert!(help.contains("Examples:") && help.contains("evenkeel simulate scale-out"));
+    assert!(Path::new(&repository("policies/shed.json")).exists());
+}
