@@ -1,13 +1,16 @@
 //! The demo: the problem of pinned connections appears and disappears in real Envoys.
 //!
 //! Before and after are the same Envoys, backends and clients. They differ in one thing: before, clients
-//! come in by a listener without the plugin; after, by one that carries it.
+//! come in by a listener without the plugin; after, by one that carries it. In the scenes of shedding there
+//! is a third side between the two, which only recycles by age.
 
+mod caller;
 mod chart;
 mod gateway;
 mod outcome;
 mod page;
 mod scale_out;
+mod shedding;
 mod site;
 mod summary;
 mod tally;
@@ -17,9 +20,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use serde::Serialize;
 
 use crate::term;
 use outcome::Scenario;
+use shedding::Scene;
 use site::Site;
 
 /// What `cargo xtask demo` takes.
@@ -31,7 +36,7 @@ pub struct Args {
     /// Write the page with the charts there instead of to demo/index.html in the target directory
     #[arg(long, value_name = "PATH")]
     html: Option<PathBuf>,
-    /// Fewer runs and shorter ones: about 20 seconds
+    /// Fewer runs and shorter ones: about a minute
     #[arg(long)]
     quick: bool,
 }
@@ -44,41 +49,72 @@ pub struct Tools {
     pub module: PathBuf,
 }
 
+/// What was played.
+struct Played {
+    scenarios: Vec<Scenario>,
+    scenes: Vec<Scene>,
+}
+
+/// An entry of what `--json` writes.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Numbers<'a> {
+    Scenario(&'a Scenario),
+    Scene(&'a Scene),
+}
+
 /// Plays every scenario, then shows what was measured: a table, and a page below `target`.
 ///
 /// # Errors
 /// When an Envoy does not run, a file cannot be written, or a request failed with the plugin in place.
 pub fn run(args: &Args, tools: &Tools, target: &Path) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the demo's clients")?;
-    let scenarios = runtime.block_on(play(tools, args.quick))?;
+    let played = runtime.block_on(play(tools, args.quick))?;
 
     let page = match &args.html {
         Some(path) => path.clone(),
         None => target.join("demo/index.html"),
     };
-    write(&page, &page::render(&scenarios))?;
+    write(&page, &page::render(&played))?;
     if let Some(json) = &args.json {
-        let numbers = serde_json::to_string_pretty(&scenarios)?;
+        let numbers = serde_json::to_string_pretty(&played.numbers())?;
         write(json, &format!("{numbers}\n"))?;
     }
-    summary::print(&scenarios);
+    summary::print(&played);
     term::line(&format!("Charts: {}", page.display()));
 
-    let failed: u64 = scenarios.iter().map(|scenario| scenario.after.failed).sum();
+    let failed = played.failed();
     if failed > 0 {
         bail!("{failed} requests failed with the plugin in place; there must be none");
     }
     Ok(())
 }
 
-async fn play(tools: &Tools, quick: bool) -> Result<Vec<Scenario>> {
+async fn play(tools: &Tools, quick: bool) -> Result<Played> {
     term::note(&format!("Starting {} Envoys", scale_out::BACKENDS));
     let site = Site::start(tools, scale_out::BACKENDS).await?;
     let mut scenarios = three_routers::play(&site, quick).await?;
     scenarios.extend(scale_out::play(&site, quick).await?);
     drop(site);
     scenarios.push(gateway::play(tools, quick).await?);
-    Ok(scenarios)
+    let scenes = shedding::play(tools, quick).await?;
+    Ok(Played { scenarios, scenes })
+}
+
+impl Played {
+    /// One list of all.
+    fn numbers(&self) -> Vec<Numbers<'_>> {
+        let scenarios = self.scenarios.iter().map(Numbers::Scenario);
+        let scenes = self.scenes.iter().map(Numbers::Scene);
+        scenarios.chain(scenes).collect()
+    }
+
+    /// Requests that failed with the plugin in place.
+    fn failed(&self) -> u64 {
+        let scenarios = self.scenarios.iter().map(|scenario| scenario.after.failed);
+        let scenes = self.scenes.iter().map(Scene::failed);
+        scenarios.chain(scenes).sum()
+    }
 }
 
 fn write(path: &Path, content: &str) -> Result<()> {

@@ -1,4 +1,6 @@
-//! The two charts of the page, as SVG. Colours come from the page's style, so that they follow its theme.
+//! The page's charts, as SVG. Colours come from the page's style, so that they follow its theme.
+
+pub mod over_time;
 
 use std::fmt::Write;
 use std::time::Duration;

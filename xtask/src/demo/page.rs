@@ -1,7 +1,12 @@
 //! The result as one HTML page that needs nothing else: no script, no font, no network.
 
+mod scene;
+
 use std::fmt::Write;
 
+use serde_json::Value;
+
+use super::Played;
 use super::chart::{self, thousands};
 use super::outcome::{About, Outcome, Scenario};
 use super::summary::headline;
@@ -21,16 +26,20 @@ const KEY: &str = "<p class=\"soft\"><span class=\"key old\"></span>there from t
                    <span class=\"key new\"></span>joined</p>\n";
 
 /// The whole page.
-pub fn render(scenarios: &[Scenario]) -> String {
+pub fn render(played: &Played) -> String {
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>Evenkeel: pinned connections, before and after</title>\n<style>\n{STYLE}</style>\n</head>\n\
          <body>\n<main>\n{OPENING}"
     );
-    overview(&mut html, scenarios);
-    for scenario in scenarios {
+    overview(&mut html, &played.scenarios);
+    scene::overview(&mut html, &played.scenes);
+    for scenario in &played.scenarios {
         section(&mut html, scenario);
+    }
+    for scene in &played.scenes {
+        scene::section(&mut html, scene);
     }
     html + "</main>\n</body>\n</html>\n"
 }
@@ -49,7 +58,7 @@ fn overview(html: &mut String, scenarios: &[Scenario]) {
             scenario.protocol,
             escape(&headline(&scenario.before, scenario)),
             escape(&headline(&scenario.after, scenario)),
-            failed(&scenario.after)
+            failed(scenario.after.failed)
         );
     }
     html.push_str("</table></div>\n");
@@ -91,10 +100,15 @@ fn section(html: &mut String, scenario: &Scenario) {
         );
     }
     table(html, scenario);
-    let policy = serde_json::to_string_pretty(&about.policy).unwrap_or_default();
+    policy(html, "The policy of the after side", &about.policy);
+    html.push_str("</section>\n");
+}
+
+fn policy(html: &mut String, title: &str, policy: &Value) {
+    let policy = serde_json::to_string_pretty(policy).unwrap_or_default();
     let _ = writeln!(
         html,
-        "<details><summary>The policy of the after side</summary>\n<pre>{}</pre></details>\n</section>",
+        "<details><summary>{title}</summary>\n<pre>{}</pre></details>",
         escape(&policy)
     );
 }
@@ -198,15 +212,15 @@ fn table(html: &mut String, scenario: &Scenario) {
             thousands(side.connections_opened),
             thousands(side.announced),
             thousands(side.cut),
-            failed(side)
+            failed(side.failed)
         );
     }
     html.push_str("</table></div>\n");
 }
 
-fn failed(side: &Outcome) -> String {
-    let class = if side.failed == 0 { "good" } else { "bad" };
-    format!("<td class=\"{class}\">{}</td>", thousands(side.failed))
+fn failed(requests: u64) -> String {
+    let class = if requests == 0 { "good" } else { "bad" };
+    format!("<td class=\"{class}\">{}</td>", thousands(requests))
 }
 
 fn escape(text: &str) -> String {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
+use super::caller::call;
 use super::outcome::{About, Outcome, Scenario, max_over_mean};
 use super::site::{Counted, Side, Site};
 use super::tally::Tally;
@@ -144,19 +145,4 @@ async fn side(site: &Site, side: Side, protocol: Protocol, course: Course) -> Re
         timeline: tally.timeline(SPAN),
         first_failure: tally.first_failure(),
     })
-}
-
-/// One caller: a request, a pause of its own length, the next request.
-async fn call(
-    client: Arc<Client>,
-    tally: Arc<Tally>,
-    pause: Duration,
-    seed: u64,
-    stopped: watch::Receiver<bool>,
-) {
-    let mut chance = fastrand::Rng::with_seed(seed);
-    while !*stopped.borrow() {
-        sleep(pause.mul_f64(0.5 + chance.f64())).await;
-        tally.count(client.get("/").await.map(|answer| answer.body));
-    }
 }

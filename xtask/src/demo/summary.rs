@@ -1,5 +1,8 @@
 //! The result in the terminal, for someone who has read nothing else.
 
+mod scene;
+
+use super::Played;
 use super::outcome::{Outcome, Scenario};
 use crate::term::{self, Paint, painted};
 
@@ -9,22 +12,25 @@ const OPENING: [&str; 3] = [
     "backend it was first given. Measured in real Envoys, without the plugin and with it:",
 ];
 
-const LEGEND: [&str; 7] = [
+const LEGEND: [&str; 10] = [
     "",
     "three-routers: how many of the runs of 100 requests used 1, 2 or all 3 backends at all.",
     "scale-out, gateway: what backends got that joined while all connections were open.",
     "busiest/mean: 1.00 is even. announced: closes that the plugin asked clients for, at a moment",
     "that loses nothing (raw TCP has no words for it: there it closes while nothing is under way).",
     "cut: connections closed with something still open on them.",
+    "scale-out with shedding, rolling update: beside recycling by age there is a policy by which pods",
+    "move only what they carry more than their peers. closes are counted from the change of pods on; even",
+    "is when the busiest has come to 1.25 times the mean for good, then/min what is closed at the end.",
     "",
 ];
 
-/// Prints what the problem is and a before/after table of every scenario.
-pub fn print(scenarios: &[Scenario]) {
+/// Prints what the problem is, a before/after table of every scenario, and one of the sides of every scene.
+pub fn print(played: &Played) {
     for line in OPENING {
         term::line(line);
     }
-    for scenario in scenarios {
+    for scenario in &played.scenarios {
         let title = format!("{}, {}", scenario.name, scenario.protocol);
         term::line("");
         term::line(&painted(Paint::Bold, title));
@@ -43,6 +49,7 @@ pub fn print(scenarios: &[Scenario]) {
         print_side("before", &scenario.before, scenario);
         print_side("after", &scenario.after, scenario);
     }
+    played.scenes.iter().for_each(scene::print);
     for line in LEGEND {
         term::line(line);
     }
@@ -59,7 +66,11 @@ fn print_side(name: &str, outcome: &Outcome, scenario: &Scenario) {
         &outcome.failed.to_string(),
     ];
     term::line(&row(numbers, &headline(outcome, scenario)));
-    if let Some(failure) = &outcome.first_failure {
+    print_failure(outcome.first_failure.as_deref());
+}
+
+fn print_failure(first: Option<&str>) {
+    if let Some(failure) = first {
         term::line(&painted(
             Paint::Red,
             format!("           the first failure: {failure}"),

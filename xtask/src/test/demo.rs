@@ -1,5 +1,7 @@
 //! Whether what the demo measured is what it promises: all scenarios, whole, and nothing failed.
 
+mod scene;
+
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
@@ -19,8 +21,13 @@ const NUMBERS: [&str; 6] = [
 /// Names the first scenario and field that is not as promised.
 pub fn check(json: &str) -> Result<()> {
     let scenarios: Vec<Value> = serde_json::from_str(json).context("not a list of scenarios")?;
+    let (scenes, scenarios): (Vec<_>, Vec<_>) = scenarios.iter().partition(|one| scene::is(one));
     ensure!(!scenarios.is_empty(), "no scenario was played");
-    for scenario in &scenarios {
+    ensure!(!scenes.is_empty(), "no scene of shedding was played");
+    for scene in scenes {
+        scene::check(scene)?;
+    }
+    for scenario in scenarios {
         let text = |key: &str| {
             scenario[key]
                 .as_str()
@@ -83,7 +90,7 @@ mod tests {
     }
 
     fn checked(scenario: Value) -> String {
-        match check(&json!([scenario]).to_string()) {
+        match check(&json!([scenario, scene::sound()]).to_string()) {
             Ok(()) => "fine".to_owned(),
             Err(error) => format!("{error:#}"),
         }
@@ -123,9 +130,13 @@ mod tests {
             *scenario.pointer_mut(path).unwrap() = value;
             assert_eq!(checked(scenario), told);
         }
-        assert_eq!(
-            check("[]").unwrap_err().to_string(),
-            "no scenario was played"
-        );
+    }
+
+    #[test]
+    fn a_demo_without_scenarios_or_without_scenes_is_none() {
+        let told = |played: Value| check(&played.to_string()).unwrap_err().to_string();
+
+        assert_eq!(told(json!([])), "no scenario was played");
+        assert_eq!(told(json!([scenario()])), "no scene of shedding was played");
     }
 }

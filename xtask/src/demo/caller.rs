@@ -1,0 +1,25 @@
+//! The clients of the HTTP scenes: each keeps its connection and asks now and then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_test_envoy::Client;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::tally::Tally;
+
+/// One caller: a pause of its own length, a request, the next pause, until it is told to stop.
+pub async fn call(
+    client: Arc<Client>,
+    tally: Arc<Tally>,
+    pause: Duration,
+    seed: u64,
+    stopped: watch::Receiver<bool>,
+) {
+    let mut chance = fastrand::Rng::with_seed(seed);
+    while !*stopped.borrow() {
+        sleep(pause.mul_f64(0.5 + chance.f64())).await;
+        tally.count(client.get("/").await.map(|answer| answer.body));
+    }
+}

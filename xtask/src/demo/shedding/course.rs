@@ -1,0 +1,177 @@
+//! Where a side's connections were, second by second, and what can be read off it.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::demo::outcome::max_over_mean;
+
+/// The busiest pod over the mean at which connections count as even.
+pub const EVEN: f64 = 1.25;
+
+/// What was seen at one moment.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// When the pods had been asked and had told it: seconds since the change; before it, below 0.
+    pub at: f64,
+    /// When they were asked.
+    pub asked: f64,
+    /// Open connections of each pod.
+    pub open: Vec<u64>,
+    /// Closes since the start.
+    pub closes: u64,
+}
+
+/// Looks in the order of time: some before the change, some after it.
+pub struct Course {
+    looks: Vec<Look>,
+    serving: Range<usize>,
+}
+
+impl Course {
+    /// `serving` are the pods that there are after the change.
+    pub fn new(looks: Vec<Look>, serving: Range<usize>) -> Self {
+        Self { looks, serving }
+    }
+
+    pub fn looks(&self) -> &[Look] {
+        &self.looks
+    }
+
+    /// The last look's connections.
+    pub fn at_the_end(&self) -> Vec<u64> {
+        self.looks
+            .last()
+            .map(|look| look.open.clone())
+            .unwrap_or_default()
+    }
+
+    /// The busiest pod over the mean of those that serve, at the end.
+    pub fn max_over_mean(&self) -> f64 {
+        self.looks.last().map_or(0.0, |look| self.ratio(look))
+    }
+
+    fn ratio(&self, look: &Look) -> f64 {
+        max_over_mean(&look.open[self.serving.clone()])
+    }
+
+    /// Since the change.
+    pub fn closes(&self) -> u64 {
+        let last = self.looks.last().map_or(0, |look| look.closes);
+        last - self.closes_until(0.0)
+    }
+
+    /// The end of the last time in which it was not even, as soon as the next look saw it.
+    pub fn seconds_to_even(&self) -> Option<f64> {
+        let mut even_since = None;
+        for look in self.looks.iter().filter(|look| look.at > 0.0) {
+            if self.ratio(look) > EVEN {
+                even_since = None;
+            } else {
+                even_since = even_since.or(Some(look.at));
+            }
+        }
+        even_since
+    }
+
+    /// Closes a second from each look to the next: when it began, when it ended, how many. It began when the
+    /// first was asked: on a busy machine it takes a while to be told, and what falls in between may be
+    /// counted already or not yet.
+    pub fn rates(&self) -> Vec<(f64, f64, f64)> {
+        self.looks
+            .windows(2)
+            .filter_map(|pair| match pair {
+                [from, to] if to.at > from.asked => {
+                    let rate = (to.closes - from.closes) as f64 / (to.at - from.asked);
+                    Some((from.at, to.at, rate))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The highest of these since the change.
+    pub fn peak(&self) -> f64 {
+        let since = self.rates().into_iter().filter(|(_, to, _)| *to > 0.0);
+        since.map(|(_, _, rate)| rate).fold(0.0, f64::max)
+    }
+
+    /// Closes a minute in the `last` part.
+    pub fn closes_per_minute(&self, last: Duration) -> f64 {
+        let Some(end) = self.looks.last() else {
+            return 0.0;
+        };
+        let begin = end.at - last.as_secs_f64();
+        (end.closes - self.closes_until(begin)) as f64 * 60.0 / last.as_secs_f64()
+    }
+
+    fn closes_until(&self, moment: f64) -> u64 {
+        let until = self.looks.iter().rev().find(|look| look.at <= moment);
+        until.map_or(0, |look| look.closes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn course(looks: &[(f64, [u64; 3], u64)]) -> Course {
+        let look = |(at, open, closes): &(f64, [u64; 3], u64)| Look {
+            at: *at,
+            asked: *at,
+            open: open.to_vec(),
+            closes: *closes,
+        };
+        Course::new(looks.iter().map(look).collect(), 1..3)
+    }
+
+    #[test]
+    fn it_is_even_once_it_stays_so() {
+        let course = course(&[
+            (-1.0, [50, 50, 0], 0),
+            (1.0, [9, 75, 25], 0),
+            (2.0, [0, 60, 40], 10),
+            (3.0, [0, 70, 30], 10),
+            (4.0, [0, 60, 40], 20),
+            (5.0, [0, 55, 45], 25),
+        ]);
+
+        assert_eq!(course.seconds_to_even(), Some(4.0));
+        assert_eq!(course.max_over_mean(), 1.1);
+    }
+
+    #[test]
+    fn what_never_gets_even_has_no_time_to_it() {
+        let course = course(&[(1.0, [0, 75, 25], 0), (2.0, [0, 75, 25], 0)]);
+
+        assert_eq!(course.seconds_to_even(), None);
+        assert_eq!(course.closes(), 0);
+    }
+
+    #[test]
+    fn a_rate_is_that_of_the_longest_time_in_which_its_closes_may_have_been() {
+        let look = |asked, at, closes| Look {
+            at,
+            asked,
+            open: Vec::new(),
+            closes,
+        };
+        let course = Course::new(vec![look(1.0, 1.5, 5), look(2.5, 3.0, 17)], 0..0);
+
+        assert_eq!(course.peak(), 6.0);
+    }
+
+    #[test]
+    fn closes_count_from_the_change_on() {
+        let course = course(&[
+            (-2.0, [1, 1, 0], 3),
+            (0.0, [1, 1, 0], 5),
+            (1.0, [0, 1, 1], 5),
+            (1.5, [0, 1, 1], 11),
+            (3.5, [0, 1, 1], 13),
+        ]);
+
+        assert_eq!(course.closes(), 8);
+        assert_eq!(course.peak(), 12.0);
+        assert_eq!(course.closes_per_minute(Duration::from_secs(2)), 60.0);
+    }
+}

@@ -1,0 +1,95 @@
+//! Plays one plan: pods and clients, the change, and a look every second.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::time::{Instant, sleep};
+
+use super::crowd::Crowd;
+use super::plan::Plan;
+use super::pods::Pods;
+use super::scene::{Scene, Side};
+use crate::demo::Tools;
+
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// `tell` is told, now and then, what is seen.
+pub async fn play(tools: &Tools, plan: Plan, tell: impl Fn(&str)) -> Result<Scene> {
+    let pods = Pods::start(tools, &plan).await?;
+    pods.tell_peers(0..plan.first).await?;
+    let crowds = [
+        Crowd::start(Side::None, &pods, &plan).await?,
+        Crowd::start(Side::Age, &pods, &plan).await?,
+        Crowd::start(Side::Shed, &pods, &plan).await?,
+    ];
+    let mut stage = Stage { pods, crowds, tell };
+    stage.look_for(plan.before).await?;
+    let changed = stage.change(&plan).await?;
+    stage.look_for(plan.after).await?;
+
+    let [none, age, shed] = stage.crowds;
+    let (none, age, shed) = tokio::join!(
+        none.stop(changed, &plan),
+        age.stop(changed, &plan),
+        shed.stop(changed, &plan),
+    );
+    Ok(Scene {
+        name: plan.name,
+        protocol: "HTTP/1.1",
+        none,
+        age,
+        shed,
+        plan,
+    })
+}
+
+struct Stage<Tell> {
+    pods: Pods,
+    crowds: [Crowd; 3],
+    tell: Tell,
+}
+
+impl<Tell: Fn(&str)> Stage<Tell> {
+    /// Pods start, and once they are ready the Service has them, and those that leave no more.
+    async fn change(&mut self, plan: &Plan) -> Result<Instant> {
+        let started = {
+            let mut starting = pin!(self.pods.start_further(plan.joining));
+            loop {
+                tokio::select! {
+                    started = &mut starting => break started?,
+                    () = sleep(BETWEEN_LOOKS) => look(&self.pods, &mut self.crowds).await?,
+                }
+            }
+        };
+        self.pods.add(started);
+        let changed = Instant::now();
+        for crowd in &self.crowds {
+            crowd.replace_endpoints(&self.pods, plan.serving());
+        }
+        self.pods.drain(0..plan.leaving).await?;
+        self.pods.tell_peers(plan.serving()).await?;
+        Ok(changed)
+    }
+
+    async fn look_for(&mut self, time: Duration) -> Result<()> {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            // From the last look on, however late it was: a rate is that of a second, not of a moment.
+            sleep(BETWEEN_LOOKS).await;
+            look(&self.pods, &mut self.crowds).await?;
+            let [_, age, shed] = self.crowds.each_ref().map(Crowd::closes);
+            (self.tell)(&format!("closes by age {age}, by shedding {shed}"));
+        }
+        Ok(())
+    }
+}
+
+async fn look(pods: &Pods, crowds: &mut [Crowd; 3]) -> Result<()> {
+    let asked = Instant::now();
+    let announced = pods.announced().await?;
+    for crowd in crowds {
+        crowd.look(pods, &announced, asked);
+    }
+    Ok(())
+}
