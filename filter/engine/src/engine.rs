@@ -317,7 +317,7 @@ impl Engine {
 
     /// A connection to be shed goes when the pace allows.
     fn is_its_turn(&mut self, id: ConnectionId) -> bool {
-        let is_ready = self.now >= self.pace.next;
+        let is_ready = self.now >= self.pace.turn(self.now);
         match self.connections.get_mut(&id).map(|it| &mut it.state) {
             Some(State::Due {
                 reason: Reason::Shed,
@@ -386,7 +386,7 @@ impl Engine {
             State::Due {
                 reason: Reason::Shed,
                 ..
-            } => self.retry.max(self.pace.next),
+            } => self.retry.max(self.pace.turn(self.now)),
             _ => self.retry,
         };
         let wants = connection.wants(retry);

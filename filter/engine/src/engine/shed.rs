@@ -258,14 +258,22 @@ pub(super) struct Pace {
     measure: Measure,
     per_second: f64,
     /// The next may go then.
-    pub(super) next: Instant,
+    next: Instant,
 }
 
 impl Pace {
+    /// When the next may go, or it is worth asking again.
+    pub(super) fn turn(&self, now: Instant) -> Instant {
+        if self.per_second > 0.0 {
+            self.next
+        } else {
+            now.after(LATE)
+        }
+    }
+
     /// One goes that carries so much.
     pub(super) fn goes(&mut self, load: Load, now: Instant) {
         let wait = load.of(self.measure) / self.per_second;
-        // Nothing goes at no pace, and the chosen are let off.
         let wait = Duration::try_from_secs_f64(wait)
             .unwrap_or(LONGEST_WAIT)
             .min(LONGEST_WAIT);

@@ -168,6 +168,49 @@ fn the_chosen_go_evenly_and_a_turn_that_was_late_is_made_up_for() {
 }
 
 #[test]
+fn at_no_pace_nobody_goes_and_nothing_is_lost_by_it() {
+    let mut story = Story::rule(RULE);
+    busy_service(&mut story, 2);
+    choose(&mut story, wanted(2.0));
+    story.engine.pace(Measure::Connections, 0.0);
+
+    story.at(1);
+    assert_eq!(story.exchange(ConnectionId(1), 2), Decision::Keep);
+
+    story.engine.pace(Measure::Connections, 1.0);
+    story.at(2);
+    assert_eq!(
+        story.exchange(ConnectionId(1), 3),
+        Decision::Announce(Reason::Shed)
+    );
+}
+
+#[test]
+fn a_tcp_connection_that_waits_for_its_turn_is_closed_when_that_comes() {
+    let mut story = Story::new(
+        r#"{"version": 1, "budget": "off", "defaults": {"max_age": "off", "quiet_wait": "0s"},
+            "connections": [{"name": "db", "match": {"port": 5432}}]}"#,
+    );
+    let id = story.open_tcp(1);
+    choose(&mut story, wanted(1.0));
+    story.engine.pace(Measure::Connections, 0.0);
+    story.at(1);
+    story.read(id, 0, 0);
+    let answer = activity(0, 0);
+    story
+        .engine
+        .wrote(id, answer, None, None, &mut Map::default());
+    story.at(5);
+    let is_close = |effect: &Effect| matches!(effect, Effect::Close { .. });
+    assert!(!story.effects().iter().any(is_close));
+
+    story.engine.pace(Measure::Connections, 1.0);
+    story.at(7);
+
+    assert!(story.effects().iter().any(is_close));
+}
+
+#[test]
 fn who_waits_for_the_budget_keeps_its_place() {
     let mut story = Story::new(
         r#"{"version": 1, "budget": {"per_second": 0.05, "burst": 1}, "defaults": {"max_age": "off"}}"#,
