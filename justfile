@@ -28,6 +28,10 @@ clients *args:
 storm *args:
     cargo xtask storm {{ args }}
 
+# What a policy would do to a service; `just simulate scale-out --policy shop.json`
+simulate *args:
+    cargo run --release -p evenkeel -- simulate {{ args }}
+
 # Measure the scanners, the engine and the cost of a request; `--quick` for a first look
 bench *args:
     cargo xtask bench {{ args }}
