@@ -1,5 +1,7 @@
 //! How much goes, and how fast.
 
+use std::time::Duration;
+
 use evenkeel_test_host::Connection;
 use evenkeel_test_module::http1::{CLOSE, answer, head};
 use evenkeel_test_module::pods::{Pod, message, peers};
@@ -64,6 +66,33 @@ fn observing_changes_no_byte_and_counts_what_would_have_been_moved_once() {
         "{:?}",
         scene.pod.host.log()
     );
+}
+
+#[test]
+fn nothing_goes_while_a_pod_is_starting() {
+    let mut scene = Scene::new(r#""shed": {"rate": 0.05, "min_connections": 20}, "budget": "off""#);
+    scene.run(10);
+    assert!(scene.told[9] > 0, "{:?}", scene.told);
+
+    // For as long it is younger than `settle`.
+    let mut uptime = Duration::ZERO;
+    for _ in 0..5 {
+        scene.hear(|now| {
+            uptime += SECOND / 10;
+            let others = message(now, OTHERS.map(|id| (id, 22)));
+            let starting = message(uptime, [(10, 0)]);
+            if uptime.subsec_millis() % 200 == 0 {
+                others
+            } else {
+                starting
+            }
+        });
+    }
+    scene.run(6);
+
+    // It was not yet known in the first second.
+    assert_eq!(scene.told[11..15], [0; 4], "{:?}", scene.told);
+    assert!(scene.told[20] > 0, "{:?}", scene.told);
 }
 
 #[test]
