@@ -117,13 +117,12 @@ impl Scale {
     fn new(top: f64) -> Self {
         let rough = (top / 4.0).max(1.0);
         let power = 10_f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 2.5, 5.0, 10.0]
-            .iter()
-            .map(|factor| factor * power);
-        let step = step
-            .into_iter()
-            .find(|step| *step >= rough)
-            .unwrap_or(rough);
+        let mut steps = [1.0, 2.0, 2.5, 5.0, 10.0]
+            .map(|factor| factor * power)
+            .into_iter();
+        // What stands at the axis are whole numbers.
+        let step = steps.find(|step| *step >= rough && step.fract() == 0.0);
+        let step = step.unwrap_or(rough);
         Self {
             top: (top / step).ceil().max(1.0) * step,
             step,
@@ -197,6 +196,7 @@ mod tests {
         for (top, end) in [
             (830.0, 1000.0),
             (66.0, 80.0),
+            (9.0, 10.0),
             (19_800.0, 20_000.0),
             (0.0, 1.0),
         ] {

@@ -81,7 +81,7 @@ fn nothing_goes_while_a_pod_is_starting() {
             uptime += SECOND / 10;
             let others = message(now, OTHERS.map(|id| (id, 22)));
             let starting = message(uptime, [(10, 0)]);
-            if uptime.subsec_millis() % 200 == 0 {
+            if uptime.subsec_millis().is_multiple_of(200) {
                 others
             } else {
                 starting

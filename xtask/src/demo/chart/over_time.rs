@@ -91,7 +91,7 @@ impl Time {
             text(
                 svg,
                 "label",
-                self.x(second).min(WIDTH - 12.0),
+                self.x(second).min(WIDTH - 20.0),
                 HEIGHT - 12.0,
                 &label,
             );

@@ -8,6 +8,9 @@ use crate::demo::chart::over_time::{self, Curve, Time};
 use crate::demo::chart::thousands;
 use crate::demo::shedding::{Balance, EVEN, Scene};
 
+const EVENLY: &str = "<p class=\"soft\">Even: the busiest pod has at most 1.25 times the mean, and no more until the \
+                      end. Then: in the last minute or so, when all that can be balanced is.</p>\n";
+
 /// The answers, before the reasons.
 pub fn overview(html: &mut String, scenes: &[Scene]) {
     html.push_str(
@@ -37,6 +40,7 @@ pub fn section(html: &mut String, scene: &Scene) {
     row(html, scene, &CONNECTIONS);
     row(html, scene, &CLOSES);
     html.push_str(KEY);
+    html.push_str(EVENLY);
     table(html, scene);
     policy(html, "The policy of “age only”", &plan.age);
     policy(html, "The policy of “shed”", &plan.shed);
