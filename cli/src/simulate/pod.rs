@@ -6,7 +6,7 @@ use evenkeel_engine::balance::{Balance, Scene};
 use evenkeel_engine::board::Carried;
 use evenkeel_engine::peers::{Own, PeerId, Rules, View};
 use evenkeel_engine::{Engine, Instant, Shared};
-use evenkeel_policy::{Peers, Policy, Shed, Weight};
+use evenkeel_policy::{Policy, Weight};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -83,7 +83,7 @@ impl Pod {
             return;
         };
         let own = self.own(policy, None, now);
-        let rules = rules(shed, peers);
+        let rules = Rules::new(shed, peers);
         let estimate = view.estimate(&own, rules, now);
         let scene = Scene {
             mine: &looked,
@@ -97,15 +97,6 @@ impl Pod {
 
     pub fn peer(&self) -> PeerId {
         self.id
-    }
-}
-
-fn rules(shed: &Shed, peers: &Peers) -> Rules {
-    Rules {
-        measure: shed.measure,
-        every: peers.every,
-        slow_start: shed.slow_start,
-        settle: shed.settle,
     }
 }
 

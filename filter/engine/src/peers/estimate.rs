@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use evenkeel_policy::Measure;
+use evenkeel_policy::{Measure, Peers, Shed};
 
 use super::report::{Report, believable};
 use super::{Own, View};
@@ -32,6 +32,16 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// What a policy says.
+    pub fn new(shed: &Shed, peers: &Peers) -> Self {
+        Self {
+            measure: shed.measure,
+            every: peers.every,
+            slow_start: shed.slow_start,
+            settle: shed.settle,
+        }
+    }
+
     /// What a pod weighs, less while it is in its slow start: what it should carry is so many times an
     /// [`Estimate`].
     pub fn weigh(&self, own: &Own) -> f64 {

@@ -73,10 +73,16 @@ impl Worker {
             let weight = self.weight(&shed);
             let view = view().0;
             let own = self.own(weight, now);
-            let estimate = view.estimate(&own, rules(&shed, shed.measure, peers), now);
-            let shown = view.estimate(&own, rules(&shed, Measure::Connections, peers), now);
-            let is_asking = self.pod.leased > now;
-            let shown = shown.filter(|_| is_asking);
+            let rules = Rules::new(&shed, peers);
+            let estimate = view.estimate(&own, rules, now);
+            let shown = if self.pod.leased <= now {
+                None
+            } else if rules.measure == Measure::Connections {
+                estimate
+            } else {
+                let measure = Measure::Connections;
+                view.estimate(&own, Rules { measure, ..rules }, now)
+            };
             let (known, mean) = shown.map_or((0, 0.0), |shown| (shown.peers, shown.mean));
             self.metrics.gauge(Gauge::Peers, known as f64);
             self.metrics.gauge(Gauge::PeersMean, mean);
@@ -84,7 +90,7 @@ impl Worker {
                 let scene = Scene {
                     mine: &looked,
                     pod: self.pod.carried,
-                    weight: rules(&shed, shed.measure, peers).weigh(&own),
+                    weight: rules.weigh(&own),
                     estimate: estimate.as_ref(),
                 };
                 let policies = &self.policies;
@@ -320,13 +326,4 @@ fn view() -> (View, u32) {
     let (bytes, token) = host::shared(VIEW);
     let view = bytes.and_then(|bytes| View::from_bytes(&bytes));
     (view.unwrap_or_default(), token)
-}
-
-fn rules(shed: &Shed, measure: Measure, peers: &Peers) -> Rules {
-    Rules {
-        measure,
-        every: peers.every,
-        slow_start: shed.slow_start,
-        settle: shed.settle,
-    }
 }
