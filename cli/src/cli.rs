@@ -1,9 +1,11 @@
 //! The command line: one module a command.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::simulate;
+use crate::{simulate, term};
 
 /// Evenkeel keeps long-lived connections on an even keel.
 #[derive(Parser)]
@@ -19,10 +21,25 @@ enum Command {
     Simulate(simulate::Args),
 }
 
-pub fn run() -> Result<()> {
-    match Cli::parse().command {
-        Command::Simulate(args) => simulate::run(&args),
+/// Does what the command line says. An error is told on stderr.
+pub fn run() -> ExitCode {
+    match command(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => match error.downcast::<clap::Error>() {
+            Ok(usage) => usage.exit(),
+            Err(error) => {
+                term::fail(&error);
+                ExitCode::FAILURE
+            }
+        },
     }
+}
+
+fn command(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Simulate(args) => simulate::run(&args)?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
