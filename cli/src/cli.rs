@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{simulate, term};
+use crate::{render, simulate, term};
 
 /// Evenkeel keeps long-lived connections on an even keel.
 #[derive(Parser)]
@@ -17,6 +17,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write what has to be loaded where: Istio's resources, Envoy's configuration
+    Render(render::Args),
     /// Show what a policy would do to a service: the module's own code on virtual time
     Simulate(simulate::Args),
 }
@@ -37,6 +39,7 @@ pub fn run() -> ExitCode {
 
 fn command(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Render(args) => render::run(&args)?,
         Command::Simulate(args) => simulate::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)
