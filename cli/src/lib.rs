@@ -9,3 +9,4 @@ mod span;
 mod term;
 
 pub use cli::run;
+pub use render::rendered;

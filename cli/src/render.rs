@@ -4,28 +4,56 @@
 //! can be kept in a repository and compared.
 
 mod document;
+mod envoy;
 mod istio;
 mod module;
 mod names;
-mod output;
+mod native;
 mod policy;
 mod scalar;
 mod template;
 
-use anyhow::Result;
-use clap::Subcommand;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
 use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use serde_json::json;
+
+use crate::term;
+
+/// The file that what is rendered is written into.
+const MAIN: &str = "evenkeel.yaml";
 
 /// Manifests and configurations that put a policy into a proxy, each line with its reason.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
     target: Target,
+    /// Write evenkeel.yaml, and for Kubernetes kustomization.yaml, into this directory instead of to stdout
+    #[arg(long, short, value_name = "DIR", global = true)]
+    output: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
 enum Target {
-    Istio(istio::Args),
+    Istio(Box<istio::Args>),
+    Envoy(envoy::Args),
+}
+
+impl Target {
+    fn text(&self) -> Result<String> {
+        match self {
+            Self::Istio(args) => istio::text(args),
+            Self::Envoy(args) => envoy::text(args),
+        }
+    }
+
+    fn is_for_kubernetes(&self) -> bool {
+        !matches!(self, Self::Envoy(_))
+    }
 }
 
 /// Writes what was asked for.
@@ -34,9 +62,38 @@ enum Target {
 /// When the policy is refused or something cannot be read or written; a usage error when the command
 /// line asks for what cannot be.
 pub fn run(args: &Args) -> Result<()> {
-    match &args.target {
-        Target::Istio(args) => istio::run(args),
+    let text = args.target.text()?;
+    let Some(directory) = &args.output else {
+        term::text(&text);
+        return Ok(());
+    };
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot make the directory {}", directory.display()))?;
+    write(&directory.join(MAIN), &text)?;
+    if args.target.is_for_kubernetes() {
+        let kustomization = template::render("kustomization", &json!({ "file": MAIN }))?;
+        write(&directory.join("kustomization.yaml"), &kustomization)?;
     }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Does what `evenkeel render` does with these arguments, and gives what it would print: for tests that
+/// feed it to a proxy.
+///
+/// # Errors
+/// As the command line has them.
+pub fn rendered<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<String> {
+    #[derive(Parser)]
+    #[command(no_binary_name = true)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+    Line::try_parse_from(args)?.args.target.text()
 }
 
 /// Ends with 2, as what clap itself refuses.

@@ -3,46 +3,35 @@
 mod options;
 mod version;
 
-use std::time::Duration;
-
 use anyhow::Result;
-use evenkeel_policy::{Http2Ping, Mode, Policy, Role, TcpKeepalive};
+use evenkeel_policy::{Mode, Policy, Role};
 use serde::Serialize;
 use serde_json::json;
 
 pub use options::Args;
 use options::{Kind, Roles, Selection};
 
+use super::native::{self, Native};
 use super::policy::Source;
-use super::{output, template, usage};
+use super::{template, usage};
 
-/// The file that holds the resources.
-const MAIN: &str = "evenkeel.yaml";
-
-pub fn run(args: &Args) -> Result<()> {
+/// All resources.
+///
+/// # Errors
+/// When the policy is refused, something cannot be read, or the command line asks for what cannot be.
+pub fn text(args: &Args) -> Result<String> {
     args.check()?;
     let source = Source::read(&args.file)?;
-    let text = text(args, &source)?;
-    let kustomization = template::render("istio/kustomization", &json!({ "file": MAIN }))?;
-    let files = [(MAIN, text), ("kustomization.yaml", kustomization)];
-    output::write(args.output.as_deref(), MAIN, &files)
-}
-
-/// All resources, as YAML.
-fn text(args: &Args, source: &Source) -> Result<String> {
     let module = args.module.resolve()?;
     let policy = &source.policy;
     let selection = args.selection();
     let roles = roles(args.roles, policy);
     let plugins: Vec<_> = roles
         .iter()
-        .map(|role| plugin(*role, source, args.kind))
+        .map(|role| plugin(*role, &source, args.kind))
         .collect();
     let (contexts, client_contexts) = contexts(selection);
-    // To observe is to change nothing: what Istio and Envoy would do by themselves stays out as well.
-    let enforced = policy.mode == Mode::Enforce;
-    let keepalive = &policy.keepalive;
-    let upstream = policy.upstream.as_ref();
+    let native = Native::of(policy);
     template::render(
         "istio",
         &json!({
@@ -64,37 +53,29 @@ fn text(args: &Args, source: &Source) -> Result<String> {
             "is_namespace": matches!(selection, Selection::Namespace),
             // A sidecar's outbound listeners see only what the policy says of them.
             "inbound_only": matches!(selection, Selection::Workload(_))
-                && upstream.is_none() && !policy.names_outbound(),
+                && policy.upstream.is_none() && !policy.names_outbound(),
             "contexts": contexts,
             "client_contexts": client_contexts,
-            "enforced": enforced,
-            "ping": keepalive.http2_ping.filter(|_| enforced).map(Ping::from),
-            "tcp": keepalive.tcp.filter(|_| enforced).map(Tcp::from),
-            "http1_hint": keepalive.http1_hint,
+            "enforced": policy.mode == Mode::Enforce,
+            "http3": http3(args, policy, &native)?,
+            "native": native,
+            "http1_hint": policy.keepalive.http1_hint,
             "has_listener_keepalive": args.istio.has_listener_keepalive(),
             "has_http2_keepalive": args.istio.has_http2_keepalive(),
+            "has_jitter": args.istio.has_connection_jitter(),
             "hosts": args.host.iter().map(|host| Host::new(host)).collect::<Vec<_>>(),
             "http2_ports": args.http2_port,
-            "max_requests": upstream.filter(|_| enforced).and_then(|upstream| upstream.max_requests),
-            "http3": http3(args, policy)?,
             "peers": policy.peers.as_ref().map(|peers| &peers.cluster),
         }),
     )
 }
 
-/// The filters that the policy needs: the HTTP filter costs every request something (Envoy makes a context
-/// for each), so it is left out where it would find nothing to do.
-fn roles(asked: Roles, policy: &Policy) -> Vec<Role> {
-    let needs_http = !policy.routes.is_empty()
-        || policy.defaults.max_stream_age.is_some()
-        || policy.upstream.is_some()
-        || policy.shed.is_some()
-        || policy.peers.is_some();
+fn roles(asked: Roles, policy: &Policy) -> &'static [Role] {
     match asked {
-        Roles::Auto if needs_http => vec![Role::Network, Role::Http],
-        Roles::Both => vec![Role::Network, Role::Http],
-        Roles::Auto | Roles::Network => vec![Role::Network],
-        Roles::Http => vec![Role::Http],
+        Roles::Auto => native::roles(policy),
+        Roles::Both => &[Role::Network, Role::Http],
+        Roles::Network => &[Role::Network],
+        Roles::Http => &[Role::Http],
     }
 }
 
@@ -172,70 +153,14 @@ impl Host {
     }
 }
 
-#[derive(Serialize)]
-struct Ping {
-    interval: String,
-    timeout: String,
-}
-
-impl From<Http2Ping> for Ping {
-    fn from(ping: Http2Ping) -> Self {
-        Self {
-            interval: seconds(ping.interval),
-            timeout: seconds(ping.timeout),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Tcp {
-    idle: u64,
-    interval: u64,
-    probes: u32,
-}
-
-impl From<TcpKeepalive> for Tcp {
-    fn from(tcp: TcpKeepalive) -> Self {
-        Self {
-            idle: tcp.idle.as_secs(),
-            interval: tcp.interval.as_secs(),
-            probes: tcp.probes,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Http3 {
-    ports: Vec<u16>,
-    max_age: Option<String>,
-    max_requests: Option<u64>,
-}
-
-fn http3(args: &Args, policy: &Policy) -> Result<Option<Http3>> {
-    if args.http3.is_empty() || policy.mode == Mode::Observe {
-        return Ok(None);
-    }
-    let defaults = &policy.defaults;
-    if defaults.max_age.is_none() && defaults.max_requests.is_none() {
+/// The ports on which the gateway speaks HTTP/3, where there is something to say there.
+fn http3(args: &Args, policy: &Policy, native: &Native) -> Result<Vec<u16>> {
+    if !args.http3.is_empty() && policy.mode == Mode::Enforce && native.unfiltered.is_none() {
         return Err(usage(
             "--http3: the policy's `defaults` have neither `max_age` nor `max_requests`, and nothing else of \
              a policy can hold for HTTP/3"
                 .to_owned(),
         ));
     }
-    Ok(Some(Http3 {
-        ports: args.http3.clone(),
-        max_age: defaults.max_age.map(seconds),
-        max_requests: defaults
-            .max_requests
-            .map(|most| most.get().min(u32::MAX.into())),
-    }))
-}
-
-/// A duration as Protobuf's JSON writes it. A policy's are of whole milliseconds.
-fn seconds(duration: Duration) -> String {
-    match duration.subsec_millis() {
-        0 => format!("{}s", duration.as_secs()),
-        millis => format!("{}.{millis:03}s", duration.as_secs()),
-    }
+    Ok(args.http3.clone())
 }

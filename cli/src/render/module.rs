@@ -105,3 +105,41 @@ impl ModuleArgs {
         Ok(Module { url, sha256 })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_is_fetched_from_a_registry_or_a_server() {
+        let digest = "0a".repeat(32);
+        let image = parse(&format!(
+            "oci://registry.example:5000/a/evenkeel@sha256:{digest}"
+        ))
+        .expect("a url");
+        assert!(image.is_image);
+        assert_eq!(image.digest, Some(digest));
+        assert!(
+            !parse("https://files.example/evenkeel.wasm?v=1")
+                .expect("a url")
+                .is_image
+        );
+        for wrong in [
+            "evenkeel.wasm",
+            "registry.example/evenkeel:1",
+            "file:///evenkeel.wasm",
+            "ftp://a/b",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+        for wrong in [
+            "oci://",
+            "oci://registry.example",
+            "https:///a",
+            "https://a/b c",
+            "oci://a/b@sha256:0",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

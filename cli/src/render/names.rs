@@ -119,3 +119,73 @@ pub fn digest(path: &Path) -> Result<String> {
     let digest = Sha256::digest(&bytes);
     Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_kubernetes() {
+        assert!(label("shop-1").is_ok());
+        assert!(subdomain("shop.example").is_ok());
+        for wrong in [
+            "",
+            "Shop",
+            "-shop",
+            "shop-",
+            "shöp",
+            "sh op",
+            &"a".repeat(64),
+        ] {
+            assert!(label(wrong).is_err(), "{wrong}");
+            assert!(subdomain(wrong).is_err(), "{wrong}");
+        }
+        assert!(prefix(&"a".repeat(40)).is_ok());
+        assert!(prefix(&"a".repeat(41)).is_err());
+    }
+
+    #[test]
+    fn a_host_is_the_whole_name_of_a_service() {
+        assert!(host("shop.default.svc.cluster.local").is_ok());
+        assert!(host("*.example.com").is_ok());
+        let short = host("shop").expect_err("a short name");
+        assert!(short.contains("shop.default.svc.cluster.local"), "{short}");
+        assert!(host("*").is_err());
+        assert!(host("a.*.b").is_err());
+    }
+
+    #[test]
+    fn labels_are_pairs_that_pods_can_have() {
+        let labels = labels("app=shop,example.com/tier=1_a");
+        let expected = [("app", "shop"), ("example.com/tier", "1_a")];
+        assert_eq!(
+            labels,
+            Ok(expected.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec())
+        );
+        for wrong in [
+            "",
+            "app",
+            "app=",
+            "=shop",
+            "app=*",
+            "a b=c",
+            "app=shop,app=cart",
+            "/app=shop",
+        ] {
+            assert!(super::labels(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_64_small_hex_digits() {
+        assert!(sha256(&"0a".repeat(32)).is_ok());
+        for wrong in [
+            "",
+            "0a",
+            &"0A".repeat(32),
+            &format!("sha256:{}", "0a".repeat(32)),
+        ] {
+            assert!(sha256(wrong).is_err(), "{wrong}");
+        }
+    }
+}

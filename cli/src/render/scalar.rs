@@ -49,3 +49,47 @@ pub fn printable(json: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_stands_bare_only_where_nobody_sees_anything_else_in_it() {
+        for bare in [
+            "shop",
+            "evenkeel-network",
+            "registry.example/shop",
+            "istio_1",
+        ] {
+            assert_eq!(string(bare), bare);
+        }
+        for quoted in [
+            "off",
+            "Yes",
+            "N",
+            "NULL",
+            "1_000",
+            "1e3",
+            "30m",
+            "2024-01-01",
+            ".inf",
+            "~",
+            "",
+            "a b",
+            "a:",
+        ] {
+            assert_eq!(string(quoted), format!("\"{quoted}\""));
+        }
+    }
+
+    #[test]
+    fn what_yaml_cannot_print_is_escaped() {
+        assert_eq!(string("a\nb"), r#""a\nb""#);
+        assert_eq!(
+            string("\u{7f}\u{85}\u{2028}\u{feff}"),
+            r#""\u007f\u0085\u2028\ufeff""#
+        );
+        assert_eq!(string("größer"), "\"größer\"");
+    }
+}

@@ -15,16 +15,21 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 9] = templates![
+const TEMPLATES: [(&str, &str); 14] = templates![
+    "envoy",
+    "envoy/filter",
+    "http2_upstream",
     "istio",
     "istio/downstream",
-    "istio/kustomization",
     "istio/metadata",
     "istio/plugin",
     "istio/selector",
     "istio/target",
     "istio/upstream",
     "istio/wasm",
+    "kustomization",
+    "limits",
+    "socket_options",
 ];
 
 /// Fills in a template.

@@ -65,9 +65,6 @@ pub struct Args {
     /// without it
     #[arg(long, value_enum, default_value_t)]
     pub(super) roles: Roles,
-    /// Write evenkeel.yaml and kustomization.yaml there instead of stdout
-    #[arg(long, short, value_name = "DIR")]
-    pub(super) output: Option<PathBuf>,
 }
 
 /// clap would take a list for an option that may be given several times.

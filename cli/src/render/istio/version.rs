@@ -27,6 +27,11 @@ impl Version {
         self.minor >= 29
     }
 
+    /// Jitter of a connection's longest duration (Envoy 1.39).
+    pub fn has_connection_jitter(self) -> bool {
+        self.minor >= 31
+    }
+
     /// The TrafficExtension resource.
     pub fn has_traffic_extension(self) -> bool {
         self.minor >= 30
