@@ -1,4 +1,4 @@
-//! The table of every key in `policies/README.md`, from the JSON schema.
+//! The table of every key in `docs/policy.md`, from the JSON schema.
 use serde_json::Value;
 use std::fmt::Write;
 
