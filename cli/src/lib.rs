@@ -9,4 +9,4 @@ mod span;
 mod term;
 
 pub use cli::run;
-pub use render::rendered;
+pub use render::{manifests, rendered};

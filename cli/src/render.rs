@@ -6,6 +6,7 @@
 mod document;
 mod envoy;
 mod istio;
+mod manifests;
 mod module;
 mod names;
 mod native;
@@ -15,12 +16,14 @@ mod template;
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use serde_json::json;
+
+pub use manifests::manifests;
 
 use crate::term;
 
@@ -56,29 +59,36 @@ impl Target {
     }
 }
 
+impl Args {
+    /// What is rendered, and for Kubernetes what makes it a base of kustomize.
+    fn files(&self) -> Result<Vec<(&'static str, String)>> {
+        let mut files = vec![(MAIN, self.target.text()?)];
+        if self.target.is_for_kubernetes() {
+            let kustomization = template::render("kustomization", &json!({ "file": MAIN }))?;
+            files.push(("kustomization.yaml", kustomization));
+        }
+        Ok(files)
+    }
+}
+
 /// Writes what was asked for.
 ///
 /// # Errors
 /// When the policy is refused or something cannot be read or written; a usage error when the command
 /// line asks for what cannot be.
 pub fn run(args: &Args) -> Result<()> {
-    let text = args.target.text()?;
     let Some(directory) = &args.output else {
-        term::text(&text);
+        term::text(&args.target.text()?);
         return Ok(());
     };
+    let files = args.files()?;
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot make the directory {}", directory.display()))?;
-    write(&directory.join(MAIN), &text)?;
-    if args.target.is_for_kubernetes() {
-        let kustomization = template::render("kustomization", &json!({ "file": MAIN }))?;
-        write(&directory.join("kustomization.yaml"), &kustomization)?;
+    for (name, text) in files {
+        let path = directory.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Does what `evenkeel render` does with these arguments, and gives what it would print: for tests that
@@ -87,13 +97,17 @@ fn write(path: &Path, text: &str) -> Result<()> {
 /// # Errors
 /// As the command line has them.
 pub fn rendered<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<String> {
+    parse(args)?.target.text()
+}
+
+fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<Args> {
     #[derive(Parser)]
     #[command(no_binary_name = true)]
     struct Line {
         #[command(flatten)]
         args: Args,
     }
-    Line::try_parse_from(args)?.args.target.text()
+    Ok(Line::try_parse_from(args)?.args)
 }
 
 /// Ends with 2, as what clap itself refuses.
