@@ -5,6 +5,7 @@
 
 mod document;
 mod envoy;
+mod gateway_api;
 mod istio;
 mod manifests;
 mod module;
@@ -44,6 +45,7 @@ pub struct Args {
 enum Target {
     Istio(Box<istio::Args>),
     Envoy(envoy::Args),
+    GatewayApi(gateway_api::Args),
 }
 
 impl Target {
@@ -51,6 +53,7 @@ impl Target {
         match self {
             Self::Istio(args) => istio::text(args),
             Self::Envoy(args) => envoy::text(args),
+            Self::GatewayApi(args) => gateway_api::text(args),
         }
     }
 

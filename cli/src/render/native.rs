@@ -23,8 +23,6 @@ pub struct Native {
 pub struct Ping {
     interval: String,
     timeout: String,
-    /// What Envoy Gateway refuses: an answer may take longer than the next PING comes.
-    pub overlaps: bool,
 }
 
 #[derive(Serialize)]
@@ -62,7 +60,6 @@ impl Native {
             ping: policy.keepalive.http2_ping.map(|ping| Ping {
                 interval: seconds(ping.interval),
                 timeout: seconds(ping.timeout),
-                overlaps: ping.timeout >= ping.interval,
             }),
             tcp: policy.keepalive.tcp.map(Tcp::from),
             max_requests: upstream

@@ -15,13 +15,16 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 14] = templates![
+const TEMPLATES: [(&str, &str); 17] = templates![
     "envoy",
     "envoy/filter",
+    "gateway_api",
+    "gateway_api/keepalive",
+    "gateway_api/target",
     "http2_upstream",
     "istio",
     "istio/downstream",
-    "istio/metadata",
+    "metadata",
     "istio/plugin",
     "istio/selector",
     "istio/target",
