@@ -119,6 +119,17 @@ fn what_cannot_be_is_a_usage_error() {
         (&["--namespace", "my_ns"], "made of a-z"),
         (&["--sha256", "abc"], "64 digits"),
         (
+            &[
+                "--host",
+                "*.shop.svc.cluster.local",
+                "--http2-port",
+                "90",
+                "--istio",
+                "1.30",
+            ],
+            "the exact name",
+        ),
+        (
             &["--kind", "traffic-extension", "--istio", "1.29"],
             "came with 1.30",
         ),

@@ -114,12 +114,22 @@ impl Args {
     }
 
     /// # Errors
-    /// When the version has not what was asked for.
+    /// When the version cannot do what was asked for.
     pub(super) fn check(&self) -> Result<()> {
         if self.kind == Kind::TrafficExtension && !self.istio.has_traffic_extension() {
             return Err(usage(format!(
                 "Istio {} has no TrafficExtension, which came with 1.30; leave --kind out",
                 self.istio
+            )));
+        }
+        let wildcard = self.host.iter().find(|host| host.starts_with('*'));
+        if let Some(host) = wildcard
+            && !self.http2_port.is_empty()
+            && !self.istio.has_http2_keepalive()
+        {
+            return Err(usage(format!(
+                "--host {host} with --http2-port: before Istio 1.31 PINGs are set by the exact name of a service; \
+                 name each of them"
             )));
         }
         Ok(())
