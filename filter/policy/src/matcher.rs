@@ -65,7 +65,7 @@ impl Matcher {
         &'a self,
         direction: Direction,
         request: &Request<'a>,
-    ) -> impl Iterator<Item = Part<'a>> {
+    ) -> impl Iterator<Item = Part<'a>> + use<'a> {
         let Request {
             route,
             authority: host,

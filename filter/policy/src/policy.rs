@@ -171,7 +171,7 @@ impl Route {
         &'a self,
         direction: Direction,
         request: &Request<'a>,
-    ) -> impl Iterator<Item = Part<'a>> {
+    ) -> impl Iterator<Item = Part<'a>> + use<'a> {
         self.matcher.parts(direction, request)
     }
 
