@@ -9,10 +9,13 @@ mod ages;
 mod budget;
 mod matching;
 mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
 
 use clap::ValueEnum;
 use evenkeel_policy::{Place, Policy, show_duration};
-use std::time::Duration;
 
 use crate::diagnose::{Document, Finding, Ruling, Severity, Source, Stated};
 
@@ -120,6 +123,7 @@ pub fn findings(source: &Source, policy: &Policy, connections: u64) -> Vec<Findi
         findings.extend(ages::findings(&scene, ruling));
         findings.extend(settings::of_rule(&scene, ruling));
     }
+    findings.extend(ages::upstream(&scene));
     findings.extend(matching::findings(&scene));
     findings.extend(settings::of_policy(&scene));
     findings.extend(budget::findings(&scene));
@@ -137,11 +141,6 @@ fn once_each(findings: Vec<Finding>) -> Vec<Finding> {
     }
     kept.sort_by_key(|finding| finding.span.as_ref().map_or(0, |span| span.start));
     kept
-}
-
-/// A span of seconds, as a policy would have it, without more than two digits that matter.
-fn span(seconds: f64) -> String {
-    crate::pace::show(seconds)
 }
 
 fn shown(duration: Duration) -> String {

@@ -28,6 +28,17 @@ pub struct Stated {
     pub is_inherited: bool,
 }
 
+impl Stated {
+    /// What stands in a place.
+    pub fn at(document: &Document<'_>, place: Place) -> Option<Self> {
+        Some(Self {
+            spot: document.find(&place)?,
+            place,
+            is_inherited: false,
+        })
+    }
+}
+
 impl<'a> Ruling<'a> {
     /// All of a policy, in its order: `defaults` first.
     pub fn all(policy: &'a Policy) -> Vec<Self> {
@@ -68,27 +79,18 @@ impl<'a> Ruling<'a> {
 
     /// What the rule itself says about a key.
     pub fn own(&self, document: &Document<'_>, key: &str) -> Option<Stated> {
-        let place = self.place.clone().key(key);
-        let spot = document.find(&place)?;
-        Some(Stated {
-            place,
-            spot,
-            is_inherited: false,
-        })
+        Stated::at(document, self.place.clone().key(key))
     }
 
     /// Where the value of a key comes from; None: it is built in.
     pub fn stated(&self, document: &Document<'_>, key: &str) -> Option<Stated> {
-        let inherited = || {
-            let place = root().key("defaults").key(key);
-            let spot = document.find(&place)?;
+        self.own(document, key).or_else(|| {
+            let stated = Stated::at(document, root().key("defaults").key(key))?;
             Some(Stated {
-                place,
-                spot,
                 is_inherited: true,
+                ..stated
             })
-        };
-        self.own(document, key).or_else(inherited)
+        })
     }
 }
 

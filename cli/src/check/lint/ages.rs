@@ -1,8 +1,10 @@
 //! Ages that come too soon, or together.
 
-use super::{Lint, Scene, shown, span};
-use crate::diagnose::{Finding, Ruling};
-use crate::pace::Limits;
+use evenkeel_policy::Place;
+
+use super::{Lint, Scene, shown};
+use crate::diagnose::{Finding, Ruling, Stated};
+use crate::pace::{Limits, show};
 
 /// How long Go's net/http and Rust's reqwest keep an idle connection: the shortest of the usual pools that
 /// are shared by services. OkHttp keeps it for 5 minutes, Envoy for an hour.
@@ -45,7 +47,7 @@ fn below_keepalive(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> O
             &stated,
             &format!(
                 "connections live for {} on average, less than clients keep an idle one",
-                span(lifetime)
+                show(lifetime)
             ),
         )
         .note("Go and reqwest keep an idle connection for 90s, OkHttp for 5m, Envoy for 1h")
@@ -61,23 +63,48 @@ fn below_keepalive(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> O
 }
 
 fn few_requests(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
-    let max = ruling.rule.max_requests?.get();
+    let stated = ruling.stated(scene.document, "max_requests")?;
+    too_few(ruling.rule.max_requests?.get(), &stated)
+}
+
+fn too_few(max: u64, stated: &Stated) -> Option<Finding> {
     if max >= FEW {
         return None;
     }
-    let stated = ruling.stated(scene.document, "max_requests")?;
     let what = if max == 1 {
         "every request takes a connection of its own".to_owned()
     } else {
         format!("every {max} requests take a connection of their own")
     };
     let finding = Lint::FewRequests
-        .of_value(&stated, &what)
+        .of_value(stated, &what)
         .note(
             "each costs a handshake, and the more closes there are the more of them meet a request",
         )
         .help("to even out, an age does as well; state hundreds of requests, or leave it out");
     Some(finding)
+}
+
+/// Connections that the proxy opens are opened together, too: when it starts.
+pub fn upstream(scene: &Scene<'_>) -> Vec<Finding> {
+    let Some(upstream) = &scene.policy.upstream else {
+        return Vec::new();
+    };
+    let stated = |key| Stated::at(scene.document, Place::default().key("upstream").key(key));
+    let few = upstream
+        .max_requests
+        .and_then(|max| too_few(max.get(), &stated("max_requests")?));
+    let jitter = stated("jitter").filter(|_| upstream.jitter.get() == 0.0);
+    let together = jitter.map(|stated| {
+        Lint::NoJitter
+            .of_value(
+                &stated,
+                "connections that were opened together are due together",
+            )
+            .note("a proxy that starts opens its connections at once")
+            .help("leave `jitter` out (0.2)")
+    });
+    few.into_iter().chain(together).collect()
 }
 
 fn no_jitter(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
@@ -94,7 +121,7 @@ fn no_jitter(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
                 .min(together)
                 .floor(),
             together,
-            span(((together - f64::from(budget.burst)) / budget.per_second).max(0.0)),
+            show(((together - f64::from(budget.burst)) / budget.per_second).max(0.0)),
         ),
         None => format!("without a budget all {together} go in the same moment"),
     };
@@ -129,8 +156,8 @@ fn min_age_gathers(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> O
         let earliest = max_age.as_secs_f64() * (1.0 - ruling.rule.jitter.get());
         let note = format!(
             "`max_age` is drawn from {} to {}",
-            span(earliest),
-            span(max_age.as_secs_f64())
+            show(earliest),
+            show(max_age.as_secs_f64())
         );
         finding = finding.note(note);
     }

@@ -2,9 +2,9 @@
 
 use evenkeel_policy::{Budget, Measure, Place};
 
-use super::{Lint, Scene, span};
+use super::{Lint, Scene};
 use crate::diagnose::{Finding, Ruling};
-use crate::pace::{Limits, number};
+use crate::pace::{Limits, number, show};
 
 pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let Some(budget) = scene.policy.budget else {
@@ -54,12 +54,12 @@ fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
         .mark(age, "moved by this age")
         .note(format!(
             "{connections} connections / {} of mean life = {} a second",
-            span(lifetime),
+            show(lifetime),
             number(rate)
         ))
         .note(format!(
             "{connections} connections / {allowed} a second: they live for {} on average, whatever the rule says",
-            span(connections / budget.per_second)
+            show(connections / budget.per_second)
         ))
         .help(format!(
             "raise `per_second` to {} or more, state a longer age, or say how many connections a proxy has by \
