@@ -5,6 +5,7 @@ mod choice;
 mod options;
 mod policy;
 mod rule;
+mod settings;
 mod table;
 mod values;
 

@@ -230,10 +230,28 @@ mod tests {
         );
     }
 
+    const CONNECTIONS: u64 = 20_000;
+
+    /// How long, and for how many requests, the engine would serve connections that open now.
+    fn opened(policy: &Policy) -> Vec<(Option<Duration>, Option<u64>)> {
+        let mut engine = Engine::default();
+        engine.advance(Instant::from_nanos(1));
+        let origin = Origin {
+            policy: 0,
+            direction: Direction::Inbound,
+            port: 80,
+        };
+        let ids = (0..CONNECTIONS).map(ConnectionId);
+        ids.map(|id| {
+            engine.open(id, origin, Some(policy.defaults.clone()), false, id.0);
+            engine.remaining(id)
+        })
+        .collect()
+    }
+
     /// What the formulas say is what the engine's connections draw.
     #[test]
     fn the_engine_draws_what_is_expected() {
-        const CONNECTIONS: u64 = 20_000;
         for defaults in [
             r#"{"max_age": "10m"}"#,
             r#"{"max_age": "10m", "jitter": 1}"#,
@@ -243,24 +261,8 @@ mod tests {
             r#"{"max_age": "10m", "jitter": 0.5, "min_age": "8m"}"#,
         ] {
             let policy = rule(defaults);
-            let mut engine = Engine::default();
-            engine.advance(Instant::from_nanos(1));
-            let mut ages = Vec::new();
-            for id in 0..CONNECTIONS {
-                let origin = Origin {
-                    policy: 0,
-                    direction: Direction::Inbound,
-                    port: 80,
-                };
-                engine.open(
-                    ConnectionId(id),
-                    origin,
-                    Some(policy.defaults.clone()),
-                    false,
-                    id,
-                );
-                ages.push(engine.remaining(ConnectionId(id)).0.unwrap().as_secs_f64());
-            }
+            let ages = opened(&policy).into_iter();
+            let ages: Vec<_> = ages.map(|(age, _)| age.unwrap().as_secs_f64()).collect();
             let count = CONNECTIONS as f64;
             let mean = ages.iter().sum::<f64>() / count;
             let min_age = policy.defaults.min_age.as_secs_f64();
@@ -276,6 +278,27 @@ mod tests {
             assert!(
                 (held - expected).abs() < 0.02,
                 "{defaults}: {held} for {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_engine_draws_as_many_requests_as_are_expected() {
+        for defaults in [
+            r#"{"max_age": "off", "max_requests": 1000}"#,
+            r#"{"max_age": "off", "max_requests": 9, "jitter": 0.5}"#,
+        ] {
+            let policy = rule(defaults);
+            let drawn = opened(&policy)
+                .into_iter()
+                .map(|(_, requests)| requests.unwrap() as f64);
+            let mean = drawn.sum::<f64>() / CONNECTIONS as f64;
+
+            let limits = Limits::of(&policy.defaults).with_requests(Some(1.0));
+            let expected = limits.lifetime().unwrap();
+            assert!(
+                (mean / expected - 1.0).abs() < 0.01,
+                "{defaults}: {mean} for {expected}"
             );
         }
     }

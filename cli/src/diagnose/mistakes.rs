@@ -144,3 +144,75 @@ pub fn about(code: &str) -> &'static str {
         _ => "There are more mistakes than are listed.",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::diagnose::render;
+
+    /// The real policies, with every byte of them once lost or replaced.
+    fn broken() -> Vec<Vec<u8>> {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies");
+        let mut broken = Vec::new();
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.to_str().unwrap();
+            if !name.ends_with(".json") || name.ends_with(".schema.json") {
+                continue;
+            }
+            let text = fs::read(&path).unwrap();
+            let wrong = [&b""[..], b"x", b"0", b"\xff", b"{", b"\"", b"\n,"];
+            for (at, wrong) in (0..text.len()).zip(wrong.iter().cycle()) {
+                broken.push([&text[..at], wrong, &text[at + 1..]].concat());
+            }
+        }
+        broken
+    }
+
+    #[test]
+    fn whatever_byte_is_wrong_every_mistake_has_a_place_and_is_shown() {
+        let mut refused = 0;
+        for bytes in broken() {
+            let source = Source::new("a.json", bytes);
+            let Err(errors) = source.policy() else {
+                continue;
+            };
+            refused += 1;
+            for finding in mistakes(&source, &errors) {
+                let span = finding.span.clone();
+                let span = span.unwrap_or_else(|| panic!("{}\n{}", finding.message, source.text()));
+                assert!(source.text().get(span).is_some());
+                let shown = render(&source, &finding, false);
+                let title = format!("error[{}]: {}\n", finding.code, finding.message);
+                assert!(shown.starts_with(&title), "{shown}");
+            }
+        }
+        assert!(refused > 2_000, "{refused}");
+    }
+
+    #[test]
+    fn whatever_json_the_policy_crate_reads_has_its_places() {
+        let deep = format!("{}1{}", "[".repeat(120), "]".repeat(120));
+        for value in [
+            "[1E+2, -0.0, 1e-7, -1, 0]",
+            r#""\/\b\f\n\r\t\u00e9\ud83d\ude00""#,
+            "\"\u{7f}\u{2028}\"",
+            "[true, false, null, [], {}]",
+            &deep,
+        ] {
+            let source = Source::new("a", format!("{{\"x\": {value}}}").into());
+            let findings = mistakes(&source, &source.policy().unwrap_err());
+            let key = findings
+                .iter()
+                .find(|finding| finding.code == "unknown-key")
+                .unwrap();
+            assert_eq!(
+                source.text().get(key.span.clone().unwrap()),
+                Some("\"x\""),
+                "{value}"
+            );
+        }
+    }
+}

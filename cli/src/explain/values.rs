@@ -95,3 +95,60 @@ pub fn show(value: &Json) -> String {
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use evenkeel_policy::{Policy, Rule};
+
+    use super::*;
+    use crate::diagnose::Kind;
+
+    /// The resolved policy is the judge: what comes from `defaults` is what they hold, what is built in is
+    /// what a policy of nothing but its version holds.
+    #[test]
+    fn a_value_comes_from_where_it_is_said_to() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies");
+        let mut counts = [0; 3];
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = fs::read(&path).unwrap_or_default();
+            let source = Source::new("a", bytes);
+            let Ok(policy) = source.policy() else {
+                continue;
+            };
+            let document = Document::of(&source);
+            for ruling in Ruling::all(&policy) {
+                let tcp = Rule {
+                    grace: Some(Duration::from_secs(30)),
+                    ..Rule::default()
+                };
+                let built_in = match ruling.kind {
+                    Kind::Port(_) => held(&tcp, false),
+                    Kind::Defaults | Kind::Route(_) => held(&Policy::default().defaults, true),
+                };
+                let defaults = held(&policy.defaults, true);
+                let of = |held: &[(&str, Json)], key| {
+                    let found = held.iter().find(|(name, _)| *name == key);
+                    found.map(|(_, value)| value.clone())
+                };
+                for value in super::of(&source, &document, &ruling) {
+                    let what = format!("{}: {} {}", path.display(), ruling.place, value.key);
+                    match value.from {
+                        From::Rule { .. } => counts[0] += 1,
+                        From::Defaults { .. } => {
+                            counts[1] += 1;
+                            assert_eq!(Some(value.value), of(&defaults, value.key), "{what}");
+                        }
+                        From::BuiltIn => {
+                            counts[2] += 1;
+                            assert_eq!(Some(value.value), of(&built_in, value.key), "{what}");
+                        }
+                    }
+                }
+            }
+        }
+        assert!(counts.iter().all(|count| *count > 20), "{counts:?}");
+    }
+}
