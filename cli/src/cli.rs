@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{simulate, term};
+use crate::{check, explain, simulate, term};
 
 /// Evenkeel keeps long-lived connections on an even keel.
 #[derive(Parser)]
@@ -17,6 +17,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Tell every mistake of a policy at once, and what is legal but unwise
+    Check(check::Args),
+    /// Put a policy into plain sentences, or say what it makes of one request
+    Explain(explain::Args),
     /// Show what a policy would do to a service: the module's own code on virtual time
     Simulate(simulate::Args),
 }
@@ -37,6 +41,8 @@ pub fn run() -> ExitCode {
 
 fn command(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Check(args) => return check::run(&args),
+        Command::Explain(args) => return explain::run(&args),
         Command::Simulate(args) => simulate::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)
