@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{check, explain, simulate, term};
+use crate::{check, explain, render, simulate, term};
 
 /// Evenkeel keeps long-lived connections on an even keel.
 #[derive(Parser)]
@@ -21,6 +21,8 @@ enum Command {
     Check(check::Args),
     /// Put a policy into plain sentences, or say what it makes of one request
     Explain(explain::Args),
+    /// Write what has to be loaded where: Istio's resources, Envoy's configuration
+    Render(render::Args),
     /// Show what a policy would do to a service: the module's own code on virtual time
     Simulate(simulate::Args),
 }
@@ -43,6 +45,7 @@ fn command(command: Command) -> Result<ExitCode> {
     match command {
         Command::Check(args) => return check::run(&args),
         Command::Explain(args) => return explain::run(&args),
+        Command::Render(args) => render::run(&args)?,
         Command::Simulate(args) => simulate::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -7,8 +7,10 @@ mod cli;
 mod diagnose;
 mod explain;
 mod pace;
+mod render;
 mod simulate;
 mod span;
 mod term;
 
 pub use cli::run;
+pub use render::{manifests, rendered};

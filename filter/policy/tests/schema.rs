@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
 
-const COMMAND: &str = "cargo run -p evenkeel-policy --example schema";
+const COMMAND: &str = "cargo xtask generate";
 
 /// What a schema cannot refuse: it sees one value at a time, and only of JSON that is whole; and the
 /// largest values of some types.
