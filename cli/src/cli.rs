@@ -3,13 +3,23 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{simulate, term};
+use crate::{completions, man, simulate, term};
 
-/// Evenkeel keeps long-lived connections on an even keel.
+/// What the program is called.
+pub const NAME: &str = "evenkeel";
+
+const EXAMPLES: &str = "\
+Examples:
+  evenkeel simulate scale-out --policy shop.json
+      What shop.json would do to a service
+  source <(evenkeel completions bash)
+  evenkeel man | man -l -";
+
+/// Keep long-lived connections on an even keel.
 #[derive(Parser)]
-#[command(name = "evenkeel", version, propagate_version = true)]
+#[command(name = NAME, version, propagate_version = true, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -19,6 +29,8 @@ struct Cli {
 enum Command {
     /// Show what a policy would do to a service: the module's own code on virtual time
     Simulate(simulate::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Does what the command line says. An error is told on stderr.
@@ -35,21 +47,16 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Every command, as the parser knows it.
+pub fn commands() -> clap::Command {
+    Cli::command()
+}
+
 fn command(command: Command) -> Result<ExitCode> {
     match command {
         Command::Simulate(args) => simulate::run(&args)?,
+        Command::Completions(args) => completions::run(&args, commands())?,
+        Command::Man(args) => man::run(&args, commands())?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_free_of_contradictions() {
-        Cli::command().debug_assert();
-    }
 }
