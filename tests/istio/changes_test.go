@@ -68,7 +68,7 @@ func goOnWithABadPolicy(t *testing.T, site gateway, manifests string, goOn func(
 	poll.Until(t, "the bad policy to be told", func() bool {
 		return site.envoy.Stats().Evenkeel("policy_errors_total") >= 2
 	})
-	const told = `routes[0].match.path_prefx: unknown key; did you mean "path_prefix"?`
+	const told = "the last good one stays in force: routes[0].match.path_prefx: unknown key; did you mean `path_prefix`?"
 	if log := site.envoy.Log(); !strings.Contains(log, told) {
 		t.Errorf("Envoy's log does not say: %s", told)
 	}

@@ -97,13 +97,20 @@ func staysServed(t *testing.T, site gateway, bad, good string) {
 	load := traffic.Start(t, traffic.HTTP1, site.url, 2)
 	load.Goes(50)
 	site.pilot.Apply(t, bad)
-	poll.Until(t, "the plugins", func() bool { return site.has("evenkeel-network") && site.has("evenkeel-http") })
+	site.hasBothPlugins(t)
 	load.Goes(200)
 
-	// Once the module can be had, it is there.
+	// Once the module can be had it acts on new connections. Those that are open keep the filters that they have.
 	site.pilot.Apply(t, good)
-	moves(t, load, 6)
-	site.app.SawEachOnce(t, load.Stop())
+	poll.Until(t, "the policy", func() bool { return site.envoy.Stats().Evenkeel("policy_loads_total") > 0 })
+	before := load.Connections()
+	late := traffic.Start(t, traffic.HTTP1, site.url, 2)
+	moves(t, late, 6)
+	load.Goes(200)
+	if moved := load.Connections() - before; moved != 0 {
+		t.Errorf("%d connections were moved that are older than the module", moved)
+	}
+	site.app.SawEachOnce(t, append(load.Stop(), late.Stop()...))
 }
 
 func isRefused(t *testing.T, site gateway, bad, good string) {

@@ -4,7 +4,6 @@ package istio
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"evenkeel/tests/istio/internal/envoy"
@@ -48,6 +47,7 @@ type gateway struct {
 	pilot *pilot.Pilot
 	envoy *envoy.Envoy
 	app   *traffic.Backend
+	port  int
 	url   string
 }
 
@@ -62,12 +62,15 @@ func startGateway(t *testing.T, manifests ...string) gateway {
 		mesh.Gateway(host, mesh.Server{Port: port, Protocol: "HTTP", Service: "app"}),
 	}, manifests...)...)
 	proxy := envoy.Start(t, envoy.Gateway(host.Address, mesh.Namespace, gatewayLabels), envoy.Options{ADS: control.Address})
-	return gateway{control, proxy, app, "http://" + host.At(port) + "/"}
+	return gateway{control, proxy, app, port, "http://" + host.At(port) + "/"}
 }
 
-// has tells whether its Envoy has taken the configuration of the plugin.
-func (g gateway) has(plugin string) bool {
-	return strings.Contains(g.envoy.Admin("/config_dump?resource=ecds_filters"), mesh.Namespace+"."+plugin)
+// hasBothPlugins waits until its Envoy has taken the configurations of both plugins, whatever they have become.
+func (g gateway) hasBothPlugins(t testing.TB) {
+	t.Helper()
+	poll.Until(t, "the plugins' configurations", func() bool {
+		return len(envoy.Find(g.envoy.Dump(), "ecds_filter")) == 2
+	})
 }
 
 // moves waits until the clients had to open so many more connections.

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the proof of every part, step by step. CI runs this and nothing else.
 
 mod demo;
+mod istio;
 mod step;
 
 use std::process::ExitCode;

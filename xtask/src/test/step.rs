@@ -23,6 +23,7 @@ pub enum Step {
     Wasm,
     Module,
     Envoy,
+    Istio,
     Clients,
     Storm,
     Conformance,
@@ -50,6 +51,9 @@ impl Step {
             Self::Wasm => "the module builds",
             Self::Module => "stories on the built module in the test host",
             Self::Envoy => "stories on the built module in a real Envoy",
+            Self::Istio => {
+                "stories with Istio's own control plane, and all that is rendered for it"
+            }
             Self::Clients => "real clients in every pattern, moved after every second request",
             Self::Storm => "real clients, many at a time, moved by requests and by age",
             Self::Conformance => {
@@ -88,6 +92,7 @@ impl Step {
                 shell.run(stories)
             }
             Self::Envoy => in_envoy("evenkeel-test-envoy", workspace, shell),
+            Self::Istio => super::istio::run(workspace, shell),
             Self::Clients => matrix(&["--requests", "300"], workspace, shell),
             Self::Storm => matrix(&["--storm", "--requests", "3000"], workspace, shell),
             Self::Conformance => in_envoy("evenkeel-test-conformance", workspace, shell),

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	admission "k8s.io/api/admission/v1"
@@ -17,11 +19,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	kyaml "k8s.io/apimachinery/pkg/util/yaml"
 
+	"istio.io/istio/pkg/config/crd"
 	"istio.io/istio/pkg/config/schema/collections"
+	"istio.io/istio/pkg/test/env"
 	"istio.io/istio/pkg/webhooks/validation/server"
 )
 
-// Review is what Istio's validating webhook says about one manifest.
+// Review is what becomes of one manifest that is sent to a cluster with Istio.
 type Review struct {
 	// Manifest is kind and name.
 	Manifest string
@@ -30,9 +34,21 @@ type Review struct {
 	Warnings []string
 }
 
-// Webhook asks Istio's validating webhook, by HTTP as the API server does, about every manifest of a YAML stream.
-func Webhook(t testing.TB, manifests string) []Review {
+// crds checks manifests by Istio's own CRDs as the API server does: types, values, and fields that there are not,
+// which the webhook does not look for.
+var crds = sync.OnceValues(func() (*crd.Validator, error) {
+	file := filepath.Join(env.IstioSrc, "manifests/charts/base/files/crd-all.gen.yaml")
+	return crd.NewValidatorFromFilesWithOptions([]string{file}, crd.WithoutCRDValidation())
+})
+
+// Admit checks every manifest of a YAML stream by Istio's CRDs, and then asks Istio's validating webhook, by HTTP, as
+// the API server does.
+func Admit(t testing.TB, manifests string) []Review {
 	t.Helper()
+	validator, err := crds()
+	if err != nil {
+		t.Fatal(err)
+	}
 	mux := http.NewServeMux()
 	if _, err := server.New(server.Options{Schemas: collections.Pilot, DomainSuffix: "cluster.local", Mux: mux}); err != nil {
 		t.Fatal(err)
@@ -45,6 +61,9 @@ func Webhook(t testing.TB, manifests string) []Review {
 		review, err := ask(mux, object)
 		if err != nil {
 			t.Fatalf("%s: %v", review.Manifest, err)
+		}
+		if err := validator.ValidateCustomResource(object); err != nil {
+			review.Refusal = err.Error()
 		}
 		reviews = append(reviews, review)
 	}
