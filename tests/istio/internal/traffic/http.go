@@ -55,9 +55,20 @@ func Start(t testing.TB, protocol Protocol, url string, clients int) *Load {
 // that has a sidecar.
 func StartAs(t testing.TB, protocol Protocol, url, host string, clients int) *Load {
 	t.Helper()
+	return start(t, protocol, nil, url, host, clients)
+}
+
+// StartSecure is [Start] for clients that speak HTTP/1 over mutual TLS.
+func StartSecure(t testing.TB, tls *tls.Config, url string, clients int) *Load {
+	t.Helper()
+	return start(t, HTTP1, tls, url, "", clients)
+}
+
+func start(t testing.TB, protocol Protocol, tls *tls.Config, url, host string, clients int) *Load {
+	t.Helper()
 	load := &Load{t: t, stop: make(chan struct{})}
 	for range clients {
-		client := load.client(protocol, nil)
+		client := load.client(protocol, tls)
 		load.clients.Go(func() {
 			defer client.CloseIdleConnections()
 			for !load.over() {
