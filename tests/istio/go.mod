@@ -1,15 +1,27 @@
+// Istio's own code, to prove Evenkeel with. A module of its own: nothing that is delivered depends on it.
 module evenkeel/tests/istio
 
 go 1.26.0
 
 require (
+	// Envoy's messages: ADS and SDS as the tests serve them.
 	github.com/envoyproxy/go-control-plane/envoy v1.37.1-0.20260713214202-ca8ce173c36f
+	// A registry in process, and images to push there.
 	github.com/google/go-containerregistry v0.21.6
+	// ADS and SDS are gRPC.
 	google.golang.org/grpc v1.84.0
+	// The messages' base types.
 	google.golang.org/protobuf v1.36.12
+	// What this is about; 1.31, whose tags are none that Go understands.
 	istio.io/istio v0.0.0-20260827124520-eed52ebb66ad
+	// The question that the API server asks a webhook.
 	k8s.io/api v0.36.1
+	// Manifests as objects.
 	k8s.io/apimachinery v0.36.1
+	// Builds the bases as `kubectl apply -k` does.
+	sigs.k8s.io/kustomize/api v0.21.1
+	// The file system of that.
+	sigs.k8s.io/kustomize/kyaml v0.21.1
 )
 
 require (
@@ -41,6 +53,7 @@ require (
 	github.com/felixge/httpsnoop v1.1.0 // indirect
 	github.com/fsnotify/fsnotify v1.10.1 // indirect
 	github.com/fxamacker/cbor/v2 v2.9.1 // indirect
+	github.com/go-errors/errors v1.5.1 // indirect
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/go-logr/logr v1.4.3 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
@@ -91,6 +104,7 @@ require (
 	github.com/moby/spdystream v0.5.1 // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.3-0.20250322232337-35a7c28c31ee // indirect
+	github.com/monochromegane/go-gitignore v0.0.0-20200626010858-205db1a8cc00 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/opencontainers/go-digest v1.0.0 // indirect
 	github.com/opencontainers/image-spec v1.1.1 // indirect
@@ -112,6 +126,7 @@ require (
 	github.com/spf13/cobra v1.10.2 // indirect
 	github.com/spf13/pflag v1.0.10 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
+	github.com/xlab/treeprint v1.2.0 // indirect
 	github.com/yl2chen/cidranger v1.0.2 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
 	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.69.0 // indirect
@@ -167,6 +182,7 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
+// Istio names pseudo-versions of these that the module proxy does not have; these are the releases beside them.
 replace (
 	github.com/envoyproxy/go-control-plane/contrib => github.com/envoyproxy/go-control-plane/contrib v1.36.1-0.20260729145720-a2d8c7492908
 	github.com/envoyproxy/go-control-plane/envoy => github.com/envoyproxy/go-control-plane/envoy v1.40.0
