@@ -3,13 +3,29 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{check, explain, simulate, term};
+use crate::{check, completions, explain, man, render, simulate, term};
 
-/// Evenkeel keeps long-lived connections on an even keel.
+/// What the program is called.
+pub const NAME: &str = "evenkeel";
+
+const EXAMPLES: &str = "\
+Examples:
+  evenkeel check shop.json
+      Every mistake at once, and what is unwise
+  evenkeel explain shop.json --request 'GET www.shop.example/api/cart'
+      Which rule a request meets, and where its values come from
+  evenkeel simulate scale-out --policy shop.json
+      What shop.json would do to a service
+  evenkeel render istio shop.json --module oci://registry.example/evenkeel:0.1.0 --workload app=shop
+      What to load into a mesh
+  source <(evenkeel completions bash)
+  evenkeel man | man -l -";
+
+/// Keep long-lived connections on an even keel.
 #[derive(Parser)]
-#[command(name = "evenkeel", version, propagate_version = true)]
+#[command(name = NAME, version, propagate_version = true, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -23,6 +39,10 @@ enum Command {
     Explain(explain::Args),
     /// Show what a policy would do to a service: the module's own code on virtual time
     Simulate(simulate::Args),
+    /// Write what has to be loaded where: Istio's resources, Envoy's configuration
+    Render(render::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Does what the command line says. An error is told on stderr.
@@ -39,23 +59,19 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Every command, as the parser knows it.
+pub fn commands() -> clap::Command {
+    Cli::command()
+}
+
 fn command(command: Command) -> Result<ExitCode> {
     match command {
         Command::Check(args) => return check::run(&args),
         Command::Explain(args) => return explain::run(&args),
+        Command::Render(args) => render::run(&args)?,
         Command::Simulate(args) => simulate::run(&args)?,
+        Command::Completions(args) => completions::run(&args, commands())?,
+        Command::Man(args) => man::run(&args, commands())?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_free_of_contradictions() {
-        Cli::command().debug_assert();
-    }
 }

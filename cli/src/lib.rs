@@ -4,11 +4,15 @@
 
 mod check;
 mod cli;
+mod completions;
 mod diagnose;
 mod explain;
+mod man;
 mod pace;
+mod render;
 mod simulate;
 mod span;
 mod term;
 
-pub use cli::run;
+pub use cli::{commands, run};
+pub use render::{manifests, rendered};

@@ -9,6 +9,11 @@ pub fn line(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
+/// Writes a result of many lines.
+pub fn text(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
 /// Says something beside the result.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");

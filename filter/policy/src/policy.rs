@@ -86,6 +86,15 @@ impl Policy {
         (direction == Direction::Inbound).then_some(&self.defaults)
     }
 
+    /// A rule is for a sidecar's outbound listeners.
+    pub fn names_outbound(&self) -> bool {
+        let routes = self.routes.iter().map(|route| route.matcher.direction);
+        let ports = self.connections.iter().map(|rule| rule.direction);
+        routes
+            .chain(ports)
+            .any(|direction| direction == Direction::Outbound)
+    }
+
     /// Upstream hosts are compared with each other, not this proxy with its peers.
     pub fn compares_hosts(&self) -> bool {
         self.shed.is_some() && self.peers.is_none()
