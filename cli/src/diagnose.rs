@@ -24,6 +24,7 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use evenkeel_policy::Policy;
 
+use crate::cli::usage;
 use crate::term;
 
 /// The policy in `source`.
@@ -44,9 +45,9 @@ pub fn policy(source: &Source, colours: bool) -> Result<Policy, String> {
 /// A policy in a file, with its text.
 ///
 /// # Errors
-/// When the file cannot be read, or the policy is refused: then with all that is wrong with it, for stderr.
+/// A usage error when the file cannot be read; when the policy is refused, all that is wrong with it, for stderr.
 pub fn read(path: &Path) -> Result<(Source, Policy)> {
-    let source = Source::read(path)?;
+    let source = Source::read(path).map_err(|error| usage(format!("{error:#}")))?;
     let policy = policy(&source, term::colours(&io::stderr()))
         .map_err(|refused| anyhow!("the policy {} is refused\n\n{refused}", source.name()))?;
     Ok((source, policy))

@@ -11,16 +11,16 @@ use super::document::Document;
 use crate::diagnose;
 
 /// A good policy.
-pub struct Source {
+pub struct Written {
     pub policy: Policy,
     members: IndexMap<String, Document>,
 }
 
-impl Source {
+impl Written {
     /// Reads a file.
     ///
     /// # Errors
-    /// When there is none, or it is no policy: then each mistake as `evenkeel check` shows it.
+    /// A usage error when there is none; when it is no policy, each mistake as `evenkeel check` shows it.
     pub fn read(path: &Path) -> Result<Self> {
         let (source, policy) = diagnose::read(path)?;
         let members = serde_json::from_str(source.text())?;
