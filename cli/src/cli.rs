@@ -5,15 +5,21 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{completions, man, simulate, term};
+use crate::{check, completions, explain, man, render, simulate, term};
 
 /// What the program is called.
 pub const NAME: &str = "evenkeel";
 
 const EXAMPLES: &str = "\
 Examples:
+  evenkeel check shop.json
+      Every mistake at once, and what is unwise
+  evenkeel explain shop.json --request 'GET www.shop.example/api/cart'
+      Which rule a request meets, and where its values come from
   evenkeel simulate scale-out --policy shop.json
       What shop.json would do to a service
+  evenkeel render istio shop.json --module oci://registry.example/evenkeel:0.1.0 --workload app=shop
+      What to load into a mesh
   source <(evenkeel completions bash)
   evenkeel man | man -l -";
 
@@ -27,8 +33,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Tell every mistake of a policy at once, and what is legal but unwise
+    Check(check::Args),
+    /// Put a policy into plain sentences, or say what it makes of one request
+    Explain(explain::Args),
     /// Show what a policy would do to a service: the module's own code on virtual time
     Simulate(simulate::Args),
+    /// Write what has to be loaded where: Istio's resources, Envoy's configuration
+    Render(render::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -54,6 +66,9 @@ pub fn commands() -> clap::Command {
 
 fn command(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Check(args) => return check::run(&args),
+        Command::Explain(args) => return explain::run(&args),
+        Command::Render(args) => render::run(&args)?,
         Command::Simulate(args) => simulate::run(&args)?,
         Command::Completions(args) => completions::run(&args, commands())?,
         Command::Man(args) => man::run(&args, commands())?,

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::shell::Shell;
 use crate::workspace::Workspace;
-use crate::{bench, clients, demo, dist, envoy, schema, term, test, wasm};
+use crate::{bench, clients, demo, dist, envoy, generate, term, test, wasm};
 
 /// What cargo alone cannot do for Evenkeel.
 #[derive(Parser)]
@@ -45,8 +45,8 @@ enum Command {
     Bench(bench::Args),
     /// Make the release in dist/ of the target directory: module, image, command line, manifests, bills of materials
     Dist(dist::Args),
-    /// Write again what is generated from the policy's types: policies/policy.schema.json
-    Schema,
+    /// Write again what is generated: the policy's schema and table of keys, and the manifests in istio/
+    Generate,
 }
 
 pub fn run() -> Result<ExitCode> {
@@ -73,7 +73,7 @@ pub fn run() -> Result<ExitCode> {
         }
         Command::Bench(args) => bench::run(&args, &Workspace::find()?)?,
         Command::Dist(args) => dist::run(&args, &Workspace::find()?)?,
-        Command::Schema => schema::write(&Workspace::find()?)?,
+        Command::Generate => generate::write(&Workspace::find()?)?,
     }
     Ok(ExitCode::SUCCESS)
 }

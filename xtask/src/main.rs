@@ -9,7 +9,7 @@ mod clients;
 mod demo;
 mod dist;
 mod envoy;
-mod schema;
+mod generate;
 mod shell;
 mod term;
 mod test;

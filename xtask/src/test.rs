@@ -2,6 +2,7 @@
 
 mod demo;
 mod dist;
+mod istio;
 mod step;
 mod versions;
 

@@ -26,6 +26,7 @@ pub enum Step {
     Module,
     Envoy,
     Versions,
+    Istio,
     Clients,
     Storm,
     Conformance,
@@ -56,6 +57,9 @@ impl Step {
             Self::Envoy => "stories on the built module in a real Envoy",
             Self::Versions => {
                 "the stories that lean on Envoy most, in older releases; with --full all stories"
+            }
+            Self::Istio => {
+                "stories with Istio's own control plane, and all that is rendered for it"
             }
             Self::Clients => "real clients in every pattern, moved after every second request",
             Self::Storm => "real clients, many at a time, moved by requests and by age",
@@ -97,6 +101,7 @@ impl Step {
             }
             Self::Envoy => in_pinned_envoy("evenkeel-test-envoy", workspace, shell),
             Self::Versions => versions::run(full, workspace, shell),
+            Self::Istio => super::istio::run(workspace, shell),
             Self::Clients => matrix(&["--requests", "300"], workspace, shell),
             Self::Storm => matrix(&["--storm", "--requests", "3000"], workspace, shell),
             Self::Conformance => in_pinned_envoy("evenkeel-test-conformance", workspace, shell),
