@@ -31,8 +31,15 @@ use crate::term;
 /// The file that what is rendered is written into.
 const MAIN: &str = "evenkeel.yaml";
 
+const EXAMPLES: &str = "\
+Examples:
+  evenkeel render istio shop.json --module oci://registry.example/evenkeel:0.1.0 --workload app=shop
+  evenkeel render envoy shop.json --module /etc/envoy/evenkeel.wasm
+  evenkeel render gateway-api shop.json --module oci://registry.example/evenkeel:0.1.0 --gateway public -n infra";
+
 /// Manifests and configurations that put a policy into a proxy, each line with its reason.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(subcommand)]
     target: Target,

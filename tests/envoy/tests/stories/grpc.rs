@@ -12,7 +12,7 @@ use crate::support::frames::{
 use crate::support::server::{Server, ok, path};
 use crate::support::{counted, healthy, http2, rule, until, until_with, within};
 
-const RULE: &str = r#""max_age": "off", "max_stream_age": "500ms", "quiet_wait": "0s""#;
+const RULE: &str = r#""max_age": "off", "max_stream_age": "1500ms", "quiet_wait": "0s""#;
 
 /// An Envoy with one listener, `in`; see [`start_with`].
 async fn start(roles: Roles, policy: &str) -> (Envoy, Server) {
