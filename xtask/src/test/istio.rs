@@ -42,8 +42,8 @@ fn has_go(sources: &Path) -> Result<()> {
     let version = go(sources, &["version"]).stdout(Stdio::null()).status();
     if !version.is_ok_and(|status| status.success()) {
         bail!(
-            "Istio's code needs Go 1.26 or later, and `go version` cannot be run: install it from \
-             https://go.dev/dl, or leave this step out by naming others with `cargo xtask test --only`"
+            "Istio's code needs Go 1.26 or later, and `go version` cannot be run: install it, \
+             or leave this step out by naming others with `cargo xtask test --only`"
         );
     }
     Ok(())
