@@ -17,9 +17,14 @@ pub use rules::{Kind, Ruling, Stated};
 pub use source::Source;
 pub use text::render;
 
+use std::io;
 use std::ops::Range;
+use std::path::Path;
 
+use anyhow::{Result, anyhow};
 use evenkeel_policy::Policy;
+
+use crate::term;
 
 /// The policy in `source`.
 ///
@@ -34,6 +39,17 @@ pub fn policy(source: &Source, colours: bool) -> Result<Policy, String> {
             .collect();
         shown.join("\n\n")
     })
+}
+
+/// A policy in a file, with its text.
+///
+/// # Errors
+/// When the file cannot be read, or the policy is refused: then with all that is wrong with it, for stderr.
+pub fn read(path: &Path) -> Result<(Source, Policy)> {
+    let source = Source::read(path)?;
+    let policy = policy(&source, term::colours(&io::stderr()))
+        .map_err(|refused| anyhow!("the policy {} is refused\n\n{refused}", source.name()))?;
+    Ok((source, policy))
 }
 
 /// Bytes of a source's text.

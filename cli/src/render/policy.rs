@@ -1,17 +1,14 @@
 //! The policy to render: read, checked, and kept as it was written.
 
-use std::io;
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use evenkeel_policy::{Policy, Role};
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::document::Document;
-use super::usage;
-use crate::diagnose::{self, Source};
-use crate::term;
+use crate::diagnose;
 
 /// A good policy.
 pub struct Written {
@@ -23,13 +20,10 @@ impl Written {
     /// Reads a file.
     ///
     /// # Errors
-    /// A usage error when there is none; when it is no policy, each mistake as `evenkeel check` shows it.
+    /// When there is none, or it is no policy: then each mistake as `evenkeel check` shows it.
     pub fn read(path: &Path) -> Result<Self> {
-        let source = Source::read(path).map_err(|error| usage(format!("{error:#}")))?;
-        let policy = diagnose::policy(&source, term::colours(&io::stderr()))
-            .map_err(|refused| anyhow!("the policy {} is refused\n\n{refused}", path.display()))?;
-        let text = source.text().trim_start_matches('\u{feff}');
-        let members = serde_json::from_str(text)?;
+        let (source, policy) = diagnose::read(path)?;
+        let members = serde_json::from_str(source.text())?;
         Ok(Self { policy, members })
     }
 
