@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{simulate, term};
+use crate::{alerts, dashboard, simulate, status, term};
 
 /// Evenkeel keeps long-lived connections on an even keel.
 #[derive(Parser)]
@@ -18,7 +18,13 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Show what a policy would do to a service: the module's own code on virtual time
-    Simulate(simulate::Args),
+    Simulate(Box<simulate::Args>),
+    /// Tell from an Envoy's numbers what Evenkeel does there, and whether connections are even
+    Status(status::Args),
+    /// Print a Grafana dashboard
+    Dashboard(dashboard::Args),
+    /// Print Prometheus alert rules
+    Alerts(alerts::Args),
 }
 
 /// Does what the command line says. An error is told on stderr.
@@ -38,6 +44,9 @@ pub fn run() -> ExitCode {
 fn command(command: Command) -> Result<ExitCode> {
     match command {
         Command::Simulate(args) => simulate::run(&args)?,
+        Command::Status(args) => return status::run(&args),
+        Command::Dashboard(args) => dashboard::run(&args)?,
+        Command::Alerts(args) => alerts::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
