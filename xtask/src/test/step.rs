@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 use crate::{clients, envoy, wasm, wasm_bindgen};
 
 /// The crates without IO, whose unit tests also run on the machine they are compiled for.
-const PURE: &str = "-p evenkeel-policy -p evenkeel-wire -p evenkeel-engine";
+const PURE: &str = "-p evenkeel-policy -p evenkeel-wire -p evenkeel-engine -p evenkeel-metrics";
 
 /// One step of `cargo xtask test`. They run in this order.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -23,6 +23,7 @@ pub enum Step {
     Wasm,
     Module,
     Envoy,
+    Prometheus,
     Clients,
     Storm,
     Conformance,
@@ -50,6 +51,9 @@ impl Step {
             Self::Wasm => "the module builds",
             Self::Module => "stories on the built module in the test host",
             Self::Envoy => "stories on the built module in a real Envoy",
+            Self::Prometheus => {
+                "the dashboard's and the alerts' queries in a real Prometheus that scrapes real Envoys"
+            }
             Self::Clients => "real clients in every pattern, moved after every second request",
             Self::Storm => "real clients, many at a time, moved by requests and by age",
             Self::Conformance => {
@@ -70,7 +74,7 @@ impl Step {
             Self::Clippy => clippy(workspace, shell),
             Self::Unit => {
                 let mut unit = workspace.cargo("test --workspace");
-                for package in ["module", "envoy", "conformance"] {
+                for package in ["module", "envoy", "prometheus", "conformance"] {
                     unit.args(["--exclude", &format!("evenkeel-test-{package}")]);
                 }
                 shell.run(unit)
@@ -88,6 +92,7 @@ impl Step {
                 shell.run(stories)
             }
             Self::Envoy => in_envoy("evenkeel-test-envoy", workspace, shell),
+            Self::Prometheus => in_envoy("evenkeel-test-prometheus", workspace, shell),
             Self::Clients => matrix(&["--requests", "300"], workspace, shell),
             Self::Storm => matrix(&["--storm", "--requests", "3000"], workspace, shell),
             Self::Conformance => in_envoy("evenkeel-test-conformance", workspace, shell),
