@@ -36,9 +36,9 @@ simulate *args:
 bench *args:
     cargo xtask bench {{ args }}
 
-# Write policies/policy.schema.json again from the policy's types
-schema:
-    cargo xtask schema
+# Write again what is generated: the policy's schema and table of keys, the manifests in istio/
+generate:
+    cargo xtask generate
 
 # Format the code
 fmt:

@@ -113,7 +113,7 @@ pub fn run(args: &Args) -> Result<()> {
             spec: groups,
         })?,
     };
-    term::line(format!("{HEADER}{yaml}").trim_end());
+    term::text(&format!("{HEADER}{yaml}"));
     Ok(())
 }
 

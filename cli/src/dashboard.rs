@@ -32,7 +32,7 @@ pub struct Args {
 
 /// Prints it.
 pub fn run(args: &Args) -> Result<()> {
-    term::line(json::dashboard(&args.workload)?.trim_end());
+    term::text(&json::dashboard(&args.workload)?);
     Ok(())
 }
 

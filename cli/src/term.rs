@@ -9,6 +9,11 @@ pub fn line(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
+/// Writes a result of many lines.
+pub fn text(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
 /// Says something beside the result.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
@@ -55,9 +60,12 @@ pub fn clear() {
 }
 
 /// Colours on a terminal, unless `NO_COLOR` is there and not empty (no-color.org).
+pub fn colours(stream: &impl IsTerminal) -> bool {
+    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && stream.is_terminal()
+}
+
 fn paint(code: &str, text: impl fmt::Display, stream: &impl IsTerminal) -> String {
-    let wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted && stream.is_terminal() {
+    if colours(stream) {
         format!("\x1b[{code}m{text}\x1b[0m")
     } else {
         text.to_string()

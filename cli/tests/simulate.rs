@@ -105,9 +105,12 @@ fn a_policy_that_is_refused_ends_it_with_1_and_says_where_and_why() {
     assert_eq!(output.status.code(), Some(1));
     let error = text(&output.stderr);
     assert!(
-        error.contains("wrong.json") && error.contains("shed.rate"),
+        error.contains("wrong.json is refused") && error.contains("shed.rate: found 0"),
         "{error}"
     );
+    let underlined =
+        "1 | {\"version\": 1, \"shed\": {\"rate\": 0}}\n  |                                 ^\n";
+    assert!(error.contains(underlined), "{error}");
     let missing = short(&["--policy", "no/such.json"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(text(&missing.stderr).contains("cannot read no/such.json"));

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::shell::Shell;
 use crate::workspace::Workspace;
-use crate::{bench, clients, demo, envoy, schema, term, test, wasm};
+use crate::{bench, clients, demo, envoy, generate, term, test, wasm};
 
 /// What cargo alone cannot do for Evenkeel.
 #[derive(Parser)]
@@ -43,8 +43,8 @@ enum Command {
     },
     /// Measure: the scanners, the engine, and what a request costs in VM entries and hostcalls
     Bench(bench::Args),
-    /// Write again what is generated from the policy's types: policies/policy.schema.json
-    Schema,
+    /// Write again what is generated: the policy's schema and table of keys, and the manifests in istio/
+    Generate,
 }
 
 pub fn run() -> Result<ExitCode> {
@@ -70,7 +70,7 @@ pub fn run() -> Result<ExitCode> {
             clients::run(&args, &Workspace::find()?)?;
         }
         Command::Bench(args) => bench::run(&args, &Workspace::find()?)?,
-        Command::Schema => schema::write(&Workspace::find()?)?,
+        Command::Generate => generate::write(&Workspace::find()?)?,
     }
     Ok(ExitCode::SUCCESS)
 }

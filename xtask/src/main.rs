@@ -8,7 +8,7 @@ mod cli;
 mod clients;
 mod demo;
 mod envoy;
-mod schema;
+mod generate;
 mod shell;
 mod term;
 mod test;

@@ -1,11 +1,12 @@
 //! The policies that are put side by side.
 
-use std::fs;
+use std::io;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use evenkeel_policy::{Measure, Mode, Policy};
 
+use crate::diagnose::{self, Source};
 use crate::term;
 
 /// A policy under a name.
@@ -54,13 +55,17 @@ impl Contender {
     /// Reads an operator's file.
     ///
     /// # Errors
-    /// When there is none, or it is no policy: then each mistake in a line.
+    /// When there is none, or it is no policy: then each mistake as `evenkeel check` shows it.
     pub fn read(path: &Path) -> Result<Self> {
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let source = Source::read(path)?;
+        let policy = diagnose::policy(&source, term::colours(&io::stderr()))
+            .map_err(|refused| anyhow!("the policy {} is refused\n\n{refused}", path.display()))?;
         let name = path.file_name().unwrap_or(path.as_os_str());
-        let name = name.to_string_lossy();
-        let contender = Self::new(&name, text).with_context(|| path.display().to_string())?;
+        let contender = Self {
+            name: name.to_string_lossy().into_owned(),
+            text: source.text().trim().to_owned(),
+            policy,
+        };
         contender.remark();
         Ok(contender)
     }

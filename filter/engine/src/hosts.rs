@@ -127,9 +127,8 @@ impl Hosts {
         }
     }
 
-    /// Takes what the connections carry to the hosts, and forgets those to which nothing is. Gives the
-    /// addresses of the forgotten.
-    pub(crate) fn look(&mut self, carried: &HashMap<HostId, Load>, now: Instant) -> Vec<Rc<[u8]>> {
+    /// Takes what the connections carry to the hosts, and forgets those to which nothing is.
+    pub(crate) fn look(&mut self, carried: &HashMap<HostId, Load>, now: Instant) {
         for (id, host) in &mut self.hosts {
             let carried = carried.get(id).copied().unwrap_or_default();
             host.flow.fold(host.requests, now);
@@ -142,21 +141,14 @@ impl Hosts {
                 host.seen = now;
             }
         }
-        let gone = |host: &Host| now.since(host.seen) > FORGET;
-        let forgotten: Vec<Rc<[u8]>> = self
-            .hosts
-            .values()
-            .filter(|host| gone(host))
-            .map(|host| Rc::clone(&host.address))
-            .collect();
-        if !forgotten.is_empty() {
-            self.hosts.retain(|_, host| !gone(host));
+        let before = self.hosts.len();
+        self.hosts.retain(|_, host| now.since(host.seen) <= FORGET);
+        if self.hosts.len() < before {
             let hosts = &self.hosts;
             self.ids.retain(|_, ids| {
                 ids.retain(|id| hosts.contains_key(id));
                 !ids.is_empty()
             });
         }
-        forgotten
     }
 }

@@ -4,14 +4,14 @@ use std::rc::Rc;
 
 use evenkeel_engine::hosts::HostId;
 use evenkeel_engine::{ConnectionId, StreamId};
-use evenkeel_policy::{Policy, Request, Rule};
+use evenkeel_policy::{Policy, Request};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use crate::metrics;
 use crate::policies::RootId;
 use crate::recycle::Mark;
-use crate::worker::{self, Worker, defaults};
+use crate::worker::{self, Worker};
 use crate::{host, peers, recycle};
 
 pub(crate) struct Stream {
@@ -177,18 +177,18 @@ fn govern(worker: &mut Worker, policy: &Policy, stream: StreamId) -> Option<Gove
         authority: &authority,
         path: &path,
     };
-    let matched = policy
-        .route(origin.direction, &request)
-        .map(|route| Rc::clone(&route.rule));
-    let rule: Rc<Rule> = matched.or_else(|| defaults(policy, origin.direction))?;
-    worker.engine.govern(id, &rule);
+    let matched = policy.route(origin.direction, &request);
+    let rule = matched
+        .map(|route| &route.rule)
+        .or_else(|| policy.otherwise(origin.direction))?;
+    worker.engine.govern(id, rule);
     if rule.protect {
-        worker.engine.protect(id, &rule);
+        worker.engine.protect(id, rule);
     }
     let is_timed = rule.max_stream_age.is_some() && is_grpc();
     if is_timed {
         let seed = worker.chance(&stream.0.to_le_bytes()) ^ id.0;
-        worker.engine.stream_began(id, stream, &rule, seed);
+        worker.engine.stream_began(id, stream, rule, seed);
     }
     Some(Governed {
         protects: rule.protect.then_some(id),

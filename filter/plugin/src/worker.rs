@@ -14,7 +14,7 @@ use evenkeel_engine::{
     Activity, ConnectionId, Decision, End, Engine, Instant, Moment, Origin, mix,
 };
 use evenkeel_metrics::{Cause, Counter, Metric, Protocol};
-use evenkeel_policy::{Direction, Mode, Policy, Rule};
+use evenkeel_policy::{Direction, Mode, Policy};
 use evenkeel_wire::Kind;
 
 use crate::host;
@@ -142,8 +142,8 @@ impl Worker {
                 .map(|route| &route.rule)
                 .find(|rule| held == Some(&*rule.name));
             named
+                .or_else(|| policy.otherwise(origin.direction))
                 .cloned()
-                .or_else(|| defaults(policy, origin.direction))
         });
     }
 
@@ -158,7 +158,7 @@ impl Worker {
         let id = ConnectionId(id);
         let direction = self.direction();
         let policy = self.policies.get(root);
-        let rule = policy.and_then(|policy| defaults(policy, direction));
+        let rule = policy.and_then(|policy| policy.otherwise(direction).cloned());
         let observe = policy.is_some_and(|policy| policy.mode == Mode::Observe);
         let origin = Origin {
             policy: root,
@@ -330,9 +330,4 @@ impl Worker {
             seed.wrapping_mul(0x100_0000_01b3) ^ u64::from(*byte)
         })
     }
-}
-
-/// The rule of HTTP connections that no route has matched: a sidecar's outbound ones have none.
-pub(crate) fn defaults(policy: &Policy, direction: Direction) -> Option<Rc<Rule>> {
-    (direction == Direction::Inbound).then(|| Rc::clone(&policy.defaults))
 }

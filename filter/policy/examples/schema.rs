@@ -1,4 +1,4 @@
-//! Writes `policies/policy.schema.json` and the table in `policies/README.md` from the policy's types.
+//! Writes `policies/policy.schema.json` and the table in `docs/policy.md` from the policy's types.
 use std::{fs, io, path::Path};
 
 fn main() -> io::Result<()> {
@@ -7,13 +7,13 @@ fn main() -> io::Result<()> {
         policies.join("policy.schema.json"),
         evenkeel_policy::schema(),
     )?;
-    let readme = policies.join("README.md");
-    let text = fs::read_to_string(&readme)?;
+    let reference = policies.join("../docs/policy.md");
+    let text = fs::read_to_string(&reference)?;
     let Some(text) = evenkeel_policy::with_keys_table(&text) else {
         return Err(io::Error::other(format!(
             "{}: the marks around the table are gone",
-            readme.display()
+            reference.display()
         )));
     };
-    fs::write(readme, text)
+    fs::write(reference, text)
 }

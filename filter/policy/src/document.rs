@@ -1,5 +1,5 @@
 //! What may be written in a policy, key by key. The reader, the JSON schema and the table of keys in
-//! `policies/README.md` all come from here; a description is the key's documentation.
+//! `docs/policy.md` all come from here; a description is the key's documentation.
 mod shed;
 
 use crate::declare::object;

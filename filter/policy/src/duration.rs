@@ -42,8 +42,9 @@ fn digits(number: &str) -> Option<u64> {
     (!number.is_empty()).then(|| number.chars().try_fold(0, more))?
 }
 
-/// The shortest text that [`parse`] reads as `duration`, which is of whole milliseconds.
-pub(crate) fn show(duration: Duration) -> String {
+/// The shortest text that a policy may have for `duration`, less what it has beyond whole milliseconds:
+/// such as `1h30m`.
+pub fn show(duration: Duration) -> String {
     let mut text = String::new();
     let mut left = duration.as_millis();
     for (unit, milliseconds) in UNITS {

@@ -1,19 +1,19 @@
 //! What is wrong with a policy, told so that the reader knows what to write instead.
 use crate::json::Json;
-use crate::path::Path;
+use crate::path::{Path, Place};
 use std::fmt;
 
 /// One mistake. Its `Display` is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    path: String,
+    place: Place,
     cause: Cause,
 }
 
 impl Error {
     /// The place, such as `routes[1].match.path_prefix`; empty for the policy as a whole.
-    pub fn path(&self) -> &str {
-        &self.path
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// What is wrong there.
@@ -73,15 +73,17 @@ pub enum Cause {
     Contradiction {
         /// With which, and what to do.
         hint: String,
+        /// Where the other stands, where it can be stated.
+        with: Option<Place>,
     },
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.path.as_str(), &self.cause) {
-            (_, Cause::Empty | Cause::TooLong { .. } | Cause::Syntax { .. }) => {}
-            ("", _) => f.write_str("the policy: ")?,
-            (path, _) => write!(f, "{path}: ")?,
+        match &self.cause {
+            Cause::Empty | Cause::TooLong { .. } | Cause::Syntax { .. } => {}
+            _ if self.place.steps().is_empty() => f.write_str("the policy: ")?,
+            _ => write!(f, "{}: ", self.place)?,
         }
         match &self.cause {
             Cause::Empty => f.write_str(r#"the policy is empty; the smallest is {"version": 1}"#),
@@ -116,7 +118,7 @@ impl fmt::Display for Error {
             } => {
                 write!(f, "found {found}; did you mean \"{near}\"? {allowed}")
             }
-            Cause::Contradiction { hint } => f.write_str(hint),
+            Cause::Contradiction { hint, .. } => f.write_str(hint),
         }
     }
 }
@@ -138,6 +140,11 @@ impl Errors {
         std::iter::once(&self.first).chain(&self.rest)
     }
 
+    /// How many more there are than are listed.
+    pub fn unlisted(&self) -> usize {
+        self.unlisted
+    }
+
     /// The most that are listed; the rest is counted.
     pub const LISTED: usize = 50;
 }
@@ -146,7 +153,7 @@ impl From<Cause> for Errors {
     fn from(cause: Cause) -> Self {
         Self {
             first: Error {
-                path: String::new(),
+                place: Place::default(),
                 cause,
             },
             rest: Vec::new(),
@@ -181,7 +188,7 @@ impl Report {
     pub(crate) fn add(&mut self, at: &Path<'_>, cause: Cause) {
         if self.errors.len() < Errors::LISTED {
             self.errors.push(Error {
-                path: at.to_string(),
+                place: at.place(),
                 cause,
             });
         } else {
@@ -200,16 +207,18 @@ impl Report {
         );
     }
 
-    pub(crate) fn contradiction(&mut self, at: &Path<'_>, hint: String) {
-        self.add(at, Cause::Contradiction { hint });
+    /// What stands at `at` is fine, but not with what stands at `with`.
+    pub(crate) fn contradiction(&mut self, at: &Path<'_>, with: Option<&Path<'_>>, hint: String) {
+        let with = with.map(Path::place);
+        self.add(at, Cause::Contradiction { hint, with });
     }
 
     /// True when something in this place or inside it was reported.
     pub(crate) fn mentions(&self, place: &Path<'_>) -> bool {
-        let place = place.to_string();
+        let place = place.place();
         self.errors
             .iter()
-            .any(|error| error.path.starts_with(&place))
+            .any(|error| error.place.steps().starts_with(place.steps()))
     }
 
     /// Ok when nothing was reported.

@@ -30,8 +30,10 @@ mod shed;
 mod tests;
 mod value;
 
+pub use duration::show as show_duration;
 pub use error::{Cause, Error, Errors};
-pub use matcher::{Direction, Needs, Request};
+pub use matcher::{Direction, Needs, Part, Request};
+pub use path::{Place, Step};
 pub use policy::{
     Budget, Http2Ping, Keepalive, Mode, Policy, PortRule, Protocol, Role, Route, TcpKeepalive,
     Upstream,

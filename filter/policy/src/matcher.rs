@@ -35,6 +35,17 @@ pub struct Needs {
     pub path: bool,
 }
 
+/// One part of a rule's `match`, and what it says to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// Its key in `match`.
+    pub key: &'static str,
+    /// What it asks for, as it was written.
+    pub pattern: &'a str,
+    /// The request has it.
+    pub fits: bool,
+}
+
 /// All that is given must match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Matcher {
@@ -46,19 +57,44 @@ pub(crate) struct Matcher {
 
 impl Matcher {
     pub(crate) fn matches(&self, direction: Direction, request: &Request<'_>) -> bool {
-        self.direction == direction
-            && self
-                .route
-                .as_ref()
-                .is_none_or(|route| route.matches(request.route))
-            && self
-                .authority
-                .as_ref()
-                .is_none_or(|pattern| authority(pattern, request.authority))
-            && self
-                .path_prefix
-                .as_ref()
-                .is_none_or(|prefix| below(prefix, request.path))
+        self.parts(direction, request).all(|part| part.fits)
+    }
+
+    /// One after the other: none is tried before it is asked for.
+    pub(crate) fn parts<'a>(
+        &'a self,
+        direction: Direction,
+        request: &Request<'a>,
+    ) -> impl Iterator<Item = Part<'a>> + use<'a> {
+        let Request {
+            route,
+            authority: host,
+            path,
+        } = *request;
+        let direction = Part {
+            key: "direction",
+            pattern: self.direction.name(),
+            fits: self.direction == direction,
+        };
+        let routes = self.route.iter().map(move |pattern| Part {
+            key: "route",
+            pattern: pattern.as_str(),
+            fits: pattern.matches(route),
+        });
+        let authorities = self.authority.iter().map(move |pattern| Part {
+            key: "authority",
+            pattern: pattern.as_str(),
+            fits: authority(pattern, host),
+        });
+        let prefixes = self.path_prefix.iter().map(move |prefix| Part {
+            key: "path_prefix",
+            pattern: prefix,
+            fits: below(prefix, path),
+        });
+        std::iter::once(direction)
+            .chain(routes)
+            .chain(authorities)
+            .chain(prefixes)
     }
 
     pub(crate) fn needs(&self) -> Needs {

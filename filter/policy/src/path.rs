@@ -1,6 +1,65 @@
 //! Where in a policy something stands, written as people write it: `routes[1].match.path_prefix`.
 use std::fmt;
 
+/// A place in a policy, from the outside in; the whole policy where it is empty. Its `Display` is one line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place(Vec<Step>);
+
+/// One step inwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// To the value of a key.
+    Key(String),
+    /// To an entry of a list, from 0.
+    Index(usize),
+}
+
+impl Place {
+    /// The steps, from the outside in.
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    /// The value of `key` in this place.
+    #[must_use]
+    pub fn key(mut self, key: &str) -> Self {
+        self.0.push(Step::Key(key.to_owned()));
+        self
+    }
+
+    /// The entry at `index` in this place.
+    #[must_use]
+    pub fn index(mut self, index: usize) -> Self {
+        self.0.push(Step::Index(index));
+        self
+    }
+}
+
+/// A key that is not a plain word is quoted, so that whatever a policy holds, a place is one line.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// The longest key that is shown whole; no known key comes near.
+        const SHOWN: usize = 48;
+        let mut dot = "";
+        for step in &self.0 {
+            match step {
+                Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Key(key) => {
+                    let plain = |c: char| c.is_ascii_alphanumeric() || "_-$".contains(c);
+                    if key.is_empty() || key.chars().nth(SHOWN).is_some() || !key.chars().all(plain)
+                    {
+                        write!(f, "[{:?}]", key.chars().take(SHOWN).collect::<String>())?;
+                    } else {
+                        write!(f, "{dot}{key}")?;
+                    }
+                }
+            }
+            dot = ".";
+        }
+        Ok(())
+    }
+}
+
 /// A place, linked to the place around it, so that walking down costs nothing until there is an error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Path<'a> {
@@ -17,30 +76,12 @@ impl<'a> Path<'a> {
     pub(crate) fn index(&'a self, index: usize) -> Path<'a> {
         Path::Index(self, index)
     }
-}
 
-/// A key that is not a plain word is quoted, so that whatever a policy holds, a path is one line.
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// The longest key that is shown whole; no known key comes near.
-        const SHOWN: usize = 48;
+    pub(crate) fn place(&self) -> Place {
         match self {
-            Path::Root => Ok(()),
-            Path::Index(list, index) => write!(f, "{list}[{index}]"),
-            Path::Key(object, key) => {
-                let plain = |c: char| c.is_ascii_alphanumeric() || "_-$".contains(c);
-                if key.is_empty() || key.chars().nth(SHOWN).is_some() || !key.chars().all(plain) {
-                    return write!(
-                        f,
-                        "{object}[{:?}]",
-                        key.chars().take(SHOWN).collect::<String>()
-                    );
-                }
-                match object {
-                    Path::Root => f.write_str(key),
-                    _ => write!(f, "{object}.{key}"),
-                }
-            }
+            Path::Root => Place::default(),
+            Path::Key(object, key) => object.place().key(key),
+            Path::Index(list, index) => list.place().index(*index),
         }
     }
 }

@@ -2,7 +2,7 @@
 use crate::declare::words;
 use crate::error::{Cause, Errors, Report};
 use crate::json::Json;
-use crate::matcher::{Direction, Matcher, Needs, Request};
+use crate::matcher::{Direction, Matcher, Needs, Part, Request};
 use crate::path::Path;
 use crate::read::Read;
 use crate::resolve;
@@ -78,6 +78,21 @@ impl Policy {
         self.connections
             .iter()
             .find(|rule| rule.port == port && rule.direction == direction)
+    }
+
+    /// The rule for what no other rule matches on a listener of this direction: on a sidecar's outbound
+    /// listeners there is none.
+    pub fn otherwise(&self, direction: Direction) -> Option<&Rc<Rule>> {
+        (direction == Direction::Inbound).then_some(&self.defaults)
+    }
+
+    /// A rule is for a sidecar's outbound listeners.
+    pub fn names_outbound(&self) -> bool {
+        let routes = self.routes.iter().map(|route| route.matcher.direction);
+        let ports = self.connections.iter().map(|rule| rule.direction);
+        routes
+            .chain(ports)
+            .any(|direction| direction == Direction::Outbound)
     }
 
     /// Upstream hosts are compared with each other, not this proxy with its peers.
@@ -158,13 +173,32 @@ pub struct Route {
     pub rule: Rc<Rule>,
 }
 
+impl Route {
+    /// What each part of its `match` says to a request that came in on a listener of this direction: the
+    /// direction, and what else it states. It matches when all fit.
+    pub fn parts<'a>(
+        &'a self,
+        direction: Direction,
+        request: &Request<'a>,
+    ) -> impl Iterator<Item = Part<'a>> + use<'a> {
+        self.matcher.parts(direction, request)
+    }
+
+    /// On which listeners it acts.
+    pub fn direction(&self) -> Direction {
+        self.matcher.direction
+    }
+}
+
 /// A rule for raw TCP connections.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PortRule {
     /// The name in metrics and logs; unique, 1 to 64 of `A-Z a-z 0-9 - _ .`.
     pub name: String,
-    pub(crate) port: u16,
-    pub(crate) direction: Direction,
+    /// The port that the proxy received the connection on.
+    pub port: u16,
+    /// On which listeners it acts.
+    pub direction: Direction,
     /// Complete: what `defaults` state and is not only for HTTP has been filled in.
     pub rule: Rc<Rule>,
 }

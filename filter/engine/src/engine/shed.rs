@@ -43,8 +43,6 @@ pub struct Looked {
     pub left: Load,
     /// The ages of all connections, added up.
     pub age: Duration,
-    /// Upstream hosts that are forgotten, by address.
-    pub forgotten: Vec<Rc<[u8]>>,
 }
 
 /// Which connections to choose.
@@ -117,7 +115,7 @@ impl Engine {
         for id in let_off {
             self.rearm(id);
         }
-        looked.forgotten = self.hosts.look(&carried, now);
+        self.hosts.look(&carried, now);
         looked
     }
 
@@ -179,9 +177,9 @@ impl Engine {
             cluster.youngest = cluster.youngest.max(host.known());
         }
         let ids: Vec<HostId> = self.hosts.iter().map(|(id, _)| id).collect();
+        let chosen = self.chosen_by_host(rule.measure);
         let (mut sheds, mut pace) = (false, 0.0);
         for id in ids {
-            let chosen = self.chosen(id, rule.measure);
             let Some(host) = self.hosts.get_mut(id) else {
                 continue;
             };
@@ -194,7 +192,7 @@ impl Engine {
                 most: cluster.most,
                 connections: host.load().connections,
                 part: 1.0,
-                chosen,
+                chosen: chosen.get(&id).copied().unwrap_or(0.0),
                 settled: now.since(cluster.youngest) >= rule.settle,
             };
             let quota = host.shed.look(rule, look);
@@ -221,13 +219,18 @@ impl Engine {
     }
 
     /// What connections that stay with a host carry and have been chosen to go, or would be elsewhere.
-    fn chosen(&self, host: HostId, measure: Measure) -> f64 {
-        self.connections
-            .values()
-            .filter(|connection| connection.host == Some(host) && connection.kind != Kind::Http)
-            .filter(|connection| connection.left || matches!(connection.state, State::Due { .. }))
-            .map(|connection| connection.load().of(measure))
-            .sum()
+    fn chosen_by_host(&self, measure: Measure) -> HashMap<HostId, f64> {
+        let mut chosen = HashMap::new();
+        for connection in self.connections.values() {
+            let goes = connection.left || matches!(connection.state, State::Due { .. });
+            if let Some(host) = connection.host
+                && goes
+                && connection.kind != Kind::Http
+            {
+                *chosen.entry(host).or_default() += connection.load().of(measure);
+            }
+        }
+        chosen
     }
 
     /// A connection stays with an upstream host, or was last answered by it.

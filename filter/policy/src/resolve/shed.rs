@@ -38,7 +38,7 @@ fn check_alone(stated: &document::Shed, report: &mut Report) {
     ];
     for (key, _) in about_pods.into_iter().filter(|(_, is_stated)| *is_stated) {
         let hint = "it is about this pod among others, which are known by `peers`; add `peers`, or remove it";
-        report.contradiction(&Path::Root.key("shed").key(key), hint.to_owned());
+        report.contradiction(&Path::Root.key("shed").key(key), None, hint.to_owned());
     }
 }
 
@@ -53,11 +53,11 @@ fn check_band(stated: &document::Shed, shed: &Shed, report: &mut Report) {
     if stated.tolerance.is_some() {
         let hint =
             format!("found {tolerance}; it must not be more than `start_at`, here {start_at}");
-        report.contradiction(&at.key("tolerance"), hint);
+        report.contradiction(&at.key("tolerance"), Some(&at.key("start_at")), hint);
     } else {
         let hint =
             format!("found {start_at}; it must not be less than `tolerance`, here {tolerance}");
-        report.contradiction(&at.key("start_at"), hint);
+        report.contradiction(&at.key("start_at"), None, hint);
     }
 }
 

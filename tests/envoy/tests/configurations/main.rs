@@ -1,11 +1,14 @@
 //! The configurations that people start from, `envoy/*` and `istio/*`, as they are: only ports, the module's
 //! path and waits are the test's own.
 
+mod rendered;
+
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use evenkeel_test_envoy::{Client, Envoy, TcpClient, eventually, module_path};
+use serde::Deserialize;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -17,10 +20,9 @@ fn replace(text: &str, what: &str, with: &str) -> String {
     text.replace(what, with)
 }
 
-/// Starts `envoy/NAME/envoy.yaml`, with these words replaced.
-async fn start(name: &str, replaced: &[(&str, &str)]) -> Envoy {
-    let path = root().join("envoy").join(name).join("envoy.yaml");
-    let mut text = fs::read_to_string(path).unwrap();
+/// A configuration of `envoy/` with other ports than those that it states.
+fn with_free_ports(text: &str) -> String {
+    let mut text = text.to_owned();
     // Bound all at once, so that they differ.
     let free: Vec<_> = (0..2)
         .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
@@ -29,13 +31,18 @@ async fn start(name: &str, replaced: &[(&str, &str)]) -> Envoy {
         let own = listener.local_addr().unwrap().port().to_string();
         text = replace(&text, port, &own);
     }
-    text = replace(&text, "port_value: 10009", "port_value: 0");
+    replace(&text, "port_value: 10009", "port_value: 0")
+}
+
+/// Starts `envoy/NAME/envoy.yaml`, with these words replaced.
+async fn start(name: &str, replaced: &[(&str, &str)]) -> Envoy {
+    let path = root().join("envoy").join(name).join("envoy.yaml");
+    let mut text = with_free_ports(&fs::read_to_string(path).unwrap());
     let module = module_path().unwrap();
     text = replace(&text, "target/evenkeel.wasm", &module.display().to_string());
     for (what, with) in replaced {
         text = replace(&text, what, with);
     }
-    drop(free);
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("envoy.yaml");
     fs::write(&config, text).unwrap();
@@ -151,17 +158,29 @@ fn every_configuration_has_a_test_and_three_lines_of_readme() {
     }
 }
 
+/// That they are what is rendered is a test of `evenkeel`'s own.
 #[test]
-fn the_wasm_plugins_carry_one_good_policy_for_one_module() {
-    let mut plugins = Vec::new();
-    for (file, role) in [("network", "network"), ("http", "http")] {
-        let text = fs::read_to_string(root().join(format!("istio/{file}.yaml"))).unwrap();
-        let plugin: serde_json::Value = serde_yaml_ng::from_str(&text).unwrap();
-        let mut policy = plugin["spec"]["pluginConfig"].clone();
-        assert_eq!(policy["role"], role);
-        evenkeel_policy::Policy::parse(policy.to_string().as_bytes()).unwrap();
-        policy["role"].take();
-        plugins.push((plugin["spec"]["url"].clone(), policy));
+fn the_manifests_of_istio_carry_one_good_policy_for_one_module() {
+    for base in ["workload", "gateway"] {
+        let file = root().join("istio").join(base).join("evenkeel.yaml");
+        let text = fs::read_to_string(file).unwrap();
+        let documents = serde_yaml_ng::Deserializer::from_str(&text);
+        let plugins = documents.map(|document| serde_json::Value::deserialize(document).unwrap());
+        let plugins: Vec<_> = plugins
+            .filter(|document| document["kind"] == "WasmPlugin")
+            .map(|plugin| {
+                let mut policy = plugin["spec"]["pluginConfig"].clone();
+                let role = policy["role"].take();
+                assert_eq!(
+                    plugin["metadata"]["name"],
+                    format!("evenkeel-{}", role.as_str().unwrap())
+                );
+                (plugin["spec"]["url"].clone(), policy)
+            })
+            .collect();
+        let [network, http] = &plugins[..] else {
+            panic!("{base}: not two plugins");
+        };
+        assert_eq!(network, http, "{base}");
     }
-    assert_eq!(plugins[0], plugins[1]);
 }

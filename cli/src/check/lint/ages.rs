@@ -1,0 +1,202 @@
+//! Ages that come too soon, or together.
+
+use evenkeel_policy::Place;
+
+use super::{Lint, Scene, shown};
+use crate::diagnose::{Finding, Ruling, Stated};
+use crate::pace::{Limits, show};
+
+/// How long Go's net/http and Rust's reqwest keep an idle connection: the shortest of the usual pools that
+/// are shared by services. OkHttp keeps it for 5 minutes, Envoy for an hour.
+const KEPT: f64 = 90.0;
+
+/// A connection that carries fewer costs a handshake for every few of them.
+const FEW: u64 = 10;
+
+/// The part of the connections that may be held back by `min_age` without a word.
+const HELD: f64 = 0.25;
+
+pub fn findings(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Vec<Finding> {
+    let limits = Limits::of(ruling.rule);
+    let all = [
+        below_keepalive(scene, ruling, &limits),
+        few_requests(scene, ruling),
+        no_jitter(scene, ruling),
+        min_age_gathers(scene, ruling, &limits),
+        mean_age_behind_max_age(scene, ruling, &limits),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// Raw TCP is left out: what a pool of a database keeps is its operator's choice.
+fn below_keepalive(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> Option<Finding> {
+    let lifetime = limits.lifetime().filter(|life| *life < KEPT)?;
+    if !ruling.is_http() {
+        return None;
+    }
+    let rule = ruling.rule;
+    let shorter = match (rule.max_age, rule.mean_age) {
+        (Some(max), Some(mean)) if mean < max => "mean_age",
+        (None, Some(_)) => "mean_age",
+        _ => "max_age",
+    };
+    let stated = ruling.stated(scene.document, shorter)?;
+    let every_ten = (lifetime / 10.0).max(1.0).round();
+    let finding = Lint::AgeBelowKeepalive
+        .of_value(
+            &stated,
+            &format!(
+                "connections live for {} on average, less than clients keep an idle one",
+                show(lifetime)
+            ),
+        )
+        .note("Go and reqwest keep an idle connection for 90s, OkHttp for 5m, Envoy for 1h")
+        .note(format!(
+            "a client that asks every 10s sends about {every_ten} requests on a connection, and pays for another \
+             handshake"
+        ))
+        .help(
+            "connections are even again about one age after a change: state the longest time that you can wait \
+             for that",
+        );
+    Some(finding)
+}
+
+fn few_requests(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
+    let stated = ruling.stated(scene.document, "max_requests")?;
+    too_few(ruling.rule.max_requests?.get(), &stated)
+}
+
+fn too_few(max: u64, stated: &Stated) -> Option<Finding> {
+    if max >= FEW {
+        return None;
+    }
+    let what = if max == 1 {
+        "every request takes a connection of its own".to_owned()
+    } else {
+        format!("every {max} requests take a connection of their own")
+    };
+    let finding = Lint::FewRequests
+        .of_value(stated, &what)
+        .note(
+            "each costs a handshake, and the more closes there are the more of them meet a request",
+        )
+        .help("to even out, an age does as well; state hundreds of requests, or leave it out");
+    Some(finding)
+}
+
+/// Connections that the proxy opens are opened together, too: when it starts.
+pub fn upstream(scene: &Scene<'_>) -> Vec<Finding> {
+    let Some(upstream) = &scene.policy.upstream else {
+        return Vec::new();
+    };
+    let stated = |key| Stated::at(scene.document, Place::default().key("upstream").key(key));
+    let few = upstream
+        .max_requests
+        .and_then(|max| too_few(max.get(), &stated("max_requests")?));
+    let jitter = stated("jitter").filter(|_| upstream.jitter.get() == 0.0);
+    let together = jitter.map(|stated| {
+        Lint::NoJitter
+            .of_value(
+                &stated,
+                "connections that were opened together are due together",
+            )
+            .note("a proxy that starts opens its connections at once")
+            .help("leave `jitter` out (0.2)")
+    });
+    few.into_iter().chain(together).collect()
+}
+
+fn no_jitter(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
+    let rule = ruling.rule;
+    if rule.jitter.get() > 0.0 || (rule.max_age.is_none() && rule.max_requests.is_none()) {
+        return None;
+    }
+    let stated = ruling.stated(scene.document, "jitter")?;
+    let together = scene.connections;
+    let go = match scene.policy.budget {
+        Some(budget) => format!(
+            "the budget lets {} of {} go in the first second, and the last after {}",
+            (f64::from(budget.burst) + budget.per_second)
+                .min(together)
+                .floor(),
+            together,
+            show(((together - f64::from(budget.burst)) / budget.per_second).max(0.0)),
+        ),
+        None => format!("without a budget all {together} go in the same moment"),
+    };
+    let finding = Lint::NoJitter
+        .of_value(
+            &stated,
+            "connections that were opened together are due together",
+        )
+        .note("a rollout, a restart or a lost zone makes clients open their connections at once")
+        .note(go)
+        .help("leave `jitter` out (0.2), or use `mean_age`");
+    Some(finding)
+}
+
+fn min_age_gathers(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> Option<Finding> {
+    let held = limits.held_to_min_age();
+    if held <= HELD {
+        return None;
+    }
+    let stated = ruling.stated(scene.document, "min_age")?;
+    let min_age = shown(ruling.rule.min_age);
+    let mut finding = Lint::MinAgeGathers
+        .of_value(
+            &stated,
+            &format!(
+                "{} of 100 connections would be due before it, and are all due at exactly {min_age}",
+                (held * 100.0).round()
+            ),
+        )
+        .note("so those that were opened together are moved together");
+    if let Some(max_age) = ruling.rule.max_age {
+        let earliest = max_age.as_secs_f64() * (1.0 - ruling.rule.jitter.get());
+        let note = format!(
+            "`max_age` is drawn from {} to {}",
+            show(earliest),
+            show(max_age.as_secs_f64())
+        );
+        finding = finding.note(note);
+    }
+    Some(finding.help("state a `min_age` well below the ages, or leave it out"))
+}
+
+fn mean_age_behind_max_age(
+    scene: &Scene<'_>,
+    ruling: &Ruling<'_>,
+    limits: &Limits,
+) -> Option<Finding> {
+    let (mean_age, max_age) = (ruling.rule.mean_age?, ruling.rule.max_age?);
+    let by_chance = limits.moved_by_chance();
+    if by_chance >= 0.5 {
+        return None;
+    }
+    let stated = ruling.stated(scene.document, "mean_age")?;
+    let other = ruling.stated(scene.document, "max_age");
+    let whose = match &other {
+        Some(_) => String::new(),
+        None => " (built in)".to_owned(),
+    };
+    let finding = Lint::MeanAgeBehindMaxAge
+        .of_value(
+            &stated,
+            &format!(
+                "`max_age`, here {}{whose}, moves {} of 100 connections first",
+                shown(max_age),
+                ((1.0 - by_chance) * 100.0).round()
+            ),
+        )
+        .mark(
+            other.map(|other| other.spot.value),
+            "this comes first".to_owned(),
+        )
+        .note("what `mean_age` is for, that connections opened together are not moved together, is lost by it")
+        .help(format!(
+            "state \"max_age\": \"off\", or a `max_age` of several times {}",
+            shown(mean_age)
+        ));
+    Some(finding)
+}

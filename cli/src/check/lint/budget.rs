@@ -1,0 +1,132 @@
+//! A budget that lets fewer go than fall due.
+
+use evenkeel_policy::{Budget, Measure, Place};
+
+use super::{Lint, Scene};
+use crate::diagnose::{Finding, Ruling};
+use crate::pace::{Limits, number, show};
+
+pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+    let Some(budget) = scene.policy.budget else {
+        return Vec::new();
+    };
+    let too_small = too_small(scene, &budget);
+    too_small
+        .into_iter()
+        .chain(below_shed(scene, &budget))
+        .collect()
+}
+
+/// Told of the rule under which most would fall due, if all connections were under it.
+fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
+    let rates = scene.rules.iter().filter_map(|ruling| {
+        let limits = Limits::of(ruling.rule);
+        Some((
+            ruling,
+            limits.closes(scene.connections)?,
+            limits.lifetime()?,
+        ))
+    });
+    let (ruling, rate, lifetime) = rates.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    if rate <= budget.per_second {
+        return None;
+    }
+    let connections = scene.connections;
+    let allowed = number(budget.per_second);
+    let age = age(scene, ruling);
+    let per_second = Place::default().key("budget").key("per_second");
+    let place = if scene.document.find(&per_second).is_some() {
+        per_second
+    } else {
+        ruling.place.clone()
+    };
+    let spot = scene.document.find(&place);
+    let finding = Lint::BudgetTooSmall
+        .at(
+            &place,
+            &format!(
+                "{} a second fall due under `{}`, and {allowed} may go",
+                number(rate),
+                ruling.rule.name
+            ),
+        )
+        .at(spot.map(|spot| scene.document.shown(&spot.value)))
+        .mark(age, "moved by this age")
+        .note(format!(
+            "{connections} connections / {} of mean life = {} a second",
+            show(lifetime),
+            number(rate)
+        ))
+        .note(format!(
+            "{connections} connections / {allowed} a second: they live for {} on average, whatever the rule says",
+            show(connections / budget.per_second)
+        ))
+        .help(format!(
+            "raise `per_second` to {} or more, state a longer age, or say how many connections a proxy has by \
+             --connections",
+            number(ceil(rate))
+        ));
+    Some(finding)
+}
+
+/// The shorter of both ages, where it stands.
+fn age(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<crate::diagnose::Span> {
+    let ages = [
+        ("max_age", ruling.rule.max_age),
+        ("mean_age", ruling.rule.mean_age),
+    ];
+    let stated = ages.into_iter().filter_map(|(key, age)| Some((age?, key)));
+    let (_, key) = stated.min()?;
+    Some(ruling.stated(scene.document, key)?.spot.value)
+}
+
+/// Whether that is so is known for `connections` only: of the other measures the load is not known.
+fn below_shed(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
+    let shed = scene.policy.shed?;
+    let pace = shed.rate * scene.connections;
+    let is_comparable = scene.policy.peers.is_some() && shed.measure == Measure::Connections;
+    if !is_comparable || pace <= budget.per_second {
+        return None;
+    }
+    let per_second = Place::default().key("budget").key("per_second");
+    let shed = Place::default().key("shed");
+    let spot = scene.document.find(&per_second);
+    let place = if spot.is_some() {
+        per_second
+    } else {
+        shed.clone()
+    };
+    let spot = spot.or_else(|| scene.document.find(&shed));
+    let rate = scene.document.find(&shed.key("rate"));
+    let finding = Lint::BudgetBelowShed
+        .at(
+            &place,
+            &format!(
+                "shedding would move up to {} a second, and {} may go",
+                number(pace),
+                number(budget.per_second)
+            ),
+        )
+        .at(spot.map(|spot| scene.document.shown(&spot.value)))
+        .mark(
+            rate.map(|rate| rate.value),
+            "this part of the mean load a second",
+        )
+        .note(format!(
+            "`rate` {} * {} connections on average = {} a second: it takes {} times as long",
+            number(scene.policy.shed?.rate),
+            scene.connections,
+            number(pace),
+            number(pace / budget.per_second)
+        ));
+    Some(finding)
+}
+
+/// The next number that people would write.
+fn ceil(rate: f64) -> f64 {
+    if rate < 1.0 {
+        (rate * 10.0).ceil() / 10.0
+    } else {
+        rate.ceil()
+    }
+}

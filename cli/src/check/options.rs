@@ -1,0 +1,57 @@
+//! What `evenkeel check` takes.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::lint::Lint;
+
+const EXAMPLES: &str = "\
+Examples:
+  evenkeel check policy.json
+      Every mistake with its place, and what is legal but unwise
+  evenkeel check --deny-warnings --connections 5000 policies/*.json
+      For a pipeline, with the arithmetic for 5000 connections at each proxy
+  evenkeel check --format github policy.json
+      As annotations of a pull request
+  kubectl get wasmplugin evenkeel-network -o json | jq .spec.pluginConfig | evenkeel check -
+      What a cluster has
+
+Exit codes:
+  0  no errors
+  1  a policy has an error, or with --deny-warnings a warning
+  2  the command line is wrong, or a file cannot be read";
+
+/// Tells every mistake of a policy at once, in the words that the module would log, and what is legal but
+/// unwise.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The policies to check; `-` is stdin
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// How the findings are written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    pub(super) format: Format,
+    /// How many connections one proxy has, for the arithmetic of the budget
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(super) connections: u64,
+    /// End with 1 on warnings, too
+    #[arg(long)]
+    pub(super) deny_warnings: bool,
+    /// Leave a warning or note out; may be given several times
+    #[arg(long, value_enum, value_name = "CODE", hide_possible_values = true)]
+    pub(super) allow: Vec<Lint>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// For programs: `files`, `findings` and `summary`
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Workflow commands of GitHub Actions
+    Github,
+}

@@ -1,0 +1,40 @@
+//! What is wrong with a policy's text, shown where it stands.
+//!
+//! The words are the policy crate's own, so that an operator reads here what Envoy's log would say. What is
+//! added is the place: `document` finds it in the text again, and `text` shows it as a compiler would.
+
+mod document;
+mod finding;
+mod mistakes;
+mod rules;
+mod source;
+mod text;
+
+pub use document::{Document, Spot};
+pub use finding::{Finding, Fix, Severity};
+pub use mistakes::{about, mistakes};
+pub use rules::{Kind, Ruling, Stated};
+pub use source::Source;
+pub use text::render;
+
+use std::ops::Range;
+
+use evenkeel_policy::Policy;
+
+/// The policy in `source`.
+///
+/// # Errors
+/// All that is wrong with it, as `evenkeel check` shows it on a stream that takes colours or not.
+pub fn policy(source: &Source, colours: bool) -> Result<Policy, String> {
+    source.policy().map_err(|errors| {
+        let findings = mistakes(source, &errors);
+        let shown: Vec<_> = findings
+            .iter()
+            .map(|finding| render(source, finding, colours))
+            .collect();
+        shown.join("\n\n")
+    })
+}
+
+/// Bytes of a source's text.
+pub type Span = Range<usize>;

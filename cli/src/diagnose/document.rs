@@ -1,0 +1,171 @@
+//! A policy's JSON with the place of everything in the text.
+//!
+//! Only for texts that the policy crate has read as JSON: it alone says what is none.
+
+use std::ops::Range;
+
+use evenkeel_policy::{Place, Step};
+use jsonc_parser::ast::{ObjectProp, Value};
+use jsonc_parser::common::Ranged;
+use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
+
+use super::{Source, Span};
+
+/// The tree, where the text could be read.
+pub struct Document<'a> {
+    text: &'a str,
+    tree: Option<Value<'a>>,
+}
+
+/// Where something stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// Its key, quotes included, if it has one.
+    pub key: Option<Span>,
+    pub value: Span,
+}
+
+impl Spot {
+    /// The key where there is one.
+    pub fn name(&self) -> Span {
+        self.key.clone().unwrap_or_else(|| self.value.clone())
+    }
+}
+
+impl<'a> Document<'a> {
+    pub fn of(source: &'a Source) -> Self {
+        let text = source.text();
+        let parsed = parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default());
+        Self {
+            text,
+            tree: parsed.ok().and_then(|parsed| parsed.value),
+        }
+    }
+
+    /// What stands in a place; of a key that is repeated, the first.
+    pub fn find(&self, place: &Place) -> Option<Spot> {
+        self.nth(place, 0)
+    }
+
+    /// The `n`th of what stands in a place, from 0: a key may be repeated.
+    pub fn nth(&self, place: &Place, n: usize) -> Option<Spot> {
+        let mut value = self.tree.as_ref()?;
+        let mut key = None;
+        let mut steps = place.steps().iter().peekable();
+        while let Some(step) = steps.next() {
+            match step {
+                Step::Key(name) => {
+                    let n = if steps.peek().is_none() { n } else { 0 };
+                    let member = members(value).filter(|member| member.name.as_str() == name);
+                    let member = member.into_iter().nth(n)?;
+                    key = Some(range(&member.name));
+                    value = &member.value;
+                }
+                Step::Index(index) => {
+                    key = None;
+                    value = value.as_array()?.elements.get(*index)?;
+                }
+            }
+        }
+        Some(Spot {
+            key,
+            value: range(value),
+        })
+    }
+
+    /// What is nearest around a place that may not be there.
+    pub fn around(&self, place: &Place) -> Option<Spot> {
+        let steps = place.steps();
+        (0..steps.len())
+            .rev()
+            .find_map(|length| self.find(&place_of(&steps[..length])))
+    }
+
+    /// A span to underline: of what goes over several lines only the first character, which opens it.
+    pub fn shown(&self, span: &Span) -> Span {
+        match self.text[span.clone()].contains('\n') {
+            true => span.start..span.start + 1,
+            false => span.clone(),
+        }
+    }
+}
+
+fn members<'a, 'b>(value: &'b Value<'a>) -> impl Iterator<Item = &'b ObjectProp<'a>> {
+    let object = value.as_object();
+    object
+        .into_iter()
+        .flat_map(|object| object.properties.iter())
+}
+
+fn place_of(steps: &[Step]) -> Place {
+    steps
+        .iter()
+        .fold(Place::default(), |place, step| match step {
+            Step::Key(key) => place.key(key),
+            Step::Index(index) => place.index(*index),
+        })
+}
+
+fn range(node: &impl Ranged) -> Range<usize> {
+    node.start()..node.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spot(text: &str, place: Place) -> Option<(Option<String>, String)> {
+        let source = Source::new("a", text.into());
+        let document = Document::of(&source);
+        let spot = document.find(&place)?;
+        let shown = |span: &Span| text[span.clone()].to_owned();
+        Some((spot.key.as_ref().map(shown), shown(&spot.value)))
+    }
+
+    fn root() -> Place {
+        Place::default()
+    }
+
+    #[test]
+    fn keys_and_entries_are_found_where_they_stand() {
+        let text = r#"{"a": [1, {"b": "x"}], "\u0063": {}}"#;
+        let found =
+            |key: Option<&str>, value: &str| Some((key.map(str::to_owned), value.to_owned()));
+        assert_eq!(spot(text, root()), found(None, text));
+        assert_eq!(spot(text, root().key("a").index(0)), found(None, "1"));
+        assert_eq!(
+            spot(text, root().key("a").index(1).key("b")),
+            found(Some("\"b\""), "\"x\"")
+        );
+        assert_eq!(
+            spot(text, root().key("c")),
+            found(Some("\"\\u0063\""), "{}")
+        );
+        assert_eq!(spot(text, root().key("a").key("b")), None);
+        assert_eq!(spot(text, root().key("a").index(2)), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_around_what_is_there() {
+        let source = Source::new("a", r#"{"a": [{"b": {"x": 1}}]}"#.into());
+        let document = Document::of(&source);
+        let around = |place: &Place| &source.text()[document.around(place).unwrap().value];
+        assert_eq!(
+            around(&root().key("a").index(0).key("b").key("c")),
+            r#"{"x": 1}"#
+        );
+        assert_eq!(around(&root().key("z").key("c")), source.text());
+    }
+
+    #[test]
+    fn a_repeated_key_is_found_each_time() {
+        let source = Source::new("a", r#"{"a": 1, "a": 2}"#.into());
+        let document = Document::of(&source);
+        let nth = |n| {
+            document
+                .nth(&root().key("a"), n)
+                .map(|spot| &source.text()[spot.value])
+        };
+        assert_eq!([nth(0), nth(1), nth(2)], [Some("1"), Some("2"), None]);
+    }
+}

@@ -1,0 +1,218 @@
+//! The policy crate's errors, each with its place in the text.
+
+use std::collections::BTreeMap;
+
+use evenkeel_policy::{Cause, Error, Errors, Place};
+
+use super::{Document, Finding, Fix, Severity, Source, Span};
+
+/// A finding for each error, and one that counts those that are not listed.
+pub fn mistakes(source: &Source, errors: &Errors) -> Vec<Finding> {
+    let document = Document::of(source);
+    let mut repeated = BTreeMap::new();
+    let mut findings: Vec<_> = errors
+        .iter()
+        .map(|error| mistake(source, &document, error, &mut repeated))
+        .collect();
+    if errors.unlisted() > 0 {
+        let more = format!("and {} more", errors.unlisted());
+        findings.push(Finding {
+            stands_for: errors.unlisted(),
+            ..Finding::new(Severity::Error, "more", more, Place::default())
+        });
+    }
+    findings
+}
+
+/// `repeated` counts how often a key has been told to stand once more.
+fn mistake(
+    source: &Source,
+    document: &Document<'_>,
+    error: &Error,
+    repeated: &mut BTreeMap<String, usize>,
+) -> Finding {
+    let place = error.place();
+    let spot = document.find(place);
+    let key = || spot.as_ref().map(|spot| spot.name());
+    let value = || spot.as_ref().map(|spot| document.shown(&spot.value));
+    let finding = |code| Finding::new(Severity::Error, code, error.to_string(), place.clone());
+    match error.cause() {
+        Cause::Empty => finding("empty"),
+        Cause::TooLong { .. } => finding("too-long"),
+        Cause::Syntax { line, column, .. } => {
+            syntax(source, finding("syntax"), source.offset(*line, *column))
+        }
+        Cause::UnknownKey { near, .. } => {
+            let mut finding = finding("unknown-key").at(key());
+            if !looks_like_a_resource(document) {
+                finding.fix = near.and_then(|near| quoted(key()?, near));
+            } else if *place == Place::default().key("apiVersion") {
+                finding.help = Some(RESOURCE.to_owned());
+            }
+            finding
+        }
+        Cause::MisplacedKey { .. } => finding("misplaced-key").at(key()),
+        Cause::RepeatedKey => {
+            let n = repeated.entry(place.to_string()).or_insert(0);
+            *n += 1;
+            let again = document.nth(place, *n).map(|spot| spot.name());
+            finding("repeated-key").at(again).mark(key(), "first here")
+        }
+        Cause::Missing { .. } => {
+            let around = document.around(place);
+            finding("missing-key").at(around.map(|spot| document.shown(&spot.value)))
+        }
+        Cause::Value { near, .. } => {
+            let mut finding = finding("wrong-value").at(value());
+            finding.fix = near.and_then(|near| quoted(value()?, near));
+            finding
+        }
+        Cause::Contradiction { with, .. } => {
+            let with = with.as_ref();
+            let other = with.and_then(|with| document.find(with));
+            let label = with.map(|with| format!("`{with}`")).unwrap_or_default();
+            finding("contradiction")
+                .at(value())
+                .mark(other.map(|spot| document.shown(&spot.value)), label)
+        }
+    }
+}
+
+fn syntax(source: &Source, finding: Finding, offset: usize) -> Finding {
+    let text = source.text();
+    if source.is_utf16() {
+        return finding.help("the file is UTF-16; save it as UTF-8");
+    }
+    let at = source
+        .not_utf8()
+        .filter(|_| finding.message.ends_with("expected UTF-8"));
+    let at = at.unwrap_or(offset).min(text.len());
+    let width = text[at..].chars().next().map_or(0, char::len_utf8);
+    let finding = finding.at(Some(at..at + width));
+    if looks_like_yaml(source) {
+        return finding.help(YAML);
+    }
+    finding
+}
+
+const YAML: &str = "a policy is JSON; of YAML make JSON first, such as `yq -o json . FILE | evenkeel check -`, \
+                    of a WasmPlugin `yq -o json .spec.pluginConfig FILE | evenkeel check -`";
+
+const RESOURCE: &str = "this is a whole resource; the policy in it is its `spec.pluginConfig`: \
+                        `jq .spec.pluginConfig FILE | evenkeel check -`";
+
+/// By its name, or because its first line is `key:` or `---`.
+fn looks_like_yaml(source: &Source) -> bool {
+    let is_named_so = [".yaml", ".yml"]
+        .iter()
+        .any(|end| source.name().ends_with(end));
+    let first = source
+        .text()
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default();
+    let key = first.split_once(':').map(|(key, _)| key);
+    let is_key = |key: &str| key.chars().all(|c| c.is_alphanumeric() || c == '_');
+    is_named_so || first.starts_with("---") || key.is_some_and(is_key)
+}
+
+fn looks_like_a_resource(document: &Document<'_>) -> bool {
+    ["apiVersion", "kind", "spec"]
+        .iter()
+        .all(|key| document.find(&Place::default().key(key)).is_some())
+}
+
+/// Puts `near` between the quotes of what stands at `span`.
+fn quoted(span: Span, near: &str) -> Option<Fix> {
+    let text = near.to_owned();
+    let span = span.start + 1..span.end.checked_sub(1)?;
+    Some(Fix { span, text })
+}
+
+/// What an error's code means.
+pub fn about(code: &str) -> &'static str {
+    match code {
+        "empty" => "There is no policy in the file.",
+        "too-long" => "The file is longer than a policy may be.",
+        "syntax" => "The file is not JSON.",
+        "unknown-key" => "A key is not known in its place.",
+        "misplaced-key" => "A key belongs elsewhere.",
+        "repeated-key" => "A key stands twice in one object.",
+        "missing-key" => "A key that must be there is missing.",
+        "wrong-value" => "A value is not one of those allowed.",
+        "contradiction" => "A value is fine, but not together with another.",
+        _ => "There are more mistakes than are listed.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::diagnose::render;
+
+    /// The real policies, with every byte of them once lost or replaced.
+    fn broken() -> Vec<Vec<u8>> {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies");
+        let mut broken = Vec::new();
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.to_str().unwrap();
+            if !name.ends_with(".json") || name.ends_with(".schema.json") {
+                continue;
+            }
+            let text = fs::read(&path).unwrap();
+            let wrong = [&b""[..], b"x", b"0", b"\xff", b"{", b"\"", b"\n,"];
+            for (at, wrong) in (0..text.len()).zip(wrong.iter().cycle()) {
+                broken.push([&text[..at], wrong, &text[at + 1..]].concat());
+            }
+        }
+        broken
+    }
+
+    #[test]
+    fn whatever_byte_is_wrong_every_mistake_has_a_place_and_is_shown() {
+        let mut refused = 0;
+        for bytes in broken() {
+            let source = Source::new("a.json", bytes);
+            let Err(errors) = source.policy() else {
+                continue;
+            };
+            refused += 1;
+            for finding in mistakes(&source, &errors) {
+                let span = finding.span.clone();
+                let span = span.unwrap_or_else(|| panic!("{}\n{}", finding.message, source.text()));
+                assert!(source.text().get(span).is_some());
+                let shown = render(&source, &finding, false);
+                let title = format!("error[{}]: {}\n", finding.code, finding.message);
+                assert!(shown.starts_with(&title), "{shown}");
+            }
+        }
+        assert!(refused > 2_000, "{refused}");
+    }
+
+    #[test]
+    fn whatever_json_the_policy_crate_reads_has_its_places() {
+        let deep = format!("{}1{}", "[".repeat(120), "]".repeat(120));
+        for value in [
+            "[1E+2, -0.0, 1e-7, -1, 0]",
+            r#""\/\b\f\n\r\t\u00e9\ud83d\ude00""#,
+            "\"\u{7f}\u{2028}\"",
+            "[true, false, null, [], {}]",
+            &deep,
+        ] {
+            let source = Source::new("a", format!("{{\"x\": {value}}}").into());
+            let findings = mistakes(&source, &source.policy().unwrap_err());
+            let key = findings
+                .iter()
+                .find(|finding| finding.code == "unknown-key")
+                .unwrap();
+            assert_eq!(
+                source.text().get(key.span.clone().unwrap()),
+                Some("\"x\""),
+                "{value}"
+            );
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What `evenkeel explain` takes.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use clap::error::ErrorKind;
+
+use super::Asked;
+use super::policy::Load;
+
+const EXAMPLES: &str = "\
+Examples:
+  evenkeel explain policy.json --connections 5000
+      The policy in sentences, with the closes a second that it leads to
+  evenkeel explain policy.json --request 'GET www.shop.example/api/cart route=checkout-eu'
+      Which rule decides about the connection of such a request, and where each value comes from
+  evenkeel explain policy.json --request '/orders direction=outbound'
+      The same for a request of the application beside a sidecar
+  evenkeel explain policy.json --connection '5432 direction=outbound'
+      Which rule is for raw TCP on that port
+
+Exit codes:
+  0  the policy is right
+  1  the policy has an error, which is shown as `evenkeel check` does
+  2  the command line is wrong, or the file cannot be read";
+
+/// A policy in plain sentences, or what it makes of one request or connection.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The policy; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// A request: `[METHOD] [HOST]/PATH [route=NAME] [direction=inbound|outbound]`
+    #[arg(long, value_name = "REQUEST", conflicts_with_all = ["connections", "requests_per_second"])]
+    request: Option<String>,
+    /// A raw TCP connection: `PORT [direction=inbound|outbound]`
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["request", "connections", "requests_per_second"])]
+    connection: Option<String>,
+    /// How many connections come under each rule, at one proxy
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    connections: u64,
+    /// How many requests a second one connection carries, for `max_requests`
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    requests_per_second: Option<f64>,
+    /// How it is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+impl Args {
+    /// What the operator asks about; None: the policy as a whole.
+    ///
+    /// # Errors
+    /// A usage error.
+    pub(super) fn asked(&self) -> Result<Option<Asked>> {
+        let asked = match (&self.request, &self.connection) {
+            (Some(request), _) => Some(Asked::request(request)),
+            (None, Some(connection)) => Some(Asked::connection(connection)),
+            (None, None) => None,
+        };
+        let usage = |what| clap::Error::raw(ErrorKind::ValueValidation, format!("{what}\n"));
+        Ok(asked.transpose().map_err(usage)?)
+    }
+
+    pub(super) fn load(&self) -> Load {
+        Load {
+            connections: self.connections as f64,
+            requests: self.requests_per_second,
+        }
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok();
+    rate.filter(|rate| (1e-6..=1e6).contains(rate))
+        .ok_or_else(|| "it is a number from 0.000001 to 1000000".to_owned())
+}

@@ -1,0 +1,173 @@
+//! A policy as a whole in sentences.
+
+use evenkeel_policy::{Mode, Place, Policy, show_duration};
+use serde_json::{Value as Json, json};
+
+use super::{rule, settings};
+use crate::diagnose::{Document, Ruling, Source};
+use crate::pace::Limits;
+use crate::term;
+
+/// What the operator says of the service.
+#[derive(Clone, Copy)]
+pub struct Load {
+    /// Under each rule, at one proxy.
+    pub connections: f64,
+    /// Of one connection, a second.
+    pub requests: Option<f64>,
+}
+
+/// A policy's parts, in its order.
+pub struct Explained {
+    parts: Vec<Part>,
+}
+
+struct Part {
+    /// Where it stands, where the policy has it.
+    place: String,
+    name: Option<String>,
+    line: Option<usize>,
+    title: String,
+    sentences: Vec<String>,
+    /// Mean lifetime in seconds, and closes a second.
+    pace: Option<(f64, f64)>,
+}
+
+pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, load: Load) -> Explained {
+    let line = |place: &Place| {
+        let spot = document.find(place)?;
+        Some(source.position(spot.name().start).line)
+    };
+    let per_second = policy.budget.map(|budget| budget.per_second);
+    let mut parts = vec![mode(policy)];
+    for ruling in Ruling::all(policy) {
+        let limits = Limits::of(ruling.rule);
+        let mut sentences = rule::sentences(&ruling);
+        sentences.extend(rule::pace(&limits, load, per_second));
+        if ruling.rule.max_requests.is_some() && load.requests.is_none() {
+            sentences.push(
+                "That is by age alone; --requests-per-second counts `max_requests`, too."
+                    .to_owned(),
+            );
+        }
+        parts.push(Part {
+            place: ruling.place.to_string(),
+            name: Some(ruling.rule.name.to_string()),
+            line: line(&ruling.place),
+            title: rule::about(&ruling),
+            sentences,
+            pace: pace(&limits, load),
+        });
+    }
+    let root = Place::default;
+    let mut part = |key: &str, title: &str, sentences: Vec<String>, pace| {
+        parts.push(Part {
+            place: key.to_owned(),
+            name: None,
+            line: line(&root().key(key)),
+            title: title.to_owned(),
+            sentences,
+            pace,
+        });
+    };
+    if let Some(upstream) = &policy.upstream {
+        let limits = Limits::upstream(upstream);
+        let mut sentences = vec![settings::upstream(upstream)];
+        sentences.extend(rule::pace(&limits, load, per_second));
+        let title = "HTTP/1 connections that the proxy itself opens";
+        part("upstream", title, sentences, pace(&limits, load));
+    }
+    part(
+        "budget",
+        "what the whole proxy may move",
+        settings::budget(policy, load),
+        None,
+    );
+    if let Some(shed) = &policy.shed {
+        part(
+            "shed",
+            "only the surplus",
+            settings::shed(shed, policy, load),
+            None,
+        );
+    }
+    if let Some(peers) = &policy.peers {
+        let sentence = format!(
+            "Every {} this proxy asks four others of the cluster {}, and tells them what it carries.",
+            show_duration(peers.every),
+            peers.cluster
+        );
+        part(
+            "peers",
+            "what pods know of each other",
+            vec![sentence],
+            None,
+        );
+    }
+    part(
+        "keepalive",
+        "how clients are told, and dead peers found out",
+        settings::keepalive(policy),
+        None,
+    );
+    Explained { parts }
+}
+
+/// Mean lifetime in seconds, and closes a second; None: nothing is moved.
+pub fn pace(limits: &Limits, load: Load) -> Option<(f64, f64)> {
+    let limits = limits.with_requests(load.requests);
+    Some((limits.lifetime()?, limits.closes(load.connections)?))
+}
+
+fn mode(policy: &Policy) -> Part {
+    let sentence = match policy.mode {
+        Mode::Enforce => "Connections are moved.",
+        Mode::Observe => "Nothing is moved: log and metrics say what would be.",
+    };
+    Part {
+        place: "mode".to_owned(),
+        name: None,
+        line: None,
+        title: policy.mode.name().to_owned(),
+        sentences: vec![sentence.to_owned()],
+        pace: None,
+    }
+}
+
+impl Explained {
+    pub fn to_text(&self) -> String {
+        let parts = self.parts.iter().filter(|part| !part.sentences.is_empty());
+        let parts = parts.map(|part| {
+            let name = match &part.name {
+                Some(name) if *name != part.place => format!("{} {name}", part.place),
+                _ => part.place.clone(),
+            };
+            let line = match part.line {
+                Some(line) => format!(", line {line}"),
+                None => String::new(),
+            };
+            let sentences: String = part
+                .sentences
+                .iter()
+                .map(|line| format!("  {line}\n"))
+                .collect();
+            format!("{}{line}: {}\n{sentences}", term::heading(name), part.title)
+        });
+        parts.collect::<Vec<_>>().join("\n")
+    }
+
+    pub fn to_json(&self) -> Json {
+        let parts = self.parts.iter().map(|part| {
+            json!({
+                "place": part.place,
+                "name": part.name,
+                "line": part.line,
+                "about": part.title,
+                "sentences": part.sentences,
+                "mean_lifetime_seconds": part.pace.map(|pace| pace.0),
+                "closes_per_second": part.pace.map(|pace| pace.1),
+            })
+        });
+        json!({ "parts": parts.collect::<Vec<_>>() })
+    }
+}

@@ -1,0 +1,168 @@
+//! One rule in sentences.
+
+use std::time::Duration;
+
+use evenkeel_policy::{Busy, Direction, Request, Rule, WebSocket, show_duration};
+
+use super::policy::Load;
+use crate::diagnose::{Kind, Ruling};
+use crate::pace::{Limits, number, show};
+
+/// What it is about.
+pub fn about(ruling: &Ruling<'_>) -> String {
+    match ruling.kind {
+        Kind::Defaults => {
+            "for HTTP that no route is for, on listeners that receive from other hosts".to_owned()
+        }
+        Kind::Route(route) => {
+            let nothing = Request::default();
+            let parts = route.parts(route.direction(), &nothing);
+            let parts = parts.filter(|part| part.key != "direction");
+            let parts: Vec<_> = parts
+                .map(|part| format!("{} {}", part.key, part.pattern))
+                .collect();
+            let which = match parts.is_empty() {
+                true => "for every request".to_owned(),
+                false => format!("for requests with {}", parts.join(" and ")),
+            };
+            format!("{which}, {}", listeners(route.direction()))
+        }
+        Kind::Port(rule) => {
+            format!(
+                "for raw TCP on port {}, {}",
+                rule.port,
+                listeners(rule.direction)
+            )
+        }
+    }
+}
+
+fn listeners(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Inbound => "on listeners that receive from other hosts",
+        Direction::Outbound => "on a sidecar's outbound listeners",
+    }
+}
+
+pub fn sentences(ruling: &Ruling<'_>) -> Vec<String> {
+    let rule = ruling.rule;
+    let mut sentences = vec![ages(rule)];
+    if let Some(max) = rule.max_requests {
+        let least = (max.get() as f64 * (1.0 - rule.jitter.get()))
+            .ceil()
+            .max(1.0) as u64;
+        sentences.push(format!(
+            "It is moved after {} requests, too.",
+            range(&least.to_string(), &max.to_string())
+        ));
+    }
+    if !rule.min_age.is_zero() {
+        sentences.push(format!(
+            "None is moved before the age of {}.",
+            show_duration(rule.min_age)
+        ));
+    }
+    if ruling.is_http() {
+        sentences.extend(http(rule));
+    } else {
+        sentences.push(tcp(rule));
+    }
+    sentences
+}
+
+fn ages(rule: &Rule) -> String {
+    let latest = rule.max_age.map(|max| spread(max, rule));
+    match (rule.mean_age.map(show_duration), latest) {
+        (None, None) => "Its age moves no connection.".to_owned(),
+        (None, Some(latest)) => format!("A connection is moved at an age of {latest}."),
+        (Some(mean), None) => {
+            format!("A connection is moved by chance, at an age of {mean} on average.")
+        }
+        (Some(mean), Some(latest)) => format!(
+            "A connection is moved by chance, at an age of {mean} on average; at {latest} at the latest."
+        ),
+    }
+}
+
+/// From what to what a limit is drawn.
+fn spread(max: Duration, rule: &Rule) -> String {
+    let least = show(max.as_secs_f64() * (1.0 - rule.jitter.get()));
+    range(&least, &show_duration(max))
+}
+
+fn range(from: &str, to: &str) -> String {
+    match from == to {
+        true => to.to_owned(),
+        false => format!("{from} to {to}"),
+    }
+}
+
+fn http(rule: &Rule) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if rule.protect {
+        sentences
+            .push("While such a request is open, no other rule moves its connection.".to_owned());
+    }
+    sentences.push(match rule.grace.map(show_duration) {
+        Some(grace) => {
+            format!("Once its end is announced, answers may take {grace}; then it is closed.")
+        }
+        None => "Once its end is announced, answers may take as long as they need.".to_owned(),
+    });
+    if let (Busy::Announce, Some(grace)) = (rule.busy, rule.grace) {
+        sentences.push(format!(
+            "A client that is busy for {} is told nevertheless, and may fail requests.",
+            show_duration(grace)
+        ));
+    }
+    let close = match rule.websocket {
+        WebSocket::Off => None,
+        WebSocket::GoingAway => Some("1001"),
+        WebSocket::ServiceRestart => Some("1012"),
+    };
+    sentences.push(match close {
+        None => "WebSockets are left alone.".to_owned(),
+        Some(status) => format!(
+            "A WebSocket gets a Close frame with {status} when its client has been silent for {}.",
+            show_duration(rule.quiet_wait)
+        ),
+    });
+    if let Some(max) = rule.max_stream_age.filter(|_| !rule.protect) {
+        sentences.push(format!(
+            "A gRPC stream ends with UNAVAILABLE at an age of {}.",
+            spread(max, rule)
+        ));
+    }
+    sentences
+}
+
+fn tcp(rule: &Rule) -> String {
+    let quiet = show_duration(rule.quiet_wait);
+    let else_closed = match rule.grace.map(show_duration) {
+        Some(grace) => format!("one that finds no rest within {grace} is closed all the same"),
+        None => "an idle one after 30s, and a busy one never".to_owned(),
+    };
+    format!("One that is due is closed after {quiet} of silence behind an answer; {else_closed}.")
+}
+
+/// How fast that is.
+pub fn pace(limits: &Limits, load: Load, budget: Option<f64>) -> Option<String> {
+    let limits = limits.with_requests(load.requests);
+    let (lifetime, rate) = (limits.lifetime()?, limits.closes(load.connections)?);
+    let connections = load.connections;
+    let mut sentence = format!(
+        "Of {connections} connections each lives for {} on average: {} closes a second, {} a minute, {} an hour.",
+        show(lifetime),
+        number(rate),
+        number(rate * 60.0),
+        number(rate * 3600.0)
+    );
+    if let Some(budget) = budget.filter(|budget| rate > *budget) {
+        sentence += &format!(
+            " The budget lets {} a second go, so each lives for {}.",
+            number(budget),
+            show(connections / budget)
+        );
+    }
+    Some(sentence)
+}

@@ -1,0 +1,147 @@
+//! What stands beside the rules, in sentences.
+
+use evenkeel_policy::{Budget, Measure, Policy, Shed, Upstream, Weight, show_duration};
+
+use super::policy::{Load, pace};
+use crate::diagnose::Ruling;
+use crate::pace::{Limits, number, show};
+
+pub fn upstream(upstream: &Upstream) -> String {
+    let keep = 1.0 - upstream.jitter.get();
+    let age = upstream.max_age.map(|max| {
+        let least = show(max.as_secs_f64() * keep);
+        format!("at an age of {least} to {}", show_duration(max))
+    });
+    let requests = upstream.max_requests.map(|max| {
+        let least = (max.get() as f64 * keep).ceil().max(1.0);
+        format!("after {least} to {max} requests")
+    });
+    let when: Vec<_> = [age, requests].into_iter().flatten().collect();
+    format!(
+        "One is renewed {}, by `connection: close` on a request.",
+        when.join(" or ")
+    )
+}
+
+pub fn budget(policy: &Policy, load: Load) -> Vec<String> {
+    let Some(budget) = policy.budget else {
+        return vec!["There is no limit.".to_owned()];
+    };
+    let mut sentences = vec![format!(
+        "At most {} connections a second, and {} at once after a time without any, over all rules{}.",
+        number(budget.per_second),
+        budget.burst,
+        if budget == Budget::default() {
+            " (as built in)"
+        } else {
+            ""
+        }
+    )];
+    let rates = Ruling::all(policy).into_iter().filter_map(|ruling| {
+        let (_, rate) = pace(&Limits::of(ruling.rule), load)?;
+        Some((ruling.rule.name.to_string(), rate))
+    });
+    if let Some((name, rate)) = rates.max_by(|a, b| a.1.total_cmp(&b.1)) {
+        sentences.push(format!(
+            "The rule that needs most of it is {name}: {} a second with {} connections, {} % of the budget.",
+            number(rate),
+            load.connections,
+            number(100.0 * rate / budget.per_second)
+        ));
+    }
+    sentences
+}
+
+pub fn shed(shed: &Shed, policy: &Policy, load: Load) -> Vec<String> {
+    let (others, part) = match policy.peers {
+        Some(_) => ("the other pods", "this pod"),
+        None => ("the other upstream hosts of a cluster", "an upstream host"),
+    };
+    let mut sentences = vec![
+        format!(
+            "When {part} carries more than {} times the mean of {others}, by {}, in {} of {} looks (one a second), \
+             its surplus is moved down to {} times the mean.",
+            number(1.0 + shed.start_at),
+            shed.measure.name(),
+            shed.looks / 2 + 1,
+            shed.looks,
+            number(1.0 + shed.tolerance)
+        ),
+        match shed.measure {
+            Measure::Connections => format!(
+                "That goes at {} % of the mean a second: with {} connections on average at most {} closes a second.",
+                number(shed.rate * 100.0),
+                load.connections,
+                number(shed.rate * load.connections)
+            ),
+            Measure::Requests | Measure::Bytes => {
+                format!(
+                    "That goes at {} % of the mean a second.",
+                    number(shed.rate * 100.0)
+                )
+            }
+        },
+        format!(
+            "With fewer than {} connections nothing is moved.",
+            shed.min_connections
+        ),
+    ];
+    match shed.weight {
+        Weight::Workers => {
+            sentences.push("A pod is expected to carry by its worker threads.".to_owned())
+        }
+        Weight::Fixed(1.0) => {}
+        Weight::Fixed(weight) => sentences.push(format!(
+            "This pod is expected to carry {} times what one of weight 1 does.",
+            number(weight)
+        )),
+    }
+    if let Some(mean) = shed.fallback_mean_age {
+        sentences.push(format!(
+            "While nothing is known of the others, connections are moved by chance, at an age of {} on average.",
+            show_duration(mean)
+        ));
+    }
+    sentences
+}
+
+pub fn keepalive(policy: &Policy) -> Vec<String> {
+    let keepalive = &policy.keepalive;
+    let mut sentences = Vec::new();
+    if keepalive.http1_hint {
+        sentences.push(
+            "HTTP/1 answers tell in a Keep-Alive field how long the connection will be served."
+                .to_owned(),
+        );
+    }
+    if let Some(ping) = keepalive.http2_ping {
+        sentences.push(format!(
+            "Envoy is to send HTTP/2 clients a PING every {}, and to close where none comes back in {}.",
+            show_duration(ping.interval),
+            show_duration(ping.timeout)
+        ));
+    } else if moves_http(policy) {
+        sentences.push(
+            "No HTTP/2 PINGs are asked for; clients that are told only at rest (tonic, undici, Java's HttpClient) \
+             need them."
+                .to_owned(),
+        );
+    }
+    if let Some(tcp) = keepalive.tcp {
+        sentences.push(format!(
+            "TCP keepalive: probes after {} idle, every {}; after {} that are lost the connection is dead.",
+            show_duration(tcp.idle),
+            show_duration(tcp.interval),
+            tcp.probes
+        ));
+    }
+    sentences
+}
+
+fn moves_http(policy: &Policy) -> bool {
+    let rules = Ruling::all(policy);
+    let mut rules = rules.iter().filter(|ruling| ruling.is_http());
+    rules.any(|ruling| {
+        Limits::of(ruling.rule).lifetime().is_some() || ruling.rule.max_requests.is_some()
+    })
+}

@@ -1,0 +1,154 @@
+//! Every value of a rule, and where it comes from.
+
+use std::time::Duration;
+
+use evenkeel_policy::{Rule, show_duration};
+use serde_json::{Value as Json, json};
+
+use crate::diagnose::{Document, Ruling, Source};
+
+/// A key's value, as a policy would have it.
+pub struct Value {
+    pub key: &'static str,
+    pub value: Json,
+    pub from: From,
+}
+
+/// Where a value comes from.
+pub enum From {
+    Rule { line: usize },
+    Defaults { line: usize },
+    BuiltIn,
+}
+
+impl From {
+    pub fn show(&self) -> String {
+        match self {
+            Self::Rule { line } => format!("this rule, line {line}"),
+            Self::Defaults { line } => format!("defaults, line {line}"),
+            Self::BuiltIn => "built in".to_owned(),
+        }
+    }
+
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::Rule { line } => json!({ "from": "rule", "line": line }),
+            Self::Defaults { line } => json!({ "from": "defaults", "line": line }),
+            Self::BuiltIn => json!({ "from": "built-in", "line": null }),
+        }
+    }
+}
+
+pub fn of(source: &Source, document: &Document<'_>, ruling: &Ruling<'_>) -> Vec<Value> {
+    let values = held(ruling.rule, ruling.is_http()).into_iter();
+    let values = values.map(|(key, value)| {
+        let from = match ruling.stated(document, key) {
+            None => From::BuiltIn,
+            Some(stated) => {
+                let line = source.position(stated.spot.name().start).line;
+                if stated.is_inherited {
+                    From::Defaults { line }
+                } else {
+                    From::Rule { line }
+                }
+            }
+        };
+        Value { key, value, from }
+    });
+    values.collect()
+}
+
+/// In the order of the table of keys; of raw TCP what holds there.
+fn held(rule: &Rule, is_http: bool) -> Vec<(&'static str, Json)> {
+    let span = |span: Duration| json!(show_duration(span));
+    let limit = |limit: Option<Duration>| limit.map_or(json!("off"), span);
+    let mut held = vec![
+        ("max_age", limit(rule.max_age)),
+        ("mean_age", limit(rule.mean_age)),
+        ("jitter", json!(rule.jitter.get())),
+        ("min_age", span(rule.min_age)),
+        ("quiet_wait", span(rule.quiet_wait)),
+        ("grace", limit(rule.grace)),
+        ("linger", span(rule.linger)),
+    ];
+    if is_http {
+        let requests = rule.max_requests;
+        held.extend([
+            (
+                "max_requests",
+                requests.map_or(json!("off"), |max| json!(max)),
+            ),
+            ("goaway", json!(rule.goaway.name())),
+            ("busy", json!(rule.busy.name())),
+            ("websocket", json!(rule.websocket.name())),
+            ("idle_wait", limit(rule.idle_wait)),
+            ("max_stream_age", limit(rule.max_stream_age)),
+            ("protect", json!(rule.protect)),
+        ]);
+    }
+    held
+}
+
+/// Without the quotes of a string: for people.
+pub fn show(value: &Json) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use evenkeel_policy::{Policy, Rule};
+
+    use super::*;
+    use crate::diagnose::Kind;
+
+    /// The resolved policy is the judge: what comes from `defaults` is what they hold, what is built in is
+    /// what a policy of nothing but its version holds.
+    #[test]
+    fn a_value_comes_from_where_it_is_said_to() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies");
+        let mut counts = [0; 3];
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = fs::read(&path).unwrap_or_default();
+            let source = Source::new("a", bytes);
+            let Ok(policy) = source.policy() else {
+                continue;
+            };
+            let document = Document::of(&source);
+            for ruling in Ruling::all(&policy) {
+                let tcp = Rule {
+                    grace: Some(Duration::from_secs(30)),
+                    ..Rule::default()
+                };
+                let built_in = match ruling.kind {
+                    Kind::Port(_) => held(&tcp, false),
+                    Kind::Defaults | Kind::Route(_) => held(&Policy::default().defaults, true),
+                };
+                let defaults = held(&policy.defaults, true);
+                let of = |held: &[(&str, Json)], key| {
+                    let found = held.iter().find(|(name, _)| *name == key);
+                    found.map(|(_, value)| value.clone())
+                };
+                for value in super::of(&source, &document, &ruling) {
+                    let what = format!("{}: {} {}", path.display(), ruling.place, value.key);
+                    match value.from {
+                        From::Rule { .. } => counts[0] += 1,
+                        From::Defaults { .. } => {
+                            counts[1] += 1;
+                            assert_eq!(Some(value.value), of(&defaults, value.key), "{what}");
+                        }
+                        From::BuiltIn => {
+                            counts[2] += 1;
+                            assert_eq!(Some(value.value), of(&built_in, value.key), "{what}");
+                        }
+                    }
+                }
+            }
+        }
+        assert!(counts.iter().all(|count| *count > 20), "{counts:?}");
+    }
+}

@@ -1,0 +1,116 @@
+//! `evenkeel man`: the manual, a page a command, from the same declarations that parse the command line.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Command;
+use clap::builder::Resettable;
+use clap::error::ErrorKind;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+
+use crate::cli::NAME;
+use crate::term;
+
+const EXAMPLES: &str = "\
+Examples:
+  evenkeel man | man -l -
+      Read the page of the whole
+  evenkeel man simulate | man -l -
+      Read the page of one command
+  evenkeel man --dir ~/.local/share/man/man1
+      Install every page: then `man evenkeel-simulate` finds it";
+
+/// How every command ends.
+const EXIT_STATUS: [(&str, &str); 3] = [
+    ("0", "All is well."),
+    (
+        "1",
+        "Something wrong was found, or something failed; stderr says what.",
+    ),
+    ("2", "The command line was wrong."),
+];
+
+/// Write the manual: one page to stdout, or every page to a folder.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The command whose page to write; without one, the page of the whole
+    #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+    command: Vec<String>,
+    /// Write every page there, as evenkeel.1, evenkeel-simulate.1 and so on
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Writes the manual of `command`.
+///
+/// # Errors
+/// A usage error for a command that is not there; or when the folder cannot be written.
+pub fn run(args: &Args, command: Command) -> Result<()> {
+    let mut whole = command.disable_help_subcommand(true);
+    whole.build();
+    let Some(dir) = &args.dir else {
+        let command = args.command.iter().try_fold(&whole, named)?;
+        term::line(page(command)?.trim_end());
+        return Ok(());
+    };
+    fs::create_dir_all(dir)
+        .map_err(anyhow::Error::from)
+        .and_then(|()| write(&whole, dir))
+        .with_context(|| format!("cannot write the manual to {}", dir.display()))
+}
+
+/// The pages of `command` and of all below it.
+fn write(command: &Command, dir: &Path) -> Result<()> {
+    let name = Man::new(command.clone()).get_filename();
+    fs::write(dir.join(name), page(command)?)?;
+    command
+        .get_subcommands()
+        .try_for_each(|below| write(below, dir))
+}
+
+fn named<'a>(above: &'a Command, name: &String) -> Result<&'a Command> {
+    above.find_subcommand(name).ok_or_else(|| {
+        let names: Vec<_> = above.get_subcommands().map(Command::get_name).collect();
+        let choose = match names.as_slice() {
+            [] => format!("`{}` has none", above.get_name()),
+            names => format!("choose from {}", names.join(", ")),
+        };
+        let told = format!("there is no command {name}: {choose}\n");
+        clap::Error::raw(ErrorKind::InvalidValue, told).into()
+    })
+}
+
+/// The page of one command. What `--help` shows as examples is set as they stand there.
+fn page(command: &Command) -> Result<String> {
+    let examples = command.get_after_help().map(ToString::to_string);
+    let mut page = Vec::new();
+    Man::new(command.clone().after_help(Resettable::Reset))
+        .source(format!("{NAME} {}", env!("CARGO_PKG_VERSION")))
+        // An empty one is left out, and what follows would take its place.
+        .date(" ")
+        .manual("Evenkeel")
+        .render(&mut page)?;
+    let mut rest = Roff::new();
+    rest.control("SH", ["EXIT STATUS"]);
+    for (status, meaning) in EXIT_STATUS {
+        rest.control("TP", []);
+        rest.text([bold(status)]);
+        rest.text([roman(meaning)]);
+    }
+    if let Some(examples) = examples {
+        rest.control("SH", ["EXAMPLES"]);
+        rest.control("nf", []);
+        for line in examples
+            .trim_start_matches("Examples:")
+            .trim_start_matches('\n')
+            .lines()
+        {
+            rest.text([roman(line)]);
+        }
+        rest.control("fi", []);
+    }
+    Ok(String::from_utf8(page)? + &rest.to_roff())
+}

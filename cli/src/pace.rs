@@ -1,0 +1,305 @@
+//! How fast a policy moves connections: the arithmetic of `check` and `explain`.
+//!
+//! A connection under a rule lives until the first of its limits, which are drawn as the engine draws them
+//! (`filter/engine/src/limits.rs`): `max_age` and `max_requests` with one and the same uniform chance,
+//! `mean_age` with an exponential one of its own, and none before `min_age`. What is added by waiting for a
+//! good moment, and by the budget, is not in it: a service moves at most so many.
+
+use core::num::NonZeroU64;
+use core::time::Duration;
+
+use evenkeel_policy::{Jitter, Rule, Upstream};
+
+/// What ends a connection's life, with times in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    max_age: Option<f64>,
+    mean_age: Option<f64>,
+    min_age: f64,
+    jitter: f64,
+    max_requests: Option<NonZeroU64>,
+    /// Of one connection, a second.
+    requests: Option<f64>,
+}
+
+/// Into so many equal parts the uniform chance is cut.
+const PARTS: u32 = 1000;
+
+impl Limits {
+    pub fn of(rule: &Rule) -> Self {
+        Self {
+            max_age: rule.max_age.map(seconds),
+            mean_age: rule.mean_age.map(seconds),
+            min_age: seconds(rule.min_age),
+            jitter: rule.jitter.get(),
+            max_requests: rule.max_requests,
+            requests: None,
+        }
+    }
+
+    pub fn upstream(upstream: &Upstream) -> Self {
+        Self {
+            max_age: upstream.max_age.map(seconds),
+            mean_age: None,
+            min_age: 0.0,
+            jitter: Jitter::get(upstream.jitter),
+            max_requests: upstream.max_requests,
+            requests: None,
+        }
+    }
+
+    /// Counts `max_requests` too, for connections that carry so many requests a second each.
+    pub fn with_requests(self, requests: Option<f64>) -> Self {
+        let requests = requests.filter(|rate| *rate > 0.0);
+        Self { requests, ..self }
+    }
+
+    /// How long a connection is served on average, in seconds; None: nothing ends it.
+    pub fn lifetime(&self) -> Option<f64> {
+        if !self.is_limited() {
+            return None;
+        }
+        Some(self.average(|limit| {
+            let start = self.min_age;
+            match self.mean_age {
+                _ if limit <= start => start,
+                // The integral of the chance to be still alive, from `min_age` to the limit.
+                Some(mean) => start + mean * ((-start / mean).exp() - (-limit / mean).exp()),
+                None => limit,
+            }
+        }))
+    }
+
+    /// The part of the connections that `mean_age` moves before another limit does.
+    pub fn moved_by_chance(&self) -> f64 {
+        let Some(mean) = self.mean_age else {
+            return 0.0;
+        };
+        self.average(|limit| 1.0 - (-limit / mean).exp())
+    }
+
+    /// The part of the connections whose limit comes before `min_age`: they all go at exactly that age.
+    pub fn held_to_min_age(&self) -> f64 {
+        if !self.is_limited() {
+            return 0.0;
+        }
+        self.average(|limit| match self.mean_age {
+            _ if limit < self.min_age => 1.0,
+            Some(mean) => 1.0 - (-self.min_age / mean).exp(),
+            None => 0.0,
+        })
+    }
+
+    /// How many of `connections` go in a second, once their ages are mixed; None: nothing moves them.
+    pub fn closes(&self, connections: f64) -> Option<f64> {
+        let lifetime = self.lifetime()?;
+        Some(connections / lifetime.max(f64::MIN_POSITIVE))
+    }
+
+    fn is_limited(&self) -> bool {
+        self.max_age.is_some() || self.mean_age.is_some() || self.by_requests(1.0).is_finite()
+    }
+
+    /// The average over what a connection can draw of something that depends on its own limit, in seconds.
+    fn average(&self, of: impl Fn(f64) -> f64) -> f64 {
+        let own = |part: u32| {
+            let early = (f64::from(part) + 0.5) / f64::from(PARTS);
+            let keep = 1.0 - self.jitter * early;
+            let age = self.max_age.map_or(f64::INFINITY, |max| max * keep);
+            age.min(self.by_requests(keep))
+        };
+        (0..PARTS).map(|part| of(own(part))).sum::<f64>() / f64::from(PARTS)
+    }
+
+    fn by_requests(&self, keep: f64) -> f64 {
+        match (self.max_requests, self.requests) {
+            (Some(max), Some(rate)) => (max.get() as f64 * keep).ceil().max(1.0) / rate,
+            _ => f64::INFINITY,
+        }
+    }
+}
+
+fn seconds(span: Duration) -> f64 {
+    span.as_secs_f64()
+}
+
+/// A span of seconds for people: its two largest units, as a policy would have it where that is exact.
+pub fn show(seconds: f64) -> String {
+    const UNITS: [(&str, f64); 4] = [("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0)];
+    if seconds < 1.0 {
+        return format!("{}ms", (seconds * 1000.0).round());
+    }
+    if seconds < 59.95 {
+        return format!("{}s", number(seconds));
+    }
+    let larger = UNITS
+        .windows(2)
+        .find(|pair| (seconds / pair[1].1).round() * pair[1].1 >= pair[0].1);
+    let [(unit, length), (small, small_length)] = larger.unwrap_or(&UNITS[2..]) else {
+        return format!("{}s", number(seconds));
+    };
+    let smalls = (seconds / small_length).round();
+    let per_unit = length / small_length;
+    match (smalls / per_unit).floor() {
+        units if smalls % per_unit > 0.0 => format!("{units}{unit}{}{small}", smalls % per_unit),
+        units => format!("{units}{unit}"),
+    }
+}
+
+/// A number for people: three digits that matter, all those before the point.
+pub fn number(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let digits = (2.0 - value.abs().log10().floor()).clamp(0.0, 9.0) as usize;
+    let text = format!("{value:.digits$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use evenkeel_engine::{ConnectionId, Engine, Instant, Origin};
+    use evenkeel_policy::{Direction, Policy};
+
+    use super::*;
+
+    fn rule(defaults: &str) -> Policy {
+        let text = format!(r#"{{"version": 1, "defaults": {defaults}}}"#);
+        Policy::parse(text.as_bytes()).unwrap()
+    }
+
+    fn limits(defaults: &str) -> Limits {
+        Limits::of(&rule(defaults).defaults)
+    }
+
+    fn close_to(found: f64, expected: f64) -> bool {
+        (found - expected).abs() <= 0.001 * expected
+    }
+
+    #[test]
+    fn a_jittered_age_is_half_the_jitter_shorter_on_average() {
+        let lifetime = limits(r#"{"max_age": "100s", "jitter": 0.2}"#).lifetime();
+        assert!(close_to(lifetime.unwrap(), 90.0), "{lifetime:?}");
+    }
+
+    #[test]
+    fn a_mean_age_is_the_mean() {
+        let lifetime = limits(r#"{"max_age": "off", "mean_age": "100s"}"#).lifetime();
+        assert!(close_to(lifetime.unwrap(), 100.0), "{lifetime:?}");
+    }
+
+    #[test]
+    fn the_first_of_two_limits_counts() {
+        let both = limits(r#"{"max_age": "100s", "jitter": 0, "mean_age": "100s"}"#);
+        let expected = 100.0 * (1.0 - (-1.0_f64).exp());
+        assert!(close_to(both.lifetime().unwrap(), expected));
+        assert!(close_to(both.moved_by_chance(), 1.0 - (-1.0_f64).exp()));
+        let busy = limits(r#"{"max_age": "100s", "max_requests": 50, "jitter": 0}"#);
+        assert!(close_to(busy.lifetime().unwrap(), 100.0));
+        assert!(close_to(
+            busy.with_requests(Some(1.0)).lifetime().unwrap(),
+            50.0
+        ));
+    }
+
+    #[test]
+    fn no_limit_moves_nothing() {
+        let none = limits(r#"{"max_age": "off", "max_requests": 10}"#);
+        assert_eq!((none.lifetime(), none.closes(1000.0)), (None, None));
+        assert_eq!(none.held_to_min_age(), 0.0);
+    }
+
+    #[test]
+    fn spans_and_numbers_are_shown_as_people_write_them() {
+        let shown = [
+            0.25, 4.5, 54.0, 59.97, 60.0, 90.0, 1620.0, 3599.9, 5400.0, 86400.0, 100_000.0,
+        ];
+        assert_eq!(
+            shown.map(show),
+            [
+                "250ms", "4.5s", "54s", "1m", "1m", "1m30s", "27m", "1h", "1h30m", "1d", "1d4h"
+            ]
+        );
+        let numbers = [0.0, 0.000_12, 0.617_28, 9.259, 37.04, 99.99, 1234.5];
+        assert_eq!(
+            numbers.map(number),
+            ["0", "0.00012", "0.617", "9.26", "37", "100", "1234"]
+        );
+    }
+
+    const CONNECTIONS: u64 = 20_000;
+
+    /// How long, and for how many requests, the engine would serve connections that open now.
+    fn opened(policy: &Policy) -> Vec<(Option<Duration>, Option<u64>)> {
+        let mut engine = Engine::default();
+        engine.advance(Instant::from_nanos(1));
+        let origin = Origin {
+            policy: 0,
+            direction: Direction::Inbound,
+            port: 80,
+        };
+        let ids = (0..CONNECTIONS).map(ConnectionId);
+        ids.map(|id| {
+            engine.open(id, origin, Some(policy.defaults.clone()), false, id.0);
+            engine.remaining(id)
+        })
+        .collect()
+    }
+
+    /// What the formulas say is what the engine's connections draw.
+    #[test]
+    fn the_engine_draws_what_is_expected() {
+        for defaults in [
+            r#"{"max_age": "10m"}"#,
+            r#"{"max_age": "10m", "jitter": 1}"#,
+            r#"{"max_age": "off", "mean_age": "10m"}"#,
+            r#"{"max_age": "10m", "mean_age": "10m", "jitter": 0.5}"#,
+            r#"{"max_age": "10m", "mean_age": "5m", "jitter": 0.5, "min_age": "6m"}"#,
+            r#"{"max_age": "10m", "jitter": 0.5, "min_age": "8m"}"#,
+        ] {
+            let policy = rule(defaults);
+            let ages = opened(&policy).into_iter();
+            let ages: Vec<_> = ages.map(|(age, _)| age.unwrap().as_secs_f64()).collect();
+            let count = CONNECTIONS as f64;
+            let mean = ages.iter().sum::<f64>() / count;
+            let min_age = policy.defaults.min_age.as_secs_f64();
+            let held = ages.iter().filter(|age| **age == min_age).count() as f64 / count;
+
+            let limits = Limits::of(&policy.defaults);
+            let expected = limits.lifetime().unwrap();
+            assert!(
+                (mean / expected - 1.0).abs() < 0.02,
+                "{defaults}: {mean} for {expected}"
+            );
+            let expected = limits.held_to_min_age();
+            assert!(
+                (held - expected).abs() < 0.02,
+                "{defaults}: {held} for {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_engine_draws_as_many_requests_as_are_expected() {
+        for defaults in [
+            r#"{"max_age": "off", "max_requests": 1000}"#,
+            r#"{"max_age": "off", "max_requests": 9, "jitter": 0.5}"#,
+        ] {
+            let policy = rule(defaults);
+            let drawn = opened(&policy)
+                .into_iter()
+                .map(|(_, requests)| requests.unwrap() as f64);
+            let mean = drawn.sum::<f64>() / CONNECTIONS as f64;
+
+            let limits = Limits::of(&policy.defaults).with_requests(Some(1.0));
+            let expected = limits.lifetime().unwrap();
+            assert!(
+                (mean / expected - 1.0).abs() < 0.01,
+                "{defaults}: {mean} for {expected}"
+            );
+        }
+    }
+}

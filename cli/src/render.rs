@@ -1,0 +1,119 @@
+//! `evenkeel render`: what has to be loaded where, with the policy in it, for those who run a proxy.
+//!
+//! It needs no network: what it writes depends on the command line and the files it names alone, so it
+//! can be kept in a repository and compared.
+
+mod document;
+mod envoy;
+mod gateway_api;
+mod istio;
+mod manifests;
+mod module;
+mod names;
+mod native;
+mod policy;
+mod scalar;
+mod template;
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use serde_json::json;
+
+pub use manifests::manifests;
+
+use crate::term;
+
+/// The file that what is rendered is written into.
+const MAIN: &str = "evenkeel.yaml";
+
+/// Manifests and configurations that put a policy into a proxy, each line with its reason.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    target: Target,
+    /// Write evenkeel.yaml, and for Kubernetes kustomization.yaml, into this directory instead of to stdout
+    #[arg(long, short, value_name = "DIR", global = true)]
+    output: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Target {
+    Istio(Box<istio::Args>),
+    Envoy(envoy::Args),
+    GatewayApi(gateway_api::Args),
+}
+
+impl Target {
+    fn text(&self) -> Result<String> {
+        match self {
+            Self::Istio(args) => istio::text(args),
+            Self::Envoy(args) => envoy::text(args),
+            Self::GatewayApi(args) => gateway_api::text(args),
+        }
+    }
+
+    fn is_for_kubernetes(&self) -> bool {
+        !matches!(self, Self::Envoy(_))
+    }
+}
+
+impl Args {
+    /// What is rendered, and for Kubernetes what makes it a base of kustomize.
+    fn files(&self) -> Result<Vec<(&'static str, String)>> {
+        let mut files = vec![(MAIN, self.target.text()?)];
+        if self.target.is_for_kubernetes() {
+            let kustomization = template::render("kustomization", &json!({ "file": MAIN }))?;
+            files.push(("kustomization.yaml", kustomization));
+        }
+        Ok(files)
+    }
+}
+
+/// Writes what was asked for.
+///
+/// # Errors
+/// When the policy is refused or something cannot be read or written; a usage error when the command
+/// line asks for what cannot be.
+pub fn run(args: &Args) -> Result<()> {
+    let Some(directory) = &args.output else {
+        term::text(&args.target.text()?);
+        return Ok(());
+    };
+    let files = args.files()?;
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot make the directory {}", directory.display()))?;
+    for (name, text) in files {
+        let path = directory.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Does what `evenkeel render` does with these arguments, and gives what it would print: for tests that
+/// feed it to a proxy.
+///
+/// # Errors
+/// As the command line has them.
+pub fn rendered<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<String> {
+    parse(args)?.target.text()
+}
+
+fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<Args> {
+    #[derive(Parser)]
+    #[command(no_binary_name = true)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+    Ok(Line::try_parse_from(args)?.args)
+}
+
+/// Ends with 2, as what clap itself refuses.
+fn usage(what: String) -> anyhow::Error {
+    clap::Error::raw(ErrorKind::ValueValidation, what + "\n").into()
+}

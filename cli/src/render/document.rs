@@ -1,0 +1,152 @@
+//! A policy as it was written: the same keys in the same order, so that whoever reads a manifest finds
+//! the file again. As YAML for resources of Kubernetes, as JSON for Envoy's own configuration.
+
+use std::fmt::Write;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::scalar;
+
+/// A JSON value whose members keep their order.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(untagged)]
+pub enum Document {
+    Object(IndexMap<String, Document>),
+    List(Vec<Document>),
+    Scalar(Value),
+}
+
+impl Document {
+    /// As a YAML block, each line behind `indent` spaces.
+    pub fn to_yaml(&self, indent: usize) -> String {
+        let mut text = String::new();
+        block(self, indent, &mut text);
+        text
+    }
+
+    /// As JSON over several lines, each behind `indent` spaces, of characters that may stand in a YAML
+    /// block scalar.
+    pub fn to_json(&self, indent: usize) -> String {
+        let json = serde_json::to_string_pretty(self).unwrap_or_default();
+        let margin = " ".repeat(indent);
+        let lines: Vec<_> = json.lines().map(|line| format!("{margin}{line}")).collect();
+        scalar::printable(&lines.join("\n"))
+    }
+}
+
+fn block(document: &Document, indent: usize, out: &mut String) {
+    let margin = " ".repeat(indent);
+    if let Some(line) = one_line(document) {
+        let _ = writeln!(out, "{margin}{line}");
+        return;
+    }
+    match document {
+        Document::Object(members) => {
+            for (key, value) in members {
+                let key = scalar::string(key);
+                match one_line(value) {
+                    Some(line) => {
+                        let _ = writeln!(out, "{margin}{key}: {line}");
+                    }
+                    None => {
+                        let _ = writeln!(out, "{margin}{key}:");
+                        block(value, indent + 2, out);
+                    }
+                }
+            }
+        }
+        Document::List(items) => {
+            for item in items {
+                let mut text = String::new();
+                block(item, indent + 2, &mut text);
+                // Its first line stands behind the dash.
+                let _ = write!(out, "{margin}- {}", text.trim_start());
+            }
+        }
+        Document::Scalar(_) => {}
+    }
+}
+
+/// What needs no lines of its own.
+fn one_line(document: &Document) -> Option<String> {
+    match document {
+        Document::Object(members) => members.is_empty().then(|| "{}".to_owned()),
+        Document::List(items) => items.is_empty().then(|| "[]".to_owned()),
+        Document::Scalar(value) => Some(scalar::of(value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let words = prop::sample::select(vec![
+            "off",
+            "Yes",
+            "1_000",
+            "0x1F",
+            "2024-01-01",
+            "1e3",
+            "~",
+            "a: b",
+            "- a",
+        ]);
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            (-8000..8000).prop_map(|eighths| Value::from(f64::from(eighths) / 8.0)),
+            any::<String>().prop_map(Value::from),
+            words.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map(any::<String>(), inner, 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn document(value: &Value) -> Document {
+        serde_json::from_value(value.clone()).expect("every value is a document")
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_policy_holds_reads_back_from_yaml(value in any_json()) {
+            let nested = Value::from_iter([("config", value)]);
+
+            let yaml = document(&nested).to_yaml(0);
+
+            let read: Value = serde_yaml_ng::from_str(&yaml).expect("valid YAML");
+            prop_assert_eq!(read, nested);
+        }
+
+        #[test]
+        fn whatever_a_policy_holds_reads_back_from_a_block_of_json(value in any_json()) {
+            let nested = Value::from_iter([("config", value)]);
+
+            let yaml = format!("value: |\n{}\n", document(&nested).to_json(2));
+
+            let read: Value = serde_yaml_ng::from_str(&yaml).expect("valid YAML");
+            let json = read["value"].as_str().expect("a text");
+            prop_assert_eq!(serde_json::from_str::<Value>(json).expect("valid JSON"), nested);
+        }
+    }
+
+    #[test]
+    fn keys_keep_their_order() {
+        let document: Document =
+            serde_json::from_str(r#"{"z": 1, "a": [{"y": 2, "b": []}, 3]}"#).expect("a document");
+
+        assert_eq!(
+            document.to_yaml(2),
+            "  z: 1\n  a:\n    - \"y\": 2\n      b: []\n    - 3\n"
+        );
+    }
+}

@@ -1,0 +1,75 @@
+//! `evenkeel render envoy`: the pieces of a plain Envoy's configuration, each under the name of the place
+//! that it belongs in.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::native::{self, Native};
+use super::policy::Source;
+use super::template;
+
+/// The labels of the module's metrics.
+const TAGS: [&str; 9] = [
+    "protocol", "reason", "by", "cause", "upstream", "family", "goaway", "moment", "outcome",
+];
+
+const EXAMPLES: &str = "\
+Examples:
+  evenkeel render envoy shop.json --module /etc/envoy/evenkeel.wasm
+  evenkeel render envoy shop.json --envoy 1.36";
+
+/// The pieces of a plain Envoy's configuration: filters, listener, connection manager and clusters
+///
+/// Each piece is under the name of its place; envoy/ in the repository has whole configurations.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The policy
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Where Envoy finds the module
+    #[arg(long, value_name = "PATH", default_value = "/etc/envoy/evenkeel.wasm")]
+    module: String,
+    /// The version of Envoy
+    #[arg(long, value_name = "VERSION", default_value = "1.40", value_parser = version)]
+    envoy: u32,
+    /// What the VM that both filters share is called; another for each policy on one Envoy
+    #[arg(long, value_name = "NAME", default_value = "evenkeel")]
+    vm_id: String,
+}
+
+/// The minor number.
+fn version(text: &str) -> Result<u32, String> {
+    let minor = text.strip_prefix("1.").and_then(|minor| minor.parse().ok());
+    minor
+        .filter(|minor| (32..=40).contains(minor))
+        .ok_or_else(|| "it is from 1.32 to 1.40, without a patch number".to_owned())
+}
+
+/// # Errors
+/// When the policy cannot be read or is refused.
+pub fn text(args: &Args) -> Result<String> {
+    let source = Source::read(&args.file)?;
+    let policy = &source.policy;
+    let entries: Vec<_> = native::roles(policy)
+        .iter()
+        .map(|role| json!({ "role": role.name(), "policy": source.for_role(*role).to_json(12) }))
+        .collect();
+    template::render(
+        "envoy",
+        &json!({
+            "envoy": format!("1.{}", args.envoy),
+            "module": args.module,
+            "vm_id": args.vm_id,
+            "network": entries.first(),
+            "http": entries.get(1),
+            "native": Native::of(policy),
+            "has_listener_keepalive": args.envoy >= 37,
+            "has_jitter": args.envoy >= 39,
+            "peers": policy.peers.as_ref().map(|peers| &peers.cluster),
+            "tags": TAGS,
+        }),
+    )
+}

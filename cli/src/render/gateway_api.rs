@@ -1,0 +1,169 @@
+//! `evenkeel render gateway-api`: what Envoy Gateway takes of a policy, and, in comments, what it does not.
+//!
+//! Its API has wasm modules as HTTP filters only, each in a VM of its own. So the module cannot announce
+//! the end of a client's connection there, and Envoy's own limits stand in for that.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use evenkeel_policy::{Http2Ping, Mode, Policy, Role};
+use serde::Serialize;
+use serde_json::json;
+
+use super::native::Native;
+use super::policy::Source;
+use super::{module, names, template};
+
+const EXAMPLES: &str = "\
+Examples:
+  evenkeel render gateway-api shop.json --module oci://registry.example/evenkeel:0.1.0 --gateway public -n infra
+  evenkeel render gateway-api shop.json --module https://files.example/evenkeel.wasm \\
+      --wasm target/evenkeel.wasm --gateway public -o public && kubectl apply -n infra -k public";
+
+/// What Envoy Gateway takes of a policy: policies for a gateway, with the HTTP filter where it has to do
+///
+/// For Istio's own gateways of the Gateway API use `render istio --gateway-ref`: Istio takes all of it.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The policy
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    module: module::ModuleArgs,
+    /// The gateway, in the same namespace
+    #[arg(long, value_name = "NAME", value_parser = names::subdomain)]
+    gateway: String,
+    /// What the names of the resources begin with
+    #[arg(long, default_value = "evenkeel", value_parser = names::prefix)]
+    name: String,
+    /// The namespace of the resources; without it the one that kubectl is told
+    #[arg(long, short, value_parser = names::label)]
+    namespace: Option<String>,
+}
+
+/// # Errors
+/// When the policy is refused, something cannot be read, or the command line asks for what cannot be.
+pub fn text(args: &Args) -> Result<String> {
+    let source = Source::read(&args.file)?;
+    let policy = &source.policy;
+    let module = args.module.resolve()?;
+    let url = &module.url.text;
+    template::render(
+        "gateway_api",
+        &json!({
+            "name": args.name,
+            "namespace": args.namespace,
+            "gateway": args.gateway,
+            "is_image": module.url.is_image,
+            "url": url.strip_prefix("oci://").unwrap_or(url),
+            "sha256": module.sha256,
+            "policy": policy.upstream.is_some().then(|| source.for_role(Role::Http).to_yaml(8)),
+            "enforced": policy.mode == Mode::Enforce,
+            "native": Native::of(policy),
+            "spans": Spans::of(policy),
+            "missing": missing(policy),
+        }),
+    )
+}
+
+/// The durations of a policy, as the Gateway API writes them.
+#[derive(Default, Serialize)]
+struct Spans {
+    max_age: Option<String>,
+    upstream_max_age: Option<String>,
+    ping_interval: Option<String>,
+    ping_timeout: Option<String>,
+    tcp_idle: Option<String>,
+    tcp_interval: Option<String>,
+}
+
+impl Spans {
+    fn of(policy: &Policy) -> Self {
+        if policy.mode == Mode::Observe {
+            return Self::default();
+        }
+        let tcp = policy.keepalive.tcp;
+        let ping = taken(policy);
+        Self {
+            max_age: policy.defaults.max_age.map(span),
+            upstream_max_age: policy
+                .upstream
+                .as_ref()
+                .and_then(|upstream| upstream.max_age)
+                .map(span),
+            ping_interval: ping.map(|ping| span(ping.interval)),
+            ping_timeout: ping.map(|ping| span(ping.timeout)),
+            tcp_idle: tcp.map(|tcp| span(tcp.idle)),
+            tcp_interval: tcp.map(|tcp| span(tcp.interval)),
+        }
+    }
+}
+
+/// The PINGs, if Envoy Gateway takes them: it wants the answer before the next one.
+fn taken(policy: &Policy) -> Option<Http2Ping> {
+    let ping = policy.keepalive.http2_ping;
+    ping.filter(|ping| ping.timeout < ping.interval)
+}
+
+/// A duration of whole milliseconds as GEP-2257 has it: whole numbers, at most five digits each.
+fn span(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let parts = [
+        (millis / 3_600_000, "h"),
+        (millis / 60_000 % 60, "m"),
+        (millis / 1000 % 60, "s"),
+        (millis % 1000, "ms"),
+    ];
+    let parts = parts.iter().filter(|(number, _)| *number > 0);
+    parts
+        .map(|(number, unit)| format!("{number}{unit}"))
+        .collect()
+}
+
+/// What the policy asks for and nobody does there.
+fn missing(policy: &Policy) -> Vec<&'static str> {
+    let untaken = policy.keepalive.http2_ping.is_some() && taken(policy).is_none();
+    let asked = [
+        (
+            !policy.routes.is_empty(),
+            "`routes`: one limit holds for all requests of the gateway",
+        ),
+        (
+            !policy.connections.is_empty(),
+            "`connections`: raw TCP is not moved",
+        ),
+        (
+            policy.defaults.mean_age.is_some(),
+            "`mean_age`: Envoy has a fixed age only",
+        ),
+        (policy.shed.is_some(), "`shed`: a surplus is not moved"),
+        (policy.peers.is_some(), "`peers`: nothing is told or asked"),
+        (
+            policy.keepalive.http1_hint,
+            "`keepalive.http1_hint`: answers carry no `Keep-Alive` field",
+        ),
+        (
+            untaken,
+            "`keepalive.http2_ping`: its `timeout` must be shorter than its `interval`",
+        ),
+    ];
+    asked
+        .into_iter()
+        .filter(|(is_asked, _)| *is_asked)
+        .map(|(_, what)| what)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_those_of_the_gateway_api() {
+        assert_eq!(span(Duration::from_millis(250)), "250ms");
+        assert_eq!(span(Duration::from_millis(5_402_500)), "1h30m2s500ms");
+        assert_eq!(span(Duration::from_secs(3650 * 24 * 3600)), "87600h");
+    }
+}

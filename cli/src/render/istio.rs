@@ -1,0 +1,166 @@
+//! `evenkeel render istio`: the plugins, and the policy's `keepalive` in what the mesh has for it.
+
+mod options;
+mod version;
+
+use anyhow::Result;
+use evenkeel_policy::{Mode, Policy, Role};
+use serde::Serialize;
+use serde_json::json;
+
+pub use options::Args;
+use options::{Kind, Roles, Selection};
+
+use super::native::{self, Native};
+use super::policy::Source;
+use super::{template, usage};
+
+/// All resources.
+///
+/// # Errors
+/// When the policy is refused, something cannot be read, or the command line asks for what cannot be.
+pub fn text(args: &Args) -> Result<String> {
+    args.check()?;
+    let source = Source::read(&args.file)?;
+    let module = args.module.resolve()?;
+    let policy = &source.policy;
+    let selection = args.selection();
+    let roles = roles(args.roles, policy);
+    let plugins: Vec<_> = roles
+        .iter()
+        .map(|role| plugin(*role, &source, args.kind))
+        .collect();
+    let (contexts, client_contexts) = contexts(selection);
+    let native = Native::of(policy);
+    template::render(
+        "istio",
+        &json!({
+            "istio": args.istio.to_string(),
+            "envoy": args.istio.envoy(),
+            "name": args.name,
+            "namespace": args.namespace,
+            "is_extension": args.kind == Kind::TrafficExtension,
+            "plugins": plugins,
+            "without_http": !roles.contains(&Role::Http),
+            "without_network": !roles.contains(&Role::Network),
+            "url": module.url.text,
+            "is_image": module.url.is_image,
+            "sha256": module.sha256,
+            "labels": labels(selection),
+            "client_labels": client_labels(selection),
+            "gateway_ref": gateway_ref(selection),
+            "is_workload": matches!(selection, Selection::Workload(_)),
+            "is_namespace": matches!(selection, Selection::Namespace),
+            // A sidecar's outbound listeners see only what the policy says of them.
+            "inbound_only": matches!(selection, Selection::Workload(_))
+                && policy.upstream.is_none() && !policy.names_outbound(),
+            "contexts": contexts,
+            "client_contexts": client_contexts,
+            "enforced": policy.mode == Mode::Enforce,
+            "http3": http3(args, policy, &native)?,
+            "native": native,
+            "http1_hint": policy.keepalive.http1_hint,
+            "has_listener_keepalive": args.istio.has_listener_keepalive(),
+            "has_http2_keepalive": args.istio.has_http2_keepalive(),
+            "has_jitter": args.istio.has_connection_jitter(),
+            "hosts": args.host.iter().map(|host| Host::new(host)).collect::<Vec<_>>(),
+            "http2_ports": args.http2_port,
+            "peers": policy.peers.as_ref().map(|peers| &peers.cluster),
+        }),
+    )
+}
+
+fn roles(asked: Roles, policy: &Policy) -> &'static [Role] {
+    match asked {
+        Roles::Auto => native::roles(policy),
+        Roles::Both => &[Role::Network, Role::Http],
+        Roles::Network => &[Role::Network],
+        Roles::Http => &[Role::Http],
+    }
+}
+
+#[derive(Serialize)]
+struct Plugin {
+    role: &'static str,
+    policy: String,
+}
+
+fn plugin(role: Role, source: &Source, kind: Kind) -> Plugin {
+    let indent = match kind {
+        Kind::WasmPlugin => 4,
+        Kind::TrafficExtension => 6,
+    };
+    Plugin {
+        role: role.name(),
+        policy: source.for_role(role).to_yaml(indent),
+    }
+}
+
+type Labels<'a> = Option<&'a [(String, String)]>;
+
+fn labels(selection: Selection<'_>) -> Labels<'_> {
+    match selection {
+        Selection::Workload(labels) | Selection::Gateway(labels) => Some(labels),
+        Selection::Namespace | Selection::GatewayRef(_) => None,
+    }
+}
+
+fn gateway_ref(selection: Selection<'_>) -> Option<&str> {
+    match selection {
+        Selection::GatewayRef(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// By which labels a DestinationRule, which knows no gateways, finds the selected proxies. Istio gives
+/// the pods of a Gateway API gateway its name.
+fn client_labels(selection: Selection<'_>) -> Option<Vec<(String, String)>> {
+    match selection {
+        Selection::GatewayRef(name) => {
+            let label = "gateway.networking.k8s.io/gateway-name".to_owned();
+            Some(vec![(label, name.to_owned())])
+        }
+        _ => labels(selection).map(<[_]>::to_vec),
+    }
+}
+
+/// Where an EnvoyFilter finds the listeners of the selected proxies that receive from other hosts, and
+/// the clusters that they call.
+fn contexts(selection: Selection<'_>) -> (&'static [&'static str], &'static [&'static str]) {
+    match selection {
+        Selection::Workload(_) => (&["SIDECAR_INBOUND"], &["SIDECAR_OUTBOUND"]),
+        Selection::Gateway(_) | Selection::GatewayRef(_) => (&["GATEWAY"], &["GATEWAY"]),
+        Selection::Namespace => (
+            &["SIDECAR_INBOUND", "GATEWAY"],
+            &["SIDECAR_OUTBOUND", "GATEWAY"],
+        ),
+    }
+}
+
+#[derive(Serialize)]
+struct Host {
+    host: String,
+    /// As a part of a resource's name.
+    name: String,
+}
+
+impl Host {
+    fn new(host: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            name: host.replace('*', "any"),
+        }
+    }
+}
+
+/// The ports on which the gateway speaks HTTP/3, where there is something to say there.
+fn http3(args: &Args, policy: &Policy, native: &Native) -> Result<Vec<u16>> {
+    if !args.http3.is_empty() && policy.mode == Mode::Enforce && native.unfiltered.is_none() {
+        return Err(usage(
+            "--http3: the policy's `defaults` have neither `max_age` nor `max_requests`, and nothing else of \
+             a policy can hold for HTTP/3"
+                .to_owned(),
+        ));
+    }
+    Ok(args.http3.clone())
+}

@@ -1,0 +1,191 @@
+//! What a manifest names, checked before it is written: Kubernetes and Istio would refuse it only later.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+/// The longest name of a resource, and of each of its parts that stand between dots (RFC 1123).
+const LONGEST_NAME: usize = 253;
+const LONGEST_LABEL: usize = 63;
+
+fn is_label(text: &str) -> bool {
+    let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    text.len() <= LONGEST_LABEL
+        && ends(text.chars().next())
+        && ends(text.chars().last())
+        && text.chars().all(inner)
+}
+
+/// A name that others are made of by adding to it: a label of at most 40 characters.
+pub fn prefix(text: &str) -> Result<String, String> {
+    if is_label(text) && text.len() <= 40 {
+        return Ok(text.to_owned());
+    }
+    Err("it is made of a-z, 0-9 and `-`, begins and ends with one of a-z and 0-9, and has at most 40".to_owned())
+}
+
+/// The name of a namespace or a resource that is a DNS label.
+pub fn label(text: &str) -> Result<String, String> {
+    if is_label(text) {
+        return Ok(text.to_owned());
+    }
+    Err("it is made of a-z, 0-9 and `-`, begins and ends with one of a-z and 0-9, and has at most 63".to_owned())
+}
+
+/// The name of a resource: labels with dots between them.
+pub fn subdomain(text: &str) -> Result<String, String> {
+    if text.len() <= LONGEST_NAME && text.split('.').all(is_label) {
+        return Ok(text.to_owned());
+    }
+    Err(
+        "it is made of a-z, 0-9, `-` and `.`, each part begins and ends with one of a-z and 0-9"
+            .to_owned(),
+    )
+}
+
+/// The host of a service, such as `shop.default.svc.cluster.local`, or `*.example.com`.
+pub fn host(text: &str) -> Result<String, String> {
+    match subdomain(text.strip_prefix("*.").unwrap_or(text)) {
+        Ok(_) if text.contains('.') => Ok(text.to_owned()),
+        Ok(name) => Err(format!(
+            "write the whole name, such as {name}.default.svc.cluster.local: a short one means another \
+             service in another namespace"
+        )),
+        Err(_) => Err("it is a name in DNS, such as shop.default.svc.cluster.local".to_owned()),
+    }
+}
+
+/// `key=value,key=value`: the labels of pods. In the order in which they stand there.
+pub fn labels(text: &str) -> Result<Vec<(String, String)>, String> {
+    let mut labels: Vec<(String, String)> = Vec::new();
+    for pair in text.split(',') {
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| format!("{pair:?} is no label; write key=value, such as app=shop"))?;
+        let name = match key.split_once('/') {
+            Some((domain, name)) => subdomain(domain).is_ok().then_some(name),
+            None => Some(key),
+        };
+        if !name.is_some_and(is_label_word) {
+            return Err(format!(
+                "{key:?} is no key of a label, such as app or example.com/app"
+            ));
+        }
+        if !is_label_word(value) {
+            return Err(format!(
+                "{value:?} is no value of a label: 1 to 63 letters, digits, `-`, `_` or `.`, beginning and \
+                 ending with a letter or digit"
+            ));
+        }
+        if labels.iter().any(|(known, _)| known == key) {
+            return Err(format!("{key} stands there twice"));
+        }
+        labels.push((key.to_owned(), value.to_owned()));
+    }
+    Ok(labels)
+}
+
+fn is_label_word(text: &str) -> bool {
+    let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    text.len() <= LONGEST_LABEL
+        && ends(text.chars().next())
+        && ends(text.chars().last())
+        && text.chars().all(inner)
+}
+
+/// A digest as Istio takes it.
+pub fn sha256(text: &str) -> Result<String, String> {
+    let is_hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+    if text.len() == 64 && text.chars().all(is_hex) {
+        return Ok(text.to_owned());
+    }
+    Err("it is 64 digits of 0-9 and a-f, as `sha256sum` prints them".to_owned())
+}
+
+/// The digest of a file.
+///
+/// # Errors
+/// When it cannot be read, or is no wasm module.
+pub fn digest(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    anyhow::ensure!(
+        bytes.starts_with(b"\0asm"),
+        "{} is no wasm module; `cargo xtask wasm` builds target/evenkeel.wasm",
+        path.display()
+    );
+    let digest = Sha256::digest(&bytes);
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_kubernetes() {
+        assert!(label("shop-1").is_ok());
+        assert!(subdomain("shop.example").is_ok());
+        for wrong in [
+            "",
+            "Shop",
+            "-shop",
+            "shop-",
+            "shöp",
+            "sh op",
+            &"a".repeat(64),
+        ] {
+            assert!(label(wrong).is_err(), "{wrong}");
+            assert!(subdomain(wrong).is_err(), "{wrong}");
+        }
+        assert!(prefix(&"a".repeat(40)).is_ok());
+        assert!(prefix(&"a".repeat(41)).is_err());
+    }
+
+    #[test]
+    fn a_host_is_the_whole_name_of_a_service() {
+        assert!(host("shop.default.svc.cluster.local").is_ok());
+        assert!(host("*.example.com").is_ok());
+        let short = host("shop").expect_err("a short name");
+        assert!(short.contains("shop.default.svc.cluster.local"), "{short}");
+        assert!(host("*").is_err());
+        assert!(host("a.*.b").is_err());
+    }
+
+    #[test]
+    fn labels_are_pairs_that_pods_can_have() {
+        let labels = labels("app=shop,example.com/tier=1_a");
+        let expected = [("app", "shop"), ("example.com/tier", "1_a")];
+        assert_eq!(
+            labels,
+            Ok(expected.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec())
+        );
+        for wrong in [
+            "",
+            "app",
+            "app=",
+            "=shop",
+            "app=*",
+            "a b=c",
+            "app=shop,app=cart",
+            "/app=shop",
+        ] {
+            assert!(super::labels(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_64_small_hex_digits() {
+        assert!(sha256(&"0a".repeat(32)).is_ok());
+        for wrong in [
+            "",
+            "0a",
+            &"0A".repeat(32),
+            &format!("sha256:{}", "0a".repeat(32)),
+        ] {
+            assert!(sha256(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What of a policy is done by the proxy and the kernel, not by the module: `keepalive`, and the limits
+//! where the module cannot act.
+
+use std::time::Duration;
+
+use evenkeel_policy::{Mode, Policy, Role, TcpKeepalive};
+use serde::Serialize;
+
+/// In the words of Protobuf's JSON. To observe is to change nothing, so then there is nothing of it.
+#[derive(Default, Serialize)]
+pub struct Native {
+    /// HTTP/2 PINGs, both ways.
+    pub ping: Option<Ping>,
+    /// TCP keepalive, both ways.
+    pub tcp: Option<Tcp>,
+    /// `upstream.max_requests`, for upstreams that speak HTTP/2.
+    pub max_requests: Option<u32>,
+    /// `defaults`, where no network filter is passed: HTTP/3.
+    pub unfiltered: Option<Limits>,
+}
+
+#[derive(Serialize)]
+pub struct Ping {
+    interval: String,
+    timeout: String,
+}
+
+#[derive(Serialize)]
+pub struct Tcp {
+    idle: u64,
+    interval: u64,
+    probes: u32,
+}
+
+/// Envoy's own limits of a downstream connection.
+#[derive(Serialize)]
+pub struct Limits {
+    max_age: Option<String>,
+    /// The same with jitter: Envoy adds to the age, where a policy takes from it.
+    spread: Option<Spread>,
+    /// A jitter was asked for.
+    is_spread: bool,
+    max_requests: Option<u32>,
+}
+
+#[derive(Serialize)]
+pub struct Spread {
+    least_age: String,
+    /// What is added to it at most, in percent of it.
+    percent: f64,
+}
+
+impl Native {
+    pub fn of(policy: &Policy) -> Self {
+        if policy.mode == Mode::Observe {
+            return Self::default();
+        }
+        let upstream = policy.upstream.as_ref();
+        Self {
+            ping: policy.keepalive.http2_ping.map(|ping| Ping {
+                interval: seconds(ping.interval),
+                timeout: seconds(ping.timeout),
+            }),
+            tcp: policy.keepalive.tcp.map(Tcp::from),
+            max_requests: upstream
+                .and_then(|upstream| upstream.max_requests)
+                .map(|most| fitting(most.get())),
+            unfiltered: Limits::of(policy),
+        }
+    }
+}
+
+impl From<TcpKeepalive> for Tcp {
+    fn from(tcp: TcpKeepalive) -> Self {
+        Self {
+            idle: tcp.idle.as_secs(),
+            interval: tcp.interval.as_secs(),
+            probes: tcp.probes,
+        }
+    }
+}
+
+impl Limits {
+    fn of(policy: &Policy) -> Option<Self> {
+        let rule = &policy.defaults;
+        if rule.max_age.is_none() && rule.max_requests.is_none() {
+            return None;
+        }
+        Some(Self {
+            max_age: rule.max_age.map(seconds),
+            spread: rule
+                .max_age
+                .and_then(|age| Spread::of(age, rule.jitter.get())),
+            is_spread: rule.jitter.get() > 0.0,
+            max_requests: rule.max_requests.map(|most| fitting(most.get())),
+        })
+    }
+}
+
+impl Spread {
+    /// None where Envoy cannot say it: it adds no more than the age itself.
+    fn of(max_age: Duration, jitter: f64) -> Option<Self> {
+        if !(0.0..=0.5).contains(&jitter) || jitter == 0.0 {
+            return None;
+        }
+        let least = max_age.mul_f64(1.0 - jitter);
+        Some(Self {
+            least_age: seconds(Duration::from_millis(least.as_millis() as u64)),
+            percent: (jitter / (1.0 - jitter) * 10_000.0).floor() / 100.0,
+        })
+    }
+}
+
+/// The filters that the policy needs: the HTTP filter costs every request something (Envoy makes a context
+/// for each), so it is left out where it would find nothing to do.
+pub fn roles(policy: &Policy) -> &'static [Role] {
+    let needs_http = !policy.routes.is_empty()
+        || policy.defaults.max_stream_age.is_some()
+        || policy.upstream.is_some()
+        || policy.shed.is_some()
+        || policy.peers.is_some();
+    if needs_http {
+        &[Role::Network, Role::Http]
+    } else {
+        &[Role::Network]
+    }
+}
+
+/// Envoy counts in 32 bits; nobody reaches that.
+fn fitting(count: u64) -> u32 {
+    count.try_into().unwrap_or(u32::MAX)
+}
+
+/// A duration as Protobuf's JSON writes it. A policy's are of whole milliseconds.
+fn seconds(duration: Duration) -> String {
+    match duration.subsec_millis() {
+        0 => format!("{}s", duration.as_secs()),
+        millis => format!("{}.{millis:03}s", duration.as_secs()),
+    }
+}

@@ -1,0 +1,107 @@
+//! What holds for every command there is, by the parser's own list of them.
+
+use std::process::{Command, Output, Stdio};
+
+/// The program without arguments, and each command, as words.
+fn commands() -> Vec<Vec<String>> {
+    fn walk(command: &clap::Command, words: &[String], found: &mut Vec<Vec<String>>) {
+        found.push(words.to_vec());
+        for subcommand in command.get_subcommands() {
+            let name = subcommand.get_name().to_owned();
+            walk(subcommand, &[words, &[name]].concat(), found);
+        }
+    }
+    let mut found = Vec::new();
+    walk(&evenkeel::commands(), &[], &mut found);
+    assert!(found.iter().any(|words| words == &["simulate"]));
+    found
+}
+
+fn evenkeel(words: &[String], more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .args(words)
+        .args(more)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn the_command_line_is_free_of_contradictions() {
+    evenkeel::commands().debug_assert();
+}
+
+#[test]
+fn every_command_says_what_it_does_and_shows_examples() {
+    for words in commands() {
+        for flag in ["-h", "--help"] {
+            let output = evenkeel(&words, &[flag]);
+
+            let help = text(&output.stdout);
+            assert_eq!(output.status.code(), Some(0), "{words:?} {flag}");
+            assert!(
+                output.stderr.is_empty(),
+                "{words:?} {flag}: {:?}",
+                output.stderr
+            );
+            let about = help.lines().next().unwrap_or_default();
+            assert!(
+                !about.is_empty() && !about.starts_with("Usage"),
+                "{words:?}: no about: {help}"
+            );
+            let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_default();
+            let example = format!("evenkeel {}", words.join(" "));
+            assert!(
+                examples.contains(example.trim_end()),
+                "{words:?}: no example: {help}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_flag_or_command_that_is_not_there_ends_with_2_and_is_named() {
+    for words in commands() {
+        let output = evenkeel(&words, &["--no-such-flag"]);
+
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {error}");
+        assert!(error.contains("--no-such-flag"), "{words:?}: {error}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+    }
+    assert_eq!(
+        evenkeel(&["no-such-command".to_owned()], &[]).status.code(),
+        Some(2)
+    );
+    assert_eq!(evenkeel(&[], &[]).status.code(), Some(2));
+}
+
+#[test]
+fn nothing_is_coloured_where_nobody_looks() {
+    for words in commands() {
+        for more in ["--help", "--no-such-flag"] {
+            let output = evenkeel(&words, &[more]);
+            let said = [output.stdout, output.stderr].concat();
+            assert!(!said.contains(&0x1b), "{words:?} {more}: {}", text(&said));
+        }
+    }
+}
+
+#[test]
+fn every_command_tells_the_version() {
+    for words in commands() {
+        let output = evenkeel(&words, &["--version"]);
+
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        let said = text(&output.stdout).trim_end();
+        assert!(said.starts_with("evenkeel"), "{words:?}: {said}");
+        assert!(
+            said.ends_with(env!("CARGO_PKG_VERSION")),
+            "{words:?}: {said}"
+        );
+    }
+}

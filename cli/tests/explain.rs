@@ -1,0 +1,225 @@
+//! `evenkeel explain` as an operator types it.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Run, evenkeel, evenkeel_reading, repository};
+
+fn explain(policy: &str, args: &[&str]) -> Run {
+    let file = repository(&format!("policies/{policy}.json"));
+    evenkeel(&[&["explain", &file], args].concat())
+}
+
+fn explained(policy: &str, args: &[&str]) -> Value {
+    let run = explain(policy, &[args, &["--format", "json"]].concat());
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    serde_json::from_str(&run.stdout).unwrap()
+}
+
+#[test]
+fn a_request_shows_which_rule_wins_and_why_the_earlier_did_not() {
+    let run = explain(
+        "http-api",
+        &["--request", "GET www.shop.example/events/7 route=default"],
+    );
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(
+        run.stdout,
+        "\
+GET www.shop.example/events/7 (received from another host, route default)
+
+  routes[0] checkout, line 6: no
+    direction    inbound         yes
+    route        checkout-*      no, it is default
+    authority    *.shop.example  yes
+    path_prefix  /api/           no, it is /events/7
+  routes[1] report-exports, line 12: no
+    direction    inbound       yes
+    path_prefix  /api/exports  no, it is /events/7
+  routes[2] events, line 13: yes, and the first that matches wins
+    direction    inbound  yes
+    path_prefix  /events  yes
+
+Decided by routes[2] events
+
+  key             value  from
+  max_age         10m    defaults, line 4
+  mean_age        off    built in
+  jitter          0.2    built in
+  min_age         30s    defaults, line 4
+  quiet_wait      2s     built in
+  grace           off    this rule, line 13
+  linger          1s     built in
+  max_requests    10000  defaults, line 4
+  goaway          auto   built in
+  busy            wait   built in
+  websocket       off    built in
+  idle_wait       off    built in
+  max_stream_age  off    built in
+  protect         true   this rule, line 13
+"
+    );
+}
+
+#[test]
+fn the_rules_behind_the_one_that_wins_are_not_tried() {
+    let request = "shop.example:8080/api/cart route=checkout-eu";
+    let report = explained("http-api", &["--request", &format!("www.{request}")]);
+    let outcomes: Vec<_> = report["tried"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tried| &tried["outcome"])
+        .collect();
+    assert_eq!(outcomes, ["wins", "not-tried", "not-tried"]);
+    assert_eq!(report["decided_by"]["name"], "checkout");
+    let values = report["decided_by"]["values"].as_array().unwrap();
+    assert_eq!(
+        values[0],
+        json!({ "key": "max_age", "value": "2m", "from": "rule", "line": 9 })
+    );
+    assert!(
+        values.contains(&json!({ "key": "grace", "value": "1m", "from": "defaults", "line": 4 }))
+    );
+}
+
+#[test]
+fn what_no_route_is_for_comes_under_defaults_and_outbound_under_nothing() {
+    let inbound = explained("http-api", &["--request", "/"]);
+    assert_eq!(inbound["decided_by"]["place"], "defaults");
+    let outbound = explain("http-api", &["--request", "/ direction=outbound"]);
+    assert!(
+        outbound
+            .stdout
+            .contains("direction    inbound         no, it is outbound")
+    );
+    assert!(
+        outbound.stdout.ends_with("the connection is left alone.\n"),
+        "{}",
+        outbound.stdout
+    );
+}
+
+#[test]
+fn a_port_has_a_rule_for_either_direction() {
+    let name = |connection: &str| {
+        explained("postgresql", &["--connection", connection])["decided_by"]["name"].clone()
+    };
+    assert_eq!(name("5432"), "postgresql");
+    assert_eq!(name("5432 direction=outbound"), "postgresql-pool");
+    assert_eq!(name("6432"), Value::Null);
+    let grace = r#"{"version": 1, "connections": [{"name": "a", "match": {"port": 1}}]}"#;
+    let run = evenkeel_reading(&["explain", "-", "--connection", "1"], grace);
+    assert!(
+        run.stdout.contains("  grace       30s    built in\n"),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains("max_requests"));
+}
+
+#[test]
+fn a_policy_is_told_in_sentences_with_its_closes_and_the_budget() {
+    let run = explain("gateway", &["--connections", "5400"]);
+    for expected in [
+        "mode: enforce\n  Connections are moved.\n",
+        "routes[2] shop, line 8: for requests with authority *.shop.example, on listeners that receive from other hosts\n",
+        "  A connection is moved at an age of 16m to 20m.\n  It is moved after 800 to 1000 requests, too.\n",
+        "  Of 5400 connections each lives for 18m on average: 5 closes a second, 300 a minute, 18000 an hour.\n",
+        "  A connection is moved by chance, at an age of 4h on average; at 19h12m to 1d at the latest.\n",
+        "connections[0] mqtt, line 11: for raw TCP on port 8883,",
+        "  The rule that needs most of it is redis: 6.67 a second with 5400 connections, 66.7 % of the budget.\n",
+    ] {
+        assert!(run.stdout.contains(expected), "{expected}\n{}", run.stdout);
+    }
+}
+
+#[test]
+fn requests_are_counted_when_their_rate_is_known() {
+    let text = r#"{"version": 1, "defaults": {"max_requests": 100, "jitter": 0}, "budget": {"per_second": 5}}"#;
+    let by_age = evenkeel_reading(&["explain", "-"], text).stdout;
+    assert!(by_age.contains("each lives for 30m on average"), "{by_age}");
+    assert!(by_age.contains("--requests-per-second counts `max_requests`"));
+    let both = evenkeel_reading(&["explain", "-", "--requests-per-second", "1"], text).stdout;
+    let expected = "each lives for 1m40s on average: 10 closes a second, 600 a minute, 36000 an hour. \
+                    The budget lets 5 a second go, so each lives for 3m20s.\n";
+    assert!(both.contains(expected), "{both}");
+}
+
+#[test]
+fn the_numbers_are_there_for_programs() {
+    let parts = explained("gateway", &["--connections", "5400"])["parts"].clone();
+    let shop = parts
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|part| part["name"] == "shop")
+        .unwrap();
+    assert_eq!(
+        (&shop["place"], &shop["line"]),
+        (&json!("routes[2]"), &json!(8))
+    );
+    assert!((shop["closes_per_second"].as_f64().unwrap() - 5.0).abs() < 1e-6);
+    assert!((shop["mean_lifetime_seconds"].as_f64().unwrap() - 1080.0).abs() < 1e-6);
+}
+
+#[test]
+fn every_real_policy_can_be_explained() {
+    for policy in [
+        "gateway",
+        "gateway-shed",
+        "grpc",
+        "http-api",
+        "minimal",
+        "observe",
+        "postgresql",
+        "shed",
+        "websocket-chat",
+    ] {
+        let run = explain(policy, &[]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{policy}");
+        assert!(run.stdout.contains("\ndefaults"), "{policy}");
+        assert!(
+            !run.stdout.contains("NaN") && !run.stdout.contains("inf "),
+            "{}",
+            run.stdout
+        );
+    }
+}
+
+#[test]
+fn a_wrong_policy_is_shown_as_check_does() {
+    let file = repository("policies/invalid/several.json");
+    let run = evenkeel(&["explain", &file]);
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""));
+    let checked = evenkeel(&["check", &file]).stdout;
+    let findings = checked.rsplit_once("\n\nchecked").unwrap().0;
+    assert_eq!(run.stderr.trim_end(), findings);
+}
+
+#[test]
+fn a_wrong_command_line_or_file_ends_with_2() {
+    let file = repository("policies/minimal.json");
+    for (args, expected) in [
+        (&["explain", &file, "--request", "GET"][..], "no path"),
+        (&["explain", &file, "--request", "/ port=1"], "route=NAME"),
+        (
+            &["explain", &file, "--connection", "http"],
+            "from 1 to 65535",
+        ),
+        (
+            &["explain", &file, "--request", "/", "--connection", "1"],
+            "cannot be used with",
+        ),
+        (
+            &["explain", &file, "--requests-per-second", "0"],
+            "from 0.000001",
+        ),
+        (&["explain", "no-such.json"], "cannot read no-such.json"),
+        (&["explain"], "<FILE>"),
+    ] {
+        let run = evenkeel(args);
+        assert_eq!(run.code, 2, "{args:?}: {}", run.stderr);
+        assert!(run.stderr.contains(expected), "{args:?}: {}", run.stderr);
+    }
+}

@@ -1,0 +1,122 @@
+//! `evenkeel man` and `evenkeel completions`, as a shell and a reader of manuals take them.
+
+use std::fs;
+use std::iter;
+use std::process::{Command, Output};
+
+fn evenkeel(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+fn written(args: &[&str]) -> String {
+    let output = evenkeel(args);
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{args:?}: {output:?}"
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What bash offers after `line`, whose last word is the one to complete.
+fn offered(line: &[&str]) -> String {
+    let script = r#"
+        source <("$1" completions bash)
+        shift
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _evenkeel evenkeel "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+        printf '%s\n' "${COMPREPLY[@]}""#;
+    let output = Command::new("bash")
+        .args([
+            "--norc",
+            "-euc",
+            script,
+            "bash",
+            env!("CARGO_BIN_EXE_evenkeel"),
+        ])
+        .args(line)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn bash_completes_commands_options_and_values() {
+    assert_eq!(offered(&["evenkeel", "simul"]), "simulate\n");
+    assert_eq!(
+        offered(&["evenkeel", "simulate", "--gossip-lo"]),
+        "--gossip-loss\n"
+    );
+    assert!(offered(&["evenkeel", "simulate", ""]).contains("rolling-update\n"));
+    assert!(offered(&["evenkeel", "completions", "z"]).contains("zsh\n"));
+}
+
+#[test]
+fn every_shell_is_given_completions_for_every_command() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = written(&["completions", shell]);
+        for command in evenkeel::commands().get_subcommands() {
+            assert!(
+                script.contains(command.get_name()),
+                "{shell}: {}",
+                command.get_name()
+            );
+        }
+    }
+    assert_eq!(evenkeel(&["completions", "tcsh"]).status.code(), Some(2));
+}
+
+#[test]
+fn there_is_a_page_for_the_whole_and_for_each_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let man1 = directory.path().join("share/man/man1");
+
+    written(&["man", "--dir", man1.to_str().unwrap()]);
+
+    let page = |name: &str| fs::read_to_string(man1.join(name)).unwrap();
+    assert_eq!(page("evenkeel.1"), written(&["man"]));
+    let commands = evenkeel::commands();
+    let below = |command: &clap::Command, above: &str| -> Vec<(String, clap::Command)> {
+        let below = command.get_subcommands();
+        below
+            .map(|one| {
+                (
+                    format!("{above} {}", one.get_name()).trim().to_owned(),
+                    one.clone(),
+                )
+            })
+            .collect()
+    };
+    let mut left = below(&commands, "");
+    while let Some((name, command)) = left.pop() {
+        left.extend(below(&command, &name));
+        let page = page(&format!("evenkeel-{}.1", name.replace(' ', "-")));
+        let words: Vec<_> = iter::once("man").chain(name.split(' ')).collect();
+        assert_eq!(page, written(&words));
+        for part in [
+            ".TH evenkeel",
+            ".SH NAME",
+            ".SH SYNOPSIS",
+            ".SH OPTIONS",
+            ".SH \"EXIT STATUS\"",
+            ".SH EXAMPLES",
+        ] {
+            assert!(page.contains(part), "{name}: no {part}: {page}");
+        }
+    }
+}
+
+#[test]
+fn a_page_of_no_command_is_refused_with_the_names_of_those_there_are() {
+    let output = evenkeel(&["man", "simulat"]);
+
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains("no command simulat") && error.contains("simulate"),
+        "{error}"
+    );
+}

@@ -1,0 +1,191 @@
+//! `evenkeel render`: whatever it writes is read back, and is what the policy and the command line say.
+
+mod envoy;
+mod gateway_api;
+mod istio;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// What most of the command lines here begin with.
+const IMAGE: [&str; 2] = ["--module", "oci://registry.example/evenkeel:0.1.0"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn policy(name: &str) -> String {
+    let path = root().join("policies").join(format!("{name}.json"));
+    path.display().to_string()
+}
+
+/// Every good policy that there is, by its name.
+fn policies() -> Vec<String> {
+    let files = fs::read_dir(root().join("policies")).unwrap();
+    let names = files.filter_map(|file| {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        let name = name.strip_suffix(".json")?.to_owned();
+        (name != "policy.schema").then_some(name)
+    });
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    assert!(names.len() >= 8, "{names:?}");
+    names
+}
+
+/// What `evenkeel render ARGS` prints, as the documents in it.
+fn documents(args: &[&str]) -> Vec<Value> {
+    let text = evenkeel::rendered(args).unwrap();
+    let documents = serde_yaml_ng::Deserializer::from_str(&text);
+    documents
+        .map(|document| {
+            Value::deserialize(document).unwrap_or_else(|error| panic!("{error}\n{text}"))
+        })
+        .filter(|document| !document.is_null())
+        .collect()
+}
+
+/// The only one with this name.
+fn named<'a>(documents: &'a [Value], name: &str) -> &'a Value {
+    let mut found = documents
+        .iter()
+        .filter(|document| document["metadata"]["name"] == name);
+    let document = found.next().unwrap_or_else(|| panic!("no {name}"));
+    assert!(found.next().is_none(), "two of {name}");
+    document
+}
+
+fn evenkeel(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .arg("render")
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_directory_is_a_base_of_kustomize() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = directory.path().join("new/base");
+    let output = base.display().to_string();
+
+    let done = evenkeel(&[&["istio", &policy("minimal")], &IMAGE[..], &["-o", &output]].concat());
+
+    assert!(done.status.success());
+    let text = fs::read_to_string(base.join("kustomization.yaml")).unwrap();
+    let kustomization: Value = serde_yaml_ng::from_str(&text).unwrap();
+    assert_eq!(kustomization["resources"], json!(["evenkeel.yaml"]));
+    let printed = evenkeel(&[&["istio", &policy("minimal")], &IMAGE[..]].concat());
+    assert_eq!(
+        fs::read(base.join("evenkeel.yaml")).unwrap(),
+        printed.stdout
+    );
+}
+
+#[test]
+fn the_manifests_under_istio_are_what_is_rendered() {
+    let manifests = evenkeel::manifests(&root()).unwrap();
+    assert!(!manifests.is_empty());
+    for (file, text) in manifests {
+        let written = fs::read_to_string(root().join(&file)).unwrap_or_default();
+        let name = file.display();
+        assert!(
+            written == text,
+            "{name} differs from what is rendered; run cargo xtask generate"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_is_a_usage_error() {
+    let policy = policy("minimal");
+    for (line, told) in [
+        (&["--istio", "1.23"][..], "from 1.24 to 1.31"),
+        (&["--workload", "shop"], "write key=value"),
+        (
+            &["--workload", "a=b", "--gateway", "c=d"],
+            "cannot be used with",
+        ),
+        (
+            &["--workload", "a=b", "--http3", "443"],
+            "cannot be used with",
+        ),
+        (&["--host", "shop"], "write the whole name"),
+        (&["--name", "Evenkeel"], "made of a-z"),
+        (&["--namespace", "my_ns"], "made of a-z"),
+        (&["--sha256", "abc"], "64 digits"),
+        (
+            &[
+                "--host",
+                "*.shop.svc.cluster.local",
+                "--http2-port",
+                "90",
+                "--istio",
+                "1.30",
+            ],
+            "the exact name",
+        ),
+        (
+            &["--kind", "traffic-extension", "--istio", "1.29"],
+            "came with 1.30",
+        ),
+        (
+            &["--wasm", "evenkeel.wasm"],
+            "digest of the image's manifest",
+        ),
+    ] {
+        let done = evenkeel(&[&["istio", &policy], &IMAGE[..], line].concat());
+        let error = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(2), "{error}");
+        assert!(error.contains(told), "{error}");
+    }
+    let done = evenkeel(&["istio", &policy, "--module", "registry.example/evenkeel:1"]);
+    let error = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(2));
+    assert!(
+        error.contains("oci://registry.example/evenkeel:1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_bad_policy_is_told_with_every_mistake_and_renders_nothing() {
+    let done = evenkeel(&[&["istio", &policy("invalid/several")], &IMAGE[..]].concat());
+
+    let error = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    assert!(done.stdout.is_empty());
+    let told = fs::read_to_string(root().join("policies/invalid/several.txt")).unwrap();
+    for line in told.lines() {
+        assert!(error.contains(line), "{line:?} is not in {error}");
+    }
+}
+
+#[test]
+fn the_digest_of_a_served_file_is_taken_from_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("evenkeel.wasm");
+    fs::write(&file, b"\0asm\x01\0\0\0").unwrap();
+    let file = file.display().to_string();
+    let policy = policy("minimal");
+
+    let documents = documents(&[
+        "istio",
+        &policy,
+        "--module",
+        "https://files.example/evenkeel.wasm",
+        "--wasm",
+        &file,
+    ]);
+
+    // `printf '\0asm\1\0\0\0' | sha256sum`
+    let digest = "93a44bbb96c751218e4c00d479e4c14358122a389acca16205b1e4d0dc5f9476";
+    assert_eq!(
+        named(&documents, "evenkeel-network")["spec"]["sha256"],
+        digest
+    );
+}

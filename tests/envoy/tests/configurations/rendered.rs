@@ -1,0 +1,133 @@
+//! The pieces of `evenkeel render envoy`, put where they say that they belong, in the configuration that
+//! people start from.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use evenkeel_test_envoy::{Client, Envoy, eventually, module_path};
+use serde_json::{Value, json};
+
+use super::{root, with_free_ports};
+
+/// Everything that a proxy is told of a policy.
+const POLICY: &str = r#"{
+    "version": 1,
+    "defaults": { "max_age": "1s", "jitter": 0 },
+    "routes": [
+        { "name": "few", "match": { "path_prefix": "/few" }, "max_age": "1h", "max_requests": 2 }
+    ],
+    "upstream": { "max_requests": 1000 },
+    "keepalive": {
+        "http2_ping": { "interval": "100ms", "timeout": "5s" },
+        "tcp": { "idle": "1m", "interval": "10s", "probes": 3 }
+    }
+}"#;
+
+/// Adds the members of `from` to those of `into`, deeply.
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}
+
+/// `envoy/http/envoy.yaml` with the pieces rendered for this version of Envoy instead of its own.
+async fn start(version: &str) -> Envoy {
+    let directory = tempfile::tempdir().unwrap();
+    let policy = directory.path().join("policy.json");
+    fs::write(&policy, POLICY).unwrap();
+    let module = module_path().unwrap();
+    let line = [
+        "envoy",
+        policy.to_str().unwrap(),
+        "--envoy",
+        version,
+        "--module",
+        module.to_str().unwrap(),
+    ];
+    let pieces: Value = serde_yaml_ng::from_str(&evenkeel::rendered(line).unwrap()).unwrap();
+
+    let text = fs::read_to_string(root().join("envoy/http/envoy.yaml")).unwrap();
+    let mut config: Value = serde_yaml_ng::from_str(&with_free_ports(&text)).unwrap();
+    config["stats_config"] = pieces["stats_config"].clone();
+    let resources = &mut config["static_resources"];
+    let ingress = &mut resources["listeners"][0];
+    merge(ingress, &pieces["listener"]);
+    let filters = &mut ingress["filter_chains"][0]["filters"];
+    filters[0] = pieces["network_filters"][0].clone();
+    let manager = &mut filters[1]["typed_config"];
+    merge(manager, &pieces["http_connection_manager"]);
+    manager["http_filters"][0] = pieces["http_filters"][0].clone();
+    let app = &mut resources["clusters"][0];
+    merge(app, &pieces["cluster"]);
+    let mut http2 = app.clone();
+    http2["name"] = json!("http2");
+    merge(&mut http2, &pieces["http2_cluster"]);
+    resources["clusters"].as_array_mut().unwrap().push(http2);
+
+    let file = directory.path().join("envoy.json");
+    fs::write(&file, config.to_string()).unwrap();
+    Envoy::start_file(&file).await.unwrap()
+}
+
+/// How many connections this process has from this port, or to it, with a keepalive timer (Linux, proc(5)).
+fn kept_alive(envoy: &Envoy, port: u16, end: usize) -> usize {
+    let sockets = fs::read_to_string(format!("/proc/{}/net/tcp", envoy.pid())).unwrap();
+    let port = format!(":{port:04X}");
+    let kept = sockets.lines().skip(1).filter(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        fields[end].ends_with(&port) && fields[3] == "01" && fields[5].starts_with("02:")
+    });
+    kept.count()
+}
+
+const LOCAL: usize = 1;
+const REMOTE: usize = 2;
+
+async fn the_pieces_work_together(version: &str) {
+    let envoy = start(version).await;
+    let ingress: SocketAddr = envoy.address("ingress");
+
+    // The HTTP filter knows the route, and the network filter announces the end: both are in one VM.
+    let client = Client::http1(ingress);
+    for _ in 0..10 {
+        assert_eq!(client.get("/few").await.unwrap().status, 200);
+    }
+    assert!(client.connections_opened().await >= 5);
+
+    let kept = Client::http1(ingress);
+    assert_eq!(kept.get("/").await.unwrap().status, 200);
+    assert!(kept_alive(&envoy, ingress.port(), LOCAL) > 0);
+    assert!(kept_alive(&envoy, envoy.address("app").port(), REMOTE) > 0);
+
+    // An idle connection is told on a PING. (The idle HTTP/1 one is not, so this counts no other.)
+    let idle = Client::http2(ingress);
+    assert_eq!(idle.get("/").await.unwrap().status, 200);
+    let told = eventually("a GOAWAY on an idle connection", || async {
+        let stats = envoy.stats().await.ok()?;
+        let told = stats.with(
+            "wasmcustom.evenkeel_announced_total",
+            &[("reason", "max_age")],
+        );
+        (told > 0).then_some(())
+    });
+    told.await.unwrap();
+    assert_eq!(idle.get("/").await.unwrap().status, 200);
+    let stats = envoy.stats().await.unwrap();
+    assert_eq!(stats.sum("wasmcustom.evenkeel_policy_errors"), 0);
+}
+
+#[tokio::test]
+async fn the_pieces_for_the_newest_envoy_work_together() {
+    the_pieces_work_together("1.40").await;
+}
+
+/// Envoy understands them still.
+#[tokio::test]
+async fn the_pieces_for_an_old_envoy_work_together() {
+    the_pieces_work_together("1.36").await;
+}
