@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::shell::Shell;
 use crate::workspace::Workspace;
-use crate::{bench, clients, demo, envoy, generate, term, test, wasm};
+use crate::{bench, clients, demo, dist, envoy, generate, term, test, wasm};
 
 /// What cargo alone cannot do for Evenkeel.
 #[derive(Parser)]
@@ -43,6 +43,8 @@ enum Command {
     },
     /// Measure: the scanners, the engine, and what a request costs in VM entries and hostcalls
     Bench(bench::Args),
+    /// Make the release in dist/ of the target directory: module, image, command line, manifests, bills of materials
+    Dist(dist::Args),
     /// Write again what is generated: the policy's schema and table of keys, and the manifests in istio/
     Generate,
 }
@@ -70,6 +72,7 @@ pub fn run() -> Result<ExitCode> {
             clients::run(&args, &Workspace::find()?)?;
         }
         Command::Bench(args) => bench::run(&args, &Workspace::find()?)?,
+        Command::Dist(args) => dist::run(&args, &Workspace::find()?)?,
         Command::Generate => generate::write(&Workspace::find()?)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@ mod cache;
 mod cli;
 mod clients;
 mod demo;
+mod dist;
 mod envoy;
 mod generate;
 mod shell;

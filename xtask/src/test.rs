@@ -1,7 +1,10 @@
 //! `cargo xtask test`: the proof of every part, step by step. CI runs this and nothing else.
 
 mod demo;
+mod dist;
+mod istio;
 mod step;
+mod versions;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -23,6 +26,9 @@ pub struct Args {
     /// Run the other steps after one failed
     #[arg(long)]
     keep_going: bool,
+    /// Also what takes too long for every day: in `versions`, all stories in every release
+    #[arg(long)]
+    full: bool,
     /// Say which steps there are
     #[arg(long)]
     list: bool,
@@ -59,7 +65,7 @@ pub fn run(args: &Args, workspace: &Workspace) -> Result<ExitCode> {
         let outcome = if stopped {
             Outcome::NotRun
         } else {
-            run_step(step, workspace)
+            run_step(step, args.full, workspace)
         };
         stopped |= matches!(outcome, Outcome::Failed(_)) && !args.keep_going;
         outcomes.push((step, outcome));
@@ -67,14 +73,14 @@ pub fn run(args: &Args, workspace: &Workspace) -> Result<ExitCode> {
     Ok(summarize(&outcomes))
 }
 
-fn run_step(step: Step, workspace: &Workspace) -> Outcome {
+fn run_step(step: Step, full: bool, workspace: &Workspace) -> Outcome {
     term::line(&painted(
         Paint::Bold,
         format_args!("{}: {}", step.name(), step.title()),
     ));
     let start = Instant::now();
     let mut shell = Shell::kept();
-    let result = step.run(workspace, &mut shell);
+    let result = step.run(full, workspace, &mut shell);
     let took = start.elapsed();
     match result {
         Ok(()) => {

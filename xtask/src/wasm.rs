@@ -45,7 +45,7 @@ impl fmt::Display for Module {
 pub fn build(workspace: &Workspace, shell: &mut Shell) -> Result<Module> {
     add_target(workspace, shell)?;
     let plugin = format!("build --profile wasm --target {TARGET} -p evenkeel-plugin");
-    shell.run(workspace.cargo(&plugin))?;
+    shell.run(workspace.cargo_for_release(&plugin)?)?;
     let built = workspace.target.join(TARGET).join("wasm/evenkeel.wasm");
     let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     let Trimmed {

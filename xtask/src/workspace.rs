@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 /// The repository and the directory that cargo builds into.
+#[derive(Clone)]
 pub struct Workspace {
     /// The directory of the workspace's `Cargo.toml`.
     pub root: PathBuf,
@@ -61,6 +62,69 @@ impl Workspace {
             command.env("CARGO_TARGET_DIR", &self.target);
         }
         command
+    }
+
+    /// As [`Workspace::cargo`], for what is released: no path of this machine gets into it, and no flag that
+    /// somebody has set for himself. Only with `--target`, so that what runs while building is built as ever.
+    ///
+    /// # Errors
+    /// When rustc cannot be asked where its own sources are.
+    pub fn cargo_for_release(&self, args: &str) -> Result<Command> {
+        let sources = rustc(&["--print", "sysroot"])?.trim().to_owned() + "/lib/rustlib/src/rust";
+        let places = [
+            (self.root.clone(), "/evenkeel".to_owned()),
+            (cargo_home()?, "/cargo".to_owned()),
+            // Where rustc has its sources it names them, and without them this.
+            (
+                sources.into(),
+                format!("/rustc/{}", version("commit-hash")?),
+            ),
+        ];
+        let flags =
+            places.map(|(place, name)| format!("--remap-path-prefix={}={name}", place.display()));
+        let mut command = self.cargo(args);
+        command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+        Ok(command)
+    }
+}
+
+/// The machine that we run on, as Rust names it.
+///
+/// # Errors
+/// When rustc cannot be asked.
+pub fn host() -> Result<String> {
+    version("host")
+}
+
+/// A line of what rustc says about itself.
+fn version(key: &str) -> Result<String> {
+    let said = rustc(&["-vV"])?;
+    let value = said
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+    value
+        .map(str::to_owned)
+        .with_context(|| format!("rustc tells no {key}"))
+}
+
+fn rustc(args: &[&str]) -> Result<String> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).args(args).output();
+    Ok(String::from_utf8(
+        output.context("cannot run rustc")?.stdout,
+    )?)
+}
+
+/// Where cargo keeps the sources of dependencies.
+///
+/// # Errors
+/// When there is no home at all.
+pub fn cargo_home() -> Result<PathBuf> {
+    match env::var_os("CARGO_HOME").filter(|home| !home.is_empty()) {
+        Some(home) => Ok(std::path::absolute(home)?),
+        None => Ok(env::home_dir()
+            .context("no home: set CARGO_HOME")?
+            .join(".cargo")),
     }
 }
 

@@ -135,6 +135,10 @@ fn missing(policy: &Policy) -> Vec<&'static str> {
             "`connections`: raw TCP is not moved",
         ),
         (
+            policy.defaults.max_stream_age.is_some(),
+            "`max_stream_age`: streams are not ended",
+        ),
+        (
             policy.defaults.mean_age.is_some(),
             "`mean_age`: Envoy has a fixed age only",
         ),

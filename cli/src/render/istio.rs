@@ -49,8 +49,6 @@ pub fn text(args: &Args) -> Result<String> {
             "labels": labels(selection),
             "client_labels": client_labels(selection),
             "gateway_ref": gateway_ref(selection),
-            "is_workload": matches!(selection, Selection::Workload(_)),
-            "is_namespace": matches!(selection, Selection::Namespace),
             // A sidecar's outbound listeners see only what the policy says of them.
             "inbound_only": matches!(selection, Selection::Workload(_))
                 && policy.upstream.is_none() && !policy.names_outbound(),

@@ -115,6 +115,7 @@ fn what_cannot_be_is_a_usage_error() {
             "cannot be used with",
         ),
         (&["--host", "shop"], "write the whole name"),
+        (&["--host", "a.b", "--host", "a.b"], "twice"),
         (&["--name", "Evenkeel"], "made of a-z"),
         (&["--namespace", "my_ns"], "made of a-z"),
         (&["--sha256", "abc"], "64 digits"),

@@ -179,6 +179,6 @@ mod tests {
             Counter::ClosedByClient(Reason::MaxAge).stat(),
             "reason=.=max_age;.;by=.=client;.;evenkeel_closed_total"
         );
-        assert!(Label::By.regex().starts_with(r"(by=\.=("));
+        assert!(Label::By.regex().starts_with(r"(\bby=\.=("));
     }
 }

@@ -65,9 +65,10 @@ impl Label {
         }
     }
 
-    /// The regular expression with which Envoy (`stats_tags`) finds it in a stat's name.
+    /// The regular expression with which Envoy (`stats_tags`) finds it in a stat's name, and not at the end of another
+    /// label: Istio has a `request_protocol`.
     pub fn regex(self) -> String {
-        format!(r"({}=\.=(.*?);\.;)", self.tag())
+        format!(r"(\b{}=\.=(.*?);\.;)", self.tag())
     }
 
     /// What it can say.

@@ -232,3 +232,21 @@ fn a_limit_that_is_off_contradicts_nothing() {
     );
     assert_eq!(policy.defaults.min_age, minutes(120));
 }
+
+#[test]
+fn a_policy_names_outbound_listeners_when_one_of_its_rules_does() {
+    let outbound = r#""direction": "outbound""#;
+    let route = format!(
+        r#"{{"version": 1, "routes": [{{"name": "a", "match": {{"path_prefix": "/a", {outbound}}}}}]}}"#
+    );
+    let port = format!(
+        r#"{{"version": 1, "connections": [{{"name": "a", "match": {{"port": 1, {outbound}}}, "max_age": "1h"}}]}}"#
+    );
+
+    assert!(policy(&route).names_outbound());
+    assert!(policy(&port).names_outbound());
+    assert!(
+        !policy(r#"{"version": 1, "routes": [{"name": "a", "match": {"path_prefix": "/a"}}]}"#)
+            .names_outbound()
+    );
+}

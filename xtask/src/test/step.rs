@@ -1,10 +1,12 @@
 //! What is proved, in the order in which one wants to hear of a failure: the quick things first.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
+use super::{dist, versions};
 use crate::shell::Shell;
 use crate::wasm::TARGET;
 use crate::workspace::Workspace;
@@ -24,10 +26,13 @@ pub enum Step {
     Module,
     Envoy,
     Prometheus,
+    Versions,
+    Istio,
     Clients,
     Storm,
     Conformance,
     Doc,
+    Dist,
     Demo,
 }
 
@@ -54,21 +59,28 @@ impl Step {
             Self::Prometheus => {
                 "the dashboard's and the alerts' queries in a real Prometheus that scrapes real Envoys"
             }
+            Self::Versions => {
+                "the stories that lean on Envoy most, in older releases; with --full all stories"
+            }
+            Self::Istio => {
+                "stories with Istio's own control plane, and all that is rendered for it"
+            }
             Self::Clients => "real clients in every pattern, moved after every second request",
             Self::Storm => "real clients, many at a time, moved by requests and by age",
             Self::Conformance => {
                 "HTTP/1 and HTTP/2 conformance is the same with and without the module"
             }
             Self::Doc => "the documentation builds without a warning",
+            Self::Dist => "the release is whole, and the same bytes when it is built elsewhere",
             Self::Demo => "the demo shows what it promises, in its short form",
         }
     }
 
-    /// Proves it.
+    /// Proves it; with `full` also what takes too long for every day.
     ///
     /// # Errors
     /// When it does not hold, or cannot be tried here.
-    pub fn run(self, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+    pub fn run(self, full: bool, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
         match self {
             Self::Fmt => shell.run(workspace.cargo("fmt --all --check")),
             Self::Clippy => clippy(workspace, shell),
@@ -91,16 +103,19 @@ impl Step {
                 stories.env("EVENKEEL_WASM", module.path);
                 shell.run(stories)
             }
-            Self::Envoy => in_envoy("evenkeel-test-envoy", workspace, shell),
-            Self::Prometheus => in_envoy("evenkeel-test-prometheus", workspace, shell),
+            Self::Envoy => in_pinned_envoy("evenkeel-test-envoy", workspace, shell),
+            Self::Prometheus => in_pinned_envoy("evenkeel-test-prometheus", workspace, shell),
+            Self::Versions => versions::run(full, workspace, shell),
+            Self::Istio => super::istio::run(workspace, shell),
             Self::Clients => matrix(&["--requests", "300"], workspace, shell),
             Self::Storm => matrix(&["--storm", "--requests", "3000"], workspace, shell),
-            Self::Conformance => in_envoy("evenkeel-test-conformance", workspace, shell),
+            Self::Conformance => in_pinned_envoy("evenkeel-test-conformance", workspace, shell),
             Self::Doc => {
                 let mut doc = workspace.cargo("doc --workspace --no-deps");
                 doc.env("RUSTDOCFLAGS", "-D warnings");
                 shell.run(doc)
             }
+            Self::Dist => dist::check(workspace, shell),
             Self::Demo => play_demo(workspace, shell),
         }
     }
@@ -114,12 +129,26 @@ fn clippy(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     shell.run(workspace.cargo(&on_wasm))
 }
 
-fn in_envoy(package: &str, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+fn in_pinned_envoy(package: &str, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+    in_envoy(package, &[], &envoy::pinned()?, workspace, shell)
+}
+
+/// Runs the tests of `package`, or `which` of them, with the built module in that Envoy.
+///
+/// # Errors
+/// When one of them fails.
+pub fn in_envoy(
+    package: &str,
+    which: &[&str],
+    envoy: &Path,
+    workspace: &Workspace,
+    shell: &mut Shell,
+) -> Result<()> {
     let module = wasm::build(workspace, shell)?;
-    let envoy = envoy::pinned()?;
     let mut stories = workspace.cargo("test --package");
     stories
         .arg(package)
+        .args(which)
         .env("EVENKEEL_WASM", module.path)
         .env("EVENKEEL_ENVOY", envoy);
     shell.run(stories)

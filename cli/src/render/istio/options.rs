@@ -122,6 +122,9 @@ impl Args {
                 self.istio
             )));
         }
+        unique("--host", &self.host)?;
+        unique("--http2-port", &self.http2_port)?;
+        unique("--http3", &self.http3)?;
         let wildcard = self.host.iter().find(|host| host.starts_with('*'));
         if let Some(host) = wildcard
             && !self.http2_port.is_empty()
@@ -133,5 +136,16 @@ impl Args {
             )));
         }
         Ok(())
+    }
+}
+
+fn unique<T: PartialEq + std::fmt::Display>(option: &str, values: &[T]) -> Result<()> {
+    let again = values
+        .iter()
+        .enumerate()
+        .find(|(at, value)| values[..*at].contains(value));
+    match again {
+        Some((_, value)) => Err(usage(format!("{option} {value} stands there twice"))),
+        None => Ok(()),
     }
 }

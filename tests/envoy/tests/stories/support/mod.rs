@@ -65,9 +65,10 @@ pub async fn until(envoy: &Envoy, metric: &str, wanted: impl Fn(u64) -> bool) ->
         let value = counted(envoy, metric).await;
         wanted(value).then_some(value)
     });
-    reached
-        .await
-        .unwrap_or_else(|error| panic!("{error}\n{}", said(envoy)))
+    match reached.await {
+        Ok(value) => value,
+        Err(error) => panic!("{error}\n{}\n{}", numbers(envoy).await, said(envoy)),
+    }
 }
 
 /// Waits until a metric with these labels has this value: a client sees the FIN before it is counted.
@@ -75,9 +76,19 @@ pub async fn until_with(envoy: &Envoy, metric: &str, labels: &[(&str, &str)], wa
     let reached = eventually(metric, || async {
         (counted_with(envoy, metric, labels).await == wanted).then_some(())
     });
-    reached
-        .await
-        .unwrap_or_else(|error| panic!("{error}\n{}", said(envoy)));
+    if let Err(error) = reached.await {
+        panic!("{error}\n{}\n{}", numbers(envoy).await, said(envoy));
+    }
+}
+
+/// What the module has counted, and Envoy of its clients, without what is 0.
+async fn numbers(envoy: &Envoy) -> String {
+    let stats = envoy
+        .admin("/stats?usedonly&filter=wasmcustom|downstream_(cx|rq)")
+        .await;
+    let stats = stats.unwrap_or_else(|error| error.to_string());
+    let lines = stats.lines().filter(|line| !line.ends_with(": 0"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The module lives in every worker, and Envoy had nothing to complain about.

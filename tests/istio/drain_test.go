@@ -1,0 +1,69 @@
+package istio
+
+import (
+	"testing"
+	"time"
+
+	"evenkeel/tests/istio/internal/envoy"
+	"evenkeel/tests/istio/internal/mesh"
+	"evenkeel/tests/istio/internal/pilot"
+	"evenkeel/tests/istio/internal/poll"
+	"evenkeel/tests/istio/internal/traffic"
+)
+
+// A plugin that comes or goes changes the listener, and Envoy ends what was connected to the one before when its drain
+// time is over: 45 seconds in Istio, here a few. A pluginConfig that changes does not, and reaches new connections.
+func TestAnOpenTCPConnectionOutlivesAnotherPolicyButNotTheDrainOfAnAddedPlugin(t *testing.T) {
+	t.Parallel()
+	app, host, url := traffic.TCP(t), mesh.NewHost(t), serve(t)
+	port := host.Port()
+	control := pilot.Start(t,
+		mesh.Service("app", "TCP", mesh.Port, app.Port),
+		mesh.Gateway(host, mesh.Server{Port: port, Protocol: "TCP", Service: "app"}))
+	proxy := envoy.Start(t, envoy.Gateway(host.Address, mesh.Namespace, gatewayLabels),
+		envoy.Options{ADS: control.Address, Drain: 3 * time.Second})
+	connect := func() *traffic.Lines {
+		lines, err := traffic.Dial(host.At(port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { lines.Close() })
+		answers(t, lines)
+		return lines
+	}
+	ends := func(what string, lines *traffic.Lines) {
+		poll.Until(t, what, func() bool {
+			closed, err := lines.Closed(20 * time.Millisecond)
+			return closed || err != nil
+		})
+	}
+	const quiet = `{"version": 1, "defaults": {"max_age": "1h"}, "connections": [{"name": "tcp", "match": {"port": 1}}]}`
+
+	bare := connect()
+	control.Apply(t, forGateway(t, quiet, url))
+	poll.Until(t, "the policy", func() bool { return proxy.Stats().Evenkeel("policy_loads_total") > 0 })
+	ends("the end of a connection from before the plugin", bare)
+
+	old := connect()
+	loads := proxy.Stats().Evenkeel("policy_loads_total")
+	control.Apply(t, forGateway(t, restful(port, "inbound"), url))
+	poll.Until(t, "the other policy", func() bool { return proxy.Stats().Evenkeel("policy_loads_total") >= loads+envoy.Workers })
+	fresh := connect()
+	for range 3 {
+		ends("the end of a connection by the policy that is in force", fresh)
+		fresh = connect()
+	}
+	answers(t, old)
+
+	control.Delete(t, forGateway(t, quiet, url))
+	ends("the end of a connection from before the plugin was removed", old)
+	answers(t, connect())
+}
+
+func answers(t *testing.T, lines *traffic.Lines) {
+	t.Helper()
+	id := traffic.NewID()
+	if answer, err := lines.Ask(id); err != nil || answer != "answer "+id {
+		t.Fatalf("answered %q, %v", answer, err)
+	}
+}

@@ -1,0 +1,50 @@
+package istio
+
+import (
+	"testing"
+
+	"evenkeel/tests/istio/internal/envoy"
+	"evenkeel/tests/istio/internal/mesh"
+	"evenkeel/tests/istio/internal/pilot"
+	"evenkeel/tests/istio/internal/poll"
+	"evenkeel/tests/istio/internal/traffic"
+)
+
+func TestAGatewayMovesHTTPConnectionsByTheirRouteAndLosesNoRequest(t *testing.T) {
+	t.Parallel()
+	site := startGateway(t, forGateway(t, often, serve(t)))
+
+	http1 := traffic.Start(t, traffic.HTTP1, site.url, 4)
+	http2 := traffic.Start(t, traffic.HTTP2, site.url, 4)
+	moves(t, http1, 40)
+	moves(t, http2, 40)
+
+	site.app.SawEachOnce(t, append(http1.Stop(), http2.Stop()...))
+	stats := site.envoy.Stats()
+	if announced := stats.Evenkeel("announced_total", "reason=max_requests"); announced < 80 {
+		t.Errorf("only %d ends of connections were announced", announced)
+	}
+	bothRolesShareVMs(t, site.envoy)
+}
+
+func TestAGatewayClosesRawTCPThatRestsAndLosesNoLine(t *testing.T) {
+	t.Parallel()
+	app, host := traffic.TCP(t), mesh.NewHost(t)
+	port := host.Port()
+	control := pilot.Start(t,
+		mesh.Service("app", "TCP", mesh.Port, app.Port),
+		mesh.Gateway(host, mesh.Server{Port: port, Protocol: "TCP", Service: "app"}),
+		forGateway(t, restful(port, "inbound"), serve(t)))
+	proxy := envoy.Start(t, envoy.Gateway(host.Address, mesh.Namespace, gatewayLabels), envoy.Options{ADS: control.Address})
+
+	load := traffic.StartTCP(t, host.At(port), 4)
+	moves(t, load, 12)
+
+	app.SawEachOnce(t, load.Stop())
+	poll.Until(t, "closes to be counted", func() bool {
+		return proxy.Stats().Evenkeel("closed_total", "by=evenkeel") >= 8
+	})
+	if cut := proxy.Stats().Evenkeel("cut_total"); cut != 0 {
+		t.Errorf("%d connections were cut", cut)
+	}
+}

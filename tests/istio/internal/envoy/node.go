@@ -1,0 +1,93 @@
+package envoy
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+)
+
+// Node is who an Envoy says it is, from which pilot sees what to serve it.
+type Node struct {
+	kind, address, namespace string
+	labels                   map[string]string
+	istio                    string
+}
+
+// Gateway is a gateway whose pod has this address and these labels. No service may have an endpoint with that
+// address: pilot would take its labels for the gateway's.
+func Gateway(address, namespace string, labels map[string]string) Node {
+	return Node{"router", address, namespace, labels, "1.31.0"}
+}
+
+// Sidecar is the sidecar of a pod with this address and these labels, without iptables.
+func Sidecar(address, namespace string, labels map[string]string) Node {
+	return Node{"sidecar", address, namespace, labels, "1.31.0"}
+}
+
+// Istio is the same proxy of another version of Istio, for EnvoyFilters that match one.
+func (n Node) Istio(version string) Node {
+	n.istio = version
+	return n
+}
+
+func (n Node) id() string {
+	return fmt.Sprintf("%s~%s~pod.%s~%s.svc.cluster.local", n.kind, n.address, n.namespace, n.namespace)
+}
+
+// bootstrap is what istio-proxy writes for its Envoy, as far as it matters here: who it is, where ADS and, if
+// there is one, SDS are. Labels of metrics are Evenkeel's own `stats_tags`.
+func (n Node) bootstrap(ads, sds *net.TCPAddr) ([]byte, error) {
+	clusters := []any{grpcCluster("xds-grpc", ads)}
+	if sds != nil {
+		clusters = append(clusters, grpcCluster("sds-grpc", sds))
+	}
+	source := map[string]any{"ads": map[string]any{}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
+	return json.Marshal(map[string]any{
+		"node": map[string]any{
+			"id":      n.id(),
+			"cluster": "pod." + n.namespace,
+			"metadata": map[string]any{
+				"NAMESPACE":         n.namespace,
+				"LABELS":            n.labels,
+				"CLUSTER_ID":        "Kubernetes",
+				"INTERCEPTION_MODE": "NONE",
+				"ISTIO_VERSION":     n.istio,
+				"SERVICE_ACCOUNT":   "shop",
+			},
+		},
+		"admin": map[string]any{"address": socket(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})},
+		"dynamic_resources": map[string]any{
+			"ads_config": map[string]any{
+				"api_type":              "GRPC",
+				"transport_api_version": "V3",
+				"grpc_services":         []any{map[string]any{"envoy_grpc": map[string]any{"cluster_name": "xds-grpc"}}},
+			},
+			"cds_config": source,
+			"lds_config": source,
+		},
+		"static_resources": map[string]any{"clusters": clusters},
+	})
+}
+
+func grpcCluster(name string, address *net.TCPAddr) any {
+	const options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+	return map[string]any{
+		"name": name,
+		"typed_extension_protocol_options": map[string]any{
+			options: map[string]any{
+				"@type":                "type.googleapis.com/" + options,
+				"explicit_http_config": map[string]any{"http2_protocol_options": map[string]any{}},
+			},
+		},
+		"load_assignment": map[string]any{
+			"cluster_name": name,
+			"endpoints": []any{map[string]any{"lb_endpoints": []any{
+				map[string]any{"endpoint": map[string]any{"address": socket(address)}},
+			}}},
+		},
+	}
+}
+
+func socket(address *net.TCPAddr) any {
+	return map[string]any{"socket_address": map[string]any{"address": address.IP.String(), "port_value": address.Port}}
+}

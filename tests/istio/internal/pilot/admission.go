@@ -1,0 +1,130 @@
+package pilot
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	admission "k8s.io/api/admission/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	kyaml "k8s.io/apimachinery/pkg/util/yaml"
+
+	"istio.io/istio/pkg/config/crd"
+	"istio.io/istio/pkg/config/schema/collections"
+	"istio.io/istio/pkg/test/env"
+	"istio.io/istio/pkg/webhooks/validation/server"
+)
+
+// Review is what becomes of one manifest that is sent to a cluster with Istio.
+type Review struct {
+	// Manifest is kind and name.
+	Manifest string
+	// Refusal is empty when the manifest is taken.
+	Refusal  string
+	Warnings []string
+}
+
+// crds checks manifests by Istio's own CRDs as the API server does: types, values, and fields that there are not,
+// which the webhook does not look for.
+var crds = sync.OnceValues(func() (*crd.Validator, error) {
+	file := filepath.Join(env.IstioSrc, "manifests/charts/base/files/crd-all.gen.yaml")
+	return crd.NewValidatorFromFilesWithOptions([]string{file}, crd.WithoutCRDValidation())
+})
+
+// Admit checks every manifest of a YAML stream by Istio's CRDs, and then asks Istio's validating webhook, by HTTP, as
+// the API server does.
+func Admit(t testing.TB, manifests string) []Review {
+	t.Helper()
+	validator, err := crds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	if _, err := server.New(server.Options{Schemas: collections.Pilot, DomainSuffix: "cluster.local", Mux: mux}); err != nil {
+		t.Fatal(err)
+	}
+	var reviews []Review
+	for object, err := range Documents(manifests) {
+		if err != nil {
+			t.Fatalf("%v:\n%s", err, manifests)
+		}
+		review, err := ask(mux, object)
+		if err != nil {
+			t.Fatalf("%s: %v", review.Manifest, err)
+		}
+		if err := validator.ValidateCustomResource(object); err != nil {
+			review.Refusal = err.Error()
+		}
+		reviews = append(reviews, review)
+	}
+	return reviews
+}
+
+func ask(webhook http.Handler, object *unstructured.Unstructured) (Review, error) {
+	review := Review{Manifest: object.GetKind() + " " + object.GetName()}
+	raw, err := object.MarshalJSON()
+	if err != nil {
+		return review, err
+	}
+	gvk := object.GroupVersionKind()
+	question := admission.AdmissionReview{Request: &admission.AdmissionRequest{
+		UID:       types.UID(object.GetName()),
+		Kind:      meta.GroupVersionKind{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind},
+		Namespace: object.GetNamespace(),
+		Name:      object.GetName(),
+		Operation: admission.Create,
+		Object:    runtime.RawExtension{Raw: raw},
+	}}
+	question.APIVersion, question.Kind = "admission.k8s.io/v1", "AdmissionReview"
+	body, err := json.Marshal(question)
+	if err != nil {
+		return review, err
+	}
+	request := httptest.NewRequest(http.MethodPost, "/validate", bytes.NewReader(body))
+	request.Header.Set("content-type", "application/json")
+	recorder := httptest.NewRecorder()
+	webhook.ServeHTTP(recorder, request)
+	var answer admission.AdmissionReview
+	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil || answer.Response == nil {
+		return review, fmt.Errorf("the webhook answered %d: %s", recorder.Code, recorder.Body)
+	}
+	review.Warnings = answer.Response.Warnings
+	if !answer.Response.Allowed {
+		review.Refusal = "refused"
+		if result := answer.Response.Result; result != nil {
+			review.Refusal = result.Message
+		}
+	}
+	return review, nil
+}
+
+// Documents are the objects of a YAML stream.
+func Documents(manifests string) func(func(*unstructured.Unstructured, error) bool) {
+	return func(yield func(*unstructured.Unstructured, error) bool) {
+		decoder := kyaml.NewYAMLOrJSONDecoder(strings.NewReader(manifests), 4096)
+		for {
+			object := &unstructured.Unstructured{}
+			err := decoder.Decode(object)
+			if err == io.EOF {
+				return
+			}
+			// A stream may begin with comments, before any object.
+			if err == nil && len(object.Object) == 0 {
+				continue
+			}
+			if !yield(object, err) || err != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,43 @@
+// Package tools finds what the tests run: the module, a stock Envoy, and the evenkeel command.
+package tools
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Wasm is the path of the built module.
+func Wasm(t testing.TB) string {
+	t.Helper()
+	return find(t, "EVENKEEL_WASM", "cargo xtask wasm", "target/evenkeel.wasm")
+}
+
+// Envoy is the path of a stock Envoy that runs wasm.
+func Envoy(t testing.TB) string {
+	t.Helper()
+	return find(t, "EVENKEEL_ENVOY", "cargo xtask envoy", "the path that it prints")
+}
+
+// CLI is the path of the evenkeel command.
+func CLI(t testing.TB) string {
+	t.Helper()
+	return find(t, "EVENKEEL_CLI", "cargo build -p evenkeel", "target/debug/evenkeel")
+}
+
+func find(t testing.TB, variable, command, what string) string {
+	t.Helper()
+	path := os.Getenv(variable)
+	hint := fmt.Sprintf("run `%s` and set %s to %s (or let `cargo xtask test --only istio` do both)", command, variable, what)
+	if path == "" {
+		t.Fatalf("%s is not set: %s", variable, hint)
+	}
+	if !filepath.IsAbs(path) {
+		t.Fatalf("%s is %q: an absolute path is needed, for `go test` runs in each package's own directory", variable, path)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%s: %v: %s", variable, err, hint)
+	}
+	return path
+}

@@ -1,0 +1,41 @@
+package istio
+
+import (
+	"strings"
+	"testing"
+
+	"evenkeel/tests/istio/internal/module"
+	"evenkeel/tests/istio/internal/traffic"
+)
+
+func TestTheModuleComesByHTTPAndFromARegistryAndItsHashIsChecked(t *testing.T) {
+	t.Parallel()
+	byHTTP := module.Serve(t).URL()
+	wasm := module.Sha256(module.Bytes(t))
+	cases := map[string]struct{ url, sha256 string }{
+		"by http": {byHTTP, wasm},
+	}
+	for form, name := range map[module.Form]string{
+		module.Docker: "a Docker image", module.Compat: "an OCI image", module.Artifact: "an OCI artifact",
+	} {
+		image := module.Push(t, form)
+		cases[name] = struct{ url, sha256 string }{image.URL, image.Digest}
+		cases[name+" by its digest"] = struct{ url, sha256 string }{strings.Replace(image.URL, ":0.1.0", "@sha256:"+image.Digest, 1), ""}
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var args []string
+			if c.sha256 != "" {
+				args = []string{"--sha256", c.sha256}
+			}
+			site := startGateway(t, forGateway(t, often, c.url, args...))
+
+			load := traffic.Start(t, traffic.HTTP1, site.url, 2)
+			moves(t, load, 4)
+
+			site.app.SawEachOnce(t, load.Stop())
+			bothRolesShareVMs(t, site.envoy)
+		})
+	}
+}

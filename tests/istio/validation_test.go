@@ -1,0 +1,99 @@
+package istio
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"evenkeel/tests/istio/internal/evenkeel"
+	"evenkeel/tests/istio/internal/pilot"
+)
+
+// policies are all that the project shows.
+func policies(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob("../../policies/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var policies []string
+	for _, file := range files {
+		if !strings.HasSuffix(file, "policy.schema.json") {
+			policies = append(policies, file)
+		}
+	}
+	if len(policies) < 5 {
+		t.Fatalf("only %d policies found", len(policies))
+	}
+	return policies
+}
+
+// unexpected leaves out what Istio says about every EnvoyFilter there is.
+func unexpected(warnings []string) []string {
+	return slices.DeleteFunc(slices.Clone(warnings), func(warning string) bool {
+		return strings.HasPrefix(warning, "EnvoyFilter exposes internal implementation details that may change at any time.")
+	})
+}
+
+func TestIstioTakesAllThatIsRenderedWithoutAWarning(t *testing.T) {
+	t.Parallel()
+	targets := map[string][]string{
+		"namespace": nil,
+		"workload":  {"--workload", "app=shop,tier=web", "--host", "shop.shop.svc.cluster.local", "--host", "db.shop.svc.cluster.local"},
+		"gateway":   {"--gateway", "istio=public", "--host", "*.shop.svc.cluster.local"},
+	}
+	for _, policy := range policies(t) {
+		for target, args := range targets {
+			for minor := 24; minor <= 31; minor++ {
+				version := fmt.Sprintf("1.%d", minor)
+				args := append([]string{"--module", "oci://registry.example/evenkeel:0.1.0", "-n", "shop", "--istio", version}, args...)
+				manifests := evenkeel.RenderFile(t, policy, args...)
+				reviews := pilot.Admit(t, manifests)
+				if len(reviews) < 1 {
+					t.Errorf("%s for the %s: nothing is rendered", policy, target)
+				}
+				for _, review := range reviews {
+					if review.Refusal != "" || len(unexpected(review.Warnings)) > 0 {
+						t.Errorf("%s for the %s, Istio %s: %s: %s %q", policy, target, version, review.Manifest, review.Refusal, review.Warnings)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Otherwise the test before could not fail.
+func TestIstioRefusesAnUnknownFieldAndWarnsOfWhatIsUnwise(t *testing.T) {
+	t.Parallel()
+	const plugin = `
+apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+metadata: { name: wrong, namespace: shop }
+spec: { url: "oci://registry.example/evenkeel:0.1.0", %s }
+`
+	for field, complaint := range map[string]string{
+		"failStrateggy: FAIL_OPEN": "failStrateggy",
+		"failStrategy: FAIL_MAYBE": "FAIL_MAYBE",
+		"sha256: abc":              "sha256",
+	} {
+		reviews := pilot.Admit(t, fmt.Sprintf(plugin, field))
+		if len(reviews) != 1 || !strings.Contains(reviews[0].Refusal, complaint) {
+			t.Errorf("%s: %+v", field, reviews)
+		}
+	}
+	reviews := pilot.Admit(t, `
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: { name: unwise, namespace: shop }
+spec:
+  configPatches:
+    - applyTo: HTTP_FILTER
+      match: { context: GATEWAY, listener: { filterChain: { filter: { name: envoy.http_connection_manager } } } }
+      patch: { operation: INSERT_FIRST, value: { name: a, typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router } } }
+`)
+	if len(reviews) != 1 || len(unexpected(reviews[0].Warnings)) == 0 {
+		t.Errorf("an EnvoyFilter with a deprecated name: %+v", reviews)
+	}
+}

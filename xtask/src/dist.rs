@@ -1,0 +1,173 @@
+//! `cargo xtask dist`: the release, in `dist/` of the target directory. The same sources give the same
+//! bytes, wherever and whenever they are built with the toolchain that `rust-toolchain.toml` names.
+
+pub mod archive;
+pub mod bill;
+pub mod image;
+mod program;
+pub mod source;
+pub mod sums;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::iter;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use cyclonedx_bom::models::component::Classification;
+
+use crate::shell::Shell;
+use crate::term;
+use crate::wasm;
+use crate::workspace::{Workspace, host};
+use archive::Archive;
+use bill::Product;
+use source::Source;
+
+/// What `cargo xtask dist` takes.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The machine for which to build the command line, as Rust names it; this one, if none is named
+    #[arg(long, value_name = "TRIPLE")]
+    target: Option<String>,
+}
+
+/// The version of everything that is released: all packages have one.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The image layout's folder among what is released.
+pub const IMAGE: &str = "oci";
+
+/// The list of all digests.
+pub const SUMS: &str = "SHA256SUMS";
+
+/// What an operator reads and applies: configurations, policies, manifests, dashboards, documentation.
+const SHARED: [&str; 8] = [
+    "LICENSE",
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "docs",
+    "envoy",
+    "istio",
+    "policies",
+];
+
+/// What is released: contents by path.
+pub type Release = BTreeMap<String, Vec<u8>>;
+
+/// Makes the release and prints what is in it.
+///
+/// # Errors
+/// When something does not build, or this is no clone.
+pub fn run(args: &Args, workspace: &Workspace) -> Result<()> {
+    let source = Source::of(workspace)?;
+    let target = match &args.target {
+        Some(target) => target.clone(),
+        None => host()?,
+    };
+    let release = make(&source, &target, &mut Shell::shown())?;
+    let place = source.workspace.target.join("dist");
+    write(&release, &place)?;
+    term::line(&table(&release)?);
+    term::line(&format!("In {}", place.display()));
+    Ok(())
+}
+
+/// Builds everything that is released.
+///
+/// # Errors
+/// When something does not build.
+pub fn make(source: &Source, target: &str, shell: &mut Shell) -> Result<Release> {
+    let workspace = &source.workspace;
+    let mut release = Release::new();
+    let mut add = |name: &str, content: Vec<u8>| release.insert(name.to_owned(), content);
+
+    let module = wasm::build(workspace, shell)?.path;
+    let module = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+    add(
+        "evenkeel.wasm.sha256",
+        sums::line(&module, "evenkeel.wasm").into(),
+    );
+    let product = Product {
+        name: "evenkeel.wasm",
+        content: &module,
+        kind: Classification::Library,
+        package: "evenkeel-plugin",
+        target: wasm::TARGET,
+    };
+    add("evenkeel.wasm.cdx.json", bill::of(&product, workspace)?);
+    for (path, content) in image::layout(&module, VERSION)? {
+        add(&format!("{IMAGE}/{path}"), content);
+    }
+    add("evenkeel.wasm", module);
+
+    let folder = format!("evenkeel-{VERSION}-{target}");
+    let program = program::build(source, target, &folder, shell)?;
+    let product = Product {
+        name: "evenkeel",
+        content: &program.binary,
+        kind: Classification::Application,
+        package: "evenkeel",
+        target,
+    };
+    add(
+        &format!("{folder}.cdx.json"),
+        bill::of(&product, workspace)?,
+    );
+    add(&format!("{folder}.tar.gz"), program.archive);
+
+    let folder = format!("evenkeel-{VERSION}-operator");
+    let mut shared = Archive::default();
+    for (path, content) in source.below(&SHARED)? {
+        shared.file(format!("{folder}/{path}"), content);
+    }
+    add(&format!("{folder}.tar.gz"), shared.tar_gz(source.time)?);
+    for (_, schema) in source.below(&["policies/policy.schema.json"])? {
+        add("policy.schema.json", schema);
+    }
+
+    let lines = release
+        .iter()
+        .map(|(path, content)| sums::line(content, path));
+    let lines: String = lines.collect();
+    release.insert(SUMS.to_owned(), lines.into());
+    Ok(release)
+}
+
+/// Replaces what is in `place`.
+fn write(release: &Release, place: &Path) -> Result<()> {
+    let unwritable = || format!("cannot write {}", place.display());
+    if place.exists() {
+        fs::remove_dir_all(place).with_context(unwritable)?;
+    }
+    for (path, content) in release {
+        let path = place.join(path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(unwritable)?;
+        }
+        fs::write(path, content).with_context(unwritable)?;
+    }
+    Ok(())
+}
+
+/// A line for each file and for each image: its digest is what a registry knows it by.
+fn table(release: &Release) -> Result<String> {
+    let is_image = |path: &str| path.starts_with(IMAGE);
+    let files = release.iter().filter(|(path, _)| !is_image(path));
+    let mut rows: Vec<(String, u64, String)> = files
+        .map(|(path, content)| (path.clone(), content.len() as u64, sums::sha256(content)))
+        .collect();
+    for image in image::images(release)? {
+        rows.push((format!("{IMAGE}:{}", image.tag), image.size, image.digest));
+    }
+    let width = rows.iter().map(|(what, ..)| what.len()).max().unwrap_or(0);
+    let line = |what: &str, size: &str, sha256: &str| format!("{what:width$}  {size:>9}  {sha256}");
+    let rows = rows
+        .iter()
+        .map(|(what, size, sha256)| line(what, &size.to_string(), sha256));
+    let lines: Vec<String> = iter::once(line("what", "bytes", "sha256"))
+        .chain(rows)
+        .collect();
+    Ok(lines.join("\n"))
+}

@@ -1,0 +1,112 @@
+//! What a release is made from: the files of the repository and the time that they bear.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace::Workspace;
+
+/// The files and the time. Nothing else of the machine gets into a release.
+pub struct Source {
+    pub workspace: Workspace,
+    /// Relative to the root, in order; those that git ignores are not among them.
+    files: Vec<PathBuf>,
+    /// Seconds since 1970: what every file of an archive was last changed at.
+    pub time: u64,
+}
+
+impl Source {
+    /// Asks git. The time is `$SOURCE_DATE_EPOCH`, else that of the last commit.
+    ///
+    /// # Errors
+    /// When this is no clone, or there is no git.
+    pub fn of(workspace: &Workspace) -> Result<Self> {
+        let listed = git(
+            &workspace.root,
+            "ls-files -z --cached --others --exclude-standard",
+        )?;
+        let mut files: Vec<PathBuf> = listed
+            .split('\0')
+            .filter(|file| !file.is_empty())
+            .map(PathBuf::from)
+            // What was removed and not committed is still listed.
+            .filter(|file| workspace.root.join(file).is_file())
+            .collect();
+        files.sort();
+        files.dedup();
+        let time = match env::var("SOURCE_DATE_EPOCH") {
+            Ok(time) => time,
+            Err(_) => git(&workspace.root, "log -1 --format=%ct")?,
+        };
+        let time = time.trim().parse();
+        let time = time.context("SOURCE_DATE_EPOCH is not a number of seconds since 1970")?;
+        Ok(Self {
+            workspace: workspace.clone(),
+            files,
+            time,
+        })
+    }
+
+    /// The same files in another place, with a target directory of their own there.
+    ///
+    /// # Errors
+    /// When they cannot be copied, or cargo cannot read the copy.
+    pub fn copied_to(&self, place: &Path) -> Result<Self> {
+        for file in &self.files {
+            let copy = place.join(file);
+            if let Some(folder) = copy.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            fs::copy(self.workspace.root.join(file), &copy)
+                .with_context(|| format!("cannot copy {}", file.display()))?;
+        }
+        Ok(Self {
+            workspace: Workspace {
+                root: place.to_owned(),
+                target: place.join("target"),
+            },
+            files: self.files.clone(),
+            time: self.time,
+        })
+    }
+
+    /// The files that are, or are below, one of `places`: their names and what is in them.
+    ///
+    /// # Errors
+    /// When one of the places holds nothing, or a file cannot be read.
+    pub fn below(&self, places: &[&str]) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut found = Vec::new();
+        for place in places {
+            let before = found.len();
+            for file in self.files.iter().filter(|file| file.starts_with(place)) {
+                let content = fs::read(self.workspace.root.join(file))
+                    .with_context(|| format!("cannot read {}", file.display()))?;
+                found.push((file.to_string_lossy().into_owned(), content));
+            }
+            if found.len() == before {
+                bail!("no {place} in {}", self.workspace.root.display());
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn git(root: &Path, args: &str) -> Result<String> {
+    let mut git = Command::new("git");
+    git.args(args.split(' ')).current_dir(root);
+    let output = git
+        .output()
+        .context("no git, which knows the files of a release: install it")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!(
+            "{} is no clone: a release is made in one ({})",
+            root.display(),
+            said.trim()
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,64 @@
+//! The step `istio`: Istio's own control plane, in Go, with our module, our command and a stock Envoy.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell::Shell;
+use crate::workspace::Workspace;
+use crate::{envoy, wasm};
+
+pub(super) fn run(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+    let sources = workspace.root.join("tests/istio");
+    has_go(&sources)?;
+    is_formatted(&sources)?;
+    let module = wasm::build(workspace, shell)?;
+    let envoy = envoy::pinned()?;
+    shell.run(workspace.cargo("build --package evenkeel"))?;
+    let cli = workspace
+        .target
+        .join("debug")
+        .join(format!("evenkeel{}", std::env::consts::EXE_SUFFIX));
+    shell.note("Building Istio for its tests: about five minutes the first time, seconds later");
+    shell.run(go(&sources, &["vet", "./..."]))?;
+    // Go would take an earlier outcome for this one: it does not look into what the variables name.
+    let mut stories = go(&sources, &["test", "-count=1", "-timeout=15m", "./..."]);
+    stories
+        .env("EVENKEEL_WASM", module.path)
+        .env("EVENKEEL_ENVOY", envoy)
+        .env("EVENKEEL_CLI", cli);
+    shell.run(stories)
+}
+
+fn go(sources: &Path, args: &[&str]) -> Command {
+    let mut go = Command::new("go");
+    go.args(args).current_dir(sources);
+    go
+}
+
+fn has_go(sources: &Path) -> Result<()> {
+    // Where the manifest stands: it chooses the toolchain.
+    let version = go(sources, &["version"]).stdout(Stdio::null()).status();
+    if !version.is_ok_and(|status| status.success()) {
+        bail!(
+            "Istio's code needs Go 1.26 or later, and `go version` cannot be run: install it, \
+             or leave this step out by naming others with `cargo xtask test --only`"
+        );
+    }
+    Ok(())
+}
+
+fn is_formatted(sources: &Path) -> Result<()> {
+    let output = Command::new("gofmt")
+        .args(["-l", "."])
+        .current_dir(sources)
+        .output()
+        .context("cannot run gofmt, which comes with Go")?;
+    let wrong = String::from_utf8_lossy(&output.stdout);
+    let wrong: Vec<PathBuf> = wrong.lines().map(|file| sources.join(file)).collect();
+    if !output.status.success() || !wrong.is_empty() {
+        bail!("not formatted: {wrong:?}: run `gofmt -w tests/istio`");
+    }
+    Ok(())
+}
