@@ -40,6 +40,10 @@ bench *args:
 generate:
     cargo xtask generate
 
+# Make the release in target/dist
+dist *args:
+    cargo xtask dist {{ args }}
+
 # Format the code
 fmt:
     cargo fmt --all

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{alerts, check, completions, dashboard, explain, man, render, simulate, status, term};
@@ -72,10 +73,15 @@ pub fn commands() -> clap::Command {
     Cli::command()
 }
 
+/// An error that ends with 2, as what clap itself refuses.
+pub fn usage(what: String) -> anyhow::Error {
+    clap::Error::raw(ErrorKind::ValueValidation, what + "\n").into()
+}
+
 fn command(command: Command) -> Result<ExitCode> {
     match command {
         Command::Check(args) => return check::run(&args),
-        Command::Explain(args) => return explain::run(&args),
+        Command::Explain(args) => explain::run(&args)?,
         Command::Render(args) => render::run(&args)?,
         Command::Simulate(args) => simulate::run(&args)?,
         Command::Status(args) => return status::run(&args),

@@ -32,6 +32,6 @@ pub struct Args {
 pub fn run(args: &Args, mut command: clap::Command) -> Result<()> {
     let mut script = Vec::new();
     generate(args.shell, &mut command, NAME, &mut script);
-    term::line(String::from_utf8(script)?.trim_end());
+    term::text(&String::from_utf8(script)?);
     Ok(())
 }

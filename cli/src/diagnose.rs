@@ -17,9 +17,15 @@ pub use rules::{Kind, Ruling, Stated};
 pub use source::Source;
 pub use text::render;
 
+use std::io;
 use std::ops::Range;
+use std::path::Path;
 
+use anyhow::{Result, anyhow};
 use evenkeel_policy::Policy;
+
+use crate::cli::usage;
+use crate::term;
 
 /// The policy in `source`.
 ///
@@ -34,6 +40,17 @@ pub fn policy(source: &Source, colours: bool) -> Result<Policy, String> {
             .collect();
         shown.join("\n\n")
     })
+}
+
+/// A policy in a file, with its text.
+///
+/// # Errors
+/// A usage error when the file cannot be read; when the policy is refused, all that is wrong with it, for stderr.
+pub fn read(path: &Path) -> Result<(Source, Policy)> {
+    let source = Source::read(path).map_err(|error| usage(format!("{error:#}")))?;
+    let policy = policy(&source, term::colours(&io::stderr()))
+        .map_err(|refused| anyhow!("the policy {} is refused\n\n{refused}", source.name()))?;
+    Ok((source, policy))
 }
 
 /// Bytes of a source's text.

@@ -9,37 +9,21 @@ mod settings;
 mod table;
 mod values;
 
-use std::io;
-use std::process::ExitCode;
-
 use anyhow::Result;
 
-use crate::diagnose::{self, Document, Source};
+use crate::diagnose::{self, Document};
 use crate::term;
 use asked::Asked;
 pub use options::Args;
 use options::Format;
 
-/// Ends with 0, with 1 when the policy is wrong, with 2 when it cannot be read.
+/// Says what the policy means.
 ///
 /// # Errors
-/// A usage error, when the request is not understood.
-pub fn run(args: &Args) -> Result<ExitCode> {
+/// When the policy is wrong; a usage error when it cannot be read, or the request is not understood.
+pub fn run(args: &Args) -> Result<()> {
     let asked = args.asked()?;
-    let source = match Source::read(&args.file) {
-        Ok(source) => source,
-        Err(error) => {
-            term::fail(&error);
-            return Ok(ExitCode::from(2));
-        }
-    };
-    let policy = match diagnose::policy(&source, term::colours(&io::stderr())) {
-        Ok(policy) => policy,
-        Err(refused) => {
-            term::note(&refused);
-            return Ok(ExitCode::FAILURE);
-        }
-    };
+    let (source, policy) = diagnose::read(&args.file)?;
     let document = Document::of(&source);
     let (text, json) = match asked {
         Some(asked) => {
@@ -55,5 +39,5 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Format::Text => term::line(text.trim_end()),
         Format::Json => term::line(&serde_json::to_string_pretty(&json)?),
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

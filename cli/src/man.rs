@@ -53,7 +53,7 @@ pub fn run(args: &Args, command: Command) -> Result<()> {
     whole.build();
     let Some(dir) = &args.dir else {
         let command = args.command.iter().try_fold(&whole, named)?;
-        term::line(page(command)?.trim_end());
+        term::text(&page(command)?);
         return Ok(());
     };
     fs::create_dir_all(dir)

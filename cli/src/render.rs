@@ -20,7 +20,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use serde_json::json;
 
@@ -31,8 +30,17 @@ use crate::term;
 /// The file that what is rendered is written into.
 const MAIN: &str = "evenkeel.yaml";
 
-/// Manifests and configurations that put a policy into a proxy, each line with its reason.
+const EXAMPLES: &str = "\
+Examples:
+  evenkeel render istio shop.json --module oci://registry.example/evenkeel:0.1.0 --workload app=shop -o shop
+  evenkeel render envoy shop.json --module /etc/envoy/evenkeel.wasm
+  evenkeel render gateway-api shop.json --module oci://registry.example/evenkeel:0.1.0 --gateway public";
+
+/// Write what has to be loaded where: Istio's resources, Envoy's configuration
+///
+/// Each line has its reason beside it. No network is needed.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(subcommand)]
     target: Target,
@@ -111,9 +119,4 @@ fn parse<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result
         args: Args,
     }
     Ok(Line::try_parse_from(args)?.args)
-}
-
-/// Ends with 2, as what clap itself refuses.
-fn usage(what: String) -> anyhow::Error {
-    clap::Error::raw(ErrorKind::ValueValidation, what + "\n").into()
 }

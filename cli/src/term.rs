@@ -59,6 +59,15 @@ pub fn clear() {
     }
 }
 
+/// What an operator's file says, in one line and without what a terminal would obey.
+pub fn tame(text: &str) -> String {
+    let tame = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(tame).collect()
+}
+
 /// Colours on a terminal, unless `NO_COLOR` is there and not empty (no-color.org).
 pub fn colours(stream: &impl IsTerminal) -> bool {
     env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && stream.is_terminal()
@@ -97,5 +106,15 @@ impl Status {
 impl Drop for Status {
     fn drop(&mut self) {
         self.show("");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_file_moves_the_cursor() {
+        assert_eq!(tame("é漢 \u{1b}[31m\n"), "é漢 \\u{1b}[31m\\n");
     }
 }

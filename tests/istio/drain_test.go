@@ -12,8 +12,9 @@ import (
 )
 
 // A plugin that comes or goes changes the listener, and Envoy ends what was connected to the one before when its drain
-// time is over: 45 seconds in Istio, here a few. A pluginConfig that changes does not, and reaches new connections.
-func TestAnOpenTCPConnectionOutlivesAnotherPolicyButNotTheDrainOfAnAddedPlugin(t *testing.T) {
+// time is over: 45 seconds in Istio, here a few. A pluginConfig that changes leaves the listener as it is, and holds for
+// open connections at once.
+func TestAnotherPolicyHoldsForOpenConnectionsAndAnAddedOrRemovedPluginDrainsThem(t *testing.T) {
 	t.Parallel()
 	app, host, url := traffic.TCP(t), mesh.NewHost(t), serve(t)
 	port := host.Port()
@@ -41,22 +42,17 @@ func TestAnOpenTCPConnectionOutlivesAnotherPolicyButNotTheDrainOfAnAddedPlugin(t
 
 	bare := connect()
 	control.Apply(t, forGateway(t, quiet, url))
-	poll.Until(t, "the policy", func() bool { return proxy.Stats().Evenkeel("policy_loads_total") > 0 })
-	ends("the end of a connection from before the plugin", bare)
+	ends("the drain of a connection from before the plugin", bare)
 
-	old := connect()
-	loads := proxy.Stats().Evenkeel("policy_loads_total")
+	open := connect()
 	control.Apply(t, forGateway(t, restful(port, "inbound"), url))
-	poll.Until(t, "the other policy", func() bool { return proxy.Stats().Evenkeel("policy_loads_total") >= loads+envoy.Workers })
-	fresh := connect()
-	for range 3 {
-		ends("the end of a connection by the policy that is in force", fresh)
-		fresh = connect()
-	}
-	answers(t, old)
+	ends("the end of an open connection by another policy", open)
+	poll.Until(t, "it to be counted", func() bool { return proxy.Stats().Evenkeel("closed_total", "by=evenkeel") == 1 })
 
+	control.Apply(t, forGateway(t, quiet, url))
+	open = connect()
 	control.Delete(t, forGateway(t, quiet, url))
-	ends("the end of a connection from before the plugin was removed", old)
+	ends("the drain of a connection from before the plugin was removed", open)
 	answers(t, connect())
 }
 

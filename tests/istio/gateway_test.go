@@ -1,12 +1,14 @@
 package istio
 
 import (
+	"strings"
 	"testing"
 
 	"evenkeel/tests/istio/internal/envoy"
 	"evenkeel/tests/istio/internal/mesh"
 	"evenkeel/tests/istio/internal/pilot"
 	"evenkeel/tests/istio/internal/poll"
+	"evenkeel/tests/istio/internal/tools"
 	"evenkeel/tests/istio/internal/traffic"
 )
 
@@ -25,6 +27,28 @@ func TestAGatewayMovesHTTPConnectionsByTheirRouteAndLosesNoRequest(t *testing.T)
 		t.Errorf("only %d ends of connections were announced", announced)
 	}
 	bothRolesShareVMs(t, site.envoy)
+}
+
+// What the other tests ask for in bothRolesShareVMs is no matter of course: Istio gives plugins from files an
+// environment of their own each, so that they get VMs of their own. Each role then is alone, and says so.
+func TestPluginsFromAFileShareNoVMAndTheMetricTells(t *testing.T) {
+	t.Parallel()
+	const remote = "https://files.example/evenkeel.wasm"
+	manifests := strings.ReplaceAll(forGateway(t, often, remote), remote, "file://"+tools.Wasm(t))
+	site := startGateway(t, manifests)
+
+	load := traffic.Start(t, traffic.HTTP1, site.url, 2)
+	load.Goes(100)
+
+	ids := load.Stop()
+	site.app.SawEachOnce(t, ids)
+	stats := site.envoy.Stats()
+	if vms := stats.VMs(); vms != 2*(envoy.Workers+2) {
+		t.Errorf("%d VMs run", vms)
+	}
+	if unjoined := stats.Evenkeel("unjoined_total"); unjoined != int64(len(ids)) {
+		t.Errorf("%d of %d requests are counted as unknown to the network role", unjoined, len(ids))
+	}
 }
 
 func TestAGatewayClosesRawTCPThatRestsAndLosesNoLine(t *testing.T) {

@@ -41,7 +41,7 @@ func TestAPodsKeepaliveSettingsReachItsEnvoyInEveryVersionOfIstio(t *testing.T) 
 			node := envoy.Sidecar(host.Address, mesh.Namespace, podLabels).Istio(version + ".0")
 			proxy := envoy.Start(t, node, envoy.Options{ADS: control.Address})
 
-			inbound, outbound := proxy.Listener(in), proxy.Listener(out)
+			inbound, outbound := proxy.Listener(host.Listener(in)), proxy.Listener(host.Listener(out))
 			is(t, "PINGs to clients", envoy.Find(inbound, "connection_keepalive"), pings)
 			is(t, "PINGs to the application", envoy.Find(outbound, "connection_keepalive"))
 			probed(t, inbound)
@@ -64,7 +64,7 @@ func TestAGatewaysKeepaliveSettingsReachItsEnvoy(t *testing.T) {
 	t.Parallel()
 	site := startGateway(t, forGateway(t, keepalive, serve(t), "--host", mesh.Name("app")))
 
-	listener := site.envoy.Listener(site.port)
+	listener := site.envoy.Listener(site.listener)
 	is(t, "PINGs to clients", envoy.Find(listener, "connection_keepalive"), pings)
 	probed(t, listener)
 	cluster := site.envoy.Cluster(fmt.Sprintf("outbound|%d||%s", mesh.Port, mesh.Name("app")))

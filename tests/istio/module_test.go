@@ -12,22 +12,24 @@ func TestTheModuleComesByHTTPAndFromARegistryAndItsHashIsChecked(t *testing.T) {
 	t.Parallel()
 	byHTTP := module.Serve(t).URL()
 	wasm := module.Sha256(module.Bytes(t))
-	cases := map[string]struct{ url, sha256 string }{
-		"by http": {byHTTP, wasm},
+	cases := map[string]struct{ url, sha256, kind string }{
+		"by http":                        {byHTTP, wasm, "wasm-plugin"},
+		"by http, as a TrafficExtension": {byHTTP, wasm, "traffic-extension"},
 	}
 	for form, name := range map[module.Form]string{
 		module.Docker: "a Docker image", module.Compat: "an OCI image", module.Artifact: "an OCI artifact",
 	} {
 		image := module.Push(t, form)
-		cases[name] = struct{ url, sha256 string }{image.URL, image.Digest}
-		cases[name+" by its digest"] = struct{ url, sha256 string }{strings.Replace(image.URL, ":0.1.0", "@sha256:"+image.Digest, 1), ""}
+		byDigest := strings.Replace(image.URL, ":0.1.0", "@sha256:"+image.Digest, 1)
+		cases[name] = struct{ url, sha256, kind string }{image.URL, image.Digest, "wasm-plugin"}
+		cases[name+" by its digest"] = struct{ url, sha256, kind string }{byDigest, "", "wasm-plugin"}
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var args []string
+			args := []string{"--kind", c.kind}
 			if c.sha256 != "" {
-				args = []string{"--sha256", c.sha256}
+				args = append(args, "--sha256", c.sha256)
 			}
 			site := startGateway(t, forGateway(t, often, c.url, args...))
 

@@ -47,19 +47,27 @@ func TestIstioTakesAllThatIsRenderedWithoutAWarning(t *testing.T) {
 	for _, policy := range policies(t) {
 		for target, args := range targets {
 			for minor := 24; minor <= 31; minor++ {
-				version := fmt.Sprintf("1.%d", minor)
-				args := append([]string{"--module", "oci://registry.example/evenkeel:0.1.0", "-n", "shop", "--istio", version}, args...)
-				manifests := evenkeel.RenderFile(t, policy, args...)
-				reviews := pilot.Admit(t, manifests)
-				if len(reviews) < 1 {
-					t.Errorf("%s for the %s: nothing is rendered", policy, target)
-				}
-				for _, review := range reviews {
-					if review.Refusal != "" || len(unexpected(review.Warnings)) > 0 {
-						t.Errorf("%s for the %s, Istio %s: %s: %s %q", policy, target, version, review.Manifest, review.Refusal, review.Warnings)
-					}
+				args := append([]string{"--istio", fmt.Sprintf("1.%d", minor)}, args...)
+				isTaken(t, fmt.Sprintf("%s for the %s of Istio 1.%d", policy, target, minor), policy, args)
+				if minor >= 30 {
+					args = append(args, "--kind", "traffic-extension")
+					isTaken(t, fmt.Sprintf("%s for the %s of Istio 1.%d, as TrafficExtension", policy, target, minor), policy, args)
 				}
 			}
+		}
+	}
+}
+
+func isTaken(t *testing.T, what, policy string, args []string) {
+	t.Helper()
+	args = append([]string{"--module", "oci://registry.example/evenkeel:0.1.0", "-n", "shop"}, args...)
+	reviews := pilot.Admit(t, evenkeel.RenderFile(t, policy, args...))
+	if len(reviews) == 0 {
+		t.Errorf("%s: nothing is rendered", what)
+	}
+	for _, review := range reviews {
+		if review.Refusal != "" || len(unexpected(review.Warnings)) > 0 {
+			t.Errorf("%s: %s: %s %q", what, review.Manifest, review.Refusal, review.Warnings)
 		}
 	}
 }

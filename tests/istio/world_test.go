@@ -47,8 +47,9 @@ type gateway struct {
 	pilot *pilot.Pilot
 	envoy *envoy.Envoy
 	app   *traffic.Backend
-	port  int
 	url   string
+	// listener is the name of that port's.
+	listener string
 }
 
 // startGateway starts one with these manifests beside its own.
@@ -62,7 +63,7 @@ func startGateway(t *testing.T, manifests ...string) gateway {
 		mesh.Gateway(host, mesh.Server{Port: port, Protocol: "HTTP", Service: "app"}),
 	}, manifests...)...)
 	proxy := envoy.Start(t, envoy.Gateway(host.Address, mesh.Namespace, gatewayLabels), envoy.Options{ADS: control.Address})
-	return gateway{control, proxy, app, port, "http://" + host.At(port) + "/"}
+	return gateway{control, proxy, app, "http://" + host.At(port) + "/", host.Listener(port)}
 }
 
 // hasBothPlugins waits until its Envoy has taken the configurations of both plugins, whatever they have become.

@@ -264,5 +264,5 @@ fn row(part: &Part) -> [String; 3] {
         (false, "") => "no, it is not given".to_owned(),
         (false, found) => format!("no, it is {found}"),
     };
-    [part.key.to_owned(), part.pattern.clone(), verdict]
+    [part.key.to_owned(), term::tame(&part.pattern), verdict]
 }

@@ -7,6 +7,7 @@ use evenkeel_policy::{Busy, Direction, Request, Rule, WebSocket, show_duration};
 use super::policy::Load;
 use crate::diagnose::{Kind, Ruling};
 use crate::pace::{Limits, number, show};
+use crate::term;
 
 /// What it is about.
 pub fn about(ruling: &Ruling<'_>) -> String {
@@ -19,7 +20,7 @@ pub fn about(ruling: &Ruling<'_>) -> String {
             let parts = route.parts(route.direction(), &nothing);
             let parts = parts.filter(|part| part.key != "direction");
             let parts: Vec<_> = parts
-                .map(|part| format!("{} {}", part.key, part.pattern))
+                .map(|part| format!("{} {}", part.key, term::tame(part.pattern)))
                 .collect();
             let which = match parts.is_empty() {
                 true => "for every request".to_owned(),

@@ -8,7 +8,7 @@ use evenkeel_metrics::Label;
 use serde_json::json;
 
 use super::native::{self, Native};
-use super::policy::Source;
+use super::policy::Written;
 use super::template;
 
 const EXAMPLES: &str = "\
@@ -47,11 +47,11 @@ fn version(text: &str) -> Result<u32, String> {
 /// # Errors
 /// When the policy cannot be read or is refused.
 pub fn text(args: &Args) -> Result<String> {
-    let source = Source::read(&args.file)?;
-    let policy = &source.policy;
+    let written = Written::read(&args.file)?;
+    let policy = &written.policy;
     let entries: Vec<_> = native::roles(policy)
         .iter()
-        .map(|role| json!({ "role": role.name(), "policy": source.for_role(*role).to_json(12) }))
+        .map(|role| json!({ "role": role.name(), "policy": written.for_role(*role).to_json(12) }))
         .collect();
     template::render(
         "envoy",

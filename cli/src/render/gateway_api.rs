@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::native::Native;
-use super::policy::Source;
+use super::policy::Written;
 use super::{module, names, template};
 
 const EXAMPLES: &str = "\
@@ -46,8 +46,8 @@ pub struct Args {
 /// # Errors
 /// When the policy is refused, something cannot be read, or the command line asks for what cannot be.
 pub fn text(args: &Args) -> Result<String> {
-    let source = Source::read(&args.file)?;
-    let policy = &source.policy;
+    let written = Written::read(&args.file)?;
+    let policy = &written.policy;
     let module = args.module.resolve()?;
     let url = &module.url.text;
     template::render(
@@ -59,7 +59,7 @@ pub fn text(args: &Args) -> Result<String> {
             "is_image": module.url.is_image,
             "url": url.strip_prefix("oci://").unwrap_or(url),
             "sha256": module.sha256,
-            "policy": policy.upstream.is_some().then(|| source.for_role(Role::Http).to_yaml(8)),
+            "policy": policy.upstream.is_some().then(|| written.for_role(Role::Http).to_yaml(8)),
             "enforced": policy.mode == Mode::Enforce,
             "native": Native::of(policy),
             "spans": Spans::of(policy),

@@ -12,8 +12,9 @@ pub use options::Args;
 use options::{Kind, Roles, Selection};
 
 use super::native::{self, Native};
-use super::policy::Source;
-use super::{template, usage};
+use super::policy::Written;
+use super::template;
+use crate::cli::usage;
 
 /// All resources.
 ///
@@ -21,14 +22,14 @@ use super::{template, usage};
 /// When the policy is refused, something cannot be read, or the command line asks for what cannot be.
 pub fn text(args: &Args) -> Result<String> {
     args.check()?;
-    let source = Source::read(&args.file)?;
+    let written = Written::read(&args.file)?;
     let module = args.module.resolve()?;
-    let policy = &source.policy;
+    let policy = &written.policy;
     let selection = args.selection();
     let roles = roles(args.roles, policy);
     let plugins: Vec<_> = roles
         .iter()
-        .map(|role| plugin(*role, &source, args.kind))
+        .map(|role| plugin(*role, &written, args.kind))
         .collect();
     let (contexts, client_contexts) = contexts(selection);
     let native = Native::of(policy);
@@ -83,14 +84,14 @@ struct Plugin {
     policy: String,
 }
 
-fn plugin(role: Role, source: &Source, kind: Kind) -> Plugin {
+fn plugin(role: Role, written: &Written, kind: Kind) -> Plugin {
     let indent = match kind {
         Kind::WasmPlugin => 4,
         Kind::TrafficExtension => 6,
     };
     Plugin {
         role: role.name(),
-        policy: source.for_role(role).to_yaml(indent),
+        policy: written.for_role(role).to_yaml(indent),
     }
 }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{names, usage};
+use super::names;
+use crate::cli::usage;
 
 /// A module that is fetched: `oci://`, `https://` or `http://`.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,40 +1,29 @@
 //! The policy to render: read, checked, and kept as it was written.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 use evenkeel_policy::{Policy, Role};
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::document::Document;
+use crate::diagnose;
 
 /// A good policy.
-pub struct Source {
+pub struct Written {
     pub policy: Policy,
     members: IndexMap<String, Document>,
 }
 
-impl Source {
+impl Written {
     /// Reads a file.
     ///
     /// # Errors
-    /// When there is none, or it is no policy: then each mistake in a line.
+    /// A usage error when there is none; when it is no policy, each mistake as `evenkeel check` shows it.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&text).with_context(|| path.display().to_string())
-    }
-
-    /// Reads a text.
-    ///
-    /// # Errors
-    /// When it is no policy: each mistake in a line.
-    pub fn parse(text: &[u8]) -> Result<Self> {
-        let policy =
-            Policy::parse(text).map_err(|errors| anyhow!("the policy is refused:\n{errors}"))?;
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let members = serde_json::from_slice(text)?;
+        let (source, policy) = diagnose::read(path)?;
+        let members = serde_json::from_str(source.text())?;
         Ok(Self { policy, members })
     }
 

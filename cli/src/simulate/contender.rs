@@ -1,12 +1,11 @@
 //! The policies that are put side by side.
 
-use std::io;
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
 use evenkeel_policy::{Measure, Mode, Policy};
 
-use crate::diagnose::{self, Source};
+use crate::diagnose;
 use crate::term;
 
 /// A policy under a name.
@@ -57,9 +56,7 @@ impl Contender {
     /// # Errors
     /// When there is none, or it is no policy: then each mistake as `evenkeel check` shows it.
     pub fn read(path: &Path) -> Result<Self> {
-        let source = Source::read(path)?;
-        let policy = diagnose::policy(&source, term::colours(&io::stderr()))
-            .map_err(|refused| anyhow!("the policy {} is refused\n\n{refused}", path.display()))?;
+        let (source, policy) = diagnose::read(path)?;
         let name = path.file_name().unwrap_or(path.as_os_str());
         let contender = Self {
             name: name.to_string_lossy().into_owned(),

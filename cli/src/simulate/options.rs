@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use clap::error::ErrorKind;
 
 use super::contender::Contender;
 use super::scenario::Scenario;
 use super::setup::Setup;
+use crate::cli::usage;
 use crate::span;
 
 const EXAMPLES: &str = "\
@@ -148,9 +148,4 @@ fn count(least: u64, most: u64) -> clap::builder::RangedU64ValueParser {
 fn part(text: &str) -> Result<f64, String> {
     let part = text.parse().ok().filter(|part| (0.0..=1.0).contains(part));
     part.ok_or_else(|| "it is a number from 0 to 1".to_owned())
-}
-
-/// Ends with 2, as what clap itself refuses.
-fn usage(what: String) -> anyhow::Error {
-    clap::Error::raw(ErrorKind::ValueValidation, what + "\n").into()
 }

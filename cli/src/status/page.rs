@@ -157,9 +157,11 @@ fn summary(evenness: &Evenness, of: &str) -> String {
 }
 
 fn bars(page: &mut String, evenness: &Evenness) {
-    let widest = evenness.loads.iter().map(|(name, _)| name.chars().count());
+    let loads = evenness.loads.iter().take(MOST);
+    let loads: Vec<_> = loads.map(|(name, load)| (term::tame(name), load)).collect();
+    let widest = loads.iter().map(|(name, _)| name.chars().count());
     let widest = widest.max().unwrap_or_default();
-    for (name, load) in evenness.loads.iter().take(MOST) {
+    for (name, load) in loads {
         let bar = evenness.bar(*load, BAR);
         let space = if bar.is_empty() { "" } else { " " };
         row(
@@ -182,7 +184,7 @@ fn bars(page: &mut String, evenness: &Evenness) {
 fn by(counts: &BTreeMap<String, f64>) -> Option<String> {
     let counts: Vec<_> = counts
         .iter()
-        .map(|(label, count)| format!("{} {label}", number(*count)))
+        .map(|(label, count)| format!("{} {}", number(*count), term::tame(label)))
         .collect();
     (!counts.is_empty()).then(|| counts.join(", "))
 }

@@ -30,9 +30,9 @@ pub struct Program {
 /// When it does not compile, or does not write its own completions and manual.
 pub fn build(source: &Source, target: &str, folder: &str, shell: &mut Shell) -> Result<Program> {
     let workspace = &source.workspace;
-    let arguments = format!("build --locked --profile dist --target {target} -p evenkeel");
+    let arguments = format!("build --locked --profile cli --target {target} -p evenkeel");
     shell.run(workspace.cargo_for_release(&arguments)?)?;
-    let path = workspace.target.join(target).join("dist/evenkeel");
+    let path = workspace.target.join(target).join("cli/evenkeel");
     let binary = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
 
     let mut archive = Archive::default();

@@ -7,7 +7,8 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::version::Version;
-use crate::render::{module, names, usage};
+use crate::cli::usage;
+use crate::render::{module, names};
 
 const EXAMPLES: &str = "\
 Examples:

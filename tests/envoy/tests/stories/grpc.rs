@@ -12,7 +12,7 @@ use crate::support::frames::{
 use crate::support::server::{Server, ok, path};
 use crate::support::{counted, healthy, http2, rule, until, until_with, within};
 
-const RULE: &str = r#""max_age": "off", "max_stream_age": "500ms", "quiet_wait": "0s""#;
+const RULE: &str = r#""max_age": "off", "max_stream_age": "1500ms", "quiet_wait": "0s""#;
 
 /// An Envoy with one listener, `in`; see [`start_with`].
 async fn start(roles: Roles, policy: &str) -> (Envoy, Server) {
@@ -124,9 +124,10 @@ async fn status_of(path: &str) -> (HeaderMap, HeaderMap) {
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     let answer = tokio::spawn(sender.send_request(request));
     until_with(&envoy, "due_total", &[("reason", "max_stream_age")], 1).await;
-    // Whatever the server writes then tells the client.
+    // Whatever the server writes then tells the client. Where the first answer itself was that late, the
+    // connection has ended already, and takes no other request.
     let other = http2::request(to, "/", Bytes::new());
-    http2::exchange(&mut sender, other).await.unwrap();
+    let _ = http2::exchange(&mut sender, other).await;
     let answer = within("the answer", answer).await.unwrap().unwrap();
     let (head, body) = answer.into_parts();
     let body = within("its end", body.collect()).await.unwrap();

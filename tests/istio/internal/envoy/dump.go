@@ -31,20 +31,21 @@ func Find(value any, key string) []any {
 	return found
 }
 
-// Listener is the configuration of the listener on that port, which must be there.
-func (e *Envoy) Listener(port int) any {
+// Listener is the configuration of the listener of that name, which must be there.
+func (e *Envoy) Listener(name string) any {
 	e.t.Helper()
+	var names []any
 	for _, state := range Find(e.Dump(), "active_state") {
 		for _, listener := range Find(state, "listener") {
-			address := listener.(map[string]any)["address"]
-			for _, listening := range Find(address, "port_value") {
-				if listening == float64(port) {
+			if listener, ok := listener.(map[string]any); ok {
+				if listener["name"] == name {
 					return listener
 				}
+				names = append(names, listener["name"])
 			}
 		}
 	}
-	e.t.Fatalf("no listener on port %d", port)
+	e.t.Fatalf("no listener %s among %v", name, names)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"net"
+	"strings"
 	"testing"
 
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -9,6 +10,7 @@ import (
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	secret "github.com/envoyproxy/go-control-plane/envoy/service/secret/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
@@ -60,7 +62,7 @@ func (s *sds) StreamSecrets(stream secret.SecretDiscoveryService_StreamSecretsSe
 		}
 		response := &discovery.DiscoveryResponse{VersionInfo: "1", Nonce: "1", TypeUrl: request.GetTypeUrl()}
 		for _, name := range request.GetResourceNames() {
-			if known := s.secrets[name]; known != nil {
+			if known := s.named(name); known != nil {
 				resource, err := anypb.New(known)
 				if err != nil {
 					return err
@@ -72,4 +74,14 @@ func (s *sds) StreamSecrets(stream secret.SecretDiscoveryService_StreamSecretsSe
 			return err
 		}
 	}
+}
+
+// named is the secret of that name. A gateway's certificate, which Istio names by its files, is the own one too.
+func (s *sds) named(name string) *tlsv3.Secret {
+	if !strings.HasPrefix(name, "file-cert:") {
+		return s.secrets[name]
+	}
+	own := proto.CloneOf(s.secrets["default"])
+	own.Name = name
+	return own
 }

@@ -24,6 +24,9 @@ func NewHost(t testing.TB) Host {
 	return Host{fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254)), t}
 }
 
+// Everywhere is all addresses of this machine.
+func Everywhere(t testing.TB) Host { return Host{"0.0.0.0", t} }
+
 // Port is a free one there.
 func (h Host) Port() int {
 	h.t.Helper()
@@ -37,6 +40,9 @@ func (h Host) Port() int {
 
 // At is host and port.
 func (h Host) At(port int) string { return net.JoinHostPort(h.Address, fmt.Sprint(port)) }
+
+// Listener is the name that Istio gives the listener on that port.
+func (h Host) Listener(port int) string { return fmt.Sprintf("%s_%d", h.Address, port) }
 
 // Service is a service behind a gateway, or beyond a sidecar, answered by an application on loopback.
 func Service(name, protocol string, port, application int) string {

@@ -1,4 +1,5 @@
-// Package stock makes pilot leave out the filters that only Istio's own build of Envoy has.
+// Package stock makes pilot leave out the filters that only Istio's own build of Envoy has, and lets it make listeners
+// for HTTP/3, which it does where a gateway's service has a UDP port.
 //
 // Istio reads its environment while its packages are initialised, so this must happen before. Go initialises
 // packages in the order of their import paths, dependencies first: this one needs only "os" and its path comes
@@ -8,12 +9,13 @@ package stock
 import "os"
 
 func init() {
-	for _, filter := range []string{
-		"PILOT_ENABLE_ALPN_FILTER",
-		"PILOT_ENABLE_METADATA_EXCHANGE",
-		"PILOT_ENABLE_TELEMETRY_LABEL",
+	for variable, value := range map[string]string{
+		"PILOT_ENABLE_ALPN_FILTER":       "false",
+		"PILOT_ENABLE_METADATA_EXCHANGE": "false",
+		"PILOT_ENABLE_TELEMETRY_LABEL":   "false",
+		"PILOT_ENABLE_QUIC_LISTENERS":    "true",
 	} {
-		if err := os.Setenv(filter, "false"); err != nil {
+		if err := os.Setenv(variable, value); err != nil {
 			panic(err)
 		}
 	}
