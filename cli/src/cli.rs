@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{check, completions, explain, man, render, simulate, term};
+use crate::{alerts, check, completions, dashboard, explain, man, render, simulate, status, term};
 
 /// What the program is called.
 pub const NAME: &str = "evenkeel";
@@ -21,6 +21,8 @@ Examples:
       What shop.json would do to a service
   evenkeel render istio shop.json --module oci://registry.example/evenkeel:0.1.0 --workload app=shop
       What to load into a mesh
+  evenkeel status http://127.0.0.1:15000
+      What it does in a proxy, and whether connections are even
   source <(evenkeel completions bash)
   evenkeel man | man -l -";
 
@@ -39,9 +41,15 @@ enum Command {
     /// Put a policy into plain sentences, or say what it makes of one request
     Explain(explain::Args),
     /// Show what a policy would do to a service: the module's own code on virtual time
-    Simulate(simulate::Args),
+    Simulate(Box<simulate::Args>),
     /// Write what has to be loaded where: Istio's resources, Envoy's configuration
     Render(render::Args),
+    /// Tell from an Envoy's numbers what Evenkeel does there, and whether connections are even
+    Status(status::Args),
+    /// Print a Grafana dashboard
+    Dashboard(dashboard::Args),
+    /// Print Prometheus alert rules
+    Alerts(alerts::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -76,6 +84,9 @@ fn command(command: Command) -> Result<ExitCode> {
         Command::Explain(args) => explain::run(&args)?,
         Command::Render(args) => render::run(&args)?,
         Command::Simulate(args) => simulate::run(&args)?,
+        Command::Status(args) => return status::run(&args),
+        Command::Dashboard(args) => dashboard::run(&args)?,
+        Command::Alerts(args) => alerts::run(&args)?,
         Command::Completions(args) => completions::run(&args, commands())?,
         Command::Man(args) => man::run(&args, commands())?,
     }

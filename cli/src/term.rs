@@ -32,6 +32,33 @@ pub fn heading(text: impl fmt::Display) -> String {
     paint("1", text, &io::stdout())
 }
 
+/// How something is to be taken.
+#[derive(Clone, Copy)]
+pub enum Mood {
+    Good,
+    Warn,
+    Bad,
+}
+
+/// `text` of the result, coloured by how it is to be taken.
+pub fn mood(mood: Mood, text: impl fmt::Display) -> String {
+    let code = match mood {
+        Mood::Good => "32",
+        Mood::Warn => "33",
+        Mood::Bad => "31",
+    };
+    paint(code, text, &io::stdout())
+}
+
+/// Clears the terminal for what comes next; what is no terminal gets a line between.
+pub fn clear() {
+    if io::stdout().is_terminal() {
+        let _ = write!(io::stdout(), "\x1b[2J\x1b[H");
+    } else {
+        line("");
+    }
+}
+
 /// What an operator's file says, in one line and without what a terminal would obey.
 pub fn tame(text: &str) -> String {
     let tame = |c: char| match c.is_control() {

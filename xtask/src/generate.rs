@@ -6,11 +6,13 @@ use crate::shell::Shell;
 use crate::workspace::Workspace;
 
 /// The examples, as cargo takes them. A test of the same crate compares what they write.
-const WRITERS: [&str; 2] = [
+const WRITERS: [&str; 3] = [
     // policies/policy.schema.json and the table in docs/policy.md
     "-p evenkeel-policy --features schema --example schema",
     // istio/
     "-p evenkeel --example manifests",
+    // istio/dashboard/ and the table in docs/operating.md
+    "-p evenkeel --example seen",
 ];
 
 /// Lets them write.

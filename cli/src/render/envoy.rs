@@ -4,16 +4,12 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use evenkeel_metrics::Label;
 use serde_json::json;
 
 use super::native::{self, Native};
 use super::policy::Written;
 use super::template;
-
-/// The labels of the module's metrics.
-const TAGS: [&str; 9] = [
-    "protocol", "reason", "by", "cause", "upstream", "family", "goaway", "moment", "outcome",
-];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,7 +65,7 @@ pub fn text(args: &Args) -> Result<String> {
             "has_listener_keepalive": args.envoy >= 37,
             "has_jitter": args.envoy >= 39,
             "peers": policy.peers.as_ref().map(|peers| &peers.cluster),
-            "tags": TAGS,
+            "tags": Label::ALL.map(|label| json!({ "name": label.tag(), "regex": label.regex() })),
         }),
     )
 }

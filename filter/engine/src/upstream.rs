@@ -175,6 +175,8 @@ impl Upstreams {
         let mut seen = Seen::default();
         if !self.links.contains_key(&id) {
             if marked || self.links.len() >= MAX_LINKS {
+                // Who counts what opens and what ends must come out even.
+                seen.opened = marked;
                 seen.stray = marked;
                 return seen;
             }
@@ -241,7 +243,8 @@ impl Upstreams {
                 {
                     cluster.unproven = cluster.unproven.saturating_sub(1);
                 }
-                if link.state != State::Retired {
+                // One that outlived its mark was told to have ended when it was hit.
+                if !matches!(link.state, State::Retired | State::Deaf) {
                     ended.push(id);
                 }
             }

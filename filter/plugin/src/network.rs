@@ -3,6 +3,7 @@
 mod opening;
 
 use evenkeel_engine::{Activity, ConnectionId, Decision, Moment};
+use evenkeel_metrics::{Counter, Protocol};
 use evenkeel_policy::{Goaway, Rule, WebSocket};
 use evenkeel_wire::h1::Head;
 use evenkeel_wire::h2::{self, BrokenOff, MAX_STREAM_ID, RST_STREAM_LEN, Write, goaway};
@@ -12,7 +13,7 @@ use proxy_wasm::traits::{Context, StreamContext};
 use proxy_wasm::types::{Action, PeerType};
 
 use crate::host::{self, Bytes};
-use crate::metrics::{self, Counter, Protocol};
+use crate::metrics;
 use crate::policies::RootId;
 use crate::worker;
 use opening::{Opening, Words};
@@ -130,7 +131,7 @@ impl Network {
                         Goaway::Exact => true,
                         Goaway::Max => false,
                     };
-                let counter = Counter::Goaway(metrics::Goaway {
+                let counter = Counter::Goaway(evenkeel_metrics::Goaway {
                     family,
                     is_exact,
                     is_quiet,

@@ -8,10 +8,10 @@ use std::rc::Rc;
 use core::time::Duration;
 
 use evenkeel_engine::peers::MAX_LEN;
+use evenkeel_metrics::{Counter, Exchange};
 use evenkeel_policy::{Allow, Direction};
 
 use crate::host;
-use crate::metrics::{Counter, Exchange};
 use crate::policies::RootId;
 use crate::worker::{self, Worker};
 
@@ -60,7 +60,7 @@ pub(crate) fn answered(headers: usize, size: usize) {
             .find(|policy| policy.peers.is_some())
             .cloned();
         if let Some(peers) = policy.as_ref().and_then(|policy| policy.peers.as_ref()) {
-            worker.metrics.count(Counter::Exchanges(Exchange::Answered));
+            worker.metrics.count(Counter::Exchange(Exchange::Answered));
             worker.heard(&message, peers, now);
         }
     });
@@ -80,11 +80,11 @@ pub(crate) fn answer(worker: &mut Worker, root: RootId) -> Option<String> {
         return None;
     }
     if peers.allow == Allow::SameIdentity && !is_of_our_identity() {
-        worker.metrics.count(Counter::Exchanges(Exchange::Stranger));
+        worker.metrics.count(Counter::Exchange(Exchange::Stranger));
         return None;
     }
     let now = host::now();
-    worker.metrics.count(Counter::Exchanges(Exchange::Asked));
+    worker.metrics.count(Counter::Exchange(Exchange::Asked));
     worker.asked(now);
     if let Some(id) = worker.reading() {
         worker.engine.exchanged(id);
@@ -104,5 +104,5 @@ fn is_of_our_identity() -> bool {
 }
 
 fn count(exchange: Exchange) {
-    worker::with(|worker| worker.metrics.count(Counter::Exchanges(exchange)));
+    worker::with(|worker| worker.metrics.count(Counter::Exchange(exchange)));
 }

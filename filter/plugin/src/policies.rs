@@ -25,6 +25,8 @@ struct Entry {
     name: Vec<u8>,
     role: Option<Role>,
     policy: Option<Rc<Policy>>,
+    /// Its own configuration was refused.
+    refused: bool,
     /// It has opened something, or succeeded one that had.
     at_work: bool,
     successor: Option<Successor>,
@@ -80,6 +82,7 @@ impl Policies {
             name,
             role,
             at_work: false,
+            refused: errors.is_some(),
             policy: policy.or(last_good),
             successor: None,
         };
@@ -106,6 +109,18 @@ impl Policies {
     pub(crate) fn find(&self, wanted: impl Fn(&Policy) -> bool) -> Option<&Rc<Policy>> {
         let mut policies = self.entries.keys().filter_map(|root| self.get(*root));
         policies.find(|policy| wanted(policy))
+    }
+
+    /// How many filter entries have a newest policy that was refused. A later root of the same name brought a newer.
+    pub(crate) fn refused(&self) -> usize {
+        let is_newest = |root: &RootId, entry: &Entry| {
+            let mut later = self.entries.range(root.saturating_add(1)..);
+            !later.any(|(_, later)| later.name == entry.name)
+        };
+        self.entries
+            .iter()
+            .filter(|(root, entry)| entry.refused && is_newest(root, entry))
+            .count()
     }
 
     /// The end of a root's line of successors.

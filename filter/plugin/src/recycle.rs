@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use evenkeel_engine::upstream::{Answer, LinkId, Seen};
+use evenkeel_metrics::{Counter, Metric};
 use evenkeel_policy::{Mode, Policy};
 
 use crate::host;
-use crate::metrics::Counter;
 use crate::policies::RootId;
 use crate::worker::Worker;
 
@@ -94,13 +94,13 @@ pub(crate) fn answered(worker: &mut Worker, root: RootId, address: Vec<u8>, mark
     if recycled || stray {
         host_metrics.disconnected();
     }
-    for (happened, counter) in [
-        (due, Counter::UpstreamDue),
-        (recycled, Counter::UpstreamRecycled),
-        (stray, Counter::UpstreamStray),
+    for (happened, metric) in [
+        (due, Metric::UpstreamDue),
+        (recycled, Metric::UpstreamRecycled),
+        (stray, Metric::UpstreamStray),
     ] {
         if happened {
-            worker.metrics.count(counter);
+            worker.metrics.count(Counter::Plain(metric));
         }
     }
 }

@@ -95,6 +95,6 @@ impl RootContext for Root {
 
 impl Drop for Root {
     fn drop(&mut self) {
-        worker::with(|worker| worker.policies.forget(self.id));
+        worker::with(|worker| worker.forget(self.id));
     }
 }

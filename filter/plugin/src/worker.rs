@@ -13,11 +13,12 @@ use evenkeel_engine::upstream::Upstreams;
 use evenkeel_engine::{
     Activity, ConnectionId, Decision, End, Engine, Instant, Moment, Origin, mix,
 };
+use evenkeel_metrics::{Cause, Counter, Metric, Protocol};
 use evenkeel_policy::{Direction, Mode, Policy};
 use evenkeel_wire::Kind;
 
 use crate::host;
-use crate::metrics::{Cause, Counter, Metrics, Protocol};
+use crate::metrics::Metrics;
 use crate::policies::{Policies, RootId};
 use pod::Pod;
 pub(crate) use tick::Act;
@@ -90,7 +91,7 @@ impl Worker {
                     policy.routes.len(),
                     policy.connections.len(),
                 );
-                self.metrics.count(Counter::PolicyLoads);
+                self.metrics.count(Counter::Plain(Metric::PolicyLoads));
             }
             (Some(errors), last_good) => {
                 let fate = if last_good.is_some() {
@@ -101,13 +102,25 @@ impl Worker {
                 for error in errors.to_string().lines() {
                     log::error!("{shown}: the policy is refused, {fate}: {error}");
                 }
-                self.metrics.count(Counter::PolicyErrors);
+                self.metrics.count(Counter::Plain(Metric::PolicyErrors));
             }
             (None, None) => {}
         }
+        self.show_refused();
         for changed in configured.changed {
             self.adopt(changed);
         }
+    }
+
+    /// A root is gone.
+    pub(crate) fn forget(&mut self, root: RootId) {
+        self.policies.forget(root);
+        self.show_refused();
+    }
+
+    fn show_refused(&mut self) {
+        let refused = self.policies.refused();
+        self.metrics.gauge(Metric::PoliciesRefused, refused as f64);
     }
 
     /// The connections that a root opened follow the policy that is in force for it now.
@@ -301,7 +314,7 @@ impl Worker {
 
     /// An HTTP stream came on a connection that the network role does not know.
     pub(crate) fn unjoined(&mut self) {
-        self.metrics.count(Counter::Unjoined);
+        self.metrics.count(Counter::Plain(Metric::Unjoined));
         if !core::mem::replace(&mut self.warned, true) {
             log::warn!(
                 "an HTTP stream came on a connection that the network role does not know: its routes' rules cannot act. \

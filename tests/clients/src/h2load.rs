@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::debian;
+use evenkeel_test_tools::debian;
 
 const PACKAGE: &str = "nghttp2-client";
 const NAME: &str = "h2load";

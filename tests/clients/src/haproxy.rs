@@ -24,8 +24,8 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::client::Protocol;
-use crate::debian::{self, Daemon};
 use crate::recycle::Recycle;
+use evenkeel_test_tools::debian::{self, Daemon};
 
 const RELOAD_EVERY: Duration = Duration::from_millis(200);
 

@@ -7,9 +7,7 @@
 //!
 //! `cargo xtask clients` runs them and shows a table; `cargo xtask storm` sends many more requests.
 
-mod cache;
 mod client;
-mod debian;
 mod h2load;
 mod haproxy;
 mod known;

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 use anyhow::Result;
 
-use crate::debian::{self, Daemon};
 use crate::recycle::Recycle;
+use evenkeel_test_tools::debian::{self, Daemon};
 
 /// nginx with two workers. Dropping it ends it.
 #[derive(Debug)]

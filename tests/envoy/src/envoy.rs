@@ -129,6 +129,11 @@ impl Envoy {
         }
     }
 
+    /// Where its admin interface listens.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// Every counter and gauge at this moment.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use evenkeel_metrics::Label;
 use serde_json::{Value, json};
 
 /// Which roles of the module a listener carries.
@@ -133,15 +134,10 @@ impl Role {
     }
 }
 
-/// How Envoy turns the labels inside a metric's name into tags. Those of `filter/plugin/src/metrics.rs`.
-pub(crate) fn stats_tags() -> Value {
-    let tag =
-        |name: &str| json!({ "tag_name": name, "regex": format!(r"(\b{name}=\.=(.*?);\.;)") });
-    [
-        "protocol", "reason", "by", "cause", "upstream", "family", "goaway", "moment", "outcome",
-    ]
-    .map(tag)
-    .into()
+/// How Envoy turns the labels inside a metric's name into tags: its `stats_tags`.
+pub fn stats_tags() -> Value {
+    let tag = |label: Label| json!({ "tag_name": label.tag(), "regex": label.regex() });
+    Label::ALL.map(tag).into()
 }
 
 #[cfg(test)]

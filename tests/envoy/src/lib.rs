@@ -41,7 +41,7 @@ pub use binary::{cache_dir, envoy_path, module_path};
 pub use bootstrap::{Bootstrap, Cluster, Listener};
 pub use client::{Answer, Client, Protocol};
 pub use envoy::Envoy;
-pub use evenkeel::Roles;
+pub use evenkeel::{Roles, stats_tags};
 pub use kube_proxy::KubeProxy;
 pub use stats::Stats;
 pub use tcp::{TcpClient, TcpEcho};

@@ -25,6 +25,7 @@ pub enum Step {
     Wasm,
     Module,
     Envoy,
+    Prometheus,
     Versions,
     Istio,
     Clients,
@@ -55,6 +56,9 @@ impl Step {
             Self::Wasm => "the module builds",
             Self::Module => "stories on the built module in the test host",
             Self::Envoy => "stories on the built module in a real Envoy",
+            Self::Prometheus => {
+                "the dashboard's and the alerts' queries in a real Prometheus that scrapes real Envoys"
+            }
             Self::Versions => {
                 "the stories that lean on Envoy most, in older releases; with --full all stories"
             }
@@ -82,7 +86,7 @@ impl Step {
             Self::Clippy => clippy(workspace, shell),
             Self::Unit => {
                 let mut unit = workspace.cargo("test --workspace");
-                for package in ["module", "envoy", "conformance"] {
+                for package in ["module", "envoy", "prometheus", "conformance"] {
                     unit.args(["--exclude", &format!("evenkeel-test-{package}")]);
                 }
                 shell.run(unit)
@@ -100,6 +104,7 @@ impl Step {
                 shell.run(stories)
             }
             Self::Envoy => in_pinned_envoy("evenkeel-test-envoy", workspace, shell),
+            Self::Prometheus => in_pinned_envoy("evenkeel-test-prometheus", workspace, shell),
             Self::Versions => versions::run(full, workspace, shell),
             Self::Istio => super::istio::run(workspace, shell),
             Self::Clients => matrix(&["--requests", "300"], workspace, shell),

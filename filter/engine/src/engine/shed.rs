@@ -41,6 +41,8 @@ pub struct Looked {
     pub chosen: Load,
     /// Observe: the part of it that would be elsewhere by now.
     pub left: Load,
+    /// The ages of all connections, added up.
+    pub age: Duration,
 }
 
 /// Which connections to choose.
@@ -75,6 +77,7 @@ impl Engine {
         let mut carried: HashMap<HostId, Load> = HashMap::new();
         for (id, connection) in &mut self.connections {
             connection.flow.fold(connection.requests, now);
+            looked.age = looked.age.saturating_add(now.since(connection.opened));
             if let State::Due {
                 reason: Reason::Shed,
                 since,

@@ -109,6 +109,24 @@ fn marks_go_on_until_the_one_that_is_meant_is_hit() {
 }
 
 #[test]
+fn as_many_connections_end_as_open_whatever_a_mark_hits() {
+    let mut story = Story::new(r#""max_requests": 2"#);
+    let mut open = 0_i64;
+    // The third connection is first seen when a mark hits it; the fourth outlives its own.
+    for port in [1, 1, 3, 1, 4, 4, 4, 4] {
+        let seen = story.request(port);
+        open += i64::from(seen.opened) - i64::from(seen.recycled || seen.stray);
+        assert!(open >= 0, "after a request over {port}");
+    }
+
+    story.second += 3600;
+    open -= i64::try_from(story.upstreams.sweep(story.now()).len()).unwrap();
+
+    assert_eq!(open, 0);
+    assert!(story.upstreams.is_empty());
+}
+
+#[test]
 fn no_more_requests_are_marked_at_a_time_than_connections_are_due() {
     let mut story = Story::new(r#""max_requests": 1"#);
     story.request(1);

@@ -9,11 +9,11 @@ use evenkeel_engine::balance::{Balance, Scene};
 use evenkeel_engine::board::{Board, Carried, WorkerId};
 use evenkeel_engine::peers::{FANOUT, Own, PeerId, Rules, View};
 use evenkeel_engine::{Instant, Looked, Origin, mix};
+use evenkeel_metrics::Metric;
 use evenkeel_policy::{Measure, Peers, Policy, Shed, Weight};
 
 use super::Worker;
 use crate::host;
-use crate::metrics::Gauge;
 use crate::peers::Question;
 use crate::policies::Policies;
 
@@ -84,8 +84,8 @@ impl Worker {
                 view.estimate(&own, Rules { measure, ..rules }, now)
             };
             let (known, mean) = shown.map_or((0, 0.0), |shown| (shown.peers, shown.mean));
-            self.metrics.gauge(Gauge::Peers, known as f64);
-            self.metrics.gauge(Gauge::PeersMean, mean);
+            self.metrics.gauge(Metric::Peers, known as f64);
+            self.metrics.gauge(Metric::PeersMean, mean);
             if policy.shed.is_some() && self.pod.serves {
                 let scene = Scene {
                     mine: &looked,
@@ -107,16 +107,19 @@ impl Worker {
             self.pod.sheds_hosts = self.engine.shed_hosts(shed, is_ours, seed);
         }
         let sheds = u8::from(self.pod.is_shedding());
-        self.metrics.gauge(Gauge::Shedding, f64::from(sheds));
+        self.metrics.gauge(Metric::Shedding, f64::from(sheds));
     }
 
     /// Shows what this worker carries; the host adds the workers up.
     fn measure(&mut self, looked: &Looked) {
         let load = looked.load;
-        self.metrics.gauge(Gauge::LoadConnections, load.connections);
-        self.metrics.gauge(Gauge::LoadActive, load.active);
-        self.metrics.gauge(Gauge::LoadRequests, load.requests);
-        self.metrics.gauge(Gauge::LoadBytes, load.bytes);
+        self.metrics
+            .gauge(Metric::ConnectionsAge, looked.age.as_secs_f64());
+        self.metrics
+            .gauge(Metric::LoadConnections, load.connections);
+        self.metrics.gauge(Metric::LoadActive, load.active);
+        self.metrics.gauge(Metric::LoadRequests, load.requests);
+        self.metrics.gauge(Metric::LoadBytes, load.bytes);
         let hosts = self.engine.hosts.iter();
         self.metrics
             .carried(hosts.map(|(_, host)| (host.address(), host.load())));

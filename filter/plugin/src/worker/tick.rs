@@ -3,10 +3,10 @@
 use core::time::Duration;
 
 use evenkeel_engine::{Effect, Instant, Origin, Reason, StreamId};
+use evenkeel_metrics::{Counter, Metric};
 
 use super::Worker;
 use crate::host;
-use crate::metrics::Counter;
 use crate::peers::Question;
 
 /// A tick so soon after another is another root's: all roots of a VM share the worker.
@@ -66,8 +66,8 @@ impl Worker {
         while let Some(effect) = self.engine.poll() {
             match effect {
                 Effect::Due(_, reason) => self.metrics.count(Counter::Due(reason)),
-                Effect::Refused(_) => self.metrics.count(Counter::BudgetRefused),
-                Effect::PutOff(_) => self.metrics.count(Counter::PutOff),
+                Effect::Refused(_) => self.metrics.count(Counter::Plain(Metric::BudgetRefused)),
+                Effect::PutOff(_) => self.metrics.count(Counter::Plain(Metric::PutOff)),
                 Effect::Observed(_, reason) => {
                     self.metrics.count(Counter::Observed(reason));
                     if let Some(moves) = self.observed.moves.get_mut(reason.index()) {
@@ -80,7 +80,7 @@ impl Worker {
                     stream: StreamId(context),
                     answered,
                 } => {
-                    self.metrics.count(Counter::StreamsEnded);
+                    self.metrics.count(Counter::Plain(Metric::StreamsEnded));
                     log::debug!("connection {}: ending a stream: max_stream_age", id.0);
                     if answered {
                         self.resetting.push(id);

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::{Program, done, files_below, python, said, sources};
-use crate::cache;
+use evenkeel_test_tools::cache;
 
 pub(super) fn version() -> Option<String> {
     // The compiler's: a runtime alone does not do.

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::{Program, done, said, sources};
-use crate::cache;
+use evenkeel_test_tools::cache;
 
 /// The program whose library needs a later Node than machines have; its packages bring one.
 const ON_ITS_OWN_NODE: &str = "undici8";

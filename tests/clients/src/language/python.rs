@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
+use evenkeel_test_tools::cache;
 
 use super::{Program, done, said, sources};
-use crate::{cache, h2load};
+use crate::h2load;
 
 pub(super) fn version() -> Option<String> {
     said(Command::new("python3").arg("--version"))

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::{Program, done, files_below, said, sources};
-use crate::cache;
+use evenkeel_test_tools::cache;
 
 pub(super) fn version() -> Option<String> {
     // Where the manifest stands: the toolchain is chosen there.

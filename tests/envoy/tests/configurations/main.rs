@@ -7,7 +7,8 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use evenkeel_test_envoy::{Client, Envoy, TcpClient, eventually, module_path};
+use evenkeel_metrics::Label;
+use evenkeel_test_envoy::{Client, Envoy, TcpClient, eventually, module_path, stats_tags};
 use serde::Deserialize;
 
 fn root() -> PathBuf {
@@ -155,6 +156,33 @@ fn every_configuration_has_a_test_and_three_lines_of_readme() {
             3,
             "{name}"
         );
+    }
+}
+
+#[test]
+fn every_configuration_makes_labels_of_what_the_list_of_metrics_has() {
+    let sorted = |tags: &serde_json::Value| {
+        let mut tags = tags.as_array().unwrap().clone();
+        tags.sort_by_key(ToString::to_string);
+        tags
+    };
+    let listed = sorted(&stats_tags());
+    for name in ["http", "observe", "peers", "tcp"] {
+        let path = root().join("envoy").join(name).join("envoy.yaml");
+        let text = fs::read_to_string(path).unwrap();
+        let config: serde_json::Value = serde_yaml_ng::from_str(&text).unwrap();
+
+        assert_eq!(
+            sorted(&config["stats_config"]["stats_tags"]),
+            listed,
+            "{name}"
+        );
+    }
+    let istio = fs::read_to_string(root().join("docs/istio.md")).unwrap();
+    let tags = Label::ALL.map(Label::tag).join(", ");
+    let operating = fs::read_to_string(root().join("docs/operating.md")).unwrap();
+    for page in [istio, operating] {
+        assert!(page.contains(&format!("extraStatTags: [{tags}]")), "{page}");
     }
 }
 

@@ -1,7 +1,8 @@
 //! The module's numbers, as Prometheus is shown them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use evenkeel_metrics::{Kind, Label, Metric, Values};
 use evenkeel_test_envoy::{Envoy, eventually};
 
 use crate::support::config::{self, Entry, http_listener};
@@ -14,10 +15,11 @@ use crate::support::socket::{Socket, closes, get};
 async fn shown(envoy: &Envoy) -> BTreeMap<String, u64> {
     let text = envoy.admin("/stats/prometheus").await.unwrap();
     let line = |line: &str| {
-        let (name, value) = line.strip_prefix("evenkeel_")?.rsplit_once(' ')?;
+        let (name, value) = line.rsplit_once(' ')?;
         Some((name.to_owned(), value.parse().unwrap()))
     };
-    text.lines().filter_map(line).collect()
+    let ours = text.lines().filter(|line| line.starts_with("evenkeel_"));
+    ours.filter_map(line).collect()
 }
 
 const POLICY: &str = r#"{"version": 1, "budget": {"per_second": 0.001, "burst": 5},
@@ -37,86 +39,82 @@ async fn every_number_is_there_from_the_start_under_its_name_and_labels() {
     };
     let listener = http_listener("in", 0, &[entry("network", "n")], &[entry("http", "h")]);
     let envoy = config::start(&config::whole(&[listener], server.address)).await;
-    let shown = shown(&envoy).await;
 
-    let mut expected = Vec::new();
-    for protocol in ["http1", "http2", "websocket", "tcp"] {
-        expected.push(format!(r#"connections_total{{protocol="{protocol}"}}"#));
-        expected.push(format!(r#"requests_total{{protocol="{protocol}"}}"#));
-    }
-    for reason in [
-        "max_age",
-        "mean_age",
-        "max_requests",
-        "max_stream_age",
-        "shed",
-    ] {
-        for name in ["due", "announced", "cut", "observed", "untold"] {
-            expected.push(format!(r#"{name}_total{{reason="{reason}"}}"#));
-        }
-        for by in ["client", "proxy", "evenkeel"] {
-            expected.push(format!(r#"closed_total{{reason="{reason}",by="{by}"}}"#));
-        }
-    }
-    for cause in [
-        "start_line",
-        "field",
-        "head_too_long",
-        "framing",
-        "out_of_step",
-        "frame",
-        "too_many_streams",
-        "message",
-        "unreadable",
-        "tunnel",
-    ] {
-        expected.push(format!(r#"opaque_total{{cause="{cause}"}}"#));
-    }
-    for outcome in [
-        "answered",
-        "failed",
-        "asked",
-        "refused_stranger",
-        "malformed",
-        "too_long",
-        "version",
-    ] {
-        expected.push(format!(r#"exchanges_total{{outcome="{outcome}"}}"#));
-    }
-    for plain in [
-        "budget_refused_total",
-        "put_off_total",
-        "streams_ended_total",
-        "unjoined_total",
-        "policy_errors_total",
-        "policy_loads_total",
-        "upstream_due_total",
-        "upstream_recycled_total",
-        "upstream_stray_total",
-        "reports_dropped_total",
-        "connections_active",
-        "load_connections",
-        "load_active_requests",
-        "load_requests_per_second",
-        "load_bytes_per_second",
-        "peers",
-        "peers_mean_connections",
-        "shedding",
-    ] {
-        expected.push(format!("{plain}{{}}"));
-    }
-    let missing: Vec<_> = expected
+    let at_once = Metric::ALL
         .iter()
-        .filter(|name| !shown.contains_key(*name))
-        .collect();
-    let unknown: Vec<_> = shown
-        .keys()
-        .filter(|name| !expected.contains(name))
-        .collect();
+        .filter(|metric| metric.is_shown_at_once());
+    let expected: BTreeSet<_> = at_once.flat_map(|metric| series(*metric)).collect();
+    let shown: BTreeSet<_> = shown(&envoy).await.into_keys().collect();
+    let missing: Vec<_> = expected.difference(&shown).collect();
+    let unknown: Vec<_> = shown.difference(&expected).collect();
     assert!(
         missing.is_empty() && unknown.is_empty(),
         "missing {missing:?}\nunknown {unknown:?}"
     );
+
+    let text = envoy.admin("/stats/prometheus").await.unwrap();
+    for metric in Metric::ALL
+        .iter()
+        .filter(|metric| metric.is_shown_at_once())
+    {
+        let kind = match metric.kind() {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+        };
+        let line = format!("# TYPE {metric} {kind}\n");
+        assert!(text.contains(&line), "no {line}");
+    }
+}
+
+/// Every series of a metric whose labels are known beforehand.
+fn series(metric: Metric) -> Vec<String> {
+    let mut labels = vec![String::new()];
+    for label in metric.labels() {
+        let Values::Fixed(values) = label.values() else {
+            panic!("{} is not known beforehand", label.tag());
+        };
+        let longer = |begun: &String| {
+            let comma = if begun.is_empty() { "" } else { "," };
+            let begun = format!("{begun}{comma}{}", label.tag());
+            let values = values.iter();
+            values
+                .map(|value| format!("{begun}=\"{value}\""))
+                .collect::<Vec<_>>()
+        };
+        labels = labels.iter().flat_map(longer).collect();
+    }
+    let name = |labels: &String| format!("{}{{{labels}}}", metric.name());
+    labels.iter().map(name).collect()
+}
+
+/// What is shown and not in the list, or not as the list says.
+fn unlisted(shown: &BTreeMap<String, u64>) -> Vec<&String> {
+    let is_listed = |line: &&String| {
+        let (name, labels) = line.split_once('{').unwrap();
+        let labels: Vec<_> = labels
+            .trim_end_matches('}')
+            .split(',')
+            .filter_map(|label| label.split_once('='))
+            .collect();
+        let Some(metric) = Metric::ALL.iter().find(|metric| metric.name() == name) else {
+            return false;
+        };
+        let says = |label: &Label, (tag, value): &(&str, &str)| {
+            let value = value.trim_matches('"');
+            label.tag() == *tag
+                && match label.values() {
+                    Values::Fixed(values) => values.contains(&value),
+                    Values::Met(_) => !value.is_empty(),
+                }
+        };
+        labels.len() == metric.labels().len()
+            && metric
+                .labels()
+                .iter()
+                .zip(&labels)
+                .all(|(label, shown)| says(label, shown))
+    };
+    shown.keys().filter(|line| !is_listed(line)).collect()
 }
 
 #[tokio::test]
@@ -172,36 +170,48 @@ async fn the_numbers_add_up_with_what_the_clients_saw() {
 
     let upstream = server.address;
     let expected = [
-        (r#"connections_total{protocol="http1"}"#.to_owned(), 5),
-        (r#"requests_total{protocol="http1"}"#.to_owned(), 11),
-        (r#"connections_total{protocol="http2"}"#.to_owned(), 1),
-        (r#"requests_total{protocol="http2"}"#.to_owned(), 2),
-        (r#"due_total{reason="max_requests"}"#.to_owned(), 6),
-        (r#"announced_total{reason="max_requests"}"#.to_owned(), 5),
         (
-            r#"closed_total{reason="max_requests",by="client"}"#.to_owned(),
+            r#"evenkeel_connections_total{protocol="http1"}"#.to_owned(),
+            5,
+        ),
+        (
+            r#"evenkeel_requests_total{protocol="http1"}"#.to_owned(),
+            11,
+        ),
+        (
+            r#"evenkeel_connections_total{protocol="http2"}"#.to_owned(),
+            1,
+        ),
+        (r#"evenkeel_requests_total{protocol="http2"}"#.to_owned(), 2),
+        (r#"evenkeel_due_total{reason="max_requests"}"#.to_owned(), 6),
+        (
+            r#"evenkeel_announced_total{reason="max_requests"}"#.to_owned(),
+            5,
+        ),
+        (
+            r#"evenkeel_closed_total{reason="max_requests",by="client"}"#.to_owned(),
             3,
         ),
         (
-            r#"closed_total{reason="max_requests",by="evenkeel"}"#.to_owned(),
+            r#"evenkeel_closed_total{reason="max_requests",by="evenkeel"}"#.to_owned(),
             2,
         ),
-        (r#"cut_total{reason="max_requests"}"#.to_owned(), 1),
-        ("budget_refused_total{}".to_owned(), 1),
-        (r#"opaque_total{cause="field"}"#.to_owned(), 1),
-        (r#"clients_total{family="go"}"#.to_owned(), 1),
+        (r#"evenkeel_cut_total{reason="max_requests"}"#.to_owned(), 1),
+        ("evenkeel_budget_refused_total{}".to_owned(), 1),
+        (r#"evenkeel_opaque_total{cause="field"}"#.to_owned(), 1),
+        (r#"evenkeel_clients_total{family="go"}"#.to_owned(), 1),
         (
-            r#"goaway_total{family="go",goaway="max",moment="busy"}"#.to_owned(),
+            r#"evenkeel_goaway_total{family="go",goaway="max",moment="busy"}"#.to_owned(),
             1,
         ),
         // The two that nobody closed.
-        ("connections_active{}".to_owned(), 2),
+        ("evenkeel_connections_active{}".to_owned(), 2),
         (
-            format!(r#"upstream_requests_total{{upstream="{upstream}"}}"#),
+            format!(r#"evenkeel_upstream_requests_total{{upstream="{upstream}"}}"#),
             14,
         ),
         (
-            format!(r#"upstream_active_requests{{upstream="{upstream}"}}"#),
+            format!(r#"evenkeel_upstream_active_requests{{upstream="{upstream}"}}"#),
             0,
         ),
     ];
@@ -216,6 +226,8 @@ async fn the_numbers_add_up_with_what_the_clients_saw() {
         differ(&shown(&envoy).await).is_empty().then_some(())
     });
     let agree = agree.await;
-    assert!(agree.is_ok(), "{:#?}", differ(&shown(&envoy).await));
+    let shown = shown(&envoy).await;
+    assert!(agree.is_ok(), "{:#?}", differ(&shown));
+    assert_eq!(unlisted(&shown), Vec::<&String>::new());
     healthy(&envoy);
 }

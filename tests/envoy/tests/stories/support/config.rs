@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use evenkeel_test_envoy::{Envoy, module_path};
+use evenkeel_test_envoy::{Envoy, module_path, stats_tags};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -96,16 +96,6 @@ pub fn app(server: SocketAddr) -> Value {
     })
 }
 
-/// The tags that make labels of what stands in the metrics' names: what a user is told to configure.
-fn tags() -> Value {
-    let tag = |name: &str| json!({ "tag_name": name, "regex": format!(r"({name}=\.=(.*?);\.;)") });
-    [
-        "protocol", "reason", "by", "cause", "upstream", "family", "goaway", "moment", "outcome",
-    ]
-    .map(tag)
-    .into()
-}
-
 fn loopback(port: u16) -> Value {
     json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } })
 }
@@ -115,7 +105,7 @@ pub fn whole(listeners: &[Value], server: SocketAddr) -> Value {
     json!({
         "node": { "id": "evenkeel-test", "cluster": "evenkeel-test" },
         "admin": { "address": loopback(0) },
-        "stats_config": { "stats_tags": tags() },
+        "stats_config": { "stats_tags": stats_tags() },
         "static_resources": { "listeners": listeners, "clusters": [app(server)] },
     })
 }

@@ -1,4 +1,4 @@
-//! What the clients need beyond this repository, provisioned once and kept outside git.
+//! A cache of what is made once, one directory for each state of what it is made from.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,17 +10,17 @@ use evenkeel_test_envoy::cache_dir;
 /// Stands in a directory whose content is complete.
 const COMPLETE: &str = "complete";
 
-/// `clients/NAME-HASH` of the cache, one directory for each state of `inputs`. When it is not there,
+/// `tools/NAME-HASH` of the cache, one directory for each state of `inputs`. When it is not there,
 /// `prepare` fills it, in its place: a Python environment cannot be moved.
 ///
 /// # Errors
 /// What `prepare` said, or that the cache cannot be written.
-pub(crate) fn provide(
+pub fn provide(
     name: &str,
     inputs: impl Hash,
     prepare: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<PathBuf> {
-    provide_in(&cache_dir()?.join("clients"), name, inputs, prepare)
+    provide_in(&cache_dir()?.join("tools"), name, inputs, prepare)
 }
 
 fn provide_in(

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cache;
 
-pub(crate) use daemon::Daemon;
+pub use daemon::Daemon;
 
 /// Where servers are installed, which the `PATH` of those who are not root leaves out.
 const SERVERS: &str = "/usr/sbin";
@@ -22,7 +22,7 @@ const SERVERS: &str = "/usr/sbin";
 ///
 /// # Errors
 /// When apt-get does not give the package, with what it said.
-pub(crate) fn binary(package: &str, name: &str) -> Result<PathBuf> {
+pub fn binary(package: &str, name: &str) -> Result<PathBuf> {
     if let Some(path) = installed(name) {
         return Ok(path);
     }
@@ -31,13 +31,17 @@ pub(crate) fn binary(package: &str, name: &str) -> Result<PathBuf> {
     let directory = cache::provide(package, release, |directory| {
         eprintln!("Downloading Debian's {package} (once)");
         unpack(package, directory)?;
-        write_launcher(name, directory)
+        write_launchers(directory)
     })?;
-    Ok(directory.join(name))
+    let launcher = directory.join(name);
+    if !launcher.is_file() {
+        bail!("Debian's {package} has no {name}");
+    }
+    Ok(launcher)
 }
 
 /// Why [`binary`] does not give the program; None when it does.
-pub(crate) fn missing(package: &str, name: &str) -> Option<String> {
+pub fn missing(package: &str, name: &str) -> Option<String> {
     let error = binary(package, name).err()?;
     Some(format!(
         "{name} is not installed, and Debian's {package} cannot be had: {error:#}"
@@ -82,22 +86,25 @@ fn to_install(plan: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Writes `name` beside the unpacked files: the program, told where its libraries are.
-fn write_launcher(name: &str, directory: &Path) -> Result<()> {
-    let program = ["usr/sbin", "usr/bin"]
-        .map(|folder| directory.join(folder).join(name))
-        .into_iter()
-        .find(|path| path.is_file())
-        .with_context(|| format!("Debian's package has no {name}"))?;
+/// Writes for each program one of its name beside the unpacked files, which tells it where its libraries are.
+fn write_launchers(directory: &Path) -> Result<()> {
     let libraries = env::join_paths(libraries(directory)?)?;
-    let script = format!(
-        "#!/bin/sh\nLD_LIBRARY_PATH='{}' exec '{}' \"$@\"\n",
-        libraries.display(),
-        program.display()
-    );
-    let launcher = directory.join(name);
-    fs::write(&launcher, script)?;
-    fs::set_permissions(launcher, PermissionsExt::from_mode(0o755))?;
+    for folder in ["usr/sbin", "usr/bin"].map(|folder| directory.join(folder)) {
+        if !folder.is_dir() {
+            continue;
+        }
+        for program in fs::read_dir(folder)? {
+            let program = program?;
+            let script = format!(
+                "#!/bin/sh\nLD_LIBRARY_PATH='{}' exec '{}' \"$@\"\n",
+                libraries.display(),
+                program.path().display()
+            );
+            let launcher = directory.join(program.file_name());
+            fs::write(&launcher, script)?;
+            fs::set_permissions(launcher, PermissionsExt::from_mode(0o755))?;
+        }
+    }
     Ok(())
 }
 
@@ -162,7 +169,7 @@ mod tests {
         fs::write(below("usr/bin/tell"), program).unwrap();
         fs::set_permissions(below("usr/bin/tell"), PermissionsExt::from_mode(0o755)).unwrap();
 
-        write_launcher("tell", directory.path()).unwrap();
+        write_launchers(directory.path()).unwrap();
 
         let text = said(Command::new(below("tell")).arg("a b")).unwrap();
         let libraries = below("usr/lib/any-linux-gnu");

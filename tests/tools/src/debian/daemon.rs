@@ -16,7 +16,7 @@ const TRIES: usize = 5;
 
 /// A running server. Dropping it ends all of its processes and removes its files.
 #[derive(Debug)]
-pub(crate) struct Daemon {
+pub struct Daemon {
     leader: Child,
     directory: TempDir,
 }
@@ -28,7 +28,7 @@ impl Daemon {
     ///
     /// # Errors
     /// When the server ends instead, with what it wrote to stderr.
-    pub(crate) async fn start<const N: usize>(
+    pub async fn start<const N: usize>(
         program: &Path,
         configure: impl Fn(&Path, [SocketAddr; N]) -> Result<(Vec<String>, PathBuf)>,
     ) -> Result<(Self, [SocketAddr; N])> {
@@ -64,7 +64,7 @@ impl Daemon {
     }
 
     /// Where its files are.
-    pub(crate) fn directory(&self) -> &Path {
+    pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 

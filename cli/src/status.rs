@@ -1,0 +1,178 @@
+//! `evenkeel status`: what Evenkeel does in a proxy, from the numbers that the proxy shows.
+
+mod evenness;
+mod finding;
+mod numbers;
+mod page;
+mod pod;
+mod source;
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::term;
+use evenness::Evenness;
+use numbers::Numbers;
+use pod::Pod;
+use source::Source;
+
+const EXAMPLES: &str = "\
+Examples:
+  evenkeel status http://127.0.0.1:15000
+      An Envoy by its admin interface; istio-proxy's is there, too (istioctl dashboard envoy, kubectl port-forward)
+  evenkeel status http://10.0.0.7:15090 http://10.0.0.8:15090 http://10.0.0.9:15090
+      Pods of one service beside each other: are their connections even?
+  evenkeel status --watch=5 http://127.0.0.1:15000
+      Again every five seconds, with what happened in between
+  kubectl exec POD -c istio-proxy -- pilot-agent request GET stats/prometheus | evenkeel status -
+      From standard input
+
+Ends with 0 when nothing needs you; with 1 when something does, or when a proxy cannot be read.";
+
+/// Tell what Evenkeel does in a proxy, and whether connections are even.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The address of an Envoy's admin interface or of its metrics, a file with them, or `-`; several are pods of one service
+    #[arg(required = true, value_name = "URL|FILE")]
+    sources: Vec<String>,
+    /// Read again every so many seconds [default: 2], and tell what happened in between
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "2",
+        value_parser = clap::value_parser!(u64).range(1..=3600))]
+    watch: Option<u64>,
+    /// Stop watching after so many reads
+    #[arg(long, value_name = "N", requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// How to tell it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs: one object a read
+    Json,
+}
+
+/// What was read, at one moment.
+#[derive(Serialize)]
+struct Report {
+    /// The pods that could be read.
+    pods: Vec<Pod>,
+    /// Of the pods' loads; None for one pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evenness: Option<Evenness>,
+    /// Why others could not be.
+    errors: Vec<String>,
+}
+
+/// The numbers of a pod and when they were read.
+type Earlier = Option<(Instant, Numbers)>;
+
+/// Reads, and tells.
+///
+/// # Errors
+/// When no proxy can be read.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let sources = args
+        .sources
+        .iter()
+        .map(|source| Source::of(source))
+        .collect::<Result<Vec<_>>>()?;
+    let mut earlier: Vec<Earlier> = sources.iter().map(|_| None).collect();
+    let mut is_well = true;
+    for read in 1.. {
+        let report = report(&sources, &mut earlier);
+        if report.pods.is_empty() && (args.watch.is_none() || read == 1) {
+            let mut errors = report.errors.into_iter();
+            let first = errors.next().unwrap_or_default();
+            errors.for_each(|error| term::note(&error));
+            return Err(anyhow::Error::msg(first));
+        }
+        is_well = report.is_well();
+        match args.format {
+            Format::Json => term::line(&serde_json::to_string(&report)?),
+            Format::Text => {
+                if args.watch.is_some() {
+                    term::clear();
+                }
+                term::line(&page::page(&report));
+            }
+        }
+        match args.watch {
+            Some(seconds) if args.count != Some(read) => {
+                thread::sleep(Duration::from_secs(seconds));
+            }
+            _ => break,
+        }
+    }
+    Ok(if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// What is told of these, once; and whether nothing needs anybody.
+///
+/// # Errors
+/// When a source is none. What cannot be read is told.
+pub fn tell(sources: &[&str]) -> Result<(String, bool)> {
+    let sources = sources
+        .iter()
+        .map(|source| Source::of(source))
+        .collect::<Result<Vec<_>>>()?;
+    let mut earlier: Vec<Earlier> = sources.iter().map(|_| None).collect();
+    let report = report(&sources, &mut earlier);
+    Ok((page::page(&report), report.is_well()))
+}
+
+fn report(sources: &[Source], earlier: &mut [Earlier]) -> Report {
+    let (mut pods, mut errors) = (Vec::new(), Vec::new());
+    for (source, earlier) in sources.iter().zip(earlier) {
+        match read(source) {
+            Ok(numbers) => {
+                let now = Instant::now();
+                let since = earlier
+                    .as_ref()
+                    .map(|(then, numbers)| (now.duration_since(*then), numbers));
+                pods.push(Pod::new(source.to_string(), &numbers, since));
+                *earlier = Some((now, numbers));
+            }
+            Err(error) => {
+                errors.push(format!("{error:#}"));
+                *earlier = None;
+            }
+        }
+    }
+    // Without a rule there are no loads to compare, but connections.
+    let any_load = pods.iter().any(|pod| pod.load > 0.0);
+    let loads = pods.iter().map(|pod| {
+        let load = if any_load { pod.load } else { pod.connections };
+        (pod.source.clone(), load)
+    });
+    let evenness = (pods.len() > 1).then(|| Evenness::of("connections", loads));
+    Report {
+        pods,
+        evenness,
+        errors,
+    }
+}
+
+fn read(source: &Source) -> Result<Numbers> {
+    let text = source.read()?;
+    Numbers::parse(&text).with_context(|| source.to_string())
+}
+
+impl Report {
+    fn is_well(&self) -> bool {
+        self.errors.is_empty() && self.pods.iter().all(Pod::is_well)
+    }
+}

@@ -1,0 +1,220 @@
+//! Evenkeel's numbers in what an Envoy shows: `/stats/prometheus`, and `/stats`.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use evenkeel_metrics::{Label, Metric};
+
+/// What an Envoy's own stats begin with, in either form.
+const ENVOYS: [&str; 3] = ["envoy_", "server.", "cluster_manager."];
+
+/// Between labels where they stand inside a name that no `stats_tags` took apart: what Prometheus may not have in a
+/// name (`=.=` and `;.;`) Envoy writes as `___`.
+const MANGLED: &str = "___";
+
+/// Every series of every metric in the list.
+#[derive(Clone, Debug, Default)]
+pub struct Numbers {
+    series: Vec<Series>,
+    /// Labels stand inside the names, where Prometheus cannot use them.
+    pub is_mangled: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Series {
+    metric: Metric,
+    labels: BTreeMap<String, String>,
+    value: f64,
+}
+
+impl Numbers {
+    /// Reads a page.
+    ///
+    /// # Errors
+    /// When there is nothing of Evenkeel on it: says what to check.
+    pub fn parse(page: &str) -> Result<Self> {
+        let mut numbers = Self::default();
+        for line in page.lines().filter(|line| !line.starts_with('#')) {
+            if !line.contains("evenkeel_") {
+                continue;
+            }
+            if let Some(series) = series(line) {
+                numbers.is_mangled |= line
+                    .split('{')
+                    .next()
+                    .is_some_and(|name| name.contains(MANGLED));
+                numbers.series.push(series);
+            }
+        }
+        if !numbers.series.is_empty() {
+            return Ok(numbers);
+        }
+        let is_envoy = |line: &str| ENVOYS.iter().any(|begin| line.starts_with(begin));
+        if page.lines().any(is_envoy) {
+            bail!(
+                "an Envoy, but no number of Evenkeel's: is the module loaded here? Its log says `policy in force`, or why not; in Istio, is there a WasmPlugin whose selector takes this pod, and does `proxyStatsMatcher` let `wasmcustom` through?"
+            )
+        }
+        bail!(
+            "these are not an Envoy's numbers: name its admin interface (http://127.0.0.1:15000) or what it shows at /stats/prometheus"
+        )
+    }
+
+    /// The sum over all series of a metric.
+    pub fn sum(&self, metric: Metric) -> f64 {
+        self.of(metric).map(|series| series.value).sum()
+    }
+
+    /// The sums by the values of a label, without those that are 0.
+    pub fn by(&self, metric: Metric, label: Label) -> BTreeMap<String, f64> {
+        let mut sums = BTreeMap::new();
+        for series in self.of(metric).filter(|series| series.value > 0.0) {
+            if let Some(value) = series.labels.get(label.tag()) {
+                *sums.entry(value.clone()).or_default() += series.value;
+            }
+        }
+        sums
+    }
+
+    fn of(&self, metric: Metric) -> impl Iterator<Item = &Series> {
+        self.series
+            .iter()
+            .filter(move |series| series.metric == metric)
+    }
+}
+
+/// A line, if it is a series of a metric in the list.
+fn series(line: &str) -> Option<Series> {
+    let (name, labels, value) = if let Some((name, rest)) = line.split_once('{') {
+        let (labels, value) = labels(rest)?;
+        (name, labels, value)
+    } else if let Some((name, value)) = line.rsplit_once(": ") {
+        (name, BTreeMap::new(), value)
+    } else {
+        let (name, value) = line.split_once(' ')?;
+        (name, BTreeMap::new(), value)
+    };
+    // A time may stand behind the value.
+    let value = value.split_whitespace().next()?.parse().ok()?;
+    let (name, inside) = inside(name);
+    let metric = *Metric::ALL.iter().find(|metric| metric.name() == name)?;
+    Some(Series {
+        metric,
+        labels: labels.into_iter().chain(inside).collect(),
+        value,
+    })
+}
+
+/// What stands behind the brace: `a="b",c="d"} 1`. Values escape `"`, `\` and newlines.
+fn labels(text: &str) -> Option<(BTreeMap<String, String>, &str)> {
+    let mut labels = BTreeMap::new();
+    let mut rest = text.trim_start_matches([',', ' ']);
+    while !rest.starts_with('}') {
+        let (tag, quoted) = rest.split_once("=\"")?;
+        let mut value = String::new();
+        let mut chars = quoted.char_indices();
+        let end = loop {
+            match chars.next()? {
+                (end, '"') => break end,
+                (_, '\\') => match chars.next()?.1 {
+                    'n' => value.push('\n'),
+                    other => value.push(other),
+                },
+                (_, other) => value.push(other),
+            }
+        };
+        labels.insert(tag.trim().to_owned(), value);
+        rest = quoted.get(end + 1..)?.trim_start_matches([',', ' ']);
+    }
+    Some((labels, rest.get(1..)?))
+}
+
+/// Takes out of a name the labels that stand inside it, and what Envoy puts before it.
+fn inside(name: &str) -> (&str, Vec<(String, String)>) {
+    let name = name.strip_prefix("wasmcustom.").unwrap_or(name);
+    let mut labels = Vec::new();
+    if name.contains(MANGLED) {
+        let mut parts: Vec<_> = name.split(MANGLED).collect();
+        let name = parts.pop().unwrap_or_default();
+        for pair in parts.chunks_exact(2) {
+            labels.push((pair[0].to_owned(), pair[1].to_owned()));
+        }
+        return (name, labels);
+    }
+    let mut rest = name;
+    while let Some((label, after)) = rest.split_once(";.;") {
+        if let Some((tag, value)) = label.split_once("=.=") {
+            labels.push((tag.to_owned(), value.to_owned()));
+        }
+        rest = after;
+    }
+    (rest, labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn due(page: &str) -> (Numbers, BTreeMap<String, f64>) {
+        let numbers = Numbers::parse(page).unwrap();
+        let due = numbers.by(Metric::Due, Label::Reason);
+        (numbers, due)
+    }
+
+    #[test]
+    fn every_form_in_which_an_envoy_shows_a_number_says_the_same() {
+        for (page, is_mangled) in [
+            (
+                "# TYPE evenkeel_due_total counter\nevenkeel_due_total{reason=\"shed\"} 3\n",
+                false,
+            ),
+            (
+                "evenkeel_due_total{pod=\"a\\\"},b\\\\\", reason=\"shed\"} 3 1700000000000\n",
+                false,
+            ),
+            ("wasmcustom.reason=.=shed;.;evenkeel_due_total: 3\n", false),
+            ("reason___shed___evenkeel_due_total{} 3\n", true),
+        ] {
+            let (numbers, due) = due(page);
+            assert_eq!(due, BTreeMap::from([("shed".to_owned(), 3.0)]), "{page}");
+            assert_eq!(numbers.is_mangled, is_mangled, "{page}");
+        }
+    }
+
+    #[test]
+    fn several_labels_are_told_apart_and_added_up() {
+        let page = "evenkeel_closed_total{reason=\"shed\",by=\"client\"} 3\n\
+            evenkeel_closed_total{reason=\"max_age\",by=\"client\"} 4\n\
+            evenkeel_closed_total{reason=\"max_age\",by=\"proxy\"} 0\n\
+            evenkeel_connections_active{} 7\nevenkeel_peers 2\n";
+        let numbers = Numbers::parse(page).unwrap();
+
+        let by = numbers.by(Metric::Closed, Label::By);
+        assert_eq!(by, BTreeMap::from([("client".to_owned(), 7.0)]));
+        assert_eq!(numbers.sum(Metric::ConnectionsActive), 7.0);
+        assert_eq!(numbers.sum(Metric::Peers), 2.0);
+    }
+
+    #[test]
+    fn a_page_without_such_numbers_says_what_to_check() {
+        let error = |page: &str| Numbers::parse(page).unwrap_err().to_string();
+
+        assert!(error("envoy_server_live{} 1\n").starts_with("an Envoy, but"));
+        assert!(error("server.live: 1\n").starts_with("an Envoy, but"));
+        for page in ["", "<html>", "go_goroutines 7\n", "my_evenkeel_things 1\n"] {
+            assert!(
+                error(page).starts_with("these are not an Envoy's"),
+                "{page}"
+            );
+        }
+    }
+
+    #[test]
+    fn broken_lines_are_passed_over() {
+        let page = "evenkeel_due_total{reason=\"shed\nevenkeel_due_total{reason=\"shed\"\n\
+            evenkeel_due_total{reason=\"shed\"}\nevenkeel_due_total{reason=\"shed\"} x\n\
+            evenkeel_due_total{=\nevenkeel_due_total\nevenkeel_due_total{reason=\"shed\"} 1\n";
+
+        assert_eq!(due(page).1, BTreeMap::from([("shed".to_owned(), 1.0)]));
+    }
+}

@@ -1,0 +1,236 @@
+//! A report as people read it: first what needs them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::Report;
+use super::evenness::Evenness;
+use super::finding::Weight;
+use super::pod::{Mode, Pod, Since};
+use crate::term::{self, Mood};
+
+/// The longest bar.
+const BAR: usize = 30;
+
+/// The most hosts that are shown one by one.
+const MOST: usize = 16;
+
+/// The page, without a newline at its end.
+pub fn page(report: &Report) -> String {
+    let mut page = String::new();
+    for error in &report.errors {
+        line(&mut page, &term::mood(Mood::Bad, "problem"), error);
+    }
+    if let Some(evenness) = &report.evenness {
+        let _ = writeln!(page, "{}", summary(evenness, "pods"));
+        bars(&mut page, evenness);
+    }
+    for pod in &report.pods {
+        if !page.is_empty() {
+            page.push('\n');
+        }
+        tell(&mut page, pod);
+    }
+    page.truncate(page.trim_end().len());
+    page
+}
+
+fn tell(page: &mut String, pod: &Pod) {
+    line(page, &term::heading(&pod.source), mode(pod.mode));
+    for finding in &pod.findings {
+        let (mood, mark) = match finding.weight {
+            Weight::Problem => (Mood::Bad, "problem"),
+            Weight::Note => (Mood::Warn, "note   "),
+        };
+        row(page, &term::mood(mood, mark), 7, &finding.what);
+        for text in wrapped(&finding.action) {
+            row(page, "", 0, &text);
+        }
+    }
+    let age = pod
+        .mean_age_seconds
+        .map(|age| format!(", {} old on average", span(age)))
+        .unwrap_or_default();
+    let opened = by(&pod.opened).map(|opened| format!("; opened since the start: {opened}"));
+    named(
+        page,
+        "connections",
+        &format!(
+            "{} open{age}{}",
+            number(pod.connections),
+            opened.unwrap_or_default()
+        ),
+    );
+    named(page, "moved", &moved(pod));
+    if let Some(held) = held(pod) {
+        named(page, "held back", &held);
+    }
+    if let Some(peers) = &pod.peers {
+        let pods = peers.known + 1.0;
+        let carries = match peers.over_mean {
+            Some(over) => format!(
+                "carries {over:.2} x the mean of {pods} pods ({} to {})",
+                number(pod.load),
+                number(peers.mean)
+            ),
+            None => format!("knows {} others; none carries anything", peers.known),
+        };
+        let sheds = if pod.is_shedding { "; is shedding" } else { "" };
+        named(page, "peers", &format!("{carries}{sheds}"));
+    } else if pod.is_shedding {
+        named(page, "hosts", "is shedding");
+    }
+    if let Some(upstream) = &pod.upstream {
+        named(page, "upstream", &summary(upstream, "hosts"));
+        bars(page, upstream);
+    }
+    if let Some(since) = &pod.since {
+        named(page, "now", &rates(since));
+    }
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "moves connections",
+        Mode::Observe => "observes: says what it would move, and moves nothing",
+        Mode::Unknown => "has moved nothing yet",
+    }
+}
+
+fn moved(pod: &Pod) -> String {
+    if pod.mode == Mode::Observe {
+        let would = by(&pod.observed).unwrap_or_default();
+        return format!("would have moved since the start: {would}");
+    }
+    let Some(due) = by(&pod.due) else {
+        return "nothing was due since the start".to_owned();
+    };
+    let announced = by(&pod.announced).unwrap_or_else(|| "none".to_owned());
+    let closed = by(&pod.closed).map(|closed| format!("; closed by: {closed}"));
+    format!(
+        "due since the start: {due}; told: {announced}{}",
+        closed.unwrap_or_default()
+    )
+}
+
+fn held(pod: &Pod) -> Option<String> {
+    let held = [
+        (pod.budget_refused, "refused by the budget"),
+        (pod.put_off, "put off"),
+    ];
+    let held: Vec<_> = held
+        .iter()
+        .filter(|(times, _)| *times > 0.0)
+        .map(|(times, how)| format!("{} {how}", number(*times)))
+        .collect();
+    (!held.is_empty()).then(|| held.join(", "))
+}
+
+fn rates(since: &Since) -> String {
+    let Since {
+        requests,
+        opened,
+        due,
+        announced,
+        budget_refused,
+        ..
+    } = since;
+    format!(
+        "a second: {requests:.1} requests, {opened:.1} opened, {due:.1} due, {announced:.1} told, {budget_refused:.1} refused by the budget"
+    )
+}
+
+/// How even, in one line; in colour how it is to be taken.
+fn summary(evenness: &Evenness, of: &str) -> String {
+    let count = evenness.loads.len();
+    let (Some(over), Some(jain)) = (evenness.max_over_mean, evenness.jain) else {
+        return format!("{count} {of}, without load");
+    };
+    let mood = match over {
+        over if over < 1.2 => Mood::Good,
+        over if over < 1.5 => Mood::Warn,
+        _ => Mood::Bad,
+    };
+    let over = term::mood(mood, format!("{over:.2} x the mean"));
+    let measure = evenness.measure;
+    format!("{count} {of} by {measure}: the fullest has {over}; Jain's index {jain:.2}")
+}
+
+fn bars(page: &mut String, evenness: &Evenness) {
+    let loads = evenness.loads.iter().take(MOST);
+    let loads: Vec<_> = loads.map(|(name, load)| (term::tame(name), load)).collect();
+    let widest = loads.iter().map(|(name, _)| name.chars().count());
+    let widest = widest.max().unwrap_or_default();
+    for (name, load) in loads {
+        let bar = evenness.bar(*load, BAR);
+        let space = if bar.is_empty() { "" } else { " " };
+        row(
+            page,
+            "",
+            0,
+            &format!("{name:widest$}  {bar}{space}{}", number(*load)),
+        );
+    }
+    if let Some(more) = evenness
+        .loads
+        .len()
+        .checked_sub(MOST)
+        .filter(|more| *more > 0)
+    {
+        row(page, "", 0, &format!("and {more} more"));
+    }
+}
+
+fn by(counts: &BTreeMap<String, f64>) -> Option<String> {
+    let counts: Vec<_> = counts
+        .iter()
+        .map(|(label, count)| format!("{} {}", number(*count), term::tame(label)))
+        .collect();
+    (!counts.is_empty()).then(|| counts.join(", "))
+}
+
+fn line(page: &mut String, title: &str, text: &str) {
+    let _ = writeln!(page, "{title}  {text}");
+}
+
+fn named(page: &mut String, name: &str, text: &str) {
+    row(page, name, name.len(), text);
+}
+
+/// A word of so many columns in front of a text.
+fn row(page: &mut String, word: &str, columns: usize, text: &str) {
+    let space = " ".repeat(13_usize.saturating_sub(columns));
+    let _ = writeln!(page, "  {word}{space}{text}");
+}
+
+/// Lines of at most a hundred characters.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < 100 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.1}")
+    }
+}
+
+fn span(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}

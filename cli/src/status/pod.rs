@@ -1,0 +1,211 @@
+//! What Evenkeel does in one proxy.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use evenkeel_metrics::{Label, Metric};
+use serde::Serialize;
+
+use super::evenness::Evenness;
+use super::finding::{Finding, Weight, findings};
+use super::numbers::Numbers;
+
+/// One proxy at one moment; counters are since its start.
+#[derive(Debug, Serialize)]
+pub struct Pod {
+    /// Where it was read.
+    pub source: String,
+    /// What needs somebody, problems first.
+    pub findings: Vec<Finding>,
+    pub mode: Mode,
+    /// Open downstream connections.
+    pub connections: f64,
+    /// Of these. None without any.
+    pub mean_age_seconds: Option<f64>,
+    /// What pods are compared by: inbound connections under a rule.
+    pub load: f64,
+    /// By protocol.
+    pub opened: BTreeMap<String, f64>,
+    /// By reason.
+    pub due: BTreeMap<String, f64>,
+    /// By reason.
+    pub announced: BTreeMap<String, f64>,
+    /// Of those announced, by who closed them.
+    pub closed: BTreeMap<String, f64>,
+    /// By reason: what observe mode would have moved.
+    pub observed: BTreeMap<String, f64>,
+    pub budget_refused: f64,
+    pub put_off: f64,
+    /// None where none are known.
+    pub peers: Option<Peers>,
+    pub is_shedding: bool,
+    /// Of the hosts that it sends to. None with fewer than two.
+    pub upstream: Option<Evenness>,
+    /// What happened since it was read before.
+    pub since: Option<Since>,
+}
+
+/// Whether it moves connections, as far as what it has done shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// It has moved some.
+    Enforce,
+    /// It has said what it would move, and moved none.
+    Observe,
+    /// It has done neither yet.
+    Unknown,
+}
+
+/// A proxy among those that it knows.
+#[derive(Debug, Serialize)]
+pub struct Peers {
+    /// Others that it knows.
+    pub known: f64,
+    /// Connections of all over their number.
+    pub mean: f64,
+    /// Its own over that. None where the mean is 0.
+    pub over_mean: Option<f64>,
+}
+
+/// Between two reads, each a second.
+#[derive(Debug, Serialize)]
+pub struct Since {
+    pub seconds: f64,
+    pub requests: f64,
+    pub opened: f64,
+    pub due: f64,
+    pub announced: f64,
+    pub budget_refused: f64,
+}
+
+impl Pod {
+    /// What the numbers tell, and what `before`, read that long ago, they have grown from.
+    pub fn new(source: String, numbers: &Numbers, before: Option<(Duration, &Numbers)>) -> Self {
+        let connections = numbers.sum(Metric::ConnectionsActive);
+        let load = numbers.sum(Metric::LoadConnections);
+        let observed = numbers.by(Metric::Observed, Label::Reason);
+        let due = numbers.by(Metric::Due, Label::Reason);
+        let announced = numbers.by(Metric::Announced, Label::Reason);
+        let closed = numbers.by(Metric::Closed, Label::By);
+        let mode = if !announced.is_empty() || !closed.is_empty() {
+            Mode::Enforce
+        } else if !observed.is_empty() {
+            Mode::Observe
+        } else {
+            Mode::Unknown
+        };
+        Self {
+            source,
+            findings: findings(numbers),
+            mode,
+            connections,
+            mean_age_seconds: (connections > 0.0)
+                .then(|| numbers.sum(Metric::ConnectionsAge) / connections),
+            load,
+            opened: numbers.by(Metric::Connections, Label::Protocol),
+            due,
+            announced,
+            closed,
+            observed,
+            budget_refused: numbers.sum(Metric::BudgetRefused),
+            put_off: numbers.sum(Metric::PutOff),
+            peers: peers(numbers, load),
+            is_shedding: numbers.sum(Metric::Shedding) > 0.0,
+            upstream: upstream(numbers),
+            since: before.map(|(span, before)| Since::new(numbers, before, span)),
+        }
+    }
+
+    /// Nobody has to do anything.
+    pub fn is_well(&self) -> bool {
+        self.findings
+            .iter()
+            .all(|finding| finding.weight != Weight::Problem)
+    }
+}
+
+fn peers(numbers: &Numbers, load: f64) -> Option<Peers> {
+    let known = numbers.sum(Metric::Peers);
+    let mean = numbers.sum(Metric::PeersMean);
+    (known > 0.0).then(|| Peers {
+        known,
+        mean,
+        over_mean: (mean > 0.0).then(|| load / mean),
+    })
+}
+
+/// By what stays with a host where something does, else by the requests since the start.
+fn upstream(numbers: &Numbers) -> Option<Evenness> {
+    let measures = [
+        (Metric::UpstreamConnections, "connections"),
+        (Metric::UpstreamRequestRate, "requests a second"),
+        (Metric::UpstreamRequests, "requests"),
+    ];
+    let of = |(metric, measure)| Evenness::of(measure, numbers.by(metric, Label::Upstream));
+    measures
+        .map(of)
+        .into_iter()
+        .find(|hosts| hosts.loads.len() > 1)
+}
+
+impl Since {
+    fn new(now: &Numbers, before: &Numbers, span: Duration) -> Self {
+        let seconds = span.as_secs_f64();
+        let a_second = |metric| {
+            let (now, before) = (now.sum(metric), before.sum(metric));
+            // What is less than before has begun anew.
+            let grown = if now < before { now } else { now - before };
+            grown / seconds.max(f64::MIN_POSITIVE)
+        };
+        Self {
+            seconds,
+            requests: a_second(Metric::Requests),
+            opened: a_second(Metric::Connections),
+            due: a_second(Metric::Due),
+            announced: a_second(Metric::Announced),
+            budget_refused: a_second(Metric::BudgetRefused),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "evenkeel_connections_active 10\nevenkeel_connections_age_seconds 300\n\
+        evenkeel_load_connections 9\nevenkeel_peers 3\nevenkeel_peers_mean_connections 6\n\
+        evenkeel_shedding 1\nevenkeel_requests_total{protocol=\"http1\"} 100\n\
+        evenkeel_announced_total{reason=\"shed\"} 2\n\
+        evenkeel_upstream_requests_total{upstream=\"10.0.0.1:80\"} 30\n\
+        evenkeel_upstream_requests_total{upstream=\"10.0.0.2:80\"} 10\n";
+
+    #[test]
+    fn a_pod_knows_its_load_beside_the_others() {
+        let pod = Pod::new("a".to_owned(), &Numbers::parse(PAGE).unwrap(), None);
+
+        let peers = pod.peers.unwrap();
+        assert_eq!((peers.known, peers.over_mean), (3.0, Some(1.5)));
+        assert_eq!(pod.mean_age_seconds, Some(30.0));
+        assert_eq!(pod.mode, Mode::Enforce);
+        assert!(pod.is_shedding);
+        let upstream = pod.upstream.unwrap();
+        assert_eq!(
+            (upstream.measure, upstream.max_over_mean),
+            ("requests", Some(1.5))
+        );
+    }
+
+    #[test]
+    fn between_two_reads_counters_grow_and_may_begin_anew() {
+        let before = Numbers::parse(PAGE).unwrap();
+        let grown = Numbers::parse(&PAGE.replace(" 100\n", " 150\n")).unwrap();
+        let anew = Numbers::parse(&PAGE.replace(" 100\n", " 20\n")).unwrap();
+        let requests = |now: &Numbers| {
+            let since = Some((Duration::from_secs(5), &before));
+            Pod::new("a".to_owned(), now, since).since.unwrap().requests
+        };
+
+        assert_eq!((requests(&grown), requests(&anew)), (10.0, 4.0));
+    }
+}

@@ -1,0 +1,244 @@
+//! `evenkeel status`, on pages as an Envoy shows them, over HTTP and from files.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+use serde_json::Value;
+
+/// What a pod shows that sheds beside three others.
+const FULL: &str = r#"# TYPE envoy_server_live gauge
+envoy_server_live{} 1
+# TYPE evenkeel_connections_active gauge
+evenkeel_connections_active{} 40
+evenkeel_connections_age_seconds{} 4000
+evenkeel_load_connections{} 40
+evenkeel_peers{} 3
+evenkeel_peers_mean_connections{} 20
+evenkeel_shedding{} 1
+evenkeel_connections_total{protocol="http1"} 50
+evenkeel_requests_total{protocol="http1"} 1000
+evenkeel_due_total{reason="shed"} 12
+evenkeel_announced_total{reason="shed"} 10
+evenkeel_closed_total{reason="shed",by="client"} 10
+evenkeel_budget_refused_total{} 2
+evenkeel_policy_loads_total{} 4
+evenkeel_policies_refused{} 0
+evenkeel_upstream_requests_total{upstream="10.0.0.1:80"} 300
+evenkeel_upstream_requests_total{upstream="10.0.0.2:80"} 100
+"#;
+
+/// Answers each request with the next page, and with the last one for ever; `None` is a 404.
+fn serve(pages: Vec<Option<String>>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut pages = pages.into_iter().peekable();
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut request = Vec::new();
+            let mut chunk = [0; 1024];
+            while !request.ends_with(b"\r\n\r\n") {
+                let read = stream.read(&mut chunk).unwrap();
+                request.extend_from_slice(&chunk[..read]);
+            }
+            assert!(request.starts_with(b"GET /stats/prometheus HTTP/1.1\r\n"));
+            let page = pages.next_if(|_| true);
+            let page = page.unwrap_or_default();
+            if pages.peek().is_none() {
+                // Stays the last.
+                pages = vec![page.clone()].into_iter().peekable();
+            }
+            let (status, body) = match page {
+                Some(page) => ("200 OK", page),
+                None => ("404 Not Found", "nothing here".to_owned()),
+            };
+            let head = format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            stream.write_all((head + &body).as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+fn status(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .arg("status")
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn a_pod_tells_what_it_carries_and_what_it_moved() {
+    let address = serve(vec![Some(FULL.to_owned())]).to_string();
+
+    let output = status(&[&address]);
+
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let expected = format!(
+        "\
+{address}  moves connections
+  note         2 moves had to wait for the budget
+               For minutes after a deployment this is the budget at work. For hours it is too small for the limits:
+               raise `budget.per_second`, or the ages.
+  connections  40 open, 1 min 40 s old on average; opened since the start: 50 http1
+  moved        due since the start: 12 shed; told: 10 shed; closed by: 10 client
+  held back    2 refused by the budget
+  peers        carries 2.00 x the mean of 4 pods (40 to 20); is shedding
+  upstream     2 hosts by requests: the fullest has 1.50 x the mean; Jain's index 0.80
+               10.0.0.1:80  ██████████████████████████████ 300
+               10.0.0.2:80  ██████████ 100
+"
+    );
+    assert_eq!(stdout(&output), expected);
+}
+
+#[test]
+fn problems_come_first_and_end_with_1() {
+    let page = format!("{FULL}evenkeel_cut_total{{reason=\"max_age\"}} 3\n");
+    let address = serve(vec![Some(page)]).to_string();
+
+    let output = status(&[&address]);
+
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = stdout(&output);
+    let second = told.lines().nth(1).unwrap();
+    assert_eq!(second, "  problem      3 requests were cut");
+    assert!(told.contains("`protect` routes that stream."), "{told}");
+}
+
+#[test]
+fn several_pods_are_compared_and_one_that_is_gone_is_told() {
+    let idle = FULL
+        .replace("_active{} 40", "_active{} 10")
+        .replace("load_connections{} 40", "load_connections{} 10");
+    let full = serve(vec![Some(FULL.to_owned())]).to_string();
+    let idle = serve(vec![Some(idle)]).to_string();
+
+    let output = status(&[&full, &idle]);
+
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let first = told.lines().next().unwrap();
+    assert_eq!(
+        first,
+        "2 pods by connections: the fullest has 1.60 x the mean; Jain's index 0.74"
+    );
+
+    // Nobody listens on a port that was let go of.
+    let gone = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let output = status(&[&full, &gone.to_string()]);
+
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        told.starts_with(&format!(
+            "problem  cannot read http://{gone}/stats/prometheus: "
+        )),
+        "{told}"
+    );
+    assert!(told.contains("carries 2.00 x the mean"), "{told}");
+}
+
+#[test]
+fn watching_tells_what_happened_in_between() {
+    let later = FULL.replace(
+        "evenkeel_requests_total{protocol=\"http1\"} 1000",
+        "evenkeel_requests_total{protocol=\"http1\"} 9000",
+    );
+    let address = serve(vec![Some(FULL.to_owned()), Some(later)]).to_string();
+
+    let output = status(&["--watch=1", "--count=2", "--format=json", &address]);
+
+    let told = stdout(&output);
+    let reads: Vec<Value> = told
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(reads.len(), 2, "{output:?}");
+    assert_eq!(reads[0]["pods"][0]["since"], Value::Null);
+    let since = &reads[1]["pods"][0]["since"];
+    let requests = since["requests"].as_f64().unwrap() * since["seconds"].as_f64().unwrap();
+    assert!((requests - 8000.0).abs() < 1.0, "{since}");
+    assert_eq!(reads[1]["pods"][0]["peers"]["over_mean"], 2.0);
+}
+
+#[test]
+fn files_and_standard_input_do_as_well() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("stats");
+    fs::write(
+        &file,
+        "server.live: 1\nwasmcustom.evenkeel_connections_active: 7\n",
+    )
+    .unwrap();
+
+    let output = status(&[&file.display().to_string()]);
+    assert!(stdout(&output).contains("7 open"), "{output:?}");
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .args(["status", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(FULL.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        stdout(&output).starts_with("standard input  moves connections\n"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_says_what_to_check() {
+    let gone = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let nothing = serve(vec![None]);
+    let foreign = serve(vec![Some("<html>welcome</html>".to_owned())]);
+    let without = serve(vec![Some("envoy_server_live{} 1\n".to_owned())]);
+    for (address, says) in [
+        (gone, "Is the proxy there, and its port forwarded?"),
+        (
+            nothing,
+            "answers with 404: is it an Envoy's admin interface",
+        ),
+        (foreign, "these are not an Envoy's numbers"),
+        (
+            without,
+            "an Envoy, but no number of Evenkeel's: is the module loaded here?",
+        ),
+    ] {
+        let output = status(&[&address.to_string()]);
+
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let told = stderr(&output);
+        assert!(told.starts_with("error: ") && told.contains(says), "{told}");
+    }
+
+    let output = status(&["nowhere"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        stderr(&output).contains("nowhere: no such file, and no address"),
+        "{output:?}"
+    );
+}

@@ -1,0 +1,177 @@
+//! A real Prometheus, as Debian packages it: what the dashboard and the alert rules ask is asked of it.
+
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::future::ready;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use evenkeel_test_envoy::{Client, eventually};
+use evenkeel_test_tools::debian;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A program of Debian's package.
+///
+/// # Errors
+/// When it cannot be had, with what apt-get said.
+pub fn program(name: &str) -> Result<PathBuf> {
+    debian::binary("prometheus", name)
+        .with_context(|| format!("{name} is not installed, and Debian's prometheus cannot be had"))
+}
+
+/// What Prometheus scrapes, and the labels that it gives to what it finds there.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The job's name.
+    pub job: &'static str,
+    /// An Envoy's admin interface.
+    pub address: SocketAddr,
+    /// Further labels, by name.
+    pub labels: Value,
+}
+
+/// A running Prometheus. Dropping it ends the process and removes its files.
+#[derive(Debug)]
+pub struct Prometheus {
+    process: Child,
+    _directory: TempDir,
+    client: Client,
+}
+
+impl Prometheus {
+    /// Starts one that scrapes these every second, and waits until it answers.
+    ///
+    /// # Errors
+    /// When it cannot be had, or ends instead, with its log.
+    pub async fn start(targets: &[Target]) -> Result<Self> {
+        let program = program("prometheus")?;
+        let directory = TempDir::new().context("no temporary directory")?;
+        let config = directory.path().join("prometheus.yml");
+        // JSON is YAML, too.
+        fs::write(&config, configuration(targets).to_string())?;
+        let log = directory.path().join("log");
+        let mut process = Command::new(program)
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                directory.path().display()
+            ))
+            .arg("--web.listen-address=127.0.0.1:0")
+            .current_dir(directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?)
+            .spawn()
+            .context("cannot start prometheus")?;
+        let address = eventually("Prometheus to listen", || {
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            let ended = process.try_wait().ok().flatten();
+            ready(match (listens_on(&said), ended) {
+                (_, Some(status)) => Some(Err(anyhow::anyhow!("it ended ({status})\n{said}"))),
+                (Some(address), None) => Some(Ok(address)),
+                (None, None) => None,
+            })
+        });
+        let address = match address.await {
+            Ok(Ok(address)) => address,
+            Ok(Err(error)) | Err(error) => {
+                let _ = process.kill();
+                let _ = process.wait();
+                return Err(error.context("Prometheus does not start"));
+            }
+        };
+        let prometheus = Self {
+            process,
+            _directory: directory,
+            client: Client::http1(address),
+        };
+        eventually("Prometheus to be ready", || async {
+            let answer = prometheus.client.get("/-/ready").await.ok()?;
+            (answer.status == 200).then_some(())
+        })
+        .await?;
+        Ok(prometheus)
+    }
+
+    /// The value now of every series that a query gives.
+    ///
+    /// # Errors
+    /// When Prometheus refuses the query, with what it said.
+    pub async fn query(&self, query: &str) -> Result<Vec<f64>> {
+        let path = format!("/api/v1/query?query={}", encoded(query));
+        let data = self.ask(&path).await.with_context(|| query.to_owned())?;
+        let results = data["result"].as_array().cloned().unwrap_or_default();
+        let value = |series: &Value| series["value"][1].as_str()?.parse().ok();
+        Ok(results.iter().filter_map(value).collect())
+    }
+
+    /// The values that a label has on the series of a metric.
+    ///
+    /// # Errors
+    /// When Prometheus refuses, with what it said.
+    pub async fn label_values(&self, metric: &str, label: &str) -> Result<Vec<String>> {
+        let path = format!("/api/v1/label/{label}/values?match[]={}", encoded(metric));
+        let data = self.ask(&path).await?;
+        Ok(serde_json::from_value(data)?)
+    }
+
+    async fn ask(&self, path: &str) -> Result<Value> {
+        let answer = self.client.get(path).await?;
+        if answer.status != 200 {
+            bail!("Prometheus answers with {}: {}", answer.status, answer.body);
+        }
+        let mut answer: Value = serde_json::from_str(&answer.body)?;
+        Ok(answer["data"].take())
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        // Both fail only when it has already ended.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn configuration(targets: &[Target]) -> Value {
+    let mut jobs: Vec<_> = targets.iter().map(|target| target.job).collect();
+    jobs.sort_unstable();
+    jobs.dedup();
+    let scraped = |job: &&str| {
+        let targets: Vec<_> = targets
+            .iter()
+            .filter(|target| target.job == *job)
+            .map(|target| json!({ "targets": [target.address.to_string()], "labels": target.labels }))
+            .collect();
+        json!({ "job_name": job, "metrics_path": "/stats/prometheus", "static_configs": targets })
+    };
+    let jobs: Vec<_> = jobs.iter().map(scraped).collect();
+    json!({ "global": { "scrape_interval": "1s" }, "scrape_configs": jobs })
+}
+
+/// The address in `msg="Listening on" address=127.0.0.1:9090`.
+fn listens_on(log: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.split_once("\"Listening on\" address=")?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+/// Percent-encoded, as a query's value (RFC 3986 2.1).
+fn encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}

@@ -1,0 +1,25 @@
+//! What an operator sees, by the tools that show it: Prometheus, its `promtool`, Grafana's own types.
+
+mod dashboard;
+mod queries;
+mod rules;
+mod scene;
+mod status;
+
+use std::fs;
+
+use evenkeel_test_prometheus::root;
+use serde_json::Value;
+
+/// The dashboard, as an operator imports it.
+fn the_dashboard() -> Value {
+    let text = fs::read_to_string(root().join("istio/dashboard/evenkeel.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The alert rules, as Prometheus loads them.
+fn the_rules() -> Vec<Value> {
+    let text = fs::read_to_string(root().join("istio/dashboard/alerts.yaml")).unwrap();
+    let groups: Value = serde_yaml_ng::from_str(&text).unwrap();
+    groups["groups"][0]["rules"].as_array().unwrap().clone()
+}

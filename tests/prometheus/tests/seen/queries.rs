@@ -1,0 +1,131 @@
+//! Every query of the dashboard and of the alerts gives data on what real Envoys show.
+
+use evenkeel_metrics::{Kind, Metric};
+use evenkeel_test_envoy::eventually;
+use evenkeel_test_prometheus::{Prometheus, Target};
+use serde_json::Value;
+
+use crate::scene::Scene;
+use crate::{the_dashboard, the_rules};
+
+/// What Grafana puts in the place of a dashboard's variables, and of its own.
+fn filled(query: &str, chosen: &[(&str, &str)]) -> String {
+    let own = [("$__rate_interval", "1m"), ("$__range", "1h")];
+    let mut query = query.to_owned();
+    for (variable, value) in own.iter().chain(chosen) {
+        query = query.replace(variable, value);
+    }
+    assert!(!query.contains('$'), "{query}");
+    query
+}
+
+/// Waits until the query gives a number.
+async fn gives_data(prometheus: &Prometheus, query: &str) {
+    let gives = eventually(query, || async {
+        let values = prometheus.query(query).await;
+        let values = values.unwrap_or_else(|error| panic!("{error:#}"));
+        values.iter().any(|value| value.is_finite()).then_some(())
+    });
+    gives.await.unwrap();
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+#[tokio::test]
+async fn every_query_gives_data_with_the_labels_of_istios_scrape_and_without() {
+    let scene = Scene::start().await;
+    let targets = scene.targets();
+    let prometheus = Prometheus::start(&targets).await.unwrap();
+    let dashboard = the_dashboard();
+
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets_of = |panel: &Value| panel["targets"].as_array().cloned().unwrap_or_default();
+    let mut queries: Vec<_> = panels
+        .iter()
+        .flat_map(targets_of)
+        .map(|target| text(&target["expr"]).to_owned())
+        .collect();
+    let annotations = dashboard["annotations"]["list"].as_array().unwrap();
+    let marks = annotations
+        .iter()
+        .map(|annotation| text(&annotation["expr"]).to_owned());
+    // First of all: they tell of a moment, which passes.
+    queries.splice(0..0, marks);
+    assert!(queries.len() >= panels.len() - 8, "{}", queries.len());
+
+    let plain = [
+        ("$job", "envoy"),
+        ("$namespace", ".*"),
+        ("$app", ".*"),
+        ("$pod", ".*"),
+        ("$instance", ".*"),
+    ];
+    let istios = [
+        ("$job", "kubernetes-pods"),
+        ("$namespace", "test"),
+        ("$app", "shop|troubled"),
+        ("$pod", "full|idle|troubled"),
+        ("$instance", ".*"),
+    ];
+    // What is counted before the first scrape does not grow afterwards.
+    let all_scraped = format!(
+        "count({}) == {}",
+        Metric::PolicyLoads,
+        scene.targets().len()
+    );
+    gives_data(&prometheus, &all_scraped).await;
+    scene.change_policy().await;
+    for query in &queries {
+        gives_data(&prometheus, &filled(query, &plain)).await;
+        gives_data(&prometheus, &filled(query, &istios)).await;
+    }
+    for rule in the_rules() {
+        gives_data(&prometheus, text(&rule["expr"])).await;
+    }
+    choices(&prometheus, &dashboard, &targets).await;
+    gauges_are_no_less_than_0(&prometheus).await;
+}
+
+/// Envoy's gauges have no sign: one that fell below 0 is near 2^64.
+async fn gauges_are_no_less_than_0(prometheus: &Prometheus) {
+    let gauges = Metric::ALL
+        .iter()
+        .filter(|metric| metric.kind() == Kind::Gauge);
+    for gauge in gauges {
+        let most = format!("max(max_over_time({gauge}[1h]))");
+        let most = prometheus.query(&most).await.unwrap();
+        assert!(most[0] < 1e15, "{gauge}: {most:?}");
+    }
+}
+
+/// Each variable offers what the scrape has set.
+async fn choices(prometheus: &Prometheus, dashboard: &Value, targets: &[Target]) {
+    let variables = dashboard["templating"]["list"].as_array().unwrap();
+    let queried = variables
+        .iter()
+        .filter(|variable| variable["type"] == "query");
+    for variable in queried {
+        let query = text(&variable["query"]["query"]);
+        let inside = query
+            .strip_prefix("label_values(")
+            .and_then(|rest| rest.strip_suffix(')'));
+        let (metric, label) = inside.unwrap().split_once(", ").unwrap();
+        assert_eq!(label, text(&variable["name"]));
+        let mut set: Vec<_> = targets
+            .iter()
+            .filter_map(|target| match label {
+                "job" => Some(target.job.to_owned()),
+                "instance" => Some(target.address.to_string()),
+                label => target.labels[label].as_str().map(str::to_owned),
+            })
+            .collect();
+        set.sort();
+        set.dedup();
+
+        let offered = prometheus.label_values(metric, label).await.unwrap();
+
+        assert_eq!(offered, set, "{label}");
+    }
+}

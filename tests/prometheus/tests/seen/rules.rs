@@ -1,0 +1,75 @@
+//! The alert rules are Prometheus's, and each fires when it should and not when it should not.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use evenkeel_test_prometheus::{program, root};
+
+use crate::the_rules;
+
+/// What `promtool` says, which must be well.
+fn promtool(arguments: &[&str], files: &[&Path]) -> String {
+    let output = Command::new(program("promtool").unwrap())
+        .args(arguments)
+        .args(files)
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+#[test]
+fn prometheus_takes_them() {
+    let said = promtool(
+        &["check", "rules"],
+        &[&root().join("istio/dashboard/alerts.yaml")],
+    );
+
+    assert!(
+        said.contains(&format!("{} rules found", the_rules().len())),
+        "{said}"
+    );
+}
+
+#[test]
+fn each_fires_when_it_should_and_not_when_it_should_not() {
+    for rule in the_rules() {
+        let name = rule["alert"].as_str().unwrap();
+        let file = root().join(format!("tests/prometheus/alerts/{name}.yaml"));
+        let tests = fs::read_to_string(&file)
+            .unwrap_or_else(|error| panic!("{name} has no test: {}: {error}", file.display()));
+        let tests: serde_json::Value = serde_yaml_ng::from_str(&tests).unwrap();
+        let firing = format!(r#"ALERTS{{alertname="{name}", alertstate="firing"}}"#);
+        let cases: Vec<_> = tests["tests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|test| test["promql_expr_test"].as_array().unwrap())
+            .filter(|case| case["expr"] == firing)
+            .map(|case| !case["exp_samples"].as_array().unwrap().is_empty())
+            .collect();
+        assert!(
+            cases.contains(&true) && cases.contains(&false),
+            "{name}: {cases:?}"
+        );
+
+        promtool(&["test", "rules"], &[&file]);
+    }
+}
+
+#[test]
+fn each_leads_to_a_section_that_says_what_to_do() {
+    let operating = fs::read_to_string(root().join("docs/operating.md")).unwrap();
+    for rule in the_rules() {
+        let name = rule["alert"].as_str().unwrap();
+        let runbook = rule["annotations"]["runbook_url"].as_str().unwrap();
+        assert_eq!(
+            runbook,
+            format!("docs/operating.md#{}", name.to_lowercase())
+        );
+        assert!(operating.contains(&format!("\n### {name}\n")), "{name}");
+    }
+}

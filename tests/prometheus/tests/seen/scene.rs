@@ -1,0 +1,263 @@
+//! Envoys in which everything happens that a query asks about, again and again: a pod that carries too much, one that
+//! finds no peers, and one whose listeners each have a trouble of their own.
+
+use std::time::Duration;
+
+use evenkeel_test_envoy::{
+    Backend, Bootstrap, Client, Cluster, Envoy, Listener, Roles, TcpClient, TcpEcho,
+};
+use evenkeel_test_prometheus::Target;
+use http_body_util::{BodyExt, Empty};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// Between two rounds of traffic. Nothing depends on it but the load.
+const PACE: Duration = Duration::from_millis(100);
+
+/// A pod that sheds.
+const POLICY: &str = r#"{"version": 1, "defaults": {"max_age": "off"},
+    "peers": {"cluster": "peers", "allow": "anyone"},
+    "shed": {"rate": 0.1, "min_connections": 10, "settle": "0s"},
+    "budget": {"per_second": 1, "burst": 1}}"#;
+
+/// The Envoys, and traffic through them for as long as this is there.
+pub struct Scene {
+    /// First of all: it must end before what it goes through.
+    _traffic: JoinSet<()>,
+    pub full: Envoy,
+    pub idle: Envoy,
+    pub lonely: Envoy,
+    pub troubled: Envoy,
+    _backends: [Backend; 2],
+    _echoes: [TcpEcho; 2],
+}
+
+impl Scene {
+    pub async fn start() -> Self {
+        let backends = [
+            Backend::start("a").await.unwrap(),
+            Backend::start("b").await.unwrap(),
+        ];
+        let echoes = [
+            TcpEcho::start("c").await.unwrap(),
+            TcpEcho::start("d").await.unwrap(),
+        ];
+        let full = pod(&backends[0]).await;
+        let idle = pod(&backends[0]).await;
+        let lonely = pod(&backends[0]).await;
+        for pod in [&full, &idle] {
+            let all = [full.address("in"), idle.address("in")];
+            pod.replace_endpoints("peers", &all).await.unwrap();
+        }
+        let troubled = troubled(&backends, &echoes).await;
+        let mut traffic = JoinSet::new();
+        crowd(&full, 40, &mut traffic);
+        crowd(&lonely, 1, &mut traffic);
+        troubles(&troubled, &mut traffic);
+        Self {
+            _traffic: traffic,
+            full,
+            idle,
+            lonely,
+            troubled,
+            _backends: backends,
+            _echoes: echoes,
+        }
+    }
+
+    /// A policy comes into force that differs in a number.
+    pub async fn change_policy(&self) {
+        let changed = POLICY.replace(r#""rate": 0.1"#, r#""rate": 0.11"#);
+        self.idle.replace_policy("in", changed).await.unwrap();
+    }
+
+    /// All of them, once with nothing but a job and once with the labels that Istio's scrape sets.
+    pub fn targets(&self) -> Vec<Target> {
+        let pods = [
+            ("shop", "full", &self.full),
+            ("shop", "idle", &self.idle),
+            ("lonely", "lonely", &self.lonely),
+            ("troubled", "troubled", &self.troubled),
+        ];
+        let targets = pods.map(|(app, pod, envoy)| {
+            let address = envoy.admin_address();
+            let labels = json!({ "namespace": "test", "app": app, "pod": pod });
+            let plain = Target {
+                job: "envoy",
+                address,
+                labels: json!({}),
+            };
+            let labelled = Target {
+                job: "kubernetes-pods",
+                address,
+                labels,
+            };
+            [plain, labelled]
+        });
+        targets.into_iter().flatten().collect()
+    }
+}
+
+/// A pod that sheds. Its peers are for another to tell.
+async fn pod(backend: &Backend) -> Envoy {
+    let listener = Listener::http("in").route("/", "app").inbound();
+    let bootstrap = Bootstrap::new()
+        .listener(listener.evenkeel(Roles::Both, POLICY))
+        .cluster(Cluster::new("app", [backend.address()]))
+        .cluster(Cluster::new("peers", []));
+    Envoy::start(bootstrap).await.unwrap()
+}
+
+async fn troubled(backends: &[Backend; 2], echoes: &[TcpEcho; 2]) -> Envoy {
+    let policy = |more: &str| format!(r#"{{"version": 1, "budget": "off", {more}}}"#);
+    let rule = |rule: &str| policy(&format!(r#""defaults": {{"jitter": 0, {rule}}}"#));
+    let mut bootstrap = Bootstrap::new();
+    for (name, roles, policy) in [
+        (
+            "bad",
+            Roles::Both,
+            policy(r#""defaults": {"max_aeg": "5m"}"#),
+        ),
+        (
+            "alone",
+            Roles::Http,
+            policy(r#""routes": [{"name": "all", "match": {"path_prefix": "/"}}]"#),
+        ),
+        (
+            "cut",
+            Roles::Network,
+            rule(r#""max_requests": 2, "quiet_wait": "0s", "grace": "300ms""#),
+        ),
+        (
+            "hasty",
+            Roles::Network,
+            rule(r#""max_requests": 1, "grace": "300ms""#),
+        ),
+        (
+            "chat",
+            Roles::Network,
+            rule(r#""max_age": "300ms", "websocket": "going_away", "idle_wait": "300ms""#),
+        ),
+        (
+            "observed",
+            Roles::Network,
+            policy(r#""mode": "observe", "defaults": {"max_requests": 1}"#),
+        ),
+        (
+            "gateway",
+            Roles::Both,
+            policy(r#""upstream": {"max_requests": 2, "protocol": "http1"}"#),
+        ),
+    ] {
+        let listener = Listener::http(name).route("/", "app");
+        bootstrap = bootstrap.listener(listener.evenkeel(roles, policy).vm(name));
+    }
+    let tcp = Listener::tcp("tcp", "echo").evenkeel(Roles::Network, policy(r#""connections": []"#));
+    let bootstrap = bootstrap
+        .listener(tcp)
+        .cluster(Cluster::new(
+            "app",
+            backends.each_ref().map(Backend::address),
+        ))
+        .cluster(Cluster::new(
+            "echo",
+            echoes.each_ref().map(TcpEcho::address),
+        ));
+    Envoy::start(bootstrap).await.unwrap()
+}
+
+/// So many clients that ask again and again. Who is told to go comes back to the same pod.
+fn crowd(pod: &Envoy, count: usize, traffic: &mut JoinSet<()>) {
+    let clients: Vec<_> = (0..count)
+        .map(|_| Client::http1(pod.address("in")))
+        .collect();
+    traffic.spawn(async move {
+        loop {
+            for client in &clients {
+                assert_eq!(client.get("/").await.unwrap().status, 200);
+            }
+            tokio::time::sleep(PACE).await;
+        }
+    });
+}
+
+fn troubles(envoy: &Envoy, traffic: &mut JoinSet<()>) {
+    for name in ["bad", "alone", "observed", "gateway"] {
+        let client = Client::http1(envoy.address(name));
+        traffic.spawn(async move {
+            loop {
+                assert_eq!(client.get("/").await.unwrap().status, 200);
+                tokio::time::sleep(PACE).await;
+            }
+        });
+    }
+    let cut = envoy.address("cut");
+    traffic.spawn(async move {
+        loop {
+            // The one never ends and is cut, because the other was the last that the connection was to carry.
+            let client = Client::http2(cut);
+            let (held, last) = tokio::join!(client.get("/tail"), client.get("/"));
+            assert!(held.is_err() && last.is_ok(), "{held:?} {last:?}");
+        }
+    });
+    let hasty = envoy.address("hasty");
+    traffic.spawn(async move {
+        loop {
+            // At work without a rest for longer than the grace, and so put off.
+            let mut sender = hyper(hasty).await;
+            for _ in 0..100 {
+                let mut other = sender.clone();
+                tokio::join!(slow(&mut sender), slow(&mut other));
+            }
+        }
+    });
+    let chat = envoy.address("chat");
+    traffic.spawn(async move {
+        loop {
+            silent(chat).await;
+        }
+    });
+    let mut clients = [0, 1].map(|_| TcpClient::new(envoy.address("tcp")));
+    traffic.spawn(async move {
+        loop {
+            for client in &mut clients {
+                client.ask("a").await.unwrap();
+            }
+            tokio::time::sleep(PACE).await;
+        }
+    });
+}
+
+async fn hyper(to: std::net::SocketAddr) -> SendRequest<Empty<Bytes>> {
+    let stream = TcpStream::connect(to).await.unwrap();
+    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+async fn slow(sender: &mut SendRequest<Empty<Bytes>>) {
+    let request = Request::get("http://app/delay/5")
+        .body(Empty::new())
+        .unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    answer.into_body().collect().await.unwrap();
+}
+
+/// A WebSocket on which nobody speaks, until it is closed.
+async fn silent(to: std::net::SocketAddr) {
+    let mut stream = TcpStream::connect(to).await.unwrap();
+    let request = "GET /ws/3600000 HTTP/1.1\r\nhost: chat\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+        sec-websocket-version: 13\r\nsec-websocket-key: ZXZlbmtlZWxldmVua2VlbA==\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+}

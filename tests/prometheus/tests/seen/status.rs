@@ -1,0 +1,90 @@
+//! `evenkeel status` on real Envoys.
+
+use std::fs;
+
+use evenkeel_test_envoy::{
+    Backend, Bootstrap, Client, Cluster, Envoy, Listener, Roles, eventually,
+};
+
+use crate::scene::Scene;
+
+/// What is told of these Envoys, and whether all is well.
+fn tell(envoys: &[&Envoy]) -> (String, bool) {
+    let addresses: Vec<_> = envoys
+        .iter()
+        .map(|envoy| envoy.admin_address().to_string())
+        .collect();
+    let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();
+    evenkeel::tell(&addresses).unwrap()
+}
+
+/// Waits until all of it is told.
+async fn tells(envoys: &[&Envoy], wanted: &[&str]) -> (String, bool) {
+    let what = format!("{wanted:?}");
+    let told = eventually(&what, || async {
+        let (text, is_well) = tell(envoys);
+        let all = wanted.iter().all(|wanted| text.contains(wanted));
+        all.then_some((text, is_well))
+    });
+    told.await
+        .unwrap_or_else(|error| panic!("{error}\n{}", tell(envoys).0))
+}
+
+#[tokio::test]
+async fn it_finds_every_trouble_and_compares_pods() {
+    let scene = Scene::start().await;
+
+    let troubles = [
+        "the newest policy is refused",
+        "requests were cut",
+        "connections were put off",
+        "WebSockets were closed untold",
+        "HTTP streams did not find the network filter",
+        "4 hosts by connections: the fullest has ",
+    ];
+    let (text, is_well) = tells(&[&scene.troubled], &troubles).await;
+    assert!(!is_well, "{text}");
+    let first = text.lines().nth(1).unwrap();
+    assert!(first.trim().starts_with("problem"), "{text}");
+
+    let (text, is_well) = tells(&[&scene.lonely], &["no peer is known ("]).await;
+    assert!(!is_well, "{text}");
+
+    let wanted = [
+        "2 pods by connections: the fullest has 2.00 x the mean; Jain's index 0.50",
+        " x the mean of 2 pods (",
+        "; is shedding",
+        "carries 0.00 x the mean of 2 pods (0 to ",
+    ];
+    let (text, is_well) = tells(&[&scene.full, &scene.idle], &wanted).await;
+    assert!(is_well, "{text}");
+}
+
+#[tokio::test]
+async fn both_of_envoys_pages_say_the_same() {
+    let backend = Backend::start("a").await.unwrap();
+    let policy = r#"{"version": 1, "defaults": {"jitter": 0, "max_requests": 2}}"#;
+    let listener = Listener::http("in").route("/", "app");
+    let bootstrap = Bootstrap::new()
+        .listener(listener.evenkeel(Roles::Both, policy))
+        .cluster(Cluster::new("app", [backend.address()]));
+    let envoy = Envoy::start(bootstrap).await.unwrap();
+    let client = Client::http1(envoy.address("in"));
+    for _ in 0..4 {
+        client.get("/").await.unwrap();
+    }
+    client.disconnect().await;
+    let wanted = [
+        "connections  0 open; opened since the start: 2 http1",
+        "due since the start: 2 max_requests; told: 2 max_requests; closed by: 2 client",
+    ];
+    let (text, is_well) = tells(&[&envoy], &wanted).await;
+    assert!(is_well, "{text}");
+
+    let page = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&page, envoy.admin("/stats").await.unwrap()).unwrap();
+    let (plain, _) = evenkeel::tell(&[page.path().to_str().unwrap()]).unwrap();
+
+    let without_source = |text: &str| text.split_once("  ").unwrap().1.to_owned();
+    assert_eq!(without_source(&plain), without_source(&text));
+}
