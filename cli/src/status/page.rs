@@ -42,7 +42,7 @@ fn tell(page: &mut String, pod: &Pod) {
             Weight::Problem => (Mood::Bad, "problem"),
             Weight::Note => (Mood::Warn, "note   "),
         };
-        row(page, &term::mood(mood, mark), 7, &finding.what);
+        row(page, &term::mood(mood, mark), 7, &term::tame(&finding.what));
         for text in wrapped(&finding.action) {
             row(page, "", 0, &text);
         }
