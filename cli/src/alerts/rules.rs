@@ -81,7 +81,7 @@ pub fn alerts() -> Vec<Alert> {
             severity: "warning",
             summary: "Connections cannot be moved, because no moment is safe for their clients.",
             description: described(
-                "Connections that are due stay where they are.",
+                "For some connections that are due no moment comes at which their client bears to be told.",
                 Metric::PutOff,
             ),
         },

@@ -113,6 +113,13 @@ impl Metrics {
         shown.show(value);
     }
 
+    /// Shows nothing any more.
+    pub(crate) fn withdraw(&mut self) {
+        for shown in self.gauges.values_mut().chain(self.carried.values_mut()) {
+            shown.show(0.0);
+        }
+    }
+
     /// Shows what this worker carries to upstream hosts, by their addresses.
     pub(crate) fn carried<'a>(&mut self, hosts: impl Iterator<Item = (&'a [u8], Load)>) {
         let mut sums: HashMap<&[u8], Load> = HashMap::new();

@@ -149,6 +149,11 @@ impl Policies {
             .is_some()
     }
 
+    /// No root is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// A root is gone, and with it all that it opened.
     pub(crate) fn forget(&mut self, root: RootId) {
         self.entries.remove(&root);

@@ -106,21 +106,17 @@ impl Worker {
             }
             (None, None) => {}
         }
-        self.show_refused();
         for changed in configured.changed {
             self.adopt(changed);
         }
     }
 
-    /// A root is gone.
+    /// A root is gone. With the last one the VM goes, and what it shows would stay for ever.
     pub(crate) fn forget(&mut self, root: RootId) {
         self.policies.forget(root);
-        self.show_refused();
-    }
-
-    fn show_refused(&mut self) {
-        let refused = self.policies.refused();
-        self.metrics.gauge(Metric::PoliciesRefused, refused as f64);
+        if self.policies.is_empty() {
+            self.metrics.withdraw();
+        }
     }
 
     /// The connections that a root opened follow the policy that is in force for it now.

@@ -140,3 +140,19 @@ fn a_root_that_goes_takes_nothing_with_it() {
         head("content-length: 0\r\n")
     );
 }
+
+/// Envoy tries each configuration in a VM that it throws away, and in which no time passes.
+#[test]
+fn a_refused_policy_shows_once_time_passes_and_no_longer_than_its_filter_entry() {
+    let host = Host::new(&module());
+    let worker = host.start_worker();
+    let root = worker.configure(&RootSpec::new("evenkeel").config("{"));
+    let shown = || host.metric("evenkeel_policies_refused");
+    assert_eq!(shown(), Some(0));
+
+    host.advance(Duration::from_secs(2));
+    assert_eq!(shown(), Some(1));
+
+    root.drop_root();
+    assert_eq!(shown(), Some(0));
+}

@@ -152,6 +152,27 @@ async fn a_bad_update_leaves_the_last_good_policy_in_force() {
 }
 
 #[tokio::test]
+async fn a_refused_policy_shows_until_a_good_one_comes() {
+    let good = rule(r#""max_requests": 5"#);
+    for roles in [Roles::Network, Roles::Both] {
+        let (envoy, _backend) = site(&[("in", roles, &good)]).await;
+        // It keeps the root of the first policy there, and of each that follows.
+        let mut open = Socket::connect(envoy.address("in")).await;
+        open.send(get("/")).await;
+        open.answer().await;
+        assert_eq!(counted(&envoy, "policies_refused").await, 0);
+
+        envoy.replace_policy("in", "{").await.unwrap();
+        until(&envoy, "policies_refused", |refused| refused >= 1).await;
+
+        let better = rule(r#""max_requests": 6"#);
+        envoy.replace_policy("in", better).await.unwrap();
+        until(&envoy, "policies_refused", |refused| refused == 0).await;
+        healthy(&envoy);
+    }
+}
+
+#[tokio::test]
 async fn a_bad_update_before_the_first_connection_leaves_the_last_good_policy_in_force() {
     let (envoy, _backend) = site(&[("in", Roles::Network, &rule(r#""max_requests": 5"#))]).await;
 
