@@ -5,6 +5,7 @@ mod dist;
 mod istio;
 mod step;
 mod versions;
+mod walk;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

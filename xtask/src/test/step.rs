@@ -32,6 +32,7 @@ pub enum Step {
     Storm,
     Conformance,
     Doc,
+    Walk,
     Dist,
     Demo,
 }
@@ -71,6 +72,7 @@ impl Step {
                 "HTTP/1 and HTTP/2 conformance is the same with and without the module"
             }
             Self::Doc => "the documentation builds without a warning",
+            Self::Walk => "the commands of the start page do what it says, one after the other",
             Self::Dist => "the release is whole, and the same bytes when it is built elsewhere",
             Self::Demo => "the demo shows what it promises, in its short form",
         }
@@ -115,6 +117,7 @@ impl Step {
                 doc.env("RUSTDOCFLAGS", "-D warnings");
                 shell.run(doc)
             }
+            Self::Walk => super::walk::run(workspace, shell),
             Self::Dist => dist::check(workspace, shell),
             Self::Demo => play_demo(workspace, shell),
         }
