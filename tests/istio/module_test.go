@@ -16,13 +16,14 @@ func TestTheModuleComesByHTTPAndFromARegistryAndItsHashIsChecked(t *testing.T) {
 		"by http":                        {byHTTP, wasm, "wasm-plugin"},
 		"by http, as a TrafficExtension": {byHTTP, wasm, "traffic-extension"},
 	}
-	for form, name := range map[module.Form]string{
-		module.Docker: "a Docker image", module.Compat: "an OCI image", module.Artifact: "an OCI artifact",
-	} {
-		image := module.Push(t, form)
-		byDigest := strings.Replace(image.URL, ":0.1.0", "@sha256:"+image.Digest, 1)
-		cases[name] = struct{ url, sha256, kind string }{image.URL, image.Digest, "wasm-plugin"}
-		cases[name+" by its digest"] = struct{ url, sha256, kind string }{byDigest, "", "wasm-plugin"}
+	images := module.Push(t)
+	if len(images) != 2 {
+		t.Fatalf("the release has an artifact and an image, not %v", images)
+	}
+	for _, image := range images {
+		byDigest := strings.TrimSuffix(image.URL, ":"+image.Tag) + "@sha256:" + image.Digest
+		cases[image.Tag] = struct{ url, sha256, kind string }{image.URL, image.Digest, "wasm-plugin"}
+		cases[image.Tag+" by its digest"] = struct{ url, sha256, kind string }{byDigest, "", "wasm-plugin"}
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -136,7 +136,10 @@ pub fn make(source: &Source, target: &str, shell: &mut Shell) -> Result<Release>
 }
 
 /// Replaces what is in `place`.
-fn write(release: &Release, place: &Path) -> Result<()> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(release: &Release, place: &Path) -> Result<()> {
     let unwritable = || format!("cannot write {}", place.display());
     if place.exists() {
         fs::remove_dir_all(place).with_context(unwritable)?;

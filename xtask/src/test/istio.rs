@@ -1,5 +1,6 @@
 //! The step `istio`: Istio's own control plane, in Go, with our module, our command and a stock Envoy.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -7,13 +8,18 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell::Shell;
 use crate::workspace::Workspace;
-use crate::{envoy, wasm};
+use crate::{dist, envoy, wasm};
 
 pub(super) fn run(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let sources = workspace.root.join("tests/istio");
     has_go(&sources)?;
     is_formatted(&sources)?;
     let module = wasm::build(workspace, shell)?;
+    let images = workspace.target.join("istio").join("oci");
+    dist::write(
+        &dist::image::layout(&fs::read(&module.path)?, dist::VERSION)?,
+        &images,
+    )?;
     let envoy = envoy::pinned()?;
     shell.run(workspace.cargo("build --package evenkeel"))?;
     let cli = workspace
@@ -26,6 +32,7 @@ pub(super) fn run(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let mut stories = go(&sources, &["test", "-count=1", "-timeout=15m", "./..."]);
     stories
         .env("EVENKEEL_WASM", module.path)
+        .env("EVENKEEL_IMAGES", images)
         .env("EVENKEEL_ENVOY", envoy)
         .env("EVENKEEL_CLI", cli);
     shell.run(stories)

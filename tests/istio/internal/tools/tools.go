@@ -1,4 +1,4 @@
-// Package tools finds what the tests run: the module, a stock Envoy, and the evenkeel command.
+// Package tools finds what the tests run: the module, its images, a stock Envoy, and the evenkeel command.
 package tools
 
 import (
@@ -12,6 +12,12 @@ import (
 func Wasm(t testing.TB) string {
 	t.Helper()
 	return find(t, "EVENKEEL_WASM", "cargo xtask wasm", "target/evenkeel.wasm")
+}
+
+// Images is the path of the release's image layout.
+func Images(t testing.TB) string {
+	t.Helper()
+	return find(t, "EVENKEEL_IMAGES", "cargo xtask dist", "target/dist/oci")
 }
 
 // Envoy is the path of a stock Envoy that runs wasm.
