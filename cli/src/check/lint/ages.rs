@@ -52,7 +52,7 @@ fn below_keepalive(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> O
         )
         .note("Go and reqwest keep an idle connection for 90s, OkHttp for 5m, Envoy for 1h")
         .note(format!(
-            "a client that asks every 10s sends about {every_ten} requests on a connection, and pays for another \
+            "a client that asks every 10s sends {every_ten} or so on a connection, and pays for another \
              handshake"
         ))
         .help(
