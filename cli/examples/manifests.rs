@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for (file, text) in evenkeel::manifests(&root)? {
+    for (file, text) in evenkeel_cli::manifests(&root)? {
         let path = root.join(file);
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    evenkeel::run()
+    evenkeel_cli::run()
 }

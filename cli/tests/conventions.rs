@@ -12,7 +12,7 @@ fn commands() -> Vec<Vec<String>> {
         }
     }
     let mut found = Vec::new();
-    walk(&evenkeel::commands(), &[], &mut found);
+    walk(&evenkeel_cli::commands(), &[], &mut found);
     assert!(found.iter().any(|words| words == &["simulate"]));
     found
 }
@@ -32,7 +32,7 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn the_command_line_is_free_of_contradictions() {
-    evenkeel::commands().debug_assert();
+    evenkeel_cli::commands().debug_assert();
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
 
 /// It names a command in a sentence, and calls none.
 fn is_name(words: &[String]) -> bool {
-    let all = evenkeel::commands();
+    let all = evenkeel_cli::commands();
     let mut command = &all;
     words
         .iter()
@@ -167,7 +167,7 @@ fn every_evenkeel_command_in_a_page_is_one() {
             if is_name(&command) {
                 continue;
             }
-            let parsed = evenkeel::commands().try_get_matches_from(&command);
+            let parsed = evenkeel_cli::commands().try_get_matches_from(&command);
             if let Err(error) = parsed
                 && error.use_stderr()
             {

@@ -58,7 +58,7 @@ fn bash_completes_commands_options_and_values() {
 fn every_shell_is_given_completions_for_every_command() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = written(&["completions", shell]);
-        for command in evenkeel::commands().get_subcommands() {
+        for command in evenkeel_cli::commands().get_subcommands() {
             assert!(
                 script.contains(command.get_name()),
                 "{shell}: {}",
@@ -78,7 +78,7 @@ fn there_is_a_page_for_the_whole_and_for_each_command() {
 
     let page = |name: &str| fs::read_to_string(man1.join(name)).unwrap();
     assert_eq!(page("evenkeel.1"), written(&["man"]));
-    let commands = evenkeel::commands();
+    let commands = evenkeel_cli::commands();
     let below = |command: &clap::Command, above: &str| -> Vec<(String, clap::Command)> {
         let below = command.get_subcommands();
         below

@@ -29,11 +29,11 @@ fn what_is_generated_is_up_to_date() {
     for (name, generated) in [
         (
             "istio/dashboard/evenkeel.json",
-            evenkeel::dashboard_file().unwrap(),
+            evenkeel_cli::dashboard_file().unwrap(),
         ),
         (
             "istio/dashboard/alerts.yaml",
-            evenkeel::rule_file().unwrap(),
+            evenkeel_cli::rule_file().unwrap(),
         ),
         ("docs/operating.md", table),
     ] {

@@ -83,7 +83,7 @@ fn what_nobody_does_there_is_told() {
         &["--gateway", "public"],
     ]
     .concat();
-    let text = evenkeel::rendered(line).unwrap();
+    let text = evenkeel_cli::rendered(line).unwrap();
 
     for what in ["`routes`", "`connections`", "`keepalive.http1_hint`"] {
         assert!(text.contains(&format!("# - {what}")), "{what}");

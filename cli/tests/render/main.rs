@@ -39,7 +39,7 @@ fn policies() -> Vec<String> {
 
 /// What `evenkeel render ARGS` prints, as the documents in it.
 fn documents(args: &[&str]) -> Vec<Value> {
-    let text = evenkeel::rendered(args).unwrap();
+    let text = evenkeel_cli::rendered(args).unwrap();
     let documents = serde_yaml_ng::Deserializer::from_str(&text);
     documents
         .map(|document| {
@@ -88,7 +88,7 @@ fn a_directory_is_a_base_of_kustomize() {
 
 #[test]
 fn the_manifests_under_istio_are_what_is_rendered() {
-    let manifests = evenkeel::manifests(&root()).unwrap();
+    let manifests = evenkeel_cli::manifests(&root()).unwrap();
     assert!(!manifests.is_empty());
     for (file, text) in manifests {
         let written = fs::read_to_string(root().join(&file)).unwrap_or_default();

@@ -15,7 +15,7 @@ fn tell(envoys: &[&Envoy]) -> (String, bool) {
         .map(|envoy| envoy.admin_address().to_string())
         .collect();
     let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();
-    evenkeel::tell(&addresses).unwrap()
+    evenkeel_cli::tell(&addresses).unwrap()
 }
 
 /// Waits until all of it is told.
@@ -83,7 +83,7 @@ async fn both_of_envoys_pages_say_the_same() {
 
     let page = tempfile::NamedTempFile::new().unwrap();
     fs::write(&page, envoy.admin("/stats").await.unwrap()).unwrap();
-    let (plain, _) = evenkeel::tell(&[page.path().to_str().unwrap()]).unwrap();
+    let (plain, _) = evenkeel_cli::tell(&[page.path().to_str().unwrap()]).unwrap();
 
     let without_source = |text: &str| text.split_once("  ").unwrap().1.to_owned();
     assert_eq!(without_source(&plain), without_source(&text));
