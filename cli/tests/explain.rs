@@ -194,7 +194,8 @@ fn a_wrong_policy_is_shown_as_check_does() {
     assert_eq!((run.code, run.stdout.as_str()), (1, ""));
     let checked = evenkeel(&["check", &file]).stdout;
     let findings = checked.rsplit_once("\n\nchecked").unwrap().0;
-    assert_eq!(run.stderr.trim_end(), findings);
+    let told = format!("error: the policy {file} is refused\n\n{findings}");
+    assert_eq!(run.stderr.trim_end(), told);
 }
 
 #[test]
