@@ -112,7 +112,7 @@ fn a_policy_that_is_refused_ends_it_with_1_and_says_where_and_why() {
         "1 | {\"version\": 1, \"shed\": {\"rate\": 0}}\n  |                                 ^\n";
     assert!(error.contains(underlined), "{error}");
     let missing = short(&["--policy", "no/such.json"]);
-    assert_eq!(missing.status.code(), Some(1));
+    assert_eq!(missing.status.code(), Some(2));
     assert!(text(&missing.stderr).contains("cannot read no/such.json"));
 }
 

@@ -83,10 +83,14 @@ pub async fn exchange(
         send(&mut stream, first).await;
         if !second.is_empty() {
             let read = before + first.len() as u64;
-            eventually("Envoy to read the first part", async || {
+            let reads = eventually("Envoy to read the first part", async || {
                 (site.received(listener).await.ok()? >= read).then_some(())
-            })
-            .await?;
+            });
+            // Of what it refuses it need not read all: it has answered by then.
+            tokio::select! {
+                read = reads => read?,
+                answered = stream.get_ref().readable() => answered?,
+            }
             send(&mut stream, second).await;
         }
         if request.finished {

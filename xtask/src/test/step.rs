@@ -110,7 +110,7 @@ impl Step {
             Self::Versions => versions::run(full, workspace, shell),
             Self::Istio => super::istio::run(workspace, shell),
             Self::Clients => matrix(&["--requests", "300"], workspace, shell),
-            Self::Storm => matrix(&["--storm", "--requests", "3000"], workspace, shell),
+            Self::Storm => matrix(&["--storm", "--requests", "2000"], workspace, shell),
             Self::Conformance => in_pinned_envoy("evenkeel-test-conformance", workspace, shell),
             Self::Doc => {
                 let mut doc = workspace.cargo("doc --workspace --no-deps");
