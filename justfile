@@ -36,7 +36,7 @@ simulate *args:
 bench *args:
     cargo xtask bench {{ args }}
 
-# Write again what is generated: the policy's schema and table of keys, the manifests in istio/
+# Write again what is generated: the schema, the tables in docs, the manifests and the dashboard in istio/
 generate:
     cargo xtask generate
 

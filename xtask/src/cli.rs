@@ -45,7 +45,7 @@ enum Command {
     Bench(bench::Args),
     /// Make the release in dist/ of the target directory: module, image, command line, manifests, bills of materials
     Dist(dist::Args),
-    /// Write again what is generated: the policy's schema and table of keys, and the manifests in istio/
+    /// Write again what is generated: the policy's schema, the tables in docs, the manifests and the dashboard in istio/
     Generate,
 }
 
