@@ -27,29 +27,22 @@ use evenkeel_policy::Policy;
 use crate::cli::usage;
 use crate::term;
 
-/// The policy in `source`.
-///
-/// # Errors
-/// All that is wrong with it, as `evenkeel check` shows it on a stream that takes colours or not.
-pub fn policy(source: &Source, colours: bool) -> Result<Policy, String> {
-    source.policy().map_err(|errors| {
-        let findings = mistakes(source, &errors);
-        let shown: Vec<_> = findings
-            .iter()
-            .map(|finding| render(source, finding, colours))
-            .collect();
-        shown.join("\n\n")
-    })
-}
-
 /// A policy in a file, with its text.
 ///
 /// # Errors
-/// A usage error when the file cannot be read; when the policy is refused, all that is wrong with it, for stderr.
+/// A usage error when the file cannot be read; when the policy is refused, all that is wrong with it, as
+/// `evenkeel check` shows it, for stderr.
 pub fn read(path: &Path) -> Result<(Source, Policy)> {
     let source = Source::read(path).map_err(|error| usage(format!("{error:#}")))?;
-    let policy = policy(&source, term::colours(&io::stderr()))
-        .map_err(|refused| anyhow!("the policy {} is refused\n\n{refused}", source.name()))?;
+    let policy = source.policy().map_err(|errors| {
+        let colours = term::colours(&io::stderr());
+        let shown: Vec<_> = mistakes(&source, &errors)
+            .iter()
+            .map(|finding| render(&source, finding, colours))
+            .collect();
+        let (name, shown) = (source.name(), shown.join("\n\n"));
+        anyhow!("the policy {name} is refused\n\n{shown}")
+    })?;
     Ok((source, policy))
 }
 
