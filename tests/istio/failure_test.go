@@ -3,6 +3,7 @@ package istio
 import (
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,16 +102,17 @@ func staysServed(t *testing.T, site gateway, bad, good string) {
 	load.Goes(200)
 
 	// Once the module can be had it acts on new connections. Those that are open keep the filters that they have.
+	open := traffic.Start(t, traffic.HTTP1, site.url, 2)
+	open.Goes(50)
 	site.pilot.Apply(t, good)
 	poll.Until(t, "the policy", func() bool { return site.envoy.Stats().Evenkeel("policy_loads_total") > 0 })
-	before := load.Connections()
 	late := traffic.Start(t, traffic.HTTP1, site.url, 2)
 	moves(t, late, 6)
-	load.Goes(200)
-	if moved := load.Connections() - before; moved != 0 {
+	open.Goes(200)
+	if moved := open.Connections() - 2; moved != 0 {
 		t.Errorf("%d connections were moved that are older than the module", moved)
 	}
-	site.app.SawEachOnce(t, append(load.Stop(), late.Stop()...))
+	site.app.SawEachOnce(t, slices.Concat(load.Stop(), open.Stop(), late.Stop()))
 }
 
 func isRefused(t *testing.T, site gateway, bad, good string) {

@@ -66,11 +66,13 @@ func startGateway(t *testing.T, manifests ...string) gateway {
 	return gateway{control, proxy, app, "http://" + host.At(port) + "/", host.Listener(port)}
 }
 
-// hasBothPlugins waits until its Envoy has taken the configurations of both plugins, whatever they have become.
+// hasBothPlugins waits until its listener names both plugins, whatever Envoy has made of them. Connections from before
+// are drained; those that are opened from now on stay.
 func (g gateway) hasBothPlugins(t testing.TB) {
 	t.Helper()
-	poll.Until(t, "the plugins' configurations", func() bool {
-		return len(envoy.Find(g.envoy.Dump(), "ecds_filter")) == 2
+	poll.Until(t, "the listener with both plugins", func() bool {
+		listener := g.envoy.Listener(g.listener)
+		return len(envoy.Find(listener, "config_discovery")) == 2
 	})
 }
 
