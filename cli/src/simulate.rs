@@ -13,6 +13,7 @@ mod options;
 mod outcome;
 mod page;
 mod pod;
+mod progress;
 mod queue;
 mod scenario;
 mod setup;
@@ -24,14 +25,17 @@ mod traffic;
 mod world;
 
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread::{self, ScopedJoinHandle};
 
 use anyhow::{Context, Result};
 
-use crate::term::{self, Status};
+use crate::term;
 use contender::Contender;
 pub use options::Args;
 use outcome::Row;
+use progress::Progress;
 use setup::Setup;
 use timeline::Timeline;
 use world::World;
@@ -55,25 +59,23 @@ pub struct Side {
 /// # Errors
 /// When the command line or a policy is wrong, or a file cannot be read or written.
 pub fn run(args: &Args) -> Result<()> {
-    let setups = args.setups()?;
     let stated = args.contenders()?;
-    let status = Status::new();
-    let mut comparisons = Vec::new();
-    let mut shown = String::new();
-    for setup in setups {
+    let mut games = Vec::new();
+    for setup in args.setups()? {
         let mut contenders = Vec::new();
         if args.compares_with_built_in() {
             contenders.extend(Contender::built_in(setup.scenario.measure()));
         }
         contenders.extend(stated.iter().cloned());
         contender::check_names(&contenders)?;
-        let comparison = compare(setup, &contenders, &status);
-        let (name, table) = (comparison.setup.scenario.name(), table::of(&comparison));
+        games.push((setup, contenders));
+    }
+    let mut shown = String::new();
+    let comparisons = play(games, |comparison| {
+        let (name, table) = (comparison.setup.scenario.name(), table::of(comparison));
         term::line(&format!("{}\n{table}", term::heading(&name)));
         shown.push_str(&format!("{name}\n{table}\n"));
-        comparisons.push(comparison);
-    }
-    drop(status);
+    });
     let legend = table::legend(&comparisons);
     term::line(&legend);
     shown.push_str(&(legend + "\n"));
@@ -107,23 +109,45 @@ fn shown_in(page: &str, shown: &str) -> Option<String> {
     Some(format!("{before}{BLOCK}{shown}```{after}"))
 }
 
-fn compare(setup: Setup, contenders: &[Contender], status: &Status) -> Comparison {
-    let sides = contenders
-        .iter()
-        .map(|contender| {
-            let name = setup.scenario.name();
-            let timeline = World::new(&setup, &contender.policy).run(|second, all| {
-                status.show(&format!("{name}, {}: {second} of {all} s", contender.name));
-            });
-            status.show("");
-            Side {
-                row: Row::of(&setup, &contender.name, &timeline),
-                text: contender.text.clone(),
-                timeline,
-            }
-        })
-        .collect();
-    Comparison { setup, sides }
+/// Plays everything side by side, as runs share nothing. Each scenario is `shown` when it is over, in their order.
+fn play(
+    games: Vec<(Setup, Vec<Contender>)>,
+    mut shown: impl FnMut(&Comparison),
+) -> Vec<Comparison> {
+    let runs = games.iter().map(|(_, contenders)| contenders.len()).sum();
+    let progress = Progress::new(runs);
+    thread::scope(|scope| {
+        let mut playing = Vec::new();
+        for (setup, contenders) in games {
+            let start = |contender| {
+                let (setup, progress) = (setup.clone(), &progress);
+                scope.spawn(move || side(&setup, contender, progress))
+            };
+            let sides: Vec<_> = contenders.into_iter().map(start).collect();
+            playing.push((setup, sides));
+        }
+        let over = |(setup, sides): (Setup, Vec<ScopedJoinHandle<Side>>)| {
+            let sides = sides.into_iter();
+            let sides = sides.map(|side| side.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            let comparison = Comparison {
+                setup,
+                sides: sides.collect(),
+            };
+            progress.make_way();
+            shown(&comparison);
+            comparison
+        };
+        playing.into_iter().map(over).collect()
+    })
+}
+
+fn side(setup: &Setup, contender: Contender, progress: &Progress) -> Side {
+    let timeline = World::new(setup, &contender.policy()).run(|_, of| progress.second(of));
+    Side {
+        row: Row::of(setup, &contender.name, &timeline),
+        text: contender.text,
+        timeline,
+    }
 }
 
 fn write(path: &Path, content: &str) -> Result<()> {

@@ -12,12 +12,16 @@ use crate::term;
 #[derive(Clone)]
 pub struct Contender {
     pub name: String,
-    /// As it was written.
+    /// As it was written. A [`Policy`] stays on one thread, and each contender plays on its own.
     pub text: String,
-    pub policy: Policy,
 }
 
 impl Contender {
+    /// What the text says.
+    pub fn policy(&self) -> Policy {
+        Policy::parse(self.text.as_bytes()).expect("a text that was read before")
+    }
+
     /// What there is to compare with where the operator names no policy: nothing is moved, by age, and
     /// only the surplus, by the `measure` of the scenario.
     pub fn built_in(measure: Measure) -> Vec<Self> {
@@ -58,44 +62,41 @@ impl Contender {
     pub fn read(path: &Path) -> Result<Self> {
         let (source, policy) = diagnose::read(path)?;
         let name = path.file_name().unwrap_or(path.as_os_str());
-        let contender = Self {
-            name: name.to_string_lossy().into_owned(),
+        let name = name.to_string_lossy().into_owned();
+        remark(&name, &policy);
+        Ok(Self {
+            name,
             text: source.text().trim().to_owned(),
-            policy,
-        };
-        contender.remark();
-        Ok(contender)
+        })
     }
 
     pub(super) fn new(name: &str, text: String) -> Result<Self> {
         match Policy::parse(text.as_bytes()) {
-            Ok(policy) => Ok(Self {
+            Ok(_) => Ok(Self {
                 name: name.to_owned(),
                 text: text.trim().to_owned(),
-                policy,
             }),
             Err(errors) => Err(anyhow!("the policy is refused:\n{errors}")),
         }
     }
+}
 
-    /// Says what of it the simulator reads in another way than the module.
-    fn remark(&self) {
-        let Self { name, policy, .. } = self;
-        if policy.mode == Mode::Observe {
-            term::note(&format!(
-                "{name}: \"mode\" is \"observe\", in which nothing is moved; shown is what it would do in \"enforce\""
-            ));
-        }
-        if !policy.routes.is_empty() || !policy.connections.is_empty() {
-            term::note(&format!(
-                "{name}: every connection is taken to be under \"defaults\"; its routes and connection rules are not simulated"
-            ));
-        }
-        if policy.shed.is_some() && policy.peers.is_none() {
-            term::note(&format!(
-                "{name}: \"shed\" without \"peers\" compares a gateway's upstream hosts, which are not simulated: pods of a service know nothing of each other"
-            ));
-        }
+/// Says what of a policy the simulator reads in another way than the module.
+fn remark(name: &str, policy: &Policy) {
+    if policy.mode == Mode::Observe {
+        term::note(&format!(
+            "{name}: \"mode\" is \"observe\", in which nothing is moved; shown is what it would do in \"enforce\""
+        ));
+    }
+    if !policy.routes.is_empty() || !policy.connections.is_empty() {
+        term::note(&format!(
+            "{name}: every connection is taken to be under \"defaults\"; its routes and connection rules are not simulated"
+        ));
+    }
+    if policy.shed.is_some() && policy.peers.is_none() {
+        term::note(&format!(
+            "{name}: \"shed\" without \"peers\" compares a gateway's upstream hosts, which are not simulated: pods of a service know nothing of each other"
+        ));
     }
 }
 

@@ -20,7 +20,7 @@ fn setup(scenario: Scenario) -> Setup {
 }
 
 fn run(setup: &Setup, contender: &Contender) -> Row {
-    let timeline = World::new(setup, &contender.policy).run(|_, _| {});
+    let timeline = World::new(setup, &contender.policy()).run(|_, _| {});
     Row::of(setup, &contender.name, &timeline)
 }
 
@@ -195,7 +195,7 @@ fn clients_come_back_and_none_is_lost() {
             ..setup(scenario)
         };
         let shed = built_in("shed", Measure::Connections);
-        let timeline = World::new(&setup, &shed.policy).run(|_, _| {});
+        let timeline = World::new(&setup, &shed.policy()).run(|_, _| {});
         let last = timeline.samples.last().unwrap();
         let pods = if scenario == Scenario::PodLoss {
             setup.pods
