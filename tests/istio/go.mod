@@ -8,6 +8,8 @@ require (
 	github.com/envoyproxy/go-control-plane/envoy v1.37.1-0.20260713214202-ca8ce173c36f
 	// A registry in process, and images to push there.
 	github.com/google/go-containerregistry v0.21.6
+	// A client that speaks HTTP/3.
+	github.com/quic-go/quic-go v0.59.1
 	// ADS and SDS are gRPC.
 	google.golang.org/grpc v1.84.0
 	// The messages' base types.
@@ -119,6 +121,7 @@ require (
 	github.com/prometheus/otlptranslator v1.0.0 // indirect
 	github.com/prometheus/procfs v0.20.1 // indirect
 	github.com/prometheus/prometheus v0.311.3 // indirect
+	github.com/quic-go/qpack v0.6.0 // indirect
 	github.com/ryanuber/go-glob v1.0.0 // indirect
 	github.com/shopspring/decimal v1.4.0 // indirect
 	github.com/sirupsen/logrus v1.9.4 // indirect

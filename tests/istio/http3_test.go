@@ -2,6 +2,7 @@ package istio
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"evenkeel/tests/istio/internal/envoy"
@@ -11,26 +12,66 @@ import (
 	"evenkeel/tests/istio/internal/traffic"
 )
 
-func TestHTTP3HasEnvoysOwnLimitsAndTheModuleIsOnTCPAlone(t *testing.T) {
-	t.Parallel()
-	const policy = `{"version": 1, "defaults": {"max_age": "1h", "jitter": 0.2, "max_requests": 1000}}`
+// secure is a gateway that speaks TLS and HTTP/3, with a policy that covers both.
+type secure struct {
+	envoy *envoy.Envoy
+	app   *traffic.Backend
+	host  mesh.Host
+	port  int
+	// identity is what the gateway shows, and here the clients, too.
+	identity *identity.Identity
+}
+
+func startSecure(t *testing.T, policy string) secure {
+	t.Helper()
 	app, host := traffic.HTTP(t), mesh.NewHost(t)
-	everywhere := mesh.Everywhere(t)
-	port := everywhere.Port()
+	port := mesh.Everywhere(t).Port()
 	control := pilot.Start(t,
 		mesh.Service("app", "HTTP", mesh.Port, app.Port),
 		mesh.SecureGateway(host, port, "app"),
 		forGateway(t, policy, serve(t), "--http3", fmt.Sprint(port)))
-	certificates := identity.NewAuthority(t).Identity(mesh.Namespace, "public").ServeSDS(t)
+	own := identity.NewAuthority(t).Identity(mesh.Namespace, "public")
 	proxy := envoy.Start(t, envoy.Gateway(host.Address, mesh.Namespace, gatewayLabels),
-		envoy.Options{ADS: control.Address, SDS: certificates})
+		envoy.Options{ADS: control.Address, SDS: own.ServeSDS(t)})
+	return secure{proxy, app, host, port, own}
+}
 
-	tcp := proxy.Listener(everywhere.Listener(port))
-	udp := proxy.Listener("udp_" + everywhere.Listener(port))
+func TestHTTP3HasEnvoysOwnLimitsAndTheModuleIsOnTCPAlone(t *testing.T) {
+	t.Parallel()
+	site := startSecure(t, `{"version": 1, "defaults": {"max_age": "1h", "jitter": 0.2, "max_requests": 1000}}`)
+
+	name := mesh.Everywhere(t).Listener(site.port)
+	tcp, udp := site.envoy.Listener(name), site.envoy.Listener("udp_"+name)
 	// Envoy draws what a policy's jitter takes off from a shorter time upwards.
 	is(t, "age in HTTP/3", envoy.Find(udp, "max_connection_duration"), "2880s")
 	is(t, "age in TCP", envoy.Find(tcp, "max_connection_duration"))
 	if plugins := len(envoy.Find(tcp, "config_discovery")); plugins == 0 {
 		t.Error("no plugin is on TCP")
+	}
+	if plugins := len(envoy.Find(udp, "config_discovery")); plugins != 0 {
+		t.Errorf("%d plugins are on QUIC", plugins)
+	}
+}
+
+func TestHTTP3IsServedWhileEnvoysOwnLimitsEndItsConnections(t *testing.T) {
+	t.Parallel()
+	site := startSecure(t, `{"version": 1, "defaults": {"max_age": "1s", "jitter": 0, "max_requests": 2000}}`)
+	load := traffic.StartSecure(t, traffic.HTTP3, site.identity.Client(site.identity.URI), "https://"+site.host.At(site.port)+"/", 2)
+
+	moves(t, load, 6)
+
+	site.app.SawEachOnce(t, load.Stop())
+	var http3, limited int64
+	for name, value := range site.envoy.Stats() {
+		switch {
+		case !strings.HasPrefix(name, "http.outbound_udp_"):
+		case strings.HasSuffix(name, ".downstream_cx_http3_total"):
+			http3 += value
+		case strings.HasSuffix(name, ".downstream_cx_max_duration_reached"):
+			limited += value
+		}
+	}
+	if opened := load.Connections(); http3 != opened || limited == 0 {
+		t.Errorf("%d connections of HTTP/3 of %d, %d of them ended by their age", http3, opened, limited)
 	}
 }

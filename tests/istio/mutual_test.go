@@ -68,7 +68,7 @@ func TestOverMutualTLSPodsKnowEachOtherAndAnswerOnlyTheirOwnIdentity(t *testing.
 
 	// And what the pods are there for goes on: calls through a sidecar, mutual TLS, and the other's sidecar.
 	already := app.Requests()
-	load := traffic.StartSecure(t, shop.Client(shop.URI), mutual+"/", 2)
+	load := traffic.StartSecure(t, traffic.HTTP1, shop.Client(shop.URI), mutual+"/", 2)
 	moves(t, load, 6)
 	sent := len(load.Stop())
 	if came := app.Requests() - already; came != sent {

@@ -19,10 +19,11 @@ import (
 // Protocol is what an HTTP client speaks.
 type Protocol int
 
-// What Go's client speaks in plain text.
+// What Go's client speaks in plain text, and over TLS quic-go's.
 const (
 	HTTP1 Protocol = iota
 	HTTP2
+	HTTP3
 )
 
 // Load is clients that send one request after another until they are stopped.
@@ -58,10 +59,10 @@ func StartAs(t testing.TB, protocol Protocol, url, host string, clients int) *Lo
 	return start(t, protocol, nil, url, host, clients)
 }
 
-// StartSecure is [Start] for clients that speak HTTP/1 over mutual TLS.
-func StartSecure(t testing.TB, tls *tls.Config, url string, clients int) *Load {
+// StartSecure is [Start] for clients that speak over mutual TLS.
+func StartSecure(t testing.TB, protocol Protocol, tls *tls.Config, url string, clients int) *Load {
 	t.Helper()
-	return start(t, HTTP1, tls, url, "", clients)
+	return start(t, protocol, tls, url, "", clients)
 }
 
 func start(t testing.TB, protocol Protocol, tls *tls.Config, url, host string, clients int) *Load {
@@ -96,6 +97,9 @@ func Client(protocol Protocol, tls *tls.Config) *http.Client {
 }
 
 func (l *Load) client(protocol Protocol, tls *tls.Config) *http.Client {
+	if protocol == HTTP3 {
+		return &http.Client{Transport: l.overQUIC(tls), Timeout: poll.Patience}
+	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(protocol == HTTP1)
 	protocols.SetUnencryptedHTTP2(protocol == HTTP2)
