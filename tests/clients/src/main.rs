@@ -31,7 +31,7 @@ struct Args {
     #[arg(long)]
     storm: bool,
     /// How many clients run at a time
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
     /// Also write the rows there, as JSON
     #[arg(long, value_name = "PATH")]

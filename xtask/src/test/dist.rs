@@ -7,8 +7,9 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use cyclonedx_bom::models::bom::{Bom, SpecVersion};
 use cyclonedx_bom::models::component::Scope;
 use cyclonedx_bom::validation::Validate;
@@ -27,8 +28,16 @@ pub fn check(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let target = host()?;
     let elsewhere = tempfile::tempdir()?;
     let source = Source::of(workspace)?;
-    let release = make(&source, &target, shell)?;
-    let again = make(&source.copied_to(elsewhere.path())?, &target, shell)?;
+    let copy = source.copied_to(elsewhere.path())?;
+    // Both at once: for a good part of its time a build keeps one core busy.
+    let mut other = Shell::kept();
+    let (release, again) = thread::scope(|scope| {
+        let again = scope.spawn(|| make(&copy, &target, &mut other));
+        (make(&source, &target, shell), again.join())
+    });
+    shell.note(&other.transcript());
+    let release = release?;
+    let again = again.map_err(|_| anyhow!("the second build panicked"))??;
     same(&release, &again)?;
     for place in [&workspace.root, elsewhere.path(), &cargo_home()?] {
         nowhere(&release, place)?;

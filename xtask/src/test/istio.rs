@@ -21,7 +21,7 @@ pub(super) fn run(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
         &images,
     )?;
     let envoy = envoy::pinned()?;
-    shell.run(workspace.cargo("build --package evenkeel"))?;
+    shell.run(workspace.cargo("build --workspace --bin evenkeel"))?;
     let cli = workspace
         .target
         .join("debug")

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -86,13 +87,7 @@ impl Step {
         match self {
             Self::Fmt => shell.run(workspace.cargo("fmt --all --check")),
             Self::Clippy => clippy(workspace, shell),
-            Self::Unit => {
-                let mut unit = workspace.cargo("test --workspace");
-                for package in ["module", "envoy", "prometheus", "conformance"] {
-                    unit.args(["--exclude", &format!("evenkeel-test-{package}")]);
-                }
-                shell.run(unit)
-            }
+            Self::Unit => shell.run(workspace.cargo("test --workspace")),
             Self::WasmUnit => wasm_unit(workspace, shell),
             Self::Wasm => {
                 let module = wasm::build(workspace, shell)?;
@@ -101,17 +96,17 @@ impl Step {
             }
             Self::Module => {
                 let module = wasm::build(workspace, shell)?;
-                let mut stories = workspace.cargo("test -p evenkeel-test-module");
+                let mut stories = by_name(&["module"], workspace);
                 stories.env("EVENKEEL_WASM", module.path);
                 shell.run(stories)
             }
-            Self::Envoy => in_pinned_envoy("evenkeel-test-envoy", workspace, shell),
-            Self::Prometheus => in_pinned_envoy("evenkeel-test-prometheus", workspace, shell),
+            Self::Envoy => in_pinned_envoy(&["stories", "configurations"], workspace, shell),
+            Self::Prometheus => in_pinned_envoy(&["prometheus"], workspace, shell),
             Self::Versions => versions::run(full, workspace, shell),
             Self::Istio => super::istio::run(workspace, shell),
             Self::Clients => matrix(&["--requests", "300"], workspace, shell),
-            Self::Storm => matrix(&["--storm", "--requests", "2000"], workspace, shell),
-            Self::Conformance => in_pinned_envoy("evenkeel-test-conformance", workspace, shell),
+            Self::Storm => matrix(&["--storm", "--requests", "1500"], workspace, shell),
+            Self::Conformance => in_pinned_envoy(&["http1", "http2"], workspace, shell),
             Self::Doc => {
                 let mut doc = workspace.cargo("doc --workspace --no-deps");
                 doc.env("RUSTDOCFLAGS", "-D warnings");
@@ -132,29 +127,40 @@ fn clippy(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     shell.run(workspace.cargo(&on_wasm))
 }
 
-fn in_pinned_envoy(package: &str, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
-    in_envoy(package, &[], &envoy::pinned()?, workspace, shell)
+fn in_pinned_envoy(targets: &[&str], workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+    in_envoy(targets, &[], &envoy::pinned()?, workspace, shell)
 }
 
-/// Runs the tests of `package`, or `which` of them, with the built module in that Envoy.
+/// Runs the tests of `targets`, or `which` of them, with the built module in that Envoy.
 ///
 /// # Errors
 /// When one of them fails.
 pub fn in_envoy(
-    package: &str,
+    targets: &[&str],
     which: &[&str],
     envoy: &Path,
     workspace: &Workspace,
     shell: &mut Shell,
 ) -> Result<()> {
     let module = wasm::build(workspace, shell)?;
-    let mut stories = workspace.cargo("test --package");
+    let mut stories = by_name(targets, workspace);
+    if !which.is_empty() {
+        stories.args(["--", "--exact"]).args(which);
+    }
     stories
-        .arg(package)
-        .args(which)
         .env("EVENKEEL_WASM", module.path)
-        .env("EVENKEEL_ENVOY", envoy);
+        .env("EVENKEEL_ENVOY", envoy)
+        // Most of the time they wait for an age to pass.
+        .env("RUST_TEST_THREADS", "4");
     shell.run(stories)
+}
+
+/// The tests of these targets, which the step `unit` leaves out. Like that, this takes the whole workspace: for a
+/// package of its own, cargo would build dependencies anew with fewer features.
+fn by_name(targets: &[&str], workspace: &Workspace) -> Command {
+    let mut tests = workspace.cargo("test --workspace");
+    tests.args(targets.iter().flat_map(|target| ["--test", target]));
+    tests
 }
 
 fn matrix(args: &[&str], workspace: &Workspace, shell: &mut Shell) -> Result<()> {

@@ -101,12 +101,15 @@ const STORIES: [(&str, &str); 20] = [
 /// When one of them fails, or an Envoy cannot be had.
 pub fn run(full: bool, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let chosen = STORIES.map(|(story, _)| story);
-    let chosen = [&["--test", "stories", "--", "--exact"][..], &chosen].concat();
+    let (targets, which) = if full {
+        (&["stories", "configurations"][..], &[][..])
+    } else {
+        (&["stories"][..], &chosen[..])
+    };
     for version in envoy::older() {
         shell.note(&format!("Envoy {version}"));
-        let which: &[&str] = if full { &[] } else { &chosen };
         let envoy = envoy::exactly(version)?;
-        in_envoy("evenkeel-test-envoy", which, &envoy, workspace, shell)?;
+        in_envoy(targets, which, &envoy, workspace, shell)?;
     }
     Ok(())
 }

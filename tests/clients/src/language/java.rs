@@ -46,6 +46,9 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
     Ok(Program::new(
         java,
         vec![
+            // They live for a second: more compiling than this would take longer than what it compiles.
+            "-XX:TieredStopAtLevel=1".into(),
+            "-XX:+UseSerialGC".into(),
             "--class-path".into(),
             class_path.into(),
             format!("evenkeel.{name}").into(),

@@ -6,7 +6,7 @@ use evenkeel_test_host::{Direction, Host, HttpCall, RootSpec, module};
 use evenkeel_test_module::pods::{CLUSTER, HEADER, PATH, Pod, connections, message, peers};
 use evenkeel_test_module::{Proxy, http, network};
 
-use crate::{SECOND, pod};
+use super::{SECOND, pod};
 
 #[test]
 fn a_question_is_answered_by_the_module_and_its_connection_is_no_load() {

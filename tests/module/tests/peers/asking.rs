@@ -7,7 +7,7 @@ use evenkeel_test_module::pods::{CLUSTER, Fleet, PATH, Pod, connections, message
 use evenkeel_test_module::{NODE, Proxy, http, network};
 use serde_json::{Value, json};
 
-use crate::{SECOND, answer, pod};
+use super::{SECOND, answer, pod};
 
 #[test]
 fn a_pod_asks_four_times_in_every_and_tells_what_its_workers_carry_together() {

@@ -2,7 +2,7 @@
 
 use evenkeel_test_module::pods::{Pod, connections, message, told};
 
-use crate::{SECOND, answer, pod};
+use super::{SECOND, answer, pod};
 
 #[test]
 fn what_is_no_message_is_counted_and_changes_nothing() {

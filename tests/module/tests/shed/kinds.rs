@@ -4,8 +4,8 @@ use evenkeel_test_host::{ClosedBy, Connection};
 use evenkeel_test_module::pods::{Pod, message};
 use evenkeel_test_module::websocket::{ANSWER, FIN, REQUEST, TEXT, farewell, from_server};
 
-use crate::SECOND;
-use crate::scene::{ALL, OTHERS};
+use super::SECOND;
+use super::scene::{ALL, OTHERS};
 
 const TCP_AND_WEBSOCKET: &str = r#"{"version": 1, "peers": {"cluster": "shop", "allow": "anyone"}, "budget": "off",
     "shed": {"rate": 0.1, "min_connections": 20},

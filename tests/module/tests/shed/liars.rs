@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel_test_module::pods::message;
 
-use crate::scene::{OTHERS, Scene};
+use super::scene::{OTHERS, Scene};
 
 const OFF: &str = r#""off""#;
 

@@ -3,7 +3,7 @@
 use evenkeel_test_module::http1::answer;
 use evenkeel_test_module::pods::{Fleet, Pod, peers};
 
-use crate::SECOND;
+use super::SECOND;
 
 /// Chance that is the same in every run (splitmix64).
 struct Chance(u64);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel_test_host::{Connection, HttpCall};
 use evenkeel_test_module::pods::{Pod, message, peers};
 
-use crate::SECOND;
+use super::SECOND;
 
 /// Three other pods.
 pub const OTHERS: [u64; 3] = [7, 8, 9];

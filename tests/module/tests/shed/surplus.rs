@@ -6,8 +6,8 @@ use evenkeel_test_host::Connection;
 use evenkeel_test_module::http1::{CLOSE, answer, head};
 use evenkeel_test_module::pods::{Pod, message, peers};
 
-use crate::SECOND;
-use crate::scene::{OTHERS, Scene};
+use super::SECOND;
+use super::scene::{OTHERS, Scene};
 
 #[test]
 fn a_surplus_goes_at_the_policys_rate_and_what_is_within_the_tolerance_stays() {

@@ -1,0 +1,12 @@
+//! Stories about the built module, in the test host. One binary: each would bring its own compiler of wasm.
+
+mod grpc;
+mod http1;
+mod http2;
+mod peers;
+mod policy;
+mod routes;
+mod shed;
+mod tcp_and_observe;
+mod websocket;
+mod workers;
