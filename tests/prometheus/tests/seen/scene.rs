@@ -155,20 +155,20 @@ async fn troubled(backends: &[Backend; 2], echoes: &[TcpEcho; 2]) -> Envoy {
             policy(r#""upstream": {"max_requests": 2, "protocol": "http1"}"#),
         ),
     ] {
-        let listener = Listener::http(name).route("/", "app");
-        bootstrap = bootstrap.listener(listener.evenkeel(roles, policy).vm(name));
+        // A cluster of its own: in one that all share, the others' requests may leave it every second turn, and one host.
+        let listener = Listener::http(name).route("/", name);
+        bootstrap = bootstrap
+            .listener(listener.evenkeel(roles, policy).vm(name))
+            .cluster(Cluster::new(
+                name,
+                backends.each_ref().map(Backend::address),
+            ));
     }
     let tcp = Listener::tcp("tcp", "echo").evenkeel(Roles::Network, policy(r#""connections": []"#));
-    let bootstrap = bootstrap
-        .listener(tcp)
-        .cluster(Cluster::new(
-            "app",
-            backends.each_ref().map(Backend::address),
-        ))
-        .cluster(Cluster::new(
-            "echo",
-            echoes.each_ref().map(TcpEcho::address),
-        ));
+    let bootstrap = bootstrap.listener(tcp).cluster(Cluster::new(
+        "echo",
+        echoes.each_ref().map(TcpEcho::address),
+    ));
     Envoy::start(bootstrap).await.unwrap()
 }
 
