@@ -24,6 +24,15 @@ func Sidecar(address, namespace string, labels map[string]string) Node {
 	return Node{"sidecar", address, namespace, labels, "1.31.0"}
 }
 
+// Waypoint is the waypoint of that name, at this address. To one of this version pilot says nothing of principals that
+// only Istio's own build of Envoy could keep.
+func Waypoint(address, namespace, name string) Node {
+	return Node{"waypoint", address, namespace, map[string]string{
+		"gateway.networking.k8s.io/gateway-name": name,
+		"gateway.istio.io/managed":               "istio.io-mesh-controller",
+	}, "1.29.1"}
+}
+
 // Istio is the same proxy of another version of Istio, for EnvoyFilters that match one.
 func (n Node) Istio(version string) Node {
 	n.istio = version
@@ -66,6 +75,11 @@ func (n Node) bootstrap(ads, sds *net.TCPAddr) ([]byte, error) {
 			"lds_config": source,
 		},
 		"static_resources": map[string]any{"clusters": clusters},
+		// Waypoints have listeners inside.
+		"bootstrap_extensions": []any{map[string]any{
+			"name":         "envoy.bootstrap.internal_listener",
+			"typed_config": map[string]any{"@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"},
+		}},
 	})
 }
 

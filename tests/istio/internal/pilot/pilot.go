@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"istio.io/istio/pilot/pkg/config/kube/crd"
+	"istio.io/istio/pilot/pkg/xds/filters"
 	"istio.io/istio/pilot/test/xds"
 	"istio.io/istio/pkg/config"
 	"istio.io/istio/pkg/config/mesh"
@@ -20,6 +21,12 @@ import (
 	// Before any package of Istio's is initialised.
 	_ "evenkeel/tests/istio/internal/stock"
 )
+
+// What waypoints have and a stock Envoy lacks tells telemetry who speaks: without it they serve as well.
+func init() {
+	filters.WaypointDownstreamMetadataFilter.IsOptional = true
+	filters.WaypointUpstreamMetadataFilter.IsOptional = true
+}
 
 // Pilot is a running control plane.
 type Pilot struct {
@@ -32,10 +39,23 @@ type Pilot struct {
 // Start starts one that knows these manifests. The test fails at its end if an Envoy refused anything.
 func Start(t *testing.T, manifests ...string) *Pilot {
 	t.Helper()
+	return start(t, xds.FakeOptions{Configs: parse(t, strings.Join(manifests, "\n---\n"))})
+}
+
+// StartAmbient starts one that also finds these manifests in a cluster, as what serves waypoints does.
+func StartAmbient(t *testing.T, manifests ...string) *Pilot {
+	t.Helper()
+	all := strings.Join(manifests, "\n---\n")
+	return start(t, xds.FakeOptions{ConfigString: all, KubernetesObjectString: all})
+}
+
+func start(t *testing.T, options xds.FakeOptions) *Pilot {
+	t.Helper()
 	m := mesh.DefaultMeshConfig()
 	// Who speaks mutual TLS is said by the manifests; a stock Envoy lacks what would find it out.
 	m.EnableAutoMtls = wrapperspb.Bool(false)
-	pilot := &Pilot{server: xds.NewFakeDiscoveryServer(t, xds.FakeOptions{MeshConfig: m, Configs: parse(t, strings.Join(manifests, "\n---\n"))})}
+	options.MeshConfig = m
+	pilot := &Pilot{server: xds.NewFakeDiscoveryServer(t, options)}
 	cache := wasm.NewLocalFileCache(t.TempDir(), wasm.Options{HTTPRequestMaxRetries: 1, HTTPRequestTimeout: time.Minute})
 	t.Cleanup(cache.Cleanup)
 	pilot.agent = &agent{pilot: pilot.server.Discovery, cache: cache}

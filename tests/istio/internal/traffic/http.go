@@ -56,20 +56,33 @@ func Start(t testing.TB, protocol Protocol, url string, clients int) *Load {
 // that has a sidecar.
 func StartAs(t testing.TB, protocol Protocol, url, host string, clients int) *Load {
 	t.Helper()
-	return start(t, protocol, nil, url, host, clients)
+	return start(t, url, host, clients, func(l *Load) *http.Client { return l.client(protocol, nil) })
 }
 
 // StartSecure is [Start] for clients that speak over mutual TLS.
 func StartSecure(t testing.TB, protocol Protocol, tls *tls.Config, url string, clients int) *Load {
 	t.Helper()
-	return start(t, protocol, tls, url, "", clients)
+	return start(t, url, "", clients, func(l *Load) *http.Client { return l.client(protocol, tls) })
 }
 
-func start(t testing.TB, protocol Protocol, tls *tls.Config, url, host string, clients int) *Load {
+// StartThrough is [Start] for clients that speak HTTP/1 through what else opens their connections.
+func StartThrough(t testing.TB, through Dialer, url string, clients int) *Load {
+	t.Helper()
+	return start(t, url, "", clients, func(l *Load) *http.Client {
+		return &http.Client{Transport: l.transport(HTTP1, nil, through), Timeout: poll.Patience}
+	})
+}
+
+// Dialer opens connections.
+type Dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+func start(t testing.TB, url, host string, clients int, newClient func(*Load) *http.Client) *Load {
 	t.Helper()
 	load := &Load{t: t, stop: make(chan struct{})}
 	for range clients {
-		client := load.client(protocol, tls)
+		client := newClient(load)
 		load.clients.Go(func() {
 			defer client.CloseIdleConnections()
 			for !load.over() {
@@ -100,15 +113,19 @@ func (l *Load) client(protocol Protocol, tls *tls.Config) *http.Client {
 	if protocol == HTTP3 {
 		return &http.Client{Transport: l.overQUIC(tls), Timeout: poll.Patience}
 	}
+	return &http.Client{Transport: l.transport(protocol, tls, new(net.Dialer)), Timeout: poll.Patience}
+}
+
+func (l *Load) transport(protocol Protocol, tls *tls.Config, dialer Dialer) http.RoundTripper {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(protocol == HTTP1)
 	protocols.SetUnencryptedHTTP2(protocol == HTTP2)
 	transport := &http.Transport{Protocols: protocols, TLSClientConfig: tls}
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		l.connections.Add(1)
-		return new(net.Dialer).DialContext(ctx, network, address)
+		return dialer.DialContext(ctx, network, address)
 	}
-	return &http.Client{Transport: transport, Timeout: poll.Patience}
+	return transport
 }
 
 func post(client *http.Client, url, host, id string) (string, error) {
