@@ -135,7 +135,10 @@ async fn peers_know_each_other_and_the_fuller_one_moves_its_surplus() {
         let moved = stats.with("wasmcustom.evenkeel_announced_total", &by_shed);
         (known == 2 && moved > 0).then_some(())
     });
-    shed.await.unwrap();
+    if let Err(error) = shed.await {
+        let counted = envoy.admin("/stats?usedonly&filter=wasmcustom").await;
+        panic!("{error}\n{}", counted.unwrap());
+    }
     for client in &clients {
         assert_eq!(client.get("/").await.unwrap().status, 200);
     }
