@@ -32,8 +32,6 @@ mod evenkeel;
 mod kube_proxy;
 mod stats;
 mod tcp;
-#[cfg(test)]
-mod tests;
 mod wait;
 
 pub use backend::Backend;

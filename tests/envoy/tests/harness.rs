@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use hyper::Version;
 
-use crate::{Backend, Bootstrap, Client, Cluster, Envoy, KubeProxy, Listener, TcpClient, TcpEcho};
+use evenkeel_test_envoy::{
+    Backend, Bootstrap, Client, Cluster, Envoy, KubeProxy, Listener, Roles, TcpClient, TcpEcho,
+    eventually,
+};
 
 #[tokio::test]
 async fn an_envoy_serves_both_http_versions_on_one_listener() {
@@ -125,7 +128,7 @@ async fn a_request_that_was_cut_is_a_failure_and_is_not_sent_again() {
     let client = Client::http1(service.address());
 
     let cut = async {
-        crate::eventually("the request", || async {
+        eventually("the request", || async {
             (backend.requests() == 1).then_some(())
         })
         .await
@@ -155,7 +158,7 @@ async fn a_service_moves_new_connections_only() {
     assert_eq!(client.get("/").await.unwrap().body, "b");
     assert_eq!(service.connections_opened(), 2);
     let open = BTreeMap::from([(a.address(), 0), (b.address(), 1)]);
-    crate::eventually("the first connection to be over", || async {
+    eventually("the first connection to be over", || async {
         (service.open_connections() == open).then_some(())
     })
     .await
@@ -200,7 +203,7 @@ async fn a_tcp_client_takes_a_close_between_two_lines_and_fails_on_one_in_the_mi
 #[tokio::test]
 async fn a_policy_is_replaced_while_a_connection_lives() {
     let listener = Listener::http("in").answer("/", 200, "well");
-    let listener = listener.evenkeel(crate::Roles::Both, r#"{ "version": 1 }"#);
+    let listener = listener.evenkeel(Roles::Both, r#"{ "version": 1 }"#);
     let envoy = Envoy::start(Bootstrap::new().listener(listener))
         .await
         .unwrap();

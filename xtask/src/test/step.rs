@@ -16,6 +16,9 @@ use crate::{clients, envoy, wasm, wasm_bindgen};
 /// The crates without IO, whose unit tests also run on the machine they are compiled for.
 const PURE: &str = "-p evenkeel-policy -p evenkeel-wire -p evenkeel-engine";
 
+/// Everything that is proved in Envoy alone: what stories stand on, the stories, and the configurations of `envoy/`.
+pub const IN_ENVOY: [&str; 3] = ["harness", "stories", "configurations"];
+
 /// One step of `cargo xtask test`. They run in this order.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Step {
@@ -100,7 +103,7 @@ impl Step {
                 stories.env("EVENKEEL_WASM", module.path);
                 shell.run(stories)
             }
-            Self::Envoy => in_pinned_envoy(&["stories", "configurations"], workspace, shell),
+            Self::Envoy => in_pinned_envoy(&IN_ENVOY, workspace, shell),
             Self::Prometheus => in_pinned_envoy(&["prometheus"], workspace, shell),
             Self::Versions => versions::run(full, workspace, shell),
             Self::Istio => super::istio::run(workspace, shell),

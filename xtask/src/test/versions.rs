@@ -6,7 +6,7 @@
 
 use anyhow::Result;
 
-use super::step::in_envoy;
+use super::step::{IN_ENVOY, in_envoy};
 use crate::envoy;
 use crate::shell::Shell;
 use crate::workspace::Workspace;
@@ -102,7 +102,7 @@ const STORIES: [(&str, &str); 20] = [
 pub fn run(full: bool, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let chosen = STORIES.map(|(story, _)| story);
     let (targets, which) = if full {
-        (&["stories", "configurations"][..], &[][..])
+        (&IN_ENVOY[..], &[][..])
     } else {
         (&["stories"][..], &chosen[..])
     };
