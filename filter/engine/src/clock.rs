@@ -1,21 +1,33 @@
 //! Points in time, as the host tells them.
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 /// Nanoseconds since the Unix epoch by the host's clock. It may be late by a tick, and it may go back:
 /// all arithmetic saturates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Instant(u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(
+    /// One more than the nanoseconds, so that an `Option<Instant>` is no larger than an `Instant`: a connection
+    /// holds several.
+    NonZeroU64,
+);
+
+/// The beginning of time.
+impl Default for Instant {
+    fn default() -> Self {
+        Self(NonZeroU64::MIN)
+    }
+}
 
 impl Instant {
     /// The instant that lies `nanos` after the epoch.
     pub const fn from_nanos(nanos: u64) -> Self {
-        Self(nanos)
+        Self(NonZeroU64::MIN.saturating_add(nanos))
     }
 
     /// Nanoseconds since the epoch.
     pub const fn as_nanos(self) -> u64 {
-        self.0
+        self.0.get().saturating_sub(1)
     }
 
     /// The instant that lies `span` later; the end of time where there is none.
@@ -29,11 +41,11 @@ impl Instant {
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         let span = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_sub(span))
+        Self::from_nanos(self.as_nanos().saturating_sub(span))
     }
 
     /// How long after `earlier` this is; nothing if it is not.
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
 }

@@ -65,7 +65,7 @@ pub(crate) enum Kind {
     Tcp,
 }
 
-/// About 400 bytes, whatever the peers send (a test holds the number), and 48 for each of at most
+/// About 280 bytes, whatever the peers send (a test holds the number), and 48 for each of at most
 /// [`MAX_TIMED`](crate::timed::MAX_TIMED) streams whose age is limited.
 #[derive(Debug)]
 pub(crate) struct Connection {

@@ -7,15 +7,15 @@ mod streams;
 mod tick;
 mod websocket;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use core::time::Duration;
 
 use evenkeel_policy::{Budget, Rule};
 
-use crate::by_id::ById;
 use crate::connection::{Connection, Kind, State};
+use crate::connections::Connections;
 use crate::hosts::Hosts;
 use crate::limits::{Draw, Limits};
 use crate::load::Flow;
@@ -30,7 +30,7 @@ pub use shed::{Among, Looked, Wanted};
 #[derive(Debug, Default)]
 pub struct Engine {
     now: Instant,
-    connections: HashMap<ConnectionId, Connection, ById>,
+    connections: Connections,
     timers: Timers,
     effects: VecDeque<Effect>,
     /// Where connections lead.
@@ -374,7 +374,9 @@ impl Engine {
         let age = limits.deadline.map(|(at, _)| at.since(self.now));
         (
             age,
-            limits.requests.map(|last| last.saturating_sub(*requests)),
+            limits
+                .requests
+                .map(|last| last.get().saturating_sub(*requests)),
         )
     }
 

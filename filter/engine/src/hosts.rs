@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use crate::load::Flow;
@@ -16,7 +17,7 @@ const FORGET: Duration = Duration::from_secs(60);
 
 /// An upstream host, for as long as it is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HostId(u64);
+pub struct HostId(NonZeroU64);
 
 /// A host and what is carried to it.
 #[derive(Debug)]
@@ -61,7 +62,8 @@ impl Host {
 pub struct Hosts {
     ids: HashMap<Rc<[u8]>, Vec<HostId>>,
     hosts: BTreeMap<HostId, Host>,
-    next: u64,
+    /// How many there have ever been.
+    known: u64,
 }
 
 impl Hosts {
@@ -86,8 +88,8 @@ impl Hosts {
         if self.hosts.len() >= MAX_HOSTS {
             return None;
         }
-        let id = HostId(self.next);
-        self.next = self.next.saturating_add(1);
+        let id = HostId(NonZeroU64::MIN.saturating_add(self.known));
+        self.known = self.known.saturating_add(1);
         let address: Rc<[u8]> = address.into();
         // One name a cluster, however many hosts it has.
         let cluster = self

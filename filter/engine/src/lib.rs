@@ -9,9 +9,9 @@
 pub mod balance;
 pub mod board;
 mod budget;
-mod by_id;
 mod clock;
 mod connection;
+mod connections;
 mod engine;
 mod event;
 pub mod hosts;
@@ -20,6 +20,7 @@ mod load;
 mod moment;
 pub mod peers;
 mod shed;
+mod slab;
 #[cfg(test)]
 mod stories;
 mod timed;

@@ -10,17 +10,22 @@ use crate::{Instant, Reason};
 /// A connection's chance, drawn once: whatever rules come to govern it, it keeps its place in the spread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draw {
-    /// Uniform in [0, 1).
-    early: f64,
-    /// Exponential with mean 1.
-    life: f64,
+    seed: u64,
 }
 
 impl Draw {
     pub(crate) fn new(seed: u64) -> Self {
-        let early = unit(mix(seed));
-        let life = -(1.0 - unit(mix(seed ^ 0x6a09_e667_f3bc_c909))).ln();
-        Self { early, life }
+        Self { seed }
+    }
+
+    /// Uniform in [0, 1).
+    fn early(self) -> f64 {
+        unit(mix(self.seed))
+    }
+
+    /// Exponential with mean 1.
+    fn life(self) -> f64 {
+        -(1.0 - unit(mix(self.seed ^ 0x6a09_e667_f3bc_c909))).ln()
     }
 
     /// `max_age` less this connection's share of the jitter.
@@ -31,17 +36,17 @@ impl Draw {
     /// An age at which a connection that is moved with chance `1 - exp(-dt / mean)` in every `dt` is
     /// moved. To draw it beforehand is the same as to be asked again and again, and costs one timer.
     fn lifetime(&self, mean: Duration) -> Duration {
-        scaled(mean, self.life)
+        scaled(mean, self.life())
     }
 
     /// `max` less this connection's share of the jitter, rounded up: 2 with a jitter of 0.2 stays 2.
-    pub(crate) fn requests(&self, max: NonZeroU64, jitter: Jitter) -> u64 {
+    pub(crate) fn requests(&self, max: NonZeroU64, jitter: Jitter) -> NonZeroU64 {
         let drawn = (max.get() as f64 * self.keep(jitter)).ceil() as u64;
-        drawn.clamp(1, max.get())
+        NonZeroU64::new(drawn).unwrap_or(NonZeroU64::MIN).min(max)
     }
 
     fn keep(&self, jitter: Jitter) -> f64 {
-        1.0 - jitter.get() * self.early
+        1.0 - jitter.get() * self.early()
     }
 }
 
@@ -51,7 +56,7 @@ pub(crate) struct Limits {
     /// When its age is up, and by which limit.
     pub(crate) deadline: Option<(Instant, Reason)>,
     /// How many requests are its last.
-    pub(crate) requests: Option<u64>,
+    pub(crate) requests: Option<NonZeroU64>,
     /// No limit moves it before.
     pub(crate) not_before: Instant,
 }
@@ -70,7 +75,7 @@ impl Limits {
             deadline: earliest(age, life).map(|(at, reason)| (at.max(not_before), reason)),
             requests: rule
                 .max_requests
-                .map(|max| carried.saturating_add(draw.requests(max, rule.jitter))),
+                .map(|max| draw.requests(max, rule.jitter).saturating_add(carried)),
             not_before,
         }
     }
@@ -94,7 +99,7 @@ impl Limits {
             Some((at, reason)) if at <= now => Some(reason),
             _ => self
                 .requests
-                .filter(|&last| requests >= last)
+                .filter(|&last| requests >= last.get())
                 .map(|_| Reason::MaxRequests),
         }
     }

@@ -284,7 +284,7 @@ impl Link {
                 .map(|max| now.after(draw.age(max, limits.jitter))),
             last: limits
                 .max_requests
-                .map(|max| draw.requests(max, limits.jitter)),
+                .map(|max| draw.requests(max, limits.jitter).get()),
             requests: 0,
             seen: now,
         }

@@ -18,7 +18,7 @@ impl Engine {
         rule: impl Fn(Origin, bool, Option<&str>) -> Option<Rc<Rule>>,
     ) {
         let mut ids = Vec::new();
-        for (id, connection) in &mut self.connections {
+        for (id, connection) in self.connections.iter_mut() {
             let is_moving = matches!(
                 connection.state,
                 State::Draining { .. }
@@ -43,7 +43,7 @@ impl Engine {
             if matches!(connection.state, State::Due { .. }) {
                 connection.state = State::Serving;
             }
-            ids.push(*id);
+            ids.push(id);
         }
         for id in ids {
             self.rearm(id);

@@ -75,7 +75,7 @@ impl Engine {
         let mut looked = Looked::default();
         let mut let_off = Vec::new();
         let mut carried: HashMap<HostId, Load> = HashMap::new();
-        for (id, connection) in &mut self.connections {
+        for (id, connection) in self.connections.iter_mut() {
             connection.flow.fold(connection.requests, now);
             looked.age = looked.age.saturating_add(now.since(connection.opened));
             if let State::Due {
@@ -89,7 +89,7 @@ impl Engine {
             {
                 connection.state = State::Serving;
                 connection.spared = now.after(SPARE);
-                let_off.push(*id);
+                let_off.push(id);
             }
             let load = connection.load();
             if let Some(host) = connection.host {
@@ -125,12 +125,12 @@ impl Engine {
         let now = self.now;
         // The largest goes out first: what stays are the best.
         let mut best: BinaryHeap<(u8, u64, ConnectionId)> = BinaryHeap::new();
-        for (id, connection) in &self.connections {
+        for (id, connection) in self.connections.iter() {
             let fits = connection.load().of(wanted.measure) <= wanted.load;
             if !fits || !connection.may_go(wanted.among, now) || !is_ours(connection.origin) {
                 continue;
             }
-            best.push((connection.rank(now), mix(seed ^ id.0), *id));
+            best.push((connection.rank(now), mix(seed ^ id.0), id));
             if best.len() > MOST {
                 best.pop();
             }
@@ -221,7 +221,7 @@ impl Engine {
     /// What connections that stay with a host carry and have been chosen to go, or would be elsewhere.
     fn chosen_by_host(&self, measure: Measure) -> HashMap<HostId, f64> {
         let mut chosen = HashMap::new();
-        for connection in self.connections.values() {
+        for (_, connection) in self.connections.iter() {
             let goes = connection.left || matches!(connection.state, State::Due { .. });
             if let Some(host) = connection.host
                 && goes
