@@ -8,11 +8,13 @@
 //! none of that text is in it.
 
 mod counter;
+mod find;
 mod label;
 mod list;
 mod table;
 
 pub use counter::Counter;
+pub use find::NotListed;
 pub use label::{Cause, Exchange, Goaway, Label, Protocol, Values};
 pub use list::{Kind, Metric};
 pub use table::with_metrics_table;

@@ -2,6 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use evenkeel_metrics::Metric;
+
+/// What stands before the name of a metric that a module defines.
+const OURS: &str = "wasmcustom.";
+
 /// Counters and gauges at one moment, by name and labels.
 ///
 /// A label stands inside a stat's full name as `<tag>=.=<value>;.;`, before the name or behind it; here it
@@ -26,13 +31,21 @@ impl Stats {
         Self(text.lines().filter_map(line).collect())
     }
 
-    /// The value of the stat of this name, over all of its labels; 0 when Envoy has not made it yet.
+    /// The value of the stat of this name, over all of its labels.
+    ///
+    /// # Panics
+    /// When there is no such stat: a mistake in the test, which would otherwise read 0. A metric of Evenkeel's must be
+    /// in the list of metrics, and is 0 until Envoy shows it; any other stat must be shown.
     pub fn get(&self, name: &str) -> u64 {
         self.with(name, &[])
     }
 
     /// As [`Stats::get`], over those that have these labels: `with("..closed_total", &[("by", "client")])`.
+    ///
+    /// # Panics
+    /// As [`Stats::get`]; also when a metric of Evenkeel's never has such a label.
     pub fn with(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        self.expect(name, labels);
         let has = |stat: &Stat, (tag, value): &(&str, &str)| {
             stat.labels.get(*tag).is_some_and(|found| found == value)
         };
@@ -44,7 +57,13 @@ impl Stats {
     }
 
     /// The values of the stat of this name that are not 0, by their label `tag`.
+    ///
+    /// # Panics
+    /// As [`Stats::get`]; also when a metric of Evenkeel's has no such label.
     pub fn by(&self, name: &str, tag: &str) -> BTreeMap<String, u64> {
+        let metric = self.expect(name, &[]);
+        let has_tag = |metric: Metric| metric.labels().iter().any(|label| label.tag() == tag);
+        assert!(metric.is_none_or(has_tag), "{name} has no label {tag}");
         let mut values = BTreeMap::new();
         for (stat, value) in &self.0 {
             if let (true, Some(label)) = (stat.name == name && *value > 0, stat.labels.get(tag)) {
@@ -54,10 +73,23 @@ impl Stats {
         values
     }
 
-    /// The sum over every stat whose name starts with `prefix`.
-    pub fn sum(&self, prefix: &str) -> u64 {
-        let starts = |(stat, _): &(&Stat, &u64)| stat.name.starts_with(prefix);
-        self.0.iter().filter(starts).map(|(_, value)| value).sum()
+    /// Whether there is a stat of this name, whatever its value.
+    pub fn shows(&self, name: &str) -> bool {
+        self.0.keys().any(|stat| stat.name == name)
+    }
+
+    /// The metric of that name, if it is one of Evenkeel's.
+    fn expect(&self, name: &str, labels: &[(&str, &str)]) -> Option<Metric> {
+        match name.strip_prefix(OURS) {
+            Some(metric) => match Metric::find(metric, labels) {
+                Ok(metric) => Some(metric),
+                Err(error) => panic!("{error}"),
+            },
+            None => {
+                assert!(self.shows(name), "Envoy shows no stat {name}");
+                None
+            }
+        }
     }
 }
 
@@ -121,7 +153,6 @@ mod tests {
         );
         let by = BTreeMap::from([("client".to_owned(), 8), ("evenkeel".to_owned(), 4)]);
         assert_eq!(stats.by(closed, "by"), by);
-        assert_eq!(stats.sum("wasmcustom.evenkeel_c"), 21);
         assert_eq!(stats.get("wasmcustom.evenkeel_requests_total"), 0);
     }
 
@@ -129,7 +160,30 @@ mod tests {
     fn what_is_no_number_is_left_out() {
         let stats = Stats::parse("a: \"text\"\nab: No recorded values\nac: 1\n");
 
-        assert_eq!(stats.sum("a"), 1);
-        assert_eq!(stats.get("a"), 0);
+        assert_eq!(stats.get("ac"), 1);
+        assert!(!stats.shows("a") && !stats.shows("ab"));
+    }
+
+    /// So that no `== 0` survives a rename.
+    #[test]
+    fn a_name_that_nothing_has_fails() {
+        let stats =
+            Stats::parse("wasmcustom.evenkeel_cut_total: 9\ncluster.app.update_success: 1\n");
+        let fails = |read: fn(&Stats) -> u64| std::panic::catch_unwind(|| read(&stats)).is_err();
+
+        assert!(fails(|stats| stats.get("wasmcustom.evenkeel_cuts_total")));
+        assert!(fails(|stats| stats.get("evenkeel_cut_total")));
+        assert!(fails(|stats| stats.get("cluster.app.update_successes")));
+        assert!(fails(
+            |stats| stats.with("wasmcustom.evenkeel_cut_total", &[("by", "client")])
+        ));
+        assert!(fails(
+            |stats| stats.with("wasmcustom.evenkeel_cut_total", &[("reason", "age")])
+        ));
+        assert!(fails(|stats| {
+            let by = stats.by("wasmcustom.evenkeel_cut_total", "by");
+            by.len() as u64
+        }));
+        assert!(!fails(|stats| stats.get("wasmcustom.evenkeel_cut_total")));
     }
 }

@@ -6,6 +6,7 @@ pub mod http1;
 pub mod pods;
 pub mod websocket;
 
+use evenkeel_metrics::Metric;
 use evenkeel_test_host::{Connection, Host, Root, RootSpec, Stream, Worker, module};
 
 /// The node id of a sidecar.
@@ -47,9 +48,12 @@ impl Proxy {
         Self::new(&policy(defaults))
     }
 
-    /// A metric without labels, or with its labels before it; 0 if the plugin has none of the name.
+    /// A metric without labels, or with its labels before it.
+    ///
+    /// # Panics
+    /// As [`metric`].
     pub fn metric(&self, name: &str) -> u64 {
-        self.host.metric(name).unwrap_or_default()
+        metric(&self.host, name)
     }
 
     /// Begins a GET over HTTP/1 in both roles.
@@ -84,6 +88,32 @@ impl Proxy {
     }
 }
 
+/// A metric of the plugin, named as the host names it: `tag=.=value;.;` for each label, and the name. It is 0 before
+/// the plugin shows it.
+///
+/// # Panics
+/// When the list of metrics has no such series, so that no test of a 0 survives a rename.
+pub fn metric(host: &Host, stat: &str) -> u64 {
+    assert_listed(stat);
+    host.metric(stat).unwrap_or_default()
+}
+
+fn assert_listed(stat: &str) {
+    let mut parts: Vec<_> = stat.split(";.;").collect();
+    let name = parts.pop().unwrap_or_default();
+    let labels = parts.iter().filter_map(|label| label.split_once("=.="));
+    let labels: Vec<_> = labels.collect();
+    let values: Vec<_> = labels.iter().map(|(_, value)| *value).collect();
+    match Metric::find(name, &labels) {
+        Ok(metric) => assert!(
+            values.len() == metric.labels().len() && metric.stat(&values) == stat,
+            "{stat}: the labels of {metric} are {:?}",
+            metric.labels()
+        ),
+        Err(error) => panic!("{stat}: {error}"),
+    }
+}
+
 /// A policy whose `defaults` are these, without jitter and budget.
 pub fn policy(defaults: &str) -> String {
     format!(r#"{{"version": 1, "budget": "off", "defaults": {{"jitter": 0, {defaults}}}}}"#)
@@ -101,4 +131,27 @@ pub fn http(policy: &str) -> RootSpec {
 
 fn with_role(policy: &str, role: &str) -> String {
     policy.replacen('{', &format!(r#"{{"role": "{role}", "#), 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    #[test]
+    fn a_series_that_the_list_does_not_have_fails() {
+        let fails = |stat: &str| catch_unwind(|| assert_listed(stat)).is_err();
+
+        assert!(fails("evenkeel_connection_active"));
+        assert!(fails("evenkeel_cut_total"));
+        assert!(fails("reason=.=age;.;evenkeel_cut_total"));
+        assert!(fails(
+            "by=.=client;.;reason=.=max_age;.;evenkeel_closed_total"
+        ));
+        assert!(!fails(
+            "reason=.=max_age;.;by=.=client;.;evenkeel_closed_total"
+        ));
+        assert!(!fails("evenkeel_connections_active"));
+    }
 }

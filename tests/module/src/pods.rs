@@ -9,7 +9,7 @@ use evenkeel_test_host::{Connection, Host, HttpCall, LocalResponse, Stream, modu
 use serde_json::{Value, json};
 
 use crate::http1::head;
-use crate::{Proxy, http1};
+use crate::{Proxy, http1, metric};
 pub use fleet::Fleet;
 
 /// Envoy's cluster of the service.
@@ -91,8 +91,11 @@ impl Pod {
     }
 
     /// A metric without labels, or with its labels before it.
+    ///
+    /// # Panics
+    /// As [`metric`].
     pub fn metric(&self, name: &str) -> u64 {
-        self.host.metric(name).unwrap_or_default()
+        metric(&self.host, name)
     }
 
     /// What came of the exchanges so far.

@@ -1,0 +1,98 @@
+//! Looking a metric up by the names that a stat or a test has for it.
+
+use core::fmt;
+
+use crate::{Metric, Values};
+
+/// Why no metric has this name and these labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotListed {
+    /// No metric has the name.
+    Name(String),
+    /// The metric does not have the label.
+    Label(Metric, String),
+    /// The label of the metric never has the value.
+    Value(Metric, String, String),
+}
+
+impl Metric {
+    /// The metric of this name, which has these labels: any of its own, in any order.
+    ///
+    /// # Errors
+    /// Names the first thing that the list of metrics does not have. So a test that reads a metric that was renamed
+    /// fails, instead of reading 0.
+    pub fn find(name: &str, labels: &[(&str, &str)]) -> Result<Self, NotListed> {
+        let metric = Self::ALL.iter().find(|metric| metric.name() == name);
+        let metric = *metric.ok_or_else(|| NotListed::Name(name.to_owned()))?;
+        for (tag, value) in labels {
+            let label = metric.labels().iter().find(|label| label.tag() == *tag);
+            let label = label.ok_or_else(|| NotListed::Label(metric, (*tag).to_owned()))?;
+            match label.values() {
+                Values::Fixed(values) if !values.contains(value) => {
+                    let (tag, value) = ((*tag).to_owned(), (*value).to_owned());
+                    return Err(NotListed::Value(metric, tag, value));
+                }
+                Values::Fixed(_) | Values::Met(_) => {}
+            }
+        }
+        Ok(metric)
+    }
+}
+
+impl fmt::Display for NotListed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(formatter, "there is no metric {name}"),
+            Self::Label(metric, tag) => write!(formatter, "{metric} has no label {tag}"),
+            Self::Value(metric, tag, value) => {
+                write!(formatter, "the label {tag} of {metric} is never {value:?}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for NotListed {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(name: &str, labels: &[(&str, &str)]) -> String {
+        match Metric::find(name, labels) {
+            Ok(metric) => format!("found {metric}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_metric_is_found_by_its_name_and_any_of_its_labels() {
+        let closed = "evenkeel_closed_total";
+        for labels in [
+            &[][..],
+            &[("by", "client")],
+            &[("by", "client"), ("reason", "max_age")],
+        ] {
+            assert_eq!(Metric::find(closed, labels), Ok(Metric::Closed));
+        }
+        let upstream = [("upstream", "10.0.0.1:80")];
+        let requests = Metric::find("evenkeel_upstream_requests_total", &upstream);
+        assert_eq!(requests, Ok(Metric::UpstreamRequests));
+    }
+
+    #[test]
+    fn what_the_list_does_not_have_is_an_error_that_names_it() {
+        let closed = "evenkeel_closed_total";
+        assert_eq!(
+            error("evenkeel_close_total", &[]),
+            "there is no metric evenkeel_close_total"
+        );
+        assert_eq!(
+            error(closed, &[("cause", "field")]),
+            "evenkeel_closed_total has no label cause"
+        );
+        assert_eq!(
+            error(closed, &[("by", "server")]),
+            r#"the label by of evenkeel_closed_total is never "server""#
+        );
+    }
+}
