@@ -20,11 +20,11 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::client::Protocol;
 use crate::recycle::Recycle;
+use evenkeel_test_tasks::Tasks;
 use evenkeel_test_tools::debian::{self, Daemon};
 
 const RELOAD_EVERY: Duration = Duration::from_millis(200);
@@ -34,7 +34,7 @@ const RELOAD_EVERY: Duration = Duration::from_millis(200);
 pub(crate) struct Haproxy {
     http1: SocketAddr,
     http2: SocketAddr,
-    _reloads: JoinSet<()>,
+    _reloads: Tasks,
     _daemons: [Daemon; 2],
 }
 
@@ -50,7 +50,7 @@ impl Haproxy {
     pub(crate) async fn start(backend: SocketAddr, recycle: Recycle) -> Result<Self> {
         let (http1_daemon, http1) = start(backend, "", rules(recycle)).await?;
         let (http2_daemon, http2) = start(backend, "proto h2", "").await?;
-        let mut reloads = JoinSet::new();
+        let mut reloads = Tasks::new();
         reloads.spawn(reload(http2_daemon.directory().join(MASTER)));
         Ok(Self {
             http1,

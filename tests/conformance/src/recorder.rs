@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use bytes::Bytes;
+use evenkeel_test_tasks::Tasks;
 use futures_util::stream;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -17,7 +18,6 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 
 use crate::requests::Id;
 
@@ -29,7 +29,7 @@ use crate::requests::Id;
 pub struct Recorder {
     address: SocketAddr,
     records: Arc<Mutex<Records>>,
-    _tasks: JoinSet<()>,
+    _tasks: Tasks,
 }
 
 /// What was received of each exchange, in the order of its coming.
@@ -43,7 +43,7 @@ impl Recorder {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let records = Arc::default();
-        let mut tasks = JoinSet::new();
+        let mut tasks = Tasks::new();
         tasks.spawn(accept(listener, Arc::clone(&records)));
         Ok(Self {
             address,
@@ -71,13 +71,13 @@ impl Recorder {
 }
 
 async fn accept(listener: TcpListener, records: Arc<Mutex<Records>>) {
-    let mut connections = JoinSet::new();
+    let mut connections = Tasks::new();
     loop {
         tokio::select! {
             Ok((stream, _)) = listener.accept() => {
                 connections.spawn(serve(stream, Arc::clone(&records)));
             }
-            Some(_) = connections.join_next() => {}
+            Some(()) = connections.next() => {}
         }
     }
 }

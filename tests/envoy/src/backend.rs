@@ -6,10 +6,12 @@ mod websocket;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
+use evenkeel_test_tasks::Tasks;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -17,7 +19,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 /// A running HTTP server. Dropping it closes its port and every connection.
 ///
@@ -41,8 +42,11 @@ pub struct Backend {
     address: SocketAddr,
     state: Arc<State>,
     release: watch::Sender<bool>,
-    _tasks: JoinSet<()>,
+    _tasks: Tasks,
 }
+
+/// What a connection carries after an upgrade.
+type Sessions = Arc<Mutex<Tasks>>;
 
 #[derive(Debug)]
 struct State {
@@ -72,7 +76,7 @@ impl Backend {
             counts: Mutex::default(),
             released,
         });
-        let mut tasks = JoinSet::new();
+        let mut tasks = Tasks::new();
         tasks.spawn(accept(listener, Arc::clone(&state)));
         Ok(Self {
             address,
@@ -150,13 +154,13 @@ impl State {
 }
 
 async fn accept(listener: TcpListener, state: Arc<State>) {
-    let mut connections = JoinSet::new();
+    let mut connections = Tasks::new();
     loop {
         tokio::select! {
             Ok((stream, _)) = listener.accept() => {
                 connections.spawn(serve(stream, Arc::clone(&state)));
             }
-            Some(_) = connections.join_next() => {}
+            Some(()) = connections.next() => {}
         }
     }
 }
@@ -165,15 +169,18 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
     let connection = state.count_connection();
     // Without it Nagle would hold back the last part of a response.
     let _ = stream.set_nodelay(true);
+    let sessions = Sessions::default();
     let service = service_fn(|request| {
-        let state = Arc::clone(&state);
+        let (state, sessions) = (Arc::clone(&state), Arc::clone(&sessions));
         async move {
             state.count_request(connection, &request);
-            Ok::<_, Infallible>(answer::answer(request, state).await)
+            Ok::<_, Infallible>(answer::answer(request, state, sessions).await)
         }
     });
     // A connection that ends in the middle is the client's doing, and the test's business.
     let _ = Builder::new(TokioExecutor::new())
         .serve_connection_with_upgrades(TokioIo::new(stream), service)
         .await;
+    let sessions = mem::take(&mut *sessions.lock().unwrap_or_else(PoisonError::into_inner));
+    sessions.join().await;
 }

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail};
 use bytes::{Bytes, BytesMut};
+use evenkeel_test_tasks::drive;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{TrySendError, http1};
 use hyper::header::{HOST, HeaderMap};
@@ -180,12 +181,12 @@ impl Connection {
         match protocol {
             Protocol::Http1 => {
                 let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-                tokio::spawn(connection);
+                drive(connection);
                 Ok(Self::Http1(sender))
             }
             Protocol::Http2 => {
                 let (sender, connection) = like_go().handshake(stream).await?;
-                tokio::spawn(connection);
+                drive(connection);
                 Ok(Self::Http2(sender))
             }
         }

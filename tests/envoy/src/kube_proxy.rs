@@ -10,17 +10,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
+use evenkeel_test_tasks::Tasks;
 use fastrand::Rng;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 
 /// A Service on loopback. Dropping it closes its port and every connection through it.
 #[derive(Debug)]
 pub struct KubeProxy {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
-    _tasks: JoinSet<()>,
+    _tasks: Tasks,
 }
 
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl KubeProxy {
             connections: BTreeMap::new(),
             open: BTreeMap::new(),
         }));
-        let mut tasks = JoinSet::new();
+        let mut tasks = Tasks::new();
         tasks.spawn(accept(listener, Arc::clone(&state)));
         Ok(Self {
             address,
@@ -106,7 +106,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
-    let mut connections = JoinSet::new();
+    let mut connections = Tasks::new();
     loop {
         tokio::select! {
             Ok((client, _)) = listener.accept() => {
@@ -114,7 +114,7 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
                     connections.spawn(forward(client, endpoint));
                 }
             }
-            Some(Ok(endpoint)) = connections.join_next() => lock(&state).ended(endpoint),
+            Some(endpoint) = connections.next() => lock(&state).ended(endpoint),
         }
     }
 }

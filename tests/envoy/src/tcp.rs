@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
+use evenkeel_test_tasks::Tasks;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 
 /// A server that sends every line back with its own name before it. Dropping it closes its port and
 /// every connection.
@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 pub struct TcpEcho {
     address: SocketAddr,
     connections: Arc<AtomicU64>,
-    _tasks: JoinSet<()>,
+    _tasks: Tasks,
 }
 
 impl TcpEcho {
@@ -27,7 +27,7 @@ impl TcpEcho {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let connections = Arc::new(AtomicU64::new(0));
-        let mut tasks = JoinSet::new();
+        let mut tasks = Tasks::new();
         tasks.spawn(accept(listener, name.to_owned(), Arc::clone(&connections)));
         Ok(Self {
             address,
@@ -48,14 +48,14 @@ impl TcpEcho {
 }
 
 async fn accept(listener: TcpListener, name: String, count: Arc<AtomicU64>) {
-    let mut connections = JoinSet::new();
+    let mut connections = Tasks::new();
     loop {
         tokio::select! {
             Ok((stream, _)) = listener.accept() => {
                 count.fetch_add(1, Ordering::Relaxed);
                 connections.spawn(echo(stream, name.clone()));
             }
-            Some(_) = connections.join_next() => {}
+            Some(()) = connections.next() => {}
         }
     }
 }

@@ -75,14 +75,13 @@ impl Prometheus {
             let said = fs::read_to_string(&log).unwrap_or_default();
             let ended = process.try_wait().ok().flatten();
             ready(match (listens_on(&said), ended) {
-                (_, Some(status)) => Some(Err(anyhow::anyhow!("it ended ({status})\n{said}"))),
-                (Some(address), None) => Some(Ok(address)),
-                (None, None) => None,
+                (_, Some(status)) => Err(anyhow::anyhow!("it ended ({status})\n{said}")),
+                (address, None) => Ok(address),
             })
         });
         let address = match address.await {
-            Ok(Ok(address)) => address,
-            Ok(Err(error)) | Err(error) => {
+            Ok(address) => address,
+            Err(error) => {
                 let _ = process.kill();
                 let _ = process.wait();
                 return Err(error.context("Prometheus does not start"));
@@ -94,8 +93,8 @@ impl Prometheus {
             client: Client::http1(address),
         };
         eventually("Prometheus to be ready", || async {
-            let answer = prometheus.client.get("/-/ready").await.ok()?;
-            (answer.status == 200).then_some(())
+            let answer = prometheus.client.get("/-/ready").await?;
+            Ok((answer.status == 200).then_some(()))
         })
         .await?;
         Ok(prometheus)

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, TcpClient, TcpEcho};
+use evenkeel_test_tasks::Tasks;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Tools;
@@ -121,7 +121,7 @@ fn policy(port: u16, age: &str) -> Value {
 struct Crowd {
     tally: Arc<Tally>,
     stop: watch::Sender<bool>,
-    clients: JoinSet<u64>,
+    clients: Tasks<u64>,
 }
 
 impl Crowd {
@@ -147,7 +147,7 @@ impl Crowd {
 
     async fn stop(self, joined_at: Duration, counted: Counted) -> Outcome {
         self.stop.send_replace(true);
-        let opened = self.clients.join_all().await;
+        let opened = self.clients.join().await;
         let per_backend = self.tally.per_backend_since(joined_at);
         Outcome {
             max_over_mean: max_over_mean(&per_backend),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use evenkeel_test_envoy::{Client, KubeProxy, Protocol};
+use evenkeel_test_tasks::Tasks;
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
 use super::caller::call;
@@ -97,7 +97,7 @@ async fn side(site: &Site, side: Side, protocol: Protocol, course: Course) -> Re
     let service = KubeProxy::start(site.endpoints(side, FIRST), 48).await?;
     let tally = Arc::new(Tally::new(BACKENDS));
     let (stop, stopped) = watch::channel(false);
-    let mut callers = JoinSet::new();
+    let mut callers = Tasks::new();
     for number in 0..CLIENTS {
         let client = Arc::new(Client::new(service.address(), protocol));
         // Over HTTP/2 two callers share the connection, so that its streams overlap now and then.
@@ -130,7 +130,7 @@ async fn side(site: &Site, side: Side, protocol: Protocol, course: Course) -> Re
         }
     }
     stop.send_replace(true);
-    callers.join_all().await;
+    callers.join().await;
 
     let per_backend = tally.per_backend_since(joined_at);
     Ok(Outcome {

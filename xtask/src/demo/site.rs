@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, Roles};
+use evenkeel_test_tasks::Tasks;
 use serde_json::Value;
-use tokio::task::JoinSet;
 
 use super::Tools;
 
@@ -45,7 +45,7 @@ pub struct Counted {
 impl Site {
     /// Starts `count` servers and their Envoys.
     pub async fn start(tools: &Tools, count: usize) -> Result<Self> {
-        let mut starting = JoinSet::new();
+        let mut starting = Tasks::new();
         for number in 0..count {
             let backend = Backend::start(&number.to_string()).await?;
             let bootstrap = Bootstrap::new()
@@ -69,7 +69,7 @@ impl Site {
             });
         }
         let mut pods = starting
-            .join_all()
+            .join()
             .await
             .into_iter()
             .collect::<Result<Vec<_>>>()?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use evenkeel_test_envoy::{Client, KubeProxy, Protocol};
+use evenkeel_test_tasks::Tasks;
 use serde_json::json;
-use tokio::task::JoinSet;
 
 use super::outcome::{About, Outcome, Scenario, max_over_mean};
 use super::site::{Counted, Side, Site};
@@ -106,7 +106,7 @@ async fn side(site: &Site, side: Side, protocol: Protocol, runs: u64) -> Result<
 /// One run: every router opens its connection, and together they make the requests.
 async fn run(service: &KubeProxy, protocol: Protocol) -> Arc<Tally> {
     let tally = Arc::new(Tally::new(BACKENDS));
-    let mut routers = JoinSet::new();
+    let mut routers = Tasks::new();
     for router in 0..ROUTERS {
         let share = (REQUESTS_A_RUN + router) / ROUTERS;
         let client = Client::new(service.address(), protocol);
@@ -117,6 +117,6 @@ async fn run(service: &KubeProxy, protocol: Protocol) -> Arc<Tally> {
             }
         });
     }
-    routers.join_all().await;
+    routers.join().await;
     tally
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use evenkeel_test_tasks::Task;
 use futures_util::stream::unfold;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -14,7 +15,7 @@ use hyper::{Request, Response};
 use tokio::sync::mpsc;
 use tokio::time::interval;
 
-use super::{State, grpc, websocket};
+use super::{Sessions, State, grpc, websocket};
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -24,7 +25,11 @@ const CHUNK: Bytes = Bytes::from_static(&[b'x'; 1024]);
 /// How much of a download is handed over at once.
 const PIECE: Bytes = Bytes::from_static(&[b'x'; 64 * 1024]);
 
-pub(super) async fn answer(request: Request<Incoming>, state: Arc<State>) -> Response<Body> {
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    state: Arc<State>,
+    sessions: Sessions,
+) -> Response<Body> {
     if is_grpc(&request) {
         return grpc::answer(request);
     }
@@ -53,7 +58,10 @@ pub(super) async fn answer(request: Request<Incoming>, state: Arc<State>) -> Res
             name()
         }
         "tail" => tail(state),
-        "ws" => return websocket::answer(request, Duration::from_millis(number()), state),
+        "ws" => {
+            let ping = Duration::from_millis(number());
+            return websocket::answer(request, ping, state, &sessions);
+        }
         _ => name(),
     };
     Response::new(body)
@@ -158,10 +166,16 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(write(Sender(sender)));
-    let frames = unfold(receiver, async |mut receiver: mpsc::Receiver<_>| {
-        let frame = receiver.recv().await?;
-        Some((Ok::<_, Infallible>(frame), receiver))
+    let writer = Task::spawn(write(Sender(sender)));
+    let frames = unfold((receiver, writer), async |(mut receiver, writer)| {
+        let received: Option<Frame<Bytes>> = receiver.recv().await;
+        match received {
+            Some(frame) => Some((Ok::<_, Infallible>(frame), (receiver, writer))),
+            None => {
+                writer.join().await;
+                None
+            }
+        }
     });
     StreamBody::new(frames).boxed_unsync()
 }

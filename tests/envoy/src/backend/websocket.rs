@@ -1,6 +1,6 @@
 //! A WebSocket (RFC 6455) that echoes messages and pings.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,13 +16,14 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::State;
 use super::answer::{Body, whole};
+use super::{Sessions, State};
 
 pub(super) fn answer(
     mut request: Request<Incoming>,
     ping: Duration,
     state: Arc<State>,
+    sessions: &Sessions,
 ) -> Response<Body> {
     let mut response = Response::new(whole(Bytes::new()));
     let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY) else {
@@ -36,12 +37,14 @@ pub(super) fn answer(
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.extend(accept.map(|accept| (SEC_WEBSOCKET_ACCEPT, accept)));
     let upgrade = hyper::upgrade::on(&mut request);
-    tokio::spawn(async move {
+    let session = async move {
         // Fails when the client went away first.
         if let Ok(upgraded) = upgrade.await {
             serve(upgraded, ping, &state).await;
         }
-    });
+    };
+    let mut sessions = sessions.lock().unwrap_or_else(PoisonError::into_inner);
+    sessions.spawn(session);
     response
 }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use evenkeel_test_envoy::{Backend, Bootstrap, Client, Cluster, Envoy, Listener, Roles};
-use tokio::task::JoinSet;
+use evenkeel_test_tasks::Tasks;
 
 use crate::support::{counted, healthy, until};
 
@@ -30,7 +30,7 @@ async fn four_workers_together_move_no_more_than_the_budget() {
     }
     until(&envoy, "due_total", |due| due >= 200).await;
 
-    let mut users = JoinSet::new();
+    let mut users = Tasks::new();
     for client in clients {
         users.spawn(async move {
             loop {
@@ -49,7 +49,7 @@ async fn four_workers_together_move_no_more_than_the_budget() {
             start.elapsed()
         );
     }
-    users.shutdown().await;
+    users.stop().await;
 
     assert!(counted(&envoy, "budget_refused_total").await >= 100);
     healthy(&envoy);

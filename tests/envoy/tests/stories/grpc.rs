@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles};
+use evenkeel_test_tasks::Task;
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -122,20 +123,19 @@ async fn status_of(path: &str) -> (HeaderMap, HeaderMap) {
     request
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    let answer = tokio::spawn(sender.send_request(request));
+    let answer = Task::spawn(sender.send_request(request));
     until_with(&envoy, "due_total", &[("reason", "max_stream_age")], 1).await;
     // Whatever the server writes then tells the client. Where the first answer itself was that late, the
     // connection has ended already, and takes no other request.
     let other = http2::request(to, "/", Bytes::new());
     let _ = http2::exchange(&mut sender, other).await;
-    let answer = within("the answer", answer).await.unwrap().unwrap();
+    let answer = within("the answer", answer.join()).await.unwrap();
     let (head, body) = answer.into_parts();
     let body = within("its end", body.collect()).await.unwrap();
     let trailers = body.trailers().cloned().unwrap_or_default();
     drop(sender);
-    within("the end of the connection", connection)
+    within("the end of the connection", connection.join())
         .await
-        .unwrap()
         .unwrap();
     (head.headers, trailers)
 }

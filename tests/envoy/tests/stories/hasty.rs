@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use evenkeel_test_envoy::Envoy;
+use evenkeel_test_tasks::drive;
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
 use hyper::body::Bytes;
@@ -21,7 +22,7 @@ async fn hyper(to: SocketAddr) -> Sender {
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
         .await
         .unwrap();
-    tokio::spawn(connection);
+    drive(connection);
     sender
 }
 

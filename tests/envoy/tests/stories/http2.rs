@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use evenkeel_test_envoy::{Bootstrap, Client, Cluster, Envoy, Listener};
-use tokio::task::JoinSet;
+use evenkeel_test_tasks::Tasks;
 
 use crate::support::config::{self, Entry, http_listener};
 use crate::support::http2::{connect, exchange, request};
@@ -39,7 +39,7 @@ async fn an_envoy_that_keeps_sixteen_streams_open_is_moved_without_a_loss() {
     let client_side = Envoy::start(bootstrap).await.unwrap();
     let client = Arc::new(Client::http2(client_side.address("out")));
 
-    let mut users = JoinSet::new();
+    let mut users = Tasks::new();
     for _ in 0..16 {
         let client = Arc::clone(&client);
         users.spawn(async move {
@@ -49,7 +49,7 @@ async fn an_envoy_that_keeps_sixteen_streams_open_is_moved_without_a_loss() {
             }
         });
     }
-    users.join_all().await;
+    users.join().await;
 
     assert_eq!(backend.requests(), 16 * 60);
     assert!(counted(&server_side, "announced_total").await >= 3);
@@ -88,9 +88,8 @@ async fn trailers_come_whole_and_the_goaway_behind_them_ends_the_connection() {
         );
     }
 
-    within("the end of the connection", connection)
+    within("the end of the connection", connection.join())
         .await
-        .unwrap()
         .unwrap();
     until(&envoy, "closed_total", |closed| closed == 1).await;
 }
@@ -107,9 +106,8 @@ async fn ten_megabytes_go_up_and_come_down_on_a_connection_that_is_leaving() {
             .await
             .unwrap();
         assert!(back == body);
-        within("the end of the connection", connection)
+        within("the end of the connection", connection.join())
             .await
-            .unwrap()
             .unwrap();
     }
 
@@ -126,7 +124,7 @@ async fn bodies_that_cross_the_announcement_both_ways_at_once_are_whole() {
     let body = Bytes::from("0123456789".repeat(100 * 1024));
     let (sender, connection) = connect(to).await;
 
-    let mut posts = JoinSet::new();
+    let mut posts = Tasks::new();
     for _ in 0..8 {
         let (mut sender, body) = (sender.clone(), body.clone());
         posts.spawn(async move {
@@ -136,12 +134,11 @@ async fn bodies_that_cross_the_announcement_both_ways_at_once_are_whole() {
             assert!(back == body);
         });
     }
-    posts.join_all().await;
+    posts.join().await;
 
     drop(sender);
-    within("the end of the connection", connection)
+    within("the end of the connection", connection.join())
         .await
-        .unwrap()
         .unwrap();
     assert_eq!(
         (backend.requests(), counted(&envoy, "cut_total").await),

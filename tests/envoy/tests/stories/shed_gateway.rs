@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, TcpClient, TcpEcho};
+use evenkeel_test_tasks::Tasks;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
 use crate::support::socket::{Socket, field};
@@ -89,16 +89,16 @@ async fn tcp_connections_that_all_went_to_one_host_are_evened_out_and_none_is_cu
 /// A server of WebSockets: says who it is when one opens, and then something now and again.
 struct Chatter {
     address: SocketAddr,
-    _tasks: JoinSet<()>,
+    _tasks: Tasks,
 }
 
 impl Chatter {
     async fn start(name: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut tasks = JoinSet::new();
+        let mut tasks = Tasks::new();
         tasks.spawn(async move {
-            let mut connections = JoinSet::new();
+            let mut connections = Tasks::new();
             while let Ok((stream, _)) = listener.accept().await {
                 connections.spawn(chat(stream, name));
             }

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, TcpClient, TcpEcho};
+use evenkeel_test_tasks::Tasks;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 use crate::support::socket::Socket;
 use crate::support::{counted, counted_with, until, until_with, within};
@@ -88,7 +88,7 @@ async fn a_chatty_connection_is_closed_when_its_grace_is_over_and_counted_as_cut
 async fn a_protocol_in_which_the_server_speaks_first_is_raw_tcp() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut server = JoinSet::new();
+    let mut server = Tasks::new();
     server.spawn(async move {
         let mut held = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -116,7 +116,7 @@ async fn a_protocol_in_which_the_server_speaks_first_is_raw_tcp() {
 async fn what_is_encrypted_passes_untouched() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut server = JoinSet::new();
+    let mut server = Tasks::new();
     server.spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let (mut read, mut write) = stream.into_split();

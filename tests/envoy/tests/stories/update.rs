@@ -3,6 +3,7 @@
 use std::fs;
 
 use evenkeel_test_envoy::{Client, Envoy, Roles, eventually};
+use evenkeel_test_tasks::Tasks;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -51,7 +52,7 @@ async fn a_new_policy_governs_what_is_open_and_loses_nothing() {
         };
         let update = async {
             eventually("traffic", || async {
-                (backend.requests() > 100).then_some(())
+                Ok((backend.requests() > 100).then_some(()))
             })
             .await
             .unwrap();
@@ -83,7 +84,7 @@ async fn connections_that_open_during_an_update_do_not_undo_it() {
     let mut open = Socket::connect(to).await;
     is_left_alone(&mut open).await;
     let before = counted(&envoy, "policy_loads_total").await;
-    let mut newcomers = tokio::task::JoinSet::new();
+    let mut newcomers = Tasks::new();
     for _ in 0..8 {
         newcomers.spawn(async move {
             loop {
@@ -98,7 +99,7 @@ async fn connections_that_open_during_an_update_do_not_undo_it() {
         .unwrap();
     // Every VM that has loaded the one before has loaded this one.
     until(&envoy, "policy_loads_total", |loads| loads >= 2 * before).await;
-    newcomers.shutdown().await;
+    newcomers.stop().await;
 
     crate::support::within("the announcement", until_told(&mut open)).await;
 }

@@ -1,6 +1,7 @@
 //! A client-side Envoy renews the connections that it keeps to one server.
 
 use evenkeel_test_envoy::{Backend, Bootstrap, Client, Cluster, Envoy, Listener, Roles};
+use evenkeel_test_tasks::Tasks;
 
 use crate::support::config::{self, Entry, http_listener};
 use crate::support::server::{Server, ok};
@@ -60,7 +61,7 @@ async fn requests_at_once_lose_nothing_and_every_connection_has_its_turn() {
         .cluster(Cluster::new("app", [backend.address()]));
     let envoy = Envoy::start(bootstrap).await.unwrap();
 
-    let mut users = tokio::task::JoinSet::new();
+    let mut users = Tasks::new();
     for _ in 0..8 {
         let client = Client::http1(envoy.address("out"));
         users.spawn(async move {
@@ -69,7 +70,7 @@ async fn requests_at_once_lose_nothing_and_every_connection_has_its_turn() {
             }
         });
     }
-    users.join_all().await;
+    users.join().await;
 
     assert_eq!(backend.requests(), 400);
     let longest = backend.requests_by_connection().into_iter().max().unwrap();

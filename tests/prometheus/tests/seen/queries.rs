@@ -22,9 +22,8 @@ fn filled(query: &str, chosen: &[(&str, &str)]) -> String {
 /// Waits until the query gives a number.
 async fn gives_data(prometheus: &Prometheus, query: &str) {
     let gives = eventually(query, || async {
-        let values = prometheus.query(query).await;
-        let values = values.unwrap_or_else(|error| panic!("{error:#}"));
-        values.iter().any(|value| value.is_finite()).then_some(())
+        let values = prometheus.query(query).await?;
+        Ok(values.iter().any(|value| value.is_finite()).then_some(()))
     });
     gives.await.unwrap();
 }
@@ -86,6 +85,7 @@ async fn every_query_gives_data_with_the_labels_of_istios_scrape_and_without() {
     }
     choices(&prometheus, &dashboard, &targets).await;
     gauges_are_no_less_than_0(&prometheus).await;
+    scene.stop().await;
 }
 
 /// Envoy's gauges have no sign: one that fell below 0 is near 2^64.

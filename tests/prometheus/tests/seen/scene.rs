@@ -7,6 +7,7 @@ use evenkeel_test_envoy::{
     Backend, Bootstrap, Client, Cluster, Envoy, Listener, Roles, TcpClient, TcpEcho,
 };
 use evenkeel_test_prometheus::Target;
+use evenkeel_test_tasks::{Tasks, drive};
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
 use hyper::body::Bytes;
@@ -15,7 +16,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 
 /// Between two rounds of traffic. Nothing depends on it but the load.
 const PACE: Duration = Duration::from_millis(100);
@@ -29,7 +29,7 @@ const POLICY: &str = r#"{"version": 1, "defaults": {"max_age": "off"},
 /// The Envoys, and traffic through them for as long as this is there.
 pub struct Scene {
     /// First of all: it must end before what it goes through.
-    _traffic: JoinSet<()>,
+    traffic: Tasks,
     pub full: Envoy,
     pub idle: Envoy,
     pub lonely: Envoy,
@@ -56,12 +56,12 @@ impl Scene {
             pod.replace_endpoints("peers", &all).await.unwrap();
         }
         let troubled = troubled(&backends, &echoes).await;
-        let mut traffic = JoinSet::new();
+        let mut traffic = Tasks::new();
         crowd(&full, 40, &mut traffic);
         crowd(&lonely, 1, &mut traffic);
         troubles(&troubled, &mut traffic);
         Self {
-            _traffic: traffic,
+            traffic,
             full,
             idle,
             lonely,
@@ -69,6 +69,11 @@ impl Scene {
             _backends: backends,
             _echoes: echoes,
         }
+    }
+
+    /// Ends the traffic; panics if a request in it had another outcome than it should.
+    pub async fn stop(self) {
+        self.traffic.stop().await;
     }
 
     /// A policy comes into force that differs in a number.
@@ -173,7 +178,7 @@ async fn troubled(backends: &[Backend; 2], echoes: &[TcpEcho; 2]) -> Envoy {
 }
 
 /// So many clients that ask again and again. Who is told to go comes back to the same pod.
-fn crowd(pod: &Envoy, count: usize, traffic: &mut JoinSet<()>) {
+fn crowd(pod: &Envoy, count: usize, traffic: &mut Tasks) {
     let clients: Vec<_> = (0..count)
         .map(|_| Client::http1(pod.address("in")))
         .collect();
@@ -187,7 +192,7 @@ fn crowd(pod: &Envoy, count: usize, traffic: &mut JoinSet<()>) {
     });
 }
 
-fn troubles(envoy: &Envoy, traffic: &mut JoinSet<()>) {
+fn troubles(envoy: &Envoy, traffic: &mut Tasks) {
     for name in ["bad", "alone", "observed", "gateway"] {
         let client = Client::http1(envoy.address(name));
         traffic.spawn(async move {
@@ -239,7 +244,7 @@ async fn hyper(to: std::net::SocketAddr) -> SendRequest<Empty<Bytes>> {
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
         .await
         .unwrap();
-    tokio::spawn(connection);
+    drive(connection);
     sender
 }
 

@@ -24,10 +24,10 @@ async fn tells(envoys: &[&Envoy], wanted: &[&str]) -> (String, bool) {
     let told = eventually(&what, || async {
         let (text, is_well) = tell(envoys);
         let all = wanted.iter().all(|wanted| text.contains(wanted));
-        all.then_some((text, is_well))
+        Ok(all.then_some((text, is_well)))
     });
     told.await
-        .unwrap_or_else(|error| panic!("{error}\n{}", tell(envoys).0))
+        .unwrap_or_else(|error| panic!("{error:#}\n{}", tell(envoys).0))
 }
 
 #[tokio::test]
@@ -58,6 +58,7 @@ async fn it_finds_every_trouble_and_compares_pods() {
     ];
     let (text, is_well) = tells(&[&scene.full, &scene.idle], &wanted).await;
     assert!(is_well, "{text}");
+    scene.stop().await;
 }
 
 #[tokio::test]

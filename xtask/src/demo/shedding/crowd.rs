@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use evenkeel_test_envoy::{Client, KubeProxy, Protocol};
+use evenkeel_test_tasks::Tasks;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::course::{Course, Look};
@@ -22,7 +22,7 @@ pub struct Crowd {
     service: KubeProxy,
     tally: Arc<Tally>,
     stop: watch::Sender<bool>,
-    clients: JoinSet<()>,
+    clients: Tasks,
     seen: Vec<Seen>,
 }
 
@@ -42,7 +42,7 @@ impl Crowd {
         let service = KubeProxy::start(pods.addresses(side), plan.seed).await?;
         let tally = Arc::new(Tally::new(plan.pods()));
         let (stop, stopped) = watch::channel(false);
-        let mut clients = JoinSet::new();
+        let mut clients = Tasks::new();
         for seed in 0..plan.connections as u64 {
             let client = Arc::new(Client::new(service.address(), Protocol::Http1));
             let tally = Arc::clone(&tally);
@@ -88,7 +88,7 @@ impl Crowd {
     /// Lets every client end what it has begun.
     pub async fn stop(self, changed: Instant, plan: &Plan) -> Balance {
         self.stop.send_replace(true);
-        self.clients.join_all().await;
+        self.clients.join().await;
         let looks = self.seen.into_iter();
         let looks = looks.map(|seen| seen.into_look(changed, plan.pods()));
         let course = Course::new(looks.collect(), plan.serving());

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, Stats};
+use evenkeel_test_tasks::Tasks;
 use serde_json::Value;
-use tokio::task::JoinSet;
 
 use super::plan::Plan;
 use super::scene::Side;
@@ -49,12 +49,12 @@ impl Pods {
 
     /// Starts further ones. They get no connections yet, and none of the others knows them.
     pub async fn start_further(&self, count: usize) -> Result<Vec<Arc<Envoy>>> {
-        let mut starting = JoinSet::new();
+        let mut starting = Tasks::new();
         for number in self.running.len()..self.running.len() + count {
             let bootstrap = self.bootstrap(number);
             starting.spawn(async move { Ok((number, Envoy::start(bootstrap).await?)) });
         }
-        let started: Result<Vec<_>> = starting.join_all().await.into_iter().collect();
+        let started: Result<Vec<_>> = starting.join().await.into_iter().collect();
         let mut started = started?;
         started.sort_by_key(|(number, _)| *number);
         Ok(started.into_iter().map(|(_, pod)| Arc::new(pod)).collect())
@@ -89,12 +89,12 @@ impl Pods {
     /// Tells every Envoy, in the cluster of peers, which pods serve.
     pub async fn tell_peers(&self, serving: Range<usize>) -> Result<()> {
         let peers: Arc<[_]> = self.addresses(Side::Shed)[serving].into();
-        let mut told = JoinSet::new();
+        let mut told = Tasks::new();
         for pod in self.running.iter().map(Arc::clone) {
             let peers = Arc::clone(&peers);
             told.spawn(async move { pod.replace_endpoints(PEERS, &peers).await });
         }
-        told.join_all().await.into_iter().collect()
+        told.join().await.into_iter().collect()
     }
 
     /// Where each listens, on one side.
@@ -114,13 +114,13 @@ impl Pods {
     /// How many connections the plugin has announced to close so far, by the reason.
     pub async fn announced(&self) -> Result<BTreeMap<String, u64>> {
         // All at once: what is told of a moment should be of one.
-        let mut asked = JoinSet::new();
+        let mut asked = Tasks::new();
         for pod in self.running.iter().map(Arc::clone) {
             asked.spawn(async move { pod.admin("/stats?filter=evenkeel_announced").await });
         }
         let mut sums = BTreeMap::new();
-        while let Some(text) = asked.join_next().await {
-            let stats = Stats::parse(&text??);
+        while let Some(text) = asked.next().await {
+            let stats = Stats::parse(&text?);
             for (reason, count) in stats.by("wasmcustom.evenkeel_announced_total", "reason") {
                 *sums.entry(reason).or_default() += count;
             }

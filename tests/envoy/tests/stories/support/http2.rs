@@ -3,18 +3,18 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use evenkeel_test_tasks::Task;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::{HeaderMap, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 
 pub type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
 /// A connection, and what becomes of it in the end.
-pub async fn connect(to: SocketAddr) -> (SendRequest<Body>, JoinHandle<hyper::Result<()>>) {
+pub async fn connect(to: SocketAddr) -> (SendRequest<Body>, Task<hyper::Result<()>>) {
     let stream = TcpStream::connect(to).await.unwrap();
     stream.set_nodelay(true).unwrap();
     // Hyper's own greeting would have the module wait for an answer that takes its time.
@@ -25,7 +25,7 @@ pub async fn connect(to: SocketAddr) -> (SendRequest<Body>, JoinHandle<hyper::Re
         .max_header_list_size(10 << 20)
         .handshake(TokioIo::new(stream));
     let (sender, connection) = like_go.await.unwrap();
-    (sender, tokio::spawn(connection))
+    (sender, Task::spawn(connection))
 }
 
 /// A request with a body, which may be empty.

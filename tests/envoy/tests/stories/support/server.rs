@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use evenkeel_test_tasks::Tasks;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 
 use super::socket::{closes, field};
 
@@ -17,7 +17,7 @@ type Reply = fn(&str) -> Option<Vec<u8>>;
 pub struct Server {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Vec<String>>>>,
-    _tasks: JoinSet<()>,
+    _tasks: Tasks,
 }
 
 impl Server {
@@ -25,7 +25,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::<Mutex<Vec<Vec<String>>>>::default();
-        let mut tasks = JoinSet::new();
+        let mut tasks = Tasks::new();
         tasks.spawn(accept(listener, reply, Arc::clone(&seen)));
         Self {
             address,
@@ -41,7 +41,7 @@ impl Server {
 }
 
 async fn accept(listener: TcpListener, reply: Reply, seen: Arc<Mutex<Vec<Vec<String>>>>) {
-    let mut connections = JoinSet::new();
+    let mut connections = Tasks::new();
     while let Ok((stream, _)) = listener.accept().await {
         let number = {
             let mut seen = seen.lock().unwrap();

@@ -1,0 +1,252 @@
+//! Tasks that run beside a test: a task that panics fails the test, whatever the test does with the task.
+//!
+//! Tokio keeps the panic of a task for the one who joins it. A test that aborts its tasks, or drops their handles,
+//! never sees it, and passes although an assertion in a task has failed. So `clippy.toml` allows no other way to
+//! start a task than this one.
+
+use std::fmt;
+use std::panic::resume_unwind;
+use std::thread;
+
+// The only use of what `clippy.toml` forbids.
+#[expect(clippy::disallowed_types, reason = "this type joins them")]
+use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinError};
+
+/// Tasks with results of one type.
+///
+/// A panic in a task goes on in whoever calls [`Tasks::next`], [`Tasks::join`] or [`Tasks::stop`]. Dropping it
+/// aborts the tasks, and panics if one of them has already panicked.
+#[expect(clippy::disallowed_types, reason = "this type joins them")]
+pub struct Tasks<T: 'static = ()>(JoinSet<T>);
+
+impl<T: Send + 'static> Tasks<T> {
+    /// No tasks yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts a task.
+    pub fn spawn(&mut self, task: impl Future<Output = T> + Send + 'static) -> AbortHandle {
+        self.0.spawn(task)
+    }
+
+    /// Forgets the tasks that have ended, and their results.
+    ///
+    /// # Panics
+    /// As the first of them that did.
+    pub fn check(&mut self) {
+        while let Some(ended) = self.0.try_join_next() {
+            result(ended);
+        }
+    }
+
+    /// Waits until the next task ends, and returns its result; None when there are no more.
+    ///
+    /// # Panics
+    /// As the task did.
+    pub async fn next(&mut self) -> Option<T> {
+        loop {
+            let ended = self.0.join_next().await?;
+            if let Some(result) = result(ended) {
+                return Some(result);
+            }
+        }
+    }
+
+    /// Waits until all tasks have ended, and returns their results in the order in which they ended.
+    ///
+    /// # Panics
+    /// As the first task that did.
+    pub async fn join(mut self) -> Vec<T> {
+        let mut results = Vec::new();
+        while let Some(result) = self.next().await {
+            results.push(result);
+        }
+        results
+    }
+
+    /// Ends the tasks that still run, and waits until they have ended.
+    ///
+    /// # Panics
+    /// As the first task that did, before or while it was being ended.
+    pub async fn stop(mut self) {
+        self.0.abort_all();
+        self.join().await;
+    }
+}
+
+/// One task, and its result.
+///
+/// Dropping it aborts the task, and panics if the task has already panicked.
+#[derive(Debug)]
+pub struct Task<T: 'static>(Tasks<T>);
+
+impl<T: Send + 'static> Task<T> {
+    /// Starts it.
+    pub fn spawn(task: impl Future<Output = T> + Send + 'static) -> Self {
+        let mut tasks = Tasks::new();
+        tasks.spawn(task);
+        Self(tasks)
+    }
+
+    /// Waits until it ends, and returns its result.
+    ///
+    /// # Panics
+    /// As the task did.
+    pub async fn join(mut self) -> T {
+        match self.0.next().await {
+            Some(result) => result,
+            // Only its owner could have aborted it, and `join` consumes the owner.
+            None => panic!("the task was ended by its runtime"),
+        }
+    }
+}
+
+/// Runs the driver of a client's connection until it ends. How it ends shows in the requests on the connection, so
+/// that its own result says nothing more.
+///
+/// Not for what asserts: nothing sees a panic in it.
+#[expect(clippy::disallowed_methods, reason = "the bounds keep assertions out")]
+pub fn drive<E: std::error::Error + Send + 'static>(
+    driver: impl IntoFuture<Output = Result<(), E>, IntoFuture: Send + 'static>,
+) {
+    tokio::spawn(driver.into_future());
+}
+
+/// The result of a task that ended by itself; None for one that was aborted.
+fn result<T>(ended: Result<T, JoinError>) -> Option<T> {
+    match ended {
+        Ok(result) => Some(result),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => None,
+        },
+    }
+}
+
+impl<T: 'static> Default for Tasks<T> {
+    fn default() -> Self {
+        Self(Default::default())
+    }
+}
+
+impl<T: Send + 'static, F: Future<Output = T> + Send + 'static> FromIterator<F> for Tasks<T> {
+    fn from_iter<I: IntoIterator<Item = F>>(tasks: I) -> Self {
+        Self(tasks.into_iter().collect())
+    }
+}
+
+impl<T: 'static> fmt::Debug for Tasks<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} tasks", self.0.len())
+    }
+}
+
+impl<T: 'static> Drop for Tasks<T> {
+    fn drop(&mut self) {
+        // A second panic would abort the process and hide the first.
+        if thread::panicking() {
+            return;
+        }
+        while let Some(ended) = self.0.try_join_next() {
+            result(ended);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Duration;
+
+    use tokio::runtime::Builder;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    /// What `test` panics with; None when it does not panic.
+    fn panic_of(test: impl Future<Output = ()>) -> Option<String> {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test)));
+        ended
+            .err()
+            .map(|panic| panic.downcast_ref::<&str>().unwrap().to_string())
+    }
+
+    async fn fails() {
+        panic!("the assertion in the task");
+    }
+
+    const FAILED: Option<&str> = Some("the assertion in the task");
+
+    #[test]
+    fn a_panic_in_a_task_fails_the_test_however_the_task_is_ended() {
+        let joined = panic_of(async {
+            let mut tasks = Tasks::new();
+            tasks.spawn(fails());
+            tasks.join().await;
+        });
+        let stopped = panic_of(async {
+            let mut tasks = Tasks::new();
+            tasks.spawn(fails());
+            tasks.spawn(pending());
+            yield_now().await;
+            tasks.stop().await;
+        });
+        let dropped = panic_of(async {
+            let mut tasks = Tasks::new();
+            tasks.spawn(fails());
+            tasks.spawn(pending());
+            yield_now().await;
+        });
+        let one = panic_of(async {
+            let _task = Task::spawn(fails());
+            yield_now().await;
+        });
+
+        for panic in [joined, stopped, dropped, one] {
+            assert_eq!(panic.as_deref(), FAILED);
+        }
+    }
+
+    #[test]
+    fn a_task_that_is_stopped_or_dropped_at_work_is_no_failure() {
+        let panic = panic_of(async {
+            let mut tasks = Tasks::<()>::new();
+            tasks.spawn(pending());
+            tasks.stop().await;
+            let mut tasks = Tasks::new();
+            tasks.spawn(tokio::time::sleep(Duration::from_secs(3600)));
+            yield_now().await;
+        });
+
+        assert_eq!(panic, None);
+    }
+
+    #[test]
+    fn a_panic_of_the_test_itself_is_the_one_that_is_shown() {
+        let panic = panic_of(async {
+            let mut tasks = Tasks::new();
+            tasks.spawn(fails());
+            yield_now().await;
+            panic!("the test's own");
+        });
+
+        assert_eq!(panic.as_deref(), Some("the test's own"));
+    }
+
+    #[test]
+    fn results_are_returned() {
+        let panic = panic_of(async {
+            let mut tasks = Tasks::new();
+            tasks.spawn(async { 1 });
+            tasks.spawn(async { 2 });
+            assert_eq!(tasks.join().await, [1, 2]);
+            assert_eq!(Task::spawn(async { 3 }).join().await, 3);
+        });
+
+        assert_eq!(panic, None);
+    }
+}
