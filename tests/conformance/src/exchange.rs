@@ -84,7 +84,7 @@ pub async fn exchange(
         if !second.is_empty() {
             let read = before + first.len() as u64;
             let reads = eventually("Envoy to read the first part", async || {
-                (site.received(listener).await.ok()? >= read).then_some(())
+                Ok((site.received(listener).await? >= read).then_some(()))
             });
             // Of what it refuses it need not read all: it has answered by then.
             tokio::select! {

@@ -107,7 +107,7 @@ impl Site {
     pub async fn settled(&self, listener: Listener) -> Result<()> {
         let active = format!("cluster.{}.upstream_rq_active", listener.name());
         eventually(&format!("{active} to be 0"), async || {
-            (self.stat(&active).await.ok()? == 0).then_some(())
+            Ok((self.stat(&active).await? == 0).then_some(()))
         })
         .await
     }

@@ -89,20 +89,20 @@ impl Envoy {
             let address = fs::read_to_string(&admin_file)
                 .ok()
                 .and_then(|text| text.parse().ok());
-            ready(address.map(Ok).or_else(|| process.ended().map(Err)))
+            let outcome = address.map(Ok).or_else(|| process.ended().map(Err));
+            ready(Ok(outcome))
         })
         .await?;
         let admin = admin.map_err(|status| died(&status, directory.path()))?;
         let live = eventually("Envoy to be ready", || {
             let ended = process.ended();
             async move {
-                match ended {
-                    Some(status) => Some(Err(status)),
-                    None => {
-                        let text = ask_admin(admin, "/ready").await.ok()?;
-                        (text.trim() == "LIVE").then_some(Ok(()))
-                    }
+                if let Some(status) = ended {
+                    return Ok(Some(Err(status)));
                 }
+                // 503 until it serves.
+                let answer = Client::http1(admin).get("/ready").await?;
+                Ok((answer.body.trim() == "LIVE").then_some(Ok(())))
             }
         });
         let live = live.await.with_context(|| log_tail(directory.path()))?;
@@ -209,8 +209,8 @@ impl Envoy {
 
     async fn rises(&self, stat: &str, before: u64) -> Result<()> {
         eventually(&format!("{stat} to rise above {before}"), || async {
-            let stats = self.stats().await.ok()?;
-            (stats.get(stat) > before).then_some(())
+            let stats = self.stats().await?;
+            Ok((stats.get(stat) > before).then_some(()))
         })
         .await
         .with_context(|| log_tail(self.directory.path()))

@@ -2,28 +2,57 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 /// Long enough for a busy machine of two cores; a condition that holds is seen within milliseconds.
 const LIMIT: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// Asks until the answer is `Some`, and returns what is in it.
+/// Probes until the result is `Some`, and returns what is in it. A probe that fails ends the wait: only "not yet" is
+/// tried again, never a request that was lost.
 ///
 /// # Errors
-/// Names `what` was waited for when it did not come within 30 seconds.
-pub async fn eventually<T, Asked>(what: &str, mut ask: impl FnMut() -> Asked) -> Result<T>
+/// The error of the probe; or names `what` was waited for when it did not come within 30 seconds.
+pub async fn eventually<T, Probed>(what: &str, mut probe: impl FnMut() -> Probed) -> Result<T>
 where
-    Asked: Future<Output = Option<T>>,
+    Probed: Future<Output = Result<Option<T>>>,
 {
     let start = Instant::now();
     loop {
-        if let Some(answer) = ask().await {
-            return Ok(answer);
+        if let Some(found) = probe()
+            .await
+            .with_context(|| format!("waiting for {what}"))?
+        {
+            return Ok(found);
         }
         if start.elapsed() > LIMIT {
             bail!("waited {LIMIT:?} in vain for {what}");
         }
         tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_probe_that_fails_is_not_tried_again() {
+        let probes = Cell::new(0);
+
+        let waited: Result<()> = eventually("an answer", || async {
+            probes.set(probes.get() + 1);
+            if probes.get() < 3 {
+                return Ok(None);
+            }
+            bail!("the request was lost")
+        })
+        .await;
+
+        let error = format!("{:#}", waited.unwrap_err());
+        assert_eq!(error, "waiting for an answer: the request was lost");
+        assert_eq!(probes.get(), 3);
     }
 }

@@ -129,7 +129,7 @@ async fn a_request_that_was_cut_is_a_failure_and_is_not_sent_again() {
 
     let cut = async {
         eventually("the request", || async {
-            (backend.requests() == 1).then_some(())
+            Ok((backend.requests() == 1).then_some(()))
         })
         .await
         .unwrap();
@@ -159,7 +159,7 @@ async fn a_service_moves_new_connections_only() {
     assert_eq!(service.connections_opened(), 2);
     let open = BTreeMap::from([(a.address(), 0), (b.address(), 1)]);
     eventually("the first connection to be over", || async {
-        (service.open_connections() == open).then_some(())
+        Ok((service.open_connections() == open).then_some(()))
     })
     .await
     .unwrap();

@@ -98,12 +98,8 @@ async fn tcp_closes_a_connection_at_rest_after_an_answer() {
     let mut client = TcpClient::new(envoy.address("gateway"));
     client.ask("first").await.unwrap();
     let due = eventually("the connection to be due", || async {
-        let due = envoy
-            .stats()
-            .await
-            .ok()?
-            .get("wasmcustom.evenkeel_due_total");
-        (due > 0).then_some(())
+        let stats = envoy.stats().await?;
+        Ok((stats.get("wasmcustom.evenkeel_due_total") > 0).then_some(()))
     });
     due.await.unwrap();
     client.ask("second").await.unwrap();
@@ -126,18 +122,18 @@ async fn peers_know_each_other_and_the_fuller_one_moves_its_surplus() {
         .collect();
     let shed = eventually("a move by shed", || async {
         for client in &clients {
-            assert_eq!(client.get("/").await.ok()?.body, "pod-1\n");
+            assert_eq!(client.get("/").await?.body, "pod-1\n");
         }
-        let stats = envoy.stats().await.ok()?;
+        let stats = envoy.stats().await?;
         // Each knows one other; both are in one Envoy.
         let known = stats.get("wasmcustom.evenkeel_peers");
         let by_shed = [("reason", "shed")];
         let moved = stats.with("wasmcustom.evenkeel_announced_total", &by_shed);
-        (known == 2 && moved > 0).then_some(())
+        Ok((known == 2 && moved > 0).then_some(()))
     });
     if let Err(error) = shed.await {
         let counted = envoy.admin("/stats?usedonly&filter=wasmcustom").await;
-        panic!("{error}\n{}", counted.unwrap());
+        panic!("{error:#}\n{}", counted.unwrap());
     }
     for client in &clients {
         assert_eq!(client.get("/").await.unwrap().status, 200);

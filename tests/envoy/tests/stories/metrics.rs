@@ -223,7 +223,7 @@ async fn the_numbers_add_up_with_what_the_clients_saw() {
         lines.collect::<Vec<_>>()
     };
     let agree = eventually("the numbers", || async {
-        differ(&shown(&envoy).await).is_empty().then_some(())
+        Ok(differ(&shown(&envoy).await).is_empty().then_some(()))
     });
     let agree = agree.await;
     let shown = shown(&envoy).await;

@@ -76,7 +76,7 @@ impl Daemon {
                 Some(status) => Some(Some(status.to_string())),
                 None => file.exists().then_some(None),
             };
-            ready(answer)
+            ready(Ok(answer))
         })
         .await
     }

@@ -63,21 +63,22 @@ pub async fn counted_with(envoy: &Envoy, metric: &str, labels: &[(&str, &str)]) 
 pub async fn until(envoy: &Envoy, metric: &str, wanted: impl Fn(u64) -> bool) -> u64 {
     let reached = eventually(metric, || async {
         let value = counted(envoy, metric).await;
-        wanted(value).then_some(value)
+        Ok(wanted(value).then_some(value))
     });
     match reached.await {
         Ok(value) => value,
-        Err(error) => panic!("{error}\n{}\n{}", numbers(envoy).await, said(envoy)),
+        Err(error) => panic!("{error:#}\n{}\n{}", numbers(envoy).await, said(envoy)),
     }
 }
 
 /// Waits until a metric with these labels has this value: a client sees the FIN before it is counted.
 pub async fn until_with(envoy: &Envoy, metric: &str, labels: &[(&str, &str)], wanted: u64) {
     let reached = eventually(metric, || async {
-        (counted_with(envoy, metric, labels).await == wanted).then_some(())
+        let value = counted_with(envoy, metric, labels).await;
+        Ok((value == wanted).then_some(()))
     });
     if let Err(error) = reached.await {
-        panic!("{error}\n{}\n{}", numbers(envoy).await, said(envoy));
+        panic!("{error:#}\n{}\n{}", numbers(envoy).await, said(envoy));
     }
 }
 

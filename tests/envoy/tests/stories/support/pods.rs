@@ -80,15 +80,16 @@ impl Service {
     pub async fn know(&self, peers: u64, mean: f64) {
         for pod in &self.pods {
             let known = eventually("the mean of all pods", || async {
-                let stats = pod.stats().await.ok()?;
+                let stats = pod.stats().await?;
                 let shown = stats.get("wasmcustom.evenkeel_peers_mean_connections") as f64;
                 // Shown as a whole number.
                 let is_near = (shown - mean).abs() <= 0.1 * mean + 0.5;
-                (stats.get("wasmcustom.evenkeel_peers") == peers && is_near).then_some(())
+                let is_known = stats.get("wasmcustom.evenkeel_peers") == peers;
+                Ok((is_known && is_near).then_some(()))
             });
             if let Err(error) = known.await {
                 let shown = pod.admin("/stats?filter=evenkeel_(peers|exch|load)").await;
-                panic!("{error}\n{}\n{}", shown.unwrap_or_default(), said(pod));
+                panic!("{error:#}\n{}\n{}", shown.unwrap_or_default(), said(pod));
             }
         }
     }
