@@ -1,7 +1,7 @@
 //! Removes from a module what a host would call in vain.
 //!
-//! The SDK exports every callback there is, and most of them do nothing here. A host skips an export that
-//! is not there at no cost, and pays for entering the VM for each that is.
+//! A host skips an export that is not there at no cost, and pays for entering the VM for each that is. The
+//! linker exports what no host needs, and an SDK, if one is used, every callback there is.
 
 use anyhow::{Result, bail};
 use walrus::Module;
@@ -16,7 +16,7 @@ const REQUIRED: [&str; 4] = [
 
 /// What else stays if it is there.
 const KEPT: [&str; 11] = [
-    "_initialize",                          // registers the plugin with the SDK, once a VM
+    "_initialize",                          // prepares the VM, once
     "_start",                               // the same, in a module built as a command
     "proxy_on_configure",                   // a policy arrives
     "proxy_on_tick",                        // time passes: connections are closed from here

@@ -21,22 +21,13 @@ pub trait Shared {
 /// How often a worker tries again when another one was faster.
 const TRIES: usize = 8;
 
-/// A value further ahead of a full bucket than workers' clocks can differ was left by a clock that has
-/// gone back since: the bucket begins anew.
-const SKEW: Duration = Duration::from_secs(10);
-
 /// Takes one move from the budget. Otherwise the instant from which it is worth to ask again.
 pub(crate) fn take(budget: &Budget, now: Instant, shared: &mut impl Shared) -> Result<(), Instant> {
     let interval = Duration::try_from_secs_f64(1.0 / budget.per_second).unwrap_or(Duration::MAX);
     let depth = interval.saturating_mul(budget.burst.saturating_sub(1));
     for _ in 0..TRIES {
         let (stored, token) = shared.load();
-        let full = now.after(depth).after(interval);
-        let next = stored
-            .map(Instant::from_nanos)
-            .filter(|next| next.since(full) <= SKEW)
-            .unwrap_or(now)
-            .max(now);
+        let next = stored.map_or(now, Instant::from_nanos).max(now);
         if next > now.after(depth) {
             return Err(Instant::from_nanos(
                 now.as_nanos()

@@ -1,10 +1,10 @@
-//! Points in time, as the host tells them.
+//! Points in time, on the host's monotonic clock.
 
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-/// Nanoseconds since the Unix epoch by the host's clock. It may be late by a tick, and it may go back:
-/// all arithmetic saturates.
+/// Nanoseconds on a monotonic clock whose zero means nothing: only differences do. All workers of a process
+/// have the same clock, other processes have others. All arithmetic saturates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(
     /// One more than the nanoseconds, so that an `Option<Instant>` is no larger than an `Instant`: a connection
@@ -20,12 +20,12 @@ impl Default for Instant {
 }
 
 impl Instant {
-    /// The instant that lies `nanos` after the epoch.
+    /// The instant that lies `nanos` after the clock's zero.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(NonZeroU64::MIN.saturating_add(nanos))
     }
 
-    /// Nanoseconds since the epoch.
+    /// Nanoseconds since the clock's zero.
     pub const fn as_nanos(self) -> u64 {
         self.0.get().saturating_sub(1)
     }

@@ -47,9 +47,9 @@ impl Engine {
         self.now
     }
 
-    /// Tells the time. A clock that goes back is ignored until it has caught up.
+    /// Tells the time, which never goes back.
     pub fn advance(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        self.now = now;
     }
 
     /// How many connections are open.

@@ -5,14 +5,13 @@ use std::rc::Rc;
 use evenkeel_engine::hosts::HostId;
 use evenkeel_engine::{ConnectionId, StreamId};
 use evenkeel_policy::{Policy, Request};
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
 
+use crate::host::Host;
 use crate::metrics;
 use crate::policies::RootId;
 use crate::recycle::Mark;
-use crate::worker::{self, Worker};
-use crate::{host, peers, recycle};
+use crate::worker::Worker;
+use crate::{peers, recycle};
 
 pub(crate) struct Stream {
     root: RootId,
@@ -57,83 +56,66 @@ impl Stream {
     }
 }
 
-impl Context for Stream {}
-
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
-        let (root, id) = (self.root, self.id);
-        if let Some(answer) = worker::with(|worker| peers::answer(worker, root)).flatten() {
-            host::respond(&answer);
-            return Action::Pause;
+impl Stream {
+    /// The request's headers are in hand. True when the request is answered here.
+    pub(crate) fn request_headers(&mut self, worker: &mut Worker) -> bool {
+        if let Some(answer) = peers::answer(worker, self.root) {
+            worker.host().respond_json(&answer);
+            return true;
         }
-        let begun = worker::with(|worker| {
-            self.on = worker.reading();
-            worker.policies.used(root, worker.engine.now());
-            let policy = worker.policies.get(root).map(Rc::clone)?;
-            self.upgrades = policy.compares_hosts() && !host::request_header("upgrade").is_empty();
-            let is_plain = policy.routes.is_empty() && policy.defaults.max_stream_age.is_none();
-            let governed = if is_plain {
-                Governed::default()
-            } else {
-                govern(worker, &policy, id).unwrap_or_default()
-            };
-            Some((governed, recycle::mark(worker, &policy)))
-        });
-        if let Some((governed, mark)) = begun.flatten() {
-            self.governed = governed;
-            self.mark = mark;
+        self.on = worker.reading();
+        worker.policies.used(self.root, worker.engine.now());
+        let Some(policy) = worker.policies.get(self.root).map(Rc::clone) else {
+            return false;
+        };
+        self.upgrades =
+            policy.compares_hosts() && !worker.host().request_header("upgrade").is_empty();
+        let is_plain = policy.routes.is_empty() && policy.defaults.max_stream_age.is_none();
+        if !is_plain {
+            self.governed = govern(worker, &policy, self.id).unwrap_or_default();
         }
-        Action::Continue
+        self.mark = recycle::mark(worker, &policy);
+        false
     }
 
-    fn on_http_response_headers(&mut self, _headers: usize, _end_of_stream: bool) -> Action {
+    /// The response's headers are in hand.
+    pub(crate) fn response_headers(&mut self, worker: &mut Worker) {
         if let Some(on) = self.governed.timed {
-            worker::with(|worker| worker.engine.stream_answered(on, self.id));
+            worker.engine.stream_answered(on, self.id);
         }
         if self.upstream.is_some() {
-            return Action::Continue;
+            return;
         }
-        let address = host::property(&["upstream", "address"]);
+        let host = worker.host();
+        let address = host.property_or_empty(&["upstream", "address"]);
         if address.is_empty() {
-            return Action::Continue;
+            return;
         }
-        let (root, on, mark) = (self.root, self.on, self.mark.take());
-        let upgrades = self.upgrades;
-        self.upstream = worker::with(|worker| {
-            let metrics = worker.metrics.upstream(&address);
-            metrics.request_began();
-            let host = answering(worker, on, upgrades, &address);
-            recycle::answered(worker, root, address, mark);
-            Answering { metrics, host }
-        });
-        Action::Continue
+        let metrics = worker.metrics.upstream(&address);
+        metrics.request_began(&*host);
+        let host = answering(worker, self.on, self.upgrades, &address);
+        recycle::answered(worker, self.root, address, self.mark.take());
+        self.upstream = Some(Answering { metrics, host });
     }
-}
 
-impl Drop for Stream {
-    fn drop(&mut self) {
+    /// The stream is over.
+    pub(crate) fn end(self, worker: &mut Worker) {
         if let Some(Answering { metrics, host }) = self.upstream {
-            metrics.request_ended();
+            metrics.request_ended(&*worker.host());
             if let Some(host) = host {
-                worker::with(|worker| worker.engine.hosts.request_ended(host));
+                worker.engine.hosts.request_ended(host);
             }
         }
         let Governed { protects, timed } = self.governed;
-        if protects.is_none() && timed.is_none() && self.mark.is_none() {
-            return;
+        if let Some(on) = protects {
+            worker.engine.unprotect(on);
         }
-        let (id, mark) = (self.id, self.mark.take());
-        worker::with(|worker| {
-            if let Some(on) = protects {
-                worker.engine.unprotect(on);
-            }
-            if let Some(on) = timed {
-                worker.engine.stream_ended(on, id);
-            }
-            if let Some(mark) = mark {
-                mark.over(worker);
-            }
-        });
+        if let Some(on) = timed {
+            worker.engine.stream_ended(on, self.id);
+        }
+        if let Some(mark) = self.mark {
+            mark.over(worker);
+        }
     }
 }
 
@@ -146,7 +128,7 @@ fn answering(
     address: &[u8],
 ) -> Option<HostId> {
     let cluster = if upgrades {
-        host::property(&["xds", "cluster_name"])
+        worker.host().property_or_empty(&["xds", "cluster_name"])
     } else {
         Vec::new()
     };
@@ -162,16 +144,19 @@ fn answering(
 /// Finds the rule of the request in hand and puts its connection under it. None when there is none, or
 /// the network role does not know the connection.
 fn govern(worker: &mut Worker, policy: &Policy, stream: StreamId) -> Option<Governed> {
-    let id = host::number(&["connection", "id"]).map(ConnectionId)?;
+    let host = worker.host();
+    let id = host.number(&["connection", "id"]).map(ConnectionId)?;
     let Some(origin) = worker.engine.origin(id) else {
         worker.unjoined();
         return None;
     };
     let needs = policy.needs();
     let ask = |needed: bool, ask: &dyn Fn() -> Vec<u8>| if needed { ask() } else { Vec::new() };
-    let route = ask(needs.route, &|| host::property(&["xds", "route_name"]));
-    let authority = ask(needs.authority, &|| host::request_header(":authority"));
-    let path = ask(needs.path, &|| host::request_header(":path"));
+    let route = ask(needs.route, &|| {
+        host.property_or_empty(&["xds", "route_name"])
+    });
+    let authority = ask(needs.authority, &|| host.request_header(":authority"));
+    let path = ask(needs.path, &|| host.request_header(":path"));
     let request = Request {
         route: &route,
         authority: &authority,
@@ -185,7 +170,7 @@ fn govern(worker: &mut Worker, policy: &Policy, stream: StreamId) -> Option<Gove
     if rule.protect {
         worker.engine.protect(id, rule);
     }
-    let is_timed = rule.max_stream_age.is_some() && is_grpc();
+    let is_timed = rule.max_stream_age.is_some() && is_grpc(&*host);
     if is_timed {
         let seed = worker.chance(&stream.0.to_le_bytes()) ^ id.0;
         worker.engine.stream_began(id, stream, rule, seed);
@@ -197,9 +182,9 @@ fn govern(worker: &mut Worker, policy: &Policy, stream: StreamId) -> Option<Gove
 }
 
 /// The request in hand is gRPC: over HTTP/2, and not of the kind whose trailers are in the body.
-fn is_grpc() -> bool {
-    let content_type = host::request_header("content-type");
+fn is_grpc(host: &dyn Host) -> bool {
+    let content_type = host.request_header("content-type");
     let rest = content_type.strip_prefix(b"application/grpc");
     matches!(rest.map(<[u8]>::first), Some(None | Some(b'+' | b';')))
-        && host::property(&["request", "protocol"]) == b"HTTP/2"
+        && host.property_or_empty(&["request", "protocol"]) == b"HTTP/2"
 }

@@ -4,8 +4,6 @@
 //! the bytes of a connection and can announce its end; as an HTTP filter it knows routes and upstreams.
 //! In one VM both share the worker (`worker.rs`).
 
-#![expect(missing_docs, reason = "the SDK's macro makes a public function")]
-
 mod host;
 mod http;
 mod metrics;
@@ -13,10 +11,7 @@ mod network;
 mod peers;
 mod policies;
 mod recycle;
-mod root;
+#[cfg(test)]
+mod tests;
+mod vm;
 mod worker;
-
-proxy_wasm::main! {{
-    proxy_wasm::set_log_level(proxy_wasm::types::LogLevel::Debug);
-    proxy_wasm::set_root_context(|id| Box::new(root::Root::new(id)));
-}}

@@ -1,12 +1,13 @@
 //! The handles of this worker's metrics, and what it has shown. Which metrics there are `evenkeel-metrics` says.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use evenkeel_engine::Load;
 use evenkeel_engine::peers::{Heard, Refused};
 use evenkeel_metrics::{Counter, Exchange, Kind, Metric};
 
-use crate::host;
+use crate::host::{Host, MetricKind};
 
 /// The most upstream hosts that have metrics of their own; further ones are told as `other`.
 const MAX_UPSTREAMS: usize = 256;
@@ -20,18 +21,18 @@ struct Shown {
 }
 
 impl Shown {
-    fn define(gauge: Metric, labels: &[&str]) -> Self {
+    fn define(host: &dyn Host, gauge: Metric, labels: &[&str]) -> Self {
         Self {
-            metric: host::define_gauge(&gauge.stat(labels)),
+            metric: define(host, MetricKind::Gauge, &gauge.stat(labels)),
             value: 0,
         }
     }
 
-    fn show(&mut self, value: f64) {
+    fn show(&mut self, host: &dyn Host, value: f64) {
         let value = value.round() as i64;
         let change = value.saturating_sub(self.value);
         if change != 0 {
-            add(self.metric, change);
+            add(host, self.metric, change);
             self.value = value;
         }
     }
@@ -46,42 +47,49 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    fn define(address: &str) -> Self {
-        let labels = [address];
+    fn define(host: &dyn Host, address: &str) -> Self {
+        let gauge = |metric: Metric| define(host, MetricKind::Gauge, &metric.stat(&[address]));
+        let requests = Metric::UpstreamRequests.stat(&[address]);
         Self {
-            requests: host::define_counter(&Metric::UpstreamRequests.stat(&labels)),
-            active: host::define_gauge(&Metric::UpstreamActive.stat(&labels)),
-            connections: host::define_gauge(&Metric::UpstreamConnections.stat(&labels)),
+            requests: define(host, MetricKind::Counter, &requests),
+            active: gauge(Metric::UpstreamActive),
+            connections: gauge(Metric::UpstreamConnections),
         }
     }
 
-    pub(crate) fn request_began(self) {
-        add(self.requests, 1);
-        add(self.active, 1);
+    pub(crate) fn request_began(self, host: &dyn Host) {
+        add(host, self.requests, 1);
+        add(host, self.active, 1);
     }
 
-    pub(crate) fn request_ended(self) {
-        add(self.active, -1);
+    pub(crate) fn request_ended(self, host: &dyn Host) {
+        add(host, self.active, -1);
     }
 
-    pub(crate) fn connected(self) {
-        add(self.connections, 1);
+    pub(crate) fn connected(self, host: &dyn Host) {
+        add(host, self.connections, 1);
     }
 
-    pub(crate) fn disconnected(self) {
-        add(self.connections, -1);
+    pub(crate) fn disconnected(self, host: &dyn Host) {
+        add(host, self.connections, -1);
     }
 }
 
-fn add(metric: Option<u32>, by: i64) {
+/// A metric's handle; None where the host refuses it.
+fn define(host: &dyn Host, kind: MetricKind, name: &str) -> Option<u32> {
+    host.define_metric(kind, name).ok()
+}
+
+fn add(host: &dyn Host, metric: Option<u32>, by: i64) {
     if let Some(metric) = metric {
-        host::add(metric, by);
+        let _ = host.increment_metric(metric, by);
     }
 }
 
 /// Every metric of this worker: defined with the host when first used, and remembered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Metrics {
+    host: Rc<dyn Host>,
     counters: HashMap<Counter, Option<u32>>,
     active: Option<Option<u32>>,
     gauges: HashMap<Metric, Shown>,
@@ -90,6 +98,17 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
+    pub(crate) fn new(host: Rc<dyn Host>) -> Self {
+        Self {
+            host,
+            counters: HashMap::new(),
+            active: None,
+            gauges: HashMap::new(),
+            carried: HashMap::new(),
+            upstreams: HashMap::new(),
+        }
+    }
+
     /// Defines every metric whose labels are known, so that what has not happened shows as 0.
     pub(crate) fn define(&mut self) {
         for counter in Counter::all() {
@@ -109,14 +128,14 @@ impl Metrics {
         let shown = self
             .gauges
             .entry(gauge)
-            .or_insert_with(|| Shown::define(gauge, &[]));
-        shown.show(value);
+            .or_insert_with(|| Shown::define(&*self.host, gauge, &[]));
+        shown.show(&*self.host, value);
     }
 
     /// Shows nothing any more.
     pub(crate) fn withdraw(&mut self) {
         for shown in self.gauges.values_mut().chain(self.carried.values_mut()) {
-            shown.show(0.0);
+            shown.show(&*self.host, 0.0);
         }
     }
 
@@ -133,7 +152,7 @@ impl Metrics {
         }
         for ((_, address), shown) in &mut self.carried {
             if !sums.contains_key(address.as_slice()) {
-                shown.show(0.0);
+                shown.show(&*self.host, 0.0);
             }
         }
         for (address, load) in sums {
@@ -144,8 +163,11 @@ impl Metrics {
                 let shown = self
                     .carried
                     .entry((gauge, address.to_vec()))
-                    .or_insert_with(|| Shown::define(gauge, &[&String::from_utf8_lossy(address)]));
-                shown.show(value);
+                    .or_insert_with(|| {
+                        let address = String::from_utf8_lossy(address);
+                        Shown::define(&*self.host, gauge, &[&address])
+                    });
+                shown.show(&*self.host, value);
             }
         }
     }
@@ -168,18 +190,19 @@ impl Metrics {
         let metric = *self
             .counters
             .entry(counter)
-            .or_insert_with(|| host::define_counter(&counter.stat()));
+            .or_insert_with(|| define(&*self.host, MetricKind::Counter, &counter.stat()));
         if by > 0 {
-            add(metric, i64::try_from(by).unwrap_or(i64::MAX));
+            add(&*self.host, metric, i64::try_from(by).unwrap_or(i64::MAX));
         }
     }
 
     /// Open downstream connections.
     pub(crate) fn active(&mut self, by: i64) {
+        let name = || Metric::ConnectionsActive.stat(&[]);
         let metric = *self
             .active
-            .get_or_insert_with(|| host::define_gauge(&Metric::ConnectionsActive.stat(&[])));
-        add(metric, by);
+            .get_or_insert_with(|| define(&*self.host, MetricKind::Gauge, &name()));
+        add(&*self.host, metric, by);
     }
 
     pub(crate) fn upstream(&mut self, address: &[u8]) -> Upstream {
@@ -194,6 +217,6 @@ impl Metrics {
         *self
             .upstreams
             .entry(address.to_vec())
-            .or_insert_with(|| Upstream::define(&String::from_utf8_lossy(address)))
+            .or_insert_with(|| Upstream::define(&*self.host, &String::from_utf8_lossy(address)))
     }
 }

@@ -9,13 +9,12 @@ use evenkeel_wire::h1::Head;
 use evenkeel_wire::h2::{self, BrokenOff, MAX_STREAM_ID, RST_STREAM_LEN, Write, goaway};
 use evenkeel_wire::websocket::{Status, close};
 use evenkeel_wire::{Connection, Kind, Place, Source, splice};
-use proxy_wasm::traits::{Context, StreamContext};
-use proxy_wasm::types::{Action, PeerType};
 
-use crate::host::{self, Bytes};
+use crate::host::{Buffer, Bytes};
 use crate::metrics;
 use crate::policies::RootId;
-use crate::worker;
+use crate::vm::Peer;
+use crate::worker::Worker;
 use opening::{Opening, Words};
 
 pub(crate) struct Network {
@@ -43,11 +42,9 @@ enum Passes {
 }
 
 impl Network {
-    pub(crate) fn open(root: RootId, context: u32) -> Self {
-        let id =
-            worker::with(|worker| worker.open(root, context)).unwrap_or(ConnectionId(u64::MAX));
+    pub(crate) fn open(worker: &mut Worker, root: RootId, context: u32) -> Self {
         Self {
-            id,
+            id: worker.open(root, context),
             wire: Connection::new(),
             told: Kind::Unknown,
             counted: 0,
@@ -73,7 +70,7 @@ impl Network {
     }
 
     /// After each scan: tells the worker what the connection has turned out to be, and its requests.
-    fn tell(&mut self) {
+    fn tell(&mut self, worker: &mut Worker) {
         // Behind our Close nothing passes, understood or not.
         if self.passes == Passes::OfClient {
             return;
@@ -88,31 +85,28 @@ impl Network {
         let id = self.id;
         // The first request ends what a client is known by.
         let client = self.wire.http2().filter(|_| self.counted == 0 && new > 0);
-        let is_left = worker::with(|worker| {
-            if let Some(http2) = client {
-                worker.metrics.count(Counter::Client(http2.client().family));
-            }
-            if let (true, Some(protocol)) = (new > 0, Protocol::of(kind)) {
-                worker.metrics.count_by(Counter::Requests(protocol), new);
-            }
-            became.is_some_and(|became| worker.became(id, became))
-        });
-        if is_left == Some(true) {
+        if let Some(http2) = client {
+            worker.metrics.count(Counter::Client(http2.client().family));
+        }
+        if let (true, Some(protocol)) = (new > 0, Protocol::of(kind)) {
+            worker.metrics.count_by(Counter::Requests(protocol), new);
+        }
+        if became.is_some_and(|became| worker.became(id, became)) {
             self.wire.leave();
         }
         self.told = self.wire.kind();
         self.counted = requests;
     }
 
-    fn rule<T>(&self, f: impl FnOnce(&Rule) -> T) -> Option<T> {
-        worker::with(|worker| worker.engine.rule(self.id).map(|rule| f(rule))).flatten()
+    fn rule<T>(&self, worker: &Worker, f: impl FnOnce(&Rule) -> T) -> Option<T> {
+        worker.engine.rule(self.id).map(|rule| f(rule))
     }
 
-    fn announce(&mut self, bytes: &mut Bytes, opening: &Opening) {
+    fn announce(&mut self, worker: &mut Worker, bytes: &mut Bytes<'_>, opening: &Opening) {
         match opening.words {
             Words::Close => bytes.splice(opening.at, 0, splice::CLOSE),
             Words::CloseFrame => {
-                let status = match self.rule(|rule| rule.websocket).unwrap_or_default() {
+                let status = match self.rule(worker, |rule| rule.websocket).unwrap_or_default() {
                     WebSocket::ServiceRestart => Status::ServiceRestart,
                     WebSocket::GoingAway | WebSocket::Off => Status::GoingAway,
                 };
@@ -126,7 +120,7 @@ impl Network {
             } => {
                 let is_quiet = matches!(opening.moment, Moment::Quiet { .. });
                 let is_exact = is_quiet
-                    && match self.rule(|rule| rule.goaway).unwrap_or_default() {
+                    && match self.rule(worker, |rule| rule.goaway).unwrap_or_default() {
                         Goaway::Auto => prefers == h2::Goaway::Exact,
                         Goaway::Exact => true,
                         Goaway::Max => false,
@@ -136,7 +130,7 @@ impl Network {
                     is_exact,
                     is_quiet,
                 });
-                worker::with(|worker| worker.metrics.count(counter));
+                worker.metrics.count(counter);
                 if is_exact {
                     self.passes = Passes::Nobodys;
                 }
@@ -148,7 +142,7 @@ impl Network {
 
     /// The HTTP role is ending a gRPC stream, and all that Envoy can say to the client is RST_STREAM:
     /// which status that means is for each client to guess. It is told in so many words instead.
-    fn end_stream(&self, bytes: &mut Bytes, broken_off: BrokenOff) {
+    fn end_stream(&self, worker: &Worker, bytes: &mut Bytes<'_>, broken_off: BrokenOff) {
         let BrokenOff {
             stream,
             frame_at: Some(at),
@@ -157,18 +151,19 @@ impl Network {
         else {
             return;
         };
-        if worker::with(|worker| worker.is_resetting(self.id)) == Some(true) {
+        if worker.is_resetting(self.id) {
             bytes.splice(at, RST_STREAM_LEN, &h2::unavailable(stream, client_ended));
         }
     }
 
     /// Says in the answer's head for how long the connection will be served.
-    fn hint(&self, bytes: &mut Bytes, head: Head) {
+    fn hint(&self, worker: &Worker, bytes: &mut Bytes<'_>, head: Head) {
         let (Some(at), true) = (head.insert_at, head.may_close && !head.keep_alive_hint) else {
             return;
         };
-        let left = worker::with(|worker| worker.hint(self.id)).flatten();
-        let Some((age, requests)) = left else { return };
+        let Some((age, requests)) = worker.hint(self.id) else {
+            return;
+        };
         let seconds = age.map(|age| age.as_secs());
         if seconds == Some(0) || requests == Some(0) {
             return;
@@ -179,104 +174,90 @@ impl Network {
     }
 }
 
-impl Context for Network {}
-
-impl StreamContext for Network {
-    fn on_downstream_data(&mut self, size: usize, _end_of_stream: bool) -> Action {
-        let mut bytes = Bytes::downstream(size);
+impl Network {
+    /// The client sent `size` bytes.
+    pub(crate) fn client_data(&mut self, worker: &mut Worker, size: usize) {
+        let host = worker.host();
+        let mut bytes = Bytes::new(&*host, Buffer::Downstream, size);
         if self.passes == Passes::Nobodys {
             bytes.swallow();
-            return Action::Continue;
+            return;
         }
         if size == 0 || !self.is_followed() {
-            return Action::Continue;
+            return;
         }
         let spoke = self.wire.downstream(&mut bytes);
-        self.tell();
+        self.tell(worker);
         if self.is_followed() {
             let activity = self.activity(size);
-            worker::with(|worker| worker.read(self.id, activity, spoke));
+            worker.read(self.id, activity, spoke);
         }
-        Action::Continue
     }
 
-    /// Never closes from here: the write in hand would be lost. Never stops the write, either: a network
-    /// filter has no way to go on with it.
-    fn on_upstream_data(&mut self, size: usize, _end_of_stream: bool) -> Action {
-        let mut bytes = Bytes::upstream(size);
+    /// The server writes `size` bytes. Never closes from here: the write in hand would be lost.
+    pub(crate) fn server_data(&mut self, worker: &mut Worker, size: usize) {
+        let host = worker.host();
+        let mut bytes = Bytes::new(&*host, Buffer::Upstream, size);
         if size > 0 && self.told == Kind::Tcp && self.upstream.is_none() {
-            self.connect();
+            self.connect(worker);
         }
         if size == 0 || !self.is_followed() {
-            return Action::Continue;
+            return;
         }
         let place = self.wire.upstream(&mut bytes);
-        self.tell();
+        self.tell(worker);
         if matches!(self.passes, Passes::OfClient | Passes::Nobodys) {
             bytes.swallow();
         }
         if !self.is_followed() {
-            return Action::Continue;
+            return;
         }
         if let Place::Frames(Write {
             broken_off: Some(broken_off),
             ..
         }) = place
         {
-            self.end_stream(&mut bytes, broken_off);
+            self.end_stream(worker, &mut bytes, broken_off);
         }
         if let Place::Frames(Write { goaway: true, .. }) = place {
             // The proxy ends this connection by itself.
-            worker::with(|worker| worker.engine.leave(self.id));
-            return Action::Continue;
+            worker.engine.leave(self.id);
+            return;
         }
         let opening = Opening::of(&self.wire, place, bytes.len());
         let activity = self.activity(size);
         let moment = opening.as_ref().map(|opening| opening.moment);
-        let decision = worker::with(|worker| worker.wrote(self.id, activity, moment))
-            .unwrap_or(Decision::Keep);
+        let decision = worker.wrote(self.id, activity, moment);
         match (decision, &opening, place) {
             (Decision::Announce(_) | Decision::Repeat, Some(opening), _) => {
-                self.announce(&mut bytes, opening)
+                self.announce(worker, &mut bytes, opening)
             }
-            (Decision::Keep, _, Place::Head(head)) if !head.closes => self.hint(&mut bytes, head),
+            (Decision::Keep, _, Place::Head(head)) if !head.closes => {
+                self.hint(worker, &mut bytes, head)
+            }
             _ => {}
         }
-        Action::Continue
     }
 
-    fn on_downstream_close(&mut self, peer: PeerType) {
-        self.close(matches!(peer, PeerType::Remote));
-    }
-}
-
-impl Network {
     /// TCP: learns, once, which host the proxy has connected to.
-    fn connect(&mut self) {
-        let address = host::property(&["upstream", "address"]);
+    fn connect(&mut self, worker: &mut Worker) {
+        let host = worker.host();
+        let address = host.property_or_empty(&["upstream", "address"]);
         if address.is_empty() {
             return;
         }
-        let cluster = host::property(&["xds", "cluster_name"]);
-        self.upstream = worker::with(|worker| {
-            worker.carries_to(self.id, &cluster, &address);
-            worker.metrics.upstream(&address)
-        });
-        if let Some(upstream) = self.upstream {
-            upstream.connected();
-        }
+        let cluster = host.property_or_empty(&["xds", "cluster_name"]);
+        worker.carries_to(self.id, &cluster, &address);
+        let upstream = worker.metrics.upstream(&address);
+        upstream.connected(&*host);
+        self.upstream = Some(upstream);
     }
 
-    fn close(&mut self, by_client: bool) {
-        worker::with(|worker| worker.closed(self.id, by_client));
+    /// The connection is over; further calls do nothing.
+    pub(crate) fn close(&mut self, worker: &mut Worker, by: Peer) {
+        worker.closed(self.id, by);
         if let Some(upstream) = self.upstream.take() {
-            upstream.disconnected();
+            upstream.disconnected(&*worker.host());
         }
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        self.close(false);
     }
 }

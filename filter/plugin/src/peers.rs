@@ -11,9 +11,9 @@ use evenkeel_engine::peers::MAX_LEN;
 use evenkeel_metrics::{Counter, Exchange};
 use evenkeel_policy::{Allow, Direction};
 
-use crate::host;
+use crate::host::Host;
 use crate::policies::RootId;
-use crate::worker::{self, Worker};
+use crate::worker::Worker;
 
 /// Where a proxy is asked; the version is of the messages.
 const PATH: &str = "/.evenkeel/v1/peers";
@@ -29,41 +29,43 @@ pub(crate) struct Question {
     pub(crate) message: String,
 }
 
-/// Asks in the name of the root context in hand.
-pub(crate) fn ask(question: &Question) {
-    let headers = vec![
+/// Asks in the name of the root context in hand. False when the host does not take the call.
+pub(crate) fn ask(host: &dyn Host, question: &Question) -> bool {
+    let headers = [
         (":method", "GET"),
         (":path", PATH),
         (":authority", "evenkeel"),
         (HEADER, &question.message),
     ];
-    if !host::call(&question.cluster, headers, question.timeout) {
-        count(Exchange::Failed);
-    }
+    host.http_call(&question.cluster, &headers, question.timeout)
+        .is_ok()
+}
+
+/// A peer could not be asked.
+pub(crate) fn failed(worker: &mut Worker) {
+    worker.metrics.count(Counter::Exchange(Exchange::Failed));
 }
 
 /// The answer, with so many headers and a body of `size` bytes, is in hand.
-pub(crate) fn answered(headers: usize, size: usize) {
+pub(crate) fn answered(worker: &mut Worker, headers: usize, size: usize) {
     // Not read: what has once been taken into the module stays its size.
     if size > MAX_LEN {
-        count(Exchange::TooLong);
+        worker.metrics.count(Counter::Exchange(Exchange::TooLong));
         return;
     }
-    let Some(message) = host::answer(headers, size) else {
-        count(Exchange::Failed);
+    let Some(message) = worker.host().http_call_response(headers, size) else {
+        failed(worker);
         return;
     };
-    worker::with(|worker| {
-        let now = host::now();
-        let policy = worker
-            .policies
-            .find(|policy| policy.peers.is_some())
-            .cloned();
-        if let Some(peers) = policy.as_ref().and_then(|policy| policy.peers.as_ref()) {
-            worker.metrics.count(Counter::Exchange(Exchange::Answered));
-            worker.heard(&message, peers, now);
-        }
-    });
+    let now = worker.now();
+    let policy = worker
+        .policies
+        .find(|policy| policy.peers.is_some())
+        .cloned();
+    if let Some(peers) = policy.as_ref().and_then(|policy| policy.peers.as_ref()) {
+        worker.metrics.count(Counter::Exchange(Exchange::Answered));
+        worker.heard(&message, peers, now);
+    }
 }
 
 /// What to answer to the request in hand, if it is a peer's question. A stranger's goes on to the
@@ -71,19 +73,20 @@ pub(crate) fn answered(headers: usize, size: usize) {
 pub(crate) fn answer(worker: &mut Worker, root: RootId) -> Option<String> {
     let policy = worker.policies.get(root).map(Rc::clone)?;
     let peers = policy.peers.as_ref()?;
-    let message = host::request_header(HEADER);
-    if message.is_empty() || host::request_header(":path") != PATH.as_bytes() {
+    let host = worker.host();
+    let message = host.request_header(HEADER);
+    if message.is_empty() || host.request_header(":path") != PATH.as_bytes() {
         return None;
     }
     // What the application beside a sidecar asks is for others.
     if worker.direction() == Direction::Outbound {
         return None;
     }
-    if peers.allow == Allow::SameIdentity && !is_of_our_identity() {
+    if peers.allow == Allow::SameIdentity && !is_of_our_identity(&*host) {
         worker.metrics.count(Counter::Exchange(Exchange::Stranger));
         return None;
     }
-    let now = host::now();
+    let now = worker.now();
     worker.metrics.count(Counter::Exchange(Exchange::Asked));
     worker.asked(now);
     if let Some(id) = worker.reading() {
@@ -96,13 +99,9 @@ pub(crate) fn answer(worker: &mut Worker, root: RootId) -> Option<String> {
 }
 
 /// Over mutual TLS, with the identity that this proxy itself shows.
-fn is_of_our_identity() -> bool {
-    let peers = host::property(&["connection", "uri_san_peer_certificate"]);
-    host::property(&["connection", "mtls"]) == [1]
+fn is_of_our_identity(host: &dyn Host) -> bool {
+    let peers = host.property_or_empty(&["connection", "uri_san_peer_certificate"]);
+    host.property_or_empty(&["connection", "mtls"]) == [1]
         && !peers.is_empty()
-        && peers == host::property(&["connection", "uri_san_local_certificate"])
-}
-
-fn count(exchange: Exchange) {
-    worker::with(|worker| worker.metrics.count(Counter::Exchange(exchange)));
+        && peers == host.property_or_empty(&["connection", "uri_san_local_certificate"])
 }

@@ -6,7 +6,7 @@ use evenkeel_engine::upstream::{Answer, LinkId, Seen};
 use evenkeel_metrics::{Counter, Metric};
 use evenkeel_policy::{Mode, Policy};
 
-use crate::host;
+use crate::host::Host;
 use crate::policies::RootId;
 use crate::worker::Worker;
 
@@ -27,37 +27,43 @@ pub(crate) fn mark(worker: &mut Worker, policy: &Policy) -> Option<Mark> {
     if policy.upstream.is_none() || policy.mode == Mode::Observe || !worker.upstreams.any_due() {
         return None;
     }
-    let cluster = host::property(&["xds", "cluster_name"]);
-    if !worker.upstreams.wants_mark(&cluster, asked_by_http1()) || !worker.spend(policy) {
+    let host = worker.host();
+    let cluster = host.property_or_empty(&["xds", "cluster_name"]);
+    if !worker
+        .upstreams
+        .wants_mark(&cluster, asked_by_http1(&*host))
+        || !worker.spend(policy)
+    {
         return None;
     }
     worker.upstreams.marked(&cluster);
-    host::set_request_header("connection", "close");
+    host.set_request_header("connection", "close");
     Some(Mark { cluster })
 }
 
 /// The request in hand came over HTTP/1.
-fn asked_by_http1() -> bool {
-    host::property(&["request", "protocol"]).starts_with(b"HTTP/1")
+fn asked_by_http1(host: &dyn Host) -> bool {
+    host.property_or_empty(&["request", "protocol"])
+        .starts_with(b"HTTP/1")
 }
 
 /// The answer in hand.
-struct InHand;
+struct InHand<'h>(&'h dyn Host);
 
-impl Answer for InHand {
+impl Answer for InHand<'_> {
     fn cluster(&self) -> Vec<u8> {
-        host::property(&["xds", "cluster_name"])
+        self.0.property_or_empty(&["xds", "cluster_name"])
     }
 
     fn is_http1(&self) -> bool {
         let fields = ["connection", "keep-alive", "transfer-encoding"];
         fields
             .iter()
-            .any(|name| !host::response_header(name).is_empty())
+            .any(|name| !self.0.response_header(name).is_empty())
     }
 
     fn asked_by_http1(&self) -> bool {
-        asked_by_http1()
+        asked_by_http1(self.0)
     }
 }
 
@@ -74,8 +80,9 @@ pub(crate) fn answered(worker: &mut Worker, root: RootId, address: Vec<u8>, mark
     let Some(limits) = &policy.upstream else {
         return;
     };
+    let host = worker.host();
     let id = LinkId {
-        local: host::property(&["upstream", "local_address"]),
+        local: host.property_or_empty(&["upstream", "local_address"]),
         address,
     };
     let (now, seed) = (worker.engine.now(), worker.chance(&id.local));
@@ -87,12 +94,12 @@ pub(crate) fn answered(worker: &mut Worker, root: RootId, address: Vec<u8>, mark
         stray,
     } = worker
         .upstreams
-        .answered(id, is_marked, limits, now, seed, &InHand);
+        .answered(id, is_marked, limits, now, seed, &InHand(&*host));
     if opened {
-        host_metrics.connected();
+        host_metrics.connected(&*host);
     }
     if recycled || stray {
-        host_metrics.disconnected();
+        host_metrics.disconnected(&*host);
     }
     for (happened, metric) in [
         (due, Metric::UpstreamDue),

@@ -1,9 +1,9 @@
-//! What one VM, and so one worker thread, knows. Both roles reach it through [`with`].
+//! What one VM, and so one worker thread, knows. Both roles are given it with each callback.
 
 mod pod;
 mod tick;
 
-use std::cell::RefCell;
+use core::fmt;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -14,12 +14,13 @@ use evenkeel_engine::{
     Activity, ConnectionId, Decision, End, Engine, Instant, Moment, Origin, mix,
 };
 use evenkeel_metrics::{Cause, Counter, Metric, Protocol};
-use evenkeel_policy::{Direction, Mode, Policy};
+use evenkeel_policy::{Direction, Mode, Policy, Role};
 use evenkeel_wire::Kind;
 
-use crate::host;
+use crate::host::{Buffer, Host, Level, SharedBudget};
 use crate::metrics::Metrics;
 use crate::policies::{Policies, RootId};
+use crate::vm::Peer;
 use pod::Pod;
 pub(crate) use tick::Act;
 use tick::Observed;
@@ -30,23 +31,11 @@ pub(crate) const TICK: Duration = Duration::from_millis(100);
 /// Envoy's `TrafficDirection::OUTBOUND`.
 const OUTBOUND: u64 = 2;
 
-thread_local! {
-    static WORKER: RefCell<Worker> = RefCell::default();
-}
-
-/// Runs `f` on the worker. None, and nothing done, when the host calls in while the worker is at work,
-/// which it does only to allocate.
-pub(crate) fn with<T>(f: impl FnOnce(&mut Worker) -> T) -> Option<T> {
-    WORKER.with(|worker| {
-        worker
-            .try_borrow_mut()
-            .ok()
-            .map(|mut worker| f(&mut worker))
-    })
-}
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Worker {
+    host: Rc<dyn Host>,
+    /// The lowest level that the host logs; asked for from time to time.
+    log_level: Level,
     pub(crate) engine: Engine,
     pub(crate) policies: Policies,
     pub(crate) metrics: Metrics,
@@ -69,27 +58,92 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Takes over a root's configuration, and tells the operator what came of it.
-    pub(crate) fn configure(&mut self, root: RootId, text: &[u8]) {
-        let name = host::property(&["plugin_name"]);
+    pub(crate) fn new(host: Rc<dyn Host>) -> Self {
+        Self {
+            metrics: Metrics::new(Rc::clone(&host)),
+            host,
+            log_level: Level::default(),
+            engine: Engine::default(),
+            policies: Policies::default(),
+            upstreams: Upstreams::default(),
+            contexts: HashMap::new(),
+            seed: 0,
+            is_sidecar: None,
+            ticked: Instant::default(),
+            observed: Observed::default(),
+            warned: false,
+            pod: Pod::default(),
+            reading: None,
+            resetting: Vec::new(),
+        }
+    }
+
+    /// The host, for as long as a callback needs it beside the worker.
+    pub(crate) fn host(&self) -> Rc<dyn Host> {
+        Rc::clone(&self.host)
+    }
+
+    /// The time by the host's monotonic clock; the last that is known where the host does not say.
+    pub(crate) fn now(&self) -> Instant {
+        self.host
+            .monotonic_time()
+            .unwrap_or_else(|_| self.engine.now())
+    }
+
+    /// Logs, if the host logs at that level. What is not logged is not formatted.
+    fn log(&self, level: Level, message: fmt::Arguments<'_>) {
+        if level >= self.log_level {
+            self.host.log(level, &message.to_string());
+        }
+    }
+
+    /// Asks the host what it logs. An operator may change that at any time.
+    fn update_log_level(&mut self) {
+        let Ok(lowest) = self.host.log_level() else {
+            return;
+        };
+        let levels = [Level::Debug, Level::Info, Level::Warn, Level::Error];
+        let is_logged = |level: &Level| *level as u32 >= lowest;
+        let level = levels.into_iter().find(is_logged);
+        self.log_level = level.unwrap_or(Level::Critical);
+    }
+
+    /// What a context under a root is for. A configuration that does not say (a broken one never does) may
+    /// even stand in both kinds of filter, which then share this root: only an HTTP stream has a request.
+    pub(crate) fn role(&self, root: RootId) -> Role {
+        let of_request = || {
+            let protocol = self.host.property(&["request", "protocol"]);
+            protocol.map_or(Role::Network, |_| Role::Http)
+        };
+        self.policies.role(root).unwrap_or_else(of_request)
+    }
+
+    /// Takes over a root's configuration, of `size` bytes, and tells the operator what came of it.
+    pub(crate) fn configure(&mut self, root: RootId, size: usize) {
+        let text = self.host.buffer(Buffer::PluginConfiguration, 0, size);
+        let text = text.unwrap_or_default();
+        self.update_log_level();
+        let name = self.host.property_or_empty(&["plugin_name"]);
         let shown = String::from_utf8_lossy(&name).into_owned();
-        let now = host::now();
+        let now = self.now();
         self.engine.advance(now);
         // All the chance there is: to the nanosecond no two workers begin at the same time.
-        self.seed = mix(self.seed ^ now.as_nanos());
-        let configured = self.policies.configure(root, name, text, now);
+        let clocks = self.host.wall_clock().unwrap_or_default() ^ mix(now.as_nanos());
+        self.seed = mix(self.seed ^ clocks);
+        let configured = self.policies.configure(root, name, &text, now);
         self.metrics.define();
         match (&configured.errors, self.policies.get(root)) {
             (None, Some(policy)) => {
-                log::info!(
-                    "{shown}: policy in force: mode {}, {} route(s), {} connection rule(s)",
-                    if policy.mode == Mode::Observe {
-                        "observe"
-                    } else {
-                        "enforce"
-                    },
-                    policy.routes.len(),
-                    policy.connections.len(),
+                let mode = match policy.mode {
+                    Mode::Observe => "observe",
+                    Mode::Enforce => "enforce",
+                };
+                let (routes, rules) = (policy.routes.len(), policy.connections.len());
+                self.log(
+                    Level::Info,
+                    format_args!(
+                        "{shown}: policy in force: mode {mode}, {routes} route(s), {rules} connection rule(s)"
+                    ),
                 );
                 self.metrics.count(Counter::Plain(Metric::PolicyLoads));
             }
@@ -100,7 +154,10 @@ impl Worker {
                     "no connection will be moved"
                 };
                 for error in errors.to_string().lines() {
-                    log::error!("{shown}: the policy is refused, {fate}: {error}");
+                    self.log(
+                        Level::Error,
+                        format_args!("{shown}: the policy is refused, {fate}: {error}"),
+                    );
                 }
                 self.metrics.count(Counter::Plain(Metric::PolicyErrors));
             }
@@ -145,12 +202,15 @@ impl Worker {
 
     /// A network context was made: a connection has opened.
     pub(crate) fn open(&mut self, root: RootId, context: u32) -> ConnectionId {
-        self.engine.advance(host::now());
+        self.engine.advance(self.now());
         if self.policies.used(root, self.engine.now()) {
             self.adopt(root);
         }
         // Without an id (no Envoy is known to do so) the connection is its own context, out of the way of real ids.
-        let id = host::number(&["connection", "id"]).unwrap_or(u64::MAX ^ u64::from(context));
+        let id = self
+            .host
+            .number(&["connection", "id"])
+            .unwrap_or(u64::MAX ^ u64::from(context));
         let id = ConnectionId(id);
         let direction = self.direction();
         let policy = self.policies.get(root);
@@ -171,10 +231,12 @@ impl Worker {
     /// The direction of the listener that the current context belongs to. Only a sidecar's outbound ones
     /// are outbound: a gateway's say so too, but their clients are elsewhere.
     pub(crate) fn direction(&mut self) -> Direction {
+        let host = &*self.host;
+        let node_id = || host.property_or_empty(&["xds", "node", "id"]);
         let is_sidecar = *self
             .is_sidecar
-            .get_or_insert_with(|| host::property(&["xds", "node", "id"]).starts_with(b"sidecar~"));
-        if is_sidecar && host::number(&["xds", "listener_direction"]) == Some(OUTBOUND) {
+            .get_or_insert_with(|| node_id().starts_with(b"sidecar~"));
+        if is_sidecar && host.number(&["xds", "listener_direction"]) == Some(OUTBOUND) {
             Direction::Outbound
         } else {
             Direction::Inbound
@@ -187,7 +249,9 @@ impl Worker {
             return;
         };
         // Asked even if no rule looks at it: a later policy may.
-        let port = host::number(&["destination", "port"])
+        let port = self
+            .host
+            .number(&["destination", "port"])
             .and_then(|port| u16::try_from(port).ok())
             .unwrap_or_default();
         let policy = self.policies.get(origin.policy);
@@ -214,7 +278,10 @@ impl Worker {
         };
         self.metrics.count(Counter::Opaque(cause));
         self.engine.leave(id);
-        log::debug!("connection {}: left alone: {}", id.0, cause.name());
+        self.log(
+            Level::Debug,
+            format_args!("connection {}: left alone: {}", id.0, cause.name()),
+        );
         true
     }
 
@@ -222,7 +289,7 @@ impl Worker {
     pub(crate) fn read(&mut self, id: ConnectionId, activity: Activity, spoke: bool) {
         self.reading = Some(id);
         if self.engine.is_moving(id) {
-            self.engine.advance(host::now());
+            self.engine.advance(self.now());
         }
         if spoke {
             self.engine.spoke(id);
@@ -238,7 +305,7 @@ impl Worker {
         moment: Option<Moment>,
     ) -> Decision {
         if self.engine.is_moving(id) {
-            self.engine.advance(host::now());
+            self.engine.advance(self.now());
         }
         // Another stream that is reset later is none of ours.
         self.resetting.retain(|resetting| *resetting != id);
@@ -247,12 +314,15 @@ impl Worker {
             .origin(id)
             .and_then(|origin| self.policies.get(origin.policy));
         let budget = policy.and_then(|policy| policy.budget.as_ref());
-        let decision = self
-            .engine
-            .wrote(id, activity, moment, budget, &mut host::SharedBudget);
+        let decision =
+            self.engine
+                .wrote(id, activity, moment, budget, &mut SharedBudget(&*self.host));
         if let Decision::Announce(reason) = decision {
             self.metrics.count(Counter::Announced(reason));
-            log::debug!("connection {}: announced its end: {}", id.0, reason.name());
+            self.log(
+                Level::Debug,
+                format_args!("connection {}: announced its end: {}", id.0, reason.name()),
+            );
         }
         self.tell();
         decision
@@ -269,11 +339,11 @@ impl Worker {
     /// Takes a move of an upstream connection from the budget.
     pub(crate) fn spend(&mut self, policy: &Policy) -> bool {
         self.engine
-            .spend(policy.budget.as_ref(), &mut host::SharedBudget)
+            .spend(policy.budget.as_ref(), &mut SharedBudget(&*self.host))
     }
 
-    /// The connection has ended; `by_client` when the client did it.
-    pub(crate) fn closed(&mut self, id: ConnectionId, by_client: bool) {
+    /// The connection has ended.
+    pub(crate) fn closed(&mut self, id: ConnectionId, by: Peer) {
         let Some(end) = self.engine.closed(id) else {
             return;
         };
@@ -281,7 +351,7 @@ impl Worker {
         self.metrics.active(-1);
         match end {
             End::Unasked => {}
-            End::Announced(reason) if by_client => {
+            End::Announced(reason) if by == Peer::Client => {
                 self.metrics.count(Counter::ClosedByClient(reason))
             }
             End::Announced(reason) => self.metrics.count(Counter::ClosedByProxy(reason)),
@@ -312,10 +382,11 @@ impl Worker {
     pub(crate) fn unjoined(&mut self) {
         self.metrics.count(Counter::Plain(Metric::Unjoined));
         if !core::mem::replace(&mut self.warned, true) {
-            log::warn!(
+            self.host.log(
+                Level::Warn,
                 "an HTTP stream came on a connection that the network role does not know: its routes' rules cannot act. \
                  Load the module as a NETWORK filter too, with the same vm_id (Istio: the same url). \
-                 Connections older than that filter stay unknown until they close."
+                 Connections older than that filter stay unknown until they close.",
             );
         }
     }

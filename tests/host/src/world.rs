@@ -21,8 +21,12 @@ pub(crate) fn shared<T>(value: T) -> Shared<T> {
 /// 2026-01-01T00:00:00Z: a time of day that is plausible and the same in every run.
 const START: Duration = Duration::from_secs(1_767_225_600);
 
-/// Time that only the test moves. As in Envoy, timers follow the steady clock and the module is told
-/// the wall clock, which somebody may set.
+/// How long the machine has been up when a host starts: no module may take the monotonic clock for the
+/// time since anything.
+const UP: Duration = Duration::from_secs(86_400);
+
+/// Time that only the test moves. As in Envoy, timers follow the steady clock, and the module is told
+/// both that and the wall clock, which somebody may set.
 pub(crate) struct Clock {
     steady: Duration,
     wall: Duration,
@@ -65,7 +69,7 @@ impl World {
     pub(crate) fn new() -> Self {
         Self {
             clock: Clock {
-                steady: Duration::ZERO,
+                steady: UP,
                 wall: START,
             },
             shared_data: SharedData::new(),

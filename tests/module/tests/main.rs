@@ -1,5 +1,6 @@
 //! Stories about the built module, in the test host. One binary: each would bring its own compiler of wasm.
 
+mod clock;
 mod grpc;
 mod http1;
 mod http2;

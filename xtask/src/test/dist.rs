@@ -45,7 +45,7 @@ pub fn check(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     listed(&release)?;
     image::check(&release)?;
     let folder = format!("evenkeel-{VERSION}-{target}");
-    billed(&release, "evenkeel.wasm", "proxy-wasm")?;
+    billed(&release, "evenkeel.wasm", "serde_json")?;
     billed(&release, &folder, "clap")?;
     runs(&release, &folder)
 }

@@ -70,11 +70,8 @@ impl View {
 
     /// Forgets pods of which nothing was heard for long.
     pub fn forget(&mut self, now: Instant, every: Duration) {
-        self.reports.retain_mut(|report| {
-            // A clock that has gone back would leave it fresh until it has caught up.
-            report.made = report.made.min(now);
-            !is_forgotten(report, now, every)
-        });
+        self.reports
+            .retain(|report| !is_forgotten(report, now, every));
     }
 
     /// The reports that are not to be forgotten.

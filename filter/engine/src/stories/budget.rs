@@ -67,19 +67,3 @@ fn a_lost_race_for_the_budget_is_tried_again() {
     story.map.lost_races = 3;
     assert_ne!(story.exchange(b, 1), Decision::Keep);
 }
-
-#[test]
-fn a_clock_that_goes_back_neither_moves_nor_holds_anything() {
-    let mut story = Story::new(
-        r#"{"version": 1, "defaults": {"max_age": "10s", "jitter": 0}, "budget": {"per_second": 1, "burst": 1}}"#,
-    );
-    let id = story.open(1);
-    story.at(5);
-    story.engine.advance(Instant::from_nanos(0));
-    assert_eq!(story.engine.now(), NOON.after(Duration::from_secs(5)));
-    assert_eq!(story.exchange(id, 1), Decision::Keep);
-    // Another worker, whose clock was a day ahead, left the budget in the future.
-    story.map.value = Some(NOON.after(Duration::from_secs(86_400)).as_nanos());
-    story.at(11);
-    assert_eq!(story.exchange(id, 2), Decision::Announce(Reason::MaxAge));
-}

@@ -13,7 +13,6 @@ use evenkeel_metrics::Metric;
 use evenkeel_policy::{Measure, Peers, Policy, Shed, Weight};
 
 use super::Worker;
-use crate::host;
 use crate::peers::Question;
 use crate::policies::Policies;
 
@@ -56,10 +55,11 @@ impl Pod {
 impl Worker {
     /// Adds up what is carried, and chooses what has to go. Does nothing if it did so within a second.
     pub(super) fn look(&mut self, now: Instant) {
-        if now.since(self.pod.looked) < LOOK && self.pod.looked <= now {
+        if now.since(self.pod.looked) < LOOK {
             return;
         }
         self.pod.looked = now;
+        self.update_log_level();
         let looked = self.engine.look(self.pod.is_shedding());
         self.measure(&looked);
         let wants = |policy: &Policy| policy.shed.is_some() || policy.peers.is_some();
@@ -71,7 +71,7 @@ impl Worker {
             self.lease(now);
             let shed = policy.shed.unwrap_or_default();
             let weight = self.weight(&shed);
-            let view = view().0;
+            let view = self.view().0;
             let own = self.own(weight, now);
             let rules = Rules::new(&shed, peers);
             let estimate = view.estimate(&own, rules, now);
@@ -137,14 +137,14 @@ impl Worker {
             left: looked.left,
         };
         for _ in 0..TRIES {
-            let (bytes, token) = host::shared(BOARD);
+            let (bytes, token) = self.host.shared(BOARD);
             let mut board = Board::from_bytes(&bytes.unwrap_or_default());
             if self.pod.serves {
                 board.write(worker, carried, now);
             }
             self.pod.carried = board.total();
             self.pod.workers = board.workers();
-            if !self.pod.serves || host::share(BOARD, &board.to_bytes(), token) {
+            if !self.pod.serves || self.host.share(BOARD, &board.to_bytes(), token) {
                 return;
             }
         }
@@ -153,19 +153,18 @@ impl Worker {
     /// Takes, or keeps, the task to ask for all workers.
     fn lease(&mut self, now: Instant) {
         let me = self.worker(now).0.to_le_bytes();
-        let (held, token) = host::shared(LEASED);
+        let (held, token) = self.host.shared(LEASED);
         let held: Option<[u8; 16]> = held.and_then(|held| held.try_into().ok());
         let is_others = held.is_some_and(|held| {
             let (holder, until) = held.split_at(8);
             let until = until.try_into().map(u64::from_le_bytes).unwrap_or_default();
             let until = Instant::from_nanos(until);
-            // One that ends later than any does was made by a clock that has gone back.
-            holder != me && until > now && until <= now.after(LEASE)
+            holder != me && until > now
         });
         let until = now.after(LEASE);
         let mut mine = me.to_vec();
         mine.extend(until.as_nanos().to_le_bytes());
-        self.pod.leased = if !is_others && host::share(LEASED, &mine, token) {
+        self.pod.leased = if !is_others && self.host.share(LEASED, &mine, token) {
             until
         } else {
             Instant::default()
@@ -182,7 +181,7 @@ impl Worker {
 
     fn own(&self, weight: f64, now: Instant) -> Own {
         let identity = self.identity(now).0;
-        let asked = host::shared(ASKED).0.and_then(|at| at.try_into().ok());
+        let asked = self.host.shared(ASKED).0.and_then(|at| at.try_into().ok());
         let asked = asked.map(|at| now.since(Instant::from_nanos(u64::from_le_bytes(at))));
         Own {
             id: PeerId(identity.id),
@@ -206,7 +205,7 @@ impl Worker {
                 workers: number.saturating_add(1),
                 ..identity
             };
-            if host::share(SELF, &next.to_bytes(), token) {
+            if self.host.share(SELF, &next.to_bytes(), token) {
                 break;
             }
         }
@@ -219,20 +218,19 @@ impl Worker {
     /// The proxy's name among its peers. Workers that begin at the same time may each set it; all take what
     /// stays, the next time.
     fn identity(&self, now: Instant) -> (Identity, u32) {
-        let (held, token) = host::shared(SELF);
-        let held = held.and_then(|held| Identity::from_bytes(&held));
-        // One that is born in the future was made by a clock that has gone back since: the others would
-        // take what it tells for old until that has caught up.
-        if let Some(held) = held.filter(|held| held.born <= now.as_nanos()) {
+        let (held, token) = self.host.shared(SELF);
+        if let Some(held) = held.and_then(|held| Identity::from_bytes(&held)) {
             return (held, token);
         }
         let identity = Identity {
-            id: mix(self.chance(&host::property(&["xds", "node", "id"])) ^ now.as_nanos()),
+            id: mix(
+                self.chance(&self.host.property_or_empty(&["xds", "node", "id"])) ^ now.as_nanos(),
+            ),
             born: now.as_nanos(),
             workers: 0,
         };
-        host::share(SELF, &identity.to_bytes(), token);
-        (identity, host::shared(SELF).1)
+        self.host.share(SELF, &identity.to_bytes(), token);
+        (identity, self.host.shared(SELF).1)
     }
 
     /// What to ask a peer, if it is time and this worker's task.
@@ -246,8 +244,7 @@ impl Worker {
             .cloned()?;
         let peers = policy.peers.as_ref()?;
         let turn = peers.every.checked_div(FANOUT).unwrap_or_default();
-        // A turn that lies further ahead was set by a clock that has gone back since.
-        if now < self.pod.next && self.pod.next <= now.after(turn) {
+        if now < self.pod.next {
             return None;
         }
         // Turns that the tick was late for are made up for, but not more than one.
@@ -263,28 +260,35 @@ impl Worker {
         })
     }
 
+    /// What the workers of this proxy know together of the others.
+    fn view(&self) -> (View, u32) {
+        let (bytes, token) = self.host.shared(VIEW);
+        let view = bytes.and_then(|bytes| View::from_bytes(&bytes));
+        (view.unwrap_or_default(), token)
+    }
+
     /// What this proxy tells a peer.
     pub(crate) fn message(&self, policy: &Policy, now: Instant) -> String {
         let weight = self.weight(&policy.shed.unwrap_or_default());
-        view()
+        self.view()
             .0
             .tell(&self.own(weight, now), now, self.seed ^ now.as_nanos())
     }
 
     /// A peer asks: this pod is one of those that get connections.
     pub(crate) fn asked(&self, now: Instant) {
-        let (_, token) = host::shared(ASKED);
-        host::share(ASKED, &now.as_nanos().to_le_bytes(), token);
+        let (_, token) = self.host.shared(ASKED);
+        self.host.share(ASKED, &now.as_nanos().to_le_bytes(), token);
     }
 
     /// A peer tells what it knows.
     pub(crate) fn heard(&mut self, message: &[u8], peers: &Peers, now: Instant) {
         let me = PeerId(self.identity(now).0.id);
         for _ in 0..TRIES {
-            let (mut view, token) = view();
+            let (mut view, token) = self.view();
             view.forget(now, peers.every);
             let heard = view.hear(me, message, now, self.seed ^ now.as_nanos());
-            if heard.is_err() || host::share(VIEW, &view.to_bytes(), token) {
+            if heard.is_err() || self.host.share(VIEW, &view.to_bytes(), token) {
                 self.metrics.heard(&heard);
                 return;
             }
@@ -325,11 +329,4 @@ impl Identity {
 fn sheds(policies: &Policies, origin: Origin) -> bool {
     let policy = policies.get(origin.policy);
     policy.is_some_and(|policy| policy.shed.is_some())
-}
-
-/// What the workers of this proxy know together of the others.
-fn view() -> (View, u32) {
-    let (bytes, token) = host::shared(VIEW);
-    let view = bytes.and_then(|bytes| View::from_bytes(&bytes));
-    (view.unwrap_or_default(), token)
 }

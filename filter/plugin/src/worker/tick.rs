@@ -6,7 +6,7 @@ use evenkeel_engine::{Effect, Instant, Origin, Reason, StreamId};
 use evenkeel_metrics::{Counter, Metric};
 
 use super::Worker;
-use crate::host;
+use crate::host::{Level, SharedBudget};
 use crate::peers::Question;
 
 /// A tick so soon after another is another root's: all roots of a VM share the worker.
@@ -36,8 +36,8 @@ pub(super) struct Observed {
 impl Worker {
     /// Looks at the timers, unless another root of this VM just did. Gives what is to be done.
     pub(crate) fn tick(&mut self) -> Vec<Act> {
-        let now = host::now();
-        if now.since(self.ticked) < RECENT && self.ticked <= now {
+        let now = self.now();
+        if now.since(self.ticked) < RECENT {
             return Vec::new();
         }
         self.ticked = now;
@@ -49,9 +49,11 @@ impl Worker {
                 .get(origin.policy)
                 .and_then(|policy| policy.budget.as_ref())
         };
-        self.engine.tick(CLOSES, budget, &mut host::SharedBudget);
+        self.engine
+            .tick(CLOSES, budget, &mut SharedBudget(&*self.host));
         for link in self.upstreams.sweep(now) {
-            self.metrics.upstream(&link.address).disconnected();
+            let upstream = self.metrics.upstream(&link.address);
+            upstream.disconnected(&*self.host);
         }
         self.look(now);
         let mut acts = self.tell();
@@ -81,7 +83,10 @@ impl Worker {
                     answered,
                 } => {
                     self.metrics.count(Counter::Plain(Metric::StreamsEnded));
-                    log::debug!("connection {}: ending a stream: max_stream_age", id.0);
+                    self.log(
+                        Level::Debug,
+                        format_args!("connection {}: ending a stream: max_stream_age", id.0),
+                    );
                     if answered {
                         self.resetting.push(id);
                     }
@@ -89,7 +94,10 @@ impl Worker {
                 }
                 Effect::Close { id, reason, cut } => {
                     self.metrics.count_by(Counter::Cut(reason), u64::from(cut));
-                    log::debug!("connection {}: closing: {}; cut {cut}", id.0, reason.name());
+                    self.log(
+                        Level::Debug,
+                        format_args!("connection {}: closing: {}; cut {cut}", id.0, reason.name()),
+                    );
                     acts.extend(self.contexts.get(&id).copied().map(Act::Close));
                 }
             }
@@ -113,9 +121,12 @@ impl Worker {
         let moves: Vec<String> = moves
             .map(|(moves, reason)| format!("{moves} by {}", reason.name()))
             .collect();
-        log::info!(
-            "observe: would have moved {} connection(s)",
-            moves.join(", ")
+        self.log(
+            Level::Info,
+            format_args!(
+                "observe: would have moved {} connection(s)",
+                moves.join(", ")
+            ),
         );
         self.observed = Observed {
             said: now,

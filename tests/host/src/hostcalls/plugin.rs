@@ -11,9 +11,10 @@ use crate::metrics::{BelowZero, Kind};
 use crate::state::{Deferred, Timer, VmState};
 use crate::world::shared;
 use std::time::Duration;
-use wasmtime::{Linker, Result};
+use wasmtime::{Caller, Linker, Result};
 
 pub(super) fn define(linker: &mut Linker<VmState>) -> Result<()> {
+    linker.func_wrap("wasi_snapshot_preview1", "clock_time_get", clock_time_get)?;
     hostcalls!(linker:
         "proxy_log" (vm, level, start, len) {
             let level = Level::of(level)?;
@@ -117,4 +118,26 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<()> {
             put(vm, token_at, &token.to_le_bytes())?;
         }
     )
+}
+
+/// WASI's clocks as Envoy has them, with WASI's own numbers for errors.
+fn clock_time_get(
+    mut vm: Caller<'_, VmState>,
+    clock: u32,
+    _precision: u64,
+    at: u32,
+) -> Result<u32> {
+    const EINVAL: u32 = 28;
+    const EFAULT: u32 = 21;
+    let world = vm.data().world.clone();
+    world.borrow_mut().counts.called("clock_time_get");
+    let now = match clock {
+        0 => world.borrow().clock.wall(),
+        1 => world.borrow().clock.steady(),
+        _ => return Ok(EINVAL),
+    };
+    match put(&mut vm, at, &(now.as_nanos() as u64).to_le_bytes()) {
+        Ok(()) => Ok(0),
+        Err(_) => Ok(EFAULT),
+    }
 }

@@ -165,21 +165,3 @@ fn a_cluster_that_does_not_exist_or_does_not_answer_is_asked_again() {
     });
     assert_eq!(pod.metric("evenkeel_peers"), 1);
 }
-
-#[test]
-fn a_clock_that_is_set_does_not_stop_the_exchanges() {
-    let day = Duration::from_secs(86_400);
-    let pod = pod(2);
-    let started = pod.host.now();
-    for now in [started + day, started - day, started] {
-        pod.pass(5 * SECOND, HttpCall::fail);
-        pod.host.set_wall_clock(now);
-        pod.pass(7 * SECOND, HttpCall::fail);
-        let mut asked = 0;
-        pod.pass(3 * SECOND, |question| {
-            asked += 1;
-            answer(question, message(pod.host.now(), [(7, 30)]));
-        });
-        assert!(asked >= 8, "{asked} after the clock was set to {now:?}");
-    }
-}

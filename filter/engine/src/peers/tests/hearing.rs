@@ -75,13 +75,3 @@ fn a_report_is_forgotten_after_ten_times_every() {
     view.forget(later(10.1), EVERY);
     assert_eq!(view.len(), 0);
 }
-
-#[test]
-fn a_clock_that_goes_back_leaves_no_report_from_the_future() {
-    let mut view = knowing(&[pod(2, 30.0)], later(3600.0));
-
-    view.forget(NOON, EVERY);
-    view.forget(later(11.0), EVERY);
-
-    assert!(view.is_empty());
-}

@@ -1,0 +1,62 @@
+//! The plugin against a fake host: what a host does that the built module's tests cannot make it do.
+
+mod hostile_host;
+
+use std::rc::Rc;
+
+use crate::host::fake::FakeHost;
+use crate::vm::Vm;
+
+/// A VM with a root of each role.
+struct Plugin {
+    host: Rc<FakeHost>,
+    vm: Vm,
+}
+
+const NETWORK: u32 = 1;
+const HTTP: u32 = 2;
+
+impl Plugin {
+    /// Both roles with this policy, without its brace.
+    fn new(keys: &str) -> Self {
+        let host = FakeHost::new();
+        let plugin = Self {
+            vm: Vm::new(Rc::<FakeHost>::clone(&host)),
+            host,
+        };
+        plugin.configure(
+            NETWORK,
+            &format!(r#"{{"version": 1, "role": "network", {keys}}}"#),
+        );
+        plugin.configure(
+            HTTP,
+            &format!(r#"{{"version": 1, "role": "http", {keys}}}"#),
+        );
+        plugin
+    }
+
+    fn configure(&self, root: u32, policy: &str) {
+        self.vm.context_created(root, 0);
+        let size = self.host.set_configuration(policy);
+        self.vm.configured(root, size);
+    }
+
+    /// Opens a connection, whose context and id are `id`.
+    fn connect(&self, id: u32) {
+        let connection = u64::from(id).to_le_bytes();
+        self.host.set_property(&["connection", "id"], connection);
+        self.vm.context_created(id, NETWORK);
+    }
+
+    /// A GET on a connection and its response; gives what leaves to the client.
+    fn exchange(&self, connection: u32) -> Vec<u8> {
+        let size = self
+            .host
+            .set_client_data(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+        self.vm.client_data(connection, size);
+        let response = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+        let size = self.host.set_server_data(response);
+        self.vm.server_data(connection, size);
+        self.host.server_data()
+    }
+}

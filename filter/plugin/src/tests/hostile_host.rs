@@ -1,0 +1,107 @@
+//! A host that refuses, repeats itself or calls for what is not there.
+
+use core::time::Duration;
+
+use super::{HTTP, NETWORK, Plugin};
+use crate::host::Status;
+use crate::vm::Peer;
+
+/// Everything that uses the host: every role, limits, budget, peers, recycling, load.
+const POLICY: &str = r#""defaults": {"max_requests": 2, "jitter": 0, "max_stream_age": "1s"},
+    "routes": [{"name": "all", "match": {"path_prefix": "/"}, "max_requests": 2}],
+    "connections": [{"name": "tcp", "match": {"port": 5432}, "max_age": "1s"}],
+    "upstream": {"max_requests": 1}, "shed": {}, "peers": {"cluster": "shop", "allow": "anyone"}"#;
+
+/// Every callback there is, in and out of order.
+fn call_everything(plugin: &Plugin) {
+    let vm = &plugin.vm;
+    for id in [NETWORK, HTTP, 10, 11, 12, 99] {
+        let root = if id == 12 { HTTP } else { NETWORK };
+        vm.context_created(id, if id < 10 { 0 } else { root });
+    }
+    plugin.configure(NETWORK, "{");
+    plugin.host.set_property(&["connection", "id"], [1]);
+    plugin
+        .host
+        .set_property(&["destination", "port"], 5432_u64.to_le_bytes());
+    for bytes in [
+        b"GET / HTTP/1.1\r\nhost: a\r\n\r\n".as_slice(),
+        b"\0\0",
+        b"",
+    ] {
+        for id in [0, 10, 11, 12, 1000] {
+            let size = plugin.host.set_client_data(bytes);
+            vm.client_data(id, size);
+            vm.request_headers(id);
+            vm.response_headers(id);
+            let size = plugin.host.set_server_data(b"HTTP/1.1 200 OK\r\n\r\n");
+            vm.server_data(id, size);
+            // A size that the buffer has not.
+            vm.server_data(id, usize::MAX);
+        }
+    }
+    for _ in 0..30 {
+        plugin.host.advance(Duration::from_millis(100));
+        vm.ticked(NETWORK);
+    }
+    vm.http_call_answered(NETWORK, 0, 0);
+    vm.http_call_answered(NETWORK, 3, 10);
+    vm.http_call_answered(NETWORK, 3, usize::MAX);
+    for id in [10, 10, 11, 1000] {
+        vm.connection_closed(id, Peer::Client);
+        vm.context_deleted(id);
+    }
+}
+
+#[test]
+fn no_status_of_any_hostcall_panics() {
+    // Every number that the ABI has, and some that it has not.
+    for status in (0..=16).chain([255, u32::MAX]) {
+        let plugin = Plugin::new(POLICY);
+        plugin.host.refuse(Some(Status(status)));
+        call_everything(&plugin);
+    }
+}
+
+#[test]
+fn a_callback_for_an_unknown_context_does_nothing() {
+    let plugin = Plugin::new(POLICY);
+    call_everything(&plugin);
+    plugin.vm.context_deleted(1000);
+    plugin.vm.ticked(1000);
+}
+
+#[test]
+fn a_host_that_refuses_for_a_while_is_served_again_afterwards() {
+    let plugin = Plugin::new(r#""budget": "off", "defaults": {"max_requests": 2, "jitter": 0}"#);
+    plugin.host.refuse(Some(Status(10)));
+    plugin.connect(10);
+    plugin.vm.ticked(NETWORK);
+    plugin.host.refuse(None);
+
+    plugin.connect(11);
+    plugin.exchange(11);
+    let last = plugin.exchange(11);
+
+    assert_eq!(plugin.host.metric("evenkeel_connections_active"), Some(1));
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    assert_eq!(last, head, "{}", String::from_utf8_lossy(&last));
+}
+
+#[test]
+fn a_line_below_the_hosts_level_is_neither_formatted_nor_passed() {
+    for (level, lines) in [(2, 0), (1, 1), (0, 1), (6, 0)] {
+        let plugin =
+            Plugin::new(r#""budget": "off", "defaults": {"max_requests": 1, "jitter": 0}"#);
+        plugin.host.set_log_level(level);
+        plugin.host.advance(Duration::from_secs(2));
+        plugin.vm.ticked(NETWORK);
+        plugin.connect(10);
+        let asked = plugin.host.asked("log_level");
+
+        plugin.exchange(10);
+
+        assert_eq!(plugin.host.logged("announced its end"), lines, "{level}");
+        assert_eq!(plugin.host.asked("log_level"), asked, "no call a request");
+    }
+}
