@@ -8,7 +8,8 @@ use evenkeel_policy::{Rule, WebSocket};
 use crate::hosts::HostId;
 use crate::limits::{Draw, Limits};
 use crate::load::Flow;
-use crate::timed::Timed;
+use crate::timed::TimedStreams;
+use crate::timers::{Lane, Wake};
 use crate::{Instant, Reason};
 
 /// ```text
@@ -84,7 +85,7 @@ pub(crate) struct Connection {
     /// WebSocket: when the client last sent a part of a message, or began.
     pub(crate) spoken: Instant,
     /// Open gRPC streams whose age is limited.
-    pub(crate) streams: Vec<Timed>,
+    pub(crate) streams: Option<Box<TimedStreams>>,
     /// None of them is ended before.
     pub(crate) next_end: Instant,
     pub(crate) draw: Draw,
@@ -110,7 +111,7 @@ pub(crate) struct Connection {
     pub(crate) spared: Instant,
     /// Observe: it would be elsewhere by now.
     pub(crate) left: bool,
-    pub(crate) timer: Option<Instant>,
+    pub(crate) timer: Wake,
 }
 
 /// How long a TCP connection that is due waits for a rest after an answer. Without a grace, one that is
@@ -176,7 +177,7 @@ impl Connection {
 
     /// The age of an open gRPC stream is up.
     pub(crate) fn is_stream_over(&self, now: Instant) -> bool {
-        self.streams.iter().any(|timed| timed.is_over(now))
+        self.next_stream().is_some_and(|at| at <= now)
     }
 
     /// A protected stream is open and its own grace is not over.
@@ -202,8 +203,52 @@ impl Connection {
         };
     }
 
-    /// When this connection wants to be looked at without an event of its own.
-    pub(crate) fn wants(&self, retry: Instant) -> Option<Instant> {
+    /// It has to go, its client cannot be told, and it can be closed now: raw TCP at rest or past its patience,
+    /// or a silent WebSocket.
+    pub(crate) fn may_close(&self, now: Instant) -> bool {
+        let (Some(rule), State::Due { since, .. }) = (&self.rule, self.state) else {
+            return false;
+        };
+        match self.kind {
+            Kind::Http => false,
+            Kind::Tcp => {
+                // In the middle of a pause of unknown length the next question may be on its way: only the
+                // rest just after an answer is surely one, or a silence as long as the patience.
+                let rests = self.rests(rule, now);
+                let answered = rests && self.touched > since;
+                let over = now.since(since) >= patience(rule);
+                answered || (over && (rests || rule.grace.is_some()))
+            }
+            Kind::WebSocket => {
+                self.silent_at(rule, since).is_some_and(|at| at <= now)
+                    && !self.is_protected(since, now)
+            }
+        }
+    }
+
+    /// Raw TCP: the server spoke last, and nothing has come since for long enough.
+    pub(crate) fn rests(&self, rule: &Rule, now: Instant) -> bool {
+        now.since(self.touched) >= rule.quiet_wait && !self.asked
+    }
+
+    /// Its turn, if it has to go and may be closed now.
+    pub(crate) fn turn(&self) -> Wake {
+        let State::Due { reason, since, .. } = self.state else {
+            return Wake::Never;
+        };
+        let lane = Lane {
+            policy: self.origin.policy,
+            rebalances: reason == Reason::Shed,
+        };
+        Wake::InTurn(lane, since)
+    }
+
+    /// When this connection is to be looked at without an event of its own.
+    pub(crate) fn wants(&self) -> Wake {
+        self.wakes_at().map_or(Wake::Never, Wake::At)
+    }
+
+    fn wakes_at(&self) -> Option<Instant> {
         let rule = self.rule.as_ref()?;
         match self.state {
             State::Serving => {
@@ -218,20 +263,19 @@ impl Connection {
                     Some(grace) => since.after(grace),
                 };
                 let silent = self.silent_at(rule, since)?;
-                Some(silent.max(spared).max(retry))
+                Some(silent.max(spared))
             }
             State::Due { since, .. } if self.kind == Kind::Tcp => {
                 let over = since.after(patience(rule));
                 let rest = self.touched.after(rule.quiet_wait);
-                let at = match (self.asked, rule.grace) {
-                    (false, Some(_)) if self.touched > since => rest.min(over),
-                    (false, None) if self.touched > since => rest,
-                    (false, None) => over.max(rest),
-                    (_, Some(_)) => over,
+                match (self.asked, rule.grace) {
+                    (false, Some(_)) if self.touched > since => Some(rest.min(over)),
+                    (false, None) if self.touched > since => Some(rest),
+                    (false, None) => Some(over.max(rest)),
+                    (_, Some(_)) => Some(over),
                     // The answer, when it comes, sets the timer again.
-                    (true, None) => return None,
-                };
-                Some(at.max(retry))
+                    (true, None) => None,
+                }
             }
             State::Due { .. } | State::Closing { .. } | State::Unmanaged => None,
             State::Draining { since, .. } => {
@@ -258,7 +302,14 @@ impl Connection {
     }
 
     fn next_stream(&self) -> Option<Instant> {
-        self.streams.iter().filter_map(Timed::ends).min()
+        self.streams.as_ref()?.earliest()
+    }
+
+    /// Observe: the streams whose age is up would have ended.
+    pub(crate) fn forget_streams_over(&mut self, now: Instant) {
+        if let Some(streams) = &mut self.streams {
+            while streams.remove_over(now).is_some() {}
+        }
     }
 }
 

@@ -16,10 +16,11 @@ use evenkeel_policy::{Budget, Rule};
 
 use crate::connection::{Connection, Kind, State};
 use crate::connections::Connections;
+use crate::halves::Halves;
 use crate::hosts::Hosts;
 use crate::limits::{Draw, Limits};
 use crate::load::Flow;
-use crate::timers::Timers;
+use crate::timers::{Timers, Wake};
 use crate::{
     Activity, ConnectionId, Decision, Effect, End, Instant, Moment, Origin, Reason, Shared, budget,
 };
@@ -39,6 +40,10 @@ pub struct Engine {
     retry: Instant,
     /// How fast what has to be shed goes.
     pace: Pace,
+    /// How writes and those that wait for a tick share the budget.
+    halves: Halves,
+    /// How many connections ticks have looked at, ever.
+    visits: u64,
 }
 
 impl Engine {
@@ -62,9 +67,14 @@ impl Engine {
         self.connections.is_empty()
     }
 
-    /// How many connections have a timer.
+    /// How many connections wait for a point in time or their turn.
     pub fn timers(&self) -> usize {
         self.timers.len()
+    }
+
+    /// How many connections ticks have looked at since the engine began: what they cost.
+    pub fn visits(&self) -> u64 {
+        self.visits
     }
 
     /// A connection opened. Without a rule it is only counted. `seed` is its chance: different for each
@@ -87,7 +97,7 @@ impl Engine {
             answered: None,
             requested: None,
             spoken: self.now,
-            streams: Vec::new(),
+            streams: None,
             next_end: Instant::default(),
             draw: Draw::new(seed),
             rule,
@@ -104,13 +114,13 @@ impl Engine {
             exchanges: 0,
             spared: Instant::default(),
             left: false,
-            timer: None,
+            timer: Wake::Never,
         };
         connection.limit();
-        let wants = connection.wants(self.retry);
+        let wants = connection.wants();
         self.timers.set(id, &mut connection.timer, wants);
         if let Some(mut old) = self.connections.insert(id, connection) {
-            self.timers.set(id, &mut old.timer, None);
+            self.timers.set(id, &mut old.timer, Wake::Never);
             self.rearm(id);
         }
     }
@@ -304,15 +314,18 @@ impl Engine {
             self.took_its_turn(id);
             return true;
         }
-        if let Some(Connection {
-            state: State::Due { refused, .. },
-            ..
-        }) = self.connections.get_mut(&id)
+        self.tell_refused(id);
+        false
+    }
+
+    /// The budget has nothing left for a connection: told once a move.
+    fn tell_refused(&mut self, id: ConnectionId) {
+        let connection = self.connections.get_mut(&id);
+        if let Some(State::Due { refused, .. }) = connection.map(|it| &mut it.state)
             && !core::mem::replace(refused, true)
         {
             self.effects.push_back(Effect::Refused(id));
         }
-        false
     }
 
     /// A connection to be shed goes when the pace allows.
@@ -350,7 +363,7 @@ impl Engine {
     /// The connection is no more. None if it was not known.
     pub fn closed(&mut self, id: ConnectionId) -> Option<End> {
         let mut connection = self.connections.remove(&id)?;
-        self.timers.set(id, &mut connection.timer, None);
+        self.timers.set(id, &mut connection.timer, Wake::Never);
         Some(match connection.state {
             State::Draining { reason, .. } | State::Lingering { reason, .. } => {
                 End::Announced(reason)
@@ -384,14 +397,7 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        let retry = match connection.state {
-            State::Due {
-                reason: Reason::Shed,
-                ..
-            } => self.retry.max(self.pace.turn(self.now)),
-            _ => self.retry,
-        };
-        let wants = connection.wants(retry);
+        let wants = connection.wants();
         self.timers.set(id, &mut connection.timer, wants);
     }
 }

@@ -14,6 +14,7 @@ mod connection;
 mod connections;
 mod engine;
 mod event;
+mod halves;
 pub mod hosts;
 mod limits;
 mod load;

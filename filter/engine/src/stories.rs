@@ -10,6 +10,7 @@ mod policy;
 mod shed;
 mod streams;
 mod tcp;
+mod turns;
 mod websocket;
 
 use std::rc::Rc;

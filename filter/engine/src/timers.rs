@@ -1,42 +1,92 @@
-//! When to look at which connection again: one entry a connection, earliest first.
+//! What connections wait for without an event of their own: a point in time, or their turn.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{ConnectionId, Instant};
 
+/// Connections that may be ended now and wait for the same thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lane {
+    /// The policy whose budget it is.
+    pub(crate) policy: u32,
+    /// They wait for the pace of rebalancing, too.
+    pub(crate) rebalances: bool,
+}
+
+/// What one connection waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// An event.
+    #[default]
+    Never,
+    /// A point in time.
+    At(Instant),
+    /// Its turn in a lane, where it stands according to the time since which it has to go: one that was busy
+    /// when its turn came does not lose its place.
+    InTurn(Lane, Instant),
+}
+
+/// All that is waited for, so that a tick finds what it has to do without looking at any other connection.
 #[derive(Debug, Default)]
-pub(crate) struct Timers(BTreeSet<(Instant, ConnectionId)>);
+pub(crate) struct Timers {
+    at: BTreeSet<(Instant, ConnectionId)>,
+    /// Lanes in which somebody waits.
+    lanes: BTreeMap<Lane, BTreeSet<(Instant, ConnectionId)>>,
+}
 
 impl Timers {
-    /// Moves a connection's entry from `held` to `wanted`; `held` is what the connection remembers.
-    pub(crate) fn set(
-        &mut self,
-        id: ConnectionId,
-        held: &mut Option<Instant>,
-        wanted: Option<Instant>,
-    ) {
+    /// Changes what a connection waits for from `held` to `wanted`; `held` is what the connection remembers.
+    pub(crate) fn set(&mut self, id: ConnectionId, held: &mut Wake, wanted: Wake) {
         if *held == wanted {
             return;
         }
-        if let Some(at) = held.take() {
-            self.0.remove(&(at, id));
+        match core::mem::replace(held, wanted) {
+            Wake::Never => {}
+            Wake::At(at) => {
+                self.at.remove(&(at, id));
+            }
+            Wake::InTurn(lane, since) => {
+                if let Some(waiting) = self.lanes.get_mut(&lane) {
+                    waiting.remove(&(since, id));
+                    if waiting.is_empty() {
+                        self.lanes.remove(&lane);
+                    }
+                }
+            }
         }
-        if let Some(at) = wanted {
-            self.0.insert((at, id));
+        match wanted {
+            Wake::Never => {}
+            Wake::At(at) => {
+                self.at.insert((at, id));
+            }
+            Wake::InTurn(lane, since) => {
+                self.lanes.entry(lane).or_default().insert((since, id));
+            }
         }
-        *held = wanted;
     }
 
     /// The connection to look at first, if its time has come.
     pub(crate) fn due(&self, now: Instant) -> Option<ConnectionId> {
-        self.0
+        self.at
             .first()
             .filter(|(at, _)| *at <= now)
             .map(|(_, id)| *id)
     }
 
-    /// How many connections have an entry.
+    /// The lanes in which a connection waits: no more than two for each policy.
+    pub(crate) fn lanes(&self) -> Vec<Lane> {
+        self.lanes.keys().copied().collect()
+    }
+
+    /// The connection whose turn it is.
+    pub(crate) fn first_in(&self, lane: Lane) -> Option<ConnectionId> {
+        let (_, id) = self.lanes.get(&lane)?.first()?;
+        Some(*id)
+    }
+
+    /// How many connections wait for a point in time or their turn.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        let waiting: usize = self.lanes.values().map(BTreeSet::len).sum();
+        self.at.len().saturating_add(waiting)
     }
 }

@@ -32,10 +32,8 @@ impl Engine {
             }
             let held = connection.rule.as_ref().map(|rule| &*rule.name);
             connection.rule = rule(connection.origin, connection.kind == Kind::Tcp, held);
-            for timed in &mut connection.streams {
-                if let Some(rule) = rule(connection.origin, false, Some(&timed.rule.name)) {
-                    timed.rule = rule;
-                }
+            if let Some(streams) = &mut connection.streams {
+                streams.adopt(|held| rule(connection.origin, false, Some(&held.name)));
             }
             connection.observe = observe;
             connection.matched = false;

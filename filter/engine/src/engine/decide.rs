@@ -3,8 +3,9 @@
 use evenkeel_policy::Budget;
 
 use super::Engine;
-use crate::connection::State;
+use crate::connection::{Connection, State};
 use crate::moment::{Verdict, Wait};
+use crate::timers::Wake;
 use crate::{ConnectionId, Decision, Effect, Moment, Shared};
 
 impl Engine {
@@ -59,14 +60,21 @@ impl Engine {
                 return Decision::Keep;
             }
         }
-        if !self.afford(id, budget, shared) {
+        if self.is_turn_of_ticks(id, budget) {
+            self.tell_refused(id);
+            self.halves.write_waits(now);
             return Decision::Keep;
         }
+        if !self.afford(id, budget, shared) {
+            self.halves.write_waits(now);
+            return Decision::Keep;
+        }
+        self.halves.taken_by_write();
         let Some(connection) = self.connections.get_mut(&id) else {
             return Decision::Keep;
         };
         if connection.observe {
-            connection.streams.retain(|timed| !timed.is_over(now));
+            connection.forget_streams_over(now);
             connection.observed(reason, now);
             self.effects.push_back(Effect::Observed(id, reason));
             self.rearm(id);
@@ -74,5 +82,13 @@ impl Engine {
         }
         connection.state = State::Draining { reason, since: now };
         Decision::Announce(reason)
+    }
+
+    /// Connections that can only go at a tick wait for the budget, too, and it is their turn.
+    fn is_turn_of_ticks(&self, id: ConnectionId, budget: Option<&Budget>) -> bool {
+        let Some(Wake::InTurn(lane, _)) = self.connections.get(&id).map(Connection::turn) else {
+            return false;
+        };
+        self.halves.is_turn_of_ticks(budget) && self.timers.first_in(lane).is_some()
     }
 }

@@ -7,7 +7,7 @@ use evenkeel_policy::Rule;
 use super::Engine;
 use crate::connection::State;
 use crate::limits::Draw;
-use crate::timed::{MAX_TIMED, Timed};
+use crate::timed::Timed;
 use crate::{ConnectionId, Reason, StreamId};
 
 impl Engine {
@@ -17,25 +17,23 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        if connection.streams.len() >= MAX_TIMED {
-            return;
-        }
-        connection.streams.push(Timed {
-            stream,
+        let timed = Timed {
             rule: Rc::clone(rule),
             began,
             draw: Draw::new(seed),
             answered: false,
-        });
+        };
+        let streams = connection.streams.get_or_insert_default();
+        streams.insert(stream, timed);
         self.rearm(id);
     }
 
     /// The head of the answer has come.
     pub fn stream_answered(&mut self, id: ConnectionId, stream: StreamId) {
         let connection = self.connections.get_mut(&id);
-        let streams = connection.map(|connection| &mut connection.streams);
-        for timed in streams.into_iter().flatten() {
-            timed.answered |= timed.stream == stream;
+        let streams = connection.and_then(|connection| connection.streams.as_mut());
+        if let Some(timed) = streams.and_then(|streams| streams.get_mut(stream)) {
+            timed.answered = true;
         }
     }
 
@@ -45,7 +43,9 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        connection.streams.retain(|timed| timed.stream != stream);
+        if let Some(streams) = &mut connection.streams {
+            streams.remove(stream);
+        }
         // It was only for this stream that the connection was to be moved.
         if let State::Due {
             reason: Reason::MaxStreamAge,

@@ -5,122 +5,208 @@ use core::time::Duration;
 use evenkeel_policy::Budget;
 
 use super::Engine;
-use crate::connection::{Kind, State, patience};
-use crate::timed::Timed;
+use crate::connection::{Kind, State};
+use crate::timers::{Lane, Wake};
 use crate::{ConnectionId, Effect, Origin, Reason, Shared};
 
+/// The most connections that one tick looks at. Where more have their time at once, the next ticks go on.
+const VISITS: usize = 8192;
+
+/// What a tick may still do.
+struct Left {
+    visits: usize,
+    closes: usize,
+}
+
+impl Left {
+    /// Takes a visit, if one more may be made and may lead to a close.
+    fn visit(&mut self) -> bool {
+        let may = self.visits > 0 && self.closes > 0;
+        self.visits = self.visits.saturating_sub(usize::from(may));
+        may
+    }
+}
+
+/// What came of a timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expired {
+    /// The connection stays as it is, or waits for an event.
+    Stays,
+    /// It waits for its turn.
+    Waits,
+    /// It, or one of its streams, is to be ended.
+    Goes,
+}
+
 impl Engine {
-    /// Looks at the connections whose time has come, and asks for at most `closes` closes.
+    /// Looks at the connections whose time or turn has come, and asks for at most `closes` closes.
     pub fn tick<'b>(
         &mut self,
         closes: usize,
         budget: impl Fn(Origin) -> Option<&'b Budget>,
         shared: &mut impl Shared,
     ) {
-        let mut closes = closes;
-        while closes > 0 {
-            let Some(id) = self.timers.due(self.now) else {
+        let mut left = Left {
+            visits: VISITS,
+            closes,
+        };
+        for lane in self.timers.lanes() {
+            self.serve(lane, &mut left, &budget, shared);
+        }
+        while let Some(id) = self.timers.due(self.now)
+            && left.visit()
+        {
+            match self.expire(id, &budget, shared) {
+                Expired::Waits => {}
+                Expired::Goes => {
+                    left.closes = left.closes.saturating_sub(1);
+                    self.rearm(id);
+                }
+                Expired::Stays => self.rearm(id),
+            }
+        }
+        let visited = VISITS.saturating_sub(left.visits);
+        self.visits = self.visits.saturating_add(visited as u64);
+    }
+
+    /// Closes those whose turn it is in a lane, for as long as budget and pace allow.
+    fn serve<'b>(
+        &mut self,
+        lane: Lane,
+        left: &mut Left,
+        budget: &impl Fn(Origin) -> Option<&'b Budget>,
+        shared: &mut impl Shared,
+    ) {
+        while let Some(id) = self.timers.first_in(lane)
+            && left.visit()
+        {
+            let Some(connection) = self.connections.get(&id) else {
                 return;
             };
-            if self.expire(id, &budget, shared) {
-                closes = closes.saturating_sub(1);
+            // One that has become busy meanwhile takes its place again when it rests.
+            if connection.may_close(self.now) {
+                let budget = budget(connection.origin);
+                if self.halves.is_turn_of_writes(budget, self.now)
+                    || !self.afford(id, budget, shared)
+                {
+                    return;
+                }
+                self.halves.taken_at_tick();
+                if self.end(id) {
+                    left.closes = left.closes.saturating_sub(1);
+                }
             }
             self.rearm(id);
         }
     }
 
-    /// A connection's timer has gone off. True when it is to be closed.
+    /// A connection's timer has gone off.
     fn expire<'b>(
         &mut self,
         id: ConnectionId,
         budget: &impl Fn(Origin) -> Option<&'b Budget>,
         shared: &mut impl Shared,
-    ) -> bool {
+    ) -> Expired {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(&id) else {
-            return false;
+            return Expired::Stays;
         };
         // Whatever the timer was for, it has gone off: `rearm` sets the next one.
-        self.timers.set(id, &mut connection.timer, None);
+        self.timers.set(id, &mut connection.timer, Wake::Never);
         if let Some(reason) = connection.fall_due(now) {
             self.effects.push_back(Effect::Due(id, reason));
-            return false;
+            return Expired::Stays;
         }
-        let (origin, observe, cut) = (connection.origin, connection.observe, connection.active);
-        let Some(rule) = connection.rule.clone() else {
-            return false;
-        };
+        let (origin, cut) = (connection.origin, connection.active);
         match connection.state {
-            State::Due { reason, since, .. } if connection.kind == Kind::Tcp => {
-                // In the middle of a pause of unknown length the next question may be on its way: only the
-                // rest just after an answer is surely one, or a silence as long as the patience.
-                let rests = now.since(connection.touched) >= rule.quiet_wait && !connection.asked;
-                let answered = rests && connection.touched > since;
-                let over = now.since(since) >= patience(&rule);
-                let is_time = answered || (over && (rests || rule.grace.is_some()));
-                if !is_time || !self.afford(id, budget(origin), shared) {
-                    return false;
+            State::Due { .. } if connection.may_close(now) => {
+                let turn = connection.turn();
+                let is_first =
+                    matches!(turn, Wake::InTurn(lane, _) if self.timers.first_in(lane).is_none());
+                // Those that wait already cannot go either, and came first.
+                if is_first && self.afford(id, budget(origin), shared) {
+                    return if self.end(id) {
+                        Expired::Goes
+                    } else {
+                        Expired::Stays
+                    };
                 }
-                if observe {
-                    return self.observed(id, reason);
-                }
-                self.close(id, reason, u32::from(!rests))
-            }
-            State::Due { reason, since, .. } if connection.kind == Kind::WebSocket => {
-                let is_time = connection
-                    .silent_at(&rule, since)
-                    .is_some_and(|at| at <= now)
-                    && !connection.is_protected(since, now);
-                if !is_time || !self.afford(id, budget(origin), shared) {
-                    return false;
-                }
-                if observe {
-                    return self.observed(id, reason);
-                }
-                self.effects.push_back(Effect::Untold(id, reason));
-                self.close(id, reason, 0)
+                self.wait(id, turn);
+                Expired::Waits
             }
             State::Draining { .. }
                 if connection.is_stream_over(now) && connection.next_end <= now =>
             {
                 connection.next_end = now.after(Duration::from_nanos(1));
-                let over = connection
-                    .streams
-                    .iter()
-                    .position(|timed| timed.is_over(now));
-                if let Some(at) = over {
-                    let Timed {
-                        stream, answered, ..
-                    } = connection.streams.swap_remove(at);
+                let streams = connection.streams.as_mut();
+                if let Some((stream, timed)) = streams.and_then(|it| it.remove_over(now)) {
                     let stream = Effect::EndStream {
                         id,
                         stream,
-                        answered,
+                        answered: timed.answered,
                     };
                     self.effects.push_back(stream);
                 }
-                true
+                Expired::Goes
             }
             State::Draining { reason, .. } => self.close(id, reason, cut),
             State::Lingering { reason, .. } => self.close(id, reason, 0),
-            _ => false,
+            _ => Expired::Stays,
         }
     }
 
+    /// From now on a connection that may be closed waits for its turn.
+    fn wait(&mut self, id: ConnectionId, turn: Wake) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        self.timers.set(id, &mut connection.timer, turn);
+        match &mut connection.state {
+            State::Due {
+                reason: Reason::Shed,
+                queued,
+                ..
+            } => *queued = true,
+            _ => self.tell_refused(id),
+        }
+    }
+
+    /// Closes a connection whose client cannot be told. False when it is only observed.
+    fn end(&mut self, id: ConnectionId) -> bool {
+        let now = self.now;
+        let Some(connection) = self.connections.get(&id) else {
+            return false;
+        };
+        let (State::Due { reason, .. }, Some(rule)) = (connection.state, &connection.rule) else {
+            return false;
+        };
+        if connection.observe {
+            self.observed(id, reason);
+            return false;
+        }
+        let mut cut = 0;
+        match connection.kind {
+            Kind::Tcp => cut = u32::from(!connection.rests(rule, now)),
+            Kind::WebSocket => self.effects.push_back(Effect::Untold(id, reason)),
+            Kind::Http => {}
+        }
+        self.close(id, reason, cut);
+        true
+    }
+
     /// Nothing is done, and it begins anew.
-    fn observed(&mut self, id: ConnectionId, reason: Reason) -> bool {
+    fn observed(&mut self, id: ConnectionId, reason: Reason) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.observed(reason, self.now);
         }
         self.effects.push_back(Effect::Observed(id, reason));
-        false
     }
 
-    fn close(&mut self, id: ConnectionId, reason: Reason, cut: u32) -> bool {
+    fn close(&mut self, id: ConnectionId, reason: Reason, cut: u32) -> Expired {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.state = State::Closing { reason };
             self.effects.push_back(Effect::Close { id, reason, cut });
         }
-        true
+        Expired::Goes
     }
 }

@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::timed::MAX_TIMED;
+use crate::timed::{ENDS_COMPUTED, MAX_TIMED};
 
 const AGED: &str = r#""max_age": "off", "max_stream_age": "10s", "quiet_wait": "2s""#;
 
@@ -187,10 +187,46 @@ fn no_more_than_a_stated_number_are_timed() {
     for stream in 0..10_000 {
         begin(&mut story, id, stream);
     }
-    assert!(size_of::<crate::timed::Timed>() <= 48);
+    assert!(size_of::<crate::timed::Timed>() <= 32);
     story.at(13);
     story.write(id, 1, 1, busy(Bearing::Bears));
     story.effects();
     story.pass(Duration::from_secs(200));
     assert_eq!(ended(&story.effects()).len(), MAX_TIMED);
+}
+
+#[test]
+fn a_write_looks_at_no_stream_however_many_are_open() {
+    let mut story = Story::rule(AGED);
+    let id = story.open(1);
+    for stream in 0..1000 {
+        begin(&mut story, id, stream);
+    }
+    let before = ENDS_COMPUTED.get();
+
+    for seconds in 1..=100 {
+        story.at(seconds);
+        story.write(id, 1000, 1000, busy(Bearing::Never));
+    }
+
+    // Since the eleventh second one ends in each tick, and is looked at when it is taken out.
+    let ended = ended(&story.effects()).len() as u64;
+    assert!(ended > 800, "{ended}");
+    assert_eq!(ENDS_COMPUTED.get() - before, ended);
+}
+
+#[test]
+fn beginning_and_ending_a_stream_looks_at_no_other() {
+    let mut story = Story::rule(AGED);
+    let id = story.open(1);
+    for stream in 0..1000 {
+        begin(&mut story, id, stream);
+    }
+    let before = ENDS_COMPUTED.get();
+
+    story.engine.stream_answered(id, StreamId(500));
+    story.engine.stream_ended(id, StreamId(500));
+    begin(&mut story, id, 1001);
+
+    assert_eq!(ENDS_COMPUTED.get() - before, 2);
 }

@@ -1,0 +1,58 @@
+//! How two kinds of connections share the budget.
+//!
+//! Some can be told in a write, and ask for the budget there; others can only be closed at a tick. Where both
+//! wait, whichever asks more often would take every token and the other would wait for ever: a busy service
+//! writes a thousand times between two ticks, and a slow budget has its token ready exactly at a tick.
+
+use core::time::Duration;
+
+use evenkeel_policy::Budget;
+
+use crate::Instant;
+
+/// About how often there is a tick.
+const TICK: Duration = Duration::from_millis(100);
+
+/// If no write has asked for so long, none is waited for.
+const ASKS: Duration = Duration::from_secs(1);
+
+/// What each kind has taken since the other last did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Halves {
+    by_writes: u32,
+    at_ticks: u32,
+    /// When a write last got nothing.
+    waits: Instant,
+}
+
+impl Halves {
+    pub(crate) fn taken_by_write(&mut self) {
+        self.by_writes = self.by_writes.saturating_add(1);
+        self.at_ticks = 0;
+    }
+
+    pub(crate) fn taken_at_tick(&mut self) {
+        self.at_ticks = self.at_ticks.saturating_add(1);
+        self.by_writes = 0;
+    }
+
+    pub(crate) fn write_waits(&mut self, now: Instant) {
+        self.waits = now;
+    }
+
+    /// Writes have had their half: those that wait for a tick, if there are any, are next.
+    pub(crate) fn is_turn_of_ticks(&self, budget: Option<&Budget>) -> bool {
+        budget.is_some_and(|budget| f64::from(self.by_writes) >= half(budget))
+    }
+
+    /// Ticks have had their half, and writes wait for theirs.
+    pub(crate) fn is_turn_of_writes(&self, budget: Option<&Budget>, now: Instant) -> bool {
+        let is_over = |budget: &Budget| f64::from(self.at_ticks) >= half(budget);
+        now.since(self.waits) < ASKS && budget.is_some_and(is_over)
+    }
+}
+
+/// Half of what the budget gives from one tick to the next.
+fn half(budget: &Budget) -> f64 {
+    (budget.per_second * TICK.as_secs_f64() / 2.0).max(1.0)
+}
