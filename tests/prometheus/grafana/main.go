@@ -1,5 +1,6 @@
-// Reads a dashboard as Grafana's own types have it, and says what is not as it should be: a field that there is not,
-// one that is missing, one of another type. Panels' options and queries are read by their plugins' types.
+// Reads a dashboard by the types that Grafana publishes, and prints a verdict as JSON on stdout: {"panels": N}, or
+// {"wrong": "..."} for a field that is unknown, missing or of another type. Panels' options and queries are read by
+// their plugins' types. The exit code is 1 when there is no verdict.
 package main
 
 import (
@@ -16,20 +17,24 @@ import (
 )
 
 func main() {
-	panels, err := check(os.Args[1])
+	text, err := os.ReadFile(os.Args[1])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Println(panels, "panels")
+	panels, wrong := check(text)
+	verdict := map[string]any{"panels": panels}
+	if wrong != nil {
+		verdict = map[string]any{"wrong": wrong.Error()}
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(verdict); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // The number of panels, all of which are understood.
-func check(file string) (int, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return 0, err
-	}
+func check(text []byte) (int, error) {
 	// Those that the dashboard has: to compile all of them takes twice as long.
 	known := cog.NewRuntime()
 	known.RegisterPanelcfgVariant(stat.VariantConfig())
