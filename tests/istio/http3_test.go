@@ -2,7 +2,6 @@ package istio
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"evenkeel/tests/istio/internal/envoy"
@@ -61,16 +60,9 @@ func TestHTTP3IsServedWhileEnvoysOwnLimitsEndItsConnections(t *testing.T) {
 	moves(t, load, 6)
 
 	site.app.SawEachOnce(t, load.Stop())
-	var http3, limited int64
-	for name, value := range site.envoy.Stats() {
-		switch {
-		case !strings.HasPrefix(name, "http.outbound_udp_"):
-		case strings.HasSuffix(name, ".downstream_cx_http3_total"):
-			http3 += value
-		case strings.HasSuffix(name, ".downstream_cx_max_duration_reached"):
-			limited += value
-		}
-	}
+	stats := site.envoy.Stats()
+	http3 := stats.Sum("http.outbound_udp_", ".downstream_cx_http3_total")
+	limited := stats.Sum("http.outbound_udp_", ".downstream_cx_max_duration_reached")
 	if opened := load.Connections(); http3 != opened || limited == 0 {
 		t.Errorf("%d connections of HTTP/3 of %d, %d of them ended by their age", http3, opened, limited)
 	}

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use evenkeel_metrics::{Label, Metric, Values};
+use serde_json::{Map, Value, json};
 
 use crate::shell::Shell;
 use crate::workspace::Workspace;
@@ -20,6 +22,8 @@ pub(super) fn run(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
         &dist::image::layout(&fs::read(&module.path)?, dist::VERSION)?,
         &images,
     )?;
+    let metrics = workspace.target.join("istio").join("metrics.json");
+    fs::write(&metrics, listed_metrics().to_string())?;
     let envoy = envoy::pinned()?;
     shell.run(workspace.cargo("build --workspace --bin evenkeel"))?;
     let cli = workspace
@@ -27,15 +31,32 @@ pub(super) fn run(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
         .join("debug")
         .join(format!("evenkeel{}", std::env::consts::EXE_SUFFIX));
     shell.note("Building Istio for its tests: about five minutes the first time, seconds later");
-    shell.run(go(&sources, &["vet", "./..."]))?;
+    let vetted = shell.run(go(&sources, &["vet", "./..."]));
     // Go would take an earlier outcome for this one: it does not look into what the variables name.
     let mut stories = go(&sources, &["test", "-count=1", "-timeout=15m", "./..."]);
     stories
         .env("EVENKEEL_WASM", module.path)
         .env("EVENKEEL_IMAGES", images)
         .env("EVENKEEL_ENVOY", envoy)
-        .env("EVENKEEL_CLI", cli);
-    shell.run(stories)
+        .env("EVENKEEL_CLI", cli)
+        .env("EVENKEEL_METRICS", metrics);
+    // Both, so that one failure does not hide the other.
+    let passed = shell.run(stories);
+    vetted.and(passed)
+}
+
+/// Every metric with its labels and their values, by which the stories in Go check the names that they read: null for
+/// a label whose values are not known beforehand.
+fn listed_metrics() -> Value {
+    let values = |label: &Label| match label.values() {
+        Values::Fixed(values) => (label.tag().to_owned(), json!(values)),
+        Values::Met(_) => (label.tag().to_owned(), Value::Null),
+    };
+    let metric = |metric: &Metric| {
+        let labels: Map<String, Value> = metric.labels().iter().map(values).collect();
+        (metric.name().to_owned(), Value::Object(labels))
+    };
+    Value::Object(Metric::ALL.iter().map(metric).collect())
 }
 
 fn go(sources: &Path, args: &[&str]) -> Command {

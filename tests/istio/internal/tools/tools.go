@@ -1,4 +1,5 @@
-// Package tools finds what the tests run: the module, its images, a stock Envoy, and the evenkeel command.
+// Package tools finds what the tests run: the module, its images, a stock Envoy, the evenkeel command, and the
+// list of metrics.
 package tools
 
 import (
@@ -30,6 +31,12 @@ func Envoy(t testing.TB) string {
 func CLI(t testing.TB) string {
 	t.Helper()
 	return find(t, "EVENKEEL_CLI", "cargo build -p evenkeel", "target/debug/evenkeel")
+}
+
+// Metrics is the path of the list of metrics, as JSON.
+func Metrics(t testing.TB) string {
+	t.Helper()
+	return find(t, "EVENKEEL_METRICS", "cargo xtask test --only istio", "target/istio/metrics.json, which it writes")
 }
 
 func find(t testing.TB, variable, command, what string) string {
