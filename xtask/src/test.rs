@@ -7,10 +7,11 @@ mod step;
 mod versions;
 mod walk;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 
 use crate::shell::Shell;
@@ -24,9 +25,9 @@ pub struct Args {
     /// Run these steps only, in their usual order
     #[arg(long, value_name = "STEP", num_args = 1.., value_delimiter = ',')]
     only: Vec<Step>,
-    /// Run the other steps after one failed
+    /// Leave out the steps behind one that failed; without it they run
     #[arg(long)]
-    keep_going: bool,
+    fail_fast: bool,
     /// Also what takes too long for every day: in `versions`, all stories in every release
     #[arg(long)]
     full: bool,
@@ -68,7 +69,7 @@ pub fn run(args: &Args, workspace: &Workspace) -> Result<ExitCode> {
         } else {
             run_step(step, args.full, workspace)
         };
-        stopped |= matches!(outcome, Outcome::Failed(_)) && !args.keep_going;
+        stopped |= matches!(outcome, Outcome::Failed(_)) && args.fail_fast;
         outcomes.push((step, outcome));
     }
     Ok(summarize(&outcomes))
@@ -81,7 +82,9 @@ fn run_step(step: Step, full: bool, workspace: &Workspace) -> Outcome {
     ));
     let start = Instant::now();
     let mut shell = Shell::kept();
-    let result = step.run(full, workspace, &mut shell);
+    // A step that panics has failed, like any other: the next ones still run.
+    let result = catch_unwind(AssertUnwindSafe(|| step.run(full, workspace, &mut shell)));
+    let result = result.unwrap_or_else(|_| Err(anyhow!("the step panicked")));
     let took = start.elapsed();
     match result {
         Ok(()) => {
@@ -123,25 +126,54 @@ fn summarize(outcomes: &[(Step, Outcome)]) -> ExitCode {
             .unwrap_or_default();
         term::line(format!("{:10}  {word}  {took}", step.name()).trim_end());
     }
-    let count = |wanted: fn(&Outcome) -> bool| {
-        outcomes
-            .iter()
-            .filter(|(_, outcome)| wanted(outcome))
-            .count()
-    };
-    let passed = count(|outcome| matches!(outcome, Outcome::Passed(_)));
-    let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
-    term::line(&format!("{passed} passed, {failed} failed"));
-    if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
+    term::line(&verdict(outcomes));
+    let has_failed = |(_, outcome): &(Step, Outcome)| matches!(outcome, Outcome::Failed(_));
+    if outcomes.iter().any(has_failed) {
         ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
     }
+}
+
+/// The last line: how many steps passed, and the names of those that failed or did not run.
+fn verdict(outcomes: &[(Step, Outcome)]) -> String {
+    let names = |wanted: fn(&Outcome) -> bool| {
+        let steps = outcomes.iter().filter(|(_, outcome)| wanted(outcome));
+        steps.map(|(step, _)| step.name()).collect::<Vec<_>>()
+    };
+    let failed = names(|outcome| matches!(outcome, Outcome::Failed(_)));
+    let not_run = names(|outcome| matches!(outcome, Outcome::NotRun));
+    let passed = outcomes.len() - failed.len() - not_run.len();
+    let mut verdict = format!("{passed} passed, {} failed", failed.len());
+    if !failed.is_empty() {
+        verdict.push_str(&format!(": {}", failed.join(", ")));
+    }
+    if !not_run.is_empty() {
+        verdict.push_str(&format!("; not run: {}", not_run.join(", ")));
+    }
+    verdict
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_verdict_names_what_failed_and_what_did_not_run() {
+        let took = Duration::ZERO;
+        let mut outcomes = vec![(Step::Fmt, Outcome::Passed(took))];
+        assert_eq!(verdict(&outcomes), "1 passed, 0 failed");
+
+        outcomes.push((Step::Unit, Outcome::Failed(took)));
+        outcomes.push((Step::Prometheus, Outcome::Failed(took)));
+        assert_eq!(verdict(&outcomes), "1 passed, 2 failed: unit, prometheus");
+
+        outcomes.push((Step::Istio, Outcome::NotRun));
+        assert_eq!(
+            verdict(&outcomes),
+            "1 passed, 2 failed: unit, prometheus; not run: istio"
+        );
+    }
 
     #[test]
     fn a_passing_step_shows_the_runners_closing_lines_only() {

@@ -19,6 +19,17 @@ const PURE: &str = "-p evenkeel-policy -p evenkeel-wire -p evenkeel-engine";
 /// Everything that is proved in Envoy alone: what stories stand on, the stories, and the configurations of `envoy/`.
 pub const IN_ENVOY: [&str; 3] = ["harness", "stories", "configurations"];
 
+/// Every test target that needs the built module or an Envoy, which `cargo test` leaves out (`test = false`).
+const BY_NAME: [&str; 7] = [
+    "module",
+    "harness",
+    "stories",
+    "configurations",
+    "prometheus",
+    "http1",
+    "http2",
+];
+
 /// One step of `cargo xtask test`. They run in this order.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Step {
@@ -90,7 +101,7 @@ impl Step {
         match self {
             Self::Fmt => shell.run(workspace.cargo("fmt --all --check")),
             Self::Clippy => clippy(workspace, shell),
-            Self::Unit => shell.run(workspace.cargo("test --workspace")),
+            Self::Unit => shell.run(workspace.cargo("test --workspace --no-fail-fast")),
             Self::WasmUnit => wasm_unit(workspace, shell),
             Self::Wasm => {
                 let module = wasm::build(workspace, shell)?;
@@ -124,6 +135,11 @@ impl Step {
 
 fn clippy(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     shell.run(workspace.cargo("clippy --workspace --all-targets -- -D warnings"))?;
+    // `--all-targets` leaves out those that run by name only.
+    let mut by_name = workspace.cargo("clippy --workspace");
+    by_name.args(BY_NAME.iter().flat_map(|target| ["--test", target]));
+    by_name.args(["--", "-D", "warnings"]);
+    shell.run(by_name)?;
     wasm::add_target(workspace, shell)?;
     let on_wasm =
         format!("clippy --target {TARGET} --lib {PURE} -p evenkeel-plugin -- -D warnings");
@@ -161,7 +177,7 @@ pub fn in_envoy(
 /// The tests of these targets, which the step `unit` leaves out. Like that, this takes the whole workspace: for a
 /// package of its own, cargo would build dependencies anew with fewer features.
 fn by_name(targets: &[&str], workspace: &Workspace) -> Command {
-    let mut tests = workspace.cargo("test --workspace");
+    let mut tests = workspace.cargo("test --workspace --no-fail-fast");
     tests.args(targets.iter().flat_map(|target| ["--test", target]));
     tests
 }
@@ -188,7 +204,38 @@ fn play_demo(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
 fn wasm_unit(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     wasm::add_target(workspace, shell)?;
     let runner = wasm_bindgen::runner(workspace)?;
-    let mut tests = workspace.cargo(&format!("test --target {TARGET} --lib {PURE}"));
+    let mut tests = workspace.cargo(&format!(
+        "test --no-fail-fast --target {TARGET} --lib {PURE}"
+    ));
     tests.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
     shell.run(tests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::Workspace;
+
+    /// Clippy would not see a target that the list lacks.
+    #[test]
+    fn every_test_that_runs_by_name_is_in_the_list() {
+        let root = Workspace::find().unwrap().root;
+        let mut by_name = Vec::new();
+        for package in fs::read_dir(root.join("tests")).unwrap() {
+            let manifest = package.unwrap().path().join("Cargo.toml");
+            let Ok(manifest) = fs::read_to_string(manifest) else {
+                continue;
+            };
+            for target in manifest.split("[[test]]").skip(1) {
+                let name = target.split("name = \"").nth(1).unwrap();
+                if target.contains("\ntest = false\n") {
+                    by_name.push(name.split('"').next().unwrap().to_owned());
+                }
+            }
+        }
+        by_name.sort();
+        let mut listed = BY_NAME.to_vec();
+        listed.sort_unstable();
+        assert_eq!(by_name, listed);
+    }
 }

@@ -4,7 +4,7 @@
 //! on what Envoy itself does: one for each thing that another release may do otherwise. The rest is the
 //! module's own logic, which is the same module; `--full` runs it all.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::step::{IN_ENVOY, in_envoy};
 use crate::envoy;
@@ -106,11 +106,18 @@ pub fn run(full: bool, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     } else {
         (&["stories"][..], &chosen[..])
     };
+    let mut failed = Vec::new();
     for version in envoy::older() {
         shell.note(&format!("Envoy {version}"));
-        let envoy = envoy::exactly(version)?;
-        in_envoy(targets, which, &envoy, workspace, shell)?;
+        let ran = envoy::exactly(version)
+            .and_then(|envoy| in_envoy(targets, which, &envoy, workspace, shell));
+        // A release that fails does not keep the others from running.
+        if let Err(error) = ran {
+            shell.note(&format!("Envoy {version}: {error:#}"));
+            failed.push(version);
+        }
     }
+    ensure!(failed.is_empty(), "in Envoy {}", failed.join(", "));
     Ok(())
 }
 
