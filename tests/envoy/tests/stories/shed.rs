@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use evenkeel_test_envoy::Envoy;
 
-use crate::support::pods::{Service, message, open, peers, report};
+use crate::support::pods::{Samples, Service, message, open, peers, report};
 use crate::support::server::{Server, ok};
 use crate::support::socket::{Socket, closes, get};
 use crate::support::{counted, counted_with, healthy};
@@ -94,7 +94,9 @@ async fn the_surplus_goes_and_the_rest_stays() {
     // The mean is 20, and neither has a fifth more.
     assert!((16..=24).contains(&clients.len()), "{}", clients.len());
     service.know(1, 20.0).await;
-    for _ in 0..10 {
+    // And then nothing, for several samples.
+    let (mut first, mut second) = (Samples::of(full).await, Samples::of(idle).await);
+    while first.taken().await < 5 || second.taken().await < 5 {
         assert_eq!(ask(full, &mut clients).await, 0);
         assert_eq!(ask(idle, &mut moved).await, 0);
     }

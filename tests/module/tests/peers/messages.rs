@@ -78,8 +78,10 @@ fn reports_that_cannot_be_true_are_dropped_one_by_one() {
         answer(question, &words);
     });
 
-    let dropped = pod.metric("evenkeel_reports_dropped_total");
-    assert_eq!(dropped, answers * absurd.len() as u64);
+    assert_eq!(
+        pod.metric("evenkeel_reports_dropped_total"),
+        answers * absurd.len() as u64
+    );
     assert_eq!(pod.exchanges("answered"), answers);
     assert_eq!(pod.metric("evenkeel_peers"), 1);
     assert_eq!(pod.metric("evenkeel_peers_mean_connections"), 15);

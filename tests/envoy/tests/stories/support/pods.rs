@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, Roles, eventually};
 
-use super::said;
 use super::socket::{Socket, get};
 use super::tls::Identity;
+use super::{counted, said, until};
 
 /// A policy in which pods exchange with everybody, and these further keys.
 pub fn peers(keys: &str) -> String {
@@ -106,3 +106,39 @@ pub async fn open(to: SocketAddr, count: usize) -> Vec<Socket> {
     }
     sockets
 }
+
+/// The samples that a pod takes of its load, about one a second. Each shows the age of the open connections anew, so
+/// there must be some.
+pub struct Samples<'a> {
+    pod: &'a Envoy,
+    age: u64,
+    taken: u32,
+}
+
+impl<'a> Samples<'a> {
+    /// Counts from now on.
+    pub async fn of(pod: &'a Envoy) -> Self {
+        let age = counted(pod, AGE).await;
+        Self { pod, age, taken: 0 }
+    }
+
+    /// How many there were so far, of those that this saw: ask at least once a second.
+    pub async fn taken(&mut self) -> u32 {
+        let age = counted(self.pod, AGE).await;
+        if age != self.age {
+            self.age = age;
+            self.taken += 1;
+        }
+        self.taken
+    }
+
+    /// Waits for so many.
+    pub async fn pass(mut self, samples: u32) {
+        for _ in 0..samples {
+            let age = self.age;
+            self.age = until(self.pod, AGE, |now| now != age).await;
+        }
+    }
+}
+
+const AGE: &str = "connections_age_seconds";
