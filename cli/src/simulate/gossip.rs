@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use evenkeel_engine::Instant;
-use evenkeel_engine::peers::{FANOUT, View};
+use evenkeel_engine::peers::{FANOUT, Message as Told, View};
+use evenkeel_policy::Allow;
 
 use super::pod::Stage;
 use super::world::{Event, World};
@@ -131,9 +132,18 @@ impl World<'_> {
         if self.pods[to].stage == Stage::Gone {
             return;
         }
+        let Some(peers) = &self.policy.peers else {
+            return;
+        };
+        // As the module does: of whoever may ask, only answers are believed.
+        let is_believed = !is_question || peers.allow == Allow::SameIdentity;
+        let every = peers.every;
         if is_question {
             self.pods[to].asked = Some(self.now);
             let answer = self.told_by(to);
+            if !is_believed {
+                self.pods[to].asked = None;
+            }
             self.send(Message {
                 from: to,
                 to: from,
@@ -141,18 +151,15 @@ impl World<'_> {
                 is_question: false,
             });
         }
-        let Some(peers) = &self.policy.peers else {
+        let told = Told::parse(text.as_bytes());
+        debug_assert!(told.is_ok(), "{told:?}: {text}");
+        let (true, Ok(told)) = (is_believed, told) else {
             return;
         };
         let views = self.gossip.views.len();
         let view = &mut self.gossip.views[to % views];
-        view.forget(self.now, peers.every);
-        let heard = view.hear(
-            self.pods[to].peer(),
-            text.as_bytes(),
-            self.now,
-            self.aside.seed(),
-        );
-        debug_assert!(heard.is_ok(), "{heard:?}: {text}");
+        view.forget(self.now, every);
+        let seed = self.aside.seed();
+        view.hear(self.pods[to].peer(), &told, self.now, every, seed);
     }
 }

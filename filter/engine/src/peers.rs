@@ -9,7 +9,10 @@
 //! (Ages cannot: each leaves out its time on the network, so that the report about a pod that is gone would
 //! grow younger from hop to hop, and outlive it.)
 //!
-//! What others tell is not trusted: see [`Estimate::fair`] for how far a liar gets.
+//! What others tell is not trusted. [`Estimate::fair`] bounds what false loads do. A false uptime does not
+//! keep out what the pod itself sends: its own report replaces what others said of it, and what others say
+//! afterwards has to fit the start of the pod that it implies. Reports carry no proof of origin, so a liar
+//! among the peers can still tell false loads of others, which last until the next report of the pod itself.
 
 mod chance;
 mod estimate;
@@ -22,7 +25,7 @@ mod view;
 use core::time::Duration;
 
 pub use estimate::{Estimate, Rules};
-pub use message::Refused;
+pub use message::{Message, Refused};
 pub use view::{Heard, View};
 
 use crate::Load;

@@ -182,6 +182,16 @@ impl dyn Host + '_ {
         }
     }
 
+    /// Answers the request in hand with status 400 and no body.
+    pub(crate) fn respond_bad_request(&self) {
+        let _ = self.send_response(Response {
+            status: 400,
+            headers: &[],
+            body: "",
+            grpc_status: None,
+        });
+    }
+
     /// Answers the request in hand with JSON.
     pub(crate) fn respond_json(&self, body: &str) {
         let headers = [

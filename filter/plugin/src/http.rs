@@ -8,6 +8,7 @@ use evenkeel_policy::{Policy, Request};
 
 use crate::host::Host;
 use crate::metrics;
+use crate::peers::Reply;
 use crate::policies::RootId;
 use crate::recycle::Mark;
 use crate::worker::Worker;
@@ -59,8 +60,11 @@ impl Stream {
 impl Stream {
     /// The request's headers are in hand. True when the request is answered here.
     pub(crate) fn request_headers(&mut self, worker: &mut Worker) -> bool {
-        if let Some(answer) = peers::answer(worker, self.root) {
-            worker.host().respond_json(&answer);
+        if let Some(reply) = peers::answer(worker, self.root) {
+            match reply {
+                Reply::Message(message) => worker.host().respond_json(&message),
+                Reply::BadRequest => worker.host().respond_bad_request(),
+            }
             return true;
         }
         self.on = worker.reading();

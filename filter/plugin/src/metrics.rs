@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use evenkeel_engine::Load;
-use evenkeel_engine::peers::{Heard, Refused};
-use evenkeel_metrics::{Counter, Exchange, Kind, Metric};
+use evenkeel_metrics::{Counter, Kind, Metric};
 
 use crate::host::{Host, MetricKind};
 
@@ -169,16 +168,6 @@ impl Metrics {
                     });
                 shown.show(&*self.host, value);
             }
-        }
-    }
-
-    /// Counts what came of a peer's message.
-    pub(crate) fn heard(&mut self, heard: &Result<Heard, Refused>) {
-        match heard {
-            Ok(heard) => {
-                self.count_by(Counter::Plain(Metric::ReportsDropped), heard.dropped as u64)
-            }
-            Err(refused) => self.count(Counter::Exchange(Exchange::of(refused))),
         }
     }
 

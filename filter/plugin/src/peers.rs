@@ -68,18 +68,27 @@ pub(crate) fn answered(worker: &mut Worker, headers: usize, size: usize) {
     }
 }
 
-/// What to answer to the request in hand, if it is a peer's question. A stranger's goes on to the
-/// application, as if there were nothing here.
-pub(crate) fn answer(worker: &mut Worker, root: RootId) -> Option<String> {
+/// How the module answers a request itself.
+#[derive(Clone, Debug)]
+pub(crate) enum Reply {
+    /// With a message for a peer.
+    Message(String),
+    /// With status 400, for what came is no message of a peer.
+    BadRequest,
+}
+
+/// What to answer to the request in hand, if it is a peer's. A stranger's goes on to the application, as if
+/// there were nothing here.
+pub(crate) fn answer(worker: &mut Worker, root: RootId) -> Option<Reply> {
     let policy = worker.policies.get(root).map(Rc::clone)?;
     let peers = policy.peers.as_ref()?;
+    // What the application beside a sidecar asks is for others.
+    if worker.direction() == Direction::Outbound {
+        return None;
+    }
     let host = worker.host();
     let message = host.request_header(HEADER);
     if message.is_empty() || host.request_header(":path") != PATH.as_bytes() {
-        return None;
-    }
-    // What the application beside a sidecar asks is for others.
-    if worker.direction() == Direction::Outbound {
         return None;
     }
     if peers.allow == Allow::SameIdentity && !is_of_our_identity(&*host) {
@@ -87,15 +96,13 @@ pub(crate) fn answer(worker: &mut Worker, root: RootId) -> Option<String> {
         return None;
     }
     let now = worker.now();
-    worker.metrics.count(Counter::Exchange(Exchange::Asked));
-    worker.asked(now);
+    let Ok(reply) = worker.answer_peer(&message, &policy, peers, now) else {
+        return Some(Reply::BadRequest);
+    };
     if let Some(id) = worker.reading() {
         worker.engine.exchanged(id);
     }
-    // First: it need not be told what it has just told.
-    let answer = worker.message(&policy, now);
-    worker.heard(&message, peers, now);
-    Some(answer)
+    Some(Reply::Message(reply))
 }
 
 /// Over mutual TLS, with the identity that this proxy itself shows.

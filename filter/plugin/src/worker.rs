@@ -1,5 +1,6 @@
 //! What one VM, and so one worker thread, knows. Both roles are given it with each callback.
 
+mod exchange;
 mod pod;
 mod tick;
 

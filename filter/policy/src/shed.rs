@@ -97,7 +97,8 @@ words! {
     pub enum Allow: r#"allowed are "same_identity" and "anyone""# {
         /// Peers whose certificate names the identity that this proxy's own does.
         SameIdentity = "same_identity",
-        /// Whoever reaches the listener.
+        /// Whoever reaches the listener is answered; what a request says is not believed, only what the
+        /// endpoints of `cluster` answer.
         Anyone = "anyone",
     }
     default SameIdentity

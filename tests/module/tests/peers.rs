@@ -3,6 +3,7 @@
 mod answering;
 mod asking;
 mod messages;
+mod trust;
 
 use std::time::Duration;
 

@@ -3,7 +3,9 @@
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::report::Row;
+use super::report::{Report, Row};
+use super::{MAX_LEN, PeerId};
+use crate::Instant;
 
 const VERSION: u64 = 1;
 
@@ -18,8 +20,37 @@ pub enum Refused {
     Version(u64),
 }
 
+/// A message of another pod, parsed: rows in their order, `None` for what is no row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    pub(super) rows: Vec<Option<Row>>,
+}
+
+impl Message {
+    /// Parses a message.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are no message of this version.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Refused> {
+        if bytes.len() > MAX_LEN {
+            return Err(Refused::TooLong);
+        }
+        let rows = read(bytes)?;
+        Ok(Self { rows })
+    }
+
+    /// The pod that wrote the message. A pod reports its own load first, as it is now; without that
+    /// the message is from no pod.
+    pub fn sender(&self) -> Option<PeerId> {
+        let row = self.rows.first().copied().flatten()?;
+        let own = Report::new(row, Instant::default())?;
+        (row.8 == 0).then_some(own.id)
+    }
+}
+
 #[derive(Serialize)]
-struct Message<'a> {
+struct Written<'a> {
     v: u64,
     peers: &'a [Row],
 }
@@ -44,7 +75,7 @@ enum Told {
 
 /// Visible ASCII, so that it can travel in a header.
 pub(super) fn write(rows: &[Row]) -> String {
-    let message = Message {
+    let message = Written {
         v: VERSION,
         peers: rows,
     };
@@ -53,7 +84,7 @@ pub(super) fn write(rows: &[Row]) -> String {
 }
 
 /// The rows in their order; None for what is none.
-pub(super) fn read(message: &[u8]) -> Result<Vec<Option<Row>>, Refused> {
+fn read(message: &[u8]) -> Result<Vec<Option<Row>>, Refused> {
     let head: Head = parse(message)?;
     if head.v != VERSION {
         return Err(Refused::Version(head.v));

@@ -16,7 +16,7 @@ const MAX_WEIGHT_MILLI: u32 = 1_000_000_000;
 const MAX_SPAN_MS: u64 = 100 * 365 * 24 * 3600 * 1000;
 
 /// A report as it is written: id, connections, active, requests, bytes, weight in thousandths, uptime in ms,
-/// asked how many ms ago (-1: never), and when: its age in ms, or in a view, the instant in ns.
+/// asked how many ms ago (-1: never), and its age in ms.
 pub(super) type Row = (u64, u32, u32, u32, u64, u32, u64, i64, u64);
 
 /// What a pod told of itself, in whole numbers.
@@ -32,7 +32,26 @@ pub(super) struct Report {
     asked_ms: Option<u64>,
     /// When the numbers were true.
     pub(super) made: Instant,
+    pub(super) source: Source,
+    /// When its pod started, in ms on this proxy's clock: by the first report about it, or by the last one
+    /// that it sent itself.
+    started_ms: i64,
 }
+
+/// Who sent a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Its pod.
+    Direct,
+    /// Another pod, and it fits what its pod sent before.
+    Confirmed,
+    /// Another pod, and nothing came from its pod yet.
+    Hearsay,
+}
+
+/// How far the starts of a pod by two of its reports may lie apart. In honest ones they differ by the rounding
+/// of an age at each hop, and by the time that the reports spent on the network.
+const SLACK_MS: i64 = 2_000;
 
 impl Report {
     /// None if one of its numbers cannot be true.
@@ -59,12 +78,15 @@ impl Report {
             uptime_ms,
             asked_ms,
             made,
+            source: Source::Hearsay,
+            started_ms: started_ms(made, uptime_ms),
         })
     }
 
     /// What a pod tells of itself, brought to numbers that the others believe.
     pub(super) fn own(own: &Own, now: Instant) -> Self {
         let Own { load, weight, .. } = own;
+        let uptime_ms = millis(own.uptime);
         Self {
             id: own.id,
             connections: whole(load.connections, MAX_CONNECTIONS),
@@ -73,13 +95,15 @@ impl Report {
             // A float's cast saturates, and NaN is nothing.
             bytes: (load.bytes.round() as u64).min(MAX_BYTES),
             weight_milli: in_milli(*weight),
-            uptime_ms: millis(own.uptime),
+            uptime_ms,
             asked_ms: own.asked.map(millis),
             made: now,
+            source: Source::Direct,
+            started_ms: started_ms(now, uptime_ms),
         }
     }
 
-    pub(super) fn row(&self, when: u64) -> Row {
+    pub(super) fn row(&self, age_ms: u64) -> Row {
         let asked = self.asked_ms.map(i64::try_from);
         (
             self.id.0,
@@ -90,14 +114,95 @@ impl Report {
             self.weight_milli,
             self.uptime_ms,
             asked.and_then(Result::ok).unwrap_or(-1),
-            when,
+            age_ms,
         )
     }
 
-    /// It tells later news of the same pod.
-    pub(super) fn follows(&self, other: &Self) -> bool {
-        self.uptime_ms > other.uptime_ms
+    /// The report to keep if `self`, which arrives at `now`, replaces `known`, an earlier one about the
+    /// same pod; `None` if it does not. `hold` is the age up to which a report that its pod sent is not
+    /// replaced by what others say.
+    ///
+    /// The uptime in a report tells which of two is later. It can be forged, so it must fit the time at
+    /// which the pod started, which is known best from the pod itself.
+    pub(super) fn replacing(mut self, known: &Self, now: Instant, hold: Duration) -> Option<Self> {
+        let is_later = self.uptime_ms > known.uptime_ms;
+        let earlier = known.started_ms.saturating_sub(self.started_ms);
+        let fits = earlier.saturating_abs() <= SLACK_MS;
+        match (self.source, known.source) {
+            // A message that was overtaken on its way is older news.
+            (Source::Direct, Source::Direct) if fits => is_later.then_some(self),
+            (Source::Direct, _) => Some(self),
+            (_, Source::Direct) if known.age(now) <= hold => None,
+            (_, Source::Direct | Source::Confirmed) => {
+                self.source = Source::Confirmed;
+                self.started_ms = known.started_ms;
+                // One that was long on its way seems to be of a pod that started later.
+                (is_later && earlier <= SLACK_MS).then_some(self)
+            }
+            (_, Source::Hearsay) if fits => {
+                self.started_ms = known.started_ms;
+                is_later.then_some(self)
+            }
+            // One of the two is forged, and nothing tells which: neither may last.
+            (_, Source::Hearsay) => (self.made > known.made).then_some(self),
+        }
     }
+
+    /// For the other workers of the proxy.
+    pub(super) fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let fields = [
+            self.id.0.to_le_bytes(),
+            pair(self.connections, self.active),
+            pair(self.requests, self.weight_milli),
+            self.bytes.to_le_bytes(),
+            self.uptime_ms.to_le_bytes(),
+            self.asked_ms.unwrap_or(NEVER).to_le_bytes(),
+            self.made.as_nanos().to_le_bytes(),
+            self.started_ms.to_le_bytes(),
+            (self.source as u64).to_le_bytes(),
+        ];
+        for (place, field) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(fields) {
+            *place = field;
+        }
+        bytes
+    }
+
+    /// Reads what [`Report::to_bytes`] wrote; `None` where it is something else.
+    pub(super) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
+        let [id, carried, rates, sent, uptime, asked, made, started, from] =
+            bytes.as_chunks::<8>().0
+        else {
+            return None;
+        };
+        let number = |field: &[u8; 8]| u64::from_le_bytes(*field);
+        let (connections, active) = unpair(carried);
+        let (requests, weight_milli) = unpair(rates);
+        let asked = match number(asked) {
+            NEVER => -1,
+            asked => i64::try_from(asked).ok()?,
+        };
+        let row = (
+            number(id),
+            connections,
+            active,
+            requests,
+            number(sent),
+            weight_milli,
+            number(uptime),
+            asked,
+            0,
+        );
+        let mut report = Self::new(row, Instant::from_nanos(number(made)))?;
+        report.started_ms = i64::from_le_bytes(*started);
+        let sources = [Source::Direct, Source::Confirmed, Source::Hearsay];
+        let is_read = |source: &Source| *source as u64 == number(from);
+        report.source = sources.into_iter().find(is_read)?;
+        Some(report)
+    }
+
+    /// The size of a report in the data that the workers share.
+    pub(super) const BYTES: usize = 72;
 
     pub(super) fn age(&self, now: Instant) -> Duration {
         now.since(self.made)
@@ -125,6 +230,23 @@ impl Report {
     pub(super) fn asked(&self) -> Option<Duration> {
         self.asked_ms.map(Duration::from_millis)
     }
+}
+
+/// In the data that the workers share: no other pod has asked this one.
+const NEVER: u64 = u64::MAX;
+
+fn pair(low: u32, high: u32) -> [u8; 8] {
+    (u64::from(low) | u64::from(high) << 32).to_le_bytes()
+}
+
+fn unpair(bytes: &[u8; 8]) -> (u32, u32) {
+    let both = u64::from_le_bytes(*bytes);
+    (both as u32, (both >> 32) as u32)
+}
+
+fn started_ms(made: Instant, uptime_ms: u64) -> i64 {
+    let made_ms = made.as_nanos() / 1_000_000;
+    i64::try_from(i128::from(made_ms).saturating_sub(uptime_ms.into())).unwrap_or(i64::MIN)
 }
 
 /// The weight that the others believe.

@@ -7,6 +7,7 @@ mod crowd;
 mod draining;
 #[cfg(not(target_arch = "wasm32"))]
 mod fleet;
+mod forged;
 mod hearing;
 mod hostile;
 mod liars;
@@ -62,7 +63,8 @@ fn knowing(others: &[Own], now: Instant) -> View {
 
 /// Pod 1 hears a message that is one.
 fn hears(view: &mut View, message: &str, now: Instant) -> Heard {
-    view.hear(PeerId(1), message.as_bytes(), now, 7).unwrap()
+    let message = Message::parse(message.as_bytes()).unwrap();
+    view.hear(PeerId(1), &message, now, EVERY, 7)
 }
 
 /// A message of rows as they stand.

@@ -4,9 +4,9 @@ use core::cmp::Reverse;
 use core::time::Duration;
 
 use super::chance::Chance;
-use super::message::{self, Refused};
-use super::report::{Report, Row};
-use super::{MAX_LEN, MAX_PEERS, MAX_TOLD, Own, PeerId};
+use super::message::{self, Message};
+use super::report::{Report, Row, Source};
+use super::{MAX_PEERS, MAX_TOLD, Own, PeerId};
 use crate::Instant;
 
 /// A report that is older cannot be told: the others would not believe it.
@@ -14,6 +14,13 @@ const MAX_AGE: Duration = Duration::from_secs(3600);
 
 /// A report that is so many times `every` old is forgotten.
 const FORGET: u32 = 10;
+
+/// A report that its pod sent itself is not replaced by what others say until it is so many times `every`
+/// old. In a service of up to some ten pods it is replaced by the pod's next one before that.
+const HOLD: u32 = 2;
+
+/// Of the data that the workers share. Another version of the module may have written it.
+const FORMAT: u8 = 1;
 
 /// What a message brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,8 +31,8 @@ pub struct Heard {
     pub dropped: usize,
 }
 
-/// All that a pod knows of the others, at most [`MAX_PEERS`] of them: at most 16 KiB, and 36 KiB as text
-/// (a test holds the numbers). Call [`View::forget`] before anything else is asked of it.
+/// All that a pod knows of the others, at most [`MAX_PEERS`] of them: at most 24 KiB, and 18 KiB in the data
+/// that the workers share (a test holds the numbers). Call [`View::forget`] before anything else is asked of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct View {
     /// By id, each once.
@@ -45,27 +52,27 @@ impl View {
 
     /// For the other workers of the proxy, who have the same clock.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let rows: Vec<_> = self
-            .reports
-            .iter()
-            .map(|report| report.row(report.made.as_nanos()))
-            .collect();
-        message::write(&rows).into_bytes()
+        let mut bytes = vec![FORMAT];
+        for report in &self.reports {
+            bytes.extend(report.to_bytes());
+        }
+        bytes
     }
 
-    /// Reads what [`View::to_bytes`] wrote; None where it is something else.
+    /// Reads what [`View::to_bytes`] wrote; `None` where it is something else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let rows = message::read(bytes).ok()?;
+        let (&FORMAT, rows) = bytes.split_first()? else {
+            return None;
+        };
+        let (rows, []) = rows.as_chunks::<{ Report::BYTES }>() else {
+            return None;
+        };
         if rows.len() > MAX_PEERS {
             return None;
         }
-        let mut reports = rows
-            .into_iter()
-            .map(|row| row.and_then(|row| Report::new(row, Instant::from_nanos(row.8))))
-            .collect::<Option<Vec<_>>>()?;
-        reports.sort_unstable_by_key(|report| report.id);
-        reports.dedup_by_key(|report| report.id);
-        Some(Self { reports })
+        let reports: Vec<_> = rows.iter().map(Report::from_bytes).collect::<Option<_>>()?;
+        let is_sorted = reports.is_sorted_by(|one, next| one.id < next.id);
+        is_sorted.then_some(Self { reports })
     }
 
     /// Forgets pods of which nothing was heard for long.
@@ -107,53 +114,56 @@ impl View {
         told
     }
 
-    /// Takes in the message of another pod. What it says about `me` is left out.
-    ///
-    /// # Errors
-    ///
-    /// The message is none: nothing of it was taken.
+    /// Takes in the message of another pod, in a service whose pods tell each other `every` so often. What
+    /// it says about `me` is left out.
     pub fn hear(
         &mut self,
         me: PeerId,
-        message: &[u8],
+        message: &Message,
         now: Instant,
+        every: Duration,
         seed: u64,
-    ) -> Result<Heard, Refused> {
-        if message.len() > MAX_LEN {
-            return Err(Refused::TooLong);
-        }
-        let rows = message::read(message)?;
+    ) -> Heard {
+        let Message { rows } = message;
+        let sender = message.sender();
+        let hold = every.saturating_mul(HOLD);
         let mut chance = Chance::new(seed);
         let mut heard = Heard {
             dropped: rows.len().saturating_sub(MAX_TOLD.saturating_add(1)),
             ..Heard::default()
         };
-        for row in rows.into_iter().take(MAX_TOLD.saturating_add(1)) {
-            let Some(report) = row.and_then(|row| told(row, now)) else {
+        for (at, row) in rows.iter().take(MAX_TOLD.saturating_add(1)).enumerate() {
+            let Some(mut report) = row.and_then(|row| told(row, now)) else {
                 heard.dropped = heard.dropped.saturating_add(1);
                 continue;
             };
-            if report.id != me && self.take(report, &mut chance) {
+            if at == 0 && sender.is_some() {
+                report.source = Source::Direct;
+            }
+            if report.id != me && self.take(report, now, hold, &mut chance) {
                 heard.taken = heard.taken.saturating_add(1);
             }
         }
-        Ok(heard)
+        heard
     }
 
     /// Keeps a report if it is news. In a full view a pod that was unknown takes the place of a random one
     /// whose report is older: whatever pod that is, so that all have the same chance to be known.
-    fn take(&mut self, report: Report, chance: &mut Chance) -> bool {
+    fn take(&mut self, report: Report, now: Instant, hold: Duration, chance: &mut Chance) -> bool {
         match self
             .reports
             .binary_search_by_key(&report.id, |known| known.id)
         {
-            Ok(at) => match self.reports.get_mut(at) {
-                Some(known) if report.follows(known) => {
-                    *known = report;
-                    true
-                }
-                _ => false,
-            },
+            Ok(at) => {
+                let Some(known) = self.reports.get_mut(at) else {
+                    return false;
+                };
+                let Some(report) = report.replacing(known, now, hold) else {
+                    return false;
+                };
+                *known = report;
+                true
+            }
             Err(_) if self.reports.len() >= MAX_PEERS => {
                 let victim = chance.below(self.reports.len());
                 let is_older = self

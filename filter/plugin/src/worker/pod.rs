@@ -10,7 +10,7 @@ use evenkeel_engine::board::{Board, Carried, WorkerId};
 use evenkeel_engine::peers::{FANOUT, Own, PeerId, Rules, View};
 use evenkeel_engine::{Instant, Looked, Origin, mix};
 use evenkeel_metrics::Metric;
-use evenkeel_policy::{Measure, Peers, Policy, Shed, Weight};
+use evenkeel_policy::{Measure, Policy, Shed, Weight};
 
 use super::Worker;
 use crate::peers::Question;
@@ -23,13 +23,13 @@ const LOOK: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(5);
 
 /// How often a worker tries again when another one was faster.
-const TRIES: usize = 8;
+pub(super) const TRIES: usize = 8;
 
 const BOARD: &str = "evenkeel/board";
-const VIEW: &str = "evenkeel/view";
+pub(super) const VIEW: &str = "evenkeel/view";
 const LEASED: &str = "evenkeel/lease";
 const SELF: &str = "evenkeel/self";
-const ASKED: &str = "evenkeel/asked";
+pub(super) const ASKED: &str = "evenkeel/asked";
 
 #[derive(Debug, Default)]
 pub(crate) struct Pod {
@@ -172,14 +172,14 @@ impl Worker {
     }
 
     /// What this proxy should carry, relative to the others.
-    fn weight(&self, shed: &Shed) -> f64 {
+    pub(super) fn weight(&self, shed: &Shed) -> f64 {
         match shed.weight {
             Weight::Fixed(weight) => weight,
             Weight::Workers => self.pod.workers.max(1) as f64,
         }
     }
 
-    fn own(&self, weight: f64, now: Instant) -> Own {
+    pub(super) fn own(&self, weight: f64, now: Instant) -> Own {
         let identity = self.identity(now).0;
         let asked = self.host.shared(ASKED).0.and_then(|at| at.try_into().ok());
         let asked = asked.map(|at| now.since(Instant::from_nanos(u64::from_le_bytes(at))));
@@ -217,7 +217,7 @@ impl Worker {
 
     /// The proxy's name among its peers. Workers that begin at the same time may each set it; all take what
     /// stays, the next time.
-    fn identity(&self, now: Instant) -> (Identity, u32) {
+    pub(super) fn identity(&self, now: Instant) -> (Identity, u32) {
         let (held, token) = self.host.shared(SELF);
         if let Some(held) = held.and_then(|held| Identity::from_bytes(&held)) {
             return (held, token);
@@ -256,50 +256,22 @@ impl Worker {
         Some(Question {
             cluster: peers.cluster.clone(),
             timeout: peers.every,
-            message: self.message(&policy, now),
+            message: self.message(&policy, peers, now),
         })
     }
 
     /// What the workers of this proxy know together of the others.
-    fn view(&self) -> (View, u32) {
+    pub(super) fn view(&self) -> (View, u32) {
         let (bytes, token) = self.host.shared(VIEW);
         let view = bytes.and_then(|bytes| View::from_bytes(&bytes));
         (view.unwrap_or_default(), token)
-    }
-
-    /// What this proxy tells a peer.
-    pub(crate) fn message(&self, policy: &Policy, now: Instant) -> String {
-        let weight = self.weight(&policy.shed.unwrap_or_default());
-        self.view()
-            .0
-            .tell(&self.own(weight, now), now, self.seed ^ now.as_nanos())
-    }
-
-    /// A peer asks: this pod is one of those that get connections.
-    pub(crate) fn asked(&self, now: Instant) {
-        let (_, token) = self.host.shared(ASKED);
-        self.host.share(ASKED, &now.as_nanos().to_le_bytes(), token);
-    }
-
-    /// A peer tells what it knows.
-    pub(crate) fn heard(&mut self, message: &[u8], peers: &Peers, now: Instant) {
-        let me = PeerId(self.identity(now).0.id);
-        for _ in 0..TRIES {
-            let (mut view, token) = self.view();
-            view.forget(now, peers.every);
-            let heard = view.hear(me, message, now, self.seed ^ now.as_nanos());
-            if heard.is_err() || self.host.share(VIEW, &view.to_bytes(), token) {
-                self.metrics.heard(&heard);
-                return;
-            }
-        }
     }
 }
 
 /// The proxy among its peers.
 #[derive(Clone, Copy, Debug)]
-struct Identity {
-    id: u64,
+pub(super) struct Identity {
+    pub(super) id: u64,
     born: u64,
     /// How many workers have taken a number.
     workers: u64,

@@ -7,11 +7,15 @@ use crate::support::pods::{Service, message, open, peers, report};
 use crate::support::server::{Server, ok};
 use crate::support::socket::{Socket, closes, get};
 use crate::support::tls::{Authority, Identity};
-use crate::support::{counted, counted_with, healthy};
+use crate::support::{counted, counted_with, healthy, until_with};
 
 /// A question as the module asks it.
 fn question() -> String {
-    let message = message(&[report(7, 1_000_000, 1)]);
+    asking(&message(&[report(7, 1_000_000, 1)]))
+}
+
+/// A request as the module sends it, with this in the header.
+fn asking(message: &str) -> String {
     format!(
         "GET /.evenkeel/v1/peers HTTP/1.1\r\nhost: evenkeel\r\nevenkeel-peers: {message}\r\n\r\n"
     )
@@ -104,6 +108,83 @@ async fn over_mutual_tls_the_same_identity_is_answered_and_a_stranger_meets_the_
     assert_eq!(strangers.await, 2);
     // A million connections that nobody believed.
     service.know(1, 10.0).await;
+    service.pods.iter().for_each(healthy);
+}
+
+#[tokio::test]
+async fn a_peer_that_says_what_cannot_be_changes_nothing() {
+    let authority = Authority::new();
+    let shop = authority.identity("spiffe://cluster.local/ns/shop/sa/shop");
+    let policy = peers("").replace("anyone", "same_identity");
+    let service = Service::start(2, &policy, Some(&shop)).await;
+    let pod = &service.pods[0];
+    let mut clients = Vec::new();
+    for (pod, count) in service.pods.iter().zip([12, 8]) {
+        clients.push(open(pod.address("plain"), count).await);
+    }
+    service.know(1, 10.0).await;
+    let beside = beside(pod, &shop).await;
+    let mut peer = Socket::connect(beside.address("out")).await;
+
+    peer.send(asking("{\"v\":1,\"peers\":[]}")).await;
+    let (head, body) = peer.answer().await;
+    assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
+    assert_eq!(body, b"");
+    until_with(pod, "exchanges_total", &[("outcome", "malformed")], 1).await;
+
+    // The other pod carries a million connections, it says, and has served for ten years.
+    peer.send(asking(&message(&[report(666, 10, 60)]))).await;
+    let (_, body) = peer.answer().await;
+    let told: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let other = told["peers"][1][0].as_u64().expect("the other pod");
+    let forged = report(other, 1_000_000, 10 * 365 * 86_400);
+    for uptime in 61..66 {
+        let words = message(&[report(666, 10, uptime), forged.clone()]);
+        peer.send(asking(&words)).await;
+        assert!(peer.answer().await.0.starts_with("HTTP/1.1 200 "));
+    }
+
+    // The one that lied is known, so its message was read.
+    let known = eventually("the mean of what the pods sent", || async {
+        let stats = pod.stats().await.ok()?;
+        let known = stats.get("wasmcustom.evenkeel_peers");
+        let mean = stats.get("wasmcustom.evenkeel_peers_mean_connections");
+        (known == 2 && mean == 10).then_some(())
+    });
+    known.await.unwrap();
+    healthy(pod);
+}
+
+#[tokio::test]
+async fn where_anyone_may_ask_no_request_keeps_a_pod_in_the_mean_or_changes_it() {
+    let mut service = Service::start(3, &peers(""), None).await;
+    let mut clients = Vec::new();
+    for (pod, count) in service.pods.iter().zip([12, 8, 40]) {
+        clients.push(open(pod.address("in"), count).await);
+    }
+    service.know(2, 20.0).await;
+
+    // The third one leaves the endpoints; a client goes on asking it, and tells the others of more pods.
+    let leaving = service.pods.pop().unwrap();
+    service.introduce(&[]).await;
+    let asked = [leaving.address("in"), service.pods[0].address("in")];
+    let known = eventually("the mean of those that are left", || async {
+        for to in asked {
+            let mut socket = Socket::connect(to).await;
+            socket.send(question()).await;
+            assert!(socket.answer().await.0.starts_with("HTTP/1.1 200 "));
+        }
+        let mut is_known = true;
+        for pod in &service.pods {
+            let stats = pod.stats().await.ok()?;
+            is_known &= stats.get("wasmcustom.evenkeel_peers") == 1
+                && stats.get("wasmcustom.evenkeel_peers_mean_connections") == 10;
+        }
+        is_known.then_some(())
+    });
+
+    known.await.unwrap();
+    assert!(counted_with(&leaving, "exchanges_total", &[("outcome", "asked")]).await > 0);
     service.pods.iter().for_each(healthy);
 }
 

@@ -52,7 +52,8 @@ impl Crowd {
                 for told in [self.told(), self.told()] {
                     let (me, seed) = (PeerId(1 + witness as u64), self.chance.draw());
                     let view = &mut self.views[witness];
-                    view.hear(me, told.as_bytes(), self.now, seed).unwrap();
+                    let message = Message::parse(told.as_bytes()).unwrap();
+                    view.hear(me, &message, self.now, EVERY, seed);
                 }
             }
         }

@@ -39,6 +39,8 @@ pub(super) struct Fleet {
     now: Instant,
     step: usize,
     chance: Chance,
+    /// Whoever asks is answered and not believed, as with `"allow": "anyone"`.
+    only_answers: bool,
 }
 
 impl Fleet {
@@ -48,6 +50,15 @@ impl Fleet {
             now: NOON,
             step: 0,
             chance: Chance::new(seed),
+            only_answers: false,
+        }
+    }
+
+    /// The same pods, which believe answers only.
+    pub(super) fn only_answers(self) -> Self {
+        Self {
+            only_answers: true,
+            ..self
         }
     }
 
@@ -103,7 +114,12 @@ impl Fleet {
         }
         self.pods[asked].asked = Some(self.now);
         let answer = self.told_by(asked);
-        self.hears(asked, &question);
+        if self.only_answers {
+            // Nothing of the question is kept.
+            self.pods[asked].asked = None;
+        } else {
+            self.hears(asked, &question);
+        }
         if !self.is_lost() {
             self.hears(asker, &answer);
         }
@@ -118,8 +134,9 @@ impl Fleet {
     fn hears(&mut self, pod: usize, message: &str) {
         let seed = self.chance.draw();
         let pod = &mut self.pods[pod];
-        let heard = pod.view.hear(pod.id, message.as_bytes(), self.now, seed);
-        assert_eq!(heard.unwrap().dropped, 0);
+        let message = Message::parse(message.as_bytes()).unwrap();
+        let heard = pod.view.hear(pod.id, &message, self.now, EVERY, seed);
+        assert_eq!(heard.dropped, 0);
     }
 
     fn is_lost(&mut self) -> bool {

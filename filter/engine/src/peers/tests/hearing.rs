@@ -58,7 +58,8 @@ fn a_pod_that_is_gone_is_forgotten_however_often_it_is_told_of() {
             let told = views[from].tell(&pod(10 + from as u64, 0.0), now, 0);
             now = now.after(Duration::from_millis(50));
             let me = PeerId(10 + to as u64);
-            views[to].hear(me, told.as_bytes(), now, 0).unwrap();
+            let message = Message::parse(told.as_bytes()).unwrap();
+            views[to].hear(me, &message, now, EVERY, 0);
         }
         if views.iter().all(|view| view.len() == 2) {
             known = now.since(NOON).as_secs();

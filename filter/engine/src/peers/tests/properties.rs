@@ -42,13 +42,7 @@ fn check(view: &View, now: Instant) {
     assert_eq!(View::from_bytes(&view.to_bytes()).as_ref(), Some(view));
     let told = view.tell(&pod(1, 10.0), now, 5);
     assert!(told.len() <= MAX_LEN && told.bytes().all(|byte| byte.is_ascii_graphic()));
-    assert_eq!(
-        View::default()
-            .hear(PeerId(0), told.as_bytes(), now, 0)
-            .unwrap()
-            .dropped,
-        0
-    );
+    assert_eq!(hears(&mut View::default(), &told, now).dropped, 0);
     if let Some(known) = view.estimate(&pod(1, 10.0), RULES, now) {
         assert!((0.0..=40.0).contains(&known.fair), "{known:?}");
         assert!(known.mean.is_finite() && known.mean >= 0.0, "{known:?}");
@@ -66,15 +60,16 @@ proptest! {
         for (seed, rows) in messages.iter().enumerate() {
             now = now.after(EVERY);
             // A number that no JSON has is refused with its message.
-            let _ = view.hear(PeerId(1), message(rows).as_bytes(), now, seed as u64);
+            if let Ok(message) = Message::parse(message(rows).as_bytes()) {
+                view.hear(PeerId(1), &message, now, EVERY, seed as u64);
+            }
             check(&view, now);
         }
     }
 
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let mut view = View::default();
-        prop_assert!(view.hear(PeerId(1), &bytes, NOON, 0).is_err());
+        prop_assert!(Message::parse(&bytes).is_err());
         prop_assert_eq!(View::from_bytes(&bytes), None);
     }
 
@@ -86,10 +81,12 @@ proptest! {
             *spoil = byte;
         }
         let mut view = View::default();
-        let _ = view.hear(PeerId(1), &spoilt, NOON, 0);
+        if let Ok(message) = Message::parse(&spoilt) {
+            view.hear(PeerId(1), &message, NOON, EVERY, 0);
+        }
         check(&view, NOON);
         if at < told.len() {
-            prop_assert!(view.hear(PeerId(1), &told.as_bytes()[..at], NOON, 0).is_err());
+            prop_assert!(Message::parse(&told.as_bytes()[..at]).is_err());
         }
     }
 }

@@ -16,8 +16,8 @@ fn view_after(seconds: u64, seed: u64) -> View {
         let now = NOON.after(Duration::from_millis(nth * 10));
         let id = chance.below(PODS) as u64;
         let told = View::default().tell(&pod(10_000 + id, id as f64), now, 0);
-        view.hear(PeerId(1), told.as_bytes(), now, chance.draw())
-            .unwrap();
+        let message = Message::parse(told.as_bytes()).unwrap();
+        view.hear(PeerId(1), &message, now, EVERY, chance.draw());
     }
     view
 }

@@ -55,6 +55,20 @@ fn two_hundred_pods_know_the_mean_after_a_scale_out() {
     scale_out(200, 1);
 }
 
+/// Where only answers are believed news spread half as fast.
+#[test]
+fn where_only_answers_are_believed_pods_know_the_mean_after_a_scale_out() {
+    for (pods, times) in [(2, 4.0), (3, 4.0), (8, 4.0), (50, 4.0), (200, 4.0)] {
+        let mut fleet = Fleet::new(pods as u64).only_answers();
+        fleet.start(pods - pods / 2, 100.0);
+        fleet.pass(8.0);
+        fleet.start(pods / 2, 0.0);
+        fleet.pass(times);
+        let worst = fleet.errors().into_iter().fold(0.0, f64::max);
+        assert!(worst <= 0.1, "{pods}: {worst}");
+    }
+}
+
 #[test]
 fn pods_that_all_start_at_once_know_each_other_as_soon() {
     for pods in [2, 3, 8, 50] {

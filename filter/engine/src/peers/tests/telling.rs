@@ -126,24 +126,39 @@ fn workers_read_what_another_one_wrote() {
 
 #[test]
 fn what_is_no_view_is_not_read() {
-    let many: Vec<_> = giants(MAX_PEERS as u64 + 1).collect();
-    for text in [
-        "",
-        "null",
-        r#"{"v":2,"peers":[]}"#,
-        &message(&["[2,30]"]),
-        &message(&["[2,10000001,0,0,0,1000,0,-1,0]"]),
-        &message(&many),
+    let good = knowing(&[pod(2, 30.0), pod(3, 40.0)], NOON).to_bytes();
+    let one = good[1..].len() / 2;
+    let with = |at: usize, byte: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = byte;
+        bytes
+    };
+    let mut many = full().to_bytes();
+    let mut last = many[many.len() - one..].to_vec();
+    last[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    many.extend(last);
+    for (what, bytes) in [
+        ("nothing", Vec::new()),
+        (
+            "what an earlier module wrote",
+            br#"{"v":1,"peers":[]}"#.to_vec(),
+        ),
+        ("another format", with(0, 2)),
+        ("half a report", good[..=one / 2].to_vec()),
+        ("too many connections", with(1 + 11, 0xff)),
+        ("an unknown source", with(1 + 64, 3)),
+        ("one pod twice", [&good[..=one], &good[1..=one]].concat()),
+        ("more than a view keeps", many),
     ] {
-        assert_eq!(View::from_bytes(text.as_bytes()), None, "{text}");
+        assert_eq!(View::from_bytes(&bytes), None, "{what}");
     }
 }
 
 #[test]
 fn a_full_view_takes_a_stated_number_of_bytes() {
     let a_peer = size_of::<crate::peers::report::Report>();
-    assert!(a_peer <= 64, "{a_peer}");
-    assert!(a_peer * MAX_PEERS <= 16 << 10);
-    let text = full().to_bytes().len();
-    assert!(text <= 36 << 10, "{text}");
+    assert!(a_peer <= 96, "{a_peer}");
+    assert!(a_peer * MAX_PEERS <= 24 << 10);
+    let shared = full().to_bytes().len();
+    assert!(shared <= (18 << 10) + 1, "{shared}");
 }
