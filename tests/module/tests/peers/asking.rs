@@ -1,7 +1,5 @@
 //! Who asks, when, and what becomes known by it.
 
-use std::time::Duration;
-
 use evenkeel_test_host::{Host, HttpCall, module};
 use evenkeel_test_module::pods::{CLUSTER, Fleet, PATH, Pod, connections, message, peers, told};
 use evenkeel_test_module::{NODE, Proxy, http, network};

@@ -48,14 +48,22 @@ fn a_liar_moves_no_more_than_rate_and_budget_allow() {
     assert!((16..=34).contains(&few), "{few}");
     let hundreds = moved_by(|now| message(now, crowd(other_id(now), 32, 0)), OFF);
     assert!(hundreds <= 3, "{hundreds}");
-    // Later news of the others than they have themselves.
-    let about_all = |now| message(now + YEAR, OTHERS.map(|id| (id, 0)));
-    let silenced = moved_by(about_all, OFF);
-    assert!(silenced <= 18, "{silenced}");
+    // It poses as one of the others, with later news than that one has itself: as good as one liar more.
+    let posing = moved_by(|now| message(now + YEAR, [(OTHERS[0], 0)]), OFF);
+    assert!(posing <= 34, "{posing}");
 
     let budget = r#"{"per_second": 0.1, "burst": 1}"#;
     let within = moved_by(|now| message(now, crowd(1000, 1, 0)), budget);
     assert!(within <= 7, "{within}");
+}
+
+#[test]
+fn a_liar_moves_nothing_by_later_news_of_pods_that_send_their_own() {
+    let about_all = |now| {
+        let others = OTHERS.map(|id| (id, 0));
+        message(now + YEAR, [(1000, 100)].into_iter().chain(others))
+    };
+    assert_eq!(moved_by(about_all, OFF), 0);
 }
 
 #[test]
