@@ -3,12 +3,18 @@
 // Nothing is tried again here: what the library does by itself is what its users get, and a request that
 // rejects has failed.
 
-import { createRequire } from 'node:module'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
 /** Larger bodies go out in pieces: an HTTP/2 session of Node's refuses streams while it holds 10 MB. */
 export const PIECE = 64 * 1024
+
+/** How many messages a call of the methods CLIENT and BIDI sends. */
+export const MESSAGES = 4
+/** The library is to be set up with windows and limits of an application's own. */
+export const TUNED = process.env.EVENKEEL_TUNED !== undefined
 
 const GIVEN_UP_MS = 10_000
 const HUNG_MS = 5_000
@@ -16,12 +22,12 @@ const HUNG_MS = 5_000
 const METHODS = {
   h1: ['GET', 'POST', 'HEAD'],
   h2: ['GET', 'POST', 'HEAD'],
-  grpc: ['UNARY', 'SERVER', 'BIDI'],
+  grpc: ['UNARY', 'SERVER', 'CLIENT', 'BIDI'],
   ws: ['SEND']
 }
 const TEXTS = ['address', 'protocol', 'method', 'path']
 const NUMBERS = ['requests', 'concurrency', 'body', 'answer', 'burst', 'pause', 'cancel']
-const SWITCHES = ['expect', 'trailers']
+const SWITCHES = ['expect', 'trailers', 'stream']
 
 /** The flags, for a program that speaks these protocols; ends the process when they are wrong. */
 export function parse (...protocols) {
@@ -53,9 +59,10 @@ export function doesNotApply (why) {
   process.exit(3)
 }
 
-/** The version of an installed package, as its manifest tells it. */
+/** The version of an installed package, as its manifest tells it; not every package exports that to importers. */
 export function versionOf (name) {
-  return createRequire(import.meta.url)(`${name}/package.json`).version
+  const manifest = new URL(`node_modules/${name}/package.json`, import.meta.url)
+  return JSON.parse(readFileSync(manifest, 'utf8')).version
 }
 
 /** The headers of a request; TE (RFC 9110, section 10.1.4) is what a server needs to see before it sends trailers. */
@@ -67,6 +74,29 @@ export function headersOf (args, number) {
 export function bodyOf (args, number) {
   const text = `body of ${number} `
   return Buffer.from(text.repeat(Math.ceil(args.body / text.length)).slice(0, args.body))
+}
+
+/** A body in parts, each of which is given once. */
+export function * pieces (body) {
+  for (let start = 0; start < body.length; start += PIECE) yield body.subarray(start, start + PIECE)
+}
+
+/** Writes the body of a request to it as fast as the bytes leave: at once, or, as a stream, after its headers. */
+export async function upload (request, args, number) {
+  const body = bodyOf(args, number)
+  if (body.length === 0) {
+    request.end()
+    return
+  }
+  if (args.stream) {
+    request.flushHeaders?.()
+    await new Promise(setImmediate)
+  }
+  let start = 0
+  for (; body.length - start > PIECE; start += PIECE) {
+    if (!request.write(body.subarray(start, start + PIECE))) await once(request, 'drain')
+  }
+  request.end(body.subarray(start))
 }
 
 /** A WebSocket's message, which is as long as a body. */
@@ -151,8 +181,9 @@ function contentOf (args, number) {
   switch (args.method) {
     case 'UNARY':
       return body
+    case 'CLIENT':
     case 'BIDI':
-      return Buffer.concat([body, body, body, body])
+      return Buffer.concat(Array(MESSAGES).fill(body))
     case 'SEND':
       return messageOf(args, number)
     case 'POST':

@@ -1,14 +1,14 @@
 // @grpc/grpc-js: one Client, raw bytes as messages.
 
 import grpc from '@grpc/grpc-js'
-import { bodyOf, doesNotApply, parse, run, versionOf, whole } from './contract.mjs'
+import { bodyOf, doesNotApply, MESSAGES, parse, run, versionOf, whole } from './contract.mjs'
 
 const args = parse('grpc')
 if (args.expect) doesNotApply('gRPC has no Expect')
 const client = new grpc.Client(args.address, grpc.credentials.createInsecure())
 const raw = (bytes) => bytes
 
-const SENDERS = { UNARY: unary, SERVER: serverStream, BIDI: bidi }
+const SENDERS = { UNARY: unary, SERVER: serverStream, CLIENT: clientStream, BIDI: bidi }
 
 async function unary (body, metadata, signal) {
   return await new Promise((resolve, reject) => {
@@ -24,12 +24,20 @@ async function serverStream (_body, metadata, signal) {
   return await whole(call)
 }
 
+async function clientStream (body, metadata, signal) {
+  const call = client.makeBidiStreamRequest(args.path, raw, raw, metadata)
+  cancelled(call, signal)
+  for (let sent = 0; sent < MESSAGES; sent++) call.write(body)
+  call.end()
+  return await whole(call)
+}
+
 async function bidi (body, metadata, signal) {
   const call = client.makeBidiStreamRequest(args.path, raw, raw, metadata)
   cancelled(call, signal)
   const messages = call[Symbol.asyncIterator]()
   const echoes = []
-  for (let sent = 0; sent < 4; sent++) {
+  for (let sent = 0; sent < MESSAGES; sent++) {
     call.write(body)
     const { value, done } = await messages.next()
     if (done) throw new Error('the stream ended before its last echo')

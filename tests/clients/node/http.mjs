@@ -2,7 +2,7 @@
 
 import http from 'node:http'
 import { once } from 'node:events'
-import { bodyOf, headersOf, parse, run, whole } from './contract.mjs'
+import { bodyOf, headersOf, parse, run, upload, whole } from './contract.mjs'
 
 const args = parse('h1')
 const agent = new http.Agent({ keepAlive: true })
@@ -10,7 +10,7 @@ let connections = 0
 
 async function send (number, signal) {
   const headers = headersOf(args, number)
-  if (args.body > 0) headers['content-length'] = args.body
+  if (args.body > 0 && !args.stream) headers['content-length'] = args.body
   if (args.expect) headers.expect = '100-continue'
   const request = http.request(`http://${args.address}${args.path}`, {
     agent,
@@ -26,6 +26,8 @@ async function send (number, signal) {
   if (args.expect) {
     request.once('continue', () => request.end(body))
     request.flushHeaders()
+  } else if (args.stream) {
+    await upload(request, args, number)
   } else {
     request.end(body)
   }

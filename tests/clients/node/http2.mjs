@@ -2,9 +2,10 @@
 
 import http2 from 'node:http2'
 import { once } from 'node:events'
-import { bodyOf, headersOf, parse, PIECE, run, whole } from './contract.mjs'
+import { headersOf, parse, run, TUNED, upload, whole } from './contract.mjs'
 
 const args = parse('h2')
+const options = TUNED ? { settings: { enablePush: false, initialWindowSize: 1 << 20, maxHeaderListSize: 32 << 10 } } : {}
 let connections = 0
 let session
 
@@ -14,7 +15,7 @@ function currentSession () {
 }
 
 function newSession () {
-  const opened = http2.connect(`http://${args.address}`)
+  const opened = http2.connect(`http://${args.address}`, options)
   const drop = () => {
     if (session === opened) session = undefined
   }
@@ -34,19 +35,14 @@ async function send (number, signal) {
   stream.once('trailers', (received) => {
     trailers = received
   })
-  const [[response]] = await Promise.all([once(stream, 'response'), upload(stream, bodyOf(args, number))])
+  const [[response]] = await Promise.all([once(stream, 'response'), body(stream, number)])
   return { status: response[':status'], body: await whole(stream), trailers }
 }
 
-/** Writes as fast as the bytes leave. */
-async function upload (stream, body) {
-  if (body.length === 0) return
+async function body (stream, number) {
+  if (args.body === 0) return
   if (args.expect) await once(stream, 'continue')
-  let start = 0
-  for (; body.length - start > PIECE; start += PIECE) {
-    if (!stream.write(body.subarray(start, start + PIECE))) await once(stream, 'drain')
-  }
-  stream.end(body.subarray(start))
+  await upload(stream, args, number)
 }
 
 await run(args, send, {

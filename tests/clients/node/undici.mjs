@@ -4,7 +4,7 @@
 // opens a connection for each request, so that hardly one would be left to move.
 
 import { Readable } from 'node:stream'
-import { bodyOf, doesNotApply, headersOf, parse, PIECE, run, whole } from './contract.mjs'
+import { bodyOf, doesNotApply, headersOf, parse, PIECE, pieces, run, TUNED, whole } from './contract.mjs'
 
 /** Runs that release of undici; `h2c` are its options for HTTP/2 with prior knowledge. */
 export async function main (undici, { release, h2c, showsH2Trailers }) {
@@ -12,7 +12,8 @@ export async function main (undici, { release, h2c, showsH2Trailers }) {
   if (args.expect && args.protocol === 'h1') {
     doesNotApply('undici waits for 100 (Continue) over HTTP/2 only')
   }
-  const pool = new undici.Pool(`http://${args.address}`, args.protocol === 'h2' ? h2c : {})
+  const windows = TUNED ? { initialWindowSize: 1 << 20, connectionWindowSize: 4 << 20 } : {}
+  const pool = new undici.Pool(`http://${args.address}`, args.protocol === 'h2' ? { ...h2c, ...windows } : {})
   let connections = 0
   pool.on('connect', () => connections++)
 
@@ -21,7 +22,7 @@ export async function main (undici, { release, h2c, showsH2Trailers }) {
       path: args.path,
       method: args.method,
       headers: headersOf(args, number),
-      body: payload(bodyOf(args, number)),
+      body: payload(bodyOf(args, number), args.stream),
       expectContinue: args.expect,
       signal
     })
@@ -36,11 +37,7 @@ export async function main (undici, { release, h2c, showsH2Trailers }) {
   })
 }
 
-function payload (body) {
+function payload (body, stream) {
   if (body.length === 0) return null
-  return body.length > PIECE ? Readable.from(pieces(body)) : body
-}
-
-function * pieces (body) {
-  for (let start = 0; start < body.length; start += PIECE) yield body.subarray(start, start + PIECE)
+  return stream || body.length > PIECE ? Readable.from(pieces(body)) : body
 }

@@ -8,6 +8,10 @@ import aiohttp
 import contract
 
 
+async def stream(args, number):
+    yield contract.body(args, number)
+
+
 async def main():
     args = contract.arguments("h1", expect=True)
     tally = contract.Tally(args)
@@ -20,12 +24,14 @@ async def main():
     trace.on_connection_create_end.append(count)
     async with aiohttp.ClientSession(trace_configs=[trace]) as session:
 
+        body = stream if args.stream else contract.body
+
         async def send(number):
             async with session.request(
                 args.method,
                 contract.url(args),
                 headers=contract.headers(args, number),
-                data=contract.body(args, number) or None,
+                data=body(args, number) or None,
                 expect100=args.expect,
             ) as response:
                 contract.check(args, number, response.status, await response.read())

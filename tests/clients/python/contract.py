@@ -9,6 +9,7 @@ import asyncio
 import collections
 import importlib.metadata
 import json
+import os
 import re
 import sys
 import threading
@@ -17,8 +18,10 @@ import time
 # A request is given up after so long; one that took half of it hung.
 TIMEOUT_SECONDS = 10.0
 HUNG_SECONDS = 5.0
-# How many messages a BIDI call sends.
-BIDI_MESSAGES = 4
+# How many messages a CLIENT or BIDI call sends.
+MESSAGES = 4
+# The library is to be set up with windows and limits of an application's own.
+TUNED = "EVENKEEL_TUNED" in os.environ
 # The program understood what was asked, but its library cannot do it.
 DOES_NOT_APPLY = 3
 ECHOES = ["/echo", "/evenkeel.Test/Echo", "/evenkeel.Test/Chat"]
@@ -44,6 +47,7 @@ def arguments(*protocols, expect=False):
     parser.add_argument("--cancel", required=True, type=int, help="odd ones, after milliseconds")
     parser.add_argument("--expect", action="store_true", help="Expect: 100-continue")
     parser.add_argument("--trailers", action="store_true", help="expect x-trailer: end")
+    parser.add_argument("--stream", action="store_true", help="bodies that can be read once only")
     args = parser.parse_args()
     if args.protocol not in protocols:
         does_not_apply(f"the library does not speak {args.protocol}")
@@ -74,6 +78,11 @@ def headers(args, number):
 def body(args, number):
     """The body of a request: its own, so that an answer to another one shows."""
     return cut(args, "", number)
+
+
+def stream(args, number):
+    """The body of a request as a generator, which no library can read a second time."""
+    yield body(args, number)
 
 
 def message(args, number):
@@ -119,7 +128,7 @@ def check(args, number, status, answer):
     if len(answer) != length:
         raise ValueError(f"{len(answer)} bytes instead of {length}")
     if args.path in ECHOES:
-        messages = BIDI_MESSAGES if args.method == "BIDI" else 1
+        messages = MESSAGES if args.method in ("CLIENT", "BIDI") else 1
         if answer != body(args, number) * messages:
             raise ValueError("another body than was sent")
     if args.path == "/count" and answer != f"{args.body:016}".encode():

@@ -49,6 +49,10 @@ class Worker:
         handle.setopt(pycurl.WRITEDATA, self._answer)
         if args.method == "HEAD":
             handle.setopt(pycurl.NOBODY, 1)
+        elif args.method == "POST" and args.stream:
+            # Without a function to seek with, it cannot be rewound.
+            handle.setopt(pycurl.POST, 1)
+            handle.setopt(pycurl.READFUNCTION, io.BytesIO(contract.body(args, number)).read)
         elif args.method == "POST":
             handle.setopt(pycurl.POSTFIELDS, contract.body(args, number))
 

@@ -15,12 +15,17 @@ def server(channel, args, _number, **call):
     return b"".join(channel.unary_stream(args.path)(b"", **call))
 
 
+def client(channel, args, number, **call):
+    requests = iter([contract.body(args, number)] * contract.MESSAGES)
+    return b"".join(channel.stream_stream(args.path)(requests, **call))
+
+
 def bidi(channel, args, number, **call):
     requests = queue.SimpleQueue()
     answers = channel.stream_stream(args.path)(iter(requests.get, None), **call)
     whole = b""
     try:
-        for _ in range(contract.BIDI_MESSAGES):
+        for _ in range(contract.MESSAGES):
             requests.put(contract.body(args, number))
             whole += next(answers, b"")
     finally:
@@ -29,15 +34,21 @@ def bidi(channel, args, number, **call):
     return whole + b"".join(answers)
 
 
-KINDS = {"UNARY": unary, "SERVER": server, "BIDI": bidi}
+# A proxy that the environment names has no part in this.
+OPTIONS = [("grpc.enable_http_proxy", 0)]
+TUNED = [
+    ("grpc.http2.lookahead_bytes", 1 << 20),
+    ("grpc.http2.max_frame_size", 32 << 10),
+    ("grpc.max_metadata_size", 32 << 10),
+]
+KINDS = {"UNARY": unary, "SERVER": server, "CLIENT": client, "BIDI": bidi}
 
 
 def main():
     args = contract.arguments("grpc")
     tally = contract.Tally(args)
     ask = KINDS[args.method]
-    # A proxy that the environment names has no part in this.
-    options = [("grpc.enable_http_proxy", 0)]
+    options = OPTIONS + (TUNED if contract.TUNED else [])
     with grpc.insecure_channel(args.address, options) as channel:
 
         def send(number, patience):

@@ -76,6 +76,8 @@ def main():
     args = contract.arguments("h1", "h2")
     if args.burst or args.cancel or args.trailers:
         contract.does_not_apply("h2load does not pause, cancel or show trailers")
+    if args.stream:
+        contract.does_not_apply("h2load reads its bodies from a file")
     if args.protocol == "h1" and args.method == "HEAD":
         contract.does_not_apply("h2load awaits a body after every head of HTTP/1")
     if not shutil.which(PROGRAM):

@@ -25,12 +25,14 @@ def main():
         trust_env=False,
     ) as client:
 
+        body = contract.stream if args.stream else contract.body
+
         def send(number, patience):
             with client.stream(
                 args.method,
                 contract.url(args),
                 headers=contract.headers(args, number),
-                content=contract.body(args, number) or None,
+                content=body(args, number) or None,
                 timeout=patience,
                 extensions={"trace": trace},
             ) as response:

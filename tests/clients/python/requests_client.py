@@ -14,12 +14,14 @@ def main():
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=max(args.concurrency, 10))
         session.mount("http://", adapter)
 
+        body = contract.stream if args.stream else contract.body
+
         def send(number, patience):
             with session.request(
                 args.method,
                 url,
                 headers=contract.headers(args, number),
-                data=contract.body(args, number) or None,
+                data=body(args, number) or None,
                 timeout=patience,
                 stream=True,
             ) as response:

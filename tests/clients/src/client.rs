@@ -22,6 +22,9 @@ pub struct Client {
     /// What it calls itself before its first request, as the module tells clients apart
     /// (`evenkeel_wire::h2::CLIENTS`); None where it does not speak HTTP/2.
     pub family: Option<&'static str>,
+    /// Another release or another setting of a library that is in the matrix already: where time is short, it is
+    /// sent fewer patterns.
+    pub variant: bool,
 }
 
 /// What a client speaks, in plain text.
@@ -57,6 +60,7 @@ const fn h1(name: &'static str, language: Language, program: &'static str) -> Cl
         protocol: Protocol::Http1,
         via: None,
         family: None,
+        variant: false,
     }
 }
 
@@ -100,6 +104,13 @@ const fn proxy(client: Client, via: Via) -> Client {
     }
 }
 
+const fn variant(client: Client) -> Client {
+    Client {
+        variant: true,
+        ..client
+    }
+}
+
 impl Client {
     /// Every client, in the order in which they run.
     pub const ALL: &[Self] = {
@@ -114,21 +125,49 @@ impl Client {
             ),
             h1("go-h1", Go, "nethttp"),
             h2("go-h2", Go, "nethttp", "go"),
+            variant(h2("go-tuned-h2", Go, "nethttp+tuned", "unknown")),
+            variant(h2("go-reverseproxy-h2", Go, "reverseproxy", "go")),
             grpc("grpc-go", Go, "grpcgo", "node_grpc-go"),
+            variant(grpc("grpc-go-tuned", Go, "grpcgo+tuned", "unknown")),
             ws("ws-go", Go, "websocket"),
             h1("jdk-h1", Java, "Jdk"),
             h2("jdk-h2", Java, "Jdk", "jdk"),
-            h1("jdk25-h1", Java, "Jdk25"),
-            h2("jdk25-h2", Java, "Jdk25", "jdk"),
+            h1("jdk25-h1", Java, "Jdk@25.0.2.1"),
+            h2("jdk25-h2", Java, "Jdk@25.0.2.1", "jdk"),
+            // Releases of before October 2024 send five settings, those after it six.
+            variant(h2("jdk11-h2", Java, "Jdk@11.0.13.1", "unknown")),
+            variant(h2("jdk17-old-h2", Java, "Jdk@17.0.9.2", "unknown")),
+            variant(h2("jdk21-old-h2", Java, "Jdk@21.0.4.2", "unknown")),
+            variant(h2("jdk21-h2", Java, "Jdk@21.0.8.2", "jdk")),
+            variant(h2("jdk11-tuned-h2", Java, "Jdk@11.0.13.1+tuned", "unknown")),
+            variant(h2(
+                "jdk17-old-tuned-h2",
+                Java,
+                "Jdk@17.0.9.2+tuned",
+                "unknown",
+            )),
+            variant(h2("jdk17-tuned-h2", Java, "Jdk+tuned", "unknown")),
+            variant(h2("jdk21-tuned-h2", Java, "Jdk@21.0.8.2+tuned", "unknown")),
+            variant(h2("jdk25-tuned-h2", Java, "Jdk@25.0.2.1+tuned", "unknown")),
             h1("okhttp-h1", Java, "OkHttp"),
             h2("okhttp-h2", Java, "OkHttp", "okhttp"),
+            h2("httpclient5-h2", Java, "HttpClient5", "unknown"),
+            h2("vertx-h2", Java, "VertxWeb", "unknown"),
+            h2("armeria-h2", Java, "Armeria", "unknown"),
             grpc("grpc-java", Java, "GrpcJava", "grpc-java"),
+            variant(grpc("grpc-java-tuned", Java, "GrpcJava+tuned", "unknown")),
             h1("undici7-h1", Node, "undici7"),
             h2("undici7-h2", Node, "undici7", "undici"),
+            variant(h2("undici7-old-h2", Node, "undici710", "undici")),
+            variant(h2("undici7-tuned-h2", Node, "undici7+tuned", "unknown")),
             h1("undici8-h1", Node, "undici8"),
             h2("undici8-h2", Node, "undici8", "undici"),
+            variant(h2("undici8-tuned-h2", Node, "undici8+tuned", "unknown")),
             h1("node-h1", Node, "http"),
             h2("node-h2", Node, "http2", "node_grpc-go"),
+            variant(h2("node-tuned-h2", Node, "http2+tuned", "unknown")),
+            variant(h2("http2-wrapper-h2", Node, "http2wrapper", "unknown")),
+            variant(h2("got-h2", Node, "got", "unknown")),
             grpc("grpc-js", Node, "grpc", "grpc-js"),
             ws("ws-node", Node, "ws"),
             h1("requests-h1", Python, "requests_client"),
@@ -136,17 +175,39 @@ impl Client {
             h2("httpx-h2", Python, "httpx_client", "httpx"),
             h1("aiohttp-h1", Python, "aiohttp_client"),
             grpc("grpc-python", Python, "grpcio_client", "grpcio"),
+            variant(grpc(
+                "grpc-python-tuned",
+                Python,
+                "grpcio_client+tuned",
+                "unknown",
+            )),
+            grpc("grpclib", Python, "grpclib_client", "unknown"),
             ws("ws-python", Python, "websockets_client"),
             h1("reqwest-h1", Rust, "reqwest"),
             h2("reqwest-h2", Rust, "reqwest", "reqwest_hyper_tonic"),
+            variant(h2("reqwest-tuned-h2", Rust, "reqwest+tuned", "unknown")),
+            variant(h2("reqwest011-h2", Rust, "reqwest011", "unknown")),
+            variant(h2(
+                "reqwest011-tuned-h2",
+                Rust,
+                "reqwest011+tuned",
+                "unknown",
+            )),
             h1("hyper-h1", Rust, "hyper"),
             h2("hyper-h2", Rust, "hyper", "reqwest_hyper_tonic"),
+            variant(h2("hyper-tuned-h2", Rust, "hyper+tuned", "unknown")),
+            variant(h2("hyper014-h2", Rust, "hyper014", "unknown")),
+            variant(h2("hyper014-tuned-h2", Rust, "hyper014+tuned", "unknown")),
             grpc("tonic", Rust, "tonic", "reqwest_hyper_tonic"),
+            variant(grpc("tonic-tuned", Rust, "tonic+tuned", "unknown")),
+            variant(grpc("tonic011", Rust, "tonic011", "unknown")),
+            variant(grpc("tonic011-tuned", Rust, "tonic011+tuned", "unknown")),
             h1("curl-h1", Python, "curl_client"),
             h2("curl-h2", Python, "curl_client", "curl"),
             h1("h2load-h1", Python, "h2load_client"),
             h2("h2load-h2", Python, "h2load_client", "unknown"),
             proxy(h1("nginx-h1", Rust, "reqwest"), Via::Nginx),
+            proxy(grpc("nginx-grpc", Go, "grpcgo", "unknown"), Via::Nginx),
         ]
     };
 

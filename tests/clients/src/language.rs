@@ -13,6 +13,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+/// A program that finds this in its environment sets its library up with windows and limits of its own.
+const TUNED: &str = "EVENKEEL_TUNED";
+
 /// What a client's program is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Language {
@@ -50,6 +53,11 @@ impl Program {
     fn with(mut self, variable: &'static str, path: PathBuf) -> Self {
         self.environment.push((variable, path));
         self
+    }
+
+    /// Sets the library up with windows and limits of an application's own.
+    fn tuned(self) -> Self {
+        self.with(TUNED, PathBuf::from("1"))
     }
 
     /// The command, still without the flags of the contract.
@@ -102,6 +110,12 @@ impl Language {
             Self::Rust => rust::program(name, &version, note),
         }
     }
+}
+
+/// A program's name without its ending `+tuned`, and whether it had that.
+fn tuned(name: &str) -> (&str, bool) {
+    name.strip_suffix("+tuned")
+        .map_or((name, false), |name| (name, true))
 }
 
 /// The content of every file below the directory, in a stable order.

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use anyhow::Result;
 
+use crate::client::Protocol;
 use crate::recycle::Recycle;
 use evenkeel_test_tools::debian::{self, Daemon};
 
@@ -36,18 +37,24 @@ impl Nginx {
         };
         // What is sent in parts must not be held back until it is whole.
         let passing = "proxy_buffering off; proxy_request_buffering off;";
-        Self::start(backend, &format!("{limit} {passing}")).await
+        Self::start(backend, &format!("{limit} {passing}"), HTTP1).await
     }
 
-    /// As a client of `site`, over HTTP/1.1 with connections kept alive; all else is as shipped.
-    pub(crate) async fn client(site: SocketAddr) -> Result<Self> {
-        Self::start(site, "").await
+    /// As a client of `site`, over HTTP/1.1 or with gRPC's module over HTTP/2, with connections kept alive. It ends
+    /// none of those of the program that drives it; all else is as shipped.
+    pub(crate) async fn client(site: SocketAddr, protocol: Protocol) -> Result<Self> {
+        let settings = "keepalive_time 1d; keepalive_requests 1000000000;";
+        let pass = match protocol {
+            Protocol::Http1 | Protocol::WebSocket => HTTP1,
+            Protocol::Http2 | Protocol::Grpc => "grpc_pass grpc://app;",
+        };
+        Self::start(site, settings, pass).await
     }
 
-    async fn start(upstream: SocketAddr, settings: &str) -> Result<Self> {
+    async fn start(upstream: SocketAddr, settings: &str, pass: &str) -> Result<Self> {
         let program = debian::binary("nginx", "nginx")?;
         let configure = |directory: &Path, [http1, http2]: [SocketAddr; 2]| {
-            let configuration = configuration(directory, http1, http2, upstream, settings);
+            let configuration = configuration(directory, http1, http2, upstream, settings, pass);
             configure(directory, &configuration)
         };
         let (daemon, [http1, http2]) = Daemon::start(&program, configure).await?;
@@ -96,12 +103,18 @@ fn configure(directory: &Path, configuration: &str) -> Result<(Vec<String>, Path
     Ok((arguments.into(), directory.join("nginx.pid")))
 }
 
+/// Passes requests on over HTTP/1.1, on connections that are kept alive.
+const HTTP1: &str = "proxy_pass http://app;
+            proxy_http_version 1.1;
+            proxy_set_header Connection \"\";";
+
 fn configuration(
     directory: &Path,
     http1: SocketAddr,
     http2: SocketAddr,
     upstream: SocketAddr,
     settings: &str,
+    pass: &str,
 ) -> String {
     let directory = directory.display();
     format!(
@@ -123,9 +136,7 @@ http {{
         listen {http1};
         listen {http2} http2;
         location / {{
-            proxy_pass http://app;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
+            {pass}
         }}
     }}
 }}

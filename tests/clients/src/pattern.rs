@@ -92,6 +92,13 @@ const HTTP: &[Pattern] = &[
         concurrency: 16,
         ..POST
     },
+    // Bodies that the client cannot read a second time, so that it can send a request only once.
+    Pattern {
+        name: "post-stream",
+        concurrency: 16,
+        switch: Some("--stream"),
+        ..POST
+    },
     Pattern {
         name: "bursts",
         concurrency: 16,
@@ -189,6 +196,15 @@ const GRPC: &[Pattern] = &[
         body: 0,
         answer: STREAM,
         weight: 100,
+        ..UNARY
+    },
+    Pattern {
+        name: "client-stream",
+        method: "CLIENT",
+        path: "/evenkeel.Test/Chat",
+        concurrency: 16,
+        answer: 4 * KIB,
+        weight: 4,
         ..UNARY
     },
     Pattern {

@@ -65,7 +65,7 @@ impl Run {
         let mut command = Command::from(program.command());
         command
             .args(["--address", &address.to_string()])
-            .args(["--protocol", protocol])
+            .args(["--protocol", protocol.name()])
             .args(self.pattern.flags(self.requests))
             .stdin(Stdio::null())
             .kill_on_drop(true);
@@ -116,12 +116,11 @@ impl Stage {
         Ok(Self { site, proxy })
     }
 
-    /// Where the client's program connects, and what it speaks there: to a proxy HTTP/1, whatever that
-    /// speaks on its other side.
-    fn entrance(&self, client: Client) -> (SocketAddr, &'static str) {
+    /// Where the client's program connects, and what it speaks there.
+    fn entrance(&self, client: Client) -> (SocketAddr, Protocol) {
         match &self.proxy {
-            Some(proxy) => (proxy.address(), Protocol::Http1.name()),
-            None => (self.site.address(client.protocol), client.protocol.name()),
+            Some(proxy) => proxy.entrance(client.protocol),
+            None => (self.site.address(client.protocol), client.protocol),
         }
     }
 }

@@ -47,7 +47,7 @@ impl Via {
     /// Starts the proxy in front of `site`, which it speaks `protocol` to.
     pub(crate) async fn start(self, site: SocketAddr, protocol: Protocol) -> Result<Proxy> {
         if self == Self::Nginx {
-            return Ok(Proxy::Nginx(Nginx::client(site).await?));
+            return Ok(Proxy::Nginx(Nginx::client(site, protocol).await?));
         }
         let mut cluster = Cluster::new("site", [site]);
         if protocol != Protocol::Http1 {
@@ -98,11 +98,12 @@ impl Proxy {
         }
     }
 
-    /// Where the client's program connects.
-    pub(crate) fn address(&self) -> SocketAddr {
-        match self {
-            Self::Envoy(envoy) => envoy.address(LISTENER),
-            Self::Nginx(nginx) => nginx.address(),
+    /// Where the client's program connects, and what it speaks there, whatever the proxy speaks on its other side.
+    pub(crate) fn entrance(&self, protocol: Protocol) -> (SocketAddr, Protocol) {
+        match (self, protocol) {
+            (Self::Envoy(envoy), _) => (envoy.address(LISTENER), Protocol::Http1),
+            (Self::Nginx(nginx), Protocol::Grpc) => (nginx.http2_address(), Protocol::Grpc),
+            (Self::Nginx(nginx), _) => (nginx.address(), Protocol::Http1),
         }
     }
 }

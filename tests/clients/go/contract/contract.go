@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -16,8 +17,14 @@ import (
 	"time"
 )
 
-// BIDIMessages is how many messages a BIDI call sends.
-const BIDIMessages = 4
+// Messages is how many messages a CLIENT or BIDI call sends.
+const Messages = 4
+
+// Tuned says whether the library is to be set up with windows and limits of an application's own.
+func Tuned() bool {
+	_, tuned := os.LookupEnv("EVENKEEL_TUNED")
+	return tuned
+}
 
 // A request is given up after so long.
 const timeout = 10 * time.Second
@@ -42,6 +49,7 @@ type Args struct {
 	Cancel      int // milliseconds after which an odd request is cancelled; 0: never
 	Expect      bool
 	Trailers    bool
+	Stream      bool // the body is a stream that cannot be read a second time
 }
 
 // Parse reads the flags, of a client that speaks these protocols; it ends the process when they are wrong.
@@ -60,6 +68,7 @@ func Parse(protocols ...string) Args {
 	flag.IntVar(&args.Cancel, "cancel", -1, "odd requests are cancelled after milliseconds")
 	flag.BoolVar(&args.Expect, "expect", false, "send Expect: 100-continue")
 	flag.BoolVar(&args.Trailers, "trailers", false, "the answer ends with x-trailer: end")
+	flag.BoolVar(&args.Stream, "stream", false, "bodies cannot be read a second time")
 	flag.Parse()
 	texts := []string{args.Address, args.Protocol, args.Method, args.Path}
 	numbers := []int{args.Body, args.Answer, args.Burst, args.Pause, args.Cancel}
@@ -112,6 +121,20 @@ func (args Args) Content(number int) string {
 	return args.cut("", number)
 }
 
+// Reader gives the content of a request: as net/http can read it again by itself, or as a pipe, of which it cannot.
+func (args Args) Reader(number int) io.Reader {
+	content := strings.NewReader(args.Content(number))
+	if !args.Stream {
+		return content
+	}
+	reader, writer := io.Pipe()
+	go func() {
+		_, err := io.Copy(writer, content)
+		writer.CloseWithError(err)
+	}()
+	return reader
+}
+
 // Message is the same for a WebSocket, whose messages have no header to be numbered by.
 func (args Args) Message(number int) string {
 	return args.cut(strconv.Itoa(number)+":", number)
@@ -129,8 +152,8 @@ func (args Args) Check(number, status int, answer string) error {
 		length = 0
 	}
 	messages := 1
-	if args.Method == "BIDI" {
-		messages = BIDIMessages
+	if args.Method == "BIDI" || args.Method == "CLIENT" {
+		messages = Messages
 	}
 	switch {
 	case status != 200:

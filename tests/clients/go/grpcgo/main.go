@@ -28,7 +28,7 @@ func main() {
 	}
 	var opened atomic.Int64
 	var dialer net.Dialer
-	channel, err := grpc.NewClient(args.Address,
+	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(raw{})),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
@@ -37,7 +37,15 @@ func main() {
 				opened.Add(1)
 			}
 			return conn, err
-		}))
+		}),
+	}
+	if contract.Tuned() {
+		options = append(options,
+			grpc.WithInitialWindowSize(1<<20),
+			grpc.WithInitialConnWindowSize(4<<20),
+			grpc.WithMaxHeaderListSize(32<<10))
+	}
+	channel, err := grpc.NewClient(args.Address, options...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -60,7 +68,7 @@ func main() {
 
 type call func(ctx context.Context, channel *grpc.ClientConn, args contract.Args, number int) ([]byte, error)
 
-var kinds = map[string]call{"UNARY": unary, "SERVER": server, "BIDI": bidi}
+var kinds = map[string]call{"UNARY": unary, "SERVER": server, "CLIENT": client, "BIDI": bidi}
 
 func unary(ctx context.Context, channel *grpc.ClientConn, args contract.Args, number int) ([]byte, error) {
 	request := []byte(args.Content(number))
@@ -83,6 +91,24 @@ func server(ctx context.Context, channel *grpc.ClientConn, args contract.Args, _
 	return rest(stream, nil)
 }
 
+func client(ctx context.Context, channel *grpc.ClientConn, args contract.Args, number int) ([]byte, error) {
+	description := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
+	stream, err := channel.NewStream(ctx, description, args.Path)
+	if err != nil {
+		return nil, err
+	}
+	request := []byte(args.Content(number))
+	for range contract.Messages {
+		if err := send(stream, request); err != nil {
+			return nil, err
+		}
+	}
+	if err := stream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return rest(stream, nil)
+}
+
 func bidi(ctx context.Context, channel *grpc.ClientConn, args contract.Args, number int) ([]byte, error) {
 	description := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
 	stream, err := channel.NewStream(ctx, description, args.Path)
@@ -91,7 +117,7 @@ func bidi(ctx context.Context, channel *grpc.ClientConn, args contract.Args, num
 	}
 	request := []byte(args.Content(number))
 	var answer, whole []byte
-	for range contract.BIDIMessages {
+	for range contract.Messages {
 		if err := send(stream, request); err != nil {
 			return nil, err
 		}

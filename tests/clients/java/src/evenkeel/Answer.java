@@ -4,7 +4,16 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /** What came back: gRPC's OK is a status of 200, and the trailer is null where the library shows none. */
-record Answer(int status, byte[] body, String trailer) {
+final class Answer {
+    private final int status;
+    private final byte[] body;
+    private final String trailer;
+
+    Answer(int status, byte[] body, String trailer) {
+        this.status = status;
+        this.body = body;
+        this.trailer = trailer;
+    }
 
     /** What is wrong with it as the answer to that request, or null. */
     String wrong(Args args, int number) {
@@ -25,15 +34,18 @@ record Answer(int status, byte[] body, String trailer) {
     /** What it must be; null where only its length is known. */
     private static byte[] content(Args args, int number) {
         byte[] body = args.bodyOf(number);
-        return switch (args.method()) {
-            case "UNARY" -> body;
-            case "BIDI" -> new String(body, StandardCharsets.US_ASCII).repeat(4).getBytes(StandardCharsets.US_ASCII);
-            case "POST" -> switch (args.path()) {
-                case "/echo" -> body;
-                case "/count" -> "%016d".formatted(args.body()).getBytes(StandardCharsets.US_ASCII);
-                default -> null;
-            };
-            default -> null;
-        };
+        switch (args.method() + " " + args.path()) {
+            case "POST /echo":
+            case "UNARY /evenkeel.Test/Echo":
+                return body;
+            case "POST /count":
+                return String.format("%016d", args.body()).getBytes(StandardCharsets.US_ASCII);
+            case "CLIENT /evenkeel.Test/Chat":
+            case "BIDI /evenkeel.Test/Chat":
+                String text = new String(body, StandardCharsets.US_ASCII);
+                return text.repeat(Args.MESSAGES).getBytes(StandardCharsets.US_ASCII);
+            default:
+                return null;
+        }
     }
 }

@@ -5,47 +5,54 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** The flags: what to send, and to whom. */
-record Args(
-        String address,
-        String protocol,
-        String method,
-        String path,
-        int requests,
-        int concurrency,
-        int body,
-        int answer,
-        int burst,
-        int pause,
-        int cancel,
-        boolean expect,
-        boolean trailers) {
+/** The flags: what to send, and to whom. A class and not a record: one of the JDKs is 11. */
+final class Args {
+    /** How many messages a call of the methods CLIENT and BIDI sends. */
+    static final int MESSAGES = 4;
 
-    private static final List<String> SWITCHES = List.of("expect", "trailers");
+    private static final List<String> SWITCHES = List.of("expect", "trailers", "stream");
     private static final Map<String, List<String>> METHODS = Map.of(
             "h1", List.of("GET", "POST", "HEAD"),
             "h2", List.of("GET", "POST", "HEAD"),
-            "grpc", List.of("UNARY", "SERVER", "BIDI"));
+            "grpc", List.of("UNARY", "SERVER", "CLIENT", "BIDI"));
+
+    private final String address;
+    private final String protocol;
+    private final String method;
+    private final String path;
+    private final int requests;
+    private final int concurrency;
+    private final int body;
+    private final int answer;
+    private final int burst;
+    private final int pause;
+    private final int cancel;
+    private final boolean expect;
+    private final boolean trailers;
+    private final boolean stream;
+
+    private Args(Map<String, String> values) {
+        address = text(values, "address");
+        protocol = text(values, "protocol");
+        method = text(values, "method");
+        path = text(values, "path");
+        requests = number(values, "requests");
+        concurrency = number(values, "concurrency");
+        body = number(values, "body");
+        answer = number(values, "answer");
+        burst = number(values, "burst");
+        pause = number(values, "pause");
+        cancel = number(values, "cancel");
+        expect = values.remove("expect") != null;
+        trailers = values.remove("trailers") != null;
+        stream = values.remove("stream") != null;
+        require(values.isEmpty(), "unknown: " + values.keySet());
+    }
 
     /** The flags, for a program that speaks these protocols; ends the process when they are wrong. */
     static Args parse(String[] flags, String... protocols) {
         try {
-            Map<String, String> values = values(flags);
-            Args args = new Args(
-                    text(values, "address"),
-                    text(values, "protocol"),
-                    text(values, "method"),
-                    text(values, "path"),
-                    number(values, "requests"),
-                    number(values, "concurrency"),
-                    number(values, "body"),
-                    number(values, "answer"),
-                    number(values, "burst"),
-                    number(values, "pause"),
-                    number(values, "cancel"),
-                    values.remove("expect") != null,
-                    values.remove("trailers") != null);
-            require(values.isEmpty(), "unknown: " + values.keySet());
+            Args args = new Args(values(flags));
             require(List.of(protocols).contains(args.protocol), "--protocol must be one of " + List.of(protocols));
             List<String> methods = METHODS.get(args.protocol);
             require(methods.contains(args.method), "--method must be one of " + methods);
@@ -57,10 +64,71 @@ record Args(
         }
     }
 
+    String address() {
+        return address;
+    }
+
+    String protocol() {
+        return protocol;
+    }
+
+    String method() {
+        return method;
+    }
+
+    String path() {
+        return path;
+    }
+
+    int requests() {
+        return requests;
+    }
+
+    int concurrency() {
+        return concurrency;
+    }
+
+    int body() {
+        return body;
+    }
+
+    int answer() {
+        return answer;
+    }
+
+    int burst() {
+        return burst;
+    }
+
+    int pause() {
+        return pause;
+    }
+
+    int cancel() {
+        return cancel;
+    }
+
+    boolean expect() {
+        return expect;
+    }
+
+    boolean trailers() {
+        return trailers;
+    }
+
+    boolean stream() {
+        return stream;
+    }
+
     /** Ends the process: the library cannot do what the flags ask for. */
     static void doesNotApply(String why) {
         System.err.println("this pattern does not apply: " + why);
         System.exit(3);
+    }
+
+    /** The request is one that is cancelled. */
+    boolean cancels(int number) {
+        return cancel > 0 && number % 2 == 1;
     }
 
     /** The body of a request: its own, so that the answer to another one shows. */

@@ -5,10 +5,10 @@ import io.grpc.Channel;
 import io.grpc.ClientInterceptors;
 import io.grpc.Context;
 import io.grpc.ManagedChannel;
-import io.grpc.ManagedChannelBuilder;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.MethodDescriptor.MethodType;
+import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import io.grpc.stub.BlockingClientCall;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.MetadataUtils;
@@ -22,12 +22,19 @@ import java.io.UncheckedIOException;
 final class GrpcJava {
     private static final Metadata.Key<String> ID = Metadata.Key.of("x-id", Metadata.ASCII_STRING_MARSHALLER);
 
+    /** With windows and a header list size of an application's own. */
+    private static final boolean TUNED = Boolean.getBoolean("evenkeel.tuned");
+
     private final Args args;
     private final ManagedChannel channel;
 
     private GrpcJava(Args args) {
         this.args = args;
-        channel = ManagedChannelBuilder.forTarget(args.address()).usePlaintext().build();
+        NettyChannelBuilder builder = NettyChannelBuilder.forTarget(args.address()).usePlaintext();
+        if (TUNED) {
+            builder.flowControlWindow(2 << 20).maxInboundMetadataSize(32 << 10);
+        }
+        channel = builder.build();
     }
 
     public static void main(String[] flags) throws Exception {
@@ -60,12 +67,16 @@ final class GrpcJava {
     }
 
     private byte[] answer(Channel numbered, byte[] body) throws Exception {
-        return switch (args.method()) {
-            case "UNARY" -> ClientCalls.blockingUnaryCall(
-                    numbered, method(MethodType.UNARY), CallOptions.DEFAULT, body);
-            case "SERVER" -> serverStream(numbered);
-            default -> bidi(numbered, body);
-        };
+        switch (args.method()) {
+            case "UNARY":
+                return ClientCalls.blockingUnaryCall(numbered, method(MethodType.UNARY), CallOptions.DEFAULT, body);
+            case "SERVER":
+                return serverStream(numbered);
+            case "CLIENT":
+                return clientStream(numbered, body);
+            default:
+                return bidi(numbered, body);
+        }
     }
 
     private byte[] serverStream(Channel numbered) {
@@ -76,11 +87,23 @@ final class GrpcJava {
         return whole.toByteArray();
     }
 
-    private byte[] bidi(Channel numbered, byte[] body) throws Exception {
-        BlockingClientCall<byte[], byte[]> call = ClientCalls.blockingBidiStreamingCall(
-                numbered, method(MethodType.BIDI_STREAMING), CallOptions.DEFAULT);
+    private byte[] clientStream(Channel numbered, byte[] body) throws Exception {
+        BlockingClientCall<byte[], byte[]> call = begin(numbered);
+        for (int sent = 0; sent < Args.MESSAGES; sent++) {
+            call.write(body);
+        }
+        call.halfClose();
         ByteArrayOutputStream echoes = new ByteArrayOutputStream();
-        for (int sent = 0; sent < 4; sent++) {
+        for (byte[] echo = call.read(); echo != null; echo = call.read()) {
+            echoes.writeBytes(echo);
+        }
+        return echoes.toByteArray();
+    }
+
+    private byte[] bidi(Channel numbered, byte[] body) throws Exception {
+        BlockingClientCall<byte[], byte[]> call = begin(numbered);
+        ByteArrayOutputStream echoes = new ByteArrayOutputStream();
+        for (int sent = 0; sent < Args.MESSAGES; sent++) {
             call.write(body);
             byte[] echo = call.read();
             if (echo == null) {
@@ -93,6 +116,11 @@ final class GrpcJava {
             throw new IOException("an echo of nothing");
         }
         return echoes.toByteArray();
+    }
+
+    private BlockingClientCall<byte[], byte[]> begin(Channel numbered) {
+        return ClientCalls.blockingBidiStreamingCall(
+                numbered, method(MethodType.BIDI_STREAMING), CallOptions.DEFAULT);
     }
 
     private MethodDescriptor<byte[], byte[]> method(MethodType type) {

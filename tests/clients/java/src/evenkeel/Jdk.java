@@ -1,5 +1,7 @@
 package evenkeel;
 
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -40,8 +42,7 @@ final class Jdk {
     }
 
     private Run.Request begin(int number) {
-        byte[] body = args.bodyOf(number);
-        BodyPublisher publisher = body.length > 0 ? BodyPublishers.ofByteArray(body) : BodyPublishers.noBody();
+        BodyPublisher publisher = publisher(args.bodyOf(number));
         HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(origin + args.path()))
                 .method(args.method(), publisher)
                 .header("x-id", Integer.toString(number))
@@ -60,5 +61,16 @@ final class Jdk {
                 future.cancel(true);
             }
         };
+    }
+
+    private BodyPublisher publisher(byte[] body) {
+        if (body.length == 0) {
+            return BodyPublishers.noBody();
+        } else if (!args.stream()) {
+            return BodyPublishers.ofByteArray(body);
+        }
+        // Whoever asks for it again gets what is left of the same stream: nothing.
+        InputStream stream = new ByteArrayInputStream(body);
+        return BodyPublishers.ofInputStream(() -> stream);
     }
 }

@@ -7,11 +7,13 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import okhttp3.Call;
 import okhttp3.EventListener;
+import okhttp3.MediaType;
 import okhttp3.OkHttpClient;
 import okhttp3.Protocol;
 import okhttp3.Request;
 import okhttp3.RequestBody;
 import okhttp3.Response;
+import okio.BufferedSink;
 
 /** OkHttp: one OkHttpClient, asked by `execute` from every worker. */
 final class OkHttp {
@@ -44,7 +46,7 @@ final class OkHttp {
         Request.Builder request = new Request.Builder()
                 .url("http://" + args.address() + args.path())
                 .header("x-id", Integer.toString(number))
-                .method(args.method(), args.method().equals("POST") ? RequestBody.create(args.bodyOf(number)) : null);
+                .method(args.method(), args.method().equals("POST") ? body(number) : null);
         if (args.expect()) {
             request.header("Expect", "100-continue");
         }
@@ -66,6 +68,29 @@ final class OkHttp {
             @Override
             public void cancel() {
                 call.cancel();
+            }
+        };
+    }
+
+    private RequestBody body(int number) {
+        byte[] content = args.bodyOf(number);
+        if (!args.stream()) {
+            return RequestBody.create(content);
+        }
+        return new RequestBody() {
+            @Override
+            public MediaType contentType() {
+                return null;
+            }
+
+            @Override
+            public boolean isOneShot() {
+                return true;
+            }
+
+            @Override
+            public void writeTo(BufferedSink sink) throws IOException {
+                sink.write(content);
             }
         };
     }

@@ -85,7 +85,7 @@ final class Run {
     }
 
     private void one(int number) {
-        boolean cancel = args.cancel() > 0 && number % 2 == 1;
+        boolean cancel = args.cancels(number);
         long begun = System.nanoTime();
         String wrong;
         try {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use contract::{Args, BoxError, Opened, Protocol, run};
+use contract::{Args, BoxError, Opened, Protocol, is_tuned, run};
 use http_body_util::BodyExt;
 use tower::util::MapResponseLayer;
 
@@ -21,6 +21,14 @@ async fn main() -> Result<(), BoxError> {
         Protocol::H2 => builder.http2_prior_knowledge(),
         _ => builder.http1_only(),
     };
+    let builder = if is_tuned() {
+        builder
+            .http2_initial_stream_window_size(1 << 20)
+            .http2_initial_connection_window_size(4 << 20)
+            .http2_max_header_list_size(32 << 10)
+    } else {
+        builder
+    };
     let client = builder.build()?;
     let asked = Arc::clone(&args);
     let report = run(&args, move |number| {
@@ -28,7 +36,7 @@ async fn main() -> Result<(), BoxError> {
         async move { send(&client, &args, number).await }
     })
     .await;
-    report.print(&["reqwest", "hyper", "h2"], Some(opened.get()));
+    report.print(&["reqwest@0.13", "hyper@1", "h2@0.4"], Some(opened.get()));
     Ok(())
 }
 
@@ -37,7 +45,10 @@ async fn send(client: &reqwest::Client, args: &Args, number: u64) -> Result<(), 
         .request(args.method.parse()?, args.url())
         .headers(args.headers(number));
     let body = args.body(number);
-    if !body.is_empty() {
+    if args.stream {
+        let chunks = tokio_stream::once(Ok::<_, BoxError>(body));
+        request = request.body(reqwest::Body::wrap_stream(chunks));
+    } else if !body.is_empty() {
         request = request.body(body);
     }
     // The URL would make equal errors differ.

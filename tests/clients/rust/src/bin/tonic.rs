@@ -2,136 +2,28 @@
 
 use std::sync::Arc;
 
-use bytes::{Buf, BufMut, Bytes};
-use contract::{Args, BIDI_MESSAGES, BoxError, Protocol, run};
-use http::uri::PathAndQuery;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::metadata::MetadataMap;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status, Streaming};
+use ::tonic;
+use contract::{Args, BoxError, Protocol, is_tuned, run};
+
+#[path = "../calls.rs"]
+mod calls;
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let args = Arc::new(Args::parse(&[Protocol::Grpc]));
-    let endpoint = Endpoint::from_shared(format!("http://{}", args.address))?;
+    let mut endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", args.address))?;
+    if is_tuned() {
+        endpoint = endpoint
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(4 << 20);
+    }
     let channel = endpoint.connect().await?;
     let asked = Arc::clone(&args);
     let report = run(&args, move |number| {
         let (channel, args) = (channel.clone(), Arc::clone(&asked));
-        async move { send(channel, &args, number).await }
+        async move { calls::send(channel, &args, number).await }
     })
     .await;
-    report.print(&["tonic", "hyper", "h2"], None);
+    report.print(&["tonic@0.14", "hyper@1", "h2@0.4"], None);
     Ok(())
-}
-
-async fn send(channel: Channel, args: &Args, number: u64) -> Result<(), BoxError> {
-    let mut client = Grpc::new(channel);
-    client.ready().await?;
-    let answer = match args.method.as_str() {
-        "UNARY" => unary(client, args, number).await,
-        "SERVER" => server(client, args, number).await,
-        "BIDI" => bidi(client, args, number).await,
-        other => return Err(format!("no kind of call: {other}").into()),
-    };
-    // A status shows all its metadata, the time among them.
-    let answer = answer.map_err(|status| format!("{:?}: {}", status.code(), status.message()))?;
-    args.check(number, 200, &answer)
-}
-
-async fn unary(mut client: Grpc<Channel>, args: &Args, number: u64) -> Result<Vec<u8>, Status> {
-    let request = request(args, number, args.body(number).into());
-    let answer: Bytes = client.unary(request, path(args), Raw).await?.into_inner();
-    Ok(answer.to_vec())
-}
-
-async fn server(mut client: Grpc<Channel>, args: &Args, number: u64) -> Result<Vec<u8>, Status> {
-    let request = request(args, number, Bytes::new());
-    let answer = client.server_streaming(request, path(args), Raw).await?;
-    rest(answer.into_inner(), Vec::new()).await
-}
-
-async fn bidi(mut client: Grpc<Channel>, args: &Args, number: u64) -> Result<Vec<u8>, Status> {
-    // As many as fit: the first must not wait for the call that is to send it.
-    let (messages, stream) = mpsc::channel(BIDI_MESSAGES);
-    let body = Bytes::from(args.body(number));
-    let send = || {
-        messages
-            .try_send(body.clone())
-            .map_err(|_| Status::cancelled("no one sends it"))
-    };
-    send()?;
-    let request = request(args, number, ReceiverStream::new(stream));
-    let mut answers = client
-        .streaming(request, path(args), Raw)
-        .await?
-        .into_inner();
-    let mut whole = Vec::new();
-    for sent in 1..=BIDI_MESSAGES {
-        let answer: Option<Bytes> = answers.message().await?;
-        whole.extend(answer.unwrap_or_default());
-        if sent < BIDI_MESSAGES {
-            send()?;
-        }
-    }
-    drop(messages);
-    rest(answers, whole).await
-}
-
-/// What is still to come, after what has come already.
-async fn rest(mut answers: Streaming<Bytes>, mut whole: Vec<u8>) -> Result<Vec<u8>, Status> {
-    while let Some(answer) = answers.message().await? {
-        whole.extend(answer);
-    }
-    Ok(whole)
-}
-
-fn request<T>(args: &Args, number: u64, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    *request.metadata_mut() = MetadataMap::from_headers(args.headers(number));
-    request
-}
-
-fn path(args: &Args) -> PathAndQuery {
-    args.path.parse().expect("a full method name")
-}
-
-/// A codec of messages that are bytes.
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.put(message);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
-    }
 }

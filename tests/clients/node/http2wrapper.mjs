@@ -1,0 +1,29 @@
+// http2-wrapper: node:http2 behind the interface of node:https, with settings of its own.
+
+import http2 from 'http2-wrapper'
+import { once } from 'node:events'
+import { frontBefore } from './front.mjs'
+import { doesNotApply, headersOf, parse, run, upload, versionOf, whole } from './contract.mjs'
+
+const args = parse('h2')
+if (args.expect) doesNotApply('http2-wrapper does not wait for a 100 (Continue)')
+const { origin, certificate } = await frontBefore(args.address)
+const agent = new http2.Agent()
+
+async function send (number, signal) {
+  const request = http2.request(`${origin}${args.path}`, {
+    agent,
+    ca: certificate,
+    method: args.method,
+    headers: headersOf(args, number)
+  })
+  signal.addEventListener('abort', () => request.destroy(signal.reason), { once: true })
+  const answered = once(request, 'response')
+  const [[response]] = await Promise.all([answered, upload(request, args, number)])
+  return { status: response.statusCode, body: await whole(response), trailers: response.trailers }
+}
+
+await run(args, send, {
+  version: `http2-wrapper ${versionOf('http2-wrapper')}, Node ${process.versions.node}`,
+  connections: () => null
+})

@@ -1,0 +1,11 @@
+// undici 7 of before its release 7.20, whose HTTP/2 has no windows of its own.
+
+import * as undici from 'undici710'
+import { versionOf } from './contract.mjs'
+import { main } from './undici.mjs'
+
+await main(undici, {
+  release: versionOf('undici710'),
+  h2c: { allowH2: true, connect: { useH2c: true } },
+  showsH2Trailers: false
+})

@@ -1,0 +1,136 @@
+//! The calls of tonic, whose releases differ in their types only: the module above says which `tonic` it is.
+
+use std::str::FromStr;
+
+use bytes::{Buf, BufMut, Bytes};
+use contract::{Args, BoxError, MESSAGES};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::tonic::client::Grpc;
+use super::tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use super::tonic::transport::Channel;
+use super::tonic::{Request, Status, Streaming};
+
+/// Sends the request of that number.
+pub async fn send(channel: Channel, args: &Args, number: u64) -> Result<(), BoxError> {
+    let mut client = Grpc::new(channel);
+    client.ready().await?;
+    let answer = match args.method.as_str() {
+        "UNARY" => unary(client, args, number).await,
+        "SERVER" => server(client, args, number).await,
+        "CLIENT" => client_stream(client, args, number).await,
+        "BIDI" => bidi(client, args, number).await,
+        other => return Err(format!("no kind of call: {other}").into()),
+    };
+    // A status shows all its metadata, the time among them.
+    let answer = answer.map_err(|status| format!("{:?}: {}", status.code(), status.message()))?;
+    args.check(number, 200, &answer)
+}
+
+async fn unary(mut client: Grpc<Channel>, args: &Args, number: u64) -> Result<Vec<u8>, Status> {
+    let request = request(number, args.body(number).into());
+    let answer: Bytes = client.unary(request, path(args)?, Raw).await?.into_inner();
+    Ok(answer.to_vec())
+}
+
+async fn server(mut client: Grpc<Channel>, args: &Args, number: u64) -> Result<Vec<u8>, Status> {
+    let request = request(number, Bytes::new());
+    let answer = client.server_streaming(request, path(args)?, Raw).await?;
+    rest(answer.into_inner(), Vec::new()).await
+}
+
+async fn client_stream(
+    mut client: Grpc<Channel>,
+    args: &Args,
+    number: u64,
+) -> Result<Vec<u8>, Status> {
+    let messages = vec![Bytes::from(args.body(number)); MESSAGES];
+    let request = request(number, tokio_stream::iter(messages));
+    let answer = client.streaming(request, path(args)?, Raw).await?;
+    rest(answer.into_inner(), Vec::new()).await
+}
+
+async fn bidi(mut client: Grpc<Channel>, args: &Args, number: u64) -> Result<Vec<u8>, Status> {
+    // As many as fit: the first must not wait for the call that is to send it.
+    let (messages, stream) = mpsc::channel(MESSAGES);
+    let body = Bytes::from(args.body(number));
+    let send = || {
+        messages
+            .try_send(body.clone())
+            .map_err(|_| Status::cancelled("no one sends it"))
+    };
+    send()?;
+    let request = request(number, ReceiverStream::new(stream));
+    let mut answers = client
+        .streaming(request, path(args)?, Raw)
+        .await?
+        .into_inner();
+    let mut whole = Vec::new();
+    for sent in 1..=MESSAGES {
+        let answer: Option<Bytes> = answers.message().await?;
+        whole.extend(answer.unwrap_or_default());
+        if sent < MESSAGES {
+            send()?;
+        }
+    }
+    drop(messages);
+    rest(answers, whole).await
+}
+
+/// What is still to come, after what has come already.
+async fn rest(mut answers: Streaming<Bytes>, mut whole: Vec<u8>) -> Result<Vec<u8>, Status> {
+    while let Some(answer) = answers.message().await? {
+        whole.extend(answer);
+    }
+    Ok(whole)
+}
+
+fn request<T>(number: u64, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("x-id", number.into());
+    request
+}
+
+/// A full method name, as the release's own `http` has it.
+fn path<P: FromStr>(args: &Args) -> Result<P, Status> {
+    let path = args.path.parse();
+    path.map_err(|_| Status::invalid_argument("not a full method name"))
+}
+
+/// A codec of messages that are bytes.
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        into.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
+}
