@@ -4,18 +4,29 @@
 // opens a connection for each request, so that hardly one would be left to move.
 
 import { Readable } from 'node:stream'
+import { frontBefore } from './front.mjs'
 import { bodyOf, doesNotApply, headersOf, parse, PIECE, pieces, run, TUNED, whole } from './contract.mjs'
 
-/** Runs that release of undici; `h2c` are its options for HTTP/2 with prior knowledge. */
+/**
+ * Runs that release of undici; `h2c` are its options for HTTP/2 with prior knowledge, and missing in releases that
+ * speak HTTP/2 only over TLS.
+ */
 export async function main (undici, { release, h2c, showsH2Trailers }) {
   const args = parse('h1', 'h2')
   if (args.expect && args.protocol === 'h1') {
     doesNotApply('undici waits for 100 (Continue) over HTTP/2 only')
   }
   const windows = TUNED ? { initialWindowSize: 1 << 20, connectionWindowSize: 4 << 20 } : {}
-  const pool = new undici.Pool(`http://${args.address}`, args.protocol === 'h2' ? { ...h2c, ...windows } : {})
+  const pool = args.protocol === 'h2' && h2c === undefined
+    ? await overTls()
+    : new undici.Pool(`http://${args.address}`, args.protocol === 'h2' ? { ...h2c, ...windows } : {})
   let connections = 0
   pool.on('connect', () => connections++)
+
+  async function overTls () {
+    const { origin, certificate } = await frontBefore(args.address)
+    return new undici.Pool(origin, { allowH2: true, connect: { ca: certificate } })
+  }
 
   async function send (number, signal) {
     const answer = await pool.request({

@@ -172,7 +172,7 @@ impl Client {
             ws("ws-node", Node, "ws"),
             h1("requests-h1", Python, "requests_client"),
             h1("httpx-h1", Python, "httpx_client"),
-            h2("httpx-h2", Python, "httpx_client", "httpx"),
+            h2("httpx-h2", Python, "httpx_async_client", "httpx"),
             h1("aiohttp-h1", Python, "aiohttp_client"),
             grpc("grpc-python", Python, "grpcio_client", "grpcio"),
             variant(grpc(

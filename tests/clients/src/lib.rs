@@ -8,18 +8,22 @@
 //! `cargo xtask clients` runs them and shows a table; `cargo xtask storm` sends many more requests.
 
 mod client;
+mod drained;
+mod exemption;
+pub mod fingerprint;
 mod h2load;
 mod haproxy;
-mod known;
 mod language;
 pub mod matrix;
 mod nginx;
+pub mod outcome;
 pub mod page;
 mod pattern;
 mod recycle;
 mod report;
 mod row;
 mod run;
+pub mod selection;
 mod site;
 pub mod table;
 mod via;

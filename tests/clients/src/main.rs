@@ -7,8 +7,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use evenkeel_test_clients::matrix::{Matrix, Outcome};
-use evenkeel_test_clients::{Against, Client, Language, Pattern, Protocol, Recycle, page, table};
+use evenkeel_test_clients::fingerprint::Fingerprint;
+use evenkeel_test_clients::matrix::Matrix;
+use evenkeel_test_clients::outcome::Outcome;
+use evenkeel_test_clients::{
+    Against, Client, Language, Pattern, Protocol, Recycle, page, selection, table,
+};
 
 /// Sends real clients through a proxy that ends their connections, and shows what became of their requests.
 #[derive(Parser)]
@@ -30,6 +34,12 @@ struct Args {
     /// As many requests as a flaw needs that strikes once in a hundred thousand, one and sixteen at a time
     #[arg(long)]
     storm: bool,
+    /// Only what CI runs: every client and every pattern, but not every client in every pattern
+    #[arg(long, conflicts_with_all = ["storm", "patterns"])]
+    ci: bool,
+    /// Print the first frames of each HTTP/2 client, and send nothing through a proxy
+    #[arg(long, conflicts_with_all = ["storm", "ci"])]
+    fingerprints: bool,
     /// How many clients run at a time
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
@@ -58,11 +68,30 @@ async fn main() -> ExitCode {
 
 async fn run(args: &Args) -> Result<()> {
     Pattern::check(&args.patterns)?;
+    if args.fingerprints {
+        return fingerprints(args).await;
+    }
     let mut matrix = Matrix::default();
     for client in Client::named(&args.names)? {
+        let is_left_out = (args.storm && client.variant)
+            || ((args.storm || args.ci) && !selection::includes(&client));
+        if args.names.is_empty() && is_left_out {
+            continue;
+        }
+        if args.ci {
+            let references = selection::references(&client);
+            let requests = requests(args, &client);
+            matrix.add(
+                client,
+                &references,
+                requests,
+                Against::None,
+                Recycle::Requests,
+            );
+        }
         for against in &args.against {
             for recycle in recycles(args) {
-                let patterns = patterns(args, client.protocol);
+                let patterns = patterns(args, &client);
                 matrix.add(
                     client,
                     &patterns,
@@ -73,6 +102,7 @@ async fn run(args: &Args) -> Result<()> {
             }
         }
     }
+    matrix.add_references();
     let outcome = matrix
         .run(args.jobs.into(), |row| {
             eprintln!("{}", table::line_of(row));
@@ -91,11 +121,30 @@ fn recycles(args: &Args) -> Vec<Recycle> {
     }
 }
 
-fn patterns(args: &Args, protocol: Protocol) -> Vec<String> {
+async fn fingerprints(args: &Args) -> Result<()> {
+    for client in Client::named(&args.names)? {
+        if Fingerprint::has(&client) {
+            let program = client
+                .language
+                .program(client.program, |note| eprintln!("{note}"))?;
+            println!(
+                "{}: {}",
+                client.name,
+                Fingerprint::of(&client, &program).await?
+            );
+        }
+    }
+    Ok(())
+}
+
+fn patterns(args: &Args, client: &Client) -> Vec<String> {
+    if args.ci {
+        return selection::patterns(client);
+    }
     if !args.patterns.is_empty() || !args.storm {
         return args.patterns.clone();
     }
-    let names: &[&str] = match protocol {
+    let names: &[&str] = match client.protocol {
         Protocol::Http1 | Protocol::Http2 => &["get", "post-16"],
         Protocol::Grpc => &["unary", "unary-16"],
         Protocol::WebSocket => &["messages"],

@@ -1,46 +1,27 @@
-//! Many runs: which there are, several at a time, with progress, and what is to be said of their outcome.
+//! Many runs: which there are, several at a time, with progress.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use futures_util::{StreamExt, stream};
 
 use crate::client::Client;
-use crate::known;
+use crate::exemption::Exemption;
 use crate::language::Program;
+use crate::outcome::Outcome;
 use crate::pattern::Pattern;
 use crate::recycle::Recycle;
 use crate::row::Row;
 use crate::run::{Run, Stage};
 use crate::site::Against;
 
-/// One cause breaks many runs: the first tell it.
-const BROKEN_SHOWN: usize = 5;
-
 /// The runs that were chosen, and what this machine cannot run.
 #[derive(Debug, Default)]
 pub struct Matrix {
     runs: Vec<Run>,
     missing: BTreeMap<String, Vec<String>>,
-    lacks_language: bool,
-}
-
-/// What came of a matrix.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// The rows, in the order of their runs.
-    pub rows: Vec<Row>,
-    /// The runs that came to no row, with why.
-    pub broken: Vec<String>,
-    /// The runs that came to no row for a reason that is known.
-    pub excused: Vec<String>,
-    /// What could not run, by what it needs.
-    pub missing: BTreeMap<String, Vec<String>>,
-    /// A language is among that.
-    pub lacks_language: bool,
 }
 
 impl Matrix {
@@ -59,7 +40,6 @@ impl Matrix {
             return;
         }
         if client.language.version().is_none() {
-            self.lacks_language = true;
             let language = client.language.name();
             self.lacks(format!("{language} is not installed"), client.name);
             return;
@@ -83,6 +63,23 @@ impl Matrix {
                 recycle,
             });
         }
+    }
+
+    /// Adds, for every run of a client that fails by itself, the same one against a proxy that drains nothing, unless
+    /// it is there: what the client may lose follows from it.
+    pub fn add_references(&mut self) {
+        let exempt = |run: &Run| Exemption::of(run.client.name, run.pattern.name).is_some();
+        let references: Vec<_> = self
+            .runs
+            .iter()
+            .filter(|run| exempt(run))
+            .map(|run| Run {
+                against: Against::None,
+                ..*run
+            })
+            .filter(|reference| !self.runs.contains(reference))
+            .collect();
+        self.runs.extend(references);
     }
 
     fn lacks(&mut self, what: String, who: &str) {
@@ -138,19 +135,11 @@ impl Matrix {
         ended.sort_by_key(|(place, ..)| *place);
         let mut outcome = Outcome {
             missing: self.missing,
-            lacks_language: self.lacks_language,
             ..Outcome::default()
         };
         for (_, run, row) in ended {
             match row {
                 Ok(row) => outcome.rows.extend(row),
-                // Who is known to fail is known to hang, too.
-                Err(error) if known::reason(run.client.name, run.pattern.name).is_some() => {
-                    outcome.excused.push(format!(
-                        "{} ({}): {error:#}",
-                        run.client.name, run.pattern.name
-                    ));
-                }
                 Err(error) => outcome.broken.push(format!(
                     "{} ({}, against {}): {error:#}",
                     run.client.name,
@@ -160,99 +149,6 @@ impl Matrix {
             }
         }
         Ok(outcome)
-    }
-}
-
-impl Outcome {
-    /// Says what the table does not, and whether all is well: where the module ended the connections, no
-    /// request may be lost, and the client must be known for what it is.
-    ///
-    /// # Errors
-    /// When something is not well, and, where `CI` is set, when a language is not there.
-    pub fn judge(&self) -> Result<()> {
-        for (what, whose) in &self.missing {
-            println!("not run: {}: {what}", whose.join(", "));
-        }
-        for excused in &self.excused {
-            println!("{excused}");
-        }
-        println!("{}", self.summary());
-        let ours = || {
-            self.rows
-                .iter()
-                .filter(|row| row.against == Against::Evenkeel)
-        };
-        let mut harmed = Vec::new();
-        for row in ours().filter(|row| !row.is_whole()) {
-            match known::reason(row.client, row.pattern) {
-                Some(reason) => println!("{} ({}): {reason}", row.client, row.pattern),
-                None => harmed.push(format!("{} ({})", row.client, row.pattern)),
-            }
-        }
-        let strangers: Vec<_> = ours()
-            .filter(|row| !row.is_recognised())
-            .map(|row| {
-                format!(
-                    "{} ({}): taken for {:?}",
-                    row.client,
-                    row.version,
-                    row.families.keys()
-                )
-            })
-            .collect();
-        let unmoved: Vec<_> = ours()
-            .filter(|row| !row.is_moved() && !known::moves_late(row.client))
-            .map(|row| format!("{} ({})", row.client, row.pattern))
-            .collect();
-        if !self.broken.is_empty() {
-            let shown = self.broken.len().min(BROKEN_SHOWN);
-            bail!(
-                "{} runs broke off:\n{}",
-                self.broken.len(),
-                self.broken[..shown].join("\n")
-            );
-        }
-        if !harmed.is_empty() {
-            bail!(
-                "requests were lost, cut or executed twice: {}",
-                harmed.join(", ")
-            );
-        }
-        if !unmoved.is_empty() {
-            bail!(
-                "connections were not ended, so that nothing is proved: {}",
-                unmoved.join(", ")
-            );
-        }
-        if !strangers.is_empty() {
-            bail!(
-                "clients that filter/wire/src/h2/client.rs no longer knows by their first frames:\n{}",
-                strangers.join("\n")
-            );
-        }
-        if self.lacks_language && env::var_os("CI").is_some_and(|value| !value.is_empty()) {
-            bail!("where CI is set, every language must be there");
-        }
-        Ok(())
-    }
-
-    fn summary(&self) -> String {
-        let sum = |count: fn(&Row) -> u64| self.rows.iter().map(count).sum::<u64>();
-        let known = self
-            .rows
-            .iter()
-            .filter(|row| known::reason(row.client, row.pattern).is_some())
-            .map(|row| row.failed)
-            .sum::<u64>();
-        format!(
-            "matrix: {} runs, {} requests, {} connections ended: {} failed, and {known} of clients known to fail; {} ran twice, {} hung",
-            self.rows.len(),
-            sum(|row| row.sent),
-            sum(|row| row.announced),
-            sum(|row| row.failed) - known,
-            sum(|row| row.duplicated),
-            sum(|row| row.hung)
-        )
     }
 }
 
@@ -303,4 +199,32 @@ fn show(text: &str) {
 
 fn say(text: &str) {
     eprintln!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_loses_requests_by_itself_is_also_run_with_nothing_drained() {
+        let mut matrix = Matrix::default();
+        let httpx = Client::named(&["httpx-h2".to_owned()]).unwrap()[0];
+        let pattern = *Pattern::of(httpx.protocol)
+            .iter()
+            .find(|pattern| pattern.name == "post-16")
+            .unwrap();
+        matrix.runs.push(Run {
+            client: httpx,
+            pattern,
+            requests: 10,
+            against: Against::Evenkeel,
+            recycle: Recycle::Requests,
+        });
+
+        matrix.add_references();
+        matrix.add_references();
+
+        let against: Vec<_> = matrix.runs.iter().map(|run| run.against).collect();
+        assert_eq!(against, [Against::Evenkeel, Against::None]);
+    }
 }

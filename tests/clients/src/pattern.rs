@@ -65,7 +65,7 @@ const RESTS: Pattern = Pattern {
     concurrency: 4,
     pauses: (5, 1500),
     weight: 100,
-    least: 60,
+    least: 40,
     ..PLAIN
 };
 

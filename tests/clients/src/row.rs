@@ -50,7 +50,7 @@ pub struct Row {
     /// The client families that the module told apart, with how many connections each.
     pub families: BTreeMap<String, u64>,
     #[serde(skip)]
-    family: Option<&'static str>,
+    pub(crate) family: Option<&'static str>,
 }
 
 impl Row {
@@ -79,6 +79,33 @@ impl Row {
         }
     }
 
+    /// The row of a run in which nothing was asked for.
+    #[cfg(test)]
+    pub(crate) fn blank(client: &'static str, pattern: &'static str, against: Against) -> Self {
+        Self {
+            client,
+            pattern,
+            against,
+            version: String::new(),
+            protocol: "h2",
+            recycle: "requests",
+            asked: 0,
+            sent: 0,
+            ok: 0,
+            failed: 0,
+            cancelled: 0,
+            hung: 0,
+            errors: BTreeMap::new(),
+            connections: None,
+            executed: 0,
+            duplicated: 0,
+            announced: 0,
+            cut: 0,
+            families: BTreeMap::new(),
+            family: None,
+        }
+    }
+
     /// The module took the client for what it is, on every connection.
     pub fn is_recognised(&self) -> bool {
         match self.family {
@@ -102,6 +129,12 @@ impl Row {
     pub fn is_moved(&self) -> bool {
         let one_at_a_time = ["get", "post", "unary"].contains(&self.pattern);
         self.recycle != "requests" || !one_at_a_time || self.announced * 10 >= self.asked * 4
+    }
+
+    /// How many requests a connection carried on average; None where connections were not counted.
+    pub fn requests_per_connection(&self) -> Option<f64> {
+        let connections = self.connections.filter(|count| *count > 0)?;
+        Some(self.sent as f64 / connections as f64)
     }
 
     /// Requests that were not answered or ran twice, of ten thousand.

@@ -118,7 +118,7 @@ impl Step {
             Self::Prometheus => in_pinned_envoy(&["prometheus"], workspace, shell),
             Self::Versions => versions::run(full, workspace, shell),
             Self::Istio => super::istio::run(workspace, shell),
-            Self::Clients => matrix(&["--requests", "300"], workspace, shell),
+            Self::Clients => matrix(&["--ci", "--requests", "300"], workspace, shell),
             Self::Storm => matrix(&["--storm", "--requests", "1500"], workspace, shell),
             Self::Conformance => in_pinned_envoy(&["http1", "http2"], workspace, shell),
             Self::Doc => {

@@ -23,7 +23,7 @@ final class GrpcJava {
     private static final Metadata.Key<String> ID = Metadata.Key.of("x-id", Metadata.ASCII_STRING_MARSHALLER);
 
     /** With windows and a header list size of an application's own. */
-    private static final boolean TUNED = Boolean.getBoolean("evenkeel.tuned");
+    private static final boolean TUNED = System.getenv("EVENKEEL_TUNED") != null;
 
     private final Args args;
     private final ManagedChannel channel;

@@ -1,0 +1,126 @@
+//! Whether a contender drained a client at all: who drains nothing loses nothing.
+
+use crate::row::Row;
+use crate::site::Against;
+
+/// What the rows of one client under one contender tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// In some pattern a connection carried fewer requests than with a proxy that drains nothing.
+    Yes,
+    /// In no pattern.
+    No,
+    /// The connections were not counted, or there is no run against a proxy that drains nothing.
+    Unknown,
+}
+
+impl Drained {
+    /// Compares the rows of `client` under `against` with those under [`Against::None`], pattern by pattern.
+    pub(crate) fn of(rows: &[Row], client: &str, against: Against) -> Self {
+        let mut result = Self::Unknown;
+        for row in rows {
+            if row.client != client || row.against != against {
+                continue;
+            }
+            match (row.requests_per_connection(), undrained(rows, row)) {
+                (Some(drained), Some(undrained)) if drained < undrained => return Self::Yes,
+                (Some(_), Some(_)) => result = Self::No,
+                _ => {}
+            }
+        }
+        result
+    }
+}
+
+/// Clients that can lose a request to a drain signal while they are active: they are drained when a request takes its
+/// time, at rest, or after a second, and so not after every second request.
+const CAUTIOUS: &[&str] = &[
+    "undici7-h2",
+    "undici8-h2",
+    "reqwest-h2",
+    "hyper-h2",
+    "tonic",
+    "jdk-h2",
+    "jdk25-h2",
+    "h2load-h2",
+    "okhttp-h2",
+];
+
+/// Whether the client's connections are not drained as soon as their limit is reached.
+pub(crate) fn is_cautious(client: &str) -> bool {
+    CAUTIOUS.contains(&client)
+}
+
+/// How many requests a connection carries where nothing drains it, in the pattern of `row`.
+fn undrained(rows: &[Row], row: &Row) -> Option<f64> {
+    reference(rows, row)?.requests_per_connection()
+}
+
+/// The row of the same client and pattern against a proxy that drains nothing.
+pub(crate) fn reference<'a>(rows: &'a [Row], row: &Row) -> Option<&'a Row> {
+    rows.iter().find(|other| {
+        other.against == Against::None && (other.client, other.pattern) == (row.client, row.pattern)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(pattern: &'static str, against: Against, connections: Option<u64>) -> Row {
+        Row {
+            asked: 100,
+            sent: 100,
+            connections,
+            ..Row::blank("go-h2", pattern, against)
+        }
+    }
+
+    fn drained(rows: &[Row]) -> Drained {
+        Drained::of(rows, "go-h2", Against::Evenkeel)
+    }
+
+    #[test]
+    fn one_pattern_with_fewer_requests_per_connection_is_enough() {
+        let rows = [
+            row("get", Against::Evenkeel, Some(1)),
+            row("get", Against::None, Some(1)),
+            row("rests", Against::Evenkeel, Some(2)),
+            row("rests", Against::None, Some(1)),
+        ];
+
+        assert_eq!(drained(&rows), Drained::Yes);
+        assert_eq!(drained(&rows[..2]), Drained::No);
+    }
+
+    #[test]
+    fn another_pattern_is_no_reference() {
+        let rows = [
+            row("rests", Against::Evenkeel, Some(50)),
+            row("get", Against::None, Some(1)),
+        ];
+
+        assert_eq!(drained(&rows), Drained::Unknown);
+    }
+
+    #[test]
+    fn connections_that_were_not_counted_prove_nothing() {
+        let rows = [
+            row("get", Against::Evenkeel, None),
+            row("get", Against::None, Some(1)),
+        ];
+
+        assert_eq!(drained(&rows), Drained::Unknown);
+    }
+
+    #[test]
+    fn another_client_proves_nothing() {
+        let other = Row {
+            client: "curl-h2",
+            ..row("get", Against::Evenkeel, Some(50))
+        };
+        let rows = [other, row("get", Against::None, Some(1))];
+
+        assert_eq!(drained(&rows), Drained::Unknown);
+    }
+}

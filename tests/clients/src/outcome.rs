@@ -1,0 +1,227 @@
+//! What came of a matrix, and whether all is well.
+
+use std::collections::BTreeMap;
+use std::env;
+
+use anyhow::{Result, bail};
+
+use crate::drained::{Drained, is_cautious, reference};
+use crate::exemption::Exemption;
+use crate::row::Row;
+use crate::site::Against;
+
+/// One cause breaks many runs: the first tell it.
+const BROKEN_SHOWN: usize = 5;
+
+/// What came of a matrix.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The rows, in the order of their runs.
+    pub rows: Vec<Row>,
+    /// The runs that came to no row, with why.
+    pub broken: Vec<String>,
+    /// What could not run, by what it needs.
+    pub missing: BTreeMap<String, Vec<String>>,
+}
+
+impl Outcome {
+    /// Says what the table does not, and whether all is well: where the module drained the connections, no request
+    /// may be lost, the client must be known for what it is, and drained at all.
+    ///
+    /// # Errors
+    /// When something is not well, or nothing ran; where `CI` is set, also when something could not run here.
+    pub fn judge(&self) -> Result<()> {
+        self.judge_where(env::var_os("CI").is_some_and(|value| !value.is_empty()))
+    }
+
+    fn judge_where(&self, is_ci: bool) -> Result<()> {
+        for (what, whose) in &self.missing {
+            println!("not run: {}: {what}", whose.join(", "));
+        }
+        println!("{}", self.summary());
+        if !self.broken.is_empty() {
+            let shown = self.broken.len().min(BROKEN_SHOWN);
+            bail!(
+                "{} runs broke off:\n{}",
+                self.broken.len(),
+                self.broken[..shown].join("\n")
+            );
+        }
+        if self.rows.is_empty() {
+            bail!("no client ran, so that nothing is proved");
+        }
+        none_of(
+            "requests were lost, aborted or executed twice",
+            self.harmed(),
+        )?;
+        none_of(
+            "connections were not drained, so that nothing is proved",
+            self.undrained(),
+        )?;
+        none_of(
+            "clients that filter/wire/src/h2 no longer knows by their first frames",
+            self.strangers(),
+        )?;
+        if is_ci && !self.missing.is_empty() {
+            bail!("where CI is set, every client and contender must be there");
+        }
+        Ok(())
+    }
+
+    fn ours(&self) -> impl Iterator<Item = &Row> {
+        self.rows
+            .iter()
+            .filter(|row| row.against == Against::Evenkeel)
+    }
+
+    /// The runs that lost more than their client loses by itself.
+    fn harmed(&self) -> Vec<String> {
+        let mut harmed = Vec::new();
+        for row in self.ours().filter(|row| !row.is_whole()) {
+            let what = match Exemption::of(row.client, row.pattern) {
+                Some(exemption) => exemption.excess(row, reference(&self.rows, row)),
+                None => Some(format!(
+                    "{} failed, {} ran twice, {} hung, {} were aborted of {}",
+                    row.failed, row.duplicated, row.hung, row.cut, row.asked
+                )),
+            };
+            if let Some(what) = what {
+                harmed.push(format!("{} ({}): {what}", row.client, row.pattern));
+            }
+        }
+        harmed
+    }
+
+    /// The clients that were drained in no pattern, and the runs in which they should have been drained more often.
+    fn undrained(&self) -> Vec<String> {
+        let mut undrained: Vec<_> = self
+            .ours()
+            .filter(|row| !row.is_moved() && !is_cautious(row.client))
+            .map(|row| format!("{} ({})", row.client, row.pattern))
+            .collect();
+        let mut clients: Vec<_> = self.ours().map(|row| row.client).collect();
+        clients.dedup();
+        for client in clients {
+            if Drained::of(&self.rows, client, Against::Evenkeel) == Drained::No {
+                undrained.push(format!("{client} (in any pattern)"));
+            }
+        }
+        undrained
+    }
+
+    /// The clients that the module took for others.
+    fn strangers(&self) -> Vec<String> {
+        self.ours()
+            .filter(|row| !row.is_recognised())
+            .map(|row| {
+                format!(
+                    "{} ({}): taken for {:?}",
+                    row.client,
+                    row.version,
+                    row.families.keys()
+                )
+            })
+            .collect()
+    }
+
+    fn summary(&self) -> String {
+        let sum = |count: fn(&Row) -> u64| self.rows.iter().map(count).sum::<u64>();
+        let known = self
+            .rows
+            .iter()
+            .filter(|row| Exemption::of(row.client, row.pattern).is_some())
+            .map(|row| row.failed)
+            .sum::<u64>();
+        format!(
+            "matrix: {} runs, {} requests, {} connections ended: {} failed, and {known} of clients known to fail; {} ran twice, {} hung",
+            self.rows.len(),
+            sum(|row| row.sent),
+            sum(|row| row.announced),
+            sum(|row| row.failed) - known,
+            sum(|row| row.duplicated),
+            sum(|row| row.hung)
+        )
+    }
+}
+
+/// Fails with what is in the list, when anything is.
+fn none_of(what: &str, found: Vec<String>) -> Result<()> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    bail!("{what}:\n{}", found.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(client: &'static str, pattern: &'static str, against: Against) -> Row {
+        Row {
+            asked: 10,
+            sent: 10,
+            ok: 10,
+            executed: 10,
+            announced: 5,
+            connections: Some(if against == Against::None { 1 } else { 5 }),
+            ..Row::blank(client, pattern, against)
+        }
+    }
+
+    fn outcome(rows: Vec<Row>) -> Outcome {
+        Outcome {
+            rows,
+            ..Outcome::default()
+        }
+    }
+
+    fn judged(outcome: &Outcome) -> String {
+        let result = outcome.judge_where(true);
+        result.map_or_else(|error| error.to_string(), |()| "well".to_owned())
+    }
+
+    #[test]
+    fn a_matrix_without_rows_fails() {
+        assert!(judged(&Outcome::default()).starts_with("no client ran"));
+    }
+
+    #[test]
+    fn what_is_missing_fails_where_ci_is_set() {
+        let missing = Outcome {
+            missing: BTreeMap::from([("no nginx".to_owned(), vec!["nginx-h1".to_owned()])]),
+            ..outcome(vec![row("go-h1", "get", Against::Evenkeel)])
+        };
+
+        assert!(judged(&missing).starts_with("where CI is set"));
+        assert!(missing.judge_where(false).is_ok());
+    }
+
+    #[test]
+    fn a_client_that_is_drained_in_no_pattern_fails() {
+        let undrained = Row {
+            connections: Some(1),
+            ..row("go-h1", "rests", Against::Evenkeel)
+        };
+        let none = || row("go-h1", "rests", Against::None);
+        let drained = row("go-h1", "rests", Against::Evenkeel);
+
+        let told = judged(&outcome(vec![undrained, none()]));
+        assert!(told.contains("go-h1 (in any pattern)"), "{told}");
+        assert_eq!(judged(&outcome(vec![drained, none()])), "well");
+    }
+
+    #[test]
+    fn a_request_that_ran_twice_fails_a_client_that_may_lose_some() {
+        let httpx = |against| row("httpx-h2", "post-16", against);
+        let twice = Row {
+            duplicated: 1,
+            ..httpx(Against::Evenkeel)
+        };
+
+        let told = judged(&outcome(vec![twice, httpx(Against::None)]));
+        assert!(
+            told.contains("httpx-h2 (post-16): 1 requests ran twice"),
+            "{told}"
+        );
+    }
+}
