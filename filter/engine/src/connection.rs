@@ -78,7 +78,7 @@ pub(crate) struct Connection {
     pub(crate) touched: Instant,
     /// The client spoke last: it may be waiting for an answer.
     pub(crate) asked: bool,
-    /// When an answer was last written to its end.
+    /// When a stream or an exchange last ended.
     pub(crate) answered: Option<Instant>,
     /// When the last request came, if the connection was due by then: only such are timed.
     pub(crate) requested: Option<Instant>,

@@ -224,6 +224,10 @@ impl Engine {
             let is_due = matches!(connection.state, State::Due { .. });
             connection.requested = is_due.then_some(self.now);
         }
+        // The client has reset a stream, and may be about to open another.
+        if activity.active < connection.active {
+            connection.answered = Some(self.now);
+        }
         connection.requests = activity.requests;
         connection.active = activity.active;
         connection.settle(self.now);

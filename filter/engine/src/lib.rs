@@ -34,7 +34,7 @@ pub use engine::{Among, Engine, Looked, Wanted};
 pub use event::{Activity, Decision, Effect, End, Origin};
 pub use limits::mix;
 pub use load::Load;
-pub use moment::{Bearing, Care, Moment};
+pub use moment::{ClientState, Moment};
 pub use shed::{Look, Shed};
 pub use timed::StreamId;
 

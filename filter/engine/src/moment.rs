@@ -3,15 +3,11 @@
 use core::time::Duration;
 
 use evenkeel_policy::{Busy, Goaway, Rule};
+use evenkeel_wire::h2::{Conditions, IDLE_TIME, Treatment};
 
 use crate::Instant;
 
-/// How long nothing must have been answered before for a client that throws away what it has received and
-/// not read, or is about to use the connection. Httpx with several requests at a time loses some where it
-/// is 5, and even 20 milliseconds; with a second it is surely not at work.
-const REST: Duration = Duration::from_secs(1);
-
-/// How long an answer must have taken for a client that loses one that comes at once. Hyper loses none
+/// How long a response must have taken for a client that loses one that comes at once. Hyper loses none
 /// that took a millisecond; a busy machine gets some more.
 const SLOW: Duration = Duration::from_millis(5);
 
@@ -20,33 +16,20 @@ const SLOW: Duration = Duration::from_millis(5);
 /// milliseconds.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// What a client bears while it has other streams open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bearing {
-    /// It loses nothing.
-    Bears,
-    /// It loses nothing once the connection has been open for a while.
-    Settled,
-    /// It can lose what it is about to send.
-    Avoid,
-    /// It loses every stream that is open.
-    Never,
-}
+/// How long a connection waits for a point that is safe for its client, where the rule has no shorter grace.
+/// Then a client that is not recognised is drained at the end of a response, and what has no safe point is
+/// counted as deferred. Long enough for several PINGs, of which an idle connection needs one.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What must be so at a moment at which nothing is active.
+/// What is known of an HTTP/2 client at some point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Care {
-    /// Nothing.
-    None,
-    /// The answer that ends took its time, or the connection is at rest.
-    Slow,
-    /// The connection has been open for a while: the client bears to be told once in that time.
-    Settled,
-    /// The answer that ends, if one does, is the first after a rest, and came alone: the client may hold
-    /// answers that it has not read.
-    Apart,
-    /// The connection is at rest.
-    Rest,
+pub struct ClientState {
+    /// How it is drained.
+    pub treatment: Treatment,
+    /// It has had two streams open at once on the connection.
+    pub multiplexes: bool,
+    /// It has sent a request with a body on the connection.
+    pub has_bodies: bool,
 }
 
 /// A place in a write to the client where an announcement would be understood, and what is known of the
@@ -61,13 +44,13 @@ pub enum Moment {
         ends: bool,
         /// No other stream was open while that one was.
         alone: bool,
-        /// What the client needs.
-        care: Care,
+        /// The client.
+        client: ClientState,
     },
     /// A boundary between two frames while streams are open.
     Busy {
-        /// How the client takes an announcement now.
-        bearing: Bearing,
+        /// The client.
+        client: ClientState,
     },
     /// The end of a write to a WebSocket's client, where no message is open on either side.
     Message {
@@ -84,7 +67,7 @@ pub(crate) struct Wait {
     pub(crate) opened: Instant,
     /// When it became due.
     pub(crate) since: Instant,
-    /// When the answer before this one was written to its end.
+    /// When a stream last ended, before the write in hand.
     pub(crate) answered: Option<Instant>,
     /// When the last request came, if it was timed.
     pub(crate) requested: Option<Instant>,
@@ -99,7 +82,7 @@ pub(crate) struct Wait {
 pub(crate) enum Verdict {
     Good,
     Wait,
-    /// `grace` is over and the moment is still one that would lose requests.
+    /// The patience is over and the moment is still one that would lose requests.
     PutOff,
 }
 
@@ -108,7 +91,11 @@ impl Moment {
         let waited = now.since(wait.since);
         match self {
             Self::Head => return Verdict::Good,
-            Self::Quiet { ends, alone, care } if wait.is_calm(ends, alone, care, now) => {
+            Self::Quiet {
+                ends,
+                alone,
+                client,
+            } if wait.is_safe(rule, ends, alone, client, now) => {
                 return Verdict::Good;
             }
             // Whoever the client is, the operator wants this stream to end.
@@ -117,11 +104,10 @@ impl Moment {
             }
             // Refusing what is on its way takes a quiet moment, whoever the client is.
             Self::Busy { .. } if rule.goaway == Goaway::Exact => return Verdict::Wait,
-            Self::Busy {
-                bearing: bearing @ (Bearing::Bears | Bearing::Settled),
-            } => {
-                let bears = bearing == Bearing::Bears || wait.is_settled(now);
-                return if bears && waited >= rule.quiet_wait {
+            Self::Busy { client }
+                if wait.meets(client.treatment.when_active, rule, false, client, now) =>
+            {
+                return if waited >= rule.quiet_wait {
                     Verdict::Good
                 } else {
                     Verdict::Wait
@@ -134,30 +120,65 @@ impl Moment {
             Self::Quiet { .. } | Self::Busy { .. } | Self::Message { .. } => {}
         }
         let owes = matches!(self, Self::Message { owes: true, .. });
+        let is_http2 = matches!(self, Self::Quiet { .. } | Self::Busy { .. });
         match rule.grace {
             Some(grace) if waited >= grace => match rule.busy {
                 Busy::Announce if !owes => Verdict::Good,
                 Busy::Announce | Busy::Wait => Verdict::PutOff,
             },
+            None if is_http2 && waited >= PATIENCE => Verdict::PutOff,
             _ => Verdict::Wait,
         }
     }
 }
 
 impl Wait {
-    fn is_calm(&self, ends: bool, alone: bool, care: Care, now: Instant) -> bool {
-        let rests = self.answered.is_some_and(|at| now.since(at) >= REST);
-        let is_slow = self.requested.is_some_and(|at| now.since(at) >= SLOW);
-        match care {
-            Care::None => true,
-            Care::Settled => self.is_settled(now),
-            Care::Slow => (ends && is_slow) || (!ends && rests),
-            Care::Apart => alone && rests,
-            Care::Rest => !ends && rests,
+    /// Nothing is active, and the client tolerates a GOAWAY now.
+    fn is_safe(
+        &self,
+        rule: &Rule,
+        ends: bool,
+        alone: bool,
+        client: ClientState,
+        now: Instant,
+    ) -> bool {
+        if ends {
+            self.meets(client.treatment.at_end, rule, alone, client, now)
+        } else {
+            let idle_time = client.treatment.idle_time;
+            idle_time.is_some_and(|time| time.is_zero() || self.is_idle(time, now))
         }
     }
 
-    fn is_settled(&self, now: Instant) -> bool {
-        now.since(self.opened) >= SETTLED
+    /// All that `conditions` need is true.
+    fn meets(
+        &self,
+        conditions: Conditions,
+        rule: &Rule,
+        alone: bool,
+        client: ClientState,
+        now: Instant,
+    ) -> bool {
+        let patience = rule.grace.map_or(PATIENCE, |grace| grace.min(PATIENCE));
+        let is_slow = self.requested.is_some_and(|at| now.since(at) >= SLOW);
+        [
+            (Conditions::SETTLED, now.since(self.opened) >= SETTLED),
+            (Conditions::SLOW, is_slow),
+            (Conditions::SEQUENTIAL, !client.multiplexes),
+            (
+                Conditions::ALONE,
+                !client.multiplexes || (alone && self.is_idle(IDLE_TIME, now)),
+            ),
+            (Conditions::NO_BODIES, !client.has_bodies),
+            (Conditions::PATIENCE_OVER, now.since(self.since) >= patience),
+            (Conditions::NEVER, false),
+        ]
+        .into_iter()
+        .all(|(condition, is_met)| is_met || !conditions.include(condition))
+    }
+
+    /// No stream has ended for so long.
+    fn is_idle(&self, time: Duration, now: Instant) -> bool {
+        self.answered.is_some_and(|at| now.since(at) >= time)
     }
 }

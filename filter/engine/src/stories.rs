@@ -18,9 +18,10 @@ use std::rc::Rc;
 use core::time::Duration;
 
 use evenkeel_policy::{Budget, Direction, Policy, Rule};
+use evenkeel_wire::h2::{Conditions, Treatment, UNKNOWN};
 
 use crate::{
-    Activity, Bearing, Care, ConnectionId, Decision, Effect, End, Engine, Instant, Moment, Origin,
+    Activity, ClientState, ConnectionId, Decision, Effect, End, Engine, Instant, Moment, Origin,
     Reason, Shared, StreamId,
 };
 
@@ -172,24 +173,86 @@ fn activity(requests: u64, active: u32) -> Activity {
     }
 }
 
+/// What a client needs at the end of its last active stream.
+#[derive(Clone, Copy)]
+enum Care {
+    None,
+    Slow,
+    Settled,
+    /// What it does with an end that was not alone: it has had several streams open at once.
+    Apart,
+    Rest,
+}
+
+/// What a client tolerates while streams are open.
+#[derive(Clone, Copy)]
+enum Bearing {
+    Bears,
+    Settled,
+    Never,
+}
+
+fn client(treatment: Treatment) -> ClientState {
+    ClientState {
+        treatment,
+        multiplexes: false,
+        has_bodies: false,
+    }
+}
+
+fn of_care(care: Care) -> ClientState {
+    let idle = Treatment::WHEN_IDLE;
+    let at_end = |at_end| Treatment { at_end, ..idle };
+    match care {
+        Care::None => client(Treatment::TOLERANT),
+        Care::Slow => client(at_end(Conditions::SLOW.and(Conditions::SEQUENTIAL))),
+        Care::Settled => client(at_end(Conditions::SETTLED)),
+        Care::Apart => ClientState {
+            multiplexes: true,
+            ..client(at_end(Conditions::ALONE))
+        },
+        Care::Rest => client(idle),
+    }
+}
+
 /// The end of the last active stream, which was alone.
 fn quiet(care: Care) -> Moment {
+    end_of(of_care(care))
+}
+
+fn end_of(client: ClientState) -> Moment {
     Moment::Quiet {
         ends: true,
         alone: true,
-        care,
+        client,
     }
 }
 
 /// A write of the proxy's own, such as a PING, while no stream is active.
 fn ping(care: Care) -> Moment {
+    idle_of(of_care(care))
+}
+
+fn idle_of(client: ClientState) -> Moment {
     Moment::Quiet {
         ends: false,
         alone: true,
-        care,
+        client,
     }
 }
 
 fn busy(bearing: Bearing) -> Moment {
-    Moment::Busy { bearing }
+    let when_active = match bearing {
+        Bearing::Bears => Conditions::NONE,
+        Bearing::Settled => Conditions::SETTLED,
+        Bearing::Never => Conditions::NEVER,
+    };
+    active_of(client(Treatment {
+        when_active,
+        ..Treatment::TOLERANT
+    }))
+}
+
+fn active_of(client: ClientState) -> Moment {
+    Moment::Busy { client }
 }

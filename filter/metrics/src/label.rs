@@ -82,10 +82,9 @@ impl Label {
                 return Values::Met("the host's address; beyond 256 of them `other`");
             }
             Self::Family => {
-                let told_by_trailers = h2::CLIENTS.iter().filter_map(|client| client.grpc);
-                let clients = h2::CLIENTS.iter().chain(told_by_trailers);
-                let clients = clients.chain([&h2::UNKNOWN]);
-                let mut families: Vec<_> = clients.map(|client| client.family).collect();
+                let recognised = h2::CLIENTS.iter().map(|client| client.name);
+                let others = [h2::AMBIGUOUS, h2::UNKNOWN.name];
+                let mut families: Vec<_> = recognised.chain(others).collect();
                 families.sort_unstable();
                 families.dedup();
                 families

@@ -6,7 +6,9 @@ use evenkeel_engine::{Activity, ConnectionId, Decision, Moment};
 use evenkeel_metrics::{Counter, Protocol};
 use evenkeel_policy::{Goaway, Rule, WebSocket};
 use evenkeel_wire::h1::Head;
-use evenkeel_wire::h2::{self, BrokenOff, MAX_STREAM_ID, RST_STREAM_LEN, Write, goaway};
+use evenkeel_wire::h2::{
+    self, BrokenOff, LastStreamIds, MAX_STREAM_ID, RST_STREAM_LEN, Write, goaway,
+};
 use evenkeel_wire::websocket::{Status, close};
 use evenkeel_wire::{Connection, Kind, Place, Source, splice};
 
@@ -24,6 +26,8 @@ pub(crate) struct Network {
     told: Kind,
     /// How many of its requests have been counted.
     counted: u64,
+    /// Its HTTP/2 client has been counted.
+    is_client_counted: bool,
     passes: Passes,
     /// TCP: the host that it is connected to.
     upstream: Option<metrics::Upstream>,
@@ -48,6 +52,7 @@ impl Network {
             wire: Connection::new(),
             told: Kind::Unknown,
             counted: 0,
+            is_client_counted: false,
             passes: Passes::Both,
             upstream: None,
         }
@@ -75,6 +80,7 @@ impl Network {
         if self.passes == Passes::OfClient {
             return;
         }
+        self.count_client(worker);
         let kind = self.wire.kind();
         let requests = self.wire.requests().max(self.counted);
         if kind == self.told && requests == self.counted {
@@ -83,11 +89,6 @@ impl Network {
         let new = requests.saturating_sub(self.counted);
         let became = (kind != self.told).then_some(kind);
         let id = self.id;
-        // The first request ends what a client is known by.
-        let client = self.wire.http2().filter(|_| self.counted == 0 && new > 0);
-        if let Some(http2) = client {
-            worker.metrics.count(Counter::Client(http2.client().family));
-        }
         if let (true, Some(protocol)) = (new > 0, Protocol::of(kind)) {
             worker.metrics.count_by(Counter::Requests(protocol), new);
         }
@@ -96,6 +97,17 @@ impl Network {
         }
         self.told = self.wire.kind();
         self.counted = requests;
+    }
+
+    /// Counts which HTTP/2 client it is, once its first request has told.
+    fn count_client(&mut self, worker: &mut Worker) {
+        if let Some(http2) = self.wire.http2()
+            && !self.is_client_counted
+            && http2.is_recognised()
+        {
+            self.is_client_counted = true;
+            worker.metrics.count(Counter::Client(http2.client().name));
+        }
     }
 
     fn rule<T>(&self, worker: &Worker, f: impl FnOnce(&Rule) -> T) -> Option<T> {
@@ -121,7 +133,7 @@ impl Network {
                 let is_quiet = matches!(opening.moment, Moment::Quiet { .. });
                 let is_exact = is_quiet
                     && match self.rule(worker, |rule| rule.goaway).unwrap_or_default() {
-                        Goaway::Auto => prefers == h2::Goaway::Exact,
+                        Goaway::Auto => prefers == LastStreamIds::Exact,
                         Goaway::Exact => true,
                         Goaway::Max => false,
                     };

@@ -8,6 +8,7 @@
 
 mod client;
 mod farewell;
+mod fields;
 mod frame;
 mod goaway;
 mod greeting;
@@ -16,7 +17,10 @@ mod reader;
 mod streams;
 mod write;
 
-pub use client::{Busy, CLIENTS, Calm, Client, Goaway, Place, UNKNOWN, WindowUpdate};
+pub use client::{
+    AMBIGUOUS, CLIENTS, Client, ClientProfile, Conditions, IDLE_TIME, LastStreamIds, Positions,
+    Setting, Shape, Treatment, UNKNOWN, WindowUpdate,
+};
 pub use farewell::{UNAVAILABLE, unavailable};
 pub use goaway::{MAX_STREAM_ID, goaway};
 pub use write::{BrokenOff, Quiet, RST_STREAM_LEN, Write};
@@ -39,7 +43,7 @@ pub const MAX_FRAME: u32 = 1 << 20;
 
 /// Both directions of an HTTP/2 connection.
 ///
-/// 168 bytes (152 on wasm32), 80 more until the first request, then 32 for the streams, while many are
+/// 200 bytes (176 on wasm32), 112 more until the first request, then 32 for the streams, while many are
 /// active up to 8 KiB: 8 bytes for each of at most [`MAX_STREAMS`], given back when they have ended.
 #[derive(Debug)]
 pub struct Connection {
@@ -48,7 +52,7 @@ pub struct Connection {
     streams: Streams,
     /// What the client has said so far; None once `client` is decided.
     greeting: Option<Box<Greeting>>,
-    client: &'static Client,
+    client: ClientProfile,
     opaque: Option<Opaque>,
 }
 
@@ -59,7 +63,7 @@ impl Default for Connection {
             server_half: Half::new(Reader::of_server()),
             streams: Streams::default(),
             greeting: Some(Box::default()),
-            client: &UNKNOWN,
+            client: UNKNOWN,
             opaque: None,
         }
     }
@@ -108,10 +112,19 @@ impl Connection {
         self.streams.multiplexes()
     }
 
-    /// The client at the other end: [`UNKNOWN`] until its first request. Of libraries that greet alike, the
-    /// gRPC one is known once it was sent trailers.
-    pub fn client(&self) -> &'static Client {
+    /// A request has had a body: one that is about to be sent may have one that cannot be replayed.
+    pub fn has_bodies(&self) -> bool {
+        self.streams.has_bodies()
+    }
+
+    /// The client at the other end: [`UNKNOWN`] until its first request.
+    pub fn client(&self) -> ClientProfile {
         self.client
+    }
+
+    /// Its first request has come, and with it all that a client is recognised by.
+    pub fn is_recognised(&self) -> bool {
+        self.greeting.is_none()
     }
 
     fn scan_client(&mut self, source: &mut impl Source) -> Result<(), Opaque> {
@@ -119,27 +132,39 @@ impl Connection {
         while let Some(event) = self.client_half.next(&mut cursor)? {
             match event {
                 Event::Begin(frame) => self.client_begins(frame)?,
-                Event::Piece(frame, bytes) => self.client_says(frame, bytes),
+                Event::Piece(frame, bytes, length) => self.client_says(frame, bytes, length),
                 Event::End { frame, .. } if frame.kind == Kind::RstStream => {
                     self.streams.reset(frame.stream, Peer::Client);
                 }
-                Event::End {
-                    frame,
-                    ends_stream: true,
-                } => {
-                    self.streams.end(frame.stream, Peer::Client);
+                Event::End { frame, ends_stream } => {
+                    self.recognise(frame);
+                    if ends_stream {
+                        self.streams.end(frame.stream, Peer::Client);
+                    }
                 }
-                Event::End { .. } => {}
             }
         }
         Ok(())
     }
 
+    /// A frame of the client is complete; behind the first request nothing further tells who it is.
+    fn recognise(&mut self, frame: Frame) {
+        let is_first = self.greeting.as_ref().is_some_and(|it| it.has_request());
+        if is_first
+            && !frame.leaves_block_open()
+            && let Some(greeting) = self.greeting.take()
+        {
+            self.client = ClientProfile::of(&greeting);
+        }
+    }
+
     fn client_begins(&mut self, frame: Frame) -> Result<(), Opaque> {
         match frame.kind {
             Kind::Headers => {
-                if let Some(greeting) = self.greeting.take() {
-                    self.client = Client::of(&greeting);
+                if let Some(greeting) = &mut self.greeting {
+                    greeting.begin_request(frame.stream);
+                    greeting.fields.skip(frame.least());
+                    self.client_half.want_next();
                 }
                 self.streams
                     .client_headers(frame.stream, frame.ends_stream())
@@ -164,16 +189,27 @@ impl Connection {
                 Ok(())
             }
             Kind::PushPromise => Err(Opaque::Frame),
-            Kind::Priority | Kind::Ping | Kind::Continuation | Kind::Unknown => Ok(()),
+            Kind::Continuation => {
+                if self.greeting.is_some() {
+                    self.client_half.want_next();
+                }
+                Ok(())
+            }
+            Kind::Priority | Kind::Ping | Kind::Unknown => Ok(()),
         }
     }
 
-    fn client_says(&mut self, frame: Frame, bytes: [u8; frame::HEADER]) {
+    fn client_says(&mut self, frame: Frame, bytes: [u8; frame::HEADER], length: u8) {
         let [a, b, c, d, e, f, ..] = bytes;
         match (frame.kind, &mut self.greeting) {
             (Kind::Settings, Some(greeting)) => {
                 let has_room = greeting.setting([a, b, c, d, e, f]);
                 self.client_half.want(if has_room { 6 } else { 0 });
+            }
+            (Kind::Headers | Kind::Continuation, Some(greeting)) => {
+                let piece = bytes.into_iter().take(usize::from(length));
+                greeting.fields.take(piece);
+                self.client_half.want_next();
             }
             (Kind::WindowUpdate, Some(greeting)) => greeting.widen(frame::number([a, b, c, d])),
             (Kind::GoAway, _) => self
@@ -201,7 +237,7 @@ impl Connection {
                     self.server_begins(frame)?;
                     None
                 }
-                Event::Piece(frame, bytes) => {
+                Event::Piece(frame, bytes, _) => {
                     self.server_says(frame, bytes)?;
                     None
                 }
@@ -233,14 +269,7 @@ impl Connection {
 
     fn server_begins(&mut self, frame: Frame) -> Result<(), Opaque> {
         match frame.kind {
-            Kind::Headers => {
-                let again = self.streams.server_headers(frame.stream)?;
-                // Who is sent trailers speaks gRPC, as good as always.
-                if again && frame.ends_stream() {
-                    self.client = self.client.grpc.unwrap_or(self.client);
-                }
-                Ok(())
-            }
+            Kind::Headers => self.streams.server_headers(frame.stream),
             Kind::Data => self.streams.server_message(frame.stream),
             Kind::RstStream | Kind::WindowUpdate => self.streams.known(frame.stream),
             Kind::PushPromise => {
@@ -287,7 +316,7 @@ mod tests {
     #[test]
     fn a_connection_is_as_small_as_its_documentation_says() {
         let words = size_of::<usize>() / 4;
-        assert_eq!(size_of::<Connection>(), [152, 168][words - 1]);
-        assert_eq!(size_of::<Greeting>(), [76, 80][words - 1]);
+        assert_eq!(size_of::<Connection>(), [176, 200][words - 1]);
+        assert_eq!(size_of::<Greeting>(), 112);
     }
 }

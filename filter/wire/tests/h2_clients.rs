@@ -1,51 +1,188 @@
-//! Clients are known by their first frames.
+//! Clients are recognised by the shape of their first frames.
 #![cfg(test)]
 #![allow(clippy::arithmetic_side_effects)]
 
 mod h2_support;
 
-use evenkeel_wire::h2::{Busy, CLIENTS, Client, Goaway, PREFACE, Place, UNKNOWN, WindowUpdate};
+use core::time::Duration;
+
+use evenkeel_wire::h2::{
+    AMBIGUOUS, CLIENTS, ClientProfile, Conditions, IDLE_TIME, LastStreamIds, PREFACE, Positions,
+    Shape, Treatment, UNKNOWN, WindowUpdate,
+};
 use h2_support::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// The client that begins with these settings and, it may be, widens the connection's window.
-fn greeting(sent: &[(u16, u32)], update: Option<u32>) -> Vec<u8> {
-    let update = update
-        .map(|bytes| window_update(0, bytes))
-        .unwrap_or_default();
-    [PREFACE.as_slice(), &settings(sent), &update].concat()
+/// What a client sends first.
+#[derive(Clone, Debug)]
+struct Hello {
+    settings: Vec<(u16, u32)>,
+    window_update: Option<u32>,
+    first_stream: u32,
+    is_grpc: bool,
 }
 
-/// Who is recognised behind `greeting`, at the first request and not before.
-fn who(greeting: &[u8]) -> &'static Client {
-    let mut connection = evenkeel_wire::h2::Connection::default();
-    connection.downstream(&mut &*greeting).unwrap();
-    assert_eq!(connection.client(), &UNKNOWN);
-    connection.downstream(&mut get(1).as_slice()).unwrap();
-    connection.client()
-}
-
-#[test]
-fn every_client_of_the_table_is_known_by_its_own_greeting() {
-    for client in CLIENTS {
-        let sent = client
-            .settings
-            .iter()
-            .map(|&(id, value)| (id, value.unwrap_or(77)))
-            .collect::<Vec<_>>();
-        let update = match client.window_update {
-            WindowUpdate::By(bytes) => Some(bytes),
-            WindowUpdate::Never | WindowUpdate::Any => None,
-        };
-        assert_eq!(who(&greeting(&sent, update)), client);
+fn hello(settings: &[(u16, u32)], window_update: Option<u32>) -> Hello {
+    Hello {
+        settings: settings.to_vec(),
+        window_update,
+        first_stream: 1,
+        is_grpc: false,
     }
 }
 
-/// Greetings as they were recorded, and what was found to lose least.
+impl Hello {
+    fn first_stream(self, first_stream: u32) -> Self {
+        Self {
+            first_stream,
+            ..self
+        }
+    }
+
+    fn grpc(self) -> Self {
+        Self {
+            is_grpc: true,
+            ..self
+        }
+    }
+
+    fn greeting(&self) -> Vec<u8> {
+        let update = self.window_update.map(|bytes| window_update(0, bytes));
+        let settings = settings(&self.settings);
+        [PREFACE.as_slice(), &settings, &update.unwrap_or_default()].concat()
+    }
+
+    fn request(&self) -> Vec<u8> {
+        if self.is_grpc {
+            // POST, http, and a content type as it is.
+            let block = [&[0x83, 0x86, 0x5f, 16][..], b"application/grpc"].concat();
+            frame(HEADERS, END_HEADERS, self.first_stream, &block)
+        } else {
+            get(self.first_stream)
+        }
+    }
+
+    /// Who is recognised, at the first request and not before.
+    fn client(&self) -> ClientProfile {
+        let mut connection = evenkeel_wire::h2::Connection::default();
+        connection
+            .downstream(&mut self.greeting().as_slice())
+            .unwrap();
+        assert_eq!(connection.client(), UNKNOWN);
+        assert!(!connection.is_recognised());
+        connection
+            .downstream(&mut self.request().as_slice())
+            .unwrap();
+        assert!(connection.is_recognised());
+        connection.client()
+    }
+}
+
+/// What a client of this shape sends with all of its optional settings, or without.
+fn example(shape: &Shape, with_optional: bool) -> Hello {
+    let sent = shape
+        .settings
+        .iter()
+        .filter(|setting| with_optional || !setting.is_optional)
+        .map(|setting| (setting.id, setting.value.unwrap_or(77)));
+    Hello {
+        settings: sent.collect(),
+        window_update: match shape.window_update {
+            WindowUpdate::By(bytes) => Some(bytes),
+            WindowUpdate::Always | WindowUpdate::NotBy(_) => Some(7),
+            WindowUpdate::Never | WindowUpdate::Any => None,
+        },
+        first_stream: shape.first_stream.unwrap_or(1),
+        is_grpc: shape.grpc.unwrap_or_default(),
+    }
+}
+
+/// `careful` allows nothing that `other` does not.
+fn is_as_careful(careful: Treatment, other: Treatment) -> bool {
+    let never = careful.at_end.include(Conditions::NEVER);
+    let words = careful.last_stream_id == other.last_stream_id || never;
+    let place = careful.position == other.position || other.position == Positions::Any || never;
+    let idle = match (careful.idle_time, other.idle_time) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(own), Some(others)) => own >= others,
+    };
+    words
+        && place
+        && idle
+        && careful.at_end.include(other.at_end)
+        && careful.when_active.include(other.when_active)
+}
+
 #[test]
-fn recorded_greetings_are_known() {
-    use {Busy::*, Goaway::*, Place::*};
+fn whoever_fits_a_shape_is_treated_at_least_as_carefully_as_its_client() {
+    for client in CLIENTS {
+        for shape in client.shapes {
+            for with_optional in [false, true] {
+                let hello = example(shape, with_optional);
+                let profile = hello.client();
+                let is_other = client.is_fallback && profile.name != client.name;
+                assert!(
+                    is_other || is_as_careful(profile.treatment, client.treatment),
+                    "{} taken for {}",
+                    client.name,
+                    profile.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_merge_of_any_two_is_at_least_as_careful_as_each() {
+    let treatments: Vec<_> = CLIENTS
+        .iter()
+        .map(|client| client.treatment)
+        .chain([UNKNOWN.treatment, Treatment::TOLERANT, Treatment::WHEN_IDLE])
+        .chain([Treatment {
+            idle_time: None,
+            ..UNKNOWN.treatment
+        }])
+        .collect();
+    for a in &treatments {
+        assert_eq!(a.merge(*a), *a);
+        for b in &treatments {
+            let merged = a.merge(*b);
+            assert_eq!(merged, b.merge(*a));
+            assert!(is_as_careful(merged, *a), "{merged:?} {a:?}");
+            assert!(is_as_careful(merged, *b), "{merged:?} {b:?}");
+            for c in &treatments {
+                assert_eq!(merged.merge(*c), a.merge(b.merge(*c)));
+                assert!(is_as_careful(merged.merge(*c), *a));
+            }
+        }
+    }
+}
+
+#[test]
+fn clients_that_need_different_goaways_are_drained_when_idle_with_the_highest_id() {
+    let node = Treatment {
+        position: Positions::Before,
+        ..Treatment::TOLERANT
+    };
+    let python = Treatment {
+        last_stream_id: LastStreamIds::Exact,
+        ..Treatment::TOLERANT
+    };
+    for merged in [
+        Treatment::TOLERANT.merge(node),
+        Treatment::TOLERANT.merge(python),
+    ] {
+        assert!(merged.at_end.include(Conditions::NEVER));
+        assert_eq!(merged.idle_time, Some(IDLE_TIME));
+        assert_ne!(merged.last_stream_id, LastStreamIds::Exact);
+    }
+}
+
+/// First frames as they were recorded, from releases and tuned clients.
+#[test]
+fn recorded_greetings_are_recognised() {
     let python = [
         (1, 4096),
         (2, 0),
@@ -62,212 +199,286 @@ fn recorded_greetings_are_known() {
         (5, 16_384),
         (6, 393_216),
     ];
-    for (family, sent, update, choice) in [
+    let go = [(2, 0), (4, 4_194_304), (5, 16_384), (6, 10_485_760)];
+    let hyper = [(2, 0), (4, 2_097_152), (5, 16_384), (6, 16_384)];
+    let grpcio = [
+        (2, 0),
+        (3, 0),
+        (4, 4_194_304),
+        (5, 4_194_304),
+        (6, 16_384),
+        (65_027, 1),
+    ];
+    for (name, hello) in [
         (
             "envoy",
-            &[(2, 0), (1, 4096), (8, 0), (3, 1024), (4, 268_435_456)][..],
-            Some(7),
-            (Max, After, Bears, true),
+            hello(
+                &[(2, 0), (1, 4096), (8, 0), (3, 1024), (4, 268_435_456)],
+                Some(7),
+            ),
         ),
+        ("httpx", hello(&python, Some(16_777_216))),
         (
-            "httpx",
-            &python,
-            Some(16_777_216),
-            (Exact, After, Never, true),
+            "python-h2",
+            hello(
+                &[
+                    (1, 4096),
+                    (2, 1),
+                    (4, 65_535),
+                    (5, 16_384),
+                    (8, 0),
+                    (3, 100),
+                    (6, 65_536),
+                ],
+                None,
+            ),
         ),
+        ("undici", hello(&[(2, 0), (4, 262_144)], Some(458_753))),
+        ("node", hello(&[], None)),
+        ("grpc-go", hello(&[], None).grpc()),
+        ("grpc-go", hello(&[], Some(1_048_576)).grpc()),
+        ("grpc-go", hello(&[(6, 16_384)], None).grpc()),
+        ("go", hello(&go, Some(1_073_741_824))),
+        ("grpcio", hello(&grpcio, None).grpc()),
+        ("grpcio", hello(&grpcio[2..], Some(1)).grpc()),
         (
-            "undici",
-            &[(2, 0), (4, 262_144)],
-            Some(458_753),
-            (Exact, After, Never, true),
-        ),
-        ("undici", &[(2, 0)], None, (Exact, After, Never, true)),
-        ("node_grpc-go", &[], None, (Max, Before, Never, true)),
-        ("node_grpc-go", &[], Some(1), (Max, Before, Never, true)),
-        (
-            "go",
-            &[(2, 0), (4, 4_194_304), (5, 16_384), (6, 10_485_760)],
-            Some(1_073_741_824),
-            (Max, After, Bears, true),
+            "grpc-java",
+            hello(&[(2, 0), (3, 0), (4, 1_048_576), (6, 8192)], Some(983_041))
+                .grpc()
+                .first_stream(3),
         ),
         (
             "grpc-java",
-            &[(2, 0), (3, 0), (4, 1_048_576), (6, 8192)],
-            Some(983_041),
-            (Max, After, Bears, false),
+            hello(&[(2, 0), (3, 0), (4, 65_535), (6, 4096)], None)
+                .grpc()
+                .first_stream(3),
         ),
         (
             "curl",
-            &[(3, 100), (4, 65_536), (2, 0)],
-            Some(1_048_510_465),
-            (Max, After, Bears, true),
+            hello(&[(3, 100), (4, 65_536), (2, 0)], Some(1_048_510_465)),
+        ),
+        ("reqwest_hyper", hello(&hyper, Some(5_177_345))),
+        ("tonic", hello(&hyper, Some(5_177_345)).grpc()),
+        (
+            AMBIGUOUS,
+            hello(
+                &[(2, 0), (4, 1_048_576), (5, 16_384), (6, 65_536)],
+                Some(983_041),
+            ),
         ),
         (
-            "reqwest_hyper_tonic",
-            &[(2, 0), (4, 2_097_152), (5, 16_384), (6, 16_384)],
-            Some(5_177_345),
-            (Max, After, Never, true),
+            "tonic",
+            hello(&[(2, 0), (4, 1_048_576), (5, 16_384)], Some(983_041)).grpc(),
         ),
-        ("jdk", &jdk, Some(33_488_897), (Max, After, Never, false)),
+        (
+            "reqwest_hyper",
+            hello(&[(2, 0), (4, 2_097_152), (5, 16_384)], Some(5_177_345)),
+        ),
+        ("jdk_httpclient5", hello(&jdk, Some(33_488_897))),
+        ("jdk_httpclient5", hello(&jdk[..5], Some(33_488_897))),
         (
             "okhttp",
-            &[(4, 16_777_216)],
-            Some(16_711_681),
-            (Max, After, Bears, false),
+            hello(&[(4, 16_777_216)], Some(16_711_681)).first_stream(3),
         ),
-        (
-            "jetty",
-            &[(3, 32), (4, 8_388_608)],
-            Some(16_711_681),
-            (Max, After, Avoid, false),
-        ),
+        ("jetty", hello(&[(3, 32), (4, 8_388_608)], Some(16_711_681))),
         (
             "reactor-netty",
-            &[(3, 100), (6, 8192)],
-            None,
-            (Max, After, Bears, false),
+            hello(&[(3, 100), (6, 8192)], None).first_stream(3),
+        ),
+        (
+            "netty",
+            hello(&[(3, 100), (4, 1_048_576), (6, 8192)], None).first_stream(3),
+        ),
+        (
+            "nginx",
+            hello(&[(1, 0), (2, 0), (4, 2_147_483_647)], Some(2_147_418_112)),
+        ),
+        (
+            "async-http",
+            hello(
+                &[(2, 0), (5, 1_048_576), (4, 2_147_483_647)],
+                Some(2_147_418_112),
+            ),
         ),
     ] {
-        let client = who(&greeting(sent, update));
-        let chosen = (client.goaway, client.place, client.busy, client.closes);
-        assert_eq!((client.family, chosen), (family, choice));
+        assert_eq!(hello.client().name, name, "{hello:?}");
     }
 }
 
+/// Faults of an earlier table, which compared values.
 #[test]
-fn a_greeting_that_differs_a_little_is_unknown() {
-    for (sent, update) in [
-        (
-            &[(2, 0), (4, 4_194_304), (5, 16_384), (6, 10_485_761)][..],
-            Some(1_073_741_824),
-        ),
-        (
+fn tuned_clients_are_not_taken_for_others() {
+    let is_idle_only = |profile: ClientProfile| {
+        assert!(profile.treatment.at_end.include(Conditions::NEVER));
+        assert!(profile.treatment.when_active.include(Conditions::NEVER));
+        assert_ne!(profile.treatment.last_stream_id, LastStreamIds::Exact);
+    };
+    // Node with `settings: {enablePush: false}` begins as undici 7.0 does.
+    let node = hello(&[(2, 0)], None).client();
+    assert_eq!(node.name, AMBIGUOUS);
+    is_idle_only(node);
+    // Go with a window of its own begins as hyper does.
+    let go = hello(
+        &[(2, 0), (4, 1_048_576), (5, 16_384), (6, 65_536)],
+        Some(99),
+    );
+    assert!(go.client().treatment.when_active.include(Conditions::NEVER));
+    // One gRPC library on Node, and one with a window of its own.
+    for grpc in [
+        hello(&[(4, 65_535)], None).grpc(),
+        hello(&[(4, 1_048_576)], Some(7)).grpc(),
+        hello(&[(4, 1_048_576), (6, 32_768)], None).grpc(),
+    ] {
+        let treatment = grpc.client().treatment;
+        assert_eq!(treatment.when_active, Conditions::NONE, "{grpc:?}");
+        assert_eq!(treatment.at_end, Conditions::NONE, "{grpc:?}");
+    }
+    assert_eq!(
+        hello(&[(4, 65_535)], None).client().name,
+        "node",
+        "without gRPC it is Node with a window of its own"
+    );
+}
+
+#[test]
+fn another_order_or_another_setting_is_unknown() {
+    for hello in [
+        hello(
             &[(4, 4_194_304), (2, 0), (5, 16_384), (6, 10_485_760)],
             Some(1_073_741_824),
         ),
-        (&[(2, 0), (4, 4_194_304), (5, 16_384)], Some(1_073_741_824)),
-        (
-            &[(2, 0), (4, 4_194_304), (5, 16_384), (6, 10_485_760)],
-            None,
+        hello(&[(2, 0)], Some(1)),
+        hello(
+            &[(2, 0), (1, 4096), (8, 0), (4, 1024), (3, 1024)],
+            Some(1024),
         ),
-        (
-            &[(2, 0), (4, 4_194_304), (5, 16_384), (6, 10_485_760)],
-            Some(1),
-        ),
-        (&[(2, 0)], Some(1)),
-        (&[(2, 0), (1, 4096), (8, 0), (4, 1024), (3, 1024)], None),
+        hello(&[(2, 0), (99, 1)], None),
     ] {
-        assert_eq!(
-            who(&greeting(sent, update)),
-            &UNKNOWN,
-            "{sent:?} {update:?}"
-        );
-    }
-}
-
-/// Node and grpc-go greet alike, and hyper and tonic.
-#[test]
-fn a_grpc_library_is_told_from_one_that_greets_alike_by_its_first_trailers() {
-    let go: &[(u16, u32)] = &[];
-    let hyper: &[(u16, u32)] = &[(2, 0), (4, 2_097_152), (5, 16_384), (6, 16_384)];
-    for (sent, update, before, after) in [
-        (go, None, "node_grpc-go", "grpc-go"),
-        (hyper, Some(5_177_345), "reqwest_hyper_tonic", "tonic"),
-    ] {
-        let mut connection = evenkeel_wire::h2::Connection::default();
-        let mut client = greeting(sent, update);
-        client.extend([get(1), get(3)].concat());
-        connection.downstream(&mut client.as_slice()).unwrap();
-        let whole = [server_greeting(), headers(END_HEADERS | END_STREAM, 1)].concat();
-        connection.upstream(&mut whole.as_slice()).unwrap();
-        assert_eq!(
-            connection.client().family,
-            before,
-            "an answer of a head alone"
-        );
-
-        let trailed = [
-            headers(END_HEADERS, 3),
-            data(0, 3, 5),
-            headers(END_HEADERS | END_STREAM, 3),
-        ];
-        connection
-            .upstream(&mut trailed.concat().as_slice())
-            .unwrap();
-
-        assert_eq!(connection.client().family, after);
+        assert_eq!(hello.client(), UNKNOWN, "{hello:?}");
     }
 }
 
 #[test]
-fn nothing_is_done_early_or_boldly_to_an_unknown_client() {
-    let choice = (UNKNOWN.goaway, UNKNOWN.place, UNKNOWN.busy, UNKNOWN.closes);
-    assert_eq!(choice, (Goaway::Max, Place::After, Busy::Avoid, false));
-    assert!(!CLIENTS.contains(&UNKNOWN));
+fn an_unknown_client_is_never_drained_early_or_while_active() {
+    let treatment = UNKNOWN.treatment;
+    assert_eq!(treatment.last_stream_id, LastStreamIds::Max);
+    assert!(treatment.at_end.include(Conditions::PATIENCE_OVER));
+    assert!(treatment.when_active.include(Conditions::NEVER));
+    assert!(treatment.idle_time >= Some(Duration::from_secs(1)));
+}
+
+/// A response without a body behind `100 Continue` is two HEADERS, as a response with trailers is.
+#[test]
+fn an_interim_response_is_no_evidence_of_grpc() {
+    let mut connection = evenkeel_wire::h2::Connection::default();
+    let client = [
+        hello(&[], None).greeting(),
+        headers(END_HEADERS, 1),
+        data(END_STREAM, 1, 5),
+    ];
+    connection
+        .downstream(&mut client.concat().as_slice())
+        .unwrap();
+    let server = [
+        server_greeting(),
+        headers(END_HEADERS, 1),
+        headers(END_HEADERS | END_STREAM, 1),
+    ];
+    connection
+        .upstream(&mut server.concat().as_slice())
+        .unwrap();
+    assert_eq!(connection.client().name, "node");
+}
+
+#[test]
+fn a_request_with_a_body_is_remembered() {
+    let mut connection = evenkeel_wire::h2::Connection::default();
+    let greeting = hello(&[], None).greeting();
+    connection
+        .downstream(&mut [greeting, get(1)].concat().as_slice())
+        .unwrap();
+    assert!(!connection.has_bodies());
+    let post = [headers(END_HEADERS, 3), data(END_STREAM, 3, 5)].concat();
+    connection.downstream(&mut post.as_slice()).unwrap();
+    assert!(connection.has_bodies());
 }
 
 #[test]
 fn a_long_list_of_settings_is_unknown_and_not_remembered() {
-    let python = CLIENTS
-        .iter()
-        .find(|client| client.family == "python-h2")
-        .unwrap();
-    let known = python
-        .settings
-        .iter()
-        .map(|&(id, value)| (id, value.unwrap()))
-        .collect::<Vec<_>>();
-    assert_eq!(who(&greeting(&known, None)), python);
-    for more in [1, 2, 1000] {
-        let long = known
+    let known: Vec<_> = (1..=9).map(|id| (id, 77)).collect();
+    for more in [1_u16, 2, 1000] {
+        let long: Vec<_> = known
             .iter()
             .copied()
             .chain((0..more).map(|_| (6, 65_536)))
-            .collect::<Vec<_>>();
-        assert_eq!(who(&greeting(&long, None)), &UNKNOWN, "{more} more");
+            .collect();
+        assert_eq!(hello(&long, None).client(), UNKNOWN, "{more} more");
     }
 }
 
 #[test]
-fn a_client_is_known_however_its_greeting_is_cut() {
+fn a_client_is_recognised_however_its_first_frames_are_cut() {
     however_cut(|talk| {
-        let sent = [(2, 0), (4, 4_194_304), (5, 16_384), (6, 10_485_760)];
-        let hello = greeting(&sent, Some(1_073_741_824));
-        talk.client(&[hello, get(1)].concat());
-        assert_eq!(talk.connection.client().family, "go");
+        let go = hello(
+            &[(2, 0), (4, 4_194_304), (5, 16_384), (6, 10_485_760)],
+            Some(1_073_741_824),
+        );
+        talk.client(&[go.greeting(), go.request()].concat());
+        assert_eq!(talk.connection.client().name, "go");
+    });
+    however_cut(|talk| {
+        let grpc = hello(&[], None).grpc();
+        talk.client(&[grpc.greeting(), grpc.request()].concat());
+        assert_eq!(talk.connection.client().name, "grpc-go");
     });
 }
 
 #[test]
-fn only_the_first_words_tell_a_client() {
-    let hello = greeting(&[(3, 100), (6, 8192)], None);
-    let later = [
+fn a_header_block_in_several_frames_is_read_as_one() {
+    let block = [&[0x83, 0x86, 0x5f, 16][..], b"application/grpc"].concat();
+    for cut in 0..block.len() {
+        let (head, rest) = block.split_at(cut);
+        // One byte of padding and five of priority stand before the first part.
+        let first = [&[0, 0, 0, 0, 0, 15][..], head].concat();
+        let client = [
+            hello(&[], None).greeting(),
+            frame(HEADERS, PADDED | WEIGHTED, 1, &first),
+            frame(CONTINUATION, END_HEADERS, 1, rest),
+        ];
+        let mut connection = evenkeel_wire::h2::Connection::default();
+        connection
+            .downstream(&mut client.concat().as_slice())
+            .unwrap();
+        assert_eq!(connection.client().name, "grpc-go", "cut at {cut}");
+    }
+}
+
+#[test]
+fn only_the_first_frames_tell_a_client() {
+    let curl = hello(&[(3, 100), (4, 65_536), (2, 0)], Some(7));
+    let mut connection = evenkeel_wire::h2::Connection::default();
+    let talk = [
+        curl.greeting(),
         frame(SETTINGS, ACK, 0, &[]),
         settings(&[(2, 0)]),
         frame(PING, NONE, 0, &[0; 8]),
-    ];
-    assert_eq!(
-        who(&[hello.clone(), later.concat()].concat()).family,
-        "reactor-netty"
-    );
-    let mut connection = evenkeel_wire::h2::Connection::default();
-    let busy = [
-        hello,
         get(1),
         window_update(1, 9),
         window_update(0, 9),
         settings(&[]),
-        get(3),
-    ]
-    .concat();
-    connection.downstream(&mut busy.as_slice()).unwrap();
-    assert_eq!(connection.client().family, "reactor-netty");
+        hello(&[], None).grpc().first_stream(3).request(),
+    ];
+    connection
+        .downstream(&mut talk.concat().as_slice())
+        .unwrap();
+    assert_eq!(connection.client().name, "curl");
 }
 
 #[test]
-fn a_family_is_a_label_as_it_stands() {
-    for Client { family, .. } in CLIENTS.iter().chain([&UNKNOWN]) {
+fn a_name_is_a_label_as_it_stands() {
+    let names = CLIENTS.iter().map(|client| client.name);
+    for name in names.chain([UNKNOWN.name, AMBIGUOUS]) {
         let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
-        assert!(family.bytes().all(is_plain), "{family}");
+        assert!(name.bytes().all(is_plain), "{name}");
     }
 }

@@ -277,7 +277,7 @@ fn hyper_is_known_by_what_h2_sends_for_it() {
             connection.downstream(&mut &bytes[..count]).unwrap();
         }
         peer.abort();
-        connection.client().family
+        connection.client().name
     });
-    assert_eq!(family, "reqwest_hyper_tonic");
+    assert_eq!(family, "reqwest_hyper");
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use evenkeel_test_host::{ClosedBy, Connection};
 use evenkeel_test_module::Proxy;
 use evenkeel_test_module::frames::{
-    ACK, MAX, PING, answer_end, answer_head, frame, go, goaway, greeting, httpx, node, request,
-    server_greeting,
+    ACK, DATA, END_HEADERS, END_STREAM, HEADERS, MAX, PING, answer_end, answer_head, frame, go,
+    goaway, greeting, httpx, node, request, server_greeting,
 };
 
 fn connect(proxy: &Proxy, greeting: Vec<u8>) -> Connection {
@@ -126,18 +126,61 @@ fn httpx_is_not_announced_while_it_has_other_streams_open() {
     assert_eq!(proxy.metric("evenkeel_put_off_total"), 1);
 }
 
+/// An exact GOAWAY must be the last thing that a client gets: to python h2, a PING behind it is an error.
 #[test]
-fn an_idle_connection_past_its_age_is_announced_on_the_next_ping() {
-    let proxy = Proxy::with_defaults(r#""max_age": "60s""#);
+fn on_an_idle_connection_the_goaway_is_at_the_end_of_what_envoy_writes() {
+    for (greeting, last) in [(go(), MAX), (httpx(), 1), (greeting(&[(2, 0)], None), MAX)] {
+        let proxy = Proxy::with_defaults(r#""max_age": "60s""#);
+        let connection = connect(&proxy, greeting);
+        exchange(&connection, 1);
+        proxy.host.advance(Duration::from_secs(600));
+        assert!(connection.is_open());
+        let ping = frame(PING, 0, 0, b"evenkeel");
+        assert_eq!(
+            connection.server_writes(&ping),
+            [ping, goaway(last)].concat()
+        );
+    }
+}
+
+#[test]
+fn once_go_has_sent_a_body_it_is_drained_when_idle() {
+    let proxy = Proxy::with_defaults(r#""max_requests": 1"#);
     let connection = connect(&proxy, go());
-    exchange(&connection, 1);
-    proxy.host.advance(Duration::from_secs(600));
-    assert!(connection.is_open());
+    connection.client_sends(
+        [
+            frame(HEADERS, END_HEADERS, 1, b"headers"),
+            frame(DATA, END_STREAM, 1, b"body"),
+        ]
+        .concat(),
+    );
+    assert_eq!(connection.server_writes(plain(1)), plain(1));
+    assert_eq!(exchange(&connection, 3), plain(3));
     let ping = frame(PING, 0, 0, b"evenkeel");
     assert_eq!(
         connection.server_writes(&ping),
-        [goaway(MAX), ping].concat()
+        ping,
+        "it was active just now"
     );
+    proxy.host.advance(Duration::from_secs(1));
+    assert_eq!(
+        connection.server_writes(&ping),
+        [ping, goaway(MAX)].concat()
+    );
+}
+
+#[test]
+fn a_client_is_counted_once_its_first_request_has_told_who_it_is() {
+    let proxy = Proxy::with_defaults(r#""max_age": "60s""#);
+    let connection = connect(&proxy, greeting(&[], None));
+    let block = [&[0x83, 0x86, 0x5f, 16][..], b"application/grpc"].concat();
+    let call = frame(HEADERS, END_HEADERS, 1, &block);
+    let (head, rest) = call.split_at(15);
+    connection.client_sends(head);
+    connection.client_sends(rest);
+    connection.client_sends(request(3));
+    let counted = |family| proxy.metric(&format!("family=.={family};.;evenkeel_clients_total"));
+    assert_eq!(counted("grpc-go"), 1);
 }
 
 #[test]

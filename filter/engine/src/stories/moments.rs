@@ -196,3 +196,103 @@ fn when_the_protected_stream_ends_the_connection_goes_at_once() {
         Decision::Announce(Reason::MaxAge)
     );
 }
+
+/// A client whose requests have had bodies.
+fn with_bodies(treatment: Treatment) -> ClientState {
+    ClientState {
+        has_bodies: true,
+        ..client(treatment)
+    }
+}
+
+#[test]
+fn a_client_that_cannot_replay_bodies_is_drained_when_idle_once_it_has_sent_one() {
+    let go = Treatment {
+        at_end: Conditions::NO_BODIES,
+        when_active: Conditions::NO_BODIES,
+        ..Treatment::WHEN_IDLE
+    };
+    let mut story = Story::rule(r#""max_age": "10s", "quiet_wait": "0s""#);
+    let id = story.open(1);
+    story.at(11);
+    story.read(id, 2, 2);
+    let keeps = [
+        story.write(id, 2, 1, active_of(with_bodies(go))),
+        story.write(id, 2, 0, end_of(with_bodies(go))),
+        story.write(id, 2, 0, idle_of(with_bodies(go))),
+    ];
+    assert_eq!(keeps, [Decision::Keep; 3]);
+    let second = story.engine.now().after(Duration::from_secs(1));
+    story.engine.advance(second);
+    assert_eq!(
+        story.write(id, 2, 0, idle_of(with_bodies(go))),
+        Decision::Announce(Reason::MaxAge)
+    );
+
+    let mut story = Story::rule(r#""max_age": "10s""#);
+    let id = story.open(2);
+    story.at(11);
+    story.read(id, 1, 1);
+    assert_eq!(
+        story.write(id, 1, 0, end_of(client(go))),
+        Decision::Announce(Reason::MaxAge),
+        "nothing it has sent has to be replayed"
+    );
+}
+
+#[test]
+fn an_unknown_client_is_drained_when_idle_or_when_patience_is_over() {
+    let unknown = client(UNKNOWN.treatment);
+    for (seconds, moment, expected) in [
+        (12, idle_of(unknown), Decision::Announce(Reason::MaxAge)),
+        (12, end_of(unknown), Decision::Keep),
+        (39, end_of(unknown), Decision::Keep),
+        (41, end_of(unknown), Decision::Announce(Reason::MaxAge)),
+        (41, active_of(unknown), Decision::Keep),
+    ] {
+        let mut story = Story::rule(r#""max_age": "10s""#);
+        let id = story.open(1);
+        story.read(id, 1, 1);
+        story.at(10);
+        story.write(id, 1, 0, end_of(unknown));
+        story.at(seconds);
+        story.read(id, 2, 1);
+        let active = u32::from(matches!(moment, Moment::Busy { .. }));
+        let decision = story.write(id, 2, active, moment);
+        assert_eq!(decision, expected, "{seconds} {moment:?}");
+    }
+}
+
+#[test]
+fn a_stream_that_the_client_resets_ends_its_idle_time() {
+    let mut story = Story::rule(r#""max_age": "10s""#);
+    let id = story.open(1);
+    story.read(id, 1, 1);
+    story.write(id, 1, 0, quiet(Care::Rest));
+    story.at(20);
+    story.read(id, 2, 1);
+    story.read(id, 2, 0);
+    assert_eq!(story.write(id, 2, 0, ping(Care::Rest)), Decision::Keep);
+    story.at(21);
+    assert_eq!(
+        story.write(id, 2, 0, ping(Care::Rest)),
+        Decision::Announce(Reason::MaxAge)
+    );
+}
+
+#[test]
+fn without_a_grace_what_finds_no_safe_point_is_counted_after_the_patience() {
+    let mut story = Story::rule(r#""max_age": "10s""#);
+    let id = story.open(1);
+    let deferred = |story: &mut Story, at| {
+        story.at(at);
+        story.read(id, at, 2);
+        assert_eq!(story.write(id, at, 1, busy(Bearing::Never)), Decision::Keep);
+        let effects = story.effects();
+        effects.contains(&Effect::PutOff(id))
+    };
+    assert!(!deferred(&mut story, 11));
+    assert!(!deferred(&mut story, 39));
+    assert!(deferred(&mut story, 41));
+    assert!(!deferred(&mut story, 42), "once");
+}

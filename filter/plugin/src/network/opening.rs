@@ -1,8 +1,8 @@
 //! Where in the write in hand an announcement would go, and in which words.
 
-use evenkeel_engine::{Bearing, Care, Moment};
+use evenkeel_engine::{ClientState, Moment};
 use evenkeel_wire::h1::Head;
-use evenkeel_wire::h2::{self, Client, Write};
+use evenkeel_wire::h2::{self, LastStreamIds, Positions, Write};
 use evenkeel_wire::{Connection, Place, websocket};
 
 /// An announcement that would be understood.
@@ -23,7 +23,7 @@ pub(super) enum Words {
         exact: u32,
         /// Of whom it is for.
         family: &'static str,
-        prefers: h2::Goaway,
+        prefers: LastStreamIds,
     },
 }
 
@@ -51,47 +51,40 @@ fn head_opening(head: Head) -> Option<Opening> {
 }
 
 fn frames_opening(http2: &h2::Connection, write: Write, len: usize) -> Option<Opening> {
-    let client = http2.client();
-    let bearing = match (client.busy, client.calm) {
-        (h2::Busy::Bears, h2::Calm::Settled) => Bearing::Settled,
-        (h2::Busy::Bears, _) => Bearing::Bears,
-        (h2::Busy::Avoid, _) => Bearing::Avoid,
-        (h2::Busy::Never, _) => Bearing::Never,
+    let client = ClientState {
+        treatment: http2.client().treatment,
+        multiplexes: http2.multiplexes(),
+        has_bodies: http2.has_bodies(),
     };
     let words = Words::Goaway {
         exact: http2.last_stream_id(),
-        family: client.family,
-        prefers: client.goaway,
+        family: http2.client().name,
+        prefers: client.treatment.last_stream_id,
     };
-    let boundary = if write.start_fits {
-        Some(0)
-    } else {
-        write.end_fits.then_some(len)
+    let end = write.end_fits.then_some(len);
+    let quiet = |ends, alone| Moment::Quiet {
+        ends,
+        alone,
+        client,
     };
-    let care = match (client.calm, client.busy, http2.multiplexes()) {
-        (h2::Calm::Rest, ..) | (h2::Calm::Slow, _, true) => Care::Rest,
-        (h2::Calm::Slow, _, false) => Care::Slow,
-        (h2::Calm::Settled, ..) => Care::Settled,
-        (h2::Calm::Any, h2::Busy::Never, true) => Care::Apart,
-        (h2::Calm::Any, ..) => Care::None,
-    };
-    let quiet = |ends, alone| Moment::Quiet { ends, alone, care };
     let (moment, at) = match write.quiet {
-        Some(end) => (quiet(true, end.alone), quiet_at(client, end, write, len)?),
-        None if http2.active() > 0 => (Moment::Busy { bearing }, boundary?),
-        // Nothing is going on: a PING, an acknowledgement. What is on its way counts as at any quiet moment.
-        None if http2.requests() > 0 => (quiet(false, true), boundary?),
+        Some(last) => {
+            let at = match client.treatment.position {
+                Positions::Before | Positions::Any => last.frame_at,
+                Positions::After | Positions::Conflict => end,
+            };
+            (quiet(true, last.alone), at?)
+        }
+        None if http2.active() > 0 => {
+            let start = write.start_fits.then_some(0);
+            (Moment::Busy { client }, start.or(end)?)
+        }
+        // Nothing is going on: a PING, an acknowledgement. Nothing may follow a GOAWAY that refuses what is on
+        // its way: to python h2, a PING on a connection that is closed is an error.
+        None if http2.requests() > 0 => (quiet(false, true), end?),
         None => return None,
     };
     Some(Opening { moment, at, words })
-}
-
-/// Before or after the frame that ends the last stream, as the client needs it.
-fn quiet_at(client: &Client, end: h2::Quiet, write: Write, len: usize) -> Option<usize> {
-    match client.place {
-        h2::Place::Before => end.frame_at,
-        h2::Place::After => write.end_fits.then_some(len),
-    }
 }
 
 /// Only at the end: what the server says behind a Close never arrives.

@@ -84,8 +84,8 @@ impl Frame {
         size_fits && stream_fits && self.length <= MAX_FRAME
     }
 
-    /// The fields that the flags say are there, in bytes.
-    fn least(&self) -> u32 {
+    /// The fields that the flags say are there, in bytes: all that stands before a header block.
+    pub(super) fn least(&self) -> u32 {
         let priority = if self.kind == Kind::Headers && self.flags & PRIORITY != 0 {
             5
         } else {

@@ -1,15 +1,21 @@
-//! What a client says of itself before its first request.
+//! What a client says of itself before its first request, and with it.
 
-/// The longest list of settings that is remembered: no client that is known sends as many.
-const MOST_SETTINGS: usize = 8;
+use super::fields::FieldScan;
 
-/// The first SETTINGS of a client, and its first WINDOW_UPDATE on stream 0.
+/// The longest list of settings that is remembered: no client that is recognised sends more.
+const MAX_SETTINGS: usize = 9;
+
+/// The first SETTINGS of a client, its first WINDOW_UPDATE on stream 0, and its first request.
 #[derive(Debug, Default)]
 pub(super) struct Greeting {
-    settings: [(u16, u32); MOST_SETTINGS],
+    settings: [(u16, u32); MAX_SETTINGS],
     /// How many settings came; more than there is room for when the list is too long.
     count: usize,
     window_update: Option<u32>,
+    /// The first stream, once its HEADERS have begun.
+    first_stream: u32,
+    /// The header block of the first request.
+    pub(super) fields: FieldScan,
 }
 
 impl Greeting {
@@ -21,12 +27,22 @@ impl Greeting {
             *slot = (u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, f]));
         }
         self.count = self.count.saturating_add(1);
-        self.count <= MOST_SETTINGS
+        self.count <= MAX_SETTINGS
     }
 
     /// Takes a WINDOW_UPDATE on stream 0; the first counts.
     pub(super) fn widen(&mut self, bytes: u32) {
         self.window_update.get_or_insert(bytes);
+    }
+
+    /// The first request begins on this stream.
+    pub(super) fn begin_request(&mut self, stream: u32) {
+        self.first_stream = stream;
+    }
+
+    /// The first request has begun.
+    pub(super) fn has_request(&self) -> bool {
+        self.first_stream != 0
     }
 
     /// The settings in the order in which they came; None when the list was too long.
@@ -37,5 +53,15 @@ impl Greeting {
     /// The first increment of the connection's window, in bytes.
     pub(super) fn window_update(&self) -> Option<u32> {
         self.window_update
+    }
+
+    /// The id of the first stream.
+    pub(super) fn first_stream(&self) -> u32 {
+        self.first_stream
+    }
+
+    /// The first request is a gRPC call.
+    pub(super) fn is_grpc(&self) -> bool {
+        self.fields.has_grpc()
     }
 }

@@ -9,8 +9,9 @@ use crate::{Opaque, Source};
 pub(super) enum Event {
     /// A frame's header is complete, and the frame may stand here.
     Begin(Frame),
-    /// The next piece of the frame's payload, as long as it was [wanted](Half::want), then zeros.
-    Piece(Frame, [u8; HEADER]),
+    /// The next piece of the frame's payload, as long as it was [wanted](Half::want), then zeros; and its
+    /// length.
+    Piece(Frame, [u8; HEADER], u8),
     /// The frame is complete. `ends_stream` when its sender has thereby said its last on the stream: of a
     /// header block, END_STREAM counts when the block ends.
     End { frame: Frame, ends_stream: bool },
@@ -56,6 +57,11 @@ impl Half {
         self.reader.want(len);
     }
 
+    /// Asks for the next 9 bytes of the payload in hand as a piece, or for what is left of it.
+    pub(super) fn want_next(&mut self) {
+        self.reader.want_next();
+    }
+
     /// The next event; None when the bytes are used up.
     ///
     /// # Errors
@@ -69,7 +75,7 @@ impl Half {
                 self.check(frame)?;
                 Some(Event::Begin(frame))
             }
-            Some(Token::Piece(frame, bytes)) => Some(Event::Piece(frame, bytes)),
+            Some(Token::Piece(frame, bytes, length)) => Some(Event::Piece(frame, bytes, length)),
             Some(Token::End(frame)) => Some(Event::End {
                 frame,
                 ends_stream: self.end(frame),

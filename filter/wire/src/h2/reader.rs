@@ -11,6 +11,9 @@ use crate::{Opaque, Source};
 /// the frames that follow are mostly short.
 const STRETCH: usize = 256;
 
+/// The longest piece.
+const HEADER_LEN: u8 = 9;
+
 /// The bytes of one callback and how far they are scanned.
 pub(super) struct Cursor<'a, S> {
     window: Window<'a, S>,
@@ -58,8 +61,9 @@ impl<'a, S: Source> Cursor<'a, S> {
 pub(super) enum Token {
     /// A frame's header is complete.
     Begin(Frame),
-    /// The next piece of the frame's payload, as long as it was [wanted](Reader::want), then zeros.
-    Piece(Frame, [u8; HEADER]),
+    /// The next piece of the frame's payload, as long as it was [wanted](Reader::want), then zeros; and its
+    /// length.
+    Piece(Frame, [u8; HEADER], u8),
     /// The last byte of the frame has come.
     End(Frame),
 }
@@ -115,6 +119,13 @@ impl Reader {
             && u32::from(len) <= *left
         {
             *wanted = len;
+        }
+    }
+
+    /// Asks for the next 9 bytes of the payload in hand as a piece, or for what is left of it.
+    pub(super) fn want_next(&mut self) {
+        if let At::Payload { left, wanted, .. } = &mut self.at {
+            *wanted = u8::try_from(*left).map_or(HEADER_LEN, |left| left.min(HEADER_LEN));
         }
     }
 
@@ -184,7 +195,7 @@ impl Reader {
                         left: left.saturating_sub(u32::from(wanted)),
                         wanted: 0,
                     };
-                    return Ok(Some(Token::Piece(frame, bytes)));
+                    return Ok(Some(Token::Piece(frame, bytes, wanted)));
                 }
             }
         }

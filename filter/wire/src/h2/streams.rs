@@ -55,6 +55,7 @@ pub(super) struct Streams {
     /// from a client that does not know it yet.
     last_cut: u32,
     multiplexes: bool,
+    has_bodies: bool,
 }
 
 impl Default for Streams {
@@ -68,6 +69,7 @@ impl Default for Streams {
             server_may_promise: MAX_STREAM_ID,
             last_cut: 0,
             multiplexes: false,
+            has_bodies: false,
         }
     }
 }
@@ -87,6 +89,11 @@ impl Streams {
 
     pub(super) fn multiplexes(&self) -> bool {
         self.multiplexes
+    }
+
+    /// A request has had a body, or trailers.
+    pub(super) fn has_bodies(&self) -> bool {
+        self.has_bodies
     }
 
     /// HEADERS of the client: a request, or trailers of one.
@@ -110,6 +117,7 @@ impl Streams {
         if id <= self.client_may_open {
             self.multiplexes =
                 self.multiplexes || self.active.iter().any(|stream| !is_promised(stream.id));
+            self.has_bodies |= !ends_stream;
             self.requests = self.requests.saturating_add(1);
             self.open(id, false)?;
         }
@@ -133,17 +141,18 @@ impl Streams {
         }
     }
 
-    /// HEADERS of the server. True when others have come before: these are trailers (or follow a 1xx).
+    /// HEADERS of the server.
     ///
     /// # Errors
     /// As [`Streams::server_message`].
-    pub(super) fn server_headers(&mut self, id: u32) -> Result<bool, Opaque> {
+    pub(super) fn server_headers(&mut self, id: u32) -> Result<(), Opaque> {
         self.server_message(id)?;
-        let Ok(at) = self.find(id) else {
-            return Ok(false);
-        };
-        let stream = self.active.get_mut(at);
-        Ok(stream.is_some_and(|stream| core::mem::replace(&mut stream.answered, true)))
+        if let Ok(at) = self.find(id)
+            && let Some(stream) = self.active.get_mut(at)
+        {
+            stream.answered = true;
+        }
+        Ok(())
     }
 
     /// Of a stream whose answer has begun and not ended, whether the client has ended its side.

@@ -61,7 +61,7 @@ async fn it_is_told_at_the_end_of_an_answer_that_took_its_time() {
 
     until(&envoy, "announced_total", |announced| announced == 1).await;
     let how = [
-        ("family", "reqwest_hyper_tonic"),
+        ("family", "reqwest_hyper"),
         ("goaway", "max"),
         ("moment", "quiet"),
     ];

@@ -3,7 +3,8 @@
 use evenkeel_test_envoy::Roles;
 
 use crate::support::frames::{
-    Frame, GOAWAY, Greeting, MAX, PING, RawClient, get, ping, post, reset,
+    DATA, Frame, GOAWAY, Greeting, HEADERS, MAX, PING, RawClient, expecting_head, frame, get, ping,
+    post, reset,
 };
 use crate::support::socket::Socket;
 use crate::support::{counted, counted_with, network, rule, site, until, until_with};
@@ -173,19 +174,113 @@ async fn a_stream_that_the_client_resets_is_owed_nothing() {
     );
 }
 
+/// To python h2, a PING behind an exact GOAWAY is an error.
 #[tokio::test]
-async fn an_idle_connection_past_its_age_is_told_with_the_answer_to_a_ping() {
-    let (envoy, _backend) = network(r#""max_age": "500ms""#).await;
+async fn on_an_idle_connection_a_goaway_is_the_last_frame_that_is_sent() {
+    let policy = |goaway| rule(&format!(r#""max_age": "500ms", "goaway": "{goaway}""#));
+    let (auto, exact, max) = (policy("auto"), policy("exact"), policy("max"));
+    let (envoy, _backend) = site(&[
+        ("auto", Roles::Network, &auto),
+        ("exact", Roles::Network, &exact),
+        ("max", Roles::Network, &max),
+    ])
+    .await;
+    for (listener, greeting, last) in [
+        ("auto", Greeting::Go, MAX),
+        ("auto", Greeting::Httpx, 1),
+        ("exact", Greeting::Go, 1),
+        ("max", Greeting::Httpx, MAX),
+    ] {
+        let mut client = RawClient::connect(envoy.address(listener), greeting).await;
+        client.get(1, "/").await;
+        client.answer(1).await;
+
+        let mut frames = client.pings_until_goaway().await;
+
+        let goaway = frames.pop().unwrap();
+        assert_eq!(
+            goaway.last_stream_id(),
+            Some(last),
+            "{listener} {greeting:?}"
+        );
+        assert_eq!(frames.pop().unwrap().kind, PING, "{listener} {greeting:?}");
+        if last == 1 {
+            assert_eq!(client.socket.rest().await, b"", "{listener} {greeting:?}");
+        }
+    }
+}
+
+/// Clients of which only the order of their settings is known, and one of which nothing is.
+#[tokio::test]
+async fn tuned_and_unknown_clients_are_drained_when_idle_and_not_behind_a_response() {
+    let (envoy, _backend) = network(r#""max_requests": 1"#).await;
+    for greeting in [
+        // Node's core client with `enablePush: false`; undici 7.0 begins in the same way.
+        Greeting::Of(&[(2, 0)], None),
+        // Java's HttpClient before October 2024.
+        Greeting::Of(
+            &[(1, 16_384), (2, 0), (3, 0), (4, 16_777_216), (5, 16_384)],
+            Some(33_488_897),
+        ),
+        // hyper 0.14.
+        Greeting::Of(&[(2, 0), (4, 2_097_152), (5, 16_384)], Some(5_177_345)),
+        Greeting::Of(&[(4, 1), (1, 1)], None),
+    ] {
+        let mut client = RawClient::connect(envoy.address("in"), greeting).await;
+        for stream in [1, 3, 5] {
+            client.get(stream, "/").await;
+            let mut frames = client.answer(stream).await;
+            client.socket.send(ping()).await;
+            frames.extend(client.until(|frame| frame.kind == PING).await);
+            assert_eq!(order(&frames), ["end"], "{greeting:?}");
+        }
+
+        let frames = client.pings_until_goaway().await;
+
+        assert_eq!(
+            frames.last().and_then(Frame::last_stream_id),
+            Some(MAX),
+            "{greeting:?}"
+        );
+    }
+}
+
+/// What Go is about to send may have a body that it cannot replay.
+#[tokio::test]
+async fn go_with_bodies_is_drained_when_idle_and_not_behind_a_response() {
+    let (envoy, _backend) = network(r#""max_requests": 1, "quiet_wait": "0s""#).await;
     let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
-    client.get(1, "/").await;
-    client.answer(1).await;
-    until(&envoy, "due_total", |due| due == 1).await;
+    for stream in [1, 3] {
+        client.socket.send(post(stream, "/echo", b"body")).await;
+        let mut frames = client.answer(stream).await;
+        client.socket.send(ping()).await;
+        frames.extend(client.until(|frame| frame.kind == PING).await);
+        assert_eq!(order(&frames), ["end"]);
+    }
 
-    client.socket.send(ping()).await;
+    let frames = client.pings_until_goaway().await;
 
-    assert_eq!(client.goaway().await, MAX);
-    client.until(|frame| frame.kind == PING).await;
-    assert_eq!(client.socket.rest().await, b"");
+    assert_eq!(frames.last().and_then(Frame::last_stream_id), Some(MAX));
+    client.socket.send(post(5, "/echo", b"body")).await;
+    client.answer(5).await;
+}
+
+/// `100 Continue` and a response without a body are two HEADERS, as a response with trailers is.
+#[tokio::test]
+async fn node_is_not_taken_for_a_grpc_client_by_an_interim_response() {
+    let (envoy, _backend) = network(r#""max_requests": 1"#).await;
+    let mut client = RawClient::connect(envoy.address("in"), Greeting::Node).await;
+    client.socket.send(expecting_head(1, "/")).await;
+    client.until(|frame| frame.kind == HEADERS).await;
+    client.socket.send(frame(DATA, 1, 1, b"body")).await;
+    let frames = client
+        .until(|frame| frame.stream == 1 && frame.ends_stream())
+        .await;
+    assert!(frames.iter().any(|frame| frame.kind == HEADERS));
+
+    let node = [("family", "node")];
+    assert_eq!(counted_with(&envoy, "clients_total", &node).await, 1);
+    assert_eq!(counted_with(&envoy, "goaway_total", &node).await, 1);
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ pub enum Greeting {
     Httpx,
     /// Takes one before the frame that ends the stream (Node's core client).
     Node,
+    /// Any other: these settings, and a WINDOW_UPDATE.
+    Of(&'static [(u16, u32)], Option<u32>),
 }
 
 /// A frame as it came.
@@ -111,6 +113,19 @@ impl RawClient {
         frames
     }
 
+    /// Sends one PING after the other until a GOAWAY comes; gives all frames up to that.
+    pub async fn pings_until_goaway(&mut self) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        while frames.last().is_none_or(|last: &Frame| last.kind != GOAWAY) {
+            self.socket.send(ping()).await;
+            frames.extend(
+                self.until(|frame| matches!(frame.kind, PING | GOAWAY))
+                    .await,
+            );
+        }
+        frames
+    }
+
     /// Waits for a GOAWAY and gives its last-stream-id.
     pub async fn goaway(&mut self) -> u32 {
         let frames = self.until(|frame| frame.kind == GOAWAY).await;
@@ -153,6 +168,7 @@ impl Greeting {
                 Some(16_777_216),
             ),
             Self::Node => (&[], None),
+            Self::Of(settings, window_update) => (settings, window_update),
         };
         let pair =
             |(id, value): &(u16, u32)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat();
@@ -198,6 +214,18 @@ pub fn call(stream: u32, path: &str) -> Vec<u8> {
     // Entry 31: content-type.
     block.extend([0x0f, 0x10, 16]);
     block.extend(b"application/grpc");
+    frame(HEADERS, END_HEADERS, stream, &block)
+}
+
+/// A request that waits for `100 Continue` (RFC 9110 10.1.1), and to which the response has no body.
+pub fn expecting_head(stream: u32, path: &str) -> Vec<u8> {
+    let mut block = block("GET", path);
+    // A name of its own for the method: HEAD is not in the table.
+    block[0] = 0x02;
+    block.splice(1..1, [&[4][..], b"HEAD"].concat());
+    // Entry 35: expect.
+    block.extend([0x0f, 0x14, 12]);
+    block.extend(b"100-continue");
     frame(HEADERS, END_HEADERS, stream, &block)
 }
 
