@@ -1,8 +1,8 @@
 //! HTTP/1.x (RFC 9112): both directions of one connection.
 //!
 //! A step of the conversation is an exchange: a request and its answers. Envoy's codec takes no byte of a
-//! second request before the first is answered, so there is never more than one exchange; what waits
-//! behind it is known only by its length and its first bytes.
+//! second request before the first is answered, so there is never more than one exchange. What waits
+//! behind it is expected again, and scanned ahead in case Envoy answers it without asking the filters.
 mod body;
 mod fields;
 mod framing;
@@ -13,6 +13,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod text;
+mod waiting;
+
+use std::collections::VecDeque;
 
 use crate::source::Window;
 use crate::{Opaque, Source};
@@ -22,6 +25,7 @@ use head::Head as Reading;
 use leftover::Leftover;
 use start_line::{Method, RequestLine, StatusLine, Version};
 use state::{Answer, Exchange, Phase, Request};
+use waiting::{Waiting, scan_ahead};
 
 /// The longest head that is followed, in bytes.
 pub const MAX_HEAD: usize = 64 * 1024;
@@ -31,7 +35,7 @@ const STRETCH: usize = 2048;
 
 /// Both directions of an HTTP/1 connection, in step with Envoy's codec.
 ///
-/// It is at most 256 bytes and holds nothing on the heap. Callbacks must come in Envoy's order: the bytes
+/// It is at most 288 bytes, and while requests wait behind another one, 64 more for each of at most 32. Callbacks must come in Envoy's order: the bytes
 /// of a callback from the client before what is written because of them. Bytes that Envoy has not taken
 /// are expected again at the front of the next callback from the client.
 ///
@@ -44,6 +48,8 @@ pub struct Connection {
     answer: Answer,
     exchange: Option<Exchange>,
     leftover: Leftover,
+    /// The whole requests in what was left over.
+    waiting: VecDeque<Waiting>,
     requests: u64,
 }
 
@@ -127,17 +133,28 @@ impl Connection {
         if !self.leftover.is_in(window)? {
             match &mut self.exchange {
                 Some(exchange) if exchange.offers_tunnel => exchange.strayed = true,
-                _ if self.leftover.begins_request() => return Err(Opaque::OutOfStep),
-                _ => {}
+                Some(_) if self.leftover.begins_request() => return Err(Opaque::OutOfStep),
+                Some(_) => {}
+                // Envoy has taken the next one; what lies behind it is handed over again.
+                None => {
+                    let is_in_step = self.begin_waiting() && self.leftover.is_in(window)?;
+                    if !is_in_step && self.leftover.begins_request() {
+                        return Err(Opaque::OutOfStep);
+                    }
+                }
             }
         }
         self.leftover = Leftover::default();
+        self.waiting.clear();
         let mut at = 0_usize;
         while at < window.len() {
             at = match &mut self.request {
                 Request::Arrived => {
                     if !self.exchange.is_some_and(|exchange| exchange.strayed) {
                         self.leftover = Leftover::take(window, at)?;
+                        if self.leftover.begins_request() {
+                            self.waiting = scan_ahead(window, at)?;
+                        }
                     }
                     return Ok(());
                 }
@@ -176,26 +193,9 @@ impl Connection {
     }
 
     fn request_head(&mut self, head: &Reading<RequestLine>) -> Result<(), Opaque> {
-        let RequestLine {
-            method, version, ..
-        } = head.line;
-        let length = match head.said().length(version)? {
-            // RFC 9112 6.3, last but one: a request without a length has no body.
-            Length::Unsaid => Length::Sized(0),
-            length => length,
-        };
-        if method == Method::Connect && length != Length::Sized(0) {
-            return Err(Opaque::Framing);
-        }
+        let (exchange, length) = exchange(head)?;
         self.requests = self.requests.saturating_add(1);
-        self.exchange = Some(Exchange {
-            method,
-            persists: version == Version::Http11 && !head.said().says_close(),
-            offers_tunnel: method == Method::Connect || head.said().upgrades(),
-            offers_websocket: head.said().offers_websocket(),
-            strayed: false,
-            answered: false,
-        });
+        self.exchange = Some(exchange);
         self.request = Body::new(length).map_or(Request::Arrived, Request::Body);
         Ok(())
     }
@@ -236,6 +236,9 @@ impl Connection {
         let StatusLine {
             status, version, ..
         } = head.line;
+        if self.exchange.is_none() {
+            self.begin_waiting();
+        }
         let owed = self.exchange.filter(|exchange| !exchange.answered);
         if matches!(status, 100 | 102..=199) {
             self.answer = Answer::default();
@@ -290,6 +293,18 @@ impl Connection {
         }))
     }
 
+    /// Envoy has taken the first of the requests that wait, in a loop of its own. False when none waits whole.
+    fn begin_waiting(&mut self) -> bool {
+        let Some(Waiting { exchange, rest }) = self.waiting.pop_front() else {
+            return false;
+        };
+        self.requests = self.requests.saturating_add(1);
+        self.exchange = Some(exchange);
+        self.request = Request::Arrived;
+        self.leftover = rest;
+        true
+    }
+
     fn end_answer(&mut self) {
         self.answer = Answer::default();
         if self.phase == Phase::Closing {
@@ -310,6 +325,30 @@ impl Connection {
             self.exchange = None;
         }
     }
+}
+
+/// The exchange that a request's head begins, and the length of the request's body.
+fn exchange(head: &Reading<RequestLine>) -> Result<(Exchange, Length), Opaque> {
+    let RequestLine {
+        method, version, ..
+    } = head.line;
+    let length = match head.said().length(version)? {
+        // RFC 9112 6.3, last but one: a request without a length has no body.
+        Length::Unsaid => Length::Sized(0),
+        length => length,
+    };
+    if method == Method::Connect && length != Length::Sized(0) {
+        return Err(Opaque::Framing);
+    }
+    let exchange = Exchange {
+        method,
+        persists: version == Version::Http11 && !head.said().says_close(),
+        offers_tunnel: method == Method::Connect || head.said().upgrades(),
+        offers_websocket: head.said().offers_websocket(),
+        strayed: false,
+        answered: false,
+    };
+    Ok((exchange, length))
 }
 
 /// The bytes that lie at `at`, which is not the end.

@@ -1,7 +1,7 @@
 //! HTTP/1: the announcement stands in the right answer, whatever form that has, and nothing else changes.
 
 use bytes::Bytes;
-use evenkeel_test_envoy::{Client, Envoy, Roles};
+use evenkeel_test_envoy::{Backend, Bootstrap, Client, Cluster, Envoy, Listener, Roles};
 use http_body_util::Full;
 use hyper::Request;
 
@@ -193,6 +193,45 @@ async fn pipelined_requests_are_all_answered_and_the_last_answer_announces() {
         (backend.requests(), counted(&envoy, "cut_total").await),
         (8, 0)
     );
+}
+
+/// Envoy takes what it answers by itself in a loop that no filter sees.
+#[tokio::test]
+async fn a_burst_that_envoy_answers_by_itself_is_counted_and_its_connection_drained() {
+    let backend = Backend::start("a").await.unwrap();
+    let listener = Listener::http("in")
+        .answer("/limited", 429, "slow down")
+        .route("/", "app")
+        .evenkeel(Roles::Network, rule(r#""max_requests": 20"#));
+    let bootstrap = Bootstrap::new()
+        .listener(listener)
+        .cluster(Cluster::new("app", [backend.address()]));
+    let envoy = Envoy::start(bootstrap).await.unwrap();
+    let mut socket = Socket::connect(envoy.address("in")).await;
+
+    let mut closing = Vec::new();
+    for burst in [
+        get("/limited").repeat(3),
+        [get("/limited"), get("/"), get("/limited"), get("/limited")].concat(),
+        [get("/"), get("/limited"), get("/"), get("/limited")].concat(),
+        get("/").repeat(2),
+        get("/limited").repeat(7),
+    ] {
+        let requests = burst.matches("GET").count();
+        socket.send(burst).await;
+        for _ in 0..requests {
+            let (head, body) = socket.answer().await;
+            let is_limited = head.starts_with("HTTP/1.1 429");
+            assert_eq!(body, if is_limited { b"slow down" } else { &b"a"[..] });
+            closing.push(closes(&head));
+        }
+    }
+
+    assert_eq!(closing.iter().position(|closes| *closes), Some(19));
+    assert_eq!(socket.rest().await, b"");
+    assert_eq!(counted(&envoy, "opaque_total").await, 0);
+    assert_eq!(counted(&envoy, "requests_total").await, 20);
+    healthy(&envoy);
 }
 
 #[tokio::test]

@@ -80,7 +80,12 @@ impl Envoy {
         Ok(())
     }
 
-    /// Envoy takes bytes that it holds without asking the filters again.
+    /// Envoy takes so many bytes of what it holds without asking the filters again.
+    pub fn takes(&mut self, bytes: usize) {
+        self.held.drain(..bytes);
+    }
+
+    /// Envoy takes all bytes that it holds without asking the filters again.
     pub fn takes_in_its_own_loop(&mut self) {
         self.held.clear();
     }

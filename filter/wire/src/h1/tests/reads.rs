@@ -179,11 +179,16 @@ fn a_host_that_gives_little_at_a_time_is_asked_again_and_one_that_gives_nothing_
 }
 
 #[test]
-fn a_connection_is_small_and_owns_no_heap() {
-    assert!(!std::mem::needs_drop::<Connection>());
+fn a_connection_is_small_and_what_waits_is_bounded() {
     assert!(
-        size_of::<Connection>() <= 256,
+        size_of::<Connection>() <= 288,
         "{} bytes",
         size_of::<Connection>()
     );
+    assert!(size_of::<super::super::Waiting>() <= 64);
+    let mut connection = Connection::default();
+    connection
+        .downstream(&mut get().bytes().repeat(1000).as_slice())
+        .unwrap();
+    assert_eq!(connection.waiting.len(), 32);
 }
