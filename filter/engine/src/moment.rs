@@ -145,7 +145,11 @@ impl Wait {
         if ends {
             self.meets(client.treatment.at_end, rule, alone, client, now)
         } else {
-            let idle_time = client.treatment.idle_time;
+            let idle_time = if client.has_bodies {
+                client.treatment.idle_time_with_bodies
+            } else {
+                client.treatment.idle_time
+            };
             idle_time.is_some_and(|time| time.is_zero() || self.is_idle(time, now))
         }
     }

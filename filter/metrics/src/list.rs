@@ -83,7 +83,7 @@ metrics! {
     Requests = "requests_total", Counter of "requests" [Protocol],
         "Requests seen on the wire; on a WebSocket, none.", None;
     Clients = "clients_total", Counter of "connections" [Family],
-        "HTTP/2 connections by the client library that their greeting shows.", None;
+        "HTTP/2 connections by the client library that their first frames show; `ambiguous` if several fit.", None;
 
     Due = "due_total", Counter of "connections" [Reason],
         "Connections that have reached a limit, or were chosen by `shed`.", None;
@@ -110,11 +110,14 @@ metrics! {
         "Times that a move had to wait because the budget had nothing left.",
         Some("For minutes after a deployment this is the budget at work. For hours it is too small for the limits: raise `budget.per_second`, or the ages.");
     PutOff = "put_off_total", Counter of "connections" [],
-        "Connections that stayed past their `grace` because no moment came at which their client bears to be told.",
+        "Connections that stayed past their `grace` (HTTP/2 without one: 30 s) because no moment came at which their client bears to be told.",
         Some("They stay where they are. Turn on the connection manager's PINGs (`connection_keepalive`), or set `busy` to `announce`, with which such clients may lose requests.");
     Opaque = "opaque_total", Counter of "connections" [Cause],
         "Connections left alone, byte for byte, because they are not understood.",
         Some("`tunnel` is meant so. Others are clients or servers that break the protocol: the log says at level debug which connections.");
+    Http2Tunnels = "http2_tunnels_total", Counter of "streams" [],
+        "WebSockets and other tunnels over HTTP/2 (CONNECT, RFC 8441), where the HTTP role is loaded. Each is one stream without an end.",
+        Some("After a GOAWAY such a stream goes on until it ends by itself or `grace` is over. To its connection it is a stream that is always active: see docs/limits.md.");
     Unjoined = "unjoined_total", Counter of "streams" [],
         "HTTP streams whose connection the network role does not know, so that their routes' rules cannot act.",
         Some("Load the module as a NETWORK filter on the same listener, with the same `vm_id` (Istio: the same url). Connections older than that filter stay unknown until they close.");

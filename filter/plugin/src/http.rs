@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use evenkeel_engine::hosts::HostId;
 use evenkeel_engine::{ConnectionId, StreamId};
+use evenkeel_metrics::{Counter, Metric};
 use evenkeel_policy::{Policy, Request};
 
 use crate::host::Host;
@@ -59,13 +60,16 @@ impl Stream {
 
 impl Stream {
     /// The request's headers are in hand. True when the request is answered here.
-    pub(crate) fn request_headers(&mut self, worker: &mut Worker) -> bool {
+    pub(crate) fn request_headers(&mut self, worker: &mut Worker, ends_stream: bool) -> bool {
         if let Some(reply) = peers::answer(worker, self.root) {
             match reply {
                 Reply::Message(message) => worker.host().respond_json(&message),
                 Reply::BadRequest => worker.host().respond_bad_request(),
             }
             return true;
+        }
+        if !ends_stream && is_http2_tunnel(worker) {
+            worker.metrics.count(Counter::Plain(Metric::Http2Tunnels));
         }
         self.on = worker.reading();
         worker.policies.used(self.root, worker.engine.now());
@@ -183,6 +187,15 @@ fn govern(worker: &mut Worker, policy: &Policy, stream: StreamId) -> Option<Gove
         protects: rule.protect.then_some(id),
         timed: is_timed.then_some(id),
     })
+}
+
+/// The request in hand opens a tunnel over HTTP/2: CONNECT, or extended CONNECT (RFC 8441), which Envoy's codec
+/// turns into an upgrade before any filter sees it.
+fn is_http2_tunnel(worker: &Worker) -> bool {
+    let host = worker.host();
+    let is_tunnel =
+        !host.request_header("upgrade").is_empty() || host.request_header(":method") == b"CONNECT";
+    is_tunnel && host.property_or_empty(&["request", "protocol"]) == b"HTTP/2"
 }
 
 /// The request in hand is gRPC: over HTTP/2, and not of the kind whose trailers are in the body.

@@ -158,9 +158,11 @@ impl Vm {
     }
 
     /// True when the request is answered here and must not go on.
-    pub(crate) fn request_headers(&self, id: ContextId) -> bool {
-        self.with_stream(id, Stream::request_headers)
-            .unwrap_or_default()
+    pub(crate) fn request_headers(&self, id: ContextId, ends_stream: bool) -> bool {
+        self.with_stream(id, |stream, worker| {
+            stream.request_headers(worker, ends_stream)
+        })
+        .unwrap_or_default()
     }
 
     pub(crate) fn response_headers(&self, id: ContextId) {

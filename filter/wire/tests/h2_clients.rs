@@ -103,11 +103,13 @@ fn is_as_careful(careful: Treatment, other: Treatment) -> bool {
     let never = careful.at_end.include(Conditions::NEVER);
     let words = careful.last_stream_id == other.last_stream_id || never;
     let place = careful.position == other.position || other.position == Positions::Any || never;
-    let idle = match (careful.idle_time, other.idle_time) {
+    let is_longer = |own: Option<Duration>, other: Option<Duration>| match (own, other) {
         (None, _) => true,
         (Some(_), None) => false,
-        (Some(own), Some(others)) => own >= others,
+        (Some(own), Some(other)) => own >= other,
     };
+    let idle = is_longer(careful.idle_time, other.idle_time)
+        && is_longer(careful.idle_time_with_bodies, other.idle_time_with_bodies);
     words
         && place
         && idle

@@ -205,6 +205,13 @@ impl Listener {
         self
     }
 
+    /// Takes extended CONNECT (RFC 8441) over HTTP/2: WebSockets as streams.
+    #[must_use]
+    pub fn extended_connect(mut self) -> Self {
+        self.pings["allow_connect"] = true.into();
+        self
+    }
+
     /// Sends HTTP/2 clients a PING so often, a duration as Envoy writes it (`"0.2s"`).
     pub fn pings(mut self, interval: &str) -> Self {
         let keepalive = json!({ "interval": interval, "timeout": "10s" });

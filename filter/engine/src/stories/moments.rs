@@ -210,6 +210,7 @@ fn a_client_that_cannot_replay_bodies_is_drained_when_idle_once_it_has_sent_one(
     let go = Treatment {
         at_end: Conditions::NO_BODIES,
         when_active: Conditions::NO_BODIES,
+        idle_time: Some(Duration::ZERO),
         ..Treatment::WHEN_IDLE
     };
     let mut story = Story::rule(r#""max_age": "10s", "quiet_wait": "0s""#);

@@ -99,8 +99,8 @@ pub extern "C" fn proxy_on_downstream_connection_close(context: u32, peer: u32) 
 }
 
 #[unsafe(no_mangle)]
-pub extern "C" fn proxy_on_request_headers(context: u32, _count: usize, _is_last: u32) -> u32 {
-    if VM.with(|vm| vm.request_headers(context)) {
+pub extern "C" fn proxy_on_request_headers(context: u32, _count: usize, is_last: u32) -> u32 {
+    if VM.with(|vm| vm.request_headers(context, is_last != 0)) {
         PAUSE
     } else {
         CONTINUE

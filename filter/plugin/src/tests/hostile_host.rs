@@ -32,7 +32,7 @@ fn call_everything(plugin: &Plugin) {
         for id in [0, 10, 11, 12, 1000] {
             let size = plugin.host.set_client_data(bytes);
             vm.client_data(id, size);
-            vm.request_headers(id);
+            vm.request_headers(id, false);
             vm.response_headers(id);
             let size = plugin.host.set_server_data(b"HTTP/1.1 200 OK\r\n\r\n");
             vm.server_data(id, size);

@@ -202,7 +202,7 @@ async fn a_burst_that_envoy_answers_by_itself_is_counted_and_its_connection_drai
     let listener = Listener::http("in")
         .answer("/limited", 429, "slow down")
         .route("/", "app")
-        .evenkeel(Roles::Network, rule(r#""max_requests": 20"#));
+        .evenkeel(Roles::Network, rule(r#""max_requests": 12"#));
     let bootstrap = Bootstrap::new()
         .listener(listener)
         .cluster(Cluster::new("app", [backend.address()]));
@@ -210,13 +210,9 @@ async fn a_burst_that_envoy_answers_by_itself_is_counted_and_its_connection_drai
     let mut socket = Socket::connect(envoy.address("in")).await;
 
     let mut closing = Vec::new();
-    for burst in [
-        get("/limited").repeat(3),
-        [get("/limited"), get("/"), get("/limited"), get("/limited")].concat(),
-        [get("/"), get("/limited"), get("/"), get("/limited")].concat(),
-        get("/").repeat(2),
-        get("/limited").repeat(7),
-    ] {
+    // Of three responses of its own in one write, Envoy takes the third for a flood.
+    let limited = vec![get("/limited").repeat(2); 5];
+    for burst in limited.into_iter().chain([get("/"), get("/")]) {
         let requests = burst.matches("GET").count();
         socket.send(burst).await;
         for _ in 0..requests {
@@ -227,10 +223,10 @@ async fn a_burst_that_envoy_answers_by_itself_is_counted_and_its_connection_drai
         }
     }
 
-    assert_eq!(closing.iter().position(|closes| *closes), Some(19));
+    assert_eq!(closing.iter().position(|closes| *closes), Some(11));
     assert_eq!(socket.rest().await, b"");
     assert_eq!(counted(&envoy, "opaque_total").await, 0);
-    assert_eq!(counted(&envoy, "requests_total").await, 20);
+    assert_eq!(counted(&envoy, "requests_total").await, 12);
     healthy(&envoy);
 }
 

@@ -142,19 +142,8 @@ async fn bodies_that_cross_the_announcement_both_ways_at_once_are_whole() {
             assert!(back == body);
         });
     }
-<<<<<<< HEAD
     posts.join().await;
 
-    drop(sender);
-    within("the end of the connection", connection.join())
-        .await
-        .unwrap();
-=======
-    while let Some(post) = posts.join_next().await {
-        post.unwrap();
-    }
-
->>>>>>> 8b6f88d (Recognise HTTP/2 clients by the shape of their first frames)
     assert_eq!(
         (backend.requests(), counted(&server_side, "cut_total").await),
         (8, 0)

@@ -224,7 +224,7 @@ async fn tuned_and_unknown_clients_are_drained_when_idle_and_not_behind_a_respon
         ),
         // hyper 0.14.
         Greeting::Of(&[(2, 0), (4, 2_097_152), (5, 16_384)], Some(5_177_345)),
-        Greeting::Of(&[(4, 1), (1, 1)], None),
+        Greeting::Of(&[(4, 65_535), (1, 4096)], None),
     ] {
         let mut client = RawClient::connect(envoy.address("in"), greeting).await;
         for stream in [1, 3, 5] {

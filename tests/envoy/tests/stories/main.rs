@@ -11,6 +11,7 @@ mod http1;
 mod http1_leaving;
 mod http2;
 mod http2_frames;
+mod http2_tunnels;
 mod idle_http2;
 mod load_metrics;
 mod metrics;

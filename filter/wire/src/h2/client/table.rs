@@ -33,7 +33,7 @@ const UNDICI: Treatment = Treatment {
 const GO: Treatment = Treatment {
     at_end: Conditions::NO_BODIES,
     when_active: Conditions::NO_BODIES,
-    idle_time: Treatment::WHEN_IDLE.idle_time,
+    idle_time_with_bodies: Treatment::WHEN_IDLE.idle_time,
     ..Treatment::TOLERANT
 };
 
@@ -48,8 +48,7 @@ const HYPER: Treatment = Treatment {
 const OKHTTP: Treatment = Treatment {
     at_end: Conditions::SETTLED,
     when_active: Conditions::SETTLED,
-    idle_time: Treatment::WHEN_IDLE.idle_time,
-    ..Treatment::TOLERANT
+    ..Treatment::WHEN_IDLE
 };
 
 /// The clients that are recognised. Where several fit, all of them count.

@@ -25,6 +25,9 @@ pub struct Treatment {
     /// How long an idle connection must have been idle to be one, on the next write that there is (a PING);
     /// None: it never is.
     pub idle_time: Option<Duration>,
+    /// The same once a request on the connection has had a body: the next one may have one that cannot be
+    /// replayed.
+    pub idle_time_with_bodies: Option<Duration>,
 }
 
 /// A set of last-stream-ids.
@@ -120,6 +123,7 @@ impl Treatment {
         at_end: Conditions::NONE,
         when_active: Conditions::NONE,
         idle_time: Some(Duration::ZERO),
+        idle_time_with_bodies: Some(Duration::ZERO),
     };
 
     /// Only when nothing has happened on the connection for a while.
@@ -127,6 +131,7 @@ impl Treatment {
         at_end: Conditions::NEVER,
         when_active: Conditions::NEVER,
         idle_time: Some(IDLE_TIME),
+        idle_time_with_bodies: Some(IDLE_TIME),
         ..Self::TOLERANT
     };
 
@@ -144,17 +149,26 @@ impl Treatment {
         };
         // A GOAWAY in transit to a client that needs the other kind must not meet a request.
         let least = if conflict { IDLE_TIME } else { Duration::ZERO };
-        let idle_time = match (self.idle_time, other.idle_time) {
-            (Some(own), Some(others)) => Some(longer(longer(own, others), least)),
-            _ => None,
-        };
         Self {
             last_stream_id,
             position,
             at_end: self.at_end.and(other.at_end).and(by_conflict),
             when_active: self.when_active.and(other.when_active),
-            idle_time,
+            idle_time: longest(self.idle_time, other.idle_time, least),
+            idle_time_with_bodies: longest(
+                self.idle_time_with_bodies,
+                other.idle_time_with_bodies,
+                least,
+            ),
         }
+    }
+}
+
+/// The longest of the three; None, which is never, is longer than any.
+const fn longest(a: Option<Duration>, b: Option<Duration>, least: Duration) -> Option<Duration> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(longer(longer(a, b), least)),
+        _ => None,
     }
 }
 

@@ -29,12 +29,12 @@ pub async fn connect(to: SocketAddr) -> (SendRequest<Body>, Task<hyper::Result<(
 }
 
 /// A connection with hyper's own greeting.
-pub async fn connect_hyper(to: SocketAddr) -> (SendRequest<Body>, JoinHandle<hyper::Result<()>>) {
+pub async fn connect_hyper(to: SocketAddr) -> (SendRequest<Body>, Task<hyper::Result<()>>) {
     let stream = TcpStream::connect(to).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let handshake = Builder::new(TokioExecutor::new()).handshake(TokioIo::new(stream));
     let (sender, connection) = handshake.await.unwrap();
-    (sender, tokio::spawn(connection))
+    (sender, Task::spawn(connection))
 }
 
 /// A request with a body, which may be empty.
