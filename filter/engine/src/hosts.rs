@@ -15,6 +15,9 @@ pub const MAX_HOSTS: usize = 1024;
 /// A host to which nothing is carried for so long is taken to be gone.
 const FORGET: Duration = Duration::from_secs(60);
 
+/// How often hosts that are gone are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+
 /// An upstream host, for as long as it is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostId(NonZeroU64);
@@ -64,6 +67,7 @@ pub struct Hosts {
     hosts: BTreeMap<HostId, Host>,
     /// How many there have ever been.
     known: u64,
+    swept: Instant,
 }
 
 impl Hosts {
@@ -82,8 +86,14 @@ impl Hosts {
             let host = self.hosts.get(id);
             host.is_some_and(|host| *host.cluster == *cluster)
         });
-        if let Some(id) = known {
-            return Some(*id);
+        if let Some(id) = known.copied() {
+            if let Some(host) = self.hosts.get_mut(&id) {
+                host.seen = now;
+            }
+            return Some(id);
+        }
+        if self.hosts.len() >= MAX_HOSTS {
+            self.forget_gone(now);
         }
         if self.hosts.len() >= MAX_HOSTS {
             return None;
@@ -143,8 +153,20 @@ impl Hosts {
                 host.seen = now;
             }
         }
+        self.forget_gone(now);
+    }
+
+    /// Forgets hosts to which nothing was carried for a while; looks at most once a second.
+    fn forget_gone(&mut self, now: Instant) {
+        if now.since(self.swept) < SWEEP {
+            return;
+        }
+        self.swept = now;
         let before = self.hosts.len();
-        self.hosts.retain(|_, host| now.since(host.seen) <= FORGET);
+        self.hosts.retain(|_, host| {
+            let is_idle = host.active == 0 && host.load.connections == 0.0;
+            !is_idle || now.since(host.seen) <= FORGET
+        });
         if self.hosts.len() < before {
             let hosts = &self.hosts;
             self.ids.retain(|_, ids| {

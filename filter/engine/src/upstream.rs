@@ -1,300 +1,433 @@
-//! Connections to upstream hosts, as the HTTP role sees them, and their recycling.
+//! Which upstream HTTP/1 connections to recycle, and which requests to mark for it.
 //!
-//! A client-side proxy behind a ClusterIP has its connections pinned like any client. A request that says
-//! `connection: close` makes an HTTP/1 upstream end the connection that it went over; but which one that
-//! will be is known only when the answer comes. So while a cluster has connections that are past a limit,
-//! requests to it are marked, one for each at a time, until the answers show that the right ones went.
+//! A client-side proxy behind a ClusterIP has its connections pinned like any client. A request that
+//! carries `connection: close` (the *mark*) makes an HTTP/1 server end the connection that carried it
+//! (RFC 9112 section 9.6). But Envoy chooses the connection after the filters ran, and tells which one it
+//! was only with the response. So while a cluster has expired connections, requests to it are marked, one
+//! at a time for each, until the responses show that the right ones ended:
+//!
+//! ```text
+//!                 over a limit            marked request            `connection: close`
+//!   Serving ───────────────────▶ Expired ───────────────▶ Closing ─────────────────────▶ (removed)
+//!      ▲                          │    ▲                     │
+//!      │ another one ended        │    │ seen again          │ seen again
+//!      │ in its place (stray)     ▼    │                     ▼
+//!      └──────────────────────── Dormant                  Ignored
+//!         idle for as long as others were when they turned out to be gone
+//! ```
+//!
+//! The module is not told when a connection closes. An expired connection that the server has closed on
+//! its idle timeout would attract marks for ever, each of which ends another connection. Therefore each
+//! mark consumes one expired connection, whatever it hits: where it hits another one (a *stray*), the
+//! least recently used expired connection is taken to be gone, or takes over what was left to the stray.
+//! So as many connections end as have expired.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::{Protocol, Upstream};
+use evenkeel_policy::Upstream;
 
 use crate::Instant;
-use crate::limits::Draw;
+use allowance::Allowance;
+use cluster::Clusters;
+pub use key::ConnectionKey;
+use table::{Connection, State, Table};
 
-/// The most connections that are followed; further ones are not recycled.
-pub const MAX_LINKS: usize = 4096;
+mod allowance;
+mod cluster;
+mod key;
+mod table;
+
+/// The most connections that are followed; beyond it the least recently used one is no longer.
+pub const MAX_CONNECTIONS: usize = 4096;
 
 /// A connection that carried nothing for so long is taken to be gone.
 const FORGET: Duration = Duration::from_secs(600);
 
-/// How often the forgotten are looked for.
+/// How often connections to forget are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
 
-/// Names one upstream connection: the host's address and the proxy's own.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LinkId {
-    /// `upstream.address`
-    pub address: Vec<u8>,
-    /// `upstream.local_address`
-    pub local: Vec<u8>,
-}
+/// A shorter idle time says nothing about the server's idle timeout: the connection may have had a
+/// request in flight.
+const MIN_IDLE: Duration = Duration::from_millis(200);
 
-/// The answer in hand, as the host knows it.
-pub trait Answer {
+/// Evidence of HTTP/1 is looked for in the first responses over a connection, and then in every
+/// [`EVIDENCE_EVERY`]th: each look costs several calls of the host.
+const EVIDENCE_FIRST: u64 = 8;
+const EVIDENCE_EVERY: u64 = 16;
+
+/// The response in hand, as the host knows it. Each question may cost a call of the host.
+pub trait Response {
     /// The name of the cluster that it came from.
     fn cluster(&self) -> Vec<u8>;
 
     /// It has a field that only HTTP/1 has.
-    fn is_http1(&self) -> bool;
+    fn shows_http1(&self) -> bool;
 
-    /// The request came over HTTP/1.
-    fn asked_by_http1(&self) -> bool;
+    /// The request came from downstream over HTTP/1.
+    fn downstream_is_http1(&self) -> bool;
+
+    /// It says `connection: close`: the proxy closes the connection behind it.
+    fn closes(&self) -> bool;
+
+    /// How often the proxy sent the request; more than once is a retry.
+    fn attempts(&self) -> u64;
 }
 
-/// What one answer showed of the connection that it came on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// The connection had not been seen before.
-    pub opened: bool,
-    /// It went past a limit with this answer.
-    pub due: bool,
-    /// It is being closed because of a mark, and was past a limit.
-    pub recycled: bool,
-    /// It is being closed because of a mark that was meant for another one.
-    pub stray: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Not known to be HTTP/1: a mark could harm it.
-    Unproven,
-    Serving,
-    Due,
-    /// A marked request went over it.
-    Retired,
-    /// It outlived a marked request: not HTTP/1.
-    Deaf,
-}
-
+/// A request that carries the mark and has no response yet. Give it back with [`Upstreams::response`] or
+/// [`Upstreams::unanswered`].
 #[derive(Debug)]
-struct Link {
-    cluster: Rc<[u8]>,
-    state: State,
-    deadline: Option<Instant>,
-    last: Option<u64>,
-    requests: u64,
-    seen: Instant,
+#[must_use = "a mark that is not given back keeps its cluster from being marked again"]
+pub struct Mark {
+    cluster: Vec<u8>,
+    at: Instant,
 }
 
-#[derive(Debug, Default)]
-struct Cluster {
-    due: u32,
-    marked: u32,
-    /// Connections that are not known to be HTTP/1.
-    unproven: u32,
-    /// Over which downstream protocols requests have come to connections that are.
-    proven: Downstreams,
-}
-
-#[derive(Debug, Default)]
-struct Downstreams {
-    http1: bool,
-    later: bool,
-}
-
-impl Downstreams {
-    fn of(&mut self, is_http1: bool) -> &mut bool {
-        if is_http1 {
-            &mut self.http1
-        } else {
-            &mut self.later
-        }
-    }
+/// What one response shows of the connection that carried it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The connection was not known before.
+    pub opened: bool,
+    /// It reached a limit with this response.
+    pub expired: bool,
+    /// It reached a limit with this response, and nothing shows that it is HTTP/1: it is not recycled.
+    pub unproven: bool,
+    /// It ends because of a mark, and was expired.
+    pub recycled: bool,
+    /// Connections that end because of a mark although they had not expired: more than one where the
+    /// marked request was retried.
+    pub strays: u64,
+    /// The connection; report the end of this response by [`Upstreams::response_ended`].
+    pub key: Option<Rc<ConnectionKey>>,
 }
 
 /// The upstream connections of one worker.
+///
+/// Call [`wants_mark`](Self::wants_mark) before a request goes to a cluster and [`mark`](Self::mark) if it
+/// is marked; then [`response`](Self::response) with the response's headers, or
+/// [`unanswered`](Self::unanswered). Connections that are no longer followed are told by
+/// [`next_ended`](Self::next_ended).
 #[derive(Debug, Default)]
 pub struct Upstreams {
-    links: HashMap<LinkId, Link>,
-    clusters: HashMap<Rc<[u8]>, Cluster>,
-    due: u32,
+    table: Table,
+    clusters: Clusters,
     swept: Instant,
 }
 
 impl Upstreams {
     /// How many connections are followed.
     pub fn len(&self) -> usize {
-        self.links.len()
+        self.table.len()
     }
 
     /// No connection is followed.
     pub fn is_empty(&self) -> bool {
-        self.links.is_empty()
+        self.table.len() == 0
     }
 
-    /// Some connection is past a limit: only then is [`Upstreams::wants_mark`] worth a look.
-    pub fn any_due(&self) -> bool {
-        self.due > 0
+    /// Some connection is expired: only then can [`Upstreams::wants_mark`] be true.
+    pub fn any_expired(&self) -> bool {
+        self.clusters.any_expired()
     }
 
-    /// A request to `cluster` that came over HTTP/1, or a later version, should say `connection: close`,
-    /// budget permitting. If it does, tell [`Upstreams::marked`].
+    /// Whether the next request to `cluster` should be marked, budget permitting.
     ///
-    /// An HTTP/2 upstream would refuse such a request. A cluster may choose its protocol by that of the
-    /// request, so only those are marked whose like is known to have gone over HTTP/1.
-    pub fn wants_mark(&self, cluster: &[u8], is_http1: bool) -> bool {
-        self.clusters.get(cluster).is_some_and(|cluster| {
-            let proven = if is_http1 {
-                cluster.proven.http1
-            } else {
-                cluster.proven.later
+    /// An HTTP/2 server answers a marked request with a connection error. A cluster may choose its protocol
+    /// by that of the request, so only requests are marked whose like is known to have gone over HTTP/1.
+    pub fn wants_mark(&mut self, cluster: &[u8], downstream_is_http1: bool, now: Instant) -> bool {
+        let Some(cluster) = self.clusters.get_mut(cluster) else {
+            return false;
+        };
+        if !cluster.takes_marks(downstream_is_http1, now) {
+            return false;
+        }
+        while let Some((used, key)) = cluster.gone(now) {
+            let Some(connection) = self.table.get_mut(&key) else {
+                cluster.unexpire(used);
+                continue;
             };
-            proven && cluster.unproven == 0 && cluster.due > cluster.marked
-        })
+            // With a response in flight it is not idle.
+            if connection.active > 0 {
+                break;
+            }
+            connection.state = State::Dormant;
+            cluster.unexpire(used);
+            self.table.end(key);
+        }
+        cluster.expired() > cluster.marked && !cluster.skips()
     }
 
-    /// A request to `cluster` has been marked.
-    pub fn marked(&mut self, cluster: &[u8]) {
+    /// A request to `cluster` is marked.
+    pub fn mark(&mut self, cluster: &[u8], now: Instant) -> Mark {
         if let Some(cluster) = self.clusters.get_mut(cluster) {
             cluster.marked = cluster.marked.saturating_add(1);
         }
-    }
-
-    /// A marked request to `cluster` is over: it was answered, or it never will be.
-    pub fn unmarked(&mut self, cluster: &[u8]) {
-        if let Some(cluster) = self.clusters.get_mut(cluster) {
-            cluster.marked = cluster.marked.saturating_sub(1);
+        Mark {
+            cluster: cluster.to_vec(),
+            at: now,
         }
     }
 
-    /// An answer came over `id`. `marked` says that its request was; `seed` is the connection's chance.
-    /// What else there is to know is asked of `answer`, and only until it is known.
-    pub fn answered(
+    /// A marked request ended without a response of the server; `server` is the address of the one that
+    /// reset it, which is how an HTTP/2 server reacts to the mark.
+    pub fn unanswered(&mut self, mark: Mark, server: Option<&[u8]>, now: Instant) {
+        let Some(cluster) = self.clusters.get_mut(&mark.cluster) else {
+            return;
+        };
+        cluster.marked = cluster.marked.saturating_sub(1);
+        cluster.is_retrying = true;
+        if let Some(server) = server {
+            cluster.refused_mark(server, now);
+        }
+    }
+
+    /// A response began on the connection `key`. `mark` is that of its request; `seed` is the
+    /// connection's chance.
+    pub fn response(
         &mut self,
-        id: LinkId,
-        marked: bool,
+        mut key: ConnectionKey,
+        mark: Option<Mark>,
         limits: &Upstream,
         now: Instant,
         seed: u64,
-        answer: &impl Answer,
-    ) -> Seen {
-        let mut seen = Seen::default();
-        if !self.links.contains_key(&id) {
-            if marked || self.links.len() >= MAX_LINKS {
-                // Who counts what opens and what ends must come out even.
-                seen.opened = marked;
-                seen.stray = marked;
-                return seen;
-            }
-            let cluster: Rc<[u8]> = answer.cluster().into();
-            let held = self.clusters.entry(Rc::clone(&cluster)).or_default();
-            held.unproven = held.unproven.saturating_add(1);
-            self.links
-                .insert(id.clone(), Link::new(cluster, limits, now, seed));
-            seen.opened = true;
-        }
-        let Some(link) = self.links.get_mut(&id) else {
-            return seen;
-        };
-        link.seen = now;
-        link.requests = link.requests.saturating_add(1);
-        if link.state == State::Unproven
-            && (limits.protocol == Protocol::Http1 || answer.is_http1())
+        response: &impl Response,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        if let Some(mark) = &mark
+            && let Some(cluster) = self.clusters.get_mut(&mark.cluster)
         {
-            link.state = State::Serving;
-            if let Some(cluster) = self.clusters.get_mut(&link.cluster) {
-                cluster.unproven = cluster.unproven.saturating_sub(1);
-                *cluster.proven.of(answer.asked_by_http1()) = true;
-            }
+            cluster.marked = cluster.marked.saturating_sub(1);
         }
-        let was = link.state;
-        link.state = match (was, marked) {
-            (State::Unproven, _) => State::Unproven,
-            (State::Deaf, _) => State::Deaf,
-            (State::Retired, _) => State::Deaf,
-            (State::Serving | State::Due, true) => State::Retired,
-            (State::Serving, false) if link.is_over(now) => State::Due,
-            (state, false) => state,
+        if !key.identifies_connection() {
+            key.set_cluster(&response.cluster());
+        }
+        let (key, is_new) = self.follow(key, limits, now, seed, response);
+        let Some(connection) = self.table.get_mut(&key) else {
+            return outcome;
         };
-        seen.recycled = was == State::Due && link.state == State::Retired;
-        seen.stray = was == State::Serving && link.state == State::Retired;
-        seen.due = was == State::Serving && link.state == State::Due;
-        let (cluster, change) = (
-            Rc::clone(&link.cluster),
-            (was == State::Due, link.state == State::Due),
-        );
-        self.count(&cluster, change);
-        seen
+        let Some(cluster) = self.clusters.get_mut(&connection.cluster) else {
+            return outcome;
+        };
+        let (before, idle) = (connection.state, now.since(connection.used.0));
+        outcome.opened = is_new || matches!(before, State::Closing | State::Dormant);
+        connection.active = connection.active.saturating_add(1);
+        connection.allowance.count();
+        if connection.seek_evidence(limits, response) {
+            cluster.saw_http1(&key.address, response);
+        } else if connection.is_multiplexed(&key) {
+            cluster.saw_http2(response, now);
+        }
+        if !connection.is_recyclable {
+            connection.is_recyclable = cluster.is_http1(response.downstream_is_http1());
+        }
+        if !is_new && key.identifies_connection() {
+            cluster.saw_alive(idle);
+        }
+        outcome.key = Some(Rc::clone(&key));
+        self.table.touch(&key, now, cluster);
+        match mark {
+            Some(mark) => self.marked(&key, &mark, before, is_new, limits, response, &mut outcome),
+            None => self.unmarked(&key, before, now, response, &mut outcome),
+        }
+        outcome
     }
 
-    /// Forgets connections that have carried nothing for ten minutes, and gives those that were not known
-    /// to have ended. Cheap to call often.
-    pub fn sweep(&mut self, now: Instant) -> Vec<LinkId> {
-        let mut ended = Vec::new();
+    /// The response ended whose [`Outcome`] named this connection.
+    pub fn response_ended(&mut self, key: &ConnectionKey) {
+        if let Some(connection) = self.table.get_mut(key) {
+            connection.active = connection.active.saturating_sub(1);
+        }
+    }
+
+    /// Forgets connections that have carried nothing for ten minutes. Cheap to call often.
+    pub fn sweep(&mut self, now: Instant) {
         if now.since(self.swept) < SWEEP {
-            return ended;
+            return;
         }
         self.swept = now;
-        let gone: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter(|(_, link)| now.since(link.seen) > FORGET)
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in gone {
-            if let Some(link) = self.links.remove(&id) {
-                self.count(&link.cluster, (link.state == State::Due, false));
-                if link.state == State::Unproven
-                    && let Some(cluster) = self.clusters.get_mut(&link.cluster)
-                {
-                    cluster.unproven = cluster.unproven.saturating_sub(1);
-                }
-                // One that outlived its mark was told to have ended when it was hit.
-                if !matches!(link.state, State::Retired | State::Deaf) {
-                    ended.push(id);
-                }
-            }
+        while let Some(key) = self.table.idle_for(FORGET, now) {
+            self.forget(&key);
         }
-        let held = |name: &Rc<[u8]>| Rc::strong_count(name) > 1;
-        self.clusters
-            .retain(|name, cluster| cluster.marked > 0 || held(name));
-        ended
+        self.clusters.retain_used();
     }
 
-    fn count(&mut self, cluster: &Rc<[u8]>, change: (bool, bool)) {
-        let Some(cluster) = self.clusters.get_mut(cluster) else {
+    /// The host of a connection that was told as opened and is followed no longer. Ask until there is none.
+    pub fn next_ended(&mut self) -> Option<Rc<ConnectionKey>> {
+        self.table.next_ended()
+    }
+
+    /// The entry of a connection, made if it is new.
+    fn follow(
+        &mut self,
+        key: ConnectionKey,
+        limits: &Upstream,
+        now: Instant,
+        seed: u64,
+        response: &impl Response,
+    ) -> (Rc<ConnectionKey>, bool) {
+        if let Some(key) = self.table.find(&key) {
+            return (key, false);
+        }
+        if self.table.len() >= MAX_CONNECTIONS
+            && let Some(oldest) = self.table.oldest()
+        {
+            self.forget(&oldest);
+        }
+        let cluster = self.clusters.name(&response.cluster());
+        let allowance = Allowance::new(limits, now, seed);
+        let key = self
+            .table
+            .insert(key, Connection::new(cluster, allowance), now);
+        (key, true)
+    }
+
+    /// A response without a mark came over `key`.
+    fn unmarked(
+        &mut self,
+        key: &Rc<ConnectionKey>,
+        before: State,
+        now: Instant,
+        response: &impl Response,
+        outcome: &mut Outcome,
+    ) {
+        let Some(connection) = self.table.get_mut(key) else {
             return;
         };
-        match change {
-            (false, true) => {
-                cluster.due = cluster.due.saturating_add(1);
-                self.due = self.due.saturating_add(1);
+        let Some(cluster) = self.clusters.get_mut(&connection.cluster) else {
+            return;
+        };
+        match before {
+            State::Serving if connection.allowance.is_over(now) => {
+                if !connection.is_recyclable {
+                    outcome.unproven = !core::mem::replace(&mut connection.is_reported, true);
+                } else if response.closes() {
+                    self.forget(key);
+                    return;
+                } else {
+                    outcome.expired = true;
+                    connection.state = State::Expired;
+                }
             }
-            (true, false) => {
-                cluster.due = cluster.due.saturating_sub(1);
-                self.due = self.due.saturating_sub(1);
-            }
-            _ => {}
+            State::Dormant => connection.state = State::Expired,
+            State::Closing => connection.state = State::Ignored,
+            State::Serving | State::Expired | State::Ignored => {}
+        }
+        if connection.state == State::Expired {
+            cluster.expire(connection.used, Rc::clone(key));
+        }
+        if outcome.expired || cluster.is_retrying {
+            // While the proxy retries, every attempt of a marked request would carry the mark.
+            cluster.is_retrying = response.attempts() > 1;
+        }
+    }
+
+    /// The response to a marked request came over `key`.
+    #[expect(clippy::too_many_arguments, reason = "what one response tells")]
+    fn marked(
+        &mut self,
+        key: &Rc<ConnectionKey>,
+        mark: &Mark,
+        before: State,
+        is_new: bool,
+        limits: &Upstream,
+        response: &impl Response,
+        outcome: &mut Outcome,
+    ) {
+        let Some(connection) = self.table.get_mut(key) else {
+            return;
+        };
+        let Some(cluster) = self.clusters.get_mut(&connection.cluster) else {
+            return;
+        };
+        let retries = response.attempts().saturating_sub(1);
+        cluster.is_retrying = retries > 0;
+        // Each attempt carried the mark.
+        outcome.strays = retries;
+        let was_expired = matches!(before, State::Expired | State::Dormant);
+        let is_ignored = matches!(before, State::Closing | State::Ignored);
+        if was_expired {
+            outcome.recycled = true;
+            cluster.unexpire(connection.used);
+        } else if !is_ignored {
+            outcome.strays = retries.saturating_add(1);
+        }
+        let left = (!is_new && !is_ignored).then(|| connection.allowance.clone());
+        let restart = connection.allowance.restart(limits, connection.used);
+        if !key.identifies_connection() {
+            // Other connections share this entry: it begins again, for the one that follows.
+            connection.allowance = restart;
+            connection.state = State::Serving;
+        } else if is_ignored {
+            connection.state = State::Ignored;
+        } else if response.closes() {
+            self.forget(key);
+        } else {
+            // The server may close without having said so.
+            connection.state = State::Closing;
+            self.table.end(Rc::clone(key));
+        }
+        if !was_expired {
+            self.replace_expired(key, mark, left, limits, is_new);
+        }
+    }
+
+    /// A mark ended the connection `stray`, or had no effect: one expired connection fewer has to end.
+    fn replace_expired(
+        &mut self,
+        stray: &ConnectionKey,
+        mark: &Mark,
+        left: Option<Allowance>,
+        limits: &Upstream,
+        is_new: bool,
+    ) {
+        let Some(cluster) = self.clusters.get_mut(&mark.cluster) else {
+            return;
+        };
+        let Some((used, key)) = cluster.pop_expired() else {
+            return;
+        };
+        let Some(connection) = self.table.get_mut(&key) else {
+            return;
+        };
+        let idle = mark.at.since(used.0);
+        // Envoy opened a connection to this very server instead of using the one that was idle.
+        let is_gone = is_new
+            && connection.active == 0
+            && stray.address == key.address
+            && idle >= MIN_IDLE
+            && key.identifies_connection();
+        if is_gone {
+            cluster.saw_gone(idle);
+            connection.state = State::Dormant;
+            self.table.end(key);
+            return;
+        }
+        // Where requests take the servers in turn, the next mark would hit the same one again.
+        let connections = Rc::strong_count(&connection.cluster).saturating_sub(1);
+        cluster.skip_some(connections, used.1);
+        connection.state = State::Serving;
+        connection.allowance = match left {
+            Some(left) => left,
+            None => connection.allowance.restart(limits, used),
+        };
+    }
+
+    fn forget(&mut self, key: &Rc<ConnectionKey>) {
+        if let Some(connection) = self.table.remove(key)
+            && let Some(cluster) = self.clusters.get_mut(&connection.cluster)
+        {
+            cluster.unexpire(connection.used);
         }
     }
 }
 
-impl Link {
-    fn new(cluster: Rc<[u8]>, limits: &Upstream, now: Instant, seed: u64) -> Self {
-        let draw = Draw::new(seed);
-        Self {
-            cluster,
-            state: State::Unproven,
-            deadline: limits
-                .max_age
-                .map(|max| now.after(draw.age(max, limits.jitter))),
-            last: limits
-                .max_requests
-                .map(|max| draw.requests(max, limits.jitter).get()),
-            requests: 0,
-            seen: now,
-        }
-    }
+/// The order of last use: an instant, and a number that tells apart those of one instant.
+type Used = (Instant, u64);
 
-    fn is_over(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|at| at <= now)
-            || self.last.is_some_and(|last| self.requests >= last)
-    }
-}
+/// Keys in the order of last use.
+type ByUse = BTreeMap<Used, Rc<ConnectionKey>>;
 
 #[cfg(test)]
 mod tests;

@@ -79,7 +79,7 @@ impl Label {
             Self::By => vec!["client", "proxy", "evenkeel"],
             Self::Cause => Cause::all().map(Cause::name).collect(),
             Self::Upstream => {
-                return Values::Met("the host's address; beyond 256 of them `other`");
+                return Values::Met("the host's address; beyond 256 live ones `other`");
             }
             Self::Family => {
                 let recognised = h2::CLIENTS.iter().map(|client| client.name);

@@ -169,8 +169,11 @@ metrics! {
     UpstreamRecycled = "upstream_recycled_total", Counter of "connections" [],
         "Upstream connections past a limit that a marked request ended.", None;
     UpstreamStray = "upstream_stray_total", Counter of "connections" [],
-        "Upstream connections that were ended by a mark meant for another one.",
+        "Upstream connections that were ended by a mark meant for another one, or by a retry of a marked request.",
         Some("They cost a new connection and nothing else. If they are as many as the recycled ones, raise the limits of `upstream`.");
+    UpstreamUnproven = "upstream_unproven_total", Counter of "connections" [],
+        "Upstream connections past a limit of `upstream` that are not recycled because nothing shows that they are HTTP/1.",
+        Some("If the proxy speaks HTTP/1 to these upstreams, set `upstream.protocol` to `http1`. HTTP/2 upstreams count here too: `upstream` does not recycle them.");
 }
 
 impl Metric {

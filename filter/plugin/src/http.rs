@@ -3,15 +3,15 @@
 use std::rc::Rc;
 
 use evenkeel_engine::hosts::HostId;
+use evenkeel_engine::upstream::{ConnectionKey, Mark};
 use evenkeel_engine::{ConnectionId, StreamId};
 use evenkeel_metrics::{Counter, Metric};
 use evenkeel_policy::{Policy, Request};
 
 use crate::host::Host;
-use crate::metrics;
+use crate::metrics::UpstreamHost;
 use crate::peers::Reply;
 use crate::policies::RootId;
-use crate::recycle::Mark;
 use crate::worker::Worker;
 use crate::{peers, recycle};
 
@@ -38,10 +38,12 @@ struct Governed {
 }
 
 /// The host that answers a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Answering {
-    metrics: metrics::Upstream,
+    metrics: Rc<UpstreamHost>,
     host: Option<HostId>,
+    /// The upstream connection that carries the response.
+    connection: Option<Rc<ConnectionKey>>,
 }
 
 impl Stream {
@@ -99,17 +101,29 @@ impl Stream {
         if address.is_empty() {
             return;
         }
-        let metrics = worker.metrics.upstream(&address);
+        let metrics = worker.metrics.upstream(&address, worker.engine.now());
         metrics.request_began(&*host);
         let host = answering(worker, self.on, self.upgrades, &address);
-        recycle::answered(worker, self.root, address, self.mark.take());
-        self.upstream = Some(Answering { metrics, host });
+        let connection = recycle::response(worker, self.root, address, self.mark.take(), &metrics);
+        self.upstream = Some(Answering {
+            metrics,
+            host,
+            connection,
+        });
     }
 
     /// The stream is over.
     pub(crate) fn end(self, worker: &mut Worker) {
-        if let Some(Answering { metrics, host }) = self.upstream {
+        if let Some(Answering {
+            metrics,
+            host,
+            connection,
+        }) = self.upstream
+        {
             metrics.request_ended(&*worker.host());
+            if let Some(connection) = connection {
+                worker.upstreams.response_ended(&connection);
+            }
             if let Some(host) = host {
                 worker.engine.hosts.request_ended(host);
             }
@@ -122,7 +136,8 @@ impl Stream {
             worker.engine.stream_ended(on, self.id);
         }
         if let Some(mark) = self.mark {
-            mark.over(worker);
+            let now = worker.engine.now();
+            worker.upstreams.unanswered(mark, None, now);
         }
     }
 }

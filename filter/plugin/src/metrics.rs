@@ -1,76 +1,49 @@
 //! The handles of this worker's metrics, and what it has shown. Which metrics there are `evenkeel-metrics` says.
 
+mod upstream_hosts;
+
+use core::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use evenkeel_engine::Load;
+use evenkeel_engine::{Instant, Load};
 use evenkeel_metrics::{Counter, Kind, Metric};
 
 use crate::host::{Host, MetricKind};
+pub(crate) use upstream_hosts::UpstreamHost;
+use upstream_hosts::UpstreamHosts;
 
-/// The most upstream hosts that have metrics of their own; further ones are told as `other`.
-const MAX_UPSTREAMS: usize = 256;
-const OTHER: &[u8] = b"other";
-
-/// A gauge's handle, and what this worker has shown.
-#[derive(Clone, Copy, Debug, Default)]
-struct Shown {
+/// A gauge's handle, and what this worker has added to it.
+#[derive(Clone, Debug, Default)]
+struct Gauge {
     metric: Option<u32>,
-    value: i64,
+    value: Cell<i64>,
 }
 
-impl Shown {
+impl Gauge {
     fn define(host: &dyn Host, gauge: Metric, labels: &[&str]) -> Self {
         Self {
             metric: define(host, MetricKind::Gauge, &gauge.stat(labels)),
-            value: 0,
+            value: Cell::new(0),
         }
     }
 
-    fn show(&mut self, host: &dyn Host, value: f64) {
-        let value = value.round() as i64;
-        let change = value.saturating_sub(self.value);
+    fn show(&self, host: &dyn Host, value: f64) {
+        self.add(
+            host,
+            (value.round() as i64).saturating_sub(self.value.get()),
+        );
+    }
+
+    fn add(&self, host: &dyn Host, change: i64) {
         if change != 0 {
             add(host, self.metric, change);
-            self.value = value;
-        }
-    }
-}
-
-/// The numbers of one upstream host: handles of the host's metrics.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Upstream {
-    requests: Option<u32>,
-    active: Option<u32>,
-    connections: Option<u32>,
-}
-
-impl Upstream {
-    fn define(host: &dyn Host, address: &str) -> Self {
-        let gauge = |metric: Metric| define(host, MetricKind::Gauge, &metric.stat(&[address]));
-        let requests = Metric::UpstreamRequests.stat(&[address]);
-        Self {
-            requests: define(host, MetricKind::Counter, &requests),
-            active: gauge(Metric::UpstreamActive),
-            connections: gauge(Metric::UpstreamConnections),
+            self.value.set(self.value.get().saturating_add(change));
         }
     }
 
-    pub(crate) fn request_began(self, host: &dyn Host) {
-        add(host, self.requests, 1);
-        add(host, self.active, 1);
-    }
-
-    pub(crate) fn request_ended(self, host: &dyn Host) {
-        add(host, self.active, -1);
-    }
-
-    pub(crate) fn connected(self, host: &dyn Host) {
-        add(host, self.connections, 1);
-    }
-
-    pub(crate) fn disconnected(self, host: &dyn Host) {
-        add(host, self.connections, -1);
+    fn is_zero(&self) -> bool {
+        self.value.get() == 0
     }
 }
 
@@ -91,9 +64,8 @@ pub(crate) struct Metrics {
     host: Rc<dyn Host>,
     counters: HashMap<Counter, Option<u32>>,
     active: Option<Option<u32>>,
-    gauges: HashMap<Metric, Shown>,
-    carried: HashMap<(Metric, Vec<u8>), Shown>,
-    upstreams: HashMap<Vec<u8>, Upstream>,
+    gauges: HashMap<Metric, Gauge>,
+    upstream_hosts: UpstreamHosts,
 }
 
 impl Metrics {
@@ -103,8 +75,7 @@ impl Metrics {
             counters: HashMap::new(),
             active: None,
             gauges: HashMap::new(),
-            carried: HashMap::new(),
-            upstreams: HashMap::new(),
+            upstream_hosts: UpstreamHosts::default(),
         }
     }
 
@@ -127,48 +98,21 @@ impl Metrics {
         let shown = self
             .gauges
             .entry(gauge)
-            .or_insert_with(|| Shown::define(&*self.host, gauge, &[]));
+            .or_insert_with(|| Gauge::define(&*self.host, gauge, &[]));
         shown.show(&*self.host, value);
     }
 
     /// Shows nothing any more.
     pub(crate) fn withdraw(&mut self) {
-        for shown in self.gauges.values_mut().chain(self.carried.values_mut()) {
+        for shown in self.gauges.values() {
             shown.show(&*self.host, 0.0);
         }
+        self.upstream_hosts.withdraw(&*self.host);
     }
 
     /// Shows what this worker carries to upstream hosts, by their addresses.
-    pub(crate) fn carried<'a>(&mut self, hosts: impl Iterator<Item = (&'a [u8], Load)>) {
-        let mut sums: HashMap<&[u8], Load> = HashMap::new();
-        for (address, load) in hosts {
-            // Who has no metrics of its own is told as `other`.
-            let is_told =
-                self.upstreams.contains_key(address) && self.upstreams.len() < MAX_UPSTREAMS;
-            let address = if is_told { address } else { OTHER };
-            let sum = sums.entry(address).or_default();
-            *sum = sum.plus(load);
-        }
-        for ((_, address), shown) in &mut self.carried {
-            if !sums.contains_key(address.as_slice()) {
-                shown.show(&*self.host, 0.0);
-            }
-        }
-        for (address, load) in sums {
-            for (gauge, value) in [
-                (Metric::UpstreamRequestRate, load.requests),
-                (Metric::UpstreamByteRate, load.bytes),
-            ] {
-                let shown = self
-                    .carried
-                    .entry((gauge, address.to_vec()))
-                    .or_insert_with(|| {
-                        let address = String::from_utf8_lossy(address);
-                        Shown::define(&*self.host, gauge, &[&address])
-                    });
-                shown.show(&*self.host, value);
-            }
-        }
+    pub(crate) fn carried<'a>(&mut self, loads: impl Iterator<Item = (&'a [u8], Load)>) {
+        self.upstream_hosts.show(&*self.host, loads);
     }
 
     pub(crate) fn count(&mut self, counter: Counter) {
@@ -194,18 +138,13 @@ impl Metrics {
         add(&*self.host, metric, by);
     }
 
-    pub(crate) fn upstream(&mut self, address: &[u8]) -> Upstream {
-        if let Some(known) = self.upstreams.get(address) {
-            return *known;
-        }
-        let address: &[u8] = if self.upstreams.len() < MAX_UPSTREAMS {
-            address
-        } else {
-            OTHER
-        };
-        *self
-            .upstreams
-            .entry(address.to_vec())
-            .or_insert_with(|| Upstream::define(&*self.host, &String::from_utf8_lossy(address)))
+    /// The series of the upstream host at `address`.
+    pub(crate) fn upstream(&mut self, address: &[u8], now: Instant) -> Rc<UpstreamHost> {
+        self.upstream_hosts.find(&*self.host, address, now)
+    }
+
+    /// An upstream connection to `address` ended that was counted when it opened.
+    pub(crate) fn upstream_disconnected(&mut self, address: &[u8]) {
+        self.upstream_hosts.disconnected(&*self.host, address);
     }
 }

@@ -2,6 +2,8 @@
 
 mod opening;
 
+use std::rc::Rc;
+
 use evenkeel_engine::{Activity, ConnectionId, Decision, Moment};
 use evenkeel_metrics::{Counter, Protocol};
 use evenkeel_policy::{Goaway, Rule, WebSocket};
@@ -13,7 +15,7 @@ use evenkeel_wire::websocket::{Status, close};
 use evenkeel_wire::{Connection, Kind, Place, Source, splice};
 
 use crate::host::{Buffer, Bytes};
-use crate::metrics;
+use crate::metrics::UpstreamHost;
 use crate::policies::RootId;
 use crate::vm::Peer;
 use crate::worker::Worker;
@@ -30,7 +32,7 @@ pub(crate) struct Network {
     is_client_counted: bool,
     passes: Passes,
     /// TCP: the host that it is connected to.
-    upstream: Option<metrics::Upstream>,
+    upstream: Option<Rc<UpstreamHost>>,
 }
 
 /// Whose bytes still go on to the other side.
@@ -260,7 +262,7 @@ impl Network {
         }
         let cluster = host.property_or_empty(&["xds", "cluster_name"]);
         worker.carries_to(self.id, &cluster, &address);
-        let upstream = worker.metrics.upstream(&address);
+        let upstream = worker.metrics.upstream(&address, worker.engine.now());
         upstream.connected(&*host);
         self.upstream = Some(upstream);
     }

@@ -1,113 +1,192 @@
 //! Recycling of upstream HTTP/1 connections: `connection: close` on a request.
+//!
+//! Envoy copies the headers of a request when it retries or mirrors it, after its filters ran and with no
+//! way for a filter to tell: then each copy carries the mark.
 
 use std::rc::Rc;
 
-use evenkeel_engine::upstream::{Answer, LinkId, Seen};
+use evenkeel_engine::upstream::{ConnectionKey, Mark, Outcome, Response};
 use evenkeel_metrics::{Counter, Metric};
-use evenkeel_policy::{Mode, Policy};
+use evenkeel_policy::{Mode, Policy, Protocol};
 
-use crate::host::Host;
+use crate::host::{Host, Level};
+use crate::metrics::UpstreamHost;
 use crate::policies::RootId;
 use crate::worker::Worker;
 
-/// A request that says `connection: close`, and has not been answered.
-pub(crate) struct Mark {
-    cluster: Vec<u8>,
-}
-
-impl Mark {
-    /// The request was answered, or ended without an answer.
-    pub(crate) fn over(self, worker: &mut Worker) {
-        worker.upstreams.unmarked(&self.cluster);
-    }
-}
-
-/// Marks the request in hand if its cluster has a connection that is past a limit.
+/// Marks the request in hand if its cluster has an expired connection.
 pub(crate) fn mark(worker: &mut Worker, policy: &Policy) -> Option<Mark> {
-    if policy.upstream.is_none() || policy.mode == Mode::Observe || !worker.upstreams.any_due() {
+    if policy.upstream.is_none() || policy.mode == Mode::Observe || !worker.upstreams.any_expired()
+    {
         return None;
     }
     let host = worker.host();
     let cluster = host.property_or_empty(&["xds", "cluster_name"]);
-    if !worker
-        .upstreams
-        .wants_mark(&cluster, asked_by_http1(&*host))
-        || !worker.spend(policy)
-    {
+    let is_http1 = downstream_is_http1(&*host);
+    let now = worker.engine.now();
+    if !worker.upstreams.wants_mark(&cluster, is_http1, now) {
+        // What it took to be gone is no longer counted.
+        worker.upstreams_ended();
         return None;
     }
-    worker.upstreams.marked(&cluster);
-    host.set_request_header("connection", "close");
-    Some(Mark { cluster })
+    let fields = marked_fields(&*host)?;
+    if !worker.spend(policy) || !host.set_request_header("connection", &fields) {
+        return None;
+    }
+    Some(worker.upstreams.mark(&cluster, now))
+}
+
+/// What the `connection` field of the request in hand is to be with the mark; None where the request must
+/// not carry one.
+///
+/// An upgrade is told by the token `upgrade` in this field, and its connection never returns to Envoy's
+/// pool; nor does that of a CONNECT. A request that already says `close` is none of ours.
+fn marked_fields(host: &dyn Host) -> Option<String> {
+    if host.request_header(":method") == b"CONNECT" || !host.request_header("upgrade").is_empty() {
+        return None;
+    }
+    let held = host.request_header("connection");
+    if held.is_empty() {
+        return Some("close".to_owned());
+    }
+    let held = String::from_utf8(held).ok()?;
+    let mut tokens = held.split(',').map(str::trim);
+    let is_other = tokens.all(|token| {
+        !token.eq_ignore_ascii_case("upgrade") && !token.eq_ignore_ascii_case("close")
+    });
+    is_other.then(|| format!("{held}, close"))
 }
 
 /// The request in hand came over HTTP/1.
-fn asked_by_http1(host: &dyn Host) -> bool {
+fn downstream_is_http1(host: &dyn Host) -> bool {
     host.property_or_empty(&["request", "protocol"])
         .starts_with(b"HTTP/1")
 }
 
-/// The answer in hand.
+/// The response in hand.
 struct InHand<'h>(&'h dyn Host);
 
-impl Answer for InHand<'_> {
+impl Response for InHand<'_> {
     fn cluster(&self) -> Vec<u8> {
         self.0.property_or_empty(&["xds", "cluster_name"])
     }
 
-    fn is_http1(&self) -> bool {
+    fn shows_http1(&self) -> bool {
         let fields = ["connection", "keep-alive", "transfer-encoding"];
         fields
             .iter()
             .any(|name| !self.0.response_header(name).is_empty())
     }
 
-    fn asked_by_http1(&self) -> bool {
-        asked_by_http1(self.0)
+    fn downstream_is_http1(&self) -> bool {
+        downstream_is_http1(self.0)
+    }
+
+    fn closes(&self) -> bool {
+        let tokens = self.0.response_header("connection");
+        let mut tokens = tokens.split(|byte| *byte == b',');
+        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
+    }
+
+    fn attempts(&self) -> u64 {
+        self.0
+            .number(&["upstream", "request_attempt_count"])
+            .unwrap_or(1)
     }
 }
 
-/// The host at `address` answers the request in hand.
-pub(crate) fn answered(worker: &mut Worker, root: RootId, address: Vec<u8>, mark: Option<Mark>) {
-    let is_marked = mark.is_some();
-    // First of all: the policy may have lost its `upstream` since the request was marked.
-    if let Some(mark) = mark {
-        mark.over(worker);
-    }
-    let Some(policy) = worker.policies.get(root).map(Rc::clone) else {
-        return;
-    };
-    let Some(limits) = &policy.upstream else {
-        return;
+/// The headers of a response are in hand whose request Envoy gave to the server at `address`. Gives the
+/// connection that carries it, for the end of the response.
+pub(crate) fn response(
+    worker: &mut Worker,
+    root: RootId,
+    address: Vec<u8>,
+    mark: Option<Mark>,
+    series: &UpstreamHost,
+) -> Option<Rc<ConnectionKey>> {
+    let policy = worker.policies.get(root).map(Rc::clone);
+    let limits = policy.as_ref().and_then(|policy| policy.upstream.as_ref());
+    let now = worker.engine.now();
+    let Some(limits) = limits else {
+        // The policy has lost its `upstream` since the request was marked.
+        if let Some(mark) = mark {
+            worker.upstreams.unanswered(mark, None, now);
+        }
+        return None;
     };
     let host = worker.host();
-    let id = LinkId {
+    let mark = match mark {
+        Some(mark) if is_local_reply(&*host) => {
+            let is_auto = limits.protocol == Protocol::Auto;
+            let server = is_auto.then_some(&*address);
+            worker.upstreams.unanswered(mark, server, now);
+            return None;
+        }
+        mark => mark,
+    };
+    let key = ConnectionKey {
         local: host.property_or_empty(&["upstream", "local_address"]),
         address,
     };
-    let (now, seed) = (worker.engine.now(), worker.chance(&id.local));
-    let host_metrics = worker.metrics.upstream(&id.address);
-    let Seen {
+    let seed = worker.chance(&key.local);
+    let Outcome {
         opened,
-        due,
+        expired,
+        unproven,
         recycled,
-        stray,
+        strays,
+        key,
     } = worker
         .upstreams
-        .answered(id, is_marked, limits, now, seed, &InHand(&*host));
+        .response(key, mark, limits, now, seed, &InHand(&*host));
     if opened {
-        host_metrics.connected(&*host);
+        series.connected(&*host);
     }
-    if recycled || stray {
-        host_metrics.disconnected(&*host);
-    }
-    for (happened, metric) in [
-        (due, Metric::UpstreamDue),
-        (recycled, Metric::UpstreamRecycled),
-        (stray, Metric::UpstreamStray),
+    worker.upstreams_ended();
+    for (count, metric) in [
+        (u64::from(expired), Metric::UpstreamDue),
+        (u64::from(unproven), Metric::UpstreamUnproven),
+        (u64::from(recycled), Metric::UpstreamRecycled),
+        (strays, Metric::UpstreamStray),
     ] {
-        if happened {
-            worker.metrics.count(Counter::Plain(metric));
+        if count > 0 {
+            worker.metrics.count_by(Counter::Plain(metric), count);
         }
+    }
+    if unproven {
+        worker.warn_unproven();
+    }
+    key
+}
+
+/// The response in hand is one of Envoy's own.
+fn is_local_reply(host: &dyn Host) -> bool {
+    let details = host.property_or_empty(&["response", "code_details"]);
+    !details.is_empty() && details != b"via_upstream"
+}
+
+impl Worker {
+    /// Counts the upstream connections that are followed no longer.
+    pub(crate) fn upstreams_ended(&mut self) {
+        while let Some(ended) = self.upstreams.next_ended() {
+            self.metrics.upstream_disconnected(&ended.address);
+        }
+    }
+
+    /// Tells the operator, once, why upstream connections are not recycled.
+    fn warn_unproven(&mut self) {
+        if core::mem::replace(&mut self.warned_unproven, true) {
+            return;
+        }
+        let cluster = self.host().property_or_empty(&["xds", "cluster_name"]);
+        let cluster = String::from_utf8_lossy(&cluster);
+        self.log(
+            Level::Warn,
+            format_args!(
+                "cluster {cluster}: an upstream connection reached a limit of `upstream`, and nothing in its responses \
+                 shows that it is HTTP/1: it is not recycled. If the proxy speaks HTTP/1 to its upstreams, set \
+                 `upstream.protocol` to `http1`."
+            ),
+        );
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Worker {
     observed: Observed,
     /// The warning about roles that are not joined has been logged.
     warned: bool,
+    /// The warning about upstream connections of unknown protocol has been logged.
+    pub(crate) warned_unproven: bool,
     /// What this proxy carries, beside the other pods of its service.
     pub(crate) pod: Pod,
     /// The connection that was read last: a request that comes up now came on it.
@@ -73,6 +75,7 @@ impl Worker {
             ticked: Instant::default(),
             observed: Observed::default(),
             warned: false,
+            warned_unproven: false,
             pod: Pod::default(),
             reading: None,
             resetting: Vec::new(),
@@ -92,7 +95,7 @@ impl Worker {
     }
 
     /// Logs, if the host logs at that level. What is not logged is not formatted.
-    fn log(&self, level: Level, message: fmt::Arguments<'_>) {
+    pub(crate) fn log(&self, level: Level, message: fmt::Arguments<'_>) {
         if level >= self.log_level {
             self.host.log(level, &message.to_string());
         }

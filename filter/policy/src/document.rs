@@ -213,9 +213,11 @@ object! {
         /// A connection is renewed after so many requests, or a few less (see `jitter`).
         "max_requests" => max_requests: CountLimit = "off",
         /// Whether the proxy speaks HTTP/1 to its upstreams: only there does `connection: close` mean
-        /// anything, and HTTP/2 upstreams refuse it. "auto" renews only connections whose answers show that
-        /// they are HTTP/1 (by a `connection`, `keep-alive` or `transfer-encoding` field); "http1" renews
-        /// all, and is for proxies none of whose clusters speak HTTP/2.
+        /// anything, and an HTTP/2 upstream ends the connection with an error. "auto" recycles the
+        /// connections of a cluster once one of its responses shows that it is HTTP/1 (by a `connection`,
+        /// `keep-alive` or `transfer-encoding` field), and counts those that it cannot recycle
+        /// (`evenkeel_upstream_unproven_total`); "http1" recycles all, and is for proxies none of whose
+        /// clusters speak HTTP/2.
         "protocol" => protocol: Protocol = "auto",
         /// The part of a limit by which a connection may be renewed earlier; each draws its own.
         "jitter" => jitter: Jitter = 0.2,

@@ -9,5 +9,6 @@ mod policy;
 mod routes;
 mod shed;
 mod tcp_and_observe;
+mod upstream;
 mod websocket;
 mod workers;

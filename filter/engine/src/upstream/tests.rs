@@ -1,5 +1,8 @@
-//! Upstream connections, told on virtual time.
+//! Upstream connections on virtual time.
 #![expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
+
+mod pool;
+mod protocol;
 
 use evenkeel_policy::Policy;
 #[cfg(target_arch = "wasm32")]
@@ -14,175 +17,332 @@ fn limits(rule: &str) -> Upstream {
     Policy::parse(policy.as_bytes()).unwrap().upstream.unwrap()
 }
 
-fn link(port: u16) -> LinkId {
-    LinkId {
+fn key(port: u16) -> ConnectionKey {
+    ConnectionKey {
         address: b"10.0.0.1:80".to_vec(),
         local: format!("10.0.0.9:{port}").into_bytes(),
     }
 }
 
-/// An answer of an upstream that shows its protocol, or does not.
-struct Shop {
-    http1: bool,
+/// A response with these properties; by default one that shows HTTP/1 and says `connection: close` when
+/// its request is marked.
+#[derive(Clone)]
+struct Reply {
+    cluster: &'static [u8],
+    shows_http1: bool,
+    downstream_is_http1: bool,
+    confirms: bool,
+    closes: bool,
+    attempts: u64,
 }
 
-impl Answer for Shop {
+impl Default for Reply {
+    fn default() -> Self {
+        Self {
+            cluster: SHOP,
+            shows_http1: true,
+            downstream_is_http1: true,
+            confirms: true,
+            closes: false,
+            attempts: 1,
+        }
+    }
+}
+
+impl Response for Reply {
     fn cluster(&self) -> Vec<u8> {
-        SHOP.to_vec()
+        self.cluster.to_vec()
     }
 
-    fn is_http1(&self) -> bool {
-        self.http1
+    fn shows_http1(&self) -> bool {
+        self.shows_http1
     }
 
-    fn asked_by_http1(&self) -> bool {
-        true
+    fn downstream_is_http1(&self) -> bool {
+        self.downstream_is_http1
+    }
+
+    fn closes(&self) -> bool {
+        self.closes
+    }
+
+    fn attempts(&self) -> u64 {
+        self.attempts
     }
 }
 
 struct Story {
-    http1: bool,
+    reply: Reply,
     upstreams: Upstreams,
     limits: Upstream,
-    second: u64,
+    millis: u64,
+    marks: u64,
+    /// Connections that were told as opened and not as ended.
+    open: i64,
 }
 
 impl Story {
     fn new(rule: &str) -> Self {
         Self {
-            http1: true,
+            reply: Reply::default(),
             upstreams: Upstreams::default(),
             limits: limits(rule),
-            second: 1,
+            millis: 1000,
+            marks: 0,
+            open: 0,
         }
     }
 
     fn now(&self) -> Instant {
-        Instant::from_nanos(self.second * 1_000_000_000)
+        Instant::from_nanos(self.millis * 1_000_000)
     }
 
-    /// A request that goes over the connection from `port`, marked if the cluster wants it.
-    fn request(&mut self, port: u16) -> Seen {
-        let marked = self.upstreams.any_due() && self.upstreams.wants_mark(SHOP, true);
-        if marked {
-            self.upstreams.marked(SHOP);
-        }
-        let answer = Shop { http1: self.http1 };
+    fn wants_mark(&mut self) -> bool {
+        let (is_http1, now) = (self.reply.downstream_is_http1, self.now());
+        self.upstreams.any_expired() && self.upstreams.wants_mark(SHOP, is_http1, now)
+    }
+
+    /// A request starts, marked if the cluster wants it.
+    fn send(&mut self) -> Option<Mark> {
+        let mark = self.wants_mark();
+        self.marks += u64::from(mark);
+        let now = self.now();
+        mark.then(|| self.upstreams.mark(SHOP, now))
+    }
+
+    /// Its response comes over `key`.
+    fn receive(&mut self, key: ConnectionKey, mark: Option<Mark>) -> Outcome {
+        let mut reply = self.reply.clone();
+        reply.closes |= mark.is_some() && reply.confirms;
         let (now, limits) = (self.now(), self.limits.clone());
-        let seen = self
-            .upstreams
-            .answered(link(port), marked, &limits, now, 7, &answer);
-        if marked {
-            self.upstreams.unmarked(SHOP);
+        let outcome = self.upstreams.response(key, mark, &limits, now, 7, &reply);
+        self.open += i64::from(outcome.opened);
+        self.count_ended();
+        outcome
+    }
+
+    fn count_ended(&mut self) {
+        while self.upstreams.next_ended().is_some() {
+            self.open -= 1;
         }
-        seen
+        assert!(self.open >= 0, "more connections ended than opened");
+    }
+
+    /// A whole request over the connection from `port`.
+    fn request(&mut self, port: u16) -> Outcome {
+        self.exchange(key(port))
+    }
+
+    fn exchange(&mut self, key: ConnectionKey) -> Outcome {
+        let mark = self.send();
+        let outcome = self.receive(key, mark);
+        self.end(&outcome);
+        outcome
+    }
+
+    fn end(&mut self, outcome: &Outcome) {
+        if let Some(key) = &outcome.key {
+            self.upstreams.response_ended(key);
+        }
+    }
+
+    fn sweep(&mut self) {
+        let now = self.now();
+        self.upstreams.sweep(now);
+        self.count_ended();
     }
 }
 
 #[test]
-fn a_connection_past_its_requests_is_recycled_by_the_next_one() {
+fn expired_connection_ends_with_the_next_request() {
     let mut story = Story::new(r#""max_requests": 3"#);
     assert!(story.request(1).opened);
-    assert_eq!(story.request(1), Seen::default());
-    assert!(story.request(1).due);
+    assert!(!story.request(1).expired);
+    assert!(story.request(1).expired);
     assert!(story.request(1).recycled);
-    assert!(!story.upstreams.any_due());
+    assert!(!story.upstreams.any_expired());
+    assert_eq!((story.open, story.upstreams.len()), (0, 0));
 }
 
 #[test]
-fn marks_go_on_until_the_one_that_is_meant_is_hit() {
+fn age_expires_a_connection_with_its_next_response() {
     let mut story = Story::new(r#""max_age": "60s""#);
     story.request(1);
-    story.second = 50;
-    story.request(2);
-    story.second = 61;
-    assert!(story.request(1).due);
-    assert!(story.request(2).stray);
+    story.millis += 59_000;
+    assert!(!story.request(1).expired);
+    story.millis += 1000;
+    assert!(story.request(1).expired);
     assert!(story.request(1).recycled);
-    assert_eq!(
-        story.request(3),
-        Seen {
-            opened: true,
-            ..Seen::default()
-        }
-    );
 }
 
 #[test]
-fn as_many_connections_end_as_open_whatever_a_mark_hits() {
-    let mut story = Story::new(r#""max_requests": 2"#);
-    let mut open = 0_i64;
-    // The third connection is first seen when a mark hits it; the fourth outlives its own.
-    for port in [1, 1, 3, 1, 4, 4, 4, 4] {
-        let seen = story.request(port);
-        open += i64::from(seen.opened) - i64::from(seen.recycled || seen.stray);
-        assert!(open >= 0, "after a request over {port}");
-    }
-
-    story.second += 3600;
-    open -= i64::try_from(story.upstreams.sweep(story.now()).len()).unwrap();
-
-    assert_eq!(open, 0);
-    assert!(story.upstreams.is_empty());
-}
-
-#[test]
-fn no_more_requests_are_marked_at_a_time_than_connections_are_due() {
+fn one_mark_for_each_expired_connection() {
     let mut story = Story::new(r#""max_requests": 1"#);
     story.request(1);
-    assert!(story.upstreams.wants_mark(SHOP, true));
-    story.upstreams.marked(SHOP);
-    assert!(!story.upstreams.wants_mark(SHOP, true));
-    story.upstreams.unmarked(SHOP);
+    let mark = story.send();
+    assert!(mark.is_some());
+    assert!(!story.wants_mark(), "its mark is in flight");
+    let now = story.now();
+    assert!(!story.upstreams.wants_mark(b"other", true, now));
+    story.receive(key(1), mark);
+    assert!(!story.wants_mark());
+}
+
+#[test]
+fn mark_without_a_response_is_given_again_once_the_cluster_responds() {
+    let mut story = Story::new(r#""max_requests": 2"#);
+    story.request(1);
+    story.request(1);
+    let mark = story.send().unwrap();
+    let now = story.now();
+    story.upstreams.unanswered(mark, None, now);
     assert!(
-        story.upstreams.wants_mark(SHOP, true),
-        "a mark that was not answered is given again"
+        !story.wants_mark(),
+        "the next request may end like this one"
     );
-    assert!(!story.upstreams.wants_mark(b"other", true));
+    story.request(2);
+    assert!(story.wants_mark());
 }
 
 #[test]
-fn a_connection_that_outlives_its_mark_is_not_marked_again() {
+fn stray_leaves_the_rest_of_its_requests_to_the_expired_connection() {
+    let mut story = Story::new(r#""max_requests": 10"#);
+    for _ in 0..4 {
+        story.request(2);
+    }
+    for _ in 0..10 {
+        story.request(1);
+    }
+    let outcome = story.request(2);
+    assert_eq!((outcome.strays, outcome.recycled), (1, false));
+    assert!(!story.upstreams.any_expired());
+    // 5 of 10 went over the stray.
+    let expired = (0..5).map(|_| story.request(1).expired);
+    assert_eq!(
+        expired.collect::<Vec<_>>(),
+        [false, false, false, false, true]
+    );
+    assert!(story.request(1).recycled);
+}
+
+#[test]
+fn stale_expired_connection_costs_one_mark() {
+    let mut story = Story::new(r#""max_requests": 3"#);
+    for _ in 0..3 {
+        story.request(1);
+    }
+    // The server has closed it. Only as much as this one mark tells of that.
+    story.millis += 5000;
+    assert_eq!(story.request(2).strays, 1);
+    for _ in 0..100 {
+        assert_eq!(story.request(3).strays, 0);
+    }
+    assert!(story.marks <= 1 + 100 / 4);
+}
+
+#[test]
+fn retried_request_counts_a_stray_for_each_further_attempt() {
+    let mut story = Story::new(r#""max_requests": 1"#);
+    story.request(1);
+    let mark = story.send();
+    story.reply.attempts = 4;
+    let outcome = story.receive(key(1), mark);
+    assert_eq!((outcome.recycled, outcome.strays), (true, 3));
+}
+
+#[test]
+fn no_request_is_marked_while_the_proxy_retries() {
     let mut story = Story::new(r#""max_requests": 2"#);
+    story.reply.attempts = 4;
+    for port in 1..50 {
+        story.request(port % 3);
+    }
+    assert_eq!(story.marks, 0);
+    story.reply.attempts = 1;
+    story.request(1);
+    assert!(story.wants_mark());
+}
+
+#[test]
+fn server_that_ends_the_connection_by_itself_needs_no_mark() {
+    let mut story = Story::new(r#""max_requests": 3"#);
+    story.request(1);
+    story.request(1);
+    story.reply.closes = true;
+    assert!(!story.request(1).expired);
+    assert_eq!((story.upstreams.any_expired(), story.open), (false, 0));
+}
+
+#[test]
+fn server_that_ignores_the_mark_is_not_marked_again() {
+    let mut story = Story::new(r#""max_requests": 2"#);
+    story.reply.confirms = false;
     story.request(1);
     story.request(1);
     assert!(story.request(1).recycled);
+    assert_eq!(story.open, 0);
     for _ in 0..100 {
-        assert_eq!(story.request(1), Seen::default());
+        assert!(!story.request(1).expired);
     }
-    assert!(!story.upstreams.any_due());
+    assert_eq!((story.marks, story.open), (1, 1));
 }
 
 #[test]
-fn what_is_not_known_to_be_http1_is_never_marked_unless_the_policy_says_that_all_is() {
-    for (protocol, expected) in [("auto", false), ("http1", true)] {
-        let mut story = Story::new(&format!(r#""max_requests": 1, "protocol": "{protocol}""#));
-        story.http1 = false;
+fn port_that_comes_back_names_a_new_connection() {
+    let mut story = Story::new(r#""max_requests": 2"#);
+    for _ in 0..10 {
+        for expected in [false, false, true] {
+            assert_eq!(story.request(1).recycled, expected);
+        }
+    }
+    assert_eq!(story.open, 0);
+}
+
+#[test]
+fn ignored_marks_are_not_repeated_for_another_connection() {
+    let mut story = Story::new(r#""max_requests": 2"#);
+    story.reply.confirms = false;
+    story.request(1);
+    story.request(1);
+    story.request(1);
+    story.request(1);
+    // A second connection expires, but all requests go over the one that ignores marks.
+    story.request(2);
+    story.request(2);
+    for _ in 0..100 {
         story.request(1);
-        assert_eq!(story.upstreams.wants_mark(SHOP, true), expected);
-        assert!(
-            !story.upstreams.wants_mark(SHOP, false),
-            "HTTP/2 requests may go another way"
-        );
+    }
+    assert_eq!(story.marks, 2);
+}
+
+#[test]
+fn as_many_connections_end_as_open() {
+    for confirms in [true, false] {
+        let mut story = Story::new(r#""max_requests": 2"#);
+        story.reply.confirms = confirms;
+        for port in [1, 1, 3, 1, 4, 4, 4, 4, 2, 2, 3, 3, 3, 4] {
+            story.request(port);
+        }
+        story.millis += 3_600_000;
+        story.sweep();
+        assert_eq!((story.open, story.upstreams.len()), (0, 0));
+        assert_eq!(story.upstreams.clusters.len(), 0);
+        assert!(!story.upstreams.any_expired());
     }
 }
 
 #[test]
-fn what_carries_nothing_any_more_is_forgotten_and_there_is_a_bound() {
-    let mut story = Story::new(r#""max_requests": 1"#);
-    for port in 0..10_000 {
+fn beyond_the_bound_the_least_recently_used_connection_is_dropped() {
+    let mut story = Story::new(r#""max_requests": 1000"#);
+    let most = u16::try_from(MAX_CONNECTIONS).unwrap();
+    for port in 0..2 * most {
+        story.millis += 1;
+        story.request(60_000);
         story.request(port);
     }
-    assert!(story.upstreams.len() <= MAX_LINKS);
-    story.second = 700;
-    let ended = story.upstreams.sweep(story.now()).len();
-    assert!(ended > 0);
-    assert_eq!(
-        (
-            story.upstreams.len(),
-            story.upstreams.any_due(),
-            story.upstreams.clusters.len()
-        ),
-        (0, false, 0)
-    );
+    assert_eq!(story.upstreams.len(), MAX_CONNECTIONS);
+    assert_eq!(story.open, i64::from(most));
+    assert!(!story.request(60_000).opened, "it is in use");
+    assert!(!story.request(2 * most - 1).opened);
+    assert!(story.request(0).opened);
 }

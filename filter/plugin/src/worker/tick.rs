@@ -51,10 +51,8 @@ impl Worker {
         };
         self.engine
             .tick(CLOSES, budget, &mut SharedBudget(&*self.host));
-        for link in self.upstreams.sweep(now) {
-            let upstream = self.metrics.upstream(&link.address);
-            upstream.disconnected(&*self.host);
-        }
+        self.upstreams.sweep(now);
+        self.upstreams_ended();
         self.look(now);
         let mut acts = self.tell();
         acts.extend(self.question(now).map(Act::Ask));

@@ -17,6 +17,7 @@ mod load_metrics;
 mod metrics;
 mod observe;
 mod peers;
+mod recycling;
 mod routes;
 mod shed;
 mod shed_gateway;

@@ -1,11 +1,13 @@
 //! An HTTP/1 server that answers with the very bytes a story gives it, and keeps what it was asked.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use evenkeel_test_tasks::Tasks;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixListener};
 
 use super::socket::{closes, field};
 
@@ -16,17 +18,42 @@ type Reply = fn(&str) -> Option<Vec<u8>>;
 #[derive(Debug)]
 pub struct Server {
     pub address: SocketAddr,
-    seen: Arc<Mutex<Vec<Vec<String>>>>,
+    seen: Seen,
     _tasks: Tasks,
 }
 
 impl Server {
     pub async fn start(reply: Reply) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_closing_idle(reply, Duration::MAX).await
+    }
+
+    /// As [`Server::start`], and closes a connection that has been idle for so long.
+    pub async fn start_closing_idle(reply: Reply, idle: Duration) -> Self {
+        Self::start_on("127.0.0.1:0", reply, idle).await
+    }
+
+    /// As [`Server::start`], on every loopback address.
+    pub async fn start_anywhere(reply: Reply) -> Self {
+        Self::start_on("0.0.0.0:0", reply, Duration::MAX).await
+    }
+
+    async fn start_on(address: &str, reply: Reply, idle: Duration) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = Arc::<Mutex<Vec<Vec<String>>>>::default();
+        let seen = Seen::default();
         let mut tasks = Tasks::new();
-        tasks.spawn(accept(listener, reply, Arc::clone(&seen)));
+        let service = Service {
+            reply,
+            idle,
+            seen: seen.clone(),
+        };
+        tasks.spawn(async move {
+            let mut connections = Tasks::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap();
+                service.take(&mut connections, stream);
+            }
+        });
         Self {
             address,
             seen,
@@ -34,39 +61,80 @@ impl Server {
         }
     }
 
+    /// As [`Server::start`], on a unix socket; `address` says nothing.
+    pub fn start_unix(path: &Path, reply: Reply) -> Self {
+        let listener = UnixListener::bind(path).unwrap();
+        let seen = Seen::default();
+        let mut tasks = Tasks::new();
+        let service = Service {
+            reply,
+            idle: Duration::MAX,
+            seen: seen.clone(),
+        };
+        tasks.spawn(async move {
+            let mut connections = Tasks::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                service.take(&mut connections, stream);
+            }
+        });
+        Self {
+            address: SocketAddr::from(([0, 0, 0, 0], 0)),
+            seen,
+            _tasks: tasks,
+        }
+    }
+
     /// The request heads of each connection, in the order of their opening.
     pub fn seen(&self) -> Vec<Vec<String>> {
-        self.seen.lock().unwrap().clone()
+        self.seen.0.lock().unwrap().clone()
     }
 }
 
-async fn accept(listener: TcpListener, reply: Reply, seen: Arc<Mutex<Vec<Vec<String>>>>) {
-    let mut connections = Tasks::new();
-    while let Ok((stream, _)) = listener.accept().await {
+/// What came on each connection, in the order of their opening.
+#[derive(Clone, Debug, Default)]
+struct Seen(Arc<Mutex<Vec<Vec<String>>>>);
+
+struct Service {
+    reply: Reply,
+    idle: Duration,
+    seen: Seen,
+}
+
+impl Service {
+    fn take<S>(&self, connections: &mut Tasks, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let number = {
-            let mut seen = seen.lock().unwrap();
+            let mut seen = self.seen.0.lock().unwrap();
             seen.push(Vec::new());
             seen.len() - 1
         };
-        let seen = Arc::clone(&seen);
+        let (reply, idle, seen) = (self.reply, self.idle, self.seen.clone());
         connections.spawn(async move {
-            let keep = |head: &str| seen.lock().unwrap()[number].push(head.to_owned());
+            let keep = |head: &str| seen.0.lock().unwrap()[number].push(head.to_owned());
             // How it ends is the client's business, and seen there.
-            let _ = serve(stream, reply, keep).await;
+            let _ = serve(stream, reply, idle, keep).await;
         });
     }
 }
 
-async fn serve(mut stream: TcpStream, reply: Reply, keep: impl Fn(&str)) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
+async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    reply: Reply,
+    idle: Duration,
+    keep: impl Fn(&str),
+) -> std::io::Result<()> {
     let mut held = Vec::new();
     loop {
         let end = loop {
             if let Some(at) = held.windows(4).position(|window| window == b"\r\n\r\n") {
                 break at + 4;
             }
-            if stream.read_buf(&mut held).await? == 0 {
-                return Ok(());
+            let read = stream.read_buf(&mut held);
+            match tokio::time::timeout(idle, read).await {
+                Ok(Ok(read)) if read > 0 => {}
+                _ => return Ok(()),
             }
         };
         let head: String = String::from_utf8_lossy(&held[..end]).into_owned();

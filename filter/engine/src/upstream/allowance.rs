@@ -1,0 +1,54 @@
+//! How long, and for how many requests, an upstream connection may serve.
+
+use evenkeel_policy::Upstream;
+
+use super::Used;
+use crate::Instant;
+use crate::limits::{Draw, mix};
+
+/// What a connection may still do before it expires.
+#[derive(Clone, Debug)]
+pub(super) struct Allowance {
+    deadline: Option<Instant>,
+    max_requests: Option<u64>,
+    requests: u64,
+    seed: u64,
+}
+
+impl Allowance {
+    /// The allowance of a connection that is new at `now`.
+    pub(super) fn new(limits: &Upstream, now: Instant, seed: u64) -> Self {
+        let draw = Draw::new(seed);
+        Self {
+            deadline: limits
+                .max_age
+                .map(|max| now.after(draw.age(max, limits.jitter))),
+            max_requests: limits
+                .max_requests
+                .map(|max| draw.requests(max, limits.jitter).get()),
+            requests: 0,
+            seed,
+        }
+    }
+
+    /// The allowance that this connection gets when another one ended in its place.
+    pub(super) fn restart(&self, limits: &Upstream, used: Used) -> Self {
+        Self::new(limits, used.0, mix(self.seed ^ used.1))
+    }
+
+    /// A response came.
+    pub(super) fn count(&mut self) {
+        self.requests = self.requests.saturating_add(1);
+    }
+
+    /// How many responses came.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// A limit is reached.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|at| at <= now)
+            || self.max_requests.is_some_and(|max| self.requests >= max)
+    }
+}

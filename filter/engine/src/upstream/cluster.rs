@@ -1,0 +1,220 @@
+//! What the connections of one cluster have in common: the marks, and what is known of its servers.
+
+use core::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use core::time::Duration;
+
+use super::{ByUse, ConnectionKey, FORGET, Response, Used};
+use crate::Instant;
+use crate::limits::mix;
+
+/// How long two responses at once over one connection keep its cluster from being marked.
+const MULTIPLEXED: Duration = Duration::from_secs(60);
+
+/// The most servers of a cluster that are remembered to be HTTP/1.
+const MAX_SERVERS: usize = 1024;
+
+/// The most requests that pass after a stray before the next mark.
+const MAX_SKIP: u64 = 8;
+
+#[derive(Debug)]
+pub(super) struct Cluster {
+    expired: ByUse,
+    /// Expired connections of all clusters.
+    total: Rc<Cell<usize>>,
+    /// Marked requests in flight.
+    pub(super) marked: u32,
+    /// Requests that are not marked although a connection is expired.
+    skip: u64,
+    /// The proxy sent the last request that was looked at more than once, or it got no response.
+    pub(super) is_retrying: bool,
+    http1: Downstream,
+    later: Downstream,
+    /// Servers that have shown that they are HTTP/1.
+    http1_servers: HashSet<Vec<u8>>,
+    /// After how long an idle time connections turned out to be gone.
+    idle_timeout: Option<Duration>,
+}
+
+/// What is known of the upstream connections that carry requests of one downstream protocol.
+#[derive(Debug, Default)]
+struct Downstream {
+    is_http1: bool,
+    /// Until when it is assumed that some of them are HTTP/2.
+    http2_until: Instant,
+}
+
+impl Cluster {
+    fn new(total: Rc<Cell<usize>>) -> Self {
+        Self {
+            expired: ByUse::new(),
+            total,
+            marked: 0,
+            skip: 0,
+            is_retrying: false,
+            http1: Downstream::default(),
+            later: Downstream::default(),
+            http1_servers: HashSet::new(),
+            idle_timeout: None,
+        }
+    }
+
+    fn of(&self, downstream_is_http1: bool) -> &Downstream {
+        if downstream_is_http1 {
+            &self.http1
+        } else {
+            &self.later
+        }
+    }
+
+    fn of_mut(&mut self, downstream_is_http1: bool) -> &mut Downstream {
+        if downstream_is_http1 {
+            &mut self.http1
+        } else {
+            &mut self.later
+        }
+    }
+
+    /// Lets a random number of requests pass before the next mark, up to the number of `connections`.
+    pub(super) fn skip_some(&mut self, connections: usize, seed: u64) {
+        let most = u64::try_from(connections).unwrap_or(u64::MAX);
+        let most = most.clamp(1, MAX_SKIP);
+        self.skip = mix(seed).checked_rem(most).unwrap_or_default();
+    }
+
+    /// This request is one of those that pass.
+    pub(super) fn skips(&mut self) -> bool {
+        let skips = self.skip > 0;
+        self.skip = self.skip.saturating_sub(1);
+        skips
+    }
+
+    /// Whether a mark does no harm to a request that came over this protocol.
+    pub(super) fn takes_marks(&self, downstream_is_http1: bool, now: Instant) -> bool {
+        let of = self.of(downstream_is_http1);
+        of.is_http1 && of.http2_until <= now && !self.is_retrying
+    }
+
+    /// Whether some connection that carries requests of this protocol has shown that it is HTTP/1.
+    pub(super) fn is_http1(&self, downstream_is_http1: bool) -> bool {
+        self.of(downstream_is_http1).is_http1
+    }
+
+    /// A connection to `server` showed that it is HTTP/1.
+    pub(super) fn saw_http1(&mut self, server: &[u8], response: &impl Response) {
+        if !self.http1_servers.contains(server) {
+            if self.http1_servers.len() >= MAX_SERVERS {
+                self.http1_servers.clear();
+            }
+            self.http1_servers.insert(server.to_vec());
+        }
+        if !(self.http1.is_http1 && self.later.is_http1) {
+            self.of_mut(response.downstream_is_http1()).is_http1 = true;
+        }
+    }
+
+    /// A connection carries two responses at once, as far as is known: a slow client can make it seem so.
+    pub(super) fn saw_http2(&mut self, response: &impl Response, now: Instant) {
+        let of = self.of_mut(response.downstream_is_http1());
+        of.http2_until = of.http2_until.max(now.after(MULTIPLEXED));
+    }
+
+    /// `server` reset a marked request.
+    pub(super) fn refused_mark(&mut self, server: &[u8], now: Instant) {
+        if self.http1_servers.contains(server) {
+            return;
+        }
+        let until = now.after(FORGET);
+        self.http1.http2_until = until;
+        self.later.http2_until = until;
+    }
+
+    /// A connection was gone after it had been idle for so long.
+    pub(super) fn saw_gone(&mut self, idle: Duration) {
+        let timeout = idle.mul_f64(0.75);
+        self.idle_timeout = Some(self.idle_timeout.map_or(timeout, |held| held.min(timeout)));
+    }
+
+    /// A connection was there after it had been idle for so long.
+    pub(super) fn saw_alive(&mut self, idle: Duration) {
+        if self.idle_timeout.is_some_and(|timeout| timeout <= idle) {
+            self.idle_timeout = Some(idle.mul_f64(1.25));
+        }
+    }
+
+    /// How many connections are expired.
+    pub(super) fn expired(&self) -> u32 {
+        u32::try_from(self.expired.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn expire(&mut self, used: Used, key: Rc<ConnectionKey>) {
+        if self.expired.insert(used, key).is_none() {
+            self.total.set(self.total.get().saturating_add(1));
+        }
+    }
+
+    /// True when a connection with this last use was expired.
+    pub(super) fn unexpire(&mut self, used: Used) -> bool {
+        let was_expired = self.expired.remove(&used).is_some();
+        if was_expired {
+            self.total.set(self.total.get().saturating_sub(1));
+        }
+        was_expired
+    }
+
+    /// The expired connection that was used least recently.
+    pub(super) fn pop_expired(&mut self) -> Option<(Used, Rc<ConnectionKey>)> {
+        let (used, key) = self.expired.pop_first()?;
+        self.total.set(self.total.get().saturating_sub(1));
+        Some((used, key))
+    }
+
+    /// An expired connection that is gone, judging by its idle time.
+    pub(super) fn gone(&self, now: Instant) -> Option<(Used, Rc<ConnectionKey>)> {
+        let (used, key) = self.expired.first_key_value()?;
+        let timeout = self.idle_timeout?;
+        (now.since(used.0) >= timeout && key.identifies_connection())
+            .then(|| (*used, Rc::clone(key)))
+    }
+}
+
+/// The clusters by their names. A connection holds the name of its own.
+#[derive(Debug, Default)]
+pub(super) struct Clusters {
+    by_name: HashMap<Rc<[u8]>, Cluster>,
+    expired: Rc<Cell<usize>>,
+}
+
+impl Clusters {
+    pub(super) fn get_mut(&mut self, name: &[u8]) -> Option<&mut Cluster> {
+        self.by_name.get_mut(name)
+    }
+
+    /// The name to hold, of a cluster that is made if it is new.
+    pub(super) fn name(&mut self, name: &[u8]) -> Rc<[u8]> {
+        if let Some((name, _)) = self.by_name.get_key_value(name) {
+            return Rc::clone(name);
+        }
+        let name: Rc<[u8]> = name.into();
+        self.by_name
+            .insert(Rc::clone(&name), Cluster::new(Rc::clone(&self.expired)));
+        name
+    }
+
+    pub(super) fn any_expired(&self) -> bool {
+        self.expired.get() > 0
+    }
+
+    /// Forgets clusters that have neither connections nor marks.
+    pub(super) fn retain_used(&mut self) {
+        self.by_name
+            .retain(|name, cluster| cluster.marked > 0 || Rc::strong_count(name) > 1);
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+}

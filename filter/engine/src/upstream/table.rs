@@ -1,0 +1,161 @@
+//! The upstream connections that are followed, in the order of their last use.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use core::time::Duration;
+
+use evenkeel_policy::{Protocol, Upstream};
+
+use super::allowance::Allowance;
+use super::cluster::Cluster;
+use super::{ByUse, ConnectionKey, EVIDENCE_EVERY, EVIDENCE_FIRST, Response, Used};
+use crate::Instant;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Serving,
+    /// Over a limit: the next request to the cluster is marked for it.
+    Expired,
+    /// Expired, and idle for so long that the server has closed it, as far as is known.
+    Dormant,
+    /// A marked request went over it, and the response did not say that it closes.
+    Closing,
+    /// It outlived a marked request: its server ignores the mark.
+    Ignored,
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) cluster: Rc<[u8]>,
+    pub(super) state: State,
+    pub(super) allowance: Allowance,
+    /// When it last carried a response.
+    pub(super) used: Used,
+    /// A response over it showed that it is HTTP/1, or the policy says so.
+    pub(super) shows_http1: bool,
+    /// It is HTTP/1, by its own evidence or by that of others in its cluster.
+    pub(super) is_recyclable: bool,
+    /// It was reported as one that is not recycled because nothing shows its protocol.
+    pub(super) is_reported: bool,
+    /// Responses in flight.
+    pub(super) active: u32,
+}
+
+impl Connection {
+    pub(super) fn new(cluster: Rc<[u8]>, allowance: Allowance) -> Self {
+        Self {
+            cluster,
+            state: State::Serving,
+            allowance,
+            used: Used::default(),
+            shows_http1: false,
+            is_recyclable: false,
+            is_reported: false,
+            active: 0,
+        }
+    }
+
+    /// Looks for evidence of HTTP/1, from time to time. True when there is some.
+    pub(super) fn seek_evidence(&mut self, limits: &Upstream, response: &impl Response) -> bool {
+        let requests = self.allowance.requests();
+        if requests > EVIDENCE_FIRST && !requests.is_multiple_of(EVIDENCE_EVERY) {
+            return false;
+        }
+        self.shows_http1 |= limits.protocol == Protocol::Http1 || response.shows_http1();
+        self.is_recyclable |= self.shows_http1;
+        self.shows_http1
+    }
+
+    /// It carries two responses at once, which no HTTP/1 connection does.
+    pub(super) fn is_multiplexed(&self, key: &ConnectionKey) -> bool {
+        !self.shows_http1 && self.active > 1 && key.identifies_connection()
+    }
+}
+
+/// The connections by their keys and by their last use.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    connections: HashMap<Rc<ConnectionKey>, Connection>,
+    by_use: ByUse,
+    /// Connections that ended, not told yet.
+    ended: VecDeque<Rc<ConnectionKey>>,
+    serial: u64,
+}
+
+impl Table {
+    pub(super) fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    pub(super) fn find(&self, key: &ConnectionKey) -> Option<Rc<ConnectionKey>> {
+        let (key, _) = self.connections.get_key_value(key)?;
+        Some(Rc::clone(key))
+    }
+
+    pub(super) fn get_mut(&mut self, key: &ConnectionKey) -> Option<&mut Connection> {
+        self.connections.get_mut(key)
+    }
+
+    /// The least recently used connection.
+    pub(super) fn oldest(&self) -> Option<Rc<ConnectionKey>> {
+        self.by_use.first_key_value().map(|(_, key)| Rc::clone(key))
+    }
+
+    /// The least recently used connection, if it has been idle for longer than `span`.
+    pub(super) fn idle_for(&self, span: Duration, now: Instant) -> Option<Rc<ConnectionKey>> {
+        let ((used, _), key) = self.by_use.first_key_value()?;
+        (now.since(*used) > span).then(|| Rc::clone(key))
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        key: ConnectionKey,
+        mut connection: Connection,
+        now: Instant,
+    ) -> Rc<ConnectionKey> {
+        let key = Rc::new(key);
+        connection.used = self.next(now);
+        self.by_use.insert(connection.used, Rc::clone(&key));
+        self.connections.insert(Rc::clone(&key), connection);
+        key
+    }
+
+    /// The connection carries a response at `now`.
+    pub(super) fn touch(&mut self, key: &Rc<ConnectionKey>, now: Instant, cluster: &mut Cluster) {
+        let used = self.next(now);
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        let before = core::mem::replace(&mut connection.used, used);
+        self.by_use.remove(&before);
+        self.by_use.insert(used, Rc::clone(key));
+        if cluster.unexpire(before) {
+            cluster.expire(used, Rc::clone(key));
+        }
+    }
+
+    /// Removes a connection, and tells that it ended unless that was told before.
+    pub(super) fn remove(&mut self, key: &Rc<ConnectionKey>) -> Option<Connection> {
+        let connection = self.connections.remove(key)?;
+        self.by_use.remove(&connection.used);
+        if !matches!(connection.state, State::Dormant | State::Closing) {
+            self.end(Rc::clone(key));
+        }
+        Some(connection)
+    }
+
+    /// Tells that a connection ended.
+    pub(super) fn end(&mut self, key: Rc<ConnectionKey>) {
+        self.ended.push_back(key);
+    }
+
+    pub(super) fn next_ended(&mut self) -> Option<Rc<ConnectionKey>> {
+        self.ended.pop_front()
+    }
+
+    fn next(&mut self, now: Instant) -> Used {
+        self.serial = self.serial.saturating_add(1);
+        (now, self.serial)
+    }
+}

@@ -1,0 +1,106 @@
+//! Which connections are known to be HTTP/1: a mark ends an HTTP/2 connection with all its streams.
+
+use super::*;
+
+#[test]
+fn connection_without_evidence_is_reported_once_and_never_marked() {
+    let mut story = Story::new(r#""max_requests": 2"#);
+    story.reply.shows_http1 = false;
+    let reported = (0..100).filter(|_| story.request(1).unproven).count();
+    assert_eq!((reported, story.marks), (1, 0));
+}
+
+#[test]
+fn policy_can_say_that_all_is_http1() {
+    let mut story = Story::new(r#""max_requests": 1, "protocol": "http1""#);
+    story.reply.shows_http1 = false;
+    assert!(story.request(1).expired);
+    assert!(story.wants_mark());
+    let now = story.now();
+    let http2_downstream = story.upstreams.wants_mark(SHOP, false, now);
+    assert!(!http2_downstream, "these may go to another pool");
+}
+
+#[test]
+fn connection_without_evidence_does_not_block_the_others() {
+    let mut story = Story::new(r#""max_requests": 3"#);
+    story.reply.shows_http1 = false;
+    story.request(1);
+    story.reply.shows_http1 = true;
+    for _ in 0..3 {
+        story.request(2);
+    }
+    assert!(story.request(2).recycled);
+}
+
+#[test]
+fn one_response_is_evidence_for_the_cluster() {
+    let mut story = Story::new(r#""max_requests": 3"#);
+    story.request(1);
+    story.reply.shows_http1 = false;
+    for _ in 0..3 {
+        story.request(2);
+    }
+    assert!(story.request(2).recycled);
+}
+
+#[test]
+fn evidence_counts_for_the_downstream_protocol_that_gave_it() {
+    let mut story = Story::new(r#""max_requests": 2"#);
+    story.request(1);
+    story.request(1);
+    // Over HTTP/2 a cluster may choose HTTP/2.
+    story.reply.downstream_is_http1 = false;
+    story.reply.shows_http1 = false;
+    assert!(!story.wants_mark());
+    for _ in 0..10 {
+        assert!(!story.request(2).expired);
+    }
+    assert!(!story.wants_mark());
+    // A request over HTTP/2 that a connection carries which is HTTP/1 is evidence, too.
+    story.reply.shows_http1 = true;
+    story.request(1);
+    assert!(story.wants_mark());
+}
+
+#[test]
+fn two_responses_at_once_over_one_connection_keep_the_cluster_from_being_marked() {
+    let mut story = Story::new(r#""max_requests": 2"#);
+    story.request(1);
+    story.request(1);
+    assert!(story.wants_mark());
+
+    story.reply.shows_http1 = false;
+    let first = story.receive(key(2), None);
+    let second = story.receive(key(2), None);
+    assert!(!story.wants_mark());
+
+    story.end(&first);
+    story.end(&second);
+    story.millis += 60_000;
+    assert!(story.wants_mark());
+}
+
+#[test]
+fn server_without_evidence_that_resets_a_marked_request_is_not_marked_again() {
+    let mut story = Story::new(r#""max_requests": 2"#);
+    story.request(1);
+    story.request(1);
+    let mark = story.send().unwrap();
+    let now = story.now();
+    story.upstreams.unanswered(mark, Some(b"10.0.0.2:80"), now);
+    story.request(1);
+    assert!(!story.wants_mark());
+}
+
+#[test]
+fn http1_server_that_resets_a_marked_request_is_marked_again() {
+    let mut story = Story::new(r#""max_requests": 2"#);
+    story.request(1);
+    story.request(1);
+    let mark = story.send().unwrap();
+    let now = story.now();
+    story.upstreams.unanswered(mark, Some(b"10.0.0.1:80"), now);
+    story.request(1);
+    assert!(story.wants_mark());
+}

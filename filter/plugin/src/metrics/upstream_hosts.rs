@@ -1,0 +1,172 @@
+//! The metrics of upstream hosts. A host keeps its own series for as long as it is live.
+
+use core::cell::Cell;
+use core::time::Duration;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use evenkeel_engine::{Instant, Load};
+use evenkeel_metrics::Metric;
+
+use super::{Gauge, add, define};
+use crate::host::{Host, MetricKind};
+
+/// The most live hosts that have series of their own; what goes to further ones is shown as `other`.
+///
+/// Hosts that are gone leave their place to new ones. Envoy keeps a series for ever, so those that are
+/// gone stay visible, with gauges of 0.
+pub(crate) const MAX_LIVE_HOSTS: usize = 256;
+
+/// A host that carries nothing for so long is taken to be gone.
+const FORGET: Duration = Duration::from_secs(60);
+
+/// How often hosts that are gone are looked for, while there is no place for a new one.
+const SWEEP: Duration = Duration::from_secs(1);
+
+const OTHER: &[u8] = b"other";
+
+/// The series of one upstream host. Whoever holds it keeps the host live.
+#[derive(Debug)]
+pub(crate) struct UpstreamHost {
+    requests: Option<u32>,
+    active: Option<u32>,
+    connections: Gauge,
+    request_rate: Gauge,
+    byte_rate: Gauge,
+    used: Cell<Instant>,
+}
+
+impl UpstreamHost {
+    fn define(host: &dyn Host, address: &[u8]) -> Self {
+        let address = &*String::from_utf8_lossy(address);
+        let gauge = |metric: Metric| Gauge::define(host, metric, &[address]);
+        let requests = Metric::UpstreamRequests.stat(&[address]);
+        let active = Metric::UpstreamActive.stat(&[address]);
+        Self {
+            requests: define(host, MetricKind::Counter, &requests),
+            active: define(host, MetricKind::Gauge, &active),
+            connections: gauge(Metric::UpstreamConnections),
+            request_rate: gauge(Metric::UpstreamRequestRate),
+            byte_rate: gauge(Metric::UpstreamByteRate),
+            used: Cell::default(),
+        }
+    }
+
+    pub(crate) fn request_began(&self, host: &dyn Host) {
+        add(host, self.requests, 1);
+        add(host, self.active, 1);
+    }
+
+    pub(crate) fn request_ended(&self, host: &dyn Host) {
+        add(host, self.active, -1);
+    }
+
+    pub(crate) fn connected(&self, host: &dyn Host) {
+        self.connections.add(host, 1);
+    }
+
+    pub(crate) fn disconnected(&self, host: &dyn Host) {
+        self.connections.add(host, -1);
+    }
+
+    fn show(&self, host: &dyn Host, load: Load) {
+        self.request_rate.show(host, load.requests);
+        self.byte_rate.show(host, load.bytes);
+    }
+
+    fn withdraw(&self, host: &dyn Host) {
+        self.connections.show(host, 0.0);
+        self.show(host, Load::default());
+    }
+
+    /// Nothing refers to it, and nothing that is counted goes to it any more.
+    fn is_gone(this: &Rc<Self>, now: Instant) -> bool {
+        let gauges = [&this.connections, &this.request_rate, &this.byte_rate];
+        Rc::strong_count(this) == 1
+            && gauges.iter().all(|gauge| gauge.is_zero())
+            && now.since(this.used.get()) > FORGET
+    }
+}
+
+/// The upstream hosts of this worker that have series.
+#[derive(Debug, Default)]
+pub(super) struct UpstreamHosts {
+    named: HashMap<Vec<u8>, Rc<UpstreamHost>>,
+    other: Option<Rc<UpstreamHost>>,
+    swept: Instant,
+}
+
+impl UpstreamHosts {
+    /// The series of the host at `address`, or those of `other` while too many hosts are live.
+    pub(super) fn find(
+        &mut self,
+        host: &dyn Host,
+        address: &[u8],
+        now: Instant,
+    ) -> Rc<UpstreamHost> {
+        if let Some(known) = self.named.get(address) {
+            known.used.set(now);
+            return Rc::clone(known);
+        }
+        if self.named.len() >= MAX_LIVE_HOSTS && now.since(self.swept) >= SWEEP {
+            self.swept = now;
+            self.named
+                .retain(|_, held| !UpstreamHost::is_gone(held, now));
+        }
+        if self.named.len() >= MAX_LIVE_HOSTS {
+            return self.other(host);
+        }
+        let made = Rc::new(UpstreamHost::define(host, address));
+        made.used.set(now);
+        self.named.insert(address.to_vec(), Rc::clone(&made));
+        made
+    }
+
+    /// A connection to `address` ended that was counted when it opened.
+    pub(super) fn disconnected(&mut self, host: &dyn Host, address: &[u8]) {
+        // One that opened while its host had no series of its own was counted as `other`.
+        match self.named.get(address) {
+            Some(known) if !known.connections.is_zero() => known.disconnected(host),
+            _ => self.other(host).disconnected(host),
+        }
+    }
+
+    /// Shows what this worker carries to hosts, by their addresses.
+    pub(super) fn show<'a>(
+        &mut self,
+        host: &dyn Host,
+        loads: impl Iterator<Item = (&'a [u8], Load)>,
+    ) {
+        let mut sums: HashMap<&[u8], Load> = HashMap::new();
+        for (address, load) in loads {
+            let is_named = self.named.contains_key(address);
+            let sum = sums
+                .entry(if is_named { address } else { OTHER })
+                .or_default();
+            *sum = sum.plus(load);
+        }
+        for (address, named) in &self.named {
+            let load = sums.remove(address.as_slice()).unwrap_or_default();
+            named.show(host, load);
+        }
+        if let Some(load) = sums.remove(OTHER) {
+            self.other(host).show(host, load);
+        } else if let Some(other) = &self.other {
+            other.show(host, Load::default());
+        }
+    }
+
+    /// Shows nothing any more.
+    pub(super) fn withdraw(&self, host: &dyn Host) {
+        for shown in self.named.values().chain(&self.other) {
+            shown.withdraw(host);
+        }
+    }
+
+    fn other(&mut self, host: &dyn Host) -> Rc<UpstreamHost> {
+        let other = self
+            .other
+            .get_or_insert_with(|| Rc::new(UpstreamHost::define(host, OTHER)));
+        Rc::clone(other)
+    }
+}
