@@ -345,6 +345,10 @@ fn upstream(of: Of<'_>) -> Row {
                 format!("sum ({})", of.rate(Metric::UpstreamStray, OVER)),
                 "another one",
             )
+            .query(
+                format!("sum ({})", of.rate(Metric::UpstreamUnproven, OVER)),
+                "not known to be HTTP/1",
+            )
             .act(Metric::UpstreamStray),
         ],
     }

@@ -1,6 +1,6 @@
 //! What stands beside the rules, in sentences.
 
-use evenkeel_policy::{Budget, Measure, Policy, Shed, Upstream, Weight, show_duration};
+use evenkeel_policy::{Budget, Measure, Policy, Protocol, Shed, Upstream, Weight, show_duration};
 
 use super::policy::{Load, pace};
 use crate::diagnose::Ruling;
@@ -17,8 +17,12 @@ pub fn upstream(upstream: &Upstream) -> String {
         format!("after {least} to {max} requests")
     });
     let when: Vec<_> = [age, requests].into_iter().flatten().collect();
+    let which = match upstream.protocol {
+        Protocol::Http1 => "all are taken to be HTTP/1",
+        Protocol::Auto => "only those of a cluster in which a response has shown that it is HTTP/1",
+    };
     format!(
-        "One is renewed {}, by `connection: close` on a request.",
+        "One is recycled {}, by `connection: close` on the next request that is no upgrade and no CONNECT; {which}.",
         when.join(" or ")
     )
 }

@@ -26,7 +26,7 @@ pub enum Weight {
 }
 
 /// What happened since the start must be a problem, or may be one.
-const HAPPENED: [(Metric, Weight, &str); 6] = [
+const HAPPENED: [(Metric, Weight, &str); 7] = [
     (Metric::Cut, Weight::Problem, "requests were cut"),
     (Metric::PutOff, Weight::Problem, "connections were put off"),
     (
@@ -48,6 +48,11 @@ const HAPPENED: [(Metric, Weight, &str); 6] = [
         Metric::ReportsDropped,
         Weight::Note,
         "absurd reports came from peers",
+    ),
+    (
+        Metric::UpstreamUnproven,
+        Weight::Note,
+        "upstream connections are not recycled: nothing shows that they are HTTP/1",
     ),
 ];
 
@@ -141,6 +146,16 @@ mod tests {
                     "5 moves had to wait for the budget".to_owned()
                 ),
             ]
+        );
+    }
+
+    #[test]
+    fn upstream_connections_that_are_not_recycled_are_a_note() {
+        let words = "2 upstream connections are not recycled: nothing shows that they are HTTP/1";
+
+        assert_eq!(
+            of("evenkeel_upstream_unproven_total 2\n"),
+            [(Weight::Note, words.to_owned())]
         );
     }
 
