@@ -176,7 +176,7 @@ async fn where_anyone_may_ask_no_request_keeps_a_pod_in_the_mean_or_changes_it()
         }
         let mut is_known = true;
         for pod in &service.pods {
-            let stats = pod.stats().await.ok()?;
+            let stats = pod.stats().await?;
             is_known &= stats.get("wasmcustom.evenkeel_peers") == 1
                 && stats.get("wasmcustom.evenkeel_peers_mean_connections") == 10;
         }
