@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::mem;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -33,14 +32,6 @@ pub enum Verdict {
     Skipped,
     /// It did not; what was expected and what came, a line each.
     Failed(String),
-}
-
-impl Verdict {
-    /// The same, however a case failed: whether by a frame that should not have come, or by the timeout
-    /// behind it, is a matter of chance.
-    pub fn agrees_with(&self, other: &Self) -> bool {
-        mem::discriminant(self) == mem::discriminant(other)
-    }
 }
 
 impl H2spec {

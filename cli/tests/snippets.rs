@@ -1,0 +1,222 @@
+//! Every policy and every piece of a configuration that a page shows is one: policies go through the real parser.
+
+#[path = "support/pages.rs"]
+mod pages;
+
+use std::fs;
+use std::path::Path;
+
+use evenkeel_policy::Policy;
+use pages::{pages, root};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A block of code in a page.
+struct Block {
+    language: String,
+    text: String,
+}
+
+fn blocks(page: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for line in page.lines() {
+        match (line.trim_start().strip_prefix("```"), open.take()) {
+            (Some(language), None) => {
+                let (language, text) = (language.to_owned(), String::new());
+                open = Some(Block { language, text });
+            }
+            (Some(_), Some(block)) => blocks.push(block),
+            (None, Some(mut block)) => {
+                block.text.push_str(line);
+                block.text.push('\n');
+                open = Some(block);
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "a block of code has no end");
+    blocks
+}
+
+/// What stands in code inside sentences.
+fn inline_code(page: &str) -> impl Iterator<Item = &str> {
+    let mut is_block = false;
+    let prose = page.lines().filter(move |line| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_block ^= is_fence;
+        !is_block && !is_fence
+    });
+    prose.flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+/// The documents that a line of shell writes with `<<'WORD'`.
+fn here_documents(shell: &str) -> Vec<String> {
+    let begun = shell.split("<<'").skip(1);
+    let document = |begun: &str| {
+        let (word, rest) = begun.split_once('\'').unwrap();
+        let (_, rest) = rest.split_once('\n').unwrap();
+        let end = format!("\n{word}\n");
+        let (document, _) = rest.split_once(&end).unwrap();
+        document.to_owned()
+    };
+    begun.map(document).collect()
+}
+
+/// What is wrong with a policy; None when nothing is.
+fn wrong(policy: &str) -> Option<String> {
+    Policy::parse(policy.as_bytes())
+        .err()
+        .map(|errors| errors.to_string())
+}
+
+/// It says of which version it is, as every policy does.
+fn is_policy(value: &Value) -> bool {
+    value["version"].is_number()
+}
+
+/// The policies inside a configuration: as the JSON text that Envoy is given, and as Istio's `pluginConfig`.
+fn policies_in(value: &Value, found: &mut Vec<String>) {
+    match value {
+        // What names a version is a policy, and must be JSON; other texts begin with a brace, too.
+        Value::String(text)
+            if text.trim_start().starts_with('{') && text.contains("\"version\"") =>
+        {
+            found.push(text.clone());
+        }
+        Value::Array(values) => values.iter().for_each(|value| policies_in(value, found)),
+        Value::Object(members) => {
+            for (key, value) in members {
+                if key == "pluginConfig" {
+                    found.push(value.to_string());
+                } else {
+                    policies_in(value, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The policies inside the documents of a YAML text.
+fn policies_in_yaml(text: &str) -> Result<Vec<String>, serde_yaml_ng::Error> {
+    let mut found = Vec::new();
+    for document in serde_yaml_ng::Deserializer::from_str(text) {
+        policies_in(&Value::deserialize(document)?, &mut found);
+    }
+    Ok(found)
+}
+
+#[test]
+fn every_policy_and_configuration_in_a_page_is_one() {
+    let (mut problems, mut policies, mut yamls) = (Vec::new(), 0, 0);
+    for (path, page) in pages() {
+        let mut shown: Vec<String> = Vec::new();
+        for block in blocks(&page) {
+            match block.language.as_str() {
+                "json" => match serde_json::from_str(&block.text) {
+                    Ok(value) if is_policy(&value) => shown.push(block.text),
+                    Ok(_) => {}
+                    Err(error) => {
+                        problems.push(format!("{}: {error}\n{}", path.display(), block.text))
+                    }
+                },
+                "yaml" => match policies_in_yaml(&block.text) {
+                    Ok(found) => {
+                        yamls += 1;
+                        shown.extend(found);
+                    }
+                    Err(error) => {
+                        problems.push(format!("{}: {error}\n{}", path.display(), block.text))
+                    }
+                },
+                "sh" => {
+                    let documents = here_documents(&block.text).into_iter();
+                    shown.extend(documents.filter(|document| document.starts_with('{')));
+                }
+                _ => {}
+            }
+        }
+        shown.extend(
+            inline_code(&page)
+                .filter(|code| code.starts_with("{\"version\""))
+                .map(str::to_owned),
+        );
+        policies += shown.len();
+        for policy in shown {
+            if let Some(errors) = wrong(&policy) {
+                problems.push(format!("{}: {errors}\n{policy}", path.display()));
+            }
+        }
+    }
+
+    assert!(problems.is_empty(), "{}", problems.join("\n\n"));
+    // Two policies, one in YAML and one that a command writes, at least.
+    assert!(
+        policies >= 6 && yamls >= 4,
+        "only {policies} policies, {yamls} pieces of YAML"
+    );
+}
+
+/// Where a key of a policy may stand: `$` is where.
+const PLACES: [&str; 10] = [
+    r#"{"version": 1, $}"#,
+    r#"{"version": 1, "defaults": {"grace": "1s", $}}"#,
+    r#"{"version": 1, "routes": [{"name": "a", "match": {"path_prefix": "/"}, "grace": "1s", $}]}"#,
+    r#"{"version": 1, "connections": [{"name": "a", "match": {"port": 1}, $}]}"#,
+    r#"{"version": 1, "connections": [{"name": "a", "match": {"port": 1, $}}]}"#,
+    r#"{"version": 1, "upstream": {"max_requests": 1, $}}"#,
+    r#"{"version": 1, "shed": {$}}"#,
+    r#"{"version": 1, "peers": {"cluster": "a", $}}"#,
+    r#"{"version": 1, "budget": {"per_second": 1, "burst": 1, $}}"#,
+    r#"{"version": 1, "keepalive": {$}}"#,
+];
+
+#[test]
+fn every_key_with_a_value_in_a_sentence_fits_somewhere() {
+    let mut tried = 0;
+    for (path, page) in pages() {
+        let pairs =
+            inline_code(&page).filter(|code| code.starts_with('"') && code.contains("\": "));
+        for pair in pairs {
+            tried += 1;
+            let fits = |place: &&str| wrong(&place.replace('$', pair)).is_none();
+            assert!(
+                PLACES.iter().any(|place| fits(&place)),
+                "{}: `{pair}`",
+                path.display()
+            );
+        }
+    }
+    assert!(tried > 5, "only {tried} pairs");
+}
+
+#[test]
+fn every_policy_in_a_configuration_to_start_from_is_one() {
+    let mut policies = 0;
+    for folder in ["envoy", "istio"] {
+        for name in fs::read_dir(root().join(folder)).unwrap() {
+            let name = name.unwrap().path();
+            if name.is_dir() {
+                policies += check_folder(&name);
+            }
+        }
+    }
+    assert!(policies >= 10, "only {policies} policies");
+}
+
+fn check_folder(folder: &Path) -> usize {
+    let mut policies = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        if file.extension().is_none_or(|ending| ending != "yaml") {
+            continue;
+        }
+        let found = policies_in_yaml(&fs::read_to_string(&file).unwrap()).unwrap();
+        policies += found.len();
+        for policy in found {
+            assert_eq!(wrong(&policy), None, "{}", file.display());
+        }
+    }
+    policies
+}

@@ -1,0 +1,41 @@
+//! The pages for people.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
+}
+
+/// Every Markdown page below the places where pages for people stand.
+pub fn pages() -> Vec<(PathBuf, String)> {
+    let mut paths = vec![
+        root().join("README.md"),
+        root().join("ARCHITECTURE.md"),
+        root().join("CHANGELOG.md"),
+    ];
+    for folder in ["docs", "policies", "envoy", "istio", "tests"] {
+        gather(&root().join(folder), &mut paths);
+    }
+    paths
+        .into_iter()
+        .map(|path| (path.clone(), fs::read_to_string(&path).unwrap()))
+        .collect()
+}
+
+/// The Markdown files below a folder.
+fn gather(folder: &Path, pages: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap_or_default().to_owned();
+        if path.is_dir() && name != "node_modules" && name != "target" {
+            gather(&path, pages);
+        } else if path.extension().is_some_and(|ending| ending == "md") {
+            pages.push(path);
+        }
+    }
+}
