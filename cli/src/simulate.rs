@@ -46,11 +46,15 @@ pub struct Comparison {
     pub sides: Vec<Side>,
 }
 
-/// One policy's run.
+/// One policy's runs.
 pub struct Side {
+    /// Of the first seed.
     pub row: Row,
+    /// Of every seed.
+    pub rows: Vec<Row>,
     /// The policy, as it was written.
     pub text: String,
+    /// Of the first seed.
     pub timeline: Timeline,
 }
 
@@ -71,7 +75,7 @@ pub fn run(args: &Args) -> Result<()> {
         games.push((setup, contenders));
     }
     let mut shown = String::new();
-    let comparisons = play(games, |comparison| {
+    let comparisons = play(games, args.seeds, |comparison| {
         let (name, table) = (comparison.setup.scenario.name(), table::of(comparison));
         term::line(&format!("{}\n{table}", term::heading(&name)));
         shown.push_str(&format!("{name}\n{table}\n"));
@@ -82,7 +86,7 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(path) = &args.json {
         let rows: Vec<&Row> = comparisons
             .iter()
-            .flat_map(|comparison| comparison.sides.iter().map(|side| &side.row))
+            .flat_map(|comparison| comparison.sides.iter().flat_map(|side| &side.rows))
             .collect();
         write(path, &(serde_json::to_string_pretty(&rows)? + "\n"))?;
     }
@@ -112,16 +116,18 @@ fn shown_in(page: &str, shown: &str) -> Option<String> {
 /// Plays everything side by side, as runs share nothing. Each scenario is `shown` when it is over, in their order.
 fn play(
     games: Vec<(Setup, Vec<Contender>)>,
+    seeds: u64,
     mut shown: impl FnMut(&Comparison),
 ) -> Vec<Comparison> {
-    let runs = games.iter().map(|(_, contenders)| contenders.len()).sum();
+    let runs: usize = games.iter().map(|(_, contenders)| contenders.len()).sum();
+    let runs = runs * seeds as usize;
     let progress = Progress::new(runs);
     thread::scope(|scope| {
         let mut playing = Vec::new();
         for (setup, contenders) in games {
             let start = |contender| {
                 let (setup, progress) = (setup.clone(), &progress);
-                scope.spawn(move || side(&setup, contender, progress))
+                scope.spawn(move || side(&setup, seeds, contender, progress))
             };
             let sides: Vec<_> = contenders.into_iter().map(start).collect();
             playing.push((setup, sides));
@@ -141,10 +147,23 @@ fn play(
     })
 }
 
-fn side(setup: &Setup, contender: Contender, progress: &Progress) -> Side {
-    let timeline = World::new(setup, &contender.policy()).run(|_, of| progress.second(of));
+fn side(setup: &Setup, seeds: u64, contender: Contender, progress: &Progress) -> Side {
+    let run = |setup: &Setup| {
+        let timeline = World::new(setup, &contender.policy()).run(|_, of| progress.second(of));
+        (Row::of(setup, &contender.name, &timeline), timeline)
+    };
+    let (row, timeline) = run(setup);
+    let mut rows = vec![row.clone()];
+    for seed in (setup.seed..).take(seeds as usize).skip(1) {
+        let setup = Setup {
+            seed,
+            ..setup.clone()
+        };
+        rows.push(run(&setup).0);
+    }
     Side {
-        row: Row::of(setup, &contender.name, &timeline),
+        row,
+        rows,
         text: contender.text,
         timeline,
     }

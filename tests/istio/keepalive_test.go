@@ -12,11 +12,12 @@ import (
 )
 
 const keepalive = `{"version": 1, "upstream": {"max_requests": 1000}, "keepalive": {
-	"http2_ping": {"interval": "45s", "timeout": "5s"}, "tcp": {"idle": "120s", "interval": "7s", "probes": 4}}}`
+	"http2_ping": {"interval": "45s", "timeout": "5s"}, "upstream_http2": {"interval": "6m", "timeout": "7s"}, "tcp": {"idle": "120s", "interval": "7s", "probes": 4}}}`
 
 var (
-	pings  = map[string]any{"interval": "45s", "timeout": "5s"}
-	probes = map[string]any{"keepalive_probes": 4.0, "keepalive_time": 120.0, "keepalive_interval": 7.0}
+	pings     = map[string]any{"interval": "45s", "timeout": "5s"}
+	toServers = map[string]any{"interval": "360s", "timeout": "7s"}
+	probes    = map[string]any{"keepalive_probes": 4.0, "keepalive_time": 120.0, "keepalive_interval": 7.0}
 	// The same as the kernel's own options, for Envoys that have no field for it.
 	options = []any{option(1, 9, 1), option(6, 4, 120), option(6, 5, 7), option(6, 6, 4)}
 )
@@ -46,7 +47,7 @@ func TestAPodsKeepaliveSettingsReachItsEnvoyInEveryVersionOfIstio(t *testing.T) 
 			is(t, "PINGs to the application", envoy.Find(outbound, "connection_keepalive"))
 			probed(t, inbound)
 			cluster := proxy.Cluster(fmt.Sprintf("outbound|%d||%s", out, mesh.Name("other")))
-			is(t, "PINGs to servers", envoy.Find(cluster, "connection_keepalive"), pings)
+			is(t, "PINGs to servers", envoy.Find(cluster, "connection_keepalive"), toServers)
 			is(t, "probes of servers", envoy.Find(cluster, "tcp_keepalive"), probes)
 			is(t, "requests on a connection to a server", envoy.Find(cluster, "max_requests_per_connection"), 1000.0)
 			if http2 := envoy.Find(cluster, "explicit_http_config"); len(http2) != 1 || len(envoy.Find(http2, "http2_protocol_options")) != 1 {

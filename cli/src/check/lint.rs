@@ -75,6 +75,12 @@ lints! {
         "The budget is slower than the pace of shedding.",
     KeepaliveBehindIdle = "keepalive-behind-idle", Warning:
         "TCP keepalive probes come after load balancers have forgotten a connection.",
+    PingsBelowGrpc = "pings-below-grpc", Warning:
+        "HTTP/2 upstreams get PINGs more often than gRPC servers allow.",
+    GoingAwayForGood = "going-away-for-good", Note:
+        "Some WebSocket libraries do not reconnect after code 1001.",
+    PeersOfAnyone = "peers-of-anyone", Warning:
+        "Whoever reaches the port reads the load of the pods.",
     ObserveMode = "observe-mode", Note:
         "Nothing is moved in the mode \"observe\".",
     PeersWithoutShed = "peers-without-shed", Note:

@@ -131,6 +131,13 @@ pub fn keepalive(policy: &Policy) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if let Some(ping) = keepalive.upstream_http2 {
+        sentences.push(format!(
+            "Envoy is to send HTTP/2 upstreams a PING every {}, and to close where none comes back in {}.",
+            show_duration(ping.interval),
+            show_duration(ping.timeout)
+        ));
+    }
     if let Some(tcp) = keepalive.tcp {
         sentences.push(format!(
             "TCP keepalive: probes after {} idle, every {}; after {} that are lost the connection is dead.",

@@ -73,10 +73,25 @@ pub fn text(args: &Args) -> Result<String> {
 struct Spans {
     max_age: Option<String>,
     upstream_max_age: Option<String>,
-    ping_interval: Option<String>,
-    ping_timeout: Option<String>,
+    clients_ping: Option<Ping>,
+    backends_ping: Option<Ping>,
     tcp_idle: Option<String>,
     tcp_interval: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Ping {
+    interval: String,
+    timeout: String,
+}
+
+impl From<Http2Ping> for Ping {
+    fn from(ping: Http2Ping) -> Self {
+        Self {
+            interval: span(ping.interval),
+            timeout: span(ping.timeout),
+        }
+    }
 }
 
 impl Spans {
@@ -85,7 +100,6 @@ impl Spans {
             return Self::default();
         }
         let tcp = policy.keepalive.tcp;
-        let ping = taken(policy);
         Self {
             max_age: policy.defaults.max_age.map(span),
             upstream_max_age: policy
@@ -93,8 +107,8 @@ impl Spans {
                 .as_ref()
                 .and_then(|upstream| upstream.max_age)
                 .map(span),
-            ping_interval: ping.map(|ping| span(ping.interval)),
-            ping_timeout: ping.map(|ping| span(ping.timeout)),
+            clients_ping: taken(policy.keepalive.http2_ping).map(Ping::from),
+            backends_ping: taken(policy.keepalive.upstream_http2).map(Ping::from),
             tcp_idle: tcp.map(|tcp| span(tcp.idle)),
             tcp_interval: tcp.map(|tcp| span(tcp.interval)),
         }
@@ -102,8 +116,7 @@ impl Spans {
 }
 
 /// The PINGs, if Envoy Gateway takes them: it wants the answer before the next one.
-fn taken(policy: &Policy) -> Option<Http2Ping> {
-    let ping = policy.keepalive.http2_ping;
+fn taken(ping: Option<Http2Ping>) -> Option<Http2Ping> {
     ping.filter(|ping| ping.timeout < ping.interval)
 }
 
@@ -124,7 +137,8 @@ fn span(duration: Duration) -> String {
 
 /// What the policy asks for and nobody does there.
 fn missing(policy: &Policy) -> Vec<&'static str> {
-    let untaken = policy.keepalive.http2_ping.is_some() && taken(policy).is_none();
+    let keepalive = &policy.keepalive;
+    let is_untaken = |ping: Option<Http2Ping>| ping.is_some() && taken(ping).is_none();
     let asked = [
         (
             !policy.routes.is_empty(),
@@ -149,8 +163,12 @@ fn missing(policy: &Policy) -> Vec<&'static str> {
             "`keepalive.http1_hint`: answers carry no `Keep-Alive` field",
         ),
         (
-            untaken,
+            is_untaken(keepalive.http2_ping),
             "`keepalive.http2_ping`: its `timeout` must be shorter than its `interval`",
+        ),
+        (
+            is_untaken(keepalive.upstream_http2),
+            "`keepalive.upstream_http2`: its `timeout` must be shorter than its `interval`",
         ),
     ];
     asked

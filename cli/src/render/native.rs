@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
-use evenkeel_policy::{Mode, Policy, Role, TcpKeepalive};
+use evenkeel_policy::{Http2Ping, Mode, Policy, Role, TcpKeepalive};
 use serde::Serialize;
 
 /// In the words of Protobuf's JSON. To observe is to change nothing, so then there is nothing of it.
 #[derive(Default, Serialize)]
 pub struct Native {
-    /// HTTP/2 PINGs, both ways.
+    /// HTTP/2 PINGs to clients.
     pub ping: Option<Ping>,
+    /// HTTP/2 PINGs to upstreams.
+    pub upstream_ping: Option<Ping>,
     /// TCP keepalive, both ways.
     pub tcp: Option<Tcp>,
     /// `upstream.max_requests`, for upstreams that speak HTTP/2.
@@ -57,15 +59,22 @@ impl Native {
         }
         let upstream = policy.upstream.as_ref();
         Self {
-            ping: policy.keepalive.http2_ping.map(|ping| Ping {
-                interval: seconds(ping.interval),
-                timeout: seconds(ping.timeout),
-            }),
+            ping: policy.keepalive.http2_ping.map(Ping::from),
+            upstream_ping: policy.keepalive.upstream_http2.map(Ping::from),
             tcp: policy.keepalive.tcp.map(Tcp::from),
             max_requests: upstream
                 .and_then(|upstream| upstream.max_requests)
                 .map(|most| fitting(most.get())),
             unfiltered: Limits::of(policy),
+        }
+    }
+}
+
+impl From<Http2Ping> for Ping {
+    fn from(ping: Http2Ping) -> Self {
+        Self {
+            interval: seconds(ping.interval),
+            timeout: seconds(ping.timeout),
         }
     }
 }

@@ -20,6 +20,8 @@ Examples:
       What shop.json would do to a service of that size, beside the three
   evenkeel simulate scale-out --policy a.json --policy b.json --only --html result.html
       Two policies against each other, with charts
+  evenkeel simulate scale-out --seeds 5
+      The same from five seeds: medians and ranges
   evenkeel simulate scale-out --pods 5000 --pods-after 10000 --connections 1000000 --seconds 60";
 
 /// What a policy would do to a service: the module's own code on virtual time.
@@ -53,6 +55,9 @@ pub struct Args {
     /// Another seed, another course of chance
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// How many seeds to play, from --seed on: the tables show medians, and from where to where they go
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count(1, 100))]
+    pub(super) seeds: u64,
     /// Between two requests of a connection, on average
     #[arg(long, value_name = "SPAN", default_value = "1s", value_parser = span::parse)]
     request_every: Duration,

@@ -19,6 +19,7 @@ pub struct Row {
     pub pods: usize,
     pub pods_after: usize,
     pub connections: usize,
+    pub seed: u64,
     /// Over ready pods, when the last change to the pods is over.
     pub max_over_mean_start: f64,
     /// At the end of the run.
@@ -27,6 +28,8 @@ pub struct Row {
     pub seconds_to_1_25: Option<i64>,
     /// Connections told to go, since the first change.
     pub closes: u64,
+    /// Of these, until it is at most 1.25 and stays so; None if it never is.
+    pub closes_to_1_25: Option<u64>,
     /// In one second.
     pub peak_closes_per_second: u32,
     /// In the second half of the time after it was balanced; None if that was never or not a minute ago.
@@ -42,21 +45,23 @@ impl Row {
             .map(|sample| sample.max_over_mean)
             .collect();
         let seconds_to_1_25 = even_after(&ratios);
-        let balanced = seconds_to_1_25
-            .and_then(|even| usize::try_from(timeline.settled + even).ok())
-            .and_then(|even| closes_per_minute(timeline.closes.get(even..)?));
+        let even = seconds_to_1_25.and_then(|even| usize::try_from(timeline.settled + even).ok());
+        let parts = even.and_then(|even| timeline.closes.split_at_checked(even));
+        let sum = |closes: &[u32]| closes.iter().map(|count| u64::from(*count)).sum();
         Self {
             scenario: setup.scenario.name(),
             policy: policy.to_owned(),
             pods: setup.pods,
             pods_after: setup.after,
             connections: setup.connections,
+            seed: setup.seed,
             max_over_mean_start: rounded(ratios.first().copied().unwrap_or(1.0)),
             max_over_mean_end: rounded(ratios.last().copied().unwrap_or(1.0)),
             seconds_to_1_25,
-            closes: timeline.closes.iter().map(|count| u64::from(*count)).sum(),
+            closes: sum(&timeline.closes),
+            closes_to_1_25: parts.map(|(before, _)| sum(before)),
             peak_closes_per_second: timeline.closes.iter().max().copied().unwrap_or(0),
-            closes_per_minute_balanced: balanced,
+            closes_per_minute_balanced: parts.and_then(|(_, after)| closes_per_minute(after)),
         }
     }
 }

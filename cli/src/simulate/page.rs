@@ -45,10 +45,10 @@ fn section(html: &mut String, comparison: &Comparison) {
     let frame = frame(comparison);
     let _ = writeln!(
         html,
-        "<section>\n<h2>{}</h2>\n<p>{}. Seed {}.</p>",
+        "<section>\n<h2>{}</h2>\n<p>{}. {}</p>",
         setup.scenario.name(),
         escape(&table::story(setup)),
-        setup.seed
+        seeds(comparison)
     );
     numbers(html, sides);
     let many = sides.iter().any(|side| side.timeline.pods > FOLLOWED);
@@ -87,6 +87,18 @@ fn section(html: &mut String, comparison: &Comparison) {
         );
     }
     html.push_str("</section>\n");
+}
+
+fn seeds(Comparison { setup, sides }: &Comparison) -> String {
+    match sides.first().map_or(1, |side| side.rows.len() as u64) {
+        1 => format!("Seed {}.", setup.seed),
+        seeds => format!(
+            "Seeds {} to {}: the table has medians and ranges, the charts show seed {}.",
+            setup.seed,
+            setup.seed + seeds - 1,
+            setup.seed
+        ),
+    }
 }
 
 /// The scales that all sides share.
@@ -136,7 +148,7 @@ fn numbers(html: &mut String, sides: &[Side]) {
         "<div class=\"wide\"><table><tr><th>policy</th>{head}</tr>"
     );
     for side in sides {
-        let cells = table::cells(&side.row).map(|cell| format!("<td>{cell}</td>"));
+        let cells = table::cells(&side.rows).map(|cell| format!("<td>{cell}</td>"));
         let _ = writeln!(
             html,
             "<tr><td>{}</td>{}</tr>",

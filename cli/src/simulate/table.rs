@@ -9,14 +9,21 @@ pub fn of(comparison: &Comparison) -> String {
     let Comparison { setup, sides } = comparison;
     let width = sides.iter().map(|side| side.row.policy.len()).max();
     let width = width.unwrap_or(0).max("policy".len());
-    let mut lines = vec![format!("{}.", story(setup)), row(width, "policy", HEAD)];
-    lines.extend(sides.iter().map(|side| {
-        let cells = cells(&side.row);
-        row(
-            width,
-            &side.row.policy,
-            cells.each_ref().map(String::as_str),
-        )
+    let cells: Vec<_> = sides.iter().map(|side| cells(&side.rows)).collect();
+    let widest = cells
+        .iter()
+        .flatten()
+        .map(|cell| cell.chars().count())
+        .max();
+    let column = widest.unwrap_or(0).max(13) + 2;
+    let story = match sides.first().map_or(1, |side| side.rows.len()) {
+        1 => story(setup),
+        seeds => format!("{}; {seeds} seeds: median (from-to)", story(setup)),
+    };
+    let mut lines = vec![format!("{story}."), row(width, column, "policy", HEAD)];
+    lines.extend(sides.iter().zip(&cells).map(|(side, cells)| {
+        let cells = cells.each_ref().map(String::as_str);
+        row(width, column, &side.row.policy, cells)
     }));
     lines.join("\n") + "\n"
 }
@@ -50,8 +57,8 @@ pub fn legend(comparisons: &[Comparison]) -> String {
 const LEGEND: [&str; 6] = [
     "busiest/mean: of the ready pods, once the last change to them is over, and at the end; 1.00 is even.",
     "s to 1.25: from that change until it is at most 1.25, and stays so for 30 s.",
-    "closes: connections that were told to go, from the first change to the end; the most in a second;",
-    "and then, once it was at most 1.25, in a minute (over the second half of the time that was left).",
+    "closes to 1.25: connections that were told to close, from the first change until then; the most in a second;",
+    "and in a minute once it was at most 1.25 (over the second half of the time that was left).",
     "What pods end when they leave or vanish is not counted: it is the same under every policy.",
     "",
 ];
@@ -75,29 +82,60 @@ pub const HEAD: [&str; 6] = [
     "busiest/mean",
     "at the end",
     "s to 1.25",
-    "closes",
+    "closes to 1.25",
     "most in 1 s",
     "then a minute",
 ];
 
-pub fn cells(row: &Row) -> [String; 6] {
-    let or_dash = |number: Option<String>| number.unwrap_or_else(|| "–".to_owned());
+/// The cells of a policy's line, over its runs.
+pub fn cells(rows: &[Row]) -> [String; 6] {
+    let all = |number: &dyn Fn(&Row) -> Option<f64>, show: &dyn Fn(f64) -> String, none: &str| {
+        spread(rows.iter().map(number).collect(), show, none)
+    };
+    let whole = |number: f64| thousands(number as u64);
+    let parts = |number: f64| format!("{number:.2}");
     [
-        format!("{:.2}", row.max_over_mean_start),
-        format!("{:.2}", row.max_over_mean_end),
-        row.seconds_to_1_25
-            .map_or_else(|| "never".to_owned(), |seconds| seconds.to_string()),
-        thousands(row.closes),
-        row.peak_closes_per_second.to_string(),
-        or_dash(
-            row.closes_per_minute_balanced
-                .map(|closes| format!("{closes:.1}")),
+        all(&|row| Some(row.max_over_mean_start), &parts, ""),
+        all(&|row| Some(row.max_over_mean_end), &parts, ""),
+        all(
+            &|row| row.seconds_to_1_25.map(|seconds| seconds as f64),
+            &whole,
+            "never",
+        ),
+        all(
+            &|row| row.closes_to_1_25.map(|closes| closes as f64),
+            &whole,
+            "–",
+        ),
+        all(&|row| Some(row.peak_closes_per_second.into()), &whole, ""),
+        all(
+            &|row| row.closes_per_minute_balanced,
+            &|number| format!("{number:.1}"),
+            "–",
         ),
     ]
 }
 
-fn row(width: usize, policy: &str, cells: [&str; 6]) -> String {
-    let cells = cells.map(|cell| format!("{cell:>15}"));
+/// One number, or of several the median and the range. One that is missing is more than any other.
+fn spread(mut numbers: Vec<Option<f64>>, show: &dyn Fn(f64) -> String, none: &str) -> String {
+    let order = |number: &Option<f64>| number.unwrap_or(f64::INFINITY);
+    numbers.sort_by(|one, other| order(one).total_cmp(&order(other)));
+    let shown = |number: Option<&Option<f64>>| {
+        number
+            .copied()
+            .flatten()
+            .map_or_else(|| none.to_owned(), show)
+    };
+    let median = shown(numbers.get(numbers.len().saturating_sub(1) / 2));
+    let (least, most) = (shown(numbers.first()), shown(numbers.last()));
+    if least == most {
+        return median;
+    }
+    format!("{median} ({least}-{most})")
+}
+
+fn row(width: usize, column: usize, policy: &str, cells: [&str; 6]) -> String {
+    let cells = cells.map(|cell| format!("{cell:>column$}"));
     format!("  {policy:<width$}{}", cells.concat())
 }
 
@@ -117,6 +155,18 @@ pub fn thousands(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_seeds_have_a_median_and_a_range() {
+        let show = |number: f64| thousands(number as u64);
+        let of = |numbers: &[Option<f64>]| spread(numbers.to_vec(), &show, "never");
+        assert_eq!(of(&[Some(7.0)]), "7");
+        assert_eq!(of(&[Some(7.0), Some(7.0)]), "7");
+        assert_eq!(of(&[Some(9.0), Some(1000.0), Some(8.0)]), "9 (8-1,000)");
+        assert_eq!(of(&[None, Some(8.0), Some(9.0)]), "9 (8-never)");
+        assert_eq!(of(&[None, None, Some(9.0)]), "never (9-never)");
+        assert_eq!(of(&[None, None]), "never");
+    }
 
     #[test]
     fn thousands_are_parted() {

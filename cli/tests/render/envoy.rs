@@ -7,6 +7,30 @@ use evenkeel_policy::Policy;
 use super::{documents, policies, policy};
 
 #[test]
+fn pings_to_clients_are_sent_to_no_upstream() {
+    let [pieces] = &documents(&["envoy", &policy("grpc")])[..] else {
+        panic!("not one document");
+    };
+    let ping = &pieces["http_connection_manager"]["http2_protocol_options"]["connection_keepalive"];
+    assert_eq!(ping["interval"], "30s");
+    assert_eq!(pieces["http2_cluster"], serde_json::Value::Null);
+}
+
+#[test]
+fn pings_to_upstreams_have_times_of_their_own() {
+    let [pieces] = &documents(&["envoy", &policy("gateway")])[..] else {
+        panic!("not one document");
+    };
+    let options = &pieces["http2_cluster"]["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]
+        ["explicit_http_config"];
+    let ping = &options["http2_protocol_options"]["connection_keepalive"];
+    assert_eq!(
+        (&ping["interval"], &ping["timeout"]),
+        (&"300s".into(), &"20s".into())
+    );
+}
+
+#[test]
 fn an_envoy_has_both_filters_in_one_vm_with_the_policy_as_json() {
     for name in policies() {
         let written = Policy::parse(&fs::read(policy(&name)).unwrap()).unwrap();

@@ -66,6 +66,7 @@ fn keepalive_and_limits_are_those_of_the_policy() {
     );
     let backends = &named(&documents, "evenkeel-backends")["spec"];
     assert_eq!(backends["tcpKeepalive"], tcp);
+    let ping = json!({ "interval": "5m", "timeout": "20s" });
     assert_eq!(backends["http2"]["connectionKeepalive"], ping);
     assert_eq!(
         backends["circuitBreaker"]["maxRequestsPerConnection"],

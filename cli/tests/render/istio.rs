@@ -231,7 +231,7 @@ fn keepalive_is_in_what_the_version_has_for_it() {
         if version >= "1.31" {
             assert_eq!(
                 pool["http"]["http2KeepAlive"],
-                json!({ "interval": "60s", "timeout": "20s" })
+                json!({ "interval": "300s", "timeout": "20s" })
             );
             assert!(!has(&documents, "evenkeel-upstream"));
         } else {
@@ -242,6 +242,29 @@ fn keepalive_is_in_what_the_version_has_for_it() {
             let expected = json!({ "service": host, "portNumber": 9090 });
             assert_eq!(cluster["match"]["cluster"], expected);
         }
+    }
+}
+
+#[test]
+fn pings_to_clients_are_sent_to_no_upstream() {
+    let host = [
+        "--host",
+        "db.shop.svc.cluster.local",
+        "--http2-port",
+        "9090",
+    ];
+    for version in VERSIONS {
+        let documents = istio(
+            "grpc",
+            &[SELECTIONS[1], &host, &["--istio", version]].concat(),
+        );
+        assert!(has(&documents, "evenkeel-keepalive"), "{version}");
+        let kinds: Vec<_> = documents.iter().map(|document| &document["kind"]).collect();
+        assert!(
+            !kinds.contains(&&json!("DestinationRule")),
+            "{version}: {kinds:?}"
+        );
+        assert!(!has(&documents, "evenkeel-upstream"), "{version}");
     }
 }
 

@@ -27,6 +27,11 @@ use crate::{
 use shed::Pace;
 pub use shed::{Among, Looked, Wanted};
 
+/// The least time that a connection is said to be served. Node's http.Agent takes what is said as the timeout
+/// of its requests, too, so with less it aborts responses near the end of a connection's life. It is no
+/// false promise: an idle HTTP/1 connection stays open until it carries one more request.
+const LEAST_HINT: Duration = Duration::from_secs(60);
+
 /// The connections of one worker and what is decided about them.
 #[derive(Debug, Default)]
 pub struct Engine {
@@ -377,7 +382,8 @@ impl Engine {
         })
     }
 
-    /// How long and for how many more requests a connection will be served; None where nothing limits it.
+    /// How long, at least [`LEAST_HINT`], and for how many more requests a connection will be served; None
+    /// where nothing limits it.
     pub fn remaining(&self, id: ConnectionId) -> (Option<Duration>, Option<u64>) {
         let Some(Connection {
             state: State::Serving,
@@ -390,7 +396,7 @@ impl Engine {
         };
         let age = limits.deadline.map(|(at, _)| at.since(self.now));
         (
-            age,
+            age.map(|age| age.max(LEAST_HINT)),
             limits
                 .requests
                 .map(|last| last.get().saturating_sub(*requests)),

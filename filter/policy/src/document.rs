@@ -260,11 +260,17 @@ impl Read for BudgetSetting {
 object! {
     /// How clients are told, and dead peers found out.
     struct Keepalive {
-        /// Whether HTTP/1 answers tell how long the connection will be kept, in a `Keep-Alive` field.
+        /// Whether HTTP/1 answers tell how long the connection will be kept, in a `Keep-Alive` field. Its
+        /// `timeout` is never less than 60 seconds: Node's http.Agent takes it as the timeout of its
+        /// requests, too.
         "http1_hint" => http1_hint: bool = false,
         /// PING frames to HTTP/2 clients. Envoy alone can send them: it is for those who write its
         /// configuration.
         "http2_ping" => http2_ping: Http2Ping,
+        /// PING frames to HTTP/2 upstreams. Without it none are sent: a gRPC server allows one in 5 minutes
+        /// and responds to more with GOAWAY, too_many_pings. Envoy alone can send them: it is for those who
+        /// write its configuration.
+        "upstream_http2" => upstream_http2: UpstreamHttp2,
         /// TCP keepalive probes. The kernel alone can send them: it is for those who write Envoy's
         /// configuration.
         "tcp" => tcp: TcpKeepalive,
@@ -277,6 +283,16 @@ object! {
         /// The time between two of them.
         "interval" => interval: Interval = "30s",
         /// How long an answer may take, before the connection is closed.
+        "timeout" => timeout: Interval = "10s",
+    }
+}
+
+object! {
+    /// PING frames to HTTP/2 upstreams.
+    struct UpstreamHttp2 {
+        /// The time between two of them. gRPC servers allow "5m" unless they are configured otherwise.
+        "interval" => interval: Interval = "5m",
+        /// How long a response may take, before the connection is closed.
         "timeout" => timeout: Interval = "10s",
     }
 }

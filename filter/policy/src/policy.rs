@@ -241,11 +241,13 @@ pub struct Keepalive {
     pub http1_hint: bool,
     /// PING frames to HTTP/2 clients, by Envoy itself.
     pub http2_ping: Option<Http2Ping>,
+    /// PING frames to HTTP/2 upstreams, by Envoy itself.
+    pub upstream_http2: Option<Http2Ping>,
     /// TCP keepalive probes, by the kernel.
     pub tcp: Option<TcpKeepalive>,
 }
 
-/// PING frames to HTTP/2 clients.
+/// PING frames of HTTP/2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Http2Ping {
     /// Between two of them.
@@ -254,13 +256,18 @@ pub struct Http2Ping {
     pub timeout: Duration,
 }
 
-impl Default for Http2Ping {
-    fn default() -> Self {
-        Self {
-            interval: Duration::from_secs(30),
-            timeout: Duration::from_secs(10),
-        }
-    }
+impl Http2Ping {
+    /// To clients, where a policy states none of its times.
+    pub const CLIENTS: Self = Self {
+        interval: Duration::from_secs(30),
+        timeout: Duration::from_secs(10),
+    };
+
+    /// The same, to upstreams: as often as a gRPC server allows by default.
+    pub const UPSTREAMS: Self = Self {
+        interval: Duration::from_secs(300),
+        ..Self::CLIENTS
+    };
 }
 
 /// TCP keepalive probes.

@@ -11,7 +11,7 @@ use crate::matcher::Matcher;
 use crate::path::Path;
 use crate::policy::{self, Policy};
 use crate::rule;
-use crate::value::{Name, Port, Prefix};
+use crate::value::{Interval, Name, Port, Prefix};
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -233,14 +233,15 @@ fn budget(stated: Option<BudgetSetting>) -> Option<policy::Budget> {
 fn keepalive(stated: document::Keepalive) -> policy::Keepalive {
     policy::Keepalive {
         http1_hint: stated.http1_hint.unwrap_or_default(),
-        http2_ping: stated.http2_ping.map(|stated| {
-            let default = policy::Http2Ping::default();
-            policy::Http2Ping {
-                interval: stated
-                    .interval
-                    .map_or(default.interval, |interval| interval.0),
-                timeout: stated.timeout.map_or(default.timeout, |timeout| timeout.0),
-            }
+        http2_ping: stated
+            .http2_ping
+            .map(|stated| ping(stated.interval, stated.timeout, policy::Http2Ping::CLIENTS)),
+        upstream_http2: stated.upstream_http2.map(|stated| {
+            ping(
+                stated.interval,
+                stated.timeout,
+                policy::Http2Ping::UPSTREAMS,
+            )
         }),
         tcp: stated.tcp.map(|stated| {
             let default = policy::TcpKeepalive::default();
@@ -250,6 +251,17 @@ fn keepalive(stated: document::Keepalive) -> policy::Keepalive {
                 probes: stated.probes.map_or(default.probes, |probes| probes.0),
             }
         }),
+    }
+}
+
+fn ping(
+    interval: Option<Interval>,
+    timeout: Option<Interval>,
+    default: policy::Http2Ping,
+) -> policy::Http2Ping {
+    policy::Http2Ping {
+        interval: interval.map_or(default.interval, |interval| interval.0),
+        timeout: timeout.map_or(default.timeout, |timeout| timeout.0),
     }
 }
 

@@ -109,6 +109,7 @@ fn grpc_leaves_watches_time_to_end() {
         timeout: Duration::from_secs(10),
     };
     assert_eq!(policy.keepalive.http2_ping, Some(ping));
+    assert_eq!(policy.keepalive.upstream_http2, None);
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn likely_policy() -> impl Strategy<Value = Value> {
         prop::collection::vec(connection, 0..3),
         prop::option::of(object(&["max_age", "max_requests", "jitter"])),
         prop::option::of(object(&["per_second", "burst"])),
-        object(&["http1_hint", "http2_ping", "tcp"]),
+        object(&["http1_hint", "http2_ping", "upstream_http2", "tcp"]),
         prop::option::of(object(SHED)),
         prop::option::of(object(&["cluster", "every", "allow"])),
     )

@@ -135,11 +135,15 @@ fn the_defaults_that_the_schema_states_are_those_of_the_reader() {
 
     let mut upstream = defaults("/$defs/Upstream/properties");
     upstream["max_age"] = "1h".into();
-    let with = |upstream: Value, ping: Value, tcp: Value, matcher: Value, port: Value| {
+    let with = |upstream: Value,
+                [ping, to_upstreams]: [Value; 2],
+                tcp: Value,
+                matcher: Value,
+                port: Value| {
         parse(&json!({
             "version": 1,
             "upstream": upstream,
-            "keepalive": { "http2_ping": ping, "tcp": tcp },
+            "keepalive": { "http2_ping": ping, "upstream_http2": to_upstreams, "tcp": tcp },
             "routes": [{ "name": "a", "match": matcher }],
             "connections": [{ "name": "b", "match": port }],
         }))
@@ -148,13 +152,14 @@ fn the_defaults_that_the_schema_states_are_those_of_the_reader() {
     matcher["route"] = "a".into();
     let mut port = defaults("/$defs/PortMatch/properties");
     port["port"] = 1.into();
-    let ping = defaults("/$defs/Http2Ping/properties");
+    let pings =
+        ["Http2Ping", "UpstreamHttp2"].map(|of| defaults(&format!("/$defs/{of}/properties")));
     let tcp = defaults("/$defs/TcpKeepalive/properties");
     assert_eq!(
-        with(upstream, ping, tcp, matcher, port),
+        with(upstream, pings, tcp, matcher, port),
         with(
             json!({"max_age": "1h"}),
-            json!({}),
+            [json!({}), json!({})],
             json!({}),
             json!({"route": "a"}),
             json!({"port": 1})

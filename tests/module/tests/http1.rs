@@ -144,21 +144,27 @@ fn what_is_not_understood_is_passed_on_untouched_for_ever() {
 }
 
 #[test]
-fn the_hint_says_truthfully_what_is_left() {
+fn the_hint_says_what_is_left_and_no_less_than_a_minute() {
     let policy = r#"{"version": 1, "budget": "off", "keepalive": {"http1_hint": true},
-        "defaults": {"max_age": "60s", "max_requests": 3, "jitter": 0}}"#;
+        "defaults": {"max_age": "100s", "max_requests": 4, "jitter": 0}}"#;
     let proxy = Proxy::new(policy);
     let connection = proxy.network.connect();
     assert_eq!(
         proxy.exchange(&connection, "/1"),
-        answer("keep-alive: timeout=60, max=2\r\n")
+        answer("keep-alive: timeout=100, max=3\r\n")
     );
     proxy.host.advance(Duration::from_secs(20));
     assert_eq!(
         proxy.exchange(&connection, "/2"),
-        answer("keep-alive: timeout=40, max=1\r\n")
+        answer("keep-alive: timeout=80, max=2\r\n")
     );
-    assert_eq!(proxy.exchange(&connection, "/3"), answer(CLOSE));
+    proxy.host.advance(Duration::from_secs(30));
+    // 50 seconds are left; Node's http.Agent would abort a response that takes longer than the hint.
+    assert_eq!(
+        proxy.exchange(&connection, "/3"),
+        answer("keep-alive: timeout=60, max=1\r\n")
+    );
+    assert_eq!(proxy.exchange(&connection, "/4"), answer(CLOSE));
 }
 
 #[test]

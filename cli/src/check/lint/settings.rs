@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use evenkeel_policy::{Busy, Direction, Mode, Place, Request, WebSocket};
+use evenkeel_policy::{Allow, Busy, Direction, Mode, Place, Request, WebSocket};
 
 use super::{Lint, Scene, shown};
 use crate::diagnose::{Finding, Kind, Ruling};
 
 /// Envoy gives up an answer after so long, where a route does not say otherwise (`RouteAction.timeout`).
 const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How often a gRPC server allows a PING by default (`GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS`,
+/// grpc-go's `MinTime`, grpc-java's `permitKeepAliveTime`).
+const GRPC_ALLOWS: Duration = Duration::from_secs(300);
 
 /// The shortest time after which usual load balancers forget an idle connection: Azure's.
 const FORGOTTEN: Duration = Duration::from_secs(240);
@@ -17,6 +21,7 @@ pub fn of_rule(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Vec<Finding> {
     let mut findings = no_effect(scene, ruling);
     findings.extend(grace(scene, ruling));
     findings.extend(busy(scene, ruling));
+    findings.extend(going_away_for_good(scene, ruling));
     findings.extend(protects_everything(scene, ruling));
     findings
 }
@@ -124,7 +129,7 @@ fn no_effect(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Vec<Finding> {
         tell(
             "idle_wait",
             "it is for WebSockets, which are left alone while `websocket` is \"off\"",
-            "say what WebSockets are told, such as \"websocket\": \"going_away\", or leave `idle_wait` out",
+            "say what WebSockets are told, such as \"websocket\": \"service_restart\", or leave `idle_wait` out",
         );
     }
     if nowhere(&is_spread) {
@@ -148,6 +153,8 @@ pub fn of_policy(scene: &Scene<'_>) -> Vec<Finding> {
     let all = [
         observes(scene),
         peers_without_shed(scene),
+        peers_of_anyone(scene),
+        pings_below_grpc(scene),
         keepalive(scene),
         moves_nothing(scene),
     ];
@@ -176,6 +183,42 @@ fn peers_without_shed(scene: &Scene<'_>) -> Option<Finding> {
         )
         .at(Some(spot.name()))
         .help("to begin like this is wise; `shed` then moves the surplus that the metrics show");
+    Some(finding)
+}
+
+fn peers_of_anyone(scene: &Scene<'_>) -> Option<Finding> {
+    let place = Place::default().key("peers").key("allow");
+    let is_open = scene.policy.peers.as_ref()?.allow == Allow::Anyone;
+    let spot = scene.document.find(&place).filter(|_| is_open)?;
+    let finding = Lint::PeersOfAnyone
+        .at(&place, "whoever reaches the port reads the load of the pods")
+        .at(Some(spot.value))
+        .note(
+            "what a request says is not believed, only what the endpoints of `cluster` answer: so news spread half as \
+             fast, and nothing waits for a pod that leaves",
+        )
+        .help("with mutual TLS between the pods state \"same_identity\"; else keep others from the port");
+    Some(finding)
+}
+
+fn pings_below_grpc(scene: &Scene<'_>) -> Option<Finding> {
+    let place = Place::default()
+        .key("keepalive")
+        .key("upstream_http2")
+        .key("interval");
+    let interval = scene.policy.keepalive.upstream_http2?.interval;
+    let spot = scene
+        .document
+        .find(&place)
+        .filter(|_| interval < GRPC_ALLOWS)?;
+    let finding = Lint::PingsBelowGrpc
+        .at(&place, "gRPC servers end the connection, with every call on it")
+        .at(Some(spot.value))
+        .note(
+            "by default a gRPC server allows one PING in 5 minutes while no data flows, and responds to the third one \
+             too many with GOAWAY, too_many_pings",
+        )
+        .help("state \"5m\" or more, or allow more in every server");
     Some(finding)
 }
 

@@ -145,6 +145,18 @@ const TOLD: &[(&str, &[(&str, &str)])] = &[
         r#"{"version": 1, "peers": {"cluster": "a"}}"#,
         &[("peers-without-shed", r#""peers""#)],
     ),
+    (
+        r#"{"version": 1, "shed": {}, "peers": {"cluster": "a", "allow": "anyone"}}"#,
+        &[("peers-of-anyone", r#""anyone""#)],
+    ),
+    (
+        r#"{"version": 1, "keepalive": {"upstream_http2": {"interval": "299s"}}}"#,
+        &[("pings-below-grpc", r#""299s""#)],
+    ),
+    (
+        r#"{"version": 1, "defaults": {"websocket": "going_away"}}"#,
+        &[("going-away-for-good", r#""going_away""#)],
+    ),
 ];
 
 /// Near to what is told, and fine.
@@ -160,7 +172,7 @@ const FINE: &[&str] = &[
     // Jitter 0 with nothing to spread, and a default that a rule replaces.
     r#"{"version": 1, "defaults": {"max_age": "off", "mean_age": "1h", "max_stream_age": "1h", "jitter": 0}}"#,
     r#"{"version": 1, "defaults": {"idle_wait": "1h"},
-        "routes": [{"name": "a", "match": {"path_prefix": "/a"}, "websocket": "going_away"}]}"#,
+        "routes": [{"name": "a", "match": {"path_prefix": "/a"}, "websocket": "service_restart"}]}"#,
     r#"{"version": 1, "routes": [
         {"name": "a", "match": {"authority": "*.shop.example"}},
         {"name": "b", "match": {"authority": "*.example"}},
@@ -173,6 +185,8 @@ const FINE: &[&str] = &[
     r#"{"version": 1, "budget": "off", "defaults": {"max_age": "100s"}}"#,
     r#"{"version": 1, "shed": {}, "peers": {"cluster": "a"}, "budget": {"per_second": 10}}"#,
     r#"{"version": 1, "keepalive": {"tcp": {"idle": "3m"}}}"#,
+    r#"{"version": 1, "keepalive": {"http2_ping": {}, "upstream_http2": {}, "http1_hint": false}}"#,
+    r#"{"version": 1, "keepalive": {"upstream_http2": {"interval": "5m"}}}"#,
 ];
 
 #[test]
