@@ -32,23 +32,27 @@ impl Drained {
     }
 }
 
-/// Clients that can lose a request to a drain signal while they are active: they are drained when a request takes its
-/// time, at rest, or after a second, and so not after every second request.
-const CAUTIOUS: &[&str] = &[
-    "undici7-h2",
-    "undici8-h2",
-    "reqwest-h2",
-    "hyper-h2",
-    "tonic",
-    "jdk-h2",
-    "jdk25-h2",
-    "h2load-h2",
-    "okhttp-h2",
+/// HTTP/2 clients that lose nothing to a drain signal at the end of a response, so that where requests come one at a
+/// time, every second one drains a connection. For the others the module waits until the connection is idle.
+const PROMPT: &[&str] = &[
+    "envoy-h2",
+    "envoy-retry-h2",
+    "grpc-go",
+    "grpc-go-tuned",
+    "grpc-java",
+    "grpc-js",
+    "grpc-python",
+    "httpx-h2",
+    "curl-h2",
+    "node-h2",
 ];
 
-/// Whether the client's connections are not drained as soon as their limit is reached.
-pub(crate) fn is_cautious(client: &str) -> bool {
-    CAUTIOUS.contains(&client)
+/// Whether each connection of the client must be drained as soon as its limit is reached, in patterns in which
+/// requests come one at a time. Go's only as long as requests have no body, which it may be unable to replay.
+pub(crate) fn is_prompt(row: &Row) -> bool {
+    row.protocol == "h1"
+        || PROMPT.contains(&row.client)
+        || (row.client == "go-h2" && row.pattern == "get")
 }
 
 /// How many requests a connection carries where nothing drains it, in the pattern of `row`.
@@ -111,6 +115,22 @@ mod tests {
         ];
 
         assert_eq!(drained(&rows), Drained::Unknown);
+    }
+
+    #[test]
+    fn every_prompt_client_is_in_the_matrix() {
+        for name in PROMPT {
+            assert!(
+                crate::Client::ALL.iter().any(|client| client.name == *name),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn go_is_prompt_without_bodies_only() {
+        assert!(is_prompt(&row("get", Against::Evenkeel, None)));
+        assert!(!is_prompt(&row("post", Against::Evenkeel, None)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::env;
 
 use anyhow::{Result, bail};
 
-use crate::drained::{Drained, is_cautious, reference};
+use crate::drained::{Drained, is_prompt, reference};
 use crate::exemption::Exemption;
 use crate::row::Row;
 use crate::site::Against;
@@ -96,7 +96,7 @@ impl Outcome {
     fn undrained(&self) -> Vec<String> {
         let mut undrained: Vec<_> = self
             .ours()
-            .filter(|row| !row.is_moved() && !is_cautious(row.client))
+            .filter(|row| !row.is_moved() && is_prompt(row))
             .map(|row| format!("{} ({})", row.client, row.pattern))
             .collect();
         let mut clients: Vec<_> = self.ours().map(|row| row.client).collect();

@@ -3,20 +3,7 @@
 use crate::client::{Client, Protocol};
 use crate::exemption::Exemption;
 use crate::pattern::Pattern;
-
-/// Whether CI runs the client at all.
-///
-/// Not yet those that lose requests because the module does not recognise them.
-pub fn includes(client: &Client) -> bool {
-    let unrecognised = [
-        "armeria-h2",
-        "grpclib",
-        "httpclient5-h2",
-        "nginx-grpc",
-        "vertx-h2",
-    ];
-    !client.variant && !unrecognised.contains(&client.name)
-}
+use crate::site::Against;
 
 /// The patterns of a client with the module.
 pub fn patterns(client: &Client) -> Vec<String> {
@@ -28,12 +15,34 @@ pub fn patterns(client: &Client) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
-/// Those that it also runs with a proxy that drains nothing: one to compare its connections with, and all in which
-/// it fails by itself.
+/// Those that it also runs with a proxy that drains nothing: a quick one to compare its connections with, and all in
+/// which it fails by itself.
 pub fn references(client: &Client) -> Vec<String> {
+    let compared = match client.protocol {
+        Protocol::Http1 => "get",
+        // Cautious clients are drained there only.
+        Protocol::Http2 | Protocol::Grpc => "rests",
+        Protocol::WebSocket => "messages",
+    };
+    // h2load pauses in no pattern: its other ones are there for its exemption.
     names(client, |pattern| {
-        ["rests", "messages"].contains(&pattern) || Exemption::of(client.name, pattern).is_some()
+        pattern == compared || Exemption::of(client.name, pattern).is_some()
     })
+}
+
+/// The contenders that CI runs this client against, so that what the documentation compares with works: with the
+/// pattern `get`, once over each version of HTTP.
+pub fn contenders(client: &Client) -> &'static [Against] {
+    if ["go-h1", "go-h2"].contains(&client.name) {
+        &[
+            Against::Native,
+            Against::Lua,
+            Against::Nginx,
+            Against::Haproxy,
+        ]
+    } else {
+        &[]
+    }
 }
 
 fn names(client: &Client, wanted: impl Fn(&str) -> bool) -> Vec<String> {
@@ -60,6 +69,20 @@ mod tests {
                 "{}",
                 client.name
             );
+        }
+    }
+
+    #[test]
+    fn every_contender_is_run() {
+        let all: Vec<_> = Client::ALL.iter().flat_map(contenders).collect();
+
+        for contender in [
+            Against::Native,
+            Against::Lua,
+            Against::Nginx,
+            Against::Haproxy,
+        ] {
+            assert_eq!(all.iter().filter(|other| ***other == contender).count(), 2);
         }
     }
 
