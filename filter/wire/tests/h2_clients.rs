@@ -291,6 +291,29 @@ fn recorded_greetings_are_recognised() {
             "netty",
             hello(&[(3, 100), (4, 1_048_576), (6, 8192)], None).first_stream(3),
         ),
+        // Armeria 1.33.
+        (
+            "netty",
+            hello(&[(2, 0), (4, 1_048_576), (6, 8192)], Some(983_041)).first_stream(3),
+        ),
+        // Vert.x 5.0, as Node with that setting would begin; and with a window of its own.
+        (AMBIGUOUS, hello(&[(6, 8192)], None)),
+        ("vertx", hello(&[(6, 8192)], Some(1_048_576))),
+        (
+            "jdk_httpclient5",
+            hello(
+                &[
+                    (1, 8192),
+                    (2, 1),
+                    (3, 250),
+                    (4, 65_535),
+                    (5, 65_536),
+                    (6, 16_777_215),
+                    (9, 1),
+                ],
+                Some(2_147_418_112),
+            ),
+        ),
         (
             "nginx",
             hello(&[(1, 0), (2, 0), (4, 2_147_483_647)], Some(2_147_418_112)),
@@ -319,6 +342,8 @@ fn tuned_clients_are_not_taken_for_others() {
     let node = hello(&[(2, 0)], None).client();
     assert_eq!(node.name, AMBIGUOUS);
     is_idle_only(node);
+    // Vert.x, which loses what is open, begins as Node does.
+    is_idle_only(hello(&[(6, 8192)], None).client());
     // Go with a window of its own begins as hyper does.
     let go = hello(
         &[(2, 0), (4, 1_048_576), (5, 16_384), (6, 65_536)],

@@ -79,7 +79,8 @@ pub static CLIENTS: &[Client] = &[
     },
     Client {
         // python h2 writes a dictionary: the protocol's settings first, then its own two. grpclib, too, is
-        // made of it. Whether it closes is the application's choice.
+        // made of it: it cancels the call whose response came in the same read as the GOAWAY (150 of 150).
+        // Whether it closes is the application's choice.
         name: "python-h2",
         versions: "4",
         shapes: &[Shape::of(&[
@@ -91,7 +92,10 @@ pub static CLIENTS: &[Client] = &[
             any(3),
             any(6),
         ])],
-        treatment: PYTHON_H2,
+        treatment: Treatment {
+            last_stream_id: LastStreamIds::Exact,
+            ..Treatment::WHEN_IDLE
+        },
         is_fallback: false,
     },
     Client {
@@ -152,7 +156,9 @@ pub static CLIENTS: &[Client] = &[
         // as hyper does.
         name: "go",
         versions: "1.26",
-        shapes: &[Shape::of(GO_SETTINGS).window_update(WindowUpdate::NotBy(HYPER_WINDOW_UPDATE))],
+        shapes: &[Shape::of(GO_SETTINGS)
+            .window_update(WindowUpdate::NotBy(HYPER_WINDOW_UPDATE))
+            .first_stream(1)],
         treatment: GO,
         is_fallback: false,
     },
@@ -241,6 +247,8 @@ pub static CLIENTS: &[Client] = &[
             any(4),
             any(5),
             maybe(6),
+            // HttpClient 5.6: it takes no priorities (RFC 9218, section 2.1).
+            maybe(9),
         ])],
         treatment: Treatment::WHEN_IDLE,
         is_fallback: false,
@@ -275,8 +283,26 @@ pub static CLIENTS: &[Client] = &[
         is_fallback: false,
     },
     Client {
-        // Netty writes by identifier what its user sets, and keeps stream 1. Vert.x 5 aborts open streams
-        // on any GOAWAY, even those that it has received to the end and not delivered.
+        // Vert.x is on Netty, but begins with stream 1. It writes what differs from the protocol's defaults,
+        // and its own longest list of fields does; Node's core client can begin in the same way. It aborts
+        // open streams on any GOAWAY, even those that it has received to the end and not delivered.
+        name: "vertx",
+        versions: "5.0",
+        shapes: &[
+            Shape::of(&[maybe(1), maybe(2), maybe(3), maybe(4), maybe(5), any(6)])
+                .window_update(WindowUpdate::Never)
+                .first_stream(1)
+                .grpc(false),
+            Shape::of(&[maybe(4), any(6)])
+                .window_update(WindowUpdate::Always)
+                .first_stream(1)
+                .grpc(false),
+        ],
+        treatment: Treatment::WHEN_IDLE,
+        is_fallback: false,
+    },
+    Client {
+        // Netty writes by identifier what its user sets, and keeps stream 1.
         name: "netty",
         versions: "4",
         shapes: &[Shape::of(&[
