@@ -222,6 +222,18 @@ fn pings_below_grpc(scene: &Scene<'_>) -> Option<Finding> {
     Some(finding)
 }
 
+fn going_away_for_good(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
+    if ruling.rule.websocket != WebSocket::GoingAway {
+        return None;
+    }
+    let stated = ruling.stated(scene.document, "websocket")?;
+    let finding = Lint::GoingAwayForGood
+        .of_value(&stated, "some libraries do not reconnect after code 1001")
+        .note("sockette 2.0 does not; reconnecting-websocket, partysocket, robust-websocket and websocket-ts do")
+        .help("after \"service_restart\", code 1012, all of these reconnect");
+    Some(finding)
+}
+
 fn keepalive(scene: &Scene<'_>) -> Option<Finding> {
     let place = Place::default().key("keepalive").key("tcp").key("idle");
     let idle = scene.policy.keepalive.tcp?.idle;
