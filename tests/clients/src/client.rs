@@ -227,7 +227,7 @@ impl Client {
             h1("h2load-h1", Python, "h2load_client"),
             h2("h2load-h2", Python, "h2load_client", "unknown"),
             proxy(h1("nginx-h1", Rust, "reqwest"), Via::Nginx),
-            proxy(grpc("nginx-grpc", Go, "grpcgo", "nginx"), Via::Nginx),
+            proxy(grpc("nginx-grpc", Go, "grpcgo", "ambiguous"), Via::Nginx),
         ]
     };
 

@@ -75,6 +75,7 @@ mod tests {
         Row {
             asked: 100,
             sent: 100,
+            ok: 100,
             connections,
             ..Row::blank("go-h2", pattern, against)
         }

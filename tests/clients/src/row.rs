@@ -134,7 +134,8 @@ impl Row {
     /// How many requests a connection carried on average; None where connections were not counted.
     pub fn requests_per_connection(&self) -> Option<f64> {
         let connections = self.connections.filter(|count| *count > 0)?;
-        Some(self.sent as f64 / connections as f64)
+        // What h2load could not send any more counts as sent and failed.
+        Some((self.ok + self.cancelled) as f64 / connections as f64)
     }
 
     /// Requests that were not answered or ran twice, of ten thousand.
