@@ -70,6 +70,7 @@ fn needs_you(of: Of<'_>, groups: &str) -> Row {
             event("Put off", Metric::PutOff),
             event("Closed untold", Metric::Untold),
             event("Not joined", Metric::Unjoined),
+            event("Loaded twice", Metric::DuplicateFilters),
             Panel::number("Budget refusals", "short", Metric::BudgetRefused.help())
                 .query(since(Metric::BudgetRefused), "")
                 .red_from(0.5, 1e9)

@@ -40,6 +40,11 @@ const HAPPENED: [(Metric, Weight, &str); 7] = [
         "HTTP streams did not find the network filter",
     ),
     (
+        Metric::DuplicateFilters,
+        Weight::Problem,
+        "connections passed the module twice",
+    ),
+    (
         Metric::BudgetRefused,
         Weight::Note,
         "moves had to wait for the budget",

@@ -118,6 +118,9 @@ metrics! {
     Http2Tunnels = "http2_tunnels_total", Counter of "streams" [],
         "WebSockets and other tunnels over HTTP/2 (CONNECT, RFC 8441), where the HTTP role is loaded. Each is one stream without an end.",
         Some("After a GOAWAY such a stream goes on until it ends by itself or `grace` is over. To its connection it is a stream that is always active: see docs/limits.md.");
+    DuplicateFilters = "duplicate_filters_total", Counter of "connections" [],
+        "Connections that pass the module twice, by two NETWORK filter entries: the second entry does nothing.",
+        Some("Remove one of the entries; the log names the second one. In Istio two WasmPlugins select the workload, often one of the whole mesh and one of its own.");
     Unjoined = "unjoined_total", Counter of "streams" [],
         "HTTP streams whose connection the network role does not know, so that their routes' rules cannot act.",
         Some("Load the module as a NETWORK filter on the same listener, with the same `vm_id` (Istio: the same url). Connections older than that filter stay unknown until they close.");

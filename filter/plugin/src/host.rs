@@ -103,6 +103,9 @@ pub(crate) trait Host: fmt::Debug {
 
     fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status>;
 
+    /// Sets a property of the connection or stream in hand, for all filters and VMs that see it.
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status>;
+
     fn header(&self, headers: Headers, name: &str) -> Result<Vec<u8>, Status>;
 
     fn set_header(&self, headers: Headers, name: &str, value: &str) -> Result<(), Status>;

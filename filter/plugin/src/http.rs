@@ -19,10 +19,9 @@ pub(crate) struct Stream {
     root: RootId,
     id: StreamId,
     governed: Governed,
-    /// The connection that it came on, or so it seems: good enough for adding up.
-    on: Option<ConnectionId>,
-    /// It asks for an upgrade, after which its connection stays with the host that answers.
-    upgrades: bool,
+    /// It asks for an upgrade, after which its connection stays with the host that answers, and upstream
+    /// hosts are compared.
+    upgrades: Option<ConnectionId>,
     /// The host that answers it.
     upstream: Option<Answering>,
     mark: Option<Mark>,
@@ -52,8 +51,7 @@ impl Stream {
             root,
             id: StreamId(context),
             governed: Governed::default(),
-            on: None,
-            upgrades: false,
+            upgrades: None,
             upstream: None,
             mark: None,
         }
@@ -73,13 +71,13 @@ impl Stream {
         if !ends_stream && is_http2_tunnel(worker) {
             worker.metrics.count(Counter::Plain(Metric::Http2Tunnels));
         }
-        self.on = worker.reading();
-        worker.policies.used(self.root, worker.engine.now());
+        worker.root_used(self.root);
         let Some(policy) = worker.policies.get(self.root).map(Rc::clone) else {
             return false;
         };
-        self.upgrades =
-            policy.compares_hosts() && !worker.host().request_header("upgrade").is_empty();
+        if policy.compares_hosts() && !worker.host().request_header("upgrade").is_empty() {
+            self.upgrades = worker.connection_id();
+        }
         let is_plain = policy.routes.is_empty() && policy.defaults.max_stream_age.is_none();
         if !is_plain {
             self.governed = govern(worker, &policy, self.id).unwrap_or_default();
@@ -103,7 +101,7 @@ impl Stream {
         }
         let metrics = worker.metrics.upstream(&address, worker.engine.now());
         metrics.request_began(&*host);
-        let host = answering(worker, self.on, self.upgrades, &address);
+        let host = answering(worker, self.upgrades, &address);
         let connection = recycle::response(worker, self.root, address, self.mark.take(), &metrics);
         self.upstream = Some(Answering {
             metrics,
@@ -146,20 +144,18 @@ impl Stream {
 /// only then does it matter which cluster that is one of.
 fn answering(
     worker: &mut Worker,
-    on: Option<ConnectionId>,
-    upgrades: bool,
+    upgrades: Option<ConnectionId>,
     address: &[u8],
 ) -> Option<HostId> {
-    let cluster = if upgrades {
-        worker.host().property_or_empty(&["xds", "cluster_name"])
-    } else {
-        Vec::new()
+    let cluster = match upgrades {
+        Some(_) => worker.host().property_or_empty(&["xds", "cluster_name"]),
+        None => Vec::new(),
     };
     let now = worker.engine.now();
     let host = worker.engine.hosts.find(&cluster, address, now)?;
     worker.engine.hosts.request_began(host);
-    if let Some(on) = on {
-        worker.engine.carries_to(on, host);
+    if let Some(id) = upgrades {
+        worker.engine.carries_to(id, host);
     }
     Some(host)
 }
@@ -168,7 +164,7 @@ fn answering(
 /// the network role does not know the connection.
 fn govern(worker: &mut Worker, policy: &Policy, stream: StreamId) -> Option<Governed> {
     let host = worker.host();
-    let id = host.number(&["connection", "id"]).map(ConnectionId)?;
+    let id = worker.connection_id()?;
     let Some(origin) = worker.engine.origin(id) else {
         worker.unjoined();
         return None;

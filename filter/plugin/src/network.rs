@@ -48,16 +48,17 @@ enum Passes {
 }
 
 impl Network {
-    pub(crate) fn open(worker: &mut Worker, root: RootId, context: u32) -> Self {
-        Self {
-            id: worker.open(root, context),
+    /// None where the module is on this connection already, by another filter entry.
+    pub(crate) fn open(worker: &mut Worker, root: RootId, context: u32) -> Option<Self> {
+        Some(Self {
+            id: worker.open(root, context)?,
             wire: Connection::new(),
             told: Kind::Unknown,
             counted: 0,
             is_client_counted: false,
             passes: Passes::Both,
             upstream: None,
-        }
+        })
     }
 
     fn activity(&self, bytes: usize) -> Activity {

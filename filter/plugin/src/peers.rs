@@ -99,7 +99,7 @@ pub(crate) fn answer(worker: &mut Worker, root: RootId) -> Option<Reply> {
     let Ok(reply) = worker.answer_peer(&message, &policy, peers, now) else {
         return Some(Reply::BadRequest);
     };
-    if let Some(id) = worker.reading() {
+    if let Some(id) = worker.connection_id() {
         worker.engine.exchanged(id);
     }
     Some(Reply::Message(reply))

@@ -1,7 +1,10 @@
 //! The plugin against a fake host: what a host does that the built module's tests cannot make it do.
 
+mod connections;
+mod current_root;
 mod hostile_host;
 
+use core::time::Duration;
 use std::rc::Rc;
 
 use crate::host::fake::FakeHost;
@@ -35,6 +38,26 @@ impl Plugin {
         plugin
     }
 
+    /// The network role with this whole policy.
+    fn with_network(policy: &str) -> Self {
+        Self::on(FakeHost::new(), policy)
+    }
+
+    /// Another worker of the same proxy.
+    fn another_worker(&self, policy: &str) -> Self {
+        Self::on(Rc::clone(&self.host), policy)
+    }
+
+    fn on(host: Rc<FakeHost>, policy: &str) -> Self {
+        host.set_property(&["plugin_name"], "evenkeel");
+        let plugin = Self {
+            vm: Vm::new(Rc::<FakeHost>::clone(&host)),
+            host,
+        };
+        plugin.configure(NETWORK, policy);
+        plugin
+    }
+
     fn configure(&self, root: u32, policy: &str) {
         self.vm.context_created(root, 0);
         let size = self.host.set_configuration(policy);
@@ -43,9 +66,24 @@ impl Plugin {
 
     /// Opens a connection, whose context and id are `id`.
     fn connect(&self, id: u32) {
+        self.connect_under(NETWORK, id);
+    }
+
+    /// Opens a connection under this root.
+    fn connect_under(&self, root: u32, id: u32) {
         let connection = u64::from(id).to_le_bytes();
         self.host.set_property(&["connection", "id"], connection);
-        self.vm.context_created(id, NETWORK);
+        // Each connection has properties of its own.
+        self.host.set_property(&["evenkeel.network"], "");
+        self.vm.context_created(id, root);
+    }
+
+    /// Passes time with its ticks.
+    fn pass_seconds(&self, seconds: u32) {
+        for _ in 0..seconds.saturating_mul(10) {
+            self.host.advance(Duration::from_millis(100));
+            self.vm.ticked(NETWORK);
+        }
     }
 
     /// A GET on a connection and its response; gives what leaves to the client.

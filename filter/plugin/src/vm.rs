@@ -33,6 +33,8 @@ enum Context {
     Root,
     /// A downstream connection, in the network role.
     Connection(Box<Network>),
+    /// The same, by a second filter entry: it does nothing.
+    Inert,
     /// An HTTP stream, in the HTTP role.
     Stream(Stream),
 }
@@ -94,7 +96,8 @@ impl Vm {
                 Context::Root
             } else {
                 match worker.role(root) {
-                    Role::Network => Context::Connection(Box::new(Network::open(worker, root, id))),
+                    Role::Network => Network::open(worker, root, id)
+                        .map_or(Context::Inert, |it| Context::Connection(Box::new(it))),
                     Role::Http => Context::Stream(Stream::new(root, id)),
                 }
             };
@@ -107,7 +110,7 @@ impl Vm {
             Some(Context::Root) => worker.forget(id),
             Some(Context::Connection(mut connection)) => connection.close(worker, Peer::Proxy),
             Some(Context::Stream(stream)) => stream.end(worker),
-            None => {}
+            Some(Context::Inert) | None => {}
         });
     }
 

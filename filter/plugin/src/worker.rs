@@ -5,7 +5,7 @@ mod pod;
 mod tick;
 
 use core::fmt;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use core::time::Duration;
@@ -20,7 +20,7 @@ use evenkeel_wire::Kind;
 
 use crate::host::{Buffer, Host, Level, SharedBudget};
 use crate::metrics::Metrics;
-use crate::policies::{Policies, RootId};
+use crate::policies::{Applied, Configuration, Policies, RootId, Used};
 use crate::vm::Peer;
 use pod::Pod;
 pub(crate) use tick::Act;
@@ -28,6 +28,10 @@ use tick::Observed;
 
 /// How often a worker looks at its timers.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+/// A property of each connection that the module manages. Envoy keeps it with the connection (as the filter
+/// state `wasm.evenkeel.network`), where every VM finds it.
+const MANAGED: &str = "evenkeel.network";
 
 /// Envoy's `TrafficDirection::OUTBOUND`.
 const OUTBOUND: u64 = 2;
@@ -52,10 +56,12 @@ pub(crate) struct Worker {
     warned: bool,
     /// The warning about upstream connections of unknown protocol has been logged.
     pub(crate) warned_unproven: bool,
+    /// So has the one about two filter entries on one connection.
+    warned_of_duplicate: bool,
+    /// The names that two filter entries have, each of which has been logged.
+    conflicts: BTreeSet<String>,
     /// What this proxy carries, beside the other pods of its service.
     pub(crate) pod: Pod,
-    /// The connection that was read last: a request that comes up now came on it.
-    reading: Option<ConnectionId>,
     /// On which the host resets a stream, because the tick has told it to.
     resetting: Vec<ConnectionId>,
 }
@@ -76,8 +82,9 @@ impl Worker {
             observed: Observed::default(),
             warned: false,
             warned_unproven: false,
+            warned_of_duplicate: false,
+            conflicts: BTreeSet::new(),
             pod: Pod::default(),
-            reading: None,
             resetting: Vec::new(),
         }
     }
@@ -134,7 +141,12 @@ impl Worker {
         // All the chance there is: to the nanosecond no two workers begin at the same time.
         let clocks = self.host.wall_clock().unwrap_or_default() ^ mix(now.as_nanos());
         self.seed = mix(self.seed ^ clocks);
-        let configured = self.policies.configure(root, name, &text, now);
+        let configuration = Configuration {
+            name,
+            direction: self.host.number(&["listener_direction"]),
+            text: &text,
+        };
+        let configured = self.policies.configure(root, configuration, now);
         self.metrics.define();
         match (&configured.errors, self.policies.get(root)) {
             (None, Some(policy)) => {
@@ -167,16 +179,61 @@ impl Worker {
             }
             (None, None) => {}
         }
-        for changed in configured.changed {
-            self.adopt(changed);
-        }
+        self.adopt_all(&configured.changed);
     }
 
     /// A root is gone. With the last one the VM goes, and what it shows would stay for ever.
     pub(crate) fn forget(&mut self, root: RootId) {
-        self.policies.forget(root);
+        let changed = self.policies.forget(root);
+        self.adopt_all(&changed);
         if self.policies.is_empty() {
             self.metrics.withdraw();
+        }
+    }
+
+    /// A root opens a connection or a stream: its policy may have been applied again.
+    pub(crate) fn root_used(&mut self, root: RootId) {
+        let used = self.policies.used(root, self.engine.now());
+        self.follow(root, &used);
+    }
+
+    fn follow(&mut self, root: RootId, used: &Used) {
+        self.adopt_all(&used.changed);
+        if let Some((key, applied)) = self.policies.applied(root).filter(|_| used.applied) {
+            let (_, token) = self.host.shared(&key);
+            self.host.share(&key, &applied.to_bytes(), token);
+        }
+        if used.conflict {
+            let name = self.policies.name(root);
+            if self.conflicts.insert(name.clone()) {
+                self.log(
+                    Level::Warn,
+                    format_args!(
+                        "{name}: two filter entries with different policies have this name: each keeps its own policy, \
+                         but a changed policy may not govern the connections that are open. Give each a name of its own."
+                    ),
+                );
+            }
+        }
+    }
+
+    /// Which policies are active may have changed without an event of this worker's.
+    fn follow_others(&mut self, now: Instant) {
+        for (root, used) in self.policies.tick(now) {
+            self.follow(root, &used);
+        }
+        for (key, current) in self.policies.shared_keys() {
+            let told = self.host.shared(&key).0;
+            if let Some(told) = told.as_deref().and_then(Applied::from_bytes) {
+                let changed = self.policies.hear(current, told);
+                self.adopt_all(&changed);
+            }
+        }
+    }
+
+    fn adopt_all(&mut self, changed: &[RootId]) {
+        for root in changed {
+            self.adopt(*root);
         }
     }
 
@@ -204,18 +261,24 @@ impl Worker {
         });
     }
 
-    /// A network context was made: a connection has opened.
-    pub(crate) fn open(&mut self, root: RootId, context: u32) -> ConnectionId {
-        self.engine.advance(self.now());
-        if self.policies.used(root, self.engine.now()) {
-            self.adopt(root);
-        }
-        // Without an id (no Envoy is known to do so) the connection is its own context, out of the way of real ids.
-        let id = self
+    /// A network context was made: a connection has opened. None where another filter entry of the module has
+    /// the connection already: it would count twice, and take what that one says for the proxy's own words.
+    pub(crate) fn open(&mut self, root: RootId, context: u32) -> Option<ConnectionId> {
+        if self
             .host
-            .number(&["connection", "id"])
-            .unwrap_or(u64::MAX ^ u64::from(context));
-        let id = ConnectionId(id);
+            .property(&[MANAGED])
+            .is_ok_and(|by| !by.is_empty())
+        {
+            self.duplicate(root);
+            return None;
+        }
+        // The entries may run in different VMs, so the connection itself carries the mark.
+        let _ = self.host.set_property(MANAGED, b"1");
+        self.engine.advance(self.now());
+        self.root_used(root);
+        // Without an id (no Envoy is known to do so) the connection is its own context, out of the way of real ids.
+        let own = ConnectionId(u64::MAX ^ u64::from(context));
+        let id = self.connection_id().unwrap_or(own);
         let direction = self.direction();
         let policy = self.policies.get(root);
         let rule = policy.and_then(|policy| policy.otherwise(direction).cloned());
@@ -229,7 +292,23 @@ impl Worker {
             .open(id, origin, rule, observe, self.seed ^ id.0);
         self.contexts.insert(id, context);
         self.metrics.active(1);
-        id
+        Some(id)
+    }
+
+    /// A connection is managed by an earlier filter entry.
+    fn duplicate(&mut self, root: RootId) {
+        let count = Counter::Plain(Metric::DuplicateFilters);
+        self.metrics.count(count);
+        if !core::mem::replace(&mut self.warned_of_duplicate, true) {
+            let name = self.policies.name(root);
+            self.log(
+                Level::Warn,
+                format_args!(
+                    "{name}: another NETWORK filter entry of this module is before it on the same connection: \
+                     this one does nothing there. Remove one of them (Istio: two WasmPlugins select the workload)."
+                ),
+            );
+        }
     }
 
     /// The direction of the listener that the current context belongs to. Only a sidecar's outbound ones
@@ -291,7 +370,6 @@ impl Worker {
 
     /// The client sent something; `spoke` when a part of a WebSocket message was in it.
     pub(crate) fn read(&mut self, id: ConnectionId, activity: Activity, spoke: bool) {
-        self.reading = Some(id);
         if self.engine.is_moving(id) {
             self.engine.advance(self.now());
         }
@@ -363,9 +441,10 @@ impl Worker {
         }
     }
 
-    /// The connection of the request that comes up now. Good enough for adding up, and costs nothing.
-    pub(crate) fn reading(&self) -> Option<ConnectionId> {
-        self.reading
+    /// The connection of the context in hand, as the host tells it. Which connection was read last is no
+    /// answer: a request comes here late if a filter before the module made it wait.
+    pub(crate) fn connection_id(&self) -> Option<ConnectionId> {
+        self.host.number(&["connection", "id"]).map(ConnectionId)
     }
 
     /// A connection stays with an upstream host.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evenkeel_test_host::{Host, Level, RootSpec, module};
+use evenkeel_test_host::{Host, Level, LogLine, RootSpec, module};
 use evenkeel_test_module::http1::{CLOSE, answer, get, head};
 use evenkeel_test_module::{Proxy, http, network, policy};
 
@@ -106,18 +106,24 @@ fn two_entries_that_only_share_a_name_keep_each_its_own_policy() {
     let host = Host::new(&module());
     let worker = host.start_worker();
     let strict = worker.configure(&network(&policy(r#""max_requests": 1"#)));
-    let used = strict.connect();
-    used.client_closes();
     let lenient = worker.configure(&network(&policy(r#""max_requests": 100"#)));
-    lenient.connect();
-    host.advance(Duration::from_secs(11));
-    let connection = strict.connect();
+    for _ in 0..5 {
+        host.advance(Duration::from_secs(3));
+        strict.connect().client_closes();
+        lenient.connect().client_closes();
+    }
+    let (connection, other) = (strict.connect(), lenient.connect());
+    other.client_sends(get("/"));
+    let kept = head("content-length: 0\r\n");
+    assert_eq!(other.server_writes(&kept), kept);
     connection.client_sends(get("/"));
     let closing = head(&format!("content-length: 0\r\n{CLOSE}"));
     assert_eq!(
         connection.server_writes(head("content-length: 0\r\n")),
         closing
     );
+    let said = |line: &LogLine| line.text.contains("two filter entries");
+    assert_eq!(host.log().iter().filter(|line| said(line)).count(), 1);
 }
 
 #[test]

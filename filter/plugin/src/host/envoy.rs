@@ -41,6 +41,12 @@ unsafe extern "C" {
         data: *mut *mut u8,
         len: *mut usize,
     ) -> u32;
+    fn proxy_set_property(
+        path: *const u8,
+        path_len: usize,
+        value: *const u8,
+        value_len: usize,
+    ) -> u32;
     fn proxy_get_header_map_value(
         map: u32,
         name: *const u8,
@@ -205,6 +211,12 @@ impl Host for Envoy {
     fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
         let path = path.join("\0");
         bytes(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) })
+    }
+
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
+        succeeded(unsafe {
+            proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len())
+        })
     }
 
     fn header(&self, headers: Headers, name: &str) -> Result<Vec<u8>, Status> {

@@ -172,6 +172,12 @@ impl Host for FakeHost {
         properties.get(&path.join(".")).cloned().ok_or(NOT_FOUND)
     }
 
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
+        self.call("set_property")?;
+        self.set_property(&[name], value);
+        Ok(())
+    }
+
     fn header(&self, _headers: Headers, name: &str) -> Result<Vec<u8>, Status> {
         self.call("header")?;
         self.headers.borrow().get(name).cloned().ok_or(NOT_FOUND)

@@ -113,9 +113,9 @@ impl Worker {
     /// Shows what this worker carries; the host adds the workers up.
     fn measure(&mut self, looked: &Looked) {
         let load = looked.load;
-        // Not when it is refused: Envoy tries each configuration in a VM that it throws away.
-        let refused = self.policies.refused();
-        self.metrics.gauge(Metric::PoliciesRefused, refused as f64);
+        // Not when it is rejected: Envoy tries each configuration in a VM that it throws away.
+        let rejected = self.policies.rejected();
+        self.metrics.gauge(Metric::PoliciesRefused, rejected as f64);
         self.metrics
             .gauge(Metric::ConnectionsAge, looked.age.as_secs_f64());
         self.metrics

@@ -43,6 +43,7 @@ impl Worker {
         self.ticked = now;
         self.resetting.clear();
         self.engine.advance(now);
+        self.follow_others(now);
         let policies = &self.policies;
         let budget = |origin: Origin| {
             policies

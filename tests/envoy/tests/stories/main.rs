@@ -3,6 +3,7 @@
 
 mod bad_policy;
 mod budget;
+mod duplicates;
 mod grpc;
 mod harsh;
 mod hasty;
@@ -18,6 +19,7 @@ mod metrics;
 mod observe;
 mod peers;
 mod recycling;
+mod rollback;
 mod routes;
 mod shed;
 mod shed_gateway;
@@ -26,4 +28,5 @@ mod support;
 mod tcp;
 mod update;
 mod upstream;
+mod waiting;
 mod websocket;

@@ -1,0 +1,66 @@
+//! Which connection a context belongs to.
+
+use super::{HTTP, NETWORK, Plugin};
+
+const POLICY: &str = r#""budget": "off", "defaults": {"max_requests": 1, "jitter": 0}"#;
+
+#[test]
+fn a_second_filter_entry_on_a_connection_does_nothing() {
+    for same_vm in [true, false] {
+        let first = Plugin::new(POLICY);
+        let text = format!(r#"{{"version": 1, "role": "network", {POLICY}}}"#);
+        let elsewhere = first.another_worker(&text);
+        let second = if same_vm { &first } else { &elsewhere };
+        first.connect(10);
+        second.vm.context_created(20, NETWORK);
+
+        let written = first.exchange(10);
+        let size = first.host.set_server_data(&written);
+        second.vm.server_data(20, size);
+
+        assert_eq!(first.host.server_data(), written);
+        assert_eq!(first.host.metric("evenkeel_connections_active"), Some(1));
+        let requests = "protocol=.=http1;.;evenkeel_requests_total";
+        assert_eq!(first.host.metric(requests), Some(1));
+        second.vm.context_deleted(20);
+        first.vm.context_deleted(10);
+        assert_eq!(first.host.metric("evenkeel_connections_active"), Some(0));
+        assert_eq!(
+            first.host.metric("evenkeel_duplicate_filters_total"),
+            Some(1)
+        );
+        assert_eq!(first.host.logged("does nothing there"), 1);
+    }
+}
+
+/// A filter before the module made the request wait, and meanwhile others were read.
+#[test]
+fn an_exchange_is_the_connections_that_it_came_on_not_the_one_read_last() {
+    let peers = r#""shed": {}, "defaults": {"max_age": "off"}, "peers": {"cluster": "shop", "allow": "anyone"}"#;
+    let plugin = Plugin::new(peers);
+    for connection in [10, 11] {
+        plugin.connect(connection);
+    }
+    let request = b"GET /.evenkeel/v1/peers HTTP/1.1\r\nhost: a\r\n\r\n";
+    let size = plugin.host.set_client_data(request);
+    plugin.vm.client_data(10, size);
+    // As many as would make up for the other one's exchange.
+    plugin.exchange(11);
+    plugin.exchange(11);
+    plugin
+        .host
+        .set_property(&["connection", "id"], 10_u64.to_le_bytes());
+    plugin
+        .host
+        .set_request_header("evenkeel-peers", r#"{"v":1,"peers":[]}"#);
+    plugin
+        .host
+        .set_request_header(":path", "/.evenkeel/v1/peers");
+    plugin.vm.context_created(20, HTTP);
+
+    assert!(plugin.vm.request_headers(20));
+    plugin.pass_seconds(2);
+
+    // The one that only exchanges is no load; the other one is.
+    assert_eq!(plugin.host.metric("evenkeel_load_connections"), Some(1));
+}

@@ -1,0 +1,214 @@
+//! Which of several roots of one filter entry is current.
+
+use core::time::Duration;
+
+use super::{NETWORK, Plugin};
+
+const NEVER: &str =
+    r#"{"version": 1, "role": "network", "budget": "off", "defaults": {"max_age": "off"}}"#;
+const AT_ONCE: &str = r#"{"version": 1, "role": "network", "budget": "off", "defaults": {"max_requests": 1, "jitter": 0}}"#;
+const AT_ONCE_DRY_RUN: &str = r#"{"version": 1, "role": "network", "mode": "observe", "budget": "off",
+    "defaults": {"max_requests": 1, "jitter": 0}}"#;
+
+/// Root ids of three configurations.
+const A: u32 = NETWORK;
+const B: u32 = 3;
+
+impl Plugin {
+    /// Waits as long as the module may need to follow a policy.
+    fn two_ticks(&self) {
+        for _ in 0..2 {
+            self.host.advance(Duration::from_millis(100));
+            self.vm.ticked(NETWORK);
+        }
+    }
+
+    /// A request on a connection is answered with `connection: close`.
+    fn is_drained(&self, connection: u32) -> bool {
+        let written = self.exchange(connection);
+        String::from_utf8_lossy(&written).contains("connection: close")
+    }
+
+    fn rejected(&self) -> Option<i64> {
+        for _ in 0..11 {
+            self.host.advance(Duration::from_millis(100));
+            self.vm.ticked(NETWORK);
+        }
+        self.host.metric("evenkeel_policies_refused")
+    }
+}
+
+#[test]
+fn a_policy_that_is_applied_again_governs_what_another_one_opened() {
+    let plugin = Plugin::with_network(NEVER);
+    plugin.connect_under(A, 10);
+    plugin.configure(B, AT_ONCE);
+    plugin.connect_under(B, 11);
+
+    // Envoy does not configure A a second time: it only uses it.
+    plugin.connect_under(A, 12);
+    plugin.two_ticks();
+
+    for connection in [10, 11, 12] {
+        assert!(!plugin.is_drained(connection), "{connection}");
+    }
+}
+
+#[test]
+fn a_dry_run_that_is_applied_again_ends_the_draining() {
+    let plugin = Plugin::with_network(AT_ONCE_DRY_RUN);
+    plugin.connect_under(A, 10);
+    plugin.configure(B, AT_ONCE);
+    plugin.connect_under(B, 11);
+    assert!(plugin.is_drained(10), "it follows the policy that enforces");
+
+    plugin.connect_under(A, 12);
+    plugin.two_ticks();
+
+    assert!(!plugin.is_drained(11));
+    assert!(!plugin.is_drained(12));
+}
+
+#[test]
+fn a_policy_governs_what_is_open_before_anything_opens_under_it() {
+    let plugin = Plugin::with_network(NEVER);
+    plugin.connect_under(A, 10);
+
+    plugin.configure(B, AT_ONCE);
+
+    assert!(plugin.is_drained(10));
+}
+
+#[test]
+fn connections_that_open_while_the_listener_switches_do_not_undo_an_update() {
+    let plugin = Plugin::with_network(NEVER);
+    plugin.connect_under(A, 10);
+    plugin.configure(B, AT_ONCE);
+    plugin.host.advance(Duration::from_millis(500));
+    plugin.connect_under(A, 11);
+    plugin.host.advance(Duration::from_millis(500));
+    plugin.connect_under(B, 12);
+    plugin.host.advance(Duration::from_secs(5));
+    plugin.two_ticks();
+
+    for connection in [10, 11, 12] {
+        assert!(plugin.is_drained(connection), "{connection}");
+    }
+}
+
+/// A listener that waits for something else switches late, or never.
+#[test]
+fn a_root_that_is_never_used_does_not_stay_current() {
+    let plugin = Plugin::with_network(NEVER);
+    plugin.connect_under(A, 10);
+    plugin.configure(B, AT_ONCE);
+    plugin.host.advance(Duration::from_millis(500));
+    plugin.connect_under(A, 11);
+
+    plugin.host.advance(Duration::from_secs(2));
+    plugin.two_ticks();
+
+    assert!(!plugin.is_drained(10));
+    assert!(!plugin.is_drained(11));
+}
+
+#[test]
+fn a_root_that_goes_hands_over_to_the_one_before() {
+    let plugin = Plugin::with_network(NEVER);
+    plugin.connect_under(A, 10);
+    plugin.configure(B, AT_ONCE);
+
+    plugin.vm.context_deleted(B);
+
+    assert!(!plugin.is_drained(10));
+}
+
+#[test]
+fn a_rejected_policy_shows_until_the_one_before_is_applied_again() {
+    let plugin = Plugin::with_network(NEVER);
+    plugin.connect_under(A, 10);
+    assert_eq!(plugin.rejected(), Some(0));
+    plugin.configure(B, "{");
+    plugin.connect_under(B, 11);
+    assert_eq!(plugin.rejected(), Some(1));
+
+    plugin.connect_under(A, 12);
+
+    assert_eq!(plugin.rejected(), Some(0));
+}
+
+/// Its host's main thread has a VM, too, in which nothing ever opens.
+#[test]
+fn a_worker_without_new_connections_follows_the_others() {
+    let plugin = Plugin::with_network(NEVER);
+    let other = plugin.another_worker(NEVER);
+    for worker in [&plugin, &other] {
+        worker.connect_under(A, 10);
+        worker.configure(B, AT_ONCE);
+        worker.connect_under(B, 11);
+    }
+
+    plugin.host.advance(Duration::from_millis(100));
+    plugin.connect_under(A, 12);
+    other.two_ticks();
+
+    for worker in [&plugin, &other] {
+        assert!(!worker.is_drained(10));
+        assert!(!worker.is_drained(11));
+    }
+}
+
+#[test]
+fn a_newer_policy_is_not_undone_by_what_another_worker_told_before() {
+    let plugin = Plugin::with_network(NEVER);
+    let other = plugin.another_worker(NEVER);
+    for worker in [&plugin, &other] {
+        worker.connect_under(A, 10);
+        worker.configure(B, AT_ONCE_DRY_RUN);
+        worker.connect_under(B, 11);
+    }
+    plugin.host.advance(Duration::from_millis(100));
+    plugin.connect_under(A, 12);
+    plugin.host.advance(Duration::from_millis(100));
+
+    other.configure(4, AT_ONCE);
+    other.two_ticks();
+
+    assert!(other.is_drained(10));
+}
+
+#[test]
+fn two_entries_of_one_name_keep_each_its_own_policy_and_are_logged_once() {
+    let plugin = Plugin::with_network(NEVER);
+    plugin.configure(B, AT_ONCE);
+    for turn in 0..20 {
+        plugin.host.advance(Duration::from_secs(3));
+        plugin.connect_under(if turn % 2 == 0 { A } else { B }, 100 + turn);
+    }
+
+    plugin.connect_under(A, 10);
+    plugin.connect_under(B, 11);
+    plugin.two_ticks();
+
+    assert!(!plugin.is_drained(10));
+    assert!(plugin.is_drained(11));
+    assert_eq!(plugin.host.logged("two filter entries"), 1);
+}
+
+#[test]
+fn an_entry_that_is_used_alone_for_a_while_governs_all_again() {
+    let plugin = Plugin::with_network(NEVER);
+    plugin.configure(B, AT_ONCE);
+    for turn in 0..8 {
+        plugin.host.advance(Duration::from_secs(3));
+        plugin.connect_under(if turn % 2 == 0 { A } else { B }, 100 + turn);
+    }
+
+    plugin.connect_under(B, 11);
+    for turn in 0..25 {
+        plugin.host.advance(Duration::from_secs(3));
+        plugin.connect_under(A, 200 + turn);
+    }
+
+    assert!(!plugin.is_drained(11));
+}

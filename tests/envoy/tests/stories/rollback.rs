@@ -1,0 +1,161 @@
+//! A policy that is applied again after another one: Envoy does not configure the module a third time.
+
+use std::path::Path;
+
+use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, Roles, eventually};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::config::{self, Entry, http_listener};
+use crate::support::server::{Server, ok};
+use crate::support::socket::{Socket, closes, field, get};
+use crate::support::{counted, healthy, rule, said, until};
+
+const NEVER: &str = r#""max_age": "off""#;
+
+/// More requests than a story makes before the rollback, and fewer than afterwards.
+const LIMIT: u64 = 60;
+
+fn drains() -> String {
+    rule(&format!(r#""max_requests": {LIMIT}"#))
+}
+
+/// Counts every twentieth request of a connection, and changes nothing.
+fn dry_run() -> String {
+    rule(r#""max_requests": 20"#).replacen('{', r#"{"mode": "observe", "#, 1)
+}
+
+/// Connections of a listener, each of which has carried a request.
+async fn connect(envoy: &Envoy, count: usize) -> Vec<Socket> {
+    let mut sockets = Vec::new();
+    for _ in 0..count {
+        let mut socket = Socket::connect(envoy.address("in")).await;
+        request_all(std::slice::from_mut(&mut socket)).await;
+        sockets.push(socket);
+    }
+    sockets
+}
+
+/// One request on each; none of the responses ends its connection.
+async fn request_all(sockets: &mut [Socket]) {
+    for socket in sockets {
+        socket.send(get("/")).await;
+        let (head, _) = socket.answer().await;
+        assert!(!closes(&head), "{head}");
+    }
+}
+
+/// Two workers: the connections that open after the rollback may all come to one of them.
+async fn site(roles: Roles, policy: &str) -> (Envoy, Backend) {
+    let backend = Backend::start("a").await.unwrap();
+    let listener = Listener::http("in").route("/", "app");
+    let bootstrap = Bootstrap::new()
+        .cluster(Cluster::new("app", [backend.address()]))
+        .listener(listener.evenkeel(roles, policy))
+        .concurrency(2);
+    (Envoy::start(bootstrap).await.unwrap(), backend)
+}
+
+#[tokio::test]
+async fn a_dry_run_that_is_applied_again_ends_the_draining() {
+    for roles in [Roles::Network, Roles::Both] {
+        let (envoy, _backend) = site(roles, &dry_run()).await;
+        let mut open = connect(&envoy, 8).await;
+        envoy.replace_policy("in", drains()).await.unwrap();
+        open.extend(connect(&envoy, 8).await);
+
+        envoy.replace_policy("in", dry_run()).await.unwrap();
+        open.extend(connect(&envoy, 1).await);
+        // All of them count as they would under the first policy: none follows the second.
+        let before = counted(&envoy, "observed_total").await;
+        let counts = eventually("dry-run drains", || async {
+            Ok((counted(&envoy, "observed_total").await >= before + 3 * 17).then_some(()))
+        });
+        let traffic = async {
+            for _ in 0..LIMIT + 10 {
+                request_all(&mut open).await;
+            }
+        };
+        crate::support::within("traffic", traffic).await;
+        counts.await.unwrap();
+
+        assert_eq!(counted(&envoy, "announced_total").await, 0);
+        healthy(&envoy);
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_policy_shows_until_the_one_before_is_applied_again() {
+    let good = rule(NEVER);
+    for roles in [Roles::Network, Roles::Both] {
+        let (envoy, _backend) = site(roles, &good).await;
+        let mut open = connect(&envoy, 8).await;
+        envoy.replace_policy("in", "{").await.unwrap();
+        open.extend(connect(&envoy, 8).await);
+        until(&envoy, "policies_refused", |rejected| rejected >= 1).await;
+
+        envoy.replace_policy("in", &good).await.unwrap();
+        open.extend(connect(&envoy, 1).await);
+
+        until(&envoy, "policies_refused", |rejected| rejected == 0).await;
+        request_all(&mut open).await;
+        healthy(&envoy);
+    }
+}
+
+/// A listener that comes by LDS, whose filter chain changes with the policy.
+/// Its responses carry the version.
+fn write_listener(file: &Path, port: u16, version: &str, policy: &str) {
+    let entry = |kind, root| Entry {
+        kind,
+        root,
+        vm_id: "e",
+        policy,
+    };
+    let mut listener = http_listener("in", port, &[entry("network", "n")], &[entry("http", "h")]);
+    let filters = listener["filter_chains"][0]["filters"].as_array_mut();
+    let manager = filters.and_then(|filters| filters.last_mut()).unwrap();
+    manager["typed_config"]["route_config"]["response_headers_to_add"] =
+        json!([{ "header": { "key": "x-version", "value": version } }]);
+    listener["@type"] = "type.googleapis.com/envoy.config.listener.v3.Listener".into();
+    config::write(file, &json!({ "resources": [listener] }));
+}
+
+#[tokio::test]
+async fn a_policy_that_comes_again_with_the_listener_is_active_again() {
+    let server = Server::start(|_| Some(ok("a"))).await;
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("lds.json");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    write_listener(&file, port, "1", &rule(NEVER));
+    let mut config = config::whole(&[], server.address);
+    config["dynamic_resources"] = json!({
+        "lds_config": { "path_config_source": { "path": file }, "resource_api_version": "V3" },
+    });
+    let envoy = config::start(&config).await;
+    let mut open = connect(&envoy, 4).await;
+
+    for (version, policy) in [("2", drains()), ("3", rule(NEVER))] {
+        write_listener(&file, port, version, &policy);
+        let update = eventually("a connection of the new listener", || async {
+            let mut socket = Socket::connect(envoy.address("in")).await;
+            socket.send(get("/")).await;
+            let (head, _) = socket.answer().await;
+            Ok((field(&head, "x-version") == Some(version)).then_some(socket))
+        });
+        open.push(update.await.unwrap());
+    }
+    for _ in 0..LIMIT + 10 {
+        request_all(&mut open).await;
+    }
+
+    assert_eq!(
+        counted(&envoy, "announced_total").await,
+        0,
+        "{}",
+        said(&envoy)
+    );
+    healthy(&envoy);
+}
