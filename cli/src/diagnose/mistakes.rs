@@ -38,6 +38,7 @@ fn mistake(
     let finding = |code| Finding::new(Severity::Error, code, error.to_string(), place.clone());
     match error.cause() {
         Cause::Empty => finding("empty"),
+        Cause::Protobuf => finding("protobuf"),
         Cause::TooLong { .. } => finding("too-long"),
         Cause::Syntax { line, column, .. } => {
             syntax(source, finding("syntax"), source.offset(*line, *column))

@@ -71,7 +71,7 @@ impl Stream {
         if !ends_stream && is_http2_tunnel(worker) {
             worker.metrics.count(Counter::Plain(Metric::Http2Tunnels));
         }
-        worker.root_used(self.root);
+        worker.opens_stream(self.root);
         let Some(policy) = worker.policies.get(self.root).map(Rc::clone) else {
             return false;
         };

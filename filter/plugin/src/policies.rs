@@ -6,7 +6,7 @@
 //!
 //! - A root that is configured is current at once: connections that are open follow it before another one
 //!   opens.
-//! - So is one that opens something while another is current. Envoy calls `on_configure` once for each
+//! - So is one that opens a connection while another is current. Envoy calls `on_configure` once for each
 //!   configuration that it has a root of: when a policy goes A, B, A, all that shows of the third change is
 //!   that root A opens connections again.
 //! - But a root that has just been configured and has opened nothing yet stays current for [`SWITCHING`],
@@ -191,8 +191,15 @@ impl Policies {
         Configured { errors, changed }
     }
 
-    /// A root opens a connection or stream.
-    pub(crate) fn used(&mut self, root: RootId, now: Instant) -> Used {
+    /// The root's policy is not active for what it opens.
+    pub(crate) fn is_earlier(&self, root: RootId) -> bool {
+        let entry = self.entries.get(&root);
+        entry.is_some_and(|entry| entry.current != root)
+    }
+
+    /// A root has something to do with a connection that opened at `opened`. A stream of an earlier connection
+    /// may come by an earlier root: a listener that changes leaves a connection its filters.
+    pub(crate) fn used(&mut self, root: RootId, opened: Instant, now: Instant) -> Used {
         let Some(entry) = self.entries.get_mut(&root) else {
             return Used::default();
         };
@@ -205,6 +212,10 @@ impl Policies {
             return Used::default();
         }
         let current = entry.current;
+        let current_applied = self.entries.get(&current).map(|current| current.applied);
+        if current_applied.is_some_and(|applied| opened < applied) {
+            return Used::default();
+        }
         let is_switching = was_used
             && self
                 .entries
@@ -295,7 +306,7 @@ impl Policies {
                     entry.contends = false;
                 }
             } else if now.since(current.applied) >= SWITCHING {
-                all.push((root, self.used(root, now)));
+                all.push((root, self.used(root, now, now)));
             }
         }
         all

@@ -36,6 +36,13 @@ const MANAGED: &str = "evenkeel.network";
 /// Envoy's `TrafficDirection::OUTBOUND`.
 const OUTBOUND: u64 = 2;
 
+/// An open connection: its network context, and since when.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    context: u32,
+    since: Instant,
+}
+
 #[derive(Debug)]
 pub(crate) struct Worker {
     host: Rc<dyn Host>,
@@ -46,7 +53,7 @@ pub(crate) struct Worker {
     pub(crate) metrics: Metrics,
     pub(crate) upstreams: Upstreams,
     /// The network contexts of the open connections.
-    contexts: HashMap<ConnectionId, u32>,
+    contexts: HashMap<ConnectionId, Open>,
     /// Makes what is drawn differ between proxies and workers.
     seed: u64,
     is_sidecar: Option<bool>,
@@ -191,9 +198,25 @@ impl Worker {
         }
     }
 
-    /// A root opens a connection or a stream: its policy may have been applied again.
-    pub(crate) fn root_used(&mut self, root: RootId) {
-        let used = self.policies.used(root, self.engine.now());
+    /// A root opens a connection: its policy may have been applied again.
+    fn opens_connection(&mut self, root: RootId) {
+        let now = self.engine.now();
+        let used = self.policies.used(root, now, now);
+        self.follow(root, &used);
+    }
+
+    /// A root opens a stream. Which connection it is on matters, and is asked, only where another root of the
+    /// filter entry is current.
+    pub(crate) fn opens_stream(&mut self, root: RootId) {
+        let now = self.engine.now();
+        let opened = if self.policies.is_earlier(root) {
+            // Of a connection that the network role does not know it is not known either.
+            let open = self.connection_id().and_then(|id| self.contexts.get(&id));
+            open.map_or(Instant::default(), |open| open.since)
+        } else {
+            now
+        };
+        let used = self.policies.used(root, opened, now);
         self.follow(root, &used);
     }
 
@@ -275,7 +298,7 @@ impl Worker {
         // The entries may run in different VMs, so the connection itself carries the mark.
         let _ = self.host.set_property(MANAGED, b"1");
         self.engine.advance(self.now());
-        self.root_used(root);
+        self.opens_connection(root);
         // Without an id (no Envoy is known to do so) the connection is its own context, out of the way of real ids.
         let own = ConnectionId(u64::MAX ^ u64::from(context));
         let id = self.connection_id().unwrap_or(own);
@@ -290,7 +313,8 @@ impl Worker {
         };
         self.engine
             .open(id, origin, rule, observe, self.seed ^ id.0);
-        self.contexts.insert(id, context);
+        let since = self.engine.now();
+        self.contexts.insert(id, Open { context, since });
         self.metrics.active(1);
         Some(id)
     }

@@ -22,11 +22,17 @@ impl Error {
     }
 }
 
+/// What `off` in a policy that is written in YAML becomes.
+pub(crate) const UNQUOTED_OFF: &str =
+    "YAML reads an unquoted off as false: write \"off\" in quotes";
+
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// There is no text, or only white space.
     Empty,
+    /// The bytes are those of a protobuf message, not text.
+    Protobuf,
     /// The text is longer than a policy may be, in bytes.
     TooLong {
         /// The most that is read.
@@ -81,12 +87,16 @@ pub enum Cause {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
-            Cause::Empty | Cause::TooLong { .. } | Cause::Syntax { .. } => {}
+            Cause::Empty | Cause::Protobuf | Cause::TooLong { .. } | Cause::Syntax { .. } => {}
             _ if self.place.steps().is_empty() => f.write_str("the policy: ")?,
             _ => write!(f, "{}: ", self.place)?,
         }
         match &self.cause {
             Cause::Empty => f.write_str(r#"the policy is empty; the smallest is {"version": 1}"#),
+            Cause::Protobuf => f.write_str(
+                "found the bytes of a google.protobuf.Struct, which Envoy does not turn into JSON; make the plugin's \
+                 `configuration` a google.protobuf.StringValue with the policy's JSON as its `value`",
+            ),
             Cause::TooLong { limit } => write!(f, "the policy is longer than {limit} bytes"),
             Cause::Syntax {
                 line,
@@ -201,7 +211,12 @@ impl Report {
             at,
             Cause::Value {
                 found: found.to_string(),
-                allowed: allowed.to_owned(),
+                allowed: match found {
+                    Json::Bool(false) if allowed.contains(r#""off""#) => {
+                        format!("{allowed}; {UNQUOTED_OFF}")
+                    }
+                    _ => allowed.to_owned(),
+                },
                 near: None,
             },
         );

@@ -19,6 +19,7 @@ mod keys_table;
 mod matcher;
 mod path;
 mod policy;
+mod protobuf;
 mod read;
 mod resolve;
 mod rule;

@@ -4,6 +4,7 @@ use crate::error::{Cause, Errors, Report};
 use crate::json::Json;
 use crate::matcher::{Direction, Matcher, Needs, Part, Request};
 use crate::path::Path;
+use crate::protobuf;
 use crate::read::Read;
 use crate::resolve;
 use crate::rule::{Jitter, Rule};
@@ -35,6 +36,8 @@ pub struct Policy {
     pub peers: Option<Peers>,
     /// How clients are told, and dead peers found out.
     pub keepalive: Keepalive,
+    /// What its routes look at, found once: it is asked for each request.
+    pub(crate) needs: Needs,
 }
 
 impl Policy {
@@ -57,6 +60,9 @@ impl Policy {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         if text.trim_ascii().is_empty() {
             return Err(Cause::Empty.into());
+        }
+        if protobuf::is_struct(text) {
+            return Err(Cause::Protobuf.into());
         }
         let json = Json::parse(text)?;
         let mut report = Report::default();
@@ -102,14 +108,7 @@ impl Policy {
 
     /// What [`Policy::route`] has to be told; the rest of a [`Request`] may stay empty.
     pub fn needs(&self) -> Needs {
-        self.routes
-            .iter()
-            .map(|route| route.matcher.needs())
-            .fold(Needs::default(), |all, one| Needs {
-                route: all.route || one.route,
-                authority: all.authority || one.authority,
-                path: all.path || one.path,
-            })
+        self.needs
     }
 }
 
@@ -127,6 +126,7 @@ impl Default for Policy {
             shed: None,
             peers: None,
             keepalive: Keepalive::default(),
+            needs: Needs::default(),
         }
     }
 }

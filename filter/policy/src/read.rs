@@ -1,5 +1,5 @@
 //! How a JSON tree becomes values, with every mistake on the way reported and none of them stopping it.
-use crate::error::{Cause, Report};
+use crate::error::{Cause, Report, UNQUOTED_OFF};
 use crate::json::Json;
 use crate::path::Path;
 use std::collections::BTreeSet;
@@ -32,11 +32,31 @@ impl<T: Value> Read for T {
         match T::from_json(json) {
             Ok(value) => Some(value),
             Err(allowed) => {
-                refuse(json, at, allowed, T::WORDS, report);
+                let allowed = format!("{allowed}{}", yaml_hint::<T>(json));
+                refuse(json, at, &allowed, T::WORDS, report);
                 None
             }
         }
     }
+}
+
+/// What a policy written in YAML may have meant: YAML reads an unquoted `off` as false, and templates put
+/// quotes round numbers.
+fn yaml_hint<T: Value>(json: &Json) -> String {
+    let takes = |json| T::from_json(&json).is_ok();
+    let hint = match json {
+        Json::Bool(false) if takes(Json::String("off".to_owned())) => {
+            return format!("; {UNQUOTED_OFF}");
+        }
+        Json::String(text) if text.parse().is_ok_and(|number| takes(Json::Number(number))) => {
+            "; it is a number without quotes, in YAML too"
+        }
+        Json::String(text) if text.parse().is_ok_and(|value| takes(Json::Bool(value))) => {
+            "; it is a word without quotes, in YAML too"
+        }
+        _ => "",
+    };
+    hint.to_owned()
 }
 
 fn refuse(json: &Json, at: &Path<'_>, allowed: &str, words: &[&'static str], report: &mut Report) {

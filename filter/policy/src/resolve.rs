@@ -7,7 +7,7 @@ mod shed;
 use crate::document::{self, Ages, BudgetSetting, Connection, Document, Route, RouteMatch, Rule};
 use crate::duration::show;
 use crate::error::Report;
-use crate::matcher::Matcher;
+use crate::matcher::{Matcher, Needs};
 use crate::path::Path;
 use crate::policy::{self, Policy};
 use crate::rule;
@@ -27,10 +27,12 @@ pub(crate) fn policy(document: Document, report: &mut Report) -> Policy {
     let routes = document.routes.unwrap_or_default();
     let connections = document.connections.unwrap_or_default();
     check_names(&routes, &connections, report);
+    let routes = self::routes(routes, &rule, report);
     Policy {
+        needs: needs(&routes),
         role: document.role,
         mode: document.mode.unwrap_or_default(),
-        routes: self::routes(routes, &rule, report),
+        routes,
         connections: self::connections(connections, &defaults.ages, report),
         defaults: Rc::new(rule),
         upstream: document
@@ -43,6 +45,16 @@ pub(crate) fn policy(document: Document, report: &mut Report) -> Policy {
         peers: document.peers.and_then(shed::peers),
         keepalive: document.keepalive.map(keepalive).unwrap_or_default(),
     }
+}
+
+/// Which parts of a request any of these looks at.
+fn needs(routes: &[policy::Route]) -> Needs {
+    let needs = routes.iter().map(|route| route.matcher.needs());
+    needs.fold(Needs::default(), |all, one| Needs {
+        route: all.route || one.route,
+        authority: all.authority || one.authority,
+        path: all.path || one.path,
+    })
 }
 
 impl Rule {

@@ -50,9 +50,10 @@ fn an_exchange_is_the_connections_that_it_came_on_not_the_one_read_last() {
     plugin
         .host
         .set_property(&["connection", "id"], 10_u64.to_le_bytes());
-    plugin
-        .host
-        .set_request_header("evenkeel-peers", r#"{"v":1,"peers":[]}"#);
+    plugin.host.set_request_header(
+        "evenkeel-peers",
+        r#"{"v":1,"peers":[[7,3,0,0,0,1000,600000,0,0]]}"#,
+    );
     plugin
         .host
         .set_request_header(":path", "/.evenkeel/v1/peers");

@@ -96,6 +96,47 @@ fn connections_that_open_while_the_listener_switches_do_not_undo_an_update() {
     }
 }
 
+/// A listener that changes leaves a connection its HTTP filters, and so the root that its streams come by.
+#[test]
+fn streams_of_earlier_connections_do_not_undo_an_update_and_are_no_conflict() {
+    const EARLIER: u32 = super::HTTP;
+    const LATER: u32 = 4;
+    let route = |name| {
+        format!(
+            r#"{{"version": 1, "role": "http", "budget": "off", "routes": [
+            {{"name": "{name}", "match": {{"path_prefix": "/"}}, "max_requests": 1, "jitter": 0}}]}}"#
+        )
+    };
+    let plugin = Plugin::with_network(NEVER);
+    plugin.configure(EARLIER, &route("earlier"));
+    plugin.connect_under(A, 10);
+    plugin.host.advance(Duration::from_secs(3));
+    plugin.configure(LATER, &route("later"));
+    plugin.host.advance(Duration::from_secs(3));
+    plugin.connect_under(A, 11);
+
+    for stream in 0..20 {
+        let (root, connection) = if stream % 2 == 0 {
+            (EARLIER, 10_u64)
+        } else {
+            (LATER, 11)
+        };
+        plugin.host.advance(Duration::from_secs(1));
+        plugin
+            .host
+            .set_property(&["connection", "id"], connection.to_le_bytes());
+        plugin.vm.context_created(100 + stream, root);
+        plugin.vm.request_headers(100 + stream);
+    }
+
+    assert_eq!(plugin.host.logged("two filter entries"), 0);
+    assert_eq!(
+        plugin.host.asked("set_shared_data"),
+        0,
+        "nothing was applied again"
+    );
+}
+
 /// A listener that waits for something else switches late, or never.
 #[test]
 fn a_root_that_is_never_used_does_not_stay_current() {

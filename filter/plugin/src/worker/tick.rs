@@ -97,7 +97,7 @@ impl Worker {
                         Level::Debug,
                         format_args!("connection {}: closing: {}; cut {cut}", id.0, reason.name()),
                     );
-                    acts.extend(self.contexts.get(&id).copied().map(Act::Close));
+                    acts.extend(self.contexts.get(&id).map(|open| Act::Close(open.context)));
                 }
             }
         }

@@ -59,7 +59,6 @@ async fn an_exchange_is_attributed_to_the_connection_that_it_came_on() {
     assert!(head.contains("application/json"), "{head}");
 
     // The client's connection is load; the one on which there was nothing but an exchange is not.
-    until(&envoy, "peers", |known| known == 1).await;
     until(&envoy, "load_connections", |load| load == 1).await;
     healthy(&envoy);
 }
