@@ -59,7 +59,7 @@ fn an_exchange_is_the_connections_that_it_came_on_not_the_one_read_last() {
         .set_request_header(":path", "/.evenkeel/v1/peers");
     plugin.vm.context_created(20, HTTP);
 
-    assert!(plugin.vm.request_headers(20));
+    assert!(plugin.vm.request_headers(20, true));
     plugin.pass_seconds(2);
 
     // The one that only exchanges is no load; the other one is.

@@ -126,7 +126,7 @@ fn streams_of_earlier_connections_do_not_undo_an_update_and_are_no_conflict() {
             .host
             .set_property(&["connection", "id"], connection.to_le_bytes());
         plugin.vm.context_created(100 + stream, root);
-        plugin.vm.request_headers(100 + stream);
+        plugin.vm.request_headers(100 + stream, true);
     }
 
     assert_eq!(plugin.host.logged("two filter entries"), 0);
