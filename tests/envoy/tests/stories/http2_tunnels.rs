@@ -4,7 +4,7 @@ use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, Roles};
 
 use crate::support::frames::{Greeting, HEADERS, RawClient, frame, post};
 use crate::support::socket::Socket;
-use crate::support::{counted, healthy, rule, until};
+use crate::support::{counted, counted_with, healthy, rule, until};
 
 /// Extended CONNECT (RFC 8441 4): literal fields that are not to be remembered.
 fn websocket(stream: u32) -> Vec<u8> {
@@ -50,6 +50,7 @@ async fn a_websocket_over_http2_is_counted_and_other_streams_are_not() {
     client.socket.send(websocket(5)).await;
 
     until(&envoy, "http2_tunnels_total", |tunnels| tunnels == 1).await;
-    assert_eq!(counted(&envoy, "opaque_total").await, 0);
+    let frame = [("cause", "frame")];
+    assert_eq!(counted_with(&envoy, "opaque_total", &frame).await, 0);
     healthy(&envoy);
 }

@@ -90,10 +90,9 @@ async fn the_end_of_the_last_event_stream_is_itself_the_moment() {
 
     backend.release();
     client.answer(1).await;
-    client.socket.send(ping()).await;
 
-    let frames = client.until(|frame| frame.kind == PING).await;
-    assert_eq!(frames.iter().find_map(Frame::last_stream_id), Some(MAX));
+    let frames = client.pings_until_goaway().await;
+    assert_eq!(frames.last().and_then(Frame::last_stream_id), Some(MAX));
 }
 
 #[tokio::test]
