@@ -77,3 +77,47 @@ pub fn run() -> Result<ExitCode> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    /// The Markdown files below a folder, but for packages and what was built.
+    fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && !name.starts_with('.') && name != "target" && name != "node_modules"
+            {
+                pages(&path, found);
+            } else if path.extension().is_some_and(|ending| ending == "md") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_of_ours_in_a_page_is_one() {
+        let mut paths = Vec::new();
+        pages(&Workspace::find().unwrap().root, &mut paths);
+        let mut tried = 0;
+        for path in paths {
+            let text = fs::read_to_string(&path).unwrap();
+            for said in text.split("cargo xtask ").skip(1) {
+                let end = said.find(['`', ')', '#', '|', ';', '>', '&', '\n', '*', '"']);
+                let words = said[..end.unwrap_or(said.len())].split_whitespace();
+                let line = ["cargo xtask"].into_iter().chain(words);
+                tried += 1;
+                if let Err(error) = Cli::try_parse_from(line)
+                    && error.use_stderr()
+                {
+                    panic!("{}: {error}", path.display());
+                }
+            }
+        }
+        assert!(tried > 20, "only {tried} commands");
+    }
+}
