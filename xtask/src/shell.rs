@@ -31,11 +31,11 @@ impl Shell {
         String::from_utf8_lossy(self.kept.as_deref().unwrap_or_default()).into_owned()
     }
 
-    /// Says what is being done.
+    /// Says what is being done; also where children are kept, so that a person sees what takes so long.
     pub fn note(&mut self, text: &str) {
-        match &mut self.kept {
-            Some(kept) => kept.extend(format!("{text}\n").bytes()),
-            None => term::note(text),
+        term::note(text);
+        if let Some(kept) = &mut self.kept {
+            kept.extend(format!("{text}\n").bytes());
         }
     }
 

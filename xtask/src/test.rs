@@ -9,6 +9,8 @@ mod walk;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
@@ -83,7 +85,9 @@ fn run_step(step: Step, full: bool, workspace: &Workspace) -> Outcome {
     let start = Instant::now();
     let mut shell = Shell::kept();
     // A step that panics has failed, like any other: the next ones still run.
-    let result = catch_unwind(AssertUnwindSafe(|| step.run(full, workspace, &mut shell)));
+    let result = while_telling(&step.name(), || {
+        catch_unwind(AssertUnwindSafe(|| step.run(full, workspace, &mut shell)))
+    });
     let result = result.unwrap_or_else(|_| Err(anyhow!("the step panicked")));
     let took = start.elapsed();
     match result {
@@ -102,6 +106,25 @@ fn run_step(step: Step, full: bool, workspace: &Workspace) -> Outcome {
         }
     }
 }
+
+/// Does it, and says every minute that it is still being done: on a fresh machine a step fetches and builds for long.
+fn while_telling<T>(name: &str, task: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let (done, is_done) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while is_done.recv_timeout(MINUTE) == Err(RecvTimeoutError::Timeout) {
+                let minutes = start.elapsed().as_secs() / 60;
+                term::note(&format!("{name}: for {minutes} min so far"));
+            }
+        });
+        let result = task();
+        drop(done);
+        result
+    })
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What a runner of tests or of clients says at its end.
 fn closing_lines(transcript: &str) -> impl Iterator<Item = &str> {
