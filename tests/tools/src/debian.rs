@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
 
 use crate::cache;
 
@@ -58,17 +59,14 @@ fn installed(name: &str) -> Option<PathBuf> {
 
 /// Lays the package's files, and those of what it needs and the machine does not have, below `directory`.
 fn unpack(package: &str, directory: &Path) -> Result<()> {
-    let plan = said(
-        apt("apt-get")
-            .args(["--simulate", "--no-install-recommends", "install"])
-            .arg(package),
-    )?;
-    said(
-        apt("apt-get")
-            .arg("download")
-            .args(to_install(&plan))
-            .current_dir(directory),
-    )?;
+    // A fresh machine has no lists of packages, or lists so old that the servers have other versions by now.
+    if let Err(error) = download(package, directory, &[]) {
+        eprintln!("{error:#}\nFetching Debian's lists of packages, for this download alone");
+        let lists = TempDir::new().context("no temporary directory")?;
+        let own = own_lists(lists.path())?;
+        said(apt().args(&own).arg("update"))?;
+        download(package, directory, &own)?;
+    }
     for file in fs::read_dir(directory)? {
         let file = file?.path();
         if file.extension().is_some_and(|extension| extension == "deb") {
@@ -76,6 +74,35 @@ fn unpack(package: &str, directory: &Path) -> Result<()> {
             fs::remove_file(file)?;
         }
     }
+    Ok(())
+}
+
+/// Options with which apt-get keeps lists of packages in a directory of ours, which needs no root.
+fn own_lists(directory: &Path) -> Result<[String; 4]> {
+    let [lists, cache] = ["lists", "cache"].map(|name| directory.join(name));
+    fs::create_dir_all(lists.join("partial"))?;
+    fs::create_dir_all(cache.join("archives/partial"))?;
+    Ok([
+        "-o".to_owned(),
+        format!("Dir::State::Lists={}", lists.display()),
+        "-o".to_owned(),
+        format!("Dir::Cache={}", cache.display()),
+    ])
+}
+
+fn download(package: &str, directory: &Path, options: &[String]) -> Result<()> {
+    let mut plan = apt();
+    plan.args(options)
+        .args(["--simulate", "--no-install-recommends", "install"])
+        .arg(package);
+    let plan = said(&mut plan)?;
+    let mut download = apt();
+    download
+        .args(options)
+        .arg("download")
+        .args(to_install(&plan))
+        .current_dir(directory);
+    said(&mut download)?;
     Ok(())
 }
 
@@ -125,9 +152,9 @@ fn libraries(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Output that a program may read.
-fn apt(tool: &str) -> Command {
-    let mut command = Command::new(tool);
+/// With output that a program may read.
+fn apt() -> Command {
+    let mut command = Command::new("apt-get");
     command.env("LC_ALL", "C");
     command
 }
@@ -156,6 +183,20 @@ mod tests {
             Conf libev4 (1:4.33-1 Debian:12 [amd64])\n";
 
         assert_eq!(to_install(plan), ["libev4", "libnghttp2-14"]);
+    }
+
+    /// As on a machine whose lists are empty.
+    #[test]
+    fn lists_of_our_own_are_below_the_directory_that_is_given() {
+        let directory = tempfile::tempdir().unwrap();
+
+        let options = own_lists(directory.path()).unwrap();
+
+        for option in options.iter().filter(|option| option.contains('=')) {
+            let (_, path) = option.split_once('=').unwrap();
+            assert!(Path::new(path).starts_with(directory.path()), "{option}");
+            assert!(Path::new(path).is_dir(), "{option}");
+        }
     }
 
     #[test]
