@@ -26,7 +26,7 @@ pub enum Weight {
 }
 
 /// What happened since the start must be a problem, or may be one.
-const HAPPENED: [(Metric, Weight, &str); 7] = [
+const HAPPENED: &[(Metric, Weight, &str)] = &[
     (Metric::Cut, Weight::Problem, "requests were cut"),
     (Metric::PutOff, Weight::Problem, "connections were put off"),
     (
@@ -80,7 +80,7 @@ pub fn findings(numbers: &Numbers) -> Vec<Finding> {
         let what = "a policy was refused, and a later one taken over".to_owned();
         found(Weight::Note, what, "");
     }
-    for (metric, weight, words) in HAPPENED {
+    for &(metric, weight, words) in HAPPENED {
         let times = numbers.sum(metric);
         if times > 0.0 {
             found(weight, format!("{times} {words}"), action(metric));
