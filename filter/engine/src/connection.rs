@@ -50,6 +50,8 @@ pub(crate) enum State {
         reason: Reason,
     },
     Unmanaged,
+    /// The proxy itself drains it: nothing more is to be done.
+    DrainedByProxy,
 }
 
 /// A TCP connection silent for so long is idle, where the rule does not say.
@@ -74,6 +76,8 @@ pub(crate) struct Connection {
     pub(crate) kind: Kind,
     pub(crate) state: State,
     pub(crate) opened: Instant,
+    /// When its age began to count: when it opened, or dry run last began anew.
+    pub(crate) renewed: Instant,
     /// When something last happened on it, as far as the clock was told.
     pub(crate) touched: Instant,
     /// The client spoke last: it may be waiting for an answer.
@@ -129,7 +133,7 @@ impl Connection {
             self.left = true;
             return;
         }
-        self.opened = now;
+        self.renewed = now;
         self.carried = self.requests;
         self.limit();
     }
@@ -141,7 +145,7 @@ impl Connection {
 
     pub(crate) fn own_limits(&self) -> Option<Limits> {
         let rule = self.rule.as_ref()?;
-        let limits = Limits::new(rule, &self.draw, self.opened, self.carried);
+        let limits = Limits::new(rule, &self.draw, self.renewed, self.carried);
         match self.kind {
             Kind::WebSocket if rule.websocket == WebSocket::Off => None,
             // Messages are no requests.
@@ -277,7 +281,10 @@ impl Connection {
                     (true, None) => None,
                 }
             }
-            State::Due { .. } | State::Closing { .. } | State::Unmanaged => None,
+            State::Due { .. }
+            | State::Closing { .. }
+            | State::Unmanaged
+            | State::DrainedByProxy => None,
             State::Draining { since, .. } => {
                 let end = self.next_stream().map(|at| at.max(self.next_end));
                 earlier(self.patience_over(rule, since), end)

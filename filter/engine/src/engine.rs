@@ -97,6 +97,7 @@ impl Engine {
             kind: Kind::Http,
             state: State::Serving,
             opened: self.now,
+            renewed: self.now,
             touched: self.now,
             asked: false,
             answered: None,
@@ -192,6 +193,18 @@ impl Engine {
         self.rearm(id);
     }
 
+    /// The proxy drains the connection by itself: with a GOAWAY or a `connection: close` of its own. What is in
+    /// flight still counts as load, the connection does not. One that is already drained here stays so.
+    pub fn drained_by_proxy(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if let State::Serving | State::Due { .. } = connection.state {
+            connection.state = State::DrainedByProxy;
+            self.rearm(id);
+        }
+    }
+
     /// A stream that `rule` protects has begun on it.
     pub fn protect(&mut self, id: ConnectionId, rule: &Rule) {
         let Some(connection) = self.connections.get_mut(&id) else {
@@ -246,7 +259,9 @@ impl Engine {
         let state = self.connections.get(&id).map(|connection| connection.state);
         !matches!(
             state,
-            None | Some(State::Serving | State::Unmanaged | State::Closing { .. })
+            None | Some(
+                State::Serving | State::Unmanaged | State::DrainedByProxy | State::Closing { .. }
+            )
         )
     }
 
@@ -378,7 +393,9 @@ impl Engine {
                 End::Announced(reason)
             }
             State::Closing { reason } => End::Closed(reason),
-            State::Serving | State::Due { .. } | State::Unmanaged => End::Unasked,
+            State::Serving | State::Due { .. } | State::Unmanaged | State::DrainedByProxy => {
+                End::Unasked
+            }
         })
     }
 

@@ -5,6 +5,7 @@ mod bounds;
 mod budget;
 mod leaving;
 mod limits;
+mod load;
 mod moments;
 mod policy;
 mod shed;

@@ -21,6 +21,10 @@ use crate::vm::Peer;
 use crate::worker::Worker;
 use opening::{Opening, Words};
 
+/// TCP: in how many writes it asks for the upstream host at most. Envoy's TCP proxy knows it when the server first
+/// writes; a filter before it may say something of its own.
+const UPSTREAM_ASKS: u8 = 3;
+
 pub(crate) struct Network {
     id: ConnectionId,
     wire: Connection,
@@ -33,6 +37,8 @@ pub(crate) struct Network {
     passes: Passes,
     /// TCP: the host that it is connected to.
     upstream: Option<Rc<UpstreamHost>>,
+    /// TCP: in how many more writes it asks for that host.
+    asks_left: u8,
 }
 
 /// Whose bytes still go on to the other side.
@@ -58,6 +64,7 @@ impl Network {
             is_client_counted: false,
             passes: Passes::Both,
             upstream: None,
+            asks_left: UPSTREAM_ASKS,
         })
     }
 
@@ -213,7 +220,7 @@ impl Network {
     pub(crate) fn server_data(&mut self, worker: &mut Worker, size: usize) {
         let host = worker.host();
         let mut bytes = Bytes::new(&*host, Buffer::Upstream, size);
-        if size > 0 && self.told == Kind::Tcp && self.upstream.is_none() {
+        if size > 0 && self.told == Kind::Tcp && self.upstream.is_none() && self.asks_left > 0 {
             self.connect(worker);
         }
         if size == 0 || !self.is_followed() {
@@ -234,12 +241,15 @@ impl Network {
         {
             self.end_stream(worker, &mut bytes, broken_off);
         }
-        if let Place::Frames(Write { goaway: true, .. }) = place {
-            // The proxy ends this connection by itself.
-            worker.engine.leave(self.id);
-            return;
+        let is_drained_by_proxy = match place {
+            Place::Frames(write) => write.goaway,
+            Place::Head(head) => head.closes,
+            Place::None | Place::Messages(_) => false,
+        };
+        if is_drained_by_proxy {
+            worker.engine.drained_by_proxy(self.id);
         }
-        let opening = Opening::of(&self.wire, place, bytes.len());
+        let opening = Opening::of(&self.wire, place, bytes.len()).filter(|_| !is_drained_by_proxy);
         let activity = self.activity(size);
         let moment = opening.as_ref().map(|opening| opening.moment);
         let decision = worker.wrote(self.id, activity, moment);
@@ -254,8 +264,10 @@ impl Network {
         }
     }
 
-    /// TCP: learns, once, which host the proxy has connected to.
+    /// TCP: learns, once, which host the proxy has connected to. Where the filter behind this one is no TCP proxy, it
+    /// never learns it.
     fn connect(&mut self, worker: &mut Worker) {
+        self.asks_left = self.asks_left.saturating_sub(1);
         let host = worker.host();
         let address = host.property_or_empty(&["upstream", "address"]);
         if address.is_empty() {

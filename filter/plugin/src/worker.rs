@@ -15,7 +15,7 @@ use evenkeel_engine::{
     Activity, ConnectionId, Decision, End, Engine, Instant, Moment, Origin, mix,
 };
 use evenkeel_metrics::{Cause, Counter, Metric, Protocol};
-use evenkeel_policy::{Direction, Mode, Policy, Role};
+use evenkeel_policy::{Direction, Mode, Policy, Role, Rule, Scope};
 use evenkeel_wire::Kind;
 
 use crate::host::{Buffer, Host, Level, SharedBudget};
@@ -59,6 +59,8 @@ pub(crate) struct Worker {
     is_sidecar: Option<bool>,
     ticked: Instant,
     observed: Observed,
+    /// What the host is to do at the next tick, wherever it was decided.
+    acts: Vec<Act>,
     /// The warning about roles that are not joined has been logged.
     warned: bool,
     /// The warning about upstream connections of unknown protocol has been logged.
@@ -87,6 +89,7 @@ impl Worker {
             is_sidecar: None,
             ticked: Instant::default(),
             observed: Observed::default(),
+            acts: Vec::new(),
             warned: false,
             warned_unproven: false,
             warned_of_duplicate: false,
@@ -277,7 +280,7 @@ impl Worker {
                 .routes
                 .iter()
                 .map(|route| &route.rule)
-                .find(|rule| held == Some(&*rule.name));
+                .find(|rule| held.is_some_and(|held| is_same_route(held, rule)));
             named
                 .or_else(|| policy.otherwise(origin.direction))
                 .cloned()
@@ -504,4 +507,10 @@ impl Worker {
             seed.wrapping_mul(0x100_0000_01b3) ^ u64::from(*byte)
         })
     }
+}
+
+/// A route of a changed policy takes the place of the one that had its name. `defaults` are no route, whatever a
+/// route is called.
+fn is_same_route(held: &Rule, rule: &Rule) -> bool {
+    held.scope == Scope::Route && held.name == rule.name
 }

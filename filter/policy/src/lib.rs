@@ -39,7 +39,7 @@ pub use policy::{
     Budget, Http2Ping, Keepalive, Mode, Policy, PortRule, Protocol, Role, Route, TcpKeepalive,
     Upstream,
 };
-pub use rule::{Busy, Goaway, Jitter, Rule, WebSocket};
+pub use rule::{Busy, Goaway, Jitter, Rule, Scope, WebSocket};
 pub use shed::{Allow, Measure, Peers, Shed, Weight};
 #[cfg(feature = "schema")]
 pub use {keys_table::with_keys_table, schema::schema};

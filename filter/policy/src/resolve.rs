@@ -10,7 +10,7 @@ use crate::error::Report;
 use crate::matcher::{Matcher, Needs};
 use crate::path::Path;
 use crate::policy::{self, Policy};
-use crate::rule;
+use crate::rule::{self, Scope};
 use crate::value::{Interval, Name, Port, Prefix};
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -127,7 +127,10 @@ fn routes(routes: Vec<Route>, defaults: &rule::Rule, report: &mut Report) -> Vec
             policy::Route {
                 name,
                 matcher,
-                rule: Rc::new(rule),
+                rule: Rc::new(rule::Rule {
+                    scope: Scope::Route,
+                    ..rule
+                }),
             },
         ));
     }
@@ -207,7 +210,10 @@ fn connections(
                 name,
                 port,
                 direction,
-                rule: Rc::new(rule),
+                rule: Rc::new(rule::Rule {
+                    scope: Scope::Connection,
+                    ..rule
+                }),
             },
         ));
     }

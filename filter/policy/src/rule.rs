@@ -7,8 +7,11 @@ use std::rc::Rc;
 /// When the connections that a rule decides about are moved, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// The name of the route or the connection rule, or `defaults`; for metrics and logs.
+    /// The name of the route or the connection rule, or `defaults`; for metrics and logs. A route may have that name,
+    /// too: only with its `scope` does it identify the rule.
     pub name: Rc<str>,
+    /// Which part of the policy the rule comes from.
+    pub scope: Scope,
     /// A connection is due at an age drawn from `max_age * (1 - jitter) ..= max_age`.
     pub max_age: Option<Duration>,
     /// A connection is due by chance, at this age on average, however old it is already.
@@ -47,6 +50,7 @@ impl Default for Rule {
     fn default() -> Self {
         Self {
             name: "defaults".into(),
+            scope: Scope::Defaults,
             max_age: Some(Duration::from_secs(30 * 60)),
             mean_age: None,
             max_requests: None,
@@ -63,6 +67,18 @@ impl Default for Rule {
             protect: false,
         }
     }
+}
+
+/// Which part of a policy a rule comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// `defaults`.
+    #[default]
+    Defaults,
+    /// One of the `routes`.
+    Route,
+    /// One of the `connections`.
+    Connection,
 }
 
 /// How far a limit is spread, as a part of it: from 0 (not at all) to 1 (down to nothing).

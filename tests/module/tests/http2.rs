@@ -228,3 +228,28 @@ fn a_frame_that_must_not_be_makes_the_connection_opaque() {
     assert_eq!(exchange(&connection, 1), plain(1));
     assert_eq!(proxy.metric("cause=.=frame;.;evenkeel_opaque_total"), 1);
 }
+
+#[test]
+fn a_connection_that_envoy_drains_itself_is_no_load_any_more() {
+    let proxy = Proxy::with_defaults(r#""max_age": "1h""#);
+    let [drained, other] = [go(), go()].map(|client| connect(&proxy, client));
+    assert_eq!(exchange(&drained, 1), plain(1));
+    assert_eq!(exchange(&other, 1), plain(1));
+    proxy.host.advance(Duration::from_secs(2));
+    assert_eq!(proxy.metric("evenkeel_load_connections"), 2);
+
+    drained.client_sends(request(3));
+    drained.server_writes(goaway(MAX));
+
+    proxy.host.advance(Duration::from_secs(2));
+    assert_eq!(proxy.metric("evenkeel_load_connections"), 1);
+    assert_eq!(
+        proxy.metric("evenkeel_load_active_requests"),
+        1,
+        "it is still served"
+    );
+    drained.server_writes(plain(3));
+    proxy.host.advance(Duration::from_secs(2));
+    assert_eq!(proxy.metric("evenkeel_load_active_requests"), 0);
+    assert_eq!(proxy.metric("evenkeel_connections_active"), 2);
+}

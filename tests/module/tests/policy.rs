@@ -162,3 +162,16 @@ fn a_refused_policy_shows_once_time_passes_and_no_longer_than_its_filter_entry()
     root.drop_root();
     assert_eq!(shown(), Some(0));
 }
+
+#[test]
+fn a_route_called_defaults_does_not_take_over_connections_without_a_route() {
+    let proxy = Proxy::with_defaults(r#""max_age": "1h""#);
+    let connection = proxy.network.connect();
+    assert_eq!(proxy.exchange(&connection, "/1"), answer(""));
+    let update = r#"{"version": 1, "budget": "off", "defaults": {"max_age": "1h", "jitter": 0}, "routes": [
+        {"name": "defaults", "match": {"path_prefix": "/x"}, "max_age": "60s"}]}"#;
+    proxy.worker.configure(&network(update));
+    proxy.host.advance(Duration::from_secs(120));
+    connection.client_sends(get("/2"));
+    assert_eq!(connection.server_writes(answer("")), answer(""));
+}

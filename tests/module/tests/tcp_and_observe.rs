@@ -105,3 +105,22 @@ fn observing_changes_no_byte_and_says_what_it_would_have_done() {
         proxy.host.log()
     );
 }
+
+#[test]
+fn where_no_upstream_host_becomes_known_it_is_not_asked_for_on_every_write() {
+    let host = Host::new(&module());
+    let root = host.start_worker().configure(&network(POSTGRES));
+    let connection = root.connect();
+    connection.set_property(&["destination", "port"], port(5432));
+    connection.hide_property(&["upstream", "address"]);
+    let converse = || {
+        for _ in 0..50 {
+            connection.client_sends(b"\0Q");
+            connection.server_writes(b"\0A");
+        }
+        host.counts().hostcall("proxy_get_property")
+    };
+    let before = converse();
+    assert!(before > 0);
+    assert_eq!(converse(), before);
+}

@@ -10,12 +10,12 @@ use crate::connection::{Kind, State};
 
 impl Engine {
     /// The policy with this number has changed: `rule` gives the rule of a connection under it, from its
-    /// origin, whether it is TCP, and the name of the rule that it had; and whether it only observes.
+    /// origin, whether it is TCP, and the rule that it had; and whether it only observes.
     pub fn adopt(
         &mut self,
         policy: u32,
         observe: bool,
-        rule: impl Fn(Origin, bool, Option<&str>) -> Option<Rc<Rule>>,
+        rule: impl Fn(Origin, bool, Option<&Rule>) -> Option<Rc<Rule>>,
     ) {
         let mut ids = Vec::new();
         for (id, connection) in self.connections.iter_mut() {
@@ -25,15 +25,16 @@ impl Engine {
                     | State::Lingering { .. }
                     | State::Closing { .. }
                     | State::Unmanaged
+                    | State::DrainedByProxy
             );
             // What has been announced is carried through under the rule that it was announced by.
             if connection.origin.policy != policy || is_moving {
                 continue;
             }
-            let held = connection.rule.as_ref().map(|rule| &*rule.name);
+            let held = connection.rule.as_deref();
             connection.rule = rule(connection.origin, connection.kind == Kind::Tcp, held);
             if let Some(streams) = &mut connection.streams {
-                streams.adopt(|held| rule(connection.origin, false, Some(&held.name)));
+                streams.adopt(|held| rule(connection.origin, false, Some(held)));
             }
             connection.observe = observe;
             connection.matched = false;

@@ -37,7 +37,7 @@ pub struct Looked {
     /// What a service's pods are compared by: what inbound connections under a rule carry, without those
     /// that have been told to go and those that serve exchanges between peers alone.
     pub load: Load,
-    /// The part of it that has been chosen to go and not been told yet.
+    /// The part of it that has been chosen to go or is being drained.
     pub chosen: Load,
     /// Observe: the part of it that would be elsewhere by now.
     pub left: Load,
@@ -108,7 +108,7 @@ impl Engine {
             if connection.left {
                 looked.left = looked.left.plus(load);
             }
-            if let State::Due { .. } = connection.state {
+            if connection.goes() {
                 looked.chosen = looked.chosen.plus(load);
             }
         }
@@ -222,7 +222,7 @@ impl Engine {
     fn chosen_by_host(&self, measure: Measure) -> HashMap<HostId, f64> {
         let mut chosen = HashMap::new();
         for (_, connection) in self.connections.iter() {
-            let goes = connection.left || matches!(connection.state, State::Due { .. });
+            let goes = connection.left || connection.goes();
             if let Some(host) = connection.host
                 && goes
                 && connection.kind != Kind::Http
@@ -288,18 +288,34 @@ impl Pace {
 }
 
 impl Connection {
-    /// What it carries. One that has been told to go carries nothing any more.
+    /// It has been chosen to go, or is on its way.
+    fn goes(&self) -> bool {
+        !matches!(self.state, State::Serving | State::Unmanaged)
+    }
+
+    /// What it carries. One that is being drained is no connection that another pod could get; but what is in flight
+    /// on it goes on, perhaps for hours. Of one that is not understood nothing more is known than that it is open.
     pub(super) fn load(&self) -> Load {
         match self.state {
-            State::Draining { .. } | State::Lingering { .. } | State::Closing { .. } => {
-                Load::default()
-            }
-            State::Serving | State::Due { .. } | State::Unmanaged => Load {
+            State::Closing { .. } => Load::default(),
+            State::Unmanaged => Load {
                 connections: 1.0,
-                active: f64::from(self.active),
-                requests: self.flow.requests(),
-                bytes: self.flow.bytes(),
+                ..Load::default()
             },
+            State::Draining { .. } | State::Lingering { .. } | State::DrainedByProxy => Load {
+                connections: 0.0,
+                ..self.full_load()
+            },
+            State::Serving | State::Due { .. } => self.full_load(),
+        }
+    }
+
+    fn full_load(&self) -> Load {
+        Load {
+            connections: 1.0,
+            active: f64::from(self.active),
+            requests: self.flow.requests(),
+            bytes: self.flow.bytes(),
         }
     }
 
@@ -328,7 +344,7 @@ impl Connection {
             && !self.left
             && self.protected == 0
             && now >= self.spared
-            && now.since(self.opened) >= rule.min_age
+            && now.since(self.renewed) >= rule.min_age
     }
 
     /// Who goes first: 0 before 2. An idle connection is harmed least by going; but one that has said

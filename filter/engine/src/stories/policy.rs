@@ -32,7 +32,8 @@ fn a_policy_that_changes_governs_the_connections_that_are_open() {
     story.exchange(id, 1);
     let update = Story::rule(r#""max_age": "60s""#).defaults();
     story.engine.adopt(1, false, |_, _, held| {
-        (held == Some("defaults")).then(|| Rc::clone(&update))
+        held.is_some_and(|held| &*held.name == "defaults")
+            .then(|| Rc::clone(&update))
     });
     story.at(101);
     assert_eq!(story.exchange(id, 2), Decision::Announce(Reason::MaxAge));

@@ -55,15 +55,16 @@ impl Worker {
         self.upstreams.sweep(now);
         self.upstreams_ended();
         self.look(now);
-        let mut acts = self.tell();
+        self.tell();
+        let mut acts = core::mem::take(&mut self.acts);
         acts.extend(self.question(now).map(Act::Ask));
         self.say(now);
         acts
     }
 
-    /// Counts what the engine has to tell; gives what it wants ended.
-    pub(super) fn tell(&mut self) -> Vec<Act> {
-        let mut acts = Vec::new();
+    /// Counts what the engine has to tell, and keeps what it wants ended for the tick: in the middle of a write
+    /// nothing may be closed.
+    pub(super) fn tell(&mut self) {
         while let Some(effect) = self.engine.poll() {
             match effect {
                 Effect::Due(_, reason) => self.metrics.count(Counter::Due(reason)),
@@ -89,7 +90,7 @@ impl Worker {
                     if answered {
                         self.resetting.push(id);
                     }
-                    acts.push(Act::EndStream(context));
+                    self.acts.push(Act::EndStream(context));
                 }
                 Effect::Close { id, reason, cut } => {
                     self.metrics.count_by(Counter::Cut(reason), u64::from(cut));
@@ -97,11 +98,11 @@ impl Worker {
                         Level::Debug,
                         format_args!("connection {}: closing: {}; cut {cut}", id.0, reason.name()),
                     );
-                    acts.extend(self.contexts.get(&id).map(|open| Act::Close(open.context)));
+                    let context = self.contexts.get(&id).map(|open| open.context);
+                    self.acts.extend(context.map(Act::Close));
                 }
             }
         }
-        acts
     }
 
     /// Observe mode speaks in the log at most once a second.
