@@ -6,7 +6,7 @@ use evenkeel_engine::balance::{Balance, Scene};
 use evenkeel_engine::board::Carried;
 use evenkeel_engine::peers::{Own, PeerId, Rules, View};
 use evenkeel_engine::{Engine, Instant, Shared};
-use evenkeel_policy::{Policy, Weight};
+use evenkeel_policy::{Measure, Policy, Weight};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -74,6 +74,9 @@ impl Pod {
     /// what it knows of the others.
     pub fn look(&mut self, policy: &Policy, view: &View, seed: u64) {
         let now = self.engine.now();
+        let shed = policy.shed.as_ref();
+        let follows = shed.is_some_and(|shed| shed.measure != Measure::Connections);
+        self.engine.follow_rates(follows);
         let looked = self.engine.look(self.balance.is_shedding());
         self.carried = Carried {
             load: looked.load,

@@ -6,7 +6,7 @@ use evenkeel_policy::{Measure, Shed as Rule};
 
 use crate::board::Carried;
 use crate::peers::Estimate;
-use crate::{Among, Engine, Instant, Look, Looked, Origin, Reason, Shed, Wanted};
+use crate::{Among, Engine, Instant, Look, Looked, Reason, Shed, Wanted};
 
 /// Time between two looks that is longer does not count: nobody looked.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ impl Balance {
         engine: &mut Engine,
         rule: &Rule,
         scene: &Scene<'_>,
-        is_ours: impl Fn(Origin) -> bool,
+        is_ours: impl Fn(u32) -> bool,
         seed: u64,
     ) {
         let Scene {
@@ -65,6 +65,7 @@ impl Balance {
             return;
         };
         self.by_chance = 0.0;
+        engine.take_chosen();
         let measure = rule.measure;
         let all = pod.load.of(measure);
         let here = pod.load.minus(pod.left);
@@ -101,7 +102,7 @@ impl Balance {
         rule: &Rule,
         mine: &Looked,
         span: Duration,
-        is_ours: impl Fn(Origin) -> bool,
+        is_ours: impl Fn(u32) -> bool,
         seed: u64,
     ) {
         let Some(mean_age) = rule.fallback_mean_age else {
@@ -109,7 +110,8 @@ impl Balance {
         };
         let waiting = mine.load.connections - mine.chosen.connections - mine.left.connections;
         let share = span.as_secs_f64() / mean_age.as_secs_f64();
-        self.by_chance = (self.by_chance + waiting * share).min(waiting);
+        let before = self.by_chance - engine.take_chosen();
+        self.by_chance = (before + waiting * share).min(waiting);
         let wanted = Wanted {
             measure: Measure::Connections,
             load: self.by_chance,
@@ -133,7 +135,7 @@ mod tests {
     use evenkeel_policy::{Direction, Policy};
 
     use super::*;
-    use crate::{Activity, ConnectionId, Effect, Load};
+    use crate::{Activity, ConnectionId, Effect, Load, Origin};
 
     const ORIGIN: Origin = Origin {
         policy: 1,

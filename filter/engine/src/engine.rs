@@ -2,12 +2,14 @@
 
 mod adopt;
 mod decide;
+mod look;
+mod search;
 mod shed;
 mod streams;
 mod tick;
 mod websocket;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use core::time::Duration;
@@ -24,6 +26,8 @@ use crate::timers::{Timers, Wake};
 use crate::{
     Activity, ConnectionId, Decision, Effect, End, Instant, Moment, Origin, Reason, Shared, budget,
 };
+use look::{Summed, Sweep};
+use search::Search;
 use shed::Pace;
 pub use shed::{Among, Looked, Wanted};
 
@@ -47,7 +51,20 @@ pub struct Engine {
     pace: Pace,
     /// How writes and those that wait for a tick share the budget.
     halves: Halves,
-    /// How many connections ticks have looked at, ever.
+    /// Rebalancing does not go by the rates of single connections.
+    ignores_rates: bool,
+    /// Rates as of the last complete sweep, and the one that is under way.
+    rates: Summed,
+    sweep: Option<Sweep>,
+    /// What is to be chosen by the next search, and the search that is under way.
+    wanted: BTreeMap<Among, Wanted>,
+    search: Option<Search>,
+    /// What searches in the service have chosen, and nobody has been told yet.
+    chosen: f64,
+    /// Requests and bytes on all connections by which the service is compared.
+    requests: u64,
+    flow: Option<Flow>,
+    /// How many connections ticks and samples have looked at, ever.
     visits: u64,
 }
 
@@ -77,7 +94,7 @@ impl Engine {
         self.timers.len()
     }
 
-    /// How many connections ticks have looked at since the engine began: what they cost.
+    /// How many connections ticks and samples have looked at since the engine began: what they cost.
     pub fn visits(&self) -> u64 {
         self.visits
     }
@@ -122,6 +139,7 @@ impl Engine {
             left: false,
             timer: Wake::Never,
         };
+        self.flow.get_or_insert_with(|| Flow::new(self.now));
         connection.limit();
         let wants = connection.wants();
         self.timers.set(id, &mut connection.timer, wants);
@@ -237,7 +255,6 @@ impl Engine {
         let settled = connection.state;
         connection.touched = self.now;
         connection.asked = true;
-        connection.flow.carry(activity.bytes);
         if activity.requests > connection.requests {
             let is_due = matches!(connection.state, State::Due { .. });
             connection.requested = is_due.then_some(self.now);
@@ -246,8 +263,8 @@ impl Engine {
         if activity.active < connection.active {
             connection.answered = Some(self.now);
         }
-        connection.requests = activity.requests;
-        connection.active = activity.active;
+        let carried = connection.carry(activity);
+        carried.count(&mut self.requests, self.flow.as_mut(), &mut self.hosts);
         connection.settle(self.now);
         if connection.state != settled {
             self.rearm(id);
@@ -281,9 +298,8 @@ impl Engine {
         let answered = activity.active < connection.active;
         connection.touched = now;
         connection.asked = false;
-        connection.flow.carry(activity.bytes);
-        connection.requests = activity.requests;
-        connection.active = activity.active;
+        let carried = connection.carry(activity);
+        carried.count(&mut self.requests, self.flow.as_mut(), &mut self.hosts);
         if let Some(reason) = connection.fall_due(now) {
             self.effects.push_back(Effect::Due(id, reason));
         }

@@ -29,6 +29,8 @@ pub struct Host {
     cluster: Rc<[u8]>,
     /// As the last look found it. `connections` are those that stay with it: raw TCP, WebSockets.
     load: Load,
+    /// The part of it that has been chosen to go, is being drained, or would be elsewhere.
+    going: Load,
     requests: u64,
     active: u32,
     flow: Flow,
@@ -52,6 +54,10 @@ impl Host {
     /// What is carried to it, as of the last look.
     pub fn load(&self) -> Load {
         self.load
+    }
+
+    pub(crate) fn going(&self) -> Load {
+        self.going
     }
 
     /// When it was first heard of.
@@ -113,6 +119,7 @@ impl Hosts {
             address,
             cluster,
             load: Load::default(),
+            going: Load::default(),
             requests: 0,
             active: 0,
             flow: Flow::new(now),
@@ -132,6 +139,13 @@ impl Hosts {
         }
     }
 
+    /// Bytes went over a connection to the host.
+    pub(crate) fn carry(&mut self, id: HostId, bytes: u64) {
+        if let Some(host) = self.hosts.get_mut(&id) {
+            host.flow.carry(bytes);
+        }
+    }
+
     /// A request that the host had begun to answer is over.
     pub fn request_ended(&mut self, id: HostId) {
         if let Some(host) = self.hosts.get_mut(&id) {
@@ -139,13 +153,25 @@ impl Hosts {
         }
     }
 
-    /// Takes what the connections carry to the hosts, and forgets those to which nothing is.
-    pub(crate) fn look(&mut self, carried: &HashMap<HostId, Load>, now: Instant) {
+    /// Takes what the connections carry to the hosts, and forgets those to which nothing is. `carried` gives what
+    /// connections carry that stay with a host, and the part of it that goes; `has_rates` when it knows their bytes.
+    pub(crate) fn look(
+        &mut self,
+        carried: impl Fn(HostId) -> (Load, Load),
+        has_rates: bool,
+        now: Instant,
+    ) {
         for (id, host) in &mut self.hosts {
-            let carried = carried.get(id).copied().unwrap_or_default();
+            let (carried, going) = carried(*id);
+            host.going = going;
             host.flow.fold(host.requests, now);
             host.load = Load {
                 requests: host.flow.requests(),
+                bytes: if has_rates && carried.connections > 0.0 {
+                    carried.bytes
+                } else {
+                    host.flow.bytes()
+                },
                 active: carried.active + f64::from(host.active),
                 ..carried
             };

@@ -26,6 +26,7 @@ mod slab;
 mod stories;
 mod timed;
 mod timers;
+mod totals;
 pub mod upstream;
 
 pub use budget::Shared;

@@ -118,19 +118,35 @@ impl<T> Slab<T> {
         self.chunks.get_mut(chunk)?.get_mut(offset)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.chunks.iter().flatten().filter_map(|slot| match slot {
-            Slot::Used(value) => Some(value),
-            Slot::Free(_) => None,
-        })
-    }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        let slots = self.chunks.iter_mut().flatten();
-        slots.filter_map(|slot| match slot {
-            Slot::Used(value) => Some(value),
-            Slot::Free(_) => None,
-        })
+    /// At most `most` slots from `cursor` on, as far as they are used. Gives the cursor of the next slice, or None
+    /// at the end.
+    pub(crate) fn slice_mut(
+        &mut self,
+        cursor: usize,
+        most: usize,
+        mut visit: impl FnMut(&mut T),
+    ) -> Option<usize> {
+        let mut at = cursor;
+        let end = cursor.saturating_add(most);
+        while at < end {
+            let (chunk, offset) = (at / CHUNK, at % CHUNK);
+            let slots = self.chunks.get_mut(chunk)?.get_mut(offset..)?;
+            let room = end.saturating_sub(at);
+            let taken = slots.len().min(room);
+            for slot in slots.iter_mut().take(room) {
+                if let Slot::Used(value) = slot {
+                    visit(value);
+                }
+            }
+            at = at.saturating_add(taken);
+            if taken < room && offset.saturating_add(taken) < CHUNK {
+                return None;
+            }
+        }
+        let last = self.chunks.len().checked_sub(1)?;
+        let used = self.chunks.last().map_or(0, Vec::len);
+        let all = last.saturating_mul(CHUNK).saturating_add(used);
+        (at < all).then_some(at)
     }
 }
 
@@ -140,6 +156,12 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+
+    fn values(slab: &mut Slab<u32>) -> Vec<u32> {
+        let mut values = Vec::new();
+        slab.slice_mut(0, usize::MAX, |value| values.push(*value));
+        values
+    }
 
     #[test]
     fn growth_moves_no_value() {
@@ -164,6 +186,25 @@ mod tests {
     }
 
     #[test]
+    fn slices_visit_every_value_once_and_no_more_slots_than_they_may() {
+        for count in [0, 1, 255, 256, 257, 1000, 1024] {
+            for most in [1, 100, 256, 300, 5000] {
+                let mut slab = Slab::default();
+                for value in 0..count {
+                    slab.insert(value).unwrap();
+                }
+                let (mut cursor, mut seen) = (Some(0), Vec::new());
+                while let Some(at) = cursor {
+                    let before = seen.len();
+                    cursor = slab.slice_mut(at, most, |value| seen.push(*value));
+                    assert!(seen.len() - before <= most);
+                }
+                assert_eq!(seen, (0..count).collect::<Vec<_>>(), "{most}");
+            }
+        }
+    }
+
+    #[test]
     fn removed_slots_are_used_again() {
         let mut slab = Slab::default();
         let keys: Vec<_> = (0..600).map(|value| slab.insert(value).unwrap()).collect();
@@ -171,14 +212,14 @@ mod tests {
             assert_eq!(slab.remove(*key), Some(value));
             assert_eq!((slab.remove(*key), slab.get(*key)), (None, None));
         }
-        assert_eq!((slab.len(), slab.iter().count()), (0, 0));
+        assert_eq!((slab.len(), values(&mut slab)), (0, Vec::new()));
 
         for value in 0..600 {
             slab.insert(value).unwrap();
         }
 
         assert_eq!((slab.len(), slab.chunks.len()), (600, 3));
-        let mut values: Vec<_> = slab.iter().copied().collect();
+        let mut values = values(&mut slab);
         values.sort_unstable();
         assert_eq!(values, (0..600).collect::<Vec<_>>());
     }

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod budget;
+mod cost;
 mod leaving;
 mod limits;
 mod load;

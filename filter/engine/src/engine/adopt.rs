@@ -18,7 +18,7 @@ impl Engine {
         rule: impl Fn(Origin, bool, Option<&Rule>) -> Option<Rc<Rule>>,
     ) {
         let mut ids = Vec::new();
-        for (id, connection) in self.connections.iter_mut() {
+        self.connections.visit_all(|id, connection| {
             let is_moving = matches!(
                 connection.state,
                 State::Draining { .. }
@@ -29,7 +29,7 @@ impl Engine {
             );
             // What has been announced is carried through under the rule that it was announced by.
             if connection.origin.policy != policy || is_moving {
-                continue;
+                return;
             }
             let held = connection.rule.as_deref();
             connection.rule = rule(connection.origin, connection.kind == Kind::Tcp, held);
@@ -43,7 +43,7 @@ impl Engine {
                 connection.state = State::Serving;
             }
             ids.push(id);
-        }
+        });
         for id in ids {
             self.rearm(id);
         }

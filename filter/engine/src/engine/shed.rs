@@ -1,6 +1,6 @@
 //! What all connections carry together, and which of them go when it is too much.
 
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use core::time::Duration;
@@ -10,26 +10,17 @@ use evenkeel_policy::{Direction, Measure, Shed as Rule, WebSocket};
 use super::Engine;
 use crate::connection::{Connection, Kind, State};
 use crate::hosts::HostId;
-use crate::limits::mix;
-use crate::{ConnectionId, Effect, Instant, Load, Look, Origin, Reason};
+use crate::totals::Part;
+use crate::{ConnectionId, Instant, Load, Look, Reason};
 
 /// How long a connection that was chosen waits for a moment to be told, before another one is chosen.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The same where a moment came, but it was not its turn or the budget had nothing left.
-const QUEUE: Duration = Duration::from_secs(60);
-
-/// How long it is not chosen again after that.
-const SPARE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Turns of so long are made up for: answers can come in bursts.
 const LATE: Duration = Duration::from_secs(1);
 
 /// However much one carries, the next may go after that.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
-/// The most connections that are chosen in one look.
-const MOST: usize = 256;
 
 /// What a look found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,7 +37,7 @@ pub struct Looked {
 }
 
 /// Which connections to choose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Among {
     /// Those by which a service's pods are compared.
     Service,
@@ -68,101 +59,9 @@ pub struct Wanted {
 }
 
 impl Engine {
-    /// Adds up what connections carry. Ask about once a second. Chosen connections that could not be told
-    /// in time are let off, and with `sheds` false all of them.
-    pub fn look(&mut self, sheds: bool) -> Looked {
-        let now = self.now;
-        let mut looked = Looked::default();
-        let mut let_off = Vec::new();
-        let mut carried: HashMap<HostId, Load> = HashMap::new();
-        for (id, connection) in self.connections.iter_mut() {
-            connection.flow.fold(connection.requests, now);
-            looked.age = looked.age.saturating_add(now.since(connection.opened));
-            if let State::Due {
-                reason: Reason::Shed,
-                since,
-                refused,
-                queued,
-                ..
-            } = connection.state
-                && (!sheds || now.since(since) >= if refused || queued { QUEUE } else { PATIENCE })
-            {
-                connection.state = State::Serving;
-                connection.spared = now.after(SPARE);
-                let_off.push(id);
-            }
-            let load = connection.load();
-            if let Some(host) = connection.host {
-                let stays = connection.kind != Kind::Http;
-                let sum = carried.entry(host).or_default();
-                *sum = sum.plus(Load {
-                    connections: if stays { load.connections } else { 0.0 },
-                    active: if stays { load.active } else { 0.0 },
-                    ..load
-                });
-            }
-            if !connection.counts() {
-                continue;
-            }
-            looked.load = looked.load.plus(load);
-            if connection.left {
-                looked.left = looked.left.plus(load);
-            }
-            if connection.goes() {
-                looked.chosen = looked.chosen.plus(load);
-            }
-        }
-        for id in let_off {
-            self.rearm(id);
-        }
-        self.hosts.look(&carried, now);
-        looked
-    }
-
-    /// Chooses connections to go: each goes at its next good moment, budget permitting. Gives how much they
-    /// carry together, which is at most what is wanted. `is_ours` tells whose policy wants it.
-    pub fn choose(&mut self, wanted: &Wanted, is_ours: impl Fn(Origin) -> bool, seed: u64) -> f64 {
-        let now = self.now;
-        // The largest goes out first: what stays are the best.
-        let mut best: BinaryHeap<(u8, u64, ConnectionId)> = BinaryHeap::new();
-        for (id, connection) in self.connections.iter() {
-            let fits = connection.load().of(wanted.measure) <= wanted.load;
-            if !fits || !connection.may_go(wanted.among, now) || !is_ours(connection.origin) {
-                continue;
-            }
-            best.push((connection.rank(now), mix(seed ^ id.0), id));
-            if best.len() > MOST {
-                best.pop();
-            }
-        }
-        let mut left = wanted.load;
-        let mut chosen = 0.0;
-        for (_, _, id) in best.into_sorted_vec() {
-            let Some(connection) = self.connections.get_mut(&id) else {
-                continue;
-            };
-            let load = connection.load().of(wanted.measure);
-            if load > left {
-                continue;
-            }
-            left -= load;
-            chosen += load;
-            connection.state = State::Due {
-                reason: wanted.reason,
-                since: now,
-                queued: false,
-                refused: false,
-                put_off: false,
-            };
-            self.effects.push_back(Effect::Due(id, wanted.reason));
-            self.rearm(id);
-        }
-        chosen
-    }
-
     /// Compares the upstream hosts of each cluster by the connections that stay with them, and chooses from
-    /// those that carry more than their share. Ask after [`Engine::look`].
-    pub fn shed_hosts(&mut self, rule: &Rule, is_ours: impl Fn(Origin) -> bool, seed: u64) -> bool {
+    /// those that carry more than their share. Ask after [`Engine::look`]. `is_ours` tells whose policy wants it.
+    pub fn shed_hosts(&mut self, rule: &Rule, is_ours: impl Fn(u32) -> bool, seed: u64) -> bool {
         let now = self.now;
         let mut clusters: HashMap<Rc<[u8]>, Cluster> = HashMap::new();
         for (_, host) in self
@@ -176,8 +75,8 @@ impl Engine {
             cluster.most = cluster.most.max(host.load().of(rule.measure));
             cluster.youngest = cluster.youngest.max(host.known());
         }
+        let mut searches = false;
         let ids: Vec<HostId> = self.hosts.iter().map(|(id, _)| id).collect();
-        let chosen = self.chosen_by_host(rule.measure);
         let (mut sheds, mut pace) = (false, 0.0);
         for id in ids {
             let Some(host) = self.hosts.get_mut(id) else {
@@ -192,7 +91,7 @@ impl Engine {
                 most: cluster.most,
                 connections: host.load().connections,
                 part: 1.0,
-                chosen: chosen.get(&id).copied().unwrap_or(0.0),
+                chosen: host.going().of(rule.measure),
                 settled: now.since(cluster.youngest) >= rule.settle,
             };
             let quota = host.shed.look(rule, look);
@@ -205,8 +104,12 @@ impl Engine {
                     among: Among::Host(id),
                     reason: Reason::Shed,
                 };
-                self.choose(&wanted, &is_ours, seed);
+                self.want(wanted);
+                searches = true;
             }
+        }
+        if searches {
+            self.search(is_ours, seed);
         }
         self.pace(rule.measure, pace);
         sheds
@@ -216,21 +119,6 @@ impl Engine {
     pub fn pace(&mut self, measure: Measure, per_second: f64) {
         self.pace.measure = measure;
         self.pace.per_second = per_second;
-    }
-
-    /// What connections that stay with a host carry and have been chosen to go, or would be elsewhere.
-    fn chosen_by_host(&self, measure: Measure) -> HashMap<HostId, f64> {
-        let mut chosen = HashMap::new();
-        for (_, connection) in self.connections.iter() {
-            let goes = connection.left || connection.goes();
-            if let Some(host) = connection.host
-                && goes
-                && connection.kind != Kind::Http
-            {
-                *chosen.entry(host).or_default() += connection.load().of(measure);
-            }
-        }
-        chosen
     }
 
     /// A connection stays with an upstream host, or was last answered by it.
@@ -244,6 +132,8 @@ impl Engine {
     pub fn exchanged(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.exchanges = connection.exchanges.saturating_add(1);
+            // It was counted when it was read.
+            self.requests = self.requests.saturating_sub(1);
         }
     }
 }
@@ -289,7 +179,7 @@ impl Pace {
 
 impl Connection {
     /// It has been chosen to go, or is on its way.
-    fn goes(&self) -> bool {
+    pub(super) fn goes(&self) -> bool {
         !matches!(self.state, State::Serving | State::Unmanaged)
     }
 
@@ -319,14 +209,34 @@ impl Connection {
         }
     }
 
+    /// What it adds to the totals.
+    pub(crate) fn part(&self) -> Part {
+        let load = self.load();
+        Part {
+            is_of_service: self.counts(),
+            is_connection: load.connections > 0.0,
+            goes: self.goes(),
+            left: self.left,
+            is_selected: matches!(
+                self.state,
+                State::Due {
+                    reason: Reason::Shed,
+                    ..
+                }
+            ),
+            active: load.active as u32,
+            host: self.host.filter(|_| self.kind != Kind::Http),
+        }
+    }
+
     /// A service's pods are compared by it.
-    fn counts(&self) -> bool {
+    pub(super) fn counts(&self) -> bool {
         self.rule.is_some()
             && self.origin.direction == Direction::Inbound
             && (self.exchanges == 0 || self.exchanges < self.requests)
     }
 
-    fn may_go(&self, among: Among, now: Instant) -> bool {
+    pub(super) fn may_go(&self, among: Among, now: Instant) -> bool {
         let is_asked = match among {
             Among::Service => self.counts(),
             Among::Host(host) => self.host == Some(host) && self.kind != Kind::Http,
@@ -349,7 +259,7 @@ impl Connection {
 
     /// Who goes first: 0 before 2. An idle connection is harmed least by going; but one that has said
     /// nothing for a while will probably not be told soon.
-    fn rank(&self, now: Instant) -> u8 {
+    pub(super) fn rank(&self, now: Instant) -> u8 {
         let speaks = now.since(self.touched) < PATIENCE;
         match self.kind {
             Kind::Tcp => u8::from(self.asked),

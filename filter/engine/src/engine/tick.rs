@@ -65,6 +65,8 @@ impl Engine {
                 Expired::Stays => self.rearm(id),
             }
         }
+        self.continue_sweep();
+        self.continue_search();
         let visited = VISITS.saturating_sub(left.visits);
         self.visits = self.visits.saturating_add(visited as u64);
     }

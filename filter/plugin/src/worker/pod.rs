@@ -8,13 +8,13 @@ use core::time::Duration;
 use evenkeel_engine::balance::{Balance, Scene};
 use evenkeel_engine::board::{Board, Carried, WorkerId};
 use evenkeel_engine::peers::{FANOUT, Own, PeerId, Rules, View};
-use evenkeel_engine::{Instant, Looked, Origin, mix};
+use evenkeel_engine::{Instant, Looked, mix};
 use evenkeel_metrics::Metric;
 use evenkeel_policy::{Measure, Policy, Shed, Weight};
 
 use super::Worker;
 use crate::peers::Question;
-use crate::policies::Policies;
+use crate::policies::{Policies, RootId};
 
 /// How often a worker adds up.
 const LOOK: Duration = Duration::from_secs(1);
@@ -60,6 +60,12 @@ impl Worker {
         }
         self.pod.looked = now;
         self.update_log_level();
+        let by_rate = |policy: &Policy| {
+            let shed = policy.shed.as_ref();
+            shed.is_some_and(|shed| shed.measure != Measure::Connections)
+        };
+        let follows = self.policies.find(by_rate).is_some();
+        self.engine.follow_rates(follows);
         let looked = self.engine.look(self.pod.is_shedding());
         self.measure(&looked);
         let wants = |policy: &Policy| policy.shed.is_some() || policy.peers.is_some();
@@ -94,7 +100,7 @@ impl Worker {
                     estimate: estimate.as_ref(),
                 };
                 let policies = &self.policies;
-                let is_ours = |origin| sheds(policies, origin);
+                let is_ours = |policy| sheds(policies, policy);
                 let seed = self.seed ^ now.as_nanos();
                 self.pod
                     .balance
@@ -102,7 +108,7 @@ impl Worker {
             }
         } else if let Some(shed) = &policy.shed {
             let policies = &self.policies;
-            let is_ours = |origin| sheds(policies, origin);
+            let is_ours = |policy| sheds(policies, policy);
             let seed = self.seed ^ now.as_nanos();
             self.pod.sheds_hosts = self.engine.shed_hosts(shed, is_ours, seed);
         }
@@ -298,7 +304,7 @@ impl Identity {
 }
 
 /// The policy of a connection that came in there sheds.
-fn sheds(policies: &Policies, origin: Origin) -> bool {
-    let policy = policies.get(origin.policy);
+fn sheds(policies: &Policies, root: RootId) -> bool {
+    let policy = policies.get(root);
     policy.is_some_and(|policy| policy.shed.is_some())
 }

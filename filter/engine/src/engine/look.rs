@@ -1,0 +1,247 @@
+//! The periodic sample: what all connections carry together.
+//!
+//! Connections and requests in flight are counted with each event. Rates of requests and bytes need each connection
+//! to forget what is long past; where rebalancing goes by them, a sweep over the connections does that, in slices,
+//! so that no tick looks at more than [`SLICE`]. Where it does not, only the metrics show rates, and those of the
+//! worker as a whole are enough.
+
+use std::collections::HashMap;
+
+use core::time::Duration;
+
+use super::{Engine, Looked};
+use crate::connection::{Connection, Kind, State};
+use crate::hosts::{HostId, Hosts};
+use crate::load::Flow;
+use crate::totals::Counts;
+use crate::{Activity, Load, Reason};
+
+/// The most connections that a sweep, or a search, looks at in one tick. In a worker with no more connections the
+/// sample is exact; in one with 100,000 a sweep takes two and a half seconds.
+pub(super) const SLICE: usize = 4096;
+
+/// The same as [`PATIENCE`](super::shed::PATIENCE) where a moment came, but it was not its turn or the budget had
+/// nothing left.
+const QUEUE: Duration = Duration::from_secs(60);
+
+/// How long a connection is not chosen again after it was let off.
+const SPARE: Duration = Duration::from_secs(60);
+
+/// Requests and bytes a second.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rates {
+    requests: f64,
+    bytes: f64,
+}
+
+/// The rates of all connections, added up.
+#[derive(Debug, Default)]
+pub(super) struct Summed {
+    load: Rates,
+    /// Without those that rebalancing has chosen and that are still to be told: these are few, and added afresh.
+    going: Rates,
+    left: Rates,
+    /// What stays with an upstream host, and the part of it that goes or would be elsewhere.
+    hosts: HashMap<HostId, (Rates, Rates)>,
+}
+
+/// A sweep that is under way.
+#[derive(Debug, Default)]
+pub(super) struct Sweep {
+    cursor: usize,
+    summed: Summed,
+}
+
+impl Rates {
+    fn add(&mut self, load: Load) {
+        self.requests += load.requests;
+        self.bytes += load.bytes;
+    }
+
+    fn with(self, counts: Counts) -> Load {
+        Load {
+            connections: counts.connections as f64,
+            active: counts.active as f64,
+            requests: self.requests,
+            bytes: self.bytes,
+        }
+    }
+}
+
+impl Summed {
+    fn add(&mut self, connection: &Connection) {
+        let load = connection.load();
+        let goes = connection.goes();
+        if connection.counts() {
+            self.load.add(load);
+            if connection.left {
+                self.left.add(load);
+            }
+            if goes && !is_selected(connection) {
+                self.going.add(load);
+            }
+        }
+        if let Some(host) = connection.host
+            && connection.kind != Kind::Http
+        {
+            let (all, going) = self.hosts.entry(host).or_default();
+            all.add(load);
+            if goes || connection.left {
+                going.add(load);
+            }
+        }
+    }
+}
+
+/// What one event adds to the rates of the worker and of the connection's upstream host.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Carried {
+    requests: u64,
+    bytes: u64,
+    is_of_service: bool,
+    host: Option<HostId>,
+}
+
+impl Carried {
+    pub(super) fn count(self, requests: &mut u64, flow: Option<&mut Flow>, hosts: &mut Hosts) {
+        if self.is_of_service {
+            *requests = requests.saturating_add(self.requests);
+            if let Some(flow) = flow {
+                flow.carry(self.bytes);
+            }
+        }
+        if let Some(host) = self.host {
+            hosts.carry(host, self.bytes);
+        }
+    }
+}
+
+impl Connection {
+    /// Takes in what an event says.
+    pub(super) fn carry(&mut self, activity: Activity) -> Carried {
+        let requests = activity.requests.saturating_sub(self.requests);
+        self.flow.carry(activity.bytes);
+        self.requests = activity.requests;
+        self.active = activity.active;
+        Carried {
+            requests,
+            bytes: activity.bytes,
+            is_of_service: self.counts(),
+            host: self.host,
+        }
+    }
+}
+
+fn is_selected(connection: &Connection) -> bool {
+    connection.part().is_selected
+}
+
+impl Engine {
+    /// Whether rebalancing goes by the rates of single connections; it does, unless told otherwise. Where it does
+    /// not, the sample looks at no connection.
+    pub fn follow_rates(&mut self, follows: bool) {
+        self.ignores_rates = !follows;
+    }
+
+    /// Takes the sample. Ask about once a second. Chosen connections that could not be told in time are let off, and
+    /// with `sheds` false all of them.
+    pub fn look(&mut self, sheds: bool) -> Looked {
+        let now = self.now;
+        self.let_off(sheds);
+        if let Some(flow) = &mut self.flow {
+            flow.fold(self.requests, now);
+        }
+        if self.ignores_rates {
+            self.sweep = None;
+            self.rates = Summed::default();
+        } else {
+            self.sweep.get_or_insert_default();
+            self.continue_sweep();
+        }
+        let totals = self.connections.totals();
+        let (service, going, left) = (totals.service, totals.going, totals.left);
+        let (sums, selected) = (totals.hosts.clone(), totals.selected.clone());
+        let mut load = self.rates.load;
+        if let (true, Some(flow)) = (self.ignores_rates, &self.flow) {
+            load = Rates {
+                requests: flow.requests(),
+                bytes: flow.bytes(),
+            };
+        }
+        let mut chosen = self.rates.going;
+        for id in selected {
+            let connection = self.connections.get(&id);
+            if let Some(connection) = connection.filter(|connection| connection.counts()) {
+                chosen.add(connection.load());
+            }
+        }
+        let rates = &self.rates.hosts;
+        let carried = |id: HostId| {
+            let counts = sums.get(&id).copied().unwrap_or_default();
+            let (all, going) = rates.get(&id).copied().unwrap_or_default();
+            (all.with(counts.all), going.with(counts.going))
+        };
+        self.hosts.look(carried, !self.ignores_rates, now);
+        Looked {
+            load: load.with(service),
+            chosen: chosen.with(going),
+            left: self.rates.left.with(left),
+            age: self.connections.age(now),
+        }
+    }
+
+    /// Chosen connections that found no moment stay.
+    fn let_off(&mut self, sheds: bool) {
+        let now = self.now;
+        for id in self.connections.totals().selected.clone() {
+            let Some(connection) = self.connections.get_mut(&id) else {
+                continue;
+            };
+            if let State::Due {
+                reason: Reason::Shed,
+                since,
+                refused,
+                queued,
+                ..
+            } = connection.state
+            {
+                let waits = if refused || queued {
+                    QUEUE
+                } else {
+                    super::shed::PATIENCE
+                };
+                if !sheds || now.since(since) >= waits {
+                    connection.state = State::Serving;
+                    connection.spared = now.after(SPARE);
+                    self.rearm(id);
+                }
+            }
+        }
+    }
+
+    /// Visits the next slice of a sweep that is under way.
+    pub(super) fn continue_sweep(&mut self) {
+        let Some(Sweep { cursor, mut summed }) = self.sweep.take() else {
+            return;
+        };
+        let now = self.now;
+        let mut visited = 0_u64;
+        let next = self.connections.slice_mut(cursor, SLICE, |_, connection| {
+            visited = visited.saturating_add(1);
+            connection.flow.fold(connection.requests, now);
+            summed.add(connection);
+        });
+        self.visits = self.visits.saturating_add(visited);
+        match next {
+            Some(cursor) => self.sweep = Some(Sweep { cursor, summed }),
+            None => self.rates = summed,
+        }
+    }
+
+    /// Visits all connections: what each carries, and whether it counts, goes, or would be elsewhere.
+    #[cfg(test)]
+    pub(crate) fn recount(&mut self, mut visit: impl FnMut(Load, bool, bool, bool)) {
+        self.connections
+            .visit_all(|_, it| visit(it.load(), it.counts(), it.goes(), it.left));
+    }
+}

@@ -1,0 +1,168 @@
+//! Which connections go when too much is carried.
+//!
+//! One search serves all that is wanted: the whole service, and each upstream host with too much. It visits the
+//! connections once, in slices of [`SLICE`], and keeps the best of each group in a heap of a fixed size.
+
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use super::look::SLICE;
+use super::{Among, Engine, Wanted};
+use crate::connection::{Connection, Kind, State};
+use crate::limits::mix;
+use crate::{ConnectionId, Effect, Instant};
+
+/// The most connections that one search chooses in a group.
+const MOST: usize = 256;
+
+/// A search that is under way.
+#[derive(Debug)]
+pub(super) struct Search {
+    cursor: usize,
+    groups: BTreeMap<Among, Group>,
+    /// Policies whose connections may be chosen.
+    policies: BTreeSet<u32>,
+    seed: u64,
+}
+
+/// Those from which a part has to go.
+#[derive(Debug)]
+struct Group {
+    wanted: Wanted,
+    /// The worst on top: it goes out first, and the best stay.
+    best: BinaryHeap<(u8, u64, ConnectionId)>,
+}
+
+impl Search {
+    fn consider(&mut self, id: ConnectionId, connection: &Connection, now: Instant) {
+        let host = connection
+            .host
+            .filter(|_| connection.kind != Kind::Http)
+            .map(Among::Host);
+        for among in [Some(Among::Service), host].into_iter().flatten() {
+            let Some(group) = self.groups.get_mut(&among) else {
+                continue;
+            };
+            let Wanted { measure, load, .. } = group.wanted;
+            if connection.load().of(measure) <= load
+                && connection.may_go(among, now)
+                && self.policies.contains(&connection.origin.policy)
+            {
+                let rank = (connection.rank(now), mix(self.seed ^ id.0), id);
+                group.best.push(rank);
+                if group.best.len() > MOST {
+                    group.best.pop();
+                }
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Chooses connections to go: each goes at its next good moment, budget permitting. `is_ours` tells whose policy
+    /// wants it. With many connections the next ticks go on with it.
+    ///
+    /// Gives how much has been chosen since it was last asked, which is never more than was wanted.
+    pub fn choose(&mut self, wanted: &Wanted, is_ours: impl Fn(u32) -> bool, seed: u64) -> f64 {
+        self.want(*wanted);
+        self.search(is_ours, seed);
+        self.take_chosen()
+    }
+
+    /// How much searches in the service have chosen since it was last asked.
+    pub(crate) fn take_chosen(&mut self) -> f64 {
+        core::mem::take(&mut self.chosen)
+    }
+
+    /// The next search chooses from these, too. A search that is under way takes the newest number.
+    pub(super) fn want(&mut self, wanted: Wanted) {
+        let groups = self.search.as_mut().map(|search| &mut search.groups);
+        match groups.and_then(|groups| groups.get_mut(&wanted.among)) {
+            Some(group) => group.wanted = wanted,
+            None => {
+                self.wanted.insert(wanted.among, wanted);
+            }
+        }
+    }
+
+    /// Begins to search for what is wanted, unless a search is under way.
+    pub(super) fn search(&mut self, is_ours: impl Fn(u32) -> bool, seed: u64) {
+        if self.search.is_none() {
+            let wanted = core::mem::take(&mut self.wanted);
+            let group = |wanted| Group {
+                wanted,
+                best: BinaryHeap::new(),
+            };
+            let groups = wanted.into_iter();
+            let policies = self.connections.policies();
+            self.search = Some(Search {
+                cursor: 0,
+                groups: groups
+                    .map(|(among, wanted)| (among, group(wanted)))
+                    .collect(),
+                policies: policies.filter(|policy| is_ours(*policy)).collect(),
+                seed,
+            });
+        }
+        self.continue_search();
+    }
+
+    /// Visits the next slice of a search that is under way, and chooses at its end.
+    pub(super) fn continue_search(&mut self) {
+        let Some(mut search) = self.search.take() else {
+            return;
+        };
+        let now = self.now;
+        let mut visited = 0_u64;
+        let next = self
+            .connections
+            .slice_mut(search.cursor, SLICE, |id, connection| {
+                visited = visited.saturating_add(1);
+                search.consider(id, connection, now);
+            });
+        self.visits = self.visits.saturating_add(visited);
+        match next {
+            Some(cursor) => self.search = Some(Search { cursor, ..search }),
+            None => {
+                for (among, group) in search.groups {
+                    let chosen = self.take_best(group);
+                    if among == Among::Service {
+                        self.chosen += chosen;
+                    }
+                }
+            }
+        }
+    }
+
+    fn take_best(&mut self, group: Group) -> f64 {
+        let now = self.now;
+        let Wanted {
+            measure,
+            load: mut left,
+            among,
+            reason,
+        } = group.wanted;
+        let mut chosen = 0.0;
+        for (_, _, id) in group.best.into_sorted_vec() {
+            let Some(connection) = self.connections.get_mut(&id) else {
+                continue;
+            };
+            let load = connection.load().of(measure);
+            // Since it was visited it may have begun to drain, or become busier.
+            if load > left || !connection.may_go(among, now) {
+                continue;
+            }
+            left -= load;
+            chosen += load;
+            connection.state = State::Due {
+                reason,
+                since: now,
+                queued: false,
+                refused: false,
+                put_off: false,
+            };
+            self.effects.push_back(Effect::Due(id, reason));
+            self.rearm(id);
+        }
+        chosen
+    }
+}
