@@ -181,11 +181,7 @@ fn every_key_with_a_value_in_a_sentence_fits_somewhere() {
         for pair in pairs {
             tried += 1;
             let fits = |place: &&str| wrong(&place.replace('$', pair)).is_none();
-            assert!(
-                PLACES.iter().any(|place| fits(&place)),
-                "{}: `{pair}`",
-                path.display()
-            );
+            assert!(PLACES.iter().any(fits), "{}: `{pair}`", path.display());
         }
     }
     assert!(tried > 5, "only {tried} pairs");

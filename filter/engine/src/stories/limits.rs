@@ -128,13 +128,18 @@ fn of_several_reasons_the_age_is_told_and_it_counts_as_one_move() {
 }
 
 #[test]
-fn what_is_left_is_told_truthfully() {
-    let mut story = Story::rule(r#""max_age": "60s", "max_requests": 10"#);
+fn what_is_left_is_told_truthfully_but_never_less_than_a_minute() {
+    let mut story = Story::rule(r#""max_age": "200s", "max_requests": 10"#);
     let id = story.open(1);
     story.exchange(id, 1);
     story.at(20);
     assert_eq!(
         story.engine.remaining(id),
-        (Some(Duration::from_secs(40)), Some(9))
+        (Some(Duration::from_secs(180)), Some(9))
+    );
+    story.at(190);
+    assert_eq!(
+        story.engine.remaining(id),
+        (Some(Duration::from_secs(60)), Some(9))
     );
 }
