@@ -49,10 +49,10 @@ fn yaml_hint<T: Value>(json: &Json) -> String {
             return format!("; {UNQUOTED_OFF}");
         }
         Json::String(text) if text.parse().is_ok_and(|number| takes(Json::Number(number))) => {
-            "; it is a number without quotes, in YAML too"
+            "; write a number without quotes (YAML too)"
         }
         Json::String(text) if text.parse().is_ok_and(|value| takes(Json::Bool(value))) => {
-            "; it is a word without quotes, in YAML too"
+            "; write a word without quotes (YAML too)"
         }
         _ => "",
     };

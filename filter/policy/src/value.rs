@@ -80,7 +80,7 @@ impl Value for Version {
 }
 
 impl Value for bool {
-    const ALLOWED: &'static str = "allowed are true and false, without quotes";
+    const ALLOWED: &'static str = "allowed are true and false";
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         match json {
