@@ -42,6 +42,7 @@ pub struct Cluster {
     pub(crate) name: String,
     pub(crate) endpoints: Vec<SocketAddr>,
     http2: bool,
+    pings: Value,
     policy: &'static str,
     transport: Option<Value>,
 }
@@ -320,6 +321,7 @@ impl Cluster {
             name: name.to_owned(),
             endpoints,
             http2: false,
+            pings: Value::Null,
             policy: "ROUND_ROBIN",
             transport: None,
         }
@@ -329,6 +331,12 @@ impl Cluster {
     pub fn http2(mut self) -> Self {
         self.http2 = true;
         self
+    }
+
+    /// Sends the endpoints PINGs by this `connection_keepalive`; with null none. They speak HTTP/2.
+    pub fn pings(mut self, keepalive: Value) -> Self {
+        self.pings = keepalive;
+        self.http2()
     }
 
     /// Picks an endpoint by chance instead of in turn.
@@ -350,7 +358,7 @@ impl Cluster {
 
     fn to_json(&self, directory: &Path) -> Value {
         let explicit = if self.http2 {
-            json!({ "http2_protocol_options": {} })
+            json!({ "http2_protocol_options": { "connection_keepalive": self.pings } })
         } else {
             json!({ "http_protocol_options": { "enable_trailers": true } })
         };

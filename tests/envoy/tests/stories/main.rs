@@ -14,6 +14,7 @@ mod http2;
 mod http2_frames;
 mod http2_tunnels;
 mod idle_http2;
+mod keepalive;
 mod load_metrics;
 mod metrics;
 mod observe;

@@ -4,6 +4,7 @@ pub mod config;
 pub mod frames;
 pub mod http2;
 pub mod pods;
+pub mod programs;
 pub mod server;
 pub mod socket;
 pub mod tls;
