@@ -2,6 +2,7 @@
 
 use evenkeel_test_envoy::Roles;
 
+use crate::support::programs::{node, output};
 use crate::support::site;
 use crate::support::socket::{Socket, closes, field, get};
 
@@ -30,6 +31,39 @@ async fn each_answer_says_how_many_requests_are_left_until_the_last_says_close()
             assert!((3500..=3600).contains(&seconds), "{hint}");
         }
     }
+}
+
+/// Node's http.Agent with a timeout, and two requests in turn. It takes a hint that is shorter as the timeout of the
+/// socket, less a second, also while it waits for the next response.
+const NODE: &str = r"
+const http = require('node:http');
+const agent = new http.Agent({ keepAlive: true, maxSockets: 1, timeout: 30000 });
+const get = (path) => new Promise((done) => {
+  const request = http.get({ host: '127.0.0.1', port: Number(process.argv[1]), path, agent }, (response) => {
+    response.resume();
+    response.on('end', () => done(`${response.statusCode} ${response.headers['keep-alive']}`));
+  });
+  request.on('timeout', () => request.destroy(new Error('timeout')));
+  request.on('error', (error) => done(error.message));
+});
+(async () => {
+  console.log(await get('/'));
+  console.log(await get('/delay/5000'));
+  agent.destroy();
+})();
+";
+
+#[tokio::test]
+async fn node_s_agent_does_not_abort_a_response_that_takes_longer_than_the_connection_lives() {
+    let policy = HINT.replace("1h", "4s");
+    let (envoy, _backend) = site(&[("in", Roles::Network, &policy)]).await;
+    let port = envoy.address("in").port().to_string();
+
+    let requests = move || output(node()?.args(["-e", NODE, "--", &port]));
+    let outcome = tokio::task::spawn_blocking(requests).await.unwrap();
+
+    // The second response takes longer than the connection may live, so it is the last.
+    assert_eq!(outcome.unwrap(), "200 timeout=60, max=3\n200 undefined\n");
 }
 
 #[tokio::test]
