@@ -31,3 +31,4 @@ mod update;
 mod upstream;
 mod waiting;
 mod websocket;
+mod websocket_clients;
