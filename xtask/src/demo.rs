@@ -10,8 +10,10 @@ mod gateway;
 mod outcome;
 mod page;
 mod scale_out;
+mod seeds;
 mod shedding;
 mod site;
+mod spread;
 mod summary;
 mod tally;
 mod three_routers;
@@ -24,7 +26,8 @@ use serde::Serialize;
 
 use crate::term;
 use outcome::Scenario;
-use shedding::Scene;
+use seeds::Seeds;
+use shedding::{Run, Scene};
 use site::Site;
 
 /// What `cargo xtask demo` takes.
@@ -36,9 +39,15 @@ pub struct Args {
     /// Write the page with the charts there instead of to demo/index.html in the target directory
     #[arg(long, value_name = "PATH")]
     html: Option<PathBuf>,
-    /// Fewer runs and shorter ones: about a minute
+    /// Fewer runs and shorter ones: about two minutes
     #[arg(long)]
     quick: bool,
+    /// What chance follows from; the runs have this seed and the next ones
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+    /// How many seeds to play the scenes of rebalancing with, one after the other [default: 5; with --quick 2]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: Option<u64>,
 }
 
 /// What the demo runs.
@@ -51,6 +60,7 @@ pub struct Tools {
 
 /// What was played.
 struct Played {
+    seeds: Seeds,
     scenarios: Vec<Scenario>,
     scenes: Vec<Scene>,
 }
@@ -60,7 +70,7 @@ struct Played {
 #[serde(untagged)]
 enum Numbers<'a> {
     Scenario(&'a Scenario),
-    Scene(&'a Scene),
+    Run(&'a Run),
 }
 
 /// Plays every scenario, then shows what was measured: a table, and a page below `target`.
@@ -69,7 +79,7 @@ enum Numbers<'a> {
 /// When an Envoy does not run, a file cannot be written, or a request failed with the plugin in place.
 pub fn run(args: &Args, tools: &Tools, target: &Path) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the demo's clients")?;
-    let played = runtime.block_on(play(tools, args.quick))?;
+    let played = runtime.block_on(play(tools, args.quick, args.seeds()))?;
 
     let page = match &args.html {
         Some(path) => path.clone(),
@@ -90,23 +100,36 @@ pub fn run(args: &Args, tools: &Tools, target: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn play(tools: &Tools, quick: bool) -> Result<Played> {
+async fn play(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Played> {
+    let seed = seeds.first();
+    term::note(&format!("All chance follows from seed {seed} (--seed)"));
     term::note(&format!("Starting {} Envoys", scale_out::BACKENDS));
     let site = Site::start(tools, scale_out::BACKENDS).await?;
-    let mut scenarios = three_routers::play(&site, quick).await?;
-    scenarios.extend(scale_out::play(&site, quick).await?);
+    let mut scenarios = three_routers::play(&site, quick, seed).await?;
+    scenarios.extend(scale_out::play(&site, quick, seed).await?);
     drop(site);
-    scenarios.push(gateway::play(tools, quick).await?);
-    let scenes = shedding::play(tools, quick).await?;
-    Ok(Played { scenarios, scenes })
+    scenarios.push(gateway::play(tools, quick, seed).await?);
+    let scenes = shedding::play(tools, quick, seeds).await?;
+    Ok(Played {
+        seeds,
+        scenarios,
+        scenes,
+    })
+}
+
+impl Args {
+    fn seeds(&self) -> Seeds {
+        let count = self.seeds.unwrap_or(if self.quick { 2 } else { 5 });
+        Seeds::new(self.seed, count)
+    }
 }
 
 impl Played {
-    /// One list of all.
+    /// One list of all: each scenario, and each run of a scene.
     fn numbers(&self) -> Vec<Numbers<'_>> {
         let scenarios = self.scenarios.iter().map(Numbers::Scenario);
-        let scenes = self.scenes.iter().map(Numbers::Scene);
-        scenarios.chain(scenes).collect()
+        let runs = self.scenes.iter().flat_map(|scene| &scene.runs);
+        scenarios.chain(runs.map(Numbers::Run)).collect()
     }
 
     /// Requests that failed with the plugin in place.

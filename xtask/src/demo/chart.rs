@@ -1,6 +1,7 @@
 //! The page's charts, as SVG. Colours come from the page's style, so that they follow its theme.
 
 pub mod over_time;
+pub mod ranges;
 
 use std::fmt::Write;
 use std::time::Duration;

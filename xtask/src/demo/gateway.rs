@@ -29,8 +29,8 @@ const CLIENTS: usize = 40;
 const PAUSE: Duration = Duration::from_millis(1000);
 const SPAN: Duration = Duration::from_millis(2000);
 
-pub async fn play(tools: &Tools, quick: bool) -> Result<Scenario> {
-    let (age, before, after) = if quick { ("2s", 1, 4) } else { ("3s", 2, 8) };
+pub async fn play(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> {
+    let (age, before, after) = if quick { ("2s", 1, 6) } else { ("3s", 2, 8) };
     let (before, after) = (Duration::from_secs(before), Duration::from_secs(after));
     let seconds = (before + after).as_secs();
     term::note(&format!(
@@ -56,8 +56,8 @@ pub async fn play(tools: &Tools, quick: bool) -> Result<Scenario> {
     let policy = policy(envoy.address("evenkeel").port(), age);
     envoy.replace_policy("evenkeel", &policy).await?;
 
-    let plain = Crowd::start(envoy.address("plain"));
-    let evenkeel = Crowd::start(envoy.address("evenkeel"));
+    let plain = Crowd::start(envoy.address("plain"), seed);
+    let evenkeel = Crowd::start(envoy.address("evenkeel"), seed);
     let status = Status::new();
     let start = tokio::time::Instant::now();
     sleep_until(start + before).await;
@@ -85,6 +85,7 @@ pub async fn play(tools: &Tools, quick: bool) -> Result<Scenario> {
         protocol: "TCP",
         before: plain,
         after: evenkeel,
+        joined: ALL - FIRST,
         about: About {
             setup: format!(
                 "{CLIENTS} clients keep a raw TCP connection each to one listener of a gateway with {FIRST} \
@@ -97,7 +98,6 @@ pub async fn play(tools: &Tools, quick: bool) -> Result<Scenario> {
             unit: "messages",
             policy,
             labels: (1..=ALL).map(|number| number.to_string()).collect(),
-            joined: ALL - FIRST,
             joined_at: before,
             span: SPAN,
         },
@@ -125,15 +125,16 @@ struct Crowd {
 }
 
 impl Crowd {
-    fn start(target: SocketAddr) -> Self {
+    fn start(target: SocketAddr, seed: u64) -> Self {
+        let mut chance = fastrand::Rng::with_seed(seed);
         let tally = Arc::new(Tally::new(ALL));
         let (stop, stopped) = watch::channel(false);
-        let clients = (0..CLIENTS as u64)
-            .map(|seed| {
+        let clients = (0..CLIENTS)
+            .map(|_| {
                 talk(
                     TcpClient::new(target),
                     Arc::clone(&tally),
-                    seed,
+                    chance.u64(..),
                     stopped.clone(),
                 )
             })

@@ -17,6 +17,8 @@ pub struct Scenario {
     pub before: Outcome,
     /// By the listener that carries it.
     pub after: Outcome,
+    /// How many of the backends joined late, the last of `per_backend`.
+    pub joined: usize,
     #[serde(skip)]
     pub about: About,
 }
@@ -63,8 +65,6 @@ pub struct About {
     pub policy: Value,
     /// What stands under each bar.
     pub labels: Vec<String>,
-    /// How many of the last backends joined late.
-    pub joined: usize,
     /// When they joined, since the start.
     pub joined_at: Duration,
     /// The length of one entry of the timelines.

@@ -33,6 +33,15 @@ pub fn render(played: &Played) -> String {
          <title>Evenkeel: pinned connections, before and after</title>\n<style>\n{STYLE}</style>\n</head>\n\
          <body>\n<main>\n{OPENING}"
     );
+    let seeds = played.seeds;
+    let _ = writeln!(
+        html,
+        "<p class=\"soft\">All chance follows from seed {} (<code>--seed</code>). The scenes with three sides: \
+         {seeds}; their numbers are medians, with the least and the most of all runs. Everything else was \
+         played once, with seed {}.</p>",
+        seeds.first(),
+        seeds.first()
+    );
     overview(&mut html, &played.scenarios);
     scene::overview(&mut html, &played.scenes);
     for scenario in &played.scenarios {
@@ -90,7 +99,7 @@ fn section(html: &mut String, scenario: &Scenario) {
         ratio,
         per_backend,
     );
-    if about.joined > 0 {
+    if scenario.joined > 0 {
         pair(
             html,
             scenario,
@@ -131,7 +140,7 @@ fn pair(
         );
     }
     html.push_str("</div>\n");
-    if scenario.about.joined > 0 {
+    if scenario.joined > 0 {
         html.push_str(KEY);
     }
 }
@@ -161,19 +170,16 @@ fn runs(side: &Outcome, scenario: &Scenario) -> String {
 }
 
 fn per_backend(side: &Outcome, scenario: &Scenario) -> String {
-    let About { labels, joined, .. } = &scenario.about;
+    let labels = &scenario.about.labels;
     let top = both(scenario, |side| {
         side.per_backend.iter().max().copied().unwrap_or(0)
     });
-    chart::bars(labels, &side.per_backend, top, *joined)
+    chart::bars(labels, &side.per_backend, top, scenario.joined)
 }
 
 fn over_time(side: &Outcome, scenario: &Scenario) -> String {
     let About {
-        span,
-        joined,
-        joined_at,
-        ..
+        span, joined_at, ..
     } = &scenario.about;
     let top = both(scenario, |side| {
         side.timeline
@@ -186,7 +192,7 @@ fn over_time(side: &Outcome, scenario: &Scenario) -> String {
         &side.timeline,
         *span,
         top as f64 / span.as_secs_f64(),
-        *joined,
+        scenario.joined,
         *joined_at,
     )
 }

@@ -31,7 +31,7 @@ struct Course {
     after: Duration,
 }
 
-pub async fn play(site: &Site, quick: bool) -> Result<Vec<Scenario>> {
+pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> {
     let (age, course) = if quick {
         ("1s", Course::seconds(1, 4))
     } else {
@@ -53,8 +53,8 @@ pub async fn play(site: &Site, quick: bool) -> Result<Vec<Scenario>> {
         ));
         let earlier = site.counted().await?;
         let (before, after) = tokio::try_join!(
-            side(site, Side::Before, protocol, course),
-            side(site, Side::After, protocol, course),
+            side(site, Side::Before, protocol, course, seed),
+            side(site, Side::After, protocol, course, seed),
         )?;
         let Counted { announced, cut } = site.counted().await?.since(earlier);
         scenarios.push(Scenario {
@@ -63,6 +63,7 @@ pub async fn play(site: &Site, quick: bool) -> Result<Vec<Scenario>> {
             before,
             // The listener without the plugin has no part in what the plugin counted.
             after: Outcome { announced, cut, ..after },
+            joined: BACKENDS - FIRST,
             about: About {
                 setup: format!(
                     "{CLIENTS} clients keep a connection each to a Service with {FIRST} backends. After \
@@ -75,7 +76,6 @@ pub async fn play(site: &Site, quick: bool) -> Result<Vec<Scenario>> {
                 unit: "requests",
                 policy: policy.clone(),
                 labels: (1..=BACKENDS).map(|number| number.to_string()).collect(),
-                joined: BACKENDS - FIRST,
                 joined_at: course.before,
                 span: SPAN,
             },
@@ -93,17 +93,24 @@ impl Course {
     }
 }
 
-async fn side(site: &Site, side: Side, protocol: Protocol, course: Course) -> Result<Outcome> {
-    let service = KubeProxy::start(site.endpoints(side, FIRST), 48).await?;
+async fn side(
+    site: &Site,
+    side: Side,
+    protocol: Protocol,
+    course: Course,
+    seed: u64,
+) -> Result<Outcome> {
+    let service = KubeProxy::start(site.endpoints(side, FIRST), seed).await?;
     let tally = Arc::new(Tally::new(BACKENDS));
     let (stop, stopped) = watch::channel(false);
     let mut callers = Tasks::new();
-    for number in 0..CLIENTS {
+    let mut chance = fastrand::Rng::with_seed(seed);
+    for _ in 0..CLIENTS {
         let client = Arc::new(Client::new(service.address(), protocol));
         // Over HTTP/2 two callers share the connection, so that its streams overlap now and then.
         let streams = if protocol == Protocol::Http2 { 2 } else { 1 };
-        for stream in 0..streams {
-            let seed = (number * 2 + stream) as u64;
+        for _ in 0..streams {
+            let seed = chance.u64(..);
             let pause = PAUSE * streams as u32;
             let (client, tally) = (Arc::clone(&client), Arc::clone(&tally));
             callers.spawn(call(client, tally, pause, seed, stopped.clone()));

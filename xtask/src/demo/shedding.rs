@@ -16,28 +16,38 @@ use anyhow::{Context, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Tools;
+use super::seeds::Seeds;
 use crate::term::{self, Status};
 pub use course::EVEN;
 use plan::Plan;
-pub use scene::{Balance, Scene};
+pub use scene::{Balance, Number, Run, Scene, SideRuns};
 
-/// Plays both scenes at the same time: each has its own Envoys, and both spend their time waiting.
-pub async fn play(tools: &Tools, quick: bool) -> Result<Vec<Scene>> {
-    let (scale_out, rolling_update) = (Plan::scale_out(quick), Plan::rolling_update(quick));
-    for plan in [&scale_out, &rolling_update] {
+/// Plays both scenes with every seed. Both play at the same time: each has its own Envoys, and both spend
+/// their time waiting. One seed comes after the other, as a small machine could not serve all at once.
+pub async fn play(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Vec<Scene>> {
+    let plans = [Plan::scale_out(quick), Plan::rolling_update(quick)];
+    for plan in &plans {
         term::note(&format!(
-            "{}: {} connections a side, {} s",
+            "{}: {} connections a side, {} s; {seeds}",
             plan.name,
             plan.connections,
             (plan.before + plan.after).as_secs()
         ));
     }
-    allow_connections(3 * (scale_out.connections + rolling_update.connections))?;
+    allow_connections(3 * plans.iter().map(|plan| plan.connections).sum::<usize>())?;
+    let [mut scale_out, mut rolling_update] = plans.map(|plan| Scene::new(plan, seeds));
     let status = Status::new();
-    let (scale_out, rolling_update) = tokio::try_join!(
-        stage::play(tools, scale_out, |seen| status.show(seen)),
-        stage::play(tools, rolling_update, |_| {})
-    )?;
+    for seed in seeds.all() {
+        term::note(&format!("Both scenes with seed {seed}"));
+        let (first, second) = tokio::try_join!(
+            stage::play(tools, &scale_out.plan, seed, seeds, |seen| {
+                status.show(&format!("seed {seed}: {seen}"));
+            }),
+            stage::play(tools, &rolling_update.plan, seed, seeds, |_| {})
+        )?;
+        scale_out.runs.push(first);
+        rolling_update.runs.push(second);
+    }
     Ok(vec![scale_out, rolling_update])
 }
 

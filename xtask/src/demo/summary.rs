@@ -12,7 +12,7 @@ const OPENING: [&str; 3] = [
     "backend it was first given. Measured in real Envoys, without the plugin and with it:",
 ];
 
-const LEGEND: [&str; 10] = [
+const LEGEND: [&str; 12] = [
     "",
     "three-routers: how many of the runs of 100 requests used 1, 2 or all 3 backends at all.",
     "scale-out, gateway: what backends got that joined while all connections were open.",
@@ -20,8 +20,10 @@ const LEGEND: [&str; 10] = [
     "that loses nothing (raw TCP has no words for it: there it closes while nothing is under way).",
     "cut: connections closed with something still open on them.",
     "scale-out with shedding, rolling update: beside recycling by age there is a policy by which pods",
-    "move only what they carry more than their peers. closes are counted from the change of pods on; even",
-    "is when the busiest has come to 1.25 times the mean for good, then/min what is closed at the end.",
+    "drain only what they carry more than their peers.",
+    "s to 1.25: from the change of pods until the busiest has at most 1.25 times the mean, for good.",
+    "closes to 1.25: connections that the plugin drained from the change until then; the most in a second;",
+    "and in a minute once balanced (in the last part of the scene).",
     "",
 ];
 
@@ -53,6 +55,11 @@ pub fn print(played: &Played) {
     for line in LEGEND {
         term::line(line);
     }
+    term::line(&format!(
+        "All chance follows from seed {} (--seed). The scenes with three sides: {}; all else was played once.",
+        played.seeds.first(),
+        played.seeds
+    ));
 }
 
 fn print_side(name: &str, outcome: &Outcome, scenario: &Scenario) {
@@ -97,7 +104,7 @@ pub fn headline(outcome: &Outcome, scenario: &Scenario) -> String {
         };
         return runs.iter().map(part).collect::<Vec<_>>().join(", ");
     }
-    let (joined, all) = (scenario.about.joined, outcome.per_backend.len());
+    let (joined, all) = (scenario.joined, outcome.per_backend.len());
     format!(
         "the {joined} that joined got {} (fair: {})",
         percent(outcome.share_of_last(joined)),

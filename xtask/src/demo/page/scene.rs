@@ -1,15 +1,16 @@
-//! The scenes of shedding on the page: three sides beside each other, where connections are and how many
-//! are closed, over time.
+//! The scenes of shedding on the page: three sides beside each other. Medians and ranges of all seeds, then
+//! where connections were and how many were closed over time, with the first seed.
 
 use std::fmt::Write;
 
 use super::{KEY, escape, failed, policy};
 use crate::demo::chart::over_time::{self, Curve, Time};
+use crate::demo::chart::ranges::ranges;
 use crate::demo::chart::thousands;
-use crate::demo::shedding::{Balance, EVEN, Scene};
+use crate::demo::shedding::{Balance, EVEN, Number, Run, Scene};
 
-const EVENLY: &str = "<p class=\"soft\">Even: the busiest pod has at most 1.25 times the mean, and no more until the \
-                      end. Then: in the last minute or so, when all that can be balanced is.</p>\n";
+const BALANCED: &str = "<p class=\"soft\">Balanced: the busiest pod has at most 1.25 times the mean, and no more \
+                        until the end. Closes until balanced count from the change of pods on.";
 
 /// The answers, before the reasons.
 pub fn overview(html: &mut String, scenes: &[Scene]) {
@@ -18,8 +19,8 @@ pub fn overview(html: &mut String, scenes: &[Scene]) {
          <tr><th></th><th>without</th><th>age only</th><th>shed</th><th>failed</th></tr>\n",
     );
     for scene in scenes {
-        let _ = write!(html, "<tr><td>{}, {}</td>", scene.name, scene.protocol);
-        for (_, side) in scene.sides() {
+        let _ = write!(html, "<tr><td>{} ({})</td>", scene.title(), scene.seeds);
+        for side in scene.sides() {
             let _ = write!(html, "<td>{}</td>", escape(&side.headline()));
         }
         let _ = writeln!(html, "{}</tr>", failed(scene.failed()));
@@ -31,20 +32,47 @@ pub fn section(html: &mut String, scene: &Scene) {
     let plan = &scene.plan;
     let _ = writeln!(
         html,
-        "<section>\n<h2>{} <small>{}</small></h2>\n<p>{}</p>\n<p>{}</p>",
-        scene.name,
-        scene.protocol,
+        "<section>\n<h2>{} <small>{}; {}</small></h2>\n<p>{}</p>\n<p>{}</p>",
+        plan.name,
+        plan.protocol,
+        scene.seeds,
         escape(&plan.setup),
         escape(plan.reading)
     );
-    row(html, scene, &CONNECTIONS);
-    row(html, scene, &CLOSES);
+    medians(html, scene);
+    if let Some(run) = scene.runs.first() {
+        let _ = writeln!(html, "<h3>Over time, with seed {}</h3>", run.seed);
+        row(html, scene, run, &CONNECTIONS);
+        row(html, scene, run, &CLOSES);
+    }
     html.push_str(KEY);
-    html.push_str(EVENLY);
+    let last = plan.last.as_secs();
+    let _ = writeln!(
+        html,
+        "{BALANCED} Closes a minute once balanced are those of the last {last} s, times {}.</p>",
+        60 / last.max(1)
+    );
     table(html, scene);
-    policy(html, "The policy of “age only”", &plan.age);
+    policy(html, "The policy of “age only”", &plan.age.policy());
     policy(html, "The policy of “shed”", &plan.shed);
     html.push_str("</section>\n");
+}
+
+/// A chart for each number: its median and range over the seeds, side by side.
+fn medians(html: &mut String, scene: &Scene) {
+    html.push_str("<div class=\"pair three\">\n");
+    for number in Number::ALL {
+        let columns = scene.sides().map(|side| (side.name, side.spread(number)));
+        let known = columns.iter().flat_map(|(_, spread)| spread.known());
+        let top = known.fold(0.0, f64::max);
+        let _ = writeln!(
+            html,
+            "<figure><h3>{}</h3><figcaption>a point for each run, a bar at the median</figcaption>\n{}</figure>",
+            number.title(),
+            ranges(&columns, top, |value| number.show(value))
+        );
+    }
+    html.push_str("</div>\n");
 }
 
 /// A kind of chart.
@@ -53,7 +81,7 @@ struct Chart {
     title: fn(&Balance) -> String,
     /// What it shows.
     caption: fn(&Balance, &Scene) -> String,
-    draw: fn(&Balance, &Scene) -> String,
+    draw: fn(&Balance, &Scene, &Run) -> String,
 }
 
 const CONNECTIONS: Chart = Chart {
@@ -69,24 +97,32 @@ const CLOSES: Chart = Chart {
 };
 
 /// One for every side, on the same scale.
-fn row(html: &mut String, scene: &Scene, chart: &Chart) {
+fn row(html: &mut String, scene: &Scene, run: &Run, chart: &Chart) {
     html.push_str("<div class=\"pair three\">\n");
-    for (name, side) in scene.sides() {
+    for (name, side) in sides(run) {
         let _ = writeln!(
             html,
             "<figure><h3>{name}: {}</h3><figcaption>{}</figcaption>\n{}</figure>",
             (chart.title)(side),
             escape(&(chart.caption)(side, scene)),
-            (chart.draw)(side, scene)
+            (chart.draw)(side, scene, run)
         );
     }
     html.push_str("</div>\n");
 }
 
+fn sides(run: &Run) -> [(&'static str, &Balance); 3] {
+    [
+        ("without", &run.none),
+        ("age only", &run.age),
+        ("shed", &run.shed),
+    ]
+}
+
 fn evenness(side: &Balance) -> String {
     match side.seconds_to_1_25 {
-        Some(seconds) => format!("even after {seconds:.0} s"),
-        None => "not even".to_owned(),
+        Some(seconds) => format!("balanced after {seconds:.0} s"),
+        None => "not balanced".to_owned(),
     }
 }
 
@@ -104,13 +140,10 @@ fn at_the_end(side: &Balance, scene: &Scene) -> String {
 }
 
 fn effort(side: &Balance) -> String {
-    match side.closes {
-        0 => "no closes".to_owned(),
-        closes => format!(
-            "{} closes, then {:.0}/min",
-            thousands(closes),
-            side.closes_per_minute_balanced
-        ),
+    let balanced = side.closes_per_minute_balanced;
+    match side.closes_to_1_25 {
+        Some(closes) => format!("{} closes, then {balanced:.0}/min", thousands(closes)),
+        None => format!("{balanced:.0} closes a minute at the end"),
     }
 }
 
@@ -121,7 +154,7 @@ fn peak(side: &Balance, _: &Scene) -> String {
     )
 }
 
-fn connections(side: &Balance, scene: &Scene) -> String {
+fn connections(side: &Balance, scene: &Scene, run: &Run) -> String {
     let plan = &scene.plan;
     let curves: Vec<_> = (0..plan.pods())
         .map(|pod| Curve {
@@ -134,7 +167,7 @@ fn connections(side: &Balance, scene: &Scene) -> String {
                 .collect(),
         })
         .collect();
-    let top = most(scene, |side| {
+    let top = most(run, |side| {
         let looks = side.course.looks().iter();
         looks
             .flat_map(|look| &look.open)
@@ -143,19 +176,19 @@ fn connections(side: &Balance, scene: &Scene) -> String {
             .unwrap_or(0) as f64
     });
     let mean = plan.connections as f64 / plan.serving().len() as f64;
-    over_time::curves(&time(scene), top, &curves, mean * EVEN)
+    over_time::curves(&time(scene, run), top, &curves, mean * EVEN)
 }
 
-fn closes(side: &Balance, scene: &Scene) -> String {
-    let top = most(scene, |side| {
+fn closes(side: &Balance, scene: &Scene, run: &Run) -> String {
+    let top = most(run, |side| {
         let rates = side.course.rates().into_iter();
         rates.map(|(_, _, rate)| rate).fold(0.0, f64::max)
     });
-    over_time::columns(&time(scene), top, &side.course.rates())
+    over_time::columns(&time(scene, run), top, &side.course.rates())
 }
 
-fn time(scene: &Scene) -> Time {
-    let looks = scene.shed.course.looks();
+fn time(scene: &Scene, run: &Run) -> Time {
+    let looks = run.shed.course.looks();
     Time {
         from: looks.first().map_or(0.0, |look| look.at),
         to: looks.last().map_or(0.0, |look| look.at),
@@ -164,32 +197,24 @@ fn time(scene: &Scene) -> Time {
 }
 
 /// The largest of all sides.
-fn most(scene: &Scene, of: impl Fn(&Balance) -> f64) -> f64 {
-    let sides = scene.sides().into_iter();
+fn most(run: &Run, of: impl Fn(&Balance) -> f64) -> f64 {
+    let sides = sides(run).into_iter();
     sides.map(|(_, side)| of(side)).fold(0.0, f64::max)
 }
 
+/// Medians and ranges over all seeds.
 fn table(html: &mut String, scene: &Scene) {
-    html.push_str(
-        "<div class=\"wide\"><table><tr><th></th><th>requests</th><th>busiest / mean</th><th>even after</th>\
-         <th>closes</th><th>at most a second</th><th>then a minute</th><th>opened</th><th>failed</th></tr>\n",
-    );
-    for (name, side) in scene.sides() {
-        let even = side
-            .seconds_to_1_25
-            .map_or("never".to_owned(), |seconds| format!("{seconds:.0} s"));
-        let _ = writeln!(
-            html,
-            "<tr><td>{name}</td><td>{}</td><td>{:.2}</td><td>{even}</td><td>{}</td><td>{:.1}</td>\
-             <td>{:.0}</td><td>{}</td>{}</tr>",
-            thousands(side.requests),
-            side.max_over_mean,
-            thousands(side.closes),
-            side.peak_closes_per_second,
-            side.closes_per_minute_balanced,
-            thousands(side.connections_opened),
-            failed(side.failed)
-        );
+    html.push_str("<div class=\"wide\"><table><tr><th></th>");
+    for number in Number::ALL {
+        let _ = write!(html, "<th>{}</th>", number.title());
+    }
+    html.push_str("<th>failed</th></tr>\n");
+    for side in scene.sides() {
+        let _ = write!(html, "<tr><td>{}</td>", side.name);
+        for number in Number::ALL {
+            let _ = write!(html, "<td>{}</td>", side.show(number));
+        }
+        let _ = writeln!(html, "{}</tr>", failed(side.failed()));
     }
     html.push_str("</table></div>\n");
 }

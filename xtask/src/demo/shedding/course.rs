@@ -54,10 +54,18 @@ impl Course {
         max_over_mean(&look.open[self.serving.clone()])
     }
 
-    /// Since the change.
-    pub fn closes(&self) -> u64 {
-        let last = self.looks.last().map_or(0, |look| look.closes);
-        last - self.closes_until(0.0)
+    /// Returns how many connections of the pods that serve are above their mean, at the end.
+    pub fn excess(&self) -> f64 {
+        let last = self.looks.last();
+        let open = last.map_or(&[][..], |look| &look.open[self.serving.clone()]);
+        let mean = open.iter().sum::<u64>() as f64 / open.len().max(1) as f64;
+        open.iter().map(|open| (*open as f64 - mean).max(0.0)).sum()
+    }
+
+    /// Returns the closes from the change until it is even for good, None if it never is.
+    pub fn closes_to_even(&self) -> Option<u64> {
+        let even = self.seconds_to_even()?;
+        Some(self.closes_until(even) - self.closes_until(0.0))
     }
 
     /// The end of the last time in which it was not even, as soon as the next look saw it.
@@ -137,6 +145,8 @@ mod tests {
 
         assert_eq!(course.seconds_to_even(), Some(4.0));
         assert_eq!(course.max_over_mean(), 1.1);
+        assert_eq!(course.excess(), 5.0);
+        assert_eq!(course.closes_to_even(), Some(20));
     }
 
     #[test]
@@ -144,7 +154,8 @@ mod tests {
         let course = course(&[(1.0, [0, 75, 25], 0), (2.0, [0, 75, 25], 0)]);
 
         assert_eq!(course.seconds_to_even(), None);
-        assert_eq!(course.closes(), 0);
+        assert_eq!(course.closes_to_even(), None);
+        assert_eq!(course.excess(), 25.0);
     }
 
     #[test]
@@ -170,7 +181,7 @@ mod tests {
             (3.5, [0, 1, 1], 13),
         ]);
 
-        assert_eq!(course.closes(), 8);
+        assert_eq!(course.closes_to_even(), Some(0));
         assert_eq!(course.peak(), 12.0);
         assert_eq!(course.closes_per_minute(Duration::from_secs(2)), 60.0);
     }

@@ -37,15 +37,17 @@ struct Seen {
 
 impl Crowd {
     /// Clients of a Service with all the pods that there are.
-    pub async fn start(side: Side, pods: &Pods, plan: &Plan) -> Result<Self> {
+    pub async fn start(side: Side, pods: &Pods, plan: &Plan, seed: u64) -> Result<Self> {
         // The same chance on every side.
-        let service = KubeProxy::start(pods.addresses(side), plan.seed).await?;
+        let service = KubeProxy::start(pods.addresses(side), seed).await?;
         let tally = Arc::new(Tally::new(plan.pods()));
         let (stop, stopped) = watch::channel(false);
         let mut clients = Tasks::new();
-        for seed in 0..plan.connections as u64 {
+        let mut chance = fastrand::Rng::with_seed(seed);
+        for _ in 0..plan.connections {
             let client = Arc::new(Client::new(service.address(), Protocol::Http1));
             let tally = Arc::clone(&tally);
+            let seed = chance.u64(..);
             clients.spawn(call(client, tally, plan.pause, seed, stopped.clone()));
         }
         Ok(Self {
@@ -95,11 +97,12 @@ impl Crowd {
         Balance {
             connections_per_pod: course.at_the_end(),
             max_over_mean: course.max_over_mean(),
+            excess: tenths(course.excess()),
             requests: self.tally.answered() as u64,
             failed: self.tally.failed(),
             connections_opened: self.service.connections_opened(),
-            closes: course.closes(),
             seconds_to_1_25: course.seconds_to_even().map(tenths),
+            closes_to_1_25: course.closes_to_even(),
             peak_closes_per_second: tenths(course.peak()),
             closes_per_minute_balanced: tenths(course.closes_per_minute(plan.last)),
             first_failure: self.tally.first_failure(),

@@ -10,6 +10,8 @@ use crate::demo::chart::thousands;
 /// One scene. Pods are numbered in the order in which they start.
 pub struct Plan {
     pub name: &'static str,
+    /// What the clients speak.
+    pub protocol: &'static str,
     /// Pods at the start.
     pub first: usize,
     /// Pods that start at the change.
@@ -26,9 +28,6 @@ pub struct Plan {
     pub reading: &'static str,
     /// Clients of each side, with a connection each.
     pub connections: usize,
-    /// Of kube-proxy's chance. Half of what is shed falls on pods that shed, by chance, and the last of them
-    /// decides when all is even: that is a matter of some ten seconds.
-    pub seed: u64,
     /// Between an answer and the next request of a client, on average.
     pub pause: Duration,
     /// From the start to the change.
@@ -37,8 +36,8 @@ pub struct Plan {
     pub after: Duration,
     /// How much of the end is looked at as the time in which nothing need be moved any more.
     pub last: Duration,
-    /// The policy of the side that recycles by age.
-    pub age: Value,
+    /// At which age the side that recycles drains its connections.
+    pub age: Age,
     /// The policy of the side that sheds.
     pub shed: Value,
 }
@@ -47,10 +46,11 @@ impl Plan {
     /// 4 pods become 8.
     pub fn scale_out(quick: bool) -> Self {
         let scale = Scale::new(quick);
-        let connections = if quick { 200 } else { 1000 };
+        let connections = if quick { 200 } else { 400 };
         let (first, joining) = (4, 4);
         Self {
             name: "scale-out with shedding",
+            protocol: "HTTP/1.1",
             first,
             joining,
             leaving: 0,
@@ -66,15 +66,16 @@ impl Plan {
                 scale.pause.as_secs_f64(),
                 first + joining
             ),
-            reading: "Without the plugin the new pods get nothing. Recycling by age fills them, within that \
-                      age, and then goes on closing connections for ever; the age is of seconds here, so \
-                      that one can watch, and in production of minutes. Shedding fills them by fewer closes \
-                      at a steady rate, and then leaves every connection where it is.",
+            reading: "Without the plugin the new pods get nothing. Recycling by age gives them a share within \
+                      that age, as even as chance makes it, and goes on closing connections for ever; the \
+                      age is of seconds here, so that one can watch, and in production of minutes. Shedding \
+                      drains up to two connections for each that must move, as half of them meet a pod that \
+                      has too much again; it does so at a steady rate, and then leaves every connection \
+                      where it is.",
             connections,
-            seed: 82,
             pause: scale.pause,
             before: scale.before,
-            after: Duration::from_secs(if quick { 20 } else { 180 }),
+            after: Duration::from_secs(if quick { 20 } else { 42 }),
             last: scale.last,
             age: scale.age,
             shed: scale.shed,
@@ -87,6 +88,7 @@ impl Plan {
         let connections = if quick { 100 } else { 200 };
         Self {
             name: "rolling update",
+            protocol: "HTTP/1.1",
             first: 2,
             joining: 1,
             leaving: 1,
@@ -101,10 +103,9 @@ impl Plan {
             reading: "The clients of X go to Y or Z by chance, so that Y, which keeps its own, has three \
                       quarters of all. Without the plugin that stays. Shedding evens it out and then rests.",
             connections,
-            seed: 1,
             pause: scale.pause,
             before: scale.before,
-            after: Duration::from_secs(if quick { 20 } else { 120 }),
+            after: Duration::from_secs(if quick { 20 } else { 42 }),
             last: scale.last,
             age: scale.age,
             shed: scale.shed,
@@ -127,38 +128,62 @@ struct Scale {
     pause: Duration,
     before: Duration,
     last: Duration,
-    age: Value,
+    age: Age,
     shed: Value,
 }
 
 impl Scale {
-    /// Quick, it is the same some five times as fast.
+    /// Quick, it is the same twice as fast.
     fn new(quick: bool) -> Self {
         let seconds = Duration::from_secs;
-        // Ages with which recycling evens out about as soon as shedding does; those of production are thirty
-        // times as long.
+        // Ages with which recycling evens out about as soon as shedding does; those of production are a
+        // hundred times as long.
         if quick {
             Self {
                 pause: Duration::from_millis(500),
                 before: seconds(2),
                 last: seconds(5),
-                age: age("10s"),
+                age: Age::seconds(10),
                 shed: shed(0.8, 5, "1s", 10.0),
             }
         } else {
             Self {
-                pause: Duration::from_millis(2000),
-                before: seconds(5),
-                last: seconds(60),
-                age: age("80s"),
-                shed: shed(0.08, 20, "2s", 3.0),
+                pause: Duration::from_millis(1000),
+                before: seconds(4),
+                last: seconds(12),
+                age: Age::seconds(20),
+                shed: shed(0.4, 10, "1s", 6.0),
             }
         }
     }
 }
 
-fn age(max_age: &str) -> Value {
-    json!({ "version": 1, "defaults": { "max_age": max_age, "jitter": 0.5 } })
+/// An age at which every connection is drained, less a part of it that each draws.
+#[derive(Clone, Copy)]
+pub struct Age {
+    max: Duration,
+}
+
+impl Age {
+    /// How much earlier a connection may be drained, as a part of the age.
+    const JITTER: f64 = 0.5;
+
+    fn seconds(max: u64) -> Self {
+        Self {
+            max: Duration::from_secs(max),
+        }
+    }
+
+    /// Returns the mean of the ages that connections draw: jitter is spread evenly, and only makes an age
+    /// shorter.
+    pub fn mean(self) -> Duration {
+        self.max.mul_f64(1.0 - Self::JITTER / 2.0)
+    }
+
+    pub fn policy(self) -> Value {
+        let max_age = format!("{}s", self.max.as_secs());
+        json!({ "version": 1, "defaults": { "max_age": max_age, "jitter": Self::JITTER } })
+    }
 }
 
 /// A pod would tell `rate` times the mean a second, but has a budget of only `per_second`, one at a time. So

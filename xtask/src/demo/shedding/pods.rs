@@ -36,7 +36,7 @@ impl Pods {
         let pods = Self {
             envoy: tools.envoy.clone(),
             module: tools.module.clone(),
-            age: plan.age.clone(),
+            age: plan.age.policy(),
             shed: plan.shed.clone(),
             running: Vec::new(),
         };

@@ -9,38 +9,51 @@ use tokio::time::{Instant, sleep};
 use super::crowd::Crowd;
 use super::plan::Plan;
 use super::pods::Pods;
-use super::scene::{Scene, Side};
+use super::scene::{Run, Side};
 use crate::demo::Tools;
+use crate::demo::seeds::Seeds;
 
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
-/// `tell` is told, now and then, what is seen.
-pub async fn play(tools: &Tools, plan: Plan, tell: impl Fn(&str)) -> Result<Scene> {
-    let pods = Pods::start(tools, &plan).await?;
+/// One of `seeds`. `tell` is told, now and then, what is seen.
+pub async fn play(
+    tools: &Tools,
+    plan: &Plan,
+    seed: u64,
+    seeds: Seeds,
+    tell: impl Fn(&str),
+) -> Result<Run> {
+    let pods = Pods::start(tools, plan).await?;
     pods.tell_peers(0..plan.first).await?;
     let crowds = [
-        Crowd::start(Side::None, &pods, &plan).await?,
-        Crowd::start(Side::Age, &pods, &plan).await?,
-        Crowd::start(Side::Shed, &pods, &plan).await?,
+        Crowd::start(Side::None, &pods, plan, seed).await?,
+        Crowd::start(Side::Age, &pods, plan, seed).await?,
+        Crowd::start(Side::Shed, &pods, plan, seed).await?,
     ];
     let mut stage = Stage { pods, crowds, tell };
     stage.look_for(plan.before).await?;
-    let changed = stage.change(&plan).await?;
+    let changed = stage.change(plan).await?;
     stage.look_for(plan.after).await?;
 
     let [none, age, shed] = stage.crowds;
     let (none, age, shed) = tokio::join!(
-        none.stop(changed, &plan),
-        age.stop(changed, &plan),
-        shed.stop(changed, &plan),
+        none.stop(changed, plan),
+        age.stop(changed, plan),
+        shed.stop(changed, plan),
     );
-    Ok(Scene {
+    Ok(Run {
         name: plan.name,
-        protocol: "HTTP/1.1",
+        protocol: plan.protocol,
+        seed,
+        seeds: seeds.count(),
+        connections: plan.connections,
+        pods: plan.serving().len(),
+        mean_age_seconds: plan.age.mean().as_secs_f64(),
+        after_seconds: plan.after.as_secs_f64(),
+        balanced_seconds: plan.last.as_secs_f64(),
         none,
         age,
         shed,
-        plan,
     })
 }
 

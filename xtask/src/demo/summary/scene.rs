@@ -1,61 +1,42 @@
-//! The sides of a scene of shedding, a row each.
+//! The sides of a scene of shedding, a row each: medians and ranges over the seeds.
 
 use super::print_failure;
-use crate::demo::shedding::{Balance, Scene};
+use crate::demo::shedding::{Number, Scene, SideRuns};
 use crate::term::{self, Paint, painted};
 
 pub fn print(scene: &Scene) {
-    let title = format!("{}, {}", scene.name, scene.protocol);
     term::line("");
-    term::line(&painted(Paint::Bold, title));
+    let title = painted(Paint::Bold, scene.title());
+    term::line(&format!("{title} ({}: median, least-most)", scene.seeds));
     term::line(&row([
         "",
-        "requests",
         "busiest/mean",
-        "even after",
-        "closes",
-        "peak/s",
-        "then/min",
+        "s to 1.25",
+        "closes to 1.25",
+        "most in 1 s",
+        "then a minute",
         "failed",
-        "connections of each pod at the end",
     ]));
-    for (name, side) in scene.sides() {
-        print_side(name, side);
+    scene.sides().into_iter().for_each(print_side);
+}
+
+fn print_side(side: SideRuns) {
+    let [ratio, seconds, closes, peak, balanced] = Number::ALL.map(|number| side.show(number));
+    term::line(&row([
+        side.name,
+        &ratio,
+        &seconds,
+        &closes,
+        &peak,
+        &balanced,
+        &side.failed().to_string(),
+    ]));
+    for balance in side.balances() {
+        print_failure(balance.first_failure.as_deref());
     }
 }
 
-fn print_side(name: &str, side: &Balance) {
-    let even = side
-        .seconds_to_1_25
-        .map_or("never".to_owned(), |seconds| format!("{seconds:.0} s"));
-    let pods = side.connections_per_pod.iter().map(u64::to_string);
-    term::line(&row([
-        name,
-        &side.requests.to_string(),
-        &format!("{:.2}", side.max_over_mean),
-        &even,
-        &side.closes.to_string(),
-        &format!("{:.1}", side.peak_closes_per_second),
-        &format!("{:.0}", side.closes_per_minute_balanced),
-        &side.failed.to_string(),
-        &pods.collect::<Vec<_>>().join(" "),
-    ]));
-    print_failure(side.first_failure.as_deref());
-}
-
-fn row(cells: [&str; 9]) -> String {
-    let [
-        name,
-        requests,
-        ratio,
-        even,
-        closes,
-        peak,
-        then,
-        failed,
-        pods,
-    ] = cells;
-    format!(
-        "  {name:<9}{requests:>8}{ratio:>14}{even:>12}{closes:>8}{peak:>8}{then:>10}{failed:>8}   {pods}"
-    )
+fn row(cells: [&str; 7]) -> String {
+    let [name, ratio, seconds, closes, peak, balanced, failed] = cells;
+    format!("  {name:<9}{ratio:>18}{seconds:>15}{closes:>17}{peak:>14}{balanced:>21}{failed:>8}")
 }

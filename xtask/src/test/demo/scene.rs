@@ -1,63 +1,172 @@
-//! Whether a scene of shedding shows what it promises: it gets even, and then rests.
+//! Whether the scenes of shedding show what they promise, in every run: pods get even by few closes, and then
+//! rest, while recycling by age goes on for ever.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// What stands in each side of a scene, as numbers.
+/// What stands in each side of a run, as numbers.
 const NUMBERS: [&str; 7] = [
     "max_over_mean",
+    "excess",
     "requests",
     "failed",
     "connections_opened",
-    "closes",
     "peak_closes_per_second",
     "closes_per_minute_balanced",
 ];
 
-/// Recycling by age goes on for ever: shedding must close less than this part of it once all is even.
-const FAR_FEWER: f64 = 0.1;
+/// The most that the busiest pod may have over the mean once it is balanced. A pod drains from 1.2 times the
+/// mean on, so that a busier one is still at it.
+const BALANCED: f64 = 1.25;
 
-/// Whether this is one.
-pub fn is(scene: &Value) -> bool {
-    scene.get("shed").is_some()
+/// Closes for each connection that must move, on average. A client that is drained connects to a pod by
+/// chance: of eight pods, or two, half had too much, so half of the drained fall on them again.
+const CLOSES_PER_EXCESS: f64 = 2.0;
+
+/// What a pod drains at a time, as a part of the mean: it begins at 1.2 times the mean and ends at 1.1 times.
+/// Once all is balanced, no more than one pod may still be pushed over 1.2 by the last of what others drained.
+const ONE_CORRECTION: f64 = 0.1;
+
+/// Recycling by age closes every connection once in an age, whether it is balanced or not. Connections that
+/// opened together end together at first, so that a short time can have half as many closes again, or half.
+const AROUND: f64 = 0.5;
+
+/// How many standard deviations chance may make.
+const DEVIATIONS: f64 = 4.0;
+
+/// Whether this is a run of a scene.
+pub fn is(entry: &Value) -> bool {
+    entry.get("shed").is_some()
 }
 
-/// Looks at all three sides.
+/// Looks at all runs of all scenes.
 ///
 /// # Errors
-/// Names the first field that is not as promised.
-pub fn check(scene: &Value) -> Result<()> {
-    let name = scene["name"].as_str().context("a scene has no name")?;
-    for side in ["none", "age", "shed"] {
-        whole(&scene[side]).with_context(|| format!("{name}, {side}"))?;
-        let failed = &scene[side]["failed"];
-        ensure!(failed == 0, "{name}, {side}: {failed} requests failed");
+/// Names the first run and field that is not as promised.
+pub fn check_all(runs: &[&Value]) -> Result<()> {
+    for run in runs {
+        check(run).with_context(|| format!("{}, seed {}", run["name"], run["seed"]))?;
+        let same: Vec<_> = runs
+            .iter()
+            .filter(|other| other["name"] == run["name"])
+            .collect();
+        let mut seeds: Vec<_> = same.iter().filter_map(|run| run["seed"].as_u64()).collect();
+        seeds.sort_unstable();
+        seeds.dedup();
+        ensure!(
+            run["seeds"] == seeds.len() && same.len() == seeds.len(),
+            "{}: {} runs with {} seeds; {} were to be played",
+            run["name"],
+            same.len(),
+            seeds.len(),
+            run["seeds"]
+        );
     }
-    let (age, shed) = (&scene["age"], &scene["shed"]);
+    Ok(())
+}
+
+fn check(run: &Value) -> Result<()> {
+    for side in ["none", "age", "shed"] {
+        whole(&run[side]).with_context(|| side.to_owned())?;
+        let failed = &run[side]["failed"];
+        ensure!(failed == 0, "{side}: {failed} requests failed");
+    }
+    pinned(&run["none"])?;
+    by_age(run)?;
+    rebalanced(run)
+}
+
+/// Without the plugin nothing moves: otherwise there is nothing to show.
+fn pinned(none: &Value) -> Result<()> {
     ensure!(
-        shed["seconds_to_1_25"].is_number(),
-        "{name}: shedding did not get even; at the end the busiest has {} times the mean",
-        shed["max_over_mean"]
-    );
-    let at_the_end = |side: &Value| side["closes_per_minute_balanced"].as_f64();
-    ensure!(
-        at_the_end(shed) < at_the_end(age).map(|closes| closes * FAR_FEWER),
-        "{name}: shedding does not rest: {} closes a minute at the end, and {} by age",
-        shed["closes_per_minute_balanced"],
-        age["closes_per_minute_balanced"]
+        none["seconds_to_1_25"].is_null() && number(none, "max_over_mean")? > BALANCED,
+        "none: balanced without the plugin, the busiest has {} times the mean",
+        none["max_over_mean"]
     );
     Ok(())
 }
 
+fn by_age(run: &Value) -> Result<()> {
+    let age = &run["age"];
+    let (connections, mean_age) = (
+        number(run, "connections")?,
+        number(run, "mean_age_seconds")?,
+    );
+    let expected = connections * 60.0 / mean_age;
+    let closes = number(age, "closes_per_minute_balanced")?;
+    ensure!(
+        (closes / expected - 1.0).abs() <= AROUND,
+        "age: {closes} closes a minute at the end; {connections} connections of {mean_age} s make {expected:.0}"
+    );
+    // The number of connections of a pod that chance fills is Poisson's: its deviation is the mean's root.
+    let by_chance = 1.0 + DEVIATIONS / mean_of_pods(run)?.sqrt();
+    let busiest = number(age, "max_over_mean")?;
+    ensure!(
+        busiest <= by_chance,
+        "age: the busiest has {busiest} times the mean; chance makes at most {by_chance:.2}"
+    );
+    Ok(())
+}
+
+fn rebalanced(run: &Value) -> Result<()> {
+    let shed = &run["shed"];
+    let busiest = number(shed, "max_over_mean")?;
+    ensure!(
+        busiest <= BALANCED,
+        "shed: at the end the busiest has {busiest} times the mean, more than {BALANCED}"
+    );
+    let (after, last) = (
+        number(run, "after_seconds")?,
+        number(run, "balanced_seconds")?,
+    );
+    let seconds = number(shed, "seconds_to_1_25")?;
+    ensure!(
+        seconds <= after - last,
+        "shed: balanced after {seconds} s only; the last {last} s of {after} s count as balanced"
+    );
+    let (closes, excess) = (
+        number(shed, "closes_to_1_25")?,
+        number(&run["none"], "excess")?,
+    );
+    // Draws until `excess` of them fall on another pod, each with a chance of one half: the variance is as large
+    // as the mean.
+    let expected = CLOSES_PER_EXCESS * excess;
+    let most = (expected + DEVIATIONS * expected.sqrt()).floor();
+    ensure!(
+        closes > 0.0 && closes <= most,
+        "shed: {closes} closes until balanced for an excess of {excess}; it takes some, and at most {most}"
+    );
+    let rest = ONE_CORRECTION * mean_of_pods(run)? * 60.0 / last;
+    let closes = number(shed, "closes_per_minute_balanced")?;
+    ensure!(
+        closes <= rest,
+        "shed: {closes} closes a minute once balanced, more than {rest:.0}"
+    );
+    Ok(())
+}
+
+/// Connections of a pod, on average.
+fn mean_of_pods(run: &Value) -> Result<f64> {
+    Ok(number(run, "connections")? / number(run, "pods")?)
+}
+
+fn number(value: &Value, key: &str) -> Result<f64> {
+    value[key]
+        .as_f64()
+        .with_context(|| format!("{key} is {}", value[key]))
+}
+
 fn whole(side: &Value) -> Result<()> {
     for key in NUMBERS {
-        ensure!(side[key].is_number(), "{key} is {}", side[key]);
+        number(side, key)?;
     }
-    let seconds = side.get("seconds_to_1_25");
-    ensure!(
-        seconds.is_some_and(|seconds| seconds.is_number() || seconds.is_null()),
-        "seconds_to_1_25 is neither a number nor null: {seconds:?}"
-    );
+    for key in ["seconds_to_1_25", "closes_to_1_25"] {
+        let value = side.get(key);
+        ensure!(
+            value.is_some_and(|value| value.is_number() || value.is_null()),
+            "{key} is neither a number nor null: {value:?}"
+        );
+    }
     let pods = side["connections_per_pod"].as_array();
     ensure!(
         pods.is_some_and(|pods| pods.iter().any(|open| open.as_u64() > Some(0))),
@@ -67,19 +176,24 @@ fn whole(side: &Value) -> Result<()> {
     Ok(())
 }
 
-/// A scene as the demo promises it.
+/// A run as the demo promises it.
 #[cfg(test)]
 pub fn sound() -> Value {
-    let side = |seconds: Option<f64>, closes: u64, at_the_end: f64| {
+    let side = |balanced: Option<(f64, u64)>, ratio: f64, excess: f64, at_the_end: f64| {
         serde_json::json!({
-            "connections_per_pod": [0, 60, 60], "max_over_mean": 1.0, "requests": 1000, "failed": 0,
-            "connections_opened": 120 + closes, "closes": closes, "seconds_to_1_25": seconds,
+            "connections_per_pod": [0, 60, 60], "max_over_mean": ratio, "excess": excess,
+            "requests": 1000, "failed": 0, "connections_opened": 200,
+            "seconds_to_1_25": balanced.map(|(seconds, _)| seconds),
+            "closes_to_1_25": balanced.map(|(_, closes)| closes),
             "peak_closes_per_second": 11.5, "closes_per_minute_balanced": at_the_end,
         })
     };
     serde_json::json!({
-        "name": "rolling update", "protocol": "HTTP/1.1",
-        "none": side(None, 0, 0.0), "age": side(Some(9.5), 400, 900.0), "shed": side(Some(9.0), 60, 0.0),
+        "name": "rolling update", "protocol": "HTTP/1.1", "seed": 1, "seeds": 1, "connections": 120, "pods": 2,
+        "mean_age_seconds": 8.0, "after_seconds": 20.0, "balanced_seconds": 5.0,
+        "none": side(None, 1.5, 30.0, 0.0),
+        "age": side(Some((9.5, 100)), 1.1, 6.0, 880.0),
+        "shed": side(Some((9.0, 50)), 1.05, 3.0, 0.0),
     })
 }
 
@@ -90,44 +204,118 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scene_that_gets_even_and_rests_is_fine() {
+    fn a_run_that_gets_even_and_rests_is_fine() {
         assert!(is(&sound()));
-        assert!(check(&sound()).is_ok());
+        check_all(&[&sound()]).unwrap();
     }
 
     #[test]
-    fn what_a_scene_does_not_promise_is_named() {
+    fn a_balance_at_every_bound_is_fine() {
+        let bounds = [
+            ("/shed/max_over_mean", json!(1.25)),
+            ("/shed/seconds_to_1_25", json!(15.0)),
+            ("/shed/closes_to_1_25", json!(90)),
+            ("/shed/closes_per_minute_balanced", json!(72.0)),
+            ("/age/closes_per_minute_balanced", json!(450.0)),
+            ("/age/closes_per_minute_balanced", json!(1350.0)),
+            ("/age/max_over_mean", json!(1.5)),
+            ("/age/seconds_to_1_25", json!(null)),
+        ];
+        for (path, value) in bounds {
+            let mut run = sound();
+            *run.pointer_mut(path).unwrap() = value;
+            check_all(&[&run]).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_a_run_does_not_promise_is_named() {
         let cases = [
-            (
-                "/shed/failed",
-                json!(2),
-                "rolling update, shed: 2 requests failed",
-            ),
-            (
-                "/age/closes",
-                json!("many"),
-                "rolling update, age: closes is \"many\"",
-            ),
+            ("/shed/failed", json!(2), "shed: 2 requests failed"),
+            ("/none/failed", json!(1), "none: 1 requests failed"),
+            ("/age/excess", json!("many"), "age: excess is \"many\""),
             (
                 "/none/connections_per_pod",
                 json!([0, 0]),
-                "rolling update, none: no pod has a connection: [0,0]",
+                "none: no pod has a connection: [0,0]",
+            ),
+            (
+                "/none/max_over_mean",
+                json!(1.2),
+                "none: balanced without the plugin, the busiest has 1.2 times the mean",
+            ),
+            (
+                "/age/closes_per_minute_balanced",
+                json!(440.0),
+                "age: 440 closes a minute at the end; 120 connections of 8 s make 900",
+            ),
+            (
+                "/age/closes_per_minute_balanced",
+                json!(1360.0),
+                "age: 1360 closes a minute at the end; 120 connections of 8 s make 900",
+            ),
+            (
+                "/age/max_over_mean",
+                json!(1.6),
+                "age: the busiest has 1.6 times the mean; chance makes at most 1.52",
+            ),
+            (
+                "/shed/max_over_mean",
+                json!(1.26),
+                "shed: at the end the busiest has 1.26 times the mean, more than 1.25",
             ),
             (
                 "/shed/seconds_to_1_25",
                 json!(null),
-                "rolling update: shedding did not get even; at the end the busiest has 1.0 times the mean",
+                "seconds_to_1_25 is null",
+            ),
+            (
+                "/shed/seconds_to_1_25",
+                json!(16.0),
+                "shed: balanced after 16 s only; the last 5 s of 20 s count as balanced",
+            ),
+            (
+                "/shed/closes_to_1_25",
+                json!(91),
+                "shed: 91 closes until balanced for an excess of 30; it takes some, and at most 90",
+            ),
+            (
+                "/shed/closes_to_1_25",
+                json!(0),
+                "shed: 0 closes until balanced for an excess of 30; it takes some, and at most 90",
             ),
             (
                 "/shed/closes_per_minute_balanced",
-                json!(100.0),
-                "rolling update: shedding does not rest: 100.0 closes a minute at the end, and 900.0 by age",
+                json!(73.0),
+                "shed: 73 closes a minute once balanced, more than 72",
             ),
         ];
         for (path, value, told) in cases {
-            let mut scene = sound();
-            *scene.pointer_mut(path).unwrap() = value;
-            assert_eq!(format!("{:#}", check(&scene).unwrap_err()), told);
+            let mut run = sound();
+            *run.pointer_mut(path).unwrap() = value;
+            let error = check_all(&[&run]).unwrap_err();
+            assert_eq!(
+                format!("{error:#}"),
+                format!("\"rolling update\", seed 1: {told}")
+            );
         }
+    }
+
+    #[test]
+    fn every_seed_has_one_run() {
+        let run = |seed: u64| {
+            let mut run = sound();
+            run["seed"] = json!(seed);
+            run["seeds"] = json!(2);
+            run
+        };
+        let (one, two) = (run(1), run(2));
+        let told = |runs: &[&Value]| check_all(runs).unwrap_err().to_string();
+
+        check_all(&[&one, &two]).unwrap();
+        let missing = "\"rolling update\": 1 runs with 1 seeds; 2 were to be played";
+        assert_eq!(told(&[&one]), missing);
+        let twice = "\"rolling update\": 2 runs with 1 seeds; 2 were to be played";
+        assert_eq!(told(&[&one, &one]), twice);
     }
 }
