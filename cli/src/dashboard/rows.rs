@@ -265,6 +265,12 @@ fn holds_back(of: Of<'_>) -> Row {
                 "{{cause}}",
                 Metric::Opaque,
             ),
+            panel(
+                "HTTP/2 tunnels opened a second",
+                POD,
+                POD_LEGEND,
+                Metric::Http2Tunnels,
+            ),
             panel("Not joined, a second", POD, POD_LEGEND, Metric::Unjoined),
         ],
     }
