@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The Rust files of a folder of the workspace and of those below it, by name.
+/// The Rust files of a folder of the workspace and of those below it, by name. Tests are left out: they fake a
+/// host, allocate by themselves, and read metrics by name.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let mut folders = vec![
         Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -16,7 +17,9 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
             fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         for path in files.map(|file| file.unwrap().path()) {
             if path.is_dir() {
-                folders.push(path);
+                if !path.ends_with("tests") {
+                    folders.push(path);
+                }
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
                 sources.push((path, text));
@@ -65,7 +68,10 @@ fn pure_crates_depend_on_nothing_that_does_io() {
     for (name, allowed) in [
         ("policy", &["serde", "serde_json", "strsim", "schemars"][..]),
         ("wire", &[]),
-        ("engine", &["evenkeel-policy", "serde", "serde_json"]),
+        (
+            "engine",
+            &["evenkeel-policy", "evenkeel-wire", "serde", "serde_json"],
+        ),
         ("metrics", &["evenkeel-engine", "evenkeel-wire"]),
     ] {
         let path = format!("{}/../filter/{name}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
