@@ -23,9 +23,12 @@ const BALANCED: f64 = 1.25;
 /// chance: of eight pods, or two, half had too much, so half of the drained fall on them again.
 const CLOSES_PER_EXCESS: f64 = 2.0;
 
-/// What a pod drains at a time, as a part of the mean: it begins at 1.2 times the mean and ends at 1.1 times.
-/// Once all is balanced, no more than one pod may still be pushed over 1.2 by the last of what others drained.
-const ONE_CORRECTION: f64 = 0.1;
+/// Where a pod stops to drain: at 1.1 times the mean. Once all is balanced, the last of what others drained may
+/// still push one pod over 1.2, which then drains until there, and one more as connections are whole.
+const TOLERATED: f64 = 1.1;
+
+/// What rebalancing closes at most once balanced, as a part of what recycling by age closes for ever.
+const OF_AGE: f64 = 0.1;
 
 /// Recycling by age closes every connection once in an age, whether it is balanced or not. Connections that
 /// opened together end together at first, so that a short time can have half as many closes again, or half.
@@ -88,15 +91,11 @@ fn pinned(none: &Value) -> Result<()> {
 
 fn by_age(run: &Value) -> Result<()> {
     let age = &run["age"];
-    let (connections, mean_age) = (
-        number(run, "connections")?,
-        number(run, "mean_age_seconds")?,
-    );
-    let expected = connections * 60.0 / mean_age;
+    let expected = expected_by_age(run)?;
     let closes = number(age, "closes_per_minute_balanced")?;
     ensure!(
         (closes / expected - 1.0).abs() <= AROUND,
-        "age: {closes} closes a minute at the end; {connections} connections of {mean_age} s make {expected:.0}"
+        "age: {closes} closes a minute at the end; connections over age make {expected:.0}"
     );
     // The number of connections of a pod that chance fills is Poisson's: its deviation is the mean's root.
     let by_chance = 1.0 + DEVIATIONS / mean_of_pods(run)?.sqrt();
@@ -136,13 +135,19 @@ fn rebalanced(run: &Value) -> Result<()> {
         closes > 0.0 && closes <= most,
         "shed: {closes} closes until balanced for an excess of {excess}; it takes some, and at most {most}"
     );
-    let rest = ONE_CORRECTION * mean_of_pods(run)? * 60.0 / last;
+    let one_pod = (BALANCED - TOLERATED) * mean_of_pods(run)? + 1.0;
+    let rest = (one_pod * 60.0 / last).min(OF_AGE * expected_by_age(run)?);
     let closes = number(shed, "closes_per_minute_balanced")?;
     ensure!(
         closes <= rest,
         "shed: {closes} closes a minute once balanced, more than {rest:.0}"
     );
     Ok(())
+}
+
+/// Closes a minute of all connections by their mean age.
+fn expected_by_age(run: &Value) -> Result<f64> {
+    Ok(number(run, "connections")? * 60.0 / number(run, "mean_age_seconds")?)
 }
 
 /// Connections of a pod, on average.
@@ -215,7 +220,7 @@ mod tests {
             ("/shed/max_over_mean", json!(1.25)),
             ("/shed/seconds_to_1_25", json!(15.0)),
             ("/shed/closes_to_1_25", json!(90)),
-            ("/shed/closes_per_minute_balanced", json!(72.0)),
+            ("/shed/closes_per_minute_balanced", json!(90.0)),
             ("/age/closes_per_minute_balanced", json!(450.0)),
             ("/age/closes_per_minute_balanced", json!(1350.0)),
             ("/age/max_over_mean", json!(1.5)),
@@ -247,12 +252,12 @@ mod tests {
             (
                 "/age/closes_per_minute_balanced",
                 json!(440.0),
-                "age: 440 closes a minute at the end; 120 connections of 8 s make 900",
+                "age: 440 closes a minute at the end; connections over age make 900",
             ),
             (
                 "/age/closes_per_minute_balanced",
                 json!(1360.0),
-                "age: 1360 closes a minute at the end; 120 connections of 8 s make 900",
+                "age: 1360 closes a minute at the end; connections over age make 900",
             ),
             (
                 "/age/max_over_mean",
@@ -286,8 +291,8 @@ mod tests {
             ),
             (
                 "/shed/closes_per_minute_balanced",
-                json!(73.0),
-                "shed: 73 closes a minute once balanced, more than 72",
+                json!(91.0),
+                "shed: 91 closes a minute once balanced, more than 90",
             ),
         ];
         for (path, value, told) in cases {
