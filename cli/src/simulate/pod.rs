@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel_engine::balance::{Balance, Scene};
 use evenkeel_engine::board::Carried;
 use evenkeel_engine::peers::{Own, PeerId, Rules, View};
-use evenkeel_engine::{Engine, Instant, Shared};
+use evenkeel_engine::{BucketId, Engine, Instant, Shared};
 use evenkeel_policy::{Measure, Policy, Weight};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Stage {
 pub struct Pod {
     pub stage: Stage,
     pub engine: Engine,
-    pub bucket: Bucket,
+    pub tokens: Tokens,
     /// Whose connections it has.
     pub clients: Vec<u32>,
     /// When another pod last asked it.
@@ -38,7 +38,7 @@ impl Pod {
         Self {
             stage: Stage::Starting,
             engine: Engine::default(),
-            bucket: Bucket::default(),
+            tokens: Tokens::default(),
             clients: Vec::new(),
             asked: None,
             id,
@@ -103,17 +103,17 @@ impl Pod {
     }
 }
 
-/// The value that a proxy's workers share for its budget.
+/// The state of a proxy's one bucket, which its workers share.
 #[derive(Debug, Default)]
-pub struct Bucket(Option<u64>);
+pub struct Tokens(Option<u64>);
 
-impl Shared for Bucket {
-    fn load(&mut self) -> (Option<u64>, u32) {
+impl Shared for Tokens {
+    fn load(&mut self, _: BucketId) -> (Option<u64>, u32) {
         (self.0, 0)
     }
 
-    fn store(&mut self, value: u64, _: u32) -> bool {
-        self.0 = Some(value);
+    fn store(&mut self, _: BucketId, state: u64, _: u32) -> bool {
+        self.0 = Some(state);
         true
     }
 }

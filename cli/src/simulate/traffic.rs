@@ -99,9 +99,9 @@ impl World<'_> {
         let pod = &mut self.pods[index];
         pod.engine.advance(self.now);
         pod.engine.read(id, asks);
-        let budget = self.policy.budget.as_ref();
-        let (head, bucket) = (Some(Moment::Head), &mut pod.bucket);
-        let decision = pod.engine.wrote(id, asks, head, budget, bucket);
+        let bucket = self.bucket.as_ref();
+        let (head, tokens) = (Some(Moment::Head), &mut pod.tokens);
+        let decision = pod.engine.wrote(id, asks, head, bucket, tokens);
         if matches!(decision, Decision::Announce(_)) {
             self.timeline.close(self.now);
             pod.engine.closed(id);
@@ -115,7 +115,7 @@ impl World<'_> {
             bytes: 0,
             ..answered
         };
-        pod.engine.wrote(id, end, None, None, bucket);
+        pod.engine.wrote(id, end, None, None, tokens);
         if pod.engine.is_moving(id) {
             self.plan_ask(client);
         }
@@ -180,8 +180,8 @@ impl World<'_> {
                 active: 0,
                 bytes: requests * BYTES,
             };
-            let bucket = &mut pod.bucket;
-            pod.engine.wrote(id, answered, None, None, bucket);
+            let tokens = &mut pod.tokens;
+            pod.engine.wrote(id, answered, None, None, tokens);
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use evenkeel_engine::Instant;
+use evenkeel_engine::{Bucket, Instant};
 use evenkeel_policy::Policy;
 
 use super::chance::Chance;
@@ -53,6 +53,8 @@ pub(super) enum Event {
 pub struct World<'a> {
     pub(super) setup: &'a Setup,
     pub(super) policy: &'a Policy,
+    /// What each pod takes its moves from.
+    pub(super) bucket: Option<Bucket>,
     pub(super) now: Instant,
     /// Of clients and kube-proxy.
     pub(super) chance: Chance,
@@ -99,6 +101,7 @@ impl<'a> World<'a> {
         let mut world = Self {
             setup,
             policy,
+            bucket: policy.budget.map(|budget| Bucket::new("", budget, false)),
             now: BEGIN,
             chance,
             aside: Chance::new(!setup.seed),
@@ -168,8 +171,8 @@ impl<'a> World<'a> {
         }
         pod.engine.advance(self.now);
         if pod.engine.timers() > 0 {
-            let budget = self.policy.budget.as_ref();
-            pod.engine.tick(CLOSES, |_| budget, &mut pod.bucket);
+            let bucket = self.bucket.as_ref();
+            pod.engine.tick(CLOSES, |_| bucket, &mut pod.tokens);
         }
         if looks {
             if self.policy.shed.is_some() {

@@ -9,7 +9,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use evenkeel_engine::{Activity, ConnectionId, Engine, Instant, Moment, Origin, Shared};
+use evenkeel_engine::{
+    Activity, Bucket, BucketId, ConnectionId, Engine, Instant, Moment, Origin, Shared,
+};
 use evenkeel_policy::{Direction, Policy};
 
 const ORIGIN: Origin = Origin {
@@ -21,11 +23,11 @@ const ORIGIN: Origin = Origin {
 struct Alone(Option<u64>);
 
 impl Shared for Alone {
-    fn load(&mut self) -> (Option<u64>, u32) {
+    fn load(&mut self, _: BucketId) -> (Option<u64>, u32) {
         (self.0, 1)
     }
 
-    fn store(&mut self, value: u64, _token: u32) -> bool {
+    fn store(&mut self, _: BucketId, value: u64, _token: u32) -> bool {
         self.0 = Some(value);
         true
     }
@@ -47,11 +49,11 @@ fn request(c: &mut Criterion) {
     for connections in [1, 10_000, 1_000_000] {
         let (mut engine, policy) = engine(connections);
         let mut requests = 0;
+        let bucket = policy.budget.map(|budget| Bucket::new("", budget, false));
         group.bench_function(format!("one of {connections} connections"), |b| {
             b.iter(|| {
                 requests += 1;
                 let id = ConnectionId(black_box(requests % connections));
-                let budget = policy.budget.as_ref();
                 engine.read(
                     id,
                     Activity {
@@ -66,7 +68,7 @@ fn request(c: &mut Criterion) {
                     active: 0,
                     bytes: 100,
                 };
-                engine.wrote(id, activity, moment, budget, &mut Alone(None))
+                engine.wrote(id, activity, moment, bucket.as_ref(), &mut Alone(None))
             });
         });
     }
@@ -88,9 +90,9 @@ fn connection(c: &mut Criterion) {
 
 fn tick(c: &mut Criterion) {
     let (mut quiet, policy) = engine(100_000);
-    let budget = policy.budget.as_ref();
+    let bucket = policy.budget.map(|budget| Bucket::new("", budget, false));
     c.bench_function("a tick over 100000 connections, none due", |b| {
-        b.iter(|| quiet.tick(32, |_| budget, &mut Alone(None)));
+        b.iter(|| quiet.tick(32, |_| bucket.as_ref(), &mut Alone(None)));
     });
     c.bench_function("a tick at which 10000 connections fall due", |b| {
         b.iter_batched(
@@ -100,7 +102,7 @@ fn tick(c: &mut Criterion) {
                 engine
             },
             |mut engine| {
-                engine.tick(32, |_| budget, &mut Alone(None));
+                engine.tick(32, |_| bucket.as_ref(), &mut Alone(None));
                 engine
             },
             BatchSize::LargeInput,

@@ -3,30 +3,158 @@
 //! A token bucket in the form of GCRA (ITU-T I.371): all its state is one instant, so that the workers
 //! can share it by compare-and-swap in the host's shared data.
 
+use std::collections::BTreeMap;
+
 use core::time::Duration;
 
 use evenkeel_policy::Budget;
 
-use crate::Instant;
+use crate::halves::Halves;
+use crate::{Instant, mix};
 
-/// A value that all workers of the proxy share.
+/// Names a bucket; the same in every worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BucketId(u64);
+
+impl BucketId {
+    /// The number by which the host's shared data knows it.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+/// A budget and the bucket of tokens that it fills.
+///
+/// All that one policy drains shares one bucket, in whatever worker or role. Another policy has another one; so
+/// has the same policy with another budget, whose state would mean something else; and so has a dry run, which
+/// must not take what another listener needs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bucket {
+    pub(crate) id: BucketId,
+    pub(crate) budget: Budget,
+}
+
+impl Bucket {
+    /// The bucket that the policy called `policy` takes from.
+    pub fn new(policy: &str, budget: Budget, dry_run: bool) -> Self {
+        let name = policy.bytes().map(u64::from);
+        let value = [
+            budget.per_second.to_bits(),
+            u64::from(budget.burst),
+            u64::from(dry_run),
+        ];
+        let seed = mix(policy.len() as u64);
+        let id = name.chain(value).fold(seed, |id, part| mix(id ^ part));
+        Self {
+            id: BucketId(id),
+            budget,
+        }
+    }
+
+    /// Its name in [`Shared`].
+    pub const fn id(&self) -> BucketId {
+        self.id
+    }
+}
+
+/// The state of each bucket, which all workers of the proxy share.
 pub trait Shared {
-    /// The value, and a token that tells it from later ones. None when nobody has set it.
-    fn load(&mut self) -> (Option<u64>, u32);
+    /// The state, and a token that tells it from later ones. None when nobody has set it.
+    fn load(&mut self, bucket: BucketId) -> (Option<u64>, u32);
 
-    /// Sets the value if it is still the one that `token` tells; false when another worker was faster.
-    fn store(&mut self, value: u64, token: u32) -> bool;
+    /// Sets the state if it is still the one that `token` tells; false when another worker was faster.
+    fn store(&mut self, bucket: BucketId, state: u64, token: u32) -> bool;
 }
 
 /// How often a worker tries again when another one was faster.
 const TRIES: usize = 8;
 
-/// Takes one move from the budget. Otherwise the instant from which it is worth to ask again.
-pub(crate) fn take(budget: &Budget, now: Instant, shared: &mut impl Shared) -> Result<(), Instant> {
+/// The most buckets that a worker remembers something about. Each change of a policy's budget makes one.
+const MAX_BUCKETS: usize = 64;
+
+/// What a worker remembers about the buckets that it takes from. All of it may be forgotten: then the shared state
+/// is asked once more.
+#[derive(Debug, Default)]
+pub(crate) struct Buckets(BTreeMap<BucketId, Remembered>);
+
+#[derive(Debug, Default)]
+struct Remembered {
+    /// No use to ask before.
+    retry: Instant,
+    /// How writes and those that wait for a tick share the bucket.
+    halves: Halves,
+}
+
+impl Buckets {
+    /// Takes one move, if one is left. Without a budget there always is.
+    pub(crate) fn take(
+        &mut self,
+        bucket: Option<&Bucket>,
+        now: Instant,
+        shared: &mut impl Shared,
+    ) -> bool {
+        let Some(bucket) = bucket else { return true };
+        let remembered = self.remembered(bucket.id);
+        if remembered.retry > now {
+            return false;
+        }
+        match take(bucket, now, shared) {
+            Ok(()) => true,
+            Err(retry) => {
+                remembered.retry = retry;
+                false
+            }
+        }
+    }
+
+    /// Writes have had their half: those that wait for a tick, if there are any, are next.
+    pub(crate) fn is_turn_of_ticks(&self, bucket: Option<&Bucket>) -> bool {
+        bucket.is_some_and(|bucket| self.halves(bucket).is_turn_of_ticks(&bucket.budget))
+    }
+
+    /// Ticks have had their half, and writes wait for theirs.
+    pub(crate) fn is_turn_of_writes(&self, bucket: Option<&Bucket>, now: Instant) -> bool {
+        bucket.is_some_and(|bucket| self.halves(bucket).is_turn_of_writes(&bucket.budget, now))
+    }
+
+    pub(crate) fn taken_by_write(&mut self, bucket: Option<&Bucket>) {
+        if let Some(bucket) = bucket {
+            self.remembered(bucket.id).halves.taken_by_write();
+        }
+    }
+
+    pub(crate) fn taken_at_tick(&mut self, bucket: Option<&Bucket>) {
+        if let Some(bucket) = bucket {
+            self.remembered(bucket.id).halves.taken_at_tick();
+        }
+    }
+
+    pub(crate) fn write_waits(&mut self, bucket: Option<&Bucket>, now: Instant) {
+        if let Some(bucket) = bucket {
+            self.remembered(bucket.id).halves.write_waits(now);
+        }
+    }
+
+    fn halves(&self, bucket: &Bucket) -> Halves {
+        let remembered = self.0.get(&bucket.id);
+        remembered.map(|it| it.halves).unwrap_or_default()
+    }
+
+    fn remembered(&mut self, bucket: BucketId) -> &mut Remembered {
+        if self.0.len() >= MAX_BUCKETS && !self.0.contains_key(&bucket) {
+            self.0.clear();
+        }
+        self.0.entry(bucket).or_default()
+    }
+}
+
+/// Takes one move from a bucket. Otherwise the instant from which it is worth to ask again.
+fn take(bucket: &Bucket, now: Instant, shared: &mut impl Shared) -> Result<(), Instant> {
+    let Bucket { id, budget } = bucket;
     let interval = Duration::try_from_secs_f64(1.0 / budget.per_second).unwrap_or(Duration::MAX);
     let depth = interval.saturating_mul(budget.burst.saturating_sub(1));
     for _ in 0..TRIES {
-        let (stored, token) = shared.load();
+        let (stored, token) = shared.load(*id);
         let next = stored.map_or(now, Instant::from_nanos).max(now);
         if next > now.after(depth) {
             return Err(Instant::from_nanos(
@@ -34,7 +162,7 @@ pub(crate) fn take(budget: &Budget, now: Instant, shared: &mut impl Shared) -> R
                     .saturating_add(nanos(next.since(now.after(depth)))),
             ));
         }
-        if shared.store(next.after(interval).as_nanos(), token) {
+        if shared.store(*id, next.after(interval).as_nanos(), token) {
             return Ok(());
         }
     }
@@ -43,4 +171,39 @@ pub(crate) fn take(budget: &Budget, now: Instant, shared: &mut impl Shared) -> R
 
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    /// Buckets that are empty for ever.
+    struct Spent;
+
+    impl Shared for Spent {
+        fn load(&mut self, _: BucketId) -> (Option<u64>, u32) {
+            (Some(u64::MAX), 1)
+        }
+
+        fn store(&mut self, _: BucketId, _: u64, _: u32) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_about_buckets_is_bounded() {
+        let mut buckets = Buckets::default();
+        for burst in 1..=1000 {
+            let budget = Budget {
+                per_second: 1.0,
+                burst,
+            };
+            let bucket = Bucket::new("a", budget, false);
+            assert!(!buckets.take(Some(&bucket), Instant::default(), &mut Spent));
+            assert!(buckets.0.len() <= MAX_BUCKETS, "{burst}");
+        }
+    }
 }

@@ -14,17 +14,17 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::{Budget, Rule};
+use evenkeel_policy::Rule;
 
+use crate::budget::Buckets;
 use crate::connection::{Connection, Kind, State};
 use crate::connections::Connections;
-use crate::halves::Halves;
 use crate::hosts::Hosts;
 use crate::limits::{Draw, Limits};
 use crate::load::Flow;
 use crate::timers::{Timers, Wake};
 use crate::{
-    Activity, ConnectionId, Decision, Effect, End, Instant, Moment, Origin, Reason, Shared, budget,
+    Activity, Bucket, ConnectionId, Decision, Effect, End, Instant, Moment, Origin, Reason, Shared,
 };
 use look::{Summed, Sweep};
 use search::Search;
@@ -45,12 +45,10 @@ pub struct Engine {
     effects: VecDeque<Effect>,
     /// Where connections lead.
     pub hosts: Hosts,
-    /// No use to ask the budget before.
-    retry: Instant,
+    /// What it remembers about the buckets of the budgets.
+    buckets: Buckets,
     /// How fast what has to be shed goes.
     pace: Pace,
-    /// How writes and those that wait for a tick share the budget.
-    halves: Halves,
     /// Rebalancing does not go by the rates of single connections.
     ignores_rates: bool,
     /// Rates as of the last complete sweep, and the one that is under way.
@@ -282,13 +280,14 @@ impl Engine {
         )
     }
 
-    /// The server writes: what is owed after the write, and the best moment in it to announce, if any.
+    /// The server writes: what is owed after the write, and the best moment in it to announce, if any. A move is
+    /// taken from `bucket`; None where the policy has no budget.
     pub fn wrote(
         &mut self,
         id: ConnectionId,
         activity: Activity,
         moment: Option<Moment>,
-        budget: Option<&Budget>,
+        bucket: Option<&Bucket>,
         shared: &mut impl Shared,
     ) -> Decision {
         let now = self.now;
@@ -304,7 +303,7 @@ impl Engine {
             self.effects.push_back(Effect::Due(id, reason));
         }
         let decision = match (connection.state, moment) {
-            (State::Due { .. }, Some(moment)) => self.decide(id, moment, budget, shared),
+            (State::Due { .. }, Some(moment)) => self.decide(id, moment, bucket, shared),
             (State::Draining { .. } | State::Lingering { .. }, Some(Moment::Head)) => {
                 Decision::Repeat
             }
@@ -326,31 +325,21 @@ impl Engine {
     }
 
     /// Takes a move from the budget, if one is left. Without a budget there always is.
-    pub fn spend(&mut self, budget: Option<&Budget>, shared: &mut impl Shared) -> bool {
-        let Some(budget) = budget else { return true };
-        if self.retry > self.now {
-            return false;
-        }
-        match budget::take(budget, self.now, shared) {
-            Ok(()) => true,
-            Err(retry) => {
-                self.retry = retry;
-                false
-            }
-        }
+    pub fn spend(&mut self, bucket: Option<&Bucket>, shared: &mut impl Shared) -> bool {
+        self.buckets.take(bucket, self.now, shared)
     }
 
     /// Takes a move from the budget, or tells once that there is none.
     fn afford(
         &mut self,
         id: ConnectionId,
-        budget: Option<&Budget>,
+        bucket: Option<&Bucket>,
         shared: &mut impl Shared,
     ) -> bool {
         if !self.is_its_turn(id) {
             return false;
         }
-        if self.spend(budget, shared) {
+        if self.spend(bucket, shared) {
             self.took_its_turn(id);
             return true;
         }

@@ -41,14 +41,13 @@ impl Halves {
     }
 
     /// Writes have had their half: those that wait for a tick, if there are any, are next.
-    pub(crate) fn is_turn_of_ticks(&self, budget: Option<&Budget>) -> bool {
-        budget.is_some_and(|budget| f64::from(self.by_writes) >= half(budget))
+    pub(crate) fn is_turn_of_ticks(&self, budget: &Budget) -> bool {
+        f64::from(self.by_writes) >= half(budget)
     }
 
     /// Ticks have had their half, and writes wait for theirs.
-    pub(crate) fn is_turn_of_writes(&self, budget: Option<&Budget>, now: Instant) -> bool {
-        let is_over = |budget: &Budget| f64::from(self.at_ticks) >= half(budget);
-        now.since(self.waits) < ASKS && budget.is_some_and(is_over)
+    pub(crate) fn is_turn_of_writes(&self, budget: &Budget, now: Instant) -> bool {
+        now.since(self.waits) < ASKS && f64::from(self.at_ticks) >= half(budget)
     }
 }
 

@@ -4,7 +4,7 @@
 //! ([`Engine::open`], [`Engine::read`], [`Engine::wrote`], [`Engine::closed`]) and what time it is
 //! ([`Engine::advance`]); it answers a write with whether to announce the connection's end in it, and
 //! [`Engine::poll`] gives what else there is to do or to tell. It knows no clock, no IO and no host; the
-//! only thing shared with other workers, the churn budget, is reached through [`Shared`].
+//! only thing shared with other workers, the state of the churn budgets, is reached through [`Shared`].
 
 pub mod balance;
 pub mod board;
@@ -29,7 +29,7 @@ mod timers;
 mod totals;
 pub mod upstream;
 
-pub use budget::Shared;
+pub use budget::{Bucket, BucketId, Shared};
 pub use clock::Instant;
 pub use engine::{Among, Engine, Looked, Wanted};
 pub use event::{Activity, Decision, Effect, End, Origin};

@@ -15,16 +15,17 @@ mod tcp;
 mod turns;
 mod websocket;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::{Budget, Direction, Policy, Rule};
+use evenkeel_policy::{Direction, Mode, Policy, Rule};
 use evenkeel_wire::h2::{Conditions, Treatment, UNKNOWN};
 
 use crate::{
-    Activity, ClientState, ConnectionId, Decision, Effect, End, Engine, Instant, Moment, Origin,
-    Reason, Shared, StreamId,
+    Activity, Bucket, BucketId, ClientState, ConnectionId, Decision, Effect, End, Engine, Instant,
+    Moment, Origin, Reason, Shared, StreamId,
 };
 
 const NOON: Instant = Instant::from_nanos(1_700_000_000_000_000_000);
@@ -37,26 +38,33 @@ const ORIGIN: Origin = Origin {
 /// The shared map of a proxy, and how often another worker is faster.
 #[derive(Default)]
 struct Map {
-    value: Option<u64>,
-    token: u32,
+    /// The state of each bucket and its token.
+    states: BTreeMap<BucketId, (u64, u32)>,
     lost_races: u32,
 }
 
 impl Shared for Map {
-    fn load(&mut self) -> (Option<u64>, u32) {
-        (self.value, self.token)
+    fn load(&mut self, bucket: BucketId) -> (Option<u64>, u32) {
+        match self.states.get(&bucket) {
+            Some((state, token)) => (Some(*state), *token),
+            None => (None, 0),
+        }
     }
 
-    fn store(&mut self, value: u64, token: u32) -> bool {
-        if self.lost_races > 0 {
+    fn store(&mut self, bucket: BucketId, state: u64, token: u32) -> bool {
+        let held = self.states.get_mut(&bucket);
+        if let Some((_, token)) = held
+            && self.lost_races > 0
+        {
             self.lost_races -= 1;
-            self.token += 1;
+            *token += 1;
         }
-        if token != self.token && self.value.is_some() {
+        let held = self.states.get(&bucket).map(|(_, token)| *token);
+        if held.is_some_and(|held| held != token) {
             return false;
         }
-        self.value = Some(value);
-        self.token += 1;
+        let next = held.unwrap_or_default() + 1;
+        self.states.insert(bucket, (state, next));
         true
     }
 }
@@ -88,6 +96,13 @@ impl Story {
         ))
     }
 
+    /// What its moves are taken from.
+    fn bucket(&self) -> Option<Bucket> {
+        let dry_run = self.policy.mode == Mode::Observe;
+        let budget = self.policy.budget?;
+        Some(Bucket::new("evenkeel", budget, dry_run))
+    }
+
     fn defaults(&self) -> Rc<Rule> {
         Rc::clone(&self.policy.defaults)
     }
@@ -106,7 +121,7 @@ impl Story {
 
     fn open(&mut self, id: u64) -> ConnectionId {
         let (id, rule) = (ConnectionId(id), self.defaults());
-        let observe = self.policy.mode == evenkeel_policy::Mode::Observe;
+        let observe = self.policy.mode == Mode::Observe;
         self.engine.open(id, ORIGIN, Some(rule), observe, id.0);
         id
     }
@@ -128,8 +143,8 @@ impl Story {
         while self.engine.now() < end {
             let next = self.engine.now().after(Duration::from_millis(100)).min(end);
             self.engine.advance(next);
-            let budget = self.policy.budget;
-            self.engine.tick(32, |_| budget.as_ref(), &mut self.map);
+            let bucket = self.bucket();
+            self.engine.tick(32, |_| bucket.as_ref(), &mut self.map);
         }
     }
 
@@ -143,12 +158,12 @@ impl Story {
     }
 
     fn write(&mut self, id: ConnectionId, requests: u64, active: u32, moment: Moment) -> Decision {
-        let budget: Option<Budget> = self.policy.budget;
+        let bucket = self.bucket();
         self.engine.wrote(
             id,
             activity(requests, active),
             Some(moment),
-            budget.as_ref(),
+            bucket.as_ref(),
             &mut self.map,
         )
     }

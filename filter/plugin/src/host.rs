@@ -16,7 +16,7 @@ pub(crate) mod fake;
 use core::fmt;
 use core::time::Duration;
 
-use evenkeel_engine::{Instant, Shared};
+use evenkeel_engine::{BucketId, Instant, Shared};
 use evenkeel_wire::Source;
 
 /// The status of a hostcall that did not succeed, as the ABI numbers it.
@@ -290,20 +290,23 @@ impl Source for Bytes<'_> {
     }
 }
 
-/// Where the workers share the budget. Other plugins may share the map too, hence the prefix.
-const BUDGET_KEY: &str = "evenkeel/budget";
+/// Where the workers share the state of a bucket. Other plugins may share the map too, hence the prefix.
+fn budget_key(bucket: BucketId) -> String {
+    format!("evenkeel/budget/{:016x}", bucket.as_u64())
+}
 
-/// The budget's state, in the host's shared data.
+/// The state of the budgets, in the host's shared data.
 pub(crate) struct SharedBudget<'h>(pub(crate) &'h dyn Host);
 
 impl Shared for SharedBudget<'_> {
-    fn load(&mut self) -> (Option<u64>, u32) {
-        let (value, token) = self.0.shared(BUDGET_KEY);
+    fn load(&mut self, bucket: BucketId) -> (Option<u64>, u32) {
+        let (value, token) = self.0.shared(&budget_key(bucket));
         let value = value.and_then(|value| value.try_into().ok());
         (value.map(u64::from_le_bytes), token)
     }
 
-    fn store(&mut self, value: u64, token: u32) -> bool {
-        self.0.share(BUDGET_KEY, &value.to_le_bytes(), token)
+    fn store(&mut self, bucket: BucketId, state: u64, token: u32) -> bool {
+        self.0
+            .share(&budget_key(bucket), &state.to_le_bytes(), token)
     }
 }

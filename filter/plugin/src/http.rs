@@ -82,7 +82,7 @@ impl Stream {
         if !is_plain {
             self.governed = govern(worker, &policy, self.id).unwrap_or_default();
         }
-        self.mark = recycle::mark(worker, &policy);
+        self.mark = recycle::mark(worker, self.root, &policy);
         false
     }
 

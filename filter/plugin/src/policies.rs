@@ -20,8 +20,8 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_engine::{Instant, mix};
-use evenkeel_policy::{Errors, Policy, Role};
+use evenkeel_engine::{Bucket, Instant, mix};
+use evenkeel_policy::{Errors, Mode, Policy, Role};
 
 /// How long after its configuration a root that has opened nothing stays current although others do.
 const SWITCHING: Duration = Duration::from_secs(2);
@@ -47,6 +47,8 @@ struct Entry {
     role: Option<Role>,
     direction: Option<u64>,
     policy: Option<Rc<Policy>>,
+    /// What the policy's moves are taken from, if it has a budget.
+    bucket: Option<Bucket>,
     /// Tells one configuration from another in all VMs.
     digest: u64,
     /// Its own configuration was rejected.
@@ -159,10 +161,11 @@ impl Policies {
             Err(errors) => (None, Some(errors)),
         };
         let mut entry = Entry {
-            name,
             // What a broken text was for cannot be known: the root asks, for each context.
             role: policy.as_ref().and_then(|policy| policy.role),
             direction,
+            bucket: policy.as_deref().and_then(|policy| bucket(&name, policy)),
+            name,
             policy,
             digest: digest(text),
             rejected: errors.is_some(),
@@ -176,7 +179,9 @@ impl Policies {
         };
         if entry.policy.is_none() {
             let last = self.latest(|other| other.is_of(&entry));
-            entry.policy = last.and_then(|last| self.get(last)).cloned();
+            let last = last.and_then(|last| self.current(last));
+            entry.policy = last.and_then(|last| last.policy.clone());
+            entry.bucket = last.and_then(|last| last.bucket);
         }
         // A change of one of them: whether they are two entries shows anew.
         for other in self.entries.values_mut() {
@@ -369,8 +374,17 @@ impl Policies {
 
     /// The policy that is active for what a root has opened.
     pub(crate) fn get(&self, root: RootId) -> Option<&Rc<Policy>> {
+        self.current(root)?.policy.as_ref()
+    }
+
+    /// The bucket that the moves of that policy are taken from; None where it has no budget.
+    pub(crate) fn bucket(&self, root: RootId) -> Option<&Bucket> {
+        self.current(root)?.bucket.as_ref()
+    }
+
+    fn current(&self, root: RootId) -> Option<&Entry> {
         let current = self.entries.get(&root)?.current;
-        self.entries.get(&current)?.policy.as_ref()
+        self.entries.get(&current)
     }
 
     /// The first active policy that is `wanted`.
@@ -445,6 +459,25 @@ impl Policies {
         }
         changes.into_iter().map(|(id, _)| id).collect()
     }
+}
+
+/// The bucket of a policy in the filter entry `entry`.
+fn bucket(entry: &[u8], policy: &Policy) -> Option<Bucket> {
+    let name = policy_name(&String::from_utf8_lossy(entry), policy.role);
+    let dry_run = policy.mode == Mode::Observe;
+    let budget = policy.budget?;
+    Some(Bucket::new(&name, budget, dry_run))
+}
+
+/// The name of an entry without its role: the two entries of one policy are called `evenkeel-network` and
+/// `evenkeel-http` by `evenkeel render`, and take from one budget.
+fn policy_name(entry: &str, role: Option<Role>) -> String {
+    let mut parts: Vec<&str> = entry.split(['-', '_', '.', '/']).collect();
+    let is_role = |part: &&str| role.is_some_and(|role| *part == role.name());
+    if let Some(at) = parts.iter().rposition(is_role) {
+        parts.remove(at);
+    }
+    parts.join("-")
 }
 
 /// Differs between configurations, and is the same in every VM.

@@ -15,7 +15,7 @@ use crate::policies::RootId;
 use crate::worker::Worker;
 
 /// Marks the request in hand if its cluster has an expired connection.
-pub(crate) fn mark(worker: &mut Worker, policy: &Policy) -> Option<Mark> {
+pub(crate) fn mark(worker: &mut Worker, root: RootId, policy: &Policy) -> Option<Mark> {
     if policy.upstream.is_none() || policy.mode == Mode::Observe || !worker.upstreams.any_expired()
     {
         return None;
@@ -30,7 +30,7 @@ pub(crate) fn mark(worker: &mut Worker, policy: &Policy) -> Option<Mark> {
         return None;
     }
     let fields = marked_fields(&*host)?;
-    if !worker.spend(policy) || !host.set_request_header("connection", &fields) {
+    if !worker.spend(root) || !host.set_request_header("connection", &fields) {
         return None;
     }
     Some(worker.upstreams.mark(&cluster, now))

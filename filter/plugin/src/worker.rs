@@ -15,7 +15,7 @@ use evenkeel_engine::{
     Activity, ConnectionId, Decision, End, Engine, Instant, Moment, Origin, mix,
 };
 use evenkeel_metrics::{Cause, Counter, Metric, Protocol};
-use evenkeel_policy::{Direction, Mode, Policy, Role, Rule, Scope};
+use evenkeel_policy::{Direction, Mode, Role, Rule, Scope};
 use evenkeel_wire::Kind;
 
 use crate::host::{Buffer, Host, Level, SharedBudget};
@@ -418,14 +418,11 @@ impl Worker {
         }
         // Another stream that is reset later is none of ours.
         self.resetting.retain(|resetting| *resetting != id);
-        let policy = self
-            .engine
-            .origin(id)
-            .and_then(|origin| self.policies.get(origin.policy));
-        let budget = policy.and_then(|policy| policy.budget.as_ref());
+        let origin = self.engine.origin(id);
+        let bucket = origin.and_then(|origin| self.policies.bucket(origin.policy));
         let decision =
             self.engine
-                .wrote(id, activity, moment, budget, &mut SharedBudget(&*self.host));
+                .wrote(id, activity, moment, bucket, &mut SharedBudget(&*self.host));
         if let Decision::Announce(reason) = decision {
             self.metrics.count(Counter::Announced(reason));
             self.log(
@@ -445,10 +442,10 @@ impl Worker {
             .then(|| self.engine.remaining(id))
     }
 
-    /// Takes a move of an upstream connection from the budget.
-    pub(crate) fn spend(&mut self, policy: &Policy) -> bool {
-        self.engine
-            .spend(policy.budget.as_ref(), &mut SharedBudget(&*self.host))
+    /// Takes a move of an upstream connection from the budget of a root's policy.
+    pub(crate) fn spend(&mut self, root: RootId) -> bool {
+        let bucket = self.policies.bucket(root);
+        self.engine.spend(bucket, &mut SharedBudget(&*self.host))
     }
 
     /// The connection has ended.

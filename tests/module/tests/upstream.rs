@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use evenkeel_test_host::{Connection, Host, module};
+use evenkeel_test_module::http1::{CLOSE, get, head};
 use evenkeel_test_module::{Proxy, http};
 
 const UPSTREAM: &str =
@@ -163,4 +164,31 @@ fn live_hosts_have_their_own_series_however_many_are_gone() {
     );
     assert!(of("10.0.0.0:80", "requests_per_second") > Some(0));
     assert!(of("10.0.1.100:80", "requests_per_second") > Some(0));
+}
+
+#[test]
+fn upstream_connections_and_those_of_clients_take_from_one_budget() {
+    let text = r#"{"version": 1, "budget": {"per_second": 0.001, "burst": 2}, "defaults": {"max_requests": 1, "jitter": 0},
+        "upstream": {"max_requests": 1, "jitter": 0, "protocol": "http1"}}"#;
+    let is_marked = |proxy: &Proxy, connection: &Connection, local: &str| {
+        sent(proxy, connection, local, &[(":method", "GET")]) == ["close"]
+    };
+    for drained in 0..=2 {
+        let proxy = Proxy::new(text);
+        for _ in 0..drained {
+            let connection = proxy.network.connect();
+            connection.client_sends(get("/"));
+            let response = connection.server_writes(head("content-length: 0\r\n"));
+            assert_eq!(response, head(&format!("content-length: 0\r\n{CLOSE}")));
+        }
+
+        let connection = proxy.network.connect();
+        let mut marked = 0;
+        for port in 0..10 {
+            let local = format!("10.0.0.9:{}", 40001 + port);
+            marked += usize::from(is_marked(&proxy, &connection, &local));
+        }
+
+        assert_eq!(marked, 2 - drained);
+    }
 }

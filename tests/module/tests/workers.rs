@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evenkeel_test_host::{Connection, Host, Root, module};
+use evenkeel_test_host::{Connection, Host, Root, RootSpec, module};
 use evenkeel_test_module::http1::{CLOSE, get, head};
 use evenkeel_test_module::{Proxy, network, policy};
 
@@ -40,6 +40,58 @@ fn the_budget_holds_for_all_workers_together() {
         "the bucket holds 5 and is full again after half a second"
     );
     assert_eq!(host.metric("evenkeel_budget_refused_total"), Some(95));
+}
+
+const FIVE: &str = r#""role": "network", "budget": {"per_second": 0.001, "burst": 5}, "defaults": {"max_requests": 1, "jitter": 0}"#;
+
+/// A network role's root of that name.
+fn named(name: &str, keys: &str) -> RootSpec {
+    RootSpec::new(name).config(format!(r#"{{"version": 1, {keys}}}"#))
+}
+
+/// How many of ten new connections are told at their first response.
+fn announced_of_ten(root: &Root) -> usize {
+    let connections: Vec<_> = (0..10).map(|_| root.connect()).collect();
+    connections.iter().filter(|it| is_announced(it)).count()
+}
+
+#[test]
+fn a_dry_run_takes_nothing_from_the_budget() {
+    let host = Host::new(&module());
+    let worker = host.start_worker();
+    let observed = worker.configure(&named("observed", &format!(r#""mode": "observe", {FIVE}"#)));
+    let enforced = worker.configure(&named("enforced", FIVE));
+    let observe = || host.metric("reason=.=max_requests;.;evenkeel_observed_total");
+
+    assert_eq!(announced_of_ten(&observed), 0);
+    assert_eq!(
+        observe(),
+        Some(5),
+        "a dry run has a budget of the same size"
+    );
+    assert_eq!(announced_of_ten(&enforced), 5);
+    assert_eq!(announced_of_ten(&enforced), 0);
+
+    // The same policy goes to dry run and back: neither gives it a new budget.
+    let dry = worker.configure(&named("enforced", &format!(r#""mode": "observe", {FIVE}"#)));
+    assert_eq!(announced_of_ten(&dry), 0);
+    assert_eq!(observe(), Some(10));
+    let again = worker.configure(&named("enforced", FIVE));
+    assert_eq!(announced_of_ten(&again), 0);
+}
+
+#[test]
+fn policies_with_different_budgets_spend_each_its_own() {
+    let host = Host::new(&module());
+    let worker = host.start_worker();
+    let slow = worker.configure(&named("slow", FIVE));
+    let fast = worker.configure(&named("fast", &FIVE.replace("0.001", "100")));
+
+    assert_eq!(announced_of_ten(&slow), 5);
+    assert_eq!(announced_of_ten(&fast), 5);
+    host.advance(Duration::from_secs(1));
+    assert_eq!(announced_of_ten(&slow), 0);
+    assert_eq!(announced_of_ten(&fast), 5);
 }
 
 #[test]

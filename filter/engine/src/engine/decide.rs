@@ -1,12 +1,10 @@
 //! Whether to announce the end of a connection that is due, in the write in hand.
 
-use evenkeel_policy::Budget;
-
 use super::Engine;
 use crate::connection::{Connection, State};
 use crate::moment::{Verdict, Wait};
 use crate::timers::Wake;
-use crate::{ConnectionId, Decision, Effect, Moment, Shared};
+use crate::{Bucket, ConnectionId, Decision, Effect, Moment, Shared};
 
 impl Engine {
     /// A connection that is due has come to `moment`.
@@ -14,7 +12,7 @@ impl Engine {
         &mut self,
         id: ConnectionId,
         moment: Moment,
-        budget: Option<&Budget>,
+        bucket: Option<&Bucket>,
         shared: &mut impl Shared,
     ) -> Decision {
         let now = self.now;
@@ -60,16 +58,16 @@ impl Engine {
                 return Decision::Keep;
             }
         }
-        if self.is_turn_of_ticks(id, budget) {
+        if self.is_turn_of_ticks(id, bucket) {
             self.tell_refused(id);
-            self.halves.write_waits(now);
+            self.buckets.write_waits(bucket, now);
             return Decision::Keep;
         }
-        if !self.afford(id, budget, shared) {
-            self.halves.write_waits(now);
+        if !self.afford(id, bucket, shared) {
+            self.buckets.write_waits(bucket, now);
             return Decision::Keep;
         }
-        self.halves.taken_by_write();
+        self.buckets.taken_by_write(bucket);
         let Some(connection) = self.connections.get_mut(&id) else {
             return Decision::Keep;
         };
@@ -85,10 +83,10 @@ impl Engine {
     }
 
     /// Connections that can only go at a tick wait for the budget, too, and it is their turn.
-    fn is_turn_of_ticks(&self, id: ConnectionId, budget: Option<&Budget>) -> bool {
+    fn is_turn_of_ticks(&self, id: ConnectionId, bucket: Option<&Bucket>) -> bool {
         let Some(Wake::InTurn(lane, _)) = self.connections.get(&id).map(Connection::turn) else {
             return false;
         };
-        self.halves.is_turn_of_ticks(budget) && self.timers.first_in(lane).is_some()
+        self.buckets.is_turn_of_ticks(bucket) && self.timers.first_in(lane).is_some()
     }
 }

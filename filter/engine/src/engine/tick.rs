@@ -2,12 +2,10 @@
 
 use core::time::Duration;
 
-use evenkeel_policy::Budget;
-
 use super::Engine;
 use crate::connection::{Kind, State};
 use crate::timers::{Lane, Wake};
-use crate::{ConnectionId, Effect, Origin, Reason, Shared};
+use crate::{Bucket, ConnectionId, Effect, Origin, Reason, Shared};
 
 /// The most connections that one tick looks at. Where more have their time at once, the next ticks go on.
 const VISITS: usize = 8192;
@@ -39,11 +37,12 @@ enum Expired {
 }
 
 impl Engine {
-    /// Looks at the connections whose time or turn has come, and asks for at most `closes` closes.
+    /// Looks at the connections whose time or turn has come, and asks for at most `closes` closes. `bucket` gives
+    /// what a connection's move is taken from; None where its policy has no budget.
     pub fn tick<'b>(
         &mut self,
         closes: usize,
-        budget: impl Fn(Origin) -> Option<&'b Budget>,
+        bucket: impl Fn(Origin) -> Option<&'b Bucket>,
         shared: &mut impl Shared,
     ) {
         let mut left = Left {
@@ -51,12 +50,12 @@ impl Engine {
             closes,
         };
         for lane in self.timers.lanes() {
-            self.serve(lane, &mut left, &budget, shared);
+            self.serve(lane, &mut left, &bucket, shared);
         }
         while let Some(id) = self.timers.due(self.now)
             && left.visit()
         {
-            match self.expire(id, &budget, shared) {
+            match self.expire(id, &bucket, shared) {
                 Expired::Waits => {}
                 Expired::Goes => {
                     left.closes = left.closes.saturating_sub(1);
@@ -76,7 +75,7 @@ impl Engine {
         &mut self,
         lane: Lane,
         left: &mut Left,
-        budget: &impl Fn(Origin) -> Option<&'b Budget>,
+        bucket: &impl Fn(Origin) -> Option<&'b Bucket>,
         shared: &mut impl Shared,
     ) {
         while let Some(id) = self.timers.first_in(lane)
@@ -87,13 +86,13 @@ impl Engine {
             };
             // One that has become busy meanwhile takes its place again when it rests.
             if connection.may_close(self.now) {
-                let budget = budget(connection.origin);
-                if self.halves.is_turn_of_writes(budget, self.now)
-                    || !self.afford(id, budget, shared)
+                let bucket = bucket(connection.origin);
+                if self.buckets.is_turn_of_writes(bucket, self.now)
+                    || !self.afford(id, bucket, shared)
                 {
                     return;
                 }
-                self.halves.taken_at_tick();
+                self.buckets.taken_at_tick(bucket);
                 if self.end(id) {
                     left.closes = left.closes.saturating_sub(1);
                 }
@@ -106,7 +105,7 @@ impl Engine {
     fn expire<'b>(
         &mut self,
         id: ConnectionId,
-        budget: &impl Fn(Origin) -> Option<&'b Budget>,
+        bucket: &impl Fn(Origin) -> Option<&'b Bucket>,
         shared: &mut impl Shared,
     ) -> Expired {
         let now = self.now;
@@ -126,7 +125,7 @@ impl Engine {
                 let is_first =
                     matches!(turn, Wake::InTurn(lane, _) if self.timers.first_in(lane).is_none());
                 // Those that wait already cannot go either, and came first.
-                if is_first && self.afford(id, budget(origin), shared) {
+                if is_first && self.afford(id, bucket(origin), shared) {
                     return if self.end(id) {
                         Expired::Goes
                     } else {

@@ -96,11 +96,8 @@ fn one_that_is_busy_when_its_turn_comes_keeps_its_place() {
     }
     // The budget of the first ten seconds goes to another.
     story.at(35);
-    assert!(
-        story
-            .engine
-            .spend(story.policy.budget.as_ref(), &mut story.map)
-    );
+    let bucket = story.bucket();
+    assert!(story.engine.spend(bucket.as_ref(), &mut story.map));
     story.at(44);
     assert!(closed(&mut story).is_empty());
 
@@ -134,8 +131,8 @@ fn neither_writes_nor_those_that_wait_for_a_tick_take_the_whole_budget() {
             let now = story.engine.now().after(Duration::from_millis(1));
             story.engine.advance(now);
             if millisecond % 100 == 0 {
-                let budget = story.policy.budget;
-                story.engine.tick(32, |_| budget.as_ref(), &mut story.map);
+                let bucket = story.bucket();
+                story.engine.tick(32, |_| bucket.as_ref(), &mut story.map);
             }
             let asks = http[0];
             if story.exchange(asks, 1 + millisecond) == Decision::Keep {

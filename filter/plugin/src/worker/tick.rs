@@ -45,13 +45,9 @@ impl Worker {
         self.engine.advance(now);
         self.follow_others(now);
         let policies = &self.policies;
-        let budget = |origin: Origin| {
-            policies
-                .get(origin.policy)
-                .and_then(|policy| policy.budget.as_ref())
-        };
+        let bucket = |origin: Origin| policies.bucket(origin.policy);
         self.engine
-            .tick(CLOSES, budget, &mut SharedBudget(&*self.host));
+            .tick(CLOSES, bucket, &mut SharedBudget(&*self.host));
         self.upstreams.sweep(now);
         self.upstreams_ended();
         self.look(now);

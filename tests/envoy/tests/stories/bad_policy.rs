@@ -3,6 +3,7 @@
 
 use evenkeel_policy::Policy;
 use evenkeel_test_envoy::{Client, Envoy, Roles};
+use serde_json::json;
 
 use crate::support::config::{self, Entry, http_listener};
 use crate::support::server::{Server, ok};
@@ -140,5 +141,43 @@ async fn a_good_policy_may_be_shared_by_both_roles_too() {
     }
 
     assert_eq!(closing, [false, true], "{}", said(&envoy));
+    healthy(&envoy);
+}
+
+/// What a plain Envoy's YAML has where the policy is written as a message instead of as text.
+#[tokio::test]
+async fn a_policy_that_is_a_protobuf_struct_is_rejected_with_what_to_write() {
+    let server = Server::start(|_| Some(ok("a"))).await;
+    let policy = json!({ "version": 1, "defaults": { "max_requests": 1 } });
+    let mut listener = http_listener(
+        "in",
+        0,
+        &[Entry {
+            kind: "network",
+            root: "evenkeel",
+            vm_id: "e",
+            policy: "",
+        }],
+        &[],
+    );
+    listener["filter_chains"][0]["filters"][0]["typed_config"]["config"]["configuration"] =
+        json!({ "@type": "type.googleapis.com/google.protobuf.Struct", "value": policy });
+    let envoy = config::start(&config::whole(&[listener], server.address)).await;
+
+    traffic_is_left_alone(&envoy, "in").await;
+
+    let log = said(&envoy);
+    let rejected = log
+        .lines()
+        .filter(|line| line.contains("evenkeel: the policy is refused"));
+    let rejected: Vec<_> = rejected.collect();
+    assert!(!rejected.is_empty(), "{log}");
+    for line in rejected {
+        for name in ["google.protobuf.Struct", "google.protobuf.StringValue"] {
+            assert!(line.contains(name), "{line}");
+        }
+    }
+    assert!(counted(&envoy, "policy_errors_total").await >= 1);
+    assert_eq!(counted(&envoy, "announced_total").await, 0);
     healthy(&envoy);
 }

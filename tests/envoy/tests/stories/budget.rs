@@ -1,11 +1,12 @@
-//! The budget holds for the whole proxy, however many workers it has.
+//! The budget holds for the whole proxy, however many workers it has, and each policy has its own.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use evenkeel_test_envoy::{Backend, Bootstrap, Client, Cluster, Envoy, Listener, Roles};
 use evenkeel_test_tasks::Tasks;
 
-use crate::support::{counted, healthy, until};
+use crate::support::{counted, healthy, site, until};
 
 const TEN_A_SECOND: &str = r#"{"version": 1, "budget": {"per_second": 10, "burst": 10},
     "defaults": {"jitter": 0, "max_age": "500ms"}}"#;
@@ -52,5 +53,55 @@ async fn four_workers_together_move_no_more_than_the_budget() {
     users.stop().await;
 
     assert!(counted(&envoy, "budget_refused_total").await >= 100);
+    healthy(&envoy);
+}
+
+const DRAIN_FIVE: &str =
+    r#""budget": {"per_second": 0.001, "burst": 5}, "defaults": {"jitter": 0, "max_requests": 1}"#;
+
+/// How many of ten new connections are told to close at their first response.
+async fn drained_of_ten(to: SocketAddr) -> usize {
+    let mut drained = 0;
+    for _ in 0..10 {
+        let response = Client::http1(to).get("/").await.unwrap();
+        assert_eq!(response.status, 200);
+        drained += usize::from(response.headers.contains_key("connection"));
+    }
+    drained
+}
+
+#[tokio::test]
+async fn a_dry_run_on_another_listener_takes_nothing_from_the_budget() {
+    let observe = format!(r#"{{"version": 1, "mode": "observe", {DRAIN_FIVE}}}"#);
+    let enforce = format!(r#"{{"version": 1, {DRAIN_FIVE}}}"#);
+    let (envoy, _backend) = site(&[
+        ("dry", Roles::Network, &observe),
+        ("in", Roles::Network, &enforce),
+    ])
+    .await;
+
+    assert_eq!(drained_of_ten(envoy.address("dry")).await, 0);
+    assert_eq!(counted(&envoy, "observed_total").await, 5);
+    assert_eq!(drained_of_ten(envoy.address("in")).await, 5);
+    assert_eq!(drained_of_ten(envoy.address("in")).await, 0);
+    assert_eq!(drained_of_ten(envoy.address("dry")).await, 0);
+    assert_eq!(counted(&envoy, "observed_total").await, 5);
+    healthy(&envoy);
+}
+
+#[tokio::test]
+async fn policies_with_different_budgets_spend_each_its_own() {
+    let slow = format!(r#"{{"version": 1, {DRAIN_FIVE}}}"#);
+    let fast = slow.replace("0.001", "0.002");
+    let (envoy, _backend) = site(&[
+        ("slow", Roles::Network, &slow),
+        ("fast", Roles::Network, &fast),
+    ])
+    .await;
+
+    assert_eq!(drained_of_ten(envoy.address("slow")).await, 5);
+    assert_eq!(drained_of_ten(envoy.address("slow")).await, 0);
+    assert_eq!(drained_of_ten(envoy.address("fast")).await, 5);
+    assert_eq!(drained_of_ten(envoy.address("fast")).await, 0);
     healthy(&envoy);
 }
