@@ -126,7 +126,11 @@ impl Network {
 
     fn announce(&mut self, worker: &mut Worker, bytes: &mut Bytes<'_>, opening: &Opening) {
         match opening.words {
-            Words::Close => bytes.splice(opening.at, 0, splice::CLOSE),
+            Words::Close(head) => {
+                for edit in splice::close(head).into_iter().flatten() {
+                    bytes.splice(edit.at, edit.len, edit.replacement);
+                }
+            }
             Words::CloseFrame => {
                 let status = match self.rule(worker, |rule| rule.websocket).unwrap_or_default() {
                     WebSocket::ServiceRestart => Status::ServiceRestart,

@@ -3,6 +3,7 @@
 use crate::h1::Head;
 use crate::h2::{PREFACE, Write};
 use crate::source::Tail;
+use crate::unconfirmed::Unconfirmed;
 use crate::{Opaque, Source, h1, h2, websocket};
 
 /// What a connection's bytes are.
@@ -40,8 +41,11 @@ pub enum Place {
 
 /// Both directions of a downstream connection. See [`h1::Connection`],
 /// [`h2::Connection`] and [`websocket::Connection`].
-#[derive(Debug)]
-pub struct Connection(Protocol);
+#[derive(Debug, Default)]
+pub struct Connection {
+    protocol: Protocol,
+    unconfirmed: Unconfirmed,
+}
 
 #[derive(Debug)]
 enum Protocol {
@@ -55,9 +59,9 @@ enum Protocol {
     Opaque(Opaque),
 }
 
-impl Default for Connection {
+impl Default for Protocol {
     fn default() -> Self {
-        Self(Protocol::Unknown(0))
+        Self::Unknown(0)
     }
 }
 
@@ -69,7 +73,7 @@ impl Connection {
 
     /// What it is, as far as its bytes have told.
     pub fn kind(&self) -> Kind {
-        match &self.0 {
+        match &self.protocol {
             Protocol::Unknown(_) => Kind::Unknown,
             Protocol::Http1(_) => Kind::Http1,
             Protocol::Http2(_) => Kind::Http2,
@@ -82,15 +86,43 @@ impl Connection {
 
     /// The HTTP/2 side of it, if it is HTTP/2.
     pub fn http2(&self) -> Option<&h2::Connection> {
-        match &self.0 {
+        match &self.protocol {
             Protocol::Http2(connection) => Some(connection),
             _ => None,
         }
     }
 
+    /// As [`Connection::http2`], to be told what is put into a write.
+    pub fn http2_mut(&mut self) -> Option<&mut h2::Connection> {
+        match &mut self.protocol {
+            Protocol::Http2(connection) => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// How many bytes were written to the client that it is not known to have read, of responses that have
+    /// ended: to close the connection could destroy them. HTTP/2 tells whether it is any or none
+    /// ([`h2::Connection::has_received_all`]), and gives the highest number there is for any.
+    pub fn undelivered(&self) -> u64 {
+        match &self.protocol {
+            Protocol::Http2(connection) if connection.has_received_all() => 0,
+            Protocol::Http2(_) => u64::MAX,
+            // The client sent the request that is active after it had the responses to those before it.
+            Protocol::Http1(connection) if connection.active() > 0 => 0,
+            // It sends its Close after it has read ours, or will read no further (RFC 6455 5.5.1).
+            Protocol::WebSocket(connection) if connection.client_has_closed() => 0,
+            _ => self.unconfirmed.bytes(),
+        }
+    }
+
+    /// So many bytes of the write in hand are not passed on to the client.
+    pub fn discarded(&mut self, bytes: usize) {
+        self.unconfirmed.discarded(bytes);
+    }
+
     /// The WebSocket that it has become, if it has.
     pub fn websocket(&self) -> Option<&websocket::Connection> {
-        match &self.0 {
+        match &self.protocol {
             Protocol::WebSocket(connection) => Some(connection),
             _ => None,
         }
@@ -98,14 +130,14 @@ impl Connection {
 
     /// A WebSocket is not to be followed any further.
     pub fn leave(&mut self) {
-        if let Protocol::WebSocket(_) = self.0 {
-            self.0 = Protocol::Tunnel;
+        if let Protocol::WebSocket(_) = self.protocol {
+            self.protocol = Protocol::Tunnel;
         }
     }
 
     /// Requests since it began; 0 once it is no HTTP.
     pub fn requests(&self) -> u64 {
-        match &self.0 {
+        match &self.protocol {
             Protocol::Http1(connection) => connection.requests(),
             Protocol::Http2(connection) => connection.requests(),
             _ => 0,
@@ -114,7 +146,7 @@ impl Connection {
 
     /// Requests that are owed something. A WebSocket is one until both sides have said Close.
     pub fn active(&self) -> u32 {
-        match &self.0 {
+        match &self.protocol {
             Protocol::Http1(connection) => connection.active(),
             Protocol::Http2(connection) => connection.active(),
             Protocol::WebSocket(connection) => u32::from(!connection.is_over()),
@@ -124,10 +156,13 @@ impl Connection {
 
     /// Takes bytes from the client. True when a part of a WebSocket message was among them.
     pub fn downstream(&mut self, source: &mut impl Source) -> bool {
-        if let Protocol::Unknown(matched) = self.0 {
+        if !source.is_empty() {
+            self.unconfirmed.heard();
+        }
+        if let Protocol::Unknown(matched) = self.protocol {
             self.detect(matched, source);
         }
-        let result = match &mut self.0 {
+        let result = match &mut self.protocol {
             Protocol::Http1(connection) => connection.downstream(source).map(|()| false),
             Protocol::Http2(connection) => connection.downstream(source).map(|()| false),
             Protocol::WebSocket(connection) => connection.downstream(source),
@@ -139,19 +174,20 @@ impl Connection {
 
     /// Takes a write to the client.
     pub fn upstream(&mut self, source: &mut impl Source) -> Place {
-        let result = match &mut self.0 {
+        self.unconfirmed.wrote(source.len());
+        let result = match &mut self.protocol {
             Protocol::Http1(connection) => connection
                 .upstream(source)
                 .map(|heads| heads.last().copied().map_or(Place::None, Place::Head)),
             Protocol::Http2(connection) => connection.upstream(source).map(Place::Frames),
             Protocol::WebSocket(connection) => connection.upstream(source).map(Place::Messages),
             Protocol::Unknown(_) if !source.is_empty() => {
-                self.0 = Protocol::Tcp;
+                self.protocol = Protocol::Tcp;
                 Ok(Place::None)
             }
             _ => Ok(Place::None),
         };
-        if let Protocol::Http1(connection) = &self.0
+        if let Protocol::Http1(connection) = &self.protocol
             && let Some(skip) = connection.websocket()
         {
             self.upgrade(&mut Tail { source, skip });
@@ -168,7 +204,7 @@ impl Connection {
     fn upgrade(&mut self, rest: &mut impl Source) {
         let mut connection = Box::<websocket::Connection>::default();
         let result = connection.upstream(rest);
-        self.0 = Protocol::WebSocket(connection);
+        self.protocol = Protocol::WebSocket(connection);
         self.settle(result.err());
     }
 
@@ -181,31 +217,31 @@ impl Connection {
         if same == rest.len() {
             let mut connection = Box::<h2::Connection>::default();
             let result = connection.downstream(&mut &*seen);
-            self.0 = Protocol::Http2(connection);
+            self.protocol = Protocol::Http2(connection);
             self.settle(result.err());
         } else if same == source.len() {
-            self.0 = Protocol::Unknown(matched.saturating_add(same));
+            self.protocol = Protocol::Unknown(matched.saturating_add(same));
         } else {
             let mut connection = Box::<h1::Connection>::default();
             let result = connection.downstream(&mut &*seen);
-            self.0 = Protocol::Http1(connection);
+            self.protocol = Protocol::Http1(connection);
             self.settle(result.err());
         }
     }
 
     /// After a scan: what was not understood from the start is not HTTP.
     fn settle(&mut self, error: Option<Opaque>) {
-        match (&self.0, error) {
+        match (&self.protocol, error) {
             (Protocol::Http1(connection), Some(Opaque::StartLine))
                 if connection.requests() == 0 =>
             {
-                self.0 = Protocol::Tcp
+                self.protocol = Protocol::Tcp
             }
             (Protocol::Http1(connection), None) if connection.is_tunnel() => {
-                self.0 = Protocol::Tunnel
+                self.protocol = Protocol::Tunnel
             }
             (Protocol::Http1(_) | Protocol::Http2(_) | Protocol::WebSocket(_), Some(cause)) => {
-                self.0 = Protocol::Opaque(cause)
+                self.protocol = Protocol::Opaque(cause)
             }
             _ => {}
         }

@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use crate::source::Window;
 use crate::{Opaque, Source};
 use body::{Body, Passed};
-use framing::Length;
+use framing::{Length, Range};
 use head::Head as Reading;
 use leftover::Leftover;
 use start_line::{Method, RequestLine, StatusLine, Version};
@@ -35,7 +35,7 @@ const STRETCH: usize = 2048;
 
 /// Both directions of an HTTP/1 connection, in step with Envoy's codec.
 ///
-/// It is at most 288 bytes, and while requests wait behind another one, 64 more for each of at most 32. Callbacks must come in Envoy's order: the bytes
+/// It is at most 352 bytes, and while requests wait behind another one, 64 more for each of at most 32. Callbacks must come in Envoy's order: the bytes
 /// of a callback from the client before what is written because of them. Bytes that Envoy has not taken
 /// are expected again at the front of the next callback from the client.
 ///
@@ -59,15 +59,38 @@ pub struct Head {
     /// The offset in this write just before the empty line that ends the head: a field put there is part
     /// of the head. None when that line began in an earlier write.
     pub insert_at: Option<usize>,
-    /// `connection: close` would be understood and hurt nobody: the request was HTTP/1.1 without such a
-    /// field, has arrived whole, nothing of a further one has arrived, and the connection is not becoming
-    /// another protocol.
+    /// `connection: close` would be understood and hurt nobody: the connection persists after this exchange
+    /// (RFC 9112 9.3), the request has arrived whole, nothing of a further one has arrived, and the connection
+    /// is not becoming another protocol.
     pub may_close: bool,
     /// The head itself says `connection: close`, or has no length but the connection's end, or is
     /// HTTP/1.0 without `connection: keep-alive` (RFC 9112 9.3).
     pub closes: bool,
     /// The head has a `keep-alive` field of its own.
     pub keep_alive_hint: bool,
+    /// What says that the connection persists, and would contradict `connection: close`. None when a part of
+    /// that came in an earlier write and can no longer be replaced.
+    pub persistence: Option<Persistence>,
+}
+
+/// The parts of a head that say that the connection persists: [`splice::close`](crate::splice::close)
+/// replaces them. A second `connection` field would not do: some clients look at the first one only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Persistence {
+    /// The option `keep-alive` of the `connection` field; of length 0 where its first option is another one,
+    /// before which `close` is put. None without such a field.
+    pub option: Option<Span>,
+    /// The line of the `keep-alive` field, its CRLF included.
+    pub keep_alive: Option<Span>,
+}
+
+/// A part of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The offset of its first byte.
+    pub at: usize,
+    /// How many bytes it has.
+    pub len: usize,
 }
 
 impl Connection {
@@ -265,6 +288,7 @@ impl Connection {
             Some(exchange) => {
                 let arrived = matches!(self.request, Request::Arrived);
                 exchange.persists
+                    && (!exchange.is_http10 || head.said().says_keep_alive())
                     && arrived
                     && !exchange.strayed
                     && !self.leftover.begins_request()
@@ -289,7 +313,8 @@ impl Connection {
             insert_at,
             may_close,
             closes,
-            keep_alive_hint: head.said().keep_alive_hint,
+            keep_alive_hint: head.said().has_keep_alive_hint(),
+            persistence: persistence(head, end),
         }))
     }
 
@@ -342,13 +367,37 @@ fn exchange(head: &Reading<RequestLine>) -> Result<(Exchange, Length), Opaque> {
     }
     let exchange = Exchange {
         method,
-        persists: version == Version::Http11 && !head.said().says_close(),
+        persists: match version {
+            Version::Http11 => !head.said().says_close(),
+            Version::Http10 => head.said().says_keep_alive(),
+        },
+        is_http10: version == Version::Http10,
         offers_tunnel: method == Method::Connect || head.said().upgrades(),
         offers_websocket: head.said().offers_websocket(),
         strayed: false,
         answered: false,
     };
     Ok((exchange, length))
+}
+
+/// What a head that ended at offset `end` of a write says of the connection's persistence; None if a part of
+/// that came in an earlier write, and can no longer be replaced.
+fn persistence(head: &Reading<StatusLine>, end: usize) -> Option<Persistence> {
+    let span = |range: Range| {
+        let at = head.in_write(range.at, end)?;
+        let len = usize::try_from(range.len).ok()?;
+        Some(Span { at, len })
+    };
+    let (option, keep_alive) = head.said().persistence();
+    let option = match option {
+        Some(range) => Some(span(range)?),
+        None => None,
+    };
+    let keep_alive = match keep_alive {
+        Some(range) => Some(span(range)?),
+        None => None,
+    };
+    Some(Persistence { option, keep_alive })
 }
 
 /// The bytes that lie at `at`, which is not the end.

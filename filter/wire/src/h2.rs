@@ -14,6 +14,7 @@ mod goaway;
 mod greeting;
 mod half;
 mod reader;
+mod receipt;
 mod streams;
 mod write;
 
@@ -30,6 +31,7 @@ use frame::{Frame, Kind};
 use greeting::Greeting;
 use half::{Event, Half};
 use reader::{Cursor, Reader};
+use receipt::Receipt;
 use streams::{Ended, Peer, Streams};
 
 /// What a client sends before anything else (RFC 9113 3.4).
@@ -43,7 +45,7 @@ pub const MAX_FRAME: u32 = 1 << 20;
 
 /// Both directions of an HTTP/2 connection.
 ///
-/// 216 bytes (192 on wasm32), 112 more until the first request, then 32 for the streams, while many are
+/// 224 bytes (200 on wasm32), 112 more until the first request, then 32 for the streams, while many are
 /// active up to 8 KiB: 8 bytes for each of at most [`MAX_STREAMS`], given back when they have ended.
 #[derive(Debug)]
 pub struct Connection {
@@ -53,6 +55,7 @@ pub struct Connection {
     /// What the client has said so far; None once `client` is decided.
     greeting: Option<Box<Greeting>>,
     client: ClientProfile,
+    receipt: Receipt,
     opaque: Option<Opaque>,
 }
 
@@ -64,6 +67,7 @@ impl Default for Connection {
             streams: Streams::default(),
             greeting: Some(Box::default()),
             client: UNKNOWN,
+            receipt: Receipt::default(),
             opaque: None,
         }
     }
@@ -127,6 +131,27 @@ impl Connection {
         self.greeting.is_none()
     }
 
+    /// The client is known to have read every response that has ended.
+    pub fn has_received_all(&self) -> bool {
+        self.receipt.is_complete()
+    }
+
+    /// A PING is on its way whose acknowledgement will show that. It may be one of Envoy's own.
+    pub fn awaits_receipt(&self) -> bool {
+        self.receipt.is_asked()
+    }
+
+    /// A PING frame, to be written behind everything that has been written so far: its acknowledgement shows
+    /// that the client has read all of it.
+    pub fn ask_for_receipt(&mut self) -> [u8; 17] {
+        self.receipt.ask()
+    }
+
+    /// A GOAWAY with this last-stream-id is put into the write in hand: higher streams are refused.
+    pub fn refuse_above(&mut self, last_stream_id: u32) {
+        self.streams.go_away(Peer::Server, last_stream_id);
+    }
+
     fn scan_client(&mut self, source: &mut impl Source) -> Result<(), Opaque> {
         let mut cursor = Cursor::new(source);
         while let Some(event) = self.client_half.next(&mut cursor)? {
@@ -188,6 +213,12 @@ impl Connection {
                 self.client_half.want(4);
                 Ok(())
             }
+            Kind::Ping => {
+                if frame.is_ack() && self.receipt.is_asked() {
+                    self.client_half.want(8);
+                }
+                Ok(())
+            }
             Kind::PushPromise => Err(Opaque::Frame),
             Kind::Continuation => {
                 if self.greeting.is_some() {
@@ -195,13 +226,14 @@ impl Connection {
                 }
                 Ok(())
             }
-            Kind::Priority | Kind::Ping | Kind::Unknown => Ok(()),
+            Kind::Priority | Kind::Unknown => Ok(()),
         }
     }
 
     fn client_says(&mut self, frame: Frame, bytes: [u8; frame::HEADER], length: u8) {
-        let [a, b, c, d, e, f, ..] = bytes;
+        let [a, b, c, d, e, f, g, h, _] = bytes;
         match (frame.kind, &mut self.greeting) {
+            (Kind::Ping, _) => self.receipt.acknowledged([a, b, c, d, e, f, g, h]),
             (Kind::Settings, Some(greeting)) => {
                 let has_room = greeting.setting([a, b, c, d, e, f]);
                 self.client_half.want(if has_room { 6 } else { 0 });
@@ -250,12 +282,16 @@ impl Connection {
                             client_ended,
                         });
                     }
+                    self.receipt.response_ended();
                     self.streams.reset(stream, Peer::Server)
                 }
                 Event::End {
                     frame,
                     ends_stream: true,
-                } => self.streams.end(frame.stream, Peer::Server),
+                } => {
+                    self.receipt.response_ended();
+                    self.streams.end(frame.stream, Peer::Server)
+                }
                 Event::End { .. } => None,
             };
             if let Some(Ended { alone }) = ended {
@@ -280,15 +316,23 @@ impl Connection {
                 self.server_half.want(4);
                 Ok(())
             }
-            Kind::Settings | Kind::Priority | Kind::Ping | Kind::Continuation | Kind::Unknown => {
+            Kind::Ping => {
+                if !frame.is_ack() && !self.receipt.is_complete() {
+                    self.server_half.want(8);
+                }
                 Ok(())
             }
+            Kind::Settings | Kind::Priority | Kind::Continuation | Kind::Unknown => Ok(()),
         }
     }
 
     fn server_says(&mut self, frame: Frame, bytes: [u8; frame::HEADER]) -> Result<(), Opaque> {
-        let [a, b, c, d, e, ..] = bytes;
+        let [a, b, c, d, e, f, g, h, _] = bytes;
         match frame.kind {
+            Kind::Ping => {
+                self.receipt.asked([a, b, c, d, e, f, g, h]);
+                Ok(())
+            }
             Kind::PushPromise if frame.is_padded() => self
                 .streams
                 .promise(frame.stream, frame::number([b, c, d, e])),
@@ -316,7 +360,7 @@ mod tests {
     #[test]
     fn a_connection_is_as_small_as_its_documentation_says() {
         let words = size_of::<usize>() / 4;
-        assert_eq!(size_of::<Connection>(), [192, 216][words - 1]);
+        assert_eq!(size_of::<Connection>(), [200, 224][words - 1]);
         assert_eq!(size_of::<Greeting>(), 112);
     }
 }

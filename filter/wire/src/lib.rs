@@ -11,6 +11,7 @@ pub mod h2;
 mod opaque;
 mod source;
 pub mod splice;
+mod unconfirmed;
 pub mod websocket;
 
 pub use connection::{Connection, Kind, Place};

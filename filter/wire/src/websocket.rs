@@ -78,6 +78,11 @@ impl Connection {
         })
     }
 
+    /// The client has sent the whole of a Close.
+    pub fn client_has_closed(&self) -> bool {
+        self.client.has_closed()
+    }
+
     /// Each side has sent the whole of a Close.
     pub fn is_over(&self) -> bool {
         self.client.has_closed() && self.server.has_closed()

@@ -17,7 +17,7 @@ mod messages;
 
 use envoy::{Cut, Envoy};
 use evenkeel_wire::Opaque;
-use evenkeel_wire::h1::{Connection, Head};
+use evenkeel_wire::h1::{Connection, Head, Persistence};
 use messages::{Chunks, Message, answer, chunks, request};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -228,6 +228,7 @@ impl Exchange {
             may_close: self.question.persists && !waiting && *leaves != Leaves::Tunnel,
             closes: matches!(leaves, Leaves::Closing | Leaves::UntilClose),
             keep_alive_hint: *hint,
+            persistence: Some(Persistence::default()),
         }
     }
 

@@ -3,7 +3,7 @@
 use evenkeel_engine::{ClientState, Moment};
 use evenkeel_wire::h1::Head;
 use evenkeel_wire::h2::{self, LastStreamIds, Positions, Write};
-use evenkeel_wire::{Connection, Place, websocket};
+use evenkeel_wire::{Connection, Place, splice, websocket};
 
 /// An announcement that would be understood.
 pub(super) struct Opening {
@@ -14,8 +14,8 @@ pub(super) struct Opening {
 }
 
 pub(super) enum Words {
-    /// A field of an HTTP/1 head.
-    Close,
+    /// An option of the `connection` field in this HTTP/1 head.
+    Close(Head),
     /// Ends a WebSocket.
     CloseFrame,
     /// Ends an HTTP/2 connection; nothing above the id will be served.
@@ -43,10 +43,11 @@ impl Opening {
 
 fn head_opening(head: Head) -> Option<Opening> {
     let at = head.insert_at.filter(|_| head.may_close && !head.closes)?;
+    let _edits = splice::close(head)?;
     Some(Opening {
         moment: Moment::Head,
         at,
-        words: Words::Close,
+        words: Words::Close(head),
     })
 }
 

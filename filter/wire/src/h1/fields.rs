@@ -33,6 +33,11 @@ pub(super) struct Fields {
     word: Word,
     said: Said,
     trailers: bool,
+    /// How many bytes of the section have been taken.
+    taken: u32,
+    /// Where the line and the list element in hand began, as offsets in the section.
+    line_at: u32,
+    element_at: u32,
 }
 
 /// Where the next byte stands.
@@ -72,16 +77,27 @@ impl Fields {
         &self.said
     }
 
+    /// How many bytes the section has, as far as it has been seen.
+    pub(super) fn len(&self) -> u32 {
+        self.taken
+    }
+
     /// Takes `bytes` and gives how many of them belong to the section, once its empty line has come.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, Opaque> {
+        let begin = self.taken;
         let mut rest = bytes;
         while let Some((&byte, after)) = rest.split_first() {
+            let passed = bytes.len().saturating_sub(rest.len());
+            let at = begin.saturating_add(u32::try_from(passed).unwrap_or(u32::MAX));
             rest = match self.place {
                 Place::Line if byte == b'\r' => {
+                    self.said.end_line(at);
                     self.place = Place::LastLf;
                     after
                 }
                 Place::Line => {
+                    self.said.end_line(at);
+                    self.line_at = at;
                     self.word.clear();
                     self.place = Place::Name;
                     rest
@@ -103,7 +119,7 @@ impl Fields {
                     }
                 }
                 Place::Element { name, spaced } => {
-                    self.element(name, spaced, byte)?;
+                    self.element(name, spaced, byte, at)?;
                     after
                 }
                 Place::Lf if byte == b'\n' => {
@@ -111,11 +127,14 @@ impl Fields {
                     after
                 }
                 Place::LastLf if byte == b'\n' => {
+                    self.taken = at.saturating_add(1);
                     return Ok(Some(bytes.len().saturating_sub(after.len())));
                 }
                 Place::Lf | Place::LastLf => return Err(Opaque::Field),
             };
         }
+        let taken = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.taken = begin.saturating_add(taken);
         Ok(None)
     }
 
@@ -139,7 +158,9 @@ impl Fields {
         }
         self.place = Place::Value;
         if let Some(name) = name.filter(|_| !self.trailers) {
-            self.said.keep_alive_hint |= name.eq_ignore_ascii_case(b"keep-alive");
+            if name.eq_ignore_ascii_case(b"keep-alive") {
+                self.said.begin_keep_alive(self.line_at);
+            }
             if let Some(name) = Name::of(name) {
                 self.place = Place::Element {
                     name,
@@ -151,14 +172,14 @@ impl Fields {
         Ok(after)
     }
 
-    fn element(&mut self, name: Name, spaced: bool, byte: u8) -> Result<(), Opaque> {
+    fn element(&mut self, name: Name, spaced: bool, byte: u8, at: u32) -> Result<(), Opaque> {
         match byte {
             b'\r' => {
-                self.said.element(name, &self.word)?;
+                self.said.element(name, &self.word, self.element_at)?;
                 self.place = Place::Lf;
             }
             b',' => {
-                self.said.element(name, &self.word)?;
+                self.said.element(name, &self.word, self.element_at)?;
                 self.word.clear();
                 self.place = Place::Element {
                     name,
@@ -173,7 +194,12 @@ impl Fields {
             }
             // Two words in one element are none that matters.
             _ if is_text(byte) && spaced => self.word.spoil(),
-            _ if is_text(byte) => self.word.push(&[byte]),
+            _ if is_text(byte) => {
+                if self.word.is_empty() {
+                    self.element_at = at;
+                }
+                self.word.push(&[byte]);
+            }
             _ => return Err(Opaque::Field),
         }
         Ok(())

@@ -4,6 +4,9 @@ use super::start_line::Version;
 use super::text::Word;
 use crate::Opaque;
 
+/// The length of the option `keep-alive`.
+const KEEP_ALIVE_LEN: u32 = 10;
+
 /// What the fields seen so far say.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Said {
@@ -16,8 +19,17 @@ pub(super) struct Said {
     /// An element of `upgrade` is `websocket`; one is something else.
     websocket: bool,
     not_websocket: bool,
-    /// There is a `keep-alive` field.
-    pub(super) keep_alive_hint: bool,
+    /// Where the `close` option would stand.
+    option: Option<Range>,
+    /// The first `keep-alive` field line; its length is 0 until it has ended.
+    keep_alive_line: Option<Range>,
+}
+
+/// A part of a field section.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    pub(super) at: u32,
+    pub(super) len: u32,
 }
 
 /// How the end of a message's body is found.
@@ -32,12 +44,19 @@ pub(super) enum Length {
 }
 
 impl Said {
-    /// Takes one element of a list-valued field.
-    pub(super) fn element(&mut self, name: Name, element: &Word) -> Result<(), Opaque> {
+    /// Takes one element of a list-valued field, which began at offset `at` of the section.
+    pub(super) fn element(&mut self, name: Name, element: &Word, at: u32) -> Result<(), Opaque> {
         match name {
+            Name::Connection if element.is_empty() => {}
             Name::Connection => {
+                let is_keep_alive = element.is(b"keep-alive");
+                // The first `keep-alive` is replaced; where there is none, `close` comes before the first option.
+                if self.option.is_none() || (is_keep_alive && !self.keep_alive) {
+                    let len = if is_keep_alive { KEEP_ALIVE_LEN } else { 0 };
+                    self.option = Some(Range { at, len });
+                }
                 self.close |= element.is(b"close");
-                self.keep_alive |= element.is(b"keep-alive");
+                self.keep_alive |= is_keep_alive;
                 self.upgrade_option |= element.is(b"upgrade");
             }
             Name::Upgrade if element.is_empty() => {}
@@ -74,6 +93,35 @@ impl Said {
             (false, Some(length)) => Ok(Length::Sized(length)),
             (false, None) => Ok(Length::Unsaid),
         }
+    }
+
+    /// A `keep-alive` field line begins at offset `at` of the section.
+    pub(super) fn begin_keep_alive(&mut self, at: u32) {
+        self.keep_alive_line.get_or_insert(Range { at, len: 0 });
+    }
+
+    /// A line has ended at offset `at` of the section.
+    pub(super) fn end_line(&mut self, at: u32) {
+        if let Some(Range { at: begin, len }) = &mut self.keep_alive_line
+            && *len == 0
+        {
+            *len = at.saturating_sub(*begin);
+        }
+    }
+
+    /// There is a `keep-alive` field.
+    pub(super) fn has_keep_alive_hint(&self) -> bool {
+        self.keep_alive_line.is_some()
+    }
+
+    /// What `connection: close` would replace: an option of the `connection` field, and the `keep-alive` field.
+    pub(super) fn persistence(&self) -> (Option<Range>, Option<Range>) {
+        (self.option, self.keep_alive_line)
+    }
+
+    /// The sender asks in so many words that the connection persists, as HTTP/1.0 has to (RFC 9112 9.3).
+    pub(super) fn says_keep_alive(&self) -> bool {
+        self.keep_alive && !self.close
     }
 
     /// The connection ends with this message.

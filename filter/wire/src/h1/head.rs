@@ -37,4 +37,11 @@ impl<L: StartLine> Head<L> {
     pub(super) fn said(&self) -> &Said {
         self.fields.said()
     }
+
+    /// Where offset `at` of the field section is in the write in which the head ends at offset `end`; None
+    /// if that byte came in an earlier write.
+    pub(super) fn in_write(&self, at: u32, end: usize) -> Option<usize> {
+        let behind = self.fields.len().checked_sub(at)?;
+        end.checked_sub(usize::try_from(behind).ok()?)
+    }
 }

@@ -67,6 +67,8 @@ pub(super) struct Exchange {
     pub(super) method: Method,
     /// It asks for no end of the connection, and would understand one.
     pub(super) persists: bool,
+    /// It is HTTP/1.0: its client keeps the connection only after a response that says so.
+    pub(super) is_http10: bool,
     /// It may make the connection a tunnel. Then Envoy takes what follows as the tunnel's bytes.
     pub(super) offers_tunnel: bool,
     /// What it offers is a WebSocket.

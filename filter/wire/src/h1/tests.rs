@@ -4,12 +4,13 @@
 mod answers;
 mod envoy;
 mod messages;
+mod persistence;
 mod pipelining;
 mod reads;
 mod refusals;
 mod requests;
 
-use super::{Connection, Head};
+use super::{Connection, Head, Persistence};
 use crate::Opaque;
 
 /// A head after which the connection goes on and might be told to close.
@@ -19,6 +20,7 @@ fn persistent(insert_at: usize) -> Head {
         may_close: true,
         closes: false,
         keep_alive_hint: false,
+        persistence: Some(Persistence::default()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What Envoy does with a connection's bytes, for tests: callbacks in its order, bytes that it has not
 //! taken handed over again, and every piece cut where the test says.
-use super::{Connection, Head, Opaque};
+use super::{Connection, Head, Opaque, Persistence};
 
 /// Where the bytes that a story hands over are cut into callbacks.
 #[derive(Clone, Debug)]
@@ -111,6 +111,8 @@ impl Envoy {
                     b"\r\n\r\n"
                 );
                 head.insert_at = Some(blank_line);
+                // Where these are depends on the cut: `persistence` has tests of its own.
+                head.persistence = Some(Persistence::default());
                 heads.push(head);
             }
             start += piece.len();

@@ -181,7 +181,7 @@ fn a_host_that_gives_little_at_a_time_is_asked_again_and_one_that_gives_nothing_
 #[test]
 fn a_connection_is_small_and_what_waits_is_bounded() {
     assert!(
-        size_of::<Connection>() <= 288,
+        size_of::<Connection>() <= 352,
         "{} bytes",
         size_of::<Connection>()
     );
