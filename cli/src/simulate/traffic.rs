@@ -93,6 +93,7 @@ impl World<'_> {
             requests: held.requests.into(),
             active,
             bytes: BYTES / 2,
+            undelivered: 0,
         };
         let (asks, answered) = (activity(1), activity(0));
         let index = held.pod as usize;
@@ -113,6 +114,7 @@ impl World<'_> {
         }
         let end = Activity {
             bytes: 0,
+            undelivered: 0,
             ..answered
         };
         pod.engine.wrote(id, end, None, None, tokens);
@@ -179,6 +181,7 @@ impl World<'_> {
                 requests: held.requests.into(),
                 active: 0,
                 bytes: requests * BYTES,
+                undelivered: 0,
             };
             let tokens = &mut pod.tokens;
             pod.engine.wrote(id, answered, None, None, tokens);

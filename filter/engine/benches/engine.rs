@@ -60,6 +60,7 @@ fn request(c: &mut Criterion) {
                         requests,
                         active: 1,
                         bytes: 100,
+                        undelivered: 0,
                     },
                 );
                 let moment = Some(Moment::Head);
@@ -67,6 +68,7 @@ fn request(c: &mut Criterion) {
                     requests,
                     active: 0,
                     bytes: 100,
+                    undelivered: 0,
                 };
                 engine.wrote(id, activity, moment, bucket.as_ref(), &mut Alone(None))
             });

@@ -168,6 +168,7 @@ mod tests {
                     requests: 1,
                     active: 0,
                     bytes: 0,
+                    undelivered: 0,
                 };
                 engine.read(id, asked);
             }

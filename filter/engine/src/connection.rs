@@ -5,9 +5,11 @@ use std::rc::Rc;
 
 use evenkeel_policy::{Rule, WebSocket};
 
+use crate::evidence::Evidence;
 use crate::hosts::HostId;
 use crate::limits::{Draw, Limits};
 use crate::load::Flow;
+use crate::open_requests::{OpenRequests, longest};
 use crate::timed::TimedStreams;
 use crate::timers::{Lane, Wake};
 use crate::{Instant, Reason};
@@ -68,7 +70,7 @@ pub(crate) enum Kind {
     Tcp,
 }
 
-/// About 280 bytes, whatever the peers send (a test holds the number), and 48 for each of at most
+/// About 300 bytes, whatever the peers send (a test holds the number), and 48 for each of at most
 /// [`MAX_TIMED`](crate::timed::MAX_TIMED) streams whose age is limited.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -102,9 +104,10 @@ pub(crate) struct Connection {
     /// Requests that it had carried when observing last began anew.
     pub(crate) carried: u64,
     pub(crate) active: u32,
-    /// Open streams that a rule protects, and the longest grace among them (None: for ever).
-    pub(crate) protected: u32,
-    pub(crate) protected_grace: Option<Duration>,
+    /// The rules of open requests, as far as the HTTP role has told them.
+    pub(crate) open_requests: OpenRequests,
+    /// What the client has shown of its end.
+    pub(crate) evidence: Evidence,
     /// How much it carries.
     pub(crate) flow: Flow,
     /// The upstream host that it stays with, or that answered last.
@@ -184,11 +187,18 @@ impl Connection {
         self.next_stream().is_some_and(|at| at <= now)
     }
 
+    /// Requests are open beside the gRPC streams whose age is up.
+    pub(crate) fn has_others_than_over(&self, now: Instant) -> bool {
+        let over = self.streams.as_ref().map_or(0, |streams| streams.over(now));
+        usize::try_from(self.active).unwrap_or(usize::MAX) > over
+    }
+
     /// A protected stream is open and its own grace is not over.
     pub(crate) fn is_protected(&self, since: Instant, now: Instant) -> bool {
-        self.protected > 0
+        self.open_requests.has_protected()
             && self
-                .protected_grace
+                .open_requests
+                .protected_grace()
                 .is_none_or(|grace| now.since(since) < grace)
     }
 
@@ -213,6 +223,9 @@ impl Connection {
         let (Some(rule), State::Due { since, .. }) = (&self.rule, self.state) else {
             return false;
         };
+        if !self.is_time(now) {
+            return false;
+        }
         match self.kind {
             Kind::Http => false,
             Kind::Tcp => {
@@ -252,6 +265,11 @@ impl Connection {
         self.wakes_at().map_or(Wake::Never, Wake::At)
     }
 
+    /// Its time has come, and the client has what was written, or has made no progress for too long.
+    pub(crate) fn is_time(&self, now: Instant) -> bool {
+        self.wakes_at().is_some_and(|at| at <= now)
+    }
+
     fn wakes_at(&self) -> Option<Instant> {
         let rule = self.rule.as_ref()?;
         match self.state {
@@ -260,23 +278,25 @@ impl Connection {
                 earlier(deadline, self.next_stream()).map(|at| at.max(self.limits.not_before))
             }
             State::Due { since, .. } if self.kind == Kind::WebSocket => {
-                let spared = match self.protected_grace {
-                    _ if self.protected == 0 => since,
+                let spared = match self.open_requests.protected_grace() {
+                    _ if !self.open_requests.has_protected() => since,
                     // When the stream ends, the timer is set again.
                     None => return None,
                     Some(grace) => since.after(grace),
                 };
                 let silent = self.silent_at(rule, since)?;
-                Some(silent.max(spared))
+                Some(self.evidence.closes_at(silent.max(spared), self.touched))
             }
             State::Due { since, .. } if self.kind == Kind::Tcp => {
                 let over = since.after(patience(rule));
                 let rest = self.touched.after(rule.quiet_wait);
+                let rest = self.evidence.closes_at(rest, self.touched);
+                let forced = self.evidence.closes_at(over, over.min(self.touched));
                 match (self.asked, rule.grace) {
-                    (false, Some(_)) if self.touched > since => Some(rest.min(over)),
+                    (false, Some(_)) if self.touched > since => Some(rest.min(forced)),
                     (false, None) if self.touched > since => Some(rest),
                     (false, None) => Some(over.max(rest)),
-                    (_, Some(_)) => Some(over),
+                    (_, Some(_)) => Some(forced),
                     // The answer, when it comes, sets the timer again.
                     (true, None) => None,
                 }
@@ -289,7 +309,13 @@ impl Connection {
                 let end = self.next_stream().map(|at| at.max(self.next_end));
                 earlier(self.patience_over(rule, since), end)
             }
-            State::Lingering { idle, .. } => Some(idle.after(rule.linger)),
+            State::Lingering { since, idle, .. } if self.evidence.refuses_requests() => {
+                Some(self.evidence.closes_at(idle, since))
+            }
+            State::Lingering { idle, .. } => {
+                let at = idle.after(rule.linger);
+                Some(self.evidence.closes_at(at, self.touched))
+            }
         }
     }
 
@@ -301,11 +327,29 @@ impl Connection {
 
     /// When what is owed after an announcement is not waited for any longer.
     pub(crate) fn patience_over(&self, rule: &Rule, since: Instant) -> Option<Instant> {
-        let grace = match self.kind {
-            Kind::WebSocket => Some(rule.grace.unwrap_or(FAREWELL)),
-            Kind::Http | Kind::Tcp => rule.grace,
+        let timeout = self.open_requests.drain_timeout(self.active, rule);
+        let timeout = match self.kind {
+            Kind::WebSocket => Some(timeout.unwrap_or(FAREWELL)),
+            Kind::Http | Kind::Tcp => timeout,
         };
-        grace.map(|grace| since.after(grace))
+        let over = since.after(timeout?);
+        // What is open is aborted; the responses that are complete are not.
+        Some(self.evidence.closes_at(over, over.min(self.touched)))
+    }
+
+    /// Its end has been announced, and it is not closed yet.
+    pub(crate) fn is_draining(&self) -> bool {
+        matches!(self.state, State::Draining { .. } | State::Lingering { .. })
+    }
+
+    /// Puts it under `rule`. While it drains, only one with a longer drain timeout takes the place of another.
+    pub(crate) fn put_under(&mut self, rule: &Rc<Rule>) {
+        let is_shorter = self.rule.as_ref().is_some_and(|held| {
+            longest(held.grace, rule.grace) != rule.grace || held.grace == rule.grace
+        });
+        if !(self.is_draining() && is_shorter) {
+            self.rule = Some(Rc::clone(rule));
+        }
     }
 
     fn next_stream(&self) -> Option<Instant> {

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod decide;
+mod draining;
 mod look;
 mod search;
 mod shed;
@@ -19,9 +20,11 @@ use evenkeel_policy::Rule;
 use crate::budget::Buckets;
 use crate::connection::{Connection, Kind, State};
 use crate::connections::Connections;
+use crate::evidence::Evidence;
 use crate::hosts::Hosts;
 use crate::limits::{Draw, Limits};
 use crate::load::Flow;
+use crate::open_requests::OpenRequests;
 use crate::timers::{Timers, Wake};
 use crate::{
     Activity, Bucket, ConnectionId, Decision, Effect, End, Instant, Moment, Origin, Reason, Shared,
@@ -128,8 +131,8 @@ impl Engine {
             requests: 0,
             carried: 0,
             active: 0,
-            protected: 0,
-            protected_grace: Some(Duration::ZERO),
+            open_requests: OpenRequests::default(),
+            evidence: Evidence::default(),
             flow: Flow::new(self.now),
             host: None,
             exchanges: 0,
@@ -168,7 +171,7 @@ impl Engine {
         {
             return;
         }
-        connection.rule = Some(Rc::clone(rule));
+        connection.put_under(rule);
         let Some(own) = connection.own_limits() else {
             return;
         };
@@ -221,52 +224,61 @@ impl Engine {
         }
     }
 
-    /// A stream that `rule` protects has begun on it.
-    pub fn protect(&mut self, id: ConnectionId, rule: &Rule) {
+    /// A request under `rule` has begun on it.
+    pub fn request_began(&mut self, id: ConnectionId, rule: &Rc<Rule>) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        connection.protected = connection.protected.saturating_add(1);
-        connection.protected_grace = match (connection.protected_grace, rule.grace) {
-            (Some(held), Some(grace)) => Some(held.max(grace)),
-            _ => None,
-        };
+        connection.open_requests.began(rule);
+        if connection.is_draining() {
+            self.rearm(id);
+        }
     }
 
-    /// A stream that was protected has ended.
-    pub fn unprotect(&mut self, id: ConnectionId) {
+    /// A request under `rule` has ended.
+    pub fn request_ended(&mut self, id: ConnectionId, rule: &Rc<Rule>) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        connection.protected = connection.protected.saturating_sub(1);
-        if connection.protected == 0 {
-            connection.protected_grace = Some(Duration::ZERO);
+        connection.open_requests.ended(rule);
+        if rule.protect || connection.is_draining() {
             self.rearm(id);
         }
     }
 
     /// The client sent something. Wants the exact time of a connection past a limit, as [`Engine::wrote`].
-    pub fn read(&mut self, id: ConnectionId, activity: Activity) {
+    /// False when it is not to be passed on: the client ignores the drain signal, and is closed.
+    pub fn read(&mut self, id: ConnectionId, activity: Activity) -> bool {
+        let now = self.now;
         let Some(connection) = self.connections.get_mut(&id) else {
-            return;
+            return true;
         };
+        if connection.refuses_requests() {
+            return false;
+        }
         let settled = connection.state;
-        connection.touched = self.now;
+        connection.touched = now;
         connection.asked = true;
         if activity.requests > connection.requests {
             let is_due = matches!(connection.state, State::Due { .. });
-            connection.requested = is_due.then_some(self.now);
+            connection.requested = is_due.then_some(now);
         }
         // The client has reset a stream, and may be about to open another.
         if activity.active < connection.active {
-            connection.answered = Some(self.now);
+            connection.answered = Some(now);
         }
+        let is_delivery = connection.evidence.update(activity.undelivered);
+        let ignores = connection.heard(activity, now);
         let carried = connection.carry(activity);
         carried.count(&mut self.requests, self.flow.as_mut(), &mut self.hosts);
-        connection.settle(self.now);
-        if connection.state != settled {
+        connection.settle(now);
+        if connection.state != settled || (is_delivery && connection.closes_on_delivery()) {
             self.rearm(id);
         }
+        if let Some(reason) = ignores {
+            self.effects.push_back(Effect::SignalIgnored(id, reason));
+        }
+        true
     }
 
     /// True when [`Engine::wrote`] wants the exact time: the connection is past a limit.
@@ -295,6 +307,7 @@ impl Engine {
             return Decision::Keep;
         };
         let answered = activity.active < connection.active;
+        connection.evidence.update(activity.undelivered);
         connection.touched = now;
         connection.asked = false;
         let carried = connection.carry(activity);
@@ -306,6 +319,9 @@ impl Engine {
             (State::Due { .. }, Some(moment)) => self.decide(id, moment, bucket, shared),
             (State::Draining { .. } | State::Lingering { .. }, Some(Moment::Head)) => {
                 Decision::Repeat
+            }
+            (State::Draining { since, .. } | State::Lingering { since, .. }, Some(moment)) => {
+                connection.refuse(moment, since, now)
             }
             _ => Decision::Keep,
         };

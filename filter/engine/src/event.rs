@@ -24,6 +24,11 @@ pub struct Activity {
     pub active: u32,
     /// Bytes in this callback.
     pub bytes: u64,
+    /// Bytes of complete responses (TCP, WebSocket: all bytes) written to the client that it is not known to
+    /// have read. Few are in the kernel, which delivers them after a close; more may still be in Envoy's
+    /// buffers, where a close destroys them. [`u64::MAX`] where even few must not be left behind: HTTP/2,
+    /// whose clients send frames while they read, to which a closed socket responds with a reset.
+    pub undelivered: u64,
 }
 
 /// What to do with the write in hand.
@@ -35,6 +40,9 @@ pub enum Decision {
     Announce(Reason),
     /// Announce it once more: the client went on after the first time. Not a new move.
     Repeat,
+    /// HTTP/2: announce it once more, to a client that ignores the first GOAWAY. Nothing that it sends after
+    /// is served.
+    Refuse,
 }
 
 /// What happened, or is to be done, beside the write in hand.
@@ -46,6 +54,8 @@ pub enum Effect {
     Refused(ConnectionId),
     /// A connection's grace is over and no moment was good; told once a move.
     PutOff(ConnectionId),
+    /// The client goes on as if it had not been sent the drain signal; told once a connection.
+    SignalIgnored(ConnectionId, Reason),
     /// Observe mode: this would have been announced (or, without a word, closed) now.
     Observed(ConnectionId, Reason),
     /// A WebSocket is closed without having been told, because nothing was said on it. Its

@@ -75,6 +75,8 @@ pub(crate) struct Wait {
     pub(crate) spoken: Instant,
     /// The age of a gRPC stream is up, which is to end once the announcement is made.
     pub(crate) stream_over: bool,
+    /// Other requests are open beside such streams.
+    pub(crate) others_open: bool,
 }
 
 /// Whether to announce now, wait for a better moment, or wait past the rule's patience.
@@ -98,12 +100,17 @@ impl Moment {
             } if wait.is_safe(rule, ends, alone, client, now) => {
                 return Verdict::Good;
             }
-            // Whoever the client is, the operator wants this stream to end.
-            Self::Busy { .. } if wait.stream_over && waited >= rule.quiet_wait => {
+            // The operator wants this stream to end; what else is open must not end with it.
+            Self::Busy { client }
+                if wait.stream_over
+                    && waited >= rule.quiet_wait
+                    && (!wait.others_open
+                        || wait.meets(client.treatment.when_active, rule, false, client, now)) =>
+            {
                 return Verdict::Good;
             }
             // Refusing what is on its way takes a quiet moment, whoever the client is.
-            Self::Busy { .. } if rule.goaway == Goaway::Exact => return Verdict::Wait,
+            Self::Busy { .. } if rule.goaway == Goaway::Exact => return wait.defer(rule, now),
             Self::Busy { client }
                 if wait.meets(client.treatment.when_active, rule, false, client, now) =>
             {
@@ -127,12 +134,21 @@ impl Moment {
                 Busy::Announce | Busy::Wait => Verdict::PutOff,
             },
             None if is_http2 && waited >= PATIENCE => Verdict::PutOff,
-            _ => Verdict::Wait,
+            _ => wait.defer(rule, now),
         }
     }
 }
 
 impl Wait {
+    /// This is not the moment. A stream whose age is up is deferred by it.
+    fn defer(&self, rule: &Rule, now: Instant) -> Verdict {
+        if self.stream_over && now.since(self.since) >= rule.quiet_wait {
+            Verdict::PutOff
+        } else {
+            Verdict::Wait
+        }
+    }
+
     /// Nothing is active, and the client tolerates a GOAWAY now.
     fn is_safe(
         &self,

@@ -4,6 +4,7 @@
 mod bounds;
 mod budget;
 mod cost;
+mod draining;
 mod leaving;
 mod limits;
 mod load;
@@ -187,6 +188,7 @@ fn activity(requests: u64, active: u32) -> Activity {
         requests,
         active,
         bytes: 0,
+        undelivered: 0,
     }
 }
 

@@ -59,6 +59,11 @@ impl TimedStreams {
         self.earliest
     }
 
+    /// How many streams are past their age.
+    pub(crate) fn over(&self, now: Instant) -> usize {
+        self.ends.iter().take_while(|(at, _)| *at <= now).count()
+    }
+
     /// Adds a stream, unless there are too many.
     pub(crate) fn insert(&mut self, stream: StreamId, timed: Timed) {
         self.remove(stream);

@@ -30,6 +30,8 @@ pub enum Counter {
     Cut(Reason),
     /// Of [`Metric::Untold`].
     Untold(Reason),
+    /// Of [`Metric::SignalsIgnored`].
+    SignalIgnored(Reason),
     /// Of [`Metric::Observed`].
     Observed(Reason),
     /// Of [`Metric::Opaque`].
@@ -55,6 +57,7 @@ impl Counter {
                 Self::ClosedByEvenkeel(reason),
                 Self::Cut(reason),
                 Self::Untold(reason),
+                Self::SignalIgnored(reason),
                 Self::Observed(reason),
             ]
         });
@@ -82,6 +85,7 @@ impl Counter {
             }
             Self::Cut(_) => Metric::Cut,
             Self::Untold(_) => Metric::Untold,
+            Self::SignalIgnored(_) => Metric::SignalsIgnored,
             Self::Observed(_) => Metric::Observed,
             Self::Opaque(_) => Metric::Opaque,
             Self::Exchange(_) => Metric::Exchanges,
@@ -100,6 +104,7 @@ impl Counter {
             | Self::Announced(reason)
             | Self::Cut(reason)
             | Self::Untold(reason)
+            | Self::SignalIgnored(reason)
             | Self::Observed(reason) => metric.stat(&[reason.name()]),
             Self::ClosedByClient(reason) => metric.stat(&[reason.name(), "client"]),
             Self::ClosedByProxy(reason) => metric.stat(&[reason.name(), "proxy"]),

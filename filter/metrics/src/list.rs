@@ -91,6 +91,9 @@ metrics! {
         "Connections whose client was told that they end.", None;
     Goaways = "goaway_total", Counter of "connections" [Family, Goaway, Moment],
         "GOAWAYs, by the client they went to, the last-stream-id they carried and what was open.", None;
+    SignalsIgnored = "drain_signals_ignored_total", Counter of "connections" [Reason],
+        "Connections whose client went on to send requests after it was sent a drain signal.",
+        Some("They are closed once the client has the responses. A client that does so can fail a request then: look for `connection: close` or GOAWAY in its library's issues.");
     Closed = "closed_total", Counter of "connections" [Reason, By],
         "Connections that ended after they were due, by who closed them.",
         Some("`by=\"evenkeel\"` is the rule for raw TCP. Where it is for HTTP, clients do not close after they were told: a longer `linger` gives them time.");

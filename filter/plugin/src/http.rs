@@ -6,7 +6,7 @@ use evenkeel_engine::hosts::HostId;
 use evenkeel_engine::upstream::{ConnectionKey, Mark};
 use evenkeel_engine::{ConnectionId, StreamId};
 use evenkeel_metrics::{Counter, Metric};
-use evenkeel_policy::{Policy, Request};
+use evenkeel_policy::{Policy, Request, Rule};
 
 use crate::host::Host;
 use crate::metrics::UpstreamHost;
@@ -28,10 +28,10 @@ pub(crate) struct Stream {
 }
 
 /// What its rule means for a stream beyond the moving of its connection.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Governed {
-    /// The connection that it protects from being moved.
-    protects: Option<ConnectionId>,
+    /// The connection that it is open on, and the rule under which it started.
+    open: Option<(ConnectionId, Rc<Rule>)>,
     /// The connection on which its age is limited.
     timed: Option<ConnectionId>,
 }
@@ -126,9 +126,9 @@ impl Stream {
                 worker.engine.hosts.request_ended(host);
             }
         }
-        let Governed { protects, timed } = self.governed;
-        if let Some(on) = protects {
-            worker.engine.unprotect(on);
+        let Governed { open, timed } = self.governed;
+        if let Some((on, rule)) = open {
+            worker.engine.request_ended(on, &rule);
         }
         if let Some(on) = timed {
             worker.engine.stream_ended(on, self.id);
@@ -186,16 +186,14 @@ fn govern(worker: &mut Worker, policy: &Policy, stream: StreamId) -> Option<Gove
         .map(|route| &route.rule)
         .or_else(|| policy.otherwise(origin.direction))?;
     worker.engine.govern(id, rule);
-    if rule.protect {
-        worker.engine.protect(id, rule);
-    }
+    worker.engine.request_began(id, rule);
     let is_timed = rule.max_stream_age.is_some() && is_grpc(&*host);
     if is_timed {
         let seed = worker.chance(&stream.0.to_le_bytes()) ^ id.0;
         worker.engine.stream_began(id, stream, rule, seed);
     }
     Some(Governed {
-        protects: rule.protect.then_some(id),
+        open: Some((id, Rc::clone(rule))),
         timed: is_timed.then_some(id),
     })
 }

@@ -35,6 +35,8 @@ pub(crate) struct Network {
     /// Its HTTP/2 client has been counted.
     is_client_counted: bool,
     passes: Passes,
+    /// HTTP/2: a GOAWAY was sent, and what the client has asked for is still served.
+    signalled: bool,
     /// TCP: the host that it is connected to.
     upstream: Option<Rc<UpstreamHost>>,
     /// TCP: in how many more writes it asks for that host.
@@ -63,6 +65,7 @@ impl Network {
             counted: 0,
             is_client_counted: false,
             passes: Passes::Both,
+            signalled: false,
             upstream: None,
             asks_left: UPSTREAM_ASKS,
         })
@@ -73,6 +76,7 @@ impl Network {
             requests: self.wire.requests(),
             active: self.wire.active(),
             bytes: u64::try_from(bytes).unwrap_or_default(),
+            undelivered: self.wire.undelivered(),
         }
     }
 
@@ -124,7 +128,13 @@ impl Network {
         worker.engine.rule(self.id).map(|rule| f(rule))
     }
 
-    fn announce(&mut self, worker: &mut Worker, bytes: &mut Bytes<'_>, opening: &Opening) {
+    fn announce(
+        &mut self,
+        worker: &mut Worker,
+        bytes: &mut Bytes<'_>,
+        opening: &Opening,
+        refuses: bool,
+    ) {
         match opening.words {
             Words::Close(head) => {
                 for edit in splice::close(head).into_iter().flatten() {
@@ -143,26 +153,71 @@ impl Network {
                 exact,
                 family,
                 prefers,
+                end_fits,
             } => {
                 let is_quiet = matches!(opening.moment, Moment::Quiet { .. });
-                let is_exact = is_quiet
-                    && match self.rule(worker, |rule| rule.goaway).unwrap_or_default() {
-                        Goaway::Auto => prefers == LastStreamIds::Exact,
-                        Goaway::Exact => true,
-                        Goaway::Max => false,
-                    };
+                let is_exact = refuses
+                    || is_quiet
+                        && match self.rule(worker, |rule| rule.goaway).unwrap_or_default() {
+                            Goaway::Auto => prefers == LastStreamIds::Exact,
+                            Goaway::Exact => true,
+                            Goaway::Max => false,
+                        };
                 let counter = Counter::Goaway(evenkeel_metrics::Goaway {
                     family,
                     is_exact,
                     is_quiet,
                 });
                 worker.metrics.count(counter);
-                if is_exact {
-                    self.passes = Passes::Nobodys;
-                }
                 let last = if is_exact { exact } else { MAX_STREAM_ID };
-                bytes.splice(opening.at, 0, &goaway(last));
+                let Some(http2) = self.wire.http2_mut() else {
+                    return;
+                };
+                // At the end of the write the PING comes first: python h2 takes none behind a GOAWAY.
+                let is_last = opening.at >= bytes.len();
+                let asks = !http2.awaits_receipt();
+                if is_last && asks {
+                    bytes.splice(opening.at, 0, &http2.ask_for_receipt());
+                }
+                let at = if is_last { bytes.len() } else { opening.at };
+                bytes.splice(at, 0, &goaway(last));
+                if is_exact {
+                    http2.refuse_above(last);
+                    self.passes = Passes::Nobodys;
+                } else {
+                    self.signalled = true;
+                    if !is_last && asks && end_fits {
+                        bytes.splice(bytes.len(), 0, &http2.ask_for_receipt());
+                    }
+                }
             }
+        }
+    }
+
+    /// HTTP/2: asks the client to acknowledge what was written since it was sent a GOAWAY. Its connection is
+    /// closed only after that.
+    fn ask_for_receipt(&mut self, worker: &Worker, bytes: &mut Bytes<'_>, write: Write) {
+        let rule = worker.engine.rule(self.id);
+        let Some(http2) = self.wire.http2_mut() else {
+            return;
+        };
+        let is_asked = http2.has_received_all() || http2.awaits_receipt();
+        if !self.signalled || is_asked || !write.end_fits {
+            return;
+        }
+        // With requests open, only a drain timeout can close it.
+        let may_close = http2.active() == 0 || rule.is_some_and(|rule| rule.grace.is_some());
+        if may_close {
+            bytes.splice(bytes.len(), 0, &http2.ask_for_receipt());
+        }
+    }
+
+    /// The client sends what is not passed on. That it has what was written is still of use.
+    fn hear(&mut self, worker: &mut Worker, bytes: &mut Bytes<'_>) {
+        self.wire.downstream(bytes);
+        if self.wire.kind() == Kind::Http2 {
+            let activity = self.activity(bytes.len());
+            worker.read(self.id, activity, false);
         }
     }
 
@@ -206,6 +261,9 @@ impl Network {
         let host = worker.host();
         let mut bytes = Bytes::new(&*host, Buffer::Downstream, size);
         if self.passes == Passes::Nobodys {
+            if size > 0 {
+                self.hear(worker, &mut bytes);
+            }
             bytes.swallow();
             return;
         }
@@ -216,7 +274,10 @@ impl Network {
         self.tell(worker);
         if self.is_followed() {
             let activity = self.activity(size);
-            worker.read(self.id, activity, spoke);
+            if !worker.read(self.id, activity, spoke) {
+                self.passes = Passes::Nobodys;
+                bytes.swallow();
+            }
         }
     }
 
@@ -230,9 +291,14 @@ impl Network {
         if size == 0 || !self.is_followed() {
             return;
         }
+        if self.passes == Passes::Nobodys {
+            bytes.swallow();
+            return;
+        }
         let place = self.wire.upstream(&mut bytes);
         self.tell(worker);
-        if matches!(self.passes, Passes::OfClient | Passes::Nobodys) {
+        if self.passes == Passes::OfClient {
+            self.wire.discarded(size);
             bytes.swallow();
         }
         if !self.is_followed() {
@@ -259,7 +325,13 @@ impl Network {
         let decision = worker.wrote(self.id, activity, moment);
         match (decision, &opening, place) {
             (Decision::Announce(_) | Decision::Repeat, Some(opening), _) => {
-                self.announce(worker, &mut bytes, opening)
+                self.announce(worker, &mut bytes, opening, false)
+            }
+            (Decision::Refuse, Some(opening), _) => {
+                self.announce(worker, &mut bytes, opening, true)
+            }
+            (Decision::Keep, _, Place::Frames(write)) => {
+                self.ask_for_receipt(worker, &mut bytes, write)
             }
             (Decision::Keep, _, Place::Head(head)) if !head.closes => {
                 self.hint(worker, &mut bytes, head)

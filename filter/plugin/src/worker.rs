@@ -395,15 +395,16 @@ impl Worker {
         true
     }
 
-    /// The client sent something; `spoke` when a part of a WebSocket message was in it.
-    pub(crate) fn read(&mut self, id: ConnectionId, activity: Activity, spoke: bool) {
+    /// The client sent something; `spoke` when a part of a WebSocket message was in it. False when it is not
+    /// to be passed on.
+    pub(crate) fn read(&mut self, id: ConnectionId, activity: Activity, spoke: bool) -> bool {
         if self.engine.is_moving(id) {
             self.engine.advance(self.now());
         }
         if spoke {
             self.engine.spoke(id);
         }
-        self.engine.read(id, activity);
+        self.engine.read(id, activity)
     }
 
     /// The server writes. What to do with it.

@@ -54,6 +54,16 @@ pub fn goaway(last_stream: u32) -> Vec<u8> {
     frame(GOAWAY, 0, 0, &payload)
 }
 
+/// The `number`th PING of the module on a connection, which asks whether the client has what was written.
+pub fn receipt(number: u8) -> Vec<u8> {
+    frame(PING, 0, 0, &[b"evkeel\0", &[number][..]].concat())
+}
+
+/// The client's acknowledgement of [`receipt`].
+pub fn acknowledgement(number: u8) -> Vec<u8> {
+    frame(PING, ACK, 0, &[b"evkeel\0", &[number][..]].concat())
+}
+
 /// The greatest stream id there is.
 pub const MAX: u32 = 0x7fff_ffff;
 

@@ -6,7 +6,7 @@ use evenkeel_test_host::{Connection, Stream};
 use evenkeel_test_module::Proxy;
 use evenkeel_test_module::frames::{
     END_HEADERS, END_STREAM, HEADERS, MAX, PING, RST_STREAM, answer_head, frame, go, goaway,
-    request, server_greeting,
+    receipt, request, server_greeting,
 };
 
 const RULE: &str = r#""max_age": "off", "max_stream_age": "10s", "quiet_wait": "0s""#;
@@ -31,7 +31,7 @@ fn ping(connection: &Connection) -> Vec<u8> {
 }
 
 fn told() -> Vec<u8> {
-    [goaway(MAX), frame(PING, 0, 0, b"evenkeel")].concat()
+    [goaway(MAX), frame(PING, 0, 0, b"evenkeel"), receipt(1)].concat()
 }
 
 /// What Envoy writes when a stream is reset in the middle of its answer.
@@ -76,7 +76,7 @@ fn in_the_middle_of_an_answer_the_reset_becomes_trailers() {
     let no_error = frame(RST_STREAM, 0, 1, &[0; 4]);
     assert_eq!(
         connection.server_writes(reset(1)),
-        [trailers(1), no_error].concat()
+        [trailers(1), no_error, receipt(2)].concat()
     );
 }
 
@@ -114,7 +114,8 @@ fn a_reset_that_is_not_ours_stays_one() {
     let ours = connection.server_writes(reset(1));
     assert_ne!(ours, reset(1));
     stream.ends();
-    assert_eq!(connection.server_writes(reset(5)), reset(5));
+    let last = connection.server_writes(reset(5));
+    assert_eq!(last, [reset(5), receipt(2)].concat());
 }
 
 #[test]

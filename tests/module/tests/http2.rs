@@ -5,8 +5,8 @@ use std::time::Duration;
 use evenkeel_test_host::{ClosedBy, Connection};
 use evenkeel_test_module::Proxy;
 use evenkeel_test_module::frames::{
-    ACK, DATA, END_HEADERS, END_STREAM, HEADERS, MAX, PING, answer_end, answer_head, frame, go,
-    goaway, greeting, httpx, node, request, server_greeting,
+    ACK, DATA, END_HEADERS, END_STREAM, HEADERS, MAX, PING, acknowledgement, answer_end, answer_head, frame, go,
+    goaway, greeting, httpx, node, receipt, request, server_greeting,
 };
 
 fn connect(proxy: &Proxy, greeting: Vec<u8>) -> Connection {
@@ -35,7 +35,10 @@ fn a_goaway_rides_behind_the_frame_that_ends_the_last_stream() {
     let proxy = Proxy::with_defaults(r#""max_requests": 2"#);
     let connection = connect(&proxy, go());
     assert_eq!(exchange(&connection, 1), plain(1));
-    assert_eq!(exchange(&connection, 3), [plain(3), goaway(MAX)].concat());
+    assert_eq!(
+        exchange(&connection, 3),
+        [plain(3), receipt(1), goaway(MAX)].concat()
+    );
     connection.client_closes();
     assert_eq!(
         proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"),
@@ -51,9 +54,15 @@ fn a_goaway_rides_behind_the_frame_that_ends_the_last_stream() {
 fn httpx_gets_an_exact_one_and_nothing_that_it_sends_then_is_delivered() {
     let proxy = Proxy::with_defaults(r#""max_requests": 1"#);
     let connection = connect(&proxy, httpx());
-    assert_eq!(exchange(&connection, 1), [plain(1), goaway(1)].concat());
+    assert_eq!(
+        exchange(&connection, 1),
+        [plain(1), receipt(1), goaway(1)].concat()
+    );
     assert_eq!(connection.client_sends(request(3)), b"");
-    proxy.host.advance(Duration::from_millis(1200));
+    proxy.host.advance(Duration::from_secs(60));
+    assert!(connection.is_open(), "the client may not have the response");
+    assert_eq!(connection.client_sends(acknowledgement(1)), b"");
+    proxy.host.advance(Duration::from_millis(100));
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
 }
 
@@ -61,7 +70,7 @@ fn httpx_gets_an_exact_one_and_nothing_that_it_sends_then_is_delivered() {
 fn node_gets_it_before_the_frame_that_ends_the_stream() {
     let proxy = Proxy::with_defaults(r#""max_requests": 1"#);
     let connection = connect(&proxy, node());
-    let expected = [answer_head(1), goaway(MAX), answer_end(1)].concat();
+    let expected = [answer_head(1), goaway(MAX), answer_end(1), receipt(1)].concat();
     assert_eq!(exchange(&connection, 1), expected);
     let connection = connect(&proxy, node());
     connection.client_sends(request(1));
@@ -77,8 +86,13 @@ fn what_was_on_its_way_when_the_maximum_was_announced_is_served() {
     let proxy = Proxy::with_defaults(r#""max_requests": 1"#);
     let connection = connect(&proxy, go());
     exchange(&connection, 1);
-    assert_eq!(exchange(&connection, 3), plain(3));
-    proxy.host.advance(Duration::from_millis(1200));
+    assert_eq!(exchange(&connection, 3), [plain(3), receipt(2)].concat());
+    // A late acknowledgement of what came before does not show that it has this one.
+    connection.client_sends(acknowledgement(1));
+    proxy.host.advance(Duration::from_secs(60));
+    assert!(connection.is_open());
+    connection.client_sends(acknowledgement(2));
+    proxy.host.advance(Duration::from_millis(100));
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
 }
 
@@ -92,14 +106,17 @@ fn a_busy_connection_is_announced_between_two_frames_after_its_quiet_wait() {
     proxy.host.advance(Duration::from_secs(2));
     assert_eq!(
         connection.server_writes(answer_head(3)),
-        [goaway(MAX), answer_head(3)].concat()
+        [goaway(MAX), answer_head(3), receipt(1)].concat()
     );
     proxy.host.advance(Duration::from_secs(3600));
     assert!(
         connection.is_open(),
         "what was accepted is served, however long it takes"
     );
-    connection.server_writes([answer_end(1), answer_end(3)].concat());
+    let ends = [answer_end(1), answer_end(3)].concat();
+    let written = connection.server_writes(&ends);
+    assert_eq!(written, [ends, receipt(2)].concat());
+    connection.client_sends(acknowledgement(2));
     proxy.host.advance(Duration::from_millis(1200));
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
 }
@@ -202,7 +219,7 @@ fn nobody_is_told_before_the_server_has_greeted() {
     proxy.host.advance(Duration::from_secs(5));
     assert_eq!(
         connection.server_writes(server_greeting()),
-        [server_greeting(), goaway(MAX)].concat()
+        [server_greeting(), receipt(1), goaway(MAX)].concat()
     );
 }
 
@@ -216,7 +233,7 @@ fn a_preface_in_pieces_is_a_preface() {
     connection.server_writes(server_greeting());
     assert_eq!(
         connection.server_writes(plain(1)),
-        [plain(1), goaway(MAX)].concat()
+        [plain(1), receipt(1), goaway(MAX)].concat()
     );
 }
 

@@ -43,6 +43,7 @@ impl Engine {
                 requested: connection.requested,
                 spoken: connection.spoken,
                 stream_over: connection.is_stream_over(now),
+                others_open: connection.is_stream_over(now) && connection.has_others_than_over(now),
             },
             now,
         ) {
@@ -79,6 +80,7 @@ impl Engine {
             return Decision::Keep;
         }
         connection.state = State::Draining { reason, since: now };
+        connection.signalled(moment);
         Decision::Announce(reason)
     }
 

@@ -178,15 +178,22 @@ impl Pace {
 }
 
 impl Connection {
-    /// It has been chosen to go, or is on its way.
+    /// It has been chosen to go, or is on its way. A client that ignores the drain signal stays.
     pub(super) fn goes(&self) -> bool {
-        !matches!(self.state, State::Serving | State::Unmanaged)
+        !matches!(self.state, State::Serving | State::Unmanaged) && !self.stays()
     }
 
-    /// What it carries. One that is being drained is no connection that another pod could get; but what is in flight
-    /// on it goes on, perhaps for hours. Of one that is not understood nothing more is known than that it is open.
+    /// It is being drained, and its client ignores that.
+    fn stays(&self) -> bool {
+        self.is_draining() && self.evidence.ignores_signal()
+    }
+
+    /// What it carries. One that is being drained is no connection that another pod could get, unless its client
+    /// ignores the drain signal; but what is in flight on it goes on, perhaps for hours. Of one that is not understood
+    /// nothing more is known than that it is open.
     pub(super) fn load(&self) -> Load {
         match self.state {
+            _ if self.stays() => self.full_load(),
             State::Closing { .. } => Load::default(),
             State::Unmanaged => Load {
                 connections: 1.0,
@@ -252,7 +259,7 @@ impl Connection {
         is_told
             && self.state == State::Serving
             && !self.left
-            && self.protected == 0
+            && !self.open_requests.has_protected()
             && now >= self.spared
             && now.since(self.renewed) >= rule.min_age
     }

@@ -150,6 +150,10 @@ impl Engine {
                 }
                 Expired::Goes
             }
+            // What was written since the timer was set, or who came, may put it off.
+            State::Draining { .. } | State::Lingering { .. } if !connection.is_time(now) => {
+                Expired::Stays
+            }
             State::Draining { reason, .. } => self.close(id, reason, cut),
             State::Lingering { reason, .. } => self.close(id, reason, 0),
             _ => Expired::Stays,

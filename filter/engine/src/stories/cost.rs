@@ -77,6 +77,7 @@ fn without_a_sweep_the_rates_of_the_worker_are_known_all_the_same() {
                 requests: second * 5,
                 active: 0,
                 bytes: 100,
+                undelivered: 0,
             };
             story.engine.read(id, activity);
         }

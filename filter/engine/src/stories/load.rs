@@ -15,6 +15,7 @@ fn flow(story: &mut Story, id: ConnectionId, seconds: u64) {
             requests: 2,
             active: 2,
             bytes: 200,
+            undelivered: 0,
         };
         story.engine.read(id, activity);
         story.pass(Duration::from_secs(1));

@@ -168,7 +168,7 @@ fn a_protected_stream_spares_its_connection_until_its_own_grace_is_over() {
     let id = story.open(1);
     let rule = story.route("events");
     story.engine.govern(id, &rule);
-    story.engine.protect(id, &rule);
+    story.engine.request_began(id, &rule);
     story.read(id, 1, 1);
     story.at(69);
     assert_eq!(story.write(id, 1, 1, busy(Bearing::Bears)), Decision::Keep);
@@ -187,10 +187,10 @@ fn when_the_protected_stream_ends_the_connection_goes_at_once() {
     let id = story.open(1);
     let rule = story.route("events");
     story.engine.govern(id, &rule);
-    story.engine.protect(id, &rule);
+    story.engine.request_began(id, &rule);
     story.at(3600);
     assert_eq!(story.write(id, 2, 1, quiet(Care::None)), Decision::Keep);
-    story.engine.unprotect(id);
+    story.engine.request_ended(id, &rule);
     assert_eq!(
         story.write(id, 2, 0, quiet(Care::None)),
         Decision::Announce(Reason::MaxAge)

@@ -91,8 +91,11 @@ fn who_is_young_protected_or_unasked_stays() {
     let mut story = Story::rule(r#""max_age": "off", "min_age": "30s""#);
     busy_service(&mut story, 3);
     story.at(30);
-    let rule = story.defaults();
-    story.engine.protect(ConnectionId(1), &rule);
+    let rule = Rc::new(Rule {
+        protect: true,
+        ..(*story.defaults()).clone()
+    });
+    story.engine.request_began(ConnectionId(1), &rule);
     let young = story.open(4);
     story.exchange(young, 1);
     story.open(5);

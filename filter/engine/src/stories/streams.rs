@@ -54,7 +54,7 @@ fn it_ends_once_the_end_of_its_connection_is_announced() {
 }
 
 #[test]
-fn after_quiet_wait_any_client_is_told_whatever_else_is_open() {
+fn alone_on_its_connection_it_ends_whoever_the_client_is() {
     for more in ["", r#", "goaway": "exact""#] {
         let (mut story, id) = open(more);
         story.at(11);
@@ -66,6 +66,37 @@ fn after_quiet_wait_any_client_is_told_whatever_else_is_open() {
             Decision::Announce(Reason::MaxStreamAge)
         );
     }
+}
+
+#[test]
+fn client_that_does_not_tolerate_it_is_not_told_while_other_calls_are_open() {
+    for (bearing, more) in [
+        (Bearing::Never, ""),
+        (Bearing::Avoid, ""),
+        (Bearing::Never, r#", "goaway": "exact""#),
+    ] {
+        let (mut story, id) = open(more);
+        story.at(11);
+        assert_eq!(story.write(id, 2, 2, busy(bearing)), Decision::Keep);
+        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxStreamAge)]);
+        for second in [12, 13] {
+            story.at(second);
+            assert_eq!(story.write(id, 2, 2, busy(bearing)), Decision::Keep);
+        }
+        assert_eq!(story.effects(), [Effect::PutOff(id)]);
+
+        let decision = story.write(id, 2, 1, busy(bearing));
+
+        assert_eq!(decision, Decision::Announce(Reason::MaxStreamAge));
+    }
+}
+
+#[test]
+fn client_that_tolerates_it_is_told_while_other_calls_are_open() {
+    let (mut story, id) = open("");
+    story.at(13);
+    let decision = story.write(id, 2, 2, busy(Bearing::Bears));
+    assert_eq!(decision, Decision::Announce(Reason::MaxStreamAge));
 }
 
 #[test]

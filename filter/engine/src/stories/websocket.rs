@@ -191,13 +191,13 @@ fn one_that_is_protected_is_not_closed_before_its_own_grace() {
         let id = story.open(1);
         let rule = story.route(name);
         story.engine.govern(id, &rule);
-        story.engine.protect(id, &rule);
+        story.engine.request_began(id, &rule);
         assert!(story.engine.is_websocket(id));
         story.at(69);
         assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
         story.at(3600);
         assert_eq!(story.effects().is_empty(), !closes, "{name}");
-        story.engine.unprotect(id);
+        story.engine.request_ended(id, &rule);
         story.at(3601);
         let end = End::Closed(Reason::MaxAge);
         assert_eq!(story.engine.closed(id), Some(end), "{name}");

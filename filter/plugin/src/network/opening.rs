@@ -24,6 +24,8 @@ pub(super) enum Words {
         /// Of whom it is for.
         family: &'static str,
         prefers: LastStreamIds,
+        /// A frame may stand at the end of the write.
+        end_fits: bool,
     },
 }
 
@@ -61,6 +63,7 @@ fn frames_opening(http2: &h2::Connection, write: Write, len: usize) -> Option<Op
         exact: http2.last_stream_id(),
         family: http2.client().name,
         prefers: client.treatment.last_stream_id,
+        end_fits: write.end_fits,
     };
     let end = write.end_fits.then_some(len);
     let quiet = |ends, alone| Moment::Quiet {

@@ -66,6 +66,13 @@ impl Worker {
                 Effect::Due(_, reason) => self.metrics.count(Counter::Due(reason)),
                 Effect::Refused(_) => self.metrics.count(Counter::Plain(Metric::BudgetRefused)),
                 Effect::PutOff(_) => self.metrics.count(Counter::Plain(Metric::PutOff)),
+                Effect::SignalIgnored(id, reason) => {
+                    self.metrics.count(Counter::SignalIgnored(reason));
+                    self.log(
+                        Level::Debug,
+                        format_args!("connection {}: its client ignores the drain signal", id.0),
+                    );
+                }
                 Effect::Observed(_, reason) => {
                     self.metrics.count(Counter::Observed(reason));
                     if let Some(moves) = self.observed.moves.get_mut(reason.index()) {

@@ -8,7 +8,8 @@ use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
 use crate::support::frames::{
-    DATA, Frame, GOAWAY, Greeting, HEADERS, MAX, RST_STREAM, RawClient, call, get, ping,
+    DATA, Frame, GOAWAY, Greeting, HEADERS, MAX, PING, RST_STREAM, RawClient, call, get, ping,
+    reset,
 };
 use crate::support::server::{Server, ok, path};
 use crate::support::{counted, healthy, http2, rule, until, until_with, within};
@@ -87,7 +88,7 @@ async fn a_stream_in_the_middle_of_its_answer_ends_with_trailers_once_the_client
     // NO_ERROR: the client is only spared the rest of its request.
     assert_eq!(frames[frames.len() - 1].payload, [0; 4]);
     until(&envoy, "streams_ended_total", |ended| ended == 1).await;
-    assert_eq!(client.socket.rest().await, b"");
+    assert_eq!(client.closed().await, []);
     assert_eq!(counted(&envoy, "cut_total").await, 0);
     // The server is told, too.
     let stats = envoy.stats().await.unwrap();
@@ -110,8 +111,33 @@ async fn a_stream_that_has_no_answer_yet_gets_one_that_is_all_trailers() {
         order(&frames),
         [(GOAWAY, false), (HEADERS, true), (RST_STREAM, false)]
     );
-    assert_eq!(client.socket.rest().await, b"");
+    assert_eq!(client.closed().await, []);
     healthy(&envoy);
+}
+
+#[tokio::test]
+async fn client_that_does_not_tolerate_it_is_not_told_while_another_call_is_open() {
+    let (envoy, _server) = start(Roles::Both, &rule(RULE)).await;
+    let mut client = past_its_age(&envoy, "/tail").await;
+    client.get(3, "/tail").await;
+    client.until(|frame| frame.stream == 3).await;
+
+    // Httpx loses what is open: the calls below, too.
+    client.socket.send(ping()).await;
+    let frames = client.until(|frame| frame.kind == PING).await;
+    assert!(
+        frames.iter().all(|frame| frame.kind != GOAWAY),
+        "{frames:?}"
+    );
+    until(&envoy, "put_off_total", |put_off| put_off == 1).await;
+    assert_eq!(counted(&envoy, "streams_ended_total").await, 0);
+
+    // Once the call whose time is up is alone, it ends.
+    client.socket.send(reset(3)).await;
+    client.socket.send(ping()).await;
+    assert_eq!(client.goaway().await, MAX);
+    until(&envoy, "streams_ended_total", |ended| ended == 1).await;
+    assert_eq!(counted(&envoy, "put_off_total").await, 1);
 }
 
 /// A call by hyper, whose HPACK is not ours; what the client makes of its end.

@@ -155,20 +155,38 @@ async fn ten_megabytes_go_up_and_come_down_on_a_connection_that_is_leaving() {
 #[tokio::test]
 async fn an_http10_client_gets_what_it_would_get_without_the_module() {
     let (envoy, _server) = forms().await;
-    for request in [
-        "GET /whole HTTP/1.0\r\n\r\n",
-        "GET /whole HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
-    ] {
-        let mut answers = Vec::new();
-        for listener in ["plain", "in"] {
-            let mut socket = Socket::connect(envoy.address(listener)).await;
-            socket.send(request).await;
-            let (head, body) = socket.answer().await;
-            answers.push((steady(&head), body));
-        }
-        assert_eq!(answers[0], answers[1]);
+    let mut answers = Vec::new();
+    for listener in ["plain", "in"] {
+        let mut socket = Socket::connect(envoy.address(listener)).await;
+        socket.send("GET /whole HTTP/1.0\r\n\r\n").await;
+        let (head, body) = socket.answer().await;
+        answers.push((steady(&head), body));
     }
+    assert_eq!(answers[0], answers[1]);
     assert_eq!(counted(&envoy, "announced_total").await, 0);
+}
+
+#[tokio::test]
+async fn http10_client_with_keep_alive_is_told_by_close_in_the_place_of_keep_alive() {
+    let (envoy, _server) = forms().await;
+    let request = "GET /whole HTTP/1.0\r\nhost: a\r\nconnection: keep-alive\r\n\r\n";
+    let mut plain = Socket::connect(envoy.address("plain")).await;
+    plain.send(request).await;
+    let (expected, _) = plain.answer().await;
+    assert!(
+        expected.contains("connection: keep-alive\r\n"),
+        "{expected}"
+    );
+
+    let mut socket = Socket::connect(envoy.address("in")).await;
+    socket.send(request).await;
+    let (head, body) = socket.answer().await;
+
+    let expected = expected.replace("connection: keep-alive\r\n", "connection: close\r\n");
+    assert_eq!(steady(&head), steady(&expected));
+    assert_eq!(body, b"whole");
+    assert_eq!(counted(&envoy, "announced_total").await, 1);
+    assert_eq!(socket.rest().await, b"");
 }
 
 #[tokio::test]

@@ -26,18 +26,41 @@ async fn a_client_that_never_closes_is_closed_after_the_linger() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_on_after_the_announcement_is_served_and_told_again() {
+async fn client_that_ignores_the_signal_is_served_three_times_and_then_closed() {
+    let (envoy, backend) = network(r#""max_requests": 1, "linger": "60s""#).await;
+    let mut socket = Socket::connect(envoy.address("in")).await;
+
+    // The second request may have been on its way when the first response came; the third was not.
+    for _ in 0..3 {
+        socket.send(get("/")).await;
+        assert!(closes(&socket.answer().await.0));
+    }
+    socket.send_if_open(get("/")).await;
+
+    // No request that the server has is lost, and no response is destroyed by a reset.
+    assert_eq!(socket.rest().await, b"");
+    assert_eq!(backend.requests(), 3);
+    let reason = [("reason", "max_requests")];
+    until_with(&envoy, "drain_signals_ignored_total", &reason, 1).await;
+    let by_us = [("reason", "max_requests"), ("by", "evenkeel")];
+    until_with(&envoy, "closed_total", &by_us, 1).await;
+    assert_eq!(counted(&envoy, "announced_total").await, 1);
+    assert_eq!(counted(&envoy, "cut_total").await, 0);
+}
+
+#[tokio::test]
+async fn request_that_was_on_its_way_is_served() {
     let (envoy, backend) = network(r#""max_requests": 1, "linger": "1s""#).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
-    for _ in 0..20 {
+    for _ in 0..2 {
         socket.send(get("/")).await;
         assert!(closes(&socket.answer().await.0));
     }
 
-    assert_eq!(backend.requests(), 20);
-    assert_eq!(counted(&envoy, "announced_total").await, 1);
     assert_eq!(socket.rest().await, b"");
+    assert_eq!(backend.requests(), 2);
+    assert_eq!(counted(&envoy, "drain_signals_ignored_total").await, 0);
 }
 
 #[tokio::test]

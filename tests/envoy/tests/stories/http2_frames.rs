@@ -42,7 +42,7 @@ async fn each_client_is_told_in_the_words_and_at_the_place_that_it_bears() {
             "{greeting:?}"
         );
         // None of them closes: after the linger it is done for them.
-        assert_eq!(client.socket.rest().await, b"", "{greeting:?}");
+        assert_eq!(client.closed().await, []);
     }
     until(&envoy, "closed_total", |closed| closed == 3).await;
     until_with(&envoy, "closed_total", &[("by", "evenkeel")], 3).await;
@@ -51,9 +51,7 @@ async fn each_client_is_told_in_the_words_and_at_the_place_that_it_bears() {
 #[tokio::test]
 async fn a_greeting_and_a_request_in_single_bytes_are_as_good_as_in_a_piece() {
     let (envoy, _backend) = site(&[("in", Roles::Both, &rule(r#""max_requests": 1"#))]).await;
-    let mut client = RawClient {
-        socket: Socket::connect(envoy.address("in")).await,
-    };
+    let mut client = RawClient::of(Socket::connect(envoy.address("in")).await);
 
     // Envoy itself takes less than `PRI * HTTP/2` in its first read for HTTP/1, and answers 400.
     let greeting = Greeting::Httpx.bytes();
@@ -82,7 +80,7 @@ async fn what_max_did_not_refuse_is_served_and_what_exact_refused_is_never_execu
     assert_eq!(httpx.goaway().await, 1);
     httpx.socket.send(post(3, "/echo", b"order")).await;
 
-    assert_eq!(httpx.socket.rest().await, b"");
+    assert_eq!(httpx.closed().await, []);
     assert_eq!(backend.requests(), 3);
 }
 
@@ -117,7 +115,7 @@ async fn after_quiet_wait_a_busy_client_is_told_and_all_its_streams_are_served()
         ends == 16
     };
     client.until(all).await;
-    assert_eq!(client.socket.rest().await, b"");
+    assert_eq!(client.closed().await, []);
     assert_eq!(counted(&envoy, "cut_total").await, 0);
 }
 
@@ -143,7 +141,7 @@ async fn a_long_stream_is_cut_after_the_grace_and_never_without_one() {
         assert_eq!(client.goaway().await, MAX);
     }
 
-    clients[1].socket.ended().await;
+    clients[1].closed().await;
     assert_eq!(
         counted_with(&envoy, "cut_total", &[("reason", "max_age")]).await,
         1
@@ -153,6 +151,95 @@ async fn a_long_stream_is_cut_after_the_grace_and_never_without_one() {
     backend.release();
     clients[0].answer(1).await;
     assert_eq!(counted(&envoy, "cut_total").await, 1);
+}
+
+/// Requests below `/hold` end with the drain timeout, those below `/tail` with none.
+const TWO_TIMEOUTS: &str = r#"{"version": 1, "budget": "off",
+    "defaults": {"jitter": 0, "max_requests": 2, "quiet_wait": "0s", "grace": "700ms"},
+    "routes": [{"name": "long", "match": {"path_prefix": "/tail"}, "protect": PROTECT, "grace": "off"}]}"#;
+
+#[tokio::test]
+async fn stream_keeps_the_drain_timeout_of_the_rule_under_which_it_started() {
+    let policy = TWO_TIMEOUTS.replace("PROTECT", "false");
+    let (envoy, backend) = site(&[("in", Roles::Both, &policy)]).await;
+    let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    client.get(1, "/tail").await;
+    client.until(|frame| frame.stream == 1).await;
+    client.get(3, "/").await;
+    assert_eq!(client.goaway().await, MAX);
+
+    // Another one that is told after it has only streams with a timeout: when it is cut, that time is over.
+    let mut other = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    other.get(1, "/hold").await;
+    other.get(3, "/").await;
+    other.closed().await;
+    until(&envoy, "cut_total", |cut| cut == 1).await;
+
+    backend.release();
+    client.answer(1).await;
+    assert_eq!(counted(&envoy, "cut_total").await, 1);
+}
+
+#[tokio::test]
+async fn protected_stream_is_not_cut_by_the_rule_that_drains_its_connection() {
+    let policy = TWO_TIMEOUTS.replace("PROTECT", "true");
+    let (envoy, backend) = site(&[("in", Roles::Both, &policy)]).await;
+    let mut clients = Vec::new();
+    for path in ["/tail", "/hold"] {
+        let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+        client.get(1, "/hold").await;
+        client.get(3, "/").await;
+        assert_eq!(client.goaway().await, MAX);
+        // In transit when the signal came; and a last one, whose rule would end the connection.
+        client.get(5, path).await;
+        client.get(7, "/").await;
+        client.answer(7).await;
+        clients.push(client);
+    }
+
+    clients[1].closed().await;
+    until(&envoy, "cut_total", |cut| cut == 2).await;
+
+    backend.release();
+    clients[0].answer(5).await;
+    assert_eq!(counted(&envoy, "cut_total").await, 2);
+}
+
+#[tokio::test]
+async fn client_that_ignores_the_signal_is_refused_at_a_quiet_moment_and_loses_nothing() {
+    let (envoy, backend) = network(r#""max_requests": 1, "linger": "2s""#).await;
+    let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    client.get(1, "/").await;
+    assert_eq!(client.goaway().await, MAX);
+
+    // Every 200 ms another one, all of which are served.
+    let mut stream = 1;
+    let last = loop {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        stream += 2;
+        client.get(stream, "/").await;
+        let mut frames = client.answer(stream).await;
+        client.socket.send(ping()).await;
+        let is_answer = |frame: &Frame| matches!(frame.kind, PING | GOAWAY);
+        frames.extend(client.until(is_answer).await);
+        if let Some(last) = frames.iter().find_map(Frame::last_stream_id) {
+            break last;
+        }
+    };
+    assert_eq!(last, stream);
+    client
+        .socket
+        .send_if_open(post(stream + 2, "/echo", b"order"))
+        .await;
+
+    assert_eq!(client.closed().await, []);
+    assert_eq!(backend.requests(), u64::from(stream).div_ceil(2));
+    let reason = [("reason", "max_requests")];
+    until_with(&envoy, "drain_signals_ignored_total", &reason, 1).await;
+    let by_us = [("reason", "max_requests"), ("by", "evenkeel")];
+    until_with(&envoy, "closed_total", &by_us, 1).await;
+    assert_eq!(counted(&envoy, "announced_total").await, 1);
+    assert_eq!(counted(&envoy, "cut_total").await, 0);
 }
 
 #[tokio::test]
@@ -167,7 +254,7 @@ async fn a_stream_that_the_client_resets_is_owed_nothing() {
 
     client.answer(3).await;
     assert_eq!(client.goaway().await, MAX);
-    assert_eq!(client.socket.rest().await, b"");
+    assert_eq!(client.closed().await, []);
     assert_eq!(
         (backend.requests(), counted(&envoy, "cut_total").await),
         (2, 0)
@@ -296,7 +383,7 @@ async fn a_connection_that_was_never_told_is_never_closed() {
     until(&envoy, "due_total", |due| due == 2).await;
     other.get(1, "/").await;
     other.answer(1).await;
-    other.socket.rest().await;
+    other.closed().await;
 
     idle.get(3, "/").await;
     idle.answer(3).await;

@@ -25,6 +25,8 @@ mod routes;
 mod shed;
 mod shed_gateway;
 mod shed_measure;
+
+mod slow_reader;
 mod support;
 mod tcp;
 mod update;

@@ -155,7 +155,7 @@ async fn the_numbers_add_up_with_what_the_clients_saw() {
     held.get(1, "/hold").await;
     held.get(3, "/").await;
     held.goaway().await;
-    held.socket.ended().await;
+    held.closed().await;
     // One that the budget has nothing left for, and one that nobody understands.
     let mut refused = Socket::connect(to).await;
     for _ in 0..3 {

@@ -1,13 +1,16 @@
 //! Raw TCP: closed by a rule for its port, at a silent moment if there is one, and else left alone.
 
 use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
 
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, TcpClient, TcpEcho};
 use evenkeel_test_tasks::Tasks;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
-use crate::support::socket::Socket;
+use crate::support::server::Server;
+use crate::support::socket::{Socket, get};
 use crate::support::{counted, counted_with, until, until_with, within};
 
 /// A policy with one rule, for this port.
@@ -34,6 +37,114 @@ async fn gateway(server: SocketAddr, rule: &str) -> Envoy {
     let policy = port_rule(envoy.address("in").port(), rule);
     envoy.replace_policy("in", policy).await.unwrap();
     envoy
+}
+
+/// An HTTP server that keeps connections as HTTP/1.0 servers do, in so many words.
+async fn keep_alive_server() -> Server {
+    Server::start(|_| {
+        Some(
+            b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5, max=100\r\n\
+              Content-Length: 2\r\n\r\nok"
+                .to_vec(),
+        )
+    })
+    .await
+}
+
+/// An Envoy before `server` whose TCP proxy carries HTTP, of which each second request is a connection's last.
+async fn http_over_tcp(server: SocketAddr) -> Envoy {
+    let policy = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 0, "max_requests": 2}}"#;
+    let listener = Listener::tcp("in", "app").evenkeel(Roles::Network, policy);
+    let bootstrap = Bootstrap::new().cluster(Cluster::new("app", [server]));
+    Envoy::start(bootstrap.listener(listener)).await.unwrap()
+}
+
+#[tokio::test]
+async fn http_on_a_tcp_port_has_one_connection_field_and_no_keep_alive() {
+    let server = keep_alive_server().await;
+    let envoy = http_over_tcp(server.address).await;
+    let mut socket = Socket::connect(envoy.address("in")).await;
+
+    socket.send(get("/")).await;
+    let (first, _) = socket.answer().await;
+    socket.send(get("/")).await;
+    let (last, body) = socket.answer().await;
+
+    assert!(
+        first.contains("Keep-Alive: timeout=5, max=100\r\n"),
+        "{first}"
+    );
+    assert_eq!(
+        last,
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"
+    );
+    assert_eq!(body, b"ok");
+    assert_eq!(socket.rest().await, b"");
+}
+
+/// 60 GETs by Python's own client, which looks at the first `Connection` field alone.
+const PYTHON: &str = "
+import http.client, sys
+connection = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]))
+opened = 0
+for _ in range(60):
+    if connection.sock is None:
+        opened += 1
+    connection.request('GET', '/')
+    assert connection.getresponse().read() == b'ok'
+print(opened)
+";
+
+#[tokio::test]
+async fn pythons_client_loses_nothing_on_a_tcp_port() {
+    let server = keep_alive_server().await;
+    let envoy = http_over_tcp(server.address).await;
+    let port = envoy.address("in").port().to_string();
+
+    let python = move || {
+        Command::new("python3")
+            .args(["-c", PYTHON, &port])
+            .output()
+            .unwrap()
+    };
+    let output = tokio::task::spawn_blocking(python).await.unwrap();
+
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "30");
+}
+
+#[tokio::test]
+async fn reader_that_is_slow_gets_every_byte_of_an_answer() {
+    const LENGTH: usize = 8 * 1024 * 1024;
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rule = r#""max_age": "200ms", "quiet_wait": "200ms", "grace": "1s""#;
+    let envoy = gateway(server.local_addr().unwrap(), rule).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let stream = within("a connection", socket.connect(envoy.address("in"))).await;
+    let mut client = Socket::of(stream.unwrap());
+    let (stream, _) = within("the server's end", server.accept()).await.unwrap();
+    let mut upstream = Socket::of(stream);
+    client.send("everything").await;
+    upstream.take(10).await;
+
+    let write = async {
+        upstream.send(vec![b'x'; LENGTH]).await;
+        upstream
+    };
+    let read = async {
+        let mut read = client.take(LENGTH / 2).await.len();
+        // The connection is past its age and grace, and both sides are silent.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        client.send("and more").await;
+        read += client.take(LENGTH / 2).await.len();
+        read
+    };
+    let (mut upstream, read) = tokio::join!(write, read);
+
+    assert_eq!(read, LENGTH);
+    assert_eq!(upstream.take(8).await, b"and more");
 }
 
 /// Asks without a pause until the connection is closed, and tells how often that was answered.

@@ -53,17 +53,27 @@ impl Frame {
     }
 }
 
-/// An HTTP/2 client that does nothing by itself, except to acknowledge SETTINGS.
+/// An HTTP/2 client that does nothing by itself, except to acknowledge SETTINGS and PINGs that it reads.
 #[derive(Debug)]
 pub struct RawClient {
     pub socket: Socket,
+    /// How many PINGs of the module it has acknowledged; stories are not shown these frames.
+    pub receipts: u32,
 }
 
 impl RawClient {
     pub async fn connect(to: SocketAddr, greeting: Greeting) -> Self {
         let mut socket = Socket::connect(to).await;
         socket.send(greeting.bytes()).await;
-        Self { socket }
+        Self::of(socket)
+    }
+
+    /// A client that has sent nothing.
+    pub fn of(socket: Socket) -> Self {
+        Self {
+            socket,
+            receipts: 0,
+        }
     }
 
     /// Sends a GET on a stream.
@@ -73,6 +83,16 @@ impl RawClient {
 
     /// The next frame.
     pub async fn frame(&mut self) -> Frame {
+        loop {
+            let frame = self.any_frame().await;
+            if frame.kind != PING || !frame.payload.starts_with(b"evkeel") {
+                return frame;
+            }
+            self.receipts += 1;
+        }
+    }
+
+    async fn any_frame(&mut self) -> Frame {
         let head = self.socket.take(9).await;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
         let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
@@ -83,10 +103,28 @@ impl RawClient {
             stream,
             payload,
         };
-        if frame.kind == SETTINGS && frame.flags & ACK == 0 {
-            self.socket.send(self::frame(SETTINGS, ACK, 0, &[])).await;
+        if matches!(frame.kind, SETTINGS | PING) && frame.flags & ACK == 0 {
+            let echo: &[u8] = if frame.kind == PING {
+                &frame.payload
+            } else {
+                &[]
+            };
+            // A server that has closed its end takes no acknowledgement.
+            self.socket
+                .send_if_open(self::frame(frame.kind, ACK, 0, echo))
+                .await;
         }
         frame
+    }
+
+    /// Reads until the server closes, and gives the frames that came before, other than PINGs.
+    pub async fn closed(&mut self) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        while self.socket.has_more().await {
+            frames.push(self.any_frame().await);
+        }
+        frames.retain(|frame| frame.kind != PING);
+        frames
     }
 
     /// All frames up to the first that `wanted` is true of.

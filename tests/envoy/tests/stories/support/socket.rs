@@ -37,6 +37,11 @@ impl Socket {
         sent.unwrap();
     }
 
+    /// As [`Socket::send`], to a server that may have closed the connection.
+    pub async fn send_if_open(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = within("room to send", self.stream.write_all(bytes.as_ref())).await;
+    }
+
     /// Sends each byte in a segment of its own.
     pub async fn send_slowly(&mut self, bytes: impl AsRef<[u8]>) {
         for byte in bytes.as_ref() {
@@ -107,6 +112,11 @@ impl Socket {
         let read = self.stream.try_read(&mut [0]);
         self.held.is_empty()
             && read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
+    /// Waits for a byte that was not asked for yet. False when the server closes instead.
+    pub async fn has_more(&mut self) -> bool {
+        !self.held.is_empty() || self.more().await
     }
 
     async fn more(&mut self) -> bool {
