@@ -88,7 +88,8 @@ object! {
         "idle_wait" => idle_wait: AgeLimit = "off",
         /// A gRPC stream ends at this age, or somewhat earlier (see `jitter`), with the status UNAVAILABLE,
         /// after which clients may call again. Its connection's end is announced before; where that cannot
-        /// be, nothing ends. Streams that a rule protects are spared.
+        /// be, nothing ends: a client that loses requests by it is told when no other request is open, and
+        /// until then put off and counted. Streams that a rule protects are spared.
         "max_stream_age" => max_stream_age: AgeLimit = "off",
         /// While such a request is open its connection is not moved by any other rule, and closed only
         /// by this one's `grace`.
@@ -113,11 +114,13 @@ object! {
         /// TCP: how long it must have been silent after an answer to be closed.
         "quiet_wait" => quiet_wait: Wait = "2s",
         /// How long after the announcement answers may still take, before the connection is closed all
-        /// the same; with "off" they may take for ever. For raw TCP: how long a connection that is due
+        /// the same; with "off" they may take for ever. Of several open requests the longest counts, each
+        /// under the rule under which it started. For raw TCP: how long a connection that is due
         /// waits for that silence, before it is closed whatever it does; there, "30s" unless stated, and
         /// with "off" an idle connection is closed after 30 seconds and a busy one never.
         "grace" => grace: AgeLimit = "off",
-        /// How long after the last answer the client is given to close by itself.
+        /// How long after the last answer the client is given to close by itself. Its connection is then
+        /// closed as soon as it is known to have what was written to it, or after 5 minutes without progress.
         "linger" => linger: Wait = "1s",
     }
 }
