@@ -5,8 +5,8 @@ use std::time::Duration;
 use evenkeel_test_host::{ClosedBy, Connection};
 use evenkeel_test_module::Proxy;
 use evenkeel_test_module::frames::{
-    ACK, DATA, END_HEADERS, END_STREAM, HEADERS, MAX, PING, acknowledgement, answer_end, answer_head, frame, go,
-    goaway, greeting, httpx, node, receipt, request, server_greeting,
+    ACK, DATA, END_HEADERS, END_STREAM, HEADERS, MAX, PING, acknowledgement, answer_end,
+    answer_head, frame, go, goaway, greeting, httpx, node, receipt, request, server_greeting,
 };
 
 fn connect(proxy: &Proxy, greeting: Vec<u8>) -> Connection {

@@ -72,7 +72,6 @@ fn alone_on_its_connection_it_ends_whoever_the_client_is() {
 fn client_that_does_not_tolerate_it_is_not_told_while_other_calls_are_open() {
     for (bearing, more) in [
         (Bearing::Never, ""),
-        (Bearing::Avoid, ""),
         (Bearing::Never, r#", "goaway": "exact""#),
     ] {
         let (mut story, id) = open(more);
