@@ -140,8 +140,8 @@ impl Stream {
     }
 }
 
-/// The host at `address` answers the request in hand. Only an upgraded connection stays with its host, and
-/// only then does it matter which cluster that is one of.
+/// The host at `address` answers the request in hand: the bytes of its connection count for that host. Only an
+/// upgraded connection stays with its host, and only then does it matter which cluster that is one of.
 fn answering(
     worker: &mut Worker,
     upgrades: Option<ConnectionId>,
@@ -154,7 +154,7 @@ fn answering(
     let now = worker.engine.now();
     let host = worker.engine.hosts.find(&cluster, address, now)?;
     worker.engine.hosts.request_began(host);
-    if let Some(id) = upgrades {
+    if let Some(id) = upgrades.or_else(|| worker.connection_id()) {
         worker.engine.carries_to(id, host);
     }
     Some(host)

@@ -123,7 +123,7 @@ fn live_hosts_have_their_own_series_however_many_are_gone() {
         stream.request_headers(&[(":path", "/")], true);
         stream.set_property(
             &["upstream", "address"],
-            &format!("10.0.{}.{}:80", number / 200, number % 200),
+            format!("10.0.{}.{}:80", number / 200, number % 200),
         );
         stream.response_headers(&[(":status", "200")], true);
         stream.ends();

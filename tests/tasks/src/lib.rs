@@ -114,6 +114,18 @@ pub fn drive<E: std::error::Error + Send + 'static>(
     tokio::spawn(driver.into_future());
 }
 
+/// Runs work that blocks, such as a client's process, on a thread of its own, and returns its result.
+///
+/// # Panics
+/// As the work did.
+#[expect(clippy::disallowed_methods, reason = "its panic goes on here")]
+pub async fn block<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match result(tokio::task::spawn_blocking(work).await) {
+        Some(result) => result,
+        None => panic!("the work was ended by its runtime"),
+    }
+}
+
 /// The result of a task that ended by itself; None for one that was aborted.
 fn result<T>(ended: Result<T, JoinError>) -> Option<T> {
     match ended {

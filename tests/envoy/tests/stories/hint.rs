@@ -60,7 +60,7 @@ async fn node_s_agent_does_not_abort_a_response_that_takes_longer_than_the_conne
     let port = envoy.address("in").port().to_string();
 
     let requests = move || output(node()?.args(["-e", NODE, "--", &port]));
-    let outcome = tokio::task::spawn_blocking(requests).await.unwrap();
+    let outcome = evenkeel_test_tasks::block(requests).await;
 
     // The second response takes longer than the connection may live, so it is the last.
     assert_eq!(outcome.unwrap(), "200 timeout=60, max=3\n200 undefined\n");

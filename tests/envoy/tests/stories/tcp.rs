@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, TcpClient, TcpEcho};
-use evenkeel_test_tasks::Tasks;
+use evenkeel_test_tasks::{Tasks, block};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -107,7 +107,7 @@ async fn pythons_client_loses_nothing_on_a_tcp_port() {
             .output()
             .unwrap()
     };
-    let output = tokio::task::spawn_blocking(python).await.unwrap();
+    let output = block(python).await;
 
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{errors}");
