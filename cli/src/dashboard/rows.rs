@@ -260,6 +260,12 @@ fn holds_back(of: Of<'_>) -> Row {
                 Metric::Untold,
             ),
             panel(
+                "Clients that ignore the drain signal, a second",
+                "reason",
+                "{{reason}}",
+                Metric::SignalsIgnored,
+            ),
+            panel(
                 "Not understood, a second",
                 "cause",
                 "{{cause}}",
