@@ -129,7 +129,7 @@ func (l *Load) transport(protocol Protocol, tls *tls.Config, dialer Dialer) http
 }
 
 func post(client *http.Client, url, host, id string) (string, error) {
-	request, err := http.NewRequest(http.MethodPost, url, strings.NewReader("body"))
+	request, err := http.NewRequest(http.MethodPost, url, body(client))
 	if err != nil {
 		return "", err
 	}
@@ -140,11 +140,21 @@ func post(client *http.Client, url, host, id string) (string, error) {
 		return "", err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(response.Body)
 	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", response.Status, body)
+		err = fmt.Errorf("%s: %s", response.Status, text)
 	}
-	return string(body), err
+	return string(text), err
+}
+
+// body is what a client sends. Over HTTP/2 it is nothing: a Go client that has sent a body is drained only when it
+// is idle, and these clients never are.
+func body(client *http.Client) io.Reader {
+	transport, ok := client.Transport.(*http.Transport)
+	if ok && transport.Protocols.UnencryptedHTTP2() {
+		return http.NoBody
+	}
+	return strings.NewReader("body")
 }
 
 // once sends one request and notes what became of it.
