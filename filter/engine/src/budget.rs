@@ -59,7 +59,7 @@ impl Bucket {
 
 /// The state of each bucket, which all workers of the proxy share.
 pub trait Shared {
-    /// The state, and a token that tells it from later ones. None when nobody has set it.
+    /// The state, and a token that tells it from later ones. None when no worker has set it.
     fn load(&mut self, bucket: BucketId) -> (Option<u64>, u32);
 
     /// Sets the state if it is still the one that `token` tells; false when another worker was faster.

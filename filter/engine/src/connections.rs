@@ -11,7 +11,7 @@ use crate::{ConnectionId, Instant};
 /// Connections in a slab, with an index by id. The index is a tree because a hash map moves all of its entries
 /// when it grows, and with many connections that stops the worker.
 ///
-/// The totals follow every change: whoever gets a connection to change it makes it the one that is *open*, and
+/// The totals follow every change: to get a connection for a change makes it the one that is *open*, and
 /// before the next one is opened or the totals are read, what it adds to them is computed anew. So no event can
 /// forget to count, and none looks at a second connection.
 #[derive(Debug, Default)]

@@ -60,7 +60,7 @@ pub struct Engine {
     /// What is to be chosen by the next search, and the search that is under way.
     wanted: BTreeMap<Among, Wanted>,
     search: Option<Search>,
-    /// What searches in the service have chosen, and nobody has been told yet.
+    /// What searches in the service have chosen, and the caller has not been told yet.
     chosen: f64,
     /// Requests and bytes on all connections by which the service is compared.
     requests: u64,

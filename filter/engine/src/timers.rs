@@ -30,7 +30,7 @@ pub(crate) enum Wake {
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     at: BTreeSet<(Instant, ConnectionId)>,
-    /// Lanes in which somebody waits.
+    /// Lanes in which a connection waits.
     lanes: BTreeMap<Lane, BTreeSet<(Instant, ConnectionId)>>,
 }
 

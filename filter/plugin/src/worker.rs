@@ -288,7 +288,7 @@ impl Worker {
     }
 
     /// A network context was made: a connection has opened. None where another filter entry of the module has
-    /// the connection already: it would count twice, and take what that one says for the proxy's own words.
+    /// the connection already: it would count twice, and take the drain signals of that one for the proxy's own.
     pub(crate) fn open(&mut self, root: RootId, context: u32) -> Option<ConnectionId> {
         if self
             .host

@@ -35,9 +35,9 @@ const STRETCH: usize = 2048;
 
 /// Both directions of an HTTP/1 connection, in step with Envoy's codec.
 ///
-/// It is at most 352 bytes, and while requests wait behind another one, 64 more for each of at most 32. Callbacks must come in Envoy's order: the bytes
-/// of a callback from the client before what is written because of them. Bytes that Envoy has not taken
-/// are expected again at the front of the next callback from the client.
+/// It is at most 352 bytes, and while requests wait behind another one, 64 more for each of at most 32. Callbacks must
+/// come in Envoy's order: the bytes of a callback from the client before what is written because of them. Bytes that
+/// Envoy has not taken are expected again at the front of the next callback from the client.
 ///
 /// After an error both directions give the same error again, without looking. After the end of an answer
 /// that closes, and in a tunnel, everything passes.
@@ -59,7 +59,7 @@ pub struct Head {
     /// The offset in this write just before the empty line that ends the head: a field put there is part
     /// of the head. None when that line began in an earlier write.
     pub insert_at: Option<usize>,
-    /// `connection: close` would be understood and hurt nobody: the connection persists after this exchange
+    /// `connection: close` would be understood and loses no request: the connection persists after this exchange
     /// (RFC 9112 9.3), the request has arrived whole, nothing of a further one has arrived, and the connection
     /// is not becoming another protocol.
     pub may_close: bool,

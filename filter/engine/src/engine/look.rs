@@ -2,7 +2,7 @@
 //!
 //! Connections and requests in flight are counted with each event. Rates of requests and bytes need each connection
 //! to forget what is long past; where rebalancing goes by them, a sweep over the connections does that, in slices,
-//! so that no tick looks at more than [`SLICE`]. Where it does not, only the metrics show rates, and those of the
+//! of at most [`SLICE`]. Where it does not, only the metrics show rates, and those of the
 //! worker as a whole are enough.
 
 use std::collections::HashMap;
@@ -16,15 +16,16 @@ use crate::load::Flow;
 use crate::totals::Counts;
 use crate::{Activity, Load, Reason};
 
-/// The most connections that a sweep, or a search, looks at in one tick. In a worker with no more connections the
-/// sample is exact; in one with 100,000 a sweep takes two and a half seconds.
+/// The most connections that one step of a sweep, or of a search, looks at. A tick takes a step of each, and the sample
+/// one more. In a worker with no more connections the sample is exact; in one with 100,000 a sweep takes two and a half
+/// seconds.
 pub(super) const SLICE: usize = 4096;
 
 /// The same as [`PATIENCE`](super::shed::PATIENCE) where a moment came, but it was not its turn or the budget had
 /// nothing left.
 const QUEUE: Duration = Duration::from_secs(60);
 
-/// How long a connection is not chosen again after it was let off.
+/// How long a connection is not chosen again after its selection ended.
 const SPARE: Duration = Duration::from_secs(60);
 
 /// Requests and bytes a second.
@@ -143,8 +144,8 @@ impl Engine {
         self.ignores_rates = !follows;
     }
 
-    /// Takes the sample. Ask about once a second. Chosen connections that could not be told in time are let off, and
-    /// with `sheds` false all of them.
+    /// Takes the sample. Ask about once a second. The selection of connections that could not be told in time ends, and
+    /// with `sheds` false that of all.
     pub fn look(&mut self, sheds: bool) -> Looked {
         let now = self.now;
         self.let_off(sheds);

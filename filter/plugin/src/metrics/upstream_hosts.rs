@@ -25,7 +25,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 const OTHER: &[u8] = b"other";
 
-/// The series of one upstream host. Whoever holds it keeps the host live.
+/// The series of one upstream host, which is live while a reference to them is held.
 #[derive(Debug)]
 pub(crate) struct UpstreamHost {
     requests: Option<u32>,

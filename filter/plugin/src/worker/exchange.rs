@@ -37,7 +37,7 @@ impl Worker {
 
     /// Answers a peer's request with a message: what this proxy tells it.
     ///
-    /// With `"allow": "anyone"` whoever reaches the listener is answered, and nothing of the request is kept:
+    /// With `"allow": "anyone"` every request that reaches the listener is answered, and nothing of the request is kept:
     /// not what it tells, nor that this pod was asked. What this proxy knows then comes from the responses to
     /// its own requests only, which Envoy sends to the service's endpoints.
     ///
