@@ -362,6 +362,8 @@ impl Upstreams {
         } else if is_ignored {
             connection.state = State::Ignored;
         } else if response.closes() {
+            // One that was taken to be gone counts as open again above: so its end is told again.
+            connection.state = State::Expired;
             self.forget(key);
         } else {
             // The server may close without having said so.

@@ -332,6 +332,30 @@ fn as_many_connections_end_as_open() {
 }
 
 #[test]
+fn connection_taken_to_be_gone_ends_once_more_when_a_mark_ends_it() {
+    let mut story = Story::new(r#""max_requests": 2"#);
+    story.request(1);
+    story.request(2);
+    // Two requests at a time expire both; the second has a slow response.
+    let marks = [story.send(), story.send()];
+    for (port, mark) in [1, 2].into_iter().zip(marks) {
+        let outcome = story.receive(key(port), mark);
+        story.end(&outcome);
+        story.millis += 60_000;
+    }
+    // Envoy opens another connection: 1 is taken to be gone. But it is not.
+    story.request(3);
+    assert_eq!(story.open, 1);
+    let mark = story.send();
+    assert!(mark.is_some(), "2 is still expired");
+
+    let outcome = story.receive(key(1), mark);
+
+    assert!(outcome.opened && outcome.recycled);
+    assert_eq!(story.open, 1);
+}
+
+#[test]
 fn beyond_the_bound_the_least_recently_used_connection_is_dropped() {
     let mut story = Story::new(r#""max_requests": 1000"#);
     let most = u16::try_from(MAX_CONNECTIONS).unwrap();
