@@ -59,6 +59,10 @@ impl Engine {
                 return Decision::Keep;
             }
         }
+        // It waits for the pace of rebalancing, not for the budget: no token is kept for it.
+        if !self.is_its_turn(id) {
+            return Decision::Keep;
+        }
         if self.is_turn_of_ticks(id, bucket) {
             self.tell_refused(id);
             self.buckets.write_waits(bucket, now);

@@ -185,3 +185,35 @@ fn a_tick_looks_at_none_that_waits_for_the_pace_of_rebalancing() {
     assert_eq!(closed(&mut story).len(), 20);
     assert!(visits <= 120, "{visits}");
 }
+
+#[test]
+fn connections_that_wait_for_the_pace_of_rebalancing_keep_no_budget_from_others() {
+    let mut story = Story::new(
+        &policy(r#"{"per_second": 10, "burst": 1}"#)
+            .replace(r#""max_age": "10s""#, r#""max_age": "off""#)
+            .replace(r#""grace": "off""#, r#""grace": "off", "max_age": "10s""#),
+    );
+    let http = story.open(1000);
+    story.exchange(http, 1);
+    let wanted = Wanted {
+        measure: Measure::Connections,
+        load: 1.0,
+        among: Among::Service,
+        reason: Reason::Shed,
+    };
+    story.engine.choose(&wanted, |_| true, 7);
+    for id in 0..1000 {
+        story.open_tcp(id);
+    }
+    story.at(50);
+    story.effects();
+
+    // The pace is 0: the connection is selected, and waits.
+    for hundred in 0..100_u64 {
+        story.pass(Duration::from_millis(100));
+        assert_eq!(story.exchange(http, 2 + hundred), Decision::Keep);
+    }
+
+    let closes = closed(&mut story).len();
+    assert!((95..=105).contains(&closes), "{closes}");
+}
