@@ -5,7 +5,7 @@ mod pod;
 mod tick;
 
 use core::fmt;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use core::time::Duration;
@@ -53,7 +53,7 @@ pub(crate) struct Worker {
     pub(crate) metrics: Metrics,
     pub(crate) upstreams: Upstreams,
     /// The network contexts of the open connections.
-    contexts: HashMap<ConnectionId, Open>,
+    contexts: BTreeMap<ConnectionId, Open>,
     /// Makes what is drawn differ between proxies and workers.
     seed: u64,
     is_sidecar: Option<bool>,
@@ -84,7 +84,7 @@ impl Worker {
             engine: Engine::default(),
             policies: Policies::default(),
             upstreams: Upstreams::default(),
-            contexts: HashMap::new(),
+            contexts: BTreeMap::new(),
             seed: 0,
             is_sidecar: None,
             ticked: Instant::default(),
