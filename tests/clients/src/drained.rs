@@ -34,7 +34,7 @@ impl Drained {
 
 /// HTTP/2 clients that lose nothing to a drain signal at the end of a response, so that where requests come one at a
 /// time, every second one drains a connection. For the others the module waits until the connection is idle.
-const PROMPT: &[&str] = &[
+pub(crate) const PROMPT: &[&str] = &[
     "envoy-h2",
     "envoy-retry-h2",
     "grpc-go",

@@ -1,14 +1,16 @@
 //! What CI runs of the matrix: every client in a pattern in which it is drained, every pattern with some client.
 
 use crate::client::{Client, Protocol};
+use crate::drained;
 use crate::exemption::Exemption;
 use crate::pattern::Pattern;
 use crate::site::Against;
 
-/// Whether CI runs the client. nginx as a client of gRPC closes an idle connection at any PING, and its first frames fit
-/// tonic, too, which is drained only when idle: it is drained nowhere.
+/// Whether CI runs the client: not those that are drained nowhere. nginx as a client of gRPC closes an idle connection
+/// at any PING, and its first frames fit tonic, too, which is drained only when idle. h2load over HTTP/2 is not
+/// recognised and never idle.
 pub fn includes(client: &Client) -> bool {
-    client.name != "nginx-grpc"
+    !["nginx-grpc", "h2load-h2"].contains(&client.name)
 }
 
 /// The patterns of a client with the module.
@@ -26,11 +28,11 @@ pub fn patterns(client: &Client) -> Vec<String> {
 pub fn references(client: &Client) -> Vec<String> {
     let compared = match client.protocol {
         Protocol::Http1 => "get",
+        Protocol::Http2 if drained::PROMPT.contains(&client.name) => "get",
         // Cautious clients are drained there only.
         Protocol::Http2 | Protocol::Grpc => "rests",
         Protocol::WebSocket => "messages",
     };
-    // h2load pauses in no pattern: its other ones are there for its exemption.
     names(client, |pattern| {
         pattern == compared || Exemption::of(client.name, pattern).is_some()
     })
