@@ -6,7 +6,7 @@ use crate::exemption::Exemption;
 use crate::pattern::Pattern;
 use crate::site::Against;
 
-/// Whether CI runs the client: not those that are drained nowhere. nginx as a client of gRPC closes an idle connection
+/// Whether CI and a storm run the client: not those that are drained nowhere. nginx as a client of gRPC closes an idle connection
 /// at any PING, and its first frames fit tonic, too, which is drained only when idle. h2load over HTTP/2 is not
 /// recognised and never idle.
 pub fn includes(client: &Client) -> bool {
