@@ -420,7 +420,7 @@ impl Engine {
         })
     }
 
-    /// How long, at least [`LEAST_HINT`], and for how many more requests a connection will be served; None
+    /// How long, at least a minute, and for how many more requests a connection will be served; None
     /// where nothing limits it.
     pub fn remaining(&self, id: ConnectionId) -> (Option<Duration>, Option<u64>) {
         let Some(Connection {

@@ -32,28 +32,53 @@ async fn h2spec_judges_alike_with_and_without_the_module() {
     let passed = first.values().filter(|v| **v == Verdict::Passed).count();
     assert!(passed > CASES * 4 / 5, "{first:#?}");
     let bare = [first, second, third];
-    agree(&bare, &watched);
-    // Though every connection is told to end with its first answer: no case needs more of it.
-    agree(&bare, &moved);
+    agree(&bare, &watched, &["Timeout"]);
+    // Every connection is drained with its first response, so the module's PING may be the frame that comes.
+    agree(&bare, &moved, &["Timeout", "PING Frame"]);
     assert!(site.announced().await.unwrap() > 0);
 }
 
-/// Every single case has the same verdict, to the frame that came. A case that fails may fail in two ways, by the frame
-/// that should not have come or by the timeout behind it: in those that it has without the module, and no others.
-fn agree(bare: &[Verdicts; 3], with_module: &Verdicts) {
+/// Every single case has the same verdict, to the frame that came. A case that fails may end with one of `others`
+/// instead: with the timeout behind the frame, or with a frame that the module adds.
+fn agree(bare: &[Verdicts; 3], with_module: &Verdicts, others: &[&str]) {
     for verdicts in bare {
         assert!(verdicts.keys().eq(with_module.keys()));
     }
     let mut differences = Vec::new();
     for (name, verdict) in with_module {
         let without = bare.each_ref().map(|verdicts| &verdicts[name]);
-        if !without.contains(&verdict) {
+        if !without.iter().any(|other| fits(other, verdict, others)) {
             differences.push(format!(
                 "{name}\nwithout the module: {without:?}\nwith it: {verdict:?}"
             ));
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// The verdict of one case with the module is the one without it, or differs only in the frame that came.
+fn fits(without: &Verdict, with_module: &Verdict, others: &[&str]) -> bool {
+    match (without, with_module) {
+        (Verdict::Failed(without), Verdict::Failed(with_module)) => {
+            let (expected, came) = parts(with_module);
+            without == with_module
+                || (parts(without).0 == expected && others.iter().any(|it| came.starts_with(it)))
+        }
+        // h2spec takes the module's PING for a wrong acknowledgement of its own.
+        (Verdict::Passed, Verdict::Failed(with_module)) => {
+            let (_, came) = parts(with_module);
+            others
+                .iter()
+                .any(|it| it.starts_with("PING") && came.starts_with(it))
+                && came.contains("opaque_data: evkeel")
+        }
+        (without, with_module) => without == with_module,
+    }
+}
+
+/// What h2spec would have taken, and what came.
+fn parts(verdict: &str) -> (&str, &str) {
+    verdict.rsplit_once('\n').unwrap_or(("", verdict))
 }
 
 /// None where there is no Go: but where CI is set, there must be.

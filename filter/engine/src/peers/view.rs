@@ -89,7 +89,7 @@ impl View {
     }
 
     /// The message to another pod: `own`, then a random sample of the others. Visible ASCII of at most
-    /// [`MAX_LEN`] bytes. An answer is better written before what was asked is heard: it would tell
+    /// [`MAX_LEN`](super::MAX_LEN) bytes. An answer is better written before what was asked is heard: it would tell
     /// the other one what that has just told.
     pub fn tell(&self, own: &Own, now: Instant, seed: u64) -> String {
         let mut rows = vec![Report::own(own, now).row(0)];
