@@ -1,5 +1,8 @@
 //! Which connections are known to be HTTP/1: a mark ends an HTTP/2 connection with all its streams.
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::*;
 
 #[test]
