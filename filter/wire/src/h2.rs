@@ -45,7 +45,7 @@ pub const MAX_FRAME: u32 = 1 << 20;
 
 /// Both directions of an HTTP/2 connection.
 ///
-/// 224 bytes (208 on wasm32), 112 more until the first request, then 32 for the streams, while many are
+/// 224 bytes (208 on wasm32), 112 more (104) until the first request, then 32 for the streams, while many are
 /// active up to 8 KiB: 8 bytes for each of at most [`MAX_STREAMS`], given back when they have ended.
 #[derive(Debug)]
 pub struct Connection {
@@ -361,6 +361,6 @@ mod tests {
     fn a_connection_is_as_small_as_its_documentation_says() {
         let words = size_of::<usize>() / 4;
         assert_eq!(size_of::<Connection>(), [208, 224][words - 1]);
-        assert_eq!(size_of::<Greeting>(), 112);
+        assert_eq!(size_of::<Greeting>(), [104, 112][words - 1]);
     }
 }
