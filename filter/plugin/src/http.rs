@@ -101,7 +101,8 @@ impl Stream {
         }
         let metrics = worker.metrics.upstream(&address, worker.engine.now());
         metrics.request_began(&*host);
-        let host = answering(worker, self.upgrades, &address);
+        let governed = self.governed.open.as_ref().map(|(on, _)| *on);
+        let host = answering(worker, self.upgrades, governed, &address);
         let connection = recycle::response(worker, self.root, address, self.mark.take(), &metrics);
         self.upstream = Some(Answering {
             metrics,
@@ -145,6 +146,7 @@ impl Stream {
 fn answering(
     worker: &mut Worker,
     upgrades: Option<ConnectionId>,
+    governed: Option<ConnectionId>,
     address: &[u8],
 ) -> Option<HostId> {
     let cluster = match upgrades {
@@ -154,7 +156,9 @@ fn answering(
     let now = worker.engine.now();
     let host = worker.engine.hosts.find(&cluster, address, now)?;
     worker.engine.hosts.request_began(host);
-    if let Some(id) = upgrades.or_else(|| worker.connection_id()) {
+    // The host is asked for the connection only where the request did not need it.
+    let on = upgrades.or(governed).or_else(|| worker.connection_id());
+    if let Some(id) = on {
         worker.engine.carries_to(id, host);
     }
     Some(host)
