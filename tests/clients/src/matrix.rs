@@ -65,21 +65,30 @@ impl Matrix {
         }
     }
 
-    /// Adds, for every run of a client that fails by itself, the same one against a proxy that drains nothing, unless
-    /// it is there: what the client may lose follows from it.
+    /// Adds, for every run of a client that fails by itself in one of its patterns, the same run against a proxy that
+    /// drains nothing, unless it is there: its exemption follows from it, and so does whether it is drained at all,
+    /// which may be true only in a pattern in which it does not fail.
     pub fn add_references(&mut self) {
-        let exempt = |run: &Run| Exemption::of(run.client.name, run.pattern.name).is_some();
+        let exempt: Vec<_> = self
+            .runs
+            .iter()
+            .filter(|run| Exemption::of(run.client.name, run.pattern.name).is_some())
+            .map(|run| run.client.name)
+            .collect();
         let references: Vec<_> = self
             .runs
             .iter()
-            .filter(|run| exempt(run))
+            .filter(|run| exempt.contains(&run.client.name))
             .map(|run| Run {
                 against: Against::None,
                 ..*run
             })
-            .filter(|reference| !self.runs.contains(reference))
             .collect();
-        self.runs.extend(references);
+        for reference in references {
+            if !self.runs.contains(&reference) {
+                self.runs.push(reference);
+            }
+        }
     }
 
     fn lacks(&mut self, what: String, who: &str) {
@@ -205,26 +214,32 @@ fn say(text: &str) {
 mod tests {
     use super::*;
 
+    fn against(runs: &[Run], pattern: &str) -> Vec<Against> {
+        let of_pattern = runs.iter().filter(|run| run.pattern.name == pattern);
+        of_pattern.map(|run| run.against).collect()
+    }
+
     #[test]
-    fn a_client_that_loses_requests_by_itself_is_also_run_with_nothing_drained() {
+    fn client_that_loses_requests_by_itself_is_compared_in_every_pattern() {
         let mut matrix = Matrix::default();
-        let httpx = Client::named(&["httpx-h2".to_owned()]).unwrap()[0];
-        let pattern = *Pattern::of(httpx.protocol)
-            .iter()
-            .find(|pattern| pattern.name == "post-16")
-            .unwrap();
-        matrix.runs.push(Run {
-            client: httpx,
-            pattern,
-            requests: 10,
-            against: Against::Evenkeel,
-            recycle: Recycle::Requests,
-        });
+        let client = Client::named(&["httpx-h2".to_owned()]).unwrap()[0];
+        for name in ["get", "post-16"] {
+            let mut patterns = Pattern::of(client.protocol).iter();
+            let pattern = *patterns.find(|pattern| pattern.name == name).unwrap();
+            matrix.runs.push(Run {
+                client,
+                pattern,
+                requests: 10,
+                against: Against::Evenkeel,
+                recycle: Recycle::Requests,
+            });
+        }
 
         matrix.add_references();
         matrix.add_references();
 
-        let against: Vec<_> = matrix.runs.iter().map(|run| run.against).collect();
-        assert_eq!(against, [Against::Evenkeel, Against::None]);
+        let both = [Against::Evenkeel, Against::None];
+        assert_eq!(against(&matrix.runs, "get"), both);
+        assert_eq!(against(&matrix.runs, "post-16"), both);
     }
 }
