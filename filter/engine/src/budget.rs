@@ -75,7 +75,11 @@ const MAX_BUCKETS: usize = 64;
 /// What a worker remembers about the buckets that it takes from. All of it may be forgotten: then the shared state
 /// is asked once more.
 #[derive(Debug, Default)]
-pub(crate) struct Buckets(BTreeMap<BucketId, Remembered>);
+pub(crate) struct Buckets {
+    remembered: BTreeMap<BucketId, Remembered>,
+    /// How many ticks there have been.
+    ticks: u64,
+}
 
 #[derive(Debug, Default)]
 struct Remembered {
@@ -107,9 +111,30 @@ impl Buckets {
         }
     }
 
-    /// Writes have had their half: those that wait for a tick, if there are any, are next.
+    /// A tick begins: which buckets connections wait for shows anew.
+    pub(crate) fn begin_tick(&mut self) {
+        self.ticks = self.ticks.saturating_add(1);
+    }
+
+    /// A connection, of whatever root, that can only go at a tick waits for the bucket.
+    pub(crate) fn tick_waits(&mut self, bucket: Option<&Bucket>) {
+        if let Some(bucket) = bucket {
+            let tick = self.ticks;
+            self.remembered(bucket.id).halves.tick_waits(tick);
+        }
+    }
+
+    /// A connection that can only go at a tick waits for the bucket since the last tick.
+    pub(crate) fn has_waiting(&self, bucket: Option<&Bucket>) -> bool {
+        bucket.is_some_and(|bucket| self.halves(bucket).has_waiting(self.ticks))
+    }
+
+    /// Writes have had their half, and connections wait for a tick.
     pub(crate) fn is_turn_of_ticks(&self, bucket: Option<&Bucket>) -> bool {
-        bucket.is_some_and(|bucket| self.halves(bucket).is_turn_of_ticks(&bucket.budget))
+        bucket.is_some_and(|bucket| {
+            self.halves(bucket)
+                .is_turn_of_ticks(&bucket.budget, self.ticks)
+        })
     }
 
     /// Ticks have had their half, and writes wait for theirs.
@@ -136,15 +161,15 @@ impl Buckets {
     }
 
     fn halves(&self, bucket: &Bucket) -> Halves {
-        let remembered = self.0.get(&bucket.id);
+        let remembered = self.remembered.get(&bucket.id);
         remembered.map(|it| it.halves).unwrap_or_default()
     }
 
     fn remembered(&mut self, bucket: BucketId) -> &mut Remembered {
-        if self.0.len() >= MAX_BUCKETS && !self.0.contains_key(&bucket) {
-            self.0.clear();
+        if self.remembered.len() >= MAX_BUCKETS && !self.remembered.contains_key(&bucket) {
+            self.remembered.clear();
         }
-        self.0.entry(bucket).or_default()
+        self.remembered.entry(bucket).or_default()
     }
 }
 
@@ -203,7 +228,7 @@ mod tests {
             };
             let bucket = Bucket::new("a", budget, false);
             assert!(!buckets.take(Some(&bucket), Instant::default(), &mut Spent));
-            assert!(buckets.0.len() <= MAX_BUCKETS, "{burst}");
+            assert!(buckets.remembered.len() <= MAX_BUCKETS, "{burst}");
         }
     }
 }

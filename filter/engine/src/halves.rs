@@ -23,6 +23,8 @@ pub(crate) struct Halves {
     at_ticks: u32,
     /// When a write last got nothing.
     waits: Instant,
+    /// The tick that last left a connection waiting for the budget, by its number.
+    tick_waits: Option<u64>,
 }
 
 impl Halves {
@@ -40,9 +42,19 @@ impl Halves {
         self.waits = now;
     }
 
-    /// Writes have had their half: those that wait for a tick, if there are any, are next.
-    pub(crate) fn is_turn_of_ticks(&self, budget: &Budget) -> bool {
-        f64::from(self.by_writes) >= half(budget)
+    /// A connection still waits for the budget after the tick with this number.
+    pub(crate) fn tick_waits(&mut self, tick: u64) {
+        self.tick_waits = Some(tick);
+    }
+
+    /// A connection waits for the budget since the tick with this number.
+    pub(crate) fn has_waiting(&self, tick: u64) -> bool {
+        self.tick_waits == Some(tick)
+    }
+
+    /// Writes have had their half, and a connection waits for a tick.
+    pub(crate) fn is_turn_of_ticks(&self, budget: &Budget, tick: u64) -> bool {
+        self.has_waiting(tick) && f64::from(self.by_writes) >= half(budget)
     }
 
     /// Ticks have had their half, and writes wait for theirs.

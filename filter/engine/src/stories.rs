@@ -5,6 +5,7 @@ mod bounds;
 mod budget;
 mod cost;
 mod draining;
+mod fairness;
 mod leaving;
 mod limits;
 mod load;

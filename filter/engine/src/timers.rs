@@ -32,7 +32,14 @@ pub(crate) struct Timers {
     at: BTreeSet<(Instant, ConnectionId)>,
     /// Lanes in which a connection waits.
     lanes: BTreeMap<Lane, BTreeSet<(Instant, ConnectionId)>>,
+    /// When a lane was last served, as a number that grows. It outlives the lane: one that a connection joins
+    /// again and again must not always be the first.
+    served: BTreeMap<Lane, u64>,
+    serial: u64,
 }
+
+/// The most lanes of which it is known when they were served. Each root has two.
+const MAX_SERVED: usize = 128;
 
 impl Timers {
     /// Changes what a connection waits for from `held` to `wanted`; `held` is what the connection remembers.
@@ -73,9 +80,21 @@ impl Timers {
             .map(|(_, id)| *id)
     }
 
-    /// The lanes in which a connection waits: no more than two for each policy.
+    /// The lanes in which a connection waits, no more than two for each policy: the one that was served least
+    /// recently is first.
     pub(crate) fn lanes(&self) -> Vec<Lane> {
-        self.lanes.keys().copied().collect()
+        let mut lanes: Vec<Lane> = self.lanes.keys().copied().collect();
+        lanes.sort_by_key(|lane| self.served.get(lane));
+        lanes
+    }
+
+    /// A connection of this lane has had its turn.
+    pub(crate) fn served(&mut self, lane: Lane) {
+        if self.served.len() >= MAX_SERVED && !self.served.contains_key(&lane) {
+            self.served.clear();
+        }
+        self.serial = self.serial.saturating_add(1);
+        self.served.insert(lane, self.serial);
     }
 
     /// The connection whose turn it is.

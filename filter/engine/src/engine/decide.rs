@@ -1,9 +1,8 @@
 //! Whether to announce the end of a connection that is due, in the write in hand.
 
 use super::Engine;
-use crate::connection::{Connection, State};
+use crate::connection::State;
 use crate::moment::{Verdict, Wait};
-use crate::timers::Wake;
 use crate::{Bucket, ConnectionId, Decision, Effect, Moment, Shared};
 
 impl Engine {
@@ -63,7 +62,8 @@ impl Engine {
         if !self.is_its_turn(id) {
             return Decision::Keep;
         }
-        if self.is_turn_of_ticks(id, bucket) {
+        // Those that can only go at a tick may be another root's: the budget is what they share.
+        if self.buckets.is_turn_of_ticks(bucket) {
             self.tell_refused(id);
             self.buckets.write_waits(bucket, now);
             return Decision::Keep;
@@ -86,13 +86,5 @@ impl Engine {
         connection.state = State::Draining { reason, since: now };
         connection.signalled(moment);
         Decision::Announce(reason)
-    }
-
-    /// Connections that can only go at a tick wait for the budget, too, and it is their turn.
-    fn is_turn_of_ticks(&self, id: ConnectionId, bucket: Option<&Bucket>) -> bool {
-        let Some(Wake::InTurn(lane, _)) = self.connections.get(&id).map(Connection::turn) else {
-            return false;
-        };
-        self.buckets.is_turn_of_ticks(bucket) && self.timers.first_in(lane).is_some()
     }
 }

@@ -1,5 +1,7 @@
 //! What happens because time has passed.
 
+use std::collections::VecDeque;
+
 use core::time::Duration;
 
 use super::Engine;
@@ -49,9 +51,13 @@ impl Engine {
             visits: VISITS,
             closes,
         };
-        for lane in self.timers.lanes() {
-            self.serve(lane, &mut left, &bucket, shared);
-        }
+        self.buckets.begin_tick();
+        // Where timers have gone off, too, neither side takes every close that the tick may make.
+        let for_timers = self.timers.due(self.now).map_or(0, |_| closes / 2);
+        left.closes = closes.saturating_sub(for_timers);
+        self.serve_lanes(&mut left, &bucket, shared);
+        left.closes = left.closes.saturating_add(for_timers);
+        self.find_waiting(&bucket);
         while let Some(id) = self.timers.due(self.now)
             && left.visit()
         {
@@ -64,40 +70,75 @@ impl Engine {
                 Expired::Stays => self.rearm(id),
             }
         }
+        self.find_waiting(&bucket);
         self.continue_sweep();
         self.continue_search();
         let visited = VISITS.saturating_sub(left.visits);
         self.visits = self.visits.saturating_add(visited as u64);
     }
 
-    /// Closes those whose turn it is in a lane, for as long as budget and pace allow.
-    fn serve<'b>(
+    /// Closes those whose turn it is, one of each lane after the other, for as long as budget and pace allow.
+    /// Several lanes may take from one bucket: the first must not take all that there is.
+    fn serve_lanes<'b>(
         &mut self,
-        lane: Lane,
         left: &mut Left,
         bucket: &impl Fn(Origin) -> Option<&'b Bucket>,
         shared: &mut impl Shared,
     ) {
-        while let Some(id) = self.timers.first_in(lane)
-            && left.visit()
-        {
-            let Some(connection) = self.connections.get(&id) else {
+        let mut lanes = VecDeque::from(self.timers.lanes());
+        while let Some(lane) = lanes.pop_front() {
+            let Some(id) = self.timers.first_in(lane) else {
+                continue;
+            };
+            if !left.visit() {
                 return;
+            }
+            let Some(connection) = self.connections.get(&id) else {
+                continue;
             };
             // One that has become busy meanwhile takes its place again when it rests.
-            if connection.may_close(self.now) {
-                let bucket = bucket(connection.origin);
-                if self.buckets.is_turn_of_writes(bucket, self.now)
-                    || !self.afford(id, bucket, shared)
-                {
-                    return;
-                }
-                self.buckets.taken_at_tick(bucket);
+            if !connection.may_close(self.now) {
+                self.rearm(id);
+                lanes.push_front(lane);
+                continue;
+            }
+            let bucket = bucket(connection.origin);
+            if self.take_turn(lane, id, bucket, shared) {
                 if self.end(id) {
                     left.closes = left.closes.saturating_sub(1);
                 }
+                self.rearm(id);
+                lanes.push_back(lane);
             }
-            self.rearm(id);
+        }
+    }
+
+    /// Takes a move of a connection in `lane` from the budget, unless it is the turn of writes.
+    fn take_turn(
+        &mut self,
+        lane: Lane,
+        id: ConnectionId,
+        bucket: Option<&Bucket>,
+        shared: &mut impl Shared,
+    ) -> bool {
+        let may =
+            !self.buckets.is_turn_of_writes(bucket, self.now) && self.afford(id, bucket, shared);
+        if may {
+            self.buckets.taken_at_tick(bucket);
+            self.timers.served(lane);
+        }
+        may
+    }
+
+    /// Tells the buckets that connections wait for them. One that waits for the pace of rebalancing does not.
+    fn find_waiting<'b>(&mut self, bucket: &impl Fn(Origin) -> Option<&'b Bucket>) {
+        let is_paced = self.now < self.pace.turn(self.now);
+        for lane in self.timers.lanes() {
+            let first = self.timers.first_in(lane);
+            let first = first.and_then(|id| self.connections.get(&id));
+            if let Some(connection) = first.filter(|_| !(lane.rebalances && is_paced)) {
+                self.buckets.tick_waits(bucket(connection.origin));
+            }
         }
     }
 
@@ -122,10 +163,15 @@ impl Engine {
         match connection.state {
             State::Due { .. } if connection.may_close(now) => {
                 let turn = connection.turn();
-                let is_first =
-                    matches!(turn, Wake::InTurn(lane, _) if self.timers.first_in(lane).is_none());
-                // Those that wait already cannot go either, and came first.
-                if is_first && self.afford(id, bucket(origin), shared) {
+                let bucket = bucket(origin);
+                // Those that wait already, in this lane or for this bucket, came first.
+                let is_first = |lane: Lane| {
+                    self.timers.first_in(lane).is_none() && !self.buckets.has_waiting(bucket)
+                };
+                if let Wake::InTurn(lane, _) = turn
+                    && is_first(lane)
+                    && self.take_turn(lane, id, bucket, shared)
+                {
                     return if self.end(id) {
                         Expired::Goes
                     } else {
