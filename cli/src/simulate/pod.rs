@@ -94,8 +94,9 @@ impl Pod {
             weight: rules.weigh(&own),
             estimate: estimate.as_ref(),
         };
-        self.balance
-            .look(&mut self.engine, shed, &scene, |_| true, seed);
+        let mode = policy.mode;
+        self.balance.look(&mut self.engine, shed, mode, &scene);
+        self.engine.search(|_| true, seed);
     }
 
     pub fn peer(&self) -> PeerId {

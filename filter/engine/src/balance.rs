@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use evenkeel_policy::{Measure, Shed as Rule};
+use evenkeel_policy::{Measure, Mode, Shed as Rule};
 
 use crate::board::Carried;
 use crate::peers::Estimate;
@@ -39,15 +39,8 @@ impl Balance {
         self.shed.is_shedding()
     }
 
-    /// Chooses connections to go, right after [`Engine::look`]. `is_ours` tells whose policy `rule` is.
-    pub fn look(
-        &mut self,
-        engine: &mut Engine,
-        rule: &Rule,
-        scene: &Scene<'_>,
-        is_ours: impl Fn(u32) -> bool,
-        seed: u64,
-    ) {
+    /// Wants connections under policies of this mode to go. Ask after [`Engine::look`], and [`Engine::search`] then.
+    pub fn look(&mut self, engine: &mut Engine, rule: &Rule, mode: Mode, scene: &Scene<'_>) {
         let Scene {
             mine,
             pod,
@@ -61,14 +54,21 @@ impl Balance {
         self.looked = Some(now);
         let Some(estimate) = estimate else {
             self.shed = Shed::default();
-            self.chance(engine, rule, mine, span, is_ours, seed);
+            self.chance(engine, rule, mode, mine, span);
             return;
         };
         self.by_chance = 0.0;
-        engine.take_chosen();
+        engine.take_chosen(mode);
         let measure = rule.measure;
         let all = pod.load.of(measure);
-        let here = pod.load.minus(pod.left);
+        // What a dry run would have drained is there; only to itself it is not.
+        let (here, chosen) = match mode {
+            Mode::Enforce => (pod.load, mine.chosen.enforced),
+            Mode::Observe => (
+                pod.load.minus(pod.left),
+                mine.chosen.enforced.plus(mine.chosen.dry_run),
+            ),
+        };
         let look = Look {
             own: here.of(measure),
             share: estimate.fair * weight,
@@ -79,19 +79,20 @@ impl Balance {
             } else {
                 0.0
             },
-            chosen: mine.chosen.of(measure),
+            chosen: chosen.of(measure),
             settled: estimate.settled,
         };
         let quota = self.shed.look(rule, look);
-        engine.pace(measure, quota.pace);
+        engine.pace(mode, measure, quota.pace);
         if quota.choose > 0.0 {
             let wanted = Wanted {
                 measure,
                 load: quota.choose,
                 among: Among::Service,
                 reason: Reason::Shed,
+                mode,
             };
-            engine.choose(&wanted, is_ours, seed);
+            engine.want(wanted);
         }
     }
 
@@ -100,26 +101,30 @@ impl Balance {
         &mut self,
         engine: &mut Engine,
         rule: &Rule,
+        mode: Mode,
         mine: &Looked,
         span: Duration,
-        is_ours: impl Fn(u32) -> bool,
-        seed: u64,
     ) {
         let Some(mean_age) = rule.fallback_mean_age else {
             return;
         };
-        let waiting = mine.load.connections - mine.chosen.connections - mine.left.connections;
+        let left = match mode {
+            Mode::Enforce => 0.0,
+            Mode::Observe => mine.left.connections,
+        };
+        let waiting = mine.connections.get(mode) - mine.chosen.get(mode).connections - left;
         let share = span.as_secs_f64() / mean_age.as_secs_f64();
-        let before = self.by_chance - engine.take_chosen();
+        let before = self.by_chance - engine.take_chosen(mode);
         self.by_chance = (before + waiting * share).min(waiting);
         let wanted = Wanted {
             measure: Measure::Connections,
             load: self.by_chance,
             among: Among::Service,
             reason: Reason::MeanAge,
+            mode,
         };
         if wanted.load >= 1.0 {
-            self.by_chance -= engine.choose(&wanted, is_ours, seed);
+            engine.want(wanted);
         }
     }
 }
@@ -188,7 +193,8 @@ mod tests {
                     weight,
                     estimate: estimate.as_ref(),
                 };
-                balance.look(&mut engine, rule, &scene, |_| true, worker);
+                balance.look(&mut engine, rule, Mode::Enforce, &scene);
+                engine.search(|_| true, worker);
             }
             chosen += core::iter::from_fn(|| engine.poll())
                 .filter(|effect| matches!(effect, Effect::Due(..)))

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::rc::Rc;
 
-use evenkeel_policy::{Rule, WebSocket};
+use evenkeel_policy::{Mode, Rule, WebSocket};
 
 use crate::evidence::Evidence;
 use crate::hosts::HostId;
@@ -139,6 +139,15 @@ impl Connection {
         self.renewed = now;
         self.carried = self.requests;
         self.limit();
+    }
+
+    /// Whether it is drained, or only would be.
+    pub(crate) fn mode(&self) -> Mode {
+        if self.observe {
+            Mode::Observe
+        } else {
+            Mode::Enforce
+        }
     }
 
     /// Draws the limits of its rule, forgetting those of rules before.

@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::Rule;
+use evenkeel_policy::{Mode, Rule};
 
 use crate::budget::Buckets;
 use crate::connection::{Connection, Kind, State};
@@ -27,10 +27,11 @@ use crate::load::Flow;
 use crate::open_requests::OpenRequests;
 use crate::timers::{Timers, Wake};
 use crate::{
-    Activity, Bucket, ConnectionId, Decision, Effect, End, Instant, Moment, Origin, Reason, Shared,
+    Activity, Bucket, ConnectionId, Decision, Effect, End, Instant, Moment, Origin, PerMode,
+    Reason, Shared,
 };
 use look::{Summed, Sweep};
-use search::Search;
+use search::{Demand, Search};
 use shed::Pace;
 pub use shed::{Among, Looked, Wanted};
 
@@ -51,17 +52,19 @@ pub struct Engine {
     /// What it remembers about the buckets of the budgets.
     buckets: Buckets,
     /// How fast what has to be shed goes.
-    pace: Pace,
+    pace: PerMode<Pace>,
     /// Rebalancing does not go by the rates of single connections.
     ignores_rates: bool,
     /// Rates as of the last complete sweep, and the one that is under way.
     rates: Summed,
     sweep: Option<Sweep>,
+    /// How many samples have been taken.
+    sample: u64,
     /// What is to be chosen by the next search, and the search that is under way.
-    wanted: BTreeMap<Among, Wanted>,
+    wanted: BTreeMap<(Mode, Among), Demand>,
     search: Option<Search>,
     /// What searches in the service have chosen, and the caller has not been told yet.
-    chosen: f64,
+    chosen: PerMode<f64>,
     /// Requests and bytes on all connections by which the service is compared.
     requests: u64,
     flow: Option<Flow>,
@@ -375,13 +378,16 @@ impl Engine {
 
     /// A connection to be shed goes when the pace allows.
     fn is_its_turn(&mut self, id: ConnectionId) -> bool {
-        let is_ready = self.now >= self.pace.turn(self.now);
-        match self.connections.get_mut(&id).map(|it| &mut it.state) {
-            Some(State::Due {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return true;
+        };
+        let is_ready = self.now >= self.pace.get(connection.mode()).turn(self.now);
+        match &mut connection.state {
+            State::Due {
                 reason: Reason::Shed,
                 queued,
                 ..
-            }) => {
+            } => {
                 *queued |= !is_ready;
                 is_ready
             }
@@ -396,7 +402,8 @@ impl Engine {
                 ..
             } = connection.state
         {
-            self.pace.goes(connection.load(), self.now);
+            let pace = self.pace.get_mut(connection.mode());
+            pace.goes(connection.load(), self.now);
         }
     }
 

@@ -7,7 +7,7 @@ use core::num::NonZeroU64;
 use core::time::Duration;
 
 use crate::load::Flow;
-use crate::{Instant, Load, Shed};
+use crate::{Instant, Load, PerMode, Shed};
 
 /// The most hosts that are told apart; what is carried to further ones is not counted by host.
 pub const MAX_HOSTS: usize = 1024;
@@ -30,14 +30,14 @@ pub struct Host {
     /// As the last look found it. `connections` are those that stay with it: raw TCP, WebSockets.
     load: Load,
     /// The part of it that has been chosen to go, is being drained, or would be elsewhere.
-    going: Load,
+    going: PerMode<Load>,
     requests: u64,
     active: u32,
     flow: Flow,
     /// When something was last carried to it.
     seen: Instant,
     known: Instant,
-    pub(crate) shed: Shed,
+    pub(crate) shed: PerMode<Shed>,
 }
 
 impl Host {
@@ -56,7 +56,7 @@ impl Host {
         self.load
     }
 
-    pub(crate) fn going(&self) -> Load {
+    pub(crate) fn going(&self) -> PerMode<Load> {
         self.going
     }
 
@@ -119,13 +119,13 @@ impl Hosts {
             address,
             cluster,
             load: Load::default(),
-            going: Load::default(),
+            going: PerMode::default(),
             requests: 0,
             active: 0,
             flow: Flow::new(now),
             seen: now,
             known: now,
-            shed: Shed::default(),
+            shed: PerMode::default(),
         };
         self.hosts.insert(id, host);
         Some(id)
@@ -157,7 +157,7 @@ impl Hosts {
     /// connections carry that stay with a host, and the part of it that goes; `has_rates` when it knows their bytes.
     pub(crate) fn look(
         &mut self,
-        carried: impl Fn(HostId) -> (Load, Load),
+        carried: impl Fn(HostId) -> (Load, PerMode<Load>),
         has_rates: bool,
         now: Instant,
     ) {

@@ -22,6 +22,7 @@ mod load;
 mod moment;
 mod open_requests;
 pub mod peers;
+mod per_mode;
 mod shed;
 mod slab;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use event::{Activity, Decision, Effect, End, Origin};
 pub use limits::mix;
 pub use load::Load;
 pub use moment::{ClientState, Moment};
+pub use per_mode::PerMode;
 pub use shed::{Look, Shed};
 pub use timed::StreamId;
 

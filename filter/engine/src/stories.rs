@@ -4,7 +4,9 @@
 mod bounds;
 mod budget;
 mod cost;
+mod demands;
 mod draining;
+mod dry_run;
 mod fairness;
 mod leaving;
 mod limits;
@@ -22,7 +24,7 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::{Direction, Mode, Policy, Rule};
+use evenkeel_policy::{Direction, Mode, Policy, Rule, Shed};
 use evenkeel_wire::h2::{Conditions, Treatment, UNKNOWN};
 
 use crate::{
@@ -177,6 +179,13 @@ impl Story {
         self.engine
             .wrote(id, activity(request, 0), None, None, &mut self.map);
         decision
+    }
+
+    /// Compares upstream hosts, as a worker does after each sample.
+    fn compare_hosts(&mut self, shed: &Shed, seed: u64) -> bool {
+        let sheds = self.engine.shed_hosts(shed, self.policy.mode);
+        self.engine.search(|_| true, seed);
+        sheds
     }
 
     fn effects(&mut self) -> Vec<Effect> {

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ConnectionId;
+use evenkeel_policy::Mode;
+
 use crate::hosts::HostId;
+use crate::{ConnectionId, PerMode};
 
 /// What one connection adds to the totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub(crate) struct Part {
     pub(crate) is_of_service: bool,
     /// It counts as a connection: it is not being drained.
     pub(crate) is_connection: bool,
+    /// Its root enforces its policy, or is in dry run.
+    pub(crate) mode: Mode,
     /// It has been chosen to go, or is being drained.
     pub(crate) goes: bool,
     /// Dry run: it would be elsewhere by now.
@@ -35,8 +39,8 @@ pub(crate) struct Counts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OfHost {
     pub(crate) all: Counts,
-    /// The part of it that goes or would be elsewhere.
-    pub(crate) going: Counts,
+    /// The part of it that goes or, in dry run, would be elsewhere.
+    pub(crate) going: PerMode<Counts>,
     /// Connections, those that are being drained included.
     members: u64,
 }
@@ -44,8 +48,8 @@ pub(crate) struct OfHost {
 /// The sums over all connections. Each event changes them by what it changes in one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
-    pub(crate) service: Counts,
-    pub(crate) going: Counts,
+    pub(crate) service: PerMode<Counts>,
+    pub(crate) going: PerMode<Counts>,
     pub(crate) left: Counts,
     pub(crate) hosts: BTreeMap<HostId, OfHost>,
     pub(crate) selected: BTreeSet<ConnectionId>,
@@ -84,9 +88,9 @@ impl Totals {
 
     fn change(&mut self, id: ConnectionId, part: &Part, change: Change) {
         if part.is_of_service {
-            self.service.change(part, change);
+            self.service.get_mut(part.mode).change(part, change);
             if part.goes {
-                self.going.change(part, change);
+                self.going.get_mut(part.mode).change(part, change);
             }
             if part.left {
                 self.left.change(part, change);
@@ -97,7 +101,7 @@ impl Totals {
             change.apply(&mut sums.members, 1);
             sums.all.change(part, change);
             if part.goes || part.left {
-                sums.going.change(part, change);
+                sums.going.get_mut(part.mode).change(part, change);
             }
             if sums.members == 0 {
                 self.hosts.remove(&host);

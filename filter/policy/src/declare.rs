@@ -108,7 +108,7 @@ macro_rules! words {
         $( default $default:ident )?
     ) => {
         $(#[doc = $doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name {
             $( $(#[doc = $word_doc])* $variant, )*
         }

@@ -37,6 +37,8 @@ impl Engine {
                 streams.adopt(|held| rule(connection.origin, false, Some(held)));
             }
             connection.observe = observe;
+            // What is enforced now is where it is, whatever a dry run would have done.
+            connection.left &= observe;
             connection.matched = false;
             connection.limit();
             if matches!(connection.state, State::Due { .. }) {

@@ -14,7 +14,7 @@ use crate::connection::{Connection, Kind, State};
 use crate::hosts::{HostId, Hosts};
 use crate::load::Flow;
 use crate::totals::Counts;
-use crate::{Activity, Load, Reason};
+use crate::{Activity, Load, PerMode, Reason};
 
 /// The most connections that one step of a sweep, or of a search, looks at. A tick takes a step of each, and the sample
 /// one more. In a worker with no more connections the sample is exact; in one with 100,000 a sweep takes two and a half
@@ -40,10 +40,10 @@ struct Rates {
 pub(super) struct Summed {
     load: Rates,
     /// Without those that rebalancing has chosen and that are still to be told: these are few, and added afresh.
-    going: Rates,
+    going: PerMode<Rates>,
     left: Rates,
     /// What stays with an upstream host, and the part of it that goes or would be elsewhere.
-    hosts: HashMap<HostId, (Rates, Rates)>,
+    hosts: HashMap<HostId, (Rates, PerMode<Rates>)>,
 }
 
 /// A sweep that is under way.
@@ -79,7 +79,7 @@ impl Summed {
                 self.left.add(load);
             }
             if goes && !is_selected(connection) {
-                self.going.add(load);
+                self.going.get_mut(connection.mode()).add(load);
             }
         }
         if let Some(host) = connection.host
@@ -88,7 +88,7 @@ impl Summed {
             let (all, going) = self.hosts.entry(host).or_default();
             all.add(load);
             if goes || connection.left {
-                going.add(load);
+                going.get_mut(connection.mode()).add(load);
             }
         }
     }
@@ -145,10 +145,11 @@ impl Engine {
     }
 
     /// Takes the sample. Ask about once a second. The selection of connections that could not be told in time ends, and
-    /// with `sheds` false that of all.
-    pub fn look(&mut self, sheds: bool) -> Looked {
+    /// with `sheds` false that of all. What is wanted has to be wanted again after it, or is not any more.
+    pub fn look(&mut self, sheds: impl Into<PerMode<bool>>) -> Looked {
         let now = self.now;
-        self.let_off(sheds);
+        self.sample = self.sample.saturating_add(1);
+        self.let_off(sheds.into());
         if let Some(flow) = &mut self.flow {
             flow.fold(self.requests, now);
         }
@@ -173,26 +174,44 @@ impl Engine {
         for id in selected {
             let connection = self.connections.get(&id);
             if let Some(connection) = connection.filter(|connection| connection.counts()) {
-                chosen.add(connection.load());
+                chosen.get_mut(connection.mode()).add(connection.load());
             }
         }
+        let all = Counts {
+            connections: service
+                .enforced
+                .connections
+                .saturating_add(service.dry_run.connections),
+            active: service
+                .enforced
+                .active
+                .saturating_add(service.dry_run.active),
+        };
+        let with = |rates: PerMode<Rates>, counts: PerMode<Counts>| PerMode {
+            enforced: rates.enforced.with(counts.enforced),
+            dry_run: rates.dry_run.with(counts.dry_run),
+        };
         let rates = &self.rates.hosts;
         let carried = |id: HostId| {
             let counts = sums.get(&id).copied().unwrap_or_default();
             let (all, going) = rates.get(&id).copied().unwrap_or_default();
-            (all.with(counts.all), going.with(counts.going))
+            (all.with(counts.all), with(going, counts.going))
         };
         self.hosts.look(carried, !self.ignores_rates, now);
         Looked {
-            load: load.with(service),
-            chosen: chosen.with(going),
+            load: load.with(all),
+            connections: PerMode {
+                enforced: service.enforced.connections as f64,
+                dry_run: service.dry_run.connections as f64,
+            },
+            chosen: with(chosen, going),
             left: self.rates.left.with(left),
             age: self.connections.age(now),
         }
     }
 
     /// Chosen connections that found no moment stay.
-    fn let_off(&mut self, sheds: bool) {
+    fn let_off(&mut self, sheds: PerMode<bool>) {
         let now = self.now;
         for id in self.connections.totals().selected.clone() {
             let Some(connection) = self.connections.get_mut(&id) else {
@@ -211,7 +230,7 @@ impl Engine {
                 } else {
                     super::shed::PATIENCE
                 };
-                if !sheds || now.since(since) >= waits {
+                if !sheds.get(connection.mode()) || now.since(since) >= waits {
                     connection.state = State::Serving;
                     connection.spared = now.after(SPARE);
                     self.rearm(id);

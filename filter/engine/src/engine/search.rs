@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
+use evenkeel_policy::Mode;
+
 use super::look::SLICE;
 use super::{Among, Engine, Wanted};
 use crate::connection::{Connection, Kind, State};
@@ -18,16 +20,24 @@ const MOST: usize = 256;
 #[derive(Debug)]
 pub(super) struct Search {
     cursor: usize,
-    groups: BTreeMap<Among, Group>,
+    groups: BTreeMap<(Mode, Among), Group>,
     /// Policies whose connections may be chosen.
     policies: BTreeSet<u32>,
     seed: u64,
 }
 
+/// What is wanted, as of a sample. It is dropped unless each later sample wants it, too: by the time a search of
+/// many connections has come to its end, the host may be overloaded no longer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Demand {
+    wanted: Wanted,
+    sample: u64,
+}
+
 /// Those from which a part has to go.
 #[derive(Debug)]
 struct Group {
-    wanted: Wanted,
+    demand: Demand,
     /// The worst on top: it goes out first, and the best stay.
     best: BinaryHeap<(u8, u64, ConnectionId)>,
 }
@@ -39,10 +49,10 @@ impl Search {
             .filter(|_| connection.kind != Kind::Http)
             .map(Among::Host);
         for among in [Some(Among::Service), host].into_iter().flatten() {
-            let Some(group) = self.groups.get_mut(&among) else {
+            let Some(group) = self.groups.get_mut(&(connection.mode(), among)) else {
                 continue;
             };
-            let Wanted { measure, load, .. } = group.wanted;
+            let Wanted { measure, load, .. } = group.demand.wanted;
             if connection.load().of(measure) <= load
                 && connection.may_go(among, now)
                 && self.policies.contains(&connection.origin.policy)
@@ -65,40 +75,54 @@ impl Engine {
     pub fn choose(&mut self, wanted: &Wanted, is_ours: impl Fn(u32) -> bool, seed: u64) -> f64 {
         self.want(*wanted);
         self.search(is_ours, seed);
-        self.take_chosen()
+        self.take_chosen(wanted.mode)
     }
 
     /// How much searches in the service have chosen since it was last asked.
-    pub(crate) fn take_chosen(&mut self) -> f64 {
-        core::mem::take(&mut self.chosen)
+    pub fn take_chosen(&mut self, mode: Mode) -> f64 {
+        core::mem::take(self.chosen.get_mut(mode))
     }
 
     /// The next search chooses from these, too. A search that is under way takes the newest number.
-    pub(super) fn want(&mut self, wanted: Wanted) {
+    pub fn want(&mut self, wanted: Wanted) {
+        let key = (wanted.mode, wanted.among);
+        let demand = Demand {
+            wanted,
+            sample: self.sample,
+        };
         let groups = self.search.as_mut().map(|search| &mut search.groups);
-        match groups.and_then(|groups| groups.get_mut(&wanted.among)) {
-            Some(group) => group.wanted = wanted,
+        match groups.and_then(|groups| groups.get_mut(&key)) {
+            Some(group) => group.demand = demand,
             None => {
-                self.wanted.insert(wanted.among, wanted);
+                self.wanted.insert(key, demand);
             }
         }
     }
 
-    /// Begins to search for what is wanted, unless a search is under way.
-    pub(super) fn search(&mut self, is_ours: impl Fn(u32) -> bool, seed: u64) {
+    /// Begins to search for all that is wanted, unless a search is under way. `is_ours` tells whose policy wants it.
+    pub fn search(&mut self, is_ours: impl Fn(u32) -> bool, seed: u64) {
+        let sample = self.sample;
+        if let Some(search) = &mut self.search {
+            search
+                .groups
+                .retain(|_, group| group.demand.sample == sample);
+        }
+        self.search.take_if(|search| search.groups.is_empty());
         if self.search.is_none() {
-            let wanted = core::mem::take(&mut self.wanted);
-            let group = |wanted| Group {
-                wanted,
+            let mut wanted = core::mem::take(&mut self.wanted);
+            wanted.retain(|_, demand| demand.sample == sample);
+            if wanted.is_empty() {
+                return;
+            }
+            let group = |demand| Group {
+                demand,
                 best: BinaryHeap::new(),
             };
             let groups = wanted.into_iter();
             let policies = self.connections.policies();
             self.search = Some(Search {
                 cursor: 0,
-                groups: groups
-                    .map(|(among, wanted)| (among, group(wanted)))
-                    .collect(),
+                groups: groups.map(|(key, demand)| (key, group(demand))).collect(),
                 policies: policies.filter(|policy| is_ours(*policy)).collect(),
                 seed,
             });
@@ -123,10 +147,13 @@ impl Engine {
         match next {
             Some(cursor) => self.search = Some(Search { cursor, ..search }),
             None => {
-                for (among, group) in search.groups {
+                for ((mode, among), group) in search.groups {
+                    if group.demand.sample != self.sample {
+                        continue;
+                    }
                     let chosen = self.take_best(group);
                     if among == Among::Service {
-                        self.chosen += chosen;
+                        *self.chosen.get_mut(mode) += chosen;
                     }
                 }
             }
@@ -140,7 +167,8 @@ impl Engine {
             load: mut left,
             among,
             reason,
-        } = group.wanted;
+            mode,
+        } = group.demand.wanted;
         let mut chosen = 0.0;
         for (_, _, id) in group.best.into_sorted_vec() {
             let Some(connection) = self.connections.get_mut(&id) else {
@@ -148,7 +176,7 @@ impl Engine {
             };
             let load = connection.load().of(measure);
             // Since it was visited it may have begun to drain, or become busier.
-            if load > left || !connection.may_go(among, now) {
+            if load > left || connection.mode() != mode || !connection.may_go(among, now) {
                 continue;
             }
             left -= load;

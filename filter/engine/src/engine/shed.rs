@@ -5,13 +5,13 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::{Direction, Measure, Shed as Rule, WebSocket};
+use evenkeel_policy::{Direction, Measure, Mode, Shed as Rule, WebSocket};
 
 use super::Engine;
 use crate::connection::{Connection, Kind, State};
 use crate::hosts::HostId;
 use crate::totals::Part;
-use crate::{ConnectionId, Instant, Load, Look, Reason};
+use crate::{ConnectionId, Instant, Load, Look, PerMode, Reason};
 
 /// How long a connection that was chosen waits for a moment to be told, before another one is chosen.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,8 +28,10 @@ pub struct Looked {
     /// What a service's pods are compared by: what inbound connections under a rule carry, without those
     /// that have been told to go and those that serve exchanges between peers alone.
     pub load: Load,
-    /// The part of it that has been chosen to go or is being drained.
-    pub chosen: Load,
+    /// How many connections that is, by the mode of their roots.
+    pub connections: PerMode<f64>,
+    /// The part of it that has been chosen to go or is being drained; in dry run, that would be.
+    pub chosen: PerMode<Load>,
     /// Observe: the part of it that would be elsewhere by now.
     pub left: Load,
     /// The ages of all connections, added up.
@@ -56,12 +58,14 @@ pub struct Wanted {
     pub among: Among,
     /// Why.
     pub reason: Reason,
+    /// Whose connections: each mode chooses from its own.
+    pub mode: Mode,
 }
 
 impl Engine {
-    /// Compares the upstream hosts of each cluster by the connections that stay with them, and chooses from
-    /// those that carry more than their share. Ask after [`Engine::look`]. `is_ours` tells whose policy wants it.
-    pub fn shed_hosts(&mut self, rule: &Rule, is_ours: impl Fn(u32) -> bool, seed: u64) -> bool {
+    /// Compares the upstream hosts of each cluster by the connections that stay with them, and wants connections to
+    /// go from those that carry more than their share. Ask after [`Engine::look`], and [`Engine::search`] then.
+    pub fn shed_hosts(&mut self, rule: &Rule, mode: Mode) -> bool {
         let now = self.now;
         let mut clusters: HashMap<Rc<[u8]>, Cluster> = HashMap::new();
         for (_, host) in self
@@ -75,7 +79,6 @@ impl Engine {
             cluster.most = cluster.most.max(host.load().of(rule.measure));
             cluster.youngest = cluster.youngest.max(host.known());
         }
-        let mut searches = false;
         let ids: Vec<HostId> = self.hosts.iter().map(|(id, _)| id).collect();
         let (mut sheds, mut pace) = (false, 0.0);
         for id in ids {
@@ -85,17 +88,23 @@ impl Engine {
             let Some(cluster) = clusters.get(host.cluster()) else {
                 continue;
             };
+            // What a dry run would have drained is there.
+            let chosen = match mode {
+                Mode::Enforce => host.going().enforced,
+                Mode::Observe => host.going().enforced.plus(host.going().dry_run),
+            };
             let look = Look {
                 own: host.load().of(rule.measure),
                 share: cluster.load / cluster.hosts,
                 most: cluster.most,
                 connections: host.load().connections,
                 part: 1.0,
-                chosen: host.going().of(rule.measure),
+                chosen: chosen.of(rule.measure),
                 settled: now.since(cluster.youngest) >= rule.settle,
             };
-            let quota = host.shed.look(rule, look);
-            sheds |= host.shed.is_shedding();
+            let shed = host.shed.get_mut(mode);
+            let quota = shed.look(rule, look);
+            sheds |= shed.is_shedding();
             pace += quota.pace;
             if quota.choose > 0.0 {
                 let wanted = Wanted {
@@ -103,22 +112,20 @@ impl Engine {
                     load: quota.choose,
                     among: Among::Host(id),
                     reason: Reason::Shed,
+                    mode,
                 };
                 self.want(wanted);
-                searches = true;
             }
         }
-        if searches {
-            self.search(is_ours, seed);
-        }
-        self.pace(rule.measure, pace);
+        self.pace(mode, rule.measure, pace);
         sheds
     }
 
     /// From now on, at most so much of what is chosen to be shed goes a second.
-    pub fn pace(&mut self, measure: Measure, per_second: f64) {
-        self.pace.measure = measure;
-        self.pace.per_second = per_second;
+    pub fn pace(&mut self, mode: Mode, measure: Measure, per_second: f64) {
+        let pace = self.pace.get_mut(mode);
+        pace.measure = measure;
+        pace.per_second = per_second;
     }
 
     /// A connection stays with an upstream host, or was last answered by it.
@@ -222,6 +229,7 @@ impl Connection {
         Part {
             is_of_service: self.counts(),
             is_connection: load.connections > 0.0,
+            mode: self.mode(),
             goes: self.goes(),
             left: self.left,
             is_selected: matches!(

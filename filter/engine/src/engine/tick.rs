@@ -132,11 +132,12 @@ impl Engine {
 
     /// Tells the buckets that connections wait for them. One that waits for the pace of rebalancing does not.
     fn find_waiting<'b>(&mut self, bucket: &impl Fn(Origin) -> Option<&'b Bucket>) {
-        let is_paced = self.now < self.pace.turn(self.now);
         for lane in self.timers.lanes() {
             let first = self.timers.first_in(lane);
             let first = first.and_then(|id| self.connections.get(&id));
-            if let Some(connection) = first.filter(|_| !(lane.rebalances && is_paced)) {
+            let Some(connection) = first else { continue };
+            let pace = self.pace.get(connection.mode());
+            if !lane.rebalances || self.now >= pace.turn(self.now) {
                 self.buckets.tick_waits(bucket(connection.origin));
             }
         }

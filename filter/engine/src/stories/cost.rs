@@ -106,13 +106,13 @@ fn one_search_in_slices_serves_all_hosts_with_too_much() {
     for second in 1..=2 {
         story.at(second);
         story.engine.look(true);
-        assert!(!story.engine.shed_hosts(&shed, |_| true, second));
+        assert!(!story.compare_hosts(&shed, second));
     }
     story.at(3);
     story.engine.look(true);
 
     let mut slices = vec![visits(&mut story, |story| {
-        assert!(story.engine.shed_hosts(&shed, |_| true, 3));
+        assert!(story.compare_hosts(&shed, 3));
     })];
     while story.effects().is_empty() {
         slices.push(visits(&mut story, |story| story.pass(TICK)));
@@ -121,7 +121,7 @@ fn one_search_in_slices_serves_all_hosts_with_too_much() {
 
     assert_eq!(slices.iter().max(), Some(&SLICE));
     assert_eq!(slices.iter().sum::<u64>(), MANY, "for 200 hosts together");
-    let chosen = story.engine.look(true).chosen;
+    let chosen = story.engine.look(true).chosen.enforced;
     // Each of the 200 has 375, a hundred more than 1.1 times the mean.
     assert_eq!(chosen.connections, 200.0 * 100.0);
 }
@@ -138,12 +138,13 @@ fn what_is_wanted_of_a_search_under_way_is_not_chosen_twice() {
         load,
         among: Among::Service,
         reason: Reason::MeanAge,
+        mode: Mode::Enforce,
     };
     assert_eq!(story.engine.choose(&wanted(10.0), |_| true, 1), 0.0);
     assert_eq!(story.engine.choose(&wanted(12.0), |_| true, 1), 0.0);
     story.pass(Duration::from_secs(1));
-    assert_eq!(story.engine.take_chosen(), 12.0);
-    assert_eq!(story.engine.take_chosen(), 0.0);
+    assert_eq!(story.engine.take_chosen(Mode::Enforce), 12.0);
+    assert_eq!(story.engine.take_chosen(Mode::Enforce), 0.0);
     assert_eq!(story.effects().len(), 12);
 }
 
@@ -172,7 +173,8 @@ fn whatever_happens_the_totals_are_what_a_recount_finds() {
                 "defaults": {{"max_age": "20s", "max_requests": 30, "websocket": "going_away", "idle_wait": "3s"}},
                 "connections": [{{"name": "db", "match": {{"port": 5432}}}}]}}"#
         ));
-        story.engine.pace(Measure::Connections, 3.0);
+        let rebalances = story.policy.mode;
+        story.engine.pace(rebalances, Measure::Connections, 3.0);
         let now = story.engine.now();
         let host = story.engine.hosts.find(b"c", b"a", now).unwrap();
         let mut chance = 1;
@@ -203,6 +205,7 @@ fn whatever_happens_the_totals_are_what_a_recount_finds() {
                         load: 3.0,
                         among: Among::Service,
                         reason: Reason::Shed,
+                        mode: rebalances,
                     };
                     story.engine.choose(&wanted, |_| true, chance);
                 }
@@ -220,7 +223,7 @@ fn whatever_happens_the_totals_are_what_a_recount_finds() {
                 let (load, chosen, left) = recount(&mut story);
                 for (found, expected) in [
                     (looked.load, load),
-                    (looked.chosen, chosen),
+                    (looked.chosen.enforced.plus(looked.chosen.dry_run), chosen),
                     (looked.left, left),
                 ] {
                     assert_eq!(

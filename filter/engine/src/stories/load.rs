@@ -53,7 +53,10 @@ fn a_draining_connection_counts_what_is_in_flight_and_no_connection() {
 
     let looked = story.engine.look(true);
     is_about(looked.load, 0.0, 2.0, 200.0);
-    assert_eq!(looked.chosen, looked.load, "it is not to be chosen again");
+    assert_eq!(
+        looked.chosen.enforced, looked.load,
+        "it is not to be chosen again"
+    );
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn a_connection_that_the_proxy_drains_is_not_counted_again() {
 
     let looked = story.engine.look(true);
     is_about(looked.load, 0.0, 2.0, 200.0);
-    assert_eq!(looked.chosen, looked.load);
+    assert_eq!(looked.chosen.enforced, looked.load);
     assert_eq!(story.effects(), [], "it is not drained a second time");
     assert_eq!(story.engine.closed(id), Some(End::Unasked));
 }

@@ -16,6 +16,7 @@ fn wanted(load: f64) -> Wanted {
         load,
         among: Among::Service,
         reason: Reason::Shed,
+        mode: Mode::Enforce,
     }
 }
 
@@ -29,8 +30,9 @@ fn busy_service(story: &mut Story, count: u64) {
 
 fn choose(story: &mut Story, wanted: Wanted) -> f64 {
     // As fast as it likes.
-    story.engine.pace(wanted.measure, f64::INFINITY);
-    story.engine.choose(&wanted, |_| true, 7)
+    let mode = story.policy.mode;
+    story.engine.pace(mode, wanted.measure, f64::INFINITY);
+    story.engine.choose(&Wanted { mode, ..wanted }, |_| true, 7)
 }
 
 /// Who has been chosen, in the order of being told.
@@ -54,7 +56,7 @@ fn the_chosen_go_at_their_next_answer_and_no_one_else() {
 
     let chosen = due(&mut story);
     assert_eq!(chosen.len(), 3);
-    assert_eq!(story.engine.look(true).chosen.connections, 3.0);
+    assert_eq!(story.engine.look(true).chosen.enforced.connections, 3.0);
     for id in 1..=10 {
         let expected = if chosen.contains(&id) {
             Decision::Announce(Reason::Shed)
@@ -65,7 +67,7 @@ fn the_chosen_go_at_their_next_answer_and_no_one_else() {
     }
     let looked = story.engine.look(true);
     assert_eq!(looked.load.connections, 7.0, "who has been told has left");
-    assert_eq!(looked.chosen, Load::default());
+    assert_eq!(looked.chosen.enforced, Load::default());
 }
 
 #[test]
@@ -136,9 +138,9 @@ fn who_cannot_be_told_in_time_is_let_off_and_not_chosen_again_for_a_while() {
     assert_eq!(choose(&mut story, wanted(1.0)), 1.0);
 
     story.at(9);
-    assert_eq!(story.engine.look(true).chosen.connections, 1.0);
+    assert_eq!(story.engine.look(true).chosen.enforced.connections, 1.0);
     story.at(10);
-    assert_eq!(story.engine.look(true).chosen.connections, 0.0);
+    assert_eq!(story.engine.look(true).chosen.enforced.connections, 0.0);
 
     assert_eq!(story.exchange(ConnectionId(1), 2), Decision::Keep);
     assert_eq!(choose(&mut story, wanted(1.0)), 0.0);
@@ -152,7 +154,7 @@ fn the_chosen_go_evenly_and_a_turn_that_was_late_is_made_up_for() {
     busy_service(&mut story, 40);
     story.at(100);
     choose(&mut story, wanted(40.0));
-    story.engine.pace(Measure::Connections, 2.0);
+    story.engine.pace(Mode::Enforce, Measure::Connections, 2.0);
 
     // Everybody asks five times a second, all at once.
     let mut went = Vec::new();
@@ -175,12 +177,12 @@ fn at_no_pace_nobody_goes_and_nothing_is_lost_by_it() {
     let mut story = Story::rule(RULE);
     busy_service(&mut story, 2);
     choose(&mut story, wanted(2.0));
-    story.engine.pace(Measure::Connections, 0.0);
+    story.engine.pace(Mode::Enforce, Measure::Connections, 0.0);
 
     story.at(1);
     assert_eq!(story.exchange(ConnectionId(1), 2), Decision::Keep);
 
-    story.engine.pace(Measure::Connections, 1.0);
+    story.engine.pace(Mode::Enforce, Measure::Connections, 1.0);
     story.at(2);
     assert_eq!(
         story.exchange(ConnectionId(1), 3),
@@ -196,7 +198,7 @@ fn a_tcp_connection_that_waits_for_its_turn_is_closed_when_that_comes() {
     );
     let id = story.open_tcp(1);
     choose(&mut story, wanted(1.0));
-    story.engine.pace(Measure::Connections, 0.0);
+    story.engine.pace(Mode::Enforce, Measure::Connections, 0.0);
     story.at(1);
     story.read(id, 0, 0);
     let answer = activity(0, 0);
@@ -207,7 +209,7 @@ fn a_tcp_connection_that_waits_for_its_turn_is_closed_when_that_comes() {
     let is_close = |effect: &Effect| matches!(effect, Effect::Close { .. });
     assert!(!story.effects().iter().any(is_close));
 
-    story.engine.pace(Measure::Connections, 1.0);
+    story.engine.pace(Mode::Enforce, Measure::Connections, 1.0);
     story.at(7);
 
     assert!(story.effects().iter().any(is_close));
@@ -227,7 +229,7 @@ fn who_waits_for_the_budget_keeps_its_place() {
     assert_eq!(story.exchange(ConnectionId(2), 2), Decision::Keep);
 
     story.at(19);
-    assert_eq!(story.engine.look(true).chosen.connections, 1.0);
+    assert_eq!(story.engine.look(true).chosen.enforced.connections, 1.0);
     story.at(21);
     assert_eq!(
         story.exchange(ConnectionId(2), 3),
@@ -312,7 +314,7 @@ fn tcp_connections_of_a_host_with_too_many_go_until_it_is_even() {
         }
         story.at(2 * second);
         story.engine.look(true);
-        story.engine.shed_hosts(&shed, |_| true, second);
+        story.compare_hosts(&shed, second);
         for effect in story.effects() {
             if let Effect::Close { id, reason, cut } = effect {
                 assert_eq!((reason, cut), (Reason::Shed, 0));

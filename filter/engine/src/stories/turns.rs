@@ -174,9 +174,10 @@ fn a_tick_looks_at_none_that_waits_for_the_pace_of_rebalancing() {
         load: 256.0,
         among: Among::Service,
         reason: Reason::Shed,
+        mode: Mode::Enforce,
     };
     story.engine.choose(&wanted, |_| true, 7);
-    story.engine.pace(Measure::Connections, 2.0);
+    story.engine.pace(Mode::Enforce, Measure::Connections, 2.0);
     story.at(5);
     story.effects();
 
@@ -200,6 +201,7 @@ fn connections_that_wait_for_the_pace_of_rebalancing_keep_no_budget_from_others(
         load: 1.0,
         among: Among::Service,
         reason: Reason::Shed,
+        mode: Mode::Enforce,
     };
     story.engine.choose(&wanted, |_| true, 7);
     for id in 0..1000 {

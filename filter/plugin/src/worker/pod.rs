@@ -8,9 +8,9 @@ use core::time::Duration;
 use evenkeel_engine::balance::{Balance, Scene};
 use evenkeel_engine::board::{Board, Carried, WorkerId};
 use evenkeel_engine::peers::{FANOUT, Own, PeerId, Rules, View};
-use evenkeel_engine::{Instant, Looked, mix};
+use evenkeel_engine::{Instant, Looked, PerMode, mix};
 use evenkeel_metrics::Metric;
-use evenkeel_policy::{Measure, Policy, Shed, Weight};
+use evenkeel_policy::{Measure, Mode, Policy, Shed, Weight};
 
 use super::Worker;
 use crate::peers::Question;
@@ -35,8 +35,8 @@ pub(super) const ASKED: &str = "evenkeel/asked";
 pub(crate) struct Pod {
     worker: Option<WorkerId>,
     looked: Instant,
-    balance: Balance,
-    sheds_hosts: bool,
+    balance: PerMode<Balance>,
+    sheds_hosts: PerMode<bool>,
     /// It has opened a connection. The host's main thread has a worker that never does.
     serves: bool,
     carried: Carried,
@@ -47,8 +47,11 @@ pub(crate) struct Pod {
 }
 
 impl Pod {
-    fn is_shedding(&self) -> bool {
-        self.balance.is_shedding() || self.sheds_hosts
+    fn is_shedding(&self) -> PerMode<bool> {
+        PerMode {
+            enforced: self.balance.enforced.is_shedding() || self.sheds_hosts.enforced,
+            dry_run: self.balance.dry_run.is_shedding() || self.sheds_hosts.dry_run,
+        }
     }
 }
 
@@ -69,51 +72,81 @@ impl Worker {
         let looked = self.engine.look(self.pod.is_shedding());
         self.measure(&looked);
         let wants = |policy: &Policy| policy.shed.is_some() || policy.peers.is_some();
-        let Some(policy) = self.policies.find(wants).cloned() else {
+        if self.policies.find(wants).is_none() {
+            return;
+        }
+        self.write(&looked, now);
+        let shares = |policy: &Policy| policy.peers.is_some();
+        let view = self.policies.find(shares).is_some().then(|| {
+            self.lease(now);
+            self.view().0
+        });
+        self.show_peers(view.as_ref(), now);
+        for mode in [Mode::Enforce, Mode::Observe] {
+            self.rebalance(mode, &looked, view.as_ref(), now);
+        }
+        let policies = &self.policies;
+        let seed = self.seed ^ now.as_nanos();
+        self.engine.search(|root| sheds(policies, root), seed);
+        let PerMode { enforced, dry_run } = self.pod.is_shedding();
+        self.metrics
+            .gauge(Metric::Shedding, f64::from(u8::from(enforced || dry_run)));
+    }
+
+    /// Shows what is known of the peers. Where a policy is enforced, it is the one that is shown for.
+    fn show_peers(&mut self, view: Option<&View>, now: Instant) {
+        let of = |mode| {
+            let shares = |policy: &Policy| policy.mode == mode && policy.peers.is_some();
+            self.policies.find(shares)
+        };
+        let policy = of(Mode::Enforce).or_else(|| of(Mode::Observe));
+        let (Some(view), Some(policy)) = (view, policy) else {
             return;
         };
-        self.write(&looked, now);
-        if let Some(peers) = &policy.peers {
-            self.lease(now);
-            let shed = policy.shed.unwrap_or_default();
-            let weight = self.weight(&shed);
-            let view = self.view().0;
-            let own = self.own(weight, now);
-            let rules = Rules::new(&shed, peers);
-            let estimate = view.estimate(&own, rules, now);
-            let shown = if self.pod.leased <= now {
-                None
-            } else if rules.measure == Measure::Connections {
-                estimate
-            } else {
-                let measure = Measure::Connections;
-                view.estimate(&own, Rules { measure, ..rules }, now)
+        let shed = policy.shed.unwrap_or_default();
+        let shown = policy.peers.as_ref().filter(|_| self.pod.leased > now);
+        let shown = shown.and_then(|peers| {
+            let own = self.own(self.weight(&shed), now);
+            let measure = Measure::Connections;
+            let rules = Rules {
+                measure,
+                ..Rules::new(&shed, peers)
             };
-            let (known, mean) = shown.map_or((0, 0.0), |shown| (shown.peers, shown.mean));
-            self.metrics.gauge(Metric::Peers, known as f64);
-            self.metrics.gauge(Metric::PeersMean, mean);
-            if policy.shed.is_some() && self.pod.serves {
-                let scene = Scene {
-                    mine: &looked,
-                    pod: self.pod.carried,
-                    weight: rules.weigh(&own),
-                    estimate: estimate.as_ref(),
-                };
-                let policies = &self.policies;
-                let is_ours = |policy| sheds(policies, policy);
-                let seed = self.seed ^ now.as_nanos();
-                self.pod
-                    .balance
-                    .look(&mut self.engine, &shed, &scene, is_ours, seed);
-            }
-        } else if let Some(shed) = &policy.shed {
-            let policies = &self.policies;
-            let is_ours = |policy| sheds(policies, policy);
-            let seed = self.seed ^ now.as_nanos();
-            self.pod.sheds_hosts = self.engine.shed_hosts(shed, is_ours, seed);
+            view.estimate(&own, rules, now)
+        });
+        let (known, mean) = shown.map_or((0, 0.0), |shown| (shown.peers, shown.mean));
+        self.metrics.gauge(Metric::Peers, known as f64);
+        self.metrics.gauge(Metric::PeersMean, mean);
+    }
+
+    /// Wants connections to go under policies of one mode: what a dry run finds, and has found before, is nothing to
+    /// those that are enforced.
+    fn rebalance(&mut self, mode: Mode, looked: &Looked, view: Option<&View>, now: Instant) {
+        let rebalances = |policy: &Policy| policy.mode == mode && policy.shed.is_some();
+        let policy = self.policies.find(rebalances).cloned();
+        let shed = policy.as_ref().and_then(|policy| policy.shed.as_ref());
+        let peers = policy.as_ref().and_then(|policy| policy.peers.as_ref());
+        let (Some(shed), Some(peers), Some(view)) = (shed, peers, view) else {
+            *self.pod.balance.get_mut(mode) = Balance::default();
+            let sheds = shed.is_some_and(|shed| self.engine.shed_hosts(shed, mode));
+            *self.pod.sheds_hosts.get_mut(mode) = sheds;
+            return;
+        };
+        *self.pod.sheds_hosts.get_mut(mode) = false;
+        if !self.pod.serves {
+            return;
         }
-        let sheds = u8::from(self.pod.is_shedding());
-        self.metrics.gauge(Metric::Shedding, f64::from(sheds));
+        let own = self.own(self.weight(shed), now);
+        let rules = Rules::new(shed, peers);
+        let estimate = view.estimate(&own, rules, now);
+        let scene = Scene {
+            mine: looked,
+            pod: self.pod.carried,
+            weight: rules.weigh(&own),
+            estimate: estimate.as_ref(),
+        };
+        let balance = self.pod.balance.get_mut(mode);
+        balance.look(&mut self.engine, shed, mode, &scene);
     }
 
     /// Shows what this worker carries; the host adds the workers up.

@@ -1,0 +1,133 @@
+//! What a sample wants to go while a search of many connections is under way.
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use evenkeel_policy::Measure;
+
+use super::*;
+use crate::hosts::HostId;
+use crate::{Among, Wanted};
+
+/// A search takes a slice of 4,096 with each tick: three ticks.
+const MANY: u64 = 12_000;
+
+/// Raw TCP connections, of which the first 8,000 stay with the first host and the others with the second.
+fn gateway() -> (Story, [HostId; 2]) {
+    let mut story = Story::new(
+        r#"{"version": 1, "budget": "off", "defaults": {"max_age": "off", "quiet_wait": "0s"},
+            "connections": [{"name": "db", "match": {"port": 5432}}],
+            "shed": {"rate": 0.1, "min_connections": 10, "settle": "0s"}}"#,
+    );
+    let now = story.engine.now();
+    let hosts = [1, 2].map(|host| story.engine.hosts.find(b"db", &[host], now).unwrap());
+    for id in 0..MANY {
+        let opened = story.open_tcp(id);
+        let host = hosts[usize::from(id >= 8000)];
+        story.engine.carries_to(opened, host);
+    }
+    story.engine.follow_rates(false);
+    (story, hosts)
+}
+
+fn wanted(among: Among) -> Wanted {
+    Wanted {
+        measure: Measure::Connections,
+        load: 10.0,
+        among,
+        reason: Reason::Shed,
+        mode: Mode::Enforce,
+    }
+}
+
+/// How many have been selected since this was last asked.
+fn selected(story: &mut Story) -> usize {
+    let effects = story.effects().into_iter();
+    let selected = effects.filter(|effect| matches!(effect, Effect::Due(_, Reason::Shed)));
+    selected.count()
+}
+
+#[test]
+fn no_connection_is_selected_for_a_host_that_is_overloaded_no_longer() {
+    let (mut story, hosts) = gateway();
+    let shed = story.policy.shed.unwrap();
+    for second in 1..=3 {
+        story.at(second);
+        story.engine.look(true);
+        story.compare_hosts(&shed, second);
+    }
+    assert_eq!(selected(&mut story), 0, "the search has just begun");
+    // Before it ends, a quarter of them have been opened anew and are even.
+    for id in 0..2000 {
+        story.engine.carries_to(ConnectionId(id), hosts[1]);
+    }
+    story.engine.look(true);
+    assert!(!story.compare_hosts(&shed, 4));
+
+    story.pass(Duration::from_secs(5));
+
+    assert_eq!(selected(&mut story), 0);
+}
+
+#[test]
+fn demand_that_each_sample_confirms_is_served() {
+    let (mut story, _) = gateway();
+    let shed = story.policy.shed.unwrap();
+    for second in 1..=3 {
+        story.at(second);
+        story.engine.look(true);
+        story.compare_hosts(&shed, second);
+    }
+    story.engine.look(true);
+    assert!(story.compare_hosts(&shed, 4));
+
+    story.pass(Duration::from_millis(300));
+
+    assert!(selected(&mut story) > 0);
+}
+
+#[test]
+fn demand_of_an_earlier_sample_that_waits_for_a_search_is_dropped() {
+    for among in [0, 1, 2] {
+        let (mut story, hosts) = gateway();
+        let waits = match among {
+            0 => Among::Service,
+            host => Among::Host(hosts[host - 1]),
+        };
+        let searched = match among {
+            1 => Among::Host(hosts[1]),
+            _ => Among::Host(hosts[0]),
+        };
+        story.engine.look(true);
+        story.engine.want(wanted(searched));
+        story.engine.search(|_| true, 1);
+        story.engine.want(wanted(waits));
+        story.pass(Duration::from_secs(1));
+        assert_eq!(selected(&mut story), 10, "those of the search");
+
+        story.engine.look(true);
+        story.engine.search(|_| true, 2);
+        story.pass(Duration::from_secs(1));
+
+        assert_eq!(selected(&mut story), 0);
+    }
+}
+
+#[test]
+fn search_that_no_sample_confirms_makes_room_for_the_next() {
+    let (mut story, hosts) = gateway();
+    story.engine.look(true);
+    story.engine.want(wanted(Among::Host(hosts[0])));
+    story.engine.search(|_| true, 1);
+
+    story.engine.look(true);
+    story.engine.want(wanted(Among::Host(hosts[1])));
+    story.engine.search(|_| true, 2);
+    story.pass(Duration::from_millis(300));
+
+    let effects = story.effects();
+    assert_eq!(effects.len(), 10);
+    let is_of_second =
+        |effect: &Effect| matches!(effect, Effect::Due(ConnectionId(8000..), Reason::Shed));
+    assert!(effects.iter().all(is_of_second), "{effects:?}");
+}
