@@ -102,8 +102,8 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let groups = groups(&args.runbook);
     let yaml = match args.format {
-        Format::Rules => serde_yaml_ng::to_string(&groups)?,
-        Format::PrometheusRule => serde_yaml_ng::to_string(&PrometheusRule {
+        Format::Rules => to_yaml(&groups)?,
+        Format::PrometheusRule => to_yaml(&PrometheusRule {
             api_version: "monitoring.coreos.com/v1",
             kind: "PrometheusRule",
             metadata: Metadata {
@@ -122,8 +122,14 @@ pub fn run(args: &Args) -> Result<()> {
 /// # Errors
 /// Never: all of it can be written as YAML.
 pub fn rule_file() -> Result<String> {
-    let yaml = serde_yaml_ng::to_string(&groups("docs/operating.md"))?;
+    let yaml = to_yaml(&groups("docs/operating.md"))?;
     Ok(format!("{HEADER}{yaml}"))
+}
+
+/// Each text on one line, so that a search finds it.
+fn to_yaml(value: &impl Serialize) -> Result<String> {
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+    Ok(serde_saphyr::to_string_with_options(value, options)?)
 }
 
 fn groups(runbook: &str) -> Groups {

@@ -62,8 +62,8 @@ fn the_operators_resource_carries_the_same_rules() {
         "--namespace",
         "shop",
     ];
-    let resource: serde_json::Value = serde_yaml_ng::from_str(&printed(&arguments)).unwrap();
-    let rules: serde_json::Value = serde_yaml_ng::from_str(&printed(&["alerts"])).unwrap();
+    let resource: serde_json::Value = serde_saphyr::from_str(&printed(&arguments)).unwrap();
+    let rules: serde_json::Value = serde_saphyr::from_str(&printed(&["alerts"])).unwrap();
 
     assert_eq!(resource["apiVersion"], "monitoring.coreos.com/v1");
     assert_eq!(resource["kind"], "PrometheusRule");

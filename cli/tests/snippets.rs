@@ -8,7 +8,6 @@ use std::path::Path;
 
 use evenkeel_policy::Policy;
 use pages::{pages, root};
-use serde::Deserialize;
 use serde_json::Value;
 
 /// A block of code in a page.
@@ -99,10 +98,10 @@ fn policies_in(value: &Value, found: &mut Vec<String>) {
 }
 
 /// The policies inside the documents of a YAML text.
-fn policies_in_yaml(text: &str) -> Result<Vec<String>, serde_yaml_ng::Error> {
+fn policies_in_yaml(text: &str) -> Result<Vec<String>, serde_saphyr::Error> {
     let mut found = Vec::new();
-    for document in serde_yaml_ng::Deserializer::from_str(text) {
-        policies_in(&Value::deserialize(document)?, &mut found);
+    for document in serde_saphyr::from_multiple::<Value>(text)? {
+        policies_in(&document, &mut found);
     }
     Ok(found)
 }

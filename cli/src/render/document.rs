@@ -123,7 +123,7 @@ mod tests {
 
             let yaml = document(&nested).to_yaml(0);
 
-            let read: Value = serde_yaml_ng::from_str(&yaml).expect("valid YAML");
+            let read: Value = serde_saphyr::from_str(&yaml).expect("valid YAML");
             prop_assert_eq!(read, nested);
         }
 
@@ -133,7 +133,7 @@ mod tests {
 
             let yaml = format!("value: |\n{}\n", document(&nested).to_json(2));
 
-            let read: Value = serde_yaml_ng::from_str(&yaml).expect("valid YAML");
+            let read: Value = serde_saphyr::from_str(&yaml).expect("valid YAML");
             let json = read["value"].as_str().expect("a text");
             prop_assert_eq!(serde_json::from_str::<Value>(json).expect("valid JSON"), nested);
         }

@@ -8,7 +8,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// What most of the command lines here begin with.
@@ -40,11 +39,10 @@ fn policies() -> Vec<String> {
 /// What `evenkeel render ARGS` prints, as the documents in it.
 fn documents(args: &[&str]) -> Vec<Value> {
     let text = evenkeel_cli::rendered(args).unwrap();
-    let documents = serde_yaml_ng::Deserializer::from_str(&text);
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     documents
-        .map(|document| {
-            Value::deserialize(document).unwrap_or_else(|error| panic!("{error}\n{text}"))
-        })
+        .into_iter()
         .filter(|document| !document.is_null())
         .collect()
 }
@@ -77,7 +75,7 @@ fn a_directory_is_a_base_of_kustomize() {
 
     assert!(done.status.success());
     let text = fs::read_to_string(base.join("kustomization.yaml")).unwrap();
-    let kustomization: Value = serde_yaml_ng::from_str(&text).unwrap();
+    let kustomization: Value = serde_saphyr::from_str(&text).unwrap();
     assert_eq!(kustomization["resources"], json!(["evenkeel.yaml"]));
     let printed = evenkeel(&[&["istio", &policy("minimal")], &IMAGE[..]].concat());
     assert_eq!(

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use evenkeel_metrics::Label;
 use evenkeel_test_envoy::{Client, Envoy, TcpClient, eventually, module_path, stats_tags};
-use serde::Deserialize;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -169,7 +168,7 @@ fn every_configuration_makes_labels_of_what_the_list_of_metrics_has() {
     for name in ["http", "observe", "peers", "tcp"] {
         let path = root().join("envoy").join(name).join("envoy.yaml");
         let text = fs::read_to_string(path).unwrap();
-        let config: serde_json::Value = serde_yaml_ng::from_str(&text).unwrap();
+        let config: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
 
         assert_eq!(
             sorted(&config["stats_config"]["stats_tags"]),
@@ -191,9 +190,9 @@ fn the_manifests_of_istio_carry_one_good_policy_for_one_module() {
     for base in ["workload", "gateway"] {
         let file = root().join("istio").join(base).join("evenkeel.yaml");
         let text = fs::read_to_string(file).unwrap();
-        let documents = serde_yaml_ng::Deserializer::from_str(&text);
-        let plugins = documents.map(|document| serde_json::Value::deserialize(document).unwrap());
-        let plugins: Vec<_> = plugins
+        let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(&text).unwrap();
+        let plugins: Vec<_> = documents
+            .into_iter()
             .filter(|document| document["kind"] == "WasmPlugin")
             .map(|plugin| {
                 let mut policy = plugin["spec"]["pluginConfig"].clone();

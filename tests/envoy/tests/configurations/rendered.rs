@@ -49,10 +49,10 @@ async fn start(version: &str) -> Envoy {
         "--module",
         module.to_str().unwrap(),
     ];
-    let pieces: Value = serde_yaml_ng::from_str(&evenkeel_cli::rendered(line).unwrap()).unwrap();
+    let pieces: Value = serde_saphyr::from_str(&evenkeel_cli::rendered(line).unwrap()).unwrap();
 
     let text = fs::read_to_string(root().join("envoy/http/envoy.yaml")).unwrap();
-    let mut config: Value = serde_yaml_ng::from_str(&with_free_ports(&text)).unwrap();
+    let mut config: Value = serde_saphyr::from_str(&with_free_ports(&text)).unwrap();
     config["stats_config"] = pieces["stats_config"].clone();
     let resources = &mut config["static_resources"];
     let ingress = &mut resources["listeners"][0];

@@ -81,7 +81,7 @@ fn rendered(keepalive: &str) -> Value {
     let policy = format!(r#"{{"version": 1, "keepalive": {keepalive}}}"#);
     std::fs::write(&file, policy).unwrap();
     let rendered = evenkeel_cli::rendered(["envoy", file.to_str().unwrap()]).unwrap();
-    serde_yaml_ng::from_str(&rendered).unwrap()
+    serde_saphyr::from_str(&rendered).unwrap()
 }
 
 #[test]

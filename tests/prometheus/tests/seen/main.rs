@@ -20,6 +20,6 @@ fn the_dashboard() -> Value {
 /// The alert rules, as Prometheus loads them.
 fn the_rules() -> Vec<Value> {
     let text = fs::read_to_string(root().join("istio/dashboard/alerts.yaml")).unwrap();
-    let groups: Value = serde_yaml_ng::from_str(&text).unwrap();
+    let groups: Value = serde_saphyr::from_str(&text).unwrap();
     groups["groups"][0]["rules"].as_array().unwrap().clone()
 }

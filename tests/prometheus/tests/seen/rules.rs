@@ -41,7 +41,7 @@ fn each_fires_when_it_should_and_not_when_it_should_not() {
         let file = root().join(format!("tests/prometheus/alerts/{name}.yaml"));
         let tests = fs::read_to_string(&file)
             .unwrap_or_else(|error| panic!("{name} has no test: {}: {error}", file.display()));
-        let tests: serde_json::Value = serde_yaml_ng::from_str(&tests).unwrap();
+        let tests: serde_json::Value = serde_saphyr::from_str(&tests).unwrap();
         let firing = format!(r#"ALERTS{{alertname="{name}", alertstate="firing"}}"#);
         let cases: Vec<_> = tests["tests"]
             .as_array()
