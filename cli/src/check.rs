@@ -1,4 +1,4 @@
-//! `evenkeel check`: what is wrong with policies, and what is legal but unwise, as a compiler tells it.
+//! `evenkeel check`: what is wrong with the policies in files, and what is legal but unwise, as a compiler tells it.
 
 mod github;
 mod json;
@@ -7,6 +7,7 @@ mod options;
 mod sarif;
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -25,16 +26,46 @@ struct Checked {
 
 impl Checked {
     /// Everything that is wrong with it, or else all that is unwise.
-    fn new(source: Source, args: &Args) -> Self {
-        let findings = match source.policy() {
-            Err(errors) => diagnose::mistakes(&source, &errors),
-            Ok(policy) => lint::findings(&source, &policy, args.connections)
-                .into_iter()
-                .filter(|finding| !args.allow.iter().any(|lint| lint.code() == finding.code))
-                .collect(),
-        };
+    fn new(source: Source, connections: u64) -> Self {
+        let mut findings = source.findings().to_owned();
+        if source.has_policy() {
+            findings.extend(match source.policy() {
+                Err(errors) => diagnose::mistakes(&source, &errors),
+                Ok(policy) => lint::findings(&source, &policy, connections),
+            });
+        }
         Self { source, findings }
     }
+
+    fn is_valid(&self) -> bool {
+        !self
+            .findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// Of the filter that holds the policy, where the file is not the policy.
+    fn holder(&self) -> Option<&str> {
+        self.source.holder().map(|holder| holder.name.as_str())
+    }
+}
+
+/// Checks every policy in a file.
+///
+/// # Errors
+/// When the file cannot be read.
+fn check(path: &Path, args: &Args) -> Result<Vec<Checked>> {
+    let sources = diagnose::sources(path)?.into_iter();
+    let mut checked: Vec<_> = sources
+        .map(|source| Checked::new(source, args.connections))
+        .collect();
+    lint::compare_roles(&mut checked);
+    let is_allowed = |finding: &Finding| args.allow.iter().any(|lint| lint.code() == finding.code);
+    for one in &mut checked {
+        one.findings.retain(|finding| !is_allowed(finding));
+        one.source.name_holder(&mut one.findings);
+    }
+    Ok(checked)
 }
 
 /// How many of each.
@@ -58,9 +89,27 @@ impl Counts {
             notes: count(Severity::Note),
         }
     }
+
+    /// In words.
+    fn told(self) -> String {
+        let some = |count: usize, what: &str| match count {
+            0 => format!("no {what}s"),
+            1 => format!("1 {what}"),
+            _ => format!("{count} {what}s"),
+        };
+        let mut told = format!(
+            "{}, {}",
+            some(self.errors, "error"),
+            some(self.warnings, "warning")
+        );
+        if self.notes > 0 {
+            told += &format!(", {}", some(self.notes, "note"));
+        }
+        told
+    }
 }
 
-/// Ends with 0, with 1 when a policy is wrong, with 2 when one cannot be read.
+/// Ends with 0, with 1 when a policy is wrong, with 2 when a file cannot be read.
 ///
 /// # Errors
 /// None but what serde_json may make of it.
@@ -68,8 +117,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let mut checked = Vec::new();
     let mut all_read = true;
     for path in &args.files {
-        match Source::read(path) {
-            Ok(source) => checked.push(Checked::new(source, args)),
+        match check(path, args) {
+            Ok(policies) => checked.extend(policies),
             Err(error) => {
                 all_read = false;
                 term::fail(&error);
@@ -98,30 +147,27 @@ fn text(checked: &[Checked], counts: Counts) {
             term::line("");
         }
     }
+    for one in checked {
+        if let Some(holder) = one.source.holder() {
+            let name = term::tame(&holder.name);
+            let line = one.source.position(holder.key.start).line;
+            let counts = Counts::of(std::slice::from_ref(one));
+            term::line(&format!(
+                "{}:{line}: {name}: {}",
+                one.source.name(),
+                counts.told()
+            ));
+        }
+    }
     if !checked.is_empty() {
-        term::line(&summary(checked.len(), counts));
+        let policies = checked.iter().filter(|checked| checked.source.has_policy());
+        let policies = match policies.count() {
+            0 => "no policy".to_owned(),
+            1 => "1 policy".to_owned(),
+            count => format!("{count} policies"),
+        };
+        term::line(&format!("checked {policies}: {}", counts.told()));
     }
-}
-
-fn summary(policies: usize, counts: Counts) -> String {
-    let some = |count: usize, what: &str| match count {
-        0 => format!("no {what}s"),
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
-    };
-    let policies = match policies {
-        1 => "1 policy".to_owned(),
-        _ => format!("{policies} policies"),
-    };
-    let mut line = format!(
-        "checked {policies}: {}, {}",
-        some(counts.errors, "error"),
-        some(counts.warnings, "warning")
-    );
-    if counts.notes > 0 {
-        line += &format!(", {}", some(counts.notes, "note"));
-    }
-    line
 }
 
 fn print_lines(lines: Vec<String>) {

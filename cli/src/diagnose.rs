@@ -1,17 +1,24 @@
-//! What is wrong with a policy's text, shown where it stands.
+//! What is wrong with a policy, shown where it stands in its file.
 //!
 //! The words are the policy crate's own, so that an operator reads here what Envoy's log would say. What is
-//! added is the place: `document` finds it in the text again, and `text` shows it as a compiler would.
+//! added is the place: `manifest` finds the policies in a file, `tree` reads JSON and YAML with their places, `document`
+//! finds a place of a policy in them, and `text` shows it as a compiler would.
 
 mod document;
+mod file;
 mod finding;
+mod manifest;
 mod mistakes;
+mod pitfall;
 mod rules;
 mod source;
 mod text;
+mod tree;
 
 pub use document::{Document, Spot};
+pub use file::File;
 pub use finding::{Finding, Fix, Severity};
+pub use manifest::read as sources;
 pub use mistakes::{about, mistakes};
 pub use rules::{Kind, Ruling, Stated};
 pub use source::Source;
@@ -27,23 +34,76 @@ use evenkeel_policy::Policy;
 use crate::cli::usage;
 use crate::term;
 
-/// A policy in a file, with its text.
+/// Every policy of a file with its source; of those that differ in nothing but `role`, the first.
 ///
 /// # Errors
-/// A usage error when the file cannot be read; when the policy is refused, all that is wrong with it, as
+/// A usage error when the file cannot be read; when one is refused or there is none, all that is wrong, as
 /// `evenkeel check` shows it, for stderr.
+pub fn read_all(path: &Path) -> Result<Vec<(Source, Policy)>> {
+    let sources = sources(path).map_err(|error| usage(format!("{error:#}")))?;
+    let colours = term::colours(&io::stderr());
+    let mut shown = Vec::new();
+    let mut name = String::new();
+    let mut policies: Vec<(Source, Policy)> = Vec::new();
+    for source in sources {
+        let mut findings = source.findings().to_owned();
+        let policy = source.has_policy().then(|| source.policy());
+        if let Some(Err(errors)) = &policy {
+            findings.extend(mistakes(&source, errors));
+        }
+        source.name_holder(&mut findings);
+        shown.extend(
+            findings
+                .iter()
+                .map(|finding| render(&source, finding, colours)),
+        );
+        source.name().clone_into(&mut name);
+        if let Some(Ok(policy)) = policy
+            && !policies.iter().any(|(known, _)| is_same(known, &source))
+        {
+            policies.push((source, policy));
+        }
+    }
+    match shown.is_empty() {
+        true => Ok(policies),
+        false => Err(anyhow!(
+            "the policy {name} is refused\n\n{}",
+            shown.join("\n\n")
+        )),
+    }
+}
+
+/// The only policy of a file.
+///
+/// # Errors
+/// As [`read_all`]; when there are several.
 pub fn read(path: &Path) -> Result<(Source, Policy)> {
-    let source = Source::read(path).map_err(|error| usage(format!("{error:#}")))?;
-    let policy = source.policy().map_err(|errors| {
-        let colours = term::colours(&io::stderr());
-        let shown: Vec<_> = mistakes(&source, &errors)
-            .iter()
-            .map(|finding| render(&source, finding, colours))
-            .collect();
-        let (name, shown) = (source.name(), shown.join("\n\n"));
-        anyhow!("the policy {name} is refused\n\n{shown}")
-    })?;
-    Ok((source, policy))
+    let mut policies = read_all(path)?;
+    let names: Vec<_> = policies
+        .iter()
+        .filter_map(|(source, _)| Some(source.holder()?.name.clone()))
+        .collect();
+    match policies.pop() {
+        Some(policy) if policies.is_empty() => Ok(policy),
+        _ => Err(anyhow!(
+            "{} has policies that differ, those of {}: this takes one",
+            path.display(),
+            names.join(", ")
+        )),
+    }
+}
+
+/// The two policies are equal but for the role.
+pub fn is_same(one: &Source, other: &Source) -> bool {
+    let value = |source: &Source| {
+        let mut value = serde_json::from_slice::<serde_json::Value>(source.json()).ok()?;
+        let members = value.as_object_mut()?;
+        // `$schema` is for editors.
+        members.remove("role");
+        members.remove("$schema");
+        Some(value)
+    };
+    value(one).is_some_and(|one| value(other) == Some(one))
 }
 
 /// Bytes of a source's text.

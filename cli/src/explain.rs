@@ -23,20 +23,42 @@ use options::Format;
 /// When the policy is wrong; a usage error when it cannot be read, or the request is not understood.
 pub fn run(args: &Args) -> Result<()> {
     let asked = args.asked()?;
-    let (source, policy) = diagnose::read(&args.file)?;
-    let document = Document::of(&source);
-    let (text, json) = match asked {
-        Some(asked) => {
-            let choice = choice::of(&source, &document, &policy, &asked);
-            (choice.to_text(), choice.to_json())
+    let policies = diagnose::read_all(&args.file)?;
+    let mut texts = Vec::new();
+    let mut values = Vec::new();
+    for (source, policy) in &policies {
+        let document = Document::of(source);
+        let (text, mut json) = match &asked {
+            Some(asked) => {
+                let choice = choice::of(source, &document, policy, asked);
+                (choice.to_text(), choice.to_json())
+            }
+            None => {
+                let explained = policy::of(source, &document, policy, args.load());
+                (explained.to_text(), explained.to_json())
+            }
+        };
+        // A policy's file says itself which policy it is; in a manifest with one policy, there is one to be meant.
+        let holder = source.holder().filter(|_| policies.len() > 1);
+        match holder {
+            Some(holder) => {
+                let name = term::heading(term::tame(&holder.name));
+                texts.push(format!("{name}\n\n{}", text.trim_end()));
+                json["holder"] = holder.name.as_str().into();
+            }
+            None => texts.push(text.trim_end().to_owned()),
         }
-        None => {
-            let explained = policy::of(&source, &document, &policy, args.load());
-            (explained.to_text(), explained.to_json())
+        values.push(json);
+    }
+    let json = match values.pop() {
+        Some(only) if values.is_empty() => only,
+        last => {
+            values.extend(last);
+            serde_json::json!({ "policies": values })
         }
     };
     match args.format {
-        Format::Text => term::line(text.trim_end()),
+        Format::Text => term::line(&texts.join("\n\n")),
         Format::Json => term::line(&serde_json::to_string_pretty(&json)?),
     }
     Ok(())

@@ -3,30 +3,29 @@
 //! ```json
 //! { "version": 1,
 //!   "files": [ { "path": "policy.json", "valid": false } ],
-//!   "findings": [ { "path": "policy.json", "severity": "error", "code": "unknown-key",
+//!   "findings": [ { "path": "policy.json", "holder": null, "severity": "error", "code": "unknown-key",
 //!     "message": "defaults.maxAge: unknown key; did you mean `max_age`?", "place": "defaults.maxAge",
 //!     "start": { "line": 1, "column": 31 }, "end": { "line": 1, "column": 39 },
 //!     "related": [], "notes": [], "help": null,
 //!     "fix": { "start": { "line": 1, "column": 32 }, "end": { "line": 1, "column": 38 }, "text": "max_age" } } ],
 //!   "summary": { "errors": 1, "warnings": 0, "notes": 0 } }
 //! ```
+//! A file that has policies in it and is none has `policies`, such as
+//! `{ "holder": "WasmPlugin shop/evenkeel-network", "line": 17, "valid": true }`; `holder` of a finding is one of those.
 //! Lines and columns count from 1, columns in characters; `end` is behind the last. `start` and `end` are
 //! null where the text has no such place, as in an empty file.
 
 use serde_json::{Value, json};
 
 use super::{Checked, Counts};
-use crate::diagnose::{Finding, Severity, Source, Span};
+use crate::diagnose::{Finding, Source, Span};
 
 pub fn of(checked: &[Checked], counts: Counts) -> serde_json::Result<String> {
-    let files = checked.iter().map(|Checked { source, findings }| {
-        let is_wrong = |finding: &Finding| finding.severity == Severity::Error;
-        json!({ "path": source.name(), "valid": !findings.iter().any(is_wrong) })
-    });
-    let findings = checked.iter().flat_map(|Checked { source, findings }| {
-        findings
-            .iter()
-            .map(|finding| self::finding(source, finding))
+    let files = checked.chunk_by(|a, b| a.source.is_in_same_file(&b.source));
+    let files = files.map(file);
+    let findings = checked.iter().flat_map(|checked| {
+        let findings = checked.findings.iter();
+        findings.map(|finding| self::finding(checked, finding))
     });
     serde_json::to_string_pretty(&json!({
         "version": 1,
@@ -36,7 +35,24 @@ pub fn of(checked: &[Checked], counts: Counts) -> serde_json::Result<String> {
     }))
 }
 
-fn finding(source: &Source, finding: &Finding) -> Value {
+/// The policies of one file.
+fn file(checked: &[Checked]) -> Value {
+    let policies = checked.iter().filter_map(|checked| {
+        let holder = checked.source.holder()?;
+        let line = checked.source.position(holder.key.start).line;
+        Some(json!({ "holder": holder.name, "line": line, "valid": checked.is_valid() }))
+    });
+    let policies: Vec<_> = policies.collect();
+    let name = checked.first().map(|checked| checked.source.name());
+    let valid = checked.iter().all(Checked::is_valid);
+    match policies.is_empty() {
+        true => json!({ "path": name, "valid": valid }),
+        false => json!({ "path": name, "valid": valid, "policies": policies }),
+    }
+}
+
+fn finding(checked: &Checked, finding: &Finding) -> Value {
+    let source = &checked.source;
     let related = finding.marks.iter().map(|mark| {
         with(
             place(source, Some(&mark.span)),
@@ -51,6 +67,7 @@ fn finding(source: &Source, finding: &Finding) -> Value {
     let place = place(source, finding.span.as_ref());
     json!({
         "path": source.name(),
+        "holder": checked.holder(),
         "severity": finding.severity.name(),
         "code": finding.code,
         "message": finding.message,

@@ -8,6 +8,7 @@
 mod ages;
 mod budget;
 mod matching;
+mod roles;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use evenkeel_policy::{Place, Policy, show_duration};
+
+pub use roles::compare as compare_roles;
 
 use crate::diagnose::{Document, Finding, Ruling, Severity, Source, Stated};
 
@@ -83,6 +86,10 @@ lints! {
         "Whoever reaches the port reads the load of the pods.",
     ObserveMode = "observe-mode", Note:
         "Nothing is moved in the mode \"observe\".",
+    WrongRole = "wrong-role", Warning:
+        "A policy says the role of the other filter.",
+    RolesDiffer = "roles-differ", Warning:
+        "The two filters of a proxy have different policies.",
     PeersWithoutShed = "peers-without-shed", Note:
         "Pods tell each other what they carry, and nothing is made of it.",
 }
@@ -133,6 +140,7 @@ pub fn findings(source: &Source, policy: &Policy, connections: u64) -> Vec<Findi
     findings.extend(matching::findings(&scene));
     findings.extend(settings::of_policy(&scene));
     findings.extend(budget::findings(&scene));
+    findings.extend(roles::wrong(source, &scene));
     once_each(findings)
 }
 

@@ -14,20 +14,30 @@ Examples:
       For a pipeline, with the arithmetic for 5000 connections at each proxy
   evenkeel check --format github policy.json
       As annotations of a pull request
-  kubectl get wasmplugin evenkeel-network -o json | jq .spec.pluginConfig | evenkeel check -
+  evenkeel check evenkeel.yaml envoy.yaml
+      The policies in manifests and in a configuration of Envoy
+  kubectl get wasmplugins,envoyfilters -A -o yaml | evenkeel check -
       What a cluster has
+  curl -s http://127.0.0.1:15000/config_dump | evenkeel check -
+      What an Envoy has
+
+Files:
+  A file is a policy, or has policies in it: manifests of Kubernetes (WasmPlugin, TrafficExtension,
+  EnvoyFilter, EnvoyExtensionPolicy, a ConfigMap with a configuration of Envoy) or a configuration of
+  Envoy with wasm filters anywhere, in YAML or JSON, of one document or several. Each policy is
+  checked, each finding is shown at its place in the file.
 
 Exit codes:
   0  no errors
-  1  a policy has an error, or with --deny-warnings a warning
+  1  a policy has an error, or with --deny-warnings a warning; or a file has no policy
   2  the command line is wrong, or a file cannot be read";
 
-/// Tells every mistake of a policy at once, in the words that the module would log, and what is legal but
+/// Tells every mistake of policies at once, in the words that the module would log, and what is legal but
 /// unwise.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The policies to check; `-` is stdin
+    /// Policies, or files that have policies in them; `-` is stdin
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// How the findings are written

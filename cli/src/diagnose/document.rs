@@ -1,20 +1,19 @@
-//! A policy's JSON with the place of everything in the text.
+//! A policy as a tree with the place of everything in the file.
 //!
-//! Only for texts that the policy crate has read as JSON: it alone says what is none.
+//! Only for policies that the policy crate has read: it alone says what is none.
 
-use std::ops::Range;
+use std::rc::Rc;
 
 use evenkeel_policy::{Place, Step};
-use jsonc_parser::ast::{ObjectProp, Value};
-use jsonc_parser::common::Ranged;
-use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
+use super::source::Form;
+use super::tree::{self, Member, Node, Origin};
 use super::{Source, Span};
 
 /// The tree, where the text could be read.
 pub struct Document<'a> {
-    text: &'a str,
-    tree: Option<Value<'a>>,
+    source: &'a Source,
+    tree: Option<Rc<Node>>,
 }
 
 /// Where something stands.
@@ -34,12 +33,13 @@ impl Spot {
 
 impl<'a> Document<'a> {
     pub fn of(source: &'a Source) -> Self {
-        let text = source.text();
-        let parsed = parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default());
-        Self {
-            text,
-            tree: parsed.ok().and_then(|parsed| parsed.value),
-        }
+        let tree = match source.form() {
+            Form::File => tree::from_json(source.text(), &Origin::file()),
+            Form::Text(origin) => tree::from_json(&String::from_utf8_lossy(source.json()), origin),
+            Form::Tree(node) => Some(Rc::clone(node)),
+            Form::Missing | Form::None => None,
+        };
+        Self { source, tree }
     }
 
     /// What stands in a place; of a key that is repeated, the first.
@@ -49,28 +49,41 @@ impl<'a> Document<'a> {
 
     /// The `n`th of what stands in a place, from 0: a key may be repeated.
     pub fn nth(&self, place: &Place, n: usize) -> Option<Spot> {
-        let mut value = self.tree.as_ref()?;
-        let mut key = None;
+        let (member, node) = self.walk(place, n)?;
+        let key = member.map(|member| member.span.clone());
+        let value = match &key {
+            // A value that is not written is shown by its key.
+            Some(key) if node.span.is_empty() => key.clone(),
+            _ => node.span.clone(),
+        };
+        Some(Spot { key, value })
+    }
+
+    /// The value in a place.
+    pub fn node(&self, place: &Place) -> Option<&Rc<Node>> {
+        self.walk(place, 0).map(|(_, node)| node)
+    }
+
+    fn walk(&self, place: &Place, n: usize) -> Option<(Option<&Member>, &Rc<Node>)> {
+        let mut node = self.tree.as_ref()?;
+        let mut found = None;
         let mut steps = place.steps().iter().peekable();
         while let Some(step) = steps.next() {
             match step {
                 Step::Key(name) => {
                     let n = if steps.peek().is_none() { n } else { 0 };
-                    let member = members(value).filter(|member| member.name.as_str() == name);
-                    let member = member.into_iter().nth(n)?;
-                    key = Some(range(&member.name));
-                    value = &member.value;
+                    let members = node.members().iter();
+                    let member = members.filter(|member| member.key == *name).nth(n)?;
+                    node = &member.value;
+                    found = Some(member);
                 }
                 Step::Index(index) => {
-                    key = None;
-                    value = value.as_array()?.elements.get(*index)?;
+                    node = node.items().get(*index)?;
+                    found = None;
                 }
             }
         }
-        Some(Spot {
-            key,
-            value: range(value),
-        })
+        Some((found, node))
     }
 
     /// What is nearest around a place that may not be there.
@@ -81,20 +94,10 @@ impl<'a> Document<'a> {
             .find_map(|length| self.find(&place_of(&steps[..length])))
     }
 
-    /// A span to underline: of what goes over several lines only the first character, which opens it.
+    /// A span to underline.
     pub fn shown(&self, span: &Span) -> Span {
-        match self.text[span.clone()].contains('\n') {
-            true => span.start..span.start + 1,
-            false => span.clone(),
-        }
+        self.source.file().shown_span(span)
     }
-}
-
-fn members<'a, 'b>(value: &'b Value<'a>) -> impl Iterator<Item = &'b ObjectProp<'a>> {
-    let object = value.as_object();
-    object
-        .into_iter()
-        .flat_map(|object| object.properties.iter())
 }
 
 fn place_of(steps: &[Step]) -> Place {
@@ -104,10 +107,6 @@ fn place_of(steps: &[Step]) -> Place {
             Step::Key(key) => place.key(key),
             Step::Index(index) => place.index(*index),
         })
-}
-
-fn range(node: &impl Ranged) -> Range<usize> {
-    node.start()..node.end()
 }
 
 #[cfg(test)]

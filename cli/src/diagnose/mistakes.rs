@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use evenkeel_policy::{Cause, Error, Errors, Place};
 
-use super::{Document, Finding, Fix, Severity, Source, Span};
+use super::source::Form;
+use super::{Document, Finding, Fix, Severity, Source, Span, pitfall};
 
 /// A finding for each error, and one that counts those that are not listed.
 pub fn mistakes(source: &Source, errors: &Errors) -> Vec<Finding> {
@@ -37,19 +38,15 @@ fn mistake(
     let value = || spot.as_ref().map(|spot| document.shown(&spot.value));
     let finding = |code| Finding::new(Severity::Error, code, error.to_string(), place.clone());
     match error.cause() {
-        Cause::Empty => finding("empty"),
-        Cause::Protobuf => finding("protobuf"),
-        Cause::TooLong { .. } => finding("too-long"),
+        Cause::Empty => finding("empty").at(source.key()),
+        Cause::Protobuf => finding("protobuf").at(source.key()),
+        Cause::TooLong { .. } => finding("too-long").at(source.key()),
         Cause::Syntax { line, column, .. } => {
-            syntax(source, finding("syntax"), source.offset(*line, *column))
+            syntax(source, finding("syntax"), source.json_span(*line, *column))
         }
         Cause::UnknownKey { near, .. } => {
             let mut finding = finding("unknown-key").at(key());
-            if !looks_like_a_resource(document) {
-                finding.fix = near.and_then(|near| quoted(key()?, near));
-            } else if *place == Place::default().key("apiVersion") {
-                finding.help = Some(RESOURCE.to_owned());
-            }
+            finding.fix = near.and_then(|near| word(source, &key()?, near));
             finding
         }
         Cause::MisplacedKey { .. } => finding("misplaced-key").at(key()),
@@ -65,8 +62,11 @@ fn mistake(
         }
         Cause::Value { near, .. } => {
             let mut finding = finding("wrong-value").at(value());
-            finding.fix = near.and_then(|near| quoted(value()?, near));
-            finding
+            finding.fix = near.and_then(|near| word(source, &value()?, near));
+            match finding.fix {
+                Some(_) => finding,
+                None => pitfall::of_value(source, document, finding),
+            }
         }
         Cause::Contradiction { with, .. } => {
             let with = with.as_ref();
@@ -79,63 +79,71 @@ fn mistake(
     }
 }
 
-fn syntax(source: &Source, finding: Finding, offset: usize) -> Finding {
-    let text = source.text();
-    if source.is_utf16() {
+fn syntax(source: &Source, finding: Finding, span: Span) -> Finding {
+    let is_file = matches!(source.form(), Form::File);
+    if is_file && source.file().is_utf16() {
         return finding.help("the file is UTF-16; save it as UTF-8");
     }
-    let at = source
-        .not_utf8()
-        .filter(|_| finding.message.ends_with("expected UTF-8"));
-    let at = at.unwrap_or(offset).min(text.len());
-    let width = text[at..].chars().next().map_or(0, char::len_utf8);
-    let finding = finding.at(Some(at..at + width));
-    if looks_like_yaml(source) {
-        return finding.help(YAML);
+    let not_utf8 = source.file().not_utf8();
+    let not_utf8 = not_utf8.filter(|_| is_file && finding.message.ends_with("expected UTF-8"));
+    let span = not_utf8.map_or(span, |at| source.file().character(at));
+    let finding = finding.at(Some(span));
+    match source.form() {
+        Form::File if is_yaml(source.name(), source.text()) => finding.help(YAML),
+        Form::Text(_) if begins_as_yaml(&String::from_utf8_lossy(source.json())) => {
+            finding.help(YAML_TEXT)
+        }
+        Form::Text(_) => finding.note("its lines are counted from the first of the policy"),
+        _ => finding,
     }
-    finding
 }
 
-const YAML: &str = "a policy is JSON; of YAML make JSON first, such as `yq -o json . FILE | evenkeel check -`, \
-                    of a WasmPlugin `yq -o json .spec.pluginConfig FILE | evenkeel check -`";
+const YAML: &str =
+    "a policy in a file of its own is JSON; of YAML make JSON first: `yq -o json . FILE`";
 
-const RESOURCE: &str = "this is a whole resource; the policy in it is its `spec.pluginConfig`: \
-                        `jq .spec.pluginConfig FILE | evenkeel check -`";
+const YAML_TEXT: &str = "Envoy hands this text to the module as it is, and the module reads JSON; only Istio turns YAML \
+                         into JSON, below `pluginConfig`";
 
-/// By its name, or because its first line is `key:` or `---`.
-fn looks_like_yaml(source: &Source) -> bool {
-    let is_named_so = [".yaml", ".yml"]
-        .iter()
-        .any(|end| source.name().ends_with(end));
-    let first = source
-        .text()
-        .lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or_default();
+/// By its name, or because it begins so.
+pub fn is_yaml(name: &str, text: &str) -> bool {
+    [".yaml", ".yml"].iter().any(|end| name.ends_with(end)) || begins_as_yaml(text)
+}
+
+/// Its first line is `key:`, `- `, `---` or a comment.
+fn begins_as_yaml(text: &str) -> bool {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let first = lines.next().unwrap_or_default();
     let key = first.split_once(':').map(|(key, _)| key);
     let is_key = |key: &str| key.chars().all(|c| c.is_alphanumeric() || c == '_');
-    is_named_so || first.starts_with("---") || key.is_some_and(is_key)
-}
-
-fn looks_like_a_resource(document: &Document<'_>) -> bool {
-    ["apiVersion", "kind", "spec"]
+    ["---", "- ", "#", "%YAML"]
         .iter()
-        .all(|key| document.find(&Place::default().key(key)).is_some())
+        .any(|begin| first.starts_with(begin))
+        || key.is_some_and(is_key)
 }
 
-/// Puts `near` between the quotes of what stands at `span`.
-fn quoted(span: Span, near: &str) -> Option<Fix> {
-    let text = near.to_owned();
-    let span = span.start + 1..span.end.checked_sub(1)?;
-    Some(Fix { span, text })
+/// Puts `near` in the place of the word at `span`, which may be in quotes.
+fn word(source: &Source, span: &Span, near: &str) -> Option<Fix> {
+    let written = source.text().get(span.clone())?;
+    let is_quote = |c| matches!(c, '"' | '\'' | '\\');
+    let behind = written.trim_start_matches(is_quote);
+    let start = span.start + written.len() - behind.len();
+    let word = behind.trim_end_matches(is_quote);
+    let is_plain = !word.contains(['\\', '\n']);
+    is_plain.then(|| Fix {
+        span: start..start + word.len(),
+        text: near.to_owned(),
+    })
 }
 
 /// What an error's code means.
 pub fn about(code: &str) -> &'static str {
     match code {
-        "empty" => "There is no policy in the file.",
-        "too-long" => "The file is longer than a policy may be.",
-        "syntax" => "The file is not JSON.",
+        "empty" => "There is no policy in its place.",
+        "no-policy" => "There is no policy of Evenkeel in the file.",
+        "wrong-form" => "A policy is not in the form in which it reaches the module.",
+        "protobuf" => "A policy is a google.protobuf.Struct, which Envoy does not turn into JSON.",
+        "too-long" => "The policy is longer than one may be.",
+        "syntax" => "The text is not JSON, or not YAML where that may stand.",
         "unknown-key" => "A key is not known in its place.",
         "misplaced-key" => "A key belongs elsewhere.",
         "repeated-key" => "A key stands twice in one object.",

@@ -1,57 +1,107 @@
-//! The text of a policy, as it was found.
+//! A policy and the place in a file where it stands.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::Path;
+use std::rc::Rc;
 
-use anyhow::{Context, Result, bail};
-use evenkeel_policy::{Errors, Policy};
+use evenkeel_policy::{Errors, Policy, Role};
 
-/// A policy's text under the name that the operator knows it by.
+use super::file::Position;
+use super::tree::{Node, Origin};
+use super::{File, Finding, Span};
+
+/// A policy in a file, or a place where one is looked for.
 pub struct Source {
-    name: String,
-    /// As the module would get it.
-    bytes: Vec<u8>,
-    /// To be shown: without a byte order mark, and with a sign in place of what is not UTF-8.
-    text: String,
+    file: Rc<File>,
+    /// As the module gets it.
+    json: Vec<u8>,
+    form: Form,
+    holder: Option<Holder>,
+    findings: Vec<Finding>,
 }
 
-/// A place in a text as editors count it: both from 1, columns in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position {
-    pub line: usize,
-    pub column: usize,
+/// How the file holds the policy.
+pub enum Form {
+    /// The file is the policy.
+    File,
+    /// As text in a string of the file.
+    Text(Origin),
+    /// As keys and values of the file.
+    Tree(Rc<Node>),
+    /// The place is there and empty.
+    Missing,
+    /// There is no policy.
+    None,
 }
 
-const MARK: &[u8] = b"\xef\xbb\xbf";
+/// What holds a policy: an object of Kubernetes, or a filter of Envoy.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// Such as `WasmPlugin shop/evenkeel-network`.
+    pub name: String,
+    /// The key whose value the policy is.
+    pub key: Span,
+    /// The kind of filter that gets it.
+    pub role: Role,
+    /// Equal for the two roles of one proxy.
+    pub proxy: String,
+}
 
 impl Source {
-    /// Reads a file, or stdin for `-`, as far as a policy may be long.
-    ///
-    /// # Errors
-    /// When it cannot be read, with what to do.
-    pub fn read(path: &Path) -> Result<Self> {
-        if path.as_os_str() == "-" {
-            let bytes = limited(io::stdin().lock()).context("cannot read stdin")?;
-            return Ok(Self::new("<stdin>", bytes));
-        }
-        let name = path.display().to_string();
-        if fs::metadata(path).is_ok_and(|found| found.is_dir()) {
-            bail!("{name} is a directory: name the policies in it, such as {name}/*.json");
-        }
-        let bytes = File::open(path)
-            .and_then(limited)
-            .with_context(|| format!("cannot read {name}"))?;
-        Ok(Self::new(&name, bytes))
+    #[cfg(test)]
+    pub fn new(name: &str, bytes: Vec<u8>) -> Self {
+        Self::whole(Rc::new(File::new(name, bytes)))
     }
 
-    pub fn new(name: &str, bytes: Vec<u8>) -> Self {
-        let shown = bytes.strip_prefix(MARK).unwrap_or(&bytes);
+    /// A file that is a policy, and nothing else.
+    pub fn whole(file: Rc<File>) -> Self {
         Self {
-            name: name.to_owned(),
-            text: String::from_utf8_lossy(shown).into_owned(),
-            bytes,
+            json: file.bytes().to_owned(),
+            file,
+            form: Form::File,
+            holder: None,
+            findings: Vec::new(),
         }
+    }
+
+    /// A policy that `holder` has in the form of `form`.
+    pub fn held(file: &Rc<File>, holder: Holder, json: Vec<u8>, form: Form) -> Self {
+        Self {
+            file: Rc::clone(file),
+            json,
+            form,
+            holder: Some(holder),
+            findings: Vec::new(),
+        }
+    }
+
+    /// A file, or a document of it, that has no policy: why.
+    pub fn without_policy(file: &Rc<File>, finding: Finding) -> Self {
+        Self {
+            file: Rc::clone(file),
+            json: Vec::new(),
+            form: Form::None,
+            holder: None,
+            findings: vec![finding],
+        }
+    }
+
+    /// The file that it is in.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The name of the file.
+    pub fn name(&self) -> &str {
+        self.file.name()
+    }
+
+    /// The text of the whole file.
+    pub fn text(&self) -> &str {
+        self.file.text()
+    }
+
+    /// A place in the file.
+    pub fn position(&self, offset: usize) -> Position {
+        self.file.position(offset)
     }
 
     /// What the module would make of it.
@@ -59,88 +109,75 @@ impl Source {
     /// # Errors
     /// Every mistake.
     pub fn policy(&self) -> Result<Policy, Errors> {
-        Policy::parse(&self.bytes)
+        Policy::parse(&self.json)
     }
 
-    pub fn name(&self) -> &str {
-        &self.name
+    pub fn has_policy(&self) -> bool {
+        !matches!(self.form, Form::None)
     }
 
-    pub fn text(&self) -> &str {
-        &self.text
+    /// What is wrong with the place of the policy, apart from the policy.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
-    /// Where the first byte stands that is not UTF-8.
-    pub fn not_utf8(&self) -> Option<usize> {
-        let error = std::str::from_utf8(self.shown()).err()?;
-        Some(error.valid_up_to())
+    pub fn push(&mut self, finding: Finding) {
+        self.findings.push(finding);
     }
 
-    /// It begins as what Windows calls Unicode.
-    pub fn is_utf16(&self) -> bool {
-        matches!(self.bytes.get(..2), Some([0xff, 0xfe] | [0xfe, 0xff]))
-    }
-
-    /// The place in the text of a line from 1 and a column in bytes from 1, where 0 is the end of the
-    /// line before.
-    pub fn offset(&self, line: usize, column: usize) -> usize {
-        let shown = self.shown();
-        let lines = shown.split_inclusive(|byte| *byte == b'\n');
-        let start: usize = lines.take(line.saturating_sub(1)).map(<[u8]>::len).sum();
-        let at = (start + column).saturating_sub(1).min(shown.len());
-        let at = String::from_utf8_lossy(&shown[..at]).len();
-        self.text.floor_char_boundary(at)
-    }
-
-    pub fn position(&self, offset: usize) -> Position {
-        let before = &self.text[..self.text.floor_char_boundary(offset)];
-        let line = before.rsplit('\n').next().unwrap_or_default();
-        Position {
-            line: before.matches('\n').count() + 1,
-            column: line.chars().count() + 1,
+    /// Says in findings which policy they are about, where the file has several.
+    pub fn name_holder(&self, findings: &mut [Finding]) {
+        let Some(holder) = &self.holder else {
+            return;
+        };
+        for finding in findings {
+            finding.notes.insert(0, format!("in {}", holder.name));
         }
     }
 
-    fn shown(&self) -> &[u8] {
-        self.bytes.strip_prefix(MARK).unwrap_or(&self.bytes)
-    }
-}
-
-/// One byte more than a policy may have is enough to see that it is too long.
-fn limited(from: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.take(Policy::MAX_LEN as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_counted_in_characters_and_lines_by_their_ends() {
-        let source = Source::new("a", "{\r\n\t\"é漢\": 1\r\n}".into());
-        let at = |text: &str| source.position(source.text().find(text).unwrap());
-        assert_eq!(at("{"), Position { line: 1, column: 1 });
-        assert_eq!(at("\"é"), Position { line: 2, column: 2 });
-        assert_eq!(at("1"), Position { line: 2, column: 8 });
-        assert_eq!(at("}"), Position { line: 3, column: 1 });
+    pub fn holder(&self) -> Option<&Holder> {
+        self.holder.as_ref()
     }
 
-    #[test]
-    fn what_the_policy_counts_in_bytes_is_found_again() {
-        let source = Source::new("a", "\u{feff}{\n \"é\": x\n}".into());
-        assert_eq!(&source.text()[source.offset(2, 8)..][..1], "x");
-        assert_eq!(&source.text()[source.offset(2, 0)..][..1], "\n");
-        assert_eq!(source.offset(9, 9), source.text().len());
+    /// Where a finding about the policy as a whole is shown.
+    pub fn key(&self) -> Option<Span> {
+        self.holder.as_ref().map(|holder| holder.key.clone())
     }
 
-    #[test]
-    fn what_is_not_utf8_is_shown_by_a_sign_and_found() {
-        let source = Source::new("a", b"{\"a\": \"\xff\"}".to_vec());
-        assert_eq!(source.text(), "{\"a\": \"\u{fffd}\"}");
-        assert_eq!(source.not_utf8(), Some(7));
-        assert_eq!(&source.text()[source.offset(1, 10)..], "}");
+    /// A quotation mark of the policy is written with a backslash.
+    pub fn is_escaped(&self) -> bool {
+        matches!(&self.form, Form::Text(origin) if origin.is_escaped())
+    }
+
+    /// The policy's JSON.
+    pub fn json(&self) -> &[u8] {
+        &self.json
+    }
+
+    pub fn form(&self) -> &Form {
+        &self.form
+    }
+
+    pub fn is_in_same_file(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.file, &other.file)
+    }
+
+    /// The character at a line from 1 and a column in bytes from 1 of the policy's JSON, where 0 is the end of the line
+    /// before.
+    pub fn json_span(&self, line: usize, column: usize) -> Span {
+        match &self.form {
+            Form::File => self.file.character(self.file.offset(line, column)),
+            Form::Text(origin) => {
+                let lines = self.json.split_inclusive(|byte| *byte == b'\n');
+                let start: usize = lines.take(line.saturating_sub(1)).map(<[u8]>::len).sum();
+                let at = (start + column).saturating_sub(1).min(self.json.len());
+                let json = str::from_utf8(&self.json).unwrap_or_default();
+                let rest = json.get(at..).unwrap_or_default();
+                let width = rest.chars().next().map_or(0, char::len_utf8);
+                origin.span(at..at + width)
+            }
+            Form::Tree(node) => self.file.shown_span(&node.span),
+            Form::Missing | Form::None => self.key().unwrap_or_default(),
+        }
     }
 }

@@ -19,6 +19,12 @@ Examples:
       The same for a request of the application beside a sidecar
   evenkeel explain policy.json --connection '5432 direction=outbound'
       Which rule is for raw TCP on that port
+  kubectl get wasmplugins -n shop -o yaml | evenkeel explain -
+      What a namespace has
+
+Files:
+  A file is a policy, or has policies in it, as for `evenkeel check`. Those that differ in nothing but
+  their `role` are explained once.
 
 Exit codes:
   0  the policy is right
@@ -29,7 +35,7 @@ Exit codes:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The policy; `-` is stdin
+    /// A policy, or a file that has policies in it; `-` is stdin
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// A request: `[METHOD] [HOST]/PATH [route=NAME] [direction=inbound|outbound]`

@@ -23,7 +23,7 @@ impl Written {
     /// A usage error when there is none; when it is no policy, each mistake as `evenkeel check` shows it.
     pub fn read(path: &Path) -> Result<Self> {
         let (source, policy) = diagnose::read(path)?;
-        let members = serde_json::from_str(source.text())?;
+        let members = serde_json::from_slice(source.json())?;
         Ok(Self { policy, members })
     }
 

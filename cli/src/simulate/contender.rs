@@ -66,7 +66,7 @@ impl Contender {
         remark(&name, &policy);
         Ok(Self {
             name,
-            text: source.text().trim().to_owned(),
+            text: String::from_utf8_lossy(source.json()).trim().to_owned(),
         })
     }
 

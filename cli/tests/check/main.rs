@@ -1,6 +1,7 @@
 //! `evenkeel check` as an operator types it.
 
 mod formats;
+mod manifests;
 mod outcome;
 mod places;
 #[path = "../support/mod.rs"]

@@ -1,0 +1,67 @@
+//! Policies whose filter is known: whether the role fits, and whether both filters of a proxy have the same policy.
+
+use evenkeel_policy::{Place, Role};
+
+use super::{Lint, Scene};
+use crate::check::Checked;
+use crate::diagnose::{self, Finding, Source, Stated};
+
+/// The policy says another role than that of the filter which gets it.
+pub fn wrong(source: &Source, scene: &Scene<'_>) -> Option<Finding> {
+    let expected = source.holder()?.role;
+    let found = scene.policy.role.filter(|role| *role != expected)?;
+    let stated = Stated::at(scene.document, Place::default().key("role"))?;
+    let message = format!(
+        "found \"{}\" in the policy of {}",
+        found.name(),
+        match expected {
+            Role::Network => "a network filter",
+            Role::Http => "an HTTP filter",
+        }
+    );
+    let finding = Lint::WrongRole.of_value(&stated, &message);
+    let note = "the filter does what its policy's role says, finds nothing of the kind, and so does nothing";
+    Some(
+        finding
+            .note(note)
+            .help(format!("write \"{}\"", expected.name())),
+    )
+}
+
+/// Tells where the HTTP filter of a proxy has another policy than its network filter.
+pub fn compare(checked: &mut [Checked]) {
+    for index in 0..checked.len() {
+        let network = checked
+            .iter()
+            .find(|other| is_partner(&checked[index], other));
+        let found = network.and_then(|network| differs(&checked[index].source, &network.source));
+        checked[index].findings.extend(found);
+    }
+}
+
+fn is_partner(http: &Checked, network: &Checked) -> bool {
+    match (http.source.holder(), network.source.holder()) {
+        (Some(http), Some(network)) => {
+            http.proxy == network.proxy && http.role == Role::Http && network.role == Role::Network
+        }
+        _ => false,
+    }
+}
+
+fn differs(http: &Source, network: &Source) -> Option<Finding> {
+    if http.policy().is_err() || network.policy().is_err() || diagnose::is_same(http, network) {
+        return None;
+    }
+    let other = network.holder()?;
+    let message = format!(
+        "not the policy of {}, the network filter of the same proxy",
+        other.name
+    );
+    let finding = Lint::RolesDiffer.at(&Place::default(), &message);
+    let finding = Finding { message, ..finding };
+    let finding = finding
+        .at(http.key())
+        .mark(network.key(), "the other policy")
+        .note("both filters act on the same connections, each by its own policy");
+    Some(finding.help("render both again, or copy one to the other; only `role` differs"))
+}

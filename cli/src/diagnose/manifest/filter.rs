@@ -1,0 +1,159 @@
+//! A wasm filter in a manifest or configuration, and the policy that it is given.
+
+use std::rc::Rc;
+
+use evenkeel_policy::{Place, Policy, Role};
+
+use super::is_policy;
+use crate::diagnose::source::{Form, Holder};
+use crate::diagnose::tree::{self, Member, Node, Origin, Text, Value};
+use crate::diagnose::{File, Finding, Severity, Source, Span};
+
+/// A wasm filter.
+pub struct Filter<'a> {
+    pub holder: Holder,
+    /// What names the filter, its module and its VM.
+    pub names: Vec<String>,
+    pub config: Config<'a>,
+}
+
+/// How a filter holds its configuration.
+pub enum Config<'a> {
+    /// Istio and Envoy Gateway make JSON of an object.
+    Object(Option<&'a Member>),
+    /// Envoy takes a protobuf message.
+    Any(Option<&'a Member>),
+}
+
+impl<'a> Filter<'a> {
+    pub fn name(&self) -> String {
+        self.holder.name.clone()
+    }
+
+    pub fn is_ours(&self) -> bool {
+        let is_named_so = |name: &String| name.to_ascii_lowercase().contains("evenkeel");
+        self.names.iter().any(is_named_so) || self.policy().is_some_and(has_policy)
+    }
+
+    /// What holds the policy itself.
+    fn policy(&self) -> Option<&'a Node> {
+        match self.config {
+            Config::Object(member) => Some(&member?.value),
+            Config::Any(member) => {
+                let any = &member?.value;
+                Some(any.get("value").unwrap_or(any))
+            }
+        }
+    }
+
+    pub fn source(&self, file: &Rc<File>) -> Source {
+        match self.config {
+            Config::Object(member) => self.of_object(file, member),
+            Config::Any(member) => self.of_message(file, member),
+        }
+    }
+
+    fn of_object(&self, file: &Rc<File>, member: Option<&Member>) -> Source {
+        let Some(member) = member else {
+            return self.held(file, None, Vec::new(), Form::Missing);
+        };
+        let mut source = self.of_value(file, member);
+        if let Value::String(_) = member.value.value {
+            let message = format!(
+                "`{}` is a text; Istio takes an object: write the policy's keys and values below it, without `|`",
+                member.key
+            );
+            source.push(wrong_form(message, &member.span));
+        }
+        source
+    }
+
+    fn of_message(&self, file: &Rc<File>, any: Option<&Member>) -> Source {
+        let Some(any) = any else {
+            return self.held(file, None, Vec::new(), Form::Missing);
+        };
+        let kind = any.value.member(&["@type"]);
+        let Some((kind, name)) = kind.and_then(|kind| Some((kind, kind.value.as_str()?))) else {
+            let mut source = self.of_value(file, any);
+            source.push(wrong_form(STRING_VALUE.to_owned(), &any.span));
+            return source;
+        };
+        let value = any.value.member(&["value"]);
+        let mut source = match value {
+            Some(value) => self.of_value(file, value),
+            None => self.held(file, Some(&any.span), Vec::new(), Form::Missing),
+        };
+        let is_text = value.is_none_or(|value| value.value.as_str().is_some());
+        match name.rsplit(['/', '.']).next() {
+            Some("StringValue") if is_text => {}
+            Some("StringValue") => {
+                let span = value.map_or(&any.span, |value| &value.span);
+                source.push(wrong_form(NO_TEXT.to_owned(), span));
+            }
+            Some("Struct") => source.push(is_struct(&kind.value.span)),
+            _ => source.push(wrong_form(STRING_VALUE.to_owned(), &kind.value.span)),
+        }
+        source
+    }
+
+    /// The policy that is the value of `member`.
+    fn of_value(&self, file: &Rc<File>, member: &Member) -> Source {
+        let node = &member.value;
+        let (json, form) = match &node.value {
+            Value::String(Text { text, quoting }) => {
+                let origin = Origin::of(text, *quoting, file.text(), &node.span);
+                (text.clone(), Form::Text(origin))
+            }
+            Value::Null => (String::new(), Form::Missing),
+            _ => (node.to_json(), Form::Tree(Rc::clone(node))),
+        };
+        self.held(file, Some(&member.span), json.into_bytes(), form)
+    }
+
+    fn held(&self, file: &Rc<File>, key: Option<&Span>, json: Vec<u8>, form: Form) -> Source {
+        let mut holder = self.holder.clone();
+        if let Some(key) = key {
+            holder.key = key.clone();
+        }
+        Source::held(file, holder, json, form)
+    }
+}
+
+const STRING_VALUE: &str = "the `configuration` of Evenkeel is a message of the type \
+                            `type.googleapis.com/google.protobuf.StringValue`, with the policy's JSON as its `value`";
+
+const NO_TEXT: &str = "the `value` of a google.protobuf.StringValue is a text: write `value: |` and below it the policy as JSON";
+
+fn has_policy(node: &Node) -> bool {
+    match &node.value {
+        Value::String(text) => {
+            tree::from_json(&text.text, &Origin::file()).is_some_and(|policy| is_policy(&policy))
+        }
+        _ => is_policy(node),
+    }
+}
+
+fn wrong_form(message: String, span: &Span) -> Finding {
+    Finding::new(Severity::Error, "wrong-form", message, Place::default()).at(Some(span.clone()))
+}
+
+/// What the module says when Envoy hands it a Struct, in the words of the policy crate.
+fn is_struct(span: &Span) -> Finding {
+    /// `{"version": 1}` as Envoy hands it over.
+    const STRUCT: &[u8] = b"\n\x14\n\x07version\x12\t\x11\0\0\0\0\0\0\xf0?";
+    let message = match Policy::parse(STRUCT) {
+        Err(errors) => errors.to_string(),
+        Ok(_) => STRING_VALUE.to_owned(),
+    };
+    Finding::new(Severity::Error, "protobuf", message, Place::default())
+        .at(Some(span.clone()))
+        .help("write `value: |`, and below it the policy as JSON")
+}
+
+/// The filter's place in Envoy, by the name of its type or of Istio's.
+pub fn role(is_network: bool) -> Role {
+    match is_network {
+        true => Role::Network,
+        false => Role::Http,
+    }
+}

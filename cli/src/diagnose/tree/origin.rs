@@ -1,0 +1,190 @@
+//! Where the characters of a string come from: a policy's JSON may stand in a string of YAML or JSON.
+
+use super::Quoting;
+use crate::diagnose::Span;
+
+/// For each byte of a text its place in the file.
+#[derive(Debug)]
+pub struct Origin {
+    /// None: the text is the file's own.
+    places: Option<Vec<usize>>,
+    is_escaped: bool,
+}
+
+impl Origin {
+    /// Of the text of the file itself.
+    pub fn file() -> Self {
+        Self {
+            places: None,
+            is_escaped: false,
+        }
+    }
+
+    /// Of the string `text`, which stands at `span` of `file`.
+    pub fn of(text: &str, quoting: Quoting, file: &str, span: &Span) -> Self {
+        let mut cursor = Cursor {
+            file,
+            at: span.start,
+            end: span.end,
+        };
+        // The span of a block is that of its lines, without the indicator.
+        if matches!(quoting, Quoting::Single | Quoting::Double) {
+            cursor.at += 1;
+        }
+        let mut places = Vec::with_capacity(text.len() + 1);
+        for c in text.chars() {
+            let place = cursor.take(c, quoting);
+            places.extend(std::iter::repeat_n(place, c.len_utf8()));
+        }
+        places.push(cursor.at.min(span.end));
+        Self {
+            places: Some(places),
+            is_escaped: quoting == Quoting::Double,
+        }
+    }
+
+    /// Quotation marks of the text are written with a backslash.
+    pub fn is_escaped(&self) -> bool {
+        self.is_escaped
+    }
+
+    /// The place in the file of a place in the text.
+    pub fn at(&self, offset: usize) -> usize {
+        match &self.places {
+            None => offset,
+            Some(places) => {
+                let last = places.last().copied().unwrap_or_default();
+                places.get(offset).copied().unwrap_or(last)
+            }
+        }
+    }
+
+    pub fn span(&self, span: Span) -> Span {
+        self.at(span.start)..self.at(span.end)
+    }
+}
+
+/// Goes along the written form of a string.
+struct Cursor<'a> {
+    file: &'a str,
+    at: usize,
+    end: usize,
+}
+
+impl Cursor<'_> {
+    fn rest(&self) -> &str {
+        self.file.get(self.at..self.end).unwrap_or_default()
+    }
+
+    fn skip_white_space(&mut self) {
+        let rest = self.rest();
+        self.at += rest.len() - rest.trim_start().len();
+    }
+
+    /// The place of the character `c`, and goes behind it. Line breaks and indentation that YAML folds are only skipped
+    /// before the next character that is none of them, so a place at the end of a line stays there.
+    fn take(&mut self, c: char, quoting: Quoting) -> usize {
+        if quoting == Quoting::Double && self.is_continued() {
+            self.at += 1;
+            self.skip_white_space();
+        }
+        if quoting == Quoting::Double && self.rest().starts_with('\\') {
+            let place = self.at;
+            self.at += escape(self.rest());
+            return place;
+        }
+        if c.is_whitespace() {
+            let place = self.at;
+            if self.rest().starts_with(c) {
+                self.at += c.len_utf8();
+            }
+            return place;
+        }
+        self.skip_white_space();
+        if quoting == Quoting::Double && self.rest().starts_with('\\') {
+            return self.take(c, quoting);
+        }
+        let place = self.at;
+        self.at += match quoting {
+            Quoting::Single if c == '\'' => 2,
+            _ => c.len_utf8(),
+        };
+        place
+    }
+
+    /// A backslash at the end of a line, by which YAML continues it without a space.
+    fn is_continued(&self) -> bool {
+        let behind = self.rest().strip_prefix('\\').unwrap_or_default();
+        behind.starts_with(['\n', '\r'])
+    }
+}
+
+/// The length of an escape sequence (RFC 8259 7; YAML 1.2.2, 5.7).
+fn escape(text: &str) -> usize {
+    let hex = |range| {
+        let digits = text.get(range)?;
+        u32::from_str_radix(digits, 16).ok()
+    };
+    match text.as_bytes().get(1) {
+        Some(b'x') => 4,
+        // JSON writes what is beyond the basic plane as two.
+        Some(b'u') if hex(2..6).is_some_and(|unit| (0xd800..0xdc00).contains(&unit)) => 12,
+        Some(b'u') => 6,
+        Some(b'U') => 10,
+        _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Node, Value, from_yaml};
+    use super::*;
+
+    /// The string below `a` of a YAML text.
+    fn string(yaml: &str) -> (String, Origin) {
+        let documents = from_yaml(yaml, &Origin::file());
+        let document = documents.into_iter().next().unwrap().unwrap();
+        let node: &Node = document.get("a").unwrap();
+        let Value::String(text) = &node.value else {
+            panic!("{yaml} has no string");
+        };
+        let origin = Origin::of(&text.text, text.quoting, yaml, &node.span);
+        (text.text.clone(), origin)
+    }
+
+    #[test]
+    fn each_character_is_found_in_every_way_to_write_a_string() {
+        for yaml in [
+            "a: |\n  {\n    \"k\": 1, \"é\": 2\n  }\nb: 1",
+            "a: |2- # with a comment\n    {\n      \"k\": 1 }\n",
+            "a: |\r\n  {\r\n    \"k\": 1 }\r\n",
+            "a: >\n  {\n  \"k\":\n  1 }\n",
+            "a: '{ \"k\": 1,\n  \"it''s\": 2 }'",
+            "a: \"{ \\\"k\\\": 1,\\n \\\"\\u00e9\\\": 2 }\"",
+            "a: \"{ \\\"k\\\":\\\n  1 }\"",
+            "{\"a\": \"{\\\"k\\\": \\\"\\ud83d\\ude00\\\", \\\"l\\\": 1}\"}",
+            "a: one two\n  three",
+        ] {
+            let (text, origin) = string(yaml);
+            for (offset, c) in text.char_indices() {
+                if c.is_ascii_alphanumeric() {
+                    let place = origin.at(offset);
+                    assert_eq!(
+                        yaml[place..].chars().next(),
+                        Some(c),
+                        "{yaml:?} at {offset}"
+                    );
+                }
+            }
+            assert!(origin.at(text.len()) <= yaml.len());
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_line_is_not_the_begin_of_the_next() {
+        let yaml = "a: |\n  {\n    \"k\": 12\n  }\n";
+        let (text, origin) = string(yaml);
+        let at = text.find("12").unwrap();
+        assert_eq!(&yaml[origin.span(at..at + 2)], "12");
+    }
+}

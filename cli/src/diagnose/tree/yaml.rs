@@ -1,0 +1,304 @@
+//! Trees of the documents in a YAML text.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marks, StrInput, Tag};
+
+use super::{Member, Node, Origin, Quoting, Text, Value, scalar};
+use crate::diagnose::Span;
+
+/// The most nodes of a document, each counted as often as aliases repeat it.
+const MAX_NODES: usize = 1_000_000;
+
+/// What is no YAML, and where.
+#[derive(Debug)]
+pub struct SyntaxError {
+    pub at: usize,
+    pub message: String,
+}
+
+/// Every document of `text`, whose places in the file are those of `origin`; behind a mistake the next document is read
+/// all the same.
+pub fn documents(text: &str, origin: &Origin) -> Vec<Result<Rc<Node>, SyntaxError>> {
+    let mut reader = Reader {
+        origin,
+        parser: Parser::new_from_str(text),
+        anchors: HashMap::new(),
+        nodes: 0,
+        end: text.len(),
+    };
+    let mut documents = Vec::new();
+    loop {
+        match reader.document() {
+            Ok(Some(document)) => documents.push(Ok(document)),
+            Ok(None) => return documents,
+            Err(error) => {
+                documents.push(Err(error));
+                if !reader.parser.proceed_next_document().unwrap_or(false) {
+                    return documents;
+                }
+            }
+        }
+    }
+}
+
+struct Reader<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    origin: &'a Origin,
+    /// What aliases stand for, with the number of nodes in it.
+    anchors: HashMap<usize, (Rc<Node>, usize)>,
+    nodes: usize,
+    end: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn document(&mut self) -> Result<Option<Rc<Node>>, SyntaxError> {
+        loop {
+            match self.next()? {
+                None => return Ok(None),
+                Some((Event::DocumentStart(..), _)) => {
+                    self.anchors.clear();
+                    self.nodes = 0;
+                }
+                Some((Event::StreamStart | Event::StreamEnd | Event::DocumentEnd, _)) => {}
+                Some((event, marks)) => return self.node(event, marks).map(Some),
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<(Event<'a>, Marks)>, SyntaxError> {
+        self.parser
+            .next()
+            .transpose()
+            .map_err(|error| self.error(&error))
+    }
+
+    fn error(&self, error: &ScanError) -> SyntaxError {
+        SyntaxError {
+            at: self
+                .origin
+                .at(error.marker().byte_offset().unwrap_or(self.end)),
+            message: error.info().to_owned(),
+        }
+    }
+
+    fn span(&self, marks: &Marks) -> Span {
+        let end = marks.end.byte_offset().unwrap_or(self.end);
+        let start = marks.start.byte_offset().unwrap_or(end).min(end);
+        self.origin.span(start..end)
+    }
+
+    /// The node that begins with `event`.
+    fn node(&mut self, event: Event<'a>, marks: Marks) -> Result<Rc<Node>, SyntaxError> {
+        let span = self.span(&marks);
+        let before = self.nodes;
+        self.nodes += 1;
+        let (anchor, node) = match event {
+            Event::Alias(anchor) => {
+                let (node, nodes) = self.anchors.get(&anchor).cloned().ok_or(SyntaxError {
+                    at: span.start,
+                    message: "an alias inside of what it stands for".to_owned(),
+                })?;
+                self.nodes += nodes;
+                return self.limited(node, &span);
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let value = scalar(&text, style, tag.as_deref());
+                (anchor, Node { span, value })
+            }
+            Event::SequenceStart(_, anchor, _) => (anchor, self.list(span)?),
+            Event::MappingStart(_, anchor, _) => (anchor, self.object(span)?),
+            _ => {
+                return Err(SyntaxError {
+                    at: span.start,
+                    message: "expected a value".to_owned(),
+                });
+            }
+        };
+        let node = Rc::new(node);
+        if anchor > 0 {
+            self.anchors
+                .insert(anchor, (Rc::clone(&node), self.nodes - before));
+        }
+        let span = node.span.clone();
+        self.limited(node, &span)
+    }
+
+    /// Aliases of aliases grow without bound.
+    fn limited(&self, node: Rc<Node>, span: &Span) -> Result<Rc<Node>, SyntaxError> {
+        if self.nodes > MAX_NODES {
+            return Err(SyntaxError {
+                at: span.start,
+                message: format!("a document of more than {MAX_NODES} values, aliases counted"),
+            });
+        }
+        Ok(node)
+    }
+
+    fn list(&mut self, start: Span) -> Result<Node, SyntaxError> {
+        let mut items: Vec<Rc<Node>> = Vec::new();
+        loop {
+            match self.inner(&start)? {
+                (Event::SequenceEnd, marks) => {
+                    let last = items.last().map(|item| item.span.end);
+                    let span = self.whole(&start, &marks, last);
+                    let value = Value::List(items);
+                    return Ok(Node { span, value });
+                }
+                (event, marks) => items.push(self.node(event, marks)?),
+            }
+        }
+    }
+
+    fn object(&mut self, start: Span) -> Result<Node, SyntaxError> {
+        let mut members: Vec<Member> = Vec::new();
+        loop {
+            let (event, marks) = self.inner(&start)?;
+            let span = self.span(&marks);
+            match event {
+                Event::MappingEnd => {
+                    let last = members.last().map(|member| member.value.span.end);
+                    let span = self.whole(&start, &marks, last);
+                    let value = Value::Object(merged(members));
+                    return Ok(Node { span, value });
+                }
+                Event::Scalar(key, ..) => {
+                    let (event, marks) = self.inner(&start)?;
+                    let value = self.node(event, marks)?;
+                    let key = key.into_owned();
+                    members.push(Member { key, span, value });
+                }
+                _ => {
+                    return Err(SyntaxError {
+                        at: span.start,
+                        message: "a key must be a text".to_owned(),
+                    });
+                }
+            }
+        }
+    }
+
+    fn inner(&mut self, start: &Span) -> Result<(Event<'a>, Marks), SyntaxError> {
+        self.next()?.ok_or_else(|| SyntaxError {
+            at: start.start,
+            message: "the text ends inside of this".to_owned(),
+        })
+    }
+
+    /// From the begin of a collection to its bracket, or to the end of the last value in it.
+    fn whole(&self, start: &Span, end: &Marks, last: Option<usize>) -> Span {
+        let end = self.span(end);
+        let end = match end.is_empty() {
+            true => last.unwrap_or(start.end),
+            false => end.end,
+        };
+        start.start..end.max(start.start)
+    }
+}
+
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
+    let quoting = match style {
+        // `!!str` and `!` are for what would be something else.
+        ScalarStyle::Plain if tag.is_none_or(|tag| !is_string(tag)) => {
+            return scalar::resolve(text);
+        }
+        ScalarStyle::Plain => Quoting::Plain,
+        ScalarStyle::SingleQuoted => Quoting::Single,
+        ScalarStyle::DoubleQuoted => Quoting::Double,
+        ScalarStyle::Literal | ScalarStyle::Folded => Quoting::Block,
+    };
+    Value::String(Text {
+        text: text.to_owned(),
+        quoting,
+    })
+}
+
+fn is_string(tag: &Tag) -> bool {
+    let tag = tag.to_string();
+    tag == "!" || tag == "!!str" || tag.ends_with("yaml.org,2002:str")
+}
+
+/// Puts what `<<` names behind the other members, where they do not say otherwise.
+fn merged(mut members: Vec<Member>) -> Vec<Member> {
+    let Some(at) = members.iter().position(|member| member.key == "<<") else {
+        return members;
+    };
+    let merge = members.remove(at).value;
+    let sources = match &merge.value {
+        Value::List(items) => items.clone(),
+        _ => vec![merge],
+    };
+    for member in sources.iter().flat_map(|source| source.members()) {
+        if !members.iter().any(|known| known.key == member.key) {
+            members.push(member.clone());
+        }
+    }
+    members
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<String> {
+        let documents = documents(text, &Origin::file()).into_iter();
+        let shown = documents.map(|document| match document {
+            Ok(document) => document.to_json(),
+            Err(error) => format!("{}: {}", error.at, error.message),
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn documents_are_read_as_kubernetes_reads_them() {
+        assert_eq!(
+            read("a: off\nb: [1, 0.5, \"off\", !!str 5]\n---\n# nothing\n---\n- x: ~\n  x: 10m\n"),
+            [
+                r#"{"a":false,"b":[1,0.5,"off","5"]}"#,
+                "null",
+                r#"[{"x":null,"x":"10m"}]"#
+            ]
+        );
+        assert_eq!(read(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn aliases_and_merges_stand_for_what_they_name() {
+        assert_eq!(
+            read("a: &x {k: 1, l: 2}\nb: *x\nc:\n  <<: *x\n  l: 3\n"),
+            [r#"{"a":{"k":1,"l":2},"b":{"k":1,"l":2},"c":{"l":3,"k":1}}"#]
+        );
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for n in 1..9 {
+            let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
+            bomb += &format!("a{n}: &a{n} [{aliases}]\n");
+        }
+        assert!(read(&bomb)[0].contains("more than 1000000 values"));
+    }
+
+    #[test]
+    fn the_documents_behind_a_mistake_are_read() {
+        let found = read("a: [1\n---\nb: 1\n");
+        assert_eq!(found, ["3: unclosed bracket '['", r#"{"b":1}"#]);
+    }
+
+    #[test]
+    fn every_value_has_its_place() {
+        let text =
+            "a:\n  b: { c: 1, \"d\": [x, 'y'] }\n  e:\n    - 5m\n    - f: |\n        t\nz:\n";
+        let document = documents(text, &Origin::file()).remove(0).unwrap();
+        let a = document.get("a").unwrap();
+        let shown = |node: &Node| text[node.span.clone()].to_owned();
+        assert_eq!(shown(a.get("b").unwrap()), "{ c: 1, \"d\": [x, 'y'] }");
+        assert_eq!(shown(a.get("b").unwrap().get("d").unwrap()), "[x, 'y']");
+        assert_eq!(
+            &text[a.get("b").unwrap().member(&["d"]).unwrap().span.clone()],
+            "\"d\""
+        );
+        let e = a.get("e").unwrap();
+        assert_eq!(shown(&e.items()[0]), "5m");
+        assert!(shown(e).starts_with("- 5m\n    - f: |"), "{:?}", shown(e));
+        assert!(document.get("z").unwrap().span.is_empty());
+    }
+}
