@@ -27,7 +27,7 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::Upstream;
+use evenkeel_policy::{Mode, Upstream};
 
 use crate::Instant;
 use allowance::Allowance;
@@ -72,8 +72,22 @@ pub trait Response {
     /// It says `connection: close`: the proxy closes the connection behind it.
     fn closes(&self) -> bool;
 
+    /// The proxy made it itself: the server sent none, or none that the proxy could use.
+    ///
+    /// An HTTP/1 connection has ended then. Asked only where that makes a difference.
+    fn is_local_reply(&self) -> bool;
+
     /// How often the proxy sent the request; more than once is a retry.
     fn attempts(&self) -> u64;
+}
+
+/// The limits of the policy that a response came under.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits<'a> {
+    /// What it says about upstream connections.
+    pub upstream: &'a Upstream,
+    /// In dry run a connection that reaches a limit is counted, and stays.
+    pub mode: Mode,
 }
 
 /// A request that carries the mark and has no response yet. Give it back with [`Upstreams::response`] or
@@ -189,7 +203,7 @@ impl Upstreams {
         &mut self,
         mut key: ConnectionKey,
         mark: Option<Mark>,
-        limits: &Upstream,
+        limits: Limits<'_>,
         now: Instant,
         seed: u64,
         response: &impl Response,
@@ -201,9 +215,13 @@ impl Upstreams {
             cluster.marked = cluster.marked.saturating_sub(1);
         }
         if !key.identifies_connection() {
+            // One that could not be opened has no local address either, and was never one.
+            if response.is_local_reply() {
+                return outcome;
+            }
             key.set_cluster(&response.cluster());
         }
-        let (key, is_new) = self.follow(key, limits, now, seed, response);
+        let (key, is_new) = self.follow(key, now, response);
         let Some(connection) = self.table.get_mut(&key) else {
             return outcome;
         };
@@ -213,8 +231,8 @@ impl Upstreams {
         let (before, idle) = (connection.state, now.since(connection.used.0));
         outcome.opened = is_new || matches!(before, State::Closing | State::Dormant);
         connection.active = connection.active.saturating_add(1);
-        connection.allowance.count();
-        if connection.seek_evidence(limits, response) {
+        connection.count(limits, seed);
+        if connection.seek_evidence(limits.upstream, response) {
             cluster.saw_http1(&key.address, response);
         } else if connection.is_multiplexed(&key) {
             cluster.saw_http2(response, now);
@@ -223,13 +241,16 @@ impl Upstreams {
             connection.is_recyclable = cluster.is_http1(response.downstream_is_http1());
         }
         if !is_new && key.identifies_connection() {
-            cluster.saw_alive(idle);
+            cluster.saw_alive(idle, response);
         }
         outcome.key = Some(Rc::clone(&key));
         self.table.touch(&key, now, cluster);
         match mark {
-            Some(mark) => self.marked(&key, &mark, before, is_new, limits, response, &mut outcome),
-            None => self.unmarked(&key, before, now, response, &mut outcome),
+            Some(mark) => {
+                let limits = limits.upstream;
+                self.marked(&key, &mark, before, is_new, limits, response, &mut outcome);
+            }
+            None => self.unmarked(&key, before, limits.mode, now, response, &mut outcome),
         }
         outcome
     }
@@ -262,9 +283,7 @@ impl Upstreams {
     fn follow(
         &mut self,
         key: ConnectionKey,
-        limits: &Upstream,
         now: Instant,
-        seed: u64,
         response: &impl Response,
     ) -> (Rc<ConnectionKey>, bool) {
         if let Some(key) = self.table.find(&key) {
@@ -276,10 +295,7 @@ impl Upstreams {
             self.forget(&oldest);
         }
         let cluster = self.clusters.name(&response.cluster());
-        let allowance = Allowance::new(limits, now, seed);
-        let key = self
-            .table
-            .insert(key, Connection::new(cluster, allowance), now);
+        let key = self.table.insert(key, Connection::new(cluster, now), now);
         (key, true)
     }
 
@@ -288,6 +304,7 @@ impl Upstreams {
         &mut self,
         key: &Rc<ConnectionKey>,
         before: State,
+        mode: Mode,
         now: Instant,
         response: &impl Response,
         outcome: &mut Outcome,
@@ -298,13 +315,26 @@ impl Upstreams {
         let Some(cluster) = self.clusters.get_mut(&connection.cluster) else {
             return;
         };
+        let is_over = before == State::Serving && connection.is_over(mode, now);
+        if (is_over || before != State::Serving) && response.is_local_reply() {
+            if connection.is_recyclable {
+                // One that was taken to be gone counts as open again: so its end is told again.
+                connection.state = State::Expired;
+                outcome.key = None;
+                self.forget(key);
+            }
+            return;
+        }
         match before {
-            State::Serving if connection.allowance.is_over(now) => {
+            State::Serving if is_over => {
+                let is_reported = connection.is_reported.get_mut(mode);
                 if !connection.is_recyclable {
-                    outcome.unproven = !core::mem::replace(&mut connection.is_reported, true);
+                    outcome.unproven = !core::mem::replace(is_reported, true);
                 } else if response.closes() {
                     self.forget(key);
                     return;
+                } else if mode == Mode::Observe {
+                    outcome.expired = !core::mem::replace(is_reported, true);
                 } else {
                     outcome.expired = true;
                     connection.state = State::Expired;
@@ -353,11 +383,14 @@ impl Upstreams {
         } else if !is_ignored {
             outcome.strays = retries.saturating_add(1);
         }
-        let left = (!is_new && !is_ignored).then(|| connection.allowance.clone());
-        let restart = connection.allowance.restart(limits, connection.used);
+        let allowance = &mut connection.allowances.enforced;
+        let left = allowance.clone().filter(|_| !is_new && !is_ignored);
+        let restart = allowance
+            .as_ref()
+            .map(|allowance| allowance.restart(limits, connection.used));
         if !key.identifies_connection() {
             // Other connections share this entry: it begins again, for the one that follows.
-            connection.allowance = restart;
+            *allowance = restart;
             connection.state = State::Serving;
         } else if is_ignored {
             connection.state = State::Ignored;
@@ -410,10 +443,11 @@ impl Upstreams {
         let connections = Rc::strong_count(&connection.cluster).saturating_sub(1);
         cluster.skip_some(connections, used.1);
         connection.state = State::Serving;
-        connection.allowance = match left {
-            Some(left) => left,
-            None => connection.allowance.restart(limits, used),
-        };
+        let allowance = &mut connection.allowances.enforced;
+        let restart = allowance
+            .as_ref()
+            .map(|allowance| allowance.restart(limits, used));
+        *allowance = left.or(restart);
     }
 
     fn forget(&mut self, key: &Rc<ConnectionKey>) {

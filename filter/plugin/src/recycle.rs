@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use evenkeel_engine::upstream::{ConnectionKey, Mark, Outcome, Response};
+use evenkeel_engine::upstream::{ConnectionKey, Limits, Mark, Outcome, Response};
 use evenkeel_metrics::{Counter, Metric};
 use evenkeel_policy::{Mode, Policy, Protocol};
 
@@ -88,6 +88,11 @@ impl Response for InHand<'_> {
         tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
     }
 
+    fn is_local_reply(&self) -> bool {
+        let details = self.0.property_or_empty(&["response", "code_details"]);
+        !details.is_empty() && details != b"via_upstream"
+    }
+
     fn attempts(&self) -> u64 {
         self.0
             .number(&["upstream", "request_attempt_count"])
@@ -105,7 +110,11 @@ pub(crate) fn response(
     series: &UpstreamHost,
 ) -> Option<Rc<ConnectionKey>> {
     let policy = worker.policies.get(root).map(Rc::clone);
-    let limits = policy.as_ref().and_then(|policy| policy.upstream.as_ref());
+    let limits = policy.as_ref().and_then(|policy| {
+        let upstream = policy.upstream.as_ref()?;
+        let mode = policy.mode;
+        Some(Limits { upstream, mode })
+    });
     let now = worker.engine.now();
     let Some(limits) = limits else {
         // The policy has lost its `upstream` since the request was marked.
@@ -116,8 +125,8 @@ pub(crate) fn response(
     };
     let host = worker.host();
     let mark = match mark {
-        Some(mark) if is_local_reply(&*host) => {
-            let is_auto = limits.protocol == Protocol::Auto;
+        Some(mark) if InHand(&*host).is_local_reply() => {
+            let is_auto = limits.upstream.protocol == Protocol::Auto;
             let server = is_auto.then_some(&*address);
             worker.upstreams.unanswered(mark, server, now);
             return None;
@@ -157,12 +166,6 @@ pub(crate) fn response(
         worker.warn_unproven();
     }
     key
-}
-
-/// The response in hand is one of Envoy's own.
-fn is_local_reply(host: &dyn Host) -> bool {
-    let details = host.property_or_empty(&["response", "code_details"]);
-    !details.is_empty() && details != b"via_upstream"
 }
 
 impl Worker {

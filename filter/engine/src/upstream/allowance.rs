@@ -31,6 +31,14 @@ impl Allowance {
         }
     }
 
+    /// The allowance of a connection that is `opened` and has carried so many responses already.
+    pub(super) fn since(limits: &Upstream, opened: Instant, seed: u64, requests: u64) -> Self {
+        Self {
+            requests,
+            ..Self::new(limits, opened, seed)
+        }
+    }
+
     /// The allowance that this connection gets when another one ended in its place.
     pub(super) fn restart(&self, limits: &Upstream, used: Used) -> Self {
         Self::new(limits, used.0, mix(self.seed ^ used.1))
@@ -39,11 +47,6 @@ impl Allowance {
     /// A response came.
     pub(super) fn count(&mut self) {
         self.requests = self.requests.saturating_add(1);
-    }
-
-    /// How many responses came.
-    pub(super) fn requests(&self) -> u64 {
-        self.requests
     }
 
     /// A limit is reached.

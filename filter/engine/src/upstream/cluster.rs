@@ -137,9 +137,10 @@ impl Cluster {
         self.idle_timeout = Some(self.idle_timeout.map_or(timeout, |held| held.min(timeout)));
     }
 
-    /// A connection was there after it had been idle for so long.
-    pub(super) fn saw_alive(&mut self, idle: Duration) {
-        if self.idle_timeout.is_some_and(|timeout| timeout <= idle) {
+    /// A connection was there after it had been idle for so long. One that the server was just closing got a
+    /// request and no response.
+    pub(super) fn saw_alive(&mut self, idle: Duration, response: &impl Response) {
+        if self.idle_timeout.is_some_and(|timeout| timeout <= idle) && !response.is_local_reply() {
             self.idle_timeout = Some(idle.mul_f64(1.25));
         }
     }

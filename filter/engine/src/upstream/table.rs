@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::{Protocol, Upstream};
+use evenkeel_policy::{Mode, Protocol, Upstream};
 
 use super::allowance::Allowance;
 use super::cluster::Cluster;
-use super::{ByUse, ConnectionKey, EVIDENCE_EVERY, EVIDENCE_FIRST, Response, Used};
-use crate::Instant;
+use super::{ByUse, ConnectionKey, EVIDENCE_EVERY, EVIDENCE_FIRST, Limits, Response, Used};
+use crate::{Instant, PerMode};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -29,40 +29,66 @@ pub(super) enum State {
 pub(super) struct Connection {
     pub(super) cluster: Rc<[u8]>,
     pub(super) state: State,
-    pub(super) allowance: Allowance,
+    /// Each from the first response under a policy of its mode.
+    pub(super) allowances: PerMode<Option<Allowance>>,
+    pub(super) opened: Instant,
+    /// How many responses it has carried.
+    pub(super) responses: u64,
     /// When it last carried a response.
     pub(super) used: Used,
     /// A response over it showed that it is HTTP/1, or the policy says so.
     pub(super) shows_http1: bool,
     /// It is HTTP/1, by its own evidence or by that of others in its cluster.
     pub(super) is_recyclable: bool,
-    /// It was reported as one that is not recycled because nothing shows its protocol.
-    pub(super) is_reported: bool,
+    /// It was reported as one that is not recycled: nothing shows its protocol, or in dry run, where it would be.
+    pub(super) is_reported: PerMode<bool>,
     /// Responses in flight.
     pub(super) active: u32,
 }
 
 impl Connection {
-    pub(super) fn new(cluster: Rc<[u8]>, allowance: Allowance) -> Self {
+    pub(super) fn new(cluster: Rc<[u8]>, opened: Instant) -> Self {
         Self {
             cluster,
             state: State::Serving,
-            allowance,
+            allowances: PerMode::default(),
+            opened,
+            responses: 0,
             used: Used::default(),
             shows_http1: false,
             is_recyclable: false,
-            is_reported: false,
+            is_reported: PerMode::default(),
             active: 0,
         }
     }
 
+    /// A response came under a policy with these limits.
+    pub(super) fn count(&mut self, limits: Limits<'_>, seed: u64) {
+        let Limits { upstream, mode } = limits;
+        let (opened, responses) = (self.opened, self.responses);
+        let own = self.allowances.get_mut(mode);
+        own.get_or_insert_with(|| Allowance::since(upstream, opened, seed, responses));
+        let PerMode { enforced, dry_run } = &mut self.allowances;
+        for allowance in [enforced, dry_run].into_iter().flatten() {
+            allowance.count();
+        }
+        self.responses = self.responses.saturating_add(1);
+    }
+
+    /// A limit of this mode is reached.
+    pub(super) fn is_over(&self, mode: Mode, now: Instant) -> bool {
+        let allowance = self.allowances.get(mode).as_ref();
+        allowance.is_some_and(|allowance| allowance.is_over(now))
+    }
+
     /// Looks for evidence of HTTP/1, from time to time. True when there is some.
     pub(super) fn seek_evidence(&mut self, limits: &Upstream, response: &impl Response) -> bool {
-        let requests = self.allowance.requests();
-        if requests > EVIDENCE_FIRST && !requests.is_multiple_of(EVIDENCE_EVERY) {
+        let responses = self.responses;
+        if responses > EVIDENCE_FIRST && !responses.is_multiple_of(EVIDENCE_EVERY) {
             return false;
         }
-        self.shows_http1 |= limits.protocol == Protocol::Http1 || response.shows_http1();
+        self.shows_http1 |= limits.protocol == Protocol::Http1
+            || (response.shows_http1() && !response.is_local_reply());
         self.is_recyclable |= self.shows_http1;
         self.shows_http1
     }

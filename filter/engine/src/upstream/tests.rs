@@ -1,6 +1,8 @@
 //! Upstream connections on virtual time.
 #![expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 
+mod dry_run;
+mod failures;
 mod pool;
 mod protocol;
 
@@ -33,6 +35,7 @@ struct Reply {
     downstream_is_http1: bool,
     confirms: bool,
     closes: bool,
+    is_local: bool,
     attempts: u64,
 }
 
@@ -44,6 +47,7 @@ impl Default for Reply {
             downstream_is_http1: true,
             confirms: true,
             closes: false,
+            is_local: false,
             attempts: 1,
         }
     }
@@ -66,6 +70,10 @@ impl Response for Reply {
         self.closes
     }
 
+    fn is_local_reply(&self) -> bool {
+        self.is_local
+    }
+
     fn attempts(&self) -> u64 {
         self.attempts
     }
@@ -75,6 +83,7 @@ struct Story {
     reply: Reply,
     upstreams: Upstreams,
     limits: Upstream,
+    mode: Mode,
     millis: u64,
     marks: u64,
     /// Connections that were told as opened and not as ended.
@@ -87,6 +96,7 @@ impl Story {
             reply: Reply::default(),
             upstreams: Upstreams::default(),
             limits: limits(rule),
+            mode: Mode::Enforce,
             millis: 1000,
             marks: 0,
             open: 0,
@@ -114,8 +124,12 @@ impl Story {
     fn receive(&mut self, key: ConnectionKey, mark: Option<Mark>) -> Outcome {
         let mut reply = self.reply.clone();
         reply.closes |= mark.is_some() && reply.confirms;
-        let (now, limits) = (self.now(), self.limits.clone());
-        let outcome = self.upstreams.response(key, mark, &limits, now, 7, &reply);
+        let now = self.now();
+        let limits = Limits {
+            upstream: &self.limits,
+            mode: self.mode,
+        };
+        let outcome = self.upstreams.response(key, mark, limits, now, 7, &reply);
         self.open += i64::from(outcome.opened);
         self.count_ended();
         outcome

@@ -1,5 +1,6 @@
 //! Which requests carry the mark that recycles an upstream connection, and how many connections it costs.
 
+mod failures;
 mod hosts;
 mod marks;
 mod pools;

@@ -1,0 +1,44 @@
+//! Listeners in dry run before the clusters of others.
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+
+impl Story {
+    /// A whole request over the connection from `port` by a listener with these limits.
+    fn request_under(&mut self, mode: Mode, limits: &Upstream, port: u16) -> Outcome {
+        (self.mode, self.limits) = (mode, limits.clone());
+        // In dry run no request is marked.
+        let mark = match mode {
+            Mode::Enforce => self.send(),
+            Mode::Observe => None,
+        };
+        let outcome = self.receive(key(port), mark);
+        self.end(&outcome);
+        outcome
+    }
+}
+
+#[test]
+fn limits_of_a_dry_run_expire_no_connection_of_what_is_enforced() {
+    for first in [Mode::Enforce, Mode::Observe] {
+        let (few, many) = (
+            limits(r#""max_requests": 3"#),
+            limits(r#""max_requests": 20"#),
+        );
+        let mut story = Story::new(r#""max_requests": 1"#);
+        if first == Mode::Enforce {
+            assert!(!story.request_under(first, &many, 1).expired);
+        }
+        let expired = (0..10).filter(|_| story.request_under(Mode::Observe, &few, 1).expired);
+        assert_eq!(expired.count(), 1, "as often as without the other listener");
+        assert!(!story.upstreams.any_expired());
+        let enforced = (0..20).map(|_| story.request_under(Mode::Enforce, &many, 1));
+        let outcomes: Vec<_> = enforced.collect();
+        let carried = if first == Mode::Enforce { 11 } else { 10 };
+        let at = outcomes.iter().position(|outcome| outcome.expired);
+        assert_eq!(at, Some(19 - carried));
+        assert!(outcomes[20 - carried].recycled);
+    }
+}
