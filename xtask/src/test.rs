@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the proof of every part, step by step. CI runs this and nothing else.
 
 mod demo;
+mod deny;
 mod dist;
 mod istio;
 mod step;

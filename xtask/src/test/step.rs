@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use super::{dist, versions};
+use super::{deny, dist, versions};
 use crate::shell::Shell;
 use crate::wasm::TARGET;
 use crate::workspace::Workspace;
@@ -35,6 +35,7 @@ const BY_NAME: [&str; 7] = [
 pub enum Step {
     Fmt,
     Clippy,
+    Deny,
     Unit,
     WasmUnit,
     Wasm,
@@ -65,6 +66,9 @@ impl Step {
         match self {
             Self::Fmt => "the code is formatted",
             Self::Clippy => "no lint is broken, native and on wasm32",
+            Self::Deny => {
+                "no dependency has a known vulnerability, a licence that does not fit, or is banned"
+            }
             Self::Unit => {
                 "unit, property and differential tests, and what is generated is up to date"
             }
@@ -101,6 +105,7 @@ impl Step {
         match self {
             Self::Fmt => shell.run(workspace.cargo("fmt --all --check")),
             Self::Clippy => clippy(workspace, shell),
+            Self::Deny => deny::run(workspace, shell),
             Self::Unit => shell.run(workspace.cargo("test --workspace --no-fail-fast")),
             Self::WasmUnit => wasm_unit(workspace, shell),
             Self::Wasm => {

