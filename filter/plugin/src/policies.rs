@@ -387,10 +387,11 @@ impl Policies {
         self.entries.get(&current)
     }
 
-    /// The first active policy that is `wanted`.
+    /// The first active policy that is `wanted`, one in dry run only where none of these is enforced.
     pub(crate) fn find(&self, wanted: impl Fn(&Policy) -> bool) -> Option<&Rc<Policy>> {
-        let mut policies = self.entries.keys().filter_map(|root| self.get(*root));
-        policies.find(|policy| wanted(policy))
+        let policies = self.entries.keys().filter_map(|root| self.get(*root));
+        let wanted = policies.filter(|policy| wanted(policy));
+        wanted.min_by_key(|policy| policy.mode)
     }
 
     /// How many filter entries have a rejected policy as the one that was applied last.

@@ -93,13 +93,9 @@ impl Worker {
             .gauge(Metric::Shedding, f64::from(u8::from(enforced || dry_run)));
     }
 
-    /// Shows what is known of the peers. Where a policy is enforced, it is the one that is shown for.
+    /// Shows what is known of the peers.
     fn show_peers(&mut self, view: Option<&View>, now: Instant) {
-        let of = |mode| {
-            let shares = |policy: &Policy| policy.mode == mode && policy.peers.is_some();
-            self.policies.find(shares)
-        };
-        let policy = of(Mode::Enforce).or_else(|| of(Mode::Observe));
+        let policy = self.policies.find(|policy| policy.peers.is_some());
         let (Some(view), Some(policy)) = (view, policy) else {
             return;
         };

@@ -1,6 +1,6 @@
 //! Who asks, when, and what becomes known by it.
 
-use evenkeel_test_host::{Host, HttpCall, module};
+use evenkeel_test_host::{Host, HttpCall, RootSpec, module};
 use evenkeel_test_module::pods::{CLUSTER, Fleet, PATH, Pod, connections, message, peers, told};
 use evenkeel_test_module::{NODE, Proxy, http, network};
 use serde_json::{Value, json};
@@ -82,6 +82,27 @@ fn the_main_thread_that_serves_nobody_may_ask_and_is_no_worker() {
         (&message["peers"][0][1], &message["peers"][0][5]),
         (&json!(2), &json!(2000))
     );
+}
+
+#[test]
+fn peers_of_an_enforced_policy_are_asked_although_a_dry_run_was_there_first() {
+    let host = Host::new(&module());
+    for cluster in ["rehearsal", CLUSTER] {
+        host.add_cluster(cluster);
+    }
+    let worker = host.start_worker();
+    for (mode, cluster) in [("observe", "rehearsal"), ("enforce", CLUSTER)] {
+        let mode = format!(r#""mode": "{mode}""#);
+        let policy = peers(&mode).replace(CLUSTER, cluster);
+        let policy = policy.replacen('{', r#"{"role": "network", "#, 1);
+        worker.configure(&RootSpec::new(cluster).config(policy));
+    }
+
+    host.advance(3 * SECOND);
+
+    let asked = host.http_calls();
+    assert!(!asked.is_empty());
+    assert!(asked.iter().all(|call| call.cluster() == CLUSTER));
 }
 
 #[test]

@@ -1,0 +1,163 @@
+//! What a response means for the connection that carried it: whether it expires, ends, or ended in another one's place.
+
+use std::rc::Rc;
+
+use evenkeel_policy::{Mode, Upstream};
+
+use super::allowance::Allowance;
+use super::table::State;
+use super::{ConnectionKey, MIN_IDLE, Mark, Outcome, Response, Upstreams};
+use crate::Instant;
+
+impl Upstreams {
+    /// A response without a mark came over `key`.
+    pub(super) fn unmarked(
+        &mut self,
+        key: &Rc<ConnectionKey>,
+        before: State,
+        mode: Mode,
+        now: Instant,
+        response: &impl Response,
+        outcome: &mut Outcome,
+    ) {
+        let Some(connection) = self.table.get_mut(key) else {
+            return;
+        };
+        let Some(cluster) = self.clusters.get_mut(&connection.cluster) else {
+            return;
+        };
+        let is_over = before == State::Serving && connection.is_over(mode, now);
+        if (is_over || before != State::Serving) && response.is_local_reply() {
+            if connection.is_recyclable {
+                // One that was taken to be gone counts as open again: so its end is told again.
+                connection.state = State::Expired;
+                outcome.key = None;
+                self.forget(key);
+            }
+            return;
+        }
+        match before {
+            State::Serving if is_over => {
+                let is_reported = connection.is_reported.get_mut(mode);
+                if !connection.is_recyclable {
+                    outcome.unproven = !core::mem::replace(is_reported, true);
+                } else if response.closes() {
+                    self.forget(key);
+                    return;
+                } else if mode == Mode::Observe {
+                    outcome.expired = !core::mem::replace(is_reported, true);
+                } else {
+                    outcome.expired = true;
+                    connection.state = State::Expired;
+                }
+            }
+            State::Dormant => connection.state = State::Expired,
+            State::Closing => connection.state = State::Ignored,
+            State::Serving | State::Expired | State::Ignored => {}
+        }
+        if connection.state == State::Expired {
+            cluster.expire(connection.used, Rc::clone(key));
+        }
+        if outcome.expired || cluster.is_retrying {
+            // While the proxy retries, every attempt of a marked request would carry the mark.
+            cluster.is_retrying = response.attempts() > 1;
+        }
+    }
+
+    /// The response to a marked request came over `key`.
+    #[expect(clippy::too_many_arguments, reason = "what one response tells")]
+    pub(super) fn marked(
+        &mut self,
+        key: &Rc<ConnectionKey>,
+        mark: &Mark,
+        before: State,
+        is_new: bool,
+        limits: &Upstream,
+        response: &impl Response,
+        outcome: &mut Outcome,
+    ) {
+        let Some(connection) = self.table.get_mut(key) else {
+            return;
+        };
+        let Some(cluster) = self.clusters.get_mut(&connection.cluster) else {
+            return;
+        };
+        let retries = response.attempts().saturating_sub(1);
+        cluster.is_retrying = retries > 0;
+        // Each attempt carried the mark.
+        outcome.strays = retries;
+        let was_expired = matches!(before, State::Expired | State::Dormant);
+        let is_ignored = matches!(before, State::Closing | State::Ignored);
+        if was_expired {
+            outcome.recycled = true;
+            cluster.unexpire(connection.used);
+        } else if !is_ignored {
+            outcome.strays = retries.saturating_add(1);
+        }
+        let allowance = &mut connection.allowances.enforced;
+        let left = allowance.clone().filter(|_| !is_new && !is_ignored);
+        let restart = allowance
+            .as_ref()
+            .map(|allowance| allowance.restart(limits, connection.used));
+        if !key.identifies_connection() {
+            // Other connections share this entry: it begins again, for the one that follows.
+            *allowance = restart;
+            connection.state = State::Serving;
+        } else if is_ignored {
+            connection.state = State::Ignored;
+        } else if response.closes() {
+            // One that was taken to be gone counts as open again above: so its end is told again.
+            connection.state = State::Expired;
+            self.forget(key);
+        } else {
+            // The server may close without having said so.
+            connection.state = State::Closing;
+            self.table.end(Rc::clone(key));
+        }
+        if !was_expired {
+            self.replace_expired(key, mark, left, limits, is_new);
+        }
+    }
+
+    /// A mark ended the connection `stray`, or had no effect: one expired connection fewer has to end.
+    fn replace_expired(
+        &mut self,
+        stray: &ConnectionKey,
+        mark: &Mark,
+        left: Option<Allowance>,
+        limits: &Upstream,
+        is_new: bool,
+    ) {
+        let Some(cluster) = self.clusters.get_mut(&mark.cluster) else {
+            return;
+        };
+        let Some((used, key)) = cluster.pop_expired() else {
+            return;
+        };
+        let Some(connection) = self.table.get_mut(&key) else {
+            return;
+        };
+        let idle = mark.at.since(used.0);
+        // Envoy opened a connection to this very server instead of using the one that was idle.
+        let is_gone = is_new
+            && connection.active == 0
+            && stray.address == key.address
+            && idle >= MIN_IDLE
+            && key.identifies_connection();
+        if is_gone {
+            cluster.saw_gone(idle);
+            connection.state = State::Dormant;
+            self.table.end(key);
+            return;
+        }
+        // Where requests take the servers in turn, the next mark would hit the same one again.
+        let connections = Rc::strong_count(&connection.cluster).saturating_sub(1);
+        cluster.skip_some(connections, used.1);
+        connection.state = State::Serving;
+        let allowance = &mut connection.allowances.enforced;
+        let restart = allowance
+            .as_ref()
+            .map(|allowance| allowance.restart(limits, used));
+        *allowance = left.or(restart);
+    }
+}
