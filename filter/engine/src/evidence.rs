@@ -61,6 +61,10 @@ impl Evidence {
 
     pub(crate) fn signalled(&mut self, signal: Signal) {
         self.signal = signal;
+        // A PING goes with every GOAWAY: until it is acknowledged, the client may not have read the GOAWAY.
+        if let Signal::Goaway | Signal::Refusal = signal {
+            self.undelivered = u64::MAX;
+        }
     }
 
     /// The client has sent something since the signal.

@@ -8,9 +8,7 @@ use evenkeel_engine::{Activity, ConnectionId, Decision, Moment};
 use evenkeel_metrics::{Counter, Protocol};
 use evenkeel_policy::{Goaway, Rule, WebSocket};
 use evenkeel_wire::h1::Head;
-use evenkeel_wire::h2::{
-    self, BrokenOff, LastStreamIds, MAX_STREAM_ID, RST_STREAM_LEN, Write, goaway,
-};
+use evenkeel_wire::h2::{self, BrokenOff, LastStreamIds, MAX_STREAM_ID, RST_STREAM_LEN, Write};
 use evenkeel_wire::websocket::{Status, close};
 use evenkeel_wire::{Connection, Kind, Place, Source, splice};
 
@@ -35,8 +33,6 @@ pub(crate) struct Network {
     /// Its HTTP/2 client has been counted.
     is_client_counted: bool,
     passes: Passes,
-    /// HTTP/2: a GOAWAY was sent, and what the client has asked for is still served.
-    signalled: bool,
     /// TCP: the host that it is connected to.
     upstream: Option<Rc<UpstreamHost>>,
     /// TCP: in how many more writes it asks for that host.
@@ -65,7 +61,6 @@ impl Network {
             counted: 0,
             is_client_counted: false,
             passes: Passes::Both,
-            signalled: false,
             upstream: None,
             asks_left: UPSTREAM_ASKS,
         })
@@ -153,7 +148,7 @@ impl Network {
                 exact,
                 family,
                 prefers,
-                end_fits,
+                write,
             } => {
                 let is_quiet = matches!(opening.moment, Moment::Quiet { .. });
                 let is_exact = refuses
@@ -169,46 +164,30 @@ impl Network {
                     is_quiet,
                 });
                 worker.metrics.count(counter);
-                let last = if is_exact { exact } else { MAX_STREAM_ID };
-                let Some(http2) = self.wire.http2_mut() else {
-                    return;
+                let signal = h2::DrainSignal {
+                    last_stream_id: if is_exact { exact } else { MAX_STREAM_ID },
+                    at: opening.at,
                 };
-                // At the end of the write the PING comes first: python h2 takes none behind a GOAWAY.
-                let is_last = opening.at >= bytes.len();
-                let asks = !http2.awaits_receipt();
-                if is_last && asks {
-                    bytes.splice(opening.at, 0, &http2.ask_for_receipt());
-                }
-                let at = if is_last { bytes.len() } else { opening.at };
-                bytes.splice(at, 0, &goaway(last));
+                self.insert_frames(bytes, write, Some(signal));
                 if is_exact {
-                    http2.refuse_above(last);
                     self.passes = Passes::Nobodys;
-                } else {
-                    self.signalled = true;
-                    if !is_last && asks && end_fits {
-                        bytes.splice(bytes.len(), 0, &http2.ask_for_receipt());
-                    }
                 }
             }
         }
     }
 
-    /// HTTP/2: asks the client to acknowledge what was written since it was sent a GOAWAY. Its connection is
-    /// closed only after that.
-    fn ask_for_receipt(&mut self, worker: &Worker, bytes: &mut Bytes<'_>, write: Write) {
-        let rule = worker.engine.rule(self.id);
+    /// HTTP/2: puts the module's own frames into a write, the GOAWAY of `signal` among them.
+    fn insert_frames(
+        &mut self,
+        bytes: &mut Bytes<'_>,
+        write: Write,
+        signal: Option<h2::DrainSignal>,
+    ) {
         let Some(http2) = self.wire.http2_mut() else {
             return;
         };
-        let is_asked = http2.has_received_all() || http2.awaits_receipt();
-        if !self.signalled || is_asked || !write.end_fits {
-            return;
-        }
-        // With requests open, only a drain timeout can close it.
-        let may_close = http2.active() == 0 || rule.is_some_and(|rule| rule.grace.is_some());
-        if may_close {
-            bytes.splice(bytes.len(), 0, &http2.ask_for_receipt());
+        for insertion in http2.insertions(write, bytes.len(), signal) {
+            bytes.splice(insertion.at, 0, &insertion.frame);
         }
     }
 
@@ -331,7 +310,7 @@ impl Network {
                 self.announce(worker, &mut bytes, opening, true)
             }
             (Decision::Keep, _, Place::Frames(write)) => {
-                self.ask_for_receipt(worker, &mut bytes, write)
+                self.insert_frames(&mut bytes, write, None)
             }
             (Decision::Keep, _, Place::Head(head)) if !head.closes => {
                 self.hint(worker, &mut bytes, head)

@@ -7,6 +7,7 @@
 //! frames that crossed a RST_STREAM on the wire.
 
 mod client;
+mod drain;
 mod farewell;
 mod fields;
 mod frame;
@@ -22,6 +23,7 @@ pub use client::{
     AMBIGUOUS, CLIENTS, Client, ClientProfile, Conditions, IDLE_TIME, LastStreamIds, Positions,
     Setting, Shape, Treatment, UNKNOWN, WindowUpdate,
 };
+pub use drain::{DrainSignal, Insertion};
 pub use farewell::{UNAVAILABLE, unavailable};
 pub use goaway::{MAX_STREAM_ID, goaway};
 pub use write::{BrokenOff, Quiet, RST_STREAM_LEN, Write};
@@ -136,20 +138,19 @@ impl Connection {
         self.receipt.is_complete()
     }
 
-    /// A PING is on its way whose acknowledgement will show that. It may be one of Envoy's own.
-    pub fn awaits_receipt(&self) -> bool {
-        self.receipt.is_asked()
-    }
-
-    /// A PING frame, to be written behind everything that has been written so far: its acknowledgement shows
-    /// that the client has read all of it.
-    pub fn ask_for_receipt(&mut self) -> [u8; 17] {
-        self.receipt.ask()
-    }
-
-    /// A GOAWAY with this last-stream-id is put into the write in hand: higher streams are refused.
-    pub fn refuse_above(&mut self, last_stream_id: u32) {
-        self.streams.go_away(Peer::Server, last_stream_id);
+    /// The frames that are added to the write in hand, of `len` bytes, to be inserted in this order: the GOAWAY of
+    /// `signal`, and a PING where it takes one to learn what the client has received. To be called with each
+    /// write; of a connection that was never sent a GOAWAY there are none.
+    pub fn insertions(
+        &mut self,
+        write: Write,
+        len: usize,
+        signal: Option<DrainSignal>,
+    ) -> impl Iterator<Item = Insertion> + use<> {
+        if let Some(signal) = signal {
+            self.streams.go_away(Peer::Server, signal.last_stream_id);
+        }
+        drain::insertions(&mut self.receipt, write, len, signal)
     }
 
     fn scan_client(&mut self, source: &mut impl Source) -> Result<(), Opaque> {

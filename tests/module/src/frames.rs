@@ -101,6 +101,11 @@ pub fn httpx() -> Vec<u8> {
     greeting(&settings, Some(16_777_216))
 }
 
+/// libcurl: takes a GOAWAY with the maximum, whenever.
+pub fn curl() -> Vec<u8> {
+    greeting(&[(3, 100), (4, 65_536), (2, 0)], Some(1_048_510_465))
+}
+
 /// Node's http2: wants the GOAWAY before the frame that ends the stream.
 pub fn node() -> Vec<u8> {
     greeting(&[], None)

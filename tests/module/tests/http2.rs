@@ -5,8 +5,9 @@ use std::time::Duration;
 use evenkeel_test_host::{ClosedBy, Connection};
 use evenkeel_test_module::Proxy;
 use evenkeel_test_module::frames::{
-    ACK, DATA, END_HEADERS, END_STREAM, HEADERS, MAX, PING, acknowledgement, answer_end,
-    answer_head, frame, go, goaway, greeting, httpx, node, receipt, request, server_greeting,
+    ACK, DATA, END_HEADERS, END_STREAM, HEADERS, MAX, PING, RST_STREAM, acknowledgement,
+    answer_end, answer_head, curl, frame, go, goaway, greeting, httpx, node, receipt, request,
+    server_greeting,
 };
 
 fn connect(proxy: &Proxy, greeting: Vec<u8>) -> Connection {
@@ -81,6 +82,59 @@ fn node_gets_it_before_the_frame_that_ends_the_stream() {
     );
 }
 
+/// What follows an exact GOAWAY of the module is not passed on, so the PING is in the same write.
+#[test]
+fn exact_goaway_before_the_last_frame_has_a_ping_at_the_end_of_the_write() {
+    let proxy = Proxy::with_defaults(r#""max_requests": 1, "goaway": "exact""#);
+    let connection = connect(&proxy, node());
+    let expected = [answer_head(1), goaway(1), answer_end(1), receipt(1)].concat();
+    assert_eq!(exchange(&connection, 1), expected);
+
+    connection.client_sends(acknowledgement(1));
+    proxy.host.advance(Duration::from_millis(1200));
+    assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
+}
+
+#[test]
+fn second_goaway_before_the_last_frame_has_a_ping_at_the_end_of_the_write() {
+    let proxy = Proxy::with_defaults(r#""max_requests": 1, "linger": "10s""#);
+    let connection = connect(&proxy, node());
+    exchange(&connection, 1);
+    connection.client_sends(acknowledgement(1));
+    proxy.host.advance(Duration::from_secs(6));
+
+    let expected = [answer_head(3), goaway(3), answer_end(3), receipt(2)].concat();
+    assert_eq!(exchange(&connection, 3), expected);
+
+    connection.client_sends(acknowledgement(2));
+    proxy.host.advance(Duration::from_millis(10_200));
+    assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
+}
+
+/// In which ways a last stream ends without a write of the server.
+#[test]
+fn last_stream_that_the_client_ends_leaves_nothing_unconfirmed() {
+    let reset = frame(RST_STREAM, 0, 3, &8_u32.to_be_bytes());
+    let end_of_request = frame(DATA, END_STREAM, 3, b"body");
+    for (last_answer, end) in [(vec![], reset), (plain(3), end_of_request)] {
+        let proxy = Proxy::with_defaults(r#""max_age": "10s", "quiet_wait": "0s""#);
+        let connection = connect(&proxy, curl());
+        let upload = frame(HEADERS, END_HEADERS, 3, b"headers");
+        connection.client_sends([request(1), upload].concat());
+        proxy.host.advance(Duration::from_secs(11));
+        connection.server_writes(answer_head(1));
+        connection.client_sends(acknowledgement(1));
+
+        let written = connection.server_writes([answer_end(1), last_answer.clone()].concat());
+        assert_eq!(written, [answer_end(1), last_answer, receipt(2)].concat());
+        connection.client_sends(end);
+        connection.client_sends(acknowledgement(2));
+
+        proxy.host.advance(Duration::from_millis(1200));
+        assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
+    }
+}
+
 #[test]
 fn what_was_on_its_way_when_the_maximum_was_announced_is_served() {
     let proxy = Proxy::with_defaults(r#""max_requests": 1"#);
@@ -128,6 +182,7 @@ fn past_its_grace_a_draining_connection_is_cut_and_that_is_counted() {
     connection.client_sends([request(1), request(3)].concat());
     proxy.host.advance(Duration::from_secs(11));
     connection.server_writes(answer_head(1));
+    connection.client_sends(acknowledgement(1));
     proxy.host.advance(Duration::from_millis(5200));
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
     assert_eq!(proxy.metric("reason=.=max_age;.;evenkeel_cut_total"), 2);

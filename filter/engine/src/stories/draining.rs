@@ -84,6 +84,25 @@ fn http2_client_is_closed_after_its_acknowledgement() {
     assert_eq!(story.closes(), [0]);
 }
 
+/// A PING goes with every GOAWAY, also where all responses before it are known to have arrived.
+#[test]
+fn goaway_on_an_idle_connection_is_waited_for() {
+    let mut story = Story::rule(r#""max_age": "1s", "linger": "1s""#);
+    let id = story.open(1);
+    story.heard(id, 1, 1, 0);
+    story.wrote(id, 1, 0, 0, None);
+    story.at(10);
+    let decision = story.wrote(id, 1, 0, 0, Some(ping(Care::None)));
+    assert_eq!(decision, Decision::Announce(Reason::MaxAge));
+    story.pass(4 * MINUTE);
+    assert_eq!(story.closes(), NONE);
+
+    story.heard(id, 1, 0, 0);
+    story.pass(Duration::from_millis(100));
+
+    assert_eq!(story.closes(), [0]);
+}
+
 #[test]
 fn drain_timeout_aborts_what_is_open_and_not_what_has_not_arrived_yet() {
     let mut story = Story::rule(r#""max_age": "1s", "quiet_wait": "0s", "grace": "5s""#);
@@ -271,7 +290,8 @@ fn open_requests_keep_the_drain_timeouts_of_their_own_rules() {
     story.pass(Duration::from_millis(100));
     assert_eq!(story.closes(), [1]);
 
-    let (mut story, _) = draining(&["five"]);
+    let (mut story, id) = draining(&["five"]);
+    story.heard(id, 3, 1, 0);
     story.pass(Duration::from_millis(4900));
     assert_eq!(story.closes(), NONE);
     story.pass(Duration::from_millis(200));

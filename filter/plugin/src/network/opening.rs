@@ -24,8 +24,7 @@ pub(super) enum Words {
         /// Of whom it is for.
         family: &'static str,
         prefers: LastStreamIds,
-        /// A frame may stand at the end of the write.
-        end_fits: bool,
+        write: Write,
     },
 }
 
@@ -63,7 +62,7 @@ fn frames_opening(http2: &h2::Connection, write: Write, len: usize) -> Option<Op
         exact: http2.last_stream_id(),
         family: http2.client().name,
         prefers: client.treatment.last_stream_id,
-        end_fits: write.end_fits,
+        write,
     };
     let end = write.end_fits.then_some(len);
     let quiet = |ends, alone| Moment::Quiet {
@@ -73,11 +72,13 @@ fn frames_opening(http2: &h2::Connection, write: Write, len: usize) -> Option<Op
     };
     let (moment, at) = match write.quiet {
         Some(last) => {
+            // A GOAWAY that refuses is the last frame that passes, except for a PING at the end of its write.
+            let end = end?;
             let at = match client.treatment.position {
-                Positions::Before | Positions::Any => last.frame_at,
+                Positions::Before | Positions::Any => last.frame_at?,
                 Positions::After | Positions::Conflict => end,
             };
-            (quiet(true, last.alone), at?)
+            (quiet(true, last.alone), at)
         }
         None if http2.active() > 0 => {
             let start = write.start_fits.then_some(0);

@@ -10,10 +10,10 @@ use super::frame::HEADER;
 pub(super) type Payload = [u8; 8];
 
 /// The length of a PING frame in bytes.
-const PING_LEN: usize = HEADER + 8;
+pub(super) const PING_LEN: usize = HEADER + 8;
 
 /// ```text
-///            a response ends                    PING
+///            a response ends, GOAWAY            PING
 /// Received ──────────────────▶ Unconfirmed ───────────────▶ Asked
 ///     ▲                            ▲      a response ends     │
 ///     │                            └──────────────────────────┤
@@ -22,10 +22,10 @@ const PING_LEN: usize = HEADER + 8;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    /// The client has read every response that has ended.
+    /// The client has read every response that has ended, and the GOAWAY, if there was one.
     #[default]
     Received,
-    /// A response has ended since the last PING.
+    /// A response has ended, or the GOAWAY was sent, since the last PING.
     Unconfirmed,
     /// A PING with this payload was written after the end of the last response.
     Asked(Payload),
@@ -35,6 +35,8 @@ enum State {
 #[derive(Debug, Default)]
 pub(super) struct Receipt {
     state: State,
+    /// The client was sent a GOAWAY.
+    is_draining: bool,
     /// How many PINGs of its own it has made: each has another payload, or a late acknowledgement would
     /// pass for that of a later PING.
     pings: u16,
@@ -48,6 +50,20 @@ impl Receipt {
     /// A PING is on its way whose acknowledgement will show everything that has been written.
     pub(super) fn is_asked(&self) -> bool {
         matches!(self.state, State::Asked(_))
+    }
+
+    /// The client is sent a GOAWAY. Its receipt is needed unless a PING is on its way already;
+    /// `has_more` when the write goes on after the GOAWAY, which no earlier PING covers.
+    pub(super) fn drain(&mut self, has_more: bool) {
+        self.is_draining = true;
+        if has_more || !self.is_asked() {
+            self.state = State::Unconfirmed;
+        }
+    }
+
+    /// A PING is to be written: the connection drains, and something is not confirmed.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.is_draining && self.state == State::Unconfirmed
     }
 
     /// The server has ended a response.

@@ -206,43 +206,6 @@ async fn protected_stream_is_not_cut_by_the_rule_that_drains_its_connection() {
 }
 
 #[tokio::test]
-async fn client_that_ignores_the_signal_is_refused_at_a_quiet_moment_and_loses_nothing() {
-    let (envoy, backend) = network(r#""max_requests": 1, "linger": "2s""#).await;
-    let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
-    client.get(1, "/").await;
-    assert_eq!(client.goaway().await, MAX);
-
-    // Every 200 ms another one, all of which are served.
-    let mut stream = 1;
-    let last = loop {
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        stream += 2;
-        client.get(stream, "/").await;
-        let mut frames = client.answer(stream).await;
-        client.socket.send(ping()).await;
-        let is_answer = |frame: &Frame| matches!(frame.kind, PING | GOAWAY);
-        frames.extend(client.until(is_answer).await);
-        if let Some(last) = frames.iter().find_map(Frame::last_stream_id) {
-            break last;
-        }
-    };
-    assert_eq!(last, stream);
-    client
-        .socket
-        .send_if_open(post(stream + 2, "/echo", b"order"))
-        .await;
-
-    assert_eq!(client.closed().await, []);
-    assert_eq!(backend.requests(), u64::from(stream).div_ceil(2));
-    let reason = [("reason", "max_requests")];
-    until_with(&envoy, "drain_signals_ignored_total", &reason, 1).await;
-    let by_us = [("reason", "max_requests"), ("by", "evenkeel")];
-    until_with(&envoy, "closed_total", &by_us, 1).await;
-    assert_eq!(counted(&envoy, "announced_total").await, 1);
-    assert_eq!(counted(&envoy, "cut_total").await, 0);
-}
-
-#[tokio::test]
 async fn a_stream_that_the_client_resets_is_owed_nothing() {
     let (envoy, backend) = network(r#""max_requests": 2"#).await;
     let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;

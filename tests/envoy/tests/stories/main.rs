@@ -19,6 +19,7 @@ mod load_metrics;
 mod metrics;
 mod observe;
 mod peers;
+mod receipts;
 mod recycling;
 mod rollback;
 mod routes;
