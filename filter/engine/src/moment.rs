@@ -90,16 +90,35 @@ pub(crate) enum Verdict {
 
 impl Moment {
     pub(crate) fn judge(self, rule: &Rule, wait: &Wait, now: Instant) -> Verdict {
+        if self.is_safe(rule, wait, now) {
+            return Verdict::Good;
+        }
+        let waited = now.since(wait.since);
+        if self.is_safe_when_active(rule, wait, now) && waited < rule.quiet_wait {
+            return Verdict::Wait;
+        }
+        let owes = matches!(self, Self::Message { owes: true, .. });
+        if rule.busy == Busy::Announce && !owes && rule.grace.is_some_and(|grace| waited >= grace) {
+            return Verdict::Good;
+        }
+        // Whatever the protocol and the rule: what is neither drained nor deferred would not show anywhere.
+        let is_stream_kept = wait.stream_over && waited >= rule.quiet_wait;
+        if is_stream_kept || waited >= rule.grace.unwrap_or(PATIENCE) {
+            Verdict::PutOff
+        } else {
+            Verdict::Wait
+        }
+    }
+
+    fn is_safe(self, rule: &Rule, wait: &Wait, now: Instant) -> bool {
         let waited = now.since(wait.since);
         match self {
-            Self::Head => return Verdict::Good,
+            Self::Head => true,
             Self::Quiet {
                 ends,
                 alone,
                 client,
-            } if wait.is_safe(rule, ends, alone, client, now) => {
-                return Verdict::Good;
-            }
+            } => wait.is_safe(rule, ends, alone, client, now),
             // The operator wants this stream to end; what else is open must not end with it.
             Self::Busy { client }
                 if wait.stream_over
@@ -107,48 +126,28 @@ impl Moment {
                     && (!wait.others_open
                         || wait.meets(client.treatment.when_active, rule, false, client, now)) =>
             {
-                return Verdict::Good;
+                true
             }
-            // Refusing what is on its way takes a quiet moment, whoever the client is.
-            Self::Busy { .. } if rule.goaway == Goaway::Exact => return wait.defer(rule, now),
-            Self::Busy { client }
-                if wait.meets(client.treatment.when_active, rule, false, client, now) =>
-            {
-                return if waited >= rule.quiet_wait {
-                    Verdict::Good
-                } else {
-                    Verdict::Wait
-                };
+            Self::Busy { .. } => {
+                waited >= rule.quiet_wait && self.is_safe_when_active(rule, wait, now)
             }
             // A client that is talking sends its next message before it reads the Close.
-            Self::Message { answers: false, .. } if now.since(wait.spoken) >= rule.quiet_wait => {
-                return Verdict::Good;
-            }
-            Self::Quiet { .. } | Self::Busy { .. } | Self::Message { .. } => {}
+            Self::Message { answers, .. } => !answers && now.since(wait.spoken) >= rule.quiet_wait,
         }
-        let owes = matches!(self, Self::Message { owes: true, .. });
-        let is_http2 = matches!(self, Self::Quiet { .. } | Self::Busy { .. });
-        match rule.grace {
-            Some(grace) if waited >= grace => match rule.busy {
-                Busy::Announce if !owes => Verdict::Good,
-                Busy::Announce | Busy::Wait => Verdict::PutOff,
-            },
-            None if is_http2 && waited >= PATIENCE => Verdict::PutOff,
-            _ => wait.defer(rule, now),
-        }
+    }
+
+    /// Streams are open, and the client and the rule tolerate a GOAWAY now. An exact one they do not: it refuses
+    /// what is in transit, and nothing of the open streams would pass any more.
+    fn is_safe_when_active(self, rule: &Rule, wait: &Wait, now: Instant) -> bool {
+        let Self::Busy { client } = self else {
+            return false;
+        };
+        rule.goaway != Goaway::Exact
+            && wait.meets(client.treatment.when_active, rule, false, client, now)
     }
 }
 
 impl Wait {
-    /// This is not the moment. A stream whose age is up is deferred by it.
-    fn defer(&self, rule: &Rule, now: Instant) -> Verdict {
-        if self.stream_over && now.since(self.since) >= rule.quiet_wait {
-            Verdict::PutOff
-        } else {
-            Verdict::Wait
-        }
-    }
-
     /// Nothing is active, and the client tolerates a GOAWAY now.
     fn is_safe(
         &self,

@@ -113,7 +113,7 @@ metrics! {
         "Times that a move had to wait because the budget had nothing left.",
         Some("For minutes after a deployment this is the budget at work. For hours it is too small for the limits: raise `budget.per_second`, or the ages.");
     PutOff = "put_off_total", Counter of "connections" [],
-        "Connections that stayed past their `grace` (HTTP/2 without one: 30 s) or past the age of a gRPC stream, because no moment came at which their client bears to be told.",
+        "Connections that stayed past their `grace` (HTTP/2 and WebSockets without one: 30 s) or past the age of a gRPC stream, because no moment came at which their client bears to be told.",
         Some("They stay where they are. Turn on the connection manager's PINGs (`connection_keepalive`), or set `busy` to `announce`, with which such clients may lose requests.");
     Opaque = "opaque_total", Counter of "connections" [Cause],
         "Connections left alone, byte for byte, because they are not understood.",

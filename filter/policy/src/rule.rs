@@ -109,7 +109,8 @@ words! {
     pub enum Goaway: r#"allowed are "auto", "exact" and "max""# {
         /// What the client that is recognised by its first frames takes best.
         Auto = "auto",
-        /// The highest stream accepted: what is on its way is refused and sent again elsewhere.
+        /// The highest stream accepted: what is on its way is refused and sent again elsewhere. It needs an idle
+        /// connection; one that always has a request open is deferred, and counted.
         Exact = "exact",
         /// The highest there can be: what is on its way is still served.
         Max = "max",

@@ -297,3 +297,70 @@ fn without_a_grace_what_finds_no_safe_point_is_counted_after_the_patience() {
     assert!(deferred(&mut story, 41));
     assert!(!deferred(&mut story, 42), "once");
 }
+
+/// An exact GOAWAY needs an idle connection. One that never is must at least be counted.
+#[test]
+fn connection_that_is_never_idle_is_deferred_with_an_exact_goaway() {
+    for (keys, seconds, expected) in [
+        ("", 30, Decision::Keep),
+        (r#", "grace": "5s""#, 5, Decision::Keep),
+        (
+            r#", "grace": "5s", "busy": "announce""#,
+            5,
+            Decision::Announce(Reason::MaxAge),
+        ),
+    ] {
+        let mut story = Story::rule(&format!(r#""max_age": "10s", "goaway": "exact"{keys}"#));
+        let id = story.open(1);
+        story.read(id, 2, 2);
+        story.at(10);
+        story.write(id, 2, 1, busy(Bearing::Bears));
+        assert_eq!(story.deferred(), 0);
+        story.at(10 + seconds - 1);
+        assert_eq!(
+            story.write(id, 2, 1, busy(Bearing::Bears)),
+            Decision::Keep,
+            "{keys}"
+        );
+        assert_eq!(story.deferred(), 0, "{keys}");
+
+        story.at(10 + seconds + 1);
+        let decision = story.write(id, 2, 1, busy(Bearing::Bears));
+
+        assert_eq!(decision, expected, "{keys}");
+        let is_kept = expected == Decision::Keep;
+        assert_eq!(story.deferred(), usize::from(is_kept), "{keys}");
+        if is_kept {
+            assert_eq!(
+                story.write(id, 2, 0, quiet(Care::None)),
+                Decision::Announce(Reason::MaxAge)
+            );
+        }
+    }
+}
+
+/// The default is no grace, which is no reason not to count.
+#[test]
+fn websocket_whose_client_is_never_silent_is_deferred_without_a_grace() {
+    let mut story = Story::rule(r#""max_age": "10s", "websocket": "going_away""#);
+    let id = story.open(1);
+    story.engine.is_websocket(id);
+    let talks = Moment::Message {
+        answers: true,
+        owes: false,
+    };
+    for (second, deferred) in [(11, 0), (39, 0), (41, 1), (42, 0)] {
+        story.at(second);
+        story.engine.spoke(id);
+        assert_eq!(story.write(id, 0, 1, talks), Decision::Keep);
+        assert_eq!(story.deferred(), deferred, "{second}");
+    }
+}
+
+impl Story {
+    /// How many connections were deferred since the last call.
+    fn deferred(&mut self) -> usize {
+        let is_deferred = |effect: &Effect| matches!(effect, Effect::PutOff(_));
+        self.effects().into_iter().filter(is_deferred).count()
+    }
+}

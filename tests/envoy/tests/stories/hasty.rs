@@ -12,6 +12,7 @@ use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
+use crate::support::frames::{Greeting, RawClient};
 use crate::support::{counted, counted_with, healthy, network, until, within};
 
 type Sender = SendRequest<Empty<Bytes>>;
@@ -97,5 +98,31 @@ async fn past_its_grace_it_is_told_if_the_policy_insists() {
 
     until(&envoy, "announced_total", |announced| announced == 1).await;
     assert_eq!(counted(&envoy, "put_off_total").await, 0);
+    healthy(&envoy);
+}
+
+/// An exact GOAWAY needs an idle connection, also for a client that tolerates any other.
+#[tokio::test]
+async fn connection_that_is_never_idle_is_deferred_and_counted_with_an_exact_goaway() {
+    let defaults = r#""max_requests": 2, "quiet_wait": "0s", "goaway": "exact", "grace": "300ms""#;
+    let (envoy, backend) = network(defaults).await;
+    let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    client.get(1, "/hold").await;
+    until(&envoy, "requests_total", |requests| requests == 1).await;
+
+    let mut stream = 1;
+    within("put_off_total", async {
+        while counted(&envoy, "put_off_total").await == 0 {
+            stream += 2;
+            client.get(stream, "/delay/20").await;
+            client.answer(stream).await;
+        }
+    })
+    .await;
+    assert_eq!(counted(&envoy, "announced_total").await, 0);
+
+    backend.release();
+    assert_eq!(client.goaway().await, stream);
+    assert_eq!(counted(&envoy, "put_off_total").await, 1);
     healthy(&envoy);
 }
