@@ -61,6 +61,7 @@ impl Stream {
 impl Stream {
     /// The request's headers are in hand. True when the request is answered here.
     pub(crate) fn request_headers(&mut self, worker: &mut Worker, ends_stream: bool) -> bool {
+        worker.opens_stream(self.root);
         if let Some(reply) = peers::answer(worker, self.root) {
             match reply {
                 Reply::Message(message) => worker.host().respond_json(&message),
@@ -71,7 +72,6 @@ impl Stream {
         if !ends_stream && is_http2_tunnel(worker) {
             worker.metrics.count(Counter::Plain(Metric::Http2Tunnels));
         }
-        worker.opens_stream(self.root);
         let Some(policy) = worker.policies.get(self.root).map(Rc::clone) else {
             return false;
         };

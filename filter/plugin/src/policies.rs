@@ -2,32 +2,17 @@
 //!
 //! Each root context brings a policy. Envoy keeps the roots of earlier policies for as long as a connection
 //! that they opened lives, and all of them are to follow the policy that was applied last. Roots of one
-//! name, role and direction are one filter entry's, and one of them is current:
-//!
-//! - A root that is configured is current at once: connections that are open follow it before another one
-//!   opens.
-//! - So is one that opens a connection while another is current. Envoy calls `on_configure` once for each
-//!   configuration that it has a root of: when a policy goes A, B, A, all that shows of the third change is
-//!   that root A opens connections again.
-//! - But a root that has just been configured and has opened nothing yet stays current for [`SWITCHING`],
-//!   whatever the one before opens: Envoy configures it a little before the listener uses it.
-//!
-//! Two filter entries of one name with different policies look like an endless A, B, A, B. Such roots are
-//! [`Entry::split`]: each keeps its own policy, until one of them alone is used for [`SPLIT`].
+//! name, role and direction are one filter entry's, and one of them is current: `current.rs` has the rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod current;
+
+use std::collections::BTreeMap;
 use std::rc::Rc;
-
-use core::time::Duration;
 
 use evenkeel_engine::{Bucket, Instant, mix};
 use evenkeel_policy::{Errors, Mode, Policy, Role};
 
-/// How long after its configuration a root that has opened nothing stays current although others do.
-const SWITCHING: Duration = Duration::from_secs(2);
-
-/// How soon a root that becomes current by use a second time shows that two entries share a name.
-const SPLIT: Duration = Duration::from_secs(60);
+pub(crate) use current::{Applied, Use, Used};
 
 /// A root context's id.
 pub(crate) type RootId = u32;
@@ -57,6 +42,16 @@ struct Entry {
     applied: Instant,
     /// Of two that became current at the same instant, the later has more.
     order: u64,
+    /// The newest connection when it was configured: it cannot have opened that.
+    configured: Option<u64>,
+    /// The newest connection when it last became current.
+    before: Option<u64>,
+    /// The oldest connection that it has opened since then.
+    opened: Option<u64>,
+    /// It is a filter entry whose streams change their root with the policy, whatever their connection.
+    is_per_stream: bool,
+    /// When it was last used.
+    last_used: Instant,
     /// It has opened something since it was configured.
     used: bool,
     /// It opened something while another was current that had just been configured.
@@ -98,6 +93,8 @@ impl Entry {
 pub(crate) struct Policies {
     entries: BTreeMap<RootId, Entry>,
     orders: u64,
+    /// The newest connection that is known.
+    newest: Option<u64>,
 }
 
 /// What a configuration led to.
@@ -106,41 +103,6 @@ pub(crate) struct Configured {
     pub(crate) errors: Option<Errors>,
     /// Roots whose connections follow another policy now.
     pub(crate) changed: Vec<RootId>,
-}
-
-/// What came of the use of a root.
-#[derive(Debug, Default)]
-pub(crate) struct Used {
-    /// Roots whose connections follow another policy now.
-    pub(crate) changed: Vec<RootId>,
-    /// The root became current, which other workers should know.
-    pub(crate) applied: bool,
-    /// Two filter entries turn out to have one name.
-    pub(crate) conflict: bool,
-}
-
-/// Which configuration of a filter entry was applied last, for all workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Applied {
-    digest: u64,
-    at: Instant,
-}
-
-impl Applied {
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let [digest, at] = bytes.as_chunks::<8>().0 else {
-            return None;
-        };
-        Some(Self {
-            digest: u64::from_le_bytes(*digest),
-            at: Instant::from_nanos(u64::from_le_bytes(*at)),
-        })
-    }
-
-    pub(crate) fn to_bytes(self) -> Vec<u8> {
-        let numbers = [self.digest, self.at.as_nanos()];
-        numbers.into_iter().flat_map(u64::to_le_bytes).collect()
-    }
 }
 
 impl Policies {
@@ -171,6 +133,11 @@ impl Policies {
             rejected: errors.is_some(),
             applied: now,
             order: self.next_order(),
+            configured: self.newest,
+            before: self.newest,
+            opened: None,
+            is_per_stream: false,
+            last_used: now,
             used: false,
             contends: false,
             returned: None,
@@ -186,6 +153,7 @@ impl Policies {
         // A change of one of them: whether they are two entries shows anew.
         for other in self.entries.values_mut() {
             if other.is_of(&entry) {
+                entry.is_per_stream |= other.is_per_stream;
                 other.split = None;
                 other.returned = None;
             }
@@ -194,171 +162,6 @@ impl Policies {
         let mut changed = self.settle();
         changed.retain(|changed| *changed != root);
         Configured { errors, changed }
-    }
-
-    /// The root's policy is not active for what it opens.
-    pub(crate) fn is_earlier(&self, root: RootId) -> bool {
-        let entry = self.entries.get(&root);
-        entry.is_some_and(|entry| entry.current != root)
-    }
-
-    /// A root has something to do with a connection that opened at `opened`. A stream of an earlier connection
-    /// may come by an earlier root: a listener that changes leaves a connection its filters.
-    pub(crate) fn used(&mut self, root: RootId, opened: Instant, now: Instant) -> Used {
-        let Some(entry) = self.entries.get_mut(&root) else {
-            return Used::default();
-        };
-        let was_used = core::mem::replace(&mut entry.used, true);
-        entry.contends = false;
-        if entry.split.is_some() {
-            return self.used_split(root, now);
-        }
-        if entry.current == root {
-            return Used::default();
-        }
-        let current = entry.current;
-        let current_applied = self.entries.get(&current).map(|current| current.applied);
-        if current_applied.is_some_and(|applied| opened < applied) {
-            return Used::default();
-        }
-        let is_switching = was_used
-            && self
-                .entries
-                .get(&current)
-                .is_some_and(|current| !current.used && now.since(current.applied) < SWITCHING);
-        if is_switching {
-            if let Some(entry) = self.entries.get_mut(&root) {
-                entry.contends = true;
-            }
-            return Used::default();
-        }
-        self.apply_by_use(root, current, was_used, now)
-    }
-
-    /// A root whose entry shares its name with another one's was used.
-    fn used_split(&mut self, root: RootId, now: Instant) -> Used {
-        let Some(entry) = self.entries.get_mut(&root) else {
-            return Used::default();
-        };
-        entry.split = Some(now);
-        let Some(entry) = self.entries.get(&root) else {
-            return Used::default();
-        };
-        let is_alone = !self.entries.iter().any(|(id, other)| {
-            *id != root
-                && other.is_of(entry)
-                && other.split.is_some_and(|split| now.since(split) < SPLIT)
-        });
-        if !is_alone {
-            return Used::default();
-        }
-        let ids: Vec<RootId> = self.ids_of(root);
-        for id in ids {
-            if let Some(entry) = self.entries.get_mut(&id) {
-                entry.split = None;
-                entry.returned = None;
-            }
-        }
-        self.apply(root, now);
-        Used {
-            changed: self.settle(),
-            applied: true,
-            conflict: false,
-        }
-    }
-
-    /// A root is used while `current` is current, which was used itself.
-    fn apply_by_use(
-        &mut self,
-        root: RootId,
-        current: RootId,
-        is_return: bool,
-        now: Instant,
-    ) -> Used {
-        let Some(entry) = self.entries.get_mut(&root) else {
-            return Used::default();
-        };
-        let before = entry.returned.filter(|_| is_return);
-        entry.returned = is_return.then_some(now);
-        let conflict = before.is_some_and(|before| now.since(before) < SPLIT);
-        if conflict {
-            for id in [root, current] {
-                if let Some(entry) = self.entries.get_mut(&id) {
-                    entry.split = Some(now);
-                }
-            }
-        }
-        self.apply(root, now);
-        Used {
-            changed: self.settle(),
-            applied: !conflict,
-            conflict,
-        }
-    }
-
-    /// Time has passed: the roots that turn out to be current although another was configured later.
-    pub(crate) fn tick(&mut self, now: Instant) -> Vec<(RootId, Used)> {
-        let contending = |(id, entry): (&RootId, &Entry)| entry.contends.then_some(*id);
-        let contending: Vec<RootId> = self.entries.iter().filter_map(contending).collect();
-        let mut all = Vec::new();
-        for root in contending {
-            let current = self.entries.get(&root).map(|entry| entry.current);
-            let current = current.and_then(|current| self.entries.get(&current));
-            let Some(current) = current else { continue };
-            if current.used {
-                // It was in time: the listener has switched to the later one since.
-                if let Some(entry) = self.entries.get_mut(&root) {
-                    entry.contends = false;
-                }
-            } else if now.since(current.applied) >= SWITCHING {
-                all.push((root, self.used(root, now, now)));
-            }
-        }
-        all
-    }
-
-    /// The keys under which another worker may tell that an earlier configuration was applied again, each
-    /// with the root that is current here. None where nothing is left of earlier ones.
-    pub(crate) fn shared_keys(&self) -> BTreeSet<(String, RootId)> {
-        let returning = |(id, entry): (&RootId, &Entry)| {
-            let current = self.entries.get(&entry.current)?;
-            let may_return = entry.current != *id && entry.digest != current.digest;
-            may_return.then(|| (entry.key(), entry.current))
-        };
-        self.entries.iter().filter_map(returning).collect()
-    }
-
-    /// The key of the filter entry of a root, and what to share there.
-    pub(crate) fn applied(&self, root: RootId) -> Option<(String, Applied)> {
-        let entry = self.entries.get(&root)?;
-        let applied = Applied {
-            digest: entry.digest,
-            at: entry.applied,
-        };
-        Some((entry.key(), applied))
-    }
-
-    /// Another worker has told which configuration of the filter entry of `current` was applied. Roots whose
-    /// connections follow another policy now.
-    pub(crate) fn hear(&mut self, current: RootId, told: Applied) -> Vec<RootId> {
-        let Some(entry) = self.entries.get(&current) else {
-            return Vec::new();
-        };
-        if told.at <= entry.applied || told.digest == entry.digest {
-            return Vec::new();
-        }
-        let found = self.entries.iter().find(|(_, other)| {
-            other.digest == told.digest && other.current == current && other.is_of(entry)
-        });
-        let Some(root) = found.map(|(id, _)| *id) else {
-            return Vec::new();
-        };
-        self.apply(root, told.at);
-        // It is used, if not here.
-        if let Some(entry) = self.entries.get_mut(&root) {
-            entry.used = true;
-        }
-        self.settle()
     }
 
     /// The role that a root's own configuration gives it.
@@ -414,15 +217,6 @@ impl Policies {
     fn next_order(&mut self) -> u64 {
         self.orders = self.orders.saturating_add(1);
         self.orders
-    }
-
-    fn apply(&mut self, root: RootId, at: Instant) {
-        let order = self.next_order();
-        if let Some(entry) = self.entries.get_mut(&root) {
-            entry.applied = at;
-            entry.order = order;
-            entry.contends = false;
-        }
     }
 
     /// The roots of the filter entry of `root`.

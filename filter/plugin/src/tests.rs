@@ -3,6 +3,7 @@
 mod connections;
 mod current_root;
 mod hostile_host;
+mod http_roots;
 
 use core::time::Duration;
 use std::rc::Rc;

@@ -20,7 +20,7 @@ use evenkeel_wire::Kind;
 
 use crate::host::{Buffer, Host, Level, SharedBudget};
 use crate::metrics::Metrics;
-use crate::policies::{Applied, Configuration, Policies, RootId, Used};
+use crate::policies::{Applied, Configuration, Policies, RootId, Use, Used};
 use crate::vm::Peer;
 use pod::Pod;
 pub(crate) use tick::Act;
@@ -36,13 +36,6 @@ const MANAGED: &str = "evenkeel.network";
 /// Envoy's `TrafficDirection::OUTBOUND`.
 const OUTBOUND: u64 = 2;
 
-/// An open connection: its network context, and since when.
-#[derive(Clone, Copy, Debug)]
-struct Open {
-    context: u32,
-    since: Instant,
-}
-
 #[derive(Debug)]
 pub(crate) struct Worker {
     host: Rc<dyn Host>,
@@ -53,7 +46,10 @@ pub(crate) struct Worker {
     pub(crate) metrics: Metrics,
     pub(crate) upstreams: Upstreams,
     /// The network contexts of the open connections.
-    contexts: BTreeMap<ConnectionId, Open>,
+    contexts: BTreeMap<ConnectionId, u32>,
+    /// Since the last tick a stream has told the number of its connection: the newest one that is known is not
+    /// much older than that.
+    has_sampled: bool,
     /// Makes what is drawn differ between proxies and workers.
     seed: u64,
     is_sidecar: Option<bool>,
@@ -85,6 +81,7 @@ impl Worker {
             policies: Policies::default(),
             upstreams: Upstreams::default(),
             contexts: BTreeMap::new(),
+            has_sampled: false,
             seed: 0,
             is_sidecar: None,
             ticked: Instant::default(),
@@ -201,25 +198,19 @@ impl Worker {
         }
     }
 
-    /// A root opens a connection: its policy may have been applied again.
-    fn opens_connection(&mut self, root: RootId) {
-        let now = self.engine.now();
-        let used = self.policies.used(root, now, now);
-        self.follow(root, &used);
+    /// A root opens a stream, of a connection that may be an earlier root's. The host is asked which one where that
+    /// matters, and for one stream a tick.
+    pub(crate) fn opens_stream(&mut self, root: RootId) {
+        let asks = self.policies.needs_connection(root) || !self.has_sampled;
+        self.has_sampled = true;
+        let connection = asks.then(|| self.connection_id()).flatten();
+        self.uses(root, Use::Stream(connection.map(|id| id.0)));
     }
 
-    /// A root opens a stream. Which connection it is on matters, and is asked, only where another root of the
-    /// filter entry is current.
-    pub(crate) fn opens_stream(&mut self, root: RootId) {
+    /// A root is used: its policy may have been applied again.
+    fn uses(&mut self, root: RootId, by: Use) {
         let now = self.engine.now();
-        let opened = if self.policies.is_earlier(root) {
-            // Of a connection that the network role does not know it is not known either.
-            let open = self.connection_id().and_then(|id| self.contexts.get(&id));
-            open.map_or(Instant::default(), |open| open.since)
-        } else {
-            now
-        };
-        let used = self.policies.used(root, opened, now);
+        let used = self.policies.used(root, by, now);
         self.follow(root, &used);
     }
 
@@ -301,10 +292,11 @@ impl Worker {
         // The entries may run in different VMs, so the connection itself carries the mark.
         let _ = self.host.set_property(MANAGED, b"1");
         self.engine.advance(self.now());
-        self.opens_connection(root);
+        let id = self.connection_id();
+        self.uses(root, Use::Connection(id.map(|id| id.0)));
         // Without an id (no Envoy is known to do so) the connection is its own context, out of the way of real ids.
         let own = ConnectionId(u64::MAX ^ u64::from(context));
-        let id = self.connection_id().unwrap_or(own);
+        let id = id.unwrap_or(own);
         let direction = self.direction();
         let policy = self.policies.get(root);
         let rule = policy.and_then(|policy| policy.otherwise(direction).cloned());
@@ -316,8 +308,7 @@ impl Worker {
         };
         self.engine
             .open(id, origin, rule, observe, self.seed ^ id.0);
-        let since = self.engine.now();
-        self.contexts.insert(id, Open { context, since });
+        self.contexts.insert(id, context);
         self.metrics.active(1);
         Some(id)
     }

@@ -178,6 +178,32 @@ fn a_rejected_policy_shows_until_the_one_before_is_applied_again() {
     assert_eq!(plugin.rejected(), Some(0));
 }
 
+/// Of a listener with the HTTP role alone, where no connection is seen to open.
+#[test]
+fn a_rejected_policy_shows_until_streams_come_by_the_one_before_again() {
+    const POLICY: &str = r#"{"version": 1, "role": "http"}"#;
+    let plugin = Plugin::with_network(POLICY);
+    let mut contexts = 100..;
+    let mut stream = |root, connection: u64| {
+        let context = contexts.next().unwrap();
+        let number = connection.to_le_bytes();
+        plugin.host.set_property(&["connection", "id"], number);
+        plugin
+            .host
+            .set_property(&["request", "protocol"], "HTTP/1.1");
+        plugin.vm.context_created(context, root);
+        plugin.vm.request_headers(context, true);
+    };
+    stream(A, 10);
+    plugin.configure(B, "{");
+    stream(B, 11);
+    assert_eq!(plugin.rejected(), Some(1));
+
+    stream(A, 12);
+
+    assert_eq!(plugin.rejected(), Some(0));
+}
+
 /// Its host's main thread has a VM, too, in which nothing ever opens.
 #[test]
 fn a_worker_without_new_connections_follows_the_others() {

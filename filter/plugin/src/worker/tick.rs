@@ -41,6 +41,7 @@ impl Worker {
             return Vec::new();
         }
         self.ticked = now;
+        self.has_sampled = false;
         self.resetting.clear();
         self.engine.advance(now);
         self.follow_others(now);
@@ -101,7 +102,7 @@ impl Worker {
                         Level::Debug,
                         format_args!("connection {}: closing: {}; cut {cut}", id.0, reason.name()),
                     );
-                    let context = self.contexts.get(&id).map(|open| open.context);
+                    let context = self.contexts.get(&id).copied();
                     self.acts.extend(context.map(Act::Close));
                 }
             }
