@@ -89,10 +89,16 @@ impl Applied {
 }
 
 impl Policies {
-    /// The connection of the next stream of a root shows something that is not known yet.
+    /// The connection of the next stream of a root shows something that is not known yet: that it is used again,
+    /// which connections are its own, or that streams change their roots.
     pub(crate) fn needs_connection(&self, root: RootId) -> bool {
-        let entry = self.entries.get(&root);
-        entry.is_some_and(|entry| entry.current != root || entry.opened.is_none())
+        let Some(entry) = self.entries.get(&root) else {
+            return false;
+        };
+        let mut others = self.entries.iter().filter(|(id, _)| **id != root);
+        entry.current != root
+            || entry.opened.is_none()
+            || (!entry.is_per_stream && others.any(|(_, other)| other.is_of(entry)))
     }
 
     /// A root is used.
