@@ -228,6 +228,7 @@ impl Upstreams {
         let Some(cluster) = self.clusters.get_mut(&connection.cluster) else {
             return outcome;
         };
+        cluster.used = now;
         let (before, idle) = (connection.state, now.since(connection.used.0));
         outcome.opened = is_new || matches!(before, State::Closing | State::Dormant);
         connection.active = connection.active.saturating_add(1);
@@ -271,7 +272,7 @@ impl Upstreams {
         while let Some(key) = self.table.idle_for(FORGET, now) {
             self.forget(&key);
         }
-        self.clusters.retain_used();
+        self.clusters.retain_used(now);
     }
 
     /// The host of a connection that was told as opened and is followed no longer. Ask until there is none.

@@ -16,6 +16,9 @@ const MULTIPLEXED: Duration = Duration::from_secs(60);
 /// The most servers of a cluster that are remembered to be HTTP/1.
 const MAX_SERVERS: usize = 1024;
 
+/// The most clusters that are remembered, beside those that have connections.
+const MAX_CLUSTERS: usize = 1024;
+
 /// The most requests that pass after a stray before the next mark.
 const MAX_SKIP: u64 = 8;
 
@@ -36,6 +39,8 @@ pub(super) struct Cluster {
     http1_servers: HashSet<Vec<u8>>,
     /// After how long an idle time connections turned out to be gone.
     idle_timeout: Option<Duration>,
+    /// When a response last came from it.
+    pub(super) used: Instant,
 }
 
 /// What is known of the upstream connections that carry requests of one downstream protocol.
@@ -58,6 +63,7 @@ impl Cluster {
             later: Downstream::default(),
             http1_servers: HashSet::new(),
             idle_timeout: None,
+            used: Instant::default(),
         }
     }
 
@@ -198,6 +204,9 @@ impl Clusters {
         if let Some((name, _)) = self.by_name.get_key_value(name) {
             return Rc::clone(name);
         }
+        if self.by_name.len() >= MAX_CLUSTERS {
+            self.retain(|_| false);
+        }
         let name: Rc<[u8]> = name.into();
         self.by_name
             .insert(Rc::clone(&name), Cluster::new(Rc::clone(&self.expired)));
@@ -208,10 +217,17 @@ impl Clusters {
         self.expired.get() > 0
     }
 
-    /// Forgets clusters that have neither connections nor marks.
-    pub(super) fn retain_used(&mut self) {
-        self.by_name
-            .retain(|name, cluster| cluster.marked > 0 || Rc::strong_count(name) > 1);
+    /// Forgets clusters that have neither connections nor marks, and had no response for ten minutes. What is known of
+    /// a cluster's protocol outlives its connections: between two of them it may have none.
+    pub(super) fn retain_used(&mut self, now: Instant) {
+        self.retain(|cluster| now.since(cluster.used) <= FORGET);
+    }
+
+    /// Forgets those without connections and marks that are not to be `kept`.
+    fn retain(&mut self, kept: impl Fn(&Cluster) -> bool) {
+        self.by_name.retain(|name, cluster| {
+            cluster.marked > 0 || Rc::strong_count(name) > 1 || kept(cluster)
+        });
     }
 
     #[cfg(test)]

@@ -107,3 +107,36 @@ fn http1_server_that_resets_a_marked_request_is_marked_again() {
     story.request(1);
     assert!(story.wants_mark());
 }
+
+#[test]
+fn evidence_outlives_the_connection_that_gave_it() {
+    let mut story = Story::new(r#""max_requests": 5"#);
+    story.request(1);
+    story.reply.shows_http1 = false;
+    for _ in 0..4 {
+        story.request(1);
+    }
+    for round in 2..20 {
+        assert!(story.request(round - 1).recycled, "{round}");
+        // The server says that it closes: for a moment the cluster has no connection.
+        assert!(story.upstreams.is_empty());
+        story.millis += 11_000;
+        story.sweep();
+        for _ in 0..5 {
+            story.request(round);
+        }
+    }
+}
+
+#[test]
+fn clusters_that_are_remembered_are_bounded() {
+    let mut story = Story::new(r#""max_requests": 1"#);
+    for cluster in 0..5000_u32 {
+        let name: &'static [u8] = Vec::leak(cluster.to_le_bytes().to_vec());
+        story.reply.cluster = name;
+        story.reply.closes = true;
+        story.request(1);
+    }
+    assert!(story.upstreams.is_empty());
+    assert!(story.upstreams.clusters.len() <= 1025);
+}
