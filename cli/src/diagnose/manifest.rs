@@ -170,3 +170,64 @@ const IS_OURS: &str = "a filter is taken for Evenkeel's by `evenkeel` in its nam
 pub fn read(path: &Path) -> anyhow::Result<Vec<Source>> {
     Ok(sources(&Rc::new(File::read(path)?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::diagnose::{mistakes, render};
+
+    /// Files that have policies in them.
+    fn manifests() -> Vec<Vec<u8>> {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let tests = fs::read_dir(format!("{root}/cli/tests/check/manifests")).unwrap();
+        let mut paths: Vec<_> = tests.map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|end| end != "txt"));
+        paths.push(format!("{root}/envoy/peers/envoy.yaml").into());
+        paths.iter().map(|path| fs::read(path).unwrap()).collect()
+    }
+
+    #[test]
+    fn whatever_byte_is_wrong_every_finding_has_its_place() {
+        let wrong = [
+            &b""[..],
+            b"x",
+            b"\xc3\xa9",
+            b"\xff",
+            b"{",
+            b"\"",
+            b"\n",
+            b"'",
+            b"\\",
+        ];
+        let (mut found, mut policies) = (0, 0);
+        for text in manifests() {
+            for (at, wrong) in (0..text.len()).zip(wrong.iter().cycle()).step_by(2) {
+                let bytes = [&text[..at], wrong, &text[at + 1..]].concat();
+                for source in sources(&Rc::new(File::new("a.yaml", bytes))) {
+                    let mut findings = source.findings().to_owned();
+                    if source.has_policy() {
+                        policies += 1;
+                        findings.extend(
+                            source
+                                .policy()
+                                .err()
+                                .into_iter()
+                                .flat_map(|errors| mistakes(&source, &errors)),
+                        );
+                    }
+                    for finding in findings {
+                        found += 1;
+                        if let Some(span) = &finding.span {
+                            assert!(source.text().get(span.clone()).is_some(), "{finding:?}");
+                        }
+                        let title = format!("error[{}]: ", finding.code);
+                        assert!(render(&source, &finding, false).starts_with(&title));
+                    }
+                }
+            }
+        }
+        assert!(found > 10_000 && policies > 10_000, "{found} in {policies}");
+    }
+}

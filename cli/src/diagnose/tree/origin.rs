@@ -33,10 +33,10 @@ impl Origin {
         }
         let mut places = Vec::with_capacity(text.len() + 1);
         for c in text.chars() {
-            let place = cursor.take(c, quoting);
+            let place = file.floor_char_boundary(cursor.take(c, quoting));
             places.extend(std::iter::repeat_n(place, c.len_utf8()));
         }
-        places.push(cursor.at.min(span.end));
+        places.push(file.floor_char_boundary(cursor.at.min(span.end)));
         Self {
             places: Some(places),
             is_escaped: quoting == Quoting::Double,
