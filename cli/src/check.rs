@@ -44,9 +44,9 @@ impl Checked {
             .any(|finding| finding.severity == Severity::Error)
     }
 
-    /// Of the filter that holds the policy, where the file is not the policy.
-    fn holder(&self) -> Option<&str> {
-        self.source.holder().map(|holder| holder.name.as_str())
+    /// The name of the object that contains the policy, unless the file is the policy.
+    fn object(&self) -> Option<&str> {
+        self.source.object().map(|object| object.name.as_str())
     }
 }
 
@@ -63,7 +63,7 @@ fn check(path: &Path, args: &Args) -> Result<Vec<Checked>> {
     let is_allowed = |finding: &Finding| args.allow.iter().any(|lint| lint.code() == finding.code);
     for one in &mut checked {
         one.findings.retain(|finding| !is_allowed(finding));
-        one.source.name_holder(&mut one.findings);
+        one.source.name_object(&mut one.findings);
     }
     Ok(checked)
 }
@@ -148,9 +148,9 @@ fn text(checked: &[Checked], counts: Counts) {
         }
     }
     for one in checked {
-        if let Some(holder) = one.source.holder() {
-            let name = term::tame(&holder.name);
-            let line = one.source.position(holder.key.start).line;
+        if let Some(object) = one.source.object() {
+            let name = term::tame(&object.name);
+            let line = one.source.position(object.key.start).line;
             let counts = Counts::of(std::slice::from_ref(one));
             term::line(&format!(
                 "{}:{line}: {name}: {}",

@@ -34,11 +34,11 @@ use evenkeel_policy::Policy;
 use crate::cli::usage;
 use crate::term;
 
-/// Every policy of a file with its source; of those that differ in nothing but `role`, the first.
+/// Reads every policy of a file. Of policies that are equal except for `role`, it returns the first.
 ///
 /// # Errors
-/// A usage error when the file cannot be read; when one is refused or there is none, all that is wrong, as
-/// `evenkeel check` shows it, for stderr.
+/// A usage error when the file cannot be read; if a policy is refused or there is none, all findings as `evenkeel check`
+/// shows them.
 pub fn read_all(path: &Path) -> Result<Vec<(Source, Policy)>> {
     let sources = sources(path).map_err(|error| usage(format!("{error:#}")))?;
     let colours = term::colours(&io::stderr());
@@ -51,7 +51,7 @@ pub fn read_all(path: &Path) -> Result<Vec<(Source, Policy)>> {
         if let Some(Err(errors)) = &policy {
             findings.extend(mistakes(&source, errors));
         }
-        source.name_holder(&mut findings);
+        source.name_object(&mut findings);
         shown.extend(
             findings
                 .iter()
@@ -73,27 +73,27 @@ pub fn read_all(path: &Path) -> Result<Vec<(Source, Policy)>> {
     }
 }
 
-/// The only policy of a file.
+/// Reads the only policy of a file.
 ///
 /// # Errors
-/// As [`read_all`]; when there are several.
+/// As [`read_all`], and when the policies of the file differ.
 pub fn read(path: &Path) -> Result<(Source, Policy)> {
     let mut policies = read_all(path)?;
     let names: Vec<_> = policies
         .iter()
-        .filter_map(|(source, _)| Some(source.holder()?.name.clone()))
+        .filter_map(|(source, _)| Some(source.object()?.name.clone()))
         .collect();
     match policies.pop() {
         Some(policy) if policies.is_empty() => Ok(policy),
         _ => Err(anyhow!(
-            "{} has policies that differ, those of {}: this takes one",
+            "{} contains different policies, of {}: this command takes one",
             path.display(),
             names.join(", ")
         )),
     }
 }
 
-/// The two policies are equal but for the role.
+/// The policies are equal except for `role`.
 pub fn is_same(one: &Source, other: &Source) -> bool {
     let value = |source: &Source| {
         let mut value = serde_json::from_slice::<serde_json::Value>(source.json()).ok()?;

@@ -38,13 +38,13 @@ pub fn run(args: &Args) -> Result<()> {
                 (explained.to_text(), explained.to_json())
             }
         };
-        // A policy's file says itself which policy it is; in a manifest with one policy, there is one to be meant.
-        let holder = source.holder().filter(|_| policies.len() > 1);
-        match holder {
-            Some(holder) => {
-                let name = term::heading(term::tame(&holder.name));
+        // A single policy needs no name.
+        let object = source.object().filter(|_| policies.len() > 1);
+        match object {
+            Some(object) => {
+                let name = term::heading(term::tame(&object.name));
                 texts.push(format!("{name}\n\n{}", text.trim_end()));
-                json["holder"] = holder.name.as_str().into();
+                json["object"] = object.name.as_str().into();
             }
             None => texts.push(text.trim_end().to_owned()),
         }

@@ -3,7 +3,7 @@
 //! ```json
 //! { "version": 1,
 //!   "files": [ { "path": "policy.json", "valid": false } ],
-//!   "findings": [ { "path": "policy.json", "holder": null, "severity": "error", "code": "unknown-key",
+//!   "findings": [ { "path": "policy.json", "object": null, "severity": "error", "code": "unknown-key",
 //!     "message": "defaults.maxAge: unknown key; did you mean `max_age`?", "place": "defaults.maxAge",
 //!     "start": { "line": 1, "column": 31 }, "end": { "line": 1, "column": 39 },
 //!     "related": [], "notes": [], "help": null,
@@ -11,7 +11,7 @@
 //!   "summary": { "errors": 1, "warnings": 0, "notes": 0 } }
 //! ```
 //! A file that has policies in it and is none has `policies`, such as
-//! `{ "holder": "WasmPlugin shop/evenkeel-network", "line": 17, "valid": true }`; `holder` of a finding is one of those.
+//! `{ "object": "WasmPlugin shop/evenkeel-network", "line": 17, "valid": true }`; `object` of a finding is one of those.
 //! Lines and columns count from 1, columns in characters; `end` is behind the last. `start` and `end` are
 //! null where the text has no such place, as in an empty file.
 
@@ -38,9 +38,9 @@ pub fn of(checked: &[Checked], counts: Counts) -> serde_json::Result<String> {
 /// The policies of one file.
 fn file(checked: &[Checked]) -> Value {
     let policies = checked.iter().filter_map(|checked| {
-        let holder = checked.source.holder()?;
-        let line = checked.source.position(holder.key.start).line;
-        Some(json!({ "holder": holder.name, "line": line, "valid": checked.is_valid() }))
+        let object = checked.source.object()?;
+        let line = checked.source.position(object.key.start).line;
+        Some(json!({ "object": object.name, "line": line, "valid": checked.is_valid() }))
     });
     let policies: Vec<_> = policies.collect();
     let name = checked.first().map(|checked| checked.source.name());
@@ -67,7 +67,7 @@ fn finding(checked: &Checked, finding: &Finding) -> Value {
     let place = place(source, finding.span.as_ref());
     json!({
         "path": source.name(),
-        "holder": checked.holder(),
+        "object": checked.object(),
         "severity": finding.severity.name(),
         "code": finding.code,
         "message": finding.message,

@@ -87,7 +87,7 @@ lints! {
     ObserveMode = "observe-mode", Note:
         "Nothing is moved in the mode \"observe\".",
     WrongRole = "wrong-role", Warning:
-        "A policy says the role of the other filter.",
+        "A policy has the role of the other filter.",
     RolesDiffer = "roles-differ", Warning:
         "The two filters of a proxy have different policies.",
     PeersWithoutShed = "peers-without-shed", Note:

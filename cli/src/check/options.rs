@@ -15,17 +15,17 @@ Examples:
   evenkeel check --format github policy.json
       As annotations of a pull request
   evenkeel check evenkeel.yaml envoy.yaml
-      The policies in manifests and in a configuration of Envoy
+      The policies in Kubernetes manifests and in an Envoy configuration
   kubectl get wasmplugins,envoyfilters -A -o yaml | evenkeel check -
-      What a cluster has
+      The policies of a cluster
   curl -s http://127.0.0.1:15000/config_dump | evenkeel check -
-      What an Envoy has
+      The policies of a running Envoy
 
 Files:
-  A file is a policy, or has policies in it: manifests of Kubernetes (WasmPlugin, TrafficExtension,
-  EnvoyFilter, EnvoyExtensionPolicy, a ConfigMap with a configuration of Envoy) or a configuration of
-  Envoy with wasm filters anywhere, in YAML or JSON, of one document or several. Each policy is
-  checked, each finding is shown at its place in the file.
+  A file is a policy in JSON, or contains policies: Kubernetes manifests (WasmPlugin, TrafficExtension,
+  EnvoyFilter, EnvoyExtensionPolicy, a ConfigMap with an Envoy configuration) or an Envoy configuration
+  with wasm filters anywhere. They are YAML or JSON, with one document or several. Findings have the
+  position in the file.
 
 Exit codes:
   0  no errors
@@ -37,7 +37,7 @@ Exit codes:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Policies, or files that have policies in them; `-` is stdin
+    /// Policies, or files that contain policies; `-` is stdin
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// How the findings are written

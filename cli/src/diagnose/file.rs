@@ -1,4 +1,4 @@
-//! A file that an operator names, as it was found.
+//! A file from the command line.
 
 use std::fs;
 use std::io::{self, Read};
@@ -97,7 +97,7 @@ impl File {
         }
     }
 
-    /// The character at a place, or nothing at the end.
+    /// The character at a position; empty at the end of the text.
     pub fn character(&self, offset: usize) -> Span {
         let start = self.text.floor_char_boundary(offset);
         let width = self.text[start..].chars().next().map_or(0, char::len_utf8);

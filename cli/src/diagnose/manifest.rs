@@ -1,5 +1,4 @@
-//! Finds the policies in the files that people have: manifests of Kubernetes and configurations of Envoy, in YAML or
-//! JSON, beside files that are a policy and nothing else.
+//! Finds the policies in Kubernetes manifests and Envoy configurations, in YAML or JSON. A file can also be a policy itself.
 
 mod envoy;
 mod filter;
@@ -16,7 +15,7 @@ use super::tree::{self, Node, Origin, SyntaxError};
 use super::{File, Finding, Severity, Source};
 use filter::Filter;
 
-/// Every policy in a file, in the order of the text; at least one source, which may tell that there is none.
+/// Finds every policy in a file, in file order. Returns at least one source, whose finding may say that there is no policy.
 pub fn sources(file: &Rc<File>) -> Vec<Source> {
     let Some(documents) = documents(file) else {
         return vec![Source::whole(Rc::clone(file))];
@@ -34,7 +33,7 @@ pub fn sources(file: &Rc<File>) -> Vec<Source> {
     search.sources
 }
 
-/// The documents of a file; None where it is to be read as a policy.
+/// Reads the documents of a file; None if the file is a policy.
 fn documents(file: &File) -> Option<Vec<Result<Rc<Node>, SyntaxError>>> {
     let text = file.text();
     if file.not_utf8().is_some() || text.trim().is_empty() {
@@ -59,7 +58,7 @@ fn documents(file: &File) -> Option<Vec<Result<Rc<Node>, SyntaxError>>> {
     (!documents.iter().any(is_policy)).then_some(documents)
 }
 
-/// It is an object of Kubernetes, a configuration of Envoy, or has one in it.
+/// The document is a Kubernetes object or an Envoy configuration, or has a wasm filter in it.
 fn is_container(node: &Node) -> bool {
     let is_object = node
         .member(&["apiVersion", "metadata", "spec", "items"])
@@ -69,7 +68,7 @@ fn is_container(node: &Node) -> bool {
         || envoy::has_filter(node)
 }
 
-/// It has the keys of a policy: two of them, or the version alone.
+/// The mapping has at least two keys of a policy, or `version` only.
 fn is_policy(node: &Node) -> bool {
     let known = known_keys();
     let members = node.members().iter();
@@ -79,7 +78,7 @@ fn is_policy(node: &Node) -> bool {
     has > 1 || (has == 1 && node.members().len() == 1 && node.get("version").is_some())
 }
 
-/// The keys that a policy may have, by the policy crate's own error.
+/// The top-level keys of a policy, from the policy crate's error about an unknown key.
 fn known_keys() -> Vec<&'static str> {
     let errors = Policy::parse(br#"{"": 0}"#).err();
     let known = errors
@@ -94,11 +93,11 @@ fn known_keys() -> Vec<&'static str> {
     known.unwrap_or_default()
 }
 
-/// What has been found so far.
+/// The result of the search so far.
 struct Search<'a> {
     file: &'a Rc<File>,
     sources: Vec<Source>,
-    /// Names of objects and filters that have no policy.
+    /// Names of objects and filters without a policy.
     others: Vec<String>,
     documents: usize,
 }
@@ -123,19 +122,18 @@ impl<'a> Search<'a> {
 
     fn wrong(&mut self, error: &SyntaxError) {
         self.documents += 1;
-        let message = format!("no YAML: {}", error.message);
+        let message = format!("invalid YAML: {}", error.message);
         let mut finding = Finding::new(Severity::Error, "syntax", message, Place::default())
             .at(Some(self.file.character(error.at)));
         if self.file.text().contains("{{") {
-            finding = finding.help(
-                "a template is checked once it is rendered: `helm template . | evenkeel check -`",
-            );
+            finding =
+                finding.help("render the template first: `helm template . | evenkeel check -`");
         }
         self.sources
             .push(Source::without_policy(self.file, finding));
     }
 
-    /// Takes the policy of a filter, if the filter is Evenkeel's.
+    /// Adds the policy of a filter if the filter is Evenkeel's.
     fn filter(&mut self, filter: &Filter<'_>) {
         if filter.is_ours() {
             self.sources.push(filter.source(self.file));
@@ -145,7 +143,7 @@ impl<'a> Search<'a> {
     }
 
     fn nothing_found(&mut self) {
-        let message = "no policy of Evenkeel in this file".to_owned();
+        let message = "the file contains no Evenkeel policy".to_owned();
         let mut finding =
             Finding::new(Severity::Error, "no-policy", message, Place::default()).note(LOOKED_FOR);
         if !self.others.is_empty() {
@@ -154,19 +152,20 @@ impl<'a> Search<'a> {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            finding = finding.note(format!("there are {}{more}", shown.join(", ")));
+            finding = finding.note(format!("found {}{more}", shown.join(", ")));
         }
         self.sources
             .push(Source::without_policy(self.file, finding.help(IS_OURS)));
     }
 }
 
-const LOOKED_FOR: &str = "looked for `pluginConfig` of WasmPlugin and TrafficExtension, `config` of EnvoyExtensionPolicy, and \
-                          `configuration` of Envoy's wasm filters, in EnvoyFilter and anywhere else";
+const LOOKED_FOR: &str = "searched `pluginConfig` of WasmPlugin and TrafficExtension, `config` of EnvoyExtensionPolicy, and \
+                          `configuration` of every Envoy wasm filter, also in EnvoyFilter and ConfigMap";
 
-const IS_OURS: &str = "a filter is taken for Evenkeel's by `evenkeel` in its name, url or file, or by the keys of a policy";
+const IS_OURS: &str = "a filter counts as Evenkeel's if its name, URL or file name contains `evenkeel`, or its configuration has the keys of a \
+                       policy";
 
-/// A file, as an operator names it.
+/// Reads a file and finds the policies in it.
 pub fn read(path: &Path) -> anyhow::Result<Vec<Source>> {
     Ok(sources(&Rc::new(File::read(path)?)))
 }
@@ -178,7 +177,7 @@ mod tests {
     use super::*;
     use crate::diagnose::{mistakes, render};
 
-    /// Files that have policies in them.
+    /// Files with policies in them.
     fn manifests() -> Vec<Vec<u8>> {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
         let tests = fs::read_dir(format!("{root}/cli/tests/check/manifests")).unwrap();
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_byte_is_wrong_every_finding_has_its_place() {
+    fn findings_have_valid_positions_for_any_wrong_byte() {
         let wrong = [
             &b""[..],
             b"x",

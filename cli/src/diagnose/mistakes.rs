@@ -93,16 +93,17 @@ fn syntax(source: &Source, finding: Finding, span: Span) -> Finding {
         Form::Text(_) if begins_as_yaml(&String::from_utf8_lossy(source.json())) => {
             finding.help(YAML_TEXT)
         }
-        Form::Text(_) => finding.note("its lines are counted from the first of the policy"),
+        Form::Text(_) => {
+            finding.note("line and column in this message count from the start of the policy")
+        }
         _ => finding,
     }
 }
 
-const YAML: &str =
-    "a policy in a file of its own is JSON; of YAML make JSON first: `yq -o json . FILE`";
+const YAML: &str = "a policy file is JSON; convert YAML first: `yq -o json . FILE`";
 
-const YAML_TEXT: &str = "Envoy hands this text to the module as it is, and the module reads JSON; only Istio turns YAML \
-                         into JSON, below `pluginConfig`";
+const YAML_TEXT: &str = "Envoy passes this text to the module unchanged, and the module reads JSON only; Istio converts \
+                         the YAML below `pluginConfig` to JSON";
 
 /// By its name, or because it begins so.
 pub fn is_yaml(name: &str, text: &str) -> bool {

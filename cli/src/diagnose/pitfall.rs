@@ -1,12 +1,12 @@
-//! Values that are something else than they look like: by YAML's rules, or for want of a unit.
+//! Recognises values of the wrong type that YAML's rules or a missing unit explain.
 
 use evenkeel_policy::{Cause, Place, Policy};
 
 use super::tree::{Node, Value, quoted};
 use super::{Document, Finding, Fix, Source};
 
-/// Says of a wrong value what would be right, where that is the same text written in another way. The policy crate is asked
-/// whether it would be.
+/// Adds a help and a fix to a wrong value if the same text in another notation is a right one, which the policy crate
+/// decides.
 pub fn of_value(source: &Source, document: &Document<'_>, finding: Finding) -> Finding {
     let Some(node) = document.node(&finding.place) else {
         return finding;
@@ -34,15 +34,15 @@ pub fn of_value(source: &Source, document: &Document<'_>, finding: Finding) -> F
                 ..other.told(finding)
             }
         }
-        // A word such as `on`, which is wrong in quotes, too.
+        // A word such as `on` that is wrong even in quotes.
         (None, Some(other)) if matches!(node.value, Value::Bool(_)) => other.told(finding),
         _ => finding,
     }
 }
 
-/// Another way to write a value.
+/// Another notation of a value.
 struct Other {
-    /// The value as JSON, which YAML takes, too.
+    /// The value as JSON, which is also YAML.
     json: String,
     help: Option<String>,
 }
@@ -56,17 +56,17 @@ impl Other {
         }
     }
 
-    /// In seconds, as most who forget the unit mean.
+    /// A missing unit most often means seconds.
     fn duration(written: &str) -> Self {
         Self {
             json: quoted(&format!("{written}s")),
             help: Some(format!(
-                "a number is no duration: with a unit, {written} seconds are \"{written}s\""
+                "a duration needs a unit: {written} seconds are \"{written}s\""
             )),
         }
     }
 
-    /// What YAML makes a string because of its quotes.
+    /// Quotes make a string of a number or a boolean.
     fn without_quotes(text: &str) -> Self {
         Self {
             json: text.to_owned(),
@@ -74,7 +74,7 @@ impl Other {
         }
     }
 
-    /// The policy crate names YAML where it guesses it.
+    /// Adds the help, unless the message of the policy crate already mentions YAML.
     fn told(&self, finding: Finding) -> Finding {
         let help = self.help.clone();
         let help = help.filter(|_| !finding.message.contains("YAML"));
@@ -82,7 +82,7 @@ impl Other {
     }
 }
 
-/// With `json` in its place, the value is not told to be wrong.
+/// The policy crate accepts the value if it is `json`.
 fn is_right(document: &Document<'_>, place: &Place, node: &Node, json: &str) -> bool {
     let is_scalar = serde_json::from_str::<serde_json::Value>(json)
         .is_ok_and(|value| !value.is_array() && !value.is_object() && !value.is_null());

@@ -1,4 +1,4 @@
-//! A policy and the place in a file where it stands.
+//! A policy and its position in a file.
 
 use std::rc::Rc;
 
@@ -8,40 +8,40 @@ use super::file::Position;
 use super::tree::{Node, Origin};
 use super::{File, Finding, Span};
 
-/// A policy in a file, or a place where one is looked for.
+/// A policy in a file, or a file that has none.
 pub struct Source {
     file: Rc<File>,
-    /// As the module gets it.
+    /// The policy's text, as the module receives it.
     json: Vec<u8>,
     form: Form,
-    holder: Option<Holder>,
+    object: Option<Object>,
     findings: Vec<Finding>,
 }
 
-/// How the file holds the policy.
+/// How the file contains the policy.
 pub enum Form {
     /// The file is the policy.
     File,
-    /// As text in a string of the file.
+    /// The policy is JSON in a string of the file.
     Text(Origin),
-    /// As keys and values of the file.
+    /// The policy is a mapping of the file.
     Tree(Rc<Node>),
-    /// The place is there and empty.
+    /// The configuration is missing or empty.
     Missing,
-    /// There is no policy.
+    /// The file has no policy.
     None,
 }
 
-/// What holds a policy: an object of Kubernetes, or a filter of Envoy.
+/// The Kubernetes object or Envoy filter that contains a policy.
 #[derive(Clone, Debug)]
-pub struct Holder {
+pub struct Object {
     /// Such as `WasmPlugin shop/evenkeel-network`.
     pub name: String,
-    /// The key whose value the policy is.
+    /// The key that has the policy as its value.
     pub key: Span,
-    /// The kind of filter that gets it.
+    /// The kind of filter that receives the policy.
     pub role: Role,
-    /// Equal for the two roles of one proxy.
+    /// Identifies the proxy or listener: equal for both roles of one.
     pub proxy: String,
 }
 
@@ -57,29 +57,29 @@ impl Source {
             json: file.bytes().to_owned(),
             file,
             form: Form::File,
-            holder: None,
+            object: None,
             findings: Vec::new(),
         }
     }
 
-    /// A policy that `holder` has in the form of `form`.
-    pub fn held(file: &Rc<File>, holder: Holder, json: Vec<u8>, form: Form) -> Self {
+    /// A policy that `object` contains.
+    pub fn held(file: &Rc<File>, object: Object, json: Vec<u8>, form: Form) -> Self {
         Self {
             file: Rc::clone(file),
             json,
             form,
-            holder: Some(holder),
+            object: Some(object),
             findings: Vec::new(),
         }
     }
 
-    /// A file, or a document of it, that has no policy: why.
+    /// A file or document without a policy; the finding says why.
     pub fn without_policy(file: &Rc<File>, finding: Finding) -> Self {
         Self {
             file: Rc::clone(file),
             json: Vec::new(),
             form: Form::None,
-            holder: None,
+            object: None,
             findings: vec![finding],
         }
     }
@@ -116,7 +116,7 @@ impl Source {
         !matches!(self.form, Form::None)
     }
 
-    /// What is wrong with the place of the policy, apart from the policy.
+    /// Findings about the configuration around the policy.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
@@ -125,23 +125,23 @@ impl Source {
         self.findings.push(finding);
     }
 
-    /// Says in findings which policy they are about, where the file has several.
-    pub fn name_holder(&self, findings: &mut [Finding]) {
-        let Some(holder) = &self.holder else {
+    /// Adds the object's name to findings.
+    pub fn name_object(&self, findings: &mut [Finding]) {
+        let Some(object) = &self.object else {
             return;
         };
         for finding in findings {
-            finding.notes.insert(0, format!("in {}", holder.name));
+            finding.notes.insert(0, format!("in {}", object.name));
         }
     }
 
-    pub fn holder(&self) -> Option<&Holder> {
-        self.holder.as_ref()
+    pub fn object(&self) -> Option<&Object> {
+        self.object.as_ref()
     }
 
-    /// Where a finding about the policy as a whole is shown.
+    /// The position of findings about the policy as a whole.
     pub fn key(&self) -> Option<Span> {
-        self.holder.as_ref().map(|holder| holder.key.clone())
+        self.object.as_ref().map(|object| object.key.clone())
     }
 
     /// A quotation mark of the policy is written with a backslash.

@@ -1,4 +1,4 @@
-//! JSON or YAML as a tree in which every key and value has its place in the file.
+//! A tree of JSON or YAML in which every key and value has its position in the file.
 
 mod json;
 mod origin;
@@ -13,10 +13,10 @@ use std::rc::Rc;
 
 use super::Span;
 
-/// A value and where it stands.
+/// A value and its position.
 #[derive(Debug)]
 pub struct Node {
-    /// In the file; the place where it would be for a value that is not written.
+    /// In bytes of the file; empty for a value that is not written, such as that of `key:`.
     pub span: Span,
     pub value: Value,
 }
@@ -25,32 +25,32 @@ pub struct Node {
 pub enum Value {
     Null,
     Bool(bool),
-    /// As JSON writes it (RFC 8259 6).
+    /// In the syntax of JSON (RFC 8259 6).
     Number(String),
     String(Text),
-    /// Shared: a YAML alias stands for the same node.
+    /// The nodes are shared, because a YAML alias refers to one.
     List(Vec<Rc<Node>>),
-    /// In the order of the text, repeated keys included.
+    /// In file order, with duplicate keys.
     Object(Vec<Member>),
 }
 
-/// A string, and how the file writes it.
+/// A decoded string, and its notation in the file.
 #[derive(Debug)]
 pub struct Text {
     pub text: String,
     pub quoting: Quoting,
 }
 
-/// How a string is written.
+/// The notation of a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quoting {
-    /// YAML without quotes.
+    /// A YAML plain scalar.
     Plain,
-    /// YAML in single quotes.
+    /// A YAML string in single quotes.
     Single,
-    /// JSON or YAML in double quotes, with escapes.
+    /// A string in double quotes with escapes, in JSON or YAML.
     Double,
-    /// A YAML block: `|` or `>`.
+    /// A YAML block scalar: `|` or `>`.
     Block,
 }
 
@@ -58,7 +58,7 @@ pub enum Quoting {
 #[derive(Clone, Debug)]
 pub struct Member {
     pub key: String,
-    /// Of the key, quotes included.
+    /// The key's position, with its quotes.
     pub span: Span,
     pub value: Rc<Node>,
 }
@@ -100,14 +100,14 @@ impl Node {
         }
     }
 
-    /// As JSON, which keeps a key that stands twice.
+    /// Serialises the tree to JSON and keeps duplicate keys, so that the policy crate reports them.
     pub fn to_json(&self) -> String {
         let mut json = String::new();
         self.write(&mut json, None);
         json
     }
 
-    /// As JSON, with other JSON in the place of one node in it.
+    /// Serialises the tree to JSON with `other` in place of `node`.
     pub fn to_json_with(&self, node: &Self, other: &str) -> String {
         let mut json = String::new();
         self.write(&mut json, Some((node, other)));
@@ -149,7 +149,7 @@ impl Node {
     }
 }
 
-/// As a string of JSON.
+/// Quotes and escapes a string for JSON.
 pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

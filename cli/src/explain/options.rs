@@ -20,11 +20,11 @@ Examples:
   evenkeel explain policy.json --connection '5432 direction=outbound'
       Which rule is for raw TCP on that port
   kubectl get wasmplugins -n shop -o yaml | evenkeel explain -
-      What a namespace has
+      The policies of a namespace
 
 Files:
-  A file is a policy, or has policies in it, as for `evenkeel check`. Those that differ in nothing but
-  their `role` are explained once.
+  A file is a policy, or contains policies, as for `evenkeel check`. Policies that are equal except for
+  `role` are explained once.
 
 Exit codes:
   0  the policy is right
@@ -35,7 +35,7 @@ Exit codes:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A policy, or a file that has policies in it; `-` is stdin
+    /// A policy, or a file that contains policies; `-` is stdin
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     /// A request: `[METHOD] [HOST]/PATH [route=NAME] [direction=inbound|outbound]`

@@ -50,7 +50,7 @@ fn json_has_the_files_the_findings_and_their_number() {
             "files": [{ "path": good, "valid": true }, { "path": bad, "valid": false }],
             "findings": [{
                 "path": bad,
-                "holder": null,
+                "object": null,
                 "severity": "error",
                 "code": "unknown-key",
                 "message": "routes[1].match.path_prefx: unknown key; did you mean `path_prefix`?",

@@ -1,4 +1,4 @@
-//! What is told of the files that people have: manifests of Kubernetes and configurations of Envoy.
+//! `evenkeel check` and `explain` on Kubernetes manifests and Envoy configurations.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{evenkeel, evenkeel_reading, repository};
 use crate::{check, files, findings, underlined, written};
 
-/// A line for each finding: where, what, in which words, and what to do.
+/// One line for each finding with position, code and message, and lines for its object, help and fix.
 fn told(file: &str) -> String {
     let line = |finding: &Value| {
         let start = &finding["start"];
@@ -18,7 +18,7 @@ fn told(file: &str) -> String {
         };
         let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
         let mut line = format!("{place} {}: {}\n", text("code"), text("message"));
-        for (name, value) in [("in", text("holder")), ("help", text("help"))] {
+        for (name, value) in [("in", text("object")), ("help", text("help"))] {
             if !value.is_empty() {
                 line += &format!("  {name}: {value}\n");
             }
@@ -32,7 +32,7 @@ fn told(file: &str) -> String {
 }
 
 #[test]
-fn every_mistake_is_told_at_its_place_in_the_file() {
+fn findings_have_the_position_in_the_file() {
     let texts = files("cli/tests/check/manifests", ".txt");
     assert!(texts.len() >= 12, "only {} cases", texts.len());
     for text in texts {
@@ -51,7 +51,7 @@ fn every_mistake_is_told_at_its_place_in_the_file() {
 }
 
 #[test]
-fn what_the_repository_has_to_start_from_is_right() {
+fn example_configurations_are_valid() {
     let mut policies = 0;
     for folder in ["envoy", "istio"] {
         for folder in fs::read_dir(repository(folder)).unwrap() {
@@ -65,7 +65,7 @@ fn what_the_repository_has_to_start_from_is_right() {
     assert!(policies >= 12, "only {policies} policies");
 }
 
-/// How many policies the file has; all of them right.
+/// Asserts that every policy of the file is valid, and returns their number.
 fn right(file: &Path) -> usize {
     let run = check(&["--format", "json", file.to_str().unwrap()]);
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
@@ -80,7 +80,7 @@ fn right(file: &Path) -> usize {
 }
 
 #[test]
-fn what_is_rendered_is_right_and_the_same_policy_for_both_roles() {
+fn rendered_manifests_are_valid() {
     let directory = tempfile::tempdir().unwrap();
     let mut policies = 0;
     for policy in files("policies", ".json") {
@@ -126,7 +126,7 @@ fn what_is_rendered_is_right_and_the_same_policy_for_both_roles() {
     assert!(policies >= 60, "only {policies} policies");
 }
 
-/// The same policy, as people write it into their files.
+/// The policy embedded in Envoy configurations in different notations.
 fn forms(policy: &str) -> Vec<(&'static str, String)> {
     let filter = |value: &str| {
         format!(
@@ -141,7 +141,7 @@ fn forms(policy: &str) -> Vec<(&'static str, String)> {
             false => format!("         {line}"),
         })
         .collect();
-    // `-` takes the last line break away, which a block has always.
+    // `|` adds a line break at the end, `|-` does not.
     let block = if policy.ends_with('\n') { "|" } else { "|-" };
     let json = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
@@ -158,14 +158,14 @@ fn forms(policy: &str) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn a_mistake_is_found_in_whichever_way_the_policy_is_held() {
+fn embedded_policies_have_the_same_findings() {
     let directory = tempfile::tempdir().unwrap();
     let mut compared = 0;
     for file in files("policies/invalid", ".json") {
         let Ok(policy) = fs::read_to_string(&file) else {
             continue;
         };
-        // White space alone is no text of a block.
+        // A block scalar cannot consist of white space only.
         if policy.trim().is_empty() {
             continue;
         }
@@ -182,7 +182,7 @@ fn a_mistake_is_found_in_whichever_way_the_policy_is_held() {
                     text.replace("\\\"", "\"").replace("\\\\", "\\")
                 };
                 let (found, expected) = (of(&held, found), of(plain, expected));
-                // Of what goes over several lines only the first character is underlined.
+                // Only the first character of a span of several lines is underlined.
                 assert!(
                     !found.is_empty() && found.starts_with(&expected),
                     "{plain} in {name}: {found:?} for {expected:?}"
@@ -195,7 +195,7 @@ fn a_mistake_is_found_in_whichever_way_the_policy_is_held() {
 }
 
 #[test]
-fn every_policy_is_told_by_its_name_and_counted() {
+fn each_policy_is_reported_with_its_object() {
     let file = repository("cli/tests/check/manifests/wasm-plugin.yaml");
     let run = check(&[&file]);
     for expected in [
@@ -210,12 +210,12 @@ fn every_policy_is_told_by_its_name_and_counted() {
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(
         report["files"][0]["policies"][1],
-        json!({ "holder": "WasmPlugin shop/evenkeel-http", "line": 39, "valid": false })
+        json!({ "object": "WasmPlugin shop/evenkeel-http", "line": 39, "valid": false })
     );
 }
 
 #[test]
-fn a_cluster_is_asked_by_a_pipe() {
+fn kubectl_output_is_read_from_stdin() {
     let list = fs::read_to_string(repository("cli/tests/check/manifests/list.json")).unwrap();
     let run = evenkeel_reading(&["check", "-"], &list);
     assert_eq!(run.code, 1);
@@ -223,7 +223,7 @@ fn a_cluster_is_asked_by_a_pipe() {
 }
 
 #[test]
-fn what_is_no_file_of_these_is_a_policy_or_nothing() {
+fn files_without_a_policy_are_errors() {
     let directory = tempfile::tempdir().unwrap();
     let yaml = written(directory.path(), "a.yaml", "version: 1\nmode: observe\n");
     assert!(told(&yaml).contains("yq -o json"), "{}", told(&yaml));
@@ -235,12 +235,12 @@ fn what_is_no_file_of_these_is_a_policy_or_nothing() {
     );
     assert!(
         run.stdout
-            .contains("there are Deployment shop, WasmPlugin shop/firewall")
+            .contains("found Deployment shop, WasmPlugin shop/firewall")
     );
 }
 
 #[test]
-fn explain_reads_the_same_files() {
+fn explain_reads_manifests() {
     let file = repository("istio/workload/evenkeel.yaml");
     let request = [
         "explain",
@@ -276,10 +276,10 @@ fn explain_reads_the_same_files() {
     }
     let run = evenkeel(&["explain", &two, "--format", "json"]);
     let explained: Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!(explained["policies"][1]["holder"], "WasmPlugin two");
+    assert_eq!(explained["policies"][1]["object"], "WasmPlugin two");
 
     let run = evenkeel(&["render", "envoy", &two]);
     assert_eq!(run.code, 1);
-    let expected = "has policies that differ, those of WasmPlugin one, WasmPlugin two";
+    let expected = "contains different policies, of WasmPlugin one, WasmPlugin two";
     assert!(run.stderr.contains(expected), "{}", run.stderr);
 }

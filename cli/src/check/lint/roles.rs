@@ -1,4 +1,4 @@
-//! Policies whose filter is known: whether the role fits, and whether both filters of a proxy have the same policy.
+//! Lints about the two filters of a proxy: the role of each, and whether both have the same policy.
 
 use evenkeel_policy::{Place, Role};
 
@@ -6,9 +6,9 @@ use super::{Lint, Scene};
 use crate::check::Checked;
 use crate::diagnose::{self, Finding, Source, Stated};
 
-/// The policy says another role than that of the filter which gets it.
+/// Warns if a policy has the role of the other filter.
 pub fn wrong(source: &Source, scene: &Scene<'_>) -> Option<Finding> {
-    let expected = source.holder()?.role;
+    let expected = source.object()?.role;
     let found = scene.policy.role.filter(|role| *role != expected)?;
     let stated = Stated::at(scene.document, Place::default().key("role"))?;
     let message = format!(
@@ -20,7 +20,8 @@ pub fn wrong(source: &Source, scene: &Scene<'_>) -> Option<Finding> {
         }
     );
     let finding = Lint::WrongRole.of_value(&stated, &message);
-    let note = "the filter does what its policy's role says, finds nothing of the kind, and so does nothing";
+    let note =
+        "the filter follows the role in its policy, so it handles neither connections nor requests";
     Some(
         finding
             .note(note)
@@ -28,7 +29,7 @@ pub fn wrong(source: &Source, scene: &Scene<'_>) -> Option<Finding> {
     )
 }
 
-/// Tells where the HTTP filter of a proxy has another policy than its network filter.
+/// Warns if the HTTP filter of a proxy has another policy than its network filter.
 pub fn compare(checked: &mut [Checked]) {
     for index in 0..checked.len() {
         let network = checked
@@ -40,7 +41,7 @@ pub fn compare(checked: &mut [Checked]) {
 }
 
 fn is_partner(http: &Checked, network: &Checked) -> bool {
-    match (http.source.holder(), network.source.holder()) {
+    match (http.source.object(), network.source.object()) {
         (Some(http), Some(network)) => {
             http.proxy == network.proxy && http.role == Role::Http && network.role == Role::Network
         }
@@ -52,9 +53,9 @@ fn differs(http: &Source, network: &Source) -> Option<Finding> {
     if http.policy().is_err() || network.policy().is_err() || diagnose::is_same(http, network) {
         return None;
     }
-    let other = network.holder()?;
+    let other = network.object()?;
     let message = format!(
-        "not the policy of {}, the network filter of the same proxy",
+        "the policy differs from that of {}, the network filter of the same proxy",
         other.name
     );
     let finding = Lint::RolesDiffer.at(&Place::default(), &message);
@@ -63,5 +64,5 @@ fn differs(http: &Source, network: &Source) -> Option<Finding> {
         .at(http.key())
         .mark(network.key(), "the other policy")
         .note("both filters act on the same connections, each by its own policy");
-    Some(finding.help("render both again, or copy one to the other; only `role` differs"))
+    Some(finding.help("render both again, or copy one to the other: only `role` may differ"))
 }

@@ -1,12 +1,12 @@
-//! Wasm filters anywhere in a configuration of Envoy: a bootstrap, a listener, a resource of xDS, a part of one, or what
-//! `/config_dump` shows.
+//! Wasm filters anywhere in an Envoy configuration: a bootstrap, a listener, an xDS resource, a part of one, or the output of
+//! `/config_dump`.
 
 use super::Search;
 use super::filter::{Config, Filter, role};
-use crate::diagnose::source::Holder;
+use crate::diagnose::source::Object;
 use crate::diagnose::tree::Node;
 
-/// Keys at the top of a bootstrap, of a file for file-based xDS, of a listener and of a dump.
+/// Top-level keys of a bootstrap, a file for file-based xDS, a listener and a dump.
 const TOP: [&str; 10] = [
     "static_resources",
     "staticResources",
@@ -20,12 +20,12 @@ const TOP: [&str; 10] = [
     "@type",
 ];
 
-/// It looks like a configuration of Envoy.
+/// The document has a top-level key of an Envoy configuration.
 pub fn is_config(node: &Node) -> bool {
     node.member(&TOP).is_some()
 }
 
-/// There is a wasm filter in it.
+/// The document contains a wasm filter.
 pub fn has_filter(node: &Node) -> bool {
     wasm_type(node).is_some()
         || node
@@ -35,7 +35,7 @@ pub fn has_filter(node: &Node) -> bool {
         || node.items().iter().any(|item| has_filter(item))
 }
 
-/// Looks into a configuration; what shares a listener is for one proxy, else what shares `proxy`.
+/// Searches a configuration. Filters in one listener belong together, others by `proxy`.
 pub fn config(search: &mut Search<'_>, node: &Node, proxy: &str) {
     let place = Place {
         names: Vec::new(),
@@ -45,7 +45,7 @@ pub fn config(search: &mut Search<'_>, node: &Node, proxy: &str) {
     walk(search, node, &place);
 }
 
-/// Looks into a patch of an EnvoyFilter.
+/// Searches a patch of an EnvoyFilter.
 pub fn patch(search: &mut Search<'_>, node: &Node, name: &str, proxy: &str) {
     let place = Place {
         names: vec![name.to_owned()],
@@ -55,18 +55,18 @@ pub fn patch(search: &mut Search<'_>, node: &Node, name: &str, proxy: &str) {
     walk(search, node, &place);
 }
 
-/// Where in a configuration a filter stands.
+/// The position of a filter in a configuration.
 #[derive(Clone)]
 struct Place {
-    /// Of the object, and of the listener.
+    /// The names of the object and the listener.
     names: Vec<String>,
-    /// Of the innermost filter.
+    /// The name of the innermost filter.
     filter: Option<String>,
     proxy: String,
 }
 
 impl Place {
-    /// The place inside of a node, which may be a listener or a filter.
+    /// The position inside a node, which may be a listener or a filter.
     fn inside(&self, node: &Node) -> Self {
         let mut place = self.clone();
         let has = |keys: &[&str]| node.member(keys).is_some();
@@ -107,8 +107,8 @@ fn walk(search: &mut Search<'_>, node: &Node, place: &Place) {
     }
 }
 
-/// The message is the configuration of a wasm filter: Some(true) for a network filter. EnvoyFilters write it as a
-/// TypedStruct, too.
+/// Some if the message configures a wasm filter: Some(true) for a network filter, Some(false) for an HTTP filter. An
+/// EnvoyFilter may use a TypedStruct.
 fn wasm_type(node: &Node) -> Option<bool> {
     let name = node.string("@type")?;
     let name = match name.ends_with(".TypedStruct") {
@@ -135,7 +135,7 @@ fn filter<'a>(node: &'a Node, place: &Place, is_network: bool) -> Filter<'a> {
         gather(config, &mut names);
     }
     Filter {
-        holder: Holder {
+        object: Object {
             name: place.name(),
             key: at.clone(),
             role: role(is_network),
@@ -146,7 +146,7 @@ fn filter<'a>(node: &'a Node, place: &Place, is_network: bool) -> Filter<'a> {
     }
 }
 
-/// The names of the plugin, its root, its VM and its module.
+/// Collects the names of the plugin, its root, its VM and its module.
 fn gather(node: &Node, names: &mut Vec<String>) {
     const NAMES: [&str; 7] = [
         "name", "root_id", "rootId", "vm_id", "vmId", "filename", "uri",

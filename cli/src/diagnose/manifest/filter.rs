@@ -1,33 +1,33 @@
-//! A wasm filter in a manifest or configuration, and the policy that it is given.
+//! A wasm filter in a manifest or configuration, and its policy.
 
 use std::rc::Rc;
 
 use evenkeel_policy::{Place, Policy, Role};
 
 use super::is_policy;
-use crate::diagnose::source::{Form, Holder};
+use crate::diagnose::source::{Form, Object};
 use crate::diagnose::tree::{self, Member, Node, Origin, Text, Value};
 use crate::diagnose::{File, Finding, Severity, Source, Span};
 
 /// A wasm filter.
 pub struct Filter<'a> {
-    pub holder: Holder,
-    /// What names the filter, its module and its VM.
+    pub object: Object,
+    /// Names of the filter, its module and its VM.
     pub names: Vec<String>,
     pub config: Config<'a>,
 }
 
-/// How a filter holds its configuration.
+/// How a filter contains its configuration.
 pub enum Config<'a> {
-    /// Istio and Envoy Gateway make JSON of an object.
+    /// An object, which Istio and Envoy Gateway convert to JSON.
     Object(Option<&'a Member>),
-    /// Envoy takes a protobuf message.
+    /// A protobuf message in an Any, for Envoy.
     Any(Option<&'a Member>),
 }
 
 impl<'a> Filter<'a> {
     pub fn name(&self) -> String {
-        self.holder.name.clone()
+        self.object.name.clone()
     }
 
     pub fn is_ours(&self) -> bool {
@@ -35,7 +35,7 @@ impl<'a> Filter<'a> {
         self.names.iter().any(is_named_so) || self.policy().is_some_and(has_policy)
     }
 
-    /// What holds the policy itself.
+    /// The value that should be the policy.
     fn policy(&self) -> Option<&'a Node> {
         match self.config {
             Config::Object(member) => Some(&member?.value),
@@ -60,7 +60,7 @@ impl<'a> Filter<'a> {
         let mut source = self.of_value(file, member);
         if let Value::String(_) = member.value.value {
             let message = format!(
-                "`{}` is a text; Istio takes an object: write the policy's keys and values below it, without `|`",
+                "`{}` is a string, but must be an object: remove the `|` and write the policy as YAML below it",
                 member.key
             );
             source.push(wrong_form(message, &member.span));
@@ -96,7 +96,7 @@ impl<'a> Filter<'a> {
         source
     }
 
-    /// The policy that is the value of `member`.
+    /// Takes the value of `member` as the policy.
     fn of_value(&self, file: &Rc<File>, member: &Member) -> Source {
         let node = &member.value;
         let (json, form) = match &node.value {
@@ -111,18 +111,18 @@ impl<'a> Filter<'a> {
     }
 
     fn held(&self, file: &Rc<File>, key: Option<&Span>, json: Vec<u8>, form: Form) -> Source {
-        let mut holder = self.holder.clone();
+        let mut object = self.object.clone();
         if let Some(key) = key {
-            holder.key = key.clone();
+            object.key = key.clone();
         }
-        Source::held(file, holder, json, form)
+        Source::held(file, object, json, form)
     }
 }
 
-const STRING_VALUE: &str = "the `configuration` of Evenkeel is a message of the type \
-                            `type.googleapis.com/google.protobuf.StringValue`, with the policy's JSON as its `value`";
+const STRING_VALUE: &str = "`configuration` must be a `type.googleapis.com/google.protobuf.StringValue` whose `value` is the policy \
+                            as JSON";
 
-const NO_TEXT: &str = "the `value` of a google.protobuf.StringValue is a text: write `value: |` and below it the policy as JSON";
+const NO_TEXT: &str = "the `value` of a google.protobuf.StringValue must be a string: write `value: |` and the policy as JSON below it";
 
 fn has_policy(node: &Node) -> bool {
     match &node.value {
@@ -137,9 +137,9 @@ fn wrong_form(message: String, span: &Span) -> Finding {
     Finding::new(Severity::Error, "wrong-form", message, Place::default()).at(Some(span.clone()))
 }
 
-/// What the module says when Envoy hands it a Struct, in the words of the policy crate.
+/// The module's own message about a Struct.
 fn is_struct(span: &Span) -> Finding {
-    /// `{"version": 1}` as Envoy hands it over.
+    /// `{"version": 1}` as Envoy passes it to the module.
     const STRUCT: &[u8] = b"\n\x14\n\x07version\x12\t\x11\0\0\0\0\0\0\xf0?";
     let message = match Policy::parse(STRUCT) {
         Err(errors) => errors.to_string(),
@@ -147,10 +147,10 @@ fn is_struct(span: &Span) -> Finding {
     };
     Finding::new(Severity::Error, "protobuf", message, Place::default())
         .at(Some(span.clone()))
-        .help("write `value: |`, and below it the policy as JSON")
+        .help("write `value: |` and the policy as JSON below it")
 }
 
-/// The filter's place in Envoy, by the name of its type or of Istio's.
+/// The role of a policy in a network filter or an HTTP filter.
 pub fn role(is_network: bool) -> Role {
     match is_network {
         true => Role::Network,

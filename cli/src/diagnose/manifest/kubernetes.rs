@@ -1,11 +1,11 @@
-//! Objects of Kubernetes that load a wasm module: Istio's and Envoy Gateway's.
+//! Kubernetes objects that load a wasm module: those of Istio and Envoy Gateway.
 
 use super::filter::{Config, Filter, role};
 use super::{Search, envoy};
-use crate::diagnose::source::Holder;
+use crate::diagnose::source::Object;
 use crate::diagnose::tree::{self, Member, Node, Origin, Quoting, Value};
 
-/// Looks into an object.
+/// Searches an object.
 pub fn object(search: &mut Search<'_>, node: &Node) {
     let kind = node.string("kind").unwrap_or_default();
     let name = name(node, kind);
@@ -13,7 +13,7 @@ pub fn object(search: &mut Search<'_>, node: &Node) {
         return config_map(search, node, name);
     }
     let Some(spec) = node.member(&["spec"]) else {
-        // What `kubectl get -o yaml` prints of several.
+        // `kubectl get -o yaml` prints several objects as a List.
         match node.get("items").filter(|_| kind.ends_with("List")) {
             Some(items) => items.items().iter().for_each(|item| object(search, item)),
             None => search.others.push(name),
@@ -43,7 +43,7 @@ pub fn object(search: &mut Search<'_>, node: &Node) {
         "EnvoyExtensionPolicy" => {
             let filters = spec.value.get("wasm");
             for wasm in filters.iter().flat_map(|filters| filters.items()) {
-                let holder = Holder {
+                let object = Object {
                     name: match wasm.string("name") {
                         Some(filter) => format!("{name}, wasm {filter}"),
                         None => name.clone(),
@@ -56,7 +56,7 @@ pub fn object(search: &mut Search<'_>, node: &Node) {
                 names.extend(wasm.get("code").into_iter().flat_map(|code| urls(code)));
                 let config = Config::Object(wasm.member(&["config"]));
                 search.filter(&Filter {
-                    holder,
+                    object,
                     names,
                     config,
                 });
@@ -66,14 +66,14 @@ pub fn object(search: &mut Search<'_>, node: &Node) {
     }
 }
 
-/// A ConfigMap may hold the file that an Envoy starts with.
+/// Searches a ConfigMap, which may contain an Envoy configuration.
 fn config_map(search: &mut Search<'_>, node: &Node, name: String) {
     let before = search.sources.len();
     for member in node.get("data").iter().flat_map(|data| data.members()) {
         let is_file = [".yaml", ".yml", ".json"]
             .iter()
             .any(|end| member.key.ends_with(end));
-        // In double quotes, what is quoted in the file would be quoted twice.
+        // Inside double quotes the strings of the configuration would be escaped twice.
         let text = match &member.value.value {
             Value::String(text) if is_file && text.quoting != Quoting::Double => text,
             _ => continue,
@@ -94,14 +94,14 @@ fn config_map(search: &mut Search<'_>, node: &Node, name: String) {
     }
 }
 
-/// A WasmPlugin, or the part of a TrafficExtension that is one.
+/// A WasmPlugin, or the `wasm` part of a TrafficExtension, which has the same fields.
 fn plugin<'a>(object: &'a Node, name: &str, wasm: &'a Member, spec: &Member) -> Filter<'a> {
     let mut names = strings(&wasm.value, &["url", "pluginName"]);
     let metadata = object.get("metadata");
     let name_of_object = metadata.and_then(|metadata| metadata.string("name"));
     names.extend(name_of_object.map(str::to_owned));
     Filter {
-        holder: Holder {
+        object: Object {
             name: name.to_owned(),
             key: wasm.span.clone(),
             role: role(wasm.value.string("type") == Some("NETWORK")),
@@ -112,7 +112,7 @@ fn plugin<'a>(object: &'a Node, name: &str, wasm: &'a Member, spec: &Member) -> 
     }
 }
 
-/// Such as `WasmPlugin shop/evenkeel-network`.
+/// The object's kind and name, such as `WasmPlugin shop/evenkeel-network`.
 fn name(object: &Node, kind: &str) -> String {
     let metadata = object.get("metadata");
     let of = |key| metadata.and_then(|metadata| metadata.string(key));
@@ -125,7 +125,7 @@ fn name(object: &Node, kind: &str) -> String {
     }
 }
 
-/// Which proxies the object is for.
+/// Identifies the proxies that the object applies to.
 fn proxy(object: &Node, spec: &Node) -> String {
     let metadata = object.get("metadata");
     let namespace = metadata.and_then(|metadata| metadata.string("namespace"));

@@ -1,4 +1,4 @@
-//! A tree of JSON text.
+//! Reads JSON into a tree.
 
 use std::rc::Rc;
 
@@ -9,8 +9,8 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use super::{Member, Node, Origin, Quoting, Text, Value};
 use crate::diagnose::Span;
 
-/// Reads `text`, whose places in the file are those of `origin`. It takes more than JSON: whether the text is JSON is for
-/// the policy crate to say. None where it is far from it.
+/// Reads `text`, whose positions in the file are those of `origin`. It accepts more than JSON, because the policy crate
+/// decides what is JSON. None if even this parser fails.
 pub fn read(text: &str, origin: &Origin) -> Option<Rc<Node>> {
     let parsed = parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default());
     Some(node(&parsed.ok()?.value?, origin))

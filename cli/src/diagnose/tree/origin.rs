@@ -1,18 +1,18 @@
-//! Where the characters of a string come from: a policy's JSON may stand in a string of YAML or JSON.
+//! Maps positions in a decoded string to positions in the file: a policy's JSON may be inside a YAML or JSON string.
 
 use super::Quoting;
 use crate::diagnose::Span;
 
-/// For each byte of a text its place in the file.
+/// The position in the file of each byte of a text.
 #[derive(Debug)]
 pub struct Origin {
-    /// None: the text is the file's own.
+    /// None if the text is the file itself.
     places: Option<Vec<usize>>,
     is_escaped: bool,
 }
 
 impl Origin {
-    /// Of the text of the file itself.
+    /// The origin of the text of the file itself.
     pub fn file() -> Self {
         Self {
             places: None,
@@ -20,14 +20,14 @@ impl Origin {
         }
     }
 
-    /// Of the string `text`, which stands at `span` of `file`.
+    /// The origin of the decoded string `text`, which is at `span` of `file`.
     pub fn of(text: &str, quoting: Quoting, file: &str, span: &Span) -> Self {
         let mut cursor = Cursor {
             file,
             at: span.start,
             end: span.end,
         };
-        // The span of a block is that of its lines, without the indicator.
+        // The span of a block scalar starts at its first line, after the indicator.
         if matches!(quoting, Quoting::Single | Quoting::Double) {
             cursor.at += 1;
         }
@@ -43,12 +43,12 @@ impl Origin {
         }
     }
 
-    /// Quotation marks of the text are written with a backslash.
+    /// A quotation mark of the text is written with a backslash.
     pub fn is_escaped(&self) -> bool {
         self.is_escaped
     }
 
-    /// The place in the file of a place in the text.
+    /// The position in the file of an offset in the text.
     pub fn at(&self, offset: usize) -> usize {
         match &self.places {
             None => offset,
@@ -64,7 +64,7 @@ impl Origin {
     }
 }
 
-/// Goes along the written form of a string.
+/// A position in the notation of a string.
 struct Cursor<'a> {
     file: &'a str,
     at: usize,
@@ -81,8 +81,8 @@ impl Cursor<'_> {
         self.at += rest.len() - rest.trim_start().len();
     }
 
-    /// The place of the character `c`, and goes behind it. Line breaks and indentation that YAML folds are only skipped
-    /// before the next character that is none of them, so a place at the end of a line stays there.
+    /// Returns the position of the character `c` and advances past it. Line breaks and indentation are skipped only before
+    /// the next character that is not white space, so that the end of a token stays on its line.
     fn take(&mut self, c: char, quoting: Quoting) -> usize {
         if quoting == Quoting::Double && self.is_continued() {
             self.at += 1;
@@ -112,7 +112,7 @@ impl Cursor<'_> {
         place
     }
 
-    /// A backslash at the end of a line, by which YAML continues it without a space.
+    /// A backslash at the end of a line, with which YAML joins two lines without a space (YAML 1.2.2, 7.3.1).
     fn is_continued(&self) -> bool {
         let behind = self.rest().strip_prefix('\\').unwrap_or_default();
         behind.starts_with(['\n', '\r'])
@@ -127,7 +127,7 @@ fn escape(text: &str) -> usize {
     };
     match text.as_bytes().get(1) {
         Some(b'x') => 4,
-        // JSON writes what is beyond the basic plane as two.
+        // A surrogate pair is two escapes and one character.
         Some(b'u') if hex(2..6).is_some_and(|unit| (0xd800..0xdc00).contains(&unit)) => 12,
         Some(b'u') => 6,
         Some(b'U') => 10,
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn each_character_is_found_in_every_way_to_write_a_string() {
+    fn every_notation_maps_characters_to_the_file() {
         for yaml in [
             "a: |\n  {\n    \"k\": 1, \"é\": 2\n  }\nb: 1",
             "a: |2- # with a comment\n    {\n      \"k\": 1 }\n",
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_line_is_not_the_begin_of_the_next() {
+    fn end_of_a_token_stays_on_its_line() {
         let yaml = "a: |\n  {\n    \"k\": 12\n  }\n";
         let (text, origin) = string(yaml);
         let at = text.find("12").unwrap();

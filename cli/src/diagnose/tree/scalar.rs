@@ -1,7 +1,7 @@
-//! What YAML's readers make of a scalar without quotes.
+//! Resolves YAML plain scalars as Kubernetes and Envoy do.
 //!
-//! Kubernetes reads YAML by Go's library and Envoy by yaml-cpp. Both follow YAML 1.1, in which `on`, `off`, `yes` and `no`
-//! are booleans; the parser here knows events alone, so that the choice is ours.
+//! Kubernetes reads YAML with go-yaml and Envoy with yaml-cpp. Both follow YAML 1.1, in which `on`, `off`, `yes` and `no` are
+//! booleans. The parser reports scalars as text, so this module decides their types.
 
 use super::{Quoting, Text, Value};
 
@@ -29,7 +29,7 @@ fn string(plain: &str) -> Value {
     })
 }
 
-/// As JSON writes it. Digits may be grouped by `_`, and whole numbers be binary, octal or hexadecimal.
+/// Converts a number to the syntax of JSON. go-yaml allows `_` between digits and binary, octal and hexadecimal integers.
 fn number(plain: &str) -> Option<String> {
     let plain = plain.replace('_', "");
     let digits = plain.strip_prefix(['-', '+']).unwrap_or(&plain);
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_yaml_1_1_are_booleans_and_null() {
+    fn yaml_1_1_words_are_booleans_and_null() {
         for word in ["true", "on", "Yes", "ON", "y"] {
             assert_eq!(shown(word), "Bool(true)", "{word}");
         }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_as_go_reads_them() {
+    fn numbers_follow_go_yaml() {
         for (plain, expected) in [
             ("0", "0"),
             ("-7", "-7"),

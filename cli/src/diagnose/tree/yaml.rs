@@ -1,4 +1,4 @@
-//! Trees of the documents in a YAML text.
+//! Reads the documents of a YAML text into trees.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -8,18 +8,18 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marks, StrInp
 use super::{Member, Node, Origin, Quoting, Text, Value, scalar};
 use crate::diagnose::Span;
 
-/// The most nodes of a document, each counted as often as aliases repeat it.
+/// The most nodes in a document after its aliases are expanded. Nested aliases grow exponentially.
 const MAX_NODES: usize = 1_000_000;
 
-/// What is no YAML, and where.
+/// Why a text is not YAML, and where.
 #[derive(Debug)]
 pub struct SyntaxError {
     pub at: usize,
     pub message: String,
 }
 
-/// Every document of `text`, whose places in the file are those of `origin`; behind a mistake the next document is read
-/// all the same.
+/// Reads every document of `text`, whose positions in the file are those of `origin`. A syntax error ends its document
+/// only.
 pub fn documents(text: &str, origin: &Origin) -> Vec<Result<Rc<Node>, SyntaxError>> {
     let mut reader = Reader {
         origin,
@@ -46,7 +46,7 @@ pub fn documents(text: &str, origin: &Origin) -> Vec<Result<Rc<Node>, SyntaxErro
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     origin: &'a Origin,
-    /// What aliases stand for, with the number of nodes in it.
+    /// The nodes that aliases refer to, with their sizes.
     anchors: HashMap<usize, (Rc<Node>, usize)>,
     nodes: usize,
     end: usize,
@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
         self.origin.span(start..end)
     }
 
-    /// The node that begins with `event`.
+    /// Reads the node that starts with `event`.
     fn node(&mut self, event: Event<'a>, marks: Marks) -> Result<Rc<Node>, SyntaxError> {
         let span = self.span(&marks);
         let before = self.nodes;
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
             Event::Alias(anchor) => {
                 let (node, nodes) = self.anchors.get(&anchor).cloned().ok_or(SyntaxError {
                     at: span.start,
-                    message: "an alias inside of what it stands for".to_owned(),
+                    message: "an alias inside the node that it refers to".to_owned(),
                 })?;
                 self.nodes += nodes;
                 return self.limited(node, &span);
@@ -125,12 +125,14 @@ impl<'a> Reader<'a> {
         self.limited(node, &span)
     }
 
-    /// Aliases of aliases grow without bound.
+    /// Fails if the document has too many nodes.
     fn limited(&self, node: Rc<Node>, span: &Span) -> Result<Rc<Node>, SyntaxError> {
         if self.nodes > MAX_NODES {
             return Err(SyntaxError {
                 at: span.start,
-                message: format!("a document of more than {MAX_NODES} values, aliases counted"),
+                message: format!(
+                    "the document has more than {MAX_NODES} values after its aliases are expanded"
+                ),
             });
         }
         Ok(node)
@@ -172,7 +174,7 @@ impl<'a> Reader<'a> {
                 _ => {
                     return Err(SyntaxError {
                         at: span.start,
-                        message: "a key must be a text".to_owned(),
+                        message: "a key must be a scalar".to_owned(),
                     });
                 }
             }
@@ -182,11 +184,11 @@ impl<'a> Reader<'a> {
     fn inner(&mut self, start: &Span) -> Result<(Event<'a>, Marks), SyntaxError> {
         self.next()?.ok_or_else(|| SyntaxError {
             at: start.start,
-            message: "the text ends inside of this".to_owned(),
+            message: "the text ends inside this collection".to_owned(),
         })
     }
 
-    /// From the begin of a collection to its bracket, or to the end of the last value in it.
+    /// The span of a collection: to its closing bracket, or in block style to the end of its last value.
     fn whole(&self, start: &Span, end: &Marks, last: Option<usize>) -> Span {
         let end = self.span(end);
         let end = match end.is_empty() {
@@ -199,7 +201,7 @@ impl<'a> Reader<'a> {
 
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
     let quoting = match style {
-        // `!!str` and `!` are for what would be something else.
+        // `!!str` and `!` mark a string that looks like another type.
         ScalarStyle::Plain if tag.is_none_or(|tag| !is_string(tag)) => {
             return scalar::resolve(text);
         }
@@ -219,7 +221,7 @@ fn is_string(tag: &Tag) -> bool {
     tag == "!" || tag == "!!str" || tag.ends_with("yaml.org,2002:str")
 }
 
-/// Puts what `<<` names behind the other members, where they do not say otherwise.
+/// Expands the merge key `<<`: its members apply unless the mapping has the same key.
 fn merged(mut members: Vec<Member>) -> Vec<Member> {
     let Some(at) = members.iter().position(|member| member.key == "<<") else {
         return members;
@@ -251,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_are_read_as_kubernetes_reads_them() {
+    fn documents_follow_kubernetes() {
         assert_eq!(
             read("a: off\nb: [1, 0.5, \"off\", !!str 5]\n---\n# nothing\n---\n- x: ~\n  x: 10m\n"),
             [
@@ -264,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn aliases_and_merges_stand_for_what_they_name() {
+    fn aliases_and_merge_keys_are_expanded() {
         assert_eq!(
             read("a: &x {k: 1, l: 2}\nb: *x\nc:\n  <<: *x\n  l: 3\n"),
             [r#"{"a":{"k":1,"l":2},"b":{"k":1,"l":2},"c":{"l":3,"k":1}}"#]
@@ -278,13 +280,13 @@ mod tests {
     }
 
     #[test]
-    fn the_documents_behind_a_mistake_are_read() {
+    fn syntax_error_ends_its_document_only() {
         let found = read("a: [1\n---\nb: 1\n");
         assert_eq!(found, ["3: unclosed bracket '['", r#"{"b":1}"#]);
     }
 
     #[test]
-    fn every_value_has_its_place() {
+    fn values_have_positions() {
         let text =
             "a:\n  b: { c: 1, \"d\": [x, 'y'] }\n  e:\n    - 5m\n    - f: |\n        t\nz:\n";
         let document = documents(text, &Origin::file()).remove(0).unwrap();
