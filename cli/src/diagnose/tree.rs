@@ -1,10 +1,12 @@
 //! A tree of JSON or YAML in which every key and value has its position in the file.
 
+mod base64;
 mod json;
 mod origin;
 mod scalar;
 mod yaml;
 
+pub use base64::decode as from_base64;
 pub use json::read as from_json;
 pub use origin::Origin;
 pub use yaml::{SyntaxError, documents as from_yaml};

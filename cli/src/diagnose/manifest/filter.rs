@@ -79,13 +79,22 @@ impl<'a> Filter<'a> {
             return source;
         };
         let value = any.value.member(&["value"]);
-        let mut source = match value {
-            Some(value) => self.of_value(file, value),
-            None => self.held(file, Some(&any.span), Vec::new(), Form::Missing),
+        let text = value.and_then(|value| value.value.as_str());
+        let name = name.rsplit(['/', '.']).next();
+        // Envoy decodes this message, too.
+        let bytes = text
+            .filter(|_| name == Some("BytesValue"))
+            .and_then(tree::from_base64);
+        let mut source = match (value, bytes) {
+            (Some(value), Some(json)) => {
+                let form = Form::Text(Origin::encoded(value.value.span.start));
+                return self.held(file, Some(&value.span), json, form);
+            }
+            (Some(value), None) => self.of_value(file, value),
+            (None, _) => self.held(file, Some(&any.span), Vec::new(), Form::Missing),
         };
-        let is_text = value.is_none_or(|value| value.value.as_str().is_some());
-        match name.rsplit(['/', '.']).next() {
-            Some("StringValue") if is_text => {}
+        match name {
+            Some("StringValue") if value.is_none() || text.is_some() => {}
             Some("StringValue") => {
                 let span = value.map_or(&any.span, |value| &value.span);
                 source.push(wrong_form(NO_TEXT.to_owned(), span));

@@ -43,6 +43,14 @@ impl Origin {
         }
     }
 
+    /// The origin of a text that the file has in another encoding: all of it is at one position.
+    pub fn encoded(at: usize) -> Self {
+        Self {
+            places: Some(vec![at]),
+            is_escaped: true,
+        }
+    }
+
     /// A quotation mark of the text is written with a backslash.
     pub fn is_escaped(&self) -> bool {
         self.is_escaped
