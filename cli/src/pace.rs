@@ -1,8 +1,8 @@
 //! How fast a policy moves connections: the arithmetic of `check` and `explain`.
 //!
 //! A connection under a rule lives until the first of its limits, which are drawn as the engine draws them
-//! (`filter/engine/src/limits.rs`): `max_age` and `max_requests` with one and the same uniform chance,
-//! `mean_age` with an exponential one of its own, and none before `min_age`. What is added by waiting for a
+//! (`filter/engine/src/limits.rs`): `max_connection_age` and `max_requests_per_connection` with one and the same uniform chance,
+//! `mean_connection_age` with an exponential one of its own, and none before `min_connection_age`. What is added by waiting for a
 //! good moment, and by the budget, is not in it: a service moves at most so many.
 
 use core::num::NonZeroU64;
@@ -13,11 +13,11 @@ use evenkeel_policy::{Jitter, Rule, Upstream};
 /// What ends a connection's life, with times in seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    max_age: Option<f64>,
-    mean_age: Option<f64>,
-    min_age: f64,
+    max_connection_age: Option<f64>,
+    mean_connection_age: Option<f64>,
+    min_connection_age: f64,
     jitter: f64,
-    max_requests: Option<NonZeroU64>,
+    max_requests_per_connection: Option<NonZeroU64>,
     /// Of one connection, a second.
     requests: Option<f64>,
 }
@@ -28,27 +28,27 @@ const PARTS: u32 = 1000;
 impl Limits {
     pub fn of(rule: &Rule) -> Self {
         Self {
-            max_age: rule.max_age.map(seconds),
-            mean_age: rule.mean_age.map(seconds),
-            min_age: seconds(rule.min_age),
+            max_connection_age: rule.max_connection_age.map(seconds),
+            mean_connection_age: rule.mean_connection_age.map(seconds),
+            min_connection_age: seconds(rule.min_connection_age),
             jitter: rule.jitter.get(),
-            max_requests: rule.max_requests,
+            max_requests_per_connection: rule.max_requests_per_connection,
             requests: None,
         }
     }
 
     pub fn upstream(upstream: &Upstream) -> Self {
         Self {
-            max_age: upstream.max_age.map(seconds),
-            mean_age: None,
-            min_age: 0.0,
+            max_connection_age: upstream.max_connection_age.map(seconds),
+            mean_connection_age: None,
+            min_connection_age: 0.0,
             jitter: Jitter::get(upstream.jitter),
-            max_requests: upstream.max_requests,
+            max_requests_per_connection: upstream.max_requests_per_connection,
             requests: None,
         }
     }
 
-    /// Counts `max_requests` too, for connections that carry so many requests a second each.
+    /// Counts `max_requests_per_connection` too, for connections that carry so many requests a second each.
     pub fn with_requests(self, requests: Option<f64>) -> Self {
         let requests = requests.filter(|rate| *rate > 0.0);
         Self { requests, ..self }
@@ -60,32 +60,32 @@ impl Limits {
             return None;
         }
         Some(self.average(|limit| {
-            let start = self.min_age;
-            match self.mean_age {
+            let start = self.min_connection_age;
+            match self.mean_connection_age {
                 _ if limit <= start => start,
-                // The integral of the chance to be still alive, from `min_age` to the limit.
+                // The integral of the chance to be still alive, from `min_connection_age` to the limit.
                 Some(mean) => start + mean * ((-start / mean).exp() - (-limit / mean).exp()),
                 None => limit,
             }
         }))
     }
 
-    /// The part of the connections that `mean_age` moves before another limit does.
+    /// The part of the connections that `mean_connection_age` moves before another limit does.
     pub fn moved_by_chance(&self) -> f64 {
-        let Some(mean) = self.mean_age else {
+        let Some(mean) = self.mean_connection_age else {
             return 0.0;
         };
         self.average(|limit| 1.0 - (-limit / mean).exp())
     }
 
-    /// The part of the connections whose limit comes before `min_age`: they all go at exactly that age.
+    /// The part of the connections whose limit comes before `min_connection_age`: they all go at exactly that age.
     pub fn held_to_min_age(&self) -> f64 {
         if !self.is_limited() {
             return 0.0;
         }
-        self.average(|limit| match self.mean_age {
-            _ if limit < self.min_age => 1.0,
-            Some(mean) => 1.0 - (-self.min_age / mean).exp(),
+        self.average(|limit| match self.mean_connection_age {
+            _ if limit < self.min_connection_age => 1.0,
+            Some(mean) => 1.0 - (-self.min_connection_age / mean).exp(),
             None => 0.0,
         })
     }
@@ -97,7 +97,9 @@ impl Limits {
     }
 
     fn is_limited(&self) -> bool {
-        self.max_age.is_some() || self.mean_age.is_some() || self.by_requests(1.0).is_finite()
+        self.max_connection_age.is_some()
+            || self.mean_connection_age.is_some()
+            || self.by_requests(1.0).is_finite()
     }
 
     /// The average over what a connection can draw of something that depends on its own limit, in seconds.
@@ -105,14 +107,16 @@ impl Limits {
         let own = |part: u32| {
             let early = (f64::from(part) + 0.5) / f64::from(PARTS);
             let keep = 1.0 - self.jitter * early;
-            let age = self.max_age.map_or(f64::INFINITY, |max| max * keep);
+            let age = self
+                .max_connection_age
+                .map_or(f64::INFINITY, |max| max * keep);
             age.min(self.by_requests(keep))
         };
         (0..PARTS).map(|part| of(own(part))).sum::<f64>() / f64::from(PARTS)
     }
 
     fn by_requests(&self, keep: f64) -> f64 {
-        match (self.max_requests, self.requests) {
+        match (self.max_requests_per_connection, self.requests) {
             (Some(max), Some(rate)) => (max.get() as f64 * keep).ceil().max(1.0) / rate,
             _ => f64::INFINITY,
         }
@@ -181,23 +185,27 @@ mod tests {
 
     #[test]
     fn a_jittered_age_is_half_the_jitter_shorter_on_average() {
-        let lifetime = limits(r#"{"max_age": "100s", "jitter": 0.2}"#).lifetime();
+        let lifetime = limits(r#"{"max_connection_age": "100s", "jitter": 0.2}"#).lifetime();
         assert!(close_to(lifetime.unwrap(), 90.0), "{lifetime:?}");
     }
 
     #[test]
     fn a_mean_age_is_the_mean() {
-        let lifetime = limits(r#"{"max_age": "off", "mean_age": "100s"}"#).lifetime();
+        let lifetime =
+            limits(r#"{"max_connection_age": "off", "mean_connection_age": "100s"}"#).lifetime();
         assert!(close_to(lifetime.unwrap(), 100.0), "{lifetime:?}");
     }
 
     #[test]
     fn the_first_of_two_limits_counts() {
-        let both = limits(r#"{"max_age": "100s", "jitter": 0, "mean_age": "100s"}"#);
+        let both =
+            limits(r#"{"max_connection_age": "100s", "jitter": 0, "mean_connection_age": "100s"}"#);
         let expected = 100.0 * (1.0 - (-1.0_f64).exp());
         assert!(close_to(both.lifetime().unwrap(), expected));
         assert!(close_to(both.moved_by_chance(), 1.0 - (-1.0_f64).exp()));
-        let busy = limits(r#"{"max_age": "100s", "max_requests": 50, "jitter": 0}"#);
+        let busy = limits(
+            r#"{"max_connection_age": "100s", "max_requests_per_connection": 50, "jitter": 0}"#,
+        );
         assert!(close_to(busy.lifetime().unwrap(), 100.0));
         assert!(close_to(
             busy.with_requests(Some(1.0)).lifetime().unwrap(),
@@ -207,7 +215,7 @@ mod tests {
 
     #[test]
     fn no_limit_moves_nothing() {
-        let none = limits(r#"{"max_age": "off", "max_requests": 10}"#);
+        let none = limits(r#"{"max_connection_age": "off", "max_requests_per_connection": 10}"#);
         assert_eq!((none.lifetime(), none.closes(1000.0)), (None, None));
         assert_eq!(none.held_to_min_age(), 0.0);
     }
@@ -253,20 +261,24 @@ mod tests {
     #[test]
     fn the_engine_draws_what_is_expected() {
         for defaults in [
-            r#"{"max_age": "10m"}"#,
-            r#"{"max_age": "10m", "jitter": 1}"#,
-            r#"{"max_age": "off", "mean_age": "10m"}"#,
-            r#"{"max_age": "10m", "mean_age": "10m", "jitter": 0.5}"#,
-            r#"{"max_age": "10m", "mean_age": "5m", "jitter": 0.5, "min_age": "6m"}"#,
-            r#"{"max_age": "10m", "jitter": 0.5, "min_age": "8m"}"#,
+            r#"{"max_connection_age": "10m"}"#,
+            r#"{"max_connection_age": "10m", "jitter": 1}"#,
+            r#"{"max_connection_age": "off", "mean_connection_age": "10m"}"#,
+            r#"{"max_connection_age": "10m", "mean_connection_age": "10m", "jitter": 0.5}"#,
+            r#"{"max_connection_age": "10m", "mean_connection_age": "5m", "jitter": 0.5, "min_connection_age": "6m"}"#,
+            r#"{"max_connection_age": "10m", "jitter": 0.5, "min_connection_age": "8m"}"#,
         ] {
             let policy = rule(defaults);
             let ages = opened(&policy).into_iter();
             let ages: Vec<_> = ages.map(|(age, _)| age.unwrap().as_secs_f64()).collect();
             let count = CONNECTIONS as f64;
             let mean = ages.iter().sum::<f64>() / count;
-            let min_age = policy.defaults.min_age.as_secs_f64();
-            let held = ages.iter().filter(|age| **age == min_age).count() as f64 / count;
+            let min_connection_age = policy.defaults.min_connection_age.as_secs_f64();
+            let held = ages
+                .iter()
+                .filter(|age| **age == min_connection_age)
+                .count() as f64
+                / count;
 
             let limits = Limits::of(&policy.defaults);
             let expected = limits.lifetime().unwrap();
@@ -285,8 +297,8 @@ mod tests {
     #[test]
     fn the_engine_draws_as_many_requests_as_are_expected() {
         for defaults in [
-            r#"{"max_age": "off", "max_requests": 1000}"#,
-            r#"{"max_age": "off", "max_requests": 9, "jitter": 0.5}"#,
+            r#"{"max_connection_age": "off", "max_requests_per_connection": 1000}"#,
+            r#"{"max_connection_age": "off", "max_requests_per_connection": 9, "jitter": 0.5}"#,
         ] {
             let policy = rule(defaults);
             let drawn = opened(&policy)

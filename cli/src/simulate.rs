@@ -1,6 +1,6 @@
 //! `evenkeel simulate`: what a policy would do to a service.
 //!
-//! Every simulated pod runs the code that the module runs in Envoy: the engine, the decision to shed, the
+//! Every simulated pod runs the code that the module runs in Envoy: the engine, the decision to rebalance, the
 //! gossip between pods. What is simulated is the rest: time, clients, kube-proxy, pods that come and go.
 
 mod chance;

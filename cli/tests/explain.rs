@@ -42,21 +42,23 @@ GET www.shop.example/events/7 (received from another host, route default)
 
 Decided by routes[2] events
 
-  key             value  from
-  max_age         10m    defaults, line 4
-  mean_age        off    built in
-  jitter          0.2    built in
-  min_age         30s    defaults, line 4
-  quiet_wait      2s     built in
-  grace           off    this rule, line 13
-  linger          1s     built in
-  max_requests    10000  defaults, line 4
-  goaway          auto   built in
-  busy            wait   built in
-  websocket       off    built in
-  idle_wait       off    built in
-  max_stream_age  off    built in
-  protect         true   this rule, line 13
+  key                          value  from
+  max_connection_age           10m    defaults, line 4
+  mean_connection_age          off    built in
+  jitter                       0.2    built in
+  min_connection_age           30s    defaults, line 4
+  drain_timeout                off    this rule, line 13
+  close_delay                  1s     built in
+  max_requests_per_connection  10000  defaults, line 4
+  protect                      true   this rule, line 13
+  http2.idle_wait              2s     built in
+  http2.last_stream_id         auto   built in
+  http2.when_active            defer  built in
+  websocket.close_code         off    built in
+  websocket.idle_time          2s     built in
+  websocket.when_active        defer  built in
+  websocket.idle_timeout       off    built in
+  grpc.max_stream_age          off    built in
 "
     );
 }
@@ -76,11 +78,11 @@ fn the_rules_behind_the_one_that_wins_are_not_tried() {
     let values = report["decided_by"]["values"].as_array().unwrap();
     assert_eq!(
         values[0],
-        json!({ "key": "max_age", "value": "2m", "from": "rule", "line": 9 })
+        json!({ "key": "max_connection_age", "value": "2m", "from": "rule", "line": 9 })
     );
-    assert!(
-        values.contains(&json!({ "key": "grace", "value": "1m", "from": "defaults", "line": 4 }))
-    );
+    assert!(values.contains(
+        &json!({ "key": "drain_timeout", "value": "1m", "from": "defaults", "line": 4 })
+    ));
 }
 
 #[test]
@@ -108,27 +110,28 @@ fn a_port_has_a_rule_for_either_direction() {
     assert_eq!(name("5432"), "postgresql");
     assert_eq!(name("5432 direction=outbound"), "postgresql-pool");
     assert_eq!(name("6432"), Value::Null);
-    let grace = r#"{"version": 1, "connections": [{"name": "a", "match": {"port": 1}}]}"#;
-    let run = evenkeel_reading(&["explain", "-", "--connection", "1"], grace);
+    let drain_timeout = r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 1}}]}"#;
+    let run = evenkeel_reading(&["explain", "-", "--connection", "1"], drain_timeout);
     assert!(
-        run.stdout.contains("  grace       30s    built in\n"),
+        run.stdout
+            .contains("  drain_timeout        30s    built in\n"),
         "{}",
         run.stdout
     );
-    assert!(!run.stdout.contains("max_requests"));
+    assert!(!run.stdout.contains("max_requests_per_connection"));
 }
 
 #[test]
 fn a_policy_is_told_in_sentences_with_its_closes_and_the_budget() {
     let run = explain("gateway", &["--connections", "5400"]);
     for expected in [
-        "mode: enforce\n  Connections are moved.\n",
+        "mode: enforce\n  Connections are drained.\n",
         "routes[2] shop, line 8: for requests with authority *.shop.example, on listeners that receive from other hosts\n",
-        "  A connection is moved at an age of 16m to 20m.\n  It is moved after 800 to 1000 requests, too.\n",
-        "  Of 5400 connections each lives for 18m on average: 5 closes a second, 300 a minute, 18000 an hour.\n",
-        "  A connection is moved by chance, at an age of 4h on average; at 19h12m to 1d at the latest.\n",
-        "connections[0] mqtt, line 11: for raw TCP on port 8883,",
-        "  The rule that needs most of it is redis: 6.67 a second with 5400 connections, 66.7 % of the budget.\n",
+        "  A connection is drained at an age of 16m to 20m.\n  It is drained after 800 to 1000 requests, too.\n",
+        "  Of 5400 connections each lives for 18m on average: 5 drains per second, 300 per minute, 18000 per hour.\n",
+        "  A connection is drained at random, at an age of 4h on average; at 19h12m to 1d at the latest.\n",
+        "tcp[0] mqtt, line 11: for raw TCP on port 8883,",
+        "  The rule that needs most of it is redis: 6.67 per second with 5400 connections, 66.7 % of the budget.\n",
     ] {
         assert!(run.stdout.contains(expected), "{expected}\n{}", run.stdout);
     }
@@ -136,13 +139,13 @@ fn a_policy_is_told_in_sentences_with_its_closes_and_the_budget() {
 
 #[test]
 fn requests_are_counted_when_their_rate_is_known() {
-    let text = r#"{"version": 1, "defaults": {"max_requests": 100, "jitter": 0}, "budget": {"per_second": 5}}"#;
+    let text = r#"{"version": 1, "defaults": {"max_requests_per_connection": 100, "jitter": 0}, "budget": {"per_second": 5}}"#;
     let by_age = evenkeel_reading(&["explain", "-"], text).stdout;
     assert!(by_age.contains("each lives for 30m on average"), "{by_age}");
-    assert!(by_age.contains("--requests-per-second counts `max_requests`"));
+    assert!(by_age.contains("--requests-per-second counts `max_requests_per_connection`"));
     let both = evenkeel_reading(&["explain", "-", "--requests-per-second", "1"], text).stdout;
-    let expected = "each lives for 1m40s on average: 10 closes a second, 600 a minute, 36000 an hour. \
-                    The budget lets 5 a second go, so each lives for 3m20s.\n";
+    let expected = "each lives for 1m40s on average: 10 drains per second, 600 per minute, 36000 per hour. \
+                    The budget allows 5 per second, so each lives for 3m20s.\n";
     assert!(both.contains(expected), "{both}");
 }
 
@@ -167,13 +170,13 @@ fn the_numbers_are_there_for_programs() {
 fn every_real_policy_can_be_explained() {
     for policy in [
         "gateway",
-        "gateway-shed",
+        "gateway-rebalance",
         "grpc",
         "http-api",
         "minimal",
-        "observe",
+        "dry-run",
         "postgresql",
-        "shed",
+        "rebalance",
         "websocket-chat",
     ] {
         let run = explain(policy, &[]);

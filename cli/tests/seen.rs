@@ -75,7 +75,9 @@ fn the_operators_resource_carries_the_same_rules() {
 fn runbooks_can_be_elsewhere() {
     let alerts = printed(&["alerts", "--runbook", "https://wiki.example/evenkeel"]);
 
-    assert!(alerts.contains("runbook_url: https://wiki.example/evenkeel#evenkeelrequestscut\n"));
+    assert!(
+        alerts.contains("runbook_url: https://wiki.example/evenkeel#evenkeelrequestsaborted\n")
+    );
 }
 
 #[test]

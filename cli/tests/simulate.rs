@@ -65,7 +65,7 @@ fn the_numbers_are_a_list_with_a_row_for_each_policy() {
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
     let rows: Vec<Value> = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
     let policies: Vec<_> = rows.iter().map(|row| row["policy"].as_str()).collect();
-    assert_eq!(policies, [Some("none"), Some("age"), Some("shed")]);
+    assert_eq!(policies, [Some("none"), Some("age"), Some("rebalance")]);
     for row in &rows {
         assert_eq!(row["scenario"], "scale-out");
         assert!(row["max_over_mean_start"].is_f64());
@@ -85,10 +85,15 @@ fn the_numbers_are_a_list_with_a_row_for_each_policy() {
 
 #[test]
 fn an_operators_policy_is_one_more_column_or_the_only_one() {
-    let policy = repository("policies/shed.json");
+    let policy = repository("policies/rebalance.json");
     let beside = text(&short(&["--policy", &policy]).stdout);
     let alone = text(&short(&["--policy", &policy, "--only"]).stdout);
-    for row in ["\n  none ", "\n  age ", "\n  shed ", "\n  shed.json "] {
+    for row in [
+        "\n  none ",
+        "\n  age ",
+        "\n  rebalance ",
+        "\n  rebalance.json ",
+    ] {
         assert!(beside.contains(row), "{row}: {beside}");
         assert_eq!(alone.contains(row), row.contains(".json"), "{alone}");
     }
@@ -98,18 +103,17 @@ fn an_operators_policy_is_one_more_column_or_the_only_one() {
 fn a_policy_that_is_refused_ends_it_with_1_and_says_where_and_why() {
     let directory = tempfile::tempdir().unwrap();
     let wrong = directory.path().join("wrong.json");
-    fs::write(&wrong, r#"{"version": 1, "shed": {"rate": 0}}"#).unwrap();
+    fs::write(&wrong, r#"{"version": 1, "rebalance": {"max_rate": 0}}"#).unwrap();
 
     let output = short(&["--policy", wrong.to_str().unwrap()]);
 
     assert_eq!(output.status.code(), Some(1));
     let error = text(&output.stderr);
     assert!(
-        error.contains("wrong.json is refused") && error.contains("shed.rate: found 0"),
+        error.contains("wrong.json is refused") && error.contains("rebalance.max_rate: found 0"),
         "{error}"
     );
-    let underlined =
-        "1 | {\"version\": 1, \"shed\": {\"rate\": 0}}\n  |                                 ^\n";
+    let underlined = "1 | {\"version\": 1, \"rebalance\": {\"max_rate\": 0}}\n  |                                           ^\n";
     assert!(error.contains(underlined), "{error}");
     let missing = short(&["--policy", "no/such.json"]);
     assert_eq!(missing.status.code(), Some(2));
@@ -118,10 +122,10 @@ fn a_policy_that_is_refused_ends_it_with_1_and_says_where_and_why() {
 
 #[test]
 fn two_policies_of_one_name_are_refused() {
-    let policy = repository("policies/shed.json");
+    let policy = repository("policies/rebalance.json");
     let output = short(&["--policy", &policy, "--policy", &policy]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("two policies are called shed.json"));
+    assert!(text(&output.stderr).contains("two policies are called rebalance.json"));
 }
 
 #[test]
@@ -159,7 +163,7 @@ fn what_a_policy_says_and_the_simulator_does_not_play_is_said() {
     let observe = directory.path().join("observe.json");
     fs::write(
         &observe,
-        r#"{"version": 1, "mode": "observe", "defaults": {"max_age": "30s"}}"#,
+        r#"{"version": 1, "mode": "dry_run", "defaults": {"max_connection_age": "30s"}}"#,
     )
     .unwrap();
 
@@ -177,5 +181,5 @@ fn what_a_policy_says_and_the_simulator_does_not_play_is_said() {
 fn help_has_examples() {
     let help = text(&simulate(&["--help"]).stdout);
     assert!(help.contains("Examples:") && help.contains("evenkeel simulate scale-out"));
-    assert!(Path::new(&repository("policies/shed.json")).exists());
+    assert!(Path::new(&repository("policies/rebalance.json")).exists());
 }

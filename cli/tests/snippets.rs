@@ -158,14 +158,17 @@ fn every_policy_and_configuration_in_a_page_is_one() {
 }
 
 /// Where a key of a policy may stand: `$` is where.
-const PLACES: [&str; 10] = [
+const PLACES: [&str; 13] = [
     r#"{"version": 1, $}"#,
-    r#"{"version": 1, "defaults": {"grace": "1s", $}}"#,
-    r#"{"version": 1, "routes": [{"name": "a", "match": {"path_prefix": "/"}, "grace": "1s", $}]}"#,
-    r#"{"version": 1, "connections": [{"name": "a", "match": {"port": 1}, $}]}"#,
-    r#"{"version": 1, "connections": [{"name": "a", "match": {"port": 1, $}}]}"#,
-    r#"{"version": 1, "upstream": {"max_requests": 1, $}}"#,
-    r#"{"version": 1, "shed": {$}}"#,
+    r#"{"version": 1, "defaults": {"drain_timeout": "1s", $}}"#,
+    r#"{"version": 1, "routes": [{"name": "a", "match": {"path_prefix": "/"}, "drain_timeout": "1s", $}]}"#,
+    r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 1}, $}]}"#,
+    r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 1, $}}]}"#,
+    r#"{"version": 1, "defaults": {"drain_timeout": "1s", "http2": {$}}}"#,
+    r#"{"version": 1, "defaults": {"drain_timeout": "1s", "websocket": {$}}}"#,
+    r#"{"version": 1, "defaults": {"grpc": {$}}}"#,
+    r#"{"version": 1, "upstream": {"max_requests_per_connection": 1, $}}"#,
+    r#"{"version": 1, "rebalance": {$}}"#,
     r#"{"version": 1, "peers": {"cluster": "a", $}}"#,
     r#"{"version": 1, "budget": {"per_second": 1, "burst": 1, $}}"#,
     r#"{"version": 1, "keepalive": {$}}"#,

@@ -8,26 +8,26 @@ use std::thread;
 
 use serde_json::Value;
 
-/// What a pod shows that sheds beside three others.
+/// What a pod shows that rebalances beside three others.
 const FULL: &str = r#"# TYPE envoy_server_live gauge
 envoy_server_live{} 1
-# TYPE evenkeel_connections_active gauge
-evenkeel_connections_active{} 40
-evenkeel_connections_age_seconds{} 4000
-evenkeel_load_connections{} 40
-evenkeel_peers{} 3
+# TYPE evenkeel_downstream_connections_active gauge
+evenkeel_downstream_connections_active{} 40
+evenkeel_downstream_connections_age_sum_seconds{} 4000
+evenkeel_rebalanced_load_connections{} 40
+evenkeel_peers_known{} 3
 evenkeel_peers_mean_connections{} 20
-evenkeel_shedding{} 1
-evenkeel_connections_total{protocol="http1"} 50
-evenkeel_requests_total{protocol="http1"} 1000
-evenkeel_due_total{reason="shed"} 12
-evenkeel_announced_total{reason="shed"} 10
-evenkeel_closed_total{reason="shed",by="client"} 10
-evenkeel_budget_refused_total{} 2
-evenkeel_policy_loads_total{} 4
-evenkeel_policies_refused{} 0
-evenkeel_upstream_requests_total{upstream="10.0.0.1:80"} 300
-evenkeel_upstream_requests_total{upstream="10.0.0.2:80"} 100
+evenkeel_workers_rebalancing{} 1
+evenkeel_downstream_connections_total{connection_protocol="http1"} 50
+evenkeel_requests_total{connection_protocol="http1"} 1000
+evenkeel_connections_expired_total{drain_reason="rebalance"} 12
+evenkeel_drain_signals_total{drain_reason="rebalance"} 10
+evenkeel_connections_drained_total{drain_reason="rebalance",closed_by="client"} 10
+evenkeel_drain_budget_exhausted_total{} 2
+evenkeel_policy_updates_total{update_result="accepted"} 4
+evenkeel_policy_rejected{} 0
+evenkeel_upstream_requests_total{upstream_host="10.0.0.1:80"} 300
+evenkeel_upstream_requests_total{upstream_host="10.0.0.2:80"} 100
 "#;
 
 /// Answers each request with the next page, and with the last one for ever; `None` is a 404.
@@ -89,15 +89,15 @@ fn a_pod_tells_what_it_carries_and_what_it_moved() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let expected = format!(
         "\
-{address}  moves connections
-  note         2 moves had to wait for the budget
-               For minutes after a deployment this is the budget at work. For hours it is too small for the limits:
-               raise `budget.per_second`, or the ages.
+{address}  drains connections
+  note         2 drains had to wait for the budget
+               For minutes after a deployment the budget works as intended. For hours it is too small for the
+               limits: raise `budget.per_second`, or the ages.
   connections  40 open, 1 min 40 s old on average; opened since the start: 50 http1
-  moved        due since the start: 12 shed; told: 10 shed; closed by: 10 client
-  held back    2 refused by the budget
-  peers        carries 2.00 x the mean of 4 pods (40 to 20); is shedding
-  upstream     2 hosts by requests: the fullest has 1.50 x the mean; Jain's index 0.80
+  drained      expired since the start: 12 rebalance; drain signals: 10 rebalance; closed by: 10 client
+  delayed      2 waited for the budget
+  peers        has 2.00 x the mean load of 4 pods (40 to 20); is rebalancing
+  upstream     2 hosts by requests: the highest has 1.50 x the mean; Jain's index 0.80
                10.0.0.1:80  ██████████████████████████████ 300
                10.0.0.2:80  ██████████ 100
 "
@@ -107,7 +107,8 @@ fn a_pod_tells_what_it_carries_and_what_it_moved() {
 
 #[test]
 fn problems_come_first_and_end_with_1() {
-    let page = format!("{FULL}evenkeel_cut_total{{reason=\"max_age\"}} 3\n");
+    let page =
+        format!("{FULL}evenkeel_requests_aborted_total{{drain_reason=\"max_connection_age\"}} 3\n");
     let address = serve(vec![Some(page)]).to_string();
 
     let output = status(&[&address]);
@@ -115,15 +116,16 @@ fn problems_come_first_and_end_with_1() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let told = stdout(&output);
     let second = told.lines().nth(1).unwrap();
-    assert_eq!(second, "  problem      3 requests were cut");
+    assert_eq!(second, "  problem      3 requests were aborted");
     assert!(told.contains("`protect` routes that stream."), "{told}");
 }
 
 #[test]
 fn several_pods_are_compared_and_one_that_is_gone_is_told() {
-    let idle = FULL
-        .replace("_active{} 40", "_active{} 10")
-        .replace("load_connections{} 40", "load_connections{} 10");
+    let idle = FULL.replace("_active{} 40", "_active{} 10").replace(
+        "rebalanced_load_connections{} 40",
+        "rebalanced_load_connections{} 10",
+    );
     let full = serve(vec![Some(FULL.to_owned())]).to_string();
     let idle = serve(vec![Some(idle)]).to_string();
 
@@ -134,7 +136,7 @@ fn several_pods_are_compared_and_one_that_is_gone_is_told() {
     let first = told.lines().next().unwrap();
     assert_eq!(
         first,
-        "2 pods by connections: the fullest has 1.60 x the mean; Jain's index 0.74"
+        "2 pods by connections: the highest has 1.60 x the mean; Jain's index 0.74"
     );
 
     // Nobody listens on a port that was let go of.
@@ -152,14 +154,14 @@ fn several_pods_are_compared_and_one_that_is_gone_is_told() {
         )),
         "{told}"
     );
-    assert!(told.contains("carries 2.00 x the mean"), "{told}");
+    assert!(told.contains("has 2.00 x the mean load"), "{told}");
 }
 
 #[test]
 fn watching_tells_what_happened_in_between() {
     let later = FULL.replace(
-        "evenkeel_requests_total{protocol=\"http1\"} 1000",
-        "evenkeel_requests_total{protocol=\"http1\"} 9000",
+        "evenkeel_requests_total{connection_protocol=\"http1\"} 1000",
+        "evenkeel_requests_total{connection_protocol=\"http1\"} 9000",
     );
     let address = serve(vec![Some(FULL.to_owned()), Some(later)]).to_string();
 
@@ -184,7 +186,7 @@ fn files_and_standard_input_do_as_well() {
     let file = directory.path().join("stats");
     fs::write(
         &file,
-        "server.live: 1\nwasmcustom.evenkeel_connections_active: 7\n",
+        "server.live: 1\nwasmcustom.evenkeel_downstream_connections_active: 7\n",
     )
     .unwrap();
 
@@ -202,7 +204,7 @@ fn files_and_standard_input_do_as_well() {
     drop(stdin);
     let output = child.wait_with_output().unwrap();
     assert!(
-        stdout(&output).starts_with("standard input  moves connections\n"),
+        stdout(&output).starts_with("standard input  drains connections\n"),
         "{output:?}"
     );
 }

@@ -25,26 +25,26 @@ func TestNoRequestIsLostWhilePluginsComeChangeAndGo(t *testing.T) {
 
 	both := forGateway(t, often, url)
 	site.pilot.Apply(t, both)
-	poll.Until(t, "the plugins, added", func() bool { return evenkeel("announced_total") >= 20 })
+	poll.Until(t, "the plugins, added", func() bool { return evenkeel("drain_signals_total") >= 20 })
 	goOn()
 
 	// Istio gives numbers as doubles: 5 comes as 5 all the same.
-	oftener := strings.Replace(often, `"max_requests": 20`, `"max_requests": 5`, 1)
-	loads := evenkeel("policy_loads_total")
+	oftener := strings.Replace(often, `"max_requests_per_connection": 20`, `"max_requests_per_connection": 5`, 1)
+	loads := evenkeel("policy_updates_total", "update_result=accepted")
 	site.pilot.Apply(t, forGateway(t, oftener, url))
-	poll.Until(t, "the policy, changed", func() bool { return evenkeel("policy_loads_total") >= loads+2 })
+	poll.Until(t, "the policy, changed", func() bool { return evenkeel("policy_updates_total", "update_result=accepted") >= loads+2 })
 	before := http1.Connections()
-	requests := evenkeel("requests_total", "protocol=http1")
+	requests := evenkeel("requests_total", "connection_protocol=http1")
 	goOn()
 	moves(t, http1, 60)
-	if each := float64(evenkeel("requests_total", "protocol=http1")-requests) / float64(http1.Connections()-before); each > 8 {
+	if each := float64(evenkeel("requests_total", "connection_protocol=http1")-requests) / float64(http1.Connections()-before); each > 8 {
 		t.Errorf("connections carried %.1f requests each, though the policy now says 5", each)
 	}
 
 	goOnWithABadPolicy(t, site, forGateway(t, oftener, url), goOn)
 	before = http1.Connections()
 	moves(t, http1, 10)
-	if each := evenkeel("policy_errors_total"); each == 0 {
+	if each := evenkeel("policy_updates_total", "update_result=rejected"); each == 0 {
 		t.Error("no policy error is counted")
 	}
 
@@ -66,9 +66,9 @@ func goOnWithABadPolicy(t *testing.T, site gateway, manifests string, goOn func(
 	}
 	site.pilot.Apply(t, bad)
 	poll.Until(t, "the bad policy to be told", func() bool {
-		return site.envoy.Stats().Evenkeel("policy_errors_total") >= 2
+		return site.envoy.Stats().Evenkeel("policy_updates_total", "update_result=rejected") >= 2
 	})
-	const told = "the last good one stays in force: routes[0].match.path_prefx: unknown key; did you mean `path_prefix`?"
+	const told = "the last valid policy stays active: routes[0].match.path_prefx: unknown key; did you mean `path_prefix`?"
 	if log := site.envoy.Log(); !strings.Contains(log, told) {
 		t.Errorf("Envoy's log does not say: %s", told)
 	}

@@ -38,7 +38,7 @@ func TestAnotherPolicyHoldsForOpenConnectionsAndAnAddedOrRemovedPluginDrainsThem
 			return closed || err != nil
 		})
 	}
-	const quiet = `{"version": 1, "defaults": {"max_age": "1h"}, "connections": [{"name": "tcp", "match": {"port": 1}}]}`
+	const quiet = `{"version": 1, "defaults": {"max_connection_age": "1h"}, "tcp": [{"name": "tcp", "match": {"port": 1}}]}`
 
 	bare := connect()
 	control.Apply(t, forGateway(t, quiet, url))
@@ -47,7 +47,7 @@ func TestAnotherPolicyHoldsForOpenConnectionsAndAnAddedOrRemovedPluginDrainsThem
 	open := connect()
 	control.Apply(t, forGateway(t, restful(port, "inbound"), url))
 	ends("the end of an open connection by another policy", open)
-	poll.Until(t, "it to be counted", func() bool { return proxy.Stats().Evenkeel("closed_total", "by=evenkeel") == 1 })
+	poll.Until(t, "it to be counted", func() bool { return proxy.Stats().Evenkeel("connections_drained_total", "closed_by=evenkeel") == 1 })
 
 	control.Apply(t, forGateway(t, quiet, url))
 	open = connect()

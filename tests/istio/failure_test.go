@@ -105,7 +105,7 @@ func staysServed(t *testing.T, site gateway, bad, good string) {
 	open := traffic.Start(t, traffic.HTTP1, site.url, 2)
 	open.Goes(50)
 	site.pilot.Apply(t, good)
-	poll.Until(t, "the policy", func() bool { return site.envoy.Stats().Evenkeel("policy_loads_total") > 0 })
+	poll.Until(t, "the policy", func() bool { return site.envoy.Stats().Evenkeel("policy_updates_total", "update_result=accepted") > 0 })
 	late := traffic.Start(t, traffic.HTTP1, site.url, 2)
 	moves(t, late, 6)
 	open.Goes(200)

@@ -23,7 +23,7 @@ func TestAGatewayMovesHTTPConnectionsByTheirRouteAndLosesNoRequest(t *testing.T)
 
 	site.app.SawEachOnce(t, append(http1.Stop(), http2.Stop()...))
 	stats := site.envoy.Stats()
-	if announced := stats.Evenkeel("announced_total", "reason=max_requests"); announced < 80 {
+	if announced := stats.Evenkeel("drain_signals_total", "drain_reason=max_requests_per_connection"); announced < 80 {
 		t.Errorf("only %d ends of connections were announced", announced)
 	}
 	bothRolesShareVMs(t, site.envoy)
@@ -46,7 +46,7 @@ func TestPluginsFromAFileShareNoVMAndTheMetricTells(t *testing.T) {
 	if vms := stats.VMs(); vms != 2*(envoy.Workers+2) {
 		t.Errorf("%d VMs run", vms)
 	}
-	if unjoined := stats.Evenkeel("unjoined_total"); unjoined != int64(len(ids)) {
+	if unjoined := stats.Evenkeel("streams_unmatched_total"); unjoined != int64(len(ids)) {
 		t.Errorf("%d of %d requests are counted as unknown to the network role", unjoined, len(ids))
 	}
 }
@@ -66,9 +66,9 @@ func TestAGatewayClosesRawTCPThatRestsAndLosesNoLine(t *testing.T) {
 
 	app.SawEachOnce(t, load.Stop())
 	poll.Until(t, "closes to be counted", func() bool {
-		return proxy.Stats().Evenkeel("closed_total", "by=evenkeel") >= 8
+		return proxy.Stats().Evenkeel("connections_drained_total", "closed_by=evenkeel") >= 8
 	})
-	if cut := proxy.Stats().Evenkeel("cut_total"); cut != 0 {
+	if cut := proxy.Stats().Evenkeel("requests_aborted_total"); cut != 0 {
 		t.Errorf("%d connections were cut", cut)
 	}
 }

@@ -37,7 +37,7 @@ func startSecure(t *testing.T, policy string) secure {
 
 func TestHTTP3HasEnvoysOwnLimitsAndTheModuleIsOnTCPAlone(t *testing.T) {
 	t.Parallel()
-	site := startSecure(t, `{"version": 1, "defaults": {"max_age": "1h", "jitter": 0.2, "max_requests": 1000}}`)
+	site := startSecure(t, `{"version": 1, "defaults": {"max_connection_age": "1h", "jitter": 0.2, "max_requests_per_connection": 1000}}`)
 
 	name := mesh.Everywhere(t).Listener(site.port)
 	tcp, udp := site.envoy.Listener(name), site.envoy.Listener("udp_"+name)
@@ -54,7 +54,7 @@ func TestHTTP3HasEnvoysOwnLimitsAndTheModuleIsOnTCPAlone(t *testing.T) {
 
 func TestHTTP3IsServedWhileEnvoysOwnLimitsEndItsConnections(t *testing.T) {
 	t.Parallel()
-	site := startSecure(t, `{"version": 1, "defaults": {"max_age": "1s", "jitter": 0, "max_requests": 2000}}`)
+	site := startSecure(t, `{"version": 1, "defaults": {"max_connection_age": "1s", "jitter": 0, "max_requests_per_connection": 2000}}`)
 	load := traffic.StartSecure(t, traffic.HTTP3, site.identity.Client(site.identity.URI), "https://"+site.host.At(site.port)+"/", 2)
 
 	moves(t, load, 6)

@@ -11,8 +11,8 @@ import (
 	"evenkeel/tests/istio/internal/traffic"
 )
 
-const keepalive = `{"version": 1, "upstream": {"max_requests": 1000}, "keepalive": {
-	"http2_ping": {"interval": "45s", "timeout": "5s"}, "upstream_http2": {"interval": "6m", "timeout": "7s"}, "tcp": {"idle": "120s", "interval": "7s", "probes": 4}}}`
+const keepalive = `{"version": 1, "upstream": {"max_requests_per_connection": 1000}, "keepalive": {
+	"http2": {"interval": "45s", "timeout": "5s"}, "upstream_http2": {"interval": "6m", "timeout": "7s"}, "tcp": {"time": "120s", "interval": "7s", "probes": 4}}}`
 
 var (
 	pings     = map[string]any{"interval": "45s", "timeout": "5s"}

@@ -25,8 +25,8 @@ func TestOverMutualTLSPodsKnowEachOtherAndAnswerOnlyTheirOwnIdentity(t *testing.
 		Application: app.Port, Identity: shop.URI,
 	}
 	twins.Port, twins.Plain = twins.Hosts[0].Port(), twins.Hosts[0].Port()
-	policy := fmt.Sprintf(`{"version": 1, "budget": "off", "defaults": {"max_age": "off", "max_requests": 20},
-		"peers": {"cluster": %q, "allow": "same_identity"}}`, twins.Cluster())
+	policy := fmt.Sprintf(`{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off", "max_requests_per_connection": 20},
+		"peers": {"cluster": %q, "trust": "same_identity"}}`, twins.Cluster())
 	control := pilot.Start(t, twins.Manifests(), forPod(t, policy, serve(t)))
 	var pods []*envoy.Envoy
 	for i, host := range twins.Hosts {
@@ -36,7 +36,7 @@ func TestOverMutualTLSPodsKnowEachOtherAndAnswerOnlyTheirOwnIdentity(t *testing.
 	}
 
 	for _, pod := range pods {
-		poll.Until(t, "the pods to know each other", func() bool { return pod.Stats().Evenkeel("peers") == 1 })
+		poll.Until(t, "the pods to know each other", func() bool { return pod.Stats().Evenkeel("peers_known") == 1 })
 	}
 	if asked := app.Requests(); asked != 0 {
 		t.Errorf("the application saw %d questions", asked)
@@ -62,7 +62,7 @@ func TestOverMutualTLSPodsKnowEachOtherAndAnswerOnlyTheirOwnIdentity(t *testing.
 			t.Errorf("%s is not answered by the application, but %s", who, answer)
 		}
 	}
-	if refused := pods[0].Stats().Evenkeel("exchanges_total", "outcome=refused_stranger"); refused != 2 {
+	if refused := pods[0].Stats().Evenkeel("peer_exchanges_total", "exchange_result=refused_stranger"); refused != 2 {
 		t.Errorf("%d strangers are counted instead of 2", refused)
 	}
 

@@ -18,13 +18,13 @@ func TestASidecarMovesWhatComesInAndByRulesForItWhatGoesOut(t *testing.T) {
 	other, otherTCP := traffic.HTTP(t), traffic.TCP(t)
 	host := mesh.NewHost(t)
 	in, inTCP, out, outTCP := host.Port(), host.Port(), host.Port(), host.Port()
-	policy := fmt.Sprintf(`{"version": 1, "budget": "off", "defaults": {"max_age": "off"},
+	policy := fmt.Sprintf(`{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off"},
 		"routes": [
-			{"name": "in", "match": {"path_prefix": "/in"}, "max_requests": 20},
-			{"name": "out", "match": {"path_prefix": "/out", "direction": "outbound"}, "max_requests": 20}],
-		"connections": [
-			{"name": "in-tcp", "match": {"port": %d}, "max_age": "1s", "quiet_wait": "500ms", "grace": "1s"},
-			{"name": "out-tcp", "match": {"port": %d, "direction": "outbound"}, "max_age": "1s", "quiet_wait": "500ms", "grace": "1s"}]}`,
+			{"name": "in", "match": {"path_prefix": "/in"}, "max_requests_per_connection": 20},
+			{"name": "out", "match": {"path_prefix": "/out", "direction": "outbound"}, "max_requests_per_connection": 20}],
+		"tcp": [
+			{"name": "in-tcp", "match": {"port": %d}, "max_connection_age": "1s", "idle_time": "500ms", "drain_timeout": "1s"},
+			{"name": "out-tcp", "match": {"port": %d, "direction": "outbound"}, "max_connection_age": "1s", "idle_time": "500ms", "drain_timeout": "1s"}]}`,
 		inTCP, outTCP)
 	control := pilot.Start(t,
 		mesh.Service("other", "HTTP", out, other.Port),
@@ -75,7 +75,7 @@ func TestASidecarMovesWhatComesInAndByRulesForItWhatGoesOut(t *testing.T) {
 		}
 	}
 	poll.Until(t, "closes to be counted", func() bool {
-		return proxy.Stats().Evenkeel("closed_total", "by=evenkeel") >= 8
+		return proxy.Stats().Evenkeel("connections_drained_total", "closed_by=evenkeel") >= 8
 	})
 	bothRolesShareVMs(t, proxy)
 }

@@ -16,13 +16,13 @@ import (
 )
 
 // often is a policy that moves a connection after twenty requests at most, by a rule for its route.
-const often = `{"version": 1, "budget": "off", "defaults": {"max_age": "off"},
-	"routes": [{"name": "all", "match": {"path_prefix": "/"}, "max_requests": 20}]}`
+const often = `{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off"},
+	"routes": [{"name": "all", "match": {"path_prefix": "/"}, "max_requests_per_connection": 20}]}`
 
 // restful is a policy that closes raw TCP connections of a port which have rested.
 func restful(port int, direction string) string {
-	return fmt.Sprintf(`{"version": 1, "budget": "off", "defaults": {"max_age": "off"}, "connections": [{"name": "tcp",
-		"match": {"port": %d, "direction": %q}, "max_age": "1s", "quiet_wait": "500ms", "grace": "1s"}]}`, port, direction)
+	return fmt.Sprintf(`{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off"}, "tcp": [{"name": "tcp",
+		"match": {"port": %d, "direction": %q}, "max_connection_age": "1s", "idle_time": "500ms", "drain_timeout": "1s"}]}`, port, direction)
 }
 
 var (
@@ -93,7 +93,7 @@ func bothRolesShareVMs(t testing.TB, proxy *envoy.Envoy) {
 	if vms := stats.VMs(); vms != envoy.Workers+2 {
 		t.Errorf("%d VMs run, instead of one for each of %d workers and two of Envoy's own", vms, envoy.Workers)
 	}
-	if unjoined := stats.Evenkeel("unjoined_total"); unjoined != 0 {
+	if unjoined := stats.Evenkeel("streams_unmatched_total"); unjoined != 0 {
 		t.Errorf("%d requests came on a connection that the network role does not know", unjoined)
 	}
 }

@@ -1,7 +1,7 @@
 //! The demo: the problem of pinned connections appears and disappears in real Envoys.
 //!
 //! Before and after are the same Envoys, backends and clients. They differ in one thing: before, clients
-//! come in by a listener without the plugin; after, by one that carries it. In the scenes of shedding there
+//! come in by a listener without the plugin; after, by one that carries it. In the scenes of rebalancing there
 //! is a third side between the two, which only recycles by age.
 
 mod caller;
@@ -9,9 +9,9 @@ mod chart;
 mod gateway;
 mod outcome;
 mod page;
+mod rebalancing;
 mod scale_out;
 mod seeds;
-mod shedding;
 mod site;
 mod spread;
 mod summary;
@@ -26,8 +26,8 @@ use serde::Serialize;
 
 use crate::term;
 use outcome::Scenario;
+use rebalancing::{Run, Scene};
 use seeds::Seeds;
-use shedding::{Run, Scene};
 use site::Site;
 
 /// What `cargo xtask demo` takes.
@@ -109,7 +109,7 @@ async fn play(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Played> {
     scenarios.extend(scale_out::play(&site, quick, seed).await?);
     drop(site);
     scenarios.push(gateway::play(tools, quick, seed).await?);
-    let scenes = shedding::play(tools, quick, seeds).await?;
+    let scenes = rebalancing::play(tools, quick, seeds).await?;
     Ok(Played {
         seeds,
         scenarios,

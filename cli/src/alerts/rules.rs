@@ -1,6 +1,6 @@
-//! Which alerts there are, and when each fires.
+//! The alerts, and when each fires.
 //!
-//! No rule adds up over pods: so each names the pod by whatever labels the scrape gives it.
+//! No rule aggregates over pods: each alert keeps the labels with which the scrape identifies a pod.
 
 use evenkeel_metrics::Metric;
 
@@ -11,9 +11,9 @@ use crate::promql::{Of, sum_without};
 pub struct Alert {
     /// Its name; docs/operating.md has a section of that name.
     pub name: &'static str,
-    /// When it holds.
+    /// Its condition.
     pub expr: String,
-    /// How long it must hold.
+    /// How long the condition must hold.
     pub lasts: &'static str,
     /// `critical`: clients lose requests. `warning`: Evenkeel does not do what the policy says. `info`: look when
     /// there is time.
@@ -24,11 +24,11 @@ pub struct Alert {
     pub description: String,
 }
 
-/// A load above so many times the mean is uneven: between what `shed` begins at by default and twice the mean.
+/// A load above this multiple of the mean is uneven: between the default high watermark and twice the mean.
 const UNEVEN: &str = "1.5";
 
-/// Outcomes of exchanges from which nothing was learned.
-const IN_VAIN: &str = r#"outcome=~"failed|malformed|too_long|version""#;
+/// Results of exchanges that brought no reports.
+const UNSUCCESSFUL: &str = r#"exchange_result=~"failed|malformed|too_long|version""#;
 
 /// Every alert.
 pub fn alerts() -> Vec<Alert> {
@@ -39,61 +39,64 @@ pub fn alerts() -> Vec<Alert> {
     };
     vec![
         Alert {
-            name: "EvenkeelRequestsCut",
+            name: "EvenkeelRequestsAborted",
             expr: format!(
                 "{} > 0",
-                sum_without("reason", &all.increase(Metric::Cut, "10m"))
+                sum_without(
+                    "drain_reason",
+                    &all.increase(Metric::RequestsAborted, "10m")
+                )
             ),
             lasts: "0m",
             severity: "critical",
-            summary: "Evenkeel cut requests whose grace was over.",
+            summary: "Evenkeel aborted requests when their drain timeout ended.",
             description: described(
-                "{{ $value | humanize }} requests in ten minutes did not end within their `grace`.",
-                Metric::Cut,
+                "{{ $value | humanize }} requests in ten minutes did not end within their `drain_timeout`.",
+                Metric::RequestsAborted,
             ),
         },
         Alert {
-            name: "EvenkeelPolicyRefused",
-            expr: format!("{} > 0", Metric::PoliciesRefused),
+            name: "EvenkeelPolicyRejected",
+            expr: format!("{} > 0", Metric::PolicyRejected),
             lasts: "1m",
             severity: "warning",
-            summary: "A policy is refused; the one before it stays in force, or none.",
+            summary: "A policy is rejected; the previous one stays active, or none.",
             description: described(
-                "The newest policy of this proxy has a mistake.",
-                Metric::PoliciesRefused,
+                "The newest policy of this proxy is invalid.",
+                Metric::PolicyRejected,
             ),
         },
         Alert {
-            name: "EvenkeelNotJoined",
-            expr: format!("{} > 0", all.rate(Metric::Unjoined, "5m")),
+            name: "EvenkeelStreamsUnmatched",
+            expr: format!("{} > 0", all.rate(Metric::StreamsUnmatched, "5m")),
             lasts: "15m",
             severity: "warning",
-            summary: "The HTTP filter does not find the network filter: routes' rules do not act.",
+            summary: "The HTTP filter does not find the network filter: the rules of routes have no effect.",
             description: described(
-                "Requests come on connections that the network role does not know.",
-                Metric::Unjoined,
+                "Requests arrive on connections that the network role does not know.",
+                Metric::StreamsUnmatched,
             ),
         },
         Alert {
-            name: "EvenkeelPutOff",
-            expr: format!("{} > 0", all.rate(Metric::PutOff, "10m")),
+            name: "EvenkeelDrainsDeferred",
+            expr: format!("{} > 0", all.rate(Metric::Deferred, "10m")),
             lasts: "30m",
             severity: "warning",
-            summary: "Connections cannot be moved, because no moment is safe for their clients.",
+            summary: "Connections cannot be drained, because there is no safe point for their clients.",
             description: described(
-                "For some connections that are due no moment comes at which their client bears to be told.",
-                Metric::PutOff,
+                "Some expired connections never reach a point at which their client tolerates the drain signal.",
+                Metric::Deferred,
             ),
         },
         Alert {
-            name: "EvenkeelBudgetSpent",
-            expr: format!("{} > 0", all.rate(Metric::BudgetRefused, "10m")),
+            name: "EvenkeelBudgetExhausted",
+            expr: format!("{} > 0", all.rate(Metric::BudgetExhausted, "10m")),
             lasts: "1h",
             severity: "warning",
-            summary: "For an hour the budget has refused moves.",
+            summary: "The drain budget has been exhausted for an hour.",
             description: described(
-                "More connections fall due than the budget lets go.",
-                Metric::BudgetRefused,
+                "More connections expire than the budget allows to drain.",
+                Metric::BudgetExhausted,
             ),
         },
         Alert {
@@ -103,14 +106,14 @@ pub fn alerts() -> Vec<Alert> {
                 Metric::LoadConnections,
                 Metric::PeersMean,
                 Metric::Peers,
-                Metric::Shedding,
+                Metric::Rebalancing,
             ),
             lasts: "30m",
             severity: "warning",
-            summary: "A pod carries far more than the mean, although it sheds.",
+            summary: "A pod has far more load than the mean, although it rebalances.",
             description: described(
-                "For half an hour this pod has carried more than 1.5 times the mean of its service.",
-                Metric::Shedding,
+                "For half an hour this pod has had more than 1.5 times the mean load of its service.",
+                Metric::Rebalancing,
             ),
         },
         Alert {
@@ -118,28 +121,34 @@ pub fn alerts() -> Vec<Alert> {
             expr: format!(
                 "{} == 0 and {} > 0",
                 Metric::Peers,
-                sum_without("outcome", &all.rate_with(Metric::Exchanges, IN_VAIN, "5m"))
+                sum_without(
+                    "exchange_result",
+                    &all.rate_with(Metric::PeerExchanges, UNSUCCESSFUL, "5m")
+                )
             ),
             lasts: "10m",
             severity: "warning",
-            summary: "A pod asks its peers and knows none.",
+            summary: "A pod requests reports from its peers and knows none.",
             description: described(
-                "So it cannot tell whether it carries too much, and sheds nothing.",
-                Metric::Exchanges,
+                "It cannot compare its load, and rebalances nothing.",
+                Metric::PeerExchanges,
             ),
         },
         Alert {
-            name: "EvenkeelUntold",
+            name: "EvenkeelWebSocketsClosedWithoutNotice",
             expr: format!(
                 "{} > 0",
-                sum_without("reason", &all.increase(Metric::Untold, "30m"))
+                sum_without(
+                    "drain_reason",
+                    &all.increase(Metric::ClosedWithoutNotice, "30m")
+                )
             ),
             lasts: "0m",
             severity: "info",
             summary: "WebSockets were closed without a Close frame.",
             description: described(
-                "{{ $value | humanize }} silent WebSockets in half an hour could not be told.",
-                Metric::Untold,
+                "{{ $value | humanize }} silent WebSockets in half an hour got no Close frame.",
+                Metric::ClosedWithoutNotice,
             ),
         },
     ]

@@ -4,10 +4,10 @@
 //! { "version": 1,
 //!   "files": [ { "path": "policy.json", "valid": false } ],
 //!   "findings": [ { "path": "policy.json", "object": null, "severity": "error", "code": "unknown-key",
-//!     "message": "defaults.maxAge: unknown key; did you mean `max_age`?", "place": "defaults.maxAge",
+//!     "message": "defaults.maxAge: unknown key; did you mean `max_connection_age`?", "place": "defaults.maxAge",
 //!     "start": { "line": 1, "column": 31 }, "end": { "line": 1, "column": 39 },
 //!     "related": [], "notes": [], "help": null,
-//!     "fix": { "start": { "line": 1, "column": 32 }, "end": { "line": 1, "column": 38 }, "text": "max_age" } } ],
+//!     "fix": { "start": { "line": 1, "column": 32 }, "end": { "line": 1, "column": 38 }, "text": "max_connection_age" } } ],
 //!   "summary": { "errors": 1, "warnings": 0, "notes": 0 } }
 //! ```
 //! A file that has policies in it and is none has `policies`, such as

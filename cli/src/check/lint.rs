@@ -1,9 +1,9 @@
-//! What is legal in a policy but unwise.
+//! Warnings about valid policies.
 //!
-//! Each of these is told because an operator cannot see it in the policy and finds it out late: the arithmetic
-//! of ages and budgets, a key that does nothing, a rule that never matches. Left out is what only the mesh
-//! knows: whether HTTP/2 clients get PINGs (`keepalive.http2_ping` is for those who render Envoy's
-//! configuration), how many connections come under which rule, what a listener's direction is.
+//! Each lint reports what an operator cannot see in the policy and would find out late: the arithmetic of ages and
+//! budgets, a key without effect, a rule that never matches. Lints do not cover what only the mesh knows: whether
+//! HTTP/2 clients get PINGs (`keepalive.http2` is for rendered Envoy configuration), how many connections each rule
+//! has, the direction of a listener.
 
 mod ages;
 mod budget;
@@ -31,7 +31,7 @@ macro_rules! lints {
         }
 
         impl Lint {
-            /// A word that stays the same from release to release.
+            /// Its stable name.
             pub const fn code(self) -> &'static str {
                 match self { $( Self::$lint => $code, )* }
             }
@@ -49,49 +49,49 @@ macro_rules! lints {
 
 lints! {
     AgeBelowKeepalive = "age-below-keepalive", Warning:
-        "Connections are moved before clients would give them up by themselves.",
+        "Connections are drained before clients would close them when idle.",
     FewRequests = "few-requests", Warning:
-        "Connections are moved after a handful of requests.",
+        "Connections are drained after a handful of requests.",
     NoJitter = "no-jitter", Warning:
-        "Connections that were opened together are moved together.",
-    MinAgeGathers = "min-age-gathers", Warning:
-        "Many connections are held back by `min_age` and then moved together.",
-    MeanAgeBehindMaxAge = "mean-age-behind-max-age", Warning:
-        "`max_age` moves most connections before `mean_age` can.",
-    GraceBelowTimeout = "grace-below-timeout", Warning:
-        "Answers that Envoy would wait for are cut by `grace`.",
-    GraceBelowQuietWait = "grace-below-quiet-wait", Warning:
-        "Raw TCP connections are closed before they can have been silent for `quiet_wait`.",
-    BusyWithoutGrace = "busy-without-grace", Warning:
-        "`busy` has no effect where `grace` is off.",
+        "Connections that were opened together are drained together.",
+    MinAgeGathers = "min-age-clusters", Warning:
+        "`min_connection_age` delays many connections, which are then drained together.",
+    MeanAgeBehindMaxAge = "mean-age-above-max-age", Warning:
+        "`max_connection_age` drains most connections before `mean_connection_age` can.",
+    DrainTimeoutTooShort = "drain-timeout-too-short", Warning:
+        "`drain_timeout` aborts requests that Envoy would wait for.",
+    DrainTimeoutBelowIdleTime = "drain-timeout-below-idle-time", Warning:
+        "Raw TCP connections are closed before they can have been idle for `idle_time`.",
+    WhenActiveWithoutDrainTimeout = "when-active-without-drain-timeout", Warning:
+        "`when_active` has no effect where `drain_timeout` is off.",
     ProtectsEverything = "protects-everything", Warning:
-        "Every request is protected without end.",
+        "Every request is protected without limit.",
     NeverMatches = "never-matches", Warning:
         "A rule can never match.",
     NoEffect = "no-effect", Warning:
-        "A key has no effect in its place.",
-    MovesNothing = "moves-nothing", Warning:
-        "Nothing in the policy moves a connection.",
+        "A key has no effect at its place.",
+    DrainsNothing = "drains-nothing", Warning:
+        "Nothing in the policy drains a connection.",
     BudgetTooSmall = "budget-too-small", Warning:
-        "More connections fall due than the budget lets go.",
-    BudgetBelowShed = "budget-below-shed", Note:
-        "The budget is slower than the pace of shedding.",
-    KeepaliveBehindIdle = "keepalive-behind-idle", Warning:
-        "TCP keepalive probes come after load balancers have forgotten a connection.",
-    PingsBelowGrpc = "pings-below-grpc", Warning:
+        "More connections expire than the budget allows to drain.",
+    BudgetBelowRebalance = "budget-below-rebalance", Note:
+        "The budget is slower than the rate of rebalancing.",
+    KeepaliveBehindIdle = "keepalive-after-idle-timeout", Warning:
+        "TCP keepalive probes start after load balancers have dropped an idle connection.",
+    PingsBelowGrpc = "upstream-pings-too-frequent", Warning:
         "HTTP/2 upstreams get PINGs more often than gRPC servers allow.",
-    GoingAwayForGood = "going-away-for-good", Note:
+    GoingAway = "close-code-going-away", Note:
         "Some WebSocket libraries do not reconnect after code 1001.",
-    PeersOfAnyone = "peers-of-anyone", Warning:
-        "Whoever reaches the port reads the load of the pods.",
-    ObserveMode = "observe-mode", Note:
-        "Nothing is moved in the mode \"observe\".",
+    PeersTrustAnyone = "peers-trust-anyone", Warning:
+        "Every client that reaches the port can read the load of the pods.",
+    DryRun = "dry-run", Note:
+        "Nothing is drained in the mode \"dry_run\".",
     WrongRole = "wrong-role", Warning:
-        "A policy has the role of the other filter.",
+        "A policy states the role of the other filter.",
     RolesDiffer = "roles-differ", Warning:
         "The two filters of a proxy have different policies.",
-    PeersWithoutShed = "peers-without-shed", Note:
-        "Pods tell each other what they carry, and nothing is made of it.",
+    PeersWithoutRebalance = "peers-without-rebalance", Note:
+        "Pods exchange load reports, but nothing is rebalanced.",
 }
 
 impl Lint {
@@ -100,29 +100,29 @@ impl Lint {
         all.into_iter().find(|lint| lint.code() == code)
     }
 
-    /// A finding about what stands at `place`.
+    /// Returns a finding about the value at `place`.
     fn at(self, place: &Place, message: &str) -> Finding {
         let message = format!("{place}: {message}");
         Finding::new(self.severity(), self.code(), message, place.clone())
     }
 
-    /// A finding about the value of a key.
+    /// Returns a finding about the value of a key.
     fn of_value(self, stated: &Stated, message: &str) -> Finding {
         self.at(&stated.place, message)
             .at(Some(stated.spot.value.clone()))
     }
 }
 
-/// What the lints look at.
+/// What the lints inspect.
 struct Scene<'a> {
     policy: &'a Policy,
     document: &'a Document<'a>,
     rules: &'a [Ruling<'a>],
-    /// That one proxy has.
+    /// The connections of one proxy.
     connections: f64,
 }
 
-/// What is unwise about a policy, in the order of its text.
+/// Returns the warnings about a policy, in the order of its text.
 pub fn findings(source: &Source, policy: &Policy, connections: u64) -> Vec<Finding> {
     let document = Document::of(source);
     let scene = Scene {
@@ -144,12 +144,13 @@ pub fn findings(source: &Source, policy: &Policy, connections: u64) -> Vec<Findi
     once_each(findings)
 }
 
-/// What rules inherit is told once, where it stands.
+/// Reports what rules inherit once, where it is stated.
 fn once_each(findings: Vec<Finding>) -> Vec<Finding> {
     let mut kept: Vec<Finding> = Vec::new();
     for finding in findings {
-        let is_told = |kept: &Finding| (kept.code, &kept.place) == (finding.code, &finding.place);
-        if !kept.iter().any(is_told) {
+        let is_reported =
+            |kept: &Finding| (kept.code, &kept.place) == (finding.code, &finding.place);
+        if !kept.iter().any(is_reported) {
             kept.push(finding);
         }
     }

@@ -41,7 +41,7 @@ pub fn dashboard(workload: &str) -> Result<String> {
         "time": { "from": "now-1h", "to": "now" },
         "refresh": "30s",
         "templating": { "list": variables },
-        "annotations": { "list": [policies_taken(&selection)] },
+        "annotations": { "list": [policies_accepted(&selection)] },
         "panels": panels(&rows::rows(&selection, workload)),
     });
     Ok(serde_json::to_string_pretty(&dashboard)? + "\n")
@@ -82,14 +82,14 @@ fn variable(name: &str, label: &str) -> Value {
 }
 
 /// A mark in every graph where a policy came into force.
-fn policies_taken(selection: &str) -> Value {
+fn policies_accepted(selection: &str) -> Value {
     json!({
         "name": "Policies taken over",
         "datasource": from_datasource(),
         "enable": true,
         "hide": false,
         "iconColor": "blue",
-        "expr": rows::policies_taken(selection),
+        "expr": rows::policies_accepted(selection),
         "titleFormat": "A policy came into force",
     })
 }

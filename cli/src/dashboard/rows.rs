@@ -1,29 +1,32 @@
-//! What is on the dashboard: first what needs somebody, then whether loads are even, then why.
+//! The rows of the dashboard: first what needs attention, then whether load is even, then why.
 
 use evenkeel_metrics::Metric;
 
 use super::panel::{Panel, Row};
 use crate::promql::{Of, jain, max_over_mean, sum_by};
 
-/// Grafana's own choice of a window that has enough scrapes in it.
+/// Grafana's window with enough scrapes for a rate.
 const OVER: &str = "$__rate_interval";
 
-/// The time that is looked at.
+/// The displayed time range.
 const RANGE: &str = "$__range";
 
-/// What tells one pod: `instance` in any scrape, `pod` where there is one.
+/// What identifies a pod: `instance` in any scrape, `pod` where there is one.
 const POD: &str = "pod, instance";
 const POD_LEGEND: &str = "{{pod}} {{instance}}";
+
+/// The updates that made a policy active.
+const ACCEPTED: &str = r#"update_result="accepted""#;
 
 /// The values of a label.
 pub fn values_of(label: &str) -> String {
     format!("label_values({}, {label})", Metric::ConnectionsActive)
 }
 
-/// Above 0 when a policy came into force.
-pub fn policies_taken(selection: &str) -> String {
-    let taken = Of(selection).increase(Metric::PolicyLoads, "1m");
-    format!("sum ({taken}) > 0")
+/// Above 0 when a policy became active.
+pub fn policies_accepted(selection: &str) -> String {
+    let accepted = Of(selection).with(Metric::PolicyUpdates, ACCEPTED);
+    format!("sum (increase({accepted}[1m])) > 0")
 }
 
 /// All rows, for series with this selection.
@@ -31,28 +34,28 @@ pub fn rows(selection: &str, workload: &str) -> Vec<Row> {
     let of = Of(selection);
     let groups = format!("job, namespace, {workload}");
     vec![
-        needs_you(of, &groups),
+        attention(of, &groups),
         evenness(of, &groups),
         connections(of),
-        moves(of),
-        holds_back(of),
+        drains(of),
+        delays(of),
         peers(of),
         upstream(of),
         policies(of),
     ]
 }
 
-/// What each pod carries.
-fn carried(of: Of<'_>, groups: &str) -> String {
+/// The connections of each pod.
+fn load_of_pods(of: Of<'_>, groups: &str) -> String {
     sum_by(
         &format!("{groups}, {POD}"),
         &of.now(Metric::LoadConnections),
     )
 }
 
-fn needs_you(of: Of<'_>, groups: &str) -> Row {
+fn attention(of: Of<'_>, groups: &str) -> Row {
     let since = |metric| format!("sum ({})", of.increase(metric, RANGE));
-    let carried = carried(of, groups);
+    let load = load_of_pods(of, groups);
     let event = |title, metric: Metric| {
         Panel::number(title, "short", metric.help())
             .query(since(metric), "")
@@ -60,35 +63,35 @@ fn needs_you(of: Of<'_>, groups: &str) -> Row {
             .act(metric)
     };
     Row {
-        title: "What needs you",
+        title: "Needs attention",
         panels: vec![
-            Panel::number("Policies refused", "short", Metric::PoliciesRefused.help())
-                .query(format!("sum ({})", of.now(Metric::PoliciesRefused)), "")
+            Panel::number("Policies rejected", "short", Metric::PolicyRejected.help())
+                .query(format!("sum ({})", of.now(Metric::PolicyRejected)), "")
                 .red_from(0.5, 0.5)
-                .act(Metric::PoliciesRefused),
-            event("Requests cut", Metric::Cut),
-            event("Put off", Metric::PutOff),
-            event("Closed untold", Metric::Untold),
-            event("Not joined", Metric::Unjoined),
-            event("Loaded twice", Metric::DuplicateFilters),
-            Panel::number("Budget refusals", "short", Metric::BudgetRefused.help())
-                .query(since(Metric::BudgetRefused), "")
+                .act(Metric::PolicyRejected),
+            event("Requests aborted", Metric::RequestsAborted),
+            event("Drains deferred", Metric::Deferred),
+            event("WebSockets closed without notice", Metric::ClosedWithoutNotice),
+            event("Streams unmatched", Metric::StreamsUnmatched),
+            event("Duplicate filters", Metric::DuplicateFilters),
+            Panel::number("Budget exhausted", "short", Metric::BudgetExhausted.help())
+                .query(since(Metric::BudgetExhausted), "")
                 .red_from(0.5, 1e9)
-                .act(Metric::BudgetRefused),
+                .act(Metric::BudgetExhausted),
             Panel::number(
-                "Fullest pod / mean",
+                "Highest load / mean",
                 "none",
-                "The largest of the connections of a workload's pods over their mean, of the least even workload: 1 is even, 2 is a pod with twice its share. With few connections chance alone makes such differences.",
+                "The highest number of connections of a workload's pods, divided by their mean, for the least even workload: 1 is even, 2 is a pod with twice its share. With few connections such differences are random.",
             )
-            .query(format!("max ({})", max_over_mean(groups, &carried)), "")
+            .query(format!("max ({})", max_over_mean(groups, &load)), "")
             .red_from(1.2, 1.5)
-            .act(Metric::Shedding),
+            .act(Metric::Rebalancing),
             Panel::number(
                 "Jain's index",
                 "none",
-                "Jain's fairness index over the pods of the least even workload: 1 is even, 1/n is one of n pods that has all.",
+                "Jain's fairness index over the pods of the least even workload: 1 is even, 1/n is one of n pods with all connections.",
             )
-            .query(format!("min ({})", jain(groups, &carried)), ""),
+            .query(format!("min ({})", jain(groups, &load)), ""),
         ],
     }
 }
@@ -99,8 +102,8 @@ fn evenness(of: Of<'_>, groups: &str) -> Row {
         .map(|label| format!("{{{{{label}}}}}"))
         .collect();
     let legend = legend.join(" ");
-    let carried = carried(of, groups);
-    let load = |title, unit, metric: Metric| {
+    let load = load_of_pods(of, groups);
+    let panel = |title, unit, metric: Metric| {
         Panel::series(title, unit, metric.help())
             .width(8)
             .query(sum_by(POD, &of.now(metric)), POD_LEGEND)
@@ -111,13 +114,13 @@ fn evenness(of: Of<'_>, groups: &str) -> Row {
             Panel::series(
                 "Connections of each pod",
                 "short",
-                "What the pods of a service are compared by: inbound connections under a rule that have not been told to go. Even lines lie on each other.",
+                "Connections by which the pods of a service are compared: inbound, under a rule, and not draining. Equal load gives coinciding lines.",
             )
             .query(sum_by(POD, &of.now(Metric::LoadConnections)), POD_LEGEND),
             Panel::series(
-                "Load over the mean, as the pod knows it",
+                "Load / mean, as the pod knows it",
                 "none",
-                "What a pod carries over the mean that it has heard of from its peers: `shed` acts by this. 1 is its share. Needs `peers`.",
+                "The load of a pod divided by the mean that its peers report: `rebalance` decides by this. 1 is its share. Needs `peers`.",
             )
             .query(
                 format!(
@@ -128,41 +131,41 @@ fn evenness(of: Of<'_>, groups: &str) -> Row {
                 POD_LEGEND,
             )
             .red_from(1.2, 1.5)
-            .act(Metric::Shedding),
+            .act(Metric::Rebalancing),
             Panel::series(
-                "Fullest pod / mean",
+                "Highest load / mean",
                 "none",
-                "The largest over the mean of a workload's pods, as Prometheus sees them: 1 is even. It needs neither `shed` nor `peers`.",
+                "The highest load divided by the mean of a workload's pods, as Prometheus sees them: 1 is even. It needs neither `rebalance` nor `peers`.",
             )
-            .query(max_over_mean(groups, &carried), &legend)
+            .query(max_over_mean(groups, &load), &legend)
             .red_from(1.2, 1.5),
             Panel::series(
                 "Jain's fairness index",
                 "none",
-                "(sum x)\u{b2} / (n * sum x\u{b2}) over the connections of a workload's pods: 1 is even, 1/n is one of n pods that has all. Unlike the largest over the mean it sees all pods.",
+                "(sum x)\u{b2} / (n * sum x\u{b2}) over the connections of a workload's pods: 1 is even, 1/n is one of n pods with all connections. Unlike the highest load it depends on all pods.",
             )
-            .query(jain(groups, &carried), &legend),
-            load("Requests under way", "short", Metric::LoadActive),
-            load("Requests a second", "reqps", Metric::LoadRequests),
-            load("Bytes a second", "Bps", Metric::LoadBytes),
+            .query(jain(groups, &load), &legend),
+            panel("Active requests", "short", Metric::LoadActive),
+            panel("Requests per second", "reqps", Metric::LoadRequests),
+            panel("Bytes per second", "Bps", Metric::LoadBytes),
         ],
     }
 }
 
 fn connections(of: Of<'_>) -> Row {
     let active = of.now(Metric::ConnectionsActive);
-    let by_protocol = |metric| sum_by("protocol", &of.rate(metric, OVER));
+    let by_protocol = |metric| sum_by("connection_protocol", &of.rate(metric, OVER));
     Row {
         title: "Connections and their age",
         panels: vec![
             Panel::series("Open", "short", Metric::ConnectionsActive.help())
                 .query(sum_by(POD, &active), POD_LEGEND),
-            Panel::series("Opened a second", "cps", Metric::Connections.help())
-                .query(by_protocol(Metric::Connections), "{{protocol}}"),
+            Panel::series("Opened per second", "cps", Metric::Connections.help())
+                .query(by_protocol(Metric::Connections), "{{connection_protocol}}"),
             Panel::series(
                 "Mean age of open connections",
                 "s",
-                "The ages of all open connections over their number, of each pod. In observe mode a connection's age begins anew when it would have been moved.",
+                "The sum of the ages of all open connections, divided by their number, of each pod.",
             )
             .query(
                 format!(
@@ -176,7 +179,7 @@ fn connections(of: Of<'_>) -> Row {
             Panel::series(
                 "Expected lifetime",
                 "s",
-                "Open connections over those opened a second: by Little's law how long one lives, on average, while as many open as close. With nothing opened there is no answer, and no line.",
+                "Open connections divided by those opened per second: by Little's law the mean lifetime, while as many open as close. Without new connections there is no line.",
             )
             .query(
                 format!(
@@ -186,126 +189,136 @@ fn connections(of: Of<'_>) -> Row {
                 ),
                 POD_LEGEND,
             ),
-            Panel::series("Requests a second", "reqps", Metric::Requests.help())
-                .query(by_protocol(Metric::Requests), "{{protocol}}"),
-            Panel::series("HTTP/2 clients, connections a second", "cps", Metric::Clients.help())
-                .query(sum_by("family", &of.rate(Metric::Clients, OVER)), "{{family}}"),
+            Panel::series("Requests per second", "reqps", Metric::Requests.help())
+                .query(by_protocol(Metric::Requests), "{{connection_protocol}}"),
+            Panel::series("HTTP/2 clients, connections per second", "cps", Metric::Http2Connections.help())
+                .query(sum_by("http2_client", &of.rate(Metric::Http2Connections, OVER)), "{{http2_client}}"),
         ],
     }
 }
 
-fn moves(of: Of<'_>) -> Row {
+fn drains(of: Of<'_>) -> Row {
     let by = |labels, metric| sum_by(labels, &of.rate(metric, OVER));
     Row {
-        title: "Moves",
+        title: "Drains",
         panels: vec![
             Panel::series(
-                "Due and announced a second",
+                "Expired and drain signals per second",
                 "cps",
-                "Connections that have reached a limit or were chosen by `shed`, and those whose client was then told. Due without announced: look at what holds moves back.",
+                "Connections that reached a limit or were selected by `rebalance`, and those whose client was then sent a drain signal. Expired without a drain signal: look at what delays drains.",
             )
-            .query(by("reason", Metric::Due), "due: {{reason}}")
-            .query(by("reason", Metric::Announced), "announced: {{reason}}"),
-            Panel::series("Who closed, a second", "cps", Metric::Closed.help())
-                .query(by("by", Metric::Closed), "{{by}}")
-                .act(Metric::Closed),
+            .query(by("drain_reason", Metric::Expired), "expired: {{drain_reason}}")
+            .query(by("drain_reason", Metric::DrainSignals), "drain signal: {{drain_reason}}"),
+            Panel::series("Closed by, per second", "cps", Metric::Drained.help())
+                .query(by("closed_by", Metric::Drained), "{{closed_by}}")
+                .act(Metric::Drained),
             Panel::series(
-                "GOAWAYs a second",
+                "GOAWAYs per second",
                 "cps",
                 Metric::Goaways.help(),
             )
             .query(
-                by("family, goaway, moment", Metric::Goaways),
-                "{{family}}: {{goaway}}, {{moment}}",
+                by("http2_client, last_stream_id, connection_state", Metric::Goaways),
+                "{{http2_client}}: {{last_stream_id}}, {{connection_state}}",
             ),
             Panel::series(
-                "Would have been moved, a second",
+                "Dry-run drains per second",
                 "cps",
-                Metric::Observed.help(),
+                Metric::DryRunDrains.help(),
             )
-            .query(by("reason", Metric::Observed), "{{reason}}")
-            .act(Metric::Observed),
-            Panel::series("gRPC streams ended a second", "cps", Metric::StreamsEnded.help())
-                .query(by(POD, Metric::StreamsEnded), POD_LEGEND),
+            .query(by("drain_reason", Metric::DryRunDrains), "{{drain_reason}}")
+            .act(Metric::DryRunDrains),
+            Panel::series("gRPC streams terminated per second", "cps", Metric::StreamsTerminated.help())
+                .query(by(POD, Metric::StreamsTerminated), POD_LEGEND),
         ],
     }
 }
 
-fn holds_back(of: Of<'_>) -> Row {
+fn delays(of: Of<'_>) -> Row {
     let panel = |title, labels, legend, metric: Metric| {
         Panel::series(title, "cps", metric.help())
             .query(sum_by(labels, &of.rate(metric, OVER)), legend)
             .act(metric)
     };
     Row {
-        title: "What holds moves back, and what they cost",
+        title: "What delays drains, and what they cost",
         panels: vec![
             panel(
-                "Refused by the budget, a second",
+                "Budget exhausted, per second",
                 POD,
                 POD_LEGEND,
-                Metric::BudgetRefused,
-            ),
-            panel("Put off, a second", POD, POD_LEGEND, Metric::PutOff),
-            panel(
-                "Requests cut, a second",
-                "reason",
-                "{{reason}}",
-                Metric::Cut,
+                Metric::BudgetExhausted,
             ),
             panel(
-                "Closed untold, a second",
-                "reason",
-                "{{reason}}",
-                Metric::Untold,
+                "Drains deferred, per second",
+                POD,
+                POD_LEGEND,
+                Metric::Deferred,
             ),
             panel(
-                "Clients that ignore the drain signal, a second",
-                "reason",
-                "{{reason}}",
+                "Requests aborted, per second",
+                "drain_reason",
+                "{{drain_reason}}",
+                Metric::RequestsAborted,
+            ),
+            panel(
+                "WebSockets closed without notice, per second",
+                "drain_reason",
+                "{{drain_reason}}",
+                Metric::ClosedWithoutNotice,
+            ),
+            panel(
+                "Drain signals ignored, per second",
+                "drain_reason",
+                "{{drain_reason}}",
                 Metric::SignalsIgnored,
             ),
             panel(
-                "Not understood, a second",
-                "cause",
-                "{{cause}}",
-                Metric::Opaque,
+                "Bypassed, per second",
+                "bypass_reason",
+                "{{bypass_reason}}",
+                Metric::Bypassed,
             ),
             panel(
-                "HTTP/2 tunnels opened a second",
+                "HTTP/2 tunnels per second",
                 POD,
                 POD_LEGEND,
                 Metric::Http2Tunnels,
             ),
-            panel("Not joined, a second", POD, POD_LEGEND, Metric::Unjoined),
+            panel(
+                "Streams unmatched, per second",
+                POD,
+                POD_LEGEND,
+                Metric::StreamsUnmatched,
+            ),
         ],
     }
 }
 
 fn peers(of: Of<'_>) -> Row {
     Row {
-        title: "Peers and shedding",
+        title: "Peers and rebalancing",
         panels: vec![
             Panel::series("Known peers", "short", Metric::Peers.help())
                 .query(sum_by(POD, &of.now(Metric::Peers)), POD_LEGEND)
                 .act(Metric::Peers),
             Panel::series(
-                "Mean that each pod has heard of",
+                "Mean that each pod knows",
                 "short",
-                "Pods that know each other agree; one that stands apart knows others, or none.",
+                "Pods that know each other agree; a different line belongs to a pod that knows other peers, or none.",
             )
             .query(sum_by(POD, &of.now(Metric::PeersMean)), POD_LEGEND),
-            Panel::series("Exchanges a second", "ops", Metric::Exchanges.help())
+            Panel::series("Exchanges per second", "ops", Metric::PeerExchanges.help())
                 .query(
-                    sum_by("outcome", &of.rate(Metric::Exchanges, OVER)),
-                    "{{outcome}}",
+                    sum_by("exchange_result", &of.rate(Metric::PeerExchanges, OVER)),
+                    "{{exchange_result}}",
                 )
-                .act(Metric::Exchanges),
-            Panel::series("Shedding", "short", Metric::Shedding.help())
-                .query(sum_by(POD, &of.now(Metric::Shedding)), POD_LEGEND)
-                .act(Metric::Shedding),
+                .act(Metric::PeerExchanges),
+            Panel::series("Rebalancing", "short", Metric::Rebalancing.help())
+                .query(sum_by(POD, &of.now(Metric::Rebalancing)), POD_LEGEND)
+                .act(Metric::Rebalancing),
             Panel::series(
-                "Absurd reports a second",
+                "Implausible reports per second",
                 "ops",
                 Metric::ReportsDropped.help(),
             )
@@ -320,63 +333,68 @@ fn peers(of: Of<'_>) -> Row {
 
 fn upstream(of: Of<'_>) -> Row {
     let host = |title, unit, metric: Metric| {
-        Panel::series(title, unit, metric.help())
-            .query(sum_by("upstream", &of.now(metric)), "{{upstream}}")
+        Panel::series(title, unit, metric.help()).query(
+            sum_by("upstream_host", &of.now(metric)),
+            "{{upstream_host}}",
+        )
     };
     let requests = sum_by(
-        &format!("{POD}, upstream"),
+        &format!("{POD}, upstream_host"),
         &of.now(Metric::UpstreamRequestRate),
     );
     Row {
         title: "Upstream hosts",
         panels: vec![
             host("Connections", "short", Metric::UpstreamConnections),
-            host("Requests under way", "short", Metric::UpstreamActive),
-            host("Requests a second on what stays", "reqps", Metric::UpstreamRequestRate),
-            host("Bytes a second on what stays", "Bps", Metric::UpstreamByteRate),
-            Panel::series("Requests a second", "reqps", Metric::UpstreamRequests.help()).query(
-                sum_by("upstream", &of.rate(Metric::UpstreamRequests, OVER)),
-                "{{upstream}}",
+            host("Active requests", "short", Metric::UpstreamActive),
+            host("Requests per second on open connections", "reqps", Metric::UpstreamRequestRate),
+            host("Bytes per second on open connections", "Bps", Metric::UpstreamByteRate),
+            Panel::series("Requests per second", "reqps", Metric::UpstreamRequests.help()).query(
+                sum_by("upstream_host", &of.rate(Metric::UpstreamRequests, OVER)),
+                "{{upstream_host}}",
             ),
             Panel::series(
                 "Busiest host / mean",
                 "none",
-                "The largest over the mean of the requests a second that one proxy sends to its upstream hosts: 1 is even. It is for gateways; hosts of different services are not to be compared.",
+                "The highest request rate that one proxy sends to an upstream host, divided by the mean: 1 is even. It is for gateways; hosts of different services are not comparable.",
             )
             .query(max_over_mean(POD, &requests), POD_LEGEND),
             Panel::series(
-                "Upstream connections renewed a second",
+                "Upstream connections recycled per second",
                 "cps",
-                "Connections past a limit of `upstream`, those that a request ended, and others that it hit.",
+                "Upstream connections that reached a limit, those that a marked request ended, and others that it ended early.",
             )
-            .query(format!("sum ({})", of.rate(Metric::UpstreamDue, OVER)), "due")
+            .query(format!("sum ({})", of.rate(Metric::UpstreamExpired, OVER)), "expired")
             .query(
                 format!("sum ({})", of.rate(Metric::UpstreamRecycled, OVER)),
-                "renewed",
+                "recycled",
             )
             .query(
-                format!("sum ({})", of.rate(Metric::UpstreamStray, OVER)),
-                "another one",
+                format!("sum ({})", of.rate(Metric::UpstreamClosedEarly, OVER)),
+                "closed early",
             )
             .query(
-                format!("sum ({})", of.rate(Metric::UpstreamUnproven, OVER)),
-                "not known to be HTTP/1",
+                format!("sum ({})", of.rate(Metric::UpstreamNotRecycled, OVER)),
+                "not recycled",
             )
-            .act(Metric::UpstreamStray),
+            .act(Metric::UpstreamClosedEarly),
         ],
     }
 }
 
 fn policies(of: Of<'_>) -> Row {
-    let grown = |metric| sum_by(POD, &of.increase(metric, OVER));
     Row {
         title: "Policies",
         panels: vec![
-            Panel::series("Taken over", "short", Metric::PolicyLoads.help())
-                .query(grown(Metric::PolicyLoads), POD_LEGEND),
-            Panel::series("Refused", "short", Metric::PolicyErrors.help())
-                .query(grown(Metric::PolicyErrors), POD_LEGEND)
-                .act(Metric::PolicyErrors),
+            Panel::series("Policy updates", "short", Metric::PolicyUpdates.help())
+                .query(
+                    sum_by(
+                        &format!("{POD}, update_result"),
+                        &of.increase(Metric::PolicyUpdates, OVER),
+                    ),
+                    "{{pod}} {{instance}} {{update_result}}",
+                )
+                .act(Metric::PolicyUpdates),
         ],
     }
 }

@@ -49,6 +49,16 @@ fn mistake(
             finding.fix = near.and_then(|near| word(source, &key()?, near));
             finding
         }
+        Cause::RenamedKey { to } => {
+            let mut finding = finding("renamed-key").at(key());
+            // A key that moved into an object of its own takes more than another name.
+            let is_plain = !to.contains(['.', '`']);
+            finding.fix = is_plain
+                .then(key)
+                .flatten()
+                .and_then(|key| word(source, &key, to));
+            finding
+        }
         Cause::MisplacedKey { .. } => finding("misplaced-key").at(key()),
         Cause::RepeatedKey => {
             let n = repeated.entry(place.to_string()).or_insert(0);

@@ -1,6 +1,6 @@
 //! The rules of a policy with their places, and where each of their values comes from.
 
-use evenkeel_policy::{Place, Policy, PortRule, Route, Rule};
+use evenkeel_policy::{Place, Policy, Route, Rule, TcpRule};
 
 use super::{Document, Spot};
 
@@ -17,7 +17,7 @@ pub struct Ruling<'a> {
 pub enum Kind<'a> {
     Defaults,
     Route(&'a Route),
-    Port(&'a PortRule),
+    Port(&'a TcpRule),
 }
 
 /// Where a value was stated.
@@ -49,7 +49,7 @@ impl<'a> Ruling<'a> {
         };
         let routes = policy.routes.iter().enumerate();
         let routes = routes.map(|(index, route)| Self::route(index, route));
-        let ports = policy.connections.iter().enumerate();
+        let ports = policy.tcp.iter().enumerate();
         let ports = ports.map(|(index, port)| Self::port(index, port));
         std::iter::once(defaults)
             .chain(routes)
@@ -65,9 +65,9 @@ impl<'a> Ruling<'a> {
         }
     }
 
-    fn port(index: usize, port: &'a PortRule) -> Self {
+    fn port(index: usize, port: &'a TcpRule) -> Self {
         Self {
-            place: root().key("connections").index(index),
+            place: root().key("tcp").index(index),
             rule: &port.rule,
             kind: Kind::Port(port),
         }
@@ -77,21 +77,26 @@ impl<'a> Ruling<'a> {
         !matches!(self.kind, Kind::Port(_))
     }
 
-    /// What the rule itself says about a key.
+    /// Where the rule itself states a key, such as `http2.idle_wait`.
     pub fn own(&self, document: &Document<'_>, key: &str) -> Option<Stated> {
-        Stated::at(document, self.place.clone().key(key))
+        Stated::at(document, inside(self.place.clone(), key))
     }
 
     /// Where the value of a key comes from; None: it is built in.
     pub fn stated(&self, document: &Document<'_>, key: &str) -> Option<Stated> {
         self.own(document, key).or_else(|| {
-            let stated = Stated::at(document, root().key("defaults").key(key))?;
+            let stated = Stated::at(document, inside(root().key("defaults"), key))?;
             Some(Stated {
                 is_inherited: true,
                 ..stated
             })
         })
     }
+}
+
+/// The place of a key, such as `http2.idle_wait`, inside another place.
+fn inside(place: Place, key: &str) -> Place {
+    key.split('.').fold(place, |place, key| place.key(key))
 }
 
 fn root() -> Place {

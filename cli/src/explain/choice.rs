@@ -101,7 +101,7 @@ fn winner<'a>(policy: &Policy, rules: &'a [Ruling<'a>], asked: &Asked) -> Option
             .map(|route| &route.rule)
             .or_else(|| policy.otherwise(asked.direction)),
         Asked::Connection { port, direction } => {
-            policy.connection(*direction, *port).map(|port| &port.rule)
+            policy.tcp_rule(*direction, *port).map(|port| &port.rule)
         }
     };
     let rule = rule?;

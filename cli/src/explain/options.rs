@@ -47,7 +47,7 @@ pub struct Args {
     /// How many connections come under each rule, at one proxy
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     connections: u64,
-    /// How many requests a second one connection carries, for `max_requests`
+    /// How many requests a second one connection carries, for `max_requests_per_connection`
     #[arg(long, value_name = "RATE", value_parser = rate)]
     requests_per_second: Option<f64>,
     /// How it is written

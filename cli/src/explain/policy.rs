@@ -44,9 +44,9 @@ pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, load: Load)
         let limits = Limits::of(ruling.rule);
         let mut sentences = rule::sentences(&ruling);
         sentences.extend(rule::pace(&limits, load, per_second));
-        if ruling.rule.max_requests.is_some() && load.requests.is_none() {
+        if ruling.rule.max_requests_per_connection.is_some() && load.requests.is_none() {
             sentences.push(
-                "That is by age alone; --requests-per-second counts `max_requests`, too."
+                "That is by age alone; --requests-per-second counts `max_requests_per_connection`, too."
                     .to_owned(),
             );
         }
@@ -74,39 +74,34 @@ pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, load: Load)
         let limits = Limits::upstream(upstream);
         let mut sentences = vec![settings::upstream(upstream)];
         sentences.extend(rule::pace(&limits, load, per_second));
-        let title = "HTTP/1 connections that the proxy itself opens";
+        let title = "HTTP/1 connections to upstream hosts";
         part("upstream", title, sentences, pace(&limits, load));
     }
     part(
         "budget",
-        "what the whole proxy may move",
+        "how many connections the whole proxy may drain",
         settings::budget(policy, load),
         None,
     );
-    if let Some(shed) = &policy.shed {
+    if let Some(rebalance) = &policy.rebalance {
         part(
-            "shed",
-            "only the surplus",
-            settings::shed(shed, policy, load),
+            "rebalance",
+            "only the excess",
+            settings::rebalance(rebalance, policy, load),
             None,
         );
     }
     if let Some(peers) = &policy.peers {
         let sentence = format!(
-            "Every {} this proxy asks four others of the cluster {}, and tells them what it carries.",
-            show_duration(peers.every),
+            "Every {} this proxy exchanges load reports with four others of the cluster {}.",
+            show_duration(peers.interval),
             peers.cluster
         );
-        part(
-            "peers",
-            "what pods know of each other",
-            vec![sentence],
-            None,
-        );
+        part("peers", "load reports of the pods", vec![sentence], None);
     }
     part(
         "keepalive",
-        "how clients are told, and dead peers found out",
+        "keepalive of clients and upstreams",
         settings::keepalive(policy),
         None,
     );
@@ -121,8 +116,8 @@ pub fn pace(limits: &Limits, load: Load) -> Option<(f64, f64)> {
 
 fn mode(policy: &Policy) -> Part {
     let sentence = match policy.mode {
-        Mode::Enforce => "Connections are moved.",
-        Mode::Observe => "Nothing is moved: log and metrics say what would be.",
+        Mode::Enforce => "Connections are drained.",
+        Mode::DryRun => "Nothing is drained: log and metrics show what would be.",
     };
     Part {
         place: "mode".to_owned(),

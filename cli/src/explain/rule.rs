@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evenkeel_policy::{Busy, Direction, Request, Rule, WebSocket, show_duration};
+use evenkeel_policy::{CloseCode, Direction, Request, Rule, WhenActive, show_duration};
 
 use super::policy::Load;
 use crate::diagnose::{Kind, Ruling};
@@ -13,7 +13,7 @@ use crate::term;
 pub fn about(ruling: &Ruling<'_>) -> String {
     match ruling.kind {
         Kind::Defaults => {
-            "for HTTP that no route is for, on listeners that receive from other hosts".to_owned()
+            "for HTTP that no route matches, on listeners that receive from other hosts".to_owned()
         }
         Kind::Route(route) => {
             let nothing = Request::default();
@@ -48,19 +48,19 @@ fn listeners(direction: Direction) -> &'static str {
 pub fn sentences(ruling: &Ruling<'_>) -> Vec<String> {
     let rule = ruling.rule;
     let mut sentences = vec![ages(rule)];
-    if let Some(max) = rule.max_requests {
+    if let Some(max) = rule.max_requests_per_connection {
         let least = (max.get() as f64 * (1.0 - rule.jitter.get()))
             .ceil()
             .max(1.0) as u64;
         sentences.push(format!(
-            "It is moved after {} requests, too.",
+            "It is drained after {} requests, too.",
             range(&least.to_string(), &max.to_string())
         ));
     }
-    if !rule.min_age.is_zero() {
+    if !rule.min_connection_age.is_zero() {
         sentences.push(format!(
-            "None is moved before the age of {}.",
-            show_duration(rule.min_age)
+            "None is drained before the age of {}.",
+            show_duration(rule.min_connection_age)
         ));
     }
     if ruling.is_http() {
@@ -72,15 +72,15 @@ pub fn sentences(ruling: &Ruling<'_>) -> Vec<String> {
 }
 
 fn ages(rule: &Rule) -> String {
-    let latest = rule.max_age.map(|max| spread(max, rule));
-    match (rule.mean_age.map(show_duration), latest) {
-        (None, None) => "Its age moves no connection.".to_owned(),
-        (None, Some(latest)) => format!("A connection is moved at an age of {latest}."),
+    let latest = rule.max_connection_age.map(|max| spread(max, rule));
+    match (rule.mean_connection_age.map(show_duration), latest) {
+        (None, None) => "No connection is drained because of its age.".to_owned(),
+        (None, Some(latest)) => format!("A connection is drained at an age of {latest}."),
         (Some(mean), None) => {
-            format!("A connection is moved by chance, at an age of {mean} on average.")
+            format!("A connection is drained at random, at an age of {mean} on average.")
         }
         (Some(mean), Some(latest)) => format!(
-            "A connection is moved by chance, at an age of {mean} on average; at {latest} at the latest."
+            "A connection is drained at random, at an age of {mean} on average; at {latest} at the latest."
         ),
     }
 }
@@ -101,31 +101,34 @@ fn range(from: &str, to: &str) -> String {
 fn http(rule: &Rule) -> Vec<String> {
     let mut sentences = Vec::new();
     if rule.protect {
-        sentences
-            .push("While such a request is open, no other rule moves its connection.".to_owned());
+        sentences.push(
+            "While such a request is active, no other rule drains its connection.".to_owned(),
+        );
     }
-    sentences.push(match rule.grace.map(show_duration) {
-        Some(grace) => {
-            format!("Once its end is announced, answers may take {grace}; then it is closed.")
+    sentences.push(match rule.drain_timeout.map(show_duration) {
+        Some(drain_timeout) => {
+            format!(
+                "After the drain signal requests may take {drain_timeout}; then they are aborted."
+            )
         }
-        None => "Once its end is announced, answers may take as long as they need.".to_owned(),
+        None => "After the drain signal requests may take as long as they need.".to_owned(),
     });
-    if let (Busy::Announce, Some(grace)) = (rule.busy, rule.grace) {
+    if let (WhenActive::Drain, Some(drain_timeout)) = (rule.http2.when_active, rule.drain_timeout) {
         sentences.push(format!(
-            "A client that is busy for {} is told nevertheless, and may fail requests.",
-            show_duration(grace)
+            "An HTTP/2 client that is active for {} gets the drain signal nevertheless, and may fail requests.",
+            show_duration(drain_timeout)
         ));
     }
-    let close = match rule.websocket {
-        WebSocket::Off => None,
-        WebSocket::GoingAway => Some("1001"),
-        WebSocket::ServiceRestart => Some("1012"),
+    let close = match rule.websocket.close_code {
+        CloseCode::Off => None,
+        CloseCode::GoingAway => Some("1001"),
+        CloseCode::ServiceRestart => Some("1012"),
     };
     sentences.push(match close {
-        None => "WebSockets are left alone.".to_owned(),
+        None => "WebSockets are not drained.".to_owned(),
         Some(status) => format!(
             "A WebSocket gets a Close frame with {status} when its client has been silent for {}.",
-            show_duration(rule.quiet_wait)
+            show_duration(rule.websocket.idle_time)
         ),
     });
     if let Some(max) = rule.max_stream_age.filter(|_| !rule.protect) {
@@ -138,12 +141,16 @@ fn http(rule: &Rule) -> Vec<String> {
 }
 
 fn tcp(rule: &Rule) -> String {
-    let quiet = show_duration(rule.quiet_wait);
-    let else_closed = match rule.grace.map(show_duration) {
-        Some(grace) => format!("one that finds no rest within {grace} is closed all the same"),
-        None => "an idle one after 30s, and a busy one never".to_owned(),
+    let idle = show_duration(rule.idle_time);
+    let else_closed = match rule.drain_timeout.map(show_duration) {
+        Some(drain_timeout) => {
+            format!("one that is not idle within {drain_timeout} is closed while active")
+        }
+        None => "an idle one after 30s, and an active one never".to_owned(),
     };
-    format!("One that is due is closed after {quiet} of silence behind an answer; {else_closed}.")
+    format!(
+        "An expired connection is closed after {idle} of silence after data from the server; {else_closed}."
+    )
 }
 
 /// How fast that is.
@@ -152,7 +159,7 @@ pub fn pace(limits: &Limits, load: Load, budget: Option<f64>) -> Option<String> 
     let (lifetime, rate) = (limits.lifetime()?, limits.closes(load.connections)?);
     let connections = load.connections;
     let mut sentence = format!(
-        "Of {connections} connections each lives for {} on average: {} closes a second, {} a minute, {} an hour.",
+        "Of {connections} connections each lives for {} on average: {} drains per second, {} per minute, {} per hour.",
         show(lifetime),
         number(rate),
         number(rate * 60.0),
@@ -160,7 +167,7 @@ pub fn pace(limits: &Limits, load: Load, budget: Option<f64>) -> Option<String> 
     );
     if let Some(budget) = budget.filter(|budget| rate > *budget) {
         sentence += &format!(
-            " The budget lets {} a second go, so each lives for {}.",
+            " The budget allows {} per second, so each lives for {}.",
             number(budget),
             show(connections / budget)
         );

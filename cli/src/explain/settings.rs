@@ -1,6 +1,8 @@
-//! What stands beside the rules, in sentences.
+//! Everything beside the rules, in sentences.
 
-use evenkeel_policy::{Budget, Measure, Policy, Protocol, Shed, Upstream, Weight, show_duration};
+use evenkeel_policy::{
+    Budget, Measure, Policy, Protocol, Rebalance, Upstream, Weight, show_duration,
+};
 
 use super::policy::{Load, pace};
 use crate::diagnose::Ruling;
@@ -8,11 +10,11 @@ use crate::pace::{Limits, number, show};
 
 pub fn upstream(upstream: &Upstream) -> String {
     let keep = 1.0 - upstream.jitter.get();
-    let age = upstream.max_age.map(|max| {
+    let age = upstream.max_connection_age.map(|max| {
         let least = show(max.as_secs_f64() * keep);
         format!("at an age of {least} to {}", show_duration(max))
     });
-    let requests = upstream.max_requests.map(|max| {
+    let requests = upstream.max_requests_per_connection.map(|max| {
         let least = (max.get() as f64 * keep).ceil().max(1.0);
         format!("after {least} to {max} requests")
     });
@@ -32,7 +34,7 @@ pub fn budget(policy: &Policy, load: Load) -> Vec<String> {
         return vec!["There is no limit.".to_owned()];
     };
     let mut sentences = vec![format!(
-        "At most {} connections a second, and {} at once after a time without any, over all rules{}.",
+        "At most {} connections per second, and {} at once after a time without any, over all rules{}.",
         number(budget.per_second),
         budget.burst,
         if budget == Budget::default() {
@@ -47,7 +49,7 @@ pub fn budget(policy: &Policy, load: Load) -> Vec<String> {
     });
     if let Some((name, rate)) = rates.max_by(|a, b| a.1.total_cmp(&b.1)) {
         sentences.push(format!(
-            "The rule that needs most of it is {name}: {} a second with {} connections, {} % of the budget.",
+            "The rule that needs most of it is {name}: {} per second with {} connections, {} % of the budget.",
             number(rate),
             load.connections,
             number(100.0 * rate / budget.per_second)
@@ -56,53 +58,53 @@ pub fn budget(policy: &Policy, load: Load) -> Vec<String> {
     sentences
 }
 
-pub fn shed(shed: &Shed, policy: &Policy, load: Load) -> Vec<String> {
+pub fn rebalance(rebalance: &Rebalance, policy: &Policy, load: Load) -> Vec<String> {
     let (others, part) = match policy.peers {
         Some(_) => ("the other pods", "this pod"),
         None => ("the other upstream hosts of a cluster", "an upstream host"),
     };
     let mut sentences = vec![
         format!(
-            "When {part} carries more than {} times the mean of {others}, by {}, in {} of {} looks (one a second), \
-             its surplus is moved down to {} times the mean.",
-            number(1.0 + shed.start_at),
-            shed.measure.name(),
-            shed.looks / 2 + 1,
-            shed.looks,
-            number(1.0 + shed.tolerance)
+            "When {part} has more than {} times the mean load of {others}, by {}, in {} of {} samples (one a second), \
+             its excess is drained down to {} times the mean.",
+            number(1.0 + rebalance.high_watermark),
+            rebalance.measure.name(),
+            rebalance.samples / 2 + 1,
+            rebalance.samples,
+            number(1.0 + rebalance.low_watermark)
         ),
-        match shed.measure {
+        match rebalance.measure {
             Measure::Connections => format!(
-                "That goes at {} % of the mean a second: with {} connections on average at most {} closes a second.",
-                number(shed.rate * 100.0),
+                "At most {} % of the mean is drained per second: with {} connections on average, {} connections per second.",
+                number(rebalance.max_rate * 100.0),
                 load.connections,
-                number(shed.rate * load.connections)
+                number(rebalance.max_rate * load.connections)
             ),
             Measure::Requests | Measure::Bytes => {
                 format!(
-                    "That goes at {} % of the mean a second.",
-                    number(shed.rate * 100.0)
+                    "At most {} % of the mean is drained per second.",
+                    number(rebalance.max_rate * 100.0)
                 )
             }
         },
         format!(
-            "With fewer than {} connections nothing is moved.",
-            shed.min_connections
+            "With fewer than {} connections nothing is drained.",
+            rebalance.min_connections
         ),
     ];
-    match shed.weight {
+    match rebalance.weight {
         Weight::Workers => {
-            sentences.push("A pod is expected to carry by its worker threads.".to_owned())
+            sentences.push("The share of a pod is proportional to its worker threads.".to_owned())
         }
         Weight::Fixed(1.0) => {}
         Weight::Fixed(weight) => sentences.push(format!(
-            "This pod is expected to carry {} times what one of weight 1 does.",
+            "The share of this pod is {} times that of a pod with weight 1.",
             number(weight)
         )),
     }
-    if let Some(mean) = shed.fallback_mean_age {
+    if let Some(mean) = rebalance.fallback_mean_connection_age {
         sentences.push(format!(
-            "While nothing is known of the others, connections are moved by chance, at an age of {} on average.",
+            "While no peers are known, connections are drained at random, at an age of {} on average.",
             show_duration(mean)
         ));
     }
@@ -114,34 +116,34 @@ pub fn keepalive(policy: &Policy) -> Vec<String> {
     let mut sentences = Vec::new();
     if keepalive.http1_hint {
         sentences.push(
-            "HTTP/1 answers tell in a Keep-Alive field how long the connection will be served."
+            "HTTP/1 responses state in a Keep-Alive field how long the connection will be served."
                 .to_owned(),
         );
     }
-    if let Some(ping) = keepalive.http2_ping {
+    if let Some(ping) = keepalive.http2 {
         sentences.push(format!(
-            "Envoy is to send HTTP/2 clients a PING every {}, and to close where none comes back in {}.",
+            "Envoy is to send HTTP/2 clients a PING every {}, and to close the connection without a response in {}.",
             show_duration(ping.interval),
             show_duration(ping.timeout)
         ));
-    } else if moves_http(policy) {
+    } else if drains_http(policy) {
         sentences.push(
-            "No HTTP/2 PINGs are asked for; clients that are told only at rest (tonic, undici, Java's HttpClient) \
+            "No HTTP/2 PINGs are configured; clients that are drained only when idle (tonic, undici, Java's HttpClient) \
              need them."
                 .to_owned(),
         );
     }
     if let Some(ping) = keepalive.upstream_http2 {
         sentences.push(format!(
-            "Envoy is to send HTTP/2 upstreams a PING every {}, and to close where none comes back in {}.",
+            "Envoy is to send HTTP/2 upstreams a PING every {}, and to close the connection without a response in {}.",
             show_duration(ping.interval),
             show_duration(ping.timeout)
         ));
     }
     if let Some(tcp) = keepalive.tcp {
         sentences.push(format!(
-            "TCP keepalive: probes after {} idle, every {}; after {} that are lost the connection is dead.",
-            show_duration(tcp.idle),
+            "TCP keepalive: probes after {} idle, every {}; after {} lost probes the connection is closed.",
+            show_duration(tcp.time),
             show_duration(tcp.interval),
             tcp.probes
         ));
@@ -149,10 +151,11 @@ pub fn keepalive(policy: &Policy) -> Vec<String> {
     sentences
 }
 
-fn moves_http(policy: &Policy) -> bool {
+fn drains_http(policy: &Policy) -> bool {
     let rules = Ruling::all(policy);
     let mut rules = rules.iter().filter(|ruling| ruling.is_http());
     rules.any(|ruling| {
-        Limits::of(ruling.rule).lifetime().is_some() || ruling.rule.max_requests.is_some()
+        Limits::of(ruling.rule).lifetime().is_some()
+            || ruling.rule.max_requests_per_connection.is_some()
     })
 }

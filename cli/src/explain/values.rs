@@ -58,34 +58,39 @@ pub fn of(source: &Source, document: &Document<'_>, ruling: &Ruling<'_>) -> Vec<
     values.collect()
 }
 
-/// In the order of the table of keys; of raw TCP what holds there.
+/// In the order of the table of keys; for raw TCP only the keys that apply there.
 fn held(rule: &Rule, is_http: bool) -> Vec<(&'static str, Json)> {
     let span = |span: Duration| json!(show_duration(span));
     let limit = |limit: Option<Duration>| limit.map_or(json!("off"), span);
     let mut held = vec![
-        ("max_age", limit(rule.max_age)),
-        ("mean_age", limit(rule.mean_age)),
+        ("max_connection_age", limit(rule.max_connection_age)),
+        ("mean_connection_age", limit(rule.mean_connection_age)),
         ("jitter", json!(rule.jitter.get())),
-        ("min_age", span(rule.min_age)),
-        ("quiet_wait", span(rule.quiet_wait)),
-        ("grace", limit(rule.grace)),
-        ("linger", span(rule.linger)),
+        ("min_connection_age", span(rule.min_connection_age)),
+        ("drain_timeout", limit(rule.drain_timeout)),
+        ("close_delay", span(rule.close_delay)),
     ];
-    if is_http {
-        let requests = rule.max_requests;
-        held.extend([
-            (
-                "max_requests",
-                requests.map_or(json!("off"), |max| json!(max)),
-            ),
-            ("goaway", json!(rule.goaway.name())),
-            ("busy", json!(rule.busy.name())),
-            ("websocket", json!(rule.websocket.name())),
-            ("idle_wait", limit(rule.idle_wait)),
-            ("max_stream_age", limit(rule.max_stream_age)),
-            ("protect", json!(rule.protect)),
-        ]);
+    if !is_http {
+        held.push(("idle_time", span(rule.idle_time)));
+        return held;
     }
+    let (http2, websocket) = (rule.http2, rule.websocket);
+    let requests = rule.max_requests_per_connection;
+    held.extend([
+        (
+            "max_requests_per_connection",
+            requests.map_or(json!("off"), |max| json!(max)),
+        ),
+        ("protect", json!(rule.protect)),
+        ("http2.idle_wait", span(http2.idle_wait)),
+        ("http2.last_stream_id", json!(http2.last_stream_id.name())),
+        ("http2.when_active", json!(http2.when_active.name())),
+        ("websocket.close_code", json!(websocket.close_code.name())),
+        ("websocket.idle_time", span(websocket.idle_time)),
+        ("websocket.when_active", json!(websocket.when_active.name())),
+        ("websocket.idle_timeout", limit(websocket.idle_timeout)),
+        ("grpc.max_stream_age", limit(rule.max_stream_age)),
+    ]);
     held
 }
 
@@ -121,7 +126,7 @@ mod tests {
             let document = Document::of(&source);
             for ruling in Ruling::all(&policy) {
                 let tcp = Rule {
-                    grace: Some(Duration::from_secs(30)),
+                    drain_timeout: Some(Duration::from_secs(30)),
                     ..Rule::default()
                 };
                 let built_in = match ruling.kind {

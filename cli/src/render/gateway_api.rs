@@ -71,7 +71,7 @@ pub fn text(args: &Args) -> Result<String> {
 /// The durations of a policy, as the Gateway API writes them.
 #[derive(Default, Serialize)]
 struct Spans {
-    max_age: Option<String>,
+    max_connection_age: Option<String>,
     upstream_max_age: Option<String>,
     clients_ping: Option<Ping>,
     backends_ping: Option<Ping>,
@@ -96,20 +96,20 @@ impl From<Http2Ping> for Ping {
 
 impl Spans {
     fn of(policy: &Policy) -> Self {
-        if policy.mode == Mode::Observe {
+        if policy.mode == Mode::DryRun {
             return Self::default();
         }
         let tcp = policy.keepalive.tcp;
         Self {
-            max_age: policy.defaults.max_age.map(span),
+            max_connection_age: policy.defaults.max_connection_age.map(span),
             upstream_max_age: policy
                 .upstream
                 .as_ref()
-                .and_then(|upstream| upstream.max_age)
+                .and_then(|upstream| upstream.max_connection_age)
                 .map(span),
-            clients_ping: taken(policy.keepalive.http2_ping).map(Ping::from),
+            clients_ping: taken(policy.keepalive.http2).map(Ping::from),
             backends_ping: taken(policy.keepalive.upstream_http2).map(Ping::from),
-            tcp_idle: tcp.map(|tcp| span(tcp.idle)),
+            tcp_idle: tcp.map(|tcp| span(tcp.time)),
             tcp_interval: tcp.map(|tcp| span(tcp.interval)),
         }
     }
@@ -145,7 +145,7 @@ fn missing(policy: &Policy) -> Vec<&'static str> {
             "`routes`: one limit holds for all requests of the gateway",
         ),
         (
-            !policy.connections.is_empty(),
+            !policy.tcp.is_empty(),
             "`connections`: raw TCP is not moved",
         ),
         (
@@ -153,18 +153,21 @@ fn missing(policy: &Policy) -> Vec<&'static str> {
             "`max_stream_age`: streams are not ended",
         ),
         (
-            policy.defaults.mean_age.is_some(),
-            "`mean_age`: Envoy has a fixed age only",
+            policy.defaults.mean_connection_age.is_some(),
+            "`mean_connection_age`: Envoy has a fixed age only",
         ),
-        (policy.shed.is_some(), "`shed`: a surplus is not moved"),
+        (
+            policy.rebalance.is_some(),
+            "`rebalance`: a surplus is not moved",
+        ),
         (policy.peers.is_some(), "`peers`: nothing is told or asked"),
         (
             policy.keepalive.http1_hint,
             "`keepalive.http1_hint`: answers carry no `Keep-Alive` field",
         ),
         (
-            is_untaken(keepalive.http2_ping),
-            "`keepalive.http2_ping`: its `timeout` must be shorter than its `interval`",
+            is_untaken(keepalive.http2),
+            "`keepalive.http2`: its `timeout` must be shorter than its `interval`",
         ),
         (
             is_untaken(keepalive.upstream_http2),

@@ -156,7 +156,7 @@ impl Host {
 fn http3(args: &Args, policy: &Policy, native: &Native) -> Result<Vec<u16>> {
     if !args.http3.is_empty() && policy.mode == Mode::Enforce && native.unfiltered.is_none() {
         return Err(usage(
-            "--http3: the policy's `defaults` have neither `max_age` nor `max_requests`, and nothing else of \
+            "--http3: the policy's `defaults` have neither `max_connection_age` nor `max_requests_per_connection`, and nothing else of \
              a policy can hold for HTTP/3"
                 .to_owned(),
         ));

@@ -15,8 +15,8 @@ pub struct Native {
     pub upstream_ping: Option<Ping>,
     /// TCP keepalive, both ways.
     pub tcp: Option<Tcp>,
-    /// `upstream.max_requests`, for upstreams that speak HTTP/2.
-    pub max_requests: Option<u32>,
+    /// `upstream.max_requests_per_connection`, for upstreams that speak HTTP/2.
+    pub max_requests_per_connection: Option<u32>,
     /// `defaults`, where no network filter is passed: HTTP/3.
     pub unfiltered: Option<Limits>,
 }
@@ -37,12 +37,12 @@ pub struct Tcp {
 /// Envoy's own limits of a downstream connection.
 #[derive(Serialize)]
 pub struct Limits {
-    max_age: Option<String>,
+    max_connection_age: Option<String>,
     /// The same with jitter: Envoy adds to the age, where a policy takes from it.
     spread: Option<Spread>,
     /// A jitter was asked for.
     is_spread: bool,
-    max_requests: Option<u32>,
+    max_requests_per_connection: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -54,16 +54,16 @@ pub struct Spread {
 
 impl Native {
     pub fn of(policy: &Policy) -> Self {
-        if policy.mode == Mode::Observe {
+        if policy.mode == Mode::DryRun {
             return Self::default();
         }
         let upstream = policy.upstream.as_ref();
         Self {
-            ping: policy.keepalive.http2_ping.map(Ping::from),
+            ping: policy.keepalive.http2.map(Ping::from),
             upstream_ping: policy.keepalive.upstream_http2.map(Ping::from),
             tcp: policy.keepalive.tcp.map(Tcp::from),
-            max_requests: upstream
-                .and_then(|upstream| upstream.max_requests)
+            max_requests_per_connection: upstream
+                .and_then(|upstream| upstream.max_requests_per_connection)
                 .map(|most| fitting(most.get())),
             unfiltered: Limits::of(policy),
         }
@@ -82,7 +82,7 @@ impl From<Http2Ping> for Ping {
 impl From<TcpKeepalive> for Tcp {
     fn from(tcp: TcpKeepalive) -> Self {
         Self {
-            idle: tcp.idle.as_secs(),
+            idle: tcp.time.as_secs(),
             interval: tcp.interval.as_secs(),
             probes: tcp.probes,
         }
@@ -92,27 +92,29 @@ impl From<TcpKeepalive> for Tcp {
 impl Limits {
     fn of(policy: &Policy) -> Option<Self> {
         let rule = &policy.defaults;
-        if rule.max_age.is_none() && rule.max_requests.is_none() {
+        if rule.max_connection_age.is_none() && rule.max_requests_per_connection.is_none() {
             return None;
         }
         Some(Self {
-            max_age: rule.max_age.map(seconds),
+            max_connection_age: rule.max_connection_age.map(seconds),
             spread: rule
-                .max_age
+                .max_connection_age
                 .and_then(|age| Spread::of(age, rule.jitter.get())),
             is_spread: rule.jitter.get() > 0.0,
-            max_requests: rule.max_requests.map(|most| fitting(most.get())),
+            max_requests_per_connection: rule
+                .max_requests_per_connection
+                .map(|most| fitting(most.get())),
         })
     }
 }
 
 impl Spread {
     /// None where Envoy cannot say it: it adds no more than the age itself.
-    fn of(max_age: Duration, jitter: f64) -> Option<Self> {
+    fn of(max_connection_age: Duration, jitter: f64) -> Option<Self> {
         if !(0.0..=0.5).contains(&jitter) || jitter == 0.0 {
             return None;
         }
-        let least = max_age.mul_f64(1.0 - jitter);
+        let least = max_connection_age.mul_f64(1.0 - jitter);
         Some(Self {
             least_age: seconds(Duration::from_millis(least.as_millis() as u64)),
             percent: (jitter / (1.0 - jitter) * 10_000.0).floor() / 100.0,
@@ -126,7 +128,7 @@ pub fn roles(policy: &Policy) -> &'static [Role] {
     let needs_http = !policy.routes.is_empty()
         || policy.defaults.max_stream_age.is_some()
         || policy.upstream.is_some()
-        || policy.shed.is_some()
+        || policy.rebalance.is_some()
         || policy.peers.is_some();
     if needs_http {
         &[Role::Network, Role::Http]

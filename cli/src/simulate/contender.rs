@@ -33,17 +33,18 @@ impl Contender {
         let texts = [
             (
                 "none",
-                r#"{"version": 1, "defaults": {"max_age": "off"}}"#.to_owned(),
+                r#"{"version": 1, "defaults": {"max_connection_age": "off"}}"#.to_owned(),
             ),
             (
                 "age",
-                r#"{"version": 1, "defaults": {"max_age": "600s", "jitter": 0.1}}"#.to_owned(),
+                r#"{"version": 1, "defaults": {"max_connection_age": "600s", "jitter": 0.1}}"#
+                    .to_owned(),
             ),
             (
-                "shed",
+                "rebalance",
                 format!(
-                    r#"{{"version": 1, "defaults": {{"max_age": "off"}},
- "shed": {{"measure": "{measure}", "rate": 0.02}}, "peers": {{"cluster": "shop"}}}}"#
+                    r#"{{"version": 1, "defaults": {{"max_connection_age": "off"}},
+ "rebalance": {{"measure": "{measure}", "max_rate": 0.02}}, "peers": {{"cluster": "shop"}}}}"#
                 ),
             ),
         ];
@@ -76,26 +77,26 @@ impl Contender {
                 name: name.to_owned(),
                 text: text.trim().to_owned(),
             }),
-            Err(errors) => Err(anyhow!("the policy is refused:\n{errors}")),
+            Err(errors) => Err(anyhow!("the policy is invalid:\n{errors}")),
         }
     }
 }
 
 /// Says what of a policy the simulator reads in another way than the module.
 fn remark(name: &str, policy: &Policy) {
-    if policy.mode == Mode::Observe {
+    if policy.mode == Mode::DryRun {
         term::note(&format!(
             "{name}: \"mode\" is \"observe\", in which nothing is moved; shown is what it would do in \"enforce\""
         ));
     }
-    if !policy.routes.is_empty() || !policy.connections.is_empty() {
+    if !policy.routes.is_empty() || !policy.tcp.is_empty() {
         term::note(&format!(
             "{name}: every connection is taken to be under \"defaults\"; its routes and connection rules are not simulated"
         ));
     }
-    if policy.shed.is_some() && policy.peers.is_none() {
+    if policy.rebalance.is_some() && policy.peers.is_none() {
         term::note(&format!(
-            "{name}: \"shed\" without \"peers\" compares a gateway's upstream hosts, which are not simulated: pods of a service know nothing of each other"
+            "{name}: \"rebalance\" without \"peers\" compares a gateway's upstream hosts, which are not simulated: pods of a service know nothing of each other"
         ));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel_engine::Instant;
 use evenkeel_engine::peers::{FANOUT, Message as Told, View};
-use evenkeel_policy::Allow;
+use evenkeel_policy::Trust;
 
 use super::pod::Stage;
 use super::world::{Event, World};
@@ -53,7 +53,7 @@ impl World<'_> {
         let Some(peers) = &self.policy.peers else {
             return;
         };
-        let turn = peers.every / FANOUT;
+        let turn = peers.interval / FANOUT;
         for view in 0..self.gossip.views.len() {
             let next = self.gossip.next[view];
             if next > self.now {
@@ -103,7 +103,7 @@ impl World<'_> {
         let Self { pods, policy, .. } = self;
         let pod = &pods[pod];
         if self.gossip.shares && pod.stage == Stage::Ready {
-            let every = policy.peers.as_ref()?.every.as_secs_f64();
+            let every = policy.peers.as_ref()?.interval.as_secs_f64();
             return Some(self.aside.until(f64::from(FANOUT) / every));
         }
         pod.asked.map(|asked| self.now.since(asked))
@@ -136,8 +136,8 @@ impl World<'_> {
             return;
         };
         // As the module does: of whoever may ask, only answers are believed.
-        let is_believed = !is_question || peers.allow == Allow::SameIdentity;
-        let every = peers.every;
+        let is_believed = !is_question || peers.trust == Trust::SameIdentity;
+        let every = peers.interval;
         if is_question {
             self.pods[to].asked = Some(self.now);
             let answer = self.told_by(to);

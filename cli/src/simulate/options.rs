@@ -15,7 +15,7 @@ use crate::span;
 const EXAMPLES: &str = "\
 Examples:
   evenkeel simulate
-      Every scenario: nothing moved, recycling by age, and shedding side by side
+      Every scenario: nothing moved, recycling by age, and rebalancing side by side
   evenkeel simulate scale-out rolling-update --policy shop.json --pods 20 --connections 8000
       What shop.json would do to a service of that size, beside the three
   evenkeel simulate scale-out --policy a.json --policy b.json --only --html result.html
@@ -27,7 +27,7 @@ Examples:
 /// What a policy would do to a service: the module's own code on virtual time.
 ///
 /// Without --policy three are compared: `none` moves nothing, `age` recycles every connection after ten
-/// minutes, `shed` moves the surplus only.
+/// minutes, `rebalance` moves the surplus only.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -37,7 +37,7 @@ pub struct Args {
     /// A policy to compare; may be given several times
     #[arg(long, value_name = "FILE")]
     policy: Vec<PathBuf>,
-    /// Compare the named policies alone, without `none`, `age` and `shed`
+    /// Compare the named policies alone, without `none`, `age` and `rebalance`
     #[arg(long, requires = "policy")]
     only: bool,
     /// Pods before the change

@@ -57,7 +57,7 @@ impl Pod {
 
     /// What it tells the others of itself.
     pub fn own(&self, policy: &Policy, asked: Option<Duration>, now: Instant) -> Own {
-        let weight = match policy.shed.unwrap_or_default().weight {
+        let weight = match policy.rebalance.unwrap_or_default().weight {
             Weight::Fixed(weight) => weight,
             Weight::Workers => 1.0,
         };
@@ -74,19 +74,19 @@ impl Pod {
     /// what it knows of the others.
     pub fn look(&mut self, policy: &Policy, view: &View, seed: u64) {
         let now = self.engine.now();
-        let shed = policy.shed.as_ref();
-        let follows = shed.is_some_and(|shed| shed.measure != Measure::Connections);
+        let rebalance = policy.rebalance.as_ref();
+        let follows = rebalance.is_some_and(|rebalance| rebalance.measure != Measure::Connections);
         self.engine.follow_rates(follows);
-        let looked = self.engine.look(self.balance.is_shedding());
+        let looked = self.engine.look(self.balance.is_rebalancing());
         self.carried = Carried {
             load: looked.load,
             left: looked.left,
         };
-        let (Some(shed), Some(peers)) = (&policy.shed, &policy.peers) else {
+        let (Some(rebalance), Some(peers)) = (&policy.rebalance, &policy.peers) else {
             return;
         };
         let own = self.own(policy, None, now);
-        let rules = Rules::new(shed, peers);
+        let rules = Rules::new(rebalance, peers);
         let estimate = view.estimate(&own, rules, now);
         let scene = Scene {
             mine: &looked,
@@ -95,7 +95,7 @@ impl Pod {
             estimate: estimate.as_ref(),
         };
         let mode = policy.mode;
-        self.balance.look(&mut self.engine, shed, mode, &scene);
+        self.balance.look(&mut self.engine, rebalance, mode, &scene);
         self.engine.search(|_| true, seed);
     }
 

@@ -35,24 +35,24 @@ fn stated(text: &str) -> Contender {
 
 #[test]
 fn the_same_seed_gives_the_same_course_and_another_one_another() {
-    let shed = built_in("shed", Measure::Requests);
+    let rebalance = built_in("rebalance", Measure::Requests);
     let heavy_tailed = setup(Scenario::HeavyTailed);
     let other = Setup {
         seed: 2,
         ..heavy_tailed.clone()
     };
 
-    let row = run(&heavy_tailed, &shed);
+    let row = run(&heavy_tailed, &rebalance);
 
-    assert_eq!(run(&heavy_tailed, &shed), row);
-    assert_ne!(run(&other, &shed), row);
+    assert_eq!(run(&heavy_tailed, &rebalance), row);
+    assert_ne!(run(&other, &rebalance), row);
 }
 
 #[test]
 fn shedding_evens_out_a_scale_out_with_few_closes_and_then_rests() {
     let row = run(
         &setup(Scenario::ScaleOut),
-        &built_in("shed", Measure::Connections),
+        &built_in("rebalance", Measure::Connections),
     );
     assert!(row.max_over_mean_start > 2.0, "{row:?}");
     assert!(row.max_over_mean_end <= 1.25, "{row:?}");
@@ -69,7 +69,7 @@ fn recycling_by_age_is_as_slow_and_costs_as_much_as_it_does_on_paper() {
         opened_over: Duration::ZERO,
         ..Setup::new(Scenario::ScaleOut)
     };
-    let age = r#"{"version": 1, "defaults": {"max_age": "660s", "jitter": 0.181818}}"#;
+    let age = r#"{"version": 1, "defaults": {"max_connection_age": "660s", "jitter": 0.181818}}"#;
 
     let row = run(&scale_out, &stated(age));
 
@@ -94,7 +94,7 @@ fn no_policy_moves_nothing_whatever_happens() {
 fn shedding_leaves_alone_what_cannot_be_even() {
     let row = run(
         &setup(Scenario::MoreServers),
-        &built_in("shed", Measure::Connections),
+        &built_in("rebalance", Measure::Connections),
     );
     assert_eq!(row.closes, 0, "{row:?}");
 }
@@ -105,7 +105,10 @@ fn shedding_evens_out_whatever_happens() {
         if *scenario == Scenario::MoreServers {
             continue;
         }
-        let row = run(&setup(*scenario), &built_in("shed", scenario.measure()));
+        let row = run(
+            &setup(*scenario),
+            &built_in("rebalance", scenario.measure()),
+        );
         assert!(row.max_over_mean_end <= 1.25, "{row:?}");
         assert!(row.seconds_to_1_25.is_some(), "{row:?}");
         // Requests come at random: now and then there seems to be a surplus where there is none.
@@ -125,7 +128,7 @@ fn shedding_bears_that_half_of_the_gossip_is_lost_and_the_rest_is_late() {
         gossip_late: Duration::from_secs(2),
         ..setup(Scenario::ScaleOut)
     };
-    let row = run(&scale_out, &built_in("shed", Measure::Connections));
+    let row = run(&scale_out, &built_in("rebalance", Measure::Connections));
     assert!(row.max_over_mean_end <= 1.25, "{row:?}");
     assert!(row.closes <= 1000, "{row:?}");
 }
@@ -136,14 +139,17 @@ fn without_any_gossip_shedding_does_nothing_or_falls_back_to_chance() {
         gossip_loss: 1.0,
         ..setup(Scenario::ScaleOut)
     };
-    let shed = |more: &str| {
+    let rebalance = |more: &str| {
         stated(&format!(
-            r#"{{"version": 1, "defaults": {{"max_age": "off"}}, "shed": {{{more}}}, "peers": {{"cluster": "shop"}}}}"#
+            r#"{{"version": 1, "defaults": {{"max_connection_age": "off"}}, "rebalance": {{{more}}}, "peers": {{"cluster": "shop"}}}}"#
         ))
     };
 
-    let nothing = run(&deaf, &shed(""));
-    let by_chance = run(&deaf, &shed(r#""fallback_mean_age": "300s""#));
+    let nothing = run(&deaf, &rebalance(""));
+    let by_chance = run(
+        &deaf,
+        &rebalance(r#""fallback_mean_connection_age": "300s""#),
+    );
 
     assert_eq!(nothing.closes, 0);
     // 1,000 connections at one close in 300 s each.
@@ -159,14 +165,14 @@ fn pods_that_share_views_even_out_as_well() {
         lasts: Duration::from_secs(200),
         ..Setup::new(Scenario::ScaleOut)
     };
-    let row = run(&large, &built_in("shed", Measure::Connections));
+    let row = run(&large, &built_in("rebalance", Measure::Connections));
     assert!(row.max_over_mean_end <= 1.25, "{row:?}");
     assert!(row.closes <= 10_000, "{row:?}");
 }
 
 #[test]
 fn a_budget_holds_for_each_pod() {
-    let age = r#"{"version": 1, "defaults": {"max_age": "60s", "jitter": 0.5}, "budget": {"per_second": 1, "burst": 1}}"#;
+    let age = r#"{"version": 1, "defaults": {"max_connection_age": "60s", "jitter": 0.5}, "budget": {"per_second": 1, "burst": 1}}"#;
     let row = run(&setup(Scenario::ScaleOut), &stated(age));
     assert!(row.peak_closes_per_second <= 2 * 8, "{row:?}");
     assert!(row.closes <= 8 * 601, "{row:?}");
@@ -174,8 +180,7 @@ fn a_budget_holds_for_each_pod() {
 
 #[test]
 fn connections_move_after_so_many_requests_too() {
-    let requests =
-        r#"{"version": 1, "defaults": {"max_age": "off", "max_requests": 100, "jitter": 0}}"#;
+    let requests = r#"{"version": 1, "defaults": {"max_connection_age": "off", "max_requests_per_connection": 100, "jitter": 0}}"#;
     let row = run(&setup(Scenario::ScaleOut), &stated(requests));
     // A request a second: in 600 s each connection is at its hundredth six times, of which the first count
     // began before the change.
@@ -194,8 +199,8 @@ fn clients_come_back_and_none_is_lost() {
             reconnect_after: Duration::from_secs(1),
             ..setup(scenario)
         };
-        let shed = built_in("shed", Measure::Connections);
-        let timeline = World::new(&setup, &shed.policy()).run(|_, _| {});
+        let rebalance = built_in("rebalance", Measure::Connections);
+        let timeline = World::new(&setup, &rebalance.policy()).run(|_, _| {});
         let last = timeline.samples.last().unwrap();
         let pods = if scenario == Scenario::PodLoss {
             setup.pods

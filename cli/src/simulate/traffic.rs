@@ -199,9 +199,9 @@ enum Count {
 impl Count {
     /// As often as a policy makes use of it.
     fn of(policy: &Policy) -> Self {
-        let by_number = policy.defaults.max_requests.is_some();
-        match &policy.shed {
-            Some(shed) if shed.measure != Measure::Connections => Self::Always,
+        let by_number = policy.defaults.max_requests_per_connection.is_some();
+        match &policy.rebalance {
+            Some(rebalance) if rebalance.measure != Measure::Connections => Self::Always,
             _ if by_number => Self::Always,
             Some(_) => Self::Seldom,
             None => Self::Never,

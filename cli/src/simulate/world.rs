@@ -92,7 +92,7 @@ impl<'a> World<'a> {
         let every = policy
             .peers
             .as_ref()
-            .map_or(Duration::ZERO, |peers| peers.every);
+            .map_or(Duration::ZERO, |peers| peers.interval);
         let before = BEFORE.max(setup.opened_over + REST).max(every * 5);
         let first = BEGIN.after(Duration::from_secs(before.as_secs_f64().ceil() as u64));
         let last = changes
@@ -175,7 +175,7 @@ impl<'a> World<'a> {
             pod.engine.tick(CLOSES, |_| bucket, &mut pod.tokens);
         }
         if looks {
-            if self.policy.shed.is_some() {
+            if self.policy.rebalance.is_some() {
                 let (view, seed) = (self.gossip.view(index), self.aside.seed());
                 self.pods[index].look(self.policy, view, seed);
             }

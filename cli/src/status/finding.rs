@@ -9,7 +9,7 @@ use super::numbers::Numbers;
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub weight: Weight,
-    /// What is so.
+    /// What was found.
     pub what: String,
     /// What to do about it.
     pub action: String,
@@ -19,7 +19,7 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Weight {
-    /// Somebody has to do something.
+    /// An operator has to act.
     Problem,
     /// Good to know.
     Note,
@@ -27,15 +27,19 @@ pub enum Weight {
 
 /// What happened since the start must be a problem, or may be one.
 const HAPPENED: &[(Metric, Weight, &str)] = &[
-    (Metric::Cut, Weight::Problem, "requests were cut"),
-    (Metric::PutOff, Weight::Problem, "connections were put off"),
     (
-        Metric::Untold,
+        Metric::RequestsAborted,
         Weight::Problem,
-        "WebSockets were closed untold",
+        "requests were aborted",
+    ),
+    (Metric::Deferred, Weight::Problem, "drains were deferred"),
+    (
+        Metric::ClosedWithoutNotice,
+        Weight::Problem,
+        "WebSockets were closed without notice",
     ),
     (
-        Metric::Unjoined,
+        Metric::StreamsUnmatched,
         Weight::Problem,
         "HTTP streams did not find the network filter",
     ),
@@ -45,9 +49,9 @@ const HAPPENED: &[(Metric, Weight, &str)] = &[
         "connections passed the module twice",
     ),
     (
-        Metric::BudgetRefused,
+        Metric::BudgetExhausted,
         Weight::Note,
-        "moves had to wait for the budget",
+        "drains had to wait for the budget",
     ),
     (
         Metric::ReportsDropped,
@@ -55,7 +59,7 @@ const HAPPENED: &[(Metric, Weight, &str)] = &[
         "absurd reports came from peers",
     ),
     (
-        Metric::UpstreamUnproven,
+        Metric::UpstreamNotRecycled,
         Weight::Note,
         "upstream connections are not recycled: nothing shows that they are HTTP/1",
     ),
@@ -73,11 +77,14 @@ pub fn findings(numbers: &Numbers) -> Vec<Finding> {
         });
     };
     let action = |metric: Metric| metric.action().unwrap_or_default();
-    if numbers.sum(Metric::PoliciesRefused) > 0.0 {
-        let what = "the newest policy is refused".to_owned();
-        found(Weight::Problem, what, action(Metric::PoliciesRefused));
-    } else if numbers.sum(Metric::PolicyErrors) > 0.0 {
-        let what = "a policy was refused, and a later one taken over".to_owned();
+    if numbers.sum(Metric::PolicyRejected) > 0.0 {
+        let what = "the newest policy is rejected".to_owned();
+        found(Weight::Problem, what, action(Metric::PolicyRejected));
+    } else if numbers
+        .by(Metric::PolicyUpdates, Label::UpdateResult)
+        .contains_key("rejected")
+    {
+        let what = "a policy was rejected, and a later one accepted".to_owned();
         found(Weight::Note, what, "");
     }
     for &(metric, weight, words) in HAPPENED {
@@ -86,10 +93,10 @@ pub fn findings(numbers: &Numbers) -> Vec<Finding> {
             found(weight, format!("{times} {words}"), action(metric));
         }
     }
-    let outcomes = numbers.by(Metric::Exchanges, Label::Outcome);
+    let outcomes = numbers.by(Metric::PeerExchanges, Label::ExchangeResult);
     let in_vain: f64 = outcomes
         .iter()
-        .filter(|(outcome, _)| !matches!(outcome.as_str(), "answered" | "asked"))
+        .filter(|(outcome, _)| !matches!(outcome.as_str(), "responded" | "requested"))
         .map(|(_, times)| times)
         .sum();
     if numbers.sum(Metric::Peers) == 0.0 && in_vain > 0.0 {
@@ -98,17 +105,17 @@ pub fn findings(numbers: &Numbers) -> Vec<Finding> {
             .map(|(outcome, times)| format!("{times} {outcome}"))
             .collect();
         let what = format!("no peer is known ({})", outcomes.join(", "));
-        found(Weight::Problem, what, action(Metric::Exchanges));
+        found(Weight::Problem, what, action(Metric::PeerExchanges));
     }
-    let mut opaque = numbers.by(Metric::Opaque, Label::Cause);
+    let mut opaque = numbers.by(Metric::Bypassed, Label::BypassReason);
     opaque.remove("tunnel");
     if !opaque.is_empty() {
         let causes: Vec<_> = opaque
             .iter()
             .map(|(cause, times)| format!("{times} {cause}"))
             .collect();
-        let what = format!("connections are not understood ({})", causes.join(", "));
-        found(Weight::Note, what, action(Metric::Opaque));
+        let what = format!("connections are bypassed ({})", causes.join(", "));
+        found(Weight::Note, what, action(Metric::Bypassed));
     }
     if numbers.is_mangled {
         let what = "labels stand inside the names of the metrics: Prometheus cannot use them";
@@ -133,22 +140,26 @@ mod tests {
 
     #[test]
     fn what_is_well_finds_nothing() {
-        assert_eq!(of("evenkeel_opaque_total{cause=\"tunnel\"} 3\n"), []);
-        let peers = "evenkeel_peers 2\nevenkeel_exchanges_total{outcome=\"failed\"} 3\n";
+        assert_eq!(
+            of("evenkeel_connections_bypassed_total{bypass_reason=\"tunnel\"} 3\n"),
+            []
+        );
+        let peers =
+            "evenkeel_peers_known 2\nevenkeel_peer_exchanges_total{exchange_result=\"failed\"} 3\n";
         assert_eq!(of(peers), []);
     }
 
     #[test]
     fn problems_come_before_notes() {
-        let page = "evenkeel_budget_refused_total 5\nevenkeel_cut_total{reason=\"max_age\"} 2\n";
+        let page = "evenkeel_drain_budget_exhausted_total 5\nevenkeel_requests_aborted_total{drain_reason=\"max_connection_age\"} 2\n";
 
         assert_eq!(
             of(page),
             [
-                (Weight::Problem, "2 requests were cut".to_owned()),
+                (Weight::Problem, "2 requests were aborted".to_owned()),
                 (
                     Weight::Note,
-                    "5 moves had to wait for the budget".to_owned()
+                    "5 drains had to wait for the budget".to_owned()
                 ),
             ]
         );
@@ -159,7 +170,7 @@ mod tests {
         let words = "2 upstream connections are not recycled: nothing shows that they are HTTP/1";
 
         assert_eq!(
-            of("evenkeel_upstream_unproven_total 2\n"),
+            of("evenkeel_upstream_connections_not_recycled_total 2\n"),
             [(Weight::Note, words.to_owned())]
         );
     }
@@ -174,25 +185,29 @@ mod tests {
         };
 
         assert_eq!(
-            weights("evenkeel_policies_refused 1\nevenkeel_policy_errors_total 1\n"),
+            weights(
+                "evenkeel_policy_rejected 1\nevenkeel_policy_updates_total{update_result=\"rejected\"} 1\n"
+            ),
             [Weight::Problem]
         );
         assert_eq!(
-            weights("evenkeel_policies_refused 0\nevenkeel_policy_errors_total 1\n"),
+            weights(
+                "evenkeel_policy_rejected 0\nevenkeel_policy_updates_total{update_result=\"rejected\"} 1\n"
+            ),
             [Weight::Note]
         );
     }
 
     #[test]
     fn peers_that_nobody_answers_for_are_told_with_what_came_instead() {
-        let page = "evenkeel_peers 0\nevenkeel_exchanges_total{outcome=\"failed\"} 3\n\
-            evenkeel_exchanges_total{outcome=\"asked\"} 1\n";
+        let page = "evenkeel_peers_known 0\nevenkeel_peer_exchanges_total{exchange_result=\"failed\"} 3\n\
+            evenkeel_peer_exchanges_total{exchange_result=\"requested\"} 1\n";
 
         assert_eq!(
             of(page),
             [(
                 Weight::Problem,
-                "no peer is known (1 asked, 3 failed)".to_owned()
+                "no peer is known (3 failed, 1 requested)".to_owned()
             )]
         );
     }

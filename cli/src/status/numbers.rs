@@ -52,7 +52,7 @@ impl Numbers {
         let is_envoy = |line: &str| ENVOYS.iter().any(|begin| line.starts_with(begin));
         if page.lines().any(is_envoy) {
             bail!(
-                "an Envoy, but no number of Evenkeel's: is the module loaded here? Its log says `policy in force`, or why not; in Istio, is there a WasmPlugin whose selector takes this pod, and does `proxyStatsMatcher` let `wasmcustom` through?"
+                "an Envoy, but no number of Evenkeel's: is the module loaded here? Its log says `policy active`, or why not; in Istio, is there a WasmPlugin whose selector takes this pod, and does `proxyStatsMatcher` let `wasmcustom` through?"
             )
         }
         bail!(
@@ -155,41 +155,51 @@ fn inside(name: &str) -> (&str, Vec<(String, String)>) {
 mod tests {
     use super::*;
 
-    fn due(page: &str) -> (Numbers, BTreeMap<String, f64>) {
+    fn expired(page: &str) -> (Numbers, BTreeMap<String, f64>) {
         let numbers = Numbers::parse(page).unwrap();
-        let due = numbers.by(Metric::Due, Label::Reason);
-        (numbers, due)
+        let expired = numbers.by(Metric::Expired, Label::DrainReason);
+        (numbers, expired)
     }
 
     #[test]
     fn every_form_in_which_an_envoy_shows_a_number_says_the_same() {
         for (page, is_mangled) in [
             (
-                "# TYPE evenkeel_due_total counter\nevenkeel_due_total{reason=\"shed\"} 3\n",
+                "# TYPE evenkeel_connections_expired_total counter\nevenkeel_connections_expired_total{drain_reason=\"rebalance\"} 3\n",
                 false,
             ),
             (
-                "evenkeel_due_total{pod=\"a\\\"},b\\\\\", reason=\"shed\"} 3 1700000000000\n",
+                "evenkeel_connections_expired_total{pod=\"a\\\"},b\\\\\", drain_reason=\"rebalance\"} 3 1700000000000\n",
                 false,
             ),
-            ("wasmcustom.reason=.=shed;.;evenkeel_due_total: 3\n", false),
-            ("reason___shed___evenkeel_due_total{} 3\n", true),
+            (
+                "wasmcustom.drain_reason=.=rebalance;.;evenkeel_connections_expired_total: 3\n",
+                false,
+            ),
+            (
+                "drain_reason___rebalance___evenkeel_connections_expired_total{} 3\n",
+                true,
+            ),
         ] {
-            let (numbers, due) = due(page);
-            assert_eq!(due, BTreeMap::from([("shed".to_owned(), 3.0)]), "{page}");
+            let (numbers, expired) = expired(page);
+            assert_eq!(
+                expired,
+                BTreeMap::from([("rebalance".to_owned(), 3.0)]),
+                "{page}"
+            );
             assert_eq!(numbers.is_mangled, is_mangled, "{page}");
         }
     }
 
     #[test]
     fn several_labels_are_told_apart_and_added_up() {
-        let page = "evenkeel_closed_total{reason=\"shed\",by=\"client\"} 3\n\
-            evenkeel_closed_total{reason=\"max_age\",by=\"client\"} 4\n\
-            evenkeel_closed_total{reason=\"max_age\",by=\"proxy\"} 0\n\
-            evenkeel_connections_active{} 7\nevenkeel_peers 2\n";
+        let page = "evenkeel_connections_drained_total{drain_reason=\"rebalance\",closed_by=\"client\"} 3\n\
+            evenkeel_connections_drained_total{drain_reason=\"max_connection_age\",closed_by=\"client\"} 4\n\
+            evenkeel_connections_drained_total{drain_reason=\"max_connection_age\",closed_by=\"proxy\"} 0\n\
+            evenkeel_downstream_connections_active{} 7\nevenkeel_peers_known 2\n";
         let numbers = Numbers::parse(page).unwrap();
 
-        let by = numbers.by(Metric::Closed, Label::By);
+        let by = numbers.by(Metric::Drained, Label::ClosedBy);
         assert_eq!(by, BTreeMap::from([("client".to_owned(), 7.0)]));
         assert_eq!(numbers.sum(Metric::ConnectionsActive), 7.0);
         assert_eq!(numbers.sum(Metric::Peers), 2.0);
@@ -211,10 +221,13 @@ mod tests {
 
     #[test]
     fn broken_lines_are_passed_over() {
-        let page = "evenkeel_due_total{reason=\"shed\nevenkeel_due_total{reason=\"shed\"\n\
-            evenkeel_due_total{reason=\"shed\"}\nevenkeel_due_total{reason=\"shed\"} x\n\
-            evenkeel_due_total{=\nevenkeel_due_total\nevenkeel_due_total{reason=\"shed\"} 1\n";
+        let page = "evenkeel_connections_expired_total{drain_reason=\"rebalance\nevenkeel_connections_expired_total{drain_reason=\"rebalance\"\n\
+            evenkeel_connections_expired_total{drain_reason=\"rebalance\"}\nevenkeel_connections_expired_total{drain_reason=\"rebalance\"} x\n\
+            evenkeel_connections_expired_total{=\nevenkeel_connections_expired_total\nevenkeel_connections_expired_total{drain_reason=\"rebalance\"} 1\n";
 
-        assert_eq!(due(page).1, BTreeMap::from([("shed".to_owned(), 1.0)]));
+        assert_eq!(
+            expired(page).1,
+            BTreeMap::from([("rebalance".to_owned(), 1.0)])
+        );
     }
 }

@@ -61,24 +61,28 @@ fn tell(page: &mut String, pod: &Pod) {
             opened.unwrap_or_default()
         ),
     );
-    named(page, "moved", &moved(pod));
+    named(page, "drained", &moved(pod));
     if let Some(held) = held(pod) {
-        named(page, "held back", &held);
+        named(page, "delayed", &held);
     }
     if let Some(peers) = &pod.peers {
         let pods = peers.known + 1.0;
         let carries = match peers.over_mean {
             Some(over) => format!(
-                "carries {over:.2} x the mean of {pods} pods ({} to {})",
+                "has {over:.2} x the mean load of {pods} pods ({} to {})",
                 number(pod.load),
                 number(peers.mean)
             ),
-            None => format!("knows {} others; none carries anything", peers.known),
+            None => format!("knows {} others; none has any load", peers.known),
         };
-        let sheds = if pod.is_shedding { "; is shedding" } else { "" };
-        named(page, "peers", &format!("{carries}{sheds}"));
-    } else if pod.is_shedding {
-        named(page, "hosts", "is shedding");
+        let rebalances = if pod.is_rebalancing {
+            "; is rebalancing"
+        } else {
+            ""
+        };
+        named(page, "peers", &format!("{carries}{rebalances}"));
+    } else if pod.is_rebalancing {
+        named(page, "hosts", "is rebalancing");
     }
     if let Some(upstream) = &pod.upstream {
         named(page, "upstream", &summary(upstream, "hosts"));
@@ -91,32 +95,32 @@ fn tell(page: &mut String, pod: &Pod) {
 
 fn mode(mode: Mode) -> &'static str {
     match mode {
-        Mode::Enforce => "moves connections",
-        Mode::Observe => "observes: says what it would move, and moves nothing",
-        Mode::Unknown => "has moved nothing yet",
+        Mode::Enforce => "drains connections",
+        Mode::DryRun => "dry run: counts what it would drain, and drains nothing",
+        Mode::Unknown => "has drained nothing yet",
     }
 }
 
 fn moved(pod: &Pod) -> String {
-    if pod.mode == Mode::Observe {
-        let would = by(&pod.observed).unwrap_or_default();
-        return format!("would have moved since the start: {would}");
+    if pod.mode == Mode::DryRun {
+        let would = by(&pod.dry_run_drains).unwrap_or_default();
+        return format!("would have drained since the start: {would}");
     }
-    let Some(due) = by(&pod.due) else {
-        return "nothing was due since the start".to_owned();
+    let Some(expired) = by(&pod.expired) else {
+        return "nothing has expired since the start".to_owned();
     };
-    let announced = by(&pod.announced).unwrap_or_else(|| "none".to_owned());
-    let closed = by(&pod.closed).map(|closed| format!("; closed by: {closed}"));
+    let drain_signals = by(&pod.drain_signals).unwrap_or_else(|| "none".to_owned());
+    let drained = by(&pod.drained).map(|drained| format!("; closed by: {drained}"));
     format!(
-        "due since the start: {due}; told: {announced}{}",
-        closed.unwrap_or_default()
+        "expired since the start: {expired}; drain signals: {drain_signals}{}",
+        drained.unwrap_or_default()
     )
 }
 
 fn held(pod: &Pod) -> Option<String> {
     let held = [
-        (pod.budget_refused, "refused by the budget"),
-        (pod.put_off, "put off"),
+        (pod.budget_exhausted, "waited for the budget"),
+        (pod.deferred, "deferred"),
     ];
     let held: Vec<_> = held
         .iter()
@@ -130,13 +134,13 @@ fn rates(since: &Since) -> String {
     let Since {
         requests,
         opened,
-        due,
-        announced,
-        budget_refused,
+        expired,
+        drain_signals,
+        budget_exhausted,
         ..
     } = since;
     format!(
-        "a second: {requests:.1} requests, {opened:.1} opened, {due:.1} due, {announced:.1} told, {budget_refused:.1} refused by the budget"
+        "per second: {requests:.1} requests, {opened:.1} opened, {expired:.1} expired, {drain_signals:.1} drain signals, {budget_exhausted:.1} waits for the budget"
     )
 }
 
@@ -153,7 +157,7 @@ fn summary(evenness: &Evenness, of: &str) -> String {
     };
     let over = term::mood(mood, format!("{over:.2} x the mean"));
     let measure = evenness.measure;
-    format!("{count} {of} by {measure}: the fullest has {over}; Jain's index {jain:.2}")
+    format!("{count} {of} by {measure}: the highest has {over}; Jain's index {jain:.2}")
 }
 
 fn bars(page: &mut String, evenness: &Evenness) {

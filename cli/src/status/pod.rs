@@ -27,33 +27,33 @@ pub struct Pod {
     /// By protocol.
     pub opened: BTreeMap<String, f64>,
     /// By reason.
-    pub due: BTreeMap<String, f64>,
+    pub expired: BTreeMap<String, f64>,
     /// By reason.
-    pub announced: BTreeMap<String, f64>,
-    /// Of those announced, by who closed them.
-    pub closed: BTreeMap<String, f64>,
+    pub drain_signals: BTreeMap<String, f64>,
+    /// Of those drain_signals, by who drained them.
+    pub drained: BTreeMap<String, f64>,
     /// By reason: what observe mode would have moved.
-    pub observed: BTreeMap<String, f64>,
-    pub budget_refused: f64,
-    pub put_off: f64,
+    pub dry_run_drains: BTreeMap<String, f64>,
+    pub budget_exhausted: f64,
+    pub deferred: f64,
     /// None where none are known.
     pub peers: Option<Peers>,
-    pub is_shedding: bool,
+    pub is_rebalancing: bool,
     /// Of the hosts that it sends to. None with fewer than two.
     pub upstream: Option<Evenness>,
     /// What happened since it was read before.
     pub since: Option<Since>,
 }
 
-/// Whether it moves connections, as far as what it has done shows.
+/// Whether it drains connections, as far as its counters show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// It has moved some.
+    /// It has drained some.
     Enforce,
-    /// It has said what it would move, and moved none.
-    Observe,
-    /// It has done neither yet.
+    /// It has counted drains, and drained none.
+    DryRun,
+    /// Neither yet.
     Unknown,
 }
 
@@ -74,9 +74,9 @@ pub struct Since {
     pub seconds: f64,
     pub requests: f64,
     pub opened: f64,
-    pub due: f64,
-    pub announced: f64,
-    pub budget_refused: f64,
+    pub expired: f64,
+    pub drain_signals: f64,
+    pub budget_exhausted: f64,
 }
 
 impl Pod {
@@ -84,14 +84,14 @@ impl Pod {
     pub fn new(source: String, numbers: &Numbers, before: Option<(Duration, &Numbers)>) -> Self {
         let connections = numbers.sum(Metric::ConnectionsActive);
         let load = numbers.sum(Metric::LoadConnections);
-        let observed = numbers.by(Metric::Observed, Label::Reason);
-        let due = numbers.by(Metric::Due, Label::Reason);
-        let announced = numbers.by(Metric::Announced, Label::Reason);
-        let closed = numbers.by(Metric::Closed, Label::By);
-        let mode = if !announced.is_empty() || !closed.is_empty() {
+        let dry_run_drains = numbers.by(Metric::DryRunDrains, Label::DrainReason);
+        let expired = numbers.by(Metric::Expired, Label::DrainReason);
+        let drain_signals = numbers.by(Metric::DrainSignals, Label::DrainReason);
+        let drained = numbers.by(Metric::Drained, Label::ClosedBy);
+        let mode = if !drain_signals.is_empty() || !drained.is_empty() {
             Mode::Enforce
-        } else if !observed.is_empty() {
-            Mode::Observe
+        } else if !dry_run_drains.is_empty() {
+            Mode::DryRun
         } else {
             Mode::Unknown
         };
@@ -103,15 +103,15 @@ impl Pod {
             mean_age_seconds: (connections > 0.0)
                 .then(|| numbers.sum(Metric::ConnectionsAge) / connections),
             load,
-            opened: numbers.by(Metric::Connections, Label::Protocol),
-            due,
-            announced,
-            closed,
-            observed,
-            budget_refused: numbers.sum(Metric::BudgetRefused),
-            put_off: numbers.sum(Metric::PutOff),
+            opened: numbers.by(Metric::Connections, Label::ConnectionProtocol),
+            expired,
+            drain_signals,
+            drained,
+            dry_run_drains,
+            budget_exhausted: numbers.sum(Metric::BudgetExhausted),
+            deferred: numbers.sum(Metric::Deferred),
             peers: peers(numbers, load),
-            is_shedding: numbers.sum(Metric::Shedding) > 0.0,
+            is_rebalancing: numbers.sum(Metric::Rebalancing) > 0.0,
             upstream: upstream(numbers),
             since: before.map(|(span, before)| Since::new(numbers, before, span)),
         }
@@ -142,7 +142,7 @@ fn upstream(numbers: &Numbers) -> Option<Evenness> {
         (Metric::UpstreamRequestRate, "requests a second"),
         (Metric::UpstreamRequests, "requests"),
     ];
-    let of = |(metric, measure)| Evenness::of(measure, numbers.by(metric, Label::Upstream));
+    let of = |(metric, measure)| Evenness::of(measure, numbers.by(metric, Label::UpstreamHost));
     measures
         .map(of)
         .into_iter()
@@ -162,9 +162,9 @@ impl Since {
             seconds,
             requests: a_second(Metric::Requests),
             opened: a_second(Metric::Connections),
-            due: a_second(Metric::Due),
-            announced: a_second(Metric::Announced),
-            budget_refused: a_second(Metric::BudgetRefused),
+            expired: a_second(Metric::Expired),
+            drain_signals: a_second(Metric::DrainSignals),
+            budget_exhausted: a_second(Metric::BudgetExhausted),
         }
     }
 }
@@ -173,12 +173,12 @@ impl Since {
 mod tests {
     use super::*;
 
-    const PAGE: &str = "evenkeel_connections_active 10\nevenkeel_connections_age_seconds 300\n\
-        evenkeel_load_connections 9\nevenkeel_peers 3\nevenkeel_peers_mean_connections 6\n\
-        evenkeel_shedding 1\nevenkeel_requests_total{protocol=\"http1\"} 100\n\
-        evenkeel_announced_total{reason=\"shed\"} 2\n\
-        evenkeel_upstream_requests_total{upstream=\"10.0.0.1:80\"} 30\n\
-        evenkeel_upstream_requests_total{upstream=\"10.0.0.2:80\"} 10\n";
+    const PAGE: &str = "evenkeel_downstream_connections_active 10\nevenkeel_downstream_connections_age_sum_seconds 300\n\
+        evenkeel_rebalanced_load_connections 9\nevenkeel_peers_known 3\nevenkeel_peers_mean_connections 6\n\
+        evenkeel_workers_rebalancing 1\nevenkeel_requests_total{connection_protocol=\"http1\"} 100\n\
+        evenkeel_drain_signals_total{drain_reason=\"rebalance\"} 2\n\
+        evenkeel_upstream_requests_total{upstream_host=\"10.0.0.1:80\"} 30\n\
+        evenkeel_upstream_requests_total{upstream_host=\"10.0.0.2:80\"} 10\n";
 
     #[test]
     fn a_pod_knows_its_load_beside_the_others() {
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!((peers.known, peers.over_mean), (3.0, Some(1.5)));
         assert_eq!(pod.mean_age_seconds, Some(30.0));
         assert_eq!(pod.mode, Mode::Enforce);
-        assert!(pod.is_shedding);
+        assert!(pod.is_rebalancing);
         let upstream = pod.upstream.unwrap();
         assert_eq!(
             (upstream.measure, upstream.max_over_mean),

@@ -9,28 +9,27 @@ use crate::{check, files, invalid, written};
 fn a_finding_looks_as_a_compiler_shows_it() {
     let run = evenkeel_reading(
         &["check", "-"],
-        "{\n  \"version\": 1,\n  \"defaults\": { \"maxAge\": \"30m\", \"jitter\": 2 }\n}\n",
+        "{\n  \"version\": 1,\n  \"defaults\": { \"max_conection_age\": \"30m\", \"jitter\": 2 }\n}\n",
     );
     assert_eq!(
         run.stdout,
         "\
-error[unknown-key]: defaults.maxAge: unknown key; did you mean `max_age`?
+error[unknown-key]: defaults.max_conection_age: unknown key; did you mean `max_connection_age`?
  --> <stdin>:3:17
   |
-3 |   \"defaults\": { \"maxAge\": \"30m\", \"jitter\": 2 }
-  |                 ^^^^^^^^
+3 |   \"defaults\": { \"max_conection_age\": \"30m\", \"jitter\": 2 }
+  |                 ^^^^^^^^^^^^^^^^^^^
   |
 help: write
   |
-3 -   \"defaults\": { \"maxAge\": \"30m\", \"jitter\": 2 }
-3 +   \"defaults\": { \"max_age\": \"30m\", \"jitter\": 2 }
-  |
+3 |   \"defaults\": { \"max_connection_age\": \"30m\", \"jitter\": 2 }
+  |                         +
 
-error[wrong-value]: defaults.jitter: found 2; it is a number from 0 to 1, the part of a limit by which it may come early
- --> <stdin>:3:44
+error[wrong-value]: defaults.jitter: found 2; it must be a number from 0 to 1, the fraction of a limit by which a connection may be drained earlier
+ --> <stdin>:3:55
   |
-3 |   \"defaults\": { \"maxAge\": \"30m\", \"jitter\": 2 }
-  |                                            ^
+3 |   \"defaults\": { \"max_conection_age\": \"30m\", \"jitter\": 2 }
+  |                                                       ^
 
 checked 1 policy: 2 errors, no warnings
 "
@@ -83,7 +82,7 @@ fn sarif_is_what_its_schema_says_and_has_the_same_places() {
     let unwise = written(
         directory.path(),
         "a b%.json",
-        r#"{"version": 1, "mode": "observe", "defaults": {"jitter": 0}}"#,
+        r#"{"version": 1, "mode": "dry_run", "defaults": {"jitter": 0}}"#,
     );
     let all: Vec<_> = files("policies/invalid", ".json");
     let mut args = vec!["--format", "sarif", &unwise, "no-such.json"];
@@ -100,7 +99,7 @@ fn sarif_is_what_its_schema_says_and_has_the_same_places() {
     let run = &report["runs"][0];
     assert_eq!(run["invocations"][0]["executionSuccessful"], false);
     let results = run["results"].as_array().unwrap();
-    assert_eq!(results[0]["ruleId"], "observe-mode");
+    assert_eq!(results[0]["ruleId"], "dry-run");
     assert_eq!(
         (&results[0]["level"], &results[1]["level"]),
         (&json!("note"), &json!("warning"))
@@ -140,8 +139,8 @@ fn github_gets_commands_with_everything_escaped() {
         run.stdout,
         format!(
             "::error file={escaped},line=3,col=1,endLine=3,endColumn=4,title=evenkeel unknown-key::x: unknown key; \
-             known here are `$schema`, `version`, `role`, `mode`, `defaults`, `routes`, `connections`, `upstream`, \
-             `budget`, `shed`, `peers`, `keepalive`\n"
+             the keys here are `$schema`, `version`, `role`, `mode`, `defaults`, `routes`, `tcp`, `upstream`, \
+             `budget`, `rebalance`, `peers`, `keepalive`\n"
         )
     );
     let warning = written(

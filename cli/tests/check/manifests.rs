@@ -219,7 +219,7 @@ fn kubectl_output_is_read_from_stdin() {
     let list = fs::read_to_string(repository("cli/tests/check/manifests/list.json")).unwrap();
     let run = evenkeel_reading(&["check", "-"], &list);
     assert_eq!(run.code, 1);
-    assert!(run.stdout.contains("--> <stdin>:10:93"), "{}", run.stdout);
+    assert!(run.stdout.contains("--> <stdin>:10:104"), "{}", run.stdout);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn explain_reads_manifests() {
     let directory = tempfile::tempdir().unwrap();
     let plugin = |name: &str, age: &str| {
         format!(
-            "kind: WasmPlugin\nmetadata: {{ name: {name} }}\nspec:\n  pluginConfig:\n    version: 1\n    defaults: {{ max_age: {age} }}\n---\n"
+            "kind: WasmPlugin\nmetadata: {{ name: {name} }}\nspec:\n  pluginConfig:\n    version: 1\n    defaults: {{ max_connection_age: {age} }}\n---\n"
         )
     };
     let two = written(

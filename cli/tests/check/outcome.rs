@@ -20,7 +20,7 @@ fn no_real_policy_gets_a_warning() {
         policies.len()
     );
     assert!(run.stdout.ends_with(&summary), "{}", run.stdout);
-    assert!(run.stdout.contains("note[observe-mode]"));
+    assert!(run.stdout.contains("note[dry-run]"));
 }
 
 #[test]
@@ -134,12 +134,12 @@ fn a_flood_is_counted_to_the_end() {
 
 #[test]
 fn the_budget_is_reckoned_for_as_many_connections_as_are_stated() {
-    let text = r#"{"version": 1, "defaults": {"max_age": "10m"}, "budget": {"per_second": 2, "burst": 5}}"#;
+    let text = r#"{"version": 1, "defaults": {"max_connection_age": "10m"}, "budget": {"per_second": 2, "burst": 5}}"#;
     let few = evenkeel_reading(&["check", "--connections", "1000", "-"], text);
     let many = evenkeel_reading(&["check", "--connections", "5400", "-"], text);
     assert_eq!(few.stdout, "checked 1 policy: no errors, no warnings\n");
     for expected in [
-        "warning[budget-too-small]: budget.per_second: 10 a second fall due under `defaults`, and 2 may go",
+        "warning[budget-too-small]: budget.per_second: 10 a second expire under `defaults`, and 2 may be drained",
         "note: 5400 connections / 9m of mean life = 10 a second",
         "note: 5400 connections / 2 a second: they live for 45m on average",
         "help: raise `per_second` to 10 or more",

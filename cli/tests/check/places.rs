@@ -37,9 +37,9 @@ fn what_is_underlined_is_what_is_wrong() {
         ),
         ("bad-port", &["0", "65536", r#""5432""#]),
         ("budget-of-nothing", &["0", "0"]),
-        ("camel-case-key", &[r#""maxAge""#]),
+        ("camel-case-key", &[r#""maxConnectionAge""#]),
         ("comment", &["/"]),
-        ("duplicate-keys", &[r#""max_age""#]),
+        ("duplicate-keys", &[r#""max_connection_age""#]),
         ("duplicate-names", &[r#""orders""#, r#""orders""#]),
         ("empty-match", &["{}"]),
         ("match-outside-match", &[r#""path_prefix""#]),
@@ -47,9 +47,13 @@ fn what_is_underlined_is_what_is_wrong() {
         ("missing-comma", &["\""]),
         (
             "missing-match",
-            &[r#"{ "max_age": "5m" }"#, r#"{ "max_age": "5m" }"#, "{}"],
+            &[
+                r#"{ "max_connection_age": "5m" }"#,
+                r#"{ "max_connection_age": "5m" }"#,
+                "{}",
+            ],
         ),
-        ("missing-version", &[r#"{ "mode": "observe" }"#]),
+        ("missing-version", &[r#"{ "mode": "dry_run" }"#]),
         ("misspelt-key", &[r#""path_prefx""#]),
         (
             "never-reached",
@@ -73,14 +77,14 @@ fn what_is_underlined_is_what_is_wrong() {
                 r#""checkout""#,
             ],
         ),
-        ("shed-alone", &[r#""workers""#, r#""1h""#]),
-        ("shed-tolerance-over-start", &["0.3"]),
+        ("rebalance-alone", &[r#""workers""#, r#""1h""#]),
+        ("rebalance-low-watermark-over-high", &["0.3"]),
         ("trailing-comma", &["}"]),
         ("truncated", &["t"]),
         ("unknown-word", &[r#""enforced""#, r#""both""#]),
         (
             "upstream-off",
-            &[r#"{ "max_age": "off", "max_requests": "off" }"#],
+            &[r#"{ "max_connection_age": "off", "max_requests_per_connection": "off" }"#],
         ),
         ("wrong-type", &[r#""true""#, r#""1000""#, "300", "{}"]),
     ] {
@@ -127,7 +131,7 @@ fn the_other_place_of_a_contradiction_is_shown_too() {
     let one = |line, text: &str, label: &str| vec![(line, text.to_owned(), json!(label))];
     assert_eq!(
         related("duplicate-keys"),
-        one(3, r#""max_age""#, "first here")
+        one(3, r#""max_connection_age""#, "first here")
     );
     assert_eq!(
         related("duplicate-names"),
@@ -135,7 +139,7 @@ fn the_other_place_of_a_contradiction_is_shown_too() {
     );
     assert_eq!(
         related("min-age-over-max-age"),
-        one(1, r#""5m""#, "`defaults.max_age`")
+        one(1, r#""5m""#, "`defaults.max_connection_age`")
     );
     assert_eq!(
         related("never-reached"),
@@ -146,7 +150,7 @@ fn the_other_place_of_a_contradiction_is_shown_too() {
 #[test]
 fn a_key_that_stands_three_times_is_told_at_the_second_and_the_third() {
     let directory = tempfile::tempdir().unwrap();
-    let text = "{\"version\": 1,\n\"mode\": \"observe\",\n\"mode\": 1,\n\"mode\": 2}";
+    let text = "{\"version\": 1,\n\"mode\": \"dry_run\",\n\"mode\": 1,\n\"mode\": 2}";
     let file = written(directory.path(), "a.json", text);
     let lines: Vec<_> = findings(&file)
         .iter()

@@ -89,12 +89,12 @@ fn what_nobody_does_there_is_told() {
     for what in ["`routes`", "`connections`", "`keepalive.http1_hint`"] {
         assert!(text.contains(&format!("# - {what}")), "{what}");
     }
-    assert!(!text.contains("# - `shed`"));
+    assert!(!text.contains("# - `rebalance`"));
 }
 
 #[test]
 fn a_policy_that_observes_has_no_limits() {
-    let kinds: Vec<_> = gateway("observe")
+    let kinds: Vec<_> = gateway("dry-run")
         .iter()
         .map(|document| document["kind"].clone())
         .collect();

@@ -278,7 +278,7 @@ fn http3_has_the_defaults_as_limits_of_its_own_listener() {
     assert_eq!(names, ["udp_0.0.0.0_8443", "udp_::_8443"]);
     let config = &patches(&documents, "evenkeel-http3")[0]["patch"]["value"]["typed_config"];
     let limits = &config["common_http_protocol_options"];
-    // From 8 to 10 minutes: `max_age` 10m, `jitter` 0.2.
+    // From 8 to 10 minutes: `max_connection_age` 10m, `jitter` 0.2.
     assert_eq!(limits["max_connection_duration"], "480s");
     assert_eq!(limits["max_connection_duration_jitter"]["value"], 25.0);
     assert_eq!(limits["max_requests_per_connection"], 10000);
@@ -298,7 +298,7 @@ fn a_policy_that_observes_lets_nobody_else_act() {
     for name in policies() {
         let text = fs::read(policy(&name)).unwrap();
         let mut observing: Value = serde_json::from_slice(&text).unwrap();
-        observing["mode"] = Mode::Observe.name().into();
+        observing["mode"] = Mode::DryRun.name().into();
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("policy.json");
         fs::write(&file, observing.to_string()).unwrap();

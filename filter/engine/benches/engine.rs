@@ -34,7 +34,8 @@ impl Shared for Alone {
 }
 
 fn engine(connections: u64) -> (Engine, Policy) {
-    let policy = Policy::parse(br#"{"version": 1, "defaults": {"max_age": "10m"}}"#).unwrap();
+    let policy =
+        Policy::parse(br#"{"version": 1, "defaults": {"max_connection_age": "10m"}}"#).unwrap();
     let mut engine = Engine::default();
     engine.advance(Instant::from_nanos(1));
     for id in 0..connections {

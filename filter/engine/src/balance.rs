@@ -2,11 +2,11 @@
 
 use core::time::Duration;
 
-use evenkeel_policy::{Measure, Mode, Shed as Rule};
+use evenkeel_policy::{Measure, Mode, Rebalance as Rule};
 
 use crate::board::Carried;
 use crate::peers::Estimate;
-use crate::{Among, Engine, Instant, Look, Looked, Reason, Shed, Wanted};
+use crate::{Among, Engine, Instant, Look, Looked, Reason, Rebalancer, Wanted};
 
 /// Time between two looks that is longer does not count: nobody looked.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ pub struct Scene<'a> {
 /// What one worker does about its pod's load. Ask [`Balance::look`] about once a second.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Balance {
-    shed: Shed,
+    rebalance: Rebalancer,
     /// Connections that chance would have moved while nothing was known of the others.
     by_chance: f64,
     looked: Option<Instant>,
@@ -35,8 +35,8 @@ pub struct Balance {
 
 impl Balance {
     /// It is moving a surplus.
-    pub fn is_shedding(&self) -> bool {
-        self.shed.is_shedding()
+    pub fn is_rebalancing(&self) -> bool {
+        self.rebalance.is_rebalancing()
     }
 
     /// Wants connections under policies of this mode to go. Ask after [`Engine::look`], and [`Engine::search`] then.
@@ -53,7 +53,7 @@ impl Balance {
             .map_or(Duration::ZERO, |then| now.since(then).min(LONGEST));
         self.looked = Some(now);
         let Some(estimate) = estimate else {
-            self.shed = Shed::default();
+            self.rebalance = Rebalancer::default();
             self.chance(engine, rule, mode, mine, span);
             return;
         };
@@ -64,7 +64,7 @@ impl Balance {
         // What a dry run would have drained is there; only to itself it is not.
         let (here, chosen) = match mode {
             Mode::Enforce => (pod.load, mine.chosen.enforced),
-            Mode::Observe => (
+            Mode::DryRun => (
                 pod.load.minus(pod.left),
                 mine.chosen.enforced.plus(mine.chosen.dry_run),
             ),
@@ -82,14 +82,14 @@ impl Balance {
             chosen: chosen.of(measure),
             settled: estimate.settled,
         };
-        let quota = self.shed.look(rule, look);
+        let quota = self.rebalance.look(rule, look);
         engine.pace(mode, measure, quota.pace);
         if quota.choose > 0.0 {
             let wanted = Wanted {
                 measure,
                 load: quota.choose,
                 among: Among::Service,
-                reason: Reason::Shed,
+                reason: Reason::Rebalance,
                 mode,
             };
             engine.want(wanted);
@@ -105,22 +105,22 @@ impl Balance {
         mine: &Looked,
         span: Duration,
     ) {
-        let Some(mean_age) = rule.fallback_mean_age else {
+        let Some(mean_connection_age) = rule.fallback_mean_connection_age else {
             return;
         };
         let left = match mode {
             Mode::Enforce => 0.0,
-            Mode::Observe => mine.left.connections,
+            Mode::DryRun => mine.left.connections,
         };
         let waiting = mine.connections.get(mode) - mine.chosen.get(mode).connections - left;
-        let share = span.as_secs_f64() / mean_age.as_secs_f64();
+        let share = span.as_secs_f64() / mean_connection_age.as_secs_f64();
         let before = self.by_chance - engine.take_chosen(mode);
         self.by_chance = (before + waiting * share).min(waiting);
         let wanted = Wanted {
             measure: Measure::Connections,
             load: self.by_chance,
             among: Among::Service,
-            reason: Reason::MeanAge,
+            reason: Reason::MeanConnectionAge,
             mode,
         };
         if wanted.load >= 1.0 {
@@ -161,7 +161,8 @@ mod tests {
     /// Each of `workers` carries 100 connections that are answered once; each looks once a second for
     /// `seconds` while the mean of all pods stays `mean`. How many have been chosen.
     fn chosen(workers: u64, mean: Option<f64>, weight: f64, rule: &Rule, seconds: u64) -> usize {
-        let policy = Policy::parse(br#"{"version": 1, "defaults": {"max_age": "off"}}"#).unwrap();
+        let policy =
+            Policy::parse(br#"{"version": 1, "defaults": {"max_connection_age": "off"}}"#).unwrap();
         let mut chosen = 0;
         for worker in 0..workers {
             let mut engine = Engine::default();
@@ -179,7 +180,7 @@ mod tests {
             }
             for second in 0..seconds {
                 engine.advance(Instant::default().after(Duration::from_secs(second)));
-                let mine = engine.look(balance.is_shedding());
+                let mine = engine.look(balance.is_rebalancing());
                 let estimate = mean.map(|mean| Estimate {
                     peers: 3,
                     mean,
@@ -205,13 +206,13 @@ mod tests {
 
     fn quick() -> Rule {
         Rule {
-            rate: 1.0,
+            max_rate: 1.0,
             ..Rule::default()
         }
     }
 
     #[test]
-    fn the_workers_of_a_pod_shed_its_surplus_together() {
+    fn the_workers_of_a_pod_rebalance_its_surplus_together() {
         // 200 where 110 would do, and 400 where 220 would.
         let two = chosen(2, Some(100.0), 1.0, &quick(), 9);
         let four = chosen(4, Some(200.0), 1.0, &quick(), 9);
@@ -229,7 +230,7 @@ mod tests {
     fn while_nothing_is_known_of_the_others_chance_moves_or_nobody() {
         assert_eq!(chosen(1, None, 1.0, &quick(), 60), 0);
         let by_chance = Rule {
-            fallback_mean_age: Some(Duration::from_secs(600)),
+            fallback_mean_connection_age: Some(Duration::from_secs(600)),
             ..quick()
         };
         // 100 connections for a minute, each with a chance of 1 in 600 a second; who goes is not replaced.

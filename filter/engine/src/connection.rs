@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::rc::Rc;
 
-use evenkeel_policy::{Mode, Rule, WebSocket};
+use evenkeel_policy::{CloseCode, Mode, Rule};
 
 use crate::evidence::Evidence;
 use crate::hosts::HostId;
@@ -18,10 +18,10 @@ use crate::{Instant, Reason};
 ///              a limit is reached            a good moment, and budget
 ///   Serving ───────────────────────▶ Due ───────────────────────────────▶ Draining
 ///      ▲                              │                                    │    ▲
-///      │ observe: said, not done      │ TCP: at rest, or grace over        │    │ a request that was
+///      │ observe: said, not done      │ TCP: at rest, or drain timeout over        │    │ a request that was
 ///      └──────────────────────────────┤                    all is answered │    │ already on its way
 ///                                     ▼                                    ▼    │
-///                                  Closing ◀── linger or grace over ──── Lingering
+///                                  Closing ◀── close_delay or drain timeout over ──── Lingering
 /// ```
 ///
 /// `Unmanaged` stands beside it: what is not understood is left alone for ever.
@@ -121,18 +121,18 @@ pub(crate) struct Connection {
     pub(crate) timer: Wake,
 }
 
-/// How long a TCP connection that is due waits for a rest after an answer. Without a grace, one that is
+/// How long a TCP connection that is due waits for a rest after an answer. Without a drain timeout, one that is
 /// silent all that time is taken to be idle.
 pub(crate) fn patience(rule: &Rule) -> Duration {
-    rule.grace.unwrap_or(IDLE)
+    rule.drain_timeout.unwrap_or(IDLE)
 }
 
 impl Connection {
     /// Observe: it would have moved now. It begins to count age and requests anew, as its successor would;
-    /// but for one that would be shed the successor is elsewhere.
+    /// but for one that would be rebalanced the successor is elsewhere.
     pub(crate) fn observed(&mut self, reason: Reason, now: Instant) {
         self.state = State::Serving;
-        if reason == Reason::Shed {
+        if reason == Reason::Rebalance {
             self.left = true;
             return;
         }
@@ -144,7 +144,7 @@ impl Connection {
     /// Whether it is drained, or only would be.
     pub(crate) fn mode(&self) -> Mode {
         if self.observe {
-            Mode::Observe
+            Mode::DryRun
         } else {
             Mode::Enforce
         }
@@ -159,7 +159,7 @@ impl Connection {
         let rule = self.rule.as_ref()?;
         let limits = Limits::new(rule, &self.draw, self.renewed, self.carried);
         match self.kind {
-            Kind::WebSocket if rule.websocket == WebSocket::Off => None,
+            Kind::WebSocket if rule.websocket.close_code == CloseCode::Off => None,
             // Messages are no requests.
             Kind::WebSocket => Some(Limits {
                 requests: None,
@@ -202,13 +202,13 @@ impl Connection {
         usize::try_from(self.active).unwrap_or(usize::MAX) > over
     }
 
-    /// A protected stream is open and its own grace is not over.
+    /// A protected stream is open and its own drain timeout is not over.
     pub(crate) fn is_protected(&self, since: Instant, now: Instant) -> bool {
         self.open_requests.has_protected()
             && self
                 .open_requests
                 .protected_grace()
-                .is_none_or(|grace| now.since(since) < grace)
+                .is_none_or(|drain_timeout| now.since(since) < drain_timeout)
     }
 
     /// After an announcement or a read: what is owed decides between Draining and Lingering.
@@ -243,7 +243,7 @@ impl Connection {
                 let rests = self.rests(rule, now);
                 let answered = rests && self.touched > since;
                 let over = now.since(since) >= patience(rule);
-                answered || (over && (rests || rule.grace.is_some()))
+                answered || (over && (rests || rule.drain_timeout.is_some()))
             }
             Kind::WebSocket => {
                 self.silent_at(rule, since).is_some_and(|at| at <= now)
@@ -254,7 +254,7 @@ impl Connection {
 
     /// Raw TCP: the server spoke last, and nothing has come since for long enough.
     pub(crate) fn rests(&self, rule: &Rule, now: Instant) -> bool {
-        now.since(self.touched) >= rule.quiet_wait && !self.asked
+        now.since(self.touched) >= rule.idle_time && !self.asked
     }
 
     /// Its turn, if it has to go and may be closed now.
@@ -264,7 +264,7 @@ impl Connection {
         };
         let lane = Lane {
             policy: self.origin.policy,
-            rebalances: reason == Reason::Shed,
+            rebalances: reason == Reason::Rebalance,
         };
         Wake::InTurn(lane, since)
     }
@@ -291,17 +291,17 @@ impl Connection {
                     _ if !self.open_requests.has_protected() => since,
                     // When the stream ends, the timer is set again.
                     None => return None,
-                    Some(grace) => since.after(grace),
+                    Some(drain_timeout) => since.after(drain_timeout),
                 };
                 let silent = self.silent_at(rule, since)?;
                 Some(self.evidence.closes_at(silent.max(spared), self.touched))
             }
             State::Due { since, .. } if self.kind == Kind::Tcp => {
                 let over = since.after(patience(rule));
-                let rest = self.touched.after(rule.quiet_wait);
+                let rest = self.touched.after(rule.idle_time);
                 let rest = self.evidence.closes_at(rest, self.touched);
                 let forced = self.evidence.closes_at(over, over.min(self.touched));
-                match (self.asked, rule.grace) {
+                match (self.asked, rule.drain_timeout) {
                     (false, Some(_)) if self.touched > since => Some(rest.min(forced)),
                     (false, None) if self.touched > since => Some(rest),
                     (false, None) => Some(over.max(rest)),
@@ -322,7 +322,7 @@ impl Connection {
                 Some(self.evidence.closes_at(idle, since))
             }
             State::Lingering { idle, .. } => {
-                let at = idle.after(rule.linger);
+                let at = idle.after(rule.close_delay);
                 Some(self.evidence.closes_at(at, self.touched))
             }
         }
@@ -330,7 +330,7 @@ impl Connection {
 
     /// When a WebSocket that is due will have been silent for `idle_wait`, if nothing more is said.
     pub(crate) fn silent_at(&self, rule: &Rule, since: Instant) -> Option<Instant> {
-        let wait = rule.idle_wait?;
+        let wait = rule.websocket.idle_timeout?;
         Some(self.touched.max(since).after(wait))
     }
 
@@ -354,7 +354,8 @@ impl Connection {
     /// Puts it under `rule`. While it drains, only one with a longer drain timeout takes the place of another.
     pub(crate) fn put_under(&mut self, rule: &Rc<Rule>) {
         let is_shorter = self.rule.as_ref().is_some_and(|held| {
-            longest(held.grace, rule.grace) != rule.grace || held.grace == rule.grace
+            longest(held.drain_timeout, rule.drain_timeout) != rule.drain_timeout
+                || held.drain_timeout == rule.drain_timeout
         });
         if !(self.is_draining() && is_shorter) {
             self.rule = Some(Rc::clone(rule));

@@ -4,8 +4,8 @@ mod adopt;
 mod decide;
 mod draining;
 mod look;
+mod rebalance;
 mod search;
-mod shed;
 mod streams;
 mod tick;
 mod websocket;
@@ -31,9 +31,9 @@ use crate::{
     Reason, Shared,
 };
 use look::{Summed, Sweep};
+use rebalance::Pace;
+pub use rebalance::{Among, Looked, Wanted};
 use search::{Demand, Search};
-use shed::Pace;
-pub use shed::{Among, Looked, Wanted};
 
 /// The least time that a connection is said to be served. Node's http.Agent takes what is said as the timeout
 /// of its requests, too, so with less it aborts responses near the end of a connection's life. It is no
@@ -51,7 +51,7 @@ pub struct Engine {
     pub hosts: Hosts,
     /// What it remembers about the buckets of the budgets.
     buckets: Buckets,
-    /// How fast what has to be shed goes.
+    /// How fast what has to be rebalanced goes.
     pace: PerMode<Pace>,
     /// Rebalancing does not go by the rates of single connections.
     ignores_rates: bool,
@@ -376,7 +376,7 @@ impl Engine {
         }
     }
 
-    /// A connection to be shed goes when the pace allows.
+    /// A connection to be rebalanced goes when the pace allows.
     fn is_its_turn(&mut self, id: ConnectionId) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else {
             return true;
@@ -384,7 +384,7 @@ impl Engine {
         let is_ready = self.now >= self.pace.get(connection.mode()).turn(self.now);
         match &mut connection.state {
             State::Due {
-                reason: Reason::Shed,
+                reason: Reason::Rebalance,
                 queued,
                 ..
             } => {
@@ -398,7 +398,7 @@ impl Engine {
     fn took_its_turn(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get(&id)
             && let State::Due {
-                reason: Reason::Shed,
+                reason: Reason::Rebalance,
                 ..
             } = connection.state
         {

@@ -52,7 +52,7 @@ pub enum Effect {
     Due(ConnectionId, Reason),
     /// The budget refused a connection's move; told once a move.
     Refused(ConnectionId),
-    /// A connection's grace is over and no moment was good; told once a move.
+    /// A connection's drain timeout is over and no moment was good; told once a move.
     PutOff(ConnectionId),
     /// The client goes on as if it had not been sent the drain signal; told once a connection.
     SignalIgnored(ConnectionId, Reason),

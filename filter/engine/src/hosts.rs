@@ -7,7 +7,7 @@ use core::num::NonZeroU64;
 use core::time::Duration;
 
 use crate::load::Flow;
-use crate::{Instant, Load, PerMode, Shed};
+use crate::{Instant, Load, PerMode, Rebalancer};
 
 /// The most hosts that are told apart; what is carried to further ones is not counted by host.
 pub const MAX_HOSTS: usize = 1024;
@@ -37,7 +37,7 @@ pub struct Host {
     /// When something was last carried to it.
     seen: Instant,
     known: Instant,
-    pub(crate) shed: PerMode<Shed>,
+    pub(crate) rebalance: PerMode<Rebalancer>,
 }
 
 impl Host {
@@ -125,7 +125,7 @@ impl Hosts {
             flow: Flow::new(now),
             seen: now,
             known: now,
-            shed: PerMode::default(),
+            rebalance: PerMode::default(),
         };
         self.hosts.insert(id, host);
         Some(id)

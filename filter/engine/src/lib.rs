@@ -23,7 +23,7 @@ mod moment;
 mod open_requests;
 pub mod peers;
 mod per_mode;
-mod shed;
+mod rebalance;
 mod slab;
 #[cfg(test)]
 mod stories;
@@ -40,7 +40,7 @@ pub use limits::mix;
 pub use load::Load;
 pub use moment::{ClientState, Moment};
 pub use per_mode::PerMode;
-pub use shed::{Look, Shed};
+pub use rebalance::{Look, Rebalancer};
 pub use timed::StreamId;
 
 /// Envoy's `connection.id`: unique in the process, the same in both roles.
@@ -51,35 +51,35 @@ pub struct ConnectionId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// It is as old as its rule allows.
-    MaxAge,
-    /// Its memoryless lifetime (`mean_age`) is over.
-    MeanAge,
+    MaxConnectionAge,
+    /// Its memoryless lifetime (`mean_connection_age`) is over.
+    MeanConnectionAge,
     /// It has carried as many requests as its rule allows.
-    MaxRequests,
+    MaxRequestsPerConnection,
     /// A gRPC stream on it is as old as its rule allows.
     MaxStreamAge,
     /// Its host carries more than its share.
-    Shed,
+    Rebalance,
 }
 
 impl Reason {
     /// Every reason, in the order of [`Reason::index`].
     pub const ALL: [Self; 5] = [
-        Self::MaxAge,
-        Self::MeanAge,
-        Self::MaxRequests,
+        Self::MaxConnectionAge,
+        Self::MeanConnectionAge,
+        Self::MaxRequestsPerConnection,
         Self::MaxStreamAge,
-        Self::Shed,
+        Self::Rebalance,
     ];
 
     /// The policy's name of the limit.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::MaxAge => "max_age",
-            Self::MeanAge => "mean_age",
-            Self::MaxRequests => "max_requests",
+            Self::MaxConnectionAge => "max_connection_age",
+            Self::MeanConnectionAge => "mean_connection_age",
+            Self::MaxRequestsPerConnection => "max_requests_per_connection",
             Self::MaxStreamAge => "max_stream_age",
-            Self::Shed => "shed",
+            Self::Rebalance => "rebalance",
         }
     }
 

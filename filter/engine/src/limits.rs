@@ -28,9 +28,9 @@ impl Draw {
         -(1.0 - unit(mix(self.seed ^ 0x6a09_e667_f3bc_c909))).ln()
     }
 
-    /// `max_age` less this connection's share of the jitter.
-    pub(crate) fn age(&self, max_age: Duration, jitter: Jitter) -> Duration {
-        scaled(max_age, self.keep(jitter))
+    /// `max_connection_age` less this connection's share of the jitter.
+    pub(crate) fn age(&self, max_connection_age: Duration, jitter: Jitter) -> Duration {
+        scaled(max_connection_age, self.keep(jitter))
     }
 
     /// An age at which a connection that is moved with chance `1 - exp(-dt / mean)` in every `dt` is
@@ -64,17 +64,20 @@ pub(crate) struct Limits {
 impl Limits {
     /// The limits of `rule` for a connection that opened at `opened` and had carried `carried` requests.
     pub(crate) fn new(rule: &Rule, draw: &Draw, opened: Instant, carried: u64) -> Self {
-        let not_before = opened.after(rule.min_age);
-        let age = rule
-            .max_age
-            .map(|max| (opened.after(draw.age(max, rule.jitter)), Reason::MaxAge));
+        let not_before = opened.after(rule.min_connection_age);
+        let age = rule.max_connection_age.map(|max| {
+            (
+                opened.after(draw.age(max, rule.jitter)),
+                Reason::MaxConnectionAge,
+            )
+        });
         let life = rule
-            .mean_age
-            .map(|mean| (opened.after(draw.lifetime(mean)), Reason::MeanAge));
+            .mean_connection_age
+            .map(|mean| (opened.after(draw.lifetime(mean)), Reason::MeanConnectionAge));
         Self {
             deadline: earliest(age, life).map(|(at, reason)| (at.max(not_before), reason)),
             requests: rule
-                .max_requests
+                .max_requests_per_connection
                 .map(|max| draw.requests(max, rule.jitter).saturating_add(carried)),
             not_before,
         }
@@ -100,7 +103,7 @@ impl Limits {
             _ => self
                 .requests
                 .filter(|&last| requests >= last.get())
-                .map(|_| Reason::MaxRequests),
+                .map(|_| Reason::MaxRequestsPerConnection),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use evenkeel_policy::{Busy, Goaway, Rule};
+use evenkeel_policy::{LastStreamId, Rule, WhenActive};
 use evenkeel_wire::h2::{Conditions, IDLE_TIME, Treatment};
 
 use crate::Instant;
@@ -16,7 +16,7 @@ const SLOW: Duration = Duration::from_millis(5);
 /// milliseconds.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// How long a connection waits for a point that is safe for its client, where the rule has no shorter grace.
+/// How long a connection waits for a point that is safe for its client, where the rule has no shorter drain timeout.
 /// Then a client that is not recognised is drained at the end of a response, and what has no safe point is
 /// counted as deferred. Long enough for several PINGs, of which an idle connection needs one.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -94,16 +94,25 @@ impl Moment {
             return Verdict::Good;
         }
         let waited = now.since(wait.since);
-        if self.is_safe_when_active(rule, wait, now) && waited < rule.quiet_wait {
+        if self.is_safe_when_active(rule, wait, now) && waited < rule.http2.idle_wait {
             return Verdict::Wait;
         }
         let owes = matches!(self, Self::Message { owes: true, .. });
-        if rule.busy == Busy::Announce && !owes && rule.grace.is_some_and(|grace| waited >= grace) {
+        let when_active = match self {
+            Self::Message { .. } => rule.websocket.when_active,
+            Self::Head | Self::Quiet { .. } | Self::Busy { .. } => rule.http2.when_active,
+        };
+        if when_active == WhenActive::Drain
+            && !owes
+            && rule
+                .drain_timeout
+                .is_some_and(|drain_timeout| waited >= drain_timeout)
+        {
             return Verdict::Good;
         }
         // Whatever the protocol and the rule: what is neither drained nor deferred would not show anywhere.
-        let is_stream_kept = wait.stream_over && waited >= rule.quiet_wait;
-        if is_stream_kept || waited >= rule.grace.unwrap_or(PATIENCE) {
+        let is_stream_kept = wait.stream_over && waited >= rule.http2.idle_wait;
+        if is_stream_kept || waited >= rule.drain_timeout.unwrap_or(PATIENCE) {
             Verdict::PutOff
         } else {
             Verdict::Wait
@@ -122,17 +131,19 @@ impl Moment {
             // The operator wants this stream to end; what else is open must not end with it.
             Self::Busy { client }
                 if wait.stream_over
-                    && waited >= rule.quiet_wait
+                    && waited >= rule.http2.idle_wait
                     && (!wait.others_open
                         || wait.meets(client.treatment.when_active, rule, false, client, now)) =>
             {
                 true
             }
             Self::Busy { .. } => {
-                waited >= rule.quiet_wait && self.is_safe_when_active(rule, wait, now)
+                waited >= rule.http2.idle_wait && self.is_safe_when_active(rule, wait, now)
             }
             // A client that is talking sends its next message before it reads the Close.
-            Self::Message { answers, .. } => !answers && now.since(wait.spoken) >= rule.quiet_wait,
+            Self::Message { answers, .. } => {
+                !answers && now.since(wait.spoken) >= rule.websocket.idle_time
+            }
         }
     }
 
@@ -142,7 +153,7 @@ impl Moment {
         let Self::Busy { client } = self else {
             return false;
         };
-        rule.goaway != Goaway::Exact
+        rule.http2.last_stream_id != LastStreamId::Exact
             && wait.meets(client.treatment.when_active, rule, false, client, now)
     }
 }
@@ -178,7 +189,9 @@ impl Wait {
         client: ClientState,
         now: Instant,
     ) -> bool {
-        let patience = rule.grace.map_or(PATIENCE, |grace| grace.min(PATIENCE));
+        let patience = rule
+            .drain_timeout
+            .map_or(PATIENCE, |drain_timeout| drain_timeout.min(PATIENCE));
         let is_slow = self.requested.is_some_and(|at| now.since(at) >= SLOW);
         [
             (Conditions::SETTLED, now.since(self.opened) >= SETTLED),

@@ -41,21 +41,21 @@ impl OpenRequests {
         self.rules.iter().any(|(rule, _)| rule.protect)
     }
 
-    /// The longest `grace` of the rules that protect one of them; None for ever.
+    /// The longest `drain_timeout` of the rules that protect one of them; None for ever.
     pub(crate) fn protected_grace(&self) -> Option<Duration> {
         let protecting = self.rules.iter().filter(|(rule, _)| rule.protect);
         protecting
-            .map(|(rule, _)| rule.grace)
+            .map(|(rule, _)| rule.drain_timeout)
             .fold(Some(Duration::ZERO), longest)
     }
 
-    /// How long after the drain signal `active` requests may take: the longest `grace` of their rules, None
+    /// How long after the drain signal `active` requests may take: the longest `drain_timeout` of their rules, None
     /// for ever. Those whose rule is not known here have that of `otherwise`.
     pub(crate) fn drain_timeout(&self, active: u32, otherwise: &Rule) -> Option<Duration> {
         let known = self.rules.iter().map(|(_, count)| *count);
         let known = known.fold(0_u32, u32::saturating_add);
-        let unknown = (active > known || known == 0).then_some(otherwise.grace);
-        let of_rules = self.rules.iter().map(|(rule, _)| rule.grace);
+        let unknown = (active > known || known == 0).then_some(otherwise.drain_timeout);
+        let of_rules = self.rules.iter().map(|(rule, _)| rule.drain_timeout);
         of_rules.chain(unknown).fold(Some(Duration::ZERO), longest)
     }
 }

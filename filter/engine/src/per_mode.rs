@@ -19,7 +19,7 @@ impl<T> PerMode<T> {
     pub fn get(&self, mode: Mode) -> &T {
         match mode {
             Mode::Enforce => &self.enforced,
-            Mode::Observe => &self.dry_run,
+            Mode::DryRun => &self.dry_run,
         }
     }
 
@@ -27,7 +27,7 @@ impl<T> PerMode<T> {
     pub fn get_mut(&mut self, mode: Mode) -> &mut T {
         match mode {
             Mode::Enforce => &mut self.enforced,
-            Mode::Observe => &mut self.dry_run,
+            Mode::DryRun => &mut self.dry_run,
         }
     }
 }

@@ -13,7 +13,7 @@ mod limits;
 mod load;
 mod moments;
 mod policy;
-mod shed;
+mod rebalance;
 mod streams;
 mod tcp;
 mod turns;
@@ -24,7 +24,7 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::{Direction, Mode, Policy, Rule, Shed};
+use evenkeel_policy::{Direction, Mode, Policy, Rebalance, Rule};
 use evenkeel_wire::h2::{Conditions, Treatment, UNKNOWN};
 
 use crate::{
@@ -102,7 +102,7 @@ impl Story {
 
     /// What its moves are taken from.
     fn bucket(&self) -> Option<Bucket> {
-        let dry_run = self.policy.mode == Mode::Observe;
+        let dry_run = self.policy.mode == Mode::DryRun;
         let budget = self.policy.budget?;
         Some(Bucket::new("evenkeel", budget, dry_run))
     }
@@ -125,18 +125,14 @@ impl Story {
 
     fn open(&mut self, id: u64) -> ConnectionId {
         let (id, rule) = (ConnectionId(id), self.defaults());
-        let observe = self.policy.mode == Mode::Observe;
+        let observe = self.policy.mode == Mode::DryRun;
         self.engine.open(id, ORIGIN, Some(rule), observe, id.0);
         id
     }
 
     fn open_tcp(&mut self, id: u64) -> ConnectionId {
         let id = self.open(id);
-        let rule = self
-            .policy
-            .connections
-            .first()
-            .map(|rule| Rc::clone(&rule.rule));
+        let rule = self.policy.tcp.first().map(|rule| Rc::clone(&rule.rule));
         self.engine.is_tcp(id, 5432, rule);
         id
     }
@@ -182,10 +178,10 @@ impl Story {
     }
 
     /// Compares upstream hosts, as a worker does after each sample.
-    fn compare_hosts(&mut self, shed: &Shed, seed: u64) -> bool {
-        let sheds = self.engine.shed_hosts(shed, self.policy.mode);
+    fn compare_hosts(&mut self, rebalance: &Rebalance, seed: u64) -> bool {
+        let rebalances = self.engine.rebalance_hosts(rebalance, self.policy.mode);
         self.engine.search(|_| true, seed);
-        sheds
+        rebalances
     }
 
     fn effects(&mut self) -> Vec<Effect> {

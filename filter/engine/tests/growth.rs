@@ -54,7 +54,7 @@ fn take() -> (usize, usize) {
 
 #[test]
 fn accepting_a_connection_allocates_and_moves_little_however_many_are_open() {
-    let text = br#"{"version": 1, "defaults": {"max_age": "10m"}}"#;
+    let text = br#"{"version": 1, "defaults": {"max_connection_age": "10m"}}"#;
     let policy = Policy::parse(text).unwrap();
     let origin = Origin {
         policy: 1,

@@ -1,64 +1,66 @@
-//! The series of counters, each with the values of its labels.
+//! The series of counters, each with its label values.
 
 use evenkeel_engine::Reason;
 
 use crate::label::{Cause, Exchange, Goaway, Protocol};
 use crate::{Kind, Metric};
 
-/// One series of a counter: what can happen, told apart by types. What has no label is its [`Metric`] alone.
+/// One series of a counter. A metric without labels is [`Counter::Plain`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counter {
     /// Of [`Metric::Connections`].
     Connections(Protocol),
     /// Of [`Metric::Requests`].
     Requests(Protocol),
-    /// Of [`Metric::Due`].
-    Due(Reason),
-    /// Of [`Metric::Announced`].
-    Announced(Reason),
+    /// Of [`Metric::Expired`].
+    Expired(Reason),
+    /// Of [`Metric::DrainSignals`].
+    DrainSignal(Reason),
     /// Of [`Metric::Goaways`].
     Goaway(Goaway),
-    /// Of [`Metric::Clients`], by the client's family.
+    /// Of [`Metric::Http2Connections`], by client.
     Client(&'static str),
-    /// Of [`Metric::Closed`]: announced, and ended by the client.
-    ClosedByClient(Reason),
-    /// Of [`Metric::Closed`]: announced, and ended by the proxy itself.
-    ClosedByProxy(Reason),
-    /// Of [`Metric::Closed`]: ended by Evenkeel.
-    ClosedByEvenkeel(Reason),
-    /// Of [`Metric::Cut`].
-    Cut(Reason),
-    /// Of [`Metric::Untold`].
-    Untold(Reason),
+    /// Of [`Metric::Drained`]: after a drain signal, closed by the client.
+    DrainedByClient(Reason),
+    /// Of [`Metric::Drained`]: after a drain signal, closed by the proxy itself.
+    DrainedByProxy(Reason),
+    /// Of [`Metric::Drained`]: closed by Evenkeel.
+    DrainedByEvenkeel(Reason),
+    /// Of [`Metric::RequestsAborted`].
+    RequestAborted(Reason),
+    /// Of [`Metric::ClosedWithoutNotice`].
+    ClosedWithoutNotice(Reason),
     /// Of [`Metric::SignalsIgnored`].
     SignalIgnored(Reason),
-    /// Of [`Metric::Observed`].
-    Observed(Reason),
-    /// Of [`Metric::Opaque`].
-    Opaque(Cause),
-    /// Of [`Metric::Exchanges`].
+    /// Of [`Metric::DryRunDrains`].
+    DryRunDrain(Reason),
+    /// Of [`Metric::Bypassed`].
+    Bypassed(Cause),
+    /// Of [`Metric::PolicyUpdates`]: accepted, or rejected.
+    PolicyUpdate(bool),
+    /// Of [`Metric::PeerExchanges`].
     Exchange(Exchange),
-    /// The only series of a metric that has no label.
+    /// The only series of a metric without labels.
     Plain(Metric),
 }
 
 impl Counter {
-    /// All that are shown from the start: but for those whose labels are a matter of who comes.
+    /// Every series that is published from the start: those whose label values do not depend on traffic.
     pub fn all() -> impl Iterator<Item = Self> {
         let by_protocol = Protocol::ALL
             .into_iter()
             .flat_map(|protocol| [Self::Connections(protocol), Self::Requests(protocol)]);
         let by_reason = Reason::ALL.into_iter().flat_map(|reason| {
             [
-                Self::Due(reason),
-                Self::Announced(reason),
-                Self::ClosedByClient(reason),
-                Self::ClosedByProxy(reason),
-                Self::ClosedByEvenkeel(reason),
-                Self::Cut(reason),
-                Self::Untold(reason),
+                Self::Expired(reason),
+                Self::DrainSignal(reason),
+                Self::DrainedByClient(reason),
+                Self::DrainedByProxy(reason),
+                Self::DrainedByEvenkeel(reason),
+                Self::RequestAborted(reason),
+                Self::ClosedWithoutNotice(reason),
                 Self::SignalIgnored(reason),
-                Self::Observed(reason),
+                Self::DryRunDrain(reason),
             ]
         });
         let plain = Metric::ALL
@@ -66,56 +68,61 @@ impl Counter {
             .filter(|metric| metric.kind() == Kind::Counter && metric.labels().is_empty());
         by_protocol
             .chain(by_reason)
-            .chain(Cause::all().map(Self::Opaque))
+            .chain(Cause::all().map(Self::Bypassed))
+            .chain([true, false].map(Self::PolicyUpdate))
             .chain(Exchange::ALL.into_iter().map(Self::Exchange))
             .chain(plain.copied().map(Self::Plain))
     }
 
-    /// The metric that it is a series of.
+    /// Its metric.
     pub const fn metric(self) -> Metric {
         match self {
             Self::Connections(_) => Metric::Connections,
             Self::Requests(_) => Metric::Requests,
-            Self::Due(_) => Metric::Due,
-            Self::Announced(_) => Metric::Announced,
+            Self::Expired(_) => Metric::Expired,
+            Self::DrainSignal(_) => Metric::DrainSignals,
             Self::Goaway(_) => Metric::Goaways,
-            Self::Client(_) => Metric::Clients,
-            Self::ClosedByClient(_) | Self::ClosedByProxy(_) | Self::ClosedByEvenkeel(_) => {
-                Metric::Closed
+            Self::Client(_) => Metric::Http2Connections,
+            Self::DrainedByClient(_) | Self::DrainedByProxy(_) | Self::DrainedByEvenkeel(_) => {
+                Metric::Drained
             }
-            Self::Cut(_) => Metric::Cut,
-            Self::Untold(_) => Metric::Untold,
+            Self::RequestAborted(_) => Metric::RequestsAborted,
+            Self::ClosedWithoutNotice(_) => Metric::ClosedWithoutNotice,
             Self::SignalIgnored(_) => Metric::SignalsIgnored,
-            Self::Observed(_) => Metric::Observed,
-            Self::Opaque(_) => Metric::Opaque,
-            Self::Exchange(_) => Metric::Exchanges,
+            Self::DryRunDrain(_) => Metric::DryRunDrains,
+            Self::Bypassed(_) => Metric::Bypassed,
+            Self::PolicyUpdate(_) => Metric::PolicyUpdates,
+            Self::Exchange(_) => Metric::PeerExchanges,
             Self::Plain(metric) => metric,
         }
     }
 
-    /// Its name for the host, labels included.
+    /// The stat's name, with labels.
     pub fn stat(self) -> String {
         let metric = self.metric();
         match self {
             Self::Connections(protocol) | Self::Requests(protocol) => {
                 metric.stat(&[protocol.name()])
             }
-            Self::Due(reason)
-            | Self::Announced(reason)
-            | Self::Cut(reason)
-            | Self::Untold(reason)
+            Self::Expired(reason)
+            | Self::DrainSignal(reason)
+            | Self::RequestAborted(reason)
+            | Self::ClosedWithoutNotice(reason)
             | Self::SignalIgnored(reason)
-            | Self::Observed(reason) => metric.stat(&[reason.name()]),
-            Self::ClosedByClient(reason) => metric.stat(&[reason.name(), "client"]),
-            Self::ClosedByProxy(reason) => metric.stat(&[reason.name(), "proxy"]),
-            Self::ClosedByEvenkeel(reason) => metric.stat(&[reason.name(), "evenkeel"]),
+            | Self::DryRunDrain(reason) => metric.stat(&[reason.name()]),
+            Self::DrainedByClient(reason) => metric.stat(&[reason.name(), "client"]),
+            Self::DrainedByProxy(reason) => metric.stat(&[reason.name(), "proxy"]),
+            Self::DrainedByEvenkeel(reason) => metric.stat(&[reason.name(), "evenkeel"]),
             Self::Goaway(goaway) => metric.stat(&[
-                goaway.family,
+                goaway.client,
                 if goaway.is_exact { "exact" } else { "max" },
-                if goaway.is_quiet { "quiet" } else { "busy" },
+                if goaway.is_idle { "idle" } else { "active" },
             ]),
-            Self::Client(family) => metric.stat(&[family]),
-            Self::Opaque(cause) => metric.stat(&[cause.name()]),
+            Self::Client(client) => metric.stat(&[client]),
+            Self::Bypassed(cause) => metric.stat(&[cause.name()]),
+            Self::PolicyUpdate(accepted) => {
+                metric.stat(&[if accepted { "accepted" } else { "rejected" }])
+            }
             Self::Exchange(exchange) => metric.stat(&[exchange.name()]),
             Self::Plain(metric) => metric.stat(&[]),
         }
@@ -165,25 +172,28 @@ mod tests {
 
     #[test]
     fn a_label_of_who_comes_says_what_the_list_has() {
-        for family in ["go", "unknown", "tonic", "grpc-go"] {
+        for client in ["go", "unknown", "tonic", "grpc-go"] {
             let goaway = Goaway {
-                family,
+                client,
                 is_exact: false,
-                is_quiet: true,
+                is_idle: true,
             };
             let goaway = Counter::Goaway(goaway).stat();
             assert!(combinations(Metric::Goaways).contains(&goaway), "{goaway}");
-            let client = Counter::Client(family).stat();
-            assert!(combinations(Metric::Clients).contains(&client), "{client}");
+            let client = Counter::Client(client).stat();
+            assert!(
+                combinations(Metric::Http2Connections).contains(&client),
+                "{client}"
+            );
         }
     }
 
     #[test]
     fn labels_stand_before_the_name() {
         assert_eq!(
-            Counter::ClosedByClient(Reason::MaxAge).stat(),
-            "reason=.=max_age;.;by=.=client;.;evenkeel_closed_total"
+            Counter::DrainedByClient(Reason::MaxConnectionAge).stat(),
+            "drain_reason=.=max_connection_age;.;closed_by=.=client;.;evenkeel_connections_drained_total"
         );
-        assert!(Label::By.regex().starts_with(r"(\bby=\.=("));
+        assert!(Label::ClosedBy.regex().starts_with(r"(\bclosed_by=\.=("));
     }
 }

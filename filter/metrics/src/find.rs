@@ -66,33 +66,36 @@ mod tests {
 
     #[test]
     fn a_metric_is_found_by_its_name_and_any_of_its_labels() {
-        let closed = "evenkeel_closed_total";
+        let closed = "evenkeel_connections_drained_total";
         for labels in [
             &[][..],
-            &[("by", "client")],
-            &[("by", "client"), ("reason", "max_age")],
+            &[("closed_by", "client")],
+            &[
+                ("closed_by", "client"),
+                ("drain_reason", "max_connection_age"),
+            ],
         ] {
-            assert_eq!(Metric::find(closed, labels), Ok(Metric::Closed));
+            assert_eq!(Metric::find(closed, labels), Ok(Metric::Drained));
         }
-        let upstream = [("upstream", "10.0.0.1:80")];
+        let upstream = [("upstream_host", "10.0.0.1:80")];
         let requests = Metric::find("evenkeel_upstream_requests_total", &upstream);
         assert_eq!(requests, Ok(Metric::UpstreamRequests));
     }
 
     #[test]
     fn what_the_list_does_not_have_is_an_error_that_names_it() {
-        let closed = "evenkeel_closed_total";
+        let closed = "evenkeel_connections_drained_total";
         assert_eq!(
             error("evenkeel_close_total", &[]),
             "there is no metric evenkeel_close_total"
         );
         assert_eq!(
-            error(closed, &[("cause", "field")]),
-            "evenkeel_closed_total has no label cause"
+            error(closed, &[("bypass_reason", "field")]),
+            "evenkeel_connections_drained_total has no label bypass_reason"
         );
         assert_eq!(
-            error(closed, &[("by", "server")]),
-            r#"the label by of evenkeel_closed_total is never "server""#
+            error(closed, &[("closed_by", "server")]),
+            r#"the label closed_by of evenkeel_connections_drained_total is never "server""#
         );
     }
 }

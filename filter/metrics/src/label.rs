@@ -1,107 +1,113 @@
-//! What labels tell apart.
+//! Labels and their values.
 
 use evenkeel_engine::Reason;
 use evenkeel_engine::peers::Refused;
 use evenkeel_wire::{Kind, Opaque, h2};
 
-/// A label of a metric.
+/// A label of a metric. Its tag is specific enough not to collide with the tags of other plugins: Istio's
+/// `extraStatTags` apply to the whole mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
-    /// What is spoken on the connection.
-    Protocol,
-    /// Why a connection is moved.
-    Reason,
-    /// Who closed a connection whose end was announced.
-    By,
-    /// Why a connection is left alone.
-    Cause,
+    /// The protocol of a connection.
+    ConnectionProtocol,
+    /// Why a connection is drained.
+    DrainReason,
+    /// Who closed a connection.
+    ClosedBy,
+    /// Why a connection is bypassed.
+    BypassReason,
     /// An upstream host.
-    Upstream,
-    /// The HTTP/2 client, told by its greeting.
-    Family,
-    /// Which last-stream-id a GOAWAY carried.
-    Goaway,
-    /// What was open when a GOAWAY was sent.
-    Moment,
-    /// What came of an exchange with a peer.
-    Outcome,
+    UpstreamHost,
+    /// An HTTP/2 client, recognised by its first frames.
+    Http2Client,
+    /// Which last-stream-id a GOAWAY had.
+    LastStreamId,
+    /// Whether requests were active on a connection.
+    ConnectionState,
+    /// The result of a gossip exchange.
+    ExchangeResult,
+    /// The result of a policy update.
+    UpdateResult,
 }
 
-/// What a label can say.
+/// The values of a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Values {
     /// These words.
     Fixed(Vec<&'static str>),
-    /// What is met; the text says what that is.
+    /// Values that depend on traffic; the text describes them.
     Met(&'static str),
 }
 
 impl Label {
     /// Every label.
-    pub const ALL: [Self; 9] = [
-        Self::Protocol,
-        Self::Reason,
-        Self::By,
-        Self::Cause,
-        Self::Upstream,
-        Self::Family,
-        Self::Goaway,
-        Self::Moment,
-        Self::Outcome,
+    pub const ALL: [Self; 10] = [
+        Self::ConnectionProtocol,
+        Self::DrainReason,
+        Self::ClosedBy,
+        Self::BypassReason,
+        Self::UpstreamHost,
+        Self::Http2Client,
+        Self::LastStreamId,
+        Self::ConnectionState,
+        Self::ExchangeResult,
+        Self::UpdateResult,
     ];
 
     /// Its name in Prometheus.
     pub const fn tag(self) -> &'static str {
         match self {
-            Self::Protocol => "protocol",
-            Self::Reason => "reason",
-            Self::By => "by",
-            Self::Cause => "cause",
-            Self::Upstream => "upstream",
-            Self::Family => "family",
-            Self::Goaway => "goaway",
-            Self::Moment => "moment",
-            Self::Outcome => "outcome",
+            Self::ConnectionProtocol => "connection_protocol",
+            Self::DrainReason => "drain_reason",
+            Self::ClosedBy => "closed_by",
+            Self::BypassReason => "bypass_reason",
+            Self::UpstreamHost => "upstream_host",
+            Self::Http2Client => "http2_client",
+            Self::LastStreamId => "last_stream_id",
+            Self::ConnectionState => "connection_state",
+            Self::ExchangeResult => "exchange_result",
+            Self::UpdateResult => "update_result",
         }
     }
 
-    /// The regular expression with which Envoy (`stats_tags`) finds it in a stat's name, and not at the end of another
-    /// label: Istio has a `request_protocol`.
+    /// The regular expression with which Envoy (`stats_tags`) finds it in a stat's name, but not as the end of a
+    /// longer label.
     pub fn regex(self) -> String {
         format!(r"(\b{}=\.=(.*?);\.;)", self.tag())
     }
 
-    /// What it can say.
+    /// The values that it can have.
     pub fn values(self) -> Values {
         Values::Fixed(match self {
-            Self::Protocol => Protocol::ALL.map(Protocol::name).to_vec(),
-            Self::Reason => Reason::ALL.map(Reason::name).to_vec(),
-            Self::By => vec!["client", "proxy", "evenkeel"],
-            Self::Cause => Cause::all().map(Cause::name).collect(),
-            Self::Upstream => {
+            Self::ConnectionProtocol => Protocol::ALL.map(Protocol::name).to_vec(),
+            Self::DrainReason => Reason::ALL.map(Reason::name).to_vec(),
+            Self::ClosedBy => vec!["client", "proxy", "evenkeel"],
+            Self::BypassReason => Cause::all().map(Cause::name).collect(),
+            Self::UpstreamHost => {
                 return Values::Met("the host's address; beyond 256 live ones `other`");
             }
-            Self::Family => {
+            Self::Http2Client => {
                 let recognised = h2::CLIENTS.iter().map(|client| client.name);
                 let others = [h2::AMBIGUOUS, h2::UNKNOWN.name];
-                let mut families: Vec<_> = recognised.chain(others).collect();
-                families.sort_unstable();
-                families.dedup();
-                families
+                let mut clients: Vec<_> = recognised.chain(others).collect();
+                clients.sort_unstable();
+                clients.dedup();
+                clients
             }
-            Self::Goaway => vec!["exact", "max"],
-            Self::Moment => vec!["quiet", "busy"],
-            Self::Outcome => Exchange::ALL.map(Exchange::name).to_vec(),
+            Self::LastStreamId => vec!["exact", "max"],
+            Self::ConnectionState => vec!["idle", "active"],
+            Self::ExchangeResult => Exchange::ALL.map(Exchange::name).to_vec(),
+            Self::UpdateResult => vec!["accepted", "rejected"],
         })
     }
 
-    /// All that it can say is known beforehand and few, so that a series that says nothing yet is there with 0.
+    /// Whether all its values are known in advance and few, so that a series is published with 0 from the start.
     pub const fn is_shown_at_once(self) -> bool {
-        !matches!(self, Self::Upstream | Self::Family)
+        !matches!(self, Self::UpstreamHost | Self::Http2Client)
     }
 }
 
-/// What a connection turned out to be.
+/// The protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// HTTP/1.
@@ -118,7 +124,7 @@ impl Protocol {
     /// Every protocol.
     pub const ALL: [Self; 4] = [Self::Http1, Self::Http2, Self::WebSocket, Self::Tcp];
 
-    /// What bytes of this kind are counted as; None before that is known, and for what is left alone.
+    /// The protocol of bytes of this kind; None before it is known, and for bypassed connections.
     pub fn of(kind: Kind) -> Option<Self> {
         match kind {
             Kind::Http1 => Some(Self::Http1),
@@ -140,23 +146,23 @@ impl Protocol {
     }
 }
 
-/// How a connection was told by GOAWAY.
+/// The circumstances of a GOAWAY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Goaway {
-    /// Of the client.
-    pub family: &'static str,
+    /// The client.
+    pub client: &'static str,
     /// The last-stream-id is the highest accepted.
     pub is_exact: bool,
-    /// No stream was open.
-    pub is_quiet: bool,
+    /// No request was active.
+    pub is_idle: bool,
 }
 
-/// Why a connection is left alone.
+/// Why a connection is bypassed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// Its bytes are not what they should be.
+    /// Its bytes violate the protocol, or are of another one.
     NotUnderstood(Opaque),
-    /// It carries what no announcement fits in.
+    /// It carries a tunnel, in which no drain signal fits.
     Tunnel,
 }
 
@@ -182,18 +188,18 @@ impl Cause {
     }
 }
 
-/// What came of an exchange with a peer, or of one side of it.
+/// The result of a gossip exchange, or of one side of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exchange {
-    /// A peer has answered.
-    Answered,
-    /// None has.
+    /// A peer responded.
+    Responded,
+    /// No peer responded.
     Failed,
-    /// A peer has asked.
-    Asked,
-    /// Somebody has asked who is none; the question went on to the application.
-    Stranger,
-    /// What a peer said is no message.
+    /// A peer sent a request.
+    Requested,
+    /// The requester has another identity; the request was passed to the application.
+    RejectedIdentity,
+    /// The body is not a gossip message.
     Malformed,
     /// It is longer than any message.
     TooLong,
@@ -202,18 +208,18 @@ pub enum Exchange {
 }
 
 impl Exchange {
-    /// Every outcome.
+    /// Every result.
     pub const ALL: [Self; 7] = [
-        Self::Answered,
+        Self::Responded,
         Self::Failed,
-        Self::Asked,
-        Self::Stranger,
+        Self::Requested,
+        Self::RejectedIdentity,
         Self::Malformed,
         Self::TooLong,
         Self::Version,
     ];
 
-    /// Why a message was refused.
+    /// The result for a message that was rejected.
     pub const fn of(refused: &Refused) -> Self {
         match refused {
             Refused::TooLong => Self::TooLong,
@@ -225,10 +231,10 @@ impl Exchange {
     /// The label's value.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Answered => "answered",
+            Self::Responded => "responded",
             Self::Failed => "failed",
-            Self::Asked => "asked",
-            Self::Stranger => "refused_stranger",
+            Self::Requested => "requested",
+            Self::RejectedIdentity => "rejected_identity",
             Self::Malformed => "malformed",
             Self::TooLong => "too_long",
             Self::Version => "version",

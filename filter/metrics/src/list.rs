@@ -73,123 +73,121 @@ macro_rules! metrics {
 }
 
 metrics! {
-    ConnectionsActive = "connections_active", Gauge of "connections" [],
-        "Downstream connections that are open now.", None;
-    ConnectionsAge = "connections_age_seconds", Gauge of "seconds" [],
-        "The ages of all open downstream connections, added up; over `evenkeel_connections_active` it is their mean age.",
-        Some("A mean age that grows by a second each second belongs to connections that nothing moves: give them a limit or `shed`.");
-    Connections = "connections_total", Counter of "connections" [Protocol],
-        "Downstream connections whose protocol has become known.", None;
-    Requests = "requests_total", Counter of "requests" [Protocol],
-        "Requests seen on the wire; on a WebSocket, none.", None;
-    Clients = "clients_total", Counter of "connections" [Family],
-        "HTTP/2 connections by the client library that their first frames show; `ambiguous` if several fit.", None;
+    ConnectionsActive = "downstream_connections_active", Gauge of "connections" [],
+        "Open downstream connections.", None;
+    ConnectionsAge = "downstream_connections_age_sum_seconds", Gauge of "seconds" [],
+        "Sum of the ages of all open downstream connections; divided by `evenkeel_downstream_connections_active` it is their mean age.",
+        Some("A mean age that grows by a second each second belongs to connections that no limit drains: set an age, or `rebalance`.");
+    Connections = "downstream_connections_total", Counter of "connections" [ConnectionProtocol],
+        "Downstream connections, by protocol, counted when the protocol is known.", None;
+    Requests = "requests_total", Counter of "requests" [ConnectionProtocol],
+        "Requests on downstream connections; messages on a WebSocket are not requests.", None;
+    Http2Connections = "http2_connections_total", Counter of "connections" [Http2Client],
+        "HTTP/2 connections, by the client library that their first frames identify; `ambiguous` where several fit.", None;
 
-    Due = "due_total", Counter of "connections" [Reason],
-        "Connections that have reached a limit, or were chosen by `shed`.", None;
-    Announced = "announced_total", Counter of "connections" [Reason],
-        "Connections whose client was told that they end.", None;
-    Goaways = "goaway_total", Counter of "connections" [Family, Goaway, Moment],
-        "GOAWAYs, by the client they went to, the last-stream-id they carried and what was open.", None;
-    SignalsIgnored = "drain_signals_ignored_total", Counter of "connections" [Reason],
-        "Connections whose client went on to send requests after it was sent a drain signal.",
-        Some("They are closed once the client has the responses. A client that does so can fail a request then: look for `connection: close` or GOAWAY in its library's issues.");
-    Closed = "closed_total", Counter of "connections" [Reason, By],
-        "Connections that ended after they were due, by who closed them.",
-        Some("`by=\"evenkeel\"` is the rule for raw TCP. Where it is for HTTP, clients do not close after they were told: a longer `linger` gives them time.");
-    Cut = "cut_total", Counter of "requests" [Reason],
-        "Requests (raw TCP: connections at work) that were cut because their `grace` was over.",
-        Some("Each is a request that a client lost. Make `grace` longer than your longest request, or `off`; `protect` routes that stream.");
-    Untold = "untold_total", Counter of "connections" [Reason],
-        "WebSockets that were closed without a Close frame, because nothing was said on them for `idle_wait`.",
-        Some("Let the server send PINGs, which give a moment to tell; or set `idle_wait` to `off`.");
-    StreamsEnded = "streams_ended_total", Counter of "streams" [],
-        "gRPC streams that were ended with UNAVAILABLE because of `max_stream_age`.", None;
-    Observed = "observed_total", Counter of "connections" [Reason],
-        "Connections that would have been moved, in observe mode.",
-        Some("If these are the moves that you want, set `mode` to `enforce`.");
+    Expired = "connections_expired_total", Counter of "connections" [DrainReason],
+        "Connections that reached a limit, or were selected by `rebalance`.", None;
+    DrainSignals = "drain_signals_total", Counter of "connections" [DrainReason],
+        "Connections whose client was sent a drain signal.", None;
+    Goaways = "goaways_total", Counter of "connections" [Http2Client, LastStreamId, ConnectionState],
+        "GOAWAY frames, by client, last-stream-id, and whether requests were active.", None;
+    SignalsIgnored = "drain_signals_ignored_total", Counter of "connections" [DrainReason],
+        "Connections whose client continued to send requests after a drain signal.",
+        Some("They are closed once the client has the responses. Such a client can fail a request then: look for `connection: close` or GOAWAY in its library's issues.");
+    Drained = "connections_drained_total", Counter of "connections" [DrainReason, ClosedBy],
+        "Connections that ended after they expired, by who closed them.",
+        Some("For raw TCP `closed_by=\"evenkeel\"` is normal. For HTTP it means that clients do not close after a drain signal: a longer `close_delay` gives them time.");
+    RequestsAborted = "requests_aborted_total", Counter of "requests" [DrainReason],
+        "Requests that were aborted because their `drain_timeout` ended; for raw TCP, connections that were closed while active.",
+        Some("Each is a request that a client lost. Make `drain_timeout` longer than your longest request, or `off`; `protect` routes that stream.");
+    ClosedWithoutNotice = "websockets_closed_without_notice_total", Counter of "connections" [DrainReason],
+        "WebSockets that were closed without a Close frame, because both sides were silent for `websocket.idle_timeout`.",
+        Some("Let the server send PINGs, behind which a Close frame fits; or set `websocket.idle_timeout` to `off`.");
+    StreamsTerminated = "grpc_streams_terminated_total", Counter of "streams" [],
+        "gRPC streams that were ended with UNAVAILABLE because of `grpc.max_stream_age`.", None;
+    DryRunDrains = "dry_run_drains_total", Counter of "connections" [DrainReason],
+        "Connections that would have been drained, in dry-run mode.",
+        Some("If these are the drains that you want, set `mode` to `enforce`.");
 
-    BudgetRefused = "budget_refused_total", Counter of "moves" [],
-        "Times that a move had to wait because the budget had nothing left.",
-        Some("For minutes after a deployment this is the budget at work. For hours it is too small for the limits: raise `budget.per_second`, or the ages.");
-    PutOff = "put_off_total", Counter of "connections" [],
-        "Connections that stayed past their `grace` (HTTP/2 and WebSockets without one: 30 s) or past the age of a gRPC stream, because no moment came at which their client bears to be told.",
-        Some("They stay where they are. Turn on the connection manager's PINGs (`connection_keepalive`), or set `busy` to `announce`, with which such clients may lose requests.");
-    Opaque = "opaque_total", Counter of "connections" [Cause],
-        "Connections left alone, byte for byte, because they are not understood.",
-        Some("`tunnel` is meant so. Others are clients or servers that break the protocol: the log says at level debug which connections.");
+    BudgetExhausted = "drain_budget_exhausted_total", Counter of "drains" [],
+        "Drains that had to wait because the budget was exhausted.",
+        Some("For minutes after a deployment the budget works as intended. For hours it is too small for the limits: raise `budget.per_second`, or the ages.");
+    Deferred = "drain_deferred_total", Counter of "connections" [],
+        "Connections that stayed open past their `drain_timeout` (HTTP/2 and WebSockets without one: 30 s) or past the age of a gRPC stream, because there was no safe point for their client.",
+        Some("They stay open. Enable the connection manager's PINGs (`connection_keepalive`), or set `when_active` to `drain`, with which such clients may lose requests.");
+    Bypassed = "connections_bypassed_total", Counter of "connections" [BypassReason],
+        "Connections that are passed through byte for byte, because their protocol is not understood.",
+        Some("`tunnel` is expected. Others are clients or servers that violate the protocol: the log at level debug names the connections.");
     Http2Tunnels = "http2_tunnels_total", Counter of "streams" [],
         "WebSockets and other tunnels over HTTP/2 (CONNECT, RFC 8441), where the HTTP role is loaded. Each is one stream without an end.",
-        Some("After a GOAWAY such a stream goes on until it ends by itself or `grace` is over. To its connection it is a stream that is always active: see docs/limits.md.");
+        Some("After a GOAWAY such a stream continues until it ends by itself or `drain_timeout` ends. Its connection is active as long as it lives: see docs/limits.md.");
     DuplicateFilters = "duplicate_filters_total", Counter of "connections" [],
-        "Connections that pass the module twice, by two NETWORK filter entries: the second entry does nothing.",
-        Some("Remove one of the entries; the log names the second one. In Istio two WasmPlugins select the workload, often one of the whole mesh and one of its own.");
-    Unjoined = "unjoined_total", Counter of "streams" [],
-        "HTTP streams whose connection the network role does not know, so that their routes' rules cannot act.",
+        "Connections that pass the module twice, because of two NETWORK filter entries: the second entry does nothing.",
+        Some("Remove one of the entries; the log names the second one. In Istio two WasmPlugins select the workload, often a mesh-wide one and its own.");
+    StreamsUnmatched = "streams_unmatched_total", Counter of "streams" [],
+        "HTTP streams whose connection the network role does not know, so that their routes' rules have no effect.",
         Some("Load the module as a NETWORK filter on the same listener, with the same `vm_id` (Istio: the same url). Connections older than that filter stay unknown until they close.");
 
-    PolicyLoads = "policy_loads_total", Counter of "policies" [],
-        "Policies that were taken over, by each worker and each filter entry.", None;
-    PolicyErrors = "policy_errors_total", Counter of "policies" [],
-        "Policies that were refused, by each worker and each filter entry.",
-        Some("Envoy's log says which key is wrong and what was meant. The last good policy stays in force, or none.");
-    PoliciesRefused = "policies_refused", Gauge of "policies" [],
-        "Filter entries, by worker, whose newest policy is refused now.",
-        Some("Envoy's log says which key is wrong and what was meant. The last good policy stays in force, or none.");
+    PolicyUpdates = "policy_updates_total", Counter of "policies" [UpdateResult],
+        "Policies that were received, by result; counted by each worker and each filter entry.",
+        Some("Envoy's log names the invalid key of a rejected policy and the fix. The last valid policy stays active, or none.");
+    PolicyRejected = "policy_rejected", Gauge of "policies" [],
+        "Filter entries, per worker, whose newest policy is rejected.",
+        Some("Envoy's log names the invalid key and the fix. The last valid policy stays active, or none.");
 
-    LoadConnections = "load_connections", Gauge of "connections" [],
-        "Connections by which the pods of a service are compared: inbound, under a rule, and not told to go.", None;
-    LoadActive = "load_active_requests", Gauge of "requests" [],
-        "Requests under way on these connections.", None;
-    LoadRequests = "load_requests_per_second", Gauge of "requests per second" [],
-        "Requests a second on these connections.", None;
-    LoadBytes = "load_bytes_per_second", Gauge of "bytes per second" [],
-        "Bytes a second on these connections, both ways.", None;
-    Peers = "peers", Gauge of "pods" [],
-        "Other pods of the service that this one knows.",
-        Some("With `peers` in the policy and 0 here, `evenkeel_exchanges_total` says by its outcome why.");
+    LoadConnections = "rebalanced_load_connections", Gauge of "connections" [],
+        "Connections by which pods are compared: inbound, under a rule, and not draining.", None;
+    LoadActive = "rebalanced_load_active_requests", Gauge of "requests" [],
+        "Active requests on these connections.", None;
+    LoadRequests = "rebalanced_load_requests_per_second", Gauge of "requests per second" [],
+        "Requests per second on these connections, as rebalancing measures them.", None;
+    LoadBytes = "rebalanced_load_bytes_per_second", Gauge of "bytes per second" [],
+        "Bytes per second on these connections, in both directions, as rebalancing measures them.", None;
+    Peers = "peers_known", Gauge of "pods" [],
+        "Other pods of the service that this pod knows.",
+        Some("With `peers` in the policy and 0 here, `evenkeel_peer_exchanges_total` shows the cause by its result.");
     PeersMean = "peers_mean_connections", Gauge of "connections" [],
-        "Connections of all known pods, this one included, over their number.", None;
-    Shedding = "shedding", Gauge of "workers" [],
-        "Workers that are moving a surplus now.",
-        Some("If it stays above 0, the surplus comes back as fast as it goes, or `rate` or `budget` let too little go.");
-    Exchanges = "exchanges_total", Counter of "exchanges" [Outcome],
-        "Exchanges with peers, by what came of them.",
-        Some("`failed`: the cluster has no such endpoints or nobody answers. `refused_stranger`: who asks has another identity. `malformed`, `too_long`: something else answers. `version`: another release of the module.");
-    ReportsDropped = "reports_dropped_total", Counter of "reports" [],
-        "Reports about peers that were absurd, within exchanges that were not.",
-        Some("A pod tells what cannot be: look for one of another release, or one that is not yours.");
+        "Mean number of connections of all known pods, this one included.", None;
+    Rebalancing = "workers_rebalancing", Gauge of "workers" [],
+        "Workers that are draining excess load.",
+        Some("If it stays above 0, excess load returns as fast as it is drained, or `max_rate` or `budget` drain too little.");
+    PeerExchanges = "peer_exchanges_total", Counter of "exchanges" [ExchangeResult],
+        "Gossip exchanges with peers, by result.",
+        Some("`failed`: the cluster has no such endpoints, or none responds. `rejected_identity`: the requester has another identity. `malformed`, `too_long`: something else responds. `version`: another release of the module.");
+    ReportsDropped = "peer_reports_dropped_total", Counter of "reports" [],
+        "Implausible load reports in otherwise valid exchanges.",
+        Some("A pod reports impossible values: look for one of another release, or one that is not yours.");
 
-    UpstreamConnections = "upstream_connections", Gauge of "connections" [Upstream],
-        "Raw TCP connections to an upstream host, and with `upstream` in the policy those that HTTP/1 requests went over.", None;
-    UpstreamActive = "upstream_active_requests", Gauge of "requests" [Upstream],
-        "Requests under way to an upstream host.", None;
-    UpstreamRequests = "upstream_requests_total", Counter of "requests" [Upstream],
-        "Requests that went to an upstream host.", None;
-    UpstreamRequestRate = "upstream_requests_per_second", Gauge of "requests per second" [Upstream],
-        "Requests a second on the connections that an upstream host serves.", None;
-    UpstreamByteRate = "upstream_bytes_per_second", Gauge of "bytes per second" [Upstream],
-        "Bytes a second on the connections that an upstream host serves, both ways.", None;
-    UpstreamDue = "upstream_due_total", Counter of "connections" [],
-        "Upstream connections past a limit of `upstream`.", None;
-    UpstreamRecycled = "upstream_recycled_total", Counter of "connections" [],
-        "Upstream connections past a limit that a marked request ended.", None;
-    UpstreamStray = "upstream_stray_total", Counter of "connections" [],
+    UpstreamConnections = "upstream_connections", Gauge of "connections" [UpstreamHost],
+        "Raw TCP connections to an upstream host, and with `upstream` in the policy its HTTP/1 connections.", None;
+    UpstreamActive = "upstream_active_requests", Gauge of "requests" [UpstreamHost],
+        "Active requests to an upstream host.", None;
+    UpstreamRequests = "upstream_requests_total", Counter of "requests" [UpstreamHost],
+        "Requests to an upstream host.", None;
+    UpstreamRequestRate = "upstream_requests_per_second", Gauge of "requests per second" [UpstreamHost],
+        "Requests per second on the connections that an upstream host serves, as rebalancing measures them.", None;
+    UpstreamByteRate = "upstream_bytes_per_second", Gauge of "bytes per second" [UpstreamHost],
+        "Bytes per second on the connections that an upstream host serves, in both directions, as rebalancing measures them.", None;
+    UpstreamExpired = "upstream_connections_expired_total", Counter of "connections" [],
+        "Upstream connections that reached a limit of `upstream`.", None;
+    UpstreamRecycled = "upstream_connections_recycled_total", Counter of "connections" [],
+        "Expired upstream connections that a marked request ended.", None;
+    UpstreamClosedEarly = "upstream_connections_closed_early_total", Counter of "connections" [],
         "Upstream connections that were ended by a mark meant for another one, or by a retry of a marked request.",
-        Some("They cost a new connection and nothing else. If they are as many as the recycled ones, raise the limits of `upstream`.");
-    UpstreamUnproven = "upstream_unproven_total", Counter of "connections" [],
-        "Upstream connections past a limit of `upstream` that are not recycled because nothing shows that they are HTTP/1.",
-        Some("If the proxy speaks HTTP/1 to these upstreams, set `upstream.protocol` to `http1`. HTTP/2 upstreams count here too: `upstream` does not recycle them.");
+        Some("Each costs a new connection and nothing else. If they are as many as the recycled ones, raise the limits of `upstream`.");
+    UpstreamNotRecycled = "upstream_connections_not_recycled_total", Counter of "connections" [],
+        "Expired upstream connections that are not recycled because nothing shows that they are HTTP/1.",
+        Some("If the proxy uses HTTP/1 to these upstreams, set `upstream.protocol` to `http1`. HTTP/2 upstreams count here too: `upstream` does not recycle them.");
 }
 
 impl Metric {
-    /// Its series are there, with 0, before they have anything to say.
+    /// Whether its series are published with 0 from the start.
     pub fn is_shown_at_once(self) -> bool {
         self.labels().iter().all(|label| label.is_shown_at_once())
     }
 
-    /// The name with its labels inside, as the host is told it: `<tag>=.=<value>;.;` before the name is the form
-    /// that Istio's own metrics have, of which `stats_tags` (Istio: `extraStatTags`) make labels.
+    /// The stat's name with its labels: `<tag>=.=<value>;.;` before the name is the form of Istio's own metrics, from
+    /// which `stats_tags` (Istio: `extraStatTags`) extract labels.
     pub fn stat(self, values: &[&str]) -> String {
         let mut stat = String::new();
         for (label, value) in self.labels().iter().zip(values) {

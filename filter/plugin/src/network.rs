@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use evenkeel_engine::{Activity, ConnectionId, Decision, Moment};
 use evenkeel_metrics::{Counter, Protocol};
-use evenkeel_policy::{Goaway, Rule, WebSocket};
+use evenkeel_policy::{CloseCode, LastStreamId, Rule};
 use evenkeel_wire::h1::Head;
 use evenkeel_wire::h2::{self, BrokenOff, LastStreamIds, MAX_STREAM_ID, RST_STREAM_LEN, Write};
 use evenkeel_wire::websocket::{Status, close};
@@ -137,31 +137,37 @@ impl Network {
                 }
             }
             Words::CloseFrame => {
-                let status = match self.rule(worker, |rule| rule.websocket).unwrap_or_default() {
-                    WebSocket::ServiceRestart => Status::ServiceRestart,
-                    WebSocket::GoingAway | WebSocket::Off => Status::GoingAway,
+                let status = match self
+                    .rule(worker, |rule| rule.websocket.close_code)
+                    .unwrap_or_default()
+                {
+                    CloseCode::ServiceRestart => Status::ServiceRestart,
+                    CloseCode::GoingAway | CloseCode::Off => Status::GoingAway,
                 };
                 self.passes = Passes::OfClient;
                 bytes.splice(opening.at, 0, &close(status));
             }
             Words::Goaway {
                 exact,
-                family,
+                client,
                 prefers,
                 write,
             } => {
-                let is_quiet = matches!(opening.moment, Moment::Quiet { .. });
+                let is_idle = matches!(opening.moment, Moment::Quiet { .. });
                 let is_exact = refuses
-                    || is_quiet
-                        && match self.rule(worker, |rule| rule.goaway).unwrap_or_default() {
-                            Goaway::Auto => prefers == LastStreamIds::Exact,
-                            Goaway::Exact => true,
-                            Goaway::Max => false,
+                    || is_idle
+                        && match self
+                            .rule(worker, |rule| rule.http2.last_stream_id)
+                            .unwrap_or_default()
+                        {
+                            LastStreamId::Auto => prefers == LastStreamIds::Exact,
+                            LastStreamId::Exact => true,
+                            LastStreamId::Max => false,
                         };
                 let counter = Counter::Goaway(evenkeel_metrics::Goaway {
-                    family,
+                    client,
                     is_exact,
-                    is_quiet,
+                    is_idle,
                 });
                 worker.metrics.count(counter);
                 let signal = h2::DrainSignal {

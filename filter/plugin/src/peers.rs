@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use evenkeel_engine::peers::MAX_LEN;
 use evenkeel_metrics::{Counter, Exchange};
-use evenkeel_policy::{Allow, Direction};
+use evenkeel_policy::{Direction, Trust};
 
 use crate::host::Host;
 use crate::policies::RootId;
@@ -63,7 +63,7 @@ pub(crate) fn answered(worker: &mut Worker, headers: usize, size: usize) {
         .find(|policy| policy.peers.is_some())
         .cloned();
     if let Some(peers) = policy.as_ref().and_then(|policy| policy.peers.as_ref()) {
-        worker.metrics.count(Counter::Exchange(Exchange::Answered));
+        worker.metrics.count(Counter::Exchange(Exchange::Responded));
         worker.heard(&message, peers, now);
     }
 }
@@ -91,8 +91,10 @@ pub(crate) fn answer(worker: &mut Worker, root: RootId) -> Option<Reply> {
     if message.is_empty() || host.request_header(":path") != PATH.as_bytes() {
         return None;
     }
-    if peers.allow == Allow::SameIdentity && !is_of_our_identity(&*host) {
-        worker.metrics.count(Counter::Exchange(Exchange::Stranger));
+    if peers.trust == Trust::SameIdentity && !is_of_our_identity(&*host) {
+        worker
+            .metrics
+            .count(Counter::Exchange(Exchange::RejectedIdentity));
         return None;
     }
     let now = worker.now();

@@ -259,7 +259,7 @@ impl Policies {
 /// The bucket of a policy in the filter entry `entry`.
 fn bucket(entry: &[u8], policy: &Policy) -> Option<Bucket> {
     let name = policy_name(&String::from_utf8_lossy(entry), policy.role);
-    let dry_run = policy.mode == Mode::Observe;
+    let dry_run = policy.mode == Mode::DryRun;
     let budget = policy.budget?;
     Some(Bucket::new(&name, budget, dry_run))
 }

@@ -16,8 +16,7 @@ use crate::worker::Worker;
 
 /// Marks the request in hand if its cluster has an expired connection.
 pub(crate) fn mark(worker: &mut Worker, root: RootId, policy: &Policy) -> Option<Mark> {
-    if policy.upstream.is_none() || policy.mode == Mode::Observe || !worker.upstreams.any_expired()
-    {
+    if policy.upstream.is_none() || policy.mode == Mode::DryRun || !worker.upstreams.any_expired() {
         return None;
     }
     let host = worker.host();
@@ -153,10 +152,10 @@ pub(crate) fn response(
     }
     worker.upstreams_ended();
     for (count, metric) in [
-        (u64::from(expired), Metric::UpstreamDue),
-        (u64::from(unproven), Metric::UpstreamUnproven),
+        (u64::from(expired), Metric::UpstreamExpired),
+        (u64::from(unproven), Metric::UpstreamNotRecycled),
         (u64::from(recycled), Metric::UpstreamRecycled),
-        (strays, Metric::UpstreamStray),
+        (strays, Metric::UpstreamClosedEarly),
     ] {
         if count > 0 {
             worker.metrics.count_by(Counter::Plain(metric), count);

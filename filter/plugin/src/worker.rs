@@ -158,31 +158,31 @@ impl Worker {
         match (&configured.errors, self.policies.get(root)) {
             (None, Some(policy)) => {
                 let mode = match policy.mode {
-                    Mode::Observe => "observe",
+                    Mode::DryRun => "dry_run",
                     Mode::Enforce => "enforce",
                 };
-                let (routes, rules) = (policy.routes.len(), policy.connections.len());
+                let (routes, rules) = (policy.routes.len(), policy.tcp.len());
                 self.log(
                     Level::Info,
                     format_args!(
-                        "{shown}: policy in force: mode {mode}, {routes} route(s), {rules} connection rule(s)"
+                        "{shown}: policy active: mode {mode}, {routes} route(s), {rules} TCP rule(s)"
                     ),
                 );
-                self.metrics.count(Counter::Plain(Metric::PolicyLoads));
+                self.metrics.count(Counter::PolicyUpdate(true));
             }
             (Some(errors), last_good) => {
                 let fate = if last_good.is_some() {
-                    "the last good one stays in force"
+                    "the last valid policy stays active"
                 } else {
-                    "no connection will be moved"
+                    "no connection is drained"
                 };
                 for error in errors.to_string().lines() {
                     self.log(
                         Level::Error,
-                        format_args!("{shown}: the policy is refused, {fate}: {error}"),
+                        format_args!("{shown}: policy rejected, {fate}: {error}"),
                     );
                 }
-                self.metrics.count(Counter::Plain(Metric::PolicyErrors));
+                self.metrics.count(Counter::PolicyUpdate(false));
             }
             (None, None) => {}
         }
@@ -259,12 +259,12 @@ impl Worker {
         let policy = self.policies.get(root).cloned();
         let observe = policy
             .as_ref()
-            .is_some_and(|policy| policy.mode == Mode::Observe);
+            .is_some_and(|policy| policy.mode == Mode::DryRun);
         self.engine.adopt(root, observe, |origin, is_tcp, held| {
             let policy = policy.as_ref()?;
             if is_tcp {
                 return policy
-                    .connection(origin.direction, origin.port)
+                    .tcp_rule(origin.direction, origin.port)
                     .map(|rule| Rc::clone(&rule.rule));
             }
             let named = policy
@@ -300,7 +300,7 @@ impl Worker {
         let direction = self.direction();
         let policy = self.policies.get(root);
         let rule = policy.and_then(|policy| policy.otherwise(direction).cloned());
-        let observe = policy.is_some_and(|policy| policy.mode == Mode::Observe);
+        let observe = policy.is_some_and(|policy| policy.mode == Mode::DryRun);
         let origin = Origin {
             policy: root,
             direction,
@@ -356,7 +356,7 @@ impl Worker {
             .and_then(|port| u16::try_from(port).ok())
             .unwrap_or_default();
         let policy = self.policies.get(origin.policy);
-        let rule = policy.and_then(|policy| policy.connection(origin.direction, port));
+        let rule = policy.and_then(|policy| policy.tcp_rule(origin.direction, port));
         let rule = rule.map(|rule| Rc::clone(&rule.rule));
         self.engine.is_tcp(id, port, rule);
     }
@@ -377,7 +377,7 @@ impl Worker {
                 return false;
             }
         };
-        self.metrics.count(Counter::Opaque(cause));
+        self.metrics.count(Counter::Bypassed(cause));
         self.engine.leave(id);
         self.log(
             Level::Debug,
@@ -416,7 +416,7 @@ impl Worker {
             self.engine
                 .wrote(id, activity, moment, bucket, &mut SharedBudget(&*self.host));
         if let Decision::Announce(reason) = decision {
-            self.metrics.count(Counter::Announced(reason));
+            self.metrics.count(Counter::DrainSignal(reason));
             self.log(
                 Level::Debug,
                 format_args!("connection {}: announced its end: {}", id.0, reason.name()),
@@ -450,10 +450,10 @@ impl Worker {
         match end {
             End::Unasked => {}
             End::Announced(reason) if by == Peer::Client => {
-                self.metrics.count(Counter::ClosedByClient(reason))
+                self.metrics.count(Counter::DrainedByClient(reason))
             }
-            End::Announced(reason) => self.metrics.count(Counter::ClosedByProxy(reason)),
-            End::Closed(reason) => self.metrics.count(Counter::ClosedByEvenkeel(reason)),
+            End::Announced(reason) => self.metrics.count(Counter::DrainedByProxy(reason)),
+            End::Closed(reason) => self.metrics.count(Counter::DrainedByEvenkeel(reason)),
         }
     }
 
@@ -479,7 +479,7 @@ impl Worker {
 
     /// An HTTP stream came on a connection that the network role does not know.
     pub(crate) fn unjoined(&mut self) {
-        self.metrics.count(Counter::Plain(Metric::Unjoined));
+        self.metrics.count(Counter::Plain(Metric::StreamsUnmatched));
         if !core::mem::replace(&mut self.warned, true) {
             self.host.log(
                 Level::Warn,

@@ -17,6 +17,7 @@ macro_rules! object {
             )*
             $( ..$part:ident: $part_type:ty, )*
         }
+        $( renamed { $( $old:literal => $new:literal, )* } )?
         $( misplaced { $( $misplaced:literal => $hint:literal, )* } )?
         $( schema $schema:tt )?
     ) => {
@@ -33,6 +34,13 @@ macro_rules! object {
         impl $crate::read::Object for $name {
             fn misplaced(&self) -> &'static [(&'static str, &'static str)] {
                 &[$( $( ($misplaced, $hint) ),* )?]
+            }
+
+            fn renamed(&self, key: &str) -> Option<&'static str> {
+                match key {
+                    $( $( $old => Some($new), )* )?
+                    _ => None $( .or_else(|| self.$part.renamed(key)) )*,
+                }
             }
 
             fn keys(&self, keys: &mut Vec<$crate::read::Key>) {
@@ -72,7 +80,7 @@ macro_rules! object {
         }
 
         impl $crate::read::Read for $name {
-            const ALLOWED: &'static str = "it is an object in curly brackets";
+            const ALLOWED: &'static str = "it must be an object";
 
             fn read(
                 json: &$crate::json::Json,
@@ -106,6 +114,7 @@ macro_rules! words {
             $( $(#[doc = $word_doc:literal])* $variant:ident = $word:literal, )*
         }
         $( default $default:ident )?
+        $( renamed { $( $old:literal => $new:literal, )* } )?
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,6 +142,7 @@ macro_rules! words {
         impl $crate::read::Value for $name {
             const ALLOWED: &'static str = $allowed;
             const WORDS: &'static [&'static str] = &[$($word),*];
+            const RENAMED: &'static [(&'static str, &'static str)] = &[$( $( ($old, $new) ),* )?];
 
             fn from_json(json: &$crate::json::Json) -> Result<Self, &'static str> {
                 match json {

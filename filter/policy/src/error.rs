@@ -1,9 +1,9 @@
-//! What is wrong with a policy, told so that the reader knows what to write instead.
+//! What is wrong with a policy, and what to write instead.
 use crate::json::Json;
 use crate::path::{Path, Place};
 use std::fmt;
 
-/// One mistake. Its `Display` is one line.
+/// One error. Its `Display` is one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     place: Place,
@@ -11,12 +11,12 @@ pub struct Error {
 }
 
 impl Error {
-    /// The place, such as `routes[1].match.path_prefix`; empty for the policy as a whole.
+    /// Where it is, such as `routes[1].match.path_prefix`; empty for the policy as a whole.
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// What is wrong there.
+    /// What is wrong.
     pub fn cause(&self) -> &Cause {
         &self.cause
     }
@@ -29,7 +29,7 @@ pub(crate) const UNQUOTED_OFF: &str =
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// There is no text, or only white space.
+    /// The text is empty or white space.
     Empty,
     /// The bytes are those of a protobuf message, not text.
     Protobuf,
@@ -54,32 +54,37 @@ pub enum Cause {
         /// All that are known here.
         known: Vec<&'static str>,
     },
-    /// The key means something, but not in this place or not in this version.
+    /// The key is known, but not at this place.
     MisplacedKey {
         /// Why, and what to do.
         hint: &'static str,
     },
-    /// The key stands twice in one object, which JSON readers take differently.
+    /// The key has another name now.
+    RenamedKey {
+        /// The new name, as a path from the object.
+        to: &'static str,
+    },
+    /// The key occurs twice in one object, which JSON readers interpret differently.
     RepeatedKey,
     /// The key must be there and is not.
     Missing {
         /// What to write.
         allowed: &'static str,
     },
-    /// The value is not one of those allowed.
+    /// The value is not allowed.
     Value {
-        /// What stands there, shortened.
+        /// The value, shortened.
         found: String,
-        /// What may stand there.
+        /// What is allowed.
         allowed: String,
         /// The nearest allowed word, where one is near.
         near: Option<&'static str>,
     },
     /// The value is fine, but not together with another.
     Contradiction {
-        /// With which, and what to do.
+        /// With which one, and what to do.
         hint: String,
-        /// Where the other stands, where it can be stated.
+        /// Where the other value is, where it can be stated.
         with: Option<Place>,
     },
 }
@@ -111,10 +116,11 @@ impl fmt::Display for Error {
                 write!(f, "unknown key; did you mean `{near}`?")
             }
             Cause::UnknownKey { near: None, known } => {
-                write!(f, "unknown key; known here are `{}`", known.join("`, `"))
+                write!(f, "unknown key; the keys here are `{}`", known.join("`, `"))
             }
             Cause::MisplacedKey { hint } => f.write_str(hint),
-            Cause::RepeatedKey => f.write_str("the key stands twice; keep one"),
+            Cause::RenamedKey { to } => write!(f, "renamed to `{to}`"),
+            Cause::RepeatedKey => f.write_str("duplicate key; keep one"),
             Cause::Missing { allowed } => write!(f, "missing; {allowed}"),
             Cause::Value {
                 found,
@@ -135,8 +141,8 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// One mistake or more, never none: what could not be read, in the order of the text, then what
-/// contradicts. Its `Display` is one line each.
+/// One error or more: first what could not be read, in the order of the text, then contradictions. Its `Display`
+/// is one line each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Errors {
     first: Error,
@@ -145,17 +151,17 @@ pub struct Errors {
 }
 
 impl Errors {
-    /// The mistakes; at most [`Errors::LISTED`] of them.
+    /// The errors; at most [`Errors::LISTED`] of them.
     pub fn iter(&self) -> impl Iterator<Item = &Error> {
         std::iter::once(&self.first).chain(&self.rest)
     }
 
-    /// How many more there are than are listed.
+    /// How many errors are not listed.
     pub fn unlisted(&self) -> usize {
         self.unlisted
     }
 
-    /// The most that are listed; the rest is counted.
+    /// The most errors that are listed; the rest is counted.
     pub const LISTED: usize = 50;
 }
 
@@ -187,7 +193,7 @@ impl fmt::Display for Errors {
 
 impl std::error::Error for Errors {}
 
-/// Where mistakes are gathered while a policy is read; possibly none.
+/// Collects errors while a policy is read.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     errors: Vec<Error>,
@@ -222,13 +228,13 @@ impl Report {
         );
     }
 
-    /// What stands at `at` is fine, but not with what stands at `with`.
+    /// Reports that the value at `at` is valid, but not together with the one at `with`.
     pub(crate) fn contradiction(&mut self, at: &Path<'_>, with: Option<&Path<'_>>, hint: String) {
         let with = with.map(Path::place);
         self.add(at, Cause::Contradiction { hint, with });
     }
 
-    /// True when something in this place or inside it was reported.
+    /// Whether an error at this place or inside it was reported.
     pub(crate) fn mentions(&self, place: &Path<'_>) -> bool {
         let place = place.place();
         self.errors
@@ -236,7 +242,7 @@ impl Report {
             .any(|error| error.place.steps().starts_with(place.steps()))
     }
 
-    /// Ok when nothing was reported.
+    /// Returns the errors, if any.
     pub(crate) fn finish(self) -> Result<(), Errors> {
         let mut errors = self.errors.into_iter();
         match errors.next() {

@@ -1,12 +1,12 @@
-//! The policy: JSON to a type in which a wrong policy cannot exist.
+//! The policy: JSON to a type that cannot hold an invalid policy.
 //!
-//! [`Policy::parse`] takes the bytes that Envoy hands to a plugin and gives a [`Policy`], or [`Errors`]:
-//! every mistake that one look can find, each one line that names the place, what was found there and
-//! what is allowed. Nothing here does IO, reads a clock, draws chance or logs.
+//! [`Policy::parse`] takes the bytes that Envoy passes to a plugin and returns a [`Policy`], or [`Errors`]: all errors,
+//! each one line that names the place, what was found there and what is allowed. Nothing here does IO, reads a clock,
+//! uses randomness or logs.
 //!
-//! The way of the text: `json` reads it into a tree that still shows repeated keys; `document` says,
-//! key by key, what may be written; `resolve` fills in defaults, looks for contradictions and gives the
-//! [`Policy`]. The JSON schema and the table of keys come from `document` too.
+//! `json` parses the text into a tree that still shows duplicate keys; `document` declares the keys; `resolve` fills in
+//! defaults, finds contradictions and returns the [`Policy`]. The JSON schema and the table of keys are derived from
+//! `document`, too.
 
 mod declare;
 mod document;
@@ -21,11 +21,11 @@ mod path;
 mod policy;
 mod protobuf;
 mod read;
+mod rebalance;
 mod resolve;
 mod rule;
 #[cfg(feature = "schema")]
 mod schema;
-mod shed;
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]
 mod tests;
@@ -36,10 +36,10 @@ pub use error::{Cause, Error, Errors};
 pub use matcher::{Direction, Needs, Part, Request};
 pub use path::{Place, Step};
 pub use policy::{
-    Budget, Http2Ping, Keepalive, Mode, Policy, PortRule, Protocol, Role, Route, TcpKeepalive,
+    Budget, Http2Ping, Keepalive, Mode, Policy, Protocol, Role, Route, TcpKeepalive, TcpRule,
     Upstream,
 };
-pub use rule::{Busy, Goaway, Jitter, Rule, Scope, WebSocket};
-pub use shed::{Allow, Measure, Peers, Shed, Weight};
+pub use rebalance::{Measure, Peers, Rebalance, Trust, Weight};
+pub use rule::{CloseCode, Http2, Jitter, LastStreamId, Rule, Scope, WebSocket, WhenActive};
 #[cfg(feature = "schema")]
 pub use {keys_table::with_keys_table, schema::schema};

@@ -6,37 +6,37 @@ use crate::matcher::{Direction, Matcher, Needs, Part, Request};
 use crate::path::Path;
 use crate::protobuf;
 use crate::read::Read;
+use crate::rebalance::{Peers, Rebalance};
 use crate::resolve;
 use crate::rule::{Jitter, Rule};
-use crate::shed::{Peers, Shed};
 use core::num::NonZeroU64;
 use core::time::Duration;
 use std::rc::Rc;
 
-/// What a proxy does with its connections. [`Policy::parse`] and [`Policy::default`] make one.
+/// When a proxy drains connections, and how. [`Policy::parse`] and [`Policy::default`] create one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// Which of the two filter entries this configuration is for, where it says.
     pub role: Option<Role>,
-    /// Whether anything is done, or only counted.
+    /// Whether connections are drained, or only counted.
     pub mode: Mode,
     /// The rule for inbound connections that no other rule matches.
     pub defaults: Rc<Rule>,
-    /// Rules for requests, in their order.
+    /// Rules for requests, in order.
     pub routes: Vec<Route>,
-    /// Rules for raw TCP, in their order.
-    pub connections: Vec<PortRule>,
-    /// How upstream connections are renewed; None: they are left alone.
+    /// Rules for raw TCP, in order.
+    pub tcp: Vec<TcpRule>,
+    /// How upstream connections are recycled; None: they are not.
     pub upstream: Option<Upstream>,
-    /// How many connections the whole proxy moves; None: without limit.
+    /// How many connections the whole proxy drains; None: without limit.
     pub budget: Option<Budget>,
-    /// How a surplus over what the other proxies carry is moved; None: load is not looked at.
-    pub shed: Option<Shed>,
-    /// How proxies tell each other what they carry; None: nothing is told or asked.
+    /// How excess load is drained; None: load is not compared.
+    pub rebalance: Option<Rebalance>,
+    /// How proxies exchange load reports; None: they do not.
     pub peers: Option<Peers>,
-    /// How clients are told, and dead peers found out.
+    /// Keepalive settings, for clients and upstreams.
     pub keepalive: Keepalive,
-    /// What its routes look at, found once: it is asked for each request.
+    /// Which parts of a request its routes read, computed once: every request needs it.
     pub(crate) needs: Needs,
 }
 
@@ -44,11 +44,11 @@ impl Policy {
     /// The longest text that is read, in bytes.
     pub const MAX_LEN: usize = 1024 * 1024;
 
-    /// Reads a policy as Envoy hands it over: UTF-8 JSON (RFC 8259), numbers as doubles.
+    /// Parses a policy as Envoy passes it: UTF-8 JSON (RFC 8259), numbers as doubles.
     ///
     /// # Errors
-    /// Where the text is not JSON, the first mistake; else all that one look can find: unknown,
-    /// misplaced, repeated and missing keys, wrong values, contradictions.
+    /// Returns the first syntax error where the text is not JSON, else all errors: unknown, renamed, misplaced,
+    /// duplicate and missing keys, invalid values, contradictions.
     pub fn parse(text: &[u8]) -> Result<Self, Errors> {
         if text.len() > Self::MAX_LEN {
             return Err(Cause::TooLong {
@@ -56,7 +56,7 @@ impl Policy {
             }
             .into());
         }
-        // Some editors begin a file with a byte order mark, which nobody sees (RFC 8259 8.1).
+        // Some editors write a byte order mark at the start of a file, which parsers may ignore (RFC 8259 8.1).
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         if text.trim_ascii().is_empty() {
             return Err(Cause::Empty.into());
@@ -72,7 +72,7 @@ impl Policy {
         Ok(policy)
     }
 
-    /// The first route rule that matches a request that came in on a listener of this direction.
+    /// The first route that matches a request on a listener of this direction.
     pub fn route(&self, direction: Direction, request: &Request<'_>) -> Option<&Route> {
         self.routes
             .iter()
@@ -80,8 +80,8 @@ impl Policy {
     }
 
     /// The first rule for raw TCP connections that a listener of this direction received on `port`.
-    pub fn connection(&self, direction: Direction, port: u16) -> Option<&PortRule> {
-        self.connections
+    pub fn tcp_rule(&self, direction: Direction, port: u16) -> Option<&TcpRule> {
+        self.tcp
             .iter()
             .find(|rule| rule.port == port && rule.direction == direction)
     }
@@ -92,21 +92,21 @@ impl Policy {
         (direction == Direction::Inbound).then_some(&self.defaults)
     }
 
-    /// A rule is for a sidecar's outbound listeners.
+    /// Whether a rule is for a sidecar's outbound listeners.
     pub fn names_outbound(&self) -> bool {
         let routes = self.routes.iter().map(|route| route.matcher.direction);
-        let ports = self.connections.iter().map(|rule| rule.direction);
+        let ports = self.tcp.iter().map(|rule| rule.direction);
         routes
             .chain(ports)
             .any(|direction| direction == Direction::Outbound)
     }
 
-    /// Upstream hosts are compared with each other, not this proxy with its peers.
+    /// Whether upstream hosts are compared with each other, instead of this proxy with its peers.
     pub fn compares_hosts(&self) -> bool {
-        self.shed.is_some() && self.peers.is_none()
+        self.rebalance.is_some() && self.peers.is_none()
     }
 
-    /// What [`Policy::route`] has to be told; the rest of a [`Request`] may stay empty.
+    /// Which parts of a [`Request`] [`Policy::route`] reads; the rest may stay empty.
     pub fn needs(&self) -> Needs {
         self.needs
     }
@@ -120,10 +120,10 @@ impl Default for Policy {
             mode: Mode::default(),
             defaults: Rc::default(),
             routes: Vec::new(),
-            connections: Vec::new(),
+            tcp: Vec::new(),
             upstream: None,
             budget: Some(Budget::default()),
-            shed: None,
+            rebalance: None,
             peers: None,
             keepalive: Keepalive::default(),
             needs: Needs::default(),
@@ -144,23 +144,24 @@ words! {
 words! {
     /// How it is known that an upstream connection is HTTP/1.
     pub enum Protocol: r#"allowed are "auto" and "http1""# {
-        /// By its answers: only HTTP/1 has `connection`, `keep-alive` and `transfer-encoding` fields.
+        /// By its responses: only HTTP/1 has `connection`, `keep-alive` and `transfer-encoding` fields.
         Auto = "auto",
-        /// The operator says that all are.
+        /// All are, as the operator states.
         Http1 = "http1",
     }
     default Auto
 }
 
 words! {
-    /// Whether anything is done, or only counted.
-    pub enum Mode: r#"allowed are "enforce" and "observe""# {
-        /// Connections are moved.
+    /// Whether connections are drained, or only counted.
+    pub enum Mode: r#"allowed are "enforce" and "dry_run""# {
+        /// Connections are drained.
         Enforce = "enforce",
-        /// Not one byte is changed; metrics and logs say what would be done.
-        Observe = "observe",
+        /// No byte is changed; metrics and logs show what would be drained.
+        DryRun = "dry_run",
     }
     default Enforce
+    renamed { "observe" => "dry_run", }
 }
 
 /// A rule for some requests.
@@ -174,8 +175,8 @@ pub struct Route {
 }
 
 impl Route {
-    /// What each part of its `match` says to a request that came in on a listener of this direction: the
-    /// direction, and what else it states. It matches when all fit.
+    /// Each condition of its `match` for a request on a listener of this direction, and whether it is met. The route
+    /// matches when all are.
     pub fn parts<'a>(
         &'a self,
         direction: Direction,
@@ -184,7 +185,7 @@ impl Route {
         self.matcher.parts(direction, request)
     }
 
-    /// On which listeners it acts.
+    /// On which listeners it applies.
     pub fn direction(&self) -> Direction {
         self.matcher.direction
     }
@@ -192,36 +193,36 @@ impl Route {
 
 /// A rule for raw TCP connections.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PortRule {
+pub struct TcpRule {
     /// The name in metrics and logs; unique, 1 to 64 of `A-Z a-z 0-9 - _ .`.
     pub name: String,
     /// The port that the proxy received the connection on.
     pub port: u16,
-    /// On which listeners it acts.
+    /// On which listeners it applies.
     pub direction: Direction,
-    /// Complete: what `defaults` state and is not only for HTTP has been filled in.
+    /// Complete: what `defaults` state and is not for HTTP only has been filled in.
     pub rule: Rc<Rule>,
 }
 
-/// How HTTP/1 connections that the proxy opens are renewed. One limit at least is there.
+/// How HTTP/1 connections to upstream hosts are recycled. At least one limit is set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
-    /// Renewed at an age drawn from `max_age * (1 - jitter) ..= max_age`.
-    pub max_age: Option<Duration>,
-    /// Renewed after a number of requests drawn from `max_requests * (1 - jitter) ..= max_requests`.
-    pub max_requests: Option<NonZeroU64>,
+    /// Recycled at an age drawn from `max_connection_age * (1 - jitter) ..= max_connection_age`.
+    pub max_connection_age: Option<Duration>,
+    /// Recycled after a number of requests drawn from `max_requests_per_connection * (1 - jitter) ..= max_requests_per_connection`.
+    pub max_requests_per_connection: Option<NonZeroU64>,
     /// How far limits are spread, downwards.
     pub jitter: Jitter,
     /// How it is known that they are HTTP/1.
     pub protocol: Protocol,
 }
 
-/// How many connections the whole proxy moves: a bucket of tokens.
+/// How many connections the whole proxy drains: a token bucket.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Budget {
-    /// Tokens that come in a second; from 0.000001 to 1000000.
+    /// Tokens added per second; from 0.000001 to 1000000.
     pub per_second: f64,
-    /// Tokens that the bucket holds; at least 1.
+    /// Capacity of the bucket; at least 1.
     pub burst: u32,
 }
 
@@ -234,13 +235,13 @@ impl Default for Budget {
     }
 }
 
-/// How clients are told, and dead peers found out.
+/// Keepalive settings, for clients and upstreams.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keepalive {
-    /// HTTP/1 answers carry a `Keep-Alive` field.
+    /// Whether HTTP/1 responses have a `Keep-Alive` field.
     pub http1_hint: bool,
     /// PING frames to HTTP/2 clients, by Envoy itself.
-    pub http2_ping: Option<Http2Ping>,
+    pub http2: Option<Http2Ping>,
     /// PING frames to HTTP/2 upstreams, by Envoy itself.
     pub upstream_http2: Option<Http2Ping>,
     /// TCP keepalive probes, by the kernel.
@@ -250,20 +251,20 @@ pub struct Keepalive {
 /// PING frames of HTTP/2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Http2Ping {
-    /// Between two of them.
+    /// The time between two PINGs.
     pub interval: Duration,
-    /// How long an answer may take.
+    /// How long a response may take.
     pub timeout: Duration,
 }
 
 impl Http2Ping {
-    /// To clients, where a policy states none of its times.
+    /// To clients, where a policy states no times.
     pub const CLIENTS: Self = Self {
         interval: Duration::from_secs(30),
         timeout: Duration::from_secs(10),
     };
 
-    /// The same, to upstreams: as often as a gRPC server allows by default.
+    /// To upstreams: as often as a gRPC server allows by default.
     pub const UPSTREAMS: Self = Self {
         interval: Duration::from_secs(300),
         ..Self::CLIENTS
@@ -273,9 +274,9 @@ impl Http2Ping {
 /// TCP keepalive probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpKeepalive {
-    /// Before the first; whole seconds, from 1 to 32767.
-    pub idle: Duration,
-    /// Between two of them; whole seconds, from 1 to 32767.
+    /// How long a connection is idle before the first probe; whole seconds, from 1 to 32767.
+    pub time: Duration,
+    /// The time between two probes; whole seconds, from 1 to 32767.
     pub interval: Duration,
     /// How many may be lost; from 1 to 127.
     pub probes: u32,
@@ -284,7 +285,7 @@ pub struct TcpKeepalive {
 impl Default for TcpKeepalive {
     fn default() -> Self {
         Self {
-            idle: Duration::from_secs(60),
+            time: Duration::from_secs(60),
             interval: Duration::from_secs(10),
             probes: 3,
         }

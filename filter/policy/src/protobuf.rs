@@ -93,7 +93,7 @@ mod tests {
     fn errors_name_what_yaml_does() {
         for (policy, hint) in [
             (
-                r#"{"version": 1, "defaults": {"max_age": false}}"#,
+                r#"{"version": 1, "defaults": {"max_connection_age": false}}"#,
                 "write \"off\" in quotes",
             ),
             (

@@ -1,10 +1,10 @@
-//! How a JSON tree becomes values, with every mistake on the way reported and none of them stopping it.
+//! Turns a JSON tree into values, and reports every error instead of stopping at the first.
 use crate::error::{Cause, Report, UNQUOTED_OFF};
 use crate::json::Json;
 use crate::path::Path;
 use std::collections::BTreeSet;
 
-/// What can stand behind a key.
+/// What can be the value of a key.
 pub(crate) trait Read: Sized {
     /// What may be written, for messages.
     const ALLOWED: &'static str;
@@ -21,6 +21,9 @@ pub(crate) trait Value: Sized {
     /// The words that it is one of, where it is a word.
     const WORDS: &'static [&'static str] = &[];
 
+    /// Former words, each with the one that has replaced it.
+    const RENAMED: &'static [(&'static str, &'static str)] = &[];
+
     /// The error says what is allowed.
     fn from_json(json: &Json) -> Result<Self, &'static str>;
 }
@@ -33,7 +36,7 @@ impl<T: Value> Read for T {
             Ok(value) => Some(value),
             Err(allowed) => {
                 let allowed = format!("{allowed}{}", yaml_hint::<T>(json));
-                refuse(json, at, &allowed, T::WORDS, report);
+                reject(json, at, &allowed, near::<T>(json), report);
                 None
             }
         }
@@ -59,11 +62,13 @@ fn yaml_hint<T: Value>(json: &Json) -> String {
     hint.to_owned()
 }
 
-fn refuse(json: &Json, at: &Path<'_>, allowed: &str, words: &[&'static str], report: &mut Report) {
-    let near = match json {
-        Json::String(word) => nearest(word, words.iter().copied()),
-        _ => None,
-    };
+fn reject(
+    json: &Json,
+    at: &Path<'_>,
+    allowed: &str,
+    near: Option<&'static str>,
+    report: &mut Report,
+) {
     let (found, allowed) = (json.to_string(), allowed.to_owned());
     report.add(
         at,
@@ -75,11 +80,22 @@ fn refuse(json: &Json, at: &Path<'_>, allowed: &str, words: &[&'static str], rep
     );
 }
 
+/// The word that was probably meant: the one that has replaced a former word, or the nearest.
+fn near<T: Value>(json: &Json) -> Option<&'static str> {
+    let Json::String(word) = json else {
+        return None;
+    };
+    let renamed = T::RENAMED.iter().find(|(old, _)| old == word);
+    renamed
+        .map(|(_, new)| *new)
+        .or_else(|| nearest(word, T::WORDS.iter().copied()))
+}
+
 /// The most entries of a list: rules are tried one by one, and each has metrics of its own.
 pub(crate) const MAX_ENTRIES: usize = 1000;
 
 impl<T: Read + Default> Read for Vec<T> {
-    const ALLOWED: &'static str = "it is a list in square brackets, of at most 1000 entries";
+    const ALLOWED: &'static str = "it must be a list of at most 1000 entries";
 
     /// What cannot be read leaves an empty entry, so that those behind it keep their index.
     fn read(json: &Json, at: &Path<'_>, report: &mut Report) -> Option<Self> {
@@ -115,8 +131,11 @@ pub(crate) struct Key {
 
 /// An object with known keys; [`crate::declare::object`] writes it.
 pub(crate) trait Object {
-    /// Keys that people will try here, and what to tell them.
+    /// Keys that people will try here, each with a hint.
     fn misplaced(&self) -> &'static [(&'static str, &'static str)];
+
+    /// The key that has replaced this one.
+    fn renamed(&self, key: &str) -> Option<&'static str>;
 
     /// Appends the known keys in their order.
     fn keys(&self, keys: &mut Vec<Key>);
@@ -133,7 +152,7 @@ pub(crate) fn members(
     report: &mut Report,
 ) -> bool {
     let Json::Object(members) = json else {
-        report.value(at, json, "it is an object in curly brackets");
+        report.value(at, json, "it must be an object");
         return false;
     };
     let mut keys = Vec::new();
@@ -144,7 +163,7 @@ pub(crate) fn members(
         if !seen.insert(key.as_str()) {
             report.add(&at, Cause::RepeatedKey);
         } else if !object.take(key, json, &at, report) {
-            report.add(&at, unknown(key, &keys, object.misplaced()));
+            report.add(&at, unknown(key, &keys, object));
         }
     }
     for key in keys
@@ -161,8 +180,11 @@ pub(crate) fn members(
     true
 }
 
-fn unknown(key: &str, known: &[Key], misplaced: &[(&str, &'static str)]) -> Cause {
-    match misplaced.iter().find(|(name, _)| *name == key) {
+fn unknown(key: &str, known: &[Key], object: &dyn Object) -> Cause {
+    if let Some(to) = object.renamed(key) {
+        return Cause::RenamedKey { to };
+    }
+    match object.misplaced().iter().find(|(name, _)| *name == key) {
         Some((_, hint)) => Cause::MisplacedKey { hint },
         None => Cause::UnknownKey {
             near: nearest(key, known.iter().map(|key| key.name)),

@@ -1,10 +1,10 @@
-//! From what was written to what holds: defaults filled in, contradictions found.
+//! From what was written to a complete policy: fills in defaults and finds contradictions.
 //!
-//! A part that is missing here was reported while it was read; what depends on it is left out without a
-//! further word, and the policy is not handed out.
-mod shed;
+//! A part that is missing here was reported while it was read; what depends on it is left out without a second error,
+//! and no policy is returned.
+mod rebalance;
 
-use crate::document::{self, Ages, BudgetSetting, Connection, Document, Route, RouteMatch, Rule};
+use crate::document::{self, BudgetSetting, Document, Limits, Route, RouteMatch, Rule, Tcp};
 use crate::duration::show;
 use crate::error::Report;
 use crate::matcher::{Matcher, Needs};
@@ -16,38 +16,38 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// How long a raw TCP connection that is due may stay busy, where the policy does not say: unlike an
-/// HTTP stream it may never come to an end that can be seen.
-const TCP_GRACE: Duration = Duration::from_secs(30);
+/// How long an expired raw TCP connection may stay active, where the policy does not say: unlike an HTTP stream it may
+/// never reach an end that can be observed.
+const TCP_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) fn policy(document: Document, report: &mut Report) -> Policy {
     let defaults = document.defaults.unwrap_or_default();
     let rule = defaults.complete("defaults", rule::Rule::default());
-    check_ages(&Path::Root.key("defaults"), &defaults.ages, &rule, report);
+    check_ages(&Path::Root.key("defaults"), &defaults.limits, &rule, report);
     let routes = document.routes.unwrap_or_default();
-    let connections = document.connections.unwrap_or_default();
-    check_names(&routes, &connections, report);
+    let tcp = document.tcp.unwrap_or_default();
+    check_names(&routes, &tcp, report);
     let routes = self::routes(routes, &rule, report);
     Policy {
         needs: needs(&routes),
         role: document.role,
         mode: document.mode.unwrap_or_default(),
         routes,
-        connections: self::connections(connections, &defaults.ages, report),
+        tcp: self::tcp(tcp, &defaults.limits, report),
         defaults: Rc::new(rule),
         upstream: document
             .upstream
             .and_then(|upstream| self::upstream(&upstream, report)),
         budget: budget(document.budget),
-        shed: document
-            .shed
-            .map(|stated| shed::shed(&stated, document.peers.is_some(), report)),
-        peers: document.peers.and_then(shed::peers),
+        rebalance: document
+            .rebalance
+            .map(|stated| rebalance::rebalance(&stated, document.peers.is_some(), report)),
+        peers: document.peers.and_then(rebalance::peers),
         keepalive: document.keepalive.map(keepalive).unwrap_or_default(),
     }
 }
 
-/// Which parts of a request any of these looks at.
+/// Which parts of a request any of these routes reads.
 fn needs(routes: &[policy::Route]) -> Needs {
     let needs = routes.iter().map(|route| route.matcher.needs());
     needs.fold(Needs::default(), |all, one| Needs {
@@ -58,40 +58,78 @@ fn needs(routes: &[policy::Route]) -> Needs {
 }
 
 impl Rule {
-    /// What is not stated comes from `below`.
+    /// Fills in what is not stated from `below`.
     fn complete(&self, name: &str, below: rule::Rule) -> rule::Rule {
+        let http = &self.http;
+        let grpc = http.grpc.as_ref();
         let rule = rule::Rule {
-            max_requests: self
-                .http
-                .max_requests
-                .map_or(below.max_requests, |limit| limit.0),
-            goaway: self.http.goaway.unwrap_or(below.goaway),
-            busy: self.http.busy.unwrap_or(below.busy),
-            websocket: self.http.websocket.unwrap_or(below.websocket),
-            idle_wait: self.http.idle_wait.map_or(below.idle_wait, |limit| limit.0),
-            max_stream_age: self
-                .http
-                .max_stream_age
+            max_requests_per_connection: http
+                .max_requests_per_connection
+                .map_or(below.max_requests_per_connection, |limit| limit.0),
+            protect: http.protect.unwrap_or(below.protect),
+            http2: http
+                .http2
+                .as_ref()
+                .map_or(below.http2, |http2| http2.complete(below.http2)),
+            websocket: http
+                .websocket
+                .as_ref()
+                .map_or(below.websocket, |websocket| {
+                    websocket.complete(below.websocket)
+                }),
+            max_stream_age: grpc
+                .and_then(|grpc| grpc.max_stream_age)
                 .map_or(below.max_stream_age, |limit| limit.0),
-            protect: self.http.protect.unwrap_or(below.protect),
             ..below
         };
-        self.ages.complete(name, rule)
+        self.limits.complete(name, rule)
     }
 }
 
-impl Ages {
-    /// What is not stated comes from `below`.
+impl document::Http2 {
+    /// Fills in what is not stated from `below`.
+    fn complete(&self, below: rule::Http2) -> rule::Http2 {
+        rule::Http2 {
+            idle_wait: self.idle_wait.map_or(below.idle_wait, |wait| wait.0),
+            last_stream_id: self.last_stream_id.unwrap_or(below.last_stream_id),
+            when_active: self.when_active.unwrap_or(below.when_active),
+        }
+    }
+}
+
+impl document::WebSocket {
+    /// Fills in what is not stated from `below`.
+    fn complete(&self, below: rule::WebSocket) -> rule::WebSocket {
+        rule::WebSocket {
+            close_code: self.close_code.unwrap_or(below.close_code),
+            idle_time: self.idle_time.map_or(below.idle_time, |wait| wait.0),
+            when_active: self.when_active.unwrap_or(below.when_active),
+            idle_timeout: self
+                .idle_timeout
+                .map_or(below.idle_timeout, |limit| limit.0),
+        }
+    }
+}
+
+impl Limits {
+    /// Fills in what is not stated from `below`.
     fn complete(&self, name: &str, below: rule::Rule) -> rule::Rule {
         rule::Rule {
             name: name.into(),
-            max_age: self.max_age.map_or(below.max_age, |limit| limit.0),
-            mean_age: self.mean_age.map_or(below.mean_age, |limit| limit.0),
+            max_connection_age: self
+                .max_connection_age
+                .map_or(below.max_connection_age, |limit| limit.0),
+            mean_connection_age: self
+                .mean_connection_age
+                .map_or(below.mean_connection_age, |limit| limit.0),
             jitter: self.jitter.unwrap_or(below.jitter),
-            min_age: self.min_age.map_or(below.min_age, |wait| wait.0),
-            quiet_wait: self.quiet_wait.map_or(below.quiet_wait, |wait| wait.0),
-            grace: self.grace.map_or(below.grace, |limit| limit.0),
-            linger: self.linger.map_or(below.linger, |wait| wait.0),
+            min_connection_age: self
+                .min_connection_age
+                .map_or(below.min_connection_age, |wait| wait.0),
+            drain_timeout: self
+                .drain_timeout
+                .map_or(below.drain_timeout, |limit| limit.0),
+            close_delay: self.close_delay.map_or(below.close_delay, |wait| wait.0),
             ..below
         }
     }
@@ -107,7 +145,7 @@ fn routes(routes: Vec<Route>, defaults: &rule::Rule, report: &mut Report) -> Vec
         let rule = route
             .rule
             .complete(name.as_deref().unwrap_or_default(), defaults.clone());
-        check_ages(&at, &route.rule.ages, &rule, report);
+        check_ages(&at, &route.rule.limits, &rule, report);
         let (Some(name), Some(matcher)) = (name, matcher) else {
             continue;
         };
@@ -116,8 +154,8 @@ fn routes(routes: Vec<Route>, defaults: &rule::Rule, report: &mut Report) -> Vec
             .find(|(_, earlier)| earlier.matcher.covers(&matcher))
         {
             let hint = format!(
-                "never reached: `routes[{first}]` matches all that this would, and the first that \
-                 matches wins; put the narrower one first"
+                "never reached: `routes[{first}]` matches everything that this route matches, and the first \
+                 match wins; put the narrower one first"
             );
             let first = list.index(*first);
             report.contradiction(&at.key("match"), Some(&first.key("match")), hint);
@@ -150,7 +188,7 @@ fn matcher(stated: Option<RouteMatch>, at: &Path<'_>, report: &mut Report) -> Op
         direction,
     } = stated;
     if route.is_none() && authority.is_none() && path_prefix.is_none() && direction.is_none() {
-        let hint = "it matches everything, as `defaults` does; give one of `route`, `authority`, \
+        let hint = "it matches everything, as `defaults` does; state one of `route`, `authority`, \
                     `path_prefix` and `direction`";
         report.contradiction(at, None, hint.to_owned());
         return None;
@@ -164,26 +202,23 @@ fn matcher(stated: Option<RouteMatch>, at: &Path<'_>, report: &mut Report) -> Op
     })
 }
 
-fn connections(
-    rules: Vec<Connection>,
-    defaults: &Ages,
-    report: &mut Report,
-) -> Vec<policy::PortRule> {
-    let list = Path::Root.key("connections");
-    let mut done: Vec<(usize, policy::PortRule)> = Vec::new();
+fn tcp(rules: Vec<Tcp>, defaults: &Limits, report: &mut Report) -> Vec<policy::TcpRule> {
+    let list = Path::Root.key("tcp");
+    let mut done: Vec<(usize, policy::TcpRule)> = Vec::new();
     let below = rule::Rule {
-        grace: Some(TCP_GRACE),
+        drain_timeout: Some(TCP_DRAIN_TIMEOUT),
         ..rule::Rule::default()
     };
     let below = defaults.complete("", below);
-    for (index, connection) in rules.into_iter().enumerate() {
+    for (index, stated) in rules.into_iter().enumerate() {
         let at = list.index(index);
-        let name = connection.name.map(|Name(name)| name);
-        let rule = connection
-            .ages
+        let name = stated.name.map(|Name(name)| name);
+        let rule = stated
+            .limits
             .complete(name.as_deref().unwrap_or_default(), below.clone());
-        check_ages(&at, &connection.ages, &rule, report);
-        let Some(matcher) = connection
+        let idle_time = stated.idle_time.map_or(rule.idle_time, |wait| wait.0);
+        check_ages(&at, &stated.limits, &rule, report);
+        let Some(matcher) = stated
             .matcher
             .filter(|_| !report.mentions(&at.key("match")))
         else {
@@ -193,25 +228,25 @@ fn connections(
             continue;
         };
         let direction = matcher.direction.unwrap_or_default();
-        let same = |(_, earlier): &&(usize, policy::PortRule)| {
+        let same = |(_, earlier): &&(usize, policy::TcpRule)| {
             (earlier.port, earlier.direction) == (port, direction)
         };
         if let Some((first, _)) = done.iter().find(same) {
             let hint = format!(
-                "never reached: `connections[{first}]` has the same port and direction, and the first \
-                 that matches wins"
+                "never reached: `tcp[{first}]` has the same port and direction, and the first match wins"
             );
             let first = list.index(*first);
             report.contradiction(&at.key("match"), Some(&first.key("match")), hint);
         }
         done.push((
             index,
-            policy::PortRule {
+            policy::TcpRule {
                 name,
                 port,
                 direction,
                 rule: Rc::new(rule::Rule {
-                    scope: Scope::Connection,
+                    scope: Scope::Tcp,
+                    idle_time,
                     ..rule
                 }),
             },
@@ -222,15 +257,18 @@ fn connections(
 
 fn upstream(stated: &document::Upstream, report: &mut Report) -> Option<policy::Upstream> {
     let at = Path::Root.key("upstream");
-    let max_age = stated.max_age.and_then(|limit| limit.0);
-    let max_requests = stated.max_requests.and_then(|limit| limit.0);
-    if max_age.is_none() && max_requests.is_none() && !report.mentions(&at) {
-        let hint = "it has no limit; state `max_age` or `max_requests`, or leave `upstream` out";
+    let max_connection_age = stated.max_connection_age.and_then(|limit| limit.0);
+    let max_requests_per_connection = stated.max_requests_per_connection.and_then(|limit| limit.0);
+    if max_connection_age.is_none()
+        && max_requests_per_connection.is_none()
+        && !report.mentions(&at)
+    {
+        let hint = "it has no limit; state `max_connection_age` or `max_requests_per_connection`, or remove `upstream`";
         report.contradiction(&at, None, hint.to_owned());
     }
     Some(policy::Upstream {
-        max_age,
-        max_requests,
+        max_connection_age,
+        max_requests_per_connection,
         jitter: stated.jitter.unwrap_or_default(),
         protocol: stated.protocol.unwrap_or_default(),
     })
@@ -251,8 +289,8 @@ fn budget(stated: Option<BudgetSetting>) -> Option<policy::Budget> {
 fn keepalive(stated: document::Keepalive) -> policy::Keepalive {
     policy::Keepalive {
         http1_hint: stated.http1_hint.unwrap_or_default(),
-        http2_ping: stated
-            .http2_ping
+        http2: stated
+            .http2
             .map(|stated| ping(stated.interval, stated.timeout, policy::Http2Ping::CLIENTS)),
         upstream_http2: stated.upstream_http2.map(|stated| {
             ping(
@@ -264,7 +302,7 @@ fn keepalive(stated: document::Keepalive) -> policy::Keepalive {
         tcp: stated.tcp.map(|stated| {
             let default = policy::TcpKeepalive::default();
             policy::TcpKeepalive {
-                idle: stated.idle.map_or(default.idle, |time| time.0),
+                time: stated.time.map_or(default.time, |time| time.0),
                 interval: stated.interval.map_or(default.interval, |time| time.0),
                 probes: stated.probes.map_or(default.probes, |probes| probes.0),
             }
@@ -283,25 +321,25 @@ fn ping(
     }
 }
 
-/// Names are metric labels: two rules under one name could not be told apart.
-fn check_names(routes: &[Route], connections: &[Connection], report: &mut Report) {
+/// Names are metric labels, which must identify a rule.
+fn check_names(routes: &[Route], tcp: &[Tcp], report: &mut Report) {
     let routes = routes
         .iter()
         .map(|route| &route.name)
         .enumerate()
         .map(|entry| ("routes", entry));
-    let connections = connections
+    let tcp = tcp
         .iter()
         .map(|rule| &rule.name)
         .enumerate()
-        .map(|entry| ("connections", entry));
+        .map(|entry| ("tcp", entry));
     let mut taken = BTreeMap::new();
-    for (key, (index, name)) in routes.chain(connections) {
+    for (key, (index, name)) in routes.chain(tcp) {
         let Some(Name(name)) = name else { continue };
         if let Some(&(key_before, index_before)) = taken.get(name) {
             let hint = format!(
-                "found {name:?}, the name of `{key_before}[{index_before}]`; metrics and logs could not \
-                 tell them apart"
+                "found {name:?}, the name of `{key_before}[{index_before}]`; metrics and logs identify a \
+                 rule by its name"
             );
             let list_before = Path::Root.key(key_before);
             let before = list_before.index(index_before);
@@ -314,32 +352,47 @@ fn check_names(routes: &[Route], connections: &[Connection], report: &mut Report
     }
 }
 
-/// Told where one of the two is stated; where none is, they came from `defaults` and were told there.
-fn check_ages(at: &Path<'_>, stated: &Ages, rule: &rule::Rule, report: &mut Report) {
-    let Some(max_age) = rule.max_age.filter(|max_age| rule.min_age > *max_age) else {
+/// Reports it where one of the two is stated; where neither is, both come from `defaults` and were reported there.
+fn check_ages(at: &Path<'_>, stated: &Limits, rule: &rule::Rule, report: &mut Report) {
+    let Some(max_connection_age) = rule
+        .max_connection_age
+        .filter(|max_connection_age| rule.min_connection_age > *max_connection_age)
+    else {
         return;
     };
-    // Where either was not understood, the other is compared with what nobody wrote.
+    // Where one of them is invalid, the other would be compared with a default.
     let defaults = Path::Root.key("defaults");
     let unclear = |place: &Path<'_>| {
-        report.mentions(&place.key("max_age")) || report.mentions(&place.key("min_age"))
+        report.mentions(&place.key("max_connection_age"))
+            || report.mentions(&place.key("min_connection_age"))
     };
     if unclear(at) || unclear(&defaults) {
         return;
     }
-    let (max_age, min_age) = (show(max_age), show(rule.min_age));
-    if stated.min_age.is_some() {
-        let hint =
-            format!("found \"{min_age}\"; it must not be more than `max_age`, here \"{max_age}\"");
-        let around = if stated.max_age.is_some() {
+    let (max_connection_age, min_connection_age) =
+        (show(max_connection_age), show(rule.min_connection_age));
+    if stated.min_connection_age.is_some() {
+        let hint = format!(
+            "found \"{min_connection_age}\"; it must not be more than `max_connection_age`, here \"{max_connection_age}\""
+        );
+        let around = if stated.max_connection_age.is_some() {
             at
         } else {
             &defaults
         };
-        report.contradiction(&at.key("min_age"), Some(&around.key("max_age")), hint);
-    } else if stated.max_age.is_some() {
-        let hint =
-            format!("found \"{max_age}\"; it must not be less than `min_age`, here \"{min_age}\"");
-        report.contradiction(&at.key("max_age"), Some(&defaults.key("min_age")), hint);
+        report.contradiction(
+            &at.key("min_connection_age"),
+            Some(&around.key("max_connection_age")),
+            hint,
+        );
+    } else if stated.max_connection_age.is_some() {
+        let hint = format!(
+            "found \"{max_connection_age}\"; it must not be less than `min_connection_age`, here \"{min_connection_age}\""
+        );
+        report.contradiction(
+            &at.key("max_connection_age"),
+            Some(&defaults.key("min_connection_age")),
+            hint,
+        );
     }
 }

@@ -1,48 +1,43 @@
-//! One rule, complete: what it did not say has been filled in.
+//! One complete rule: what it leaves out has been filled in.
 use crate::declare::words;
 use core::num::NonZeroU64;
 use core::time::Duration;
 use std::rc::Rc;
 
-/// When the connections that a rule decides about are moved, and how.
+/// When the connections of a rule are drained, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// The name of the route or the connection rule, or `defaults`; for metrics and logs. A route may have that name,
-    /// too: only with its `scope` does it identify the rule.
+    /// The name of the route or TCP rule, or `defaults`; for metrics and logs. A route may have that name, too: only
+    /// together with `scope` does it identify the rule.
     pub name: Rc<str>,
     /// Which part of the policy the rule comes from.
     pub scope: Scope,
-    /// A connection is due at an age drawn from `max_age * (1 - jitter) ..= max_age`.
-    pub max_age: Option<Duration>,
-    /// A connection is due by chance, at this age on average, however old it is already.
-    pub mean_age: Option<Duration>,
-    /// A connection is due after a number of requests drawn from
-    /// `max_requests * (1 - jitter) ..= max_requests`. None for raw TCP.
-    pub max_requests: Option<NonZeroU64>,
+    /// A connection expires at an age drawn from `max_connection_age * (1 - jitter) ..= max_connection_age`.
+    pub max_connection_age: Option<Duration>,
+    /// A connection expires at a random time, at this age on average, independent of its age.
+    pub mean_connection_age: Option<Duration>,
+    /// A connection expires after a number of requests drawn from
+    /// `max_requests_per_connection * (1 - jitter) ..= max_requests_per_connection`. None for raw TCP.
+    pub max_requests_per_connection: Option<NonZeroU64>,
     /// How far limits are spread, downwards.
     pub jitter: Jitter,
-    /// No connection is due before this age; at most `max_age`.
-    pub min_age: Duration,
-    /// How long a quiet moment is waited for before an announcement is made at a busy one.
-    pub quiet_wait: Duration,
-    /// How long after the announcement a connection is closed even if it owes answers; None: never.
-    pub grace: Option<Duration>,
-    /// How long after the last answer the client is given to close by itself.
-    pub linger: Duration,
-    /// Which last-stream-id a GOAWAY carries.
-    pub goaway: Goaway,
-    /// What is done about a client that can be told without loss only at a quiet moment, when none comes.
-    pub busy: Busy,
-    /// What a WebSocket is told when its time is up; off: it is left alone.
-    pub websocket: WebSocket,
-    /// A WebSocket that is due and cannot be told, because its server says nothing, is closed when both
-    /// sides have been silent for so long; None: never.
-    pub idle_wait: Option<Duration>,
-    /// A gRPC stream ends at an age drawn from `max_stream_age * (1 - jitter) ..= max_stream_age`, once
-    /// its connection's end is announced; None: never.
-    pub max_stream_age: Option<Duration>,
-    /// While a request under this rule is open, no other rule moves its connection.
+    /// No connection expires before this age; at most `max_connection_age`.
+    pub min_connection_age: Duration,
+    /// How long after the drain signal a connection with active requests is closed; None: never.
+    pub drain_timeout: Option<Duration>,
+    /// How long after the last response the client may take to close the connection itself.
+    pub close_delay: Duration,
+    /// While a request under this rule is active, no other rule drains its connection.
     pub protect: bool,
+    /// How HTTP/2 connections are drained.
+    pub http2: Http2,
+    /// Whether and how WebSockets are drained.
+    pub websocket: WebSocket,
+    /// A gRPC stream ends at an age drawn from `max_stream_age * (1 - jitter) ..= max_stream_age`, once its connection
+    /// is draining; None: never.
+    pub max_stream_age: Option<Duration>,
+    /// Raw TCP: how long the connection must have been silent after data from the server.
+    pub idle_time: Duration,
 }
 
 /// The rule of `{"version": 1}`.
@@ -51,20 +46,67 @@ impl Default for Rule {
         Self {
             name: "defaults".into(),
             scope: Scope::Defaults,
-            max_age: Some(Duration::from_secs(30 * 60)),
-            mean_age: None,
-            max_requests: None,
+            max_connection_age: Some(Duration::from_secs(30 * 60)),
+            mean_connection_age: None,
+            max_requests_per_connection: None,
             jitter: Jitter::default(),
-            min_age: Duration::ZERO,
-            quiet_wait: Duration::from_secs(2),
-            grace: None,
-            linger: Duration::from_secs(1),
-            goaway: Goaway::Auto,
-            busy: Busy::Wait,
-            websocket: WebSocket::Off,
-            idle_wait: None,
-            max_stream_age: None,
+            min_connection_age: Duration::ZERO,
+            drain_timeout: None,
+            close_delay: Duration::from_secs(1),
             protect: false,
+            http2: Http2::default(),
+            websocket: WebSocket::default(),
+            max_stream_age: None,
+            idle_time: IDLE_TIME,
+        }
+    }
+}
+
+/// How long a connection must be idle, where the policy does not say.
+const IDLE_TIME: Duration = Duration::from_secs(2);
+
+/// How HTTP/2 connections are drained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Http2 {
+    /// How long an expired connection waits to become idle, before the GOAWAY is sent while requests are active.
+    pub idle_wait: Duration,
+    /// The last-stream-id of a GOAWAY.
+    pub last_stream_id: LastStreamId,
+    /// What happens when the drain timeout ends and there was no safe point.
+    pub when_active: WhenActive,
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Self {
+            idle_wait: IDLE_TIME,
+            last_stream_id: LastStreamId::default(),
+            when_active: WhenActive::default(),
+        }
+    }
+}
+
+/// Whether and how WebSockets are drained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WebSocket {
+    /// The status code of the Close frame; off: WebSockets are not drained.
+    pub close_code: CloseCode,
+    /// How long the client must have sent nothing, before the Close frame is sent.
+    pub idle_time: Duration,
+    /// What happens when the drain timeout ends and there was no safe point.
+    pub when_active: WhenActive,
+    /// An expired WebSocket whose server sends nothing is closed without a Close frame once both sides have been
+    /// silent for this long; None: never.
+    pub idle_timeout: Option<Duration>,
+}
+
+impl Default for WebSocket {
+    fn default() -> Self {
+        Self {
+            close_code: CloseCode::default(),
+            idle_time: IDLE_TIME,
+            when_active: WhenActive::default(),
+            idle_timeout: None,
         }
     }
 }
@@ -77,21 +119,21 @@ pub enum Scope {
     Defaults,
     /// One of the `routes`.
     Route,
-    /// One of the `connections`.
-    Connection,
+    /// One of the rules of `tcp`.
+    Tcp,
 }
 
-/// How far a limit is spread, as a part of it: from 0 (not at all) to 1 (down to nothing).
+/// How far a limit is spread, as a fraction of it: from 0 (not at all) to 1 (down to zero).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Jitter(f64);
 
 impl Jitter {
-    /// None outside `0.0..=1.0`.
-    pub fn new(part: f64) -> Option<Self> {
-        (0.0..=1.0).contains(&part).then_some(Self(part))
+    /// Returns None outside `0.0..=1.0`.
+    pub fn new(fraction: f64) -> Option<Self> {
+        (0.0..=1.0).contains(&fraction).then_some(Self(fraction))
     }
 
-    /// The part, in `0.0..=1.0`.
+    /// The fraction, in `0.0..=1.0`.
     pub const fn get(self) -> f64 {
         self.0
     }
@@ -105,37 +147,38 @@ impl Default for Jitter {
 }
 
 words! {
-    /// Which last-stream-id a GOAWAY carries (RFC 9113 6.8).
-    pub enum Goaway: r#"allowed are "auto", "exact" and "max""# {
-        /// What the client that is recognised by its first frames takes best.
+    /// The last-stream-id of a GOAWAY (RFC 9113 6.8).
+    pub enum LastStreamId: r#"allowed are "auto", "exact" and "max""# {
+        /// The one that the client tolerates best; the client is recognised by its first frames.
         Auto = "auto",
-        /// The highest stream accepted: what is on its way is refused and sent again elsewhere. It needs an idle
-        /// connection; one that always has a request open is deferred, and counted.
+        /// The highest stream accepted: requests in transit are refused, and the client retries them on
+        /// another connection. It needs an idle connection; on one that is always active it is deferred.
         Exact = "exact",
-        /// The highest there can be: what is on its way is still served.
+        /// The highest possible: requests in transit are still served.
         Max = "max",
     }
     default Auto
 }
 
 words! {
-    /// What is done when no moment comes at which a client bears to be told: an HTTP/2 client that does so
-    /// only while nothing is open, a WebSocket on which the client is never silent.
-    pub enum Busy: r#"allowed are "wait" and "announce""# {
-        /// The announcement is put off, and counted.
-        Wait = "wait",
-        /// The announcement is made at a busy moment after all; such a client may fail requests.
-        Announce = "announce",
+    /// What happens to an expired connection that stays active, when its client tolerates the drain signal
+    /// only while the connection is idle.
+    pub enum WhenActive: r#"allowed are "defer" and "drain""# {
+        /// The drain is deferred, and counted.
+        Defer = "defer",
+        /// The drain signal is sent while requests are active; such a client may fail requests.
+        Drain = "drain",
     }
-    default Wait
+    default Defer
+    renamed { "wait" => "defer", "announce" => "drain", }
 }
 
 words! {
-    /// What a WebSocket is told when its time is up: the status of a Close frame (RFC 6455 7.4.1).
-    pub enum WebSocket: r#"allowed are "off", "going_away" and "service_restart""# {
-        /// Nothing: WebSockets are left alone, whatever their age.
+    /// The status code of the Close frame that drains a WebSocket (RFC 6455 7.4.1).
+    pub enum CloseCode: r#"allowed are "off", "going_away" and "service_restart""# {
+        /// WebSockets are not drained, whatever their age.
         Off = "off",
-        /// 1001: the server is going away.
+        /// 1001: the server is going away. Some client libraries do not reconnect.
         GoingAway = "going_away",
         /// 1012: the server restarts, and the client may reconnect.
         ServiceRestart = "service_restart",

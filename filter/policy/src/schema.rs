@@ -2,11 +2,12 @@
 use crate::document::{Budget, BudgetSetting, Document};
 use crate::glob::{self, Glob};
 use crate::read::{Key, MAX_ENTRIES, Object};
+use crate::rebalance::Weight;
 use crate::rule::Jitter;
-use crate::shed::Weight;
 use crate::value::{
-    self, AgeLimit, Cluster, Count, CountLimit, Every, Interval, Looks, Name, Part, Port, Prefix,
-    Probes, Rate, SchemaRef, StartAt, TcpTime, Tolerance, Version, Wait,
+    self, AgeLimit, Cluster, Count, CountLimit, GossipInterval, HighWatermark, Interval,
+    LowWatermark, MaxRate, Name, Port, Prefix, Probes, Rate, Samples, SchemaRef, TcpTime, Version,
+    Wait,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
@@ -91,7 +92,7 @@ fn forget_inherited_defaults(schema: &mut Value) {
         .pointer("/$defs/Rule/properties")
         .and_then(Value::as_object)
         .cloned();
-    for rule in ["Route", "Connection"] {
+    for rule in ["Route", "Tcp"] {
         let keys = schema
             .pointer_mut(&format!("/$defs/{rule}/properties"))
             .and_then(Value::as_object_mut);
@@ -148,21 +149,21 @@ schemas! {
     Rate: { "type": "number", "minimum": value::RATES.start(), "maximum": value::RATES.end() },
     Count: { "type": "integer", "minimum": 1, "maximum": u32::MAX },
     Probes: { "type": "integer", "minimum": 1, "maximum": value::MAX_TCP_PROBES },
-    StartAt: { "type": "number", "exclusiveMinimum": 0, "maximum": value::shed::MAX_SURPLUS },
-    Tolerance: { "type": "number", "minimum": 0, "maximum": value::shed::MAX_SURPLUS },
-    Part: { "type": "number", "minimum": value::shed::PARTS.start(), "maximum": value::shed::PARTS.end() },
-    Looks: { "type": "integer", "minimum": 1, "maximum": value::shed::MAX_LOOKS },
+    HighWatermark: { "type": "number", "exclusiveMinimum": 0, "maximum": value::rebalance::MAX_EXCESS },
+    LowWatermark: { "type": "number", "minimum": 0, "maximum": value::rebalance::MAX_EXCESS },
+    MaxRate: { "type": "number", "minimum": value::rebalance::PARTS.start(), "maximum": value::rebalance::PARTS.end() },
+    Samples: { "type": "integer", "minimum": 1, "maximum": value::rebalance::MAX_SAMPLES },
     Weight: {
         "anyOf": [
-            { "const": value::shed::WORKERS },
-            { "type": "number", "minimum": value::shed::WEIGHTS.start(), "maximum": value::shed::WEIGHTS.end() },
+            { "const": value::rebalance::WORKERS },
+            { "type": "number", "minimum": value::rebalance::WEIGHTS.start(), "maximum": value::rebalance::WEIGHTS.end() },
         ],
     },
-    Every: { "type": "string", "allOf": [{ "pattern": DURATION }, { "pattern": NOT_NOTHING }] },
+    GossipInterval: { "type": "string", "allOf": [{ "pattern": DURATION }, { "pattern": NOT_NOTHING }] },
     Cluster: {
         "type": "string",
         "pattern": "^[^\\u0000-\\u001f\\u007f]+$",
-        "maxLength": value::shed::MAX_CLUSTER,
+        "maxLength": value::rebalance::MAX_CLUSTER,
     },
     Port: { "type": "integer", "minimum": 1, "maximum": u16::MAX },
     Name: {

@@ -6,8 +6,8 @@ use std::rc::Rc;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+mod rebalance;
 mod refusals;
-mod shed;
 
 fn policy(text: &str) -> Policy {
     Policy::parse(text.as_bytes()).unwrap()
@@ -35,11 +35,11 @@ fn a_version_alone_is_a_useful_policy() {
     assert_eq!(policy, Policy::default());
     assert_eq!(policy.mode, Mode::Enforce);
     assert_eq!(&*policy.defaults.name, "defaults");
-    assert_eq!(policy.defaults.max_age, Some(minutes(30)));
-    assert_eq!(policy.defaults.max_requests, None);
+    assert_eq!(policy.defaults.max_connection_age, Some(minutes(30)));
+    assert_eq!(policy.defaults.max_requests_per_connection, None);
     assert_eq!(policy.defaults.jitter.get(), 0.2);
-    assert_eq!(policy.defaults.grace, None);
-    assert_eq!(policy.defaults.websocket, WebSocket::Off);
+    assert_eq!(policy.defaults.drain_timeout, None);
+    assert_eq!(policy.defaults.websocket.close_code, CloseCode::Off);
     assert_eq!(policy.defaults.max_stream_age, None);
     assert_eq!(
         policy.budget,
@@ -63,22 +63,28 @@ fn a_byte_order_mark_and_white_space_do_no_harm() {
 #[test]
 fn a_route_takes_from_defaults_what_it_leaves_out() {
     let policy = policy(
-        r#"{"version": 1, "defaults": {"max_age": "10m", "max_requests": 7, "grace": "1m"}, "routes": [
-            {"name": "a", "match": {"path_prefix": "/a"}, "max_age": "5m", "grace": "off"},
-            {"name": "b", "match": {"path_prefix": "/b"}, "max_requests": "off", "protect": true}]}"#,
+        r#"{"version": 1, "defaults": {"max_connection_age": "10m", "max_requests_per_connection": 7, "drain_timeout": "1m"}, "routes": [
+            {"name": "a", "match": {"path_prefix": "/a"}, "max_connection_age": "5m", "drain_timeout": "off"},
+            {"name": "b", "match": {"path_prefix": "/b"}, "max_requests_per_connection": "off", "protect": true}]}"#,
     );
 
     let a = policy.route(Direction::Inbound, &path("/a/1")).unwrap();
     assert_eq!((a.name.as_str(), &*a.rule.name), ("a", "a"));
-    assert_eq!((a.rule.max_age, a.rule.grace), (Some(minutes(5)), None));
-    assert_eq!(a.rule.max_requests, NonZeroU64::new(7));
+    assert_eq!(
+        (a.rule.max_connection_age, a.rule.drain_timeout),
+        (Some(minutes(5)), None)
+    );
+    assert_eq!(a.rule.max_requests_per_connection, NonZeroU64::new(7));
     let b = policy.route(Direction::Inbound, &path("/b?x")).unwrap();
     assert_eq!(
-        (b.rule.max_age, b.rule.grace),
+        (b.rule.max_connection_age, b.rule.drain_timeout),
         (Some(minutes(10)), Some(minutes(1)))
     );
-    assert_eq!((b.rule.max_requests, b.rule.protect), (None, true));
-    assert_eq!(policy.defaults.grace, Some(minutes(1)));
+    assert_eq!(
+        (b.rule.max_requests_per_connection, b.rule.protect),
+        (None, true)
+    );
+    assert_eq!(policy.defaults.drain_timeout, Some(minutes(1)));
     assert_eq!(policy.route(Direction::Inbound, &path("/c")), None);
 }
 
@@ -104,19 +110,31 @@ fn the_first_route_that_matches_wins() {
 
 #[test]
 fn raw_tcp_has_a_grace_of_its_own_unless_defaults_state_one() {
-    let rules = r#""connections": [{"name": "db", "match": {"port": 5432}}]"#;
-    let grace = |defaults: &str| {
+    let rules = r#""tcp": [{"name": "db", "match": {"port": 5432}}]"#;
+    let drain_timeout = |defaults: &str| {
         let policy = policy(&format!(
             r#"{{"version": 1, "defaults": {defaults}, {rules}}}"#
         ));
-        let rule = Rc::clone(&policy.connection(Direction::Inbound, 5432).unwrap().rule);
-        (rule.grace, rule.max_requests, rule.protect)
+        let rule = Rc::clone(&policy.tcp_rule(Direction::Inbound, 5432).unwrap().rule);
+        (
+            rule.drain_timeout,
+            rule.max_requests_per_connection,
+            rule.protect,
+        )
     };
 
-    assert_eq!(grace("{}"), (Some(Duration::from_secs(30)), None, false));
-    assert_eq!(grace(r#"{"grace": "off"}"#), (None, None, false));
     assert_eq!(
-        grace(r#"{"grace": "1m", "max_requests": 5, "protect": true}"#),
+        drain_timeout("{}"),
+        (Some(Duration::from_secs(30)), None, false)
+    );
+    assert_eq!(
+        drain_timeout(r#"{"drain_timeout": "off"}"#),
+        (None, None, false)
+    );
+    assert_eq!(
+        drain_timeout(
+            r#"{"drain_timeout": "1m", "max_requests_per_connection": 5, "protect": true}"#
+        ),
         (Some(minutes(1)), None, false)
     );
 }
@@ -124,13 +142,13 @@ fn raw_tcp_has_a_grace_of_its_own_unless_defaults_state_one() {
 #[test]
 fn a_connection_rule_is_for_its_port_and_direction() {
     let policy = policy(
-        r#"{"version": 1, "connections": [
+        r#"{"version": 1, "tcp": [
             {"name": "server", "match": {"port": 5432}},
             {"name": "pool", "match": {"port": 5432, "direction": "outbound"}}]}"#,
     );
     let name = |direction, port| {
         policy
-            .connection(direction, port)
+            .tcp_rule(direction, port)
             .map(|rule| rule.name.as_str())
     };
 
@@ -173,10 +191,10 @@ fn whole_numbers_may_come_as_doubles() {
         ("9007199254740991", 9_007_199_254_740_991),
     ] {
         let policy = policy(&format!(
-            r#"{{"version": 1.0, "defaults": {{"max_requests": {number}}}}}"#
+            r#"{{"version": 1.0, "defaults": {{"max_requests_per_connection": {number}}}}}"#
         ));
         assert_eq!(
-            policy.defaults.max_requests,
+            policy.defaults.max_requests_per_connection,
             NonZeroU64::new(meaning),
             "{number}"
         );
@@ -190,9 +208,10 @@ fn whole_numbers_may_come_as_doubles() {
         "18446744073709551616",
         "1e300",
     ] {
-        let text = format!(r#"{{"version": 1, "defaults": {{"max_requests": {number}}}}}"#);
+        let text =
+            format!(r#"{{"version": 1, "defaults": {{"max_requests_per_connection": {number}}}}}"#);
         assert!(
-            refusal(text.as_bytes()).starts_with("defaults.max_requests: found "),
+            refusal(text.as_bytes()).starts_with("defaults.max_requests_per_connection: found "),
             "{number}"
         );
     }
@@ -223,14 +242,17 @@ fn a_budget_is_filled_in_or_off() {
 #[test]
 fn a_limit_that_is_off_contradicts_nothing() {
     let policy = policy(
-        r#"{"version": 1, "defaults": {"max_age": "off", "min_age": "2h", "mean_age": "1h"}}"#,
+        r#"{"version": 1, "defaults": {"max_connection_age": "off", "min_connection_age": "2h", "mean_connection_age": "1h"}}"#,
     );
 
     assert_eq!(
-        (policy.defaults.max_age, policy.defaults.mean_age),
+        (
+            policy.defaults.max_connection_age,
+            policy.defaults.mean_connection_age
+        ),
         (None, Some(minutes(60)))
     );
-    assert_eq!(policy.defaults.min_age, minutes(120));
+    assert_eq!(policy.defaults.min_connection_age, minutes(120));
 }
 
 #[test]
@@ -240,7 +262,7 @@ fn a_policy_names_outbound_listeners_when_one_of_its_rules_does() {
         r#"{{"version": 1, "routes": [{{"name": "a", "match": {{"path_prefix": "/a", {outbound}}}}}]}}"#
     );
     let port = format!(
-        r#"{{"version": 1, "connections": [{{"name": "a", "match": {{"port": 1, {outbound}}}, "max_age": "1h"}}]}}"#
+        r#"{{"version": 1, "tcp": [{{"name": "a", "match": {{"port": 1, {outbound}}}, "max_connection_age": "1h"}}]}}"#
     );
 
     assert!(policy(&route).names_outbound());

@@ -1,5 +1,5 @@
 //! The values without structure: each a newtype that holds only what is allowed.
-pub(crate) mod shed;
+pub(crate) mod rebalance;
 
 use crate::duration;
 use crate::glob::Glob;
@@ -9,7 +9,9 @@ use crate::rule::Jitter;
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-pub(crate) use shed::{Cluster, Every, Looks, Part, StartAt, Tolerance};
+pub(crate) use rebalance::{
+    Cluster, GossipInterval, HighWatermark, LowWatermark, MaxRate, Samples,
+};
 
 /// The largest whole number below which a double holds every one (RFC 8259 6).
 pub(crate) const MAX_COUNT: f64 = 9_007_199_254_740_991.0;
@@ -55,7 +57,7 @@ fn span(json: &Json, allowed: &'static str) -> Result<Duration, &'static str> {
 pub(crate) struct SchemaRef;
 
 impl Value for SchemaRef {
-    const ALLOWED: &'static str = "it is a string that names the schema";
+    const ALLOWED: &'static str = "it must be a string that names the schema";
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         match json {
@@ -96,7 +98,7 @@ pub(crate) struct Wait(pub(crate) Duration);
 
 impl Value for Wait {
     const ALLOWED: &'static str =
-        r#"a duration is a number and a unit, such as "0s", "250ms", "30s", "5m", "1h30m", "7d""#;
+        r#"it must be a number with a unit, such as "0s", "250ms", "30s", "5m", "1h30m", "7d""#;
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         span(json, Self::ALLOWED).map(Self)
@@ -109,7 +111,7 @@ pub(crate) struct Interval(pub(crate) Duration);
 
 impl Value for Interval {
     const ALLOWED: &'static str =
-        r#"a duration is a number and a unit, such as "250ms", "30s", "5m", "1h30m", "7d""#;
+        r#"it must be a number with a unit, such as "250ms", "30s", "5m", "1h30m", "7d""#;
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         match span(json, Self::ALLOWED)? {
@@ -125,7 +127,7 @@ pub(crate) struct TcpTime(pub(crate) Duration);
 
 impl Value for TcpTime {
     const ALLOWED: &'static str =
-        r#"TCP counts in whole seconds, from "1s" to "32767s", such as "60s" or "5m""#;
+        r#"it must be whole seconds, from "1s" to "32767s", such as "60s" or "5m""#;
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         let span = span(json, Self::ALLOWED)?;
@@ -139,14 +141,15 @@ impl Value for TcpTime {
 pub(crate) struct AgeLimit(pub(crate) Option<Duration>);
 
 impl Value for AgeLimit {
-    const ALLOWED: &'static str = r#"a duration is a number and a unit, such as "250ms", "30s", "5m", "1h30m", "7d", or "off""#;
+    const ALLOWED: &'static str =
+        r#"it must be a number with a unit, such as "250ms", "30s", "5m", "1h30m", "7d", or "off""#;
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         if is_off(json) {
             return Ok(Self(None));
         }
         match span(json, Self::ALLOWED)? {
-            Duration::ZERO => Err(r#"it must be longer than nothing; "off" switches it off"#),
+            Duration::ZERO => Err(r#"it must be greater than zero; "off" disables it"#),
             span => Ok(Self(Some(span))),
         }
     }
@@ -157,7 +160,8 @@ impl Value for AgeLimit {
 pub(crate) struct CountLimit(pub(crate) Option<NonZeroU64>);
 
 impl Value for CountLimit {
-    const ALLOWED: &'static str = r#"it is a whole number from 1 to 9007199254740991, or "off""#;
+    const ALLOWED: &'static str =
+        r#"it must be a whole number from 1 to 9007199254740991, or "off""#;
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         match count(json, MAX_COUNT) {
@@ -169,8 +173,7 @@ impl Value for CountLimit {
 }
 
 impl Value for Jitter {
-    const ALLOWED: &'static str =
-        "it is a number from 0 to 1, the part of a limit by which it may come early";
+    const ALLOWED: &'static str = "it must be a number from 0 to 1, the fraction of a limit by which a connection may be drained earlier";
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         match json {
@@ -184,7 +187,7 @@ impl Value for Jitter {
 pub(crate) struct Rate(pub(crate) f64);
 
 impl Value for Rate {
-    const ALLOWED: &'static str = "it is a number from 0.000001 to 1000000";
+    const ALLOWED: &'static str = "it must be a number from 0.000001 to 1000000";
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         match json {
@@ -198,7 +201,7 @@ impl Value for Rate {
 pub(crate) struct Count(pub(crate) u32);
 
 impl Value for Count {
-    const ALLOWED: &'static str = "it is a whole number from 1 to 4294967295";
+    const ALLOWED: &'static str = "it must be a whole number from 1 to 4294967295";
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         let count = count(json, u32::MAX.into()).and_then(|count| count.get().try_into().ok());
@@ -210,7 +213,7 @@ impl Value for Count {
 pub(crate) struct Probes(pub(crate) u32);
 
 impl Value for Probes {
-    const ALLOWED: &'static str = "it is a whole number from 1 to 127";
+    const ALLOWED: &'static str = "it must be a whole number from 1 to 127";
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         let count =
@@ -223,7 +226,7 @@ impl Value for Probes {
 pub(crate) struct Port(pub(crate) u16);
 
 impl Value for Port {
-    const ALLOWED: &'static str = "a port is a whole number from 1 to 65535";
+    const ALLOWED: &'static str = "it must be a whole number from 1 to 65535";
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         let count = count(json, u16::MAX.into()).and_then(|count| count.get().try_into().ok());
@@ -236,13 +239,13 @@ impl Value for Port {
 pub(crate) struct Name(pub(crate) String);
 
 impl Value for Name {
-    const ALLOWED: &'static str = "a name is 1 to 64 ASCII letters, digits, `-`, `_` or `.`";
+    const ALLOWED: &'static str = "it must be 1 to 64 ASCII letters, digits, `-`, `_` or `.`";
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         match json {
             Json::String(name) if name == "defaults" => {
-                Err("the name is taken: metrics use it for what no rule matches")
+                Err("the name is reserved: metrics use it where no rule matches")
             }
             Json::String(name)
                 if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(fits) =>
@@ -256,7 +259,7 @@ impl Value for Name {
 
 impl Value for Glob {
     const ALLOWED: &'static str =
-        "a pattern is 1 to 256 bytes, where `*` stands for any run and `?` for any one";
+        "it must be 1 to 256 bytes, where `*` matches any run and `?` any one byte";
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         match json {
@@ -272,15 +275,15 @@ pub(crate) struct Prefix(pub(crate) String);
 
 impl Value for Prefix {
     const ALLOWED: &'static str =
-        "a prefix begins with `/` and has at most 1024 bytes, such as \"/api\"";
+        "it must begin with `/` and have at most 1024 bytes, such as \"/api\"";
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         match json {
-            Json::String(prefix) if prefix.contains(['?', '#']) => {
-                Err("a prefix is of the path alone, without the query: it has no `?` and no `#`")
-            }
+            Json::String(prefix) if prefix.contains(['?', '#']) => Err(
+                "a prefix is compared with the path without the query: it must not contain `?` or `#`",
+            ),
             Json::String(prefix) if prefix.contains('*') => {
-                Err("a prefix is taken literally and needs no `*`: \"/api/\" matches all below it")
+                Err("a prefix is literal and needs no `*`: \"/api/\" matches everything below it")
             }
             Json::String(prefix) if prefix.starts_with('/') && prefix.len() <= MAX_PREFIX => {
                 Ok(Self(prefix.clone()))

@@ -4,8 +4,8 @@
 use core::num::NonZeroU64;
 use core::time::Duration;
 use evenkeel_policy::{
-    Allow, Budget, Busy, Direction, Goaway, Http2Ping, Measure, Mode, Needs, Peers, Policy,
-    Request, Route, Shed, TcpKeepalive, WebSocket, Weight,
+    Budget, CloseCode, Direction, Http2Ping, LastStreamId, Measure, Mode, Needs, Peers, Policy,
+    Rebalance, Request, Route, TcpKeepalive, Trust, Weight, WhenActive,
 };
 use std::fs;
 use std::path::PathBuf;
@@ -53,14 +53,24 @@ fn http_api_moves_checkout_sooner_and_protects_events() {
     let checkout = policy.route(Direction::Inbound, &request).unwrap();
     assert_eq!(checkout.name, "checkout");
     assert_eq!(
-        (checkout.rule.max_age, checkout.rule.grace),
+        (
+            checkout.rule.max_connection_age,
+            checkout.rule.drain_timeout
+        ),
         (minutes(2), minutes(1))
     );
-    assert_eq!(checkout.rule.max_requests, NonZeroU64::new(500));
+    assert_eq!(
+        checkout.rule.max_requests_per_connection,
+        NonZeroU64::new(500)
+    );
     assert_eq!(policy.route(Direction::Outbound, &request), None);
     let events = inbound(&policy, "www.shop.example", "/events/42").unwrap();
     assert_eq!(
-        (events.rule.protect, events.rule.grace, events.rule.max_age),
+        (
+            events.rule.protect,
+            events.rule.drain_timeout,
+            events.rule.max_connection_age
+        ),
         (true, None, minutes(10))
     );
     assert_eq!(
@@ -81,13 +91,17 @@ fn grpc_leaves_watches_time_to_end() {
     let watch = inbound(&policy, "", "/shop.inventory.v1.Inventory/Watch").unwrap();
     assert_eq!(watch.name, "inventory-watch");
     assert_eq!(
-        (watch.rule.protect, watch.rule.grace, watch.rule.goaway),
-        (true, minutes(30), Goaway::Max)
+        (
+            watch.rule.protect,
+            watch.rule.drain_timeout,
+            watch.rule.http2.last_stream_id
+        ),
+        (true, minutes(30), LastStreamId::Max)
     );
     let unary = inbound(&policy, "", "/shop.inventory.v1.Inventory/Get").unwrap();
     assert_eq!(
-        (unary.name.as_str(), unary.rule.busy),
-        ("inventory", Busy::Announce)
+        (unary.name.as_str(), unary.rule.http2.when_active),
+        ("inventory", WhenActive::Drain)
     );
     assert_eq!(
         (unary.rule.max_stream_age, watch.rule.max_stream_age),
@@ -108,7 +122,7 @@ fn grpc_leaves_watches_time_to_end() {
         interval: Duration::from_secs(30),
         timeout: Duration::from_secs(10),
     };
-    assert_eq!(policy.keepalive.http2_ping, Some(ping));
+    assert_eq!(policy.keepalive.http2, Some(ping));
     assert_eq!(policy.keepalive.upstream_http2, None);
 }
 
@@ -117,19 +131,32 @@ fn websocket_chat_is_moved_by_chance_and_slowly() {
     let policy = load("websocket-chat.json");
 
     let chat = inbound(&policy, "Chat.Example:443", "/socket?room=7").unwrap();
-    assert_eq!((chat.rule.max_age, chat.rule.mean_age), (None, hours(8)));
     assert_eq!(
-        (chat.rule.websocket, chat.rule.idle_wait),
-        (WebSocket::ServiceRestart, hours(1))
+        (chat.rule.max_connection_age, chat.rule.mean_connection_age),
+        (None, hours(8))
+    );
+    assert_eq!(
+        (
+            chat.rule.websocket.close_code,
+            chat.rule.websocket.idle_timeout
+        ),
+        (CloseCode::ServiceRestart, hours(1))
     );
     let calls = inbound(&policy, "chat.example", "/call/7").unwrap();
     assert_eq!(
-        (calls.rule.max_age, calls.rule.mean_age, calls.rule.protect),
+        (
+            calls.rule.max_connection_age,
+            calls.rule.mean_connection_age,
+            calls.rule.protect
+        ),
         (None, None, true)
     );
     assert_eq!(
-        (calls.rule.websocket, calls.rule.idle_wait),
-        (WebSocket::Off, None)
+        (
+            calls.rule.websocket.close_code,
+            calls.rule.websocket.idle_timeout
+        ),
+        (CloseCode::Off, None)
     );
     assert_eq!(
         policy.budget,
@@ -144,15 +171,18 @@ fn websocket_chat_is_moved_by_chance_and_slowly() {
 fn postgresql_has_a_rule_for_either_side_of_the_port() {
     let policy = load("postgresql.json");
 
-    let server = policy.connection(Direction::Inbound, 5432).unwrap();
+    let server = policy.tcp_rule(Direction::Inbound, 5432).unwrap();
     assert_eq!(
-        (server.rule.max_age, server.rule.grace),
+        (server.rule.max_connection_age, server.rule.drain_timeout),
         (hours(1), minutes(5))
     );
-    let pool = policy.connection(Direction::Outbound, 5432).unwrap();
-    assert_eq!((pool.rule.max_age, pool.rule.grace), (minutes(30), None));
-    assert_eq!(policy.connection(Direction::Inbound, 6432), None);
-    assert_eq!(policy.defaults.max_age, None);
+    let pool = policy.tcp_rule(Direction::Outbound, 5432).unwrap();
+    assert_eq!(
+        (pool.rule.max_connection_age, pool.rule.drain_timeout),
+        (minutes(30), None)
+    );
+    assert_eq!(policy.tcp_rule(Direction::Inbound, 6432), None);
+    assert_eq!(policy.defaults.max_connection_age, None);
     assert_eq!(policy.keepalive.tcp.map(|tcp| tcp.probes), Some(3));
 }
 
@@ -165,23 +195,27 @@ fn gateway_knows_its_hosts_its_ports_and_its_upstreams() {
     assert_eq!(name("www.shop.example", "/"), Some("shop"));
     assert_eq!(name("partners.example:8443", "/"), Some("partners"));
     assert_eq!(name("partners.example", "/"), None);
-    let mqtt = policy.connection(Direction::Inbound, 8883).unwrap();
+    let mqtt = policy.tcp_rule(Direction::Inbound, 8883).unwrap();
     assert_eq!(
-        (mqtt.rule.max_age, mqtt.rule.mean_age, mqtt.rule.grace),
+        (
+            mqtt.rule.max_connection_age,
+            mqtt.rule.mean_connection_age,
+            mqtt.rule.drain_timeout
+        ),
         (None, hours(12), minutes(1))
     );
-    let redis = policy.connection(Direction::Inbound, 6379).unwrap();
+    let redis = policy.tcp_rule(Direction::Inbound, 6379).unwrap();
     assert_eq!(
-        (redis.rule.max_age, redis.rule.grace),
+        (redis.rule.max_connection_age, redis.rule.drain_timeout),
         (minutes(15), minutes(5))
     );
     let upstream = policy.upstream.as_ref().unwrap();
     assert_eq!(
-        (upstream.max_age, upstream.jitter.get()),
+        (upstream.max_connection_age, upstream.jitter.get()),
         (minutes(10), 0.3)
     );
     let tcp = TcpKeepalive {
-        idle: Duration::from_secs(120),
+        time: Duration::from_secs(120),
         interval: Duration::from_secs(10),
         probes: 3,
     };
@@ -189,63 +223,67 @@ fn gateway_knows_its_hosts_its_ports_and_its_upstreams() {
 }
 
 #[test]
-fn shed_evens_out_pods_of_different_size_and_protects_exports() {
-    let policy = load("shed.json");
+fn rebalance_evens_out_pods_of_different_size_and_protects_exports() {
+    let policy = load("rebalance.json");
 
     assert_eq!(
-        policy.shed,
-        Some(Shed {
-            start_at: 0.25,
-            rate: 0.005,
+        policy.rebalance,
+        Some(Rebalance {
+            high_watermark: 0.25,
+            max_rate: 0.005,
             min_connections: 100,
             weight: Weight::Workers,
             slow_start: Duration::from_secs(60),
-            settle: Duration::from_secs(10),
-            fallback_mean_age: hours(2),
-            ..Shed::default()
+            stabilization_window: Duration::from_secs(10),
+            fallback_mean_connection_age: hours(2),
+            ..Rebalance::default()
         })
     );
     assert_eq!(
         policy.peers,
         Some(Peers {
             cluster: "outbound|8080||shop.default.svc.cluster.local".to_owned(),
-            every: Duration::from_secs(2),
-            allow: Allow::SameIdentity,
+            interval: Duration::from_secs(2),
+            trust: Trust::SameIdentity,
         })
     );
-    assert_eq!(policy.defaults.min_age, Duration::from_secs(30));
+    assert_eq!(policy.defaults.min_connection_age, Duration::from_secs(30));
     assert!(inbound(&policy, "", "/exports/7").unwrap().rule.protect);
 }
 
 #[test]
-fn gateway_shed_evens_out_the_hosts_of_raw_tcp_and_moves_nothing_by_age() {
-    let policy = load("gateway-shed.json");
+fn gateway_rebalance_evens_out_the_hosts_of_raw_tcp_and_moves_nothing_by_age() {
+    let policy = load("gateway-rebalance.json");
 
     assert_eq!(
-        policy.shed,
-        Some(Shed {
+        policy.rebalance,
+        Some(Rebalance {
             measure: Measure::Bytes,
-            start_at: 0.5,
-            tolerance: 0.2,
-            rate: 0.002,
-            looks: 15,
-            settle: Duration::from_secs(30),
-            ..Shed::default()
+            high_watermark: 0.5,
+            low_watermark: 0.2,
+            max_rate: 0.002,
+            samples: 15,
+            stabilization_window: Duration::from_secs(30),
+            ..Rebalance::default()
         })
     );
     assert_eq!(policy.peers, None);
     for port in [8883, 5671] {
-        let rule = &policy.connection(Direction::Inbound, port).unwrap().rule;
-        assert_eq!((rule.max_age, rule.mean_age), (None, None), "{port}");
+        let rule = &policy.tcp_rule(Direction::Inbound, port).unwrap().rule;
+        assert_eq!(
+            (rule.max_connection_age, rule.mean_connection_age),
+            (None, None),
+            "{port}"
+        );
     }
 }
 
 #[test]
-fn observe_only_counts_and_counts_all() {
-    let policy = load("observe.json");
+fn dry_run_only_counts_and_counts_all() {
+    let policy = load("dry-run.json");
 
-    assert_eq!((policy.mode, policy.budget), (Mode::Observe, None));
-    assert_eq!(policy.upstream.unwrap().max_requests, None);
+    assert_eq!((policy.mode, policy.budget), (Mode::DryRun, None));
+    assert_eq!(policy.upstream.unwrap().max_requests_per_connection, None);
 }
 
 #[test]

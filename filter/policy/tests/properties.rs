@@ -75,7 +75,9 @@ fn likely_value() -> impl Strategy<Value = Value> {
         json!(0.2),
         json!(true),
         json!("auto"),
-        json!("wait"),
+        json!("defer"),
+        json!({"idle_wait": "1s", "when_active": "drain"}),
+        json!({"close_code": "going_away"}),
         json!("workers"),
         json!("bytes"),
         json!("anyone"),
@@ -100,32 +102,29 @@ fn object(keys: &'static [&'static str]) -> impl Strategy<Value = Map<String, Va
 /// A policy that is often right, and wrong in few places.
 fn likely_policy() -> impl Strategy<Value = Value> {
     const RULE: &[&str] = &[
-        "max_age",
-        "mean_age",
-        "max_requests",
+        "max_connection_age",
+        "mean_connection_age",
+        "max_requests_per_connection",
         "jitter",
-        "min_age",
-        "quiet_wait",
-        "grace",
-        "linger",
-        "goaway",
-        "busy",
+        "min_connection_age",
+        "drain_timeout",
+        "close_delay",
+        "http2",
         "websocket",
-        "idle_wait",
-        "max_stream_age",
+        "grpc",
         "protect",
     ];
     const SHED: &[&str] = &[
         "measure",
-        "start_at",
-        "tolerance",
-        "rate",
+        "high_watermark",
+        "low_watermark",
+        "max_rate",
         "min_connections",
-        "looks",
+        "samples",
         "weight",
         "slow_start",
-        "settle",
-        "fallback_mean_age",
+        "stabilization_window",
+        "fallback_mean_connection_age",
     ];
     let route = (
         object(RULE),
@@ -137,35 +136,49 @@ fn likely_policy() -> impl Strategy<Value = Value> {
             rule.insert("name".into(), name.into());
             Value::from(rule)
         });
-    let connection = (object(&["max_age", "min_age", "grace"]), 0_u32..3, "[d-f]").prop_map(
-        |(mut rule, port, name)| {
+    let connection = (
+        object(&["max_connection_age", "min_connection_age", "drain_timeout"]),
+        0_u32..3,
+        "[d-f]",
+    )
+        .prop_map(|(mut rule, port, name)| {
             rule.insert("match".into(), json!({ "port": port }));
             rule.insert("name".into(), name.into());
             Value::from(rule)
-        },
-    );
+        });
     (
         object(RULE),
         prop::collection::vec(route, 0..3),
         prop::collection::vec(connection, 0..3),
-        prop::option::of(object(&["max_age", "max_requests", "jitter"])),
+        prop::option::of(object(&[
+            "max_connection_age",
+            "max_requests_per_connection",
+            "jitter",
+        ])),
         prop::option::of(object(&["per_second", "burst"])),
-        object(&["http1_hint", "http2_ping", "upstream_http2", "tcp"]),
+        object(&["http1_hint", "http2", "upstream_http2", "tcp"]),
         prop::option::of(object(SHED)),
-        prop::option::of(object(&["cluster", "every", "allow"])),
+        prop::option::of(object(&["cluster", "interval", "trust"])),
     )
-        .prop_map(|(defaults, routes, connections, upstream, budget, keepalive, shed, peers)| {
-            let mut policy = json!({
-                "version": 1, "defaults": defaults, "routes": routes, "connections": connections,
-                "keepalive": keepalive,
-            });
-            for (key, part) in [("upstream", upstream), ("budget", budget), ("shed", shed), ("peers", peers)] {
-                if let Some(part) = part {
-                    policy[key] = part.into();
+        .prop_map(
+            |(defaults, routes, connections, upstream, budget, keepalive, rebalance, peers)| {
+                let mut policy = json!({
+                    "version": 1, "defaults": defaults, "routes": routes, "tcp": connections,
+                    "keepalive": keepalive,
+                });
+                for (key, part) in [
+                    ("upstream", upstream),
+                    ("budget", budget),
+                    ("rebalance", rebalance),
+                    ("peers", peers),
+                ] {
+                    if let Some(part) = part {
+                        policy[key] = part.into();
+                    }
                 }
-            }
-            policy
-        })
+                policy
+            },
+        )
 }
 
 /// The definition, in as few words as possible; exponential.
@@ -218,14 +231,14 @@ proptest! {
     fn an_accepted_policy_has_no_contradiction(policy in likely_policy()) {
         if let Some(policy) = check(policy.to_string().as_bytes()) {
             let rules = policy.routes.iter().map(|route| &route.rule);
-            let rules = rules.chain(policy.connections.iter().map(|rule| &rule.rule)).chain([&policy.defaults]);
+            let rules = rules.chain(policy.tcp.iter().map(|rule| &rule.rule)).chain([&policy.defaults]);
             for rule in rules {
-                prop_assert!(rule.max_age.is_none_or(|max_age| max_age >= rule.min_age && !max_age.is_zero()));
+                prop_assert!(rule.max_connection_age.is_none_or(|max_connection_age| max_connection_age >= rule.min_connection_age && !max_connection_age.is_zero()));
                 prop_assert!((0.0..=1.0).contains(&rule.jitter.get()));
             }
-            if let Some(shed) = policy.shed {
-                prop_assert!(shed.tolerance >= 0.0 && shed.tolerance <= shed.start_at);
-                prop_assert!(shed.start_at > 0.0 && shed.rate > 0.0 && shed.looks > 0);
+            if let Some(rebalance) = policy.rebalance {
+                prop_assert!(rebalance.low_watermark >= 0.0 && rebalance.low_watermark <= rebalance.high_watermark);
+                prop_assert!(rebalance.high_watermark > 0.0 && rebalance.max_rate > 0.0 && rebalance.samples > 0);
             }
         }
     }

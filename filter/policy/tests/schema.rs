@@ -18,9 +18,9 @@ const BEYOND_SCHEMAS: [&str; 11] = [
     "min-age-over-max-age",
     "never-reached",
     "peers-too-often",
+    "rebalance-alone",
+    "rebalance-low-watermark-over-high",
     "same-port-twice",
-    "shed-alone",
-    "shed-tolerance-over-start",
     "tcp-keepalive-too-long",
     "upstream-off",
 ];
@@ -114,13 +114,21 @@ fn the_defaults_that_the_schema_states_are_those_of_the_reader() {
             .as_object()
             .unwrap()
             .len(),
-        14
+        8
     );
 
+    let mut rule = defaults("/$defs/Rule/properties");
+    for (key, of) in [
+        ("http2", "Http2"),
+        ("websocket", "WebSocket"),
+        ("grpc", "Grpc"),
+    ] {
+        rule[key] = defaults(&format!("/$defs/{of}/properties"));
+    }
     let spelt_out = json!({
         "version": 1,
         "mode": schema.pointer("/properties/mode/default").unwrap(),
-        "defaults": defaults("/$defs/Rule/properties"),
+        "defaults": rule,
         "budget": defaults("/$defs/Budget/properties"),
         "keepalive": defaults("/$defs/Keepalive/properties"),
     });
@@ -129,12 +137,14 @@ fn the_defaults_that_the_schema_states_are_those_of_the_reader() {
     let mut peers = defaults("/$defs/Peers/properties");
     peers["cluster"] = "a".into();
     assert_eq!(
-        parse(&json!({ "version": 1, "shed": defaults("/$defs/Shed/properties"), "peers": peers })),
-        parse(&json!({ "version": 1, "shed": {}, "peers": { "cluster": "a" } }))
+        parse(
+            &json!({ "version": 1, "rebalance": defaults("/$defs/Rebalance/properties"), "peers": peers })
+        ),
+        parse(&json!({ "version": 1, "rebalance": {}, "peers": { "cluster": "a" } }))
     );
 
     let mut upstream = defaults("/$defs/Upstream/properties");
-    upstream["max_age"] = "1h".into();
+    upstream["max_connection_age"] = "1h".into();
     let with = |upstream: Value,
                 [ping, to_upstreams]: [Value; 2],
                 tcp: Value,
@@ -143,9 +153,9 @@ fn the_defaults_that_the_schema_states_are_those_of_the_reader() {
         parse(&json!({
             "version": 1,
             "upstream": upstream,
-            "keepalive": { "http2_ping": ping, "upstream_http2": to_upstreams, "tcp": tcp },
+            "keepalive": { "http2": ping, "upstream_http2": to_upstreams, "tcp": tcp },
             "routes": [{ "name": "a", "match": matcher }],
-            "connections": [{ "name": "b", "match": port }],
+            "tcp": [{ "name": "b", "match": port }],
         }))
     };
     let mut matcher = defaults("/$defs/RouteMatch/properties");
@@ -158,7 +168,7 @@ fn the_defaults_that_the_schema_states_are_those_of_the_reader() {
     assert_eq!(
         with(upstream, pings, tcp, matcher, port),
         with(
-            json!({"max_age": "1h"}),
+            json!({"max_connection_age": "1h"}),
             [json!({}), json!({})],
             json!({}),
             json!({"route": "a"}),

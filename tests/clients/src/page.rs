@@ -62,7 +62,7 @@ requests sent, then requests per connection. It covers those patterns of the com
 can do. Every contender drains each connection after its second request. Behind each is the same server, which counts
 every request id.
 
-- `evenkeel`: Envoy 1.40 with the module, `max_requests: 2`.
+- `evenkeel`: Envoy 1.40 with the module, `max_requests_per_connection: 2`.
 - `native`: Envoy 1.40 with `max_requests_per_connection: 2`.
 - `lua`: Envoy 1.40 with a script that calls `drainConnectionUponCompletion` on every second response of a connection.
 - `nginx`: Debian's nginx with `keepalive_requests 2`.

@@ -26,18 +26,18 @@ impl Recycle {
     /// The policy that says so. Sockets are told after the silence that the pattern `messages` makes.
     pub(crate) fn policy(self) -> String {
         let limit = match self {
-            Self::Requests => r#""max_requests": 2, "jitter": 0"#,
-            Self::Age => r#""max_age": "300ms", "jitter": 0.667"#,
+            Self::Requests => r#""max_requests_per_connection": 2, "jitter": 0"#,
+            Self::Age => r#""max_connection_age": "300ms", "jitter": 0.667"#,
         };
         format!(
             r#"{{
                 "version": 1,
                 "budget": "off",
-                "defaults": {{ {limit}, "quiet_wait": "100ms" }},
+                "defaults": {{ {limit}, "http2": {{"idle_wait": "100ms"}} }},
                 "routes": [{{
                     "name": "sockets",
                     "match": {{ "path_prefix": "/ws/" }},
-                    "max_age": "300ms", "websocket": "service_restart"
+                    "max_connection_age": "300ms", "websocket": {{"close_code": "service_restart", "idle_time": "100ms"}}
                 }}]
             }}"#
         )

@@ -184,7 +184,10 @@ impl Site {
     pub async fn counts(&self) -> Result<Counts> {
         let stats = self.stats().await?;
         let refused = stats.as_ref().map_or(0, |stats| {
-            stats.get("wasmcustom.evenkeel_policy_errors_total")
+            stats.with(
+                "wasmcustom.evenkeel_policy_updates_total",
+                &[("update_result", "rejected")],
+            )
         });
         if refused > 0 {
             bail!("the module refused the policy of the clients' site: see recycle.rs");
@@ -195,13 +198,18 @@ impl Site {
         let executed = by_id.len() as u64;
         Ok(Counts {
             connections: get(&format!("http.{LISTENER}.downstream_cx_total")),
-            announced: get("wasmcustom.evenkeel_announced_total").unwrap_or_default(),
-            cut: get("wasmcustom.evenkeel_cut_total").unwrap_or_default(),
+            announced: get("wasmcustom.evenkeel_drain_signals_total").unwrap_or_default(),
+            cut: get("wasmcustom.evenkeel_requests_aborted_total").unwrap_or_default(),
             executed,
             duplicated: executions - executed,
             families: stats
                 .as_ref()
-                .map(|stats| stats.by("wasmcustom.evenkeel_clients_total", "family"))
+                .map(|stats| {
+                    stats.by(
+                        "wasmcustom.evenkeel_http2_connections_total",
+                        "http2_client",
+                    )
+                })
                 .unwrap_or_default(),
         })
     }

@@ -37,11 +37,11 @@ impl Listener {
             Self::Bare => None,
             Self::Watched => Some(
                 r#"{ "version": 1, "budget": "off",
-                     "defaults": { "max_age": "24h", "max_requests": 1000000 } }"#,
+                     "defaults": { "max_connection_age": "24h", "max_requests_per_connection": 1000000 } }"#,
             ),
             Self::Moved => Some(
                 r#"{ "version": 1, "budget": "off",
-                     "defaults": { "max_requests": 1, "jitter": 0, "linger": "1m" } }"#,
+                     "defaults": { "max_requests_per_connection": 1, "jitter": 0, "close_delay": "1m" } }"#,
             ),
         }
     }
@@ -97,7 +97,7 @@ impl Site {
     /// When Envoy does not answer, because it died.
     pub async fn announced(&self) -> Result<u64> {
         let stats = self.envoy.stats().await?;
-        Ok(stats.get("wasmcustom.evenkeel_announced_total"))
+        Ok(stats.get("wasmcustom.evenkeel_drain_signals_total"))
     }
 
     /// Waits until no request is on its way to the listener's backend.

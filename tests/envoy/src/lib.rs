@@ -9,7 +9,7 @@
 //! let backend = Backend::start("a").await?;
 //! let listener = Listener::http("in").route("/", "app").evenkeel(
 //!     Roles::Network,
-//!     r#"{ "version": 1, "defaults": { "max_requests": 2 } }"#,
+//!     r#"{ "version": 1, "defaults": { "max_requests_per_connection": 2 } }"#,
 //! );
 //! let envoy = Envoy::start(
 //!     Bootstrap::new().listener(listener).cluster(Cluster::new("app", [backend.address()])),

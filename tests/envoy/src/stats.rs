@@ -10,8 +10,8 @@ const OURS: &str = "wasmcustom.";
 /// Counters and gauges at one moment, by name and labels.
 ///
 /// A label stands inside a stat's full name as `<tag>=.=<value>;.;`, before the name or behind it; here it
-/// is taken out: `wasmcustom.by=.=client;.;evenkeel_closed_total` has the name
-/// `wasmcustom.evenkeel_closed_total` and the label `by`.
+/// is taken out: `wasmcustom.closed_by=.=client;.;evenkeel_connections_drained_total` has the name
+/// `wasmcustom.evenkeel_connections_drained_total` and the label `by`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats(BTreeMap<Stat, u64>);
 
@@ -40,7 +40,7 @@ impl Stats {
         self.with(name, &[])
     }
 
-    /// As [`Stats::get`], over those that have these labels: `with("..closed_total", &[("by", "client")])`.
+    /// As [`Stats::get`], over those that have these labels: `with("..connections_drained_total", &[("closed_by", "client")])`.
     ///
     /// # Panics
     /// As [`Stats::get`]; also when a metric of Evenkeel's never has such a label.
@@ -134,25 +134,28 @@ mod tests {
     #[test]
     fn labels_are_taken_out_of_the_name_wherever_they_stand() {
         let stats = Stats::parse(
-            "wasmcustom.reason=.=max_age;.;by=.=client;.;evenkeel_closed_total: 3\n\
-             wasmcustom.reason=.=max_age;.;by=.=evenkeel;.;evenkeel_closed_total: 4\n\
-             wasmcustom.evenkeel_closed_total.by=.=client;.;: 5\n\
-             wasmcustom.upstream=.=127.0.0.1:80;.;evenkeel_upstream_requests_total: 6\n\
-             wasmcustom.evenkeel_cut_total: 9\n",
+            "wasmcustom.drain_reason=.=max_connection_age;.;closed_by=.=client;.;evenkeel_connections_drained_total: 3\n\
+             wasmcustom.drain_reason=.=max_connection_age;.;closed_by=.=evenkeel;.;evenkeel_connections_drained_total: 4\n\
+             wasmcustom.evenkeel_connections_drained_total.closed_by=.=client;.;: 5\n\
+             wasmcustom.upstream_host=.=127.0.0.1:80;.;evenkeel_upstream_requests_total: 6\n\
+             wasmcustom.evenkeel_requests_aborted_total: 9\n",
         );
 
-        let closed = "wasmcustom.evenkeel_closed_total";
+        let closed = "wasmcustom.evenkeel_connections_drained_total";
         assert_eq!(stats.get(closed), 12);
-        assert_eq!(stats.with(closed, &[("by", "client")]), 8);
-        let both = [("by", "client"), ("reason", "max_age")];
+        assert_eq!(stats.with(closed, &[("closed_by", "client")]), 8);
+        let both = [
+            ("closed_by", "client"),
+            ("drain_reason", "max_connection_age"),
+        ];
         assert_eq!(stats.with(closed, &both), 3);
-        let upstream = [("upstream", "127.0.0.1:80")];
+        let upstream = [("upstream_host", "127.0.0.1:80")];
         assert_eq!(
             stats.with("wasmcustom.evenkeel_upstream_requests_total", &upstream),
             6
         );
         let by = BTreeMap::from([("client".to_owned(), 8), ("evenkeel".to_owned(), 4)]);
-        assert_eq!(stats.by(closed, "by"), by);
+        assert_eq!(stats.by(closed, "closed_by"), by);
         assert_eq!(stats.get("wasmcustom.evenkeel_requests_total"), 0);
     }
 
@@ -167,23 +170,28 @@ mod tests {
     /// So that no `== 0` survives a rename.
     #[test]
     fn a_name_that_nothing_has_fails() {
-        let stats =
-            Stats::parse("wasmcustom.evenkeel_cut_total: 9\ncluster.app.update_success: 1\n");
+        let stats = Stats::parse(
+            "wasmcustom.evenkeel_requests_aborted_total: 9\ncluster.app.update_success: 1\n",
+        );
         let fails = |read: fn(&Stats) -> u64| std::panic::catch_unwind(|| read(&stats)).is_err();
 
         assert!(fails(|stats| stats.get("wasmcustom.evenkeel_cuts_total")));
-        assert!(fails(|stats| stats.get("evenkeel_cut_total")));
+        assert!(fails(|stats| stats.get("evenkeel_requests_aborted_total")));
         assert!(fails(|stats| stats.get("cluster.app.update_successes")));
-        assert!(fails(
-            |stats| stats.with("wasmcustom.evenkeel_cut_total", &[("by", "client")])
-        ));
-        assert!(fails(
-            |stats| stats.with("wasmcustom.evenkeel_cut_total", &[("reason", "age")])
-        ));
+        assert!(fails(|stats| stats.with(
+            "wasmcustom.evenkeel_requests_aborted_total",
+            &[("closed_by", "client")]
+        )));
+        assert!(fails(|stats| stats.with(
+            "wasmcustom.evenkeel_requests_aborted_total",
+            &[("drain_reason", "age")]
+        )));
         assert!(fails(|stats| {
-            let by = stats.by("wasmcustom.evenkeel_cut_total", "by");
+            let by = stats.by("wasmcustom.evenkeel_requests_aborted_total", "closed_by");
             by.len() as u64
         }));
-        assert!(!fails(|stats| stats.get("wasmcustom.evenkeel_cut_total")));
+        assert!(!fails(
+            |stats| stats.get("wasmcustom.evenkeel_requests_aborted_total")
+        ));
     }
 }

@@ -211,7 +211,7 @@ async fn a_policy_is_replaced_while_a_connection_lives() {
     client.get("/").await.unwrap();
 
     envoy
-        .replace_policy("in", r#"{ "version": 1, "mode": "observe" }"#)
+        .replace_policy("in", r#"{ "version": 1, "mode": "dry_run" }"#)
         .await
         .unwrap();
 

@@ -36,10 +36,10 @@ func TestAWaypointRenewsItsConnectionsToTheService(t *testing.T) {
 	load := traffic.StartThrough(t, tunnel, fmt.Sprintf("http://%s:%d/", mesh.VIP, mesh.Port), 2)
 	load.Goes(50)
 
-	const policy = `{"version": 1, "budget": "off", "upstream": {"max_requests": 5, "protocol": "http1"}}`
+	const policy = `{"version": 1, "budget": "off", "upstream": {"max_requests_per_connection": 5, "protocol": "http1"}}`
 	control.Apply(t, evenkeel.Render(t, policy,
 		"--module", module.Serve(t).URL(), "--roles", "http", "--gateway-ref", "waypoint", "-n", mesh.Namespace))
-	recycled := func() int64 { return waypoint.Stats().Evenkeel("upstream_recycled_total") }
+	recycled := func() int64 { return waypoint.Stats().Evenkeel("upstream_connections_recycled_total") }
 	poll.Until(t, "connections to be renewed", func() bool { return recycled() >= 20 || load.Failures() > 0 })
 
 	app.SawEachOnce(t, load.Stop())

@@ -23,7 +23,7 @@ fn main() {
         "per request", "VM entries", "hostcalls", "that copy bytes"
     );
     let plain = r#"{"version": 1}"#;
-    let routes = r#"{"version": 1, "routes": [{"name": "a", "match": {"path_prefix": "/a"}, "max_age": "1h"}]}"#;
+    let routes = r#"{"version": 1, "routes": [{"name": "a", "match": {"path_prefix": "/a"}, "max_connection_age": "1h"}]}"#;
     for (policy, what) in [(plain, "no routes"), (routes, "a rule by path")] {
         for (roles, role) in [
             (Roles::Network, "network role"),

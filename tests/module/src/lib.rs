@@ -144,14 +144,16 @@ mod tests {
         let fails = |stat: &str| catch_unwind(|| assert_listed(stat)).is_err();
 
         assert!(fails("evenkeel_connection_active"));
-        assert!(fails("evenkeel_cut_total"));
-        assert!(fails("reason=.=age;.;evenkeel_cut_total"));
+        assert!(fails("evenkeel_requests_aborted_total"));
         assert!(fails(
-            "by=.=client;.;reason=.=max_age;.;evenkeel_closed_total"
+            "drain_reason=.=age;.;evenkeel_requests_aborted_total"
+        ));
+        assert!(fails(
+            "closed_by=.=client;.;drain_reason=.=max_connection_age;.;evenkeel_connections_drained_total"
         ));
         assert!(!fails(
-            "reason=.=max_age;.;by=.=client;.;evenkeel_closed_total"
+            "drain_reason=.=max_connection_age;.;closed_by=.=client;.;evenkeel_connections_drained_total"
         ));
-        assert!(!fails("evenkeel_connections_active"));
+        assert!(!fails("evenkeel_downstream_connections_active"));
     }
 }

@@ -24,7 +24,7 @@ pub const HEADER: &str = "evenkeel-peers";
 /// A policy in which pods exchange, with everybody, and these further keys.
 pub fn peers(keys: &str) -> String {
     format!(
-        r#"{{"version": 1, "peers": {{"cluster": "{CLUSTER}", "allow": "anyone"}}, {keys}, "defaults": {{"max_age": "off"}}}}"#
+        r#"{{"version": 1, "peers": {{"cluster": "{CLUSTER}", "trust": "anyone"}}, {keys}, "defaults": {{"max_connection_age": "off"}}}}"#
     )
 }
 
@@ -100,7 +100,9 @@ impl Pod {
 
     /// What came of the exchanges so far.
     pub fn exchanges(&self, outcome: &str) -> u64 {
-        self.metric(&format!("outcome=.={outcome};.;evenkeel_exchanges_total"))
+        self.metric(&format!(
+            "exchange_result=.={outcome};.;evenkeel_peer_exchanges_total"
+        ))
     }
 
     /// Passes so much time, in which the test answers the questions.

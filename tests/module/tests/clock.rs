@@ -12,7 +12,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 #[test]
 fn a_wall_clock_that_is_set_forward_expires_nothing() {
-    let proxy = Proxy::with_defaults(r#""max_age": "1h""#);
+    let proxy = Proxy::with_defaults(r#""max_connection_age": "1h""#);
     let connection = proxy.network.connect();
     proxy.exchange(&connection, "/1");
 
@@ -24,7 +24,7 @@ fn a_wall_clock_that_is_set_forward_expires_nothing() {
 
 #[test]
 fn a_wall_clock_that_is_set_back_stops_no_limit() {
-    let proxy = Proxy::with_defaults(r#""max_age": "10s""#);
+    let proxy = Proxy::with_defaults(r#""max_connection_age": "10s""#);
     let connection = proxy.network.connect();
     proxy.exchange(&connection, "/1");
 
@@ -36,8 +36,8 @@ fn a_wall_clock_that_is_set_back_stops_no_limit() {
 
 #[test]
 fn a_wall_clock_that_is_set_back_stops_no_timer_and_no_budget() {
-    let policy = r#"{"version": 1, "budget": {"per_second": 1, "burst": 1}, "connections": [
-        {"name": "tcp", "match": {"port": 5432}, "max_age": "5s", "jitter": 0, "grace": "2s"}]}"#;
+    let policy = r#"{"version": 1, "budget": {"per_second": 1, "burst": 1}, "tcp": [
+        {"name": "tcp", "match": {"port": 5432}, "max_connection_age": "5s", "jitter": 0, "drain_timeout": "2s"}]}"#;
     let host = Host::new(&module());
     let root = host.start_worker().configure(&network(policy));
     let connections: Vec<_> = (0..3).map(|_| root.connect()).collect();
@@ -57,7 +57,7 @@ fn a_wall_clock_that_is_set_back_stops_no_timer_and_no_budget() {
 
 #[test]
 fn a_wall_clock_that_is_set_changes_nothing_among_peers() {
-    let pod = Pod::start("pod", 2, &peers(r#""shed": {}"#));
+    let pod = Pod::start("pod", 2, &peers(r#""rebalance": {}"#));
     let started = pod.host.now();
     let mut uptime = started;
     for now in [started + DAY, started - DAY, started] {
@@ -73,13 +73,13 @@ fn a_wall_clock_that_is_set_changes_nothing_among_peers() {
             asked >= 36,
             "{asked} of 40 after the clock was set to {now:?}"
         );
-        assert_eq!(pod.metric("evenkeel_peers"), 1);
+        assert_eq!(pod.metric("evenkeel_peers_known"), 1);
     }
 }
 
 #[test]
 fn no_time_but_seeds_comes_from_the_wall_clock() {
-    let proxy = Proxy::new(r#"{"version": 1, "shed": {}, "peers": {"cluster": "shop"}}"#);
+    let proxy = Proxy::new(r#"{"version": 1, "rebalance": {}, "peers": {"cluster": "shop"}}"#);
     let before = proxy.host.counts();
     let connection = proxy.network.connect();
     proxy.exchange(&connection, "/");

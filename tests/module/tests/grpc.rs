@@ -9,7 +9,7 @@ use evenkeel_test_module::frames::{
     receipt, request, server_greeting,
 };
 
-const RULE: &str = r#""max_age": "off", "max_stream_age": "10s", "quiet_wait": "0s""#;
+const RULE: &str = r#""max_connection_age": "off", "grpc": {"max_stream_age": "10s"}, "http2": {"idle_wait": "0s"}"#;
 const TICK: Duration = Duration::from_millis(100);
 
 /// A call on stream 1, whose client has more to say.
@@ -57,8 +57,8 @@ fn a_stream_without_an_answer_gets_one_once_the_client_was_told() {
     let response = stream.local_response().unwrap();
     assert_eq!(response.grpc_status, Some(14));
     assert_eq!(response.body, b"max_stream_age is over, call again");
-    assert_eq!(proxy.metric("evenkeel_streams_ended_total"), 1);
-    let due = "reason=.=max_stream_age;.;evenkeel_due_total";
+    assert_eq!(proxy.metric("evenkeel_grpc_streams_terminated_total"), 1);
+    let due = "drain_reason=.=max_stream_age;.;evenkeel_connections_expired_total";
     assert_eq!(proxy.metric(due), 1);
 }
 
@@ -127,7 +127,7 @@ fn only_grpc_over_http2_is_timed() {
     let (_, stream) = call(&proxy, "text/plain");
     stream.set_property(&["request", "protocol"], "HTTP/1.1");
     proxy.host.advance(Duration::from_secs(60));
-    let due = "reason=.=max_stream_age;.;evenkeel_due_total";
+    let due = "drain_reason=.=max_stream_age;.;evenkeel_connections_expired_total";
     assert_eq!(proxy.metric(due), 0);
 }
 

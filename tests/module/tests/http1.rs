@@ -8,28 +8,30 @@ use evenkeel_test_module::{Proxy, network, policy};
 
 #[test]
 fn the_last_request_is_answered_with_connection_close() {
-    let proxy = Proxy::with_defaults(r#""max_requests": 2"#);
+    let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 2"#);
     let connection = proxy.network.connect();
     assert_eq!(proxy.exchange(&connection, "/1"), answer(""));
     assert_eq!(proxy.exchange(&connection, "/2"), answer(CLOSE));
     connection.client_closes();
     assert_eq!(
-        proxy.metric("reason=.=max_requests;.;evenkeel_due_total"),
+        proxy.metric(
+            "drain_reason=.=max_requests_per_connection;.;evenkeel_connections_expired_total"
+        ),
         1
     );
     assert_eq!(
-        proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"),
+        proxy.metric("drain_reason=.=max_requests_per_connection;.;evenkeel_drain_signals_total"),
         1
     );
-    let by_client = "reason=.=max_requests;.;by=.=client;.;evenkeel_closed_total";
+    let by_client = "drain_reason=.=max_requests_per_connection;.;closed_by=.=client;.;evenkeel_connections_drained_total";
     assert_eq!(proxy.metric(by_client), 1);
-    assert_eq!(proxy.metric("evenkeel_connections_active"), 0);
+    assert_eq!(proxy.metric("evenkeel_downstream_connections_active"), 0);
 }
 
 #[test]
 fn wherever_the_bytes_are_cut_the_answer_is_the_same() {
     for cut in 1..get("/1").len() {
-        let proxy = Proxy::with_defaults(r#""max_requests": 1"#);
+        let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
         let connection = proxy.network.connect();
         let request = get("/1");
         let (first, second) = request.split_at(cut);
@@ -42,7 +44,7 @@ fn wherever_the_bytes_are_cut_the_answer_is_the_same() {
 
 #[test]
 fn a_connection_past_its_age_is_announced_in_its_next_answer_and_never_cut_before() {
-    let proxy = Proxy::with_defaults(r#""max_age": "60s", "grace": "1s""#);
+    let proxy = Proxy::with_defaults(r#""max_connection_age": "60s", "drain_timeout": "1s""#);
     let connection = proxy.network.connect();
     assert_eq!(proxy.exchange(&connection, "/1"), answer(""));
     proxy.host.advance(Duration::from_secs(3600));
@@ -52,36 +54,37 @@ fn a_connection_past_its_age_is_announced_in_its_next_answer_and_never_cut_befor
 
 #[test]
 fn a_client_that_does_not_close_is_closed_after_the_linger() {
-    let proxy = Proxy::with_defaults(r#""max_requests": 1, "linger": "2s""#);
+    let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1, "close_delay": "2s""#);
     let connection = proxy.network.connect();
     proxy.exchange(&connection, "/1");
     proxy.host.advance(Duration::from_millis(1900));
     assert!(connection.is_open());
     proxy.host.advance(Duration::from_millis(300));
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
-    let by_us = "reason=.=max_requests;.;by=.=evenkeel;.;evenkeel_closed_total";
+    let by_us = "drain_reason=.=max_requests_per_connection;.;closed_by=.=evenkeel;.;evenkeel_connections_drained_total";
     assert_eq!(proxy.metric(by_us), 1);
     assert_eq!(
-        proxy.metric("reason=.=max_requests;.;evenkeel_cut_total"),
+        proxy
+            .metric("drain_reason=.=max_requests_per_connection;.;evenkeel_requests_aborted_total"),
         0
     );
 }
 
 #[test]
 fn a_client_that_goes_on_after_the_announcement_is_served_and_told_again() {
-    let proxy = Proxy::with_defaults(r#""max_requests": 1"#);
+    let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
     let connection = proxy.network.connect();
     assert_eq!(proxy.exchange(&connection, "/1"), answer(CLOSE));
     assert_eq!(proxy.exchange(&connection, "/2"), answer(CLOSE));
     assert_eq!(
-        proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"),
+        proxy.metric("drain_reason=.=max_requests_per_connection;.;evenkeel_drain_signals_total"),
         1
     );
 }
 
 #[test]
 fn pipelined_requests_are_answered_before_the_connection_is_announced() {
-    let proxy = Proxy::with_defaults(r#""max_requests": 1"#);
+    let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
     let connection = proxy.network.connect();
     let (one, two) = (get("/1"), get("/2"));
     connection.next_filter_takes(Some(one.len()));
@@ -101,21 +104,23 @@ fn pipelined_requests_are_answered_before_the_connection_is_announced() {
 
 #[test]
 fn an_answer_that_closes_by_itself_is_not_announced_twice() {
-    let proxy = Proxy::with_defaults(r#""max_requests": 1"#);
+    let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
     let connection = proxy.network.connect();
     let stream = proxy.get(&connection, "/1");
     let closing = head("content-length: 0\r\nconnection: close\r\n");
     assert_eq!(connection.server_writes(&closing), closing);
     stream.ends();
     assert_eq!(
-        proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"),
+        proxy.metric("drain_reason=.=max_requests_per_connection;.;evenkeel_drain_signals_total"),
         0
     );
 }
 
 #[test]
 fn a_websocket_is_left_alone() {
-    let proxy = Proxy::with_defaults(r#""max_age": "1s", "max_requests": 1, "grace": "1s""#);
+    let proxy = Proxy::with_defaults(
+        r#""max_connection_age": "1s", "max_requests_per_connection": 1, "drain_timeout": "1s""#,
+    );
     let connection = proxy.network.connect();
     let upgrade =
         "GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
@@ -126,12 +131,17 @@ fn a_websocket_is_left_alone() {
     proxy.host.advance(Duration::from_secs(60));
     assert_eq!(connection.server_writes("frame"), b"frame");
     assert!(connection.is_open());
-    assert_eq!(proxy.metric("cause=.=tunnel;.;evenkeel_opaque_total"), 1);
+    assert_eq!(
+        proxy.metric("bypass_reason=.=tunnel;.;evenkeel_connections_bypassed_total"),
+        1
+    );
 }
 
 #[test]
 fn what_is_not_understood_is_passed_on_untouched_for_ever() {
-    let proxy = Proxy::with_defaults(r#""max_age": "1s", "max_requests": 1, "grace": "1s""#);
+    let proxy = Proxy::with_defaults(
+        r#""max_connection_age": "1s", "max_requests_per_connection": 1, "drain_timeout": "1s""#,
+    );
     let connection = proxy.network.connect();
     proxy.exchange(&connection, "/1");
     let folded = "GET / HTTP/1.1\r\nhost: a\r\nx: one\r\n two\r\n\r\n";
@@ -140,13 +150,16 @@ fn what_is_not_understood_is_passed_on_untouched_for_ever() {
     let plain = head("content-length: 0\r\n");
     assert_eq!(connection.server_writes(&plain), plain);
     assert!(connection.is_open());
-    assert_eq!(proxy.metric("cause=.=field;.;evenkeel_opaque_total"), 1);
+    assert_eq!(
+        proxy.metric("bypass_reason=.=field;.;evenkeel_connections_bypassed_total"),
+        1
+    );
 }
 
 #[test]
 fn the_hint_says_what_is_left_and_no_less_than_a_minute() {
     let policy = r#"{"version": 1, "budget": "off", "keepalive": {"http1_hint": true},
-        "defaults": {"max_age": "100s", "max_requests": 4, "jitter": 0}}"#;
+        "defaults": {"max_connection_age": "100s", "max_requests_per_connection": 4, "jitter": 0}}"#;
     let proxy = Proxy::new(policy);
     let connection = proxy.network.connect();
     assert_eq!(
@@ -169,7 +182,7 @@ fn the_hint_says_what_is_left_and_no_less_than_a_minute() {
 
 #[test]
 fn a_megabyte_of_body_is_not_copied_into_the_module() {
-    let proxy = Proxy::with_defaults(r#""max_age": "1h""#);
+    let proxy = Proxy::with_defaults(r#""max_connection_age": "1h""#);
     let connection = proxy.network.connect();
     proxy.get(&connection, "/1");
     connection.server_writes(head("content-length: 1048576\r\n"));
@@ -192,7 +205,7 @@ fn the_network_role_alone_is_enough_to_recycle() {
     let host = evenkeel_test_host::Host::new(&evenkeel_test_host::module());
     let root = host
         .start_worker()
-        .configure(&network(&policy(r#""max_requests": 1"#)));
+        .configure(&network(&policy(r#""max_requests_per_connection": 1"#)));
     let connection = root.connect();
     connection.client_sends(get("/1"));
     let closing = head(&format!("content-length: 0\r\n{CLOSE}"));

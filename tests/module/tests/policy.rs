@@ -9,9 +9,9 @@ use evenkeel_test_module::{Proxy, http, network, policy};
 const BAD: [&str; 6] = [
     "",
     "{",
-    r#"{"version": 1, "defaults": {"max_age": "1s", "max_requests": 1"#,
+    r#"{"version": 1, "defaults": {"max_connection_age": "1s", "max_requests_per_connection": 1"#,
     r#"{"version": 2}"#,
-    r#"{"version": 1, "defualts": {"max_requests": 1}}"#,
+    r#"{"version": 1, "defualts": {"max_requests_per_connection": 1}}"#,
     "\u{0}\u{0}\u{0}",
 ];
 
@@ -32,7 +32,7 @@ fn a_bad_policy_leaves_traffic_alone_and_is_told_once_in_log_and_metric() {
         host.advance(Duration::from_secs(60));
         assert!(connection.is_open());
         assert_eq!(
-            host.metric("evenkeel_policy_errors_total"),
+            host.metric("update_result=.=rejected;.;evenkeel_policy_updates_total"),
             Some(1),
             "{bad:?}"
         );
@@ -47,19 +47,27 @@ fn a_bad_policy_leaves_traffic_alone_and_is_told_once_in_log_and_metric() {
 #[test]
 fn the_log_says_where_the_error_is_and_what_was_meant() {
     let host = Host::new(&module());
-    let text = r#"{"version": 1, "role": "network", "defaults": {"max_agee": "5m"}}"#;
+    let text = r#"{"version": 1, "role": "network", "defaults": {"max_connection_agee": "5m"}}"#;
     host.start_worker()
         .configure(&RootSpec::new("evenkeel").config(text));
-    assert!(host.logged("defaults.max_agee"), "{:?}", host.log());
-    assert!(host.logged("did you mean `max_age`?"), "{:?}", host.log());
+    assert!(
+        host.logged("defaults.max_connection_agee"),
+        "{:?}",
+        host.log()
+    );
+    assert!(
+        host.logged("did you mean `max_connection_age`?"),
+        "{:?}",
+        host.log()
+    );
 }
 
 #[test]
 fn a_policy_without_a_role_serves_both() {
     let host = Host::new(&module());
-    let root = host
-        .start_worker()
-        .configure(&RootSpec::new("evenkeel").config(policy(r#""max_requests": 1"#)));
+    let root = host.start_worker().configure(
+        &RootSpec::new("evenkeel").config(policy(r#""max_requests_per_connection": 1"#)),
+    );
     let connection = root.connect();
     connection.client_sends(get("/"));
     let stream = root.stream(&connection);
@@ -74,11 +82,11 @@ fn a_policy_without_a_role_serves_both() {
 
 #[test]
 fn a_new_policy_governs_connections_that_are_already_open() {
-    let proxy = Proxy::with_defaults(r#""max_age": "1h""#);
+    let proxy = Proxy::with_defaults(r#""max_connection_age": "1h""#);
     let connection = proxy.network.connect();
     proxy.host.advance(Duration::from_secs(120));
     assert_eq!(proxy.exchange(&connection, "/1"), answer(""));
-    let update = policy(r#""max_age": "60s""#);
+    let update = policy(r#""max_connection_age": "60s""#);
     proxy.worker.configure(&network(&update));
     proxy.worker.configure(&http(&update));
     assert_eq!(proxy.exchange(&connection, "/2"), answer(CLOSE));
@@ -86,7 +94,7 @@ fn a_new_policy_governs_connections_that_are_already_open() {
 
 #[test]
 fn a_bad_update_leaves_the_last_good_policy_in_force_for_old_and_new_connections() {
-    let proxy = Proxy::with_defaults(r#""max_requests": 2"#);
+    let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 2"#);
     let old = proxy.network.connect();
     assert_eq!(proxy.exchange(&old, "/1"), answer(""));
     let bad = RootSpec::new("evenkeel-network").config(r#"{"version": 1, "defaults": "#);
@@ -98,15 +106,15 @@ fn a_bad_update_leaves_the_last_good_policy_in_force_for_old_and_new_connections
     new.client_sends(get("/2"));
     let closing = head(&format!("content-length: 0\r\n{CLOSE}"));
     assert_eq!(new.server_writes(head("content-length: 0\r\n")), closing);
-    assert!(proxy.host.logged("the last good one stays in force"));
+    assert!(proxy.host.logged("the last valid policy stays active"));
 }
 
 #[test]
 fn two_entries_that_only_share_a_name_keep_each_its_own_policy() {
     let host = Host::new(&module());
     let worker = host.start_worker();
-    let strict = worker.configure(&network(&policy(r#""max_requests": 1"#)));
-    let lenient = worker.configure(&network(&policy(r#""max_requests": 100"#)));
+    let strict = worker.configure(&network(&policy(r#""max_requests_per_connection": 1"#)));
+    let lenient = worker.configure(&network(&policy(r#""max_requests_per_connection": 100"#)));
     for _ in 0..5 {
         host.advance(Duration::from_secs(3));
         strict.connect().client_closes();
@@ -128,12 +136,12 @@ fn two_entries_that_only_share_a_name_keep_each_its_own_policy() {
 
 #[test]
 fn a_root_that_goes_takes_nothing_with_it() {
-    let proxy = Proxy::with_defaults(r#""max_requests": 2"#);
+    let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 2"#);
     let connection = proxy.network.connect();
     proxy.exchange(&connection, "/1");
     let update = proxy
         .worker
-        .configure(&network(&policy(r#""max_requests": 2"#)));
+        .configure(&network(&policy(r#""max_requests_per_connection": 2"#)));
     let Proxy {
         host, network: old, ..
     } = proxy;
@@ -153,7 +161,7 @@ fn a_refused_policy_shows_once_time_passes_and_no_longer_than_its_filter_entry()
     let host = Host::new(&module());
     let worker = host.start_worker();
     let root = worker.configure(&RootSpec::new("evenkeel").config("{"));
-    let shown = || host.metric("evenkeel_policies_refused");
+    let shown = || host.metric("evenkeel_policy_rejected");
     assert_eq!(shown(), Some(0));
 
     host.advance(Duration::from_secs(2));
@@ -165,11 +173,11 @@ fn a_refused_policy_shows_once_time_passes_and_no_longer_than_its_filter_entry()
 
 #[test]
 fn a_route_called_defaults_does_not_take_over_connections_without_a_route() {
-    let proxy = Proxy::with_defaults(r#""max_age": "1h""#);
+    let proxy = Proxy::with_defaults(r#""max_connection_age": "1h""#);
     let connection = proxy.network.connect();
     assert_eq!(proxy.exchange(&connection, "/1"), answer(""));
-    let update = r#"{"version": 1, "budget": "off", "defaults": {"max_age": "1h", "jitter": 0}, "routes": [
-        {"name": "defaults", "match": {"path_prefix": "/x"}, "max_age": "60s"}]}"#;
+    let update = r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "1h", "jitter": 0}, "routes": [
+        {"name": "defaults", "match": {"path_prefix": "/x"}, "max_connection_age": "60s"}]}"#;
     proxy.worker.configure(&network(update));
     proxy.host.advance(Duration::from_secs(120));
     connection.client_sends(get("/2"));

@@ -6,9 +6,9 @@ use evenkeel_test_host::{Connection, Host, RootSpec, module};
 use evenkeel_test_module::http1::{CLOSE, answer};
 use evenkeel_test_module::{Proxy, http, network};
 
-const ROUTES: &str = r#"{"version": 1, "budget": "off", "defaults": {"max_requests": 3, "jitter": 0}, "routes": [
+const ROUTES: &str = r#"{"version": 1, "budget": "off", "defaults": {"max_requests_per_connection": 3, "jitter": 0}, "routes": [
     {"name": "events", "match": {"path_prefix": "/events"}, "protect": true},
-    {"name": "api", "match": {"route": "api-*", "authority": "*.example"}, "max_requests": 1}]}"#;
+    {"name": "api", "match": {"route": "api-*", "authority": "*.example"}, "max_requests_per_connection": 1}]}"#;
 
 #[test]
 fn the_route_of_a_request_chooses_the_rule_of_its_connection() {
@@ -55,7 +55,7 @@ fn streams_of_a_connection_that_the_network_role_does_not_know_are_counted_and_t
         stream.request_headers(&[(":path", "/")], true);
         stream.ends();
     }
-    assert_eq!(host.metric("evenkeel_unjoined_total"), Some(3));
+    assert_eq!(host.metric("evenkeel_streams_unmatched_total"), Some(3));
     let warnings = host
         .log()
         .into_iter()
@@ -65,8 +65,8 @@ fn streams_of_a_connection_that_the_network_role_does_not_know_are_counted_and_t
 
 #[test]
 fn a_sidecars_outbound_connections_are_only_moved_by_rules_that_say_outbound() {
-    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_requests": 1, "jitter": 0}, "routes": [
-        {"name": "db", "match": {"direction": "outbound", "path_prefix": "/db"}, "max_requests": 1}]}"#;
+    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_requests_per_connection": 1, "jitter": 0}, "routes": [
+        {"name": "db", "match": {"direction": "outbound", "path_prefix": "/db"}, "max_requests_per_connection": 1}]}"#;
     let host = Host::new(&module());
     let worker = host.start_worker();
     let sidecar = |spec: RootSpec| {
@@ -87,7 +87,8 @@ fn a_sidecars_outbound_connections_are_only_moved_by_rules_that_say_outbound() {
     assert_eq!(proxy.exchange(&connection, "/db"), answer(CLOSE));
 }
 
-const UPSTREAM: &str = r#"{"version": 1, "upstream": {"max_requests": 3, "jitter": 0}}"#;
+const UPSTREAM: &str =
+    r#"{"version": 1, "upstream": {"max_requests_per_connection": 3, "jitter": 0}}"#;
 
 /// A request over the upstream connection from `local`; true when it said `connection: close`.
 fn over(proxy: &Proxy, connection: &Connection, local: &str, field: &str) -> bool {
@@ -119,17 +120,20 @@ fn an_upstream_connection_past_its_requests_is_told_to_close_by_a_request() {
         "10.0.0.9:40002",
         "transfer-encoding"
     ));
-    assert_eq!(proxy.metric("evenkeel_upstream_recycled_total"), 1);
     assert_eq!(
-        proxy.metric("upstream=.=10.0.0.1:8080;.;evenkeel_upstream_requests_total"),
-        5
-    );
-    assert_eq!(
-        proxy.metric("upstream=.=10.0.0.1:8080;.;evenkeel_upstream_connections"),
+        proxy.metric("evenkeel_upstream_connections_recycled_total"),
         1
     );
     assert_eq!(
-        proxy.metric("upstream=.=10.0.0.1:8080;.;evenkeel_upstream_active_requests"),
+        proxy.metric("upstream_host=.=10.0.0.1:8080;.;evenkeel_upstream_requests_total"),
+        5
+    );
+    assert_eq!(
+        proxy.metric("upstream_host=.=10.0.0.1:8080;.;evenkeel_upstream_connections"),
+        1
+    );
+    assert_eq!(
+        proxy.metric("upstream_host=.=10.0.0.1:8080;.;evenkeel_upstream_active_requests"),
         0
     );
 }
@@ -143,10 +147,13 @@ fn an_upstream_that_does_not_show_that_it_is_http1_is_never_told() {
 
 #[test]
 fn observing_tells_no_upstream_anything() {
-    let proxy = Proxy::new(&UPSTREAM.replacen('{', r#"{"mode": "observe", "#, 1));
+    let proxy = Proxy::new(&UPSTREAM.replacen('{', r#"{"mode": "dry_run", "#, 1));
     let connection = proxy.network.connect();
     assert!((0..50).all(|_| !over(&proxy, &connection, "10.0.0.9:40001", "connection")));
-    assert_eq!(proxy.metric("evenkeel_upstream_due_total"), 1);
+    assert_eq!(
+        proxy.metric("evenkeel_upstream_connections_expired_total"),
+        1
+    );
 }
 
 #[test]
@@ -158,7 +165,7 @@ fn the_http_role_alone_serves_and_counts() {
     stream.request_headers(&[(":path", "/")], true);
     stream.set_property(&["upstream", "address"], "10.0.0.1:80");
     stream.response_headers(&[(":status", "200")], true);
-    let active = "upstream=.=10.0.0.1:80;.;evenkeel_upstream_active_requests";
+    let active = "upstream_host=.=10.0.0.1:80;.;evenkeel_upstream_active_requests";
     assert_eq!(host.metric(active), Some(1));
     stream.ends();
     assert_eq!(host.metric(active), Some(0));

@@ -6,8 +6,8 @@ use evenkeel_test_host::{ClosedBy, Host, module};
 use evenkeel_test_module::http1::answer;
 use evenkeel_test_module::{Proxy, network};
 
-const POSTGRES: &str = r#"{"version": 1, "budget": "off", "connections": [
-    {"name": "postgres", "match": {"port": 5432}, "max_age": "60s", "jitter": 0, "quiet_wait": "2s", "grace": "30s"}]}"#;
+const POSTGRES: &str = r#"{"version": 1, "budget": "off", "tcp": [
+    {"name": "postgres", "match": {"port": 5432}, "max_connection_age": "60s", "jitter": 0, "idle_time": "2s", "drain_timeout": "30s"}]}"#;
 
 /// A port as Envoy tells it.
 fn port(number: i64) -> [u8; 8] {
@@ -26,14 +26,14 @@ fn a_tcp_connection_past_its_age_is_closed_from_a_tick_at_rest_after_an_answer()
         assert_eq!(connection.server_writes(b"\0A"), b"\0A");
         host.advance(Duration::from_secs(1));
     }
-    let upstream = "upstream=.=10.0.0.7:5432;.;evenkeel_upstream_connections";
+    let upstream = "upstream_host=.=10.0.0.7:5432;.;evenkeel_upstream_connections";
     assert_eq!(host.metric(upstream), Some(1));
     assert!(connection.is_open());
     host.advance(Duration::from_secs(2));
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
     assert_eq!(host.metric(upstream), Some(0));
     assert_eq!(
-        host.metric("reason=.=max_age;.;evenkeel_cut_total"),
+        host.metric("drain_reason=.=max_connection_age;.;evenkeel_requests_aborted_total"),
         Some(0)
     );
 }
@@ -48,7 +48,7 @@ fn other_ports_and_protocols_where_the_server_speaks_first_are_left_alone() {
     host.advance(Duration::from_secs(3600));
     assert!(connection.is_open());
     assert_eq!(
-        host.metric("protocol=.=tcp;.;evenkeel_connections_total"),
+        host.metric("connection_protocol=.=tcp;.;evenkeel_downstream_connections_total"),
         Some(1)
     );
 }
@@ -79,8 +79,8 @@ fn many_at_once_are_closed_by_the_tick_a_few_at_a_time() {
 
 #[test]
 fn observing_changes_no_byte_and_says_what_it_would_have_done() {
-    let policy = r#"{"version": 1, "mode": "observe", "keepalive": {"http1_hint": true},
-        "defaults": {"max_requests": 2, "jitter": 0}}"#;
+    let policy = r#"{"version": 1, "mode": "dry_run", "keepalive": {"http1_hint": true},
+        "defaults": {"max_requests_per_connection": 2, "jitter": 0}}"#;
     let proxy = Proxy::new(policy);
     let connection = proxy.network.connect();
     for request in 0..6 {
@@ -92,15 +92,17 @@ fn observing_changes_no_byte_and_says_what_it_would_have_done() {
     proxy.host.advance(Duration::from_secs(3600));
     assert!(connection.is_open());
     assert_eq!(
-        proxy.metric("reason=.=max_requests;.;evenkeel_observed_total"),
+        proxy.metric("drain_reason=.=max_requests_per_connection;.;evenkeel_dry_run_drains_total"),
         3
     );
     assert_eq!(
-        proxy.metric("reason=.=max_requests;.;evenkeel_announced_total"),
+        proxy.metric("drain_reason=.=max_requests_per_connection;.;evenkeel_drain_signals_total"),
         0
     );
     assert!(
-        proxy.host.logged("would have moved 3 by max_requests"),
+        proxy
+            .host
+            .logged("would have drained 3 by max_requests_per_connection"),
         "{:?}",
         proxy.host.log()
     );

@@ -6,8 +6,7 @@ use evenkeel_test_host::{Connection, Host, module};
 use evenkeel_test_module::http1::{CLOSE, get, head};
 use evenkeel_test_module::{Proxy, http};
 
-const UPSTREAM: &str =
-    r#"{"version": 1, "budget": "off", "upstream": {"max_requests": 2, "jitter": 0}}"#;
+const UPSTREAM: &str = r#"{"version": 1, "budget": "off", "upstream": {"max_requests_per_connection": 2, "jitter": 0}}"#;
 
 /// What the `connection` fields of a request with these headers are once the module has seen it, and a
 /// response has come over the upstream connection from `local`.
@@ -76,7 +75,10 @@ fn mark_waits_for_an_ordinary_request() {
         sent(&proxy, &connection, "10.0.0.9:40001", &[(":method", "GET")]),
         ["close"]
     );
-    assert_eq!(proxy.metric("evenkeel_upstream_recycled_total"), 1);
+    assert_eq!(
+        proxy.metric("evenkeel_upstream_connections_recycled_total"),
+        1
+    );
 }
 
 #[test]
@@ -103,7 +105,10 @@ fn reply_of_the_proxy_to_a_marked_request_ends_nothing() {
     );
     stream.response_headers(&[(":status", "503")], true);
     stream.ends();
-    assert_eq!(proxy.metric("evenkeel_upstream_stray_total"), 0);
+    assert_eq!(
+        proxy.metric("evenkeel_upstream_connections_closed_early_total"),
+        0
+    );
     // Once the server responds again, the next request is marked.
     assert!(sent(&proxy, &connection, "10.0.0.9:40001", &[(":method", "GET")]).is_empty());
     assert_eq!(
@@ -129,7 +134,9 @@ fn live_hosts_have_their_own_series_however_many_are_gone() {
         stream.ends();
     };
     let of = |address: &str, name: &str| {
-        host.metric(&format!("upstream=.={address};.;evenkeel_upstream_{name}"))
+        host.metric(&format!(
+            "upstream_host=.={address};.;evenkeel_upstream_{name}"
+        ))
     };
     // 256 hosts are live: the next one has no series of its own.
     (0..256).for_each(serves);
@@ -168,8 +175,8 @@ fn live_hosts_have_their_own_series_however_many_are_gone() {
 
 #[test]
 fn upstream_connections_and_those_of_clients_take_from_one_budget() {
-    let text = r#"{"version": 1, "budget": {"per_second": 0.001, "burst": 2}, "defaults": {"max_requests": 1, "jitter": 0},
-        "upstream": {"max_requests": 1, "jitter": 0, "protocol": "http1"}}"#;
+    let text = r#"{"version": 1, "budget": {"per_second": 0.001, "burst": 2}, "defaults": {"max_requests_per_connection": 1, "jitter": 0},
+        "upstream": {"max_requests_per_connection": 1, "jitter": 0, "protocol": "http1"}}"#;
     let is_marked = |proxy: &Proxy, connection: &Connection, local: &str| {
         sent(proxy, connection, local, &[(":method", "GET")]) == ["close"]
     };

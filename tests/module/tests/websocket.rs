@@ -8,7 +8,8 @@ use evenkeel_test_module::websocket::{
     ANSWER, CLOSE, CONTINUATION, FIN, PING, REQUEST, TEXT, farewell, from_client, from_server,
 };
 
-const RULE: &str = r#""max_age": "10s", "quiet_wait": "2s", "websocket": "going_away""#;
+const RULE: &str =
+    r#""max_connection_age": "10s", "websocket": {"idle_time": "2s", "close_code": "going_away"}"#;
 
 fn open(proxy: &Proxy) -> Connection {
     let connection = proxy.network.connect();
@@ -38,11 +39,20 @@ fn the_client_is_told_behind_a_message_and_hears_nothing_more() {
     proxy.host.advance(Duration::from_millis(1200));
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
     for (metric, count) in [
-        ("protocol=.=websocket;.;evenkeel_connections_total", 1),
-        ("reason=.=max_age;.;evenkeel_announced_total", 1),
-        ("reason=.=max_age;.;evenkeel_cut_total", 0),
         (
-            "reason=.=max_age;.;by=.=evenkeel;.;evenkeel_closed_total",
+            "connection_protocol=.=websocket;.;evenkeel_downstream_connections_total",
+            1,
+        ),
+        (
+            "drain_reason=.=max_connection_age;.;evenkeel_drain_signals_total",
+            1,
+        ),
+        (
+            "drain_reason=.=max_connection_age;.;evenkeel_requests_aborted_total",
+            0,
+        ),
+        (
+            "drain_reason=.=max_connection_age;.;closed_by=.=evenkeel;.;evenkeel_connections_drained_total",
             1,
         ),
     ] {
@@ -52,7 +62,7 @@ fn the_client_is_told_behind_a_message_and_hears_nothing_more() {
 
 #[test]
 fn a_client_that_never_says_close_is_cut_after_the_grace() {
-    let proxy = Proxy::with_defaults(&format!(r#"{RULE}, "grace": "3s""#));
+    let proxy = Proxy::with_defaults(&format!(r#"{RULE}, "drain_timeout": "3s""#));
     let connection = open(&proxy);
     proxy.host.advance(Duration::from_secs(11));
     connection.server_writes(from_server(FIN | PING, b""));
@@ -60,7 +70,10 @@ fn a_client_that_never_says_close_is_cut_after_the_grace() {
     assert!(connection.is_open());
     proxy.host.advance(Duration::from_millis(400));
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
-    assert_eq!(proxy.metric("reason=.=max_age;.;evenkeel_cut_total"), 1);
+    assert_eq!(
+        proxy.metric("drain_reason=.=max_connection_age;.;evenkeel_requests_aborted_total"),
+        1
+    );
 }
 
 #[test]
@@ -149,7 +162,10 @@ fn a_client_that_did_not_wait_for_the_101_is_left_alone() {
     .concat();
     connection.client_sends(hasty);
     connection.server_writes(ANSWER);
-    assert_eq!(proxy.metric("cause=.=tunnel;.;evenkeel_opaque_total"), 1);
+    assert_eq!(
+        proxy.metric("bypass_reason=.=tunnel;.;evenkeel_connections_bypassed_total"),
+        1
+    );
 }
 
 #[test]
@@ -161,15 +177,18 @@ fn other_upgrades_and_rules_that_say_nothing_of_websockets_leave_tunnels() {
     proxy.host.advance(Duration::from_secs(60));
     assert_eq!(connection.server_writes(text("news")), text("news"));
 
-    let plain = Proxy::with_defaults(r#""max_age": "10s""#);
+    let plain = Proxy::with_defaults(r#""max_connection_age": "10s""#);
     let connection = open(&plain);
     plain.host.advance(Duration::from_secs(60));
     assert_eq!(connection.server_writes(text("news")), text("news"));
 
     for proxy in [proxy, plain] {
-        assert_eq!(proxy.metric("cause=.=tunnel;.;evenkeel_opaque_total"), 1);
         assert_eq!(
-            proxy.metric("protocol=.=websocket;.;evenkeel_connections_total"),
+            proxy.metric("bypass_reason=.=tunnel;.;evenkeel_connections_bypassed_total"),
+            1
+        );
+        assert_eq!(
+            proxy.metric("connection_protocol=.=websocket;.;evenkeel_downstream_connections_total"),
             0
         );
     }
@@ -182,20 +201,28 @@ fn a_frame_that_must_not_be_makes_it_opaque() {
     connection.client_sends(from_server(FIN | TEXT, b"not masked"));
     proxy.host.advance(Duration::from_secs(60));
     assert_eq!(connection.server_writes(text("news")), text("news"));
-    assert_eq!(proxy.metric("cause=.=message;.;evenkeel_opaque_total"), 1);
+    assert_eq!(
+        proxy.metric("bypass_reason=.=message;.;evenkeel_connections_bypassed_total"),
+        1
+    );
 }
 
 #[test]
 fn one_that_cannot_be_told_is_closed_without_a_word_and_counted_apart() {
-    let proxy = Proxy::with_defaults(&format!(r#"{RULE}, "idle_wait": "30s""#));
+    let proxy = Proxy::with_defaults(&RULE.replace(r#""2s""#, r#""2s", "idle_timeout": "30s""#));
     let connection = open(&proxy);
     proxy.host.advance(Duration::from_secs(39));
     assert!(connection.is_open());
     proxy.host.advance(Duration::from_secs(2));
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
-    assert_eq!(proxy.metric("reason=.=max_age;.;evenkeel_untold_total"), 1);
     assert_eq!(
-        proxy.metric("reason=.=max_age;.;evenkeel_announced_total"),
+        proxy.metric(
+            "drain_reason=.=max_connection_age;.;evenkeel_websockets_closed_without_notice_total"
+        ),
+        1
+    );
+    assert_eq!(
+        proxy.metric("drain_reason=.=max_connection_age;.;evenkeel_drain_signals_total"),
         0
     );
 }

@@ -14,7 +14,7 @@ fn is_announced(connection: &Connection) -> bool {
 
 #[test]
 fn the_budget_holds_for_all_workers_together() {
-    let text = r#"{"version": 1, "defaults": {"max_age": "10s", "jitter": 0}, "budget": {"per_second": 10, "burst": 5}}"#;
+    let text = r#"{"version": 1, "defaults": {"max_connection_age": "10s", "jitter": 0}, "budget": {"per_second": 10, "burst": 5}}"#;
     let host = Host::new(&module());
     let roots: Vec<Root> = (0..4)
         .map(|_| host.start_worker().configure(&network(text)))
@@ -39,10 +39,13 @@ fn the_budget_holds_for_all_workers_together() {
         moved, 20,
         "the bucket holds 5 and is full again after half a second"
     );
-    assert_eq!(host.metric("evenkeel_budget_refused_total"), Some(95));
+    assert_eq!(
+        host.metric("evenkeel_drain_budget_exhausted_total"),
+        Some(95)
+    );
 }
 
-const FIVE: &str = r#""role": "network", "budget": {"per_second": 0.001, "burst": 5}, "defaults": {"max_requests": 1, "jitter": 0}"#;
+const FIVE: &str = r#""role": "network", "budget": {"per_second": 0.001, "burst": 5}, "defaults": {"max_requests_per_connection": 1, "jitter": 0}"#;
 
 /// A network role's root of that name.
 fn named(name: &str, keys: &str) -> RootSpec {
@@ -59,9 +62,11 @@ fn announced_of_ten(root: &Root) -> usize {
 fn a_dry_run_takes_nothing_from_the_budget() {
     let host = Host::new(&module());
     let worker = host.start_worker();
-    let observed = worker.configure(&named("observed", &format!(r#""mode": "observe", {FIVE}"#)));
+    let observed = worker.configure(&named("observed", &format!(r#""mode": "dry_run", {FIVE}"#)));
     let enforced = worker.configure(&named("enforced", FIVE));
-    let observe = || host.metric("reason=.=max_requests;.;evenkeel_observed_total");
+    let observe = || {
+        host.metric("drain_reason=.=max_requests_per_connection;.;evenkeel_dry_run_drains_total")
+    };
 
     assert_eq!(announced_of_ten(&observed), 0);
     assert_eq!(
@@ -73,7 +78,7 @@ fn a_dry_run_takes_nothing_from_the_budget() {
     assert_eq!(announced_of_ten(&enforced), 0);
 
     // The same policy goes to dry run and back: neither gives it a new budget.
-    let dry = worker.configure(&named("enforced", &format!(r#""mode": "observe", {FIVE}"#)));
+    let dry = worker.configure(&named("enforced", &format!(r#""mode": "dry_run", {FIVE}"#)));
     assert_eq!(announced_of_ten(&dry), 0);
     assert_eq!(observe(), Some(10));
     let again = worker.configure(&named("enforced", FIVE));
@@ -96,7 +101,7 @@ fn policies_with_different_budgets_spend_each_its_own() {
 
 #[test]
 fn connections_that_come_and_go_leave_no_memory_behind() {
-    let proxy = Proxy::with_defaults(r#""max_requests": 2"#);
+    let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 2"#);
     let churn = |count: usize| {
         for _ in 0..count {
             let connection = proxy.network.connect();
@@ -108,14 +113,14 @@ fn connections_that_come_and_go_leave_no_memory_behind() {
     };
     let settled = churn(500);
     assert_eq!(churn(5_000), settled);
-    assert_eq!(proxy.metric("evenkeel_connections_active"), 0);
+    assert_eq!(proxy.metric("evenkeel_downstream_connections_active"), 0);
 }
 
 #[test]
 fn a_thousand_idle_connections_cost_a_stated_amount_of_memory() {
     let host = Host::new(&module());
     let worker = host.start_worker();
-    let root = worker.configure(&network(&policy(r#""max_age": "1h""#)));
+    let root = worker.configure(&network(&policy(r#""max_connection_age": "1h""#)));
     let warm: Vec<_> = (0..1000).map(|_| root.connect()).collect();
     let before = worker.memory_bytes();
     let more: Vec<_> = (0..4000).map(|_| root.connect()).collect();

@@ -108,11 +108,11 @@ pub async fn play(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> {
 fn policy(port: u16, age: &str) -> Value {
     let rule = json!({
         "name": "gateway", "match": { "port": port },
-        "max_age": age, "jitter": 0.5, "quiet_wait": "100ms", "grace": "10s",
+        "max_connection_age": age, "jitter": 0.5, "idle_time": "100ms", "drain_timeout": "10s",
     });
     json!({
         "version": 1,
-        "connections": [rule],
+        "tcp": [rule],
         "budget": { "per_second": 50, "burst": 20 },
     })
 }

@@ -41,7 +41,7 @@ pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> 
     // proxy may move a second: of its 6 connections or so, 4 a second are due.
     let policy = json!({
         "version": 1,
-        "defaults": { "max_age": age, "jitter": 0.5, "quiet_wait": "200ms" },
+        "defaults": { "max_connection_age": age, "jitter": 0.5, "http2": { "idle_wait": "200ms" } },
         "budget": { "per_second": 20, "burst": 20 },
     });
     site.replace_policy(&policy).await?;

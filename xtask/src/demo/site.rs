@@ -108,8 +108,8 @@ impl Counted {
     pub async fn of(envoy: &Envoy) -> Result<Self> {
         let stats = envoy.stats().await?;
         Ok(Self {
-            announced: stats.get("wasmcustom.evenkeel_announced_total"),
-            cut: stats.get("wasmcustom.evenkeel_cut_total"),
+            announced: stats.get("wasmcustom.evenkeel_drain_signals_total"),
+            cut: stats.get("wasmcustom.evenkeel_requests_aborted_total"),
         })
     }
 

@@ -19,7 +19,7 @@ const LEGEND: [&str; 12] = [
     "busiest/mean: 1.00 is even. announced: closes that the plugin asked clients for, at a moment",
     "that loses nothing (raw TCP has no words for it: there it closes while nothing is under way).",
     "cut: connections closed with something still open on them.",
-    "scale-out with shedding, rolling update: beside recycling by age there is a policy by which pods",
+    "scale-out with rebalancing, rolling update: beside recycling by age there is a policy by which pods",
     "drain only what they carry more than their peers.",
     "s to 1.25: from the change of pods until the busiest has at most 1.25 times the mean, for good.",
     "closes to 1.25: connections that the plugin drained from the change until then; the most in a second;",

@@ -26,7 +26,7 @@ pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> 
     // backends is 3 * (2/3)^21: one run in 1,700.
     let policy = json!({
         "version": 1,
-        "defaults": { "max_requests": 5 },
+        "defaults": { "max_requests_per_connection": 5 },
         "budget": { "per_second": 1000, "burst": 1000 },
     });
     site.replace_policy(&policy).await?;

@@ -23,7 +23,7 @@ const PLAYED: [(&str, &str); 7] = [
     ("scale-out", "HTTP/1.1"),
     ("scale-out", "HTTP/2"),
     ("gateway", "TCP"),
-    ("scale-out with shedding", "HTTP/1.1"),
+    ("scale-out with rebalancing", "HTTP/1.1"),
     ("rolling update", "HTTP/1.1"),
 ];
 

@@ -74,7 +74,7 @@ const STORIES: [(&str, &str); 20] = [
         "the names of routes and virtual hosts, and both roles in one VM",
     ),
     (
-        "shed_gateway::tcp_connections_that_all_went_to_one_host_are_evened_out_and_none_is_cut",
+        "rebalance_gateway::tcp_connections_that_all_went_to_one_host_are_evened_out_and_none_is_cut",
         "the upstream host's address behind the TCP proxy",
     ),
     (

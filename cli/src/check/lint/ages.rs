@@ -13,7 +13,7 @@ const KEPT: f64 = 90.0;
 /// A connection that carries fewer costs a handshake for every few of them.
 const FEW: u64 = 10;
 
-/// The part of the connections that may be held back by `min_age` without a word.
+/// The part of the connections that may be held back by `min_connection_age` without a word.
 const HELD: f64 = 0.25;
 
 pub fn findings(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Vec<Finding> {
@@ -35,10 +35,10 @@ fn below_keepalive(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> O
         return None;
     }
     let rule = ruling.rule;
-    let shorter = match (rule.max_age, rule.mean_age) {
-        (Some(max), Some(mean)) if mean < max => "mean_age",
-        (None, Some(_)) => "mean_age",
-        _ => "max_age",
+    let shorter = match (rule.max_connection_age, rule.mean_connection_age) {
+        (Some(max), Some(mean)) if mean < max => "mean_connection_age",
+        (None, Some(_)) => "mean_connection_age",
+        _ => "max_connection_age",
     };
     let stated = ruling.stated(scene.document, shorter)?;
     let every_ten = (lifetime / 10.0).max(1.0).round();
@@ -63,8 +63,8 @@ fn below_keepalive(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> O
 }
 
 fn few_requests(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
-    let stated = ruling.stated(scene.document, "max_requests")?;
-    too_few(ruling.rule.max_requests?.get(), &stated)
+    let stated = ruling.stated(scene.document, "max_requests_per_connection")?;
+    too_few(ruling.rule.max_requests_per_connection?.get(), &stated)
 }
 
 fn too_few(max: u64, stated: &Stated) -> Option<Finding> {
@@ -92,8 +92,8 @@ pub fn upstream(scene: &Scene<'_>) -> Vec<Finding> {
     };
     let stated = |key| Stated::at(scene.document, Place::default().key("upstream").key(key));
     let few = upstream
-        .max_requests
-        .and_then(|max| too_few(max.get(), &stated("max_requests")?));
+        .max_requests_per_connection
+        .and_then(|max| too_few(max.get(), &stated("max_requests_per_connection")?));
     let jitter = stated("jitter").filter(|_| upstream.jitter.get() == 0.0);
     let together = jitter.map(|stated| {
         Lint::NoJitter
@@ -109,7 +109,9 @@ pub fn upstream(scene: &Scene<'_>) -> Vec<Finding> {
 
 fn no_jitter(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
     let rule = ruling.rule;
-    if rule.jitter.get() > 0.0 || (rule.max_age.is_none() && rule.max_requests.is_none()) {
+    if rule.jitter.get() > 0.0
+        || (rule.max_connection_age.is_none() && rule.max_requests_per_connection.is_none())
+    {
         return None;
     }
     let stated = ruling.stated(scene.document, "jitter")?;
@@ -132,7 +134,7 @@ fn no_jitter(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
         )
         .note("a rollout, a restart or a lost zone makes clients open their connections at once")
         .note(go)
-        .help("leave `jitter` out (0.2), or use `mean_age`");
+        .help("leave `jitter` out (0.2), or use `mean_connection_age`");
     Some(finding)
 }
 
@@ -141,27 +143,27 @@ fn min_age_gathers(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> O
     if held <= HELD {
         return None;
     }
-    let stated = ruling.stated(scene.document, "min_age")?;
-    let min_age = shown(ruling.rule.min_age);
+    let stated = ruling.stated(scene.document, "min_connection_age")?;
+    let min_connection_age = shown(ruling.rule.min_connection_age);
     let mut finding = Lint::MinAgeGathers
         .of_value(
             &stated,
             &format!(
-                "{} of 100 connections would be due before it, and are all due at exactly {min_age}",
+                "{} of 100 connections would be due before it, and are all due at exactly {min_connection_age}",
                 (held * 100.0).round()
             ),
         )
         .note("so those that were opened together are moved together");
-    if let Some(max_age) = ruling.rule.max_age {
-        let earliest = max_age.as_secs_f64() * (1.0 - ruling.rule.jitter.get());
+    if let Some(max_connection_age) = ruling.rule.max_connection_age {
+        let earliest = max_connection_age.as_secs_f64() * (1.0 - ruling.rule.jitter.get());
         let note = format!(
-            "`max_age` is drawn from {} to {}",
+            "`max_connection_age` is drawn from {} to {}",
             show(earliest),
-            show(max_age.as_secs_f64())
+            show(max_connection_age.as_secs_f64())
         );
         finding = finding.note(note);
     }
-    Some(finding.help("state a `min_age` well below the ages, or leave it out"))
+    Some(finding.help("state a `min_connection_age` well below the ages, or leave it out"))
 }
 
 fn mean_age_behind_max_age(
@@ -169,13 +171,16 @@ fn mean_age_behind_max_age(
     ruling: &Ruling<'_>,
     limits: &Limits,
 ) -> Option<Finding> {
-    let (mean_age, max_age) = (ruling.rule.mean_age?, ruling.rule.max_age?);
+    let (mean_connection_age, max_connection_age) = (
+        ruling.rule.mean_connection_age?,
+        ruling.rule.max_connection_age?,
+    );
     let by_chance = limits.moved_by_chance();
     if by_chance >= 0.5 {
         return None;
     }
-    let stated = ruling.stated(scene.document, "mean_age")?;
-    let other = ruling.stated(scene.document, "max_age");
+    let stated = ruling.stated(scene.document, "mean_connection_age")?;
+    let other = ruling.stated(scene.document, "max_connection_age");
     let whose = match &other {
         Some(_) => String::new(),
         None => " (built in)".to_owned(),
@@ -184,8 +189,8 @@ fn mean_age_behind_max_age(
         .of_value(
             &stated,
             &format!(
-                "`max_age`, here {}{whose}, moves {} of 100 connections first",
-                shown(max_age),
+                "`max_connection_age`, here {}{whose}, moves {} of 100 connections first",
+                shown(max_connection_age),
                 ((1.0 - by_chance) * 100.0).round()
             ),
         )
@@ -193,10 +198,10 @@ fn mean_age_behind_max_age(
             other.map(|other| other.spot.value),
             "this comes first".to_owned(),
         )
-        .note("what `mean_age` is for, that connections opened together are not moved together, is lost by it")
+        .note("what `mean_connection_age` is for, that connections opened together are not moved together, is lost by it")
         .help(format!(
-            "state \"max_age\": \"off\", or a `max_age` of several times {}",
-            shown(mean_age)
+            "state \"max_connection_age\": \"off\", or a `max_connection_age` of several times {}",
+            shown(mean_connection_age)
         ));
     Some(finding)
 }

@@ -13,7 +13,7 @@ pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let too_small = too_small(scene, &budget);
     too_small
         .into_iter()
-        .chain(below_shed(scene, &budget))
+        .chain(below_rebalance(scene, &budget))
         .collect()
 }
 
@@ -45,13 +45,13 @@ fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
         .at(
             &place,
             &format!(
-                "{} a second fall due under `{}`, and {allowed} may go",
+                "{} a second expire under `{}`, and {allowed} may be drained",
                 number(rate),
                 ruling.rule.name
             ),
         )
         .at(spot.map(|spot| scene.document.shown(&spot.value)))
-        .mark(age, "moved by this age")
+        .mark(age, "drained by this age")
         .note(format!(
             "{connections} connections / {} of mean life = {} a second",
             show(lifetime),
@@ -72,8 +72,8 @@ fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
 /// The shorter of both ages, where it stands.
 fn age(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<crate::diagnose::Span> {
     let ages = [
-        ("max_age", ruling.rule.max_age),
-        ("mean_age", ruling.rule.mean_age),
+        ("max_connection_age", ruling.rule.max_connection_age),
+        ("mean_connection_age", ruling.rule.mean_connection_age),
     ];
     let stated = ages.into_iter().filter_map(|(key, age)| Some((age?, key)));
     let (_, key) = stated.min()?;
@@ -81,28 +81,28 @@ fn age(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<crate::diagnose::Span> 
 }
 
 /// Whether that is so is known for `connections` only: of the other measures the load is not known.
-fn below_shed(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
-    let shed = scene.policy.shed?;
-    let pace = shed.rate * scene.connections;
-    let is_comparable = scene.policy.peers.is_some() && shed.measure == Measure::Connections;
+fn below_rebalance(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
+    let rebalance = scene.policy.rebalance?;
+    let pace = rebalance.max_rate * scene.connections;
+    let is_comparable = scene.policy.peers.is_some() && rebalance.measure == Measure::Connections;
     if !is_comparable || pace <= budget.per_second {
         return None;
     }
     let per_second = Place::default().key("budget").key("per_second");
-    let shed = Place::default().key("shed");
+    let rebalance = Place::default().key("rebalance");
     let spot = scene.document.find(&per_second);
     let place = if spot.is_some() {
         per_second
     } else {
-        shed.clone()
+        rebalance.clone()
     };
-    let spot = spot.or_else(|| scene.document.find(&shed));
-    let rate = scene.document.find(&shed.key("rate"));
-    let finding = Lint::BudgetBelowShed
+    let spot = spot.or_else(|| scene.document.find(&rebalance));
+    let rate = scene.document.find(&rebalance.key("max_rate"));
+    let finding = Lint::BudgetBelowRebalance
         .at(
             &place,
             &format!(
-                "shedding would move up to {} a second, and {} may go",
+                "rebalancing would drain up to {} a second, and {} may be drained",
                 number(pace),
                 number(budget.per_second)
             ),
@@ -110,11 +110,11 @@ fn below_shed(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
         .at(spot.map(|spot| scene.document.shown(&spot.value)))
         .mark(
             rate.map(|rate| rate.value),
-            "this part of the mean load a second",
+            "this fraction of the mean load per second",
         )
         .note(format!(
-            "`rate` {} * {} connections on average = {} a second: it takes {} times as long",
-            number(scene.policy.shed?.rate),
+            "`max_rate` {} * {} connections on average = {} a second: it takes {} times as long",
+            number(scene.policy.rebalance?.max_rate),
             scene.connections,
             number(pace),
             number(pace / budget.per_second)

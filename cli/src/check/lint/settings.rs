@@ -1,13 +1,13 @@
-//! Keys that do nothing, or more than is meant.
+//! Keys without effect, or with more effect than intended.
 
 use std::time::Duration;
 
-use evenkeel_policy::{Allow, Busy, Direction, Mode, Place, Request, WebSocket};
+use evenkeel_policy::{CloseCode, Direction, Mode, Place, Request, Trust, WhenActive};
 
 use super::{Lint, Scene, shown};
 use crate::diagnose::{Finding, Kind, Ruling};
 
-/// Envoy gives up an answer after so long, where a route does not say otherwise (`RouteAction.timeout`).
+/// Envoy's default timeout for a response (`RouteAction.timeout`).
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How often a gRPC server allows a PING by default (`GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS`,
@@ -19,77 +19,86 @@ const FORGOTTEN: Duration = Duration::from_secs(240);
 
 pub fn of_rule(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Vec<Finding> {
     let mut findings = no_effect(scene, ruling);
-    findings.extend(grace(scene, ruling));
-    findings.extend(busy(scene, ruling));
-    findings.extend(going_away_for_good(scene, ruling));
+    findings.extend(drain_timeout(scene, ruling));
+    findings.extend(when_active(scene, ruling));
+    findings.extend(going_away(scene, ruling));
     findings.extend(protects_everything(scene, ruling));
     findings
 }
 
-fn grace(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
+fn drain_timeout(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
     let rule = ruling.rule;
-    let grace = rule.grace?;
-    let stated = ruling.stated(scene.document, "grace")?;
-    if ruling.is_http() && grace < TIMEOUT {
-        let finding = Lint::GraceBelowTimeout
-            .of_value(&stated, "answers that take longer are cut off")
+    let drain_timeout = rule.drain_timeout?;
+    let stated = ruling.stated(scene.document, "drain_timeout")?;
+    if ruling.is_http() && drain_timeout < TIMEOUT {
+        let finding = Lint::DrainTimeoutTooShort
+            .of_value(&stated, "requests that take longer are aborted")
             .note(format!(
-                "what is still open {} after the announcement is closed; Envoy waits for an answer for 15s \
-                 (a route's `timeout`), Istio without end",
-                shown(grace)
+                "requests that are active {} after the drain signal are aborted; Envoy waits 15s for a response \
+                 (a route's `timeout`), Istio without limit",
+                shown(drain_timeout)
             ))
-            .help("state a `grace` longer than the longest answer, or leave it \"off\"");
+            .help("state a `drain_timeout` longer than the longest request, or \"off\"");
         return Some(finding);
     }
-    if !ruling.is_http() && grace < rule.quiet_wait {
-        let quiet = ruling.stated(scene.document, "quiet_wait");
-        let finding = Lint::GraceBelowQuietWait
+    if !ruling.is_http() && drain_timeout < rule.idle_time {
+        let idle = ruling.stated(scene.document, "idle_time");
+        let finding = Lint::DrainTimeoutBelowIdleTime
             .of_value(
                 &stated,
-                "connections are closed before they can have been silent for `quiet_wait`",
+                "connections are closed before they can have been idle for `idle_time`",
             )
-            .mark(quiet.map(|quiet| quiet.spot.value), "longer than `grace`")
+            .mark(idle.map(|idle| idle.spot.value), "longer than `drain_timeout`")
             .note(format!(
-                "one that is due is closed whatever it does after {}, and at rest only after {} of silence",
-                shown(grace),
-                shown(rule.quiet_wait)
+                "an expired connection is closed while active after {}, and when idle only after {} of silence",
+                shown(drain_timeout),
+                shown(rule.idle_time)
             ))
-            .help("state a `grace` of several times `quiet_wait`");
+            .help("state a `drain_timeout` of several times `idle_time`");
         return Some(finding);
     }
     None
 }
 
-fn busy(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
-    if ruling.rule.busy != Busy::Announce || ruling.rule.grace.is_some() {
+fn when_active(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
+    let rule = ruling.rule;
+    let drains = |when| when == WhenActive::Drain;
+    let key = match (
+        drains(rule.http2.when_active),
+        drains(rule.websocket.when_active),
+    ) {
+        (true, _) => "http2.when_active",
+        (false, true) => "websocket.when_active",
+        (false, false) => return None,
+    };
+    if rule.drain_timeout.is_some() {
         return None;
     }
-    let stated = ruling.stated(scene.document, "busy")?;
-    let finding = Lint::BusyWithoutGrace
-        .of_value(&stated, "it has no effect, for `grace` is \"off\"")
+    let stated = ruling.stated(scene.document, key)?;
+    let finding = Lint::WhenActiveWithoutDrainTimeout
+        .of_value(&stated, "it has no effect, because `drain_timeout` is \"off\"")
         .mark(
             ruling
-                .stated(scene.document, "grace")
-                .map(|grace| grace.spot.value),
+                .stated(scene.document, "drain_timeout")
+                .map(|drain_timeout| drain_timeout.spot.value),
             "stated here",
         )
-        .note("a busy client is told once a moment at which it loses nothing has been waited for as long as `grace`")
-        .help("state `grace`, or leave `busy` out");
+        .note("an active client gets the drain signal when there was no safe point for as long as `drain_timeout`")
+        .help("state `drain_timeout`, or remove `when_active`");
     Some(finding)
 }
 
 fn protects_everything(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
-    if !ruling.rule.protect || ruling.rule.grace.is_some() || !is_for_all(ruling) {
+    if !ruling.rule.protect || ruling.rule.drain_timeout.is_some() || !is_for_all(ruling) {
         return None;
     }
     let stated = ruling.stated(scene.document, "protect")?;
     let finding = Lint::ProtectsEverything
-        .of_value(&stated, "every request is protected, and `grace` is \"off\"")
+        .of_value(&stated, "every request is protected, and `drain_timeout` is \"off\"")
         .note(
-            "an HTTP/1 connection is announced in an answer, and so never; an HTTP/2 connection only while none \
-             of its requests is open",
+            "an HTTP/1 connection is drained by a response, and so never; an HTTP/2 connection only while it is idle",
         )
-        .help("protect the long requests by a route of their own, or state `grace`");
+        .help("protect the long requests by a separate route, or state `drain_timeout`");
     Some(finding)
 }
 
@@ -110,9 +119,11 @@ fn no_effect(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Vec<Finding> {
         Kind::Defaults => scene.rules,
         _ => &[],
     };
-    let has_websockets = |rule: &evenkeel_policy::Rule| rule.websocket != WebSocket::Off;
+    let has_websockets = |rule: &evenkeel_policy::Rule| rule.websocket.close_code != CloseCode::Off;
     let is_spread = |rule: &evenkeel_policy::Rule| {
-        rule.max_age.is_some() || rule.max_requests.is_some() || rule.max_stream_age.is_some()
+        rule.max_connection_age.is_some()
+            || rule.max_requests_per_connection.is_some()
+            || rule.max_stream_age.is_some()
     };
     let nowhere = |has: &dyn Fn(&evenkeel_policy::Rule) -> bool| {
         !has(rule) && !heirs().iter().any(|heir| has(heir.rule))
@@ -125,25 +136,25 @@ fn no_effect(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Vec<Finding> {
                 .help(help)
         }));
     };
-    if rule.idle_wait.is_some() && nowhere(&has_websockets) {
+    if rule.websocket.idle_timeout.is_some() && nowhere(&has_websockets) {
         tell(
-            "idle_wait",
-            "it is for WebSockets, which are left alone while `websocket` is \"off\"",
-            "say what WebSockets are told, such as \"websocket\": \"service_restart\", or leave `idle_wait` out",
+            "websocket.idle_timeout",
+            "WebSockets are not drained while `close_code` is \"off\"",
+            "state a close code, such as \"close_code\": \"service_restart\", or remove `idle_timeout`",
         );
     }
     if nowhere(&is_spread) {
         tell(
             "jitter",
-            "there is no `max_age`, `max_requests` or `max_stream_age` that it could spread",
-            "leave it out",
+            "there is no `max_connection_age`, `max_requests_per_connection` or `max_stream_age` that it could spread",
+            "remove it",
         );
     }
     if rule.max_stream_age.is_some() && rule.protect {
         tell(
-            "max_stream_age",
-            "streams that a rule protects are spared",
-            "leave `protect` or `max_stream_age` out",
+            "grpc.max_stream_age",
+            "protected streams are exempt",
+            "remove `protect` or `max_stream_age`",
         );
     }
     findings
@@ -151,53 +162,53 @@ fn no_effect(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Vec<Finding> {
 
 pub fn of_policy(scene: &Scene<'_>) -> Vec<Finding> {
     let all = [
-        observes(scene),
-        peers_without_shed(scene),
-        peers_of_anyone(scene),
+        dry_run(scene),
+        peers_without_rebalance(scene),
+        peers_trust_anyone(scene),
         pings_below_grpc(scene),
         keepalive(scene),
-        moves_nothing(scene),
+        drains_nothing(scene),
     ];
     all.into_iter().flatten().collect()
 }
 
-fn observes(scene: &Scene<'_>) -> Option<Finding> {
+fn dry_run(scene: &Scene<'_>) -> Option<Finding> {
     let place = Place::default().key("mode");
-    let is_observing = scene.policy.mode == Mode::Observe;
-    let spot = scene.document.find(&place).filter(|_| is_observing)?;
-    let finding = Lint::ObserveMode
-        .at(&place, "nothing is moved, only counted")
+    let is_dry_run = scene.policy.mode == Mode::DryRun;
+    let spot = scene.document.find(&place).filter(|_| is_dry_run)?;
+    let finding = Lint::DryRun
+        .at(&place, "nothing is drained, only counted")
         .at(Some(spot.value))
-        .help("when `evenkeel_observed_total` shows what you want, state \"enforce\"");
+        .help("when `evenkeel_dry_run_drains_total` shows what you want, state \"enforce\"");
     Some(finding)
 }
 
-fn peers_without_shed(scene: &Scene<'_>) -> Option<Finding> {
+fn peers_without_rebalance(scene: &Scene<'_>) -> Option<Finding> {
     let place = Place::default().key("peers");
-    let is_idle = scene.policy.peers.is_some() && scene.policy.shed.is_none();
+    let is_idle = scene.policy.peers.is_some() && scene.policy.rebalance.is_none();
     let spot = scene.document.find(&place).filter(|_| is_idle)?;
-    let finding = Lint::PeersWithoutShed
+    let finding = Lint::PeersWithoutRebalance
         .at(
             &place,
-            "pods tell each other what they carry, and nothing is moved for it",
+            "pods exchange load reports, but nothing is rebalanced",
         )
         .at(Some(spot.name()))
-        .help("to begin like this is wise; `shed` then moves the surplus that the metrics show");
+        .help("this is a good start; `rebalance` then drains the excess that the metrics show");
     Some(finding)
 }
 
-fn peers_of_anyone(scene: &Scene<'_>) -> Option<Finding> {
-    let place = Place::default().key("peers").key("allow");
-    let is_open = scene.policy.peers.as_ref()?.allow == Allow::Anyone;
+fn peers_trust_anyone(scene: &Scene<'_>) -> Option<Finding> {
+    let place = Place::default().key("peers").key("trust");
+    let is_open = scene.policy.peers.as_ref()?.trust == Trust::Anyone;
     let spot = scene.document.find(&place).filter(|_| is_open)?;
-    let finding = Lint::PeersOfAnyone
-        .at(&place, "whoever reaches the port reads the load of the pods")
+    let finding = Lint::PeersTrustAnyone
+        .at(&place, "every client that reaches the port can read the load of the pods")
         .at(Some(spot.value))
         .note(
-            "what a request says is not believed, only what the endpoints of `cluster` answer: so news spread half as \
-             fast, and nothing waits for a pod that leaves",
+            "reports in requests are not used, only those in responses of the endpoints of `cluster`: so reports spread \
+             half as fast, and there is no stabilization window when a pod leaves",
         )
-        .help("with mutual TLS between the pods state \"same_identity\"; else keep others from the port");
+        .help("with mutual TLS between the pods state \"same_identity\"; otherwise restrict access to the port");
     Some(finding)
 }
 
@@ -222,12 +233,12 @@ fn pings_below_grpc(scene: &Scene<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-fn going_away_for_good(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
-    if ruling.rule.websocket != WebSocket::GoingAway {
+fn going_away(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
+    if ruling.rule.websocket.close_code != CloseCode::GoingAway {
         return None;
     }
-    let stated = ruling.stated(scene.document, "websocket")?;
-    let finding = Lint::GoingAwayForGood
+    let stated = ruling.stated(scene.document, "websocket.close_code")?;
+    let finding = Lint::GoingAway
         .of_value(&stated, "some libraries do not reconnect after code 1001")
         .note("sockette 2.0 does not; reconnecting-websocket, partysocket, robust-websocket and websocket-ts do")
         .help("after \"service_restart\", code 1012, all of these reconnect");
@@ -235,8 +246,8 @@ fn going_away_for_good(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding
 }
 
 fn keepalive(scene: &Scene<'_>) -> Option<Finding> {
-    let place = Place::default().key("keepalive").key("tcp").key("idle");
-    let idle = scene.policy.keepalive.tcp?.idle;
+    let place = Place::default().key("keepalive").key("tcp").key("time");
+    let idle = scene.policy.keepalive.tcp?.time;
     let spot = scene.document.find(&place).filter(|_| idle >= FORGOTTEN)?;
     let finding = Lint::KeepaliveBehindIdle
         .at(&place, "load balancers may have forgotten the connection before the first probe")
@@ -249,23 +260,29 @@ fn keepalive(scene: &Scene<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-fn moves_nothing(scene: &Scene<'_>) -> Option<Finding> {
+fn drains_nothing(scene: &Scene<'_>) -> Option<Finding> {
     let policy = scene.policy;
     let is_limited = |ruling: &Ruling<'_>| {
         let rule = ruling.rule;
-        rule.max_age.is_some()
-            || rule.mean_age.is_some()
-            || rule.max_requests.is_some()
+        rule.max_connection_age.is_some()
+            || rule.mean_connection_age.is_some()
+            || rule.max_requests_per_connection.is_some()
             || rule.max_stream_age.is_some()
     };
-    let does_other = policy.upstream.is_some() || policy.shed.is_some() || policy.peers.is_some();
+    let does_other =
+        policy.upstream.is_some() || policy.rebalance.is_some() || policy.peers.is_some();
     if does_other || scene.rules.iter().any(is_limited) {
         return None;
     }
-    let stated = scene.rules.first()?.stated(scene.document, "max_age")?;
-    let finding = Lint::MovesNothing
+    let stated = scene
+        .rules
+        .first()?
+        .stated(scene.document, "max_connection_age")?;
+    let finding = Lint::DrainsNothing
         .of_value(&stated, "nothing in this policy moves a connection")
-        .note("no rule has a limit, and there is neither `shed` nor `upstream`")
-        .help("state an age, or `shed`; to count only, state \"mode\": \"observe\" beside them");
+        .note("no rule has a limit, and there is neither `rebalance` nor `upstream`")
+        .help(
+            "state an age, or `rebalance`; to count only, state \"mode\": \"dry_run\" beside them",
+        );
     Some(finding)
 }

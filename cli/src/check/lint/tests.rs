@@ -21,15 +21,15 @@ fn found(text: &str, connections: u64) -> Vec<(&'static str, String)> {
 /// A policy, what is told of it with 1000 connections, and where.
 const TOLD: &[(&str, &[(&str, &str)])] = &[
     (
-        r#"{"version": 1, "defaults": {"max_age": "1m"}}"#,
+        r#"{"version": 1, "defaults": {"max_connection_age": "1m"}}"#,
         &[("age-below-keepalive", r#""1m""#)],
     ),
     (
-        r#"{"version": 1, "defaults": {"max_age": "1h", "mean_age": "1m"}}"#,
+        r#"{"version": 1, "defaults": {"max_connection_age": "1h", "mean_connection_age": "1m"}}"#,
         &[("age-below-keepalive", r#""1m""#)],
     ),
     (
-        r#"{"version": 1, "defaults": {"max_requests": 9}, "upstream": {"max_requests": 1, "jitter": 0}}"#,
+        r#"{"version": 1, "defaults": {"max_requests_per_connection": 9}, "upstream": {"max_requests_per_connection": 1, "jitter": 0}}"#,
         &[
             ("few-requests", "9"),
             ("few-requests", "1"),
@@ -39,37 +39,37 @@ const TOLD: &[(&str, &[(&str, &str)])] = &[
     // What a route inherits is told once.
     (
         r#"{"version": 1, "defaults": {"jitter": 0},
-            "routes": [{"name": "a", "match": {"path_prefix": "/a"}, "max_age": "1h"}]}"#,
+            "routes": [{"name": "a", "match": {"path_prefix": "/a"}, "max_connection_age": "1h"}]}"#,
         &[("no-jitter", "0")],
     ),
     (
-        r#"{"version": 1, "defaults": {"max_age": "off", "jitter": 0},
-            "routes": [{"name": "a", "match": {"path_prefix": "/a"}, "max_age": "1h"}]}"#,
+        r#"{"version": 1, "defaults": {"max_connection_age": "off", "jitter": 0},
+            "routes": [{"name": "a", "match": {"path_prefix": "/a"}, "max_connection_age": "1h"}]}"#,
         &[("no-jitter", "0")],
     ),
     (
-        r#"{"version": 1, "defaults": {"max_age": "10m", "jitter": 0.5, "min_age": "8m"}}"#,
-        &[("min-age-gathers", r#""8m""#)],
+        r#"{"version": 1, "defaults": {"max_connection_age": "10m", "jitter": 0.5, "min_connection_age": "8m"}}"#,
+        &[("min-age-clusters", r#""8m""#)],
     ),
     (
-        r#"{"version": 1, "defaults": {"max_age": "off", "mean_age": "10m", "min_age": "5m"}}"#,
-        &[("min-age-gathers", r#""5m""#)],
+        r#"{"version": 1, "defaults": {"max_connection_age": "off", "mean_connection_age": "10m", "min_connection_age": "5m"}}"#,
+        &[("min-age-clusters", r#""5m""#)],
     ),
     (
-        r#"{"version": 1, "defaults": {"mean_age": "1h"}}"#,
-        &[("mean-age-behind-max-age", r#""1h""#)],
+        r#"{"version": 1, "defaults": {"mean_connection_age": "1h"}}"#,
+        &[("mean-age-above-max-age", r#""1h""#)],
     ),
     (
-        r#"{"version": 1, "defaults": {"grace": "10s"}}"#,
-        &[("grace-below-timeout", r#""10s""#)],
+        r#"{"version": 1, "defaults": {"drain_timeout": "10s"}}"#,
+        &[("drain-timeout-too-short", r#""10s""#)],
     ),
     (
-        r#"{"version": 1, "connections": [{"name": "a", "match": {"port": 1}, "grace": "1s"}]}"#,
-        &[("grace-below-quiet-wait", r#""1s""#)],
+        r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 1}, "drain_timeout": "1s"}]}"#,
+        &[("drain-timeout-below-idle-time", r#""1s""#)],
     ),
     (
-        r#"{"version": 1, "defaults": {"busy": "announce"}}"#,
-        &[("busy-without-grace", r#""announce""#)],
+        r#"{"version": 1, "defaults": {"http2": {"when_active": "drain"}}}"#,
+        &[("when-active-without-drain-timeout", r#""drain""#)],
     ),
     (
         r#"{"version": 1, "defaults": {"protect": true}}"#,
@@ -100,22 +100,22 @@ const TOLD: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
-        r#"{"version": 1, "defaults": {"idle_wait": "1h"}}"#,
+        r#"{"version": 1, "defaults": {"websocket": {"idle_timeout": "1h"}}}"#,
         &[("no-effect", r#""1h""#)],
     ),
     (
         r#"{"version": 1, "routes": [{"name": "a", "match": {"path_prefix": "/a"},
-            "max_age": "off", "mean_age": "1h", "jitter": 0.1}]}"#,
+            "max_connection_age": "off", "mean_connection_age": "1h", "jitter": 0.1}]}"#,
         &[("no-effect", "0.1")],
     ),
     (
         r#"{"version": 1, "routes": [{"name": "a", "match": {"path_prefix": "/a"},
-            "protect": true, "max_stream_age": "1h"}]}"#,
+            "protect": true, "grpc": {"max_stream_age": "1h"}}]}"#,
         &[("no-effect", r#""1h""#)],
     ),
     (
-        r#"{"version": 1, "defaults": {"max_age": "off"}}"#,
-        &[("moves-nothing", r#""off""#)],
+        r#"{"version": 1, "defaults": {"max_connection_age": "off"}}"#,
+        &[("drains-nothing", r#""off""#)],
     ),
     (
         r#"{"version": 1, "budget": {"per_second": 0.5}}"#,
@@ -123,69 +123,69 @@ const TOLD: &[(&str, &[(&str, &str)])] = &[
     ),
     // The built-in budget stands nowhere: told at the rule.
     (
-        r#"{"version": 1, "connections": [{"name": "a", "match": {"port": 1}, "max_age": "5s"}]}"#,
+        r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 1}, "max_connection_age": "5s"}]}"#,
         &[(
             "budget-too-small",
-            r#"{"name": "a", "match": {"port": 1}, "max_age": "5s"}"#,
+            r#"{"name": "a", "match": {"port": 1}, "max_connection_age": "5s"}"#,
         )],
     ),
     (
-        r#"{"version": 1, "shed": {"rate": 0.02}, "peers": {"cluster": "a"}, "budget": {"per_second": 10}}"#,
-        &[("budget-below-shed", "10")],
+        r#"{"version": 1, "rebalance": {"max_rate": 0.02}, "peers": {"cluster": "a"}, "budget": {"per_second": 10}}"#,
+        &[("budget-below-rebalance", "10")],
     ),
     (
-        r#"{"version": 1, "keepalive": {"tcp": {"idle": "4m"}}}"#,
-        &[("keepalive-behind-idle", r#""4m""#)],
+        r#"{"version": 1, "keepalive": {"tcp": {"time": "4m"}}}"#,
+        &[("keepalive-after-idle-timeout", r#""4m""#)],
     ),
     (
-        r#"{"version": 1, "mode": "observe"}"#,
-        &[("observe-mode", r#""observe""#)],
+        r#"{"version": 1, "mode": "dry_run"}"#,
+        &[("dry-run", r#""dry_run""#)],
     ),
     (
         r#"{"version": 1, "peers": {"cluster": "a"}}"#,
-        &[("peers-without-shed", r#""peers""#)],
+        &[("peers-without-rebalance", r#""peers""#)],
     ),
     (
-        r#"{"version": 1, "shed": {}, "peers": {"cluster": "a", "allow": "anyone"}}"#,
-        &[("peers-of-anyone", r#""anyone""#)],
+        r#"{"version": 1, "rebalance": {}, "peers": {"cluster": "a", "trust": "anyone"}}"#,
+        &[("peers-trust-anyone", r#""anyone""#)],
     ),
     (
         r#"{"version": 1, "keepalive": {"upstream_http2": {"interval": "299s"}}}"#,
-        &[("pings-below-grpc", r#""299s""#)],
+        &[("upstream-pings-too-frequent", r#""299s""#)],
     ),
     (
-        r#"{"version": 1, "defaults": {"websocket": "going_away"}}"#,
-        &[("going-away-for-good", r#""going_away""#)],
+        r#"{"version": 1, "defaults": {"websocket": {"close_code": "going_away"}}}"#,
+        &[("close-code-going-away", r#""going_away""#)],
     ),
 ];
 
 /// Near to what is told, and fine.
 const FINE: &[&str] = &[
     r#"{"version": 1}"#,
-    r#"{"version": 1, "defaults": {"max_age": "2m", "max_requests": 10}}"#,
+    r#"{"version": 1, "defaults": {"max_connection_age": "2m", "max_requests_per_connection": 10}}"#,
     // Raw TCP: its age is the operator's choice.
-    r#"{"version": 1, "connections": [{"name": "a", "match": {"port": 1}, "max_age": "30s", "grace": "2s"}]}"#,
-    r#"{"version": 1, "defaults": {"max_age": "off", "mean_age": "1h", "min_age": "15m"}}"#,
-    r#"{"version": 1, "defaults": {"max_age": "10m", "jitter": 0.5, "min_age": "6m"}}"#,
-    r#"{"version": 1, "defaults": {"mean_age": "1h", "max_age": "1h"}}"#,
-    r#"{"version": 1, "defaults": {"grace": "15s", "busy": "announce", "protect": true}}"#,
+    r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 1}, "max_connection_age": "30s", "drain_timeout": "2s"}]}"#,
+    r#"{"version": 1, "defaults": {"max_connection_age": "off", "mean_connection_age": "1h", "min_connection_age": "15m"}}"#,
+    r#"{"version": 1, "defaults": {"max_connection_age": "10m", "jitter": 0.5, "min_connection_age": "6m"}}"#,
+    r#"{"version": 1, "defaults": {"mean_connection_age": "1h", "max_connection_age": "1h"}}"#,
+    r#"{"version": 1, "defaults": {"drain_timeout": "15s", "http2": {"when_active": "drain"}, "protect": true}}"#,
     // Jitter 0 with nothing to spread, and a default that a rule replaces.
-    r#"{"version": 1, "defaults": {"max_age": "off", "mean_age": "1h", "max_stream_age": "1h", "jitter": 0}}"#,
-    r#"{"version": 1, "defaults": {"idle_wait": "1h"},
-        "routes": [{"name": "a", "match": {"path_prefix": "/a"}, "websocket": "service_restart"}]}"#,
+    r#"{"version": 1, "defaults": {"max_connection_age": "off", "mean_connection_age": "1h", "grpc": {"max_stream_age": "1h"}, "jitter": 0}}"#,
+    r#"{"version": 1, "defaults": {"websocket": {"idle_timeout": "1h"}},
+        "routes": [{"name": "a", "match": {"path_prefix": "/a"}, "websocket": {"close_code": "service_restart"}}]}"#,
     r#"{"version": 1, "routes": [
         {"name": "a", "match": {"authority": "*.shop.example"}},
         {"name": "b", "match": {"authority": "*.example"}},
         {"name": "c", "match": {"authority": "*.shop.example", "direction": "outbound"}},
         {"name": "d", "match": {"route": "a*"}},
         {"name": "e", "match": {"route": "*a"}}]}"#,
-    r#"{"version": 1, "defaults": {"max_age": "off"}, "shed": {}}"#,
-    r#"{"version": 1, "defaults": {"max_age": "off"}, "upstream": {"max_age": "1h"}}"#,
+    r#"{"version": 1, "defaults": {"max_connection_age": "off"}, "rebalance": {}}"#,
+    r#"{"version": 1, "defaults": {"max_connection_age": "off"}, "upstream": {"max_connection_age": "1h"}}"#,
     r#"{"version": 1, "budget": {"per_second": 0.7}}"#,
-    r#"{"version": 1, "budget": "off", "defaults": {"max_age": "100s"}}"#,
-    r#"{"version": 1, "shed": {}, "peers": {"cluster": "a"}, "budget": {"per_second": 10}}"#,
-    r#"{"version": 1, "keepalive": {"tcp": {"idle": "3m"}}}"#,
-    r#"{"version": 1, "keepalive": {"http2_ping": {}, "upstream_http2": {}, "http1_hint": false}}"#,
+    r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "100s"}}"#,
+    r#"{"version": 1, "rebalance": {}, "peers": {"cluster": "a"}, "budget": {"per_second": 10}}"#,
+    r#"{"version": 1, "keepalive": {"tcp": {"time": "3m"}}}"#,
+    r#"{"version": 1, "keepalive": {"http2": {}, "upstream_http2": {}, "http1_hint": false}}"#,
     r#"{"version": 1, "keepalive": {"upstream_http2": {"interval": "5m"}}}"#,
 ];
 

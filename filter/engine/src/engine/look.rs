@@ -21,7 +21,7 @@ use crate::{Activity, Load, PerMode, Reason};
 /// seconds.
 pub(super) const SLICE: usize = 4096;
 
-/// The same as [`PATIENCE`](super::shed::PATIENCE) where a moment came, but it was not its turn or the budget had
+/// The same as [`PATIENCE`](super::rebalance::PATIENCE) where a moment came, but it was not its turn or the budget had
 /// nothing left.
 const QUEUE: Duration = Duration::from_secs(60);
 
@@ -145,11 +145,11 @@ impl Engine {
     }
 
     /// Takes the sample. Ask about once a second. The selection of connections that could not be told in time ends, and
-    /// with `sheds` false that of all. What is wanted has to be wanted again after it, or is not any more.
-    pub fn look(&mut self, sheds: impl Into<PerMode<bool>>) -> Looked {
+    /// with `rebalances` false that of all. What is wanted has to be wanted again after it, or is not any more.
+    pub fn look(&mut self, rebalances: impl Into<PerMode<bool>>) -> Looked {
         let now = self.now;
         self.sample = self.sample.saturating_add(1);
-        self.let_off(sheds.into());
+        self.let_off(rebalances.into());
         if let Some(flow) = &mut self.flow {
             flow.fold(self.requests, now);
         }
@@ -211,14 +211,14 @@ impl Engine {
     }
 
     /// Chosen connections that found no moment stay.
-    fn let_off(&mut self, sheds: PerMode<bool>) {
+    fn let_off(&mut self, rebalances: PerMode<bool>) {
         let now = self.now;
         for id in self.connections.totals().selected.clone() {
             let Some(connection) = self.connections.get_mut(&id) else {
                 continue;
             };
             if let State::Due {
-                reason: Reason::Shed,
+                reason: Reason::Rebalance,
                 since,
                 refused,
                 queued,
@@ -228,9 +228,9 @@ impl Engine {
                 let waits = if refused || queued {
                     QUEUE
                 } else {
-                    super::shed::PATIENCE
+                    super::rebalance::PATIENCE
                 };
-                if !sheds.get(connection.mode()) || now.since(since) >= waits {
+                if !rebalances.get(connection.mode()) || now.since(since) >= waits {
                     connection.state = State::Serving;
                     connection.spared = now.after(SPARE);
                     self.rearm(id);

@@ -215,7 +215,7 @@ impl Engine {
         self.timers.set(id, &mut connection.timer, turn);
         match &mut connection.state {
             State::Due {
-                reason: Reason::Shed,
+                reason: Reason::Rebalance,
                 queued,
                 ..
             } => *queued = true,

@@ -1,6 +1,6 @@
 //! HTTP/1 connections that have become WebSockets.
 
-use evenkeel_policy::WebSocket;
+use evenkeel_policy::CloseCode;
 
 use super::Engine;
 use crate::connection::{Kind, State};
@@ -16,7 +16,7 @@ impl Engine {
         let is_told = connection
             .rule
             .as_ref()
-            .is_some_and(|rule| rule.websocket != WebSocket::Off);
+            .is_some_and(|rule| rule.websocket.close_code != CloseCode::Off);
         let reason = match connection.state {
             State::Serving => None,
             State::Due { reason, .. } => Some(reason),
@@ -29,7 +29,7 @@ impl Engine {
         connection.kind = Kind::WebSocket;
         connection.spoken = now;
         connection.limits.requests = None;
-        if reason == Some(Reason::MaxRequests) {
+        if reason == Some(Reason::MaxRequestsPerConnection) {
             connection.state = State::Serving;
         }
         self.rearm(id);

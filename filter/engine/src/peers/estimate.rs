@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use evenkeel_policy::{Measure, Peers, Shed};
+use evenkeel_policy::{Measure, Peers, Rebalance};
 
 use super::report::{Report, believable};
 use super::{Own, View};
@@ -28,17 +28,17 @@ pub struct Rules {
     /// A pod younger than this should carry the part of its share that its uptime is of it.
     pub slow_start: Duration,
     /// A fleet is settled when no pod is younger than this, or began to drain within it.
-    pub settle: Duration,
+    pub stabilization_window: Duration,
 }
 
 impl Rules {
     /// What a policy says.
-    pub fn new(shed: &Shed, peers: &Peers) -> Self {
+    pub fn new(rebalance: &Rebalance, peers: &Peers) -> Self {
         Self {
-            measure: shed.measure,
-            every: peers.every,
-            slow_start: shed.slow_start,
-            settle: shed.settle,
+            measure: rebalance.measure,
+            every: peers.interval,
+            slow_start: rebalance.slow_start,
+            stabilization_window: rebalance.stabilization_window,
         }
     }
 
@@ -72,7 +72,7 @@ pub struct Estimate {
     /// moved in a second.
     pub fair: f64,
     /// Load per unit of weight of the other one that carries most, up to 4 times the own: who carries less
-    /// than that sheds more slowly.
+    /// than that rebalances more slowly.
     pub most: f64,
     /// No pod that counts is younger than `settle`, this one included (it may not have heard of all yet),
     /// and none has begun to drain within it.
@@ -83,12 +83,12 @@ impl View {
     /// What the pods carry that new connections are sent to, and this one; None while no other is known.
     pub fn estimate(&self, own: &Own, rules: Rules, now: Instant) -> Option<Estimate> {
         let mut others = Vec::new();
-        let mut settled = own.uptime >= rules.settle;
+        let mut settled = own.uptime >= rules.stabilization_window;
         for report in self.fresh(now, rules.every) {
             let uptime = report.uptime().saturating_add(report.age(now));
             match State::of(report, &rules, now) {
                 State::Serving => {
-                    settled &= uptime >= rules.settle;
+                    settled &= uptime >= rules.stabilization_window;
                     others.push(Part {
                         load: report.load().of(rules.measure),
                         weight: report.weight(),
@@ -132,7 +132,7 @@ impl State {
         if by_now <= serving {
             Self::Serving
         } else if asked > serving
-            && by_now <= serving.saturating_add(rules.settle)
+            && by_now <= serving.saturating_add(rules.stabilization_window)
             && report.load().connections > 0.0
         {
             // It said itself that nobody asks it any more. Of one that is merely not heard of, nothing

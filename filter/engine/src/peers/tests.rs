@@ -31,7 +31,7 @@ const RULES: Rules = Rules {
     measure: Measure::Connections,
     every: EVERY,
     slow_start: Duration::ZERO,
-    settle: Duration::from_secs(5),
+    stabilization_window: Duration::from_secs(5),
 };
 
 fn connections(connections: f64) -> Load {

@@ -7,7 +7,7 @@ use super::*;
 
 #[test]
 fn a_million_connections_come_and_go_and_leave_nothing_behind() {
-    let mut story = Story::rule(r#""max_age": "60s", "max_requests": 2"#);
+    let mut story = Story::rule(r#""max_connection_age": "60s", "max_requests_per_connection": 2"#);
     let mut most = 0;
     for id in 0..1_000_000 {
         let opened = story.open(id);

@@ -7,7 +7,7 @@ use super::*;
 
 #[test]
 fn the_budget_is_shared_by_all_workers_and_refuses_each_move_once() {
-    let policy = r#"{"version": 1, "defaults": {"max_age": "10s", "jitter": 0}, "budget": {"per_second": 10, "burst": 5}}"#;
+    let policy = r#"{"version": 1, "defaults": {"max_connection_age": "10s", "jitter": 0}, "budget": {"per_second": 10, "burst": 5}}"#;
     let (mut one, mut other) = (Story::new(policy), Story::new(policy));
     let ids: Vec<_> = (0..20).map(|id| one.open(id)).collect();
     let others: Vec<_> = (20..40).map(|id| other.open(id)).collect();
@@ -42,7 +42,7 @@ fn the_budget_is_shared_by_all_workers_and_refuses_each_move_once() {
 
 #[test]
 fn over_time_the_budget_gives_its_rate() {
-    let policy = r#"{"version": 1, "defaults": {"max_age": "1s", "jitter": 0}, "budget": {"per_second": 10, "burst": 1}}"#;
+    let policy = r#"{"version": 1, "defaults": {"max_connection_age": "1s", "jitter": 0}, "budget": {"per_second": 10, "burst": 1}}"#;
     let mut story = Story::new(policy);
     let mut waiting: Vec<_> = (0..500).map(|id| story.open(id)).collect();
     story.at(2);
@@ -60,7 +60,7 @@ fn over_time_the_budget_gives_its_rate() {
 #[test]
 fn a_lost_race_for_the_budget_is_tried_again() {
     let mut story = Story::new(
-        r#"{"version": 1, "defaults": {"max_requests": 1}, "budget": {"per_second": 1, "burst": 2}}"#,
+        r#"{"version": 1, "defaults": {"max_requests_per_connection": 1}, "budget": {"per_second": 1, "burst": 2}}"#,
     );
     let (a, b) = (story.open(1), story.open(2));
     assert_ne!(story.exchange(a, 1), Decision::Keep);
@@ -74,7 +74,7 @@ struct Policies {
     others: BTreeMap<u32, Policy>,
 }
 
-const DRAIN_BY_AGE: &str = r#""defaults": {"max_age": "10s", "jitter": 0}"#;
+const DRAIN_BY_AGE: &str = r#""defaults": {"max_connection_age": "10s", "jitter": 0}"#;
 
 impl Policies {
     /// The worker with policies called 1, 2, ... of these keys.
@@ -91,7 +91,7 @@ impl Policies {
     fn open(&mut self, policy: u32, count: u64) -> Vec<ConnectionId> {
         let held = &self.others[&policy];
         let rule = Rc::clone(&held.defaults);
-        let observe = held.mode == Mode::Observe;
+        let observe = held.mode == Mode::DryRun;
         let engine = &mut self.worker.engine;
         let first = u64::from(policy) * 1000;
         let ids = (first..first + count).map(ConnectionId);
@@ -105,7 +105,7 @@ impl Policies {
 
     fn bucket(&self, policy: u32) -> Option<Bucket> {
         let held = &self.others[&policy];
-        let dry_run = held.mode == Mode::Observe;
+        let dry_run = held.mode == Mode::DryRun;
         Some(Bucket::new("evenkeel", held.budget?, dry_run))
     }
 
@@ -136,7 +136,7 @@ impl Policies {
 #[test]
 fn a_dry_run_takes_nothing_from_the_budget_of_what_is_enforced() {
     let five = r#""budget": {"per_second": 0.001, "burst": 5}"#;
-    let mut policies = Policies::new([five, &format!(r#""mode": "observe", {five}"#)]);
+    let mut policies = Policies::new([five, &format!(r#""mode": "dry_run", {five}"#)]);
     let (enforced, observed) = (policies.open(1, 20), policies.open(2, 20));
     policies.advance(11);
     assert_eq!(policies.exchange(2, &observed), 5);
@@ -163,8 +163,8 @@ fn one_policy_that_has_spent_its_budget_does_not_make_another_one_wait() {
 fn connections_of_one_policy_that_wait_for_a_tick_do_not_hold_back_another_policy() {
     let slow = r#"{"per_second": 0.01, "burst": 1}"#;
     let mut story = Story::new(&format!(
-        r#"{{"version": 1, "budget": {slow}, "defaults": {{"max_age": "10s", "jitter": 0, "quiet_wait": "0s"}},
-            "connections": [{{"name": "db", "match": {{"port": 5432}}}}]}}"#
+        r#"{{"version": 1, "budget": {slow}, "defaults": {{"max_connection_age": "10s", "jitter": 0, "http2": {{"idle_wait": "0s"}}}},
+            "tcp": [{{"name": "db", "match": {{"port": 5432}}}}]}}"#
     ));
     // Two of which the second waits for a tick in which there is something in the budget again.
     story.open_tcp(1);

@@ -16,9 +16,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// Raw TCP connections to 400 hosts in turn; the first 200 get three times as many.
 fn gateway() -> Story {
     let mut story = Story::new(
-        r#"{"version": 1, "budget": "off", "defaults": {"max_age": "off", "quiet_wait": "0s"},
-            "connections": [{"name": "db", "match": {"port": 5432}}],
-            "shed": {"rate": 0.1, "min_connections": 10, "settle": "0s"}}"#,
+        r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off", "http2": {"idle_wait": "0s"}},
+            "tcp": [{"name": "db", "match": {"port": 5432}}],
+            "rebalance": {"max_rate": 0.1, "min_connections": 10, "stabilization_window": "0s"}}"#,
     );
     let now = story.engine.now();
     let hosts: Vec<_> = (0..400_u32)
@@ -67,7 +67,7 @@ fn a_sample_looks_at_no_connection_where_rebalancing_needs_no_rates() {
 
 #[test]
 fn without_a_sweep_the_rates_of_the_worker_are_known_all_the_same() {
-    let mut story = Story::rule(r#""max_age": "off""#);
+    let mut story = Story::rule(r#""max_connection_age": "off""#);
     story.engine.follow_rates(false);
     let ids = [1, 2].map(|id| story.open(id));
     for second in 1..=60 {
@@ -102,17 +102,17 @@ fn a_sweep_looks_at_each_connection_once_and_in_slices() {
 fn one_search_in_slices_serves_all_hosts_with_too_much() {
     let mut story = gateway();
     story.engine.follow_rates(false);
-    let shed = story.policy.shed.unwrap();
+    let rebalance = story.policy.rebalance.unwrap();
     for second in 1..=2 {
         story.at(second);
         story.engine.look(true);
-        assert!(!story.compare_hosts(&shed, second));
+        assert!(!story.compare_hosts(&rebalance, second));
     }
     story.at(3);
     story.engine.look(true);
 
     let mut slices = vec![visits(&mut story, |story| {
-        assert!(story.compare_hosts(&shed, 3));
+        assert!(story.compare_hosts(&rebalance, 3));
     })];
     while story.effects().is_empty() {
         slices.push(visits(&mut story, |story| story.pass(TICK)));
@@ -128,7 +128,7 @@ fn one_search_in_slices_serves_all_hosts_with_too_much() {
 
 #[test]
 fn what_is_wanted_of_a_search_under_way_is_not_chosen_twice() {
-    let mut story = Story::rule(r#""max_age": "off""#);
+    let mut story = Story::rule(r#""max_connection_age": "off""#);
     for id in 0..20_000 {
         let id = story.open(id);
         story.exchange(id, 1);
@@ -137,7 +137,7 @@ fn what_is_wanted_of_a_search_under_way_is_not_chosen_twice() {
         measure: Measure::Connections,
         load,
         among: Among::Service,
-        reason: Reason::MeanAge,
+        reason: Reason::MeanConnectionAge,
         mode: Mode::Enforce,
     };
     assert_eq!(story.engine.choose(&wanted(10.0), |_| true, 1), 0.0);
@@ -167,11 +167,11 @@ fn recount(story: &mut Story) -> (Load, Load, Load) {
 
 #[test]
 fn whatever_happens_the_totals_are_what_a_recount_finds() {
-    for mode in ["enforce", "observe"] {
+    for mode in ["enforce", "dry_run"] {
         let mut story = Story::new(&format!(
             r#"{{"version": 1, "mode": "{mode}", "budget": {{"per_second": 5, "burst": 5}},
-                "defaults": {{"max_age": "20s", "max_requests": 30, "websocket": "going_away", "idle_wait": "3s"}},
-                "connections": [{{"name": "db", "match": {{"port": 5432}}}}]}}"#
+                "defaults": {{"max_connection_age": "20s", "max_requests_per_connection": 30, "websocket": {{"close_code": "going_away", "idle_timeout": "3s"}}}},
+                "tcp": [{{"name": "db", "match": {{"port": 5432}}}}]}}"#
         ));
         let rebalances = story.policy.mode;
         story.engine.pace(rebalances, Measure::Connections, 3.0);
@@ -204,7 +204,7 @@ fn whatever_happens_the_totals_are_what_a_recount_finds() {
                         measure: Measure::Connections,
                         load: 3.0,
                         among: Among::Service,
-                        reason: Reason::Shed,
+                        reason: Reason::Rebalance,
                         mode: rebalances,
                     };
                     story.engine.choose(&wanted, |_| true, chance);
@@ -235,7 +235,7 @@ fn whatever_happens_the_totals_are_what_a_recount_finds() {
             }
         }
         let effects = story.effects();
-        let is_chosen = |effect: &Effect| matches!(effect, Effect::Due(_, Reason::Shed));
+        let is_chosen = |effect: &Effect| matches!(effect, Effect::Due(_, Reason::Rebalance));
         assert!(effects.iter().any(is_chosen));
     }
 }

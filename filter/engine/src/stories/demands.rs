@@ -15,9 +15,9 @@ const MANY: u64 = 12_000;
 /// Raw TCP connections, of which the first 8,000 stay with the first host and the others with the second.
 fn gateway() -> (Story, [HostId; 2]) {
     let mut story = Story::new(
-        r#"{"version": 1, "budget": "off", "defaults": {"max_age": "off", "quiet_wait": "0s"},
-            "connections": [{"name": "db", "match": {"port": 5432}}],
-            "shed": {"rate": 0.1, "min_connections": 10, "settle": "0s"}}"#,
+        r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off", "http2": {"idle_wait": "0s"}},
+            "tcp": [{"name": "db", "match": {"port": 5432}}],
+            "rebalance": {"max_rate": 0.1, "min_connections": 10, "stabilization_window": "0s"}}"#,
     );
     let now = story.engine.now();
     let hosts = [1, 2].map(|host| story.engine.hosts.find(b"db", &[host], now).unwrap());
@@ -35,7 +35,7 @@ fn wanted(among: Among) -> Wanted {
         measure: Measure::Connections,
         load: 10.0,
         among,
-        reason: Reason::Shed,
+        reason: Reason::Rebalance,
         mode: Mode::Enforce,
     }
 }
@@ -43,18 +43,18 @@ fn wanted(among: Among) -> Wanted {
 /// How many have been selected since this was last asked.
 fn selected(story: &mut Story) -> usize {
     let effects = story.effects().into_iter();
-    let selected = effects.filter(|effect| matches!(effect, Effect::Due(_, Reason::Shed)));
+    let selected = effects.filter(|effect| matches!(effect, Effect::Due(_, Reason::Rebalance)));
     selected.count()
 }
 
 #[test]
 fn no_connection_is_selected_for_a_host_that_is_overloaded_no_longer() {
     let (mut story, hosts) = gateway();
-    let shed = story.policy.shed.unwrap();
+    let rebalance = story.policy.rebalance.unwrap();
     for second in 1..=3 {
         story.at(second);
         story.engine.look(true);
-        story.compare_hosts(&shed, second);
+        story.compare_hosts(&rebalance, second);
     }
     assert_eq!(selected(&mut story), 0, "the search has just begun");
     // Before it ends, a quarter of them have been opened anew and are even.
@@ -62,7 +62,7 @@ fn no_connection_is_selected_for_a_host_that_is_overloaded_no_longer() {
         story.engine.carries_to(ConnectionId(id), hosts[1]);
     }
     story.engine.look(true);
-    assert!(!story.compare_hosts(&shed, 4));
+    assert!(!story.compare_hosts(&rebalance, 4));
 
     story.pass(Duration::from_secs(5));
 
@@ -72,14 +72,14 @@ fn no_connection_is_selected_for_a_host_that_is_overloaded_no_longer() {
 #[test]
 fn demand_that_each_sample_confirms_is_served() {
     let (mut story, _) = gateway();
-    let shed = story.policy.shed.unwrap();
+    let rebalance = story.policy.rebalance.unwrap();
     for second in 1..=3 {
         story.at(second);
         story.engine.look(true);
-        story.compare_hosts(&shed, second);
+        story.compare_hosts(&rebalance, second);
     }
     story.engine.look(true);
-    assert!(story.compare_hosts(&shed, 4));
+    assert!(story.compare_hosts(&rebalance, 4));
 
     story.pass(Duration::from_millis(300));
 
@@ -128,6 +128,6 @@ fn search_that_no_sample_confirms_makes_room_for_the_next() {
     let effects = story.effects();
     assert_eq!(effects.len(), 10);
     let is_of_second =
-        |effect: &Effect| matches!(effect, Effect::Due(ConnectionId(8000..), Reason::Shed));
+        |effect: &Effect| matches!(effect, Effect::Due(ConnectionId(8000..), Reason::Rebalance));
     assert!(effects.iter().all(is_of_second), "{effects:?}");
 }

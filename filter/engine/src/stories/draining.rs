@@ -55,7 +55,7 @@ impl Story {
 #[test]
 fn http1_response_that_may_be_in_envoys_buffers_is_waited_for() {
     for (undelivered, waits) in [(16 * 1024, false), (LARGE, true)] {
-        let mut story = Story::rule(r#""max_requests": 1, "linger": "1s""#);
+        let mut story = Story::rule(r#""max_requests_per_connection": 1, "close_delay": "1s""#);
         let id = story.open(1);
         story.heard(id, 1, 1, 0);
         story.wrote(id, 1, 0, undelivered, Some(Moment::Head));
@@ -70,11 +70,14 @@ fn http1_response_that_may_be_in_envoys_buffers_is_waited_for() {
 
 #[test]
 fn http2_client_is_closed_after_its_acknowledgement() {
-    let mut story = Story::rule(r#""max_requests": 1, "linger": "1s""#);
+    let mut story = Story::rule(r#""max_requests_per_connection": 1, "close_delay": "1s""#);
     let id = story.open(1);
     story.heard(id, 1, 1, 0);
     let decision = story.wrote(id, 1, 0, u64::MAX, Some(quiet(Care::None)));
-    assert_eq!(decision, Decision::Announce(Reason::MaxRequests));
+    assert_eq!(
+        decision,
+        Decision::Announce(Reason::MaxRequestsPerConnection)
+    );
     story.pass(4 * MINUTE);
     assert_eq!(story.closes(), NONE);
 
@@ -87,13 +90,13 @@ fn http2_client_is_closed_after_its_acknowledgement() {
 /// A PING goes with every GOAWAY, also where all responses before it are known to have arrived.
 #[test]
 fn goaway_on_an_idle_connection_is_waited_for() {
-    let mut story = Story::rule(r#""max_age": "1s", "linger": "1s""#);
+    let mut story = Story::rule(r#""max_connection_age": "1s", "close_delay": "1s""#);
     let id = story.open(1);
     story.heard(id, 1, 1, 0);
     story.wrote(id, 1, 0, 0, None);
     story.at(10);
     let decision = story.wrote(id, 1, 0, 0, Some(ping(Care::None)));
-    assert_eq!(decision, Decision::Announce(Reason::MaxAge));
+    assert_eq!(decision, Decision::Announce(Reason::MaxConnectionAge));
     story.pass(4 * MINUTE);
     assert_eq!(story.closes(), NONE);
 
@@ -105,7 +108,9 @@ fn goaway_on_an_idle_connection_is_waited_for() {
 
 #[test]
 fn drain_timeout_aborts_what_is_open_and_not_what_has_not_arrived_yet() {
-    let mut story = Story::rule(r#""max_age": "1s", "quiet_wait": "0s", "grace": "5s""#);
+    let mut story = Story::rule(
+        r#""max_connection_age": "1s", "http2": {"idle_wait": "0s"}, "drain_timeout": "5s""#,
+    );
     let id = story.open(1);
     story.at(2);
     story.heard(id, 2, 2, 0);
@@ -121,32 +126,32 @@ fn drain_timeout_aborts_what_is_open_and_not_what_has_not_arrived_yet() {
 
 #[test]
 fn tcp_answer_that_may_be_in_envoys_buffers_is_waited_for() {
-    for (grace, answers) in [("off", true), ("30s", true), ("off", false), ("30s", false)] {
+    for (drain_timeout, answers) in [("off", true), ("30s", true), ("off", false), ("30s", false)] {
         let mut story = Story::new(&format!(
-            r#"{{"version": 1, "budget": "off", "connections": [{{"name": "a", "match": {{"port": 5432}},
-                "max_age": "60s", "jitter": 0, "quiet_wait": "2s", "grace": "{grace}"}}]}}"#
+            r#"{{"version": 1, "budget": "off", "tcp": [{{"name": "a", "match": {{"port": 5432}},
+                "max_connection_age": "60s", "jitter": 0, "idle_time": "2s", "drain_timeout": "{drain_timeout}"}}]}}"#
         ));
         let id = story.open_tcp(1);
         story.at(if answers { 61 } else { 59 });
         story.heard(id, 0, 0, 0);
         story.wrote(id, 0, 0, LARGE, None);
         story.pass(4 * MINUTE);
-        assert_eq!(story.closes(), NONE, "{grace} {answers}");
+        assert_eq!(story.closes(), NONE, "{drain_timeout} {answers}");
 
         story.heard(id, 0, 0, 100);
         story.wrote(id, 0, 0, 200, None);
         story.pass(Duration::from_secs(3));
 
-        // Once its grace is over it is not waited for a rest.
-        let cut = u32::from(grace != "off");
-        assert_eq!(story.closes(), [cut], "{grace} {answers}");
+        // Once its drain timeout is over it is not waited for a rest.
+        let cut = u32::from(drain_timeout != "off");
+        assert_eq!(story.closes(), [cut], "{drain_timeout} {answers}");
     }
 }
 
 #[test]
 fn websocket_that_is_not_told_is_not_closed_before_it_has_everything() {
     let mut story = Story::rule(
-        r#""max_age": "1s", "websocket": "going_away", "idle_wait": "5s", "grace": "off""#,
+        r#""max_connection_age": "1s", "websocket": {"close_code": "going_away", "idle_timeout": "5s"}, "drain_timeout": "off""#,
     );
     let id = story.open(1);
     story.engine.is_websocket(id);
@@ -162,8 +167,9 @@ fn websocket_that_is_not_told_is_not_closed_before_it_has_everything() {
 
 #[test]
 fn websocket_client_that_does_not_close_is_waited_for_until_it_has_everything() {
-    let mut story =
-        Story::rule(r#""max_age": "1s", "websocket": "going_away", "quiet_wait": "0s""#);
+    let mut story = Story::rule(
+        r#""max_connection_age": "1s", "websocket": {"close_code": "going_away", "idle_time": "0s"}"#,
+    );
     let id = story.open(1);
     story.engine.is_websocket(id);
     story.at(2);
@@ -172,7 +178,7 @@ fn websocket_client_that_does_not_close_is_waited_for_until_it_has_everything() 
         owes: false,
     };
     let decision = story.wrote(id, 0, 1, LARGE, Some(moment));
-    assert_eq!(decision, Decision::Announce(Reason::MaxAge));
+    assert_eq!(decision, Decision::Announce(Reason::MaxConnectionAge));
     story.pass(4 * MINUTE);
     assert_eq!(story.closes(), NONE);
 
@@ -184,7 +190,7 @@ fn websocket_client_that_does_not_close_is_waited_for_until_it_has_everything() 
 
 #[test]
 fn http1_client_that_ignores_the_signal_is_refused_after_a_response() {
-    let mut story = Story::rule(r#""max_requests": 1, "linger": "60s""#);
+    let mut story = Story::rule(r#""max_requests_per_connection": 1, "close_delay": "60s""#);
     let id = story.open(1);
     for (request, ignores) in [(1, false), (2, false), (3, true)] {
         assert!(story.heard(id, request, 1, 0), "{request}");
@@ -201,7 +207,7 @@ fn http1_client_that_ignores_the_signal_is_refused_after_a_response() {
 
 #[test]
 fn http1_client_that_ignores_the_signal_gets_a_response_that_is_still_in_envoys_buffers() {
-    let mut story = Story::rule(r#""max_requests": 1"#);
+    let mut story = Story::rule(r#""max_requests_per_connection": 1"#);
     let id = story.open(1);
     for request in 1..=10 {
         assert!(story.heard(id, request, 1, 0), "{request}");
@@ -213,7 +219,7 @@ fn http1_client_that_ignores_the_signal_gets_a_response_that_is_still_in_envoys_
 
 #[test]
 fn http2_client_that_ignores_the_signal_is_sent_a_second_one_at_a_quiet_moment() {
-    let mut story = Story::rule(r#""max_requests": 1, "linger": "1s""#);
+    let mut story = Story::rule(r#""max_requests_per_connection": 1, "close_delay": "1s""#);
     let id = story.open(1);
     story.heard(id, 1, 1, 0);
     story.wrote(id, 1, 0, u64::MAX, Some(quiet(Care::None)));
@@ -242,7 +248,7 @@ fn http2_client_that_ignores_the_signal_is_sent_a_second_one_at_a_quiet_moment()
 
 #[test]
 fn client_that_ignores_the_signal_still_counts_as_load() {
-    let mut story = Story::rule(r#""max_requests": 1"#);
+    let mut story = Story::rule(r#""max_requests_per_connection": 1"#);
     let id = story.open(1);
     for (request, expected) in [(1, 0.0), (2, 0.0), (3, 1.0)] {
         story.heard(id, request, 1, 0);
@@ -253,10 +259,10 @@ fn client_that_ignores_the_signal_still_counts_as_load() {
 }
 
 const TWO_RULES: &str = r#"{"version": 1, "budget": "off",
-    "defaults": {"max_age": "1s", "jitter": 0, "quiet_wait": "0s", "grace": "2s"},
-    "routes": [{"name": "long", "match": {"path_prefix": "/long"}, "grace": "off"},
-               {"name": "five", "match": {"path_prefix": "/five"}, "grace": "5s"},
-               {"name": "events", "match": {"path_prefix": "/events"}, "protect": true, "grace": "9s"}]}"#;
+    "defaults": {"max_connection_age": "1s", "jitter": 0, "http2": {"idle_wait": "0s"}, "drain_timeout": "2s"},
+    "routes": [{"name": "long", "match": {"path_prefix": "/long"}, "drain_timeout": "off"},
+               {"name": "five", "match": {"path_prefix": "/five"}, "drain_timeout": "5s"},
+               {"name": "events", "match": {"path_prefix": "/events"}, "protect": true, "drain_timeout": "9s"}]}"#;
 
 /// A connection with a request under each of these rules, the last of which governs it, that drains.
 fn draining(rules: &[&str]) -> (Story, ConnectionId) {
@@ -274,7 +280,7 @@ fn draining(rules: &[&str]) -> (Story, ConnectionId) {
     story.heard(id, 3, active, 0);
     story.engine.tick(32, |_| None, &mut Map::default());
     let decision = story.wrote(id, 3, active, 0, Some(busy(Bearing::Bears)));
-    assert_eq!(decision, Decision::Announce(Reason::MaxAge));
+    assert_eq!(decision, Decision::Announce(Reason::MaxConnectionAge));
     (story, id)
 }
 

@@ -16,14 +16,14 @@ const DRY_RUN: u32 = 2;
 
 fn mode_of(root: u32) -> Mode {
     match root {
-        DRY_RUN => Mode::Observe,
+        DRY_RUN => Mode::DryRun,
         _ => Mode::Enforce,
     }
 }
 
 /// Opens connections under a root, each of which carries a request.
 fn open(story: &mut Story, root: u32, ids: core::ops::Range<u64>) -> Vec<ConnectionId> {
-    let is_dry_run = mode_of(root) == Mode::Observe;
+    let is_dry_run = mode_of(root) == Mode::DryRun;
     let ids: Vec<_> = ids.map(ConnectionId).collect();
     for id in &ids {
         let (rule, origin) = (story.defaults(), ORIGIN);
@@ -42,7 +42,7 @@ fn everything(mode: Mode) -> Wanted {
         measure: Measure::Connections,
         load: 1000.0,
         among: Among::Service,
-        reason: Reason::Shed,
+        reason: Reason::Rebalance,
         mode,
     }
 }
@@ -67,10 +67,10 @@ fn exchange_all(
 #[test]
 fn the_pace_of_a_dry_run_is_its_own() {
     for (enforced, dry_run) in [(2.0, 1000.0), (2.0, 0.0), (0.0, 1000.0)] {
-        let mut story = Story::rule(r#""max_age": "off""#);
+        let mut story = Story::rule(r#""max_connection_age": "off""#);
         let mut ids = open(&mut story, ENFORCED, 0..100);
         ids.extend(open(&mut story, DRY_RUN, 100..200));
-        for (mode, pace) in [(Mode::Enforce, enforced), (Mode::Observe, dry_run)] {
+        for (mode, pace) in [(Mode::Enforce, enforced), (Mode::DryRun, dry_run)] {
             story.engine.pace(mode, Measure::Connections, pace);
             story.engine.want(everything(mode));
         }
@@ -94,12 +94,12 @@ fn the_pace_of_a_dry_run_is_its_own() {
 /// Connections that are drained in a minute in which the pod carries 200, a hundred of them under the root in dry
 /// run, and the mean is 100; and how many it would have drained if both roots with `modes` rebalance.
 fn drained(modes: &[Mode], mean: Option<f64>) -> (usize, usize) {
-    let rule = evenkeel_policy::Shed {
-        rate: 0.05,
-        fallback_mean_age: Some(Duration::from_secs(60)),
-        ..evenkeel_policy::Shed::default()
+    let rule = evenkeel_policy::Rebalance {
+        max_rate: 0.05,
+        fallback_mean_connection_age: Some(Duration::from_secs(60)),
+        ..evenkeel_policy::Rebalance::default()
     };
-    let mut story = Story::rule(r#""max_age": "off""#);
+    let mut story = Story::rule(r#""max_connection_age": "off""#);
     let mut ids = open(&mut story, ENFORCED, 0..100);
     ids.extend(open(&mut story, DRY_RUN, 100..200));
     let mut balances: PerMode<Balance> = PerMode::default();
@@ -107,8 +107,8 @@ fn drained(modes: &[Mode], mean: Option<f64>) -> (usize, usize) {
     for second in 1..=60 {
         story.at(second);
         let mine = story.engine.look(PerMode {
-            enforced: balances.enforced.is_shedding(),
-            dry_run: balances.dry_run.is_shedding(),
+            enforced: balances.enforced.is_rebalancing(),
+            dry_run: balances.dry_run.is_rebalancing(),
         });
         let estimate = mean.map(|mean| Estimate {
             peers: 3,
@@ -144,7 +144,7 @@ fn what_a_dry_run_selects_changes_nothing_for_what_is_enforced() {
     for mean in [Some(100.0), None] {
         let (alone, none) = drained(&[Mode::Enforce], mean);
         assert!(alone > 50 && none == 0, "{alone} {none}");
-        let (enforced, would) = drained(&[Mode::Enforce, Mode::Observe], mean);
+        let (enforced, would) = drained(&[Mode::Enforce, Mode::DryRun], mean);
         assert_eq!(enforced, alone);
         assert!(would > 0, "{would}");
     }
@@ -152,15 +152,15 @@ fn what_a_dry_run_selects_changes_nothing_for_what_is_enforced() {
 
 #[test]
 fn connection_that_a_dry_run_would_have_drained_can_be_drained_once_the_policy_is_enforced() {
-    let mut story = Story::rule(r#""max_age": "off""#);
+    let mut story = Story::rule(r#""max_connection_age": "off""#);
     let ids = open(&mut story, DRY_RUN, 0..10);
     let select = |story: &mut Story, mode| {
         story.engine.pace(mode, Measure::Connections, 1000.0);
         story.engine.choose(&everything(mode), |_| true, 7)
     };
-    assert_eq!(select(&mut story, Mode::Observe), 10.0);
+    assert_eq!(select(&mut story, Mode::DryRun), 10.0);
     assert_eq!(exchange_all(&mut story, &ids, 2), (Vec::new(), 10));
-    assert_eq!(select(&mut story, Mode::Observe), 0.0);
+    assert_eq!(select(&mut story, Mode::DryRun), 0.0);
 
     let rule = story.defaults();
     story

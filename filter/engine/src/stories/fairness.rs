@@ -16,8 +16,8 @@ impl Roots {
     fn new(budget: &str) -> Self {
         let story = Story::new(&format!(
             r#"{{"version": 1, "budget": {budget},
-                "defaults": {{"max_age": "10s", "jitter": 0, "quiet_wait": "0s", "linger": "1s"}},
-                "connections": [{{"name": "db", "match": {{"port": 5432}}, "grace": "1ms"}}]}}"#
+                "defaults": {{"max_connection_age": "10s", "jitter": 0, "http2": {{"idle_wait": "0s"}}, "close_delay": "1s"}},
+                "tcp": [{{"name": "db", "match": {{"port": 5432}}, "drain_timeout": "1ms"}}]}}"#
         ));
         Self { story, next: 0 }
     }
@@ -41,7 +41,7 @@ impl Roots {
     fn open_tcp(&mut self, root: u32, count: u64) -> Vec<ConnectionId> {
         let ids = self.open(root, count);
         for id in &ids {
-            let rule = Rc::clone(&self.story.policy.connections[0].rule);
+            let rule = Rc::clone(&self.story.policy.tcp[0].rule);
             self.story.engine.is_tcp(*id, 5432, Some(rule));
         }
         ids
@@ -51,8 +51,8 @@ impl Roots {
     fn open_expired(&mut self, root: u32) -> ConnectionId {
         let id = self.open(root, 1)[0];
         let rule = Rule {
-            max_age: Some(Duration::from_millis(1)),
-            ..(*self.story.policy.connections[0].rule).clone()
+            max_connection_age: Some(Duration::from_millis(1)),
+            ..(*self.story.policy.tcp[0].rule).clone()
         };
         self.story.engine.is_tcp(id, 5432, Some(Rc::new(rule)));
         id
@@ -197,7 +197,7 @@ fn connections_that_wait_for_their_turn_leave_closes_to_those_whose_time_has_com
     roots.story.pass(Duration::from_millis(900));
     roots.closed();
 
-    // The budget is taken away, so that a tick closes as many as it may, and `linger` ends.
+    // The budget is taken away, so that a tick closes as many as it may, and `close_delay` ends.
     for _ in 0..20 {
         let story = &mut roots.story;
         story

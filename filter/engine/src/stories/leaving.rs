@@ -7,35 +7,41 @@ use super::*;
 
 #[test]
 fn a_client_that_stays_after_its_announcement_is_closed_when_nothing_is_owed() {
-    let mut story = Story::rule(r#""max_requests": 1, "linger": "2s""#);
+    let mut story = Story::rule(r#""max_requests_per_connection": 1, "close_delay": "2s""#);
     let id = story.open(1);
     story.exchange(id, 1);
     story.pass(Duration::from_millis(1900));
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxRequests)]);
+    assert_eq!(
+        story.effects(),
+        [Effect::Due(id, Reason::MaxRequestsPerConnection)]
+    );
     story.pass(Duration::from_millis(200));
     assert_eq!(
         story.effects(),
         [Effect::Close {
             id,
-            reason: Reason::MaxRequests,
+            reason: Reason::MaxRequestsPerConnection,
             cut: 0
         }]
     );
     assert_eq!(
         story.engine.closed(id),
-        Some(End::Closed(Reason::MaxRequests))
+        Some(End::Closed(Reason::MaxRequestsPerConnection))
     );
 }
 
 #[test]
 fn a_request_that_was_on_its_way_is_served_and_lingering_begins_anew() {
-    let mut story = Story::rule(r#""max_requests": 1, "linger": "2s""#);
+    let mut story = Story::rule(r#""max_requests_per_connection": 1, "close_delay": "2s""#);
     let id = story.open(1);
     story.exchange(id, 1);
     story.pass(Duration::from_secs(1));
     story.read(id, 2, 1);
     story.pass(Duration::from_secs(60));
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxRequests)]);
+    assert_eq!(
+        story.effects(),
+        [Effect::Due(id, Reason::MaxRequestsPerConnection)]
+    );
     assert_eq!(story.write(id, 2, 0, Moment::Head), Decision::Repeat);
     story.pass(Duration::from_secs(1));
     assert_eq!(story.effects(), []);
@@ -44,7 +50,7 @@ fn a_request_that_was_on_its_way_is_served_and_lingering_begins_anew() {
         story.effects(),
         [Effect::Close {
             id,
-            reason: Reason::MaxRequests,
+            reason: Reason::MaxRequestsPerConnection,
             cut: 0
         }]
     );
@@ -52,24 +58,24 @@ fn a_request_that_was_on_its_way_is_served_and_lingering_begins_anew() {
 
 #[test]
 fn what_is_owed_is_served_for_ever_without_a_grace_and_cut_after_it_with_one() {
-    for (grace, expected) in [("off", None), ("5s", Some(3))] {
+    for (drain_timeout, expected) in [("off", None), ("5s", Some(3))] {
         let mut story = Story::rule(&format!(
-            r#""max_age": "1s", "quiet_wait": "0s", "grace": "{grace}""#
+            r#""max_connection_age": "1s", "http2": {{"idle_wait": "0s"}}, "drain_timeout": "{drain_timeout}""#
         ));
         let id = story.open(1);
         story.at(2);
         story.read(id, 3, 3);
         assert_eq!(
             story.write(id, 3, 3, busy(Bearing::Bears)),
-            Decision::Announce(Reason::MaxAge)
+            Decision::Announce(Reason::MaxConnectionAge)
         );
         story.pass(Duration::from_millis(4900));
-        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
         story.pass(Duration::from_secs(3600));
         let closes: Vec<_> = expected
             .map(|cut| Effect::Close {
                 id,
-                reason: Reason::MaxAge,
+                reason: Reason::MaxConnectionAge,
                 cut,
             })
             .into_iter()
@@ -81,7 +87,7 @@ fn what_is_owed_is_served_for_ever_without_a_grace_and_cut_after_it_with_one() {
 #[test]
 fn observing_tells_what_would_have_moved_and_counts_from_there_anew() {
     let mut story = Story::new(
-        r#"{"version": 1, "mode": "observe", "defaults": {"max_age": "10s", "jitter": 0}}"#,
+        r#"{"version": 1, "mode": "dry_run", "defaults": {"max_connection_age": "10s", "jitter": 0}}"#,
     );
     let id = story.open(1);
     story.at(11);
@@ -89,8 +95,8 @@ fn observing_tells_what_would_have_moved_and_counts_from_there_anew() {
     assert_eq!(
         story.effects(),
         [
-            Effect::Due(id, Reason::MaxAge),
-            Effect::Observed(id, Reason::MaxAge)
+            Effect::Due(id, Reason::MaxConnectionAge),
+            Effect::Observed(id, Reason::MaxConnectionAge)
         ]
     );
     story.at(20);
@@ -101,8 +107,8 @@ fn observing_tells_what_would_have_moved_and_counts_from_there_anew() {
     assert_eq!(
         story.effects(),
         [
-            Effect::Due(id, Reason::MaxAge),
-            Effect::Observed(id, Reason::MaxAge)
+            Effect::Due(id, Reason::MaxConnectionAge),
+            Effect::Observed(id, Reason::MaxConnectionAge)
         ]
     );
     assert_eq!(story.engine.closed(id), Some(End::Unasked));

@@ -7,44 +7,51 @@ use super::*;
 
 #[test]
 fn a_connection_past_its_age_is_announced_in_the_next_answer_and_the_client_closes_it() {
-    let mut story = Story::rule(r#""max_age": "60s""#);
+    let mut story = Story::rule(r#""max_connection_age": "60s""#);
     let id = story.open(1);
     assert_eq!(story.exchange(id, 1), Decision::Keep);
     story.at(59);
     assert_eq!(story.exchange(id, 2), Decision::Keep);
     story.at(61);
-    assert_eq!(story.exchange(id, 3), Decision::Announce(Reason::MaxAge));
+    assert_eq!(
+        story.exchange(id, 3),
+        Decision::Announce(Reason::MaxConnectionAge)
+    );
     assert_eq!(
         story.engine.closed(id),
-        Some(End::Announced(Reason::MaxAge))
+        Some(End::Announced(Reason::MaxConnectionAge))
     );
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
     assert_eq!((story.engine.len(), story.engine.timers()), (0, 0));
 }
 
 #[test]
 fn an_idle_connection_past_its_age_is_never_cut_unannounced() {
-    let mut story = Story::rule(r#""max_age": "60s", "grace": "1s""#);
+    let mut story = Story::rule(r#""max_connection_age": "60s", "drain_timeout": "1s""#);
     let id = story.open(1);
     story.at(86_400);
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
-    assert_eq!(story.exchange(id, 1), Decision::Announce(Reason::MaxAge));
+    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
+    assert_eq!(
+        story.exchange(id, 1),
+        Decision::Announce(Reason::MaxConnectionAge)
+    );
 }
 
 #[test]
 fn the_last_request_is_announced_in_its_own_answer() {
-    let mut story = Story::rule(r#""max_requests": 2"#);
+    let mut story = Story::rule(r#""max_requests_per_connection": 2"#);
     let id = story.open(1);
     assert_eq!(story.exchange(id, 1), Decision::Keep);
     assert_eq!(
         story.exchange(id, 2),
-        Decision::Announce(Reason::MaxRequests)
+        Decision::Announce(Reason::MaxRequestsPerConnection)
     );
 }
 
 #[test]
 fn jitter_only_shortens_and_spreads() {
-    let mut story = Story::new(r#"{"version": 1, "defaults": {"max_age": "100s", "jitter": 0.5}}"#);
+    let mut story =
+        Story::new(r#"{"version": 1, "defaults": {"max_connection_age": "100s", "jitter": 0.5}}"#);
     for id in 0..1000 {
         story.open(id);
     }
@@ -67,7 +74,7 @@ fn jitter_only_shortens_and_spreads() {
 #[test]
 fn jitter_keeps_the_last_request_a_limit() {
     let mut story = Story::new(
-        r#"{"version": 1, "budget": "off", "defaults": {"max_requests": 100, "jitter": 0.2}}"#,
+        r#"{"version": 1, "budget": "off", "defaults": {"max_requests_per_connection": 100, "jitter": 0.2}}"#,
     );
     let mut seen = std::collections::BTreeSet::new();
     for id in 0..200 {
@@ -83,7 +90,7 @@ fn jitter_keeps_the_last_request_a_limit() {
 
 #[test]
 fn min_age_holds_every_limit_back() {
-    let mut story = Story::rule(r#""max_requests": 1, "min_age": "10s""#);
+    let mut story = Story::rule(r#""max_requests_per_connection": 1, "min_connection_age": "10s""#);
     let id = story.open(1);
     assert_eq!(story.exchange(id, 1), Decision::Keep);
     story.at(9);
@@ -91,13 +98,13 @@ fn min_age_holds_every_limit_back() {
     story.at(10);
     assert_eq!(
         story.exchange(id, 3),
-        Decision::Announce(Reason::MaxRequests)
+        Decision::Announce(Reason::MaxRequestsPerConnection)
     );
 }
 
 #[test]
 fn a_mean_age_is_memoryless() {
-    let mut story = Story::rule(r#""max_age": "off", "mean_age": "100s""#);
+    let mut story = Story::rule(r#""max_connection_age": "off", "mean_connection_age": "100s""#);
     for id in 0..4000 {
         story.open(id);
     }
@@ -116,20 +123,23 @@ fn a_mean_age_is_memoryless() {
 
 #[test]
 fn of_several_reasons_the_age_is_told_and_it_counts_as_one_move() {
-    let mut story = Story::rule(r#""max_age": "10s", "max_requests": 1, "min_age": "10s""#);
+    let mut story = Story::rule(
+        r#""max_connection_age": "10s", "max_requests_per_connection": 1, "min_connection_age": "10s""#,
+    );
     let id = story.open(1);
     story.read(id, 1, 1);
     story.at(11);
     assert_eq!(
         story.write(id, 1, 0, Moment::Head),
-        Decision::Announce(Reason::MaxAge)
+        Decision::Announce(Reason::MaxConnectionAge)
     );
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
 }
 
 #[test]
 fn what_is_left_is_told_truthfully_but_never_less_than_a_minute() {
-    let mut story = Story::rule(r#""max_age": "200s", "max_requests": 10"#);
+    let mut story =
+        Story::rule(r#""max_connection_age": "200s", "max_requests_per_connection": 10"#);
     let id = story.open(1);
     story.exchange(id, 1);
     story.at(20);

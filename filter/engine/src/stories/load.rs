@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::Load;
 
-const RULE: &str = r#""max_age": "10s", "quiet_wait": "0s""#;
+const RULE: &str = r#""max_connection_age": "10s", "http2": {"idle_wait": "0s"}"#;
 
 /// A connection with two streams, on each of which a hundred bytes come in a second.
 fn flow(story: &mut Story, id: ConnectionId, seconds: u64) {
@@ -47,7 +47,7 @@ fn a_draining_connection_counts_what_is_in_flight_and_no_connection() {
     let id = story.open(1);
     flow(&mut story, id, 11);
     let decision = story.write(id, 2, 2, busy(Bearing::Bears));
-    assert_eq!(decision, Decision::Announce(Reason::MaxAge));
+    assert_eq!(decision, Decision::Announce(Reason::MaxConnectionAge));
 
     flow(&mut story, id, 1);
 
@@ -77,19 +77,19 @@ fn a_connection_that_the_proxy_drains_is_not_counted_again() {
 
 #[test]
 fn a_connection_that_is_draining_stays_so_when_the_proxy_drains_it_too() {
-    let mut story = Story::rule(r#""max_requests": 1, "linger": "1s""#);
+    let mut story = Story::rule(r#""max_requests_per_connection": 1, "close_delay": "1s""#);
     let id = story.open(1);
     story.exchange(id, 1);
     story.engine.drained_by_proxy(id);
     story.at(2);
-    let reason = Reason::MaxRequests;
+    let reason = Reason::MaxRequestsPerConnection;
     assert_eq!(story.engine.closed(id), Some(End::Closed(reason)));
 }
 
 #[test]
 fn a_dry_run_leaves_the_age_of_a_connection_as_it_is() {
-    let policy = r#"{"version": 1, "mode": "observe", "budget": "off",
-        "defaults": {"max_age": "10s", "jitter": 0}}"#;
+    let policy = r#"{"version": 1, "mode": "dry_run", "budget": "off",
+        "defaults": {"max_connection_age": "10s", "jitter": 0}}"#;
     let mut story = Story::new(policy);
     let id = story.open(1);
     for second in 1..=60 {

@@ -7,7 +7,7 @@ use super::*;
 
 #[test]
 fn a_busy_client_that_bears_it_is_announced_after_quiet_wait() {
-    let mut story = Story::rule(r#""max_age": "10s", "quiet_wait": "2s""#);
+    let mut story = Story::rule(r#""max_connection_age": "10s", "http2": {"idle_wait": "2s"}"#);
     let id = story.open(1);
     story.at(10);
     story.read(id, 5, 5);
@@ -16,18 +16,18 @@ fn a_busy_client_that_bears_it_is_announced_after_quiet_wait() {
     story.at(12);
     assert_eq!(
         story.write(id, 5, 3, busy(Bearing::Bears)),
-        Decision::Announce(Reason::MaxAge)
+        Decision::Announce(Reason::MaxConnectionAge)
     );
 }
 
 #[test]
 fn a_busy_client_that_does_not_bear_it_is_put_off_unless_the_policy_insists() {
     for (policy, expected) in [
-        ("wait", Decision::Keep),
-        ("announce", Decision::Announce(Reason::MaxAge)),
+        ("defer", Decision::Keep),
+        ("drain", Decision::Announce(Reason::MaxConnectionAge)),
     ] {
         let mut story = Story::rule(&format!(
-            r#""max_age": "10s", "grace": "30s", "busy": "{policy}""#
+            r#""max_connection_age": "10s", "drain_timeout": "30s", "http2": {{"when_active": "{policy}"}}"#
         ));
         let id = story.open(1);
         story.at(10);
@@ -47,7 +47,7 @@ fn a_busy_client_that_does_not_bear_it_is_put_off_unless_the_policy_insists() {
             let moment = quiet(Care::None);
             assert_eq!(
                 story.write(id, 5, 0, moment),
-                Decision::Announce(Reason::MaxAge)
+                Decision::Announce(Reason::MaxConnectionAge)
             );
         }
     }
@@ -56,7 +56,8 @@ fn a_busy_client_that_does_not_bear_it_is_put_off_unless_the_policy_insists() {
 #[test]
 fn a_client_that_bears_one_told_connection_at_a_time_is_told_of_none_that_is_young() {
     for (moment, active) in [(busy(Bearing::Settled), 1), (quiet(Care::Settled), 0)] {
-        let mut story = Story::rule(r#""max_requests": 2, "quiet_wait": "0s""#);
+        let mut story =
+            Story::rule(r#""max_requests_per_connection": 2, "http2": {"idle_wait": "0s"}"#);
         let id = story.open(1);
         story.read(id, 2, 2);
         assert_eq!(story.write(id, 2, active, moment), Decision::Keep);
@@ -64,14 +65,14 @@ fn a_client_that_bears_one_told_connection_at_a_time_is_told_of_none_that_is_you
         story.read(id, 3, active + 1);
         assert_eq!(
             story.write(id, 3, active, moment),
-            Decision::Announce(Reason::MaxRequests)
+            Decision::Announce(Reason::MaxRequestsPerConnection)
         );
     }
 }
 
 #[test]
 fn a_client_that_may_hold_unread_answers_is_announced_when_the_one_before_is_old_enough() {
-    let mut story = Story::rule(r#""max_age": "10s""#);
+    let mut story = Story::rule(r#""max_connection_age": "10s""#);
     let id = story.open(1);
     story.at(11);
     let moment = quiet(Care::Apart);
@@ -88,12 +89,15 @@ fn a_client_that_may_hold_unread_answers_is_announced_when_the_one_before_is_old
         "nothing is known of the answer before"
     );
     assert_eq!(end(&mut story, 2, 900), Decision::Keep);
-    assert_eq!(end(&mut story, 3, 1000), Decision::Announce(Reason::MaxAge));
+    assert_eq!(
+        end(&mut story, 3, 1000),
+        Decision::Announce(Reason::MaxConnectionAge)
+    );
 }
 
 #[test]
 fn a_client_that_loses_quick_answers_is_announced_at_the_end_of_one_that_took_its_time() {
-    let mut story = Story::rule(r#""max_requests": 2"#);
+    let mut story = Story::rule(r#""max_requests_per_connection": 2"#);
     let id = story.open(1);
     let answer = |story: &mut Story, request, took| {
         story.read(id, request, 1);
@@ -110,14 +114,14 @@ fn a_client_that_loses_quick_answers_is_announced_at_the_end_of_one_that_took_it
     assert_eq!(answer(&mut story, 3, 4), Decision::Keep);
     assert_eq!(
         answer(&mut story, 4, 5),
-        Decision::Announce(Reason::MaxRequests)
+        Decision::Announce(Reason::MaxRequestsPerConnection)
     );
 }
 
 #[test]
 fn a_client_that_sends_on_before_it_looks_is_announced_at_rest_only() {
     for care in [Care::Rest, Care::Slow] {
-        let mut story = Story::rule(r#""max_age": "10s""#);
+        let mut story = Story::rule(r#""max_connection_age": "10s""#);
         let id = story.open(1);
         story.at(11);
         story.read(id, 1, 1);
@@ -129,13 +133,16 @@ fn a_client_that_sends_on_before_it_looks_is_announced_at_rest_only() {
         };
 
         assert_eq!(after(&mut story, 900), Decision::Keep);
-        assert_eq!(after(&mut story, 100), Decision::Announce(Reason::MaxAge));
+        assert_eq!(
+            after(&mut story, 100),
+            Decision::Announce(Reason::MaxConnectionAge)
+        );
     }
 }
 
 #[test]
 fn the_end_of_an_answer_is_no_rest_however_long_the_pause_before() {
-    let mut story = Story::rule(r#""max_age": "10s""#);
+    let mut story = Story::rule(r#""max_connection_age": "10s""#);
     let id = story.open(1);
     story.at(11);
     story.read(id, 1, 1);
@@ -149,21 +156,22 @@ fn the_end_of_an_answer_is_no_rest_however_long_the_pause_before() {
 
 #[test]
 fn a_policy_that_asks_for_exact_waits_for_a_quiet_moment() {
-    let mut story = Story::rule(r#""max_age": "10s", "goaway": "exact""#);
+    let mut story =
+        Story::rule(r#""max_connection_age": "10s", "http2": {"last_stream_id": "exact"}"#);
     let id = story.open(1);
     story.at(3600);
     story.read(id, 2, 2);
     assert_eq!(story.write(id, 2, 1, busy(Bearing::Bears)), Decision::Keep);
     assert_eq!(
         story.write(id, 2, 0, quiet(Care::None)),
-        Decision::Announce(Reason::MaxAge)
+        Decision::Announce(Reason::MaxConnectionAge)
     );
 }
 
 #[test]
 fn a_protected_stream_spares_its_connection_until_its_own_grace_is_over() {
-    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_age": "10s", "jitter": 0, "quiet_wait": "0s"},
-        "routes": [{"name": "events", "match": {"path_prefix": "/events"}, "protect": true, "grace": "60s"}]}"#;
+    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "10s", "jitter": 0, "http2": {"idle_wait": "0s"}},
+        "routes": [{"name": "events", "match": {"path_prefix": "/events"}, "protect": true, "drain_timeout": "60s"}]}"#;
     let mut story = Story::new(policy);
     let id = story.open(1);
     let rule = story.route("events");
@@ -175,13 +183,13 @@ fn a_protected_stream_spares_its_connection_until_its_own_grace_is_over() {
     story.at(71);
     assert_eq!(
         story.write(id, 1, 1, busy(Bearing::Bears)),
-        Decision::Announce(Reason::MaxAge)
+        Decision::Announce(Reason::MaxConnectionAge)
     );
 }
 
 #[test]
 fn when_the_protected_stream_ends_the_connection_goes_at_once() {
-    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_age": "10s", "jitter": 0},
+    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "10s", "jitter": 0},
         "routes": [{"name": "events", "match": {"path_prefix": "/events"}, "protect": true}]}"#;
     let mut story = Story::new(policy);
     let id = story.open(1);
@@ -193,7 +201,7 @@ fn when_the_protected_stream_ends_the_connection_goes_at_once() {
     story.engine.request_ended(id, &rule);
     assert_eq!(
         story.write(id, 2, 0, quiet(Care::None)),
-        Decision::Announce(Reason::MaxAge)
+        Decision::Announce(Reason::MaxConnectionAge)
     );
 }
 
@@ -213,7 +221,7 @@ fn a_client_that_cannot_replay_bodies_is_drained_when_idle_once_it_has_sent_one(
         idle_time: Some(Duration::ZERO),
         ..Treatment::WHEN_IDLE
     };
-    let mut story = Story::rule(r#""max_age": "10s", "quiet_wait": "0s""#);
+    let mut story = Story::rule(r#""max_connection_age": "10s", "http2": {"idle_wait": "0s"}"#);
     let id = story.open(1);
     story.at(11);
     story.read(id, 2, 2);
@@ -227,16 +235,16 @@ fn a_client_that_cannot_replay_bodies_is_drained_when_idle_once_it_has_sent_one(
     story.engine.advance(second);
     assert_eq!(
         story.write(id, 2, 0, idle_of(with_bodies(go))),
-        Decision::Announce(Reason::MaxAge)
+        Decision::Announce(Reason::MaxConnectionAge)
     );
 
-    let mut story = Story::rule(r#""max_age": "10s""#);
+    let mut story = Story::rule(r#""max_connection_age": "10s""#);
     let id = story.open(2);
     story.at(11);
     story.read(id, 1, 1);
     assert_eq!(
         story.write(id, 1, 0, end_of(client(go))),
-        Decision::Announce(Reason::MaxAge),
+        Decision::Announce(Reason::MaxConnectionAge),
         "nothing it has sent has to be replayed"
     );
 }
@@ -245,13 +253,21 @@ fn a_client_that_cannot_replay_bodies_is_drained_when_idle_once_it_has_sent_one(
 fn an_unknown_client_is_drained_when_idle_or_when_patience_is_over() {
     let unknown = client(UNKNOWN.treatment);
     for (seconds, moment, expected) in [
-        (12, idle_of(unknown), Decision::Announce(Reason::MaxAge)),
+        (
+            12,
+            idle_of(unknown),
+            Decision::Announce(Reason::MaxConnectionAge),
+        ),
         (12, end_of(unknown), Decision::Keep),
         (39, end_of(unknown), Decision::Keep),
-        (41, end_of(unknown), Decision::Announce(Reason::MaxAge)),
+        (
+            41,
+            end_of(unknown),
+            Decision::Announce(Reason::MaxConnectionAge),
+        ),
         (41, active_of(unknown), Decision::Keep),
     ] {
-        let mut story = Story::rule(r#""max_age": "10s""#);
+        let mut story = Story::rule(r#""max_connection_age": "10s""#);
         let id = story.open(1);
         story.read(id, 1, 1);
         story.at(10);
@@ -266,7 +282,7 @@ fn an_unknown_client_is_drained_when_idle_or_when_patience_is_over() {
 
 #[test]
 fn a_stream_that_the_client_resets_ends_its_idle_time() {
-    let mut story = Story::rule(r#""max_age": "10s""#);
+    let mut story = Story::rule(r#""max_connection_age": "10s""#);
     let id = story.open(1);
     story.read(id, 1, 1);
     story.write(id, 1, 0, quiet(Care::Rest));
@@ -277,13 +293,13 @@ fn a_stream_that_the_client_resets_ends_its_idle_time() {
     story.at(21);
     assert_eq!(
         story.write(id, 2, 0, ping(Care::Rest)),
-        Decision::Announce(Reason::MaxAge)
+        Decision::Announce(Reason::MaxConnectionAge)
     );
 }
 
 #[test]
 fn without_a_grace_what_finds_no_safe_point_is_counted_after_the_patience() {
-    let mut story = Story::rule(r#""max_age": "10s""#);
+    let mut story = Story::rule(r#""max_connection_age": "10s""#);
     let id = story.open(1);
     let deferred = |story: &mut Story, at| {
         story.at(at);
@@ -303,14 +319,16 @@ fn without_a_grace_what_finds_no_safe_point_is_counted_after_the_patience() {
 fn connection_that_is_never_idle_is_deferred_with_an_exact_goaway() {
     for (keys, seconds, expected) in [
         ("", 30, Decision::Keep),
-        (r#", "grace": "5s""#, 5, Decision::Keep),
+        (r#", "drain_timeout": "5s""#, 5, Decision::Keep),
         (
-            r#", "grace": "5s", "busy": "announce""#,
+            r#", "drain_timeout": "5s", "http2": {"when_active": "drain"}"#,
             5,
-            Decision::Announce(Reason::MaxAge),
+            Decision::Announce(Reason::MaxConnectionAge),
         ),
     ] {
-        let mut story = Story::rule(&format!(r#""max_age": "10s", "goaway": "exact"{keys}"#));
+        let mut story = Story::rule(&format!(
+            r#""max_connection_age": "10s", "http2": {{"last_stream_id": "exact"}}{keys}"#
+        ));
         let id = story.open(1);
         story.read(id, 2, 2);
         story.at(10);
@@ -333,16 +351,17 @@ fn connection_that_is_never_idle_is_deferred_with_an_exact_goaway() {
         if is_kept {
             assert_eq!(
                 story.write(id, 2, 0, quiet(Care::None)),
-                Decision::Announce(Reason::MaxAge)
+                Decision::Announce(Reason::MaxConnectionAge)
             );
         }
     }
 }
 
-/// The default is no grace, which is no reason not to count.
+/// The default is no drain timeout, which is no reason not to count.
 #[test]
 fn websocket_whose_client_is_never_silent_is_deferred_without_a_grace() {
-    let mut story = Story::rule(r#""max_age": "10s", "websocket": "going_away""#);
+    let mut story =
+        Story::rule(r#""max_connection_age": "10s", "websocket": {"close_code": "going_away"}"#);
     let id = story.open(1);
     story.engine.is_websocket(id);
     let talks = Moment::Message {

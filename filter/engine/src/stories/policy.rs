@@ -7,9 +7,9 @@ use super::*;
 
 #[test]
 fn the_rule_of_the_first_request_replaces_the_default_and_further_ones_only_tighten() {
-    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_age": "10s", "jitter": 0}, "routes": [
-        {"name": "long", "match": {"path_prefix": "/long"}, "max_age": "100s"},
-        {"name": "short", "match": {"path_prefix": "/short"}, "max_age": "50s"}]}"#;
+    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "10s", "jitter": 0}, "routes": [
+        {"name": "long", "match": {"path_prefix": "/long"}, "max_connection_age": "100s"},
+        {"name": "short", "match": {"path_prefix": "/short"}, "max_connection_age": "50s"}]}"#;
     let mut story = Story::new(policy);
     let id = story.open(1);
     let (long, short) = (story.route("long"), story.route("short"));
@@ -21,27 +21,33 @@ fn the_rule_of_the_first_request_replaces_the_default_and_further_ones_only_tigh
     story.at(49);
     assert_eq!(story.exchange(id, 2), Decision::Keep);
     story.at(51);
-    assert_eq!(story.exchange(id, 3), Decision::Announce(Reason::MaxAge));
+    assert_eq!(
+        story.exchange(id, 3),
+        Decision::Announce(Reason::MaxConnectionAge)
+    );
 }
 
 #[test]
 fn a_policy_that_changes_governs_the_connections_that_are_open() {
-    let mut story = Story::rule(r#""max_age": "1h""#);
+    let mut story = Story::rule(r#""max_connection_age": "1h""#);
     let id = story.open(1);
     story.at(100);
     story.exchange(id, 1);
-    let update = Story::rule(r#""max_age": "60s""#).defaults();
+    let update = Story::rule(r#""max_connection_age": "60s""#).defaults();
     story.engine.adopt(1, false, |_, _, held| {
         held.is_some_and(|held| &*held.name == "defaults")
             .then(|| Rc::clone(&update))
     });
     story.at(101);
-    assert_eq!(story.exchange(id, 2), Decision::Announce(Reason::MaxAge));
+    assert_eq!(
+        story.exchange(id, 2),
+        Decision::Announce(Reason::MaxConnectionAge)
+    );
 }
 
 #[test]
 fn a_policy_that_goes_takes_back_what_was_due_but_not_what_was_said() {
-    let mut story = Story::rule(r#""max_age": "10s", "linger": "1s""#);
+    let mut story = Story::rule(r#""max_connection_age": "10s", "close_delay": "1s""#);
     let (due, said) = (story.open(1), story.open(2));
     story.at(11);
     story.exchange(said, 1);

@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::timed::{ENDS_COMPUTED, MAX_TIMED};
 
-const AGED: &str = r#""max_age": "off", "max_stream_age": "10s", "quiet_wait": "2s""#;
+const AGED: &str = r#""max_connection_age": "off", "grpc": {"max_stream_age": "10s"}"#;
 
 /// A connection with a stream that began when it opened.
 fn open(more: &str) -> (Story, ConnectionId) {
@@ -55,7 +55,7 @@ fn it_ends_once_the_end_of_its_connection_is_announced() {
 
 #[test]
 fn alone_on_its_connection_it_ends_whoever_the_client_is() {
-    for more in ["", r#", "goaway": "exact""#] {
+    for more in ["", r#", "http2": {"last_stream_id": "exact"}"#] {
         let (mut story, id) = open(more);
         story.at(11);
         let moment = busy(Bearing::Never);
@@ -72,7 +72,7 @@ fn alone_on_its_connection_it_ends_whoever_the_client_is() {
 fn client_that_does_not_tolerate_it_is_not_told_while_other_calls_are_open() {
     for (bearing, more) in [
         (Bearing::Never, ""),
-        (Bearing::Never, r#", "goaway": "exact""#),
+        (Bearing::Never, r#", "http2": {"last_stream_id": "exact"}"#),
     ] {
         let (mut story, id) = open(more);
         story.at(11);
@@ -100,13 +100,13 @@ fn client_that_tolerates_it_is_told_while_other_calls_are_open() {
 
 #[test]
 fn it_ends_at_its_age_where_its_connection_was_told_for_another_reason() {
-    let (mut story, id) = open(r#", "max_requests": 1"#);
+    let (mut story, id) = open(r#", "max_requests_per_connection": 1"#);
     story.at(3);
     story.write(id, 1, 1, busy(Bearing::Bears));
     story.at(6);
     assert_eq!(
         story.write(id, 1, 1, busy(Bearing::Bears)),
-        Decision::Announce(Reason::MaxRequests)
+        Decision::Announce(Reason::MaxRequestsPerConnection)
     );
     story.at(9);
     assert!(ended(&story.effects()).is_empty());
@@ -167,7 +167,7 @@ fn jitter_spreads_their_ages_downwards() {
 
 #[test]
 fn a_rule_that_protects_spares_its_streams() {
-    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_stream_age": "10s", "max_age": "off"},
+    let policy = r#"{"version": 1, "budget": "off", "defaults": {"grpc": {"max_stream_age": "10s"}, "max_connection_age": "off"},
         "routes": [{"name": "watch", "match": {"path_prefix": "/w"}, "protect": true}]}"#;
     let mut story = Story::new(policy);
     let id = story.open(1);
@@ -179,8 +179,8 @@ fn a_rule_that_protects_spares_its_streams() {
 
 #[test]
 fn observing_says_it_once_for_each_stream() {
-    let policy = r#"{"version": 1, "mode": "observe", "budget": "off",
-        "defaults": {"jitter": 0, "max_age": "off", "max_stream_age": "10s", "quiet_wait": "0s"}}"#;
+    let policy = r#"{"version": 1, "mode": "dry_run", "budget": "off",
+        "defaults": {"jitter": 0, "max_connection_age": "off", "grpc": {"max_stream_age": "10s"}, "http2": {"idle_wait": "0s"}}}"#;
     let mut story = Story::new(policy);
     let id = story.open(1);
     begin(&mut story, id, 1);
@@ -199,7 +199,8 @@ fn observing_says_it_once_for_each_stream() {
 #[test]
 fn a_changed_policy_holds_for_streams_that_are_open() {
     let (mut story, id) = open("");
-    let longer = Story::rule(r#""max_age": "off", "max_stream_age": "20s""#).defaults();
+    let longer =
+        Story::rule(r#""max_connection_age": "off", "grpc": {"max_stream_age": "20s"}"#).defaults();
     story.at(5);
     story
         .engine

@@ -5,8 +5,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 
-const POSTGRES: &str = r#"{"version": 1, "budget": "off", "connections": [
-    {"name": "postgres", "match": {"port": 5432}, "max_age": "60s", "jitter": 0, "quiet_wait": "2s", "grace": "30s"}]}"#;
+const POSTGRES: &str = r#"{"version": 1, "budget": "off", "tcp": [
+    {"name": "postgres", "match": {"port": 5432}, "max_connection_age": "60s", "jitter": 0, "idle_time": "2s", "drain_timeout": "30s"}]}"#;
 
 impl Story {
     /// A question and its answer over TCP.
@@ -31,11 +31,11 @@ fn a_tcp_connection_past_its_age_is_closed_at_rest_after_an_answer() {
         story.at(second);
         story.talk(id);
     }
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
     story.at(66);
     assert_eq!(story.effects(), []);
     story.at(68);
-    let reason = Reason::MaxAge;
+    let reason = Reason::MaxConnectionAge;
     assert_eq!(story.effects(), [Effect::Close { id, reason, cut: 0 }]);
 }
 
@@ -46,42 +46,42 @@ fn a_tcp_connection_that_falls_due_in_a_pause_waits_for_the_next_answer() {
     story.at(50);
     story.talk(id);
     story.at(80);
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
     story.read(id, 0, 0);
     story.at(85);
     assert_eq!(story.effects(), [], "a question is open");
     story.answer(id);
     story.at(88);
-    let reason = Reason::MaxAge;
+    let reason = Reason::MaxConnectionAge;
     assert_eq!(story.effects(), [Effect::Close { id, reason, cut: 0 }]);
 }
 
 #[test]
 fn a_tcp_connection_that_is_idle_is_closed_when_its_grace_is_over() {
-    for grace in ["30s", "off"] {
-        let mut story = Story::new(&POSTGRES.replace("30s", grace));
+    for drain_timeout in ["30s", "off"] {
+        let mut story = Story::new(&POSTGRES.replace("30s", drain_timeout));
         let id = story.open_tcp(1);
         story.at(89);
-        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
         story.at(91);
-        let reason = Reason::MaxAge;
+        let reason = Reason::MaxConnectionAge;
         assert_eq!(story.effects(), [Effect::Close { id, reason, cut: 0 }]);
     }
 }
 
 #[test]
 fn a_tcp_connection_that_never_rests_is_cut_after_its_grace_and_never_without_one() {
-    for (grace, cut) in [("30s", Some(1)), ("off", None)] {
-        let mut story = Story::new(&POSTGRES.replace("30s", grace));
+    for (drain_timeout, cut) in [("30s", Some(1)), ("off", None)] {
+        let mut story = Story::new(&POSTGRES.replace("30s", drain_timeout));
         let id = story.open_tcp(1);
         for second in 1..=89 {
             story.at(second);
             story.talk(id);
         }
-        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
         story.read(id, 0, 0);
         story.pass(Duration::from_secs(60));
-        let reason = Reason::MaxAge;
+        let reason = Reason::MaxConnectionAge;
         let closes: Vec<_> = cut
             .map(|cut| Effect::Close { id, reason, cut })
             .into_iter()
@@ -92,7 +92,7 @@ fn a_tcp_connection_that_never_rests_is_cut_after_its_grace_and_never_without_on
 
 #[test]
 fn a_tcp_connection_without_a_rule_and_one_that_is_not_understood_are_left_alone() {
-    let mut story = Story::rule(r#""max_age": "1s", "grace": "1s""#);
+    let mut story = Story::rule(r#""max_connection_age": "1s", "drain_timeout": "1s""#);
     let tcp = story.open_tcp(1);
     let opaque = story.open(2);
     story.engine.leave(opaque);

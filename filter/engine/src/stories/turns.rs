@@ -14,8 +14,8 @@ const MANY: u64 = 50_000;
 fn policy(budget: &str) -> String {
     format!(
         r#"{{"version": 1, "budget": {budget},
-            "defaults": {{"max_age": "10s", "jitter": 0, "quiet_wait": "2s", "websocket": "going_away", "idle_wait": "30s"}},
-            "connections": [{{"name": "db", "match": {{"port": 5432}}, "grace": "off"}}]}}"#
+            "defaults": {{"max_connection_age": "10s", "jitter": 0, "websocket": {{"idle_time": "2s", "close_code": "going_away", "idle_timeout": "30s"}}}},
+            "tcp": [{{"name": "db", "match": {{"port": 5432}}, "drain_timeout": "off"}}]}}"#
     )
 }
 
@@ -163,8 +163,8 @@ fn neither_writes_nor_those_that_wait_for_a_tick_take_the_whole_budget() {
 #[test]
 fn a_tick_looks_at_none_that_waits_for_the_pace_of_rebalancing() {
     let mut story = Story::new(
-        r#"{"version": 1, "budget": "off", "defaults": {"max_age": "off", "quiet_wait": "0s"},
-            "connections": [{"name": "db", "match": {"port": 5432}, "grace": "1s"}]}"#,
+        r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off", "http2": {"idle_wait": "0s"}},
+            "tcp": [{"name": "db", "match": {"port": 5432}, "drain_timeout": "1s"}]}"#,
     );
     for id in 0..1000 {
         story.open_tcp(id);
@@ -173,7 +173,7 @@ fn a_tick_looks_at_none_that_waits_for_the_pace_of_rebalancing() {
         measure: Measure::Connections,
         load: 256.0,
         among: Among::Service,
-        reason: Reason::Shed,
+        reason: Reason::Rebalance,
         mode: Mode::Enforce,
     };
     story.engine.choose(&wanted, |_| true, 7);
@@ -191,8 +191,14 @@ fn a_tick_looks_at_none_that_waits_for_the_pace_of_rebalancing() {
 fn connections_that_wait_for_the_pace_of_rebalancing_keep_no_budget_from_others() {
     let mut story = Story::new(
         &policy(r#"{"per_second": 10, "burst": 1}"#)
-            .replace(r#""max_age": "10s""#, r#""max_age": "off""#)
-            .replace(r#""grace": "off""#, r#""grace": "off", "max_age": "10s""#),
+            .replace(
+                r#""max_connection_age": "10s""#,
+                r#""max_connection_age": "off""#,
+            )
+            .replace(
+                r#""drain_timeout": "off""#,
+                r#""drain_timeout": "off", "max_connection_age": "10s""#,
+            ),
     );
     let http = story.open(1000);
     story.exchange(http, 1);
@@ -200,7 +206,7 @@ fn connections_that_wait_for_the_pace_of_rebalancing_keep_no_budget_from_others(
         measure: Measure::Connections,
         load: 1.0,
         among: Among::Service,
-        reason: Reason::Shed,
+        reason: Reason::Rebalance,
         mode: Mode::Enforce,
     };
     story.engine.choose(&wanted, |_| true, 7);

@@ -20,8 +20,16 @@ const PING: Moment = Moment::Message {
 };
 
 /// One that is due after ten seconds.
-fn open(more: &str) -> (Story, ConnectionId) {
-    let rule = format!(r#""max_age": "10s", "websocket": "going_away"{more}"#);
+/// Opens a WebSocket; `websocket` has further settings of that key.
+fn open(websocket: &str) -> (Story, ConnectionId) {
+    open_under(websocket, "")
+}
+
+/// Opens a WebSocket; `rule` has further settings of its rule.
+fn open_under(websocket: &str, rule: &str) -> (Story, ConnectionId) {
+    let rule = format!(
+        r#""max_connection_age": "10s", "websocket": {{"close_code": "going_away"{websocket}}}{rule}"#
+    );
     let mut story = Story::rule(&rule);
     let id = story.open(1);
     assert!(story.engine.is_websocket(id));
@@ -40,13 +48,13 @@ fn a_client_that_is_silent_is_told_with_what_the_server_says_unasked() {
     story.at(10);
     assert_eq!(
         write(&mut story, id, PUSH),
-        Decision::Announce(Reason::MaxAge)
+        Decision::Announce(Reason::MaxConnectionAge)
     );
 }
 
 #[test]
 fn a_client_that_talks_is_told_when_it_has_been_silent_for_quiet_wait() {
-    let (mut story, id) = open(r#", "quiet_wait": "2s""#);
+    let (mut story, id) = open(r#", "idle_time": "2s""#);
     story.at(20);
     story.engine.spoke(id);
     story.at(21);
@@ -55,29 +63,32 @@ fn a_client_that_talks_is_told_when_it_has_been_silent_for_quiet_wait() {
     story.at(22);
     assert_eq!(
         write(&mut story, id, PING),
-        Decision::Announce(Reason::MaxAge)
+        Decision::Announce(Reason::MaxConnectionAge)
     );
 }
 
 #[test]
 fn an_answer_is_no_good_moment_however_long_it_took() {
-    let (mut story, id) = open(r#", "quiet_wait": "2s""#);
+    let (mut story, id) = open(r#", "idle_time": "2s""#);
     story.engine.spoke(id);
     story.at(3600);
     assert_eq!(write(&mut story, id, ANSWER), Decision::Keep);
     assert_eq!(
         write(&mut story, id, PUSH),
-        Decision::Announce(Reason::MaxAge)
+        Decision::Announce(Reason::MaxConnectionAge)
     );
 }
 
 #[test]
 fn past_its_grace_one_is_put_off_once_or_told_where_nothing_is_owed() {
     for (busy, expected) in [
-        ("wait", Decision::Keep),
-        ("announce", Decision::Announce(Reason::MaxAge)),
+        ("defer", Decision::Keep),
+        ("drain", Decision::Announce(Reason::MaxConnectionAge)),
     ] {
-        let (mut story, id) = open(&format!(r#", "grace": "30s", "busy": "{busy}""#));
+        let (mut story, id) = open_under(
+            &format!(r#", "when_active": "{busy}""#),
+            r#", "drain_timeout": "30s""#,
+        );
         story.at(39);
         story.engine.spoke(id);
         assert_eq!(write(&mut story, id, ANSWER), Decision::Keep);
@@ -93,15 +104,15 @@ fn past_its_grace_one_is_put_off_once_or_told_where_nothing_is_owed() {
 
 #[test]
 fn both_closes_are_waited_for_ten_seconds_unless_the_rule_says_how_long() {
-    for (more, seconds) in [("", 10), (r#", "grace": "3s""#, 3)] {
-        let (mut story, id) = open(more);
+    for (more, seconds) in [("", 10), (r#", "drain_timeout": "3s""#, 3)] {
+        let (mut story, id) = open_under("", more);
         story.at(10);
         write(&mut story, id, PUSH);
         story.effects();
         story.at(10 + seconds - 1);
         assert_eq!(story.effects(), []);
         story.at(10 + seconds);
-        let (reason, cut) = (Reason::MaxAge, 1);
+        let (reason, cut) = (Reason::MaxConnectionAge, 1);
         assert_eq!(story.effects(), [Effect::Close { id, reason, cut }]);
     }
 }
@@ -114,14 +125,15 @@ fn when_both_sides_have_said_close_the_client_is_given_the_linger() {
     story.effects();
     story.read(id, 0, 0);
     story.at(11);
-    let (reason, cut) = (Reason::MaxAge, 0);
+    let (reason, cut) = (Reason::MaxConnectionAge, 0);
     assert_eq!(story.effects(), [Effect::Close { id, reason, cut }]);
 }
 
 #[test]
 fn requests_are_not_counted_on_it() {
-    let mut story =
-        Story::rule(r#""max_age": "off", "max_requests": 1, "websocket": "going_away""#);
+    let mut story = Story::rule(
+        r#""max_connection_age": "off", "max_requests_per_connection": 1, "websocket": {"close_code": "going_away"}"#,
+    );
     let id = story.open(1);
     story.read(id, 1, 1);
     story
@@ -139,37 +151,38 @@ fn requests_are_not_counted_on_it() {
 
 #[test]
 fn a_rule_that_says_nothing_of_them_leaves_them_alone() {
-    let mut story = Story::rule(r#""max_age": "10s", "idle_wait": "1s""#);
+    let mut story =
+        Story::rule(r#""max_connection_age": "10s", "websocket": {"idle_timeout": "1s"}"#);
     let id = story.open(1);
     assert!(!story.engine.is_websocket(id));
 }
 
 #[test]
 fn a_policy_that_says_nothing_of_them_any_more_leaves_them_alone() {
-    let (mut story, id) = open(r#", "idle_wait": "1s""#);
+    let (mut story, id) = open(r#", "idle_timeout": "1s""#);
     story.at(10);
-    let off = Story::rule(r#""max_age": "10s""#).defaults();
+    let off = Story::rule(r#""max_connection_age": "10s""#).defaults();
     story
         .engine
         .adopt(ORIGIN.policy, false, |_, _, _| Some(Rc::clone(&off)));
     story.at(3600);
     assert_eq!(write(&mut story, id, PUSH), Decision::Keep);
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
 }
 
 #[test]
 fn one_that_is_silent_is_closed_after_idle_wait_and_without_it_never() {
     let (mut story, id) = open("");
     story.at(3600);
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
 
-    let (mut story, id) = open(r#", "idle_wait": "60s""#);
+    let (mut story, id) = open(r#", "idle_timeout": "60s""#);
     story.at(40);
     story.read(id, 0, 1);
     story.at(99);
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
     story.at(100);
-    let (reason, cut) = (Reason::MaxAge, 0);
+    let (reason, cut) = (Reason::MaxConnectionAge, 0);
     assert_eq!(
         story.effects(),
         [
@@ -182,9 +195,9 @@ fn one_that_is_silent_is_closed_after_idle_wait_and_without_it_never() {
 #[test]
 fn one_that_is_protected_is_not_closed_before_its_own_grace() {
     let policy = r#"{"version": 1, "budget": "off",
-        "defaults": {"max_age": "10s", "jitter": 0, "websocket": "going_away", "idle_wait": "5s"},
+        "defaults": {"max_connection_age": "10s", "jitter": 0, "websocket": {"close_code": "going_away", "idle_timeout": "5s"}},
         "routes": [
-            {"name": "call", "match": {"path_prefix": "/a"}, "protect": true, "grace": "60s"},
+            {"name": "call", "match": {"path_prefix": "/a"}, "protect": true, "drain_timeout": "60s"},
             {"name": "long", "match": {"path_prefix": "/b"}, "protect": true}]}"#;
     for (name, closes) in [("call", true), ("long", false)] {
         let mut story = Story::new(policy);
@@ -194,12 +207,12 @@ fn one_that_is_protected_is_not_closed_before_its_own_grace() {
         story.engine.request_began(id, &rule);
         assert!(story.engine.is_websocket(id));
         story.at(69);
-        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxAge)]);
+        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
         story.at(3600);
         assert_eq!(story.effects().is_empty(), !closes, "{name}");
         story.engine.request_ended(id, &rule);
         story.at(3601);
-        let end = End::Closed(Reason::MaxAge);
+        let end = End::Closed(Reason::MaxConnectionAge);
         assert_eq!(story.engine.closed(id), Some(end), "{name}");
     }
 }
@@ -207,7 +220,7 @@ fn one_that_is_protected_is_not_closed_before_its_own_grace() {
 #[test]
 fn the_budget_and_observing_hold_for_them_too() {
     let policy = r#"{"version": 1, "budget": {"per_second": 0.001, "burst": 1},
-        "defaults": {"max_age": "10s", "jitter": 0, "websocket": "going_away", "idle_wait": "5s"}}"#;
+        "defaults": {"max_connection_age": "10s", "jitter": 0, "websocket": {"close_code": "going_away", "idle_timeout": "5s"}}}"#;
     let mut story = Story::new(policy);
     for id in 1..=2 {
         let id = story.open(id);
@@ -223,13 +236,13 @@ fn the_budget_and_observing_hold_for_them_too() {
 
     let mut story = Story::new(
         &policy
-            .replace(r#""version": 1"#, r#""version": 1, "mode": "observe""#)
+            .replace(r#""version": 1"#, r#""version": 1, "mode": "dry_run""#)
             .replace(r#"{"per_second": 0.001, "burst": 1}"#, r#""off""#),
     );
     let id = story.open(1);
     assert!(story.engine.is_websocket(id));
     story.at(16);
-    let reason = Reason::MaxAge;
+    let reason = Reason::MaxConnectionAge;
     assert_eq!(
         story.effects(),
         [Effect::Due(id, reason), Effect::Observed(id, reason)]

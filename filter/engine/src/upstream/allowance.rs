@@ -10,7 +10,7 @@ use crate::limits::{Draw, mix};
 #[derive(Clone, Debug)]
 pub(super) struct Allowance {
     deadline: Option<Instant>,
-    max_requests: Option<u64>,
+    max_requests_per_connection: Option<u64>,
     requests: u64,
     seed: u64,
 }
@@ -21,10 +21,10 @@ impl Allowance {
         let draw = Draw::new(seed);
         Self {
             deadline: limits
-                .max_age
+                .max_connection_age
                 .map(|max| now.after(draw.age(max, limits.jitter))),
-            max_requests: limits
-                .max_requests
+            max_requests_per_connection: limits
+                .max_requests_per_connection
                 .map(|max| draw.requests(max, limits.jitter).get()),
             requests: 0,
             seed,
@@ -52,6 +52,8 @@ impl Allowance {
     /// A limit is reached.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         self.deadline.is_some_and(|at| at <= now)
-            || self.max_requests.is_some_and(|max| self.requests >= max)
+            || self
+                .max_requests_per_connection
+                .is_some_and(|max| self.requests >= max)
     }
 }

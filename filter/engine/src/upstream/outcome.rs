@@ -44,7 +44,7 @@ impl Upstreams {
                 } else if response.closes() {
                     self.forget(key);
                     return;
-                } else if mode == Mode::Observe {
+                } else if mode == Mode::DryRun {
                     outcome.expired = !core::mem::replace(is_reported, true);
                 } else {
                     outcome.expired = true;

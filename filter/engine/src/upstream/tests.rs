@@ -169,7 +169,7 @@ impl Story {
 
 #[test]
 fn expired_connection_ends_with_the_next_request() {
-    let mut story = Story::new(r#""max_requests": 3"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 3"#);
     assert!(story.request(1).opened);
     assert!(!story.request(1).expired);
     assert!(story.request(1).expired);
@@ -180,7 +180,7 @@ fn expired_connection_ends_with_the_next_request() {
 
 #[test]
 fn age_expires_a_connection_with_its_next_response() {
-    let mut story = Story::new(r#""max_age": "60s""#);
+    let mut story = Story::new(r#""max_connection_age": "60s""#);
     story.request(1);
     story.millis += 59_000;
     assert!(!story.request(1).expired);
@@ -191,7 +191,7 @@ fn age_expires_a_connection_with_its_next_response() {
 
 #[test]
 fn one_mark_for_each_expired_connection() {
-    let mut story = Story::new(r#""max_requests": 1"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 1"#);
     story.request(1);
     let mark = story.send();
     assert!(mark.is_some());
@@ -204,7 +204,7 @@ fn one_mark_for_each_expired_connection() {
 
 #[test]
 fn mark_without_a_response_is_given_again_once_the_cluster_responds() {
-    let mut story = Story::new(r#""max_requests": 2"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 2"#);
     story.request(1);
     story.request(1);
     let mark = story.send().unwrap();
@@ -220,7 +220,7 @@ fn mark_without_a_response_is_given_again_once_the_cluster_responds() {
 
 #[test]
 fn stray_leaves_the_rest_of_its_requests_to_the_expired_connection() {
-    let mut story = Story::new(r#""max_requests": 10"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 10"#);
     for _ in 0..4 {
         story.request(2);
     }
@@ -241,7 +241,7 @@ fn stray_leaves_the_rest_of_its_requests_to_the_expired_connection() {
 
 #[test]
 fn stale_expired_connection_costs_one_mark() {
-    let mut story = Story::new(r#""max_requests": 3"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 3"#);
     for _ in 0..3 {
         story.request(1);
     }
@@ -256,7 +256,7 @@ fn stale_expired_connection_costs_one_mark() {
 
 #[test]
 fn retried_request_counts_a_stray_for_each_further_attempt() {
-    let mut story = Story::new(r#""max_requests": 1"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 1"#);
     story.request(1);
     let mark = story.send();
     story.reply.attempts = 4;
@@ -266,7 +266,7 @@ fn retried_request_counts_a_stray_for_each_further_attempt() {
 
 #[test]
 fn no_request_is_marked_while_the_proxy_retries() {
-    let mut story = Story::new(r#""max_requests": 2"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 2"#);
     story.reply.attempts = 4;
     for port in 1..50 {
         story.request(port % 3);
@@ -279,7 +279,7 @@ fn no_request_is_marked_while_the_proxy_retries() {
 
 #[test]
 fn server_that_ends_the_connection_by_itself_needs_no_mark() {
-    let mut story = Story::new(r#""max_requests": 3"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 3"#);
     story.request(1);
     story.request(1);
     story.reply.closes = true;
@@ -289,7 +289,7 @@ fn server_that_ends_the_connection_by_itself_needs_no_mark() {
 
 #[test]
 fn server_that_ignores_the_mark_is_not_marked_again() {
-    let mut story = Story::new(r#""max_requests": 2"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 2"#);
     story.reply.confirms = false;
     story.request(1);
     story.request(1);
@@ -303,7 +303,7 @@ fn server_that_ignores_the_mark_is_not_marked_again() {
 
 #[test]
 fn port_that_comes_back_names_a_new_connection() {
-    let mut story = Story::new(r#""max_requests": 2"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 2"#);
     for _ in 0..10 {
         for expected in [false, false, true] {
             assert_eq!(story.request(1).recycled, expected);
@@ -314,7 +314,7 @@ fn port_that_comes_back_names_a_new_connection() {
 
 #[test]
 fn ignored_marks_are_not_repeated_for_another_connection() {
-    let mut story = Story::new(r#""max_requests": 2"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 2"#);
     story.reply.confirms = false;
     story.request(1);
     story.request(1);
@@ -332,7 +332,7 @@ fn ignored_marks_are_not_repeated_for_another_connection() {
 #[test]
 fn as_many_connections_end_as_open() {
     for confirms in [true, false] {
-        let mut story = Story::new(r#""max_requests": 2"#);
+        let mut story = Story::new(r#""max_requests_per_connection": 2"#);
         story.reply.confirms = confirms;
         for port in [1, 1, 3, 1, 4, 4, 4, 4, 2, 2, 3, 3, 3, 4] {
             story.request(port);
@@ -347,7 +347,7 @@ fn as_many_connections_end_as_open() {
 
 #[test]
 fn connection_taken_to_be_gone_ends_once_more_when_a_mark_ends_it() {
-    let mut story = Story::new(r#""max_requests": 2"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 2"#);
     story.request(1);
     story.request(2);
     // Two requests at a time expire both; the second has a slow response.
@@ -371,7 +371,7 @@ fn connection_taken_to_be_gone_ends_once_more_when_a_mark_ends_it() {
 
 #[test]
 fn beyond_the_bound_the_least_recently_used_connection_is_dropped() {
-    let mut story = Story::new(r#""max_requests": 1000"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 1000"#);
     let most = u16::try_from(MAX_CONNECTIONS).unwrap();
     for port in 0..2 * most {
         story.millis += 1;

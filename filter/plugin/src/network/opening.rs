@@ -22,7 +22,7 @@ pub(super) enum Words {
     Goaway {
         exact: u32,
         /// Of whom it is for.
-        family: &'static str,
+        client: &'static str,
         prefers: LastStreamIds,
         write: Write,
     },
@@ -60,7 +60,7 @@ fn frames_opening(http2: &h2::Connection, write: Write, len: usize) -> Option<Op
     };
     let words = Words::Goaway {
         exact: http2.last_stream_id(),
-        family: http2.client().name,
+        client: http2.client().name,
         prefers: client.treatment.last_stream_id,
         write,
     };

@@ -2,7 +2,8 @@
 
 use super::{HTTP, NETWORK, Plugin};
 
-const POLICY: &str = r#""budget": "off", "defaults": {"max_requests": 1, "jitter": 0}"#;
+const POLICY: &str =
+    r#""budget": "off", "defaults": {"max_requests_per_connection": 1, "jitter": 0}"#;
 
 #[test]
 fn a_second_filter_entry_on_a_connection_does_nothing() {
@@ -19,12 +20,18 @@ fn a_second_filter_entry_on_a_connection_does_nothing() {
         second.vm.server_data(20, size);
 
         assert_eq!(first.host.server_data(), written);
-        assert_eq!(first.host.metric("evenkeel_connections_active"), Some(1));
-        let requests = "protocol=.=http1;.;evenkeel_requests_total";
+        assert_eq!(
+            first.host.metric("evenkeel_downstream_connections_active"),
+            Some(1)
+        );
+        let requests = "connection_protocol=.=http1;.;evenkeel_requests_total";
         assert_eq!(first.host.metric(requests), Some(1));
         second.vm.context_deleted(20);
         first.vm.context_deleted(10);
-        assert_eq!(first.host.metric("evenkeel_connections_active"), Some(0));
+        assert_eq!(
+            first.host.metric("evenkeel_downstream_connections_active"),
+            Some(0)
+        );
         assert_eq!(
             first.host.metric("evenkeel_duplicate_filters_total"),
             Some(1)
@@ -36,7 +43,7 @@ fn a_second_filter_entry_on_a_connection_does_nothing() {
 /// A filter before the module made the request wait, and meanwhile others were read.
 #[test]
 fn an_exchange_is_the_connections_that_it_came_on_not_the_one_read_last() {
-    let peers = r#""shed": {}, "defaults": {"max_age": "off"}, "peers": {"cluster": "shop", "allow": "anyone"}"#;
+    let peers = r#""rebalance": {}, "defaults": {"max_connection_age": "off"}, "peers": {"cluster": "shop", "trust": "anyone"}"#;
     let plugin = Plugin::new(peers);
     for connection in [10, 11] {
         plugin.connect(connection);
@@ -63,5 +70,8 @@ fn an_exchange_is_the_connections_that_it_came_on_not_the_one_read_last() {
     plugin.pass_seconds(2);
 
     // The one that only exchanges is no load; the other one is.
-    assert_eq!(plugin.host.metric("evenkeel_load_connections"), Some(1));
+    assert_eq!(
+        plugin.host.metric("evenkeel_rebalanced_load_connections"),
+        Some(1)
+    );
 }

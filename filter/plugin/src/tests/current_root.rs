@@ -4,11 +4,10 @@ use core::time::Duration;
 
 use super::{NETWORK, Plugin};
 
-const NEVER: &str =
-    r#"{"version": 1, "role": "network", "budget": "off", "defaults": {"max_age": "off"}}"#;
-const AT_ONCE: &str = r#"{"version": 1, "role": "network", "budget": "off", "defaults": {"max_requests": 1, "jitter": 0}}"#;
-const AT_ONCE_DRY_RUN: &str = r#"{"version": 1, "role": "network", "mode": "observe", "budget": "off",
-    "defaults": {"max_requests": 1, "jitter": 0}}"#;
+const NEVER: &str = r#"{"version": 1, "role": "network", "budget": "off", "defaults": {"max_connection_age": "off"}}"#;
+const AT_ONCE: &str = r#"{"version": 1, "role": "network", "budget": "off", "defaults": {"max_requests_per_connection": 1, "jitter": 0}}"#;
+const AT_ONCE_DRY_RUN: &str = r#"{"version": 1, "role": "network", "mode": "dry_run", "budget": "off",
+    "defaults": {"max_requests_per_connection": 1, "jitter": 0}}"#;
 
 /// Root ids of three configurations.
 const A: u32 = NETWORK;
@@ -34,7 +33,7 @@ impl Plugin {
             self.host.advance(Duration::from_millis(100));
             self.vm.ticked(NETWORK);
         }
-        self.host.metric("evenkeel_policies_refused")
+        self.host.metric("evenkeel_policy_rejected")
     }
 }
 
@@ -104,7 +103,7 @@ fn streams_of_earlier_connections_do_not_undo_an_update_and_are_no_conflict() {
     let route = |name| {
         format!(
             r#"{{"version": 1, "role": "http", "budget": "off", "routes": [
-            {{"name": "{name}", "match": {{"path_prefix": "/"}}, "max_requests": 1, "jitter": 0}}]}}"#
+            {{"name": "{name}", "match": {{"path_prefix": "/"}}, "max_requests_per_connection": 1, "jitter": 0}}]}}"#
         )
     };
     let plugin = Plugin::with_network(NEVER);

@@ -7,10 +7,10 @@ use crate::host::Status;
 use crate::vm::Peer;
 
 /// Everything that uses the host: every role, limits, budget, peers, recycling, load.
-const POLICY: &str = r#""defaults": {"max_requests": 2, "jitter": 0, "max_stream_age": "1s"},
-    "routes": [{"name": "all", "match": {"path_prefix": "/"}, "max_requests": 2}],
-    "connections": [{"name": "tcp", "match": {"port": 5432}, "max_age": "1s"}],
-    "upstream": {"max_requests": 1}, "shed": {}, "peers": {"cluster": "shop", "allow": "anyone"}"#;
+const POLICY: &str = r#""defaults": {"max_requests_per_connection": 2, "jitter": 0, "grpc": {"max_stream_age": "1s"}},
+    "routes": [{"name": "all", "match": {"path_prefix": "/"}, "max_requests_per_connection": 2}],
+    "tcp": [{"name": "tcp", "match": {"port": 5432}, "max_connection_age": "1s"}],
+    "upstream": {"max_requests_per_connection": 1}, "rebalance": {}, "peers": {"cluster": "shop", "trust": "anyone"}"#;
 
 /// Every callback there is, in and out of order.
 fn call_everything(plugin: &Plugin) {
@@ -73,7 +73,9 @@ fn a_callback_for_an_unknown_context_does_nothing() {
 
 #[test]
 fn a_host_that_refuses_for_a_while_is_served_again_afterwards() {
-    let plugin = Plugin::new(r#""budget": "off", "defaults": {"max_requests": 2, "jitter": 0}"#);
+    let plugin = Plugin::new(
+        r#""budget": "off", "defaults": {"max_requests_per_connection": 2, "jitter": 0}"#,
+    );
     plugin.host.refuse(Some(Status(10)));
     plugin.connect(10);
     plugin.vm.ticked(NETWORK);
@@ -83,7 +85,10 @@ fn a_host_that_refuses_for_a_while_is_served_again_afterwards() {
     plugin.exchange(11);
     let last = plugin.exchange(11);
 
-    assert_eq!(plugin.host.metric("evenkeel_connections_active"), Some(1));
+    assert_eq!(
+        plugin.host.metric("evenkeel_downstream_connections_active"),
+        Some(1)
+    );
     let head = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     assert_eq!(last, head, "{}", String::from_utf8_lossy(&last));
 }
@@ -91,8 +96,9 @@ fn a_host_that_refuses_for_a_while_is_served_again_afterwards() {
 #[test]
 fn a_line_below_the_hosts_level_is_neither_formatted_nor_passed() {
     for (level, lines) in [(2, 0), (1, 1), (0, 1), (6, 0)] {
-        let plugin =
-            Plugin::new(r#""budget": "off", "defaults": {"max_requests": 1, "jitter": 0}"#);
+        let plugin = Plugin::new(
+            r#""budget": "off", "defaults": {"max_requests_per_connection": 1, "jitter": 0}"#,
+        );
         plugin.host.set_log_level(level);
         plugin.host.advance(Duration::from_secs(2));
         plugin.vm.ticked(NETWORK);

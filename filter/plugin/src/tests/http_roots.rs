@@ -31,8 +31,9 @@ impl Worker {
     }
 
     fn configure(&mut self, root: RootId) {
-        let text =
-            format!(r#"{{"version": 1, "role": "http", "defaults": {{"max_age": "{root}h"}}}}"#);
+        let text = format!(
+            r#"{{"version": 1, "role": "http", "defaults": {{"max_connection_age": "{root}h"}}}}"#
+        );
         let configuration = Configuration {
             name: b"evenkeel".to_vec(),
             direction: Some(1),
@@ -61,7 +62,8 @@ impl Worker {
 
     /// The root whose policy is active for both.
     fn current(&self) -> RootId {
-        let [of_a, of_b] = [A, B].map(|root| self.policies.get(root).unwrap().defaults.max_age);
+        let [of_a, of_b] =
+            [A, B].map(|root| self.policies.get(root).unwrap().defaults.max_connection_age);
         assert_eq!(of_a, of_b);
         let hours = of_a.unwrap().as_secs() / 3600;
         RootId::try_from(hours).unwrap()

@@ -5,7 +5,7 @@ use core::time::Duration;
 use evenkeel_engine::Instant;
 use evenkeel_engine::peers::{Message, Own, PeerId, Refused, View};
 use evenkeel_metrics::{Counter, Exchange, Metric};
-use evenkeel_policy::{Allow, Peers, Policy};
+use evenkeel_policy::{Peers, Policy, Trust};
 
 use super::Worker;
 use super::pod::{ASKED, TRIES, VIEW};
@@ -32,12 +32,12 @@ impl Worker {
     }
 
     fn policy_weight(&self, policy: &Policy) -> f64 {
-        self.weight(&policy.shed.unwrap_or_default())
+        self.weight(&policy.rebalance.unwrap_or_default())
     }
 
     /// Answers a peer's request with a message: what this proxy tells it.
     ///
-    /// With `"allow": "anyone"` every request that reaches the listener is answered, and nothing of the request is kept:
+    /// With `"trust": "anyone"` every request that reaches the listener is answered, and nothing of the request is kept:
     /// not what it tells, nor that this pod was asked. What this proxy knows then comes from the responses to
     /// its own requests only, which Envoy sends to the service's endpoints.
     ///
@@ -54,7 +54,7 @@ impl Worker {
         let Some(sender) = message.sender() else {
             return Err(self.refuse(Refused::Malformed));
         };
-        self.metrics.count(Counter::Exchange(Exchange::Asked));
+        self.metrics.count(Counter::Exchange(Exchange::Requested));
         // First: the peer need not be told what it has just told.
         let reply = self.reply(policy, now);
         if believes_requests(peers) {
@@ -88,9 +88,9 @@ impl Worker {
         let me = self.peer_id(now);
         for _ in 0..TRIES {
             let (mut view, token) = self.view();
-            view.forget(now, peers.every);
+            view.forget(now, peers.interval);
             let seed = self.seed ^ now.as_nanos();
-            let heard = view.hear(me, message, now, peers.every, seed);
+            let heard = view.hear(me, message, now, peers.interval, seed);
             if self.host.share(VIEW, &view.to_bytes(), token) {
                 let dropped = Counter::Plain(Metric::ReportsDropped);
                 self.metrics.count_by(dropped, heard.dropped as u64);
@@ -106,5 +106,5 @@ impl Worker {
 
 /// What a request of a peer tells is believed: it comes from who shows this proxy's own identity.
 fn believes_requests(peers: &Peers) -> bool {
-    peers.allow == Allow::SameIdentity
+    peers.trust == Trust::SameIdentity
 }

@@ -10,7 +10,7 @@ use evenkeel_engine::board::{Board, Carried, WorkerId};
 use evenkeel_engine::peers::{FANOUT, Own, PeerId, Rules, View};
 use evenkeel_engine::{Instant, Looked, PerMode, mix};
 use evenkeel_metrics::Metric;
-use evenkeel_policy::{Measure, Mode, Policy, Shed, Weight};
+use evenkeel_policy::{Measure, Mode, Policy, Rebalance, Weight};
 
 use super::Worker;
 use crate::peers::Question;
@@ -36,7 +36,7 @@ pub(crate) struct Pod {
     worker: Option<WorkerId>,
     looked: Instant,
     balance: PerMode<Balance>,
-    sheds_hosts: PerMode<bool>,
+    rebalances_hosts: PerMode<bool>,
     /// It has opened a connection. The host's main thread has a worker that never does.
     serves: bool,
     carried: Carried,
@@ -47,10 +47,10 @@ pub(crate) struct Pod {
 }
 
 impl Pod {
-    fn is_shedding(&self) -> PerMode<bool> {
+    fn is_rebalancing(&self) -> PerMode<bool> {
         PerMode {
-            enforced: self.balance.enforced.is_shedding() || self.sheds_hosts.enforced,
-            dry_run: self.balance.dry_run.is_shedding() || self.sheds_hosts.dry_run,
+            enforced: self.balance.enforced.is_rebalancing() || self.rebalances_hosts.enforced,
+            dry_run: self.balance.dry_run.is_rebalancing() || self.rebalances_hosts.dry_run,
         }
     }
 }
@@ -64,14 +64,14 @@ impl Worker {
         self.pod.looked = now;
         self.update_log_level();
         let by_rate = |policy: &Policy| {
-            let shed = policy.shed.as_ref();
-            shed.is_some_and(|shed| shed.measure != Measure::Connections)
+            let rebalance = policy.rebalance.as_ref();
+            rebalance.is_some_and(|rebalance| rebalance.measure != Measure::Connections)
         };
         let follows = self.policies.find(by_rate).is_some();
         self.engine.follow_rates(follows);
-        let looked = self.engine.look(self.pod.is_shedding());
+        let looked = self.engine.look(self.pod.is_rebalancing());
         self.measure(&looked);
-        let wants = |policy: &Policy| policy.shed.is_some() || policy.peers.is_some();
+        let wants = |policy: &Policy| policy.rebalance.is_some() || policy.peers.is_some();
         if self.policies.find(wants).is_none() {
             return;
         }
@@ -82,15 +82,17 @@ impl Worker {
             self.view().0
         });
         self.show_peers(view.as_ref(), now);
-        for mode in [Mode::Enforce, Mode::Observe] {
+        for mode in [Mode::Enforce, Mode::DryRun] {
             self.rebalance(mode, &looked, view.as_ref(), now);
         }
         let policies = &self.policies;
         let seed = self.seed ^ now.as_nanos();
-        self.engine.search(|root| sheds(policies, root), seed);
-        let PerMode { enforced, dry_run } = self.pod.is_shedding();
-        self.metrics
-            .gauge(Metric::Shedding, f64::from(u8::from(enforced || dry_run)));
+        self.engine.search(|root| rebalances(policies, root), seed);
+        let PerMode { enforced, dry_run } = self.pod.is_rebalancing();
+        self.metrics.gauge(
+            Metric::Rebalancing,
+            f64::from(u8::from(enforced || dry_run)),
+        );
     }
 
     /// Shows what is known of the peers.
@@ -99,14 +101,14 @@ impl Worker {
         let (Some(view), Some(policy)) = (view, policy) else {
             return;
         };
-        let shed = policy.shed.unwrap_or_default();
+        let rebalance = policy.rebalance.unwrap_or_default();
         let shown = policy.peers.as_ref().filter(|_| self.pod.leased > now);
         let shown = shown.and_then(|peers| {
-            let own = self.own(self.weight(&shed), now);
+            let own = self.own(self.weight(&rebalance), now);
             let measure = Measure::Connections;
             let rules = Rules {
                 measure,
-                ..Rules::new(&shed, peers)
+                ..Rules::new(&rebalance, peers)
             };
             view.estimate(&own, rules, now)
         });
@@ -118,22 +120,23 @@ impl Worker {
     /// Wants connections to go under policies of one mode: what a dry run finds, and has found before, is nothing to
     /// those that are enforced.
     fn rebalance(&mut self, mode: Mode, looked: &Looked, view: Option<&View>, now: Instant) {
-        let rebalances = |policy: &Policy| policy.mode == mode && policy.shed.is_some();
+        let rebalances = |policy: &Policy| policy.mode == mode && policy.rebalance.is_some();
         let policy = self.policies.find(rebalances).cloned();
-        let shed = policy.as_ref().and_then(|policy| policy.shed.as_ref());
+        let rebalance = policy.as_ref().and_then(|policy| policy.rebalance.as_ref());
         let peers = policy.as_ref().and_then(|policy| policy.peers.as_ref());
-        let (Some(shed), Some(peers), Some(view)) = (shed, peers, view) else {
+        let (Some(rebalance), Some(peers), Some(view)) = (rebalance, peers, view) else {
             *self.pod.balance.get_mut(mode) = Balance::default();
-            let sheds = shed.is_some_and(|shed| self.engine.shed_hosts(shed, mode));
-            *self.pod.sheds_hosts.get_mut(mode) = sheds;
+            let rebalances =
+                rebalance.is_some_and(|rebalance| self.engine.rebalance_hosts(rebalance, mode));
+            *self.pod.rebalances_hosts.get_mut(mode) = rebalances;
             return;
         };
-        *self.pod.sheds_hosts.get_mut(mode) = false;
+        *self.pod.rebalances_hosts.get_mut(mode) = false;
         if !self.pod.serves {
             return;
         }
-        let own = self.own(self.weight(shed), now);
-        let rules = Rules::new(shed, peers);
+        let own = self.own(self.weight(rebalance), now);
+        let rules = Rules::new(rebalance, peers);
         let estimate = view.estimate(&own, rules, now);
         let scene = Scene {
             mine: looked,
@@ -142,7 +145,7 @@ impl Worker {
             estimate: estimate.as_ref(),
         };
         let balance = self.pod.balance.get_mut(mode);
-        balance.look(&mut self.engine, shed, mode, &scene);
+        balance.look(&mut self.engine, rebalance, mode, &scene);
     }
 
     /// Shows what this worker carries; the host adds the workers up.
@@ -150,7 +153,7 @@ impl Worker {
         let load = looked.load;
         // Not when it is rejected: Envoy tries each configuration in a VM that it throws away.
         let rejected = self.policies.rejected();
-        self.metrics.gauge(Metric::PoliciesRefused, rejected as f64);
+        self.metrics.gauge(Metric::PolicyRejected, rejected as f64);
         self.metrics
             .gauge(Metric::ConnectionsAge, looked.age.as_secs_f64());
         self.metrics
@@ -207,8 +210,8 @@ impl Worker {
     }
 
     /// What this proxy should carry, relative to the others.
-    pub(super) fn weight(&self, shed: &Shed) -> f64 {
-        match shed.weight {
+    pub(super) fn weight(&self, rebalance: &Rebalance) -> f64 {
+        match rebalance.weight {
             Weight::Fixed(weight) => weight,
             Weight::Workers => self.pod.workers.max(1) as f64,
         }
@@ -278,7 +281,7 @@ impl Worker {
             .find(|policy| policy.peers.is_some())
             .cloned()?;
         let peers = policy.peers.as_ref()?;
-        let turn = peers.every.checked_div(FANOUT).unwrap_or_default();
+        let turn = peers.interval.checked_div(FANOUT).unwrap_or_default();
         if now < self.pod.next {
             return None;
         }
@@ -290,7 +293,7 @@ impl Worker {
         };
         Some(Question {
             cluster: peers.cluster.clone(),
-            timeout: peers.every,
+            timeout: peers.interval,
             message: self.message(&policy, peers, now),
         })
     }
@@ -332,8 +335,8 @@ impl Identity {
     }
 }
 
-/// The policy of a connection that came in there sheds.
-fn sheds(policies: &Policies, root: RootId) -> bool {
+/// The policy of a connection that came in there rebalances.
+fn rebalances(policies: &Policies, root: RootId) -> bool {
     let policy = policies.get(root);
-    policy.is_some_and(|policy| policy.shed.is_some())
+    policy.is_some_and(|policy| policy.rebalance.is_some())
 }

@@ -64,9 +64,9 @@ impl Worker {
     pub(super) fn tell(&mut self) {
         while let Some(effect) = self.engine.poll() {
             match effect {
-                Effect::Due(_, reason) => self.metrics.count(Counter::Due(reason)),
-                Effect::Refused(_) => self.metrics.count(Counter::Plain(Metric::BudgetRefused)),
-                Effect::PutOff(_) => self.metrics.count(Counter::Plain(Metric::PutOff)),
+                Effect::Due(_, reason) => self.metrics.count(Counter::Expired(reason)),
+                Effect::Refused(_) => self.metrics.count(Counter::Plain(Metric::BudgetExhausted)),
+                Effect::PutOff(_) => self.metrics.count(Counter::Plain(Metric::Deferred)),
                 Effect::SignalIgnored(id, reason) => {
                     self.metrics.count(Counter::SignalIgnored(reason));
                     self.log(
@@ -75,18 +75,21 @@ impl Worker {
                     );
                 }
                 Effect::Observed(_, reason) => {
-                    self.metrics.count(Counter::Observed(reason));
+                    self.metrics.count(Counter::DryRunDrain(reason));
                     if let Some(moves) = self.observed.moves.get_mut(reason.index()) {
                         *moves = moves.saturating_add(1);
                     }
                 }
-                Effect::Untold(_, reason) => self.metrics.count(Counter::Untold(reason)),
+                Effect::Untold(_, reason) => {
+                    self.metrics.count(Counter::ClosedWithoutNotice(reason))
+                }
                 Effect::EndStream {
                     id,
                     stream: StreamId(context),
                     answered,
                 } => {
-                    self.metrics.count(Counter::Plain(Metric::StreamsEnded));
+                    self.metrics
+                        .count(Counter::Plain(Metric::StreamsTerminated));
                     self.log(
                         Level::Debug,
                         format_args!("connection {}: ending a stream: max_stream_age", id.0),
@@ -97,7 +100,8 @@ impl Worker {
                     self.acts.push(Act::EndStream(context));
                 }
                 Effect::Close { id, reason, cut } => {
-                    self.metrics.count_by(Counter::Cut(reason), u64::from(cut));
+                    self.metrics
+                        .count_by(Counter::RequestAborted(reason), u64::from(cut));
                     self.log(
                         Level::Debug,
                         format_args!("connection {}: closing: {}; cut {cut}", id.0, reason.name()),
@@ -128,7 +132,7 @@ impl Worker {
         self.log(
             Level::Info,
             format_args!(
-                "observe: would have moved {} connection(s)",
+                "dry run: would have drained {} connection(s)",
                 moves.join(", ")
             ),
         );

@@ -17,16 +17,22 @@ fn a_contradiction_is_told_where_it_was_stated() {
     };
 
     assert_eq!(
-        rules(r#""min_age": "10m""#, r#", "max_age": "5m""#),
-        r#"routes[0].max_age: found "5m"; it must not be less than `min_age`, here "10m""#
+        rules(
+            r#""min_connection_age": "10m""#,
+            r#", "max_connection_age": "5m""#
+        ),
+        r#"routes[0].max_connection_age: found "5m"; it must not be less than `min_connection_age`, here "10m""#
     );
     assert_eq!(
-        rules(r#""max_age": "5m""#, r#", "min_age": "10m""#),
-        r#"routes[0].min_age: found "10m"; it must not be more than `max_age`, here "5m""#
+        rules(
+            r#""max_connection_age": "5m""#,
+            r#", "min_connection_age": "10m""#
+        ),
+        r#"routes[0].min_connection_age: found "10m"; it must not be more than `max_connection_age`, here "5m""#
     );
     assert_eq!(
-        rules(r#""min_age": "31m""#, ""),
-        r#"defaults.min_age: found "31m"; it must not be more than `max_age`, here "30m""#
+        rules(r#""min_connection_age": "31m""#, ""),
+        r#"defaults.min_connection_age: found "31m"; it must not be more than `max_connection_age`, here "30m""#
     );
 }
 
@@ -38,11 +44,11 @@ fn what_is_half_read_causes_no_second_error() {
                                      {"name": "b", "match": {"route": "b"}}]}"#,
         r#"{"version": 1, "routes": [{"name": "a", "match": "b"}]}"#,
         r#"{"version": 1, "routes": ["a", {"name": "b", "match": {"route": "b"}}]}"#,
-        r#"{"version": 1, "upstream": {"max_age": 5}}"#,
-        r#"{"version": 1, "defaults": {"max_age": "2 hours", "min_age": "1h"}}"#,
-        r#"{"version": 1, "defaults": {"max_age": "2 hours"},
-            "routes": [{"name": "a", "match": {"route": "a"}, "min_age": "1h"}]}"#,
-        r#"{"version": 1, "connections": [{"name": "a", "match": {"port": 1, "path_prefix": "/"}},
+        r#"{"version": 1, "upstream": {"max_connection_age": 5}}"#,
+        r#"{"version": 1, "defaults": {"max_connection_age": "2 hours", "min_connection_age": "1h"}}"#,
+        r#"{"version": 1, "defaults": {"max_connection_age": "2 hours"},
+            "routes": [{"name": "a", "match": {"route": "a"}, "min_connection_age": "1h"}]}"#,
+        r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 1, "path_prefix": "/"}},
                                           {"name": "b", "match": {"port": 1}}]}"#,
         "[]",
     ] {
@@ -54,17 +60,18 @@ fn what_is_half_read_causes_no_second_error() {
 #[test]
 fn an_error_says_where_and_what_and_of_which_kind() {
     let errors =
-        Policy::parse(br#"{"version": 1, "defaults": {"max_aeg": "1m"}, "mode": 3}"#).unwrap_err();
+        Policy::parse(br#"{"version": 1, "defaults": {"max_connection_aeg": "1m"}, "mode": 3}"#)
+            .unwrap_err();
 
     let told: Vec<_> = errors
         .iter()
         .map(|error| (error.place().to_string(), error.cause().clone()))
         .collect();
-    assert_eq!(told[0].0, "defaults.max_aeg");
+    assert_eq!(told[0].0, "defaults.max_connection_aeg");
     assert!(matches!(
         &told[0].1,
         Cause::UnknownKey {
-            near: Some("max_age"),
+            near: Some("max_connection_age"),
             ..
         }
     ));
@@ -115,7 +122,7 @@ fn hostile_texts_are_refused() {
     assert!(refusal(b"{\"version\": 1}\0").contains("expected the end"));
     let rules = vec![r#"{"name": "a", "match": {"port": 1}}"#; 1001].join(",");
     assert_eq!(
-        refusal(format!(r#"{{"version": 1, "connections": [{rules}]}}"#).as_bytes()),
-        "connections: found a list of 1001; it is a list in square brackets, of at most 1000 entries"
+        refusal(format!(r#"{{"version": 1, "tcp": [{rules}]}}"#).as_bytes()),
+        "tcp: found a list of 1001; it must be a list of at most 1000 entries"
     );
 }

@@ -64,14 +64,14 @@ async fn http_moves_a_connection_after_a_few_requests() {
             .stats()
             .await
             .unwrap()
-            .get("wasmcustom.evenkeel_announced_total")
+            .get("wasmcustom.evenkeel_drain_signals_total")
             >= 4
     );
 }
 
 #[tokio::test]
 async fn observe_moves_nothing_and_says_what_it_would_move() {
-    let envoy = start("observe", &[]).await;
+    let envoy = start("dry-run", &[]).await;
     let client = Client::http1(envoy.address("ingress"));
     for _ in 0..15 {
         assert_eq!(client.get("/").await.unwrap().status, 200);
@@ -82,7 +82,7 @@ async fn observe_moves_nothing_and_says_what_it_would_move() {
             .stats()
             .await
             .unwrap()
-            .get("wasmcustom.evenkeel_observed_total")
+            .get("wasmcustom.evenkeel_dry_run_drains_total")
             >= 2
     );
 }
@@ -90,15 +90,15 @@ async fn observe_moves_nothing_and_says_what_it_would_move() {
 #[tokio::test]
 async fn tcp_closes_a_connection_at_rest_after_an_answer() {
     let quick = [(
-        r#""max_age": "10s", "quiet_wait": "1s""#,
-        r#""max_age": "1s", "quiet_wait": "100ms""#,
+        r#""max_connection_age": "10s", "idle_time": "1s""#,
+        r#""max_connection_age": "1s", "idle_time": "100ms""#,
     )];
     let envoy = start("tcp", &quick).await;
     let mut client = TcpClient::new(envoy.address("gateway"));
     client.ask("first").await.unwrap();
     let due = eventually("the connection to be due", || async {
         let stats = envoy.stats().await?;
-        Ok((stats.get("wasmcustom.evenkeel_due_total") > 0).then_some(()))
+        Ok((stats.get("wasmcustom.evenkeel_connections_expired_total") > 0).then_some(()))
     });
     due.await.unwrap();
     client.ask("second").await.unwrap();
@@ -108,7 +108,7 @@ async fn tcp_closes_a_connection_at_rest_after_an_answer() {
             .stats()
             .await
             .unwrap()
-            .get("wasmcustom.evenkeel_cut_total"),
+            .get("wasmcustom.evenkeel_requests_aborted_total"),
         0
     );
 }
@@ -119,18 +119,18 @@ async fn peers_know_each_other_and_the_fuller_one_moves_its_surplus() {
     let clients: Vec<_> = (0..20)
         .map(|_| Client::http1(envoy.address("pod-1")))
         .collect();
-    let shed = eventually("a move by shed", || async {
+    let rebalance = eventually("a move by rebalance", || async {
         for client in &clients {
             assert_eq!(client.get("/").await?.body, "pod-1\n");
         }
         let stats = envoy.stats().await?;
         // Each knows one other; both are in one Envoy.
-        let known = stats.get("wasmcustom.evenkeel_peers");
-        let by_shed = [("reason", "shed")];
-        let moved = stats.with("wasmcustom.evenkeel_announced_total", &by_shed);
+        let known = stats.get("wasmcustom.evenkeel_peers_known");
+        let by_rebalance = [("drain_reason", "rebalance")];
+        let moved = stats.with("wasmcustom.evenkeel_drain_signals_total", &by_rebalance);
         Ok((known == 2 && moved > 0).then_some(()))
     });
-    if let Err(error) = shed.await {
+    if let Err(error) = rebalance.await {
         let counted = envoy.admin("/stats?usedonly&filter=wasmcustom").await;
         panic!("{error:#}\n{}", counted.unwrap());
     }
@@ -146,7 +146,7 @@ fn every_configuration_has_a_test_and_three_lines_of_readme() {
         .map(|folder| folder.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["http", "observe", "peers", "tcp"]);
+    assert_eq!(names, ["dry-run", "http", "peers", "tcp"]);
     for name in names {
         let readme = root().join("envoy").join(&name).join("README.md");
         assert_eq!(
@@ -165,7 +165,7 @@ fn every_configuration_makes_labels_of_what_the_list_of_metrics_has() {
         tags
     };
     let listed = sorted(&stats_tags());
-    for name in ["http", "observe", "peers", "tcp"] {
+    for name in ["dry-run", "http", "peers", "tcp"] {
         let path = root().join("envoy").join(name).join("envoy.yaml");
         let text = fs::read_to_string(path).unwrap();
         let config: serde_json::Value = serde_saphyr::from_str(&text).unwrap();

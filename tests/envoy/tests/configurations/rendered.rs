@@ -12,14 +12,14 @@ use super::{root, with_free_ports};
 /// Everything that a proxy is told of a policy.
 const POLICY: &str = r#"{
     "version": 1,
-    "defaults": { "max_age": "1s", "jitter": 0 },
+    "defaults": { "max_connection_age": "1s", "jitter": 0 },
     "routes": [
-        { "name": "few", "match": { "path_prefix": "/few" }, "max_age": "1h", "max_requests": 2 }
+        { "name": "few", "match": { "path_prefix": "/few" }, "max_connection_age": "1h", "max_requests_per_connection": 2 }
     ],
-    "upstream": { "max_requests": 1000 },
+    "upstream": { "max_requests_per_connection": 1000 },
     "keepalive": {
-        "http2_ping": { "interval": "100ms", "timeout": "5s" },
-        "tcp": { "idle": "1m", "interval": "10s", "probes": 3 }
+        "http2": { "interval": "100ms", "timeout": "5s" },
+        "tcp": { "time": "1m", "interval": "10s", "probes": 3 }
     }
 }"#;
 
@@ -110,15 +110,21 @@ async fn the_pieces_work_together(version: &str) {
     let told = eventually("a GOAWAY on an idle connection", || async {
         let stats = envoy.stats().await?;
         let told = stats.with(
-            "wasmcustom.evenkeel_announced_total",
-            &[("reason", "max_age")],
+            "wasmcustom.evenkeel_drain_signals_total",
+            &[("drain_reason", "max_connection_age")],
         );
         Ok((told > 0).then_some(()))
     });
     told.await.unwrap();
     assert_eq!(idle.get("/").await.unwrap().status, 200);
     let stats = envoy.stats().await.unwrap();
-    assert_eq!(stats.get("wasmcustom.evenkeel_policy_errors_total"), 0);
+    assert_eq!(
+        stats.with(
+            "wasmcustom.evenkeel_policy_updates_total",
+            &[("update_result", "rejected")]
+        ),
+        0
+    );
 }
 
 #[tokio::test]

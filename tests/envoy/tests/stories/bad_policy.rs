@@ -8,26 +8,26 @@ use serde_json::json;
 use crate::support::config::{self, Entry, http_listener};
 use crate::support::server::{Server, ok};
 use crate::support::socket::{Socket, closes, get};
-use crate::support::{counted, healthy, said, site};
+use crate::support::{REJECTED, counted, counted_with, healthy, said, site};
 
 /// Policies that the module refuses, by the name of their listener.
 const BAD: [(&str, &str); 5] = [
     (
         "misspelt",
-        r#"{"version": 1, "defaults": {"max_aeg": "5m", "max_requests": 1}}"#,
+        r#"{"version": 1, "defaults": {"max_connection_aeg": "5m", "max_requests_per_connection": 1}}"#,
     ),
     (
         "truncated",
-        r#"{"version": 1, "defaults": {"max_requests": 1"#,
+        r#"{"version": 1, "defaults": {"max_requests_per_connection": 1"#,
     ),
     ("empty", ""),
     (
         "several",
-        r#"{"version": 2, "defaults": {"max_requests": 0}, "connections": [{"name": "db", "match": {"port": 1, "path_prefix": "/"}}]}"#,
+        r#"{"version": 2, "defaults": {"max_requests_per_connection": 0}, "tcp": [{"name": "db", "match": {"port": 1, "path_prefix": "/"}}]}"#,
     ),
     (
         "contradicting",
-        r#"{"version": 1, "defaults": {"max_age": "1m", "min_age": "2m"}, "shed": {"tolerance": 1}}"#,
+        r#"{"version": 1, "defaults": {"max_connection_age": "1m", "min_connection_age": "2m"}, "rebalance": {"low_watermark": 1}}"#,
     ),
 ];
 
@@ -68,7 +68,7 @@ async fn each_role_that_gets_it_does_nothing_and_says_why() {
                 let words = mistake
                     .split_once("column")
                     .map_or(&*mistake, |_| "the text ends");
-                let entry = format!("evenkeel-{role}-{name}: the policy is refused");
+                let entry = format!("evenkeel-{role}-{name}: policy rejected");
                 let log = said(&envoy);
                 let mut lines = log.lines().filter(|line| line.contains(&entry));
                 assert!(lines.any(|line| line.contains(words)), "{words}\n{log}");
@@ -84,8 +84,8 @@ async fn each_role_that_gets_it_does_nothing_and_says_why() {
         .collect();
     assert!(stray.is_empty(), "a line without its beginning: {stray:?}");
     assert_eq!(backend.requests(), 400 * BAD.len() as u64);
-    assert!(counted(&envoy, "policy_errors_total").await >= 2 * BAD.len() as u64);
-    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    assert!(counted_with(&envoy, "policy_updates_total", REJECTED).await >= 2 * BAD.len() as u64);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
     healthy(&envoy);
 }
 
@@ -108,14 +108,13 @@ async fn both_roles_may_share_the_very_same_text() {
 
         let log = said(&envoy);
         for mistake in told(policy) {
-            let line =
-                format!(" {name}: the policy is refused, no connection will be moved: {mistake}");
+            let line = format!(" {name}: policy rejected, no connection is drained: {mistake}");
             assert!(
                 log.lines().any(|said| said.ends_with(&line)),
                 "{line}\n{log}"
             );
         }
-        assert!(counted(&envoy, "policy_errors_total").await >= 1);
+        assert!(counted_with(&envoy, "policy_updates_total", REJECTED).await >= 1);
         healthy(&envoy);
     }
 }
@@ -123,7 +122,7 @@ async fn both_roles_may_share_the_very_same_text() {
 #[tokio::test]
 async fn a_good_policy_may_be_shared_by_both_roles_too() {
     let server = Server::start(|_| Some(ok("a"))).await;
-    let policy = r#"{"version": 1, "routes": [{"name": "all", "match": {"path_prefix": "/"}, "max_requests": 2}]}"#;
+    let policy = r#"{"version": 1, "routes": [{"name": "all", "match": {"path_prefix": "/"}, "max_requests_per_connection": 2}]}"#;
     let entry = |kind| Entry {
         kind,
         root: "evenkeel",
@@ -148,7 +147,7 @@ async fn a_good_policy_may_be_shared_by_both_roles_too() {
 #[tokio::test]
 async fn a_policy_that_is_a_protobuf_struct_is_rejected_with_what_to_write() {
     let server = Server::start(|_| Some(ok("a"))).await;
-    let policy = json!({ "version": 1, "defaults": { "max_requests": 1 } });
+    let policy = json!({ "version": 1, "defaults": { "max_requests_per_connection": 1 } });
     let mut listener = http_listener(
         "in",
         0,
@@ -169,7 +168,7 @@ async fn a_policy_that_is_a_protobuf_struct_is_rejected_with_what_to_write() {
     let log = said(&envoy);
     let rejected = log
         .lines()
-        .filter(|line| line.contains("evenkeel: the policy is refused"));
+        .filter(|line| line.contains("evenkeel: policy rejected"));
     let rejected: Vec<_> = rejected.collect();
     assert!(!rejected.is_empty(), "{log}");
     for line in rejected {
@@ -177,7 +176,7 @@ async fn a_policy_that_is_a_protobuf_struct_is_rejected_with_what_to_write() {
             assert!(line.contains(name), "{line}");
         }
     }
-    assert!(counted(&envoy, "policy_errors_total").await >= 1);
-    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    assert!(counted_with(&envoy, "policy_updates_total", REJECTED).await >= 1);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
     healthy(&envoy);
 }

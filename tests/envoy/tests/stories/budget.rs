@@ -9,7 +9,7 @@ use evenkeel_test_tasks::Tasks;
 use crate::support::{counted, healthy, site, until};
 
 const TEN_A_SECOND: &str = r#"{"version": 1, "budget": {"per_second": 10, "burst": 10},
-    "defaults": {"jitter": 0, "max_age": "500ms"}}"#;
+    "defaults": {"jitter": 0, "max_connection_age": "500ms"}}"#;
 
 #[tokio::test]
 async fn four_workers_together_move_no_more_than_the_budget() {
@@ -29,7 +29,7 @@ async fn four_workers_together_move_no_more_than_the_budget() {
     for client in &clients {
         client.get("/").await.unwrap();
     }
-    until(&envoy, "due_total", |due| due >= 200).await;
+    until(&envoy, "connections_expired_total", |due| due >= 200).await;
 
     let mut users = Tasks::new();
     for client in clients {
@@ -42,7 +42,7 @@ async fn four_workers_together_move_no_more_than_the_budget() {
     // Past the burst, and a second of the rate at least.
     let mut announced = 0;
     while announced < 40 {
-        announced = counted(&envoy, "announced_total").await;
+        announced = counted(&envoy, "drain_signals_total").await;
         let most = 10.0 + 10.0 * start.elapsed().as_secs_f64() + 1.0;
         assert!(
             announced as f64 <= most,
@@ -52,12 +52,11 @@ async fn four_workers_together_move_no_more_than_the_budget() {
     }
     users.stop().await;
 
-    assert!(counted(&envoy, "budget_refused_total").await >= 100);
+    assert!(counted(&envoy, "drain_budget_exhausted_total").await >= 100);
     healthy(&envoy);
 }
 
-const DRAIN_FIVE: &str =
-    r#""budget": {"per_second": 0.001, "burst": 5}, "defaults": {"jitter": 0, "max_requests": 1}"#;
+const DRAIN_FIVE: &str = r#""budget": {"per_second": 0.001, "burst": 5}, "defaults": {"jitter": 0, "max_requests_per_connection": 1}"#;
 
 /// How many of ten new connections are told to close at their first response.
 async fn drained_of_ten(to: SocketAddr) -> usize {
@@ -72,7 +71,7 @@ async fn drained_of_ten(to: SocketAddr) -> usize {
 
 #[tokio::test]
 async fn a_dry_run_on_another_listener_takes_nothing_from_the_budget() {
-    let observe = format!(r#"{{"version": 1, "mode": "observe", {DRAIN_FIVE}}}"#);
+    let observe = format!(r#"{{"version": 1, "mode": "dry_run", {DRAIN_FIVE}}}"#);
     let enforce = format!(r#"{{"version": 1, {DRAIN_FIVE}}}"#);
     let (envoy, _backend) = site(&[
         ("dry", Roles::Network, &observe),
@@ -81,11 +80,11 @@ async fn a_dry_run_on_another_listener_takes_nothing_from_the_budget() {
     .await;
 
     assert_eq!(drained_of_ten(envoy.address("dry")).await, 0);
-    assert_eq!(counted(&envoy, "observed_total").await, 5);
+    assert_eq!(counted(&envoy, "dry_run_drains_total").await, 5);
     assert_eq!(drained_of_ten(envoy.address("in")).await, 5);
     assert_eq!(drained_of_ten(envoy.address("in")).await, 0);
     assert_eq!(drained_of_ten(envoy.address("dry")).await, 0);
-    assert_eq!(counted(&envoy, "observed_total").await, 5);
+    assert_eq!(counted(&envoy, "dry_run_drains_total").await, 5);
     healthy(&envoy);
 }
 

@@ -20,8 +20,8 @@ fn network<'a>(root: &'a str, vm_id: &'a str, policy: &'a str) -> Entry<'a> {
 #[tokio::test]
 async fn the_second_entry_on_a_listener_does_nothing() {
     let (mesh, workload) = (
-        rule(r#""max_requests": 3"#),
-        rule(r#""max_requests": 2, "goaway": "max""#),
+        rule(r#""max_requests_per_connection": 3"#),
+        rule(r#""max_requests_per_connection": 2, "http2": {"last_stream_id": "max"}"#),
     );
     for (second, vm_id) in [("workload", "e"), ("mesh", "e"), ("workload", "other")] {
         let server = Server::start(|_| Some(ok("a"))).await;
@@ -46,11 +46,11 @@ async fn the_second_entry_on_a_listener_does_nothing() {
         assert_eq!(client.connections_opened().await, 3, "{second} {vm_id}");
         drop(client);
 
-        until(&envoy, "connections_active", |open| open == 0).await;
+        until(&envoy, "downstream_connections_active", |open| open == 0).await;
         assert_eq!(counted(&envoy, "requests_total").await, 12);
-        assert_eq!(counted(&envoy, "announced_total").await, 4);
+        assert_eq!(counted(&envoy, "drain_signals_total").await, 4);
         assert_eq!(counted(&envoy, "duplicate_filters_total").await, 4);
-        assert_eq!(counted(&envoy, "opaque_total").await, 0);
+        assert_eq!(counted(&envoy, "connections_bypassed_total").await, 0);
         let log = said(&envoy);
         assert_eq!(log.matches("does nothing there").count(), 1, "{log}");
         healthy(&envoy);

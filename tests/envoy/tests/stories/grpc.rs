@@ -14,7 +14,7 @@ use crate::support::frames::{
 use crate::support::server::{Server, ok, path};
 use crate::support::{counted, healthy, http2, rule, until, until_with, within};
 
-const RULE: &str = r#""max_age": "off", "max_stream_age": "1500ms", "quiet_wait": "0s""#;
+const RULE: &str = r#""max_connection_age": "off", "grpc": {"max_stream_age": "1500ms"}, "http2": {"idle_wait": "0s"}"#;
 
 /// An Envoy with one listener, `in`; see [`start_with`].
 async fn start(roles: Roles, policy: &str) -> (Envoy, Server) {
@@ -46,7 +46,13 @@ async fn start_with(listeners: &[(&str, Roles)], policy: &str) -> (Envoy, Server
 async fn past_its_age(envoy: &Envoy, path: &str) -> RawClient {
     let mut client = RawClient::connect(envoy.address("in"), Greeting::Httpx).await;
     client.socket.send(call(1, path)).await;
-    until_with(envoy, "due_total", &[("reason", "max_stream_age")], 1).await;
+    until_with(
+        envoy,
+        "connections_expired_total",
+        &[("drain_reason", "max_stream_age")],
+        1,
+    )
+    .await;
     client
 }
 
@@ -64,7 +70,7 @@ fn order(frames: &[Frame]) -> Vec<(u8, bool)> {
 async fn a_stream_in_the_middle_of_its_answer_ends_with_trailers_once_the_client_was_told() {
     let (envoy, _server) = start(Roles::Both, &rule(RULE)).await;
     let mut client = past_its_age(&envoy, "/tail").await;
-    assert_eq!(counted(&envoy, "streams_ended_total").await, 0);
+    assert_eq!(counted(&envoy, "grpc_streams_terminated_total").await, 0);
 
     // The end of the connection rides on what the server happens to write.
     client.socket.send(ping()).await;
@@ -87,9 +93,9 @@ async fn a_stream_in_the_middle_of_its_answer_ends_with_trailers_once_the_client
     assert!(text.contains("grpc-status\u{2}14"), "{text:?}");
     // NO_ERROR: the client is only spared the rest of its request.
     assert_eq!(frames[frames.len() - 1].payload, [0; 4]);
-    until(&envoy, "streams_ended_total", |ended| ended == 1).await;
+    until(&envoy, "grpc_streams_terminated_total", |ended| ended == 1).await;
     assert_eq!(client.closed().await, []);
-    assert_eq!(counted(&envoy, "cut_total").await, 0);
+    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
     // The server is told, too.
     let stats = envoy.stats().await.unwrap();
     let told = "cluster.app.upstream_cx_destroy_local_with_active_rq";
@@ -129,15 +135,15 @@ async fn client_that_does_not_tolerate_it_is_not_told_while_another_call_is_open
         frames.iter().all(|frame| frame.kind != GOAWAY),
         "{frames:?}"
     );
-    until(&envoy, "put_off_total", |put_off| put_off == 1).await;
-    assert_eq!(counted(&envoy, "streams_ended_total").await, 0);
+    until(&envoy, "drain_deferred_total", |put_off| put_off == 1).await;
+    assert_eq!(counted(&envoy, "grpc_streams_terminated_total").await, 0);
 
     // Once the call whose time is up is alone, it ends.
     client.socket.send(reset(3)).await;
     client.socket.send(ping()).await;
     assert_eq!(client.goaway().await, MAX);
-    until(&envoy, "streams_ended_total", |ended| ended == 1).await;
-    assert_eq!(counted(&envoy, "put_off_total").await, 1);
+    until(&envoy, "grpc_streams_terminated_total", |ended| ended == 1).await;
+    assert_eq!(counted(&envoy, "drain_deferred_total").await, 1);
 }
 
 /// A call by hyper, whose HPACK is not ours; what the client makes of its end.
@@ -150,7 +156,13 @@ async fn status_of(path: &str) -> (HeaderMap, HeaderMap) {
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     let answer = Task::spawn(sender.send_request(request));
-    until_with(&envoy, "due_total", &[("reason", "max_stream_age")], 1).await;
+    until_with(
+        &envoy,
+        "connections_expired_total",
+        &[("drain_reason", "max_stream_age")],
+        1,
+    )
+    .await;
     // Whatever the server writes then tells the client. Where the first answer itself was that late, the
     // connection has ended already, and takes no other request.
     let other = http2::request(to, "/", Bytes::new());
@@ -199,7 +211,13 @@ async fn one_role_alone_ends_nothing() {
         clients.push(client);
     }
     // The youngest of them is past its age.
-    until_with(&envoy, "due_total", &[("reason", "max_stream_age")], 1).await;
+    until_with(
+        &envoy,
+        "connections_expired_total",
+        &[("drain_reason", "max_stream_age")],
+        1,
+    )
+    .await;
 
     for client in &mut clients[..2] {
         client.get(3, "/").await;
@@ -207,14 +225,14 @@ async fn one_role_alone_ends_nothing() {
         let is_other = |frame: &Frame| frame.stream != 1 && frame.kind != GOAWAY;
         assert!(frames.iter().all(is_other), "{frames:?}");
     }
-    assert_eq!(counted(&envoy, "streams_ended_total").await, 0);
-    assert_eq!(counted(&envoy, "unjoined_total").await, 2);
+    assert_eq!(counted(&envoy, "grpc_streams_terminated_total").await, 0);
+    assert_eq!(counted(&envoy, "streams_unmatched_total").await, 2);
 }
 
 #[tokio::test]
 async fn protected_streams_and_those_that_are_no_calls_are_spared() {
     let policy = r#"{"version": 1, "budget": "off",
-        "defaults": {"jitter": 0, "max_age": "off", "max_stream_age": "500ms", "quiet_wait": "0s"},
+        "defaults": {"jitter": 0, "max_connection_age": "off", "grpc": {"max_stream_age": "500ms"}, "http2": {"idle_wait": "0s"}},
         "routes": [{"name": "watch", "match": {"path_prefix": "/hold"}, "protect": true}]}"#;
     let (envoy, _server) = start(Roles::Both, policy).await;
     let to = envoy.address("in");
@@ -224,13 +242,19 @@ async fn protected_streams_and_those_that_are_no_calls_are_spared() {
     protected.socket.send(call(1, "/hold")).await;
     // The protected one spares its neighbour, too: its connection cannot be told.
     protected.socket.send(call(3, "/tail")).await;
-    until_with(&envoy, "due_total", &[("reason", "max_stream_age")], 1).await;
+    until_with(
+        &envoy,
+        "connections_expired_total",
+        &[("drain_reason", "max_stream_age")],
+        1,
+    )
+    .await;
 
     for client in [&mut plain, &mut protected] {
         client.socket.send(get(5, "/")).await;
         let frames = client.answer(5).await;
         assert!(frames.iter().all(|frame| frame.kind != GOAWAY));
     }
-    assert_eq!(counted(&envoy, "streams_ended_total").await, 0);
+    assert_eq!(counted(&envoy, "grpc_streams_terminated_total").await, 0);
     healthy(&envoy);
 }

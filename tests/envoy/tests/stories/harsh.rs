@@ -15,7 +15,7 @@ async fn a_thousand_connections_that_end_in_every_way_leave_nothing_behind() {
     let (envoy, _backend) = site(&[(
         "in",
         Roles::Both,
-        &rule(r#""max_requests": 2, "linger": "200ms""#),
+        &rule(r#""max_requests_per_connection": 2, "close_delay": "200ms""#),
     )])
     .await;
     let to = envoy.address("in");
@@ -67,7 +67,10 @@ async fn a_thousand_connections_that_end_in_every_way_leave_nothing_behind() {
         }
     }
 
-    until(&envoy, "connections_active", |active| active == 0).await;
+    until(&envoy, "downstream_connections_active", |active| {
+        active == 0
+    })
+    .await;
     until(&envoy, "upstream_active_requests", |active| active == 0).await;
     assert_eq!(Client::http1(to).get("/").await.unwrap().body, "a");
     healthy(&envoy);
@@ -83,7 +86,7 @@ async fn a_server_that_goes_away_in_the_middle_of_an_answer_breaks_that_answer_o
         })
     })
     .await;
-    let policy = rule(r#""max_requests": 1"#);
+    let policy = rule(r#""max_requests_per_connection": 1"#);
     let entry = |kind, root| Entry {
         kind,
         root,
@@ -103,14 +106,17 @@ async fn a_server_that_goes_away_in_the_middle_of_an_answer_breaks_that_answer_o
         http2.goaway().await;
     }
 
-    until(&envoy, "connections_active", |active| active == 0).await;
-    assert_eq!(counted(&envoy, "opaque_total").await, 0);
+    until(&envoy, "downstream_connections_active", |active| {
+        active == 0
+    })
+    .await;
+    assert_eq!(counted(&envoy, "connections_bypassed_total").await, 0);
     healthy(&envoy);
 }
 
 #[tokio::test]
 async fn an_envoy_that_was_killed_starts_again_and_knows_nothing_of_before() {
-    let policy = rule(r#""max_requests": 2"#);
+    let policy = rule(r#""max_requests_per_connection": 2"#);
     let listeners = [("in", Roles::Both, &*policy)];
     let (killed, _backend) = site(&listeners).await;
     let mut socket = Socket::connect(killed.address("in")).await;
@@ -129,6 +135,6 @@ async fn an_envoy_that_was_killed_starts_again_and_knows_nothing_of_before() {
         client.get("/").await.unwrap();
     }
     assert_eq!(client.connections_opened().await, 2);
-    assert_eq!(counted(&envoy, "announced_total").await, 2);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 2);
     healthy(&envoy);
 }

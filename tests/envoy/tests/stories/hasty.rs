@@ -1,5 +1,5 @@
 //! A client that loses a request to any announcement while it is at work: hyper, by its own greeting. It is
-//! told when an answer took its time, put off past the grace, and told nevertheless if the policy insists.
+//! told when an answer took its time, put off past the drain timeout, and told nevertheless if the policy insists.
 
 use std::net::SocketAddr;
 
@@ -52,77 +52,78 @@ async fn at_work_until(envoy: &Envoy, metric: &str) {
 
 #[tokio::test]
 async fn it_is_told_at_the_end_of_an_answer_that_took_its_time() {
-    let (envoy, _backend) = network(r#""max_requests": 1"#).await;
+    let (envoy, _backend) = network(r#""max_requests_per_connection": 1"#).await;
     let to = envoy.address("in");
     let mut sender = hyper(to).await;
     get(&mut sender, to, "/").await;
-    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
 
     get(&mut sender, to, "/delay/20").await;
 
-    until(&envoy, "announced_total", |announced| announced == 1).await;
+    until(&envoy, "drain_signals_total", |announced| announced == 1).await;
     let how = [
-        ("family", "reqwest_hyper"),
-        ("goaway", "max"),
-        ("moment", "quiet"),
+        ("http2_client", "reqwest_hyper"),
+        ("last_stream_id", "max"),
+        ("connection_state", "idle"),
     ];
-    assert_eq!(counted_with(&envoy, "goaway_total", &how).await, 1);
+    assert_eq!(counted_with(&envoy, "goaways_total", &how).await, 1);
     healthy(&envoy);
 }
 
 #[tokio::test]
 async fn past_its_grace_it_is_put_off_and_counted() {
-    let (envoy, _backend) = network(r#""max_requests": 1, "grace": "300ms""#).await;
+    let (envoy, _backend) =
+        network(r#""max_requests_per_connection": 1, "drain_timeout": "300ms""#).await;
 
-    at_work_until(&envoy, "put_off_total").await;
+    at_work_until(&envoy, "drain_deferred_total").await;
 
-    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
     healthy(&envoy);
 }
 
 #[tokio::test]
 async fn past_its_grace_it_is_told_if_the_policy_insists() {
-    let defaults = r#""max_requests": 1, "grace": "2s", "busy": "announce""#;
+    let defaults = r#""max_requests_per_connection": 1, "drain_timeout": "2s", "http2": {"when_active": "drain"}"#;
     let (envoy, _backend) = network(defaults).await;
     let to = envoy.address("in");
     let mut sender = hyper(to).await;
     get(&mut sender, to, "/").await;
-    until(&envoy, "due_total", |due| due == 1).await;
+    until(&envoy, "connections_expired_total", |due| due == 1).await;
 
-    // An answer that outlasts the grace, and is over before what is told is cut.
+    // An answer that outlasts the drain timeout, and is over before what is told is cut.
     let mut other = sender.clone();
     tokio::join!(
         get(&mut sender, to, "/trickle/250/10"),
         get(&mut other, to, "/")
     );
 
-    until(&envoy, "announced_total", |announced| announced == 1).await;
-    assert_eq!(counted(&envoy, "put_off_total").await, 0);
+    until(&envoy, "drain_signals_total", |announced| announced == 1).await;
+    assert_eq!(counted(&envoy, "drain_deferred_total").await, 0);
     healthy(&envoy);
 }
 
 /// An exact GOAWAY needs an idle connection, also for a client that tolerates any other.
 #[tokio::test]
 async fn connection_that_is_never_idle_is_deferred_and_counted_with_an_exact_goaway() {
-    let defaults = r#""max_requests": 2, "quiet_wait": "0s", "goaway": "exact", "grace": "300ms""#;
+    let defaults = r#""max_requests_per_connection": 2, "http2": {"idle_wait": "0s", "last_stream_id": "exact"}, "drain_timeout": "300ms""#;
     let (envoy, backend) = network(defaults).await;
     let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
     client.get(1, "/hold").await;
     until(&envoy, "requests_total", |requests| requests == 1).await;
 
     let mut stream = 1;
-    within("put_off_total", async {
-        while counted(&envoy, "put_off_total").await == 0 {
+    within("drain_deferred_total", async {
+        while counted(&envoy, "drain_deferred_total").await == 0 {
             stream += 2;
             client.get(stream, "/delay/20").await;
             client.answer(stream).await;
         }
     })
     .await;
-    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
 
     backend.release();
     assert_eq!(client.goaway().await, stream);
-    assert_eq!(counted(&envoy, "put_off_total").await, 1);
+    assert_eq!(counted(&envoy, "drain_deferred_total").await, 1);
     healthy(&envoy);
 }

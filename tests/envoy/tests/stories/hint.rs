@@ -7,7 +7,7 @@ use crate::support::site;
 use crate::support::socket::{Socket, closes, field, get};
 
 const HINT: &str = r#"{"version": 1, "budget": "off", "keepalive": {"http1_hint": true},
-    "defaults": {"jitter": 0, "max_age": "1h", "max_requests": 4}}"#;
+    "defaults": {"jitter": 0, "max_connection_age": "1h", "max_requests_per_connection": 4}}"#;
 
 #[tokio::test]
 async fn each_answer_says_how_many_requests_are_left_until_the_last_says_close() {

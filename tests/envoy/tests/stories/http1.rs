@@ -12,7 +12,7 @@ use crate::support::{counted, counted_with, healthy, network, rule, site, until,
 
 #[tokio::test]
 async fn the_last_request_is_answered_with_connection_close() {
-    let (envoy, _backend) = network(r#""max_requests": 2"#).await;
+    let (envoy, _backend) = network(r#""max_requests_per_connection": 2"#).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
     let mut closing = Vec::new();
@@ -25,30 +25,36 @@ async fn the_last_request_is_answered_with_connection_close() {
     drop(socket);
 
     assert_eq!(closing, [false, true]);
-    until(&envoy, "closed_total", |closed| closed == 1).await;
-    let by_client = [("reason", "max_requests"), ("by", "client")];
-    until_with(&envoy, "closed_total", &by_client, 1).await;
-    assert_eq!(counted(&envoy, "announced_total").await, 1);
+    until(&envoy, "connections_drained_total", |closed| closed == 1).await;
+    let by_client = [
+        ("drain_reason", "max_requests_per_connection"),
+        ("closed_by", "client"),
+    ];
+    until_with(&envoy, "connections_drained_total", &by_client, 1).await;
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 1);
 }
 
 #[tokio::test]
 async fn a_connection_past_its_age_is_announced_in_its_next_answer() {
-    let (envoy, _backend) = network(r#""max_age": "1s""#).await;
+    let (envoy, _backend) = network(r#""max_connection_age": "1s""#).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
     socket.send(get("/")).await;
     assert!(!closes(&socket.answer().await.0));
 
-    until(&envoy, "due_total", |due| due == 1).await;
+    until(&envoy, "connections_expired_total", |due| due == 1).await;
     socket.send(get("/")).await;
 
     assert!(closes(&socket.answer().await.0));
-    let by_age = [("reason", "max_age")];
-    assert_eq!(counted_with(&envoy, "announced_total", &by_age).await, 1);
+    let by_age = [("drain_reason", "max_connection_age")];
+    assert_eq!(
+        counted_with(&envoy, "drain_signals_total", &by_age).await,
+        1
+    );
 }
 
 #[tokio::test]
 async fn a_client_that_obeys_loses_nothing_and_moves_with_every_second_request() {
-    let (envoy, backend) = network(r#""max_requests": 2"#).await;
+    let (envoy, backend) = network(r#""max_requests_per_connection": 2"#).await;
     let client = Client::http1(envoy.address("in"));
 
     for _ in 0..1000 {
@@ -57,7 +63,7 @@ async fn a_client_that_obeys_loses_nothing_and_moves_with_every_second_request()
 
     assert_eq!(client.connections_opened().await, 500);
     assert_eq!(backend.requests(), 1000);
-    until(&envoy, "closed_total", |closed| closed == 500).await;
+    until(&envoy, "connections_drained_total", |closed| closed == 500).await;
     healthy(&envoy);
 }
 
@@ -73,7 +79,7 @@ async fn forms() -> (Envoy, Server) {
         })
     });
     let server = server.await;
-    let policy = rule(r#""max_requests": 1"#);
+    let policy = rule(r#""max_requests_per_connection": 1"#);
     let entry = Entry {
         kind: "network",
         root: "n",
@@ -120,7 +126,7 @@ async fn every_form_of_answer_carries_the_announcement_and_stays_whole() {
 
 #[tokio::test]
 async fn an_interim_answer_is_no_place_for_the_announcement() {
-    let (envoy, _backend) = network(r#""max_requests": 1"#).await;
+    let (envoy, _backend) = network(r#""max_requests_per_connection": 1"#).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
     socket
@@ -136,7 +142,7 @@ async fn an_interim_answer_is_no_place_for_the_announcement() {
 
 #[tokio::test]
 async fn ten_megabytes_go_up_and_come_down_on_a_connection_that_is_leaving() {
-    let (envoy, _backend) = network(r#""max_requests": 1"#).await;
+    let (envoy, _backend) = network(r#""max_requests_per_connection": 1"#).await;
     let client = Client::http1(envoy.address("in"));
     let body = "0123456789".repeat(1024 * 1024);
 
@@ -163,7 +169,7 @@ async fn an_http10_client_gets_what_it_would_get_without_the_module() {
         answers.push((steady(&head), body));
     }
     assert_eq!(answers[0], answers[1]);
-    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
 }
 
 #[tokio::test]
@@ -185,13 +191,13 @@ async fn http10_client_with_keep_alive_is_told_by_close_in_the_place_of_keep_ali
     let expected = expected.replace("connection: keep-alive\r\n", "connection: close\r\n");
     assert_eq!(steady(&head), steady(&expected));
     assert_eq!(body, b"whole");
-    assert_eq!(counted(&envoy, "announced_total").await, 1);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 1);
     assert_eq!(socket.rest().await, b"");
 }
 
 #[tokio::test]
 async fn pipelined_requests_are_all_answered_and_the_last_answer_announces() {
-    let (envoy, backend) = network(r#""max_requests": 2"#).await;
+    let (envoy, backend) = network(r#""max_requests_per_connection": 2"#).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
     socket.send(get("/").repeat(8)).await;
@@ -208,7 +214,10 @@ async fn pipelined_requests_are_all_answered_and_the_last_answer_announces() {
     // The client stays, and is closed.
     assert_eq!(socket.rest().await, b"");
     assert_eq!(
-        (backend.requests(), counted(&envoy, "cut_total").await),
+        (
+            backend.requests(),
+            counted(&envoy, "requests_aborted_total").await
+        ),
         (8, 0)
     );
 }
@@ -220,7 +229,7 @@ async fn a_burst_that_envoy_answers_by_itself_is_counted_and_its_connection_drai
     let listener = Listener::http("in")
         .answer("/limited", 429, "slow down")
         .route("/", "app")
-        .evenkeel(Roles::Network, rule(r#""max_requests": 12"#));
+        .evenkeel(Roles::Network, rule(r#""max_requests_per_connection": 12"#));
     let bootstrap = Bootstrap::new()
         .listener(listener)
         .cluster(Cluster::new("app", [backend.address()]));
@@ -243,7 +252,7 @@ async fn a_burst_that_envoy_answers_by_itself_is_counted_and_its_connection_drai
 
     assert_eq!(closing.iter().position(|closes| *closes), Some(11));
     assert_eq!(socket.rest().await, b"");
-    assert_eq!(counted(&envoy, "opaque_total").await, 0);
+    assert_eq!(counted(&envoy, "connections_bypassed_total").await, 0);
     assert_eq!(counted(&envoy, "requests_total").await, 12);
     healthy(&envoy);
 }
@@ -273,16 +282,26 @@ async fn what_is_not_understood_passes_as_without_the_module() {
         }
         assert_eq!(answers[0], answers[1], "{garbage:?}");
         if let Some(cause) = cause {
-            let counted = counted_with(&envoy, "opaque_total", &[("cause", cause)]).await;
+            let counted = counted_with(
+                &envoy,
+                "connections_bypassed_total",
+                &[("bypass_reason", cause)],
+            )
+            .await;
             assert_eq!(counted, 1, "{cause}");
         }
     }
-    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
 }
 
 #[tokio::test]
 async fn a_request_in_single_bytes_is_as_good_as_one_in_a_piece() {
-    let (envoy, _backend) = site(&[("in", Roles::Both, &rule(r#""max_requests": 1"#))]).await;
+    let (envoy, _backend) = site(&[(
+        "in",
+        Roles::Both,
+        &rule(r#""max_requests_per_connection": 1"#),
+    )])
+    .await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
     socket.send_slowly(get("/")).await;

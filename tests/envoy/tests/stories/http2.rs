@@ -13,7 +13,7 @@ use crate::support::{counted, counted_with, healthy, network, rule, until, withi
 
 #[tokio::test]
 async fn two_thousand_requests_over_connections_of_two_lose_none() {
-    let (envoy, backend) = network(r#""max_requests": 2"#).await;
+    let (envoy, backend) = network(r#""max_requests_per_connection": 2"#).await;
     let client = Client::http2(envoy.address("in"));
 
     for _ in 0..2000 {
@@ -22,16 +22,17 @@ async fn two_thousand_requests_over_connections_of_two_lose_none() {
 
     assert_eq!(backend.requests(), 2000);
     assert_eq!(client.connections_opened().await, 1000);
-    let announced = until(&envoy, "announced_total", |announced| announced >= 1000).await;
+    let announced = until(&envoy, "drain_signals_total", |announced| announced >= 1000).await;
     assert_eq!(announced, 1000);
-    assert_eq!(counted(&envoy, "cut_total").await, 0);
+    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
     healthy(&envoy);
 }
 
 /// The most common client in a mesh is the other side's proxy.
 #[tokio::test]
 async fn an_envoy_that_keeps_sixteen_streams_open_is_moved_without_a_loss() {
-    let (server_side, backend) = network(r#""max_requests": 20, "quiet_wait": "10ms""#).await;
+    let (server_side, backend) =
+        network(r#""max_requests_per_connection": 20, "http2": {"idle_wait": "10ms"}"#).await;
     let cluster = Cluster::new("peer", [server_side.address("in")]).http2();
     let bootstrap = Bootstrap::new()
         .cluster(cluster)
@@ -52,8 +53,8 @@ async fn an_envoy_that_keeps_sixteen_streams_open_is_moved_without_a_loss() {
     users.join().await;
 
     assert_eq!(backend.requests(), 16 * 60);
-    assert!(counted(&server_side, "announced_total").await >= 3);
-    assert_eq!(counted(&server_side, "cut_total").await, 0);
+    assert!(counted(&server_side, "drain_signals_total").await >= 3);
+    assert_eq!(counted(&server_side, "requests_aborted_total").await, 0);
     healthy(&server_side);
 }
 
@@ -66,7 +67,7 @@ async fn trailers_come_whole_and_the_goaway_behind_them_ends_the_connection() {
         )
     })
     .await;
-    let policy = rule(r#""max_requests": 2"#);
+    let policy = rule(r#""max_requests_per_connection": 2"#);
     let entry = Entry {
         kind: "network",
         root: "n",
@@ -91,12 +92,12 @@ async fn trailers_come_whole_and_the_goaway_behind_them_ends_the_connection() {
     within("the end of the connection", connection.join())
         .await
         .unwrap();
-    until(&envoy, "closed_total", |closed| closed == 1).await;
+    until(&envoy, "connections_drained_total", |closed| closed == 1).await;
 }
 
 #[tokio::test]
 async fn ten_megabytes_go_up_and_come_down_on_a_connection_that_is_leaving() {
-    let (envoy, _backend) = network(r#""max_requests": 1"#).await;
+    let (envoy, _backend) = network(r#""max_requests_per_connection": 1"#).await;
     let to = envoy.address("in");
     let body = Bytes::from("0123456789".repeat(1024 * 1024));
 
@@ -115,13 +116,14 @@ async fn ten_megabytes_go_up_and_come_down_on_a_connection_that_is_leaving() {
             .unwrap();
     }
 
-    assert_eq!(counted(&envoy, "announced_total").await, 2);
-    assert_eq!(counted(&envoy, "opaque_total").await, 0);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 2);
+    assert_eq!(counted(&envoy, "connections_bypassed_total").await, 0);
 }
 
 #[tokio::test]
 async fn bodies_that_cross_the_announcement_both_ways_at_once_are_whole() {
-    let (server_side, backend) = network(r#""max_requests": 2, "quiet_wait": "0s""#).await;
+    let (server_side, backend) =
+        network(r#""max_requests_per_connection": 2, "http2": {"idle_wait": "0s"}"#).await;
     let cluster = Cluster::new("peer", [server_side.address("in")]).http2();
     let bootstrap = Bootstrap::new()
         .concurrency(1)
@@ -145,9 +147,12 @@ async fn bodies_that_cross_the_announcement_both_ways_at_once_are_whole() {
     posts.join().await;
 
     assert_eq!(
-        (backend.requests(), counted(&server_side, "cut_total").await),
+        (
+            backend.requests(),
+            counted(&server_side, "requests_aborted_total").await
+        ),
         (8, 0)
     );
-    let announced = [("family", "envoy"), ("moment", "busy")];
-    assert!(counted_with(&server_side, "goaway_total", &announced).await >= 1);
+    let announced = [("http2_client", "envoy"), ("connection_state", "active")];
+    assert!(counted_with(&server_side, "goaways_total", &announced).await >= 1);
 }

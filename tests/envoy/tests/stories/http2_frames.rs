@@ -21,7 +21,7 @@ fn order(frames: &[Frame]) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn each_client_is_told_in_the_words_and_at_the_place_that_it_bears() {
-    let (envoy, _backend) = network(r#""max_requests": 1"#).await;
+    let (envoy, _backend) = network(r#""max_requests_per_connection": 1"#).await;
     for (greeting, last, expected) in [
         (Greeting::Go, MAX, ["end", "goaway"]),
         (Greeting::Httpx, 1, ["end", "goaway"]),
@@ -41,16 +41,27 @@ async fn each_client_is_told_in_the_words_and_at_the_place_that_it_bears() {
             Some(last),
             "{greeting:?}"
         );
-        // None of them closes: after the linger it is done for them.
+        // None of them closes: after the close_delay it is done for them.
         assert_eq!(client.closed().await, []);
     }
-    until(&envoy, "closed_total", |closed| closed == 3).await;
-    until_with(&envoy, "closed_total", &[("by", "evenkeel")], 3).await;
+    until(&envoy, "connections_drained_total", |closed| closed == 3).await;
+    until_with(
+        &envoy,
+        "connections_drained_total",
+        &[("closed_by", "evenkeel")],
+        3,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_greeting_and_a_request_in_single_bytes_are_as_good_as_in_a_piece() {
-    let (envoy, _backend) = site(&[("in", Roles::Both, &rule(r#""max_requests": 1"#))]).await;
+    let (envoy, _backend) = site(&[(
+        "in",
+        Roles::Both,
+        &rule(r#""max_requests_per_connection": 1"#),
+    )])
+    .await;
     let mut client = RawClient::of(Socket::connect(envoy.address("in")).await);
 
     // Envoy itself takes less than `PRI * HTTP/2` in its first read for HTTP/1, and answers 400.
@@ -62,12 +73,12 @@ async fn a_greeting_and_a_request_in_single_bytes_are_as_good_as_in_a_piece() {
 
     client.answer(1).await;
     assert_eq!(client.goaway().await, 1);
-    assert_eq!(counted(&envoy, "opaque_total").await, 0);
+    assert_eq!(counted(&envoy, "connections_bypassed_total").await, 0);
 }
 
 #[tokio::test]
 async fn what_max_did_not_refuse_is_served_and_what_exact_refused_is_never_executed() {
-    let (envoy, backend) = network(r#""max_requests": 1"#).await;
+    let (envoy, backend) = network(r#""max_requests_per_connection": 1"#).await;
     let mut go = RawClient::connect(envoy.address("in"), Greeting::Go).await;
     go.get(1, "/").await;
     assert_eq!(go.goaway().await, MAX);
@@ -86,7 +97,8 @@ async fn what_max_did_not_refuse_is_served_and_what_exact_refused_is_never_execu
 
 #[tokio::test]
 async fn after_quiet_wait_a_busy_client_is_told_and_all_its_streams_are_served() {
-    let (envoy, backend) = network(r#""max_requests": 16, "quiet_wait": "100ms""#).await;
+    let (envoy, backend) =
+        network(r#""max_requests_per_connection": 16, "http2": {"idle_wait": "100ms"}"#).await;
     let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
     for stream in (1..=31).step_by(2) {
         client.get(stream, "/hold").await;
@@ -116,14 +128,14 @@ async fn after_quiet_wait_a_busy_client_is_told_and_all_its_streams_are_served()
     };
     client.until(all).await;
     assert_eq!(client.closed().await, []);
-    assert_eq!(counted(&envoy, "cut_total").await, 0);
+    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
 }
 
 #[tokio::test]
 async fn a_long_stream_is_cut_after_the_grace_and_never_without_one() {
-    let held = r#""max_age": "500ms", "quiet_wait": "0s""#;
+    let held = r#""max_connection_age": "500ms", "http2": {"idle_wait": "0s"}"#;
     let patient = rule(held);
-    let strict = rule(&format!(r#"{held}, "grace": "1s""#));
+    let strict = rule(&format!(r#"{held}, "drain_timeout": "1s""#));
     let (envoy, backend) = site(&[
         ("patient", Roles::Network, &patient),
         ("strict", Roles::Network, &strict),
@@ -135,7 +147,7 @@ async fn a_long_stream_is_cut_after_the_grace_and_never_without_one() {
         client.get(1, "/tail").await;
         clients.push(client);
     }
-    until(&envoy, "due_total", |due| due == 2).await;
+    until(&envoy, "connections_expired_total", |due| due == 2).await;
     for client in &mut clients {
         client.get(3, "/").await;
         assert_eq!(client.goaway().await, MAX);
@@ -143,20 +155,25 @@ async fn a_long_stream_is_cut_after_the_grace_and_never_without_one() {
 
     clients[1].closed().await;
     assert_eq!(
-        counted_with(&envoy, "cut_total", &[("reason", "max_age")]).await,
+        counted_with(
+            &envoy,
+            "requests_aborted_total",
+            &[("drain_reason", "max_connection_age")]
+        )
+        .await,
         1
     );
 
     // The patient one was told at the same time, and outlives its neighbour.
     backend.release();
     clients[0].answer(1).await;
-    assert_eq!(counted(&envoy, "cut_total").await, 1);
+    assert_eq!(counted(&envoy, "requests_aborted_total").await, 1);
 }
 
 /// Requests below `/hold` end with the drain timeout, those below `/tail` with none.
 const TWO_TIMEOUTS: &str = r#"{"version": 1, "budget": "off",
-    "defaults": {"jitter": 0, "max_requests": 2, "quiet_wait": "0s", "grace": "700ms"},
-    "routes": [{"name": "long", "match": {"path_prefix": "/tail"}, "protect": PROTECT, "grace": "off"}]}"#;
+    "defaults": {"jitter": 0, "max_requests_per_connection": 2, "http2": {"idle_wait": "0s"}, "drain_timeout": "700ms"},
+    "routes": [{"name": "long", "match": {"path_prefix": "/tail"}, "protect": PROTECT, "drain_timeout": "off"}]}"#;
 
 #[tokio::test]
 async fn stream_keeps_the_drain_timeout_of_the_rule_under_which_it_started() {
@@ -173,11 +190,11 @@ async fn stream_keeps_the_drain_timeout_of_the_rule_under_which_it_started() {
     other.get(1, "/hold").await;
     other.get(3, "/").await;
     other.closed().await;
-    until(&envoy, "cut_total", |cut| cut == 1).await;
+    until(&envoy, "requests_aborted_total", |cut| cut == 1).await;
 
     backend.release();
     client.answer(1).await;
-    assert_eq!(counted(&envoy, "cut_total").await, 1);
+    assert_eq!(counted(&envoy, "requests_aborted_total").await, 1);
 }
 
 #[tokio::test]
@@ -198,16 +215,16 @@ async fn protected_stream_is_not_cut_by_the_rule_that_drains_its_connection() {
     }
 
     clients[1].closed().await;
-    until(&envoy, "cut_total", |cut| cut == 2).await;
+    until(&envoy, "requests_aborted_total", |cut| cut == 2).await;
 
     backend.release();
     clients[0].answer(5).await;
-    assert_eq!(counted(&envoy, "cut_total").await, 2);
+    assert_eq!(counted(&envoy, "requests_aborted_total").await, 2);
 }
 
 #[tokio::test]
 async fn a_stream_that_the_client_resets_is_owed_nothing() {
-    let (envoy, backend) = network(r#""max_requests": 2"#).await;
+    let (envoy, backend) = network(r#""max_requests_per_connection": 2"#).await;
     let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
     client.get(1, "/tail").await;
     client.until(|frame| frame.stream == 1).await;
@@ -219,7 +236,10 @@ async fn a_stream_that_the_client_resets_is_owed_nothing() {
     assert_eq!(client.goaway().await, MAX);
     assert_eq!(client.closed().await, []);
     assert_eq!(
-        (backend.requests(), counted(&envoy, "cut_total").await),
+        (
+            backend.requests(),
+            counted(&envoy, "requests_aborted_total").await
+        ),
         (2, 0)
     );
 }
@@ -227,7 +247,11 @@ async fn a_stream_that_the_client_resets_is_owed_nothing() {
 /// To python h2, a PING behind an exact GOAWAY is an error.
 #[tokio::test]
 async fn on_an_idle_connection_a_goaway_is_the_last_frame_that_is_sent() {
-    let policy = |goaway| rule(&format!(r#""max_age": "500ms", "goaway": "{goaway}""#));
+    let policy = |goaway| {
+        rule(&format!(
+            r#""max_connection_age": "500ms", "http2": {{"last_stream_id": "{goaway}"}}"#
+        ))
+    };
     let (auto, exact, max) = (policy("auto"), policy("exact"), policy("max"));
     let (envoy, _backend) = site(&[
         ("auto", Roles::Network, &auto),
@@ -263,7 +287,7 @@ async fn on_an_idle_connection_a_goaway_is_the_last_frame_that_is_sent() {
 /// Clients of which only the order of their settings is known, and one of which nothing is.
 #[tokio::test]
 async fn tuned_and_unknown_clients_are_drained_when_idle_and_not_behind_a_response() {
-    let (envoy, _backend) = network(r#""max_requests": 1"#).await;
+    let (envoy, _backend) = network(r#""max_requests_per_connection": 1"#).await;
     for greeting in [
         // Node's core client with `enablePush: false`; undici 7.0 begins in the same way.
         Greeting::Of(&[(2, 0)], None),
@@ -298,7 +322,8 @@ async fn tuned_and_unknown_clients_are_drained_when_idle_and_not_behind_a_respon
 /// What Go is about to send may have a body that it cannot replay.
 #[tokio::test]
 async fn go_with_bodies_is_drained_when_idle_and_not_behind_a_response() {
-    let (envoy, _backend) = network(r#""max_requests": 1, "quiet_wait": "0s""#).await;
+    let (envoy, _backend) =
+        network(r#""max_requests_per_connection": 1, "http2": {"idle_wait": "0s"}"#).await;
     let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
     for stream in [1, 3] {
         client.socket.send(post(stream, "/echo", b"body")).await;
@@ -318,7 +343,7 @@ async fn go_with_bodies_is_drained_when_idle_and_not_behind_a_response() {
 /// `100 Continue` and a response without a body are two HEADERS, as a response with trailers is.
 #[tokio::test]
 async fn node_is_not_taken_for_a_grpc_client_by_an_interim_response() {
-    let (envoy, _backend) = network(r#""max_requests": 1"#).await;
+    let (envoy, _backend) = network(r#""max_requests_per_connection": 1"#).await;
     let mut client = RawClient::connect(envoy.address("in"), Greeting::Node).await;
     client.socket.send(expecting_head(1, "/")).await;
     client.until(|frame| frame.kind == HEADERS).await;
@@ -328,22 +353,27 @@ async fn node_is_not_taken_for_a_grpc_client_by_an_interim_response() {
         .await;
     assert!(frames.iter().any(|frame| frame.kind == HEADERS));
 
-    let node = [("family", "node")];
-    assert_eq!(counted_with(&envoy, "clients_total", &node).await, 1);
-    assert_eq!(counted_with(&envoy, "goaway_total", &node).await, 1);
+    let node = [("http2_client", "node")];
+    assert_eq!(
+        counted_with(&envoy, "http2_connections_total", &node).await,
+        1
+    );
+    assert_eq!(counted_with(&envoy, "goaways_total", &node).await, 1);
 }
 
 #[tokio::test]
 async fn a_connection_that_was_never_told_is_never_closed() {
-    let (envoy, _backend) =
-        network(r#""max_age": "300ms", "grace": "100ms", "linger": "100ms""#).await;
+    let (envoy, _backend) = network(
+        r#""max_connection_age": "300ms", "drain_timeout": "100ms", "close_delay": "100ms""#,
+    )
+    .await;
     let mut idle = RawClient::connect(envoy.address("in"), Greeting::Go).await;
     idle.get(1, "/").await;
     idle.answer(1).await;
-    until(&envoy, "due_total", |due| due == 1).await;
+    until(&envoy, "connections_expired_total", |due| due == 1).await;
 
     let mut other = RawClient::connect(envoy.address("in"), Greeting::Go).await;
-    until(&envoy, "due_total", |due| due == 2).await;
+    until(&envoy, "connections_expired_total", |due| due == 2).await;
     other.get(1, "/").await;
     other.answer(1).await;
     other.closed().await;
@@ -355,12 +385,12 @@ async fn a_connection_that_was_never_told_is_never_closed() {
 
 #[tokio::test]
 async fn before_a_limit_is_reached_nothing_is_said() {
-    let (envoy, _backend) = network(r#""max_requests": 100"#).await;
+    let (envoy, _backend) = network(r#""max_requests_per_connection": 100"#).await;
     let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
     for stream in (1..=99).step_by(2) {
         client.get(stream, "/").await;
         let frames = client.answer(stream).await;
         assert_eq!(order(&frames), ["end"]);
     }
-    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
 }

@@ -28,7 +28,7 @@ async fn a_websocket_over_http2_is_counted_and_other_streams_are_not() {
     let listener = Listener::http("in")
         .extended_connect()
         .route("/", "app")
-        .evenkeel(Roles::Both, rule(r#""max_age": "30m""#));
+        .evenkeel(Roles::Both, rule(r#""max_connection_age": "30m""#));
     let cluster = Cluster::new("app", [backend.address()]);
     let bootstrap = Bootstrap::new().listener(listener).cluster(cluster);
     let envoy = Envoy::start(bootstrap).await.unwrap();
@@ -50,7 +50,10 @@ async fn a_websocket_over_http2_is_counted_and_other_streams_are_not() {
     client.socket.send(websocket(5)).await;
 
     until(&envoy, "http2_tunnels_total", |tunnels| tunnels == 1).await;
-    let frame = [("cause", "frame")];
-    assert_eq!(counted_with(&envoy, "opaque_total", &frame).await, 0);
+    let frame = [("bypass_reason", "frame")];
+    assert_eq!(
+        counted_with(&envoy, "connections_bypassed_total", &frame).await,
+        0
+    );
     healthy(&envoy);
 }

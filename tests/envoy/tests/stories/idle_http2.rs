@@ -9,7 +9,7 @@ async fn idle(listener: Listener) -> (Envoy, Backend, Client) {
     let backend = Backend::start("a").await.unwrap();
     let listener = listener
         .route("/", "app")
-        .evenkeel(Roles::Network, rule(r#""max_age": "300ms""#));
+        .evenkeel(Roles::Network, rule(r#""max_connection_age": "300ms""#));
     let cluster = Cluster::new("app", [backend.address()]);
     let bootstrap = Bootstrap::new().listener(listener).cluster(cluster);
     let envoy = Envoy::start(bootstrap).await.unwrap();
@@ -22,25 +22,31 @@ async fn idle(listener: Listener) -> (Envoy, Backend, Client) {
 async fn with_pings_it_is_announced_and_closed_and_the_next_request_goes_out_on_another() {
     let (envoy, _backend, client) = idle(Listener::http("in").pings("0.2s")).await;
 
-    until(&envoy, "announced_total", |announced| announced == 1).await;
-    until_with(&envoy, "closed_total", &[("reason", "max_age")], 1).await;
+    until(&envoy, "drain_signals_total", |announced| announced == 1).await;
+    until_with(
+        &envoy,
+        "connections_drained_total",
+        &[("drain_reason", "max_connection_age")],
+        1,
+    )
+    .await;
 
     assert_eq!(client.get("/").await.unwrap().body, "a");
     assert_eq!(client.connections_opened().await, 2);
-    assert_eq!(counted(&envoy, "cut_total").await, 0);
+    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
     healthy(&envoy);
 }
 
 #[tokio::test]
 async fn without_pings_it_waits_for_its_next_answer_and_is_never_cut() {
     let (envoy, _backend, client) = idle(Listener::http("in")).await;
-    until(&envoy, "due_total", |due| due == 1).await;
-    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    until(&envoy, "connections_expired_total", |due| due == 1).await;
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
 
     assert_eq!(client.get("/").await.unwrap().body, "a");
 
-    until(&envoy, "announced_total", |announced| announced == 1).await;
+    until(&envoy, "drain_signals_total", |announced| announced == 1).await;
     assert_eq!(client.connections_opened().await, 1);
-    assert_eq!(counted(&envoy, "cut_total").await, 0);
+    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
     healthy(&envoy);
 }

@@ -87,10 +87,7 @@ fn rendered(keepalive: &str) -> Value {
 #[test]
 fn pings_to_clients_do_not_end_a_silent_call_to_a_grpc_server() {
     // Twice as long as it takes to send the PING that is one too many.
-    let outcome = silent_call(
-        r#"{"http2_ping": {"interval": "1s", "timeout": "10s"}}"#,
-        "8",
-    );
+    let outcome = silent_call(r#"{"http2": {"interval": "1s", "timeout": "10s"}}"#, "8");
     assert_eq!(outcome, "done");
 }
 

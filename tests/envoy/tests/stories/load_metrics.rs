@@ -14,8 +14,7 @@ use crate::support::socket::{Socket, get};
 use crate::support::{counted, counted_with, healthy, network, until};
 
 /// A pod that compares itself with its peers, of which it has none.
-const ALONE: &str =
-    r#"{"version": 1, "budget": "off", "defaults": {"max_age": "off"}, "shed": {"settle": "0s"}}"#;
+const ALONE: &str = r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off"}, "rebalance": {"stabilization_window": "0s"}}"#;
 
 /// A rate is an average over about ten seconds.
 const SAMPLES: u32 = 10;
@@ -35,7 +34,7 @@ async fn pod() -> (Envoy, Backend) {
 #[tokio::test]
 async fn the_age_of_all_connections_grows_by_a_second_each_second() {
     const CONNECTIONS: u64 = 10;
-    let (envoy, _backend) = network(r#""max_age": "1h""#).await;
+    let (envoy, _backend) = network(r#""max_connection_age": "1h""#).await;
     let start = Instant::now();
     let mut open = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -47,13 +46,19 @@ async fn the_age_of_all_connections_grows_by_a_second_each_second() {
 
     // Three seconds each: no sum of fewer connections, or of other ages, is there as early.
     let wanted = 3 * CONNECTIONS;
-    let shown = until(&envoy, "connections_age_seconds", |age| age >= wanted).await;
+    let shown = until(&envoy, "downstream_connections_age_sum_seconds", |age| {
+        age >= wanted
+    })
+    .await;
 
     // Shown as a whole number.
     let most = start.elapsed().as_secs_f64() * CONNECTIONS as f64 + 0.5;
     assert!(shown as f64 <= most, "{shown} of {most}");
     drop(open);
-    until(&envoy, "connections_age_seconds", |age| age == 0).await;
+    until(&envoy, "downstream_connections_age_sum_seconds", |age| {
+        age == 0
+    })
+    .await;
     healthy(&envoy);
 }
 
@@ -66,11 +71,17 @@ async fn active_requests_are_those_that_wait_for_an_answer() {
         waiting.spawn(async move { client.get("/hold").await.unwrap().status });
     }
 
-    until(&envoy, "load_active_requests", |active| active == 7).await;
+    until(&envoy, "rebalanced_load_active_requests", |active| {
+        active == 7
+    })
+    .await;
     backend.release();
 
     assert_eq!(waiting.join().await, [200; 7]);
-    until(&envoy, "load_active_requests", |active| active == 0).await;
+    until(&envoy, "rebalanced_load_active_requests", |active| {
+        active == 0
+    })
+    .await;
     healthy(&envoy);
 }
 
@@ -109,10 +120,14 @@ async fn rates_are_those_of_the_requests_and_bytes_on_the_wire() {
     Samples::of(&envoy).await.pass(SAMPLES).await;
 
     let upstream = backend.address().to_string();
-    let upstream = [("upstream", &*upstream)];
+    let upstream = [("upstream_host", &*upstream)];
     let expected = [
-        ("load_requests_per_second", &seen.requests, &[][..]),
-        ("load_bytes_per_second", &seen.bytes, &[]),
+        (
+            "rebalanced_load_requests_per_second",
+            &seen.requests,
+            &[][..],
+        ),
+        ("rebalanced_load_bytes_per_second", &seen.bytes, &[]),
         ("upstream_requests_per_second", &seen.requests, &upstream),
         ("upstream_bytes_per_second", &seen.bytes, &upstream),
     ];
@@ -124,7 +139,7 @@ async fn rates_are_those_of_the_requests_and_bytes_on_the_wire() {
             "{metric}: {shown} is shown, {mean} was seen"
         );
     }
-    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
     clients.stop().await;
     healthy(&envoy);
 }

@@ -19,13 +19,13 @@ mod load_metrics;
 mod metrics;
 mod observe;
 mod peers;
+mod rebalance;
+mod rebalance_gateway;
+mod rebalance_measure;
 mod receipts;
 mod recycling;
 mod rollback;
 mod routes;
-mod shed;
-mod shed_gateway;
-mod shed_measure;
 
 mod slow_reader;
 mod support;

@@ -23,9 +23,9 @@ async fn shown(envoy: &Envoy) -> BTreeMap<String, u64> {
 }
 
 const POLICY: &str = r#"{"version": 1, "budget": {"per_second": 0.001, "burst": 5},
-    "defaults": {"jitter": 0, "max_requests": 2, "linger": "200ms", "quiet_wait": "0s", "grace": "400ms"},
-    "routes": [{"name": "other", "match": {"path_prefix": "/other"}, "max_requests": "off"}],
-    "upstream": {"max_requests": 1000000}}"#;
+    "defaults": {"jitter": 0, "max_requests_per_connection": 2, "close_delay": "200ms", "http2": {"idle_wait": "0s"}, "drain_timeout": "400ms"},
+    "routes": [{"name": "other", "match": {"path_prefix": "/other"}, "max_requests_per_connection": "off"}],
+    "upstream": {"max_requests_per_connection": 1000000}}"#;
 
 /// What is 0 is shown as well: whoever writes an alert must find its metric before it is needed.
 #[tokio::test]
@@ -171,47 +171,47 @@ async fn the_numbers_add_up_with_what_the_clients_saw() {
     let upstream = server.address;
     let expected = [
         (
-            r#"evenkeel_connections_total{protocol="http1"}"#.to_owned(),
+            r#"evenkeel_downstream_connections_total{connection_protocol="http1"}"#.to_owned(),
             5,
         ),
         (
-            r#"evenkeel_requests_total{protocol="http1"}"#.to_owned(),
+            r#"evenkeel_requests_total{connection_protocol="http1"}"#.to_owned(),
             11,
         ),
         (
-            r#"evenkeel_connections_total{protocol="http2"}"#.to_owned(),
+            r#"evenkeel_downstream_connections_total{connection_protocol="http2"}"#.to_owned(),
             1,
         ),
-        (r#"evenkeel_requests_total{protocol="http2"}"#.to_owned(), 2),
-        (r#"evenkeel_due_total{reason="max_requests"}"#.to_owned(), 6),
+        (r#"evenkeel_requests_total{connection_protocol="http2"}"#.to_owned(), 2),
+        (r#"evenkeel_connections_expired_total{drain_reason="max_requests_per_connection"}"#.to_owned(), 6),
         (
-            r#"evenkeel_announced_total{reason="max_requests"}"#.to_owned(),
+            r#"evenkeel_drain_signals_total{drain_reason="max_requests_per_connection"}"#.to_owned(),
             5,
         ),
         (
-            r#"evenkeel_closed_total{reason="max_requests",by="client"}"#.to_owned(),
+            r#"evenkeel_connections_drained_total{drain_reason="max_requests_per_connection",closed_by="client"}"#.to_owned(),
             3,
         ),
         (
-            r#"evenkeel_closed_total{reason="max_requests",by="evenkeel"}"#.to_owned(),
+            r#"evenkeel_connections_drained_total{drain_reason="max_requests_per_connection",closed_by="evenkeel"}"#.to_owned(),
             2,
         ),
-        (r#"evenkeel_cut_total{reason="max_requests"}"#.to_owned(), 1),
-        ("evenkeel_budget_refused_total{}".to_owned(), 1),
-        (r#"evenkeel_opaque_total{cause="field"}"#.to_owned(), 1),
-        (r#"evenkeel_clients_total{family="go"}"#.to_owned(), 1),
+        (r#"evenkeel_requests_aborted_total{drain_reason="max_requests_per_connection"}"#.to_owned(), 1),
+        ("evenkeel_drain_budget_exhausted_total{}".to_owned(), 1),
+        (r#"evenkeel_connections_bypassed_total{bypass_reason="field"}"#.to_owned(), 1),
+        (r#"evenkeel_http2_connections_total{http2_client="go"}"#.to_owned(), 1),
         (
-            r#"evenkeel_goaway_total{family="go",goaway="max",moment="busy"}"#.to_owned(),
+            r#"evenkeel_goaways_total{http2_client="go",last_stream_id="max",connection_state="active"}"#.to_owned(),
             1,
         ),
         // The two that nobody closed.
-        ("evenkeel_connections_active{}".to_owned(), 2),
+        ("evenkeel_downstream_connections_active{}".to_owned(), 2),
         (
-            format!(r#"evenkeel_upstream_requests_total{{upstream="{upstream}"}}"#),
+            format!(r#"evenkeel_upstream_requests_total{{upstream_host="{upstream}"}}"#),
             14,
         ),
         (
-            format!(r#"evenkeel_upstream_active_requests{{upstream="{upstream}"}}"#),
+            format!(r#"evenkeel_upstream_active_requests{{upstream_host="{upstream}"}}"#),
             0,
         ),
     ];

@@ -11,8 +11,8 @@ use crate::support::server::{Server, ok, path};
 use crate::support::socket::{Socket, get};
 use crate::support::{counted, counted_with, until};
 
-const OBSERVE: &str = r#"{"version": 1, "mode": "observe", "budget": "off", "keepalive": {"http1_hint": true},
-    "defaults": {"jitter": 0, "max_requests": 1}, "upstream": {"max_requests": 1, "jitter": 0}}"#;
+const OBSERVE: &str = r#"{"version": 1, "mode": "dry_run", "budget": "off", "keepalive": {"http1_hint": true},
+    "defaults": {"jitter": 0, "max_requests_per_connection": 1}, "upstream": {"max_requests_per_connection": 1, "jitter": 0}}"#;
 
 #[tokio::test]
 async fn http1_bytes_are_the_same_in_both_directions() {
@@ -64,12 +64,17 @@ async fn http1_bytes_are_the_same_in_both_directions() {
     assert_eq!(received[0], received[1]);
     assert_eq!(passed_on[0], passed_on[1]);
     assert_eq!(
-        counted_with(&envoy, "observed_total", &[("reason", "max_requests")]).await,
+        counted_with(
+            &envoy,
+            "dry_run_drains_total",
+            &[("drain_reason", "max_requests_per_connection")]
+        )
+        .await,
         3
     );
-    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
     eventually("a line in the log", || async {
-        let said = envoy.log().contains("observe: would have moved");
+        let said = envoy.log().contains("dry run: would have drained");
         Ok(said.then_some(()))
     })
     .await
@@ -137,9 +142,9 @@ async fn http2_bytes_are_the_same() {
         assert_eq!(frames_of_a_run(&envoy, "in").await, first);
     }
 
-    let observed = counted(&envoy, "observed_total").await;
+    let observed = counted(&envoy, "dry_run_drains_total").await;
     assert_eq!(observed, RUNS * REQUESTS.len() as u64);
-    assert_eq!(counted(&envoy, "announced_total").await, 0);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
 }
 
 #[tokio::test]
@@ -150,8 +155,8 @@ async fn a_raw_connection_that_would_have_been_closed_goes_on() {
     let envoy = Envoy::start(bootstrap.listener(listener)).await.unwrap();
     let port = envoy.address("in").port();
     let policy = format!(
-        r#"{{"version": 1, "mode": "observe", "connections": [{{"name": "db", "match": {{"port": {port}}},
-            "max_age": "300ms", "quiet_wait": "0s", "grace": "100ms", "jitter": 0}}]}}"#
+        r#"{{"version": 1, "mode": "dry_run", "tcp": [{{"name": "db", "match": {{"port": {port}}},
+            "max_connection_age": "300ms", "idle_time": "0s", "drain_timeout": "100ms", "jitter": 0}}]}}"#
     );
     envoy.replace_policy("in", policy).await.unwrap();
 
@@ -162,22 +167,22 @@ async fn a_raw_connection_that_would_have_been_closed_goes_on() {
             socket.take_until(b"\n").await,
             format!("a {line}\n").into_bytes()
         );
-        let seen = counted(&envoy, "observed_total").await;
-        until(&envoy, "observed_total", |observed| observed > seen).await;
+        let seen = counted(&envoy, "dry_run_drains_total").await;
+        until(&envoy, "dry_run_drains_total", |observed| observed > seen).await;
     }
 
     assert!(socket.is_open());
-    assert_eq!(counted(&envoy, "closed_total").await, 0);
+    assert_eq!(counted(&envoy, "connections_drained_total").await, 0);
 }
 
 #[tokio::test]
 async fn what_observing_says_is_what_enforcing_does() {
     let policy = |mode| {
         format!(
-            r#"{{"version": 1, "mode": "{mode}", "budget": "off", "defaults": {{"jitter": 0, "max_requests": 3}}}}"#
+            r#"{{"version": 1, "mode": "{mode}", "budget": "off", "defaults": {{"jitter": 0, "max_requests_per_connection": 3}}}}"#
         )
     };
-    let (observe, enforce) = (policy("observe"), policy("enforce"));
+    let (observe, enforce) = (policy("dry_run"), policy("enforce"));
     let listeners = [
         ("observe", Roles::Network, &*observe),
         ("enforce", Roles::Network, &*enforce),
@@ -194,6 +199,6 @@ async fn what_observing_says_is_what_enforcing_does() {
         client.get("/").await.unwrap();
     }
 
-    assert_eq!(counted(&envoy, "observed_total").await, 4);
-    assert_eq!(counted(&envoy, "announced_total").await, 4);
+    assert_eq!(counted(&envoy, "dry_run_drains_total").await, 4);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 4);
 }

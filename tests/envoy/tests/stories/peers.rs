@@ -32,7 +32,7 @@ async fn every_pod_comes_to_know_the_mean_and_the_app_sees_no_question() {
     service.know(3, 10.0).await;
 
     for (pod, count) in service.pods.iter().zip([24, 12, 4, 0]) {
-        assert_eq!(counted(pod, "load_connections").await, count);
+        assert_eq!(counted(pod, "rebalanced_load_connections").await, count);
         healthy(pod);
     }
     assert_eq!(service.backend.requests(), 40);
@@ -41,7 +41,15 @@ async fn every_pod_comes_to_know_the_mean_and_the_app_sees_no_question() {
     drop(service.pods.remove(0));
     service.know(2, 16.0 / 3.0).await;
     for pod in &service.pods {
-        assert!(counted_with(pod, "exchanges_total", &[("outcome", "failed")]).await > 0);
+        assert!(
+            counted_with(
+                pod,
+                "peer_exchanges_total",
+                &[("exchange_result", "failed")]
+            )
+            .await
+                > 0
+        );
         healthy(pod);
     }
     for client in clients.iter_mut().skip(1).flatten() {
@@ -77,7 +85,12 @@ async fn over_mutual_tls_the_same_identity_is_answered_and_a_stranger_meets_the_
     service.know(1, 10.0).await;
     for pod in &service.pods {
         assert_eq!(
-            counted_with(pod, "exchanges_total", &[("outcome", "refused_stranger")]).await,
+            counted_with(
+                pod,
+                "peer_exchanges_total",
+                &[("exchange_result", "rejected_identity")]
+            )
+            .await,
             0
         );
     }
@@ -104,7 +117,11 @@ async fn over_mutual_tls_the_same_identity_is_answered_and_a_stranger_meets_the_
         assert_eq!(socket.answer().await.1, b"a", "{stranger}");
     }
     assert_eq!(service.backend.requests(), before + 2);
-    let strangers = counted_with(pod, "exchanges_total", &[("outcome", "refused_stranger")]);
+    let strangers = counted_with(
+        pod,
+        "peer_exchanges_total",
+        &[("exchange_result", "rejected_identity")],
+    );
     assert_eq!(strangers.await, 2);
     // A million connections that nobody believed.
     service.know(1, 10.0).await;
@@ -130,7 +147,13 @@ async fn a_peer_that_says_what_cannot_be_changes_nothing() {
     let (head, body) = peer.answer().await;
     assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
     assert_eq!(body, b"");
-    until_with(pod, "exchanges_total", &[("outcome", "malformed")], 1).await;
+    until_with(
+        pod,
+        "peer_exchanges_total",
+        &[("exchange_result", "malformed")],
+        1,
+    )
+    .await;
 
     // The other pod carries a million connections, it says, and has served for ten years.
     peer.send(asking(&message(&[report(666, 10, 60)]))).await;
@@ -147,7 +170,7 @@ async fn a_peer_that_says_what_cannot_be_changes_nothing() {
     // The one that lied is known, so its message was read.
     let known = eventually("the mean of what the pods sent", || async {
         let stats = pod.stats().await?;
-        let known = stats.get("wasmcustom.evenkeel_peers");
+        let known = stats.get("wasmcustom.evenkeel_peers_known");
         let mean = stats.get("wasmcustom.evenkeel_peers_mean_connections");
         Ok((known == 2 && mean == 10).then_some(()))
     });
@@ -177,14 +200,22 @@ async fn where_anyone_may_ask_no_request_keeps_a_pod_in_the_mean_or_changes_it()
         let mut is_known = true;
         for pod in &service.pods {
             let stats = pod.stats().await?;
-            is_known &= stats.get("wasmcustom.evenkeel_peers") == 1
+            is_known &= stats.get("wasmcustom.evenkeel_peers_known") == 1
                 && stats.get("wasmcustom.evenkeel_peers_mean_connections") == 10;
         }
         Ok(is_known.then_some(()))
     });
 
     known.await.unwrap();
-    assert!(counted_with(&leaving, "exchanges_total", &[("outcome", "asked")]).await > 0);
+    assert!(
+        counted_with(
+            &leaving,
+            "peer_exchanges_total",
+            &[("exchange_result", "requested")]
+        )
+        .await
+            > 0
+    );
     service.pods.iter().for_each(healthy);
 }
 
@@ -231,7 +262,12 @@ async fn whatever_a_peer_answers_or_does_not_no_traffic_is_harmed() {
         let mut client = Socket::connect(envoy.address("in")).await;
 
         let met = eventually(name, || async {
-            let met = counted_with(&envoy, "exchanges_total", &[("outcome", outcome)]).await;
+            let met = counted_with(
+                &envoy,
+                "peer_exchanges_total",
+                &[("exchange_result", outcome)],
+            )
+            .await;
             Ok((met >= 3).then_some(()))
         });
         met.await.unwrap();
@@ -242,7 +278,7 @@ async fn whatever_a_peer_answers_or_does_not_no_traffic_is_harmed() {
             assert!(!closes(&head), "{name}: {head}");
             assert_eq!(body, b"a", "{name}");
         }
-        assert_eq!(counted(&envoy, "peers").await, 0, "{name}");
+        assert_eq!(counted(&envoy, "peers_known").await, 0, "{name}");
         healthy(&envoy);
     }
 }

@@ -14,8 +14,11 @@ const END_STREAM: u8 = 0x1;
 
 /// The module has closed so many connections of clients that were drained because of their requests.
 async fn closed_by_us(envoy: &Envoy, count: u64) {
-    let by_us = [("reason", "max_requests"), ("by", "evenkeel")];
-    until_with(envoy, "closed_total", &by_us, count).await;
+    let by_us = [
+        ("drain_reason", "max_requests_per_connection"),
+        ("closed_by", "evenkeel"),
+    ];
+    until_with(envoy, "connections_drained_total", &by_us, count).await;
 }
 
 fn is_goaway(frame: &Frame) -> bool {
@@ -24,7 +27,8 @@ fn is_goaway(frame: &Frame) -> bool {
 
 #[tokio::test]
 async fn exact_goaway_before_the_last_frame_is_confirmed() {
-    let (envoy, _backend) = network(r#""max_requests": 1, "goaway": "exact""#).await;
+    let (envoy, _backend) =
+        network(r#""max_requests_per_connection": 1, "http2": {"last_stream_id": "exact"}"#).await;
     // Node's core client, and grpc-go, whose SETTINGS are as empty.
     let end = frame(DATA, END_STREAM, 1, b"");
     let grpc_go = [call(1, "/"), end].concat();
@@ -68,7 +72,8 @@ async fn ignore_signal(envoy: &Envoy, greeting: Greeting) -> (RawClient, u32) {
 /// To Go the second GOAWAY is behind the last frame, to Node before it.
 #[tokio::test]
 async fn client_that_ignores_the_signal_is_refused_at_a_quiet_moment_and_loses_nothing() {
-    let (envoy, backend) = network(r#""max_requests": 1, "linger": "2s""#).await;
+    let (envoy, backend) =
+        network(r#""max_requests_per_connection": 1, "close_delay": "2s""#).await;
     let mut requests = 0;
     for greeting in [Greeting::Go, Greeting::Node] {
         let (mut client, stream) = ignore_signal(&envoy, greeting).await;
@@ -79,11 +84,11 @@ async fn client_that_ignores_the_signal_is_refused_at_a_quiet_moment_and_loses_n
         requests += u64::from(stream).div_ceil(2);
         assert_eq!(backend.requests(), requests, "{greeting:?}");
     }
-    let reason = [("reason", "max_requests")];
+    let reason = [("drain_reason", "max_requests_per_connection")];
     until_with(&envoy, "drain_signals_ignored_total", &reason, 2).await;
     closed_by_us(&envoy, 2).await;
-    assert_eq!(counted(&envoy, "announced_total").await, 2);
-    assert_eq!(counted(&envoy, "cut_total").await, 0);
+    assert_eq!(counted(&envoy, "drain_signals_total").await, 2);
+    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
 }
 
 /// A drained client with an open stream 1, and a response after the GOAWAY.
@@ -100,7 +105,8 @@ async fn draining(envoy: &Envoy, path: &str) -> RawClient {
 
 #[tokio::test]
 async fn last_stream_that_the_client_resets_leaves_nothing_unconfirmed() {
-    let (envoy, _backend) = network(r#""max_requests": 2, "quiet_wait": "0s""#).await;
+    let (envoy, _backend) =
+        network(r#""max_requests_per_connection": 2, "http2": {"idle_wait": "0s"}"#).await;
     let mut client = draining(&envoy, "/tail").await;
 
     client.socket.send(reset(1)).await;
@@ -109,14 +115,14 @@ async fn last_stream_that_the_client_resets_leaves_nothing_unconfirmed() {
     let frames = client.closed().await;
     assert!(frames.iter().all(|frame| frame.stream == 1), "{frames:?}");
     closed_by_us(&envoy, 1).await;
-    assert_eq!(counted(&envoy, "cut_total").await, 0);
+    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
     healthy(&envoy);
 }
 
 /// Requests below `/hold` end with the drain timeout, all others, and so the connection's own rule, have none.
 const TIMEOUT_OF_A_STREAM: &str = r#"{"version": 1, "budget": "off",
-    "defaults": {"jitter": 0, "max_requests": 2, "quiet_wait": "0s"},
-    "routes": [{"name": "hold", "match": {"path_prefix": "/hold"}, "grace": "700ms"}]}"#;
+    "defaults": {"jitter": 0, "max_requests_per_connection": 2, "http2": {"idle_wait": "0s"}},
+    "routes": [{"name": "hold", "match": {"path_prefix": "/hold"}, "drain_timeout": "700ms"}]}"#;
 
 #[tokio::test]
 async fn drain_timeout_of_the_open_streams_closes_a_client_that_has_the_other_responses() {
@@ -126,7 +132,7 @@ async fn drain_timeout_of_the_open_streams_closes_a_client_that_has_the_other_re
 
     assert_eq!(client.closed().await, []);
 
-    until(&envoy, "cut_total", |cut| cut == 1).await;
+    until(&envoy, "requests_aborted_total", |cut| cut == 1).await;
     closed_by_us(&envoy, 1).await;
     healthy(&envoy);
 }

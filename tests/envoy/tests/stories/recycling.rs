@@ -12,18 +12,18 @@ use serde_json::{Value, json};
 use crate::support::config::{self, Entry, http_listener};
 
 /// Recycles after so many requests; every cluster speaks HTTP/1.
-fn after(max_requests: u32) -> String {
-    policy(max_requests, r#", "protocol": "http1""#)
+fn after(max_requests_per_connection: u32) -> String {
+    policy(max_requests_per_connection, r#", "protocol": "http1""#)
 }
 
 /// Recycles after so many requests what shows itself as HTTP/1.
-fn auto_after(max_requests: u32) -> String {
-    policy(max_requests, "")
+fn auto_after(max_requests_per_connection: u32) -> String {
+    policy(max_requests_per_connection, "")
 }
 
-fn policy(max_requests: u32, more: &str) -> String {
+fn policy(max_requests_per_connection: u32, more: &str) -> String {
     format!(
-        r#"{{"version": 1, "budget": "off", "upstream": {{"max_requests": {max_requests}, "jitter": 0{more}}}}}"#
+        r#"{{"version": 1, "budget": "off", "upstream": {{"max_requests_per_connection": {max_requests_per_connection}, "jitter": 0{more}}}}}"#
     )
 }
 

@@ -11,18 +11,18 @@ use crate::support::server::{Server, ok};
 use crate::support::socket::{Socket, closes, field, get};
 use crate::support::{counted, healthy, rule, said, until};
 
-const NEVER: &str = r#""max_age": "off""#;
+const NEVER: &str = r#""max_connection_age": "off""#;
 
 /// More requests than a story makes before the rollback, and fewer than afterwards.
 const LIMIT: u64 = 60;
 
 fn drains() -> String {
-    rule(&format!(r#""max_requests": {LIMIT}"#))
+    rule(&format!(r#""max_requests_per_connection": {LIMIT}"#))
 }
 
 /// Counts every twentieth request of a connection, and changes nothing.
 fn dry_run() -> String {
-    rule(r#""max_requests": 20"#).replacen('{', r#"{"mode": "observe", "#, 1)
+    rule(r#""max_requests_per_connection": 20"#).replacen('{', r#"{"mode": "dry_run", "#, 1)
 }
 
 /// Connections of a listener, each of which has carried a request.
@@ -75,9 +75,9 @@ async fn a_dry_run_that_is_applied_again_ends_the_draining() {
         envoy.replace_policy("in", dry_run()).await.unwrap();
         open.extend(connect(&envoy, 1).await);
         // All of them count as they would under the first policy: none follows the second.
-        let before = counted(&envoy, "observed_total").await;
+        let before = counted(&envoy, "dry_run_drains_total").await;
         let counts = eventually("dry-run drains", || async {
-            Ok((counted(&envoy, "observed_total").await >= before + 3 * 17).then_some(()))
+            Ok((counted(&envoy, "dry_run_drains_total").await >= before + 3 * 17).then_some(()))
         });
         let traffic = async {
             for _ in 0..LIMIT + 10 {
@@ -87,7 +87,7 @@ async fn a_dry_run_that_is_applied_again_ends_the_draining() {
         crate::support::within("traffic", traffic).await;
         counts.await.unwrap();
 
-        assert_eq!(counted(&envoy, "announced_total").await, 0);
+        assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
         healthy(&envoy);
     }
 }
@@ -104,12 +104,12 @@ async fn a_rejected_policy_shows_until_the_one_before_is_applied_again() {
         envoy.replace_policy("in", "{").await.unwrap();
         open.extend(connect(&envoy, 8).await);
         long.push(response_without_end(&envoy).await);
-        until(&envoy, "policies_refused", |rejected| rejected >= 1).await;
+        until(&envoy, "policy_rejected", |rejected| rejected >= 1).await;
 
         envoy.replace_policy("in", &good).await.unwrap();
         open.extend(connect(&envoy, 1).await);
 
-        until(&envoy, "policies_refused", |rejected| rejected == 0).await;
+        until(&envoy, "policy_rejected", |rejected| rejected == 0).await;
         request_all(&mut open).await;
         drop(long);
         healthy(&envoy);
@@ -209,9 +209,9 @@ async fn a_policy_that_comes_again_with_the_listener_is_active_again() {
 
     // Of the eight of the first two policies.
     assert!(long > 4, "{long} of {}", open.len());
-    assert_eq!(counted(envoy, "due_total").await, 0);
+    assert_eq!(counted(envoy, "connections_expired_total").await, 0);
     assert_eq!(
-        counted(envoy, "announced_total").await,
+        counted(envoy, "drain_signals_total").await,
         0,
         "{}",
         said(envoy)
@@ -221,7 +221,7 @@ async fn a_policy_that_comes_again_with_the_listener_is_active_again() {
 
 /// Recycles upstream connections: what the HTTP role does alone.
 const RECYCLES: &str = r#"{"version": 1, "budget": "off",
-    "upstream": {"max_requests": 2, "jitter": 0, "protocol": "http1"}}"#;
+    "upstream": {"max_requests_per_connection": 2, "jitter": 0, "protocol": "http1"}}"#;
 
 /// How many upstream connections some requests open, beside the one that is there.
 async fn upstream_opened(envoy: &Envoy, sockets: &mut [Socket]) -> u64 {

@@ -9,10 +9,10 @@ use crate::support::socket::{Socket, closes, get};
 use crate::support::{counted, healthy, rule, said, site, until};
 
 const ROUTES: &str = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 0}, "routes": [
-    {"name": "checkout", "match": {"route": "checkout-*"}, "max_requests": 1},
-    {"name": "shop", "match": {"authority": "*.shop.example"}, "max_requests": 2},
-    {"name": "api", "match": {"path_prefix": "/api/"}, "max_requests": 3},
-    {"name": "both", "match": {"authority": "a.example", "path_prefix": "/both"}, "max_requests": 4}]}"#;
+    {"name": "checkout", "match": {"route": "checkout-*"}, "max_requests_per_connection": 1},
+    {"name": "shop", "match": {"authority": "*.shop.example"}, "max_requests_per_connection": 2},
+    {"name": "api", "match": {"path_prefix": "/api/"}, "max_requests_per_connection": 3},
+    {"name": "both", "match": {"authority": "a.example", "path_prefix": "/both"}, "max_requests_per_connection": 4}]}"#;
 
 #[tokio::test]
 async fn the_first_rule_that_matches_a_request_governs_its_connection() {
@@ -46,11 +46,11 @@ async fn the_first_rule_that_matches_a_request_governs_its_connection() {
         let told = closing.iter().position(|closes| *closes).map(|at| at + 1);
         assert_eq!(told, last, "{path} {authority}");
     }
-    assert_eq!(counted(&envoy, "unjoined_total").await, 0);
+    assert_eq!(counted(&envoy, "streams_unmatched_total").await, 0);
     healthy(&envoy);
 }
 
-const PROTECT: &str = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 0, "max_age": "300ms", "quiet_wait": "0s"},
+const PROTECT: &str = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 0, "max_connection_age": "300ms", "http2": {"idle_wait": "0s"}},
     "routes": [{"name": "events", "match": {"path_prefix": "/tail"}, "protect": true}]}"#;
 
 /// Asks on the side, and gives the GOAWAY that came with the answer, if one did.
@@ -70,7 +70,7 @@ async fn an_event_stream_protects_its_connection_as_long_as_it_is_open() {
     client.get(1, "/tail").await;
     client.until(|frame| frame.stream == 1).await;
     let mut other = RawClient::connect(envoy.address("in"), Greeting::Go).await;
-    until(&envoy, "due_total", |due| due == 2).await;
+    until(&envoy, "connections_expired_total", |due| due == 2).await;
 
     assert_eq!(told(&mut client, 3).await, None);
     assert_eq!(told(&mut other, 1).await, Some(MAX));
@@ -78,7 +78,7 @@ async fn an_event_stream_protects_its_connection_as_long_as_it_is_open() {
     backend.release();
     client.answer(1).await;
     assert_eq!(told(&mut client, 5).await, Some(MAX));
-    assert_eq!(counted(&envoy, "cut_total").await, 0);
+    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn the_end_of_the_last_event_stream_is_itself_the_moment() {
     let (envoy, backend) = site(&[("in", Roles::Both, PROTECT)]).await;
     let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
     client.get(1, "/tail").await;
-    until(&envoy, "due_total", |due| due == 1).await;
+    until(&envoy, "connections_expired_total", |due| due == 1).await;
 
     backend.release();
     client.answer(1).await;
@@ -98,8 +98,8 @@ async fn the_end_of_the_last_event_stream_is_itself_the_moment() {
 #[tokio::test]
 async fn roles_that_are_not_joined_say_so_and_the_defaults_still_act() {
     let server = Server::start(|_| Some(ok("a"))).await;
-    let policy = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 0, "max_requests": 3},
-        "routes": [{"name": "all", "match": {"path_prefix": "/"}, "max_requests": 1}]}"#;
+    let policy = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 0, "max_requests_per_connection": 3},
+        "routes": [{"name": "all", "match": {"path_prefix": "/"}, "max_requests_per_connection": 1}]}"#;
     let network = Entry {
         kind: "network",
         root: "n",
@@ -123,7 +123,7 @@ async fn roles_that_are_not_joined_say_so_and_the_defaults_still_act() {
     }
 
     assert_eq!(closing, [false, false, true]);
-    assert_eq!(counted(&envoy, "unjoined_total").await, 3);
+    assert_eq!(counted(&envoy, "streams_unmatched_total").await, 3);
     let warning = "an HTTP stream came on a connection that the network role does not know";
     eventually("the warning", || async {
         Ok(envoy.log().contains(warning).then_some(()))
@@ -135,7 +135,10 @@ async fn roles_that_are_not_joined_say_so_and_the_defaults_still_act() {
 
 #[tokio::test]
 async fn the_network_role_alone_acts_by_the_defaults() {
-    let policy = ROUTES.replace(r#"{"jitter": 0}"#, r#"{"jitter": 0, "max_requests": 5}"#);
+    let policy = ROUTES.replace(
+        r#"{"jitter": 0}"#,
+        r#"{"jitter": 0, "max_requests_per_connection": 5}"#,
+    );
     let (envoy, _backend) = site(&[("in", Roles::Network, &policy)]).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
@@ -146,12 +149,12 @@ async fn the_network_role_alone_acts_by_the_defaults() {
     }
 
     assert_eq!(closing, [false, false, false, false, true]);
-    assert_eq!(counted(&envoy, "unjoined_total").await, 0);
+    assert_eq!(counted(&envoy, "streams_unmatched_total").await, 0);
 }
 
 #[tokio::test]
 async fn the_http_role_alone_counts_upstreams_and_touches_no_downstream() {
-    let policy = rule(r#""max_requests": 1, "max_age": "100ms""#);
+    let policy = rule(r#""max_requests_per_connection": 1, "max_connection_age": "100ms""#);
     let (envoy, backend) = site(&[("in", Roles::Http, &policy)]).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
@@ -160,7 +163,7 @@ async fn the_http_role_alone_counts_upstreams_and_touches_no_downstream() {
         assert!(!closes(&socket.answer().await.0));
     }
 
-    let upstream = [("upstream", &*backend.address().to_string())];
+    let upstream = [("upstream_host", &*backend.address().to_string())];
     let stats = envoy.stats().await.unwrap();
     assert_eq!(
         stats.with("wasmcustom.evenkeel_upstream_requests_total", &upstream),

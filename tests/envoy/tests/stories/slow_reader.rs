@@ -14,7 +14,7 @@ use crate::support::{counted, network, until_with};
 const MIB: usize = 1024 * 1024;
 const LENGTH: usize = 8 * MIB;
 
-/// Longer than `linger` and Envoy's `delayed_close_timeout` together.
+/// Longer than `close_delay` and Envoy's `delayed_close_timeout` together.
 const PAUSE: Duration = Duration::from_millis(3500);
 
 /// A connection with the smallest receive buffer: what is not read stays with Envoy.
@@ -26,14 +26,14 @@ async fn connect(to: SocketAddr) -> TcpStream {
 
 /// No connection was closed by the module or with an abort.
 async fn nothing_was_closed(envoy: &Envoy) {
-    assert_eq!(counted(envoy, "closed_total").await, 0);
+    assert_eq!(counted(envoy, "connections_drained_total").await, 0);
     let stats = envoy.stats().await.unwrap();
     assert_eq!(stats.get("http.in.downstream_cx_delayed_close_timeout"), 0);
 }
 
 #[tokio::test]
 async fn http1_reader_gets_every_byte() {
-    let (envoy, _backend) = network(r#""max_requests": 1"#).await;
+    let (envoy, _backend) = network(r#""max_requests_per_connection": 1"#).await;
     let mut socket = Socket::of(connect(envoy.address("in")).await);
     socket.send(get(&format!("/bytes/{LENGTH}"))).await;
     assert!(closes(&socket.head().await));
@@ -79,7 +79,8 @@ async fn read_data(
 #[tokio::test]
 async fn http2_reader_gets_every_byte_and_is_closed_when_it_has_them() {
     // It is told behind the response, not in the middle of it.
-    let (envoy, _backend) = network(r#""max_requests": 1, "quiet_wait": "60s""#).await;
+    let (envoy, _backend) =
+        network(r#""max_requests_per_connection": 1, "http2": {"idle_wait": "60s"}"#).await;
     let mut client = RawClient::of(Socket::of(connect(envoy.address("in")).await));
     client.socket.send(Greeting::Go.bytes()).await;
     client.get(1, &format!("/bytes/{LENGTH}")).await;
@@ -100,6 +101,9 @@ async fn http2_reader_gets_every_byte_and_is_closed_when_it_has_them() {
     }
     assert_eq!(client.receipts, 1);
     assert_eq!(client.closed().await, []);
-    let by_us = [("reason", "max_requests"), ("by", "evenkeel")];
-    until_with(&envoy, "closed_total", &by_us, 1).await;
+    let by_us = [
+        ("drain_reason", "max_requests_per_connection"),
+        ("closed_by", "evenkeel"),
+    ];
+    until_with(&envoy, "connections_drained_total", &by_us, 1).await;
 }

@@ -16,14 +16,14 @@ use crate::support::{counted, counted_with, until, until_with, within};
 /// A policy with one rule, for this port.
 fn port_rule(port: u16, rule: &str) -> String {
     format!(
-        r#"{{"version": 1, "budget": "off", "connections": [
+        r#"{{"version": 1, "budget": "off", "tcp": [
             {{"name": "db", "match": {{"port": {port}}}, "jitter": 0, {rule}}}]}}"#
     )
 }
 
 /// An Envoy before `server`; the listener `in` has the rule, `free` has the module and no rule.
 async fn gateway(server: SocketAddr, rule: &str) -> Envoy {
-    let none = r#"{"version": 1, "defaults": {"max_age": "100ms"}}"#;
+    let none = r#"{"version": 1, "defaults": {"max_connection_age": "100ms"}}"#;
     let listener = |name| Listener::tcp(name, "db").evenkeel(Roles::Network, none);
     let bootstrap = Bootstrap::new().cluster(Cluster::new("db", [server]));
     let envoy = Envoy::start(
@@ -53,7 +53,7 @@ async fn keep_alive_server() -> Server {
 
 /// An Envoy before `server` whose TCP proxy carries HTTP, of which each second request is a connection's last.
 async fn http_over_tcp(server: SocketAddr) -> Envoy {
-    let policy = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 0, "max_requests": 2}}"#;
+    let policy = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 0, "max_requests_per_connection": 2}}"#;
     let listener = Listener::tcp("in", "app").evenkeel(Roles::Network, policy);
     let bootstrap = Bootstrap::new().cluster(Cluster::new("app", [server]));
     Envoy::start(bootstrap.listener(listener)).await.unwrap()
@@ -118,7 +118,7 @@ async fn pythons_client_loses_nothing_on_a_tcp_port() {
 async fn reader_that_is_slow_gets_every_byte_of_an_answer() {
     const LENGTH: usize = 8 * 1024 * 1024;
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let rule = r#""max_age": "200ms", "quiet_wait": "200ms", "grace": "1s""#;
+    let rule = r#""max_connection_age": "200ms", "idle_time": "200ms", "drain_timeout": "1s""#;
     let envoy = gateway(server.local_addr().unwrap(), rule).await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -135,7 +135,7 @@ async fn reader_that_is_slow_gets_every_byte_of_an_answer() {
     };
     let read = async {
         let mut read = client.take(LENGTH / 2).await.len();
-        // The connection is past its age and grace, and both sides are silent.
+        // The connection is past its age and drain timeout, and both sides are silent.
         tokio::time::sleep(Duration::from_secs(3)).await;
         client.send("and more").await;
         read += client.take(LENGTH / 2).await.len();
@@ -161,7 +161,7 @@ async fn a_silent_connection_past_its_age_is_closed_and_one_without_a_rule_is_no
     let echo = TcpEcho::start("a").await.unwrap();
     let envoy = gateway(
         echo.address(),
-        r#""max_age": "1s", "quiet_wait": "200ms", "grace": "500ms""#,
+        r#""max_connection_age": "1s", "idle_time": "200ms", "drain_timeout": "500ms""#,
     )
     .await;
     let mut free = TcpClient::new(envoy.address("free"));
@@ -177,22 +177,34 @@ async fn a_silent_connection_past_its_age_is_closed_and_one_without_a_rule_is_no
         (client.connections_opened(), free.connections_opened()),
         (2, 1)
     );
-    until_with(&envoy, "closed_total", &[("by", "evenkeel")], 1).await;
-    assert_eq!(counted(&envoy, "cut_total").await, 0);
+    until_with(
+        &envoy,
+        "connections_drained_total",
+        &[("closed_by", "evenkeel")],
+        1,
+    )
+    .await;
+    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
 }
 
 #[tokio::test]
 async fn a_chatty_connection_is_closed_when_its_grace_is_over_and_counted_as_cut() {
     let echo = TcpEcho::start("a").await.unwrap();
-    let rule = r#""max_age": "300ms", "quiet_wait": "20s", "grace": "1s""#;
+    let rule = r#""max_connection_age": "300ms", "idle_time": "20s", "drain_timeout": "1s""#;
     let envoy = gateway(echo.address(), rule).await;
     let mut client = TcpClient::new(envoy.address("in"));
 
     let asked = within("the end of a conversation", talk(&mut client)).await;
 
     assert!(asked > 1);
-    until(&envoy, "cut_total", |cut| cut == 1).await;
-    until_with(&envoy, "closed_total", &[("by", "evenkeel")], 1).await;
+    until(&envoy, "requests_aborted_total", |cut| cut == 1).await;
+    until_with(
+        &envoy,
+        "connections_drained_total",
+        &[("closed_by", "evenkeel")],
+        1,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -209,7 +221,7 @@ async fn a_protocol_in_which_the_server_speaks_first_is_raw_tcp() {
     });
     let envoy = gateway(
         address,
-        r#""max_age": "500ms", "quiet_wait": "100ms", "grace": "500ms""#,
+        r#""max_connection_age": "500ms", "idle_time": "100ms", "drain_timeout": "500ms""#,
     )
     .await;
 
@@ -218,7 +230,12 @@ async fn a_protocol_in_which_the_server_speaks_first_is_raw_tcp() {
     assert_eq!(client.take(18).await, b"220 mail.example\r\n");
     assert_eq!(client.rest().await, b"");
     assert_eq!(
-        counted_with(&envoy, "connections_total", &[("protocol", "tcp")]).await,
+        counted_with(
+            &envoy,
+            "downstream_connections_total",
+            &[("protocol", "tcp")]
+        )
+        .await,
         1
     );
 }
@@ -233,7 +250,7 @@ async fn what_is_encrypted_passes_untouched() {
         let (mut read, mut write) = stream.into_split();
         tokio::io::copy(&mut read, &mut write).await.unwrap();
     });
-    let envoy = gateway(address, r#""max_age": "1h""#).await;
+    let envoy = gateway(address, r#""max_connection_age": "1h""#).await;
     // A TLS record's header (RFC 8446 5.1), and behind it bytes as random as a cipher's.
     let mut chance = fastrand::Rng::with_seed(7);
     let mut sent = vec![0x16, 0x03, 0x01, 0x40, 0x00];
@@ -244,7 +261,12 @@ async fn what_is_encrypted_passes_untouched() {
 
     assert!(client.take(sent.len()).await == sent);
     assert_eq!(
-        counted_with(&envoy, "connections_total", &[("protocol", "tcp")]).await,
+        counted_with(
+            &envoy,
+            "downstream_connections_total",
+            &[("protocol", "tcp")]
+        )
+        .await,
         1
     );
 }
@@ -252,7 +274,7 @@ async fn what_is_encrypted_passes_untouched() {
 #[tokio::test]
 async fn a_rule_that_comes_later_governs_connections_that_are_open() {
     let echo = TcpEcho::start("a").await.unwrap();
-    let envoy = gateway(echo.address(), r#""max_age": "off""#).await;
+    let envoy = gateway(echo.address(), r#""max_connection_age": "off""#).await;
     let (mut silent, mut free) = (
         TcpClient::new(envoy.address("in")),
         TcpClient::new(envoy.address("free")),
@@ -263,32 +285,32 @@ async fn a_rule_that_comes_later_governs_connections_that_are_open() {
     for (listener, client) in [("in", &mut silent), ("free", &mut free)] {
         let policy = port_rule(
             envoy.address(listener).port(),
-            r#""max_age": "300ms", "quiet_wait": "100ms", "grace": "200ms""#,
+            r#""max_connection_age": "300ms", "idle_time": "100ms", "drain_timeout": "200ms""#,
         );
         envoy.replace_policy(listener, policy).await.unwrap();
         within(listener, client.closed()).await;
     }
 
-    assert_eq!(counted(&envoy, "cut_total").await, 0);
+    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
 }
 
 #[tokio::test]
 async fn a_conversation_that_a_later_rule_came_to_govern_is_not_taken_for_silence() {
     let echo = TcpEcho::start("a").await.unwrap();
-    let envoy = gateway(echo.address(), r#""max_age": "1h""#).await;
+    let envoy = gateway(echo.address(), r#""max_connection_age": "1h""#).await;
     let port = envoy.address("in").port();
     // A policy that has rules, but none for this port.
-    let other = port_rule(1, r#""max_age": "1h""#);
+    let other = port_rule(1, r#""max_connection_age": "1h""#);
     envoy.replace_policy("in", other).await.unwrap();
     let mut client = TcpClient::new(envoy.address("in"));
     client.ask("one").await.unwrap();
 
-    let rule = r#""max_age": "100ms", "quiet_wait": "700ms", "grace": "2s""#;
+    let rule = r#""max_connection_age": "100ms", "idle_time": "700ms", "drain_timeout": "2s""#;
     envoy
         .replace_policy("in", port_rule(port, rule))
         .await
         .unwrap();
     within("the end of a conversation", talk(&mut client)).await;
 
-    until(&envoy, "cut_total", |cut| cut == 1).await;
+    until(&envoy, "requests_aborted_total", |cut| cut == 1).await;
 }

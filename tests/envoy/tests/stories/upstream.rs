@@ -8,12 +8,11 @@ use crate::support::server::{Server, ok};
 use crate::support::socket::closes;
 use crate::support::{counted, healthy};
 
-const FIVE: &str =
-    r#"{"version": 1, "budget": "off", "upstream": {"max_requests": 5, "jitter": 0}}"#;
+const FIVE: &str = r#"{"version": 1, "budget": "off", "upstream": {"max_requests_per_connection": 5, "jitter": 0}}"#;
 
 /// As [`FIVE`], for a proxy none of whose clusters speak HTTP/2.
 const FIVE_HTTP1: &str = r#"{"version": 1, "budget": "off",
-    "upstream": {"max_requests": 5, "jitter": 0, "protocol": "http1"}}"#;
+    "upstream": {"max_requests_per_connection": 5, "jitter": 0, "protocol": "http1"}}"#;
 
 #[tokio::test]
 async fn an_http1_connection_past_its_requests_is_ended_by_the_next_one() {
@@ -40,9 +39,9 @@ async fn an_http1_connection_past_its_requests_is_ended_by_the_next_one() {
     }
     assert_eq!(client.connections_opened().await, 1);
     for (metric, expected) in [
-        ("upstream_due_total", 10),
-        ("upstream_recycled_total", 10),
-        ("upstream_stray_total", 0),
+        ("upstream_connections_expired_total", 10),
+        ("upstream_connections_recycled_total", 10),
+        ("upstream_connections_closed_early_total", 0),
     ] {
         assert_eq!(counted(&envoy, metric).await, expected, "{metric}");
     }
@@ -75,7 +74,7 @@ async fn requests_at_once_lose_nothing_and_every_connection_has_its_turn() {
     assert_eq!(backend.requests(), 400);
     let longest = backend.requests_by_connection().into_iter().max().unwrap();
     assert!(longest <= 40, "{:?}", backend.requests_by_connection());
-    assert!(counted(&envoy, "upstream_recycled_total").await >= 10);
+    assert!(counted(&envoy, "upstream_connections_recycled_total").await >= 10);
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ const DELAY: Duration = Duration::from_millis(700);
 
 #[tokio::test]
 async fn an_exchange_is_attributed_to_the_connection_that_it_came_on() {
-    let policy = r#"{"version": 1, "defaults": {"max_age": "off"}, "shed": {},
-        "peers": {"cluster": "app", "allow": "anyone"}}"#;
+    let policy = r#"{"version": 1, "defaults": {"max_connection_age": "off"}, "rebalance": {},
+        "peers": {"cluster": "app", "trust": "anyone"}}"#;
     let server = Server::start(|_| Some(ok("a"))).await;
     let entry = |kind, root| Entry {
         kind,
@@ -50,7 +50,7 @@ async fn an_exchange_is_attributed_to_the_connection_that_it_came_on() {
     .await;
     // The requests of a client are read, and answered, while the exchange waits.
     let mut requests = 0;
-    while counted(&envoy, "exchanges_total").await == 0 || requests < 3 {
+    while counted(&envoy, "peer_exchanges_total").await == 0 || requests < 3 {
         client.send(get("/")).await;
         client.answer().await;
         requests += 1;
@@ -59,6 +59,6 @@ async fn an_exchange_is_attributed_to_the_connection_that_it_came_on() {
     assert!(head.contains("application/json"), "{head}");
 
     // The client's connection is load; the one on which there was nothing but an exchange is not.
-    until(&envoy, "load_connections", |load| load == 1).await;
+    until(&envoy, "rebalanced_load_connections", |load| load == 1).await;
     healthy(&envoy);
 }

@@ -62,7 +62,7 @@ fn reconnects(websocket: &str, awaited: &[&str]) -> Value {
 
 async fn start(websocket: &str, server: SocketAddr) -> Envoy {
     let policy = rule(&format!(
-        r#""max_age": "500ms", "quiet_wait": "0s", "websocket": "{websocket}""#
+        r#""max_connection_age": "500ms", "websocket": {{"idle_time": "0s", "close_code": "{websocket}"}}"#
     ));
     let listener = Listener::http("in").route("/", "app");
     let bootstrap = Bootstrap::new()

@@ -10,7 +10,7 @@ use super::{SECOND, pod};
 
 #[test]
 fn a_question_is_answered_by_the_module_and_its_connection_is_no_load() {
-    for mode in ["enforce", "observe"] {
+    for mode in ["enforce", "dry_run"] {
         let pod = Pod::start("shop-1", 1, &peers(&format!(r#""mode": "{mode}""#)));
         let _clients = pod.open(0, 3);
         pod.pass(2 * SECOND, HttpCall::fail);
@@ -24,35 +24,35 @@ fn a_question_is_answered_by_the_module_and_its_connection_is_no_load() {
             assert!(response.headers.contains(&json), "{:?}", response.headers);
             assert_eq!(connections(&response.body)[0], 3);
             assert!(stream.has_ended());
-            assert_eq!(pod.exchanges("asked"), asked);
+            assert_eq!(pod.exchanges("requested"), asked);
             pod.pass(2 * SECOND, HttpCall::fail);
         }
-        assert_eq!(pod.metric("evenkeel_load_connections"), 3);
+        assert_eq!(pod.metric("evenkeel_rebalanced_load_connections"), 3);
 
         // Once a client's request came over it, it is a client's.
         pod.workers[0].exchange(&line, "/");
         pod.pass(2 * SECOND, HttpCall::fail);
-        assert_eq!(pod.metric("evenkeel_load_connections"), 4);
+        assert_eq!(pod.metric("evenkeel_rebalanced_load_connections"), 4);
     }
 }
 
 #[test]
 fn without_peers_or_without_the_header_the_path_is_the_apps() {
     let words = message(Duration::from_secs(1), [(7, 30)]);
-    let policy = r#"{"version": 1, "shed": {}}"#;
+    let policy = r#"{"version": 1, "rebalance": {}}"#;
     let silent = Pod::start("shop-1", 1, policy);
     let line = silent.workers[0].network.connect();
     let (stream, response) = silent.workers[0].asked(&line, &words);
     assert_eq!(response, None);
     let header = (HEADER.to_owned(), words);
     assert!(stream.request().contains(&header));
-    assert_eq!(silent.exchanges("asked"), 0);
+    assert_eq!(silent.exchanges("requested"), 0);
 
     let speaking = pod(1);
     let line = speaking.workers[0].network.connect();
     let stream = speaking.workers[0].get(&line, PATH);
     assert_eq!(stream.local_response(), None);
-    assert_eq!(speaking.exchanges("asked"), 0);
+    assert_eq!(speaking.exchanges("requested"), 0);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn what_the_app_beside_a_sidecar_asks_is_for_others() {
     let (_, response) = proxy.asked(&line, &message(host.now(), [(7, 30)]));
     assert_eq!(response, None);
     assert_eq!(
-        proxy.metric("outcome=.=refused_stranger;.;evenkeel_exchanges_total"),
+        proxy.metric("exchange_result=.=rejected_identity;.;evenkeel_peer_exchanges_total"),
         0
     );
 }
@@ -107,18 +107,22 @@ fn only_who_shows_the_same_identity_over_mutual_tls_is_answered() {
         }
         let (stream, response) = proxy.asked(&line, &message(pod.host.now(), [(7, 30)]));
         assert_eq!(response.is_some(), is_answered, "{case:?}");
-        assert_eq!(pod.exchanges("asked"), u64::from(is_answered), "{case:?}");
-        let strangers = pod.exchanges("refused_stranger");
+        assert_eq!(
+            pod.exchanges("requested"),
+            u64::from(is_answered),
+            "{case:?}"
+        );
+        let strangers = pod.exchanges("rejected_identity");
         assert_eq!(strangers, u64::from(!is_answered), "{case:?}");
         if !is_answered {
             proxy.answer(&line, &stream);
         }
         // Nothing that a stranger says is believed, and its connection is a client's.
         pod.pass(2 * SECOND, HttpCall::fail);
-        let load = pod.metric("evenkeel_load_connections");
+        let load = pod.metric("evenkeel_rebalanced_load_connections");
         assert_eq!(load, u64::from(!is_answered), "{case:?}");
         assert_eq!(
-            pod.metric("evenkeel_peers"),
+            pod.metric("evenkeel_peers_known"),
             u64::from(is_answered),
             "{case:?}"
         );

@@ -28,7 +28,7 @@ fn a_pod_asks_four_times_in_every_and_tells_what_its_workers_carry_together() {
     });
 
     assert!((39..=41).contains(&asked), "{asked}");
-    assert_eq!(pod.metric("evenkeel_load_connections"), 12);
+    assert_eq!(pod.metric("evenkeel_rebalanced_load_connections"), 12);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn one_worker_asks_for_all_and_when_it_stops_another_one_does() {
 fn the_main_thread_that_serves_nobody_may_ask_and_is_no_worker() {
     let host = Host::new(&module());
     host.add_cluster(CLUSTER);
-    let policy = peers(r#""shed": {"weight": "workers"}"#);
+    let policy = peers(r#""rebalance": {"weight": "workers"}"#);
     let main = host.start_main_thread();
     main.configure(&network(&policy));
     main.configure(&http(&policy));
@@ -110,7 +110,7 @@ fn an_update_of_the_policy_does_not_stop_the_exchanges() {
     let pod = pod(2);
     pod.pass(5 * SECOND, HttpCall::fail);
     for worker in &pod.workers {
-        let update = peers(r#""mode": "observe""#);
+        let update = peers(r#""mode": "dry_run""#);
         for spec in [network(&update), http(&update)] {
             worker.worker.configure(&spec);
         }
@@ -136,7 +136,7 @@ fn pods_that_exchange_come_to_know_the_mean_and_forget_who_is_gone() {
     fleet.pass(4 * SECOND);
 
     for pod in &fleet.pods {
-        assert_eq!(pod.metric("evenkeel_peers"), 2);
+        assert_eq!(pod.metric("evenkeel_peers_known"), 2);
         assert_eq!(pod.metric("evenkeel_peers_mean_connections"), 30);
         assert_eq!(pod.exchanges("failed"), 0);
     }
@@ -145,21 +145,21 @@ fn pods_that_exchange_come_to_know_the_mean_and_forget_who_is_gone() {
     fleet.lose();
     fleet.pass(7 * SECOND);
     for pod in &fleet.pods {
-        assert_eq!(pod.metric("evenkeel_peers"), 1);
+        assert_eq!(pod.metric("evenkeel_peers_known"), 1);
         assert_eq!(pod.metric("evenkeel_peers_mean_connections"), 45);
     }
 
     // The last one knows of nobody, and says so.
     fleet.lose();
     fleet.pass(7 * SECOND);
-    assert_eq!(fleet.pods[0].metric("evenkeel_peers"), 0);
+    assert_eq!(fleet.pods[0].metric("evenkeel_peers_known"), 0);
     assert_eq!(fleet.pods[0].metric("evenkeel_peers_mean_connections"), 0);
     assert!(fleet.pods[0].exchanges("failed") > 0);
 }
 
 #[test]
 fn a_cluster_that_does_not_exist_or_does_not_answer_is_asked_again() {
-    let policy = r#"{"version": 1, "peers": {"cluster": "nowhere", "allow": "anyone"}}"#;
+    let policy = r#"{"version": 1, "peers": {"cluster": "nowhere", "trust": "anyone"}}"#;
     let pod = Pod::start("shop-1", 1, policy);
     pod.pass(10 * SECOND, HttpCall::fail);
     let failed = pod.exchanges("failed");
@@ -176,11 +176,11 @@ fn a_cluster_that_does_not_exist_or_does_not_answer_is_asked_again() {
         }
     });
     assert_eq!(pod.exchanges("failed") - failed, asked);
-    assert_eq!(pod.exchanges("answered"), 0);
-    assert_eq!(pod.metric("evenkeel_peers"), 0);
+    assert_eq!(pod.exchanges("responded"), 0);
+    assert_eq!(pod.metric("evenkeel_peers_known"), 0);
 
     pod.pass(2 * SECOND, |question| {
         answer(question, message(pod.host.now(), [(7, 30)]));
     });
-    assert_eq!(pod.metric("evenkeel_peers"), 1);
+    assert_eq!(pod.metric("evenkeel_peers_known"), 1);
 }

@@ -39,7 +39,7 @@ fn what_is_no_message_is_counted_and_changes_nothing() {
         });
 
         assert_eq!(pod.exchanges(outcome) - before, answers, "{shown}");
-        assert_eq!(pod.metric("evenkeel_peers"), 2, "{shown}");
+        assert_eq!(pod.metric("evenkeel_peers_known"), 2, "{shown}");
         assert_eq!(pod.metric("evenkeel_peers_mean_connections"), 30, "{shown}");
         // A header is text and not empty, and no module sees a question that is not.
         if let (Ok(text), false) = (str::from_utf8(words), words.is_empty()) {
@@ -47,7 +47,7 @@ fn what_is_no_message_is_counted_and_changes_nothing() {
             let response = response.expect("the module answers");
             assert_eq!((response.status, response.body.len()), (400, 0), "{shown}");
             assert_eq!(pod.exchanges(outcome) - before, answers + 1, "{shown}");
-            assert_eq!(pod.exchanges("asked"), 0, "{shown}");
+            assert_eq!(pod.exchanges("requested"), 0, "{shown}");
         }
     }
 }
@@ -81,11 +81,11 @@ fn reports_that_cannot_be_true_are_dropped_one_by_one() {
     });
 
     assert_eq!(
-        pod.metric("evenkeel_reports_dropped_total"),
+        pod.metric("evenkeel_peer_reports_dropped_total"),
         answers * absurd.len() as u64
     );
-    assert_eq!(pod.exchanges("answered"), answers);
-    assert_eq!(pod.metric("evenkeel_peers"), 1);
+    assert_eq!(pod.exchanges("responded"), answers);
+    assert_eq!(pod.metric("evenkeel_peers_known"), 1);
     assert_eq!(pod.metric("evenkeel_peers_mean_connections"), 15);
 }
 
@@ -109,7 +109,7 @@ fn a_thousand_pods_fill_the_view_and_no_message_grows_with_it() {
     // A byte for the format, and 72 for each pod.
     assert_eq!(view.len(), 1 + 72 * 256);
     // Some of them were last heard of too long ago.
-    let known = pod.metric("evenkeel_peers");
+    let known = pod.metric("evenkeel_peers_known");
     assert!((128..=256).contains(&known), "{known}");
     assert!(pod.metric("evenkeel_peers_mean_connections") > 9_000_000);
 }

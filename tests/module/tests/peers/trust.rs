@@ -39,7 +39,7 @@ fn a_request_of_the_same_identity_is_believed_and_the_pod_serves() {
 
     assert_eq!(response.expect("an answer").status, 200);
     assert!((0..=1100).contains(&asked(&pod)));
-    assert_eq!(pod.metric("evenkeel_peers"), 1);
+    assert_eq!(pod.metric("evenkeel_peers_known"), 1);
 }
 
 #[test]
@@ -58,9 +58,9 @@ fn with_anyone_a_request_is_answered_and_nothing_of_it_is_kept() {
             1,
             "it knows no other pod"
         );
-        assert_eq!(pod.exchanges("asked"), turn);
+        assert_eq!(pod.exchanges("requested"), turn);
         assert_eq!(asked(&pod), -1);
-        assert_eq!(pod.metric("evenkeel_peers"), 0);
+        assert_eq!(pod.metric("evenkeel_peers_known"), 0);
     }
 }
 
@@ -70,7 +70,7 @@ fn with_anyone_a_response_is_believed() {
     pod.pass(2 * SECOND, |question| {
         super::answer(question, message(pod.host.now(), [(7, 30)]));
     });
-    assert_eq!(pod.metric("evenkeel_peers"), 1);
+    assert_eq!(pod.metric("evenkeel_peers_known"), 1);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn with_anyone_a_request_tells_nothing_of_other_pods() {
         assert_eq!(connections(told(&question)).len(), 1);
         super::answer(question, message(pod.host.now(), [(7, 30), (8, 40)]));
     });
-    assert_eq!(pod.metric("evenkeel_peers"), 2);
+    assert_eq!(pod.metric("evenkeel_peers_known"), 2);
 }
 
 #[test]
@@ -104,11 +104,15 @@ fn a_request_that_is_no_message_of_a_pod_gets_status_400_and_does_not_count() {
         let response = response.expect("an answer");
         assert_eq!((response.status, response.body.len()), (400, 0), "{words}");
         assert_eq!(pod.exchanges(outcome), 1, "{words}");
-        assert_eq!(pod.exchanges("asked"), 0, "{words}");
+        assert_eq!(pod.exchanges("requested"), 0, "{words}");
         assert_eq!(asked(&pod), -1, "{words}");
         // Its connection is a client's.
         pod.pass(2 * SECOND, HttpCall::fail);
-        assert_eq!(pod.metric("evenkeel_load_connections"), 1, "{words}");
+        assert_eq!(
+            pod.metric("evenkeel_rebalanced_load_connections"),
+            1,
+            "{words}"
+        );
     }
 }
 
@@ -125,5 +129,5 @@ fn a_pod_that_reaches_itself_is_not_asked_by_another_one() {
 
     assert_eq!(response.expect("an answer").status, 200);
     assert_eq!(asked(&pod), -1);
-    assert_eq!(pod.metric("evenkeel_peers"), 0);
+    assert_eq!(pod.metric("evenkeel_peers_known"), 0);
 }

@@ -20,10 +20,10 @@ use tokio::net::TcpStream;
 /// Between two rounds of traffic. Nothing depends on it but the load.
 const PACE: Duration = Duration::from_millis(100);
 
-/// A pod that sheds.
-const POLICY: &str = r#"{"version": 1, "defaults": {"max_age": "off"},
-    "peers": {"cluster": "peers", "allow": "anyone"},
-    "shed": {"rate": 0.1, "min_connections": 10, "settle": "0s"},
+/// A pod that rebalances.
+const POLICY: &str = r#"{"version": 1, "defaults": {"max_connection_age": "off"},
+    "peers": {"cluster": "peers", "trust": "anyone"},
+    "rebalance": {"max_rate": 0.1, "min_connections": 10, "stabilization_window": "0s"},
     "budget": {"per_second": 1, "burst": 1}}"#;
 
 /// The Envoys, and traffic through them for as long as this is there.
@@ -78,7 +78,7 @@ impl Scene {
 
     /// A policy comes into force that differs in a number.
     pub async fn change_policy(&self) {
-        let changed = POLICY.replace(r#""rate": 0.1"#, r#""rate": 0.11"#);
+        let changed = POLICY.replace(r#""max_rate": 0.1"#, r#""max_rate": 0.11"#);
         self.idle.replace_policy("in", changed).await.unwrap();
     }
 
@@ -109,7 +109,7 @@ impl Scene {
     }
 }
 
-/// A pod that sheds. Its peers are for another to tell.
+/// A pod that rebalances. Its peers are for another to tell.
 async fn pod(backend: &Backend) -> Envoy {
     let listener = Listener::http("in").route("/", "app").inbound();
     let bootstrap = Bootstrap::new()
@@ -127,7 +127,7 @@ async fn troubled(backends: &[Backend; 2], echoes: &[TcpEcho; 2]) -> Envoy {
         (
             "bad",
             Roles::Both,
-            policy(r#""defaults": {"max_aeg": "5m"}"#),
+            policy(r#""defaults": {"max_connection_aeg": "5m"}"#),
         ),
         (
             "alone",
@@ -138,27 +138,31 @@ async fn troubled(backends: &[Backend; 2], echoes: &[TcpEcho; 2]) -> Envoy {
             "cut",
             Roles::Network,
             // Long enough for the last request on a busy machine: only the one that never ends is cut.
-            rule(r#""max_requests": 2, "quiet_wait": "0s", "grace": "3s""#),
+            rule(
+                r#""max_requests_per_connection": 2, "http2": {"idle_wait": "0s"}, "drain_timeout": "3s""#,
+            ),
         ),
         (
             "hasty",
             Roles::Network,
-            rule(r#""max_requests": 1, "grace": "300ms""#),
+            rule(r#""max_requests_per_connection": 1, "drain_timeout": "300ms""#),
         ),
         (
             "chat",
             Roles::Network,
-            rule(r#""max_age": "300ms", "websocket": "going_away", "idle_wait": "300ms""#),
+            rule(
+                r#""max_connection_age": "300ms", "websocket": {"close_code": "going_away", "idle_timeout": "300ms"}"#,
+            ),
         ),
         (
             "observed",
             Roles::Network,
-            policy(r#""mode": "observe", "defaults": {"max_requests": 1}"#),
+            policy(r#""mode": "dry_run", "defaults": {"max_requests_per_connection": 1}"#),
         ),
         (
             "gateway",
             Roles::Both,
-            policy(r#""upstream": {"max_requests": 2, "protocol": "http1"}"#),
+            policy(r#""upstream": {"max_requests_per_connection": 2, "protocol": "http1"}"#),
         ),
     ] {
         // A cluster of its own: in one that all share, the others' requests may leave it every second turn, and one host.
@@ -170,7 +174,7 @@ async fn troubled(backends: &[Backend; 2], echoes: &[TcpEcho; 2]) -> Envoy {
                 backends.each_ref().map(Backend::address),
             ));
     }
-    let tcp = Listener::tcp("tcp", "echo").evenkeel(Roles::Network, policy(r#""connections": []"#));
+    let tcp = Listener::tcp("tcp", "echo").evenkeel(Roles::Network, policy(r#""tcp": []"#));
     let bootstrap = bootstrap.listener(tcp).cluster(Cluster::new(
         "echo",
         echoes.each_ref().map(TcpEcho::address),
@@ -215,7 +219,7 @@ fn troubles(envoy: &Envoy, traffic: &mut Tasks) {
     let hasty = envoy.address("hasty");
     traffic.spawn(async move {
         loop {
-            // At work without a rest for longer than the grace, and so put off.
+            // At work without a rest for longer than the drain timeout, and so put off.
             let mut sender = hyper(hasty).await;
             for _ in 0..100 {
                 let mut other = sender.clone();

@@ -53,7 +53,7 @@ async fn it_finds_every_trouble_and_compares_pods() {
     let wanted = [
         "2 pods by connections: the fullest has 2.00 x the mean; Jain's index 0.50",
         " x the mean of 2 pods (",
-        "; is shedding",
+        "; is rebalancing",
         "carries 0.00 x the mean of 2 pods (0 to ",
     ];
     let (text, is_well) = tells(&[&scene.full, &scene.idle], &wanted).await;
@@ -64,7 +64,7 @@ async fn it_finds_every_trouble_and_compares_pods() {
 #[tokio::test]
 async fn both_of_envoys_pages_say_the_same() {
     let backend = Backend::start("a").await.unwrap();
-    let policy = r#"{"version": 1, "defaults": {"jitter": 0, "max_requests": 2}}"#;
+    let policy = r#"{"version": 1, "defaults": {"jitter": 0, "max_requests_per_connection": 2}}"#;
     let listener = Listener::http("in").route("/", "app");
     let bootstrap = Bootstrap::new()
         .listener(listener.evenkeel(Roles::Both, policy))
@@ -77,7 +77,7 @@ async fn both_of_envoys_pages_say_the_same() {
     client.disconnect().await;
     let wanted = [
         "connections  0 open; opened since the start: 2 http1",
-        "due since the start: 2 max_requests; told: 2 max_requests; closed by: 2 client",
+        "due since the start: 2 max_requests_per_connection; told: 2 max_requests_per_connection; closed by: 2 client",
     ];
     let (text, is_well) = tells(&[&envoy], &wanted).await;
     assert!(is_well, "{text}");

@@ -72,7 +72,7 @@ mod tests {
     fn every_run_is_a_point_and_the_median_is_told() {
         let values = [Some(9.0), None, Some(4.0), Some(2.0), Some(5.0)];
         let columns = [
-            ("shed", Spread::of(values)),
+            ("rebalance", Spread::of(values)),
             ("without", Spread::of([None])),
         ];
 
@@ -80,7 +80,10 @@ mod tests {
 
         assert_eq!(svg.matches("class=\"run\"").count(), 4);
         assert_eq!(svg.matches("class=\"median\"").count(), 1);
-        assert!(svg.contains("shed: 5 (2-never), without: never"), "{svg}");
+        assert!(
+            svg.contains("rebalance: 5 (2-never), without: never"),
+            "{svg}"
+        );
         assert!(svg.contains(">5 (1 never)</text>"), "{svg}");
     }
 }

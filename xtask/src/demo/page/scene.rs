@@ -1,4 +1,4 @@
-//! The scenes of shedding on the page: three sides beside each other. Medians and ranges of all seeds, then
+//! The scenes of rebalancing on the page: three sides beside each other. Medians and ranges of all seeds, then
 //! where connections were and how many were closed over time, with the first seed.
 
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use super::{KEY, escape, failed, policy};
 use crate::demo::chart::over_time::{self, Curve, Time};
 use crate::demo::chart::ranges::ranges;
 use crate::demo::chart::thousands;
-use crate::demo::shedding::{Balance, EVEN, Number, Run, Scene};
+use crate::demo::rebalancing::{Balance, EVEN, Number, Run, Scene};
 
 const BALANCED: &str = "<p class=\"soft\">Balanced: the busiest pod has at most 1.25 times the mean, and no more \
                         until the end. Closes until balanced count from the change of pods on.";
@@ -16,7 +16,7 @@ const BALANCED: &str = "<p class=\"soft\">Balanced: the busiest pod has at most 
 pub fn overview(html: &mut String, scenes: &[Scene]) {
     html.push_str(
         "<div class=\"wide\"><table class=\"overview\">\
-         <tr><th></th><th>without</th><th>age only</th><th>shed</th><th>failed</th></tr>\n",
+         <tr><th></th><th>without</th><th>age only</th><th>rebalance</th><th>failed</th></tr>\n",
     );
     for scene in scenes {
         let _ = write!(html, "<tr><td>{} ({})</td>", scene.title(), scene.seeds);
@@ -54,7 +54,7 @@ pub fn section(html: &mut String, scene: &Scene) {
     );
     table(html, scene);
     policy(html, "The policy of “age only”", &plan.age.policy());
-    policy(html, "The policy of “shed”", &plan.shed);
+    policy(html, "The policy of “rebalance”", &plan.rebalance);
     html.push_str("</section>\n");
 }
 
@@ -115,7 +115,7 @@ fn sides(run: &Run) -> [(&'static str, &Balance); 3] {
     [
         ("without", &run.none),
         ("age only", &run.age),
-        ("shed", &run.shed),
+        ("rebalance", &run.rebalance),
     ]
 }
 
@@ -161,16 +161,16 @@ fn connections(side: &Balance, scene: &Scene, run: &Run) -> String {
             joined: pod >= plan.first,
             points: side
                 .course
-                .looks()
+                .samples()
                 .iter()
-                .map(|look| (look.at, look.open[pod] as f64))
+                .map(|sample| (sample.at, sample.open[pod] as f64))
                 .collect(),
         })
         .collect();
     let top = most(run, |side| {
-        let looks = side.course.looks().iter();
-        looks
-            .flat_map(|look| &look.open)
+        let samples = side.course.samples().iter();
+        samples
+            .flat_map(|sample| &sample.open)
             .max()
             .copied()
             .unwrap_or(0) as f64
@@ -188,10 +188,10 @@ fn closes(side: &Balance, scene: &Scene, run: &Run) -> String {
 }
 
 fn time(scene: &Scene, run: &Run) -> Time {
-    let looks = run.shed.course.looks();
+    let samples = run.rebalance.course.samples();
     Time {
-        from: looks.first().map_or(0.0, |look| look.at),
-        to: looks.last().map_or(0.0, |look| look.at),
+        from: samples.first().map_or(0.0, |sample| sample.at),
+        to: samples.last().map_or(0.0, |sample| sample.at),
         change: scene.plan.change,
     }
 }

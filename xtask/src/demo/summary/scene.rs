@@ -1,7 +1,7 @@
-//! The sides of a scene of shedding, a row each: medians and ranges over the seeds.
+//! The sides of a scene of rebalancing, a row each: medians and ranges over the seeds.
 
 use super::print_failure;
-use crate::demo::shedding::{Number, Scene, SideRuns};
+use crate::demo::rebalancing::{Number, Scene, SideRuns};
 use crate::term::{self, Paint, painted};
 
 pub fn print(scene: &Scene) {

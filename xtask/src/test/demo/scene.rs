@@ -1,4 +1,4 @@
-//! Whether the scenes of shedding show what they promise, in every run: pods get even by few closes, and then
+//! Whether the scenes of rebalancing show what they promise, in every run: pods get even by few closes, and then
 //! rest, while recycling by age goes on for ever.
 
 use anyhow::{Context, Result, ensure};
@@ -39,7 +39,7 @@ const DEVIATIONS: f64 = 4.0;
 
 /// Whether this is a run of a scene.
 pub fn is(entry: &Value) -> bool {
-    entry.get("shed").is_some()
+    entry.get("rebalance").is_some()
 }
 
 /// Looks at all runs of all scenes.
@@ -69,7 +69,7 @@ pub fn check_all(runs: &[&Value]) -> Result<()> {
 }
 
 fn check(run: &Value) -> Result<()> {
-    for side in ["none", "age", "shed"] {
+    for side in ["none", "age", "rebalance"] {
         whole(&run[side]).with_context(|| side.to_owned())?;
         let failed = &run[side]["failed"];
         ensure!(failed == 0, "{side}: {failed} requests failed");
@@ -108,23 +108,23 @@ fn by_age(run: &Value) -> Result<()> {
 }
 
 fn rebalanced(run: &Value) -> Result<()> {
-    let shed = &run["shed"];
-    let busiest = number(shed, "max_over_mean")?;
+    let rebalance = &run["rebalance"];
+    let busiest = number(rebalance, "max_over_mean")?;
     ensure!(
         busiest <= BALANCED,
-        "shed: at the end the busiest has {busiest} times the mean, more than {BALANCED}"
+        "rebalance: at the end the busiest has {busiest} times the mean, more than {BALANCED}"
     );
     let (after, last) = (
         number(run, "after_seconds")?,
         number(run, "balanced_seconds")?,
     );
-    let seconds = number(shed, "seconds_to_1_25")?;
+    let seconds = number(rebalance, "seconds_to_1_25")?;
     ensure!(
         seconds <= after - last,
-        "shed: balanced after {seconds} s only; the last {last} s of {after} s count as balanced"
+        "rebalance: balanced after {seconds} s only; the last {last} s of {after} s count as balanced"
     );
     let (closes, excess) = (
-        number(shed, "closes_to_1_25")?,
+        number(rebalance, "closes_to_1_25")?,
         number(&run["none"], "excess")?,
     );
     // Draws until `excess` of them fall on another pod, each with a chance of one half: the variance is as large
@@ -133,14 +133,14 @@ fn rebalanced(run: &Value) -> Result<()> {
     let most = (expected + DEVIATIONS * expected.sqrt()).floor();
     ensure!(
         closes > 0.0 && closes <= most,
-        "shed: {closes} closes until balanced for an excess of {excess}; it takes some, and at most {most}"
+        "rebalance: {closes} closes until balanced for an excess of {excess}; it takes some, and at most {most}"
     );
     let one_pod = (BALANCED - TOLERATED) * mean_of_pods(run)? + 1.0;
     let rest = (one_pod * 60.0 / last).min(OF_AGE * expected_by_age(run)?);
-    let closes = number(shed, "closes_per_minute_balanced")?;
+    let closes = number(rebalance, "closes_per_minute_balanced")?;
     ensure!(
         closes <= rest,
-        "shed: {closes} closes a minute once balanced, more than {rest:.0}"
+        "rebalance: {closes} closes a minute once balanced, more than {rest:.0}"
     );
     Ok(())
 }
@@ -198,7 +198,7 @@ pub fn sound() -> Value {
         "mean_age_seconds": 8.0, "after_seconds": 20.0, "balanced_seconds": 5.0,
         "none": side(None, 1.5, 30.0, 0.0),
         "age": side(Some((9.5, 100)), 1.1, 6.0, 880.0),
-        "shed": side(Some((9.0, 50)), 1.05, 3.0, 0.0),
+        "rebalance": side(Some((9.0, 50)), 1.05, 3.0, 0.0),
     })
 }
 
@@ -217,10 +217,10 @@ mod tests {
     #[test]
     fn a_balance_at_every_bound_is_fine() {
         let bounds = [
-            ("/shed/max_over_mean", json!(1.25)),
-            ("/shed/seconds_to_1_25", json!(15.0)),
-            ("/shed/closes_to_1_25", json!(90)),
-            ("/shed/closes_per_minute_balanced", json!(90.0)),
+            ("/rebalance/max_over_mean", json!(1.25)),
+            ("/rebalance/seconds_to_1_25", json!(15.0)),
+            ("/rebalance/closes_to_1_25", json!(90)),
+            ("/rebalance/closes_per_minute_balanced", json!(90.0)),
             ("/age/closes_per_minute_balanced", json!(450.0)),
             ("/age/closes_per_minute_balanced", json!(1350.0)),
             ("/age/max_over_mean", json!(1.5)),
@@ -236,7 +236,11 @@ mod tests {
     #[test]
     fn what_a_run_does_not_promise_is_named() {
         let cases = [
-            ("/shed/failed", json!(2), "shed: 2 requests failed"),
+            (
+                "/rebalance/failed",
+                json!(2),
+                "rebalance: 2 requests failed",
+            ),
             ("/none/failed", json!(1), "none: 1 requests failed"),
             ("/age/excess", json!("many"), "age: excess is \"many\""),
             (
@@ -265,34 +269,34 @@ mod tests {
                 "age: the busiest has 1.6 times the mean; chance makes at most 1.52",
             ),
             (
-                "/shed/max_over_mean",
+                "/rebalance/max_over_mean",
                 json!(1.26),
-                "shed: at the end the busiest has 1.26 times the mean, more than 1.25",
+                "rebalance: at the end the busiest has 1.26 times the mean, more than 1.25",
             ),
             (
-                "/shed/seconds_to_1_25",
+                "/rebalance/seconds_to_1_25",
                 json!(null),
                 "seconds_to_1_25 is null",
             ),
             (
-                "/shed/seconds_to_1_25",
+                "/rebalance/seconds_to_1_25",
                 json!(16.0),
-                "shed: balanced after 16 s only; the last 5 s of 20 s count as balanced",
+                "rebalance: balanced after 16 s only; the last 5 s of 20 s count as balanced",
             ),
             (
-                "/shed/closes_to_1_25",
+                "/rebalance/closes_to_1_25",
                 json!(91),
-                "shed: 91 closes until balanced for an excess of 30; it takes some, and at most 90",
+                "rebalance: 91 closes until balanced for an excess of 30; it takes some, and at most 90",
             ),
             (
-                "/shed/closes_to_1_25",
+                "/rebalance/closes_to_1_25",
                 json!(0),
-                "shed: 0 closes until balanced for an excess of 30; it takes some, and at most 90",
+                "rebalance: 0 closes until balanced for an excess of 30; it takes some, and at most 90",
             ),
             (
-                "/shed/closes_per_minute_balanced",
+                "/rebalance/closes_per_minute_balanced",
                 json!(91.0),
-                "shed: 91 closes a minute once balanced, more than 90",
+                "rebalance: 91 closes a minute once balanced, more than 90",
             ),
         ];
         for (path, value, told) in cases {

@@ -122,7 +122,7 @@ fn a_pod_in_its_slow_start_should_carry_the_part_of_its_share_that_its_uptime_is
 fn a_report_grows_up_while_it_is_held() {
     let rules = Rules {
         slow_start: seconds(10.0),
-        settle: seconds(2.0),
+        stabilization_window: seconds(2.0),
         ..RULES
     };
     let young = Own {

@@ -39,7 +39,7 @@ pub(super) struct Fleet {
     now: Instant,
     step: usize,
     chance: Chance,
-    /// Whoever asks is answered and not believed, as with `"allow": "anyone"`.
+    /// Whoever asks is answered and not believed, as with `"trust": "anyone"`.
     only_answers: bool,
 }
 

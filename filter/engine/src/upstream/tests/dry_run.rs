@@ -12,7 +12,7 @@ impl Story {
         // In dry run no request is marked.
         let mark = match mode {
             Mode::Enforce => self.send(),
-            Mode::Observe => None,
+            Mode::DryRun => None,
         };
         let outcome = self.receive(key(port), mark);
         self.end(&outcome);
@@ -22,16 +22,16 @@ impl Story {
 
 #[test]
 fn limits_of_a_dry_run_expire_no_connection_of_what_is_enforced() {
-    for first in [Mode::Enforce, Mode::Observe] {
+    for first in [Mode::Enforce, Mode::DryRun] {
         let (few, many) = (
-            limits(r#""max_requests": 3"#),
-            limits(r#""max_requests": 20"#),
+            limits(r#""max_requests_per_connection": 3"#),
+            limits(r#""max_requests_per_connection": 20"#),
         );
-        let mut story = Story::new(r#""max_requests": 1"#);
+        let mut story = Story::new(r#""max_requests_per_connection": 1"#);
         if first == Mode::Enforce {
             assert!(!story.request_under(first, &many, 1).expired);
         }
-        let expired = (0..10).filter(|_| story.request_under(Mode::Observe, &few, 1).expired);
+        let expired = (0..10).filter(|_| story.request_under(Mode::DryRun, &few, 1).expired);
         assert_eq!(expired.count(), 1, "as often as without the other listener");
         assert!(!story.upstreams.any_expired());
         let enforced = (0..20).map(|_| story.request_under(Mode::Enforce, &many, 1));

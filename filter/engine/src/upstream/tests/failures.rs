@@ -15,7 +15,7 @@ fn without_local_address() -> ConnectionKey {
 
 #[test]
 fn they_do_not_count_where_connections_share_an_entry() {
-    let mut story = Story::new(r#""max_requests": 3"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 3"#);
     story.reply.is_local = true;
     for _ in 0..100 {
         assert_eq!(story.exchange(without_local_address()), Outcome::default());
@@ -32,7 +32,7 @@ fn they_do_not_count_where_connections_share_an_entry() {
 
 #[test]
 fn connection_that_reaches_its_limit_with_one_has_ended() {
-    let mut story = Story::new(r#""max_requests": 3"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 3"#);
     story.request(1);
     story.request(1);
     story.reply.is_local = true;
@@ -43,7 +43,7 @@ fn connection_that_reaches_its_limit_with_one_has_ended() {
 
 #[test]
 fn expired_connection_that_gets_one_has_ended() {
-    let mut story = Story::new(r#""max_requests": 1"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 1"#);
     // Requests that carry no mark: upgrades, or those that were sent before.
     for is_local in [false, true] {
         story.reply.is_local = is_local;
@@ -60,7 +60,7 @@ fn expired_connection_that_gets_one_has_ended() {
 
 #[test]
 fn they_are_no_evidence_of_http1() {
-    let mut story = Story::new(r#""max_requests": 2"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 2"#);
     story.reply.is_local = true;
     story.request(1);
     story.reply.is_local = false;

@@ -7,7 +7,7 @@ use super::*;
 
 #[test]
 fn connection_without_evidence_is_reported_once_and_never_marked() {
-    let mut story = Story::new(r#""max_requests": 2"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 2"#);
     story.reply.shows_http1 = false;
     let reported = (0..100).filter(|_| story.request(1).unproven).count();
     assert_eq!((reported, story.marks), (1, 0));
@@ -15,7 +15,7 @@ fn connection_without_evidence_is_reported_once_and_never_marked() {
 
 #[test]
 fn policy_can_say_that_all_is_http1() {
-    let mut story = Story::new(r#""max_requests": 1, "protocol": "http1""#);
+    let mut story = Story::new(r#""max_requests_per_connection": 1, "protocol": "http1""#);
     story.reply.shows_http1 = false;
     assert!(story.request(1).expired);
     assert!(story.wants_mark());
@@ -26,7 +26,7 @@ fn policy_can_say_that_all_is_http1() {
 
 #[test]
 fn connection_without_evidence_does_not_block_the_others() {
-    let mut story = Story::new(r#""max_requests": 3"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 3"#);
     story.reply.shows_http1 = false;
     story.request(1);
     story.reply.shows_http1 = true;
@@ -38,7 +38,7 @@ fn connection_without_evidence_does_not_block_the_others() {
 
 #[test]
 fn one_response_is_evidence_for_the_cluster() {
-    let mut story = Story::new(r#""max_requests": 3"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 3"#);
     story.request(1);
     story.reply.shows_http1 = false;
     for _ in 0..3 {
@@ -49,7 +49,7 @@ fn one_response_is_evidence_for_the_cluster() {
 
 #[test]
 fn evidence_counts_for_the_downstream_protocol_that_gave_it() {
-    let mut story = Story::new(r#""max_requests": 2"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 2"#);
     story.request(1);
     story.request(1);
     // Over HTTP/2 a cluster may choose HTTP/2.
@@ -68,7 +68,7 @@ fn evidence_counts_for_the_downstream_protocol_that_gave_it() {
 
 #[test]
 fn two_responses_at_once_over_one_connection_keep_the_cluster_from_being_marked() {
-    let mut story = Story::new(r#""max_requests": 2"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 2"#);
     story.request(1);
     story.request(1);
     assert!(story.wants_mark());
@@ -86,7 +86,7 @@ fn two_responses_at_once_over_one_connection_keep_the_cluster_from_being_marked(
 
 #[test]
 fn server_without_evidence_that_resets_a_marked_request_is_not_marked_again() {
-    let mut story = Story::new(r#""max_requests": 2"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 2"#);
     story.request(1);
     story.request(1);
     let mark = story.send().unwrap();
@@ -98,7 +98,7 @@ fn server_without_evidence_that_resets_a_marked_request_is_not_marked_again() {
 
 #[test]
 fn http1_server_that_resets_a_marked_request_is_marked_again() {
-    let mut story = Story::new(r#""max_requests": 2"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 2"#);
     story.request(1);
     story.request(1);
     let mark = story.send().unwrap();
@@ -110,7 +110,7 @@ fn http1_server_that_resets_a_marked_request_is_marked_again() {
 
 #[test]
 fn evidence_outlives_the_connection_that_gave_it() {
-    let mut story = Story::new(r#""max_requests": 5"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 5"#);
     story.request(1);
     story.reply.shows_http1 = false;
     for _ in 0..4 {
@@ -130,7 +130,7 @@ fn evidence_outlives_the_connection_that_gave_it() {
 
 #[test]
 fn clusters_that_are_remembered_are_bounded() {
-    let mut story = Story::new(r#""max_requests": 1"#);
+    let mut story = Story::new(r#""max_requests_per_connection": 1"#);
     for cluster in 0..5000_u32 {
         let name: &'static [u8] = Vec::leak(cluster.to_le_bytes().to_vec());
         story.reply.cluster = name;

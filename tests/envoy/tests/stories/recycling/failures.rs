@@ -36,8 +36,14 @@ async fn connections_that_could_not_be_opened_to_a_unix_socket_do_not_count() {
 
     let requests: Vec<_> = server.seen().iter().map(Vec::len).collect();
     assert_eq!(requests, [6; 10]);
-    assert_eq!(counted(&envoy, "upstream_due_total").await, 10);
-    assert_eq!(counted(&envoy, "upstream_recycled_total").await, 10);
+    assert_eq!(
+        counted(&envoy, "upstream_connections_expired_total").await,
+        10
+    );
+    assert_eq!(
+        counted(&envoy, "upstream_connections_recycled_total").await,
+        10
+    );
     healthy(&envoy);
 }
 
@@ -62,8 +68,14 @@ async fn responses_of_the_proxy_itself_do_not_count_for_a_unix_socket() {
 
     let requests: Vec<_> = server.seen().iter().map(Vec::len).collect();
     assert_eq!(requests, [[1, 1, 1, 1, 6]; 10].concat());
-    assert_eq!(counted(&envoy, "upstream_recycled_total").await, 10);
-    assert_eq!(counted(&envoy, "upstream_stray_total").await, 0);
+    assert_eq!(
+        counted(&envoy, "upstream_connections_recycled_total").await,
+        10
+    );
+    assert_eq!(
+        counted(&envoy, "upstream_connections_closed_early_total").await,
+        0
+    );
     healthy(&envoy);
 }
 
@@ -81,8 +93,8 @@ async fn server_that_cannot_be_reached_has_no_connections() {
 
     for metric in [
         "upstream_connections",
-        "upstream_due_total",
-        "upstream_stray_total",
+        "upstream_connections_expired_total",
+        "upstream_connections_closed_early_total",
     ] {
         assert_eq!(counted(&envoy, metric).await, 0, "{metric}");
     }
@@ -105,8 +117,8 @@ async fn connection_that_ends_without_a_response_needs_no_mark() {
     assert_eq!(server.seen().len(), 10);
     for metric in [
         "upstream_connections",
-        "upstream_due_total",
-        "upstream_stray_total",
+        "upstream_connections_expired_total",
+        "upstream_connections_closed_early_total",
     ] {
         assert_eq!(counted(&envoy, metric).await, 0, "{metric}");
     }

@@ -32,7 +32,7 @@ async fn hosts_keep_their_own_rates_beside_those_that_have_none() {
         let stats = envoy.stats().await?;
         let rates = stats.by(
             "wasmcustom.evenkeel_upstream_requests_per_second",
-            "upstream",
+            "upstream_host",
         );
         Ok((rates.len() == 257).then_some(rates))
     });
@@ -40,7 +40,10 @@ async fn hosts_keep_their_own_rates_beside_those_that_have_none() {
 
     assert!(rates.contains_key("other"), "{rates:?}");
     let stats = envoy.stats().await.unwrap();
-    let requests = stats.by("wasmcustom.evenkeel_upstream_requests_total", "upstream");
+    let requests = stats.by(
+        "wasmcustom.evenkeel_upstream_requests_total",
+        "upstream_host",
+    );
     assert_eq!(requests.len(), 257);
     healthy(&envoy);
 }

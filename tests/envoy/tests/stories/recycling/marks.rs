@@ -156,7 +156,10 @@ async fn no_request_is_marked_while_the_proxy_retries() {
         assert_eq!(client.get("/fails").await.unwrap().status, 503);
     }
 
-    assert_eq!(counted(&envoy, "upstream_due_total").await, 1);
+    assert_eq!(
+        counted(&envoy, "upstream_connections_expired_total").await,
+        1
+    );
     assert_eq!(marked(&server), Vec::<String>::new());
     assert_eq!(server.seen().len(), 1);
     // What comes once is the sign, and the next request is marked.
@@ -180,8 +183,8 @@ async fn marked_request_that_is_retried_is_counted_once_for_each_attempt() {
     }
 
     assert_eq!(marked(&server).len(), 4);
-    let recycled = counted(&envoy, "upstream_recycled_total").await;
-    let strays = counted(&envoy, "upstream_stray_total").await;
+    let recycled = counted(&envoy, "upstream_connections_recycled_total").await;
+    let strays = counted(&envoy, "upstream_connections_closed_early_total").await;
     assert_eq!(recycled + strays, 4);
     healthy(&envoy);
 }

@@ -57,7 +57,10 @@ async fn connections_to_a_unix_socket_are_recycled() {
     }
 
     assert_eq!(server.seen().len(), 34);
-    assert_eq!(counted(&envoy, "upstream_recycled_total").await, 33);
+    assert_eq!(
+        counted(&envoy, "upstream_connections_recycled_total").await,
+        33
+    );
     healthy(&envoy);
 }
 

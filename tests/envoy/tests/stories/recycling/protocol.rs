@@ -28,8 +28,14 @@ async fn connection_that_shows_no_protocol_is_reported() {
     }
 
     assert_eq!(server.seen().len(), 1);
-    assert_eq!(counted(&envoy, "upstream_unproven_total").await, 1);
-    assert_eq!(counted(&envoy, "upstream_due_total").await, 0);
+    assert_eq!(
+        counted(&envoy, "upstream_connections_not_recycled_total").await,
+        1
+    );
+    assert_eq!(
+        counted(&envoy, "upstream_connections_expired_total").await,
+        0
+    );
     let said = said(&envoy);
     let warnings = said.matches("cluster app: an upstream connection reached a limit");
     assert_eq!(warnings.count(), 1, "{said}");
@@ -48,7 +54,10 @@ async fn one_response_in_chunks_shows_the_protocol_of_its_cluster() {
     }
 
     assert_eq!(server.seen().len(), 16);
-    assert_eq!(counted(&envoy, "upstream_unproven_total").await, 0);
+    assert_eq!(
+        counted(&envoy, "upstream_connections_not_recycled_total").await,
+        0
+    );
     healthy(&envoy);
 }
 

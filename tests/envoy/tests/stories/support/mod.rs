@@ -72,15 +72,30 @@ pub async fn until(envoy: &Envoy, metric: &str, wanted: impl Fn(u64) -> bool) ->
     }
 }
 
-/// Waits until a metric with these labels has this value: a client sees the FIN before it is counted.
-pub async fn until_with(envoy: &Envoy, metric: &str, labels: &[(&str, &str)], wanted: u64) {
+/// The label of policies that were accepted.
+pub const ACCEPTED: &[(&str, &str)] = &[("update_result", "accepted")];
+
+/// The label of policies that were rejected.
+pub const REJECTED: &[(&str, &str)] = &[("update_result", "rejected")];
+
+/// Waits until a metric with these labels is `wanted`.
+pub async fn until_labelled(
+    envoy: &Envoy,
+    metric: &str,
+    labels: &[(&str, &str)],
+    wanted: impl Fn(u64) -> bool,
+) {
     let reached = eventually(metric, || async {
-        let value = counted_with(envoy, metric, labels).await;
-        Ok((value == wanted).then_some(()))
+        Ok(wanted(counted_with(envoy, metric, labels).await).then_some(()))
     });
     if let Err(error) = reached.await {
         panic!("{error:#}\n{}\n{}", numbers(envoy).await, said(envoy));
     }
+}
+
+/// Waits until a metric with these labels has this value: a client sees the FIN before it is counted.
+pub async fn until_with(envoy: &Envoy, metric: &str, labels: &[(&str, &str)], wanted: u64) {
+    until_labelled(envoy, metric, labels, |value| value == wanted).await;
 }
 
 /// What the module has counted, and Envoy of its clients, without what is 0.

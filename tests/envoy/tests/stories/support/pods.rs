@@ -11,7 +11,7 @@ use super::{counted, said, until};
 /// A policy in which pods exchange with everybody, and these further keys.
 pub fn peers(keys: &str) -> String {
     format!(
-        r#"{{"version": 1, "peers": {{"cluster": "peers", "allow": "anyone"}}, "defaults": {{"max_age": "off"}}{keys}}}"#
+        r#"{{"version": 1, "peers": {{"cluster": "peers", "trust": "anyone"}}, "defaults": {{"max_connection_age": "off"}}{keys}}}"#
     )
 }
 
@@ -84,7 +84,7 @@ impl Service {
                 let shown = stats.get("wasmcustom.evenkeel_peers_mean_connections") as f64;
                 // Shown as a whole number.
                 let is_near = (shown - mean).abs() <= 0.1 * mean + 0.5;
-                let is_known = stats.get("wasmcustom.evenkeel_peers") == peers;
+                let is_known = stats.get("wasmcustom.evenkeel_peers_known") == peers;
                 Ok((is_known && is_near).then_some(()))
             });
             if let Err(error) = known.await {
@@ -141,4 +141,4 @@ impl<'a> Samples<'a> {
     }
 }
 
-const AGE: &str = "connections_age_seconds";
+const AGE: &str = "downstream_connections_age_sum_seconds";

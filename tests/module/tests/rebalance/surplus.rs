@@ -1,0 +1,201 @@
+//! How much goes, and how fast.
+
+use std::time::Duration;
+
+use evenkeel_test_host::Connection;
+use evenkeel_test_module::http1::{CLOSE, answer, head};
+use evenkeel_test_module::pods::{Pod, message, peers};
+
+use super::SECOND;
+use super::scene::{OTHERS, Scene};
+
+#[test]
+fn a_surplus_goes_at_the_policys_rate_and_what_is_within_the_tolerance_stays() {
+    // The mean is 40: 2 a second, until 44 are left.
+    let mut scene =
+        Scene::new(r#""rebalance": {"max_rate": 0.05, "min_connections": 20}, "budget": "off""#);
+    scene.run(10);
+    assert_eq!(scene.pod.metric("evenkeel_workers_rebalancing"), 1);
+    while scene.pod.metric("evenkeel_workers_rebalancing") == 1 {
+        scene.run(1);
+    }
+    let ended = scene.told.len();
+    scene.run(60);
+
+    assert!((25..=45).contains(&ended), "{:?}", scene.told);
+    assert!(scene.told.iter().all(|told| *told <= 4), "{:?}", scene.told);
+    // What the others tell is a little old.
+    let left = scene.clients.len();
+    assert!((42..=44).contains(&left), "{:?}", scene.told);
+    assert_eq!(scene.by_rebalance("drain_signals"), 100 - left as u64);
+    assert_eq!(scene.by_rebalance("requests_aborted"), 0);
+    // Balanced, nobody is moved any more, not even who had been chosen.
+    assert!(
+        scene.told[ended..].iter().all(|told| *told == 0),
+        "{:?}",
+        scene.told
+    );
+}
+
+#[test]
+fn the_budget_holds_for_what_is_rebalance() {
+    let keys = r#""rebalance": {"max_rate": 1, "min_connections": 20}, "budget": {"per_second": 1, "burst": 1}"#;
+    let mut scene = Scene::new(keys);
+    scene.run(30);
+    let total: usize = scene.told.iter().sum();
+    assert!((20..=30).contains(&total), "{:?}", scene.told);
+    assert!(scene.told.iter().all(|told| *told <= 2), "{:?}", scene.told);
+}
+
+#[test]
+fn observing_changes_no_byte_and_counts_what_would_have_been_moved_once() {
+    let keys = r#""mode": "dry_run", "rebalance": {"max_rate": 0.05, "min_connections": 20}, "budget": "off""#;
+    let mut scene = Scene::new(keys);
+    for _ in 0..100 {
+        scene.others_carry(20);
+    }
+    assert_eq!(scene.clients.len(), 100);
+    assert_eq!(scene.by_rebalance("drain_signals"), 0);
+    let observed = scene.by_rebalance("dry_run_drains");
+    // As many as would have to go, and none of them twice.
+    assert_eq!(observed, 56);
+    assert_eq!(
+        scene.pod.metric("evenkeel_rebalanced_load_connections"),
+        100
+    );
+    assert!(
+        scene.pod.host.logged("by rebalance"),
+        "{:?}",
+        scene.pod.host.log()
+    );
+}
+
+#[test]
+fn nothing_goes_while_a_pod_is_starting() {
+    let mut scene =
+        Scene::new(r#""rebalance": {"max_rate": 0.05, "min_connections": 20}, "budget": "off""#);
+    scene.run(10);
+    assert!(scene.told[9] > 0, "{:?}", scene.told);
+
+    // For as long it is younger than `settle`.
+    let mut uptime = Duration::ZERO;
+    for _ in 0..5 {
+        scene.hear(|now| {
+            uptime += SECOND / 10;
+            let others = message(now, OTHERS.map(|id| (id, 22)));
+            let starting = message(uptime, [(10, 0)]);
+            if uptime.subsec_millis().is_multiple_of(200) {
+                others
+            } else {
+                starting
+            }
+        });
+    }
+    scene.run(6);
+
+    // It was not yet known in the first second.
+    assert_eq!(scene.told[11..15], [0; 4], "{:?}", scene.told);
+    assert!(scene.told[20] > 0, "{:?}", scene.told);
+}
+
+#[test]
+fn workers_rebalance_the_surplus_of_their_pod_together() {
+    let keys = r#""rebalance": {"max_rate": 0.1, "min_connections": 20}, "budget": "off""#;
+    let pod = Pod::start("shop-1", 2, &peers(keys));
+    let mut clients = [pod.open(0, 120), pod.open(1, 60)];
+    for _ in 0..60 {
+        // 400 among four.
+        let left = clients.iter().map(Vec::len).sum::<usize>() as u64;
+        for tenth in 0..10 {
+            pod.pass(SECOND / 10, |question| {
+                let words = message(pod.host.now(), OTHERS.map(|id| (id, (400 - left) / 3)));
+                question.answer(&[(":status", "200")], words);
+            });
+            for (proxy, clients) in pod.workers.iter().zip(&mut clients) {
+                clients.retain(|client| client.id() % 10 != tenth || !proxy.is_announced(client));
+            }
+        }
+    }
+    let left = clients.each_ref().map(Vec::len);
+    assert!((102..=110).contains(&(left[0] + left[1])), "{left:?}");
+    // Each its part.
+    assert!((66..=75).contains(&left[0]), "{left:?}");
+}
+
+#[test]
+fn who_knows_of_nobody_moves_by_chance_if_the_policy_says_so() {
+    let keys = r#""rebalance": {"fallback_mean_connection_age": "60s"}, "budget": "off""#;
+    let mut scene = Scene::new(keys);
+    for _ in 0..31 {
+        scene.silence();
+    }
+    // 100 connections, each with a chance of 1 in 60 a second, for half a minute: 40.
+    let by_chance = scene
+        .pod
+        .metric("drain_reason=.=mean_connection_age;.;evenkeel_drain_signals_total");
+    assert!((34..=44).contains(&by_chance), "{by_chance}");
+    assert_eq!(by_chance as usize, 100 - scene.clients.len());
+
+    // As soon as somebody answers, it is known who carries too much: here nobody.
+    scene.others_carry(60);
+    let left = scene.clients.len();
+    for _ in 0..20 {
+        scene.others_carry(60);
+    }
+    assert_eq!(scene.clients.len(), left);
+
+    let mut silent = Scene::new(r#""rebalance": {}, "budget": "off""#);
+    for _ in 0..31 {
+        silent.silence();
+    }
+    assert_eq!(silent.clients.len(), 100);
+}
+
+#[test]
+fn a_protected_stream_is_spared_while_others_go() {
+    let keys = r#""rebalance": {"max_rate": 0.2, "min_connections": 20}, "budget": "off",
+        "routes": [{"name": "exports", "match": {"path_prefix": "/exports"}, "protect": true, "drain_timeout": "off"}]"#;
+    let mut scene = Scene::new(keys);
+    let busy = scene.clients.split_off(10);
+    let exports: Vec<_> = busy
+        .iter()
+        .map(|client| scene.pod.workers[0].get(client, "/exports"))
+        .collect();
+    for _ in 0..30 {
+        scene.others_carry(20);
+    }
+    assert_eq!(
+        scene.clients.len(),
+        0,
+        "those that nothing protects are gone"
+    );
+    let proxy = &scene.pod.workers[0];
+    for (client, export) in busy.iter().zip(&exports) {
+        assert_eq!(proxy.answer(client, export), answer(""));
+    }
+
+    // When it has ended the connection is one like any other.
+    scene.clients = busy;
+    for _ in 0..10 {
+        scene.others_carry(20);
+    }
+    assert!(scene.clients.len() < 80, "{:?}", scene.told);
+}
+
+#[test]
+fn nothing_is_closed_that_has_carried_no_request() {
+    let keys = r#""rebalance": {"max_rate": 1, "min_connections": 20}, "budget": "off""#;
+    let pod = Pod::start("shop-1", 1, &peers(keys));
+    let silent: Vec<_> = (0..100).map(|_| pod.workers[0].network.connect()).collect();
+    pod.pass(30 * SECOND, |question| {
+        let words = message(pod.host.now(), OTHERS.map(|id| (id, 0)));
+        question.answer(&[(":status", "200")], words);
+    });
+    assert!(silent.iter().all(Connection::is_open));
+    // Its first answer is a good moment.
+    let first = &silent[0];
+    pod.workers[0].exchange(first, "/");
+    pod.pass(2 * SECOND, |question| question.fail());
+    let closing = head(&format!("content-length: 5\r\n{CLOSE}"));
+    assert!(pod.workers[0].exchange(first, "/").starts_with(&closing));
+}

@@ -1,0 +1,72 @@
+//! Pods that compare what they carry with their peers and rebalance the surplus, beside pods that only recycle
+//! by age and pods without the plugin.
+//!
+//! The three sides have the same Envoys and the same number of clients. They differ in the listener that
+//! clients come in by, and so in the policy. What is looked at is where the connections are and how many
+//! had to be closed for that.
+
+mod course;
+mod crowd;
+mod plan;
+mod pods;
+mod scene;
+mod stage;
+
+use anyhow::{Context, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::Tools;
+use super::seeds::Seeds;
+use crate::term::{self, Status};
+pub use course::EVEN;
+use plan::Plan;
+pub use scene::{Balance, Number, Run, Scene, SideRuns};
+
+/// Plays both scenes with every seed. Both play at the same time: each has its own Envoys, and both spend
+/// their time waiting. One seed comes after the other, as a small machine could not serve all at once.
+pub async fn play(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Vec<Scene>> {
+    let plans = [Plan::scale_out(quick), Plan::rolling_update(quick)];
+    for plan in &plans {
+        term::note(&format!(
+            "{}: {} connections a side, {} s; {seeds}",
+            plan.name,
+            plan.connections,
+            (plan.before + plan.after).as_secs()
+        ));
+    }
+    allow_connections(3 * plans.iter().map(|plan| plan.connections).sum::<usize>())?;
+    let [mut scale_out, mut rolling_update] = plans.map(|plan| Scene::new(plan, seeds));
+    let status = Status::new();
+    for seed in seeds.all() {
+        term::note(&format!("Both scenes with seed {seed}"));
+        let (first, second) = tokio::try_join!(
+            stage::play(tools, &scale_out.plan, seed, seeds, |seen| {
+                status.show(&format!("seed {seed}: {seen}"));
+            }),
+            stage::play(tools, &rolling_update.plan, seed, seeds, |_| {})
+        )?;
+        scale_out.runs.push(first);
+        rolling_update.runs.push(second);
+    }
+    Ok(vec![scale_out, rolling_update])
+}
+
+/// A process may usually have 1,024 files open, unless it asks for more.
+fn allow_connections(count: usize) -> Result<()> {
+    // A client's end, both of kube-proxy's, and now and then one of a backend's.
+    let needed = 4 * count as u64;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    let enough = Rlimit {
+        current: Some(needed),
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, enough).with_context(|| {
+        format!(
+            "the demo keeps {count} connections and so needs {needed} open files, but may have only \
+             {limit:?}: raise the hard limit (`ulimit -Hn`)"
+        )
+    })
+}

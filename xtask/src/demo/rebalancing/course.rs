@@ -1,0 +1,188 @@
+//! Where a side's connections were, second by second, and what can be read off it.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::demo::outcome::max_over_mean;
+
+/// The busiest pod over the mean at which connections count as even.
+pub const EVEN: f64 = 1.25;
+
+/// What was seen at one moment.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// When the pods had been asked and had told it: seconds since the change; before it, below 0.
+    pub at: f64,
+    /// When they were asked.
+    pub asked: f64,
+    /// Open connections of each pod.
+    pub open: Vec<u64>,
+    /// Closes since the start.
+    pub closes: u64,
+}
+
+/// Looks in the order of time: some before the change, some after it.
+pub struct Course {
+    samples: Vec<Sample>,
+    serving: Range<usize>,
+}
+
+impl Course {
+    /// `serving` are the pods that there are after the change.
+    pub fn new(samples: Vec<Sample>, serving: Range<usize>) -> Self {
+        Self { samples, serving }
+    }
+
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    /// The last sample's connections.
+    pub fn at_the_end(&self) -> Vec<u64> {
+        self.samples
+            .last()
+            .map(|sample| sample.open.clone())
+            .unwrap_or_default()
+    }
+
+    /// The busiest pod over the mean of those that serve, at the end.
+    pub fn max_over_mean(&self) -> f64 {
+        self.samples.last().map_or(0.0, |sample| self.ratio(sample))
+    }
+
+    fn ratio(&self, sample: &Sample) -> f64 {
+        max_over_mean(&sample.open[self.serving.clone()])
+    }
+
+    /// Returns how many connections of the pods that serve are above their mean, at the end.
+    pub fn excess(&self) -> f64 {
+        let last = self.samples.last();
+        let open = last.map_or(&[][..], |sample| &sample.open[self.serving.clone()]);
+        let mean = open.iter().sum::<u64>() as f64 / open.len().max(1) as f64;
+        open.iter().map(|open| (*open as f64 - mean).max(0.0)).sum()
+    }
+
+    /// Returns the closes from the change until it is even for good, None if it never is.
+    pub fn closes_to_even(&self) -> Option<u64> {
+        let even = self.seconds_to_even()?;
+        Some(self.closes_until(even) - self.closes_until(0.0))
+    }
+
+    /// The end of the last time in which it was not even, as soon as the next sample saw it.
+    pub fn seconds_to_even(&self) -> Option<f64> {
+        let mut even_since = None;
+        for sample in self.samples.iter().filter(|sample| sample.at > 0.0) {
+            if self.ratio(sample) > EVEN {
+                even_since = None;
+            } else {
+                even_since = even_since.or(Some(sample.at));
+            }
+        }
+        even_since
+    }
+
+    /// Closes a second from each sample to the next: when it began, when it ended, how many. It began when the
+    /// first was asked: on a busy machine it takes a while to be told, and what falls in between may be
+    /// counted already or not yet.
+    pub fn rates(&self) -> Vec<(f64, f64, f64)> {
+        self.samples
+            .windows(2)
+            .filter_map(|pair| match pair {
+                [from, to] if to.at > from.asked => {
+                    let rate = (to.closes - from.closes) as f64 / (to.at - from.asked);
+                    Some((from.at, to.at, rate))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The highest of these since the change.
+    pub fn peak(&self) -> f64 {
+        let since = self.rates().into_iter().filter(|(_, to, _)| *to > 0.0);
+        since.map(|(_, _, rate)| rate).fold(0.0, f64::max)
+    }
+
+    /// Closes a minute in the `last` part.
+    pub fn closes_per_minute(&self, last: Duration) -> f64 {
+        let Some(end) = self.samples.last() else {
+            return 0.0;
+        };
+        let begin = end.at - last.as_secs_f64();
+        (end.closes - self.closes_until(begin)) as f64 * 60.0 / last.as_secs_f64()
+    }
+
+    fn closes_until(&self, moment: f64) -> u64 {
+        let until = self.samples.iter().rev().find(|sample| sample.at <= moment);
+        until.map_or(0, |sample| sample.closes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn course(samples: &[(f64, [u64; 3], u64)]) -> Course {
+        let sample = |(at, open, closes): &(f64, [u64; 3], u64)| Sample {
+            at: *at,
+            asked: *at,
+            open: open.to_vec(),
+            closes: *closes,
+        };
+        Course::new(samples.iter().map(sample).collect(), 1..3)
+    }
+
+    #[test]
+    fn it_is_even_once_it_stays_so() {
+        let course = course(&[
+            (-1.0, [50, 50, 0], 0),
+            (1.0, [9, 75, 25], 0),
+            (2.0, [0, 60, 40], 10),
+            (3.0, [0, 70, 30], 10),
+            (4.0, [0, 60, 40], 20),
+            (5.0, [0, 55, 45], 25),
+        ]);
+
+        assert_eq!(course.seconds_to_even(), Some(4.0));
+        assert_eq!(course.max_over_mean(), 1.1);
+        assert_eq!(course.excess(), 5.0);
+        assert_eq!(course.closes_to_even(), Some(20));
+    }
+
+    #[test]
+    fn what_never_gets_even_has_no_time_to_it() {
+        let course = course(&[(1.0, [0, 75, 25], 0), (2.0, [0, 75, 25], 0)]);
+
+        assert_eq!(course.seconds_to_even(), None);
+        assert_eq!(course.closes_to_even(), None);
+        assert_eq!(course.excess(), 25.0);
+    }
+
+    #[test]
+    fn a_rate_is_that_of_the_longest_time_in_which_its_closes_may_have_been() {
+        let sample = |asked, at, closes| Sample {
+            at,
+            asked,
+            open: Vec::new(),
+            closes,
+        };
+        let course = Course::new(vec![sample(1.0, 1.5, 5), sample(2.5, 3.0, 17)], 0..0);
+
+        assert_eq!(course.peak(), 6.0);
+    }
+
+    #[test]
+    fn closes_count_from_the_change_on() {
+        let course = course(&[
+            (-2.0, [1, 1, 0], 3),
+            (0.0, [1, 1, 0], 5),
+            (1.0, [0, 1, 1], 5),
+            (1.5, [0, 1, 1], 11),
+            (3.5, [0, 1, 1], 13),
+        ]);
+
+        assert_eq!(course.closes_to_even(), Some(0));
+        assert_eq!(course.peak(), 12.0);
+        assert_eq!(course.closes_per_minute(Duration::from_secs(2)), 60.0);
+    }
+}

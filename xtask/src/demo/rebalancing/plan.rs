@@ -1,0 +1,202 @@
+//! The scenes as data: how many pods, who comes and goes, by which policies.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::demo::chart::thousands;
+
+/// One scene. Pods are numbered in the order in which they start.
+pub struct Plan {
+    pub name: &'static str,
+    /// What the clients speak.
+    pub protocol: &'static str,
+    /// Pods at the start.
+    pub first: usize,
+    /// Pods that start at the change.
+    pub joining: usize,
+    /// How many of the first leave at the change.
+    pub leaving: usize,
+    /// What the pods are called.
+    pub labels: Vec<String>,
+    /// What the change is called, in two words or so.
+    pub change: &'static str,
+    /// What is set up, for people.
+    pub setup: String,
+    /// What to see.
+    pub reading: &'static str,
+    /// Clients of each side, with a connection each.
+    pub connections: usize,
+    /// Between an answer and the next request of a client, on average.
+    pub pause: Duration,
+    /// From the start to the change.
+    pub before: Duration,
+    /// From the change to the end.
+    pub after: Duration,
+    /// How much of the end is looked at as the time in which nothing need be moved any more.
+    pub last: Duration,
+    /// At which age the side that recycles drains its connections.
+    pub age: Age,
+    /// The policy of the side that rebalances.
+    pub rebalance: Value,
+}
+
+impl Plan {
+    /// 4 pods become 8.
+    pub fn scale_out(quick: bool) -> Self {
+        let scale = Scale::new(quick);
+        let connections = if quick { 200 } else { 400 };
+        let (first, joining) = (4, 4);
+        Self {
+            name: "scale-out with rebalancing",
+            protocol: "HTTP/1.1",
+            first,
+            joining,
+            leaving: 0,
+            labels: (1..=first + joining).map(|pod| pod.to_string()).collect(),
+            change: "4 join",
+            setup: format!(
+                "{} clients keep an HTTP/1.1 connection each to a Service with {first} pods, and \
+                 send a request about every {} s, which the pods' Envoys answer themselves. Then there are {} \
+                 pods. Once without the plugin, once with a policy that moves every connection at an age, \
+                 and once with one that rebalances: each pod compares what it carries with its peers, and moves \
+                 only its surplus.",
+                thousands(connections as u64),
+                scale.pause.as_secs_f64(),
+                first + joining
+            ),
+            reading: "Without the plugin the new pods get nothing. Recycling by age gives them a share within \
+                      that age, as even as chance makes it, and goes on closing connections for ever; the \
+                      age is of seconds here, so that one can watch, and in production of minutes. Rebalancing \
+                      drains up to two connections for each that must move, as half of them meet a pod that \
+                      has too much again; it does so at a steady rate, and then leaves every connection \
+                      where it is.",
+            connections,
+            pause: scale.pause,
+            before: scale.before,
+            after: Duration::from_secs(if quick { 20 } else { 42 }),
+            last: scale.last,
+            age: scale.age,
+            rebalance: scale.rebalance,
+        }
+    }
+
+    /// X and Y become Y and Z: Y keeps its own connections and takes half of those of X.
+    pub fn rolling_update(quick: bool) -> Self {
+        let scale = Scale::new(quick);
+        let connections = if quick { 100 } else { 200 };
+        Self {
+            name: "rolling update",
+            protocol: "HTTP/1.1",
+            first: 2,
+            joining: 1,
+            leaving: 1,
+            labels: ["X", "Y", "Z"].map(str::to_owned).to_vec(),
+            change: "Z joins, X leaves",
+            setup: format!(
+                "{connections} clients keep an HTTP/1.1 connection each to a Service with the pods X and Y, \
+                 and send a request about every {} s. Then Z joins and X leaves: it answers what it is \
+                 asked, and ends every connection with that. The same three sides.",
+                scale.pause.as_secs_f64()
+            ),
+            reading: "The clients of X go to Y or Z by chance, so that Y, which keeps its own, has three \
+                      quarters of all. Without the plugin that stays. Rebalancing evens it out and then rests.",
+            connections,
+            pause: scale.pause,
+            before: scale.before,
+            after: Duration::from_secs(if quick { 20 } else { 42 }),
+            last: scale.last,
+            age: scale.age,
+            rebalance: scale.rebalance,
+        }
+    }
+
+    /// All pods, in the order in which they start.
+    pub fn pods(&self) -> usize {
+        self.first + self.joining
+    }
+
+    /// The pods that the Service has after the change.
+    pub fn serving(&self) -> Range<usize> {
+        self.leaving..self.pods()
+    }
+}
+
+/// What both scenes have in common.
+struct Scale {
+    pause: Duration,
+    before: Duration,
+    last: Duration,
+    age: Age,
+    rebalance: Value,
+}
+
+impl Scale {
+    /// Quick, it is the same twice as fast.
+    fn new(quick: bool) -> Self {
+        let seconds = Duration::from_secs;
+        // Ages with which recycling evens out about as soon as rebalancing does; those of production are a
+        // hundred times as long.
+        if quick {
+            Self {
+                pause: Duration::from_millis(500),
+                before: seconds(2),
+                last: seconds(5),
+                age: Age::seconds(10),
+                rebalance: rebalance(0.8, 5, "1s", 10.0),
+            }
+        } else {
+            Self {
+                pause: Duration::from_millis(1000),
+                before: seconds(4),
+                last: seconds(12),
+                age: Age::seconds(20),
+                rebalance: rebalance(0.4, 10, "1s", 6.0),
+            }
+        }
+    }
+}
+
+/// An age at which every connection is drained, less a part of it that each draws.
+#[derive(Clone, Copy)]
+pub struct Age {
+    max: Duration,
+}
+
+impl Age {
+    /// How much earlier a connection may be drained, as a part of the age.
+    const JITTER: f64 = 0.5;
+
+    fn seconds(max: u64) -> Self {
+        Self {
+            max: Duration::from_secs(max),
+        }
+    }
+
+    /// Returns the mean of the ages that connections draw: jitter is spread evenly, and only makes an age
+    /// shorter.
+    pub fn mean(self) -> Duration {
+        self.max.mul_f64(1.0 - Self::JITTER / 2.0)
+    }
+
+    pub fn policy(self) -> Value {
+        let max_connection_age = format!("{}s", self.max.as_secs());
+        json!({ "version": 1, "defaults": { "max_connection_age": max_connection_age, "jitter": Self::JITTER } })
+    }
+}
+
+/// A pod would tell `rate` times the mean a second, but has a budget of only `per_second`, one at a time. So
+/// there is always one that waits for its turn, and closes come evenly.
+fn rebalance(rate: f64, min_connections: u32, settle: &str, per_second: f64) -> Value {
+    json!({
+        "version": 1,
+        "defaults": { "max_connection_age": "off" },
+        "rebalance": {
+            "max_rate": rate, "high_watermark": 0.2, "low_watermark": 0.1,
+            "min_connections": min_connections, "stabilization_window": settle,
+        },
+        "peers": { "cluster": "peers", "interval": "1s", "trust": "anyone" },
+        "budget": { "per_second": per_second, "burst": 1 },
+    })
+}

@@ -1,0 +1,132 @@
+//! The pods of a scene: an Envoy each, with a listener for each side.
+//!
+//! What an application would answer the Envoy answers itself: it is about connections, and thousands of
+//! requests a second leave little of a small machine.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, Stats};
+use evenkeel_test_tasks::Tasks;
+use serde_json::Value;
+
+use super::plan::Plan;
+use super::scene::Side;
+use crate::demo::Tools;
+
+/// The cluster that pods ask for their peers.
+const PEERS: &str = "peers";
+
+/// Pods that run, in the order in which they were started.
+pub struct Pods {
+    envoy: PathBuf,
+    module: PathBuf,
+    age: Value,
+    rebalance: Value,
+    running: Vec<Arc<Envoy>>,
+}
+
+impl Pods {
+    /// Starts the first ones.
+    pub async fn start(tools: &Tools, plan: &Plan) -> Result<Self> {
+        let pods = Self {
+            envoy: tools.envoy.clone(),
+            module: tools.module.clone(),
+            age: plan.age.policy(),
+            rebalance: plan.rebalance.clone(),
+            running: Vec::new(),
+        };
+        let first = pods.start_further(plan.first).await?;
+        Ok(Self {
+            running: first,
+            ..pods
+        })
+    }
+
+    /// Starts further ones. They get no connections yet, and none of the others knows them.
+    pub async fn start_further(&self, count: usize) -> Result<Vec<Arc<Envoy>>> {
+        let mut starting = Tasks::new();
+        for number in self.running.len()..self.running.len() + count {
+            let bootstrap = self.bootstrap(number);
+            starting.spawn(async move { Ok((number, Envoy::start(bootstrap).await?)) });
+        }
+        let started: Result<Vec<_>> = starting.join().await.into_iter().collect();
+        let mut started = started?;
+        started.sort_by_key(|(number, _)| *number);
+        Ok(started.into_iter().map(|(_, pod)| Arc::new(pod)).collect())
+    }
+
+    /// From now on these are among them.
+    pub fn add(&mut self, started: Vec<Arc<Envoy>>) {
+        self.running.extend(started);
+    }
+
+    /// Sides share an Envoy, but no VM: neither budget nor what is known of peers.
+    fn bootstrap(&self, number: usize) -> Bootstrap {
+        let answer = number.to_string();
+        let listener = |side: Side| {
+            Listener::http(side.name())
+                .answer("/", 200, &answer)
+                .inbound()
+        };
+        let carrying = |side: Side, roles: Roles, policy: &Value| {
+            let listener = listener(side);
+            listener.evenkeel(roles, policy).vm(side.name())
+        };
+        Bootstrap::new()
+            .envoy(&self.envoy)
+            .module(&self.module)
+            .cluster(Cluster::new(PEERS, []).random())
+            .listener(listener(Side::None))
+            .listener(carrying(Side::Age, Roles::Network, &self.age))
+            .listener(carrying(Side::Rebalance, Roles::Both, &self.rebalance))
+    }
+
+    /// Tells every Envoy, in the cluster of peers, which pods serve.
+    pub async fn tell_peers(&self, serving: Range<usize>) -> Result<()> {
+        let peers: Arc<[_]> = self.addresses(Side::Rebalance)[serving].into();
+        let mut told = Tasks::new();
+        for pod in self.running.iter().map(Arc::clone) {
+            let peers = Arc::clone(&peers);
+            told.spawn(async move { pod.replace_endpoints(PEERS, &peers).await });
+        }
+        told.join().await.into_iter().collect()
+    }
+
+    /// Where each listens, on one side.
+    pub fn addresses(&self, side: Side) -> Vec<SocketAddr> {
+        let address = |pod: &Arc<Envoy>| pod.address(side.name());
+        self.running.iter().map(address).collect()
+    }
+
+    /// Has these end their connections, each with its next answer.
+    pub async fn drain(&self, leaving: Range<usize>) -> Result<()> {
+        for pod in &self.running[leaving] {
+            pod.drain().await?;
+        }
+        Ok(())
+    }
+
+    /// How many connections the plugin has announced to close so far, by the reason.
+    pub async fn announced(&self) -> Result<BTreeMap<String, u64>> {
+        // All at once: what is told of a moment should be of one.
+        let mut asked = Tasks::new();
+        for pod in self.running.iter().map(Arc::clone) {
+            asked.spawn(async move { pod.admin("/stats?filter=evenkeel_announced").await });
+        }
+        let mut sums = BTreeMap::new();
+        while let Some(text) = asked.next().await {
+            let stats = Stats::parse(&text?);
+            for (reason, count) in
+                stats.by("wasmcustom.evenkeel_drain_signals_total", "drain_reason")
+            {
+                *sums.entry(reason).or_default() += count;
+            }
+        }
+        Ok(sums)
+    }
+}

@@ -1,0 +1,317 @@
+//! What a scene measured. Serialised, each run is an entry of what `--json` writes; what is for people only
+//! is left out.
+
+use serde::Serialize;
+
+use super::course::Course;
+use super::plan::Plan;
+use crate::demo::seeds::Seeds;
+use crate::demo::spread::Spread;
+
+/// What a side does with connections, and so the listener that its clients come in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// There is no plugin.
+    None,
+    /// Every connection is moved at an age.
+    Age,
+    /// Pods that carry more than others move the surplus.
+    Rebalance,
+}
+
+impl Side {
+    /// Of its listener and of its VM.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Age => "age",
+            Self::Rebalance => "rebalance",
+        }
+    }
+
+    /// The `reason` that the plugin counts its closes under: sides share an Envoy, and so its counters.
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Age => Some("max_connection_age"),
+            Self::Rebalance => Some("rebalance"),
+        }
+    }
+}
+
+/// One change of pods, lived through by the three sides, once for each seed.
+pub struct Scene {
+    pub plan: Plan,
+    pub seeds: Seeds,
+    /// One for each seed, in their order.
+    pub runs: Vec<Run>,
+}
+
+/// A scene with one seed.
+#[derive(Serialize)]
+pub struct Run {
+    /// What the scene is called.
+    pub name: &'static str,
+    /// What the clients speak: `HTTP/1.1`.
+    pub protocol: &'static str,
+    /// What chance follows from: where connections go, and how long clients pause.
+    pub seed: u64,
+    /// How many seeds were played.
+    pub seeds: u64,
+    /// Clients of each side, with a connection each.
+    pub connections: usize,
+    /// Pods that serve after the change.
+    pub pods: usize,
+    /// The mean of the ages at which the side that recycles by age drains its connections.
+    pub mean_age_seconds: f64,
+    /// From the change to the end.
+    pub after_seconds: f64,
+    /// How much of the end counts as balanced: see [`Balance::closes_per_minute_balanced`].
+    pub balanced_seconds: f64,
+    /// Without the plugin.
+    pub none: Balance,
+    /// Recycling by age.
+    pub age: Balance,
+    /// Rebalancing.
+    pub rebalance: Balance,
+}
+
+/// One side of a run.
+#[derive(Serialize)]
+pub struct Balance {
+    /// Open connections of each pod at the end.
+    pub connections_per_pod: Vec<u64>,
+    /// The most of them over the mean of the pods that serve.
+    pub max_over_mean: f64,
+    /// How many of them are above the mean, at the end. Without the plugin that is what must move.
+    pub excess: f64,
+    /// Requests answered.
+    pub requests: u64,
+    /// Requests without an answer.
+    pub failed: u64,
+    /// Connections that the clients opened.
+    pub connections_opened: u64,
+    /// From the change until the busiest pod has at most 1.25 times the mean, and has so until the end; none
+    /// when it never came to that.
+    pub seconds_to_1_25: Option<f64>,
+    /// Connections that the plugin asked clients to close, from the change until then.
+    pub closes_to_1_25: Option<u64>,
+    /// The most closes in one second since the change.
+    pub peak_closes_per_second: f64,
+    /// Closes in the last part of the scene, [`Run::balanced_seconds`], scaled to a minute: by then all that
+    /// can be balanced is.
+    pub closes_per_minute_balanced: f64,
+    /// Where the connections were, second by second.
+    #[serde(skip)]
+    pub course: Course,
+    /// Why the first of the failed requests failed.
+    #[serde(skip)]
+    pub first_failure: Option<String>,
+}
+
+/// A number of a side that the table and the page show over all seeds.
+#[derive(Clone, Copy)]
+pub enum Number {
+    MaxOverMean,
+    SecondsToBalanced,
+    ClosesToBalanced,
+    PeakClosesPerSecond,
+    ClosesPerMinuteBalanced,
+}
+
+impl Number {
+    /// In the order in which they are shown.
+    pub const ALL: [Self; 5] = [
+        Self::MaxOverMean,
+        Self::SecondsToBalanced,
+        Self::ClosesToBalanced,
+        Self::PeakClosesPerSecond,
+        Self::ClosesPerMinuteBalanced,
+    ];
+
+    /// Returns what it is, in a few words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::MaxOverMean => "busiest/mean at the end",
+            Self::SecondsToBalanced => "seconds until balanced",
+            Self::ClosesToBalanced => "closes until balanced",
+            Self::PeakClosesPerSecond => "most closes in a second",
+            Self::ClosesPerMinuteBalanced => "closes a minute once balanced",
+        }
+    }
+
+    fn of(self, side: &Balance) -> Option<f64> {
+        match self {
+            Self::MaxOverMean => Some(side.max_over_mean),
+            Self::SecondsToBalanced => side.seconds_to_1_25,
+            Self::ClosesToBalanced => side.closes_to_1_25.map(|closes| closes as f64),
+            Self::PeakClosesPerSecond => Some(side.peak_closes_per_second),
+            Self::ClosesPerMinuteBalanced => Some(side.closes_per_minute_balanced),
+        }
+    }
+
+    /// Formats one value.
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Self::MaxOverMean => format!("{value:.2}"),
+            _ => format!("{value:.0}"),
+        }
+    }
+}
+
+/// One side over all runs.
+#[derive(Clone, Copy)]
+pub struct SideRuns<'a> {
+    /// For people.
+    pub name: &'static str,
+    side: fn(&Run) -> &Balance,
+    runs: &'a [Run],
+}
+
+impl<'a> SideRuns<'a> {
+    /// Returns this side of every run.
+    pub fn balances(self) -> impl Iterator<Item = &'a Balance> {
+        self.runs.iter().map(self.side)
+    }
+
+    /// Returns one of its numbers over all runs.
+    pub fn spread(self, number: Number) -> Spread {
+        Spread::of(self.balances().map(|side| number.of(side)))
+    }
+
+    /// Formats one of its numbers as median and range.
+    pub fn show(self, number: Number) -> String {
+        self.spread(number)
+            .show(|value| number.show(value), "never")
+    }
+
+    /// Returns the requests that failed in all runs.
+    pub fn failed(self) -> u64 {
+        self.balances().map(|side| side.failed).sum()
+    }
+
+    /// Says how it came out, as a sentence.
+    pub fn headline(self) -> String {
+        if self.spread(Number::SecondsToBalanced).median().is_none() {
+            let ratio = self.show(Number::MaxOverMean);
+            let closes = self.show(Number::ClosesPerMinuteBalanced);
+            return format!(
+                "not balanced: the busiest has {ratio} times the mean; at the end {closes} closes a minute"
+            );
+        }
+        format!(
+            "balanced after {} s by {} closes; then {} closes a minute",
+            self.show(Number::SecondsToBalanced),
+            self.show(Number::ClosesToBalanced),
+            self.show(Number::ClosesPerMinuteBalanced)
+        )
+    }
+}
+
+impl Scene {
+    pub fn new(plan: Plan, seeds: Seeds) -> Self {
+        Self {
+            plan,
+            seeds,
+            runs: Vec::new(),
+        }
+    }
+
+    /// Returns its name and protocol, as they are shown.
+    pub fn title(&self) -> String {
+        format!("{}, {}", self.plan.name, self.plan.protocol)
+    }
+
+    /// Returns the sides in the order in which they are shown.
+    pub fn sides(&self) -> [SideRuns<'_>; 3] {
+        let of = |name, side| SideRuns {
+            name,
+            side,
+            runs: &self.runs,
+        };
+        [
+            of("without", |run| &run.none),
+            of("age only", |run| &run.age),
+            of("rebalance", |run| &run.rebalance),
+        ]
+    }
+
+    /// Requests that failed with the plugin in place.
+    pub fn failed(&self) -> u64 {
+        let [_, age, rebalance] = self.sides();
+        age.failed() + rebalance.failed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn balance(balanced: Option<(f64, u64)>) -> Balance {
+        Balance {
+            connections_per_pod: Vec::new(),
+            max_over_mean: 1.5,
+            excess: 0.0,
+            requests: 0,
+            failed: 1,
+            connections_opened: 0,
+            seconds_to_1_25: balanced.map(|(seconds, _)| seconds),
+            closes_to_1_25: balanced.map(|(_, closes)| closes),
+            peak_closes_per_second: 0.0,
+            closes_per_minute_balanced: 5.0,
+            course: Course::new(Vec::new(), 0..0),
+            first_failure: None,
+        }
+    }
+
+    fn scene(rebalance: [Option<(f64, u64)>; 3]) -> Scene {
+        let mut scene = Scene::new(Plan::scale_out(true), Seeds::new(4, 3));
+        scene.runs = scene
+            .seeds
+            .all()
+            .zip(rebalance)
+            .map(|(seed, rebalance)| Run {
+                name: "scene",
+                protocol: "HTTP/1.1",
+                seed,
+                seeds: 3,
+                connections: 0,
+                pods: 0,
+                mean_age_seconds: 0.0,
+                after_seconds: 0.0,
+                balanced_seconds: 0.0,
+                none: balance(None),
+                age: balance(None),
+                rebalance: balance(rebalance),
+            })
+            .collect();
+        scene
+    }
+
+    #[test]
+    fn a_headline_tells_the_closes_until_balanced_apart_from_those_afterwards() {
+        let scene = scene([Some((9.0, 40)), Some((7.0, 60)), Some((8.0, 50))]);
+
+        let [none, _, rebalance] = scene.sides();
+
+        assert_eq!(
+            rebalance.headline(),
+            "balanced after 8 (7-9) s by 50 (40-60) closes; then 5 closes a minute"
+        );
+        assert_eq!(
+            none.headline(),
+            "not balanced: the busiest has 1.50 times the mean; at the end 5 closes a minute"
+        );
+        assert_eq!(scene.failed(), 6);
+    }
+
+    #[test]
+    fn a_side_that_most_runs_did_not_balance_is_not_balanced() {
+        let scene = scene([Some((9.0, 40)), None, None]);
+
+        let [_, _, rebalance] = scene.sides();
+
+        assert!(rebalance.headline().starts_with("not balanced"));
+        assert_eq!(rebalance.show(Number::ClosesToBalanced), "never (40-never)");
+    }
+}
