@@ -113,7 +113,7 @@ fn a_policy_that_is_refused_ends_it_with_1_and_says_where_and_why() {
         error.contains("wrong.json is refused") && error.contains("rebalance.max_rate: found 0"),
         "{error}"
     );
-    let underlined = "1 | {\"version\": 1, \"rebalance\": {\"max_rate\": 0}}\n  |                                           ^\n";
+    let underlined = "1 | {\"version\": 1, \"rebalance\": {\"max_rate\": 0}}\n  |                                          ^\n";
     assert!(error.contains(underlined), "{error}");
     let missing = short(&["--policy", "no/such.json"]);
     assert_eq!(missing.status.code(), Some(2));

@@ -317,17 +317,18 @@ fn without_a_grace_what_finds_no_safe_point_is_counted_after_the_patience() {
 /// An exact GOAWAY needs an idle connection. One that never is must at least be counted.
 #[test]
 fn connection_that_is_never_idle_is_deferred_with_an_exact_goaway() {
-    for (keys, seconds, expected) in [
-        ("", 30, Decision::Keep),
-        (r#", "drain_timeout": "5s""#, 5, Decision::Keep),
+    for (http2, rule, seconds, expected) in [
+        ("", "", 30, Decision::Keep),
+        ("", r#", "drain_timeout": "5s""#, 5, Decision::Keep),
         (
-            r#", "drain_timeout": "5s", "http2": {"when_active": "drain"}"#,
+            r#", "when_active": "drain""#,
+            r#", "drain_timeout": "5s""#,
             5,
             Decision::Announce(Reason::MaxConnectionAge),
         ),
     ] {
         let mut story = Story::rule(&format!(
-            r#""max_connection_age": "10s", "http2": {{"last_stream_id": "exact"}}{keys}"#
+            r#""max_connection_age": "10s", "http2": {{"last_stream_id": "exact"{http2}}}{rule}"#
         ));
         let id = story.open(1);
         story.read(id, 2, 2);
@@ -338,16 +339,16 @@ fn connection_that_is_never_idle_is_deferred_with_an_exact_goaway() {
         assert_eq!(
             story.write(id, 2, 1, busy(Bearing::Bears)),
             Decision::Keep,
-            "{keys}"
+            "{http2}{rule}"
         );
-        assert_eq!(story.deferred(), 0, "{keys}");
+        assert_eq!(story.deferred(), 0, "{http2}{rule}");
 
         story.at(10 + seconds + 1);
         let decision = story.write(id, 2, 1, busy(Bearing::Bears));
 
-        assert_eq!(decision, expected, "{keys}");
+        assert_eq!(decision, expected, "{http2}{rule}");
         let is_kept = expected == Decision::Keep;
-        assert_eq!(story.deferred(), usize::from(is_kept), "{keys}");
+        assert_eq!(story.deferred(), usize::from(is_kept), "{http2}{rule}");
         if is_kept {
             assert_eq!(
                 story.write(id, 2, 0, quiet(Care::None)),

@@ -233,7 +233,7 @@ async fn a_protocol_in_which_the_server_speaks_first_is_raw_tcp() {
         counted_with(
             &envoy,
             "downstream_connections_total",
-            &[("protocol", "tcp")]
+            &[("connection_protocol", "tcp")]
         )
         .await,
         1
@@ -264,7 +264,7 @@ async fn what_is_encrypted_passes_untouched() {
         counted_with(
             &envoy,
             "downstream_connections_total",
-            &[("protocol", "tcp")]
+            &[("connection_protocol", "tcp")]
         )
         .await,
         1

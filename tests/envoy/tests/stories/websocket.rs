@@ -58,7 +58,7 @@ async fn the_client_is_told_behind_a_message_and_both_sides_say_close() {
         counted_with(
             &site.envoy,
             "downstream_connections_total",
-            &[("protocol", "websocket")]
+            &[("connection_protocol", "websocket")]
         )
         .await,
         1
