@@ -70,8 +70,8 @@ async fn every_query_gives_data_with_the_labels_of_istios_scrape_and_without() {
     ];
     // What is counted before the first scrape does not grow afterwards.
     let all_scraped = format!(
-        "count({}) == {}",
-        Metric::PolicyLoads,
+        "count({}{{update_result=\"accepted\"}}) == {}",
+        Metric::PolicyUpdates,
         scene.targets().len()
     );
     gives_data(&prometheus, &all_scraped).await;

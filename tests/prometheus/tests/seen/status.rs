@@ -35,12 +35,12 @@ async fn it_finds_every_trouble_and_compares_pods() {
     let scene = Scene::start().await;
 
     let troubles = [
-        "the newest policy is refused",
-        "requests were cut",
-        "connections were put off",
-        "WebSockets were closed untold",
+        "the newest policy is rejected",
+        "requests were aborted",
+        "drains were deferred",
+        "WebSockets were closed without notice",
         "HTTP streams did not find the network filter",
-        "4 hosts by connections: the fullest has ",
+        "4 hosts by connections: the highest has ",
     ];
     let (text, is_well) = tells(&[&scene.troubled], &troubles).await;
     assert!(!is_well, "{text}");
@@ -51,10 +51,10 @@ async fn it_finds_every_trouble_and_compares_pods() {
     assert!(!is_well, "{text}");
 
     let wanted = [
-        "2 pods by connections: the fullest has 2.00 x the mean; Jain's index 0.50",
-        " x the mean of 2 pods (",
+        "2 pods by connections: the highest has 2.00 x the mean; Jain's index 0.50",
+        " x the mean load of 2 pods (",
         "; is rebalancing",
-        "carries 0.00 x the mean of 2 pods (0 to ",
+        "has 0.00 x the mean load of 2 pods (0 to ",
     ];
     let (text, is_well) = tells(&[&scene.full, &scene.idle], &wanted).await;
     assert!(is_well, "{text}");
@@ -77,7 +77,7 @@ async fn both_of_envoys_pages_say_the_same() {
     client.disconnect().await;
     let wanted = [
         "connections  0 open; opened since the start: 2 http1",
-        "due since the start: 2 max_requests_per_connection; told: 2 max_requests_per_connection; closed by: 2 client",
+        "expired since the start: 2 max_requests_per_connection; drain signals: 2 max_requests_per_connection; closed by: 2 client",
     ];
     let (text, is_well) = tells(&[&envoy], &wanted).await;
     assert!(is_well, "{text}");
