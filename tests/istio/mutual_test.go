@@ -62,7 +62,7 @@ func TestOverMutualTLSPodsKnowEachOtherAndAnswerOnlyTheirOwnIdentity(t *testing.
 			t.Errorf("%s is not answered by the application, but %s", who, answer)
 		}
 	}
-	if refused := pods[0].Stats().Evenkeel("peer_exchanges_total", "exchange_result=refused_stranger"); refused != 2 {
+	if refused := pods[0].Stats().Evenkeel("peer_exchanges_total", "exchange_result=rejected_identity"); refused != 2 {
 		t.Errorf("%d strangers are counted instead of 2", refused)
 	}
 
