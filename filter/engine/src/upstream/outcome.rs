@@ -94,6 +94,8 @@ impl Upstreams {
         } else if !is_ignored {
             outcome.strays = retries.saturating_add(1);
         }
+        // One that is forgotten below still has its turn before the expired one.
+        let connections = Rc::strong_count(&connection.cluster).saturating_sub(1);
         let allowance = &mut connection.allowances.enforced;
         let left = allowance.clone().filter(|_| !is_new && !is_ignored);
         let restart = allowance
@@ -115,7 +117,7 @@ impl Upstreams {
             self.table.end(Rc::clone(key));
         }
         if !was_expired {
-            self.replace_expired(key, mark, left, limits, is_new);
+            self.replace_expired(key, mark, left, limits, is_new, connections);
         }
     }
 
@@ -127,6 +129,7 @@ impl Upstreams {
         left: Option<Allowance>,
         limits: &Upstream,
         is_new: bool,
+        connections: usize,
     ) {
         let Some(cluster) = self.clusters.get_mut(&mark.cluster) else {
             return;
@@ -151,7 +154,6 @@ impl Upstreams {
             return;
         }
         // Where requests take the servers in turn, the next mark would hit the same one again.
-        let connections = Rc::strong_count(&connection.cluster).saturating_sub(1);
         cluster.skip_some(connections, used.1);
         connection.state = State::Serving;
         let allowance = &mut connection.allowances.enforced;
