@@ -42,11 +42,13 @@ pub const IMAGE: &str = "oci";
 pub const SUMS: &str = "SHA256SUMS";
 
 /// What an operator reads and applies: configurations, policies, manifests, dashboards, documentation.
-const SHARED: [&str; 8] = [
+const SHARED: [&str; 10] = [
     "LICENSE",
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
     "docs",
     "envoy",
     "istio",

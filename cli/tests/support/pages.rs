@@ -13,11 +13,14 @@ pub fn root() -> PathBuf {
 
 /// Every Markdown page below the places where pages for people stand.
 pub fn pages() -> Vec<(PathBuf, String)> {
-    let mut paths = vec![
-        root().join("README.md"),
-        root().join("ARCHITECTURE.md"),
-        root().join("CHANGELOG.md"),
+    let at_the_top = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
     ];
+    let mut paths: Vec<_> = at_the_top.iter().map(|name| root().join(name)).collect();
     for folder in ["docs", "policies", "envoy", "istio", "tests"] {
         gather(&root().join(folder), &mut paths);
     }

@@ -101,7 +101,7 @@ fn grpc_leaves_watches_time_to_end() {
     let unary = inbound(&policy, "", "/shop.inventory.v1.Inventory/Get").unwrap();
     assert_eq!(
         (unary.name.as_str(), unary.rule.http2.when_active),
-        ("inventory", WhenActive::Drain)
+        ("inventory", WhenActive::Defer)
     );
     assert_eq!(
         (unary.rule.max_stream_age, watch.rule.max_stream_age),
