@@ -381,7 +381,7 @@ impl Worker {
         self.engine.leave(id);
         self.log(
             Level::Debug,
-            format_args!("connection {}: left alone: {}", id.0, cause.name()),
+            format_args!("connection {}: bypassed: {}", id.0, cause.name()),
         );
         true
     }
@@ -419,7 +419,7 @@ impl Worker {
             self.metrics.count(Counter::DrainSignal(reason));
             self.log(
                 Level::Debug,
-                format_args!("connection {}: announced its end: {}", id.0, reason.name()),
+                format_args!("connection {}: drain signal: {}", id.0, reason.name()),
             );
         }
         self.tell();
