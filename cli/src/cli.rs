@@ -1,4 +1,4 @@
-//! The command line: one module a command.
+//! The command line: one module per command.
 
 use std::process::ExitCode;
 
@@ -8,25 +8,25 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{alerts, check, completions, dashboard, explain, man, render, simulate, status, term};
 
-/// What the program is called.
+/// The name of the program.
 pub const NAME: &str = "evenkeel";
 
 const EXAMPLES: &str = "\
 Examples:
   evenkeel check shop.json
-      Every mistake at once, and what is unwise
+      All errors of a policy, and warnings about risky settings
   evenkeel explain shop.json --request 'GET www.shop.example/api/cart'
-      Which rule a request meets, and where its values come from
+      The rule that applies to a request, and the origin of each value
   evenkeel simulate scale-out --policy shop.json
-      What shop.json would do to a service
+      The effect of shop.json on a simulated service
   evenkeel render istio shop.json --module oci://registry.example/evenkeel:0.1.0 --workload app=shop
-      What to load into a mesh
+      Manifests for a mesh
   evenkeel status http://127.0.0.1:15000
-      What it does in a proxy, and whether connections are even
+      What Evenkeel does in a proxy, and whether connections are balanced
   source <(evenkeel completions bash)
   evenkeel man | man -l -";
 
-/// Keep long-lived connections on an even keel.
+/// Rebalance long-lived connections in Envoy by draining them at safe points.
 #[derive(Parser)]
 #[command(name = NAME, version, propagate_version = true, after_help = EXAMPLES)]
 struct Cli {
@@ -36,15 +36,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Tell every mistake of a policy at once, and what is legal but unwise
+    /// Report all errors of a policy, and warn about risky settings
     Check(check::Args),
-    /// Put a policy into plain sentences, or say what it makes of one request
+    /// Describe a policy in sentences, or show which rule applies to a request
     Explain(explain::Args),
-    /// Show what a policy would do to a service: the module's own code on virtual time
+    /// Simulate the effect of a policy on a service: the module's own code on virtual time
     Simulate(Box<simulate::Args>),
-    /// Write what has to be loaded where: Istio's resources, Envoy's configuration
+    /// Render manifests for Istio or Envoy Gateway, or configuration for Envoy
     Render(render::Args),
-    /// Tell from an Envoy's numbers what Evenkeel does there, and whether connections are even
+    /// Show from Envoy's metrics what Evenkeel does, and whether connections are balanced
     Status(status::Args),
     /// Print a Grafana dashboard
     Dashboard(dashboard::Args),
@@ -54,7 +54,7 @@ enum Command {
     Man(man::Args),
 }
 
-/// Does what the command line says. An error is told on stderr.
+/// Runs the command line. Errors are printed on stderr.
 pub fn run() -> ExitCode {
     match command(Cli::parse().command) {
         Ok(code) => code,
@@ -68,12 +68,12 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Every command, as the parser knows it.
+/// Returns all commands, as the parser knows them.
 pub fn commands() -> clap::Command {
     Cli::command()
 }
 
-/// An error that ends with 2, as what clap itself refuses.
+/// Returns a usage error: exit code 2, as for errors that clap finds.
 pub fn usage(what: String) -> anyhow::Error {
     clap::Error::raw(ErrorKind::ValueValidation, what + "\n").into()
 }

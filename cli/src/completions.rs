@@ -1,4 +1,4 @@
-//! `evenkeel completions`: what makes a shell complete commands, options and their values.
+//! `evenkeel completions`: scripts for shells to complete commands, options and their values.
 
 use anyhow::Result;
 use clap_complete::{Shell, generate};
@@ -9,14 +9,14 @@ use crate::term;
 const EXAMPLES: &str = "\
 Examples:
   source <(evenkeel completions bash)
-      In this shell alone
+      In the current shell
   evenkeel completions bash > ~/.local/share/bash-completion/completions/evenkeel
-      In every bash from the next one on; it needs the package bash-completion
+      In every new bash; needs the package bash-completion
   evenkeel completions zsh > ~/.zfunc/_evenkeel
-      In every zsh, if ~/.zfunc is in its fpath before compinit
+      In every new zsh, if ~/.zfunc is in its fpath before compinit
   evenkeel completions fish > ~/.config/fish/completions/evenkeel.fish";
 
-/// Write what makes a shell complete evenkeel's commands and options, to stdout.
+/// Print a script for a shell's completion of evenkeel's commands and options
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

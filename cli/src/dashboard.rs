@@ -13,19 +13,19 @@ Examples:
   evenkeel dashboard > evenkeel.json
       In Grafana: Dashboards, New, Import
   evenkeel dashboard --workload service_istio_io_canonical_name > evenkeel.json
-      Where the scrape names workloads by another label than `app`
+      If the scrape names workloads by another label than `app`
 
-The variables `namespace`, the workload and `pod` follow the labels that Istio's scrape sets. Where a scrape sets
-none of them, leave them at All and choose by `job` and `instance`.";
+The variables `namespace`, the workload and `pod` follow the labels that Istio's scrape sets. If a scrape sets
+none of them, leave them at All and select by `job` and `instance`.";
 
-/// The label by which Istio's scrape tells workloads apart.
+/// The label by which Istio's scrape identifies workloads.
 const WORKLOAD: &str = "app";
 
-/// Print a Grafana dashboard: are connections even, what is moved, what needs you.
+/// Print a Grafana dashboard: balance of connections, drains, problems
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The label by which the scrape tells workloads apart
+    /// The label by which the scrape identifies workloads
     #[arg(long, value_name = "LABEL", default_value = WORKLOAD, value_parser = label)]
     workload: String,
 }
@@ -52,7 +52,7 @@ fn label(text: &str) -> Result<String, String> {
     {
         return Ok(text.to_owned());
     }
-    Err("a label of Prometheus has letters, digits and `_`, such as `app`".to_owned())
+    Err("a Prometheus label consists of letters, digits and `_`, such as `app`".to_owned())
 }
 
 #[cfg(test)]
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tells_workloads_apart_can_be_chosen() {
+    fn workload_label_can_be_chosen() {
         let dashboard = json::dashboard("workload").unwrap();
 
         assert!(

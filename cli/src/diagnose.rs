@@ -67,7 +67,7 @@ pub fn read_all(path: &Path) -> Result<Vec<(Source, Policy)>> {
     match shown.is_empty() {
         true => Ok(policies),
         false => Err(anyhow!(
-            "the policy {name} is refused\n\n{}",
+            "the policy {name} is invalid\n\n{}",
             shown.join("\n\n")
         )),
     }
@@ -86,7 +86,7 @@ pub fn read(path: &Path) -> Result<(Source, Policy)> {
     match policies.pop() {
         Some(policy) if policies.is_empty() => Ok(policy),
         _ => Err(anyhow!(
-            "{} contains different policies, of {}: this command takes one",
+            "{} contains different policies, of {}: this command accepts one",
             path.display(),
             names.join(", ")
         )),

@@ -22,4 +22,4 @@ pub use alerts::rule_file;
 pub use cli::{commands, run};
 pub use dashboard::dashboard_file;
 pub use render::{manifests, rendered};
-pub use status::tell;
+pub use status::describe_status;

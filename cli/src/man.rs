@@ -1,4 +1,4 @@
-//! `evenkeel man`: the manual, a page a command, from the same declarations that parse the command line.
+//! `evenkeel man`: manual pages, from the same declarations that parse the command line.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,30 +16,33 @@ use crate::term;
 const EXAMPLES: &str = "\
 Examples:
   evenkeel man | man -l -
-      Read the page of the whole
+      Show the main page
   evenkeel man simulate | man -l -
-      Read the page of one command
+      Show the page of one command
   evenkeel man --dir ~/.local/share/man/man1
-      Install every page: then `man evenkeel-simulate` finds it";
+      Install all pages, for `man evenkeel-simulate`";
 
-/// How every command ends.
+/// The exit codes of all commands.
 const EXIT_STATUS: [(&str, &str); 3] = [
-    ("0", "All is well."),
+    ("0", "Success."),
     (
         "1",
-        "Something wrong was found, or something failed; stderr says what.",
+        "An error was found or occurred; details are on stderr or in the output.",
     ),
-    ("2", "The command line was wrong."),
+    (
+        "2",
+        "The command line is invalid, or a file cannot be read.",
+    ),
 ];
 
-/// Write the manual: one page to stdout, or every page to a folder.
+/// Write a manual page to stdout, or all pages to a directory
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The command whose page to write; without one, the page of the whole
+    /// The command whose page to write [default: the main page]
     #[arg(value_name = "COMMAND", conflicts_with = "dir")]
     command: Vec<String>,
-    /// Write every page there, as evenkeel.1, evenkeel-simulate.1 and so on
+    /// Write all pages to this directory, as evenkeel.1, evenkeel-simulate.1 and so on
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }

@@ -70,15 +70,15 @@ impl Limits {
         }))
     }
 
-    /// The part of the connections that `mean_connection_age` moves before another limit does.
-    pub fn moved_by_chance(&self) -> f64 {
+    /// Returns the fraction of connections that `mean_connection_age` drains before another limit.
+    pub fn drained_by_mean_age(&self) -> f64 {
         let Some(mean) = self.mean_connection_age else {
             return 0.0;
         };
         self.average(|limit| 1.0 - (-limit / mean).exp())
     }
 
-    /// The part of the connections whose limit comes before `min_connection_age`: they all go at exactly that age.
+    /// Returns the fraction of connections whose limit is below `min_connection_age`: they all expire at exactly that age.
     pub fn held_to_min_age(&self) -> f64 {
         if !self.is_limited() {
             return 0.0;
@@ -90,8 +90,8 @@ impl Limits {
         })
     }
 
-    /// How many of `connections` go in a second, once their ages are mixed; None: nothing moves them.
-    pub fn closes(&self, connections: f64) -> Option<f64> {
+    /// Returns the drains per second of `connections` once their ages are mixed; None without a limit.
+    pub fn drains_per_second(&self, connections: f64) -> Option<f64> {
         let lifetime = self.lifetime()?;
         Some(connections / lifetime.max(f64::MIN_POSITIVE))
     }
@@ -202,21 +202,24 @@ mod tests {
             limits(r#"{"max_connection_age": "100s", "jitter": 0, "mean_connection_age": "100s"}"#);
         let expected = 100.0 * (1.0 - (-1.0_f64).exp());
         assert!(close_to(both.lifetime().unwrap(), expected));
-        assert!(close_to(both.moved_by_chance(), 1.0 - (-1.0_f64).exp()));
-        let busy = limits(
+        assert!(close_to(both.drained_by_mean_age(), 1.0 - (-1.0_f64).exp()));
+        let limited = limits(
             r#"{"max_connection_age": "100s", "max_requests_per_connection": 50, "jitter": 0}"#,
         );
-        assert!(close_to(busy.lifetime().unwrap(), 100.0));
+        assert!(close_to(limited.lifetime().unwrap(), 100.0));
         assert!(close_to(
-            busy.with_requests(Some(1.0)).lifetime().unwrap(),
+            limited.with_requests(Some(1.0)).lifetime().unwrap(),
             50.0
         ));
     }
 
     #[test]
-    fn no_limit_moves_nothing() {
+    fn no_limit_drains_nothing() {
         let none = limits(r#"{"max_connection_age": "off", "max_requests_per_connection": 10}"#);
-        assert_eq!((none.lifetime(), none.closes(1000.0)), (None, None));
+        assert_eq!(
+            (none.lifetime(), none.drains_per_second(1000.0)),
+            (None, None)
+        );
         assert_eq!(none.held_to_min_age(), 0.0);
     }
 

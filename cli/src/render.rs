@@ -1,4 +1,4 @@
-//! `evenkeel render`: what has to be loaded where, with the policy in it, for those who run a proxy.
+//! `evenkeel render`: manifests and configuration that load the module with a policy.
 //!
 //! It needs no network: what it writes depends on the command line and the files it names alone, so it
 //! can be kept in a repository and compared.
@@ -36,9 +36,9 @@ Examples:
   evenkeel render envoy shop.json --module /etc/envoy/evenkeel.wasm
   evenkeel render gateway-api shop.json --module oci://registry.example/evenkeel:0.1.0 --gateway public";
 
-/// Write what has to be loaded where: Istio's resources, Envoy's configuration
+/// Render manifests for Istio or Envoy Gateway, or configuration for Envoy
 ///
-/// Each line has its reason beside it. No network is needed.
+/// Comments give the reasons. No network is needed.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -85,7 +85,7 @@ impl Args {
 /// Writes what was asked for.
 ///
 /// # Errors
-/// When the policy is refused or something cannot be read or written; a usage error when the command
+/// When the policy is invalid or something cannot be read or written; a usage error when the command
 /// line asks for what cannot be.
 pub fn run(args: &Args) -> Result<()> {
     let Some(directory) = &args.output else {
@@ -94,7 +94,7 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let files = args.files()?;
     fs::create_dir_all(directory)
-        .with_context(|| format!("cannot make the directory {}", directory.display()))?;
+        .with_context(|| format!("cannot create the directory {}", directory.display()))?;
     for (name, text) in files {
         let path = directory.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;

@@ -1,4 +1,4 @@
-//! `evenkeel status`: what Evenkeel does in a proxy, from the numbers that the proxy shows.
+//! `evenkeel status`: what Evenkeel does in a proxy, from the proxy's metrics.
 
 mod evenness;
 mod finding;
@@ -24,44 +24,47 @@ use source::Source;
 const EXAMPLES: &str = "\
 Examples:
   evenkeel status http://127.0.0.1:15000
-      An Envoy by its admin interface; istio-proxy's is there, too (istioctl dashboard envoy, kubectl port-forward)
+      Envoy's admin interface, in istio-proxy too (istioctl dashboard envoy, kubectl port-forward)
   evenkeel status http://10.0.0.7:15090 http://10.0.0.8:15090 http://10.0.0.9:15090
-      Pods of one service beside each other: are their connections even?
+      Compare the pods of one service: are their connections balanced?
   evenkeel status --watch=5 http://127.0.0.1:15000
-      Again every five seconds, with what happened in between
+      Every five seconds, with rates
   kubectl exec POD -c istio-proxy -- pilot-agent request GET stats/prometheus | evenkeel status -
       From standard input
 
-Ends with 0 when nothing needs you; with 1 when something does, or when a proxy cannot be read.";
+Exit codes:
+  0  no problems
+  1  a problem was found, or a proxy cannot be read
+  2  the command line is wrong";
 
-/// Tell what Evenkeel does in a proxy, and whether connections are even.
+/// Show from metrics what Evenkeel does in a proxy, and whether connections are balanced
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The address of an Envoy's admin interface or of its metrics, a file with them, or `-`; several are pods of one service
+    /// The address of Envoy's admin interface or of its metrics, a file with metrics, or `-`; several are pods of one service
     #[arg(required = true, value_name = "URL|FILE")]
     sources: Vec<String>,
-    /// Read again every so many seconds [default: 2], and tell what happened in between
+    /// Read again every SECONDS [default: 2], and show rates
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "2",
         value_parser = clap::value_parser!(u64).range(1..=3600))]
     watch: Option<u64>,
-    /// Stop watching after so many reads
+    /// Stop after N reads
     #[arg(long, value_name = "N", requires = "watch", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// How to tell it
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people
+    /// Text
     Text,
-    /// For programs: one object a read
+    /// JSON: one object per read
     Json,
 }
 
-/// What was read, at one moment.
+/// The result of one read.
 #[derive(Serialize)]
 struct Report {
     /// The pods that could be read.
@@ -76,7 +79,7 @@ struct Report {
 /// The numbers of a pod and when they were read.
 type Earlier = Option<(Instant, Numbers)>;
 
-/// Reads, and tells.
+/// Reads metrics and prints the result.
 ///
 /// # Errors
 /// When no proxy can be read.
@@ -120,11 +123,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// What is told of these, once; and whether nothing needs anybody.
+/// Returns the text for these sources, read once, and whether there are no problems.
 ///
 /// # Errors
-/// When a source is none. What cannot be read is told.
-pub fn tell(sources: &[&str]) -> Result<(String, bool)> {
+/// When a source is invalid. Sources that cannot be read are in the text.
+pub fn describe_status(sources: &[&str]) -> Result<(String, bool)> {
     let sources = sources
         .iter()
         .map(|source| Source::of(source))

@@ -36,7 +36,7 @@ GET www.shop.example/events/7 (received from another host, route default)
   routes[1] report-exports, line 12: no
     direction    inbound       yes
     path_prefix  /api/exports  no, it is /events/7
-  routes[2] events, line 13: yes, and the first that matches wins
+  routes[2] events, line 13: yes, and the first match wins
     direction    inbound  yes
     path_prefix  /events  yes
 
@@ -86,7 +86,7 @@ fn the_rules_behind_the_one_that_wins_are_not_tried() {
 }
 
 #[test]
-fn what_no_route_is_for_comes_under_defaults_and_outbound_under_nothing() {
+fn unmatched_requests_get_defaults_inbound_and_no_rule_outbound() {
     let inbound = explained("http-api", &["--request", "/"]);
     assert_eq!(inbound["decided_by"]["place"], "defaults");
     let outbound = explain("http-api", &["--request", "/ direction=outbound"]);
@@ -96,7 +96,7 @@ fn what_no_route_is_for_comes_under_defaults_and_outbound_under_nothing() {
             .contains("direction    inbound         no, it is outbound")
     );
     assert!(
-        outbound.stdout.ends_with("the connection is left alone.\n"),
+        outbound.stdout.ends_with("the connection is bypassed.\n"),
         "{}",
         outbound.stdout
     );
@@ -122,7 +122,7 @@ fn a_port_has_a_rule_for_either_direction() {
 }
 
 #[test]
-fn a_policy_is_told_in_sentences_with_its_closes_and_the_budget() {
+fn a_policy_is_described_with_its_drains_and_budget() {
     let run = explain("gateway", &["--connections", "5400"]);
     for expected in [
         "mode: enforce\n  Connections are drained.\n",
@@ -131,7 +131,7 @@ fn a_policy_is_told_in_sentences_with_its_closes_and_the_budget() {
         "  Of 5400 connections each lives for 18m on average: 5 drains per second, 300 per minute, 18000 per hour.\n",
         "  A connection is drained at random, at an age of 4h on average; at 19h12m to 1d at the latest.\n",
         "tcp[0] mqtt, line 11: for raw TCP on port 8883,",
-        "  The rule that needs most of it is redis: 6.67 per second with 5400 connections, 66.7 % of the budget.\n",
+        "  The rule with the most drains is redis: 6.67 per second with 5400 connections, 66.7 % of the budget.\n",
     ] {
         assert!(run.stdout.contains(expected), "{expected}\n{}", run.stdout);
     }
@@ -142,7 +142,7 @@ fn requests_are_counted_when_their_rate_is_known() {
     let text = r#"{"version": 1, "defaults": {"max_requests_per_connection": 100, "jitter": 0}, "budget": {"per_second": 5}}"#;
     let by_age = evenkeel_reading(&["explain", "-"], text).stdout;
     assert!(by_age.contains("each lives for 30m on average"), "{by_age}");
-    assert!(by_age.contains("--requests-per-second counts `max_requests_per_connection`"));
+    assert!(by_age.contains("--requests-per-second includes `max_requests_per_connection`"));
     let both = evenkeel_reading(&["explain", "-", "--requests-per-second", "1"], text).stdout;
     let expected = "each lives for 1m40s on average: 10 drains per second, 600 per minute, 36000 per hour. \
                     The budget allows 5 per second, so each lives for 3m20s.\n";
@@ -162,7 +162,7 @@ fn the_numbers_are_there_for_programs() {
         (&shop["place"], &shop["line"]),
         (&json!("routes[2]"), &json!(8))
     );
-    assert!((shop["closes_per_second"].as_f64().unwrap() - 5.0).abs() < 1e-6);
+    assert!((shop["drains_per_second"].as_f64().unwrap() - 5.0).abs() < 1e-6);
     assert!((shop["mean_lifetime_seconds"].as_f64().unwrap() - 1080.0).abs() < 1e-6);
 }
 
@@ -197,8 +197,8 @@ fn a_wrong_policy_is_shown_as_check_does() {
     assert_eq!((run.code, run.stdout.as_str()), (1, ""));
     let checked = evenkeel(&["check", &file]).stdout;
     let findings = checked.rsplit_once("\n\nchecked").unwrap().0;
-    let told = format!("error: the policy {file} is refused\n\n{findings}");
-    assert_eq!(run.stderr.trim_end(), told);
+    let expected = format!("error: the policy {file} is invalid\n\n{findings}");
+    assert_eq!(run.stderr.trim_end(), expected);
 }
 
 #[test]

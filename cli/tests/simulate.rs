@@ -70,11 +70,11 @@ fn the_numbers_are_a_list_with_a_row_for_each_policy() {
         assert_eq!(row["scenario"], "scale-out");
         assert!(row["max_over_mean_start"].is_f64());
         assert!(row["max_over_mean_end"].is_f64());
-        assert!(row["closes"].is_u64());
-        assert!(row["peak_closes_per_second"].is_u64());
+        assert!(row["drains"].is_u64());
+        assert!(row["peak_drains_per_second"].is_u64());
     }
     assert!(rows[0]["seconds_to_1_25"].is_null());
-    assert!(rows[0]["closes_per_minute_balanced"].is_null());
+    assert!(rows[0]["drains_per_minute_balanced"].is_null());
     assert!(rows[2]["seconds_to_1_25"].is_u64());
     let page = fs::read_to_string(html).unwrap();
     assert_eq!(page.matches("<figure>").count(), 3);
@@ -84,7 +84,7 @@ fn the_numbers_are_a_list_with_a_row_for_each_policy() {
 }
 
 #[test]
-fn an_operators_policy_is_one_more_column_or_the_only_one() {
+fn a_policy_is_compared_with_the_built_in_ones_or_alone() {
     let policy = repository("policies/rebalance.json");
     let beside = text(&short(&["--policy", &policy]).stdout);
     let alone = text(&short(&["--policy", &policy, "--only"]).stdout);
@@ -100,7 +100,7 @@ fn an_operators_policy_is_one_more_column_or_the_only_one() {
 }
 
 #[test]
-fn a_policy_that_is_refused_ends_it_with_1_and_says_where_and_why() {
+fn an_invalid_policy_is_reported_with_its_position() {
     let directory = tempfile::tempdir().unwrap();
     let wrong = directory.path().join("wrong.json");
     fs::write(&wrong, r#"{"version": 1, "rebalance": {"max_rate": 0}}"#).unwrap();
@@ -110,7 +110,7 @@ fn a_policy_that_is_refused_ends_it_with_1_and_says_where_and_why() {
     assert_eq!(output.status.code(), Some(1));
     let error = text(&output.stderr);
     assert!(
-        error.contains("wrong.json is refused") && error.contains("rebalance.max_rate: found 0"),
+        error.contains("wrong.json is invalid") && error.contains("rebalance.max_rate: found 0"),
         "{error}"
     );
     let underlined = "1 | {\"version\": 1, \"rebalance\": {\"max_rate\": 0}}\n  |                                          ^\n";
@@ -121,15 +121,15 @@ fn a_policy_that_is_refused_ends_it_with_1_and_says_where_and_why() {
 }
 
 #[test]
-fn two_policies_of_one_name_are_refused() {
+fn two_policies_with_one_name_are_rejected() {
     let policy = repository("policies/rebalance.json");
     let output = short(&["--policy", &policy, "--policy", &policy]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("two policies are called rebalance.json"));
+    assert!(text(&output.stderr).contains("two policies have the name rebalance.json"));
 }
 
 #[test]
-fn a_wrong_command_line_ends_with_2_and_says_what_to_do() {
+fn usage_errors_end_with_2_and_a_hint() {
     for (args, expected) in [
         (&["scale-up"][..], "scale-out"),
         (
@@ -158,19 +158,19 @@ fn a_wrong_command_line_ends_with_2_and_says_what_to_do() {
 }
 
 #[test]
-fn what_a_policy_says_and_the_simulator_does_not_play_is_said() {
+fn what_is_not_simulated_is_reported() {
     let directory = tempfile::tempdir().unwrap();
-    let observe = directory.path().join("observe.json");
+    let dry_run = directory.path().join("dry-run.json");
     fs::write(
-        &observe,
+        &dry_run,
         r#"{"version": 1, "mode": "dry_run", "defaults": {"max_connection_age": "30s"}}"#,
     )
     .unwrap();
 
-    let output = short(&["--policy", observe.to_str().unwrap(), "--only"]);
+    let output = short(&["--policy", dry_run.to_str().unwrap(), "--only"]);
 
     assert!(output.status.success());
-    assert!(text(&output.stderr).contains("observe"));
+    assert!(text(&output.stderr).contains("\"dry_run\", which drains nothing"));
     assert!(
         !text(&output.stdout).contains("\u{1b}["),
         "colours without a terminal"

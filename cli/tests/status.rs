@@ -81,7 +81,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn a_pod_tells_what_it_carries_and_what_it_moved() {
+fn a_pod_shows_its_load_and_drains() {
     let address = serve(vec![Some(FULL.to_owned())]).to_string();
 
     let output = status(&[&address]);
@@ -93,7 +93,7 @@ fn a_pod_tells_what_it_carries_and_what_it_moved() {
   note         2 drains had to wait for the budget
                For minutes after a deployment the budget works as intended. For hours it is too small for the
                limits: raise `budget.per_second`, or the ages.
-  connections  40 open, 1 min 40 s old on average; opened since the start: 50 http1
+  connections  40 open, mean age 1 min 40 s; opened since the start: 50 http1
   drained      expired since the start: 12 rebalance; drain signals: 10 rebalance; closed by: 10 client
   delayed      2 waited for the budget
   peers        has 2.00 x the mean load of 4 pods (40 to 20); is rebalancing
@@ -114,14 +114,14 @@ fn problems_come_first_and_end_with_1() {
     let output = status(&[&address]);
 
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let told = stdout(&output);
-    let second = told.lines().nth(1).unwrap();
+    let shown = stdout(&output);
+    let second = shown.lines().nth(1).unwrap();
     assert_eq!(second, "  problem      3 requests were aborted");
-    assert!(told.contains("`protect` routes that stream."), "{told}");
+    assert!(shown.contains("`protect` routes that stream."), "{shown}");
 }
 
 #[test]
-fn several_pods_are_compared_and_one_that_is_gone_is_told() {
+fn several_pods_are_compared_and_an_unreachable_one_is_reported() {
     let idle = FULL.replace("_active{} 40", "_active{} 10").replace(
         "rebalanced_load_connections{} 40",
         "rebalanced_load_connections{} 10",
@@ -131,34 +131,34 @@ fn several_pods_are_compared_and_one_that_is_gone_is_told() {
 
     let output = status(&[&full, &idle]);
 
-    let told = stdout(&output);
+    let shown = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let first = told.lines().next().unwrap();
+    let first = shown.lines().next().unwrap();
     assert_eq!(
         first,
         "2 pods by connections: the highest has 1.60 x the mean; Jain's index 0.74"
     );
 
-    // Nobody listens on a port that was let go of.
+    // Nothing listens on a port whose listener was dropped.
     let gone = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
     let output = status(&[&full, &gone.to_string()]);
 
-    let told = stdout(&output);
+    let shown = stdout(&output);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(
-        told.starts_with(&format!(
+        shown.starts_with(&format!(
             "problem  cannot read http://{gone}/stats/prometheus: "
         )),
-        "{told}"
+        "{shown}"
     );
-    assert!(told.contains("has 2.00 x the mean load"), "{told}");
+    assert!(shown.contains("has 2.00 x the mean load"), "{shown}");
 }
 
 #[test]
-fn watching_tells_what_happened_in_between() {
+fn watching_shows_rates() {
     let later = FULL.replace(
         "evenkeel_requests_total{connection_protocol=\"http1\"} 1000",
         "evenkeel_requests_total{connection_protocol=\"http1\"} 9000",
@@ -167,8 +167,8 @@ fn watching_tells_what_happened_in_between() {
 
     let output = status(&["--watch=1", "--count=2", "--format=json", &address]);
 
-    let told = stdout(&output);
-    let reads: Vec<Value> = told
+    let shown = stdout(&output);
+    let reads: Vec<Value> = shown
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
@@ -219,28 +219,28 @@ fn what_cannot_be_read_says_what_to_check() {
     let foreign = serve(vec![Some("<html>welcome</html>".to_owned())]);
     let without = serve(vec![Some("envoy_server_live{} 1\n".to_owned())]);
     for (address, says) in [
-        (gone, "Is the proxy there, and its port forwarded?"),
-        (
-            nothing,
-            "answers with 404: is it an Envoy's admin interface",
-        ),
-        (foreign, "these are not an Envoy's numbers"),
+        (gone, "Is the proxy running, and its port forwarded?"),
+        (nothing, "responds with 404: is it Envoy's admin interface"),
+        (foreign, "these are not Envoy's metrics"),
         (
             without,
-            "an Envoy, but no number of Evenkeel's: is the module loaded here?",
+            "this Envoy has no metrics of Evenkeel: is the module loaded?",
         ),
     ] {
         let output = status(&[&address.to_string()]);
 
         assert_eq!(output.status.code(), Some(1), "{output:?}");
-        let told = stderr(&output);
-        assert!(told.starts_with("error: ") && told.contains(says), "{told}");
+        let shown = stderr(&output);
+        assert!(
+            shown.starts_with("error: ") && shown.contains(says),
+            "{shown}"
+        );
     }
 
     let output = status(&["nowhere"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(
-        stderr(&output).contains("nowhere: no such file, and no address"),
+        stderr(&output).contains("nowhere: no such file; an address is"),
         "{output:?}"
     );
 }

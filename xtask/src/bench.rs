@@ -1,4 +1,4 @@
-//! Measures: time in the scanners and the engine, and what a request costs at the border of the VM.
+//! Benchmarks: time in the scanners and the engine, and VM entries and hostcalls per request.
 
 use anyhow::Result;
 
@@ -7,10 +7,10 @@ use crate::term;
 use crate::wasm;
 use crate::workspace::Workspace;
 
-/// What `cargo xtask bench` takes.
+/// The options of `cargo xtask bench`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Fewer samples: seconds instead of minutes, and less exact
+    /// Fewer samples: seconds instead of minutes, less precise
     #[arg(long)]
     quick: bool,
 }

@@ -9,7 +9,7 @@ use crate::shell::Shell;
 use crate::workspace::Workspace;
 use crate::{bench, clients, demo, dist, envoy, generate, term, test, wasm};
 
-/// What cargo alone cannot do for Evenkeel.
+/// Build, test and release tasks of Evenkeel that cargo alone cannot do
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
@@ -19,33 +19,33 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Prove every part: lints, unit tests native and on wasm32, the module in a host and in a real Envoy
+    /// Run all checks: lints, unit tests (native and wasm32), the module in a test host and in a real Envoy
     Test(test::Args),
-    /// Watch the problem of pinned connections appear and disappear in real Envoys
+    /// Demonstrate the imbalance of long-lived connections in real Envoys, without and with Evenkeel
     Demo(demo::Args),
-    /// Build the module and trim it: evenkeel.wasm in the target directory
+    /// Build and trim the module: evenkeel.wasm in the target directory
     Wasm,
     /// Provide a stock Envoy that runs wasm modules and print its path
     Envoy(envoy::Args),
-    /// Send real clients through a real Envoy that moves their connections: `cargo xtask clients --help`
+    /// Run real clients against an Envoy that drains their connections: `cargo xtask clients --help`
     #[command(disable_help_flag = true)]
     Clients {
-        /// Clients to run and how, as the runner takes them
+        /// Clients and options
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// As `clients`, with a hundred thousand requests or a million for each: `cargo xtask clients --help`
+    /// As `clients`, with 100,000 or 1,000,000 requests per client: `cargo xtask clients --help`
     #[command(disable_help_flag = true)]
     Storm {
-        /// Clients to run and how, as the runner takes them
+        /// Clients and options
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Measure: the scanners, the engine, and what a request costs in VM entries and hostcalls
+    /// Benchmark the scanners and the engine, and count VM entries and hostcalls per request
     Bench(bench::Args),
-    /// Make the release in dist/ of the target directory: module, image, command line, manifests, bills of materials
+    /// Build the release in dist/ of the target directory: module, image, CLI, manifests, bills of materials
     Dist(dist::Args),
-    /// Write again what is generated: the policy's schema, the tables in docs, the manifests and the dashboard in istio/
+    /// Regenerate files: the policy schema, tables in docs/, manifests and dashboard in istio/
     Generate,
 }
 

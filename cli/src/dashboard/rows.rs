@@ -354,7 +354,7 @@ fn upstream(of: Of<'_>) -> Row {
                 "{{upstream_host}}",
             ),
             Panel::series(
-                "Busiest host / mean",
+                "Highest host / mean",
                 "none",
                 "The highest request rate that one proxy sends to an upstream host, divided by the mean: 1 is even. It is for gateways; hosts of different services are not comparable.",
             )

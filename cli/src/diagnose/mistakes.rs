@@ -146,22 +146,25 @@ fn word(source: &Source, span: &Span, near: &str) -> Option<Fix> {
     })
 }
 
-/// What an error's code means.
+/// Returns the meaning of an error's code.
 pub fn about(code: &str) -> &'static str {
     match code {
-        "empty" => "There is no policy in its place.",
-        "no-policy" => "There is no policy of Evenkeel in the file.",
-        "wrong-form" => "A policy is not in the form in which it reaches the module.",
-        "protobuf" => "A policy is a google.protobuf.Struct, which Envoy does not turn into JSON.",
-        "too-long" => "The policy is longer than one may be.",
-        "syntax" => "The text is not JSON, or not YAML where that may stand.",
-        "unknown-key" => "A key is not known in its place.",
-        "misplaced-key" => "A key belongs elsewhere.",
-        "repeated-key" => "A key stands twice in one object.",
-        "missing-key" => "A key that must be there is missing.",
-        "wrong-value" => "A value is not one of those allowed.",
-        "contradiction" => "A value is fine, but not together with another.",
-        _ => "There are more mistakes than are listed.",
+        "empty" => "The policy is empty.",
+        "no-policy" => "The file contains no Evenkeel policy.",
+        "wrong-form" => "The policy is in a form that does not reach the module as JSON.",
+        "protobuf" => {
+            "The policy is a google.protobuf.Struct, which Envoy does not convert to JSON."
+        }
+        "too-long" => "The policy exceeds the maximum length.",
+        "syntax" => "The text is not valid JSON, or not valid YAML where YAML is allowed.",
+        "unknown-key" => "The key is unknown at its place.",
+        "renamed-key" => "The key has a new name.",
+        "misplaced-key" => "The key belongs to another object.",
+        "repeated-key" => "The key is in the same object twice.",
+        "missing-key" => "A required key is missing.",
+        "wrong-value" => "The value is not allowed.",
+        "contradiction" => "The value conflicts with another value.",
+        _ => "There are more errors than are listed.",
     }
 }
 

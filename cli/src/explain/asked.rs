@@ -22,7 +22,7 @@ impl Asked {
     /// Reads `GET host/path route=NAME direction=outbound`, of which only the path must be there.
     ///
     /// # Errors
-    /// What is not understood, and what would be.
+    /// What is invalid, and what is expected.
     pub fn request(text: &str) -> Result<Self, String> {
         let mut words = text.split_whitespace().peekable();
         let is_method = |word: &&str| word.bytes().all(|byte| byte.is_ascii_uppercase());
@@ -48,7 +48,7 @@ impl Asked {
                 Some(("direction", name)) => request.direction = direction("--request", name)?,
                 _ => {
                     return Err(format!(
-                        "--request: found \"{word}\"; behind the path stand route=NAME and \
+                        "--request: found \"{word}\"; after the path expected route=NAME, \
                          direction=inbound or direction=outbound"
                     ));
                 }
@@ -60,12 +60,12 @@ impl Asked {
     /// Reads `5432 direction=outbound`, of which only the port must be there.
     ///
     /// # Errors
-    /// What is not understood, and what would be.
+    /// What is invalid, and what is expected.
     pub fn connection(text: &str) -> Result<Self, String> {
         let mut words = text.split_whitespace();
         let port = words.next().and_then(|word| word.parse().ok());
         let port = port.filter(|port| *port > 0).ok_or_else(|| {
-            format!("--connection: found \"{text}\"; it begins with a port from 1 to 65535")
+            format!("--connection: found \"{text}\"; expected a port from 1 to 65535 first")
         })?;
         let mut direction = Direction::default();
         for word in words {
@@ -73,7 +73,7 @@ impl Asked {
                 Some(("direction", name)) => self::direction("--connection", name)?,
                 _ => {
                     return Err(format!(
-                        "--connection: found \"{word}\"; behind the port stands direction=inbound or \
+                        "--connection: found \"{word}\"; after the port expected direction=inbound or \
                          direction=outbound"
                     ));
                 }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_told_with_what_would_be() {
+    fn errors_say_what_is_expected() {
         for (text, expected) in [
             ("", "no path"),
             ("GET shop.example", "no path"),

@@ -12,10 +12,10 @@ use crate::term;
 pub struct Choice {
     asked: String,
     tried: Vec<Tried>,
-    /// None: nothing governs it, and the connection is left alone.
+    /// None: nothing applies, and the connection is bypassed.
     winner: Option<Winner>,
     /// Why that is so, if it is.
-    nobody: &'static str,
+    no_rule: &'static str,
 }
 
 struct Tried {
@@ -75,12 +75,12 @@ pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, asked: &Ask
         }
     });
     Choice {
-        nobody: match asked {
+        no_rule: match asked {
             Asked::Request(_) => {
-                "No rule is for it, and `defaults` do not act on outbound listeners: the connection is left alone."
+                "No rule matches, and `defaults` do not apply to outbound listeners: the connection is bypassed."
             }
             Asked::Connection { .. } => {
-                "No rule is for it, and `defaults` are for HTTP only: the connection is left alone."
+                "No rule matches, and `defaults` apply to HTTP only: the connection is bypassed."
             }
         },
         asked: shown(asked),
@@ -168,7 +168,7 @@ fn shown(asked: &Asked) -> String {
             direction,
         }) => {
             let route = match route.as_str() {
-                "" => "no route given".to_owned(),
+                "" => "no route stated".to_owned(),
                 name => format!("route {name}"),
             };
             format!(
@@ -198,7 +198,7 @@ impl Choice {
             } = tried;
             let verdict = match tried.outcome {
                 Outcome::DoesNotMatch => "no",
-                Outcome::Wins => "yes, and the first that matches wins",
+                Outcome::Wins => "yes, and the first match wins",
                 Outcome::NotTried => "not tried",
             };
             text += &format!("  {place} {name}, line {line}: {verdict}\n");
@@ -210,7 +210,7 @@ impl Choice {
             text += "\n";
         }
         let Some(winner) = &self.winner else {
-            return text + self.nobody + "\n";
+            return text + self.no_rule + "\n";
         };
         let title = match winner.name == winner.place {
             true => format!("Decided by {}", winner.name),
@@ -261,7 +261,7 @@ impl Choice {
 fn row(part: &Part) -> [String; 3] {
     let verdict = match (part.fits, part.found.as_str()) {
         (true, _) => "yes".to_owned(),
-        (false, "") => "no, it is not given".to_owned(),
+        (false, "") => "no, it is not stated".to_owned(),
         (false, found) => format!("no, it is {found}"),
     };
     [part.key.to_owned(), term::tame(&part.pattern), verdict]

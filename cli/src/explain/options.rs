@@ -1,4 +1,4 @@
-//! What `evenkeel explain` takes.
+//! The options of `evenkeel explain`.
 
 use std::path::PathBuf;
 
@@ -12,13 +12,13 @@ use super::policy::Load;
 const EXAMPLES: &str = "\
 Examples:
   evenkeel explain policy.json --connections 5000
-      The policy in sentences, with the closes a second that it leads to
+      The policy in sentences, with the drains per second that it leads to
   evenkeel explain policy.json --request 'GET www.shop.example/api/cart route=checkout-eu'
-      Which rule decides about the connection of such a request, and where each value comes from
+      The rule that applies to the connection of such a request, and the origin of each value
   evenkeel explain policy.json --request '/orders direction=outbound'
-      The same for a request of the application beside a sidecar
+      The same for a request that the application sends through its sidecar
   evenkeel explain policy.json --connection '5432 direction=outbound'
-      Which rule is for raw TCP on that port
+      The rule that applies to raw TCP on that port
   kubectl get wasmplugins -n shop -o yaml | evenkeel explain -
       The policies of a namespace
 
@@ -27,11 +27,11 @@ Files:
   `role` are explained once.
 
 Exit codes:
-  0  the policy is right
-  1  the policy has an error, which is shown as `evenkeel check` does
+  0  the policy is valid
+  1  the policy has an error, which is shown as by `evenkeel check`
   2  the command line is wrong, or the file cannot be read";
 
-/// A policy in plain sentences, or what it makes of one request or connection.
+/// Describe a policy in sentences, or show which rule applies to a request or connection
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -44,22 +44,22 @@ pub struct Args {
     /// A raw TCP connection: `PORT [direction=inbound|outbound]`
     #[arg(long, value_name = "PORT", conflicts_with_all = ["request", "connections", "requests_per_second"])]
     connection: Option<String>,
-    /// How many connections come under each rule, at one proxy
+    /// Connections under each rule, at one proxy
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     connections: u64,
-    /// How many requests a second one connection carries, for `max_requests_per_connection`
+    /// Requests per second on one connection, for `max_requests_per_connection`
     #[arg(long, value_name = "RATE", value_parser = rate)]
     requests_per_second: Option<f64>,
-    /// How it is written
+    /// The output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     pub(super) format: Format,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Format {
-    /// For people
+    /// Text
     Text,
-    /// For programs
+    /// JSON
     Json,
 }
 
@@ -89,5 +89,5 @@ impl Args {
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok();
     rate.filter(|rate| (1e-6..=1e6).contains(rate))
-        .ok_or_else(|| "it is a number from 0.000001 to 1000000".to_owned())
+        .ok_or_else(|| "expected a number from 0.000001 to 1000000".to_owned())
 }

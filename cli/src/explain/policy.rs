@@ -29,7 +29,7 @@ struct Part {
     line: Option<usize>,
     title: String,
     sentences: Vec<String>,
-    /// Mean lifetime in seconds, and closes a second.
+    /// Mean lifetime in seconds, and drains per second.
     pace: Option<(f64, f64)>,
 }
 
@@ -46,7 +46,7 @@ pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, load: Load)
         sentences.extend(rule::pace(&limits, load, per_second));
         if ruling.rule.max_requests_per_connection.is_some() && load.requests.is_none() {
             sentences.push(
-                "That is by age alone; --requests-per-second counts `max_requests_per_connection`, too."
+                "This is by age alone; --requests-per-second includes `max_requests_per_connection`."
                     .to_owned(),
             );
         }
@@ -79,14 +79,14 @@ pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, load: Load)
     }
     part(
         "budget",
-        "how many connections the whole proxy may drain",
+        "drains per second of the whole proxy",
         settings::budget(policy, load),
         None,
     );
     if let Some(rebalance) = &policy.rebalance {
         part(
             "rebalance",
-            "only the excess",
+            "drains only the excess",
             settings::rebalance(rebalance, policy, load),
             None,
         );
@@ -108,16 +108,19 @@ pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, load: Load)
     Explained { parts }
 }
 
-/// Mean lifetime in seconds, and closes a second; None: nothing is moved.
+/// Mean lifetime in seconds, and drains per second; None without a limit.
 pub fn pace(limits: &Limits, load: Load) -> Option<(f64, f64)> {
     let limits = limits.with_requests(load.requests);
-    Some((limits.lifetime()?, limits.closes(load.connections)?))
+    Some((
+        limits.lifetime()?,
+        limits.drains_per_second(load.connections)?,
+    ))
 }
 
 fn mode(policy: &Policy) -> Part {
     let sentence = match policy.mode {
         Mode::Enforce => "Connections are drained.",
-        Mode::DryRun => "Nothing is drained: log and metrics show what would be.",
+        Mode::DryRun => "Nothing is drained: log and metrics show what would be drained.",
     };
     Part {
         place: "mode".to_owned(),
@@ -160,7 +163,7 @@ impl Explained {
                 "about": part.title,
                 "sentences": part.sentences,
                 "mean_lifetime_seconds": part.pace.map(|pace| pace.0),
-                "closes_per_second": part.pace.map(|pace| pace.1),
+                "drains_per_second": part.pace.map(|pace| pace.1),
             })
         });
         json!({ "parts": parts.collect::<Vec<_>>() })

@@ -156,7 +156,10 @@ fn tcp(rule: &Rule) -> String {
 /// How fast that is.
 pub fn pace(limits: &Limits, load: Load, budget: Option<f64>) -> Option<String> {
     let limits = limits.with_requests(load.requests);
-    let (lifetime, rate) = (limits.lifetime()?, limits.closes(load.connections)?);
+    let (lifetime, rate) = (
+        limits.lifetime()?,
+        limits.drains_per_second(load.connections)?,
+    );
     let connections = load.connections;
     let mut sentence = format!(
         "Of {connections} connections each lives for {} on average: {} drains per second, {} per minute, {} per hour.",

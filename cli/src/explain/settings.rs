@@ -20,11 +20,11 @@ pub fn upstream(upstream: &Upstream) -> String {
     });
     let when: Vec<_> = [age, requests].into_iter().flatten().collect();
     let which = match upstream.protocol {
-        Protocol::Http1 => "all are taken to be HTTP/1",
-        Protocol::Auto => "only those of a cluster in which a response has shown that it is HTTP/1",
+        Protocol::Http1 => "all upstream connections are assumed to be HTTP/1",
+        Protocol::Auto => "only connections of clusters in which a response has shown HTTP/1",
     };
     format!(
-        "One is recycled {}, by `connection: close` on the next request that is no upgrade and no CONNECT; {which}.",
+        "One is recycled {}, by `connection: close` on the next request that is neither an upgrade nor CONNECT; {which}.",
         when.join(" or ")
     )
 }
@@ -34,11 +34,11 @@ pub fn budget(policy: &Policy, load: Load) -> Vec<String> {
         return vec!["There is no limit.".to_owned()];
     };
     let mut sentences = vec![format!(
-        "At most {} connections per second, and {} at once after a time without any, over all rules{}.",
+        "At most {} connections per second over all rules, with a burst of {}{}.",
         number(budget.per_second),
         budget.burst,
         if budget == Budget::default() {
-            " (as built in)"
+            " (built in)"
         } else {
             ""
         }
@@ -49,7 +49,7 @@ pub fn budget(policy: &Policy, load: Load) -> Vec<String> {
     });
     if let Some((name, rate)) = rates.max_by(|a, b| a.1.total_cmp(&b.1)) {
         sentences.push(format!(
-            "The rule that needs most of it is {name}: {} per second with {} connections, {} % of the budget.",
+            "The rule with the most drains is {name}: {} per second with {} connections, {} % of the budget.",
             number(rate),
             load.connections,
             number(100.0 * rate / budget.per_second)
@@ -65,7 +65,7 @@ pub fn rebalance(rebalance: &Rebalance, policy: &Policy, load: Load) -> Vec<Stri
     };
     let mut sentences = vec![
         format!(
-            "When {part} has more than {} times the mean load of {others}, by {}, in {} of {} samples (one a second), \
+            "When {part} has more than {} times the mean load of {others}, by {}, in {} of {} samples (one per second), \
              its excess is drained down to {} times the mean.",
             number(1.0 + rebalance.high_watermark),
             rebalance.measure.name(),
@@ -88,7 +88,7 @@ pub fn rebalance(rebalance: &Rebalance, policy: &Policy, load: Load) -> Vec<Stri
             }
         },
         format!(
-            "With fewer than {} connections nothing is drained.",
+            "Below {} connections nothing is drained.",
             rebalance.min_connections
         ),
     ];
@@ -116,13 +116,13 @@ pub fn keepalive(policy: &Policy) -> Vec<String> {
     let mut sentences = Vec::new();
     if keepalive.http1_hint {
         sentences.push(
-            "HTTP/1 responses state in a Keep-Alive field how long the connection will be served."
+            "HTTP/1 responses state in a Keep-Alive field how long the connection will stay open."
                 .to_owned(),
         );
     }
     if let Some(ping) = keepalive.http2 {
         sentences.push(format!(
-            "Envoy is to send HTTP/2 clients a PING every {}, and to close the connection without a response in {}.",
+            "Envoy is to send HTTP/2 clients a PING every {}, and to close the connection if there is no response within {}.",
             show_duration(ping.interval),
             show_duration(ping.timeout)
         ));
@@ -135,7 +135,7 @@ pub fn keepalive(policy: &Policy) -> Vec<String> {
     }
     if let Some(ping) = keepalive.upstream_http2 {
         sentences.push(format!(
-            "Envoy is to send HTTP/2 upstreams a PING every {}, and to close the connection without a response in {}.",
+            "Envoy is to send HTTP/2 upstreams a PING every {}, and to close the connection if there is no response within {}.",
             show_duration(ping.interval),
             show_duration(ping.timeout)
         ));

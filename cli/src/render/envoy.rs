@@ -16,22 +16,22 @@ Examples:
   evenkeel render envoy shop.json --module /etc/envoy/evenkeel.wasm
   evenkeel render envoy shop.json --envoy 1.36";
 
-/// The pieces of a plain Envoy's configuration: filters, listener, connection manager and clusters
+/// Parts of Envoy's configuration: filters, listener, connection manager and clusters
 ///
-/// Each piece is under the name of its place; envoy/ in the repository has whole configurations.
+/// Each part is under the name of its place; envoy/ in the repository has complete configurations.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The policy
+    /// The policy, or a file that contains it
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Where Envoy finds the module
+    /// The path of the module for Envoy
     #[arg(long, value_name = "PATH", default_value = "/etc/envoy/evenkeel.wasm")]
     module: String,
     /// The version of Envoy
     #[arg(long, value_name = "VERSION", default_value = "1.40", value_parser = version)]
     envoy: u32,
-    /// What the VM that both filters share is called; another for each policy on one Envoy
+    /// The id of the VM that both filters share; different for each policy on one Envoy
     #[arg(long, value_name = "NAME", default_value = "evenkeel")]
     vm_id: String,
 }
@@ -41,11 +41,11 @@ fn version(text: &str) -> Result<u32, String> {
     let minor = text.strip_prefix("1.").and_then(|minor| minor.parse().ok());
     minor
         .filter(|minor| (32..=40).contains(minor))
-        .ok_or_else(|| "it is from 1.32 to 1.40, without a patch number".to_owned())
+        .ok_or_else(|| "expected a version from 1.32 to 1.40, without a patch number".to_owned())
 }
 
 /// # Errors
-/// When the policy cannot be read or is refused.
+/// When the policy cannot be read or is invalid.
 pub fn text(args: &Args) -> Result<String> {
     let written = Written::read(&args.file)?;
     let policy = &written.policy;

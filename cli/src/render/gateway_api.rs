@@ -1,7 +1,7 @@
-//! `evenkeel render gateway-api`: what Envoy Gateway takes of a policy, and, in comments, what it does not.
+//! `evenkeel render gateway-api`: the parts of a policy that Envoy Gateway supports and, in comments, the others.
 //!
-//! Its API has wasm modules as HTTP filters only, each in a VM of its own. So the module cannot announce
-//! the end of a client's connection there, and Envoy's own limits stand in for that.
+//! Its API has wasm modules as HTTP filters only, each in a VM of its own. So the module cannot drain
+//! downstream connections there, and Envoy's own limits replace that.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,30 +21,30 @@ Examples:
   evenkeel render gateway-api shop.json --module https://files.example/evenkeel.wasm \\
       --wasm target/evenkeel.wasm --gateway public -o public && kubectl apply -n infra -k public";
 
-/// What Envoy Gateway takes of a policy: policies for a gateway, with the HTTP filter where it has to do
+/// Envoy Gateway's resources, for the parts of the policy that it supports
 ///
-/// For Istio's own gateways of the Gateway API use `render istio --gateway-ref`: Istio takes all of it.
+/// For Istio's own gateways of the Gateway API use `render istio --gateway-ref`, which supports all of it.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The policy
+    /// The policy, or a file that contains it
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
     module: module::ModuleArgs,
-    /// The gateway, in the same namespace
+    /// The Gateway, in the same namespace
     #[arg(long, value_name = "NAME", value_parser = names::subdomain)]
     gateway: String,
-    /// What the names of the resources begin with
+    /// Prefix of the names of the resources
     #[arg(long, default_value = "evenkeel", value_parser = names::prefix)]
     name: String,
-    /// The namespace of the resources; without it the one that kubectl is told
+    /// The namespace of the resources [default: none, kubectl decides]
     #[arg(long, short, value_parser = names::label)]
     namespace: Option<String>,
 }
 
 /// # Errors
-/// When the policy is refused, something cannot be read, or the command line asks for what cannot be.
+/// When the policy is invalid, a file cannot be read, or the command line is contradictory.
 pub fn text(args: &Args) -> Result<String> {
     let written = Written::read(&args.file)?;
     let policy = &written.policy;
@@ -115,7 +115,7 @@ impl Spans {
     }
 }
 
-/// The PINGs, if Envoy Gateway takes them: it wants the answer before the next one.
+/// Returns the PINGs if Envoy Gateway accepts them: the timeout must be shorter than the interval.
 fn taken(ping: Option<Http2Ping>) -> Option<Http2Ping> {
     ping.filter(|ping| ping.timeout < ping.interval)
 }
@@ -135,22 +135,19 @@ fn span(duration: Duration) -> String {
         .collect()
 }
 
-/// What the policy asks for and nobody does there.
+/// Lists the settings of the policy that have no effect in Envoy Gateway.
 fn missing(policy: &Policy) -> Vec<&'static str> {
     let keepalive = &policy.keepalive;
     let is_untaken = |ping: Option<Http2Ping>| ping.is_some() && taken(ping).is_none();
     let asked = [
         (
             !policy.routes.is_empty(),
-            "`routes`: one limit holds for all requests of the gateway",
+            "`routes`: the same limits hold for all requests of the gateway",
         ),
-        (
-            !policy.tcp.is_empty(),
-            "`connections`: raw TCP is not moved",
-        ),
+        (!policy.tcp.is_empty(), "`tcp`: raw TCP is not drained"),
         (
             policy.defaults.max_stream_age.is_some(),
-            "`max_stream_age`: streams are not ended",
+            "`grpc.max_stream_age`: streams are not terminated",
         ),
         (
             policy.defaults.mean_connection_age.is_some(),
@@ -158,12 +155,15 @@ fn missing(policy: &Policy) -> Vec<&'static str> {
         ),
         (
             policy.rebalance.is_some(),
-            "`rebalance`: a surplus is not moved",
+            "`rebalance`: excess connections are not drained",
         ),
-        (policy.peers.is_some(), "`peers`: nothing is told or asked"),
+        (
+            policy.peers.is_some(),
+            "`peers`: no load reports are exchanged",
+        ),
         (
             policy.keepalive.http1_hint,
-            "`keepalive.http1_hint`: answers carry no `Keep-Alive` field",
+            "`keepalive.http1_hint`: responses have no `Keep-Alive` field",
         ),
         (
             is_untaken(keepalive.http2),

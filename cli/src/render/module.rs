@@ -20,20 +20,22 @@ pub struct Url {
 pub fn parse(text: &str) -> Result<Url, String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(format!(
-            "write how it is fetched: oci://{text} or https://{text}"
+            "the scheme is missing: write oci://{text} or https://{text}"
         ));
     };
     let is_image = match scheme {
         "oci" => true,
         "http" | "https" => false,
         "file" => {
-            return Err("with file:// Istio 1.31 gives each of the two filters a VM of its own, and they do \
-                        not find each other; serve the module by oci://, https:// or http://"
-                .to_owned());
+            return Err(
+                "with file:// Istio 1.31 gives each of the two filters a VM of its own, so they \
+                        cannot work together; serve the module by oci://, https:// or http://"
+                    .to_owned(),
+            );
         }
         _ => {
             return Err(format!(
-                "{scheme}:// is not fetched; allowed are oci://, https:// and http://"
+                "{scheme}:// is not supported; allowed are oci://, https:// and http://"
             ));
         }
     };
@@ -43,7 +45,7 @@ pub fn parse(text: &str) -> Result<Url, String> {
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     if host.is_empty() || path.is_empty() || !rest.chars().all(is_bare) {
         return Err(
-            "it is a host and a path, such as oci://registry.example/evenkeel:0.1.0".to_owned(),
+            "expected a host and a path, such as oci://registry.example/evenkeel:0.1.0".to_owned(),
         );
     }
     let digest = match path.split_once("@sha256:") {
@@ -60,13 +62,13 @@ pub fn parse(text: &str) -> Result<Url, String> {
 /// The module to load.
 #[derive(clap::Args)]
 pub struct ModuleArgs {
-    /// Where proxies get the module: oci://, https:// or http://
+    /// The URL of the module: oci://, https:// or http://
     #[arg(long, value_name = "URL", value_parser = parse)]
     module: Url,
-    /// What it must be: of an image the digest of its manifest, else that of the file
+    /// The expected digest: of an image's manifest, or of the file
     #[arg(long, value_name = "HEX", value_parser = names::sha256)]
     sha256: Option<String>,
-    /// The file that https:// or http:// serves, to take its digest
+    /// The file that https:// or http:// serves, to compute its digest
     #[arg(long, value_name = "FILE", conflicts_with = "sha256")]
     wasm: Option<PathBuf>,
 }
@@ -88,15 +90,15 @@ impl ModuleArgs {
             && stated != own
         {
             return Err(usage(format!(
-                "--sha256 {stated} is not the one in {}",
+                "--sha256 {stated} differs from the digest in {}",
                 url.text
             )));
         }
         let sha256 = match &self.wasm {
             Some(_) if url.is_image => {
                 return Err(usage(format!(
-                    "--wasm is for https:// and http://: what is checked of {} is the digest of the image's \
-                     manifest, not of the file in it; state it with --sha256 (`crane digest` prints it)",
+                    "--wasm is for https:// and http://: of {} the digest of the image's \
+                     manifest is checked, not of the file in it; state it with --sha256 (`crane digest` prints it)",
                     url.text
                 )));
             }

@@ -23,7 +23,7 @@ pub fn prefix(text: &str) -> Result<String, String> {
     if is_label(text) && text.len() <= 40 {
         return Ok(text.to_owned());
     }
-    Err("it is made of a-z, 0-9 and `-`, begins and ends with one of a-z and 0-9, and has at most 40".to_owned())
+    Err("must consist of a-z, 0-9 and `-`, begin and end with a-z or 0-9, and have at most 40 characters".to_owned())
 }
 
 /// The name of a namespace or a resource that is a DNS label.
@@ -31,7 +31,7 @@ pub fn label(text: &str) -> Result<String, String> {
     if is_label(text) {
         return Ok(text.to_owned());
     }
-    Err("it is made of a-z, 0-9 and `-`, begins and ends with one of a-z and 0-9, and has at most 63".to_owned())
+    Err("must consist of a-z, 0-9 and `-`, begin and end with a-z or 0-9, and have at most 63 characters".to_owned())
 }
 
 /// The name of a resource: labels with dots between them.
@@ -40,7 +40,7 @@ pub fn subdomain(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(
-        "it is made of a-z, 0-9, `-` and `.`, each part begins and ends with one of a-z and 0-9"
+        "must consist of a-z, 0-9, `-` and `.`; each part must begin and end with a-z or 0-9"
             .to_owned(),
     )
 }
@@ -50,10 +50,10 @@ pub fn host(text: &str) -> Result<String, String> {
     match subdomain(text.strip_prefix("*.").unwrap_or(text)) {
         Ok(_) if text.contains('.') => Ok(text.to_owned()),
         Ok(name) => Err(format!(
-            "write the whole name, such as {name}.default.svc.cluster.local: a short one means another \
-             service in another namespace"
+            "write the full name, such as {name}.default.svc.cluster.local: a short name is relative to the \
+             namespace of the resource"
         )),
-        Err(_) => Err("it is a name in DNS, such as shop.default.svc.cluster.local".to_owned()),
+        Err(_) => Err("expected a DNS name, such as shop.default.svc.cluster.local".to_owned()),
     }
 }
 
@@ -63,24 +63,24 @@ pub fn labels(text: &str) -> Result<Vec<(String, String)>, String> {
     for pair in text.split(',') {
         let (key, value) = pair
             .split_once('=')
-            .ok_or_else(|| format!("{pair:?} is no label; write key=value, such as app=shop"))?;
+            .ok_or_else(|| format!("{pair:?} is not a label; write key=value, such as app=shop"))?;
         let name = match key.split_once('/') {
             Some((domain, name)) => subdomain(domain).is_ok().then_some(name),
             None => Some(key),
         };
         if !name.is_some_and(is_label_word) {
             return Err(format!(
-                "{key:?} is no key of a label, such as app or example.com/app"
+                "{key:?} is not the key of a label, such as app or example.com/app"
             ));
         }
         if !is_label_word(value) {
             return Err(format!(
-                "{value:?} is no value of a label: 1 to 63 letters, digits, `-`, `_` or `.`, beginning and \
+                "{value:?} is not the value of a label: 1 to 63 letters, digits, `-`, `_` or `.`, beginning and \
                  ending with a letter or digit"
             ));
         }
         if labels.iter().any(|(known, _)| known == key) {
-            return Err(format!("{key} stands there twice"));
+            return Err(format!("{key} is stated twice"));
         }
         labels.push((key.to_owned(), value.to_owned()));
     }
@@ -102,7 +102,7 @@ pub fn sha256(text: &str) -> Result<String, String> {
     if text.len() == 64 && text.chars().all(is_hex) {
         return Ok(text.to_owned());
     }
-    Err("it is 64 digits of 0-9 and a-f, as `sha256sum` prints them".to_owned())
+    Err("expected 64 hexadecimal digits, as `sha256sum` prints them".to_owned())
 }
 
 /// The digest of a file.
@@ -113,7 +113,7 @@ pub fn digest(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     anyhow::ensure!(
         bytes.starts_with(b"\0asm"),
-        "{} is no wasm module; `cargo xtask wasm` builds target/evenkeel.wasm",
+        "{} is not a wasm module; `cargo xtask wasm` builds target/evenkeel.wasm",
         path.display()
     );
     let digest = Sha256::digest(&bytes);

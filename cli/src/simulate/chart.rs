@@ -10,7 +10,7 @@ const LEFT: f64 = 44.0;
 const RIGHT: f64 = 8.0;
 const TOP: f64 = 22.0;
 const BOTTOM: f64 = 22.0;
-/// Of the chart of loads, and of that of closes.
+/// Of the chart of loads, and of that of drains.
 const TALL: f64 = 210.0;
 const LOW: f64 = 100.0;
 /// Half of what a mark's name is wide.
@@ -23,9 +23,9 @@ pub struct Frame {
     /// Seconds since the first change at the left and the right edge.
     pub from: i64,
     pub to: i64,
-    /// The most that a pod carries on any side, and the most closes in a second.
+    /// The most that a pod carries on any side, and the most drains in a second.
     pub load: f64,
-    pub closes: f64,
+    pub drains: f64,
     /// Pods that were there before the first change.
     pub old: usize,
     /// What stands at the first change.
@@ -54,7 +54,7 @@ impl Frame {
 /// What each pod carries over time: a line a pod or, of many, how they are spread.
 pub fn loads(frame: &Frame, timeline: &Timeline) -> String {
     let axis = Axis::new(frame.load, TALL, 4.0);
-    let mut svg = open("load of each pod over time", TALL);
+    let mut svg = open("Load of each pod over time", TALL);
     axis.draw(&mut svg);
     let shown = frame.shown(timeline);
     let point = |at: i64, load: f64| format!("{:.1},{:.1}", frame.x(at as f64), axis.y(load));
@@ -102,23 +102,23 @@ pub fn loads(frame: &Frame, timeline: &Timeline) -> String {
     svg + "</svg>"
 }
 
-/// Closes a second over time.
-pub fn closes(frame: &Frame, timeline: &Timeline) -> String {
-    let axis = Axis::new(frame.closes, LOW, 2.0);
-    let mut svg = open("connections told to close, a second, over time", LOW);
+/// Drains per second over time.
+pub fn drains(frame: &Frame, timeline: &Timeline) -> String {
+    let axis = Axis::new(frame.drains, LOW, 2.0);
+    let mut svg = open("Drained connections per second over time", LOW);
     axis.draw(&mut svg);
     let step = frame.step() as usize;
     let until = usize::try_from(frame.to).unwrap_or(0);
-    let told = &timeline.closes[..timeline.closes.len().min(until)];
+    let drained = &timeline.drains[..timeline.drains.len().min(until)];
     let wide = frame.x(step as f64) - frame.x(0.0);
     let mut area = format!("M{:.1},{:.1}", frame.x(0.0), axis.y(0.0));
-    for closes in told.chunks(step) {
-        let rate = f64::from(closes.iter().sum::<u32>()) / closes.len() as f64;
+    for drains in drained.chunks(step) {
+        let rate = f64::from(drains.iter().sum::<u32>()) / drains.len() as f64;
         let _ = write!(area, "V{:.1}h{wide:.1}", axis.y(rate));
     }
     let _ = write!(
         svg,
-        r#"<path class="closes" d="{area}V{:.1}Z"/>"#,
+        r#"<path class="drains" d="{area}V{:.1}Z"/>"#,
         axis.y(0.0)
     );
     marks(&mut svg, frame, timeline, LOW, false);
@@ -126,12 +126,13 @@ pub fn closes(frame: &Frame, timeline: &Timeline) -> String {
     svg + "</svg>"
 }
 
-/// How many closes a second the chart of closes shows at most.
-pub fn most_closes(frame: &Frame, timeline: &Timeline) -> f64 {
+/// Returns the highest rate of drains that the chart shows.
+pub fn max_drains(frame: &Frame, timeline: &Timeline) -> f64 {
     let until = usize::try_from(frame.to).unwrap_or(0);
-    let told = &timeline.closes[..timeline.closes.len().min(until)];
-    let rate = |closes: &[u32]| f64::from(closes.iter().sum::<u32>()) / closes.len().max(1) as f64;
-    told.chunks(frame.step() as usize)
+    let drained = &timeline.drains[..timeline.drains.len().min(until)];
+    let rate = |drains: &[u32]| f64::from(drains.iter().sum::<u32>()) / drains.len().max(1) as f64;
+    drained
+        .chunks(frame.step() as usize)
         .map(rate)
         .fold(0.0, f64::max)
 }
@@ -141,7 +142,7 @@ fn marks(svg: &mut String, frame: &Frame, timeline: &Timeline, height: f64, name
     let mut marks = vec![(0, frame.change.as_str())];
     if timeline.settled > 0 {
         let is_apart = frame.x(timeline.settled as f64) - frame.x(0.0) > 2.0 * NAME;
-        marks.push((timeline.settled, if is_apart { "over" } else { "" }));
+        marks.push((timeline.settled, if is_apart { "settled" } else { "" }));
     }
     for (at, name) in marks {
         let (x, bottom) = (frame.x(at as f64), height - BOTTOM);

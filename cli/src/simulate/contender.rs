@@ -19,11 +19,11 @@ pub struct Contender {
 impl Contender {
     /// What the text says.
     pub fn policy(&self) -> Policy {
-        Policy::parse(self.text.as_bytes()).expect("a text that was read before")
+        Policy::parse(self.text.as_bytes()).expect("a text that was parsed before")
     }
 
-    /// What there is to compare with where the operator names no policy: nothing is moved, by age, and
-    /// only the surplus, by the `measure` of the scenario.
+    /// Returns the policies to compare with: nothing is drained, recycling by age, and rebalancing of the
+    /// excess only, by the `measure` of the scenario.
     pub fn built_in(measure: Measure) -> Vec<Self> {
         let measure = match measure {
             Measure::Connections => "connections",
@@ -50,9 +50,7 @@ impl Contender {
         ];
         texts
             .into_iter()
-            .map(|(name, text)| {
-                Self::new(name, text).expect("a policy that every operator could write")
-            })
+            .map(|(name, text)| Self::new(name, text).expect("a valid policy"))
             .collect()
     }
 
@@ -82,26 +80,26 @@ impl Contender {
     }
 }
 
-/// Says what of a policy the simulator reads in another way than the module.
+/// Prints how the simulation of a policy differs from what the module does.
 fn remark(name: &str, policy: &Policy) {
     if policy.mode == Mode::DryRun {
         term::note(&format!(
-            "{name}: \"mode\" is \"observe\", in which nothing is moved; shown is what it would do in \"enforce\""
+            "{name}: \"mode\" is \"dry_run\", which drains nothing; the simulation shows the effect of \"enforce\""
         ));
     }
     if !policy.routes.is_empty() || !policy.tcp.is_empty() {
         term::note(&format!(
-            "{name}: every connection is taken to be under \"defaults\"; its routes and connection rules are not simulated"
+            "{name}: every connection is under \"defaults\"; \"routes\" and \"tcp\" are not simulated"
         ));
     }
     if policy.rebalance.is_some() && policy.peers.is_none() {
         term::note(&format!(
-            "{name}: \"rebalance\" without \"peers\" compares a gateway's upstream hosts, which are not simulated: pods of a service know nothing of each other"
+            "{name}: \"rebalance\" without \"peers\" compares a gateway's upstream hosts, which are not simulated; without \"peers\", pods are not rebalanced"
         ));
     }
 }
 
-/// Refuses two policies of one name: nobody could tell the rows apart.
+/// Rejects two policies with one name, whose rows would look the same.
 ///
 /// # Errors
 /// The name.
@@ -112,7 +110,7 @@ pub fn check_names(contenders: &[Contender]) -> Result<()> {
             .any(|other| other.name == contender.name)
         {
             bail!(
-                "two policies are called {}: give one of the files another name",
+                "two policies have the name {}: rename one of the files",
                 contender.name
             );
         }

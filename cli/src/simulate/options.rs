@@ -1,4 +1,4 @@
-//! What `evenkeel simulate` takes.
+//! The options of `evenkeel simulate`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,71 +15,71 @@ use crate::span;
 const EXAMPLES: &str = "\
 Examples:
   evenkeel simulate
-      Every scenario: nothing moved, recycling by age, and rebalancing side by side
+      Every scenario: nothing drained, recycling by age, and rebalancing side by side
   evenkeel simulate scale-out rolling-update --policy shop.json --pods 20 --connections 8000
-      What shop.json would do to a service of that size, beside the three
+      The effect of shop.json on a service of that size, beside the three built-in policies
   evenkeel simulate scale-out --policy a.json --policy b.json --only --html result.html
-      Two policies against each other, with charts
+      Two policies in comparison, with charts
   evenkeel simulate scale-out --seeds 5
-      The same from five seeds: medians and ranges
+      Five seeds: medians and ranges
   evenkeel simulate scale-out --pods 5000 --pods-after 10000 --connections 1000000 --seconds 60";
 
-/// What a policy would do to a service: the module's own code on virtual time.
+/// Simulate the effect of a policy on a service: the module's own code on virtual time
 ///
-/// Without --policy three are compared: `none` moves nothing, `age` recycles every connection after ten
-/// minutes, `rebalance` moves the surplus only.
+/// Without --policy three policies are compared: `none` drains nothing, `age` recycles every connection after ten
+/// minutes, `rebalance` drains the excess only.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// What happens to the service; all of them if none is named
+    /// The scenarios to simulate [default: all]
     #[arg(value_enum, value_name = "SCENARIO")]
     scenarios: Vec<Scenario>,
     /// A policy to compare; may be given several times
     #[arg(long, value_name = "FILE")]
     policy: Vec<PathBuf>,
-    /// Compare the named policies alone, without `none`, `age` and `rebalance`
+    /// Compare only the policies of --policy, without `none`, `age` and `rebalance`
     #[arg(long, requires = "policy")]
     only: bool,
     /// Pods before the change
     #[arg(long, value_name = "N", value_parser = count(1, 100_000))]
     pods: Option<u64>,
-    /// Pods after the change; in pod-loss, those that are left
+    /// Pods after the change; in pod-loss, the remaining ones
     #[arg(long, value_name = "N", value_parser = count(1, 100_000))]
     pods_after: Option<u64>,
-    /// Connections that clients keep
+    /// Client connections of the service
     #[arg(long, value_name = "N", value_parser = count(1, 10_000_000))]
     connections: Option<u64>,
-    /// How long it goes on after the change
+    /// Simulated seconds after the change
     #[arg(long, value_name = "S", default_value_t = 3600, value_parser = count(1, 604_800))]
     seconds: u64,
-    /// Another seed, another course of chance
+    /// Seed of the random numbers
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// How many seeds to play, from --seed on: the tables show medians, and from where to where they go
+    /// Number of seeds to simulate, starting at --seed: the tables show medians and ranges
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count(1, 100))]
     pub(super) seeds: u64,
-    /// Between two requests of a connection, on average
-    #[arg(long, value_name = "SPAN", default_value = "1s", value_parser = span::parse)]
+    /// Mean time between two requests on a connection
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = span::parse)]
     request_every: Duration,
-    /// Before the change, connections open one after the other within this time
-    #[arg(long, value_name = "SPAN", default_value = "10s", value_parser = span::parse)]
+    /// Time within which connections are opened, one after the other, before the change
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = span::parse)]
     opened_over: Duration,
-    /// From a pod's start until connections are sent to it
-    #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = span::parse)]
+    /// Time from a pod's start until it gets connections
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = span::parse)]
     ready_after: Duration,
-    /// From a connection's end until its client opens another one, half of it more or less
-    #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = span::parse)]
+    /// Time from a connection's end until its client reconnects, plus or minus half of it
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = span::parse)]
     reconnect_after: Duration,
-    /// The part of the messages between pods that is lost, from 0 to 1
-    #[arg(long, value_name = "PART", default_value_t = 0.0, value_parser = part)]
+    /// Fraction of the messages between pods that is lost, from 0 to 1
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = part)]
     gossip_loss: f64,
-    /// How late messages between pods come, at most
-    #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = span::parse)]
+    /// Maximum delay of messages between pods
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = span::parse)]
     gossip_late: Duration,
-    /// Also write the numbers there, as JSON
+    /// Also write the results to this file, as JSON
     #[arg(long, value_name = "PATH")]
     pub(super) json: Option<PathBuf>,
-    /// Also draw the load of each pod over time there, as a page that needs nothing else
+    /// Also write charts of the load of each pod to this file, as a self-contained HTML page
     #[arg(long, value_name = "PATH")]
     pub(super) html: Option<PathBuf>,
     /// Write the result into the block of docs/simulator.md
@@ -91,7 +91,7 @@ impl Args {
     /// The services to simulate.
     ///
     /// # Errors
-    /// A usage error when a scenario cannot be played with so many pods.
+    /// A usage error when a scenario is not possible with so many pods.
     pub(super) fn setups(&self) -> Result<Vec<Setup>> {
         let all = Scenario::value_variants();
         let scenarios = if self.scenarios.is_empty() {

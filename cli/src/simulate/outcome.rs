@@ -1,13 +1,13 @@
-//! What a run amounts to. Serialised, a row is what `--json` writes.
+//! The result of a run. Serialised, a row is what `--json` writes.
 
 use serde::Serialize;
 
 use super::setup::Setup;
 use super::timeline::Timeline;
 
-/// So much more than the mean on the busiest pod counts as even.
+/// Load is even while the highest load is at most this multiple of the mean.
 const EVEN: f64 = 1.25;
-/// It must stay so for so many seconds.
+/// For how many seconds it must stay so.
 const STAYS: i64 = 30;
 /// A balanced service is judged by this many seconds at least.
 const JUDGED: usize = 60;
@@ -26,14 +26,14 @@ pub struct Row {
     pub max_over_mean_end: f64,
     /// Since the last change, until it is at most 1.25 and stays so for half a minute; None: never.
     pub seconds_to_1_25: Option<i64>,
-    /// Connections told to go, since the first change.
-    pub closes: u64,
+    /// Connections drained since the first change.
+    pub drains: u64,
     /// Of these, until it is at most 1.25 and stays so; None if it never is.
-    pub closes_to_1_25: Option<u64>,
+    pub drains_to_1_25: Option<u64>,
     /// In one second.
-    pub peak_closes_per_second: u32,
+    pub peak_drains_per_second: u32,
     /// In the second half of the time after it was balanced; None if that was never or not a minute ago.
-    pub closes_per_minute_balanced: Option<f64>,
+    pub drains_per_minute_balanced: Option<f64>,
 }
 
 impl Row {
@@ -46,8 +46,8 @@ impl Row {
             .collect();
         let seconds_to_1_25 = even_after(&ratios);
         let even = seconds_to_1_25.and_then(|even| usize::try_from(timeline.settled + even).ok());
-        let parts = even.and_then(|even| timeline.closes.split_at_checked(even));
-        let sum = |closes: &[u32]| closes.iter().map(|count| u64::from(*count)).sum();
+        let parts = even.and_then(|even| timeline.drains.split_at_checked(even));
+        let sum = |drains: &[u32]| drains.iter().map(|count| u64::from(*count)).sum();
         Self {
             scenario: setup.scenario.name(),
             policy: policy.to_owned(),
@@ -58,10 +58,10 @@ impl Row {
             max_over_mean_start: rounded(ratios.first().copied().unwrap_or(1.0)),
             max_over_mean_end: rounded(ratios.last().copied().unwrap_or(1.0)),
             seconds_to_1_25,
-            closes: sum(&timeline.closes),
-            closes_to_1_25: parts.map(|(before, _)| sum(before)),
-            peak_closes_per_second: timeline.closes.iter().max().copied().unwrap_or(0),
-            closes_per_minute_balanced: parts.and_then(|(_, after)| closes_per_minute(after)),
+            drains: sum(&timeline.drains),
+            drains_to_1_25: parts.map(|(before, _)| sum(before)),
+            peak_drains_per_second: timeline.drains.iter().max().copied().unwrap_or(0),
+            drains_per_minute_balanced: parts.and_then(|(_, after)| drains_per_minute(after)),
         }
     }
 }
@@ -83,10 +83,10 @@ fn even_after(ratios: &[f64]) -> Option<i64> {
 }
 
 /// In the second half, or the last minute if that is longer.
-fn closes_per_minute(closes: &[u32]) -> Option<f64> {
-    let judged = (closes.len() / 2).max(JUDGED);
-    let from = closes.len().checked_sub(judged)?;
-    let sum: u32 = closes[from..].iter().sum();
+fn drains_per_minute(drains: &[u32]) -> Option<f64> {
+    let judged = (drains.len() / 2).max(JUDGED);
+    let from = drains.len().checked_sub(judged)?;
+    let sum: u32 = drains[from..].iter().sum();
     Some(rounded(f64::from(sum) * 60.0 / judged as f64))
 }
 
@@ -114,11 +114,11 @@ mod tests {
 
     #[test]
     fn a_balanced_service_is_judged_by_the_second_half_and_a_minute_at_least() {
-        assert_eq!(closes_per_minute(&[9; 59]), None);
-        assert_eq!(closes_per_minute(&[1; 60]), Some(60.0));
-        let mut closes = vec![5; 100];
-        closes.extend([0; 100]);
-        assert_eq!(closes_per_minute(&closes), Some(0.0));
-        assert_eq!(closes_per_minute(&closes[..110]), Some(250.0));
+        assert_eq!(drains_per_minute(&[9; 59]), None);
+        assert_eq!(drains_per_minute(&[1; 60]), Some(60.0));
+        let mut drains = vec![5; 100];
+        drains.extend([0; 100]);
+        assert_eq!(drains_per_minute(&drains), Some(0.0));
+        assert_eq!(drains_per_minute(&drains[..110]), Some(250.0));
     }
 }

@@ -15,17 +15,17 @@ const STYLE: &str = include_str!("page.css");
 const AFTER: u64 = 900;
 const BEFORE: i64 = 20;
 
-const OPENING: &str = r#"<h1>What a policy would do to a service</h1>
-<p>Simulated: every pod runs the code that the module runs in Envoy, on virtual time; clients, kube-proxy's
-random choice, and pods that come and go are played.</p>
+const OPENING: &str = r#"<h1>Simulated effect of a policy on a service</h1>
+<p>Every pod runs the module's own code, on virtual time. Clients, kube-proxy's random choice of a pod, and
+starting and stopping pods are simulated.</p>
 "#;
 
 const MANY: &str = "<p class=\"soft keys\"><span class=\"key all\"></span>all pods<span class=\"key most\"></span>\
                     eight of ten<span class=\"key old\"></span>the median; dotted: the mean<span class=\"key \
-                    closes\"></span>connections told to close, a second</p>\n";
-const FEW: &str = "<p class=\"soft keys\"><span class=\"key old\"></span>pods that were there<span class=\"key new\">\
-                   </span>pods that joined; dotted: the mean<span class=\"key closes\"></span>connections told \
-                   to close, a second</p>\n";
+                    drains\"></span>drained connections per second</p>\n";
+const FEW: &str = "<p class=\"soft keys\"><span class=\"key old\"></span>initial pods<span class=\"key new\">\
+                   </span>added pods; dotted: the mean<span class=\"key drains\"></span>drained \
+                   connections per second</p>\n";
 
 /// The whole page.
 pub fn render(comparisons: &[Comparison]) -> String {
@@ -56,25 +56,25 @@ fn section(html: &mut String, comparison: &Comparison) {
     if setup.lasts.as_secs() > AFTER {
         let _ = writeln!(
             html,
-            "<p class=\"soft\">Drawn are the first {} minutes of {}.</p>",
+            "<p class=\"soft\">The charts show the first {} of {} minutes.</p>",
             AFTER / 60,
             setup.lasts.as_secs() / 60
         );
     }
     let unit = match setup.scenario.measure() {
         Measure::Connections => "connections of each pod",
-        Measure::Requests | Measure::Bytes => "requests a second of each pod",
+        Measure::Requests | Measure::Bytes => "requests per second of each pod",
     };
     html.push_str("<div class=\"sides\">\n");
     for side in sides {
         let _ = writeln!(
             html,
             "<figure><h3>{}</h3><figcaption>{}</figcaption>\n<p class=\"unit\">{unit}</p>\n{}\n\
-             <p class=\"unit\">closes a second</p>\n{}</figure>",
+             <p class=\"unit\">drains per second</p>\n{}</figure>",
             escape(&side.row.policy),
             escape(&result(side)),
             chart::loads(&frame, &side.timeline),
-            chart::closes(&frame, &side.timeline)
+            chart::drains(&frame, &side.timeline)
         );
     }
     html.push_str("</div>\n");
@@ -109,10 +109,10 @@ fn frame(comparison: &Comparison) -> Frame {
         from: -BEFORE,
         to,
         load: 0.0,
-        closes: 0.0,
+        drains: 0.0,
         old: setup.pods,
         change: if setup.pods == setup.after || sides.iter().any(|side| side.timeline.settled > 0) {
-            "begins".to_owned()
+            "start".to_owned()
         } else {
             format!("{} → {}", setup.pods, setup.after)
         },
@@ -122,7 +122,7 @@ fn frame(comparison: &Comparison) -> Frame {
         let shown = shown.filter(|sample| (-BEFORE..=to).contains(&sample.at));
         let most = shown.map(|sample| sample.most()).fold(0.0, f64::max);
         frame.load = frame.load.max(most);
-        frame.closes = frame.closes.max(chart::most_closes(&frame, &side.timeline));
+        frame.drains = frame.drains.max(chart::max_drains(&frame, &side.timeline));
     }
     frame
 }
@@ -131,13 +131,13 @@ fn frame(comparison: &Comparison) -> Frame {
 fn result(side: &Side) -> String {
     let row = &side.row;
     let even = match row.seconds_to_1_25 {
-        Some(0) => "at most 1.25 times the mean all the time".to_owned(),
+        Some(0) => "at most 1.25 times the mean throughout".to_owned(),
         Some(seconds) => format!("1.25 times the mean after {seconds} s"),
         None => format!("{:.2} times the mean at the end", row.max_over_mean_end),
     };
-    match row.closes {
-        0 => format!("{even}; nothing moved"),
-        closes => format!("{even}; {} closes", thousands(closes)),
+    match row.drains {
+        0 => format!("{even}; nothing drained"),
+        drains => format!("{even}; {} drains", thousands(drains)),
     }
 }
 

@@ -20,19 +20,19 @@ const FLAPS: u32 = 5;
 /// What happens to the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
-    /// Pods join; every connection is on the old ones
+    /// Pods are added; every connection is on the old ones
     ScaleOut,
     /// Pods are replaced, a quarter at a time
     RollingUpdate,
-    /// Some pods vanish at once, and are replaced 30 s later
+    /// Some pods fail at once, and are replaced 30 s later
     PodLoss,
-    /// More pods than connections: it cannot be even, and nothing should be moved for it
+    /// More pods than connections: load cannot be even, and nothing should be drained
     MoreServers,
-    /// Few pods with thousands of connections each; one more joins
+    /// Few pods with thousands of connections each; one more is added
     MoreClients,
     /// Scale-out where a few connections carry most of the requests; compared by requests
     HeavyTailed,
-    /// An autoscaler adds pods and takes them away again every minute, five times
+    /// An autoscaler adds pods and removes them again every minute, five times
     Flapping,
 }
 
@@ -159,7 +159,7 @@ impl Scenario {
                 )
             }
             Self::PodLoss => format!(
-                "{} of {pods} pods vanish; {} s later there are {pods} again",
+                "{} of {pods} pods fail; {} s later there are {pods} again",
                 pods - after,
                 REPLACED.as_secs()
             ),

@@ -54,12 +54,13 @@ pub fn legend(comparisons: &[Comparison]) -> String {
     lines.join("\n")
 }
 
-const LEGEND: [&str; 6] = [
-    "busiest/mean: of the ready pods, once the last change to them is over, and at the end; 1.00 is even.",
-    "s to 1.25: from that change until it is at most 1.25, and stays so for 30 s.",
-    "closes to 1.25: connections that were told to close, from the first change until then; the most in a second;",
-    "and in a minute once it was at most 1.25 (over the second half of the time that was left).",
-    "What pods end when they leave or vanish is not counted: it is the same under every policy.",
+const LEGEND: [&str; 7] = [
+    "highest/mean: the highest load of a ready pod over the mean, after the last change to the pods, and at the end; 1.00 is even.",
+    "s to 1.25: seconds from that change until highest/mean is at most 1.25, and stays so for 30 s.",
+    "drains to 1.25: connections drained from the first change until then.",
+    "max per s: the highest number of drains in one second.",
+    "then per min: drains per minute after that, over the second half of the remaining time.",
+    "Connections that end with their pod are not counted: they are the same under every policy.",
     "",
 ];
 
@@ -68,7 +69,7 @@ pub fn story(setup: &Setup) -> String {
     let connections = thousands(setup.connections as u64);
     let by = match setup.scenario {
         super::scenario::Scenario::HeavyTailed => {
-            ", most of whose requests come on a few; compared by requests a second"
+            ", a few of which carry most requests; compared by requests per second"
         }
         _ => "",
     };
@@ -79,12 +80,12 @@ pub fn story(setup: &Setup) -> String {
 }
 
 pub const HEAD: [&str; 6] = [
-    "busiest/mean",
+    "highest/mean",
     "at the end",
     "s to 1.25",
-    "closes to 1.25",
-    "most in 1 s",
-    "then a minute",
+    "drains to 1.25",
+    "max per s",
+    "then per min",
 ];
 
 /// The cells of a policy's line, over its runs.
@@ -103,13 +104,13 @@ pub fn cells(rows: &[Row]) -> [String; 6] {
             "never",
         ),
         all(
-            &|row| row.closes_to_1_25.map(|closes| closes as f64),
+            &|row| row.drains_to_1_25.map(|drains| drains as f64),
             &whole,
             "–",
         ),
-        all(&|row| Some(row.peak_closes_per_second.into()), &whole, ""),
+        all(&|row| Some(row.peak_drains_per_second.into()), &whole, ""),
         all(
-            &|row| row.closes_per_minute_balanced,
+            &|row| row.drains_per_minute_balanced,
             &|number| format!("{number:.1}"),
             "–",
         ),

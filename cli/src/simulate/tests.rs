@@ -49,7 +49,7 @@ fn the_same_seed_gives_the_same_course_and_another_one_another() {
 }
 
 #[test]
-fn shedding_evens_out_a_scale_out_with_few_closes_and_then_rests() {
+fn shedding_evens_out_a_scale_out_with_few_drains_and_then_rests() {
     let row = run(
         &setup(Scenario::ScaleOut),
         &built_in("rebalance", Measure::Connections),
@@ -57,8 +57,8 @@ fn shedding_evens_out_a_scale_out_with_few_closes_and_then_rests() {
     assert!(row.max_over_mean_start > 2.0, "{row:?}");
     assert!(row.max_over_mean_end <= 1.25, "{row:?}");
     assert!(row.seconds_to_1_25.is_some(), "{row:?}");
-    assert!(row.closes <= 1000, "{row:?}");
-    assert!(row.closes_per_minute_balanced.unwrap() <= 1.0, "{row:?}");
+    assert!(row.drains <= 1000, "{row:?}");
+    assert!(row.drains_per_minute_balanced.unwrap() <= 1.0, "{row:?}");
 }
 
 /// Ages from 540 to 660 s, all connections of one age: by arithmetic three quarters of them have moved after
@@ -75,8 +75,8 @@ fn recycling_by_age_is_as_slow_and_costs_as_much_as_it_does_on_paper() {
 
     let seconds = row.seconds_to_1_25.unwrap();
     assert!((610..=672).contains(&seconds), "{row:?}");
-    assert!((5_400..=5_600).contains(&row.closes), "{row:?}");
-    let a_minute = row.closes_per_minute_balanced.unwrap();
+    assert!((5_400..=5_600).contains(&row.drains), "{row:?}");
+    let a_minute = row.drains_per_minute_balanced.unwrap();
     assert!((95.0..=105.0).contains(&a_minute), "{row:?}");
 }
 
@@ -85,7 +85,7 @@ fn no_policy_moves_nothing_whatever_happens() {
     let none = built_in("none", Measure::Connections);
     for scenario in Scenario::value_variants() {
         let row = run(&setup(*scenario), &none);
-        assert_eq!((row.closes, row.peak_closes_per_second), (0, 0), "{row:?}");
+        assert_eq!((row.drains, row.peak_drains_per_second), (0, 0), "{row:?}");
         assert_eq!(row.seconds_to_1_25, None, "{row:?}");
     }
 }
@@ -96,7 +96,7 @@ fn shedding_leaves_alone_what_cannot_be_even() {
         &setup(Scenario::MoreServers),
         &built_in("rebalance", Measure::Connections),
     );
-    assert_eq!(row.closes, 0, "{row:?}");
+    assert_eq!(row.drains, 0, "{row:?}");
 }
 
 #[test]
@@ -116,8 +116,8 @@ fn shedding_evens_out_whatever_happens() {
             Measure::Connections => 1.0,
             Measure::Requests | Measure::Bytes => 5.0,
         };
-        let closes = row.closes_per_minute_balanced.unwrap();
-        assert!(closes <= most, "{row:?}");
+        let drains = row.drains_per_minute_balanced.unwrap();
+        assert!(drains <= most, "{row:?}");
     }
 }
 
@@ -130,7 +130,7 @@ fn shedding_bears_that_half_of_the_gossip_is_lost_and_the_rest_is_late() {
     };
     let row = run(&scale_out, &built_in("rebalance", Measure::Connections));
     assert!(row.max_over_mean_end <= 1.25, "{row:?}");
-    assert!(row.closes <= 1000, "{row:?}");
+    assert!(row.drains <= 1000, "{row:?}");
 }
 
 #[test]
@@ -151,9 +151,9 @@ fn without_any_gossip_shedding_does_nothing_or_falls_back_to_chance() {
         &rebalance(r#""fallback_mean_connection_age": "300s""#),
     );
 
-    assert_eq!(nothing.closes, 0);
+    assert_eq!(nothing.drains, 0);
     // 1,000 connections at one close in 300 s each.
-    assert!((1_900..=2_100).contains(&by_chance.closes), "{by_chance:?}");
+    assert!((1_900..=2_100).contains(&by_chance.drains), "{by_chance:?}");
 }
 
 #[test]
@@ -167,15 +167,15 @@ fn pods_that_share_views_even_out_as_well() {
     };
     let row = run(&large, &built_in("rebalance", Measure::Connections));
     assert!(row.max_over_mean_end <= 1.25, "{row:?}");
-    assert!(row.closes <= 10_000, "{row:?}");
+    assert!(row.drains <= 10_000, "{row:?}");
 }
 
 #[test]
 fn a_budget_holds_for_each_pod() {
     let age = r#"{"version": 1, "defaults": {"max_connection_age": "60s", "jitter": 0.5}, "budget": {"per_second": 1, "burst": 1}}"#;
     let row = run(&setup(Scenario::ScaleOut), &stated(age));
-    assert!(row.peak_closes_per_second <= 2 * 8, "{row:?}");
-    assert!(row.closes <= 8 * 601, "{row:?}");
+    assert!(row.peak_drains_per_second <= 2 * 8, "{row:?}");
+    assert!(row.drains <= 8 * 601, "{row:?}");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn connections_move_after_so_many_requests_too() {
     let row = run(&setup(Scenario::ScaleOut), &stated(requests));
     // A request a second: in 600 s each connection is at its hundredth six times, of which the first count
     // began before the change.
-    assert!((5_500..=6_200).contains(&row.closes), "{row:?}");
+    assert!((5_500..=6_200).contains(&row.drains), "{row:?}");
 }
 
 #[test]

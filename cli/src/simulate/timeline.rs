@@ -47,8 +47,8 @@ pub struct Timeline {
     /// When the last change is over, in seconds since the first.
     pub settled: i64,
     pub samples: Vec<Sample>,
-    /// How many connections were told to go, in each second since the first change.
-    pub closes: Vec<u32>,
+    /// Drained connections in each second since the first change.
+    pub drains: Vec<u32>,
 }
 
 impl Timeline {
@@ -60,7 +60,7 @@ impl Timeline {
             first,
             settled: last.since(first).as_secs_f64().ceil() as i64,
             samples: Vec::new(),
-            closes: vec![0; setup.lasts.as_secs() as usize],
+            drains: vec![0; setup.lasts.as_secs() as usize],
         }
     }
 
@@ -69,14 +69,14 @@ impl Timeline {
         self.first
     }
 
-    /// A connection was told to go.
+    /// Records that a connection was drained.
     pub fn close(&mut self, now: Instant) {
         if now < self.first {
             return;
         }
         let second = now.since(self.first).as_secs() as usize;
-        if let Some(closes) = self.closes.get_mut(second) {
-            *closes += 1;
+        if let Some(drains) = self.drains.get_mut(second) {
+            *drains += 1;
         }
     }
 

@@ -41,12 +41,12 @@ const HAPPENED: &[(Metric, Weight, &str)] = &[
     (
         Metric::StreamsUnmatched,
         Weight::Problem,
-        "HTTP streams did not find the network filter",
+        "HTTP streams had no matching network filter",
     ),
     (
         Metric::DuplicateFilters,
         Weight::Problem,
-        "connections passed the module twice",
+        "connections passed through the module twice",
     ),
     (
         Metric::BudgetExhausted,
@@ -56,7 +56,7 @@ const HAPPENED: &[(Metric, Weight, &str)] = &[
     (
         Metric::ReportsDropped,
         Weight::Note,
-        "absurd reports came from peers",
+        "implausible reports were received from peers",
     ),
     (
         Metric::UpstreamNotRecycled,
@@ -94,12 +94,12 @@ pub fn findings(numbers: &Numbers) -> Vec<Finding> {
         }
     }
     let outcomes = numbers.by(Metric::PeerExchanges, Label::ExchangeResult);
-    let in_vain: f64 = outcomes
+    let unsuccessful: f64 = outcomes
         .iter()
         .filter(|(outcome, _)| !matches!(outcome.as_str(), "responded" | "requested"))
         .map(|(_, times)| times)
         .sum();
-    if numbers.sum(Metric::Peers) == 0.0 && in_vain > 0.0 {
+    if numbers.sum(Metric::Peers) == 0.0 && unsuccessful > 0.0 {
         let outcomes: Vec<_> = outcomes
             .iter()
             .map(|(outcome, times)| format!("{times} {outcome}"))
@@ -107,10 +107,10 @@ pub fn findings(numbers: &Numbers) -> Vec<Finding> {
         let what = format!("no peer is known ({})", outcomes.join(", "));
         found(Weight::Problem, what, action(Metric::PeerExchanges));
     }
-    let mut opaque = numbers.by(Metric::Bypassed, Label::BypassReason);
-    opaque.remove("tunnel");
-    if !opaque.is_empty() {
-        let causes: Vec<_> = opaque
+    let mut bypassed = numbers.by(Metric::Bypassed, Label::BypassReason);
+    bypassed.remove("tunnel");
+    if !bypassed.is_empty() {
+        let causes: Vec<_> = bypassed
             .iter()
             .map(|(cause, times)| format!("{times} {cause}"))
             .collect();
@@ -118,8 +118,8 @@ pub fn findings(numbers: &Numbers) -> Vec<Finding> {
         found(Weight::Note, what, action(Metric::Bypassed));
     }
     if numbers.is_mangled {
-        let what = "labels stand inside the names of the metrics: Prometheus cannot use them";
-        let action = "Add Evenkeel's labels to Envoy's `stats_tags` (Istio: `extraStatTags`); docs/operating.md has them.";
+        let what = "labels are part of the metric names: Prometheus cannot use them";
+        let action = "Add Evenkeel's labels to Envoy's `stats_tags` (Istio: `extraStatTags`); docs/operating.md lists them.";
         found(Weight::Problem, what.to_owned(), action);
     }
     findings.sort_by_key(|finding| finding.weight);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_well_finds_nothing() {
+    fn a_healthy_proxy_has_no_findings() {
         assert_eq!(
             of("evenkeel_connections_bypassed_total{bypass_reason=\"tunnel\"} 3\n"),
             []
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_policy_is_a_problem_until_a_later_one_is_taken_over() {
+    fn a_rejected_policy_is_a_problem_until_a_later_one_is_accepted() {
         let weights = |page: &str| {
             of(page)
                 .into_iter()
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn peers_that_nobody_answers_for_are_told_with_what_came_instead() {
+    fn unknown_peers_are_reported_with_the_results_of_exchanges() {
         let page = "evenkeel_peers_known 0\nevenkeel_peer_exchanges_total{exchange_result=\"failed\"} 3\n\
             evenkeel_peer_exchanges_total{exchange_result=\"requested\"} 1\n";
 

@@ -52,11 +52,11 @@ impl Numbers {
         let is_envoy = |line: &str| ENVOYS.iter().any(|begin| line.starts_with(begin));
         if page.lines().any(is_envoy) {
             bail!(
-                "an Envoy, but no number of Evenkeel's: is the module loaded here? Its log says `policy active`, or why not; in Istio, is there a WasmPlugin whose selector takes this pod, and does `proxyStatsMatcher` let `wasmcustom` through?"
+                "this Envoy has no metrics of Evenkeel: is the module loaded? Its log has `policy active`, or an error; in Istio, is there a WasmPlugin whose selector matches this pod, and does `proxyStatsMatcher` include `wasmcustom`?"
             )
         }
         bail!(
-            "these are not an Envoy's numbers: name its admin interface (http://127.0.0.1:15000) or what it shows at /stats/prometheus"
+            "these are not Envoy's metrics: give the address of its admin interface (http://127.0.0.1:15000), or the output of /stats/prometheus"
         )
     }
 

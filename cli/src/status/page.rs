@@ -29,13 +29,13 @@ pub fn page(report: &Report) -> String {
         if !page.is_empty() {
             page.push('\n');
         }
-        tell(&mut page, pod);
+        describe(&mut page, pod);
     }
     page.truncate(page.trim_end().len());
     page
 }
 
-fn tell(page: &mut String, pod: &Pod) {
+fn describe(page: &mut String, pod: &Pod) {
     line(page, &term::heading(&pod.source), mode(pod.mode));
     for finding in &pod.findings {
         let (mood, mark) = match finding.weight {
@@ -49,7 +49,7 @@ fn tell(page: &mut String, pod: &Pod) {
     }
     let age = pod
         .mean_age_seconds
-        .map(|age| format!(", {} old on average", span(age)))
+        .map(|age| format!(", mean age {}", span(age)))
         .unwrap_or_default();
     let opened = by(&pod.opened).map(|opened| format!("; opened since the start: {opened}"));
     named(
@@ -61,9 +61,9 @@ fn tell(page: &mut String, pod: &Pod) {
             opened.unwrap_or_default()
         ),
     );
-    named(page, "drained", &moved(pod));
-    if let Some(held) = held(pod) {
-        named(page, "delayed", &held);
+    named(page, "drained", &drained(pod));
+    if let Some(delayed) = delayed(pod) {
+        named(page, "delayed", &delayed);
     }
     if let Some(peers) = &pod.peers {
         let pods = peers.known + 1.0;
@@ -73,7 +73,7 @@ fn tell(page: &mut String, pod: &Pod) {
                 number(pod.load),
                 number(peers.mean)
             ),
-            None => format!("knows {} others; none has any load", peers.known),
+            None => format!("{} known; none has any load", peers.known),
         };
         let rebalances = if pod.is_rebalancing {
             "; is rebalancing"
@@ -101,7 +101,7 @@ fn mode(mode: Mode) -> &'static str {
     }
 }
 
-fn moved(pod: &Pod) -> String {
+fn drained(pod: &Pod) -> String {
     if pod.mode == Mode::DryRun {
         let would = by(&pod.dry_run_drains).unwrap_or_default();
         return format!("would have drained since the start: {would}");
@@ -117,17 +117,17 @@ fn moved(pod: &Pod) -> String {
     )
 }
 
-fn held(pod: &Pod) -> Option<String> {
-    let held = [
+fn delayed(pod: &Pod) -> Option<String> {
+    let delays = [
         (pod.budget_exhausted, "waited for the budget"),
         (pod.deferred, "deferred"),
     ];
-    let held: Vec<_> = held
+    let delays: Vec<_> = delays
         .iter()
         .filter(|(times, _)| *times > 0.0)
         .map(|(times, how)| format!("{} {how}", number(*times)))
         .collect();
-    (!held.is_empty()).then(|| held.join(", "))
+    (!delays.is_empty()).then(|| delays.join(", "))
 }
 
 fn rates(since: &Since) -> String {

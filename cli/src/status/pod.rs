@@ -15,7 +15,7 @@ use super::numbers::Numbers;
 pub struct Pod {
     /// Where it was read.
     pub source: String,
-    /// What needs somebody, problems first.
+    /// Findings, problems first.
     pub findings: Vec<Finding>,
     pub mode: Mode,
     /// Open downstream connections.
@@ -30,9 +30,9 @@ pub struct Pod {
     pub expired: BTreeMap<String, f64>,
     /// By reason.
     pub drain_signals: BTreeMap<String, f64>,
-    /// Of those drain_signals, by who drained them.
+    /// By which side closed the connection.
     pub drained: BTreeMap<String, f64>,
-    /// By reason: what observe mode would have moved.
+    /// By reason: drains that a dry run would have performed.
     pub dry_run_drains: BTreeMap<String, f64>,
     pub budget_exhausted: f64,
     pub deferred: f64,

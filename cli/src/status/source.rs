@@ -36,7 +36,7 @@ impl Source {
             return Ok(Self::Stdin);
         }
         if text.starts_with("https://") {
-            bail!("{text}: an Envoy shows its numbers over http://, without TLS");
+            bail!("{text}: Envoy serves its metrics over http://, without TLS");
         }
         if let Some(rest) = text.strip_prefix("http://") {
             return Ok(Self::Url(page_of(rest)));
@@ -52,7 +52,7 @@ impl Source {
         if is_address(text) {
             return Ok(Self::Url(page_of(text)));
         }
-        bail!("{text}: no such file, and no address such as http://127.0.0.1:15000")
+        bail!("{text}: no such file; an address is, for example, http://127.0.0.1:15000")
     }
 
     /// The text of it.
@@ -107,15 +107,15 @@ fn get(url: &str) -> Result<String> {
     let mut answer = match answer {
         Ok(answer) => answer,
         Err(ureq::Error::StatusCode(status)) => bail!(
-            "{url} answers with {status}: is it an Envoy's admin interface (15000 in istio-proxy), or its metrics (15090, 15020)?"
+            "{url} responds with {status}: is it Envoy's admin interface (15000 in istio-proxy), or its metrics (15090, 15020)?"
         ),
         Err(error) => bail!(
-            "cannot read {url}: {error}. Is the proxy there, and its port forwarded? An admin interface listens on loopback alone"
+            "cannot read {url}: {error}. Is the proxy running, and its port forwarded? Admin interfaces listen on loopback only"
         ),
     };
     let body = answer.body_mut().with_config().limit(LONGEST);
     body.read_to_string()
-        .with_context(|| format!("{url} does not answer to the end"))
+        .with_context(|| format!("the response of {url} is incomplete"))
 }
 
 #[cfg(test)]

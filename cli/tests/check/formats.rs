@@ -151,7 +151,7 @@ fn github_gets_commands_with_everything_escaped() {
     let run = check(&["--format", "github", &warning]);
     assert!(run.stdout.starts_with("::warning file="), "{}", run.stdout);
     assert!(
-        run.stdout.contains("due together%0Aa rollout"),
+        run.stdout.contains("expire together%0Aa rollout"),
         "{}",
         run.stdout
     );

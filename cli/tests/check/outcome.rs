@@ -1,4 +1,4 @@
-//! What is told of which file, and how it ends.
+//! Findings and exit codes.
 
 use serde_json::json;
 
@@ -38,7 +38,7 @@ fn warnings_count_where_they_are_denied_and_not_where_they_are_allowed() {
 }
 
 #[test]
-fn what_cannot_be_read_ends_it_with_2_and_the_others_are_checked() {
+fn unreadable_files_end_with_2_and_the_others_are_checked() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path().to_str().unwrap();
     let missing = format!("{directory}/no-such.json");
@@ -62,7 +62,7 @@ fn what_cannot_be_read_ends_it_with_2_and_the_others_are_checked() {
 }
 
 #[test]
-fn a_wrong_command_line_ends_with_2() {
+fn usage_errors_end_with_2() {
     for (args, expected) in [
         (&[][..], "<FILE>"),
         (&["--format", "xml", "a.json"], "sarif"),
@@ -76,7 +76,7 @@ fn a_wrong_command_line_ends_with_2() {
 }
 
 #[test]
-fn what_is_no_text_no_json_or_no_policy_is_told_with_what_to_do() {
+fn invalid_files_are_reported_with_help() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, bytes: &[u8]| written(directory.path(), name, bytes);
     let long = format!("{{\"a\": \"{}\"}}", "x".repeat(1024 * 1024));
@@ -119,7 +119,7 @@ fn what_is_no_text_no_json_or_no_policy_is_told_with_what_to_do() {
 }
 
 #[test]
-fn a_flood_is_counted_to_the_end() {
+fn all_errors_are_counted() {
     let keys: Vec<_> = (0..60).map(|n| format!("\"key-{n}\": 1")).collect();
     let run = evenkeel_reading(
         &["check", "-"],
@@ -133,15 +133,15 @@ fn a_flood_is_counted_to_the_end() {
 }
 
 #[test]
-fn the_budget_is_reckoned_for_as_many_connections_as_are_stated() {
+fn the_budget_is_checked_for_the_stated_connections() {
     let text = r#"{"version": 1, "defaults": {"max_connection_age": "10m"}, "budget": {"per_second": 2, "burst": 5}}"#;
     let few = evenkeel_reading(&["check", "--connections", "1000", "-"], text);
     let many = evenkeel_reading(&["check", "--connections", "5400", "-"], text);
     assert_eq!(few.stdout, "checked 1 policy: no errors, no warnings\n");
     for expected in [
-        "warning[budget-too-small]: budget.per_second: 10 a second expire under `defaults`, and 2 may be drained",
-        "note: 5400 connections / 9m of mean life = 10 a second",
-        "note: 5400 connections / 2 a second: they live for 45m on average",
+        "warning[budget-too-small]: budget.per_second: 10 per second expire under `defaults`, but 2 may be drained",
+        "note: 5400 connections / 9m of mean lifetime = 10 per second",
+        "note: 5400 connections / 2 per second: they live for 45m on average",
         "help: raise `per_second` to 10 or more",
     ] {
         assert!(

@@ -1,4 +1,4 @@
-//! Where it says that a mistake is, and in which words.
+//! Positions and messages of errors.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{check, files, findings, invalid, underlined, written};
 
 #[test]
-fn every_invalid_policy_is_told_in_the_words_of_the_module() {
+fn every_invalid_policy_has_the_messages_of_the_module() {
     let texts = files("policies/invalid", ".txt");
     assert!(texts.len() >= 20, "only {} cases", texts.len());
     for text in texts {
@@ -16,9 +16,9 @@ fn every_invalid_policy_is_told_in_the_words_of_the_module() {
 
         assert_eq!(run.code, 1, "{}", file.display());
         for line in fs::read_to_string(&text).unwrap().lines() {
-            let told = format!("]: {line}\n");
+            let title = format!("]: {line}\n");
             assert!(
-                run.stdout.contains(&told),
+                run.stdout.contains(&title),
                 "{line:?} is not in\n{}",
                 run.stdout
             );
@@ -28,7 +28,7 @@ fn every_invalid_policy_is_told_in_the_words_of_the_module() {
 }
 
 #[test]
-fn what_is_underlined_is_what_is_wrong() {
+fn the_invalid_part_is_underlined() {
     for (name, expected) in [
         ("bad-duration", &[r#""5 minutes""#][..]),
         (
@@ -98,7 +98,7 @@ fn what_is_underlined_is_what_is_wrong() {
 }
 
 #[test]
-fn every_mistake_but_an_empty_file_has_a_place() {
+fn every_error_but_an_empty_file_has_a_position() {
     for file in files("policies/invalid", ".json") {
         let is_empty = fs::read(&file).unwrap().trim_ascii().is_empty();
         let file = file.to_str().unwrap();
@@ -113,7 +113,7 @@ fn every_mistake_but_an_empty_file_has_a_place() {
 }
 
 #[test]
-fn the_other_place_of_a_contradiction_is_shown_too() {
+fn the_other_value_of_a_conflict_is_shown() {
     let related = |name: &str| {
         let file = invalid(name);
         let findings = findings(&file);
@@ -148,7 +148,7 @@ fn the_other_place_of_a_contradiction_is_shown_too() {
 }
 
 #[test]
-fn a_key_that_stands_three_times_is_told_at_the_second_and_the_third() {
+fn a_key_repeated_twice_is_reported_twice() {
     let directory = tempfile::tempdir().unwrap();
     let text = "{\"version\": 1,\n\"mode\": \"dry_run\",\n\"mode\": 1,\n\"mode\": 2}";
     let file = written(directory.path(), "a.json", text);
@@ -160,7 +160,7 @@ fn a_key_that_stands_three_times_is_told_at_the_second_and_the_third() {
 }
 
 #[test]
-fn marks_line_ends_tabs_and_wide_letters_move_no_place() {
+fn byte_order_mark_line_ends_tabs_and_wide_letters_keep_positions() {
     let directory = tempfile::tempdir().unwrap();
     let text = "\u{feff}{\r\n\t\"version\": 1,\r\n\t\"mode\": \"漢字é\", \"budget\": {\"burst\": 0}\r\n}\r\n";
     let file = written(directory.path(), "a.json", text);

@@ -20,7 +20,7 @@ fn gateway(name: &str) -> Vec<Value> {
 }
 
 #[test]
-fn the_module_is_loaded_only_to_renew_connections_to_backends() {
+fn the_module_is_loaded_only_to_recycle_connections_to_backends() {
     for name in policies() {
         let written = Policy::parse(&fs::read(policy(&name)).unwrap()).unwrap();
         let documents = gateway(&name);
@@ -76,7 +76,7 @@ fn keepalive_and_limits_are_those_of_the_policy() {
 }
 
 #[test]
-fn what_nobody_does_there_is_told() {
+fn unsupported_settings_are_listed() {
     let file = policy("gateway");
     let line = [
         &["gateway-api", &file],
@@ -86,14 +86,14 @@ fn what_nobody_does_there_is_told() {
     .concat();
     let text = evenkeel_cli::rendered(line).unwrap();
 
-    for what in ["`routes`", "`connections`", "`keepalive.http1_hint`"] {
+    for what in ["`routes`", "`tcp`", "`keepalive.http1_hint`"] {
         assert!(text.contains(&format!("# - {what}")), "{what}");
     }
     assert!(!text.contains("# - `rebalance`"));
 }
 
 #[test]
-fn a_policy_that_observes_has_no_limits() {
+fn a_dry_run_has_no_limits() {
     let kinds: Vec<_> = gateway("dry-run")
         .iter()
         .map(|document| document["kind"].clone())

@@ -180,7 +180,7 @@ fn only_inbound_connections_pass_the_plugins_unless_the_policy_speaks_of_others(
             named(&istio("http-api", workload), role)["spec"]["match"],
             server
         );
-        // It renews connections to upstreams.
+        // It recycles connections to upstreams.
         assert_eq!(
             named(&istio("gateway", workload), role)["spec"]["match"],
             Value::Null

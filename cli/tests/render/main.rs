@@ -101,7 +101,7 @@ fn the_manifests_under_istio_are_what_is_rendered() {
 #[test]
 fn what_cannot_be_is_a_usage_error() {
     let policy = policy("minimal");
-    for (line, told) in [
+    for (line, expected) in [
         (&["--istio", "1.23"][..], "from 1.24 to 1.31"),
         (&["--workload", "shop"], "write key=value"),
         (
@@ -112,11 +112,11 @@ fn what_cannot_be_is_a_usage_error() {
             &["--workload", "a=b", "--http3", "443"],
             "cannot be used with",
         ),
-        (&["--host", "shop"], "write the whole name"),
-        (&["--host", "a.b", "--host", "a.b"], "twice"),
-        (&["--name", "Evenkeel"], "made of a-z"),
-        (&["--namespace", "my_ns"], "made of a-z"),
-        (&["--sha256", "abc"], "64 digits"),
+        (&["--host", "shop"], "write the full name"),
+        (&["--host", "a.b", "--host", "a.b"], "stated twice"),
+        (&["--name", "Evenkeel"], "consist of a-z"),
+        (&["--namespace", "my_ns"], "consist of a-z"),
+        (&["--sha256", "abc"], "64 hexadecimal digits"),
         (
             &[
                 "--host",
@@ -140,7 +140,7 @@ fn what_cannot_be_is_a_usage_error() {
         let done = evenkeel(&[&["istio", &policy], &IMAGE[..], line].concat());
         let error = String::from_utf8(done.stderr).unwrap();
         assert_eq!(done.status.code(), Some(2), "{error}");
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(expected), "{error}");
     }
     let done = evenkeel(&["istio", &policy, "--module", "registry.example/evenkeel:1"]);
     let error = String::from_utf8(done.stderr).unwrap();
@@ -152,14 +152,14 @@ fn what_cannot_be_is_a_usage_error() {
 }
 
 #[test]
-fn a_bad_policy_is_told_with_every_mistake_and_renders_nothing() {
+fn an_invalid_policy_is_reported_with_all_errors_and_renders_nothing() {
     let done = evenkeel(&[&["istio", &policy("invalid/several")], &IMAGE[..]].concat());
 
     let error = String::from_utf8(done.stderr).unwrap();
     assert_eq!(done.status.code(), Some(1));
     assert!(done.stdout.is_empty());
-    let told = fs::read_to_string(root().join("policies/invalid/several.txt")).unwrap();
-    for line in told.lines() {
+    let errors = fs::read_to_string(root().join("policies/invalid/several.txt")).unwrap();
+    for line in errors.lines() {
         assert!(error.contains(line), "{line:?} is not in {error}");
     }
 }

@@ -19,9 +19,9 @@ pub struct Client {
     pub protocol: Protocol,
     /// The proxy that the program speaks to instead of to the site; that proxy is the client then.
     pub via: Option<Via>,
-    /// What it calls itself before its first request, as the module tells clients apart
+    /// The fingerprint by which the module recognises it before its first request
     /// (`evenkeel_wire::h2::CLIENTS`); None where it does not speak HTTP/2.
-    pub family: Option<&'static str>,
+    pub fingerprint: Option<&'static str>,
     /// Another release or another setting of a library that is in the matrix already: where time is short, it is
     /// sent fewer patterns.
     pub variant: bool,
@@ -59,7 +59,7 @@ const fn h1(name: &'static str, language: Language, program: &'static str) -> Cl
         program,
         protocol: Protocol::Http1,
         via: None,
-        family: None,
+        fingerprint: None,
         variant: false,
     }
 }
@@ -68,11 +68,11 @@ const fn h2(
     name: &'static str,
     language: Language,
     program: &'static str,
-    family: &'static str,
+    fingerprint: &'static str,
 ) -> Client {
     Client {
         protocol: Protocol::Http2,
-        family: Some(family),
+        fingerprint: Some(fingerprint),
         ..h1(name, language, program)
     }
 }
@@ -81,11 +81,11 @@ const fn grpc(
     name: &'static str,
     language: Language,
     program: &'static str,
-    family: &'static str,
+    fingerprint: &'static str,
 ) -> Client {
     Client {
         protocol: Protocol::Grpc,
-        ..h2(name, language, program, family)
+        ..h2(name, language, program, fingerprint)
     }
 }
 
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_told_the_known_ones() {
+    fn an_unknown_name_lists_the_known_ones() {
         let error = named(&["httpx-h"]).unwrap_err().to_string();
 
         assert!(error.contains("no client httpx-h;"), "{error}");

@@ -38,7 +38,7 @@ const EXEMPTIONS: &[Exemption] = &[
             times: 2,
             percent: 3,
         },
-        reason: "httpx sends the parts of several POSTs on one connection in an order that its own HTTP/2 library refuses, drained or not",
+        reason: "httpx sends the parts of several POSTs on one connection in an order that its own HTTP/2 library rejects, with and without drains",
     },
     Exemption {
         client: "h2load-h2",
@@ -47,7 +47,7 @@ const EXEMPTIONS: &[Exemption] = &[
         ],
         errors: &["ended before the request was sent"],
         bound: Bound::Unsent { in_flight: 1 },
-        reason: "h2load never opens another HTTP/2 connection: what it has not sent when one ends has failed",
+        reason: "h2load never opens a second HTTP/2 connection: requests that it has not sent when the first one closes fail",
     },
 ];
 
@@ -63,16 +63,16 @@ impl Exemption {
     /// drains nothing: without one, nothing is covered.
     pub(crate) fn excess(&self, row: &Row, reference: Option<&Row>) -> Option<String> {
         let never = [
-            ("ran twice", row.duplicated),
+            ("executed twice", row.duplicated),
             ("hung", row.hung),
-            ("were aborted", row.cut),
+            ("aborted", row.aborted),
         ];
         if let Some((what, count)) = never.into_iter().find(|(_, count)| *count > 0) {
             return Some(format!("{count} requests {what}"));
         }
         let is_own = |error: &str| self.errors.iter().any(|own| error.contains(own));
         if let Some((error, count)) = row.errors.iter().find(|(error, _)| !is_own(error)) {
-            return Some(format!("{count} times {error}"));
+            return Some(format!("{count} × {error}"));
         }
         if row.sent != row.asked {
             return Some(format!("{} of {} requests were sent", row.sent, row.asked));
@@ -190,7 +190,10 @@ mod tests {
             ..whole()
         };
         let hung = Row { hung: 1, ..whole() };
-        let aborted = Row { cut: 1, ..whole() };
+        let aborted = Row {
+            aborted: 1,
+            ..whole()
+        };
         let unsent = Row {
             sent: 99,
             ..whole()

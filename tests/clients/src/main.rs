@@ -1,4 +1,4 @@
-//! `cargo xtask clients` and `cargo xtask storm`: the matrix, or some of its rows.
+//! `cargo xtask clients` and `cargo xtask storm`: the matrix of clients, or a selection.
 
 use std::env;
 use std::fs;
@@ -14,39 +14,39 @@ use evenkeel_test_clients::{
     Against, Client, Language, Pattern, Protocol, Recycle, page, selection, table,
 };
 
-/// Sends real clients through a proxy that ends their connections, and shows what became of their requests.
+/// Run real clients against a proxy that drains their connections, and report lost requests
 #[derive(Parser)]
 struct Args {
-    /// Which clients, such as httpx or httpx-h2; none named means all
+    /// The clients, such as httpx or httpx-h2 [default: all]
     names: Vec<String>,
-    /// How many requests each client sends in each pattern; the heavy ones are given fewer [default: 10000; storm: 100000, and 1000000 for curl, Go, Rust and Envoy]
+    /// Requests per client and pattern; fewer for expensive patterns [default: 10000; storm: 100000, and 1000000 for curl, Go, Rust and Envoy]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
-    /// Only these ways to send requests, such as get, post-16 or upload
+    /// Run only these patterns, such as get, post-16 or upload
     #[arg(long = "pattern", value_name = "PATTERN", value_delimiter = ',')]
     patterns: Vec<String>,
-    /// What ends the connections; several are shown side by side
+    /// The proxy that drains the connections; several are compared
     #[arg(long, value_enum, value_delimiter = ',', default_value = "evenkeel")]
     against: Vec<Against>,
-    /// By which limit [default: requests; storm: requests,age]
+    /// The limit that drains [default: requests; storm: requests,age]
     #[arg(long, value_enum, value_delimiter = ',')]
     recycle: Vec<Recycle>,
-    /// As many requests as a flaw needs that strikes once in a hundred thousand, one and sixteen at a time
+    /// Many requests, to find losses as rare as one in 100,000; with concurrency 1 and 16
     #[arg(long)]
     storm: bool,
-    /// Only what CI runs: every client and every pattern, but not every client in every pattern
+    /// Run the selection of CI: every client and every pattern, but not every combination
     #[arg(long, conflicts_with_all = ["storm", "patterns"])]
     ci: bool,
-    /// Print the first frames of each HTTP/2 client, and send nothing through a proxy
+    /// Print the first frames of each HTTP/2 client instead of running the matrix
     #[arg(long, conflicts_with_all = ["storm", "ci"])]
     fingerprints: bool,
-    /// How many clients run at a time
+    /// Clients to run in parallel
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
-    /// Also write the rows there, as JSON
+    /// Also write the rows to this file, as JSON
     #[arg(long, value_name = "PATH")]
     json: Option<PathBuf>,
-    /// Also write what each client lost under each contender there, as Markdown
+    /// Also write the losses per client and contender to this file, as Markdown
     #[arg(long, value_name = "PATH")]
     page: Option<PathBuf>,
 }
@@ -73,7 +73,7 @@ async fn run(args: &Args) -> Result<()> {
     }
     let mut matrix = Matrix::default();
     for client in Client::named(&args.names)? {
-        // A variant takes what the library itself takes: its patterns in CI tell whether it is recognised.
+        // A variant behaves as its library: its patterns in CI show whether it is recognised.
         let is_left_out = (args.storm && client.variant)
             || ((args.storm || args.ci) && !selection::includes(&client));
         if args.names.is_empty() && is_left_out {

@@ -1,4 +1,4 @@
-//! What came of a matrix, and whether all is well.
+//! The result of a matrix, and whether it passes.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -10,10 +10,10 @@ use crate::exemption::Exemption;
 use crate::row::Row;
 use crate::site::Against;
 
-/// One cause breaks many runs: the first tell it.
+/// One cause breaks many runs: the first ones show it.
 const BROKEN_SHOWN: usize = 5;
 
-/// What came of a matrix.
+/// The result of a matrix.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// The rows, in the order of their runs.
@@ -25,11 +25,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Says what the table does not, and whether all is well: where the module drained the connections, no request
-    /// may be lost, the client must be known for what it is, and drained at all.
+    /// Prints what the table does not have, and checks the rows of the module: no request may be lost, and each
+    /// client must be recognised and drained.
     ///
     /// # Errors
-    /// When something is not well, or nothing ran; where `CI` is set, also when something could not run here.
+    /// When a check fails, or nothing ran; with `CI` set, also when something could not run here.
     pub fn judge(&self) -> Result<()> {
         self.judge_where(env::var_os("CI").is_some_and(|value| !value.is_empty()))
     }
@@ -42,28 +42,28 @@ impl Outcome {
         if !self.broken.is_empty() {
             let shown = self.broken.len().min(BROKEN_SHOWN);
             bail!(
-                "{} runs broke off:\n{}",
+                "{} runs did not complete:\n{}",
                 self.broken.len(),
                 self.broken[..shown].join("\n")
             );
         }
         if self.rows.is_empty() {
-            bail!("no client ran, so that nothing is proved");
+            bail!("no client ran, which proves nothing");
         }
         none_of(
             "requests were lost, aborted or executed twice",
             self.harmed(),
         )?;
         none_of(
-            "connections were not drained, so that nothing is proved",
+            "connections were not drained, which proves nothing",
             self.undrained(),
         )?;
         none_of(
-            "clients that filter/wire/src/h2 no longer knows by their first frames",
-            self.strangers(),
+            "filter/wire/src/h2 does not recognise these clients by their first frames",
+            self.unrecognised(),
         )?;
         if is_ci && !self.missing.is_empty() {
-            bail!("where CI is set, every client and contender must be there");
+            bail!("with CI set, every client and contender must be available");
         }
         Ok(())
     }
@@ -81,8 +81,8 @@ impl Outcome {
             let what = match Exemption::of(row.client, row.pattern) {
                 Some(exemption) => exemption.excess(row, reference(&self.rows, row)),
                 None => Some(format!(
-                    "{} failed, {} ran twice, {} hung, {} were aborted of {}",
-                    row.failed, row.duplicated, row.hung, row.cut, row.asked
+                    "{} failed, {} executed twice, {} hung, {} aborted of {}",
+                    row.failed, row.duplicated, row.hung, row.aborted, row.asked
                 )),
             };
             if let Some(what) = what {
@@ -96,7 +96,7 @@ impl Outcome {
     fn undrained(&self) -> Vec<String> {
         let mut undrained: Vec<_> = self
             .ours()
-            .filter(|row| !row.is_moved() && is_prompt(row))
+            .filter(|row| !row.is_drained_in_time() && is_prompt(row))
             .map(|row| format!("{} ({})", row.client, row.pattern))
             .collect();
         let mut clients: Vec<_> = self.ours().map(|row| row.client).collect();
@@ -109,16 +109,16 @@ impl Outcome {
         undrained
     }
 
-    /// The clients that the module took for others.
-    fn strangers(&self) -> Vec<String> {
+    /// The clients that the module recognised as others, or not at all.
+    fn unrecognised(&self) -> Vec<String> {
         self.ours()
             .filter(|row| !row.is_recognised())
             .map(|row| {
                 format!(
-                    "{} ({}): taken for {:?}",
+                    "{} ({}): recognised as {:?}",
                     row.client,
                     row.version,
-                    row.families.keys()
+                    row.clients.keys()
                 )
             })
             .collect()
@@ -133,10 +133,10 @@ impl Outcome {
             .map(|row| row.failed)
             .sum::<u64>();
         format!(
-            "matrix: {} runs, {} requests, {} connections ended: {} failed, and {known} of clients known to fail; {} ran twice, {} hung",
+            "matrix: {} runs, {} requests, {} drain signals: {} failed, and {known} of clients known to fail; {} executed twice, {} hung",
             self.rows.len(),
             sum(|row| row.sent),
-            sum(|row| row.announced),
+            sum(|row| row.drain_signals),
             sum(|row| row.failed) - known,
             sum(|row| row.duplicated),
             sum(|row| row.hung)
@@ -162,7 +162,7 @@ mod tests {
             sent: 10,
             ok: 10,
             executed: 10,
-            announced: 5,
+            drain_signals: 5,
             connections: Some(if against == Against::None { 1 } else { 5 }),
             ..Row::blank(client, pattern, against)
         }
@@ -177,7 +177,7 @@ mod tests {
 
     fn judged(outcome: &Outcome) -> String {
         let result = outcome.judge_where(true);
-        result.map_or_else(|error| error.to_string(), |()| "well".to_owned())
+        result.map_or_else(|error| error.to_string(), |()| "passed".to_owned())
     }
 
     #[test]
@@ -186,13 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_fails_where_ci_is_set() {
+    fn what_is_missing_fails_with_ci_set() {
         let missing = Outcome {
             missing: BTreeMap::from([("no nginx".to_owned(), vec!["nginx-h1".to_owned()])]),
             ..outcome(vec![row("go-h1", "get", Against::Evenkeel)])
         };
 
-        assert!(judged(&missing).starts_with("where CI is set"));
+        assert!(judged(&missing).starts_with("with CI set"));
         assert!(missing.judge_where(false).is_ok());
     }
 
@@ -205,23 +205,23 @@ mod tests {
         let none = || row("go-h1", "rests", Against::None);
         let drained = row("go-h1", "rests", Against::Evenkeel);
 
-        let told = judged(&outcome(vec![undrained, none()]));
-        assert!(told.contains("go-h1 (in any pattern)"), "{told}");
-        assert_eq!(judged(&outcome(vec![drained, none()])), "well");
+        let result = judged(&outcome(vec![undrained, none()]));
+        assert!(result.contains("go-h1 (in any pattern)"), "{result}");
+        assert_eq!(judged(&outcome(vec![drained, none()])), "passed");
     }
 
     #[test]
-    fn a_request_that_ran_twice_fails_a_client_that_may_lose_some() {
+    fn a_request_that_was_executed_twice_fails_a_client_that_may_lose_some() {
         let httpx = |against| row("httpx-h2", "post-16", against);
         let twice = Row {
             duplicated: 1,
             ..httpx(Against::Evenkeel)
         };
 
-        let told = judged(&outcome(vec![twice, httpx(Against::None)]));
+        let result = judged(&outcome(vec![twice, httpx(Against::None)]));
         assert!(
-            told.contains("httpx-h2 (post-16): 1 requests ran twice"),
-            "{told}"
+            result.contains("httpx-h2 (post-16): 1 requests executed twice"),
+            "{result}"
         );
     }
 }

@@ -59,7 +59,7 @@ const POST: Pattern = Pattern {
     ..PLAIN
 };
 
-/// Pauses in which a connection is surely at rest, and a client at home.
+/// Pauses in which a connection is idle, for clients that are drained only then.
 const RESTS: Pattern = Pattern {
     name: "rests",
     concurrency: 4,
@@ -225,8 +225,8 @@ const WEBSOCKET: &[Pattern] = &[Pattern {
     concurrency: 4,
     body: KIB,
     answer: KIB,
-    // Longer than any delay of a busy machine after the 100 ms of silence that have a socket told: what is
-    // sent at the very moment of a Close is lost.
+    // Longer than any delay of a loaded machine after the 100 ms of silence that drain a WebSocket: a message
+    // that crosses a Close frame is lost.
     pauses: (5, 600),
     weight: 10,
     ..PLAIN
@@ -261,7 +261,7 @@ impl Pattern {
     }
 
     /// How many requests it gets where a plain one gets `requests`: as many as take about as long, and
-    /// enough for some moves.
+    /// enough for some drains.
     pub fn share(&self, requests: u64) -> u64 {
         let least = self.least.max(self.concurrency * 4);
         (requests / self.weight).max(least)
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_pattern_is_told_the_known_ones() {
+    fn an_unknown_pattern_lists_the_known_ones() {
         let error = Pattern::check(&["gets".to_owned()])
             .unwrap_err()
             .to_string();

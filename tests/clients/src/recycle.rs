@@ -1,10 +1,10 @@
-//! When a connection's time is up. The same for every contender, so that their losses can be compared.
+//! When a connection expires: the same for every contender, so that their losses can be compared.
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// The limit that ends a connection: far beyond any in use, so that a flaw that strikes once in thousands of
-/// moves shows within seconds.
+/// The limit that drains a connection: far lower than any in use, so that a loss in thousands of drains shows
+/// within seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Recycle {
@@ -23,7 +23,7 @@ impl Recycle {
         }
     }
 
-    /// The policy that says so. Sockets are told after the silence that the pattern `messages` makes.
+    /// Returns the policy. WebSockets are drained in the silence that the pattern `messages` makes.
     pub(crate) fn policy(self) -> String {
         let limit = match self {
             Self::Requests => r#""max_requests_per_connection": 2, "jitter": 0"#,

@@ -34,7 +34,7 @@ impl Report {
     /// When it is not what the contract asks for, or does not add up.
     pub fn parse(stdout: &str) -> Result<Self> {
         let mut report: Self = serde_json::from_str(stdout)
-            .with_context(|| format!("the client printed no report but: {stdout:?}"))?;
+            .with_context(|| format!("the client printed no report: {stdout:?}"))?;
         let errors: u64 = report.errors.values().sum();
         if report.ok + report.failed + report.cancelled != report.sent || errors != report.failed {
             bail!("the client's report does not add up: {stdout}");
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_does_not_add_up_is_refused() {
+    fn a_report_that_does_not_add_up_is_rejected() {
         assert!(Report::parse(&LINE.replace("\"sent\":4", "\"sent\":5")).is_err());
         assert!(Report::parse(&LINE.replace("\"reset\":1", "\"reset\":0")).is_err());
         assert!(Report::parse("").is_err());

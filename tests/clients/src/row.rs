@@ -1,4 +1,4 @@
-//! The outcome of one run: what the client said beside what the site saw.
+//! The outcome of one run: the client's report and what the site saw.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub struct Row {
     pub protocol: &'static str,
     /// [`Pattern::name`](crate::Pattern::name).
     pub pattern: &'static str,
-    /// What ended the connections.
+    /// What drained the connections.
     pub against: Against,
     /// By which limit: [`Recycle::name`](crate::Recycle::name).
     pub recycle: &'static str,
@@ -27,9 +27,9 @@ pub struct Row {
     pub asked: u64,
     /// Requests begun, by the client's account, as the following five.
     pub sent: u64,
-    /// Requests answered whole.
+    /// Requests with a complete response.
     pub ok: u64,
-    /// Requests that raised.
+    /// Requests that failed with an error.
     pub failed: u64,
     /// Requests that the client cancelled, as it was told to.
     pub cancelled: u64,
@@ -43,14 +43,14 @@ pub struct Row {
     pub executed: u64,
     /// Executions beyond the first of the same request.
     pub duplicated: u64,
-    /// Connections whose end was announced.
-    pub announced: u64,
-    /// Requests that were cut.
-    pub cut: u64,
-    /// The client families that the module told apart, with how many connections each.
-    pub families: BTreeMap<String, u64>,
+    /// Drain signals that the module sent.
+    pub drain_signals: u64,
+    /// Requests that the module aborted.
+    pub aborted: u64,
+    /// The HTTP/2 clients that the module recognised, with the connections of each.
+    pub clients: BTreeMap<String, u64>,
     #[serde(skip)]
-    pub(crate) family: Option<&'static str>,
+    pub(crate) fingerprint: Option<&'static str>,
 }
 
 impl Row {
@@ -72,10 +72,10 @@ impl Row {
             connections: seen.connections.or(report.connections),
             executed: seen.executed,
             duplicated: seen.duplicated,
-            announced: seen.announced,
-            cut: seen.cut,
-            families: seen.families,
-            family: run.client.family,
+            drain_signals: seen.drain_signals,
+            aborted: seen.aborted,
+            clients: seen.clients,
+            fingerprint: run.client.fingerprint,
         }
     }
 
@@ -99,24 +99,25 @@ impl Row {
             connections: None,
             executed: 0,
             duplicated: 0,
-            announced: 0,
-            cut: 0,
-            families: BTreeMap::new(),
-            family: None,
+            drain_signals: 0,
+            aborted: 0,
+            clients: BTreeMap::new(),
+            fingerprint: None,
         }
     }
 
-    /// The module took the client for what it is, on every connection.
+    /// Whether the module recognised the client on every connection.
     pub fn is_recognised(&self) -> bool {
-        match self.family {
-            Some(family) => self.families.keys().eq([family]),
-            None => self.families.is_empty(),
+        match self.fingerprint {
+            Some(fingerprint) => self.clients.keys().eq([fingerprint]),
+            None => self.clients.is_empty(),
         }
     }
 
-    /// Every request was sent, and answered unless its client cancelled it; none ran twice, hung or was cut.
+    /// Whether every request was sent, and has a response unless its client cancelled it; none was executed twice,
+    /// hung or was aborted.
     pub fn is_whole(&self) -> bool {
-        let harmed = [self.failed, self.hung, self.duplicated, self.cut];
+        let harmed = [self.failed, self.hung, self.duplicated, self.aborted];
         // h2load cannot number its requests.
         let is_counted = !self.client.starts_with("h2load");
         self.sent == self.asked
@@ -126,9 +127,9 @@ impl Row {
     }
 
     /// Where requests come one at a time, every second one ends a connection; a fifth may come late.
-    pub fn is_moved(&self) -> bool {
+    pub fn is_drained_in_time(&self) -> bool {
         let one_at_a_time = ["get", "post", "unary"].contains(&self.pattern);
-        self.recycle != "requests" || !one_at_a_time || self.announced * 10 >= self.asked * 4
+        self.recycle != "requests" || !one_at_a_time || self.drain_signals * 10 >= self.asked * 4
     }
 
     /// How many requests a connection carried on average; None where connections were not counted.
@@ -210,8 +211,8 @@ mod tests {
             duplicated: 1,
             ..executed(3)
         };
-        let cut = Counts {
-            cut: 1,
+        let aborted = Counts {
+            aborted: 1,
             ..executed(3)
         };
 
@@ -220,23 +221,23 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_is_taken_for_another_shows() {
-        let taken_for = |family: &str| Counts {
-            families: BTreeMap::from([(family.to_owned(), 1)]),
+    fn a_client_recognised_as_another_shows() {
+        let recognised_as = |fingerprint: &str| Counts {
+            clients: BTreeMap::from([(fingerprint.to_owned(), 1)]),
             ..executed(3)
         };
         let h2 = |seen| Row {
-            family: Some("envoy"),
+            fingerprint: Some("envoy"),
             ..row(report(3, 0, 0), seen)
         };
 
-        assert!(h2(taken_for("envoy")).is_recognised());
-        assert!(!h2(taken_for("unknown")).is_recognised());
+        assert!(h2(recognised_as("envoy")).is_recognised());
+        assert!(!h2(recognised_as("unknown")).is_recognised());
         assert!(!h2(executed(3)).is_recognised());
     }
 
     #[test]
-    fn harm_is_told_per_ten_thousand() {
+    fn harm_is_per_ten_thousand() {
         assert!((row(report(2, 1, 0), executed(3)).harmed_per_10_000() - 3333.3).abs() < 0.1);
     }
 }

@@ -19,7 +19,7 @@ use crate::via::Proxy;
 
 /// A client gives up a request after ten seconds, so that only one that is stuck is silent for so long.
 const LIMIT: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What a program answers a pattern with that its library has no means for.
 const DOES_NOT_APPLY: i32 = 3;
@@ -133,20 +133,20 @@ async fn watched(
 ) -> Result<Output> {
     let output = command.output();
     tokio::pin!(output);
-    let mut look = interval(LOOK_EVERY);
+    let mut sample = interval(SAMPLE_INTERVAL);
     let (mut last, mut since) = (0, Instant::now());
     loop {
         tokio::select! {
             output = &mut output => {
                 return output.with_context(|| format!("cannot start {}", client.name));
             }
-            _ = look.tick() => {
+            _ = sample.tick() => {
                 let now = executed();
                 if now != last {
                     (last, since) = (now, Instant::now());
                 }
                 if since.elapsed() > LIMIT {
-                    bail!("{} has been silent for {LIMIT:?} after {last} requests", client.name);
+                    bail!("{} made no progress for {LIMIT:?} after {last} requests", client.name);
                 }
             }
         }

@@ -89,35 +89,35 @@ enum Proxy {
 pub struct Counts {
     /// Connections that the proxy accepted, where it tells.
     pub connections: Option<u64>,
-    /// Connections whose end the module announced.
-    pub announced: u64,
-    /// Requests that the module cut.
-    pub cut: u64,
+    /// Drain signals that the module sent.
+    pub drain_signals: u64,
+    /// Requests that the module aborted.
+    pub aborted: u64,
     /// Request ids that the server executed, each counted once.
     pub executed: u64,
     /// Executions beyond the first of the same request.
     pub duplicated: u64,
-    /// The HTTP/2 client families that the module told apart, with how many connections each.
-    pub families: BTreeMap<String, u64>,
+    /// The HTTP/2 clients that the module recognised, with the connections of each.
+    pub clients: BTreeMap<String, u64>,
 }
 
 impl Counts {
     /// What was seen after `before`.
     pub fn since(self, before: &Self) -> Self {
-        let mut families = self.families;
-        for (family, count) in &before.families {
-            if let Some(now) = families.get_mut(family) {
+        let mut clients = self.clients;
+        for (fingerprint, count) in &before.clients {
+            if let Some(now) = clients.get_mut(fingerprint) {
                 *now -= count;
             }
         }
-        families.retain(|_, count| *count > 0);
+        clients.retain(|_, count| *count > 0);
         Self {
             connections: self
                 .connections
                 .map(|now| now - before.connections.unwrap_or_default()),
-            announced: self.announced - before.announced,
-            cut: self.cut - before.cut,
-            families,
+            drain_signals: self.drain_signals - before.drain_signals,
+            aborted: self.aborted - before.aborted,
+            clients,
             ..self
         }
     }
@@ -190,7 +190,7 @@ impl Site {
             )
         });
         if refused > 0 {
-            bail!("the module refused the policy of the clients' site: see recycle.rs");
+            bail!("the module rejected the policy of the clients' site: see recycle.rs");
         }
         let get = |name: &str| stats.as_ref().map(|stats| stats.get(name));
         let by_id = self.backend.requests_by_id();
@@ -198,11 +198,11 @@ impl Site {
         let executed = by_id.len() as u64;
         Ok(Counts {
             connections: get(&format!("http.{LISTENER}.downstream_cx_total")),
-            announced: get("wasmcustom.evenkeel_drain_signals_total").unwrap_or_default(),
-            cut: get("wasmcustom.evenkeel_requests_aborted_total").unwrap_or_default(),
+            drain_signals: get("wasmcustom.evenkeel_drain_signals_total").unwrap_or_default(),
+            aborted: get("wasmcustom.evenkeel_requests_aborted_total").unwrap_or_default(),
             executed,
             duplicated: executions - executed,
-            families: stats
+            clients: stats
                 .as_ref()
                 .map(|stats| {
                     stats.by(
@@ -217,7 +217,7 @@ impl Site {
 
 async fn envoy(against: Against, recycle: Recycle, backend: SocketAddr) -> Result<Envoy> {
     let listener = Listener::http(LISTENER)
-        // The writes on which an idle connection's end is announced; a mesh has them some seconds apart.
+        // Writes on which an idle connection can be drained; a mesh has them some seconds apart.
         .pings("0.1s")
         .route("/evenkeel.Test/", "app-http2")
         // The server sends trailers over HTTP/1 only to those that say they want them, and Envoy does not.

@@ -1,4 +1,4 @@
-//! The matrix as a person reads it in a terminal.
+//! The matrix as a table in the terminal.
 
 use crate::row::Row;
 
@@ -8,20 +8,20 @@ const HEADINGS: [&str; COLUMNS] = [
     "version",
     "pattern",
     "against",
-    "recycle",
+    "limit",
     "sent",
-    "ok",
+    "responses",
     "failed",
     "cancelled",
-    "twice",
+    "duplicated",
     "hung",
-    "announced",
+    "drain signals",
     "connections",
 ];
 /// So many columns are text; the others are numbers.
 const TEXTS: usize = 5;
 
-/// The rows as aligned columns, and below them each error with how often it was met.
+/// Renders the rows as aligned columns, followed by each error with its count.
 pub fn render(rows: &[Row]) -> String {
     let lines: Vec<_> = rows.iter().map(cells).collect();
     let widths: Vec<usize> = (0..COLUMNS)
@@ -40,11 +40,11 @@ pub fn render(rows: &[Row]) -> String {
     text
 }
 
-/// One row in a line of its own, for who waits for the others.
+/// Renders one row as a line of progress.
 pub fn line_of(row: &Row) -> String {
-    let judged = if row.is_whole() { "whole" } else { "HARMED" };
+    let judged = if row.is_whole() { "passed" } else { "FAILED" };
     format!(
-        "{:<14} {:<14} {:<9} {:<8} {judged}: {} sent, {} failed, {} twice, {} hung, {} announced",
+        "{:<14} {:<14} {:<9} {:<8} {judged}: {} sent, {} failed, {} duplicated, {} hung, {} drain signals",
         row.client,
         row.pattern,
         row.against.name(),
@@ -53,16 +53,16 @@ pub fn line_of(row: &Row) -> String {
         row.failed,
         row.duplicated,
         row.hung,
-        row.announced
+        row.drain_signals
     )
 }
 
-/// Each error of a row with how often it was met.
+/// Renders each error of a row with its count.
 pub fn errors(row: &Row) -> String {
     let mut text = String::new();
     for (error, count) in &row.errors {
         text.push_str(&format!(
-            "{} ({}, against {}): {count} times {error}\n",
+            "{} ({}, {}): {count} × {error}\n",
             row.client,
             row.pattern,
             row.against.name()
@@ -84,7 +84,7 @@ fn cells(row: &Row) -> [String; COLUMNS] {
         row.cancelled.to_string(),
         row.duplicated.to_string(),
         row.hung.to_string(),
-        row.announced.to_string(),
+        row.drain_signals.to_string(),
         row.connections.map_or("?".to_owned(), |n| n.to_string()),
     ]
 }

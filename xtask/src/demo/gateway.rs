@@ -1,8 +1,7 @@
 //! Persistent raw TCP connections through one listener of a gateway. 2 upstream hosts become 4.
 //!
-//! Raw TCP has no words for "please move": a connection can only be closed, so it must be closed while
-//! nothing is under way. That asks for clients that pause, and open another connection after a close:
-//! database pools, message brokers and the like do both.
+//! Raw TCP has no drain signal: a connection can only be closed, so it must be closed while it is idle. That
+//! requires clients that pause, and that reconnect after a close, as database pools and message brokers do.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -75,7 +74,7 @@ pub async fn play(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> {
             .sum::<u64>();
         let all = evenkeel.tally.answered();
         status.show(&format!(
-            "{all} messages; the new hosts, with the plugin: {new}"
+            "{all} messages; new hosts, with the module: {new}"
         ));
     }
     let plain = plain.stop(joined_at, Counted::default()).await;
@@ -90,11 +89,11 @@ pub async fn play(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> {
             setup: format!(
                 "{CLIENTS} clients keep a raw TCP connection each to one listener of a gateway with {FIRST} \
                  upstream hosts, and send a message about every {PAUSE:?}. After {} s there are {ALL} \
-                 hosts. Counted from then on.",
+                 hosts. Messages are counted from then on.",
                 before.as_secs()
             ),
             reading: "Before, the new hosts get nothing. After, connections that have reached their age \
-                      are closed while they are quiet, clients connect anew, and all hosts get a share.",
+                      are closed while they are idle, clients reconnect, and all hosts get a share.",
             unit: "messages",
             policy,
             labels: (1..=ALL).map(|number| number.to_string()).collect(),
@@ -157,8 +156,8 @@ impl Crowd {
             runs_by_backends_used: None,
             failed: self.tally.failed(),
             connections_opened: opened.iter().sum(),
-            announced: counted.announced,
-            cut: counted.cut,
+            drain_signals: counted.drain_signals,
+            aborted: counted.aborted,
             timeline: self.tally.timeline(SPAN),
             first_failure: self.tally.first_failure(),
         }
@@ -177,7 +176,7 @@ async fn talk(
     while !*stopped.borrow() {
         tally.count(client.ask("ping").await);
         let pause = PAUSE.mul_f64(0.8 + 0.4 * chance.f64());
-        // The end cuts the last pause short.
+        // The last pause ends early.
         let _ = timeout(pause, stopped.changed()).await;
     }
     client.connections_opened()

@@ -6,16 +6,16 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-/// One question, answered without the plugin and with it.
+/// One scenario, without the module and with it.
 #[derive(Serialize)]
 pub struct Scenario {
     /// What it is called, without the protocol.
     pub name: &'static str,
     /// What the clients speak: `HTTP/1.1`, `HTTP/2` or `TCP`.
     pub protocol: &'static str,
-    /// By the listener without the plugin.
+    /// With the listener without the module.
     pub before: Outcome,
-    /// By the listener that carries it.
+    /// With the listener with the module.
     pub after: Outcome,
     /// How many of the backends joined late, the last of `per_backend`.
     pub joined: usize,
@@ -41,10 +41,10 @@ pub struct Outcome {
     pub failed: u64,
     /// Connections that the clients opened, over the whole scenario.
     pub connections_opened: u64,
-    /// Connections that the plugin announced to close.
-    pub announced: u64,
-    /// Connections that the plugin closed with something still open on them.
-    pub cut: u64,
+    /// Drain signals that the module sent.
+    pub drain_signals: u64,
+    /// Requests that the module aborted.
+    pub aborted: u64,
     /// Requests per backend in every span of [`About::span`], since the start.
     #[serde(skip)]
     pub timeline: Vec<Vec<u64>>,

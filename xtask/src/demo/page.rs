@@ -13,32 +13,31 @@ use super::summary::headline;
 
 const STYLE: &str = include_str!("page.css");
 
-const OPENING: &str = r#"<h1>What happens to pinned connections</h1>
+const OPENING: &str = r#"<h1>Load of long-lived connections, before and after</h1>
 <p>Kubernetes balances <em>connections</em>, not requests: kube-proxy picks a backend when a connection is
-opened, and a connection that stays open stays there. With keep-alive and HTTP/2 that is for ever. Evenkeel
-runs inside the Envoy that a mesh already has and moves connections at moments when that loses nothing.</p>
+opened, and a long-lived connection (keep-alive, HTTP/2) stays there. Evenkeel runs inside the Envoy that a mesh
+already has and drains connections at safe points, so that clients reconnect and load rebalances.</p>
 <p class="soft">Measured on this machine: real HTTP servers, each behind a stock Envoy; real keep-alive
 clients; between them kube-proxy's rule chain. <em>Before</em> and <em>after</em> are the same Envoys; only
-the listener differs, by the plugin in its filter chain.</p>
+the filter chain of the listener differs.</p>
 "#;
 
-const KEY: &str = "<p class=\"soft\"><span class=\"key old\"></span>there from the start\
-                   <span class=\"key new\"></span>joined</p>\n";
+const KEY: &str = "<p class=\"soft\"><span class=\"key old\"></span>initial\
+                   <span class=\"key new\"></span>added</p>\n";
 
 /// The whole page.
 pub fn render(played: &Played) -> String {
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Evenkeel: pinned connections, before and after</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <title>Evenkeel: long-lived connections, before and after</title>\n<style>\n{STYLE}</style>\n</head>\n\
          <body>\n<main>\n{OPENING}"
     );
     let seeds = played.seeds;
     let _ = writeln!(
         html,
-        "<p class=\"soft\">All chance follows from seed {} (<code>--seed</code>). The scenes with three sides: \
-         {seeds}; their numbers are medians, with the least and the most of all runs. Everything else was \
-         played once, with seed {}.</p>",
+        "<p class=\"soft\">Seed {} (<code>--seed</code>). Scenes with three sides: {seeds}; their numbers \
+         are medians with ranges. All others ran once, with seed {}.</p>",
         seeds.first(),
         seeds.first()
     );
@@ -57,7 +56,7 @@ pub fn render(played: &Played) -> String {
 fn overview(html: &mut String, scenarios: &[Scenario]) {
     html.push_str(
         "<div class=\"wide\"><table class=\"overview\">\
-         <tr><th></th><th>before</th><th>after</th><th>failed, after</th></tr>\n",
+         <tr><th></th><th>before</th><th>after</th><th>failed requests, after</th></tr>\n",
     );
     for scenario in scenarios {
         let _ = writeln!(
@@ -103,7 +102,7 @@ fn section(html: &mut String, scenario: &Scenario) {
         pair(
             html,
             scenario,
-            &format!("{} a second, over time", about.unit),
+            &format!("{} per second over time", about.unit),
             headline,
             over_time,
         );
@@ -146,7 +145,7 @@ fn pair(
 }
 
 fn ratio(side: &Outcome, _: &Scenario) -> String {
-    format!("the busiest has {:.2} times the mean", side.max_over_mean)
+    format!("the highest has {:.2} times the mean", side.max_over_mean)
 }
 
 fn runs(side: &Outcome, scenario: &Scenario) -> String {
@@ -205,8 +204,8 @@ fn both(scenario: &Scenario, of: impl Fn(&Outcome) -> u64) -> u64 {
 fn table(html: &mut String, scenario: &Scenario) {
     let _ = writeln!(
         html,
-        "<div class=\"wide\"><table><tr><th></th><th>{}</th><th>busiest / mean</th><th>connections opened</th>\
-         <th>announced</th><th>cut</th><th>failed</th></tr>",
+        "<div class=\"wide\"><table><tr><th></th><th>{}</th><th>highest / mean</th><th>connections opened</th>\
+         <th>drain signals</th><th>aborted</th><th>failed</th></tr>",
         scenario.about.unit
     );
     for (name, side) in [("before", &scenario.before), ("after", &scenario.after)] {
@@ -216,8 +215,8 @@ fn table(html: &mut String, scenario: &Scenario) {
             thousands(side.requests),
             side.max_over_mean,
             thousands(side.connections_opened),
-            thousands(side.announced),
-            thousands(side.cut),
+            thousands(side.drain_signals),
+            thousands(side.aborted),
             failed(side.failed)
         );
     }

@@ -1,9 +1,8 @@
-//! Pods that compare what they carry with their peers and rebalance the surplus, beside pods that only recycle
-//! by age and pods without the plugin.
+//! Pods that compare their load with their peers and drain the excess, beside pods that only recycle by age
+//! and pods without the module.
 //!
 //! The three sides have the same Envoys and the same number of clients. They differ in the listener that
-//! clients come in by, and so in the policy. What is looked at is where the connections are and how many
-//! had to be closed for that.
+//! clients use, and so in the policy. Measured are the connections of each pod and the number of drains.
 
 mod course;
 mod crowd;
@@ -28,7 +27,7 @@ pub async fn play(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Vec<Scene>
     let plans = [Plan::scale_out(quick), Plan::rolling_update(quick)];
     for plan in &plans {
         term::note(&format!(
-            "{}: {} connections a side, {} s; {seeds}",
+            "{}: {} connections per side, {} s; {seeds}",
             plan.name,
             plan.connections,
             (plan.before + plan.after).as_secs()
@@ -65,7 +64,7 @@ fn allow_connections(count: usize) -> Result<()> {
     };
     setrlimit(Resource::Nofile, enough).with_context(|| {
         format!(
-            "the demo keeps {count} connections and so needs {needed} open files, but may have only \
+            "the demo keeps {count} connections and needs {needed} open files, but the limit is \
              {limit:?}: raise the hard limit (`ulimit -Hn`)"
         )
     })

@@ -1,4 +1,4 @@
-//! 4 backends under persistent connections become 8. What do the new ones get?
+//! 4 backends with long-lived connections become 8: which share do the new ones get?
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,8 +37,8 @@ pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> 
     } else {
         ("2s", Course::seconds(2, 8))
     };
-    // An age of seconds, so that one can watch; in production it is minutes. The budget is what each
-    // proxy may move a second: of its 6 connections or so, 4 a second are due.
+    // An age of seconds keeps the demo short; in production it is minutes. The budget limits the drains of each
+    // proxy per second: of its about 6 connections, 4 per second expire.
     let policy = json!({
         "version": 1,
         "defaults": { "max_connection_age": age, "jitter": 0.5, "http2": { "idle_wait": "200ms" } },
@@ -56,23 +56,26 @@ pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> 
             side(site, Side::Before, protocol, course, seed),
             side(site, Side::After, protocol, course, seed),
         )?;
-        let Counted { announced, cut } = site.counted().await?.since(earlier);
+        let Counted {
+            drain_signals,
+            aborted,
+        } = site.counted().await?.since(earlier);
         scenarios.push(Scenario {
             name: "scale-out",
             protocol: name,
             before,
-            // The listener without the plugin has no part in what the plugin counted.
-            after: Outcome { announced, cut, ..after },
+            // The counters are those of the listener with the module.
+            after: Outcome { drain_signals, aborted, ..after },
             joined: BACKENDS - FIRST,
             about: About {
                 setup: format!(
                     "{CLIENTS} clients keep a connection each to a Service with {FIRST} backends. After \
-                     {} s there are {BACKENDS} backends. Counted from then on.",
+                     {} s there are {BACKENDS} backends. Requests are counted from then on.",
                     course.before.as_secs()
                 ),
-                reading: "Before, no client has a reason to connect anew, and the new backends get \
-                          nothing for as long as one cares to wait. After, every connection is moved \
-                          within the policy's age, and the new ones get their share.",
+                reading: "Before, no client reconnects, and the new backends get nothing. After, every \
+                          connection is drained within the policy's age, and the new backends get their \
+                          share.",
                 unit: "requests",
                 policy: policy.clone(),
                 labels: (1..=BACKENDS).map(|number| number.to_string()).collect(),
@@ -131,7 +134,7 @@ async fn side(
             .sum::<u64>();
         if matches!(side, Side::After) {
             status.show(&format!(
-                "{} requests; the new backends, with the plugin: {new}",
+                "{} requests; new backends, with the module: {new}",
                 tally.answered()
             ));
         }
@@ -147,8 +150,8 @@ async fn side(
         runs_by_backends_used: None,
         failed: tally.failed(),
         connections_opened: service.connections_opened(),
-        announced: 0,
-        cut: 0,
+        drain_signals: 0,
+        aborted: 0,
         timeline: tally.timeline(SPAN),
         first_failure: tally.first_failure(),
     })

@@ -38,8 +38,8 @@ struct Pod {
 /// What the plugin counted in all the Envoys so far.
 #[derive(Clone, Copy, Default)]
 pub struct Counted {
-    pub announced: u64,
-    pub cut: u64,
+    pub drain_signals: u64,
+    pub aborted: u64,
 }
 
 impl Site {
@@ -108,23 +108,23 @@ impl Counted {
     pub async fn of(envoy: &Envoy) -> Result<Self> {
         let stats = envoy.stats().await?;
         Ok(Self {
-            announced: stats.get("wasmcustom.evenkeel_drain_signals_total"),
-            cut: stats.get("wasmcustom.evenkeel_requests_aborted_total"),
+            drain_signals: stats.get("wasmcustom.evenkeel_drain_signals_total"),
+            aborted: stats.get("wasmcustom.evenkeel_requests_aborted_total"),
         })
     }
 
     /// What came since `earlier`.
     pub fn since(self, earlier: Self) -> Self {
         Self {
-            announced: self.announced - earlier.announced,
-            cut: self.cut - earlier.cut,
+            drain_signals: self.drain_signals - earlier.drain_signals,
+            aborted: self.aborted - earlier.aborted,
         }
     }
 }
 
 impl std::ops::AddAssign for Counted {
     fn add_assign(&mut self, other: Self) {
-        self.announced += other.announced;
-        self.cut += other.cut;
+        self.drain_signals += other.drain_signals;
+        self.aborted += other.aborted;
     }
 }

@@ -1,4 +1,4 @@
-//! The result in the terminal, for someone who has read nothing else.
+//! The result in the terminal.
 
 mod scene;
 
@@ -8,22 +8,21 @@ use crate::term::{self, Paint, painted};
 
 const OPENING: [&str; 3] = [
     "",
-    "Kubernetes balances connections, not requests: a connection that stays open stays on the",
-    "backend it was first given. Measured in real Envoys, without the plugin and with it:",
+    "Kubernetes balances connections, not requests: a long-lived connection stays on its first",
+    "backend. Measured in real Envoys, without the module (before) and with it (after):",
 ];
 
-const LEGEND: [&str; 12] = [
+const LEGEND: [&str; 11] = [
     "",
-    "three-routers: how many of the runs of 100 requests used 1, 2 or all 3 backends at all.",
-    "scale-out, gateway: what backends got that joined while all connections were open.",
-    "busiest/mean: 1.00 is even. announced: closes that the plugin asked clients for, at a moment",
-    "that loses nothing (raw TCP has no words for it: there it closes while nothing is under way).",
-    "cut: connections closed with something still open on them.",
-    "scale-out with rebalancing, rolling update: beside recycling by age there is a policy by which pods",
-    "drain only what they carry more than their peers.",
-    "s to 1.25: from the change of pods until the busiest has at most 1.25 times the mean, for good.",
-    "closes to 1.25: connections that the plugin drained from the change until then; the most in a second;",
-    "and in a minute once balanced (in the last part of the scene).",
+    "three-routers: how many of the runs of 100 requests used 1, 2 or all 3 backends.",
+    "scale-out, gateway: the share of backends that were added while all connections were open.",
+    "highest/mean: the highest load of a backend over the mean; 1.00 is even.",
+    "drain signals: sent at safe points (raw TCP has none: idle connections are closed).",
+    "aborted: requests aborted, or connections closed while active.",
+    "scale-out with rebalancing, rolling update: recycling by age, and a policy that drains only the excess.",
+    "s to 1.25: seconds from the change of pods until highest/mean is at most 1.25 and stays so.",
+    "drains to 1.25: connections drained from the change until then. max per s: the most in one second.",
+    "then per min: drains per minute once balanced (in the last part of the scene).",
     "",
 ];
 
@@ -40,10 +39,10 @@ pub fn print(played: &Played) {
             [
                 "",
                 scenario.about.unit,
-                "busiest/mean",
+                "highest/mean",
                 "connections",
-                "announced",
-                "cut",
+                "drain signals",
+                "aborted",
                 "failed",
             ],
             "",
@@ -56,7 +55,7 @@ pub fn print(played: &Played) {
         term::line(line);
     }
     term::line(&format!(
-        "All chance follows from seed {} (--seed). The scenes with three sides: {}; all else was played once.",
+        "Seed {} (--seed). Scenes with three sides: {}; all others ran once.",
         played.seeds.first(),
         played.seeds
     ));
@@ -68,8 +67,8 @@ fn print_side(name: &str, outcome: &Outcome, scenario: &Scenario) {
         &outcome.requests.to_string(),
         &format!("{:.2}", outcome.max_over_mean),
         &outcome.connections_opened.to_string(),
-        &outcome.announced.to_string(),
-        &outcome.cut.to_string(),
+        &outcome.drain_signals.to_string(),
+        &outcome.aborted.to_string(),
         &outcome.failed.to_string(),
     ];
     term::line(&row(numbers, &headline(outcome, scenario)));
@@ -80,15 +79,23 @@ fn print_failure(first: Option<&str>) {
     if let Some(failure) = first {
         term::line(&painted(
             Paint::Red,
-            format!("           the first failure: {failure}"),
+            format!("           first failure: {failure}"),
         ));
     }
 }
 
 fn row(cells: [&str; 7], remark: &str) -> String {
-    let [name, requests, ratio, connections, announced, cut, failed] = cells;
+    let [
+        name,
+        requests,
+        ratio,
+        connections,
+        drain_signals,
+        aborted,
+        failed,
+    ] = cells;
     format!(
-        "  {name:<7}{requests:>9}{ratio:>14}{connections:>13}{announced:>11}{cut:>5}{failed:>8}   {remark}"
+        "  {name:<7}{requests:>9}{ratio:>14}{connections:>13}{drain_signals:>15}{aborted:>9}{failed:>8}   {remark}"
     )
     .trim_end()
     .to_owned()
@@ -106,7 +113,7 @@ pub fn headline(outcome: &Outcome, scenario: &Scenario) -> String {
     }
     let (joined, all) = (scenario.joined, outcome.per_backend.len());
     format!(
-        "the {joined} that joined got {} (fair: {})",
+        "the {joined} added backends got {} (fair: {})",
         percent(outcome.share_of_last(joined)),
         percent(joined as f64 / all as f64)
     )

@@ -48,7 +48,7 @@ impl Tally {
             .and_then(|number| number.parse().ok());
         match number {
             Some(number) if number < self.backends => Ok(number),
-            _ => anyhow::bail!("an answer from no backend: {text:?}"),
+            _ => anyhow::bail!("a response that names no backend: {text:?}"),
         }
     }
 
@@ -95,7 +95,7 @@ impl Tally {
             .unwrap_or(0);
         let mut counts = vec![vec![0; self.backends]; spans];
         for (at, backend) in &seen.answers {
-            // The last span is cut short by the end.
+            // The last span ends early.
             if let Some(span) = counts.get_mut(index(at)) {
                 span[*backend] += 1;
             }

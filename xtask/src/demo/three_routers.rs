@@ -1,5 +1,4 @@
-//! The question that started it: 3 routers call 3 backends over keep-alive connections, 100 requests in
-//! all. How many of the backends do they use?
+//! 3 routers call 3 backends over keep-alive connections, 100 requests in all: how many backends do they use?
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,11 +47,11 @@ pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> 
                      per connection, not per request."
                 ),
                 reading: "Before, the three picks of a run fall on one backend in 3 of 27 cases, on two \
-                          in 18 and on all three in only 6. After, connections are moved every few \
-                          requests and every run uses all three.",
+                          in 18 and on all three in only 6. After, connections are drained every \
+                          few requests and every run uses all three.",
                 unit: "requests",
                 policy: policy.clone(),
-                labels: ["busiest of a run", "second", "third"].map(str::to_owned).to_vec(),
+                labels: ["highest of a run", "second", "third"].map(str::to_owned).to_vec(),
                 joined_at: Duration::ZERO,
                 span: Duration::ZERO,
             },
@@ -94,7 +93,10 @@ async fn side(
         first_failure = first_failure.or(tally.first_failure());
         status.show(&format!("{number} of {runs} runs"));
     }
-    let Counted { announced, cut } = site.counted().await?.since(earlier);
+    let Counted {
+        drain_signals,
+        aborted,
+    } = site.counted().await?.since(earlier);
     Ok(Outcome {
         max_over_mean: max_over_mean(&per_backend),
         requests: per_backend.iter().sum(),
@@ -102,8 +104,8 @@ async fn side(
         runs_by_backends_used: Some(by_used),
         failed,
         connections_opened: service.connections_opened(),
-        announced,
-        cut,
+        drain_signals,
+        aborted,
         timeline: Vec::new(),
         first_failure,
     })

@@ -182,7 +182,7 @@ fn about(version: &str) -> HashMap<String, String> {
         ("title", "evenkeel"),
         (
             "description",
-            "Keeps long-lived connections on an even keel: a proxy-wasm module for Envoy",
+            "Rebalances long-lived connections by draining them at safe points: a proxy-wasm module for Envoy",
         ),
         ("licenses", "Apache-2.0"),
         ("version", version),

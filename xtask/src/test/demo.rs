@@ -12,8 +12,8 @@ const NUMBERS: [&str; 6] = [
     "requests",
     "failed",
     "connections_opened",
-    "announced",
-    "cut",
+    "drain_signals",
+    "aborted",
 ];
 
 /// What is played, and by clients that speak what.
@@ -47,7 +47,7 @@ pub fn check(json: &str) -> Result<()> {
         let mut played = entries.iter();
         ensure!(
             played.any(|entry| entry["name"] == name && entry["protocol"] == protocol),
-            "{name} over {protocol} was not played"
+            "{name} over {protocol} did not run"
         );
     }
     scene::check_all(&runs)?;
@@ -84,7 +84,7 @@ fn promised(scenario: &Value) -> Result<()> {
             // Connections that stay open stay on the backend they have.
             ensure!(
                 before == 0.0 && after >= OF_FAIR_SHARE,
-                "those that joined got {before:.2} of their fair share before and {after:.2} after"
+                "added backends got {before:.2} of their fair share before and {after:.2} after"
             );
         }
     }
@@ -118,10 +118,10 @@ fn half(half: &Value) -> Result<()> {
         bail!("per_backend is {}", half["per_backend"]);
     };
     let sum: u64 = per_backend.iter().filter_map(Value::as_u64).sum();
-    ensure!(sum > 0, "no backend answered anything");
+    ensure!(sum > 0, "no backend responded");
     ensure!(
         half["requests"] == sum,
-        "{sum} answered of {} requests",
+        "{sum} responses of {} requests",
         half["requests"]
     );
     Ok(())
@@ -137,7 +137,7 @@ mod tests {
         json!({
             "per_backend": per_backend, "max_over_mean": max_over_mean,
             "requests": per_backend.iter().sum::<u64>(),
-            "failed": 0, "connections_opened": 3, "announced": 2, "cut": 0,
+            "failed": 0, "connections_opened": 3, "drain_signals": 2, "aborted": 0,
         })
     }
 
@@ -194,34 +194,41 @@ mod tests {
 
     #[test]
     fn what_a_scale_out_does_not_promise_is_named() {
-        for (path, value, told) in [
+        for (path, value, expected) in [
             ("/after/failed", json!(3), "3 requests failed"),
-            ("/before/cut", json!("none"), "before: cut is \"none\""),
+            (
+                "/before/aborted",
+                json!("none"),
+                "before: aborted is \"none\"",
+            ),
             (
                 "/after/requests",
                 json!(99),
-                "after: 100 answered of 99 requests",
+                "after: 100 responses of 99 requests",
             ),
             ("/joined", json!(null), "joined is null"),
             (
                 "/before/per_backend",
                 json!([99, 1]),
-                "those that joined got 0.02 of their fair share before and 1.00 after",
+                "added backends got 0.02 of their fair share before and 1.00 after",
             ),
             (
                 "/after/per_backend",
                 json!([76, 24]),
-                "those that joined got 0.00 of their fair share before and 0.48 after",
+                "added backends got 0.00 of their fair share before and 0.48 after",
             ),
         ] {
             let scenario = changed(scale_out(), path, value);
-            assert_eq!(checked(scenario), format!("scale-out over HTTP/2: {told}"));
+            assert_eq!(
+                checked(scenario),
+                format!("scale-out over HTTP/2: {expected}")
+            );
         }
     }
 
     #[test]
     fn what_three_routers_do_not_promise_is_named() {
-        for (path, value, told) in [
+        for (path, value, expected) in [
             (
                 "/before/runs_by_backends_used/3",
                 json!(40),
@@ -241,7 +248,7 @@ mod tests {
             let scenario = changed(three_routers(), path, value);
             assert_eq!(
                 checked(scenario),
-                format!("three-routers over HTTP/1.1: {told}")
+                format!("three-routers over HTTP/1.1: {expected}")
             );
         }
     }
@@ -261,7 +268,7 @@ mod tests {
 
             assert_eq!(
                 error.to_string(),
-                format!("{name} over {protocol} was not played")
+                format!("{name} over {protocol} did not run")
             );
         }
     }

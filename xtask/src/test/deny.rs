@@ -88,7 +88,7 @@ fn check(program: &dyn Fn() -> Command, workspace: &Workspace, shell: &mut Shell
     }
     if !has_database {
         shell.note(
-            "not run: the advisory check, because the RustSec database cannot be fetched; licences, bans and sources were checked",
+            "not run: the advisory check, because the RustSec database cannot be fetched; licences, bans and sources are checked",
         );
     }
     Ok(())

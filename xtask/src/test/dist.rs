@@ -58,10 +58,7 @@ fn file<'a>(release: &'a Release, path: &str) -> Result<&'a [u8]> {
 fn same(release: &Release, again: &Release) -> Result<()> {
     for path in release.keys().chain(again.keys()) {
         let same = release.get(path) == again.get(path);
-        ensure!(
-            same,
-            "{path} is not the same when it is built in another place"
-        );
+        ensure!(same, "{path} differs when it is built in another directory");
     }
     Ok(())
 }

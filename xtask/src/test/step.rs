@@ -61,39 +61,35 @@ impl Step {
             .unwrap_or_default()
     }
 
-    /// What it proves.
+    /// What it checks.
     pub fn title(self) -> &'static str {
         match self {
             Self::Fmt => "the code is formatted",
-            Self::Clippy => "no lint is broken, native and on wasm32",
-            Self::Deny => {
-                "no dependency has an advisory against it or an incompatible licence, or is banned"
-            }
-            Self::Unit => {
-                "unit, property and differential tests, and what is generated is up to date"
-            }
-            Self::WasmUnit => "the unit tests of policy, wire and engine on wasm32, under Node",
+            Self::Clippy => "lints pass, native and on wasm32",
+            Self::Deny => "no dependency has an advisory, an incompatible licence, or is banned",
+            Self::Unit => "unit, property and differential tests; generated files are up to date",
+            Self::WasmUnit => "unit tests of policy, wire and engine on wasm32, in Node",
             Self::Wasm => "the module builds",
-            Self::Module => "stories on the built module in the test host",
-            Self::Envoy => "stories on the built module in a real Envoy",
+            Self::Module => "tests of the built module in a test host",
+            Self::Envoy => "tests of the built module in a real Envoy",
             Self::Prometheus => {
-                "the dashboard's and the alerts' queries in a real Prometheus that scrapes real Envoys"
+                "queries of the dashboard and the alerts in a real Prometheus with real Envoys"
             }
             Self::Versions => {
-                "the stories that lean on Envoy most, in older releases; with --full all stories"
+                "the tests that depend most on Envoy, in older releases; with --full all tests"
             }
             Self::Istio => {
-                "stories with Istio's own control plane, and all that is rendered for it"
+                "tests with Istio's own control plane, and all manifests rendered for it"
             }
-            Self::Clients => "real clients in every pattern, moved after every second request",
-            Self::Storm => "real clients, many at a time, moved by requests and by age",
+            Self::Clients => "real clients in every pattern, drained after every second request",
+            Self::Storm => "real clients with many requests, drained by request count and by age",
             Self::Conformance => {
-                "HTTP/1 and HTTP/2 conformance is the same with and without the module"
+                "HTTP/1 and HTTP/2 conformance is equal with and without the module"
             }
-            Self::Doc => "the documentation builds without a warning",
-            Self::Walk => "the commands of the start page do what it says, one after the other",
-            Self::Dist => "the release is whole, and the same bytes when it is built elsewhere",
-            Self::Demo => "the demo shows what it promises, in its short form",
+            Self::Doc => "the documentation builds without warnings",
+            Self::Walk => "the commands of docs/start.md work in sequence",
+            Self::Dist => "the release is complete and reproducible",
+            Self::Demo => "the short form of the demo has the promised results",
         }
     }
 

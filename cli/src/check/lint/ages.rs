@@ -46,18 +46,18 @@ fn below_keepalive(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> O
         .of_value(
             &stated,
             &format!(
-                "connections live for {} on average, less than clients keep an idle one",
+                "connections live for {} on average, less than clients keep idle ones",
                 show(lifetime)
             ),
         )
         .note("Go and reqwest keep an idle connection for 90s, OkHttp for 5m, Envoy for 1h")
         .note(format!(
-            "a client that asks every 10s sends {every_ten} or so on a connection, and pays for another \
+            "a client with a request every 10s sends about {every_ten} requests on a connection, then needs another \
              handshake"
         ))
         .help(
-            "connections are even again about one age after a change: state the longest time that you can wait \
-             for that",
+            "after a change, connections are balanced again after about one age: state the longest time that is \
+             acceptable",
         );
     Some(finding)
 }
@@ -72,16 +72,14 @@ fn too_few(max: u64, stated: &Stated) -> Option<Finding> {
         return None;
     }
     let what = if max == 1 {
-        "every request takes a connection of its own".to_owned()
+        "every request needs its own connection".to_owned()
     } else {
-        format!("every {max} requests take a connection of their own")
+        format!("every {max} requests need a new connection")
     };
     let finding = Lint::FewRequests
         .of_value(stated, &what)
-        .note(
-            "each costs a handshake, and the more closes there are the more of them meet a request",
-        )
-        .help("to even out, an age does as well; state hundreds of requests, or leave it out");
+        .note("each connection costs a handshake, and each drain can coincide with a request")
+        .help("an age balances as well; state hundreds of requests, or remove it");
     Some(finding)
 }
 
@@ -99,10 +97,10 @@ pub fn upstream(scene: &Scene<'_>) -> Vec<Finding> {
         Lint::NoJitter
             .of_value(
                 &stated,
-                "connections that were opened together are due together",
+                "connections that were opened together expire together",
             )
             .note("a proxy that starts opens its connections at once")
-            .help("leave `jitter` out (0.2)")
+            .help("remove `jitter` (default 0.2)")
     });
     few.into_iter().chain(together).collect()
 }
@@ -116,25 +114,25 @@ fn no_jitter(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
     }
     let stated = ruling.stated(scene.document, "jitter")?;
     let together = scene.connections;
-    let go = match scene.policy.budget {
+    let drains = match scene.policy.budget {
         Some(budget) => format!(
-            "the budget lets {} of {} go in the first second, and the last after {}",
+            "the budget drains {} of {} in the first second, and the last after {}",
             (f64::from(budget.burst) + budget.per_second)
                 .min(together)
                 .floor(),
             together,
             show(((together - f64::from(budget.burst)) / budget.per_second).max(0.0)),
         ),
-        None => format!("without a budget all {together} go in the same moment"),
+        None => format!("without a budget all {together} are drained at once"),
     };
     let finding = Lint::NoJitter
         .of_value(
             &stated,
-            "connections that were opened together are due together",
+            "connections that were opened together expire together",
         )
         .note("a rollout, a restart or a lost zone makes clients open their connections at once")
-        .note(go)
-        .help("leave `jitter` out (0.2), or use `mean_connection_age`");
+        .note(drains)
+        .help("remove `jitter` (default 0.2), or use `mean_connection_age`");
     Some(finding)
 }
 
@@ -149,11 +147,11 @@ fn min_age_gathers(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> O
         .of_value(
             &stated,
             &format!(
-                "{} of 100 connections would be due before it, and are all due at exactly {min_connection_age}",
+                "{} of 100 connections would expire before it, and now expire at exactly {min_connection_age}",
                 (held * 100.0).round()
             ),
         )
-        .note("so those that were opened together are moved together");
+        .note("those that were opened together are drained together");
     if let Some(max_connection_age) = ruling.rule.max_connection_age {
         let earliest = max_connection_age.as_secs_f64() * (1.0 - ruling.rule.jitter.get());
         let note = format!(
@@ -163,7 +161,7 @@ fn min_age_gathers(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> O
         );
         finding = finding.note(note);
     }
-    Some(finding.help("state a `min_connection_age` well below the ages, or leave it out"))
+    Some(finding.help("state a `min_connection_age` well below the ages, or remove it"))
 }
 
 fn mean_age_behind_max_age(
@@ -175,7 +173,7 @@ fn mean_age_behind_max_age(
         ruling.rule.mean_connection_age?,
         ruling.rule.max_connection_age?,
     );
-    let by_chance = limits.moved_by_chance();
+    let by_chance = limits.drained_by_mean_age();
     if by_chance >= 0.5 {
         return None;
     }
@@ -189,16 +187,16 @@ fn mean_age_behind_max_age(
         .of_value(
             &stated,
             &format!(
-                "`max_connection_age`, here {}{whose}, moves {} of 100 connections first",
+                "`max_connection_age`, here {}{whose}, drains {} of 100 connections first",
                 shown(max_connection_age),
                 ((1.0 - by_chance) * 100.0).round()
             ),
         )
         .mark(
             other.map(|other| other.spot.value),
-            "this comes first".to_owned(),
+            "this is reached first".to_owned(),
         )
-        .note("what `mean_connection_age` is for, that connections opened together are not moved together, is lost by it")
+        .note("`mean_connection_age` spreads the drains of connections that were opened together; here it has little effect")
         .help(format!(
             "state \"max_connection_age\": \"off\", or a `max_connection_age` of several times {}",
             shown(mean_connection_age)

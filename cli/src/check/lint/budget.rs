@@ -23,7 +23,7 @@ fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
         let limits = Limits::of(ruling.rule);
         Some((
             ruling,
-            limits.closes(scene.connections)?,
+            limits.drains_per_second(scene.connections)?,
             limits.lifetime()?,
         ))
     });
@@ -45,7 +45,7 @@ fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
         .at(
             &place,
             &format!(
-                "{} a second expire under `{}`, and {allowed} may be drained",
+                "{} per second expire under `{}`, but {allowed} may be drained",
                 number(rate),
                 ruling.rule.name
             ),
@@ -53,12 +53,12 @@ fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
         .at(spot.map(|spot| scene.document.shown(&spot.value)))
         .mark(age, "drained by this age")
         .note(format!(
-            "{connections} connections / {} of mean life = {} a second",
+            "{connections} connections / {} of mean lifetime = {} per second",
             show(lifetime),
             number(rate)
         ))
         .note(format!(
-            "{connections} connections / {allowed} a second: they live for {} on average, whatever the rule says",
+            "{connections} connections / {allowed} per second: they live for {} on average, regardless of the rule",
             show(connections / budget.per_second)
         ))
         .help(format!(
@@ -102,7 +102,7 @@ fn below_rebalance(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
         .at(
             &place,
             &format!(
-                "rebalancing would drain up to {} a second, and {} may be drained",
+                "rebalancing would drain up to {} per second, but {} may be drained",
                 number(pace),
                 number(budget.per_second)
             ),
@@ -113,7 +113,7 @@ fn below_rebalance(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
             "this fraction of the mean load per second",
         )
         .note(format!(
-            "`max_rate` {} * {} connections on average = {} a second: it takes {} times as long",
+            "`max_rate` {} * {} connections on average = {} per second: rebalancing takes {} times as long",
             number(scene.policy.rebalance?.max_rate),
             scene.connections,
             number(pace),

@@ -27,7 +27,7 @@ fn shadowed(scene: &Scene<'_>, place: &Place, first: usize) -> Finding {
     Lint::NeverMatches
         .at(
             place,
-            &format!("never reached: `{earlier}` matches all that this would"),
+            &format!("never reached: `{earlier}` matches everything that this would match"),
         )
         .at(own.map(shown))
         .mark(other.map(shown), "this is tried first")

@@ -279,7 +279,7 @@ fn drains_nothing(scene: &Scene<'_>) -> Option<Finding> {
         .first()?
         .stated(scene.document, "max_connection_age")?;
     let finding = Lint::DrainsNothing
-        .of_value(&stated, "nothing in this policy moves a connection")
+        .of_value(&stated, "nothing in this policy drains a connection")
         .note("no rule has a limit, and there is neither `rebalance` nor `upstream`")
         .help(
             "state an age, or `rebalance`; to count only, state \"mode\": \"dry_run\" beside them",

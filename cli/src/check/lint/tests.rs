@@ -1,4 +1,4 @@
-//! What is told of which policy, and what is left alone.
+//! Which findings which policy has.
 
 use evenkeel_policy::Policy;
 
@@ -18,8 +18,8 @@ fn found(text: &str, connections: u64) -> Vec<(&'static str, String)> {
     found.collect()
 }
 
-/// A policy, what is told of it with 1000 connections, and where.
-const TOLD: &[(&str, &[(&str, &str)])] = &[
+/// A policy, and its findings with 1000 connections.
+const POLICIES: &[(&str, &[(&str, &str)])] = &[
     (
         r#"{"version": 1, "defaults": {"max_connection_age": "1m"}}"#,
         &[("age-below-keepalive", r#""1m""#)],
@@ -36,7 +36,7 @@ const TOLD: &[(&str, &[(&str, &str)])] = &[
             ("no-jitter", "0"),
         ],
     ),
-    // What a route inherits is told once.
+    // What a route inherits is reported once.
     (
         r#"{"version": 1, "defaults": {"jitter": 0},
             "routes": [{"name": "a", "match": {"path_prefix": "/a"}, "max_connection_age": "1h"}]}"#,
@@ -121,7 +121,7 @@ const TOLD: &[(&str, &[(&str, &str)])] = &[
         r#"{"version": 1, "budget": {"per_second": 0.5}}"#,
         &[("budget-too-small", "0.5")],
     ),
-    // The built-in budget stands nowhere: told at the rule.
+    // The built-in budget has no position: reported at the rule.
     (
         r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 1}, "max_connection_age": "5s"}]}"#,
         &[(
@@ -159,7 +159,7 @@ const TOLD: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
-/// Near to what is told, and fine.
+/// Policies just inside the limits, without findings.
 const FINE: &[&str] = &[
     r#"{"version": 1}"#,
     r#"{"version": 1, "defaults": {"max_connection_age": "2m", "max_requests_per_connection": 10}}"#,
@@ -190,16 +190,19 @@ const FINE: &[&str] = &[
 ];
 
 #[test]
-fn what_is_unwise_is_told_where_it_stands() {
-    for (text, expected) in TOLD {
-        let told: Vec<_> = found(text, 1000);
-        let told: Vec<_> = told.iter().map(|(code, at)| (*code, at.as_str())).collect();
-        assert_eq!(told, *expected, "{text}");
+fn findings_point_at_the_value() {
+    for (text, expected) in POLICIES {
+        let findings = found(text, 1000);
+        let findings: Vec<_> = findings
+            .iter()
+            .map(|(code, at)| (*code, at.as_str()))
+            .collect();
+        assert_eq!(findings, *expected, "{text}");
     }
 }
 
 #[test]
-fn what_is_fine_is_left_alone() {
+fn accepted_policies_have_no_findings() {
     for text in FINE {
         assert_eq!(found(text, 1000), [], "{text}");
     }
@@ -207,16 +210,16 @@ fn what_is_fine_is_left_alone() {
 
 #[test]
 fn every_lint_has_a_case() {
-    let told: Vec<_> = TOLD
+    let codes: Vec<_> = POLICIES
         .iter()
-        .flat_map(|(_, told)| *told)
+        .flat_map(|(_, findings)| *findings)
         .map(|(code, _)| *code)
         .collect();
     for lint in Lint::value_variants() {
         // Those about the filter that has the policy are in `tests/check/manifests.rs`.
         let is_of_a_filter = matches!(lint, Lint::WrongRole | Lint::RolesDiffer);
         assert!(
-            is_of_a_filter || told.contains(&lint.code()),
+            is_of_a_filter || codes.contains(&lint.code()),
             "{} has no case",
             lint.code()
         );

@@ -1,4 +1,4 @@
-//! What `evenkeel render istio` takes.
+//! The options of `evenkeel render istio`.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::render::{module, names};
 const EXAMPLES: &str = "\
 Examples:
   evenkeel render istio shop.json --module oci://registry.example/evenkeel:0.1.0 --workload app=shop -n shop
-      For the sidecars of the pods with that label
+      For the sidecars of pods with that label
   evenkeel render istio shop.json --module https://files.example/evenkeel.wasm --wasm target/evenkeel.wasm \\
       --gateway istio=ingressgateway -n istio-system --http3 8443
       For an ingress gateway that speaks HTTP/3 too
@@ -21,13 +21,13 @@ Examples:
   kubectl apply -k public
       For a gateway of the Gateway API, as a directory that kubectl applies";
 
-/// Istio's resources: the plugins, and the policy's `keepalive` in what Istio and its Envoy have for it
+/// Istio's resources: plugins, and the policy's `keepalive` as DestinationRule and EnvoyFilter
 ///
-/// Without --workload, --gateway or --gateway-ref they are for every proxy of the namespace.
+/// Without --workload, --gateway or --gateway-ref they select every proxy of the namespace.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The policy
+    /// The policy, or a file that contains it
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
     #[command(flatten)]
@@ -35,35 +35,34 @@ pub struct Args {
     /// The version of Istio
     #[arg(long, value_name = "VERSION", default_value = "1.31")]
     pub(super) istio: Version,
-    /// What the names of the resources begin with
+    /// Prefix of the names of the resources
     #[arg(long, default_value = "evenkeel", value_parser = names::prefix)]
     pub(super) name: String,
-    /// The namespace of the resources; without it the one that kubectl is told
+    /// The namespace of the resources [default: none, kubectl decides]
     #[arg(long, short, value_parser = names::label)]
     pub(super) namespace: Option<String>,
-    /// For the sidecars of the pods with these labels: key=value,key=value
+    /// Select the sidecars of pods with these labels: key=value,key=value
     #[arg(long, value_name = "LABELS", value_parser = labels, group = "selection")]
     workload: Option<Labels>,
-    /// For the gateways whose pods have these labels
+    /// Select gateways whose pods have these labels
     #[arg(long, value_name = "LABELS", value_parser = labels, group = "selection")]
     gateway: Option<Labels>,
-    /// For the gateway of the Gateway API with this name, in the same namespace
+    /// Select the gateway of the Gateway API with this name, in the same namespace
     #[arg(long, value_name = "NAME", value_parser = names::subdomain, group = "selection")]
     gateway_ref: Option<String>,
-    /// A service that the selected proxies call: its connections are kept alive as the policy says
+    /// A service that the selected proxies call, for `keepalive` and `upstream` of the policy
     #[arg(long, value_name = "SERVICE", value_parser = names::host)]
     pub(super) host: Vec<String>,
-    /// A port of those services that speaks HTTP/2 (gRPC): before Istio 1.31 PINGs are set for these alone
+    /// A port of those services with HTTP/2 (gRPC): before Istio 1.31 PINGs are set for these only
     #[arg(long, value_name = "PORT", requires = "host", value_parser = port())]
     pub(super) http2_port: Vec<u16>,
-    /// A port on which the gateway listens for HTTP/3, which has Envoy's own limits only
+    /// A port on which the gateway listens for HTTP/3, for which only Envoy's own limits apply
     #[arg(long, value_name = "PORT", conflicts_with = "workload", value_parser = port())]
     pub(super) http3: Vec<u16>,
     /// The resource that loads the module; traffic-extension from Istio 1.30 on
     #[arg(long, value_enum, default_value_t)]
     pub(super) kind: Kind,
-    /// Which of the module's two filters are loaded; `auto` leaves out the HTTP filter where the policy does
-    /// without it
+    /// The module's filters to load; `auto` omits the HTTP filter if the policy does not need it
     #[arg(long, value_enum, default_value_t)]
     pub(super) roles: Roles,
 }
@@ -119,7 +118,7 @@ impl Args {
     pub(super) fn check(&self) -> Result<()> {
         if self.kind == Kind::TrafficExtension && !self.istio.has_traffic_extension() {
             return Err(usage(format!(
-                "Istio {} has no TrafficExtension, which came with 1.30; leave --kind out",
+                "Istio {} has no TrafficExtension, which came with 1.30; remove --kind",
                 self.istio
             )));
         }
@@ -133,7 +132,7 @@ impl Args {
         {
             return Err(usage(format!(
                 "--host {host} with --http2-port: before Istio 1.31 PINGs are set by the exact name of a service; \
-                 name each of them"
+                 state each service"
             )));
         }
         Ok(())
@@ -146,7 +145,7 @@ fn unique<T: PartialEq + std::fmt::Display>(option: &str, values: &[T]) -> Resul
         .enumerate()
         .find(|(at, value)| values[..*at].contains(value));
     match again {
-        Some((_, value)) => Err(usage(format!("{option} {value} stands there twice"))),
+        Some((_, value)) => Err(usage(format!("{option} {value} is stated twice"))),
         None => Ok(()),
     }
 }

@@ -57,7 +57,7 @@ impl std::str::FromStr for Version {
             .find(|version| version.to_string() == text)
             .ok_or_else(|| {
                 format!(
-                    "it is from 1.{} to 1.{}, without a patch number",
+                    "expected a version from 1.{} to 1.{}, without a patch number",
                     Self::OLDEST,
                     Self::NEWEST
                 )

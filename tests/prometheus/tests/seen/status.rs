@@ -8,26 +8,27 @@ use evenkeel_test_envoy::{
 
 use crate::scene::Scene;
 
-/// What is told of these Envoys, and whether all is well.
-fn tell(envoys: &[&Envoy]) -> (String, bool) {
+/// What `evenkeel status` shows of these Envoys, and whether there are no problems.
+fn status(envoys: &[&Envoy]) -> (String, bool) {
     let addresses: Vec<_> = envoys
         .iter()
         .map(|envoy| envoy.admin_address().to_string())
         .collect();
     let addresses: Vec<_> = addresses.iter().map(String::as_str).collect();
-    evenkeel_cli::tell(&addresses).unwrap()
+    evenkeel_cli::describe_status(&addresses).unwrap()
 }
 
-/// Waits until all of it is told.
-async fn tells(envoys: &[&Envoy], wanted: &[&str]) -> (String, bool) {
+/// Waits until all of it is shown.
+async fn eventually_shows(envoys: &[&Envoy], wanted: &[&str]) -> (String, bool) {
     let what = format!("{wanted:?}");
-    let told = eventually(&what, || async {
-        let (text, is_well) = tell(envoys);
+    let shown = eventually(&what, || async {
+        let (text, is_well) = status(envoys);
         let all = wanted.iter().all(|wanted| text.contains(wanted));
         Ok(all.then_some((text, is_well)))
     });
-    told.await
-        .unwrap_or_else(|error| panic!("{error:#}\n{}", tell(envoys).0))
+    shown
+        .await
+        .unwrap_or_else(|error| panic!("{error:#}\n{}", status(envoys).0))
 }
 
 #[tokio::test]
@@ -39,15 +40,15 @@ async fn it_finds_every_trouble_and_compares_pods() {
         "requests were aborted",
         "drains were deferred",
         "WebSockets were closed without notice",
-        "HTTP streams did not find the network filter",
+        "HTTP streams had no matching network filter",
         "4 hosts by connections: the highest has ",
     ];
-    let (text, is_well) = tells(&[&scene.troubled], &troubles).await;
+    let (text, is_well) = eventually_shows(&[&scene.troubled], &troubles).await;
     assert!(!is_well, "{text}");
     let first = text.lines().nth(1).unwrap();
     assert!(first.trim().starts_with("problem"), "{text}");
 
-    let (text, is_well) = tells(&[&scene.lonely], &["no peer is known ("]).await;
+    let (text, is_well) = eventually_shows(&[&scene.lonely], &["no peer is known ("]).await;
     assert!(!is_well, "{text}");
 
     let wanted = [
@@ -56,7 +57,7 @@ async fn it_finds_every_trouble_and_compares_pods() {
         "; is rebalancing",
         "has 0.00 x the mean load of 2 pods (0 to ",
     ];
-    let (text, is_well) = tells(&[&scene.full, &scene.idle], &wanted).await;
+    let (text, is_well) = eventually_shows(&[&scene.full, &scene.idle], &wanted).await;
     assert!(is_well, "{text}");
     scene.stop().await;
 }
@@ -79,12 +80,12 @@ async fn both_of_envoys_pages_say_the_same() {
         "connections  0 open; opened since the start: 2 http1",
         "expired since the start: 2 max_requests_per_connection; drain signals: 2 max_requests_per_connection; closed by: 2 client",
     ];
-    let (text, is_well) = tells(&[&envoy], &wanted).await;
+    let (text, is_well) = eventually_shows(&[&envoy], &wanted).await;
     assert!(is_well, "{text}");
 
     let page = tempfile::NamedTempFile::new().unwrap();
     fs::write(&page, envoy.admin("/stats").await.unwrap()).unwrap();
-    let (plain, _) = evenkeel_cli::tell(&[page.path().to_str().unwrap()]).unwrap();
+    let (plain, _) = evenkeel_cli::describe_status(&[page.path().to_str().unwrap()]).unwrap();
 
     let without_source = |text: &str| text.split_once("  ").unwrap().1.to_owned();
     assert_eq!(without_source(&plain), without_source(&text));

@@ -24,7 +24,7 @@ pub struct Curve {
 /// A line per pod, and a dashed one at `limit` from the change on.
 pub fn curves(time: &Time, top: f64, curves: &[Curve], limit: f64) -> String {
     let scale = Scale::new(top.max(limit));
-    let mut svg = open("a line for the connections of each pod over time");
+    let mut svg = open("Connections of each pod over time");
     scale.draw(&mut svg);
     time.draw(&mut svg);
     for curve in curves {
@@ -53,14 +53,14 @@ pub fn curves(time: &Time, top: f64, curves: &[Curve], limit: f64) -> String {
 /// A column for each span of time: from, to, and the rate in it.
 pub fn columns(time: &Time, top: f64, rates: &[(f64, f64, f64)]) -> String {
     let scale = Scale::new(top);
-    let mut svg = open("columns for the closes a second over time");
+    let mut svg = open("Drains per second over time");
     scale.draw(&mut svg);
     time.draw(&mut svg);
     for (from, to, rate) in rates.iter().filter(|(_, _, rate)| *rate > 0.0) {
         let (x, y) = (time.x(*from), scale.y(*rate));
         let _ = write!(
             svg,
-            r#"<rect class="closes" x="{x:.1}" y="{y:.1}" width="{:.2}" height="{:.1}"/>"#,
+            r#"<rect class="drains" x="{x:.1}" y="{y:.1}" width="{:.2}" height="{:.1}"/>"#,
             (time.x(*to) - x).max(0.5),
             HEIGHT - BOTTOM - y
         );

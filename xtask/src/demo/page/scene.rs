@@ -9,8 +9,8 @@ use crate::demo::chart::ranges::ranges;
 use crate::demo::chart::thousands;
 use crate::demo::rebalancing::{Balance, EVEN, Number, Run, Scene};
 
-const BALANCED: &str = "<p class=\"soft\">Balanced: the busiest pod has at most 1.25 times the mean, and no more \
-                        until the end. Closes until balanced count from the change of pods on.";
+const BALANCED: &str = "<p class=\"soft\">Balanced: the highest pod has at most 1.25 times the mean, and stays so \
+                        until the end. Drains until balanced count from the change of pods.";
 
 /// The answers, before the reasons.
 pub fn overview(html: &mut String, scenes: &[Scene]) {
@@ -43,13 +43,13 @@ pub fn section(html: &mut String, scene: &Scene) {
     if let Some(run) = scene.runs.first() {
         let _ = writeln!(html, "<h3>Over time, with seed {}</h3>", run.seed);
         row(html, scene, run, &CONNECTIONS);
-        row(html, scene, run, &CLOSES);
+        row(html, scene, run, &DRAINS);
     }
     html.push_str(KEY);
     let last = plan.last.as_secs();
     let _ = writeln!(
         html,
-        "{BALANCED} Closes a minute once balanced are those of the last {last} s, times {}.</p>",
+        "{BALANCED} Drains per minute once balanced are those of the last {last} s, times {}.</p>",
         60 / last.max(1)
     );
     table(html, scene);
@@ -67,7 +67,7 @@ fn medians(html: &mut String, scene: &Scene) {
         let top = known.fold(0.0, f64::max);
         let _ = writeln!(
             html,
-            "<figure><h3>{}</h3><figcaption>a point for each run, a bar at the median</figcaption>\n{}</figure>",
+            "<figure><h3>{}</h3><figcaption>a point per run, a bar at the median</figcaption>\n{}</figure>",
             number.title(),
             ranges(&columns, top, |value| number.show(value))
         );
@@ -90,10 +90,10 @@ const CONNECTIONS: Chart = Chart {
     draw: connections,
 };
 
-const CLOSES: Chart = Chart {
+const DRAINS: Chart = Chart {
     title: effort,
     caption: peak,
-    draw: closes,
+    draw: drains,
 };
 
 /// One for every side, on the same scale.
@@ -133,24 +133,24 @@ fn at_the_end(side: &Balance, scene: &Scene) -> String {
     match scene.plan.pods() {
         0..=3 => format!("connections of each pod; at the end {counts}"),
         _ => format!(
-            "connections of each pod; at the end the busiest has {:.2} times the mean",
+            "connections of each pod; at the end the highest has {:.2} times the mean",
             side.max_over_mean
         ),
     }
 }
 
 fn effort(side: &Balance) -> String {
-    let balanced = side.closes_per_minute_balanced;
-    match side.closes_to_1_25 {
-        Some(closes) => format!("{} closes, then {balanced:.0}/min", thousands(closes)),
-        None => format!("{balanced:.0} closes a minute at the end"),
+    let balanced = side.drains_per_minute_balanced;
+    match side.drains_to_1_25 {
+        Some(drains) => format!("{} drains, then {balanced:.0}/min", thousands(drains)),
+        None => format!("{balanced:.0} drains per minute at the end"),
     }
 }
 
 fn peak(side: &Balance, _: &Scene) -> String {
     format!(
-        "closes a second; at most {:.0}",
-        side.peak_closes_per_second
+        "drains per second; at most {:.0}",
+        side.peak_drains_per_second
     )
 }
 
@@ -179,7 +179,7 @@ fn connections(side: &Balance, scene: &Scene, run: &Run) -> String {
     over_time::curves(&time(scene, run), top, &curves, mean * EVEN)
 }
 
-fn closes(side: &Balance, scene: &Scene, run: &Run) -> String {
+fn drains(side: &Balance, scene: &Scene, run: &Run) -> String {
     let top = most(run, |side| {
         let rates = side.course.rates().into_iter();
         rates.map(|(_, _, rate)| rate).fold(0.0, f64::max)

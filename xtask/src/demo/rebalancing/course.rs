@@ -17,8 +17,8 @@ pub struct Sample {
     pub asked: f64,
     /// Open connections of each pod.
     pub open: Vec<u64>,
-    /// Closes since the start.
-    pub closes: u64,
+    /// Drains since the start.
+    pub drains: u64,
 }
 
 /// Looks in the order of time: some before the change, some after it.
@@ -62,10 +62,10 @@ impl Course {
         open.iter().map(|open| (*open as f64 - mean).max(0.0)).sum()
     }
 
-    /// Returns the closes from the change until it is even for good, None if it never is.
-    pub fn closes_to_even(&self) -> Option<u64> {
+    /// Returns the drains from the change until it is even for good, None if it never is.
+    pub fn drains_to_even(&self) -> Option<u64> {
         let even = self.seconds_to_even()?;
-        Some(self.closes_until(even) - self.closes_until(0.0))
+        Some(self.drains_until(even) - self.drains_until(0.0))
     }
 
     /// The end of the last time in which it was not even, as soon as the next sample saw it.
@@ -81,7 +81,7 @@ impl Course {
         even_since
     }
 
-    /// Closes a second from each sample to the next: when it began, when it ended, how many. It began when the
+    /// Drains a second from each sample to the next: when it began, when it ended, how many. It began when the
     /// first was asked: on a busy machine it takes a while to be told, and what falls in between may be
     /// counted already or not yet.
     pub fn rates(&self) -> Vec<(f64, f64, f64)> {
@@ -89,7 +89,7 @@ impl Course {
             .windows(2)
             .filter_map(|pair| match pair {
                 [from, to] if to.at > from.asked => {
-                    let rate = (to.closes - from.closes) as f64 / (to.at - from.asked);
+                    let rate = (to.drains - from.drains) as f64 / (to.at - from.asked);
                     Some((from.at, to.at, rate))
                 }
                 _ => None,
@@ -103,18 +103,18 @@ impl Course {
         since.map(|(_, _, rate)| rate).fold(0.0, f64::max)
     }
 
-    /// Closes a minute in the `last` part.
-    pub fn closes_per_minute(&self, last: Duration) -> f64 {
+    /// Drains a minute in the `last` part.
+    pub fn drains_per_minute(&self, last: Duration) -> f64 {
         let Some(end) = self.samples.last() else {
             return 0.0;
         };
         let begin = end.at - last.as_secs_f64();
-        (end.closes - self.closes_until(begin)) as f64 * 60.0 / last.as_secs_f64()
+        (end.drains - self.drains_until(begin)) as f64 * 60.0 / last.as_secs_f64()
     }
 
-    fn closes_until(&self, moment: f64) -> u64 {
+    fn drains_until(&self, moment: f64) -> u64 {
         let until = self.samples.iter().rev().find(|sample| sample.at <= moment);
-        until.map_or(0, |sample| sample.closes)
+        until.map_or(0, |sample| sample.drains)
     }
 }
 
@@ -123,11 +123,11 @@ mod tests {
     use super::*;
 
     fn course(samples: &[(f64, [u64; 3], u64)]) -> Course {
-        let sample = |(at, open, closes): &(f64, [u64; 3], u64)| Sample {
+        let sample = |(at, open, drains): &(f64, [u64; 3], u64)| Sample {
             at: *at,
             asked: *at,
             open: open.to_vec(),
-            closes: *closes,
+            drains: *drains,
         };
         Course::new(samples.iter().map(sample).collect(), 1..3)
     }
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(course.seconds_to_even(), Some(4.0));
         assert_eq!(course.max_over_mean(), 1.1);
         assert_eq!(course.excess(), 5.0);
-        assert_eq!(course.closes_to_even(), Some(20));
+        assert_eq!(course.drains_to_even(), Some(20));
     }
 
     #[test]
@@ -154,17 +154,17 @@ mod tests {
         let course = course(&[(1.0, [0, 75, 25], 0), (2.0, [0, 75, 25], 0)]);
 
         assert_eq!(course.seconds_to_even(), None);
-        assert_eq!(course.closes_to_even(), None);
+        assert_eq!(course.drains_to_even(), None);
         assert_eq!(course.excess(), 25.0);
     }
 
     #[test]
-    fn a_rate_is_that_of_the_longest_time_in_which_its_closes_may_have_been() {
-        let sample = |asked, at, closes| Sample {
+    fn a_rate_is_that_of_the_longest_time_in_which_its_drains_may_have_been() {
+        let sample = |asked, at, drains| Sample {
             at,
             asked,
             open: Vec::new(),
-            closes,
+            drains,
         };
         let course = Course::new(vec![sample(1.0, 1.5, 5), sample(2.5, 3.0, 17)], 0..0);
 
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn closes_count_from_the_change_on() {
+    fn drains_count_from_the_change_on() {
         let course = course(&[
             (-2.0, [1, 1, 0], 3),
             (0.0, [1, 1, 0], 5),
@@ -181,8 +181,8 @@ mod tests {
             (3.5, [0, 1, 1], 13),
         ]);
 
-        assert_eq!(course.closes_to_even(), Some(0));
+        assert_eq!(course.drains_to_even(), Some(0));
         assert_eq!(course.peak(), 12.0);
-        assert_eq!(course.closes_per_minute(Duration::from_secs(2)), 60.0);
+        assert_eq!(course.drains_per_minute(Duration::from_secs(2)), 60.0);
     }
 }

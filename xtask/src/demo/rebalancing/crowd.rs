@@ -32,7 +32,7 @@ struct Seen {
     at: Instant,
     /// Of the pods that there are by then.
     open: Vec<u64>,
-    closes: u64,
+    drains: u64,
 }
 
 impl Crowd {
@@ -67,24 +67,24 @@ impl Crowd {
         self.service.replace_endpoints(serving);
     }
 
-    /// Notes where its connections are, and what of the `announced` closes are its own. The pods were `asked`
-    /// for those then.
-    pub fn sample(&mut self, pods: &Pods, announced: &BTreeMap<String, u64>, asked: Instant) {
+    /// Records the connections of each pod, and which of the `drain_signals` are of this side. The pods were
+    /// queried at `asked`.
+    pub fn sample(&mut self, pods: &Pods, drain_signals: &BTreeMap<String, u64>, asked: Instant) {
         let open = self.service.open_connections();
         let of_pod = |address| open.get(address).copied().unwrap_or(0);
         let reason = self.side.reason();
-        let closes = reason.and_then(|reason| announced.get(reason).copied());
+        let drains = reason.and_then(|reason| drain_signals.get(reason).copied());
         self.seen.push(Seen {
             asked,
             at: Instant::now(),
             open: pods.addresses(self.side).iter().map(of_pod).collect(),
-            closes: closes.unwrap_or(0),
+            drains: drains.unwrap_or(0),
         });
     }
 
     /// As many as there were at the last sample.
-    pub fn closes(&self) -> u64 {
-        self.seen.last().map_or(0, |seen| seen.closes)
+    pub fn drains(&self) -> u64 {
+        self.seen.last().map_or(0, |seen| seen.drains)
     }
 
     /// Lets every client end what it has begun.
@@ -92,7 +92,7 @@ impl Crowd {
         self.stop.send_replace(true);
         self.clients.join().await;
         let samples = self.seen.into_iter();
-        let samples = samples.map(|seen| seen.into_look(changed, plan.pods()));
+        let samples = samples.map(|seen| seen.into_sample(changed, plan.pods()));
         let course = Course::new(samples.collect(), plan.serving());
         Balance {
             connections_per_pod: course.at_the_end(),
@@ -102,9 +102,9 @@ impl Crowd {
             failed: self.tally.failed(),
             connections_opened: self.service.connections_opened(),
             seconds_to_1_25: course.seconds_to_even().map(tenths),
-            closes_to_1_25: course.closes_to_even(),
-            peak_closes_per_second: tenths(course.peak()),
-            closes_per_minute_balanced: tenths(course.closes_per_minute(plan.last)),
+            drains_to_1_25: course.drains_to_even(),
+            peak_drains_per_second: tenths(course.peak()),
+            drains_per_minute_balanced: tenths(course.drains_per_minute(plan.last)),
             first_failure: self.tally.first_failure(),
             course,
         }
@@ -117,7 +117,7 @@ fn tenths(number: f64) -> f64 {
 
 impl Seen {
     /// Pods that were not there yet had nothing.
-    fn into_look(mut self, changed: Instant, pods: usize) -> Sample {
+    fn into_sample(mut self, changed: Instant, pods: usize) -> Sample {
         let since = |moment: Instant| {
             let since = moment.saturating_duration_since(changed).as_secs_f64();
             let until = changed.saturating_duration_since(moment).as_secs_f64();
@@ -128,7 +128,7 @@ impl Seen {
             at: since(self.at),
             asked: since(self.asked),
             open: self.open,
-            closes: self.closes,
+            drains: self.drains,
         }
     }
 }

@@ -22,7 +22,7 @@ pub struct Plan {
     pub labels: Vec<String>,
     /// What the change is called, in two words or so.
     pub change: &'static str,
-    /// What is set up, for people.
+    /// The setup, for the page.
     pub setup: String,
     /// What to see.
     pub reading: &'static str,
@@ -55,23 +55,22 @@ impl Plan {
             joining,
             leaving: 0,
             labels: (1..=first + joining).map(|pod| pod.to_string()).collect(),
-            change: "4 join",
+            change: "4 added",
             setup: format!(
                 "{} clients keep an HTTP/1.1 connection each to a Service with {first} pods, and \
-                 send a request about every {} s, which the pods' Envoys answer themselves. Then there are {} \
-                 pods. Once without the plugin, once with a policy that moves every connection at an age, \
-                 and once with one that rebalances: each pod compares what it carries with its peers, and moves \
-                 only its surplus.",
+                 send a request about every {} s, to which the pods' Envoys respond. Then there are {} pods. \
+                 Once without the module, once with a policy that recycles every connection by age, and once \
+                 with one that rebalances: each pod compares its load with its peers, and drains only the \
+                 excess.",
                 thousands(connections as u64),
                 scale.pause.as_secs_f64(),
                 first + joining
             ),
-            reading: "Without the plugin the new pods get nothing. Recycling by age gives them a share within \
-                      that age, as even as chance makes it, and goes on closing connections for ever; the \
-                      age is of seconds here, so that one can watch, and in production of minutes. Rebalancing \
-                      drains up to two connections for each that must move, as half of them meet a pod that \
-                      has too much again; it does so at a steady rate, and then leaves every connection \
-                      where it is.",
+            reading: "Without the module the new pods get nothing. Recycling by age gives them a share within \
+                      that age, with random differences, and never stops draining; the age is seconds here, \
+                      to keep the demo short, and minutes in production. Rebalancing drains up to two \
+                      connections for each excess one, because half of the clients reconnect to a pod that is \
+                      above the mean; it does so at a steady rate, and then drains nothing more.",
             connections,
             pause: scale.pause,
             before: scale.before,
@@ -93,15 +92,16 @@ impl Plan {
             joining: 1,
             leaving: 1,
             labels: ["X", "Y", "Z"].map(str::to_owned).to_vec(),
-            change: "Z joins, X leaves",
+            change: "Z added, X removed",
             setup: format!(
                 "{connections} clients keep an HTTP/1.1 connection each to a Service with the pods X and Y, \
-                 and send a request about every {} s. Then Z joins and X leaves: it answers what it is \
-                 asked, and ends every connection with that. The same three sides.",
+                 and send a request about every {} s. Then Z is added and X removed: it responds to \
+                 requests in flight and closes every connection. The same three sides.",
                 scale.pause.as_secs_f64()
             ),
-            reading: "The clients of X go to Y or Z by chance, so that Y, which keeps its own, has three \
-                      quarters of all. Without the plugin that stays. Rebalancing evens it out and then rests.",
+            reading: "The clients of X reconnect to Y or Z at random, so that Y, which keeps its own, has three \
+                      quarters of all connections. Without the module that stays so. Rebalancing drains the \
+                      excess and then drains nothing more.",
             connections,
             pause: scale.pause,
             before: scale.before,
@@ -187,7 +187,7 @@ impl Age {
 }
 
 /// A pod would tell `rate` times the mean a second, but has a budget of only `per_second`, one at a time. So
-/// there is always one that waits for its turn, and closes come evenly.
+/// there is always one that waits for its turn, and drains come evenly.
 fn rebalance(rate: f64, min_connections: u32, settle: &str, per_second: f64) -> Value {
     json!({
         "version": 1,

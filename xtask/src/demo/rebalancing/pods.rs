@@ -86,15 +86,15 @@ impl Pods {
             .listener(carrying(Side::Rebalance, Roles::Both, &self.rebalance))
     }
 
-    /// Tells every Envoy, in the cluster of peers, which pods serve.
-    pub async fn tell_peers(&self, serving: Range<usize>) -> Result<()> {
+    /// Sets the pods that serve in the cluster of peers of every Envoy.
+    pub async fn set_peers(&self, serving: Range<usize>) -> Result<()> {
         let peers: Arc<[_]> = self.addresses(Side::Rebalance)[serving].into();
-        let mut told = Tasks::new();
+        let mut updates = Tasks::new();
         for pod in self.running.iter().map(Arc::clone) {
             let peers = Arc::clone(&peers);
-            told.spawn(async move { pod.replace_endpoints(PEERS, &peers).await });
+            updates.spawn(async move { pod.replace_endpoints(PEERS, &peers).await });
         }
-        told.join().await.into_iter().collect()
+        updates.join().await.into_iter().collect()
     }
 
     /// Where each listens, on one side.
@@ -111,12 +111,15 @@ impl Pods {
         Ok(())
     }
 
-    /// How many connections the plugin has announced to close so far, by the reason.
-    pub async fn announced(&self) -> Result<BTreeMap<String, u64>> {
-        // All at once: what is told of a moment should be of one.
+    /// Returns the drain signals sent so far, by reason.
+    pub async fn drain_signals(&self) -> Result<BTreeMap<String, u64>> {
+        // All at once, so that the sums are of one instant.
         let mut asked = Tasks::new();
         for pod in self.running.iter().map(Arc::clone) {
-            asked.spawn(async move { pod.admin("/stats?filter=evenkeel_announced").await });
+            asked.spawn(async move {
+                pod.admin("/stats?filter=evenkeel_drain_signals_total")
+                    .await
+            });
         }
         let mut sums = BTreeMap::new();
         while let Some(text) = asked.next().await {

@@ -11,11 +11,11 @@ use crate::demo::spread::Spread;
 /// What a side does with connections, and so the listener that its clients come in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// There is no plugin.
+    /// Without the module.
     None,
-    /// Every connection is moved at an age.
+    /// Every connection is drained at an age.
     Age,
-    /// Pods that carry more than others move the surplus.
+    /// Pods with more load than others drain the excess.
     Rebalance,
 }
 
@@ -29,7 +29,7 @@ impl Side {
         }
     }
 
-    /// The `reason` that the plugin counts its closes under: sides share an Envoy, and so its counters.
+    /// The `reason` under which the module counts its drains: sides share an Envoy, and so its counters.
     pub fn reason(self) -> Option<&'static str> {
         match self {
             Self::None => None,
@@ -66,9 +66,9 @@ pub struct Run {
     pub mean_age_seconds: f64,
     /// From the change to the end.
     pub after_seconds: f64,
-    /// How much of the end counts as balanced: see [`Balance::closes_per_minute_balanced`].
+    /// How much of the end counts as balanced: see [`Balance::drains_per_minute_balanced`].
     pub balanced_seconds: f64,
-    /// Without the plugin.
+    /// Without the module.
     pub none: Balance,
     /// Recycling by age.
     pub age: Balance,
@@ -83,7 +83,7 @@ pub struct Balance {
     pub connections_per_pod: Vec<u64>,
     /// The most of them over the mean of the pods that serve.
     pub max_over_mean: f64,
-    /// How many of them are above the mean, at the end. Without the plugin that is what must move.
+    /// How many of them are above the mean, at the end. Without the module these must be drained.
     pub excess: f64,
     /// Requests answered.
     pub requests: u64,
@@ -91,16 +91,16 @@ pub struct Balance {
     pub failed: u64,
     /// Connections that the clients opened.
     pub connections_opened: u64,
-    /// From the change until the busiest pod has at most 1.25 times the mean, and has so until the end; none
+    /// From the change until the highest pod has at most 1.25 times the mean, and has so until the end; none
     /// when it never came to that.
     pub seconds_to_1_25: Option<f64>,
-    /// Connections that the plugin asked clients to close, from the change until then.
-    pub closes_to_1_25: Option<u64>,
-    /// The most closes in one second since the change.
-    pub peak_closes_per_second: f64,
-    /// Closes in the last part of the scene, [`Run::balanced_seconds`], scaled to a minute: by then all that
+    /// Connections that the module drained, from the change until then.
+    pub drains_to_1_25: Option<u64>,
+    /// The most drains in one second since the change.
+    pub peak_drains_per_second: f64,
+    /// Drains in the last part of the scene, [`Run::balanced_seconds`], scaled to a minute: by then all that
     /// can be balanced is.
-    pub closes_per_minute_balanced: f64,
+    pub drains_per_minute_balanced: f64,
     /// Where the connections were, second by second.
     #[serde(skip)]
     pub course: Course,
@@ -114,9 +114,9 @@ pub struct Balance {
 pub enum Number {
     MaxOverMean,
     SecondsToBalanced,
-    ClosesToBalanced,
-    PeakClosesPerSecond,
-    ClosesPerMinuteBalanced,
+    DrainsToBalanced,
+    PeakDrainsPerSecond,
+    DrainsPerMinuteBalanced,
 }
 
 impl Number {
@@ -124,19 +124,19 @@ impl Number {
     pub const ALL: [Self; 5] = [
         Self::MaxOverMean,
         Self::SecondsToBalanced,
-        Self::ClosesToBalanced,
-        Self::PeakClosesPerSecond,
-        Self::ClosesPerMinuteBalanced,
+        Self::DrainsToBalanced,
+        Self::PeakDrainsPerSecond,
+        Self::DrainsPerMinuteBalanced,
     ];
 
     /// Returns what it is, in a few words.
     pub fn title(self) -> &'static str {
         match self {
-            Self::MaxOverMean => "busiest/mean at the end",
+            Self::MaxOverMean => "highest/mean at the end",
             Self::SecondsToBalanced => "seconds until balanced",
-            Self::ClosesToBalanced => "closes until balanced",
-            Self::PeakClosesPerSecond => "most closes in a second",
-            Self::ClosesPerMinuteBalanced => "closes a minute once balanced",
+            Self::DrainsToBalanced => "drains until balanced",
+            Self::PeakDrainsPerSecond => "max drains per second",
+            Self::DrainsPerMinuteBalanced => "drains per minute once balanced",
         }
     }
 
@@ -144,9 +144,9 @@ impl Number {
         match self {
             Self::MaxOverMean => Some(side.max_over_mean),
             Self::SecondsToBalanced => side.seconds_to_1_25,
-            Self::ClosesToBalanced => side.closes_to_1_25.map(|closes| closes as f64),
-            Self::PeakClosesPerSecond => Some(side.peak_closes_per_second),
-            Self::ClosesPerMinuteBalanced => Some(side.closes_per_minute_balanced),
+            Self::DrainsToBalanced => side.drains_to_1_25.map(|drains| drains as f64),
+            Self::PeakDrainsPerSecond => Some(side.peak_drains_per_second),
+            Self::DrainsPerMinuteBalanced => Some(side.drains_per_minute_balanced),
         }
     }
 
@@ -194,16 +194,16 @@ impl<'a> SideRuns<'a> {
     pub fn headline(self) -> String {
         if self.spread(Number::SecondsToBalanced).median().is_none() {
             let ratio = self.show(Number::MaxOverMean);
-            let closes = self.show(Number::ClosesPerMinuteBalanced);
+            let drains = self.show(Number::DrainsPerMinuteBalanced);
             return format!(
-                "not balanced: the busiest has {ratio} times the mean; at the end {closes} closes a minute"
+                "not balanced: the highest has {ratio} times the mean; at the end {drains} drains per minute"
             );
         }
         format!(
-            "balanced after {} s by {} closes; then {} closes a minute",
+            "balanced after {} s with {} drains; then {} drains per minute",
             self.show(Number::SecondsToBalanced),
-            self.show(Number::ClosesToBalanced),
-            self.show(Number::ClosesPerMinuteBalanced)
+            self.show(Number::DrainsToBalanced),
+            self.show(Number::DrainsPerMinuteBalanced)
         )
     }
 }
@@ -236,7 +236,7 @@ impl Scene {
         ]
     }
 
-    /// Requests that failed with the plugin in place.
+    /// Requests that failed with the module.
     pub fn failed(&self) -> u64 {
         let [_, age, rebalance] = self.sides();
         age.failed() + rebalance.failed()
@@ -256,9 +256,9 @@ mod tests {
             failed: 1,
             connections_opened: 0,
             seconds_to_1_25: balanced.map(|(seconds, _)| seconds),
-            closes_to_1_25: balanced.map(|(_, closes)| closes),
-            peak_closes_per_second: 0.0,
-            closes_per_minute_balanced: 5.0,
+            drains_to_1_25: balanced.map(|(_, drains)| drains),
+            peak_drains_per_second: 0.0,
+            drains_per_minute_balanced: 5.0,
             course: Course::new(Vec::new(), 0..0),
             first_failure: None,
         }
@@ -289,18 +289,18 @@ mod tests {
     }
 
     #[test]
-    fn a_headline_tells_the_closes_until_balanced_apart_from_those_afterwards() {
+    fn a_headline_tells_the_drains_until_balanced_apart_from_those_afterwards() {
         let scene = scene([Some((9.0, 40)), Some((7.0, 60)), Some((8.0, 50))]);
 
         let [none, _, rebalance] = scene.sides();
 
         assert_eq!(
             rebalance.headline(),
-            "balanced after 8 (7-9) s by 50 (40-60) closes; then 5 closes a minute"
+            "balanced after 8 (7-9) s with 50 (40-60) drains; then 5 drains per minute"
         );
         assert_eq!(
             none.headline(),
-            "not balanced: the busiest has 1.50 times the mean; at the end 5 closes a minute"
+            "not balanced: the highest has 1.50 times the mean; at the end 5 drains per minute"
         );
         assert_eq!(scene.failed(), 6);
     }
@@ -312,6 +312,6 @@ mod tests {
         let [_, _, rebalance] = scene.sides();
 
         assert!(rebalance.headline().starts_with("not balanced"));
-        assert_eq!(rebalance.show(Number::ClosesToBalanced), "never (40-never)");
+        assert_eq!(rebalance.show(Number::DrainsToBalanced), "never (40-never)");
     }
 }

@@ -13,7 +13,7 @@ use super::scene::{Run, Side};
 use crate::demo::Tools;
 use crate::demo::seeds::Seeds;
 
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+const BETWEEN_SAMPLES: Duration = Duration::from_secs(1);
 
 /// One of `seeds`. `tell` is told, now and then, what is seen.
 pub async fn play(
@@ -24,16 +24,16 @@ pub async fn play(
     tell: impl Fn(&str),
 ) -> Result<Run> {
     let pods = Pods::start(tools, plan).await?;
-    pods.tell_peers(0..plan.first).await?;
+    pods.set_peers(0..plan.first).await?;
     let crowds = [
         Crowd::start(Side::None, &pods, plan, seed).await?,
         Crowd::start(Side::Age, &pods, plan, seed).await?,
         Crowd::start(Side::Rebalance, &pods, plan, seed).await?,
     ];
     let mut stage = Stage { pods, crowds, tell };
-    stage.look_for(plan.before).await?;
+    stage.sample_for(plan.before).await?;
     let changed = stage.change(plan).await?;
-    stage.look_for(plan.after).await?;
+    stage.sample_for(plan.after).await?;
 
     let [none, age, rebalance] = stage.crowds;
     let (none, age, rebalance) = tokio::join!(
@@ -71,7 +71,7 @@ impl<Tell: Fn(&str)> Stage<Tell> {
             loop {
                 tokio::select! {
                     started = &mut starting => break started?,
-                    () = sleep(BETWEEN_LOOKS) => sample(&self.pods, &mut self.crowds).await?,
+                    () = sleep(BETWEEN_SAMPLES) => sample(&self.pods, &mut self.crowds).await?,
                 }
             }
         };
@@ -81,18 +81,18 @@ impl<Tell: Fn(&str)> Stage<Tell> {
             crowd.replace_endpoints(&self.pods, plan.serving());
         }
         self.pods.drain(0..plan.leaving).await?;
-        self.pods.tell_peers(plan.serving()).await?;
+        self.pods.set_peers(plan.serving()).await?;
         Ok(changed)
     }
 
-    async fn look_for(&mut self, time: Duration) -> Result<()> {
+    async fn sample_for(&mut self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         while Instant::now() < end {
             // From the last sample on, however late it was: a rate is that of a second, not of a moment.
-            sleep(BETWEEN_LOOKS).await;
+            sleep(BETWEEN_SAMPLES).await;
             sample(&self.pods, &mut self.crowds).await?;
-            let [_, age, rebalance] = self.crowds.each_ref().map(Crowd::closes);
-            (self.tell)(&format!("closes by age {age}, by rebalancing {rebalance}"));
+            let [_, age, rebalance] = self.crowds.each_ref().map(Crowd::drains);
+            (self.tell)(&format!("drains by age {age}, by rebalancing {rebalance}"));
         }
         Ok(())
     }
@@ -100,9 +100,9 @@ impl<Tell: Fn(&str)> Stage<Tell> {
 
 async fn sample(pods: &Pods, crowds: &mut [Crowd; 3]) -> Result<()> {
     let asked = Instant::now();
-    let announced = pods.announced().await?;
+    let drain_signals = pods.drain_signals().await?;
     for crowd in crowds {
-        crowd.sample(pods, &announced, asked);
+        crowd.sample(pods, &drain_signals, asked);
     }
     Ok(())
 }

@@ -7,26 +7,26 @@ use crate::term::{self, Paint, painted};
 pub fn print(scene: &Scene) {
     term::line("");
     let title = painted(Paint::Bold, scene.title());
-    term::line(&format!("{title} ({}: median, least-most)", scene.seeds));
+    term::line(&format!("{title} ({}: median, range)", scene.seeds));
     term::line(&row([
         "",
-        "busiest/mean",
+        "highest/mean",
         "s to 1.25",
-        "closes to 1.25",
-        "most in 1 s",
-        "then a minute",
+        "drains to 1.25",
+        "max per s",
+        "then per min",
         "failed",
     ]));
     scene.sides().into_iter().for_each(print_side);
 }
 
 fn print_side(side: SideRuns) {
-    let [ratio, seconds, closes, peak, balanced] = Number::ALL.map(|number| side.show(number));
+    let [ratio, seconds, drains, peak, balanced] = Number::ALL.map(|number| side.show(number));
     term::line(&row([
         side.name,
         &ratio,
         &seconds,
-        &closes,
+        &drains,
         &peak,
         &balanced,
         &side.failed().to_string(),
@@ -37,6 +37,6 @@ fn print_side(side: SideRuns) {
 }
 
 fn row(cells: [&str; 7]) -> String {
-    let [name, ratio, seconds, closes, peak, balanced, failed] = cells;
-    format!("  {name:<9}{ratio:>18}{seconds:>15}{closes:>17}{peak:>14}{balanced:>21}{failed:>8}")
+    let [name, ratio, seconds, drains, peak, balanced, failed] = cells;
+    format!("  {name:<9}{ratio:>18}{seconds:>15}{drains:>17}{peak:>14}{balanced:>21}{failed:>8}")
 }

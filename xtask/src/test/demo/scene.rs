@@ -1,4 +1,4 @@
-//! Whether the scenes of rebalancing show what they promise, in every run: pods get even by few closes, and then
+//! Whether the scenes of rebalancing show what they promise, in every run: pods get even by few drains, and then
 //! rest, while recycling by age goes on for ever.
 
 use anyhow::{Context, Result, ensure};
@@ -11,27 +11,27 @@ const NUMBERS: [&str; 7] = [
     "requests",
     "failed",
     "connections_opened",
-    "peak_closes_per_second",
-    "closes_per_minute_balanced",
+    "peak_drains_per_second",
+    "drains_per_minute_balanced",
 ];
 
 /// The most that the busiest pod may have over the mean once it is balanced. A pod drains from 1.2 times the
 /// mean on, so that a busier one is still at it.
 const BALANCED: f64 = 1.25;
 
-/// Closes for each connection that must move, on average. A client that is drained connects to a pod by
+/// Drains for each connection that must move, on average. A client that is drained connects to a pod by
 /// chance: of eight pods, or two, half had too much, so half of the drained fall on them again.
-const CLOSES_PER_EXCESS: f64 = 2.0;
+const DRAINS_PER_EXCESS: f64 = 2.0;
 
 /// Where a pod stops to drain: at 1.1 times the mean. Once all is balanced, the last of what others drained may
 /// still push one pod over 1.2, which then drains until there, and one more as connections are whole.
 const TOLERATED: f64 = 1.1;
 
-/// What rebalancing closes at most once balanced, as a part of what recycling by age closes for ever.
+/// What rebalancing drains at most once balanced, as a part of what recycling by age drains for ever.
 const OF_AGE: f64 = 0.1;
 
-/// Recycling by age closes every connection once in an age, whether it is balanced or not. Connections that
-/// opened together end together at first, so that a short time can have half as many closes again, or half.
+/// Recycling by age drains every connection once in an age, whether it is balanced or not. Connections that
+/// opened together end together at first, so that a short time can have half as many drains again, or half.
 const AROUND: f64 = 0.5;
 
 /// How many standard deviations chance may make.
@@ -58,7 +58,7 @@ pub fn check_all(runs: &[&Value]) -> Result<()> {
         seeds.dedup();
         ensure!(
             run["seeds"] == seeds.len() && same.len() == seeds.len(),
-            "{}: {} runs with {} seeds; {} were to be played",
+            "{}: {} runs with {} seeds; {} were expected",
             run["name"],
             same.len(),
             seeds.len(),
@@ -83,7 +83,7 @@ fn check(run: &Value) -> Result<()> {
 fn pinned(none: &Value) -> Result<()> {
     ensure!(
         none["seconds_to_1_25"].is_null() && number(none, "max_over_mean")? > BALANCED,
-        "none: balanced without the plugin, the busiest has {} times the mean",
+        "none: balanced without the module, the highest has {} times the mean",
         none["max_over_mean"]
     );
     Ok(())
@@ -92,17 +92,17 @@ fn pinned(none: &Value) -> Result<()> {
 fn by_age(run: &Value) -> Result<()> {
     let age = &run["age"];
     let expected = expected_by_age(run)?;
-    let closes = number(age, "closes_per_minute_balanced")?;
+    let drains = number(age, "drains_per_minute_balanced")?;
     ensure!(
-        (closes / expected - 1.0).abs() <= AROUND,
-        "age: {closes} closes a minute at the end; connections over age make {expected:.0}"
+        (drains / expected - 1.0).abs() <= AROUND,
+        "age: {drains} drains per minute at the end; connections over age make {expected:.0}"
     );
     // The number of connections of a pod that chance fills is Poisson's: its deviation is the mean's root.
     let by_chance = 1.0 + DEVIATIONS / mean_of_pods(run)?.sqrt();
     let busiest = number(age, "max_over_mean")?;
     ensure!(
         busiest <= by_chance,
-        "age: the busiest has {busiest} times the mean; chance makes at most {by_chance:.2}"
+        "age: the highest has {busiest} times the mean; by chance at most {by_chance:.2}"
     );
     Ok(())
 }
@@ -112,7 +112,7 @@ fn rebalanced(run: &Value) -> Result<()> {
     let busiest = number(rebalance, "max_over_mean")?;
     ensure!(
         busiest <= BALANCED,
-        "rebalance: at the end the busiest has {busiest} times the mean, more than {BALANCED}"
+        "rebalance: at the end the highest has {busiest} times the mean, more than {BALANCED}"
     );
     let (after, last) = (
         number(run, "after_seconds")?,
@@ -123,29 +123,29 @@ fn rebalanced(run: &Value) -> Result<()> {
         seconds <= after - last,
         "rebalance: balanced after {seconds} s only; the last {last} s of {after} s count as balanced"
     );
-    let (closes, excess) = (
-        number(rebalance, "closes_to_1_25")?,
+    let (drains, excess) = (
+        number(rebalance, "drains_to_1_25")?,
         number(&run["none"], "excess")?,
     );
     // Draws until `excess` of them fall on another pod, each with a chance of one half: the variance is as large
     // as the mean.
-    let expected = CLOSES_PER_EXCESS * excess;
+    let expected = DRAINS_PER_EXCESS * excess;
     let most = (expected + DEVIATIONS * expected.sqrt()).floor();
     ensure!(
-        closes > 0.0 && closes <= most,
-        "rebalance: {closes} closes until balanced for an excess of {excess}; it takes some, and at most {most}"
+        drains > 0.0 && drains <= most,
+        "rebalance: {drains} drains until balanced for an excess of {excess}; it takes some, and at most {most}"
     );
     let one_pod = (BALANCED - TOLERATED) * mean_of_pods(run)? + 1.0;
     let rest = (one_pod * 60.0 / last).min(OF_AGE * expected_by_age(run)?);
-    let closes = number(rebalance, "closes_per_minute_balanced")?;
+    let drains = number(rebalance, "drains_per_minute_balanced")?;
     ensure!(
-        closes <= rest,
-        "rebalance: {closes} closes a minute once balanced, more than {rest:.0}"
+        drains <= rest,
+        "rebalance: {drains} drains per minute once balanced, more than {rest:.0}"
     );
     Ok(())
 }
 
-/// Closes a minute of all connections by their mean age.
+/// Drains a minute of all connections by their mean age.
 fn expected_by_age(run: &Value) -> Result<f64> {
     Ok(number(run, "connections")? * 60.0 / number(run, "mean_age_seconds")?)
 }
@@ -165,7 +165,7 @@ fn whole(side: &Value) -> Result<()> {
     for key in NUMBERS {
         number(side, key)?;
     }
-    for key in ["seconds_to_1_25", "closes_to_1_25"] {
+    for key in ["seconds_to_1_25", "drains_to_1_25"] {
         let value = side.get(key);
         ensure!(
             value.is_some_and(|value| value.is_number() || value.is_null()),
@@ -189,8 +189,8 @@ pub fn sound() -> Value {
             "connections_per_pod": [0, 60, 60], "max_over_mean": ratio, "excess": excess,
             "requests": 1000, "failed": 0, "connections_opened": 200,
             "seconds_to_1_25": balanced.map(|(seconds, _)| seconds),
-            "closes_to_1_25": balanced.map(|(_, closes)| closes),
-            "peak_closes_per_second": 11.5, "closes_per_minute_balanced": at_the_end,
+            "drains_to_1_25": balanced.map(|(_, drains)| drains),
+            "peak_drains_per_second": 11.5, "drains_per_minute_balanced": at_the_end,
         })
     };
     serde_json::json!({
@@ -219,10 +219,10 @@ mod tests {
         let bounds = [
             ("/rebalance/max_over_mean", json!(1.25)),
             ("/rebalance/seconds_to_1_25", json!(15.0)),
-            ("/rebalance/closes_to_1_25", json!(90)),
-            ("/rebalance/closes_per_minute_balanced", json!(90.0)),
-            ("/age/closes_per_minute_balanced", json!(450.0)),
-            ("/age/closes_per_minute_balanced", json!(1350.0)),
+            ("/rebalance/drains_to_1_25", json!(90)),
+            ("/rebalance/drains_per_minute_balanced", json!(90.0)),
+            ("/age/drains_per_minute_balanced", json!(450.0)),
+            ("/age/drains_per_minute_balanced", json!(1350.0)),
             ("/age/max_over_mean", json!(1.5)),
             ("/age/seconds_to_1_25", json!(null)),
         ];
@@ -251,27 +251,27 @@ mod tests {
             (
                 "/none/max_over_mean",
                 json!(1.2),
-                "none: balanced without the plugin, the busiest has 1.2 times the mean",
+                "none: balanced without the module, the highest has 1.2 times the mean",
             ),
             (
-                "/age/closes_per_minute_balanced",
+                "/age/drains_per_minute_balanced",
                 json!(440.0),
-                "age: 440 closes a minute at the end; connections over age make 900",
+                "age: 440 drains per minute at the end; connections over age make 900",
             ),
             (
-                "/age/closes_per_minute_balanced",
+                "/age/drains_per_minute_balanced",
                 json!(1360.0),
-                "age: 1360 closes a minute at the end; connections over age make 900",
+                "age: 1360 drains per minute at the end; connections over age make 900",
             ),
             (
                 "/age/max_over_mean",
                 json!(1.6),
-                "age: the busiest has 1.6 times the mean; chance makes at most 1.52",
+                "age: the highest has 1.6 times the mean; by chance at most 1.52",
             ),
             (
                 "/rebalance/max_over_mean",
                 json!(1.26),
-                "rebalance: at the end the busiest has 1.26 times the mean, more than 1.25",
+                "rebalance: at the end the highest has 1.26 times the mean, more than 1.25",
             ),
             (
                 "/rebalance/seconds_to_1_25",
@@ -284,28 +284,28 @@ mod tests {
                 "rebalance: balanced after 16 s only; the last 5 s of 20 s count as balanced",
             ),
             (
-                "/rebalance/closes_to_1_25",
+                "/rebalance/drains_to_1_25",
                 json!(91),
-                "rebalance: 91 closes until balanced for an excess of 30; it takes some, and at most 90",
+                "rebalance: 91 drains until balanced for an excess of 30; it takes some, and at most 90",
             ),
             (
-                "/rebalance/closes_to_1_25",
+                "/rebalance/drains_to_1_25",
                 json!(0),
-                "rebalance: 0 closes until balanced for an excess of 30; it takes some, and at most 90",
+                "rebalance: 0 drains until balanced for an excess of 30; it takes some, and at most 90",
             ),
             (
-                "/rebalance/closes_per_minute_balanced",
+                "/rebalance/drains_per_minute_balanced",
                 json!(91.0),
-                "rebalance: 91 closes a minute once balanced, more than 90",
+                "rebalance: 91 drains per minute once balanced, more than 90",
             ),
         ];
-        for (path, value, told) in cases {
+        for (path, value, expected) in cases {
             let mut run = sound();
             *run.pointer_mut(path).unwrap() = value;
             let error = check_all(&[&run]).unwrap_err();
             assert_eq!(
                 format!("{error:#}"),
-                format!("\"rolling update\", seed 1: {told}")
+                format!("\"rolling update\", seed 1: {expected}")
             );
         }
     }
@@ -319,12 +319,12 @@ mod tests {
             run
         };
         let (one, two) = (run(1), run(2));
-        let told = |runs: &[&Value]| check_all(runs).unwrap_err().to_string();
+        let error = |runs: &[&Value]| check_all(runs).unwrap_err().to_string();
 
         check_all(&[&one, &two]).unwrap();
-        let missing = "\"rolling update\": 1 runs with 1 seeds; 2 were to be played";
-        assert_eq!(told(&[&one]), missing);
-        let twice = "\"rolling update\": 2 runs with 1 seeds; 2 were to be played";
-        assert_eq!(told(&[&one, &one]), twice);
+        let missing = "\"rolling update\": 1 runs with 1 seeds; 2 were expected";
+        assert_eq!(error(&[&one]), missing);
+        let twice = "\"rolling update\": 2 runs with 1 seeds; 2 were expected";
+        assert_eq!(error(&[&one, &one]), twice);
     }
 }
