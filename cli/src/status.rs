@@ -58,9 +58,9 @@ pub struct Args {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Text
+    /// Human-readable text
     Text,
-    /// JSON: one object per read
+    /// Machine-readable JSON, one object per read
     Json,
 }
 

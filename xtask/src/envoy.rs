@@ -74,7 +74,7 @@ fn version(text: &str) -> Result<String, &'static str> {
     if fits {
         Ok(text.to_owned())
     } else {
-        Err("a version looks like 1.40.0")
+        Err("expected a version such as 1.40.0")
     }
 }
 

@@ -104,7 +104,7 @@ fn version(key: &str) -> Result<String> {
         .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
     value
         .map(str::to_owned)
-        .with_context(|| format!("rustc tells no {key}"))
+        .with_context(|| format!("rustc prints no {key}"))
 }
 
 fn rustc(args: &[&str]) -> Result<String> {

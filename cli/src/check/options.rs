@@ -55,9 +55,9 @@ pub struct Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Format {
-    /// Text
+    /// Human-readable text
     Text,
-    /// JSON: `files`, `findings` and `summary`
+    /// Machine-readable JSON: `files`, `findings` and `summary`
     Json,
     /// SARIF 2.1.0, for code scanning
     Sarif,

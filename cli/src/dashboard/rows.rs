@@ -205,7 +205,7 @@ fn drains(of: Of<'_>) -> Row {
             Panel::series(
                 "Expired and drain signals per second",
                 "cps",
-                "Connections that reached a limit or were selected by `rebalance`, and those whose client was then sent a drain signal. Expired without a drain signal: look at what delays drains.",
+                "Connections that reached a limit or were selected by `rebalance`, and those whose client was then sent a drain signal. Expired without a drain signal: see what delays drains.",
             )
             .query(by("drain_reason", Metric::Expired), "expired: {{drain_reason}}")
             .query(by("drain_reason", Metric::DrainSignals), "drain signal: {{drain_reason}}"),

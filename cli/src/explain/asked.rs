@@ -1,4 +1,4 @@
-//! The request or connection that an operator asks about.
+//! The request or connection to explain.
 
 use evenkeel_policy::Direction;
 
@@ -7,7 +7,7 @@ pub enum Asked {
     Connection { port: u16, direction: Direction },
 }
 
-/// What of a request rules look at.
+/// The parts of a request that rules match.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Request {
     pub method: String,

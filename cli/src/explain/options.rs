@@ -57,14 +57,14 @@ pub struct Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Format {
-    /// Text
+    /// Human-readable text
     Text,
-    /// JSON
+    /// Machine-readable JSON
     Json,
 }
 
 impl Args {
-    /// What the operator asks about; None: the policy as a whole.
+    /// Returns the request or connection to explain; None: the policy as a whole.
     ///
     /// # Errors
     /// A usage error.

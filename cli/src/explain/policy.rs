@@ -23,7 +23,7 @@ pub struct Explained {
 }
 
 struct Part {
-    /// Where it stands, where the policy has it.
+    /// Its line, if the policy has it.
     place: String,
     name: Option<String>,
     line: Option<usize>,

@@ -1,4 +1,4 @@
-//! Columns as wide as what stands in them.
+//! Columns as wide as their cells.
 
 /// Lines of cells, indented; the last column is not padded.
 pub fn of<const N: usize>(indent: usize, rows: &[[String; N]]) -> String {

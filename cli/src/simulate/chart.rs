@@ -15,7 +15,7 @@ const TALL: f64 = 210.0;
 const LOW: f64 = 100.0;
 /// Half of what a mark's name is wide.
 const NAME: f64 = 16.0;
-/// A line has no more points than can be told apart.
+/// The most points of a line.
 const POINTS: i64 = 240;
 
 /// What the charts that stand side by side share.
@@ -23,12 +23,12 @@ pub struct Frame {
     /// Seconds since the first change at the left and the right edge.
     pub from: i64,
     pub to: i64,
-    /// The most that a pod carries on any side, and the most drains in a second.
+    /// The highest load of a pod on any side, and the most drains in one second.
     pub load: f64,
     pub drains: f64,
     /// Pods that were there before the first change.
     pub old: usize,
-    /// What stands at the first change.
+    /// The label of the first change.
     pub change: String,
 }
 
@@ -51,7 +51,7 @@ impl Frame {
     }
 }
 
-/// What each pod carries over time: a line a pod or, of many, how they are spread.
+/// The load of each pod over time: a line per pod or, of many, their spread.
 pub fn loads(frame: &Frame, timeline: &Timeline) -> String {
     let axis = Axis::new(frame.load, TALL, 4.0);
     let mut svg = open("Load of each pod over time", TALL);

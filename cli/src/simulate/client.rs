@@ -1,19 +1,18 @@
-//! The clients: each keeps one connection, and asks on it now and then.
+//! The clients: each keeps one connection, and sends requests on it.
 
 use evenkeel_engine::{ConnectionId, Instant};
 
-/// Bytes of a request and its answer, each half of it: what `bytes` measures where the numbers of requests
-/// are all that is known.
+/// Bytes of a request and its response, half of it each, for the measure `bytes`.
 pub const BYTES: u64 = 4096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
     /// It has no connection.
-    Away,
-    /// Its requests are counted now and then, together.
+    Disconnected,
+    /// Its requests are counted together.
     Open,
-    /// Its connection is due, so each request counts by itself: the next one is planned.
-    Due,
+    /// Its connection is expired, so requests are simulated one by one: the next one is planned.
+    Expired,
 }
 
 #[derive(Clone, Debug)]
@@ -35,7 +34,7 @@ pub struct Client {
 impl Client {
     pub fn new(rate: f64) -> Self {
         Self {
-            link: Link::Away,
+            link: Link::Disconnected,
             pod: 0,
             slot: 0,
             generation: 0,

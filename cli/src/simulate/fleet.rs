@@ -93,7 +93,7 @@ impl World<'_> {
 
     fn lose(&mut self, pod: usize) {
         for client in std::mem::take(&mut self.pods[pod].clients) {
-            self.clients[client as usize].link = Link::Away;
+            self.clients[client as usize].link = Link::Disconnected;
             let noticed = self.now.after(self.chance.within(NOTICED));
             self.events.plan(noticed, Event::Connect(client));
         }

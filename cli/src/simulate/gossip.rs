@@ -1,37 +1,37 @@
-//! How pods tell each other what they carry: the module's own messages, of which some are lost and some late.
+//! Gossip between pods: the module's own load reports, of which some are lost and some are late.
 
 use std::time::Duration;
 
 use evenkeel_engine::Instant;
-use evenkeel_engine::peers::{FANOUT, Message as Told, View};
+use evenkeel_engine::peers::{FANOUT, Message as Reports, View};
 use evenkeel_policy::Trust;
 
 use super::pod::Stage;
 use super::world::{Event, World};
 
-/// Up to so many pods each has a view of its own. If there are more, they share [`SHARED`] of them, pod by
-/// pod in turn, each told by whichever of its pods is asked: a view is a sample of the pods either way, and
-/// ten thousand pods would exchange sixty thousand messages a second.
+/// Up to this many pods, each has its own view. More pods share [`SHARED`] views in turn, and any pod of a view
+/// reports for it: a view is a sample of the pods either way, and ten thousand pods would exchange sixty thousand
+/// messages per second.
 const OWN: usize = 64;
 const SHARED: usize = 64;
 
-/// A message on its way.
+/// A message in transit.
 pub struct Message {
     from: usize,
     to: usize,
     text: String,
-    is_question: bool,
+    is_request: bool,
 }
 
 pub struct Gossip {
     views: Vec<View>,
-    /// When each view's pod asks next.
+    /// When each view's pod sends its next request.
     next: Vec<Instant>,
     shares: bool,
 }
 
 impl Gossip {
-    /// Of a service that has so many pods over all the time.
+    /// Creates the views of a service with this many pods over the whole time.
     pub fn new(pods: usize) -> Self {
         let shares = pods > OWN;
         let views = if shares { SHARED } else { pods };
@@ -48,8 +48,8 @@ impl Gossip {
 }
 
 impl World<'_> {
-    /// Lets those ask another pod whose time has come: any ready one, as Envoy's random load balancing has it.
-    pub(super) fn ask_peers(&mut self) {
+    /// Sends the requests of pods whose turn it is, to a random ready pod as Envoy's random load balancing.
+    pub(super) fn request_reports(&mut self) {
         let Some(peers) = &self.policy.peers else {
             return;
         };
@@ -59,47 +59,47 @@ impl World<'_> {
             if next > self.now {
                 continue;
             }
-            let Some(from) = self.speaker(view) else {
+            let Some(from) = self.sender(view) else {
                 continue;
             };
-            // As the module does: a turn that the tick was late for is made up for.
+            // As in the module, a turn for which the tick was late is made up.
             self.gossip.next[view] = if self.now.since(next) < turn {
                 next.after(turn)
             } else {
                 self.now.after(self.aside.within(turn))
             };
             if let Some(to) = self.aside.pick(&self.ready) {
-                let text = self.told_by(from);
+                let text = self.reports_of(from);
                 self.send(Message {
                     from,
                     to,
                     text,
-                    is_question: true,
+                    is_request: true,
                 });
             }
         }
     }
 
-    /// One of the pods that have this view.
-    fn speaker(&mut self, view: usize) -> Option<usize> {
+    /// Picks a pod with this view.
+    fn sender(&mut self, view: usize) -> Option<usize> {
         let views = self.gossip.views.len();
         let pods = self.pods.len().saturating_sub(view).div_ceil(views);
-        // Where most are gone, a turn is missed now and then.
+        // If most pods are gone, a turn is sometimes missed.
         (0..4.min(pods))
             .map(|_| view + views * self.aside.below(pods))
             .find(|&pod| self.pods[pod].stage != Stage::Gone)
     }
 
-    fn told_by(&mut self, pod: usize) -> String {
-        let asked = self.asked(pod);
-        let own = self.pods[pod].own(self.policy, asked, self.now);
+    fn reports_of(&mut self, pod: usize) -> String {
+        let requested = self.since_request(pod);
+        let own = self.pods[pod].own(self.policy, requested, self.now);
         let seed = self.aside.seed();
         self.gossip.view(pod).tell(&own, self.now, seed)
     }
 
-    /// How long ago another pod asked it. Where views are shared only some of the questions are asked: the
-    /// others would come as often, by chance.
-    fn asked(&mut self, pod: usize) -> Option<Duration> {
+    /// Returns the time since the last request of another pod. With shared views only some requests are simulated:
+    /// the time is random with the same rate.
+    fn since_request(&mut self, pod: usize) -> Option<Duration> {
         let Self { pods, policy, .. } = self;
         let pod = &pods[pod];
         if self.gossip.shares && pod.stage == Stage::Ready {
@@ -127,7 +127,7 @@ impl World<'_> {
             from,
             to,
             text,
-            is_question,
+            is_request,
         } = message;
         if self.pods[to].stage == Stage::Gone {
             return;
@@ -135,31 +135,31 @@ impl World<'_> {
         let Some(peers) = &self.policy.peers else {
             return;
         };
-        // As the module does: of whoever may ask, only answers are believed.
-        let is_believed = !is_question || peers.trust == Trust::SameIdentity;
+        // As in the module: without authenticated peers only responses are trusted.
+        let is_trusted = !is_request || peers.trust == Trust::SameIdentity;
         let every = peers.interval;
-        if is_question {
+        if is_request {
             self.pods[to].asked = Some(self.now);
-            let answer = self.told_by(to);
-            if !is_believed {
+            let response = self.reports_of(to);
+            if !is_trusted {
                 self.pods[to].asked = None;
             }
             self.send(Message {
                 from: to,
                 to: from,
-                text: answer,
-                is_question: false,
+                text: response,
+                is_request: false,
             });
         }
-        let told = Told::parse(text.as_bytes());
-        debug_assert!(told.is_ok(), "{told:?}: {text}");
-        let (true, Ok(told)) = (is_believed, told) else {
+        let reports = Reports::parse(text.as_bytes());
+        debug_assert!(reports.is_ok(), "{reports:?}: {text}");
+        let (true, Ok(reports)) = (is_trusted, reports) else {
             return;
         };
         let views = self.gossip.views.len();
         let view = &mut self.gossip.views[to % views];
         view.forget(self.now, every);
         let seed = self.aside.seed();
-        view.hear(self.pods[to].peer(), &told, self.now, every, seed);
+        view.hear(self.pods[to].peer(), &reports, self.now, every, seed);
     }
 }

@@ -49,7 +49,7 @@ pub enum Change {
     Die(usize),
 }
 
-/// How large the service is where nobody says.
+/// The default size of the service.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// Pods before the first change.

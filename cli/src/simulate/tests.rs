@@ -49,7 +49,7 @@ fn the_same_seed_gives_the_same_course_and_another_one_another() {
 }
 
 #[test]
-fn shedding_evens_out_a_scale_out_with_few_drains_and_then_rests() {
+fn rebalancing_balances_a_scale_out_with_few_drains_and_then_none() {
     let row = run(
         &setup(Scenario::ScaleOut),
         &built_in("rebalance", Measure::Connections),
@@ -61,7 +61,7 @@ fn shedding_evens_out_a_scale_out_with_few_drains_and_then_rests() {
     assert!(row.drains_per_minute_balanced.unwrap() <= 1.0, "{row:?}");
 }
 
-/// Ages from 540 to 660 s, all connections of one age: by arithmetic three quarters of them have moved after
+/// Ages from 540 to 660 s, all connections of one age: by arithmetic three quarters of them are drained after
 /// 630 s, and five of six rounds and a half are over after an hour.
 #[test]
 fn recycling_by_age_is_as_slow_and_costs_as_much_as_it_does_on_paper() {
@@ -111,7 +111,7 @@ fn shedding_evens_out_whatever_happens() {
         );
         assert!(row.max_over_mean_end <= 1.25, "{row:?}");
         assert!(row.seconds_to_1_25.is_some(), "{row:?}");
-        // Requests come at random: now and then there seems to be a surplus where there is none.
+        // Requests come at random: now and then there seems to be an excess where there is none.
         let most = match scenario.measure() {
             Measure::Connections => 1.0,
             Measure::Requests | Measure::Bytes => 5.0,

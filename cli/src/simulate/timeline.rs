@@ -22,7 +22,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// The most that a pod carries.
+    /// The highest load of a pod.
     pub fn most(&self) -> f64 {
         match &self.loads {
             Loads::Each(loads) => loads.iter().flatten().copied().fold(0.0, f32::max).into(),
@@ -31,7 +31,7 @@ impl Sample {
     }
 }
 
-/// What pods carry.
+/// The loads of pods.
 pub enum Loads {
     /// Each pod of the run in the order of their beginning; None while it is not there.
     Each(Vec<Option<f32>>),

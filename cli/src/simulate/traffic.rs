@@ -1,7 +1,7 @@
-//! Clients open connections, ask on them, and are told to go.
+//! Clients open connections, send requests on them, and are drained.
 //!
-//! Only the requests of a connection that is due are played one by one, for they decide when it is told. All
-//! others are drawn in number and told to the engine together, once in a while.
+//! Only the requests of an expired connection are simulated one by one, because they decide when it drains. All
+//! others are drawn as a number and recorded in the engine together.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use evenkeel_policy::{Direction, Measure, Policy};
 use super::client::{self, BYTES, Client, Link};
 use super::world::{Event, World};
 
-/// Every so many seconds the requests of a connection are counted where nobody compares them: often enough
-/// for the engine to know that it is not silent.
+/// Seconds between two counts of the requests of a connection if no measure uses them: often enough for the
+/// engine to see that it is not silent.
 const SELDOM: u32 = 8;
-/// How long a client waits that found no pod.
+/// How long a client waits if no pod is ready.
 const NO_POD: Duration = Duration::from_secs(1);
 const ORIGIN: Origin = Origin {
     policy: 0,
@@ -34,7 +34,7 @@ impl World<'_> {
         }
     }
 
-    /// A client opens a connection, because it has something to ask. kube-proxy gives it any ready pod.
+    /// Opens a connection for a client with a request. kube-proxy picks a random ready pod.
     pub(super) fn connect(&mut self, client: u32) {
         let Some(index) = self.chance.pick(&self.ready) else {
             let later = self.now.after(NO_POD);
@@ -54,37 +54,38 @@ impl World<'_> {
         let rule = Some(Rc::clone(&self.policy.defaults));
         let id = client::id(client, held.generation);
         pod.engine.open(id, ORIGIN, rule, false, seed);
-        self.ask(client);
+        self.send_request(client);
     }
 
-    /// Plans the next requests of those that have become due.
-    pub(super) fn plan_due(&mut self, pod: usize) {
+    /// Plans the next requests of newly expired connections.
+    pub(super) fn plan_expired(&mut self, pod: usize) {
         while let Some(effect) = self.pods[pod].engine.poll() {
             if let Effect::Due(id, _) = effect {
-                self.plan_ask(client::of(id));
+                self.plan_request(client::of(id));
             }
         }
     }
 
-    fn plan_ask(&mut self, client: u32) {
+    fn plan_request(&mut self, client: u32) {
         let held = &mut self.clients[client as usize];
         if held.link == Link::Open {
-            held.link = Link::Due;
+            held.link = Link::Expired;
             let next = self.now.after(self.chance.until(held.rate.into()));
-            self.events.plan(next, Event::Ask(client, held.generation));
+            self.events
+                .plan(next, Event::Request(client, held.generation));
         }
     }
 
-    pub(super) fn ask_again(&mut self, client: u32, generation: u32) {
+    pub(super) fn next_request(&mut self, client: u32, generation: u32) {
         let held = &mut self.clients[client as usize];
-        if held.link == Link::Due && held.generation == generation {
+        if held.link == Link::Expired && held.generation == generation {
             held.link = Link::Open;
-            self.ask(client);
+            self.send_request(client);
         }
     }
 
-    /// A request on a connection, and its answer: the moment at which it can be told to go.
-    fn ask(&mut self, client: u32) {
+    /// Sends a request and its response, at which the connection can drain.
+    fn send_request(&mut self, client: u32) {
         let held = &mut self.clients[client as usize];
         held.requests += 1;
         held.counted = self.now;
@@ -95,14 +96,14 @@ impl World<'_> {
             bytes: BYTES / 2,
             undelivered: 0,
         };
-        let (asks, answered) = (activity(1), activity(0));
+        let (requested, responded) = (activity(1), activity(0));
         let index = held.pod as usize;
         let pod = &mut self.pods[index];
         pod.engine.advance(self.now);
-        pod.engine.read(id, asks);
+        pod.engine.read(id, requested);
         let bucket = self.bucket.as_ref();
         let (head, tokens) = (Some(Moment::Head), &mut pod.tokens);
-        let decision = pod.engine.wrote(id, asks, head, bucket, tokens);
+        let decision = pod.engine.wrote(id, requested, head, bucket, tokens);
         if matches!(decision, Decision::Announce(_)) {
             self.timeline.close(self.now);
             pod.engine.closed(id);
@@ -115,19 +116,19 @@ impl World<'_> {
         let end = Activity {
             bytes: 0,
             undelivered: 0,
-            ..answered
+            ..responded
         };
         pod.engine.wrote(id, end, None, None, tokens);
         if pod.engine.is_moving(id) {
-            self.plan_ask(client);
+            self.plan_request(client);
         }
-        self.plan_due(index);
+        self.plan_expired(index);
     }
 
-    /// A pod that leaves ends a connection.
+    /// Closes a connection of a pod that stops.
     pub(super) fn end(&mut self, client: u32, generation: u32) {
         let Client { link, pod, .. } = self.clients[client as usize];
-        if link != Link::Away && self.clients[client as usize].generation == generation {
+        if link != Link::Disconnected && self.clients[client as usize].generation == generation {
             let id = client::id(client, generation);
             self.pods[pod as usize].engine.closed(id);
             self.detach(client);
@@ -135,19 +136,19 @@ impl World<'_> {
         }
     }
 
-    /// A client has no connection any more.
+    /// Removes the connection of a client.
     fn detach(&mut self, client: u32) {
         let held = &mut self.clients[client as usize];
-        held.link = Link::Away;
+        held.link = Link::Disconnected;
         let (pod, slot) = (held.pod as usize, held.slot);
         let clients = &mut self.pods[pod].clients;
         clients.swap_remove(slot as usize);
-        if let Some(moved) = clients.get(slot as usize) {
-            self.clients[*moved as usize].slot = slot;
+        if let Some(swapped) = clients.get(slot as usize) {
+            self.clients[*swapped as usize].slot = slot;
         }
     }
 
-    /// Tells a pod's engine what its connections have carried: of each, or of those whose turn it is.
+    /// Records the requests of a pod's connections in its engine: of all, or of those whose turn it is.
     pub(super) fn count(&mut self, pod: usize) {
         let all = match Count::of(self.policy) {
             Count::Never => return,
@@ -177,14 +178,14 @@ impl World<'_> {
             }
             held.requests = held.requests.saturating_add(requests as u32);
             let id = client::id(client, held.generation);
-            let answered = Activity {
+            let responded = Activity {
                 requests: held.requests.into(),
                 active: 0,
                 bytes: requests * BYTES,
                 undelivered: 0,
             };
             let tokens = &mut pod.tokens;
-            pod.engine.wrote(id, answered, None, None, tokens);
+            pod.engine.wrote(id, responded, None, None, tokens);
         }
     }
 }
@@ -197,7 +198,7 @@ enum Count {
 }
 
 impl Count {
-    /// As often as a policy makes use of it.
+    /// As often as the policy needs it.
     fn of(policy: &Policy) -> Self {
         let by_number = policy.defaults.max_requests_per_connection.is_some();
         match &policy.rebalance {

@@ -22,7 +22,7 @@ use super::timeline::Timeline;
 const TICK: Duration = Duration::from_millis(100);
 /// How many ticks there are between two looks of a pod.
 const LOOK: usize = 10;
-/// A tick closes no more connections.
+/// The most connections that a tick closes.
 const CLOSES: usize = 32;
 /// Time before the first change, at least: for connections to open, and pods to hear of each other.
 const BEFORE: Duration = Duration::from_secs(15);
@@ -42,8 +42,8 @@ pub(super) enum Event {
     Open(u32),
     /// A client opens another connection.
     Connect(u32),
-    /// A client's connection, the so-manieth, asks and is answered while it is due.
-    Ask(u32, u32),
+    /// A request on an expired connection of a client, with the generation of the connection.
+    Request(u32, u32),
     /// Its pod ends it.
     End(u32, u32),
     /// A message of a pod arrives at another one.
@@ -53,7 +53,7 @@ pub(super) enum Event {
 pub struct World<'a> {
     pub(super) setup: &'a Setup,
     pub(super) policy: &'a Policy,
-    /// What each pod takes its moves from.
+    /// The budget of each pod.
     pub(super) bucket: Option<Bucket>,
     pub(super) now: Instant,
     /// Of clients and kube-proxy.
@@ -141,7 +141,7 @@ impl<'a> World<'a> {
             for pod in 0..self.pods.len() {
                 self.tick(pod, pod % LOOK == tick % LOOK);
             }
-            self.ask_peers();
+            self.request_reports();
             if tick.is_multiple_of(LOOK) {
                 self.timeline.sample(self.now, &self.pods, &self.clients);
                 progress((tick / LOOK) as u64, all);
@@ -157,7 +157,7 @@ impl<'a> World<'a> {
             Event::Gone(pod) => self.pods[pod].vanish(),
             Event::Open(client) => self.open(client),
             Event::Connect(client) => self.connect(client),
-            Event::Ask(client, generation) => self.ask_again(client, generation),
+            Event::Request(client, generation) => self.next_request(client, generation),
             Event::End(client, generation) => self.end(client, generation),
             Event::Deliver(message) => self.deliver(*message),
         }
@@ -181,6 +181,6 @@ impl<'a> World<'a> {
             }
             self.count(index);
         }
-        self.plan_due(index);
+        self.plan_expired(index);
     }
 }

@@ -7,11 +7,11 @@ use serde::Serialize;
 pub struct Evenness {
     /// What they are counted in.
     pub measure: &'static str,
-    /// By who carries them.
+    /// The load of each pod or host.
     pub loads: Vec<(String, f64)>,
     /// The largest over the mean: 1 is even. None where there is no load.
     pub max_over_mean: Option<f64>,
-    /// Jain's fairness index, `(sum x)^2 / (n * sum x^2)`: 1 is even, 1/n is one who has all.
+    /// Jain's fairness index, `(sum x)^2 / (n * sum x^2)`: 1 is even, 1/n is one of n with all.
     pub jain: Option<f64>,
 }
 

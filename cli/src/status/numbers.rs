@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn several_labels_are_told_apart_and_added_up() {
+    fn several_labels_are_distinguished_and_summed() {
         let page = "evenkeel_connections_drained_total{drain_reason=\"rebalance\",closed_by=\"client\"} 3\n\
             evenkeel_connections_drained_total{drain_reason=\"max_connection_age\",closed_by=\"client\"} 4\n\
             evenkeel_connections_drained_total{drain_reason=\"max_connection_age\",closed_by=\"proxy\"} 0\n\
@@ -209,13 +209,12 @@ mod tests {
     fn a_page_without_such_numbers_says_what_to_check() {
         let error = |page: &str| Numbers::parse(page).unwrap_err().to_string();
 
-        assert!(error("envoy_server_live{} 1\n").starts_with("an Envoy, but"));
-        assert!(error("server.live: 1\n").starts_with("an Envoy, but"));
+        assert!(
+            error("envoy_server_live{} 1\n").starts_with("this Envoy has no metrics of Evenkeel")
+        );
+        assert!(error("server.live: 1\n").starts_with("this Envoy has no metrics of Evenkeel"));
         for page in ["", "<html>", "go_goroutines 7\n", "my_evenkeel_things 1\n"] {
-            assert!(
-                error(page).starts_with("these are not an Envoy's"),
-                "{page}"
-            );
+            assert!(error(page).starts_with("these are not Envoy's"), "{page}");
         }
     }
 

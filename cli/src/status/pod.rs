@@ -80,7 +80,7 @@ pub struct Since {
 }
 
 impl Pod {
-    /// What the numbers tell, and what `before`, read that long ago, they have grown from.
+    /// Creates it from metrics, and from those that were read before, which give rates.
     pub fn new(source: String, numbers: &Numbers, before: Option<(Duration, &Numbers)>) -> Self {
         let connections = numbers.sum(Metric::ConnectionsActive);
         let load = numbers.sum(Metric::LoadConnections);
@@ -139,7 +139,7 @@ fn peers(numbers: &Numbers, load: f64) -> Option<Peers> {
 fn upstream(numbers: &Numbers) -> Option<Evenness> {
     let measures = [
         (Metric::UpstreamConnections, "connections"),
-        (Metric::UpstreamRequestRate, "requests a second"),
+        (Metric::UpstreamRequestRate, "requests per second"),
         (Metric::UpstreamRequests, "requests"),
     ];
     let of = |(metric, measure)| Evenness::of(measure, numbers.by(metric, Label::UpstreamHost));

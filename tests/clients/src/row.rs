@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_was_executed_twice_or_cut_shows() {
+    fn a_request_that_was_executed_twice_or_aborted_shows() {
         let twice = Counts {
             duplicated: 1,
             ..executed(3)
@@ -217,7 +217,7 @@ mod tests {
         };
 
         assert!(!row(report(3, 0, 0), twice).is_whole());
-        assert!(!row(report(3, 0, 0), cut).is_whole());
+        assert!(!row(report(3, 0, 0), aborted).is_whole());
     }
 
     #[test]

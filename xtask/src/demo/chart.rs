@@ -51,7 +51,7 @@ pub fn bands(
     joined_at: Duration,
 ) -> String {
     let scale = Scale::new(top);
-    let mut svg = open("requests a second of each backend over time");
+    let mut svg = open("Requests per second of each backend over time");
     scale.draw(&mut svg);
     let length = span.as_secs_f64() * timeline.len() as f64;
     let x = |seconds: f64| LEFT + (WIDTH - LEFT - RIGHT) * seconds / length.max(0.1);

@@ -1,8 +1,7 @@
-//! The stories in every older Envoy that an operator may have.
+//! Tests in older releases of Envoy.
 //!
-//! All of them in four more Envoys would take longer than everything else together. So those run that lean
-//! on what Envoy itself does: one for each thing that another release may do otherwise. The rest is the
-//! module's own logic, which is the same module; `--full` runs it all.
+//! All tests in four more Envoys would take longer than all other steps. So only those run that depend on
+//! Envoy's behaviour: one for each behaviour that may differ between releases. `--full` runs all.
 
 use anyhow::{Result, ensure};
 
@@ -11,23 +10,23 @@ use crate::envoy;
 use crate::shell::Shell;
 use crate::workspace::Workspace;
 
-/// Stories, and what of Envoy each leans on.
+/// Tests, and the behaviour of Envoy that each depends on.
 const STORIES: [(&str, &str); 20] = [
     (
         "bad_policy::each_role_that_gets_it_does_nothing_and_says_why",
-        "a configuration that is not good does not make it close connections",
+        "an invalid configuration does not close connections",
     ),
     (
         "budget::four_workers_together_move_no_more_than_the_budget",
-        "shared data is one for all workers",
+        "all workers share data",
     ),
     (
         "grpc::a_stream_in_the_middle_of_its_answer_ends_with_trailers_once_the_client_was_told",
-        "a local reply in the middle of an answer becomes a reset, in a write of its own",
+        "a local reply during a response becomes a reset, in a separate write",
     ),
     (
         "grpc::a_stream_that_has_no_answer_yet_gets_one_that_is_all_trailers",
-        "a local reply to gRPC is all trailers",
+        "a local reply to gRPC is trailers-only",
     ),
     (
         "http1::every_form_of_answer_carries_the_announcement_and_stays_whole",
@@ -35,7 +34,7 @@ const STORIES: [(&str, &str); 20] = [
     ),
     (
         "http1::pipelined_requests_are_all_answered_and_the_last_answer_announces",
-        "the codec takes one request at a time and hands the rest over again",
+        "the codec reads one request at a time and passes the rest again",
     ),
     (
         "http1_leaving::a_client_that_never_closes_is_closed_after_the_linger",
@@ -47,7 +46,7 @@ const STORIES: [(&str, &str); 20] = [
     ),
     (
         "http2_frames::what_max_did_not_refuse_is_served_and_what_exact_refused_is_never_executed",
-        "what it does with streams behind a GOAWAY that it did not send",
+        "streams after a GOAWAY that Envoy did not send",
     ),
     (
         "idle_http2::with_pings_it_is_announced_and_closed_and_the_next_request_goes_out_on_another",
@@ -59,11 +58,11 @@ const STORIES: [(&str, &str); 20] = [
     ),
     (
         "observe::http2_bytes_are_the_same",
-        "what is written is not written otherwise for being looked at",
+        "the bytes are the same when a filter reads them",
     ),
     (
         "peers::every_pod_comes_to_know_the_mean_and_the_app_sees_no_question",
-        "calls from the tick, from every thread, answered by a local reply",
+        "calls from the tick, from every thread, with a local reply as response",
     ),
     (
         "peers::over_mutual_tls_the_same_identity_is_answered_and_a_stranger_meets_the_app",
@@ -71,19 +70,19 @@ const STORIES: [(&str, &str); 20] = [
     ),
     (
         "routes::the_first_rule_that_matches_a_request_governs_its_connection",
-        "the names of routes and virtual hosts, and both roles in one VM",
+        "route names, and both roles in one VM",
     ),
     (
         "rebalance_gateway::tcp_connections_that_all_went_to_one_host_are_evened_out_and_none_is_cut",
-        "the upstream host's address behind the TCP proxy",
+        "the address of the TCP proxy's upstream host",
     ),
     (
         "tcp::a_silent_connection_past_its_age_is_closed_and_one_without_a_rule_is_not",
-        "a close from the tick behind the TCP proxy",
+        "a close from the tick with the TCP proxy",
     ),
     (
         "update::a_new_policy_governs_what_is_open_and_loses_nothing",
-        "an update makes a root context in the same VM",
+        "an update creates a root context in the same VM",
     ),
     (
         "upstream::requests_at_once_lose_nothing_and_every_connection_has_its_turn",
@@ -91,7 +90,7 @@ const STORIES: [(&str, &str); 20] = [
     ),
     (
         "websocket::the_client_is_told_behind_a_message_and_both_sides_say_close",
-        "what passes after an upgrade",
+        "the bytes after an upgrade",
     ),
 ];
 
@@ -127,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// A name that no story has would be passed over without a word.
+    /// The test runner ignores unknown names.
     #[test]
     fn every_chosen_story_is_there() {
         for (story, _) in STORIES {

@@ -62,7 +62,7 @@ fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
             show(connections / budget.per_second)
         ))
         .help(format!(
-            "raise `per_second` to {} or more, state a longer age, or say how many connections a proxy has by \
+            "raise `per_second` to {} or more, state a longer age, or state the connections of a proxy with \
              --connections",
             number(ceil(rate))
         ));

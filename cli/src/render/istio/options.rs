@@ -38,7 +38,7 @@ pub struct Args {
     /// Prefix of the names of the resources
     #[arg(long, default_value = "evenkeel", value_parser = names::prefix)]
     pub(super) name: String,
-    /// The namespace of the resources [default: none, kubectl decides]
+    /// The namespace of the resources; without it the one of the kubectl command
     #[arg(long, short, value_parser = names::label)]
     pub(super) namespace: Option<String>,
     /// Select the sidecars of pods with these labels: key=value,key=value

