@@ -36,12 +36,12 @@ fn command(source: &Source, finding: &Finding) -> String {
     format!(
         "::{name} {}::{}",
         properties.join(","),
-        data(&told(finding))
+        data(&full_message(finding))
     )
 }
 
 /// All that there is to say, in lines.
-pub(super) fn told(finding: &Finding) -> String {
+pub(super) fn full_message(finding: &Finding) -> String {
     let mut lines = vec![finding.message.clone()];
     lines.extend(finding.notes.iter().cloned());
     lines.extend(finding.help.clone());

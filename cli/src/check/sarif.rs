@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::github::told;
+use super::github::full_message;
 use super::{Checked, about};
 use crate::diagnose::{Finding, Severity, Source, Span};
 
@@ -54,7 +54,7 @@ fn result(source: &Source, finding: &Finding, codes: &[&str]) -> Value {
         "ruleId": finding.code,
         "ruleIndex": codes.iter().position(|code| *code == finding.code),
         "level": level,
-        "message": { "text": told(finding) },
+        "message": { "text": full_message(finding) },
         "locations": [{ "physicalLocation": location(source, finding.span.as_ref()) }],
     });
     if !finding.marks.is_empty() {

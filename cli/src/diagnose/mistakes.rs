@@ -25,7 +25,7 @@ pub fn mistakes(source: &Source, errors: &Errors) -> Vec<Finding> {
     findings
 }
 
-/// `repeated` counts how often a key has been told to stand once more.
+/// `repeated` counts the reported repetitions of each key.
 fn mistake(
     source: &Source,
     document: &Document<'_>,
@@ -51,7 +51,7 @@ fn mistake(
         }
         Cause::RenamedKey { to } => {
             let mut finding = finding("renamed-key").at(key());
-            // A key that moved into an object of its own takes more than another name.
+            // A key that is now in another object needs more than a new name.
             let is_plain = !to.contains(['.', '`']);
             finding.fix = is_plain
                 .then(key)
@@ -196,13 +196,13 @@ mod tests {
 
     #[test]
     fn whatever_byte_is_wrong_every_mistake_has_a_place_and_is_shown() {
-        let mut refused = 0;
+        let mut rejected = 0;
         for bytes in broken() {
             let source = Source::new("a.json", bytes);
             let Err(errors) = source.policy() else {
                 continue;
             };
-            refused += 1;
+            rejected += 1;
             for finding in mistakes(&source, &errors) {
                 let span = finding.span.clone();
                 let span = span.unwrap_or_else(|| panic!("{}\n{}", finding.message, source.text()));
@@ -212,7 +212,7 @@ mod tests {
                 assert!(shown.starts_with(&title), "{shown}");
             }
         }
-        assert!(refused > 2_000, "{refused}");
+        assert!(rejected > 2_000, "{rejected}");
     }
 
     #[test]

@@ -31,11 +31,11 @@ pub fn of_value(source: &Source, document: &Document<'_>, finding: Finding) -> F
             let fix = Some(fix).filter(|_| !source.is_escaped());
             Finding {
                 fix,
-                ..other.told(finding)
+                ..other.add_to(finding)
             }
         }
         // A word such as `on` that is wrong even in quotes.
-        (None, Some(other)) if matches!(node.value, Value::Bool(_)) => other.told(finding),
+        (None, Some(other)) if matches!(node.value, Value::Bool(_)) => other.add_to(finding),
         _ => finding,
     }
 }
@@ -75,7 +75,7 @@ impl Other {
     }
 
     /// Adds the help, unless the message of the policy crate already mentions YAML.
-    fn told(&self, finding: Finding) -> Finding {
+    fn add_to(&self, finding: Finding) -> Finding {
         let help = self.help.clone();
         let help = help.filter(|_| !finding.message.contains("YAML"));
         Finding { help, ..finding }

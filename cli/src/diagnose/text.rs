@@ -35,10 +35,10 @@ fn main<'a>(source: &'a Source, finding: &'a Finding) -> Group<'a> {
         Some(span) => title.element(snippet(source).annotations(annotations(span, finding))),
         None => title.element(Origin::path(source.name())),
     };
-    let told = |level: Level<'a>, text: &str| level.message(normalize_untrusted_str(text));
+    let message = |level: Level<'a>, text: &str| level.message(normalize_untrusted_str(text));
     group
-        .elements(finding.notes.iter().map(|note| told(Level::NOTE, note)))
-        .elements(finding.help.iter().map(|help| told(Level::HELP, help)))
+        .elements(finding.notes.iter().map(|note| message(Level::NOTE, note)))
+        .elements(finding.help.iter().map(|help| message(Level::HELP, help)))
 }
 
 fn annotations<'a>(span: &Span, finding: &'a Finding) -> Vec<Annotation<'a>> {

@@ -1,5 +1,5 @@
-//! A policy as it was written: the same keys in the same order, so that whoever reads a manifest finds
-//! the file again. As YAML for resources of Kubernetes, as JSON for Envoy's own configuration.
+//! A policy as it was written: the same keys in the same order, so that the manifest can be compared with
+//! the file. As YAML for resources of Kubernetes, as JSON for Envoy's own configuration.
 
 use std::fmt::Write;
 

@@ -19,7 +19,7 @@ use crate::cli::usage;
 /// All resources.
 ///
 /// # Errors
-/// When the policy is refused, something cannot be read, or the command line asks for what cannot be.
+/// When the policy is invalid, a file cannot be read, or the command line is contradictory.
 pub fn text(args: &Args) -> Result<String> {
     args.check()?;
     let written = Written::read(&args.file)?;

@@ -25,7 +25,7 @@ const BASES: [(&str, &str, &[&str]); 2] = [
 /// The files with their texts, rendered anew from the policies under `root`, the repository's.
 ///
 /// # Errors
-/// When a policy cannot be read or is refused.
+/// When a policy cannot be read or is invalid.
 pub fn manifests(root: &Path) -> Result<Vec<(PathBuf, String)>> {
     let mut manifests = Vec::new();
     for (directory, policy, selection) in BASES {

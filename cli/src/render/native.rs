@@ -137,7 +137,7 @@ pub fn roles(policy: &Policy) -> &'static [Role] {
     }
 }
 
-/// Envoy counts in 32 bits; nobody reaches that.
+/// Envoy counts in 32 bits, which is enough.
 fn fitting(count: u64) -> u32 {
     count.try_into().unwrap_or(u32::MAX)
 }

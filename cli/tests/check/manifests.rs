@@ -9,7 +9,7 @@ use crate::support::{evenkeel, evenkeel_reading, repository};
 use crate::{check, files, findings, underlined, written};
 
 /// One line for each finding with position, code and message, and lines for its object, help and fix.
-fn told(file: &str) -> String {
+fn messages(file: &str) -> String {
     let line = |finding: &Value| {
         let start = &finding["start"];
         let place = match start.is_null() {
@@ -40,7 +40,7 @@ fn findings_have_the_position_in_the_file() {
         if !file.exists() {
             file = text.with_extension("json");
         }
-        let found = told(file.to_str().unwrap());
+        let found = messages(file.to_str().unwrap());
 
         let expected = fs::read_to_string(&text).unwrap();
         assert!(found == expected, "{}:\n{found}", file.display());
@@ -226,7 +226,11 @@ fn kubectl_output_is_read_from_stdin() {
 fn files_without_a_policy_are_errors() {
     let directory = tempfile::tempdir().unwrap();
     let yaml = written(directory.path(), "a.yaml", "version: 1\nmode: observe\n");
-    assert!(told(&yaml).contains("yq -o json"), "{}", told(&yaml));
+    assert!(
+        messages(&yaml).contains("yq -o json"),
+        "{}",
+        messages(&yaml)
+    );
     let nothing = repository("cli/tests/check/manifests/nothing.yaml");
     let run = check(&[&nothing]);
     assert!(

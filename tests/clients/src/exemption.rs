@@ -144,10 +144,10 @@ mod tests {
             excess(&httpx(Against::Evenkeel, 11), Some(&reference)),
             None
         );
-        let told = excess(&httpx(Against::Evenkeel, 12), Some(&reference)).unwrap();
+        let uncovered = excess(&httpx(Against::Evenkeel, 12), Some(&reference)).unwrap();
         assert!(
-            told.starts_with("12 of 100 requests failed; 11 may"),
-            "{told}"
+            uncovered.starts_with("12 of 100 requests failed; 11 may"),
+            "{uncovered}"
         );
     }
 

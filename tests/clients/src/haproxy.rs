@@ -81,7 +81,7 @@ async fn start(backend: SocketAddr, protocol: &str, rules: &str) -> Result<(Daem
     Ok((daemon, address))
 }
 
-/// What counts a connection's requests, or keeps its age, and announces its end.
+/// Rules that count a connection's requests or record its age, and send `Connection: close`.
 fn rules(recycle: Recycle) -> &'static str {
     match recycle {
         Recycle::Requests => {

@@ -94,7 +94,7 @@ impl Language {
     }
 
     /// The program of that name, with all that it needs: provisioned at the first call, quick from then on.
-    /// `note` is told what takes time.
+    /// `note` gets messages about steps that take time.
     ///
     /// # Errors
     /// When the language is missing, or its registry does not give what the manifest names.

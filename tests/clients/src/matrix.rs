@@ -98,10 +98,10 @@ impl Matrix {
         }
     }
 
-    /// Runs all, `jobs` at a time. `done` is told each row as it comes.
+    /// Runs all, `jobs` at a time. `done` gets each row when it is complete.
     ///
     /// # Errors
-    /// When a client's program cannot be provisioned. A run that breaks is told in the outcome.
+    /// When a client's program cannot be provisioned. A run that does not complete is in the outcome.
     pub async fn run(self, jobs: usize, done: impl Fn(&Row)) -> Result<Outcome> {
         let mut programs: BTreeMap<&str, Program> = BTreeMap::new();
         for run in &self.runs {

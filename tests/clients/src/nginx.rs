@@ -71,9 +71,9 @@ impl Nginx {
     /// When there is no nginx to ask.
     pub(crate) fn version() -> Result<String> {
         let program = debian::binary("nginx", "nginx")?;
-        let told = Command::new(program).arg("-v").output()?;
-        let told = String::from_utf8_lossy(&told.stderr).into_owned();
-        let name = told.trim().rsplit(' ').next().unwrap_or_default();
+        let output = Command::new(program).arg("-v").output()?;
+        let version = String::from_utf8_lossy(&output.stderr).into_owned();
+        let name = version.trim().rsplit(' ').next().unwrap_or_default();
         Ok(name.replace('/', " "))
     }
 

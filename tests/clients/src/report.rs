@@ -17,7 +17,7 @@ pub struct Report {
     pub ok: u64,
     /// Requests that were neither answered nor cancelled.
     pub failed: u64,
-    /// Requests that the client itself cancelled, as it was told to.
+    /// Requests that the client cancelled, as its pattern demands.
     pub cancelled: u64,
     /// Requests that took five seconds or more, whatever became of them.
     pub hung: u64,

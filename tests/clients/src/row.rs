@@ -31,7 +31,7 @@ pub struct Row {
     pub ok: u64,
     /// Requests that failed with an error.
     pub failed: u64,
-    /// Requests that the client cancelled, as it was told to.
+    /// Requests that the client cancelled, as its pattern demands.
     pub cancelled: u64,
     /// Requests that took five seconds or more.
     pub hung: u64,

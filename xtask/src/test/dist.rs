@@ -63,7 +63,7 @@ fn same(release: &Release, again: &Release) -> Result<()> {
     Ok(())
 }
 
-/// Where it was built is nobody's business, and would be another place for somebody else.
+/// A release must not contain the directory in which it was built.
 fn nowhere(release: &Release, place: &Path) -> Result<()> {
     let place = place.to_string_lossy();
     for (path, content) in release {

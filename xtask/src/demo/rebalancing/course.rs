@@ -11,9 +11,9 @@ pub const EVEN: f64 = 1.25;
 /// What was seen at one moment.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// When the pods had been asked and had told it: seconds since the change; before it, below 0.
+    /// When all pods had responded: seconds since the change; negative before it.
     pub at: f64,
-    /// When they were asked.
+    /// When they were queried.
     pub asked: f64,
     /// Open connections of each pod.
     pub open: Vec<u64>,

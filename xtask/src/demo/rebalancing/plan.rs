@@ -34,7 +34,7 @@ pub struct Plan {
     pub before: Duration,
     /// From the change to the end.
     pub after: Duration,
-    /// How much of the end is looked at as the time in which nothing need be moved any more.
+    /// The last part of the scene, in which no more drains are needed.
     pub last: Duration,
     /// At which age the side that recycles drains its connections.
     pub age: Age,

@@ -15,7 +15,7 @@ use crate::demo::seeds::Seeds;
 
 const BETWEEN_SAMPLES: Duration = Duration::from_secs(1);
 
-/// One of `seeds`. `tell` is told, now and then, what is seen.
+/// Plays one of `seeds`. `tell` periodically gets a line of progress.
 pub async fn play(
     tools: &Tools,
     plan: &Plan,
