@@ -91,21 +91,21 @@ impl Counts {
     }
 
     /// In words.
-    fn told(self) -> String {
+    fn summary(self) -> String {
         let some = |count: usize, what: &str| match count {
             0 => format!("no {what}s"),
             1 => format!("1 {what}"),
             _ => format!("{count} {what}s"),
         };
-        let mut told = format!(
+        let mut shown = format!(
             "{}, {}",
             some(self.errors, "error"),
             some(self.warnings, "warning")
         );
         if self.notes > 0 {
-            told += &format!(", {}", some(self.notes, "note"));
+            shown += &format!(", {}", some(self.notes, "note"));
         }
-        told
+        shown
     }
 }
 
@@ -155,7 +155,7 @@ fn text(checked: &[Checked], counts: Counts) {
             term::line(&format!(
                 "{}:{line}: {name}: {}",
                 one.source.name(),
-                counts.told()
+                counts.summary()
             ));
         }
     }
@@ -166,7 +166,7 @@ fn text(checked: &[Checked], counts: Counts) {
             1 => "1 policy".to_owned(),
             count => format!("{count} policies"),
         };
-        term::line(&format!("checked {policies}: {}", counts.told()));
+        term::line(&format!("checked {policies}: {}", counts.summary()));
     }
 }
 

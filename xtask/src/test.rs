@@ -60,7 +60,7 @@ pub fn run(args: &Args, workspace: &Workspace) -> Result<ExitCode> {
         .collect();
     if args.list {
         for step in steps {
-            term::line(&format!("{:10}  {}", step.name(), step.title()));
+            term::line(&format!("{:11}  {}", step.name(), step.title()));
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -148,7 +148,7 @@ fn summarize(outcomes: &[(Step, Outcome)]) -> ExitCode {
         let took = took
             .map(|took| format!("{:7.1} s", took.as_secs_f64()))
             .unwrap_or_default();
-        term::line(format!("{:10}  {word}  {took}", step.name()).trim_end());
+        term::line(format!("{:11}  {word}  {took}", step.name()).trim_end());
     }
     term::line(&verdict(outcomes));
     let has_failed = |(_, outcome): &(Step, Outcome)| matches!(outcome, Outcome::Failed(_));

@@ -8,9 +8,9 @@ use super::numbers::Numbers;
 /// Something found.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    pub weight: Weight,
+    pub severity: Severity,
     /// What was found.
-    pub what: String,
+    pub message: String,
     /// What to do about it.
     pub action: String,
 }
@@ -18,7 +18,7 @@ pub struct Finding {
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Weight {
+pub enum Severity {
     /// An operator has to act.
     Problem,
     /// Good to know.
@@ -26,41 +26,41 @@ pub enum Weight {
 }
 
 /// What happened since the start must be a problem, or may be one.
-const HAPPENED: &[(Metric, Weight, &str)] = &[
+const HAPPENED: &[(Metric, Severity, &str)] = &[
     (
         Metric::RequestsAborted,
-        Weight::Problem,
+        Severity::Problem,
         "requests were aborted",
     ),
-    (Metric::Deferred, Weight::Problem, "drains were deferred"),
+    (Metric::Deferred, Severity::Problem, "drains were deferred"),
     (
         Metric::ClosedWithoutNotice,
-        Weight::Problem,
+        Severity::Problem,
         "WebSockets were closed without notice",
     ),
     (
         Metric::StreamsUnmatched,
-        Weight::Problem,
+        Severity::Problem,
         "HTTP streams had no matching network filter",
     ),
     (
         Metric::DuplicateFilters,
-        Weight::Problem,
+        Severity::Problem,
         "connections passed through the module twice",
     ),
     (
         Metric::BudgetExhausted,
-        Weight::Note,
+        Severity::Note,
         "drains had to wait for the budget",
     ),
     (
         Metric::ReportsDropped,
-        Weight::Note,
+        Severity::Note,
         "implausible reports were received from peers",
     ),
     (
         Metric::UpstreamNotRecycled,
-        Weight::Note,
+        Severity::Note,
         "upstream connections are not recycled: nothing shows that they are HTTP/1",
     ),
 ];
@@ -68,29 +68,29 @@ const HAPPENED: &[(Metric, Weight, &str)] = &[
 /// Everything found in these numbers, problems first.
 pub fn findings(numbers: &Numbers) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut found = |weight, what: String, action: &str| {
+    let mut found = |severity, message: String, action: &str| {
         let action = action.to_owned();
         findings.push(Finding {
-            weight,
-            what,
+            severity,
+            message,
             action,
         });
     };
     let action = |metric: Metric| metric.action().unwrap_or_default();
     if numbers.sum(Metric::PolicyRejected) > 0.0 {
-        let what = "the newest policy is rejected".to_owned();
-        found(Weight::Problem, what, action(Metric::PolicyRejected));
+        let message = "the newest policy is rejected".to_owned();
+        found(Severity::Problem, message, action(Metric::PolicyRejected));
     } else if numbers
         .by(Metric::PolicyUpdates, Label::UpdateResult)
         .contains_key("rejected")
     {
-        let what = "a policy was rejected, and a later one accepted".to_owned();
-        found(Weight::Note, what, "");
+        let message = "a policy was rejected, and a later one accepted".to_owned();
+        found(Severity::Note, message, "");
     }
-    for &(metric, weight, words) in HAPPENED {
+    for &(metric, severity, words) in HAPPENED {
         let times = numbers.sum(metric);
         if times > 0.0 {
-            found(weight, format!("{times} {words}"), action(metric));
+            found(severity, format!("{times} {words}"), action(metric));
         }
     }
     let outcomes = numbers.by(Metric::PeerExchanges, Label::ExchangeResult);
@@ -104,8 +104,8 @@ pub fn findings(numbers: &Numbers) -> Vec<Finding> {
             .iter()
             .map(|(outcome, times)| format!("{times} {outcome}"))
             .collect();
-        let what = format!("no peer is known ({})", outcomes.join(", "));
-        found(Weight::Problem, what, action(Metric::PeerExchanges));
+        let message = format!("no peer is known ({})", outcomes.join(", "));
+        found(Severity::Problem, message, action(Metric::PeerExchanges));
     }
     let mut bypassed = numbers.by(Metric::Bypassed, Label::BypassReason);
     bypassed.remove("tunnel");
@@ -114,15 +114,15 @@ pub fn findings(numbers: &Numbers) -> Vec<Finding> {
             .iter()
             .map(|(cause, times)| format!("{times} {cause}"))
             .collect();
-        let what = format!("connections are bypassed ({})", causes.join(", "));
-        found(Weight::Note, what, action(Metric::Bypassed));
+        let message = format!("connections are bypassed ({})", causes.join(", "));
+        found(Severity::Note, message, action(Metric::Bypassed));
     }
     if numbers.is_mangled {
-        let what = "labels are part of the metric names: Prometheus cannot use them";
+        let message = "labels are part of the metric names: Prometheus cannot use them";
         let action = "Add Evenkeel's labels to Envoy's `stats_tags` (Istio: `extraStatTags`); docs/operating.md lists them.";
-        found(Weight::Problem, what.to_owned(), action);
+        found(Severity::Problem, message.to_owned(), action);
     }
-    findings.sort_by_key(|finding| finding.weight);
+    findings.sort_by_key(|finding| finding.severity);
     findings
 }
 
@@ -130,11 +130,11 @@ pub fn findings(numbers: &Numbers) -> Vec<Finding> {
 mod tests {
     use super::*;
 
-    fn of(page: &str) -> Vec<(Weight, String)> {
+    fn of(page: &str) -> Vec<(Severity, String)> {
         let findings = findings(&Numbers::parse(page).unwrap());
         findings
             .into_iter()
-            .map(|finding| (finding.weight, finding.what))
+            .map(|finding| (finding.severity, finding.message))
             .collect()
     }
 
@@ -156,9 +156,9 @@ mod tests {
         assert_eq!(
             of(page),
             [
-                (Weight::Problem, "2 requests were aborted".to_owned()),
+                (Severity::Problem, "2 requests were aborted".to_owned()),
                 (
-                    Weight::Note,
+                    Severity::Note,
                     "5 drains had to wait for the budget".to_owned()
                 ),
             ]
@@ -171,30 +171,30 @@ mod tests {
 
         assert_eq!(
             of("evenkeel_upstream_connections_not_recycled_total 2\n"),
-            [(Weight::Note, words.to_owned())]
+            [(Severity::Note, words.to_owned())]
         );
     }
 
     #[test]
     fn a_rejected_policy_is_a_problem_until_a_later_one_is_accepted() {
-        let weights = |page: &str| {
+        let severities = |page: &str| {
             of(page)
                 .into_iter()
-                .map(|(weight, _)| weight)
+                .map(|(severity, _)| severity)
                 .collect::<Vec<_>>()
         };
 
         assert_eq!(
-            weights(
+            severities(
                 "evenkeel_policy_rejected 1\nevenkeel_policy_updates_total{update_result=\"rejected\"} 1\n"
             ),
-            [Weight::Problem]
+            [Severity::Problem]
         );
         assert_eq!(
-            weights(
+            severities(
                 "evenkeel_policy_rejected 0\nevenkeel_policy_updates_total{update_result=\"rejected\"} 1\n"
             ),
-            [Weight::Note]
+            [Severity::Note]
         );
     }
 
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(
             of(page),
             [(
-                Weight::Problem,
+                Severity::Problem,
                 "no peer is known (3 failed, 1 requested)".to_owned()
             )]
         );

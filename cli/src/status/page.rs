@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::Report;
 use super::evenness::Evenness;
-use super::finding::Weight;
+use super::finding::Severity;
 use super::pod::{Mode, Pod, Since};
 use crate::term::{self, Mood};
 
@@ -38,11 +38,16 @@ pub fn page(report: &Report) -> String {
 fn describe(page: &mut String, pod: &Pod) {
     line(page, &term::heading(&pod.source), mode(pod.mode));
     for finding in &pod.findings {
-        let (mood, mark) = match finding.weight {
-            Weight::Problem => (Mood::Bad, "problem"),
-            Weight::Note => (Mood::Warn, "note   "),
+        let (mood, mark) = match finding.severity {
+            Severity::Problem => (Mood::Bad, "problem"),
+            Severity::Note => (Mood::Warn, "note   "),
         };
-        row(page, &term::mood(mood, mark), 7, &term::tame(&finding.what));
+        row(
+            page,
+            &term::mood(mood, mark),
+            7,
+            &term::tame(&finding.message),
+        );
         for text in wrapped(&finding.action) {
             row(page, "", 0, &text);
         }

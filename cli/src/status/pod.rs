@@ -7,7 +7,7 @@ use evenkeel_metrics::{Label, Metric};
 use serde::Serialize;
 
 use super::evenness::Evenness;
-use super::finding::{Finding, Weight, findings};
+use super::finding::{Finding, Severity, findings};
 use super::numbers::Numbers;
 
 /// One proxy at one moment; counters are since its start.
@@ -121,7 +121,7 @@ impl Pod {
     pub fn is_well(&self) -> bool {
         self.findings
             .iter()
-            .all(|finding| finding.weight != Weight::Problem)
+            .all(|finding| finding.severity != Severity::Problem)
     }
 }
 

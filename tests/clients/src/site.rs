@@ -29,9 +29,9 @@ pub enum Against {
     Lua,
     /// nginx: `keepalive_requests` and `keepalive_time`.
     Nginx,
-    /// HAProxy: `Connection: close` on a session's last answer.
+    /// HAProxy: `Connection: close` on a session's last response.
     Haproxy,
-    /// Nothing: what fails here is no one's fault but the client's.
+    /// Nothing: failures are those of the client itself.
     None,
 }
 
