@@ -104,7 +104,11 @@ impl Worker {
                         .count_by(Counter::RequestAborted(reason), u64::from(cut));
                     self.log(
                         Level::Debug,
-                        format_args!("connection {}: closing: {}; {cut} requests aborted", id.0, reason.name()),
+                        format_args!(
+                            "connection {}: closing: {}; {cut} requests aborted",
+                            id.0,
+                            reason.name()
+                        ),
                     );
                     let context = self.contexts.get(&id).copied();
                     self.acts.extend(context.map(Act::Close));
