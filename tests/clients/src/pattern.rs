@@ -229,6 +229,8 @@ const WEBSOCKET: &[Pattern] = &[Pattern {
     // that crosses a Close frame is lost.
     pauses: (5, 600),
     weight: 10,
+    // Three pauses for each of the four connections: in the first one it may not have expired yet.
+    least: 60,
     ..PLAIN
 }];
 
