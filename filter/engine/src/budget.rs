@@ -111,7 +111,7 @@ impl Buckets {
         }
     }
 
-    /// A tick begins: which buckets connections wait for shows anew.
+    /// A tick begins: recomputes which buckets have waiting connections.
     pub(crate) fn begin_tick(&mut self) {
         self.ticks = self.ticks.saturating_add(1);
     }

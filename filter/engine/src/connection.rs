@@ -78,7 +78,7 @@ pub(crate) struct Connection {
     pub(crate) kind: Kind,
     pub(crate) state: State,
     pub(crate) opened: Instant,
-    /// When its age began to count: when it opened, or dry run last began anew.
+    /// When its age began to count: when it opened, or when a dry run last restarted it.
     pub(crate) renewed: Instant,
     /// When something last happened on it, as far as the clock was told.
     pub(crate) touched: Instant,

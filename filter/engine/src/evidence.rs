@@ -20,7 +20,7 @@ const IN_TRANSIT: Duration = Duration::from_secs(5);
 /// first may have been sent before the response was read.
 const LATE_REQUESTS: u8 = 2;
 
-/// How a client was told that its connection ends.
+/// How a client was sent a drain signal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Not at all, or with a WebSocket's Close, which ends every message.
