@@ -21,10 +21,14 @@ object! {
         "goaway" => "http2.last_stream_id",
         "quiet_wait" => "http2.idle_wait`, `websocket.idle_time` and, for raw TCP, `tcp[].idle_time",
         "busy" => "http2.when_active` and `websocket.when_active",
-        "idle_wait" => "websocket.idle_timeout",
         "max_stream_age" => "grpc.max_stream_age",
     }
     misplaced {
+        "idle_wait" => "`idle_wait` belongs inside `http2`; for WebSockets use `websocket.idle_timeout`",
+        "close_code" => "`close_code` belongs inside `websocket`",
+        "last_stream_id" => "`last_stream_id` belongs inside `http2`",
+        "when_active" => "`when_active` belongs inside `http2` or `websocket`",
+        "budget" => "`budget` belongs at the top level: it applies to the whole proxy",
         "name" => "`defaults` has no name; rules with names belong in `routes` and `tcp`",
         "match" => "`defaults` applies where no other rule matches; rules that match belong in `routes` and `tcp`",
         "idle_time" => "`idle_time` belongs in a rule of `tcp` or inside `websocket`; for HTTP/2 use `http2.idle_wait`",
@@ -67,6 +71,10 @@ object! {
         "busy" => "when_active",
         "quiet_wait" => "idle_wait",
     }
+    misplaced {
+        "idle_time" => "`idle_time` is for WebSockets and raw TCP; for HTTP/2 use `idle_wait`",
+        "max_stream_age" => "`max_stream_age` belongs inside `grpc`",
+    }
 }
 
 object! {
@@ -85,9 +93,11 @@ object! {
         "idle_timeout" => idle_timeout: AgeLimit = "off",
     }
     renamed {
-        "idle_wait" => "idle_timeout",
         "quiet_wait" => "idle_time",
         "busy" => "when_active",
+    }
+    misplaced {
+        "idle_wait" => "`idle_wait` is for HTTP/2; for WebSockets use `idle_time`, or `idle_timeout` for silent ones",
     }
 }
 
@@ -177,7 +187,8 @@ object! {
         required "name" => name: Name,
         /// Which connections.
         required "match" => matcher: PortMatch,
-        /// How long the connection must have been silent after data from the server, before it is closed.
+        /// How long an expired connection must have been silent after data from the server, before it is
+        /// closed. One that stays idle is closed when `drain_timeout` ends.
         "idle_time" => idle_time: Wait = "2s",
         ..limits: Limits,
     }

@@ -134,6 +134,10 @@ impl StartLine for StatusLine {
             };
             let (piece, tail) = split(rest, run);
             self.word.push(piece);
+            // A protocol without line ends would never complete the line: the first wrong byte tells it from HTTP.
+            if matches!(self.place, StatusPlace::Version) && !begins_version(&self.word) {
+                return Err(Opaque::StartLine);
+            }
             let Some((&byte, after)) = tail.split_first() else {
                 return Ok(None);
             };
@@ -158,6 +162,13 @@ impl StartLine for StatusLine {
             rest = after;
         }
     }
+}
+
+/// Whether these bytes can become an HTTP-version (RFC 9112 2.3).
+fn begins_version(word: &Word) -> bool {
+    const PREFIX: &[u8] = b"HTTP/1.";
+    word.get()
+        .is_some_and(|word| PREFIX.starts_with(word) || word.starts_with(PREFIX))
 }
 
 /// Three digits, of which the first gives the class (RFC 9110 15).

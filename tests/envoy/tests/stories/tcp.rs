@@ -147,6 +147,37 @@ async fn reader_that_is_slow_gets_every_byte_of_an_answer() {
     assert_eq!(upstream.take(8).await, b"and more");
 }
 
+#[tokio::test]
+async fn protocol_without_line_ends_is_raw_tcp() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rule = r#""max_connection_age": "200ms", "idle_time": "200ms", "drain_timeout": "20s""#;
+    let envoy = gateway(server.local_addr().unwrap(), rule).await;
+    let mut client = Socket::connect(envoy.address("in")).await;
+    client.send("hello").await;
+    let (stream, _) = within("the server's end", server.accept()).await.unwrap();
+    let mut upstream = Socket::of(stream);
+    upstream.take(5).await;
+    upstream.send("hello").await;
+    assert_eq!(client.take(5).await, b"hello");
+    until(&envoy, "connections_expired_total", |expired| expired == 1).await;
+
+    client.send("again").await;
+    upstream.take(5).await;
+    upstream.send("again").await;
+
+    assert_eq!(client.rest().await, b"again");
+    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
+    assert_eq!(
+        counted_with(
+            &envoy,
+            "downstream_connections_total",
+            &[("connection_protocol", "tcp")]
+        )
+        .await,
+        1
+    );
+}
+
 /// Asks without a pause until the connection is closed, and tells how often that was answered.
 async fn talk(client: &mut TcpClient) -> u32 {
     let mut asked = 0;

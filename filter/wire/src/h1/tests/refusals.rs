@@ -4,8 +4,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::envoy::{Cut, Envoy, tell};
 use super::messages::{Message, answer, chunks, get, ok, post, request, start};
-use crate::Opaque;
 use crate::h1::MAX_HEAD;
+use crate::{Connection, Kind, Opaque};
 
 /// Bytes instead of a message's chunks.
 fn chunked(body: &str) -> Message {
@@ -272,4 +272,19 @@ fn it_is_for_ever_and_for_both_directions() {
         );
         assert_eq!(envoy.connection.requests(), 0);
     });
+}
+
+/// Nothing of it completes a line, so that the first wrong byte has to tell.
+#[test]
+fn protocol_without_line_ends_is_tcp_once_the_server_responds() {
+    for (client, server) in [("hello", "hello"), ("AUTH", "OK"), ("GET", "HTTP/2")] {
+        let mut connection = Connection::new();
+        connection.downstream(&mut client.as_bytes());
+        assert_eq!(connection.kind(), Kind::Http1, "{client}");
+
+        connection.upstream(&mut server.as_bytes());
+
+        assert_eq!(connection.kind(), Kind::Tcp, "{client}");
+        assert_eq!(connection.active(), 0, "{client}");
+    }
 }
