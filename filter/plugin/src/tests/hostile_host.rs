@@ -94,7 +94,7 @@ fn a_host_that_refuses_for_a_while_is_served_again_afterwards() {
 }
 
 #[test]
-fn a_line_below_the_hosts_level_is_neither_formatted_nor_passed() {
+fn line_below_the_hosts_level_is_neither_formatted_nor_passed() {
     for (level, lines) in [(2, 0), (1, 1), (0, 1), (6, 0)] {
         let plugin = Plugin::new(
             r#""budget": "off", "defaults": {"max_requests_per_connection": 1, "jitter": 0}"#,
@@ -107,7 +107,7 @@ fn a_line_below_the_hosts_level_is_neither_formatted_nor_passed() {
 
         plugin.exchange(10);
 
-        assert_eq!(plugin.host.logged("announced its end"), lines, "{level}");
+        assert_eq!(plugin.host.logged("drain signal"), lines, "{level}");
         assert_eq!(plugin.host.asked("log_level"), asked, "no call a request");
     }
 }
