@@ -41,6 +41,17 @@ const EXEMPTIONS: &[Exemption] = &[
         reason: "httpx sends the parts of several POSTs on one connection in an order that its own HTTP/2 library rejects, with and without drains",
     },
     Exemption {
+        client: "httpx-h2",
+        patterns: &["rests"],
+        errors: &["ConnectionTerminated"],
+        // One request of the forty that CI sends.
+        bound: Bound::Reference {
+            times: 1,
+            percent: 3,
+        },
+        reason: "httpx does not retry a request that crosses a GOAWAY, although a stream above the last-stream-id was not processed (RFC 9113, section 8.7)",
+    },
+    Exemption {
         client: "h2load-h2",
         patterns: &[
             "get", "get-16", "post", "post-16", "slow", "upload", "download", "stream", "head",
