@@ -57,7 +57,7 @@ fn no_connection_is_selected_for_a_host_that_is_overloaded_no_longer() {
         story.compare_hosts(&rebalance, second);
     }
     assert_eq!(selected(&mut story), 0, "the search has just begun");
-    // Before it ends, a quarter of them have been opened anew and are even.
+    // Before it ends, a quarter of them have reconnected and are even.
     for id in 0..2000 {
         story.engine.carries_to(ConnectionId(id), hosts[1]);
     }

@@ -29,7 +29,7 @@ impl Upstreams {
         let is_over = before == State::Serving && connection.is_over(mode, now);
         if (is_over || before != State::Serving) && response.is_local_reply() {
             if connection.is_recyclable {
-                // One that was taken to be gone counts as open again: so its end is told again.
+                // A connection presumed closed counts as open again, so its end is reported again.
                 connection.state = State::Expired;
                 outcome.key = None;
                 self.forget(key);
@@ -108,7 +108,7 @@ impl Upstreams {
         } else if is_ignored {
             connection.state = State::Ignored;
         } else if response.closes() {
-            // One that was taken to be gone counts as open again above: so its end is told again.
+            // A connection presumed closed counts as open again above, so its end is reported again.
             connection.state = State::Expired;
             self.forget(key);
         } else {

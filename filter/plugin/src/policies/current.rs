@@ -14,7 +14,7 @@
 //! connection does, also where no network role has seen that open:
 //!
 //! - One on a later connection than one of the current root's own shows that its root is used again.
-//! - Where Envoy takes the filters of each stream anew (ECDS), a root gets streams of connections that are older than
+//! - Where Envoy selects the filters for each stream (ECDS), a root gets streams of connections that are older than
 //!   itself. There, streams of earlier roots alone for [`SWITCHING`] show it, too.
 //!
 //! Two filter entries of one name with different policies look like an endless A, B, A, B. Such roots are

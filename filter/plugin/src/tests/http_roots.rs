@@ -122,7 +122,7 @@ fn later_connection_counts_once_the_new_root_had_time_to_be_used() {
     assert_eq!(worker.current(), A, "it never switched");
 }
 
-/// With ECDS, Envoy takes the filters anew for each stream.
+/// With ECDS, Envoy selects the filters for each stream.
 #[test]
 fn streams_of_one_connection_make_a_root_current_where_they_change_their_roots() {
     let mut worker = Worker::with_an_update();

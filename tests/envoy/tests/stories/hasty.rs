@@ -1,5 +1,5 @@
-//! A client that loses a request to any announcement while it is at work: hyper, by its own greeting. It is
-//! told when an answer took its time, put off past the drain timeout, and told nevertheless if the policy insists.
+//! hyper, recognised by its first frames, loses a request to a drain signal that comes while it is active. It is drained
+//! after a slow response; else its drain is deferred past the drain timeout, unless `when_active` is `drain`.
 
 use std::net::SocketAddr;
 

@@ -39,7 +39,7 @@ pub(super) struct Fleet {
     now: Instant,
     step: usize,
     chance: Chance,
-    /// Whoever asks is answered and not believed, as with `"trust": "anyone"`.
+    /// Every request gets a response, and its report is not used, as with `"trust": "anyone"`.
     only_answers: bool,
 }
 
