@@ -1,79 +1,172 @@
-//! What every worker of a proxy carries: a board in the host's shared data on which each writes its own
-//! line, so that each can add up the whole proxy.
+//! The load of every worker of a proxy: a board in the host's shared data on which each worker writes its own row,
+//! so that each can add up the whole proxy.
 
 use core::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use evenkeel_policy::{Rebalance, Weight};
 
 use crate::{Instant, Load};
 
-/// A line that was not written anew for so long is of a worker that is no more.
+/// A row that was not written for so long is of a worker that no longer runs.
 const STALE: Duration = Duration::from_secs(5);
 
-/// The most lines there are.
+/// The most rows on a board.
 pub const MAX_WORKERS: usize = 256;
 
+/// The first byte of a board in shared data. Another version of the module may have written one.
+const FORMAT: u8 = 1;
+
 /// Names a worker within its proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WorkerId(pub u64);
 
 /// What one worker, or the whole proxy, carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Carried {
-    /// All that counts.
+    /// The whole load.
     pub load: Load,
-    /// Observe: the part of it that would be elsewhere by now.
+    /// In dry run: the part of it that would have been drained by now.
     pub left: Load,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Line {
+/// What all workers of a proxy carry together.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ProxyLoad {
+    /// The sum of all workers.
+    pub carried: Carried,
+    /// How many workers serve connections.
+    pub workers: usize,
+}
+
+impl ProxyLoad {
+    /// How many times the mean of all pods this proxy should carry.
+    pub fn weight(&self, rebalance: &Rebalance) -> f64 {
+        match rebalance.weight {
+            Weight::Fixed(weight) => weight,
+            Weight::Workers => self.workers.max(1) as f64,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Row {
     worker: WorkerId,
-    written: u64,
+    written: Instant,
     carried: Carried,
 }
 
-/// The lines of all workers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Board(Vec<Line>);
+impl Row {
+    const BYTES: usize = 80;
+
+    /// `None` unless every number of the load is finite and not negative: a sum of others would be spoiled for all.
+    fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
+        let ([worker, written], loads) = bytes.as_chunks().0.split_first_chunk()?;
+        let [load, left] = loads.as_chunks().0 else {
+            return None;
+        };
+        Some(Self {
+            worker: WorkerId(u64::from_le_bytes(*worker)),
+            written: Instant::from_nanos(u64::from_le_bytes(*written)),
+            carried: Carried {
+                load: read_load(load)?,
+                left: read_load(left)?,
+            },
+        })
+    }
+
+    fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let Carried { load, left } = self.carried;
+        let head = [self.worker.0, self.written.as_nanos()];
+        let loads = [load, left].into_iter().flat_map(fields);
+        let fields = head.into_iter().chain(loads.map(f64::to_bits));
+        for (place, field) in bytes.as_chunks_mut().0.iter_mut().zip(fields) {
+            *place = field.to_le_bytes();
+        }
+        bytes
+    }
+
+    /// The worker still runs. The clocks of two threads may be read in the other order than their rows are written,
+    /// so a row may be a little ahead of `now`; one that is far ahead would stay forever.
+    fn is_current(&self, now: Instant) -> bool {
+        now.since(self.written) < STALE && self.written.since(now) < STALE
+    }
+}
+
+fn fields(load: Load) -> [f64; 4] {
+    [load.connections, load.active, load.requests, load.bytes]
+}
+
+fn read_load(fields: &[[u8; 8]; 4]) -> Option<Load> {
+    let [connections, active, requests, bytes] = fields.map(f64::from_le_bytes);
+    let load = Load {
+        connections,
+        active,
+        requests,
+        bytes,
+    };
+    let is_valid = |number: f64| number.is_finite() && number >= 0.0;
+    self::fields(load).into_iter().all(is_valid).then_some(load)
+}
+
+/// The rows of all workers.
+///
+/// In shared data a board is one byte with the format's version (1), then for each worker a row of ten little-endian
+/// numbers of 8 bytes: worker id (u64), time of writing in nanoseconds of the monotonic clock (u64), and as f64 the
+/// connections, active requests, requests a second and bytes a second of the whole load, then of the part that a dry
+/// run would have drained. At most [`MAX_WORKERS`] rows, so at most 20 481 bytes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Board(Vec<Row>);
 
 impl Board {
-    /// Reads what [`Board::to_bytes`] wrote; empty where it is something else.
+    /// Reads what [`Board::to_bytes`] wrote; an empty board for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        serde_json::from_slice(bytes).unwrap_or_default()
+        Self::parse(bytes).unwrap_or_default()
     }
 
-    /// As text for the shared data.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (&FORMAT, rows) = bytes.split_first()? else {
+            return None;
+        };
+        let (rows, []) = rows.as_chunks() else {
+            return None;
+        };
+        if rows.len() > MAX_WORKERS {
+            return None;
+        }
+        let rows: Option<_> = rows.iter().map(Row::from_bytes).collect();
+        rows.map(Self)
+    }
+
+    /// The board as it is stored in shared data.
     pub fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+        let rows = self.0.iter().flat_map(|row| row.to_bytes());
+        core::iter::once(FORMAT).chain(rows).collect()
     }
 
-    /// Writes a worker's line, and wipes those of workers that are no more.
+    /// Writes a worker's row, and removes those of workers that no longer run.
     pub fn write(&mut self, worker: WorkerId, carried: Carried, now: Instant) {
-        self.0.retain(|line| {
-            let written = Instant::from_nanos(line.written);
-            line.worker != worker && now.since(written) < STALE
-        });
+        self.0
+            .retain(|row| row.worker != worker && row.is_current(now));
         if self.0.len() < MAX_WORKERS {
-            self.0.push(Line {
+            self.0.push(Row {
                 worker,
-                written: now.as_nanos(),
+                written: now,
                 carried,
             });
         }
     }
 
-    /// How many workers there are.
-    pub fn workers(&self) -> usize {
-        self.0.len()
-    }
-
-    /// What all carry together.
-    pub fn total(&self) -> Carried {
-        self.0.iter().fold(Carried::default(), |sum, line| Carried {
-            load: sum.load.plus(line.carried.load),
-            left: sum.left.plus(line.carried.left),
-        })
+    /// What all workers carry together.
+    pub fn total(&self) -> ProxyLoad {
+        let carried = self.0.iter().fold(Carried::default(), |sum, row| Carried {
+            load: sum.load.plus(row.carried.load),
+            left: sum.left.plus(row.carried.left),
+        });
+        ProxyLoad {
+            carried,
+            workers: self.0.len(),
+        }
     }
 }
 
@@ -98,42 +191,110 @@ mod tests {
         }
     }
 
+    /// A board with one row of these numbers.
+    fn with_row(written: u64, numbers: [f64; 8]) -> Vec<u8> {
+        let mut bytes = vec![FORMAT];
+        bytes.extend([7, written].into_iter().flat_map(u64::to_le_bytes));
+        bytes.extend(numbers.into_iter().flat_map(f64::to_le_bytes));
+        bytes
+    }
+
     #[test]
-    fn workers_add_up_and_each_has_one_line() {
+    fn each_worker_has_one_row_and_all_rows_are_added() {
         let mut board = Board::default();
         board.write(WorkerId(1), carried(5.0), at(100));
         board.write(WorkerId(2), carried(7.0), at(100));
         board.write(WorkerId(1), carried(6.0), at(101));
 
-        let read = Board::from_bytes(&board.to_bytes());
+        let total = board.total();
 
-        assert_eq!(read, board);
-        assert_eq!(read.workers(), 2);
-        assert_eq!(read.total(), carried(13.0));
+        assert_eq!(total.workers, 2);
+        assert_eq!(total.carried, carried(13.0));
     }
 
     #[test]
-    fn a_worker_that_is_gone_is_removed() {
+    fn board_is_stored_and_read() {
+        let load = Load {
+            connections: 1.0,
+            active: 2.0,
+            requests: 3.5,
+            bytes: 4e9,
+        };
+        let mut board = Board::default();
+        board.write(WorkerId(u64::MAX), Carried { load, left: load }, at(100));
+        board.write(WorkerId(2), carried(7.0), at(100));
+
+        assert_eq!(Board::from_bytes(&board.to_bytes()), board);
+    }
+
+    #[test]
+    fn row_of_a_worker_that_no_longer_runs_is_removed() {
         let mut board = Board::default();
         board.write(WorkerId(1), carried(5.0), at(100));
         board.write(WorkerId(3), carried(7.0), at(105));
-        assert_eq!(board.total(), carried(7.0));
+        assert_eq!(board.total().carried, carried(7.0));
     }
 
     #[test]
-    fn what_is_no_board_is_an_empty_one() {
-        for bytes in [b"".as_slice(), b"{}", b"\xff", b"[[1]]", b"null"] {
+    fn row_from_the_far_future_is_removed() {
+        let mut board = Board::from_bytes(&with_row(u64::MAX, [1.0; 8]));
+        assert_eq!(board.total().workers, 1);
+        board.write(WorkerId(3), carried(7.0), at(100));
+        assert_eq!(board.total().carried, carried(7.0));
+    }
+
+    #[test]
+    fn foreign_bytes_are_an_empty_board() {
+        let good = with_row(0, [1.0; 8]);
+        assert_ne!(Board::from_bytes(&good), Board::default());
+        for length in 0..good.len() {
+            let cut = good.get(..length).unwrap();
+            assert_eq!(Board::from_bytes(cut), Board::default(), "{length}");
+        }
+        let mut other_format = good.clone();
+        other_format[0] = 2;
+        let mut too_many = vec![FORMAT];
+        too_many.resize(1 + (MAX_WORKERS + 1) * Row::BYTES, 0);
+        for bytes in [&other_format[..], &too_many, b"[[1]]", b"null"] {
             assert_eq!(Board::from_bytes(bytes), Board::default());
         }
     }
 
     #[test]
-    fn the_board_is_bounded() {
+    fn row_with_a_number_that_is_no_load_is_not_added() {
+        for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0] {
+            for at in 0..8 {
+                let mut numbers = [1.0; 8];
+                numbers[at] = number;
+                let board = Board::from_bytes(&with_row(0, numbers));
+                assert_eq!(board, Board::default(), "{number} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn board_is_bounded() {
         let mut board = Board::default();
         for worker in 0..1000 {
             board.write(WorkerId(worker), carried(1.0), at(1));
         }
-        assert_eq!(board.workers(), MAX_WORKERS);
-        assert!(board.to_bytes().len() < 256 * MAX_WORKERS);
+        assert_eq!(board.total().workers, MAX_WORKERS);
+        assert_eq!(board.to_bytes().len(), 20_481);
+    }
+
+    #[test]
+    fn weight_of_the_workers_is_at_least_one() {
+        let rebalance = Rebalance {
+            weight: Weight::Workers,
+            ..Rebalance::default()
+        };
+        let weight = |workers| {
+            let load = ProxyLoad {
+                workers,
+                ..ProxyLoad::default()
+            };
+            load.weight(&rebalance)
+        };
+        assert_eq!([0, 1, 4].map(weight), [1.0, 1.0, 4.0]);
     }
 }

@@ -17,6 +17,7 @@ mod event;
 mod evidence;
 mod halves;
 pub mod hosts;
+pub mod leader;
 mod limits;
 mod load;
 mod moment;

@@ -3,7 +3,6 @@
 use core::time::Duration;
 
 use evenkeel_policy::Measure;
-use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 
@@ -11,7 +10,7 @@ use crate::Instant;
 const MEMORY: Duration = Duration::from_secs(10);
 
 /// What a connection, a worker, a proxy or a host carries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Load {
     /// Open connections.
     pub connections: f64,

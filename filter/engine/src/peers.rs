@@ -16,8 +16,10 @@
 
 mod chance;
 mod estimate;
+mod identity;
 mod message;
 mod report;
+mod schedule;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -25,7 +27,9 @@ mod view;
 use core::time::Duration;
 
 pub use estimate::{Estimate, Rules};
+pub use identity::ProxyIdentity;
 pub use message::{Message, Refused};
+pub use schedule::ExchangeSchedule;
 pub use view::{Heard, View};
 
 use crate::Load;

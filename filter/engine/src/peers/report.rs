@@ -148,7 +148,21 @@ impl Report {
         }
     }
 
-    /// For the other workers of the proxy.
+    /// A row of a view in shared data. All numbers are little-endian:
+    ///
+    /// | offset | type | field |
+    /// |---|---|---|
+    /// | 0 | u64 | id |
+    /// | 8 | u32 | connections |
+    /// | 12 | u32 | active requests |
+    /// | 16 | u32 | requests a second |
+    /// | 20 | u32 | weight in thousandths |
+    /// | 24 | u64 | bytes a second |
+    /// | 32 | u64 | uptime in ms |
+    /// | 40 | u64 | ms since a peer last sent it a request; [`NEVER`] |
+    /// | 48 | u64 | when the numbers were measured, in ns of the monotonic clock |
+    /// | 56 | i64 | when the pod started, in ms of the same clock |
+    /// | 64 | u64 | [`Source`] |
     pub(super) fn to_bytes(&self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         let fields = [
@@ -168,7 +182,7 @@ impl Report {
         bytes
     }
 
-    /// Reads what [`Report::to_bytes`] wrote; `None` where it is something else.
+    /// Reads what [`Report::to_bytes`] wrote; `None` for anything else.
     pub(super) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
         let [id, carried, rates, sent, uptime, asked, made, started, from] =
             bytes.as_chunks::<8>().0

@@ -19,7 +19,7 @@ const FORGET: u32 = 10;
 /// old. In a service of up to some ten pods it is replaced by the pod's next one before that.
 const HOLD: u32 = 2;
 
-/// Of the data that the workers share. Another version of the module may have written it.
+/// The first byte of a view in shared data. Another version of the module may have written one.
 const FORMAT: u8 = 1;
 
 /// What a message brought.
@@ -50,7 +50,9 @@ impl View {
         self.reports.is_empty()
     }
 
-    /// For the other workers of the proxy, who have the same clock.
+    /// The view as it is stored in shared data: one byte with the format's version (1), then for each pod a row of
+    /// [`Report::BYTES`] bytes, sorted by id. [`Report::to_bytes`] states the layout of a row. Its times are on the
+    /// monotonic clock, which is the same for all workers.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![FORMAT];
         for report in &self.reports {
@@ -59,7 +61,7 @@ impl View {
         bytes
     }
 
-    /// Reads what [`View::to_bytes`] wrote; `None` where it is something else.
+    /// Reads what [`View::to_bytes`] wrote; `None` for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (&FORMAT, rows) = bytes.split_first()? else {
             return None;

@@ -32,7 +32,7 @@ impl Worker {
     }
 
     fn policy_weight(&self, policy: &Policy) -> f64 {
-        self.weight(&policy.rebalance.unwrap_or_default())
+        self.pod.proxy.weight(&policy.rebalance.unwrap_or_default())
     }
 
     /// Answers a peer's request with a message: what this proxy tells it.
@@ -100,7 +100,7 @@ impl Worker {
     }
 
     fn peer_id(&self, now: Instant) -> PeerId {
-        PeerId(self.identity(now).0.id)
+        self.identity(now).0.id
     }
 }
 

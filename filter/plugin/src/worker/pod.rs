@@ -6,11 +6,12 @@
 use core::time::Duration;
 
 use evenkeel_engine::balance::{Balance, Scene};
-use evenkeel_engine::board::{Board, Carried, WorkerId};
-use evenkeel_engine::peers::{FANOUT, Own, PeerId, Rules, View};
+use evenkeel_engine::board::{Board, Carried, ProxyLoad, WorkerId};
+use evenkeel_engine::leader::Lease;
+use evenkeel_engine::peers::{ExchangeSchedule, Own, PeerId, ProxyIdentity, Rules, View};
 use evenkeel_engine::{Instant, Looked, PerMode, mix};
 use evenkeel_metrics::Metric;
-use evenkeel_policy::{Measure, Mode, Policy, Rebalance, Weight};
+use evenkeel_policy::{Measure, Mode, Policy};
 
 use super::Worker;
 use crate::peers::Question;
@@ -18,9 +19,6 @@ use crate::policies::{Policies, RootId};
 
 /// How often a worker adds up.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// How long a worker asks for all, unless it renews that.
-const LEASE: Duration = Duration::from_secs(5);
 
 /// How often a worker tries again when another one was faster.
 pub(super) const TRIES: usize = 8;
@@ -39,14 +37,19 @@ pub(crate) struct Pod {
     rebalances_hosts: PerMode<bool>,
     /// It has opened a connection. The host's main thread has a worker that never does.
     serves: bool,
-    carried: Carried,
-    workers: usize,
-    /// Until when this worker asks for all.
-    leased: Instant,
-    next: Instant,
+    /// What all workers carried when this one last sampled.
+    pub(super) proxy: ProxyLoad,
+    /// The lease under which this worker is the leader.
+    lease: Option<Lease>,
+    schedule: ExchangeSchedule,
 }
 
 impl Pod {
+    /// This worker sends the gossip requests for all.
+    fn is_leader(&self, now: Instant) -> bool {
+        self.lease.is_some_and(|lease| lease.is_valid(now))
+    }
+
     fn is_rebalancing(&self) -> PerMode<bool> {
         PerMode {
             enforced: self.balance.enforced.is_rebalancing() || self.rebalances_hosts.enforced,
@@ -102,9 +105,9 @@ impl Worker {
             return;
         };
         let rebalance = policy.rebalance.unwrap_or_default();
-        let shown = policy.peers.as_ref().filter(|_| self.pod.leased > now);
+        let shown = policy.peers.as_ref().filter(|_| self.pod.is_leader(now));
         let shown = shown.and_then(|peers| {
-            let own = self.own(self.weight(&rebalance), now);
+            let own = self.own(self.pod.proxy.weight(&rebalance), now);
             let measure = Measure::Connections;
             let rules = Rules {
                 measure,
@@ -135,12 +138,12 @@ impl Worker {
         if !self.pod.serves {
             return;
         }
-        let own = self.own(self.weight(rebalance), now);
+        let own = self.own(self.pod.proxy.weight(rebalance), now);
         let rules = Rules::new(rebalance, peers);
         let estimate = view.estimate(&own, rules, now);
         let scene = Scene {
             mine: looked,
-            pod: self.pod.carried,
+            pod: self.pod.proxy.carried,
             weight: rules.weigh(&own),
             estimate: estimate.as_ref(),
         };
@@ -180,41 +183,20 @@ impl Worker {
             if self.pod.serves {
                 board.write(worker, carried, now);
             }
-            self.pod.carried = board.total();
-            self.pod.workers = board.workers();
+            self.pod.proxy = board.total();
             if !self.pod.serves || self.host.share(BOARD, &board.to_bytes(), token) {
                 return;
             }
         }
     }
 
-    /// Takes, or keeps, the task to ask for all workers.
+    /// Takes part in the election of the leader.
     fn lease(&mut self, now: Instant) {
-        let me = self.worker(now).0.to_le_bytes();
+        let worker = self.worker(now);
         let (held, token) = self.host.shared(LEASED);
-        let held: Option<[u8; 16]> = held.and_then(|held| held.try_into().ok());
-        let is_others = held.is_some_and(|held| {
-            let (holder, until) = held.split_at(8);
-            let until = until.try_into().map(u64::from_le_bytes).unwrap_or_default();
-            let until = Instant::from_nanos(until);
-            holder != me && until > now
-        });
-        let until = now.after(LEASE);
-        let mut mine = me.to_vec();
-        mine.extend(until.as_nanos().to_le_bytes());
-        self.pod.leased = if !is_others && self.host.share(LEASED, &mine, token) {
-            until
-        } else {
-            Instant::default()
-        };
-    }
-
-    /// What this proxy should carry, relative to the others.
-    pub(super) fn weight(&self, rebalance: &Rebalance) -> f64 {
-        match rebalance.weight {
-            Weight::Fixed(weight) => weight,
-            Weight::Workers => self.pod.workers.max(1) as f64,
-        }
+        let held = held.and_then(|held| Lease::from_bytes(&held));
+        let lease = Lease::renew(held, worker, now);
+        self.pod.lease = lease.filter(|lease| self.host.share(LEASED, &lease.to_bytes(), token));
     }
 
     pub(super) fn own(&self, weight: f64, now: Instant) -> Own {
@@ -222,10 +204,10 @@ impl Worker {
         let asked = self.host.shared(ASKED).0.and_then(|at| at.try_into().ok());
         let asked = asked.map(|at| now.since(Instant::from_nanos(u64::from_le_bytes(at))));
         Own {
-            id: PeerId(identity.id),
-            load: self.pod.carried.load,
+            id: identity.id,
+            load: self.pod.proxy.carried.load,
             weight,
-            uptime: now.since(Instant::from_nanos(identity.born)),
+            uptime: identity.uptime(now),
             asked,
         }
     }
@@ -238,11 +220,8 @@ impl Worker {
         let mut number = 0;
         for _ in 0..TRIES {
             let (identity, token) = self.identity(now);
-            number = identity.workers;
-            let next = Identity {
-                workers: number.saturating_add(1),
-                ..identity
-            };
+            let next;
+            (number, next) = identity.number_worker();
             if self.host.share(SELF, &next.to_bytes(), token) {
                 break;
             }
@@ -255,25 +234,21 @@ impl Worker {
 
     /// The proxy's name among its peers. Workers that begin at the same time may each set it; all take what
     /// stays, the next time.
-    pub(super) fn identity(&self, now: Instant) -> (Identity, u32) {
+    pub(super) fn identity(&self, now: Instant) -> (ProxyIdentity, u32) {
         let (held, token) = self.host.shared(SELF);
-        if let Some(held) = held.and_then(|held| Identity::from_bytes(&held)) {
+        if let Some(held) = held.and_then(|held| ProxyIdentity::from_bytes(&held)) {
             return (held, token);
         }
-        let identity = Identity {
-            id: mix(
-                self.chance(&self.host.property_or_empty(&["xds", "node", "id"])) ^ now.as_nanos(),
-            ),
-            born: now.as_nanos(),
-            workers: 0,
-        };
+        let node = self.host.property_or_empty(&["xds", "node", "id"]);
+        let id = PeerId(mix(self.chance(&node) ^ now.as_nanos()));
+        let identity = ProxyIdentity::new(id, now);
         self.host.share(SELF, &identity.to_bytes(), token);
         (identity, self.host.shared(SELF).1)
     }
 
     /// What to ask a peer, if it is time and this worker's task.
     pub(super) fn question(&mut self, now: Instant) -> Option<Question> {
-        if self.pod.leased <= now {
+        if !self.pod.is_leader(now) {
             return None;
         }
         let policy = self
@@ -281,16 +256,9 @@ impl Worker {
             .find(|policy| policy.peers.is_some())
             .cloned()?;
         let peers = policy.peers.as_ref()?;
-        let turn = peers.interval.checked_div(FANOUT).unwrap_or_default();
-        if now < self.pod.next {
+        if !self.pod.schedule.is_due(peers.interval, now) {
             return None;
         }
-        // Turns that the tick was late for are made up for, but not more than one.
-        self.pod.next = if now.since(self.pod.next) < turn {
-            self.pod.next.after(turn)
-        } else {
-            now.after(turn)
-        };
         Some(Question {
             cluster: peers.cluster.clone(),
             timeout: peers.interval,
@@ -303,35 +271,6 @@ impl Worker {
         let (bytes, token) = self.host.shared(VIEW);
         let view = bytes.and_then(|bytes| View::from_bytes(&bytes));
         (view.unwrap_or_default(), token)
-    }
-}
-
-/// The proxy among its peers.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Identity {
-    pub(super) id: u64,
-    born: u64,
-    /// How many workers have taken a number.
-    workers: u64,
-}
-
-impl Identity {
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let [id, born, workers] = bytes.as_chunks::<8>().0 else {
-            return None;
-        };
-        Some(Self {
-            id: u64::from_le_bytes(*id),
-            born: u64::from_le_bytes(*born),
-            workers: u64::from_le_bytes(*workers),
-        })
-    }
-
-    fn to_bytes(self) -> Vec<u8> {
-        [self.id, self.born, self.workers]
-            .into_iter()
-            .flat_map(u64::to_le_bytes)
-            .collect()
     }
 }
 
