@@ -191,7 +191,7 @@ async fn marked_request_that_is_retried_is_counted_once_for_each_attempt() {
 
 #[tokio::test]
 async fn connection_that_the_server_closed_on_idle_costs_one_mark() {
-    let server = Server::start_closing_idle(site, Duration::from_millis(300)).await;
+    let server = Server::start(site).await;
     let listener = listener(&after(4));
     let envoy = start(listener, app(server.address), Vec::new()).await;
     let client = Client::http1(envoy.address("out"));
@@ -201,6 +201,9 @@ async fn connection_that_the_server_closed_on_idle_costs_one_mark() {
         for _ in 0..4 {
             get_ok(&client, "/").await;
         }
+        // The idle timeout of the server, which closes no connection that the client has been slow to use.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.close_idle();
         super::pools::all_closed(&envoy).await;
     }
 

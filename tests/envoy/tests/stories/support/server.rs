@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use evenkeel_test_tasks::Tasks;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
 
 use super::socket::{closes, field};
 
@@ -18,35 +18,26 @@ type Reply = fn(&str) -> Option<Vec<u8>>;
 #[derive(Debug)]
 pub struct Server {
     pub address: SocketAddr,
-    seen: Seen,
+    service: Service,
     _tasks: Tasks,
 }
 
 impl Server {
     pub async fn start(reply: Reply) -> Self {
-        Self::start_closing_idle(reply, Duration::MAX).await
-    }
-
-    /// As [`Server::start`], and closes a connection that has been idle for so long.
-    pub async fn start_closing_idle(reply: Reply, idle: Duration) -> Self {
-        Self::start_on("127.0.0.1:0", reply, idle).await
+        Self::start_on("127.0.0.1:0", reply).await
     }
 
     /// As [`Server::start`], on every loopback address.
     pub async fn start_anywhere(reply: Reply) -> Self {
-        Self::start_on("0.0.0.0:0", reply, Duration::MAX).await
+        Self::start_on("0.0.0.0:0", reply).await
     }
 
-    async fn start_on(address: &str, reply: Reply, idle: Duration) -> Self {
+    async fn start_on(address: &str, reply: Reply) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = Seen::default();
         let mut tasks = Tasks::new();
-        let service = Service {
-            reply,
-            idle,
-            seen: seen.clone(),
-        };
+        let server = Service::new(reply);
+        let service = server.clone();
         tasks.spawn(async move {
             let mut connections = Tasks::new();
             while let Ok((stream, _)) = listener.accept().await {
@@ -56,21 +47,17 @@ impl Server {
         });
         Self {
             address,
-            seen,
+            service: server,
             _tasks: tasks,
         }
     }
 
-    /// As [`Server::start`], on a unix socket; `address` says nothing.
+    /// Starts the server on a Unix domain socket; `address` is not used.
     pub fn start_unix(path: &Path, reply: Reply) -> Self {
         let listener = UnixListener::bind(path).unwrap();
-        let seen = Seen::default();
         let mut tasks = Tasks::new();
-        let service = Service {
-            reply,
-            idle: Duration::MAX,
-            seen: seen.clone(),
-        };
+        let server = Service::new(reply);
+        let service = server.clone();
         tasks.spawn(async move {
             let mut connections = Tasks::new();
             while let Ok((stream, _)) = listener.accept().await {
@@ -79,14 +66,19 @@ impl Server {
         });
         Self {
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
-            seen,
+            service: server,
             _tasks: tasks,
         }
     }
 
     /// The request heads of each connection, in the order of their opening.
     pub fn seen(&self) -> Vec<Vec<String>> {
-        self.seen.0.lock().unwrap().clone()
+        self.service.seen.0.lock().unwrap().clone()
+    }
+
+    /// Closes the connections that are idle, as a server does at its idle timeout.
+    pub fn close_idle(&self) {
+        self.service.close_idle.send_replace(());
     }
 }
 
@@ -94,13 +86,22 @@ impl Server {
 #[derive(Clone, Debug, Default)]
 struct Seen(Arc<Mutex<Vec<Vec<String>>>>);
 
+#[derive(Clone, Debug)]
 struct Service {
     reply: Reply,
-    idle: Duration,
     seen: Seen,
+    close_idle: watch::Sender<()>,
 }
 
 impl Service {
+    fn new(reply: Reply) -> Self {
+        Self {
+            reply,
+            seen: Seen::default(),
+            close_idle: watch::Sender::new(()),
+        }
+    }
+
     fn take<S>(&self, connections: &mut Tasks, stream: S)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -110,11 +111,12 @@ impl Service {
             seen.push(Vec::new());
             seen.len() - 1
         };
-        let (reply, idle, seen) = (self.reply, self.idle, self.seen.clone());
+        let (reply, seen) = (self.reply, self.seen.clone());
+        let close_idle = self.close_idle.subscribe();
         connections.spawn(async move {
             let keep = |head: &str| seen.0.lock().unwrap()[number].push(head.to_owned());
             // How it ends is the client's business, and seen there.
-            let _ = serve(stream, reply, idle, keep).await;
+            let _ = serve(stream, reply, close_idle, keep).await;
         });
     }
 }
@@ -122,7 +124,7 @@ impl Service {
 async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     reply: Reply,
-    idle: Duration,
+    mut close_idle: watch::Receiver<()>,
     keep: impl Fn(&str),
 ) -> std::io::Result<()> {
     let mut held = Vec::new();
@@ -131,10 +133,12 @@ async fn serve(
             if let Some(at) = held.windows(4).position(|window| window == b"\r\n\r\n") {
                 break at + 4;
             }
-            let read = stream.read_buf(&mut held);
-            match tokio::time::timeout(idle, read).await {
-                Ok(Ok(read)) if read > 0 => {}
-                _ => return Ok(()),
+            tokio::select! {
+                read = stream.read_buf(&mut held) => match read {
+                    Ok(read) if read > 0 => {}
+                    _ => return Ok(()),
+                },
+                _ = close_idle.changed() => return Ok(()),
             }
         };
         let head: String = String::from_utf8_lossy(&held[..end]).into_owned();
@@ -149,14 +153,26 @@ async fn serve(
             held.drain(..here);
             body -= here;
         }
-        let Some(answer) = reply(&head) else {
+        let Some(mut response) = reply(&head) else {
             return Ok(());
         };
-        stream.write_all(&answer).await?;
-        if closes(&head) {
+        let closes = closes(&head);
+        if closes {
+            add_connection_close(&mut response);
+        }
+        stream.write_all(&response).await?;
+        if closes {
             return Ok(());
         }
     }
+}
+
+/// Adds the field that a server sends in the response to a request with `Connection: close` (RFC 9112, section 9.6).
+/// Without it Envoy reuses the connection until it sees the FIN, and a request sent in between gets a 503.
+fn add_connection_close(response: &mut Vec<u8>) {
+    let status_line = response.windows(2).position(|window| window == b"\r\n");
+    let fields = status_line.expect("a status line") + 2;
+    response.splice(fields..fields, *b"connection: close\r\n");
 }
 
 /// An answer with a body of known length.
