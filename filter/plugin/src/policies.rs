@@ -5,6 +5,8 @@
 //! name, role and direction are one filter entry's, and one of them is current: `current.rs` has the rules.
 
 mod current;
+mod evidence;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -12,7 +14,10 @@ use std::rc::Rc;
 use evenkeel_engine::{Bucket, Instant, mix};
 use evenkeel_policy::{Errors, Mode, Policy, Role};
 
-pub(crate) use current::{Applied, Use, Used};
+pub(crate) use current::Used;
+use evidence::History;
+pub(crate) use evidence::Use;
+pub(crate) use shared::Applied;
 
 /// A root context's id.
 pub(crate) type RootId = u32;
@@ -25,48 +30,18 @@ pub(crate) struct Configuration<'a> {
     pub(crate) text: &'a [u8],
 }
 
-#[derive(Debug)]
-struct Entry {
+/// What identifies a filter entry: the roots of the policies that it has had share it.
+#[derive(Clone, Debug)]
+struct FilterEntry {
     name: Vec<u8>,
     /// None where the configuration does not say: a broken one never does.
     role: Option<Role>,
     direction: Option<u64>,
-    policy: Option<Rc<Policy>>,
-    /// What the policy's moves are taken from, if it has a budget.
-    bucket: Option<Bucket>,
-    /// Tells one configuration from another in all VMs.
-    digest: u64,
-    /// Its own configuration was rejected.
-    rejected: bool,
-    /// When it last became current.
-    applied: Instant,
-    /// Of two that became current at the same instant, the later has more.
-    order: u64,
-    /// The newest connection when it was configured: it cannot have opened that.
-    configured: Option<u64>,
-    /// The newest connection when it last became current.
-    before: Option<u64>,
-    /// The oldest connection that it has opened since then.
-    opened: Option<u64>,
-    /// It is a filter entry whose streams change their root with the policy, whatever their connection.
-    is_per_stream: bool,
-    /// When it was last used.
-    last_used: Instant,
-    /// It has opened something since it was configured.
-    used: bool,
-    /// It opened something while another was current that had just been configured.
-    contends: bool,
-    /// When it last became current by use.
-    returned: Option<Instant>,
-    /// When it last took turns with another entry of the same name.
-    split: Option<Instant>,
-    /// The root whose policy is active for it.
-    current: RootId,
 }
 
-impl Entry {
-    /// Both may be one filter entry's.
-    fn is_of(&self, other: &Self) -> bool {
+impl FilterEntry {
+    /// Both may be the same filter entry.
+    fn may_equal(&self, other: &Self) -> bool {
         fn may_equal<T: PartialEq>(a: &Option<T>, b: &Option<T>) -> bool {
             a.is_none() || b.is_none() || a == b
         }
@@ -75,7 +50,7 @@ impl Entry {
             && may_equal(&self.direction, &other.direction)
     }
 
-    /// Names the filter entry among all workers.
+    /// The key in shared data that all workers use for this entry.
     fn key(&self) -> String {
         let role = match self.role {
             None => "any",
@@ -88,10 +63,69 @@ impl Entry {
     }
 }
 
+/// One root context: one configuration of a filter entry.
+#[derive(Debug)]
+struct Root {
+    entry: FilterEntry,
+    policy: Option<Rc<Policy>>,
+    /// The bucket from which the policy's drains are taken, if it has a budget.
+    bucket: Option<Bucket>,
+    /// Tells one configuration from another in all VMs.
+    digest: u64,
+    /// Its own configuration was rejected, and `policy` is an earlier one.
+    is_rejected: bool,
+    /// Of two that became current at the same instant, the later has a higher one.
+    order: u64,
+    history: History,
+    turn: Turn,
+    /// The root whose policy is active for what this one has opened.
+    current: RootId,
+}
+
+/// Whether a root shares the current policy with the other roots of its filter entry.
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    Shared {
+        /// It opened something while another root was switching.
+        contends: bool,
+        /// When it last became current by use.
+        returned: Option<Instant>,
+    },
+    /// It keeps its own policy: another filter entry has the same name.
+    Split { last_used: Instant },
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self::Shared {
+            contends: false,
+            returned: None,
+        }
+    }
+}
+
+impl Turn {
+    const fn contends(self) -> bool {
+        matches!(self, Self::Shared { contends: true, .. })
+    }
+
+    const fn contend(&mut self) {
+        if let Self::Shared { contends, .. } = self {
+            *contends = true;
+        }
+    }
+
+    const fn withdraw(&mut self) {
+        if let Self::Shared { contends, .. } = self {
+            *contends = false;
+        }
+    }
+}
+
 /// The policies of one worker, by root.
 #[derive(Debug, Default)]
 pub(crate) struct Policies {
-    entries: BTreeMap<RootId, Entry>,
+    roots: BTreeMap<RootId, Root>,
     orders: u64,
     /// The newest connection that is known.
     newest: Option<u64>,
@@ -106,7 +140,7 @@ pub(crate) struct Configured {
 }
 
 impl Policies {
-    /// A root was configured. What cannot be read leaves the policy active that was.
+    /// Applies the configuration of a root. An invalid one leaves the last valid policy active.
     pub(crate) fn configure(
         &mut self,
         root: RootId,
@@ -122,43 +156,35 @@ impl Policies {
             Ok(policy) => (Some(Rc::new(policy)), None),
             Err(errors) => (None, Some(errors)),
         };
-        let mut entry = Entry {
-            // What a broken text was for cannot be known: the root asks, for each context.
-            role: policy.as_ref().and_then(|policy| policy.role),
-            direction,
+        let mut new = Root {
             bucket: policy.as_deref().and_then(|policy| bucket(&name, policy)),
-            name,
+            entry: FilterEntry {
+                name,
+                role: policy.as_ref().and_then(|policy| policy.role),
+                direction,
+            },
             policy,
             digest: digest(text),
-            rejected: errors.is_some(),
-            applied: now,
+            is_rejected: errors.is_some(),
             order: self.next_order(),
-            configured: self.newest,
-            before: self.newest,
-            opened: None,
-            is_per_stream: false,
-            last_used: now,
-            used: false,
-            contends: false,
-            returned: None,
-            split: None,
+            history: History::new(self.newest, now),
+            turn: Turn::default(),
             current: root,
         };
-        if entry.policy.is_none() {
-            let last = self.latest(|other| other.is_of(&entry));
+        if new.policy.is_none() {
+            let last = self.latest(|other| other.entry.may_equal(&new.entry));
             let last = last.and_then(|last| self.current(last));
-            entry.policy = last.and_then(|last| last.policy.clone());
-            entry.bucket = last.and_then(|last| last.bucket);
+            new.policy = last.and_then(|last| last.policy.clone());
+            new.bucket = last.and_then(|last| last.bucket);
         }
-        // A change of one of them: whether they are two entries shows anew.
-        for other in self.entries.values_mut() {
-            if other.is_of(&entry) {
-                entry.is_per_stream |= other.is_per_stream;
-                other.split = None;
-                other.returned = None;
+        // One of them has changed: their next uses show whether they are two entries.
+        for other in self.roots.values_mut() {
+            if other.entry.may_equal(&new.entry) {
+                new.history.is_per_stream |= other.history.is_per_stream;
+                other.turn = Turn::default();
             }
         }
-        self.entries.insert(root, entry);
+        self.roots.insert(root, new);
         let mut changed = self.settle();
         changed.retain(|changed| *changed != root);
         Configured { errors, changed }
@@ -166,12 +192,12 @@ impl Policies {
 
     /// The role that a root's own configuration gives it.
     pub(crate) fn role(&self, root: RootId) -> Option<Role> {
-        self.entries.get(&root).and_then(|entry| entry.role)
+        self.roots.get(&root).and_then(|root| root.entry.role)
     }
 
     /// The name of the filter entry of a root.
     pub(crate) fn name(&self, root: RootId) -> String {
-        let name = self.entries.get(&root).map(|entry| &*entry.name);
+        let name = self.roots.get(&root).map(|root| &*root.entry.name);
         String::from_utf8_lossy(name.unwrap_or_default()).into_owned()
     }
 
@@ -180,37 +206,37 @@ impl Policies {
         self.current(root)?.policy.as_ref()
     }
 
-    /// The bucket that the moves of that policy are taken from; None where it has no budget.
+    /// The bucket from which the drains of that policy are taken; None where it has no budget.
     pub(crate) fn bucket(&self, root: RootId) -> Option<&Bucket> {
         self.current(root)?.bucket.as_ref()
     }
 
-    fn current(&self, root: RootId) -> Option<&Entry> {
-        let current = self.entries.get(&root)?.current;
-        self.entries.get(&current)
+    fn current(&self, root: RootId) -> Option<&Root> {
+        let current = self.roots.get(&root)?.current;
+        self.roots.get(&current)
     }
 
     /// The first active policy that is `wanted`, one in dry run only where none of these is enforced.
     pub(crate) fn find(&self, wanted: impl Fn(&Policy) -> bool) -> Option<&Rc<Policy>> {
-        let policies = self.entries.keys().filter_map(|root| self.get(*root));
+        let policies = self.roots.keys().filter_map(|root| self.get(*root));
         let wanted = policies.filter(|policy| wanted(policy));
         wanted.min_by_key(|policy| policy.mode)
     }
 
-    /// How many filter entries have a rejected policy as the one that was applied last.
+    /// How many filter entries have a rejected policy as the last one that was applied.
     pub(crate) fn rejected(&self) -> usize {
-        let is_rejected = |(id, entry): &(&RootId, &Entry)| entry.rejected && entry.current == **id;
-        self.entries.iter().filter(is_rejected).count()
+        let is_rejected = |(id, root): &(&RootId, &Root)| root.is_rejected && root.current == **id;
+        self.roots.iter().filter(is_rejected).count()
     }
 
     /// No root is left.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.roots.is_empty()
     }
 
-    /// A root is gone, and with it all that it opened. Roots whose connections follow another policy now.
+    /// Removes a root, which has no connections left. Returns the roots whose connections follow another policy now.
     pub(crate) fn forget(&mut self, root: RootId) -> Vec<RootId> {
-        self.entries.remove(&root);
+        self.roots.remove(&root);
         self.settle()
     }
 
@@ -219,37 +245,40 @@ impl Policies {
         self.orders
     }
 
-    /// The roots of the filter entry of `root`.
+    /// All roots of the filter entry of `root`.
     fn ids_of(&self, root: RootId) -> Vec<RootId> {
-        let Some(entry) = self.entries.get(&root) else {
+        let Some(root) = self.roots.get(&root) else {
             return Vec::new();
         };
-        let mine = |(id, other): (&RootId, &Entry)| other.is_of(entry).then_some(*id);
-        self.entries.iter().filter_map(mine).collect()
+        let same_entry =
+            |(id, other): (&RootId, &Root)| other.entry.may_equal(&root.entry).then_some(*id);
+        self.roots.iter().filter_map(same_entry).collect()
     }
 
     /// The root that was applied last among those that are `wanted`.
-    fn latest(&self, wanted: impl Fn(&Entry) -> bool) -> Option<RootId> {
-        let wanted = self.entries.iter().filter(|(_, entry)| wanted(entry));
-        wanted
-            .max_by_key(|(_, entry)| entry.order)
-            .map(|(id, _)| *id)
+    fn latest(&self, wanted: impl Fn(&Root) -> bool) -> Option<RootId> {
+        let wanted = self.roots.iter().filter(|(_, root)| wanted(root));
+        wanted.max_by_key(|(_, root)| root.order).map(|(id, _)| *id)
     }
 
-    /// Finds the current root of each. Those for which it is another one than before.
+    /// Finds the current root of each root. Returns the roots for which it changed.
     fn settle(&mut self) -> Vec<RootId> {
-        let current = |(id, entry): (&RootId, &Entry)| {
-            let latest = self.latest(|other| other.is_of(entry) && other.split.is_none());
-            let current = match entry.split {
-                Some(_) => *id,
-                None => latest.unwrap_or(*id),
+        let current = |(id, root): (&RootId, &Root)| {
+            let current = match root.turn {
+                Turn::Split { .. } => *id,
+                Turn::Shared { .. } => self
+                    .latest(|other| {
+                        matches!(other.turn, Turn::Shared { .. })
+                            && other.entry.may_equal(&root.entry)
+                    })
+                    .unwrap_or(*id),
             };
-            (current != entry.current).then_some((*id, current))
+            (current != root.current).then_some((*id, current))
         };
-        let changes: Vec<_> = self.entries.iter().filter_map(current).collect();
+        let changes: Vec<_> = self.roots.iter().filter_map(current).collect();
         for (id, current) in &changes {
-            if let Some(entry) = self.entries.get_mut(id) {
-                entry.current = *current;
+            if let Some(root) = self.roots.get_mut(id) {
+                root.current = *current;
             }
         }
         changes.into_iter().map(|(id, _)| id).collect()

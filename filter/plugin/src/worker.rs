@@ -242,7 +242,7 @@ impl Worker {
         for (key, current) in self.policies.shared_keys() {
             let told = self.host.shared(&key).0;
             if let Some(told) = told.as_deref().and_then(Applied::from_bytes) {
-                let changed = self.policies.hear(current, told);
+                let changed = self.policies.follow(current, told);
                 self.adopt_all(&changed);
             }
         }

@@ -149,7 +149,7 @@ fn root_that_another_worker_uses_again_gives_way_to_a_later_connection() {
     other.stream(A, 12);
     let (_, applied) = other.policies.applied(A).unwrap();
 
-    worker.policies.hear(B, applied);
+    worker.policies.follow(B, applied);
     assert_eq!(worker.current(), A);
     worker.stream(B, 11);
     assert_eq!(worker.current(), A);

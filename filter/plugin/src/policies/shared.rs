@@ -1,0 +1,90 @@
+//! How workers notify each other that an earlier root is current again: one value per filter entry in shared data.
+
+use std::collections::BTreeSet;
+
+use evenkeel_engine::Instant;
+
+use super::{Policies, Root, RootId};
+
+/// Which configuration of a filter entry was applied last, for all workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Applied {
+    digest: u64,
+    at: Instant,
+}
+
+impl Applied {
+    /// In shared data: the digest of the configuration, and the time in nanoseconds of the monotonic clock, each as a
+    /// little-endian u64.
+    const BYTES: usize = 16;
+
+    /// Reads what [`Applied::to_bytes`] wrote; `None` for anything else.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
+        let [digest, at] = bytes.as_chunks().0 else {
+            return None;
+        };
+        Some(Self {
+            digest: u64::from_le_bytes(*digest),
+            at: Instant::from_nanos(u64::from_le_bytes(*at)),
+        })
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let fields = [self.digest, self.at.as_nanos()];
+        for (place, field) in bytes.as_chunks_mut().0.iter_mut().zip(fields) {
+            *place = field.to_le_bytes();
+        }
+        bytes
+    }
+}
+
+impl Policies {
+    /// The keys under which another worker may announce that an earlier configuration was applied again, each with
+    /// the root that is current here. None where no earlier root is left.
+    pub(crate) fn shared_keys(&self) -> BTreeSet<(String, RootId)> {
+        let returning = |(id, root): (&RootId, &Root)| {
+            let current = self.roots.get(&root.current)?;
+            let may_return = root.current != *id && root.digest != current.digest;
+            may_return.then(|| (root.entry.key(), root.current))
+        };
+        self.roots.iter().filter_map(returning).collect()
+    }
+
+    /// The key of the filter entry of a root, and what to store there.
+    pub(crate) fn applied(&self, root: RootId) -> Option<(String, Applied)> {
+        let root = self.roots.get(&root)?;
+        let applied = Applied {
+            digest: root.digest,
+            at: root.history.applied,
+        };
+        Some((root.entry.key(), applied))
+    }
+
+    /// Another worker has applied a configuration of the filter entry of `current`. Returns the roots whose
+    /// connections follow another policy now.
+    pub(crate) fn follow(&mut self, current: RootId, applied: Applied) -> Vec<RootId> {
+        let Some(root) = self.roots.get(&current) else {
+            return Vec::new();
+        };
+        if applied.at <= root.history.applied || applied.digest == root.digest {
+            return Vec::new();
+        }
+        let found = self.roots.iter().find(|(_, other)| {
+            other.digest == applied.digest
+                && other.current == current
+                && other.entry.may_equal(&root.entry)
+        });
+        let Some(id) = found.map(|(id, _)| *id) else {
+            return Vec::new();
+        };
+        // Connections that are open here may be of either root.
+        self.apply(id, applied.at, self.newest);
+        // It is used by the other worker.
+        if let Some(root) = self.roots.get_mut(&id) {
+            root.history.is_used = true;
+        }
+        self.settle()
+    }
+}
