@@ -166,7 +166,7 @@ pub fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use evenkeel_engine::{ConnectionId, Engine, Instant, Origin};
-    use evenkeel_policy::{Direction, Policy};
+    use evenkeel_policy::{Direction, Mode, Policy};
 
     use super::*;
 
@@ -254,7 +254,13 @@ mod tests {
         };
         let ids = (0..CONNECTIONS).map(ConnectionId);
         ids.map(|id| {
-            engine.open(id, origin, Some(policy.defaults.clone()), false, id.0);
+            engine.open(
+                id,
+                origin,
+                Some(policy.defaults.clone()),
+                Mode::Enforce,
+                id.0,
+            );
             engine.remaining(id)
         })
         .collect()

@@ -94,7 +94,7 @@ impl World<'_> {
         let requested = self.since_request(pod);
         let own = self.pods[pod].own(self.policy, requested, self.now);
         let seed = self.aside.seed();
-        self.gossip.view(pod).tell(&own, self.now, seed)
+        self.gossip.view(pod).write_message(&own, self.now, seed)
     }
 
     /// Returns the time since the last request of another pod. With shared views only some requests are simulated:
@@ -160,6 +160,6 @@ impl World<'_> {
         let view = &mut self.gossip.views[to % views];
         view.forget(self.now, every);
         let seed = self.aside.seed();
-        view.hear(self.pods[to].peer(), &reports, self.now, every, seed);
+        view.receive(self.pods[to].peer(), &reports, self.now, every, seed);
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use evenkeel_engine::balance::{Balance, Scene};
-use evenkeel_engine::board::Carried;
-use evenkeel_engine::peers::{Own, PeerId, Rules, View};
-use evenkeel_engine::{BucketId, Engine, Instant, Shared};
+use evenkeel_engine::balance::{PodRebalancer, PodSample};
+use evenkeel_engine::board::MeasuredLoad;
+use evenkeel_engine::peers::{OwnReport, PeerId, Rules, View};
+use evenkeel_engine::{BucketId, BucketStore, Engine, Instant};
 use evenkeel_policy::{Measure, Policy, Weight};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub struct Pod {
     pub asked: Option<Instant>,
     id: PeerId,
     born: Instant,
-    balance: Balance,
-    carried: Carried,
+    balance: PodRebalancer,
+    carried: MeasuredLoad,
 }
 
 impl Pod {
@@ -43,8 +43,8 @@ impl Pod {
             asked: None,
             id,
             born,
-            balance: Balance::default(),
-            carried: Carried::default(),
+            balance: PodRebalancer::default(),
+            carried: MeasuredLoad::default(),
         }
     }
 
@@ -56,12 +56,12 @@ impl Pod {
     }
 
     /// What it tells the others of itself.
-    pub fn own(&self, policy: &Policy, asked: Option<Duration>, now: Instant) -> Own {
+    pub fn own(&self, policy: &Policy, asked: Option<Duration>, now: Instant) -> OwnReport {
         let weight = match policy.rebalance.unwrap_or_default().weight {
             Weight::Fixed(weight) => weight,
             Weight::Workers => 1.0,
         };
-        Own {
+        OwnReport {
             id: self.id,
             load: self.carried.load,
             weight,
@@ -76,11 +76,11 @@ impl Pod {
         let now = self.engine.now();
         let rebalance = policy.rebalance.as_ref();
         let follows = rebalance.is_some_and(|rebalance| rebalance.measure != Measure::Connections);
-        self.engine.follow_rates(follows);
-        let looked = self.engine.look(self.balance.is_rebalancing());
-        self.carried = Carried {
+        self.engine.track_rates(follows);
+        let looked = self.engine.take_sample(self.balance.is_rebalancing());
+        self.carried = MeasuredLoad {
             load: looked.load,
-            left: looked.left,
+            dry_run_drained: looked.dry_run_drained,
         };
         let (Some(rebalance), Some(peers)) = (&policy.rebalance, &policy.peers) else {
             return;
@@ -88,15 +88,16 @@ impl Pod {
         let own = self.own(policy, None, now);
         let rules = Rules::new(rebalance, peers);
         let estimate = view.estimate(&own, rules, now);
-        let scene = Scene {
-            mine: &looked,
+        let scene = PodSample {
+            worker: &looked,
             pod: self.carried,
             weight: rules.weigh(&own),
             estimate: estimate.as_ref(),
         };
         let mode = policy.mode;
-        self.balance.look(&mut self.engine, rebalance, mode, &scene);
-        self.engine.search(|_| true, seed);
+        self.balance
+            .update(&mut self.engine, rebalance, mode, &scene);
+        self.engine.run_selection(|_| true, seed);
     }
 
     pub fn peer(&self) -> PeerId {
@@ -108,7 +109,7 @@ impl Pod {
 #[derive(Debug, Default)]
 pub struct Tokens(Option<u64>);
 
-impl Shared for Tokens {
+impl BucketStore for Tokens {
     fn load(&mut self, _: BucketId) -> (Option<u64>, u32) {
         (self.0, 0)
     }

@@ -6,8 +6,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use evenkeel_engine::{Activity, Decision, Effect, Moment, Origin};
-use evenkeel_policy::{Direction, Measure, Policy};
+use evenkeel_engine::{Activity, Decision, DrainPoint, Effect, Origin};
+use evenkeel_policy::{Direction, Measure, Mode, Policy};
 
 use super::client::{self, BYTES, Client, Link};
 use super::world::{Event, World};
@@ -53,14 +53,14 @@ impl World<'_> {
         pod.engine.advance(self.now);
         let rule = Some(Rc::clone(&self.policy.defaults));
         let id = client::id(client, held.generation);
-        pod.engine.open(id, ORIGIN, rule, false, seed);
+        pod.engine.open(id, ORIGIN, rule, Mode::Enforce, seed);
         self.send_request(client);
     }
 
     /// Plans the next requests of newly expired connections.
     pub(super) fn plan_expired(&mut self, pod: usize) {
         while let Some(effect) = self.pods[pod].engine.poll() {
-            if let Effect::Due(id, _) = effect {
+            if let Effect::DrainPending(id, _) = effect {
                 self.plan_request(client::of(id));
             }
         }
@@ -102,9 +102,9 @@ impl World<'_> {
         pod.engine.advance(self.now);
         pod.engine.read(id, requested);
         let bucket = self.bucket.as_ref();
-        let (head, tokens) = (Some(Moment::Head), &mut pod.tokens);
+        let (head, tokens) = (Some(DrainPoint::ResponseHead), &mut pod.tokens);
         let decision = pod.engine.wrote(id, requested, head, bucket, tokens);
-        if matches!(decision, Decision::Announce(_)) {
+        if matches!(decision, Decision::Drain(_)) {
             self.timeline.close(self.now);
             pod.engine.closed(id);
             self.detach(client);
@@ -119,7 +119,7 @@ impl World<'_> {
             ..responded
         };
         pod.engine.wrote(id, end, None, None, tokens);
-        if pod.engine.is_moving(id) {
+        if pod.engine.needs_exact_time(id) {
             self.plan_request(client);
         }
         self.plan_expired(index);

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use evenkeel_engine::{
-    Activity, Bucket, BucketId, ConnectionId, Engine, Instant, Moment, Origin, Shared,
+    Activity, Bucket, BucketId, BucketStore, ConnectionId, DrainPoint, Engine, Instant, Origin,
 };
-use evenkeel_policy::{Direction, Policy};
+use evenkeel_policy::{Direction, Mode, Policy};
 
 const ORIGIN: Origin = Origin {
     policy: 1,
@@ -22,7 +22,7 @@ const ORIGIN: Origin = Origin {
 
 struct Alone(Option<u64>);
 
-impl Shared for Alone {
+impl BucketStore for Alone {
     fn load(&mut self, _: BucketId) -> (Option<u64>, u32) {
         (self.0, 1)
     }
@@ -40,7 +40,7 @@ fn engine(connections: u64) -> (Engine, Policy) {
     engine.advance(Instant::from_nanos(1));
     for id in 0..connections {
         let rule = Some(policy.defaults.clone());
-        engine.open(ConnectionId(id), ORIGIN, rule, false, id);
+        engine.open(ConnectionId(id), ORIGIN, rule, Mode::Enforce, id);
     }
     (engine, policy)
 }
@@ -64,14 +64,14 @@ fn request(c: &mut Criterion) {
                         undelivered: 0,
                     },
                 );
-                let moment = Some(Moment::Head);
+                let point = Some(DrainPoint::ResponseHead);
                 let activity = Activity {
                     requests,
                     active: 0,
                     bytes: 100,
                     undelivered: 0,
                 };
-                engine.wrote(id, activity, moment, bucket.as_ref(), &mut Alone(None))
+                engine.wrote(id, activity, point, bucket.as_ref(), &mut Alone(None))
             });
         });
     }
@@ -85,7 +85,7 @@ fn connection(c: &mut Criterion) {
         b.iter(|| {
             id += 1;
             let rule = Some(policy.defaults.clone());
-            engine.open(ConnectionId(id), ORIGIN, rule, false, id);
+            engine.open(ConnectionId(id), ORIGIN, rule, Mode::Enforce, id);
             engine.closed(ConnectionId(id))
         });
     });

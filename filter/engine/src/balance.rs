@@ -4,45 +4,48 @@ use core::time::Duration;
 
 use evenkeel_policy::{Measure, Mode, Rebalance as Rule};
 
-use crate::board::Carried;
+use crate::board::MeasuredLoad;
 use crate::peers::Estimate;
-use crate::{Among, Engine, Instant, Look, Looked, Reason, Rebalancer, Wanted};
+use crate::{
+    DrainReason, Engine, Instant, LoadComparison, LoadSample, Rebalancer, SelectionRequest,
+    SelectionScope,
+};
 
 /// Time between two looks that is longer does not count: nobody looked.
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// What one look finds.
 #[derive(Clone, Copy, Debug)]
-pub struct Scene<'a> {
+pub struct PodSample<'a> {
     /// What this worker carries.
-    pub mine: &'a Looked,
+    pub worker: &'a LoadSample,
     /// What the whole proxy carries.
-    pub pod: Carried,
+    pub pod: MeasuredLoad,
     /// How many times the mean of all pods it should carry.
     pub weight: f64,
     /// What the pods carry, if anything is known of the others.
     pub estimate: Option<&'a Estimate>,
 }
 
-/// What one worker does about its pod's load. Ask [`Balance::look`] about once a second.
+/// What one worker does about its pod's load. Ask [`PodRebalancer::look`] about once a second.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Balance {
+pub struct PodRebalancer {
     rebalance: Rebalancer,
     /// Connections that chance would have moved while nothing was known of the others.
     by_chance: f64,
     looked: Option<Instant>,
 }
 
-impl Balance {
+impl PodRebalancer {
     /// It is moving a surplus.
     pub fn is_rebalancing(&self) -> bool {
         self.rebalance.is_rebalancing()
     }
 
     /// Wants connections under policies of this mode to go. Ask after [`Engine::look`], and [`Engine::search`] then.
-    pub fn look(&mut self, engine: &mut Engine, rule: &Rule, mode: Mode, scene: &Scene<'_>) {
-        let Scene {
-            mine,
+    pub fn update(&mut self, engine: &mut Engine, rule: &Rule, mode: Mode, scene: &PodSample<'_>) {
+        let PodSample {
+            worker: mine,
             pod,
             weight,
             estimate,
@@ -58,41 +61,41 @@ impl Balance {
             return;
         };
         self.by_chance = 0.0;
-        engine.take_chosen(mode);
+        engine.take_selected(mode);
         let measure = rule.measure;
         let all = pod.load.of(measure);
         // What a dry run would have drained is there; only to itself it is not.
         let (here, chosen) = match mode {
-            Mode::Enforce => (pod.load, mine.chosen.enforced),
+            Mode::Enforce => (pod.load, mine.selected.enforced),
             Mode::DryRun => (
-                pod.load.minus(pod.left),
-                mine.chosen.enforced.plus(mine.chosen.dry_run),
+                pod.load.minus(pod.dry_run_drained),
+                mine.selected.enforced.plus(mine.selected.dry_run),
             ),
         };
-        let look = Look {
+        let look = LoadComparison {
             own: here.of(measure),
-            share: estimate.fair * weight,
-            most: estimate.most * weight,
+            fair_share: estimate.fair * weight,
+            highest: estimate.most * weight,
             connections: here.connections,
-            part: if all > 0.0 {
+            worker_fraction: if all > 0.0 {
                 (mine.load.of(measure) / all).min(1.0)
             } else {
                 0.0
             },
-            chosen: chosen.of(measure),
+            selected: chosen.of(measure),
             settled: estimate.settled,
         };
-        let quota = self.rebalance.look(rule, look);
-        engine.pace(mode, measure, quota.pace);
-        if quota.choose > 0.0 {
-            let wanted = Wanted {
+        let quota = self.rebalance.update(rule, look);
+        engine.set_drain_rate(mode, measure, quota.rate);
+        if quota.select > 0.0 {
+            let wanted = SelectionRequest {
                 measure,
-                load: quota.choose,
-                among: Among::Service,
-                reason: Reason::Rebalance,
+                load: quota.select,
+                scope: SelectionScope::Service,
+                reason: DrainReason::Rebalance,
                 mode,
             };
-            engine.want(wanted);
+            engine.request_selection(wanted);
         }
     }
 
@@ -102,7 +105,7 @@ impl Balance {
         engine: &mut Engine,
         rule: &Rule,
         mode: Mode,
-        mine: &Looked,
+        mine: &LoadSample,
         span: Duration,
     ) {
         let Some(mean_connection_age) = rule.fallback_mean_connection_age else {
@@ -110,21 +113,21 @@ impl Balance {
         };
         let left = match mode {
             Mode::Enforce => 0.0,
-            Mode::DryRun => mine.left.connections,
+            Mode::DryRun => mine.dry_run_drained.connections,
         };
-        let waiting = mine.connections.get(mode) - mine.chosen.get(mode).connections - left;
+        let waiting = mine.connections.get(mode) - mine.selected.get(mode).connections - left;
         let share = span.as_secs_f64() / mean_connection_age.as_secs_f64();
-        let before = self.by_chance - engine.take_chosen(mode);
+        let before = self.by_chance - engine.take_selected(mode);
         self.by_chance = (before + waiting * share).min(waiting);
-        let wanted = Wanted {
+        let wanted = SelectionRequest {
             measure: Measure::Connections,
             load: self.by_chance,
-            among: Among::Service,
-            reason: Reason::MeanConnectionAge,
+            scope: SelectionScope::Service,
+            reason: DrainReason::MeanConnectionAge,
             mode,
         };
         if wanted.load >= 1.0 {
-            engine.want(wanted);
+            engine.request_selection(wanted);
         }
     }
 }
@@ -148,13 +151,13 @@ mod tests {
         port: 0,
     };
 
-    fn carried(connections: f64) -> Carried {
-        Carried {
+    fn carried(connections: f64) -> MeasuredLoad {
+        MeasuredLoad {
             load: Load {
                 connections,
                 ..Load::default()
             },
-            left: Load::default(),
+            dry_run_drained: Load::default(),
         }
     }
 
@@ -166,10 +169,10 @@ mod tests {
         let mut chosen = 0;
         for worker in 0..workers {
             let mut engine = Engine::default();
-            let mut balance = Balance::default();
+            let mut balance = PodRebalancer::default();
             for id in (0..100).map(ConnectionId) {
                 let rule = Rc::clone(&policy.defaults);
-                engine.open(id, ORIGIN, Some(rule), false, id.0);
+                engine.open(id, ORIGIN, Some(rule), Mode::Enforce, id.0);
                 let asked = Activity {
                     requests: 1,
                     active: 0,
@@ -180,7 +183,7 @@ mod tests {
             }
             for second in 0..seconds {
                 engine.advance(Instant::default().after(Duration::from_secs(second)));
-                let mine = engine.look(balance.is_rebalancing());
+                let mine = engine.take_sample(balance.is_rebalancing());
                 let estimate = mean.map(|mean| Estimate {
                     peers: 3,
                     mean,
@@ -188,17 +191,17 @@ mod tests {
                     most: mean,
                     settled: true,
                 });
-                let scene = Scene {
-                    mine: &mine,
+                let scene = PodSample {
+                    worker: &mine,
                     pod: carried(100.0 * workers as f64),
                     weight,
                     estimate: estimate.as_ref(),
                 };
-                balance.look(&mut engine, rule, Mode::Enforce, &scene);
-                engine.search(|_| true, worker);
+                balance.update(&mut engine, rule, Mode::Enforce, &scene);
+                engine.run_selection(|_| true, worker);
             }
             chosen += core::iter::from_fn(|| engine.poll())
-                .filter(|effect| matches!(effect, Effect::Due(..)))
+                .filter(|effect| matches!(effect, Effect::DrainPending(..)))
                 .count();
         }
         chosen

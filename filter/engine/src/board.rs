@@ -22,18 +22,18 @@ pub struct WorkerId(pub u64);
 
 /// What one worker, or the whole proxy, carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Carried {
+pub struct MeasuredLoad {
     /// The whole load.
     pub load: Load,
     /// In dry run: the part of it that would have been drained by now.
-    pub left: Load,
+    pub dry_run_drained: Load,
 }
 
 /// What all workers of a proxy carry together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ProxyLoad {
     /// The sum of all workers.
-    pub carried: Carried,
+    pub carried: MeasuredLoad,
     /// How many workers serve connections.
     pub workers: usize,
 }
@@ -52,7 +52,7 @@ impl ProxyLoad {
 struct Row {
     worker: WorkerId,
     written: Instant,
-    carried: Carried,
+    carried: MeasuredLoad,
 }
 
 impl Row {
@@ -67,16 +67,19 @@ impl Row {
         Some(Self {
             worker: WorkerId(u64::from_le_bytes(*worker)),
             written: Instant::from_nanos(u64::from_le_bytes(*written)),
-            carried: Carried {
+            carried: MeasuredLoad {
                 load: read_load(load)?,
-                left: read_load(left)?,
+                dry_run_drained: read_load(left)?,
             },
         })
     }
 
     fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
-        let Carried { load, left } = self.carried;
+        let MeasuredLoad {
+            load,
+            dry_run_drained: left,
+        } = self.carried;
         let head = [self.worker.0, self.written.as_nanos()];
         let loads = [load, left].into_iter().flat_map(fields);
         let fields = head.into_iter().chain(loads.map(f64::to_bits));
@@ -145,7 +148,7 @@ impl Board {
     }
 
     /// Writes a worker's row, and removes those of workers that no longer run.
-    pub fn write(&mut self, worker: WorkerId, carried: Carried, now: Instant) {
+    pub fn write(&mut self, worker: WorkerId, carried: MeasuredLoad, now: Instant) {
         self.0
             .retain(|row| row.worker != worker && row.is_current(now));
         if self.0.len() < MAX_WORKERS {
@@ -159,10 +162,13 @@ impl Board {
 
     /// What all workers carry together.
     pub fn total(&self) -> ProxyLoad {
-        let carried = self.0.iter().fold(Carried::default(), |sum, row| Carried {
-            load: sum.load.plus(row.carried.load),
-            left: sum.left.plus(row.carried.left),
-        });
+        let carried = self
+            .0
+            .iter()
+            .fold(MeasuredLoad::default(), |sum, row| MeasuredLoad {
+                load: sum.load.plus(row.carried.load),
+                dry_run_drained: sum.dry_run_drained.plus(row.carried.dry_run_drained),
+            });
         ProxyLoad {
             carried,
             workers: self.0.len(),
@@ -181,13 +187,13 @@ mod tests {
         Instant::default().after(Duration::from_secs(seconds))
     }
 
-    fn carried(connections: f64) -> Carried {
-        Carried {
+    fn carried(connections: f64) -> MeasuredLoad {
+        MeasuredLoad {
             load: Load {
                 connections,
                 ..Load::default()
             },
-            left: Load::default(),
+            dry_run_drained: Load::default(),
         }
     }
 
@@ -221,7 +227,14 @@ mod tests {
             bytes: 4e9,
         };
         let mut board = Board::default();
-        board.write(WorkerId(u64::MAX), Carried { load, left: load }, at(100));
+        board.write(
+            WorkerId(u64::MAX),
+            MeasuredLoad {
+                load,
+                dry_run_drained: load,
+            },
+            at(100),
+        );
         board.write(WorkerId(2), carried(7.0), at(100));
 
         assert_eq!(Board::from_bytes(&board.to_bytes()), board);

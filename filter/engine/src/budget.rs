@@ -51,14 +51,14 @@ impl Bucket {
         }
     }
 
-    /// Its name in [`Shared`].
+    /// Its name in [`BucketStore`].
     pub const fn id(&self) -> BucketId {
         self.id
     }
 }
 
 /// The state of each bucket, which all workers of the proxy share.
-pub trait Shared {
+pub trait BucketStore {
     /// The state, and a token that tells it from later ones. None when no worker has set it.
     fn load(&mut self, bucket: BucketId) -> (Option<u64>, u32);
 
@@ -95,7 +95,7 @@ impl Buckets {
         &mut self,
         bucket: Option<&Bucket>,
         now: Instant,
-        shared: &mut impl Shared,
+        shared: &mut impl BucketStore,
     ) -> bool {
         let Some(bucket) = bucket else { return true };
         let remembered = self.remembered(bucket.id);
@@ -174,7 +174,7 @@ impl Buckets {
 }
 
 /// Takes one move from a bucket. Otherwise the instant from which it is worth to ask again.
-fn take(bucket: &Bucket, now: Instant, shared: &mut impl Shared) -> Result<(), Instant> {
+fn take(bucket: &Bucket, now: Instant, shared: &mut impl BucketStore) -> Result<(), Instant> {
     let Bucket { id, budget } = bucket;
     let interval = Duration::try_from_secs_f64(1.0 / budget.per_second).unwrap_or(Duration::MAX);
     let depth = interval.saturating_mul(budget.burst.saturating_sub(1));
@@ -208,7 +208,7 @@ mod tests {
     /// Buckets that are empty for ever.
     struct Spent;
 
-    impl Shared for Spent {
+    impl BucketStore for Spent {
         fn load(&mut self, _: BucketId) -> (Option<u64>, u32) {
             (Some(u64::MAX), 1)
         }

@@ -6,13 +6,13 @@ use std::rc::Rc;
 use evenkeel_policy::{CloseCode, Mode, Rule};
 
 use crate::evidence::Evidence;
-use crate::hosts::HostId;
+use crate::hosts::UpstreamHostId;
 use crate::limits::{Draw, Limits};
 use crate::load::Flow;
 use crate::open_requests::{OpenRequests, longest};
 use crate::timed::TimedStreams;
 use crate::timers::{Lane, Wake};
-use crate::{Instant, Reason};
+use crate::{DrainReason, Instant};
 
 /// ```text
 ///              a limit is reached            a good moment, and budget
@@ -29,7 +29,7 @@ use crate::{Instant, Reason};
 pub(crate) enum State {
     Serving,
     Due {
-        reason: Reason,
+        reason: DrainReason,
         since: Instant,
         /// Its moment came, and it was not its turn.
         queued: bool,
@@ -38,18 +38,18 @@ pub(crate) enum State {
     },
     /// The end is announced; what is owed is being served.
     Draining {
-        reason: Reason,
+        reason: DrainReason,
         since: Instant,
     },
     /// The end is announced and nothing is owed; the client is given time to close.
     Lingering {
-        reason: Reason,
+        reason: DrainReason,
         since: Instant,
         idle: Instant,
     },
     /// The host was told to close it.
     Closing {
-        reason: Reason,
+        reason: DrainReason,
     },
     Unmanaged,
     /// The proxy itself drains it: nothing more is to be done.
@@ -96,7 +96,7 @@ pub(crate) struct Connection {
     pub(crate) next_end: Instant,
     pub(crate) draw: Draw,
     pub(crate) rule: Option<Rc<Rule>>,
-    pub(crate) observe: bool,
+    pub(crate) mode: Mode,
     /// A request has matched a rule; before, the rule is only a guess.
     pub(crate) matched: bool,
     pub(crate) limits: Limits,
@@ -111,7 +111,7 @@ pub(crate) struct Connection {
     /// How much it carries.
     pub(crate) flow: Flow,
     /// The upstream host that it stays with, or that answered last.
-    pub(crate) host: Option<HostId>,
+    pub(crate) host: Option<UpstreamHostId>,
     /// How many of its requests were exchanges between peers.
     pub(crate) exchanges: u64,
     /// It was chosen to go and could not be told: not again before.
@@ -130,24 +130,15 @@ pub(crate) fn patience(rule: &Rule) -> Duration {
 impl Connection {
     /// Observe: it would have moved now. It begins to count age and requests anew, as its successor would;
     /// but for one that would be rebalanced the successor is elsewhere.
-    pub(crate) fn observed(&mut self, reason: Reason, now: Instant) {
+    pub(crate) fn record_dry_run_drain(&mut self, reason: DrainReason, now: Instant) {
         self.state = State::Serving;
-        if reason == Reason::Rebalance {
+        if reason == DrainReason::Rebalance {
             self.left = true;
             return;
         }
         self.renewed = now;
         self.carried = self.requests;
         self.limit();
-    }
-
-    /// Whether it is drained, or only would be.
-    pub(crate) fn mode(&self) -> Mode {
-        if self.observe {
-            Mode::DryRun
-        } else {
-            Mode::Enforce
-        }
     }
 
     /// Draws the limits of its rule, forgetting those of rules before.
@@ -170,7 +161,7 @@ impl Connection {
     }
 
     /// Serving, and a limit is reached: Due. Says why.
-    pub(crate) fn fall_due(&mut self, now: Instant) -> Option<Reason> {
+    pub(crate) fn fall_due(&mut self, now: Instant) -> Option<DrainReason> {
         if self.state != State::Serving {
             return None;
         }
@@ -185,9 +176,9 @@ impl Connection {
         Some(reason)
     }
 
-    fn reached(&self, now: Instant) -> Option<Reason> {
+    fn reached(&self, now: Instant) -> Option<DrainReason> {
         let by_stream = now >= self.limits.not_before && self.is_stream_over(now);
-        let by_stream = by_stream.then_some(Reason::MaxStreamAge);
+        let by_stream = by_stream.then_some(DrainReason::MaxStreamAge);
         self.limits.reached(now, self.requests).or(by_stream)
     }
 
@@ -264,7 +255,7 @@ impl Connection {
         };
         let lane = Lane {
             policy: self.origin.policy,
-            rebalances: reason == Reason::Rebalance,
+            rebalances: reason == DrainReason::Rebalance,
         };
         Wake::InTurn(lane, since)
     }

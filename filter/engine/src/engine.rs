@@ -21,18 +21,18 @@ use crate::budget::Buckets;
 use crate::connection::{Connection, Kind, State};
 use crate::connections::Connections;
 use crate::evidence::Evidence;
-use crate::hosts::Hosts;
+use crate::hosts::UpstreamHosts;
 use crate::limits::{Draw, Limits};
 use crate::load::Flow;
 use crate::open_requests::OpenRequests;
 use crate::timers::{Timers, Wake};
 use crate::{
-    Activity, Bucket, ConnectionId, Decision, Effect, End, Instant, Moment, Origin, PerMode,
-    Reason, Shared,
+    Activity, Bucket, BucketStore, ConnectionEnd, ConnectionId, Decision, DrainPoint, DrainReason,
+    Effect, Instant, Origin, PerMode,
 };
 use look::{Summed, Sweep};
 use rebalance::Pace;
-pub use rebalance::{Among, Looked, Wanted};
+pub use rebalance::{LoadSample, SelectionRequest, SelectionScope};
 use search::{Demand, Search};
 
 /// The least time that a connection is said to be served. Node's http.Agent takes what is said as the timeout
@@ -48,7 +48,7 @@ pub struct Engine {
     timers: Timers,
     effects: VecDeque<Effect>,
     /// Where connections lead.
-    pub hosts: Hosts,
+    hosts: UpstreamHosts,
     /// What it remembers about the buckets of the budgets.
     buckets: Buckets,
     /// How fast what has to be rebalanced goes.
@@ -61,7 +61,7 @@ pub struct Engine {
     /// How many samples have been taken.
     sample: u64,
     /// What is to be chosen by the next search, and the search that is under way.
-    wanted: BTreeMap<(Mode, Among), Demand>,
+    wanted: BTreeMap<(Mode, SelectionScope), Demand>,
     search: Option<Search>,
     /// What searches in the service have chosen, and the caller has not been told yet.
     chosen: PerMode<f64>,
@@ -110,7 +110,7 @@ impl Engine {
         id: ConnectionId,
         origin: Origin,
         rule: Option<Rc<Rule>>,
-        observe: bool,
+        mode: Mode,
         seed: u64,
     ) {
         let mut connection = Connection {
@@ -128,7 +128,7 @@ impl Engine {
             next_end: Instant::default(),
             draw: Draw::new(seed),
             rule,
-            observe,
+            mode,
             matched: false,
             limits: Limits::default(),
             requests: 0,
@@ -162,7 +162,7 @@ impl Engine {
 
     /// A request on it is governed by `rule`. The first replaces the rule it was opened with; a further
     /// one can only bring its end nearer.
-    pub fn govern(&mut self, id: ConnectionId, rule: &Rc<Rule>) {
+    pub fn apply_rule(&mut self, id: ConnectionId, rule: &Rc<Rule>) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -195,7 +195,7 @@ impl Engine {
     }
 
     /// The connection's bytes are not HTTP; `rule` is the one for the listener's `port`, if there is one.
-    pub fn is_tcp(&mut self, id: ConnectionId, port: u16, rule: Option<Rc<Rule>>) {
+    pub fn set_tcp(&mut self, id: ConnectionId, port: u16, rule: Option<Rc<Rule>>) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -207,7 +207,7 @@ impl Engine {
     }
 
     /// The connection is not understood (any more): it is never announced, nor closed.
-    pub fn leave(&mut self, id: ConnectionId) {
+    pub fn bypass(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -217,7 +217,7 @@ impl Engine {
 
     /// The proxy drains the connection by itself: with a GOAWAY or a `connection: close` of its own. What is in
     /// flight still counts as load, the connection does not. One that is already drained here stays so.
-    pub fn drained_by_proxy(&mut self, id: ConnectionId) {
+    pub fn record_proxy_drain(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -228,7 +228,7 @@ impl Engine {
     }
 
     /// A request under `rule` has begun on it.
-    pub fn request_began(&mut self, id: ConnectionId, rule: &Rc<Rule>) {
+    pub fn request_started(&mut self, id: ConnectionId, rule: &Rc<Rule>) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -285,7 +285,7 @@ impl Engine {
     }
 
     /// True when [`Engine::wrote`] wants the exact time: the connection is past a limit.
-    pub fn is_moving(&self, id: ConnectionId) -> bool {
+    pub fn needs_exact_time(&self, id: ConnectionId) -> bool {
         let state = self.connections.get(&id).map(|connection| connection.state);
         !matches!(
             state,
@@ -301,13 +301,13 @@ impl Engine {
         &mut self,
         id: ConnectionId,
         activity: Activity,
-        moment: Option<Moment>,
+        point: Option<DrainPoint>,
         bucket: Option<&Bucket>,
-        shared: &mut impl Shared,
+        shared: &mut impl BucketStore,
     ) -> Decision {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(&id) else {
-            return Decision::Keep;
+            return Decision::PassThrough;
         };
         let answered = activity.active < connection.active;
         connection.evidence.update(activity.undelivered);
@@ -316,17 +316,17 @@ impl Engine {
         let carried = connection.carry(activity);
         carried.count(&mut self.requests, self.flow.as_mut(), &mut self.hosts);
         if let Some(reason) = connection.fall_due(now) {
-            self.effects.push_back(Effect::Due(id, reason));
+            self.effects.push_back(Effect::DrainPending(id, reason));
         }
-        let decision = match (connection.state, moment) {
-            (State::Due { .. }, Some(moment)) => self.decide(id, moment, bucket, shared),
-            (State::Draining { .. } | State::Lingering { .. }, Some(Moment::Head)) => {
-                Decision::Repeat
+        let decision = match (connection.state, point) {
+            (State::Due { .. }, Some(point)) => self.decide(id, point, bucket, shared),
+            (State::Draining { .. } | State::Lingering { .. }, Some(DrainPoint::ResponseHead)) => {
+                Decision::RepeatSignal
             }
-            (State::Draining { since, .. } | State::Lingering { since, .. }, Some(moment)) => {
-                connection.refuse(moment, since, now)
+            (State::Draining { since, .. } | State::Lingering { since, .. }, Some(point)) => {
+                connection.refuse(point, since, now)
             }
-            _ => Decision::Keep,
+            _ => Decision::PassThrough,
         };
         if let Some(connection) = self.connections.get_mut(&id) {
             if answered {
@@ -336,7 +336,7 @@ impl Engine {
             connection.settle(now);
             // TCP: an answer begins a rest that may end it.
             let rests = connection.kind == Kind::Tcp;
-            if rests || decision != Decision::Keep || settled != connection.state {
+            if rests || decision != Decision::PassThrough || settled != connection.state {
                 self.rearm(id);
             }
         }
@@ -344,7 +344,7 @@ impl Engine {
     }
 
     /// Takes a move from the budget, if one is left. Without a budget there always is.
-    pub fn spend(&mut self, bucket: Option<&Bucket>, shared: &mut impl Shared) -> bool {
+    pub fn take_token(&mut self, bucket: Option<&Bucket>, shared: &mut impl BucketStore) -> bool {
         self.buckets.take(bucket, self.now, shared)
     }
 
@@ -353,12 +353,12 @@ impl Engine {
         &mut self,
         id: ConnectionId,
         bucket: Option<&Bucket>,
-        shared: &mut impl Shared,
+        shared: &mut impl BucketStore,
     ) -> bool {
         if !self.is_its_turn(id) {
             return false;
         }
-        if self.spend(bucket, shared) {
+        if self.take_token(bucket, shared) {
             self.took_its_turn(id);
             return true;
         }
@@ -372,7 +372,7 @@ impl Engine {
         if let Some(State::Due { refused, .. }) = connection.map(|it| &mut it.state)
             && !core::mem::replace(refused, true)
         {
-            self.effects.push_back(Effect::Refused(id));
+            self.effects.push_back(Effect::BudgetExhausted(id));
         }
     }
 
@@ -381,10 +381,10 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(&id) else {
             return true;
         };
-        let is_ready = self.now >= self.pace.get(connection.mode()).turn(self.now);
+        let is_ready = self.now >= self.pace.get(connection.mode).turn(self.now);
         match &mut connection.state {
             State::Due {
-                reason: Reason::Rebalance,
+                reason: DrainReason::Rebalance,
                 queued,
                 ..
             } => {
@@ -398,11 +398,11 @@ impl Engine {
     fn took_its_turn(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get(&id)
             && let State::Due {
-                reason: Reason::Rebalance,
+                reason: DrainReason::Rebalance,
                 ..
             } = connection.state
         {
-            let pace = self.pace.get_mut(connection.mode());
+            let pace = self.pace.get_mut(connection.mode);
             pace.goes(connection.load(), self.now);
         }
     }
@@ -413,16 +413,16 @@ impl Engine {
     }
 
     /// The connection is no more. None if it was not known.
-    pub fn closed(&mut self, id: ConnectionId) -> Option<End> {
+    pub fn closed(&mut self, id: ConnectionId) -> Option<ConnectionEnd> {
         let mut connection = self.connections.remove(&id)?;
         self.timers.set(id, &mut connection.timer, Wake::Never);
         Some(match connection.state {
             State::Draining { reason, .. } | State::Lingering { reason, .. } => {
-                End::Announced(reason)
+                ConnectionEnd::AfterSignal(reason)
             }
-            State::Closing { reason } => End::Closed(reason),
+            State::Closing { reason } => ConnectionEnd::ClosedByEngine(reason),
             State::Serving | State::Due { .. } | State::Unmanaged | State::DrainedByProxy => {
-                End::Unasked
+                ConnectionEnd::NotDrained
             }
         })
     }

@@ -2,7 +2,7 @@
 
 use evenkeel_policy::Direction;
 
-use crate::{ConnectionId, Reason, StreamId};
+use crate::{ConnectionId, DrainReason, StreamId};
 
 /// Where a connection came in: what a changed policy needs to find its new rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,33 +35,33 @@ pub struct Activity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Pass it on as it is.
-    Keep,
+    PassThrough,
     /// Announce the end of the connection in it.
-    Announce(Reason),
+    Drain(DrainReason),
     /// Announce it once more: the client went on after the first time. Not a new move.
-    Repeat,
+    RepeatSignal,
     /// HTTP/2: announce it once more, to a client that ignores the first GOAWAY. Nothing that it sends after
     /// is served.
-    Refuse,
+    RefuseRequests,
 }
 
 /// What happened, or is to be done, beside the write in hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// A limit was reached.
-    Due(ConnectionId, Reason),
+    DrainPending(ConnectionId, DrainReason),
     /// The budget refused a connection's move; told once a move.
-    Refused(ConnectionId),
+    BudgetExhausted(ConnectionId),
     /// A connection's drain timeout is over and no moment was good; told once a move.
-    PutOff(ConnectionId),
+    Deferred(ConnectionId),
     /// The client goes on as if it had not been sent the drain signal; told once a connection.
-    SignalIgnored(ConnectionId, Reason),
+    SignalIgnored(ConnectionId, DrainReason),
     /// Observe mode: this would have been announced (or, without a word, closed) now.
-    Observed(ConnectionId, Reason),
+    DryRunDrain(ConnectionId, DrainReason),
     /// A WebSocket is closed without having been told, because nothing was said on it. Its
     /// [`Effect::Close`] follows.
-    Untold(ConnectionId, Reason),
-    /// End a gRPC stream: its age is up, and the end of its connection has been announced. One of a
+    ClosedWithoutNotice(ConnectionId, DrainReason),
+    /// ConnectionEnd a gRPC stream: its age is up, and the end of its connection has been announced. One of a
     /// connection in a tick.
     EndStream {
         /// Whose.
@@ -69,26 +69,26 @@ pub enum Effect {
         /// Which.
         stream: StreamId,
         /// Its answer has begun.
-        answered: bool,
+        response_started: bool,
     },
     /// Close it. `cut` requests (TCP: 1 if it was not silent) are lost by it.
     Close {
         /// Which.
         id: ConnectionId,
         /// Why it was moved.
-        reason: Reason,
+        reason: DrainReason,
         /// How many requests were active.
-        cut: u32,
+        aborted: u32,
     },
 }
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum ConnectionEnd {
     /// Nobody had asked it to.
-    Unasked,
+    NotDrained,
     /// After its announcement, by the client or by the proxy's own means.
-    Announced(Reason),
+    AfterSignal(DrainReason),
     /// By [`Effect::Close`].
-    Closed(Reason),
+    ClosedByEngine(DrainReason),
 }

@@ -74,7 +74,7 @@ impl Evidence {
 
     /// The client has begun a request, `since` the signal; `was_idle` when nothing was open before. True when
     /// it thereby shows, for the first time, that it ignores the signal.
-    pub(crate) fn request_began(&mut self, was_idle: bool, since: Duration) -> bool {
+    pub(crate) fn request_started(&mut self, was_idle: bool, since: Duration) -> bool {
         match self.signal {
             Signal::Close if was_idle => self.late = self.late.saturating_add(1),
             Signal::Close | Signal::None | Signal::Refusal => {}

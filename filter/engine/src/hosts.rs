@@ -20,11 +20,11 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 /// An upstream host, for as long as it is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HostId(NonZeroU64);
+pub struct UpstreamHostId(NonZeroU64);
 
 /// A host and what is carried to it.
 #[derive(Debug)]
-pub struct Host {
+pub struct UpstreamHost {
     address: Rc<[u8]>,
     cluster: Rc<[u8]>,
     /// As the last look found it. `connections` are those that stay with it: raw TCP, WebSockets.
@@ -40,7 +40,7 @@ pub struct Host {
     pub(crate) rebalance: PerMode<Rebalancer>,
 }
 
-impl Host {
+impl UpstreamHost {
     /// `upstream.address`
     pub fn address(&self) -> &[u8] {
         &self.address
@@ -68,26 +68,26 @@ impl Host {
 
 /// The hosts of one worker.
 #[derive(Debug, Default)]
-pub struct Hosts {
-    ids: HashMap<Rc<[u8]>, Vec<HostId>>,
-    hosts: BTreeMap<HostId, Host>,
+pub struct UpstreamHosts {
+    ids: HashMap<Rc<[u8]>, Vec<UpstreamHostId>>,
+    hosts: BTreeMap<UpstreamHostId, UpstreamHost>,
     /// How many there have ever been.
     known: u64,
     swept: Instant,
 }
 
-impl Hosts {
+impl UpstreamHosts {
     /// Those that are known.
-    pub fn iter(&self) -> impl Iterator<Item = (HostId, &Host)> {
+    pub fn iter(&self) -> impl Iterator<Item = (UpstreamHostId, &UpstreamHost)> {
         self.hosts.iter().map(|(id, host)| (*id, host))
     }
 
-    pub(crate) fn get_mut(&mut self, id: HostId) -> Option<&mut Host> {
+    pub(crate) fn get_mut(&mut self, id: UpstreamHostId) -> Option<&mut UpstreamHost> {
         self.hosts.get_mut(&id)
     }
 
     /// The host at `address` in `cluster`; None when there are too many to tell it apart.
-    pub fn find(&mut self, cluster: &[u8], address: &[u8], now: Instant) -> Option<HostId> {
+    pub fn find(&mut self, cluster: &[u8], address: &[u8], now: Instant) -> Option<UpstreamHostId> {
         let known = self.ids.get(address).into_iter().flatten().find(|id| {
             let host = self.hosts.get(id);
             host.is_some_and(|host| *host.cluster == *cluster)
@@ -104,7 +104,7 @@ impl Hosts {
         if self.hosts.len() >= MAX_HOSTS {
             return None;
         }
-        let id = HostId(NonZeroU64::MIN.saturating_add(self.known));
+        let id = UpstreamHostId(NonZeroU64::MIN.saturating_add(self.known));
         self.known = self.known.saturating_add(1);
         let address: Rc<[u8]> = address.into();
         // One name a cluster, however many hosts it has.
@@ -115,7 +115,7 @@ impl Hosts {
             .find(|known| ***known == *cluster)
             .map_or_else(|| cluster.into(), Rc::clone);
         self.ids.entry(Rc::clone(&address)).or_default().push(id);
-        let host = Host {
+        let host = UpstreamHost {
             address,
             cluster,
             load: Load::default(),
@@ -132,7 +132,7 @@ impl Hosts {
     }
 
     /// The host has begun to answer a request.
-    pub fn request_began(&mut self, id: HostId) {
+    pub fn request_started(&mut self, id: UpstreamHostId) {
         if let Some(host) = self.hosts.get_mut(&id) {
             host.requests = host.requests.saturating_add(1);
             host.active = host.active.saturating_add(1);
@@ -140,14 +140,14 @@ impl Hosts {
     }
 
     /// Bytes went over a connection to the host.
-    pub(crate) fn carry(&mut self, id: HostId, bytes: u64) {
+    pub(crate) fn carry(&mut self, id: UpstreamHostId, bytes: u64) {
         if let Some(host) = self.hosts.get_mut(&id) {
             host.flow.carry(bytes);
         }
     }
 
     /// A request that the host had begun to answer is over.
-    pub fn request_ended(&mut self, id: HostId) {
+    pub fn request_ended(&mut self, id: UpstreamHostId) {
         if let Some(host) = self.hosts.get_mut(&id) {
             host.active = host.active.saturating_sub(1);
         }
@@ -157,7 +157,7 @@ impl Hosts {
     /// connections carry that stay with a host, and the part of it that goes; `has_rates` when it knows their bytes.
     pub(crate) fn look(
         &mut self,
-        carried: impl Fn(HostId) -> (Load, PerMode<Load>),
+        carried: impl Fn(UpstreamHostId) -> (Load, PerMode<Load>),
         has_rates: bool,
         now: Instant,
     ) {

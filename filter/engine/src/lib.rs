@@ -4,7 +4,7 @@
 //! ([`Engine::open`], [`Engine::read`], [`Engine::wrote`], [`Engine::closed`]) and what time it is
 //! ([`Engine::advance`]); it answers a write with whether to announce the connection's end in it, and
 //! [`Engine::poll`] gives what else there is to do or to tell. It knows no clock, no IO and no host; the
-//! only thing shared with other workers, the state of the churn budgets, is reached through [`Shared`].
+//! only thing shared with other workers, the state of the churn budgets, is reached through [`BucketStore`].
 
 pub mod balance;
 pub mod board;
@@ -12,6 +12,7 @@ mod budget;
 mod clock;
 mod connection;
 mod connections;
+mod drain_point;
 mod engine;
 mod event;
 mod evidence;
@@ -20,7 +21,6 @@ pub mod hosts;
 pub mod leader;
 mod limits;
 mod load;
-mod moment;
 mod open_requests;
 pub mod peers;
 mod per_mode;
@@ -33,15 +33,15 @@ mod timers;
 mod totals;
 pub mod upstream;
 
-pub use budget::{Bucket, BucketId, Shared};
+pub use budget::{Bucket, BucketId, BucketStore};
 pub use clock::Instant;
-pub use engine::{Among, Engine, Looked, Wanted};
-pub use event::{Activity, Decision, Effect, End, Origin};
+pub use drain_point::{DrainPoint, Http2Client};
+pub use engine::{Engine, LoadSample, SelectionRequest, SelectionScope};
+pub use event::{Activity, ConnectionEnd, Decision, Effect, Origin};
 pub use limits::mix;
 pub use load::Load;
-pub use moment::{ClientState, Moment};
 pub use per_mode::PerMode;
-pub use rebalance::{Look, Rebalancer};
+pub use rebalance::{LoadComparison, Rebalancer};
 pub use timed::StreamId;
 
 /// Envoy's `connection.id`: unique in the process, the same in both roles.
@@ -50,7 +50,7 @@ pub struct ConnectionId(pub u64);
 
 /// Why a connection is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
+pub enum DrainReason {
     /// It is as old as its rule allows.
     MaxConnectionAge,
     /// Its memoryless lifetime (`mean_connection_age`) is over.
@@ -63,8 +63,8 @@ pub enum Reason {
     Rebalance,
 }
 
-impl Reason {
-    /// Every reason, in the order of [`Reason::index`].
+impl DrainReason {
+    /// Every reason, in the order of [`DrainReason::index`].
     pub const ALL: [Self; 5] = [
         Self::MaxConnectionAge,
         Self::MeanConnectionAge,

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use evenkeel_policy::{Jitter, Rule};
 
-use crate::{Instant, Reason};
+use crate::{DrainReason, Instant};
 
 /// A connection's chance, drawn once: whatever rules come to govern it, it keeps its place in the spread.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,7 @@ impl Draw {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limits {
     /// When its age is up, and by which limit.
-    pub(crate) deadline: Option<(Instant, Reason)>,
+    pub(crate) deadline: Option<(Instant, DrainReason)>,
     /// How many requests are its last.
     pub(crate) requests: Option<NonZeroU64>,
     /// No limit moves it before.
@@ -68,12 +68,15 @@ impl Limits {
         let age = rule.max_connection_age.map(|max| {
             (
                 opened.after(draw.age(max, rule.jitter)),
-                Reason::MaxConnectionAge,
+                DrainReason::MaxConnectionAge,
             )
         });
-        let life = rule
-            .mean_connection_age
-            .map(|mean| (opened.after(draw.lifetime(mean)), Reason::MeanConnectionAge));
+        let life = rule.mean_connection_age.map(|mean| {
+            (
+                opened.after(draw.lifetime(mean)),
+                DrainReason::MeanConnectionAge,
+            )
+        });
         Self {
             deadline: earliest(age, life).map(|(at, reason)| (at.max(not_before), reason)),
             requests: rule
@@ -94,7 +97,7 @@ impl Limits {
     }
 
     /// Why a connection that has carried `requests` is due at `now`, if it is.
-    pub(crate) fn reached(&self, now: Instant, requests: u64) -> Option<Reason> {
+    pub(crate) fn reached(&self, now: Instant, requests: u64) -> Option<DrainReason> {
         if now < self.not_before {
             return None;
         }
@@ -103,15 +106,15 @@ impl Limits {
             _ => self
                 .requests
                 .filter(|&last| requests >= last.get())
-                .map(|_| Reason::MaxRequestsPerConnection),
+                .map(|_| DrainReason::MaxRequestsPerConnection),
         }
     }
 }
 
 fn earliest(
-    a: Option<(Instant, Reason)>,
-    b: Option<(Instant, Reason)>,
-) -> Option<(Instant, Reason)> {
+    a: Option<(Instant, DrainReason)>,
+    b: Option<(Instant, DrainReason)>,
+) -> Option<(Instant, DrainReason)> {
     match (a, b) {
         (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
         (a, b) => a.or(b),

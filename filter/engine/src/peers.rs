@@ -28,21 +28,21 @@ use core::time::Duration;
 
 pub use estimate::{Estimate, Rules};
 pub use identity::ProxyIdentity;
-pub use message::{Message, Refused};
+pub use message::{Message, RejectedMessage};
 pub use schedule::ExchangeSchedule;
-pub use view::{Heard, View};
+pub use view::{ReceivedReports, View};
 
 use crate::Load;
 
 /// The most peers that a view keeps. If there are more it is a random sample of them.
 pub const MAX_PEERS: usize = 256;
 
-/// How many others a pod asks per `every`. With this and [`MAX_TOLD`], after a scale-out every pod of 200
+/// How many others a pod asks per `every`. With this and [`MAX_REPORTS`], after a scale-out every pod of 200
 /// knows the mean to a tenth within three times `every`; with 3, or with 32 told, some do not.
 pub const FANOUT: u32 = 4;
 
 /// The most peers that one message tells of, besides its sender.
-pub const MAX_TOLD: usize = 64;
+pub const MAX_REPORTS: usize = 64;
 
 /// The longest message, in bytes.
 pub const MAX_LEN: usize = 8192;
@@ -53,7 +53,7 @@ pub struct PeerId(pub u64);
 
 /// What a pod tells of itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Own {
+pub struct OwnReport {
     /// The same for all workers of the proxy.
     pub id: PeerId,
     /// What the whole proxy carries.

@@ -18,19 +18,19 @@ const AHEAD: Duration = Duration::from_secs(10);
 
 /// What one look finds. Loads are in the unit of the rule's measure.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Look {
+pub struct LoadComparison {
     /// What is carried.
     pub own: f64,
     /// What should be: the mean of all, for this one's weight.
-    pub share: f64,
+    pub fair_share: f64,
     /// What the one that carries most carries, for this one's weight.
-    pub most: f64,
+    pub highest: f64,
     /// Connections that carry it.
     pub connections: f64,
     /// Which part of it is this worker's, from 0 to 1.
-    pub part: f64,
+    pub worker_fraction: f64,
     /// What this worker has chosen to go and is still there.
-    pub chosen: f64,
+    pub selected: f64,
     /// No pod is starting or draining.
     pub settled: bool,
 }
@@ -39,9 +39,9 @@ pub struct Look {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Quota {
     /// So much more is to be chosen.
-    pub choose: f64,
+    pub select: f64,
     /// No more of what is chosen goes a second.
-    pub pace: f64,
+    pub rate: f64,
 }
 
 /// The memory from one look to the next.
@@ -59,15 +59,15 @@ impl Rebalancer {
     }
 
     /// Looks, about once a second.
-    pub fn look(&mut self, rule: &Rule, look: Look) -> Quota {
+    pub fn update(&mut self, rule: &Rule, look: LoadComparison) -> Quota {
         let is_enough = look.connections >= f64::from(rule.min_connections);
-        let is_hot = is_enough && look.own > (1.0 + rule.high_watermark) * look.share;
+        let is_hot = is_enough && look.own > (1.0 + rule.high_watermark) * look.fair_share;
         let kept = (1_u16 << rule.samples.min(15)).wrapping_sub(1);
         self.looks = (self.looks << 1 | u16::from(is_hot)) & kept;
         if self.looks.count_ones() > rule.samples / 2 {
             self.rebalancing = true;
         }
-        let enough = (1.0 + rule.low_watermark) * look.share;
+        let enough = (1.0 + rule.low_watermark) * look.fair_share;
         let surplus = (look.own - enough) * (1.0 + ROUNDING);
         // Less than one connection is a surplus that nobody can move.
         let least = match rule.measure {
@@ -80,17 +80,17 @@ impl Rebalancer {
         if !self.rebalancing || !look.settled {
             return Quota::default();
         }
-        let haste = surplus / surplus.max(look.most - enough);
-        let pace = rule.max_rate * look.share * look.part * haste;
-        let mine = surplus * look.part;
+        let haste = surplus / surplus.max(look.highest - enough);
+        let pace = rule.max_rate * look.fair_share * look.worker_fraction * haste;
+        let mine = surplus * look.worker_fraction;
         let ahead = match rule.measure {
             Measure::Connections => mine.min((pace * AHEAD.as_secs_f64()).max(1.0)),
             // One that carries more than goes in that time may go, too.
             Measure::Requests | Measure::Bytes => mine,
         };
         Quota {
-            choose: (ahead - look.chosen).max(0.0),
-            pace,
+            select: (ahead - look.selected).max(0.0),
+            rate: pace,
         }
     }
 }
@@ -102,34 +102,34 @@ mod tests {
 
     use super::*;
 
-    fn look(own: f64, share: f64) -> Look {
-        Look {
+    fn look(own: f64, share: f64) -> LoadComparison {
+        LoadComparison {
             own,
-            share,
-            most: own,
+            fair_share: share,
+            highest: own,
             connections: own,
-            part: 1.0,
-            chosen: 0.0,
+            worker_fraction: 1.0,
+            selected: 0.0,
             settled: true,
         }
     }
 
     /// The first of many looks that find the same and then rebalances.
-    fn first(rule: &Rule, look: Look) -> Option<usize> {
+    fn first(rule: &Rule, look: LoadComparison) -> Option<usize> {
         let mut rebalance = Rebalancer::default();
         (1..=60).find(|_| {
-            rebalance.look(rule, look);
+            rebalance.update(rule, look);
             rebalance.is_rebalancing()
         })
     }
 
     /// What a pod does that has long been found overloaded.
-    fn quota(rule: &Rule, look: Look) -> Quota {
+    fn quota(rule: &Rule, look: LoadComparison) -> Quota {
         let mut rebalance = Rebalancer::default();
         for _ in 0..20 {
-            rebalance.look(rule, look);
+            rebalance.update(rule, look);
         }
-        rebalance.look(rule, look)
+        rebalance.update(rule, look)
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
         let mut rebalance = Rebalancer::default();
         for second in 0..60 {
             let own = if second % 5 < 2 { 150.0 } else { 115.0 };
-            rebalance.look(&Rule::default(), look(own, 100.0));
+            rebalance.update(&Rule::default(), look(own, 100.0));
             assert!(!rebalance.is_rebalancing(), "{second}");
         }
     }
@@ -157,7 +157,7 @@ mod tests {
     fn once_begun_it_goes_on_down_to_the_tolerance() {
         let mut rebalance = Rebalancer::default();
         let mut rebalances = |own| {
-            rebalance.look(&Rule::default(), look(own, 100.0));
+            rebalance.update(&Rule::default(), look(own, 100.0));
             rebalance.is_rebalancing()
         };
         let looks = [150.0, 150.0, 150.0, 112.0, 110.0, 119.0].map(&mut rebalances);
@@ -167,24 +167,24 @@ mod tests {
     #[test]
     fn no_more_goes_than_the_rate_allows_nor_than_the_surplus() {
         let much = quota(&Rule::default(), look(250.0, 100.0));
-        assert!((much.pace - 1.0).abs() < 1e-6, "{much:?}");
-        assert!((much.choose - 10.0).abs() < 1e-6, "{much:?}");
+        assert!((much.rate - 1.0).abs() < 1e-6, "{much:?}");
+        assert!((much.select - 10.0).abs() < 1e-6, "{much:?}");
         let mut rebalance = Rebalancer::default();
         for _ in 0..9 {
-            rebalance.look(&Rule::default(), look(250.0, 100.0));
+            rebalance.update(&Rule::default(), look(250.0, 100.0));
         }
-        let little = rebalance.look(&Rule::default(), look(113.0, 100.0));
-        assert!((little.choose - 3.0).abs() < 1e-6, "{little:?}");
+        let little = rebalance.update(&Rule::default(), look(113.0, 100.0));
+        assert!((little.select - 3.0).abs() < 1e-6, "{little:?}");
     }
 
     #[test]
     fn who_carries_most_goes_fastest_and_the_others_by_their_surplus() {
         let of = |own| {
-            let among = Look {
-                most: 210.0,
+            let among = LoadComparison {
+                highest: 210.0,
                 ..look(own, 100.0)
             };
-            quota(&Rule::default(), among).pace
+            quota(&Rule::default(), among).rate
         };
         assert!((of(210.0) - 1.0).abs() < 1e-6);
         assert!((of(160.0) - 0.5).abs() < 1e-6);
@@ -196,16 +196,16 @@ mod tests {
 
     #[test]
     fn what_is_chosen_and_still_there_is_not_chosen_again() {
-        let chosen = Look {
-            chosen: 10.0,
+        let chosen = LoadComparison {
+            selected: 10.0,
             ..look(200.0, 100.0)
         };
-        assert!(quota(&Rule::default(), chosen).choose < 1e-6);
+        assert!(quota(&Rule::default(), chosen).select < 1e-6);
     }
 
     #[test]
     fn nothing_goes_while_pods_start_or_drain() {
-        let unsettled = Look {
+        let unsettled = LoadComparison {
             settled: false,
             ..look(200.0, 100.0)
         };
@@ -215,11 +215,11 @@ mod tests {
     #[test]
     fn workers_share_the_pace_by_what_they_carry() {
         let part = |part| {
-            let look = Look {
-                part,
+            let look = LoadComparison {
+                worker_fraction: part,
                 ..look(200.0, 100.0)
             };
-            quota(&Rule::default(), look).pace
+            quota(&Rule::default(), look).rate
         };
         assert!((part(0.25) * 3.0 - part(0.75)).abs() < 1e-9);
         assert!((part(0.25) + part(0.75) - part(1.0)).abs() < 1e-9);

@@ -5,13 +5,13 @@ mod bounds;
 mod budget;
 mod cost;
 mod demands;
+mod drain_points;
 mod draining;
 mod dry_run;
 mod fairness;
 mod leaving;
 mod limits;
 mod load;
-mod moments;
 mod policy;
 mod rebalance;
 mod streams;
@@ -28,8 +28,8 @@ use evenkeel_policy::{Direction, Mode, Policy, Rebalance, Rule};
 use evenkeel_wire::h2::{Conditions, Treatment, UNKNOWN};
 
 use crate::{
-    Activity, Bucket, BucketId, ClientState, ConnectionId, Decision, Effect, End, Engine, Instant,
-    Moment, Origin, Reason, Shared, StreamId,
+    Activity, Bucket, BucketId, BucketStore, ConnectionEnd, ConnectionId, Decision, DrainPoint,
+    DrainReason, Effect, Engine, Http2Client, Instant, Origin, StreamId,
 };
 
 const NOON: Instant = Instant::from_nanos(1_700_000_000_000_000_000);
@@ -47,7 +47,7 @@ struct Map {
     lost_races: u32,
 }
 
-impl Shared for Map {
+impl BucketStore for Map {
     fn load(&mut self, bucket: BucketId) -> (Option<u64>, u32) {
         match self.states.get(&bucket) {
             Some((state, token)) => (Some(*state), *token),
@@ -125,15 +125,15 @@ impl Story {
 
     fn open(&mut self, id: u64) -> ConnectionId {
         let (id, rule) = (ConnectionId(id), self.defaults());
-        let observe = self.policy.mode == Mode::DryRun;
-        self.engine.open(id, ORIGIN, Some(rule), observe, id.0);
+        let mode = self.policy.mode;
+        self.engine.open(id, ORIGIN, Some(rule), mode, id.0);
         id
     }
 
     fn open_tcp(&mut self, id: u64) -> ConnectionId {
         let id = self.open(id);
         let rule = self.policy.tcp.first().map(|rule| Rc::clone(&rule.rule));
-        self.engine.is_tcp(id, 5432, rule);
+        self.engine.set_tcp(id, 5432, rule);
         id
     }
 
@@ -157,12 +157,18 @@ impl Story {
         self.engine.read(id, activity(requests, active));
     }
 
-    fn write(&mut self, id: ConnectionId, requests: u64, active: u32, moment: Moment) -> Decision {
+    fn write(
+        &mut self,
+        id: ConnectionId,
+        requests: u64,
+        active: u32,
+        point: DrainPoint,
+    ) -> Decision {
         let bucket = self.bucket();
         self.engine.wrote(
             id,
             activity(requests, active),
-            Some(moment),
+            Some(point),
             bucket.as_ref(),
             &mut self.map,
         )
@@ -171,7 +177,7 @@ impl Story {
     /// An HTTP/1 request and its answer.
     fn exchange(&mut self, id: ConnectionId, request: u64) -> Decision {
         self.read(id, request, 1);
-        let decision = self.write(id, request, 1, Moment::Head);
+        let decision = self.write(id, request, 1, DrainPoint::ResponseHead);
         self.engine
             .wrote(id, activity(request, 0), None, None, &mut self.map);
         decision
@@ -180,7 +186,7 @@ impl Story {
     /// Compares upstream hosts, as a worker does after each sample.
     fn compare_hosts(&mut self, rebalance: &Rebalance, seed: u64) -> bool {
         let rebalances = self.engine.rebalance_hosts(rebalance, self.policy.mode);
-        self.engine.search(|_| true, seed);
+        self.engine.run_selection(|_| true, seed);
         rebalances
     }
 
@@ -217,22 +223,22 @@ enum Bearing {
     Never,
 }
 
-fn client(treatment: Treatment) -> ClientState {
-    ClientState {
+fn client(treatment: Treatment) -> Http2Client {
+    Http2Client {
         treatment,
         multiplexes: false,
         has_bodies: false,
     }
 }
 
-fn of_care(care: Care) -> ClientState {
+fn of_care(care: Care) -> Http2Client {
     let idle = Treatment::WHEN_IDLE;
     let at_end = |at_end| Treatment { at_end, ..idle };
     match care {
         Care::None => client(Treatment::TOLERANT),
         Care::Slow => client(at_end(Conditions::SLOW.and(Conditions::SEQUENTIAL))),
         Care::Settled => client(at_end(Conditions::SETTLED)),
-        Care::Apart => ClientState {
+        Care::Apart => Http2Client {
             multiplexes: true,
             ..client(at_end(Conditions::ALONE))
         },
@@ -241,32 +247,32 @@ fn of_care(care: Care) -> ClientState {
 }
 
 /// The end of the last active stream, which was alone.
-fn quiet(care: Care) -> Moment {
+fn quiet(care: Care) -> DrainPoint {
     end_of(of_care(care))
 }
 
-fn end_of(client: ClientState) -> Moment {
-    Moment::Quiet {
-        ends: true,
-        alone: true,
+fn end_of(client: Http2Client) -> DrainPoint {
+    DrainPoint::Idle {
+        ends_stream: true,
+        was_alone: true,
         client,
     }
 }
 
 /// A write of the proxy's own, such as a PING, while no stream is active.
-fn ping(care: Care) -> Moment {
+fn ping(care: Care) -> DrainPoint {
     idle_of(of_care(care))
 }
 
-fn idle_of(client: ClientState) -> Moment {
-    Moment::Quiet {
-        ends: false,
-        alone: true,
+fn idle_of(client: Http2Client) -> DrainPoint {
+    DrainPoint::Idle {
+        ends_stream: false,
+        was_alone: true,
         client,
     }
 }
 
-fn busy(bearing: Bearing) -> Moment {
+fn busy(bearing: Bearing) -> DrainPoint {
     let when_active = match bearing {
         Bearing::Bears => Conditions::NONE,
         Bearing::Settled => Conditions::SETTLED,
@@ -278,6 +284,6 @@ fn busy(bearing: Bearing) -> Moment {
     }))
 }
 
-fn active_of(client: ClientState) -> Moment {
-    Moment::Busy { client }
+fn active_of(client: Http2Client) -> DrainPoint {
+    DrainPoint::Active { client }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_policy::Mode;
 
-use crate::hosts::HostId;
+use crate::hosts::UpstreamHostId;
 use crate::{ConnectionId, PerMode};
 
 /// What one connection adds to the totals.
@@ -25,7 +25,7 @@ pub(crate) struct Part {
     /// Requests in flight.
     pub(crate) active: u32,
     /// The upstream host that it stays with.
-    pub(crate) host: Option<HostId>,
+    pub(crate) host: Option<UpstreamHostId>,
 }
 
 /// Connections, and requests in flight on them.
@@ -51,7 +51,7 @@ pub(crate) struct Totals {
     pub(crate) service: PerMode<Counts>,
     pub(crate) going: PerMode<Counts>,
     pub(crate) left: Counts,
-    pub(crate) hosts: BTreeMap<HostId, OfHost>,
+    pub(crate) hosts: BTreeMap<UpstreamHostId, OfHost>,
     pub(crate) selected: BTreeSet<ConnectionId>,
 }
 

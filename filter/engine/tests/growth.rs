@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use evenkeel_engine::{ConnectionId, Engine, Instant, Origin};
-use evenkeel_policy::{Direction, Policy};
+use evenkeel_policy::{Direction, Mode, Policy};
 
 struct Counting;
 
@@ -67,7 +67,7 @@ fn accepting_a_connection_allocates_and_moves_little_however_many_are_open() {
     for id in 0..200_000 {
         let rule = Some(Rc::clone(&policy.defaults));
         take();
-        engine.open(ConnectionId(id), origin, rule, false, id);
+        engine.open(ConnectionId(id), origin, rule, Mode::Enforce, id);
         let (now_allocated, now_moved) = take();
         allocated = allocated.max(now_allocated);
         moved = moved.max(now_moved);

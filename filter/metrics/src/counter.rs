@@ -1,6 +1,6 @@
 //! The series of counters, each with its label values.
 
-use evenkeel_engine::Reason;
+use evenkeel_engine::DrainReason;
 
 use crate::label::{Cause, Exchange, Goaway, Protocol};
 use crate::{Kind, Metric};
@@ -13,27 +13,27 @@ pub enum Counter {
     /// Of [`Metric::Requests`].
     Requests(Protocol),
     /// Of [`Metric::Expired`].
-    Expired(Reason),
+    Expired(DrainReason),
     /// Of [`Metric::DrainSignals`].
-    DrainSignal(Reason),
+    DrainSignal(DrainReason),
     /// Of [`Metric::Goaways`].
     Goaway(Goaway),
     /// Of [`Metric::Http2Connections`], by client.
     Client(&'static str),
     /// Of [`Metric::Drained`]: after a drain signal, closed by the client.
-    DrainedByClient(Reason),
+    DrainedByClient(DrainReason),
     /// Of [`Metric::Drained`]: after a drain signal, closed by the proxy itself.
-    DrainedByProxy(Reason),
+    DrainedByProxy(DrainReason),
     /// Of [`Metric::Drained`]: closed by Evenkeel.
-    DrainedByEvenkeel(Reason),
+    DrainedByEvenkeel(DrainReason),
     /// Of [`Metric::RequestsAborted`].
-    RequestAborted(Reason),
+    RequestAborted(DrainReason),
     /// Of [`Metric::ClosedWithoutNotice`].
-    ClosedWithoutNotice(Reason),
+    ClosedWithoutNotice(DrainReason),
     /// Of [`Metric::SignalsIgnored`].
-    SignalIgnored(Reason),
+    SignalIgnored(DrainReason),
     /// Of [`Metric::DryRunDrains`].
-    DryRunDrain(Reason),
+    DryRunDrain(DrainReason),
     /// Of [`Metric::Bypassed`].
     Bypassed(Cause),
     /// Of [`Metric::PolicyUpdates`]: accepted, or rejected.
@@ -50,7 +50,7 @@ impl Counter {
         let by_protocol = Protocol::ALL
             .into_iter()
             .flat_map(|protocol| [Self::Connections(protocol), Self::Requests(protocol)]);
-        let by_reason = Reason::ALL.into_iter().flat_map(|reason| {
+        let by_reason = DrainReason::ALL.into_iter().flat_map(|reason| {
             [
                 Self::Expired(reason),
                 Self::DrainSignal(reason),
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn labels_stand_before_the_name() {
         assert_eq!(
-            Counter::DrainedByClient(Reason::MaxConnectionAge).stat(),
+            Counter::DrainedByClient(DrainReason::MaxConnectionAge).stat(),
             "drain_reason=.=max_connection_age;.;closed_by=.=client;.;evenkeel_connections_drained_total"
         );
         assert!(Label::ClosedBy.regex().starts_with(r"(\bclosed_by=\.=("));

@@ -1,7 +1,7 @@
 //! Labels and their values.
 
-use evenkeel_engine::Reason;
-use evenkeel_engine::peers::Refused;
+use evenkeel_engine::DrainReason;
+use evenkeel_engine::peers::RejectedMessage;
 use evenkeel_wire::{Kind, Opaque, h2};
 
 /// A label of a metric. Its tag is specific enough not to collide with the tags of other plugins: Istio's
@@ -80,7 +80,7 @@ impl Label {
     pub fn values(self) -> Values {
         Values::Fixed(match self {
             Self::ConnectionProtocol => Protocol::ALL.map(Protocol::name).to_vec(),
-            Self::DrainReason => Reason::ALL.map(Reason::name).to_vec(),
+            Self::DrainReason => DrainReason::ALL.map(DrainReason::name).to_vec(),
             Self::ClosedBy => vec!["client", "proxy", "evenkeel"],
             Self::BypassReason => Cause::all().map(Cause::name).collect(),
             Self::UpstreamHost => {
@@ -220,11 +220,11 @@ impl Exchange {
     ];
 
     /// The result for a message that was rejected.
-    pub const fn of(refused: &Refused) -> Self {
+    pub const fn of(refused: &RejectedMessage) -> Self {
         match refused {
-            Refused::TooLong => Self::TooLong,
-            Refused::Malformed => Self::Malformed,
-            Refused::Version(_) => Self::Version,
+            RejectedMessage::TooLong => Self::TooLong,
+            RejectedMessage::Malformed => Self::Malformed,
+            RejectedMessage::Version(_) => Self::Version,
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) mod fake;
 use core::fmt;
 use core::time::Duration;
 
-use evenkeel_engine::{BucketId, Instant, Shared};
+use evenkeel_engine::{BucketId, BucketStore, Instant};
 use evenkeel_wire::Source;
 
 /// The status of a hostcall that did not succeed, as the ABI numbers it.
@@ -298,7 +298,7 @@ fn budget_key(bucket: BucketId) -> String {
 /// The state of the budgets, in the host's shared data.
 pub(crate) struct SharedBudget<'h>(pub(crate) &'h dyn Host);
 
-impl Shared for SharedBudget<'_> {
+impl BucketStore for SharedBudget<'_> {
     fn load(&mut self, bucket: BucketId) -> (Option<u64>, u32) {
         let (value, token) = self.0.shared(&budget_key(bucket));
         let value = value.and_then(|value| value.try_into().ok());

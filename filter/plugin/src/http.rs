@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use evenkeel_engine::hosts::HostId;
+use evenkeel_engine::hosts::UpstreamHostId;
 use evenkeel_engine::upstream::{ConnectionKey, Mark};
 use evenkeel_engine::{ConnectionId, StreamId};
 use evenkeel_metrics::{Counter, Metric};
@@ -40,7 +40,7 @@ struct Governed {
 #[derive(Debug)]
 struct Answering {
     metrics: Rc<UpstreamHost>,
-    host: Option<HostId>,
+    host: Option<UpstreamHostId>,
     /// The upstream connection that carries the response.
     connection: Option<Rc<ConnectionKey>>,
 }
@@ -89,7 +89,7 @@ impl Stream {
     /// The response's headers are in hand.
     pub(crate) fn response_headers(&mut self, worker: &mut Worker) {
         if let Some(on) = self.governed.timed {
-            worker.engine.stream_answered(on, self.id);
+            worker.engine.stream_response_started(on, self.id);
         }
         if self.upstream.is_some() {
             return;
@@ -100,7 +100,7 @@ impl Stream {
             return;
         }
         let metrics = worker.metrics.upstream(&address, worker.engine.now());
-        metrics.request_began(&*host);
+        metrics.request_started(&*host);
         let governed = self.governed.open.as_ref().map(|(on, _)| *on);
         let host = answering(worker, self.upgrades, governed, &address);
         let connection = recycle::response(worker, self.root, address, self.mark.take(), &metrics);
@@ -124,7 +124,7 @@ impl Stream {
                 worker.upstreams.response_ended(&connection);
             }
             if let Some(host) = host {
-                worker.engine.hosts.request_ended(host);
+                worker.engine.upstream_request_ended(host);
             }
         }
         let Governed { open, timed } = self.governed;
@@ -148,18 +148,17 @@ fn answering(
     upgrades: Option<ConnectionId>,
     governed: Option<ConnectionId>,
     address: &[u8],
-) -> Option<HostId> {
+) -> Option<UpstreamHostId> {
     let cluster = match upgrades {
         Some(_) => worker.host().property_or_empty(&["xds", "cluster_name"]),
         None => Vec::new(),
     };
-    let now = worker.engine.now();
-    let host = worker.engine.hosts.find(&cluster, address, now)?;
-    worker.engine.hosts.request_began(host);
+    let host = worker.engine.find_upstream_host(&cluster, address)?;
+    worker.engine.upstream_request_started(host);
     // The host is asked for the connection only where the request did not need it.
     let on = upgrades.or(governed).or_else(|| worker.connection_id());
     if let Some(id) = on {
-        worker.engine.carries_to(id, host);
+        worker.engine.set_upstream_host(id, host);
     }
     Some(host)
 }
@@ -189,12 +188,12 @@ fn govern(worker: &mut Worker, policy: &Policy, stream: StreamId) -> Option<Gove
     let rule = matched
         .map(|route| &route.rule)
         .or_else(|| policy.otherwise(origin.direction))?;
-    worker.engine.govern(id, rule);
-    worker.engine.request_began(id, rule);
+    worker.engine.apply_rule(id, rule);
+    worker.engine.request_started(id, rule);
     let is_timed = rule.max_stream_age.is_some() && is_grpc(&*host);
     if is_timed {
         let seed = worker.chance(&stream.0.to_le_bytes()) ^ id.0;
-        worker.engine.stream_began(id, stream, rule, seed);
+        worker.engine.stream_started(id, stream, rule, seed);
     }
     Some(Governed {
         open: Some((id, Rc::clone(rule))),

@@ -4,7 +4,7 @@ mod opening;
 
 use std::rc::Rc;
 
-use evenkeel_engine::{Activity, ConnectionId, Decision, Moment};
+use evenkeel_engine::{Activity, ConnectionId, Decision, DrainPoint};
 use evenkeel_metrics::{Counter, Protocol};
 use evenkeel_policy::{CloseCode, LastStreamId, Rule};
 use evenkeel_wire::h1::Head;
@@ -153,7 +153,7 @@ impl Network {
                 prefers,
                 write,
             } => {
-                let is_idle = matches!(opening.moment, Moment::Quiet { .. });
+                let is_idle = matches!(opening.point, DrainPoint::Idle { .. });
                 let is_exact = refuses
                     || is_idle
                         && match self
@@ -302,23 +302,23 @@ impl Network {
             Place::None | Place::Messages(_) => false,
         };
         if is_drained_by_proxy {
-            worker.engine.drained_by_proxy(self.id);
+            worker.engine.record_proxy_drain(self.id);
         }
         let opening = Opening::of(&self.wire, place, bytes.len()).filter(|_| !is_drained_by_proxy);
         let activity = self.activity(size);
-        let moment = opening.as_ref().map(|opening| opening.moment);
-        let decision = worker.wrote(self.id, activity, moment);
+        let point = opening.as_ref().map(|opening| opening.point);
+        let decision = worker.wrote(self.id, activity, point);
         match (decision, &opening, place) {
-            (Decision::Announce(_) | Decision::Repeat, Some(opening), _) => {
+            (Decision::Drain(_) | Decision::RepeatSignal, Some(opening), _) => {
                 self.announce(worker, &mut bytes, opening, false)
             }
-            (Decision::Refuse, Some(opening), _) => {
+            (Decision::RefuseRequests, Some(opening), _) => {
                 self.announce(worker, &mut bytes, opening, true)
             }
-            (Decision::Keep, _, Place::Frames(write)) => {
+            (Decision::PassThrough, _, Place::Frames(write)) => {
                 self.insert_frames(&mut bytes, write, None)
             }
-            (Decision::Keep, _, Place::Head(head)) if !head.closes => {
+            (Decision::PassThrough, _, Place::Head(head)) if !head.closes => {
                 self.hint(worker, &mut bytes, head)
             }
             _ => {}

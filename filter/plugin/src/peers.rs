@@ -102,7 +102,7 @@ pub(crate) fn answer(worker: &mut Worker, root: RootId) -> Option<Reply> {
         return Some(Reply::BadRequest);
     };
     if let Some(id) = worker.connection_id() {
-        worker.engine.exchanged(id);
+        worker.engine.record_peer_exchange(id);
     }
     Some(Reply::Message(reply))
 }

@@ -85,7 +85,7 @@ struct Root {
 /// Whether a root shares the current policy with the other roots of its filter entry.
 #[derive(Clone, Copy, Debug)]
 enum Turn {
-    Shared {
+    BucketStore {
         /// It opened something while another root was switching.
         contends: bool,
         /// When it last became current by use.
@@ -97,7 +97,7 @@ enum Turn {
 
 impl Default for Turn {
     fn default() -> Self {
-        Self::Shared {
+        Self::BucketStore {
             contends: false,
             returned: None,
         }
@@ -106,17 +106,17 @@ impl Default for Turn {
 
 impl Turn {
     const fn contends(self) -> bool {
-        matches!(self, Self::Shared { contends: true, .. })
+        matches!(self, Self::BucketStore { contends: true, .. })
     }
 
     const fn contend(&mut self) {
-        if let Self::Shared { contends, .. } = self {
+        if let Self::BucketStore { contends, .. } = self {
             *contends = true;
         }
     }
 
     const fn withdraw(&mut self) {
-        if let Self::Shared { contends, .. } = self {
+        if let Self::BucketStore { contends, .. } = self {
             *contends = false;
         }
     }
@@ -266,9 +266,9 @@ impl Policies {
         let current = |(id, root): (&RootId, &Root)| {
             let current = match root.turn {
                 Turn::Split { .. } => *id,
-                Turn::Shared { .. } => self
+                Turn::BucketStore { .. } => self
                     .latest(|other| {
-                        matches!(other.turn, Turn::Shared { .. })
+                        matches!(other.turn, Turn::BucketStore { .. })
                             && other.entry.may_equal(&root.entry)
                     })
                     .unwrap_or(*id),

@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use evenkeel_engine::upstream::Upstreams;
 use evenkeel_engine::{
-    Activity, ConnectionId, Decision, End, Engine, Instant, Moment, Origin, mix,
+    Activity, ConnectionEnd, ConnectionId, Decision, DrainPoint, Engine, Instant, Origin, mix,
 };
 use evenkeel_metrics::{Cause, Counter, Metric, Protocol};
 use evenkeel_policy::{Direction, Mode, Role, Rule, Scope};
@@ -257,25 +257,27 @@ impl Worker {
     /// The connections that a root opened follow the policy that is in force for it now.
     fn adopt(&mut self, root: RootId) {
         let policy = self.policies.get(root).cloned();
-        let observe = policy
+        let mode = policy
             .as_ref()
-            .is_some_and(|policy| policy.mode == Mode::DryRun);
-        self.engine.adopt(root, observe, |origin, is_tcp, held| {
-            let policy = policy.as_ref()?;
-            if is_tcp {
-                return policy
-                    .tcp_rule(origin.direction, origin.port)
-                    .map(|rule| Rc::clone(&rule.rule));
-            }
-            let named = policy
-                .routes
-                .iter()
-                .map(|route| &route.rule)
-                .find(|rule| held.is_some_and(|held| is_same_route(held, rule)));
-            named
-                .or_else(|| policy.otherwise(origin.direction))
-                .cloned()
-        });
+            .map(|policy| policy.mode)
+            .unwrap_or_default();
+        self.engine
+            .apply_policy(root, mode, |origin, is_tcp, held| {
+                let policy = policy.as_ref()?;
+                if is_tcp {
+                    return policy
+                        .tcp_rule(origin.direction, origin.port)
+                        .map(|rule| Rc::clone(&rule.rule));
+                }
+                let named = policy
+                    .routes
+                    .iter()
+                    .map(|route| &route.rule)
+                    .find(|rule| held.is_some_and(|held| is_same_route(held, rule)));
+                named
+                    .or_else(|| policy.otherwise(origin.direction))
+                    .cloned()
+            });
     }
 
     /// A network context was made: a connection has opened. None where another filter entry of the module has
@@ -300,14 +302,13 @@ impl Worker {
         let direction = self.direction();
         let policy = self.policies.get(root);
         let rule = policy.and_then(|policy| policy.otherwise(direction).cloned());
-        let observe = policy.is_some_and(|policy| policy.mode == Mode::DryRun);
+        let mode = policy.map(|policy| policy.mode).unwrap_or_default();
         let origin = Origin {
             policy: root,
             direction,
             port: 0,
         };
-        self.engine
-            .open(id, origin, rule, observe, self.seed ^ id.0);
+        self.engine.open(id, origin, rule, mode, self.seed ^ id.0);
         self.contexts.insert(id, context);
         self.metrics.active(1);
         Some(id)
@@ -358,13 +359,13 @@ impl Worker {
         let policy = self.policies.get(origin.policy);
         let rule = policy.and_then(|policy| policy.tcp_rule(origin.direction, port));
         let rule = rule.map(|rule| Rc::clone(&rule.rule));
-        self.engine.is_tcp(id, port, rule);
+        self.engine.set_tcp(id, port, rule);
     }
 
     /// A connection's bytes have turned out to be this. True when it is left alone.
     pub(crate) fn became(&mut self, id: ConnectionId, kind: Kind) -> bool {
         let cause = match kind {
-            Kind::WebSocket if !self.engine.is_websocket(id) => Cause::Tunnel,
+            Kind::WebSocket if !self.engine.upgrade_to_websocket(id) => Cause::Tunnel,
             Kind::Tunnel => Cause::Tunnel,
             Kind::Opaque(cause) => Cause::NotUnderstood(cause),
             Kind::Unknown | Kind::Http1 | Kind::Http2 | Kind::WebSocket | Kind::Tcp => {
@@ -378,7 +379,7 @@ impl Worker {
             }
         };
         self.metrics.count(Counter::Bypassed(cause));
-        self.engine.leave(id);
+        self.engine.bypass(id);
         self.log(
             Level::Debug,
             format_args!("connection {}: bypassed: {}", id.0, cause.name()),
@@ -389,11 +390,11 @@ impl Worker {
     /// The client sent something; `spoke` when a part of a WebSocket message was in it. False when it is not
     /// to be passed on.
     pub(crate) fn read(&mut self, id: ConnectionId, activity: Activity, spoke: bool) -> bool {
-        if self.engine.is_moving(id) {
+        if self.engine.needs_exact_time(id) {
             self.engine.advance(self.now());
         }
         if spoke {
-            self.engine.spoke(id);
+            self.engine.record_client_message(id);
         }
         self.engine.read(id, activity)
     }
@@ -403,9 +404,9 @@ impl Worker {
         &mut self,
         id: ConnectionId,
         activity: Activity,
-        moment: Option<Moment>,
+        point: Option<DrainPoint>,
     ) -> Decision {
-        if self.engine.is_moving(id) {
+        if self.engine.needs_exact_time(id) {
             self.engine.advance(self.now());
         }
         // Another stream that is reset later is none of ours.
@@ -414,8 +415,8 @@ impl Worker {
         let bucket = origin.and_then(|origin| self.policies.bucket(origin.policy));
         let decision =
             self.engine
-                .wrote(id, activity, moment, bucket, &mut SharedBudget(&*self.host));
-        if let Decision::Announce(reason) = decision {
+                .wrote(id, activity, point, bucket, &mut SharedBudget(&*self.host));
+        if let Decision::Drain(reason) = decision {
             self.metrics.count(Counter::DrainSignal(reason));
             self.log(
                 Level::Debug,
@@ -437,7 +438,8 @@ impl Worker {
     /// Takes a move of an upstream connection from the budget of a root's policy.
     pub(crate) fn spend(&mut self, root: RootId) -> bool {
         let bucket = self.policies.bucket(root);
-        self.engine.spend(bucket, &mut SharedBudget(&*self.host))
+        self.engine
+            .take_token(bucket, &mut SharedBudget(&*self.host))
     }
 
     /// The connection has ended.
@@ -448,12 +450,16 @@ impl Worker {
         self.contexts.remove(&id);
         self.metrics.active(-1);
         match end {
-            End::Unasked => {}
-            End::Announced(reason) if by == Peer::Client => {
+            ConnectionEnd::NotDrained => {}
+            ConnectionEnd::AfterSignal(reason) if by == Peer::Client => {
                 self.metrics.count(Counter::DrainedByClient(reason))
             }
-            End::Announced(reason) => self.metrics.count(Counter::DrainedByProxy(reason)),
-            End::Closed(reason) => self.metrics.count(Counter::DrainedByEvenkeel(reason)),
+            ConnectionEnd::AfterSignal(reason) => {
+                self.metrics.count(Counter::DrainedByProxy(reason))
+            }
+            ConnectionEnd::ClosedByEngine(reason) => {
+                self.metrics.count(Counter::DrainedByEvenkeel(reason))
+            }
         }
     }
 
@@ -465,9 +471,8 @@ impl Worker {
 
     /// A connection stays with an upstream host.
     pub(crate) fn carries_to(&mut self, id: ConnectionId, cluster: &[u8], address: &[u8]) {
-        let now = self.engine.now();
-        if let Some(host) = self.engine.hosts.find(cluster, address, now) {
-            self.engine.carries_to(id, host);
+        if let Some(host) = self.engine.find_upstream_host(cluster, address) {
+            self.engine.set_upstream_host(id, host);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use evenkeel_policy::Rule;
+use evenkeel_policy::{Mode, Rule};
 
 use super::Engine;
 use crate::Origin;
@@ -11,10 +11,10 @@ use crate::connection::{Kind, State};
 impl Engine {
     /// The policy with this number has changed: `rule` gives the rule of a connection under it, from its
     /// origin, whether it is TCP, and the rule that it had; and whether it only observes.
-    pub fn adopt(
+    pub fn apply_policy(
         &mut self,
         policy: u32,
-        observe: bool,
+        mode: Mode,
         rule: impl Fn(Origin, bool, Option<&Rule>) -> Option<Rc<Rule>>,
     ) {
         let mut ids = Vec::new();
@@ -36,9 +36,9 @@ impl Engine {
             if let Some(streams) = &mut connection.streams {
                 streams.adopt(|held| rule(connection.origin, false, Some(held)));
             }
-            connection.observe = observe;
+            connection.mode = mode;
             // What is enforced now is where it is, whatever a dry run would have done.
-            connection.left &= observe;
+            connection.left &= mode == Mode::DryRun;
             connection.matched = false;
             connection.limit();
             if matches!(connection.state, State::Due { .. }) {

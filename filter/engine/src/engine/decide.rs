@@ -1,22 +1,24 @@
 //! Whether to announce the end of a connection that is due, in the write in hand.
 
+use evenkeel_policy::Mode;
+
 use super::Engine;
 use crate::connection::State;
-use crate::moment::{Verdict, Wait};
-use crate::{Bucket, ConnectionId, Decision, Effect, Moment, Shared};
+use crate::drain_point::{Verdict, Wait};
+use crate::{Bucket, BucketStore, ConnectionId, Decision, DrainPoint, Effect};
 
 impl Engine {
     /// A connection that is due has come to `moment`.
     pub(super) fn decide(
         &mut self,
         id: ConnectionId,
-        moment: Moment,
+        point: DrainPoint,
         bucket: Option<&Bucket>,
-        shared: &mut impl Shared,
+        shared: &mut impl BucketStore,
     ) -> Decision {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(&id) else {
-            return Decision::Keep;
+            return Decision::PassThrough;
         };
         let (
             State::Due {
@@ -28,12 +30,12 @@ impl Engine {
             Some(rule),
         ) = (connection.state, connection.rule.clone())
         else {
-            return Decision::Keep;
+            return Decision::PassThrough;
         };
         if connection.is_protected(since, now) {
-            return Decision::Keep;
+            return Decision::PassThrough;
         }
-        match moment.judge(
+        match point.judge(
             &rule,
             &Wait {
                 opened: connection.opened,
@@ -46,45 +48,45 @@ impl Engine {
             },
             now,
         ) {
-            Verdict::Good => {}
-            Verdict::Wait => return Decision::Keep,
-            Verdict::PutOff => {
+            Verdict::Safe => {}
+            Verdict::Wait => return Decision::PassThrough,
+            Verdict::Deferred => {
                 if let State::Due { put_off, .. } = &mut connection.state {
                     *put_off = true;
                 }
                 if !put_off {
-                    self.effects.push_back(Effect::PutOff(id));
+                    self.effects.push_back(Effect::Deferred(id));
                 }
-                return Decision::Keep;
+                return Decision::PassThrough;
             }
         }
         // It waits for the pace of rebalancing, not for the budget: no token is kept for it.
         if !self.is_its_turn(id) {
-            return Decision::Keep;
+            return Decision::PassThrough;
         }
         // Those that can only go at a tick may be another root's: the budget is what they share.
         if self.buckets.is_turn_of_ticks(bucket) {
             self.tell_refused(id);
             self.buckets.write_waits(bucket, now);
-            return Decision::Keep;
+            return Decision::PassThrough;
         }
         if !self.afford(id, bucket, shared) {
             self.buckets.write_waits(bucket, now);
-            return Decision::Keep;
+            return Decision::PassThrough;
         }
         self.buckets.taken_by_write(bucket);
         let Some(connection) = self.connections.get_mut(&id) else {
-            return Decision::Keep;
+            return Decision::PassThrough;
         };
-        if connection.observe {
+        if connection.mode == Mode::DryRun {
             connection.forget_streams_over(now);
-            connection.observed(reason, now);
-            self.effects.push_back(Effect::Observed(id, reason));
+            connection.record_dry_run_drain(reason, now);
+            self.effects.push_back(Effect::DryRunDrain(id, reason));
             self.rearm(id);
-            return Decision::Keep;
+            return Decision::PassThrough;
         }
         connection.state = State::Draining { reason, since: now };
-        connection.signalled(moment);
-        Decision::Announce(reason)
+        connection.signalled(point);
+        Decision::Drain(reason)
     }
 }

@@ -1,17 +1,17 @@
 //! Connections whose clients were sent a drain signal.
 
 use crate::connection::{Connection, Kind, State};
+use crate::drain_point::{Verdict, Wait};
 use crate::evidence::Signal;
-use crate::moment::{Verdict, Wait};
-use crate::{Activity, Decision, Instant, Moment, Reason};
+use crate::{Activity, Decision, DrainPoint, DrainReason, Instant};
 
 impl Connection {
     /// The drain signal goes out at `moment`.
-    pub(super) fn signalled(&mut self, moment: Moment) {
-        self.evidence.signalled(match moment {
-            Moment::Head => Signal::Close,
-            Moment::Quiet { .. } | Moment::Busy { .. } => Signal::Goaway,
-            Moment::Message { .. } => Signal::None,
+    pub(super) fn signalled(&mut self, point: DrainPoint) {
+        self.evidence.signalled(match point {
+            DrainPoint::ResponseHead => Signal::Close,
+            DrainPoint::Idle { .. } | DrainPoint::Active { .. } => Signal::Goaway,
+            DrainPoint::Message { .. } => Signal::None,
         });
     }
 
@@ -30,7 +30,7 @@ impl Connection {
 
     /// The client has sent something. Gives why its connection drains when it thereby shows that it ignores
     /// the drain signal.
-    pub(super) fn heard(&mut self, activity: Activity, now: Instant) -> Option<Reason> {
+    pub(super) fn heard(&mut self, activity: Activity, now: Instant) -> Option<DrainReason> {
         let (State::Draining { reason, since } | State::Lingering { reason, since, .. }) =
             self.state
         else {
@@ -40,14 +40,14 @@ impl Connection {
         // HTTP/1: a request counts from its first byte, before its head is complete.
         let was_idle = self.active == 0 && activity.active > 0;
         let has_begun = activity.requests > self.requests || was_idle;
-        let ignores = has_begun && self.evidence.request_began(was_idle, now.since(since));
+        let ignores = has_begun && self.evidence.request_started(was_idle, now.since(since));
         ignores.then_some(reason)
     }
 
     /// Sends a second GOAWAY to a client that ignores the first one, at a moment at which nothing is open.
-    pub(super) fn refuse(&mut self, moment: Moment, since: Instant, now: Instant) -> Decision {
+    pub(super) fn refuse(&mut self, point: DrainPoint, since: Instant, now: Instant) -> Decision {
         let Some(rule) = self.rule.as_ref() else {
-            return Decision::Keep;
+            return Decision::PassThrough;
         };
         let wait = Wait {
             opened: self.opened,
@@ -58,14 +58,14 @@ impl Connection {
             stream_over: false,
             others_open: false,
         };
-        let is_quiet = matches!(moment, Moment::Quiet { .. });
+        let is_quiet = matches!(point, DrainPoint::Idle { .. });
         if is_quiet
             && self.evidence.needs_refusal()
-            && moment.judge(rule, &wait, now) == Verdict::Good
+            && point.judge(rule, &wait, now) == Verdict::Safe
         {
             self.evidence.signalled(Signal::Refusal);
-            return Decision::Refuse;
+            return Decision::RefuseRequests;
         }
-        Decision::Keep
+        Decision::PassThrough
     }
 }

@@ -9,12 +9,12 @@ use std::collections::HashMap;
 
 use core::time::Duration;
 
-use super::{Engine, Looked};
+use super::{Engine, LoadSample};
 use crate::connection::{Connection, Kind, State};
-use crate::hosts::{HostId, Hosts};
+use crate::hosts::{UpstreamHostId, UpstreamHosts};
 use crate::load::Flow;
 use crate::totals::Counts;
-use crate::{Activity, Load, PerMode, Reason};
+use crate::{Activity, DrainReason, Load, PerMode};
 
 /// The most connections that one step of a sweep, or of a search, looks at. A tick takes a step of each, and the sample
 /// one more. In a worker with no more connections the sample is exact; in one with 100,000 a sweep takes two and a half
@@ -43,7 +43,7 @@ pub(super) struct Summed {
     going: PerMode<Rates>,
     left: Rates,
     /// What stays with an upstream host, and the part of it that goes or would be elsewhere.
-    hosts: HashMap<HostId, (Rates, PerMode<Rates>)>,
+    hosts: HashMap<UpstreamHostId, (Rates, PerMode<Rates>)>,
 }
 
 /// A sweep that is under way.
@@ -79,7 +79,7 @@ impl Summed {
                 self.left.add(load);
             }
             if goes && !is_selected(connection) {
-                self.going.get_mut(connection.mode()).add(load);
+                self.going.get_mut(connection.mode).add(load);
             }
         }
         if let Some(host) = connection.host
@@ -88,7 +88,7 @@ impl Summed {
             let (all, going) = self.hosts.entry(host).or_default();
             all.add(load);
             if goes || connection.left {
-                going.get_mut(connection.mode()).add(load);
+                going.get_mut(connection.mode).add(load);
             }
         }
     }
@@ -96,15 +96,20 @@ impl Summed {
 
 /// What one event adds to the rates of the worker and of the connection's upstream host.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Carried {
+pub(super) struct MeasuredLoad {
     requests: u64,
     bytes: u64,
     is_of_service: bool,
-    host: Option<HostId>,
+    host: Option<UpstreamHostId>,
 }
 
-impl Carried {
-    pub(super) fn count(self, requests: &mut u64, flow: Option<&mut Flow>, hosts: &mut Hosts) {
+impl MeasuredLoad {
+    pub(super) fn count(
+        self,
+        requests: &mut u64,
+        flow: Option<&mut Flow>,
+        hosts: &mut UpstreamHosts,
+    ) {
         if self.is_of_service {
             *requests = requests.saturating_add(self.requests);
             if let Some(flow) = flow {
@@ -119,12 +124,12 @@ impl Carried {
 
 impl Connection {
     /// Takes in what an event says.
-    pub(super) fn carry(&mut self, activity: Activity) -> Carried {
+    pub(super) fn carry(&mut self, activity: Activity) -> MeasuredLoad {
         let requests = activity.requests.saturating_sub(self.requests);
         self.flow.carry(activity.bytes);
         self.requests = activity.requests;
         self.active = activity.active;
-        Carried {
+        MeasuredLoad {
             requests,
             bytes: activity.bytes,
             is_of_service: self.counts(),
@@ -140,13 +145,13 @@ fn is_selected(connection: &Connection) -> bool {
 impl Engine {
     /// Whether rebalancing goes by the rates of single connections; it does, unless told otherwise. Where it does
     /// not, the sample looks at no connection.
-    pub fn follow_rates(&mut self, follows: bool) {
-        self.ignores_rates = !follows;
+    pub fn track_rates(&mut self, tracks: bool) {
+        self.ignores_rates = !tracks;
     }
 
     /// Takes the sample. Ask about once a second. The selection of connections that could not be told in time ends, and
     /// with `rebalances` false that of all. What is wanted has to be wanted again after it, or is not any more.
-    pub fn look(&mut self, rebalances: impl Into<PerMode<bool>>) -> Looked {
+    pub fn take_sample(&mut self, rebalances: impl Into<PerMode<bool>>) -> LoadSample {
         let now = self.now;
         self.sample = self.sample.saturating_add(1);
         self.let_off(rebalances.into());
@@ -174,7 +179,7 @@ impl Engine {
         for id in selected {
             let connection = self.connections.get(&id);
             if let Some(connection) = connection.filter(|connection| connection.counts()) {
-                chosen.get_mut(connection.mode()).add(connection.load());
+                chosen.get_mut(connection.mode).add(connection.load());
             }
         }
         let all = Counts {
@@ -192,21 +197,21 @@ impl Engine {
             dry_run: rates.dry_run.with(counts.dry_run),
         };
         let rates = &self.rates.hosts;
-        let carried = |id: HostId| {
+        let carried = |id: UpstreamHostId| {
             let counts = sums.get(&id).copied().unwrap_or_default();
             let (all, going) = rates.get(&id).copied().unwrap_or_default();
             (all.with(counts.all), with(going, counts.going))
         };
         self.hosts.look(carried, !self.ignores_rates, now);
-        Looked {
+        LoadSample {
             load: load.with(all),
             connections: PerMode {
                 enforced: service.enforced.connections as f64,
                 dry_run: service.dry_run.connections as f64,
             },
-            chosen: with(chosen, going),
-            left: self.rates.left.with(left),
-            age: self.connections.age(now),
+            selected: with(chosen, going),
+            dry_run_drained: self.rates.left.with(left),
+            total_age: self.connections.age(now),
         }
     }
 
@@ -218,7 +223,7 @@ impl Engine {
                 continue;
             };
             if let State::Due {
-                reason: Reason::Rebalance,
+                reason: DrainReason::Rebalance,
                 since,
                 refused,
                 queued,
@@ -230,7 +235,7 @@ impl Engine {
                 } else {
                     super::rebalance::PATIENCE
                 };
-                if !rebalances.get(connection.mode()) || now.since(since) >= waits {
+                if !rebalances.get(connection.mode) || now.since(since) >= waits {
                     connection.state = State::Serving;
                     connection.spared = now.after(SPARE);
                     self.rearm(id);

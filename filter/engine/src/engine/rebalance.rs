@@ -9,9 +9,9 @@ use evenkeel_policy::{CloseCode, Direction, Measure, Mode, Rebalance as Rule};
 
 use super::Engine;
 use crate::connection::{Connection, Kind, State};
-use crate::hosts::HostId;
+use crate::hosts::{UpstreamHost, UpstreamHostId};
 use crate::totals::Part;
-use crate::{ConnectionId, Instant, Load, Look, PerMode, Reason};
+use crate::{ConnectionId, DrainReason, Instant, Load, LoadComparison, PerMode};
 
 /// How long a connection that was chosen waits for a moment to be told, before another one is chosen.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,40 +24,40 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What a look found.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Looked {
+pub struct LoadSample {
     /// What a service's pods are compared by: what inbound connections under a rule carry, without those
     /// that have been told to go and those that serve exchanges between peers alone.
     pub load: Load,
     /// How many connections that is, by the mode of their roots.
     pub connections: PerMode<f64>,
     /// The part of it that has been chosen to go or is being drained; in dry run, that would be.
-    pub chosen: PerMode<Load>,
+    pub selected: PerMode<Load>,
     /// Observe: the part of it that would be elsewhere by now.
-    pub left: Load,
+    pub dry_run_drained: Load,
     /// The ages of all connections, added up.
-    pub age: Duration,
+    pub total_age: Duration,
 }
 
 /// Which connections to choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Among {
+pub enum SelectionScope {
     /// Those by which a service's pods are compared.
     Service,
     /// Those that stay with an upstream host.
-    Host(HostId),
+    UpstreamHost(UpstreamHostId),
 }
 
 /// What is to go.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Wanted {
+pub struct SelectionRequest {
     /// The unit of `load`.
     pub measure: Measure,
     /// How much.
     pub load: f64,
     /// From where.
-    pub among: Among,
+    pub scope: SelectionScope,
     /// Why.
-    pub reason: Reason,
+    pub reason: DrainReason,
     /// Whose connections: each mode chooses from its own.
     pub mode: Mode,
 }
@@ -79,7 +79,7 @@ impl Engine {
             cluster.most = cluster.most.max(host.load().of(rule.measure));
             cluster.youngest = cluster.youngest.max(host.known());
         }
-        let ids: Vec<HostId> = self.hosts.iter().map(|(id, _)| id).collect();
+        let ids: Vec<UpstreamHostId> = self.hosts.iter().map(|(id, _)| id).collect();
         let (mut rebalances, mut pace) = (false, 0.0);
         for id in ids {
             let Some(host) = self.hosts.get_mut(id) else {
@@ -93,50 +93,70 @@ impl Engine {
                 Mode::Enforce => host.going().enforced,
                 Mode::DryRun => host.going().enforced.plus(host.going().dry_run),
             };
-            let look = Look {
+            let look = LoadComparison {
                 own: host.load().of(rule.measure),
-                share: cluster.load / cluster.hosts,
-                most: cluster.most,
+                fair_share: cluster.load / cluster.hosts,
+                highest: cluster.most,
                 connections: host.load().connections,
-                part: 1.0,
-                chosen: chosen.of(rule.measure),
+                worker_fraction: 1.0,
+                selected: chosen.of(rule.measure),
                 settled: now.since(cluster.youngest) >= rule.stabilization_window,
             };
             let rebalance = host.rebalance.get_mut(mode);
-            let quota = rebalance.look(rule, look);
+            let quota = rebalance.update(rule, look);
             rebalances |= rebalance.is_rebalancing();
-            pace += quota.pace;
-            if quota.choose > 0.0 {
-                let wanted = Wanted {
+            pace += quota.rate;
+            if quota.select > 0.0 {
+                let wanted = SelectionRequest {
                     measure: rule.measure,
-                    load: quota.choose,
-                    among: Among::Host(id),
-                    reason: Reason::Rebalance,
+                    load: quota.select,
+                    scope: SelectionScope::UpstreamHost(id),
+                    reason: DrainReason::Rebalance,
                     mode,
                 };
-                self.want(wanted);
+                self.request_selection(wanted);
             }
         }
-        self.pace(mode, rule.measure, pace);
+        self.set_drain_rate(mode, rule.measure, pace);
         rebalances
     }
 
     /// From now on, at most so much of what is chosen to be rebalanced goes a second.
-    pub fn pace(&mut self, mode: Mode, measure: Measure, per_second: f64) {
+    pub fn set_drain_rate(&mut self, mode: Mode, measure: Measure, per_second: f64) {
         let pace = self.pace.get_mut(mode);
         pace.measure = measure;
         pace.per_second = per_second;
     }
 
+    /// The upstream host at `address` in `cluster`; None when there are too many to tell it apart.
+    pub fn find_upstream_host(&mut self, cluster: &[u8], address: &[u8]) -> Option<UpstreamHostId> {
+        self.hosts.find(cluster, address, self.now)
+    }
+
+    /// The upstream hosts that are known.
+    pub fn upstream_hosts(&self) -> impl Iterator<Item = &UpstreamHost> {
+        self.hosts.iter().map(|(_, host)| host)
+    }
+
+    /// An upstream host has begun to respond to a request.
+    pub fn upstream_request_started(&mut self, host: UpstreamHostId) {
+        self.hosts.request_started(host);
+    }
+
+    /// A request to which an upstream host had begun to respond has ended.
+    pub fn upstream_request_ended(&mut self, host: UpstreamHostId) {
+        self.hosts.request_ended(host);
+    }
+
     /// A connection stays with an upstream host, or was last answered by it.
-    pub fn carries_to(&mut self, id: ConnectionId, host: HostId) {
+    pub fn set_upstream_host(&mut self, id: ConnectionId, host: UpstreamHostId) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.host = Some(host);
         }
     }
 
     /// A request on it was an exchange between peers.
-    pub fn exchanged(&mut self, id: ConnectionId) {
+    pub fn record_peer_exchange(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.exchanges = connection.exchanges.saturating_add(1);
             // It was counted when it was read.
@@ -229,13 +249,13 @@ impl Connection {
         Part {
             is_of_service: self.counts(),
             is_connection: load.connections > 0.0,
-            mode: self.mode(),
+            mode: self.mode,
             goes: self.goes(),
             left: self.left,
             is_selected: matches!(
                 self.state,
                 State::Due {
-                    reason: Reason::Rebalance,
+                    reason: DrainReason::Rebalance,
                     ..
                 }
             ),
@@ -251,10 +271,12 @@ impl Connection {
             && (self.exchanges == 0 || self.exchanges < self.requests)
     }
 
-    pub(super) fn may_go(&self, among: Among, now: Instant) -> bool {
-        let is_asked = match among {
-            Among::Service => self.counts(),
-            Among::Host(host) => self.host == Some(host) && self.kind != Kind::Http,
+    pub(super) fn may_go(&self, scope: SelectionScope, now: Instant) -> bool {
+        let is_asked = match scope {
+            SelectionScope::Service => self.counts(),
+            SelectionScope::UpstreamHost(host) => {
+                self.host == Some(host) && self.kind != Kind::Http
+            }
         };
         let Some(rule) = self.rule.as_ref().filter(|_| is_asked) else {
             return false;

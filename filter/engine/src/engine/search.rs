@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use evenkeel_policy::Mode;
 
 use super::look::SLICE;
-use super::{Among, Engine, Wanted};
+use super::{Engine, SelectionRequest, SelectionScope};
 use crate::connection::{Connection, Kind, State};
 use crate::limits::mix;
 use crate::{ConnectionId, Effect, Instant};
@@ -20,7 +20,7 @@ const MOST: usize = 256;
 #[derive(Debug)]
 pub(super) struct Search {
     cursor: usize,
-    groups: BTreeMap<(Mode, Among), Group>,
+    groups: BTreeMap<(Mode, SelectionScope), Group>,
     /// Policies whose connections may be chosen.
     policies: BTreeSet<u32>,
     seed: u64,
@@ -30,7 +30,7 @@ pub(super) struct Search {
 /// many connections has come to its end, the host may be overloaded no longer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Demand {
-    wanted: Wanted,
+    wanted: SelectionRequest,
     sample: u64,
 }
 
@@ -47,12 +47,12 @@ impl Search {
         let host = connection
             .host
             .filter(|_| connection.kind != Kind::Http)
-            .map(Among::Host);
-        for among in [Some(Among::Service), host].into_iter().flatten() {
-            let Some(group) = self.groups.get_mut(&(connection.mode(), among)) else {
+            .map(SelectionScope::UpstreamHost);
+        for among in [Some(SelectionScope::Service), host].into_iter().flatten() {
+            let Some(group) = self.groups.get_mut(&(connection.mode, among)) else {
                 continue;
             };
-            let Wanted { measure, load, .. } = group.demand.wanted;
+            let SelectionRequest { measure, load, .. } = group.demand.wanted;
             if connection.load().of(measure) <= load
                 && connection.may_go(among, now)
                 && self.policies.contains(&connection.origin.policy)
@@ -72,20 +72,25 @@ impl Engine {
     /// wants it. With many connections the next ticks go on with it.
     ///
     /// Gives how much has been chosen since it was last asked, which is never more than was wanted.
-    pub fn choose(&mut self, wanted: &Wanted, is_ours: impl Fn(u32) -> bool, seed: u64) -> f64 {
-        self.want(*wanted);
-        self.search(is_ours, seed);
-        self.take_chosen(wanted.mode)
+    pub fn select(
+        &mut self,
+        wanted: &SelectionRequest,
+        is_ours: impl Fn(u32) -> bool,
+        seed: u64,
+    ) -> f64 {
+        self.request_selection(*wanted);
+        self.run_selection(is_ours, seed);
+        self.take_selected(wanted.mode)
     }
 
     /// How much searches in the service have chosen since it was last asked.
-    pub fn take_chosen(&mut self, mode: Mode) -> f64 {
+    pub fn take_selected(&mut self, mode: Mode) -> f64 {
         core::mem::take(self.chosen.get_mut(mode))
     }
 
     /// The next search chooses from these, too. A search that is under way takes the newest number.
-    pub fn want(&mut self, wanted: Wanted) {
-        let key = (wanted.mode, wanted.among);
+    pub fn request_selection(&mut self, wanted: SelectionRequest) {
+        let key = (wanted.mode, wanted.scope);
         let demand = Demand {
             wanted,
             sample: self.sample,
@@ -100,7 +105,7 @@ impl Engine {
     }
 
     /// Begins to search for all that is wanted, unless a search is under way. `is_ours` tells whose policy wants it.
-    pub fn search(&mut self, is_ours: impl Fn(u32) -> bool, seed: u64) {
+    pub fn run_selection(&mut self, is_ours: impl Fn(u32) -> bool, seed: u64) {
         let sample = self.sample;
         if let Some(search) = &mut self.search {
             search
@@ -152,7 +157,7 @@ impl Engine {
                         continue;
                     }
                     let chosen = self.take_best(group);
-                    if among == Among::Service {
+                    if among == SelectionScope::Service {
                         *self.chosen.get_mut(mode) += chosen;
                     }
                 }
@@ -162,10 +167,10 @@ impl Engine {
 
     fn take_best(&mut self, group: Group) -> f64 {
         let now = self.now;
-        let Wanted {
+        let SelectionRequest {
             measure,
             load: mut left,
-            among,
+            scope: among,
             reason,
             mode,
         } = group.demand.wanted;
@@ -176,7 +181,7 @@ impl Engine {
             };
             let load = connection.load().of(measure);
             // Since it was visited it may have begun to drain, or become busier.
-            if load > left || connection.mode() != mode || !connection.may_go(among, now) {
+            if load > left || connection.mode != mode || !connection.may_go(among, now) {
                 continue;
             }
             left -= load;
@@ -188,7 +193,7 @@ impl Engine {
                 refused: false,
                 put_off: false,
             };
-            self.effects.push_back(Effect::Due(id, reason));
+            self.effects.push_back(Effect::DrainPending(id, reason));
             self.rearm(id);
         }
         chosen

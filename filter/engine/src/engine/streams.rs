@@ -8,11 +8,17 @@ use super::Engine;
 use crate::connection::State;
 use crate::limits::Draw;
 use crate::timed::Timed;
-use crate::{ConnectionId, Reason, StreamId};
+use crate::{ConnectionId, DrainReason, StreamId};
 
 impl Engine {
     /// A gRPC stream under `rule` has begun on the connection; `seed` is its chance.
-    pub fn stream_began(&mut self, id: ConnectionId, stream: StreamId, rule: &Rc<Rule>, seed: u64) {
+    pub fn stream_started(
+        &mut self,
+        id: ConnectionId,
+        stream: StreamId,
+        rule: &Rc<Rule>,
+        seed: u64,
+    ) {
         let began = self.now;
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
@@ -29,7 +35,7 @@ impl Engine {
     }
 
     /// The head of the answer has come.
-    pub fn stream_answered(&mut self, id: ConnectionId, stream: StreamId) {
+    pub fn stream_response_started(&mut self, id: ConnectionId, stream: StreamId) {
         let connection = self.connections.get_mut(&id);
         let streams = connection.and_then(|connection| connection.streams.as_mut());
         if let Some(timed) = streams.and_then(|streams| streams.get_mut(stream)) {
@@ -48,7 +54,7 @@ impl Engine {
         }
         // It was only for this stream that the connection was to be moved.
         if let State::Due {
-            reason: Reason::MaxStreamAge,
+            reason: DrainReason::MaxStreamAge,
             ..
         } = connection.state
             && !connection.is_stream_over(now)

@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 
 use core::time::Duration;
 
+use evenkeel_policy::Mode;
+
 use super::Engine;
 use crate::connection::{Kind, State};
 use crate::timers::{Lane, Wake};
-use crate::{Bucket, ConnectionId, Effect, Origin, Reason, Shared};
+use crate::{Bucket, BucketStore, ConnectionId, DrainReason, Effect, Origin};
 
 /// The most connections that one tick looks at. Where more have their time at once, the next ticks go on.
 const VISITS: usize = 8192;
@@ -45,7 +47,7 @@ impl Engine {
         &mut self,
         closes: usize,
         bucket: impl Fn(Origin) -> Option<&'b Bucket>,
-        shared: &mut impl Shared,
+        shared: &mut impl BucketStore,
     ) {
         let mut left = Left {
             visits: VISITS,
@@ -83,7 +85,7 @@ impl Engine {
         &mut self,
         left: &mut Left,
         bucket: &impl Fn(Origin) -> Option<&'b Bucket>,
-        shared: &mut impl Shared,
+        shared: &mut impl BucketStore,
     ) {
         let mut lanes = VecDeque::from(self.timers.lanes());
         while let Some(lane) = lanes.pop_front() {
@@ -119,7 +121,7 @@ impl Engine {
         lane: Lane,
         id: ConnectionId,
         bucket: Option<&Bucket>,
-        shared: &mut impl Shared,
+        shared: &mut impl BucketStore,
     ) -> bool {
         let may =
             !self.buckets.is_turn_of_writes(bucket, self.now) && self.afford(id, bucket, shared);
@@ -136,7 +138,7 @@ impl Engine {
             let first = self.timers.first_in(lane);
             let first = first.and_then(|id| self.connections.get(&id));
             let Some(connection) = first else { continue };
-            let pace = self.pace.get(connection.mode());
+            let pace = self.pace.get(connection.mode);
             if !lane.rebalances || self.now >= pace.turn(self.now) {
                 self.buckets.tick_waits(bucket(connection.origin));
             }
@@ -148,7 +150,7 @@ impl Engine {
         &mut self,
         id: ConnectionId,
         bucket: &impl Fn(Origin) -> Option<&'b Bucket>,
-        shared: &mut impl Shared,
+        shared: &mut impl BucketStore,
     ) -> Expired {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(&id) else {
@@ -157,10 +159,10 @@ impl Engine {
         // Whatever the timer was for, it has gone off: `rearm` sets the next one.
         self.timers.set(id, &mut connection.timer, Wake::Never);
         if let Some(reason) = connection.fall_due(now) {
-            self.effects.push_back(Effect::Due(id, reason));
+            self.effects.push_back(Effect::DrainPending(id, reason));
             return Expired::Stays;
         }
-        let (origin, cut) = (connection.origin, connection.active);
+        let (origin, aborted) = (connection.origin, connection.active);
         match connection.state {
             State::Due { .. } if connection.may_close(now) => {
                 let turn = connection.turn();
@@ -191,7 +193,7 @@ impl Engine {
                     let stream = Effect::EndStream {
                         id,
                         stream,
-                        answered: timed.answered,
+                        response_started: timed.answered,
                     };
                     self.effects.push_back(stream);
                 }
@@ -201,7 +203,7 @@ impl Engine {
             State::Draining { .. } | State::Lingering { .. } if !connection.is_time(now) => {
                 Expired::Stays
             }
-            State::Draining { reason, .. } => self.close(id, reason, cut),
+            State::Draining { reason, .. } => self.close(id, reason, aborted),
             State::Lingering { reason, .. } => self.close(id, reason, 0),
             _ => Expired::Stays,
         }
@@ -215,7 +217,7 @@ impl Engine {
         self.timers.set(id, &mut connection.timer, turn);
         match &mut connection.state {
             State::Due {
-                reason: Reason::Rebalance,
+                reason: DrainReason::Rebalance,
                 queued,
                 ..
             } => *queued = true,
@@ -232,32 +234,38 @@ impl Engine {
         let (State::Due { reason, .. }, Some(rule)) = (connection.state, &connection.rule) else {
             return false;
         };
-        if connection.observe {
-            self.observed(id, reason);
+        if connection.mode == Mode::DryRun {
+            self.record_dry_run_drain(id, reason);
             return false;
         }
-        let mut cut = 0;
+        let mut aborted = 0;
         match connection.kind {
-            Kind::Tcp => cut = u32::from(!connection.rests(rule, now)),
-            Kind::WebSocket => self.effects.push_back(Effect::Untold(id, reason)),
+            Kind::Tcp => aborted = u32::from(!connection.rests(rule, now)),
+            Kind::WebSocket => self
+                .effects
+                .push_back(Effect::ClosedWithoutNotice(id, reason)),
             Kind::Http => {}
         }
-        self.close(id, reason, cut);
+        self.close(id, reason, aborted);
         true
     }
 
     /// Nothing is done, and it begins anew.
-    fn observed(&mut self, id: ConnectionId, reason: Reason) {
+    fn record_dry_run_drain(&mut self, id: ConnectionId, reason: DrainReason) {
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.observed(reason, self.now);
+            connection.record_dry_run_drain(reason, self.now);
         }
-        self.effects.push_back(Effect::Observed(id, reason));
+        self.effects.push_back(Effect::DryRunDrain(id, reason));
     }
 
-    fn close(&mut self, id: ConnectionId, reason: Reason, cut: u32) -> Expired {
+    fn close(&mut self, id: ConnectionId, reason: DrainReason, aborted: u32) -> Expired {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.state = State::Closing { reason };
-            self.effects.push_back(Effect::Close { id, reason, cut });
+            self.effects.push_back(Effect::Close {
+                id,
+                reason,
+                aborted,
+            });
         }
         Expired::Goes
     }

@@ -4,11 +4,11 @@ use evenkeel_policy::CloseCode;
 
 use super::Engine;
 use crate::connection::{Kind, State};
-use crate::{ConnectionId, Reason};
+use crate::{ConnectionId, DrainReason};
 
 impl Engine {
     /// The connection has become a WebSocket. False when its rule leaves these alone.
-    pub fn is_websocket(&mut self, id: ConnectionId) -> bool {
+    pub fn upgrade_to_websocket(&mut self, id: ConnectionId) -> bool {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(&id) else {
             return false;
@@ -29,7 +29,7 @@ impl Engine {
         connection.kind = Kind::WebSocket;
         connection.spoken = now;
         connection.limits.requests = None;
-        if reason == Some(Reason::MaxRequestsPerConnection) {
+        if reason == Some(DrainReason::MaxRequestsPerConnection) {
             connection.state = State::Serving;
         }
         self.rearm(id);
@@ -37,7 +37,7 @@ impl Engine {
     }
 
     /// The client of a WebSocket has sent a part of a message.
-    pub fn spoke(&mut self, id: ConnectionId) {
+    pub fn record_client_message(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.spoken = self.now;
         }

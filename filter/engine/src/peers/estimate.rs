@@ -5,7 +5,7 @@ use core::time::Duration;
 use evenkeel_policy::{Measure, Peers, Rebalance};
 
 use super::report::{Report, believable};
-use super::{Own, View};
+use super::{OwnReport, View};
 use crate::Instant;
 
 /// A pod that was asked so many times `every` ago is one that new connections are sent to.
@@ -44,7 +44,7 @@ impl Rules {
 
     /// What a pod weighs, less while it is in its slow start: what it should carry is so many times an
     /// [`Estimate`].
-    pub fn weigh(&self, own: &Own) -> f64 {
+    pub fn weigh(&self, own: &OwnReport) -> f64 {
         Part::own(own, self).share()
     }
 
@@ -81,7 +81,7 @@ pub struct Estimate {
 
 impl View {
     /// What the pods carry that new connections are sent to, and this one; None while no other is known.
-    pub fn estimate(&self, own: &Own, rules: Rules, now: Instant) -> Option<Estimate> {
+    pub fn estimate(&self, own: &OwnReport, rules: Rules, now: Instant) -> Option<Estimate> {
         let mut others = Vec::new();
         let mut settled = own.uptime >= rules.stabilization_window;
         for report in self.fresh(now, rules.every) {
@@ -153,7 +153,7 @@ struct Part {
 }
 
 impl Part {
-    fn own(own: &Own, rules: &Rules) -> Self {
+    fn own(own: &OwnReport, rules: &Rules) -> Self {
         Self {
             // Not a number is nothing.
             load: own.load.of(rules.measure).max(0.0),

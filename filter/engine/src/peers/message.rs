@@ -11,7 +11,7 @@ const VERSION: u64 = 1;
 
 /// Why a message was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum RejectedMessage {
     /// It has more than [`MAX_LEN`](super::MAX_LEN) bytes.
     TooLong,
     /// It is no JSON of the form.
@@ -32,9 +32,9 @@ impl Message {
     /// # Errors
     ///
     /// The bytes are no message of this version.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Refused> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, RejectedMessage> {
         if bytes.len() > MAX_LEN {
-            return Err(Refused::TooLong);
+            return Err(RejectedMessage::TooLong);
         }
         let rows = read(bytes)?;
         Ok(Self { rows })
@@ -84,10 +84,10 @@ pub(super) fn write(rows: &[Row]) -> String {
 }
 
 /// The rows in their order; None for what is none.
-fn read(message: &[u8]) -> Result<Vec<Option<Row>>, Refused> {
+fn read(message: &[u8]) -> Result<Vec<Option<Row>>, RejectedMessage> {
     let head: Head = parse(message)?;
     if head.v != VERSION {
-        return Err(Refused::Version(head.v));
+        return Err(RejectedMessage::Version(head.v));
     }
     let body: Body = parse(message)?;
     Ok(body
@@ -100,6 +100,6 @@ fn read(message: &[u8]) -> Result<Vec<Option<Row>>, Refused> {
         .collect())
 }
 
-fn parse<'a, T: Deserialize<'a>>(message: &'a [u8]) -> Result<T, Refused> {
-    serde_json::from_slice(message).map_err(|_| Refused::Malformed)
+fn parse<'a, T: Deserialize<'a>>(message: &'a [u8]) -> Result<T, RejectedMessage> {
+    serde_json::from_slice(message).map_err(|_| RejectedMessage::Malformed)
 }

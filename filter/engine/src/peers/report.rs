@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Own, PeerId};
+use super::{OwnReport, PeerId};
 use crate::{Instant, Load};
 
 /// Of connections, and of requests that are owed something.
@@ -84,8 +84,8 @@ impl Report {
     }
 
     /// What a pod tells of itself, brought to numbers that the others believe.
-    pub(super) fn own(own: &Own, now: Instant) -> Self {
-        let Own { load, weight, .. } = own;
+    pub(super) fn own(own: &OwnReport, now: Instant) -> Self {
+        let OwnReport { load, weight, .. } = own;
         let uptime_ms = millis(own.uptime);
         Self {
             id: own.id,

@@ -42,8 +42,8 @@ fn connections(connections: f64) -> Load {
 }
 
 /// A pod that has long served.
-fn pod(id: u64, load: f64) -> Own {
-    Own {
+fn pod(id: u64, load: f64) -> OwnReport {
+    OwnReport {
         id: PeerId(id),
         load: connections(load),
         weight: 1.0,
@@ -53,18 +53,22 @@ fn pod(id: u64, load: f64) -> Own {
 }
 
 /// What a view knows that has heard all `others` directly.
-fn knowing(others: &[Own], now: Instant) -> View {
+fn knowing(others: &[OwnReport], now: Instant) -> View {
     let mut view = View::default();
     for other in others {
-        hears(&mut view, &View::default().tell(other, now, 0), now);
+        hears(
+            &mut view,
+            &View::default().write_message(other, now, 0),
+            now,
+        );
     }
     view
 }
 
 /// Pod 1 hears a message that is one.
-fn hears(view: &mut View, message: &str, now: Instant) -> Heard {
+fn hears(view: &mut View, message: &str, now: Instant) -> ReceivedReports {
     let message = Message::parse(message.as_bytes()).unwrap();
-    view.hear(PeerId(1), &message, now, EVERY, 7)
+    view.receive(PeerId(1), &message, now, EVERY, 7)
 }
 
 /// A message of rows as they stand.

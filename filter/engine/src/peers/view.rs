@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::chance::Chance;
 use super::message::{self, Message};
 use super::report::{Report, Row, Source};
-use super::{MAX_PEERS, MAX_TOLD, Own, PeerId};
+use super::{MAX_PEERS, MAX_REPORTS, OwnReport, PeerId};
 use crate::Instant;
 
 /// A report that is older cannot be told: the others would not believe it.
@@ -24,9 +24,9 @@ const FORMAT: u8 = 1;
 
 /// What a message brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Heard {
+pub struct ReceivedReports {
     /// Reports that were news and are kept.
-    pub taken: usize,
+    pub accepted: usize,
     /// Reports that cannot be true, or were too many.
     pub dropped: usize,
 }
@@ -93,7 +93,7 @@ impl View {
     /// The message to another pod: `own`, then a random sample of the others. Visible ASCII of at most
     /// [`MAX_LEN`](super::MAX_LEN) bytes. An answer is better written before what was asked is heard: it would tell
     /// the other one what that has just told.
-    pub fn tell(&self, own: &Own, now: Instant, seed: u64) -> String {
+    pub fn write_message(&self, own: &OwnReport, now: Instant, seed: u64) -> String {
         let mut rows = vec![Report::own(own, now).row(0)];
         for report in self.sample(now, seed) {
             rows.push(report.row(age_ms(report, now)));
@@ -109,32 +109,32 @@ impl View {
             .filter(|report| report.age(now) <= MAX_AGE)
             .collect();
         told.sort_unstable_by_key(|report| Reverse(report.made));
-        told.truncate(MAX_TOLD.max(told.len() / 2));
+        told.truncate(MAX_REPORTS.max(told.len() / 2));
         let mut chance = Chance::new(seed);
         told.sort_by_cached_key(|_| chance.draw());
-        told.truncate(MAX_TOLD);
+        told.truncate(MAX_REPORTS);
         told
     }
 
     /// Takes in the message of another pod, in a service whose pods tell each other `every` so often. What
     /// it says about `me` is left out.
-    pub fn hear(
+    pub fn receive(
         &mut self,
         me: PeerId,
         message: &Message,
         now: Instant,
         every: Duration,
         seed: u64,
-    ) -> Heard {
+    ) -> ReceivedReports {
         let Message { rows } = message;
         let sender = message.sender();
         let hold = every.saturating_mul(HOLD);
         let mut chance = Chance::new(seed);
-        let mut heard = Heard {
-            dropped: rows.len().saturating_sub(MAX_TOLD.saturating_add(1)),
-            ..Heard::default()
+        let mut heard = ReceivedReports {
+            dropped: rows.len().saturating_sub(MAX_REPORTS.saturating_add(1)),
+            ..ReceivedReports::default()
         };
-        for (at, row) in rows.iter().take(MAX_TOLD.saturating_add(1)).enumerate() {
+        for (at, row) in rows.iter().take(MAX_REPORTS.saturating_add(1)).enumerate() {
             let Some(mut report) = row.and_then(|row| told(row, now)) else {
                 heard.dropped = heard.dropped.saturating_add(1);
                 continue;
@@ -143,7 +143,7 @@ impl View {
                 report.source = Source::Direct;
             }
             if report.id != me && self.take(report, now, hold, &mut chance) {
-                heard.taken = heard.taken.saturating_add(1);
+                heard.accepted = heard.accepted.saturating_add(1);
             }
         }
         heard

@@ -15,18 +15,18 @@ fn the_budget_is_shared_by_all_workers_and_refuses_each_move_once() {
     other.at(11);
     let moved = ids
         .iter()
-        .filter(|&&id| one.exchange(id, 1) != Decision::Keep)
+        .filter(|&&id| one.exchange(id, 1) != Decision::PassThrough)
         .count();
     other.map = core::mem::take(&mut one.map);
     let moved_there = others
         .iter()
-        .filter(|&&id| other.exchange(id, 1) != Decision::Keep)
+        .filter(|&&id| other.exchange(id, 1) != Decision::PassThrough)
         .count();
     assert_eq!((moved, moved_there), (5, 0));
     other.pass(Duration::from_secs(1));
     let moved_later = others
         .iter()
-        .filter(|&&id| other.exchange(id, 2) != Decision::Keep)
+        .filter(|&&id| other.exchange(id, 2) != Decision::PassThrough)
         .count();
     assert_eq!(
         moved_later, 5,
@@ -35,7 +35,7 @@ fn the_budget_is_shared_by_all_workers_and_refuses_each_move_once() {
     let refused = other
         .effects()
         .iter()
-        .filter(|effect| matches!(effect, Effect::Refused(_)))
+        .filter(|effect| matches!(effect, Effect::BudgetExhausted(_)))
         .count();
     assert_eq!(refused, 20);
 }
@@ -50,7 +50,7 @@ fn over_time_the_budget_gives_its_rate() {
         story.at(second - 1);
         for _ in 0..10 {
             story.pass(Duration::from_millis(100));
-            waiting.retain(|&id| story.exchange(id, 1) == Decision::Keep);
+            waiting.retain(|&id| story.exchange(id, 1) == Decision::PassThrough);
         }
     }
     let moved = 500 - waiting.len();
@@ -63,9 +63,9 @@ fn a_lost_race_for_the_budget_is_tried_again() {
         r#"{"version": 1, "defaults": {"max_requests_per_connection": 1}, "budget": {"per_second": 1, "burst": 2}}"#,
     );
     let (a, b) = (story.open(1), story.open(2));
-    assert_ne!(story.exchange(a, 1), Decision::Keep);
+    assert_ne!(story.exchange(a, 1), Decision::PassThrough);
     story.map.lost_races = 3;
-    assert_ne!(story.exchange(b, 1), Decision::Keep);
+    assert_ne!(story.exchange(b, 1), Decision::PassThrough);
 }
 
 /// What one worker of a proxy knows of the connections of several policies.
@@ -91,14 +91,14 @@ impl Policies {
     fn open(&mut self, policy: u32, count: u64) -> Vec<ConnectionId> {
         let held = &self.others[&policy];
         let rule = Rc::clone(&held.defaults);
-        let observe = held.mode == Mode::DryRun;
+        let mode = held.mode;
         let engine = &mut self.worker.engine;
         let first = u64::from(policy) * 1000;
         let ids = (first..first + count).map(ConnectionId);
         let ids: Vec<_> = ids.collect();
         for id in &ids {
             let origin = Origin { policy, ..ORIGIN };
-            engine.open(*id, origin, Some(Rc::clone(&rule)), observe, id.0);
+            engine.open(*id, origin, Some(Rc::clone(&rule)), mode, id.0);
         }
         ids
     }
@@ -117,12 +117,12 @@ impl Policies {
         for id in ids {
             self.worker.read(*id, 1, 1);
             let (engine, map) = (&mut self.worker.engine, &mut self.worker.map);
-            let (moment, bucket) = (Some(Moment::Head), bucket.as_ref());
-            let decision = engine.wrote(*id, activity(1, 1), moment, bucket, map);
-            drained += usize::from(decision != Decision::Keep);
+            let (point, bucket) = (Some(DrainPoint::ResponseHead), bucket.as_ref());
+            let decision = engine.wrote(*id, activity(1, 1), point, bucket, map);
+            drained += usize::from(decision != Decision::PassThrough);
         }
         let effects = self.worker.effects().into_iter();
-        let observed = effects.filter(|effect| matches!(effect, Effect::Observed(..)));
+        let observed = effects.filter(|effect| matches!(effect, Effect::DryRunDrain(..)));
         drained + observed.count()
     }
 
@@ -179,11 +179,11 @@ fn connections_of_one_policy_that_wait_for_a_tick_do_not_hold_back_another_polic
         .budget
         .map(|it| Bucket::new("other", it, false));
     story.read(http, 1, 1);
-    let moment = Some(Moment::Head);
+    let point = Some(DrainPoint::ResponseHead);
     let decision = story
         .engine
-        .wrote(http, activity(1, 1), moment, other.as_ref(), &mut story.map);
-    assert_ne!(decision, Decision::Keep);
+        .wrote(http, activity(1, 1), point, other.as_ref(), &mut story.map);
+    assert_ne!(decision, Decision::PassThrough);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use evenkeel_policy::Measure;
 
 use super::*;
-use crate::{Among, Load, Looked, Wanted};
+use crate::{Load, LoadSample, SelectionRequest, SelectionScope};
 
 /// The most that one tick looks at for a sweep, and for a search.
 const SLICE: u64 = 4096;
@@ -20,13 +20,11 @@ fn gateway() -> Story {
             "tcp": [{"name": "db", "match": {"port": 5432}}],
             "rebalance": {"max_rate": 0.1, "min_connections": 10, "stabilization_window": "0s"}}"#,
     );
-    let now = story.engine.now();
     let hosts: Vec<_> = (0..400_u32)
         .map(|host| {
             story
                 .engine
-                .hosts
-                .find(b"db", &host.to_le_bytes(), now)
+                .find_upstream_host(b"db", &host.to_le_bytes())
                 .unwrap()
         })
         .collect();
@@ -37,7 +35,7 @@ fn gateway() -> Story {
         } else {
             (id / 4 * 3 + id % 4) % 200
         };
-        story.engine.carries_to(opened, hosts[host as usize]);
+        story.engine.set_upstream_host(opened, hosts[host as usize]);
     }
     story
 }
@@ -52,23 +50,23 @@ fn visits(story: &mut Story, act: impl FnOnce(&mut Story)) -> u64 {
 #[test]
 fn a_sample_looks_at_no_connection_where_rebalancing_needs_no_rates() {
     let mut story = gateway();
-    story.engine.follow_rates(false);
-    let mut looked = Looked::default();
+    story.engine.track_rates(false);
+    let mut looked = LoadSample::default();
     let visits = visits(&mut story, |story| {
         for second in 1..=10 {
             story.at(second);
-            looked = story.engine.look(true);
+            looked = story.engine.take_sample(true);
         }
     });
     assert_eq!(visits, 0);
     assert_eq!(looked.load.connections, MANY as f64);
-    assert_eq!(looked.age, Duration::from_secs(10) * 100_000);
+    assert_eq!(looked.total_age, Duration::from_secs(10) * 100_000);
 }
 
 #[test]
 fn without_a_sweep_the_rates_of_the_worker_are_known_all_the_same() {
     let mut story = Story::rule(r#""max_connection_age": "off""#);
-    story.engine.follow_rates(false);
+    story.engine.track_rates(false);
     let ids = [1, 2].map(|id| story.open(id));
     for second in 1..=60 {
         story.at(second);
@@ -81,7 +79,7 @@ fn without_a_sweep_the_rates_of_the_worker_are_known_all_the_same() {
             };
             story.engine.read(id, activity);
         }
-        let load = story.engine.look(true).load;
+        let load = story.engine.take_sample(true).load;
         assert!((load.requests - 10.0).abs() < 1e-6, "{load:?}");
         assert!((load.bytes - 200.0).abs() < 1e-6, "{load:?}");
     }
@@ -91,7 +89,7 @@ fn without_a_sweep_the_rates_of_the_worker_are_known_all_the_same() {
 fn a_sweep_looks_at_each_connection_once_and_in_slices() {
     let mut story = gateway();
     let mut slices = vec![visits(&mut story, |story| {
-        story.engine.look(true);
+        story.engine.take_sample(true);
     })];
     slices.extend((0..30).map(|_| visits(&mut story, |story| story.pass(TICK))));
     assert_eq!(slices.iter().max(), Some(&SLICE));
@@ -101,15 +99,15 @@ fn a_sweep_looks_at_each_connection_once_and_in_slices() {
 #[test]
 fn one_search_in_slices_serves_all_hosts_with_too_much() {
     let mut story = gateway();
-    story.engine.follow_rates(false);
+    story.engine.track_rates(false);
     let rebalance = story.policy.rebalance.unwrap();
     for second in 1..=2 {
         story.at(second);
-        story.engine.look(true);
+        story.engine.take_sample(true);
         assert!(!story.compare_hosts(&rebalance, second));
     }
     story.at(3);
-    story.engine.look(true);
+    story.engine.take_sample(true);
 
     let mut slices = vec![visits(&mut story, |story| {
         assert!(story.compare_hosts(&rebalance, 3));
@@ -121,7 +119,7 @@ fn one_search_in_slices_serves_all_hosts_with_too_much() {
 
     assert_eq!(slices.iter().max(), Some(&SLICE));
     assert_eq!(slices.iter().sum::<u64>(), MANY, "for 200 hosts together");
-    let chosen = story.engine.look(true).chosen.enforced;
+    let chosen = story.engine.take_sample(true).selected.enforced;
     // Each of the 200 has 375, a hundred more than 1.1 times the mean.
     assert_eq!(chosen.connections, 200.0 * 100.0);
 }
@@ -133,18 +131,18 @@ fn what_is_wanted_of_a_search_under_way_is_not_chosen_twice() {
         let id = story.open(id);
         story.exchange(id, 1);
     }
-    let wanted = |load| Wanted {
+    let wanted = |load| SelectionRequest {
         measure: Measure::Connections,
         load,
-        among: Among::Service,
-        reason: Reason::MeanConnectionAge,
+        scope: SelectionScope::Service,
+        reason: DrainReason::MeanConnectionAge,
         mode: Mode::Enforce,
     };
-    assert_eq!(story.engine.choose(&wanted(10.0), |_| true, 1), 0.0);
-    assert_eq!(story.engine.choose(&wanted(12.0), |_| true, 1), 0.0);
+    assert_eq!(story.engine.select(&wanted(10.0), |_| true, 1), 0.0);
+    assert_eq!(story.engine.select(&wanted(12.0), |_| true, 1), 0.0);
     story.pass(Duration::from_secs(1));
-    assert_eq!(story.engine.take_chosen(Mode::Enforce), 12.0);
-    assert_eq!(story.engine.take_chosen(Mode::Enforce), 0.0);
+    assert_eq!(story.engine.take_selected(Mode::Enforce), 12.0);
+    assert_eq!(story.engine.take_selected(Mode::Enforce), 0.0);
     assert_eq!(story.effects().len(), 12);
 }
 
@@ -174,9 +172,10 @@ fn whatever_happens_the_totals_are_what_a_recount_finds() {
                 "tcp": [{{"name": "db", "match": {{"port": 5432}}}}]}}"#
         ));
         let rebalances = story.policy.mode;
-        story.engine.pace(rebalances, Measure::Connections, 3.0);
-        let now = story.engine.now();
-        let host = story.engine.hosts.find(b"c", b"a", now).unwrap();
+        story
+            .engine
+            .set_drain_rate(rebalances, Measure::Connections, 3.0);
+        let host = story.engine.find_upstream_host(b"c", b"a").unwrap();
         let mut chance = 1;
         for step in 0..20_000_u64 {
             chance = crate::mix(chance);
@@ -190,41 +189,44 @@ fn whatever_happens_the_totals_are_what_a_recount_finds() {
                     story.open_tcp(id.0);
                 }
                 2 => {
-                    story.engine.is_websocket(id);
+                    story.engine.upgrade_to_websocket(id);
                 }
-                3 => story.engine.leave(id),
-                4 => story.engine.drained_by_proxy(id),
-                5 => story.engine.exchanged(id),
-                6 => story.engine.carries_to(id, host),
+                3 => story.engine.bypass(id),
+                4 => story.engine.record_proxy_drain(id),
+                5 => story.engine.record_peer_exchange(id),
+                6 => story.engine.set_upstream_host(id, host),
                 7 => {
                     story.engine.closed(id);
                 }
                 8 => {
-                    let wanted = Wanted {
+                    let wanted = SelectionRequest {
                         measure: Measure::Connections,
                         load: 3.0,
-                        among: Among::Service,
-                        reason: Reason::Rebalance,
+                        scope: SelectionScope::Service,
+                        reason: DrainReason::Rebalance,
                         mode: rebalances,
                     };
-                    story.engine.choose(&wanted, |_| true, chance);
+                    story.engine.select(&wanted, |_| true, chance);
                 }
                 9 => {
-                    story.engine.look(chance & 0x1_0000 == 0);
+                    story.engine.take_sample(chance & 0x1_0000 == 0);
                 }
                 10..=12 => story.pass(Duration::from_millis(100)),
                 13..=15 => story.read(id, step / 100, active),
                 _ => {
-                    story.write(id, step / 100, active, Moment::Head);
+                    story.write(id, step / 100, active, DrainPoint::ResponseHead);
                 }
             }
             if step % 50 == 0 {
-                let looked = story.engine.look(true);
+                let looked = story.engine.take_sample(true);
                 let (load, chosen, left) = recount(&mut story);
                 for (found, expected) in [
                     (looked.load, load),
-                    (looked.chosen.enforced.plus(looked.chosen.dry_run), chosen),
-                    (looked.left, left),
+                    (
+                        looked.selected.enforced.plus(looked.selected.dry_run),
+                        chosen,
+                    ),
+                    (looked.dry_run_drained, left),
                 ] {
                     assert_eq!(
                         (found.connections, found.active),
@@ -235,7 +237,8 @@ fn whatever_happens_the_totals_are_what_a_recount_finds() {
             }
         }
         let effects = story.effects();
-        let is_chosen = |effect: &Effect| matches!(effect, Effect::Due(_, Reason::Rebalance));
+        let is_chosen =
+            |effect: &Effect| matches!(effect, Effect::DrainPending(_, DrainReason::Rebalance));
         assert!(effects.iter().any(is_chosen));
     }
 }

@@ -28,22 +28,22 @@ impl Story {
         requests: u64,
         active: u32,
         undelivered: u64,
-        moment: Option<Moment>,
+        point: Option<DrainPoint>,
     ) -> Decision {
         let activity = Activity {
             undelivered,
             ..activity(requests, active)
         };
-        self.engine.wrote(id, activity, moment, None, &mut self.map)
+        self.engine.wrote(id, activity, point, None, &mut self.map)
     }
 
     /// How many requests the closes since the last call have aborted.
     fn closes(&mut self) -> Vec<u32> {
-        let cut = |effect| match effect {
-            Effect::Close { cut, .. } => Some(cut),
+        let aborted = |effect| match effect {
+            Effect::Close { aborted, .. } => Some(aborted),
             _ => None,
         };
-        self.effects().into_iter().filter_map(cut).collect()
+        self.effects().into_iter().filter_map(aborted).collect()
     }
 
     fn is_ignored(&mut self) -> bool {
@@ -58,7 +58,7 @@ fn http1_response_that_may_be_in_envoys_buffers_is_waited_for() {
         let mut story = Story::rule(r#""max_requests_per_connection": 1, "close_delay": "1s""#);
         let id = story.open(1);
         story.heard(id, 1, 1, 0);
-        story.wrote(id, 1, 0, undelivered, Some(Moment::Head));
+        story.wrote(id, 1, 0, undelivered, Some(DrainPoint::ResponseHead));
 
         story.pass(4 * MINUTE);
         assert_eq!(story.closes().is_empty(), waits, "{undelivered}");
@@ -76,7 +76,7 @@ fn http2_client_is_closed_after_its_acknowledgement() {
     let decision = story.wrote(id, 1, 0, u64::MAX, Some(quiet(Care::None)));
     assert_eq!(
         decision,
-        Decision::Announce(Reason::MaxRequestsPerConnection)
+        Decision::Drain(DrainReason::MaxRequestsPerConnection)
     );
     story.pass(4 * MINUTE);
     assert_eq!(story.closes(), NONE);
@@ -96,7 +96,7 @@ fn goaway_on_an_idle_connection_is_waited_for() {
     story.wrote(id, 1, 0, 0, None);
     story.at(10);
     let decision = story.wrote(id, 1, 0, 0, Some(ping(Care::None)));
-    assert_eq!(decision, Decision::Announce(Reason::MaxConnectionAge));
+    assert_eq!(decision, Decision::Drain(DrainReason::MaxConnectionAge));
     story.pass(4 * MINUTE);
     assert_eq!(story.closes(), NONE);
 
@@ -143,8 +143,8 @@ fn tcp_answer_that_may_be_in_envoys_buffers_is_waited_for() {
         story.pass(Duration::from_secs(3));
 
         // Once its drain timeout is over it is not waited for a rest.
-        let cut = u32::from(drain_timeout != "off");
-        assert_eq!(story.closes(), [cut], "{drain_timeout} {answers}");
+        let aborted = u32::from(drain_timeout != "off");
+        assert_eq!(story.closes(), [aborted], "{drain_timeout} {answers}");
     }
 }
 
@@ -154,7 +154,7 @@ fn websocket_that_is_not_told_is_not_closed_before_it_has_everything() {
         r#""max_connection_age": "1s", "websocket": {"close_code": "going_away", "idle_timeout": "5s"}, "drain_timeout": "off""#,
     );
     let id = story.open(1);
-    story.engine.is_websocket(id);
+    story.engine.upgrade_to_websocket(id);
     story.wrote(id, 0, 1, LARGE, None);
     story.pass(4 * MINUTE);
     assert_eq!(story.closes(), NONE);
@@ -171,14 +171,14 @@ fn websocket_client_that_does_not_close_is_waited_for_until_it_has_everything() 
         r#""max_connection_age": "1s", "websocket": {"close_code": "going_away", "idle_time": "0s"}"#,
     );
     let id = story.open(1);
-    story.engine.is_websocket(id);
+    story.engine.upgrade_to_websocket(id);
     story.at(2);
-    let moment = Moment::Message {
-        answers: false,
-        owes: false,
+    let point = DrainPoint::Message {
+        is_response: false,
+        awaits_response: false,
     };
-    let decision = story.wrote(id, 0, 1, LARGE, Some(moment));
-    assert_eq!(decision, Decision::Announce(Reason::MaxConnectionAge));
+    let decision = story.wrote(id, 0, 1, LARGE, Some(point));
+    assert_eq!(decision, Decision::Drain(DrainReason::MaxConnectionAge));
     story.pass(4 * MINUTE);
     assert_eq!(story.closes(), NONE);
 
@@ -194,8 +194,8 @@ fn http1_client_that_ignores_the_signal_is_refused_after_a_response() {
     let id = story.open(1);
     for (request, ignores) in [(1, false), (2, false), (3, true)] {
         assert!(story.heard(id, request, 1, 0), "{request}");
-        let decision = story.wrote(id, request, 0, 100, Some(Moment::Head));
-        assert_ne!(decision, Decision::Keep);
+        let decision = story.wrote(id, request, 0, 100, Some(DrainPoint::ResponseHead));
+        assert_ne!(decision, Decision::PassThrough);
         assert_eq!(story.is_ignored(), ignores, "{request}");
     }
 
@@ -211,7 +211,7 @@ fn http1_client_that_ignores_the_signal_gets_a_response_that_is_still_in_envoys_
     let id = story.open(1);
     for request in 1..=10 {
         assert!(story.heard(id, request, 1, 0), "{request}");
-        story.wrote(id, request, 0, LARGE, Some(Moment::Head));
+        story.wrote(id, request, 0, LARGE, Some(DrainPoint::ResponseHead));
         story.pass(Duration::from_secs(20));
     }
     assert_eq!(story.closes(), NONE);
@@ -227,7 +227,7 @@ fn http2_client_that_ignores_the_signal_is_sent_a_second_one_at_a_quiet_moment()
     for (request, undelivered) in [(2, u64::MAX), (3, u64::MAX), (4, 0)] {
         story.heard(id, request, 1, undelivered);
         let decision = story.wrote(id, request, 0, u64::MAX, Some(quiet(Care::None)));
-        assert_eq!(decision, Decision::Keep, "{request}");
+        assert_eq!(decision, Decision::PassThrough, "{request}");
         story.pass(Duration::from_secs(2));
         assert!(!story.is_ignored(), "{request}");
     }
@@ -235,11 +235,11 @@ fn http2_client_that_ignores_the_signal_is_sent_a_second_one_at_a_quiet_moment()
     story.heard(id, 5, 1, 0);
     assert!(story.is_ignored());
     let decision = story.wrote(id, 5, 1, 0, Some(busy(Bearing::Bears)));
-    assert_eq!(decision, Decision::Keep);
+    assert_eq!(decision, Decision::PassThrough);
     let decision = story.wrote(id, 5, 0, u64::MAX, Some(quiet(Care::None)));
-    assert_eq!(decision, Decision::Refuse);
+    assert_eq!(decision, Decision::RefuseRequests);
     let decision = story.wrote(id, 5, 0, u64::MAX, Some(ping(Care::None)));
-    assert_eq!(decision, Decision::Keep);
+    assert_eq!(decision, Decision::PassThrough);
 
     story.heard(id, 5, 0, 0);
     story.pass(Duration::from_millis(1100));
@@ -252,8 +252,8 @@ fn client_that_ignores_the_signal_still_counts_as_load() {
     let id = story.open(1);
     for (request, expected) in [(1, 0.0), (2, 0.0), (3, 1.0)] {
         story.heard(id, request, 1, 0);
-        story.wrote(id, request, 1, 100, Some(Moment::Head));
-        assert_eq!(story.engine.look(false).load.connections, expected);
+        story.wrote(id, request, 1, 100, Some(DrainPoint::ResponseHead));
+        assert_eq!(story.engine.take_sample(false).load.connections, expected);
         story.wrote(id, request, 0, 100, None);
     }
 }
@@ -270,9 +270,9 @@ fn draining(rules: &[&str]) -> (Story, ConnectionId) {
     let id = story.open(1);
     for name in rules.iter().copied().chain(["five"]) {
         let rule = story.route(name);
-        story.engine.govern(id, &rule);
+        story.engine.apply_rule(id, &rule);
         if rules.contains(&name) {
-            story.engine.request_began(id, &rule);
+            story.engine.request_started(id, &rule);
         }
     }
     story.at(2);
@@ -280,7 +280,7 @@ fn draining(rules: &[&str]) -> (Story, ConnectionId) {
     story.heard(id, 3, active, 0);
     story.engine.tick(32, |_| None, &mut Map::default());
     let decision = story.wrote(id, 3, active, 0, Some(busy(Bearing::Bears)));
-    assert_eq!(decision, Decision::Announce(Reason::MaxConnectionAge));
+    assert_eq!(decision, Decision::Drain(DrainReason::MaxConnectionAge));
     (story, id)
 }
 
@@ -308,8 +308,8 @@ fn open_requests_keep_the_drain_timeouts_of_their_own_rules() {
 fn request_that_comes_while_draining_makes_it_wait_longer_and_never_shorter() {
     let (mut story, id) = draining(&["five"]);
     let events = story.route("events");
-    story.engine.govern(id, &events);
-    story.engine.request_began(id, &events);
+    story.engine.apply_rule(id, &events);
+    story.engine.request_started(id, &events);
     story.heard(id, 4, 2, 0);
     story.pass(Duration::from_millis(8900));
     assert_eq!(story.closes(), NONE);
@@ -318,8 +318,8 @@ fn request_that_comes_while_draining_makes_it_wait_longer_and_never_shorter() {
 
     let (mut story, id) = draining(&["five"]);
     let short = story.defaults();
-    story.engine.govern(id, &short);
-    story.engine.request_began(id, &short);
+    story.engine.apply_rule(id, &short);
+    story.engine.request_started(id, &short);
     story.heard(id, 4, 2, 0);
     story.pass(Duration::from_millis(4900));
     assert_eq!(story.closes(), NONE);

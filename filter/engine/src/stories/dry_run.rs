@@ -6,10 +6,10 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use evenkeel_policy::Measure;
 
 use super::*;
-use crate::balance::{Balance, Scene};
-use crate::board::Carried;
+use crate::balance::{PodRebalancer, PodSample};
+use crate::board::MeasuredLoad;
 use crate::peers::Estimate;
-use crate::{Among, PerMode, Wanted};
+use crate::{PerMode, SelectionRequest, SelectionScope};
 
 const ENFORCED: u32 = 1;
 const DRY_RUN: u32 = 2;
@@ -23,7 +23,6 @@ fn mode_of(root: u32) -> Mode {
 
 /// Opens connections under a root, each of which carries a request.
 fn open(story: &mut Story, root: u32, ids: core::ops::Range<u64>) -> Vec<ConnectionId> {
-    let is_dry_run = mode_of(root) == Mode::DryRun;
     let ids: Vec<_> = ids.map(ConnectionId).collect();
     for id in &ids {
         let (rule, origin) = (story.defaults(), ORIGIN);
@@ -31,18 +30,20 @@ fn open(story: &mut Story, root: u32, ids: core::ops::Range<u64>) -> Vec<Connect
             policy: root,
             ..origin
         };
-        story.engine.open(*id, origin, Some(rule), is_dry_run, id.0);
+        story
+            .engine
+            .open(*id, origin, Some(rule), mode_of(root), id.0);
         story.exchange(*id, 1);
     }
     ids
 }
 
-fn everything(mode: Mode) -> Wanted {
-    Wanted {
+fn everything(mode: Mode) -> SelectionRequest {
+    SelectionRequest {
         measure: Measure::Connections,
         load: 1000.0,
-        among: Among::Service,
-        reason: Reason::Rebalance,
+        scope: SelectionScope::Service,
+        reason: DrainReason::Rebalance,
         mode,
     }
 }
@@ -55,12 +56,12 @@ fn exchange_all(
 ) -> (Vec<ConnectionId>, usize) {
     let mut drained = Vec::new();
     for id in ids {
-        if story.exchange(*id, request) != Decision::Keep {
+        if story.exchange(*id, request) != Decision::PassThrough {
             drained.push(*id);
         }
     }
     let effects = story.effects().into_iter();
-    let would = effects.filter(|effect| matches!(effect, Effect::Observed(..)));
+    let would = effects.filter(|effect| matches!(effect, Effect::DryRunDrain(..)));
     (drained, would.count())
 }
 
@@ -71,10 +72,12 @@ fn the_pace_of_a_dry_run_is_its_own() {
         let mut ids = open(&mut story, ENFORCED, 0..100);
         ids.extend(open(&mut story, DRY_RUN, 100..200));
         for (mode, pace) in [(Mode::Enforce, enforced), (Mode::DryRun, dry_run)] {
-            story.engine.pace(mode, Measure::Connections, pace);
-            story.engine.want(everything(mode));
+            story
+                .engine
+                .set_drain_rate(mode, Measure::Connections, pace);
+            story.engine.request_selection(everything(mode));
         }
-        story.engine.search(|_| true, 7);
+        story.engine.run_selection(|_| true, 7);
 
         let (mut drained, mut would) = (0, 0);
         for request in 0..100 {
@@ -102,11 +105,11 @@ fn drained(modes: &[Mode], mean: Option<f64>) -> (usize, usize) {
     let mut story = Story::rule(r#""max_connection_age": "off""#);
     let mut ids = open(&mut story, ENFORCED, 0..100);
     ids.extend(open(&mut story, DRY_RUN, 100..200));
-    let mut balances: PerMode<Balance> = PerMode::default();
+    let mut balances: PerMode<PodRebalancer> = PerMode::default();
     let (mut drained, mut would) = (0, 0);
     for second in 1..=60 {
         story.at(second);
-        let mine = story.engine.look(PerMode {
+        let mine = story.engine.take_sample(PerMode {
             enforced: balances.enforced.is_rebalancing(),
             dry_run: balances.dry_run.is_rebalancing(),
         });
@@ -117,20 +120,20 @@ fn drained(modes: &[Mode], mean: Option<f64>) -> (usize, usize) {
             most: mean,
             settled: true,
         });
-        let scene = Scene {
-            mine: &mine,
-            pod: Carried {
+        let scene = PodSample {
+            worker: &mine,
+            pod: MeasuredLoad {
                 load: mine.load,
-                left: mine.left,
+                dry_run_drained: mine.dry_run_drained,
             },
             weight: 1.0,
             estimate: estimate.as_ref(),
         };
         for mode in modes {
             let balance = balances.get_mut(*mode);
-            balance.look(&mut story.engine, &rule, *mode, &scene);
+            balance.update(&mut story.engine, &rule, *mode, &scene);
         }
-        story.engine.search(|_| true, second);
+        story.engine.run_selection(|_| true, second);
         let (now, then) = exchange_all(&mut story, &ids, 1 + second);
         drained += now.len();
         would += then;
@@ -155,8 +158,10 @@ fn connection_that_a_dry_run_would_have_drained_can_be_drained_once_the_policy_i
     let mut story = Story::rule(r#""max_connection_age": "off""#);
     let ids = open(&mut story, DRY_RUN, 0..10);
     let select = |story: &mut Story, mode| {
-        story.engine.pace(mode, Measure::Connections, 1000.0);
-        story.engine.choose(&everything(mode), |_| true, 7)
+        story
+            .engine
+            .set_drain_rate(mode, Measure::Connections, 1000.0);
+        story.engine.select(&everything(mode), |_| true, 7)
     };
     assert_eq!(select(&mut story, Mode::DryRun), 10.0);
     assert_eq!(exchange_all(&mut story, &ids, 2), (Vec::new(), 10));
@@ -165,8 +170,11 @@ fn connection_that_a_dry_run_would_have_drained_can_be_drained_once_the_policy_i
     let rule = story.defaults();
     story
         .engine
-        .adopt(DRY_RUN, false, |_, _, _| Some(Rc::clone(&rule)));
+        .apply_policy(DRY_RUN, Mode::Enforce, |_, _, _| Some(Rc::clone(&rule)));
 
-    assert_eq!(story.engine.look(true).left.connections, 0.0);
+    assert_eq!(
+        story.engine.take_sample(true).dry_run_drained.connections,
+        0.0
+    );
     assert_eq!(select(&mut story, Mode::Enforce), 10.0);
 }

@@ -33,7 +33,9 @@ impl Roots {
                 policy: root,
                 ..origin
             };
-            self.story.engine.open(*id, origin, Some(rule), false, id.0);
+            self.story
+                .engine
+                .open(*id, origin, Some(rule), Mode::Enforce, id.0);
         }
         ids
     }
@@ -42,7 +44,7 @@ impl Roots {
         let ids = self.open(root, count);
         for id in &ids {
             let rule = Rc::clone(&self.story.policy.tcp[0].rule);
-            self.story.engine.is_tcp(*id, 5432, Some(rule));
+            self.story.engine.set_tcp(*id, 5432, Some(rule));
         }
         ids
     }
@@ -54,7 +56,7 @@ impl Roots {
             max_connection_age: Some(Duration::from_millis(1)),
             ..(*self.story.policy.tcp[0].rule).clone()
         };
-        self.story.engine.is_tcp(id, 5432, Some(Rc::new(rule)));
+        self.story.engine.set_tcp(id, 5432, Some(Rc::new(rule)));
         id
     }
 
@@ -87,7 +89,7 @@ fn exchange(roots: &mut Roots, http: &mut Vec<ConnectionId>, seconds: u64) -> us
             let story = &mut roots.story;
             story.engine.tick(32, |_| bucket.as_ref(), &mut story.map);
         }
-        if roots.story.exchange(http[0], 1 + millisecond) == Decision::Keep {
+        if roots.story.exchange(http[0], 1 + millisecond) == Decision::PassThrough {
             http.rotate_left(1);
         } else {
             http.remove(0);
@@ -186,7 +188,7 @@ fn connections_that_wait_for_their_turn_leave_closes_to_those_whose_time_has_com
     for id in &http {
         roots.story.read(*id, 1, 1);
         let story = &mut roots.story;
-        let head = Some(Moment::Head);
+        let head = Some(DrainPoint::ResponseHead);
         story
             .engine
             .wrote(*id, activity(1, 1), head, None, &mut story.map);

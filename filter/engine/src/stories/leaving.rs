@@ -13,20 +13,25 @@ fn a_client_that_stays_after_its_announcement_is_closed_when_nothing_is_owed() {
     story.pass(Duration::from_millis(1900));
     assert_eq!(
         story.effects(),
-        [Effect::Due(id, Reason::MaxRequestsPerConnection)]
+        [Effect::DrainPending(
+            id,
+            DrainReason::MaxRequestsPerConnection
+        )]
     );
     story.pass(Duration::from_millis(200));
     assert_eq!(
         story.effects(),
         [Effect::Close {
             id,
-            reason: Reason::MaxRequestsPerConnection,
-            cut: 0
+            reason: DrainReason::MaxRequestsPerConnection,
+            aborted: 0
         }]
     );
     assert_eq!(
         story.engine.closed(id),
-        Some(End::Closed(Reason::MaxRequestsPerConnection))
+        Some(ConnectionEnd::ClosedByEngine(
+            DrainReason::MaxRequestsPerConnection
+        ))
     );
 }
 
@@ -40,9 +45,15 @@ fn a_request_that_was_on_its_way_is_served_and_lingering_begins_anew() {
     story.pass(Duration::from_secs(60));
     assert_eq!(
         story.effects(),
-        [Effect::Due(id, Reason::MaxRequestsPerConnection)]
+        [Effect::DrainPending(
+            id,
+            DrainReason::MaxRequestsPerConnection
+        )]
     );
-    assert_eq!(story.write(id, 2, 0, Moment::Head), Decision::Repeat);
+    assert_eq!(
+        story.write(id, 2, 0, DrainPoint::ResponseHead),
+        Decision::RepeatSignal
+    );
     story.pass(Duration::from_secs(1));
     assert_eq!(story.effects(), []);
     story.pass(Duration::from_secs(1));
@@ -50,8 +61,8 @@ fn a_request_that_was_on_its_way_is_served_and_lingering_begins_anew() {
         story.effects(),
         [Effect::Close {
             id,
-            reason: Reason::MaxRequestsPerConnection,
-            cut: 0
+            reason: DrainReason::MaxRequestsPerConnection,
+            aborted: 0
         }]
     );
 }
@@ -67,16 +78,19 @@ fn what_is_owed_is_served_for_ever_without_a_grace_and_cut_after_it_with_one() {
         story.read(id, 3, 3);
         assert_eq!(
             story.write(id, 3, 3, busy(Bearing::Bears)),
-            Decision::Announce(Reason::MaxConnectionAge)
+            Decision::Drain(DrainReason::MaxConnectionAge)
         );
         story.pass(Duration::from_millis(4900));
-        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
+        assert_eq!(
+            story.effects(),
+            [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
+        );
         story.pass(Duration::from_secs(3600));
         let closes: Vec<_> = expected
-            .map(|cut| Effect::Close {
+            .map(|aborted| Effect::Close {
                 id,
-                reason: Reason::MaxConnectionAge,
-                cut,
+                reason: DrainReason::MaxConnectionAge,
+                aborted,
             })
             .into_iter()
             .collect();
@@ -91,25 +105,25 @@ fn observing_tells_what_would_have_moved_and_counts_from_there_anew() {
     );
     let id = story.open(1);
     story.at(11);
-    assert_eq!(story.exchange(id, 1), Decision::Keep);
+    assert_eq!(story.exchange(id, 1), Decision::PassThrough);
     assert_eq!(
         story.effects(),
         [
-            Effect::Due(id, Reason::MaxConnectionAge),
-            Effect::Observed(id, Reason::MaxConnectionAge)
+            Effect::DrainPending(id, DrainReason::MaxConnectionAge),
+            Effect::DryRunDrain(id, DrainReason::MaxConnectionAge)
         ]
     );
     story.at(20);
-    assert_eq!(story.exchange(id, 2), Decision::Keep);
+    assert_eq!(story.exchange(id, 2), Decision::PassThrough);
     assert_eq!(story.effects(), []);
     story.at(22);
     story.exchange(id, 3);
     assert_eq!(
         story.effects(),
         [
-            Effect::Due(id, Reason::MaxConnectionAge),
-            Effect::Observed(id, Reason::MaxConnectionAge)
+            Effect::DrainPending(id, DrainReason::MaxConnectionAge),
+            Effect::DryRunDrain(id, DrainReason::MaxConnectionAge)
         ]
     );
-    assert_eq!(story.engine.closed(id), Some(End::Unasked));
+    assert_eq!(story.engine.closed(id), Some(ConnectionEnd::NotDrained));
 }

@@ -9,19 +9,22 @@ use super::*;
 fn a_connection_past_its_age_is_announced_in_the_next_answer_and_the_client_closes_it() {
     let mut story = Story::rule(r#""max_connection_age": "60s""#);
     let id = story.open(1);
-    assert_eq!(story.exchange(id, 1), Decision::Keep);
+    assert_eq!(story.exchange(id, 1), Decision::PassThrough);
     story.at(59);
-    assert_eq!(story.exchange(id, 2), Decision::Keep);
+    assert_eq!(story.exchange(id, 2), Decision::PassThrough);
     story.at(61);
     assert_eq!(
         story.exchange(id, 3),
-        Decision::Announce(Reason::MaxConnectionAge)
+        Decision::Drain(DrainReason::MaxConnectionAge)
     );
     assert_eq!(
         story.engine.closed(id),
-        Some(End::Announced(Reason::MaxConnectionAge))
+        Some(ConnectionEnd::AfterSignal(DrainReason::MaxConnectionAge))
     );
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
+    assert_eq!(
+        story.effects(),
+        [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
+    );
     assert_eq!((story.engine.len(), story.engine.timers()), (0, 0));
 }
 
@@ -30,10 +33,13 @@ fn an_idle_connection_past_its_age_is_never_cut_unannounced() {
     let mut story = Story::rule(r#""max_connection_age": "60s", "drain_timeout": "1s""#);
     let id = story.open(1);
     story.at(86_400);
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
+    assert_eq!(
+        story.effects(),
+        [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
+    );
     assert_eq!(
         story.exchange(id, 1),
-        Decision::Announce(Reason::MaxConnectionAge)
+        Decision::Drain(DrainReason::MaxConnectionAge)
     );
 }
 
@@ -41,10 +47,10 @@ fn an_idle_connection_past_its_age_is_never_cut_unannounced() {
 fn the_last_request_is_announced_in_its_own_answer() {
     let mut story = Story::rule(r#""max_requests_per_connection": 2"#);
     let id = story.open(1);
-    assert_eq!(story.exchange(id, 1), Decision::Keep);
+    assert_eq!(story.exchange(id, 1), Decision::PassThrough);
     assert_eq!(
         story.exchange(id, 2),
-        Decision::Announce(Reason::MaxRequestsPerConnection)
+        Decision::Drain(DrainReason::MaxRequestsPerConnection)
     );
 }
 
@@ -80,7 +86,7 @@ fn jitter_keeps_the_last_request_a_limit() {
     for id in 0..200 {
         let id = story.open(id);
         let last = (1..=100)
-            .find(|&request| story.exchange(id, request) != Decision::Keep)
+            .find(|&request| story.exchange(id, request) != Decision::PassThrough)
             .unwrap();
         assert!((80..=100).contains(&last), "{last}");
         seen.insert(last);
@@ -92,13 +98,13 @@ fn jitter_keeps_the_last_request_a_limit() {
 fn min_age_holds_every_limit_back() {
     let mut story = Story::rule(r#""max_requests_per_connection": 1, "min_connection_age": "10s""#);
     let id = story.open(1);
-    assert_eq!(story.exchange(id, 1), Decision::Keep);
+    assert_eq!(story.exchange(id, 1), Decision::PassThrough);
     story.at(9);
-    assert_eq!(story.exchange(id, 2), Decision::Keep);
+    assert_eq!(story.exchange(id, 2), Decision::PassThrough);
     story.at(10);
     assert_eq!(
         story.exchange(id, 3),
-        Decision::Announce(Reason::MaxRequestsPerConnection)
+        Decision::Drain(DrainReason::MaxRequestsPerConnection)
     );
 }
 
@@ -130,10 +136,13 @@ fn of_several_reasons_the_age_is_told_and_it_counts_as_one_move() {
     story.read(id, 1, 1);
     story.at(11);
     assert_eq!(
-        story.write(id, 1, 0, Moment::Head),
-        Decision::Announce(Reason::MaxConnectionAge)
+        story.write(id, 1, 0, DrainPoint::ResponseHead),
+        Decision::Drain(DrainReason::MaxConnectionAge)
     );
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
+    assert_eq!(
+        story.effects(),
+        [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
+    );
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn flow(story: &mut Story, id: ConnectionId, seconds: u64) {
         };
         story.engine.read(id, activity);
         story.pass(Duration::from_secs(1));
-        story.engine.look(true);
+        story.engine.take_sample(true);
     }
 }
 
@@ -33,11 +33,11 @@ fn a_bypassed_connection_has_no_active_request() {
     let mut story = Story::rule(RULE);
     let id = story.open(1);
     story.read(id, 1, 1);
-    assert_eq!(story.engine.look(true).load.active, 1.0);
+    assert_eq!(story.engine.take_sample(true).load.active, 1.0);
 
-    story.engine.leave(id);
+    story.engine.bypass(id);
 
-    let load = story.engine.look(true).load;
+    let load = story.engine.take_sample(true).load;
     assert_eq!((load.connections, load.active), (1.0, 0.0));
 }
 
@@ -47,14 +47,14 @@ fn a_draining_connection_counts_what_is_in_flight_and_no_connection() {
     let id = story.open(1);
     flow(&mut story, id, 11);
     let decision = story.write(id, 2, 2, busy(Bearing::Bears));
-    assert_eq!(decision, Decision::Announce(Reason::MaxConnectionAge));
+    assert_eq!(decision, Decision::Drain(DrainReason::MaxConnectionAge));
 
     flow(&mut story, id, 1);
 
-    let looked = story.engine.look(true);
+    let looked = story.engine.take_sample(true);
     is_about(looked.load, 0.0, 2.0, 200.0);
     assert_eq!(
-        looked.chosen.enforced, looked.load,
+        looked.selected.enforced, looked.load,
         "it is not to be chosen again"
     );
 }
@@ -65,14 +65,14 @@ fn a_connection_that_the_proxy_drains_is_not_counted_again() {
     let id = story.open(1);
     flow(&mut story, id, 1);
 
-    story.engine.drained_by_proxy(id);
+    story.engine.record_proxy_drain(id);
     flow(&mut story, id, 20);
 
-    let looked = story.engine.look(true);
+    let looked = story.engine.take_sample(true);
     is_about(looked.load, 0.0, 2.0, 200.0);
-    assert_eq!(looked.chosen.enforced, looked.load);
+    assert_eq!(looked.selected.enforced, looked.load);
     assert_eq!(story.effects(), [], "it is not drained a second time");
-    assert_eq!(story.engine.closed(id), Some(End::Unasked));
+    assert_eq!(story.engine.closed(id), Some(ConnectionEnd::NotDrained));
 }
 
 #[test]
@@ -80,10 +80,13 @@ fn a_connection_that_is_draining_stays_so_when_the_proxy_drains_it_too() {
     let mut story = Story::rule(r#""max_requests_per_connection": 1, "close_delay": "1s""#);
     let id = story.open(1);
     story.exchange(id, 1);
-    story.engine.drained_by_proxy(id);
+    story.engine.record_proxy_drain(id);
     story.at(2);
-    let reason = Reason::MaxRequestsPerConnection;
-    assert_eq!(story.engine.closed(id), Some(End::Closed(reason)));
+    let reason = DrainReason::MaxRequestsPerConnection;
+    assert_eq!(
+        story.engine.closed(id),
+        Some(ConnectionEnd::ClosedByEngine(reason))
+    );
 }
 
 #[test]
@@ -96,7 +99,10 @@ fn a_dry_run_leaves_the_age_of_a_connection_as_it_is() {
         story.at(second);
         story.exchange(id, second);
     }
-    let observed = |effect: &&Effect| matches!(effect, Effect::Observed(..));
+    let observed = |effect: &&Effect| matches!(effect, Effect::DryRunDrain(..));
     assert_eq!(story.effects().iter().filter(observed).count(), 6);
-    assert_eq!(story.engine.look(true).age, Duration::from_secs(60));
+    assert_eq!(
+        story.engine.take_sample(true).total_age,
+        Duration::from_secs(60)
+    );
 }

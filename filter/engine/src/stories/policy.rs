@@ -13,17 +13,17 @@ fn the_rule_of_the_first_request_replaces_the_default_and_further_ones_only_tigh
     let mut story = Story::new(policy);
     let id = story.open(1);
     let (long, short) = (story.route("long"), story.route("short"));
-    story.engine.govern(id, &long);
+    story.engine.apply_rule(id, &long);
     story.at(20);
-    assert_eq!(story.exchange(id, 1), Decision::Keep);
-    story.engine.govern(id, &short);
-    story.engine.govern(id, &long);
+    assert_eq!(story.exchange(id, 1), Decision::PassThrough);
+    story.engine.apply_rule(id, &short);
+    story.engine.apply_rule(id, &long);
     story.at(49);
-    assert_eq!(story.exchange(id, 2), Decision::Keep);
+    assert_eq!(story.exchange(id, 2), Decision::PassThrough);
     story.at(51);
     assert_eq!(
         story.exchange(id, 3),
-        Decision::Announce(Reason::MaxConnectionAge)
+        Decision::Drain(DrainReason::MaxConnectionAge)
     );
 }
 
@@ -34,14 +34,14 @@ fn a_policy_that_changes_governs_the_connections_that_are_open() {
     story.at(100);
     story.exchange(id, 1);
     let update = Story::rule(r#""max_connection_age": "60s""#).defaults();
-    story.engine.adopt(1, false, |_, _, held| {
+    story.engine.apply_policy(1, Mode::Enforce, |_, _, held| {
         held.is_some_and(|held| &*held.name == "defaults")
             .then(|| Rc::clone(&update))
     });
     story.at(101);
     assert_eq!(
         story.exchange(id, 2),
-        Decision::Announce(Reason::MaxConnectionAge)
+        Decision::Drain(DrainReason::MaxConnectionAge)
     );
 }
 
@@ -51,7 +51,7 @@ fn a_policy_that_goes_takes_back_what_was_due_but_not_what_was_said() {
     let (due, said) = (story.open(1), story.open(2));
     story.at(11);
     story.exchange(said, 1);
-    story.engine.adopt(1, false, |_, _, _| None);
-    assert_eq!(story.exchange(due, 1), Decision::Keep);
-    assert_eq!(story.exchange(said, 2), Decision::Repeat);
+    story.engine.apply_policy(1, Mode::Enforce, |_, _, _| None);
+    assert_eq!(story.exchange(due, 1), Decision::PassThrough);
+    assert_eq!(story.exchange(said, 2), Decision::RepeatSignal);
 }

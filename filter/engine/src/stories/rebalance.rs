@@ -6,16 +6,16 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use evenkeel_policy::Measure;
 
 use super::*;
-use crate::{Among, Load, Wanted};
+use crate::{Load, SelectionRequest, SelectionScope};
 
 const RULE: &str = r#""max_connection_age": "off""#;
 
-fn wanted(load: f64) -> Wanted {
-    Wanted {
+fn wanted(load: f64) -> SelectionRequest {
+    SelectionRequest {
         measure: Measure::Connections,
         load,
-        among: Among::Service,
-        reason: Reason::Rebalance,
+        scope: SelectionScope::Service,
+        reason: DrainReason::Rebalance,
         mode: Mode::Enforce,
     }
 }
@@ -28,11 +28,15 @@ fn busy_service(story: &mut Story, count: u64) {
     }
 }
 
-fn choose(story: &mut Story, wanted: Wanted) -> f64 {
+fn choose(story: &mut Story, wanted: SelectionRequest) -> f64 {
     // As fast as it likes.
     let mode = story.policy.mode;
-    story.engine.pace(mode, wanted.measure, f64::INFINITY);
-    story.engine.choose(&Wanted { mode, ..wanted }, |_| true, 7)
+    story
+        .engine
+        .set_drain_rate(mode, wanted.measure, f64::INFINITY);
+    story
+        .engine
+        .select(&SelectionRequest { mode, ..wanted }, |_| true, 7)
 }
 
 /// Who has been chosen, in the order of being told.
@@ -41,7 +45,7 @@ fn due(story: &mut Story) -> Vec<u64> {
         .effects()
         .into_iter()
         .filter_map(|effect| match effect {
-            Effect::Due(ConnectionId(id), Reason::Rebalance) => Some(id),
+            Effect::DrainPending(ConnectionId(id), DrainReason::Rebalance) => Some(id),
             _ => None,
         });
     due.collect()
@@ -56,18 +60,21 @@ fn the_chosen_go_at_their_next_answer_and_no_one_else() {
 
     let chosen = due(&mut story);
     assert_eq!(chosen.len(), 3);
-    assert_eq!(story.engine.look(true).chosen.enforced.connections, 3.0);
+    assert_eq!(
+        story.engine.take_sample(true).selected.enforced.connections,
+        3.0
+    );
     for id in 1..=10 {
         let expected = if chosen.contains(&id) {
-            Decision::Announce(Reason::Rebalance)
+            Decision::Drain(DrainReason::Rebalance)
         } else {
-            Decision::Keep
+            Decision::PassThrough
         };
         assert_eq!(story.exchange(ConnectionId(id), 2), expected);
     }
-    let looked = story.engine.look(true);
+    let looked = story.engine.take_sample(true);
     assert_eq!(looked.load.connections, 7.0, "who has been told has left");
-    assert_eq!(looked.chosen.enforced, Load::default());
+    assert_eq!(looked.selected.enforced, Load::default());
 }
 
 #[test]
@@ -97,7 +104,7 @@ fn who_is_young_protected_or_unasked_stays() {
         protect: true,
         ..(*story.defaults()).clone()
     });
-    story.engine.request_began(ConnectionId(1), &rule);
+    story.engine.request_started(ConnectionId(1), &rule);
     let young = story.open(4);
     story.exchange(young, 1);
     story.open(5);
@@ -114,14 +121,14 @@ fn no_one_bigger_than_the_surplus_goes() {
     for id in [1, 2] {
         story.open(id);
     }
-    story.engine.look(true);
+    story.engine.take_sample(true);
     story.at(1);
     story.exchange(ConnectionId(1), 100);
     story.exchange(ConnectionId(2), 5);
-    let looked = story.engine.look(true);
+    let looked = story.engine.take_sample(true);
     assert!((looked.load.requests - 105.0).abs() < 1e-6, "{looked:?}");
 
-    let surplus = Wanted {
+    let surplus = SelectionRequest {
         measure: Measure::Requests,
         ..wanted(50.0)
     };
@@ -138,11 +145,17 @@ fn who_cannot_be_told_in_time_is_let_off_and_not_chosen_again_for_a_while() {
     assert_eq!(choose(&mut story, wanted(1.0)), 1.0);
 
     story.at(9);
-    assert_eq!(story.engine.look(true).chosen.enforced.connections, 1.0);
+    assert_eq!(
+        story.engine.take_sample(true).selected.enforced.connections,
+        1.0
+    );
     story.at(10);
-    assert_eq!(story.engine.look(true).chosen.enforced.connections, 0.0);
+    assert_eq!(
+        story.engine.take_sample(true).selected.enforced.connections,
+        0.0
+    );
 
-    assert_eq!(story.exchange(ConnectionId(1), 2), Decision::Keep);
+    assert_eq!(story.exchange(ConnectionId(1), 2), Decision::PassThrough);
     assert_eq!(choose(&mut story, wanted(1.0)), 0.0);
     story.at(70);
     assert_eq!(choose(&mut story, wanted(1.0)), 1.0);
@@ -154,14 +167,17 @@ fn the_chosen_go_evenly_and_a_turn_that_was_late_is_made_up_for() {
     busy_service(&mut story, 40);
     story.at(100);
     choose(&mut story, wanted(40.0));
-    story.engine.pace(Mode::Enforce, Measure::Connections, 2.0);
+    story
+        .engine
+        .set_drain_rate(Mode::Enforce, Measure::Connections, 2.0);
 
     // Everybody asks five times a second, all at once.
     let mut went = Vec::new();
     for fifth in 1..=50 {
         story.pass(Duration::from_millis(200));
         for id in 1..=40 {
-            if story.exchange(ConnectionId(id), 1 + fifth) == Decision::Announce(Reason::Rebalance)
+            if story.exchange(ConnectionId(id), 1 + fifth)
+                == Decision::Drain(DrainReason::Rebalance)
             {
                 went.push(fifth / 5);
             }
@@ -178,16 +194,20 @@ fn at_no_pace_nobody_goes_and_nothing_is_lost_by_it() {
     let mut story = Story::rule(RULE);
     busy_service(&mut story, 2);
     choose(&mut story, wanted(2.0));
-    story.engine.pace(Mode::Enforce, Measure::Connections, 0.0);
+    story
+        .engine
+        .set_drain_rate(Mode::Enforce, Measure::Connections, 0.0);
 
     story.at(1);
-    assert_eq!(story.exchange(ConnectionId(1), 2), Decision::Keep);
+    assert_eq!(story.exchange(ConnectionId(1), 2), Decision::PassThrough);
 
-    story.engine.pace(Mode::Enforce, Measure::Connections, 1.0);
+    story
+        .engine
+        .set_drain_rate(Mode::Enforce, Measure::Connections, 1.0);
     story.at(2);
     assert_eq!(
         story.exchange(ConnectionId(1), 3),
-        Decision::Announce(Reason::Rebalance)
+        Decision::Drain(DrainReason::Rebalance)
     );
 }
 
@@ -199,7 +219,9 @@ fn a_tcp_connection_that_waits_for_its_turn_is_closed_when_that_comes() {
     );
     let id = story.open_tcp(1);
     choose(&mut story, wanted(1.0));
-    story.engine.pace(Mode::Enforce, Measure::Connections, 0.0);
+    story
+        .engine
+        .set_drain_rate(Mode::Enforce, Measure::Connections, 0.0);
     story.at(1);
     story.read(id, 0, 0);
     let answer = activity(0, 0);
@@ -210,7 +232,9 @@ fn a_tcp_connection_that_waits_for_its_turn_is_closed_when_that_comes() {
     let is_close = |effect: &Effect| matches!(effect, Effect::Close { .. });
     assert!(!story.effects().iter().any(is_close));
 
-    story.engine.pace(Mode::Enforce, Measure::Connections, 1.0);
+    story
+        .engine
+        .set_drain_rate(Mode::Enforce, Measure::Connections, 1.0);
     story.at(7);
 
     assert!(story.effects().iter().any(is_close));
@@ -225,16 +249,19 @@ fn who_waits_for_the_budget_keeps_its_place() {
     choose(&mut story, wanted(2.0));
     assert_eq!(
         story.exchange(ConnectionId(1), 2),
-        Decision::Announce(Reason::Rebalance)
+        Decision::Drain(DrainReason::Rebalance)
     );
-    assert_eq!(story.exchange(ConnectionId(2), 2), Decision::Keep);
+    assert_eq!(story.exchange(ConnectionId(2), 2), Decision::PassThrough);
 
     story.at(19);
-    assert_eq!(story.engine.look(true).chosen.enforced.connections, 1.0);
+    assert_eq!(
+        story.engine.take_sample(true).selected.enforced.connections,
+        1.0
+    );
     story.at(21);
     assert_eq!(
         story.exchange(ConnectionId(2), 3),
-        Decision::Announce(Reason::Rebalance)
+        Decision::Drain(DrainReason::Rebalance)
     );
 }
 
@@ -244,9 +271,9 @@ fn when_it_is_over_nobody_goes_any_more() {
     busy_service(&mut story, 5);
     choose(&mut story, wanted(5.0));
 
-    story.engine.look(false);
+    story.engine.take_sample(false);
 
-    assert_eq!(story.exchange(ConnectionId(3), 2), Decision::Keep);
+    assert_eq!(story.exchange(ConnectionId(3), 2), Decision::PassThrough);
 }
 
 #[test]
@@ -254,13 +281,13 @@ fn exchanges_between_peers_are_no_load() {
     let mut story = Story::rule(RULE);
     busy_service(&mut story, 2);
     let peer = ConnectionId(1);
-    story.engine.exchanged(peer);
-    assert_eq!(story.engine.look(true).load.connections, 1.0);
+    story.engine.record_peer_exchange(peer);
+    assert_eq!(story.engine.take_sample(true).load.connections, 1.0);
     assert_eq!(choose(&mut story, wanted(10.0)), 1.0);
 
     story.exchange(peer, 2);
     assert_eq!(
-        story.engine.look(true).load.connections,
+        story.engine.take_sample(true).load.connections,
         2.0,
         "it serves others, too"
     );
@@ -275,16 +302,16 @@ fn observe_says_what_would_go_and_counts_it_as_gone_for_itself_only() {
     choose(&mut story, wanted(1.0));
     let id = ConnectionId(due(&mut story)[0]);
 
-    assert_eq!(story.exchange(id, 2), Decision::Keep);
+    assert_eq!(story.exchange(id, 2), Decision::PassThrough);
 
     assert!(
         story
             .effects()
-            .contains(&Effect::Observed(id, Reason::Rebalance))
+            .contains(&Effect::DryRunDrain(id, DrainReason::Rebalance))
     );
-    let looked = story.engine.look(true);
+    let looked = story.engine.take_sample(true);
     assert_eq!(looked.load.connections, 4.0);
-    assert_eq!(looked.left.connections, 1.0);
+    assert_eq!(looked.dry_run_drained.connections, 1.0);
     assert_eq!(choose(&mut story, wanted(10.0)), 3.0, "once is enough");
 }
 
@@ -297,12 +324,11 @@ fn tcp_connections_of_a_host_with_too_many_go_until_it_is_even() {
             "rebalance": {"max_rate": 0.1, "min_connections": 10, "stabilization_window": "0s"}}"#,
     );
     let rebalance = story.policy.rebalance.unwrap();
-    let now = story.engine.now();
-    let hosts = [1, 2].map(|host| story.engine.hosts.find(b"db", &[host], now).unwrap());
+    let hosts = [1, 2].map(|host| story.engine.find_upstream_host(b"db", &[host]).unwrap());
     for id in 0..30 {
         let id = story.open_tcp(id);
         let host = if id.0 < 26 { hosts[0] } else { hosts[1] };
-        story.engine.carries_to(id, host);
+        story.engine.set_upstream_host(id, host);
     }
 
     for second in 1..=60 {
@@ -314,11 +340,16 @@ fn tcp_connections_of_a_host_with_too_many_go_until_it_is_even() {
                 .wrote(ConnectionId(id), activity, None, None, &mut Map::default());
         }
         story.at(2 * second);
-        story.engine.look(true);
+        story.engine.take_sample(true);
         story.compare_hosts(&rebalance, second);
         for effect in story.effects() {
-            if let Effect::Close { id, reason, cut } = effect {
-                assert_eq!((reason, cut), (Reason::Rebalance, 0));
+            if let Effect::Close {
+                id,
+                reason,
+                aborted,
+            } = effect
+            {
+                assert_eq!((reason, aborted), (DrainReason::Rebalance, 0));
                 assert!(id.0 < 26);
                 story.engine.closed(id);
             }
@@ -326,39 +357,40 @@ fn tcp_connections_of_a_host_with_too_many_go_until_it_is_even() {
     }
 
     // Nobody came back: 26 and 4, until the first has no more than 1.1 times the mean.
-    let left = story.engine.look(true).load.connections - 4.0;
+    let left = story.engine.take_sample(true).load.connections - 4.0;
     assert!((4.0..10.0).contains(&left), "{left}");
 }
 
 #[test]
 fn a_host_to_which_nothing_is_carried_is_forgotten() {
     let mut story = Story::rule(RULE);
-    let now = story.engine.now();
     let host = story
         .engine
-        .hosts
-        .find(b"web", b"10.0.0.1:80", now)
+        .find_upstream_host(b"web", b"10.0.0.1:80")
         .unwrap();
-    story.engine.hosts.request_began(host);
+    story.engine.upstream_request_started(host);
     story.at(100);
-    story.engine.look(true);
-    assert_eq!(story.engine.hosts.iter().count(), 1, "it is still at it");
-    story.engine.hosts.request_ended(host);
+    story.engine.take_sample(true);
+    assert_eq!(
+        story.engine.upstream_hosts().count(),
+        1,
+        "it is still at it"
+    );
+    story.engine.upstream_request_ended(host);
     story.at(300);
-    story.engine.look(true);
-    assert_eq!(story.engine.hosts.iter().count(), 0);
+    story.engine.take_sample(true);
+    assert_eq!(story.engine.upstream_hosts().count(), 0);
 }
 
 #[test]
 fn hosts_are_bounded_and_one_cluster_is_not_another() {
     let mut story = Story::rule(RULE);
-    let now = story.engine.now();
-    let hosts = &mut story.engine.hosts;
-    let one = hosts.find(b"a", b"10.0.0.1:80", now);
-    assert_eq!(hosts.find(b"a", b"10.0.0.1:80", now), one);
-    assert_ne!(hosts.find(b"b", b"10.0.0.1:80", now), one);
+    let engine = &mut story.engine;
+    let one = engine.find_upstream_host(b"a", b"10.0.0.1:80");
+    assert_eq!(engine.find_upstream_host(b"a", b"10.0.0.1:80"), one);
+    assert_ne!(engine.find_upstream_host(b"b", b"10.0.0.1:80"), one);
     for host in 0..5000_u32 {
-        hosts.find(b"a", &host.to_le_bytes(), now);
+        engine.find_upstream_host(b"a", &host.to_le_bytes());
     }
-    assert_eq!(hosts.iter().count(), crate::hosts::MAX_HOSTS);
+    assert_eq!(engine.upstream_hosts().count(), crate::hosts::MAX_HOSTS);
 }

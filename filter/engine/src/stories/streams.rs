@@ -19,7 +19,9 @@ fn open(more: &str) -> (Story, ConnectionId) {
 fn begin(story: &mut Story, id: ConnectionId, stream: u32) {
     let rule = story.defaults();
     let seed = u64::from(stream);
-    story.engine.stream_began(id, StreamId(stream), &rule, seed);
+    story
+        .engine
+        .stream_started(id, StreamId(stream), &rule, seed);
     story.read(id, u64::from(stream), stream);
 }
 
@@ -34,13 +36,16 @@ fn ended(effects: &[Effect]) -> Vec<u32> {
 #[test]
 fn it_ends_once_the_end_of_its_connection_is_announced() {
     let (mut story, id) = open("");
-    story.engine.stream_answered(id, StreamId(1));
+    story.engine.stream_response_started(id, StreamId(1));
     story.at(3600);
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxStreamAge)]);
+    assert_eq!(
+        story.effects(),
+        [Effect::DrainPending(id, DrainReason::MaxStreamAge)]
+    );
 
     let decision = story.write(id, 1, 1, busy(Bearing::Bears));
 
-    assert_eq!(decision, Decision::Announce(Reason::MaxStreamAge));
+    assert_eq!(decision, Decision::Drain(DrainReason::MaxStreamAge));
     story.at(3601);
     let stream = StreamId(1);
     assert_eq!(
@@ -48,7 +53,7 @@ fn it_ends_once_the_end_of_its_connection_is_announced() {
         [Effect::EndStream {
             id,
             stream,
-            answered: true
+            response_started: true
         }]
     );
 }
@@ -58,12 +63,12 @@ fn alone_on_its_connection_it_ends_whoever_the_client_is() {
     for more in ["", r#", "http2": {"last_stream_id": "exact"}"#] {
         let (mut story, id) = open(more);
         story.at(11);
-        let moment = busy(Bearing::Never);
-        assert_eq!(story.write(id, 1, 1, moment), Decision::Keep);
+        let point = busy(Bearing::Never);
+        assert_eq!(story.write(id, 1, 1, point), Decision::PassThrough);
         story.at(12);
         assert_eq!(
-            story.write(id, 1, 1, moment),
-            Decision::Announce(Reason::MaxStreamAge)
+            story.write(id, 1, 1, point),
+            Decision::Drain(DrainReason::MaxStreamAge)
         );
     }
 }
@@ -76,17 +81,20 @@ fn client_that_does_not_tolerate_it_is_not_told_while_other_calls_are_open() {
     ] {
         let (mut story, id) = open(more);
         story.at(11);
-        assert_eq!(story.write(id, 2, 2, busy(bearing)), Decision::Keep);
-        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxStreamAge)]);
+        assert_eq!(story.write(id, 2, 2, busy(bearing)), Decision::PassThrough);
+        assert_eq!(
+            story.effects(),
+            [Effect::DrainPending(id, DrainReason::MaxStreamAge)]
+        );
         for second in [12, 13] {
             story.at(second);
-            assert_eq!(story.write(id, 2, 2, busy(bearing)), Decision::Keep);
+            assert_eq!(story.write(id, 2, 2, busy(bearing)), Decision::PassThrough);
         }
-        assert_eq!(story.effects(), [Effect::PutOff(id)]);
+        assert_eq!(story.effects(), [Effect::Deferred(id)]);
 
         let decision = story.write(id, 2, 1, busy(bearing));
 
-        assert_eq!(decision, Decision::Announce(Reason::MaxStreamAge));
+        assert_eq!(decision, Decision::Drain(DrainReason::MaxStreamAge));
     }
 }
 
@@ -95,7 +103,7 @@ fn client_that_tolerates_it_is_told_while_other_calls_are_open() {
     let (mut story, id) = open("");
     story.at(13);
     let decision = story.write(id, 2, 2, busy(Bearing::Bears));
-    assert_eq!(decision, Decision::Announce(Reason::MaxStreamAge));
+    assert_eq!(decision, Decision::Drain(DrainReason::MaxStreamAge));
 }
 
 #[test]
@@ -106,7 +114,7 @@ fn it_ends_at_its_age_where_its_connection_was_told_for_another_reason() {
     story.at(6);
     assert_eq!(
         story.write(id, 1, 1, busy(Bearing::Bears)),
-        Decision::Announce(Reason::MaxRequestsPerConnection)
+        Decision::Drain(DrainReason::MaxRequestsPerConnection)
     );
     story.at(9);
     assert!(ended(&story.effects()).is_empty());
@@ -120,8 +128,11 @@ fn a_stream_that_ends_by_itself_takes_its_reason_along() {
     story.at(11);
     story.engine.stream_ended(id, StreamId(1));
     story.at(20);
-    assert_eq!(story.write(id, 1, 0, quiet(Care::None)), Decision::Keep);
-    assert_eq!(story.engine.closed(id), Some(End::Unasked));
+    assert_eq!(
+        story.write(id, 1, 0, quiet(Care::None)),
+        Decision::PassThrough
+    );
+    assert_eq!(story.engine.closed(id), Some(ConnectionEnd::NotDrained));
 }
 
 #[test]
@@ -153,7 +164,7 @@ fn jitter_spreads_their_ages_downwards() {
     });
     for id in 1..=200 {
         let id = story.open(id);
-        story.engine.stream_began(id, StreamId(1), &rule, id.0);
+        story.engine.stream_started(id, StreamId(1), &rule, id.0);
     }
     let due_by = |story: &mut Story, seconds| {
         story.at(seconds);
@@ -172,7 +183,7 @@ fn a_rule_that_protects_spares_its_streams() {
     let mut story = Story::new(policy);
     let id = story.open(1);
     let rule = story.route("watch");
-    story.engine.stream_began(id, StreamId(1), &rule, 1);
+    story.engine.stream_started(id, StreamId(1), &rule, 1);
     story.at(3600);
     assert_eq!(story.effects(), []);
 }
@@ -185,14 +196,20 @@ fn observing_says_it_once_for_each_stream() {
     let id = story.open(1);
     begin(&mut story, id, 1);
     story.at(11);
-    let reason = Reason::MaxStreamAge;
+    let reason = DrainReason::MaxStreamAge;
     for _ in 0..3 {
-        assert_eq!(story.write(id, 1, 1, busy(Bearing::Bears)), Decision::Keep);
+        assert_eq!(
+            story.write(id, 1, 1, busy(Bearing::Bears)),
+            Decision::PassThrough
+        );
         story.pass(Duration::from_secs(60));
     }
     assert_eq!(
         story.effects(),
-        [Effect::Due(id, reason), Effect::Observed(id, reason)]
+        [
+            Effect::DrainPending(id, reason),
+            Effect::DryRunDrain(id, reason)
+        ]
     );
 }
 
@@ -204,11 +221,16 @@ fn a_changed_policy_holds_for_streams_that_are_open() {
     story.at(5);
     story
         .engine
-        .adopt(ORIGIN.policy, false, |_, _, _| Some(Rc::clone(&longer)));
+        .apply_policy(ORIGIN.policy, Mode::Enforce, |_, _, _| {
+            Some(Rc::clone(&longer))
+        });
     story.at(19);
     assert_eq!(story.effects(), []);
     story.at(20);
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxStreamAge)]);
+    assert_eq!(
+        story.effects(),
+        [Effect::DrainPending(id, DrainReason::MaxStreamAge)]
+    );
 }
 
 #[test]
@@ -255,7 +277,7 @@ fn beginning_and_ending_a_stream_looks_at_no_other() {
     }
     let before = ENDS_COMPUTED.get();
 
-    story.engine.stream_answered(id, StreamId(500));
+    story.engine.stream_response_started(id, StreamId(500));
     story.engine.stream_ended(id, StreamId(500));
     begin(&mut story, id, 1001);
 

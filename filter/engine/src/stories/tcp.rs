@@ -31,12 +31,22 @@ fn a_tcp_connection_past_its_age_is_closed_at_rest_after_an_answer() {
         story.at(second);
         story.talk(id);
     }
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
+    assert_eq!(
+        story.effects(),
+        [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
+    );
     story.at(66);
     assert_eq!(story.effects(), []);
     story.at(68);
-    let reason = Reason::MaxConnectionAge;
-    assert_eq!(story.effects(), [Effect::Close { id, reason, cut: 0 }]);
+    let reason = DrainReason::MaxConnectionAge;
+    assert_eq!(
+        story.effects(),
+        [Effect::Close {
+            id,
+            reason,
+            aborted: 0
+        }]
+    );
 }
 
 #[test]
@@ -46,14 +56,24 @@ fn a_tcp_connection_that_falls_due_in_a_pause_waits_for_the_next_answer() {
     story.at(50);
     story.talk(id);
     story.at(80);
-    assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
+    assert_eq!(
+        story.effects(),
+        [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
+    );
     story.read(id, 0, 0);
     story.at(85);
     assert_eq!(story.effects(), [], "a question is open");
     story.answer(id);
     story.at(88);
-    let reason = Reason::MaxConnectionAge;
-    assert_eq!(story.effects(), [Effect::Close { id, reason, cut: 0 }]);
+    let reason = DrainReason::MaxConnectionAge;
+    assert_eq!(
+        story.effects(),
+        [Effect::Close {
+            id,
+            reason,
+            aborted: 0
+        }]
+    );
 }
 
 #[test]
@@ -62,28 +82,45 @@ fn a_tcp_connection_that_is_idle_is_closed_when_its_grace_is_over() {
         let mut story = Story::new(&POSTGRES.replace("30s", drain_timeout));
         let id = story.open_tcp(1);
         story.at(89);
-        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
+        assert_eq!(
+            story.effects(),
+            [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
+        );
         story.at(91);
-        let reason = Reason::MaxConnectionAge;
-        assert_eq!(story.effects(), [Effect::Close { id, reason, cut: 0 }]);
+        let reason = DrainReason::MaxConnectionAge;
+        assert_eq!(
+            story.effects(),
+            [Effect::Close {
+                id,
+                reason,
+                aborted: 0
+            }]
+        );
     }
 }
 
 #[test]
 fn a_tcp_connection_that_never_rests_is_cut_after_its_grace_and_never_without_one() {
-    for (drain_timeout, cut) in [("30s", Some(1)), ("off", None)] {
+    for (drain_timeout, aborted) in [("30s", Some(1)), ("off", None)] {
         let mut story = Story::new(&POSTGRES.replace("30s", drain_timeout));
         let id = story.open_tcp(1);
         for second in 1..=89 {
             story.at(second);
             story.talk(id);
         }
-        assert_eq!(story.effects(), [Effect::Due(id, Reason::MaxConnectionAge)]);
+        assert_eq!(
+            story.effects(),
+            [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
+        );
         story.read(id, 0, 0);
         story.pass(Duration::from_secs(60));
-        let reason = Reason::MaxConnectionAge;
-        let closes: Vec<_> = cut
-            .map(|cut| Effect::Close { id, reason, cut })
+        let reason = DrainReason::MaxConnectionAge;
+        let closes: Vec<_> = aborted
+            .map(|aborted| Effect::Close {
+                id,
+                reason,
+                aborted,
+            })
             .into_iter()
             .collect();
         assert_eq!(story.effects(), closes);
@@ -95,13 +132,16 @@ fn a_tcp_connection_without_a_rule_and_one_that_is_not_understood_are_left_alone
     let mut story = Story::rule(r#""max_connection_age": "1s", "drain_timeout": "1s""#);
     let tcp = story.open_tcp(1);
     let opaque = story.open(2);
-    story.engine.leave(opaque);
+    story.engine.bypass(opaque);
     story.at(3600);
-    assert_eq!(story.exchange(opaque, 1), Decision::Keep);
+    assert_eq!(story.exchange(opaque, 1), Decision::PassThrough);
     assert_eq!(story.effects(), []);
     assert_eq!(
         (story.engine.closed(tcp), story.engine.closed(opaque)),
-        (Some(End::Unasked), Some(End::Unasked))
+        (
+            Some(ConnectionEnd::NotDrained),
+            Some(ConnectionEnd::NotDrained)
+        )
     );
 }
 

@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use evenkeel_policy::Measure;
 
 use super::*;
-use crate::{Among, Wanted};
+use crate::{SelectionRequest, SelectionScope};
 
 const MANY: u64 = 50_000;
 
@@ -44,7 +44,7 @@ fn a_tick_looks_only_at_those_that_it_closes_however_many_wait_for_the_budget() 
         for id in 0..MANY {
             if websocket {
                 let id = story.open(id);
-                assert!(story.engine.is_websocket(id));
+                assert!(story.engine.upgrade_to_websocket(id));
             } else {
                 story.open_tcp(id);
             }
@@ -97,7 +97,7 @@ fn one_that_is_busy_when_its_turn_comes_keeps_its_place() {
     // The budget of the first ten seconds goes to another.
     story.at(35);
     let bucket = story.bucket();
-    assert!(story.engine.spend(bucket.as_ref(), &mut story.map));
+    assert!(story.engine.take_token(bucket.as_ref(), &mut story.map));
     story.at(44);
     assert!(closed(&mut story).is_empty());
 
@@ -135,7 +135,7 @@ fn neither_writes_nor_those_that_wait_for_a_tick_take_the_whole_budget() {
                 story.engine.tick(32, |_| bucket.as_ref(), &mut story.map);
             }
             let asks = http[0];
-            if story.exchange(asks, 1 + millisecond) == Decision::Keep {
+            if story.exchange(asks, 1 + millisecond) == Decision::PassThrough {
                 http.rotate_left(1);
             } else {
                 http.remove(0);
@@ -169,15 +169,17 @@ fn a_tick_looks_at_none_that_waits_for_the_pace_of_rebalancing() {
     for id in 0..1000 {
         story.open_tcp(id);
     }
-    let wanted = Wanted {
+    let wanted = SelectionRequest {
         measure: Measure::Connections,
         load: 256.0,
-        among: Among::Service,
-        reason: Reason::Rebalance,
+        scope: SelectionScope::Service,
+        reason: DrainReason::Rebalance,
         mode: Mode::Enforce,
     };
-    story.engine.choose(&wanted, |_| true, 7);
-    story.engine.pace(Mode::Enforce, Measure::Connections, 2.0);
+    story.engine.select(&wanted, |_| true, 7);
+    story
+        .engine
+        .set_drain_rate(Mode::Enforce, Measure::Connections, 2.0);
     story.at(5);
     story.effects();
 
@@ -202,14 +204,14 @@ fn connections_that_wait_for_the_pace_of_rebalancing_keep_no_budget_from_others(
     );
     let http = story.open(1000);
     story.exchange(http, 1);
-    let wanted = Wanted {
+    let wanted = SelectionRequest {
         measure: Measure::Connections,
         load: 1.0,
-        among: Among::Service,
-        reason: Reason::Rebalance,
+        scope: SelectionScope::Service,
+        reason: DrainReason::Rebalance,
         mode: Mode::Enforce,
     };
-    story.engine.choose(&wanted, |_| true, 7);
+    story.engine.select(&wanted, |_| true, 7);
     for id in 0..1000 {
         story.open_tcp(id);
     }
@@ -219,7 +221,7 @@ fn connections_that_wait_for_the_pace_of_rebalancing_keep_no_budget_from_others(
     // The pace is 0: the connection is selected, and waits.
     for hundred in 0..100_u64 {
         story.pass(Duration::from_millis(100));
-        assert_eq!(story.exchange(http, 2 + hundred), Decision::Keep);
+        assert_eq!(story.exchange(http, 2 + hundred), Decision::PassThrough);
     }
 
     let closes = closed(&mut story).len();

@@ -52,7 +52,7 @@ impl UpstreamHost {
         }
     }
 
-    pub(crate) fn request_began(&self, host: &dyn Host) {
+    pub(crate) fn request_started(&self, host: &dyn Host) {
         add(host, self.requests, 1);
         add(host, self.active, 1);
     }

@@ -1,13 +1,13 @@
 //! Where in the write in hand an announcement would go, and in which words.
 
-use evenkeel_engine::{ClientState, Moment};
+use evenkeel_engine::{DrainPoint, Http2Client};
 use evenkeel_wire::h1::Head;
 use evenkeel_wire::h2::{self, LastStreamIds, Positions, Write};
 use evenkeel_wire::{Connection, Place, splice, websocket};
 
 /// An announcement that would be understood.
 pub(super) struct Opening {
-    pub(super) moment: Moment,
+    pub(super) point: DrainPoint,
     /// An offset in the write.
     pub(super) at: usize,
     pub(super) words: Words,
@@ -46,14 +46,14 @@ fn head_opening(head: Head) -> Option<Opening> {
     let at = head.insert_at.filter(|_| head.may_close && !head.closes)?;
     let _edits = splice::close(head)?;
     Some(Opening {
-        moment: Moment::Head,
+        point: DrainPoint::ResponseHead,
         at,
         words: Words::Close(head),
     })
 }
 
 fn frames_opening(http2: &h2::Connection, write: Write, len: usize) -> Option<Opening> {
-    let client = ClientState {
+    let client = Http2Client {
         treatment: http2.client().treatment,
         multiplexes: http2.multiplexes(),
         has_bodies: http2.has_bodies(),
@@ -65,12 +65,12 @@ fn frames_opening(http2: &h2::Connection, write: Write, len: usize) -> Option<Op
         write,
     };
     let end = write.end_fits.then_some(len);
-    let quiet = |ends, alone| Moment::Quiet {
-        ends,
-        alone,
+    let quiet = |ends_stream, was_alone| DrainPoint::Idle {
+        ends_stream,
+        was_alone,
         client,
     };
-    let (moment, at) = match write.quiet {
+    let (point, at) = match write.quiet {
         Some(last) => {
             // A GOAWAY that refuses is the last frame that passes, except for a PING at the end of its write.
             let end = end?;
@@ -82,14 +82,14 @@ fn frames_opening(http2: &h2::Connection, write: Write, len: usize) -> Option<Op
         }
         None if http2.active() > 0 => {
             let start = write.start_fits.then_some(0);
-            (Moment::Busy { client }, start.or(end)?)
+            (DrainPoint::Active { client }, start.or(end)?)
         }
         // Nothing is going on: a PING, an acknowledgement. Nothing may follow a GOAWAY that refuses what is on
         // its way: to python h2, a PING on a connection that is closed is an error.
         None if http2.requests() > 0 => (quiet(false, true), end?),
         None => return None,
     };
-    Some(Opening { moment, at, words })
+    Some(Opening { point, at, words })
 }
 
 /// Only at the end: what the server says behind a Close never arrives.
@@ -100,7 +100,10 @@ fn messages_opening(write: websocket::Write, len: usize) -> Option<Opening> {
         owes,
     } = write;
     end_fits.then_some(Opening {
-        moment: Moment::Message { answers, owes },
+        point: DrainPoint::Message {
+            is_response: answers,
+            awaits_response: owes,
+        },
         at: len,
         words: Words::CloseFrame,
     })

@@ -144,12 +144,12 @@ impl Policies {
         let returned = is_return.then_some(now);
         let before = core::mem::replace(
             &mut root.turn,
-            Turn::Shared {
+            Turn::BucketStore {
                 returned,
                 contends: false,
             },
         );
-        let conflict = matches!(before, Turn::Shared { returned: Some(at), .. }
+        let conflict = matches!(before, Turn::BucketStore { returned: Some(at), .. }
             if is_return && now.since(at) < SPLIT);
         if conflict {
             for id in [id, current] {

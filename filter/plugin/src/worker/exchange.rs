@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use evenkeel_engine::Instant;
-use evenkeel_engine::peers::{Message, Own, PeerId, Refused, View};
+use evenkeel_engine::peers::{Message, OwnReport, PeerId, RejectedMessage, View};
 use evenkeel_metrics::{Counter, Exchange, Metric};
 use evenkeel_policy::{Peers, Policy, Trust};
 
@@ -19,16 +19,18 @@ impl Worker {
         } else {
             View::default()
         };
-        view.tell(&own, now, self.seed ^ now.as_nanos())
+        view.write_message(&own, now, self.seed ^ now.as_nanos())
     }
 
     /// What this proxy tells a peer that asks it now.
     fn reply(&self, policy: &Policy, now: Instant) -> String {
-        let own = Own {
+        let own = OwnReport {
             asked: Some(Duration::ZERO),
             ..self.own(self.policy_weight(policy), now)
         };
-        self.view().0.tell(&own, now, self.seed ^ now.as_nanos())
+        self.view()
+            .0
+            .write_message(&own, now, self.seed ^ now.as_nanos())
     }
 
     fn policy_weight(&self, policy: &Policy) -> f64 {
@@ -49,10 +51,10 @@ impl Worker {
         policy: &Policy,
         peers: &Peers,
         now: Instant,
-    ) -> Result<String, Refused> {
+    ) -> Result<String, RejectedMessage> {
         let message = self.parse(message)?;
         let Some(sender) = message.sender() else {
-            return Err(self.refuse(Refused::Malformed));
+            return Err(self.refuse(RejectedMessage::Malformed));
         };
         self.metrics.count(Counter::Exchange(Exchange::Requested));
         // First: the peer need not be told what it has just told.
@@ -74,11 +76,11 @@ impl Worker {
         }
     }
 
-    fn parse(&mut self, message: &[u8]) -> Result<Message, Refused> {
+    fn parse(&mut self, message: &[u8]) -> Result<Message, RejectedMessage> {
         Message::parse(message).map_err(|refused| self.refuse(refused))
     }
 
-    fn refuse(&mut self, refused: Refused) -> Refused {
+    fn refuse(&mut self, refused: RejectedMessage) -> RejectedMessage {
         self.metrics
             .count(Counter::Exchange(Exchange::of(&refused)));
         refused
@@ -90,7 +92,7 @@ impl Worker {
             let (mut view, token) = self.view();
             view.forget(now, peers.interval);
             let seed = self.seed ^ now.as_nanos();
-            let heard = view.hear(me, message, now, peers.interval, seed);
+            let heard = view.receive(me, message, now, peers.interval, seed);
             if self.host.share(VIEW, &view.to_bytes(), token) {
                 let dropped = Counter::Plain(Metric::ReportsDropped);
                 self.metrics.count_by(dropped, heard.dropped as u64);

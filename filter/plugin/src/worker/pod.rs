@@ -5,11 +5,11 @@
 
 use core::time::Duration;
 
-use evenkeel_engine::balance::{Balance, Scene};
-use evenkeel_engine::board::{Board, Carried, ProxyLoad, WorkerId};
+use evenkeel_engine::balance::{PodRebalancer, PodSample};
+use evenkeel_engine::board::{Board, MeasuredLoad, ProxyLoad, WorkerId};
 use evenkeel_engine::leader::Lease;
-use evenkeel_engine::peers::{ExchangeSchedule, Own, PeerId, ProxyIdentity, Rules, View};
-use evenkeel_engine::{Instant, Looked, PerMode, mix};
+use evenkeel_engine::peers::{ExchangeSchedule, OwnReport, PeerId, ProxyIdentity, Rules, View};
+use evenkeel_engine::{Instant, LoadSample, PerMode, mix};
 use evenkeel_metrics::Metric;
 use evenkeel_policy::{Measure, Mode, Policy};
 
@@ -33,7 +33,7 @@ pub(super) const ASKED: &str = "evenkeel/asked";
 pub(crate) struct Pod {
     worker: Option<WorkerId>,
     looked: Instant,
-    balance: PerMode<Balance>,
+    balance: PerMode<PodRebalancer>,
     rebalances_hosts: PerMode<bool>,
     /// It has opened a connection. The host's main thread has a worker that never does.
     serves: bool,
@@ -71,8 +71,8 @@ impl Worker {
             rebalance.is_some_and(|rebalance| rebalance.measure != Measure::Connections)
         };
         let follows = self.policies.find(by_rate).is_some();
-        self.engine.follow_rates(follows);
-        let looked = self.engine.look(self.pod.is_rebalancing());
+        self.engine.track_rates(follows);
+        let looked = self.engine.take_sample(self.pod.is_rebalancing());
         self.measure(&looked);
         let wants = |policy: &Policy| policy.rebalance.is_some() || policy.peers.is_some();
         if self.policies.find(wants).is_none() {
@@ -90,7 +90,8 @@ impl Worker {
         }
         let policies = &self.policies;
         let seed = self.seed ^ now.as_nanos();
-        self.engine.search(|root| rebalances(policies, root), seed);
+        self.engine
+            .run_selection(|root| rebalances(policies, root), seed);
         let PerMode { enforced, dry_run } = self.pod.is_rebalancing();
         self.metrics.gauge(
             Metric::Rebalancing,
@@ -122,13 +123,13 @@ impl Worker {
 
     /// Wants connections to go under policies of one mode: what a dry run finds, and has found before, is nothing to
     /// those that are enforced.
-    fn rebalance(&mut self, mode: Mode, looked: &Looked, view: Option<&View>, now: Instant) {
+    fn rebalance(&mut self, mode: Mode, looked: &LoadSample, view: Option<&View>, now: Instant) {
         let rebalances = |policy: &Policy| policy.mode == mode && policy.rebalance.is_some();
         let policy = self.policies.find(rebalances).cloned();
         let rebalance = policy.as_ref().and_then(|policy| policy.rebalance.as_ref());
         let peers = policy.as_ref().and_then(|policy| policy.peers.as_ref());
         let (Some(rebalance), Some(peers), Some(view)) = (rebalance, peers, view) else {
-            *self.pod.balance.get_mut(mode) = Balance::default();
+            *self.pod.balance.get_mut(mode) = PodRebalancer::default();
             let rebalances =
                 rebalance.is_some_and(|rebalance| self.engine.rebalance_hosts(rebalance, mode));
             *self.pod.rebalances_hosts.get_mut(mode) = rebalances;
@@ -141,41 +142,41 @@ impl Worker {
         let own = self.own(self.pod.proxy.weight(rebalance), now);
         let rules = Rules::new(rebalance, peers);
         let estimate = view.estimate(&own, rules, now);
-        let scene = Scene {
-            mine: looked,
+        let scene = PodSample {
+            worker: looked,
             pod: self.pod.proxy.carried,
             weight: rules.weigh(&own),
             estimate: estimate.as_ref(),
         };
         let balance = self.pod.balance.get_mut(mode);
-        balance.look(&mut self.engine, rebalance, mode, &scene);
+        balance.update(&mut self.engine, rebalance, mode, &scene);
     }
 
     /// Shows what this worker carries; the host adds the workers up.
-    fn measure(&mut self, looked: &Looked) {
+    fn measure(&mut self, looked: &LoadSample) {
         let load = looked.load;
         // Not when it is rejected: Envoy tries each configuration in a VM that it throws away.
         let rejected = self.policies.rejected();
         self.metrics.gauge(Metric::PolicyRejected, rejected as f64);
         self.metrics
-            .gauge(Metric::ConnectionsAge, looked.age.as_secs_f64());
+            .gauge(Metric::ConnectionsAge, looked.total_age.as_secs_f64());
         self.metrics
             .gauge(Metric::LoadConnections, load.connections);
         self.metrics.gauge(Metric::LoadActive, load.active);
         self.metrics.gauge(Metric::LoadRequests, load.requests);
         self.metrics.gauge(Metric::LoadBytes, load.bytes);
-        let hosts = self.engine.hosts.iter();
+        let hosts = self.engine.upstream_hosts();
         self.metrics
-            .carried(hosts.map(|(_, host)| (host.address(), host.load())));
+            .carried(hosts.map(|host| (host.address(), host.load())));
     }
 
     /// Writes this worker's line on the board, and adds up the whole proxy.
-    fn write(&mut self, looked: &Looked, now: Instant) {
+    fn write(&mut self, looked: &LoadSample, now: Instant) {
         let worker = self.worker(now);
         self.pod.serves |= !self.engine.is_empty();
-        let carried = Carried {
+        let carried = MeasuredLoad {
             load: looked.load,
-            left: looked.left,
+            dry_run_drained: looked.dry_run_drained,
         };
         for _ in 0..TRIES {
             let (bytes, token) = self.host.shared(BOARD);
@@ -199,11 +200,11 @@ impl Worker {
         self.pod.lease = lease.filter(|lease| self.host.share(LEASED, &lease.to_bytes(), token));
     }
 
-    pub(super) fn own(&self, weight: f64, now: Instant) -> Own {
+    pub(super) fn own(&self, weight: f64, now: Instant) -> OwnReport {
         let identity = self.identity(now).0;
         let asked = self.host.shared(ASKED).0.and_then(|at| at.try_into().ok());
         let asked = asked.map(|at| now.since(Instant::from_nanos(u64::from_le_bytes(at))));
-        Own {
+        OwnReport {
             id: identity.id,
             load: self.pod.proxy.carried.load,
             weight,

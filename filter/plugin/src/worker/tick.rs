@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use evenkeel_engine::{Effect, Instant, Origin, Reason, StreamId};
+use evenkeel_engine::{DrainReason, Effect, Instant, Origin, StreamId};
 use evenkeel_metrics::{Counter, Metric};
 
 use super::Worker;
@@ -29,7 +29,7 @@ pub(crate) enum Act {
 /// What observe mode has to say and has not said yet.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
-    moves: [u64; Reason::ALL.len()],
+    moves: [u64; DrainReason::ALL.len()],
     said: Instant,
 }
 
@@ -64,9 +64,11 @@ impl Worker {
     pub(super) fn tell(&mut self) {
         while let Some(effect) = self.engine.poll() {
             match effect {
-                Effect::Due(_, reason) => self.metrics.count(Counter::Expired(reason)),
-                Effect::Refused(_) => self.metrics.count(Counter::Plain(Metric::BudgetExhausted)),
-                Effect::PutOff(_) => self.metrics.count(Counter::Plain(Metric::Deferred)),
+                Effect::DrainPending(_, reason) => self.metrics.count(Counter::Expired(reason)),
+                Effect::BudgetExhausted(_) => {
+                    self.metrics.count(Counter::Plain(Metric::BudgetExhausted))
+                }
+                Effect::Deferred(_) => self.metrics.count(Counter::Plain(Metric::Deferred)),
                 Effect::SignalIgnored(id, reason) => {
                     self.metrics.count(Counter::SignalIgnored(reason));
                     self.log(
@@ -74,19 +76,19 @@ impl Worker {
                         format_args!("connection {}: its client ignores the drain signal", id.0),
                     );
                 }
-                Effect::Observed(_, reason) => {
+                Effect::DryRunDrain(_, reason) => {
                     self.metrics.count(Counter::DryRunDrain(reason));
                     if let Some(moves) = self.observed.moves.get_mut(reason.index()) {
                         *moves = moves.saturating_add(1);
                     }
                 }
-                Effect::Untold(_, reason) => {
+                Effect::ClosedWithoutNotice(_, reason) => {
                     self.metrics.count(Counter::ClosedWithoutNotice(reason))
                 }
                 Effect::EndStream {
                     id,
                     stream: StreamId(context),
-                    answered,
+                    response_started,
                 } => {
                     self.metrics
                         .count(Counter::Plain(Metric::StreamsTerminated));
@@ -94,18 +96,22 @@ impl Worker {
                         Level::Debug,
                         format_args!("connection {}: ending a stream: max_stream_age", id.0),
                     );
-                    if answered {
+                    if response_started {
                         self.resetting.push(id);
                     }
                     self.acts.push(Act::EndStream(context));
                 }
-                Effect::Close { id, reason, cut } => {
+                Effect::Close {
+                    id,
+                    reason,
+                    aborted,
+                } => {
                     self.metrics
-                        .count_by(Counter::RequestAborted(reason), u64::from(cut));
+                        .count_by(Counter::RequestAborted(reason), u64::from(aborted));
                     self.log(
                         Level::Debug,
                         format_args!(
-                            "connection {}: closing: {}; {cut} requests aborted",
+                            "connection {}: closing: {}; {aborted} requests aborted",
                             id.0,
                             reason.name()
                         ),
@@ -128,7 +134,7 @@ impl Worker {
             .observed
             .moves
             .iter()
-            .zip(Reason::ALL)
+            .zip(DrainReason::ALL)
             .filter(|(moves, _)| **moves > 0);
         let moves: Vec<String> = moves
             .map(|(moves, reason)| format!("{moves} by {}", reason.name()))

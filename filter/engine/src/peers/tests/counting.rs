@@ -9,7 +9,7 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-fn estimate(own: &Own, others: &[Own]) -> Option<Estimate> {
+fn estimate(own: &OwnReport, others: &[OwnReport]) -> Option<Estimate> {
     knowing(others, NOON).estimate(own, RULES, NOON)
 }
 
@@ -30,7 +30,7 @@ fn the_mean_is_of_all_and_oneself() {
 
 #[test]
 fn each_measure_is_compared_by_itself() {
-    let other = Own {
+    let other = OwnReport {
         load: Load {
             connections: 10.0,
             active: 0.0,
@@ -58,7 +58,7 @@ fn alone_nothing_is_known() {
 
 #[test]
 fn a_pod_that_was_never_asked_does_not_count() {
-    let starting = Own {
+    let starting = OwnReport {
         asked: None,
         uptime: Duration::ZERO,
         ..pod(2, 0.0)
@@ -78,7 +78,7 @@ fn a_pod_that_is_not_heard_of_any_more_leaves_the_mean_after_five_times_every() 
 
 #[test]
 fn a_heavier_pod_should_carry_more() {
-    let heavy = Own {
+    let heavy = OwnReport {
         weight: 3.0,
         ..pod(2, 300.0)
     };
@@ -100,7 +100,7 @@ fn a_pod_in_its_slow_start_should_carry_the_part_of_its_share_that_its_uptime_is
         (100.0, 2.0),
         (1e6, 2.0),
     ] {
-        let young = Own {
+        let young = OwnReport {
             weight: 2.0,
             uptime: seconds(uptime),
             ..pod(2, 0.0)
@@ -125,7 +125,7 @@ fn a_report_grows_up_while_it_is_held() {
         stabilization_window: seconds(2.0),
         ..RULES
     };
-    let young = Own {
+    let young = OwnReport {
         uptime: seconds(1.0),
         ..pod(2, 0.0)
     };
@@ -140,11 +140,11 @@ fn a_report_grows_up_while_it_is_held() {
 
 #[test]
 fn nothing_is_settled_while_one_that_counts_is_young_be_it_oneself() {
-    let young = |id| Own {
+    let young = |id| OwnReport {
         uptime: seconds(4.9),
         ..pod(id, 0.0)
     };
-    let grown = |id| Own {
+    let grown = |id| OwnReport {
         uptime: seconds(5.0),
         ..pod(id, 0.0)
     };

@@ -25,9 +25,9 @@ impl Crowd {
     }
 
     /// Each second one is empty; the others carry 100.
-    fn own(&mut self, nth: usize) -> Own {
+    fn own(&mut self, nth: usize) -> OwnReport {
         let asked = self.chance.below(1000);
-        Own {
+        OwnReport {
             load: connections((nth % 2) as f64 * 100.0),
             uptime: self.now.since(NOON),
             asked: Some(EVERY.mul_f64(asked as f64 / 1000.0)),
@@ -40,7 +40,7 @@ impl Crowd {
         let nth = self.chance.below(PODS);
         let own = self.own(nth);
         let view = &self.views[self.chance.below(WITNESSES)];
-        view.tell(&own, self.now, self.chance.draw())
+        view.write_message(&own, self.now, self.chance.draw())
     }
 
     /// Lets so many times `every` pass, in which each asks others and is asked by others.
@@ -53,7 +53,7 @@ impl Crowd {
                     let (me, seed) = (PeerId(1 + witness as u64), self.chance.draw());
                     let view = &mut self.views[witness];
                     let message = Message::parse(told.as_bytes()).unwrap();
-                    view.hear(me, &message, self.now, EVERY, seed);
+                    view.receive(me, &message, self.now, EVERY, seed);
                 }
             }
         }

@@ -6,14 +6,14 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 
 /// A pod that was last asked so many seconds ago, and still tells of itself.
-fn draining(asked: f64, load: f64) -> Own {
-    Own {
+fn draining(asked: f64, load: f64) -> OwnReport {
+    OwnReport {
         asked: Some(Duration::from_secs_f64(asked)),
         ..pod(2, load)
     }
 }
 
-fn estimate(other: Own) -> (usize, bool) {
+fn estimate(other: OwnReport) -> (usize, bool) {
     let view = knowing(&[other, pod(3, 100.0)], NOON);
     let known = view.estimate(&pod(1, 100.0), RULES, NOON).unwrap();
     (known.peers, known.settled)
@@ -36,7 +36,11 @@ fn one_that_has_nothing_left_to_drain_unsettles_nobody() {
 fn one_that_is_merely_not_heard_of_unsettles_nobody() {
     let mut view = knowing(&[pod(2, 100.0)], NOON);
     let now = later(7.0);
-    hears(&mut view, &View::default().tell(&pod(3, 0.0), now, 0), now);
+    hears(
+        &mut view,
+        &View::default().write_message(&pod(3, 0.0), now, 0),
+        now,
+    );
 
     let known = view.estimate(&pod(1, 100.0), RULES, now).unwrap();
 

@@ -23,8 +23,8 @@ pub(super) struct Pod {
 }
 
 impl Pod {
-    fn own(&self, now: Instant) -> Own {
-        Own {
+    fn own(&self, now: Instant) -> OwnReport {
+        OwnReport {
             id: self.id,
             load: connections(self.load),
             weight: 1.0,
@@ -128,14 +128,14 @@ impl Fleet {
     fn told_by(&mut self, pod: usize) -> String {
         let seed = self.chance.draw();
         let pod = &self.pods[pod];
-        pod.view.tell(&pod.own(self.now), self.now, seed)
+        pod.view.write_message(&pod.own(self.now), self.now, seed)
     }
 
     fn hears(&mut self, pod: usize, message: &str) {
         let seed = self.chance.draw();
         let pod = &mut self.pods[pod];
         let message = Message::parse(message.as_bytes()).unwrap();
-        let heard = pod.view.hear(pod.id, &message, self.now, EVERY, seed);
+        let heard = pod.view.receive(pod.id, &message, self.now, EVERY, seed);
         assert_eq!(heard.dropped, 0);
     }
 

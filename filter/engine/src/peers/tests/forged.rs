@@ -9,23 +9,27 @@ const YEARS: u64 = 3_153_600_000_000;
 const LOAD: f64 = 100.0;
 
 /// Pod 2, which carries [`LOAD`], has served for an hour at noon.
-fn honest(now: Instant) -> Own {
-    Own {
+fn honest(now: Instant) -> OwnReport {
+    OwnReport {
         uptime: Duration::from_secs(3600) + now.since(NOON),
         ..pod(2, LOAD)
     }
 }
 
 /// Pod 2 sends its own report.
-fn sends(view: &mut View, now: Instant) -> Heard {
-    hears(view, &View::default().tell(&honest(now), now, 0), now)
+fn sends(view: &mut View, now: Instant) -> ReceivedReports {
+    hears(
+        view,
+        &View::default().write_message(&honest(now), now, 0),
+        now,
+    )
 }
 
 /// An honest pod passes on what pod 2 sent so long ago.
 fn passes_on(view: &mut View, ago: Duration, now: Instant) {
     let mut honest_view = View::default();
     sends(&mut honest_view, now.before(ago));
-    hears(view, &honest_view.tell(&pod(3, 0.0), now, 0), now);
+    hears(view, &honest_view.write_message(&pod(3, 0.0), now, 0), now);
 }
 
 /// Pod 666 says that pod 2 carries nothing and has served for so many milliseconds.
@@ -134,19 +138,23 @@ fn who_poses_as_another_pod_is_believed_until_that_one_sends_again() {
 fn of_two_reports_that_a_pod_sent_the_later_stays_whichever_arrives_first() {
     let (early, late) = (honest(NOON), honest(later(0.5)));
     let mut view = View::default();
-    hears(&mut view, &View::default().tell(&late, NOON, 0), later(0.6));
+    hears(
+        &mut view,
+        &View::default().write_message(&late, NOON, 0),
+        later(0.6),
+    );
 
-    let overtaken = Own {
+    let overtaken = OwnReport {
         load: connections(1.0),
         ..early
     };
     let heard = hears(
         &mut view,
-        &View::default().tell(&overtaken, NOON, 0),
+        &View::default().write_message(&overtaken, NOON, 0),
         later(0.7),
     );
 
-    assert_eq!((heard.taken, load(&view)), (0, LOAD));
+    assert_eq!((heard.accepted, load(&view)), (0, LOAD));
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn of_two_reports_in_one_message_about_one_pod_the_later_stays() {
 
     let heard = hears(&mut view, &twice, NOON);
 
-    assert_eq!((heard.taken, heard.dropped, view.len()), (1, 0, 1));
+    assert_eq!((heard.accepted, heard.dropped, view.len()), (1, 0, 1));
     assert_eq!(mean(&view, NOON), Some(20.0));
 }
 
@@ -42,7 +42,10 @@ fn of_two_reports_in_one_message_about_one_pod_the_later_stays() {
 fn what_others_say_about_oneself_is_left_out() {
     let mut view = View::default();
     let about_me = message(&["[1,999,0,0,0,1000,60000,100,0]"]);
-    assert_eq!(hears(&mut view, &about_me, NOON), Heard::default());
+    assert_eq!(
+        hears(&mut view, &about_me, NOON),
+        ReceivedReports::default()
+    );
     assert!(view.is_empty());
 }
 
@@ -55,11 +58,11 @@ fn a_pod_that_is_gone_is_forgotten_however_often_it_is_told_of() {
     while now < later(30.0) {
         for (from, to) in [(0, 1), (1, 0)] {
             views[from].forget(now, EVERY);
-            let told = views[from].tell(&pod(10 + from as u64, 0.0), now, 0);
+            let told = views[from].write_message(&pod(10 + from as u64, 0.0), now, 0);
             now = now.after(Duration::from_millis(50));
             let me = PeerId(10 + to as u64);
             let message = Message::parse(told.as_bytes()).unwrap();
-            views[to].hear(me, &message, now, EVERY, 0);
+            views[to].receive(me, &message, now, EVERY, 0);
         }
         if views.iter().all(|view| view.len() == 2) {
             known = now.since(NOON).as_secs();

@@ -7,7 +7,7 @@ use super::*;
 
 const GOOD: &str = "[2,30,1,5,1000,1000,60000,100,0]";
 
-fn refusal(message: &[u8]) -> Refused {
+fn refusal(message: &[u8]) -> RejectedMessage {
     Message::parse(message).unwrap_err()
 }
 
@@ -34,26 +34,36 @@ fn what_is_no_message_is_refused_whole() {
         &format!(r#"{{"v":1,"peers":{nested}"#),
         &format!(r#"{{"v":1,"peers":[],"x":{nested}"#),
     ] {
-        assert_eq!(refusal(message.as_bytes()), Refused::Malformed, "{message}");
+        assert_eq!(
+            refusal(message.as_bytes()),
+            RejectedMessage::Malformed,
+            "{message}"
+        );
     }
-    assert_eq!(refusal(b"\xff\xfe"), Refused::Malformed);
+    assert_eq!(refusal(b"\xff\xfe"), RejectedMessage::Malformed);
 }
 
 #[test]
 fn a_message_that_is_too_long_is_not_looked_at() {
     let mut padded = message(&[GOOD]);
     padded.push_str(&" ".repeat(MAX_LEN - padded.len()));
-    assert_eq!(hears(&mut View::default(), &padded, NOON).taken, 1);
+    assert_eq!(hears(&mut View::default(), &padded, NOON).accepted, 1);
 
     padded.push(' ');
 
-    assert_eq!(refusal(padded.as_bytes()), Refused::TooLong);
+    assert_eq!(refusal(padded.as_bytes()), RejectedMessage::TooLong);
 }
 
 #[test]
 fn another_version_is_told_even_if_all_else_of_it_is_strange() {
-    assert_eq!(refusal(br#"{"pods":{"a":1},"v":2}"#), Refused::Version(2));
-    assert_eq!(refusal(br#"{"v":0,"peers":[]}"#), Refused::Version(0));
+    assert_eq!(
+        refusal(br#"{"pods":{"a":1},"v":2}"#),
+        RejectedMessage::Version(2)
+    );
+    assert_eq!(
+        refusal(br#"{"v":0,"peers":[]}"#),
+        RejectedMessage::Version(0)
+    );
 }
 
 #[test]
@@ -89,7 +99,7 @@ fn what_cannot_be_true_is_dropped_and_the_rest_is_taken() {
         let mut view = View::default();
         let around = message(&[GOOD, absurd, &GOOD.replacen('2', "3", 1)]);
         let heard = hears(&mut view, &around, NOON);
-        assert_eq!((heard.taken, heard.dropped), (2, 1), "{absurd}");
+        assert_eq!((heard.accepted, heard.dropped), (2, 1), "{absurd}");
         assert_eq!(view.len(), 2, "{absurd}");
     }
 }
@@ -99,11 +109,11 @@ fn nesting_in_the_place_of_a_report_is_dropped_or_refused() {
     for depth in [1, 50, 100] {
         let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         let heard = hears(&mut View::default(), &message(&[GOOD, &nested]), NOON);
-        assert_eq!((heard.taken, heard.dropped), (1, 1), "{depth}");
+        assert_eq!((heard.accepted, heard.dropped), (1, 1), "{depth}");
     }
     let nested = format!("{}{}", "[".repeat(3000), "]".repeat(3000));
     let message = message(&[GOOD, &nested]);
-    assert_eq!(refusal(message.as_bytes()), Refused::Malformed);
+    assert_eq!(refusal(message.as_bytes()), RejectedMessage::Malformed);
 }
 
 #[test]
@@ -115,7 +125,7 @@ fn a_message_tells_of_no_more_pods_than_are_told_of() {
 
     let heard = hears(&mut view, &message(&rows), NOON);
 
-    assert_eq!(heard.taken, MAX_TOLD + 1);
-    assert_eq!(heard.dropped, rows.len() - MAX_TOLD - 1);
-    assert_eq!(view.len(), MAX_TOLD + 1);
+    assert_eq!(heard.accepted, MAX_REPORTS + 1);
+    assert_eq!(heard.dropped, rows.len() - MAX_REPORTS - 1);
+    assert_eq!(view.len(), MAX_REPORTS + 1);
 }

@@ -8,16 +8,16 @@ use super::*;
 const LOAD: f64 = 100.0;
 
 /// The worst that can be told in one report.
-fn lies() -> impl Iterator<Item = Own> {
+fn lies() -> impl Iterator<Item = OwnReport> {
     [0.0, 1.0, 1e3, 1e7].into_iter().flat_map(|load| {
-        [0.001, 1.0, 4.0, 1e6].map(|weight| Own {
+        [0.001, 1.0, 4.0, 1e6].map(|weight| OwnReport {
             weight,
             ..pod(666, load)
         })
     })
 }
 
-fn fair(others: &[Own]) -> f64 {
+fn fair(others: &[OwnReport]) -> f64 {
     let view = knowing(others, NOON);
     view.estimate(&pod(1, LOAD), RULES, NOON).unwrap().fair
 }
@@ -83,7 +83,11 @@ fn what_is_invented_about_a_pod_lasts_no_longer_than_its_reports_do() {
     let now = later(10.1);
 
     view.forget(now, EVERY);
-    hears(&mut view, &View::default().tell(&pod(2, LOAD), now, 0), now);
+    hears(
+        &mut view,
+        &View::default().write_message(&pod(2, LOAD), now, 0),
+        now,
+    );
 
     let known = view.estimate(&pod(1, LOAD), RULES, now).unwrap();
     assert_eq!(known.mean, LOAD);

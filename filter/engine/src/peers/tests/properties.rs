@@ -40,7 +40,7 @@ fn row() -> impl Strategy<Value = String> {
 fn check(view: &View, now: Instant) {
     assert!(view.len() <= MAX_PEERS);
     assert_eq!(View::from_bytes(&view.to_bytes()).as_ref(), Some(view));
-    let told = view.tell(&pod(1, 10.0), now, 5);
+    let told = view.write_message(&pod(1, 10.0), now, 5);
     assert!(told.len() <= MAX_LEN && told.bytes().all(|byte| byte.is_ascii_graphic()));
     assert_eq!(hears(&mut View::default(), &told, now).dropped, 0);
     if let Some(known) = view.estimate(&pod(1, 10.0), RULES, now) {
@@ -61,7 +61,7 @@ proptest! {
             now = now.after(EVERY);
             // A number that no JSON has is refused with its message.
             if let Ok(message) = Message::parse(message(rows).as_bytes()) {
-                view.hear(PeerId(1), &message, now, EVERY, seed as u64);
+                view.receive(PeerId(1), &message, now, EVERY, seed as u64);
             }
             check(&view, now);
         }
@@ -78,14 +78,14 @@ proptest! {
 
     #[test]
     fn a_message_that_is_cut_or_spoilt(at in 0..200_usize, byte in any::<u8>()) {
-        let told = knowing(&[pod(2, 30.0), pod(3, 40.0)], NOON).tell(&pod(4, 50.0), NOON, 0);
+        let told = knowing(&[pod(2, 30.0), pod(3, 40.0)], NOON).write_message(&pod(4, 50.0), NOON, 0);
         let mut spoilt = told.clone().into_bytes();
         if let Some(spoil) = spoilt.get_mut(at) {
             *spoil = byte;
         }
         let mut view = View::default();
         if let Ok(message) = Message::parse(&spoilt) {
-            view.hear(PeerId(1), &message, NOON, EVERY, 0);
+            view.receive(PeerId(1), &message, NOON, EVERY, 0);
         }
         check(&view, NOON);
         if at < told.len() {

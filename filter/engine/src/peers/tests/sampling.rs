@@ -15,9 +15,9 @@ fn view_after(seconds: u64, seed: u64) -> View {
     for nth in 0..seconds * 100 {
         let now = NOON.after(Duration::from_millis(nth * 10));
         let id = chance.below(PODS) as u64;
-        let told = View::default().tell(&pod(10_000 + id, id as f64), now, 0);
+        let told = View::default().write_message(&pod(10_000 + id, id as f64), now, 0);
         let message = Message::parse(told.as_bytes()).unwrap();
-        view.hear(PeerId(1), &message, now, EVERY, chance.draw());
+        view.receive(PeerId(1), &message, now, EVERY, chance.draw());
     }
     view
 }
@@ -67,7 +67,10 @@ fn a_pod_that_was_unknown_takes_no_place_of_one_with_fresher_news() {
     let before = view.clone();
     let stale = message(&["[9,1,0,0,0,1000,60000,100,60000]"]);
 
-    assert_eq!(hears(&mut view, &stale, later(8.0)), Heard::default());
+    assert_eq!(
+        hears(&mut view, &stale, later(8.0)),
+        ReceivedReports::default()
+    );
     assert_eq!(view, before);
 }
 
@@ -78,10 +81,10 @@ fn different_others_are_told_each_time() {
         let mut heard = View::default();
         hears(
             &mut heard,
-            &view.tell(&pod(2, 0.0), later(8.0), seed),
+            &view.write_message(&pod(2, 0.0), later(8.0), seed),
             later(8.0),
         );
-        assert_eq!(heard.len(), MAX_TOLD + 1);
+        assert_eq!(heard.len(), MAX_REPORTS + 1);
         ids_of(&heard)
     };
 

@@ -19,7 +19,7 @@ fn giants(count: u64) -> impl Iterator<Item = String> {
 fn full() -> View {
     let mut view = View::default();
     let rows: Vec<_> = giants(MAX_PEERS as u64).collect();
-    for rows in rows.chunks(MAX_TOLD) {
+    for rows in rows.chunks(MAX_REPORTS) {
         hears(&mut view, &message(rows), NOON);
     }
     assert_eq!(view.len(), MAX_PEERS);
@@ -29,7 +29,7 @@ fn full() -> View {
 #[test]
 fn a_pod_tells_of_itself_first_and_then_of_the_others_with_their_age() {
     let view = knowing(&[pod(2, 30.0)], NOON);
-    let own = Own {
+    let own = OwnReport {
         load: Load {
             connections: 120.0,
             active: 3.4,
@@ -41,7 +41,7 @@ fn a_pod_tells_of_itself_first_and_then_of_the_others_with_their_age() {
         ..pod(1, 0.0)
     };
 
-    let told = view.tell(&own, later(0.2504), 0);
+    let told = view.write_message(&own, later(0.2504), 0);
 
     assert_eq!(
         told,
@@ -55,11 +55,11 @@ fn each_hop_adds_the_time_for_which_it_held_a_report() {
     let mut second = View::default();
     hears(
         &mut second,
-        &first.tell(&pod(3, 0.0), later(0.4), 0),
+        &first.write_message(&pod(3, 0.0), later(0.4), 0),
         later(10.0),
     );
 
-    let told = second.tell(&pod(4, 0.0), later(10.3), 0);
+    let told = second.write_message(&pod(4, 0.0), later(10.3), 0);
 
     assert!(told.contains("[2,30,0,0,0,1000,3600000,200,700]"), "{told}");
     assert!(told.contains("[3,0,0,0,0,1000,3600000,200,300]"), "{told}");
@@ -67,7 +67,7 @@ fn each_hop_adds_the_time_for_which_it_held_a_report() {
 
 #[test]
 fn the_largest_numbers_fit_in_a_message_that_can_travel_in_a_header() {
-    let own = Own {
+    let own = OwnReport {
         id: PeerId(12_345_678_901_234_567_890),
         load: Load {
             connections: f64::INFINITY,
@@ -80,17 +80,17 @@ fn the_largest_numbers_fit_in_a_message_that_can_travel_in_a_header() {
         asked: Some(Duration::MAX),
     };
 
-    let told = full().tell(&own, NOON, 3);
+    let told = full().write_message(&own, NOON, 3);
 
     assert!(told.len() <= MAX_LEN, "{}", told.len());
     assert!(told.bytes().all(|byte| byte.is_ascii_graphic()), "{told}");
     let heard = hears(&mut View::default(), &told, NOON);
-    assert_eq!((heard.taken, heard.dropped), (MAX_TOLD + 1, 0));
+    assert_eq!((heard.accepted, heard.dropped), (MAX_REPORTS + 1, 0));
 }
 
 #[test]
 fn numbers_that_are_none_are_told_as_nothing() {
-    let own = Own {
+    let own = OwnReport {
         load: Load {
             connections: f64::NAN,
             active: -1.0,
@@ -101,7 +101,7 @@ fn numbers_that_are_none_are_told_as_nothing() {
         ..pod(1, 0.0)
     };
 
-    let told = View::default().tell(&own, NOON, 0);
+    let told = View::default().write_message(&own, NOON, 0);
 
     assert_eq!(told, message(&["[1,0,0,0,0,1,3600000,200,0]"]));
 }
@@ -109,8 +109,11 @@ fn numbers_that_are_none_are_told_as_nothing() {
 #[test]
 fn what_nobody_would_believe_any_more_is_not_told() {
     let view = knowing(&[pod(2, 30.0)], NOON);
-    let told = view.tell(&pod(1, 0.0), later(3601.0), 0);
-    assert_eq!(hears(&mut View::default(), &told, NOON), Heard::default());
+    let told = view.write_message(&pod(1, 0.0), later(3601.0), 0);
+    assert_eq!(
+        hears(&mut View::default(), &told, NOON),
+        ReceivedReports::default()
+    );
 }
 
 #[test]

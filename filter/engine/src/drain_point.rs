@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is known of an HTTP/2 client at some point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientState {
+pub struct Http2Client {
     /// How it is drained.
     pub treatment: Treatment,
     /// It has had two streams open at once on the connection.
@@ -35,29 +35,29 @@ pub struct ClientState {
 /// A place in a write to the client where an announcement would be understood, and what is known of the
 /// client's side at that moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub enum DrainPoint {
     /// The head of the answer to an HTTP/1 request that came alone.
-    Head,
+    ResponseHead,
     /// No stream is active on an HTTP/2 connection.
-    Quiet {
+    Idle {
         /// The write in hand ended the last one.
-        ends: bool,
+        ends_stream: bool,
         /// No other stream was open while that one was.
-        alone: bool,
+        was_alone: bool,
         /// The client.
-        client: ClientState,
+        client: Http2Client,
     },
     /// A boundary between two frames while streams are open.
-    Busy {
+    Active {
         /// The client.
-        client: ClientState,
+        client: Http2Client,
     },
     /// The end of a write to a WebSocket's client, where no message is open on either side.
     Message {
         /// The write answers a message: the client will go on with the next.
-        answers: bool,
+        is_response: bool,
         /// The client has spoken last, and may be waiting for an answer.
-        owes: bool,
+        awaits_response: bool,
     },
 }
 
@@ -82,38 +82,44 @@ pub(crate) struct Wait {
 /// Whether to announce now, wait for a better moment, or wait past the rule's patience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Good,
+    Safe,
     Wait,
     /// The patience is over and the moment is still one that would lose requests.
-    PutOff,
+    Deferred,
 }
 
-impl Moment {
+impl DrainPoint {
     pub(crate) fn judge(self, rule: &Rule, wait: &Wait, now: Instant) -> Verdict {
         if self.is_safe(rule, wait, now) {
-            return Verdict::Good;
+            return Verdict::Safe;
         }
         let waited = now.since(wait.since);
         if self.is_safe_when_active(rule, wait, now) && waited < rule.http2.idle_wait {
             return Verdict::Wait;
         }
-        let owes = matches!(self, Self::Message { owes: true, .. });
+        let awaits_response = matches!(
+            self,
+            Self::Message {
+                awaits_response: true,
+                ..
+            }
+        );
         let when_active = match self {
             Self::Message { .. } => rule.websocket.when_active,
-            Self::Head | Self::Quiet { .. } | Self::Busy { .. } => rule.http2.when_active,
+            Self::ResponseHead | Self::Idle { .. } | Self::Active { .. } => rule.http2.when_active,
         };
         if when_active == WhenActive::Drain
-            && !owes
+            && !awaits_response
             && rule
                 .drain_timeout
                 .is_some_and(|drain_timeout| waited >= drain_timeout)
         {
-            return Verdict::Good;
+            return Verdict::Safe;
         }
         // Whatever the protocol and the rule: what is neither drained nor deferred would not show anywhere.
         let is_stream_kept = wait.stream_over && waited >= rule.http2.idle_wait;
         if is_stream_kept || waited >= rule.drain_timeout.unwrap_or(PATIENCE) {
-            Verdict::PutOff
+            Verdict::Deferred
         } else {
             Verdict::Wait
         }
@@ -122,14 +128,14 @@ impl Moment {
     fn is_safe(self, rule: &Rule, wait: &Wait, now: Instant) -> bool {
         let waited = now.since(wait.since);
         match self {
-            Self::Head => true,
-            Self::Quiet {
-                ends,
-                alone,
+            Self::ResponseHead => true,
+            Self::Idle {
+                ends_stream,
+                was_alone,
                 client,
-            } => wait.is_safe(rule, ends, alone, client, now),
+            } => wait.is_safe(rule, ends_stream, was_alone, client, now),
             // The operator wants this stream to end; what else is open must not end with it.
-            Self::Busy { client }
+            Self::Active { client }
                 if wait.stream_over
                     && waited >= rule.http2.idle_wait
                     && (!wait.others_open
@@ -137,12 +143,12 @@ impl Moment {
             {
                 true
             }
-            Self::Busy { .. } => {
+            Self::Active { .. } => {
                 waited >= rule.http2.idle_wait && self.is_safe_when_active(rule, wait, now)
             }
             // A client that is talking sends its next message before it reads the Close.
-            Self::Message { answers, .. } => {
-                !answers && now.since(wait.spoken) >= rule.websocket.idle_time
+            Self::Message { is_response, .. } => {
+                !is_response && now.since(wait.spoken) >= rule.websocket.idle_time
             }
         }
     }
@@ -150,7 +156,7 @@ impl Moment {
     /// Streams are open, and the client and the rule tolerate a GOAWAY now. An exact one they do not: it refuses
     /// what is in transit, and nothing of the open streams would pass any more.
     fn is_safe_when_active(self, rule: &Rule, wait: &Wait, now: Instant) -> bool {
-        let Self::Busy { client } = self else {
+        let Self::Active { client } = self else {
             return false;
         };
         rule.http2.last_stream_id != LastStreamId::Exact
@@ -163,13 +169,13 @@ impl Wait {
     fn is_safe(
         &self,
         rule: &Rule,
-        ends: bool,
-        alone: bool,
-        client: ClientState,
+        ends_stream: bool,
+        was_alone: bool,
+        client: Http2Client,
         now: Instant,
     ) -> bool {
-        if ends {
-            self.meets(client.treatment.at_end, rule, alone, client, now)
+        if ends_stream {
+            self.meets(client.treatment.at_end, rule, was_alone, client, now)
         } else {
             let idle_time = if client.has_bodies {
                 client.treatment.idle_time_with_bodies
@@ -185,8 +191,8 @@ impl Wait {
         &self,
         conditions: Conditions,
         rule: &Rule,
-        alone: bool,
-        client: ClientState,
+        was_alone: bool,
+        client: Http2Client,
         now: Instant,
     ) -> bool {
         let patience = rule
@@ -199,7 +205,7 @@ impl Wait {
             (Conditions::SEQUENTIAL, !client.multiplexes),
             (
                 Conditions::ALONE,
-                !client.multiplexes || (alone && self.is_idle(IDLE_TIME, now)),
+                !client.multiplexes || (was_alone && self.is_idle(IDLE_TIME, now)),
             ),
             (Conditions::NO_BODIES, !client.has_bodies),
             (Conditions::PATIENCE_OVER, now.since(self.since) >= patience),

@@ -12,19 +12,22 @@ fn a_busy_client_that_bears_it_is_announced_after_quiet_wait() {
     story.at(10);
     story.read(id, 5, 5);
     story.at(11);
-    assert_eq!(story.write(id, 5, 4, busy(Bearing::Bears)), Decision::Keep);
+    assert_eq!(
+        story.write(id, 5, 4, busy(Bearing::Bears)),
+        Decision::PassThrough
+    );
     story.at(12);
     assert_eq!(
         story.write(id, 5, 3, busy(Bearing::Bears)),
-        Decision::Announce(Reason::MaxConnectionAge)
+        Decision::Drain(DrainReason::MaxConnectionAge)
     );
 }
 
 #[test]
 fn a_busy_client_that_does_not_bear_it_is_put_off_unless_the_policy_insists() {
     for (policy, expected) in [
-        ("defer", Decision::Keep),
-        ("drain", Decision::Announce(Reason::MaxConnectionAge)),
+        ("defer", Decision::PassThrough),
+        ("drain", Decision::Drain(DrainReason::MaxConnectionAge)),
     ] {
         let mut story = Story::rule(&format!(
             r#""max_connection_age": "10s", "drain_timeout": "30s", "http2": {{"when_active": "{policy}"}}"#
@@ -33,21 +36,27 @@ fn a_busy_client_that_does_not_bear_it_is_put_off_unless_the_policy_insists() {
         story.at(10);
         story.at(39);
         story.read(id, 5, 5);
-        assert_eq!(story.write(id, 5, 4, busy(Bearing::Never)), Decision::Keep);
+        assert_eq!(
+            story.write(id, 5, 4, busy(Bearing::Never)),
+            Decision::PassThrough
+        );
         story.at(41);
         assert_eq!(story.write(id, 5, 3, busy(Bearing::Never)), expected);
-        assert_eq!(story.write(id, 5, 3, busy(Bearing::Never)), Decision::Keep);
+        assert_eq!(
+            story.write(id, 5, 3, busy(Bearing::Never)),
+            Decision::PassThrough
+        );
         let put_off = story
             .effects()
             .iter()
-            .filter(|effect| matches!(effect, Effect::PutOff(_)))
+            .filter(|effect| matches!(effect, Effect::Deferred(_)))
             .count();
-        assert_eq!(put_off, usize::from(expected == Decision::Keep));
-        if expected == Decision::Keep {
-            let moment = quiet(Care::None);
+        assert_eq!(put_off, usize::from(expected == Decision::PassThrough));
+        if expected == Decision::PassThrough {
+            let point = quiet(Care::None);
             assert_eq!(
-                story.write(id, 5, 0, moment),
-                Decision::Announce(Reason::MaxConnectionAge)
+                story.write(id, 5, 0, point),
+                Decision::Drain(DrainReason::MaxConnectionAge)
             );
         }
     }
@@ -55,17 +64,17 @@ fn a_busy_client_that_does_not_bear_it_is_put_off_unless_the_policy_insists() {
 
 #[test]
 fn a_client_that_bears_one_told_connection_at_a_time_is_told_of_none_that_is_young() {
-    for (moment, active) in [(busy(Bearing::Settled), 1), (quiet(Care::Settled), 0)] {
+    for (point, active) in [(busy(Bearing::Settled), 1), (quiet(Care::Settled), 0)] {
         let mut story =
             Story::rule(r#""max_requests_per_connection": 2, "http2": {"idle_wait": "0s"}"#);
         let id = story.open(1);
         story.read(id, 2, 2);
-        assert_eq!(story.write(id, 2, active, moment), Decision::Keep);
+        assert_eq!(story.write(id, 2, active, point), Decision::PassThrough);
         story.at(1);
         story.read(id, 3, active + 1);
         assert_eq!(
-            story.write(id, 3, active, moment),
-            Decision::Announce(Reason::MaxRequestsPerConnection)
+            story.write(id, 3, active, point),
+            Decision::Drain(DrainReason::MaxRequestsPerConnection)
         );
     }
 }
@@ -75,23 +84,23 @@ fn a_client_that_may_hold_unread_answers_is_announced_when_the_one_before_is_old
     let mut story = Story::rule(r#""max_connection_age": "10s""#);
     let id = story.open(1);
     story.at(11);
-    let moment = quiet(Care::Apart);
+    let point = quiet(Care::Apart);
     let end = |story: &mut Story, request, pause| {
         story.read(id, request, 1);
         story
             .engine
             .advance(story.engine.now().after(Duration::from_millis(pause)));
-        story.write(id, request, 0, moment)
+        story.write(id, request, 0, point)
     };
     assert_eq!(
         end(&mut story, 1, 50),
-        Decision::Keep,
+        Decision::PassThrough,
         "nothing is known of the answer before"
     );
-    assert_eq!(end(&mut story, 2, 900), Decision::Keep);
+    assert_eq!(end(&mut story, 2, 900), Decision::PassThrough);
     assert_eq!(
         end(&mut story, 3, 1000),
-        Decision::Announce(Reason::MaxConnectionAge)
+        Decision::Drain(DrainReason::MaxConnectionAge)
     );
 }
 
@@ -105,16 +114,16 @@ fn a_client_that_loses_quick_answers_is_announced_at_the_end_of_one_that_took_it
         story.engine.advance(then);
         story.write(id, request, 0, quiet(Care::Slow))
     };
-    assert_eq!(answer(&mut story, 1, 50), Decision::Keep);
+    assert_eq!(answer(&mut story, 1, 50), Decision::PassThrough);
     assert_eq!(
         answer(&mut story, 2, 50),
-        Decision::Keep,
+        Decision::PassThrough,
         "when it came, nobody looked at the clock"
     );
-    assert_eq!(answer(&mut story, 3, 4), Decision::Keep);
+    assert_eq!(answer(&mut story, 3, 4), Decision::PassThrough);
     assert_eq!(
         answer(&mut story, 4, 5),
-        Decision::Announce(Reason::MaxRequestsPerConnection)
+        Decision::Drain(DrainReason::MaxRequestsPerConnection)
     );
 }
 
@@ -132,10 +141,10 @@ fn a_client_that_sends_on_before_it_looks_is_announced_at_rest_only() {
             story.write(id, 1, 0, ping(care))
         };
 
-        assert_eq!(after(&mut story, 900), Decision::Keep);
+        assert_eq!(after(&mut story, 900), Decision::PassThrough);
         assert_eq!(
             after(&mut story, 100),
-            Decision::Announce(Reason::MaxConnectionAge)
+            Decision::Drain(DrainReason::MaxConnectionAge)
         );
     }
 }
@@ -146,12 +155,18 @@ fn the_end_of_an_answer_is_no_rest_however_long_the_pause_before() {
     let id = story.open(1);
     story.at(11);
     story.read(id, 1, 1);
-    assert_eq!(story.write(id, 1, 0, quiet(Care::Rest)), Decision::Keep);
+    assert_eq!(
+        story.write(id, 1, 0, quiet(Care::Rest)),
+        Decision::PassThrough
+    );
     story.at(3600);
     story.read(id, 2, 1);
     story.at(3660);
 
-    assert_eq!(story.write(id, 2, 0, quiet(Care::Rest)), Decision::Keep);
+    assert_eq!(
+        story.write(id, 2, 0, quiet(Care::Rest)),
+        Decision::PassThrough
+    );
 }
 
 #[test]
@@ -161,10 +176,13 @@ fn a_policy_that_asks_for_exact_waits_for_a_quiet_moment() {
     let id = story.open(1);
     story.at(3600);
     story.read(id, 2, 2);
-    assert_eq!(story.write(id, 2, 1, busy(Bearing::Bears)), Decision::Keep);
+    assert_eq!(
+        story.write(id, 2, 1, busy(Bearing::Bears)),
+        Decision::PassThrough
+    );
     assert_eq!(
         story.write(id, 2, 0, quiet(Care::None)),
-        Decision::Announce(Reason::MaxConnectionAge)
+        Decision::Drain(DrainReason::MaxConnectionAge)
     );
 }
 
@@ -175,15 +193,18 @@ fn a_protected_stream_spares_its_connection_until_its_own_grace_is_over() {
     let mut story = Story::new(policy);
     let id = story.open(1);
     let rule = story.route("events");
-    story.engine.govern(id, &rule);
-    story.engine.request_began(id, &rule);
+    story.engine.apply_rule(id, &rule);
+    story.engine.request_started(id, &rule);
     story.read(id, 1, 1);
     story.at(69);
-    assert_eq!(story.write(id, 1, 1, busy(Bearing::Bears)), Decision::Keep);
+    assert_eq!(
+        story.write(id, 1, 1, busy(Bearing::Bears)),
+        Decision::PassThrough
+    );
     story.at(71);
     assert_eq!(
         story.write(id, 1, 1, busy(Bearing::Bears)),
-        Decision::Announce(Reason::MaxConnectionAge)
+        Decision::Drain(DrainReason::MaxConnectionAge)
     );
 }
 
@@ -194,20 +215,23 @@ fn when_the_protected_stream_ends_the_connection_goes_at_once() {
     let mut story = Story::new(policy);
     let id = story.open(1);
     let rule = story.route("events");
-    story.engine.govern(id, &rule);
-    story.engine.request_began(id, &rule);
+    story.engine.apply_rule(id, &rule);
+    story.engine.request_started(id, &rule);
     story.at(3600);
-    assert_eq!(story.write(id, 2, 1, quiet(Care::None)), Decision::Keep);
+    assert_eq!(
+        story.write(id, 2, 1, quiet(Care::None)),
+        Decision::PassThrough
+    );
     story.engine.request_ended(id, &rule);
     assert_eq!(
         story.write(id, 2, 0, quiet(Care::None)),
-        Decision::Announce(Reason::MaxConnectionAge)
+        Decision::Drain(DrainReason::MaxConnectionAge)
     );
 }
 
 /// A client whose requests have had bodies.
-fn with_bodies(treatment: Treatment) -> ClientState {
-    ClientState {
+fn with_bodies(treatment: Treatment) -> Http2Client {
+    Http2Client {
         has_bodies: true,
         ..client(treatment)
     }
@@ -230,12 +254,12 @@ fn a_client_that_cannot_replay_bodies_is_drained_when_idle_once_it_has_sent_one(
         story.write(id, 2, 0, end_of(with_bodies(go))),
         story.write(id, 2, 0, idle_of(with_bodies(go))),
     ];
-    assert_eq!(keeps, [Decision::Keep; 3]);
+    assert_eq!(keeps, [Decision::PassThrough; 3]);
     let second = story.engine.now().after(Duration::from_secs(1));
     story.engine.advance(second);
     assert_eq!(
         story.write(id, 2, 0, idle_of(with_bodies(go))),
-        Decision::Announce(Reason::MaxConnectionAge)
+        Decision::Drain(DrainReason::MaxConnectionAge)
     );
 
     let mut story = Story::rule(r#""max_connection_age": "10s""#);
@@ -244,7 +268,7 @@ fn a_client_that_cannot_replay_bodies_is_drained_when_idle_once_it_has_sent_one(
     story.read(id, 1, 1);
     assert_eq!(
         story.write(id, 1, 0, end_of(client(go))),
-        Decision::Announce(Reason::MaxConnectionAge),
+        Decision::Drain(DrainReason::MaxConnectionAge),
         "nothing it has sent has to be replayed"
     );
 }
@@ -252,20 +276,20 @@ fn a_client_that_cannot_replay_bodies_is_drained_when_idle_once_it_has_sent_one(
 #[test]
 fn an_unknown_client_is_drained_when_idle_or_when_patience_is_over() {
     let unknown = client(UNKNOWN.treatment);
-    for (seconds, moment, expected) in [
+    for (seconds, point, expected) in [
         (
             12,
             idle_of(unknown),
-            Decision::Announce(Reason::MaxConnectionAge),
+            Decision::Drain(DrainReason::MaxConnectionAge),
         ),
-        (12, end_of(unknown), Decision::Keep),
-        (39, end_of(unknown), Decision::Keep),
+        (12, end_of(unknown), Decision::PassThrough),
+        (39, end_of(unknown), Decision::PassThrough),
         (
             41,
             end_of(unknown),
-            Decision::Announce(Reason::MaxConnectionAge),
+            Decision::Drain(DrainReason::MaxConnectionAge),
         ),
-        (41, active_of(unknown), Decision::Keep),
+        (41, active_of(unknown), Decision::PassThrough),
     ] {
         let mut story = Story::rule(r#""max_connection_age": "10s""#);
         let id = story.open(1);
@@ -274,9 +298,9 @@ fn an_unknown_client_is_drained_when_idle_or_when_patience_is_over() {
         story.write(id, 1, 0, end_of(unknown));
         story.at(seconds);
         story.read(id, 2, 1);
-        let active = u32::from(matches!(moment, Moment::Busy { .. }));
-        let decision = story.write(id, 2, active, moment);
-        assert_eq!(decision, expected, "{seconds} {moment:?}");
+        let active = u32::from(matches!(point, DrainPoint::Active { .. }));
+        let decision = story.write(id, 2, active, point);
+        assert_eq!(decision, expected, "{seconds} {point:?}");
     }
 }
 
@@ -289,11 +313,14 @@ fn a_stream_that_the_client_resets_ends_its_idle_time() {
     story.at(20);
     story.read(id, 2, 1);
     story.read(id, 2, 0);
-    assert_eq!(story.write(id, 2, 0, ping(Care::Rest)), Decision::Keep);
+    assert_eq!(
+        story.write(id, 2, 0, ping(Care::Rest)),
+        Decision::PassThrough
+    );
     story.at(21);
     assert_eq!(
         story.write(id, 2, 0, ping(Care::Rest)),
-        Decision::Announce(Reason::MaxConnectionAge)
+        Decision::Drain(DrainReason::MaxConnectionAge)
     );
 }
 
@@ -304,9 +331,12 @@ fn without_a_grace_what_finds_no_safe_point_is_counted_after_the_patience() {
     let deferred = |story: &mut Story, at| {
         story.at(at);
         story.read(id, at, 2);
-        assert_eq!(story.write(id, at, 1, busy(Bearing::Never)), Decision::Keep);
+        assert_eq!(
+            story.write(id, at, 1, busy(Bearing::Never)),
+            Decision::PassThrough
+        );
         let effects = story.effects();
-        effects.contains(&Effect::PutOff(id))
+        effects.contains(&Effect::Deferred(id))
     };
     assert!(!deferred(&mut story, 11));
     assert!(!deferred(&mut story, 39));
@@ -318,13 +348,13 @@ fn without_a_grace_what_finds_no_safe_point_is_counted_after_the_patience() {
 #[test]
 fn connection_that_is_never_idle_is_deferred_with_an_exact_goaway() {
     for (http2, rule, seconds, expected) in [
-        ("", "", 30, Decision::Keep),
-        ("", r#", "drain_timeout": "5s""#, 5, Decision::Keep),
+        ("", "", 30, Decision::PassThrough),
+        ("", r#", "drain_timeout": "5s""#, 5, Decision::PassThrough),
         (
             r#", "when_active": "drain""#,
             r#", "drain_timeout": "5s""#,
             5,
-            Decision::Announce(Reason::MaxConnectionAge),
+            Decision::Drain(DrainReason::MaxConnectionAge),
         ),
     ] {
         let mut story = Story::rule(&format!(
@@ -338,7 +368,7 @@ fn connection_that_is_never_idle_is_deferred_with_an_exact_goaway() {
         story.at(10 + seconds - 1);
         assert_eq!(
             story.write(id, 2, 1, busy(Bearing::Bears)),
-            Decision::Keep,
+            Decision::PassThrough,
             "{http2}{rule}"
         );
         assert_eq!(story.deferred(), 0, "{http2}{rule}");
@@ -347,12 +377,12 @@ fn connection_that_is_never_idle_is_deferred_with_an_exact_goaway() {
         let decision = story.write(id, 2, 1, busy(Bearing::Bears));
 
         assert_eq!(decision, expected, "{http2}{rule}");
-        let is_kept = expected == Decision::Keep;
+        let is_kept = expected == Decision::PassThrough;
         assert_eq!(story.deferred(), usize::from(is_kept), "{http2}{rule}");
         if is_kept {
             assert_eq!(
                 story.write(id, 2, 0, quiet(Care::None)),
-                Decision::Announce(Reason::MaxConnectionAge)
+                Decision::Drain(DrainReason::MaxConnectionAge)
             );
         }
     }
@@ -364,15 +394,15 @@ fn websocket_whose_client_is_never_silent_is_deferred_without_a_grace() {
     let mut story =
         Story::rule(r#""max_connection_age": "10s", "websocket": {"close_code": "going_away"}"#);
     let id = story.open(1);
-    story.engine.is_websocket(id);
-    let talks = Moment::Message {
-        answers: true,
-        owes: false,
+    story.engine.upgrade_to_websocket(id);
+    let talks = DrainPoint::Message {
+        is_response: true,
+        awaits_response: false,
     };
     for (second, deferred) in [(11, 0), (39, 0), (41, 1), (42, 0)] {
         story.at(second);
-        story.engine.spoke(id);
-        assert_eq!(story.write(id, 0, 1, talks), Decision::Keep);
+        story.engine.record_client_message(id);
+        assert_eq!(story.write(id, 0, 1, talks), Decision::PassThrough);
         assert_eq!(story.deferred(), deferred, "{second}");
     }
 }
@@ -380,7 +410,7 @@ fn websocket_whose_client_is_never_silent_is_deferred_without_a_grace() {
 impl Story {
     /// How many connections were deferred since the last call.
     fn deferred(&mut self) -> usize {
-        let is_deferred = |effect: &Effect| matches!(effect, Effect::PutOff(_));
+        let is_deferred = |effect: &Effect| matches!(effect, Effect::Deferred(_));
         self.effects().into_iter().filter(is_deferred).count()
     }
 }
