@@ -1,8 +1,8 @@
 //! Which upstream HTTP/1 connections to recycle, and which requests to mark for it.
 //!
 //! A client-side proxy behind a ClusterIP has its connections pinned like any client. A request that
-//! carries `connection: close` (the *mark*) makes an HTTP/1 server end the connection that carried it
-//! (RFC 9112 section 9.6). But Envoy chooses the connection after the filters ran, and tells which one it
+//! carries `connection: close` (the *mark*) makes an HTTP/1 server close the connection that carried it
+//! (RFC 9112 section 9.6). But Envoy chooses the connection after the filters ran, and shows which one it
 //! was only with the response. So while a cluster has expired connections, requests to it are marked, one
 //! at a time for each, until the responses show that the right ones ended:
 //!
@@ -16,8 +16,8 @@
 //!         idle for as long as others were when they turned out to be gone
 //! ```
 //!
-//! The module is not told when a connection closes. An expired connection that the server has closed on
-//! its idle timeout would attract marks for ever, each of which ends another connection. Therefore each
+//! Envoy does not show filters that an upstream connection closed. An expired connection that the server has closed on
+//! its idle timeout would attract marks forever, each of which ends another connection. Therefore each
 //! mark consumes one expired connection, whatever it hits: where it hits another one (a *stray*), the
 //! least recently used expired connection is taken to be gone, or takes over what was left to the stray.
 //! So as many connections end as have expired.
@@ -40,13 +40,13 @@ mod key;
 mod outcome;
 mod table;
 
-/// The most connections that are followed; beyond it the least recently used one is no longer.
+/// The most connections that are tracked. A new one beyond it replaces the least recently used one.
 pub const MAX_CONNECTIONS: usize = 4096;
 
-/// A connection that carried nothing for so long is taken to be gone.
+/// A connection that carried nothing for so long is presumed closed.
 const FORGET: Duration = Duration::from_secs(600);
 
-/// How often connections to forget are looked for.
+/// The interval between searches for connections to forget.
 const SWEEP: Duration = Duration::from_secs(10);
 
 /// A shorter idle time says nothing about the server's idle timeout: the connection may have had a
@@ -54,11 +54,11 @@ const SWEEP: Duration = Duration::from_secs(10);
 const MIN_IDLE: Duration = Duration::from_millis(200);
 
 /// Evidence of HTTP/1 is looked for in the first responses over a connection, and then in every
-/// [`EVIDENCE_EVERY`]th: each look costs several calls of the host.
+/// [`EVIDENCE_EVERY`]th: each search costs several hostcalls.
 const EVIDENCE_FIRST: u64 = 8;
 const EVIDENCE_EVERY: u64 = 16;
 
-/// The response in hand, as the host knows it. Each question may cost a call of the host.
+/// The response whose headers the current callback is about. Each method may cost a hostcall.
 pub trait Response {
     /// The name of the cluster that it came from.
     fn cluster(&self) -> Vec<u8>;
@@ -69,12 +69,12 @@ pub trait Response {
     /// The request came from downstream over HTTP/1.
     fn downstream_is_http1(&self) -> bool;
 
-    /// It says `connection: close`: the proxy closes the connection behind it.
+    /// It has `connection: close`: the proxy closes the connection after it.
     fn closes(&self) -> bool;
 
-    /// The proxy made it itself: the server sent none, or none that the proxy could use.
+    /// The proxy generated it (a local reply): the server sent none, or none that the proxy could use.
     ///
-    /// An HTTP/1 connection has ended then. Asked only where that makes a difference.
+    /// An HTTP/1 connection has ended then. Called only where that makes a difference.
     fn is_local_reply(&self) -> bool;
 
     /// How often the proxy sent the request; more than once is a retry.
@@ -90,16 +90,16 @@ pub struct Limits<'a> {
     pub mode: Mode,
 }
 
-/// A request that carries the mark and has no response yet. Give it back with [`Upstreams::response`] or
-/// [`Upstreams::unanswered`].
+/// A request that carries the mark and has no response yet. Return it with [`Upstreams::response_started`] or
+/// [`Upstreams::request_failed`].
 #[derive(Debug)]
-#[must_use = "a mark that is not given back keeps its cluster from being marked again"]
+#[must_use = "a mark that is not returned keeps its cluster from being marked again"]
 pub struct Mark {
     cluster: Vec<u8>,
     at: Instant,
 }
 
-/// What one response shows of the connection that carried it.
+/// What one response shows about the connection that carried it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// The connection was not known before.
@@ -119,10 +119,10 @@ pub struct Outcome {
 
 /// The upstream connections of one worker.
 ///
-/// Call [`wants_mark`](Self::wants_mark) before a request goes to a cluster and [`mark`](Self::mark) if it
-/// is marked; then [`response`](Self::response) with the response's headers, or
-/// [`unanswered`](Self::unanswered). Connections that are no longer followed are told by
-/// [`next_ended`](Self::next_ended).
+/// Call [`needs_mark`](Self::needs_mark) before a request goes to a cluster and [`record_mark`](Self::record_mark) if it
+/// is marked; then [`response_started`](Self::response_started) with the response's headers, or
+/// [`request_failed`](Self::request_failed). Connections that are no longer tracked are returned by
+/// [`poll_ended`](Self::poll_ended).
 #[derive(Debug, Default)]
 pub struct Upstreams {
     table: Table,
@@ -131,33 +131,33 @@ pub struct Upstreams {
 }
 
 impl Upstreams {
-    /// How many connections are followed.
+    /// How many connections are tracked.
     pub fn len(&self) -> usize {
         self.table.len()
     }
 
-    /// No connection is followed.
+    /// No connection is tracked.
     pub fn is_empty(&self) -> bool {
         self.table.len() == 0
     }
 
-    /// Some connection is expired: only then can [`Upstreams::wants_mark`] be true.
-    pub fn any_expired(&self) -> bool {
-        self.clusters.any_expired()
+    /// Some connection is expired: only then can [`Upstreams::needs_mark`] be true.
+    pub fn has_expired(&self) -> bool {
+        self.clusters.has_expired()
     }
 
     /// Whether the next request to `cluster` should be marked, budget permitting.
     ///
-    /// An HTTP/2 server answers a marked request with a connection error. A cluster may choose its protocol
-    /// by that of the request, so only requests are marked whose like is known to have gone over HTTP/1.
-    pub fn wants_mark(&mut self, cluster: &[u8], downstream_is_http1: bool, now: Instant) -> bool {
+    /// An HTTP/2 server responds to a marked request with a connection error. A cluster may choose its protocol by
+    /// that of the request, so a request is marked only if others of its downstream protocol have gone over HTTP/1.
+    pub fn needs_mark(&mut self, cluster: &[u8], downstream_is_http1: bool, now: Instant) -> bool {
         let Some(cluster) = self.clusters.get_mut(cluster) else {
             return false;
         };
-        if !cluster.takes_marks(downstream_is_http1, now) {
+        if !cluster.accepts_marks(downstream_is_http1, now) {
             return false;
         }
-        while let Some((used, key)) = cluster.gone(now) {
+        while let Some((used, key)) = cluster.presumed_closed(now) {
             let Some(connection) = self.table.get_mut(&key) else {
                 cluster.unexpire(used);
                 continue;
@@ -170,11 +170,11 @@ impl Upstreams {
             cluster.unexpire(used);
             self.table.end(key);
         }
-        cluster.expired() > cluster.marked && !cluster.skips()
+        cluster.expired() > cluster.marked && !cluster.skip_request()
     }
 
-    /// A request to `cluster` is marked.
-    pub fn mark(&mut self, cluster: &[u8], now: Instant) -> Mark {
+    /// Records that a request to `cluster` is marked.
+    pub fn record_mark(&mut self, cluster: &[u8], now: Instant) -> Mark {
         if let Some(cluster) = self.clusters.get_mut(cluster) {
             cluster.marked = cluster.marked.saturating_add(1);
         }
@@ -184,22 +184,22 @@ impl Upstreams {
         }
     }
 
-    /// A marked request ended without a response of the server; `server` is the address of the one that
+    /// Records that a marked request ended without a response from the server; `server` is the address of the one that
     /// reset it, which is how an HTTP/2 server reacts to the mark.
-    pub fn unanswered(&mut self, mark: Mark, server: Option<&[u8]>, now: Instant) {
+    pub fn request_failed(&mut self, mark: Mark, server: Option<&[u8]>, now: Instant) {
         let Some(cluster) = self.clusters.get_mut(&mark.cluster) else {
             return;
         };
         cluster.marked = cluster.marked.saturating_sub(1);
         cluster.is_retrying = true;
         if let Some(server) = server {
-            cluster.refused_mark(server, now);
+            cluster.record_refused_mark(server, now);
         }
     }
 
-    /// A response began on the connection `key`. `mark` is that of its request; `seed` is the
-    /// connection's chance.
-    pub fn response(
+    /// Records the start of a response on the connection `key`. `mark` is that of its request; `seed` makes the
+    /// connection's random choices.
+    pub fn response_started(
         &mut self,
         mut key: ConnectionKey,
         mark: Option<Mark>,
@@ -215,13 +215,13 @@ impl Upstreams {
             cluster.marked = cluster.marked.saturating_sub(1);
         }
         if !key.identifies_connection() {
-            // One that could not be opened has no local address either, and was never one.
+            // A connection that could not be opened has no local address either.
             if response.is_local_reply() {
                 return outcome;
             }
             key.set_cluster(&response.cluster());
         }
-        let (key, is_new) = self.follow(key, now, response);
+        let (key, is_new) = self.track(key, now, response);
         let Some(connection) = self.table.get_mut(&key) else {
             return outcome;
         };
@@ -233,30 +233,30 @@ impl Upstreams {
         outcome.opened = is_new || matches!(before, State::Closing | State::Dormant);
         connection.active = connection.active.saturating_add(1);
         connection.count(limits, seed);
-        if connection.seek_evidence(limits.upstream, response) {
-            cluster.saw_http1(&key.address, response);
+        if connection.find_evidence(limits.upstream, response) {
+            cluster.record_http1(&key.address, response);
         } else if connection.is_multiplexed(&key) {
-            cluster.saw_http2(response, now);
+            cluster.record_http2(response, now);
         }
         if !connection.is_recyclable {
             connection.is_recyclable = cluster.is_http1(response.downstream_is_http1());
         }
         if !is_new && key.identifies_connection() {
-            cluster.saw_alive(idle, response);
+            cluster.record_alive(idle, response);
         }
         outcome.key = Some(Rc::clone(&key));
         self.table.touch(&key, now, cluster);
         match mark {
             Some(mark) => {
                 let limits = limits.upstream;
-                self.marked(&key, &mark, before, is_new, limits, response, &mut outcome);
+                self.marked_response(&key, &mark, before, is_new, limits, response, &mut outcome);
             }
-            None => self.unmarked(&key, before, limits.mode, now, response, &mut outcome),
+            None => self.unmarked_response(&key, before, limits.mode, now, response, &mut outcome),
         }
         outcome
     }
 
-    /// The response ended whose [`Outcome`] named this connection.
+    /// Records the end of the response whose [`Outcome`] named this connection.
     pub fn response_ended(&mut self, key: &ConnectionKey) {
         if let Some(connection) = self.table.get_mut(key) {
             connection.active = connection.active.saturating_sub(1);
@@ -275,13 +275,13 @@ impl Upstreams {
         self.clusters.retain_used(now);
     }
 
-    /// The host of a connection that was told as opened and is followed no longer. Ask until there is none.
-    pub fn next_ended(&mut self) -> Option<Rc<ConnectionKey>> {
-        self.table.next_ended()
+    /// Returns a connection that was reported as opened and is no longer tracked. Call until there is none.
+    pub fn poll_ended(&mut self) -> Option<Rc<ConnectionKey>> {
+        self.table.poll_ended()
     }
 
-    /// The entry of a connection, made if it is new.
-    fn follow(
+    /// Returns the entry of a connection, and whether it is new.
+    fn track(
         &mut self,
         key: ConnectionKey,
         now: Instant,

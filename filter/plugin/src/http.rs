@@ -136,7 +136,7 @@ impl Stream {
         }
         if let Some(mark) = self.mark {
             let now = worker.engine.now();
-            worker.upstreams.unanswered(mark, None, now);
+            worker.upstreams.request_failed(mark, None, now);
         }
     }
 }

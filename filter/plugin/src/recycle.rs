@@ -16,23 +16,23 @@ use crate::worker::Worker;
 
 /// Marks the request in hand if its cluster has an expired connection.
 pub(crate) fn mark(worker: &mut Worker, root: RootId, policy: &Policy) -> Option<Mark> {
-    if policy.upstream.is_none() || policy.mode == Mode::DryRun || !worker.upstreams.any_expired() {
+    if policy.upstream.is_none() || policy.mode == Mode::DryRun || !worker.upstreams.has_expired() {
         return None;
     }
     let host = worker.host();
     let cluster = host.property_or_empty(&["xds", "cluster_name"]);
     let is_http1 = downstream_is_http1(&*host);
     let now = worker.engine.now();
-    if !worker.upstreams.wants_mark(&cluster, is_http1, now) {
+    if !worker.upstreams.needs_mark(&cluster, is_http1, now) {
         // What it took to be gone is no longer counted.
-        worker.upstreams_ended();
+        worker.count_ended_upstreams();
         return None;
     }
     let fields = marked_fields(&*host)?;
     if !worker.spend(root) || !host.set_request_header("connection", &fields) {
         return None;
     }
-    Some(worker.upstreams.mark(&cluster, now))
+    Some(worker.upstreams.record_mark(&cluster, now))
 }
 
 /// What the `connection` field of the request in hand is to be with the mark; None where the request must
@@ -118,7 +118,7 @@ pub(crate) fn response(
     let Some(limits) = limits else {
         // The policy has lost its `upstream` since the request was marked.
         if let Some(mark) = mark {
-            worker.upstreams.unanswered(mark, None, now);
+            worker.upstreams.request_failed(mark, None, now);
         }
         return None;
     };
@@ -127,7 +127,7 @@ pub(crate) fn response(
         Some(mark) if InHand(&*host).is_local_reply() => {
             let is_auto = limits.upstream.protocol == Protocol::Auto;
             let server = is_auto.then_some(&*address);
-            worker.upstreams.unanswered(mark, server, now);
+            worker.upstreams.request_failed(mark, server, now);
             return None;
         }
         mark => mark,
@@ -146,11 +146,11 @@ pub(crate) fn response(
         key,
     } = worker
         .upstreams
-        .response(key, mark, limits, now, seed, &InHand(&*host));
+        .response_started(key, mark, limits, now, seed, &InHand(&*host));
     if opened {
         series.connected(&*host);
     }
-    worker.upstreams_ended();
+    worker.count_ended_upstreams();
     for (count, metric) in [
         (u64::from(expired), Metric::UpstreamExpired),
         (u64::from(unproven), Metric::UpstreamNotRecycled),
@@ -169,8 +169,8 @@ pub(crate) fn response(
 
 impl Worker {
     /// Counts the upstream connections that are followed no longer.
-    pub(crate) fn upstreams_ended(&mut self) {
-        while let Some(ended) = self.upstreams.next_ended() {
+    pub(crate) fn count_ended_upstreams(&mut self) {
+        while let Some(ended) = self.upstreams.poll_ended() {
             self.metrics.upstream_disconnected(&ended.address);
         }
     }

@@ -31,7 +31,7 @@ impl Allowance {
         }
     }
 
-    /// The allowance of a connection that is `opened` and has carried so many responses already.
+    /// The allowance of a connection that was `opened` earlier and has carried `requests` responses.
     pub(super) fn since(limits: &Upstream, opened: Instant, seed: u64, requests: u64) -> Self {
         Self {
             requests,
@@ -44,13 +44,13 @@ impl Allowance {
         Self::new(limits, used.0, mix(self.seed ^ used.1))
     }
 
-    /// A response came.
+    /// Counts a response.
     pub(super) fn count(&mut self) {
         self.requests = self.requests.saturating_add(1);
     }
 
-    /// A limit is reached.
-    pub(super) fn is_over(&self, now: Instant) -> bool {
+    /// Whether a limit is reached.
+    pub(super) fn has_reached_limit(&self, now: Instant) -> bool {
         self.deadline.is_some_and(|at| at <= now)
             || self
                 .max_requests_per_connection

@@ -1,4 +1,4 @@
-//! What the connections of one cluster have in common: the marks, and what is known of its servers.
+//! The state that the connections of one cluster share: its marks, and what is known about its servers.
 
 use core::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -10,7 +10,7 @@ use super::{ByUse, ConnectionKey, FORGET, Response, Used};
 use crate::Instant;
 use crate::limits::mix;
 
-/// How long two responses at once over one connection keep its cluster from being marked.
+/// How long two concurrent responses on one connection keep its cluster from being marked.
 const MULTIPLEXED: Duration = Duration::from_secs(60);
 
 /// The most servers of a cluster that are remembered to be HTTP/1.
@@ -19,7 +19,7 @@ const MAX_SERVERS: usize = 1024;
 /// The most clusters that are remembered, beside those that have connections.
 const MAX_CLUSTERS: usize = 1024;
 
-/// The most requests that pass after a stray before the next mark.
+/// The most requests that are left unmarked after a stray.
 const MAX_SKIP: u64 = 8;
 
 #[derive(Debug)]
@@ -31,19 +31,19 @@ pub(super) struct Cluster {
     pub(super) marked: u32,
     /// Requests that are not marked although a connection is expired.
     skip: u64,
-    /// The proxy sent the last request that was looked at more than once, or it got no response.
+    /// The proxy sent the last request that was checked more than once, or it got no response.
     pub(super) is_retrying: bool,
     http1: Downstream,
     later: Downstream,
     /// Servers that have shown that they are HTTP/1.
     http1_servers: HashSet<Vec<u8>>,
-    /// After how long an idle time connections turned out to be gone.
+    /// The idle time after which connections are presumed closed by the server.
     idle_timeout: Option<Duration>,
-    /// When a response last came from it.
+    /// When it last sent a response.
     pub(super) used: Instant,
 }
 
-/// What is known of the upstream connections that carry requests of one downstream protocol.
+/// What is known about the upstream connections that carry requests of one downstream protocol.
 #[derive(Debug, Default)]
 struct Downstream {
     is_http1: bool,
@@ -83,22 +83,22 @@ impl Cluster {
         }
     }
 
-    /// Lets a random number of requests pass before the next mark, up to the number of `connections`.
-    pub(super) fn skip_some(&mut self, connections: usize, seed: u64) {
+    /// Leaves a random number of requests unmarked before the next mark, up to the number of `connections`.
+    pub(super) fn skip_requests(&mut self, connections: usize, seed: u64) {
         let most = u64::try_from(connections).unwrap_or(u64::MAX);
         let most = most.clamp(1, MAX_SKIP);
         self.skip = mix(seed).checked_rem(most).unwrap_or_default();
     }
 
-    /// This request is one of those that pass.
-    pub(super) fn skips(&mut self) -> bool {
+    /// Takes one request from those that are left unmarked. False if none is left.
+    pub(super) fn skip_request(&mut self) -> bool {
         let skips = self.skip > 0;
         self.skip = self.skip.saturating_sub(1);
         skips
     }
 
-    /// Whether a mark does no harm to a request that came over this protocol.
-    pub(super) fn takes_marks(&self, downstream_is_http1: bool, now: Instant) -> bool {
+    /// Whether a mark does no harm to a request with this downstream protocol.
+    pub(super) fn accepts_marks(&self, downstream_is_http1: bool, now: Instant) -> bool {
         let of = self.of(downstream_is_http1);
         of.is_http1 && of.http2_until <= now && !self.is_retrying
     }
@@ -108,8 +108,8 @@ impl Cluster {
         self.of(downstream_is_http1).is_http1
     }
 
-    /// A connection to `server` showed that it is HTTP/1.
-    pub(super) fn saw_http1(&mut self, server: &[u8], response: &impl Response) {
+    /// Records that a connection to `server` is HTTP/1.
+    pub(super) fn record_http1(&mut self, server: &[u8], response: &impl Response) {
         if !self.http1_servers.contains(server) {
             if self.http1_servers.len() >= MAX_SERVERS {
                 self.http1_servers.clear();
@@ -121,14 +121,14 @@ impl Cluster {
         }
     }
 
-    /// A connection carries two responses at once, as far as is known: a slow client can make it seem so.
-    pub(super) fn saw_http2(&mut self, response: &impl Response, now: Instant) {
+    /// Records that a connection carries two responses at once. A slow client can make it seem so.
+    pub(super) fn record_http2(&mut self, response: &impl Response, now: Instant) {
         let of = self.of_mut(response.downstream_is_http1());
         of.http2_until = of.http2_until.max(now.after(MULTIPLEXED));
     }
 
-    /// `server` reset a marked request.
-    pub(super) fn refused_mark(&mut self, server: &[u8], now: Instant) {
+    /// Records that `server` reset a marked request.
+    pub(super) fn record_refused_mark(&mut self, server: &[u8], now: Instant) {
         if self.http1_servers.contains(server) {
             return;
         }
@@ -137,21 +137,21 @@ impl Cluster {
         self.later.http2_until = until;
     }
 
-    /// A connection was gone after it had been idle for so long.
-    pub(super) fn saw_gone(&mut self, idle: Duration) {
+    /// Records that a connection was closed after it had been idle for so long.
+    pub(super) fn record_gone(&mut self, idle: Duration) {
         let timeout = idle.mul_f64(0.75);
         self.idle_timeout = Some(self.idle_timeout.map_or(timeout, |held| held.min(timeout)));
     }
 
-    /// A connection was there after it had been idle for so long. One that the server was just closing got a
-    /// request and no response.
-    pub(super) fn saw_alive(&mut self, idle: Duration, response: &impl Response) {
+    /// Records that a connection was open after it had been idle for so long. One that the server was just closing
+    /// got a request and no response.
+    pub(super) fn record_alive(&mut self, idle: Duration, response: &impl Response) {
         if self.idle_timeout.is_some_and(|timeout| timeout <= idle) && !response.is_local_reply() {
             self.idle_timeout = Some(idle.mul_f64(1.25));
         }
     }
 
-    /// How many connections are expired.
+    /// The number of expired connections.
     pub(super) fn expired(&self) -> u32 {
         u32::try_from(self.expired.len()).unwrap_or(u32::MAX)
     }
@@ -162,7 +162,7 @@ impl Cluster {
         }
     }
 
-    /// True when a connection with this last use was expired.
+    /// Removes the connection with this last use from the expired ones. False if it was not expired.
     pub(super) fn unexpire(&mut self, used: Used) -> bool {
         let was_expired = self.expired.remove(&used).is_some();
         if was_expired {
@@ -178,8 +178,8 @@ impl Cluster {
         Some((used, key))
     }
 
-    /// An expired connection that is gone, judging by its idle time.
-    pub(super) fn gone(&self, now: Instant) -> Option<(Used, Rc<ConnectionKey>)> {
+    /// An expired connection that has been idle for so long that the server has closed it.
+    pub(super) fn presumed_closed(&self, now: Instant) -> Option<(Used, Rc<ConnectionKey>)> {
         let (used, key) = self.expired.first_key_value()?;
         let timeout = self.idle_timeout?;
         (now.since(used.0) >= timeout && key.identifies_connection())
@@ -199,7 +199,7 @@ impl Clusters {
         self.by_name.get_mut(name)
     }
 
-    /// The name to hold, of a cluster that is made if it is new.
+    /// The shared name of a cluster, which is added if it is new.
     pub(super) fn name(&mut self, name: &[u8]) -> Rc<[u8]> {
         if let Some((name, _)) = self.by_name.get_key_value(name) {
             return Rc::clone(name);
@@ -213,17 +213,17 @@ impl Clusters {
         name
     }
 
-    pub(super) fn any_expired(&self) -> bool {
+    pub(super) fn has_expired(&self) -> bool {
         self.expired.get() > 0
     }
 
-    /// Forgets clusters that have neither connections nor marks, and had no response for ten minutes. What is known of
+    /// Forgets clusters that have neither connections nor marks, and had no response for ten minutes. What is known about
     /// a cluster's protocol outlives its connections: between two of them it may have none.
     pub(super) fn retain_used(&mut self, now: Instant) {
         self.retain(|cluster| now.since(cluster.used) <= FORGET);
     }
 
-    /// Forgets those without connections and marks that are not to be `kept`.
+    /// Forgets clusters without connections and marks, unless they are `kept`.
     fn retain(&mut self, kept: impl Fn(&Cluster) -> bool) {
         self.by_name.retain(|name, cluster| {
             cluster.marked > 0 || Rc::strong_count(name) > 1 || kept(cluster)

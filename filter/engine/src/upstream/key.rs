@@ -1,6 +1,6 @@
-//! The name of an upstream connection.
+//! What identifies an upstream connection.
 
-/// Names one upstream connection by its two ends, as Envoy tells them.
+/// Identifies one upstream connection by its two addresses, as Envoy has them in its properties.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionKey {
     /// The server's address: `upstream.address`.
@@ -20,7 +20,7 @@ impl ConnectionKey {
         is_ip && self.local.contains(&b':')
     }
 
-    /// Makes a key that does not identify a connection that of a cluster: two clusters may have one server.
+    /// Adds the cluster to a key that does not identify a connection: two clusters may have one server.
     pub(super) fn set_cluster(&mut self, cluster: &[u8]) {
         self.local = [b"@", cluster].concat();
     }

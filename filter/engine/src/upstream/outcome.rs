@@ -1,4 +1,5 @@
-//! What a response means for the connection that carried it: whether it expires, ends, or ended in another one's place.
+//! What a response means for the connection that carried it: whether it expires, or ends, possibly in place of
+//! another one.
 
 use std::rc::Rc;
 
@@ -10,8 +11,8 @@ use super::{ConnectionKey, MIN_IDLE, Mark, Outcome, Response, Upstreams};
 use crate::Instant;
 
 impl Upstreams {
-    /// A response without a mark came over `key`.
-    pub(super) fn unmarked(
+    /// Updates the connection `key`, on which the response to a request without a mark started.
+    pub(super) fn unmarked_response(
         &mut self,
         key: &Rc<ConnectionKey>,
         before: State,
@@ -26,8 +27,8 @@ impl Upstreams {
         let Some(cluster) = self.clusters.get_mut(&connection.cluster) else {
             return;
         };
-        let is_over = before == State::Serving && connection.is_over(mode, now);
-        if (is_over || before != State::Serving) && response.is_local_reply() {
+        let has_reached_limit = before == State::Serving && connection.has_reached_limit(mode, now);
+        if (has_reached_limit || before != State::Serving) && response.is_local_reply() {
             if connection.is_recyclable {
                 // A connection presumed closed counts as open again, so its end is reported again.
                 connection.state = State::Expired;
@@ -37,7 +38,7 @@ impl Upstreams {
             return;
         }
         match before {
-            State::Serving if is_over => {
+            State::Serving if has_reached_limit => {
                 let is_reported = connection.is_reported.get_mut(mode);
                 if !connection.is_recyclable {
                     outcome.unproven = !core::mem::replace(is_reported, true);
@@ -64,9 +65,9 @@ impl Upstreams {
         }
     }
 
-    /// The response to a marked request came over `key`.
-    #[expect(clippy::too_many_arguments, reason = "what one response tells")]
-    pub(super) fn marked(
+    /// Updates the connection `key`, on which the response to a marked request started.
+    #[expect(clippy::too_many_arguments, reason = "all parts of one response")]
+    pub(super) fn marked_response(
         &mut self,
         key: &Rc<ConnectionKey>,
         mark: &Mark,
@@ -94,7 +95,7 @@ impl Upstreams {
         } else if !is_ignored {
             outcome.strays = retries.saturating_add(1);
         }
-        // One that is forgotten below still has its turn before the expired one.
+        // Counted before a connection is forgotten below: it still takes a turn before the expired one.
         let connections = Rc::strong_count(&connection.cluster).saturating_sub(1);
         let allowance = &mut connection.allowances.enforced;
         let left = allowance.clone().filter(|_| !is_new && !is_ignored);
@@ -102,7 +103,7 @@ impl Upstreams {
             .as_ref()
             .map(|allowance| allowance.restart(limits, connection.used));
         if !key.identifies_connection() {
-            // Other connections share this entry: it begins again, for the one that follows.
+            // Other connections share this entry: it starts again, for the next one.
             *allowance = restart;
             connection.state = State::Serving;
         } else if is_ignored {
@@ -112,7 +113,7 @@ impl Upstreams {
             connection.state = State::Expired;
             self.forget(key);
         } else {
-            // The server may close without having said so.
+            // The server may close without `connection: close`.
             connection.state = State::Closing;
             self.table.end(Rc::clone(key));
         }
@@ -148,13 +149,13 @@ impl Upstreams {
             && idle >= MIN_IDLE
             && key.identifies_connection();
         if is_gone {
-            cluster.saw_gone(idle);
+            cluster.record_gone(idle);
             connection.state = State::Dormant;
             self.table.end(key);
             return;
         }
         // Where requests take the servers in turn, the next mark would hit the same one again.
-        cluster.skip_some(connections, used.1);
+        cluster.skip_requests(connections, used.1);
         connection.state = State::Serving;
         let allowance = &mut connection.allowances.enforced;
         let restart = allowance

@@ -1,4 +1,4 @@
-//! The upstream connections that are followed, in the order of their last use.
+//! The tracked upstream connections, in the order of their last use.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -17,7 +17,7 @@ pub(super) enum State {
     Serving,
     /// Over a limit: the next request to the cluster is marked for it.
     Expired,
-    /// Expired, and idle for so long that the server has closed it, as far as is known.
+    /// Expired, and presumed closed by the server after a long idle time.
     Dormant,
     /// A marked request went over it, and the response did not say that it closes.
     Closing,
@@ -62,7 +62,7 @@ impl Connection {
         }
     }
 
-    /// A response came under a policy with these limits.
+    /// Counts a response under a policy with these limits.
     pub(super) fn count(&mut self, limits: Limits<'_>, seed: u64) {
         let Limits { upstream, mode } = limits;
         let (opened, responses) = (self.opened, self.responses);
@@ -75,14 +75,14 @@ impl Connection {
         self.responses = self.responses.saturating_add(1);
     }
 
-    /// A limit of this mode is reached.
-    pub(super) fn is_over(&self, mode: Mode, now: Instant) -> bool {
+    /// Whether it has reached a limit of this mode.
+    pub(super) fn has_reached_limit(&self, mode: Mode, now: Instant) -> bool {
         let allowance = self.allowances.get(mode).as_ref();
-        allowance.is_some_and(|allowance| allowance.is_over(now))
+        allowance.is_some_and(|allowance| allowance.has_reached_limit(now))
     }
 
-    /// Looks for evidence of HTTP/1, from time to time. True when there is some.
-    pub(super) fn seek_evidence(&mut self, limits: &Upstream, response: &impl Response) -> bool {
+    /// Searches for evidence of HTTP/1, in some responses. True when there is some.
+    pub(super) fn find_evidence(&mut self, limits: &Upstream, response: &impl Response) -> bool {
         let responses = self.responses;
         if responses > EVIDENCE_FIRST && !responses.is_multiple_of(EVIDENCE_EVERY) {
             return false;
@@ -104,7 +104,7 @@ impl Connection {
 pub(super) struct Table {
     connections: HashMap<Rc<ConnectionKey>, Connection>,
     by_use: ByUse,
-    /// Connections that ended, not told yet.
+    /// Connections that ended and were not reported yet.
     ended: VecDeque<Rc<ConnectionKey>>,
     serial: u64,
 }
@@ -147,7 +147,7 @@ impl Table {
         key
     }
 
-    /// The connection carries a response at `now`.
+    /// Records that the connection carries a response at `now`.
     pub(super) fn touch(&mut self, key: &Rc<ConnectionKey>, now: Instant, cluster: &mut Cluster) {
         let used = self.next(now);
         let Some(connection) = self.connections.get_mut(key) else {
@@ -161,7 +161,7 @@ impl Table {
         }
     }
 
-    /// Removes a connection, and tells that it ended unless that was told before.
+    /// Removes a connection, and reports its end unless that was reported before.
     pub(super) fn remove(&mut self, key: &Rc<ConnectionKey>) -> Option<Connection> {
         let connection = self.connections.remove(key)?;
         self.by_use.remove(&connection.used);
@@ -171,12 +171,12 @@ impl Table {
         Some(connection)
     }
 
-    /// Tells that a connection ended.
+    /// Reports that a connection ended.
     pub(super) fn end(&mut self, key: Rc<ConnectionKey>) {
         self.ended.push_back(key);
     }
 
-    pub(super) fn next_ended(&mut self) -> Option<Rc<ConnectionKey>> {
+    pub(super) fn poll_ended(&mut self) -> Option<Rc<ConnectionKey>> {
         self.ended.pop_front()
     }
 

@@ -50,7 +50,7 @@ impl Worker {
         self.engine
             .tick(CLOSES, bucket, &mut SharedBudget(&*self.host));
         self.upstreams.sweep(now);
-        self.upstreams_ended();
+        self.count_ended_upstreams();
         self.look(now);
         self.tell();
         let mut acts = core::mem::take(&mut self.acts);

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 
-impl Story {
+impl Scenario {
     /// A whole request over the connection from `port` by a listener with these limits.
     fn request_under(&mut self, mode: Mode, limits: &Upstream, port: u16) -> Outcome {
         (self.mode, self.limits) = (mode, limits.clone());
@@ -27,14 +27,14 @@ fn limits_of_a_dry_run_expire_no_connection_of_what_is_enforced() {
             limits(r#""max_requests_per_connection": 3"#),
             limits(r#""max_requests_per_connection": 20"#),
         );
-        let mut story = Story::new(r#""max_requests_per_connection": 1"#);
+        let mut scenario = Scenario::new(r#""max_requests_per_connection": 1"#);
         if first == Mode::Enforce {
-            assert!(!story.request_under(first, &many, 1).expired);
+            assert!(!scenario.request_under(first, &many, 1).expired);
         }
-        let expired = (0..10).filter(|_| story.request_under(Mode::DryRun, &few, 1).expired);
+        let expired = (0..10).filter(|_| scenario.request_under(Mode::DryRun, &few, 1).expired);
         assert_eq!(expired.count(), 1, "as often as without the other listener");
-        assert!(!story.upstreams.any_expired());
-        let enforced = (0..20).map(|_| story.request_under(Mode::Enforce, &many, 1));
+        assert!(!scenario.upstreams.has_expired());
+        let enforced = (0..20).map(|_| scenario.request_under(Mode::Enforce, &many, 1));
         let outcomes: Vec<_> = enforced.collect();
         let carried = if first == Mode::Enforce { 11 } else { 10 };
         let at = outcomes.iter().position(|outcome| outcome.expired);

@@ -15,15 +15,18 @@ fn without_local_address() -> ConnectionKey {
 
 #[test]
 fn they_do_not_count_where_connections_share_an_entry() {
-    let mut story = Story::new(r#""max_requests_per_connection": 3"#);
-    story.reply.is_local = true;
+    let mut scenario = Scenario::new(r#""max_requests_per_connection": 3"#);
+    scenario.reply.is_local = true;
     for _ in 0..100 {
-        assert_eq!(story.exchange(without_local_address()), Outcome::default());
+        assert_eq!(
+            scenario.exchange(without_local_address()),
+            Outcome::default()
+        );
     }
-    assert_eq!((story.open, story.upstreams.len()), (0, 0));
-    story.reply.is_local = false;
+    assert_eq!((scenario.open, scenario.upstreams.len()), (0, 0));
+    scenario.reply.is_local = false;
     for _ in 0..5 {
-        let outcomes = [(); 4].map(|()| story.exchange(without_local_address()));
+        let outcomes = [(); 4].map(|()| scenario.exchange(without_local_address()));
         let expired = outcomes.each_ref().map(|outcome| outcome.expired);
         assert_eq!(expired, [false, false, true, false]);
         assert!(outcomes[3].recycled);
@@ -32,41 +35,41 @@ fn they_do_not_count_where_connections_share_an_entry() {
 
 #[test]
 fn connection_that_reaches_its_limit_with_one_has_ended() {
-    let mut story = Story::new(r#""max_requests_per_connection": 3"#);
-    story.request(1);
-    story.request(1);
-    story.reply.is_local = true;
-    assert!(!story.request(1).expired);
-    assert_eq!((story.open, story.upstreams.len()), (0, 0));
-    assert!(!story.wants_mark());
+    let mut scenario = Scenario::new(r#""max_requests_per_connection": 3"#);
+    scenario.request(1);
+    scenario.request(1);
+    scenario.reply.is_local = true;
+    assert!(!scenario.request(1).expired);
+    assert_eq!((scenario.open, scenario.upstreams.len()), (0, 0));
+    assert!(!scenario.needs_mark());
 }
 
 #[test]
 fn expired_connection_that_gets_one_has_ended() {
-    let mut story = Story::new(r#""max_requests_per_connection": 1"#);
+    let mut scenario = Scenario::new(r#""max_requests_per_connection": 1"#);
     // Requests that carry no mark: upgrades, or those that were sent before.
     for is_local in [false, true] {
-        story.reply.is_local = is_local;
+        scenario.reply.is_local = is_local;
         for port in [1, 2] {
-            let outcome = story.receive(key(port), None);
+            let outcome = scenario.receive(key(port), None);
             assert_eq!(outcome.expired, !is_local);
-            story.end(&outcome);
+            scenario.end(&outcome);
         }
-        assert_eq!(story.upstreams.any_expired(), !is_local);
+        assert_eq!(scenario.upstreams.has_expired(), !is_local);
     }
-    assert!(!story.wants_mark());
-    assert_eq!((story.open, story.upstreams.len()), (0, 0));
+    assert!(!scenario.needs_mark());
+    assert_eq!((scenario.open, scenario.upstreams.len()), (0, 0));
 }
 
 #[test]
 fn they_are_no_evidence_of_http1() {
-    let mut story = Story::new(r#""max_requests_per_connection": 2"#);
-    story.reply.is_local = true;
-    story.request(1);
-    story.reply.is_local = false;
-    story.reply.shows_http1 = false;
+    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
+    scenario.reply.is_local = true;
+    scenario.request(1);
+    scenario.reply.is_local = false;
+    scenario.reply.shows_http1 = false;
     for _ in 0..10 {
-        assert!(!story.request(2).expired);
+        assert!(!scenario.request(2).expired);
     }
-    assert_eq!(story.marks, 0);
+    assert_eq!(scenario.marks, 0);
 }

@@ -50,13 +50,13 @@ impl Pool {
 }
 
 /// A whole request over the pool.
-fn request(story: &mut Story, pool: &mut Pool) {
-    let key = pool.take(story.millis);
-    let mark = story.send();
+fn request(scenario: &mut Scenario, pool: &mut Pool) {
+    let key = pool.take(scenario.millis);
+    let mark = scenario.send();
     let closes = mark.is_some();
-    let outcome = story.receive(key.clone(), mark);
-    story.end(&outcome);
-    pool.give_back(key, closes, story.millis);
+    let outcome = scenario.receive(key.clone(), mark);
+    scenario.end(&outcome);
+    pool.give_back(key, closes, scenario.millis);
 }
 
 #[track_caller]
@@ -70,25 +70,25 @@ fn about(opened: u64, expected: u64) {
 #[test]
 fn connections_that_the_server_closes_on_idle_are_not_recycled_as_well() {
     // Bursts of 4 with a limit of 4: each burst's connection expires and is then closed by the server.
-    let mut story = Story::new(r#""max_requests_per_connection": 4"#);
+    let mut scenario = Scenario::new(r#""max_requests_per_connection": 4"#);
     let mut pool = Pool::new(300);
     for burst in 0..50 {
         for _ in 0..4 {
-            request(&mut story, &mut pool);
+            request(&mut scenario, &mut pool);
         }
-        story.millis += 400 + mix(burst) % 100;
+        scenario.millis += 400 + mix(burst) % 100;
     }
     about(pool.opened, 50);
 }
 
 #[test]
 fn idle_times_around_the_idle_timeout_of_the_server_do_not_stop_recycling() {
-    let mut story = Story::new(r#""max_requests_per_connection": 4"#);
+    let mut scenario = Scenario::new(r#""max_requests_per_connection": 4"#);
     let mut pool = Pool::new(1000);
     for turn in 0..2000 {
-        request(&mut story, &mut pool);
+        request(&mut scenario, &mut pool);
         if turn % 10 == 0 {
-            story.millis += 500 + mix(turn) % 1000;
+            scenario.millis += 500 + mix(turn) % 1000;
         }
     }
     // Every tenth request follows an idle time, half of which are longer than the server's.
@@ -98,22 +98,22 @@ fn idle_times_around_the_idle_timeout_of_the_server_do_not_stop_recycling() {
 #[test]
 fn concurrent_requests_end_as_many_connections_as_their_number_needs() {
     for users in [2, 8, 32] {
-        let mut story = Story::new(r#""max_requests_per_connection": 20"#);
+        let mut scenario = Scenario::new(r#""max_requests_per_connection": 20"#);
         let mut pool = Pool::new(u64::MAX);
         let mut in_flight: Vec<(ConnectionKey, Option<Mark>)> = Vec::new();
         let requests = 20_000;
         for turn in 0..requests {
-            story.millis += 1;
+            scenario.millis += 1;
             while in_flight.len() >= users {
                 let chosen = usize::try_from(mix(turn) >> 33).unwrap() % in_flight.len();
                 let (key, mark) = in_flight.swap_remove(chosen);
                 let closes = mark.is_some();
-                let outcome = story.receive(key.clone(), mark);
-                story.end(&outcome);
-                pool.give_back(key, closes, story.millis);
+                let outcome = scenario.receive(key.clone(), mark);
+                scenario.end(&outcome);
+                pool.give_back(key, closes, scenario.millis);
             }
-            let key = pool.take(story.millis);
-            let mark = story.send();
+            let key = pool.take(scenario.millis);
+            let mark = scenario.send();
             in_flight.push((key, mark));
         }
         about(pool.opened, requests / 20);
@@ -122,33 +122,33 @@ fn concurrent_requests_end_as_many_connections_as_their_number_needs() {
 
 #[test]
 fn connections_that_share_an_address_are_recycled_by_their_number_of_requests() {
-    let mut story = Story::new(r#""max_requests_per_connection": 5"#);
+    let mut scenario = Scenario::new(r#""max_requests_per_connection": 5"#);
     let socket = || ConnectionKey {
         address: b"/run/app.sock".to_vec(),
         local: Vec::new(),
     };
     for confirms in [true, false] {
-        story.reply.confirms = confirms;
+        scenario.reply.confirms = confirms;
         let mut connections = 1;
         for _ in 0..200 {
-            connections += u64::from(story.exchange(socket()).recycled);
+            connections += u64::from(scenario.exchange(socket()).recycled);
         }
         assert_eq!(connections, 34);
     }
-    assert_eq!(story.open, 1);
+    assert_eq!(scenario.open, 1);
 }
 
 #[test]
 fn clusters_with_one_socket_are_told_apart() {
-    let mut story = Story::new(r#""max_requests_per_connection": 2"#);
+    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
     let socket = || ConnectionKey {
         address: b"/run/app.sock".to_vec(),
         local: Vec::new(),
     };
     for cluster in [SHOP, b"other"] {
-        story.reply.cluster = cluster;
-        story.exchange(socket());
+        scenario.reply.cluster = cluster;
+        scenario.exchange(socket());
     }
-    assert_eq!(story.upstreams.len(), 2);
-    assert!(!story.upstreams.any_expired());
+    assert_eq!(scenario.upstreams.len(), 2);
+    assert!(!scenario.upstreams.has_expired());
 }
