@@ -3,9 +3,9 @@
 //! The numbers are exact and the same on every machine. As a rule of thumb a VM entry costs 0.1 to 0.3 us,
 //! a hostcall that returns bytes 0.7 to 0.9 us, one that returns a number 0.1 us.
 
+use evenkeel_test_frames::http2;
 use evenkeel_test_host::{Connection, Counts};
 use evenkeel_test_module::Proxy;
-use evenkeel_test_module::frames::{answer_end, answer_head, go, request, server_greeting};
 use evenkeel_test_module::http1::{get, head};
 
 const REQUESTS: u64 = 100;
@@ -64,8 +64,8 @@ fn measure(policy: &str, roles: Roles, http2: bool) -> Counts {
         proxy.network.connect()
     };
     if http2 {
-        connection.client_sends(go());
-        connection.server_writes(server_greeting());
+        connection.client_sends(http2::ClientPreface::Go.bytes());
+        connection.server_writes(http2::server_preface());
     }
     exchange(&proxy, &connection, roles, http2, 1);
     let before = proxy.host.counts();
@@ -83,7 +83,11 @@ fn measure(policy: &str, roles: Roles, http2: bool) -> Counts {
 
 /// A small request and its answer, in the callbacks that Envoy makes.
 fn exchange(proxy: &Proxy, connection: &Connection, roles: Roles, http2: bool, id: u32) {
-    let bytes = if http2 { request(id) } else { get("/a") };
+    let bytes = if http2 {
+        http2::get(id, "/a")
+    } else {
+        get("/a")
+    };
     connection.client_sends(bytes);
     let stream = (roles != Roles::Network).then(|| proxy.http.stream(connection));
     if let Some(stream) = &stream {
@@ -92,8 +96,8 @@ fn exchange(proxy: &Proxy, connection: &Connection, roles: Roles, http2: bool, i
         stream.response_headers(&[(":status", "200")], false);
     }
     if http2 {
-        connection.server_writes(answer_head(id));
-        connection.server_writes(answer_end(id));
+        connection.server_writes(http2::response_headers(id));
+        connection.server_writes(http2::response_end(id));
     } else {
         connection.server_writes(head("content-length: 5\r\n"));
         connection.server_writes("hello");

@@ -1,10 +1,8 @@
 //! What the stories about the built module have in common: a worker with both roles, and the bytes of
-//! HTTP/1 and HTTP/2 peers.
+//! HTTP/1 peers.
 
-pub mod frames;
 pub mod http1;
 pub mod pods;
-pub mod websocket;
 
 use evenkeel_metrics::Metric;
 use evenkeel_test_host::{Connection, Host, Root, RootSpec, Stream, Worker, module};

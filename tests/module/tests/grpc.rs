@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use evenkeel_test_frames::http2::{
+    self, ClientPreface, DATA, END_HEADERS, END_STREAM, HEADERS, MAX_STREAM_ID, RST_STREAM,
+    delivery_ping, frame, get, goaway, header_block, post_headers, response_headers,
+    server_preface,
+};
 use evenkeel_test_host::{Connection, Stream};
 use evenkeel_test_module::Proxy;
-use evenkeel_test_module::frames::{
-    END_HEADERS, END_STREAM, HEADERS, MAX, PING, RST_STREAM, answer_head, frame, go, goaway,
-    receipt, request, server_greeting,
-};
 
 const RULE: &str = r#""max_connection_age": "off", "grpc": {"max_stream_age": "10s"}, "http2": {"idle_wait": "0s"}"#;
 const TICK: Duration = Duration::from_millis(100);
@@ -15,9 +16,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// A call on stream 1, whose client has more to say.
 fn call(proxy: &Proxy, content_type: &str) -> (Connection, Stream) {
     let connection = proxy.network.connect();
-    connection.client_sends(go());
-    connection.server_writes(server_greeting());
-    connection.client_sends(frame(HEADERS, END_HEADERS, 1, b"headers"));
+    connection.client_sends(ClientPreface::Go.bytes());
+    connection.server_writes(server_preface());
+    connection.client_sends(post_headers(1, "/"));
     let stream = proxy.http.stream(&connection);
     stream.set_property(&["request", "protocol"], "HTTP/2");
     let headers = [(":path", "/a"), ("content-type", content_type)];
@@ -27,11 +28,11 @@ fn call(proxy: &Proxy, content_type: &str) -> (Connection, Stream) {
 
 /// Lets the server write something; gives what the client receives.
 fn ping(connection: &Connection) -> Vec<u8> {
-    connection.server_writes(frame(PING, 0, 0, b"evenkeel"))
+    connection.server_writes(http2::ping())
 }
 
 fn told() -> Vec<u8> {
-    [goaway(MAX), frame(PING, 0, 0, b"evenkeel"), receipt(1)].concat()
+    [goaway(MAX_STREAM_ID), http2::ping(), delivery_ping(1)].concat()
 }
 
 /// What Envoy writes when a stream is reset in the middle of its answer.
@@ -40,8 +41,11 @@ fn reset(stream: u32) -> Vec<u8> {
 }
 
 fn trailers(stream: u32) -> Vec<u8> {
-    let block = b"\0\x0bgrpc-status\x0214\0\x0cgrpc-message\x22max_stream_age is over, call again";
-    frame(HEADERS, END_STREAM | END_HEADERS, stream, block)
+    let block = header_block(&[
+        ("grpc-status", "14"),
+        ("grpc-message", "max_stream_age is over, call again"),
+    ]);
+    frame(HEADERS, END_STREAM | END_HEADERS, stream, &block)
 }
 
 #[test]
@@ -67,7 +71,7 @@ fn in_the_middle_of_an_answer_the_reset_becomes_trailers() {
     let proxy = Proxy::with_defaults(RULE);
     let (connection, stream) = call(&proxy, "application/grpc");
     stream.response_headers(&[(":status", "200")], false);
-    connection.server_writes(answer_head(1));
+    connection.server_writes(response_headers(1));
     proxy.host.advance(Duration::from_secs(11));
     assert_eq!(ping(&connection), told());
     proxy.host.advance(TICK);
@@ -76,7 +80,7 @@ fn in_the_middle_of_an_answer_the_reset_becomes_trailers() {
     let no_error = frame(RST_STREAM, 0, 1, &[0; 4]);
     assert_eq!(
         connection.server_writes(reset(1)),
-        [trailers(1), no_error, receipt(2)].concat()
+        [trailers(1), no_error, delivery_ping(2)].concat()
     );
 }
 
@@ -84,14 +88,14 @@ fn in_the_middle_of_an_answer_the_reset_becomes_trailers() {
 fn between_other_frames_only_the_reset_is_replaced() {
     let proxy = Proxy::with_defaults(RULE);
     let (connection, stream) = call(&proxy, "application/grpc");
-    connection.client_sends(frame(0x0, END_STREAM, 1, b"last"));
+    connection.client_sends(frame(DATA, END_STREAM, 1, b"last"));
     stream.response_headers(&[(":status", "200")], false);
-    connection.server_writes(answer_head(1));
+    connection.server_writes(response_headers(1));
     proxy.host.advance(Duration::from_secs(11));
     ping(&connection);
     proxy.host.advance(TICK);
 
-    let ping = frame(PING, 0, 0, b"evenkeel");
+    let ping = http2::ping();
     assert_eq!(
         connection.server_writes([&ping[..], &reset(1), &ping].concat()),
         [&ping[..], &trailers(1), &ping].concat()
@@ -103,11 +107,11 @@ fn a_reset_that_is_not_ours_stays_one() {
     let proxy = Proxy::with_defaults(RULE);
     let (connection, stream) = call(&proxy, "application/grpc");
     stream.response_headers(&[(":status", "200")], false);
-    connection.client_sends(request(3));
-    connection.server_writes([answer_head(1), answer_head(3)].concat());
+    connection.client_sends(get(3, "/"));
+    connection.server_writes([response_headers(1), response_headers(3)].concat());
     assert_eq!(connection.server_writes(reset(3)), reset(3));
-    connection.client_sends(request(5));
-    connection.server_writes(answer_head(5));
+    connection.client_sends(get(5, "/"));
+    connection.server_writes(response_headers(5));
     proxy.host.advance(Duration::from_secs(11));
     ping(&connection);
     proxy.host.advance(TICK);
@@ -115,7 +119,7 @@ fn a_reset_that_is_not_ours_stays_one() {
     assert_ne!(ours, reset(1));
     stream.ends();
     let last = connection.server_writes(reset(5));
-    assert_eq!(last, [reset(5), receipt(2)].concat());
+    assert_eq!(last, [reset(5), delivery_ping(2)].concat());
 }
 
 #[test]

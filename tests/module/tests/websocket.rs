@@ -2,24 +2,29 @@
 
 use std::time::Duration;
 
+use evenkeel_test_frames::websocket::{
+    CLOSE, CONTINUATION, PING, TEXT, UPGRADE_RESPONSE, client_frame, drain_close, server_fragment,
+    server_frame, upgrade_request,
+};
 use evenkeel_test_host::{ClosedBy, Connection};
 use evenkeel_test_module::Proxy;
-use evenkeel_test_module::websocket::{
-    ANSWER, CLOSE, CONTINUATION, FIN, PING, REQUEST, TEXT, farewell, from_client, from_server,
-};
 
 const RULE: &str =
     r#""max_connection_age": "10s", "websocket": {"idle_time": "2s", "close_code": "going_away"}"#;
 
 fn open(proxy: &Proxy) -> Connection {
     let connection = proxy.network.connect();
-    assert_eq!(connection.client_sends(REQUEST), REQUEST.as_bytes());
-    assert_eq!(connection.server_writes(ANSWER), ANSWER.as_bytes());
+    let request = upgrade_request("/chat");
+    assert_eq!(connection.client_sends(&request), request.as_bytes());
+    assert_eq!(
+        connection.server_writes(UPGRADE_RESPONSE),
+        UPGRADE_RESPONSE.as_bytes()
+    );
     connection
 }
 
 fn text(words: &str) -> Vec<u8> {
-    from_server(FIN | TEXT, words.as_bytes())
+    server_frame(TEXT, words.as_bytes())
 }
 
 #[test]
@@ -31,11 +36,11 @@ fn the_client_is_told_behind_a_message_and_hears_nothing_more() {
 
     let last = connection.server_writes(text("news"));
 
-    assert_eq!(last, [text("news"), farewell(1001)].concat());
+    assert_eq!(last, [text("news"), drain_close(1001)].concat());
     assert_eq!(connection.server_writes(text("late")), b"");
-    let reply = from_client(FIN | CLOSE, &[3, 233]);
+    let reply = client_frame(CLOSE, &[3, 233]);
     assert_eq!(connection.client_sends(&reply), reply);
-    assert_eq!(connection.server_writes(from_server(FIN | CLOSE, b"")), b"");
+    assert_eq!(connection.server_writes(server_frame(CLOSE, b"")), b"");
     proxy.host.advance(Duration::from_millis(1200));
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
     for (metric, count) in [
@@ -65,7 +70,7 @@ fn a_client_that_never_says_close_is_cut_after_the_grace() {
     let proxy = Proxy::with_defaults(&format!(r#"{RULE}, "drain_timeout": "3s""#));
     let connection = open(&proxy);
     proxy.host.advance(Duration::from_secs(11));
-    connection.server_writes(from_server(FIN | PING, b""));
+    connection.server_writes(server_frame(PING, b""));
     proxy.host.advance(Duration::from_millis(2800));
     assert!(connection.is_open());
     proxy.host.advance(Duration::from_millis(400));
@@ -96,20 +101,20 @@ fn no_message_is_cut_and_none_that_is_answered_at_once_is_followed_by_a_close() 
     let connection = open(&proxy);
     proxy.host.advance(Duration::from_secs(11));
     for part in [
-        from_server(TEXT, b"a long "),
-        from_server(FIN | PING, b""),
-        from_server(CONTINUATION, b"long "),
+        server_fragment(TEXT, b"a long "),
+        server_frame(PING, b""),
+        server_fragment(CONTINUATION, b"long "),
     ] {
         assert_eq!(connection.server_writes(&part), part);
     }
-    connection.client_sends(from_client(FIN | TEXT, b"well?"));
-    let end = from_server(FIN | CONTINUATION, b"story");
+    connection.client_sends(client_frame(TEXT, b"well?"));
+    let end = server_frame(CONTINUATION, b"story");
     assert_eq!(connection.server_writes(&end), end);
     proxy.host.advance(Duration::from_secs(2));
-    let ping = from_server(FIN | PING, b"");
+    let ping = server_frame(PING, b"");
     assert_eq!(
         connection.server_writes(&ping),
-        [ping, farewell(1001)].concat()
+        [ping, drain_close(1001)].concat()
     );
 }
 
@@ -117,14 +122,14 @@ fn no_message_is_cut_and_none_that_is_answered_at_once_is_followed_by_a_close() 
 fn every_byte_of_a_whole_life_may_come_alone() {
     let proxy = Proxy::with_defaults(&RULE.replace("2s", "0s"));
     let connection = proxy.network.connect();
-    for byte in REQUEST.bytes() {
+    for byte in upgrade_request("/chat").bytes() {
         connection.client_sends([byte]);
     }
-    for byte in ANSWER.bytes() {
+    for byte in UPGRADE_RESPONSE.bytes() {
         assert_eq!(connection.server_writes([byte]), [byte]);
     }
     proxy.host.advance(Duration::from_secs(11));
-    for byte in from_client(FIN | TEXT, b"question") {
+    for byte in client_frame(TEXT, b"question") {
         assert_eq!(connection.client_sends([byte]), [byte]);
     }
     for byte in text("answer") {
@@ -134,21 +139,21 @@ fn every_byte_of_a_whole_life_may_come_alone() {
     for byte in text("news") {
         received.extend(connection.server_writes([byte]));
     }
-    assert_eq!(received, [text("news"), farewell(1001)].concat());
+    assert_eq!(received, [text("news"), drain_close(1001)].concat());
 }
 
 #[test]
 fn frames_behind_the_101_in_one_write_are_frames() {
     let proxy = Proxy::with_defaults(RULE);
     let connection = proxy.network.connect();
-    connection.client_sends(REQUEST);
-    let begin = from_server(TEXT, b"hel");
-    let write = [ANSWER.as_bytes(), &begin].concat();
+    connection.client_sends(upgrade_request("/chat"));
+    let begin = server_fragment(TEXT, b"hel");
+    let write = [UPGRADE_RESPONSE.as_bytes(), &begin].concat();
     assert_eq!(connection.server_writes(&write), write);
     proxy.host.advance(Duration::from_secs(11));
-    let end = from_server(FIN | CONTINUATION, b"lo");
+    let end = server_frame(CONTINUATION, b"lo");
     let last = connection.server_writes(&end);
-    assert_eq!(last, [end, farewell(1001)].concat());
+    assert_eq!(last, [end, drain_close(1001)].concat());
 }
 
 #[test]
@@ -156,12 +161,12 @@ fn a_client_that_did_not_wait_for_the_101_is_left_alone() {
     let proxy = Proxy::with_defaults(RULE);
     let connection = proxy.network.connect();
     let hasty = [
-        REQUEST.as_bytes(),
-        &from_client(FIN | TEXT, b"are you there?"),
+        upgrade_request("/chat").as_bytes(),
+        &client_frame(TEXT, b"are you there?"),
     ]
     .concat();
     connection.client_sends(hasty);
-    connection.server_writes(ANSWER);
+    connection.server_writes(UPGRADE_RESPONSE);
     assert_eq!(
         proxy.metric("bypass_reason=.=tunnel;.;evenkeel_connections_bypassed_total"),
         1
@@ -172,8 +177,8 @@ fn a_client_that_did_not_wait_for_the_101_is_left_alone() {
 fn other_upgrades_and_rules_that_say_nothing_of_websockets_leave_tunnels() {
     let proxy = Proxy::with_defaults(RULE);
     let connection = proxy.network.connect();
-    connection.client_sends(REQUEST.replace("websocket", "other"));
-    connection.server_writes(ANSWER.replace("websocket", "other"));
+    connection.client_sends(upgrade_request("/chat").replace("websocket", "other"));
+    connection.server_writes(UPGRADE_RESPONSE.replace("websocket", "other"));
     proxy.host.advance(Duration::from_secs(60));
     assert_eq!(connection.server_writes(text("news")), text("news"));
 
@@ -198,7 +203,7 @@ fn other_upgrades_and_rules_that_say_nothing_of_websockets_leave_tunnels() {
 fn a_frame_that_must_not_be_makes_it_opaque() {
     let proxy = Proxy::with_defaults(RULE);
     let connection = open(&proxy);
-    connection.client_sends(from_server(FIN | TEXT, b"not masked"));
+    connection.client_sends(server_frame(TEXT, b"not masked"));
     proxy.host.advance(Duration::from_secs(60));
     assert_eq!(connection.server_writes(text("news")), text("news"));
     assert_eq!(

@@ -2,17 +2,18 @@
 
 use bytes::Bytes;
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles};
+use evenkeel_test_frames::http2::{
+    ClientPreface, DATA, GOAWAY, HEADERS, MAX_STREAM_ID, PING, RST_STREAM, get, grpc_call, ping,
+    reset,
+};
 use evenkeel_test_tasks::Task;
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
-use crate::support::frames::{
-    DATA, Frame, GOAWAY, Greeting, HEADERS, MAX, PING, RST_STREAM, RawClient, call, get, ping,
-    reset,
-};
+use crate::support::raw_client::{Frame, RawClient};
 use crate::support::server::{Server, ok, path};
-use crate::support::{counted, healthy, http2, rule, until, until_with, within};
+use crate::support::{counted, healthy, hyper_client, rule, until, until_with, within};
 
 const RULE: &str = r#""max_connection_age": "off", "grpc": {"max_stream_age": "1500ms"}, "http2": {"idle_wait": "0s"}"#;
 
@@ -44,8 +45,8 @@ async fn start_with(listeners: &[(&str, Roles)], policy: &str) -> (Envoy, Server
 
 /// A client with a call to `path` that is past its age.
 async fn past_its_age(envoy: &Envoy, path: &str) -> RawClient {
-    let mut client = RawClient::connect(envoy.address("in"), Greeting::Httpx).await;
-    client.socket.send(call(1, path)).await;
+    let mut client = RawClient::connect(envoy.address("in"), ClientPreface::Httpx).await;
+    client.socket.send(grpc_call(1, path)).await;
     until_with(
         envoy,
         "connections_expired_total",
@@ -87,7 +88,7 @@ async fn a_stream_in_the_middle_of_its_answer_ends_with_trailers_once_the_client
         ]
     );
     let goaway = frames.iter().find_map(Frame::last_stream_id);
-    assert_eq!(goaway, Some(MAX));
+    assert_eq!(goaway, Some(MAX_STREAM_ID));
     let trailers = &frames[frames.len() - 2].payload;
     let text = String::from_utf8_lossy(trailers);
     assert!(text.contains("grpc-status\u{2}14"), "{text:?}");
@@ -141,7 +142,7 @@ async fn client_that_does_not_tolerate_it_is_not_told_while_another_call_is_open
     // Once the call whose time is up is alone, it ends.
     client.socket.send(reset(3)).await;
     client.socket.send(ping()).await;
-    assert_eq!(client.goaway().await, MAX);
+    assert_eq!(client.goaway().await, MAX_STREAM_ID);
     until(&envoy, "grpc_streams_terminated_total", |ended| ended == 1).await;
     assert_eq!(counted(&envoy, "drain_deferred_total").await, 1);
 }
@@ -150,8 +151,8 @@ async fn client_that_does_not_tolerate_it_is_not_told_while_another_call_is_open
 async fn status_of(path: &str) -> (HeaderMap, HeaderMap) {
     let (envoy, _server) = start(Roles::Both, &rule(RULE)).await;
     let to = envoy.address("in");
-    let (mut sender, connection) = http2::connect(to).await;
-    let mut request = http2::request(to, path, Bytes::new());
+    let (mut sender, connection) = hyper_client::connect(to).await;
+    let mut request = hyper_client::request(to, path, Bytes::new());
     request
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -165,8 +166,8 @@ async fn status_of(path: &str) -> (HeaderMap, HeaderMap) {
     .await;
     // Whatever the server writes then tells the client. Where the first answer itself was that late, the
     // connection has ended already, and takes no other request.
-    let other = http2::request(to, "/", Bytes::new());
-    let _ = http2::exchange(&mut sender, other).await;
+    let other = hyper_client::request(to, "/", Bytes::new());
+    let _ = hyper_client::exchange(&mut sender, other).await;
     let answer = within("the answer", answer.join()).await.unwrap();
     let (head, body) = answer.into_parts();
     let body = within("its end", body.collect()).await.unwrap();
@@ -203,8 +204,8 @@ async fn one_role_alone_ends_nothing() {
     let (envoy, _server) = start_with(&listeners, &rule(RULE)).await;
     let mut clients = Vec::new();
     for (listener, _) in listeners {
-        let mut client = RawClient::connect(envoy.address(listener), Greeting::Go).await;
-        client.socket.send(call(1, "/tail")).await;
+        let mut client = RawClient::connect(envoy.address(listener), ClientPreface::Go).await;
+        client.socket.send(grpc_call(1, "/tail")).await;
         client
             .until(|frame| frame.stream == 1 && frame.kind == DATA)
             .await;
@@ -236,12 +237,12 @@ async fn protected_streams_and_those_that_are_no_calls_are_spared() {
         "routes": [{"name": "watch", "match": {"path_prefix": "/hold"}, "protect": true}]}"#;
     let (envoy, _server) = start(Roles::Both, policy).await;
     let to = envoy.address("in");
-    let mut plain = RawClient::connect(to, Greeting::Go).await;
+    let mut plain = RawClient::connect(to, ClientPreface::Go).await;
     plain.get(1, "/tail").await;
-    let mut protected = RawClient::connect(to, Greeting::Go).await;
-    protected.socket.send(call(1, "/hold")).await;
+    let mut protected = RawClient::connect(to, ClientPreface::Go).await;
+    protected.socket.send(grpc_call(1, "/hold")).await;
     // The protected one spares its neighbour, too: its connection cannot be told.
-    protected.socket.send(call(3, "/tail")).await;
+    protected.socket.send(grpc_call(3, "/tail")).await;
     until_with(
         &envoy,
         "connections_expired_total",

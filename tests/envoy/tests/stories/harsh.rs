@@ -3,9 +3,10 @@
 use std::process::Command;
 
 use evenkeel_test_envoy::{Client, Roles};
+use evenkeel_test_frames::http2::ClientPreface;
 
 use crate::support::config::{self, Entry, http_listener};
-use crate::support::frames::{Greeting, RawClient};
+use crate::support::raw_client::RawClient;
 use crate::support::server::Server;
 use crate::support::socket::{Socket, closes, get};
 use crate::support::{counted, healthy, rule, site, until};
@@ -48,17 +49,17 @@ async fn a_thousand_connections_that_end_in_every_way_leave_nothing_behind() {
             7 => {
                 Socket::connect(to)
                     .await
-                    .send(&Greeting::Go.bytes()[..round % 60])
+                    .send(&ClientPreface::Go.bytes()[..round % 60])
                     .await
             }
             8 => {
-                let mut client = RawClient::connect(to, Greeting::Httpx).await;
+                let mut client = RawClient::connect(to, ClientPreface::Httpx).await;
                 client.get(1, "/tail").await;
                 client.until(|frame| frame.stream == 1).await;
                 client.socket.reset();
             }
             _ => {
-                let mut client = RawClient::connect(to, Greeting::Go).await;
+                let mut client = RawClient::connect(to, ClientPreface::Go).await;
                 client.get(1, "/").await;
                 client.answer(1).await;
                 client.get(3, "/").await;
@@ -101,7 +102,7 @@ async fn a_server_that_goes_away_in_the_middle_of_an_answer_breaks_that_answer_o
         http1.send(get("/nothing")).await;
         let (head, _) = http1.answer().await;
         assert!(head.starts_with("HTTP/1.1 503") && closes(&head), "{head}");
-        let mut http2 = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+        let mut http2 = RawClient::connect(envoy.address("in"), ClientPreface::Go).await;
         http2.get(1, "/nothing").await;
         http2.goaway().await;
     }

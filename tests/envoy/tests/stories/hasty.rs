@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use evenkeel_test_envoy::Envoy;
+use evenkeel_test_frames::http2::ClientPreface;
 use evenkeel_test_tasks::drive;
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
@@ -12,7 +13,7 @@ use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use crate::support::frames::{Greeting, RawClient};
+use crate::support::raw_client::RawClient;
 use crate::support::{counted, counted_with, healthy, network, until, within};
 
 type Sender = SendRequest<Empty<Bytes>>;
@@ -107,7 +108,7 @@ async fn past_its_grace_it_is_told_if_the_policy_insists() {
 async fn connection_that_is_never_idle_is_deferred_and_counted_with_an_exact_goaway() {
     let defaults = r#""max_requests_per_connection": 2, "http2": {"idle_wait": "0s", "last_stream_id": "exact"}, "drain_timeout": "300ms""#;
     let (envoy, backend) = network(defaults).await;
-    let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    let mut client = RawClient::connect(envoy.address("in"), ClientPreface::Go).await;
     client.get(1, "/hold").await;
     until(&envoy, "requests_total", |requests| requests == 1).await;
 

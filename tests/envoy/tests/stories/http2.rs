@@ -7,7 +7,7 @@ use evenkeel_test_envoy::{Bootstrap, Client, Cluster, Envoy, Listener};
 use evenkeel_test_tasks::Tasks;
 
 use crate::support::config::{self, Entry, http_listener};
-use crate::support::http2::{connect, connect_hyper, exchange, request};
+use crate::support::hyper_client::{connect, connect_hyper, exchange, request};
 use crate::support::server::Server;
 use crate::support::{counted, counted_with, healthy, network, rule, until, within};
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_metrics::{Kind, Label, Metric, Values};
 use evenkeel_test_envoy::{Envoy, eventually};
+use evenkeel_test_frames::http2::ClientPreface;
 
 use crate::support::config::{self, Entry, http_listener};
-use crate::support::frames::{Greeting, RawClient};
 use crate::support::healthy;
+use crate::support::raw_client::RawClient;
 use crate::support::server::{Server, ok, path};
 use crate::support::socket::{Socket, closes, get};
 
@@ -151,7 +152,7 @@ async fn the_numbers_add_up_with_what_the_clients_saw() {
     }
     assert_eq!(staying.rest().await, b"");
     // One whose second answer never ends: told, and cut.
-    let mut held = RawClient::connect(to, Greeting::Go).await;
+    let mut held = RawClient::connect(to, ClientPreface::Go).await;
     held.get(1, "/hold").await;
     held.get(3, "/").await;
     held.goaway().await;

@@ -1,12 +1,13 @@
 //! Observe mode: everything is counted and said, and not one byte is different.
 
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, TcpEcho, eventually};
+use evenkeel_test_frames::http2::ClientPreface;
 
 use serde_json::Value;
 
 use crate::http1::steady;
 use crate::support::config::{self, Entry, http_listener};
-use crate::support::frames::{Frame, Greeting, RawClient};
+use crate::support::raw_client::{Frame, RawClient};
 use crate::support::server::{Server, ok, path};
 use crate::support::socket::{Socket, get};
 use crate::support::{counted, counted_with, until};
@@ -89,7 +90,7 @@ const REQUESTS: [(u32, &str); 3] = [(1, "/1"), (3, "/2"), (5, "/3")];
 
 /// Everything that a client receives on a new connection.
 async fn frames_of_a_run(envoy: &Envoy, listener: &str) -> Vec<Frame> {
-    let mut client = RawClient::connect(envoy.address(listener), Greeting::Go).await;
+    let mut client = RawClient::connect(envoy.address(listener), ClientPreface::Go).await;
     let mut frames = Vec::new();
     for (stream, path) in REQUESTS {
         client.get(stream, path).await;

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, TcpClient, TcpEcho};
+use evenkeel_test_frames::websocket::{CLOSE, TEXT, client_frame, server_frame};
 use evenkeel_test_tasks::Tasks;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{interval, sleep};
 
 use crate::support::socket::{Socket, field};
-use crate::support::websocket::{CLOSE, TEXT, frame, from_client, from_server, status};
+use crate::support::websocket::{frame, status};
 use crate::support::{counted, counted_with, healthy};
 
 /// Asks so often: between two questions there is a rest.
@@ -124,10 +125,10 @@ async fn chat(mut stream: TcpStream, name: &str) -> std::io::Result<()> {
     let mut news = interval(PAUSE);
     loop {
         tokio::select! {
-            _ = news.tick() => stream.write_all(&from_server(TEXT, b"news")).await?,
+            _ = news.tick() => stream.write_all(&server_frame(TEXT, b"news")).await?,
             said = stream.read_u8() => {
                 said?;
-                stream.write_all(&from_server(CLOSE, &[3, 233])).await?;
+                stream.write_all(&server_frame(CLOSE, &[3, 233])).await?;
                 // Unread bytes would make a reset of the end.
                 return stream.read_to_end(&mut Vec::new()).await.map(|_| ());
             }
@@ -155,11 +156,11 @@ impl Listening {
     /// Hears one message. False when it was the gateway's farewell, which it answers.
     async fn hears(&mut self) -> bool {
         let heard = frame(&mut self.socket).await;
-        if heard == from_server(TEXT, b"news") {
+        if heard == server_frame(TEXT, b"news") {
             return true;
         }
         assert_eq!(status(&heard), 1001);
-        self.socket.send(from_client(CLOSE, &[3, 233])).await;
+        self.socket.send(client_frame(CLOSE, &[3, 233])).await;
         false
     }
 }

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use evenkeel_test_envoy::{Backend, Envoy, Roles};
-
-use crate::support::frames::{
-    DATA, Frame, GOAWAY, Greeting, MAX, PING, RawClient, call, frame, ping, post, reset,
+use evenkeel_test_frames::http2::{
+    ClientPreface, DATA, END_STREAM, GOAWAY, MAX_STREAM_ID, PING, frame, get, grpc_call, ping,
+    post, reset,
 };
-use crate::support::{counted, healthy, network, site, until, until_with};
 
-const END_STREAM: u8 = 0x1;
+use crate::support::raw_client::{Frame, RawClient};
+use crate::support::{counted, healthy, network, site, until, until_with};
 
 /// The module has closed so many connections of clients that were drained because of their requests.
 async fn closed_by_us(envoy: &Envoy, count: u64) {
@@ -31,9 +31,9 @@ async fn exact_goaway_before_the_last_frame_is_confirmed() {
         network(r#""max_requests_per_connection": 1, "http2": {"last_stream_id": "exact"}"#).await;
     // Node's core client, and grpc-go, whose SETTINGS are as empty.
     let end = frame(DATA, END_STREAM, 1, b"");
-    let grpc_go = [call(1, "/"), end].concat();
-    for request in [crate::support::frames::get(1, "/"), grpc_go] {
-        let mut client = RawClient::connect(envoy.address("in"), Greeting::Node).await;
+    let grpc_go = [grpc_call(1, "/"), end].concat();
+    for request in [get(1, "/"), grpc_go] {
+        let mut client = RawClient::connect(envoy.address("in"), ClientPreface::Node).await;
         client.socket.send(request).await;
 
         let frames = client.answer(1).await;
@@ -47,10 +47,10 @@ async fn exact_goaway_before_the_last_frame_is_confirmed() {
 }
 
 /// A client that goes on after a GOAWAY, until it gets the second one; gives its last stream.
-async fn ignore_signal(envoy: &Envoy, greeting: Greeting) -> (RawClient, u32) {
-    let mut client = RawClient::connect(envoy.address("in"), greeting).await;
+async fn ignore_signal(envoy: &Envoy, preface: ClientPreface) -> (RawClient, u32) {
+    let mut client = RawClient::connect(envoy.address("in"), preface).await;
     client.get(1, "/").await;
-    assert_eq!(client.goaway().await, MAX);
+    assert_eq!(client.goaway().await, MAX_STREAM_ID);
     let mut stream = 1;
     loop {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -63,7 +63,7 @@ async fn ignore_signal(envoy: &Envoy, greeting: Greeting) -> (RawClient, u32) {
             frames.extend(client.until(is_answer).await);
         }
         if let Some(last) = frames.iter().find_map(Frame::last_stream_id) {
-            assert_eq!(last, stream, "{greeting:?}");
+            assert_eq!(last, stream, "{preface:?}");
             return (client, stream);
         }
     }
@@ -75,14 +75,14 @@ async fn client_that_ignores_the_signal_is_refused_at_a_quiet_moment_and_loses_n
     let (envoy, backend) =
         network(r#""max_requests_per_connection": 1, "close_delay": "2s""#).await;
     let mut requests = 0;
-    for greeting in [Greeting::Go, Greeting::Node] {
-        let (mut client, stream) = ignore_signal(&envoy, greeting).await;
+    for preface in [ClientPreface::Go, ClientPreface::Node] {
+        let (mut client, stream) = ignore_signal(&envoy, preface).await;
         let refused = post(stream + 2, "/echo", b"order");
         client.socket.send_if_open(refused).await;
 
-        assert_eq!(client.closed().await, [], "{greeting:?}");
+        assert_eq!(client.closed().await, [], "{preface:?}");
         requests += u64::from(stream).div_ceil(2);
-        assert_eq!(backend.requests(), requests, "{greeting:?}");
+        assert_eq!(backend.requests(), requests, "{preface:?}");
     }
     let reason = [("drain_reason", "max_requests_per_connection")];
     until_with(&envoy, "drain_signals_ignored_total", &reason, 2).await;
@@ -93,11 +93,11 @@ async fn client_that_ignores_the_signal_is_refused_at_a_quiet_moment_and_loses_n
 
 /// A drained client with an open stream 1, and a response after the GOAWAY.
 async fn draining(envoy: &Envoy, path: &str) -> RawClient {
-    let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    let mut client = RawClient::connect(envoy.address("in"), ClientPreface::Go).await;
     client.get(1, path).await;
     until(envoy, "requests_total", |requests| requests == 1).await;
     client.get(3, "/").await;
-    assert_eq!(client.goaway().await, MAX);
+    assert_eq!(client.goaway().await, MAX_STREAM_ID);
     client.get(5, "/").await;
     client.answer(5).await;
     client

@@ -1,9 +1,10 @@
 //! Rules for requests, and what each role can do where the other is not.
 
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, eventually};
+use evenkeel_test_frames::http2::{ClientPreface, MAX_STREAM_ID, PING, ping};
 
 use crate::support::config::{self, Entry, http_listener};
-use crate::support::frames::{Frame, Greeting, MAX, PING, RawClient, ping};
+use crate::support::raw_client::{Frame, RawClient};
 use crate::support::server::{Server, ok};
 use crate::support::socket::{Socket, closes, get};
 use crate::support::{counted, healthy, rule, said, site, until};
@@ -66,25 +67,25 @@ async fn told(client: &mut RawClient, stream: u32) -> Option<u32> {
 #[tokio::test]
 async fn an_event_stream_protects_its_connection_as_long_as_it_is_open() {
     let (envoy, backend) = site(&[("in", Roles::Both, PROTECT)]).await;
-    let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    let mut client = RawClient::connect(envoy.address("in"), ClientPreface::Go).await;
     client.get(1, "/tail").await;
     client.until(|frame| frame.stream == 1).await;
-    let mut other = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    let mut other = RawClient::connect(envoy.address("in"), ClientPreface::Go).await;
     until(&envoy, "connections_expired_total", |due| due == 2).await;
 
     assert_eq!(told(&mut client, 3).await, None);
-    assert_eq!(told(&mut other, 1).await, Some(MAX));
+    assert_eq!(told(&mut other, 1).await, Some(MAX_STREAM_ID));
 
     backend.release();
     client.answer(1).await;
-    assert_eq!(told(&mut client, 5).await, Some(MAX));
+    assert_eq!(told(&mut client, 5).await, Some(MAX_STREAM_ID));
     assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
 }
 
 #[tokio::test]
 async fn the_end_of_the_last_event_stream_is_itself_the_moment() {
     let (envoy, backend) = site(&[("in", Roles::Both, PROTECT)]).await;
-    let mut client = RawClient::connect(envoy.address("in"), Greeting::Go).await;
+    let mut client = RawClient::connect(envoy.address("in"), ClientPreface::Go).await;
     client.get(1, "/tail").await;
     until(&envoy, "connections_expired_total", |due| due == 1).await;
 
@@ -92,7 +93,10 @@ async fn the_end_of_the_last_event_stream_is_itself_the_moment() {
     client.answer(1).await;
 
     let frames = client.pings_until_goaway().await;
-    assert_eq!(frames.last().and_then(Frame::last_stream_id), Some(MAX));
+    assert_eq!(
+        frames.last().and_then(Frame::last_stream_id),
+        Some(MAX_STREAM_ID)
+    );
 }
 
 #[tokio::test]

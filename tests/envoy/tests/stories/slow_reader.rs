@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use evenkeel_test_envoy::Envoy;
+use evenkeel_test_frames::http2::{ClientPreface, DATA, GOAWAY, WINDOW_UPDATE, frame};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::sleep;
 
-use crate::support::frames::{DATA, Frame, GOAWAY, Greeting, RawClient, WINDOW_UPDATE, frame};
+use crate::support::raw_client::{Frame, RawClient};
 use crate::support::socket::{Socket, closes, get};
 use crate::support::{counted, network, until_with};
 
@@ -82,7 +83,7 @@ async fn http2_reader_gets_every_byte_and_is_closed_when_it_has_them() {
     let (envoy, _backend) =
         network(r#""max_requests_per_connection": 1, "http2": {"idle_wait": "60s"}"#).await;
     let mut client = RawClient::of(Socket::of(connect(envoy.address("in")).await));
-    client.socket.send(Greeting::Go.bytes()).await;
+    client.socket.send(ClientPreface::Go.bytes()).await;
     client.get(1, &format!("/bytes/{LENGTH}")).await;
 
     let mut frames = Vec::new();
@@ -95,11 +96,11 @@ async fn http2_reader_gets_every_byte_and_is_closed_when_it_has_them() {
 
     // Nothing but the PING behind the response, which it acknowledges, tells that it has read all.
     nothing_was_closed(&envoy).await;
-    assert_eq!(client.receipts, 0);
+    assert_eq!(client.delivery_pings, 0);
     if !frames.iter().any(|frame| frame.kind == GOAWAY) {
         client.goaway().await;
     }
-    assert_eq!(client.receipts, 1);
+    assert_eq!(client.delivery_pings, 1);
     assert_eq!(client.closed().await, []);
     let by_us = [
         ("drain_reason", "max_requests_per_connection"),

@@ -1,11 +1,12 @@
 //! WebSockets: told by a Close frame, where the client is not in the middle of anything.
 
 use evenkeel_test_envoy::Roles;
+use evenkeel_test_frames::websocket::{
+    CLOSE, CONTINUATION, PING, PONG, TEXT, client_frame, server_fragment, server_frame,
+};
 
 use crate::support::socket::Socket;
-use crate::support::websocket::{
-    CLOSE, PING, PONG, Site, TEXT, frame, from_client, from_server, in_fragments, status,
-};
+use crate::support::websocket::{Site, frame, status};
 use crate::support::{counted, counted_with, healthy, rule, until, until_with};
 
 /// An Envoy whose WebSockets expire after half a second; with further settings of `websocket`, and of the rule.
@@ -25,21 +26,21 @@ async fn due(site: &Site, count: u64) {
 async fn the_client_is_told_behind_a_message_and_both_sides_say_close() {
     let site = due_soon(r#""idle_time": "0s""#, "").await;
     let (mut client, mut server) = site.open("/").await;
-    server.send(from_server(TEXT, b"before")).await;
-    assert_eq!(frame(&mut client).await, from_server(TEXT, b"before"));
+    server.send(server_frame(TEXT, b"before")).await;
+    assert_eq!(frame(&mut client).await, server_frame(TEXT, b"before"));
     due(&site, 1).await;
 
-    server.send(from_server(TEXT, b"news")).await;
+    server.send(server_frame(TEXT, b"news")).await;
 
-    assert_eq!(frame(&mut client).await, from_server(TEXT, b"news"));
+    assert_eq!(frame(&mut client).await, server_frame(TEXT, b"news"));
     assert_eq!(status(&frame(&mut client).await), 1001);
     // What the client says goes on to the server; its Close is what ends the server's side.
-    let last = [from_client(TEXT, b"last"), from_client(CLOSE, &[3, 233])].concat();
+    let last = [client_frame(TEXT, b"last"), client_frame(CLOSE, &[3, 233])].concat();
     client.send(&last).await;
     assert_eq!(server.take(last.len()).await, last);
     // Nothing may follow a Close, not even the server's own.
-    server.send(from_server(TEXT, b"late")).await;
-    server.send(from_server(CLOSE, &[3, 233])).await;
+    server.send(server_frame(TEXT, b"late")).await;
+    server.send(server_frame(CLOSE, &[3, 233])).await;
     server.finish().await;
     assert_eq!(client.rest().await, b"");
     until_with(
@@ -78,14 +79,14 @@ async fn a_server_that_stays_is_left_after_the_linger_and_a_client_that_says_not
     let (mut mute, mut other) = site.open("/").await;
     due(&site, 2).await;
     for (client, server) in [(&mut client, &mut server), (&mut mute, &mut other)] {
-        server.send(from_server(PING, b"")).await;
-        assert_eq!(frame(client).await, from_server(PING, b""));
+        server.send(server_frame(PING, b"")).await;
+        assert_eq!(frame(client).await, server_frame(PING, b""));
         assert_eq!(status(&frame(client).await), 1001);
     }
 
-    client.send(from_client(CLOSE, &[3, 233])).await;
+    client.send(client_frame(CLOSE, &[3, 233])).await;
     server.take(8).await;
-    server.send(from_server(CLOSE, &[3, 233])).await;
+    server.send(server_frame(CLOSE, &[3, 233])).await;
 
     assert_eq!(client.rest().await, b"");
     assert_eq!(mute.rest().await, b"");
@@ -105,8 +106,9 @@ async fn no_message_is_cut() {
     let (mut client, mut server) = site.open("/").await;
     due(&site, 1).await;
 
-    let (begin, end) = in_fragments(b"a long story");
-    let ping = from_server(PING, b"");
+    let begin = server_fragment(TEXT, b"a long ");
+    let end = server_frame(CONTINUATION, b"story");
+    let ping = server_frame(PING, b"");
     for part in [&begin, &ping] {
         server.send(part).await;
         assert_eq!(frame(&mut client).await, *part);
@@ -120,7 +122,7 @@ async fn no_message_is_cut() {
 
 /// Sends a message and its answer.
 async fn ask(client: &mut Socket, server: &mut Socket) {
-    let (question, answer) = (from_client(TEXT, b"?"), from_server(TEXT, b"!"));
+    let (question, answer) = (client_frame(TEXT, b"?"), server_frame(TEXT, b"!"));
     client.send(&question).await;
     assert_eq!(server.take(question.len()).await, question);
     server.send(&answer).await;
@@ -136,14 +138,14 @@ async fn a_client_that_is_talking_is_told_when_it_has_been_silent_for_a_while() 
     for _ in 0..10 {
         ask(&mut client, &mut server).await;
     }
-    let ping = from_server(PING, b"");
+    let ping = server_frame(PING, b"");
     server.send(&ping).await;
     assert_eq!(frame(&mut client).await, ping);
     assert_eq!(counted(&site.envoy, "drain_signals_total").await, 0);
 
     // A control frame of the client is no speech.
     while counted(&site.envoy, "drain_signals_total").await == 0 {
-        client.send(from_client(PONG, b"")).await;
+        client.send(client_frame(PONG, b"")).await;
         server.take(6).await;
         server.send(&ping).await;
         assert_eq!(frame(&mut client).await, ping);
@@ -233,7 +235,7 @@ async fn a_route_chooses_and_another_protects() {
     let mut plain = site.open("/").await;
     due(&site, 2).await;
 
-    let ping = from_server(PING, b"");
+    let ping = server_frame(PING, b"");
     for (client, server) in [&mut chat, &mut call, &mut plain] {
         server.send(&ping).await;
         assert_eq!(frame(client).await, ping);
@@ -264,7 +266,7 @@ async fn observing_says_it_and_changes_nothing() {
     let (mut client, mut server) = site.open("/").await;
     due(&site, 1).await;
 
-    let ping = from_server(PING, b"");
+    let ping = server_frame(PING, b"");
     server.send(&ping).await;
     assert_eq!(frame(&mut client).await, ping);
 

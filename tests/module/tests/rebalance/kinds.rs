@@ -1,8 +1,10 @@
 //! What is no HTTP is rebalanced in its own way; at a gateway, by the hosts behind it.
 
+use evenkeel_test_frames::websocket::{
+    TEXT, UPGRADE_RESPONSE, drain_close, server_frame, upgrade_request,
+};
 use evenkeel_test_host::{ClosedBy, Connection};
 use evenkeel_test_module::pods::{Pod, message};
-use evenkeel_test_module::websocket::{ANSWER, FIN, REQUEST, TEXT, farewell, from_server};
 
 use super::SECOND;
 use super::scene::{ALL, OTHERS};
@@ -23,11 +25,11 @@ fn tcp_connections_close_at_rest_and_websockets_are_told_behind_a_message() {
     }
     let websockets: Vec<_> = (0..70).map(|_| connect()).collect();
     for connection in &websockets {
-        connection.client_sends(REQUEST);
-        connection.server_writes(ANSWER);
+        connection.client_sends(upgrade_request("/chat"));
+        connection.server_writes(UPGRADE_RESPONSE);
     }
-    let news = from_server(FIN | TEXT, b"news");
-    let told = [news.clone(), farewell(1001)].concat();
+    let news = server_frame(TEXT, b"news");
+    let told = [news.clone(), drain_close(1001)].concat();
     let mut told_websockets = 0;
 
     for _ in 0..40 {

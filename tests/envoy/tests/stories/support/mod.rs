@@ -1,10 +1,10 @@
 //! What the stories stand on beside the harness: raw peers, and Envoys whose configuration is their own.
 
 pub mod config;
-pub mod frames;
-pub mod http2;
+pub mod hyper_client;
 pub mod pods;
 pub mod programs;
+pub mod raw_client;
 pub mod server;
 pub mod socket;
 pub mod tls;
