@@ -1,0 +1,233 @@
+//! A listener: its routes, its filters and its limits.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::loopback;
+use crate::evenkeel::{Plugin, Role, Roles};
+
+/// One listener on loopback. Its port is Envoy's choice: `Envoy::address` tells it.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    pub(crate) name: String,
+    serves: Serves,
+    pub(crate) evenkeel: Option<(Plugin, String)>,
+    direction: &'static str,
+    limits: Value,
+    pings: Value,
+    lua: Option<String>,
+    transport: Option<Value>,
+}
+
+#[derive(Clone, Debug)]
+enum Serves {
+    Http { routes: Vec<Value> },
+    Tcp { cluster: String },
+}
+
+impl Listener {
+    /// An HTTP listener that takes HTTP/1 and HTTP/2 with prior knowledge, told apart by the first bytes.
+    pub fn http(name: &str) -> Self {
+        Self::new(name, Serves::Http { routes: Vec::new() })
+    }
+
+    /// A TCP listener that hands every connection to an endpoint of `cluster`.
+    pub fn tcp(name: &str, cluster: &str) -> Self {
+        Self::new(
+            name,
+            Serves::Tcp {
+                cluster: cluster.to_owned(),
+            },
+        )
+    }
+
+    fn new(name: &str, serves: Serves) -> Self {
+        Self {
+            name: name.to_owned(),
+            serves,
+            evenkeel: None,
+            direction: "UNSPECIFIED",
+            limits: json!({}),
+            pings: json!({}),
+            lua: None,
+            transport: None,
+        }
+    }
+
+    /// Sends requests below `prefix` to `cluster`. The first route that matches wins.
+    pub fn route(self, prefix: &str, cluster: &str) -> Self {
+        self.add_route(
+            prefix,
+            json!({ "route": { "cluster": cluster, "timeout": "0s" } }),
+        )
+    }
+
+    /// As [`Listener::route`], under a name that a policy can match.
+    pub fn named_route(self, name: &str, prefix: &str, cluster: &str) -> Self {
+        let action = json!({ "name": name, "route": { "cluster": cluster, "timeout": "0s" } });
+        self.add_route(prefix, action)
+    }
+
+    /// As [`Listener::route`], with this `RetryPolicy`.
+    pub fn retried_route(self, prefix: &str, cluster: &str, retry: Value) -> Self {
+        let action = json!({ "cluster": cluster, "timeout": "0s", "retry_policy": retry });
+        self.add_route(prefix, json!({ "route": action }))
+    }
+
+    /// Answers requests below `prefix` from Envoy itself.
+    pub fn answer(self, prefix: &str, status: u16, body: &str) -> Self {
+        let response = json!({ "status": status, "body": { "inline_string": body } });
+        self.add_route(prefix, json!({ "direct_response": response }))
+    }
+
+    /// # Panics
+    /// On a TCP listener, which has no routes: a mistake in the test.
+    fn add_route(mut self, prefix: &str, mut route: Value) -> Self {
+        match &mut self.serves {
+            Serves::Http { routes } => {
+                route["match"] = json!({ "prefix": prefix });
+                routes.push(route);
+            }
+            Serves::Tcp { .. } => panic!("the TCP listener {} has no routes", self.name),
+        }
+        self
+    }
+
+    /// Puts the module in these roles on the listener, with this policy: JSON text, faults and all.
+    pub fn evenkeel(mut self, roles: Roles, policy: impl ToString) -> Self {
+        let vm_id = "evenkeel".to_owned();
+        self.evenkeel = Some((Plugin { roles, vm_id }, policy.to_string()));
+        self
+    }
+
+    /// Runs the module of this listener in VMs of its own, under this name: listeners with the same share
+    /// a budget and what they know of their peers.
+    ///
+    /// # Panics
+    /// On a listener without the module: a mistake in the test.
+    pub fn vm(mut self, id: &str) -> Self {
+        match &mut self.evenkeel {
+            Some((plugin, _)) => plugin.vm_id = id.to_owned(),
+            None => panic!("the listener {} carries no module", self.name),
+        }
+        self
+    }
+
+    /// Gives the downstream connections these `HttpProtocolOptions`: Envoy's own limits.
+    pub fn connection_limits(mut self, options: Value) -> Self {
+        self.limits = options;
+        self
+    }
+
+    /// Takes extended CONNECT (RFC 8441) over HTTP/2: WebSockets as streams.
+    #[must_use]
+    pub fn extended_connect(mut self) -> Self {
+        self.pings["allow_connect"] = true.into();
+        self
+    }
+
+    /// Sends HTTP/2 clients a PING so often, a duration as Envoy writes it (`"0.2s"`).
+    pub fn pings(mut self, interval: &str) -> Self {
+        let keepalive = json!({ "interval": interval, "timeout": "10s" });
+        self.pings = json!({ "connection_keepalive": keepalive });
+        self
+    }
+
+    /// Puts this Lua script before the router.
+    pub fn lua(mut self, script: &str) -> Self {
+        self.lua = Some(script.to_owned());
+        self
+    }
+
+    /// Takes connections over this `TransportSocket`, TLS for instance.
+    pub fn transport(mut self, socket: Value) -> Self {
+        self.transport = Some(socket);
+        self
+    }
+
+    /// Marks the listener as a sidecar's inbound one.
+    pub fn inbound(mut self) -> Self {
+        self.direction = "INBOUND";
+        self
+    }
+
+    /// Marks the listener as a sidecar's outbound one, or a gateway's.
+    pub fn outbound(mut self) -> Self {
+        self.direction = "OUTBOUND";
+        self
+    }
+
+    pub(super) fn to_json(&self, directory: &Path) -> Value {
+        let network = self.filter(Role::Network, directory);
+        let terminal = match &self.serves {
+            Serves::Http { routes } => self.connection_manager(routes, directory),
+            Serves::Tcp { cluster } => typed(
+                "envoy.filters.network.tcp_proxy",
+                "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                json!({ "stat_prefix": self.name, "cluster": cluster }),
+            ),
+        };
+        let filters: Vec<_> = network.into_iter().chain([terminal]).collect();
+        let mut chain = json!({ "filters": filters });
+        if let Some(socket) = &self.transport {
+            chain["transport_socket"] = socket.clone();
+        }
+        json!({
+            "name": self.name,
+            "address": loopback(),
+            "traffic_direction": self.direction,
+            "filter_chains": [chain],
+        })
+    }
+
+    fn connection_manager(&self, routes: &[Value], directory: &Path) -> Value {
+        let router = typed(
+            "envoy.filters.http.router",
+            "envoy.extensions.filters.http.router.v3.Router",
+            json!({}),
+        );
+        let lua = self.lua.as_ref().map(|script| {
+            typed(
+                "envoy.filters.http.lua",
+                "envoy.extensions.filters.http.lua.v3.Lua",
+                json!({ "default_source_code": { "inline_string": script } }),
+            )
+        });
+        let filters: Vec<_> = self
+            .filter(Role::Http, directory)
+            .into_iter()
+            .chain(lua)
+            .chain([router])
+            .collect();
+        let host = json!({ "name": "all", "domains": ["*"], "routes": routes });
+        typed(
+            "envoy.filters.network.http_connection_manager",
+            "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            json!({
+                "stat_prefix": self.name,
+                "codec_type": "AUTO",
+                "common_http_protocol_options": self.limits,
+                "http_protocol_options": { "enable_trailers": true },
+                "http2_protocol_options": self.pings,
+                "upgrade_configs": [{ "upgrade_type": "websocket" }],
+                "route_config": { "name": self.name, "virtual_hosts": [host] },
+                "http_filters": filters,
+            }),
+        )
+    }
+
+    fn filter(&self, role: Role, directory: &Path) -> Option<Value> {
+        let (plugin, _) = self.evenkeel.as_ref()?;
+        let file = directory.join(role.resource(&self.name));
+        plugin
+            .roles
+            .has(role)
+            .then(|| role.filter(&self.name, &file))
+    }
+}
+
+fn typed(name: &str, message: &str, mut config: Value) -> Value {
+    config["@type"] = format!("type.googleapis.com/{message}").into();
+    json!({ "name": name, "typed_config": config })
+}
