@@ -3,7 +3,8 @@
 use core::time::Duration;
 
 use evenkeel_policy::{LastStreamId, Rule, WhenActive};
-use evenkeel_wire::h2::{Conditions, IDLE_TIME, Treatment};
+use evenkeel_wire::h2::{Conditions, IDLE_TIME};
+use evenkeel_wire::{DrainPoint, Http2Client};
 
 use crate::Instant;
 
@@ -20,46 +21,6 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// Then a client that is not recognised is drained at the end of a response, and what has no safe point is
 /// counted as deferred. Long enough for several PINGs, of which an idle connection needs one.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What is known of an HTTP/2 client at some point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Http2Client {
-    /// How it is drained.
-    pub treatment: Treatment,
-    /// It has had two streams open at once on the connection.
-    pub multiplexes: bool,
-    /// It has sent a request with a body on the connection.
-    pub has_bodies: bool,
-}
-
-/// A place in a write to the client where an announcement would be understood, and what is known of the
-/// client's side at that moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DrainPoint {
-    /// The head of the answer to an HTTP/1 request that came alone.
-    ResponseHead,
-    /// No stream is active on an HTTP/2 connection.
-    Idle {
-        /// The write in hand ended the last one.
-        ends_stream: bool,
-        /// No other stream was open while that one was.
-        was_alone: bool,
-        /// The client.
-        client: Http2Client,
-    },
-    /// A boundary between two frames while streams are open.
-    Active {
-        /// The client.
-        client: Http2Client,
-    },
-    /// The end of a write to a WebSocket's client, where no message is open on either side.
-    Message {
-        /// The write answers a message: the client will go on with the next.
-        is_response: bool,
-        /// The client has spoken last, and may be waiting for an answer.
-        awaits_response: bool,
-    },
-}
 
 /// What is known of a connection that waits for its moment.
 pub(crate) struct Wait {
@@ -88,25 +49,23 @@ pub(crate) enum Verdict {
     Deferred,
 }
 
-impl DrainPoint {
-    pub(crate) fn judge(self, rule: &Rule, wait: &Wait, now: Instant) -> Verdict {
-        if self.is_safe(rule, wait, now) {
+impl Wait {
+    /// Whether to send the drain signal at `point`.
+    pub(crate) fn judge(&self, point: DrainPoint, rule: &Rule, now: Instant) -> Verdict {
+        if self.is_safe(point, rule, now) {
             return Verdict::Safe;
         }
-        let waited = now.since(wait.since);
-        if self.is_safe_when_active(rule, wait, now) && waited < rule.http2.idle_wait {
+        let waited = now.since(self.since);
+        if self.is_safe_when_active(point, rule, now) && waited < rule.http2.idle_wait {
             return Verdict::Wait;
         }
-        let awaits_response = matches!(
-            self,
-            Self::Message {
-                awaits_response: true,
-                ..
+        let (when_active, awaits_response) = match point {
+            DrainPoint::Message {
+                awaits_response, ..
+            } => (rule.websocket.when_active, awaits_response),
+            DrainPoint::ResponseHead | DrainPoint::Idle { .. } | DrainPoint::Active { .. } => {
+                (rule.http2.when_active, false)
             }
-        );
-        let when_active = match self {
-            Self::Message { .. } => rule.websocket.when_active,
-            Self::ResponseHead | Self::Idle { .. } | Self::Active { .. } => rule.http2.when_active,
         };
         if when_active == WhenActive::Drain
             && !awaits_response
@@ -117,7 +76,7 @@ impl DrainPoint {
             return Verdict::Safe;
         }
         // Whatever the protocol and the rule: what is neither drained nor deferred would not show anywhere.
-        let is_stream_kept = wait.stream_over && waited >= rule.http2.idle_wait;
+        let is_stream_kept = self.stream_over && waited >= rule.http2.idle_wait;
         if is_stream_kept || waited >= rule.drain_timeout.unwrap_or(PATIENCE) {
             Verdict::Deferred
         } else {
@@ -125,48 +84,46 @@ impl DrainPoint {
         }
     }
 
-    fn is_safe(self, rule: &Rule, wait: &Wait, now: Instant) -> bool {
-        let waited = now.since(wait.since);
-        match self {
-            Self::ResponseHead => true,
-            Self::Idle {
+    fn is_safe(&self, point: DrainPoint, rule: &Rule, now: Instant) -> bool {
+        let waited = now.since(self.since);
+        match point {
+            DrainPoint::ResponseHead => true,
+            DrainPoint::Idle {
                 ends_stream,
                 was_alone,
                 client,
-            } => wait.is_safe(rule, ends_stream, was_alone, client, now),
-            // The operator wants this stream to end; what else is open must not end with it.
-            Self::Active { client }
-                if wait.stream_over
+            } => self.is_safe_when_idle(rule, ends_stream, was_alone, client, now),
+            // The operator wants this stream to end; the other active streams must not end with it.
+            DrainPoint::Active { client }
+                if self.stream_over
                     && waited >= rule.http2.idle_wait
-                    && (!wait.others_open
-                        || wait.meets(client.treatment.when_active, rule, false, client, now)) =>
+                    && (!self.others_open
+                        || self.meets(client.tolerance.when_active, rule, false, client, now)) =>
             {
                 true
             }
-            Self::Active { .. } => {
-                waited >= rule.http2.idle_wait && self.is_safe_when_active(rule, wait, now)
+            DrainPoint::Active { .. } => {
+                waited >= rule.http2.idle_wait && self.is_safe_when_active(point, rule, now)
             }
-            // A client that is talking sends its next message before it reads the Close.
-            Self::Message { is_response, .. } => {
-                !is_response && now.since(wait.spoken) >= rule.websocket.idle_time
+            // A client in a conversation sends its next message before it reads the Close.
+            DrainPoint::Message { is_response, .. } => {
+                !is_response && now.since(self.spoken) >= rule.websocket.idle_time
             }
         }
     }
 
-    /// Streams are open, and the client and the rule tolerate a GOAWAY now. An exact one they do not: it refuses
-    /// what is in transit, and nothing of the open streams would pass any more.
-    fn is_safe_when_active(self, rule: &Rule, wait: &Wait, now: Instant) -> bool {
-        let Self::Active { client } = self else {
+    /// Whether streams are active, and client and rule tolerate a GOAWAY now. They never tolerate one with an exact
+    /// last-stream-id: it refuses what is in transit, and nothing of the active streams would be forwarded.
+    fn is_safe_when_active(&self, point: DrainPoint, rule: &Rule, now: Instant) -> bool {
+        let DrainPoint::Active { client } = point else {
             return false;
         };
         rule.http2.last_stream_id != LastStreamId::Exact
-            && wait.meets(client.treatment.when_active, rule, false, client, now)
+            && self.meets(client.tolerance.when_active, rule, false, client, now)
     }
-}
 
-impl Wait {
-    /// Nothing is active, and the client tolerates a GOAWAY now.
-    fn is_safe(
+    /// Whether no stream is active, and the client tolerates a GOAWAY now.
+    fn is_safe_when_idle(
         &self,
         rule: &Rule,
         ends_stream: bool,
@@ -175,12 +132,12 @@ impl Wait {
         now: Instant,
     ) -> bool {
         if ends_stream {
-            self.meets(client.treatment.at_end, rule, was_alone, client, now)
+            self.meets(client.tolerance.at_end, rule, was_alone, client, now)
         } else {
             let idle_time = if client.has_bodies {
-                client.treatment.idle_time_with_bodies
+                client.tolerance.idle_time_with_bodies
             } else {
-                client.treatment.idle_time
+                client.tolerance.idle_time
             };
             idle_time.is_some_and(|time| time.is_zero() || self.is_idle(time, now))
         }

@@ -35,7 +35,6 @@ pub mod upstream;
 
 pub use budget::{Bucket, BucketId, BucketStore};
 pub use clock::Instant;
-pub use drain_point::{DrainPoint, Http2Client};
 pub use engine::{Engine, LoadSample, SelectionRequest, SelectionScope};
 pub use event::{Activity, ConnectionEnd, Decision, Effect, Origin};
 pub use limits::mix;
@@ -43,6 +42,8 @@ pub use load::Load;
 pub use per_mode::PerMode;
 pub use rebalance::{LoadComparison, Rebalancer};
 pub use timed::StreamId;
+
+pub use evenkeel_wire::{DrainPoint, Http2Client};
 
 /// Envoy's `connection.id`: unique in the process, the same in both roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

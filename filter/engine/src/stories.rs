@@ -25,7 +25,7 @@ use std::rc::Rc;
 use core::time::Duration;
 
 use evenkeel_policy::{Direction, Mode, Policy, Rebalance, Rule};
-use evenkeel_wire::h2::{Conditions, Treatment, UNKNOWN};
+use evenkeel_wire::h2::{Conditions, Tolerance, UNKNOWN};
 
 use crate::{
     Activity, Bucket, BucketId, BucketStore, ConnectionEnd, ConnectionId, Decision, DrainPoint,
@@ -204,54 +204,39 @@ fn activity(requests: u64, active: u32) -> Activity {
     }
 }
 
-/// What a client needs at the end of its last active stream.
-#[derive(Clone, Copy)]
-enum Care {
-    None,
-    Slow,
-    Settled,
-    /// What it does with an end that was not alone: it has had several streams open at once.
-    Apart,
-    Rest,
-}
-
-/// What a client tolerates while streams are open.
-#[derive(Clone, Copy)]
-enum Bearing {
-    Bears,
-    Settled,
-    Never,
-}
-
-fn client(treatment: Treatment) -> Http2Client {
+/// An HTTP/2 client with this tolerance, which has sent one request at a time and no body.
+const fn client(tolerance: Tolerance) -> Http2Client {
     Http2Client {
-        treatment,
+        tolerance,
         multiplexes: false,
         has_bodies: false,
     }
 }
 
-fn of_care(care: Care) -> Http2Client {
-    let idle = Treatment::WHEN_IDLE;
-    let at_end = |at_end| Treatment { at_end, ..idle };
-    match care {
-        Care::None => client(Treatment::TOLERANT),
-        Care::Slow => client(at_end(Conditions::SLOW.and(Conditions::SEQUENTIAL))),
-        Care::Settled => client(at_end(Conditions::SETTLED)),
-        Care::Apart => Http2Client {
-            multiplexes: true,
-            ..client(at_end(Conditions::ALONE))
-        },
-        Care::Rest => client(idle),
+/// A client that is drained at the end of its last stream under these conditions, and otherwise when idle.
+const fn at_end(conditions: Conditions) -> Tolerance {
+    Tolerance {
+        at_end: conditions,
+        ..Tolerance::WHEN_IDLE
     }
 }
 
-/// The end of the last active stream, which was alone.
-fn quiet(care: Care) -> DrainPoint {
-    end_of(of_care(care))
-}
+const ANY_TIME: Http2Client = client(Tolerance::ANY_TIME);
+const WHEN_IDLE: Http2Client = client(Tolerance::WHEN_IDLE);
+const AFTER_SLOW_RESPONSE: Http2Client =
+    client(at_end(Conditions::SLOW.and(Conditions::SEQUENTIAL)));
+const SETTLED: Http2Client = client(Tolerance {
+    when_active: Conditions::SETTLED,
+    ..at_end(Conditions::SETTLED)
+});
+/// A client that may discard responses that it has not read, and has had several streams open at once.
+const UNREAD_RESPONSES: Http2Client = Http2Client {
+    multiplexes: true,
+    ..client(at_end(Conditions::ALONE))
+};
 
-fn end_of(client: Http2Client) -> DrainPoint {
+/// The end of the last active stream, which was alone.
+fn stream_end(client: Http2Client) -> DrainPoint {
     DrainPoint::Idle {
         ends_stream: true,
         was_alone: true,
@@ -260,11 +245,7 @@ fn end_of(client: Http2Client) -> DrainPoint {
 }
 
 /// A write of the proxy's own, such as a PING, while no stream is active.
-fn ping(care: Care) -> DrainPoint {
-    idle_of(of_care(care))
-}
-
-fn idle_of(client: Http2Client) -> DrainPoint {
+fn idle(client: Http2Client) -> DrainPoint {
     DrainPoint::Idle {
         ends_stream: false,
         was_alone: true,
@@ -272,18 +253,7 @@ fn idle_of(client: Http2Client) -> DrainPoint {
     }
 }
 
-fn busy(bearing: Bearing) -> DrainPoint {
-    let when_active = match bearing {
-        Bearing::Bears => Conditions::NONE,
-        Bearing::Settled => Conditions::SETTLED,
-        Bearing::Never => Conditions::NEVER,
-    };
-    active_of(client(Treatment {
-        when_active,
-        ..Treatment::TOLERANT
-    }))
-}
-
-fn active_of(client: Http2Client) -> DrainPoint {
+/// A frame boundary while streams are active.
+fn active(client: Http2Client) -> DrainPoint {
     DrainPoint::Active { client }
 }

@@ -2,7 +2,9 @@
 
 use evenkeel_engine::DrainReason;
 
-use crate::label::{Cause, Exchange, Goaway, Protocol};
+use evenkeel_wire::{BypassReason, Protocol};
+
+use crate::label::{Exchange, GoawayLabels};
 use crate::{Kind, Metric};
 
 /// One series of a counter. A metric without labels is [`Counter::Plain`].
@@ -17,7 +19,7 @@ pub enum Counter {
     /// Of [`Metric::DrainSignals`].
     DrainSignal(DrainReason),
     /// Of [`Metric::Goaways`].
-    Goaway(Goaway),
+    Goaway(GoawayLabels),
     /// Of [`Metric::Http2Connections`], by client.
     Client(&'static str),
     /// Of [`Metric::Drained`]: after a drain signal, closed by the client.
@@ -35,7 +37,7 @@ pub enum Counter {
     /// Of [`Metric::DryRunDrains`].
     DryRunDrain(DrainReason),
     /// Of [`Metric::Bypassed`].
-    Bypassed(Cause),
+    Bypassed(BypassReason),
     /// Of [`Metric::PolicyUpdates`]: accepted, or rejected.
     PolicyUpdate(bool),
     /// Of [`Metric::PeerExchanges`].
@@ -68,7 +70,7 @@ impl Counter {
             .filter(|metric| metric.kind() == Kind::Counter && metric.labels().is_empty());
         by_protocol
             .chain(by_reason)
-            .chain(Cause::all().map(Self::Bypassed))
+            .chain(BypassReason::ALL.map(Self::Bypassed))
             .chain([true, false].map(Self::PolicyUpdate))
             .chain(Exchange::ALL.into_iter().map(Self::Exchange))
             .chain(plain.copied().map(Self::Plain))
@@ -173,7 +175,7 @@ mod tests {
     #[test]
     fn a_label_of_who_comes_says_what_the_list_has() {
         for client in ["go", "unknown", "tonic", "grpc-go"] {
-            let goaway = Goaway {
+            let goaway = GoawayLabels {
                 client,
                 is_exact: false,
                 is_idle: true,

@@ -2,7 +2,7 @@
 
 use evenkeel_engine::DrainReason;
 use evenkeel_engine::peers::RejectedMessage;
-use evenkeel_wire::{Kind, Opaque, h2};
+use evenkeel_wire::{BypassReason, Protocol, h2};
 
 /// A label of a metric. Its tag is specific enough not to collide with the tags of other plugins: Istio's
 /// `extraStatTags` apply to the whole mesh.
@@ -82,12 +82,12 @@ impl Label {
             Self::ConnectionProtocol => Protocol::ALL.map(Protocol::name).to_vec(),
             Self::DrainReason => DrainReason::ALL.map(DrainReason::name).to_vec(),
             Self::ClosedBy => vec!["client", "proxy", "evenkeel"],
-            Self::BypassReason => Cause::all().map(Cause::name).collect(),
+            Self::BypassReason => BypassReason::ALL.map(BypassReason::name).to_vec(),
             Self::UpstreamHost => {
                 return Values::Met("the host's address; beyond 256 live ones `other`");
             }
             Self::Http2Client => {
-                let recognised = h2::CLIENTS.iter().map(|client| client.name);
+                let recognised = h2::KNOWN_CLIENTS.iter().map(|client| client.name);
                 let others = [h2::AMBIGUOUS, h2::UNKNOWN.name];
                 let mut clients: Vec<_> = recognised.chain(others).collect();
                 clients.sort_unstable();
@@ -107,85 +107,15 @@ impl Label {
     }
 }
 
-/// The protocol of a connection.
+/// The label values of a GOAWAY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// HTTP/1.
-    Http1,
-    /// HTTP/2, and so gRPC.
-    Http2,
-    /// WebSocket over HTTP/1.
-    WebSocket,
-    /// Anything else.
-    Tcp,
-}
-
-impl Protocol {
-    /// Every protocol.
-    pub const ALL: [Self; 4] = [Self::Http1, Self::Http2, Self::WebSocket, Self::Tcp];
-
-    /// The protocol of bytes of this kind; None before it is known, and for bypassed connections.
-    pub fn of(kind: Kind) -> Option<Self> {
-        match kind {
-            Kind::Http1 => Some(Self::Http1),
-            Kind::Http2 => Some(Self::Http2),
-            Kind::WebSocket => Some(Self::WebSocket),
-            Kind::Tcp => Some(Self::Tcp),
-            Kind::Unknown | Kind::Tunnel | Kind::Opaque(_) => None,
-        }
-    }
-
-    /// The label's value.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Http1 => "http1",
-            Self::Http2 => "http2",
-            Self::WebSocket => "websocket",
-            Self::Tcp => "tcp",
-        }
-    }
-}
-
-/// The circumstances of a GOAWAY.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Goaway {
+pub struct GoawayLabels {
     /// The client.
     pub client: &'static str,
     /// The last-stream-id is the highest accepted.
     pub is_exact: bool,
     /// No request was active.
     pub is_idle: bool,
-}
-
-/// Why a connection is bypassed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// Its bytes violate the protocol, or are of another one.
-    NotUnderstood(Opaque),
-    /// It carries a tunnel, in which no drain signal fits.
-    Tunnel,
-}
-
-impl core::hash::Hash for Cause {
-    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
-        self.name().hash(state);
-    }
-}
-
-impl Cause {
-    /// Every cause.
-    pub fn all() -> impl Iterator<Item = Self> {
-        let causes = Opaque::ALL.into_iter().map(Self::NotUnderstood);
-        causes.chain([Self::Tunnel])
-    }
-
-    /// The label's value.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NotUnderstood(opaque) => opaque.name(),
-            Self::Tunnel => "tunnel",
-        }
-    }
 }
 
 /// The result of a gossip exchange, or of one side of it.

@@ -15,6 +15,6 @@ mod table;
 
 pub use counter::Counter;
 pub use find::NotListed;
-pub use label::{Cause, Exchange, Goaway, Label, Protocol, Values};
+pub use label::{Exchange, GoawayLabels, Label, Values};
 pub use list::{Kind, Metric};
 pub use table::with_metrics_table;

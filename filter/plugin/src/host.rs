@@ -17,7 +17,7 @@ use core::fmt;
 use core::time::Duration;
 
 use evenkeel_engine::{BucketId, BucketStore, Instant};
-use evenkeel_wire::Source;
+use evenkeel_wire::ByteSource;
 
 /// The status of a hostcall that did not succeed, as the ABI numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,7 +259,7 @@ impl<'h> Bytes<'h> {
             if whole.len() != self.len {
                 return;
             }
-            let spliced = evenkeel_wire::splice::splice(&whole, at, len, replacement);
+            let spliced = evenkeel_wire::splice::replace_range(&whole, at, len, replacement);
             self.host.set_buffer(self.buffer, 0, self.len, &spliced)
         };
         if done.is_ok() {
@@ -278,7 +278,7 @@ impl<'h> Bytes<'h> {
     }
 }
 
-impl Source for Bytes<'_> {
+impl ByteSource for Bytes<'_> {
     fn len(&self) -> usize {
         self.len
     }

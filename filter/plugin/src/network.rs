@@ -1,23 +1,25 @@
 //! The network role: one downstream connection's bytes.
 
-mod opening;
-
 use std::rc::Rc;
 
-use evenkeel_engine::{Activity, ConnectionId, Decision, DrainPoint};
-use evenkeel_metrics::{Counter, Protocol};
+use evenkeel_engine::{Activity, ConnectionId, Decision};
+use evenkeel_metrics::{Counter, GoawayLabels};
 use evenkeel_policy::{CloseCode, LastStreamId, Rule};
-use evenkeel_wire::h1::Head;
-use evenkeel_wire::h2::{self, BrokenOff, LastStreamIds, MAX_STREAM_ID, RST_STREAM_LEN, Write};
-use evenkeel_wire::websocket::{Status, close};
-use evenkeel_wire::{Connection, Kind, Place, Source, splice};
+use evenkeel_wire::h1::ResponseHead;
+use evenkeel_wire::h2::{
+    self, AbortedResponse, Http2Write, LastStreamIdTolerance, MAX_STREAM_ID, RST_STREAM_LEN,
+};
+use evenkeel_wire::websocket::{StatusCode, close_frame};
+use evenkeel_wire::{
+    ByteSource, ConnectionScanner, Detection, DrainOpportunity, DrainPoint, DrainSignal, Protocol,
+    WriteSummary, splice,
+};
 
 use crate::host::{Buffer, Bytes};
 use crate::metrics::UpstreamHost;
 use crate::policies::RootId;
 use crate::vm::Peer;
 use crate::worker::Worker;
-use opening::{Opening, Words};
 
 /// TCP: in how many writes it asks for the upstream host at most. Envoy's TCP proxy knows it when the server first
 /// writes; a filter before it may say something of its own.
@@ -25,9 +27,9 @@ const UPSTREAM_ASKS: u8 = 3;
 
 pub(crate) struct Network {
     id: ConnectionId,
-    wire: Connection,
+    wire: ConnectionScanner,
     /// What the worker has been told that this is.
-    told: Kind,
+    told: Detection,
     /// How many of its requests have been counted.
     counted: u64,
     /// Its HTTP/2 client has been counted.
@@ -56,8 +58,8 @@ impl Network {
     pub(crate) fn open(worker: &mut Worker, root: RootId, context: u32) -> Option<Self> {
         Some(Self {
             id: worker.open(root, context)?,
-            wire: Connection::new(),
-            told: Kind::Unknown,
+            wire: ConnectionScanner::new(),
+            told: Detection::Pending,
             counted: 0,
             is_client_counted: false,
             passes: Passes::Both,
@@ -77,10 +79,7 @@ impl Network {
 
     /// What it does matters: it may be moved, or not be known yet.
     fn is_followed(&self) -> bool {
-        matches!(
-            self.told,
-            Kind::Unknown | Kind::Http1 | Kind::Http2 | Kind::WebSocket | Kind::Tcp
-        )
+        !matches!(self.told, Detection::Bypassed(_))
     }
 
     /// After each scan: tells the worker what the connection has turned out to be, and its requests.
@@ -90,21 +89,21 @@ impl Network {
             return;
         }
         self.count_client(worker);
-        let kind = self.wire.kind();
+        let detection = self.wire.detection();
         let requests = self.wire.requests().max(self.counted);
-        if kind == self.told && requests == self.counted {
+        if detection == self.told && requests == self.counted {
             return;
         }
         let new = requests.saturating_sub(self.counted);
-        let became = (kind != self.told).then_some(kind);
+        let became = (detection != self.told).then_some(detection);
         let id = self.id;
-        if let (true, Some(protocol)) = (new > 0, Protocol::of(kind)) {
+        if let (true, Some(protocol)) = (new > 0, detection.protocol()) {
             worker.metrics.count_by(Counter::Requests(protocol), new);
         }
         if became.is_some_and(|became| worker.became(id, became)) {
-            self.wire.leave();
+            self.wire.bypass_websocket();
         }
-        self.told = self.wire.kind();
+        self.told = self.wire.detection();
         self.counted = requests;
     }
 
@@ -112,7 +111,7 @@ impl Network {
     fn count_client(&mut self, worker: &mut Worker) {
         if let Some(http2) = self.wire.http2()
             && !self.is_client_counted
-            && http2.is_recognised()
+            && http2.is_client_identified()
         {
             self.is_client_counted = true;
             worker.metrics.count(Counter::Client(http2.client().name));
@@ -127,52 +126,56 @@ impl Network {
         &mut self,
         worker: &mut Worker,
         bytes: &mut Bytes<'_>,
-        opening: &Opening,
+        opportunity: &DrainOpportunity,
         refuses: bool,
     ) {
-        match opening.words {
-            Words::Close(head) => {
-                for edit in splice::close(head).into_iter().flatten() {
+        match opportunity.signal {
+            DrainSignal::ConnectionClose(head) => {
+                for edit in splice::connection_close(head).into_iter().flatten() {
                     bytes.splice(edit.at, edit.len, edit.replacement);
                 }
             }
-            Words::CloseFrame => {
+            DrainSignal::CloseFrame => {
                 let status = match self
                     .rule(worker, |rule| rule.websocket.close_code)
                     .unwrap_or_default()
                 {
-                    CloseCode::ServiceRestart => Status::ServiceRestart,
-                    CloseCode::GoingAway | CloseCode::Off => Status::GoingAway,
+                    CloseCode::ServiceRestart => StatusCode::ServiceRestart,
+                    CloseCode::GoingAway | CloseCode::Off => StatusCode::GoingAway,
                 };
                 self.passes = Passes::OfClient;
-                bytes.splice(opening.at, 0, &close(status));
+                bytes.splice(opportunity.at, 0, &close_frame(status));
             }
-            Words::Goaway {
-                exact,
+            DrainSignal::Goaway {
+                last_stream_id,
                 client,
-                prefers,
+                tolerated,
                 write,
             } => {
-                let is_idle = matches!(opening.point, DrainPoint::Idle { .. });
+                let is_idle = matches!(opportunity.point, DrainPoint::Idle { .. });
                 let is_exact = refuses
                     || is_idle
                         && match self
                             .rule(worker, |rule| rule.http2.last_stream_id)
                             .unwrap_or_default()
                         {
-                            LastStreamId::Auto => prefers == LastStreamIds::Exact,
+                            LastStreamId::Auto => tolerated == LastStreamIdTolerance::Exact,
                             LastStreamId::Exact => true,
                             LastStreamId::Max => false,
                         };
-                let counter = Counter::Goaway(evenkeel_metrics::Goaway {
+                let counter = Counter::Goaway(GoawayLabels {
                     client,
                     is_exact,
                     is_idle,
                 });
                 worker.metrics.count(counter);
-                let signal = h2::DrainSignal {
-                    last_stream_id: if is_exact { exact } else { MAX_STREAM_ID },
-                    at: opening.at,
+                let signal = h2::PlannedGoaway {
+                    last_stream_id: if is_exact {
+                        last_stream_id
+                    } else {
+                        MAX_STREAM_ID
+                    },
+                    at: opportunity.at,
                 };
                 self.insert_frames(bytes, write, Some(signal));
                 if is_exact {
@@ -186,8 +189,8 @@ impl Network {
     fn insert_frames(
         &mut self,
         bytes: &mut Bytes<'_>,
-        write: Write,
-        signal: Option<h2::DrainSignal>,
+        write: Http2Write,
+        signal: Option<h2::PlannedGoaway>,
     ) {
         let Some(http2) = self.wire.http2_mut() else {
             return;
@@ -199,8 +202,8 @@ impl Network {
 
     /// The client sends what is not passed on. That it has what was written is still of use.
     fn hear(&mut self, worker: &mut Worker, bytes: &mut Bytes<'_>) {
-        self.wire.downstream(bytes);
-        if self.wire.kind() == Kind::Http2 {
+        self.wire.scan_downstream(bytes);
+        if self.wire.http2().is_some() {
             let activity = self.activity(bytes.len());
             worker.read(self.id, activity, false);
         }
@@ -208,23 +211,33 @@ impl Network {
 
     /// The HTTP role is ending a gRPC stream, and all that Envoy can say to the client is RST_STREAM:
     /// which status that means is for each client to guess. It is told in so many words instead.
-    fn end_stream(&self, worker: &Worker, bytes: &mut Bytes<'_>, broken_off: BrokenOff) {
-        let BrokenOff {
+    fn end_stream(
+        &self,
+        worker: &Worker,
+        bytes: &mut Bytes<'_>,
+        aborted_response: AbortedResponse,
+    ) {
+        let AbortedResponse {
             stream,
             frame_at: Some(at),
             client_ended,
-        } = broken_off
+        } = aborted_response
         else {
             return;
         };
         if worker.is_resetting(self.id) {
-            bytes.splice(at, RST_STREAM_LEN, &h2::unavailable(stream, client_ended));
+            bytes.splice(
+                at,
+                RST_STREAM_LEN,
+                &h2::unavailable_trailers(stream, client_ended),
+            );
         }
     }
 
     /// Says in the answer's head for how long the connection will be served.
-    fn hint(&self, worker: &Worker, bytes: &mut Bytes<'_>, head: Head) {
-        let (Some(at), true) = (head.insert_at, head.may_close && !head.keep_alive_hint) else {
+    fn hint(&self, worker: &Worker, bytes: &mut Bytes<'_>, head: ResponseHead) {
+        let (Some(at), true) = (head.insert_at, head.may_close && !head.has_keep_alive_field)
+        else {
             return;
         };
         let Some((age, requests)) = worker.hint(self.id) else {
@@ -234,7 +247,7 @@ impl Network {
         if seconds == Some(0) || requests == Some(0) {
             return;
         }
-        if let Some(field) = splice::keep_alive(seconds, requests) {
+        if let Some(field) = splice::keep_alive_field(seconds, requests) {
             bytes.splice(at, 0, &field);
         }
     }
@@ -255,7 +268,7 @@ impl Network {
         if size == 0 || !self.is_followed() {
             return;
         }
-        let spoke = self.wire.downstream(&mut bytes);
+        let spoke = self.wire.scan_downstream(&mut bytes);
         self.tell(worker);
         if self.is_followed() {
             let activity = self.activity(size);
@@ -270,7 +283,11 @@ impl Network {
     pub(crate) fn server_data(&mut self, worker: &mut Worker, size: usize) {
         let host = worker.host();
         let mut bytes = Bytes::new(&*host, Buffer::Upstream, size);
-        if size > 0 && self.told == Kind::Tcp && self.upstream.is_none() && self.asks_left > 0 {
+        if size > 0
+            && self.told == Detection::Detected(Protocol::Tcp)
+            && self.upstream.is_none()
+            && self.asks_left > 0
+        {
             self.connect(worker);
         }
         if size == 0 || !self.is_followed() {
@@ -280,45 +297,47 @@ impl Network {
             bytes.swallow();
             return;
         }
-        let place = self.wire.upstream(&mut bytes);
+        let write_summary = self.wire.scan_upstream(&mut bytes);
         self.tell(worker);
         if self.passes == Passes::OfClient {
-            self.wire.discarded(size);
+            self.wire.discard(size);
             bytes.swallow();
         }
         if !self.is_followed() {
             return;
         }
-        if let Place::Frames(Write {
-            broken_off: Some(broken_off),
+        if let WriteSummary::Http2(Http2Write {
+            aborted_response: Some(aborted_response),
             ..
-        }) = place
+        }) = write_summary
         {
-            self.end_stream(worker, &mut bytes, broken_off);
+            self.end_stream(worker, &mut bytes, aborted_response);
         }
-        let is_drained_by_proxy = match place {
-            Place::Frames(write) => write.goaway,
-            Place::Head(head) => head.closes,
-            Place::None | Place::Messages(_) => false,
+        let is_drained_by_proxy = match write_summary {
+            WriteSummary::Http2(write) => write.has_goaway,
+            WriteSummary::ResponseHead(head) => head.closes,
+            WriteSummary::None | WriteSummary::WebSocket(_) => false,
         };
         if is_drained_by_proxy {
             worker.engine.record_proxy_drain(self.id);
         }
-        let opening = Opening::of(&self.wire, place, bytes.len()).filter(|_| !is_drained_by_proxy);
+        let opportunity = self
+            .wire
+            .drain_opportunity(write_summary, bytes.len())
+            .filter(|_| !is_drained_by_proxy);
         let activity = self.activity(size);
-        let point = opening.as_ref().map(|opening| opening.point);
-        let decision = worker.wrote(self.id, activity, point);
-        match (decision, &opening, place) {
-            (Decision::Drain(_) | Decision::RepeatSignal, Some(opening), _) => {
-                self.announce(worker, &mut bytes, opening, false)
+        let decision = worker.wrote(self.id, activity, opportunity.map(|it| it.point));
+        match (decision, &opportunity, write_summary) {
+            (Decision::Drain(_) | Decision::RepeatSignal, Some(opportunity), _) => {
+                self.announce(worker, &mut bytes, opportunity, false)
             }
-            (Decision::RefuseRequests, Some(opening), _) => {
-                self.announce(worker, &mut bytes, opening, true)
+            (Decision::RefuseRequests, Some(opportunity), _) => {
+                self.announce(worker, &mut bytes, opportunity, true)
             }
-            (Decision::PassThrough, _, Place::Frames(write)) => {
+            (Decision::PassThrough, _, WriteSummary::Http2(write)) => {
                 self.insert_frames(&mut bytes, write, None)
             }
-            (Decision::PassThrough, _, Place::Head(head)) if !head.closes => {
+            (Decision::PassThrough, _, WriteSummary::ResponseHead(head)) if !head.closes => {
                 self.hint(worker, &mut bytes, head)
             }
             _ => {}

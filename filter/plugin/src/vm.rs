@@ -131,7 +131,9 @@ impl Vm {
         for act in acts {
             match act {
                 Act::Close(context) => self.host.close(context),
-                Act::EndStream(context) => self.host.end_unavailable(context, h2::UNAVAILABLE),
+                Act::EndStream(context) => {
+                    self.host.end_unavailable(context, h2::UNAVAILABLE_MESSAGE)
+                }
                 Act::Ask(question) => {
                     // The closes before it were in the name of others.
                     let _ = self.host.set_effective_context(root);

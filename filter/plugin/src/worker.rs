@@ -12,11 +12,11 @@ use core::time::Duration;
 
 use evenkeel_engine::upstream::Upstreams;
 use evenkeel_engine::{
-    Activity, ConnectionEnd, ConnectionId, Decision, DrainPoint, Engine, Instant, Origin, mix,
+    Activity, ConnectionEnd, ConnectionId, Decision, Engine, Instant, Origin, mix,
 };
-use evenkeel_metrics::{Cause, Counter, Metric, Protocol};
+use evenkeel_metrics::{Counter, Metric};
 use evenkeel_policy::{Direction, Mode, Role, Rule, Scope};
-use evenkeel_wire::Kind;
+use evenkeel_wire::{BypassReason, Detection, DrainPoint, Protocol};
 
 use crate::host::{Buffer, Host, Level, SharedBudget};
 use crate::metrics::Metrics;
@@ -363,26 +363,27 @@ impl Worker {
     }
 
     /// A connection's bytes have turned out to be this. True when it is left alone.
-    pub(crate) fn became(&mut self, id: ConnectionId, kind: Kind) -> bool {
-        let cause = match kind {
-            Kind::WebSocket if !self.engine.upgrade_to_websocket(id) => Cause::Tunnel,
-            Kind::Tunnel => Cause::Tunnel,
-            Kind::Opaque(cause) => Cause::NotUnderstood(cause),
-            Kind::Unknown | Kind::Http1 | Kind::Http2 | Kind::WebSocket | Kind::Tcp => {
-                if let Some(protocol) = Protocol::of(kind) {
+    pub(crate) fn became(&mut self, id: ConnectionId, detection: Detection) -> bool {
+        let reason = match detection {
+            Detection::Detected(Protocol::WebSocket) if !self.engine.upgrade_to_websocket(id) => {
+                BypassReason::Tunnel
+            }
+            Detection::Bypassed(reason) => reason,
+            Detection::Pending | Detection::Detected(_) => {
+                if let Some(protocol) = detection.protocol() {
                     self.metrics.count(Counter::Connections(protocol));
                 }
-                if kind == Kind::Tcp {
+                if detection == Detection::Detected(Protocol::Tcp) {
                     self.is_tcp(id);
                 }
                 return false;
             }
         };
-        self.metrics.count(Counter::Bypassed(cause));
+        self.metrics.count(Counter::Bypassed(reason));
         self.engine.bypass(id);
         self.log(
             Level::Debug,
-            format_args!("connection {}: bypassed: {}", id.0, cause.name()),
+            format_args!("connection {}: bypassed: {}", id.0, reason.name()),
         );
         true
     }

@@ -1,6 +1,6 @@
 //! What following HTTP/1 costs: a request, an answer's three writes, a long body.
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use evenkeel_wire::h1::Connection;
+use evenkeel_wire::h1::Http1Scanner;
 use std::hint::black_box;
 
 /// What a browser sends, about 600 bytes.
@@ -31,15 +31,15 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
 const BODY: usize = 1 << 20;
 const WRITE: usize = 16 * 1024;
 
-fn after_request() -> Connection {
-    let mut connection = Connection::default();
-    let _ = connection.downstream(&mut { REQUEST });
+fn after_request() -> Http1Scanner {
+    let mut connection = Http1Scanner::default();
+    let _ = connection.scan_downstream(&mut { REQUEST });
     connection
 }
 
-fn after_head() -> Connection {
+fn after_head() -> Http1Scanner {
     let mut connection = after_request();
-    let _ = connection.upstream(&mut { ANSWER });
+    let _ = connection.scan_upstream(&mut { ANSWER });
     connection
 }
 
@@ -49,8 +49,8 @@ fn benchmarks(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(REQUEST.len() as u64));
     group.bench_function("request head", |bencher| {
         bencher.iter(|| {
-            let mut connection = Connection::default();
-            let _ = black_box(connection.downstream(&mut black_box(REQUEST)));
+            let mut connection = Http1Scanner::default();
+            let _ = black_box(connection.scan_downstream(&mut black_box(REQUEST)));
             connection
         });
     });
@@ -59,7 +59,7 @@ fn benchmarks(criterion: &mut Criterion) {
     group.bench_function("answer head", |bencher| {
         bencher.iter_batched_ref(
             after_request,
-            |connection| connection.upstream(&mut black_box(ANSWER)),
+            |connection| connection.scan_upstream(&mut black_box(ANSWER)),
             criterion::BatchSize::SmallInput,
         );
     });
@@ -71,7 +71,7 @@ fn benchmarks(criterion: &mut Criterion) {
             after_head,
             |connection| {
                 for mut write in body.chunks(WRITE) {
-                    let _ = black_box(connection.upstream(&mut write));
+                    let _ = black_box(connection.scan_upstream(&mut write));
                 }
                 assert_eq!(connection.active(), 0);
             },

@@ -9,20 +9,22 @@
 mod h2_support;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use evenkeel_wire::h2::{Connection, Write};
+use evenkeel_wire::h2::{Http2Scanner, Http2Write};
 use h2_support::*;
 
 /// A connection on which these streams are open, the client's side of them ended.
-fn connection(streams: &[u32]) -> Connection {
-    let mut connection = Connection::default();
+fn connection(streams: &[u32]) -> Http2Scanner {
+    let mut connection = Http2Scanner::default();
     connection
-        .downstream(&mut client_greeting().as_slice())
+        .scan_downstream(&mut client_greeting().as_slice())
         .unwrap();
     connection
-        .upstream(&mut server_greeting().as_slice())
+        .scan_upstream(&mut server_greeting().as_slice())
         .unwrap();
     for stream in streams {
-        connection.downstream(&mut get(*stream).as_slice()).unwrap();
+        connection
+            .scan_downstream(&mut get(*stream).as_slice())
+            .unwrap();
     }
     connection
 }
@@ -41,9 +43,9 @@ fn call(stream: u32) -> (Vec<u8>, Vec<u8>) {
     )
 }
 
-fn exchange(connection: &mut Connection, (request, response): &(Vec<u8>, Vec<u8>)) -> Write {
-    connection.downstream(&mut request.as_slice()).unwrap();
-    connection.upstream(&mut response.as_slice()).unwrap()
+fn exchange(connection: &mut Http2Scanner, (request, response): &(Vec<u8>, Vec<u8>)) -> Http2Write {
+    connection.scan_downstream(&mut request.as_slice()).unwrap();
+    connection.scan_upstream(&mut response.as_slice()).unwrap()
 }
 
 fn small_exchange(criterion: &mut Criterion) {
@@ -74,7 +76,7 @@ fn among_many(criterion: &mut Criterion) {
     criterion.bench_function("h2/100 answers in one write", |bencher| {
         bencher.iter_batched_ref(
             || connection(&open),
-            |connection| connection.upstream(&mut answers.as_slice()),
+            |connection| connection.scan_upstream(&mut answers.as_slice()),
             BatchSize::SmallInput,
         );
     });
@@ -89,7 +91,7 @@ fn large_body(criterion: &mut Criterion) {
     group.bench_function("1 MiB of DATA", |bencher| {
         bencher.iter_batched_ref(
             || connection(&[1]),
-            |connection| connection.upstream(&mut body.as_slice()),
+            |connection| connection.scan_upstream(&mut body.as_slice()),
             BatchSize::SmallInput,
         );
     });

@@ -18,10 +18,10 @@ mod waiting;
 use std::collections::VecDeque;
 
 use crate::source::Window;
-use crate::{Opaque, Source};
+use crate::{BypassReason, ByteSource};
 use body::{Body, Passed};
 use framing::{Length, Range};
-use head::Head as Reading;
+use head::MessageHead;
 use leftover::Leftover;
 use start_line::{Method, RequestLine, StatusLine, Version};
 use state::{Answer, Exchange, Phase, Request};
@@ -42,7 +42,7 @@ const STRETCH: usize = 2048;
 /// After an error both directions give the same error again, without looking. After the end of an answer
 /// that closes, and in a tunnel, everything passes.
 #[derive(Debug, Default)]
-pub struct Connection {
+pub struct Http1Scanner {
     phase: Phase,
     request: Request,
     answer: Answer,
@@ -55,7 +55,7 @@ pub struct Connection {
 
 /// The head of a final answer (status 200 and above, or 101) that ended in a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct ResponseHead {
     /// The offset in this write just before the empty line that ends the head: a field put there is part
     /// of the head. None when that line began in an earlier write.
     pub insert_at: Option<usize>,
@@ -67,16 +67,16 @@ pub struct Head {
     /// HTTP/1.0 without `connection: keep-alive` (RFC 9112 9.3).
     pub closes: bool,
     /// The head has a `keep-alive` field of its own.
-    pub keep_alive_hint: bool,
+    pub has_keep_alive_field: bool,
     /// What says that the connection persists, and would contradict `connection: close`. None when a part of
     /// that came in an earlier write and can no longer be replaced.
-    pub persistence: Option<Persistence>,
+    pub persistence: Option<PersistenceFields>,
 }
 
-/// The parts of a head that say that the connection persists: [`splice::close`](crate::splice::close)
+/// The parts of a head that say that the connection persists: [`splice::connection_close`](crate::splice::connection_close)
 /// replaces them. A second `connection` field would not do: some clients look at the first one only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Persistence {
+pub struct PersistenceFields {
     /// The option `keep-alive` of the `connection` field; of length 0 where its first option is another one,
     /// before which `close` is put. None without such a field.
     pub option: Option<Span>,
@@ -93,25 +93,28 @@ pub struct Span {
     pub len: usize,
 }
 
-impl Connection {
+impl Http1Scanner {
     /// Takes bytes from the client.
-    pub fn downstream(&mut self, source: &mut impl Source) -> Result<(), Opaque> {
+    pub fn scan_downstream(&mut self, source: &mut impl ByteSource) -> Result<(), BypassReason> {
         match self.phase {
             Phase::Open if !source.is_empty() => self
                 .requests_in(&mut Window::new(source, STRETCH))
-                .inspect_err(|&why| self.phase = Phase::Opaque(why)),
-            Phase::Opaque(why) => Err(why),
+                .inspect_err(|&why| self.phase = Phase::BypassReason(why)),
+            Phase::BypassReason(why) => Err(why),
             _ => Ok(()),
         }
     }
 
     /// Takes a write to the client; gives the heads that ended in it, in order.
-    pub fn upstream(&mut self, source: &mut impl Source) -> Result<Vec<Head>, Opaque> {
+    pub fn scan_upstream(
+        &mut self,
+        source: &mut impl ByteSource,
+    ) -> Result<Vec<ResponseHead>, BypassReason> {
         match self.phase {
             Phase::Open | Phase::Closing => self
                 .answers_in(&mut Window::new(source, STRETCH))
-                .inspect_err(|&why| self.phase = Phase::Opaque(why)),
-            Phase::Opaque(why) => Err(why),
+                .inspect_err(|&why| self.phase = Phase::BypassReason(why)),
+            Phase::BypassReason(why) => Err(why),
             Phase::Over | Phase::Tunnel | Phase::WebSocket { .. } => Ok(Vec::new()),
         }
     }
@@ -128,7 +131,7 @@ impl Connection {
         match self.phase {
             Phase::Over => return 0,
             Phase::Tunnel | Phase::WebSocket { .. } => return 1,
-            Phase::Open | Phase::Closing | Phase::Opaque(_) => {}
+            Phase::Open | Phase::Closing | Phase::BypassReason(_) => {}
         }
         let waiting = match (&self.exchange, &self.request) {
             (Some(exchange), _) if exchange.offers_tunnel => false,
@@ -152,17 +155,20 @@ impl Connection {
         }
     }
 
-    fn requests_in(&mut self, window: &mut Window<'_, impl Source>) -> Result<(), Opaque> {
+    fn requests_in(
+        &mut self,
+        window: &mut Window<'_, impl ByteSource>,
+    ) -> Result<(), BypassReason> {
         if !self.leftover.is_in(window)? {
             match &mut self.exchange {
                 Some(exchange) if exchange.offers_tunnel => exchange.strayed = true,
-                Some(_) if self.leftover.begins_request() => return Err(Opaque::OutOfStep),
+                Some(_) if self.leftover.begins_request() => return Err(BypassReason::OutOfStep),
                 Some(_) => {}
                 // Envoy has taken the next one; what lies behind it is handed over again.
                 None => {
                     let is_in_step = self.begin_waiting() && self.leftover.is_in(window)?;
                     if !is_in_step && self.leftover.begins_request() {
-                        return Err(Opaque::OutOfStep);
+                        return Err(BypassReason::OutOfStep);
                     }
                 }
             }
@@ -186,9 +192,9 @@ impl Connection {
                         *cr = !*cr;
                         at.saturating_add(1)
                     }
-                    (_, true) => return Err(Opaque::StartLine),
+                    (_, true) => return Err(BypassReason::StartLine),
                     (_, false) => {
-                        self.request = Request::Head(Reading::default());
+                        self.request = Request::Head(MessageHead::default());
                         at
                     }
                 },
@@ -215,7 +221,7 @@ impl Connection {
         Ok(())
     }
 
-    fn request_head(&mut self, head: &Reading<RequestLine>) -> Result<(), Opaque> {
+    fn request_head(&mut self, head: &MessageHead<RequestLine>) -> Result<(), BypassReason> {
         let (exchange, length) = exchange(head)?;
         self.requests = self.requests.saturating_add(1);
         self.exchange = Some(exchange);
@@ -223,7 +229,10 @@ impl Connection {
         Ok(())
     }
 
-    fn answers_in(&mut self, window: &mut Window<'_, impl Source>) -> Result<Vec<Head>, Opaque> {
+    fn answers_in(
+        &mut self,
+        window: &mut Window<'_, impl ByteSource>,
+    ) -> Result<Vec<ResponseHead>, BypassReason> {
         let mut heads = Vec::new();
         let mut at = 0_usize;
         while at < window.len() && matches!(self.phase, Phase::Open | Phase::Closing) {
@@ -253,9 +262,9 @@ impl Connection {
     /// Takes a head that ended at offset `end` of a write; gives it if it is a final answer's.
     fn answer_head(
         &mut self,
-        head: &Reading<StatusLine>,
+        head: &MessageHead<StatusLine>,
         end: usize,
-    ) -> Result<Option<Head>, Opaque> {
+    ) -> Result<Option<ResponseHead>, BypassReason> {
         let StatusLine {
             status, version, ..
         } = head.line;
@@ -265,37 +274,37 @@ impl Connection {
         let owed = self.exchange.filter(|exchange| !exchange.answered);
         if matches!(status, 100 | 102..=199) {
             self.answer = Answer::default();
-            return owed.map(|_| None).ok_or(Opaque::OutOfStep);
+            return owed.map(|_| None).ok_or(BypassReason::OutOfStep);
         }
         let method = owed.map_or(Method::Other, |exchange| exchange.method);
         let tunnel = status == 101 || (method == Method::Connect && matches!(status, 200..=299));
-        let length = match head.said().length(version)? {
+        let length = match head.framing().length(version)? {
             _ if tunnel || method == Method::Head || matches!(status, 204 | 304) => {
                 Length::Sized(0)
             }
             length => length,
         };
-        let closes = head.said().closes(version) || length == Length::Unsaid;
+        let closes = head.framing().closes(version) || length == Length::Unsaid;
         let may_close = match owed {
             // What no request asked for can only be a farewell, as 408 and the codec's own 400 are.
             None if tunnel || !closes || self.leftover.begins_request() => {
-                return Err(Opaque::OutOfStep);
+                return Err(BypassReason::OutOfStep);
             }
             Some(exchange) if exchange.strayed && !tunnel && !closes => {
-                return Err(Opaque::OutOfStep);
+                return Err(BypassReason::OutOfStep);
             }
             None => false,
             Some(exchange) => {
                 let arrived = matches!(self.request, Request::Arrived);
                 exchange.persists
-                    && (!exchange.is_http10 || head.said().says_keep_alive())
+                    && (!exchange.is_http10 || head.framing().says_keep_alive())
                     && arrived
                     && !exchange.strayed
                     && !self.leftover.begins_request()
                     && !tunnel
             }
         };
-        let is_websocket = head.said().chooses_websocket()
+        let is_websocket = head.framing().chooses_websocket()
             && matches!(self.request, Request::Arrived)
             && self.leftover.is_empty()
             && owed.is_some_and(|exchange| exchange.offers_websocket && !exchange.strayed);
@@ -309,11 +318,11 @@ impl Connection {
             Answer::Body(_) => {}
         }
         let insert_at = end.checked_sub(b"\r\n".len());
-        Ok(Some(Head {
+        Ok(Some(ResponseHead {
             insert_at,
             may_close,
             closes,
-            keep_alive_hint: head.said().has_keep_alive_hint(),
+            has_keep_alive_field: head.framing().has_keep_alive_hint(),
             persistence: persistence(head, end),
         }))
     }
@@ -353,27 +362,27 @@ impl Connection {
 }
 
 /// The exchange that a request's head begins, and the length of the request's body.
-fn exchange(head: &Reading<RequestLine>) -> Result<(Exchange, Length), Opaque> {
+fn exchange(head: &MessageHead<RequestLine>) -> Result<(Exchange, Length), BypassReason> {
     let RequestLine {
         method, version, ..
     } = head.line;
-    let length = match head.said().length(version)? {
+    let length = match head.framing().length(version)? {
         // RFC 9112 6.3, last but one: a request without a length has no body.
         Length::Unsaid => Length::Sized(0),
         length => length,
     };
     if method == Method::Connect && length != Length::Sized(0) {
-        return Err(Opaque::Framing);
+        return Err(BypassReason::Framing);
     }
     let exchange = Exchange {
         method,
         persists: match version {
-            Version::Http11 => !head.said().says_close(),
-            Version::Http10 => head.said().says_keep_alive(),
+            Version::Http11 => !head.framing().says_close(),
+            Version::Http10 => head.framing().says_keep_alive(),
         },
         is_http10: version == Version::Http10,
-        offers_tunnel: method == Method::Connect || head.said().upgrades(),
-        offers_websocket: head.said().offers_websocket(),
+        offers_tunnel: method == Method::Connect || head.framing().upgrades(),
+        offers_websocket: head.framing().offers_websocket(),
         strayed: false,
         answered: false,
     };
@@ -382,13 +391,13 @@ fn exchange(head: &Reading<RequestLine>) -> Result<(Exchange, Length), Opaque> {
 
 /// What a head that ended at offset `end` of a write says of the connection's persistence; None if a part of
 /// that came in an earlier write, and can no longer be replaced.
-fn persistence(head: &Reading<StatusLine>, end: usize) -> Option<Persistence> {
+fn persistence(head: &MessageHead<StatusLine>, end: usize) -> Option<PersistenceFields> {
     let span = |range: Range| {
         let at = head.in_write(range.at, end)?;
         let len = usize::try_from(range.len).ok()?;
         Some(Span { at, len })
     };
-    let (option, keep_alive) = head.said().persistence();
+    let (option, keep_alive) = head.framing().persistence();
     let option = match option {
         Some(range) => Some(span(range)?),
         None => None,
@@ -397,14 +406,17 @@ fn persistence(head: &Reading<StatusLine>, end: usize) -> Option<Persistence> {
         Some(range) => Some(span(range)?),
         None => None,
     };
-    Some(Persistence { option, keep_alive })
+    Some(PersistenceFields { option, keep_alive })
 }
 
 /// The bytes that lie at `at`, which is not the end.
-fn look<'a>(window: &'a mut Window<'_, impl Source>, at: usize) -> Result<&'a [u8], Opaque> {
+fn look<'a>(
+    window: &'a mut Window<'_, impl ByteSource>,
+    at: usize,
+) -> Result<&'a [u8], BypassReason> {
     let bytes = window.look(at);
     if bytes.is_empty() {
-        Err(Opaque::Unreadable)
+        Err(BypassReason::Unreadable)
     } else {
         Ok(bytes)
     }

@@ -7,31 +7,32 @@
 //! frames that crossed a RST_STREAM on the wire.
 
 mod client;
+mod direction;
 mod drain;
-mod farewell;
 mod fields;
+mod first_frames;
 mod frame;
 mod goaway;
-mod greeting;
-mod half;
 mod reader;
 mod receipt;
 mod streams;
+mod unavailable;
 mod write;
 
 pub use client::{
-    AMBIGUOUS, CLIENTS, Client, ClientProfile, Conditions, IDLE_TIME, LastStreamIds, Positions,
-    Setting, Shape, Treatment, UNKNOWN, WindowUpdate,
+    AMBIGUOUS, ClientProfile, Conditions, Fingerprint, IDLE_TIME, KNOWN_CLIENTS, KnownClient,
+    LastStreamIdTolerance, PositionTolerance, SettingPattern, Tolerance, UNKNOWN,
+    WindowUpdatePattern,
 };
-pub use drain::{DrainSignal, Insertion};
-pub use farewell::{UNAVAILABLE, unavailable};
-pub use goaway::{MAX_STREAM_ID, goaway};
-pub use write::{BrokenOff, Quiet, RST_STREAM_LEN, Write};
+pub use drain::{Insertion, PlannedGoaway};
+pub use goaway::{MAX_STREAM_ID, goaway_frame};
+pub use unavailable::{UNAVAILABLE_MESSAGE, unavailable_trailers};
+pub use write::{AbortedResponse, Http2Write, LastStreamEnd, RST_STREAM_LEN};
 
-use crate::{Opaque, Source};
-use frame::{Frame, Kind};
-use greeting::Greeting;
-use half::{Event, Half};
+use crate::{BypassReason, ByteSource};
+use direction::{Direction, Event};
+use first_frames::FirstFrames;
+use frame::{Frame, FrameType};
 use reader::{Cursor, Reader};
 use receipt::Receipt;
 use streams::{Ended, Peer, Streams};
@@ -50,24 +51,24 @@ pub const MAX_FRAME: u32 = 1 << 20;
 /// 224 bytes (208 on wasm32), 112 more (104) until the first request, then 32 for the streams, while many are
 /// active up to 8 KiB: 8 bytes for each of at most [`MAX_STREAMS`], given back when they have ended.
 #[derive(Debug)]
-pub struct Connection {
-    client_half: Half,
-    server_half: Half,
+pub struct Http2Scanner {
+    from_client: Direction,
+    from_server: Direction,
     streams: Streams,
     /// What the client has said so far; None once `client` is decided.
-    greeting: Option<Box<Greeting>>,
+    first_frames: Option<Box<FirstFrames>>,
     client: ClientProfile,
     receipt: Receipt,
-    opaque: Option<Opaque>,
+    opaque: Option<BypassReason>,
 }
 
-impl Default for Connection {
+impl Default for Http2Scanner {
     fn default() -> Self {
         Self {
-            client_half: Half::new(Reader::of_client()),
-            server_half: Half::new(Reader::of_server()),
+            from_client: Direction::new(Reader::of_client()),
+            from_server: Direction::new(Reader::of_server()),
             streams: Streams::default(),
-            greeting: Some(Box::default()),
+            first_frames: Some(Box::default()),
             client: UNKNOWN,
             receipt: Receipt::default(),
             opaque: None,
@@ -75,12 +76,12 @@ impl Default for Connection {
     }
 }
 
-impl Connection {
+impl Http2Scanner {
     /// Takes bytes from the client.
     ///
     /// # Errors
     /// Why the connection is opaque; every later call, in either direction, says the same.
-    pub fn downstream(&mut self, source: &mut impl Source) -> Result<(), Opaque> {
+    pub fn scan_downstream(&mut self, source: &mut impl ByteSource) -> Result<(), BypassReason> {
         self.opaque.map_or(Ok(()), Err)?;
         self.scan_client(source)
             .inspect_err(|opaque| self.opaque = Some(*opaque))
@@ -90,7 +91,10 @@ impl Connection {
     ///
     /// # Errors
     /// Why the connection is opaque; every later call, in either direction, says the same.
-    pub fn upstream(&mut self, source: &mut impl Source) -> Result<Write, Opaque> {
+    pub fn scan_upstream(
+        &mut self,
+        source: &mut impl ByteSource,
+    ) -> Result<Http2Write, BypassReason> {
         self.opaque.map_or(Ok(()), Err)?;
         self.scan_server(source)
             .inspect_err(|opaque| self.opaque = Some(*opaque))
@@ -129,8 +133,8 @@ impl Connection {
     }
 
     /// Its first request has come, and with it all that a client is recognised by.
-    pub fn is_recognised(&self) -> bool {
-        self.greeting.is_none()
+    pub fn is_client_identified(&self) -> bool {
+        self.first_frames.is_none()
     }
 
     /// The client is known to have read every response that has ended.
@@ -143,9 +147,9 @@ impl Connection {
     /// write; of a connection that was never sent a GOAWAY there are none.
     pub fn insertions(
         &mut self,
-        write: Write,
+        write: Http2Write,
         len: usize,
-        signal: Option<DrainSignal>,
+        signal: Option<PlannedGoaway>,
     ) -> impl Iterator<Item = Insertion> + use<> {
         if let Some(signal) = signal {
             self.streams.go_away(Peer::Server, signal.last_stream_id);
@@ -153,13 +157,13 @@ impl Connection {
         drain::insertions(&mut self.receipt, write, len, signal)
     }
 
-    fn scan_client(&mut self, source: &mut impl Source) -> Result<(), Opaque> {
+    fn scan_client(&mut self, source: &mut impl ByteSource) -> Result<(), BypassReason> {
         let mut cursor = Cursor::new(source);
-        while let Some(event) = self.client_half.next(&mut cursor)? {
+        while let Some(event) = self.from_client.next(&mut cursor)? {
             match event {
                 Event::Begin(frame) => self.client_begins(frame)?,
                 Event::Piece(frame, bytes, length) => self.client_says(frame, bytes, length),
-                Event::End { frame, .. } if frame.kind == Kind::RstStream => {
+                Event::End { frame, .. } if frame.frame_type == FrameType::RstStream => {
                     self.streams.reset(frame.stream, Peer::Client);
                 }
                 Event::End { frame, ends_stream } => {
@@ -175,98 +179,103 @@ impl Connection {
 
     /// A frame of the client is complete; behind the first request nothing further tells who it is.
     fn recognise(&mut self, frame: Frame) {
-        let is_first = self.greeting.as_ref().is_some_and(|it| it.has_request());
+        let is_first = self
+            .first_frames
+            .as_ref()
+            .is_some_and(|it| it.has_request());
         if is_first
             && !frame.leaves_block_open()
-            && let Some(greeting) = self.greeting.take()
+            && let Some(first_frames) = self.first_frames.take()
         {
-            self.client = ClientProfile::of(&greeting);
+            self.client = ClientProfile::of(&first_frames);
         }
     }
 
-    fn client_begins(&mut self, frame: Frame) -> Result<(), Opaque> {
-        match frame.kind {
-            Kind::Headers => {
-                if let Some(greeting) = &mut self.greeting {
-                    greeting.begin_request(frame.stream);
-                    greeting.fields.skip(frame.least());
-                    self.client_half.want_next();
+    fn client_begins(&mut self, frame: Frame) -> Result<(), BypassReason> {
+        match frame.frame_type {
+            FrameType::Headers => {
+                if let Some(first_frames) = &mut self.first_frames {
+                    first_frames.begin_request(frame.stream);
+                    first_frames.fields.skip(frame.least());
+                    self.from_client.want_next();
                 }
                 self.streams
                     .client_headers(frame.stream, frame.ends_stream())
             }
-            Kind::Data => self.streams.client_data(frame.stream),
-            Kind::RstStream => self.streams.known(frame.stream),
-            Kind::WindowUpdate => {
+            FrameType::Data => self.streams.client_data(frame.stream),
+            FrameType::RstStream => self.streams.known(frame.stream),
+            FrameType::WindowUpdate => {
                 // Before the first request, only the connection has a window.
-                if self.greeting.is_some() {
-                    self.client_half.want(4);
+                if self.first_frames.is_some() {
+                    self.from_client.want(4);
                 }
                 self.streams.known(frame.stream)
             }
-            Kind::Settings => {
-                if self.client_half.is_greeting() {
-                    self.client_half.want(6);
+            FrameType::Settings => {
+                if self.from_client.is_first_frame() {
+                    self.from_client.want(6);
                 }
                 Ok(())
             }
-            Kind::GoAway => {
-                self.client_half.want(4);
+            FrameType::GoAway => {
+                self.from_client.want(4);
                 Ok(())
             }
-            Kind::Ping => {
+            FrameType::Ping => {
                 if frame.is_ack() && self.receipt.is_asked() {
-                    self.client_half.want(8);
+                    self.from_client.want(8);
                 }
                 Ok(())
             }
-            Kind::PushPromise => Err(Opaque::Frame),
-            Kind::Continuation => {
-                if self.greeting.is_some() {
-                    self.client_half.want_next();
+            FrameType::PushPromise => Err(BypassReason::Frame),
+            FrameType::Continuation => {
+                if self.first_frames.is_some() {
+                    self.from_client.want_next();
                 }
                 Ok(())
             }
-            Kind::Priority | Kind::Unknown => Ok(()),
+            FrameType::Priority | FrameType::Unknown => Ok(()),
         }
     }
 
     fn client_says(&mut self, frame: Frame, bytes: [u8; frame::HEADER], length: u8) {
         let [a, b, c, d, e, f, g, h, _] = bytes;
-        match (frame.kind, &mut self.greeting) {
-            (Kind::Ping, _) => self.receipt.acknowledged([a, b, c, d, e, f, g, h]),
-            (Kind::Settings, Some(greeting)) => {
-                let has_room = greeting.setting([a, b, c, d, e, f]);
-                self.client_half.want(if has_room { 6 } else { 0 });
+        match (frame.frame_type, &mut self.first_frames) {
+            (FrameType::Ping, _) => self.receipt.acknowledged([a, b, c, d, e, f, g, h]),
+            (FrameType::Settings, Some(first_frames)) => {
+                let has_room = first_frames.setting([a, b, c, d, e, f]);
+                self.from_client.want(if has_room { 6 } else { 0 });
             }
-            (Kind::Headers | Kind::Continuation, Some(greeting)) => {
+            (FrameType::Headers | FrameType::Continuation, Some(first_frames)) => {
                 let piece = bytes.into_iter().take(usize::from(length));
-                greeting.fields.take(piece);
-                self.client_half.want_next();
+                first_frames.fields.take(piece);
+                self.from_client.want_next();
             }
-            (Kind::WindowUpdate, Some(greeting)) => greeting.widen(frame::number([a, b, c, d])),
-            (Kind::GoAway, _) => self
+            (FrameType::WindowUpdate, Some(first_frames)) => {
+                first_frames.widen(frame::number([a, b, c, d]))
+            }
+            (FrameType::GoAway, _) => self
                 .streams
                 .go_away(Peer::Client, frame::number([a, b, c, d])),
             _ => {}
         }
     }
 
-    fn scan_server(&mut self, source: &mut impl Source) -> Result<Write, Opaque> {
-        let mut write = Write {
-            start_fits: self.server_half.fits(),
-            ..Write::default()
+    fn scan_server(&mut self, source: &mut impl ByteSource) -> Result<Http2Write, BypassReason> {
+        let mut write = Http2Write {
+            fits_at_start: self.from_server.fits(),
+            ..Http2Write::default()
         };
         let mut frame_at = None;
         let mut cursor = Cursor::new(source);
-        while let Some(event) = self.server_half.next(&mut cursor)? {
+        while let Some(event) = self.from_server.next(&mut cursor)? {
             let ended = match event {
                 Event::Begin(frame) => {
                     // Nothing may stand inside a header block, so its end has the place of its beginning.
-                    if frame.kind != Kind::Continuation {
+                    if frame.frame_type != FrameType::Continuation {
                         frame_at = cursor.frame_at();
                     }
-                    write.goaway |= frame.kind == Kind::GoAway;
+                    write.has_goaway |= frame.frame_type == FrameType::GoAway;
                     self.server_begins(frame)?;
                     None
                 }
@@ -274,10 +283,10 @@ impl Connection {
                     self.server_says(frame, bytes)?;
                     None
                 }
-                Event::End { frame, .. } if frame.kind == Kind::RstStream => {
+                Event::End { frame, .. } if frame.frame_type == FrameType::RstStream => {
                     let stream = frame.stream;
                     if let Some(client_ended) = self.streams.in_answer(stream) {
-                        write.broken_off = Some(BrokenOff {
+                        write.aborted_response = Some(AbortedResponse {
                             stream,
                             frame_at,
                             client_ended,
@@ -295,52 +304,62 @@ impl Connection {
                 }
                 Event::End { .. } => None,
             };
-            if let Some(Ended { alone }) = ended {
-                write.quiet = Some(Quiet { frame_at, alone });
+            if let Some(Ended { was_alone }) = ended {
+                write.last_stream_end = Some(LastStreamEnd {
+                    frame_at,
+                    was_alone,
+                });
             }
         }
-        write.quiet = write.quiet.filter(|_| self.streams.active() == 0);
-        write.end_fits = self.server_half.fits();
+        write.last_stream_end = write.last_stream_end.filter(|_| self.streams.active() == 0);
+        write.fits_at_end = self.from_server.fits();
         Ok(write)
     }
 
-    fn server_begins(&mut self, frame: Frame) -> Result<(), Opaque> {
-        match frame.kind {
-            Kind::Headers => self.streams.server_headers(frame.stream),
-            Kind::Data => self.streams.server_message(frame.stream),
-            Kind::RstStream | Kind::WindowUpdate => self.streams.known(frame.stream),
-            Kind::PushPromise => {
-                self.server_half.want(if frame.is_padded() { 5 } else { 4 });
+    fn server_begins(&mut self, frame: Frame) -> Result<(), BypassReason> {
+        match frame.frame_type {
+            FrameType::Headers => self.streams.server_headers(frame.stream),
+            FrameType::Data => self.streams.server_message(frame.stream),
+            FrameType::RstStream | FrameType::WindowUpdate => self.streams.known(frame.stream),
+            FrameType::PushPromise => {
+                self.from_server.want(if frame.is_padded() { 5 } else { 4 });
                 self.streams.server_message(frame.stream)
             }
-            Kind::GoAway => {
-                self.server_half.want(4);
+            FrameType::GoAway => {
+                self.from_server.want(4);
                 Ok(())
             }
-            Kind::Ping => {
+            FrameType::Ping => {
                 if !frame.is_ack() && !self.receipt.is_complete() {
-                    self.server_half.want(8);
+                    self.from_server.want(8);
                 }
                 Ok(())
             }
-            Kind::Settings | Kind::Priority | Kind::Continuation | Kind::Unknown => Ok(()),
+            FrameType::Settings
+            | FrameType::Priority
+            | FrameType::Continuation
+            | FrameType::Unknown => Ok(()),
         }
     }
 
-    fn server_says(&mut self, frame: Frame, bytes: [u8; frame::HEADER]) -> Result<(), Opaque> {
+    fn server_says(
+        &mut self,
+        frame: Frame,
+        bytes: [u8; frame::HEADER],
+    ) -> Result<(), BypassReason> {
         let [a, b, c, d, e, f, g, h, _] = bytes;
-        match frame.kind {
-            Kind::Ping => {
+        match frame.frame_type {
+            FrameType::Ping => {
                 self.receipt.asked([a, b, c, d, e, f, g, h]);
                 Ok(())
             }
-            Kind::PushPromise if frame.is_padded() => self
+            FrameType::PushPromise if frame.is_padded() => self
                 .streams
                 .promise(frame.stream, frame::number([b, c, d, e])),
-            Kind::PushPromise => self
+            FrameType::PushPromise => self
                 .streams
                 .promise(frame.stream, frame::number([a, b, c, d])),
-            Kind::GoAway => {
+            FrameType::GoAway => {
                 self.streams
                     .go_away(Peer::Server, frame::number([a, b, c, d]));
                 Ok(())
@@ -361,7 +380,7 @@ mod tests {
     #[test]
     fn a_connection_is_as_small_as_its_documentation_says() {
         let words = size_of::<usize>() / 4;
-        assert_eq!(size_of::<Connection>(), [208, 224][words - 1]);
-        assert_eq!(size_of::<Greeting>(), [104, 112][words - 1]);
+        assert_eq!(size_of::<Http2Scanner>(), [208, 224][words - 1]);
+        assert_eq!(size_of::<FirstFrames>(), [104, 112][words - 1]);
     }
 }

@@ -1,19 +1,24 @@
-//! HTTP and WebSocket byte streams without IO: bytes in, what they mean and where an announcement fits out.
+//! Scanners for the byte streams of downstream connections, without IO.
 //!
-//! [`Connection`] follows both directions of one downstream connection. Give it every callback's bytes
-//! in the order in which Envoy made them; it tells how many requests are owed an answer and, of a write
-//! to the client, the [`Place`]s where an announcement would be understood. It never copies a body, its
-//! state is bounded, and what it does not understand makes the connection [`Opaque`] for ever.
+//! [`ConnectionScanner`] follows both directions of one connection. Pass it the bytes of every callback in
+//! Envoy's order. It reports the number of active requests and, for a write to the client, the
+//! [`DrainPoint`]: the position at which a drain signal fits, and what the client tolerates there. Scanners
+//! never copy a body, their state is bounded, and a connection that they do not understand is bypassed for the
+//! rest of its life ([`BypassReason`]).
 
-mod connection;
+mod bypass;
+mod drain_point;
 pub mod h1;
 pub mod h2;
-mod opaque;
+mod protocol;
+mod scanner;
 mod source;
 pub mod splice;
-mod unconfirmed;
+mod undelivered;
 pub mod websocket;
 
-pub use connection::{Connection, Kind, Place};
-pub use opaque::Opaque;
-pub use source::Source;
+pub use bypass::BypassReason;
+pub use drain_point::{DrainOpportunity, DrainPoint, DrainSignal, Http2Client};
+pub use protocol::{Detection, Protocol};
+pub use scanner::{ConnectionScanner, WriteSummary};
+pub use source::ByteSource;

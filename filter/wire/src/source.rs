@@ -5,7 +5,7 @@
 //! and skips the rest by arithmetic.
 
 /// The bytes of one callback, lying in the host.
-pub trait Source {
+pub trait ByteSource {
     /// How many bytes there are.
     fn len(&self) -> usize;
 
@@ -18,7 +18,7 @@ pub trait Source {
     fn read(&mut self, start: usize, len: usize) -> Vec<u8>;
 }
 
-impl Source for &[u8] {
+impl ByteSource for &[u8] {
     fn len(&self) -> usize {
         <[u8]>::len(self)
     }
@@ -29,13 +29,13 @@ impl Source for &[u8] {
     }
 }
 
-/// What lies in a [`Source`] behind its first `skip` bytes.
+/// What lies in a [`ByteSource`] behind its first `skip` bytes.
 pub(crate) struct Tail<'a, S> {
     pub(crate) source: &'a mut S,
     pub(crate) skip: usize,
 }
 
-impl<S: Source> Source for Tail<'_, S> {
+impl<S: ByteSource> ByteSource for Tail<'_, S> {
     fn len(&self) -> usize {
         self.source.len().saturating_sub(self.skip)
     }
@@ -45,7 +45,7 @@ impl<S: Source> Source for Tail<'_, S> {
     }
 }
 
-/// A look at a [`Source`] that reads a stretch at a time and remembers the last one.
+/// A look at a [`ByteSource`] that reads a stretch at a time and remembers the last one.
 pub(crate) struct Window<'a, S> {
     source: &'a mut S,
     start: usize,
@@ -53,7 +53,7 @@ pub(crate) struct Window<'a, S> {
     stretch: usize,
 }
 
-impl<'a, S: Source> Window<'a, S> {
+impl<'a, S: ByteSource> Window<'a, S> {
     /// Reads `stretch` bytes a look.
     pub(crate) fn new(source: &'a mut S, stretch: usize) -> Self {
         Self {

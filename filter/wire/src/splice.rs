@@ -1,6 +1,6 @@
 //! The announcements, and how they come into a write.
 
-use crate::h1::{Head, Persistence, Span};
+use crate::h1::{PersistenceFields, ResponseHead, Span};
 
 /// A replacement of `len` bytes at offset `at` of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +17,8 @@ pub struct Edit {
 /// has one `connection` field afterwards, which says `close`, and no `keep-alive` field. The last edit of the
 /// write comes first, so that each leaves the offsets of those behind it valid. None where a part of what it replaces
 /// came in an earlier write.
-pub fn close(head: Head) -> Option<impl Iterator<Item = Edit>> {
-    let Persistence { option, keep_alive } = head.persistence?;
+pub fn connection_close(head: ResponseHead) -> Option<impl Iterator<Item = Edit>> {
+    let PersistenceFields { option, keep_alive } = head.persistence?;
     let close = match option {
         Some(Span { at, len: 0 }) => Edit {
             at,
@@ -50,7 +50,7 @@ pub fn close(head: Head) -> Option<impl Iterator<Item = Edit>> {
 
 /// The `Keep-Alive` field (RFC 2068 19.7.1): for how many seconds and how many more requests the
 /// connection will be served. None where there is nothing to say.
-pub fn keep_alive(timeout: Option<u64>, max: Option<u64>) -> Option<Vec<u8>> {
+pub fn keep_alive_field(timeout: Option<u64>, max: Option<u64>) -> Option<Vec<u8>> {
     let value = match (timeout, max) {
         (Some(timeout), Some(max)) => format!("timeout={timeout}, max={max}"),
         (Some(timeout), None) => format!("timeout={timeout}"),
@@ -60,9 +60,9 @@ pub fn keep_alive(timeout: Option<u64>, max: Option<u64>) -> Option<Vec<u8>> {
     Some(format!("keep-alive: {value}\r\n").into_bytes())
 }
 
-/// `whole` with `words` instead of `len` bytes from offset `at`; at its end if it is shorter.
-pub fn splice(whole: &[u8], at: usize, len: usize, words: &[u8]) -> Vec<u8> {
+/// `whole` with `replacement` instead of `len` bytes from offset `at`; at its end if it is shorter.
+pub fn replace_range(whole: &[u8], at: usize, len: usize, replacement: &[u8]) -> Vec<u8> {
     let (before, rest) = whole.split_at_checked(at).unwrap_or((whole, &[]));
     let after = rest.get(len..).unwrap_or_default();
-    [before, words, after].concat()
+    [before, replacement, after].concat()
 }

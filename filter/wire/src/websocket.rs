@@ -8,55 +8,55 @@
 //! A WebSocket over HTTP/2 (RFC 8441) is one stream among others of a connection that has a GOAWAY of its
 //! own. It is not looked at here.
 
-mod close;
-mod half;
+mod close_frame;
+mod direction;
 mod header;
 
-pub use close::{Status, close};
+pub use close_frame::{StatusCode, close_frame};
 
-use crate::{Opaque, Source};
-use half::{Half, Peer};
+use crate::{BypassReason, ByteSource};
+use direction::{Direction, Peer};
 
 /// Both directions of a WebSocket: 72 bytes, whatever comes.
 #[derive(Debug)]
-pub struct Connection {
-    client: Half,
-    server: Half,
+pub struct WebSocketScanner {
+    client: Direction,
+    server: Direction,
     /// The client has spoken last: it may be waiting for an answer.
     asked: bool,
-    /// The message of the server that is open answers one of the client's.
+    /// The message of the server that is open is_response one of the client's.
     answering: bool,
 }
 
 /// What one write to the client did. Only messages count as speech, control frames do not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Write {
+pub struct WebSocketWrite {
     /// A Close may stand behind it: no message is open on either side, and neither side has said Close.
-    pub end_fits: bool,
+    pub fits_at_end: bool,
     /// It has a part of a message before which the last was the client's.
-    pub answers: bool,
+    pub is_response: bool,
     /// After it, the client has spoken last.
-    pub owes: bool,
+    pub awaits_response: bool,
 }
 
-impl Default for Connection {
+impl Default for WebSocketScanner {
     fn default() -> Self {
         Self {
-            client: Half::new(Peer::Client),
-            server: Half::new(Peer::Server),
+            client: Direction::new(Peer::Client),
+            server: Direction::new(Peer::Server),
             asked: false,
             answering: false,
         }
     }
 }
 
-impl Connection {
+impl WebSocketScanner {
     /// Takes bytes from the client. True when a part of a message was among them.
     ///
     /// # Errors
-    /// [`Opaque::Message`] for what RFC 6455 does not allow, [`Opaque::Unreadable`]. The connection is not
+    /// [`BypassReason::Message`] for what RFC 6455 does not allow, [`BypassReason::Unreadable`]. The connection is not
     /// to be followed any further.
-    pub fn downstream(&mut self, source: &mut impl Source) -> Result<bool, Opaque> {
+    pub fn scan_downstream(&mut self, source: &mut impl ByteSource) -> Result<bool, BypassReason> {
         let spoke = self.client.scan(source)?;
         self.asked |= spoke;
         Ok(spoke)
@@ -65,16 +65,19 @@ impl Connection {
     /// Takes a write to the client.
     ///
     /// # Errors
-    /// As [`Connection::downstream`].
-    pub fn upstream(&mut self, source: &mut impl Source) -> Result<Write, Opaque> {
+    /// As [`WebSocketScanner::scan_downstream`].
+    pub fn scan_upstream(
+        &mut self,
+        source: &mut impl ByteSource,
+    ) -> Result<WebSocketWrite, BypassReason> {
         let spoke = self.server.scan(source)?;
-        let answers = spoke && (self.asked || self.answering);
-        self.answering = answers && !self.server.is_at_rest();
+        let is_response = spoke && (self.asked || self.answering);
+        self.answering = is_response && !self.server.is_at_rest();
         self.asked &= !spoke;
-        Ok(Write {
-            end_fits: self.client.is_at_rest() && self.server.is_at_rest(),
-            answers,
-            owes: self.asked,
+        Ok(WebSocketWrite {
+            fits_at_end: self.client.is_at_rest() && self.server.is_at_rest(),
+            is_response,
+            awaits_response: self.asked,
         })
     }
 

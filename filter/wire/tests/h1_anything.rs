@@ -8,8 +8,8 @@
     clippy::unwrap_used
 )]
 
-use evenkeel_wire::Opaque;
-use evenkeel_wire::h1::Connection;
+use evenkeel_wire::BypassReason;
+use evenkeel_wire::h1::Http1Scanner;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -53,11 +53,11 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Writes `bytes` to the client in pieces of `size`, behind `question`; tells how it ends.
-fn end_of(question: &str, bytes: &[u8], size: usize) -> Result<(u32, bool), Opaque> {
-    let mut connection = Connection::default();
-    connection.downstream(&mut question.as_bytes())?;
+fn end_of(question: &str, bytes: &[u8], size: usize) -> Result<(u32, bool), BypassReason> {
+    let mut connection = Http1Scanner::default();
+    connection.scan_downstream(&mut question.as_bytes())?;
     for mut piece in bytes.chunks(size) {
-        connection.upstream(&mut piece)?;
+        connection.scan_upstream(&mut piece)?;
     }
     Ok((connection.active(), connection.is_tunnel()))
 }
@@ -67,14 +67,14 @@ proptest! {
 
     #[test]
     fn anything_in_any_order(callbacks in vec((any::<bool>(), bytes()), 0..12)) {
-        let mut connection = Connection::default();
+        let mut connection = Http1Scanner::default();
         let mut opaque = None;
         for (from_client, bytes) in callbacks {
             let requests = connection.requests();
             let result = if from_client {
-                connection.downstream(&mut &bytes[..]).map(|()| Vec::new())
+                connection.scan_downstream(&mut &bytes[..]).map(|()| Vec::new())
             } else {
-                connection.upstream(&mut &bytes[..])
+                connection.scan_upstream(&mut &bytes[..])
             };
             if opaque.is_some() {
                 prop_assert_eq!(result.as_ref().err(), opaque.as_ref());

@@ -16,8 +16,8 @@ mod envoy;
 mod messages;
 
 use envoy::{Cut, Envoy};
-use evenkeel_wire::Opaque;
-use evenkeel_wire::h1::{Connection, Head, Persistence};
+use evenkeel_wire::BypassReason;
+use evenkeel_wire::h1::{Http1Scanner, PersistenceFields, ResponseHead};
 use messages::{Chunks, Message, answer, chunks, request};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -217,18 +217,18 @@ impl Exchange {
     }
 
     /// What the scanner must say of the answer's head.
-    fn head(&self, waiting: bool) -> Head {
+    fn head(&self, waiting: bool) -> ResponseHead {
         let Reply {
             message,
             leaves,
             hint,
         } = &self.reply;
-        Head {
+        ResponseHead {
             insert_at: Some(message.head().len() - 2),
             may_close: self.question.persists && !waiting && *leaves != Leaves::Tunnel,
             closes: matches!(leaves, Leaves::Closing | Leaves::UntilClose),
-            keep_alive_hint: *hint,
-            persistence: Some(Persistence::default()),
+            has_keep_alive_field: *hint,
+            persistence: Some(PersistenceFields::default()),
         }
     }
 

@@ -7,8 +7,8 @@
     clippy::unwrap_used
 )]
 
-use evenkeel_wire::h1::Connection;
-use evenkeel_wire::{Opaque, Source};
+use evenkeel_wire::h1::Http1Scanner;
+use evenkeel_wire::{BypassReason, ByteSource};
 use httparse::{EMPTY_HEADER, Header, Status};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ use proptest::sample::{Index, select};
 /// So many bytes that nobody may look at.
 struct Unseen(u64);
 
-impl Source for Unseen {
+impl ByteSource for Unseen {
     fn len(&self) -> usize {
         usize::try_from(self.0).unwrap()
     }
@@ -131,9 +131,12 @@ fn an_answer_head() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Feeds `bytes` one by one until a request's head has ended; gives its length.
-fn request_head(connection: &mut Connection, bytes: &[u8]) -> Result<Option<usize>, Opaque> {
+fn request_head(
+    connection: &mut Http1Scanner,
+    bytes: &[u8],
+) -> Result<Option<usize>, BypassReason> {
     for (at, byte) in bytes.iter().enumerate() {
-        connection.downstream(&mut &[*byte][..])?;
+        connection.scan_downstream(&mut &[*byte][..])?;
         if connection.requests() == 1 {
             return Ok(Some(at + 1));
         }
@@ -142,9 +145,12 @@ fn request_head(connection: &mut Connection, bytes: &[u8]) -> Result<Option<usiz
 }
 
 /// Feeds `bytes` one by one until a final answer's head has ended; gives its end, and whether it closes.
-fn answer_head(connection: &mut Connection, bytes: &[u8]) -> Result<Option<(usize, bool)>, Opaque> {
+fn answer_head(
+    connection: &mut Http1Scanner,
+    bytes: &[u8],
+) -> Result<Option<(usize, bool)>, BypassReason> {
     for (at, byte) in bytes.iter().enumerate() {
-        if let Some(head) = connection.upstream(&mut &[*byte][..])?.pop() {
+        if let Some(head) = connection.scan_upstream(&mut &[*byte][..])?.pop() {
             return Ok(Some((at + 1, head.closes)));
         }
     }
@@ -166,21 +172,21 @@ fn judged_answer(bytes: &[u8]) -> Option<(usize, Length)> {
 }
 
 /// A request that has arrived whole is over with its answer.
-fn has_arrived(connection: &mut Connection) -> bool {
+fn has_arrived(connection: &mut Http1Scanner) -> bool {
     let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
-    assert_eq!(connection.upstream(&mut &answer[..]).unwrap().len(), 1);
+    assert_eq!(connection.scan_upstream(&mut &answer[..]).unwrap().len(), 1);
     connection.active() == 0
 }
 
-fn after_request(head: &[u8]) -> Connection {
-    let mut connection = Connection::default();
-    connection.downstream(&mut { head }).unwrap();
+fn after_request(head: &[u8]) -> Http1Scanner {
+    let mut connection = Http1Scanner::default();
+    connection.scan_downstream(&mut { head }).unwrap();
     connection
 }
 
-fn after_answer(head: &[u8]) -> Connection {
+fn after_answer(head: &[u8]) -> Http1Scanner {
     let mut connection = after_request(GET);
-    connection.upstream(&mut { head }).unwrap();
+    connection.scan_upstream(&mut { head }).unwrap();
     connection
 }
 
@@ -193,14 +199,14 @@ fn assert_request_length(head: &[u8], length: Length) {
         Length::Sized(length) => {
             for (there, whole) in [(length - 1, false), (length, true)] {
                 let mut connection = after_request(head);
-                connection.downstream(&mut Unseen(there)).unwrap();
+                connection.scan_downstream(&mut Unseen(there)).unwrap();
                 assert_eq!(has_arrived(&mut connection), whole);
             }
         }
         Length::Chunked => {
             for (there, whole) in [("0\r\n\r", false), ("0\r\n\r\n", true)] {
                 let mut connection = after_request(head);
-                connection.downstream(&mut there.as_bytes()).unwrap();
+                connection.scan_downstream(&mut there.as_bytes()).unwrap();
                 assert_eq!(has_arrived(&mut connection), whole);
             }
         }
@@ -216,16 +222,18 @@ fn assert_answer_length(head: &[u8], length: Length, closes: bool) {
         Length::Sized(length) => {
             assert_eq!(connection.active(), u32::from(length > 0));
             connection
-                .upstream(&mut Unseen(length.saturating_sub(1)))
+                .scan_upstream(&mut Unseen(length.saturating_sub(1)))
                 .unwrap();
             assert_eq!(connection.active(), u32::from(length > 0));
-            connection.upstream(&mut Unseen(length.min(1))).unwrap();
+            connection
+                .scan_upstream(&mut Unseen(length.min(1)))
+                .unwrap();
             assert_eq!(connection.active(), 0);
         }
         Length::Chunked => {
-            connection.upstream(&mut &b"0\r\n\r"[..]).unwrap();
+            connection.scan_upstream(&mut &b"0\r\n\r"[..]).unwrap();
             assert_eq!(connection.active(), 1);
-            connection.upstream(&mut &b"\n"[..]).unwrap();
+            connection.scan_upstream(&mut &b"\n"[..]).unwrap();
             assert_eq!(connection.active(), 0);
         }
     }
@@ -239,7 +247,7 @@ proptest! {
         let mut headers = [EMPTY_HEADER; 64];
         let mut judge = httparse::Request::new(&mut headers);
         let judged = judge.parse(&head);
-        match request_head(&mut Connection::default(), &head) {
+        match request_head(&mut Http1Scanner::default(), &head) {
             Err(_) => {}
             Ok(None) => prop_assert!(!matches!(judged, Ok(Status::Complete(_)))),
             Ok(Some(end)) => {
@@ -265,13 +273,13 @@ proptest! {
     #[test]
     fn chunk_sizes(line in "[0-9a-fA-F]{0,18}[ \t]{0,2}(;[ -~]{0,9})?[\r\n]{1,2}") {
         let mut connection = after_request(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n");
-        if connection.downstream(&mut line.as_bytes()).is_ok() {
+        if connection.scan_downstream(&mut line.as_bytes()).is_ok() {
             match httparse::parse_chunk_size(line.as_bytes()) {
                 Ok(Status::Complete((end, size))) => {
                     prop_assert_eq!(end, line.len());
-                    connection.downstream(&mut Unseen(size)).unwrap();
+                    connection.scan_downstream(&mut Unseen(size)).unwrap();
                     let rest = if size == 0 { &b"\r\n"[..] } else { b"\r\n0\r\n\r\n" };
-                    connection.downstream(&mut { rest }).unwrap();
+                    connection.scan_downstream(&mut { rest }).unwrap();
                     prop_assert!(has_arrived(&mut connection));
                 }
                 other => prop_assert!(other == Ok(Status::Partial) && !line.ends_with('\n')),

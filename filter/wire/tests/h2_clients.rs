@@ -1,4 +1,4 @@
-//! Clients are recognised by the shape of their first frames.
+//! Clients are recognised by the fingerprint of their first frames.
 #![cfg(test)]
 #![allow(clippy::arithmetic_side_effects)]
 
@@ -7,8 +7,8 @@ mod h2_support;
 use core::time::Duration;
 
 use evenkeel_wire::h2::{
-    AMBIGUOUS, CLIENTS, ClientProfile, Conditions, IDLE_TIME, LastStreamIds, PREFACE, Positions,
-    Shape, Treatment, UNKNOWN, WindowUpdate,
+    AMBIGUOUS, ClientProfile, Conditions, Fingerprint, IDLE_TIME, KNOWN_CLIENTS,
+    LastStreamIdTolerance, PREFACE, PositionTolerance, Tolerance, UNKNOWN, WindowUpdatePattern,
 };
 use h2_support::*;
 #[cfg(target_arch = "wasm32")]
@@ -65,44 +65,45 @@ impl Hello {
 
     /// Who is recognised, at the first request and not before.
     fn client(&self) -> ClientProfile {
-        let mut connection = evenkeel_wire::h2::Connection::default();
+        let mut connection = evenkeel_wire::h2::Http2Scanner::default();
         connection
-            .downstream(&mut self.greeting().as_slice())
+            .scan_downstream(&mut self.greeting().as_slice())
             .unwrap();
         assert_eq!(connection.client(), UNKNOWN);
-        assert!(!connection.is_recognised());
+        assert!(!connection.is_client_identified());
         connection
-            .downstream(&mut self.request().as_slice())
+            .scan_downstream(&mut self.request().as_slice())
             .unwrap();
-        assert!(connection.is_recognised());
+        assert!(connection.is_client_identified());
         connection.client()
     }
 }
 
-/// What a client of this shape sends with all of its optional settings, or without.
-fn example(shape: &Shape, with_optional: bool) -> Hello {
-    let sent = shape
+/// What a client of this fingerprint sends with all of its optional settings, or without.
+fn example(fingerprint: &Fingerprint, with_optional: bool) -> Hello {
+    let sent = fingerprint
         .settings
         .iter()
         .filter(|setting| with_optional || !setting.is_optional)
         .map(|setting| (setting.id, setting.value.unwrap_or(77)));
     Hello {
         settings: sent.collect(),
-        window_update: match shape.window_update {
-            WindowUpdate::By(bytes) => Some(bytes),
-            WindowUpdate::Always | WindowUpdate::NotBy(_) => Some(7),
-            WindowUpdate::Never | WindowUpdate::Any => None,
+        window_update: match fingerprint.window_update {
+            WindowUpdatePattern::By(bytes) => Some(bytes),
+            WindowUpdatePattern::Always | WindowUpdatePattern::NotBy(_) => Some(7),
+            WindowUpdatePattern::Never | WindowUpdatePattern::Any => None,
         },
-        first_stream: shape.first_stream.unwrap_or(1),
-        is_grpc: shape.grpc.unwrap_or_default(),
+        first_stream: fingerprint.first_stream.unwrap_or(1),
+        is_grpc: fingerprint.grpc.unwrap_or_default(),
     }
 }
 
 /// `careful` allows nothing that `other` does not.
-fn is_as_careful(careful: Treatment, other: Treatment) -> bool {
+fn is_as_careful(careful: Tolerance, other: Tolerance) -> bool {
     let never = careful.at_end.include(Conditions::NEVER);
     let words = careful.last_stream_id == other.last_stream_id || never;
-    let place = careful.position == other.position || other.position == Positions::Any || never;
+    let place =
+        careful.position == other.position || other.position == PositionTolerance::Any || never;
     let is_longer = |own: Option<Duration>, other: Option<Duration>| match (own, other) {
         (None, _) => true,
         (Some(_), None) => false,
@@ -119,14 +120,14 @@ fn is_as_careful(careful: Treatment, other: Treatment) -> bool {
 
 #[test]
 fn whoever_fits_a_shape_is_treated_at_least_as_carefully_as_its_client() {
-    for client in CLIENTS {
-        for shape in client.shapes {
+    for client in KNOWN_CLIENTS {
+        for fingerprint in client.fingerprints {
             for with_optional in [false, true] {
-                let hello = example(shape, with_optional);
+                let hello = example(fingerprint, with_optional);
                 let profile = hello.client();
                 let is_other = client.is_fallback && profile.name != client.name;
                 assert!(
-                    is_other || is_as_careful(profile.treatment, client.treatment),
+                    is_other || is_as_careful(profile.tolerance, client.tolerance),
                     "{} taken for {}",
                     client.name,
                     profile.name
@@ -138,13 +139,13 @@ fn whoever_fits_a_shape_is_treated_at_least_as_carefully_as_its_client() {
 
 #[test]
 fn a_merge_of_any_two_is_at_least_as_careful_as_each() {
-    let treatments: Vec<_> = CLIENTS
+    let treatments: Vec<_> = KNOWN_CLIENTS
         .iter()
-        .map(|client| client.treatment)
-        .chain([UNKNOWN.treatment, Treatment::TOLERANT, Treatment::WHEN_IDLE])
-        .chain([Treatment {
+        .map(|client| client.tolerance)
+        .chain([UNKNOWN.tolerance, Tolerance::ANY_TIME, Tolerance::WHEN_IDLE])
+        .chain([Tolerance {
             idle_time: None,
-            ..UNKNOWN.treatment
+            ..UNKNOWN.tolerance
         }])
         .collect();
     for a in &treatments {
@@ -164,21 +165,21 @@ fn a_merge_of_any_two_is_at_least_as_careful_as_each() {
 
 #[test]
 fn clients_that_need_different_goaways_are_drained_when_idle_with_the_highest_id() {
-    let node = Treatment {
-        position: Positions::Before,
-        ..Treatment::TOLERANT
+    let node = Tolerance {
+        position: PositionTolerance::Before,
+        ..Tolerance::ANY_TIME
     };
-    let python = Treatment {
-        last_stream_id: LastStreamIds::Exact,
-        ..Treatment::TOLERANT
+    let python = Tolerance {
+        last_stream_id: LastStreamIdTolerance::Exact,
+        ..Tolerance::ANY_TIME
     };
     for merged in [
-        Treatment::TOLERANT.merge(node),
-        Treatment::TOLERANT.merge(python),
+        Tolerance::ANY_TIME.merge(node),
+        Tolerance::ANY_TIME.merge(python),
     ] {
         assert!(merged.at_end.include(Conditions::NEVER));
         assert_eq!(merged.idle_time, Some(IDLE_TIME));
-        assert_ne!(merged.last_stream_id, LastStreamIds::Exact);
+        assert_ne!(merged.last_stream_id, LastStreamIdTolerance::Exact);
     }
 }
 
@@ -334,9 +335,12 @@ fn recorded_greetings_are_recognised() {
 #[test]
 fn tuned_clients_are_not_taken_for_others() {
     let is_idle_only = |profile: ClientProfile| {
-        assert!(profile.treatment.at_end.include(Conditions::NEVER));
-        assert!(profile.treatment.when_active.include(Conditions::NEVER));
-        assert_ne!(profile.treatment.last_stream_id, LastStreamIds::Exact);
+        assert!(profile.tolerance.at_end.include(Conditions::NEVER));
+        assert!(profile.tolerance.when_active.include(Conditions::NEVER));
+        assert_ne!(
+            profile.tolerance.last_stream_id,
+            LastStreamIdTolerance::Exact
+        );
     };
     // Node with `settings: {enablePush: false}` begins as undici 7.0 does.
     let node = hello(&[(2, 0)], None).client();
@@ -349,16 +353,16 @@ fn tuned_clients_are_not_taken_for_others() {
         &[(2, 0), (4, 1_048_576), (5, 16_384), (6, 65_536)],
         Some(99),
     );
-    assert!(go.client().treatment.when_active.include(Conditions::NEVER));
+    assert!(go.client().tolerance.when_active.include(Conditions::NEVER));
     // One gRPC library on Node, and one with a window of its own.
     for grpc in [
         hello(&[(4, 65_535)], None).grpc(),
         hello(&[(4, 1_048_576)], Some(7)).grpc(),
         hello(&[(4, 1_048_576), (6, 32_768)], None).grpc(),
     ] {
-        let treatment = grpc.client().treatment;
-        assert_eq!(treatment.when_active, Conditions::NONE, "{grpc:?}");
-        assert_eq!(treatment.at_end, Conditions::NONE, "{grpc:?}");
+        let tolerance = grpc.client().tolerance;
+        assert_eq!(tolerance.when_active, Conditions::NONE, "{grpc:?}");
+        assert_eq!(tolerance.at_end, Conditions::NONE, "{grpc:?}");
     }
     assert_eq!(
         hello(&[(4, 65_535)], None).client().name,
@@ -387,24 +391,24 @@ fn another_order_or_another_setting_is_unknown() {
 
 #[test]
 fn an_unknown_client_is_never_drained_early_or_while_active() {
-    let treatment = UNKNOWN.treatment;
-    assert_eq!(treatment.last_stream_id, LastStreamIds::Max);
-    assert!(treatment.at_end.include(Conditions::PATIENCE_OVER));
-    assert!(treatment.when_active.include(Conditions::NEVER));
-    assert!(treatment.idle_time >= Some(Duration::from_secs(1)));
+    let tolerance = UNKNOWN.tolerance;
+    assert_eq!(tolerance.last_stream_id, LastStreamIdTolerance::Max);
+    assert!(tolerance.at_end.include(Conditions::PATIENCE_OVER));
+    assert!(tolerance.when_active.include(Conditions::NEVER));
+    assert!(tolerance.idle_time >= Some(Duration::from_secs(1)));
 }
 
 /// A response without a body behind `100 Continue` is two HEADERS, as a response with trailers is.
 #[test]
 fn an_interim_response_is_no_evidence_of_grpc() {
-    let mut connection = evenkeel_wire::h2::Connection::default();
+    let mut connection = evenkeel_wire::h2::Http2Scanner::default();
     let client = [
         hello(&[], None).greeting(),
         headers(END_HEADERS, 1),
         data(END_STREAM, 1, 5),
     ];
     connection
-        .downstream(&mut client.concat().as_slice())
+        .scan_downstream(&mut client.concat().as_slice())
         .unwrap();
     let server = [
         server_greeting(),
@@ -412,21 +416,21 @@ fn an_interim_response_is_no_evidence_of_grpc() {
         headers(END_HEADERS | END_STREAM, 1),
     ];
     connection
-        .upstream(&mut server.concat().as_slice())
+        .scan_upstream(&mut server.concat().as_slice())
         .unwrap();
     assert_eq!(connection.client().name, "node");
 }
 
 #[test]
 fn a_request_with_a_body_is_remembered() {
-    let mut connection = evenkeel_wire::h2::Connection::default();
+    let mut connection = evenkeel_wire::h2::Http2Scanner::default();
     let greeting = hello(&[], None).greeting();
     connection
-        .downstream(&mut [greeting, get(1)].concat().as_slice())
+        .scan_downstream(&mut [greeting, get(1)].concat().as_slice())
         .unwrap();
     assert!(!connection.has_bodies());
     let post = [headers(END_HEADERS, 3), data(END_STREAM, 3, 5)].concat();
-    connection.downstream(&mut post.as_slice()).unwrap();
+    connection.scan_downstream(&mut post.as_slice()).unwrap();
     assert!(connection.has_bodies());
 }
 
@@ -472,9 +476,9 @@ fn a_header_block_in_several_frames_is_read_as_one() {
             frame(HEADERS, PADDED | WEIGHTED, 1, &first),
             frame(CONTINUATION, END_HEADERS, 1, rest),
         ];
-        let mut connection = evenkeel_wire::h2::Connection::default();
+        let mut connection = evenkeel_wire::h2::Http2Scanner::default();
         connection
-            .downstream(&mut client.concat().as_slice())
+            .scan_downstream(&mut client.concat().as_slice())
             .unwrap();
         assert_eq!(connection.client().name, "grpc-go", "cut at {cut}");
     }
@@ -483,7 +487,7 @@ fn a_header_block_in_several_frames_is_read_as_one() {
 #[test]
 fn only_the_first_frames_tell_a_client() {
     let curl = hello(&[(3, 100), (4, 65_536), (2, 0)], Some(7));
-    let mut connection = evenkeel_wire::h2::Connection::default();
+    let mut connection = evenkeel_wire::h2::Http2Scanner::default();
     let talk = [
         curl.greeting(),
         frame(SETTINGS, ACK, 0, &[]),
@@ -496,14 +500,14 @@ fn only_the_first_frames_tell_a_client() {
         hello(&[], None).grpc().first_stream(3).request(),
     ];
     connection
-        .downstream(&mut talk.concat().as_slice())
+        .scan_downstream(&mut talk.concat().as_slice())
         .unwrap();
     assert_eq!(connection.client().name, "curl");
 }
 
 #[test]
 fn a_name_is_a_label_as_it_stands() {
-    let names = CLIENTS.iter().map(|client| client.name);
+    let names = KNOWN_CLIENTS.iter().map(|client| client.name);
     for name in names.chain([UNKNOWN.name, AMBIGUOUS]) {
         let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
         assert!(name.bytes().all(is_plain), "{name}");

@@ -6,7 +6,7 @@
 
 mod h2_peers;
 
-use evenkeel_wire::h2::{Connection, MAX_STREAM_ID, Write, goaway};
+use evenkeel_wire::h2::{Http2Scanner, Http2Write, MAX_STREAM_ID, goaway_frame};
 use h2_peers::{Outcome, Random, client, server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
@@ -29,11 +29,11 @@ enum Inject {
 
 /// What passes bytes on and looks at them.
 struct Relay {
-    connection: Connection,
+    connection: Http2Scanner,
     inject: Inject,
     random: Random,
     places: usize,
-    quiet: usize,
+    last_stream_end: usize,
     injected: usize,
     refuses: bool,
     /// All that the server has written.
@@ -45,11 +45,11 @@ struct Relay {
 impl Relay {
     fn new(inject: Inject, random: Random) -> Self {
         Self {
-            connection: Connection::default(),
+            connection: Http2Scanner::default(),
             inject,
             random,
             places: 0,
-            quiet: 0,
+            last_stream_end: 0,
             injected: 0,
             refuses: false,
             written: Vec::new(),
@@ -73,7 +73,7 @@ impl Relay {
                     }
                     count if self.refuses => assert_ne!(count, 0),
                     count => {
-                        self.connection.downstream(&mut &up[..count]).unwrap();
+                        self.connection.scan_downstream(&mut &up[..count]).unwrap();
                         server.write_all(&up[..count]).await.unwrap();
                     }
                 },
@@ -83,7 +83,7 @@ impl Relay {
                         client.shutdown().await.unwrap();
                     }
                     count => {
-                        let write = self.connection.upstream(&mut &down[..count]).unwrap();
+                        let write = self.connection.scan_upstream(&mut &down[..count]).unwrap();
                         let out = self.splice(&down[..count], write);
                         // A client that has left reads no more.
                         client.write_all(&out).await.ok();
@@ -104,13 +104,13 @@ impl Relay {
         }
     }
 
-    fn splice(&mut self, bytes: &[u8], write: Write) -> Vec<u8> {
-        let before_quiet = write.quiet.and_then(|quiet| quiet.frame_at);
+    fn splice(&mut self, bytes: &[u8], write: Http2Write) -> Vec<u8> {
+        let before_quiet = write.last_stream_end.and_then(|quiet| quiet.frame_at);
         let mut words = Vec::new();
         let all = [
-            write.start_fits.then_some(0),
+            write.fits_at_start.then_some(0),
             before_quiet,
-            write.end_fits.then_some(bytes.len()),
+            write.fits_at_end.then_some(bytes.len()),
         ];
         for at in all.into_iter().flatten() {
             let chosen = match self.inject {
@@ -119,20 +119,20 @@ impl Relay {
                 _ => false,
             };
             self.places += 1;
-            words.extend(chosen.then_some((at, goaway(MAX_STREAM_ID))));
+            words.extend(chosen.then_some((at, goaway_frame(MAX_STREAM_ID))));
         }
-        if write.quiet.is_some() {
+        if write.last_stream_end.is_some() {
             match self.inject {
-                Inject::ExactAtQuiet(nth) if nth == self.quiet && write.end_fits => {
-                    words.push((bytes.len(), goaway(self.connection.last_stream_id())));
+                Inject::ExactAtQuiet(nth) if nth == self.last_stream_end && write.fits_at_end => {
+                    words.push((bytes.len(), goaway_frame(self.connection.last_stream_id())));
                     self.refuses = true;
                 }
-                Inject::BeforeQuiet(nth) if nth == self.quiet => {
-                    words.extend(before_quiet.map(|at| (at, goaway(MAX_STREAM_ID))));
+                Inject::BeforeQuiet(nth) if nth == self.last_stream_end => {
+                    words.extend(before_quiet.map(|at| (at, goaway_frame(MAX_STREAM_ID))));
                 }
                 _ => {}
             }
-            self.quiet += 1;
+            self.last_stream_end += 1;
         }
         let mut out = bytes.to_vec();
         for (at, word) in words.iter().rev() {
@@ -246,7 +246,7 @@ fn a_goaway_at_any_place_that_is_offered_and_at_all_behind_it_loses_nothing() {
 fn a_goaway_at_a_quiet_moment_loses_nothing_that_was_accepted() {
     let (mut injected, mut refused) = (0, 0);
     for seed in SEEDS {
-        let moments = run(seed, Inject::Nowhere).relay.quiet;
+        let moments = run(seed, Inject::Nowhere).relay.last_stream_end;
         assert_ne!(moments, 0);
         for nth in 0..moments {
             for inject in [Inject::ExactAtQuiet(nth), Inject::BeforeQuiet(nth)] {
@@ -269,12 +269,12 @@ fn hyper_is_known_by_what_h2_sends_for_it() {
     let family = runtime.block_on(async {
         let (client_end, mut here) = duplex(PIPE);
         let peer = tokio::spawn(h2_peers::hyper(client_end));
-        let mut connection = Connection::default();
+        let mut connection = Http2Scanner::default();
         let mut bytes = vec![0; 1 << 16];
         while connection.requests() == 0 {
             let count = here.read(&mut bytes).await.unwrap();
             assert_ne!(count, 0, "it left without a request");
-            connection.downstream(&mut &bytes[..count]).unwrap();
+            connection.scan_downstream(&mut &bytes[..count]).unwrap();
         }
         peer.abort();
         connection.client().name

@@ -7,8 +7,8 @@
 mod h2_model;
 mod h2_support;
 
-use evenkeel_wire::Opaque;
-use evenkeel_wire::h2::{Connection, MAX_STREAM_ID, Write, goaway};
+use evenkeel_wire::BypassReason;
+use evenkeel_wire::h2::{Http2Scanner, Http2Write, MAX_STREAM_ID, goaway_frame};
 use h2_model::{Op, Side, World, op};
 use h2_support::*;
 use proptest::collection::vec;
@@ -18,7 +18,7 @@ use proptest::prelude::*;
 /// which the connection offered a place.
 fn play(ops: &[Op]) -> Result<(Vec<u8>, Vec<usize>), TestCaseError> {
     let mut world = World::default();
-    let mut connection = Connection::default();
+    let mut connection = Http2Scanner::default();
     let mut offered = Vec::new();
     for &op in ops.iter().chain(&[
         Op::Deliver(Side::Client, usize::MAX),
@@ -30,12 +30,12 @@ fn play(ops: &[Op]) -> Result<(Vec<u8>, Vec<usize>), TestCaseError> {
         match delivery.side {
             Side::Client => {
                 prop_assert_eq!(
-                    connection.downstream(&mut delivery.bytes.as_slice()),
+                    connection.scan_downstream(&mut delivery.bytes.as_slice()),
                     Ok(())
                 );
             }
             Side::Server => {
-                let write = connection.upstream(&mut delivery.bytes.as_slice());
+                let write = connection.scan_upstream(&mut delivery.bytes.as_slice());
                 prop_assert_eq!(write, Ok(delivery.expected), "{:?}", &delivery);
                 offered.extend(places_of(
                     delivery.expected,
@@ -57,12 +57,12 @@ fn play(ops: &[Op]) -> Result<(Vec<u8>, Vec<usize>), TestCaseError> {
     Ok((world.said(Side::Server), offered))
 }
 
-fn places_of(write: Write, start: usize, len: usize) -> impl Iterator<Item = usize> {
-    let before = write.quiet.and_then(|quiet| quiet.frame_at);
+fn places_of(write: Http2Write, start: usize, len: usize) -> impl Iterator<Item = usize> {
+    let before = write.last_stream_end.and_then(|quiet| quiet.frame_at);
     [
-        write.start_fits.then_some(0),
+        write.fits_at_start.then_some(0),
         before,
-        write.end_fits.then_some(len),
+        write.fits_at_end.then_some(len),
     ]
     .into_iter()
     .flatten()
@@ -75,7 +75,7 @@ proptest! {
     #[test]
     fn the_scanner_agrees_with_the_model_and_offers_only_places_between_frames(ops in vec(op(), 0..250)) {
         let (server, offered) = play(&ops)?;
-        let mark = goaway(MAX_STREAM_ID);
+        let mark = goaway_frame(MAX_STREAM_ID);
         let mut spliced = Vec::new();
         let mut done = 0;
         for at in &offered {
@@ -100,10 +100,10 @@ proptest! {
         greeted: bool,
         callbacks in vec((any::<bool>(), vec(any::<u8>(), 0..600)), 0..20),
     ) {
-        let mut connection = Connection::default();
+        let mut connection = Http2Scanner::default();
         if greeted {
-            connection.downstream(&mut client_greeting().as_slice()).unwrap();
-            connection.upstream(&mut server_greeting().as_slice()).unwrap();
+            connection.scan_downstream(&mut client_greeting().as_slice()).unwrap();
+            connection.scan_upstream(&mut server_greeting().as_slice()).unwrap();
         }
         let mut first = None;
         for (up, bytes) in callbacks {
@@ -120,10 +120,10 @@ proptest! {
         frames in vec((any::<bool>(), nonsense()), 0..60),
         cuts in vec(0_usize..40, 1..50),
     ) {
-        let (mut whole, mut cut) = (Connection::default(), Connection::default());
+        let (mut whole, mut cut) = (Http2Scanner::default(), Http2Scanner::default());
         for connection in [&mut whole, &mut cut] {
-            connection.downstream(&mut client_greeting().as_slice()).unwrap();
-            connection.upstream(&mut server_greeting().as_slice()).unwrap();
+            connection.scan_downstream(&mut client_greeting().as_slice()).unwrap();
+            connection.scan_upstream(&mut server_greeting().as_slice()).unwrap();
         }
         let mut cuts = cuts.iter().cycle();
         for (up, bytes) in frames {
@@ -136,7 +136,7 @@ proptest! {
                 rest = after;
             }
             prop_assert_eq!(verdict, pieces);
-            let known = |connection: &Connection| {
+            let known = |connection: &Http2Scanner| {
                 (connection.active(), connection.requests(), connection.last_stream_id(), connection.multiplexes())
             };
             prop_assert_eq!(known(&whole), known(&cut));
@@ -144,11 +144,11 @@ proptest! {
     }
 }
 
-fn feed(connection: &mut Connection, up: bool, mut bytes: &[u8]) -> Result<(), Opaque> {
+fn feed(connection: &mut Http2Scanner, up: bool, mut bytes: &[u8]) -> Result<(), BypassReason> {
     if up {
-        connection.upstream(&mut bytes).map(|_| ())
+        connection.scan_upstream(&mut bytes).map(|_| ())
     } else {
-        connection.downstream(&mut bytes)
+        connection.scan_downstream(&mut bytes)
     }
 }
 

@@ -4,33 +4,33 @@
 
 mod h2_support;
 
-use evenkeel_wire::h2::Connection;
-use evenkeel_wire::{Opaque, Source};
+use evenkeel_wire::h2::Http2Scanner;
+use evenkeel_wire::{BypassReason, ByteSource};
 use h2_support::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn greeted() -> Connection {
-    let mut connection = Connection::default();
+fn greeted() -> Http2Scanner {
+    let mut connection = Http2Scanner::default();
     connection
-        .downstream(&mut client_greeting().as_slice())
+        .scan_downstream(&mut client_greeting().as_slice())
         .unwrap();
     connection
-        .upstream(&mut server_greeting().as_slice())
+        .scan_upstream(&mut server_greeting().as_slice())
         .unwrap();
     connection
 }
 
 #[test]
 fn a_small_exchange_takes_one_look_a_callback() {
-    let mut connection = Connection::default();
+    let mut connection = Http2Scanner::default();
     let hello = [client_greeting(), window_update(0, 1 << 20), get(1)].concat();
     let mut client = Counting::new(&hello);
-    connection.downstream(&mut client).unwrap();
+    connection.scan_downstream(&mut client).unwrap();
     assert_eq!(client.reads, [(0, hello.len())]);
     let reply = [server_greeting(), answer(1)].concat();
     let mut server = Counting::new(&reply);
-    connection.upstream(&mut server).unwrap();
+    connection.scan_upstream(&mut server).unwrap();
     assert_eq!(server.reads, [(0, reply.len())]);
     assert_eq!(connection.active(), 0);
 }
@@ -38,13 +38,13 @@ fn a_small_exchange_takes_one_look_a_callback() {
 #[test]
 fn bodies_are_not_looked_at() {
     let mut connection = greeted();
-    connection.downstream(&mut get(1).as_slice()).unwrap();
+    connection.scan_downstream(&mut get(1).as_slice()).unwrap();
     let body = (0..64)
         .flat_map(|_| data(NONE, 1, 16 * 1024))
         .collect::<Vec<_>>();
     let write = [headers(END_HEADERS, 1), body, get(1)].concat();
     let mut server = Counting::new(&write);
-    connection.upstream(&mut server).unwrap();
+    connection.scan_upstream(&mut server).unwrap();
     // The first frame of DATA lies in the stretch that began with HEADERS.
     assert_eq!(server.reads.len(), 64 + 1);
     assert!(
@@ -59,16 +59,16 @@ fn bodies_are_not_looked_at() {
 fn a_callback_inside_a_payload_asks_for_nothing() {
     let mut connection = greeted();
     connection
-        .downstream(&mut headers(END_HEADERS, 1).as_slice())
+        .scan_downstream(&mut headers(END_HEADERS, 1).as_slice())
         .unwrap();
     connection
-        .upstream(&mut headers(END_HEADERS, 1).as_slice())
+        .scan_upstream(&mut headers(END_HEADERS, 1).as_slice())
         .unwrap();
     let body = data(END_STREAM, 1, 16 * 1024);
     for (nth, piece) in body.chunks(1024).enumerate() {
         let (mut client, mut server) = (Counting::new(piece), Counting::new(piece));
-        connection.downstream(&mut client).unwrap();
-        connection.upstream(&mut server).unwrap();
+        connection.scan_downstream(&mut client).unwrap();
+        connection.scan_upstream(&mut server).unwrap();
         let looks = usize::from(nth == 0);
         assert_eq!(
             (client.reads.len(), server.reads.len()),
@@ -83,15 +83,15 @@ fn a_callback_inside_a_payload_asks_for_nothing() {
 fn an_empty_callback_asks_for_nothing() {
     let mut connection = greeted();
     let mut nothing = Counting::new(&[]);
-    connection.downstream(&mut nothing).unwrap();
-    connection.upstream(&mut nothing).unwrap();
+    connection.scan_downstream(&mut nothing).unwrap();
+    connection.scan_upstream(&mut nothing).unwrap();
     assert_eq!(nothing.reads, []);
 }
 
 /// A host that says that there are more bytes than it gives.
 struct Short<'a>(&'a [u8]);
 
-impl Source for Short<'_> {
+impl ByteSource for Short<'_> {
     fn len(&self) -> usize {
         self.0.len() + 1
     }
@@ -105,11 +105,11 @@ impl Source for Short<'_> {
 fn a_host_that_gives_less_than_it_said_is_not_believed() {
     let mut connection = greeted();
     assert_eq!(
-        connection.downstream(&mut Short(&get(1))),
-        Err(Opaque::Unreadable)
+        connection.scan_downstream(&mut Short(&get(1))),
+        Err(BypassReason::Unreadable)
     );
     assert_eq!(
-        connection.upstream(&mut &*answer(1)),
-        Err(Opaque::Unreadable)
+        connection.scan_upstream(&mut &*answer(1)),
+        Err(BypassReason::Unreadable)
     );
 }

@@ -4,22 +4,22 @@
 
 mod h2_support;
 
-use evenkeel_wire::h2::{BrokenOff, Connection, Quiet};
+use evenkeel_wire::h2::{AbortedResponse, Http2Scanner, LastStreamEnd};
 use h2_support::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn alone_at(frame_at: usize) -> Option<Quiet> {
-    Some(Quiet {
+fn alone_at(frame_at: usize) -> Option<LastStreamEnd> {
+    Some(LastStreamEnd {
         frame_at: Some(frame_at),
-        alone: true,
+        was_alone: true,
     })
 }
 
-fn in_company_at(frame_at: usize) -> Option<Quiet> {
-    Some(Quiet {
+fn in_company_at(frame_at: usize) -> Option<LastStreamEnd> {
+    Some(LastStreamEnd {
         frame_at: Some(frame_at),
-        alone: false,
+        was_alone: false,
     })
 }
 
@@ -37,11 +37,11 @@ fn a_request_is_active_until_its_answer_has_ended() {
             (1, 1, 1)
         );
         let head = headers(END_HEADERS, 1);
-        assert_eq!(talk.server(&head).quiet, None);
+        assert_eq!(talk.server(&head).last_stream_end, None);
         let body = [data(NONE, 1, 300), data(END_STREAM, 1, 7)].concat();
         let write = talk.server(&body);
-        assert_eq!(write.quiet, alone_at(HEADER + 300));
-        assert!(write.start_fits && write.end_fits && !write.goaway);
+        assert_eq!(write.last_stream_end, alone_at(HEADER + 300));
+        assert!(write.fits_at_start && write.fits_at_end && !write.has_goaway);
         assert_eq!(talk.active(), 0);
     });
 }
@@ -51,7 +51,7 @@ fn an_answer_may_end_with_its_headers() {
     however_cut(|talk| {
         talk.greet();
         talk.client(&get(1));
-        assert_eq!(talk.server(&get(1)).quiet, alone_at(0));
+        assert_eq!(talk.server(&get(1)).last_stream_end, alone_at(0));
     });
 }
 
@@ -69,9 +69,9 @@ fn an_upload_ends_with_its_last_data_or_its_trailers() {
         );
         talk.client(&[headers(END_HEADERS, 3), data(NONE, 3, 20), get(3)].concat());
         assert_eq!((talk.active(), talk.connection.requests()), (2, 2));
-        assert_eq!(talk.server(&answer(1)).quiet, None);
+        assert_eq!(talk.server(&answer(1)).last_stream_end, None);
         assert_eq!(
-            talk.server(&answer(3)).quiet,
+            talk.server(&answer(3)).last_stream_end,
             in_company_at(HEADER + BLOCK.len())
         );
     });
@@ -84,7 +84,7 @@ fn a_grpc_answer_ends_with_its_trailers() {
         talk.client(&[headers(END_HEADERS, 1), data(END_STREAM, 1, 12)].concat());
         let start = [headers(END_HEADERS, 1), data(NONE, 1, 12)].concat();
         let write = talk.server(&[start.clone(), get(1)].concat());
-        assert_eq!(write.quiet, alone_at(start.len()));
+        assert_eq!(write.last_stream_end, alone_at(start.len()));
     });
 }
 
@@ -97,7 +97,7 @@ fn interim_answers_end_nothing() {
         talk.client(&data(END_STREAM, 1, 5));
         assert_eq!(talk.active(), 1);
         assert_eq!(
-            talk.server(&answer(1)).quiet,
+            talk.server(&answer(1)).last_stream_end,
             alone_at(HEADER + BLOCK.len())
         );
     });
@@ -113,7 +113,10 @@ fn a_tunnel_of_extended_connect_is_active_until_both_have_left() {
         talk.server(&data(NONE, 1, 40));
         talk.client(&data(END_STREAM, 1, 0));
         assert_eq!(talk.active(), 1);
-        assert_eq!(talk.server(&data(END_STREAM, 1, 0)).quiet, alone_at(0));
+        assert_eq!(
+            talk.server(&data(END_STREAM, 1, 0)).last_stream_end,
+            alone_at(0)
+        );
     });
 }
 
@@ -122,9 +125,9 @@ fn an_early_answer_is_quiet_when_the_rest_is_refused() {
     however_cut(|talk| {
         talk.greet();
         talk.client(&[headers(END_HEADERS, 1), data(NONE, 1, 20)].concat());
-        assert_eq!(talk.server(&answer(1)).quiet, None);
+        assert_eq!(talk.server(&answer(1)).last_stream_end, None);
         assert_eq!(talk.active(), 1);
-        assert_eq!(talk.server(&reset(1)).quiet, alone_at(0));
+        assert_eq!(talk.server(&reset(1)).last_stream_end, alone_at(0));
         assert_eq!(talk.active(), 0);
     });
 }
@@ -134,10 +137,13 @@ fn an_early_answer_is_quiet_without_a_word_when_the_client_ends_after_it() {
     however_cut(|talk| {
         talk.greet();
         talk.client(&headers(END_HEADERS, 1));
-        assert_eq!(talk.server(&answer(1)).quiet, None);
+        assert_eq!(talk.server(&answer(1)).last_stream_end, None);
         talk.client(&data(END_STREAM, 1, 20));
         assert_eq!(talk.active(), 0);
-        assert_eq!(talk.server(&frame(PING, ACK, 0, &[0; 8])).quiet, None);
+        assert_eq!(
+            talk.server(&frame(PING, ACK, 0, &[0; 8])).last_stream_end,
+            None
+        );
     });
 }
 
@@ -148,7 +154,10 @@ fn a_reset_of_the_client_ends_its_stream() {
         talk.client(&[headers(END_HEADERS, 1), reset(1)].concat());
         assert_eq!(talk.active(), 0);
         // The codec may have made these before it knew.
-        assert_eq!(talk.server(&[answer(1), reset(1)].concat()).quiet, None);
+        assert_eq!(
+            talk.server(&[answer(1), reset(1)].concat()).last_stream_end,
+            None
+        );
     });
 }
 
@@ -157,7 +166,7 @@ fn frames_that_crossed_a_reset_are_let_pass() {
     however_cut(|talk| {
         talk.greet();
         talk.client(&headers(END_HEADERS, 1));
-        assert_eq!(talk.server(&reset(1)).quiet, alone_at(0));
+        assert_eq!(talk.server(&reset(1)).last_stream_end, alone_at(0));
         talk.client(
             &[
                 data(NONE, 1, 10),
@@ -210,15 +219,15 @@ fn the_last_of_several_streams_to_end_makes_it_quiet() {
         talk.greet();
         talk.client(&[get(1), get(3), get(5)].concat());
         assert!(talk.connection.multiplexes());
-        assert_eq!(talk.server(&answer(3)).quiet, None);
+        assert_eq!(talk.server(&answer(3)).last_stream_end, None);
         let write = talk.server(&[answer(1), answer(5)].concat());
         assert_eq!(
-            write.quiet,
+            write.last_stream_end,
             in_company_at(answer(1).len() + HEADER + BLOCK.len())
         );
         talk.client(&get(7));
         assert_eq!(
-            talk.server(&answer(7)).quiet,
+            talk.server(&answer(7)).last_stream_end,
             alone_at(HEADER + BLOCK.len())
         );
     });
@@ -231,7 +240,7 @@ fn one_request_after_the_other_is_no_multiplexing() {
         for stream in [1, 3, 5] {
             talk.client(&get(stream));
             assert_eq!(
-                talk.server(&answer(stream)).quiet,
+                talk.server(&answer(stream)).last_stream_end,
                 alone_at(HEADER + BLOCK.len())
             );
         }
@@ -245,7 +254,7 @@ fn a_stream_remembers_company_that_has_left() {
         talk.greet();
         talk.client(&get(1));
         talk.client(&[get(3), reset(3)].concat());
-        assert_eq!(talk.server(&get(1)).quiet, in_company_at(0));
+        assert_eq!(talk.server(&get(1)).last_stream_end, in_company_at(0));
     });
 }
 
@@ -259,18 +268,18 @@ fn a_header_block_ends_the_stream_where_it_ends() {
         talk.client(&frame(CONTINUATION, END_HEADERS, 1, BLOCK));
         let body = [headers(END_HEADERS, 1), data(NONE, 1, 3)].concat();
         let write = talk.server(&[body.clone(), headers(END_STREAM, 1)].concat());
-        assert!(write.start_fits && !write.end_fits);
+        assert!(write.fits_at_start && !write.fits_at_end);
         let write = talk.server(&frame(CONTINUATION, NONE, 1, BLOCK));
-        assert!(!write.start_fits && !write.end_fits && write.quiet.is_none());
+        assert!(!write.fits_at_start && !write.fits_at_end && write.last_stream_end.is_none());
         let write = talk.server(&frame(CONTINUATION, END_HEADERS, 1, BLOCK));
         assert_eq!(
-            write.quiet,
-            Some(Quiet {
+            write.last_stream_end,
+            Some(LastStreamEnd {
                 frame_at: None,
-                alone: true
+                was_alone: true
             })
         );
-        assert!(!write.start_fits && write.end_fits);
+        assert!(!write.fits_at_start && write.fits_at_end);
     });
 }
 
@@ -286,7 +295,7 @@ fn a_header_block_in_one_write_has_the_place_of_its_headers() {
         ]
         .concat();
         assert_eq!(
-            talk.server(&[ping.clone(), block].concat()).quiet,
+            talk.server(&[ping.clone(), block].concat()).last_stream_end,
             alone_at(ping.len())
         );
     });
@@ -314,7 +323,7 @@ fn padding_and_weights_are_payload_like_any() {
         let padded = frame(HEADERS, END_HEADERS | PADDED, 1, &[0; 20]);
         let write =
             talk.server(&[padded.clone(), frame(DATA, END_STREAM | PADDED, 1, &[0; 9])].concat());
-        assert_eq!(write.quiet, alone_at(padded.len()));
+        assert_eq!(write.last_stream_end, alone_at(padded.len()));
     });
 }
 
@@ -325,7 +334,8 @@ fn unknown_frames_are_skipped() {
         let grease = |stream| frame(GREASE, 0xff, stream, &[7; 30]);
         talk.client(&[grease(0), grease(9), get(1), grease(1)].concat());
         assert_eq!(
-            talk.server(&[grease(0), grease(2), get(1)].concat()).quiet,
+            talk.server(&[grease(0), grease(2), get(1)].concat())
+                .last_stream_end,
             alone_at(2 * grease(0).len())
         );
     });
@@ -346,7 +356,7 @@ fn a_pushed_stream_is_active_until_the_server_ends_it() {
             (1, 1, 1)
         );
         assert_eq!(
-            talk.server(&answer(2)).quiet,
+            talk.server(&answer(2)).last_stream_end,
             in_company_at(HEADER + BLOCK.len())
         );
         assert!(!talk.connection.multiplexes());
@@ -360,7 +370,7 @@ fn a_promise_may_be_padded_and_continued() {
         talk.client(&get(1));
         let promised = [&[3][..], &2_u32.to_be_bytes(), BLOCK, &[0; 3]].concat();
         let write = talk.server(&frame(PUSH_PROMISE, PADDED, 1, &promised));
-        assert!(!write.end_fits);
+        assert!(!write.fits_at_end);
         talk.server(&[frame(CONTINUATION, END_HEADERS, 1, BLOCK), answer(1)].concat());
         assert_eq!(talk.active(), 1);
         talk.client(&[window_update(2, 9), reset(2)].concat());
@@ -373,12 +383,12 @@ fn a_goaway_of_the_server_leaves_what_it_refuses_to_nobody() {
     however_cut(|talk| {
         talk.greet();
         talk.client(&[get(1), headers(END_HEADERS, 3)].concat());
-        assert!(talk.server(&go_away(1)).goaway);
+        assert!(talk.server(&go_away(1)).has_goaway);
         assert_eq!((talk.active(), talk.connection.requests()), (1, 2));
         talk.client(&[data(END_STREAM, 3, 8), get(5)].concat());
         assert_eq!((talk.active(), talk.connection.requests()), (1, 2));
         let write = talk.server(&answer(1));
-        assert!(write.quiet.is_some() && !write.goaway);
+        assert!(write.last_stream_end.is_some() && !write.has_goaway);
     });
 }
 
@@ -409,7 +419,7 @@ fn a_goaway_of_the_client_refuses_only_what_is_pushed() {
         assert_eq!(talk.active(), 2);
         talk.server(&[answer(4), push_promise(END_HEADERS, 1, 6), answer(2)].concat());
         assert_eq!(talk.active(), 1);
-        assert!(talk.server(&answer(1)).quiet.is_some());
+        assert!(talk.server(&answer(1)).last_stream_end.is_some());
     });
 }
 
@@ -417,9 +427,9 @@ fn a_goaway_of_the_client_refuses_only_what_is_pushed() {
 fn nothing_fits_before_the_settings_of_the_server() {
     however_cut(|talk| {
         let write = talk.server(&settings(&[(3, 100), (4, 65_535)]));
-        assert!(!write.start_fits && write.end_fits);
+        assert!(!write.fits_at_start && write.fits_at_end);
         let write = talk.server(&[]);
-        assert!(write.start_fits && write.end_fits);
+        assert!(write.fits_at_start && write.fits_at_end);
     });
 }
 
@@ -431,14 +441,14 @@ fn nothing_fits_inside_a_frame() {
         let body = data(END_STREAM, 1, 20);
         let (head, tail) = body.split_at(12);
         let write = talk.server(&[headers(END_HEADERS, 1), head.to_vec()].concat());
-        assert!(write.start_fits && !write.end_fits);
+        assert!(write.fits_at_start && !write.fits_at_end);
         let write = talk.server(tail);
-        assert!(!write.start_fits && write.end_fits);
+        assert!(!write.fits_at_start && write.fits_at_end);
         assert_eq!(
-            write.quiet,
-            Some(Quiet {
+            write.last_stream_end,
+            Some(LastStreamEnd {
                 frame_at: None,
-                alone: true
+                was_alone: true
             })
         );
     });
@@ -447,9 +457,9 @@ fn nothing_fits_inside_a_frame() {
 #[test]
 fn a_promise_behind_the_last_answer_is_no_quiet_moment() {
     // Told whole only: cut behind the answer, the first write is quiet.
-    let mut connection = Connection::default();
+    let mut connection = Http2Scanner::default();
     connection
-        .downstream(&mut [client_greeting(), get(1)].concat().as_slice())
+        .scan_downstream(&mut [client_greeting(), get(1)].concat().as_slice())
         .unwrap();
     let bytes = [
         server_greeting(),
@@ -460,15 +470,18 @@ fn a_promise_behind_the_last_answer_is_no_quiet_moment() {
     .concat();
     assert!(
         connection
-            .upstream(&mut bytes.as_slice())
+            .scan_upstream(&mut bytes.as_slice())
             .unwrap()
-            .quiet
+            .last_stream_end
             .is_some()
     );
-    connection.downstream(&mut get(3).as_slice()).unwrap();
+    connection.scan_downstream(&mut get(3).as_slice()).unwrap();
     let bytes = [reset(3), push_promise(END_HEADERS, 3, 4)].concat();
     assert_eq!(
-        connection.upstream(&mut bytes.as_slice()).unwrap().quiet,
+        connection
+            .scan_upstream(&mut bytes.as_slice())
+            .unwrap()
+            .last_stream_end,
         None
     );
 }
@@ -476,7 +489,7 @@ fn a_promise_behind_the_last_answer_is_no_quiet_moment() {
 #[test]
 fn an_answer_that_the_server_breaks_off_is_told_of() {
     let cut = |frame_at, client_ended| {
-        Some(BrokenOff {
+        Some(AbortedResponse {
             stream: 1,
             frame_at: Some(frame_at),
             client_ended,
@@ -486,14 +499,14 @@ fn an_answer_that_the_server_breaks_off_is_told_of() {
         talk.greet();
         talk.client(&get(1));
         talk.server(&headers(END_HEADERS, 1));
-        assert_eq!(talk.server(&reset(1)).broken_off, cut(0, true));
+        assert_eq!(talk.server(&reset(1)).aborted_response, cut(0, true));
     });
     however_cut(|talk| {
         talk.greet();
         talk.client(&headers(END_HEADERS, 1));
         let write = [headers(END_HEADERS, 1), reset(1)].concat();
         assert_eq!(
-            talk.server(&write).broken_off,
+            talk.server(&write).aborted_response,
             cut(HEADER + BLOCK.len(), false)
         );
     });
@@ -504,9 +517,10 @@ fn a_reset_before_the_answer_or_behind_its_end_breaks_nothing_off() {
     however_cut(|talk| {
         talk.greet();
         talk.client(&[get(1), headers(END_HEADERS, 3)].concat());
-        assert_eq!(talk.server(&reset(1)).broken_off, None);
+        assert_eq!(talk.server(&reset(1)).aborted_response, None);
         assert_eq!(
-            talk.server(&[answer(3), reset(3)].concat()).broken_off,
+            talk.server(&[answer(3), reset(3)].concat())
+                .aborted_response,
             None
         );
     });

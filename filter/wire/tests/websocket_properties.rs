@@ -8,8 +8,8 @@
     clippy::unwrap_used
 )]
 
-use evenkeel_wire::Opaque;
-use evenkeel_wire::websocket::{Connection, Status, Write, close};
+use evenkeel_wire::BypassReason;
+use evenkeel_wire::websocket::{StatusCode, WebSocketScanner, WebSocketWrite, close_frame};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -132,7 +132,7 @@ proptest! {
         let mut speeches = [Speech::default(), Speech::default()];
         client.iter().for_each(|said| speeches[0].say(Side::Client, said));
         server.iter().for_each(|said| speeches[1].say(Side::Server, said));
-        let mut connection = Connection::default();
+        let mut connection = WebSocketScanner::default();
         let mut at = [0_usize, 0];
         let (mut asked, mut answering) = (false, false);
         for (side, count) in cuts {
@@ -144,16 +144,16 @@ proptest! {
             let mut piece = &speech.bytes[start..end];
             let spoke = speech.is_message[start..end].contains(&true);
             if side == Side::Client {
-                prop_assert_eq!(connection.downstream(&mut piece), Ok(spoke));
+                prop_assert_eq!(connection.scan_downstream(&mut piece), Ok(spoke));
                 asked |= spoke;
                 continue;
             }
             let fits = speeches[0].fits_at(at[0]) && speech.fits_at(end);
-            let answers = spoke && (asked || answering);
-            answering = answers && !speech.fits_at(end);
+            let is_response = spoke && (asked || answering);
+            answering = is_response && !speech.fits_at(end);
             asked &= !spoke;
-            let expected = Write { end_fits: fits, answers, owes: asked };
-            prop_assert_eq!(connection.upstream(&mut piece), Ok(expected));
+            let expected = WebSocketWrite { fits_at_end: fits, is_response, awaits_response: asked };
+            prop_assert_eq!(connection.scan_upstream(&mut piece), Ok(expected));
         }
         prop_assert!(!connection.is_over());
     }
@@ -163,14 +163,14 @@ proptest! {
         let mut speech = Speech::default();
         server.iter().for_each(|said| speech.say(Side::Server, said));
         let end = end.min(speech.bytes.len());
-        let mut connection = Connection::default();
-        let write = connection.upstream(&mut &speech.bytes[..end]).unwrap();
-        if write.end_fits {
+        let mut connection = WebSocketScanner::default();
+        let write = connection.scan_upstream(&mut &speech.bytes[..end]).unwrap();
+        if write.fits_at_end {
             // A reader that knows RFC 6455 takes what the client receives.
-            let received = [&speech.bytes[..end], &close(Status::GoingAway)].concat();
-            let mut reader = Connection::default();
-            let last = reader.upstream(&mut &received[..]);
-            prop_assert_eq!(last.map(|write| write.end_fits), Ok(false));
+            let received = [&speech.bytes[..end], &close_frame(StatusCode::GoingAway)].concat();
+            let mut reader = WebSocketScanner::default();
+            let last = reader.scan_upstream(&mut &received[..]);
+            prop_assert_eq!(last.map(|write| write.fits_at_end), Ok(false));
         }
     }
 
@@ -180,16 +180,16 @@ proptest! {
         side in side(),
         size in 1..20_usize,
     ) {
-        let end_of = |size: usize| -> Result<(bool, bool), Opaque> {
-            let mut connection = Connection::default();
+        let end_of = |size: usize| -> Result<(bool, bool), BypassReason> {
+            let mut connection = WebSocketScanner::default();
             for mut piece in bytes.chunks(size) {
                 match side {
-                    Side::Client => { connection.downstream(&mut piece)?; }
-                    Side::Server => { connection.upstream(&mut piece)?; }
+                    Side::Client => { connection.scan_downstream(&mut piece)?; }
+                    Side::Server => { connection.scan_upstream(&mut piece)?; }
                 }
             }
-            let write = connection.upstream(&mut &[][..])?;
-            Ok((write.end_fits, write.owes))
+            let write = connection.scan_upstream(&mut &[][..])?;
+            Ok((write.fits_at_end, write.awaits_response))
         };
         prop_assert_eq!(end_of(size), end_of(usize::MAX));
     }

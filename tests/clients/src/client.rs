@@ -20,7 +20,7 @@ pub struct Client {
     /// The proxy that the program speaks to instead of to the site; that proxy is the client then.
     pub via: Option<Via>,
     /// The fingerprint by which the module recognises it before its first request
-    /// (`evenkeel_wire::h2::CLIENTS`); None where it does not speak HTTP/2.
+    /// (`evenkeel_wire::h2::KNOWN_CLIENTS`); None where it does not speak HTTP/2.
     pub fingerprint: Option<&'static str>,
     /// Another release or another setting of a library that is in the matrix already: where time is short, it is
     /// sent fewer patterns.

@@ -35,19 +35,16 @@ impl Engine {
         if connection.is_protected(since, now) {
             return Decision::PassThrough;
         }
-        match point.judge(
-            &rule,
-            &Wait {
-                opened: connection.opened,
-                since,
-                answered: connection.answered,
-                requested: connection.requested,
-                spoken: connection.spoken,
-                stream_over: connection.is_stream_over(now),
-                others_open: connection.is_stream_over(now) && connection.has_others_than_over(now),
-            },
-            now,
-        ) {
+        let wait = Wait {
+            opened: connection.opened,
+            since,
+            answered: connection.answered,
+            requested: connection.requested,
+            spoken: connection.spoken,
+            stream_over: connection.is_stream_over(now),
+            others_open: connection.is_stream_over(now) && connection.has_others_than_over(now),
+        };
+        match wait.judge(point, &rule, now) {
             Verdict::Safe => {}
             Verdict::Wait => return Decision::PassThrough,
             Verdict::Deferred => {

@@ -61,7 +61,7 @@ impl Connection {
         let is_quiet = matches!(point, DrainPoint::Idle { .. });
         if is_quiet
             && self.evidence.needs_refusal()
-            && point.judge(rule, &wait, now) == Verdict::Safe
+            && wait.judge(point, rule, now) == Verdict::Safe
         {
             self.evidence.signalled(Signal::Refusal);
             return Decision::RefuseRequests;

@@ -13,12 +13,12 @@ fn a_busy_client_that_bears_it_is_announced_after_quiet_wait() {
     story.read(id, 5, 5);
     story.at(11);
     assert_eq!(
-        story.write(id, 5, 4, busy(Bearing::Bears)),
+        story.write(id, 5, 4, active(ANY_TIME)),
         Decision::PassThrough
     );
     story.at(12);
     assert_eq!(
-        story.write(id, 5, 3, busy(Bearing::Bears)),
+        story.write(id, 5, 3, active(ANY_TIME)),
         Decision::Drain(DrainReason::MaxConnectionAge)
     );
 }
@@ -37,13 +37,13 @@ fn a_busy_client_that_does_not_bear_it_is_put_off_unless_the_policy_insists() {
         story.at(39);
         story.read(id, 5, 5);
         assert_eq!(
-            story.write(id, 5, 4, busy(Bearing::Never)),
+            story.write(id, 5, 4, active(WHEN_IDLE)),
             Decision::PassThrough
         );
         story.at(41);
-        assert_eq!(story.write(id, 5, 3, busy(Bearing::Never)), expected);
+        assert_eq!(story.write(id, 5, 3, active(WHEN_IDLE)), expected);
         assert_eq!(
-            story.write(id, 5, 3, busy(Bearing::Never)),
+            story.write(id, 5, 3, active(WHEN_IDLE)),
             Decision::PassThrough
         );
         let put_off = story
@@ -53,7 +53,7 @@ fn a_busy_client_that_does_not_bear_it_is_put_off_unless_the_policy_insists() {
             .count();
         assert_eq!(put_off, usize::from(expected == Decision::PassThrough));
         if expected == Decision::PassThrough {
-            let point = quiet(Care::None);
+            let point = stream_end(ANY_TIME);
             assert_eq!(
                 story.write(id, 5, 0, point),
                 Decision::Drain(DrainReason::MaxConnectionAge)
@@ -64,7 +64,7 @@ fn a_busy_client_that_does_not_bear_it_is_put_off_unless_the_policy_insists() {
 
 #[test]
 fn a_client_that_bears_one_told_connection_at_a_time_is_told_of_none_that_is_young() {
-    for (point, active) in [(busy(Bearing::Settled), 1), (quiet(Care::Settled), 0)] {
+    for (point, active) in [(active(SETTLED), 1), (stream_end(SETTLED), 0)] {
         let mut story =
             Story::rule(r#""max_requests_per_connection": 2, "http2": {"idle_wait": "0s"}"#);
         let id = story.open(1);
@@ -84,7 +84,7 @@ fn a_client_that_may_hold_unread_answers_is_announced_when_the_one_before_is_old
     let mut story = Story::rule(r#""max_connection_age": "10s""#);
     let id = story.open(1);
     story.at(11);
-    let point = quiet(Care::Apart);
+    let point = stream_end(UNREAD_RESPONSES);
     let end = |story: &mut Story, request, pause| {
         story.read(id, request, 1);
         story
@@ -112,7 +112,7 @@ fn a_client_that_loses_quick_answers_is_announced_at_the_end_of_one_that_took_it
         story.read(id, request, 1);
         let then = story.engine.now().after(Duration::from_millis(took));
         story.engine.advance(then);
-        story.write(id, request, 0, quiet(Care::Slow))
+        story.write(id, request, 0, stream_end(AFTER_SLOW_RESPONSE))
     };
     assert_eq!(answer(&mut story, 1, 50), Decision::PassThrough);
     assert_eq!(
@@ -129,16 +129,16 @@ fn a_client_that_loses_quick_answers_is_announced_at_the_end_of_one_that_took_it
 
 #[test]
 fn a_client_that_sends_on_before_it_looks_is_announced_at_rest_only() {
-    for care in [Care::Rest, Care::Slow] {
+    for client in [WHEN_IDLE, AFTER_SLOW_RESPONSE] {
         let mut story = Story::rule(r#""max_connection_age": "10s""#);
         let id = story.open(1);
         story.at(11);
         story.read(id, 1, 1);
-        story.write(id, 1, 0, quiet(Care::Rest));
+        story.write(id, 1, 0, stream_end(WHEN_IDLE));
         let after = |story: &mut Story, pause| {
             let then = story.engine.now().after(Duration::from_millis(pause));
             story.engine.advance(then);
-            story.write(id, 1, 0, ping(care))
+            story.write(id, 1, 0, idle(client))
         };
 
         assert_eq!(after(&mut story, 900), Decision::PassThrough);
@@ -156,7 +156,7 @@ fn the_end_of_an_answer_is_no_rest_however_long_the_pause_before() {
     story.at(11);
     story.read(id, 1, 1);
     assert_eq!(
-        story.write(id, 1, 0, quiet(Care::Rest)),
+        story.write(id, 1, 0, stream_end(WHEN_IDLE)),
         Decision::PassThrough
     );
     story.at(3600);
@@ -164,7 +164,7 @@ fn the_end_of_an_answer_is_no_rest_however_long_the_pause_before() {
     story.at(3660);
 
     assert_eq!(
-        story.write(id, 2, 0, quiet(Care::Rest)),
+        story.write(id, 2, 0, stream_end(WHEN_IDLE)),
         Decision::PassThrough
     );
 }
@@ -177,11 +177,11 @@ fn a_policy_that_asks_for_exact_waits_for_a_quiet_moment() {
     story.at(3600);
     story.read(id, 2, 2);
     assert_eq!(
-        story.write(id, 2, 1, busy(Bearing::Bears)),
+        story.write(id, 2, 1, active(ANY_TIME)),
         Decision::PassThrough
     );
     assert_eq!(
-        story.write(id, 2, 0, quiet(Care::None)),
+        story.write(id, 2, 0, stream_end(ANY_TIME)),
         Decision::Drain(DrainReason::MaxConnectionAge)
     );
 }
@@ -198,12 +198,12 @@ fn a_protected_stream_spares_its_connection_until_its_own_grace_is_over() {
     story.read(id, 1, 1);
     story.at(69);
     assert_eq!(
-        story.write(id, 1, 1, busy(Bearing::Bears)),
+        story.write(id, 1, 1, active(ANY_TIME)),
         Decision::PassThrough
     );
     story.at(71);
     assert_eq!(
-        story.write(id, 1, 1, busy(Bearing::Bears)),
+        story.write(id, 1, 1, active(ANY_TIME)),
         Decision::Drain(DrainReason::MaxConnectionAge)
     );
 }
@@ -219,46 +219,46 @@ fn when_the_protected_stream_ends_the_connection_goes_at_once() {
     story.engine.request_started(id, &rule);
     story.at(3600);
     assert_eq!(
-        story.write(id, 2, 1, quiet(Care::None)),
+        story.write(id, 2, 1, stream_end(ANY_TIME)),
         Decision::PassThrough
     );
     story.engine.request_ended(id, &rule);
     assert_eq!(
-        story.write(id, 2, 0, quiet(Care::None)),
+        story.write(id, 2, 0, stream_end(ANY_TIME)),
         Decision::Drain(DrainReason::MaxConnectionAge)
     );
 }
 
 /// A client whose requests have had bodies.
-fn with_bodies(treatment: Treatment) -> Http2Client {
+fn with_bodies(tolerance: Tolerance) -> Http2Client {
     Http2Client {
         has_bodies: true,
-        ..client(treatment)
+        ..client(tolerance)
     }
 }
 
 #[test]
 fn a_client_that_cannot_replay_bodies_is_drained_when_idle_once_it_has_sent_one() {
-    let go = Treatment {
+    let go = Tolerance {
         at_end: Conditions::NO_BODIES,
         when_active: Conditions::NO_BODIES,
         idle_time: Some(Duration::ZERO),
-        ..Treatment::WHEN_IDLE
+        ..Tolerance::WHEN_IDLE
     };
     let mut story = Story::rule(r#""max_connection_age": "10s", "http2": {"idle_wait": "0s"}"#);
     let id = story.open(1);
     story.at(11);
     story.read(id, 2, 2);
     let keeps = [
-        story.write(id, 2, 1, active_of(with_bodies(go))),
-        story.write(id, 2, 0, end_of(with_bodies(go))),
-        story.write(id, 2, 0, idle_of(with_bodies(go))),
+        story.write(id, 2, 1, active(with_bodies(go))),
+        story.write(id, 2, 0, stream_end(with_bodies(go))),
+        story.write(id, 2, 0, idle(with_bodies(go))),
     ];
     assert_eq!(keeps, [Decision::PassThrough; 3]);
     let second = story.engine.now().after(Duration::from_secs(1));
     story.engine.advance(second);
     assert_eq!(
-        story.write(id, 2, 0, idle_of(with_bodies(go))),
+        story.write(id, 2, 0, idle(with_bodies(go))),
         Decision::Drain(DrainReason::MaxConnectionAge)
     );
 
@@ -267,7 +267,7 @@ fn a_client_that_cannot_replay_bodies_is_drained_when_idle_once_it_has_sent_one(
     story.at(11);
     story.read(id, 1, 1);
     assert_eq!(
-        story.write(id, 1, 0, end_of(client(go))),
+        story.write(id, 1, 0, stream_end(client(go))),
         Decision::Drain(DrainReason::MaxConnectionAge),
         "nothing it has sent has to be replayed"
     );
@@ -275,27 +275,27 @@ fn a_client_that_cannot_replay_bodies_is_drained_when_idle_once_it_has_sent_one(
 
 #[test]
 fn an_unknown_client_is_drained_when_idle_or_when_patience_is_over() {
-    let unknown = client(UNKNOWN.treatment);
+    let unknown = client(UNKNOWN.tolerance);
     for (seconds, point, expected) in [
         (
             12,
-            idle_of(unknown),
+            idle(unknown),
             Decision::Drain(DrainReason::MaxConnectionAge),
         ),
-        (12, end_of(unknown), Decision::PassThrough),
-        (39, end_of(unknown), Decision::PassThrough),
+        (12, stream_end(unknown), Decision::PassThrough),
+        (39, stream_end(unknown), Decision::PassThrough),
         (
             41,
-            end_of(unknown),
+            stream_end(unknown),
             Decision::Drain(DrainReason::MaxConnectionAge),
         ),
-        (41, active_of(unknown), Decision::PassThrough),
+        (41, active(unknown), Decision::PassThrough),
     ] {
         let mut story = Story::rule(r#""max_connection_age": "10s""#);
         let id = story.open(1);
         story.read(id, 1, 1);
         story.at(10);
-        story.write(id, 1, 0, end_of(unknown));
+        story.write(id, 1, 0, stream_end(unknown));
         story.at(seconds);
         story.read(id, 2, 1);
         let active = u32::from(matches!(point, DrainPoint::Active { .. }));
@@ -309,17 +309,17 @@ fn a_stream_that_the_client_resets_ends_its_idle_time() {
     let mut story = Story::rule(r#""max_connection_age": "10s""#);
     let id = story.open(1);
     story.read(id, 1, 1);
-    story.write(id, 1, 0, quiet(Care::Rest));
+    story.write(id, 1, 0, stream_end(WHEN_IDLE));
     story.at(20);
     story.read(id, 2, 1);
     story.read(id, 2, 0);
     assert_eq!(
-        story.write(id, 2, 0, ping(Care::Rest)),
+        story.write(id, 2, 0, idle(WHEN_IDLE)),
         Decision::PassThrough
     );
     story.at(21);
     assert_eq!(
-        story.write(id, 2, 0, ping(Care::Rest)),
+        story.write(id, 2, 0, idle(WHEN_IDLE)),
         Decision::Drain(DrainReason::MaxConnectionAge)
     );
 }
@@ -332,7 +332,7 @@ fn without_a_grace_what_finds_no_safe_point_is_counted_after_the_patience() {
         story.at(at);
         story.read(id, at, 2);
         assert_eq!(
-            story.write(id, at, 1, busy(Bearing::Never)),
+            story.write(id, at, 1, active(WHEN_IDLE)),
             Decision::PassThrough
         );
         let effects = story.effects();
@@ -363,25 +363,25 @@ fn connection_that_is_never_idle_is_deferred_with_an_exact_goaway() {
         let id = story.open(1);
         story.read(id, 2, 2);
         story.at(10);
-        story.write(id, 2, 1, busy(Bearing::Bears));
+        story.write(id, 2, 1, active(ANY_TIME));
         assert_eq!(story.deferred(), 0);
         story.at(10 + seconds - 1);
         assert_eq!(
-            story.write(id, 2, 1, busy(Bearing::Bears)),
+            story.write(id, 2, 1, active(ANY_TIME)),
             Decision::PassThrough,
             "{http2}{rule}"
         );
         assert_eq!(story.deferred(), 0, "{http2}{rule}");
 
         story.at(10 + seconds + 1);
-        let decision = story.write(id, 2, 1, busy(Bearing::Bears));
+        let decision = story.write(id, 2, 1, active(ANY_TIME));
 
         assert_eq!(decision, expected, "{http2}{rule}");
         let is_kept = expected == Decision::PassThrough;
         assert_eq!(story.deferred(), usize::from(is_kept), "{http2}{rule}");
         if is_kept {
             assert_eq!(
-                story.write(id, 2, 0, quiet(Care::None)),
+                story.write(id, 2, 0, stream_end(ANY_TIME)),
                 Decision::Drain(DrainReason::MaxConnectionAge)
             );
         }

@@ -73,7 +73,7 @@ fn http2_client_is_closed_after_its_acknowledgement() {
     let mut story = Story::rule(r#""max_requests_per_connection": 1, "close_delay": "1s""#);
     let id = story.open(1);
     story.heard(id, 1, 1, 0);
-    let decision = story.wrote(id, 1, 0, u64::MAX, Some(quiet(Care::None)));
+    let decision = story.wrote(id, 1, 0, u64::MAX, Some(stream_end(ANY_TIME)));
     assert_eq!(
         decision,
         Decision::Drain(DrainReason::MaxRequestsPerConnection)
@@ -95,7 +95,7 @@ fn goaway_on_an_idle_connection_is_waited_for() {
     story.heard(id, 1, 1, 0);
     story.wrote(id, 1, 0, 0, None);
     story.at(10);
-    let decision = story.wrote(id, 1, 0, 0, Some(ping(Care::None)));
+    let decision = story.wrote(id, 1, 0, 0, Some(idle(ANY_TIME)));
     assert_eq!(decision, Decision::Drain(DrainReason::MaxConnectionAge));
     story.pass(4 * MINUTE);
     assert_eq!(story.closes(), NONE);
@@ -114,7 +114,7 @@ fn drain_timeout_aborts_what_is_open_and_not_what_has_not_arrived_yet() {
     let id = story.open(1);
     story.at(2);
     story.heard(id, 2, 2, 0);
-    story.wrote(id, 2, 1, u64::MAX, Some(busy(Bearing::Bears)));
+    story.wrote(id, 2, 1, u64::MAX, Some(active(ANY_TIME)));
     story.pass(MINUTE);
     assert_eq!(story.closes(), NONE);
 
@@ -222,11 +222,11 @@ fn http2_client_that_ignores_the_signal_is_sent_a_second_one_at_a_quiet_moment()
     let mut story = Story::rule(r#""max_requests_per_connection": 1, "close_delay": "1s""#);
     let id = story.open(1);
     story.heard(id, 1, 1, 0);
-    story.wrote(id, 1, 0, u64::MAX, Some(quiet(Care::None)));
+    story.wrote(id, 1, 0, u64::MAX, Some(stream_end(ANY_TIME)));
     // In transit, or sent by a client that has not read the signal yet.
     for (request, undelivered) in [(2, u64::MAX), (3, u64::MAX), (4, 0)] {
         story.heard(id, request, 1, undelivered);
-        let decision = story.wrote(id, request, 0, u64::MAX, Some(quiet(Care::None)));
+        let decision = story.wrote(id, request, 0, u64::MAX, Some(stream_end(ANY_TIME)));
         assert_eq!(decision, Decision::PassThrough, "{request}");
         story.pass(Duration::from_secs(2));
         assert!(!story.is_ignored(), "{request}");
@@ -234,11 +234,11 @@ fn http2_client_that_ignores_the_signal_is_sent_a_second_one_at_a_quiet_moment()
 
     story.heard(id, 5, 1, 0);
     assert!(story.is_ignored());
-    let decision = story.wrote(id, 5, 1, 0, Some(busy(Bearing::Bears)));
+    let decision = story.wrote(id, 5, 1, 0, Some(active(ANY_TIME)));
     assert_eq!(decision, Decision::PassThrough);
-    let decision = story.wrote(id, 5, 0, u64::MAX, Some(quiet(Care::None)));
+    let decision = story.wrote(id, 5, 0, u64::MAX, Some(stream_end(ANY_TIME)));
     assert_eq!(decision, Decision::RefuseRequests);
-    let decision = story.wrote(id, 5, 0, u64::MAX, Some(ping(Care::None)));
+    let decision = story.wrote(id, 5, 0, u64::MAX, Some(idle(ANY_TIME)));
     assert_eq!(decision, Decision::PassThrough);
 
     story.heard(id, 5, 0, 0);
@@ -276,10 +276,10 @@ fn draining(rules: &[&str]) -> (Story, ConnectionId) {
         }
     }
     story.at(2);
-    let active = u32::try_from(rules.len()).unwrap();
-    story.heard(id, 3, active, 0);
+    let requests = u32::try_from(rules.len()).unwrap();
+    story.heard(id, 3, requests, 0);
     story.engine.tick(32, |_| None, &mut Map::default());
-    let decision = story.wrote(id, 3, active, 0, Some(busy(Bearing::Bears)));
+    let decision = story.wrote(id, 3, requests, 0, Some(active(ANY_TIME)));
     assert_eq!(decision, Decision::Drain(DrainReason::MaxConnectionAge));
     (story, id)
 }

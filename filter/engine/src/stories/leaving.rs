@@ -77,7 +77,7 @@ fn what_is_owed_is_served_for_ever_without_a_grace_and_cut_after_it_with_one() {
         story.at(2);
         story.read(id, 3, 3);
         assert_eq!(
-            story.write(id, 3, 3, busy(Bearing::Bears)),
+            story.write(id, 3, 3, active(ANY_TIME)),
             Decision::Drain(DrainReason::MaxConnectionAge)
         );
         story.pass(Duration::from_millis(4900));

@@ -46,7 +46,7 @@ fn a_draining_connection_counts_what_is_in_flight_and_no_connection() {
     let mut story = Story::rule(RULE);
     let id = story.open(1);
     flow(&mut story, id, 11);
-    let decision = story.write(id, 2, 2, busy(Bearing::Bears));
+    let decision = story.write(id, 2, 2, active(ANY_TIME));
     assert_eq!(decision, Decision::Drain(DrainReason::MaxConnectionAge));
 
     flow(&mut story, id, 1);

@@ -43,7 +43,7 @@ fn it_ends_once_the_end_of_its_connection_is_announced() {
         [Effect::DrainPending(id, DrainReason::MaxStreamAge)]
     );
 
-    let decision = story.write(id, 1, 1, busy(Bearing::Bears));
+    let decision = story.write(id, 1, 1, active(ANY_TIME));
 
     assert_eq!(decision, Decision::Drain(DrainReason::MaxStreamAge));
     story.at(3601);
@@ -63,7 +63,7 @@ fn alone_on_its_connection_it_ends_whoever_the_client_is() {
     for more in ["", r#", "http2": {"last_stream_id": "exact"}"#] {
         let (mut story, id) = open(more);
         story.at(11);
-        let point = busy(Bearing::Never);
+        let point = active(WHEN_IDLE);
         assert_eq!(story.write(id, 1, 1, point), Decision::PassThrough);
         story.at(12);
         assert_eq!(
@@ -75,24 +75,24 @@ fn alone_on_its_connection_it_ends_whoever_the_client_is() {
 
 #[test]
 fn client_that_does_not_tolerate_it_is_not_told_while_other_calls_are_open() {
-    for (bearing, more) in [
-        (Bearing::Never, ""),
-        (Bearing::Never, r#", "http2": {"last_stream_id": "exact"}"#),
+    for (client, more) in [
+        (WHEN_IDLE, ""),
+        (WHEN_IDLE, r#", "http2": {"last_stream_id": "exact"}"#),
     ] {
         let (mut story, id) = open(more);
         story.at(11);
-        assert_eq!(story.write(id, 2, 2, busy(bearing)), Decision::PassThrough);
+        assert_eq!(story.write(id, 2, 2, active(client)), Decision::PassThrough);
         assert_eq!(
             story.effects(),
             [Effect::DrainPending(id, DrainReason::MaxStreamAge)]
         );
         for second in [12, 13] {
             story.at(second);
-            assert_eq!(story.write(id, 2, 2, busy(bearing)), Decision::PassThrough);
+            assert_eq!(story.write(id, 2, 2, active(client)), Decision::PassThrough);
         }
         assert_eq!(story.effects(), [Effect::Deferred(id)]);
 
-        let decision = story.write(id, 2, 1, busy(bearing));
+        let decision = story.write(id, 2, 1, active(client));
 
         assert_eq!(decision, Decision::Drain(DrainReason::MaxStreamAge));
     }
@@ -102,7 +102,7 @@ fn client_that_does_not_tolerate_it_is_not_told_while_other_calls_are_open() {
 fn client_that_tolerates_it_is_told_while_other_calls_are_open() {
     let (mut story, id) = open("");
     story.at(13);
-    let decision = story.write(id, 2, 2, busy(Bearing::Bears));
+    let decision = story.write(id, 2, 2, active(ANY_TIME));
     assert_eq!(decision, Decision::Drain(DrainReason::MaxStreamAge));
 }
 
@@ -110,10 +110,10 @@ fn client_that_tolerates_it_is_told_while_other_calls_are_open() {
 fn it_ends_at_its_age_where_its_connection_was_told_for_another_reason() {
     let (mut story, id) = open(r#", "max_requests_per_connection": 1"#);
     story.at(3);
-    story.write(id, 1, 1, busy(Bearing::Bears));
+    story.write(id, 1, 1, active(ANY_TIME));
     story.at(6);
     assert_eq!(
-        story.write(id, 1, 1, busy(Bearing::Bears)),
+        story.write(id, 1, 1, active(ANY_TIME)),
         Decision::Drain(DrainReason::MaxRequestsPerConnection)
     );
     story.at(9);
@@ -129,7 +129,7 @@ fn a_stream_that_ends_by_itself_takes_its_reason_along() {
     story.engine.stream_ended(id, StreamId(1));
     story.at(20);
     assert_eq!(
-        story.write(id, 1, 0, quiet(Care::None)),
+        story.write(id, 1, 0, stream_end(ANY_TIME)),
         Decision::PassThrough
     );
     assert_eq!(story.engine.closed(id), Some(ConnectionEnd::NotDrained));
@@ -141,7 +141,7 @@ fn streams_of_a_connection_end_one_in_a_tick() {
     begin(&mut story, id, 2);
     begin(&mut story, id, 3);
     story.at(13);
-    story.write(id, 3, 3, busy(Bearing::Bears));
+    story.write(id, 3, 3, active(ANY_TIME));
     story.effects();
     let tick = Duration::from_millis(100);
     let mut all = Vec::new();
@@ -199,7 +199,7 @@ fn observing_says_it_once_for_each_stream() {
     let reason = DrainReason::MaxStreamAge;
     for _ in 0..3 {
         assert_eq!(
-            story.write(id, 1, 1, busy(Bearing::Bears)),
+            story.write(id, 1, 1, active(ANY_TIME)),
             Decision::PassThrough
         );
         story.pass(Duration::from_secs(60));
@@ -242,7 +242,7 @@ fn no_more_than_a_stated_number_are_timed() {
     }
     assert!(size_of::<crate::timed::Timed>() <= 32);
     story.at(13);
-    story.write(id, 1, 1, busy(Bearing::Bears));
+    story.write(id, 1, 1, active(ANY_TIME));
     story.effects();
     story.pass(Duration::from_secs(200));
     assert_eq!(ended(&story.effects()).len(), MAX_TIMED);
@@ -259,7 +259,7 @@ fn a_write_looks_at_no_stream_however_many_are_open() {
 
     for seconds in 1..=100 {
         story.at(seconds);
-        story.write(id, 1000, 1000, busy(Bearing::Never));
+        story.write(id, 1000, 1000, active(WHEN_IDLE));
     }
 
     // Since the eleventh second one ends in each tick, and is looked at when it is taken out.

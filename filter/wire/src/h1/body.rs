@@ -4,7 +4,7 @@ use super::framing::Length;
 use super::look;
 use super::text::{split, text};
 use crate::source::Window;
-use crate::{Opaque, Source};
+use crate::{BypassReason, ByteSource};
 
 /// What is left of a body.
 #[derive(Clone, Copy, Debug)]
@@ -70,9 +70,9 @@ impl Body {
     /// Passes over what belongs to the body from offset `at`.
     pub(super) fn pass(
         &mut self,
-        window: &mut Window<'_, impl Source>,
+        window: &mut Window<'_, impl ByteSource>,
         at: usize,
-    ) -> Result<Passed, Opaque> {
+    ) -> Result<Passed, BypassReason> {
         match self {
             Self::Sized(left) => {
                 let end = skip(left, at, window.len());
@@ -93,9 +93,9 @@ impl Chunked {
 
     fn pass(
         &mut self,
-        window: &mut Window<'_, impl Source>,
+        window: &mut Window<'_, impl ByteSource>,
         mut at: usize,
-    ) -> Result<Passed, Opaque> {
+    ) -> Result<Passed, BypassReason> {
         while at < window.len() {
             if let Self::Data { left } = self {
                 at = skip(left, at, window.len());
@@ -119,7 +119,7 @@ impl Chunked {
     }
 
     /// Takes a byte, or a run of them, of what stands between the data of two chunks.
-    fn line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Opaque> {
+    fn line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], BypassReason> {
         if let Self::Extension { size } = *self {
             let (_, tail) = split(bytes, text(bytes));
             return match tail.split_first() {
@@ -128,7 +128,7 @@ impl Chunked {
                     *self = Self::Lf { size };
                     Ok(after)
                 }
-                Some(_) => Err(Opaque::Framing),
+                Some(_) => Err(BypassReason::Framing),
             };
         }
         let Some((&byte, after)) = bytes.split_first() else {
@@ -143,12 +143,12 @@ impl Chunked {
             }
             (Self::Size { size, digits: 1.. }, b'\r') => Self::Lf { size },
             (Self::Size { size, digits }, _) => {
-                let digit = char::from(byte).to_digit(16).ok_or(Opaque::Framing)?;
+                let digit = char::from(byte).to_digit(16).ok_or(BypassReason::Framing)?;
                 // Sixteen digits are all that 64 bits hold.
                 let digits = digits
                     .checked_add(1)
                     .filter(|digits| *digits <= 16)
-                    .ok_or(Opaque::Framing)?;
+                    .ok_or(BypassReason::Framing)?;
                 Self::Size {
                     size: (size << 4) | u64::from(digit),
                     digits,
@@ -158,7 +158,7 @@ impl Chunked {
             (Self::Lf { size }, b'\n') => Self::Data { left: size },
             (Self::DataEnd { cr: false }, b'\r') => Self::DataEnd { cr: true },
             (Self::DataEnd { cr: true }, b'\n') => Self::START,
-            _ => return Err(Opaque::Framing),
+            _ => return Err(BypassReason::Framing),
         };
         Ok(after)
     }

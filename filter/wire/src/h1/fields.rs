@@ -1,7 +1,7 @@
 //! The field section of a head or of trailers, in pieces of any size (RFC 9112 5).
-use super::framing::Said;
+use super::framing::FramingFields;
 use super::text::{Word, is_text, split, text, token};
-use crate::Opaque;
+use crate::BypassReason;
 
 /// The fields that decide about length and connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(super) struct Fields {
     place: Place,
     /// The name, or the element of the value, that is being read.
     word: Word,
-    said: Said,
+    framing: FramingFields,
     trailers: bool,
     /// How many bytes of the section have been taken.
     taken: u32,
@@ -73,8 +73,8 @@ impl Fields {
         }
     }
 
-    pub(super) fn said(&self) -> &Said {
-        &self.said
+    pub(super) fn framing(&self) -> &FramingFields {
+        &self.framing
     }
 
     /// How many bytes the section has, as far as it has been seen.
@@ -83,7 +83,7 @@ impl Fields {
     }
 
     /// Takes `bytes` and gives how many of them belong to the section, once its empty line has come.
-    pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, Opaque> {
+    pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason> {
         let begin = self.taken;
         let mut rest = bytes;
         while let Some((&byte, after)) = rest.split_first() {
@@ -91,12 +91,12 @@ impl Fields {
             let at = begin.saturating_add(u32::try_from(passed).unwrap_or(u32::MAX));
             rest = match self.place {
                 Place::Line if byte == b'\r' => {
-                    self.said.end_line(at);
+                    self.framing.end_line(at);
                     self.place = Place::LastLf;
                     after
                 }
                 Place::Line => {
-                    self.said.end_line(at);
+                    self.framing.end_line(at);
                     self.line_at = at;
                     self.word.clear();
                     self.place = Place::Name;
@@ -115,7 +115,7 @@ impl Fields {
                             self.place = Place::Lf;
                             after
                         }
-                        _ => return Err(Opaque::Field),
+                        _ => return Err(BypassReason::Field),
                     }
                 }
                 Place::Element { name, spaced } => {
@@ -130,7 +130,7 @@ impl Fields {
                     self.taken = at.saturating_add(1);
                     return Ok(Some(bytes.len().saturating_sub(after.len())));
                 }
-                Place::Lf | Place::LastLf => return Err(Opaque::Field),
+                Place::Lf | Place::LastLf => return Err(BypassReason::Field),
             };
         }
         let taken = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
@@ -140,7 +140,7 @@ impl Fields {
 
     /// Takes what `rest` has of a name, and its colon. White space is no part of either, so neither a
     /// folded line nor a blank before the colon passes.
-    fn name<'a>(&mut self, rest: &'a [u8]) -> Result<&'a [u8], Opaque> {
+    fn name<'a>(&mut self, rest: &'a [u8]) -> Result<&'a [u8], BypassReason> {
         let (piece, tail) = split(rest, token(rest));
         let Some((&next, after)) = tail.split_first() else {
             self.word.push(piece);
@@ -154,12 +154,12 @@ impl Fields {
             self.word.get()
         };
         if next != b':' || name.is_some_and(<[u8]>::is_empty) {
-            return Err(Opaque::Field);
+            return Err(BypassReason::Field);
         }
         self.place = Place::Value;
         if let Some(name) = name.filter(|_| !self.trailers) {
             if name.eq_ignore_ascii_case(b"keep-alive") {
-                self.said.begin_keep_alive(self.line_at);
+                self.framing.begin_keep_alive(self.line_at);
             }
             if let Some(name) = Name::of(name) {
                 self.place = Place::Element {
@@ -172,14 +172,14 @@ impl Fields {
         Ok(after)
     }
 
-    fn element(&mut self, name: Name, spaced: bool, byte: u8, at: u32) -> Result<(), Opaque> {
+    fn element(&mut self, name: Name, spaced: bool, byte: u8, at: u32) -> Result<(), BypassReason> {
         match byte {
             b'\r' => {
-                self.said.element(name, &self.word, self.element_at)?;
+                self.framing.element(name, &self.word, self.element_at)?;
                 self.place = Place::Lf;
             }
             b',' => {
-                self.said.element(name, &self.word, self.element_at)?;
+                self.framing.element(name, &self.word, self.element_at)?;
                 self.word.clear();
                 self.place = Place::Element {
                     name,
@@ -200,7 +200,7 @@ impl Fields {
                 }
                 self.word.push(&[byte]);
             }
-            _ => return Err(Opaque::Field),
+            _ => return Err(BypassReason::Field),
         }
         Ok(())
     }

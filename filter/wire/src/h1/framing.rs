@@ -2,14 +2,14 @@
 use super::fields::Name;
 use super::start_line::Version;
 use super::text::Word;
-use crate::Opaque;
+use crate::BypassReason;
 
 /// The length of the option `keep-alive`.
 const KEEP_ALIVE_LEN: u32 = 10;
 
 /// What the fields seen so far say.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Said {
+pub(super) struct FramingFields {
     length: Option<u64>,
     chunked: bool,
     close: bool,
@@ -43,9 +43,14 @@ pub(super) enum Length {
     Chunked,
 }
 
-impl Said {
+impl FramingFields {
     /// Takes one element of a list-valued field, which began at offset `at` of the section.
-    pub(super) fn element(&mut self, name: Name, element: &Word, at: u32) -> Result<(), Opaque> {
+    pub(super) fn element(
+        &mut self,
+        name: Name,
+        element: &Word,
+        at: u32,
+    ) -> Result<(), BypassReason> {
         match name {
             Name::Connection if element.is_empty() => {}
             Name::Connection => {
@@ -67,16 +72,19 @@ impl Said {
                 self.not_websocket |= !is_websocket;
             }
             Name::ContentLength => {
-                let length = element.get().and_then(decimal).ok_or(Opaque::Framing)?;
+                let length = element
+                    .get()
+                    .and_then(decimal)
+                    .ok_or(BypassReason::Framing)?;
                 if self.length.is_some_and(|known| known != length) {
-                    return Err(Opaque::Framing);
+                    return Err(BypassReason::Framing);
                 }
                 self.length = Some(length);
             }
             // Envoy knows no other coding, and chunked twice is forbidden (RFC 9112 7.1).
             Name::TransferEncoding => {
                 if self.chunked || !element.is(b"chunked") {
-                    return Err(Opaque::Framing);
+                    return Err(BypassReason::Framing);
                 }
                 self.chunked = true;
             }
@@ -85,10 +93,10 @@ impl Said {
     }
 
     /// A head with both lengths, or an HTTP/1.0 one with chunks, is how requests are smuggled.
-    pub(super) fn length(&self, version: Version) -> Result<Length, Opaque> {
+    pub(super) fn length(&self, version: Version) -> Result<Length, BypassReason> {
         match (self.chunked, self.length) {
-            (true, Some(_)) => Err(Opaque::Framing),
-            (true, None) if version == Version::Http10 => Err(Opaque::Framing),
+            (true, Some(_)) => Err(BypassReason::Framing),
+            (true, None) if version == Version::Http10 => Err(BypassReason::Framing),
             (true, None) => Ok(Length::Chunked),
             (false, Some(length)) => Ok(Length::Sized(length)),
             (false, None) => Ok(Length::Unsaid),

@@ -1,21 +1,21 @@
 //! The head of a message: a start line and a field section.
 use super::MAX_HEAD;
 use super::fields::Fields;
-use super::framing::Said;
+use super::framing::FramingFields;
 use super::start_line::StartLine;
-use crate::Opaque;
+use crate::BypassReason;
 
 /// A head as far as it has been seen.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Head<L> {
+pub(super) struct MessageHead<L> {
     pub(super) line: L,
     fields: Fields,
     length: usize,
 }
 
-impl<L: StartLine> Head<L> {
+impl<L: StartLine> MessageHead<L> {
     /// Takes `bytes` and gives how many of them belong to the head, once its empty line has come.
-    pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, Opaque> {
+    pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason> {
         let room = MAX_HEAD.saturating_sub(self.length);
         let allowed = bytes.get(..room).unwrap_or(bytes);
         let end = match self.line.scan(allowed)? {
@@ -28,14 +28,14 @@ impl<L: StartLine> Head<L> {
             }
         };
         if end.is_none() && bytes.len() > room {
-            return Err(Opaque::HeadTooLong);
+            return Err(BypassReason::HeadTooLong);
         }
         self.length = self.length.saturating_add(allowed.len());
         Ok(end)
     }
 
-    pub(super) fn said(&self) -> &Said {
-        self.fields.said()
+    pub(super) fn framing(&self) -> &FramingFields {
+        self.fields.framing()
     }
 
     /// Where offset `at` of the field section is in the write in which the head ends at offset `end`; None

@@ -5,7 +5,7 @@
 //! once, took it in a loop of its own, which no filter sees.
 use super::look;
 use crate::source::Window;
-use crate::{Opaque, Source};
+use crate::{BypassReason, ByteSource};
 
 const KEPT: usize = 32;
 
@@ -18,7 +18,10 @@ pub(super) struct Leftover {
 
 impl Leftover {
     /// What lies in `window` from offset `at`.
-    pub(super) fn take(window: &mut Window<'_, impl Source>, at: usize) -> Result<Self, Opaque> {
+    pub(super) fn take(
+        window: &mut Window<'_, impl ByteSource>,
+        at: usize,
+    ) -> Result<Self, BypassReason> {
         let len = window.len().saturating_sub(at);
         let mut first = [0; KEPT];
         let mut room = first.get_mut(..len.min(KEPT)).unwrap_or_default();
@@ -35,7 +38,10 @@ impl Leftover {
     }
 
     /// The same bytes are at the front of `window`.
-    pub(super) fn is_in(&self, window: &mut Window<'_, impl Source>) -> Result<bool, Opaque> {
+    pub(super) fn is_in(
+        &self,
+        window: &mut Window<'_, impl ByteSource>,
+    ) -> Result<bool, BypassReason> {
         if window.len() < self.len {
             return Ok(false);
         }

@@ -1,12 +1,12 @@
 //! Request lines and status lines, in pieces of any size (RFC 9112 3 and 4).
 use super::text::{Word, split, target, text, token};
-use crate::Opaque;
+use crate::BypassReason;
 
 /// The first line of a head.
 pub(super) trait StartLine {
     /// Takes `bytes` and gives how many of them belong to the line, once its CRLF has come; none of them
     /// when it had come before.
-    fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, Opaque>;
+    fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason>;
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,11 +17,11 @@ pub(super) enum Version {
 }
 
 impl Version {
-    fn of(word: &Word) -> Result<Self, Opaque> {
+    fn of(word: &Word) -> Result<Self, BypassReason> {
         match word.get() {
             Some(b"HTTP/1.1") => Ok(Self::Http11),
             Some(b"HTTP/1.0") => Ok(Self::Http10),
-            _ => Err(Opaque::StartLine),
+            _ => Err(BypassReason::StartLine),
         }
     }
 }
@@ -57,7 +57,7 @@ enum RequestPlace {
 }
 
 impl StartLine for RequestLine {
-    fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, Opaque> {
+    fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason> {
         let mut rest = bytes;
         loop {
             if matches!(self.place, RequestPlace::End) {
@@ -93,7 +93,7 @@ impl StartLine for RequestLine {
                     RequestPlace::Lf
                 }
                 (RequestPlace::Lf, b'\n') => RequestPlace::End,
-                _ => return Err(Opaque::StartLine),
+                _ => return Err(BypassReason::StartLine),
             };
             rest = after;
         }
@@ -121,7 +121,7 @@ enum StatusPlace {
 }
 
 impl StartLine for StatusLine {
-    fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, Opaque> {
+    fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason> {
         let mut rest = bytes;
         loop {
             if matches!(self.place, StatusPlace::End) {
@@ -136,7 +136,7 @@ impl StartLine for StatusLine {
             self.word.push(piece);
             // A protocol without line ends would never complete the line: the first wrong byte tells it from HTTP.
             if matches!(self.place, StatusPlace::Version) && !begins_version(&self.word) {
-                return Err(Opaque::StartLine);
+                return Err(BypassReason::StartLine);
             }
             let Some((&byte, after)) = tail.split_first() else {
                 return Ok(None);
@@ -148,7 +148,11 @@ impl StartLine for StatusLine {
                     StatusPlace::Status
                 }
                 (StatusPlace::Status, b' ' | b'\r') => {
-                    self.status = self.word.get().and_then(status).ok_or(Opaque::StartLine)?;
+                    self.status = self
+                        .word
+                        .get()
+                        .and_then(status)
+                        .ok_or(BypassReason::StartLine)?;
                     if byte == b' ' {
                         StatusPlace::Reason
                     } else {
@@ -157,7 +161,7 @@ impl StartLine for StatusLine {
                 }
                 (StatusPlace::Reason, b'\r') => StatusPlace::Lf,
                 (StatusPlace::Lf, b'\n') => StatusPlace::End,
-                _ => return Err(Opaque::StartLine),
+                _ => return Err(BypassReason::StartLine),
             };
             rest = after;
         }

@@ -1,8 +1,8 @@
 //! Where a connection stands.
 use super::body::Body;
-use super::head::Head;
+use super::head::MessageHead;
 use super::start_line::{Method, RequestLine, StatusLine};
-use crate::Opaque;
+use crate::BypassReason;
 
 /// What may still happen on the connection.
 ///
@@ -10,7 +10,7 @@ use crate::Opaque;
 /// Open ──a head that closes──▶ Closing ──its last byte──▶ Over
 ///   ├──101, or CONNECT answered by 2xx──▶ Tunnel
 ///   ├──101 to a WebSocket──▶ WebSocket
-///   └──anything not understood──▶ Opaque
+///   └──anything not understood──▶ BypassReason
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -23,7 +23,7 @@ pub(super) enum Phase {
     WebSocket {
         from: usize,
     },
-    Opaque(Opaque),
+    BypassReason(BypassReason),
 }
 
 /// Where the next byte from the client stands.
@@ -37,7 +37,7 @@ pub(super) enum Request {
     Between {
         cr: bool,
     },
-    Head(Head<RequestLine>),
+    Head(MessageHead<RequestLine>),
     Body(Body),
     Arrived,
 }
@@ -51,13 +51,13 @@ impl Default for Request {
 /// Where the next byte to the client stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer {
-    Head(Head<StatusLine>),
+    Head(MessageHead<StatusLine>),
     Body(Body),
 }
 
 impl Default for Answer {
     fn default() -> Self {
-        Self::Head(Head::default())
+        Self::Head(MessageHead::default())
     }
 }
 

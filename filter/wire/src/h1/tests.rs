@@ -10,21 +10,21 @@ mod reads;
 mod refusals;
 mod requests;
 
-use super::{Connection, Head, Persistence};
-use crate::Opaque;
+use super::{Http1Scanner, PersistenceFields, ResponseHead};
+use crate::BypassReason;
 
 /// A head after which the connection goes on and might be told to close.
-fn persistent(insert_at: usize) -> Head {
-    Head {
+fn persistent(insert_at: usize) -> ResponseHead {
+    ResponseHead {
         insert_at: Some(insert_at),
         may_close: true,
         closes: false,
-        keep_alive_hint: false,
-        persistence: Some(Persistence::default()),
+        has_keep_alive_field: false,
+        persistence: Some(PersistenceFields::default()),
     }
 }
 
 /// The head of `message`, which is the first thing in a write.
-fn head_of(message: &messages::Message) -> Head {
+fn head_of(message: &messages::Message) -> ResponseHead {
     persistent(message.head().len() - 2)
 }

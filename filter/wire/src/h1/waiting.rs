@@ -6,13 +6,13 @@
 use std::collections::VecDeque;
 
 use super::body::{Body, Passed};
-use super::head::Head;
+use super::head::MessageHead;
 use super::leftover::Leftover;
 use super::start_line::RequestLine;
 use super::state::Exchange;
 use super::{exchange, look};
 use crate::source::Window;
-use crate::{Opaque, Source};
+use crate::{BypassReason, ByteSource};
 
 /// The most requests that are scanned ahead: more wait unseen, until they have their turn.
 const MAX_WAITING: usize = 32;
@@ -28,9 +28,9 @@ pub(super) struct Waiting {
 /// The requests that lie in `window` from offset `at`, up to the first that is not whole, is not understood
 /// or may become a tunnel.
 pub(super) fn scan_ahead(
-    window: &mut Window<'_, impl Source>,
+    window: &mut Window<'_, impl ByteSource>,
     at: usize,
-) -> Result<VecDeque<Waiting>, Opaque> {
+) -> Result<VecDeque<Waiting>, BypassReason> {
     let mut waiting = VecDeque::new();
     let mut at = at;
     while waiting.len() < MAX_WAITING
@@ -45,14 +45,14 @@ pub(super) fn scan_ahead(
 
 /// The request that begins at offset `at`, and where it ends.
 fn request(
-    window: &mut Window<'_, impl Source>,
+    window: &mut Window<'_, impl ByteSource>,
     at: usize,
-) -> Result<Option<(Exchange, usize)>, Opaque> {
+) -> Result<Option<(Exchange, usize)>, BypassReason> {
     let mut at = at;
     while at < window.len() && matches!(look(window, at)?.first(), Some(b'\r' | b'\n')) {
         at = at.saturating_add(1);
     }
-    let mut head = Head::<RequestLine>::default();
+    let mut head = MessageHead::<RequestLine>::default();
     while at < window.len() {
         let bytes = look(window, at)?;
         let length = bytes.len();

@@ -10,11 +10,11 @@
 //!   stream: the client may end that by RST_STREAM or by the end of its request, and then no write follows.
 
 use super::receipt::{PING_LEN, Receipt};
-use super::{Write, goaway};
+use super::{Http2Write, goaway_frame};
 
 /// A GOAWAY frame that is to be put into a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DrainSignal {
+pub struct PlannedGoaway {
     /// Streams above it are refused; [`MAX_STREAM_ID`](super::MAX_STREAM_ID) refuses none.
     pub last_stream_id: u32,
     /// The offset in the write, between two frames.
@@ -34,16 +34,16 @@ pub struct Insertion {
 /// the receipt of the client is needed. A PING that does not fit at the end of this write is in the next.
 pub(super) fn insertions(
     receipt: &mut Receipt,
-    write: Write,
+    write: Http2Write,
     len: usize,
-    signal: Option<DrainSignal>,
+    signal: Option<PlannedGoaway>,
 ) -> impl Iterator<Item = Insertion> + use<> {
     let is_behind_all = signal.is_some_and(|signal| signal.at >= len);
     if signal.is_some() {
         // A PING that the client has not acknowledged yet covers what is before a GOAWAY at the end.
         receipt.drain(!is_behind_all);
     }
-    let ping = (write.end_fits && receipt.is_wanted()).then(|| Insertion {
+    let ping = (write.fits_at_end && receipt.is_wanted()).then(|| Insertion {
         at: len,
         frame: receipt.ask(),
     });
@@ -54,7 +54,7 @@ pub(super) fn insertions(
     };
     let goaway = signal.map(|signal| Insertion {
         at: if is_behind_all { end } else { signal.at },
-        frame: goaway(signal.last_stream_id),
+        frame: goaway_frame(signal.last_stream_id),
     });
     ping.into_iter().chain(goaway)
 }
@@ -69,21 +69,21 @@ mod tests {
 
     const LEN: usize = 100;
 
-    const END_FITS: Write = Write {
-        start_fits: true,
-        end_fits: true,
-        quiet: None,
-        goaway: false,
-        broken_off: None,
+    const END_FITS: Http2Write = Http2Write {
+        fits_at_start: true,
+        fits_at_end: true,
+        last_stream_end: None,
+        has_goaway: false,
+        aborted_response: None,
     };
 
     /// The kinds of the frames that are inserted, in their order on the wire.
     fn inserted(
         receipt: &mut Receipt,
-        write: Write,
+        write: Http2Write,
         signal: Option<(u32, usize)>,
     ) -> Vec<&'static str> {
-        let signal = signal.map(|(last_stream_id, at)| DrainSignal { last_stream_id, at });
+        let signal = signal.map(|(last_stream_id, at)| PlannedGoaway { last_stream_id, at });
         let mut bytes = vec![0; LEN];
         for Insertion { at, frame } in insertions(receipt, write, LEN, signal) {
             assert!(at <= bytes.len());
@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn ping_that_does_not_fit_is_in_the_next_write() {
-        let cut = Write {
-            end_fits: false,
+        let cut = Http2Write {
+            fits_at_end: false,
             ..END_FITS
         };
         let mut receipt = Receipt::default();

@@ -2,7 +2,7 @@
 //! stream (RFC 9113 6).
 
 use super::MAX_FRAME;
-use crate::Opaque;
+use crate::BypassReason;
 
 /// The length of a frame header in bytes.
 pub(super) const HEADER: usize = 9;
@@ -19,7 +19,7 @@ const RESERVED: u32 = 1 << 31;
 
 /// The type of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FrameType {
     Data,
     Headers,
     Priority,
@@ -40,7 +40,7 @@ pub(super) struct Frame {
     /// The payload's length in bytes.
     pub(super) length: u32,
     pub(super) stream: u32,
-    pub(super) kind: Kind,
+    pub(super) frame_type: FrameType,
     flags: u8,
 }
 
@@ -48,37 +48,39 @@ impl Frame {
     /// Reads a frame header.
     ///
     /// # Errors
-    /// [`Opaque::Frame`] where RFC 9113 6 calls the size or the stream a connection error, or the payload
+    /// [`BypassReason::Frame`] where RFC 9113 6 calls the size or the stream a connection error, or the payload
     /// is longer than [`MAX_FRAME`].
-    pub(super) fn parse(bytes: [u8; HEADER]) -> Result<Self, Opaque> {
-        let [a, b, c, kind, flags, d, e, f, g] = bytes;
+    pub(super) fn parse(bytes: [u8; HEADER]) -> Result<Self, BypassReason> {
+        let [a, b, c, frame_type, flags, d, e, f, g] = bytes;
         let frame = Self {
             length: u32::from_be_bytes([0, a, b, c]),
             stream: number([d, e, f, g]),
-            kind: Kind::from(kind),
+            frame_type: FrameType::from(frame_type),
             flags,
         };
         if frame.is_allowed() {
             Ok(frame)
         } else {
-            Err(Opaque::Frame)
+            Err(BypassReason::Frame)
         }
     }
 
     fn is_allowed(&self) -> bool {
         // A PRIORITY of a wrong size is an error of its stream only (RFC 9113 6.3).
-        let size_fits = match self.kind {
-            Kind::Data | Kind::Headers | Kind::PushPromise => self.length >= self.least(),
-            Kind::RstStream | Kind::WindowUpdate => self.length == 4,
-            Kind::Settings if self.is_ack() => self.length == 0,
-            Kind::Settings => self.length.is_multiple_of(6),
-            Kind::Ping => self.length == 8,
-            Kind::GoAway => self.length >= 8,
-            Kind::Priority | Kind::Continuation | Kind::Unknown => true,
+        let size_fits = match self.frame_type {
+            FrameType::Data | FrameType::Headers | FrameType::PushPromise => {
+                self.length >= self.least()
+            }
+            FrameType::RstStream | FrameType::WindowUpdate => self.length == 4,
+            FrameType::Settings if self.is_ack() => self.length == 0,
+            FrameType::Settings => self.length.is_multiple_of(6),
+            FrameType::Ping => self.length == 8,
+            FrameType::GoAway => self.length >= 8,
+            FrameType::Priority | FrameType::Continuation | FrameType::Unknown => true,
         };
-        let stream_fits = match self.kind {
-            Kind::Settings | Kind::Ping | Kind::GoAway => self.stream == 0,
-            Kind::WindowUpdate | Kind::Unknown => true,
+        let stream_fits = match self.frame_type {
+            FrameType::Settings | FrameType::Ping | FrameType::GoAway => self.stream == 0,
+            FrameType::WindowUpdate | FrameType::Unknown => true,
             _ => self.stream != 0,
         };
         size_fits && stream_fits && self.length <= MAX_FRAME
@@ -86,12 +88,16 @@ impl Frame {
 
     /// The fields that the flags say are there, in bytes: all that stands before a header block.
     pub(super) fn least(&self) -> u32 {
-        let priority = if self.kind == Kind::Headers && self.flags & PRIORITY != 0 {
+        let priority = if self.frame_type == FrameType::Headers && self.flags & PRIORITY != 0 {
             5
         } else {
             0
         };
-        let promised = if self.kind == Kind::PushPromise { 4 } else { 0 };
+        let promised = if self.frame_type == FrameType::PushPromise {
+            4
+        } else {
+            0
+        };
         u32::from(self.is_padded())
             .saturating_add(priority)
             .saturating_add(promised)
@@ -107,19 +113,20 @@ impl Frame {
 
     /// END_STREAM, which only DATA and HEADERS carry.
     pub(super) fn ends_stream(&self) -> bool {
-        matches!(self.kind, Kind::Data | Kind::Headers) && self.flags & END_STREAM != 0
+        matches!(self.frame_type, FrameType::Data | FrameType::Headers)
+            && self.flags & END_STREAM != 0
     }
 
     /// A header block is open behind this frame: CONTINUATION must follow.
     pub(super) fn leaves_block_open(&self) -> bool {
         matches!(
-            self.kind,
-            Kind::Headers | Kind::PushPromise | Kind::Continuation
+            self.frame_type,
+            FrameType::Headers | FrameType::PushPromise | FrameType::Continuation
         ) && self.flags & END_HEADERS == 0
     }
 }
 
-impl From<u8> for Kind {
+impl From<u8> for FrameType {
     fn from(number: u8) -> Self {
         match number {
             0x0 => Self::Data,
@@ -149,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    fn header(length: u32, kind: u8, flags: u8, stream: u32) -> Result<Frame, Opaque> {
+    fn header(length: u32, kind: u8, flags: u8, stream: u32) -> Result<Frame, BypassReason> {
         let [_, a, b, c] = length.to_be_bytes();
         let [d, e, f, g] = stream.to_be_bytes();
         Frame::parse([a, b, c, kind, flags, d, e, f, g])
@@ -190,7 +197,7 @@ mod tests {
             for length in wrong {
                 assert_eq!(
                     header(length, kind, 0, stream),
-                    Err(Opaque::Frame),
+                    Err(BypassReason::Frame),
                     "type {kind}, {length} bytes"
                 );
             }
@@ -200,16 +207,19 @@ mod tests {
     #[test]
     fn an_acknowledgement_of_settings_is_empty() {
         assert!(header(0, SETTINGS, ACK, 0).is_ok());
-        assert_eq!(header(6, SETTINGS, ACK, 0), Err(Opaque::Frame));
+        assert_eq!(header(6, SETTINGS, ACK, 0), Err(BypassReason::Frame));
     }
 
     #[test]
     fn flags_ask_for_their_fields() {
-        assert_eq!(header(0, DATA, PADDED, 1), Err(Opaque::Frame));
+        assert_eq!(header(0, DATA, PADDED, 1), Err(BypassReason::Frame));
         assert!(header(1, DATA, PADDED, 1).is_ok());
-        assert_eq!(header(5, HEADERS, PADDED | PRIORITY, 1), Err(Opaque::Frame));
+        assert_eq!(
+            header(5, HEADERS, PADDED | PRIORITY, 1),
+            Err(BypassReason::Frame)
+        );
         assert!(header(6, HEADERS, PADDED | PRIORITY, 1).is_ok());
-        assert_eq!(header(4, PUSH_PROMISE, PADDED, 1), Err(Opaque::Frame));
+        assert_eq!(header(4, PUSH_PROMISE, PADDED, 1), Err(BypassReason::Frame));
     }
 
     #[test]
@@ -224,14 +234,14 @@ mod tests {
         ] {
             assert_eq!(
                 header(length, kind, 0, 0),
-                Err(Opaque::Frame),
+                Err(BypassReason::Frame),
                 "type {kind} on stream 0"
             );
         }
         for (kind, length) in [(SETTINGS, 0), (0x6, 8), (GOAWAY, 8)] {
             assert_eq!(
                 header(length, kind, 0, 1),
-                Err(Opaque::Frame),
+                Err(BypassReason::Frame),
                 "type {kind} on stream 1"
             );
         }
@@ -240,7 +250,7 @@ mod tests {
     #[test]
     fn a_frame_of_a_mebibyte_is_the_longest() {
         assert!(header(MAX_FRAME, DATA, 0, 1).is_ok());
-        assert_eq!(header(MAX_FRAME + 1, DATA, 0, 1), Err(Opaque::Frame));
+        assert_eq!(header(MAX_FRAME + 1, DATA, 0, 1), Err(BypassReason::Frame));
     }
 
     #[test]

@@ -5,7 +5,7 @@ pub const MAX_STREAM_ID: u32 = (1 << 31) - 1;
 
 /// A GOAWAY frame with NO_ERROR and no debug data: streams above `last_stream_id` are refused. Ids above
 /// [`MAX_STREAM_ID`] do not exist and are taken for it.
-pub fn goaway(last_stream_id: u32) -> [u8; 17] {
+pub fn goaway_frame(last_stream_id: u32) -> [u8; 17] {
     let [a, b, c, d] = last_stream_id.min(MAX_STREAM_ID).to_be_bytes();
     let (length, kind) = (8, 0x7);
     [0, 0, length, kind, 0, 0, 0, 0, 0, a, b, c, d, 0, 0, 0, 0]
@@ -17,27 +17,27 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use crate::h2::frame::{Frame, Kind};
+    use crate::h2::frame::{Frame, FrameType};
 
     #[test]
     fn it_is_a_goaway_of_eight_bytes_on_the_connection() {
-        let (header, _) = goaway(7)
+        let (header, _) = goaway_frame(7)
             .split_first_chunk()
             .map(|(head, rest)| (*head, rest.to_vec()))
             .unwrap();
         let frame = Frame::parse(header).unwrap();
         assert_eq!(
-            (frame.kind, frame.length, frame.stream),
-            (Kind::GoAway, 8, 0)
+            (frame.frame_type, frame.length, frame.stream),
+            (FrameType::GoAway, 8, 0)
         );
     }
 
     #[test]
     fn its_payload_is_the_last_stream_id_and_no_error() {
         assert_eq!(
-            goaway(7)[9..],
+            goaway_frame(7)[9..],
             [7_u32.to_be_bytes(), 0_u32.to_be_bytes()].concat()
         );
-        assert_eq!(goaway(u32::MAX), goaway(MAX_STREAM_ID));
+        assert_eq!(goaway_frame(u32::MAX), goaway_frame(MAX_STREAM_ID));
     }
 }

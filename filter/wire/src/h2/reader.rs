@@ -5,7 +5,7 @@
 use super::PREFACE;
 use super::frame::{Frame, HEADER};
 use crate::source::Window;
-use crate::{Opaque, Source};
+use crate::{BypassReason, ByteSource};
 
 /// One look fetches this many bytes from a frame's beginning: what costs is the look, not its size, and
 /// the frames that follow are mostly short.
@@ -22,7 +22,7 @@ pub(super) struct Cursor<'a, S> {
     frame_at: Option<usize>,
 }
 
-impl<'a, S: Source> Cursor<'a, S> {
+impl<'a, S: ByteSource> Cursor<'a, S> {
     pub(super) fn new(source: &'a mut S) -> Self {
         Self {
             window: Window::new(source, STRETCH),
@@ -41,12 +41,12 @@ impl<'a, S: Source> Cursor<'a, S> {
     }
 
     /// The bytes from here that one look gives; None at the end.
-    fn look(&mut self) -> Result<Option<&[u8]>, Opaque> {
+    fn look(&mut self) -> Result<Option<&[u8]>, BypassReason> {
         if self.left() == 0 {
             return Ok(None);
         }
         match self.window.look(self.at) {
-            [] => Err(Opaque::Unreadable),
+            [] => Err(BypassReason::Unreadable),
             bytes => Ok(Some(bytes)),
         }
     }
@@ -132,11 +132,11 @@ impl Reader {
     /// The next token; None when the bytes are used up.
     ///
     /// # Errors
-    /// [`Opaque::Frame`] for a wrong preface or frame header, [`Opaque::Unreadable`].
-    pub(super) fn next<S: Source>(
+    /// [`BypassReason::Frame`] for a wrong preface or frame header, [`BypassReason::Unreadable`].
+    pub(super) fn next<S: ByteSource>(
         &mut self,
         cursor: &mut Cursor<'_, S>,
-    ) -> Result<Option<Token>, Opaque> {
+    ) -> Result<Option<Token>, BypassReason> {
         loop {
             match self.at {
                 At::Preface(come) => match cursor.look()? {
@@ -202,11 +202,11 @@ impl Reader {
     }
 
     /// Gathers `len` bytes across looks and callbacks.
-    fn fill<S: Source>(
+    fn fill<S: ByteSource>(
         &mut self,
         cursor: &mut Cursor<'_, S>,
         len: usize,
-    ) -> Result<Option<[u8; HEADER]>, Opaque> {
+    ) -> Result<Option<[u8; HEADER]>, BypassReason> {
         loop {
             let have = usize::from(self.have);
             if have >= len {
@@ -234,11 +234,11 @@ impl Reader {
 }
 
 /// Compares bytes with the preface from `come` on: where the reader is after them, and how many they are.
-fn preface(come: u8, bytes: &[u8]) -> Result<(At, usize), Opaque> {
+fn preface(come: u8, bytes: &[u8]) -> Result<(At, usize), BypassReason> {
     let owed = PREFACE.get(usize::from(come)..).unwrap_or_default();
     let count = bytes.len().min(owed.len());
     if bytes.get(..count) != owed.get(..count) {
-        return Err(Opaque::Frame);
+        return Err(BypassReason::Frame);
     }
     let come = come.saturating_add(u8::try_from(count).unwrap_or(u8::MAX));
     let at = if count == owed.len() {

@@ -1,7 +1,7 @@
 //! The streams of one connection (RFC 9113 5.1), as the server's end of it knows them.
 
 use super::{MAX_STREAM_ID, MAX_STREAMS};
-use crate::Opaque;
+use crate::BypassReason;
 
 /// Room that is kept when few streams are left: enough not to ask for memory at every request of a quiet
 /// connection, little enough for ten thousand idle ones.
@@ -18,7 +18,7 @@ pub(super) enum Peer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ended {
     /// No other stream was active at any time while it was.
-    pub(super) alone: bool,
+    pub(super) was_alone: bool,
 }
 
 /// An active stream.
@@ -35,7 +35,7 @@ struct Stream {
     server_ended: bool,
     /// HEADERS of the server have come.
     answered: bool,
-    alone: bool,
+    was_alone: bool,
 }
 
 /// The active streams, and what must be known of all others.
@@ -99,19 +99,23 @@ impl Streams {
     /// HEADERS of the client: a request, or trailers of one.
     ///
     /// # Errors
-    /// [`Opaque::Frame`] for an id that is even or not higher than all before it, and for a stream that
-    /// the client has ended; [`Opaque::TooManyStreams`].
-    pub(super) fn client_headers(&mut self, id: u32, ends_stream: bool) -> Result<(), Opaque> {
+    /// [`BypassReason::Frame`] for an id that is even or not higher than all before it, and for a stream that
+    /// the client has ended; [`BypassReason::TooManyStreams`].
+    pub(super) fn client_headers(
+        &mut self,
+        id: u32,
+        ends_stream: bool,
+    ) -> Result<(), BypassReason> {
         if id <= self.last_opened {
             // Only trailers come second, and they end the stream (RFC 9113 8.1).
             return if ends_stream || self.find(id).is_ok() {
                 self.client_data(id)
             } else {
-                Err(Opaque::Frame)
+                Err(BypassReason::Frame)
             };
         }
         if is_promised(id) {
-            return Err(Opaque::Frame);
+            return Err(BypassReason::Frame);
         }
         self.last_opened = id;
         if id <= self.client_may_open {
@@ -127,9 +131,9 @@ impl Streams {
     /// DATA (or trailers) of the client.
     ///
     /// # Errors
-    /// [`Opaque::Frame`] for a stream that is not the client's, was never opened or is ended by it. Not
+    /// [`BypassReason::Frame`] for a stream that is not the client's, was never opened or is ended by it. Not
     /// for one that the server has reset or refused, which the client may not know yet.
-    pub(super) fn client_data(&self, id: u32) -> Result<(), Opaque> {
+    pub(super) fn client_data(&self, id: u32) -> Result<(), BypassReason> {
         let allowed = match self.get(id) {
             Some(stream) => !stream.client_ended,
             None => id <= self.last_opened && (id <= self.last_cut || id > self.client_may_open),
@@ -137,7 +141,7 @@ impl Streams {
         if allowed && !is_promised(id) {
             Ok(())
         } else {
-            Err(Opaque::Frame)
+            Err(BypassReason::Frame)
         }
     }
 
@@ -145,7 +149,7 @@ impl Streams {
     ///
     /// # Errors
     /// As [`Streams::server_message`].
-    pub(super) fn server_headers(&mut self, id: u32) -> Result<(), Opaque> {
+    pub(super) fn server_headers(&mut self, id: u32) -> Result<(), BypassReason> {
         self.server_message(id)?;
         if let Ok(at) = self.find(id)
             && let Some(stream) = self.active.get_mut(at)
@@ -165,11 +169,11 @@ impl Streams {
     /// HEADERS or DATA of the server.
     ///
     /// # Errors
-    /// [`Opaque::Frame`] for a stream that was never opened, or is ended by the server. Not for a closed
+    /// [`BypassReason::Frame`] for a stream that was never opened, or is ended by the server. Not for a closed
     /// one: the client may have reset it while the frame was made.
-    pub(super) fn server_message(&self, id: u32) -> Result<(), Opaque> {
+    pub(super) fn server_message(&self, id: u32) -> Result<(), BypassReason> {
         match self.get(id) {
-            Some(stream) if stream.server_ended => Err(Opaque::Frame),
+            Some(stream) if stream.server_ended => Err(BypassReason::Frame),
             _ => self.known(id),
         }
     }
@@ -177,8 +181,8 @@ impl Streams {
     /// A frame that only an idle stream cannot bear: WINDOW_UPDATE, RST_STREAM.
     ///
     /// # Errors
-    /// [`Opaque::Frame`] for a stream that was never opened.
-    pub(super) fn known(&self, id: u32) -> Result<(), Opaque> {
+    /// [`BypassReason::Frame`] for a stream that was never opened.
+    pub(super) fn known(&self, id: u32) -> Result<(), BypassReason> {
         let last = if is_promised(id) {
             self.last_promised
         } else {
@@ -187,18 +191,18 @@ impl Streams {
         if id <= last {
             Ok(())
         } else {
-            Err(Opaque::Frame)
+            Err(BypassReason::Frame)
         }
     }
 
     /// PUSH_PROMISE of the server on the stream `on`: a stream on which the client has nothing to say.
     ///
     /// # Errors
-    /// [`Opaque::Frame`] for an id that is odd or not higher than all before it, and on a stream that is
-    /// itself promised; [`Opaque::TooManyStreams`].
-    pub(super) fn promise(&mut self, on: u32, id: u32) -> Result<(), Opaque> {
+    /// [`BypassReason::Frame`] for an id that is odd or not higher than all before it, and on a stream that is
+    /// itself promised; [`BypassReason::TooManyStreams`].
+    pub(super) fn promise(&mut self, on: u32, id: u32) -> Result<(), BypassReason> {
         if is_promised(on) || !is_promised(id) || id <= self.last_promised {
-            return Err(Opaque::Frame);
+            return Err(BypassReason::Frame);
         }
         self.last_promised = id;
         if id <= self.server_may_promise {
@@ -244,20 +248,20 @@ impl Streams {
         self.give_back();
     }
 
-    fn open(&mut self, id: u32, promised: bool) -> Result<(), Opaque> {
+    fn open(&mut self, id: u32, promised: bool) -> Result<(), BypassReason> {
         if self.active.len() >= MAX_STREAMS {
-            return Err(Opaque::TooManyStreams);
+            return Err(BypassReason::TooManyStreams);
         }
         // With more than one active, all but none have had company before.
         if let [only] = self.active.as_mut_slice() {
-            only.alone = false;
+            only.was_alone = false;
         }
         let stream = Stream {
             id,
             client_ended: promised,
             server_ended: false,
             answered: false,
-            alone: self.active.is_empty(),
+            was_alone: self.active.is_empty(),
         };
         let at = self.find(id).unwrap_or_else(|at| at);
         self.active.insert(at, stream);
@@ -268,7 +272,7 @@ impl Streams {
         let stream = (at < self.active.len()).then(|| self.active.remove(at))?;
         self.give_back();
         Some(Ended {
-            alone: stream.alone,
+            was_alone: stream.was_alone,
         })
     }
 
@@ -328,7 +332,10 @@ mod tests {
         for id in (1..2_000_000).step_by(2) {
             streams.client_headers(id, false).unwrap();
             assert_eq!(streams.end(id, Peer::Client), None);
-            assert_eq!(streams.end(id, Peer::Server), Some(Ended { alone: true }));
+            assert_eq!(
+                streams.end(id, Peer::Server),
+                Some(Ended { was_alone: true })
+            );
         }
         assert_eq!((streams.requests(), streams.active()), (1_000_000, 0));
         assert!(streams.active.capacity() <= ROOM_KEPT);

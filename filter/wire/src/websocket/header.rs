@@ -1,7 +1,7 @@
 //! The first bytes of a frame (RFC 6455 5.2), as they come.
 
-use super::half::Peer;
-use crate::Opaque;
+use super::direction::Peer;
+use crate::BypassReason;
 
 const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
@@ -13,7 +13,7 @@ const MASKING_KEY: u64 = 4;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FrameKind {
     /// The first frame of a message, text or binary.
     Message,
     /// A further one.
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 /// A frame header whose last byte has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
-    pub(super) kind: Kind,
+    pub(super) kind: FrameKind,
     /// It is its message's last.
     pub(super) is_final: bool,
     /// How many bytes follow: the masking key, if there is one, and the payload.
@@ -51,23 +51,26 @@ impl Header {
 
     /// It is a data frame's, or will be: the first byte says so.
     pub(super) fn is_data(&self) -> bool {
-        matches!(Kind::of(self.first), Ok(Kind::Message | Kind::Continuation))
+        matches!(
+            FrameKind::of(self.first),
+            Ok(FrameKind::Message | FrameKind::Continuation)
+        )
     }
 
     /// Takes the next byte; gives the frame with the last one.
     ///
     /// # Errors
-    /// [`Opaque::Message`] for what a receiver must refuse (RFC 6455 5.1, 5.2, 5.5).
-    pub(super) fn push(&mut self, byte: u8, sender: Peer) -> Result<Option<Frame>, Opaque> {
+    /// [`BypassReason::Message`] for what a receiver must refuse (RFC 6455 5.1, 5.2, 5.5).
+    pub(super) fn push(&mut self, byte: u8, sender: Peer) -> Result<Option<Frame>, BypassReason> {
         match self.have {
             0 => {
                 self.first = byte;
-                Kind::of(byte)?;
+                FrameKind::of(byte)?;
             }
             1 => {
                 self.second = byte;
                 if (byte & MASK != 0) != (sender == Peer::Client) {
-                    return Err(Opaque::Message);
+                    return Err(BypassReason::Message);
                 }
             }
             _ => self.extended = (self.extended << 8) | u64::from(byte),
@@ -88,8 +91,8 @@ impl Header {
         }
     }
 
-    fn frame(&self, sender: Peer) -> Result<Frame, Opaque> {
-        let kind = Kind::of(self.first)?;
+    fn frame(&self, sender: Peer) -> Result<Frame, BypassReason> {
+        let kind = FrameKind::of(self.first)?;
         // The shortest form is the only one, and the highest bit of the longest is 0.
         let (length, is_shortest) = match self.second & !MASK {
             126 => (self.extended, self.extended > 125),
@@ -101,12 +104,12 @@ impl Header {
         };
         let fits = match kind {
             // A status is two bytes long.
-            Kind::Close => length != 1 && length <= 125,
-            Kind::Ping => length <= 125,
-            Kind::Message | Kind::Continuation => true,
+            FrameKind::Close => length != 1 && length <= 125,
+            FrameKind::Ping => length <= 125,
+            FrameKind::Message | FrameKind::Continuation => true,
         };
         if !is_shortest || !fits {
-            return Err(Opaque::Message);
+            return Err(BypassReason::Message);
         }
         let key = if sender == Peer::Client {
             MASKING_KEY
@@ -121,15 +124,15 @@ impl Header {
     }
 }
 
-impl Kind {
+impl FrameKind {
     /// Of the frame with this first byte.
-    fn of(first: u8) -> Result<Self, Opaque> {
+    fn of(first: u8) -> Result<Self, BypassReason> {
         let kind = match first & OPCODE {
             0x0 => Self::Continuation,
             0x1 | 0x2 => Self::Message,
             0x8 => Self::Close,
             0x9 | 0xa => Self::Ping,
-            _ => return Err(Opaque::Message),
+            _ => return Err(BypassReason::Message),
         };
         // Compression marks a message by its first frame, and control frames are never fragmented.
         let rsv1_fits = first & RSV1 == 0 || kind == Self::Message;
@@ -137,7 +140,7 @@ impl Kind {
         if first & RSV2_AND_3 == 0 && rsv1_fits && is_whole {
             Ok(kind)
         } else {
-            Err(Opaque::Message)
+            Err(BypassReason::Message)
         }
     }
 }

@@ -35,20 +35,20 @@ fn from_server(first: u8, length: usize) -> Vec<u8> {
 }
 
 /// What the last of these callbacks from the server gives, the bytes in one piece or in pieces of `size`.
-fn after(client: &[u8], server: &[u8], size: usize) -> Result<Write, Opaque> {
-    let mut connection = Connection::default();
+fn after(client: &[u8], server: &[u8], size: usize) -> Result<WebSocketWrite, BypassReason> {
+    let mut connection = WebSocketScanner::default();
     for mut piece in client.chunks(size) {
-        connection.downstream(&mut piece)?;
+        connection.scan_downstream(&mut piece)?;
     }
-    let mut last = connection.upstream(&mut &[][..])?;
+    let mut last = connection.scan_upstream(&mut &[][..])?;
     for mut piece in server.chunks(size) {
-        last = connection.upstream(&mut piece)?;
+        last = connection.scan_upstream(&mut piece)?;
     }
     Ok(last)
 }
 
 /// As [`after`], the same whatever the cuts.
-fn told(client: &[u8], server: &[u8]) -> Result<Write, Opaque> {
+fn told(client: &[u8], server: &[u8]) -> Result<WebSocketWrite, BypassReason> {
     let whole = after(client, server, usize::MAX);
     for size in [1, 2, 3, 5, 7, 64] {
         assert_eq!(after(client, server, size), whole, "in pieces of {size}");
@@ -56,10 +56,10 @@ fn told(client: &[u8], server: &[u8]) -> Result<Write, Opaque> {
     whole
 }
 
-const REST: Write = Write {
-    end_fits: true,
-    answers: false,
-    owes: false,
+const REST: WebSocketWrite = WebSocketWrite {
+    fits_at_end: true,
+    is_response: false,
+    awaits_response: false,
 };
 
 #[test]
@@ -74,20 +74,23 @@ fn between_messages_a_close_fits() {
 fn inside_a_frame_it_does_not() {
     let whole = from_server(FIN | TEXT, 200);
     for end in 1..whole.len() {
-        assert!(!told(&[], &whole[..end]).unwrap().end_fits, "{end} bytes");
+        assert!(
+            !told(&[], &whole[..end]).unwrap().fits_at_end,
+            "{end} bytes"
+        );
     }
 }
 
 #[test]
 fn inside_a_message_it_does_not_not_even_behind_a_control_frame() {
     let mut message = from_server(RSV1 | TEXT, 5);
-    assert!(!told(&[], &message).unwrap().end_fits);
+    assert!(!told(&[], &message).unwrap().fits_at_end);
     message.extend(from_server(FIN | PING, 5));
-    assert!(!told(&[], &message).unwrap().end_fits);
+    assert!(!told(&[], &message).unwrap().fits_at_end);
     message.extend(from_server(CONTINUATION, 0));
-    assert!(!told(&[], &message).unwrap().end_fits);
+    assert!(!told(&[], &message).unwrap().fits_at_end);
     message.extend(from_server(FIN | CONTINUATION, 5));
-    assert!(told(&[], &message).unwrap().end_fits);
+    assert!(told(&[], &message).unwrap().fits_at_end);
 }
 
 #[test]
@@ -95,32 +98,45 @@ fn while_the_client_is_in_the_middle_of_a_message_it_does_not() {
     let ping = from_server(FIN | PING, 0);
     let whole = from_client(FIN | TEXT, 20);
     for end in 1..whole.len() {
-        assert!(!told(&whole[..end], &ping).unwrap().end_fits, "{end} bytes");
+        assert!(
+            !told(&whole[..end], &ping).unwrap().fits_at_end,
+            "{end} bytes"
+        );
     }
-    assert!(told(&whole, &ping).unwrap().end_fits);
-    assert!(!told(&from_client(TEXT, 20), &ping).unwrap().end_fits);
+    assert!(told(&whole, &ping).unwrap().fits_at_end);
+    assert!(!told(&from_client(TEXT, 20), &ping).unwrap().fits_at_end);
 }
 
 #[test]
 fn behind_the_close_of_either_side_it_does_not() {
     let close = from_server(FIN | CLOSE, 2);
-    assert!(!told(&[], &close).unwrap().end_fits);
+    assert!(!told(&[], &close).unwrap().fits_at_end);
     let ping = from_server(FIN | PING, 0);
-    assert!(!told(&from_client(FIN | CLOSE, 0), &ping).unwrap().end_fits);
+    assert!(
+        !told(&from_client(FIN | CLOSE, 0), &ping)
+            .unwrap()
+            .fits_at_end
+    );
     let then_ping = [close, ping].concat();
-    assert!(!told(&[], &then_ping).unwrap().end_fits);
+    assert!(!told(&[], &then_ping).unwrap().fits_at_end);
 }
 
 #[test]
 fn who_has_spoken_last_is_a_matter_of_messages_and_not_of_control_frames() {
     let asked = [from_client(FIN | TEXT, 5), from_client(FIN | PING, 5)].concat();
     let pong = from_server(FIN | PONG, 5);
-    assert_eq!(told(&asked, &pong), Ok(Write { owes: true, ..REST }));
+    assert_eq!(
+        told(&asked, &pong),
+        Ok(WebSocketWrite {
+            awaits_response: true,
+            ..REST
+        })
+    );
     let answer = from_server(FIN | TEXT, 5);
     assert_eq!(
         told(&asked, &answer),
-        Ok(Write {
-            answers: true,
+        Ok(WebSocketWrite {
+            is_response: true,
             ..REST
         })
     );
@@ -129,8 +145,8 @@ fn who_has_spoken_last_is_a_matter_of_messages_and_not_of_control_frames() {
 
 #[test]
 fn a_callback_of_control_frames_alone_says_nothing() {
-    let mut connection = Connection::default();
-    let mut heard = |bytes: &[u8]| connection.downstream(&mut &*bytes).unwrap();
+    let mut connection = WebSocketScanner::default();
+    let mut heard = |bytes: &[u8]| connection.scan_downstream(&mut &*bytes).unwrap();
     assert!(!heard(&from_client(FIN | PONG, 5)));
     let message = from_client(FIN | TEXT, 5);
     assert!(heard(&message[..1]));
@@ -139,7 +155,7 @@ fn a_callback_of_control_frames_alone_says_nothing() {
     assert!(!heard(&from_client(FIN | CLOSE, 2)));
     assert!(!connection.is_over());
     connection
-        .upstream(&mut &from_server(FIN | CLOSE, 2)[..])
+        .scan_upstream(&mut &from_server(FIN | CLOSE, 2)[..])
         .unwrap();
     assert!(connection.is_over());
 }
@@ -188,16 +204,16 @@ fn what_rfc_6455_forbids_is_not_understood() {
             [from_server(FIN | CLOSE, 0), from_server(FIN | CLOSE, 0)].concat(),
         ),
     ] {
-        assert_eq!(told(&[], &server), Err(Opaque::Message), "{why}");
+        assert_eq!(told(&[], &server), Err(BypassReason::Message), "{why}");
     }
     let bare = frame(FIN | TEXT, 1, false);
-    assert_eq!(told(&bare, &[]), Err(Opaque::Message), "unmasked");
+    assert_eq!(told(&bare, &[]), Err(BypassReason::Message), "unmasked");
 }
 
 #[test]
 fn a_long_payload_is_skipped_and_not_read() {
     struct Counting(Vec<u8>, usize);
-    impl Source for Counting {
+    impl ByteSource for Counting {
         fn len(&self) -> usize {
             self.0.len()
         }
@@ -206,17 +222,17 @@ fn a_long_payload_is_skipped_and_not_read() {
             (&self.0[..]).read(start, len)
         }
     }
-    let mut connection = Connection::default();
+    let mut connection = WebSocketScanner::default();
     let message = from_server(FIN | TEXT, 1_000_000);
     let mut source = Counting([&message[..], &message].concat(), 0);
-    connection.upstream(&mut source).unwrap();
+    connection.scan_upstream(&mut source).unwrap();
     assert_eq!(source.1, 2);
 }
 
 #[test]
 fn a_host_that_gives_no_bytes_is_told_of() {
     struct Mute;
-    impl Source for Mute {
+    impl ByteSource for Mute {
         fn len(&self) -> usize {
             1
         }
@@ -225,30 +241,30 @@ fn a_host_that_gives_no_bytes_is_told_of() {
         }
     }
     assert_eq!(
-        Connection::default().downstream(&mut Mute),
-        Err(Opaque::Unreadable)
+        WebSocketScanner::default().scan_downstream(&mut Mute),
+        Err(BypassReason::Unreadable)
     );
 }
 
 #[test]
 fn the_close_that_is_announced_is_a_server_s() {
     for (status, number) in [
-        (Status::GoingAway, 1001),
-        (Status::ServiceRestart, 1012_u16),
+        (StatusCode::GoingAway, 1001),
+        (StatusCode::ServiceRestart, 1012_u16),
     ] {
-        let close = close(status);
+        let close = close_frame(status);
         assert_eq!(close[2..4], number.to_be_bytes());
         assert!(close[4..].is_ascii());
-        let mut connection = Connection::default();
+        let mut connection = WebSocketScanner::default();
         connection
-            .downstream(&mut &from_client(FIN | CLOSE, 2)[..])
+            .scan_downstream(&mut &from_client(FIN | CLOSE, 2)[..])
             .unwrap();
-        connection.upstream(&mut &close[..]).unwrap();
+        connection.scan_upstream(&mut &close[..]).unwrap();
         assert!(connection.is_over());
     }
 }
 
 #[test]
 fn a_connection_is_as_small_as_its_documentation_says() {
-    assert_eq!(size_of::<Connection>(), 72);
+    assert_eq!(size_of::<WebSocketScanner>(), 72);
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use evenkeel_wire::h2::{BrokenOff, MAX_STREAM_ID, PREFACE, Quiet, Write};
+use evenkeel_wire::h2::{AbortedResponse, Http2Write, LastStreamEnd, MAX_STREAM_ID, PREFACE};
 use proptest::prelude::*;
 
 use crate::h2_support::*;
@@ -43,7 +43,7 @@ pub struct Delivery {
     /// Their offset in all that the side has said.
     pub start: usize,
     pub bytes: Vec<u8>,
-    pub expected: Write,
+    pub expected: Http2Write,
 }
 
 /// What the delivery of a byte does.
@@ -330,7 +330,7 @@ impl World {
                 && self.streams[&id].answered
                 && !self.streams[&id].server_ended
             {
-                cut = Some(BrokenOff {
+                cut = Some(AbortedResponse {
                     stream: id,
                     frame_at: began.checked_sub(start),
                     client_ended: self.streams[&id].client_ended,
@@ -338,22 +338,22 @@ impl World {
             }
             if let Some((id, began)) = self.apply(side, effect) {
                 let frame_at = began.checked_sub(start);
-                quiet = Some(Quiet {
+                quiet = Some(LastStreamEnd {
                     frame_at,
-                    alone: !self.streams[&id].had_company,
+                    was_alone: !self.streams[&id].had_company,
                 });
             }
         }
         let expected = match side {
-            Side::Client => Write::default(),
+            Side::Client => Http2Write::default(),
             Side::Server => {
                 let places = places(&self.server.bytes);
-                Write {
-                    start_fits: places.contains(&start),
-                    end_fits: places.contains(&end),
-                    quiet: quiet.filter(|_| self.active().next().is_none()),
-                    goaway: has_goaway(&self.server, start, end),
-                    broken_off: cut,
+                Http2Write {
+                    fits_at_start: places.contains(&start),
+                    fits_at_end: places.contains(&end),
+                    last_stream_end: quiet.filter(|_| self.active().next().is_none()),
+                    has_goaway: has_goaway(&self.server, start, end),
+                    aborted_response: cut,
                 }
             }
         };

@@ -2,8 +2,10 @@
 #![allow(clippy::arithmetic_side_effects)]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use evenkeel_wire::h2::{BrokenOff, Connection, MAX_STREAM_ID, PREFACE, Quiet, Write};
-use evenkeel_wire::{Opaque, Source};
+use evenkeel_wire::h2::{
+    AbortedResponse, Http2Scanner, Http2Write, LastStreamEnd, MAX_STREAM_ID, PREFACE,
+};
+use evenkeel_wire::{BypassReason, ByteSource};
 
 pub const DATA: u8 = 0x0;
 pub const HEADERS: u8 = 0x1;
@@ -177,10 +179,10 @@ impl Cut {
 
 /// A connection in a story. What it tells of a write is the same however the bytes came.
 pub struct Talk {
-    pub connection: Connection,
+    pub connection: Http2Scanner,
     cut: Cut,
     longest: usize,
-    writes: Vec<Write>,
+    writes: Vec<Http2Write>,
     told: usize,
 }
 
@@ -196,9 +198,9 @@ pub fn however_cut(story: impl Fn(&mut Talk)) {
 }
 
 impl Talk {
-    fn new(cut: Cut, writes: Vec<Write>) -> Self {
+    fn new(cut: Cut, writes: Vec<Http2Write>) -> Self {
         Self {
-            connection: Connection::default(),
+            connection: Http2Scanner::default(),
             cut,
             longest: 0,
             writes,
@@ -216,24 +218,24 @@ impl Talk {
         assert_eq!(self.try_client(bytes), Ok(()), "{:?}", self.cut);
     }
 
-    pub fn server(&mut self, bytes: &[u8]) -> Write {
+    pub fn server(&mut self, bytes: &[u8]) -> Http2Write {
         self.try_server(bytes).unwrap()
     }
 
-    pub fn try_client(&mut self, bytes: &[u8]) -> Result<(), Opaque> {
+    pub fn try_client(&mut self, bytes: &[u8]) -> Result<(), BypassReason> {
         self.longest = self.longest.max(bytes.len());
         for mut piece in self.cut.pieces(bytes) {
-            self.connection.downstream(&mut piece)?;
+            self.connection.scan_downstream(&mut piece)?;
         }
         Ok(())
     }
 
-    pub fn try_server(&mut self, bytes: &[u8]) -> Result<Write, Opaque> {
+    pub fn try_server(&mut self, bytes: &[u8]) -> Result<Http2Write, BypassReason> {
         self.longest = self.longest.max(bytes.len());
         let mut writes = Vec::new();
         let mut start = 0;
         for piece in self.cut.pieces(bytes) {
-            writes.push((start, self.connection.upstream(&mut &*piece)?));
+            writes.push((start, self.connection.scan_upstream(&mut &*piece)?));
             start += piece.len();
         }
         let Some(&whole) = self.writes.get(self.told) else {
@@ -252,33 +254,36 @@ impl Talk {
     }
 
     /// What the pieces of a write say together.
-    fn sum(&self, whole: Write, pieces: &[(usize, Write)]) -> Write {
-        let quiet = pieces.iter().rev().find_map(|&(start, write)| {
-            let quiet = write.quiet?;
+    fn sum(&self, whole: Http2Write, pieces: &[(usize, Http2Write)]) -> Http2Write {
+        let last_stream_end = pieces.iter().rev().find_map(|&(start, write)| {
+            let end = write.last_stream_end?;
             let earlier = whole
-                .quiet
-                .and_then(|quiet| quiet.frame_at)
+                .last_stream_end
+                .and_then(|end| end.frame_at)
                 .filter(|&at| at < start);
-            Some(Quiet {
-                frame_at: quiet.frame_at.map(|at| start + at).or(earlier),
-                alone: quiet.alone,
+            Some(LastStreamEnd {
+                frame_at: end.frame_at.map(|at| start + at).or(earlier),
+                was_alone: end.was_alone,
             })
         });
         let last = pieces.last().map_or(whole, |(_, write)| *write);
-        Write {
-            start_fits: pieces.first().map_or(whole, |(_, write)| *write).start_fits,
-            end_fits: last.end_fits,
-            quiet,
-            goaway: pieces.iter().any(|(_, write)| write.goaway),
-            broken_off: pieces.iter().rev().find_map(|&(start, write)| {
-                let cut = write.broken_off?;
-                let at = |cut: BrokenOff| cut.frame_at.map(|at| start + at);
+        Http2Write {
+            fits_at_start: pieces
+                .first()
+                .map_or(whole, |(_, write)| *write)
+                .fits_at_start,
+            fits_at_end: last.fits_at_end,
+            last_stream_end,
+            has_goaway: pieces.iter().any(|(_, write)| write.has_goaway),
+            aborted_response: pieces.iter().rev().find_map(|&(start, write)| {
+                let cut = write.aborted_response?;
+                let at = |cut: AbortedResponse| cut.frame_at.map(|at| start + at);
                 // A piece does not know where a frame began that an earlier one has begun.
                 let earlier = whole
-                    .broken_off
+                    .aborted_response
                     .and_then(|cut| cut.frame_at)
                     .filter(|&at| at < start);
-                Some(BrokenOff {
+                Some(AbortedResponse {
                     frame_at: at(cut).or(earlier),
                     ..cut
                 })
@@ -311,7 +316,7 @@ impl<'a> Counting<'a> {
     }
 }
 
-impl Source for Counting<'_> {
+impl ByteSource for Counting<'_> {
     fn len(&self) -> usize {
         self.bytes.len()
     }

@@ -4,8 +4,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::envoy::{Envoy, tell};
 use super::messages::{Message, answer, chunks, get, ok, post, request, start};
-use super::{Head, head_of};
-use crate::Opaque;
+use super::{ResponseHead, head_of};
+use crate::BypassReason;
 
 #[test]
 fn an_answer_ends_where_its_request_its_status_its_head_or_its_last_chunk_says() {
@@ -87,8 +87,8 @@ fn a_head_with_a_keep_alive_field_says_so() {
         let reply = answer(204).field("Keep-Alive", "timeout=5, max=100");
         assert_eq!(
             envoy.server(&reply.bytes()).unwrap(),
-            [Head {
-                keep_alive_hint: true,
+            [ResponseHead {
+                has_keep_alive_field: true,
                 ..head_of(&reply)
             }]
         );
@@ -97,7 +97,7 @@ fn a_head_with_a_keep_alive_field_says_so() {
 
 /// Tells that `reply` closes, and that whatever follows is let pass.
 fn closes(envoy: &mut Envoy, reply: &Message, is_over: bool) {
-    let expected = Head {
+    let expected = ResponseHead {
         closes: true,
         ..head_of(reply)
     };
@@ -167,7 +167,7 @@ fn an_early_answer_is_not_told_to_close_and_its_request_stays_active_until_it_ha
         envoy
             .client(&message.bytes()[..message.bytes().len() - 1])
             .unwrap();
-        let expected = Head {
+        let expected = ResponseHead {
             may_close: false,
             ..head_of(&ok())
         };
@@ -188,7 +188,7 @@ fn a_farewell_needs_no_request() {
     let timeout = answer(408)
         .field("connection", "close")
         .field("content-length", "0");
-    let expected = Head {
+    let expected = ResponseHead {
         may_close: false,
         closes: true,
         ..head_of(&timeout)
@@ -213,16 +213,16 @@ fn any_other_answer_that_no_request_asked_for_is_out_of_step() {
         answer(101).field("connection", "upgrade"),
         answer(101).field("connection", "close"),
     ] {
-        tell(|envoy| assert_eq!(envoy.server(&reply.bytes()), Err(Opaque::OutOfStep)));
+        tell(|envoy| assert_eq!(envoy.server(&reply.bytes()), Err(BypassReason::OutOfStep)));
         tell(|envoy| {
             envoy.client(&get().bytes()).unwrap();
             envoy.server(&ok().bytes()).unwrap();
-            assert_eq!(envoy.server(&reply.bytes()), Err(Opaque::OutOfStep));
+            assert_eq!(envoy.server(&reply.bytes()), Err(BypassReason::OutOfStep));
         });
         tell(|envoy| {
             envoy.client(&post().sized(b"12345").head()).unwrap();
             envoy.server(&ok().bytes()).unwrap();
-            assert_eq!(envoy.server(&reply.bytes()), Err(Opaque::OutOfStep));
+            assert_eq!(envoy.server(&reply.bytes()), Err(BypassReason::OutOfStep));
         });
     }
 }
@@ -252,7 +252,7 @@ fn a_tunnel_lets_everything_pass_and_is_active_to_the_end() {
         tell(|envoy| {
             envoy.client(&question.bytes()).unwrap();
             assert!(!envoy.connection.is_tunnel());
-            let expected = Head {
+            let expected = ResponseHead {
                 may_close: false,
                 ..head_of(&reply)
             };
@@ -297,7 +297,7 @@ fn a_refused_tunnel_goes_on_unless_its_bytes_were_taken() {
         envoy.client(&web_socket().bytes()).unwrap();
         envoy.client(b"\0some").unwrap();
         envoy.client(b"\0more").unwrap();
-        assert_eq!(envoy.server(&ok().bytes()), Err(Opaque::OutOfStep));
+        assert_eq!(envoy.server(&ok().bytes()), Err(BypassReason::OutOfStep));
     });
     for half_an_offer in [
         get().field("upgrade", "x"),
@@ -306,7 +306,7 @@ fn a_refused_tunnel_goes_on_unless_its_bytes_were_taken() {
         tell(|envoy| {
             envoy.client(&half_an_offer.bytes()).unwrap();
             let taken = envoy.client(b"\0some").and(envoy.client(b"\0more"));
-            assert_eq!(taken, Err(Opaque::OutOfStep));
+            assert_eq!(taken, Err(BypassReason::OutOfStep));
         });
     }
     tell(|envoy| {
@@ -314,7 +314,7 @@ fn a_refused_tunnel_goes_on_unless_its_bytes_were_taken() {
         envoy.client(b"\0some").unwrap();
         envoy.client(b"\0more").unwrap();
         let reply = ok().field("connection", "close");
-        let expected = Head {
+        let expected = ResponseHead {
             may_close: false,
             closes: true,
             ..head_of(&reply)

@@ -1,6 +1,6 @@
 //! What Envoy does with a connection's bytes, for tests: callbacks in its order, bytes that it has not
 //! taken handed over again, and every piece cut where the test says.
-use super::{Connection, Head, Opaque, Persistence};
+use super::{BypassReason, Http1Scanner, PersistenceFields, ResponseHead};
 
 /// Where the bytes that a story hands over are cut into callbacks.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl Cut {
 
 /// A connection and what Envoy holds of it.
 pub struct Envoy {
-    pub connection: Connection,
+    pub connection: Http1Scanner,
     cut: Cut,
     /// Bytes of the client that Envoy has not taken.
     held: Vec<u8>,
@@ -46,7 +46,7 @@ pub struct Envoy {
 impl Envoy {
     pub fn new(cut: Cut) -> Self {
         Self {
-            connection: Connection::default(),
+            connection: Http1Scanner::default(),
             cut,
             held: Vec::new(),
             longest: 0,
@@ -54,18 +54,18 @@ impl Envoy {
     }
 
     /// The client sends bytes and Envoy takes them all.
-    pub fn client(&mut self, bytes: &[u8]) -> Result<(), Opaque> {
+    pub fn client(&mut self, bytes: &[u8]) -> Result<(), BypassReason> {
         self.client_ahead(bytes, b"")
     }
 
     /// The client sends `taken`, which Envoy takes, and `ahead`, which waits in its buffer.
-    pub fn client_ahead(&mut self, taken: &[u8], ahead: &[u8]) -> Result<(), Opaque> {
+    pub fn client_ahead(&mut self, taken: &[u8], ahead: &[u8]) -> Result<(), BypassReason> {
         let bytes = [taken, ahead].concat();
         self.longest = self.longest.max(bytes.len());
         let mut takes = taken.len();
         for piece in self.cut.pieces(&bytes) {
             self.held.extend_from_slice(piece);
-            self.connection.downstream(&mut &self.held[..])?;
+            self.connection.scan_downstream(&mut &self.held[..])?;
             let now = takes.min(self.held.len());
             self.held.drain(..now);
             takes -= now;
@@ -74,8 +74,8 @@ impl Envoy {
     }
 
     /// Envoy looks again at what it holds, and takes so many bytes of it.
-    pub fn resume(&mut self, takes: usize) -> Result<(), Opaque> {
-        self.connection.downstream(&mut &self.held[..])?;
+    pub fn resume(&mut self, takes: usize) -> Result<(), BypassReason> {
+        self.connection.scan_downstream(&mut &self.held[..])?;
         self.held.drain(..takes);
         Ok(())
     }
@@ -96,12 +96,12 @@ impl Envoy {
 
     /// Envoy writes to the client. The offsets in the heads are those in all of `bytes`; a head whose last
     /// line is cut in two has the one that it would have had.
-    pub fn server(&mut self, bytes: &[u8]) -> Result<Vec<Head>, Opaque> {
+    pub fn server(&mut self, bytes: &[u8]) -> Result<Vec<ResponseHead>, BypassReason> {
         self.longest = self.longest.max(bytes.len());
         let mut heads = Vec::new();
         let mut start = 0;
         for piece in self.cut.pieces(bytes) {
-            for mut head in self.connection.upstream(&mut { piece })? {
+            for mut head in self.connection.scan_upstream(&mut { piece })? {
                 let blank_line = match head.insert_at {
                     Some(at) => start + at,
                     None => start - 1,
@@ -112,13 +112,13 @@ impl Envoy {
                 );
                 head.insert_at = Some(blank_line);
                 // Where these are depends on the cut: `persistence` has tests of its own.
-                head.persistence = Some(Persistence::default());
+                head.persistence = Some(PersistenceFields::default());
                 heads.push(head);
             }
             start += piece.len();
         }
         // Envoy ends an answer by an empty write.
-        assert_eq!(self.connection.upstream(&mut &b""[..])?, []);
+        assert_eq!(self.connection.scan_upstream(&mut &b""[..])?, []);
         Ok(heads)
     }
 }

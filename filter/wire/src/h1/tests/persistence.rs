@@ -3,21 +3,23 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::messages::{Message, get, ok};
-use super::{Connection, Head};
-use crate::splice::{close, splice};
+use super::{Http1Scanner, ResponseHead};
+use crate::splice::{connection_close, replace_range};
 
 /// The head of a response to `request`, written in one piece after the connection has served it.
-fn head(request: &Message, response: &[u8]) -> Head {
-    let mut connection = Connection::default();
-    connection.downstream(&mut &request.bytes()[..]).unwrap();
-    connection.upstream(&mut &response[..]).unwrap()[0]
+fn head(request: &Message, response: &[u8]) -> ResponseHead {
+    let mut connection = Http1Scanner::default();
+    connection
+        .scan_downstream(&mut &request.bytes()[..])
+        .unwrap();
+    connection.scan_upstream(&mut &response[..]).unwrap()[0]
 }
 
 /// `response` with every edit that makes it end the connection.
 fn closed(response: &[u8]) -> String {
-    let edits = close(head(&get(), response)).unwrap();
+    let edits = connection_close(head(&get(), response)).unwrap();
     let edit = |bytes: Vec<u8>, edit: crate::splice::Edit| {
-        splice(&bytes, edit.at, edit.len, edit.replacement)
+        replace_range(&bytes, edit.at, edit.len, edit.replacement)
     };
     String::from_utf8(edits.fold(response.to_vec(), edit)).unwrap()
 }
@@ -71,17 +73,17 @@ fn fields_of_an_earlier_write_are_not_replaced_and_those_of_this_one_are_whereve
     let option = text.find("keep-alive").unwrap();
     let end = text.find("\r\n\r\n").unwrap() + 4;
     for cut in 1..end {
-        let mut connection = Connection::default();
-        connection.downstream(&mut &get().bytes()[..]).unwrap();
+        let mut connection = Http1Scanner::default();
+        connection.scan_downstream(&mut &get().bytes()[..]).unwrap();
         let (first, second) = response.split_at(cut);
-        assert_eq!(connection.upstream(&mut &first[..]).unwrap(), []);
+        assert_eq!(connection.scan_upstream(&mut &first[..]).unwrap(), []);
 
-        let head = connection.upstream(&mut &second[..]).unwrap()[0];
+        let head = connection.scan_upstream(&mut &second[..]).unwrap()[0];
 
         assert_eq!(head.persistence.is_some(), cut <= option, "cut at {cut}");
-        if let Some(edits) = close(head).filter(|_| cut <= option) {
+        if let Some(edits) = connection_close(head).filter(|_| cut <= option) {
             let edited = edits.fold(second.to_vec(), |bytes, edit| {
-                splice(&bytes, edit.at, edit.len, edit.replacement)
+                replace_range(&bytes, edit.at, edit.len, edit.replacement)
             });
             let whole = String::from_utf8([first, &edited].concat()).unwrap();
             assert!(

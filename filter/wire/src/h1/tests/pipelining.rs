@@ -4,8 +4,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::envoy::tell;
 use super::messages::{answer, get, ok, post, request};
-use super::{Head, head_of};
-use crate::Opaque;
+use super::{ResponseHead, head_of};
+use crate::BypassReason;
 
 #[test]
 fn a_request_ahead_is_scanned_in_its_turn_and_nothing_is_told_to_close_before() {
@@ -19,7 +19,7 @@ fn a_request_ahead_is_scanned_in_its_turn_and_nothing_is_told_to_close_before() 
             (envoy.connection.requests(), envoy.connection.active()),
             (1, 2)
         );
-        let waits = Head {
+        let waits = ResponseHead {
             may_close: false,
             ..head_of(&ok())
         };
@@ -56,7 +56,7 @@ fn a_part_of_a_request_ahead_goes_on_where_it_stopped() {
             envoy
                 .client_ahead(&post().sized(b"12345").bytes(), &next[..ahead])
                 .unwrap();
-            let waits = Head {
+            let waits = ResponseHead {
                 may_close: false,
                 ..head_of(&ok())
             };
@@ -143,7 +143,7 @@ fn requests_that_the_proxy_answers_by_itself_are_followed_in_their_turn() {
     tell(|envoy| {
         envoy.client_ahead(&get().bytes(), &ahead.concat()).unwrap();
         let limited = || answer(429).sized(b"slow down");
-        let waits = Head {
+        let waits = ResponseHead {
             may_close: false,
             ..head_of(&limited())
         };
@@ -153,7 +153,7 @@ fn requests_that_the_proxy_answers_by_itself_are_followed_in_their_turn() {
             .enumerate()
         {
             let heads = envoy.server(&reply.bytes()).unwrap();
-            let expected = Head {
+            let expected = ResponseHead {
                 may_close: false,
                 ..head_of(reply)
             };
@@ -218,7 +218,7 @@ fn whoever_answers_what_waits_the_scanner_stays_in_step() {
                 _ => (get().bytes(), false),
             })
             .collect();
-        let mut connection = super::super::Connection::default();
+        let mut connection = super::super::Http1Scanner::default();
         let mut answered = 0;
         while answered < requests.len() {
             // So many come at once, and Envoy takes one after the other.
@@ -227,7 +227,7 @@ fn whoever_answers_what_waits_the_scanner_stays_in_step() {
                 .iter()
                 .flat_map(|(bytes, _)| bytes.clone())
                 .collect();
-            connection.downstream(&mut held.as_slice()).unwrap();
+            connection.scan_downstream(&mut held.as_slice()).unwrap();
             for left in (0..batch).rev() {
                 let (bytes, is_head) = &requests[answered];
                 held.drain(..bytes.len());
@@ -237,10 +237,12 @@ fn whoever_answers_what_waits_the_scanner_stays_in_step() {
                 } else {
                     answer(200).sized(&b"0123456789"[..any(10)])
                 };
-                let heads = connection.upstream(&mut reply.bytes().as_slice()).unwrap();
+                let heads = connection
+                    .scan_upstream(&mut reply.bytes().as_slice())
+                    .unwrap();
                 assert_eq!(
                     heads,
-                    [Head {
+                    [ResponseHead {
                         may_close: left == 0,
                         ..head_of(&reply)
                     }]
@@ -248,10 +250,10 @@ fn whoever_answers_what_waits_the_scanner_stays_in_step() {
                 assert_eq!(connection.requests(), u64::try_from(answered).unwrap());
                 let is_by_itself = any(2) == 0;
                 if !is_by_itself && left > 0 {
-                    connection.downstream(&mut held.as_slice()).unwrap();
+                    connection.scan_downstream(&mut held.as_slice()).unwrap();
                 } else if left > 32 {
                     // More wait than are scanned ahead.
-                    connection.downstream(&mut held.as_slice()).unwrap();
+                    connection.scan_downstream(&mut held.as_slice()).unwrap();
                 }
             }
             assert_eq!(connection.active(), 0);
@@ -267,7 +269,7 @@ fn a_request_that_the_proxy_took_by_itself_is_out_of_step_when_other_bytes_come(
             envoy.client_ahead(&get().bytes(), &next[..ahead]).unwrap();
             envoy.server(&ok().bytes()).unwrap();
             envoy.takes_in_its_own_loop();
-            assert_eq!(envoy.client(&next[ahead..]), Err(Opaque::OutOfStep));
+            assert_eq!(envoy.client(&next[ahead..]), Err(BypassReason::OutOfStep));
         });
     }
 }
@@ -294,7 +296,7 @@ fn more_empty_lines_than_are_kept_may_hide_a_request() {
     tell(|envoy| {
         envoy.client_ahead(&get().bytes(), &next).unwrap();
         assert_eq!(envoy.connection.active(), 2);
-        let waits = Head {
+        let waits = ResponseHead {
             may_close: false,
             ..head_of(&ok())
         };
@@ -312,7 +314,7 @@ fn what_waits_behind_an_answer_that_closes_is_let_pass() {
     tell(|envoy| {
         let reply = ok().field("connection", "close");
         envoy.client_ahead(&get().bytes(), &get().bytes()).unwrap();
-        let expected = Head {
+        let expected = ResponseHead {
             may_close: false,
             closes: true,
             ..head_of(&reply)

@@ -3,8 +3,8 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::messages::{answer, chunks, get, ok, post};
-use crate::h1::Connection;
-use crate::{Opaque, Source};
+use crate::h1::Http1Scanner;
+use crate::{BypassReason, ByteSource};
 
 /// Counts the looks and the bytes that they gave.
 struct Counting<'a> {
@@ -23,7 +23,7 @@ impl<'a> Counting<'a> {
     }
 }
 
-impl Source for Counting<'_> {
+impl ByteSource for Counting<'_> {
     fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -37,22 +37,22 @@ impl Source for Counting<'_> {
 }
 
 /// Looks and bytes given for a callback from the client.
-fn client(connection: &mut Connection, bytes: &[u8]) -> (usize, usize) {
+fn client(connection: &mut Http1Scanner, bytes: &[u8]) -> (usize, usize) {
     let mut source = Counting::new(bytes);
-    connection.downstream(&mut source).unwrap();
+    connection.scan_downstream(&mut source).unwrap();
     (source.looks, source.given)
 }
 
 /// Looks and bytes given for a write to the client.
-fn server(connection: &mut Connection, bytes: &[u8]) -> (usize, usize) {
+fn server(connection: &mut Http1Scanner, bytes: &[u8]) -> (usize, usize) {
     let mut source = Counting::new(bytes);
-    connection.upstream(&mut source).unwrap();
+    connection.scan_upstream(&mut source).unwrap();
     (source.looks, source.given)
 }
 
 #[test]
 fn an_ordinary_exchange_is_one_look_at_each_head() {
-    let mut connection = Connection::default();
+    let mut connection = Http1Scanner::default();
     let (question, reply) = (get().field("cookie", &"c".repeat(1500)).bytes(), ok());
     for _ in 0..3 {
         assert_eq!(client(&mut connection, &question), (1, question.len()));
@@ -69,7 +69,7 @@ fn an_ordinary_exchange_is_one_look_at_each_head() {
 
 #[test]
 fn a_sized_body_is_not_looked_at() {
-    let mut connection = Connection::default();
+    let mut connection = Http1Scanner::default();
     let body = vec![0; 1 << 20];
     let (question, reply) = (post().sized(&body), answer(200).sized(&body));
     let window = 2048;
@@ -87,7 +87,7 @@ fn a_sized_body_is_not_looked_at() {
 
 #[test]
 fn a_chunk_is_looked_at_where_it_begins_and_ends() {
-    let mut connection = Connection::default();
+    let mut connection = Http1Scanner::default();
     client(&mut connection, &get().bytes());
     let reply = answer(200).chunked(&chunks().chunk(&[0; 100_000]).chunk(&[0; 100_000]));
     let (looks, given) = server(&mut connection, &reply.bytes());
@@ -112,7 +112,7 @@ fn what_closes_or_is_a_tunnel_is_not_looked_at_again() {
         answer(204).field("connection", "close"),
         answer(101).field("upgrade", "x"),
     ] {
-        let mut connection = Connection::default();
+        let mut connection = Http1Scanner::default();
         client(&mut connection, &get().bytes());
         server(&mut connection, &reply.bytes());
         assert_eq!(server(&mut connection, b"anything"), (0, 0));
@@ -122,17 +122,26 @@ fn what_closes_or_is_a_tunnel_is_not_looked_at_again() {
 
 #[test]
 fn what_is_opaque_is_not_looked_at_again() {
-    let mut connection = Connection::default();
+    let mut connection = Http1Scanner::default();
     let mut source = Counting::new(b"\0");
-    assert_eq!(connection.downstream(&mut source), Err(Opaque::StartLine));
-    assert_eq!(connection.downstream(&mut source), Err(Opaque::StartLine));
-    assert_eq!(connection.upstream(&mut source), Err(Opaque::StartLine));
+    assert_eq!(
+        connection.scan_downstream(&mut source),
+        Err(BypassReason::StartLine)
+    );
+    assert_eq!(
+        connection.scan_downstream(&mut source),
+        Err(BypassReason::StartLine)
+    );
+    assert_eq!(
+        connection.scan_upstream(&mut source),
+        Err(BypassReason::StartLine)
+    );
     assert_eq!(source.looks, 1);
 }
 
 #[test]
 fn waiting_bytes_are_looked_at_once_a_callback() {
-    let mut connection = Connection::default();
+    let mut connection = Http1Scanner::default();
     let both = [get().bytes(), get().bytes()].concat();
     assert_eq!(client(&mut connection, &both).0, 1);
     assert_eq!(client(&mut connection, &get().bytes()).0, 1);
@@ -144,7 +153,7 @@ fn waiting_bytes_are_looked_at_once_a_callback() {
 /// A host that promises more than it gives.
 struct Short(Vec<u8>);
 
-impl Source for Short {
+impl ByteSource for Short {
     fn len(&self) -> usize {
         self.0.len() + 1
     }
@@ -161,19 +170,19 @@ impl Source for Short {
 
 #[test]
 fn a_host_that_gives_little_at_a_time_is_asked_again_and_one_that_gives_nothing_is_unreadable() {
-    let mut connection = Connection::default();
+    let mut connection = Http1Scanner::default();
     let mut request = get().bytes();
     request.pop();
     assert_eq!(
-        connection.downstream(&mut Short(request)),
-        Err(Opaque::Unreadable)
+        connection.scan_downstream(&mut Short(request)),
+        Err(BypassReason::Unreadable)
     );
     assert_eq!(connection.requests(), 0);
 
-    let mut connection = Connection::default();
+    let mut connection = Http1Scanner::default();
     assert_eq!(
-        connection.downstream(&mut Short(get().bytes())),
-        Err(Opaque::Unreadable)
+        connection.scan_downstream(&mut Short(get().bytes())),
+        Err(BypassReason::Unreadable)
     );
     assert_eq!(connection.requests(), 1);
 }
@@ -181,14 +190,14 @@ fn a_host_that_gives_little_at_a_time_is_asked_again_and_one_that_gives_nothing_
 #[test]
 fn a_connection_is_small_and_what_waits_is_bounded() {
     assert!(
-        size_of::<Connection>() <= 352,
+        size_of::<Http1Scanner>() <= 352,
         "{} bytes",
-        size_of::<Connection>()
+        size_of::<Http1Scanner>()
     );
     assert!(size_of::<super::super::Waiting>() <= 64);
-    let mut connection = Connection::default();
+    let mut connection = Http1Scanner::default();
     connection
-        .downstream(&mut get().bytes().repeat(1000).as_slice())
+        .scan_downstream(&mut get().bytes().repeat(1000).as_slice())
         .unwrap();
     assert_eq!(connection.waiting.len(), 32);
 }

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::envoy::{Cut, Envoy, tell};
 use super::messages::{Message, answer, chunks, get, ok, post, request, start};
 use crate::h1::MAX_HEAD;
-use crate::{Connection, Kind, Opaque};
+use crate::{BypassReason, ConnectionScanner, Detection, Protocol};
 
 /// Bytes instead of a message's chunks.
 fn chunked(body: &str) -> Message {
@@ -40,7 +40,7 @@ fn a_request_that_is_none() {
         tell(|envoy| {
             assert_eq!(
                 envoy.client(&start(line).bytes()),
-                Err(Opaque::StartLine),
+                Err(BypassReason::StartLine),
                 "{line:?}"
             )
         });
@@ -67,7 +67,7 @@ fn an_answer_that_is_none() {
             envoy.client(&get().bytes()).unwrap();
             assert_eq!(
                 envoy.server(&start(line).bytes()),
-                Err(Opaque::StartLine),
+                Err(BypassReason::StartLine),
                 "{line:?}"
             );
         });
@@ -95,12 +95,12 @@ fn a_field_that_is_malformed_folded_or_not_ended_by_crlf() {
     ] {
         tell(|envoy| {
             let result = envoy.client(&get().field(name, value).field("x", "y").bytes());
-            assert_eq!(result, Err(Opaque::Field), "{name:?}: {value:?}");
+            assert_eq!(result, Err(BypassReason::Field), "{name:?}: {value:?}");
         });
         tell(|envoy| {
             envoy.client(&get().bytes()).unwrap();
             let result = envoy.server(&answer(200).field(name, value).field("x", "y").bytes());
-            assert_eq!(result, Err(Opaque::Field), "{name:?}: {value:?}");
+            assert_eq!(result, Err(BypassReason::Field), "{name:?}: {value:?}");
         });
     }
 }
@@ -141,7 +141,7 @@ fn a_length_that_is_contradictory_or_unknown() {
         tell(|envoy| {
             assert_eq!(
                 envoy.client(&add(post()).bytes()),
-                Err(Opaque::Framing),
+                Err(BypassReason::Framing),
                 "{fields:?}"
             )
         });
@@ -149,7 +149,7 @@ fn a_length_that_is_contradictory_or_unknown() {
             envoy.client(&get().bytes()).unwrap();
             assert_eq!(
                 envoy.server(&add(answer(200)).bytes()),
-                Err(Opaque::Framing),
+                Err(BypassReason::Framing),
                 "{fields:?}"
             );
         });
@@ -159,7 +159,7 @@ fn a_length_that_is_contradictory_or_unknown() {
         request("CONNECT", "shop.example:443").sized(b"12345"),
         request("CONNECT", "shop.example:443").chunked(&chunks()),
     ] {
-        tell(|envoy| assert_eq!(envoy.client(&message.bytes()), Err(Opaque::Framing)));
+        tell(|envoy| assert_eq!(envoy.client(&message.bytes()), Err(BypassReason::Framing)));
     }
 }
 
@@ -186,7 +186,7 @@ fn chunks_that_are_none() {
         tell(|envoy| {
             assert_eq!(
                 envoy.client(&chunked(body).bytes()),
-                Err(Opaque::Framing),
+                Err(BypassReason::Framing),
                 "{body:?}"
             )
         });
@@ -200,7 +200,7 @@ fn chunks_that_are_none() {
         tell(|envoy| {
             assert_eq!(
                 envoy.client(&chunked(body).bytes()),
-                Err(Opaque::Field),
+                Err(BypassReason::Field),
                 "{body:?}"
             )
         });
@@ -246,14 +246,14 @@ fn a_head_that_is_too_long() {
         );
         assert_eq!(
             envoy.client(&padded(get(), MAX_HEAD + 1)),
-            Err(Opaque::HeadTooLong)
+            Err(BypassReason::HeadTooLong)
         );
 
         let mut envoy = Envoy::new(cut);
         envoy.client(&get().bytes()).unwrap();
         assert_eq!(
             envoy.server(&padded(answer(204), MAX_HEAD + 1)),
-            Err(Opaque::HeadTooLong)
+            Err(BypassReason::HeadTooLong)
         );
     }
 }
@@ -261,14 +261,14 @@ fn a_head_that_is_too_long() {
 #[test]
 fn it_is_for_ever_and_for_both_directions() {
     tell(|envoy| {
-        assert_eq!(envoy.client(b"\0"), Err(Opaque::StartLine));
+        assert_eq!(envoy.client(b"\0"), Err(BypassReason::StartLine));
         assert_eq!(
-            envoy.connection.downstream(&mut &get().bytes()[..]),
-            Err(Opaque::StartLine)
+            envoy.connection.scan_downstream(&mut &get().bytes()[..]),
+            Err(BypassReason::StartLine)
         );
         assert_eq!(
-            envoy.connection.upstream(&mut &ok().bytes()[..]),
-            Err(Opaque::StartLine)
+            envoy.connection.scan_upstream(&mut &ok().bytes()[..]),
+            Err(BypassReason::StartLine)
         );
         assert_eq!(envoy.connection.requests(), 0);
     });
@@ -278,13 +278,21 @@ fn it_is_for_ever_and_for_both_directions() {
 #[test]
 fn protocol_without_line_ends_is_tcp_once_the_server_responds() {
     for (client, server) in [("hello", "hello"), ("AUTH", "OK"), ("GET", "HTTP/2")] {
-        let mut connection = Connection::new();
-        connection.downstream(&mut client.as_bytes());
-        assert_eq!(connection.kind(), Kind::Http1, "{client}");
+        let mut connection = ConnectionScanner::new();
+        connection.scan_downstream(&mut client.as_bytes());
+        assert_eq!(
+            connection.detection(),
+            Detection::Detected(Protocol::Http1),
+            "{client}"
+        );
 
-        connection.upstream(&mut server.as_bytes());
+        connection.scan_upstream(&mut server.as_bytes());
 
-        assert_eq!(connection.kind(), Kind::Tcp, "{client}");
+        assert_eq!(
+            connection.detection(),
+            Detection::Detected(Protocol::Tcp),
+            "{client}"
+        );
         assert_eq!(connection.active(), 0, "{client}");
     }
 }

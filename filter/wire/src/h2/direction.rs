@@ -1,15 +1,15 @@
 //! One direction of a connection: its frames, in the order that RFC 9113 asks of each peer alone.
 
-use super::frame::{Frame, HEADER, Kind};
+use super::frame::{Frame, FrameType, HEADER};
 use super::reader::{Cursor, Reader, Token};
-use crate::{Opaque, Source};
+use crate::{BypassReason, ByteSource};
 
 /// What a direction says, frame by frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// A frame's header is complete, and the frame may stand here.
     Begin(Frame),
-    /// The next piece of the frame's payload, as long as it was [wanted](Half::want), then zeros; and its
+    /// The next piece of the frame's payload, as long as it was [wanted](Direction::want), then zeros; and its
     /// length.
     Piece(Frame, [u8; HEADER], u8),
     /// The frame is complete. `ends_stream` when its sender has thereby said its last on the stream: of a
@@ -26,30 +26,30 @@ struct Block {
 
 /// Follows one direction.
 #[derive(Debug)]
-pub(super) struct Half {
+pub(super) struct Direction {
     reader: Reader,
     block: Option<Block>,
     /// The SETTINGS that must be a peer's first frame (RFC 9113 3.4) have come.
-    has_greeted: bool,
+    has_sent_settings: bool,
 }
 
-impl Half {
+impl Direction {
     pub(super) fn new(reader: Reader) -> Self {
         Self {
             reader,
             block: None,
-            has_greeted: false,
+            has_sent_settings: false,
         }
     }
 
     /// A frame of one's own, that needs no more than the peer's SETTINGS before it, fits here.
     pub(super) fn fits(&self) -> bool {
-        self.has_greeted && self.block.is_none() && self.reader.is_between_frames()
+        self.has_sent_settings && self.block.is_none() && self.reader.is_between_frames()
     }
 
     /// The next frame is the direction's first.
-    pub(super) fn is_greeting(&self) -> bool {
-        !self.has_greeted
+    pub(super) fn is_first_frame(&self) -> bool {
+        !self.has_sent_settings
     }
 
     /// Asks for the next `len` (at most 9) bytes of the payload in hand as a piece.
@@ -65,11 +65,11 @@ impl Half {
     /// The next event; None when the bytes are used up.
     ///
     /// # Errors
-    /// As [`Reader::next`], and [`Opaque::Frame`] for a frame out of order.
-    pub(super) fn next<S: Source>(
+    /// As [`Reader::next`], and [`BypassReason::Frame`] for a frame out of order.
+    pub(super) fn next<S: ByteSource>(
         &mut self,
         cursor: &mut Cursor<'_, S>,
-    ) -> Result<Option<Event>, Opaque> {
+    ) -> Result<Option<Event>, BypassReason> {
         Ok(match self.reader.next(cursor)? {
             Some(Token::Begin(frame)) => {
                 self.check(frame)?;
@@ -84,21 +84,24 @@ impl Half {
         })
     }
 
-    fn check(&self, frame: Frame) -> Result<(), Opaque> {
+    fn check(&self, frame: Frame) -> Result<(), BypassReason> {
         let in_turn = match self.block {
-            Some(block) => frame.kind == Kind::Continuation && frame.stream == block.stream,
-            None => frame.kind != Kind::Continuation,
+            Some(block) => {
+                frame.frame_type == FrameType::Continuation && frame.stream == block.stream
+            }
+            None => frame.frame_type != FrameType::Continuation,
         };
-        let greets = self.has_greeted || frame.kind == Kind::Settings && !frame.is_ack();
+        let greets =
+            self.has_sent_settings || frame.frame_type == FrameType::Settings && !frame.is_ack();
         if in_turn && greets {
             Ok(())
         } else {
-            Err(Opaque::Frame)
+            Err(BypassReason::Frame)
         }
     }
 
     fn end(&mut self, frame: Frame) -> bool {
-        self.has_greeted = true;
+        self.has_sent_settings = true;
         if frame.leaves_block_open() {
             self.block.get_or_insert(Block {
                 stream: frame.stream,

@@ -2,7 +2,7 @@
 
 /// Why the connection is closed, as the client is told (RFC 6455 7.4.1, and IANA's registry).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum StatusCode {
     /// 1001
     GoingAway,
     /// 1012
@@ -13,10 +13,10 @@ pub enum Status {
 const REASON: &[u8; 16] = b"please reconnect";
 
 /// A server's Close frame.
-pub fn close(status: Status) -> Vec<u8> {
+pub fn close_frame(status: StatusCode) -> Vec<u8> {
     let status: u16 = match status {
-        Status::GoingAway => 1001,
-        Status::ServiceRestart => 1012,
+        StatusCode::GoingAway => 1001,
+        StatusCode::ServiceRestart => 1012,
     };
     let (fin_and_close, length) = (0x88, 18);
     let mut frame = vec![fin_and_close, length];

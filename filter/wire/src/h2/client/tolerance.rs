@@ -10,14 +10,14 @@ pub const IDLE_TIME: Duration = Duration::from_secs(1);
 
 /// How a client is drained: what may be sent, where, and when.
 ///
-/// Each column is ordered by caution, so that the treatment of a client that may be one of several is
-/// computed ([`Treatment::merge`]): what all of them tolerate.
+/// Each column is ordered by caution, so that the tolerance of a client that may be one of several is
+/// computed ([`Tolerance::merge`]): what all of them tolerate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Treatment {
+pub struct Tolerance {
     /// The last-stream-ids (RFC 9113 6.8) that it takes without losing a request.
-    pub last_stream_id: LastStreamIds,
+    pub last_stream_id: LastStreamIdTolerance,
     /// Where in the write that ends the last active stream it takes a GOAWAY.
-    pub position: Positions,
+    pub position: PositionTolerance,
     /// What the end of the last active stream needs to be a safe point.
     pub at_end: Conditions,
     /// What a boundary between two frames needs to be one while streams are open.
@@ -32,7 +32,7 @@ pub struct Treatment {
 
 /// A set of last-stream-ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LastStreamIds {
+pub enum LastStreamIdTolerance {
     /// [`MAX_STREAM_ID`](crate::h2::MAX_STREAM_ID): what is in transit is still served.
     Max,
     /// The highest stream that the client has opened: what is in transit is refused.
@@ -44,7 +44,7 @@ pub enum LastStreamIds {
 
 /// A set of places for a GOAWAY in the write that ends the last stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Positions {
+pub enum PositionTolerance {
     /// Behind the last frame.
     After,
     /// Before the frame that ends the stream.
@@ -94,7 +94,7 @@ impl Conditions {
     }
 }
 
-impl LastStreamIds {
+impl LastStreamIdTolerance {
     const fn merge(self, other: Self) -> Self {
         match (self, other) {
             (Self::Max, Self::Max) => Self::Max,
@@ -104,7 +104,7 @@ impl LastStreamIds {
     }
 }
 
-impl Positions {
+impl PositionTolerance {
     const fn merge(self, other: Self) -> Self {
         match (self, other) {
             (Self::Any, position) | (position, Self::Any) => position,
@@ -115,11 +115,11 @@ impl Positions {
     }
 }
 
-impl Treatment {
+impl Tolerance {
     /// Any GOAWAY that refuses nothing, behind the last frame, at any point.
-    pub const TOLERANT: Self = Self {
-        last_stream_id: LastStreamIds::Max,
-        position: Positions::After,
+    pub const ANY_TIME: Self = Self {
+        last_stream_id: LastStreamIdTolerance::Max,
+        position: PositionTolerance::After,
         at_end: Conditions::NONE,
         when_active: Conditions::NONE,
         idle_time: Some(Duration::ZERO),
@@ -132,7 +132,7 @@ impl Treatment {
         when_active: Conditions::NEVER,
         idle_time: Some(IDLE_TIME),
         idle_time_with_bodies: Some(IDLE_TIME),
-        ..Self::TOLERANT
+        ..Self::ANY_TIME
     };
 
     /// What both `self` and `other` tolerate.
@@ -140,8 +140,8 @@ impl Treatment {
     pub const fn merge(self, other: Self) -> Self {
         let last_stream_id = self.last_stream_id.merge(other.last_stream_id);
         let position = self.position.merge(other.position);
-        let conflict = matches!(last_stream_id, LastStreamIds::Conflict)
-            || matches!(position, Positions::Conflict);
+        let conflict = matches!(last_stream_id, LastStreamIdTolerance::Conflict)
+            || matches!(position, PositionTolerance::Conflict);
         let by_conflict = if conflict {
             Conditions::NEVER
         } else {

@@ -7,7 +7,7 @@ const MAX_SETTINGS: usize = 9;
 
 /// The first SETTINGS of a client, its first WINDOW_UPDATE on stream 0, and its first request.
 #[derive(Debug, Default)]
-pub(super) struct Greeting {
+pub(super) struct FirstFrames {
     settings: [(u16, u32); MAX_SETTINGS],
     /// How many settings came; more than there is room for when the list is too long.
     count: usize,
@@ -18,7 +18,7 @@ pub(super) struct Greeting {
     pub(super) fields: FieldScan,
 }
 
-impl Greeting {
+impl FirstFrames {
     /// Takes the next setting as it stands in the frame: two bytes identifier, four bytes value (RFC 9113
     /// 6.5.1). Says whether there is room for a further one.
     pub(super) fn setting(&mut self, bytes: [u8; 6]) -> bool {

@@ -1,8 +1,8 @@
 //! One direction of a WebSocket: its frames in the order that RFC 6455 asks of each peer alone.
 
-use super::header::{Frame, Header, Kind};
+use super::header::{Frame, FrameKind, Header};
 use crate::source::Window;
-use crate::{Opaque, Source};
+use crate::{BypassReason, ByteSource};
 
 /// One look fetches this many bytes from a frame's beginning: what costs is the look, and small frames
 /// come several in a piece.
@@ -17,7 +17,7 @@ pub(super) enum Peer {
 
 /// Follows one direction.
 #[derive(Debug)]
-pub(super) struct Half {
+pub(super) struct Direction {
     sender: Peer,
     at: At,
     /// A message has begun, and its last frame has not come.
@@ -30,12 +30,12 @@ enum At {
     Header(Header),
     /// So many bytes of a frame are to come.
     Payload {
-        kind: Kind,
+        kind: FrameKind,
         left: u64,
     },
 }
 
-impl Half {
+impl Direction {
     pub(super) fn new(sender: Peer) -> Self {
         Self {
             sender,
@@ -57,14 +57,14 @@ impl Half {
     }
 
     /// Takes the bytes of a callback. True when a part of a message was among them.
-    pub(super) fn scan(&mut self, source: &mut impl Source) -> Result<bool, Opaque> {
+    pub(super) fn scan(&mut self, source: &mut impl ByteSource) -> Result<bool, BypassReason> {
         let mut window = Window::new(source, STRETCH);
         let mut at = 0_usize;
         let mut spoke = false;
         while at < window.len() {
             match &mut self.at {
                 At::Header(header) => {
-                    let byte = *window.look(at).first().ok_or(Opaque::Unreadable)?;
+                    let byte = *window.look(at).first().ok_or(BypassReason::Unreadable)?;
                     at = at.saturating_add(1);
                     let frame = header.push(byte, self.sender)?;
                     spoke |= header.is_data();
@@ -73,7 +73,7 @@ impl Half {
                     }
                 }
                 At::Payload { kind, left } => {
-                    spoke |= matches!(kind, Kind::Message | Kind::Continuation);
+                    spoke |= matches!(kind, FrameKind::Message | FrameKind::Continuation);
                     let come = window.len().saturating_sub(at);
                     let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(come);
                     at = at.saturating_add(taken);
@@ -88,17 +88,17 @@ impl Half {
         Ok(spoke)
     }
 
-    fn begin(&mut self, frame: Frame) -> Result<(), Opaque> {
+    fn begin(&mut self, frame: Frame) -> Result<(), BypassReason> {
         let is_in_turn = match frame.kind {
-            Kind::Message => !self.in_message && !self.has_closed,
-            Kind::Continuation => self.in_message && !self.has_closed,
-            Kind::Close => !self.has_closed,
-            Kind::Ping => true,
+            FrameKind::Message => !self.in_message && !self.has_closed,
+            FrameKind::Continuation => self.in_message && !self.has_closed,
+            FrameKind::Close => !self.has_closed,
+            FrameKind::Ping => true,
         };
         if !is_in_turn {
-            return Err(Opaque::Message);
+            return Err(BypassReason::Message);
         }
-        if matches!(frame.kind, Kind::Message | Kind::Continuation) {
+        if matches!(frame.kind, FrameKind::Message | FrameKind::Continuation) {
             self.in_message = !frame.is_final;
         }
         self.at = At::Payload {
@@ -111,8 +111,8 @@ impl Half {
         Ok(())
     }
 
-    fn end(&mut self, kind: Kind) {
+    fn end(&mut self, kind: FrameKind) {
         self.at = At::Header(Header::default());
-        self.has_closed |= kind == Kind::Close;
+        self.has_closed |= kind == FrameKind::Close;
     }
 }

@@ -5,17 +5,17 @@ use super::frame::HEADER;
 const END_STREAM_AND_HEADERS: u8 = 0x1 | 0x4;
 
 /// What a person reads of it: no byte that gRPC would have to encode.
-pub const UNAVAILABLE: &str = "max_stream_age is over, call again";
+pub const UNAVAILABLE_MESSAGE: &str = "max_stream_age is over, call again";
 
-/// The status UNAVAILABLE, after which a client may call again (gRPC over HTTP/2, "Responses").
+/// The status UNAVAILABLE_MESSAGE, after which a client may call again (gRPC over HTTP/2, "Responses").
 const TRAILERS: [(&[u8], &[u8]); 2] = [
     (b"grpc-status", b"14"),
-    (b"grpc-message", UNAVAILABLE.as_bytes()),
+    (b"grpc-message", UNAVAILABLE_MESSAGE.as_bytes()),
 ];
 
 /// Trailers that end the answer on `stream`, and RST_STREAM with NO_ERROR where the client has not ended
 /// its side, as RFC 9113 8.1 has it for an answer that is over before its request.
-pub fn unavailable(stream: u32, client_ended: bool) -> Vec<u8> {
+pub fn unavailable_trailers(stream: u32, client_ended: bool) -> Vec<u8> {
     let block: Vec<u8> = TRAILERS
         .iter()
         .flat_map(|(name, value)| field(name, value))
@@ -52,14 +52,17 @@ mod tests {
 
     #[test]
     fn it_is_trailers_and_a_reset_only_where_the_client_goes_on() {
-        let ended = unavailable(5, true);
+        let ended = unavailable_trailers(5, true);
         assert_eq!(ended[3..9], [0x1, 0x5, 0, 0, 0, 5]);
         let block =
             b"\0\x0bgrpc-status\x0214\0\x0cgrpc-message\x22max_stream_age is over, call again";
         assert_eq!(ended[9..], block[..]);
         assert_eq!(usize::from(ended[2]), block.len());
         let reset = [0, 0, 4, 0x3, 0, 0, 0, 0, 5, 0, 0, 0, 0];
-        assert_eq!(unavailable(5, false), [&ended[..], &reset].concat());
+        assert_eq!(
+            unavailable_trailers(5, false),
+            [&ended[..], &reset].concat()
+        );
     }
 
     #[test]

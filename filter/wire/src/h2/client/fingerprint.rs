@@ -1,23 +1,23 @@
 //! What a library's first frames have in common, however its users configure it.
 
-use crate::h2::greeting::Greeting;
+use crate::h2::first_frames::FirstFrames;
 
 /// The first frames of a client: which settings in which order, and what else its users do not choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub struct Fingerprint {
     /// Its first SETTINGS frame (RFC 9113 6.5), in order.
-    pub settings: &'static [Setting],
+    pub settings: &'static [SettingPattern],
     /// Its first WINDOW_UPDATE on stream 0, if it comes before the first request.
-    pub window_update: WindowUpdate,
+    pub window_update: WindowUpdatePattern,
     /// The id of its first stream. 3 where the library keeps 1 for an upgrade from HTTP/1.
     pub first_stream: Option<u32>,
     /// Whether its first request is a gRPC call.
     pub grpc: Option<bool>,
 }
 
-/// A setting of a [`Shape`].
+/// A setting of a [`Fingerprint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Setting {
+pub struct SettingPattern {
     /// Its identifier.
     pub id: u16,
     /// Its value; None where users configure it.
@@ -28,7 +28,7 @@ pub struct Setting {
 
 /// How a client widens the connection's window (RFC 9113 6.9) before its first request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WindowUpdate {
+pub enum WindowUpdatePattern {
     /// Not at all.
     Never,
     /// By as much as its users configure.
@@ -42,8 +42,8 @@ pub enum WindowUpdate {
 }
 
 /// A setting that is always sent, and whose value users configure.
-pub(super) const fn any(id: u16) -> Setting {
-    Setting {
+pub(super) const fn any(id: u16) -> SettingPattern {
+    SettingPattern {
         id,
         value: None,
         is_optional: false,
@@ -51,8 +51,8 @@ pub(super) const fn any(id: u16) -> Setting {
 }
 
 /// A setting that is always sent with this value.
-pub(super) const fn is(id: u16, value: u32) -> Setting {
-    Setting {
+pub(super) const fn is(id: u16, value: u32) -> SettingPattern {
+    SettingPattern {
         id,
         value: Some(value),
         is_optional: false,
@@ -60,26 +60,26 @@ pub(super) const fn is(id: u16, value: u32) -> Setting {
 }
 
 /// A setting that is sent with some configurations.
-pub(super) const fn maybe(id: u16) -> Setting {
-    Setting {
+pub(super) const fn maybe(id: u16) -> SettingPattern {
+    SettingPattern {
         id,
         value: None,
         is_optional: true,
     }
 }
 
-impl Shape {
+impl Fingerprint {
     /// These settings, whatever else is sent.
-    pub(super) const fn of(settings: &'static [Setting]) -> Self {
+    pub(super) const fn of(settings: &'static [SettingPattern]) -> Self {
         Self {
             settings,
-            window_update: WindowUpdate::Any,
+            window_update: WindowUpdatePattern::Any,
             first_stream: None,
             grpc: None,
         }
     }
 
-    pub(super) const fn window_update(self, window_update: WindowUpdate) -> Self {
+    pub(super) const fn window_update(self, window_update: WindowUpdatePattern) -> Self {
         Self {
             window_update,
             ..self
@@ -100,26 +100,26 @@ impl Shape {
         }
     }
 
-    pub(super) fn matches(&self, greeting: &Greeting) -> bool {
-        let update = greeting.window_update();
+    pub(super) fn matches(&self, first_frames: &FirstFrames) -> bool {
+        let update = first_frames.window_update();
         let update_fits = match self.window_update {
-            WindowUpdate::Never => update.is_none(),
-            WindowUpdate::Always => update.is_some(),
-            WindowUpdate::By(bytes) => update == Some(bytes),
-            WindowUpdate::NotBy(bytes) => update.is_some_and(|update| update != bytes),
-            WindowUpdate::Any => true,
+            WindowUpdatePattern::Never => update.is_none(),
+            WindowUpdatePattern::Always => update.is_some(),
+            WindowUpdatePattern::By(bytes) => update == Some(bytes),
+            WindowUpdatePattern::NotBy(bytes) => update.is_some_and(|update| update != bytes),
+            WindowUpdatePattern::Any => true,
         };
         update_fits
             && self
                 .first_stream
-                .is_none_or(|id| id == greeting.first_stream())
-            && self.grpc.is_none_or(|grpc| grpc == greeting.is_grpc())
-            && greeting
+                .is_none_or(|id| id == first_frames.first_stream())
+            && self.grpc.is_none_or(|grpc| grpc == first_frames.is_grpc())
+            && first_frames
                 .settings()
                 .is_some_and(|sent| self.has_settings(sent))
     }
 
-    /// Each of `sent` stands in the list, in this order, and none that is always sent is missing. No shape
+    /// Each of `sent` stands in the list, in this order, and none that is always sent is missing. No fingerprint
     /// has an identifier twice, so the first that fits is the only one.
     fn has_settings(&self, sent: &[(u16, u32)]) -> bool {
         let mut rest = sent;

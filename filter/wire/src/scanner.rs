@@ -1,0 +1,252 @@
+//! One downstream connection of any protocol: its first bytes select the scanner that follows it.
+
+use crate::h1::ResponseHead;
+use crate::h2::{Http2Write, PREFACE};
+use crate::source::Tail;
+use crate::undelivered::UndeliveredBytes;
+use crate::websocket::WebSocketWrite;
+use crate::{BypassReason, ByteSource, Detection, DrainOpportunity, Protocol, h1, h2, websocket};
+
+/// What a scanner found in a write to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteSummary {
+    /// No drain signal would be understood in it.
+    None,
+    /// HTTP/1: the last response head that ended in it.
+    ResponseHead(ResponseHead),
+    /// HTTP/2: its frames.
+    Http2(Http2Write),
+    /// WebSocket: its frames.
+    WebSocket(WebSocketWrite),
+}
+
+/// Follows both directions of a downstream connection. See [`h1::Http1Scanner`], [`h2::Http2Scanner`] and
+/// [`websocket::WebSocketScanner`].
+#[derive(Debug, Default)]
+pub struct ConnectionScanner {
+    state: State,
+    undelivered: UndeliveredBytes,
+}
+
+/// ```text
+///           the HTTP/2 preface
+/// Pending ────────────────────▶ Http2 ────────────────────────┐
+///   │ └──── other bytes ──────▶ Http1 ──101──▶ WebSocket ─────┤ not understood
+///   │                            │ │                          ▼
+///   │ the server writes first    │ └── CONNECT, other 101 ──▶ Bypassed
+///   └─────────▶ Tcp ◀────────────┘
+///                the first line is not HTTP
+/// ```
+#[derive(Debug)]
+enum State {
+    /// The first bytes so far, this many, match [`PREFACE`].
+    Pending(usize),
+    Http1(Box<h1::Http1Scanner>),
+    Http2(Box<h2::Http2Scanner>),
+    WebSocket(Box<websocket::WebSocketScanner>),
+    Tcp,
+    Bypassed(BypassReason),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Pending(0)
+    }
+}
+
+impl ConnectionScanner {
+    /// Returns the scanner of a new connection.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The protocol of the connection, as far as its bytes have shown.
+    pub fn detection(&self) -> Detection {
+        match &self.state {
+            State::Pending(_) => Detection::Pending,
+            State::Http1(_) => Detection::Detected(Protocol::Http1),
+            State::Http2(_) => Detection::Detected(Protocol::Http2),
+            State::WebSocket(_) => Detection::Detected(Protocol::WebSocket),
+            State::Tcp => Detection::Detected(Protocol::Tcp),
+            State::Bypassed(reason) => Detection::Bypassed(*reason),
+        }
+    }
+
+    /// The HTTP/2 scanner, if the connection speaks HTTP/2.
+    pub fn http2(&self) -> Option<&h2::Http2Scanner> {
+        match &self.state {
+            State::Http2(scanner) => Some(scanner),
+            _ => None,
+        }
+    }
+
+    /// The HTTP/2 scanner, to insert frames into a write.
+    pub fn http2_mut(&mut self) -> Option<&mut h2::Http2Scanner> {
+        match &mut self.state {
+            State::Http2(scanner) => Some(scanner),
+            _ => None,
+        }
+    }
+
+    /// Bytes of complete responses that were written and that the client is not known to have read: closing the
+    /// connection could destroy them. HTTP/2 only knows whether there are any
+    /// ([`h2::Http2Scanner::has_received_all`]); any number is then [`u64::MAX`].
+    pub fn undelivered(&self) -> u64 {
+        match &self.state {
+            State::Http2(scanner) if scanner.has_received_all() => 0,
+            State::Http2(_) => u64::MAX,
+            // The client sent the active request after it had received the responses before it.
+            State::Http1(scanner) if scanner.active() > 0 => 0,
+            // The client sends its Close after it has read ours, or stops reading (RFC 6455 5.5.1).
+            State::WebSocket(scanner) if scanner.client_has_closed() => 0,
+            _ => self.undelivered.total(),
+        }
+    }
+
+    /// Records that the last `bytes` bytes of the current write are not forwarded to the client.
+    pub fn discard(&mut self, bytes: usize) {
+        self.undelivered.discard(bytes);
+    }
+
+    /// The WebSocket scanner, if the connection was upgraded.
+    pub fn websocket(&self) -> Option<&websocket::WebSocketScanner> {
+        match &self.state {
+            State::WebSocket(scanner) => Some(scanner),
+            _ => None,
+        }
+    }
+
+    /// Stops following a WebSocket.
+    pub fn bypass_websocket(&mut self) {
+        if let State::WebSocket(_) = self.state {
+            self.state = State::Bypassed(BypassReason::Tunnel);
+        }
+    }
+
+    /// Requests since the connection opened; 0 when it does not speak HTTP.
+    pub fn requests(&self) -> u64 {
+        match &self.state {
+            State::Http1(scanner) => scanner.requests(),
+            State::Http2(scanner) => scanner.requests(),
+            _ => 0,
+        }
+    }
+
+    /// Active requests. A WebSocket counts as one until both peers have sent Close.
+    pub fn active(&self) -> u32 {
+        match &self.state {
+            State::Http1(scanner) => scanner.active(),
+            State::Http2(scanner) => scanner.active(),
+            State::WebSocket(scanner) => u32::from(!scanner.is_over()),
+            _ => 0,
+        }
+    }
+
+    /// Scans bytes from the client. Returns whether they contain a part of a WebSocket message.
+    pub fn scan_downstream(&mut self, source: &mut impl ByteSource) -> bool {
+        if !source.is_empty() {
+            self.undelivered.client_sent();
+        }
+        if let State::Pending(matched) = self.state {
+            self.detect(matched, source);
+        }
+        let result = match &mut self.state {
+            State::Http1(scanner) => scanner.scan_downstream(source).map(|()| false),
+            State::Http2(scanner) => scanner.scan_downstream(source).map(|()| false),
+            State::WebSocket(scanner) => scanner.scan_downstream(source),
+            _ => Ok(false),
+        };
+        self.update_state(result.err());
+        result.unwrap_or_default()
+    }
+
+    /// Scans a write to the client.
+    pub fn scan_upstream(&mut self, source: &mut impl ByteSource) -> WriteSummary {
+        self.undelivered.wrote(source.len());
+        let result = match &mut self.state {
+            State::Http1(scanner) => scanner.scan_upstream(source).map(|heads| {
+                heads
+                    .last()
+                    .copied()
+                    .map_or(WriteSummary::None, WriteSummary::ResponseHead)
+            }),
+            State::Http2(scanner) => scanner.scan_upstream(source).map(WriteSummary::Http2),
+            State::WebSocket(scanner) => scanner.scan_upstream(source).map(WriteSummary::WebSocket),
+            // In HTTP the client sends first.
+            State::Pending(_) if !source.is_empty() => {
+                self.state = State::Tcp;
+                Ok(WriteSummary::None)
+            }
+            _ => Ok(WriteSummary::None),
+        };
+        if let State::Http1(scanner) = &self.state
+            && let Some(skip) = scanner.websocket()
+        {
+            self.upgrade(&mut Tail { source, skip });
+            return WriteSummary::None;
+        }
+        self.update_state(result.err());
+        match (result, self.detection()) {
+            (Ok(write), Detection::Detected(_)) => write,
+            _ => WriteSummary::None,
+        }
+    }
+
+    /// The drain signal that fits into a write of `len` bytes, if any.
+    pub fn drain_opportunity(&self, write: WriteSummary, len: usize) -> Option<DrainOpportunity> {
+        match write {
+            WriteSummary::None => None,
+            WriteSummary::ResponseHead(head) => DrainOpportunity::in_head(head),
+            WriteSummary::Http2(write) => {
+                DrainOpportunity::between_frames(self.http2()?, write, len)
+            }
+            WriteSummary::WebSocket(write) => DrainOpportunity::between_messages(write, len),
+        }
+    }
+
+    /// Becomes a WebSocket. Its first frames may be in the same write as the 101.
+    fn upgrade(&mut self, rest: &mut impl ByteSource) {
+        let mut scanner = Box::<websocket::WebSocketScanner>::default();
+        let result = scanner.scan_upstream(rest);
+        self.state = State::WebSocket(scanner);
+        self.update_state(result.err());
+    }
+
+    /// Compares the first bytes with the HTTP/2 preface, of which `matched` bytes came in earlier callbacks.
+    fn detect(&mut self, matched: usize, source: &mut impl ByteSource) {
+        let rest = PREFACE.get(matched..).unwrap_or_default();
+        let first = source.read(0, rest.len());
+        let same = rest.iter().zip(&first).take_while(|(a, b)| a == b).count();
+        // The selected scanner gets the bytes of earlier callbacks too: they are the beginning of the preface.
+        let seen = PREFACE.get(..matched).unwrap_or_default();
+        if same == rest.len() {
+            let mut scanner = Box::<h2::Http2Scanner>::default();
+            let result = scanner.scan_downstream(&mut &*seen);
+            self.state = State::Http2(scanner);
+            self.update_state(result.err());
+        } else if same == source.len() {
+            self.state = State::Pending(matched.saturating_add(same));
+        } else {
+            let mut scanner = Box::<h1::Http1Scanner>::default();
+            let result = scanner.scan_downstream(&mut &*seen);
+            self.state = State::Http1(scanner);
+            self.update_state(result.err());
+        }
+    }
+
+    /// Applies the result of a scan. Bytes that were not HTTP from the first line on are TCP.
+    fn update_state(&mut self, error: Option<BypassReason>) {
+        match (&self.state, error) {
+            (State::Http1(scanner), Some(BypassReason::StartLine)) if scanner.requests() == 0 => {
+                self.state = State::Tcp
+            }
+            (State::Http1(scanner), None) if scanner.is_tunnel() => {
+                self.state = State::Bypassed(BypassReason::Tunnel)
+            }
+            (State::Http1(_) | State::Http2(_) | State::WebSocket(_), Some(reason)) => {
+                self.state = State::Bypassed(reason)
+            }
+            _ => {}
+        }
+    }
+}
