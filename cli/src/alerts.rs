@@ -5,9 +5,9 @@ mod rules;
 use anyhow::Result;
 use clap::ValueEnum;
 use clap::error::ErrorKind;
+use evenkeel_report::terminal;
 use serde::Serialize;
 
-use crate::term;
 use rules::{Alert, alerts};
 
 const EXAMPLES: &str = "\
@@ -112,7 +112,7 @@ pub fn run(args: &Args) -> Result<()> {
             spec: groups,
         })?,
     };
-    term::text(&format!("{HEADER}{yaml}"));
+    terminal::text(&format!("{HEADER}{yaml}"));
     Ok(())
 }
 

@@ -11,9 +11,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use evenkeel_report::terminal;
 
 use crate::diagnose::{self, Finding, Severity, Source};
-use crate::term;
 use lint::Lint;
 pub use options::Args;
 use options::Format;
@@ -121,15 +121,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             Ok(policies) => checked.extend(policies),
             Err(error) => {
                 all_read = false;
-                term::fail(&error);
+                terminal::error(&error);
             }
         }
     }
     let counts = Counts::of(&checked);
     match args.format {
         Format::Text => text(&checked, counts),
-        Format::Json => term::line(&json::of(&checked, counts)?),
-        Format::Sarif => term::line(&sarif::of(&checked, all_read)?),
+        Format::Json => terminal::line(&json::of(&checked, counts)?),
+        Format::Sarif => terminal::line(&sarif::of(&checked, all_read)?),
         Format::Github => print_lines(github::of(&checked)),
     }
     Ok(match () {
@@ -140,19 +140,19 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn text(checked: &[Checked], counts: Counts) {
-    let colours = term::colours(&io::stdout());
+    let colors = terminal::has_color(&io::stdout());
     for Checked { source, findings } in checked {
         for finding in findings {
-            term::line(&diagnose::render(source, finding, colours));
-            term::line("");
+            terminal::line(&diagnose::render(source, finding, colors));
+            terminal::line("");
         }
     }
     for one in checked {
         if let Some(object) = one.source.object() {
-            let name = term::tame(&object.name);
+            let name = terminal::escape(&object.name);
             let line = one.source.position(object.key.start).line;
             let counts = Counts::of(std::slice::from_ref(one));
-            term::line(&format!(
+            terminal::line(&format!(
                 "{}:{line}: {name}: {}",
                 one.source.name(),
                 counts.summary()
@@ -166,13 +166,13 @@ fn text(checked: &[Checked], counts: Counts) {
             1 => "1 policy".to_owned(),
             count => format!("{count} policies"),
         };
-        term::line(&format!("checked {policies}: {}", counts.summary()));
+        terminal::line(&format!("checked {policies}: {}", counts.summary()));
     }
 }
 
 fn print_lines(lines: Vec<String>) {
     for line in lines {
-        term::line(&line);
+        terminal::line(&line);
     }
 }
 

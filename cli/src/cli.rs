@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
+use evenkeel_report::terminal;
 
-use crate::{alerts, check, completions, dashboard, explain, man, render, simulate, status, term};
+use crate::{alerts, check, completions, dashboard, explain, man, render, simulate, status};
 
 /// The name of the program.
 pub const NAME: &str = "evenkeel";
@@ -61,7 +62,7 @@ pub fn run() -> ExitCode {
         Err(error) => match error.downcast::<clap::Error>() {
             Ok(usage) => usage.exit(),
             Err(error) => {
-                term::fail(&error);
+                terminal::error(&error);
                 ExitCode::FAILURE
             }
         },

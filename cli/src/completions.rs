@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use clap_complete::{Shell, generate};
+use evenkeel_report::terminal;
 
 use crate::cli::NAME;
-use crate::term;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,6 +32,6 @@ pub struct Args {
 pub fn run(args: &Args, mut command: clap::Command) -> Result<()> {
     let mut script = Vec::new();
     generate(args.shell, &mut command, NAME, &mut script);
-    term::text(&String::from_utf8(script)?);
+    terminal::text(&String::from_utf8(script)?);
     Ok(())
 }

@@ -5,8 +5,7 @@ mod panel;
 mod rows;
 
 use anyhow::Result;
-
-use crate::term;
+use evenkeel_report::terminal;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,7 +31,7 @@ pub struct Args {
 
 /// Prints it.
 pub fn run(args: &Args) -> Result<()> {
-    term::text(&json::dashboard(&args.workload)?);
+    terminal::text(&json::dashboard(&args.workload)?);
     Ok(())
 }
 

@@ -30,9 +30,9 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use evenkeel_policy::Policy;
+use evenkeel_report::terminal;
 
 use crate::cli::usage;
-use crate::term;
 
 /// Reads every policy of a file. Of policies that are equal except for `role`, it returns the first.
 ///
@@ -41,7 +41,7 @@ use crate::term;
 /// shows them.
 pub fn read_all(path: &Path) -> Result<Vec<(Source, Policy)>> {
     let sources = sources(path).map_err(|error| usage(format!("{error:#}")))?;
-    let colours = term::colours(&io::stderr());
+    let colors = terminal::has_color(&io::stderr());
     let mut shown = Vec::new();
     let mut name = String::new();
     let mut policies: Vec<(Source, Policy)> = Vec::new();
@@ -55,7 +55,7 @@ pub fn read_all(path: &Path) -> Result<Vec<(Source, Policy)>> {
         shown.extend(
             findings
                 .iter()
-                .map(|finding| render(&source, finding, colours)),
+                .map(|finding| render(&source, finding, colors)),
         );
         source.name().clone_into(&mut name);
         if let Some(Ok(policy)) = policy

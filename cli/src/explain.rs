@@ -6,13 +6,12 @@ mod options;
 mod policy;
 mod rule;
 mod settings;
-mod table;
 mod values;
 
 use anyhow::Result;
+use evenkeel_report::terminal::{self, Style};
 
 use crate::diagnose::{self, Document};
-use crate::term;
 use asked::Asked;
 pub use options::Args;
 use options::Format;
@@ -42,7 +41,7 @@ pub fn run(args: &Args) -> Result<()> {
         let object = source.object().filter(|_| policies.len() > 1);
         match object {
             Some(object) => {
-                let name = term::heading(term::tame(&object.name));
+                let name = terminal::styled(Style::Bold, terminal::escape(&object.name));
                 texts.push(format!("{name}\n\n{}", text.trim_end()));
                 json["object"] = object.name.as_str().into();
             }
@@ -58,8 +57,8 @@ pub fn run(args: &Args) -> Result<()> {
         }
     };
     match args.format {
-        Format::Text => term::line(&texts.join("\n\n")),
-        Format::Json => term::line(&serde_json::to_string_pretty(&json)?),
+        Format::Text => terminal::line(&texts.join("\n\n")),
+        Format::Json => terminal::line(&serde_json::to_string_pretty(&json)?),
     }
     Ok(())
 }

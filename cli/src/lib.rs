@@ -16,7 +16,6 @@ mod render;
 mod simulate;
 mod span;
 mod status;
-mod term;
 
 pub use alerts::rule_file;
 pub use cli::{commands, run};

@@ -9,9 +9,9 @@ use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
+use evenkeel_report::terminal;
 
 use crate::cli::NAME;
-use crate::term;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,7 +56,7 @@ pub fn run(args: &Args, command: Command) -> Result<()> {
     whole.build();
     let Some(dir) = &args.dir else {
         let command = args.command.iter().try_fold(&whole, named)?;
-        term::text(&page(command)?);
+        terminal::text(&page(command)?);
         return Ok(());
     };
     fs::create_dir_all(dir)

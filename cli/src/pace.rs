@@ -127,42 +127,6 @@ fn seconds(span: Duration) -> f64 {
     span.as_secs_f64()
 }
 
-/// A span of seconds for people: its two largest units, as a policy would have it where that is exact.
-pub fn show(seconds: f64) -> String {
-    const UNITS: [(&str, f64); 4] = [("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0)];
-    if seconds < 1.0 {
-        return format!("{}ms", (seconds * 1000.0).round());
-    }
-    if seconds < 59.95 {
-        return format!("{}s", number(seconds));
-    }
-    let larger = UNITS
-        .windows(2)
-        .find(|pair| (seconds / pair[1].1).round() * pair[1].1 >= pair[0].1);
-    let [(unit, length), (small, small_length)] = larger.unwrap_or(&UNITS[2..]) else {
-        return format!("{}s", number(seconds));
-    };
-    let smalls = (seconds / small_length).round();
-    let per_unit = length / small_length;
-    match (smalls / per_unit).floor() {
-        units if smalls % per_unit > 0.0 => format!("{units}{unit}{}{small}", smalls % per_unit),
-        units => format!("{units}{unit}"),
-    }
-}
-
-/// A number for people: three digits that matter, all those before the point.
-pub fn number(value: f64) -> String {
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    let digits = (2.0 - value.abs().log10().floor()).clamp(0.0, 9.0) as usize;
-    let text = format!("{value:.digits$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use evenkeel_engine::{ConnectionId, Engine, Instant, Origin};
@@ -221,24 +185,6 @@ mod tests {
             (None, None)
         );
         assert_eq!(none.held_to_min_age(), 0.0);
-    }
-
-    #[test]
-    fn spans_and_numbers_are_shown_as_people_write_them() {
-        let shown = [
-            0.25, 4.5, 54.0, 59.97, 60.0, 90.0, 1620.0, 3599.9, 5400.0, 86400.0, 100_000.0,
-        ];
-        assert_eq!(
-            shown.map(show),
-            [
-                "250ms", "4.5s", "54s", "1m", "1m", "1m30s", "27m", "1h", "1h30m", "1d", "1d4h"
-            ]
-        );
-        let numbers = [0.0, 0.000_12, 0.617_28, 9.259, 37.04, 99.99, 1234.5];
-        assert_eq!(
-            numbers.map(number),
-            ["0", "0.00012", "0.617", "9.26", "37", "100", "1234"]
-        );
     }
 
     const CONNECTIONS: u64 = 20_000;

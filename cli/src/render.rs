@@ -21,11 +21,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use evenkeel_report::terminal;
 use serde_json::json;
 
 pub use manifests::manifests;
-
-use crate::term;
 
 /// The file that what is rendered is written into.
 const MAIN: &str = "evenkeel.yaml";
@@ -89,7 +88,7 @@ impl Args {
 /// line asks for what cannot be.
 pub fn run(args: &Args) -> Result<()> {
     let Some(directory) = &args.output else {
-        term::text(&args.target.text()?);
+        terminal::text(&args.target.text()?);
         return Ok(());
     };
     let files = args.files()?;

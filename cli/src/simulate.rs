@@ -30,8 +30,8 @@ use std::path::Path;
 use std::thread::{self, ScopedJoinHandle};
 
 use anyhow::{Context, Result};
+use evenkeel_report::terminal::{self, Style};
 
-use crate::term;
 use contender::Contender;
 pub use options::Args;
 use outcome::Row;
@@ -77,11 +77,14 @@ pub fn run(args: &Args) -> Result<()> {
     let mut shown = String::new();
     let comparisons = play(games, args.seeds, |comparison| {
         let (name, table) = (comparison.setup.scenario.name(), table::of(comparison));
-        term::line(&format!("{}\n{table}", term::heading(&name)));
+        terminal::line(&format!(
+            "{}\n{table}",
+            terminal::styled(Style::Bold, &name)
+        ));
         shown.push_str(&format!("{name}\n{table}\n"));
     });
     let legend = table::legend(&comparisons);
-    term::line(&legend);
+    terminal::line(&legend);
     shown.push_str(&(legend + "\n"));
     if let Some(path) = &args.json {
         let rows: Vec<&Row> = comparisons

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use evenkeel_report::terminal;
 use serde::Serialize;
 
-use crate::term;
 use evenness::Evenness;
 use numbers::Numbers;
 use pod::Pod;
@@ -96,17 +96,17 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         if report.pods.is_empty() && (args.watch.is_none() || read == 1) {
             let mut errors = report.errors.into_iter();
             let first = errors.next().unwrap_or_default();
-            errors.for_each(|error| term::note(&error));
+            errors.for_each(|error| terminal::note(&error));
             return Err(anyhow::Error::msg(first));
         }
         is_well = report.is_well();
         match args.format {
-            Format::Json => term::line(&serde_json::to_string(&report)?),
+            Format::Json => terminal::line(&serde_json::to_string(&report)?),
             Format::Text => {
                 if args.watch.is_some() {
-                    term::clear();
+                    terminal::clear();
                 }
-                term::line(&page::page(&report));
+                terminal::line(&page::page(&report));
             }
         }
         match args.watch {

@@ -93,7 +93,7 @@ fn a_pod_shows_its_load_and_drains() {
   note         2 drains had to wait for the budget
                For minutes after a deployment the budget works as intended. For hours it is too small for the
                limits: raise `budget.per_second`, or the ages.
-  connections  40 open, mean age 1 min 40 s; opened since the start: 50 http1
+  connections  40 open, mean age 1m40s; opened since the start: 50 http1
   drained      expired since the start: 12 rebalance; drain signals: 10 rebalance; closed by: 10 client
   delayed      2 waited for the budget
   peers        has 2.00 x the mean load of 4 pods (40 to 20); is rebalancing

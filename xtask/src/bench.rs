@@ -1,9 +1,9 @@
 //! Benchmarks: time in the scanners and the engine, and VM entries and hostcalls per request.
 
 use anyhow::Result;
+use evenkeel_report::terminal;
 
 use crate::shell::Shell;
-use crate::term;
 use crate::wasm;
 use crate::workspace::Workspace;
 
@@ -28,7 +28,7 @@ pub fn run(args: &Args, workspace: &Workspace) -> Result<()> {
     }
     shell.run(benches)?;
     let module = wasm::build(workspace, &mut shell)?;
-    term::line(&module.to_string());
+    terminal::line(&module.to_string());
     let mut cost = workspace.cargo("run --quiet --release -p evenkeel-test-module --example cost");
     cost.env("EVENKEEL_WASM", &module.path);
     shell.run(cost)

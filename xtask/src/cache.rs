@@ -9,8 +9,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-
-use crate::term;
+use evenkeel_report::terminal;
 
 /// The cache: `$EVENKEEL_CACHE`, else `evenkeel` in the user's cache.
 pub struct Cache {
@@ -87,7 +86,7 @@ impl Cache {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                term::note(&format!("Waiting for another process that prepares {name}"));
+                terminal::note(&format!("Waiting for another process that prepares {name}"));
                 lock.lock()?;
             }
             Err(TryLockError::Error(error)) => return Err(error.into()),

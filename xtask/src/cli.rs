@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use evenkeel_report::terminal;
 
 use crate::shell::Shell;
 use crate::workspace::Workspace;
-use crate::{bench, clients, demo, dist, envoy, generate, term, test, wasm};
+use crate::{bench, clients, demo, dist, envoy, generate, test, wasm};
 
 /// Build, test and release tasks of Evenkeel that cargo alone cannot do
 #[derive(Parser)]
@@ -63,9 +64,11 @@ pub fn run() -> Result<ExitCode> {
         }
         Command::Wasm => {
             let module = wasm::build(&Workspace::find()?, &mut Shell::shown())?;
-            term::line(&module.to_string());
+            terminal::line(&module.to_string());
         }
-        Command::Envoy(args) => term::line(&envoy::provide(&args.version)?.display().to_string()),
+        Command::Envoy(args) => {
+            terminal::line(&envoy::provide(&args.version)?.display().to_string())
+        }
         Command::Clients { args } => clients::run(&args, &Workspace::find()?)?,
         Command::Storm { mut args } => {
             args.push("--storm".to_owned());

@@ -13,7 +13,6 @@ mod rebalancing;
 mod scale_out;
 mod seeds;
 mod site;
-mod spread;
 mod summary;
 mod tally;
 mod three_routers;
@@ -22,9 +21,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use evenkeel_report::terminal;
 use serde::Serialize;
 
-use crate::term;
 use outcome::Scenario;
 use rebalancing::{Run, Scene};
 use seeds::Seeds;
@@ -91,7 +90,7 @@ pub fn run(args: &Args, tools: &Tools, target: &Path) -> Result<()> {
         write(json, &format!("{numbers}\n"))?;
     }
     summary::print(&played);
-    term::line(&format!("Charts: {}", page.display()));
+    terminal::line(&format!("Charts: {}", page.display()));
 
     let failed = played.failed();
     if failed > 0 {
@@ -102,8 +101,8 @@ pub fn run(args: &Args, tools: &Tools, target: &Path) -> Result<()> {
 
 async fn play(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Played> {
     let seed = seeds.first();
-    term::note(&format!("Seed {seed} (--seed)"));
-    term::note(&format!("Starting {} Envoys", scale_out::BACKENDS));
+    terminal::note(&format!("Seed {seed} (--seed)"));
+    terminal::note(&format!("Starting {} Envoys", scale_out::BACKENDS));
     let site = Site::start(tools, scale_out::BACKENDS).await?;
     let mut scenarios = three_routers::play(&site, quick, seed).await?;
     scenarios.extend(scale_out::play(&site, quick, seed).await?);

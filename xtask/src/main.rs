@@ -11,7 +11,6 @@ mod dist;
 mod envoy;
 mod generate;
 mod shell;
-mod term;
 mod test;
 mod trim;
 mod wasm;
@@ -24,7 +23,7 @@ fn main() -> ExitCode {
     match cli::run() {
         Ok(code) => code,
         Err(error) => {
-            term::fail(&error);
+            evenkeel_report::terminal::error(&error);
             ExitCode::FAILURE
         }
     }

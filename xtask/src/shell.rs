@@ -5,8 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-
-use crate::term::{self, Status};
+use evenkeel_report::terminal::{self, Status};
 
 /// How children are shown.
 pub struct Shell {
@@ -33,7 +32,7 @@ impl Shell {
 
     /// Says what is being done; also where children are kept, so that a person sees what takes so long.
     pub fn note(&mut self, text: &str) {
-        term::note(text);
+        terminal::note(text);
         if let Some(kept) = &mut self.kept {
             kept.extend(format!("{text}\n").bytes());
         }

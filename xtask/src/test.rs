@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
+use evenkeel_report::terminal::{self, Style, styled};
 
 use crate::shell::Shell;
-use crate::term::{self, Paint, painted};
 use crate::workspace::Workspace;
 use step::Step;
 
@@ -60,7 +60,7 @@ pub fn run(args: &Args, workspace: &Workspace) -> Result<ExitCode> {
         .collect();
     if args.list {
         for step in steps {
-            term::line(&format!("{:11}  {}", step.name(), step.title()));
+            terminal::line(&format!("{:11}  {}", step.name(), step.title()));
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -79,8 +79,8 @@ pub fn run(args: &Args, workspace: &Workspace) -> Result<ExitCode> {
 }
 
 fn run_step(step: Step, full: bool, workspace: &Workspace) -> Outcome {
-    term::line(&painted(
-        Paint::Bold,
+    terminal::line(&styled(
+        Style::Bold,
         format_args!("{}: {}", step.name(), step.title()),
     ));
     let start = Instant::now();
@@ -94,15 +94,15 @@ fn run_step(step: Step, full: bool, workspace: &Workspace) -> Outcome {
     match result {
         Ok(()) => {
             for line in closing_lines(&shell.transcript()) {
-                term::line(line);
+                terminal::line(line);
             }
             Outcome::Passed(took)
         }
         Err(error) => {
             if !shell.transcript().is_empty() {
-                term::line(shell.transcript().trim_end());
+                terminal::line(shell.transcript().trim_end());
             }
-            term::fail(&error);
+            terminal::error(&error);
             Outcome::Failed(took)
         }
     }
@@ -116,7 +116,7 @@ fn with_progress<T>(name: &str, task: impl FnOnce() -> T) -> T {
         scope.spawn(move || {
             while is_done.recv_timeout(MINUTE) == Err(RecvTimeoutError::Timeout) {
                 let minutes = start.elapsed().as_secs() / 60;
-                term::note(&format!("{name}: running for {minutes} min"));
+                terminal::note(&format!("{name}: running for {minutes} min"));
             }
         });
         let result = task();
@@ -137,20 +137,20 @@ fn closing_lines(transcript: &str) -> impl Iterator<Item = &str> {
 const CLOSING: [&str; 3] = ["test result:", "matrix:", "not run:"];
 
 fn summarize(outcomes: &[(Step, Outcome)]) -> ExitCode {
-    term::line("");
+    terminal::line("");
     for (step, outcome) in outcomes {
         let (paint, word, took) = match outcome {
-            Outcome::Passed(took) => (Paint::Green, "passed", Some(took)),
-            Outcome::Failed(took) => (Paint::Red, "FAILED", Some(took)),
-            Outcome::NotRun => (Paint::Bold, "not run", None),
+            Outcome::Passed(took) => (Style::Green, "passed", Some(took)),
+            Outcome::Failed(took) => (Style::Red, "FAILED", Some(took)),
+            Outcome::NotRun => (Style::Bold, "not run", None),
         };
-        let word = painted(paint, format_args!("{word:7}"));
+        let word = styled(paint, format_args!("{word:7}"));
         let took = took
             .map(|took| format!("{:7.1} s", took.as_secs_f64()))
             .unwrap_or_default();
-        term::line(format!("{:11}  {word}  {took}", step.name()).trim_end());
+        terminal::line(format!("{:11}  {word}  {took}", step.name()).trim_end());
     }
-    term::line(&verdict(outcomes));
+    terminal::line(&verdict(outcomes));
     let has_failed = |(_, outcome): &(Step, Outcome)| matches!(outcome, Outcome::Failed(_));
     if outcomes.iter().any(has_failed) {
         ExitCode::FAILURE

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use evenkeel_report::terminal;
 
 use crate::cache::Cache;
 use crate::shell::Shell;
-use crate::term;
 use crate::workspace::Workspace;
 
 /// Must be of one release with the crate `wasm-bindgen` in `Cargo.lock`: they share a format of their own.
@@ -28,7 +28,7 @@ pub fn runner(workspace: &Workspace) -> Result<PathBuf> {
         )?;
     let path = format!("bin/{RUNNER}");
     Cache::find()?.provide(&format!("wasm-bindgen-{VERSION}"), &path, |room| {
-        term::note(&format!("Building {RUNNER} {VERSION} (some minutes, once)"));
+        terminal::note(&format!("Building {RUNNER} {VERSION} (some minutes, once)"));
         let cli = format!("install wasm-bindgen-cli --version {VERSION} --locked --bin {RUNNER}");
         let mut install = workspace.cargo(&cli);
         install.arg("--root").arg(room);

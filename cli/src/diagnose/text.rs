@@ -8,14 +8,14 @@ use annotate_snippets::{
 use super::{Finding, Severity, Source, Span};
 
 /// Several lines, the last one without its end.
-pub fn render(source: &Source, finding: &Finding, colours: bool) -> String {
+pub fn render(source: &Source, finding: &Finding, colors: bool) -> String {
     let mut report = vec![main(source, finding)];
     if let Some(fix) = &finding.fix {
         let patch = Patch::new(fix.span.clone(), fix.text.as_str());
         let title = Level::HELP.secondary_title("write");
         report.push(title.element(snippet(source).patch(patch)));
     }
-    let renderer = if colours {
+    let renderer = if colors {
         Renderer::styled()
     } else {
         Renderer::plain()

@@ -1,12 +1,13 @@
 //! Which rule decides about a request or a raw TCP connection, and why no earlier one does.
 
 use evenkeel_policy::{Direction, Policy, Request};
+use evenkeel_report::align;
+use evenkeel_report::terminal::{self, Style};
 use serde_json::{Value as Json, json};
 
 use super::asked::{self, Asked};
-use super::{table, values};
+use super::values;
 use crate::diagnose::{Document, Kind, Ruling, Source};
-use crate::term;
 
 /// What the policy makes of what was asked.
 pub struct Choice {
@@ -191,7 +192,7 @@ fn listener(direction: Direction) -> &'static str {
 
 impl Choice {
     pub fn to_text(&self) -> String {
-        let mut text = format!("{}\n\n", term::heading(&self.asked));
+        let mut text = format!("{}\n\n", terminal::styled(Style::Bold, &self.asked));
         for tried in &self.tried {
             let Tried {
                 place, name, line, ..
@@ -203,7 +204,7 @@ impl Choice {
             };
             text += &format!("  {place} {name}, line {line}: {verdict}\n");
             if tried.outcome != Outcome::NotTried {
-                text += &table::of(4, &tried.parts.iter().map(row).collect::<Vec<_>>());
+                text += &align(4, &tried.parts.iter().map(row).collect::<Vec<_>>(), 0..0);
             }
         }
         if !self.tried.is_empty() {
@@ -221,7 +222,11 @@ impl Choice {
             let shown = values::show(&value.value);
             [value.key.to_owned(), shown, value.from.show()]
         }));
-        text + &format!("{}\n\n{}", term::heading(title), table::of(2, &rows))
+        text + &format!(
+            "{}\n\n{}",
+            terminal::styled(Style::Bold, title),
+            align(2, &rows, 0..0)
+        )
     }
 
     pub fn to_json(&self) -> Json {
@@ -264,5 +269,9 @@ fn row(part: &Part) -> [String; 3] {
         (false, "") => "no, it is not stated".to_owned(),
         (false, found) => format!("no, it is {found}"),
     };
-    [part.key.to_owned(), term::tame(&part.pattern), verdict]
+    [
+        part.key.to_owned(),
+        terminal::escape(&part.pattern),
+        verdict,
+    ]
 }

@@ -1,12 +1,12 @@
 //! A policy as a whole in sentences.
 
 use evenkeel_policy::{Mode, Place, Policy, show_duration};
+use evenkeel_report::terminal::{self, Style};
 use serde_json::{Value as Json, json};
 
 use super::{rule, settings};
 use crate::diagnose::{Document, Ruling, Source};
 use crate::pace::Limits;
-use crate::term;
 
 /// What the operator says of the service.
 #[derive(Clone, Copy)]
@@ -149,7 +149,11 @@ impl Explained {
                 .iter()
                 .map(|line| format!("  {line}\n"))
                 .collect();
-            format!("{}{line}: {}\n{sentences}", term::heading(name), part.title)
+            format!(
+                "{}{line}: {}\n{sentences}",
+                terminal::styled(Style::Bold, name),
+                part.title
+            )
         });
         parts.collect::<Vec<_>>().join("\n")
     }

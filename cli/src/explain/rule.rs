@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use evenkeel_policy::{CloseCode, Direction, Request, Rule, WhenActive, show_duration};
+use evenkeel_report::number::{duration, rounded};
+use evenkeel_report::terminal;
 
 use super::policy::Load;
 use crate::diagnose::{Kind, Ruling};
-use crate::pace::{Limits, number, show};
-use crate::term;
+
+use crate::pace::Limits;
 
 /// What it is about.
 pub fn about(ruling: &Ruling<'_>) -> String {
@@ -20,7 +22,7 @@ pub fn about(ruling: &Ruling<'_>) -> String {
             let parts = route.parts(route.direction(), &nothing);
             let parts = parts.filter(|part| part.key != "direction");
             let parts: Vec<_> = parts
-                .map(|part| format!("{} {}", part.key, term::tame(part.pattern)))
+                .map(|part| format!("{} {}", part.key, terminal::escape(part.pattern)))
                 .collect();
             let which = match parts.is_empty() {
                 true => "for every request".to_owned(),
@@ -87,7 +89,7 @@ fn ages(rule: &Rule) -> String {
 
 /// From what to what a limit is drawn.
 fn spread(max: Duration, rule: &Rule) -> String {
-    let least = show(max.as_secs_f64() * (1.0 - rule.jitter.get()));
+    let least = duration(max.as_secs_f64() * (1.0 - rule.jitter.get()));
     range(&least, &show_duration(max))
 }
 
@@ -163,16 +165,16 @@ pub fn pace(limits: &Limits, load: Load, budget: Option<f64>) -> Option<String> 
     let connections = load.connections;
     let mut sentence = format!(
         "Of {connections} connections each lives for {} on average: {} drains per second, {} per minute, {} per hour.",
-        show(lifetime),
-        number(rate),
-        number(rate * 60.0),
-        number(rate * 3600.0)
+        duration(lifetime),
+        rounded(rate),
+        rounded(rate * 60.0),
+        rounded(rate * 3600.0)
     );
     if let Some(budget) = budget.filter(|budget| rate > *budget) {
         sentence += &format!(
             " The budget allows {} per second, so each lives for {}.",
-            number(budget),
-            show(connections / budget)
+            rounded(budget),
+            duration(connections / budget)
         );
     }
     Some(sentence)

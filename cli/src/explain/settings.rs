@@ -3,15 +3,17 @@
 use evenkeel_policy::{
     Budget, Measure, Policy, Protocol, Rebalance, Upstream, Weight, show_duration,
 };
+use evenkeel_report::number::{duration, rounded};
 
 use super::policy::{Load, pace};
 use crate::diagnose::Ruling;
-use crate::pace::{Limits, number, show};
+
+use crate::pace::Limits;
 
 pub fn upstream(upstream: &Upstream) -> String {
     let keep = 1.0 - upstream.jitter.get();
     let age = upstream.max_connection_age.map(|max| {
-        let least = show(max.as_secs_f64() * keep);
+        let least = duration(max.as_secs_f64() * keep);
         format!("at an age of {least} to {}", show_duration(max))
     });
     let requests = upstream.max_requests_per_connection.map(|max| {
@@ -35,7 +37,7 @@ pub fn budget(policy: &Policy, load: Load) -> Vec<String> {
     };
     let mut sentences = vec![format!(
         "At most {} connections per second over all rules, with a burst of {}{}.",
-        number(budget.per_second),
+        rounded(budget.per_second),
         budget.burst,
         if budget == Budget::default() {
             " (built in)"
@@ -50,9 +52,9 @@ pub fn budget(policy: &Policy, load: Load) -> Vec<String> {
     if let Some((name, rate)) = rates.max_by(|a, b| a.1.total_cmp(&b.1)) {
         sentences.push(format!(
             "The rule with the most drains is {name}: {} per second with {} connections, {} % of the budget.",
-            number(rate),
+            rounded(rate),
             load.connections,
-            number(100.0 * rate / budget.per_second)
+            rounded(100.0 * rate / budget.per_second)
         ));
     }
     sentences
@@ -67,23 +69,23 @@ pub fn rebalance(rebalance: &Rebalance, policy: &Policy, load: Load) -> Vec<Stri
         format!(
             "When {part} has more than {} times the mean load of {others}, by {}, in {} of {} samples (one per second), \
              its excess is drained down to {} times the mean.",
-            number(1.0 + rebalance.high_watermark),
+            rounded(1.0 + rebalance.high_watermark),
             rebalance.measure.name(),
             rebalance.samples / 2 + 1,
             rebalance.samples,
-            number(1.0 + rebalance.low_watermark)
+            rounded(1.0 + rebalance.low_watermark)
         ),
         match rebalance.measure {
             Measure::Connections => format!(
                 "At most {} % of the mean is drained per second: with {} connections on average, {} connections per second.",
-                number(rebalance.max_rate * 100.0),
+                rounded(rebalance.max_rate * 100.0),
                 load.connections,
-                number(rebalance.max_rate * load.connections)
+                rounded(rebalance.max_rate * load.connections)
             ),
             Measure::Requests | Measure::Bytes => {
                 format!(
                     "At most {} % of the mean is drained per second.",
-                    number(rebalance.max_rate * 100.0)
+                    rounded(rebalance.max_rate * 100.0)
                 )
             }
         },
@@ -99,7 +101,7 @@ pub fn rebalance(rebalance: &Rebalance, policy: &Policy, load: Load) -> Vec<Stri
         Weight::Fixed(1.0) => {}
         Weight::Fixed(weight) => sentences.push(format!(
             "The share of this pod is {} times that of a pod with weight 1.",
-            number(weight)
+            rounded(weight)
         )),
     }
     if let Some(mean) = rebalance.fallback_mean_connection_age {

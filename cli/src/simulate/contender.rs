@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
 use evenkeel_policy::{Measure, Mode, Policy};
+use evenkeel_report::terminal;
 
 use crate::diagnose;
-use crate::term;
 
 /// A policy under a name.
 #[derive(Clone)]
@@ -83,17 +83,17 @@ impl Contender {
 /// Prints how the simulation of a policy differs from what the module does.
 fn remark(name: &str, policy: &Policy) {
     if policy.mode == Mode::DryRun {
-        term::note(&format!(
+        terminal::note(&format!(
             "{name}: \"mode\" is \"dry_run\", which drains nothing; the simulation shows the effect of \"enforce\""
         ));
     }
     if !policy.routes.is_empty() || !policy.tcp.is_empty() {
-        term::note(&format!(
+        terminal::note(&format!(
             "{name}: every connection is under \"defaults\"; \"routes\" and \"tcp\" are not simulated"
         ));
     }
     if policy.rebalance.is_some() && policy.peers.is_none() {
-        term::note(&format!(
+        terminal::note(&format!(
             "{name}: \"rebalance\" without \"peers\" compares a gateway's upstream hosts, which are not simulated; without \"peers\", pods are not rebalanced"
         ));
     }

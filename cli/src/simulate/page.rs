@@ -3,15 +3,15 @@
 use std::fmt::Write;
 
 use evenkeel_policy::Measure;
+use evenkeel_report::html::{self, details, escape};
+use evenkeel_report::number::thousands;
 
 use super::chart::{self, Frame};
-use super::table::{self, thousands};
+use super::table;
 use super::timeline::FOLLOWED;
 use super::{Comparison, Side};
 
-const STYLE: &str = include_str!("page.css");
-
-/// The charts show at most so much after the first change, in seconds, and so much before it.
+/// How many seconds after the first change, and before it, the charts show at most.
 const AFTER: u64 = 900;
 const BEFORE: i64 = 20;
 
@@ -27,17 +27,13 @@ const FEW: &str = "<p class=\"soft keys\"><span class=\"key old\"></span>initial
                    </span>added pods; dotted: the mean<span class=\"key drains\"></span>drained \
                    connections per second</p>\n";
 
-/// The whole page.
+/// Renders the page.
 pub fn render(comparisons: &[Comparison]) -> String {
-    let mut html = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Evenkeel: simulated</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{OPENING}"
-    );
+    let mut body = OPENING.to_owned();
     for comparison in comparisons {
-        section(&mut html, comparison);
+        section(&mut body, comparison);
     }
-    html + "</main>\n</body>\n</html>\n"
+    html::page("Evenkeel: simulated", &body)
 }
 
 fn section(html: &mut String, comparison: &Comparison) {
@@ -65,7 +61,7 @@ fn section(html: &mut String, comparison: &Comparison) {
         Measure::Connections => "connections of each pod",
         Measure::Requests | Measure::Bytes => "requests per second of each pod",
     };
-    html.push_str("<div class=\"sides\">\n");
+    html.push_str("<div class=\"charts\">\n");
     for side in sides {
         let _ = writeln!(
             html,
@@ -79,12 +75,8 @@ fn section(html: &mut String, comparison: &Comparison) {
     }
     html.push_str("</div>\n");
     for side in sides {
-        let _ = writeln!(
-            html,
-            "<details><summary>The policy {}</summary>\n<pre>{}</pre></details>",
-            escape(&side.row.policy),
-            escape(&side.text)
-        );
+        let title = format!("The policy {}", side.row.policy);
+        html.push_str(&details(&title, &side.text));
     }
     html.push_str("</section>\n");
 }
@@ -127,7 +119,7 @@ fn frame(comparison: &Comparison) -> Frame {
     frame
 }
 
-/// What is to be seen, in a sentence.
+/// Summarizes the result of a policy in a sentence.
 fn result(side: &Side) -> String {
     let row = &side.row;
     let even = match row.seconds_to_1_25 {
@@ -142,26 +134,9 @@ fn result(side: &Side) -> String {
 }
 
 fn numbers(html: &mut String, sides: &[Side]) {
-    let head: String = table::HEAD.map(|cell| format!("<th>{cell}</th>")).concat();
-    let _ = writeln!(
-        html,
-        "<div class=\"wide\"><table><tr><th>policy</th>{head}</tr>"
-    );
-    for side in sides {
-        let cells = table::cells(&side.rows).map(|cell| format!("<td>{cell}</td>"));
-        let _ = writeln!(
-            html,
-            "<tr><td>{}</td>{}</tr>",
-            escape(&side.row.policy),
-            cells.concat()
-        );
-    }
-    html.push_str("</table></div>\n");
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    let rows = sides.iter().map(|side| {
+        let [policy, numbers @ ..] = table::cells(side);
+        [vec![escape(&policy)], numbers.to_vec()].concat()
+    });
+    html.push_str(&html::table(&table::HEAD, rows));
 }

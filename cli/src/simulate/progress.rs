@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::term::Status;
+use evenkeel_report::terminal::Status;
 
 /// A run, in the parts that are counted.
 const RUN: u64 = 1_000_000;

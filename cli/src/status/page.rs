@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use evenkeel_report::number::{duration, rounded};
+use evenkeel_report::terminal::{self, Style, styled};
+
 use super::Report;
 use super::evenness::Evenness;
 use super::finding::Severity;
 use super::pod::{Mode, Pod, Since};
-use crate::term::{self, Mood};
 
 /// The longest bar.
 const BAR: usize = 30;
@@ -19,7 +21,7 @@ const MOST: usize = 16;
 pub fn page(report: &Report) -> String {
     let mut page = String::new();
     for error in &report.errors {
-        line(&mut page, &term::mood(Mood::Bad, "problem"), error);
+        line(&mut page, &styled(Style::Red, "problem"), error);
     }
     if let Some(evenness) = &report.evenness {
         let _ = writeln!(page, "{}", summary(evenness, "pods"));
@@ -36,17 +38,21 @@ pub fn page(report: &Report) -> String {
 }
 
 fn describe(page: &mut String, pod: &Pod) {
-    line(page, &term::heading(&pod.source), mode(pod.mode));
+    line(
+        page,
+        &terminal::styled(Style::Bold, &pod.source),
+        mode(pod.mode),
+    );
     for finding in &pod.findings {
         let (mood, mark) = match finding.severity {
-            Severity::Problem => (Mood::Bad, "problem"),
-            Severity::Note => (Mood::Warn, "note   "),
+            Severity::Problem => (Style::Red, "problem"),
+            Severity::Note => (Style::Yellow, "note   "),
         };
         row(
             page,
-            &term::mood(mood, mark),
+            &styled(mood, mark),
             7,
-            &term::tame(&finding.message),
+            &terminal::escape(&finding.message),
         );
         for text in wrapped(&finding.action) {
             row(page, "", 0, &text);
@@ -54,7 +60,7 @@ fn describe(page: &mut String, pod: &Pod) {
     }
     let age = pod
         .mean_age_seconds
-        .map(|age| format!(", mean age {}", span(age)))
+        .map(|age| format!(", mean age {}", duration(age)))
         .unwrap_or_default();
     let opened = by(&pod.opened).map(|opened| format!("; opened since the start: {opened}"));
     named(
@@ -62,7 +68,7 @@ fn describe(page: &mut String, pod: &Pod) {
         "connections",
         &format!(
             "{} open{age}{}",
-            number(pod.connections),
+            rounded(pod.connections),
             opened.unwrap_or_default()
         ),
     );
@@ -75,8 +81,8 @@ fn describe(page: &mut String, pod: &Pod) {
         let carries = match peers.over_mean {
             Some(over) => format!(
                 "has {over:.2} x the mean load of {pods} pods ({} to {})",
-                number(pod.load),
-                number(peers.mean)
+                rounded(pod.load),
+                rounded(peers.mean)
             ),
             None => format!("{} known; none has any load", peers.known),
         };
@@ -130,7 +136,7 @@ fn delayed(pod: &Pod) -> Option<String> {
     let delays: Vec<_> = delays
         .iter()
         .filter(|(times, _)| *times > 0.0)
-        .map(|(times, how)| format!("{} {how}", number(*times)))
+        .map(|(times, how)| format!("{} {how}", rounded(*times)))
         .collect();
     (!delays.is_empty()).then(|| delays.join(", "))
 }
@@ -156,18 +162,20 @@ fn summary(evenness: &Evenness, of: &str) -> String {
         return format!("{count} {of}, without load");
     };
     let mood = match over {
-        over if over < 1.2 => Mood::Good,
-        over if over < 1.5 => Mood::Warn,
-        _ => Mood::Bad,
+        over if over < 1.2 => Style::Green,
+        over if over < 1.5 => Style::Yellow,
+        _ => Style::Red,
     };
-    let over = term::mood(mood, format!("{over:.2} x the mean"));
+    let over = styled(mood, format!("{over:.2} x the mean"));
     let measure = evenness.measure;
     format!("{count} {of} by {measure}: the highest has {over}; Jain's index {jain:.2}")
 }
 
 fn bars(page: &mut String, evenness: &Evenness) {
     let loads = evenness.loads.iter().take(MOST);
-    let loads: Vec<_> = loads.map(|(name, load)| (term::tame(name), load)).collect();
+    let loads: Vec<_> = loads
+        .map(|(name, load)| (terminal::escape(name), load))
+        .collect();
     let widest = loads.iter().map(|(name, _)| name.chars().count());
     let widest = widest.max().unwrap_or_default();
     for (name, load) in loads {
@@ -177,7 +185,7 @@ fn bars(page: &mut String, evenness: &Evenness) {
             page,
             "",
             0,
-            &format!("{name:widest$}  {bar}{space}{}", number(*load)),
+            &format!("{name:widest$}  {bar}{space}{}", rounded(*load)),
         );
     }
     if let Some(more) = evenness
@@ -193,7 +201,7 @@ fn bars(page: &mut String, evenness: &Evenness) {
 fn by(counts: &BTreeMap<String, f64>) -> Option<String> {
     let counts: Vec<_> = counts
         .iter()
-        .map(|(label, count)| format!("{} {}", number(*count), term::tame(label)))
+        .map(|(label, count)| format!("{} {}", rounded(*count), terminal::escape(label)))
         .collect();
     (!counts.is_empty()).then(|| counts.join(", "))
 }
@@ -225,21 +233,4 @@ fn wrapped(text: &str) -> Vec<String> {
         }
     }
     lines
-}
-
-fn number(value: f64) -> String {
-    if value.fract() == 0.0 {
-        format!("{value:.0}")
-    } else {
-        format!("{value:.1}")
-    }
-}
-
-fn span(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match (whole / 3600, whole / 60 % 60, whole % 60) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
-    }
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use evenkeel_report::terminal;
 use evenkeel_test_clients::fingerprint::Fingerprint;
 use evenkeel_test_clients::matrix::Matrix;
 use evenkeel_test_clients::outcome::Outcome;
@@ -60,7 +61,7 @@ async fn main() -> ExitCode {
     match run(&Args::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            terminal::error(&error);
             ExitCode::FAILURE
         }
     }
@@ -105,7 +106,7 @@ async fn run(args: &Args) -> Result<()> {
     matrix.add_references();
     let outcome = matrix
         .run(args.jobs.into(), |row| {
-            eprintln!("{}", table::line_of(row));
+            terminal::note(&table::line_of(row));
         })
         .await?;
     println!("\n{}", table::render(&outcome.rows));
@@ -124,9 +125,7 @@ fn recycles(args: &Args) -> Vec<Recycle> {
 async fn fingerprints(args: &Args) -> Result<()> {
     for client in Client::named(&args.names)? {
         if Fingerprint::has(&client) {
-            let program = client
-                .language
-                .program(client.program, |note| eprintln!("{note}"))?;
+            let program = client.language.program(client.program, terminal::note)?;
             println!(
                 "{}: {}",
                 client.name,

@@ -1,10 +1,10 @@
 //! Many runs: which there are, several at a time, with progress.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write, stderr};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, anyhow};
+use evenkeel_report::terminal::{self, Status};
 use futures_util::{StreamExt, stream};
 
 use crate::client::Client;
@@ -107,11 +107,11 @@ impl Matrix {
         for run in &self.runs {
             let client = run.client;
             if !programs.contains_key(client.name) {
-                let program = client.language.program(client.program, say)?;
+                let program = client.language.program(client.program, terminal::note)?;
                 programs.insert(client.name, program);
             }
         }
-        let status = Status::new(self.runs.len());
+        let status = Progress::new(self.runs.len());
         let (status, programs, done) = (&status, &programs, &done);
         let numbered: Vec<_> = self.runs.into_iter().enumerate().collect();
         let stages = numbered.chunk_by(|(_, run), (_, next)| run.shares_stage(next));
@@ -161,16 +161,18 @@ impl Matrix {
     }
 }
 
-/// One line that the next one replaces; on a terminal only.
-struct Status {
+/// The progress of all runs, in a line of the terminal.
+struct Progress {
     total: usize,
+    status: Status,
     state: Mutex<(usize, BTreeMap<usize, String>)>,
 }
 
-impl Status {
+impl Progress {
     fn new(total: usize) -> Self {
         Self {
             total,
+            status: Status::new(),
             state: Mutex::default(),
         }
     }
@@ -183,7 +185,7 @@ impl Status {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.1.insert(place, text);
         let running: Vec<_> = state.1.values().map(String::as_str).collect();
-        show(&format!(
+        self.status.show(&format!(
             "{} of {} runs over; {}",
             state.0,
             self.total,
@@ -195,19 +197,8 @@ impl Status {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 += 1;
         state.1.remove(&place);
-        show("");
+        self.status.show("");
     }
-}
-
-fn show(text: &str) {
-    if stderr().is_terminal() {
-        // Progress that cannot be shown is no failure of the run.
-        let _ = write!(stderr(), "\r\x1b[K{text}");
-    }
-}
-
-fn say(text: &str) {
-    eprintln!("{text}");
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The matrix as a table in the terminal.
 
+use evenkeel_report::align;
+
 use crate::row::Row;
 
 const COLUMNS: usize = 13;
@@ -23,21 +25,13 @@ const TEXTS: usize = 5;
 
 /// Renders the rows as aligned columns, followed by each error with its count.
 pub fn render(rows: &[Row]) -> String {
-    let lines: Vec<_> = rows.iter().map(cells).collect();
-    let widths: Vec<usize> = (0..COLUMNS)
-        .map(|column| {
-            let cells = lines.iter().map(|line| line[column].len());
-            cells.fold(HEADINGS[column].len(), usize::max)
-        })
+    let headings = HEADINGS.map(str::to_owned);
+    let lines: Vec<_> = [headings]
+        .into_iter()
+        .chain(rows.iter().map(cells))
         .collect();
-    let mut text = line(&HEADINGS.map(str::to_owned), &widths);
-    for cells in &lines {
-        text.push_str(&line(cells, &widths));
-    }
-    for row in rows {
-        text.push_str(&errors(row));
-    }
-    text
+    let errors: String = rows.iter().map(errors).collect();
+    align(0, &lines, TEXTS..COLUMNS) + &errors
 }
 
 /// Renders one row as a line of progress.
@@ -87,18 +81,4 @@ fn cells(row: &Row) -> [String; COLUMNS] {
         row.drain_signals.to_string(),
         row.connections.map_or("?".to_owned(), |n| n.to_string()),
     ]
-}
-
-/// Text to the left, numbers to the right.
-fn line(cells: &[String; COLUMNS], widths: &[usize]) -> String {
-    let mut line = String::new();
-    for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        let padded = if column < TEXTS {
-            format!("{cell:<width$}  ")
-        } else {
-            format!("{cell:>width$}  ")
-        };
-        line.push_str(&padded);
-    }
-    format!("{}\n", line.trim_end())
 }

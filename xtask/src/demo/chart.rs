@@ -1,191 +1,167 @@
-//! The page's charts, as SVG. Colours come from the page's style, so that they follow its theme.
+//! The charts of the page.
 
-pub mod over_time;
-pub mod ranges;
-
-use std::fmt::Write;
 use std::time::Duration;
 
-const WIDTH: f64 = 420.0;
-const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 46.0;
-const RIGHT: f64 = 10.0;
-const TOP: f64 = 22.0;
-const BOTTOM: f64 = 30.0;
+use evenkeel_report::Spread;
+use evenkeel_report::chart::Chart;
+use evenkeel_report::number::thousands;
 
-/// A bar per label. `top` is the value at the upper edge, so that two charts can share a scale; the last
-/// `joined` bars are drawn as those who joined late.
-pub fn bars(labels: &[String], values: &[u64], top: u64, joined: usize) -> String {
-    let scale = Scale::new(top as f64);
-    let mut svg = open(&format!("bar chart: {}", spoken(labels, values)));
-    scale.draw(&mut svg);
-    let slot = (WIDTH - LEFT - RIGHT) / values.len().max(1) as f64;
-    let wide = (slot * 0.62).min(64.0);
+const HEIGHT: f64 = 220.0;
+/// The width of a bar, as a fraction of its column.
+const BAR: f64 = 0.62;
+
+/// Draws a bar per label. `max` is the largest value of all charts that share the scale; the last `added` bars belong to
+/// added backends.
+pub fn bars(labels: &[String], values: &[u64], max: u64, added: usize) -> String {
+    let pairs = labels.iter().zip(values);
+    let description: Vec<_> = pairs
+        .map(|(label, value)| format!("{label}: {value}"))
+        .collect();
+    let description = format!("bar chart: {}", description.join(", "));
+    let mut chart = Chart::of_columns(&description, HEIGHT, values.len(), max as f64);
     for (index, (label, value)) in labels.iter().zip(values).enumerate() {
-        let middle = LEFT + slot * (index as f64 + 0.5);
-        let y = scale.y(*value as f64);
-        let class = if index + joined >= values.len() {
-            "new"
-        } else {
-            "old"
-        };
-        let _ = write!(
-            svg,
-            r#"<rect class="{class}" x="{:.1}" y="{y:.1}" width="{wide:.1}" height="{:.1}" rx="2"/>"#,
-            middle - wide / 2.0,
-            HEIGHT - BOTTOM - y,
-        );
-        text(&mut svg, "value", middle, y - 5.0, &thousands(*value));
-        text(&mut svg, "label", middle, HEIGHT - 12.0, label);
+        let (middle, height) = (index as f64 + 0.5, *value as f64);
+        let class = class(index, values.len(), added);
+        chart.bar(class, middle - BAR / 2.0..middle + BAR / 2.0, height);
+        chart.text_above("value", middle, height, 5.0, &thousands(*value));
+        chart.label(middle, label);
     }
-    svg + "</svg>"
+    chart.finish()
 }
 
-/// Requests a second, one band per backend, the first at the bottom. A line marks when the last `joined`
-/// joined.
-pub fn bands(
+fn class(index: usize, count: usize, added: usize) -> &'static str {
+    if index + added >= count { "new" } else { "old" }
+}
+
+/// Draws requests per second as a layer per backend, the first at the bottom, and when the last `added` were added.
+pub fn layers(
     timeline: &[Vec<u64>],
     span: Duration,
-    top: f64,
-    joined: usize,
-    joined_at: Duration,
+    max: f64,
+    added: usize,
+    added_at: Duration,
 ) -> String {
-    let scale = Scale::new(top);
-    let mut svg = open("Requests per second of each backend over time");
-    scale.draw(&mut svg);
-    let length = span.as_secs_f64() * timeline.len() as f64;
-    let x = |seconds: f64| LEFT + (WIDTH - LEFT - RIGHT) * seconds / length.max(0.1);
+    let span = span.as_secs_f64();
+    let end = span * timeline.len() as f64;
+    let description = "Requests per second of each backend over time";
+    let mut chart = Chart::new(description, HEIGHT, 0.0..end, max);
+    // The rate of a span is drawn at its middle, the first and last at the edges.
+    let time = |index: usize| match index {
+        0 => 0.0,
+        last if last + 1 == timeline.len() => end,
+        _ => span * (index as f64 + 0.5),
+    };
+    let points = |rates: &[f64]| -> Vec<(f64, f64)> {
+        let rates = rates.iter().enumerate();
+        rates.map(|(index, rate)| (time(index), *rate)).collect()
+    };
     let backends = timeline.first().map_or(0, Vec::len);
-    let mut below = vec![0.0; timeline.len()];
+    let mut lower = vec![0.0; timeline.len()];
     for backend in 0..backends {
-        let above: Vec<f64> = below
+        let upper: Vec<f64> = lower
             .iter()
             .zip(timeline)
-            .map(|(below, counts)| below + counts[backend] as f64 / span.as_secs_f64())
+            .map(|(lower, counts)| lower + counts[backend] as f64 / span)
             .collect();
-        let point = |(index, rate): (usize, &f64)| {
-            // The rate of a span stands at its middle; the ends are drawn out to the edges.
-            let at = match index {
-                0 => 0.0,
-                last if last + 1 == timeline.len() => length,
-                _ => span.as_secs_f64() * (index as f64 + 0.5),
-            };
-            format!("{:.1},{:.1}", x(at), scale.y(*rate))
-        };
-        let there: Vec<_> = above.iter().enumerate().map(point).collect();
-        let back: Vec<_> = below.iter().enumerate().map(point).rev().collect();
-        let kind = if backend + joined >= backends {
-            "new"
-        } else {
-            "old"
-        };
+        let class = class(backend, backends, added);
         let shade = if backend % 2 == 0 { "" } else { " shade" };
-        let _ = write!(
-            svg,
-            r#"<polygon class="{kind} band{shade}" points="{} {}"/>"#,
-            there.join(" "),
-            back.join(" ")
-        );
-        below = above;
+        let class = format!("{class} layer{shade}");
+        chart.band(&class, points(&upper), points(&lower).into_iter());
+        lower = upper;
     }
-    let at = x(joined_at.as_secs_f64());
-    let bottom = HEIGHT - BOTTOM;
-    let _ = write!(
-        svg,
-        r#"<line class="mark" x1="{at:.1}" y1="{TOP}" x2="{at:.1}" y2="{bottom}"/>"#
-    );
-    text(&mut svg, "note", at, TOP - 8.0, &format!("{joined} join"));
-    let seconds = length.round() as usize;
-    for second in (0..=seconds).step_by(if seconds > 6 { 2 } else { 1 }) {
-        text(
-            &mut svg,
-            "label",
-            x(second as f64).min(WIDTH - 12.0),
-            HEIGHT - 12.0,
-            &format!("{second} s"),
-        );
-    }
-    svg + "</svg>"
+    chart.mark(added_at.as_secs_f64(), &format!("{added} added"));
+    chart.label_time();
+    chart.finish()
 }
 
-/// The value axis: from 0 to a round number, in four steps or so.
-struct Scale {
-    top: f64,
-    step: f64,
+/// The time axis of a scene.
+pub struct Time {
+    /// In seconds; negative before the change.
+    pub from: f64,
+    pub to: f64,
+    /// The label of the change at 0.
+    pub change: &'static str,
 }
 
-impl Scale {
-    fn new(top: f64) -> Self {
-        let rough = (top / 4.0).max(1.0);
-        let power = 10_f64.powf(rough.log10().floor());
-        let mut steps = [1.0, 2.0, 2.5, 5.0, 10.0]
-            .map(|factor| factor * power)
-            .into_iter();
-        // What stands at the axis are whole numbers.
-        let step = steps.find(|step| *step >= rough && step.fract() == 0.0);
-        let step = step.unwrap_or(rough);
-        Self {
-            top: (top / step).ceil().max(1.0) * step,
-            step,
-        }
+/// The connections of one pod.
+pub struct Curve {
+    /// Whether the pod was added at the change.
+    pub is_added: bool,
+    /// Seconds and connections.
+    pub points: Vec<(f64, f64)>,
+}
+
+impl Time {
+    /// Starts a chart.
+    pub fn chart(&self, description: &str, max: f64) -> Chart {
+        Chart::new(description, HEIGHT, self.from..self.to, max)
     }
 
-    fn y(&self, value: f64) -> f64 {
-        HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * value / self.top
-    }
-
-    fn draw(&self, svg: &mut String) {
-        let steps = (self.top / self.step).round() as u64;
-        for step in 0..=steps {
-            let value = self.step * step as f64;
-            let y = self.y(value);
-            let _ = write!(
-                svg,
-                r#"<line class="grid" x1="{LEFT}" y1="{y:.1}" x2="{:.1}" y2="{y:.1}"/>"#,
-                WIDTH - RIGHT
-            );
-            text(
-                svg,
-                "axis",
-                LEFT - 6.0,
-                y + 4.0,
-                &thousands(value.round() as u64),
-            );
-        }
+    fn finish(&self, mut chart: Chart) -> String {
+        chart.mark(0.0, self.change);
+        chart.label_time();
+        chart.finish()
     }
 }
 
-fn open(spoken: &str) -> String {
-    format!(r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{spoken}">"#)
+/// Draws a line per pod, and a dashed one at `limit` from the change on.
+pub fn curves(time: &Time, max: f64, curves: &[Curve], limit: f64) -> String {
+    let mut chart = time.chart("Connections of each pod over time", max.max(limit));
+    for curve in curves {
+        let class = if curve.is_added { "new" } else { "old" };
+        chart.line(class, curve.points.iter().copied());
+    }
+    chart.line("mean", [(0.0, limit), (time.to, limit)]);
+    chart.text_above("label", time.to, limit, 4.0, "1.25 × the mean");
+    time.finish(chart)
 }
 
-fn text(svg: &mut String, class: &str, x: f64, y: f64, text: &str) {
-    let _ = write!(
-        svg,
-        r#"<text class="{class}" x="{x:.1}" y="{y:.1}">{text}</text>"#
-    );
+/// Draws the drain rate between samples: from, to, and the rate.
+pub fn columns(time: &Time, max: f64, rates: &[(f64, f64, f64)]) -> String {
+    let mut chart = time.chart("Drains per second over time", max);
+    for (from, to, rate) in rates.iter().filter(|(_, _, rate)| *rate > 0.0) {
+        chart.bar("drains", *from..*to, *rate);
+    }
+    time.finish(chart)
 }
 
-/// What a screen reader says.
-fn spoken(labels: &[String], values: &[u64]) -> String {
-    let pairs = labels
+/// Draws a number over several runs in a column for each spread: a dot per run, a line for the range, a bar at the median.
+/// `format` formats the median above its column.
+pub fn ranges(columns: &[(&str, Spread)], max: f64, format: impl Fn(f64) -> String) -> String {
+    let description: Vec<_> = columns
         .iter()
-        .zip(values)
-        .map(|(label, value)| format!("{label}: {value}"));
-    pairs.collect::<Vec<_>>().join(", ")
+        .map(|(name, spread)| format!("{name}: {}", spread.format(&format, "never")))
+        .collect();
+    let description = format!("median and range: {}", description.join(", "));
+    let mut chart = Chart::of_columns(&description, HEIGHT, columns.len(), max);
+    for (index, (name, spread)) in columns.iter().enumerate() {
+        let middle = index as f64 + 0.5;
+        chart.label(middle, name);
+        let known: Vec<f64> = spread.known().collect();
+        let label = median(spread, &format);
+        match (known.first(), known.last()) {
+            (Some(min), Some(max)) => {
+                chart.line("range", [(middle, *min), (middle, *max)]);
+                chart.text_above("value", middle, *max, 8.0, &label);
+            }
+            _ => chart.text_above("value", middle, chart.top() / 2.0, 0.0, &label),
+        }
+        for value in known {
+            chart.dot("run", middle, value);
+        }
+        if let Some(median) = spread.median() {
+            chart.line("median", [(middle - 0.12, median), (middle + 0.12, median)]);
+        }
+    }
+    chart.finish()
 }
 
-/// `30000` as `30,000`.
-pub fn thousands(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
+fn median(spread: &Spread, format: impl Fn(f64) -> String) -> String {
+    let median = spread.median().map_or_else(|| "never".to_owned(), format);
+    match (spread.missing(), spread.known().next()) {
+        (0, _) | (_, None) => median,
+        (never, Some(_)) => format!("{median} ({never} never)"),
     }
-    text
 }
 
 #[cfg(test)]
@@ -193,22 +169,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_axis_ends_at_a_round_number_above_the_top() {
-        for (top, end) in [
-            (830.0, 1000.0),
-            (66.0, 80.0),
-            (9.0, 10.0),
-            (19_800.0, 20_000.0),
-            (0.0, 1.0),
-        ] {
-            assert_eq!(Scale::new(top).top, end, "{top}");
-        }
-    }
+    fn ranges_show_every_run_and_the_median() {
+        let values = [Some(9.0), None, Some(4.0), Some(2.0), Some(5.0)];
+        let columns = [
+            ("rebalance", Spread::of(values)),
+            ("without", Spread::of([None])),
+        ];
 
-    #[test]
-    fn thousands_are_parted() {
-        assert_eq!(thousands(7), "7");
-        assert_eq!(thousands(1_000), "1,000");
-        assert_eq!(thousands(1_234_567), "1,234,567");
+        let svg = ranges(&columns, 9.0, |value| format!("{value:.0}"));
+
+        assert_eq!(svg.matches("class=\"run\"").count(), 4);
+        assert_eq!(svg.matches("class=\"line median\"").count(), 1);
+        assert!(
+            svg.contains("rebalance: 5 (2-never), without: never"),
+            "{svg}"
+        );
+        assert!(svg.contains(">5 (1 never)</text>"), "{svg}");
+        assert!(svg.contains(">never</text>"), "{svg}");
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use evenkeel_report::terminal::{self, Status};
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, TcpClient, TcpEcho};
 use evenkeel_test_tasks::Tasks;
 use serde_json::{Value, json};
@@ -18,7 +19,6 @@ use super::Tools;
 use super::outcome::{About, Outcome, Scenario, max_over_mean};
 use super::site::Counted;
 use super::tally::Tally;
-use crate::term::{self, Status};
 
 const FIRST: usize = 2;
 const ALL: usize = 4;
@@ -32,7 +32,7 @@ pub async fn play(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> {
     let (age, before, after) = if quick { ("2s", 1, 6) } else { ("3s", 2, 8) };
     let (before, after) = (Duration::from_secs(before), Duration::from_secs(after));
     let seconds = (before + after).as_secs();
-    term::note(&format!(
+    terminal::note(&format!(
         "gateway, TCP: before and after side by side, {seconds} s"
     ));
     let mut hosts = Vec::new();

@@ -1,17 +1,17 @@
-//! The result as one HTML page that needs nothing else: no script, no font, no network.
+//! The result as one HTML page that needs no network.
 
 mod scene;
 
 use std::fmt::Write;
 
+use evenkeel_report::html::{self, details, escape};
+use evenkeel_report::number::thousands;
 use serde_json::Value;
 
 use super::Played;
-use super::chart::{self, thousands};
+use super::chart;
 use super::outcome::{About, Outcome, Scenario};
 use super::summary::headline;
-
-const STYLE: &str = include_str!("page.css");
 
 const OPENING: &str = r#"<h1>Load of long-lived connections, before and after</h1>
 <p>Kubernetes balances <em>connections</em>, not requests: kube-proxy picks a backend when a connection is
@@ -25,51 +25,37 @@ the filter chain of the listener differs.</p>
 const KEY: &str = "<p class=\"soft\"><span class=\"key old\"></span>initial\
                    <span class=\"key new\"></span>added</p>\n";
 
-/// The whole page.
+/// Renders the page.
 pub fn render(played: &Played) -> String {
-    let mut html = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Evenkeel: long-lived connections, before and after</title>\n<style>\n{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n{OPENING}"
-    );
     let seeds = played.seeds;
-    let _ = writeln!(
-        html,
-        "<p class=\"soft\">Seed {} (<code>--seed</code>). Scenes with three sides: {seeds}; their numbers \
-         are medians with ranges. All others ran once, with seed {}.</p>",
-        seeds.first(),
-        seeds.first()
+    let first = seeds.first();
+    let mut body = format!(
+        "{OPENING}<p class=\"soft\">Seed {first} (<code>--seed</code>). Scenes with three sides: {seeds}; their \
+         numbers are medians with ranges. All others ran once, with seed {first}.</p>\n"
     );
-    overview(&mut html, &played.scenarios);
-    scene::overview(&mut html, &played.scenes);
+    overview(&mut body, &played.scenarios);
+    scene::overview(&mut body, &played.scenes);
     for scenario in &played.scenarios {
-        section(&mut html, scenario);
+        section(&mut body, scenario);
     }
     for scene in &played.scenes {
-        scene::section(&mut html, scene);
+        scene::section(&mut body, scene);
     }
-    html + "</main>\n</body>\n</html>\n"
+    html::page("Evenkeel: long-lived connections, before and after", &body)
 }
 
-/// The answers, before the reasons.
+/// Adds a summary of all scenarios.
 fn overview(html: &mut String, scenarios: &[Scenario]) {
-    html.push_str(
-        "<div class=\"wide\"><table class=\"overview\">\
-         <tr><th></th><th>before</th><th>after</th><th>failed requests, after</th></tr>\n",
-    );
-    for scenario in scenarios {
-        let _ = writeln!(
-            html,
-            "<tr><td>{}, {}</td><td>{}</td><td>{}</td>{}</tr>",
-            scenario.name,
-            scenario.protocol,
+    let rows = scenarios.iter().map(|scenario| {
+        vec![
+            format!("{}, {}", scenario.name, scenario.protocol),
             escape(&headline(&scenario.before, scenario)),
             escape(&headline(&scenario.after, scenario)),
-            failed(scenario.after.failed)
-        );
-    }
-    html.push_str("</table></div>\n");
+            failed(scenario.after.failed),
+        ]
+    });
+    let table = html::table(&["", "before", "after", "failed requests, after"], rows);
+    let _ = write!(html, "<div class=\"overview\">{table}</div>\n");
 }
 
 fn section(html: &mut String, scenario: &Scenario) {
@@ -108,20 +94,16 @@ fn section(html: &mut String, scenario: &Scenario) {
         );
     }
     table(html, scenario);
-    policy(html, "The policy of the after side", &about.policy);
+    html.push_str(&policy("The policy of the after side", &about.policy));
     html.push_str("</section>\n");
 }
 
-fn policy(html: &mut String, title: &str, policy: &Value) {
+fn policy(title: &str, policy: &Value) -> String {
     let policy = serde_json::to_string_pretty(policy).unwrap_or_default();
-    let _ = writeln!(
-        html,
-        "<details><summary>{title}</summary>\n<pre>{}</pre></details>",
-        escape(&policy)
-    );
+    details(title, &policy)
 }
 
-/// The same chart for both sides, on the same scale.
+/// Adds the same chart for both sides, on the same scale.
 fn pair(
     html: &mut String,
     scenario: &Scenario,
@@ -129,19 +111,30 @@ fn pair(
     caption: fn(&Outcome, &Scenario) -> String,
     draw: fn(&Outcome, &Scenario) -> String,
 ) {
-    html.push_str("<div class=\"pair\">\n");
-    for (name, side) in [("Before", &scenario.before), ("After", &scenario.after)] {
-        let _ = writeln!(
-            html,
-            "<figure><h3>{name}: {title}</h3><figcaption>{}</figcaption>\n{}</figure>",
-            escape(&caption(side, scenario)),
-            draw(side, scenario)
-        );
-    }
-    html.push_str("</div>\n");
+    let sides = [("Before", &scenario.before), ("After", &scenario.after)];
+    charts(
+        html,
+        sides.map(|(name, side)| {
+            let title = format!("{name}: {title}");
+            (title, caption(side, scenario), draw(side, scenario))
+        }),
+    );
     if scenario.joined > 0 {
         html.push_str(KEY);
     }
+}
+
+/// Adds charts beside each other, each with its title and caption.
+fn charts(html: &mut String, charts: impl IntoIterator<Item = (String, String, String)>) {
+    html.push_str("<div class=\"charts\">\n");
+    for (title, caption, chart) in charts {
+        let _ = writeln!(
+            html,
+            "<figure><h3>{title}</h3><figcaption>{}</figcaption>\n{chart}</figure>",
+            escape(&caption)
+        );
+    }
+    html.push_str("</div>\n");
 }
 
 fn ratio(side: &Outcome, _: &Scenario) -> String {
@@ -153,84 +146,65 @@ fn runs(side: &Outcome, scenario: &Scenario) -> String {
     let (labels, values): (Vec<_>, Vec<_>) = runs
         .map(|(used, runs)| (format!("{used} of {}", side.per_backend.len()), *runs))
         .unzip();
-    chart::bars(
-        &labels,
-        &values,
-        both(scenario, |side| {
-            side.runs_by_backends_used
-                .iter()
-                .flatten()
-                .map(|(_, runs)| *runs)
-                .max()
-                .unwrap_or(0)
-        }),
-        0,
-    )
+    let max = larger(scenario, |side| {
+        let runs = side.runs_by_backends_used.iter().flatten();
+        runs.map(|(_, runs)| *runs).max().unwrap_or(0)
+    });
+    chart::bars(&labels, &values, max, 0)
 }
 
 fn per_backend(side: &Outcome, scenario: &Scenario) -> String {
     let labels = &scenario.about.labels;
-    let top = both(scenario, |side| {
+    let max = larger(scenario, |side| {
         side.per_backend.iter().max().copied().unwrap_or(0)
     });
-    chart::bars(labels, &side.per_backend, top, scenario.joined)
+    chart::bars(labels, &side.per_backend, max, scenario.joined)
 }
 
 fn over_time(side: &Outcome, scenario: &Scenario) -> String {
     let About {
         span, joined_at, ..
-    } = &scenario.about;
-    let top = both(scenario, |side| {
-        side.timeline
-            .iter()
-            .map(|counts| counts.iter().sum())
-            .max()
-            .unwrap_or(0)
+    } = scenario.about;
+    let max = larger(scenario, |side| {
+        let sums = side.timeline.iter().map(|counts| counts.iter().sum());
+        sums.max().unwrap_or(0)
     });
-    chart::bands(
-        &side.timeline,
-        *span,
-        top as f64 / span.as_secs_f64(),
-        scenario.joined,
-        *joined_at,
-    )
+    let max = max as f64 / span.as_secs_f64();
+    chart::layers(&side.timeline, span, max, scenario.joined, joined_at)
 }
 
-/// The larger of both sides.
-fn both(scenario: &Scenario, of: impl Fn(&Outcome) -> u64) -> u64 {
-    of(&scenario.before).max(of(&scenario.after))
+/// Returns the larger number of both sides.
+fn larger(scenario: &Scenario, number: impl Fn(&Outcome) -> u64) -> u64 {
+    number(&scenario.before).max(number(&scenario.after))
 }
 
 fn table(html: &mut String, scenario: &Scenario) {
-    let _ = writeln!(
-        html,
-        "<div class=\"wide\"><table><tr><th></th><th>{}</th><th>highest / mean</th><th>connections opened</th>\
-         <th>drain signals</th><th>aborted</th><th>failed</th></tr>",
-        scenario.about.unit
-    );
-    for (name, side) in [("before", &scenario.before), ("after", &scenario.after)] {
-        let _ = writeln!(
-            html,
-            "<tr><td>{name}</td><td>{}</td><td>{:.2}</td><td>{}</td><td>{}</td><td>{}</td>{}</tr>",
+    let rows = [("before", &scenario.before), ("after", &scenario.after)];
+    let rows = rows.map(|(name, side)| {
+        vec![
+            name.to_owned(),
             thousands(side.requests),
-            side.max_over_mean,
+            format!("{:.2}", side.max_over_mean),
             thousands(side.connections_opened),
             thousands(side.drain_signals),
             thousands(side.aborted),
-            failed(side.failed)
-        );
-    }
-    html.push_str("</table></div>\n");
+            failed(side.failed),
+        ]
+    });
+    let headings = [
+        "",
+        scenario.about.unit,
+        "highest / mean",
+        "connections opened",
+        "drain signals",
+        "aborted",
+        "failed",
+    ];
+    html.push_str(&html::table(&headings, rows));
 }
 
+/// Colors the number of failed requests.
 fn failed(requests: u64) -> String {
     let class = if requests == 0 { "good" } else { "bad" };
-    format!("<td class=\"{class}\">{}</td>", thousands(requests))
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    format!("<span class=\"{class}\">{}</span>", thousands(requests))
 }

@@ -12,21 +12,21 @@ mod scene;
 mod stage;
 
 use anyhow::{Context, Result};
+use evenkeel_report::terminal::{self, Status};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Tools;
 use super::seeds::Seeds;
-use crate::term::{self, Status};
 pub use course::EVEN;
 use plan::Plan;
-pub use scene::{Balance, Number, Run, Scene, SideRuns};
+pub use scene::{Balance, Number, Run, Scene};
 
 /// Plays both scenes with every seed. Both play at the same time: each has its own Envoys, and both spend
 /// their time waiting. One seed comes after the other, as a small machine could not serve all at once.
 pub async fn play(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Vec<Scene>> {
     let plans = [Plan::scale_out(quick), Plan::rolling_update(quick)];
     for plan in &plans {
-        term::note(&format!(
+        terminal::note(&format!(
             "{}: {} connections per side, {} s; {seeds}",
             plan.name,
             plan.connections,
@@ -37,7 +37,7 @@ pub async fn play(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Vec<Scene>
     let [mut scale_out, mut rolling_update] = plans.map(|plan| Scene::new(plan, seeds));
     let status = Status::new();
     for seed in seeds.all() {
-        term::note(&format!("Both scenes with seed {seed}"));
+        terminal::note(&format!("Both scenes with seed {seed}"));
         let (first, second) = tokio::try_join!(
             stage::play(tools, &scale_out.plan, seed, seeds, |seen| {
                 status.show(&format!("seed {seed}: {seen}"));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use evenkeel_report::terminal::{self, Status};
 use evenkeel_test_envoy::{Client, KubeProxy, Protocol};
 use evenkeel_test_tasks::Tasks;
 use serde_json::json;
@@ -14,7 +15,6 @@ use super::caller::call;
 use super::outcome::{About, Outcome, Scenario, max_over_mean};
 use super::site::{Counted, Side, Site};
 use super::tally::Tally;
-use crate::term::{self, Status};
 
 const FIRST: usize = 4;
 /// After the scale-out.
@@ -48,7 +48,7 @@ pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> 
     let mut scenarios = Vec::new();
     for (protocol, name) in [(Protocol::Http1, "HTTP/1.1"), (Protocol::Http2, "HTTP/2")] {
         let seconds = (course.before + course.after).as_secs();
-        term::note(&format!(
+        terminal::note(&format!(
             "scale-out, {name}: before and after side by side, {seconds} s"
         ));
         let earlier = site.counted().await?;

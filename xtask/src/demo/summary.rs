@@ -2,9 +2,14 @@
 
 mod scene;
 
+use std::fmt::Display;
+
+use evenkeel_report::align;
+use evenkeel_report::number::percent;
+use evenkeel_report::terminal::{self, Style, styled};
+
 use super::Played;
 use super::outcome::{Outcome, Scenario};
-use crate::term::{self, Paint, painted};
 
 const OPENING: [&str; 3] = [
     "",
@@ -26,82 +31,70 @@ const LEGEND: [&str; 11] = [
     "",
 ];
 
-/// Prints what the problem is, a before/after table of every scenario, and one of the sides of every scene.
+/// Prints the problem, a before/after table of every scenario, and a table of the sides of every scene.
 pub fn print(played: &Played) {
     for line in OPENING {
-        term::line(line);
+        terminal::line(line);
     }
-    for scenario in &played.scenarios {
-        let title = format!("{}, {}", scenario.name, scenario.protocol);
-        term::line("");
-        term::line(&painted(Paint::Bold, title));
-        term::line(&row(
-            [
-                "",
-                scenario.about.unit,
-                "highest/mean",
-                "connections",
-                "drain signals",
-                "aborted",
-                "failed",
-            ],
-            "",
-        ));
-        print_side("before", &scenario.before, scenario);
-        print_side("after", &scenario.after, scenario);
-    }
+    played.scenarios.iter().for_each(print_scenario);
     played.scenes.iter().for_each(scene::print);
     for line in LEGEND {
-        term::line(line);
+        terminal::line(line);
     }
-    term::line(&format!(
+    terminal::line(&format!(
         "Seed {} (--seed). Scenes with three sides: {}; all others ran once.",
         played.seeds.first(),
         played.seeds
     ));
 }
 
-fn print_side(name: &str, outcome: &Outcome, scenario: &Scenario) {
-    let numbers = [
-        name,
-        &outcome.requests.to_string(),
-        &format!("{:.2}", outcome.max_over_mean),
-        &outcome.connections_opened.to_string(),
-        &outcome.drain_signals.to_string(),
-        &outcome.aborted.to_string(),
-        &outcome.failed.to_string(),
+fn print_scenario(scenario: &Scenario) {
+    let headings = [
+        "",
+        scenario.about.unit,
+        "highest/mean",
+        "connections",
+        "drain signals",
+        "aborted",
+        "failed",
+        "",
     ];
-    term::line(&row(numbers, &headline(outcome, scenario)));
-    print_failure(outcome.first_failure.as_deref());
+    let row = |name: &str, outcome: &Outcome| {
+        [
+            name.to_owned(),
+            outcome.requests.to_string(),
+            format!("{:.2}", outcome.max_over_mean),
+            outcome.connections_opened.to_string(),
+            outcome.drain_signals.to_string(),
+            outcome.aborted.to_string(),
+            outcome.failed.to_string(),
+            headline(outcome, scenario),
+        ]
+    };
+    let rows = [
+        headings.map(str::to_owned),
+        row("before", &scenario.before),
+        row("after", &scenario.after),
+    ];
+    let title = format!("{}, {}", scenario.name, scenario.protocol);
+    print_table(styled(Style::Bold, title), align(2, &rows, 1..7));
+    for outcome in [&scenario.before, &scenario.after] {
+        print_failure(outcome.first_failure.as_deref());
+    }
+}
+
+fn print_table(title: impl Display, table: String) {
+    terminal::text(&format!("\n{title}\n{table}"));
 }
 
 fn print_failure(first: Option<&str>) {
     if let Some(failure) = first {
-        term::line(&painted(
-            Paint::Red,
-            format!("           first failure: {failure}"),
-        ));
+        let text = format!("  first failure: {failure}");
+        terminal::line(&styled(Style::Red, text));
     }
 }
 
-fn row(cells: [&str; 7], remark: &str) -> String {
-    let [
-        name,
-        requests,
-        ratio,
-        connections,
-        drain_signals,
-        aborted,
-        failed,
-    ] = cells;
-    format!(
-        "  {name:<7}{requests:>9}{ratio:>14}{connections:>13}{drain_signals:>15}{aborted:>9}{failed:>8}   {remark}"
-    )
-    .trim_end()
-    .to_owned()
-}
-
-/// The one number that answers the scenario's question, as a sentence.
+/// Summarizes the result of one side in a sentence.
 pub fn headline(outcome: &Outcome, scenario: &Scenario) -> String {
     if let Some(runs) = &outcome.runs_by_backends_used {
         let all = runs.values().sum::<u64>().max(1) as f64;
@@ -117,27 +110,4 @@ pub fn headline(outcome: &Outcome, scenario: &Scenario) -> String {
         percent(outcome.share_of_last(joined)),
         percent(joined as f64 / all as f64)
     )
-}
-
-/// Whole percents, with one decimal where rounding would hide that it is not quite all or nothing.
-pub fn percent(part: f64) -> String {
-    let percents = part * 100.0;
-    if (percents > 0.0 && percents < 1.0) || (percents > 99.0 && percents < 100.0) {
-        format!("{percents:.1} %")
-    } else {
-        format!("{percents:.0} %")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_percentage_that_is_not_quite_all_is_not_shown_as_all() {
-        assert_eq!(percent(1.0), "100 %");
-        assert_eq!(percent(0.9967), "99.7 %");
-        assert_eq!(percent(0.6667), "67 %");
-        assert_eq!(percent(0.0), "0 %");
-    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use evenkeel_report::terminal::{self, Status};
 use evenkeel_test_envoy::{Client, KubeProxy, Protocol};
 use evenkeel_test_tasks::Tasks;
 use serde_json::json;
@@ -12,7 +13,6 @@ use serde_json::json;
 use super::outcome::{About, Outcome, Scenario, max_over_mean};
 use super::site::{Counted, Side, Site};
 use super::tally::Tally;
-use crate::term::{self, Status};
 
 const BACKENDS: usize = 3;
 const ROUTERS: usize = 3;
@@ -31,7 +31,7 @@ pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> 
     site.replace_policy(&policy).await?;
     let mut scenarios = Vec::new();
     for (protocol, name) in [(Protocol::Http1, "HTTP/1.1"), (Protocol::Http2, "HTTP/2")] {
-        term::note(&format!(
+        terminal::note(&format!(
             "three-routers, {name}: {runs} runs before, {runs} after"
         ));
         scenarios.push(Scenario {

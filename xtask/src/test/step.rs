@@ -106,7 +106,7 @@ impl Step {
             Self::WasmUnit => wasm_unit(workspace, shell),
             Self::Wasm => {
                 let module = wasm::build(workspace, shell)?;
-                crate::term::line(&module.to_string());
+                evenkeel_report::terminal::line(&module.to_string());
                 Ok(())
             }
             Self::Module => {

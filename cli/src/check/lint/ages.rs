@@ -1,10 +1,12 @@
 //! Ages that come too soon, or together.
 
 use evenkeel_policy::Place;
+use evenkeel_report::number::duration;
 
 use super::{Lint, Scene, shown};
 use crate::diagnose::{Finding, Ruling, Stated};
-use crate::pace::{Limits, show};
+
+use crate::pace::Limits;
 
 /// How long Go's net/http and Rust's reqwest keep an idle connection: the shortest of the usual pools that
 /// are shared by services. OkHttp keeps it for 5 minutes, Envoy for an hour.
@@ -47,7 +49,7 @@ fn below_keepalive(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> O
             &stated,
             &format!(
                 "connections live for {} on average, less than clients keep idle ones",
-                show(lifetime)
+                duration(lifetime)
             ),
         )
         .note("Go and reqwest keep an idle connection for 90s, OkHttp for 5m, Envoy for 1h")
@@ -121,7 +123,7 @@ fn no_jitter(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
                 .min(together)
                 .floor(),
             together,
-            show(((together - f64::from(budget.burst)) / budget.per_second).max(0.0)),
+            duration(((together - f64::from(budget.burst)) / budget.per_second).max(0.0)),
         ),
         None => format!("without a budget all {together} are drained at once"),
     };
@@ -156,8 +158,8 @@ fn min_age_gathers(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> O
         let earliest = max_connection_age.as_secs_f64() * (1.0 - ruling.rule.jitter.get());
         let note = format!(
             "`max_connection_age` is drawn from {} to {}",
-            show(earliest),
-            show(max_connection_age.as_secs_f64())
+            duration(earliest),
+            duration(max_connection_age.as_secs_f64())
         );
         finding = finding.note(note);
     }

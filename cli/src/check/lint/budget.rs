@@ -1,10 +1,12 @@
 //! A budget that lets fewer go than fall due.
 
 use evenkeel_policy::{Budget, Measure, Place};
+use evenkeel_report::number::{duration, rounded};
 
 use super::{Lint, Scene};
 use crate::diagnose::{Finding, Ruling};
-use crate::pace::{Limits, number, show};
+
+use crate::pace::Limits;
 
 pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     let Some(budget) = scene.policy.budget else {
@@ -32,7 +34,7 @@ fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
         return None;
     }
     let connections = scene.connections;
-    let allowed = number(budget.per_second);
+    let allowed = rounded(budget.per_second);
     let age = age(scene, ruling);
     let per_second = Place::default().key("budget").key("per_second");
     let place = if scene.document.find(&per_second).is_some() {
@@ -46,7 +48,7 @@ fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
             &place,
             &format!(
                 "{} per second expire under `{}`, but {allowed} may be drained",
-                number(rate),
+                rounded(rate),
                 ruling.rule.name
             ),
         )
@@ -54,17 +56,17 @@ fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
         .mark(age, "drained by this age")
         .note(format!(
             "{connections} connections / {} of mean lifetime = {} per second",
-            show(lifetime),
-            number(rate)
+            duration(lifetime),
+            rounded(rate)
         ))
         .note(format!(
             "{connections} connections / {allowed} per second: they live for {} on average, regardless of the rule",
-            show(connections / budget.per_second)
+            duration(connections / budget.per_second)
         ))
         .help(format!(
             "raise `per_second` to {} or more, state a longer age, or state the connections of a proxy with \
              --connections",
-            number(ceil(rate))
+            rounded(ceil(rate))
         ));
     Some(finding)
 }
@@ -103,8 +105,8 @@ fn below_rebalance(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
             &place,
             &format!(
                 "rebalancing would drain up to {} per second, but {} may be drained",
-                number(pace),
-                number(budget.per_second)
+                rounded(pace),
+                rounded(budget.per_second)
             ),
         )
         .at(spot.map(|spot| scene.document.shown(&spot.value)))
@@ -114,10 +116,10 @@ fn below_rebalance(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
         )
         .note(format!(
             "`max_rate` {} * {} connections on average = {} per second: rebalancing takes {} times as long",
-            number(scene.policy.rebalance?.max_rate),
+            rounded(scene.policy.rebalance?.max_rate),
             scene.connections,
-            number(pace),
-            number(pace / budget.per_second)
+            rounded(pace),
+            rounded(pace / budget.per_second)
         ));
     Some(finding)
 }

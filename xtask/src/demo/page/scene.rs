@@ -1,31 +1,27 @@
-//! The scenes of rebalancing on the page: three sides beside each other. Medians and ranges of all seeds, then
-//! where connections were and how many were closed over time, with the first seed.
+//! The scenes of rebalancing on the page: three sides beside each other. Medians and ranges of all seeds, then the
+//! connections and drains over time with the first seed.
 
 use std::fmt::Write;
 
-use super::{KEY, escape, failed, policy};
-use crate::demo::chart::over_time::{self, Curve, Time};
-use crate::demo::chart::ranges::ranges;
-use crate::demo::chart::thousands;
+use evenkeel_report::html::{self, escape};
+use evenkeel_report::number::thousands;
+
+use super::{KEY, charts, failed, policy};
+use crate::demo::chart::{Curve, Time, columns, curves, ranges};
 use crate::demo::rebalancing::{Balance, EVEN, Number, Run, Scene};
 
 const BALANCED: &str = "<p class=\"soft\">Balanced: the highest pod has at most 1.25 times the mean, and stays so \
                         until the end. Drains until balanced count from the change of pods.";
 
-/// The answers, before the reasons.
+/// Adds a summary of all scenes.
 pub fn overview(html: &mut String, scenes: &[Scene]) {
-    html.push_str(
-        "<div class=\"wide\"><table class=\"overview\">\
-         <tr><th></th><th>without</th><th>age only</th><th>rebalance</th><th>failed</th></tr>\n",
-    );
-    for scene in scenes {
-        let _ = write!(html, "<tr><td>{} ({})</td>", scene.title(), scene.seeds);
-        for side in scene.sides() {
-            let _ = write!(html, "<td>{}</td>", escape(&side.headline()));
-        }
-        let _ = writeln!(html, "{}</tr>", failed(scene.failed()));
-    }
-    html.push_str("</table></div>\n");
+    let rows = scenes.iter().map(|scene| {
+        let title = format!("{} ({})", scene.title(), scene.seeds);
+        let headlines = scene.sides().map(|side| escape(&side.headline()));
+        [&[title], &headlines[..], &[failed(scene.failed())]].concat()
+    });
+    let table = html::table(&["", "without", "age only", "rebalance", "failed"], rows);
+    let _ = writeln!(html, "<div class=\"overview\">{table}</div>");
 }
 
 pub fn section(html: &mut String, scene: &Scene) {
@@ -53,33 +49,30 @@ pub fn section(html: &mut String, scene: &Scene) {
         60 / last.max(1)
     );
     table(html, scene);
-    policy(html, "The policy of “age only”", &plan.age.policy());
-    policy(html, "The policy of “rebalance”", &plan.rebalance);
+    html.push_str(&policy("The policy of “age only”", &plan.age.policy()));
+    html.push_str(&policy("The policy of “rebalance”", &plan.rebalance));
     html.push_str("</section>\n");
 }
 
-/// A chart for each number: its median and range over the seeds, side by side.
+/// Adds a chart for each number: its median and range over the seeds, side by side.
 fn medians(html: &mut String, scene: &Scene) {
-    html.push_str("<div class=\"pair three\">\n");
-    for number in Number::ALL {
-        let columns = scene.sides().map(|side| (side.name, side.spread(number)));
-        let known = columns.iter().flat_map(|(_, spread)| spread.known());
-        let top = known.fold(0.0, f64::max);
-        let _ = writeln!(
-            html,
-            "<figure><h3>{}</h3><figcaption>a point per run, a bar at the median</figcaption>\n{}</figure>",
-            number.title(),
-            ranges(&columns, top, |value| number.show(value))
-        );
-    }
-    html.push_str("</div>\n");
+    charts(
+        html,
+        Number::ALL.map(|number| {
+            let columns = scene.sides().map(|side| (side.name, side.spread(number)));
+            let known = columns.iter().flat_map(|(_, spread)| spread.known());
+            let max = known.fold(0.0, f64::max);
+            let chart = ranges(&columns, max, |value| number.format(value));
+            let caption = "a dot per run, a bar at the median".to_owned();
+            (number.title().to_owned(), caption, chart)
+        }),
+    );
 }
 
-/// A kind of chart.
+/// A chart that each side has, on the same scale.
 struct Chart {
-    /// What came out.
+    /// The result.
     title: fn(&Balance) -> String,
-    /// What it shows.
     caption: fn(&Balance, &Scene) -> String,
     draw: fn(&Balance, &Scene, &Run) -> String,
 }
@@ -96,19 +89,15 @@ const DRAINS: Chart = Chart {
     draw: drains,
 };
 
-/// One for every side, on the same scale.
 fn row(html: &mut String, scene: &Scene, run: &Run, chart: &Chart) {
-    html.push_str("<div class=\"pair three\">\n");
-    for (name, side) in sides(run) {
-        let _ = writeln!(
-            html,
-            "<figure><h3>{name}: {}</h3><figcaption>{}</figcaption>\n{}</figure>",
-            (chart.title)(side),
-            escape(&(chart.caption)(side, scene)),
-            (chart.draw)(side, scene, run)
-        );
-    }
-    html.push_str("</div>\n");
+    charts(
+        html,
+        sides(run).map(|(name, side)| {
+            let title = format!("{name}: {}", (chart.title)(side));
+            let caption = (chart.caption)(side, scene);
+            (title, caption, (chart.draw)(side, scene, run))
+        }),
+    );
 }
 
 fn sides(run: &Run) -> [(&'static str, &Balance); 3] {
@@ -156,35 +145,34 @@ fn peak(side: &Balance, _: &Scene) -> String {
 
 fn connections(side: &Balance, scene: &Scene, run: &Run) -> String {
     let plan = &scene.plan;
-    let curves: Vec<_> = (0..plan.pods())
-        .map(|pod| Curve {
-            joined: pod >= plan.first,
-            points: side
-                .course
-                .samples()
-                .iter()
-                .map(|sample| (sample.at, sample.open[pod] as f64))
-                .collect(),
-        })
-        .collect();
-    let top = most(run, |side| {
+    let samples = side.course.samples();
+    let pods = (0..plan.pods()).map(|pod| Curve {
+        is_added: pod >= plan.first,
+        points: samples
+            .iter()
+            .map(|sample| (sample.at, sample.open[pod] as f64))
+            .collect(),
+    });
+    let max = max_of_sides(run, |side| {
         let samples = side.course.samples().iter();
-        samples
-            .flat_map(|sample| &sample.open)
-            .max()
-            .copied()
-            .unwrap_or(0) as f64
+        let max = samples.flat_map(|sample| &sample.open).max();
+        max.copied().unwrap_or(0) as f64
     });
     let mean = plan.connections as f64 / plan.serving().len() as f64;
-    over_time::curves(&time(scene, run), top, &curves, mean * EVEN)
+    curves(
+        &time(scene, run),
+        max,
+        &pods.collect::<Vec<_>>(),
+        mean * EVEN,
+    )
 }
 
 fn drains(side: &Balance, scene: &Scene, run: &Run) -> String {
-    let top = most(run, |side| {
+    let max = max_of_sides(run, |side| {
         let rates = side.course.rates().into_iter();
         rates.map(|(_, _, rate)| rate).fold(0.0, f64::max)
     });
-    over_time::columns(&time(scene, run), top, &side.course.rates())
+    columns(&time(scene, run), max, &side.course.rates())
 }
 
 fn time(scene: &Scene, run: &Run) -> Time {
@@ -196,25 +184,24 @@ fn time(scene: &Scene, run: &Run) -> Time {
     }
 }
 
-/// The largest of all sides.
-fn most(run: &Run, of: impl Fn(&Balance) -> f64) -> f64 {
+/// Returns the largest number of all sides.
+fn max_of_sides(run: &Run, number: impl Fn(&Balance) -> f64) -> f64 {
     let sides = sides(run).into_iter();
-    sides.map(|(_, side)| of(side)).fold(0.0, f64::max)
+    sides.map(|(_, side)| number(side)).fold(0.0, f64::max)
 }
 
-/// Medians and ranges over all seeds.
+/// Adds the medians and ranges over all seeds.
 fn table(html: &mut String, scene: &Scene) {
-    html.push_str("<div class=\"wide\"><table><tr><th></th>");
-    for number in Number::ALL {
-        let _ = write!(html, "<th>{}</th>", number.title());
-    }
-    html.push_str("<th>failed</th></tr>\n");
-    for side in scene.sides() {
-        let _ = write!(html, "<tr><td>{}</td>", side.name);
-        for number in Number::ALL {
-            let _ = write!(html, "<td>{}</td>", side.show(number));
-        }
-        let _ = writeln!(html, "{}</tr>", failed(side.failed()));
-    }
-    html.push_str("</table></div>\n");
+    let headings = Number::ALL.map(Number::title);
+    let headings = [&[""], &headings[..], &["failed"]].concat();
+    let rows = scene.sides().map(|side| {
+        let numbers = Number::ALL.map(|number| side.format(number));
+        [
+            &[side.name.to_owned()],
+            &numbers[..],
+            &[failed(side.failed())],
+        ]
+        .concat()
+    });
+    html.push_str(&html::table(&headings, rows));
 }

@@ -3,9 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use evenkeel_report::number::thousands;
 use serde_json::{Value, json};
-
-use crate::demo::chart::thousands;
 
 /// One scene. Pods are numbered in the order in which they start.
 pub struct Plan {

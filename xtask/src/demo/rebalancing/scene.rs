@@ -1,12 +1,12 @@
 //! What a scene measured. Serialised, each run is an entry of what `--json` writes; what is for people only
 //! is left out.
 
+use evenkeel_report::Spread;
 use serde::Serialize;
 
 use super::course::Course;
 use super::plan::Plan;
 use crate::demo::seeds::Seeds;
-use crate::demo::spread::Spread;
 
 /// What a side does with connections, and so the listener that its clients come in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +151,7 @@ impl Number {
     }
 
     /// Formats one value.
-    pub fn show(self, value: f64) -> String {
+    pub fn format(self, value: f64) -> String {
         match self {
             Self::MaxOverMean => format!("{value:.2}"),
             _ => format!("{value:.0}"),
@@ -180,9 +180,9 @@ impl<'a> SideRuns<'a> {
     }
 
     /// Formats one of its numbers as median and range.
-    pub fn show(self, number: Number) -> String {
+    pub fn format(self, number: Number) -> String {
         self.spread(number)
-            .show(|value| number.show(value), "never")
+            .format(|value| number.format(value), "never")
     }
 
     /// Returns the requests that failed in all runs.
@@ -193,17 +193,17 @@ impl<'a> SideRuns<'a> {
     /// Says how it came out, as a sentence.
     pub fn headline(self) -> String {
         if self.spread(Number::SecondsToBalanced).median().is_none() {
-            let ratio = self.show(Number::MaxOverMean);
-            let drains = self.show(Number::DrainsPerMinuteBalanced);
+            let ratio = self.format(Number::MaxOverMean);
+            let drains = self.format(Number::DrainsPerMinuteBalanced);
             return format!(
                 "not balanced: the highest has {ratio} times the mean; at the end {drains} drains per minute"
             );
         }
         format!(
             "balanced after {} s with {} drains; then {} drains per minute",
-            self.show(Number::SecondsToBalanced),
-            self.show(Number::DrainsToBalanced),
-            self.show(Number::DrainsPerMinuteBalanced)
+            self.format(Number::SecondsToBalanced),
+            self.format(Number::DrainsToBalanced),
+            self.format(Number::DrainsPerMinuteBalanced)
         )
     }
 }
@@ -312,6 +312,9 @@ mod tests {
         let [_, _, rebalance] = scene.sides();
 
         assert!(rebalance.headline().starts_with("not balanced"));
-        assert_eq!(rebalance.show(Number::DrainsToBalanced), "never (40-never)");
+        assert_eq!(
+            rebalance.format(Number::DrainsToBalanced),
+            "never (40-never)"
+        );
     }
 }

@@ -1,14 +1,14 @@
 //! The sides of a scene of rebalancing, a row each: medians and ranges over the seeds.
 
-use super::print_failure;
-use crate::demo::rebalancing::{Number, Scene, SideRuns};
-use crate::term::{self, Paint, painted};
+use evenkeel_report::align;
+use evenkeel_report::terminal::{Style, styled};
 
+use super::{print_failure, print_table};
+use crate::demo::rebalancing::{Number, Scene};
+
+/// Prints the table of a scene.
 pub fn print(scene: &Scene) {
-    term::line("");
-    let title = painted(Paint::Bold, scene.title());
-    term::line(&format!("{title} ({}: median, range)", scene.seeds));
-    term::line(&row([
+    let headings = [
         "",
         "highest/mean",
         "s to 1.25",
@@ -16,27 +16,26 @@ pub fn print(scene: &Scene) {
         "max per s",
         "then per min",
         "failed",
-    ]));
-    scene.sides().into_iter().for_each(print_side);
-}
-
-fn print_side(side: SideRuns) {
-    let [ratio, seconds, drains, peak, balanced] = Number::ALL.map(|number| side.show(number));
-    term::line(&row([
-        side.name,
-        &ratio,
-        &seconds,
-        &drains,
-        &peak,
-        &balanced,
-        &side.failed().to_string(),
-    ]));
-    for balance in side.balances() {
+    ];
+    let mut rows = vec![headings.map(str::to_owned)];
+    rows.extend(scene.sides().map(|side| {
+        let [ratio, seconds, drains, peak, balanced] =
+            Number::ALL.map(|number| side.format(number));
+        let failed = side.failed().to_string();
+        [
+            side.name.to_owned(),
+            ratio,
+            seconds,
+            drains,
+            peak,
+            balanced,
+            failed,
+        ]
+    }));
+    let title = styled(Style::Bold, scene.title());
+    let title = format!("{title} ({}: median, range)", scene.seeds);
+    print_table(title, align(2, &rows, 1..7));
+    for balance in scene.sides().into_iter().flat_map(|side| side.balances()) {
         print_failure(balance.first_failure.as_deref());
     }
-}
-
-fn row(cells: [&str; 7]) -> String {
-    let [name, ratio, seconds, drains, peak, balanced, failed] = cells;
-    format!("  {name:<9}{ratio:>18}{seconds:>15}{drains:>17}{peak:>14}{balanced:>21}{failed:>8}")
 }
