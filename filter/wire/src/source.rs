@@ -1,20 +1,19 @@
-//! Where a scanner gets its bytes from.
+//! Access to the bytes of a callback.
 //!
-//! In Envoy a callback says only how many bytes there are; each look at them is a hostcall that costs
-//! more than the scanning. So a scanner asks for the few bytes that it must see (a head, a frame header)
-//! and skips the rest by arithmetic.
+//! Envoy passes only the number of bytes to a callback. Each read is a hostcall that costs more than scanning, so a
+//! scanner reads the few bytes that it needs (a head, a frame header) and skips the rest by arithmetic.
 
-/// The bytes of one callback, lying in the host.
+/// The bytes of one callback, which the host holds.
 pub trait ByteSource {
-    /// How many bytes there are.
+    /// The number of bytes.
     fn len(&self) -> usize;
 
-    /// True when there are none (Envoy makes such callbacks).
+    /// Whether there are none: Envoy makes such callbacks, for example at the end of a response.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Up to `len` bytes from offset `start`. Fewer than asked for means that the host has no more to give.
+    /// Reads up to `len` bytes from offset `start`; fewer when the host has no more.
     fn read(&mut self, start: usize, len: usize) -> Vec<u8>;
 }
 
@@ -29,7 +28,7 @@ impl ByteSource for &[u8] {
     }
 }
 
-/// What lies in a [`ByteSource`] behind its first `skip` bytes.
+/// A [`ByteSource`] without its first `skip` bytes.
 pub(crate) struct Tail<'a, S> {
     pub(crate) source: &'a mut S,
     pub(crate) skip: usize,
@@ -45,22 +44,22 @@ impl<S: ByteSource> ByteSource for Tail<'_, S> {
     }
 }
 
-/// A look at a [`ByteSource`] that reads a stretch at a time and remembers the last one.
+/// Reads a [`ByteSource`] in blocks and keeps the last one.
 pub(crate) struct Window<'a, S> {
     source: &'a mut S,
     start: usize,
     bytes: Vec<u8>,
-    stretch: usize,
+    block_len: usize,
 }
 
 impl<'a, S: ByteSource> Window<'a, S> {
-    /// Reads `stretch` bytes a look.
-    pub(crate) fn new(source: &'a mut S, stretch: usize) -> Self {
+    /// Returns a window that reads `block_len` bytes at a time.
+    pub(crate) fn new(source: &'a mut S, block_len: usize) -> Self {
         Self {
             source,
             start: 0,
             bytes: Vec::new(),
-            stretch,
+            block_len,
         }
     }
 
@@ -68,8 +67,8 @@ impl<'a, S: ByteSource> Window<'a, S> {
         self.source.len()
     }
 
-    /// The bytes from `at` that one look gives: at least one, unless `at` is the end or the host refuses.
-    pub(crate) fn look(&mut self, at: usize) -> &[u8] {
+    /// The bytes from `at` to the end of their block: at least one, unless `at` is the end or the host fails.
+    pub(crate) fn bytes_at(&mut self, at: usize) -> &[u8] {
         let held = at
             .checked_sub(self.start)
             .is_some_and(|skip| skip < self.bytes.len());
@@ -79,7 +78,7 @@ impl<'a, S: ByteSource> Window<'a, S> {
             self.bytes = if left == 0 {
                 Vec::new()
             } else {
-                self.source.read(at, left.min(self.stretch))
+                self.source.read(at, left.min(self.block_len))
             };
         }
         self.bytes

@@ -1,22 +1,22 @@
-//! The announcements, and how they come into a write.
+//! Edits of a write that carries an HTTP/1 head.
 
 use crate::h1::{PersistenceFields, ResponseHead, Span};
 
-/// A replacement of `len` bytes at offset `at` of a write.
+/// The replacement of a part of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edit {
-    /// Where.
+    /// The offset of the part.
     pub at: usize,
-    /// How many bytes go.
+    /// The length of the part in bytes.
     pub len: usize,
-    /// What comes in their place.
+    /// The bytes that replace it.
     pub replacement: &'static [u8],
 }
 
-/// The edits that end an HTTP/1 connection with the response that `head` belongs to (RFC 9112 9.6): the head
-/// has one `connection` field afterwards, which says `close`, and no `keep-alive` field. The last edit of the
-/// write comes first, so that each leaves the offsets of those behind it valid. None where a part of what it replaces
-/// came in an earlier write.
+/// Returns the edits that end an HTTP/1 connection with the response of `head` (RFC 9112 9.6): the head then has one
+/// `connection` field, with the option `close`, and no `keep-alive` field. The edit at the highest offset comes
+/// first, so that the offset of the other one stays valid. None where a part of what they replace was sent in an
+/// earlier write.
 pub fn connection_close(head: ResponseHead) -> Option<impl Iterator<Item = Edit>> {
     let PersistenceFields { option, keep_alive } = head.persistence?;
     let close = match option {
@@ -48,8 +48,8 @@ pub fn connection_close(head: ResponseHead) -> Option<impl Iterator<Item = Edit>
     Some(last.into_iter().chain(first))
 }
 
-/// The `Keep-Alive` field (RFC 2068 19.7.1): for how many seconds and how many more requests the
-/// connection will be served. None where there is nothing to say.
+/// Returns a `Keep-Alive` field (RFC 2068 19.7.1): for how many seconds and how many more requests the server keeps the
+/// connection open. None without either.
 pub fn keep_alive_field(timeout: Option<u64>, max: Option<u64>) -> Option<Vec<u8>> {
     let value = match (timeout, max) {
         (Some(timeout), Some(max)) => format!("timeout={timeout}, max={max}"),
@@ -60,7 +60,7 @@ pub fn keep_alive_field(timeout: Option<u64>, max: Option<u64>) -> Option<Vec<u8
     Some(format!("keep-alive: {value}\r\n").into_bytes())
 }
 
-/// `whole` with `replacement` instead of `len` bytes from offset `at`; at its end if it is shorter.
+/// Replaces `len` bytes at offset `at` of `whole` with `replacement`; appends it where `whole` is shorter.
 pub fn replace_range(whole: &[u8], at: usize, len: usize, replacement: &[u8]) -> Vec<u8> {
     let (before, rest) = whole.split_at_checked(at).unwrap_or((whole, &[]));
     let after = rest.get(len..).unwrap_or_default();

@@ -1,12 +1,10 @@
-//! WebSocket (RFC 6455): both directions of a connection from its 101 on.
+//! The scanner for WebSockets (RFC 6455), from the 101 on.
 //!
-//! Messages are followed by the headers of their frames alone. Payloads are skipped, compressed or not: a
-//! compressed message shows in RSV1 of its first frame and in nothing else (RFC 7692 6). What comes in
-//! pieces, may be interrupted by control frames, and is not to be cut by a Close, is a message; so that
-//! is where places are told of.
+//! It follows messages by the headers of their frames and skips payloads, compressed or not: compression shows only in
+//! RSV1 of the first frame (RFC 7692 6). A message may be fragmented and interrupted by control frames, and a Close
+//! must not cut it, so a drain signal fits between messages.
 //!
-//! A WebSocket over HTTP/2 (RFC 8441) is one stream among others of a connection that has a GOAWAY of its
-//! own. It is not looked at here.
+//! A WebSocket over HTTP/2 (RFC 8441) is a stream of a connection that is drained with GOAWAY. It is not scanned.
 
 mod close_frame;
 mod direction;
@@ -17,25 +15,25 @@ pub use close_frame::{StatusCode, close_frame};
 use crate::{BypassReason, ByteSource};
 use direction::{Direction, Peer};
 
-/// Both directions of a WebSocket: 72 bytes, whatever comes.
+/// Follows both directions of a WebSocket. It takes 72 bytes.
 #[derive(Debug)]
 pub struct WebSocketScanner {
     client: Direction,
     server: Direction,
-    /// The client has spoken last: it may be waiting for an answer.
-    asked: bool,
-    /// The message of the server that is open is_response one of the client's.
-    answering: bool,
+    /// The client sent the last message and may be waiting for a response.
+    awaits_response: bool,
+    /// The incomplete message of the server responds to one of the client.
+    is_responding: bool,
 }
 
-/// What one write to the client did. Only messages count as speech, control frames do not.
+/// What the scanner found in a write to the client. Control frames count only for `fits_at_end`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WebSocketWrite {
-    /// A Close may stand behind it: no message is open on either side, and neither side has said Close.
+    /// A Close frame fits after it: no message is incomplete in either direction, and neither peer has sent Close.
     pub fits_at_end: bool,
-    /// It has a part of a message before which the last was the client's.
+    /// It has a part of a message that follows a message of the client.
     pub is_response: bool,
-    /// After it, the client has spoken last.
+    /// The client sent the last message.
     pub awaits_response: bool,
 }
 
@@ -44,49 +42,50 @@ impl Default for WebSocketScanner {
         Self {
             client: Direction::new(Peer::Client),
             server: Direction::new(Peer::Server),
-            asked: false,
-            answering: false,
+            awaits_response: false,
+            is_responding: false,
         }
     }
 }
 
 impl WebSocketScanner {
-    /// Takes bytes from the client. True when a part of a message was among them.
+    /// Scans bytes from the client. Returns whether they contain a part of a message.
     ///
     /// # Errors
-    /// [`BypassReason::Message`] for what RFC 6455 does not allow, [`BypassReason::Unreadable`]. The connection is not
-    /// to be followed any further.
+    /// [`BypassReason::Message`] for what RFC 6455 does not allow, [`BypassReason::Unreadable`]. The scanner must not be
+    /// used afterwards.
     pub fn scan_downstream(&mut self, source: &mut impl ByteSource) -> Result<bool, BypassReason> {
-        let spoke = self.client.scan(source)?;
-        self.asked |= spoke;
-        Ok(spoke)
+        let has_message = self.client.scan(source)?;
+        self.awaits_response |= has_message;
+        Ok(has_message)
     }
 
-    /// Takes a write to the client.
+    /// Scans a write to the client.
     ///
     /// # Errors
-    /// As [`WebSocketScanner::scan_downstream`].
+    /// As [`scan_downstream`](Self::scan_downstream).
     pub fn scan_upstream(
         &mut self,
         source: &mut impl ByteSource,
     ) -> Result<WebSocketWrite, BypassReason> {
-        let spoke = self.server.scan(source)?;
-        let is_response = spoke && (self.asked || self.answering);
-        self.answering = is_response && !self.server.is_at_rest();
-        self.asked &= !spoke;
+        let has_message = self.server.scan(source)?;
+        // A response may span several writes: later parts of the message count too.
+        let is_response = has_message && (self.awaits_response || self.is_responding);
+        self.is_responding = is_response && !self.server.is_between_messages();
+        self.awaits_response &= !has_message;
         Ok(WebSocketWrite {
-            fits_at_end: self.client.is_at_rest() && self.server.is_at_rest(),
+            fits_at_end: self.client.is_between_messages() && self.server.is_between_messages(),
             is_response,
-            awaits_response: self.asked,
+            awaits_response: self.awaits_response,
         })
     }
 
-    /// The client has sent the whole of a Close.
+    /// Whether the client has sent a complete Close frame.
     pub fn client_has_closed(&self) -> bool {
         self.client.has_closed()
     }
 
-    /// Each side has sent the whole of a Close.
+    /// Whether both peers have sent a complete Close frame.
     pub fn is_over(&self) -> bool {
         self.client.has_closed() && self.server.has_closed()
     }

@@ -1,5 +1,5 @@
-//! Random valid conversations, with requests ahead of their turn, cut anywhere: the scanner says what the
-//! generator knows, and an announcement stands where a parser finds it.
+//! Random valid conversations with pipelined requests, cut anywhere: the scanner reports what the generator knows, and
+//! a parser finds the inserted drain signal.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -18,40 +18,40 @@ mod messages;
 use envoy::{Cut, Envoy};
 use evenkeel_wire::BypassReason;
 use evenkeel_wire::h1::{Http1Scanner, PersistenceFields, ResponseHead};
-use messages::{Chunks, Message, answer, chunks, request};
+use messages::{Chunks, Message, chunks, request, response};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// One request and what answers it.
+/// A request and its responses.
 #[derive(Clone, Debug)]
 struct Exchange {
     empty_lines: usize,
-    question: Question,
+    sent: SentRequest,
     interim: Vec<Message>,
     reply: Reply,
-    /// How many bytes of further requests come before the answer.
-    ahead: usize,
+    /// How many bytes of further requests arrive before the response.
+    pipelined: usize,
 }
 
 #[derive(Clone, Debug)]
-struct Question {
+struct SentRequest {
     message: Message,
     method: &'static str,
-    /// HTTP/1.1 and not asking for the end.
+    /// HTTP/1.1 without `connection: close`.
     persists: bool,
 }
 
 #[derive(Clone, Debug)]
 struct Reply {
     message: Message,
-    leaves: Leaves,
+    after: After,
     hint: bool,
 }
 
-/// How an answer leaves the connection.
+/// The state of the connection after a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leaves {
+enum After {
     Open,
     Closing,
     UntilClose,
@@ -82,7 +82,7 @@ fn chunked() -> impl Strategy<Value = Chunks> {
     })
 }
 
-/// Adds one of the bodies whose end the head tells.
+/// Adds a body with a length or chunks.
 fn body(message: Message) -> impl Strategy<Value = Message> {
     let other = message.clone();
     prop_oneof![
@@ -91,7 +91,7 @@ fn body(message: Message) -> impl Strategy<Value = Message> {
     ]
 }
 
-fn a_question() -> impl Strategy<Value = Question> {
+fn sent_request() -> impl Strategy<Value = SentRequest> {
     let method = select(vec!["GET", "HEAD", "POST", "DELETE"]);
     let target = "(/[a-z0-9/?=&%]{0,40}|http://[a-z]{1,9}/[a-z]{0,9}|\\*)";
     (method, target, any::<bool>(), 0..10_u8).prop_flat_map(|(method, target, has_body, kind)| {
@@ -101,13 +101,13 @@ fn a_question() -> impl Strategy<Value = Question> {
                 1 => message.http_1_0().field("connection", "keep-alive"),
                 _ => message,
             };
-            // Chunks are not for HTTP/1.0.
+            // HTTP/1.0 has no chunks.
             let whole = if has_body && kind != 1 {
                 body(message).boxed()
             } else {
                 Just(message).boxed()
             };
-            whole.prop_map(move |message| Question {
+            whole.prop_map(move |message| SentRequest {
                 message,
                 method,
                 persists: kind > 1,
@@ -116,43 +116,39 @@ fn a_question() -> impl Strategy<Value = Question> {
     })
 }
 
-fn a_reply(method: &'static str) -> impl Strategy<Value = Reply> {
-    let leaves = prop_oneof![
-        12 => Just(Leaves::Open),
-        1 => Just(Leaves::Closing),
-        1 => Just(Leaves::UntilClose),
-        1 => Just(Leaves::Tunnel),
+fn reply(method: &'static str) -> impl Strategy<Value = Reply> {
+    let after = prop_oneof![
+        12 => Just(After::Open),
+        1 => Just(After::Closing),
+        1 => Just(After::UntilClose),
+        1 => Just(After::Tunnel),
     ];
     let status = select(vec![200, 201, 204, 304, 404, 503]);
-    (status, leaves, any::<bool>()).prop_flat_map(move |(status, leaves, hint)| {
+    (status, after, any::<bool>()).prop_flat_map(move |(status, after, hint)| {
         let bodiless = method == "HEAD" || status == 204 || status == 304;
-        let leaves = if bodiless && leaves == Leaves::UntilClose {
-            Leaves::Open
+        let after = if bodiless && after == After::UntilClose {
+            After::Open
         } else {
-            leaves
+            after
         };
-        let status = if leaves == Leaves::Tunnel {
-            101
-        } else {
-            status
-        };
-        let message = answer(status);
+        let status = if after == After::Tunnel { 101 } else { status };
+        let message = response(status);
         let message = if hint {
             message.field("Keep-Alive", "timeout=5")
         } else {
             message
         };
         fields(message).prop_flat_map(move |message| {
-            let whole = match leaves {
-                Leaves::Tunnel => {
+            let whole = match after {
+                After::Tunnel => {
                     Just(message.field("connection", "upgrade").field("upgrade", "x")).boxed()
                 }
-                Leaves::UntilClose => Just(message.unsized_body(b"to the end")).boxed(),
+                After::UntilClose => Just(message.unsized_body(b"to the end")).boxed(),
                 _ if bodiless => Just(message.field("content-length", "77")).boxed(),
                 _ => body(message).boxed(),
             };
             whole.prop_map(move |message| {
-                let closing = leaves == Leaves::Closing;
+                let closing = after == After::Closing;
                 let message = if closing {
                     message.field("connection", "close")
                 } else {
@@ -160,7 +156,7 @@ fn a_reply(method: &'static str) -> impl Strategy<Value = Reply> {
                 };
                 Reply {
                     message,
-                    leaves,
+                    after,
                     hint,
                 }
             })
@@ -168,37 +164,37 @@ fn a_reply(method: &'static str) -> impl Strategy<Value = Reply> {
     })
 }
 
-fn an_exchange() -> impl Strategy<Value = Exchange> {
-    let interim = vec(select(vec![100, 102, 103]).prop_map(answer), 0..3);
-    let ahead = prop_oneof![3 => Just(0), 1 => 1..20_usize, 1 => 1..400_usize];
-    (a_question(), 0..3_usize, interim, ahead).prop_flat_map(
-        |(question, empty_lines, interim, ahead)| {
-            a_reply(question.method).prop_map(move |reply| {
-                let (question, interim) = (question.clone(), interim.clone());
+fn exchange() -> impl Strategy<Value = Exchange> {
+    let interim = vec(select(vec![100, 102, 103]).prop_map(response), 0..3);
+    let pipelined = prop_oneof![3 => Just(0), 1 => 1..20_usize, 1 => 1..400_usize];
+    (sent_request(), 0..3_usize, interim, pipelined).prop_flat_map(
+        |(sent, empty_lines, interim, pipelined)| {
+            reply(sent.method).prop_map(move |reply| {
+                let (sent, interim) = (sent.clone(), interim.clone());
                 Exchange {
                     empty_lines,
-                    question,
+                    sent,
                     interim,
                     reply,
-                    ahead,
+                    pipelined,
                 }
             })
         },
     )
 }
 
-/// Some exchanges, of which only the last may leave the connection in another state.
-fn a_conversation() -> impl Strategy<Value = Vec<Exchange>> {
-    vec(an_exchange(), 1..6).prop_map(|mut exchanges| {
+/// Exchanges, of which only the last may change the state of the connection.
+fn conversation() -> impl Strategy<Value = Vec<Exchange>> {
+    vec(exchange(), 1..6).prop_map(|mut exchanges| {
         let last = exchanges
             .iter()
-            .position(|exchange| exchange.reply.leaves != Leaves::Open);
+            .position(|exchange| exchange.reply.after != After::Open);
         exchanges.truncate(last.map_or(exchanges.len(), |last| last + 1));
         exchanges
     })
 }
 
-fn a_cut() -> impl Strategy<Value = Cut> {
+fn cuts() -> impl Strategy<Value = Cut> {
     prop_oneof![
         Just(Cut::Nowhere),
         Just(Cut::Into(vec![1])),
@@ -209,45 +205,40 @@ fn a_cut() -> impl Strategy<Value = Cut> {
 
 impl Exchange {
     fn bytes(&self) -> Vec<u8> {
-        [
-            b"\r\n".repeat(self.empty_lines),
-            self.question.message.bytes(),
-        ]
-        .concat()
+        [b"\r\n".repeat(self.empty_lines), self.sent.message.bytes()].concat()
     }
 
-    /// What the scanner must say of the answer's head.
-    fn head(&self, waiting: bool) -> ResponseHead {
+    /// What the scanner must report for the head of the response.
+    fn head(&self, has_next: bool) -> ResponseHead {
         let Reply {
             message,
-            leaves,
+            after,
             hint,
         } = &self.reply;
         ResponseHead {
             insert_at: Some(message.head().len() - 2),
-            may_close: self.question.persists && !waiting && *leaves != Leaves::Tunnel,
-            closes: matches!(leaves, Leaves::Closing | Leaves::UntilClose),
+            may_close: self.sent.persists && !has_next && *after != After::Tunnel,
+            closes: matches!(after, After::Closing | After::UntilClose),
             has_keep_alive_field: *hint,
             persistence: Some(PersistenceFields::default()),
         }
     }
 
-    /// How many requests it leaves active.
-    fn active_after(&self, waiting: bool) -> u32 {
-        match self.reply.leaves {
-            Leaves::Open => u32::from(waiting),
-            Leaves::Closing => 0,
-            Leaves::Tunnel => 1,
-            Leaves::UntilClose => 1 + u32::from(waiting),
+    /// The number of active requests after it.
+    fn active_after(&self, has_next: bool) -> u32 {
+        match self.reply.after {
+            After::Open => u32::from(has_next),
+            After::Closing => 0,
+            After::Tunnel => 1,
+            After::UntilClose => 1 + u32::from(has_next),
         }
     }
 }
 
-/// Asserts that a parser finds the fields of the head of `answer` and, put where the scanner said,
-/// `connection: close`.
-fn assert_announces(answer: &Message, insert_at: usize) {
-    let head = answer.head();
-    let announced = [
+/// Asserts that a parser finds `connection: close`, inserted at this offset, after the other fields.
+fn assert_close_is_parsed(response: &Message, insert_at: usize) {
+    let head = response.head();
+    let edited = [
         &head[..insert_at],
         b"connection: close\r\n",
         &head[insert_at..],
@@ -261,50 +252,46 @@ fn assert_announces(answer: &Message, insert_at: usize) {
         Ok(httparse::Status::Complete(head.len()))
     );
     assert_eq!(
-        spliced.parse(&announced),
-        Ok(httparse::Status::Complete(announced.len()))
+        spliced.parse(&edited),
+        Ok(httparse::Status::Complete(edited.len()))
     );
-    let announcement = httparse::Header {
+    let close = httparse::Header {
         name: "connection",
         value: b"close",
     };
-    assert_eq!(
-        *spliced.headers,
-        [&*plain.headers, &[announcement]].concat()
-    );
+    assert_eq!(*spliced.headers, [&*plain.headers, &[close]].concat());
     assert_eq!(
         (spliced.code, spliced.reason, spliced.version),
         (plain.code, plain.reason, plain.version)
     );
 }
 
-/// Lets `exchange`, the so-manieth, come and go, where `later` is all that the client says after it.
+/// Performs `exchange`, the one with this ordinal; `later` is everything that the client sends after it.
 fn converse(envoy: &mut Envoy, exchange: &Exchange, later: &[u8], ordinal: u64) {
-    let question = exchange.bytes();
-    let held = envoy.holds();
-    let taken = held.min(question.len());
-    if held > 0 {
+    let sent = exchange.bytes();
+    let buffered = envoy.buffered();
+    let taken = buffered.min(sent.len());
+    if buffered > 0 {
         envoy.resume(taken).unwrap();
     }
-    let ahead = exchange.ahead.min(later.len()).max(held - taken);
+    let pipelined = exchange.pipelined.min(later.len()).max(buffered - taken);
     envoy
-        .client_ahead(&question[taken..], &later[held - taken..ahead])
+        .client_pipelined(&sent[taken..], &later[buffered - taken..pipelined])
         .unwrap();
-    let waiting = later[..ahead].iter().any(|byte| !b"\r\n".contains(byte));
-    assert_eq!(
-        (envoy.connection.requests(), envoy.connection.active()),
-        (ordinal, 1 + u32::from(waiting))
-    );
+    let has_next = later[..pipelined]
+        .iter()
+        .any(|byte| !b"\r\n".contains(byte));
+    assert_eq!(envoy.counts(), (ordinal, 1 + u32::from(has_next)));
 
     let interim: Vec<u8> = exchange.interim.iter().flat_map(Message::bytes).collect();
     assert_eq!(envoy.server(&interim).unwrap(), []);
     let heads = envoy.server(&exchange.reply.message.bytes()).unwrap();
-    assert_eq!(heads, [exchange.head(waiting)]);
-    assert_announces(&exchange.reply.message, heads[0].insert_at.unwrap());
-    assert_eq!(envoy.connection.active(), exchange.active_after(waiting));
+    assert_eq!(heads, [exchange.head(has_next)]);
+    assert_close_is_parsed(&exchange.reply.message, heads[0].insert_at.unwrap());
+    assert_eq!(envoy.connection.active(), exchange.active_after(has_next));
     assert_eq!(
         envoy.connection.is_tunnel(),
-        exchange.reply.leaves == Leaves::Tunnel
+        exchange.reply.after == After::Tunnel
     );
 }
 
@@ -312,7 +299,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn a_conversation_is_followed_whatever_the_cuts(exchanges in a_conversation(), cut in a_cut()) {
+    fn conversation_is_followed_with_any_cuts(exchanges in conversation(), cut in cuts()) {
         let mut envoy = Envoy::new(cut);
         for (index, exchange) in exchanges.iter().enumerate() {
             let later: Vec<u8> = exchanges[index + 1..].iter().flat_map(Exchange::bytes).collect();

@@ -1,4 +1,4 @@
-//! What the scanner accepts, `httparse` accepts too, and they agree on it. The scanner may be stricter.
+//! What the scanner accepts, `httparse` accepts with the same result. The scanner may be stricter.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -14,23 +14,23 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// So many bytes that nobody may look at.
-struct Unseen(u64);
+/// Bytes that must not be read.
+struct Unread(u64);
 
-impl ByteSource for Unseen {
+impl ByteSource for Unread {
     fn len(&self) -> usize {
         usize::try_from(self.0).unwrap()
     }
 
     fn read(&mut self, _: usize, _: usize) -> Vec<u8> {
-        panic!("a sized body is not looked at")
+        panic!("a sized body was read")
     }
 }
 
-/// How a message ends, by the fields that `httparse` found.
+/// The length of a body, by the fields that `httparse` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Length {
-    Unsaid,
+    Unknown,
     Sized(u64),
     Chunked,
 }
@@ -57,7 +57,7 @@ impl Length {
         lengths.dedup();
         let codings = elements("transfer-encoding");
         match (&lengths[..], &codings[..]) {
-            ([], []) => Self::Unsaid,
+            ([], []) => Self::Unknown,
             ([length], []) => Self::Sized(*length),
             ([], [coding]) if coding == "chunked" => Self::Chunked,
             lengths => panic!("accepted with {lengths:?}"),
@@ -65,7 +65,7 @@ impl Length {
     }
 }
 
-fn a_field() -> impl Strategy<Value = String> {
+fn field() -> impl Strategy<Value = String> {
     let known = select(vec![
         "Content-Length: 5",
         "content-length: 5 , 5",
@@ -88,28 +88,28 @@ fn a_field() -> impl Strategy<Value = String> {
 }
 
 /// A head that begins with one of `lines`, with up to three bytes changed.
-fn a_head(lines: Vec<&'static str>) -> impl Strategy<Value = Vec<u8>> {
+fn changed_head(lines: Vec<&'static str>) -> impl Strategy<Value = Vec<u8>> {
     let interesting = select(b"\r\n\t\0\x7f\x80 ,:;/\"HTP/1.0129x\xff".to_vec());
     let byte = prop_oneof![3 => interesting, 1 => any::<u8>()];
     let change = (0..4_u8, any::<Index>(), byte);
-    (select(lines), vec(a_field(), 0..5), vec(change, 0..4)).prop_map(|(line, fields, changes)| {
+    (select(lines), vec(field(), 0..5), vec(change, 0..4)).prop_map(|(line, fields, changes)| {
         let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
         let mut head = format!("{line}\r\n{fields}\r\n").into_bytes();
-        for (kind, place, byte) in changes {
-            let place = place.index(head.len());
+        for (kind, position, byte) in changes {
+            let position = position.index(head.len());
             match kind {
-                0 => head[place] = byte,
-                1 => head.insert(place, byte),
-                2 => drop(head.remove(place)),
-                _ => head.extend_from_within(place..),
+                0 => head[position] = byte,
+                1 => head.insert(position, byte),
+                2 => drop(head.remove(position)),
+                _ => head.extend_from_within(position..),
             }
         }
         head
     })
 }
 
-fn a_request_head() -> impl Strategy<Value = Vec<u8>> {
-    a_head(vec![
+fn changed_request_head() -> impl Strategy<Value = Vec<u8>> {
+    changed_head(vec![
         "GET / HTTP/1.1",
         "\r\nGET / HTTP/1.1",
         "\nGET / HTTP/1.1",
@@ -119,8 +119,8 @@ fn a_request_head() -> impl Strategy<Value = Vec<u8>> {
     ])
 }
 
-fn an_answer_head() -> impl Strategy<Value = Vec<u8>> {
-    a_head(vec![
+fn changed_response_head() -> impl Strategy<Value = Vec<u8>> {
+    changed_head(vec![
         "HTTP/1.1 200 OK",
         "HTTP/1.1 404",
         "HTTP/1.0 503 ",
@@ -130,7 +130,7 @@ fn an_answer_head() -> impl Strategy<Value = Vec<u8>> {
     ])
 }
 
-/// Feeds `bytes` one by one until a request's head has ended; gives its length.
+/// Scans `bytes` one by one until a request head has ended. Returns its length.
 fn request_head(
     connection: &mut Http1Scanner,
     bytes: &[u8],
@@ -144,8 +144,8 @@ fn request_head(
     Ok(None)
 }
 
-/// Feeds `bytes` one by one until a final answer's head has ended; gives its end, and whether it closes.
-fn answer_head(
+/// Scans `bytes` one by one until the head of a final response has ended. Returns its end, and whether it closes.
+fn response_head(
     connection: &mut Http1Scanner,
     bytes: &[u8],
 ) -> Result<Option<(usize, bool)>, BypassReason> {
@@ -157,24 +157,27 @@ fn answer_head(
     Ok(None)
 }
 
-/// What `httparse` says of interim answers and a final one: where the head of this ends, and its length.
-fn judged_answer(bytes: &[u8]) -> Option<(usize, Length)> {
+/// Parses interim responses and a final one with `httparse`. Returns the end of the final head, and the body's length.
+fn parse_response(bytes: &[u8]) -> Option<(usize, Length)> {
     let mut headers = [EMPTY_HEADER; 64];
-    let mut judge = httparse::Response::new(&mut headers);
-    let Ok(Status::Complete(end)) = judge.parse(bytes) else {
+    let mut parser = httparse::Response::new(&mut headers);
+    let Ok(Status::Complete(end)) = parser.parse(bytes) else {
         return None;
     };
-    match judge.code? {
-        100 | 102..=199 => judged_answer(&bytes[end..]).map(|(more, length)| (end + more, length)),
+    match parser.code? {
+        100 | 102..=199 => parse_response(&bytes[end..]).map(|(more, length)| (end + more, length)),
         101 | 204 | 304 => Some((end, Length::Sized(0))),
-        _ => Some((end, Length::of(judge.headers))),
+        _ => Some((end, Length::of(parser.headers))),
     }
 }
 
-/// A request that has arrived whole is over with its answer.
-fn has_arrived(connection: &mut Http1Scanner) -> bool {
-    let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
-    assert_eq!(connection.scan_upstream(&mut &answer[..]).unwrap().len(), 1);
+/// Whether the request is complete: then the exchange ends with the response.
+fn is_request_complete(connection: &mut Http1Scanner) -> bool {
+    let response = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(
+        connection.scan_upstream(&mut &response[..]).unwrap().len(),
+        1
+    );
     connection.active() == 0
 }
 
@@ -184,7 +187,7 @@ fn after_request(head: &[u8]) -> Http1Scanner {
     connection
 }
 
-fn after_answer(head: &[u8]) -> Http1Scanner {
+fn after_response(head: &[u8]) -> Http1Scanner {
     let mut connection = after_request(GET);
     connection.scan_upstream(&mut { head }).unwrap();
     connection
@@ -192,41 +195,43 @@ fn after_answer(head: &[u8]) -> Http1Scanner {
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
-/// Asserts that the request that begins with `head` has arrived after a body of `length`, and not before.
+/// Asserts that the request with this head is complete after a body of `length`, and not before.
 fn assert_request_length(head: &[u8], length: Length) {
     match length {
-        Length::Unsaid | Length::Sized(0) => assert!(has_arrived(&mut after_request(head))),
+        Length::Unknown | Length::Sized(0) => {
+            assert!(is_request_complete(&mut after_request(head)))
+        }
         Length::Sized(length) => {
-            for (there, whole) in [(length - 1, false), (length, true)] {
+            for (arrived, is_complete) in [(length - 1, false), (length, true)] {
                 let mut connection = after_request(head);
-                connection.scan_downstream(&mut Unseen(there)).unwrap();
-                assert_eq!(has_arrived(&mut connection), whole);
+                connection.scan_downstream(&mut Unread(arrived)).unwrap();
+                assert_eq!(is_request_complete(&mut connection), is_complete);
             }
         }
         Length::Chunked => {
-            for (there, whole) in [("0\r\n\r", false), ("0\r\n\r\n", true)] {
+            for (arrived, is_complete) in [("0\r\n\r", false), ("0\r\n\r\n", true)] {
                 let mut connection = after_request(head);
-                connection.scan_downstream(&mut there.as_bytes()).unwrap();
-                assert_eq!(has_arrived(&mut connection), whole);
+                connection.scan_downstream(&mut arrived.as_bytes()).unwrap();
+                assert_eq!(is_request_complete(&mut connection), is_complete);
             }
         }
     }
 }
 
-/// Asserts that the answer that begins with `head` is over after a body of `length`, and not before.
-fn assert_answer_length(head: &[u8], length: Length, closes: bool) {
-    let mut connection = after_answer(head);
+/// Asserts that the response with this head is complete after a body of `length`, and not before.
+fn assert_response_length(head: &[u8], length: Length, closes: bool) {
+    let mut connection = after_response(head);
     match length {
         _ if connection.is_tunnel() => {}
-        Length::Unsaid => assert!(closes && connection.active() == 1),
+        Length::Unknown => assert!(closes && connection.active() == 1),
         Length::Sized(length) => {
             assert_eq!(connection.active(), u32::from(length > 0));
             connection
-                .scan_upstream(&mut Unseen(length.saturating_sub(1)))
+                .scan_upstream(&mut Unread(length.saturating_sub(1)))
                 .unwrap();
             assert_eq!(connection.active(), u32::from(length > 0));
             connection
-                .scan_upstream(&mut Unseen(length.min(1)))
+                .scan_upstream(&mut Unread(length.min(1)))
                 .unwrap();
             assert_eq!(connection.active(), 0);
         }
@@ -243,29 +248,29 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn request_heads(head in a_request_head()) {
+    fn request_heads(head in changed_request_head()) {
         let mut headers = [EMPTY_HEADER; 64];
-        let mut judge = httparse::Request::new(&mut headers);
-        let judged = judge.parse(&head);
+        let mut parser = httparse::Request::new(&mut headers);
+        let expected = parser.parse(&head);
         match request_head(&mut Http1Scanner::default(), &head) {
             Err(_) => {}
-            Ok(None) => prop_assert!(!matches!(judged, Ok(Status::Complete(_)))),
+            Ok(None) => prop_assert!(!matches!(expected, Ok(Status::Complete(_)))),
             Ok(Some(end)) => {
-                prop_assert_eq!(judged, Ok(Status::Complete(end)));
-                assert_request_length(&head[..end], Length::of(judge.headers));
+                prop_assert_eq!(expected, Ok(Status::Complete(end)));
+                assert_request_length(&head[..end], Length::of(parser.headers));
             }
         }
     }
 
     #[test]
-    fn answer_heads(head in an_answer_head()) {
-        match answer_head(&mut after_request(GET), &head) {
+    fn response_heads(head in changed_response_head()) {
+        match response_head(&mut after_request(GET), &head) {
             Err(_) => {}
-            Ok(None) => prop_assert_eq!(judged_answer(&head), None),
+            Ok(None) => prop_assert_eq!(parse_response(&head), None),
             Ok(Some((end, closes))) => {
-                let (judged, length) = judged_answer(&head).unwrap();
-                prop_assert_eq!(judged, end);
-                assert_answer_length(&head[..end], length, closes);
+                let (expected, length) = parse_response(&head).unwrap();
+                prop_assert_eq!(expected, end);
+                assert_response_length(&head[..end], length, closes);
             }
         }
     }
@@ -277,10 +282,10 @@ proptest! {
             match httparse::parse_chunk_size(line.as_bytes()) {
                 Ok(Status::Complete((end, size))) => {
                     prop_assert_eq!(end, line.len());
-                    connection.scan_downstream(&mut Unseen(size)).unwrap();
+                    connection.scan_downstream(&mut Unread(size)).unwrap();
                     let rest = if size == 0 { &b"\r\n"[..] } else { b"\r\n0\r\n\r\n" };
                     connection.scan_downstream(&mut { rest }).unwrap();
-                    prop_assert!(has_arrived(&mut connection));
+                    prop_assert!(is_request_complete(&mut connection));
                 }
                 other => prop_assert!(other == Ok(Status::Partial) && !line.ends_with('\n')),
             }

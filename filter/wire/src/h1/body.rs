@@ -1,27 +1,27 @@
-//! The body of a message: passed over, but for the lines between chunks (RFC 9112 6 and 7).
-use super::fields::Fields;
+//! The body of a message (RFC 9112 6 and 7): skipped by length, except for the lines between chunks.
+use super::bytes_at;
+use super::fields::FieldSection;
 use super::framing::Length;
-use super::look;
-use super::text::{split, text};
+use super::text::{split, text_len};
 use crate::source::Window;
 use crate::{BypassReason, ByteSource};
 
-/// What is left of a body.
+/// What remains of a body.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Body {
     Sized(u64),
     Chunked(Chunked),
-    /// It ends with the connection.
+    /// It ends when the connection closes.
     UntilClose,
 }
 
-/// Where the next byte stands in a chunked body.
+/// What the next byte of a chunked body belongs to (RFC 9112 7.1).
 ///
 /// ```text
 ///  ┌────────────────────────────────────────────────────┐
 ///  ▼                                                    │
-/// Size ──▶ [Blank ──▶] [Extension] ──▶ Lf ──▶ Data ──▶ DataEnd
-///                                      └─ size 0 ──▶ Trailers ──▶ the end
+/// Size ──▶ [Space ──▶] [Extension] ──▶ Lf ──▶ Data ──▶ DataEnd
+///                                      └─ size 0 ──▶ Trailers ──▶ the body ends
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Chunked {
@@ -29,8 +29,8 @@ pub(super) enum Chunked {
         size: u64,
         digits: u8,
     },
-    /// White space behind a size is for the semicolon of an extension only (RFC 9112 7.1.1).
-    Blank {
+    /// White space after a size, allowed only before the semicolon of an extension (RFC 9112 7.1.1).
+    Space {
         size: u64,
     },
     Extension {
@@ -45,29 +45,29 @@ pub(super) enum Chunked {
     DataEnd {
         cr: bool,
     },
-    Trailers(Fields),
+    Trailers(FieldSection),
 }
 
-/// Where a scanner stands after some bytes.
+/// How far a body reaches in a callback.
 pub(super) enum Passed {
-    /// At the end of what there is.
+    /// Over all its bytes.
     All,
-    /// At the end of the message, which is this offset.
+    /// Up to this offset, at which the message ends.
     Message(usize),
 }
 
 impl Body {
-    /// The body of such a length; None for the empty one.
+    /// Returns a body of this length; None for an empty one.
     pub(super) fn new(length: Length) -> Option<Self> {
         match length {
             Length::Sized(0) => None,
             Length::Sized(length) => Some(Self::Sized(length)),
             Length::Chunked => Some(Self::Chunked(Chunked::START)),
-            Length::Unsaid => Some(Self::UntilClose),
+            Length::Unknown => Some(Self::UntilClose),
         }
     }
 
-    /// Passes over what belongs to the body from offset `at`.
+    /// Skips what belongs to the body from offset `at`.
     pub(super) fn pass(
         &mut self,
         window: &mut Window<'_, impl ByteSource>,
@@ -104,7 +104,7 @@ impl Chunked {
                 }
                 continue;
             }
-            let bytes = look(window, at)?;
+            let bytes = bytes_at(window, at)?;
             if let Self::Trailers(fields) = self {
                 match fields.scan(bytes)? {
                     Some(end) => return Ok(Passed::Message(at.saturating_add(end))),
@@ -112,16 +112,16 @@ impl Chunked {
                 }
                 continue;
             }
-            let rest = self.line(bytes)?;
+            let rest = self.scan_line(bytes)?;
             at = at.saturating_add(bytes.len().saturating_sub(rest.len()));
         }
         Ok(Passed::All)
     }
 
-    /// Takes a byte, or a run of them, of what stands between the data of two chunks.
-    fn line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], BypassReason> {
+    /// Scans one byte, or an extension, between the data of two chunks. Returns the bytes after it.
+    fn scan_line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], BypassReason> {
         if let Self::Extension { size } = *self {
-            let (_, tail) = split(bytes, text(bytes));
+            let (_, tail) = split(bytes, text_len(bytes));
             return match tail.split_first() {
                 None => Ok(tail),
                 Some((b'\r', after)) => {
@@ -135,16 +135,16 @@ impl Chunked {
             return Ok(bytes);
         };
         *self = match (*self, byte) {
-            (Self::Size { size, digits: 1.. } | Self::Blank { size }, b';') => {
+            (Self::Size { size, digits: 1.. } | Self::Space { size }, b';') => {
                 Self::Extension { size }
             }
-            (Self::Size { size, digits: 1.. } | Self::Blank { size }, b' ' | b'\t') => {
-                Self::Blank { size }
+            (Self::Size { size, digits: 1.. } | Self::Space { size }, b' ' | b'\t') => {
+                Self::Space { size }
             }
             (Self::Size { size, digits: 1.. }, b'\r') => Self::Lf { size },
             (Self::Size { size, digits }, _) => {
                 let digit = char::from(byte).to_digit(16).ok_or(BypassReason::Framing)?;
-                // Sixteen digits are all that 64 bits hold.
+                // Sixteen hexadecimal digits fill 64 bits.
                 let digits = digits
                     .checked_add(1)
                     .filter(|digits| *digits <= 16)
@@ -154,7 +154,7 @@ impl Chunked {
                     digits,
                 }
             }
-            (Self::Lf { size: 0 }, b'\n') => Self::Trailers(Fields::trailers()),
+            (Self::Lf { size: 0 }, b'\n') => Self::Trailers(FieldSection::trailers()),
             (Self::Lf { size }, b'\n') => Self::Data { left: size },
             (Self::DataEnd { cr: false }, b'\r') => Self::DataEnd { cr: true },
             (Self::DataEnd { cr: true }, b'\n') => Self::START,
@@ -164,10 +164,10 @@ impl Chunked {
     }
 }
 
-/// Takes from `left` what there is of it between `at` and `end`; gives the offset behind it.
+/// Reduces `left` by what lies between `at` and `end`. Returns the offset after it.
 fn skip(left: &mut u64, at: usize, end: usize) -> usize {
-    let there = end.saturating_sub(at);
-    let skipped = usize::try_from(*left).map_or(there, |left| left.min(there));
+    let available = end.saturating_sub(at);
+    let skipped = usize::try_from(*left).map_or(available, |left| left.min(available));
     *left = left.saturating_sub(u64::try_from(skipped).unwrap_or(u64::MAX));
     at.saturating_add(skipped)
 }

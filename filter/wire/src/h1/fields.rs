@@ -1,9 +1,9 @@
-//! The field section of a head or of trailers, in pieces of any size (RFC 9112 5).
+//! The field section of a head or of trailers, in pieces of any size (RFC 9112 5 and 7.1.2).
 use super::framing::FramingFields;
-use super::text::{Word, is_text, split, text, token};
+use super::text::{Word, is_text, split, text_len, token_len};
 use crate::BypassReason;
 
-/// The fields that decide about length and connection.
+/// The list-valued fields that matter for framing and persistence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     Connection,
@@ -25,37 +25,37 @@ impl Name {
     }
 }
 
-/// A field section as far as it has been seen.
+/// A field section, as far as it has arrived.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Fields {
-    place: Place,
-    /// The name, or the element of the value, that is being read.
+pub(super) struct FieldSection {
+    state: State,
+    /// The name or the list element that is being scanned.
     word: Word,
     framing: FramingFields,
-    trailers: bool,
-    /// How many bytes of the section have been taken.
-    taken: u32,
-    /// Where the line and the list element in hand began, as offsets in the section.
+    is_trailers: bool,
+    /// The length of the section so far.
+    len: u32,
+    /// The offsets in the section at which the current line and list element began.
     line_at: u32,
     element_at: u32,
 }
 
-/// Where the next byte stands.
+/// What the next byte belongs to.
 ///
 /// ```text
 ///   ┌──────────────────────────────────────────┐
 ///   ▼                                          │
 /// Line ──▶ Name ──':'──▶ Value, Element ──CR──▶ Lf
-///   └──CR──▶ LastLf ──LF──▶ the end
+///   └──CR──▶ LastLf ──LF──▶ the section ends
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-enum Place {
+enum State {
     #[default]
     Line,
     Name,
-    /// In a value that does not matter.
+    /// A value that does not matter.
     Value,
-    /// In a list that does; `spaced` after white space behind an element.
+    /// An element of a list that matters; `spaced` after white space that follows the element.
     Element {
         name: Name,
         spaced: bool,
@@ -64,11 +64,11 @@ enum Place {
     LastLf,
 }
 
-impl Fields {
-    /// Trailers: whatever they say, it says nothing about the connection (RFC 9110 6.5.1).
+impl FieldSection {
+    /// Returns an empty trailer section. Its fields determine neither framing nor persistence (RFC 9110 6.5.1).
     pub(super) fn trailers() -> Self {
         Self {
-            trailers: true,
+            is_trailers: true,
             ..Self::default()
         }
     }
@@ -77,76 +77,76 @@ impl Fields {
         &self.framing
     }
 
-    /// How many bytes the section has, as far as it has been seen.
+    /// The length of the section so far.
     pub(super) fn len(&self) -> u32 {
-        self.taken
+        self.len
     }
 
-    /// Takes `bytes` and gives how many of them belong to the section, once its empty line has come.
+    /// Scans `bytes`. Returns how many of them belong to the section once its empty line has arrived.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason> {
-        let begin = self.taken;
+        let begin = self.len;
         let mut rest = bytes;
         while let Some((&byte, after)) = rest.split_first() {
             let passed = bytes.len().saturating_sub(rest.len());
             let at = begin.saturating_add(u32::try_from(passed).unwrap_or(u32::MAX));
-            rest = match self.place {
-                Place::Line if byte == b'\r' => {
+            rest = match self.state {
+                State::Line if byte == b'\r' => {
                     self.framing.end_line(at);
-                    self.place = Place::LastLf;
+                    self.state = State::LastLf;
                     after
                 }
-                Place::Line => {
+                State::Line => {
                     self.framing.end_line(at);
                     self.line_at = at;
                     self.word.clear();
-                    self.place = Place::Name;
+                    self.state = State::Name;
                     rest
                 }
-                Place::Name => self.name(rest)?,
-                Place::Value => {
-                    let (_, tail) = split(rest, text(rest));
+                State::Name => self.scan_name(rest)?,
+                State::Value => {
+                    let (_, tail) = split(rest, text_len(rest));
                     match tail {
                         [] => tail,
                         [b'\r', b'\n', after @ ..] => {
-                            self.place = Place::Line;
+                            self.state = State::Line;
                             after
                         }
                         [b'\r', after @ ..] => {
-                            self.place = Place::Lf;
+                            self.state = State::Lf;
                             after
                         }
                         _ => return Err(BypassReason::Field),
                     }
                 }
-                Place::Element { name, spaced } => {
-                    self.element(name, spaced, byte, at)?;
+                State::Element { name, spaced } => {
+                    self.scan_element(name, spaced, byte, at)?;
                     after
                 }
-                Place::Lf if byte == b'\n' => {
-                    self.place = Place::Line;
+                State::Lf if byte == b'\n' => {
+                    self.state = State::Line;
                     after
                 }
-                Place::LastLf if byte == b'\n' => {
-                    self.taken = at.saturating_add(1);
+                State::LastLf if byte == b'\n' => {
+                    self.len = at.saturating_add(1);
                     return Ok(Some(bytes.len().saturating_sub(after.len())));
                 }
-                Place::Lf | Place::LastLf => return Err(BypassReason::Field),
+                State::Lf | State::LastLf => return Err(BypassReason::Field),
             };
         }
         let taken = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        self.taken = begin.saturating_add(taken);
+        self.len = begin.saturating_add(taken);
         Ok(None)
     }
 
-    /// Takes what `rest` has of a name, and its colon. White space is no part of either, so neither a
-    /// folded line nor a blank before the colon passes.
-    fn name<'a>(&mut self, rest: &'a [u8]) -> Result<&'a [u8], BypassReason> {
-        let (piece, tail) = split(rest, token(rest));
+    /// Scans a name and its colon. Neither contains white space, so a folded line and a space before the colon are
+    /// rejected, as RFC 9112 5.1 and 5.2 require.
+    fn scan_name<'a>(&mut self, rest: &'a [u8]) -> Result<&'a [u8], BypassReason> {
+        let (piece, tail) = split(rest, token_len(rest));
         let Some((&next, after)) = tail.split_first() else {
             self.word.push(piece);
             return Ok(tail);
         };
-        // A name in one piece, as nearly all are, need not be kept.
+        // Nearly all names come in one piece and need not be copied.
         let name = if self.word.is_empty() {
             Some(piece)
         } else {
@@ -156,13 +156,13 @@ impl Fields {
         if next != b':' || name.is_some_and(<[u8]>::is_empty) {
             return Err(BypassReason::Field);
         }
-        self.place = Place::Value;
-        if let Some(name) = name.filter(|_| !self.trailers) {
+        self.state = State::Value;
+        if let Some(name) = name.filter(|_| !self.is_trailers) {
             if name.eq_ignore_ascii_case(b"keep-alive") {
                 self.framing.begin_keep_alive(self.line_at);
             }
             if let Some(name) = Name::of(name) {
-                self.place = Place::Element {
+                self.state = State::Element {
                     name,
                     spaced: false,
                 };
@@ -172,28 +172,36 @@ impl Fields {
         Ok(after)
     }
 
-    fn element(&mut self, name: Name, spaced: bool, byte: u8, at: u32) -> Result<(), BypassReason> {
+    fn scan_element(
+        &mut self,
+        name: Name,
+        spaced: bool,
+        byte: u8,
+        at: u32,
+    ) -> Result<(), BypassReason> {
         match byte {
             b'\r' => {
-                self.framing.element(name, &self.word, self.element_at)?;
-                self.place = Place::Lf;
+                self.framing
+                    .add_element(name, &self.word, self.element_at)?;
+                self.state = State::Lf;
             }
             b',' => {
-                self.framing.element(name, &self.word, self.element_at)?;
+                self.framing
+                    .add_element(name, &self.word, self.element_at)?;
                 self.word.clear();
-                self.place = Place::Element {
+                self.state = State::Element {
                     name,
                     spaced: false,
                 };
             }
             b' ' | b'\t' => {
-                self.place = Place::Element {
+                self.state = State::Element {
                     name,
                     spaced: !self.word.is_empty(),
                 }
             }
-            // Two words in one element are none that matters.
-            _ if is_text(byte) && spaced => self.word.spoil(),
+            // An element of two words is none of those that matter.
+            _ if is_text(byte) && spaced => self.word.discard(),
             _ if is_text(byte) => {
                 if self.word.is_empty() {
                     self.element_at = at;

@@ -1,4 +1,5 @@
-//! What a head says about the length of its message and about the connection (RFC 9112 6.3 and 9.3).
+//! The fields of a head that determine the length of its message (RFC 9112 6.3) and the future of the connection
+//! (RFC 9112 9.3).
 use super::fields::Name;
 use super::start_line::Version;
 use super::text::Word;
@@ -7,7 +8,7 @@ use crate::BypassReason;
 /// The length of the option `keep-alive`.
 const KEEP_ALIVE_LEN: u32 = 10;
 
-/// What the fields seen so far say.
+/// What the fields scanned so far determine.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FramingFields {
     length: Option<u64>,
@@ -16,18 +17,19 @@ pub(super) struct FramingFields {
     keep_alive: bool,
     upgrade_option: bool,
     upgrade_field: bool,
-    /// An element of `upgrade` is `websocket`; one is something else.
+    /// The `upgrade` field lists `websocket`.
     websocket: bool,
-    not_websocket: bool,
-    /// Where the `close` option would stand.
-    option: Option<Range>,
+    /// The `upgrade` field lists another protocol.
+    other_protocol: bool,
+    /// Where the option `close` is written.
+    option: Option<FieldRange>,
     /// The first `keep-alive` field line; its length is 0 until it has ended.
-    keep_alive_line: Option<Range>,
+    keep_alive_line: Option<FieldRange>,
 }
 
 /// A part of a field section.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Range {
+pub(super) struct FieldRange {
     pub(super) at: u32,
     pub(super) len: u32,
 }
@@ -35,17 +37,17 @@ pub(super) struct Range {
 /// How the end of a message's body is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Length {
-    /// The head does not say.
-    Unsaid,
-    /// So many bytes.
+    /// The head does not determine it.
+    Unknown,
+    /// After this many bytes.
     Sized(u64),
-    /// By the last chunk.
+    /// At the last chunk.
     Chunked,
 }
 
 impl FramingFields {
-    /// Takes one element of a list-valued field, which began at offset `at` of the section.
-    pub(super) fn element(
+    /// Adds one element of a list-valued field, which began at offset `at` of the section.
+    pub(super) fn add_element(
         &mut self,
         name: Name,
         element: &Word,
@@ -58,7 +60,7 @@ impl FramingFields {
                 // The first `keep-alive` is replaced; where there is none, `close` comes before the first option.
                 if self.option.is_none() || (is_keep_alive && !self.keep_alive) {
                     let len = if is_keep_alive { KEEP_ALIVE_LEN } else { 0 };
-                    self.option = Some(Range { at, len });
+                    self.option = Some(FieldRange { at, len });
                 }
                 self.close |= element.is(b"close");
                 self.keep_alive |= is_keep_alive;
@@ -69,7 +71,7 @@ impl FramingFields {
                 let is_websocket = element.is(b"websocket");
                 self.upgrade_field = true;
                 self.websocket |= is_websocket;
-                self.not_websocket |= !is_websocket;
+                self.other_protocol |= !is_websocket;
             }
             Name::ContentLength => {
                 let length = element
@@ -81,7 +83,7 @@ impl FramingFields {
                 }
                 self.length = Some(length);
             }
-            // Envoy knows no other coding, and chunked twice is forbidden (RFC 9112 7.1).
+            // Envoy supports no other coding, and chunked must not be applied twice (RFC 9112 7.1).
             Name::TransferEncoding => {
                 if self.chunked || !element.is(b"chunked") {
                     return Err(BypassReason::Framing);
@@ -92,69 +94,74 @@ impl FramingFields {
         Ok(())
     }
 
-    /// A head with both lengths, or an HTTP/1.0 one with chunks, is how requests are smuggled.
+    /// The length of the message's body.
+    ///
+    /// # Errors
+    /// [`BypassReason::Framing`] for both lengths, and for chunks in HTTP/1.0: proxies disagree on these, which
+    /// request smuggling exploits (RFC 9112 6.1).
     pub(super) fn length(&self, version: Version) -> Result<Length, BypassReason> {
         match (self.chunked, self.length) {
             (true, Some(_)) => Err(BypassReason::Framing),
             (true, None) if version == Version::Http10 => Err(BypassReason::Framing),
             (true, None) => Ok(Length::Chunked),
             (false, Some(length)) => Ok(Length::Sized(length)),
-            (false, None) => Ok(Length::Unsaid),
+            (false, None) => Ok(Length::Unknown),
         }
     }
 
-    /// A `keep-alive` field line begins at offset `at` of the section.
+    /// Records that a `keep-alive` field line begins at offset `at` of the section.
     pub(super) fn begin_keep_alive(&mut self, at: u32) {
-        self.keep_alive_line.get_or_insert(Range { at, len: 0 });
+        self.keep_alive_line
+            .get_or_insert(FieldRange { at, len: 0 });
     }
 
-    /// A line has ended at offset `at` of the section.
+    /// Records that a line ended at offset `at` of the section.
     pub(super) fn end_line(&mut self, at: u32) {
-        if let Some(Range { at: begin, len }) = &mut self.keep_alive_line
+        if let Some(FieldRange { at: begin, len }) = &mut self.keep_alive_line
             && *len == 0
         {
             *len = at.saturating_sub(*begin);
         }
     }
 
-    /// There is a `keep-alive` field.
-    pub(super) fn has_keep_alive_hint(&self) -> bool {
+    /// Whether there is a `keep-alive` field.
+    pub(super) fn has_keep_alive_field(&self) -> bool {
         self.keep_alive_line.is_some()
     }
 
-    /// What `connection: close` would replace: an option of the `connection` field, and the `keep-alive` field.
-    pub(super) fn persistence(&self) -> (Option<Range>, Option<Range>) {
+    /// What `connection: close` replaces: an option of the `connection` field, and the `keep-alive` field.
+    pub(super) fn persistence(&self) -> (Option<FieldRange>, Option<FieldRange>) {
         (self.option, self.keep_alive_line)
     }
 
-    /// The sender asks in so many words that the connection persists, as HTTP/1.0 has to (RFC 9112 9.3).
-    pub(super) fn says_keep_alive(&self) -> bool {
+    /// Whether the sender requests a persistent connection explicitly, as HTTP/1.0 must (RFC 9112 9.3).
+    pub(super) fn has_keep_alive(&self) -> bool {
         self.keep_alive && !self.close
     }
 
-    /// The connection ends with this message.
+    /// Whether the connection ends with this message (RFC 9112 9.3).
     pub(super) fn closes(&self, version: Version) -> bool {
         self.close || (version == Version::Http10 && !self.keep_alive)
     }
 
-    /// `connection: close` stands there in so many words.
-    pub(super) fn says_close(&self) -> bool {
+    /// Whether the option `close` is present.
+    pub(super) fn has_close(&self) -> bool {
         self.close
     }
 
-    /// The sender would like another protocol (RFC 9110 7.8).
+    /// Whether the sender offers or selects another protocol (RFC 9110 7.8).
     pub(super) fn upgrades(&self) -> bool {
         self.upgrade_option && self.upgrade_field
     }
 
-    /// The sender would like a WebSocket, maybe among others (RFC 6455 4.1).
+    /// Whether the sender offers a WebSocket, possibly among other protocols (RFC 6455 4.1).
     pub(super) fn offers_websocket(&self) -> bool {
         self.upgrades() && self.websocket
     }
 
-    /// The sender of a 101 has chosen a WebSocket, and nothing else (RFC 6455 4.2.2).
-    pub(super) fn chooses_websocket(&self) -> bool {
-        self.offers_websocket() && !self.not_websocket
+    /// Whether the sender of a 101 selects a WebSocket and nothing else (RFC 6455 4.2.2).
+    pub(super) fn selects_websocket(&self) -> bool {
+        self.offers_websocket() && !self.other_protocol
     }
 }
 

@@ -1,20 +1,20 @@
-//! The head of a message: a start line and a field section.
+//! The head of a message: a start line and a field section (RFC 9112 2.1).
 use super::MAX_HEAD;
-use super::fields::Fields;
+use super::fields::FieldSection;
 use super::framing::FramingFields;
 use super::start_line::StartLine;
 use crate::BypassReason;
 
-/// A head as far as it has been seen.
+/// The head of a message, as far as it has arrived.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct MessageHead<L> {
     pub(super) line: L,
-    fields: Fields,
+    fields: FieldSection,
     length: usize,
 }
 
 impl<L: StartLine> MessageHead<L> {
-    /// Takes `bytes` and gives how many of them belong to the head, once its empty line has come.
+    /// Scans `bytes`. Returns how many of them belong to the head once its empty line has arrived.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason> {
         let room = MAX_HEAD.saturating_sub(self.length);
         let allowed = bytes.get(..room).unwrap_or(bytes);
@@ -38,10 +38,10 @@ impl<L: StartLine> MessageHead<L> {
         self.fields.framing()
     }
 
-    /// Where offset `at` of the field section is in the write in which the head ends at offset `end`; None
-    /// if that byte came in an earlier write.
-    pub(super) fn in_write(&self, at: u32, end: usize) -> Option<usize> {
-        let behind = self.fields.len().checked_sub(at)?;
-        end.checked_sub(usize::try_from(behind).ok()?)
+    /// Converts an offset in the field section to an offset in the write in which the head ended at `end`; None
+    /// if that byte was in an earlier write.
+    pub(super) fn offset_in_write(&self, at: u32, end: usize) -> Option<usize> {
+        let distance = self.fields.len().checked_sub(at)?;
+        end.checked_sub(usize::try_from(distance).ok()?)
     }
 }

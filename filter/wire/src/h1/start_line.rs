@@ -1,11 +1,11 @@
 //! Request lines and status lines, in pieces of any size (RFC 9112 3 and 4).
-use super::text::{Word, split, target, text, token};
+use super::text::{Word, split, target_len, text_len, token_len};
 use crate::BypassReason;
 
 /// The first line of a head.
 pub(super) trait StartLine {
-    /// Takes `bytes` and gives how many of them belong to the line, once its CRLF has come; none of them
-    /// when it had come before.
+    /// Scans `bytes`. Returns how many of them belong to the line once its CRLF has arrived; 0 when it had arrived
+    /// before.
     fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason>;
 }
 
@@ -26,7 +26,7 @@ impl Version {
     }
 }
 
-/// The methods whose answers have a length of their own (RFC 9112 6.3).
+/// The methods whose responses have a length of their own (RFC 9112 6.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Method {
     Head,
@@ -38,14 +38,17 @@ pub(super) enum Method {
 /// `method SP request-target SP HTTP-version CRLF`
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RequestLine {
-    place: RequestPlace,
+    state: RequestLineState,
     word: Word,
     pub(super) method: Method,
     pub(super) version: Version,
 }
 
+/// ```text
+/// Method ──SP──▶ Target ──SP──▶ Version ──CR──▶ Lf ──LF──▶ End
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
-enum RequestPlace {
+enum RequestLineState {
     #[default]
     Method,
     Target {
@@ -60,39 +63,39 @@ impl StartLine for RequestLine {
     fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason> {
         let mut rest = bytes;
         loop {
-            if matches!(self.place, RequestPlace::End) {
+            if matches!(self.state, RequestLineState::End) {
                 return Ok(Some(bytes.len().saturating_sub(rest.len())));
             }
-            let run = match self.place {
-                RequestPlace::Method => token(rest),
-                RequestPlace::Target { .. } => target(rest),
-                RequestPlace::Version => text(rest),
-                RequestPlace::Lf | RequestPlace::End => 0,
+            let run = match self.state {
+                RequestLineState::Method => token_len(rest),
+                RequestLineState::Target { .. } => target_len(rest),
+                RequestLineState::Version => text_len(rest),
+                RequestLineState::Lf | RequestLineState::End => 0,
             };
             let (piece, tail) = split(rest, run);
-            match &mut self.place {
-                RequestPlace::Target { empty } => *empty &= piece.is_empty(),
+            match &mut self.state {
+                RequestLineState::Target { empty } => *empty &= piece.is_empty(),
                 _ => self.word.push(piece),
             }
             let Some((&byte, after)) = tail.split_first() else {
                 return Ok(None);
             };
-            self.place = match (self.place, byte) {
-                (RequestPlace::Method, b' ') if !self.word.is_empty() => {
+            self.state = match (self.state, byte) {
+                (RequestLineState::Method, b' ') if !self.word.is_empty() => {
                     self.method = match self.word.get() {
                         Some(b"HEAD") => Method::Head,
                         Some(b"CONNECT") => Method::Connect,
                         _ => Method::Other,
                     };
                     self.word.clear();
-                    RequestPlace::Target { empty: true }
+                    RequestLineState::Target { empty: true }
                 }
-                (RequestPlace::Target { empty: false }, b' ') => RequestPlace::Version,
-                (RequestPlace::Version, b'\r') => {
+                (RequestLineState::Target { empty: false }, b' ') => RequestLineState::Version,
+                (RequestLineState::Version, b'\r') => {
                     self.version = Version::of(&self.word)?;
-                    RequestPlace::Lf
+                    RequestLineState::Lf
                 }
-                (RequestPlace::Lf, b'\n') => RequestPlace::End,
+                (RequestLineState::Lf, b'\n') => RequestLineState::End,
                 _ => return Err(BypassReason::StartLine),
             };
             rest = after;
@@ -100,18 +103,22 @@ impl StartLine for RequestLine {
     }
 }
 
-/// `HTTP-version SP status-code [ SP reason-phrase ] CRLF`; RFC 9112 4 asks for the second space, but
-/// there are servers that leave it out with the reason.
+/// `HTTP-version SP status-code [ SP reason-phrase ] CRLF`. RFC 9112 4 requires the second space, but some
+/// servers omit it with the reason.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct StatusLine {
-    place: StatusPlace,
+    state: StatusLineState,
     word: Word,
     pub(super) version: Version,
     pub(super) status: u16,
 }
 
+/// ```text
+/// Version ──SP──▶ Status ──SP──▶ Reason ──CR──▶ Lf ──LF──▶ End
+///                    └───────────CR────────────▲
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
-enum StatusPlace {
+enum StatusLineState {
     #[default]
     Version,
     Status,
@@ -124,43 +131,43 @@ impl StartLine for StatusLine {
     fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason> {
         let mut rest = bytes;
         loop {
-            if matches!(self.place, StatusPlace::End) {
+            if matches!(self.state, StatusLineState::End) {
                 return Ok(Some(bytes.len().saturating_sub(rest.len())));
             }
-            let run = match self.place {
-                StatusPlace::Version | StatusPlace::Status => target(rest),
-                StatusPlace::Reason => text(rest),
-                StatusPlace::Lf | StatusPlace::End => 0,
+            let run = match self.state {
+                StatusLineState::Version | StatusLineState::Status => target_len(rest),
+                StatusLineState::Reason => text_len(rest),
+                StatusLineState::Lf | StatusLineState::End => 0,
             };
             let (piece, tail) = split(rest, run);
             self.word.push(piece);
-            // A protocol without line ends would never complete the line: the first wrong byte tells it from HTTP.
-            if matches!(self.place, StatusPlace::Version) && !begins_version(&self.word) {
+            // A protocol without line ends never completes the line, so the first wrong byte distinguishes it from HTTP.
+            if matches!(self.state, StatusLineState::Version) && !begins_version(&self.word) {
                 return Err(BypassReason::StartLine);
             }
             let Some((&byte, after)) = tail.split_first() else {
                 return Ok(None);
             };
-            self.place = match (self.place, byte) {
-                (StatusPlace::Version, b' ') => {
+            self.state = match (self.state, byte) {
+                (StatusLineState::Version, b' ') => {
                     self.version = Version::of(&self.word)?;
                     self.word.clear();
-                    StatusPlace::Status
+                    StatusLineState::Status
                 }
-                (StatusPlace::Status, b' ' | b'\r') => {
+                (StatusLineState::Status, b' ' | b'\r') => {
                     self.status = self
                         .word
                         .get()
                         .and_then(status)
                         .ok_or(BypassReason::StartLine)?;
                     if byte == b' ' {
-                        StatusPlace::Reason
+                        StatusLineState::Reason
                     } else {
-                        StatusPlace::Lf
+                        StatusLineState::Lf
                     }
                 }
-                (StatusPlace::Reason, b'\r') => StatusPlace::Lf,
-                (StatusPlace::Lf, b'\n') => StatusPlace::End,
+                (StatusLineState::Reason, b'\r') => StatusLineState::Lf,
+                (StatusLineState::Lf, b'\n') => StatusLineState::End,
                 _ => return Err(BypassReason::StartLine),
             };
             rest = after;
@@ -175,7 +182,7 @@ fn begins_version(word: &Word) -> bool {
         .is_some_and(|word| PREFIX.starts_with(word) || word.starts_with(PREFIX))
 }
 
-/// Three digits, of which the first gives the class (RFC 9110 15).
+/// Parses three digits, the first of which gives the class (RFC 9110 15).
 fn status(digits: &[u8]) -> Option<u16> {
     let [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] = digits else {
         return None;

@@ -1,80 +1,84 @@
-//! Where a connection stands.
+//! The states of a connection and of its two directions.
 use super::body::Body;
 use super::head::MessageHead;
 use super::start_line::{Method, RequestLine, StatusLine};
 use crate::BypassReason;
 
-/// What may still happen on the connection.
+/// What the connection is used for.
 ///
 /// ```text
-/// Open ──a head that closes──▶ Closing ──its last byte──▶ Over
-///   ├──101, or CONNECT answered by 2xx──▶ Tunnel
-///   ├──101 to a WebSocket──▶ WebSocket
-///   └──anything not understood──▶ BypassReason
+/// Open ──head that closes──▶ Closing ──end of its body──▶ Closed
+///   ├──other 101, or CONNECT with a 2xx response──▶ Tunnel
+///   ├──101 that selects a WebSocket──▶ WebSocket
+///   └──anything not understood──▶ Bypassed
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
     #[default]
     Open,
     Closing,
-    Over,
+    Closed,
     Tunnel,
-    /// From this offset of the write that made it one.
+    /// From this offset of the write with the 101.
     WebSocket {
         from: usize,
     },
-    BypassReason(BypassReason),
+    Bypassed(BypassReason),
 }
 
-/// Where the next byte from the client stands.
+/// What the next byte from the client belongs to.
 ///
 /// ```text
-/// Between ──▶ Head ──▶ [Body ──▶] Arrived ──the exchange ends──▶ Between
+/// Between ──▶ Head ──▶ [Body ──▶] Complete ──the exchange ends──▶ Between
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Request {
-    /// Before a request, where empty lines may stand (RFC 9112 2.2); `cr` inside of one.
+pub(super) enum RequestState {
+    /// Nothing, or an empty line before a request (RFC 9112 2.2); `cr` after the CR of one.
     Between {
         cr: bool,
     },
     Head(MessageHead<RequestLine>),
     Body(Body),
-    Arrived,
+    Complete,
 }
 
-impl Default for Request {
+impl Default for RequestState {
     fn default() -> Self {
         Self::Between { cr: false }
     }
 }
 
-/// Where the next byte to the client stands.
+/// What the next byte to the client belongs to.
+///
+/// ```text
+/// Head ──interim response──▶ Head ──▶ [Body ──▶] Head
+/// ```
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Answer {
+pub(super) enum ResponseState {
     Head(MessageHead<StatusLine>),
     Body(Body),
 }
 
-impl Default for Answer {
+impl Default for ResponseState {
     fn default() -> Self {
         Self::Head(MessageHead::default())
     }
 }
 
-/// A request whose head has arrived whole.
+/// A request whose head is complete, and its response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exchange {
     pub(super) method: Method,
-    /// It asks for no end of the connection, and would understand one.
+    /// The request permits a further one on the connection, and its client understands `connection: close`.
     pub(super) persists: bool,
-    /// It is HTTP/1.0: its client keeps the connection only after a response that says so.
+    /// The request is HTTP/1.0: its client keeps the connection only after a response with `keep-alive`.
     pub(super) is_http10: bool,
-    /// It may make the connection a tunnel. Then Envoy takes what follows as the tunnel's bytes.
+    /// The request may open a tunnel. Envoy then takes what follows as the tunnel's bytes.
     pub(super) offers_tunnel: bool,
-    /// What it offers is a WebSocket.
+    /// The tunnel would be a WebSocket.
     pub(super) offers_websocket: bool,
-    /// Bytes of the tunnel have been taken before there was one.
-    pub(super) strayed: bool,
-    /// Its final answer has been sent to the last byte, while the request itself still arrives.
-    pub(super) answered: bool,
+    /// Envoy has taken bytes of the tunnel before the response opened it.
+    pub(super) has_tunnel_bytes: bool,
+    /// The final response is complete; the request itself may not be.
+    pub(super) response_complete: bool,
 }

@@ -1,19 +1,19 @@
-//! Stories of HTTP/1 connections, each also cut at every byte.
+//! Tests of HTTP/1 connections, each also cut at every byte.
 #![allow(clippy::arithmetic_side_effects)]
 
-mod answers;
+mod bypass;
 mod envoy;
 mod messages;
 mod persistence;
 mod pipelining;
 mod reads;
-mod refusals;
 mod requests;
+mod responses;
 
 use super::{Http1Scanner, PersistenceFields, ResponseHead};
 use crate::BypassReason;
 
-/// A head after which the connection goes on and might be told to close.
+/// The head of a response after which the connection persists, and that may get `connection: close`.
 fn persistent(insert_at: usize) -> ResponseHead {
     ResponseHead {
         insert_at: Some(insert_at),
@@ -24,7 +24,7 @@ fn persistent(insert_at: usize) -> ResponseHead {
     }
 }
 
-/// The head of `message`, which is the first thing in a write.
+/// The head of `message` at the front of a write.
 fn head_of(message: &messages::Message) -> ResponseHead {
     persistent(message.head().len() - 2)
 }

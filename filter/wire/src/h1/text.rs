@@ -1,13 +1,13 @@
-//! Which bytes may stand where in a head, and the few of them that are kept.
+//! Which bytes a head may contain where, and the few of them that are kept.
 
-/// The longest word that matters: the digits of a 64-bit length; the name `transfer-encoding` is shorter.
+/// The longest word that matters: the 20 digits of a 64-bit length.
 const CAPACITY: usize = 20;
 
-/// A word that may come in pieces. Of a longer one only the fact is kept: it is none of those that matter.
+/// A word that may arrive in pieces. A word longer than any that matters is not kept.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Word {
     bytes: [u8; CAPACITY],
-    /// Above `CAPACITY`: spoilt.
+    /// Above `CAPACITY` when the word is not kept.
     len: u8,
 }
 
@@ -16,8 +16,8 @@ impl Word {
         self.len = 0;
     }
 
-    /// Makes it a word that matters to nobody.
-    pub(super) fn spoil(&mut self) {
+    /// Stops keeping the word: it equals no name.
+    pub(super) fn discard(&mut self) {
         self.len = u8::MAX;
     }
 
@@ -29,7 +29,7 @@ impl Word {
                 room.copy_from_slice(piece);
                 self.len = u8::try_from(end).unwrap_or(u8::MAX);
             }
-            None => self.spoil(),
+            None => self.discard(),
         }
     }
 
@@ -37,43 +37,43 @@ impl Word {
         self.len == 0
     }
 
-    /// The word, unless it is longer than any that matters.
+    /// The word; None when it is not kept.
     pub(super) fn get(&self) -> Option<&[u8]> {
         self.bytes.get(..usize::from(self.len))
     }
 
-    /// Names and tokens of fields know no case (RFC 9110 5.1).
+    /// Compares without case, as for field names and most tokens (RFC 9110 5.1).
     pub(super) fn is(&self, name: &[u8]) -> bool {
         self.get()
             .is_some_and(|word| word.eq_ignore_ascii_case(name))
     }
 }
 
-/// `bytes` before and after offset `at`.
+/// Splits `bytes` at offset `at`.
 pub(super) fn split(bytes: &[u8], at: usize) -> (&[u8], &[u8]) {
     bytes.split_at_checked(at).unwrap_or((bytes, &[]))
 }
 
-/// How many of the first bytes are those of a token (RFC 9110 5.6.2).
-pub(super) fn token(bytes: &[u8]) -> usize {
+/// The length of the token at the front (RFC 9110 5.6.2).
+pub(super) fn token_len(bytes: &[u8]) -> usize {
     bytes
         .iter()
         .position(|&byte| !is_token(byte))
         .unwrap_or(bytes.len())
 }
 
-/// How many of the first bytes may stand in a request target: visible ASCII (RFC 3986 2).
-pub(super) fn target(bytes: &[u8]) -> usize {
-    run::<b'!', false>(bytes)
+/// The length of the request target at the front: visible ASCII (RFC 3986 2).
+pub(super) fn target_len(bytes: &[u8]) -> usize {
+    run_len::<b'!', false>(bytes)
 }
 
-/// How many of the first bytes may stand in a field value, a reason or a chunk extension: what is no
-/// control, and HTAB (RFC 9110 5.5).
-pub(super) fn text(bytes: &[u8]) -> usize {
+/// The length of the field value, reason or chunk extension at the front: HTAB and everything but control
+/// characters (RFC 9110 5.5).
+pub(super) fn text_len(bytes: &[u8]) -> usize {
     let mut at = 0_usize;
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
-        at = at.saturating_add(run::<b' ', true>(rest));
+        at = at.saturating_add(run_len::<b' ', true>(rest));
         match bytes.get(at) {
             Some(b'\t') => at = at.saturating_add(1),
             _ => return at,
@@ -81,16 +81,16 @@ pub(super) fn text(bytes: &[u8]) -> usize {
     }
 }
 
-/// True for a byte of a field value.
+/// Whether a field value may contain the byte.
 pub(super) fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != DEL)
 }
 
 const DEL: u8 = 0x7f;
 
-/// How many of the first bytes are from `LEAST` to `~`, or, where it may be, no ASCII at all. Takes eight
-/// at a time, for most of a head is long values.
-fn run<const LEAST: u8, const OBSOLETE: bool>(bytes: &[u8]) -> usize {
+/// How many of the first bytes are in `LEAST..='~'` or, with `OBSOLETE`, not ASCII (obs-text, RFC 9110 5.5). Compares
+/// eight bytes at a time, because most of a head is long values.
+fn run_len<const LEAST: u8, const OBSOLETE: bool>(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     const DELS: u64 = u64::from_le_bytes([DEL; 8]);
@@ -99,7 +99,8 @@ fn run<const LEAST: u8, const OBSOLETE: bool>(bytes: &[u8]) -> usize {
     let (eights, _) = bytes.as_chunks::<8>();
     for eight in eights {
         let eight = u64::from_le_bytes(*eight);
-        // In each, the lowest high bit that is set marks the first such byte.
+        // SWAR: the lowest high bit that is set in a mask marks the first byte that matches it. Bits above may be
+        // wrong because of borrows, but are not used.
         let below = eight.wrapping_sub(least) & !eight;
         let obsolete = if OBSOLETE { 0 } else { eight };
         let del = eight ^ DELS;
@@ -141,36 +142,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_ends_at_the_first_byte_that_does_not_belong_wherever_it_stands() {
+    fn run_ends_at_the_first_foreign_byte() {
         for byte in 0..=u8::MAX {
-            for place in 0..20 {
+            for position in 0..20 {
                 let mut bytes = vec![b'a'; 20];
-                bytes[place] = byte;
+                bytes[position] = byte;
                 let control = byte < b' ' || byte == DEL;
                 assert_eq!(
-                    text(&bytes),
-                    if control && byte != b'\t' { place } else { 20 }
+                    text_len(&bytes),
+                    if control && byte != b'\t' {
+                        position
+                    } else {
+                        20
+                    }
                 );
                 assert_eq!(is_text(byte), !control || byte == b'\t');
                 assert_eq!(
-                    target(&bytes),
-                    if byte.is_ascii_graphic() { 20 } else { place }
+                    target_len(&bytes),
+                    if byte.is_ascii_graphic() {
+                        20
+                    } else {
+                        position
+                    }
                 );
             }
         }
     }
 
     #[test]
-    fn a_token_is_what_rfc_9110_says() {
+    fn tokens_follow_rfc_9110() {
         let delimiters = b"\"(),/:;<=>?@[\\]{}";
         for byte in 0..=u8::MAX {
             let expected = byte.is_ascii_graphic() && !delimiters.contains(&byte);
-            assert_eq!(token(&[byte]) == 1, expected, "{byte}");
+            assert_eq!(token_len(&[byte]) == 1, expected, "{byte}");
         }
     }
 
     #[test]
-    fn a_word_in_pieces_is_the_word() {
+    fn word_is_joined_from_pieces() {
         let mut word = Word::default();
         word.push(b"Transfer-");
         word.push(b"Encoding");

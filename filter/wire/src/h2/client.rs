@@ -1,10 +1,9 @@
-//! Which client is at the other end, recognised by its first frames, and how it is drained.
+//! The known clients, recognized by their first frames, and which GOAWAYs they tolerate.
 //!
-//! Clients differ in what they do with a GOAWAY: some lose requests when it stands behind the frame that
-//! ends the last stream, some when it stands before it, some whenever another stream is open. What tells
-//! them apart is the fingerprint of what they send first: which settings in which order, whether a WINDOW_UPDATE
-//! follows, the id of the first stream, whether the first request is gRPC. Values that users configure are
-//! ignored. Where several libraries fit, the tolerance is what all of them tolerate.
+//! Some clients lose requests when a GOAWAY follows the frame that ends the last stream, some when it precedes that
+//! frame, and some whenever another stream is open. Their fingerprints distinguish them: which settings they send in
+//! which order, whether a WINDOW_UPDATE follows, the id of the first stream, and whether the first request is gRPC.
+//! Values that users configure are ignored. Where several clients match, only what all of them tolerate is used.
 
 mod fingerprint;
 mod table;
@@ -16,18 +15,18 @@ pub use tolerance::{Conditions, IDLE_TIME, LastStreamIdTolerance, PositionTolera
 
 use super::first_frames::FirstFrames;
 
-/// A library, or several that begin in the same way.
+/// A library, or several with the same fingerprint.
 #[derive(Debug, PartialEq, Eq)]
 pub struct KnownClient {
-    /// Its name, of `a-z 0-9 . _ -`: it labels metrics.
+    /// The name, a label value in metrics: `a-z 0-9 . _ -`.
     pub name: &'static str,
-    /// The versions that it was measured with.
+    /// The versions that were measured.
     pub versions: &'static str,
-    /// How it begins; one of these.
+    /// Its first frames match one of these.
     pub fingerprints: &'static [Fingerprint],
-    /// How it is drained.
+    /// Which GOAWAYs it tolerates.
     pub tolerance: Tolerance,
-    /// Its fingerprints are so wide that they count only where no other client's fit.
+    /// Its fingerprints are so general that they count only where no other client matches.
     pub is_fallback: bool,
 }
 
@@ -36,16 +35,16 @@ pub struct KnownClient {
 pub struct ClientProfile {
     /// The client's name, [`UNKNOWN`]'s, or [`AMBIGUOUS`].
     pub name: &'static str,
-    /// How it is drained.
+    /// Which GOAWAYs the client tolerates.
     pub tolerance: Tolerance,
 }
 
 /// The name of a client that may be one of several.
 pub const AMBIGUOUS: &str = "ambiguous";
 
-/// A client that no fingerprint fits, and every client before its first request. It may be one that loses a
-/// request to any GOAWAY while it is active: so it is drained when it is idle, which takes PINGs; or, as not
-/// every proxy sends PINGs, at the end of a response, but only when waiting has not helped.
+/// A client that matches no fingerprint, and every client before its first request. It may lose a request to any
+/// GOAWAY while it is active, so it is drained when it is idle, on a PING. Not every proxy sends PINGs, so after the
+/// engine's patience is over it is drained at the end of a response.
 pub const UNKNOWN: ClientProfile = ClientProfile {
     name: "unknown",
     tolerance: Tolerance {
@@ -70,7 +69,7 @@ impl KnownClient {
 }
 
 impl ClientProfile {
-    /// The client that begins so.
+    /// Identifies the client by its first frames.
     pub(super) fn of(first_frames: &FirstFrames) -> Self {
         let candidates = |is_fallback| {
             KNOWN_CLIENTS
@@ -80,13 +79,13 @@ impl ClientProfile {
                 .map(KnownClient::profile)
         };
         candidates(false)
-            .reduce(Self::or)
-            .or_else(|| candidates(true).reduce(Self::or))
+            .reduce(Self::merge)
+            .or_else(|| candidates(true).reduce(Self::merge))
             .unwrap_or(UNKNOWN)
     }
 
-    /// One of the two.
-    fn or(self, other: Self) -> Self {
+    /// Returns the profile of a client that is one of the two.
+    fn merge(self, other: Self) -> Self {
         Self {
             name: if self.name == other.name {
                 self.name

@@ -1,27 +1,27 @@
-//! What a client says of itself before its first request, and with it.
+//! The frames that identify a client: those before its first request, and that request.
 
-use super::fields::FieldScan;
+use super::grpc::GrpcDetector;
 
-/// The longest list of settings that is remembered: no client that is recognised sends more.
+/// The longest list of settings that is kept: no known client sends more.
 const MAX_SETTINGS: usize = 9;
 
 /// The first SETTINGS of a client, its first WINDOW_UPDATE on stream 0, and its first request.
 #[derive(Debug, Default)]
 pub(super) struct FirstFrames {
     settings: [(u16, u32); MAX_SETTINGS],
-    /// How many settings came; more than there is room for when the list is too long.
+    /// The number of settings; above [`MAX_SETTINGS`] when not all were kept.
     count: usize,
     window_update: Option<u32>,
-    /// The first stream, once its HEADERS have begun.
+    /// The id of the first stream; 0 until its HEADERS frame.
     first_stream: u32,
-    /// The header block of the first request.
-    pub(super) fields: FieldScan,
+    /// Scans the header block of the first request.
+    pub(super) grpc: GrpcDetector,
 }
 
 impl FirstFrames {
-    /// Takes the next setting as it stands in the frame: two bytes identifier, four bytes value (RFC 9113
-    /// 6.5.1). Says whether there is room for a further one.
-    pub(super) fn setting(&mut self, bytes: [u8; 6]) -> bool {
+    /// Adds a setting: a 16-bit identifier and a 32-bit value (RFC 9113 6.5.1). Returns whether there is room for
+    /// another one.
+    pub(super) fn add_setting(&mut self, bytes: [u8; 6]) -> bool {
         let [a, b, c, d, e, f] = bytes;
         if let Some(slot) = self.settings.get_mut(self.count) {
             *slot = (u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, f]));
@@ -30,22 +30,21 @@ impl FirstFrames {
         self.count <= MAX_SETTINGS
     }
 
-    /// Takes a WINDOW_UPDATE on stream 0; the first counts.
-    pub(super) fn widen(&mut self, bytes: u32) {
-        self.window_update.get_or_insert(bytes);
+    /// Records a WINDOW_UPDATE on stream 0; only the first one counts.
+    pub(super) fn set_window_update(&mut self, increment: u32) {
+        self.window_update.get_or_insert(increment);
     }
 
-    /// The first request begins on this stream.
+    /// Records that the first request begins on this stream.
     pub(super) fn begin_request(&mut self, stream: u32) {
         self.first_stream = stream;
     }
 
-    /// The first request has begun.
     pub(super) fn has_request(&self) -> bool {
         self.first_stream != 0
     }
 
-    /// The settings in the order in which they came; None when the list was too long.
+    /// The settings in the order of the frame; None when the list is too long for any known client.
     pub(super) fn settings(&self) -> Option<&[(u16, u32)]> {
         self.settings.get(..self.count)
     }
@@ -55,13 +54,12 @@ impl FirstFrames {
         self.window_update
     }
 
-    /// The id of the first stream.
     pub(super) fn first_stream(&self) -> u32 {
         self.first_stream
     }
 
-    /// The first request is a gRPC call.
+    /// Whether the first request is a gRPC call.
     pub(super) fn is_grpc(&self) -> bool {
-        self.fields.has_grpc()
+        self.grpc.is_grpc()
     }
 }

@@ -1,5 +1,5 @@
-//! The nine bytes before every frame's payload (RFC 9113 4.1), and what its type says of its size and
-//! stream (RFC 9113 6).
+//! The nine bytes before the payload of every frame (RFC 9113 4.1), and which lengths and streams each type allows
+//! (RFC 9113 6).
 
 use super::MAX_FRAME;
 use crate::BypassReason;
@@ -14,7 +14,7 @@ const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
 const PRIORITY: u8 = 0x20;
 
-/// Stream ids, window increments and last-stream-ids are 31 bits behind a reserved one.
+/// The reserved bit before the 31 bits of a stream id, window increment or last-stream-id.
 const RESERVED: u32 = 1 << 31;
 
 /// The type of a frame.
@@ -30,11 +30,11 @@ pub(super) enum FrameType {
     GoAway,
     WindowUpdate,
     Continuation,
-    /// A type that RFC 9113 does not define: its receiver ignores it (RFC 9113 5.5).
+    /// A type that RFC 9113 does not define. Receivers ignore it (RFC 9113 5.5).
     Unknown,
 }
 
-/// A frame header whose size and stream fit its type.
+/// A frame header with a length and a stream that its type allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     /// The payload's length in bytes.
@@ -45,16 +45,16 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// Reads a frame header.
+    /// Parses a frame header.
     ///
     /// # Errors
-    /// [`BypassReason::Frame`] where RFC 9113 6 calls the size or the stream a connection error, or the payload
-    /// is longer than [`MAX_FRAME`].
+    /// [`BypassReason::Frame`] where the length or stream is a connection error by RFC 9113 6, or the payload is longer
+    /// than [`MAX_FRAME`].
     pub(super) fn parse(bytes: [u8; HEADER]) -> Result<Self, BypassReason> {
         let [a, b, c, frame_type, flags, d, e, f, g] = bytes;
         let frame = Self {
             length: u32::from_be_bytes([0, a, b, c]),
-            stream: number([d, e, f, g]),
+            stream: parse_u31([d, e, f, g]),
             frame_type: FrameType::from(frame_type),
             flags,
         };
@@ -66,10 +66,10 @@ impl Frame {
     }
 
     fn is_allowed(&self) -> bool {
-        // A PRIORITY of a wrong size is an error of its stream only (RFC 9113 6.3).
-        let size_fits = match self.frame_type {
+        // A PRIORITY of a wrong length is only a stream error (RFC 9113 6.3).
+        let is_length_allowed = match self.frame_type {
             FrameType::Data | FrameType::Headers | FrameType::PushPromise => {
-                self.length >= self.least()
+                self.length >= self.min_length()
             }
             FrameType::RstStream | FrameType::WindowUpdate => self.length == 4,
             FrameType::Settings if self.is_ack() => self.length == 0,
@@ -78,16 +78,16 @@ impl Frame {
             FrameType::GoAway => self.length >= 8,
             FrameType::Priority | FrameType::Continuation | FrameType::Unknown => true,
         };
-        let stream_fits = match self.frame_type {
+        let is_stream_allowed = match self.frame_type {
             FrameType::Settings | FrameType::Ping | FrameType::GoAway => self.stream == 0,
             FrameType::WindowUpdate | FrameType::Unknown => true,
             _ => self.stream != 0,
         };
-        size_fits && stream_fits && self.length <= MAX_FRAME
+        is_length_allowed && is_stream_allowed && self.length <= MAX_FRAME
     }
 
-    /// The fields that the flags say are there, in bytes: all that stands before a header block.
-    pub(super) fn least(&self) -> u32 {
+    /// The length of the fields before the data or header block: pad length, priority and promised stream.
+    pub(super) fn min_length(&self) -> u32 {
         let priority = if self.frame_type == FrameType::Headers && self.flags & PRIORITY != 0 {
             5
         } else {
@@ -111,13 +111,13 @@ impl Frame {
         self.flags & PADDED != 0
     }
 
-    /// END_STREAM, which only DATA and HEADERS carry.
+    /// Whether the frame has END_STREAM, which only DATA and HEADERS can have.
     pub(super) fn ends_stream(&self) -> bool {
         matches!(self.frame_type, FrameType::Data | FrameType::Headers)
             && self.flags & END_STREAM != 0
     }
 
-    /// A header block is open behind this frame: CONTINUATION must follow.
+    /// Whether CONTINUATION must follow, because the header block is incomplete.
     pub(super) fn leaves_block_open(&self) -> bool {
         matches!(
             self.frame_type,
@@ -127,8 +127,8 @@ impl Frame {
 }
 
 impl From<u8> for FrameType {
-    fn from(number: u8) -> Self {
-        match number {
+    fn from(frame_type: u8) -> Self {
+        match frame_type {
             0x0 => Self::Data,
             0x1 => Self::Headers,
             0x2 => Self::Priority,
@@ -144,8 +144,8 @@ impl From<u8> for FrameType {
     }
 }
 
-/// A stream id, a window increment or a last-stream-id, without the bit before it.
-pub(super) fn number(bytes: [u8; 4]) -> u32 {
+/// Parses a stream id, window increment or last-stream-id without its reserved bit.
+pub(super) fn parse_u31(bytes: [u8; 4]) -> u32 {
     u32::from_be_bytes(bytes) & !RESERVED
 }
 
@@ -205,13 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn an_acknowledgement_of_settings_is_empty() {
+    fn acknowledgement_of_settings_is_empty() {
         assert!(header(0, SETTINGS, ACK, 0).is_ok());
         assert_eq!(header(6, SETTINGS, ACK, 0), Err(BypassReason::Frame));
     }
 
     #[test]
-    fn flags_ask_for_their_fields() {
+    fn flags_require_their_fields() {
         assert_eq!(header(0, DATA, PADDED, 1), Err(BypassReason::Frame));
         assert!(header(1, DATA, PADDED, 1).is_ok());
         assert_eq!(
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_connection_has_frames_and_streams_have_theirs() {
+    fn frames_are_on_the_connection_or_on_a_stream() {
         for (kind, length) in [
             (DATA, 0),
             (HEADERS, 0),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_of_a_mebibyte_is_the_longest() {
+    fn longest_frame_has_one_mebibyte() {
         assert!(header(MAX_FRAME, DATA, 0, 1).is_ok());
         assert_eq!(header(MAX_FRAME + 1, DATA, 0, 1), Err(BypassReason::Frame));
     }

@@ -1,14 +1,16 @@
-//! The GOAWAY frame (RFC 9113 6.8) that announces the end of a connection.
+//! The GOAWAY frame (RFC 9113 6.8), the drain signal of HTTP/2.
 
-/// The highest stream id there is: a GOAWAY with it refuses nothing that is on its way (RFC 9113 6.8).
+/// The highest possible stream id: a GOAWAY with it refuses no stream in transit (RFC 9113 6.8).
 pub const MAX_STREAM_ID: u32 = (1 << 31) - 1;
 
-/// A GOAWAY frame with NO_ERROR and no debug data: streams above `last_stream_id` are refused. Ids above
-/// [`MAX_STREAM_ID`] do not exist and are taken for it.
+/// Returns a GOAWAY frame with NO_ERROR and no debug data, which refuses streams above `last_stream_id`. Higher values
+/// than [`MAX_STREAM_ID`] are replaced by it.
 pub fn goaway_frame(last_stream_id: u32) -> [u8; 17] {
     let [a, b, c, d] = last_stream_id.min(MAX_STREAM_ID).to_be_bytes();
-    let (length, kind) = (8, 0x7);
-    [0, 0, length, kind, 0, 0, 0, 0, 0, a, b, c, d, 0, 0, 0, 0]
+    let (length, frame_type) = (8, 0x7);
+    [
+        0, 0, length, frame_type, 0, 0, 0, 0, 0, a, b, c, d, 0, 0, 0, 0,
+    ]
 }
 
 #[cfg(test)]
@@ -20,7 +22,7 @@ mod tests {
     use crate::h2::frame::{Frame, FrameType};
 
     #[test]
-    fn it_is_a_goaway_of_eight_bytes_on_the_connection() {
+    fn goaway_is_on_stream_0() {
         let (header, _) = goaway_frame(7)
             .split_first_chunk()
             .map(|(head, rest)| (*head, rest.to_vec()))
@@ -33,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn its_payload_is_the_last_stream_id_and_no_error() {
+    fn payload_is_the_last_stream_id_and_no_error() {
         assert_eq!(
             goaway_frame(7)[9..],
             [7_u32.to_be_bytes(), 0_u32.to_be_bytes()].concat()

@@ -1,37 +1,37 @@
-//! One direction's bytes, cut anywhere, as frames.
+//! Divides the bytes of one direction into frames.
 //!
-//! Payloads are skipped by arithmetic; only where the owner asks for a piece of one is it looked at.
+//! Payloads are skipped by arithmetic, except for the parts that the owner requests.
 
 use super::PREFACE;
 use super::frame::{Frame, HEADER};
 use crate::source::Window;
 use crate::{BypassReason, ByteSource};
 
-/// One look fetches this many bytes from a frame's beginning: what costs is the look, not its size, and
-/// the frames that follow are mostly short.
-const STRETCH: usize = 256;
+/// The size of one read from the host. The hostcall costs more than its bytes, and several short frames often follow
+/// one another.
+const READ_SIZE: usize = 256;
 
-/// The longest piece.
-const HEADER_LEN: u8 = 9;
+/// The longest part of a payload that can be requested.
+const MAX_PART: u8 = 9;
 
-/// The bytes of one callback and how far they are scanned.
+/// The position in the bytes of one callback.
 pub(super) struct Cursor<'a, S> {
     window: Window<'a, S>,
     at: usize,
-    /// Where the frame in hand began, if in this callback.
+    /// The offset of the current frame, if it began in this callback.
     frame_at: Option<usize>,
 }
 
 impl<'a, S: ByteSource> Cursor<'a, S> {
     pub(super) fn new(source: &'a mut S) -> Self {
         Self {
-            window: Window::new(source, STRETCH),
+            window: Window::new(source, READ_SIZE),
             at: 0,
             frame_at: None,
         }
     }
 
-    /// Where the frame in hand began; None when that was in an earlier callback.
+    /// The offset of the current frame; None when it began in an earlier callback.
     pub(super) fn frame_at(&self) -> Option<usize> {
         self.frame_at
     }
@@ -40,12 +40,12 @@ impl<'a, S: ByteSource> Cursor<'a, S> {
         self.window.len().saturating_sub(self.at)
     }
 
-    /// The bytes from here that one look gives; None at the end.
-    fn look(&mut self) -> Result<Option<&[u8]>, BypassReason> {
+    /// The bytes from here to the end of the block that was read; None at the end of the callback.
+    fn bytes(&mut self) -> Result<Option<&[u8]>, BypassReason> {
         if self.left() == 0 {
             return Ok(None);
         }
-        match self.window.look(self.at) {
+        match self.window.bytes_at(self.at) {
             [] => Err(BypassReason::Unreadable),
             bytes => Ok(Some(bytes)),
         }
@@ -56,80 +56,83 @@ impl<'a, S: ByteSource> Cursor<'a, S> {
     }
 }
 
-/// What the next bytes of a direction mean.
+/// What the reader has reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token {
-    /// A frame's header is complete.
+    /// A frame header is complete.
     Begin(Frame),
-    /// The next piece of the frame's payload, as long as it was [wanted](Reader::want), then zeros; and its
+    /// The next part of the frame's payload, as long as it was [requested](Reader::want), padded with zeros; and its
     /// length.
-    Piece(Frame, [u8; HEADER], u8),
-    /// The last byte of the frame has come.
+    Payload(Frame, [u8; HEADER], u8),
+    /// The frame is complete.
     End(Frame),
 }
 
-/// Where in its direction the reader is.
+/// What the next byte belongs to.
+///
+/// ```text
+/// Preface ──▶ Header ──▶ Payload ──▶ Header
+/// ```
 #[derive(Clone, Copy, Debug)]
-enum At {
-    /// So many bytes of the client's preface have come.
+enum State {
+    /// The client's preface, of which this many bytes have arrived.
     Preface(u8),
-    /// Before or in a frame header.
+    /// A frame header.
     Header,
-    /// In a payload, of which `left` bytes are to come and the next `wanted` are to be looked at.
+    /// A payload of which `left` bytes have not arrived, and the next `wanted` are requested.
     Payload { frame: Frame, left: u32, wanted: u8 },
 }
 
 /// Reads one direction.
 #[derive(Debug)]
 pub(super) struct Reader {
-    at: At,
-    /// The first `have` bytes of the frame header or piece in hand.
+    state: State,
+    /// The first `have` bytes of the current frame header or requested part.
     kept: [u8; HEADER],
     have: u8,
 }
 
 impl Reader {
-    /// Reads what a client sends: its preface first (RFC 9113 3.4).
+    /// Returns a reader for what a client sends: its preface first (RFC 9113 3.4).
     pub(super) fn of_client() -> Self {
         Self {
-            at: At::Preface(0),
+            state: State::Preface(0),
             kept: [0; HEADER],
             have: 0,
         }
     }
 
-    /// Reads what a server sends.
+    /// Returns a reader for what a server sends.
     pub(super) fn of_server() -> Self {
         Self {
-            at: At::Header,
+            state: State::Header,
             kept: [0; HEADER],
             have: 0,
         }
     }
 
-    /// A frame begins with the next byte.
+    /// Whether a frame begins with the next byte.
     pub(super) fn is_between_frames(&self) -> bool {
-        matches!(self.at, At::Header) && self.have == 0
+        matches!(self.state, State::Header) && self.have == 0
     }
 
-    /// Asks for the next `len` (at most 9) bytes of the payload in hand as a piece. A payload that ends
-    /// before gives none.
+    /// Requests the next `len` (at most 9) bytes of the current payload. A payload that is shorter gives nothing.
     pub(super) fn want(&mut self, len: u8) {
-        if let At::Payload { left, wanted, .. } = &mut self.at
+        if let State::Payload { left, wanted, .. } = &mut self.state
             && u32::from(len) <= *left
         {
             *wanted = len;
         }
     }
 
-    /// Asks for the next 9 bytes of the payload in hand as a piece, or for what is left of it.
+    /// Requests the next 9 bytes of the current payload, or the rest of it.
     pub(super) fn want_next(&mut self) {
-        if let At::Payload { left, wanted, .. } = &mut self.at {
-            *wanted = u8::try_from(*left).map_or(HEADER_LEN, |left| left.min(HEADER_LEN));
+        if let State::Payload { left, wanted, .. } = &mut self.state {
+            *wanted = u8::try_from(*left).map_or(MAX_PART, |left| left.min(MAX_PART));
         }
     }
 
-    /// The next token; None when the bytes are used up.
+    /// Returns the next token; None at the end of the callback.
     ///
     /// # Errors
     /// [`BypassReason::Frame`] for a wrong preface or frame header, [`BypassReason::Unreadable`].
@@ -138,16 +141,16 @@ impl Reader {
         cursor: &mut Cursor<'_, S>,
     ) -> Result<Option<Token>, BypassReason> {
         loop {
-            match self.at {
-                At::Preface(come) => match cursor.look()? {
+            match self.state {
+                State::Preface(arrived) => match cursor.bytes()? {
                     None => return Ok(None),
                     Some(bytes) => {
-                        let (next, count) = preface(come, bytes)?;
-                        self.at = next;
+                        let (next, count) = compare_preface(arrived, bytes)?;
+                        self.state = next;
                         cursor.advance(count);
                     }
                 },
-                At::Header => {
+                State::Header => {
                     if self.have == 0 && cursor.left() > 0 {
                         cursor.frame_at = Some(cursor.at);
                     }
@@ -155,34 +158,34 @@ impl Reader {
                         return Ok(None);
                     };
                     let frame = Frame::parse(bytes)?;
-                    self.at = At::Payload {
+                    self.state = State::Payload {
                         frame,
                         left: frame.length,
                         wanted: 0,
                     };
                     return Ok(Some(Token::Begin(frame)));
                 }
-                At::Payload { frame, left: 0, .. } => {
-                    self.at = At::Header;
+                State::Payload { frame, left: 0, .. } => {
+                    self.state = State::Header;
                     return Ok(Some(Token::End(frame)));
                 }
-                At::Payload {
+                State::Payload {
                     frame,
                     left,
                     wanted: 0,
                 } => {
-                    let come = left.min(u32::try_from(cursor.left()).unwrap_or(u32::MAX));
-                    if come == 0 {
+                    let arrived = left.min(u32::try_from(cursor.left()).unwrap_or(u32::MAX));
+                    if arrived == 0 {
                         return Ok(None);
                     }
-                    cursor.advance(usize::try_from(come).unwrap_or(usize::MAX));
-                    self.at = At::Payload {
+                    cursor.advance(usize::try_from(arrived).unwrap_or(usize::MAX));
+                    self.state = State::Payload {
                         frame,
-                        left: left.saturating_sub(come),
+                        left: left.saturating_sub(arrived),
                         wanted: 0,
                     };
                 }
-                At::Payload {
+                State::Payload {
                     frame,
                     left,
                     wanted,
@@ -190,18 +193,18 @@ impl Reader {
                     let Some(bytes) = self.fill(cursor, usize::from(wanted))? else {
                         return Ok(None);
                     };
-                    self.at = At::Payload {
+                    self.state = State::Payload {
                         frame,
                         left: left.saturating_sub(u32::from(wanted)),
                         wanted: 0,
                     };
-                    return Ok(Some(Token::Piece(frame, bytes, wanted)));
+                    return Ok(Some(Token::Payload(frame, bytes, wanted)));
                 }
             }
         }
     }
 
-    /// Gathers `len` bytes across looks and callbacks.
+    /// Collects `len` bytes across reads and callbacks.
     fn fill<S: ByteSource>(
         &mut self,
         cursor: &mut Cursor<'_, S>,
@@ -213,7 +216,7 @@ impl Reader {
                 self.have = 0;
                 return Ok(Some(std::mem::take(&mut self.kept)));
             }
-            let Some(bytes) = cursor.look()? else {
+            let Some(bytes) = cursor.bytes()? else {
                 return Ok(None);
             };
             let count = bytes.len().min(len.saturating_sub(have));
@@ -233,18 +236,18 @@ impl Reader {
     }
 }
 
-/// Compares bytes with the preface from `come` on: where the reader is after them, and how many they are.
-fn preface(come: u8, bytes: &[u8]) -> Result<(At, usize), BypassReason> {
-    let owed = PREFACE.get(usize::from(come)..).unwrap_or_default();
-    let count = bytes.len().min(owed.len());
-    if bytes.get(..count) != owed.get(..count) {
+/// Compares bytes with the rest of the preface. Returns the state after them, and their number.
+fn compare_preface(arrived: u8, bytes: &[u8]) -> Result<(State, usize), BypassReason> {
+    let expected = PREFACE.get(usize::from(arrived)..).unwrap_or_default();
+    let count = bytes.len().min(expected.len());
+    if bytes.get(..count) != expected.get(..count) {
         return Err(BypassReason::Frame);
     }
-    let come = come.saturating_add(u8::try_from(count).unwrap_or(u8::MAX));
-    let at = if count == owed.len() {
-        At::Header
+    let arrived = arrived.saturating_add(u8::try_from(count).unwrap_or(u8::MAX));
+    let state = if count == expected.len() {
+        State::Header
     } else {
-        At::Preface(come)
+        State::Preface(arrived)
     };
-    Ok((at, count))
+    Ok((state, count))
 }

@@ -1,22 +1,22 @@
-//! The streams of one connection (RFC 9113 5.1), as the server's end of it knows them.
+//! The streams of one connection (RFC 9113 5.1), as Envoy's end of it knows them.
 
 use super::{MAX_STREAM_ID, MAX_STREAMS};
 use crate::BypassReason;
 
-/// Room that is kept when few streams are left: enough not to ask for memory at every request of a quiet
-/// connection, little enough for ten thousand idle ones.
-const ROOM_KEPT: usize = 4;
+/// The capacity that is kept when few streams remain: enough not to allocate for every request of a connection with
+/// little traffic, little enough for ten thousand idle connections.
+const MIN_CAPACITY: usize = 4;
 
-/// An end of the connection.
+/// One end of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
     Client,
     Server,
 }
 
-/// A stream that was active and is no more.
+/// A stream that has ended in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(super) struct EndedStream {
     /// No other stream was active at any time while it was.
     pub(super) was_alone: bool,
 }
@@ -26,34 +26,34 @@ pub(super) struct Ended {
 /// ```text
 ///          HEADERS                         END_STREAM of both, in either order
 /// (idle) ───────────▶ active ─────────────────────────────────────────────────▶ (closed)
-///          PUSH_PROMISE: active, the client's side ended     RST_STREAM of either
+///          PUSH_PROMISE (the client's side has ended)        RST_STREAM of either
 /// ```
 #[derive(Clone, Copy, Debug)]
 struct Stream {
     id: u32,
     client_ended: bool,
     server_ended: bool,
-    /// HEADERS of the server have come.
-    answered: bool,
+    /// The server has sent HEADERS.
+    has_response: bool,
     was_alone: bool,
 }
 
-/// The active streams, and what must be known of all others.
+/// The active streams, and what is needed to classify the others.
 #[derive(Debug)]
 pub(super) struct Streams {
-    /// In the order of their ids.
+    /// Sorted by id.
     active: Vec<Stream>,
     requests: u64,
-    /// The highest ids that the client has opened and the server has promised. Below them, what is not
-    /// active is closed.
+    /// The highest ids that the client has opened and the server has promised. Lower streams that are not active are
+    /// closed (RFC 9113 5.1.1).
     last_opened: u32,
     last_promised: u32,
-    /// What each peer's GOAWAY leaves the other: higher ids it ignores (RFC 9113 6.8).
-    client_may_open: u32,
-    server_may_promise: u32,
-    /// The highest id that the server has reset before the client had ended it: up to here more may come
-    /// from a client that does not know it yet.
-    last_cut: u32,
+    /// The limits that each peer's GOAWAY sets for the other: it ignores higher ids (RFC 9113 6.8).
+    max_client_stream: u32,
+    max_promised_stream: u32,
+    /// The highest id that the server reset before the client had ended it: frames of the client may still be in
+    /// transit.
+    last_reset: u32,
     multiplexes: bool,
     has_bodies: bool,
 }
@@ -65,9 +65,9 @@ impl Default for Streams {
             requests: 0,
             last_opened: 0,
             last_promised: 0,
-            client_may_open: MAX_STREAM_ID,
-            server_may_promise: MAX_STREAM_ID,
-            last_cut: 0,
+            max_client_stream: MAX_STREAM_ID,
+            max_promised_stream: MAX_STREAM_ID,
+            last_reset: 0,
             multiplexes: false,
             has_bodies: false,
         }
@@ -91,12 +91,12 @@ impl Streams {
         self.multiplexes
     }
 
-    /// A request has had a body, or trailers.
+    /// Whether a request has had a body or trailers.
     pub(super) fn has_bodies(&self) -> bool {
         self.has_bodies
     }
 
-    /// HEADERS of the client: a request, or trailers of one.
+    /// Handles HEADERS of the client: a request, or the trailers of one.
     ///
     /// # Errors
     /// [`BypassReason::Frame`] for an id that is even or not higher than all before it, and for a stream that
@@ -107,7 +107,7 @@ impl Streams {
         ends_stream: bool,
     ) -> Result<(), BypassReason> {
         if id <= self.last_opened {
-            // Only trailers come second, and they end the stream (RFC 9113 8.1).
+            // On an open stream, HEADERS are trailers and end the stream (RFC 9113 8.1).
             return if ends_stream || self.find(id).is_ok() {
                 self.client_data(id)
             } else {
@@ -118,7 +118,7 @@ impl Streams {
             return Err(BypassReason::Frame);
         }
         self.last_opened = id;
-        if id <= self.client_may_open {
+        if id <= self.max_client_stream {
             self.multiplexes =
                 self.multiplexes || self.active.iter().any(|stream| !is_promised(stream.id));
             self.has_bodies |= !ends_stream;
@@ -128,15 +128,17 @@ impl Streams {
         Ok(())
     }
 
-    /// DATA (or trailers) of the client.
+    /// Handles DATA or trailers of the client.
     ///
     /// # Errors
-    /// [`BypassReason::Frame`] for a stream that is not the client's, was never opened or is ended by it. Not
-    /// for one that the server has reset or refused, which the client may not know yet.
+    /// [`BypassReason::Frame`] for a stream that is not the client's, was never opened or was ended by the client. Not
+    /// for a stream that the server has reset or refused, which the client may not know yet.
     pub(super) fn client_data(&self, id: u32) -> Result<(), BypassReason> {
         let allowed = match self.get(id) {
             Some(stream) => !stream.client_ended,
-            None => id <= self.last_opened && (id <= self.last_cut || id > self.client_may_open),
+            None => {
+                id <= self.last_opened && (id <= self.last_reset || id > self.max_client_stream)
+            }
         };
         if allowed && !is_promised(id) {
             Ok(())
@@ -145,44 +147,44 @@ impl Streams {
         }
     }
 
-    /// HEADERS of the server.
+    /// Handles HEADERS of the server.
     ///
     /// # Errors
-    /// As [`Streams::server_message`].
+    /// As [`Streams::server_data`].
     pub(super) fn server_headers(&mut self, id: u32) -> Result<(), BypassReason> {
-        self.server_message(id)?;
+        self.server_data(id)?;
         if let Ok(at) = self.find(id)
             && let Some(stream) = self.active.get_mut(at)
         {
-            stream.answered = true;
+            stream.has_response = true;
         }
         Ok(())
     }
 
-    /// Of a stream whose answer has begun and not ended, whether the client has ended its side.
-    pub(super) fn in_answer(&self, id: u32) -> Option<bool> {
+    /// For a stream whose response has started and not ended, whether the client has ended its side.
+    pub(super) fn unfinished_response(&self, id: u32) -> Option<bool> {
         self.get(id)
-            .filter(|stream| stream.answered && !stream.server_ended)
+            .filter(|stream| stream.has_response && !stream.server_ended)
             .map(|stream| stream.client_ended)
     }
 
-    /// HEADERS or DATA of the server.
+    /// Handles HEADERS or DATA of the server.
     ///
     /// # Errors
-    /// [`BypassReason::Frame`] for a stream that was never opened, or is ended by the server. Not for a closed
-    /// one: the client may have reset it while the frame was made.
-    pub(super) fn server_message(&self, id: u32) -> Result<(), BypassReason> {
+    /// [`BypassReason::Frame`] for a stream that was never opened or was ended by the server. Not for a closed one:
+    /// the client may have reset it while the frame was in transit.
+    pub(super) fn server_data(&self, id: u32) -> Result<(), BypassReason> {
         match self.get(id) {
             Some(stream) if stream.server_ended => Err(BypassReason::Frame),
-            _ => self.known(id),
+            _ => self.check_opened(id),
         }
     }
 
-    /// A frame that only an idle stream cannot bear: WINDOW_UPDATE, RST_STREAM.
+    /// Checks a frame that is an error only on an idle stream: WINDOW_UPDATE, RST_STREAM (RFC 9113 5.1).
     ///
     /// # Errors
     /// [`BypassReason::Frame`] for a stream that was never opened.
-    pub(super) fn known(&self, id: u32) -> Result<(), BypassReason> {
+    pub(super) fn check_opened(&self, id: u32) -> Result<(), BypassReason> {
         let last = if is_promised(id) {
             self.last_promised
         } else {
@@ -195,7 +197,7 @@ impl Streams {
         }
     }
 
-    /// PUSH_PROMISE of the server on the stream `on`: a stream on which the client has nothing to say.
+    /// Handles PUSH_PROMISE on the stream `on`: the promised stream is open in the server's direction only.
     ///
     /// # Errors
     /// [`BypassReason::Frame`] for an id that is odd or not higher than all before it, and on a stream that is
@@ -205,14 +207,14 @@ impl Streams {
             return Err(BypassReason::Frame);
         }
         self.last_promised = id;
-        if id <= self.server_may_promise {
+        if id <= self.max_promised_stream {
             self.open(id, true)?;
         }
         Ok(())
     }
 
-    /// A peer has said its last on a stream; gives the stream when it has thereby ended in both directions.
-    pub(super) fn end(&mut self, id: u32, by: Peer) -> Option<Ended> {
+    /// Ends a peer's side of a stream. Returns the stream if it has ended in both directions.
+    pub(super) fn end(&mut self, id: u32, by: Peer) -> Option<EndedStream> {
         let at = self.find(id).ok()?;
         let stream = self.active.get_mut(at)?;
         match by {
@@ -226,33 +228,33 @@ impl Streams {
         }
     }
 
-    /// RST_STREAM; gives the stream if it was active.
-    pub(super) fn reset(&mut self, id: u32, by: Peer) -> Option<Ended> {
+    /// Handles RST_STREAM. Returns the stream if it was active.
+    pub(super) fn reset(&mut self, id: u32, by: Peer) -> Option<EndedStream> {
         let at = self.find(id).ok()?;
         let stream = self.active.get(at)?;
         if by == Peer::Server && !stream.client_ended {
-            self.last_cut = self.last_cut.max(id);
+            self.last_reset = self.last_reset.max(id);
         }
         self.close(at)
     }
 
-    /// GOAWAY: the sender ignores the other's streams above `last` (RFC 9113 6.8), so nothing ends them.
+    /// Handles GOAWAY: its sender ignores the other peer's streams above `last` (RFC 9113 6.8), so no frame ends them.
     pub(super) fn go_away(&mut self, by: Peer, last: u32) {
-        let (limit, theirs) = match by {
-            Peer::Client => (&mut self.server_may_promise, true),
-            Peer::Server => (&mut self.client_may_open, false),
+        let (limit, are_promised) = match by {
+            Peer::Client => (&mut self.max_promised_stream, true),
+            Peer::Server => (&mut self.max_client_stream, false),
         };
         *limit = last.min(*limit);
         self.active
-            .retain(|stream| is_promised(stream.id) != theirs || stream.id <= last);
-        self.give_back();
+            .retain(|stream| is_promised(stream.id) != are_promised || stream.id <= last);
+        self.shrink();
     }
 
     fn open(&mut self, id: u32, promised: bool) -> Result<(), BypassReason> {
         if self.active.len() >= MAX_STREAMS {
             return Err(BypassReason::TooManyStreams);
         }
-        // With more than one active, all but none have had company before.
+        // Where more than one stream is active, none of them is alone any more.
         if let [only] = self.active.as_mut_slice() {
             only.was_alone = false;
         }
@@ -260,7 +262,7 @@ impl Streams {
             id,
             client_ended: promised,
             server_ended: false,
-            answered: false,
+            has_response: false,
             was_alone: self.active.is_empty(),
         };
         let at = self.find(id).unwrap_or_else(|at| at);
@@ -268,19 +270,19 @@ impl Streams {
         Ok(())
     }
 
-    fn close(&mut self, at: usize) -> Option<Ended> {
+    fn close(&mut self, at: usize) -> Option<EndedStream> {
         let stream = (at < self.active.len()).then(|| self.active.remove(at))?;
-        self.give_back();
-        Some(Ended {
+        self.shrink();
+        Some(EndedStream {
             was_alone: stream.was_alone,
         })
     }
 
-    /// Halves the room when three quarters of it are empty.
-    fn give_back(&mut self) {
-        let room = self.active.capacity();
-        if room > ROOM_KEPT && self.active.len() <= room / 4 {
-            self.active.shrink_to(ROOM_KEPT.max(room / 2));
+    /// Halves the capacity when three quarters of it are unused.
+    fn shrink(&mut self) {
+        let capacity = self.active.capacity();
+        if capacity > MIN_CAPACITY && self.active.len() <= capacity / 4 {
+            self.active.shrink_to(MIN_CAPACITY.max(capacity / 2));
         }
     }
 
@@ -293,7 +295,7 @@ impl Streams {
     }
 }
 
-/// Servers open streams with even ids, by PUSH_PROMISE (RFC 9113 5.1.1).
+/// Whether the id is even: a stream that the server opens with PUSH_PROMISE (RFC 9113 5.1.1).
 fn is_promised(id: u32) -> bool {
     id.is_multiple_of(2)
 }
@@ -307,7 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_given_back_as_streams_end() {
+    fn memory_is_freed_as_streams_end() {
         let mut streams = Streams::default();
         let ids = || (1..2 * u32::try_from(MAX_STREAMS).unwrap()).step_by(2);
         for id in ids() {
@@ -316,33 +318,33 @@ mod tests {
         assert_eq!(streams.active.capacity(), MAX_STREAMS);
         for id in ids() {
             streams.reset(id, Peer::Client).unwrap();
-            let room = streams.active.capacity();
+            let capacity = streams.active.capacity();
             assert!(
-                room <= ROOM_KEPT.max(4 * streams.active()),
-                "room for {room} at {}",
+                capacity <= MIN_CAPACITY.max(4 * streams.active()),
+                "capacity {capacity} at {}",
                 streams.active()
             );
         }
-        assert_eq!(streams.active.capacity(), ROOM_KEPT);
+        assert_eq!(streams.active.capacity(), MIN_CAPACITY);
     }
 
     #[test]
-    fn a_million_streams_leave_nothing_behind() {
+    fn million_streams_leave_no_state() {
         let mut streams = Streams::default();
         for id in (1..2_000_000).step_by(2) {
             streams.client_headers(id, false).unwrap();
             assert_eq!(streams.end(id, Peer::Client), None);
             assert_eq!(
                 streams.end(id, Peer::Server),
-                Some(Ended { was_alone: true })
+                Some(EndedStream { was_alone: true })
             );
         }
         assert_eq!((streams.requests(), streams.active()), (1_000_000, 0));
-        assert!(streams.active.capacity() <= ROOM_KEPT);
+        assert!(streams.active.capacity() <= MIN_CAPACITY);
     }
 
     #[test]
-    fn a_stream_is_eight_bytes() {
+    fn stream_takes_eight_bytes() {
         assert_eq!(size_of::<Stream>(), 8);
     }
 }

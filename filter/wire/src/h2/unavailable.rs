@@ -1,45 +1,45 @@
-//! The end of a gRPC stream that its client is to open again.
+//! The end of a gRPC stream whose age has reached its limit: the client opens it again.
 
 use super::frame::HEADER;
 
 const END_STREAM_AND_HEADERS: u8 = 0x1 | 0x4;
 
-/// What a person reads of it: no byte that gRPC would have to encode.
+/// The `grpc-message`, for people. It contains no byte that gRPC percent-encodes.
 pub const UNAVAILABLE_MESSAGE: &str = "max_stream_age is over, call again";
 
-/// The status UNAVAILABLE_MESSAGE, after which a client may call again (gRPC over HTTP/2, "Responses").
+/// The status UNAVAILABLE, after which a client may retry ("Responses" in gRPC over HTTP/2).
 const TRAILERS: [(&[u8], &[u8]); 2] = [
     (b"grpc-status", b"14"),
     (b"grpc-message", UNAVAILABLE_MESSAGE.as_bytes()),
 ];
 
-/// Trailers that end the answer on `stream`, and RST_STREAM with NO_ERROR where the client has not ended
-/// its side, as RFC 9113 8.1 has it for an answer that is over before its request.
+/// Returns trailers that end the response on `stream`. Where the client has not ended its side, RST_STREAM with
+/// NO_ERROR follows, as for any response that ends before its request (RFC 9113 8.1).
 pub fn unavailable_trailers(stream: u32, client_ended: bool) -> Vec<u8> {
     let block: Vec<u8> = TRAILERS
         .iter()
-        .flat_map(|(name, value)| field(name, value))
+        .flat_map(|(name, value)| encode_field(name, value))
         .collect();
-    let mut bytes = frame(0x1, END_STREAM_AND_HEADERS, stream, &block);
+    let mut bytes = encode_frame(0x1, END_STREAM_AND_HEADERS, stream, &block);
     if !client_ended {
-        bytes.extend(frame(0x3, 0, stream, &[0; 4]));
+        bytes.extend(encode_frame(0x3, 0, stream, &[0; 4]));
     }
     bytes
 }
 
-/// A literal without indexing, with a name of its own (RFC 7541 6.2.2): it leaves the tables of both peers
-/// as they are. The strings are shorter than 127 bytes.
-fn field(name: &[u8], value: &[u8]) -> Vec<u8> {
+/// Encodes a literal field without indexing and with a new name (RFC 7541 6.2.2): it leaves the dynamic tables of
+/// both peers unchanged. Both strings are shorter than 127 bytes, so each length is one byte.
+fn encode_field(name: &[u8], value: &[u8]) -> Vec<u8> {
     let length = |string: &[u8]| u8::try_from(string.len()).unwrap_or_default();
     [&[0, length(name)][..], name, &[length(value)], value].concat()
 }
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+fn encode_frame(frame_type: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let [_, a, b, c] = u32::try_from(payload.len())
         .unwrap_or_default()
         .to_be_bytes();
     let [d, e, f, g] = stream.to_be_bytes();
-    let header: [u8; HEADER] = [a, b, c, kind, flags, d, e, f, g];
+    let header: [u8; HEADER] = [a, b, c, frame_type, flags, d, e, f, g];
     [&header[..], payload].concat()
 }
 
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_trailers_and_a_reset_only_where_the_client_goes_on() {
+    fn reset_follows_only_while_the_request_is_incomplete() {
         let ended = unavailable_trailers(5, true);
         assert_eq!(ended[3..9], [0x1, 0x5, 0, 0, 0, 5]);
         let block =
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn no_string_is_too_long_for_one_byte_of_length() {
+    fn string_lengths_fit_into_one_byte() {
         for (name, value) in TRAILERS {
             assert!(name.len() < 127 && value.len() < 127);
         }

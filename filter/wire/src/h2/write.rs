@@ -1,27 +1,27 @@
-//! What a write to the client did, and where words of one's own would stand in it.
+//! What the scanner found in a write to the client.
 
 use super::frame::HEADER;
 
 /// The length of a RST_STREAM frame in bytes (RFC 9113 6.4).
 pub const RST_STREAM_LEN: usize = HEADER + 4;
 
-/// What one write to the client did, and where a GOAWAY frame would stand between two frames in it.
+/// What the scanner found in a write to the client, and where a GOAWAY fits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Http2Write {
-    /// A GOAWAY may be put before the first byte: a frame starts there, the server's SETTINGS have been
-    /// sent, and no header block is open.
+    /// A GOAWAY fits before the first byte: a frame starts there, the server's SETTINGS were sent, and no header block
+    /// is open.
     pub fits_at_start: bool,
-    /// A GOAWAY may be put after the last byte.
+    /// A GOAWAY fits after the last byte.
     pub fits_at_end: bool,
-    /// This write ended a stream and left none active.
+    /// The end of the last active stream, if it is in this write.
     pub last_stream_end: Option<LastStreamEnd>,
-    /// The server sent a GOAWAY of its own in it (the write in which that frame's header ended).
+    /// The header of a GOAWAY of the server ended in this write.
     pub has_goaway: bool,
-    /// The server reset a stream in the middle of its answer (the last that it did so to in this write).
+    /// The last stream that the server reset in this write in the middle of its response.
     pub aborted_response: Option<AbortedResponse>,
 }
 
-/// A RST_STREAM of the server for a stream whose answer it had begun and not ended.
+/// A RST_STREAM of the server in the middle of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AbortedResponse {
     /// The stream.

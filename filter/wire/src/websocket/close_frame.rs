@@ -1,6 +1,6 @@
-//! The Close frame (RFC 6455 5.5.1) that announces the end of a connection.
+//! The Close frame (RFC 6455 5.5.1), the drain signal of WebSockets.
 
-/// Why the connection is closed, as the client is told (RFC 6455 7.4.1, and IANA's registry).
+/// The status code of a Close frame (RFC 6455 7.4.1 and the IANA registry).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusCode {
     /// 1001
@@ -9,10 +9,10 @@ pub enum StatusCode {
     ServiceRestart,
 }
 
-/// What a person reads in the client's log.
+/// The reason of the Close frame, for people.
 const REASON: &[u8; 16] = b"please reconnect";
 
-/// A server's Close frame.
+/// Returns an unmasked Close frame, as a server sends it.
 pub fn close_frame(status: StatusCode) -> Vec<u8> {
     let status: u16 = match status {
         StatusCode::GoingAway => 1001,

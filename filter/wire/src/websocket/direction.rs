@@ -1,14 +1,14 @@
-//! One direction of a WebSocket: its frames in the order that RFC 6455 asks of each peer alone.
+//! One direction of a WebSocket: its frames, in the order that RFC 6455 requires of each peer.
 
 use super::header::{Frame, FrameKind, Header};
 use crate::source::Window;
 use crate::{BypassReason, ByteSource};
 
-/// One look fetches this many bytes from a frame's beginning: what costs is the look, and small frames
-/// come several in a piece.
-const STRETCH: usize = 256;
+/// The size of one read from the host. The hostcall costs more than its bytes, and several short frames often follow
+/// one another.
+const READ_SIZE: usize = 256;
 
-/// An end of the connection.
+/// One end of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
     Client,
@@ -19,16 +19,21 @@ pub(super) enum Peer {
 #[derive(Debug)]
 pub(super) struct Direction {
     sender: Peer,
-    at: At,
-    /// A message has begun, and its last frame has not come.
+    state: State,
+    /// A message has begun and its last frame has not arrived.
     in_message: bool,
     has_closed: bool,
 }
 
+/// What the next byte belongs to.
+///
+/// ```text
+/// Header ──▶ Payload ──▶ Header
+/// ```
 #[derive(Clone, Copy, Debug)]
-enum At {
+enum State {
     Header(Header),
-    /// So many bytes of a frame are to come.
+    /// A masking key or payload, of which `left` bytes have not arrived.
     Payload {
         kind: FrameKind,
         left: u64,
@@ -39,80 +44,84 @@ impl Direction {
     pub(super) fn new(sender: Peer) -> Self {
         Self {
             sender,
-            at: At::Header(Header::default()),
+            state: State::Header(Header::default()),
             in_message: false,
             has_closed: false,
         }
     }
 
-    /// Between two messages, and there may be a further one.
-    pub(super) fn is_at_rest(&self) -> bool {
-        let is_between_frames = matches!(self.at, At::Header(header) if header.is_empty());
+    /// Whether a frame can be inserted here without interrupting a message: between two messages, before Close.
+    pub(super) fn is_between_messages(&self) -> bool {
+        let is_between_frames = matches!(self.state, State::Header(header) if header.is_empty());
         is_between_frames && !self.in_message && !self.has_closed
     }
 
-    /// The whole of a Close has come.
+    /// Whether a Close frame is complete.
     pub(super) fn has_closed(&self) -> bool {
         self.has_closed
     }
 
-    /// Takes the bytes of a callback. True when a part of a message was among them.
+    /// Scans the bytes of a callback. Returns whether they contain a part of a message.
     pub(super) fn scan(&mut self, source: &mut impl ByteSource) -> Result<bool, BypassReason> {
-        let mut window = Window::new(source, STRETCH);
+        let mut window = Window::new(source, READ_SIZE);
         let mut at = 0_usize;
-        let mut spoke = false;
+        let mut has_message = false;
         while at < window.len() {
-            match &mut self.at {
-                At::Header(header) => {
-                    let byte = *window.look(at).first().ok_or(BypassReason::Unreadable)?;
+            match &mut self.state {
+                State::Header(header) => {
+                    let byte = *window
+                        .bytes_at(at)
+                        .first()
+                        .ok_or(BypassReason::Unreadable)?;
                     at = at.saturating_add(1);
                     let frame = header.push(byte, self.sender)?;
-                    spoke |= header.is_data();
+                    has_message |= header.is_data();
                     if let Some(frame) = frame {
-                        self.begin(frame)?;
+                        self.begin_frame(frame)?;
                     }
                 }
-                At::Payload { kind, left } => {
-                    spoke |= matches!(kind, FrameKind::Message | FrameKind::Continuation);
-                    let come = window.len().saturating_sub(at);
-                    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(come);
+                State::Payload { kind, left } => {
+                    has_message |= matches!(kind, FrameKind::Message | FrameKind::Continuation);
+                    let available = window.len().saturating_sub(at);
+                    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(available);
                     at = at.saturating_add(taken);
                     *left = left.saturating_sub(u64::try_from(taken).unwrap_or(u64::MAX));
                     if *left == 0 {
                         let kind = *kind;
-                        self.end(kind);
+                        self.end_frame(kind);
                     }
                 }
             }
         }
-        Ok(spoke)
+        Ok(has_message)
     }
 
-    fn begin(&mut self, frame: Frame) -> Result<(), BypassReason> {
-        let is_in_turn = match frame.kind {
+    fn begin_frame(&mut self, frame: Frame) -> Result<(), BypassReason> {
+        let is_in_order = match frame.kind {
             FrameKind::Message => !self.in_message && !self.has_closed,
             FrameKind::Continuation => self.in_message && !self.has_closed,
             FrameKind::Close => !self.has_closed,
+            // Control frames may interrupt a message (RFC 6455 5.4).
             FrameKind::Ping => true,
         };
-        if !is_in_turn {
+        if !is_in_order {
             return Err(BypassReason::Message);
         }
         if matches!(frame.kind, FrameKind::Message | FrameKind::Continuation) {
             self.in_message = !frame.is_final;
         }
-        self.at = At::Payload {
+        self.state = State::Payload {
             kind: frame.kind,
-            left: frame.rest,
+            left: frame.rest_len,
         };
-        if frame.rest == 0 {
-            self.end(frame.kind);
+        if frame.rest_len == 0 {
+            self.end_frame(frame.kind);
         }
         Ok(())
     }
 
-    fn end(&mut self, kind: FrameKind) {
-        self.at = At::Header(Header::default());
+    fn end_frame(&mut self, kind: FrameKind) {
+        self.state = State::Header(Header::default());
         self.has_closed |= kind == FrameKind::Close;
     }
 }

@@ -1,55 +1,55 @@
-//! The first bytes of a frame (RFC 6455 5.2), as they come.
+//! The header of a frame (RFC 6455 5.2), byte by byte.
 
 use super::direction::Peer;
 use crate::BypassReason;
 
 const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
-/// No extension that is known uses them.
+/// No registered extension uses them.
 const RSV2_AND_3: u8 = 0x30;
 const OPCODE: u8 = 0x0f;
 const MASK: u8 = 0x80;
 const MASKING_KEY: u64 = 4;
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameKind {
     /// The first frame of a message, text or binary.
     Message,
-    /// A further one.
+    /// A further frame of a message.
     Continuation,
     Close,
-    /// PING or PONG.
+    /// Ping or Pong.
     Ping,
 }
 
-/// A frame header whose last byte has come.
+/// A complete frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) kind: FrameKind,
-    /// It is its message's last.
+    /// The frame is the last one of its message.
     pub(super) is_final: bool,
-    /// How many bytes follow: the masking key, if there is one, and the payload.
-    pub(super) rest: u64,
+    /// The length of what follows: the masking key, if there is one, and the payload.
+    pub(super) rest_len: u64,
 }
 
-/// A frame header as far as it has come.
+/// A frame header, as far as it has arrived.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Header {
     first: u8,
     second: u8,
     have: u8,
-    /// The extended payload length as far as it has come.
+    /// The extended payload length, as far as it has arrived.
     extended: u64,
 }
 
 impl Header {
-    /// No byte of it has come.
+    /// Whether no byte of the header has arrived.
     pub(super) fn is_empty(&self) -> bool {
         self.have == 0
     }
 
-    /// It is a data frame's, or will be: the first byte says so.
+    /// Whether the header is that of a data frame, which its first byte determines.
     pub(super) fn is_data(&self) -> bool {
         matches!(
             FrameKind::of(self.first),
@@ -57,10 +57,10 @@ impl Header {
         )
     }
 
-    /// Takes the next byte; gives the frame with the last one.
+    /// Adds the next byte. Returns the frame when the header is complete.
     ///
     /// # Errors
-    /// [`BypassReason::Message`] for what a receiver must refuse (RFC 6455 5.1, 5.2, 5.5).
+    /// [`BypassReason::Message`] for what a receiver must reject (RFC 6455 5.1, 5.2, 5.5).
     pub(super) fn push(&mut self, byte: u8, sender: Peer) -> Result<Option<Frame>, BypassReason> {
         match self.have {
             0 => {
@@ -69,6 +69,7 @@ impl Header {
             }
             1 => {
                 self.second = byte;
+                // Only the client masks its frames (RFC 6455 5.1).
                 if (byte & MASK != 0) != (sender == Peer::Client) {
                     return Err(BypassReason::Message);
                 }
@@ -76,14 +77,14 @@ impl Header {
             _ => self.extended = (self.extended << 8) | u64::from(byte),
         }
         self.have = self.have.saturating_add(1);
-        if self.have < 2 || self.have < self.size() {
+        if self.have < 2 || self.have < self.header_len() {
             return Ok(None);
         }
         self.frame(sender).map(Some)
     }
 
-    /// In bytes, without the masking key.
-    fn size(&self) -> u8 {
+    /// The length of the header in bytes, without the masking key.
+    fn header_len(&self) -> u8 {
         match self.second & !MASK {
             126 => 4,
             127 => 10,
@@ -93,7 +94,7 @@ impl Header {
 
     fn frame(&self, sender: Peer) -> Result<Frame, BypassReason> {
         let kind = FrameKind::of(self.first)?;
-        // The shortest form is the only one, and the highest bit of the longest is 0.
+        // The length must have its shortest encoding, and the highest bit of 64 is 0 (RFC 6455 5.2).
         let (length, is_shortest) = match self.second & !MASK {
             126 => (self.extended, self.extended > 125),
             127 => (
@@ -103,7 +104,7 @@ impl Header {
             short => (u64::from(short), true),
         };
         let fits = match kind {
-            // A status is two bytes long.
+            // A Close has no body, or a status code of two bytes and a reason (RFC 6455 5.5.1).
             FrameKind::Close => length != 1 && length <= 125,
             FrameKind::Ping => length <= 125,
             FrameKind::Message | FrameKind::Continuation => true,
@@ -119,13 +120,13 @@ impl Header {
         Ok(Frame {
             kind,
             is_final: self.first & FIN != 0,
-            rest: length.saturating_add(key),
+            rest_len: length.saturating_add(key),
         })
     }
 }
 
 impl FrameKind {
-    /// Of the frame with this first byte.
+    /// The kind of the frame with this first byte.
     fn of(first: u8) -> Result<Self, BypassReason> {
         let kind = match first & OPCODE {
             0x0 => Self::Continuation,
@@ -134,7 +135,8 @@ impl FrameKind {
             0x9 | 0xa => Self::Ping,
             _ => return Err(BypassReason::Message),
         };
-        // Compression marks a message by its first frame, and control frames are never fragmented.
+        // Compression sets RSV1 on the first frame of a message (RFC 7692 6); control frames are not fragmented (RFC
+        // 6455 5.5).
         let rsv1_fits = first & RSV1 == 0 || kind == Self::Message;
         let is_whole = first & FIN != 0 || matches!(kind, Self::Message | Self::Continuation);
         if first & RSV2_AND_3 == 0 && rsv1_fits && is_whole {

@@ -1,14 +1,14 @@
-//! What Envoy does with a connection's bytes, for tests: callbacks in its order, bytes that it has not
-//! taken handed over again, and every piece cut where the test says.
+//! Envoy as the scanner sees it: it makes callbacks in its order, hands over again what it has not taken, and cuts the
+//! bytes as the test requires.
 use super::{BypassReason, Http1Scanner, PersistenceFields, ResponseHead};
 
-/// Where the bytes that a story hands over are cut into callbacks.
+/// Where the bytes of a test are cut into callbacks.
 #[derive(Clone, Debug)]
 pub enum Cut {
     Nowhere,
-    /// After so many bytes, and there only.
+    /// After this many bytes only.
     At(usize),
-    /// After pieces of these lengths, over and over.
+    /// Into pieces of these lengths, repeatedly.
     Into(Vec<usize>),
 }
 
@@ -33,13 +33,13 @@ impl Cut {
     }
 }
 
-/// A connection and what Envoy holds of it.
+/// A scanner, and the bytes in Envoy's buffer.
 pub struct Envoy {
     pub connection: Http1Scanner,
     cut: Cut,
     /// Bytes of the client that Envoy has not taken.
-    held: Vec<u8>,
-    /// The longest stretch that was handed over: where it pays to cut.
+    buffer: Vec<u8>,
+    /// The length of the longest callback, which bounds the useful cuts.
     longest: usize,
 }
 
@@ -48,54 +48,59 @@ impl Envoy {
         Self {
             connection: Http1Scanner::default(),
             cut,
-            held: Vec::new(),
+            buffer: Vec::new(),
             longest: 0,
         }
     }
 
-    /// The client sends bytes and Envoy takes them all.
+    /// The client sends bytes, all of which Envoy takes.
     pub fn client(&mut self, bytes: &[u8]) -> Result<(), BypassReason> {
-        self.client_ahead(bytes, b"")
+        self.client_pipelined(bytes, b"")
     }
 
-    /// The client sends `taken`, which Envoy takes, and `ahead`, which waits in its buffer.
-    pub fn client_ahead(&mut self, taken: &[u8], ahead: &[u8]) -> Result<(), BypassReason> {
-        let bytes = [taken, ahead].concat();
+    /// The client sends `taken`, which Envoy takes, and `pipelined`, which stays in its buffer.
+    pub fn client_pipelined(&mut self, taken: &[u8], pipelined: &[u8]) -> Result<(), BypassReason> {
+        let bytes = [taken, pipelined].concat();
         self.longest = self.longest.max(bytes.len());
         let mut takes = taken.len();
         for piece in self.cut.pieces(&bytes) {
-            self.held.extend_from_slice(piece);
-            self.connection.scan_downstream(&mut &self.held[..])?;
-            let now = takes.min(self.held.len());
-            self.held.drain(..now);
+            self.buffer.extend_from_slice(piece);
+            self.connection.scan_downstream(&mut &self.buffer[..])?;
+            let now = takes.min(self.buffer.len());
+            self.buffer.drain(..now);
             takes -= now;
         }
         Ok(())
     }
 
-    /// Envoy looks again at what it holds, and takes so many bytes of it.
+    /// Envoy hands over its buffer again, and takes this many bytes of it.
     pub fn resume(&mut self, takes: usize) -> Result<(), BypassReason> {
-        self.connection.scan_downstream(&mut &self.held[..])?;
-        self.held.drain(..takes);
+        self.connection.scan_downstream(&mut &self.buffer[..])?;
+        self.buffer.drain(..takes);
         Ok(())
     }
 
-    /// Envoy takes so many bytes of what it holds without asking the filters again.
-    pub fn takes(&mut self, bytes: usize) {
-        self.held.drain(..bytes);
+    /// Envoy takes this many bytes of its buffer without a callback.
+    pub fn take_without_callback(&mut self, bytes: usize) {
+        self.buffer.drain(..bytes);
     }
 
-    /// Envoy takes all bytes that it holds without asking the filters again.
-    pub fn takes_in_its_own_loop(&mut self) {
-        self.held.clear();
+    /// Envoy takes its whole buffer without a callback.
+    pub fn take_all_without_callback(&mut self) {
+        self.buffer.clear();
     }
 
-    pub fn holds(&self) -> usize {
-        self.held.len()
+    /// Requests since the connection opened, and active ones.
+    pub fn counts(&self) -> (u64, u32) {
+        (self.connection.requests(), self.connection.active())
     }
 
-    /// Envoy writes to the client. The offsets in the heads are those in all of `bytes`; a head whose last
-    /// line is cut in two has the one that it would have had.
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Envoy writes to the client. The offsets in the heads are relative to `bytes`, even for a head whose last line is
+    /// cut.
     pub fn server(&mut self, bytes: &[u8]) -> Result<Vec<ResponseHead>, BypassReason> {
         self.longest = self.longest.max(bytes.len());
         let mut heads = Vec::new();
@@ -111,24 +116,24 @@ impl Envoy {
                     b"\r\n\r\n"
                 );
                 head.insert_at = Some(blank_line);
-                // Where these are depends on the cut: `persistence` has tests of its own.
+                // These depend on the cut and are tested in `persistence`.
                 head.persistence = Some(PersistenceFields::default());
                 heads.push(head);
             }
             start += piece.len();
         }
-        // Envoy ends an answer by an empty write.
+        // Envoy ends a response with an empty write.
         assert_eq!(self.connection.scan_upstream(&mut &b""[..])?, []);
         Ok(heads)
     }
 }
 
-/// Tells a story uncut, cut at every one place, and cut into single bytes.
-pub fn tell(story: impl Fn(&mut Envoy)) {
+/// Runs a test without cuts, with one cut at every offset, and with single bytes.
+pub fn for_every_cut(test: impl Fn(&mut Envoy)) {
     let mut uncut = Envoy::new(Cut::Nowhere);
-    story(&mut uncut);
-    story(&mut Envoy::new(Cut::Into(vec![1])));
+    test(&mut uncut);
+    test(&mut Envoy::new(Cut::Into(vec![1])));
     for at in 1..uncut.longest {
-        story(&mut Envoy::new(Cut::At(at)));
+        test(&mut Envoy::new(Cut::At(at)));
     }
 }

@@ -20,13 +20,13 @@ pub fn post() -> Message {
     request("POST", "/orders?kind=new")
 }
 
-pub fn answer(status: u16) -> Message {
+pub fn response(status: u16) -> Message {
     start(format!("HTTP/1.1 {status} Some Reason"))
 }
 
-/// An answer of two bytes.
+/// A response with a body of two bytes.
 pub fn ok() -> Message {
-    answer(200).sized(b"ok")
+    response(200).sized(b"ok")
 }
 
 /// A head that begins with any line.
@@ -55,7 +55,7 @@ impl Message {
         self.field("content-length", &length).unsized_body(body)
     }
 
-    /// A body of which the head says nothing.
+    /// A body without a framing field.
     pub fn unsized_body(mut self, body: &[u8]) -> Self {
         self.body = body.to_vec();
         self
@@ -101,7 +101,7 @@ impl Chunks {
         self.chunk_with("", data)
     }
 
-    /// A chunk with something between its size and the end of the line.
+    /// A chunk with an extension.
     pub fn chunk_with(mut self, extension: &str, data: &[u8]) -> Self {
         self.chunks
             .extend(format!("{:x}{extension}\r\n", data.len()).bytes());

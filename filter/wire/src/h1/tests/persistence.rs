@@ -6,7 +6,7 @@ use super::messages::{Message, get, ok};
 use super::{Http1Scanner, ResponseHead};
 use crate::splice::{connection_close, replace_range};
 
-/// The head of a response to `request`, written in one piece after the connection has served it.
+/// The head of a response to `request`, written in one piece.
 fn head(request: &Message, response: &[u8]) -> ResponseHead {
     let mut connection = Http1Scanner::default();
     connection
@@ -15,7 +15,7 @@ fn head(request: &Message, response: &[u8]) -> ResponseHead {
     connection.scan_upstream(&mut &response[..]).unwrap()[0]
 }
 
-/// `response` with every edit that makes it end the connection.
+/// `response` with the edits that end the connection.
 fn closed(response: &[u8]) -> String {
     let edits = connection_close(head(&get(), response)).unwrap();
     let edit = |bytes: Vec<u8>, edit: crate::splice::Edit| {
@@ -25,7 +25,7 @@ fn closed(response: &[u8]) -> String {
 }
 
 #[test]
-fn close_replaces_what_says_that_the_connection_persists() {
+fn close_replaces_persistence_fields() {
     for (fields, expected) in [
         ("", "connection: close\r\n"),
         ("Connection: keep-alive\r\n", "Connection: close\r\n"),
@@ -63,7 +63,7 @@ fn close_replaces_what_says_that_the_connection_persists() {
 }
 
 #[test]
-fn fields_of_an_earlier_write_are_not_replaced_and_those_of_this_one_are_wherever_the_cut_is() {
+fn only_fields_of_the_current_write_are_replaced() {
     let response = ok()
         .field("connection", "keep-alive")
         .field("keep-alive", "timeout=5")
@@ -96,7 +96,7 @@ fn fields_of_an_earlier_write_are_not_replaced_and_those_of_this_one_are_whereve
 }
 
 #[test]
-fn http_1_0_persists_only_where_both_sides_say_so() {
+fn http_1_0_persists_only_if_both_peers_request_it() {
     let kept = get().http_1_0().field("connection", "keep-alive");
     for (request, response, may_close) in [
         (&kept, ok().field("connection", "keep-alive"), true),

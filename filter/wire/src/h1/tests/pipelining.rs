@@ -1,154 +1,123 @@
-//! Requests that come before their turn.
+//! Pipelined requests.
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::envoy::tell;
-use super::messages::{answer, get, ok, post, request};
+use super::envoy::for_every_cut;
+use super::messages::{get, ok, post, request, response};
 use super::{ResponseHead, head_of};
 use crate::BypassReason;
 
 #[test]
-fn a_request_ahead_is_scanned_in_its_turn_and_nothing_is_told_to_close_before() {
+fn pipelined_requests_defer_close() {
     let second = post().sized(b"12345").bytes();
     let third = get().bytes();
-    tell(|envoy| {
+    for_every_cut(|envoy| {
         envoy
-            .client_ahead(&get().bytes(), &[&second[..], &third].concat())
+            .client_pipelined(&get().bytes(), &[&second[..], &third].concat())
             .unwrap();
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (1, 2)
-        );
-        let waits = ResponseHead {
+        assert_eq!(envoy.counts(), (1, 2));
+        let expected_head = ResponseHead {
             may_close: false,
             ..head_of(&ok())
         };
-        assert_eq!(envoy.server(&ok().bytes()).unwrap(), [waits]);
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (1, 1)
-        );
+        assert_eq!(envoy.server(&ok().bytes()).unwrap(), [expected_head]);
+        assert_eq!(envoy.counts(), (1, 1));
         envoy.resume(second.len()).unwrap();
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (2, 2)
-        );
-        assert_eq!(envoy.server(&ok().bytes()).unwrap(), [waits]);
-        assert_eq!(envoy.holds(), third.len());
+        assert_eq!(envoy.counts(), (2, 2));
+        assert_eq!(envoy.server(&ok().bytes()).unwrap(), [expected_head]);
+        assert_eq!(envoy.buffered(), third.len());
         envoy.resume(third.len()).unwrap();
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (3, 1)
-        );
+        assert_eq!(envoy.counts(), (3, 1));
         assert_eq!(envoy.server(&ok().bytes()).unwrap(), [head_of(&ok())]);
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (3, 0)
-        );
+        assert_eq!(envoy.counts(), (3, 0));
     });
 }
 
 #[test]
-fn a_part_of_a_request_ahead_goes_on_where_it_stopped() {
+fn partial_pipelined_request_continues() {
     let next = get().bytes();
-    for ahead in 1..next.len() {
-        tell(|envoy| {
+    for pipelined in 1..next.len() {
+        for_every_cut(|envoy| {
             envoy
-                .client_ahead(&post().sized(b"12345").bytes(), &next[..ahead])
+                .client_pipelined(&post().sized(b"12345").bytes(), &next[..pipelined])
                 .unwrap();
-            let waits = ResponseHead {
+            let expected_head = ResponseHead {
                 may_close: false,
                 ..head_of(&ok())
             };
-            assert_eq!(envoy.server(&ok().bytes()).unwrap(), [waits]);
-            envoy.resume(ahead).unwrap();
-            assert_eq!(
-                (envoy.connection.requests(), envoy.connection.active()),
-                (1, 1)
-            );
-            envoy.client(&next[ahead..]).unwrap();
+            assert_eq!(envoy.server(&ok().bytes()).unwrap(), [expected_head]);
+            envoy.resume(pipelined).unwrap();
+            assert_eq!(envoy.counts(), (1, 1));
+            envoy.client(&next[pipelined..]).unwrap();
             assert_eq!(envoy.server(&ok().bytes()).unwrap(), [head_of(&ok())]);
-            assert_eq!(
-                (envoy.connection.requests(), envoy.connection.active()),
-                (2, 0)
-            );
+            assert_eq!(envoy.counts(), (2, 0));
         });
     }
 }
 
 #[test]
-fn what_waits_may_come_again_and_grow_before_the_answer() {
+fn buffered_bytes_may_be_handed_over_again_and_grow() {
     let next = get().bytes();
-    tell(|envoy| {
-        envoy.client_ahead(&get().bytes(), &next[..3]).unwrap();
+    for_every_cut(|envoy| {
+        envoy.client_pipelined(&get().bytes(), &next[..3]).unwrap();
         envoy.resume(0).unwrap();
-        envoy.client_ahead(b"", &next[3..]).unwrap();
+        envoy.client_pipelined(b"", &next[3..]).unwrap();
         envoy.resume(0).unwrap();
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (1, 2)
-        );
+        assert_eq!(envoy.counts(), (1, 2));
         envoy.server(&ok().bytes()).unwrap();
         envoy.resume(next.len()).unwrap();
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (2, 1)
-        );
+        assert_eq!(envoy.counts(), (2, 1));
     });
 }
 
 #[test]
-fn an_empty_line_ahead_is_no_request() {
-    tell(|envoy| {
+fn buffered_empty_line_is_not_a_request() {
+    for_every_cut(|envoy| {
         envoy
-            .client_ahead(&post().sized(b"12345").bytes(), b"\r\n")
+            .client_pipelined(&post().sized(b"12345").bytes(), b"\r\n")
             .unwrap();
         assert_eq!(envoy.connection.active(), 1);
         assert_eq!(envoy.server(&ok().bytes()).unwrap(), [head_of(&ok())]);
         assert_eq!(envoy.connection.active(), 0);
         envoy.resume(2).unwrap();
         envoy.client(&get().bytes()).unwrap();
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (2, 1)
-        );
+        assert_eq!(envoy.counts(), (2, 1));
     });
 }
 
 #[test]
-fn an_empty_line_that_the_proxy_took_by_itself_does_not_matter() {
-    tell(|envoy| {
+fn envoy_may_take_an_empty_line_without_callback() {
+    for_every_cut(|envoy| {
         envoy
-            .client_ahead(&post().sized(b"12345").bytes(), b"\r\n")
+            .client_pipelined(&post().sized(b"12345").bytes(), b"\r\n")
             .unwrap();
         envoy.server(&ok().bytes()).unwrap();
-        envoy.takes_in_its_own_loop();
+        envoy.take_all_without_callback();
         envoy.client(&get().bytes()).unwrap();
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (2, 1)
-        );
+        assert_eq!(envoy.counts(), (2, 1));
     });
 }
 
-/// What Envoy answers by itself (a redirect, a rate limit), it takes in a loop that no filter sees.
+/// Envoy takes a request to which it responds by itself (a redirect, a rate limit) without a callback.
 #[test]
-fn requests_that_the_proxy_answers_by_itself_are_followed_in_their_turn() {
-    let ahead = [
+fn local_replies_to_pipelined_requests_are_followed() {
+    let pipelined = [
         get().bytes(),
         post().sized(b"12345").bytes(),
         request("HEAD", "/").bytes(),
         get().bytes(),
     ];
-    tell(|envoy| {
-        envoy.client_ahead(&get().bytes(), &ahead.concat()).unwrap();
-        let limited = || answer(429).sized(b"slow down");
-        let waits = ResponseHead {
+    for_every_cut(|envoy| {
+        envoy
+            .client_pipelined(&get().bytes(), &pipelined.concat())
+            .unwrap();
+        let limited = || response(429).sized(b"slow down");
+        let expected_head = ResponseHead {
             may_close: false,
             ..head_of(&limited())
         };
-        let bare = answer(429).field("content-length", "9");
-        for (number, reply) in [limited(), answer(100), limited(), limited(), bare]
+        let bare = response(429).field("content-length", "9");
+        for (number, reply) in [limited(), response(100), limited(), limited(), bare]
             .iter()
             .enumerate()
         {
@@ -159,18 +128,15 @@ fn requests_that_the_proxy_answers_by_itself_are_followed_in_their_turn() {
             };
             assert_eq!(heads, if number == 1 { vec![] } else { vec![expected] });
             if number == 0 {
-                assert_eq!(heads, [waits]);
-                envoy.takes_in_its_own_loop();
+                assert_eq!(heads, [expected_head]);
+                envoy.take_all_without_callback();
             }
         }
         assert_eq!(
             envoy.server(&limited().bytes()).unwrap(),
             [head_of(&limited())]
         );
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (5, 0)
-        );
+        assert_eq!(envoy.counts(), (5, 0));
         envoy.client(&get().bytes()).unwrap();
         assert_eq!(envoy.server(&ok().bytes()).unwrap(), [head_of(&ok())]);
         assert_eq!(envoy.connection.requests(), 6);
@@ -178,19 +144,16 @@ fn requests_that_the_proxy_answers_by_itself_are_followed_in_their_turn() {
 }
 
 #[test]
-fn a_request_that_the_proxy_takes_by_itself_and_sends_on_is_in_hand_when_more_comes() {
+fn request_taken_without_callback_is_active_when_more_arrives() {
     let (second, third) = (get().bytes(), post().sized(b"12345").bytes());
-    tell(|envoy| {
+    for_every_cut(|envoy| {
         envoy
-            .client_ahead(&get().bytes(), &[&second[..], &third].concat())
+            .client_pipelined(&get().bytes(), &[&second[..], &third].concat())
             .unwrap();
         envoy.server(&ok().bytes()).unwrap();
-        envoy.takes(second.len());
-        envoy.client_ahead(b"", &get().bytes()).unwrap();
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (2, 2)
-        );
+        envoy.take_without_callback(second.len());
+        envoy.client_pipelined(b"", &get().bytes()).unwrap();
+        assert_eq!(envoy.counts(), (2, 2));
         envoy.server(&ok().bytes()).unwrap();
         envoy.resume(third.len()).unwrap();
         envoy.server(&ok().bytes()).unwrap();
@@ -198,10 +161,10 @@ fn a_request_that_the_proxy_takes_by_itself_and_sends_on_is_in_hand_when_more_co
     });
 }
 
-/// Any order of requests, in any portions, each answered by the proxy itself or by an upstream: every head is
-/// the one of its request, and closes only where nothing waits.
+/// Random requests in random batches, with a response from Envoy itself or from upstream: each head belongs to its
+/// request, and close is offered only where no request is pipelined.
 #[test]
-fn whoever_answers_what_waits_the_scanner_stays_in_step() {
+fn scanner_stays_in_step_with_local_and_upstream_responses() {
     let mut random = 1_u64;
     let mut any = |below: usize| {
         random = random
@@ -219,23 +182,23 @@ fn whoever_answers_what_waits_the_scanner_stays_in_step() {
             })
             .collect();
         let mut connection = super::super::Http1Scanner::default();
-        let mut answered = 0;
-        while answered < requests.len() {
-            // So many come at once, and Envoy takes one after the other.
-            let batch = 1 + any(requests.len() - answered);
-            let mut held: Vec<u8> = requests[answered..answered + batch]
+        let mut completed = 0;
+        while completed < requests.len() {
+            // The client sends a batch, and Envoy takes one request after the other.
+            let batch = 1 + any(requests.len() - completed);
+            let mut buffer: Vec<u8> = requests[completed..completed + batch]
                 .iter()
                 .flat_map(|(bytes, _)| bytes.clone())
                 .collect();
-            connection.scan_downstream(&mut held.as_slice()).unwrap();
+            connection.scan_downstream(&mut buffer.as_slice()).unwrap();
             for left in (0..batch).rev() {
-                let (bytes, is_head) = &requests[answered];
-                held.drain(..bytes.len());
-                answered += 1;
+                let (bytes, is_head) = &requests[completed];
+                buffer.drain(..bytes.len());
+                completed += 1;
                 let reply = if *is_head {
-                    answer(200).field("content-length", "9")
+                    response(200).field("content-length", "9")
                 } else {
-                    answer(200).sized(&b"0123456789"[..any(10)])
+                    response(200).sized(&b"0123456789"[..any(10)])
                 };
                 let heads = connection
                     .scan_upstream(&mut reply.bytes().as_slice())
@@ -247,13 +210,13 @@ fn whoever_answers_what_waits_the_scanner_stays_in_step() {
                         ..head_of(&reply)
                     }]
                 );
-                assert_eq!(connection.requests(), u64::try_from(answered).unwrap());
-                let is_by_itself = any(2) == 0;
-                if !is_by_itself && left > 0 {
-                    connection.scan_downstream(&mut held.as_slice()).unwrap();
+                assert_eq!(connection.requests(), u64::try_from(completed).unwrap());
+                let is_local_reply = any(2) == 0;
+                if !is_local_reply && left > 0 {
+                    connection.scan_downstream(&mut buffer.as_slice()).unwrap();
                 } else if left > 32 {
-                    // More wait than are scanned ahead.
-                    connection.scan_downstream(&mut held.as_slice()).unwrap();
+                    // More requests are pipelined than are scanned in advance.
+                    connection.scan_downstream(&mut buffer.as_slice()).unwrap();
                 }
             }
             assert_eq!(connection.active(), 0);
@@ -262,72 +225,72 @@ fn whoever_answers_what_waits_the_scanner_stays_in_step() {
 }
 
 #[test]
-fn a_request_that_the_proxy_took_by_itself_is_out_of_step_when_other_bytes_come() {
+fn partial_request_taken_without_callback_is_out_of_step() {
     let next = get().bytes();
-    for ahead in 1..next.len() {
-        tell(|envoy| {
-            envoy.client_ahead(&get().bytes(), &next[..ahead]).unwrap();
+    for pipelined in 1..next.len() {
+        for_every_cut(|envoy| {
+            envoy
+                .client_pipelined(&get().bytes(), &next[..pipelined])
+                .unwrap();
             envoy.server(&ok().bytes()).unwrap();
-            envoy.takes_in_its_own_loop();
-            assert_eq!(envoy.client(&next[ahead..]), Err(BypassReason::OutOfStep));
+            envoy.take_all_without_callback();
+            assert_eq!(
+                envoy.client(&next[pipelined..]),
+                Err(BypassReason::OutOfStep)
+            );
         });
     }
 }
 
 #[test]
-fn bytes_that_were_taken_are_missed_even_when_what_comes_begins_like_them() {
+fn taken_bytes_are_noticed_even_if_the_next_ones_begin_alike() {
     let next = get().field("cookie", &"c".repeat(100)).bytes();
-    tell(|envoy| {
-        envoy.client_ahead(&get().bytes(), &next).unwrap();
+    for_every_cut(|envoy| {
+        envoy.client_pipelined(&get().bytes(), &next).unwrap();
         envoy.server(&ok().bytes()).unwrap();
-        envoy.takes_in_its_own_loop();
-        envoy.client_ahead(b"", &next[..next.len() - 1]).unwrap();
+        envoy.take_all_without_callback();
+        envoy
+            .client_pipelined(b"", &next[..next.len() - 1])
+            .unwrap();
         assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
+            envoy.counts(),
             (2, 2),
-            "the second is in hand, and a part of a third waits"
+            "the second is active, and a part of a third is buffered"
         );
     });
 }
 
 #[test]
-fn more_empty_lines_than_are_kept_may_hide_a_request() {
+fn many_empty_lines_may_precede_a_pipelined_request() {
     let next = [b"\r\n".repeat(20), get().bytes()].concat();
-    tell(|envoy| {
-        envoy.client_ahead(&get().bytes(), &next).unwrap();
+    for_every_cut(|envoy| {
+        envoy.client_pipelined(&get().bytes(), &next).unwrap();
         assert_eq!(envoy.connection.active(), 2);
-        let waits = ResponseHead {
+        let expected_head = ResponseHead {
             may_close: false,
             ..head_of(&ok())
         };
-        assert_eq!(envoy.server(&ok().bytes()).unwrap(), [waits]);
+        assert_eq!(envoy.server(&ok().bytes()).unwrap(), [expected_head]);
         envoy.resume(next.len()).unwrap();
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (2, 1)
-        );
+        assert_eq!(envoy.counts(), (2, 1));
     });
 }
 
 #[test]
-fn what_waits_behind_an_answer_that_closes_is_let_pass() {
-    tell(|envoy| {
+fn pipelined_bytes_after_a_response_that_closes_pass() {
+    for_every_cut(|envoy| {
         let reply = ok().field("connection", "close");
-        envoy.client_ahead(&get().bytes(), &get().bytes()).unwrap();
+        envoy
+            .client_pipelined(&get().bytes(), &get().bytes())
+            .unwrap();
         let expected = ResponseHead {
             may_close: false,
             closes: true,
             ..head_of(&reply)
         };
         assert_eq!(envoy.server(&reply.bytes()).unwrap(), [expected]);
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (1, 0)
-        );
+        assert_eq!(envoy.counts(), (1, 0));
         envoy.client(b"\0garbage").unwrap();
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (1, 0)
-        );
+        assert_eq!(envoy.counts(), (1, 0));
     });
 }

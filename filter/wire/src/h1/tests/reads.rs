@@ -1,24 +1,24 @@
-//! What following a connection costs: looks at the host's bytes, and memory.
+//! The cost of following a connection: reads from the host, and memory.
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::messages::{answer, chunks, get, ok, post};
+use super::messages::{chunks, get, ok, post, response};
 use crate::h1::Http1Scanner;
 use crate::{BypassReason, ByteSource};
 
-/// Counts the looks and the bytes that they gave.
+/// Counts reads and the bytes that they returned.
 struct Counting<'a> {
     bytes: &'a [u8],
-    looks: usize,
-    given: usize,
+    reads: usize,
+    bytes_read: usize,
 }
 
 impl<'a> Counting<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
-            looks: 0,
-            given: 0,
+            reads: 0,
+            bytes_read: 0,
         }
     }
 }
@@ -30,32 +30,32 @@ impl ByteSource for Counting<'_> {
 
     fn read(&mut self, start: usize, len: usize) -> Vec<u8> {
         assert!(start < self.bytes.len() && len > 0 && start + len <= self.bytes.len());
-        self.looks += 1;
-        self.given += len;
+        self.reads += 1;
+        self.bytes_read += len;
         self.bytes[start..start + len].to_vec()
     }
 }
 
-/// Looks and bytes given for a callback from the client.
+/// Reads, and bytes read, for a callback from the client.
 fn client(connection: &mut Http1Scanner, bytes: &[u8]) -> (usize, usize) {
     let mut source = Counting::new(bytes);
     connection.scan_downstream(&mut source).unwrap();
-    (source.looks, source.given)
+    (source.reads, source.bytes_read)
 }
 
-/// Looks and bytes given for a write to the client.
+/// Reads, and bytes read, for a write to the client.
 fn server(connection: &mut Http1Scanner, bytes: &[u8]) -> (usize, usize) {
     let mut source = Counting::new(bytes);
     connection.scan_upstream(&mut source).unwrap();
-    (source.looks, source.given)
+    (source.reads, source.bytes_read)
 }
 
 #[test]
-fn an_ordinary_exchange_is_one_look_at_each_head() {
+fn exchange_takes_one_read_per_head() {
     let mut connection = Http1Scanner::default();
-    let (question, reply) = (get().field("cookie", &"c".repeat(1500)).bytes(), ok());
+    let (sent, reply) = (get().field("cookie", &"c".repeat(1500)).bytes(), ok());
     for _ in 0..3 {
-        assert_eq!(client(&mut connection, &question), (1, question.len()));
+        assert_eq!(client(&mut connection, &sent), (1, sent.len()));
         assert_eq!(
             server(&mut connection, &reply.head()),
             (1, reply.head().len())
@@ -68,12 +68,12 @@ fn an_ordinary_exchange_is_one_look_at_each_head() {
 }
 
 #[test]
-fn a_sized_body_is_not_looked_at() {
+fn sized_body_is_not_read() {
     let mut connection = Http1Scanner::default();
     let body = vec![0; 1 << 20];
-    let (question, reply) = (post().sized(&body), answer(200).sized(&body));
+    let (sent, reply) = (post().sized(&body), response(200).sized(&body));
     let window = 2048;
-    assert_eq!(client(&mut connection, &question.bytes()), (1, window));
+    assert_eq!(client(&mut connection, &sent.bytes()), (1, window));
     assert_eq!(
         server(&mut connection, &reply.head()),
         (1, reply.head().len())
@@ -86,15 +86,15 @@ fn a_sized_body_is_not_looked_at() {
 }
 
 #[test]
-fn a_chunk_is_looked_at_where_it_begins_and_ends() {
+fn chunk_is_read_at_its_beginning_and_end() {
     let mut connection = Http1Scanner::default();
     client(&mut connection, &get().bytes());
-    let reply = answer(200).chunked(&chunks().chunk(&[0; 100_000]).chunk(&[0; 100_000]));
-    let (looks, given) = server(&mut connection, &reply.bytes());
+    let reply = response(200).chunked(&chunks().chunk(&[0; 100_000]).chunk(&[0; 100_000]));
+    let (reads, bytes_read) = server(&mut connection, &reply.bytes());
     assert_eq!(connection.active(), 0);
     assert!(
-        looks == 3 && given < 3 * 2048,
-        "{looks} looks, {given} bytes"
+        reads == 3 && bytes_read < 3 * 2048,
+        "{reads} reads, {bytes_read} bytes"
     );
 
     client(&mut connection, &get().bytes());
@@ -106,11 +106,11 @@ fn a_chunk_is_looked_at_where_it_begins_and_ends() {
 }
 
 #[test]
-fn what_closes_or_is_a_tunnel_is_not_looked_at_again() {
+fn closing_connection_and_tunnel_are_not_read() {
     for reply in [
-        answer(200),
-        answer(204).field("connection", "close"),
-        answer(101).field("upgrade", "x"),
+        response(200),
+        response(204).field("connection", "close"),
+        response(101).field("upgrade", "x"),
     ] {
         let mut connection = Http1Scanner::default();
         client(&mut connection, &get().bytes());
@@ -121,7 +121,7 @@ fn what_closes_or_is_a_tunnel_is_not_looked_at_again() {
 }
 
 #[test]
-fn what_is_opaque_is_not_looked_at_again() {
+fn bypassed_connection_is_not_read() {
     let mut connection = Http1Scanner::default();
     let mut source = Counting::new(b"\0");
     assert_eq!(
@@ -136,11 +136,11 @@ fn what_is_opaque_is_not_looked_at_again() {
         connection.scan_upstream(&mut source),
         Err(BypassReason::StartLine)
     );
-    assert_eq!(source.looks, 1);
+    assert_eq!(source.reads, 1);
 }
 
 #[test]
-fn waiting_bytes_are_looked_at_once_a_callback() {
+fn buffered_bytes_are_read_once_per_callback() {
     let mut connection = Http1Scanner::default();
     let both = [get().bytes(), get().bytes()].concat();
     assert_eq!(client(&mut connection, &both).0, 1);
@@ -150,7 +150,7 @@ fn waiting_bytes_are_looked_at_once_a_callback() {
     assert_eq!((connection.requests(), connection.active()), (2, 1));
 }
 
-/// A host that promises more than it gives.
+/// A host that announces one byte more than it returns.
 struct Short(Vec<u8>);
 
 impl ByteSource for Short {
@@ -169,7 +169,7 @@ impl ByteSource for Short {
 }
 
 #[test]
-fn a_host_that_gives_little_at_a_time_is_asked_again_and_one_that_gives_nothing_is_unreadable() {
+fn short_reads_are_continued_and_empty_reads_are_unreadable() {
     let mut connection = Http1Scanner::default();
     let mut request = get().bytes();
     request.pop();
@@ -188,16 +188,16 @@ fn a_host_that_gives_little_at_a_time_is_asked_again_and_one_that_gives_nothing_
 }
 
 #[test]
-fn a_connection_is_small_and_what_waits_is_bounded() {
+fn state_is_bounded() {
     assert!(
         size_of::<Http1Scanner>() <= 352,
         "{} bytes",
         size_of::<Http1Scanner>()
     );
-    assert!(size_of::<super::super::Waiting>() <= 64);
+    assert!(size_of::<crate::h1::PipelinedRequest>() <= 64);
     let mut connection = Http1Scanner::default();
     connection
         .scan_downstream(&mut get().bytes().repeat(1000).as_slice())
         .unwrap();
-    assert_eq!(connection.waiting.len(), 32);
+    assert_eq!(connection.pipelined.len(), 32);
 }

@@ -1,50 +1,32 @@
-//! What the client sends.
+//! Requests.
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::envoy::tell;
+use super::envoy::for_every_cut;
 use super::head_of;
-use super::messages::{answer, chunks, get, ok, post, request};
+use super::messages::{chunks, get, ok, post, request, response};
 
 #[test]
-fn a_request_is_active_from_its_first_byte_to_the_last_of_its_answer() {
-    tell(|envoy| {
+fn request_is_active_until_its_response_is_complete() {
+    for_every_cut(|envoy| {
         let (first, rest) = (&get().bytes()[..1], &get().bytes()[1..]);
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (0, 0)
-        );
+        assert_eq!(envoy.counts(), (0, 0));
         envoy.client(first).unwrap();
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (0, 1)
-        );
+        assert_eq!(envoy.counts(), (0, 1));
         envoy.client(rest).unwrap();
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (1, 1)
-        );
+        assert_eq!(envoy.counts(), (1, 1));
         assert_eq!(envoy.server(&ok().head()).unwrap(), [head_of(&ok())]);
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (1, 1)
-        );
+        assert_eq!(envoy.counts(), (1, 1));
         assert_eq!(envoy.server(ok().body()).unwrap(), []);
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (1, 0)
-        );
+        assert_eq!(envoy.counts(), (1, 0));
     });
 }
 
 #[test]
-fn a_connection_serves_one_request_after_another() {
-    tell(|envoy| {
+fn requests_are_counted_one_after_another() {
+    for_every_cut(|envoy| {
         for served in 0..5 {
-            assert_eq!(
-                (envoy.connection.requests(), envoy.connection.active()),
-                (served, 0)
-            );
+            assert_eq!(envoy.counts(), (served, 0));
             envoy.client(&get().bytes()).unwrap();
             assert_eq!(envoy.server(&ok().bytes()).unwrap(), [head_of(&ok())]);
         }
@@ -52,23 +34,20 @@ fn a_connection_serves_one_request_after_another() {
 }
 
 #[test]
-fn empty_lines_before_a_request_are_none() {
-    tell(|envoy| {
+fn empty_lines_are_not_requests() {
+    for_every_cut(|envoy| {
         envoy.client(b"\r\n\r\n").unwrap();
         assert_eq!(envoy.connection.active(), 0);
         envoy
             .client(&[b"\r\n", &get().bytes()[..]].concat())
             .unwrap();
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (1, 1)
-        );
+        assert_eq!(envoy.counts(), (1, 1));
         assert_eq!(envoy.server(&ok().bytes()).unwrap(), [head_of(&ok())]);
     });
 }
 
 #[test]
-fn a_body_ends_where_its_head_or_its_last_chunk_says() {
+fn request_body_ends_by_length_or_last_chunk() {
     let sized = post().sized(b"GET /not-a-request HTTP/1.1\r\n\r\n");
     let body = chunks()
         .chunk_with(" ;name=\"quoted; text\"", b"GET / HTTP/1.1\r\n\r\n")
@@ -97,27 +76,21 @@ fn a_body_ends_where_its_head_or_its_last_chunk_says() {
             .bytes(),
         post().field("content-length", "0").bytes(),
     ] {
-        tell(|envoy| {
+        for_every_cut(|envoy| {
             envoy.client(&message[..message.len() - 1]).unwrap();
             let early = envoy.connection.active();
             envoy.client(&message[message.len() - 1..]).unwrap();
             assert_eq!((early, envoy.connection.active()), (1, 1));
             assert_eq!(envoy.server(&ok().bytes()).unwrap(), [head_of(&ok())]);
-            assert_eq!(
-                (envoy.connection.requests(), envoy.connection.active()),
-                (1, 0)
-            );
+            assert_eq!(envoy.counts(), (1, 0));
             envoy.client(&get().bytes()).unwrap();
-            assert_eq!(
-                (envoy.connection.requests(), envoy.connection.active()),
-                (2, 1)
-            );
+            assert_eq!(envoy.counts(), (2, 1));
         });
     }
 }
 
 #[test]
-fn every_form_of_target_and_any_method_will_do() {
+fn any_method_and_target_form_is_accepted() {
     let long = "x".repeat(3000);
     for (method, target) in [
         ("GET", "http://shop.example:8080/a?b=%20"),
@@ -133,7 +106,7 @@ fn every_form_of_target_and_any_method_will_do() {
 }
 
 #[test]
-fn who_asks_for_the_end_or_speaks_http_1_0_is_not_told_to_close() {
+fn close_is_not_offered_to_closing_or_http_1_0_requests() {
     for message in [
         get().field("connection", "close"),
         get().field("Connection", "x, Close ,keep-alive"),
@@ -144,7 +117,7 @@ fn who_asks_for_the_end_or_speaks_http_1_0_is_not_told_to_close() {
         get().http_1_0(),
         get().http_1_0().field("connection", "keep-alive"),
     ] {
-        tell(|envoy| {
+        for_every_cut(|envoy| {
             envoy.client(&message.bytes()).unwrap();
             let heads = envoy.server(&ok().bytes()).unwrap();
             assert_eq!(
@@ -158,7 +131,7 @@ fn who_asks_for_the_end_or_speaks_http_1_0_is_not_told_to_close() {
         get().field("connection", "clos e"),
         get().field("x", "close"),
     ] {
-        tell(|envoy| {
+        for_every_cut(|envoy| {
             envoy.client(&message.bytes()).unwrap();
             assert_eq!(envoy.server(&ok().bytes()).unwrap(), [head_of(&ok())]);
         });
@@ -166,17 +139,14 @@ fn who_asks_for_the_end_or_speaks_http_1_0_is_not_told_to_close() {
 }
 
 #[test]
-fn who_expects_100_is_told_so_before_the_answer() {
-    tell(|envoy| {
+fn response_100_precedes_the_final_response() {
+    for_every_cut(|envoy| {
         let message = post().field("expect", "100-continue").sized(b"12345");
         envoy.client(&message.head()).unwrap();
-        assert_eq!(envoy.server(&answer(100).bytes()).unwrap(), []);
+        assert_eq!(envoy.server(&response(100).bytes()).unwrap(), []);
         assert_eq!(envoy.connection.active(), 1);
         envoy.client(message.body()).unwrap();
         assert_eq!(envoy.server(&ok().bytes()).unwrap(), [head_of(&ok())]);
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (1, 0)
-        );
+        assert_eq!(envoy.counts(), (1, 0));
     });
 }

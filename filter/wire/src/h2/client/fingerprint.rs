@@ -1,47 +1,47 @@
-//! What a library's first frames have in common, however its users configure it.
+//! Patterns of first frames, which hold for a library however its users configure it.
 
 use crate::h2::first_frames::FirstFrames;
 
-/// The first frames of a client: which settings in which order, and what else its users do not choose.
+/// A pattern of a client's first frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// Its first SETTINGS frame (RFC 9113 6.5), in order.
+    /// The settings of the first SETTINGS frame (RFC 9113 6.5), in order.
     pub settings: &'static [SettingPattern],
-    /// Its first WINDOW_UPDATE on stream 0, if it comes before the first request.
+    /// The first WINDOW_UPDATE on stream 0 before the first request.
     pub window_update: WindowUpdatePattern,
-    /// The id of its first stream. 3 where the library keeps 1 for an upgrade from HTTP/1.
+    /// The id of the first stream: 3 where the library reserves 1 for an upgrade from HTTP/1.
     pub first_stream: Option<u32>,
-    /// Whether its first request is a gRPC call.
+    /// Whether the first request is a gRPC call; None where either matches.
     pub grpc: Option<bool>,
 }
 
-/// A setting of a [`Fingerprint`].
+/// A pattern of one setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SettingPattern {
-    /// Its identifier.
+    /// The identifier.
     pub id: u16,
-    /// Its value; None where users configure it.
+    /// The value; None where users configure it.
     pub value: Option<u32>,
-    /// The library sends it only if it differs from the protocol's or the library's default.
+    /// The library omits it where the value equals a default of the protocol or the library.
     pub is_optional: bool,
 }
 
-/// How a client widens the connection's window (RFC 9113 6.9) before its first request.
+/// A pattern of the increment of the connection's window (RFC 9113 6.9) before the first request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowUpdatePattern {
-    /// Not at all.
+    /// No increment.
     Never,
-    /// By as much as its users configure.
+    /// Any increment.
     Always,
-    /// By so many bytes, which its users do not configure.
+    /// This increment, which users do not configure.
     By(u32),
-    /// By as much as its users configure, but not by so many bytes: that is another library's constant.
+    /// Any increment except this one, which is the constant of another library.
     NotBy(u32),
-    /// Only with some configurations.
+    /// An increment with some configurations only.
     Any,
 }
 
-/// A setting that is always sent, and whose value users configure.
+/// A setting that is always sent, with a value that users configure.
 pub(super) const fn any(id: u16) -> SettingPattern {
     SettingPattern {
         id,
@@ -69,7 +69,7 @@ pub(super) const fn maybe(id: u16) -> SettingPattern {
 }
 
 impl Fingerprint {
-    /// These settings, whatever else is sent.
+    /// Returns a fingerprint with these settings that matches any other frames.
     pub(super) const fn of(settings: &'static [SettingPattern]) -> Self {
         Self {
             settings,
@@ -119,8 +119,8 @@ impl Fingerprint {
                 .is_some_and(|sent| self.has_settings(sent))
     }
 
-    /// Each of `sent` stands in the list, in this order, and none that is always sent is missing. No fingerprint
-    /// has an identifier twice, so the first that fits is the only one.
+    /// Whether `sent` contains only settings of the pattern, in its order, and all that are not optional. No pattern
+    /// has an identifier twice, so the first setting that matches is the only one.
     fn has_settings(&self, sent: &[(u16, u32)]) -> bool {
         let mut rest = sent;
         for setting in self.settings {

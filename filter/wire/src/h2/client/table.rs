@@ -1,6 +1,6 @@
-//! The clients that are recognised.
+//! The table of known clients.
 //!
-//! Shapes were read from the libraries' sources and recorded from their releases; treatments were measured,
+//! Fingerprints come from the libraries' sources and from recordings of their releases. Tolerances were measured for
 //! each client against a scripted server and in a real Envoy.
 
 use super::fingerprint::{any, is, maybe};
@@ -9,30 +9,30 @@ use super::{
     WindowUpdatePattern,
 };
 
-/// It loses every stream that is open, and takes refusals better than promises: what a GOAWAY with the
-/// highest id leaves open, python h2 does not deliver.
+/// httpx loses every open stream. It needs the exact last-stream-id: python h2 does not deliver the streams that a
+/// GOAWAY with the maximum leaves open.
 const PYTHON_H2: Tolerance = Tolerance {
     last_stream_id: LastStreamIdTolerance::Exact,
     at_end: Conditions::ALONE,
     ..Tolerance::WHEN_IDLE
 };
 
-/// It reuses the session inside its own end handler: the GOAWAY has to be there before the frame that ends
-/// the stream. With several streams it loses those that it has not sent yet.
+/// Node reuses the session inside the end handler of a stream, so the GOAWAY must precede the frame that ends the
+/// stream. With several streams it loses those that it has not sent yet.
 const NODE: Tolerance = Tolerance {
     position: PositionTolerance::Before,
     at_end: Conditions::ALONE,
     ..Tolerance::WHEN_IDLE
 };
 
-/// It loses the request behind the response, whichever GOAWAY it is.
+/// undici loses the request after the response, with any GOAWAY.
 const UNDICI: Tolerance = Tolerance {
     last_stream_id: LastStreamIdTolerance::Exact,
     ..Tolerance::WHEN_IDLE
 };
 
-/// Every request with a body may be one that cannot be replayed, and Go closes the body of a request that
-/// meets a connection that is going away before it opens its stream.
+/// A request with a body may not be replayable: Go closes the body of a request before it opens its stream when the
+/// connection has received a GOAWAY.
 const GO: Tolerance = Tolerance {
     at_end: Conditions::NO_BODIES,
     when_active: Conditions::NO_BODIES,
@@ -40,24 +40,24 @@ const GO: Tolerance = Tolerance {
     ..Tolerance::ANY_TIME
 };
 
-/// Hyper takes a request that is answered before it has looked for one that the GOAWAY refused; reqwest sends
-/// it again, and it is executed twice.
+/// hyper reports a request as refused by the GOAWAY when its response comes before hyper polls the connection;
+/// reqwest repeats that request, so it is executed twice.
 const HYPER: Tolerance = Tolerance {
     at_end: Conditions::SLOW.and(Conditions::SEQUENTIAL),
     ..Tolerance::WHEN_IDLE
 };
 
-/// A call that is about to use a connection that is going away takes another one, but only once.
+/// OkHttp moves a call from a connection with a GOAWAY to another one, but only once.
 const OKHTTP: Tolerance = Tolerance {
     at_end: Conditions::SETTLED,
     when_active: Conditions::SETTLED,
     ..Tolerance::WHEN_IDLE
 };
 
-/// The clients that are recognised. Where several fit, all of them count.
+/// The known clients. Where several match, their tolerances are merged.
 pub static KNOWN_CLIENTS: &[KnownClient] = &[
     KnownClient {
-        // Its codec writes these five in this order; all values are configuration.
+        // Its codec writes these five in this order; all values are configurable.
         name: "envoy",
         versions: "1.40",
         fingerprints: &[Fingerprint::of(&[any(2), any(1), any(8), any(3), any(4)])],
@@ -81,9 +81,9 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // python h2 writes a dictionary: the protocol's settings first, then its own two. grpclib, too, is
-        // made of it: it cancels the call whose response came in the same read as the GOAWAY (150 of 150).
-        // Whether it closes is the application's choice.
+        // python h2 writes a dictionary: the protocol's settings first, then two of its own. grpclib uses it too, and
+        // cancels the call whose response arrives in the same read as the GOAWAY (150 of 150). The application
+        // decides whether it closes the connection.
         name: "python-h2",
         versions: "4",
         fingerprints: &[Fingerprint::of(&[
@@ -102,7 +102,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // 7.20 and later widen the connection's window; its users configure by how much.
+        // 7.20 and later increment the connection's window, by a configurable number.
         name: "undici",
         versions: "7.20-8",
         fingerprints: &[
@@ -112,7 +112,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // Node's core client with `enablePush: false` (http2-wrapper, got) begins in the same way.
+        // Node's core client with `enablePush: false` (http2-wrapper, got) has the same fingerprint.
         name: "undici",
         versions: "7.0-7.18",
         fingerprints: &[Fingerprint::of(&[is(2, 0)]).window_update(WindowUpdatePattern::Never)],
@@ -123,8 +123,8 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // Node's core client sends the settings that its user names, in this order, and nothing else; a
-        // WINDOW_UPDATE only with `setLocalWindowSize`. undici 6 is the same.
+        // Node's core client sends the settings that its user sets, in this order, and a WINDOW_UPDATE only with
+        // `setLocalWindowSize`. undici 6 is the same.
         name: "node",
         versions: "20-24",
         fingerprints: &[Fingerprint::of(NODE_SETTINGS)
@@ -135,7 +135,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // It names the initial window and nothing else; its transport is Node's core client.
+        // It sends only the initial window; its transport is Node's core client.
         name: "grpc-js",
         versions: "1",
         fingerprints: &[Fingerprint::of(&[any(4)]).first_stream(1).grpc(true)],
@@ -143,10 +143,10 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // It sends what differs from the protocol's defaults: its window (WithInitialWindowSize), the
-        // longest list of fields (WithMaxHeaderListSize); a WINDOW_UPDATE with WithInitialConnWindowSize.
-        // An empty list can be Node's core client below a gRPC library as well, and both positions are
-        // fine for grpc-go, so it is Node's.
+        // It sends what differs from the protocol's defaults: its window (WithInitialWindowSize) and its maximum header
+        // list size (WithMaxHeaderListSize); a WINDOW_UPDATE with WithInitialConnWindowSize. An empty list may
+        // also be Node's core client below a gRPC library; grpc-go tolerates both positions, so the merged
+        // position is Node's.
         name: "grpc-go",
         versions: "1.85",
         fingerprints: &[Fingerprint::of(&[maybe(4), maybe(6)])
@@ -159,8 +159,8 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // net/http and x/net. The increment is in the source; only HTTP2Config changes it, and then it begins
-        // as hyper does.
+        // net/http and x/net. The increment is in the source; only HTTP2Config changes it, and then the fingerprint is
+        // hyper's.
         name: "go",
         versions: "1.26",
         fingerprints: &[Fingerprint::of(GO_SETTINGS)
@@ -170,8 +170,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // gRPC core: what differs from the protocol's defaults, by identifier; then its own setting, by
-        // which it is known.
+        // gRPC core: what differs from the protocol's defaults, by identifier; then its own setting, which identifies it.
         name: "grpcio",
         versions: "1",
         fingerprints: &[Fingerprint::of(&[
@@ -189,8 +188,8 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // Over Netty; the first two are in the source, the values of the others configuration. Over OkHttp
-        // it keeps stream 1, and names its window and the longest list of fields.
+        // Over Netty, the first two are in the source, the values of the others are configurable. Over OkHttp it
+        // reserves stream 1, and sends its window and its maximum header list size.
         name: "grpc-java",
         versions: "1",
         fingerprints: &[
@@ -212,7 +211,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // The h2 crate writes by identifier. hyper 1 always has the longest list of fields.
+        // The h2 crate writes by identifier. hyper 1 always sends the maximum header list size.
         name: "reqwest_hyper",
         versions: "0.13, 1.12",
         fingerprints: &[
@@ -225,7 +224,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // hyper 0.14 (reqwest 0.11): it knows no longest list of fields.
+        // hyper 0.14 (reqwest 0.11) does not send the maximum header list size.
         name: "reqwest_hyper",
         versions: "0.11, 0.14",
         fingerprints: &[Fingerprint::of(&[is(2, 0), any(4), any(5)])
@@ -236,8 +235,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // hyper with gRPC. It hands its next call to a connection that is going away, and does not send
-        // it again.
+        // hyper with gRPC. It gives its next call to a connection with a GOAWAY, and does not repeat it.
         name: "tonic",
         versions: "0.11, 0.14",
         fingerprints: &[
@@ -250,9 +248,9 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // Java's HttpClient (five settings before October 2024) and Apache's async HttpClient 5 both write
-        // all of them by identifier, with values that properties change. JDK 17.0.15 loses the request
-        // behind a response; HttpClient 5.5 fails open exchanges on any GOAWAY.
+        // Java's HttpClient (five settings before October 2024) and Apache's async HttpClient 5 both write all of
+        // them by identifier, with configurable values. JDK 17.0.15 loses the request after a response;
+        // HttpClient 5.5 fails open exchanges on any GOAWAY.
         name: "jdk_httpclient5",
         versions: "11-25, 5.5",
         fingerprints: &[Fingerprint::of(&[
@@ -262,7 +260,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
             any(4),
             any(5),
             maybe(6),
-            // HttpClient 5.6: it takes no priorities (RFC 9218, section 2.1).
+            // HttpClient 5.6 disables priorities (RFC 9218 2.1).
             maybe(9),
         ])],
         tolerance: Tolerance::WHEN_IDLE,
@@ -299,9 +297,9 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // Vert.x is on Netty, but begins with stream 1. It writes what differs from the protocol's defaults,
-        // and its own longest list of fields does; Node's core client can begin in the same way. It aborts
-        // open streams on any GOAWAY, even those that it has received to the end and not delivered.
+        // Vert.x uses Netty, but its first stream is 1. It writes what differs from the protocol's defaults, and its
+        // maximum header list size does; Node's core client can have the same fingerprint. It aborts open
+        // streams on any GOAWAY, even those that it has received completely and not delivered.
         name: "vertx",
         versions: "5.0",
         fingerprints: &[
@@ -318,7 +316,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // Netty writes by identifier what its user sets, and keeps stream 1.
+        // Netty writes what its user sets, by identifier, and reserves stream 1.
         name: "netty",
         versions: "4",
         fingerprints: &[Fingerprint::of(&[
@@ -335,8 +333,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: true,
     },
     KnownClient {
-        // `grpc_pass` sends these values whatever its configuration, and one request at a time on a
-        // connection.
+        // `grpc_pass` sends these values with any configuration, and one request at a time on a connection.
         name: "nginx",
         versions: "1.22",
         fingerprints: &[Fingerprint::of(&[is(1, 0), is(2, 0), is(4, 2_147_483_647)])
@@ -348,8 +345,8 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         is_fallback: false,
     },
     KnownClient {
-        // protocol-http2 names the longest frame before the window. It returns responses without a
-        // status when a GOAWAY comes while it is active.
+        // protocol-http2 sends the maximum frame size before the window. It returns responses without a status when a
+        // GOAWAY arrives while it is active.
         name: "async-http",
         versions: "0.9",
         fingerprints: &[Fingerprint::of(&[maybe(2), any(5), any(4), maybe(9)])],
@@ -369,11 +366,11 @@ const NODE_SETTINGS: &[super::SettingPattern] = &[
     maybe(8),
 ];
 
-/// By how much Go widens the connection's window.
+/// Go's increment of the connection's window.
 const GO_WINDOW_UPDATE: u32 = 1 << 30;
 
-/// By how much hyper widens it by default.
+/// hyper's default increment of the connection's window.
 const HYPER_WINDOW_UPDATE: u32 = 5_177_345;
 
-/// The order in which Go writes them.
+/// The order in which Go writes settings.
 const GO_SETTINGS: &[super::SettingPattern] = &[is(2, 0), any(4), maybe(5), any(6), maybe(1)];

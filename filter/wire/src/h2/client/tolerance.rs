@@ -1,94 +1,89 @@
-//! How a client is drained without losing a request.
+//! Which GOAWAYs a client tolerates, that is, without losing a request.
 
 use core::time::Duration;
 
-/// How long nothing must have been sent or answered on a connection that counts as idle for a client that
-/// races with a GOAWAY. A client that has been silent for so long is not about to read or to send: httpx with
-/// several requests at a time still loses some 20 ms after a response, and Go's `httputil.ReverseProxy`
-/// some milliseconds after one.
+/// How long no stream must have ended before a connection counts as idle, for a client whose requests race with a
+/// GOAWAY. A client that has been silent for this long is not about to read or to send: httpx with several requests
+/// at a time still loses some 20 ms after a response, Go's `httputil.ReverseProxy` some milliseconds after one.
 pub const IDLE_TIME: Duration = Duration::from_secs(1);
 
-/// How a client is drained: what may be sent, where, and when.
+/// Which GOAWAYs a client tolerates: with which last-stream-id, where in a write, and when.
 ///
-/// Each column is ordered by caution, so that the tolerance of a client that may be one of several is
-/// computed ([`Tolerance::merge`]): what all of them tolerate.
+/// Tolerances can be [merged](Tolerance::merge): a client that may be one of several gets what all of them tolerate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tolerance {
-    /// The last-stream-ids (RFC 9113 6.8) that it takes without losing a request.
+    /// The last-stream-id (RFC 9113 6.8).
     pub last_stream_id: LastStreamIdTolerance,
-    /// Where in the write that ends the last active stream it takes a GOAWAY.
+    /// The position in the write that ends the last active stream.
     pub position: PositionTolerance,
-    /// What the end of the last active stream needs to be a safe point.
+    /// The conditions under which the end of the last active stream is a safe point.
     pub at_end: Conditions,
-    /// What a boundary between two frames needs to be one while streams are open.
+    /// The conditions under which a frame boundary is a safe point while streams are active.
     pub when_active: Conditions,
-    /// How long an idle connection must have been idle to be one, on the next write that there is (a PING);
-    /// None: it never is.
+    /// How long a connection must have been idle for its next write (a PING) to be a safe point; None: it never is.
     pub idle_time: Option<Duration>,
-    /// The same once a request on the connection has had a body: the next one may have one that cannot be
-    /// replayed.
+    /// The same after a request with a body on the connection: the next one may have a body that cannot be replayed.
     pub idle_time_with_bodies: Option<Duration>,
 }
 
-/// A set of last-stream-ids.
+/// The last-stream-id that a client tolerates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastStreamIdTolerance {
-    /// [`MAX_STREAM_ID`](crate::h2::MAX_STREAM_ID): what is in transit is still served.
+    /// [`MAX_STREAM_ID`](crate::h2::MAX_STREAM_ID): requests in transit are served.
     Max,
-    /// The highest stream that the client has opened: what is in transit is refused.
+    /// The highest stream that the client has opened: requests in transit are refused.
     Exact,
-    /// The clients that it may be need different ones. On an idle connection the highest id there is, which
-    /// refuses nothing; at the end of a stream none.
+    /// The possible clients need different ones: on an idle connection the maximum, which refuses nothing; at the end
+    /// of a stream none.
     Conflict,
 }
 
-/// A set of places for a GOAWAY in the write that ends the last stream.
+/// The position of a GOAWAY that a client tolerates in the write that ends the last stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PositionTolerance {
-    /// Behind the last frame.
+    /// After the last frame.
     After,
     /// Before the frame that ends the stream.
     Before,
-    /// Both.
+    /// Either.
     Any,
-    /// The clients that it may be need different ones: none.
+    /// The possible clients need different ones: none.
     Conflict,
 }
 
-/// What must be true at a point for it to be safe; all of it.
+/// The conditions that must all hold for a point to be safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conditions(u8);
 
 impl Conditions {
-    /// Nothing: every such point is safe.
+    /// No condition: every such point is safe.
     pub const NONE: Self = Self(0);
-    /// The connection has been open for a second: a request of OkHttp that meets a second connection that
-    /// has just been told to go away gives up.
+    /// The connection has been open for a second: OkHttp retries a request on a second connection, and gives up when
+    /// that one has just received a GOAWAY too.
     pub const SETTLED: Self = Self(1);
-    /// The response that ends took some milliseconds: hyper takes a request that was answered before it
-    /// looked for one that the GOAWAY refused.
+    /// The response that ends took some milliseconds: hyper reports a request whose response came before it polled
+    /// the connection as refused by the GOAWAY.
     pub const SLOW: Self = Self(1 << 1);
     /// The client has never had two streams open at once on the connection.
     pub const SEQUENTIAL: Self = Self(1 << 2);
-    /// The client has never had two streams open at once; or the stream that ends was alone, and the
+    /// The client has never had two streams open at once; or no other stream was open with the one that ends, and the
     /// response before it is [`IDLE_TIME`] old: httpx discards responses that it has received and not read.
     pub const ALONE: Self = Self(1 << 3);
-    /// No request on the connection has had a body. A request that is about to be sent when the GOAWAY
-    /// comes is sent again on another connection, and Go cannot do that with a body that it has begun to
-    /// read or closed.
+    /// No request on the connection has had a body. A client repeats a request that is about to be sent when the
+    /// GOAWAY arrives, and Go cannot repeat one whose body it has begun to read or closed.
     pub const NO_BODIES: Self = Self(1 << 4);
-    /// The connection has waited for a better point for as long as the engine's patience lasts.
+    /// The connection has waited for a better point until the engine's patience is over.
     pub const PATIENCE_OVER: Self = Self(1 << 5);
     /// No such point is safe.
     pub const NEVER: Self = Self(1 << 6);
 
-    /// Both what `self` and what `other` needs.
+    /// Returns the conditions of both `self` and `other`.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Everything that `other` needs is needed.
+    /// Whether all conditions of `other` are included.
     pub const fn include(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
@@ -116,7 +111,7 @@ impl PositionTolerance {
 }
 
 impl Tolerance {
-    /// Any GOAWAY that refuses nothing, behind the last frame, at any point.
+    /// Tolerates any GOAWAY that refuses no request, after the last frame, at any point.
     pub const ANY_TIME: Self = Self {
         last_stream_id: LastStreamIdTolerance::Max,
         position: PositionTolerance::After,
@@ -126,7 +121,7 @@ impl Tolerance {
         idle_time_with_bodies: Some(Duration::ZERO),
     };
 
-    /// Only when nothing has happened on the connection for a while.
+    /// Tolerates a GOAWAY only after the connection has been idle for [`IDLE_TIME`].
     pub const WHEN_IDLE: Self = Self {
         at_end: Conditions::NEVER,
         when_active: Conditions::NEVER,
@@ -135,7 +130,7 @@ impl Tolerance {
         ..Self::ANY_TIME
     };
 
-    /// What both `self` and `other` tolerate.
+    /// Returns what both `self` and `other` tolerate.
     #[must_use]
     pub const fn merge(self, other: Self) -> Self {
         let last_stream_id = self.last_stream_id.merge(other.last_stream_id);
@@ -147,7 +142,7 @@ impl Tolerance {
         } else {
             Conditions::NONE
         };
-        // A GOAWAY in transit to a client that needs the other kind must not meet a request.
+        // The GOAWAY is wrong for one of the clients, so it must not cross a request in transit.
         let least = if conflict { IDLE_TIME } else { Duration::ZERO };
         Self {
             last_stream_id,
@@ -164,7 +159,7 @@ impl Tolerance {
     }
 }
 
-/// The longest of the three; None, which is never, is longer than any.
+/// Returns the longest of the three; None, which is never, is longer than any.
 const fn longest(a: Option<Duration>, b: Option<Duration>, least: Duration) -> Option<Duration> {
     match (a, b) {
         (Some(a), Some(b)) => Some(longer(longer(a, b), least)),

@@ -1,5 +1,4 @@
-//! Whatever comes, in whatever order: no panic, a bounded count, one reason for ever, and the same end
-//! whatever the cuts.
+//! Arbitrary bytes in arbitrary order: no panic, bounded counts, one bypass reason, and the same result with any cuts.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -14,8 +13,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Pieces of which conversations, and nonsense, are made.
-fn a_piece() -> impl Strategy<Value = Vec<u8>> {
+/// Parts of conversations, and random bytes.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
     let known = select(vec![
         "\r\n",
         "\r",
@@ -49,13 +48,13 @@ fn a_piece() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
-    vec(a_piece(), 0..8).prop_map(|pieces| pieces.concat())
+    vec(piece(), 0..8).prop_map(|pieces| pieces.concat())
 }
 
-/// Writes `bytes` to the client in pieces of `size`, behind `question`; tells how it ends.
-fn end_of(question: &str, bytes: &[u8], size: usize) -> Result<(u32, bool), BypassReason> {
+/// Writes `bytes` to the client in pieces of `size` after the request `sent`. Returns the final state.
+fn state_after(sent: &str, bytes: &[u8], size: usize) -> Result<(u32, bool), BypassReason> {
     let mut connection = Http1Scanner::default();
-    connection.scan_downstream(&mut question.as_bytes())?;
+    connection.scan_downstream(&mut sent.as_bytes())?;
     for mut piece in bytes.chunks(size) {
         connection.scan_upstream(&mut piece)?;
     }
@@ -66,9 +65,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(5000))]
 
     #[test]
-    fn anything_in_any_order(callbacks in vec((any::<bool>(), bytes()), 0..12)) {
+    fn arbitrary_bytes_keep_the_state_bounded(callbacks in vec((any::<bool>(), bytes()), 0..12)) {
         let mut connection = Http1Scanner::default();
-        let mut opaque = None;
+        let mut bypassed = None;
         for (from_client, bytes) in callbacks {
             let requests = connection.requests();
             let result = if from_client {
@@ -76,25 +75,25 @@ proptest! {
             } else {
                 connection.scan_upstream(&mut &bytes[..])
             };
-            if opaque.is_some() {
-                prop_assert_eq!(result.as_ref().err(), opaque.as_ref());
+            if bypassed.is_some() {
+                prop_assert_eq!(result.as_ref().err(), bypassed.as_ref());
             }
             for head in result.iter().flatten() {
                 prop_assert!(head.insert_at.is_none_or(|at| bytes[at..].starts_with(b"\r\n")));
             }
-            opaque = result.err();
+            bypassed = result.err();
             prop_assert!(connection.active() <= 2 && connection.requests() >= requests);
         }
     }
 
     #[test]
-    fn answers_end_the_same_whatever_the_cuts(
+    fn cuts_do_not_change_where_a_response_ends(
         method in select(vec!["GET", "HEAD", "CONNECT"]),
-        answers in bytes(),
+        responses in bytes(),
         size in 1..40_usize,
     ) {
-        let question = format!("{method} / HTTP/1.1\r\n\r\n");
-        let whole = answers.len().max(1);
-        prop_assert_eq!(end_of(&question, &answers, whole), end_of(&question, &answers, size));
+        let sent = format!("{method} / HTTP/1.1\r\n\r\n");
+        let whole = responses.len().max(1);
+        prop_assert_eq!(state_after(&sent, &responses, whole), state_after(&sent, &responses, size));
     }
 }

@@ -1,13 +1,13 @@
-//! What makes a connection opaque.
+//! What makes a connection bypassed.
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::envoy::{Cut, Envoy, tell};
-use super::messages::{Message, answer, chunks, get, ok, post, request, start};
+use super::envoy::{Cut, Envoy, for_every_cut};
+use super::messages::{Message, chunks, get, ok, post, request, response, start};
 use crate::h1::MAX_HEAD;
 use crate::{BypassReason, ConnectionScanner, Detection, Protocol};
 
-/// Bytes instead of a message's chunks.
+/// A message with these bytes as its chunked body.
 fn chunked(body: &str) -> Message {
     post()
         .field("transfer-encoding", "chunked")
@@ -15,7 +15,7 @@ fn chunked(body: &str) -> Message {
 }
 
 #[test]
-fn a_request_that_is_none() {
+fn malformed_request_line_is_bypassed() {
     for line in [
         "get",
         " GET / HTTP/1.1",
@@ -37,7 +37,7 @@ fn a_request_that_is_none() {
         "GET / HTTP/1.1\nhost: shop.example",
         "\u{16}\u{3}\u{1}",
     ] {
-        tell(|envoy| {
+        for_every_cut(|envoy| {
             assert_eq!(
                 envoy.client(&start(line).bytes()),
                 Err(BypassReason::StartLine),
@@ -48,7 +48,7 @@ fn a_request_that_is_none() {
 }
 
 #[test]
-fn an_answer_that_is_none() {
+fn malformed_status_line_is_bypassed() {
     for line in [
         "GET / HTTP/1.1",
         "HTTP/1.1",
@@ -63,7 +63,7 @@ fn an_answer_that_is_none() {
         "HTTP/1.1 200\nx: y",
         "\r\nHTTP/1.1 200 OK",
     ] {
-        tell(|envoy| {
+        for_every_cut(|envoy| {
             envoy.client(&get().bytes()).unwrap();
             assert_eq!(
                 envoy.server(&start(line).bytes()),
@@ -75,7 +75,7 @@ fn an_answer_that_is_none() {
 }
 
 #[test]
-fn a_field_that_is_malformed_folded_or_not_ended_by_crlf() {
+fn malformed_field_is_bypassed() {
     for (name, value) in [
         ("", "no name"),
         ("blank ", "before the colon"),
@@ -93,20 +93,20 @@ fn a_field_that_is_malformed_folded_or_not_ended_by_crlf() {
         ("transfer-encoding", "chunked\r\n ,gzip"),
         ("connection", "a\r\r\n"),
     ] {
-        tell(|envoy| {
+        for_every_cut(|envoy| {
             let result = envoy.client(&get().field(name, value).field("x", "y").bytes());
             assert_eq!(result, Err(BypassReason::Field), "{name:?}: {value:?}");
         });
-        tell(|envoy| {
+        for_every_cut(|envoy| {
             envoy.client(&get().bytes()).unwrap();
-            let result = envoy.server(&answer(200).field(name, value).field("x", "y").bytes());
+            let result = envoy.server(&response(200).field(name, value).field("x", "y").bytes());
             assert_eq!(result, Err(BypassReason::Field), "{name:?}: {value:?}");
         });
     }
 }
 
 #[test]
-fn a_length_that_is_contradictory_or_unknown() {
+fn contradictory_or_unknown_length_is_bypassed() {
     let zeros = format!("{}5", "0".repeat(25));
     for fields in [
         &[("content-length", "5"), ("transfer-encoding", "chunked")][..],
@@ -138,17 +138,17 @@ fn a_length_that_is_contradictory_or_unknown() {
                 .iter()
                 .fold(message, |message, (name, value)| message.field(name, value))
         };
-        tell(|envoy| {
+        for_every_cut(|envoy| {
             assert_eq!(
                 envoy.client(&add(post()).bytes()),
                 Err(BypassReason::Framing),
                 "{fields:?}"
             )
         });
-        tell(|envoy| {
+        for_every_cut(|envoy| {
             envoy.client(&get().bytes()).unwrap();
             assert_eq!(
-                envoy.server(&add(answer(200)).bytes()),
+                envoy.server(&add(response(200)).bytes()),
                 Err(BypassReason::Framing),
                 "{fields:?}"
             );
@@ -159,12 +159,14 @@ fn a_length_that_is_contradictory_or_unknown() {
         request("CONNECT", "shop.example:443").sized(b"12345"),
         request("CONNECT", "shop.example:443").chunked(&chunks()),
     ] {
-        tell(|envoy| assert_eq!(envoy.client(&message.bytes()), Err(BypassReason::Framing)));
+        for_every_cut(|envoy| {
+            assert_eq!(envoy.client(&message.bytes()), Err(BypassReason::Framing))
+        });
     }
 }
 
 #[test]
-fn chunks_that_are_none() {
+fn malformed_chunk_is_bypassed() {
     for body in [
         "\r\n",
         ";x\r\n",
@@ -183,7 +185,7 @@ fn chunks_that_are_none() {
         "1\r\na\r\r",
         "-1\r\n",
     ] {
-        tell(|envoy| {
+        for_every_cut(|envoy| {
             assert_eq!(
                 envoy.client(&chunked(body).bytes()),
                 Err(BypassReason::Framing),
@@ -197,7 +199,7 @@ fn chunks_that_are_none() {
         "0\r\n\n",
         "0\r\n\rx",
     ] {
-        tell(|envoy| {
+        for_every_cut(|envoy| {
             assert_eq!(
                 envoy.client(&chunked(body).bytes()),
                 Err(BypassReason::Field),
@@ -208,8 +210,8 @@ fn chunks_that_are_none() {
 }
 
 #[test]
-fn the_longest_chunk_is_what_64_bits_hold() {
-    tell(|envoy| {
+fn chunk_size_fills_64_bits() {
+    for_every_cut(|envoy| {
         envoy
             .client(&chunked("fFfFfFfFfFfFfFfF\r\nand so on").bytes())
             .unwrap();
@@ -217,7 +219,7 @@ fn the_longest_chunk_is_what_64_bits_hold() {
     });
 }
 
-/// Makes the head `length` bytes long.
+/// Pads the head to `length` bytes.
 fn padded(message: Message, length: usize) -> Vec<u8> {
     let bare = message.clone().field("x", "").head().len();
     let bytes = message.field("x", &"y".repeat(length - bare)).head();
@@ -226,7 +228,7 @@ fn padded(message: Message, length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_head_that_is_too_long() {
+fn long_head_is_bypassed() {
     for cut in [
         Cut::Nowhere,
         Cut::Into(vec![1]),
@@ -239,11 +241,8 @@ fn a_head_that_is_too_long() {
         envoy
             .client(&[empty_lines, padded(get(), MAX_HEAD)].concat())
             .unwrap();
-        envoy.server(&padded(answer(204), MAX_HEAD)).unwrap();
-        assert_eq!(
-            (envoy.connection.requests(), envoy.connection.active()),
-            (1, 0)
-        );
+        envoy.server(&padded(response(204), MAX_HEAD)).unwrap();
+        assert_eq!(envoy.counts(), (1, 0));
         assert_eq!(
             envoy.client(&padded(get(), MAX_HEAD + 1)),
             Err(BypassReason::HeadTooLong)
@@ -252,15 +251,15 @@ fn a_head_that_is_too_long() {
         let mut envoy = Envoy::new(cut);
         envoy.client(&get().bytes()).unwrap();
         assert_eq!(
-            envoy.server(&padded(answer(204), MAX_HEAD + 1)),
+            envoy.server(&padded(response(204), MAX_HEAD + 1)),
             Err(BypassReason::HeadTooLong)
         );
     }
 }
 
 #[test]
-fn it_is_for_ever_and_for_both_directions() {
-    tell(|envoy| {
+fn bypass_applies_to_both_directions() {
+    for_every_cut(|envoy| {
         assert_eq!(envoy.client(b"\0"), Err(BypassReason::StartLine));
         assert_eq!(
             envoy.connection.scan_downstream(&mut &get().bytes()[..]),
@@ -274,7 +273,7 @@ fn it_is_for_ever_and_for_both_directions() {
     });
 }
 
-/// Nothing of it completes a line, so that the first wrong byte has to tell.
+/// Such a protocol never completes a line, so the first wrong byte decides.
 #[test]
 fn protocol_without_line_ends_is_tcp_once_the_server_responds() {
     for (client, server) in [("hello", "hello"), ("AUTH", "OK"), ("GET", "HTTP/2")] {

@@ -1,0 +1,341 @@
+//! Whether a client's first request is a gRPC call, without decoding HPACK.
+//!
+//! The dynamic table is empty at the first header block of a connection (RFC 7541 2.3.2), so the content type is in
+//! that block as a string. Strings begin at a byte boundary, so "application/grpc" has only two encodings, which can
+//! be compared without decoding.
+
+/// "application/grpc" without Huffman coding.
+const PLAIN: &[u8] = b"application/grpc";
+
+/// "application/grpc" with Huffman coding (RFC 7541 B). It fills its last byte.
+const HUFFMAN: &[u8] = &[
+    0x1d, 0x75, 0xd0, 0x62, 0x0d, 0x26, 0x3d, 0x4c, 0x4d, 0x65, 0x64,
+];
+
+/// Scans the fields of one header block (RFC 7541 6), in pieces of any size.
+#[derive(Debug, Default)]
+pub(super) struct GrpcDetector {
+    /// How many bytes of the frame still precede the block: pad length and priority (RFC 9113 6.2).
+    skip: u32,
+    state: State,
+    is_grpc: bool,
+}
+
+/// What the next byte of the block belongs to.
+///
+/// ```text
+///   ┌───────────────────── Next::Field ────────────────────┐
+///   ▼                                                      │
+/// Field ──▶ [Index ──▶] Length ──▶ [LongLength ──▶] Text ──┤
+///   ▲            │        ▲                                │
+///   └─ indexed ──┘        └──── Next::Name, Next::Value ───┘
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    /// The first byte of a field.
+    #[default]
+    Field,
+    /// An index or a size of more than one byte (RFC 7541 5.1).
+    Index(Next),
+    /// The length of a string (RFC 7541 5.2).
+    Length(Next),
+    /// A length of more than one byte.
+    LongLength {
+        next: Next,
+        is_huffman: bool,
+        length: u32,
+        shift: u8,
+    },
+    /// A string.
+    Text {
+        next: Next,
+        left: u32,
+        comparison: Comparison,
+    },
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Field,
+    /// A value, then a field.
+    Value,
+    /// A name, then a value.
+    Name,
+}
+
+/// How far a string equals "application/grpc", but not "application/grpc-web".
+#[derive(Clone, Copy, Debug)]
+enum Comparison {
+    Different,
+    Equal { is_huffman: bool, bytes: u8 },
+    Grpc,
+}
+
+impl GrpcDetector {
+    /// Skips the bytes of a frame that precede the block.
+    pub(super) fn skip(&mut self, bytes: u32) {
+        self.skip = bytes;
+    }
+
+    /// Scans the next bytes of the frame.
+    pub(super) fn scan(&mut self, bytes: impl Iterator<Item = u8>) {
+        for byte in bytes {
+            if self.skip > 0 {
+                self.skip = self.skip.saturating_sub(1);
+            } else {
+                self.state = self.step(byte);
+            }
+        }
+    }
+
+    /// Whether a value was "application/grpc", possibly with a suffix ("+proto", ";...").
+    pub(super) fn is_grpc(&self) -> bool {
+        self.is_grpc
+    }
+
+    fn step(&mut self, byte: u8) -> State {
+        match self.state {
+            State::Field => first_byte(byte),
+            State::Index(next) if byte & 0x80 != 0 => State::Index(next),
+            State::Index(next) => start(next),
+            State::Length(next) => match byte & 0x7f {
+                0x7f => State::LongLength {
+                    next,
+                    is_huffman: byte & 0x80 != 0,
+                    length: 0x7f,
+                    shift: 0,
+                },
+                length => self.string(next, byte & 0x80 != 0, u32::from(length)),
+            },
+            State::LongLength {
+                next,
+                is_huffman,
+                length,
+                shift,
+            } => {
+                let more = u32::from(byte & 0x7f)
+                    .checked_shl(u32::from(shift))
+                    .unwrap_or(u32::MAX);
+                let length = length.saturating_add(more);
+                if byte & 0x80 != 0 {
+                    State::LongLength {
+                        next,
+                        is_huffman,
+                        length,
+                        shift: shift.saturating_add(7),
+                    }
+                } else {
+                    self.string(next, is_huffman, length)
+                }
+            }
+            State::Text {
+                next,
+                left,
+                comparison,
+            } => {
+                let left = left.saturating_sub(1);
+                let comparison = comparison.with(byte);
+                if left > 0 {
+                    return State::Text {
+                        next,
+                        left,
+                        comparison,
+                    };
+                }
+                self.is_grpc |= next == Next::Field && comparison.is_grpc();
+                start(next)
+            }
+        }
+    }
+
+    /// Starts a string of this length.
+    fn string(&self, of: Next, is_huffman: bool, length: u32) -> State {
+        // A name is followed by its value, a value by the next field.
+        let next = match of {
+            Next::Name => Next::Value,
+            Next::Value | Next::Field => Next::Field,
+        };
+        if length == 0 {
+            return start(next);
+        }
+        State::Text {
+            next,
+            left: length,
+            comparison: Comparison::Equal {
+                is_huffman,
+                bytes: 0,
+            },
+        }
+    }
+}
+
+/// The state after the first byte of a field (RFC 7541 6): its high bits select the representation, the others are an
+/// index or the beginning of one.
+fn first_byte(byte: u8) -> State {
+    let (prefix, has_value) = match byte {
+        0x80.. => (0x7f, false),
+        0x40..=0x7f => (0x3f, true),
+        0x20..=0x3f => (0x1f, false),
+        _ => (0x0f, true),
+    };
+    let index = byte & prefix;
+    let next = match (has_value, index) {
+        (false, _) => Next::Field,
+        (true, 0) => Next::Name,
+        (true, _) => Next::Value,
+    };
+    if index == prefix {
+        State::Index(next)
+    } else {
+        start(next)
+    }
+}
+
+fn start(next: Next) -> State {
+    match next {
+        Next::Field => State::Field,
+        Next::Value | Next::Name => State::Length(next),
+    }
+}
+
+impl Comparison {
+    fn with(self, byte: u8) -> Self {
+        let Self::Equal { is_huffman, bytes } = self else {
+            return self;
+        };
+        let whole = if is_huffman { HUFFMAN } else { PLAIN };
+        match (whole.get(usize::from(bytes)), is_huffman) {
+            (Some(&expected), _) if expected == byte => Self::Equal {
+                is_huffman,
+                bytes: bytes.saturating_add(1),
+            },
+            (Some(_), _) => Self::Different,
+            // "+" or ";" and what follows. Both have at least eight bits in the Huffman code, so this byte is enough.
+            (None, false) if matches!(byte, b'+' | b';') => Self::Grpc,
+            (None, true) if matches!(byte, 0xff | 0xfb) => Self::Grpc,
+            (None, _) => Self::Different,
+        }
+    }
+
+    fn is_grpc(self) -> bool {
+        match self {
+            Self::Different => false,
+            Self::Grpc => true,
+            Self::Equal { is_huffman, bytes } => {
+                let whole = if is_huffman { HUFFMAN } else { PLAIN };
+                usize::from(bytes) == whole.len()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    /// Whether a block has the content type of gRPC, in one piece and byte by byte.
+    fn has_grpc(block: &[u8]) -> bool {
+        let mut whole = GrpcDetector::default();
+        whole.scan(block.iter().copied());
+        let mut bytes = GrpcDetector::default();
+        for byte in block {
+            bytes.scan(core::iter::once(*byte));
+        }
+        assert_eq!(whole.is_grpc(), bytes.is_grpc());
+        whole.is_grpc()
+    }
+
+    /// Other fields, then content-type (entry 31 of the static table) with this value, without Huffman coding.
+    fn plain(value: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(value.len()).unwrap();
+        [&[0x83, 0x86, 0x44, 2, b'/', b'a', 0x5f, length][..], value].concat()
+    }
+
+    /// The same with Huffman coding, as "application/grpc" and `rest`.
+    fn huffman(rest: &[u8]) -> Vec<u8> {
+        let length = 0x80 | u8::try_from(HUFFMAN.len() + rest.len()).unwrap();
+        [&[0x83, 0x86, 0x5f, length][..], HUFFMAN, rest].concat()
+    }
+
+    #[test]
+    fn grpc_content_types_are_recognized_in_both_encodings() {
+        for value in [
+            "application/grpc",
+            "application/grpc+proto",
+            "application/grpc;a=b",
+        ] {
+            assert!(has_grpc(&plain(value.as_bytes())), "{value}");
+        }
+        assert!(has_grpc(&huffman(b"")));
+        // "+proto".
+        assert!(has_grpc(&huffman(&[0xff, 0x75, 0xd8, 0x74, 0x9f])));
+    }
+
+    #[test]
+    fn other_content_types_are_not_grpc() {
+        for value in [
+            "application/grpc-web",
+            "application/json",
+            "application/grp",
+            "",
+        ] {
+            assert!(!has_grpc(&plain(value.as_bytes())), "{value}");
+        }
+        // "-web".
+        assert!(!has_grpc(&huffman(&[0x5b, 0xc1, 0x63])));
+    }
+
+    #[test]
+    fn names_are_not_compared() {
+        let named = [&[0x40, 16][..], b"application/grpc", &[1, b'x']].concat();
+        assert!(!has_grpc(&named));
+        let value = [&[0x40, 1, b'x', 16][..], b"application/grpc"].concat();
+        assert!(has_grpc(&value));
+    }
+
+    #[test]
+    fn long_indexes_and_strings_are_skipped() {
+        let long = vec![b'a'; 300];
+        // A size update of two bytes, an index above the prefix, a name of 300 bytes and a value of 300.
+        let mut block = vec![0x3f, 0xe1, 0x1f, 0xff, 0x01, 0x0f, 0x10, 1, b'x', 0x00];
+        for _ in 0..2 {
+            block.extend([0x7f, 0xad, 0x01]);
+            block.extend(&long);
+        }
+        block.extend(plain(b"application/grpc"));
+        assert!(has_grpc(&block));
+    }
+
+    #[test]
+    fn padding_and_priority_are_skipped() {
+        let mut detector = GrpcDetector::default();
+        detector.skip(6);
+        detector.scan(
+            [&[4, 0, 0, 0, 0, 15][..], &plain(b"application/grpc")]
+                .concat()
+                .into_iter(),
+        );
+        assert!(detector.is_grpc());
+    }
+
+    #[test]
+    fn random_blocks_give_the_same_result_in_pieces() {
+        let mut random = 7_u64;
+        for _ in 0..2000 {
+            let block: Vec<u8> = (0..200)
+                .map(|_| {
+                    random = random
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    (random >> 56) as u8
+                })
+                .collect();
+            has_grpc(&block);
+        }
+    }
+}
