@@ -73,6 +73,9 @@ pub(crate) struct Response<'a> {
 /// gRPC's UNAVAILABLE: the client may call again.
 pub(crate) const GRPC_UNAVAILABLE: i32 = 14;
 
+/// How often a worker tries to change a shared value while other workers are faster.
+const UPDATE_ATTEMPTS: usize = 8;
+
 /// The hostcalls that the module uses.
 pub(crate) trait Host: fmt::Debug {
     fn log(&self, level: Level, message: &str);
@@ -235,6 +238,23 @@ impl dyn Host + '_ {
     pub(crate) fn share(&self, key: &str, value: &[u8], token: u32) -> bool {
         self.set_shared_data(key, value, token).is_ok()
     }
+
+    /// Changes a shared value by compare-and-swap. `change` returns the new value for the stored one, and a result;
+    /// it runs again if another worker was faster. None if `change` returns None, or fails to be first each time.
+    pub(crate) fn update_shared<T>(
+        &self,
+        key: &str,
+        mut change: impl FnMut(Option<Vec<u8>>) -> Option<(Vec<u8>, T)>,
+    ) -> Option<T> {
+        for _ in 0..UPDATE_ATTEMPTS {
+            let (held, token) = self.shared(key);
+            let (value, result) = change(held)?;
+            if self.share(key, &value, token) {
+                return Some(result);
+            }
+        }
+        None
+    }
 }
 
 /// The bytes of the network callback in hand.
@@ -270,8 +290,8 @@ impl<'h> Bytes<'h> {
         }
     }
 
-    /// Takes all bytes away: what follows in the filter chain sees none.
-    pub(crate) fn swallow(&mut self) {
+    /// Removes all bytes: the next filter in the chain sees none.
+    pub(crate) fn discard(&mut self) {
         if self.host.set_buffer(self.buffer, 0, self.len, &[]).is_ok() {
             self.len = 0;
         }

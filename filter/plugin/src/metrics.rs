@@ -1,4 +1,4 @@
-//! The handles of this worker's metrics, and what it has shown. Which metrics there are `evenkeel-metrics` says.
+//! The handles of this worker's metrics, and the values that it has published. `evenkeel-metrics` lists the metrics.
 
 mod upstream_hosts;
 
@@ -28,7 +28,7 @@ impl Gauge {
         }
     }
 
-    fn show(&self, host: &dyn Host, value: f64) {
+    fn set(&self, host: &dyn Host, value: f64) {
         self.add(
             host,
             (value.round() as i64).saturating_sub(self.value.get()),
@@ -47,7 +47,7 @@ impl Gauge {
     }
 }
 
-/// A metric's handle; None where the host refuses it.
+/// Defines a metric with the host. None if the host refuses it.
 fn define(host: &dyn Host, kind: MetricKind, name: &str) -> Option<u32> {
     host.define_metric(kind, name).ok()
 }
@@ -58,7 +58,7 @@ fn add(host: &dyn Host, metric: Option<u32>, by: i64) {
     }
 }
 
-/// Every metric of this worker: defined with the host when first used, and remembered.
+/// Every metric of this worker. Each is defined with the host when it is first used.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     host: Rc<dyn Host>,
@@ -79,40 +79,40 @@ impl Metrics {
         }
     }
 
-    /// Defines every metric whose labels are known, so that what has not happened shows as 0.
+    /// Defines every metric whose label values are known, so that an event that has not happened shows as 0.
     pub(crate) fn define(&mut self) {
         for counter in Counter::all() {
             self.count_by(counter, 0);
         }
-        self.active(0);
+        self.add_active_connections(0);
         let plain = Metric::ALL
             .iter()
             .filter(|metric| metric.kind() == Kind::Gauge && metric.labels().is_empty());
         for gauge in plain.filter(|gauge| **gauge != Metric::ConnectionsActive) {
-            self.gauge(*gauge, 0.0);
+            self.set_gauge(*gauge, 0.0);
         }
     }
 
-    /// Shows this worker's part of a gauge that has no label.
-    pub(crate) fn gauge(&mut self, gauge: Metric, value: f64) {
+    /// Sets this worker's part of a gauge without labels. The host adds up the workers.
+    pub(crate) fn set_gauge(&mut self, gauge: Metric, value: f64) {
         let shown = self
             .gauges
             .entry(gauge)
             .or_insert_with(|| Gauge::define(&*self.host, gauge, &[]));
-        shown.show(&*self.host, value);
+        shown.set(&*self.host, value);
     }
 
-    /// Shows nothing any more.
-    pub(crate) fn withdraw(&mut self) {
+    /// Sets every gauge of this worker to 0.
+    pub(crate) fn clear_gauges(&mut self) {
         for shown in self.gauges.values() {
-            shown.show(&*self.host, 0.0);
+            shown.set(&*self.host, 0.0);
         }
-        self.upstream_hosts.withdraw(&*self.host);
+        self.upstream_hosts.clear_gauges(&*self.host);
     }
 
-    /// Shows what this worker carries to upstream hosts, by their addresses.
-    pub(crate) fn carried<'a>(&mut self, loads: impl Iterator<Item = (&'a [u8], Load)>) {
-        self.upstream_hosts.show(&*self.host, loads);
+    /// Sets the loads of upstream hosts, by their addresses.
+    pub(crate) fn set_upstream_loads<'a>(&mut self, loads: impl Iterator<Item = (&'a [u8], Load)>) {
+        self.upstream_hosts.set_loads(&*self.host, loads);
     }
 
     pub(crate) fn count(&mut self, counter: Counter) {
@@ -129,21 +129,21 @@ impl Metrics {
         }
     }
 
-    /// Open downstream connections.
-    pub(crate) fn active(&mut self, by: i64) {
+    /// Changes the number of open downstream connections.
+    pub(crate) fn add_active_connections(&mut self, change: i64) {
         let name = || Metric::ConnectionsActive.stat(&[]);
         let metric = *self
             .active
             .get_or_insert_with(|| define(&*self.host, MetricKind::Gauge, &name()));
-        add(&*self.host, metric, by);
+        add(&*self.host, metric, change);
     }
 
     /// The series of the upstream host at `address`.
-    pub(crate) fn upstream(&mut self, address: &[u8], now: Instant) -> Rc<UpstreamHost> {
+    pub(crate) fn upstream_host(&mut self, address: &[u8], now: Instant) -> Rc<UpstreamHost> {
         self.upstream_hosts.find(&*self.host, address, now)
     }
 
-    /// An upstream connection to `address` ended that was counted when it opened.
+    /// Counts the end of an upstream connection to `address`, whose start was counted.
     pub(crate) fn upstream_disconnected(&mut self, address: &[u8]) {
         self.upstream_hosts.disconnected(&*self.host, address);
     }

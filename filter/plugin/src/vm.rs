@@ -1,7 +1,7 @@
-//! One VM: the contexts that the host has made, and the worker that they share.
+//! One VM: the contexts that the host created, and the worker that they share.
 //!
-//! Callbacks arrive here by context id. An id that is not known, and a callback that the host makes from
-//! within another one's hostcall, do nothing: nothing here panics.
+//! Callbacks arrive here by context id. A callback for an unknown id, or from within a hostcall of another callback,
+//! does nothing: nothing here panics.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,35 +11,33 @@ use evenkeel_policy::Role;
 use evenkeel_wire::h2;
 
 use crate::host::Host;
-use crate::http::Stream;
-use crate::network::Network;
-use crate::peers;
-use crate::worker::{Act, TICK, Worker};
+use crate::network::Downstream;
+use crate::worker::{Action, Request, TICK, Worker};
 
 /// A context's id, unique in the VM.
 pub(crate) type ContextId = u32;
 
 /// Who closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peer {
+pub(crate) enum ClosedBy {
     Client,
     /// Envoy, by itself or because the module asked it to.
     Proxy,
 }
 
-/// What a context is of.
+/// What a context stands for.
 enum Context {
     /// A filter entry's configuration.
     Root,
     /// A downstream connection, in the network role.
-    Connection(Box<Network>),
-    /// The same, by a second filter entry: it does nothing.
+    Connection(Box<Downstream>),
+    /// A connection that another filter entry manages.
     Inert,
     /// An HTTP stream, in the HTTP role.
-    Stream(Stream),
+    Stream(Request),
 }
 
-/// All that lives in one VM.
+/// The state of one VM.
 pub(crate) struct Vm {
     host: Rc<dyn Host>,
     state: RefCell<State>,
@@ -47,7 +45,7 @@ pub(crate) struct Vm {
 
 struct State {
     worker: Worker,
-    /// A map that never pauses to grow.
+    /// Not a hash map, which pauses when it grows.
     contexts: BTreeMap<ContextId, Context>,
 }
 
@@ -63,13 +61,13 @@ impl Vm {
         }
     }
 
-    /// Runs `f` on the state. None, and nothing done, within another callback's hostcall.
+    /// Runs `f` on the state. Does nothing within a hostcall of another callback.
     fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> Option<T> {
         let mut state = self.state.try_borrow_mut().ok()?;
         Some(f(&mut state))
     }
 
-    fn with_connection(&self, id: ContextId, f: impl FnOnce(&mut Network, &mut Worker)) {
+    fn with_connection(&self, id: ContextId, f: impl FnOnce(&mut Downstream, &mut Worker)) {
         self.with(|State { worker, contexts }| {
             if let Some(Context::Connection(connection)) = contexts.get_mut(&id) {
                 f(connection, worker);
@@ -80,25 +78,25 @@ impl Vm {
     fn with_stream<T>(
         &self,
         id: ContextId,
-        f: impl FnOnce(&mut Stream, &mut Worker) -> T,
+        f: impl FnOnce(&mut Request, &mut Worker) -> T,
     ) -> Option<T> {
         self.with(|State { worker, contexts }| match contexts.get_mut(&id) {
-            Some(Context::Stream(stream)) => Some(f(stream, worker)),
+            Some(Context::Stream(request)) => Some(f(request, worker)),
             _ => None,
         })
         .flatten()
     }
 
-    /// A root (`root` is 0), or a connection or stream under one.
+    /// The host created a root (`root` is 0), or a connection or stream under one.
     pub(crate) fn context_created(&self, id: ContextId, root: ContextId) {
         self.with(|State { worker, contexts }| {
             let context = if root == 0 {
                 Context::Root
             } else {
                 match worker.role(root) {
-                    Role::Network => Network::open(worker, root, id)
+                    Role::Network => Downstream::open(worker, root, id)
                         .map_or(Context::Inert, |it| Context::Connection(Box::new(it))),
-                    Role::Http => Context::Stream(Stream::new(root, id)),
+                    Role::Http => Context::Stream(Request::new(root, id)),
                 }
             };
             contexts.insert(id, context);
@@ -107,38 +105,38 @@ impl Vm {
 
     pub(crate) fn context_deleted(&self, id: ContextId) {
         self.with(|State { worker, contexts }| match contexts.remove(&id) {
-            Some(Context::Root) => worker.forget(id),
-            Some(Context::Connection(mut connection)) => connection.close(worker, Peer::Proxy),
-            Some(Context::Stream(stream)) => stream.end(worker),
+            Some(Context::Root) => worker.remove_root(id),
+            Some(Context::Connection(mut connection)) => connection.close(worker, ClosedBy::Proxy),
+            Some(Context::Stream(request)) => worker.request_ended(request),
             Some(Context::Inert) | None => {}
         });
     }
 
-    /// A root's configuration, of `size` bytes, is in hand.
+    /// The host has a root's configuration, of `size` bytes.
     pub(crate) fn configured(&self, root: ContextId, size: usize) {
         self.with(|State { worker, .. }| worker.configure(root, size));
         let _ = self.host.set_tick_period(TICK);
     }
 
     pub(crate) fn ticked(&self, root: ContextId) {
-        // The worker must be free again: the host calls back for each close.
-        let acts = self
+        // The state must be free again: the host calls back for each close.
+        let actions = self
             .with(|State { worker, .. }| worker.tick())
             .unwrap_or_default();
-        if acts.is_empty() {
+        if actions.is_empty() {
             return;
         }
-        for act in acts {
-            match act {
-                Act::Close(context) => self.host.close(context),
-                Act::EndStream(context) => {
+        for action in actions {
+            match action {
+                Action::CloseConnection(context) => self.host.close(context),
+                Action::EndStream(context) => {
                     self.host.end_unavailable(context, h2::UNAVAILABLE_MESSAGE)
                 }
-                Act::Ask(question) => {
-                    // The closes before it were in the name of others.
+                Action::SendPeerRequest(request) => {
+                    // The actions before it set other contexts.
                     let _ = self.host.set_effective_context(root);
-                    if !peers::ask(&*self.host, &question) {
-                        self.with(|State { worker, .. }| peers::failed(worker));
+                    if !request.send(&*self.host) {
+                        self.with(|State { worker, .. }| worker.peer_request_failed());
                     }
                 }
             }
@@ -158,24 +156,24 @@ impl Vm {
         });
     }
 
-    pub(crate) fn connection_closed(&self, id: ContextId, by: Peer) {
+    pub(crate) fn connection_closed(&self, id: ContextId, by: ClosedBy) {
         self.with_connection(id, |connection, worker| connection.close(worker, by));
     }
 
-    /// True when the request is answered here and must not go on.
+    /// True if the module responds to the request, which must not go on.
     pub(crate) fn request_headers(&self, id: ContextId, ends_stream: bool) -> bool {
-        self.with_stream(id, |stream, worker| {
-            stream.request_headers(worker, ends_stream)
+        self.with_stream(id, |request, worker| {
+            worker.request_started(request, ends_stream)
         })
         .unwrap_or_default()
     }
 
     pub(crate) fn response_headers(&self, id: ContextId) {
-        self.with_stream(id, Stream::response_headers);
+        self.with_stream(id, |request, worker| worker.response_started(request));
     }
 
-    /// The response to a call of this root is in hand, with so many headers and a body of `size` bytes.
+    /// The host has the response to a call of this root, with this number of headers and a body of `size` bytes.
     pub(crate) fn http_call_answered(&self, _root: ContextId, headers: usize, size: usize) {
-        self.with(|State { worker, .. }| peers::answered(worker, headers, size));
+        self.with(|State { worker, .. }| worker.peer_responded(headers, size));
     }
 }

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use super::Host;
 use super::Level;
 use super::envoy::Envoy;
-use crate::vm::{Peer, Vm};
+use crate::vm::{ClosedBy, Vm};
 
 /// The ABI's "hand it to the next filter".
 const CONTINUE: u32 = 0;
@@ -91,9 +91,9 @@ pub extern "C" fn proxy_on_downstream_connection_close(context: u32, peer: u32) 
     /// The ABI's number for the other end.
     const REMOTE: u32 = 2;
     let by = if peer == REMOTE {
-        Peer::Client
+        ClosedBy::Client
     } else {
-        Peer::Proxy
+        ClosedBy::Proxy
     };
     VM.with(|vm| vm.connection_closed(context, by));
 }

@@ -1,4 +1,4 @@
-//! The metrics of upstream hosts. A host keeps its own series for as long as it is live.
+//! The metrics of upstream hosts. A host has its own series for as long as it is live.
 
 use core::cell::Cell;
 use core::time::Duration;
@@ -11,16 +11,16 @@ use evenkeel_metrics::Metric;
 use super::{Gauge, add, define};
 use crate::host::{Host, MetricKind};
 
-/// The most live hosts that have series of their own; what goes to further ones is shown as `other`.
+/// The most live hosts that have series of their own; further ones share the series `other`.
 ///
-/// Hosts that are gone leave their place to new ones. Envoy keeps a series for ever, so those that are
-/// gone stay visible, with gauges of 0.
+/// A new host may replace one that is gone. Envoy keeps a series forever, so hosts that are gone stay visible, with
+/// gauges of 0.
 pub(crate) const MAX_LIVE_HOSTS: usize = 256;
 
-/// A host that carries nothing for so long is taken to be gone.
+/// A host without load for so long is presumed gone.
 const FORGET: Duration = Duration::from_secs(60);
 
-/// How often hosts that are gone are looked for, while there is no place for a new one.
+/// The interval between searches for hosts that are gone, while there is no place for a new one.
 const SWEEP: Duration = Duration::from_secs(1);
 
 const OTHER: &[u8] = b"other";
@@ -69,17 +69,17 @@ impl UpstreamHost {
         self.connections.add(host, -1);
     }
 
-    fn show(&self, host: &dyn Host, load: Load) {
-        self.request_rate.show(host, load.requests);
-        self.byte_rate.show(host, load.bytes);
+    fn set_load(&self, host: &dyn Host, load: Load) {
+        self.request_rate.set(host, load.requests);
+        self.byte_rate.set(host, load.bytes);
     }
 
-    fn withdraw(&self, host: &dyn Host) {
-        self.connections.show(host, 0.0);
-        self.show(host, Load::default());
+    fn clear_gauges(&self, host: &dyn Host) {
+        self.connections.set(host, 0.0);
+        self.set_load(host, Load::default());
     }
 
-    /// Nothing refers to it, and nothing that is counted goes to it any more.
+    /// Nothing refers to it, and it has had no load for a while.
     fn is_gone(this: &Rc<Self>, now: Instant) -> bool {
         let gauges = [&this.connections, &this.request_rate, &this.byte_rate];
         Rc::strong_count(this) == 1
@@ -122,17 +122,17 @@ impl UpstreamHosts {
         made
     }
 
-    /// A connection to `address` ended that was counted when it opened.
+    /// Counts the end of a connection to `address`, whose start was counted.
     pub(super) fn disconnected(&mut self, host: &dyn Host, address: &[u8]) {
-        // One that opened while its host had no series of its own was counted as `other`.
+        // A connection that opened while its host had no series of its own was counted as `other`.
         match self.named.get(address) {
             Some(known) if !known.connections.is_zero() => known.disconnected(host),
             _ => self.other(host).disconnected(host),
         }
     }
 
-    /// Shows what this worker carries to hosts, by their addresses.
-    pub(super) fn show<'a>(
+    /// Sets the loads of hosts, by their addresses.
+    pub(super) fn set_loads<'a>(
         &mut self,
         host: &dyn Host,
         loads: impl Iterator<Item = (&'a [u8], Load)>,
@@ -147,19 +147,19 @@ impl UpstreamHosts {
         }
         for (address, named) in &self.named {
             let load = sums.remove(address.as_slice()).unwrap_or_default();
-            named.show(host, load);
+            named.set_load(host, load);
         }
         if let Some(load) = sums.remove(OTHER) {
-            self.other(host).show(host, load);
+            self.other(host).set_load(host, load);
         } else if let Some(other) = &self.other {
-            other.show(host, Load::default());
+            other.set_load(host, Load::default());
         }
     }
 
-    /// Shows nothing any more.
-    pub(super) fn withdraw(&self, host: &dyn Host) {
+    /// Sets every gauge to 0.
+    pub(super) fn clear_gauges(&self, host: &dyn Host) {
         for shown in self.named.values().chain(&self.other) {
-            shown.withdraw(host);
+            shown.clear_gauges(host);
         }
     }
 

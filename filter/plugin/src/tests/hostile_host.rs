@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{HTTP, NETWORK, Plugin};
 use crate::host::Status;
-use crate::vm::Peer;
+use crate::vm::ClosedBy;
 
 /// Everything that uses the host: every role, limits, budget, peers, recycling, load.
 const POLICY: &str = r#""defaults": {"max_requests_per_connection": 2, "jitter": 0, "grpc": {"max_stream_age": "1s"}},
@@ -48,7 +48,7 @@ fn call_everything(plugin: &Plugin) {
     vm.http_call_answered(NETWORK, 3, 10);
     vm.http_call_answered(NETWORK, 3, usize::MAX);
     for id in [10, 10, 11, 1000] {
-        vm.connection_closed(id, Peer::Client);
+        vm.connection_closed(id, ClosedBy::Client);
         vm.context_deleted(id);
     }
 }

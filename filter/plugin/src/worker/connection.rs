@@ -1,0 +1,230 @@
+//! The events of the network role: what happens to a downstream connection.
+
+use core::time::Duration;
+use std::rc::Rc;
+
+use evenkeel_engine::{Activity, ConnectionEnd, ConnectionId, Decision, Origin};
+use evenkeel_metrics::{Counter, GoawayLabels, Metric};
+use evenkeel_policy::{Mode, Rule};
+use evenkeel_wire::{BypassReason, Detection, DrainPoint, Protocol};
+
+use super::Worker;
+use super::log::Warning;
+use crate::host::{Level, SharedBudget};
+use crate::metrics::UpstreamHost;
+use crate::policies::{RootId, Use};
+use crate::vm::{ClosedBy, ContextId};
+
+/// A property of each connection that the module manages. Envoy keeps it with the connection, as the filter state
+/// `wasm.evenkeel.network`, where every VM finds it.
+const MANAGED: &str = "evenkeel.network";
+
+impl Worker {
+    /// Registers a new downstream connection. None where another filter entry of the module manages the connection:
+    /// it would count twice, and take the drain signals of that entry for the proxy's own.
+    pub(crate) fn opened(&mut self, root: RootId, context: ContextId) -> Option<ConnectionId> {
+        let managed = self.host.property(&[MANAGED]);
+        if managed.is_ok_and(|managed| !managed.is_empty()) {
+            self.duplicate_filter(root);
+            return None;
+        }
+        // The entries may run in different VMs, so the connection itself carries the mark.
+        let _ = self.host.set_property(MANAGED, b"1");
+        self.engine.advance(self.now());
+        let id = self.connection_id();
+        self.use_root(root, Use::Connection(id.map(|id| id.0)));
+        // Without an id (no Envoy is known to do so) the context's id stands in, far from real ids.
+        let id = id.unwrap_or(ConnectionId(u64::MAX ^ u64::from(context)));
+        let direction = self.direction();
+        let policy = self.policies.get(root);
+        let rule = policy.and_then(|policy| policy.otherwise(direction).cloned());
+        let mode = policy.map(|policy| policy.mode).unwrap_or_default();
+        let origin = Origin {
+            policy: root,
+            direction,
+            port: 0,
+        };
+        self.engine.open(id, origin, rule, mode, self.seed ^ id.0);
+        self.contexts.insert(id, context);
+        self.metrics.add_active_connections(1);
+        Some(id)
+    }
+
+    fn duplicate_filter(&mut self, root: RootId) {
+        self.metrics.count(Counter::Plain(Metric::DuplicateFilters));
+        let name = self.policies.name(root);
+        self.log.warn_once(
+            Warning::DuplicateFilter,
+            format_args!(
+                "{name}: another NETWORK filter entry of this module is before it on the same connection: this one \
+                 does nothing there. Remove one of them (Istio: two WasmPlugins select the workload)."
+            ),
+        );
+    }
+
+    /// The protocol of a connection is known, or has changed. False if the connection is bypassed.
+    pub(crate) fn identified(&mut self, id: ConnectionId, detection: Detection) -> bool {
+        let reason = match detection {
+            Detection::Detected(Protocol::WebSocket) if !self.engine.upgrade_to_websocket(id) => {
+                BypassReason::Tunnel
+            }
+            Detection::Bypassed(reason) => reason,
+            Detection::Pending | Detection::Detected(_) => {
+                if let Some(protocol) = detection.protocol() {
+                    self.metrics.count(Counter::Connections(protocol));
+                }
+                if detection == Detection::Detected(Protocol::Tcp) {
+                    self.set_tcp(id);
+                }
+                return true;
+            }
+        };
+        self.metrics.count(Counter::Bypassed(reason));
+        self.engine.bypass(id);
+        self.log.write(
+            Level::Debug,
+            format_args!("connection {}: bypassed: {}", id.0, reason.name()),
+        );
+        false
+    }
+
+    /// Puts a connection under the rule for its listener's port.
+    fn set_tcp(&mut self, id: ConnectionId) {
+        let Some(origin) = self.engine.origin(id) else {
+            return;
+        };
+        // Read even if no rule needs it: a later policy may.
+        let port = self
+            .host
+            .number(&["destination", "port"])
+            .and_then(|port| u16::try_from(port).ok())
+            .unwrap_or_default();
+        let policy = self.policies.get(origin.policy);
+        let rule = policy.and_then(|policy| policy.tcp_rule(origin.direction, port));
+        let rule = rule.map(|rule| Rc::clone(&rule.rule));
+        self.engine.set_tcp(id, port, rule);
+    }
+
+    pub(crate) fn count_requests(&mut self, protocol: Protocol, requests: u64) {
+        self.metrics.count_by(Counter::Requests(protocol), requests);
+    }
+
+    /// Counts an HTTP/2 connection whose client was recognised by its first frames.
+    pub(crate) fn count_client(&mut self, client: &'static str) {
+        self.metrics.count(Counter::Client(client));
+    }
+
+    pub(crate) fn count_goaway(&mut self, goaway: GoawayLabels) {
+        self.metrics.count(Counter::Goaway(goaway));
+    }
+
+    /// The client sent bytes; `has_message` if part of a WebSocket message is in them. False if they must not be
+    /// passed on.
+    pub(crate) fn read(&mut self, id: ConnectionId, activity: Activity, has_message: bool) -> bool {
+        self.advance_for(id);
+        if has_message {
+            self.engine.record_client_message(id);
+        }
+        self.engine.read(id, activity)
+    }
+
+    /// The server writes. `point` is the best drain point in the write, if there is one.
+    pub(crate) fn wrote(
+        &mut self,
+        id: ConnectionId,
+        activity: Activity,
+        point: Option<DrainPoint>,
+    ) -> Decision {
+        self.advance_for(id);
+        self.pending.reset_written(id);
+        let origin = self.engine.origin(id);
+        let bucket = origin.and_then(|origin| self.policies.bucket(origin.policy));
+        let mut budget = SharedBudget(&*self.host);
+        let decision = self.engine.wrote(id, activity, point, bucket, &mut budget);
+        if let Decision::Drain(reason) = decision {
+            self.metrics.count(Counter::DrainSignal(reason));
+            self.log.write(
+                Level::Debug,
+                format_args!("connection {}: drain signal: {}", id.0, reason.name()),
+            );
+        }
+        self.process_effects();
+        decision
+    }
+
+    /// Most events need no exact time, which costs a hostcall: that of the last tick will do.
+    fn advance_for(&mut self, id: ConnectionId) {
+        if self.engine.needs_exact_time(id) {
+            self.engine.advance(self.now());
+        }
+    }
+
+    /// The rule that governs a connection.
+    pub(crate) fn rule(&self, id: ConnectionId) -> Option<&Rule> {
+        self.engine.rule(id).map(|rule| &**rule)
+    }
+
+    /// The proxy itself drains the connection.
+    pub(crate) fn drained_by_proxy(&mut self, id: ConnectionId) {
+        self.engine.record_proxy_drain(id);
+    }
+
+    /// True if the first RST_STREAM in the current write is that of a gRPC stream past its age.
+    pub(crate) fn is_resetting(&self, id: ConnectionId) -> bool {
+        self.pending.is_resetting(id)
+    }
+
+    /// The remaining time and requests for a `Keep-Alive` hint in the current response; None if it gets no hint.
+    pub(crate) fn keep_alive_hint(
+        &self,
+        id: ConnectionId,
+    ) -> Option<(Option<Duration>, Option<u64>)> {
+        let origin = self.engine.origin(id)?;
+        let policy = self.policies.get(origin.policy)?;
+        (policy.keepalive.http1_hint && policy.mode == Mode::Enforce)
+            .then(|| self.engine.remaining(id))
+    }
+
+    /// Finds the upstream host of a TCP connection, if Envoy has connected to one.
+    pub(crate) fn find_tcp_upstream(&mut self, id: ConnectionId) -> Option<Rc<UpstreamHost>> {
+        let address = self.host.property_or_empty(&["upstream", "address"]);
+        if address.is_empty() {
+            return None;
+        }
+        let cluster = self.host.property_or_empty(&["xds", "cluster_name"]);
+        if let Some(host) = self.engine.find_upstream_host(&cluster, &address) {
+            self.engine.set_upstream_host(id, host);
+        }
+        let upstream = self.metrics.upstream_host(&address, self.engine.now());
+        upstream.connected(&*self.host);
+        Some(upstream)
+    }
+
+    /// The connection has closed, and with it that to its TCP `upstream`.
+    pub(crate) fn closed(
+        &mut self,
+        id: ConnectionId,
+        by: ClosedBy,
+        upstream: Option<Rc<UpstreamHost>>,
+    ) {
+        if let Some(upstream) = upstream {
+            upstream.disconnected(&*self.host);
+        }
+        let Some(end) = self.engine.closed(id) else {
+            return;
+        };
+        self.contexts.remove(&id);
+        self.metrics.add_active_connections(-1);
+        let counter = match (end, by) {
+            (ConnectionEnd::NotDrained, _) => return,
+            (ConnectionEnd::AfterSignal(reason), ClosedBy::Client) => {
+                Counter::DrainedByClient(reason)
+            }
+            (ConnectionEnd::AfterSignal(reason), ClosedBy::Proxy) => {
+                Counter::DrainedByProxy(reason)
+            }
+            (ConnectionEnd::ClosedByEngine(reason), _) => Counter::DrainedByEvenkeel(reason),
+        };
+        self.metrics.count(counter);
+    }
+}
