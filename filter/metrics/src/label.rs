@@ -87,9 +87,9 @@ impl Label {
                 return Values::Met("the host's address; beyond 256 live ones `other`");
             }
             Self::Http2Client => {
-                let recognised = h2::KNOWN_CLIENTS.iter().map(|client| client.name);
+                let known = h2::KNOWN_CLIENTS.iter().map(|client| client.name);
                 let others = [h2::AMBIGUOUS, h2::UNKNOWN.name];
-                let mut clients: Vec<_> = recognised.chain(others).collect();
+                let mut clients: Vec<_> = known.chain(others).collect();
                 clients.sort_unstable();
                 clients.dedup();
                 clients

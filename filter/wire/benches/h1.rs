@@ -1,9 +1,9 @@
-//! What following HTTP/1 costs: a request, an answer's three writes, a long body.
+//! The cost of following HTTP/1: a request head, a response head, a long body.
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use evenkeel_wire::h1::Http1Scanner;
 use std::hint::black_box;
 
-/// What a browser sends, about 600 bytes.
+/// The request of a browser, about 600 bytes.
 const REQUEST: &[u8] = b"GET /catalogue/shoes?sort=price&page=2 HTTP/1.1\r\n\
     host: shop.example\r\n\
     user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
@@ -19,7 +19,7 @@ const REQUEST: &[u8] = b"GET /catalogue/shoes?sort=price&page=2 HTTP/1.1\r\n\
     sec-fetch-site: same-origin\r\n\
     priority: u=0, i\r\n\r\n";
 
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
+const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
     content-type: text/html; charset=utf-8\r\n\
     content-length: 1048576\r\n\
     cache-control: private, max-age=0\r\n\
@@ -27,7 +27,7 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
     x-envoy-upstream-service-time: 12\r\n\
     server: envoy\r\n\r\n";
 
-/// As long as the answer says, in Envoy's usual writes.
+/// The length of the response's body, and of Envoy's usual writes.
 const BODY: usize = 1 << 20;
 const WRITE: usize = 16 * 1024;
 
@@ -39,7 +39,7 @@ fn after_request() -> Http1Scanner {
 
 fn after_head() -> Http1Scanner {
     let mut connection = after_request();
-    let _ = connection.scan_upstream(&mut { ANSWER });
+    let _ = connection.scan_upstream(&mut { RESPONSE });
     connection
 }
 
@@ -55,11 +55,11 @@ fn benchmarks(criterion: &mut Criterion) {
         });
     });
 
-    group.throughput(Throughput::Bytes(ANSWER.len() as u64));
-    group.bench_function("answer head", |bencher| {
+    group.throughput(Throughput::Bytes(RESPONSE.len() as u64));
+    group.bench_function("response head", |bencher| {
         bencher.iter_batched_ref(
             after_request,
-            |connection| connection.scan_upstream(&mut black_box(ANSWER)),
+            |connection| connection.scan_upstream(&mut black_box(RESPONSE)),
             criterion::BatchSize::SmallInput,
         );
     });

@@ -1,4 +1,4 @@
-//! What it costs to follow HTTP/2 when the bytes lie at hand: what a host takes for each look comes on top.
+//! The cost of following HTTP/2 with the bytes in memory, without the hostcalls.
 #![allow(
     clippy::unwrap_used,
     clippy::arithmetic_side_effects,
@@ -12,14 +12,14 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use evenkeel_wire::h2::{Http2Scanner, Http2Write};
 use h2_support::*;
 
-/// A connection on which these streams are open, the client's side of them ended.
+/// A connection with these open streams, whose client side has ended.
 fn connection(streams: &[u32]) -> Http2Scanner {
     let mut connection = Http2Scanner::default();
     connection
-        .scan_downstream(&mut client_greeting().as_slice())
+        .scan_downstream(&mut client_preface().as_slice())
         .unwrap();
     connection
-        .scan_upstream(&mut server_greeting().as_slice())
+        .scan_upstream(&mut server_preface().as_slice())
         .unwrap();
     for stream in streams {
         connection
@@ -29,7 +29,7 @@ fn connection(streams: &[u32]) -> Http2Scanner {
     connection
 }
 
-/// A unary gRPC call: headers and a message there; headers, a message and trailers back.
+/// A unary gRPC call: headers and a message; headers, a message and trailers in response.
 fn call(stream: u32) -> (Vec<u8>, Vec<u8>) {
     let request = [headers(END_HEADERS, stream), data(END_STREAM, stream, 100)].concat();
     (
@@ -62,21 +62,21 @@ fn small_exchange(criterion: &mut Criterion) {
 fn among_many(criterion: &mut Criterion) {
     let open = (1..200).step_by(2).collect::<Vec<_>>();
     let call = call(201);
-    criterion.bench_function("h2/small exchange beside 100 streams", |bencher| {
+    criterion.bench_function("h2/small exchange with 100 streams", |bencher| {
         bencher.iter_batched_ref(
             || connection(&open),
             |connection| exchange(connection, &call),
             BatchSize::SmallInput,
         );
     });
-    let answers = open
+    let responses = open
         .iter()
-        .flat_map(|stream| answer(*stream))
+        .flat_map(|stream| response(*stream))
         .collect::<Vec<_>>();
-    criterion.bench_function("h2/100 answers in one write", |bencher| {
+    criterion.bench_function("h2/100 responses in one write", |bencher| {
         bencher.iter_batched_ref(
             || connection(&open),
-            |connection| connection.scan_upstream(&mut answers.as_slice()),
+            |connection| connection.scan_upstream(&mut responses.as_slice()),
             BatchSize::SmallInput,
         );
     });

@@ -1,4 +1,4 @@
-//! What the scanner asks the host for: each look is a hostcall, whatever its size.
+//! What the scanner reads from the host: each read is a hostcall, and costs the same for any length.
 #![cfg(test)]
 #![allow(clippy::arithmetic_side_effects)]
 
@@ -10,25 +10,25 @@ use h2_support::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn greeted() -> Http2Scanner {
+fn after_prefaces() -> Http2Scanner {
     let mut connection = Http2Scanner::default();
     connection
-        .scan_downstream(&mut client_greeting().as_slice())
+        .scan_downstream(&mut client_preface().as_slice())
         .unwrap();
     connection
-        .scan_upstream(&mut server_greeting().as_slice())
+        .scan_upstream(&mut server_preface().as_slice())
         .unwrap();
     connection
 }
 
 #[test]
-fn a_small_exchange_takes_one_look_a_callback() {
+fn small_exchange_takes_one_read_per_callback() {
     let mut connection = Http2Scanner::default();
-    let hello = [client_greeting(), window_update(0, 1 << 20), get(1)].concat();
-    let mut client = Counting::new(&hello);
+    let request = [client_preface(), window_update(0, 1 << 20), get(1)].concat();
+    let mut client = Counting::new(&request);
     connection.scan_downstream(&mut client).unwrap();
-    assert_eq!(client.reads, [(0, hello.len())]);
-    let reply = [server_greeting(), answer(1)].concat();
+    assert_eq!(client.reads, [(0, request.len())]);
+    let reply = [server_preface(), response(1)].concat();
     let mut server = Counting::new(&reply);
     connection.scan_upstream(&mut server).unwrap();
     assert_eq!(server.reads, [(0, reply.len())]);
@@ -36,8 +36,8 @@ fn a_small_exchange_takes_one_look_a_callback() {
 }
 
 #[test]
-fn bodies_are_not_looked_at() {
-    let mut connection = greeted();
+fn bodies_are_not_read() {
+    let mut connection = after_prefaces();
     connection.scan_downstream(&mut get(1).as_slice()).unwrap();
     let body = (0..64)
         .flat_map(|_| data(NONE, 1, 16 * 1024))
@@ -45,19 +45,19 @@ fn bodies_are_not_looked_at() {
     let write = [headers(END_HEADERS, 1), body, get(1)].concat();
     let mut server = Counting::new(&write);
     connection.scan_upstream(&mut server).unwrap();
-    // The first frame of DATA lies in the stretch that began with HEADERS.
+    // The first DATA frame is in the block that was read for HEADERS.
     assert_eq!(server.reads.len(), 64 + 1);
     assert!(
-        server.read() < write.len() / 50,
+        server.bytes_read() < write.len() / 50,
         "{} of {}",
-        server.read(),
+        server.bytes_read(),
         write.len()
     );
 }
 
 #[test]
-fn a_callback_inside_a_payload_asks_for_nothing() {
-    let mut connection = greeted();
+fn callback_inside_a_payload_is_not_read() {
+    let mut connection = after_prefaces();
     connection
         .scan_downstream(&mut headers(END_HEADERS, 1).as_slice())
         .unwrap();
@@ -69,10 +69,10 @@ fn a_callback_inside_a_payload_asks_for_nothing() {
         let (mut client, mut server) = (Counting::new(piece), Counting::new(piece));
         connection.scan_downstream(&mut client).unwrap();
         connection.scan_upstream(&mut server).unwrap();
-        let looks = usize::from(nth == 0);
+        let reads = usize::from(nth == 0);
         assert_eq!(
             (client.reads.len(), server.reads.len()),
-            (looks, looks),
+            (reads, reads),
             "piece {nth}"
         );
     }
@@ -80,15 +80,15 @@ fn a_callback_inside_a_payload_asks_for_nothing() {
 }
 
 #[test]
-fn an_empty_callback_asks_for_nothing() {
-    let mut connection = greeted();
+fn empty_callback_is_not_read() {
+    let mut connection = after_prefaces();
     let mut nothing = Counting::new(&[]);
     connection.scan_downstream(&mut nothing).unwrap();
     connection.scan_upstream(&mut nothing).unwrap();
     assert_eq!(nothing.reads, []);
 }
 
-/// A host that says that there are more bytes than it gives.
+/// A host that announces one byte more than it returns.
 struct Short<'a>(&'a [u8]);
 
 impl ByteSource for Short<'_> {
@@ -102,14 +102,14 @@ impl ByteSource for Short<'_> {
 }
 
 #[test]
-fn a_host_that_gives_less_than_it_said_is_not_believed() {
-    let mut connection = greeted();
+fn short_read_makes_the_connection_unreadable() {
+    let mut connection = after_prefaces();
     assert_eq!(
         connection.scan_downstream(&mut Short(&get(1))),
         Err(BypassReason::Unreadable)
     );
     assert_eq!(
-        connection.scan_upstream(&mut &*answer(1)),
+        connection.scan_upstream(&mut &*response(1)),
         Err(BypassReason::Unreadable)
     );
 }

@@ -1,5 +1,4 @@
-//! WebSockets whose peers keep to RFC 6455, cut anywhere, against a memory of every frame; and bytes of
-//! any kind.
+//! WebSockets of peers that follow RFC 6455, with any cuts, compared with a model of every frame; and arbitrary bytes.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -19,10 +18,10 @@ enum Side {
     Server,
 }
 
-/// One thing that a side says.
+/// A message or control frame.
 #[derive(Clone, Debug)]
-enum Said {
-    /// Text in so many fragments of so many bytes, compressed or not, a PING behind each.
+enum Sent {
+    /// Text in fragments of equal length, compressed or not, possibly with a Ping after each.
     Message {
         fragments: usize,
         length: usize,
@@ -33,14 +32,14 @@ enum Said {
     Pong(usize),
 }
 
-fn said() -> impl Strategy<Value = Said> {
+fn sent() -> impl Strategy<Value = Sent> {
     let length = prop_oneof![4 => 0..20_usize, 2 => 120..130_usize, 1 => 65_530..65_540_usize];
     prop_oneof![
         3 => (1..4_usize, length, any::<bool>(), any::<bool>()).prop_map(
-            |(fragments, length, compressed, pings)| Said::Message { fragments, length, compressed, pings }
+            |(fragments, length, compressed, pings)| Sent::Message { fragments, length, compressed, pings }
         ),
-        1 => (0..=125_usize).prop_map(Said::Ping),
-        1 => (0..=125_usize).prop_map(Said::Pong),
+        1 => (0..=125_usize).prop_map(Sent::Ping),
+        1 => (0..=125_usize).prop_map(Sent::Pong),
     ]
 }
 
@@ -69,15 +68,15 @@ fn frame(side: Side, first: u8, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// All that a side says, and of each byte whether it is of a message, and whether a Close fits behind it.
+/// What a side sends: for each byte, whether it belongs to a message, and whether a Close fits after it.
 #[derive(Default)]
-struct Speech {
+struct Output {
     bytes: Vec<u8>,
     is_message: Vec<bool>,
     fits: Vec<bool>,
 }
 
-impl Speech {
+impl Output {
     fn frame(&mut self, side: Side, first: u8, length: usize, in_message: bool) {
         let frame = frame(side, first, length);
         let is_message = first & 0x8 == 0;
@@ -87,9 +86,9 @@ impl Speech {
         self.bytes.extend(frame);
     }
 
-    fn say(&mut self, side: Side, said: &Said) {
-        match *said {
-            Said::Message {
+    fn send(&mut self, side: Side, sent: &Sent) {
+        match *sent {
+            Sent::Message {
                 fragments,
                 length,
                 compressed,
@@ -109,12 +108,12 @@ impl Speech {
                     }
                 }
             }
-            Said::Ping(length) => self.frame(side, 0x89, length, false),
-            Said::Pong(length) => self.frame(side, 0x8a, length, false),
+            Sent::Ping(length) => self.frame(side, 0x89, length, false),
+            Sent::Pong(length) => self.frame(side, 0x8a, length, false),
         }
     }
 
-    /// Behind so many bytes a Close fits, as far as this side is concerned.
+    /// Whether a Close fits after this many bytes, as far as this side is concerned.
     fn fits_at(&self, at: usize) -> bool {
         at == 0 || self.fits[at - 1]
     }
@@ -124,50 +123,50 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn what_is_told_is_what_was_said_whatever_the_cuts(
-        client in vec(said(), 0..5),
-        server in vec(said(), 0..5),
+    fn reports_agree_with_the_model_with_any_cuts(
+        client in vec(sent(), 0..5),
+        server in vec(sent(), 0..5),
         cuts in vec((side(), prop_oneof![0..12_usize, 0..400_usize, Just(usize::MAX)]), 1..40),
     ) {
-        let mut speeches = [Speech::default(), Speech::default()];
-        client.iter().for_each(|said| speeches[0].say(Side::Client, said));
-        server.iter().for_each(|said| speeches[1].say(Side::Server, said));
+        let mut outputs = [Output::default(), Output::default()];
+        client.iter().for_each(|sent| outputs[0].send(Side::Client, sent));
+        server.iter().for_each(|sent| outputs[1].send(Side::Server, sent));
         let mut connection = WebSocketScanner::default();
         let mut at = [0_usize, 0];
-        let (mut asked, mut answering) = (false, false);
+        let (mut awaits_response, mut is_responding) = (false, false);
         for (side, count) in cuts {
             let which = usize::from(side == Side::Server);
-            let speech = &speeches[which];
+            let output = &outputs[which];
             let start = at[which];
-            let end = start.saturating_add(count).min(speech.bytes.len());
+            let end = start.saturating_add(count).min(output.bytes.len());
             at[which] = end;
-            let mut piece = &speech.bytes[start..end];
-            let spoke = speech.is_message[start..end].contains(&true);
+            let mut piece = &output.bytes[start..end];
+            let has_message = output.is_message[start..end].contains(&true);
             if side == Side::Client {
-                prop_assert_eq!(connection.scan_downstream(&mut piece), Ok(spoke));
-                asked |= spoke;
+                prop_assert_eq!(connection.scan_downstream(&mut piece), Ok(has_message));
+                awaits_response |= has_message;
                 continue;
             }
-            let fits = speeches[0].fits_at(at[0]) && speech.fits_at(end);
-            let is_response = spoke && (asked || answering);
-            answering = is_response && !speech.fits_at(end);
-            asked &= !spoke;
-            let expected = WebSocketWrite { fits_at_end: fits, is_response, awaits_response: asked };
+            let fits = outputs[0].fits_at(at[0]) && output.fits_at(end);
+            let is_response = has_message && (awaits_response || is_responding);
+            is_responding = is_response && !output.fits_at(end);
+            awaits_response &= !has_message;
+            let expected = WebSocketWrite { fits_at_end: fits, is_response, awaits_response };
             prop_assert_eq!(connection.scan_upstream(&mut piece), Ok(expected));
         }
         prop_assert!(!connection.is_over());
     }
 
     #[test]
-    fn a_close_where_it_fits_keeps_every_message_whole(server in vec(said(), 0..5), end in 0..2000_usize) {
-        let mut speech = Speech::default();
-        server.iter().for_each(|said| speech.say(Side::Server, said));
-        let end = end.min(speech.bytes.len());
+    fn close_that_fits_is_accepted_and_ends_the_messages(server in vec(sent(), 0..5), end in 0..2000_usize) {
+        let mut output = Output::default();
+        server.iter().for_each(|sent| output.send(Side::Server, sent));
+        let end = end.min(output.bytes.len());
         let mut connection = WebSocketScanner::default();
-        let write = connection.scan_upstream(&mut &speech.bytes[..end]).unwrap();
+        let write = connection.scan_upstream(&mut &output.bytes[..end]).unwrap();
         if write.fits_at_end {
-            // A reader that knows RFC 6455 takes what the client receives.
-            let received = [&speech.bytes[..end], &close_frame(StatusCode::GoingAway)].concat();
+            // A scanner accepts what the client receives.
+            let received = [&output.bytes[..end], &close_frame(StatusCode::GoingAway)].concat();
             let mut reader = WebSocketScanner::default();
             let last = reader.scan_upstream(&mut &received[..]);
             prop_assert_eq!(last.map(|write| write.fits_at_end), Ok(false));
@@ -175,12 +174,12 @@ proptest! {
     }
 
     #[test]
-    fn anything_ends_the_same_whatever_the_cuts(
+    fn cuts_do_not_change_the_result_of_arbitrary_bytes(
         bytes in vec(prop_oneof![any::<u8>(), Just(0x81), Just(0x80), Just(0x02), Just(0x88)], 0..60),
         side in side(),
         size in 1..20_usize,
     ) {
-        let end_of = |size: usize| -> Result<(bool, bool), BypassReason> {
+        let state_after = |size: usize| -> Result<(bool, bool), BypassReason> {
             let mut connection = WebSocketScanner::default();
             for mut piece in bytes.chunks(size) {
                 match side {
@@ -191,6 +190,6 @@ proptest! {
             let write = connection.scan_upstream(&mut &[][..])?;
             Ok((write.fits_at_end, write.awaits_response))
         };
-        prop_assert_eq!(end_of(size), end_of(usize::MAX));
+        prop_assert_eq!(state_after(size), state_after(usize::MAX));
     }
 }

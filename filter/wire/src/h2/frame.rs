@@ -169,7 +169,7 @@ mod tests {
     const GOAWAY: u8 = 0x7;
 
     #[test]
-    fn the_reserved_bit_is_no_part_of_the_stream_id() {
+    fn reserved_bit_is_not_part_of_the_stream_id() {
         assert_eq!(
             header(0, DATA, 0, RESERVED | 5).map(|frame| frame.stream),
             Ok(5)

@@ -1,4 +1,4 @@
-//! Both directions of a WebSocket, each conversation also cut at every byte.
+//! Both directions of a WebSocket. The bytes of each test are also cut into short pieces.
 #![allow(clippy::arithmetic_side_effects)]
 
 #[cfg(target_arch = "wasm32")]
@@ -14,7 +14,7 @@ const PONG: u8 = 0xa;
 const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 
-/// A frame with its first byte as it stands.
+/// A frame with this first byte and a payload of this length.
 fn frame(first: u8, length: usize, mask: bool) -> Vec<u8> {
     let key = if mask { &[1, 2, 3, 4][..] } else { &[] };
     let bit = if mask { 0x80 } else { 0 };
@@ -34,8 +34,12 @@ fn from_server(first: u8, length: usize) -> Vec<u8> {
     frame(first, length, false)
 }
 
-/// What the last of these callbacks from the server gives, the bytes in one piece or in pieces of `size`.
-fn after(client: &[u8], server: &[u8], size: usize) -> Result<WebSocketWrite, BypassReason> {
+/// The report for the last write, with the bytes cut into pieces of `size`.
+fn report_in_pieces(
+    client: &[u8],
+    server: &[u8],
+    size: usize,
+) -> Result<WebSocketWrite, BypassReason> {
     let mut connection = WebSocketScanner::default();
     for mut piece in client.chunks(size) {
         connection.scan_downstream(&mut piece)?;
@@ -47,112 +51,131 @@ fn after(client: &[u8], server: &[u8], size: usize) -> Result<WebSocketWrite, By
     Ok(last)
 }
 
-/// As [`after`], the same whatever the cuts.
-fn told(client: &[u8], server: &[u8]) -> Result<WebSocketWrite, BypassReason> {
-    let whole = after(client, server, usize::MAX);
+/// The report for the last write, which must not depend on the cuts.
+fn report(client: &[u8], server: &[u8]) -> Result<WebSocketWrite, BypassReason> {
+    let whole = report_in_pieces(client, server, usize::MAX);
     for size in [1, 2, 3, 5, 7, 64] {
-        assert_eq!(after(client, server, size), whole, "in pieces of {size}");
+        assert_eq!(
+            report_in_pieces(client, server, size),
+            whole,
+            "in pieces of {size}"
+        );
     }
     whole
 }
 
-const REST: WebSocketWrite = WebSocketWrite {
+const BETWEEN_MESSAGES: WebSocketWrite = WebSocketWrite {
     fits_at_end: true,
     is_response: false,
     awaits_response: false,
 };
 
 #[test]
-fn between_messages_a_close_fits() {
-    assert_eq!(told(&[], &from_server(FIN | TEXT, 5)), Ok(REST));
-    assert_eq!(told(&[], &from_server(FIN | TEXT, 300)), Ok(REST));
-    assert_eq!(told(&[], &from_server(FIN | TEXT, 70_000)), Ok(REST));
-    assert_eq!(told(&[], &from_server(FIN | TEXT, 0)), Ok(REST));
+fn close_fits_between_messages() {
+    assert_eq!(
+        report(&[], &from_server(FIN | TEXT, 5)),
+        Ok(BETWEEN_MESSAGES)
+    );
+    assert_eq!(
+        report(&[], &from_server(FIN | TEXT, 300)),
+        Ok(BETWEEN_MESSAGES)
+    );
+    assert_eq!(
+        report(&[], &from_server(FIN | TEXT, 70_000)),
+        Ok(BETWEEN_MESSAGES)
+    );
+    assert_eq!(
+        report(&[], &from_server(FIN | TEXT, 0)),
+        Ok(BETWEEN_MESSAGES)
+    );
 }
 
 #[test]
-fn inside_a_frame_it_does_not() {
+fn close_does_not_fit_inside_a_frame() {
     let whole = from_server(FIN | TEXT, 200);
     for end in 1..whole.len() {
         assert!(
-            !told(&[], &whole[..end]).unwrap().fits_at_end,
+            !report(&[], &whole[..end]).unwrap().fits_at_end,
             "{end} bytes"
         );
     }
 }
 
 #[test]
-fn inside_a_message_it_does_not_not_even_behind_a_control_frame() {
+fn close_does_not_fit_inside_a_message() {
     let mut message = from_server(RSV1 | TEXT, 5);
-    assert!(!told(&[], &message).unwrap().fits_at_end);
+    assert!(!report(&[], &message).unwrap().fits_at_end);
     message.extend(from_server(FIN | PING, 5));
-    assert!(!told(&[], &message).unwrap().fits_at_end);
+    assert!(!report(&[], &message).unwrap().fits_at_end);
     message.extend(from_server(CONTINUATION, 0));
-    assert!(!told(&[], &message).unwrap().fits_at_end);
+    assert!(!report(&[], &message).unwrap().fits_at_end);
     message.extend(from_server(FIN | CONTINUATION, 5));
-    assert!(told(&[], &message).unwrap().fits_at_end);
+    assert!(report(&[], &message).unwrap().fits_at_end);
 }
 
 #[test]
-fn while_the_client_is_in_the_middle_of_a_message_it_does_not() {
+fn close_does_not_fit_while_a_client_message_is_incomplete() {
     let ping = from_server(FIN | PING, 0);
     let whole = from_client(FIN | TEXT, 20);
     for end in 1..whole.len() {
         assert!(
-            !told(&whole[..end], &ping).unwrap().fits_at_end,
+            !report(&whole[..end], &ping).unwrap().fits_at_end,
             "{end} bytes"
         );
     }
-    assert!(told(&whole, &ping).unwrap().fits_at_end);
-    assert!(!told(&from_client(TEXT, 20), &ping).unwrap().fits_at_end);
+    assert!(report(&whole, &ping).unwrap().fits_at_end);
+    assert!(!report(&from_client(TEXT, 20), &ping).unwrap().fits_at_end);
 }
 
 #[test]
-fn behind_the_close_of_either_side_it_does_not() {
+fn close_does_not_fit_after_a_close() {
     let close = from_server(FIN | CLOSE, 2);
-    assert!(!told(&[], &close).unwrap().fits_at_end);
+    assert!(!report(&[], &close).unwrap().fits_at_end);
     let ping = from_server(FIN | PING, 0);
     assert!(
-        !told(&from_client(FIN | CLOSE, 0), &ping)
+        !report(&from_client(FIN | CLOSE, 0), &ping)
             .unwrap()
             .fits_at_end
     );
     let then_ping = [close, ping].concat();
-    assert!(!told(&[], &then_ping).unwrap().fits_at_end);
+    assert!(!report(&[], &then_ping).unwrap().fits_at_end);
 }
 
 #[test]
-fn who_has_spoken_last_is_a_matter_of_messages_and_not_of_control_frames() {
-    let asked = [from_client(FIN | TEXT, 5), from_client(FIN | PING, 5)].concat();
+fn control_frames_are_neither_requests_nor_responses() {
+    let request = [from_client(FIN | TEXT, 5), from_client(FIN | PING, 5)].concat();
     let pong = from_server(FIN | PONG, 5);
     assert_eq!(
-        told(&asked, &pong),
+        report(&request, &pong),
         Ok(WebSocketWrite {
             awaits_response: true,
-            ..REST
+            ..BETWEEN_MESSAGES
         })
     );
-    let answer = from_server(FIN | TEXT, 5);
+    let response = from_server(FIN | TEXT, 5);
     assert_eq!(
-        told(&asked, &answer),
+        report(&request, &response),
         Ok(WebSocketWrite {
             is_response: true,
-            ..REST
+            ..BETWEEN_MESSAGES
         })
     );
-    assert_eq!(told(&from_client(FIN | PING, 5), &answer), Ok(REST));
+    assert_eq!(
+        report(&from_client(FIN | PING, 5), &response),
+        Ok(BETWEEN_MESSAGES)
+    );
 }
 
 #[test]
-fn a_callback_of_control_frames_alone_says_nothing() {
+fn control_frames_are_not_messages() {
     let mut connection = WebSocketScanner::default();
-    let mut heard = |bytes: &[u8]| connection.scan_downstream(&mut &*bytes).unwrap();
-    assert!(!heard(&from_client(FIN | PONG, 5)));
+    let mut has_message = |bytes: &[u8]| connection.scan_downstream(&mut &*bytes).unwrap();
+    assert!(!has_message(&from_client(FIN | PONG, 5)));
     let message = from_client(FIN | TEXT, 5);
-    assert!(heard(&message[..1]));
-    assert!(heard(&message[1..8]));
-    assert!(heard(&message[8..]));
-    assert!(!heard(&from_client(FIN | CLOSE, 2)));
+    assert!(has_message(&message[..1]));
+    assert!(has_message(&message[1..8]));
+    assert!(has_message(&message[8..]));
+    assert!(!has_message(&from_client(FIN | CLOSE, 2)));
     assert!(!connection.is_over());
     connection
         .scan_upstream(&mut &from_server(FIN | CLOSE, 2)[..])
@@ -161,7 +184,7 @@ fn a_callback_of_control_frames_alone_says_nothing() {
 }
 
 #[test]
-fn what_rfc_6455_forbids_is_not_understood() {
+fn violations_of_rfc_6455_are_bypassed() {
     let text = || from_server(FIN | TEXT, 1);
     for (why, server) in [
         ("masked", frame(FIN | TEXT, 1, true)),
@@ -172,14 +195,14 @@ fn what_rfc_6455_forbids_is_not_understood() {
         ("control in fragments", from_server(PING, 1)),
         ("long control", from_server(FIN | PING, 126)),
         ("compressed control", from_server(FIN | RSV1 | PING, 1)),
-        ("half a status", from_server(FIN | CLOSE, 1)),
+        ("incomplete status code", from_server(FIN | CLOSE, 1)),
         ("nothing to continue", from_server(FIN | CONTINUATION, 1)),
         (
             "message in a message",
             [from_server(TEXT, 1), text()].concat(),
         ),
         (
-            "RSV1 in a further frame",
+            "RSV1 in a continuation",
             [
                 from_server(RSV1 | TEXT, 1),
                 from_server(FIN | RSV1 | CONTINUATION, 1),
@@ -196,7 +219,7 @@ fn what_rfc_6455_forbids_is_not_understood() {
             vec![FIN | TEXT, 127, 0x80, 0, 0, 0, 0, 0, 0, 0],
         ),
         (
-            "a message behind Close",
+            "message after Close",
             [from_server(FIN | CLOSE, 0), text()].concat(),
         ),
         (
@@ -204,14 +227,14 @@ fn what_rfc_6455_forbids_is_not_understood() {
             [from_server(FIN | CLOSE, 0), from_server(FIN | CLOSE, 0)].concat(),
         ),
     ] {
-        assert_eq!(told(&[], &server), Err(BypassReason::Message), "{why}");
+        assert_eq!(report(&[], &server), Err(BypassReason::Message), "{why}");
     }
     let bare = frame(FIN | TEXT, 1, false);
-    assert_eq!(told(&bare, &[]), Err(BypassReason::Message), "unmasked");
+    assert_eq!(report(&bare, &[]), Err(BypassReason::Message), "unmasked");
 }
 
 #[test]
-fn a_long_payload_is_skipped_and_not_read() {
+fn long_payload_is_not_read() {
     struct Counting(Vec<u8>, usize);
     impl ByteSource for Counting {
         fn len(&self) -> usize {
@@ -230,9 +253,9 @@ fn a_long_payload_is_skipped_and_not_read() {
 }
 
 #[test]
-fn a_host_that_gives_no_bytes_is_told_of() {
-    struct Mute;
-    impl ByteSource for Mute {
+fn empty_read_is_unreadable() {
+    struct Empty;
+    impl ByteSource for Empty {
         fn len(&self) -> usize {
             1
         }
@@ -241,13 +264,13 @@ fn a_host_that_gives_no_bytes_is_told_of() {
         }
     }
     assert_eq!(
-        WebSocketScanner::default().scan_downstream(&mut Mute),
+        WebSocketScanner::default().scan_downstream(&mut Empty),
         Err(BypassReason::Unreadable)
     );
 }
 
 #[test]
-fn the_close_that_is_announced_is_a_server_s() {
+fn close_frame_is_unmasked() {
     for (status, number) in [
         (StatusCode::GoingAway, 1001),
         (StatusCode::ServiceRestart, 1012_u16),
@@ -265,6 +288,6 @@ fn the_close_that_is_announced_is_a_server_s() {
 }
 
 #[test]
-fn a_connection_is_as_small_as_its_documentation_says() {
+fn scanner_has_its_documented_size() {
     assert_eq!(size_of::<WebSocketScanner>(), 72);
 }

@@ -1,4 +1,4 @@
-//! A client and a server of the h2 crate that do to each other what HTTP/2 allows.
+//! A client and a server of the h2 crate that use the features of HTTP/2.
 
 use bytes::Bytes;
 use h2::client::SendRequest;
@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::io::DuplexStream;
 use tokio::task::JoinSet;
 
-/// Chance, the same for the same seed (SplitMix64).
+/// Reproducible random numbers (SplitMix64).
 #[derive(Clone)]
 pub struct Random(pub u64);
 
@@ -25,22 +25,21 @@ impl Random {
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// As its kind asks.
+    /// As its kind expects.
     Served,
-    /// By a GOAWAY, before the server had it.
+    /// Refused by a GOAWAY before the server processed it.
     Refused,
 }
 
 const DOWNLOAD: usize = 0;
 const UPLOAD: usize = 1;
 const UPLOAD_WITH_TRAILERS: usize = 2;
-const ANSWERED_EARLY: usize = 3;
+const EARLY_RESPONSE: usize = 3;
 const CANCELLED: usize = 4;
 const RESET: usize = 5;
 const KINDS: usize = 6;
 
-/// Two to five who make requests of every kind, one after the other; gives how these ended and whether a
-/// GOAWAY was heard.
+/// Runs two to five workers that send requests of every kind. Returns the outcomes, and whether a GOAWAY arrived.
 pub async fn client(io: DuplexStream, mut random: Random) -> (Vec<Outcome>, bool) {
     let (requests, mut connection) = h2::client::handshake(io).await.unwrap();
     let mut ping = connection.ping_pong().unwrap();
@@ -53,34 +52,34 @@ pub async fn client(io: DuplexStream, mut random: Random) -> (Vec<Outcome>, bool
         ));
     }
     let mut outcomes = Vec::new();
-    let mut told = false;
+    let mut got_goaway = false;
     while let Some(work) = workers.join_next().await {
-        let (ended, heard) = work.unwrap();
+        let (ended, received) = work.unwrap();
         outcomes.extend(ended);
-        told |= heard;
+        got_goaway |= received;
     }
-    // What comes behind the last answer must have been heard, and what comes behind the first pong.
+    // What follows the last response must be read, and what follows the first acknowledgement.
     for _ in 0..2 {
         if ping.ping(Ping::opaque()).await.is_err() {
             break;
         }
     }
     if let Err(error) = requests.clone().ready().await {
-        assert_told(&error);
-        told = true;
+        assert_goaway(&error);
+        got_goaway = true;
     }
     drop(requests);
     match connection.await.unwrap() {
         Ok(()) => {}
         Err(error) => {
-            assert_told(&error);
-            told = true;
+            assert_goaway(&error);
+            got_goaway = true;
         }
     }
-    (outcomes, told)
+    (outcomes, got_goaway)
 }
 
-fn assert_told(error: &h2::Error) {
+fn assert_goaway(error: &h2::Error) {
     assert!(error.is_go_away() && error.is_remote(), "{error:?}");
     assert_eq!(error.reason(), Some(Reason::NO_ERROR), "{error:?}");
 }
@@ -94,7 +93,7 @@ async fn worker(mut requests: SendRequest<Bytes>, mut random: Random) -> (Vec<Ou
         requests = match requests.ready().await {
             Ok(ready) => ready,
             Err(error) => {
-                assert_told(&error);
+                assert_goaway(&error);
                 return (outcomes, true);
             }
         };
@@ -108,7 +107,7 @@ async fn exchange(requests: &mut SendRequest<Bytes>, kind: usize, len: usize) ->
     match try_exchange(requests, kind, len).await {
         Ok(()) => Outcome::Served,
         Err(error) => {
-            assert_told(&error);
+            assert_goaway(&error);
             Outcome::Refused
         }
     }
@@ -129,7 +128,7 @@ async fn try_exchange(
             body.send_data(content(len), false)?;
             body.send_trailers(trailers())?;
         }
-        ANSWERED_EARLY => body.send_data(content(len), false)?,
+        EARLY_RESPONSE => body.send_data(content(len), false)?,
         _ => {}
     }
     let response = match response.await {
@@ -139,7 +138,7 @@ async fn try_exchange(
         }
         response => response?,
     };
-    assert_ne!(kind, RESET, "it was answered");
+    assert_ne!(kind, RESET, "got a response");
     if kind == CANCELLED {
         body.send_reset(Reason::CANCEL);
         return Ok(());
@@ -153,16 +152,15 @@ async fn try_exchange(
     Ok(())
 }
 
-/// Serves until the client leaves; gives how many requests there were, and whether the client left between
-/// two frames.
+/// Serves until the client closes. Returns the number of requests, and whether the client closed between two frames.
 pub async fn server(io: DuplexStream) -> (usize, bool) {
     let mut connection = h2::server::handshake(io).await.unwrap();
     let mut handlers = JoinSet::new();
     let (mut served, mut clean) = (0, true);
     while let Some(accepted) = connection.accept().await {
         match accepted {
-            Ok((request, respond)) => {
-                handlers.spawn(answer(request, respond));
+            Ok((request, response)) => {
+                handlers.spawn(respond(request, response));
                 served += 1;
             }
             Err(error) => {
@@ -177,7 +175,7 @@ pub async fn server(io: DuplexStream) -> (usize, bool) {
     (served, clean)
 }
 
-async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+async fn respond(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
     let mut parts = request
         .uri()
         .path()
@@ -202,8 +200,8 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) 
     let mut body = respond.send_response(Response::new(()), false).unwrap();
     match kind {
         DOWNLOAD => body.send_data(content(len), true).unwrap(),
-        // The rest of the request is refused with NO_ERROR when it is dropped.
-        ANSWERED_EARLY => body.send_data(content(5), true).unwrap(),
+        // h2 resets the rest of the request with NO_ERROR when it is dropped.
+        EARLY_RESPONSE => body.send_data(content(5), true).unwrap(),
         _ => {
             body.send_data(content(len), false).unwrap();
             let reset = std::future::poll_fn(|context| body.poll_reset(context)).await;
@@ -230,7 +228,7 @@ fn trailers() -> HeaderMap {
     HeaderMap::from_iter([(http::header::ETAG, HeaderValue::from_static("last"))])
 }
 
-/// One request over a connection with the settings that hyper gives it.
+/// Sends a request over a connection with the settings of hyper.
 pub async fn hyper(io: DuplexStream) {
     let (requests, connection) = h2::client::Builder::new()
         .enable_push(false)

@@ -1,4 +1,4 @@
-//! Frames to build, and connections to send them over, cut in every way.
+//! Builders of frames, and a connection that receives them with any cuts.
 #![allow(clippy::arithmetic_side_effects)]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -7,37 +7,28 @@ use evenkeel_wire::h2::{
 };
 use evenkeel_wire::{BypassReason, ByteSource};
 
-pub const DATA: u8 = 0x0;
-pub const HEADERS: u8 = 0x1;
+#[allow(unused_imports, reason = "each test binary uses a part of them")]
+pub use evenkeel_test_frames::http2::{
+    ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+    frame,
+};
+
 pub const PRIORITY: u8 = 0x2;
-pub const RST_STREAM: u8 = 0x3;
-pub const SETTINGS: u8 = 0x4;
 pub const PUSH_PROMISE: u8 = 0x5;
-pub const PING: u8 = 0x6;
-pub const GOAWAY: u8 = 0x7;
-pub const WINDOW_UPDATE: u8 = 0x8;
 pub const CONTINUATION: u8 = 0x9;
-/// A type that no standard knows.
+/// A type that no standard defines.
 pub const GREASE: u8 = 0xfa;
 
 pub const NONE: u8 = 0x0;
-pub const ACK: u8 = 0x1;
-pub const END_STREAM: u8 = 0x1;
-pub const END_HEADERS: u8 = 0x4;
 pub const PADDED: u8 = 0x8;
-pub const WEIGHTED: u8 = 0x20;
+pub const PRIORITY_FLAG: u8 = 0x20;
 pub const WHOLE: u8 = END_STREAM | END_HEADERS;
 
 /// The length of a frame header.
 pub const HEADER: usize = 9;
 
-/// A header block; the scanner must not care what it says.
+/// A header block that the scanner must not decode.
 pub const BLOCK: &[u8] = b"block";
-
-pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
 
 pub fn settings(pairs: &[(u16, u32)]) -> Vec<u8> {
     let payload = pairs
@@ -71,7 +62,7 @@ pub fn push_promise(flags: u8, stream: u32, promised: u32) -> Vec<u8> {
     )
 }
 
-pub fn go_away(last: u32) -> Vec<u8> {
+pub fn peer_goaway(last: u32) -> Vec<u8> {
     frame(
         GOAWAY,
         NONE,
@@ -80,39 +71,39 @@ pub fn go_away(last: u32) -> Vec<u8> {
     )
 }
 
-/// A whole request without a body.
+/// A request or response without a body.
 pub fn get(stream: u32) -> Vec<u8> {
     headers(WHOLE, stream)
 }
 
-/// A whole answer with a body: its last frame is DATA.
-pub fn answer(stream: u32) -> Vec<u8> {
+/// A response with a body: its last frame is DATA.
+pub fn response(stream: u32) -> Vec<u8> {
     [headers(END_HEADERS, stream), data(END_STREAM, stream, 10)].concat()
 }
 
-/// What a client begins with.
-pub fn client_greeting() -> Vec<u8> {
+/// The preface of a client.
+pub fn client_preface() -> Vec<u8> {
     [PREFACE.as_slice(), &settings(&[(3, 100)])].concat()
 }
 
-/// What a server begins with.
-pub fn server_greeting() -> Vec<u8> {
+/// The preface of a server, and its acknowledgement of the client's settings.
+pub fn server_preface() -> Vec<u8> {
     [settings(&[(3, 100)]), frame(SETTINGS, ACK, 0, &[])].concat()
 }
 
-/// A frame as a reader who has everything at hand sees it.
+/// A frame, parsed from the complete bytes of a direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plain {
+pub struct ParsedFrame {
     pub at: usize,
-    pub kind: u8,
+    pub frame_type: u8,
     pub flags: u8,
     pub stream: u32,
     pub payload: Vec<u8>,
 }
 
-impl Plain {
+impl ParsedFrame {
     pub fn bytes(&self) -> Vec<u8> {
-        frame(self.kind, self.flags, self.stream, &self.payload)
+        frame(self.frame_type, self.flags, self.stream, &self.payload)
     }
 
     pub fn end(&self) -> usize {
@@ -120,8 +111,8 @@ impl Plain {
     }
 }
 
-/// The frames that `bytes` consist of, to the last byte.
-pub fn frames(bytes: &[u8]) -> Vec<Plain> {
+/// Parses `bytes`, which must end with a frame.
+pub fn parse_frames(bytes: &[u8]) -> Vec<ParsedFrame> {
     let mut frames = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
@@ -130,9 +121,9 @@ pub fn frames(bytes: &[u8]) -> Vec<Plain> {
         let end = payload + usize::try_from(length).unwrap();
         let stream = u32::from_be_bytes(bytes[at + 5..payload].try_into().unwrap()) & MAX_STREAM_ID;
         let payload = bytes[payload..end].to_vec();
-        frames.push(Plain {
+        frames.push(ParsedFrame {
             at,
-            kind: bytes[at + 3],
+            frame_type: bytes[at + 3],
             flags: bytes[at + 4],
             stream,
             payload,
@@ -142,25 +133,26 @@ pub fn frames(bytes: &[u8]) -> Vec<Plain> {
     frames
 }
 
-/// Where a frame of the server's own could stand: between frames, behind the first, in no header block.
-pub fn places(server: &[u8]) -> Vec<usize> {
-    let opens = |kind| matches!(kind, HEADERS | PUSH_PROMISE | CONTINUATION);
-    let closed = |frame: &Plain| !opens(frame.kind) || frame.flags & END_HEADERS != 0;
-    frames(server)
+/// The offsets at which a frame can be inserted: between frames, after the first, outside header blocks.
+pub fn boundaries(server: &[u8]) -> Vec<usize> {
+    let is_block = |frame_type| matches!(frame_type, HEADERS | PUSH_PROMISE | CONTINUATION);
+    let closed =
+        |frame: &ParsedFrame| !is_block(frame.frame_type) || frame.flags & END_HEADERS != 0;
+    parse_frames(server)
         .iter()
         .filter(|frame| closed(frame))
-        .map(Plain::end)
+        .map(ParsedFrame::end)
         .collect()
 }
 
-/// How the bytes of a step come.
+/// How the bytes of a step are cut into callbacks.
 #[derive(Clone, Copy, Debug)]
 enum Cut {
-    /// In one callback.
+    /// Into one callback.
     Nowhere,
-    /// In two: so many bytes, the rest.
+    /// Into two, after this many bytes.
     At(usize),
-    /// In as many as there are bytes, with empty callbacks between them.
+    /// Into single bytes, with empty callbacks between them.
     Everywhere,
 }
 
@@ -177,41 +169,41 @@ impl Cut {
     }
 }
 
-/// A connection in a story. What it tells of a write is the same however the bytes came.
-pub struct Talk {
+/// A scanner between two peers. It must report the same for a write with any cuts.
+pub struct Peers {
     pub connection: Http2Scanner,
     cut: Cut,
     longest: usize,
     writes: Vec<Http2Write>,
-    told: usize,
+    compared: usize,
 }
 
-/// Tells a story with whole steps, with every step cut in two at each of its bytes, and byte by byte.
-pub fn however_cut(story: impl Fn(&mut Talk)) {
-    let mut whole = Talk::new(Cut::Nowhere, Vec::new());
-    story(&mut whole);
+/// Runs a test with uncut steps, with every step cut in two at each of its bytes, and with single bytes.
+pub fn for_every_cut(test: impl Fn(&mut Peers)) {
+    let mut whole = Peers::new(Cut::Nowhere, Vec::new());
+    test(&mut whole);
     for cut in (1..whole.longest).map(Cut::At).chain([Cut::Everywhere]) {
-        let mut talk = Talk::new(cut, whole.writes.clone());
-        story(&mut talk);
-        assert_eq!(talk.told, whole.writes.len(), "{cut:?}");
+        let mut peers = Peers::new(cut, whole.writes.clone());
+        test(&mut peers);
+        assert_eq!(peers.compared, whole.writes.len(), "{cut:?}");
     }
 }
 
-impl Talk {
+impl Peers {
     fn new(cut: Cut, writes: Vec<Http2Write>) -> Self {
         Self {
             connection: Http2Scanner::default(),
             cut,
             longest: 0,
             writes,
-            told: 0,
+            compared: 0,
         }
     }
 
-    /// Both peers have said what they begin with.
-    pub fn greet(&mut self) {
-        self.client(&client_greeting());
-        self.server(&server_greeting());
+    /// Both peers send their prefaces.
+    pub fn exchange_prefaces(&mut self) {
+        self.client(&client_preface());
+        self.server(&server_preface());
     }
 
     pub fn client(&mut self, bytes: &[u8]) {
@@ -238,14 +230,14 @@ impl Talk {
             writes.push((start, self.connection.scan_upstream(&mut &*piece)?));
             start += piece.len();
         }
-        let Some(&whole) = self.writes.get(self.told) else {
+        let Some(&whole) = self.writes.get(self.compared) else {
             self.writes.extend(writes.iter().map(|(_, write)| *write));
-            self.told += 1;
+            self.compared += 1;
             return Ok(writes[0].1);
         };
-        self.told += 1;
+        self.compared += 1;
         assert_eq!(
-            self.sum(whole, &writes),
+            self.combine(whole, &writes),
             whole,
             "{:?} of {bytes:?}",
             self.cut
@@ -253,8 +245,8 @@ impl Talk {
         Ok(whole)
     }
 
-    /// What the pieces of a write say together.
-    fn sum(&self, whole: Http2Write, pieces: &[(usize, Http2Write)]) -> Http2Write {
+    /// Combines the reports for the pieces of a write.
+    fn combine(&self, whole: Http2Write, pieces: &[(usize, Http2Write)]) -> Http2Write {
         let last_stream_end = pieces.iter().rev().find_map(|&(start, write)| {
             let end = write.last_stream_end?;
             let earlier = whole
@@ -278,7 +270,7 @@ impl Talk {
             aborted_response: pieces.iter().rev().find_map(|&(start, write)| {
                 let cut = write.aborted_response?;
                 let at = |cut: AbortedResponse| cut.frame_at.map(|at| start + at);
-                // A piece does not know where a frame began that an earlier one has begun.
+                // The report for a piece has no offset of a frame that began in an earlier one.
                 let earlier = whole
                     .aborted_response
                     .and_then(|cut| cut.frame_at)
@@ -296,7 +288,7 @@ impl Talk {
     }
 }
 
-/// A host that remembers what it was asked for.
+/// A host that records its reads.
 pub struct Counting<'a> {
     pub bytes: &'a [u8],
     pub reads: Vec<(usize, usize)>,
@@ -310,8 +302,8 @@ impl<'a> Counting<'a> {
         }
     }
 
-    /// How many bytes were asked for.
-    pub fn read(&self) -> usize {
+    /// The number of bytes that were read.
+    pub fn bytes_read(&self) -> usize {
         self.reads.iter().map(|(_, len)| len).sum()
     }
 }

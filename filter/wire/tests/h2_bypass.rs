@@ -1,4 +1,4 @@
-//! What the scanner does not follow: it makes the connection opaque, in both directions and for ever.
+//! What makes a connection bypassed, in both directions.
 #![cfg(test)]
 #![allow(clippy::arithmetic_side_effects)]
 
@@ -10,28 +10,28 @@ use h2_support::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// The first of these bytes from the client must make a greeted connection opaque.
-fn client_may_not(opaque: BypassReason, before: &[u8], bytes: &[u8]) {
-    however_cut(|talk| {
-        talk.greet();
-        talk.client(before);
-        assert_eq!(talk.try_client(bytes), Err(opaque));
-        assert_eq!(talk.try_server(&answer(1)), Err(opaque));
+/// Asserts that `bytes` of the client, after `before`, make the connection bypassed.
+fn assert_client_is_bypassed(reason: BypassReason, before: &[u8], bytes: &[u8]) {
+    for_every_cut(|peers| {
+        peers.exchange_prefaces();
+        peers.client(before);
+        assert_eq!(peers.try_client(bytes), Err(reason));
+        assert_eq!(peers.try_server(&response(1)), Err(reason));
     });
 }
 
-/// As the client's, behind requests of the client.
-fn server_may_not(opaque: BypassReason, requests: &[u8], bytes: &[u8]) {
-    however_cut(|talk| {
-        talk.greet();
-        talk.client(requests);
-        assert_eq!(talk.try_server(bytes), Err(opaque));
-        assert_eq!(talk.try_client(&get(99)), Err(opaque));
+/// Asserts that `bytes` of the server, after `requests` of the client, make the connection bypassed.
+fn assert_server_is_bypassed(reason: BypassReason, requests: &[u8], bytes: &[u8]) {
+    for_every_cut(|peers| {
+        peers.exchange_prefaces();
+        peers.client(requests);
+        assert_eq!(peers.try_server(bytes), Err(reason));
+        assert_eq!(peers.try_client(&get(99)), Err(reason));
     });
 }
 
 #[test]
-fn nothing_stands_inside_a_header_block() {
+fn no_frame_may_interrupt_a_header_block() {
     let open = headers(NONE, 1);
     for intruder in [
         frame(PING, NONE, 0, &[0; 8]),
@@ -41,25 +41,25 @@ fn nothing_stands_inside_a_header_block() {
         frame(GREASE, NONE, 0, BLOCK),
         window_update(0, 1),
     ] {
-        client_may_not(BypassReason::Frame, &open, &intruder);
-        server_may_not(
+        assert_client_is_bypassed(BypassReason::Frame, &open, &intruder);
+        assert_server_is_bypassed(
             BypassReason::Frame,
             &[get(1), get(3)].concat(),
             &[open.clone(), intruder].concat(),
         );
     }
-    let stray = frame(CONTINUATION, END_HEADERS, 1, BLOCK);
-    client_may_not(BypassReason::Frame, &get(1), &stray);
-    server_may_not(BypassReason::Frame, &get(1), &stray);
+    let continuation = frame(CONTINUATION, END_HEADERS, 1, BLOCK);
+    assert_client_is_bypassed(BypassReason::Frame, &get(1), &continuation);
+    assert_server_is_bypassed(BypassReason::Frame, &get(1), &continuation);
 }
 
 #[test]
-fn peers_begin_with_their_prefaces() {
+fn connection_must_begin_with_the_prefaces() {
     for bytes in [
         &b"GET / HTTP/1.1\r\n\r\n"[..],
         b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
     ] {
-        however_cut(|talk| assert_eq!(talk.try_client(bytes), Err(BypassReason::Frame)));
+        for_every_cut(|peers| assert_eq!(peers.try_client(bytes), Err(BypassReason::Frame)));
     }
     for first in [
         get(1),
@@ -68,17 +68,17 @@ fn peers_begin_with_their_prefaces() {
         frame(GREASE, NONE, 0, &[]),
     ] {
         let bytes = [PREFACE.as_slice(), &first].concat();
-        however_cut(|talk| assert_eq!(talk.try_client(&bytes), Err(BypassReason::Frame)));
-        however_cut(|talk| assert_eq!(talk.try_server(&first), Err(BypassReason::Frame)));
+        for_every_cut(|peers| assert_eq!(peers.try_client(&bytes), Err(BypassReason::Frame)));
+        for_every_cut(|peers| assert_eq!(peers.try_server(&first), Err(BypassReason::Frame)));
     }
 }
 
 #[test]
-fn clients_open_streams_in_their_order() {
-    client_may_not(BypassReason::Frame, &[], &get(2));
-    client_may_not(BypassReason::Frame, &get(5), &get(3));
-    client_may_not(BypassReason::Frame, &get(5), &headers(END_HEADERS, 3));
-    client_may_not(
+fn client_stream_ids_must_be_odd_and_increase() {
+    assert_client_is_bypassed(BypassReason::Frame, &[], &get(2));
+    assert_client_is_bypassed(BypassReason::Frame, &get(5), &get(3));
+    assert_client_is_bypassed(BypassReason::Frame, &get(5), &headers(END_HEADERS, 3));
+    assert_client_is_bypassed(
         BypassReason::Frame,
         &[],
         &frame(PUSH_PROMISE, END_HEADERS, 1, &[0; 4]),
@@ -86,7 +86,7 @@ fn clients_open_streams_in_their_order() {
 }
 
 #[test]
-fn a_stream_that_was_never_opened_has_no_frames() {
+fn frames_on_idle_streams_are_bypassed() {
     for bytes in [
         data(NONE, 3, 4),
         window_update(3, 4),
@@ -94,12 +94,12 @@ fn a_stream_that_was_never_opened_has_no_frames() {
         window_update(2, 4),
         reset(2),
     ] {
-        client_may_not(BypassReason::Frame, &get(1), &bytes);
-        server_may_not(BypassReason::Frame, &get(1), &bytes);
+        assert_client_is_bypassed(BypassReason::Frame, &get(1), &bytes);
+        assert_server_is_bypassed(BypassReason::Frame, &get(1), &bytes);
     }
-    server_may_not(BypassReason::Frame, &get(1), &headers(END_HEADERS, 3));
-    server_may_not(BypassReason::Frame, &get(1), &headers(END_HEADERS, 2));
-    server_may_not(
+    assert_server_is_bypassed(BypassReason::Frame, &get(1), &headers(END_HEADERS, 3));
+    assert_server_is_bypassed(BypassReason::Frame, &get(1), &headers(END_HEADERS, 2));
+    assert_server_is_bypassed(
         BypassReason::Frame,
         &get(1),
         &push_promise(END_HEADERS, 3, 2),
@@ -107,8 +107,8 @@ fn a_stream_that_was_never_opened_has_no_frames() {
 }
 
 #[test]
-fn promises_have_even_ids_in_order_on_streams_of_the_client() {
-    server_may_not(
+fn promised_stream_ids_must_be_even_and_increase() {
+    assert_server_is_bypassed(
         BypassReason::Frame,
         &get(1),
         &push_promise(END_HEADERS, 1, 3),
@@ -118,7 +118,7 @@ fn promises_have_even_ids_in_order_on_streams_of_the_client() {
         push_promise(END_HEADERS, 1, 2),
         push_promise(END_HEADERS, 4, 6),
     ] {
-        server_may_not(
+        assert_server_is_bypassed(
             BypassReason::Frame,
             &get(1),
             &[push_promise(END_HEADERS, 1, 4), second].concat(),
@@ -127,35 +127,35 @@ fn promises_have_even_ids_in_order_on_streams_of_the_client() {
 }
 
 #[test]
-fn who_has_ended_a_stream_says_no_more_on_it() {
-    client_may_not(BypassReason::Frame, &get(1), &data(NONE, 1, 4));
-    client_may_not(BypassReason::Frame, &get(1), &get(1));
-    server_may_not(
+fn frames_after_end_stream_are_bypassed() {
+    assert_client_is_bypassed(BypassReason::Frame, &get(1), &data(NONE, 1, 4));
+    assert_client_is_bypassed(BypassReason::Frame, &get(1), &get(1));
+    assert_server_is_bypassed(
         BypassReason::Frame,
         &headers(END_HEADERS, 1),
-        &[answer(1), data(NONE, 1, 4)].concat(),
+        &[response(1), data(NONE, 1, 4)].concat(),
     );
-    server_may_not(
+    assert_server_is_bypassed(
         BypassReason::Frame,
         &headers(END_HEADERS, 1),
-        &[answer(1), get(1)].concat(),
+        &[response(1), get(1)].concat(),
     );
 }
 
 #[test]
-fn a_client_that_goes_on_after_a_whole_exchange_is_not_followed() {
+fn client_frames_on_a_closed_stream_are_bypassed() {
     for bytes in [data(NONE, 1, 4), get(1), headers(END_HEADERS, 1)] {
-        however_cut(|talk| {
-            talk.greet();
-            talk.client(&get(1));
-            talk.server(&answer(1));
-            assert_eq!(talk.try_client(&bytes), Err(BypassReason::Frame));
+        for_every_cut(|peers| {
+            peers.exchange_prefaces();
+            peers.client(&get(1));
+            peers.server(&response(1));
+            assert_eq!(peers.try_client(&bytes), Err(BypassReason::Frame));
         });
     }
 }
 
 #[test]
-fn frames_of_a_wrong_size_are_not_followed() {
+fn frames_of_wrong_length_are_bypassed() {
     for bytes in [
         frame(RST_STREAM, NONE, 1, &[0; 5]),
         frame(PING, NONE, 0, &[0; 7]),
@@ -163,17 +163,17 @@ fn frames_of_a_wrong_size_are_not_followed() {
         frame(WINDOW_UPDATE, NONE, 0, &[0; 3]),
         frame(GOAWAY, NONE, 0, &[0; 7]),
     ] {
-        client_may_not(BypassReason::Frame, &get(1), &bytes);
-        server_may_not(BypassReason::Frame, &get(1), &bytes);
+        assert_client_is_bypassed(BypassReason::Frame, &get(1), &bytes);
+        assert_server_is_bypassed(BypassReason::Frame, &get(1), &bytes);
     }
 }
 
 #[test]
-fn a_frame_that_is_too_long_is_not_followed() {
+fn frame_above_the_maximum_length_is_bypassed() {
     let longest = usize::try_from(MAX_FRAME).unwrap();
     let mut connection = Http2Scanner::default();
     let opening = [
-        client_greeting(),
+        client_preface(),
         headers(END_HEADERS, 1),
         data(NONE, 1, longest),
     ]
@@ -188,10 +188,10 @@ fn a_frame_that_is_too_long_is_not_followed() {
 }
 
 #[test]
-fn more_streams_than_are_followed_make_it_opaque() {
+fn streams_above_the_maximum_are_bypassed() {
     let mut connection = Http2Scanner::default();
     connection
-        .scan_downstream(&mut client_greeting().as_slice())
+        .scan_downstream(&mut client_preface().as_slice())
         .unwrap();
     let opened = u32::try_from(MAX_STREAMS).unwrap();
     for stream in (0..opened).map(|nth| 2 * nth + 1) {
