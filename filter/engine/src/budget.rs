@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use evenkeel_policy::Budget;
 
-use crate::halves::Halves;
+use crate::budget_split::BudgetSplit;
 use crate::{Instant, mix};
 
 /// Names a bucket; the same in every worker.
@@ -86,7 +86,7 @@ struct Remembered {
     /// No use to ask before.
     retry: Instant,
     /// How writes and those that wait for a tick share the bucket.
-    halves: Halves,
+    split: BudgetSplit,
 }
 
 impl Buckets {
@@ -117,52 +117,54 @@ impl Buckets {
     }
 
     /// A connection, of whatever root, that can only go at a tick waits for the bucket.
-    pub(crate) fn tick_waits(&mut self, bucket: Option<&Bucket>) {
+    pub(crate) fn record_waiting_connection(&mut self, bucket: Option<&Bucket>) {
         if let Some(bucket) = bucket {
             let tick = self.ticks;
-            self.remembered(bucket.id).halves.tick_waits(tick);
+            self.remembered(bucket.id)
+                .split
+                .record_waiting_connection(tick);
         }
     }
 
     /// A connection that can only go at a tick waits for the bucket since the last tick.
     pub(crate) fn has_waiting(&self, bucket: Option<&Bucket>) -> bool {
-        bucket.is_some_and(|bucket| self.halves(bucket).has_waiting(self.ticks))
+        bucket.is_some_and(|bucket| self.split(bucket).has_waiting(self.ticks))
     }
 
     /// Writes have had their half, and connections wait for a tick.
     pub(crate) fn is_turn_of_ticks(&self, bucket: Option<&Bucket>) -> bool {
         bucket.is_some_and(|bucket| {
-            self.halves(bucket)
+            self.split(bucket)
                 .is_turn_of_ticks(&bucket.budget, self.ticks)
         })
     }
 
     /// Ticks have had their half, and writes wait for theirs.
     pub(crate) fn is_turn_of_writes(&self, bucket: Option<&Bucket>, now: Instant) -> bool {
-        bucket.is_some_and(|bucket| self.halves(bucket).is_turn_of_writes(&bucket.budget, now))
+        bucket.is_some_and(|bucket| self.split(bucket).is_turn_of_writes(&bucket.budget, now))
     }
 
-    pub(crate) fn taken_by_write(&mut self, bucket: Option<&Bucket>) {
+    pub(crate) fn record_drain_by_write(&mut self, bucket: Option<&Bucket>) {
         if let Some(bucket) = bucket {
-            self.remembered(bucket.id).halves.taken_by_write();
+            self.remembered(bucket.id).split.record_drain_by_write();
         }
     }
 
-    pub(crate) fn taken_at_tick(&mut self, bucket: Option<&Bucket>) {
+    pub(crate) fn record_drain_by_tick(&mut self, bucket: Option<&Bucket>) {
         if let Some(bucket) = bucket {
-            self.remembered(bucket.id).halves.taken_at_tick();
+            self.remembered(bucket.id).split.record_drain_by_tick();
         }
     }
 
-    pub(crate) fn write_waits(&mut self, bucket: Option<&Bucket>, now: Instant) {
+    pub(crate) fn record_waiting_write(&mut self, bucket: Option<&Bucket>, now: Instant) {
         if let Some(bucket) = bucket {
-            self.remembered(bucket.id).halves.write_waits(now);
+            self.remembered(bucket.id).split.record_waiting_write(now);
         }
     }
 
-    fn halves(&self, bucket: &Bucket) -> Halves {
+    fn split(&self, bucket: &Bucket) -> BudgetSplit {
         let remembered = self.remembered.get(&bucket.id);
-        remembered.map(|it| it.halves).unwrap_or_default()
+        remembered.map(|it| it.split).unwrap_or_default()
     }
 
     fn remembered(&mut self, bucket: BucketId) -> &mut Remembered {

@@ -1,6 +1,7 @@
-//! The connections of one worker, by id, and what they carry together.
+//! The connections of one worker, by id, and their total load.
 
 use core::cell::Cell;
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use crate::connection::Connection;
@@ -8,35 +9,33 @@ use crate::slab::{Key, Slab};
 use crate::totals::{Part, Totals};
 use crate::{ConnectionId, Instant};
 
-/// Connections in a slab, with an index by id. The index is a tree because a hash map moves all of its entries
-/// when it grows, and with many connections that stops the worker.
+/// Connections in a slab, with an index by id. The index is a tree, because a hash map moves all of its entries when it
+/// grows, which stops a worker with many connections.
 ///
-/// The totals follow every change: to get a connection for a change makes it the one that is *open*, and
-/// before the next one is opened or the totals are read, what it adds to them is computed anew. So no event can
-/// forget to count, and none looks at a second connection.
+/// The totals follow every change: a connection that is accessed mutably is *touched*, and before another one is, or the
+/// totals are read, its part of them is computed anew. So no event can forget to count, and none visits a second
+/// connection.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     slab: Slab<Entry>,
     index: BTreeMap<ConnectionId, Key>,
-    /// The connection that was last looked up: a callback of the host is about one connection, and asks for
-    /// it several times.
+    /// The connection that was last looked up: a callback of the host is about one connection, and needs it several
+    /// times.
     recent: Cell<Option<(ConnectionId, Key)>>,
-    /// The connection that may have changed since the totals were last brought up to date.
-    open: Option<Key>,
+    /// The connection that may have changed since the totals were last updated.
+    touched: Option<Key>,
     totals: Totals,
-    /// When the connections opened, added up, in nanoseconds.
+    /// The sum of the times at which connections opened, in nanoseconds.
     opened: u128,
     /// How many connections each policy has.
     policies: BTreeMap<u32, usize>,
 }
 
-/// A connection as it is stored.
+/// A connection, and what the totals include of it.
 #[derive(Debug)]
-pub(crate) struct Entry {
-    id: ConnectionId,
-    /// What the totals include of it.
-    part: Part,
+struct Entry {
     connection: Connection,
+    part: Part,
 }
 
 impl Connections {
@@ -48,44 +47,40 @@ impl Connections {
         self.len() == 0
     }
 
-    /// Stores a connection. Gives the one that had this id before.
-    pub(crate) fn insert(
-        &mut self,
-        id: ConnectionId,
-        connection: Connection,
-    ) -> Option<Connection> {
-        let old = self.remove(&id);
-        let (opened, policy) = (connection.opened, connection.origin.policy);
+    /// Stores a connection whose id is not stored yet.
+    pub(crate) fn insert(&mut self, connection: Connection) {
+        let (id, opened, policy) = (
+            connection.id(),
+            connection.opened(),
+            connection.origin().policy,
+        );
         let entry = Entry {
-            id,
-            part: Part::default(),
             connection,
+            part: Part::default(),
         };
         if let Some(key) = self.slab.insert(entry) {
-            self.settle();
-            self.open = Some(key);
+            self.update_totals();
+            self.touched = Some(key);
             self.index.insert(id, key);
             self.opened = self.opened.saturating_add(opened.as_nanos().into());
             let count = self.policies.entry(policy).or_default();
             *count = count.saturating_add(1);
         }
-        old
     }
 
     pub(crate) fn remove(&mut self, id: &ConnectionId) -> Option<Connection> {
         let key = self.index.remove(id)?;
-        self.settle();
+        self.update_totals();
         self.recent.set(None);
-        let Entry {
-            part, connection, ..
-        } = self.slab.remove(key)?;
+        let Entry { connection, part } = self.slab.remove(key)?;
         self.totals.replace(*id, &part, &Part::default());
-        let opened = connection.opened.as_nanos();
+        let opened = connection.opened().as_nanos();
         self.opened = self.opened.saturating_sub(opened.into());
-        if let Some(count) = self.policies.get_mut(&connection.origin.policy) {
+        let policy = connection.origin().policy;
+        if let Some(count) = self.policies.get_mut(&policy) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                self.policies.remove(&connection.origin.policy);
+                self.policies.remove(&policy);
             }
         }
         Some(connection)
@@ -98,9 +93,9 @@ impl Connections {
 
     pub(crate) fn get_mut(&mut self, id: &ConnectionId) -> Option<&mut Connection> {
         let key = self.find(*id)?;
-        if self.open != Some(key) {
-            self.settle();
-            self.open = Some(key);
+        if self.touched != Some(key) {
+            self.update_totals();
+            self.touched = Some(key);
         }
         self.slab.get_mut(key).map(|entry| &mut entry.connection)
     }
@@ -116,25 +111,24 @@ impl Connections {
         Some(key)
     }
 
-    /// Brings the totals up to date with the connection that may have changed.
-    fn settle(&mut self) {
-        let open = self.open.take();
-        if let Some(entry) = open.and_then(|key| self.slab.get_mut(key)) {
-            entry.settle(&mut self.totals);
+    fn update_totals(&mut self) {
+        let touched = self.touched.take();
+        if let Some(entry) = touched.and_then(|key| self.slab.get_mut(key)) {
+            entry.update(&mut self.totals);
         }
     }
 
-    /// What all connections carry together now.
+    /// The load of all connections.
     pub(crate) fn totals(&mut self) -> &Totals {
-        self.settle();
+        self.update_totals();
         &self.totals
     }
 
-    /// The ages of all connections, added up.
-    pub(crate) fn age(&self, now: Instant) -> core::time::Duration {
+    /// The sum of the ages of all connections.
+    pub(crate) fn total_age(&self, now: Instant) -> Duration {
         let until = u128::from(now.as_nanos()).saturating_mul(self.len() as u128);
         let nanos = until.saturating_sub(self.opened);
-        core::time::Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
     /// The policies that have a connection.
@@ -142,32 +136,31 @@ impl Connections {
         self.policies.keys().copied()
     }
 
-    /// Visits connections in at most `most` slots from `cursor` on. Gives the cursor of the next slice, or None at
-    /// the end.
+    /// Visits connections in at most `most` slots from `cursor` on. Gives the cursor of the next slice, or None at the end.
     pub(crate) fn slice_mut(
         &mut self,
         cursor: usize,
         most: usize,
-        mut visit: impl FnMut(ConnectionId, &mut Connection),
+        mut visit: impl FnMut(&mut Connection),
     ) -> Option<usize> {
-        self.settle();
+        self.update_totals();
         let totals = &mut self.totals;
         self.slab.slice_mut(cursor, most, |entry| {
-            visit(entry.id, &mut entry.connection);
-            entry.settle(totals);
+            visit(&mut entry.connection);
+            entry.update(totals);
         })
     }
 
-    /// Visits all connections, however long that takes: only for what happens as rarely as a change of policy.
-    pub(crate) fn visit_all(&mut self, visit: impl FnMut(ConnectionId, &mut Connection)) {
+    /// Visits all connections, however long that takes: only for rare events such as a change of policy.
+    pub(crate) fn visit_all(&mut self, visit: impl FnMut(&mut Connection)) {
         self.slice_mut(0, usize::MAX, visit);
     }
 }
 
 impl Entry {
-    fn settle(&mut self, totals: &mut Totals) {
+    fn update(&mut self, totals: &mut Totals) {
         let part = self.connection.part();
-        totals.replace(self.id, &self.part, &part);
+        totals.replace(self.connection.id(), &self.part, &part);
         self.part = part;
     }
 }

@@ -1,16 +1,13 @@
 //! All connections of one worker.
 
-mod adopt;
 mod decide;
-mod draining;
-mod look;
+mod policy;
 mod rebalance;
-mod search;
-mod streams;
+mod sample;
+mod selection;
 mod tick;
-mod websocket;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use core::time::Duration;
@@ -18,72 +15,53 @@ use core::time::Duration;
 use evenkeel_policy::{Mode, Rule};
 
 use crate::budget::Buckets;
-use crate::connection::{Connection, Kind, State};
+use crate::connection::Connection;
 use crate::connections::Connections;
-use crate::evidence::Evidence;
 use crate::hosts::UpstreamHosts;
-use crate::limits::{Draw, Limits};
-use crate::load::Flow;
-use crate::open_requests::OpenRequests;
-use crate::timers::{Timers, Wake};
+use crate::timers::Timers;
 use crate::{
-    Activity, Bucket, BucketStore, ConnectionEnd, ConnectionId, Decision, DrainPoint, DrainReason,
-    Effect, Instant, Origin, PerMode,
+    Activity, Bucket, BucketStore, ConnectionEnd, ConnectionId, Decision, DrainPoint, Effect,
+    Instant, Origin, PerMode, StreamId,
 };
-use look::{Summed, Sweep};
-use rebalance::Pace;
-pub use rebalance::{LoadSample, SelectionRequest, SelectionScope};
-use search::{Demand, Search};
+use rebalance::DrainRate;
+use sample::LoadMeter;
+pub use sample::LoadSample;
+use selection::Selector;
+pub use selection::{SelectionRequest, SelectionScope};
 
-/// The least time that a connection is said to be served. Node's http.Agent takes what is said as the timeout
-/// of its requests, too, so with less it aborts responses near the end of a connection's life. It is no
-/// false promise: an idle HTTP/1 connection stays open until it carries one more request.
-const LEAST_HINT: Duration = Duration::from_secs(60);
-
-/// The connections of one worker and what is decided about them.
+/// The connections of one worker, and the decisions about them.
+///
+/// Report events as they happen, after [`Engine::advance`] where the exact time matters
+/// ([`Engine::needs_exact_time`]); call [`Engine::tick`] about every 100 ms, and [`Engine::take_sample`] about once a
+/// second. After each of them [`Engine::poll`] gives what is to be done.
 #[derive(Debug, Default)]
 pub struct Engine {
     now: Instant,
     connections: Connections,
     timers: Timers,
     effects: VecDeque<Effect>,
-    /// Where connections lead.
     hosts: UpstreamHosts,
-    /// What it remembers about the buckets of the budgets.
     buckets: Buckets,
-    /// How fast what has to be rebalanced goes.
-    pace: PerMode<Pace>,
-    /// Rebalancing does not go by the rates of single connections.
-    ignores_rates: bool,
-    /// Rates as of the last complete sweep, and the one that is under way.
-    rates: Summed,
-    sweep: Option<Sweep>,
-    /// How many samples have been taken.
-    sample: u64,
-    /// What is to be chosen by the next search, and the search that is under way.
-    wanted: BTreeMap<(Mode, SelectionScope), Demand>,
-    search: Option<Search>,
-    /// What searches in the service have chosen, and the caller has not been told yet.
-    chosen: PerMode<f64>,
-    /// Requests and bytes on all connections by which the service is compared.
-    requests: u64,
-    flow: Option<Flow>,
-    /// How many connections ticks and samples have looked at, ever.
+    /// How fast rebalancing drains the connections that it has selected.
+    rates: PerMode<DrainRate>,
+    meter: LoadMeter,
+    selector: Selector,
+    /// How many connections ticks and samples have visited.
     visits: u64,
 }
 
 impl Engine {
-    /// The time it was last told.
+    /// The current time, as of the last [`Engine::advance`].
     pub fn now(&self) -> Instant {
         self.now
     }
 
-    /// Tells the time, which never goes back.
+    /// Sets the current time, which must not go back.
     pub fn advance(&mut self, now: Instant) {
         self.now = now;
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     pub fn len(&self) -> usize {
         self.connections.len()
     }
@@ -93,18 +71,23 @@ impl Engine {
         self.connections.is_empty()
     }
 
-    /// How many connections wait for a point in time or their turn.
+    /// The number of connections that wait for a point in time or their turn.
     pub fn timers(&self) -> usize {
         self.timers.len()
     }
 
-    /// How many connections ticks and samples have looked at since the engine began: what they cost.
+    /// The number of connections that ticks and samples have visited so far: a measure of their cost.
     pub fn visits(&self) -> u64 {
         self.visits
     }
 
-    /// A connection opened. Without a rule it is only counted. `seed` is its chance: different for each
-    /// connection and each proxy.
+    /// The next thing to do or to count.
+    pub fn poll(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Registers a new connection. Without a rule it is only counted. `seed` must differ between connections and between
+    /// proxies: limits are drawn from it.
     pub fn open(
         &mut self,
         id: ConnectionId,
@@ -113,346 +96,187 @@ impl Engine {
         mode: Mode,
         seed: u64,
     ) {
-        let mut connection = Connection {
-            origin,
-            kind: Kind::Http,
-            state: State::Serving,
-            opened: self.now,
-            renewed: self.now,
-            touched: self.now,
-            asked: false,
-            answered: None,
-            requested: None,
-            spoken: self.now,
-            streams: None,
-            next_end: Instant::default(),
-            draw: Draw::new(seed),
-            rule,
-            mode,
-            matched: false,
-            limits: Limits::default(),
-            requests: 0,
-            carried: 0,
-            active: 0,
-            open_requests: OpenRequests::default(),
-            evidence: Evidence::default(),
-            flow: Flow::new(self.now),
-            host: None,
-            exchanges: 0,
-            spared: Instant::default(),
-            left: false,
-            timer: Wake::Never,
-        };
-        self.flow.get_or_insert_with(|| Flow::new(self.now));
-        connection.limit();
-        let wants = connection.wants();
-        self.timers.set(id, &mut connection.timer, wants);
-        if let Some(mut old) = self.connections.insert(id, connection) {
-            self.timers.set(id, &mut old.timer, Wake::Never);
-            self.rearm(id);
+        self.meter.start(self.now);
+        let mut connection = Connection::new(id, origin, rule, mode, seed, self.now);
+        // An id that is used again has the timer of its last connection, which goes first.
+        if let Some(mut old) = self.connections.remove(&id) {
+            old.unschedule(&mut self.timers);
         }
+        connection.schedule(&mut self.timers);
+        self.connections.insert(connection);
     }
 
-    /// Where a connection came in; None if it is not known here.
+    /// Where a connection came from; None if it is not registered.
     pub fn origin(&self, id: ConnectionId) -> Option<Origin> {
-        self.connections
-            .get(&id)
-            .map(|connection| connection.origin)
+        self.connections.get(&id).map(Connection::origin)
     }
 
-    /// A request on it is governed by `rule`. The first replaces the rule it was opened with; a further
-    /// one can only bring its end nearer.
-    pub fn apply_rule(&mut self, id: ConnectionId, rule: &Rc<Rule>) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        if connection.matched
-            && connection
-                .rule
-                .as_ref()
-                .is_some_and(|held| Rc::ptr_eq(held, rule))
-        {
-            return;
-        }
-        connection.put_under(rule);
-        let Some(own) = connection.own_limits() else {
-            return;
-        };
-        if connection.matched {
-            connection.limits.tighten(own);
-        } else {
-            connection.limits = own;
-            connection.matched = true;
-        }
-        self.rearm(id);
-    }
-
-    /// The rule that governs a connection.
+    /// The rule that a connection is under.
     pub fn rule(&self, id: ConnectionId) -> Option<&Rc<Rule>> {
-        self.connections
-            .get(&id)
-            .and_then(|connection| connection.rule.as_ref())
+        self.connections.get(&id)?.rule()
     }
 
-    /// The connection's bytes are not HTTP; `rule` is the one for the listener's `port`, if there is one.
+    /// Applies `rule` to a connection, because a request on it matches. The first match replaces the rule that the
+    /// connection was opened with; a further one can only shorten its life.
+    pub fn apply_rule(&mut self, id: ConnectionId, rule: &Rc<Rule>) {
+        self.update(id, |it, _| it.apply_rule(rule));
+    }
+
+    /// The connection is not HTTP; `rule` is that of the listener's `port`, if there is one.
     pub fn set_tcp(&mut self, id: ConnectionId, port: u16, rule: Option<Rc<Rule>>) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        connection.kind = Kind::Tcp;
-        connection.origin.port = port;
-        connection.rule = rule;
-        connection.limit();
-        self.rearm(id);
+        self.update(id, |it, _| {
+            it.become_tcp(port, rule);
+            true
+        });
     }
 
-    /// The connection is not understood (any more): it is never announced, nor closed.
+    /// The connection has become a WebSocket. False when its rule leaves WebSockets alone.
+    pub fn upgrade_to_websocket(&mut self, id: ConnectionId) -> bool {
+        self.update(id, Connection::become_websocket)
+    }
+
+    /// The client of a WebSocket has sent a part of a message.
+    pub fn record_client_message(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.record_client_message(self.now);
+        }
+    }
+
+    /// The connection is not understood, or not any more: it is never drained.
     pub fn bypass(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        connection.state = State::Unmanaged;
-        self.rearm(id);
+        self.update(id, |it, _| {
+            it.bypass();
+            true
+        });
     }
 
-    /// The proxy drains the connection by itself: with a GOAWAY or a `connection: close` of its own. What is in
-    /// flight still counts as load, the connection does not. One that is already drained here stays so.
+    /// The proxy drains the connection by itself, with a GOAWAY or a `connection: close` of its own. What is in flight
+    /// still counts as load, the connection does not. One that already drains here continues to.
     pub fn record_proxy_drain(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        if let State::Serving | State::Due { .. } = connection.state {
-            connection.state = State::DrainedByProxy;
-            self.rearm(id);
-        }
+        self.update(id, |it, _| it.record_proxy_drain());
     }
 
-    /// A request under `rule` has begun on it.
+    /// A request under `rule` has started.
     pub fn request_started(&mut self, id: ConnectionId, rule: &Rc<Rule>) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        connection.open_requests.began(rule);
-        if connection.is_draining() {
-            self.rearm(id);
-        }
+        self.update(id, |it, _| it.start_request(rule));
     }
 
     /// A request under `rule` has ended.
     pub fn request_ended(&mut self, id: ConnectionId, rule: &Rc<Rule>) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        connection.open_requests.ended(rule);
-        if rule.protect || connection.is_draining() {
-            self.rearm(id);
+        self.update(id, |it, _| it.end_request(rule));
+    }
+
+    /// A gRPC stream under `rule` has started; its age is drawn from `seed`.
+    pub fn stream_started(
+        &mut self,
+        id: ConnectionId,
+        stream: StreamId,
+        rule: &Rc<Rule>,
+        seed: u64,
+    ) {
+        self.update(id, |it, now| {
+            it.start_stream(stream, rule, seed, now);
+            true
+        });
+    }
+
+    /// The response of a gRPC stream has started.
+    pub fn stream_response_started(&mut self, id: ConnectionId, stream: StreamId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.start_stream_response(stream);
         }
     }
 
-    /// The client sent something. Wants the exact time of a connection past a limit, as [`Engine::wrote`].
-    /// False when it is not to be passed on: the client ignores the drain signal, and is closed.
+    /// A gRPC stream has ended.
+    pub fn stream_ended(&mut self, id: ConnectionId, stream: StreamId) {
+        self.update(id, |it, now| {
+            it.end_stream(stream, now);
+            true
+        });
+    }
+
+    /// The client has sent bytes. False when they are not to be passed on: the client ignores the drain signal, and its
+    /// connection is about to be closed.
     pub fn read(&mut self, id: ConnectionId, activity: Activity) -> bool {
-        let now = self.now;
         let Some(connection) = self.connections.get_mut(&id) else {
             return true;
         };
-        if connection.refuses_requests() {
+        let Some(outcome) = connection.record_read(activity, self.now) else {
             return false;
+        };
+        if outcome.reschedules {
+            connection.schedule(&mut self.timers);
         }
-        let settled = connection.state;
-        connection.touched = now;
-        connection.asked = true;
-        if activity.requests > connection.requests {
-            let is_due = matches!(connection.state, State::Due { .. });
-            connection.requested = is_due.then_some(now);
-        }
-        // The client has reset a stream, and may be about to open another.
-        if activity.active < connection.active {
-            connection.answered = Some(now);
-        }
-        let is_delivery = connection.evidence.update(activity.undelivered);
-        let ignores = connection.heard(activity, now);
-        let carried = connection.carry(activity);
-        carried.count(&mut self.requests, self.flow.as_mut(), &mut self.hosts);
-        connection.settle(now);
-        if connection.state != settled || (is_delivery && connection.closes_on_delivery()) {
-            self.rearm(id);
-        }
-        if let Some(reason) = ignores {
+        if let Some(reason) = outcome.ignored_signal {
             self.effects.push_back(Effect::SignalIgnored(id, reason));
         }
+        self.meter.add(outcome.increment, &mut self.hosts);
         true
     }
 
-    /// True when [`Engine::wrote`] wants the exact time: the connection is past a limit.
+    /// The decision about the next bytes of a connection depends on the exact time.
     pub fn needs_exact_time(&self, id: ConnectionId) -> bool {
-        let state = self.connections.get(&id).map(|connection| connection.state);
-        !matches!(
-            state,
-            None | Some(
-                State::Serving | State::Unmanaged | State::DrainedByProxy | State::Closing { .. }
-            )
-        )
+        let connection = self.connections.get(&id);
+        connection.is_some_and(Connection::needs_exact_time)
     }
 
-    /// The server writes: what is owed after the write, and the best moment in it to announce, if any. A move is
-    /// taken from `bucket`; None where the policy has no budget.
+    /// The server writes bytes: `activity` is the state after them, `point` the best place in them for a drain signal, if
+    /// there is one. A drain takes a token from `bucket`; None where the policy has no budget.
     pub fn wrote(
         &mut self,
         id: ConnectionId,
         activity: Activity,
         point: Option<DrainPoint>,
         bucket: Option<&Bucket>,
-        shared: &mut impl BucketStore,
+        store: &mut impl BucketStore,
     ) -> Decision {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(&id) else {
             return Decision::PassThrough;
         };
-        let answered = activity.active < connection.active;
-        connection.evidence.update(activity.undelivered);
-        connection.touched = now;
-        connection.asked = false;
-        let carried = connection.carry(activity);
-        carried.count(&mut self.requests, self.flow.as_mut(), &mut self.hosts);
-        if let Some(reason) = connection.fall_due(now) {
+        let (increment, ends_stream) = connection.record_write(activity, now);
+        self.meter.add(increment, &mut self.hosts);
+        if let Some(reason) = connection.expire(now) {
             self.effects.push_back(Effect::DrainPending(id, reason));
         }
-        let decision = match (connection.state, point) {
-            (State::Due { .. }, Some(point)) => self.decide(id, point, bucket, shared),
-            (State::Draining { .. } | State::Lingering { .. }, Some(DrainPoint::ResponseHead)) => {
-                Decision::RepeatSignal
-            }
-            (State::Draining { since, .. } | State::Lingering { since, .. }, Some(point)) => {
-                connection.refuse(point, since, now)
-            }
-            _ => Decision::PassThrough,
+        let decision = match point {
+            Some(point) if connection.is_pending() => self.decide(id, point, bucket, store),
+            Some(point) => connection.repeat_signal(point, now),
+            None => Decision::PassThrough,
         };
-        if let Some(connection) = self.connections.get_mut(&id) {
-            if answered {
-                connection.answered = Some(now);
-            }
-            let settled = connection.state;
-            connection.settle(now);
-            // TCP: an answer begins a rest that may end it.
-            let rests = connection.kind == Kind::Tcp;
-            if rests || decision != Decision::PassThrough || settled != connection.state {
-                self.rearm(id);
-            }
-        }
+        self.update(id, |it, now| {
+            it.finish_write(ends_stream, now) || decision != Decision::PassThrough
+        });
         decision
     }
 
-    /// Takes a move from the budget, if one is left. Without a budget there always is.
-    pub fn take_token(&mut self, bucket: Option<&Bucket>, shared: &mut impl BucketStore) -> bool {
-        self.buckets.take(bucket, self.now, shared)
-    }
-
-    /// Takes a move from the budget, or tells once that there is none.
-    fn afford(
-        &mut self,
-        id: ConnectionId,
-        bucket: Option<&Bucket>,
-        shared: &mut impl BucketStore,
-    ) -> bool {
-        if !self.is_its_turn(id) {
-            return false;
-        }
-        if self.take_token(bucket, shared) {
-            self.took_its_turn(id);
-            return true;
-        }
-        self.tell_refused(id);
-        false
-    }
-
-    /// The budget has nothing left for a connection: told once a move.
-    fn tell_refused(&mut self, id: ConnectionId) {
-        let connection = self.connections.get_mut(&id);
-        if let Some(State::Due { refused, .. }) = connection.map(|it| &mut it.state)
-            && !core::mem::replace(refused, true)
-        {
-            self.effects.push_back(Effect::BudgetExhausted(id));
-        }
-    }
-
-    /// A connection to be rebalanced goes when the pace allows.
-    fn is_its_turn(&mut self, id: ConnectionId) -> bool {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return true;
-        };
-        let is_ready = self.now >= self.pace.get(connection.mode).turn(self.now);
-        match &mut connection.state {
-            State::Due {
-                reason: DrainReason::Rebalance,
-                queued,
-                ..
-            } => {
-                *queued |= !is_ready;
-                is_ready
-            }
-            _ => true,
-        }
-    }
-
-    fn took_its_turn(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get(&id)
-            && let State::Due {
-                reason: DrainReason::Rebalance,
-                ..
-            } = connection.state
-        {
-            let pace = self.pace.get_mut(connection.mode);
-            pace.goes(connection.load(), self.now);
-        }
-    }
-
-    /// The next thing to do or to tell.
-    pub fn poll(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
-    }
-
-    /// The connection is no more. None if it was not known.
+    /// The connection is closed. None if it was not registered.
     pub fn closed(&mut self, id: ConnectionId) -> Option<ConnectionEnd> {
         let mut connection = self.connections.remove(&id)?;
-        self.timers.set(id, &mut connection.timer, Wake::Never);
-        Some(match connection.state {
-            State::Draining { reason, .. } | State::Lingering { reason, .. } => {
-                ConnectionEnd::AfterSignal(reason)
-            }
-            State::Closing { reason } => ConnectionEnd::ClosedByEngine(reason),
-            State::Serving | State::Due { .. } | State::Unmanaged | State::DrainedByProxy => {
-                ConnectionEnd::NotDrained
-            }
-        })
+        connection.unschedule(&mut self.timers);
+        Some(connection.end())
     }
 
-    /// How long, at least a minute, and for how many more requests a connection will be served; None
-    /// where nothing limits it.
+    /// How long, at least a minute, and for how many more requests a connection stays open; None where nothing limits
+    /// it.
     pub fn remaining(&self, id: ConnectionId) -> (Option<Duration>, Option<u64>) {
-        let Some(Connection {
-            state: State::Serving,
-            limits,
-            requests,
-            ..
-        }) = self.connections.get(&id)
-        else {
-            return (None, None);
-        };
-        let age = limits.deadline.map(|(at, _)| at.since(self.now));
-        (
-            age.map(|age| age.max(LEAST_HINT)),
-            limits
-                .requests
-                .map(|last| last.get().saturating_sub(*requests)),
-        )
+        let connection = self.connections.get(&id);
+        connection.map_or((None, None), |it| it.remaining(self.now))
     }
 
-    fn rearm(&mut self, id: ConnectionId) {
+    /// Changes a connection, and sets its timer anew where `change` gives true. Gives the same.
+    fn update(
+        &mut self,
+        id: ConnectionId,
+        change: impl FnOnce(&mut Connection, Instant) -> bool,
+    ) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else {
-            return;
+            return false;
         };
-        let wants = connection.wants();
-        self.timers.set(id, &mut connection.timer, wants);
+        let reschedules = change(connection, self.now);
+        if reschedules {
+            connection.schedule(&mut self.timers);
+        }
+        reschedules
     }
 }

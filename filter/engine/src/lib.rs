@@ -9,33 +9,31 @@
 pub mod balance;
 pub mod board;
 mod budget;
+mod budget_split;
 mod clock;
 mod connection;
 mod connections;
-mod drain_point;
 mod engine;
 mod event;
-mod evidence;
-mod halves;
 pub mod hosts;
 mod last_stream_id;
 pub mod leader;
 mod limits;
 mod load;
-mod open_requests;
 pub mod peers;
 mod per_mode;
 mod rebalance;
+mod safe_point;
 mod slab;
 #[cfg(test)]
 mod stories;
-mod timed;
 mod timers;
 mod totals;
 pub mod upstream;
 
 pub use budget::{Bucket, BucketId, BucketStore};
 pub use clock::Instant;
+pub use connection::timed_streams::StreamId;
 pub use engine::{Engine, LoadSample, SelectionRequest, SelectionScope};
 pub use event::{Activity, ConnectionEnd, Decision, Effect, Origin};
 pub use last_stream_id::is_exact_goaway;
@@ -43,7 +41,6 @@ pub use limits::mix;
 pub use load::Load;
 pub use per_mode::PerMode;
 pub use rebalance::{LoadComparison, Rebalancer};
-pub use timed::StreamId;
 
 pub use evenkeel_wire::{DrainPoint, Http2Client};
 

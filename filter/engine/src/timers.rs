@@ -1,111 +1,109 @@
-//! What connections wait for without an event of their own: a point in time, or their turn.
+//! What connections wait for without an event of their own: a point in time, or their turn in a queue.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{ConnectionId, Instant};
 
-/// Connections that may be ended now and wait for the same thing.
+/// The most queues of which it is known when they were served. Each root has two.
+const MAX_SERVED: usize = 128;
+
+/// Names the connections that may be closed now and wait for the same budget and rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Lane {
+pub(crate) struct Queue {
     /// The policy whose budget it is.
     pub(crate) policy: u32,
-    /// They wait for the pace of rebalancing, too.
-    pub(crate) rebalances: bool,
+    /// They also wait for the rate of rebalancing.
+    pub(crate) is_rebalancing: bool,
 }
 
 /// What one connection waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Wake {
+pub(crate) enum Wakeup {
     /// An event.
     #[default]
     Never,
     /// A point in time.
     At(Instant),
-    /// Its turn in a lane, where it stands according to the time since which it has to go: one that was busy
-    /// when its turn came does not lose its place.
-    InTurn(Lane, Instant),
+    /// Its turn in a queue, ordered by the time since which its drain is pending: a connection that was active when its
+    /// turn came does not lose its place.
+    InTurn(Queue, Instant),
 }
 
-/// All that is waited for, so that a tick finds what it has to do without looking at any other connection.
+/// The wakeups of all connections, so that a tick finds what it has to do without visiting any other connection.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    at: BTreeSet<(Instant, ConnectionId)>,
-    /// Lanes in which a connection waits.
-    lanes: BTreeMap<Lane, BTreeSet<(Instant, ConnectionId)>>,
-    /// When a lane was last served, as a number that grows. It outlives the lane: one that a connection joins
-    /// again and again must not always be the first.
-    served: BTreeMap<Lane, u64>,
+    by_time: BTreeSet<(Instant, ConnectionId)>,
+    /// The queues in which a connection waits.
+    queues: BTreeMap<Queue, BTreeSet<(Instant, ConnectionId)>>,
+    /// The order in which queues were last served. It outlives a queue: one that a connection joins again and again must
+    /// not always be the first.
+    served: BTreeMap<Queue, u64>,
     serial: u64,
 }
 
-/// The most lanes of which it is known when they were served. Each root has two.
-const MAX_SERVED: usize = 128;
-
 impl Timers {
-    /// Changes what a connection waits for from `held` to `wanted`; `held` is what the connection remembers.
-    pub(crate) fn set(&mut self, id: ConnectionId, held: &mut Wake, wanted: Wake) {
+    /// Changes what a connection waits for from `held`, which the connection stores, to `wanted`.
+    pub(crate) fn set(&mut self, id: ConnectionId, held: &mut Wakeup, wanted: Wakeup) {
         if *held == wanted {
             return;
         }
         match core::mem::replace(held, wanted) {
-            Wake::Never => {}
-            Wake::At(at) => {
-                self.at.remove(&(at, id));
+            Wakeup::Never => {}
+            Wakeup::At(at) => {
+                self.by_time.remove(&(at, id));
             }
-            Wake::InTurn(lane, since) => {
-                if let Some(waiting) = self.lanes.get_mut(&lane) {
+            Wakeup::InTurn(queue, since) => {
+                if let Some(waiting) = self.queues.get_mut(&queue) {
                     waiting.remove(&(since, id));
                     if waiting.is_empty() {
-                        self.lanes.remove(&lane);
+                        self.queues.remove(&queue);
                     }
                 }
             }
         }
         match wanted {
-            Wake::Never => {}
-            Wake::At(at) => {
-                self.at.insert((at, id));
+            Wakeup::Never => {}
+            Wakeup::At(at) => {
+                self.by_time.insert((at, id));
             }
-            Wake::InTurn(lane, since) => {
-                self.lanes.entry(lane).or_default().insert((since, id));
+            Wakeup::InTurn(queue, since) => {
+                self.queues.entry(queue).or_default().insert((since, id));
             }
         }
     }
 
-    /// The connection to look at first, if its time has come.
-    pub(crate) fn due(&self, now: Instant) -> Option<ConnectionId> {
-        self.at
-            .first()
-            .filter(|(at, _)| *at <= now)
-            .map(|(_, id)| *id)
+    /// The connection whose wakeup is the earliest, if its time has come.
+    pub(crate) fn first_expired(&self, now: Instant) -> Option<ConnectionId> {
+        let first = self.by_time.first().filter(|(at, _)| *at <= now);
+        first.map(|(_, id)| *id)
     }
 
-    /// The lanes in which a connection waits, no more than two for each policy: the one that was served least
-    /// recently is first.
-    pub(crate) fn lanes(&self) -> Vec<Lane> {
-        let mut lanes: Vec<Lane> = self.lanes.keys().copied().collect();
-        lanes.sort_by_key(|lane| self.served.get(lane));
-        lanes
+    /// The queues in which a connection waits, at most two for each policy; the one that was served least recently comes
+    /// first.
+    pub(crate) fn queues(&self) -> Vec<Queue> {
+        let mut queues: Vec<Queue> = self.queues.keys().copied().collect();
+        queues.sort_by_key(|queue| self.served.get(queue));
+        queues
     }
 
-    /// A connection of this lane has had its turn.
-    pub(crate) fn served(&mut self, lane: Lane) {
-        if self.served.len() >= MAX_SERVED && !self.served.contains_key(&lane) {
+    /// Records that a connection of this queue had its turn.
+    pub(crate) fn record_served(&mut self, queue: Queue) {
+        if self.served.len() >= MAX_SERVED && !self.served.contains_key(&queue) {
             self.served.clear();
         }
         self.serial = self.serial.saturating_add(1);
-        self.served.insert(lane, self.serial);
+        self.served.insert(queue, self.serial);
     }
 
-    /// The connection whose turn it is.
-    pub(crate) fn first_in(&self, lane: Lane) -> Option<ConnectionId> {
-        let (_, id) = self.lanes.get(&lane)?.first()?;
+    /// The first connection in a queue.
+    pub(crate) fn first_in(&self, queue: Queue) -> Option<ConnectionId> {
+        let (_, id) = self.queues.get(&queue)?.first()?;
         Some(*id)
     }
 
-    /// How many connections wait for a point in time or their turn.
+    /// The number of connections that wait.
     pub(crate) fn len(&self) -> usize {
-        let waiting: usize = self.lanes.values().map(BTreeSet::len).sum();
-        self.at.len().saturating_add(waiting)
+        let waiting: usize = self.queues.values().map(BTreeSet::len).sum();
+        self.by_time.len().saturating_add(waiting)
     }
 }

@@ -1,4 +1,4 @@
-//! What all connections of a worker carry together, kept with each event.
+//! The load of all connections of a worker, updated with each event.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,38 +10,37 @@ use crate::{ConnectionId, PerMode};
 /// What one connection adds to the totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Part {
-    /// A service's pods are compared by it.
+    /// A service's pods are compared by this connection.
     pub(crate) is_of_service: bool,
-    /// It counts as a connection: it is not being drained.
+    /// It counts as a connection: it does not drain.
     pub(crate) is_connection: bool,
-    /// Its root enforces its policy, or is in dry run.
     pub(crate) mode: Mode,
-    /// It has been chosen to go, or is being drained.
-    pub(crate) goes: bool,
-    /// Dry run: it would be elsewhere by now.
-    pub(crate) left: bool,
-    /// Rebalancing has chosen it, and it has not been told yet.
+    /// Its drain is pending, or it drains.
+    pub(crate) is_leaving: bool,
+    /// A dry run would have drained it.
+    pub(crate) drained_in_dry_run: bool,
+    /// Rebalancing has selected it, and it does not drain yet.
     pub(crate) is_selected: bool,
-    /// Requests in flight.
+    /// Active requests.
     pub(crate) active: u32,
     /// The upstream host that it stays with.
     pub(crate) host: Option<UpstreamHostId>,
 }
 
-/// Connections, and requests in flight on them.
+/// Connections, and their active requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) connections: u64,
     pub(crate) active: u64,
 }
 
-/// What stays with one upstream host.
+/// The connections that stay with one upstream host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OfHost {
     pub(crate) all: Counts,
-    /// The part of it that goes or, in dry run, would be elsewhere.
-    pub(crate) going: PerMode<Counts>,
-    /// Connections, those that are being drained included.
+    /// The part of them that leaves or, in dry run, would have left.
+    pub(crate) leaving: PerMode<Counts>,
+    /// The number of connections, with those that drain.
     members: u64,
 }
 
@@ -49,8 +48,8 @@ pub(crate) struct OfHost {
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) service: PerMode<Counts>,
-    pub(crate) going: PerMode<Counts>,
-    pub(crate) left: Counts,
+    pub(crate) leaving: PerMode<Counts>,
+    pub(crate) dry_run_drained: Counts,
     pub(crate) hosts: BTreeMap<UpstreamHostId, OfHost>,
     pub(crate) selected: BTreeSet<ConnectionId>,
 }
@@ -71,6 +70,13 @@ impl Change {
 }
 
 impl Counts {
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            connections: self.connections.saturating_add(other.connections),
+            active: self.active.saturating_add(other.active),
+        }
+    }
+
     fn change(&mut self, part: &Part, change: Change) {
         change.apply(&mut self.connections, u64::from(part.is_connection));
         change.apply(&mut self.active, u64::from(part.active));
@@ -78,7 +84,7 @@ impl Counts {
 }
 
 impl Totals {
-    /// A connection adds `now` where it added `before`.
+    /// Replaces what a connection adds.
     pub(crate) fn replace(&mut self, id: ConnectionId, before: &Part, now: &Part) {
         if before != now {
             self.change(id, before, Change::Remove);
@@ -89,19 +95,19 @@ impl Totals {
     fn change(&mut self, id: ConnectionId, part: &Part, change: Change) {
         if part.is_of_service {
             self.service.get_mut(part.mode).change(part, change);
-            if part.goes {
-                self.going.get_mut(part.mode).change(part, change);
+            if part.is_leaving {
+                self.leaving.get_mut(part.mode).change(part, change);
             }
-            if part.left {
-                self.left.change(part, change);
+            if part.drained_in_dry_run {
+                self.dry_run_drained.change(part, change);
             }
         }
         if let Some(host) = part.host {
             let sums = self.hosts.entry(host).or_default();
             change.apply(&mut sums.members, 1);
             sums.all.change(part, change);
-            if part.goes || part.left {
-                sums.going.get_mut(part.mode).change(part, change);
+            if part.is_leaving || part.drained_in_dry_run {
+                sums.leaving.get_mut(part.mode).change(part, change);
             }
             if sums.members == 0 {
                 self.hosts.remove(&host);

@@ -1,89 +1,92 @@
-//! Whether to announce the end of a connection that is due, in the write in hand.
-
-use evenkeel_policy::Mode;
+//! Whether to send a drain signal in a write.
 
 use super::Engine;
-use crate::connection::State;
-use crate::drain_point::{Verdict, Wait};
+use crate::safe_point::Verdict;
 use crate::{Bucket, BucketStore, ConnectionId, Decision, DrainPoint, Effect};
 
 impl Engine {
-    /// A connection that is due has come to `moment`.
+    /// A connection whose drain is pending has come to a drain point.
     pub(super) fn decide(
         &mut self,
         id: ConnectionId,
         point: DrainPoint,
         bucket: Option<&Bucket>,
-        shared: &mut impl BucketStore,
+        store: &mut impl BucketStore,
     ) -> Decision {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(&id) else {
             return Decision::PassThrough;
         };
-        let (
-            State::Due {
-                reason,
-                since,
-                put_off,
-                ..
-            },
-            Some(rule),
-        ) = (connection.state, connection.rule.clone())
-        else {
-            return Decision::PassThrough;
-        };
-        if connection.is_protected(since, now) {
-            return Decision::PassThrough;
-        }
-        let wait = Wait {
-            opened: connection.opened,
-            since,
-            answered: connection.answered,
-            requested: connection.requested,
-            spoken: connection.spoken,
-            stream_over: connection.is_stream_over(now),
-            others_open: connection.is_stream_over(now) && connection.has_others_than_over(now),
-        };
-        match wait.judge(point, &rule, now) {
+        match connection.judge(point, now) {
             Verdict::Safe => {}
             Verdict::Wait => return Decision::PassThrough,
             Verdict::Deferred => {
-                if let State::Due { put_off, .. } = &mut connection.state {
-                    *put_off = true;
-                }
-                if !put_off {
+                if connection.defer() {
                     self.effects.push_back(Effect::Deferred(id));
                 }
                 return Decision::PassThrough;
             }
         }
-        // It waits for the pace of rebalancing, not for the budget: no token is kept for it.
-        if !self.is_its_turn(id) {
+        // A connection that waits for the rate of rebalancing does not wait for the budget: no token is kept for it.
+        if !self.rate_allows(id) {
             return Decision::PassThrough;
         }
-        // Those that can only go at a tick may be another root's: the budget is what they share.
+        // The connections that can be closed only by a tick may be those of another root, but the budget is the same.
         if self.buckets.is_turn_of_ticks(bucket) {
-            self.tell_refused(id);
-            self.buckets.write_waits(bucket, now);
+            self.report_exhausted_budget(id);
+            self.buckets.record_waiting_write(bucket, now);
             return Decision::PassThrough;
         }
-        if !self.afford(id, bucket, shared) {
-            self.buckets.write_waits(bucket, now);
+        if !self.take_drain(id, bucket, store) {
+            self.buckets.record_waiting_write(bucket, now);
             return Decision::PassThrough;
         }
-        self.buckets.taken_by_write(bucket);
+        self.buckets.record_drain_by_write(bucket);
         let Some(connection) = self.connections.get_mut(&id) else {
             return Decision::PassThrough;
         };
-        if connection.mode == Mode::DryRun {
-            connection.forget_streams_over(now);
-            connection.record_dry_run_drain(reason, now);
-            self.effects.push_back(Effect::DryRunDrain(id, reason));
-            self.rearm(id);
-            return Decision::PassThrough;
+        let decision = connection.start_drain(point, &mut self.effects, now);
+        connection.schedule(&mut self.timers);
+        decision
+    }
+
+    /// Takes a token from a bucket, if one is left. Without a budget there always is.
+    pub fn take_token(&mut self, bucket: Option<&Bucket>, store: &mut impl BucketStore) -> bool {
+        self.buckets.take(bucket, self.now, store)
+    }
+
+    /// Takes a token for a drain that the rate of rebalancing allows.
+    pub(super) fn take_drain(
+        &mut self,
+        id: ConnectionId,
+        bucket: Option<&Bucket>,
+        store: &mut impl BucketStore,
+    ) -> bool {
+        if !self.take_token(bucket, store) {
+            self.report_exhausted_budget(id);
+            return false;
         }
-        connection.state = State::Draining { reason, since: now };
-        connection.signalled(point);
-        Decision::Drain(reason)
+        if let Some(connection) = self.connections.get(&id).filter(|it| it.is_selected()) {
+            let rate = self.rates.get_mut(connection.mode());
+            rate.record_drain(connection.load(), self.now);
+        }
+        true
+    }
+
+    /// Reports that the budget does not allow a drain, once for each.
+    pub(super) fn report_exhausted_budget(&mut self, id: ConnectionId) {
+        let connection = self.connections.get_mut(&id);
+        if connection.is_some_and(|it| it.record_exhausted_budget()) {
+            self.effects.push_back(Effect::BudgetExhausted(id));
+        }
+    }
+
+    /// The rate of rebalancing allows this drain now, or does not apply to it.
+    pub(super) fn rate_allows(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return true;
+        };
+        let rate = self.rates.get(connection.mode());
+        connection.record_rate(rate.allows(self.now))
     }
 }

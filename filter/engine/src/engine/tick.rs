@@ -2,271 +2,217 @@
 
 use std::collections::VecDeque;
 
-use core::time::Duration;
-
-use evenkeel_policy::Mode;
-
 use super::Engine;
-use crate::connection::{Kind, State};
-use crate::timers::{Lane, Wake};
-use crate::{Bucket, BucketStore, ConnectionId, DrainReason, Effect, Origin};
+use crate::timers::{Queue, Wakeup};
+use crate::{Bucket, BucketStore, ConnectionId, Effect, Origin};
 
-/// The most connections that one tick looks at. Where more have their time at once, the next ticks go on.
+/// The most connections that one tick visits. Where more have their time at once, the next ticks continue.
 const VISITS: usize = 8192;
 
 /// What a tick may still do.
-struct Left {
+struct Allowance {
     visits: usize,
     closes: usize,
 }
 
-impl Left {
-    /// Takes a visit, if one more may be made and may lead to a close.
-    fn visit(&mut self) -> bool {
-        let may = self.visits > 0 && self.closes > 0;
-        self.visits = self.visits.saturating_sub(usize::from(may));
-        may
+impl Allowance {
+    /// Takes a visit, if one more is allowed and may lead to a close.
+    fn take_visit(&mut self) -> bool {
+        let is_allowed = self.visits > 0 && self.closes > 0;
+        self.visits = self.visits.saturating_sub(usize::from(is_allowed));
+        is_allowed
+    }
+
+    fn take_close(&mut self) {
+        self.closes = self.closes.saturating_sub(1);
     }
 }
 
-/// What came of a timer.
+/// What became of a connection whose wakeup has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Expired {
-    /// The connection stays as it is, or waits for an event.
-    Stays,
-    /// It waits for its turn.
+enum Outcome {
+    /// It waits for another wakeup or an event.
     Waits,
-    /// It, or one of its streams, is to be ended.
-    Goes,
+    /// It waits for its turn in a queue.
+    Queued,
+    /// It, or one of its streams, is to be closed.
+    Closes,
 }
 
 impl Engine {
-    /// Looks at the connections whose time or turn has come, and asks for at most `closes` closes. `bucket` gives
-    /// what a connection's move is taken from; None where its policy has no budget.
+    /// Visits the connections whose time or turn has come, and asks for at most `closes` closes. `bucket` gives what a
+    /// drain takes a token from; None where the policy has no budget.
     pub fn tick<'b>(
         &mut self,
         closes: usize,
         bucket: impl Fn(Origin) -> Option<&'b Bucket>,
-        shared: &mut impl BucketStore,
+        store: &mut impl BucketStore,
     ) {
-        let mut left = Left {
+        let mut allowance = Allowance {
             visits: VISITS,
             closes,
         };
         self.buckets.begin_tick();
-        // Where timers have gone off, too, neither side takes every close that the tick may make.
-        let for_timers = self.timers.due(self.now).map_or(0, |_| closes / 2);
-        left.closes = closes.saturating_sub(for_timers);
-        self.serve_lanes(&mut left, &bucket, shared);
-        left.closes = left.closes.saturating_add(for_timers);
-        self.find_waiting(&bucket);
-        while let Some(id) = self.timers.due(self.now)
-            && left.visit()
+        // Where wakeups have come, too, neither side takes all closes of the tick.
+        let has_expired = self.timers.first_expired(self.now).is_some();
+        let reserved = if has_expired { closes / 2 } else { 0 };
+        allowance.closes = closes.saturating_sub(reserved);
+        self.serve_queues(&mut allowance, &bucket, store);
+        allowance.closes = allowance.closes.saturating_add(reserved);
+        self.record_waiting(&bucket);
+        while let Some(id) = self.timers.first_expired(self.now)
+            && allowance.take_visit()
         {
-            match self.expire(id, &bucket, shared) {
-                Expired::Waits => {}
-                Expired::Goes => {
-                    left.closes = left.closes.saturating_sub(1);
-                    self.rearm(id);
-                }
-                Expired::Stays => self.rearm(id),
+            let outcome = self.handle_wakeup(id, &bucket, store);
+            if outcome == Outcome::Closes {
+                allowance.take_close();
+            }
+            if outcome != Outcome::Queued {
+                self.update(id, |_, _| true);
             }
         }
-        self.find_waiting(&bucket);
+        self.record_waiting(&bucket);
         self.continue_sweep();
         self.continue_search();
-        let visited = VISITS.saturating_sub(left.visits);
+        let visited = VISITS.saturating_sub(allowance.visits);
         self.visits = self.visits.saturating_add(visited as u64);
     }
 
-    /// Closes those whose turn it is, one of each lane after the other, for as long as budget and pace allow.
-    /// Several lanes may take from one bucket: the first must not take all that there is.
-    fn serve_lanes<'b>(
+    /// Closes queued connections, one of each queue after the other, for as long as budget and rate allow. Several queues
+    /// may share a bucket: the first must not take all tokens.
+    fn serve_queues<'b>(
         &mut self,
-        left: &mut Left,
+        allowance: &mut Allowance,
         bucket: &impl Fn(Origin) -> Option<&'b Bucket>,
-        shared: &mut impl BucketStore,
+        store: &mut impl BucketStore,
     ) {
-        let mut lanes = VecDeque::from(self.timers.lanes());
-        while let Some(lane) = lanes.pop_front() {
-            let Some(id) = self.timers.first_in(lane) else {
+        let mut queues = VecDeque::from(self.timers.queues());
+        while let Some(queue) = queues.pop_front() {
+            let Some(id) = self.timers.first_in(queue) else {
                 continue;
             };
-            if !left.visit() {
+            if !allowance.take_visit() {
                 return;
             }
             let Some(connection) = self.connections.get(&id) else {
                 continue;
             };
-            // One that has become busy meanwhile takes its place again when it rests.
+            // A connection that has become active meanwhile takes its place again when it is idle.
             if !connection.may_close(self.now) {
-                self.rearm(id);
-                lanes.push_front(lane);
+                self.update(id, |_, _| true);
+                queues.push_front(queue);
                 continue;
             }
-            let bucket = bucket(connection.origin);
-            if self.take_turn(lane, id, bucket, shared) {
-                if self.end(id) {
-                    left.closes = left.closes.saturating_sub(1);
+            let bucket = bucket(connection.origin());
+            if self.take_turn(queue, id, bucket, store) {
+                if self.close_silently(id) {
+                    allowance.take_close();
                 }
-                self.rearm(id);
-                lanes.push_back(lane);
+                queues.push_back(queue);
             }
         }
     }
 
-    /// Takes a move of a connection in `lane` from the budget, unless it is the turn of writes.
+    /// Takes a drain of a connection in `queue`, unless it is the turn of writes.
     fn take_turn(
         &mut self,
-        lane: Lane,
+        queue: Queue,
         id: ConnectionId,
         bucket: Option<&Bucket>,
-        shared: &mut impl BucketStore,
+        store: &mut impl BucketStore,
     ) -> bool {
-        let may =
-            !self.buckets.is_turn_of_writes(bucket, self.now) && self.afford(id, bucket, shared);
-        if may {
-            self.buckets.taken_at_tick(bucket);
-            self.timers.served(lane);
+        let takes = !self.buckets.is_turn_of_writes(bucket, self.now)
+            && self.rate_allows(id)
+            && self.take_drain(id, bucket, store);
+        if takes {
+            self.buckets.record_drain_by_tick(bucket);
+            self.timers.record_served(queue);
         }
-        may
+        takes
     }
 
-    /// Tells the buckets that connections wait for them. One that waits for the pace of rebalancing does not.
-    fn find_waiting<'b>(&mut self, bucket: &impl Fn(Origin) -> Option<&'b Bucket>) {
-        for lane in self.timers.lanes() {
-            let first = self.timers.first_in(lane);
+    /// Records for which buckets connections wait. One that waits for the rate of rebalancing waits for none.
+    fn record_waiting<'b>(&mut self, bucket: &impl Fn(Origin) -> Option<&'b Bucket>) {
+        for queue in self.timers.queues() {
+            let first = self.timers.first_in(queue);
             let first = first.and_then(|id| self.connections.get(&id));
             let Some(connection) = first else { continue };
-            let pace = self.pace.get(connection.mode);
-            if !lane.rebalances || self.now >= pace.turn(self.now) {
-                self.buckets.tick_waits(bucket(connection.origin));
+            let rate = self.rates.get(connection.mode());
+            if !queue.is_rebalancing || rate.allows(self.now) {
+                let bucket = bucket(connection.origin());
+                self.buckets.record_waiting_connection(bucket);
             }
         }
     }
 
-    /// A connection's timer has gone off.
-    fn expire<'b>(
+    fn handle_wakeup<'b>(
         &mut self,
         id: ConnectionId,
         bucket: &impl Fn(Origin) -> Option<&'b Bucket>,
-        shared: &mut impl BucketStore,
-    ) -> Expired {
+        store: &mut impl BucketStore,
+    ) -> Outcome {
         let now = self.now;
         let Some(connection) = self.connections.get_mut(&id) else {
-            return Expired::Stays;
+            return Outcome::Waits;
         };
-        // Whatever the timer was for, it has gone off: `rearm` sets the next one.
-        self.timers.set(id, &mut connection.timer, Wake::Never);
-        if let Some(reason) = connection.fall_due(now) {
+        connection.unschedule(&mut self.timers);
+        if let Some(reason) = connection.expire(now) {
             self.effects.push_back(Effect::DrainPending(id, reason));
-            return Expired::Stays;
+            return Outcome::Waits;
         }
-        let (origin, aborted) = (connection.origin, connection.active);
-        match connection.state {
-            State::Due { .. } if connection.may_close(now) => {
-                let turn = connection.turn();
-                let bucket = bucket(origin);
-                // Those that wait already, in this lane or for this bucket, came first.
-                let is_first = |lane: Lane| {
-                    self.timers.first_in(lane).is_none() && !self.buckets.has_waiting(bucket)
-                };
-                if let Wake::InTurn(lane, _) = turn
-                    && is_first(lane)
-                    && self.take_turn(lane, id, bucket, shared)
-                {
-                    return if self.end(id) {
-                        Expired::Goes
-                    } else {
-                        Expired::Stays
-                    };
-                }
-                self.wait(id, turn);
-                Expired::Waits
+        if connection.may_close(now) {
+            let bucket = bucket(connection.origin());
+            let turn = connection.turn();
+            return self.close_or_queue(id, turn, bucket, store);
+        }
+        match connection.continue_drain(now) {
+            Some(effect) => {
+                self.effects.push_back(effect);
+                Outcome::Closes
             }
-            State::Draining { .. }
-                if connection.is_stream_over(now) && connection.next_end <= now =>
-            {
-                connection.next_end = now.after(Duration::from_nanos(1));
-                let streams = connection.streams.as_mut();
-                if let Some((stream, timed)) = streams.and_then(|it| it.remove_over(now)) {
-                    let stream = Effect::EndStream {
-                        id,
-                        stream,
-                        response_started: timed.answered,
-                    };
-                    self.effects.push_back(stream);
-                }
-                Expired::Goes
-            }
-            // What was written since the timer was set, or who came, may put it off.
-            State::Draining { .. } | State::Lingering { .. } if !connection.is_time(now) => {
-                Expired::Stays
-            }
-            State::Draining { reason, .. } => self.close(id, reason, aborted),
-            State::Lingering { reason, .. } => self.close(id, reason, 0),
-            _ => Expired::Stays,
+            None => Outcome::Waits,
         }
     }
 
-    /// From now on a connection that may be closed waits for its turn.
-    fn wait(&mut self, id: ConnectionId, turn: Wake) {
+    /// Closes a connection if it is the first of its queue, and budget and rate allow it; otherwise it joins the queue.
+    fn close_or_queue(
+        &mut self,
+        id: ConnectionId,
+        turn: Wakeup,
+        bucket: Option<&Bucket>,
+        store: &mut impl BucketStore,
+    ) -> Outcome {
+        // Connections that already wait, in this queue or for this bucket, come first.
+        if let Wakeup::InTurn(queue, _) = turn
+            && self.timers.first_in(queue).is_none()
+            && !self.buckets.has_waiting(bucket)
+            && self.take_turn(queue, id, bucket, store)
+        {
+            return if self.close_silently(id) {
+                Outcome::Closes
+            } else {
+                Outcome::Waits
+            };
+        }
         let Some(connection) = self.connections.get_mut(&id) else {
-            return;
+            return Outcome::Waits;
         };
-        self.timers.set(id, &mut connection.timer, turn);
-        match &mut connection.state {
-            State::Due {
-                reason: DrainReason::Rebalance,
-                queued,
-                ..
-            } => *queued = true,
-            _ => self.tell_refused(id),
+        connection.enqueue(turn, &mut self.timers);
+        if connection.is_selected() {
+            connection.record_rate(false);
+        } else {
+            self.report_exhausted_budget(id);
         }
+        Outcome::Queued
     }
 
-    /// Closes a connection whose client cannot be told. False when it is only observed.
-    fn end(&mut self, id: ConnectionId) -> bool {
-        let now = self.now;
-        let Some(connection) = self.connections.get(&id) else {
+    /// Closes a connection without a drain signal. False in a dry run.
+    fn close_silently(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get_mut(&id) else {
             return false;
         };
-        let (State::Due { reason, .. }, Some(rule)) = (connection.state, &connection.rule) else {
-            return false;
-        };
-        if connection.mode == Mode::DryRun {
-            self.record_dry_run_drain(id, reason);
-            return false;
-        }
-        let mut aborted = 0;
-        match connection.kind {
-            Kind::Tcp => aborted = u32::from(!connection.rests(rule, now)),
-            Kind::WebSocket => self
-                .effects
-                .push_back(Effect::ClosedWithoutNotice(id, reason)),
-            Kind::Http => {}
-        }
-        self.close(id, reason, aborted);
-        true
-    }
-
-    /// Nothing is done, and it begins anew.
-    fn record_dry_run_drain(&mut self, id: ConnectionId, reason: DrainReason) {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.record_dry_run_drain(reason, self.now);
-        }
-        self.effects.push_back(Effect::DryRunDrain(id, reason));
-    }
-
-    fn close(&mut self, id: ConnectionId, reason: DrainReason, aborted: u32) -> Expired {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.state = State::Closing { reason };
-            self.effects.push_back(Effect::Close {
-                id,
-                reason,
-                aborted,
-            });
-        }
-        Expired::Goes
+        let closes = connection.close_silently(&mut self.effects, self.now);
+        connection.schedule(&mut self.timers);
+        closes
     }
 }

@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use evenkeel_policy::Measure;
 
 use super::*;
-use crate::{Load, LoadSample, SelectionRequest, SelectionScope};
+use crate::{LoadSample, SelectionRequest, SelectionScope};
 
 /// The most that one tick looks at for a sweep, and for a search.
 const SLICE: u64 = 4096;
@@ -146,23 +146,6 @@ fn what_is_wanted_of_a_search_under_way_is_not_chosen_twice() {
     assert_eq!(story.effects().len(), 12);
 }
 
-/// What a walk over all connections finds.
-fn recount(story: &mut Story) -> (Load, Load, Load) {
-    let mut sums = (Load::default(), Load::default(), Load::default());
-    story.engine.recount(|load, counts, goes, left| {
-        if counts {
-            sums.0 = sums.0.plus(load);
-            if goes {
-                sums.1 = sums.1.plus(load);
-            }
-            if left {
-                sums.2 = sums.2.plus(load);
-            }
-        }
-    });
-    sums
-}
-
 #[test]
 fn whatever_happens_the_totals_are_what_a_recount_finds() {
     for mode in ["enforce", "dry_run"] {
@@ -219,14 +202,14 @@ fn whatever_happens_the_totals_are_what_a_recount_finds() {
             }
             if step % 50 == 0 {
                 let looked = story.engine.take_sample(true);
-                let (load, chosen, left) = recount(&mut story);
+                let [load, leaving, drained] = story.engine.recount();
                 for (found, expected) in [
                     (looked.load, load),
                     (
                         looked.selected.enforced.plus(looked.selected.dry_run),
-                        chosen,
+                        leaving,
                     ),
-                    (looked.dry_run_drained, left),
+                    (looked.dry_run_drained, drained),
                 ] {
                     assert_eq!(
                         (found.connections, found.active),

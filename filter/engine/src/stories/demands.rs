@@ -92,11 +92,11 @@ fn demand_of_an_earlier_sample_that_waits_for_a_search_is_dropped() {
         let (mut story, hosts) = gateway();
         let waits = match among {
             0 => SelectionScope::Service,
-            host => SelectionScope::UpstreamHost(hosts[host - 1]),
+            host => SelectionScope::Host(hosts[host - 1]),
         };
         let searched = match among {
-            1 => SelectionScope::UpstreamHost(hosts[1]),
-            _ => SelectionScope::UpstreamHost(hosts[0]),
+            1 => SelectionScope::Host(hosts[1]),
+            _ => SelectionScope::Host(hosts[0]),
         };
         story.engine.take_sample(true);
         story.engine.request_selection(wanted(searched));
@@ -119,13 +119,13 @@ fn search_that_no_sample_confirms_makes_room_for_the_next() {
     story.engine.take_sample(true);
     story
         .engine
-        .request_selection(wanted(SelectionScope::UpstreamHost(hosts[0])));
+        .request_selection(wanted(SelectionScope::Host(hosts[0])));
     story.engine.run_selection(|_| true, 1);
 
     story.engine.take_sample(true);
     story
         .engine
-        .request_selection(wanted(SelectionScope::UpstreamHost(hosts[1])));
+        .request_selection(wanted(SelectionScope::Host(hosts[1])));
     story.engine.run_selection(|_| true, 2);
     story.pass(Duration::from_millis(300));
 

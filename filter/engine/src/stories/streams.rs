@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::timed::{ENDS_COMPUTED, MAX_TIMED};
+use crate::connection::timed_streams::{EXPIRIES_COMPUTED, MAX_TIMED, TimedStream};
 
 const AGED: &str = r#""max_connection_age": "off", "grpc": {"max_stream_age": "10s"}"#;
 
@@ -240,7 +240,7 @@ fn no_more_than_a_stated_number_are_timed() {
     for stream in 0..10_000 {
         begin(&mut story, id, stream);
     }
-    assert!(size_of::<crate::timed::Timed>() <= 32);
+    assert!(size_of::<TimedStream>() <= 32);
     story.at(13);
     story.write(id, 1, 1, active(ANY_TIME));
     story.effects();
@@ -255,7 +255,7 @@ fn a_write_looks_at_no_stream_however_many_are_open() {
     for stream in 0..1000 {
         begin(&mut story, id, stream);
     }
-    let before = ENDS_COMPUTED.get();
+    let before = EXPIRIES_COMPUTED.get();
 
     for seconds in 1..=100 {
         story.at(seconds);
@@ -265,7 +265,7 @@ fn a_write_looks_at_no_stream_however_many_are_open() {
     // Since the eleventh second one ends in each tick, and is looked at when it is taken out.
     let ended = ended(&story.effects()).len() as u64;
     assert!(ended > 800, "{ended}");
-    assert_eq!(ENDS_COMPUTED.get() - before, ended);
+    assert_eq!(EXPIRIES_COMPUTED.get() - before, ended);
 }
 
 #[test]
@@ -275,11 +275,11 @@ fn beginning_and_ending_a_stream_looks_at_no_other() {
     for stream in 0..1000 {
         begin(&mut story, id, stream);
     }
-    let before = ENDS_COMPUTED.get();
+    let before = EXPIRIES_COMPUTED.get();
 
     story.engine.stream_response_started(id, StreamId(500));
     story.engine.stream_ended(id, StreamId(500));
     begin(&mut story, id, 1001);
 
-    assert_eq!(ENDS_COMPUTED.get() - before, 2);
+    assert_eq!(EXPIRIES_COMPUTED.get() - before, 2);
 }

@@ -1,4 +1,4 @@
-//! The rules of the requests that are open on a connection.
+//! The rules of the open requests of a connection.
 
 use std::rc::Rc;
 
@@ -6,15 +6,17 @@ use core::time::Duration;
 
 use evenkeel_policy::Rule;
 
-/// Which rules the open requests of a connection started under. A rule that comes later changes nothing for
-/// them. It holds each rule once, so there are never more than a policy has.
+use crate::Instant;
+
+/// Which rules the open requests of a connection started under. A later rule changes nothing for them. Each rule is held
+/// once, so there are never more than a policy has.
 #[derive(Debug, Default)]
-pub(crate) struct OpenRequests {
+pub(super) struct OpenRequests {
     rules: Vec<(Rc<Rule>, u32)>,
 }
 
 impl OpenRequests {
-    pub(crate) fn began(&mut self, rule: &Rc<Rule>) {
+    pub(super) fn start(&mut self, rule: &Rc<Rule>) {
         match self
             .rules
             .iter_mut()
@@ -25,7 +27,7 @@ impl OpenRequests {
         }
     }
 
-    pub(crate) fn ended(&mut self, rule: &Rc<Rule>) {
+    pub(super) fn end(&mut self, rule: &Rc<Rule>) {
         for (_, count) in self
             .rules
             .iter_mut()
@@ -37,21 +39,23 @@ impl OpenRequests {
     }
 
     /// A rule protects one of them.
-    pub(crate) fn has_protected(&self) -> bool {
+    pub(super) fn has_protected(&self) -> bool {
         self.rules.iter().any(|(rule, _)| rule.protect)
     }
 
-    /// The longest `drain_timeout` of the rules that protect one of them; None for ever.
-    pub(crate) fn protected_grace(&self) -> Option<Duration> {
+    /// Until when protected requests keep a connection from being drained whose drain is pending `since` then: the
+    /// longest `drain_timeout` of their rules; None where one has no such timeout.
+    pub(super) fn protected_until(&self, since: Instant) -> Option<Instant> {
         let protecting = self.rules.iter().filter(|(rule, _)| rule.protect);
-        protecting
+        let timeout = protecting
             .map(|(rule, _)| rule.drain_timeout)
-            .fold(Some(Duration::ZERO), longest)
+            .fold(Some(Duration::ZERO), longest);
+        Some(since.after(timeout?))
     }
 
     /// How long after the drain signal `active` requests may take: the longest `drain_timeout` of their rules, None
-    /// for ever. Those whose rule is not known here have that of `otherwise`.
-    pub(crate) fn drain_timeout(&self, active: u32, otherwise: &Rule) -> Option<Duration> {
+    /// where one has none. `otherwise` is the rule of requests that the HTTP role has not reported.
+    pub(super) fn drain_timeout(&self, active: u32, otherwise: &Rule) -> Option<Duration> {
         let known = self.rules.iter().map(|(_, count)| *count);
         let known = known.fold(0_u32, u32::saturating_add);
         let unknown = (active > known || known == 0).then_some(otherwise.drain_timeout);
@@ -60,7 +64,7 @@ impl OpenRequests {
     }
 }
 
-/// The longer of two times, of which None is for ever.
-pub(crate) fn longest(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
+/// The longer of two timeouts, of which None never ends.
+pub(super) fn longest(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
     Some(a?.max(b?))
 }

@@ -1,0 +1,247 @@
+//! How a pending drain finds its safe point, and how a signaled one ends.
+
+use std::collections::VecDeque;
+
+use evenkeel_policy::{Mode, Rule};
+
+use super::Connection;
+use super::delivery::SentSignal;
+use super::drain::{DrainState, PendingDrain, SignaledDrain};
+use super::http::HttpLife;
+use crate::safe_point::{Circumstances, Verdict};
+use crate::timers::{Queue, Wakeup};
+use crate::{Decision, DrainPoint, DrainReason, Effect, Instant};
+
+impl Connection {
+    /// Records that the budget does not allow the drain. True the first time.
+    pub(crate) fn record_exhausted_budget(&mut self) -> bool {
+        match &mut self.drain {
+            DrainState::Pending(pending) => {
+                !core::mem::replace(&mut pending.budget_exhausted, true)
+            }
+            _ => false,
+        }
+    }
+
+    /// Records that the drain is deferred. True the first time.
+    pub(crate) fn defer(&mut self) -> bool {
+        match &mut self.drain {
+            DrainState::Pending(pending) => !core::mem::replace(&mut pending.is_deferred, true),
+            _ => false,
+        }
+    }
+
+    fn circumstances(&self, since: Instant, now: Instant) -> Option<Circumstances<'_>> {
+        let mut circumstances = Circumstances {
+            rule: self.terms.rule.as_ref()?,
+            now,
+            opened: self.opened,
+            since,
+            last_stream_end: None,
+            last_request: None,
+            last_client_message: self.opened,
+            stream_expired: false,
+            others_active: false,
+        };
+        let protocol = self.life.protocol();
+        protocol.describe(&mut circumstances, self.usage.active);
+        Some(circumstances)
+    }
+
+    /// Whether a pending drain is safe at `point`.
+    pub(crate) fn judge(&self, point: DrainPoint, now: Instant) -> Verdict {
+        let DrainState::Pending(PendingDrain { since, .. }) = self.drain else {
+            return Verdict::Wait;
+        };
+        let protected_until = self.open_requests.protected_until(since);
+        match self.circumstances(since, now) {
+            Some(it) if protected_until.is_some_and(|at| at <= now) => it.judge(point),
+            _ => Verdict::Wait,
+        }
+    }
+
+    /// Sends the drain signal at `point`; in a dry run, counts that it would have been sent.
+    pub(crate) fn start_drain(
+        &mut self,
+        point: DrainPoint,
+        effects: &mut VecDeque<Effect>,
+        now: Instant,
+    ) -> Decision {
+        let DrainState::Pending(PendingDrain { reason, .. }) = self.drain else {
+            return Decision::PassThrough;
+        };
+        if self.terms.mode == Mode::DryRun {
+            self.record_dry_run_drain(reason, effects, now);
+            return Decision::PassThrough;
+        }
+        let signal = SentSignal::at(point);
+        if signal == SentSignal::Goaway {
+            self.delivery.expect_acknowledgement();
+        }
+        self.drain = DrainState::Draining(SignaledDrain::new(reason, now, signal));
+        Decision::Drain(reason)
+    }
+
+    /// Repeats the drain signal in a further HTTP/1 response, or sends the second GOAWAY to a client that ignores the
+    /// first one, at a safe point at which no stream is active.
+    pub(crate) fn repeat_signal(&mut self, point: DrainPoint, now: Instant) -> Decision {
+        let DrainState::Draining(mut drain) = self.drain else {
+            return Decision::PassThrough;
+        };
+        if point == DrainPoint::ResponseHead {
+            return Decision::RepeatSignal;
+        }
+        let is_idle = matches!(point, DrainPoint::Idle { .. });
+        if !is_idle || !drain.reaction.may_escalate() {
+            return Decision::PassThrough;
+        }
+        let is_safe = |it: Circumstances<'_>| {
+            let circumstances = Circumstances {
+                stream_expired: false,
+                ..it
+            };
+            circumstances.judge(point) == Verdict::Safe
+        };
+        if !self.circumstances(drain.since, now).is_some_and(is_safe) {
+            return Decision::PassThrough;
+        }
+        drain.reaction.escalate();
+        self.drain = DrainState::Draining(drain);
+        self.delivery.expect_acknowledgement();
+        Decision::RefuseRequests
+    }
+
+    /// Counts what would have been drained. The connection starts anew, as its successor would; but the successor of one
+    /// that rebalancing drains would be in another pod.
+    fn record_dry_run_drain(
+        &mut self,
+        reason: DrainReason,
+        effects: &mut VecDeque<Effect>,
+        now: Instant,
+    ) {
+        effects.push_back(Effect::DryRunDrain(self.id, reason));
+        if let Some(life) = self.life.http_mut() {
+            life.forget_expired_streams(now);
+        }
+        self.drain = DrainState::Serving;
+        if reason == DrainReason::Rebalance {
+            self.usage.drained_in_dry_run = true;
+        } else {
+            self.terms.restart(self.usage.requests, &self.life, now);
+        }
+    }
+
+    /// Whether a connection with a pending drain can be closed now without a drain signal.
+    pub(crate) fn may_close(&self, now: Instant) -> bool {
+        self.is_pending() && self.is_time(now)
+    }
+
+    /// Closes a connection with a pending drain without a drain signal. False in a dry run.
+    pub(crate) fn close_silently(&mut self, effects: &mut VecDeque<Effect>, now: Instant) -> bool {
+        let DrainState::Pending(PendingDrain { reason, .. }) = self.drain else {
+            return false;
+        };
+        if self.terms.mode == Mode::DryRun {
+            self.record_dry_run_drain(reason, effects, now);
+            return false;
+        }
+        let protocol = self.life.protocol();
+        if protocol.expects_notice() {
+            effects.push_back(Effect::ClosedWithoutNotice(self.id, reason));
+        }
+        let aborted = protocol.aborted_by_silent_close(self, now);
+        effects.push_back(self.close(reason, aborted));
+        true
+    }
+
+    fn close(&mut self, reason: DrainReason, aborted: u32) -> Effect {
+        self.drain = DrainState::Closing(reason);
+        Effect::Close {
+            id: self.id,
+            reason,
+            aborted,
+        }
+    }
+
+    /// What is to be done with a draining connection whose wakeup has come: to end an expired stream, or to close. What
+    /// was written or requested since the wakeup was set may have postponed it.
+    pub(crate) fn continue_drain(&mut self, now: Instant) -> Option<Effect> {
+        let DrainState::Draining(drain) = self.drain else {
+            return None;
+        };
+        let life = self.life.http_mut().filter(|_| drain.idle_since.is_none());
+        if let Some((stream, timed)) = life.and_then(|life| life.take_expired_stream(now)) {
+            return Some(Effect::EndStream {
+                id: self.id,
+                stream,
+                response_started: timed.response_started,
+            });
+        }
+        let aborted = self.usage.active;
+        self.is_time(now).then(|| self.close(drain.reason, aborted))
+    }
+
+    /// The place of a pending drain in the queue of those that wait for budget or rate.
+    pub(crate) fn turn(&self) -> Wakeup {
+        let DrainState::Pending(pending) = self.drain else {
+            return Wakeup::Never;
+        };
+        let queue = Queue {
+            policy: self.origin.policy,
+            is_rebalancing: pending.is_selected(),
+        };
+        Wakeup::InTurn(queue, pending.since)
+    }
+
+    fn is_time(&self, now: Instant) -> bool {
+        self.next_wakeup().is_some_and(|at| at <= now)
+    }
+
+    /// When the connection needs attention without an event of its own.
+    pub(crate) fn next_wakeup(&self) -> Option<Instant> {
+        let rule = self.terms.rule.as_ref()?;
+        match &self.drain {
+            DrainState::Serving => {
+                let limits = &self.terms.limits;
+                let deadline = limits.deadline.map(|(at, _)| at);
+                let stream = self.life.http().and_then(HttpLife::stream_expiry);
+                earlier(deadline, stream).map(|at| at.max(limits.not_before))
+            }
+            DrainState::Pending(pending) => {
+                let protocol = self.life.protocol();
+                protocol.silent_close(self, rule, pending.since)
+            }
+            DrainState::Draining(drain) => match drain.idle_since {
+                Some(idle) => Some(self.idle_close(rule, drain, idle)),
+                None => {
+                    let stream = self.life.http().and_then(HttpLife::next_stream_end);
+                    earlier(self.abort_time(rule, drain.since), stream)
+                }
+            },
+            DrainState::Closing(_) | DrainState::Bypassed | DrainState::DrainedByProxy => None,
+        }
+    }
+
+    /// When a draining connection without an active request is closed, unless its client does that first.
+    fn idle_close(&self, rule: &Rule, drain: &SignaledDrain, idle: Instant) -> Instant {
+        if drain.reaction.refuses_requests() {
+            return self.delivery.earliest_close(idle, drain.since);
+        }
+        let close = idle.after(rule.close_delay);
+        self.delivery
+            .earliest_close(close, self.delivery.last_activity)
+    }
+
+    /// When the requests that are active after the drain signal are aborted.
+    fn abort_time(&self, rule: &Rule, since: Instant) -> Option<Instant> {
+        let timeout = self.open_requests.drain_timeout(self.usage.active, rule);
+        let over = since.after(self.life.protocol().drain_timeout(timeout)?);
+        // What is active is aborted; responses that are complete are delivered.
+        let progress = over.min(self.delivery.last_activity);
+        Some(self.delivery.earliest_close(over, progress))
+    }
+}
+
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    a.into_iter().chain(b).min()
+}

@@ -1,0 +1,103 @@
+//! What differs between the protocols of a connection.
+
+use core::time::Duration;
+
+use evenkeel_policy::Rule;
+
+use super::Connection;
+use super::http::HttpLife;
+use super::tcp::TcpLife;
+use super::websocket::WebSocketLife;
+use crate::Instant;
+use crate::limits::Limits;
+use crate::safe_point::Circumstances;
+
+/// The protocol of a connection, with what is known only of connections of this protocol.
+#[derive(Debug)]
+pub(super) enum Life {
+    /// HTTP/1 or HTTP/2: the two differ only in their drain points and drain signals.
+    Http(HttpLife),
+    WebSocket(WebSocketLife),
+    Tcp(TcpLife),
+}
+
+impl Life {
+    pub(super) fn protocol(&self) -> &dyn Protocol {
+        match self {
+            Self::Http(life) => life,
+            Self::WebSocket(life) => life,
+            Self::Tcp(life) => life,
+        }
+    }
+
+    pub(super) fn http(&self) -> Option<&HttpLife> {
+        match self {
+            Self::Http(life) => Some(life),
+            Self::WebSocket(_) | Self::Tcp(_) => None,
+        }
+    }
+
+    pub(super) fn http_mut(&mut self) -> Option<&mut HttpLife> {
+        match self {
+            Self::Http(life) => Some(life),
+            Self::WebSocket(_) | Self::Tcp(_) => None,
+        }
+    }
+}
+
+/// How the connections of a protocol expire, drain and close. What is not overridden is HTTP's.
+pub(super) trait Protocol {
+    /// The part of a rule's limits that applies; None where the rule leaves such connections alone.
+    fn applicable(&self, _rule: &Rule, limits: Limits) -> Option<Limits> {
+        Some(limits)
+    }
+
+    /// The connection has the same upstream host for as long as it is open.
+    fn stays_with_host(&self) -> bool {
+        true
+    }
+
+    /// Rebalancing may select the connection.
+    fn is_selectable(&self, _rule: &Rule, _requests: u64) -> bool {
+        true
+    }
+
+    /// The order of selection: connections of a lower rank lose less by a drain, or reach a safe point sooner.
+    fn selection_rank(&self, connection: &Connection, now: Instant) -> u8 {
+        connection.rank_by_activity(now)
+    }
+
+    /// How long after the drain signal requests may take, where their rules give `timeout`.
+    fn drain_timeout(&self, timeout: Option<Duration>) -> Option<Duration> {
+        timeout
+    }
+
+    /// When a connection whose drain is pending `since` then is closed without a drain signal, if nothing more happens
+    /// on it. Never, where the protocol has no safe point outside of a write.
+    fn silent_close(
+        &self,
+        _connection: &Connection,
+        _rule: &Rule,
+        _since: Instant,
+    ) -> Option<Instant> {
+        None
+    }
+
+    /// The requests that this close aborts.
+    fn aborted_by_silent_close(&self, _connection: &Connection, _now: Instant) -> u32 {
+        0
+    }
+
+    /// A client of this protocol expects a notice before the close.
+    fn expects_notice(&self) -> bool {
+        false
+    }
+
+    /// A write changes when the connection may be closed.
+    fn reschedules_on_write(&self) -> bool {
+        false
+    }
+
+    /// Adds what only this protocol knows to what a decision depends on.
+    fn describe(&self, _circumstances: &mut Circumstances<'_>, _active: u32) {}
+}

@@ -1,0 +1,90 @@
+//! What happens on a connection when bytes pass.
+
+use super::Connection;
+use super::drain::DrainState;
+use super::usage::Increment;
+use crate::{Activity, DrainReason, Instant};
+
+/// What follows from bytes that the client has sent.
+pub(crate) struct ReadOutcome {
+    pub(crate) increment: Increment,
+    /// The client has shown that it ignores the drain signal.
+    pub(crate) ignored_signal: Option<DrainReason>,
+    pub(crate) reschedules: bool,
+}
+
+impl Connection {
+    /// Records bytes of the client. None when they are not to be passed on: the client ignores the drain signal, and
+    /// its connection is about to be closed.
+    pub(crate) fn record_read(&mut self, activity: Activity, now: Instant) -> Option<ReadOutcome> {
+        if let DrainState::Draining(drain) = &self.drain
+            && drain.idle_since.is_some()
+            && drain.reaction.refuses_requests()
+            && self.delivery.is_complete()
+        {
+            return None;
+        }
+        let is_delivery = self.delivery.record(true, activity.undelivered, now);
+        let is_pending = self.is_pending();
+        if let Some(life) = self.life.http_mut() {
+            if activity.requests > self.usage.requests {
+                life.record_request(is_pending.then_some(now));
+            }
+            // The client has reset a stream, and may be about to open another one.
+            if activity.active < self.usage.active {
+                life.record_stream_end(now);
+            }
+        }
+        let ignored_signal = self.record_reaction(activity, now);
+        let increment = self.record_usage(activity);
+        let changes = self.settle(now);
+        Some(ReadOutcome {
+            increment,
+            ignored_signal,
+            reschedules: changes || (is_delivery && self.closes_on_delivery()),
+        })
+    }
+
+    /// The client has sent something after the drain signal. Gives the reason of the drain when this shows that the
+    /// client ignores it.
+    fn record_reaction(&mut self, activity: Activity, now: Instant) -> Option<DrainReason> {
+        let DrainState::Draining(drain) = &mut self.drain else {
+            return None;
+        };
+        drain.reaction.record_read(&self.delivery);
+        // HTTP/1: a request counts from its first byte, before its head is complete.
+        let was_idle = self.usage.active == 0 && activity.active > 0;
+        let has_started = activity.requests > self.usage.requests || was_idle;
+        let waited = now.since(drain.since);
+        let ignores = has_started && drain.reaction.record_request(was_idle, waited);
+        ignores.then_some(drain.reason)
+    }
+
+    /// The close of the connection waits until the client has what was written.
+    fn closes_on_delivery(&self) -> bool {
+        self.is_draining() || (self.is_pending() && self.life.http().is_none())
+    }
+
+    /// Records bytes of the server. [`Connection::finish_write`] follows when it is decided what to do with them.
+    pub(crate) fn record_write(&mut self, activity: Activity, now: Instant) -> (Increment, bool) {
+        let ends_stream = activity.active < self.usage.active;
+        self.delivery.record(false, activity.undelivered, now);
+        (self.record_usage(activity), ends_stream)
+    }
+
+    /// True when the connection must be scheduled anew.
+    pub(crate) fn finish_write(&mut self, ends_stream: bool, now: Instant) -> bool {
+        if let Some(life) = self.life.http_mut().filter(|_| ends_stream) {
+            life.record_stream_end(now);
+        }
+        let changes = self.settle(now);
+        changes || self.life.protocol().reschedules_on_write()
+    }
+
+    fn settle(&mut self, now: Instant) -> bool {
+        match &mut self.drain {
+            DrainState::Draining(drain) => drain.follow(self.usage.active, now),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What a connection carries, and whether it counts.
+
+use evenkeel_policy::Direction;
+
+use super::{Connection, DrainState};
+use crate::hosts::{UpstreamHostId, UpstreamHosts};
+use crate::load::Flow;
+use crate::totals::Part;
+use crate::{Activity, Instant, Load};
+
+#[derive(Debug)]
+pub(super) struct Usage {
+    pub(super) requests: u64,
+    pub(super) active: u32,
+    pub(super) flow: Flow,
+    /// The upstream host that the connection stays with, or that responded last.
+    pub(super) host: Option<UpstreamHostId>,
+    /// The requests that were exchanges between peers.
+    peer_exchanges: u64,
+    /// Rebalancing has selected the connection in vain: not again before.
+    pub(super) not_selected_before: Instant,
+    /// Dry run: rebalancing would have drained it.
+    pub(super) drained_in_dry_run: bool,
+}
+
+/// What one event adds to the load of the worker and of an upstream host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Increment {
+    requests: u64,
+    bytes: u64,
+    is_of_service: bool,
+    host: Option<UpstreamHostId>,
+}
+
+impl Increment {
+    pub(crate) fn add_to(
+        self,
+        requests: &mut u64,
+        flow: Option<&mut Flow>,
+        hosts: &mut UpstreamHosts,
+    ) {
+        if self.is_of_service {
+            *requests = requests.saturating_add(self.requests);
+            if let Some(flow) = flow {
+                flow.carry(self.bytes);
+            }
+        }
+        if let Some(host) = self.host {
+            hosts.carry(host, self.bytes);
+        }
+    }
+}
+
+impl Usage {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            requests: 0,
+            active: 0,
+            flow: Flow::new(now),
+            host: None,
+            peer_exchanges: 0,
+            not_selected_before: Instant::default(),
+            drained_in_dry_run: false,
+        }
+    }
+
+    fn load(&self) -> Load {
+        Load {
+            connections: 1.0,
+            active: f64::from(self.active),
+            requests: self.flow.requests(),
+            bytes: self.flow.bytes(),
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn record_usage(&mut self, activity: Activity) -> Increment {
+        let requests = activity.requests.saturating_sub(self.usage.requests);
+        self.usage.flow.carry(activity.bytes);
+        self.usage.requests = activity.requests;
+        self.usage.active = activity.active;
+        Increment {
+            requests,
+            bytes: activity.bytes,
+            is_of_service: self.is_of_service(),
+            host: self.usage.host,
+        }
+    }
+
+    /// Updates the rates of requests and bytes.
+    pub(crate) fn update_rates(&mut self, now: Instant) {
+        self.usage.flow.fold(self.usage.requests, now);
+    }
+
+    pub(crate) fn set_upstream_host(&mut self, host: UpstreamHostId) {
+        self.usage.host = Some(host);
+    }
+
+    pub(crate) fn record_peer_exchange(&mut self) {
+        self.usage.peer_exchanges = self.usage.peer_exchanges.saturating_add(1);
+    }
+
+    /// A service's pods are compared by this connection: it is inbound, has a rule, and serves not only peers.
+    pub(crate) fn is_of_service(&self) -> bool {
+        let Usage {
+            peer_exchanges,
+            requests,
+            ..
+        } = self.usage;
+        self.terms.rule.is_some()
+            && self.origin.direction == Direction::Inbound
+            && (peer_exchanges == 0 || peer_exchanges < requests)
+    }
+
+    /// The upstream host that the connection stays with for as long as it is open.
+    pub(crate) fn fixed_host(&self) -> Option<UpstreamHostId> {
+        let is_fixed = self.life.protocol().stays_with_host();
+        self.usage.host.filter(|_| is_fixed)
+    }
+
+    /// The connection is to be drained, or drains. One whose client ignores the drain signal stays.
+    pub(crate) fn is_leaving(&self) -> bool {
+        match self.drain {
+            DrainState::Serving | DrainState::Bypassed => false,
+            DrainState::Draining(drain) => !drain.reaction.ignores_signal(),
+            _ => true,
+        }
+    }
+
+    pub(crate) fn is_selected(&self) -> bool {
+        matches!(self.drain, DrainState::Pending(pending) if pending.is_selected())
+    }
+
+    pub(crate) fn is_drained_in_dry_run(&self) -> bool {
+        self.usage.drained_in_dry_run
+    }
+
+    /// What the connection carries. One that drains is no connection that another pod could get, unless its client
+    /// ignores the drain signal; but what is in flight on it goes on, perhaps for hours. Of a bypassed one no more is
+    /// known than that it is open.
+    pub(crate) fn load(&self) -> Load {
+        let all = self.usage.load();
+        match self.drain {
+            DrainState::Closing(_) => Load::default(),
+            DrainState::Bypassed => Load {
+                connections: 1.0,
+                ..Load::default()
+            },
+            DrainState::Draining(drain) if drain.reaction.ignores_signal() => all,
+            DrainState::Draining(_) | DrainState::DrainedByProxy => Load {
+                connections: 0.0,
+                ..all
+            },
+            DrainState::Serving | DrainState::Pending(_) => all,
+        }
+    }
+
+    /// What the connection adds to the totals.
+    pub(crate) fn part(&self) -> Part {
+        let load = self.load();
+        Part {
+            is_of_service: self.is_of_service(),
+            is_connection: load.connections > 0.0,
+            mode: self.terms.mode,
+            is_leaving: self.is_leaving(),
+            drained_in_dry_run: self.usage.drained_in_dry_run,
+            is_selected: self.is_selected(),
+            active: load.active as u32,
+            host: self.fixed_host(),
+        }
+    }
+}

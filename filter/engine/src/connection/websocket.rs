@@ -1,0 +1,74 @@
+//! WebSockets: drained with a Close frame after a message, or closed after a long silence.
+
+use core::time::Duration;
+
+use evenkeel_policy::{CloseCode, Rule};
+
+use super::Connection;
+use super::life::Protocol;
+use crate::Instant;
+use crate::limits::Limits;
+use crate::safe_point::Circumstances;
+
+/// How long both sides may take to respond to a Close frame, where the rule has no `drain_timeout`.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(super) struct WebSocketLife {
+    /// When the client last sent a part of a message, or the WebSocket opened.
+    last_client_message: Instant,
+}
+
+impl WebSocketLife {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            last_client_message: now,
+        }
+    }
+
+    pub(super) fn record_client_message(&mut self, now: Instant) {
+        self.last_client_message = now;
+    }
+}
+
+impl Protocol for WebSocketLife {
+    fn applicable(&self, rule: &Rule, limits: Limits) -> Option<Limits> {
+        // Messages are not requests.
+        let applicable = Limits {
+            requests: None,
+            ..limits
+        };
+        (rule.websocket.close_code != CloseCode::Off).then_some(applicable)
+    }
+
+    fn is_selectable(&self, rule: &Rule, _: u64) -> bool {
+        rule.websocket.close_code != CloseCode::Off
+    }
+
+    fn drain_timeout(&self, timeout: Option<Duration>) -> Option<Duration> {
+        Some(timeout.unwrap_or(CLOSE_TIMEOUT))
+    }
+
+    /// After `websocket.idle_timeout`, but not before a rule that protects the WebSocket allows it.
+    fn silent_close(
+        &self,
+        connection: &Connection,
+        rule: &Rule,
+        since: Instant,
+    ) -> Option<Instant> {
+        let last_activity = connection.delivery.last_activity;
+        let idle = last_activity.max(since).after(rule.websocket.idle_timeout?);
+        // Without a drain timeout a protected request holds the connection until it ends, which schedules anew.
+        let protected = connection.open_requests.protected_until(since)?;
+        let close = idle.max(protected);
+        Some(connection.delivery.earliest_close(close, last_activity))
+    }
+
+    fn expects_notice(&self) -> bool {
+        true
+    }
+
+    fn describe(&self, circumstances: &mut Circumstances<'_>, _: u32) {
+        circumstances.last_client_message = self.last_client_message;
+    }
+}

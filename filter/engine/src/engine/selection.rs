@@ -1,0 +1,264 @@
+//! Which connections rebalancing drains.
+//!
+//! One search serves all requests: those of the service, and those of each upstream host with excess load. It visits the
+//! connections once, in slices of [`SLICE`], and keeps the best of each request in a heap of a fixed size.
+
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use evenkeel_policy::{Measure, Mode};
+
+use super::Engine;
+use super::sample::SLICE;
+use crate::connection::Connection;
+use crate::hosts::UpstreamHostId;
+use crate::limits::mix;
+use crate::{ConnectionId, DrainReason, Effect, Instant, PerMode};
+
+/// The most connections that one search selects for a request.
+const MAX_SELECTED: usize = 256;
+
+/// The connections among which a selection is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SelectionScope {
+    /// Those by which a service's pods are compared.
+    Service,
+    /// Those that stay with an upstream host.
+    Host(UpstreamHostId),
+}
+
+/// A request to select connections.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SelectionRequest {
+    /// The unit of `load`.
+    pub measure: Measure,
+    /// The load to drain.
+    pub load: f64,
+    /// The connections to select from.
+    pub scope: SelectionScope,
+    /// The reason of their drains.
+    pub reason: DrainReason,
+    /// The mode of their roots: each mode selects from its own.
+    pub mode: Mode,
+}
+
+/// The requests for selections, and the search for the best connections.
+#[derive(Debug, Default)]
+pub(super) struct Selector {
+    /// The number of samples so far.
+    samples: u64,
+    /// What the next search is for.
+    requested: BTreeMap<Key, Demand>,
+    search: Option<Search>,
+    /// The load that searches in the service have selected, and that the caller has not taken yet.
+    selected: PerMode<f64>,
+}
+
+type Key = (Mode, SelectionScope);
+
+/// A search that is under way.
+#[derive(Debug)]
+struct Search {
+    cursor: usize,
+    groups: BTreeMap<Key, Group>,
+    /// Policies whose connections may be selected.
+    policies: BTreeSet<u32>,
+    seed: u64,
+}
+
+/// A request as of a sample. It is dropped unless each later sample confirms it: by the time a search of many connections
+/// has ended, the pod or host may not be overloaded any more.
+#[derive(Clone, Copy, Debug)]
+struct Demand {
+    request: SelectionRequest,
+    sample: u64,
+}
+
+/// A request and the best connections for it so far.
+#[derive(Debug)]
+struct Group {
+    demand: Demand,
+    /// The worst on top, where it is replaced first.
+    best: BinaryHeap<(u8, u64, ConnectionId)>,
+}
+
+impl SelectionScope {
+    fn includes(self, connection: &Connection) -> bool {
+        match self {
+            Self::Service => connection.is_of_service(),
+            Self::Host(host) => connection.fixed_host() == Some(host),
+        }
+    }
+}
+
+impl SelectionRequest {
+    /// The load of a connection that may be selected; None of one that may not, or that carries more than requested.
+    fn eligible_load(&self, connection: &Connection, now: Instant) -> Option<f64> {
+        let load = connection.load().of(self.measure);
+        let is_eligible = load <= self.load
+            && connection.mode() == self.mode
+            && self.scope.includes(connection)
+            && connection.may_be_selected(now);
+        is_eligible.then_some(load)
+    }
+}
+
+impl Search {
+    fn consider(&mut self, connection: &Connection, now: Instant) {
+        let host = connection.fixed_host().map(SelectionScope::Host);
+        let id = connection.id();
+        for scope in [Some(SelectionScope::Service), host].into_iter().flatten() {
+            let Some(group) = self.groups.get_mut(&(connection.mode(), scope)) else {
+                continue;
+            };
+            let request = group.demand.request;
+            if self.policies.contains(&connection.origin().policy)
+                && request.eligible_load(connection, now).is_some()
+            {
+                let rank = (connection.selection_rank(now), mix(self.seed ^ id.0), id);
+                group.best.push(rank);
+                if group.best.len() > MAX_SELECTED {
+                    group.best.pop();
+                }
+            }
+        }
+    }
+}
+
+impl Selector {
+    pub(super) fn start_sample(&mut self) {
+        self.samples = self.samples.saturating_add(1);
+    }
+
+    pub(super) fn request(&mut self, request: SelectionRequest) {
+        let key = (request.mode, request.scope);
+        let demand = Demand {
+            request,
+            sample: self.samples,
+        };
+        let groups = self.search.as_mut().map(|search| &mut search.groups);
+        match groups.and_then(|groups| groups.get_mut(&key)) {
+            Some(group) => group.demand = demand,
+            None => {
+                self.requested.insert(key, demand);
+            }
+        }
+    }
+
+    /// Drops what the current sample has not confirmed. Gives the requests for which a search is to start.
+    fn confirmed(&mut self) -> BTreeMap<Key, Group> {
+        let sample = self.samples;
+        if let Some(search) = &mut self.search {
+            search
+                .groups
+                .retain(|_, group| group.demand.sample == sample);
+        }
+        self.search.take_if(|search| search.groups.is_empty());
+        if self.search.is_some() {
+            return BTreeMap::new();
+        }
+        let group = |demand| Group {
+            demand,
+            best: BinaryHeap::new(),
+        };
+        core::mem::take(&mut self.requested)
+            .into_iter()
+            .filter(|(_, demand)| demand.sample == sample)
+            .map(|(key, demand)| (key, group(demand)))
+            .collect()
+    }
+}
+
+impl Engine {
+    /// Selects connections: each drains at its next safe point, as rate and budget allow. `is_ours` tells which policies
+    /// rebalance. With many connections, the next ticks continue the search.
+    ///
+    /// Gives the load that was selected since the last call, which is never more than was requested.
+    pub fn select(
+        &mut self,
+        request: &SelectionRequest,
+        is_ours: impl Fn(u32) -> bool,
+        seed: u64,
+    ) -> f64 {
+        self.request_selection(*request);
+        self.run_selection(is_ours, seed);
+        self.take_selected(request.mode)
+    }
+
+    /// The load that searches in the service have selected since the last call.
+    pub fn take_selected(&mut self, mode: Mode) -> f64 {
+        core::mem::take(self.selector.selected.get_mut(mode))
+    }
+
+    /// Requests a selection from the next search. It replaces the request that a search under way has for the same mode
+    /// and scope.
+    pub fn request_selection(&mut self, request: SelectionRequest) {
+        self.selector.request(request);
+    }
+
+    /// Starts a search for all requests, or continues the one that is under way. `is_ours` tells which policies
+    /// rebalance.
+    pub fn run_selection(&mut self, is_ours: impl Fn(u32) -> bool, seed: u64) {
+        let groups = self.selector.confirmed();
+        if !groups.is_empty() {
+            let policies = self.connections.policies();
+            self.selector.search = Some(Search {
+                cursor: 0,
+                groups,
+                policies: policies.filter(|policy| is_ours(*policy)).collect(),
+                seed,
+            });
+        }
+        self.continue_search();
+    }
+
+    /// Visits the next slice of a search that is under way, and selects at its end.
+    pub(super) fn continue_search(&mut self) {
+        let Some(mut search) = self.selector.search.take() else {
+            return;
+        };
+        let now = self.now;
+        let mut visited = 0_u64;
+        let next = self
+            .connections
+            .slice_mut(search.cursor, SLICE, |connection| {
+                visited = visited.saturating_add(1);
+                search.consider(connection, now);
+            });
+        self.visits = self.visits.saturating_add(visited);
+        if let Some(cursor) = next {
+            self.selector.search = Some(Search { cursor, ..search });
+            return;
+        }
+        for ((mode, scope), group) in search.groups {
+            if group.demand.sample != self.selector.samples {
+                continue;
+            }
+            let selected = self.select_best(group);
+            if scope == SelectionScope::Service {
+                *self.selector.selected.get_mut(mode) += selected;
+            }
+        }
+    }
+
+    fn select_best(&mut self, group: Group) -> f64 {
+        let now = self.now;
+        let mut rest = group.demand.request;
+        let mut selected = 0.0;
+        for (_, _, id) in group.best.into_sorted_vec() {
+            let Some(connection) = self.connections.get_mut(&id) else {
+                continue;
+            };
+            // Since it was visited it may have started to drain, or become more active.
+            let Some(load) = rest.eligible_load(connection, now) else {
+                continue;
+            };
+            rest.load -= load;
+            selected += load;
+            connection.select(rest.reason, now);
+            connection.schedule(&mut self.timers);
+            let effect = Effect::DrainPending(id, rest.reason);
+            self.effects.push_back(effect);
+        }
+        selected
+    }
+}
