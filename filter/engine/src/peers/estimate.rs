@@ -1,90 +1,86 @@
-//! What a pod should carry, by what is known of the others.
+//! The fair load of a pod, estimated from the reports of the others.
 
 use core::time::Duration;
 
 use evenkeel_policy::{Measure, Peers, Rebalance};
 
-use super::report::{Report, believable};
+use super::report::{Report, plausible_weight};
 use super::{OwnReport, View};
 use crate::Instant;
 
-/// A pod that was asked so many times `every` ago is one that new connections are sent to.
+/// New connections go to a pod that got a request of a peer in so many intervals.
 const SERVING: u32 = 5;
 
-/// What is told of a pod counts up to so many times what is told of the one in question: its load per
-/// weight up to so many times the own one, its weight up to so many times the median.
+/// A report counts up to so many times the own load per weight, and with a weight up to so many times the median.
 const CLIP: f64 = 4.0;
 
-/// A pod that has just begun carries at least this part of its share.
-const BEGINNER: f64 = 0.05;
+/// The least part of its share that a pod in slow start should carry.
+const MIN_STARTED: f64 = 0.05;
 
-/// How reports are understood.
+/// How an estimate is made from reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// What is compared.
     pub measure: Measure,
-    /// How often pods tell each other.
-    pub every: Duration,
-    /// A pod younger than this should carry the part of its share that its uptime is of it.
+    /// The gossip interval.
+    pub interval: Duration,
+    /// A pod with a shorter uptime should carry the part of its share that the uptime is of this duration.
     pub slow_start: Duration,
-    /// A fleet is settled when no pod is younger than this, or began to drain within it.
+    /// The pods are settled when none has started or begun to terminate within this duration.
     pub stabilization_window: Duration,
 }
 
 impl Rules {
-    /// What a policy says.
+    /// The rules of a policy.
     pub fn new(rebalance: &Rebalance, peers: &Peers) -> Self {
         Self {
             measure: rebalance.measure,
-            every: peers.interval,
+            interval: peers.interval,
             slow_start: rebalance.slow_start,
             stabilization_window: rebalance.stabilization_window,
         }
     }
 
-    /// What a pod weighs, less while it is in its slow start: what it should carry is so many times an
-    /// [`Estimate`].
+    /// The weight of a pod, which is reduced in its slow start: the pod's share is so many times [`Estimate::fair`].
     pub fn weigh(&self, own: &OwnReport) -> f64 {
         Part::own(own, self).share()
     }
 
-    fn grown(&self, uptime: Duration) -> f64 {
+    fn started(&self, uptime: Duration) -> f64 {
         if uptime >= self.slow_start {
             return 1.0;
         }
-        (uptime.as_secs_f64() / self.slow_start.as_secs_f64()).clamp(BEGINNER, 1.0)
+        (uptime.as_secs_f64() / self.slow_start.as_secs_f64()).clamp(MIN_STARTED, 1.0)
     }
 }
 
-/// What the pods of a service carry, as far as one of them knows.
+/// The load of the pods of a service, as far as one of them knows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// How many others there are that new connections are sent to; more are not known than
-    /// [`MAX_PEERS`](super::MAX_PEERS).
+    /// The number of other pods that get new connections; at most [`MAX_PEERS`](super::MAX_PEERS) are known.
     pub peers: usize,
-    /// Load per unit of weight, the own included, as it was told.
+    /// Load per unit of weight, the own included, as reported.
     pub mean: f64,
-    /// The same for decisions: of each other pod its load per weight counts up to 4 times the own, and its
-    /// weight up to 4 times the median weight. So this is at most 4 times the own load per weight, whatever
-    /// is told. Where all weigh the same, one liar among n others takes it from what it would be without
-    /// that one down to no less than n/(n+4) of that, and up by no more than 16/(n+4) of the own load. Who
-    /// invents hundreds of pods can take it down to nothing; but then no more than a part of nothing is
-    /// moved in a second.
+    /// The same for decisions: the load per weight of each other pod counts up to 4 times the own, and its weight up
+    /// to 4 times the median weight. So this is at most 4 times the own load per weight, whatever is reported. Where
+    /// all weights are equal, one false report among n others lowers it to no less than n/(n+4) of what it would be
+    /// without that report, and raises it by no more than 16/(n+4) of the own load. Hundreds of invented pods can
+    /// lower it to 0; but `max_rate` is a part of this value, so the drain rate is then 0, too.
     pub fair: f64,
-    /// Load per unit of weight of the other one that carries most, up to 4 times the own: who carries less
-    /// than that rebalances more slowly.
+    /// The highest load per unit of weight of another pod, up to 4 times the own: pods with less load drain more
+    /// slowly.
     pub most: f64,
-    /// No pod that counts is younger than `settle`, this one included (it may not have heard of all yet),
-    /// and none has begun to drain within it.
+    /// No pod that counts has started within `stabilization_window`, this one included (it may not know all others
+    /// yet), and none has begun to terminate within it.
     pub settled: bool,
 }
 
 impl View {
-    /// What the pods carry that new connections are sent to, and this one; None while no other is known.
+    /// Estimates the load of the pods that get new connections, and of this one. None while no other pod is known.
     pub fn estimate(&self, own: &OwnReport, rules: Rules, now: Instant) -> Option<Estimate> {
         let mut others = Vec::new();
         let mut settled = own.uptime >= rules.stabilization_window;
-        for report in self.fresh(now, rules.every) {
+        for report in self.fresh(now, rules.interval) {
             let uptime = report.uptime().saturating_add(report.age(now));
             match State::of(report, &rules, now) {
                 State::Serving => {
@@ -92,10 +88,10 @@ impl View {
                     others.push(Part {
                         load: report.load().of(rules.measure),
                         weight: report.weight(),
-                        grown: rules.grown(uptime),
+                        started: rules.started(uptime),
                     });
                 }
-                State::Draining => settled = false,
+                State::Terminating => settled = false,
                 State::Away => {}
             }
         }
@@ -114,11 +110,11 @@ impl View {
 }
 
 enum State {
-    /// New connections are sent to it.
+    /// It gets new connections.
     Serving,
-    /// They no longer are, for not longer than `settle`, and it has connections.
-    Draining,
-    /// It was never asked, or long ago, or is gone.
+    /// It has got none for less than `stabilization_window`, and still has connections.
+    Terminating,
+    /// It has got none for longer, or ever, or is gone.
     Away,
 }
 
@@ -127,7 +123,7 @@ impl State {
         let Some(asked) = report.asked() else {
             return Self::Away;
         };
-        let serving = rules.every.saturating_mul(SERVING);
+        let serving = rules.interval.saturating_mul(SERVING);
         let by_now = asked.saturating_add(report.age(now));
         if by_now <= serving {
             Self::Serving
@@ -135,35 +131,35 @@ impl State {
             && by_now <= serving.saturating_add(rules.stabilization_window)
             && report.load().connections > 0.0
         {
-            // It said itself that nobody asks it any more. Of one that is merely not heard of, nothing
-            // follows: in a sample of many pods there always are some.
-            Self::Draining
+            // Its own report states that it gets no requests any more. A report that is merely old shows nothing: in a
+            // sample of many pods some always are.
+            Self::Terminating
         } else {
             Self::Away
         }
     }
 }
 
-/// What one pod carries and should carry.
+/// The load and the weight of one pod.
 struct Part {
     load: f64,
     weight: f64,
-    /// The part of its weight that it has reached.
-    grown: f64,
+    /// The part of its weight that its slow start has reached.
+    started: f64,
 }
 
 impl Part {
     fn own(own: &OwnReport, rules: &Rules) -> Self {
         Self {
-            // Not a number is nothing.
+            // NaN becomes 0.
             load: own.load.of(rules.measure).max(0.0),
-            weight: believable(own.weight),
-            grown: rules.grown(own.uptime),
+            weight: plausible_weight(own.weight),
+            started: rules.started(own.uptime),
         }
     }
 
     fn share(&self) -> f64 {
-        self.weight * self.grown
+        self.weight * self.started
     }
 }
 
@@ -182,7 +178,7 @@ fn fair(own: &Part, others: &[Part]) -> f64 {
     let (load, share) = others
         .iter()
         .fold((own.load, own.share()), |(load, share), part| {
-            let counts = part.weight.min(heaviest) * part.grown;
+            let counts = part.weight.min(heaviest) * part.started;
             let per_weight = (part.load / part.share()).min(most);
             (load + per_weight * counts, share + counts)
         });
@@ -201,7 +197,7 @@ fn median_weight(own: &Part, others: &[Part]) -> f64 {
     let mut weights: Vec<_> = others.iter().map(|part| part.weight).collect();
     weights.push(own.weight);
     weights.sort_unstable_by(f64::total_cmp);
-    // The lower one of two: of two pods the heavier does not say what is heavy.
+    // The lower of the middle two: of two pods, the heavier must not define the median.
     let middle = weights.len().saturating_sub(1) / 2;
     weights.get(middle).copied().unwrap_or(own.weight)
 }

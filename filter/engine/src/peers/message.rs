@@ -1,4 +1,4 @@
-//! How reports are written: JSON, `{"v":1,"peers":[[…],…]}`, all numbers whole.
+//! The format of gossip messages: JSON, `{"v":1,"peers":[[…],…]}`, with whole numbers only.
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -9,18 +9,18 @@ use crate::Instant;
 
 const VERSION: u64 = 1;
 
-/// Why a message was not read.
+/// Why a message was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RejectedMessage {
     /// It has more than [`MAX_LEN`](super::MAX_LEN) bytes.
     TooLong,
-    /// It is no JSON of the form.
+    /// It is not JSON of this format.
     Malformed,
-    /// It is of a version that this module does not speak.
+    /// It has a version that this module does not support.
     Version(u64),
 }
 
-/// A message of another pod, parsed: rows in their order, `None` for what is no row.
+/// A parsed message of another pod: rows in their order, `None` for an invalid row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     pub(super) rows: Vec<Option<Row>>,
@@ -31,7 +31,7 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// The bytes are no message of this version.
+    /// The bytes are not a message of this version.
     pub fn parse(bytes: &[u8]) -> Result<Self, RejectedMessage> {
         if bytes.len() > MAX_LEN {
             return Err(RejectedMessage::TooLong);
@@ -40,8 +40,8 @@ impl Message {
         Ok(Self { rows })
     }
 
-    /// The pod that wrote the message. A pod reports its own load first, as it is now; without that
-    /// the message is from no pod.
+    /// The pod that sent the message. A pod's own report is the first row, with an age of 0; without one the message has
+    /// no sender.
     pub fn sender(&self) -> Option<PeerId> {
         let row = self.rows.first().copied().flatten()?;
         let own = Report::new(row, Instant::default())?;
@@ -50,12 +50,12 @@ impl Message {
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
+struct Output<'a> {
     v: u64,
     peers: &'a [Row],
 }
 
-/// What every version has.
+/// The part that every version has.
 #[derive(Deserialize)]
 struct Head {
     v: u64,
@@ -63,27 +63,27 @@ struct Head {
 
 #[derive(Deserialize)]
 struct Body {
-    peers: Vec<Told>,
+    peers: Vec<Element>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Told {
+enum Element {
     Row(Row),
-    Absurd(IgnoredAny),
+    Invalid(IgnoredAny),
 }
 
-/// Visible ASCII, so that it can travel in a header.
+/// Writes a message in visible ASCII, which fits in a header.
 pub(super) fn write(rows: &[Row]) -> String {
-    let message = Written {
+    let message = Output {
         v: VERSION,
         peers: rows,
     };
-    // Whole numbers can always be written.
+    // Serialization of whole numbers does not fail.
     serde_json::to_string(&message).unwrap_or_default()
 }
 
-/// The rows in their order; None for what is none.
+/// Reads the rows in their order; None for an invalid row.
 fn read(message: &[u8]) -> Result<Vec<Option<Row>>, RejectedMessage> {
     let head: Head = parse(message)?;
     if head.v != VERSION {
@@ -93,9 +93,9 @@ fn read(message: &[u8]) -> Result<Vec<Option<Row>>, RejectedMessage> {
     Ok(body
         .peers
         .into_iter()
-        .map(|told| match told {
-            Told::Row(row) => Some(row),
-            Told::Absurd(_) => None,
+        .map(|element| match element {
+            Element::Row(row) => Some(row),
+            Element::Invalid(_) => None,
         })
         .collect())
 }

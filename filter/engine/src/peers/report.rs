@@ -1,25 +1,25 @@
-//! What is known of one pod, and which numbers can be true.
+//! A report about one pod, and the range of plausible numbers.
 
 use core::time::Duration;
 
 use super::{OwnReport, PeerId};
 use crate::{Instant, Load};
 
-/// Of connections, and of requests that are owed something.
+/// Of connections, and of active requests.
 const MAX_CONNECTIONS: u32 = 10_000_000;
-/// A second.
+/// Per second.
 const MAX_REQUESTS: u32 = 1_000_000_000;
-/// A second.
+/// Per second.
 const MAX_BYTES: u64 = 10_000_000_000_000;
 const MAX_WEIGHT_MILLI: u32 = 1_000_000_000;
-/// A hundred years.
+/// A hundred years, in ms.
 const MAX_SPAN_MS: u64 = 100 * 365 * 24 * 3600 * 1000;
 
-/// A report as it is written: id, connections, active, requests, bytes, weight in thousandths, uptime in ms,
-/// asked how many ms ago (-1: never), and its age in ms.
+/// A report in a message: id, connections, active requests, requests per second, bytes per second, weight in
+/// thousandths, uptime in ms, ms since a peer last sent it a request (-1: never), and its age in ms.
 pub(super) type Row = (u64, u32, u32, u32, u64, u32, u64, i64, u64);
 
-/// What a pod told of itself, in whole numbers.
+/// What a pod reported about itself, in whole numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Report {
     pub(super) id: PeerId,
@@ -30,8 +30,8 @@ pub(super) struct Report {
     weight_milli: u32,
     uptime_ms: u64,
     asked_ms: Option<u64>,
-    /// When the numbers were true.
-    pub(super) made: Instant,
+    /// When the numbers were measured.
+    pub(super) measured: Instant,
     pub(super) source: Source,
     /// When its pod started, in ms on this proxy's clock: by the first report about it, or by the last one
     /// that it sent itself.
@@ -43,32 +43,32 @@ pub(super) struct Report {
 pub(super) enum Source {
     /// Its pod.
     Direct,
-    /// Another pod, and it fits what its pod sent before.
+    /// Another pod, and it fits an earlier report of its pod.
     Confirmed,
-    /// Another pod, and nothing came from its pod yet.
-    Hearsay,
+    /// Another pod, and its pod has sent no report yet.
+    Unconfirmed,
 }
 
-/// How far the starts of a pod by two of its reports may lie apart. In honest ones they differ by the rounding
-/// of an age at each hop, and by the time that the reports spent on the network.
+/// The largest difference between the starts of a pod that two reports imply. Correct reports differ by the rounding of
+/// an age at each hop, and by the time on the network.
 const SLACK_MS: i64 = 2_000;
 
 impl Report {
-    /// None if one of its numbers cannot be true.
-    pub(super) fn new(row: Row, made: Instant) -> Option<Self> {
+    /// None if a number is implausible.
+    pub(super) fn new(row: Row, measured: Instant) -> Option<Self> {
         let (id, connections, active, requests, bytes, weight_milli, uptime_ms, asked, _) = row;
         let asked_ms = match asked {
             -1 => None,
             asked => Some(u64::try_from(asked).ok()?),
         };
-        let can_be = connections <= MAX_CONNECTIONS
+        let is_plausible = connections <= MAX_CONNECTIONS
             && active <= MAX_CONNECTIONS
             && requests <= MAX_REQUESTS
             && bytes <= MAX_BYTES
             && (1..=MAX_WEIGHT_MILLI).contains(&weight_milli)
             && uptime_ms <= MAX_SPAN_MS
             && asked_ms.is_none_or(|asked| asked <= MAX_SPAN_MS);
-        can_be.then_some(Self {
+        is_plausible.then_some(Self {
             id: PeerId(id),
             connections,
             active,
@@ -77,13 +77,13 @@ impl Report {
             weight_milli,
             uptime_ms,
             asked_ms,
-            made,
-            source: Source::Hearsay,
-            started_ms: started_ms(made, uptime_ms),
+            measured,
+            source: Source::Unconfirmed,
+            started_ms: started_ms(measured, uptime_ms),
         })
     }
 
-    /// What a pod tells of itself, brought to numbers that the others believe.
+    /// The report of a pod about itself, limited to the numbers that others accept.
     pub(super) fn own(own: &OwnReport, now: Instant) -> Self {
         let OwnReport { load, weight, .. } = own;
         let uptime_ms = millis(own.uptime);
@@ -92,12 +92,12 @@ impl Report {
             connections: whole(load.connections, MAX_CONNECTIONS),
             active: whole(load.active, MAX_CONNECTIONS),
             requests: whole(load.requests, MAX_REQUESTS),
-            // A float's cast saturates, and NaN is nothing.
+            // A cast from a float saturates, and NaN becomes 0.
             bytes: (load.bytes.round() as u64).min(MAX_BYTES),
             weight_milli: in_milli(*weight),
             uptime_ms,
             asked_ms: own.asked.map(millis),
-            made: now,
+            measured: now,
             source: Source::Direct,
             started_ms: started_ms(now, uptime_ms),
         }
@@ -120,31 +120,31 @@ impl Report {
 
     /// The report to keep if `self`, which arrives at `now`, replaces `known`, an earlier one about the
     /// same pod; `None` if it does not. `hold` is the age up to which a report that its pod sent is not
-    /// replaced by what others say.
+    /// replaced by reports of others.
     ///
-    /// The uptime in a report tells which of two is later. It can be forged, so it must fit the time at
-    /// which the pod started, which is known best from the pod itself.
+    /// The report with the higher uptime is later. An uptime can be forged, so it must fit the time at which the pod
+    /// started, which is known best from the pod itself.
     pub(super) fn replacing(mut self, known: &Self, now: Instant, hold: Duration) -> Option<Self> {
         let is_later = self.uptime_ms > known.uptime_ms;
         let earlier = known.started_ms.saturating_sub(self.started_ms);
         let fits = earlier.saturating_abs() <= SLACK_MS;
         match (self.source, known.source) {
-            // A message that was overtaken on its way is older news.
+            // A message that another one overtook has an earlier report.
             (Source::Direct, Source::Direct) if fits => is_later.then_some(self),
             (Source::Direct, _) => Some(self),
             (_, Source::Direct) if known.age(now) <= hold => None,
             (_, Source::Direct | Source::Confirmed) => {
                 self.source = Source::Confirmed;
                 self.started_ms = known.started_ms;
-                // One that was long on its way seems to be of a pod that started later.
+                // A report that was long on its way seems to be of a pod that started later.
                 (is_later && earlier <= SLACK_MS).then_some(self)
             }
-            (_, Source::Hearsay) if fits => {
+            (_, Source::Unconfirmed) if fits => {
                 self.started_ms = known.started_ms;
                 is_later.then_some(self)
             }
-            // One of the two is forged, and nothing tells which: neither may last.
-            (_, Source::Hearsay) => (self.made > known.made).then_some(self),
+            // One of the two is forged, and nothing shows which: neither may last.
+            (_, Source::Unconfirmed) => (self.measured > known.measured).then_some(self),
         }
     }
 
@@ -172,7 +172,7 @@ impl Report {
             self.bytes.to_le_bytes(),
             self.uptime_ms.to_le_bytes(),
             self.asked_ms.unwrap_or(NEVER).to_le_bytes(),
-            self.made.as_nanos().to_le_bytes(),
+            self.measured.as_nanos().to_le_bytes(),
             self.started_ms.to_le_bytes(),
             (self.source as u64).to_le_bytes(),
         ];
@@ -184,8 +184,17 @@ impl Report {
 
     /// Reads what [`Report::to_bytes`] wrote; `None` for anything else.
     pub(super) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
-        let [id, carried, rates, sent, uptime, asked, made, started, from] =
-            bytes.as_chunks::<8>().0
+        let [
+            id,
+            carried,
+            rates,
+            sent,
+            uptime,
+            asked,
+            measured,
+            started,
+            from,
+        ] = bytes.as_chunks::<8>().0
         else {
             return None;
         };
@@ -207,9 +216,9 @@ impl Report {
             asked,
             0,
         );
-        let mut report = Self::new(row, Instant::from_nanos(number(made)))?;
+        let mut report = Self::new(row, Instant::from_nanos(number(measured)))?;
         report.started_ms = i64::from_le_bytes(*started);
-        let sources = [Source::Direct, Source::Confirmed, Source::Hearsay];
+        let sources = [Source::Direct, Source::Confirmed, Source::Unconfirmed];
         let is_read = |source: &Source| *source as u64 == number(from);
         report.source = sources.into_iter().find(is_read)?;
         Some(report)
@@ -219,7 +228,7 @@ impl Report {
     pub(super) const BYTES: usize = 72;
 
     pub(super) fn age(&self, now: Instant) -> Duration {
-        now.since(self.made)
+        now.since(self.measured)
     }
 
     pub(super) fn load(&self) -> Load {
@@ -235,18 +244,18 @@ impl Report {
         f64::from(self.weight_milli) / 1000.0
     }
 
-    /// When the numbers were true.
+    /// The pod's uptime when the numbers were measured.
     pub(super) fn uptime(&self) -> Duration {
         Duration::from_millis(self.uptime_ms)
     }
 
-    /// When the numbers were true.
+    /// How long before the measurement a peer last sent the pod a request.
     pub(super) fn asked(&self) -> Option<Duration> {
         self.asked_ms.map(Duration::from_millis)
     }
 }
 
-/// In the data that the workers share: no other pod has asked this one.
+/// In shared data: no peer has sent the pod a request.
 const NEVER: u64 = u64::MAX;
 
 fn pair(low: u32, high: u32) -> [u8; 8] {
@@ -258,13 +267,13 @@ fn unpair(bytes: &[u8; 8]) -> (u32, u32) {
     (both as u32, (both >> 32) as u32)
 }
 
-fn started_ms(made: Instant, uptime_ms: u64) -> i64 {
-    let made_ms = made.as_nanos() / 1_000_000;
+fn started_ms(measured: Instant, uptime_ms: u64) -> i64 {
+    let made_ms = measured.as_nanos() / 1_000_000;
     i64::try_from(i128::from(made_ms).saturating_sub(uptime_ms.into())).unwrap_or(i64::MIN)
 }
 
-/// The weight that the others believe.
-pub(super) fn believable(weight: f64) -> f64 {
+/// The weight that others accept.
+pub(super) fn plausible_weight(weight: f64) -> f64 {
     f64::from(in_milli(weight)) / 1000.0
 }
 

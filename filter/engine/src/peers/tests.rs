@@ -1,22 +1,22 @@
-//! What pods come to know of each other.
+//! Tests of gossip, on virtual time.
 #![expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 
-mod counting;
-#[cfg(not(target_arch = "wasm32"))]
-mod crowd;
-mod draining;
+mod estimate;
+mod false_loads;
+mod false_uptimes;
 #[cfg(not(target_arch = "wasm32"))]
 mod fleet;
-mod forged;
-mod hearing;
-mod hostile;
-mod liars;
+mod invalid_messages;
+mod messages;
+#[cfg(not(target_arch = "wasm32"))]
+mod propagation;
 #[cfg(not(target_arch = "wasm32"))]
 mod properties;
+mod received;
 mod sampling;
 #[cfg(not(target_arch = "wasm32"))]
-mod spreading;
-mod telling;
+mod ten_thousand;
+mod terminating;
 
 use core::time::Duration;
 
@@ -26,10 +26,10 @@ use super::*;
 use crate::Instant;
 
 const NOON: Instant = Instant::from_nanos(1_700_000_000_000_000_000);
-const EVERY: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 const RULES: Rules = Rules {
     measure: Measure::Connections,
-    every: EVERY,
+    interval: INTERVAL,
     slow_start: Duration::ZERO,
     stabilization_window: Duration::from_secs(5),
 };
@@ -41,7 +41,7 @@ fn connections(connections: f64) -> Load {
     }
 }
 
-/// A pod that has long served.
+/// A pod that has been up for an hour.
 fn pod(id: u64, load: f64) -> OwnReport {
     OwnReport {
         id: PeerId(id),
@@ -52,11 +52,11 @@ fn pod(id: u64, load: f64) -> OwnReport {
     }
 }
 
-/// What a view knows that has heard all `others` directly.
-fn knowing(others: &[OwnReport], now: Instant) -> View {
+/// A view with the own reports of all `others`.
+fn view_of(others: &[OwnReport], now: Instant) -> View {
     let mut view = View::default();
     for other in others {
-        hears(
+        receive(
             &mut view,
             &View::default().write_message(other, now, 0),
             now,
@@ -65,13 +65,13 @@ fn knowing(others: &[OwnReport], now: Instant) -> View {
     view
 }
 
-/// Pod 1 hears a message that is one.
-fn hears(view: &mut View, message: &str, now: Instant) -> ReceivedReports {
+/// Pod 1 receive a message that is one.
+fn receive(view: &mut View, message: &str, now: Instant) -> ReceivedReports {
     let message = Message::parse(message.as_bytes()).unwrap();
-    view.receive(PeerId(1), &message, now, EVERY, 7)
+    view.receive(PeerId(1), &message, now, INTERVAL, 7)
 }
 
-/// A message of rows as they stand.
+/// A message with these rows.
 fn message(rows: &[impl AsRef<str>]) -> String {
     let rows: Vec<_> = rows.iter().map(AsRef::as_ref).collect();
     format!(r#"{{"v":1,"peers":[{}]}}"#, rows.join(","))

@@ -1,38 +1,38 @@
-//! The reports that a pod has of the others.
+//! The reports that a pod has about the others.
 
 use core::cmp::Reverse;
 use core::time::Duration;
 
-use super::chance::Chance;
 use super::message::{self, Message};
+use super::random::SeededRandom;
 use super::report::{Report, Row, Source};
 use super::{MAX_PEERS, MAX_REPORTS, OwnReport, PeerId};
 use crate::Instant;
 
-/// A report that is older cannot be told: the others would not believe it.
+/// An older report is not sent: others do not accept it.
 const MAX_AGE: Duration = Duration::from_secs(3600);
 
-/// A report that is so many times `every` old is forgotten.
+/// A report that is older than so many intervals is removed.
 const FORGET: u32 = 10;
 
-/// A report that its pod sent itself is not replaced by what others say until it is so many times `every`
-/// old. In a service of up to some ten pods it is replaced by the pod's next one before that.
+/// A report that its pod sent itself is replaced by reports of others only when it is older than so many intervals. In a
+/// service of up to some ten pods the pod's next report arrives earlier.
 const HOLD: u32 = 2;
 
 /// The first byte of a view in shared data. Another version of the module may have written one.
 const FORMAT: u8 = 1;
 
-/// What a message brought.
+/// What a message contained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceivedReports {
-    /// Reports that were news and are kept.
+    /// Reports that were new, and are kept.
     pub accepted: usize,
-    /// Reports that cannot be true, or were too many.
+    /// Reports that are implausible, or too many.
     pub dropped: usize,
 }
 
-/// All that a pod knows of the others, at most [`MAX_PEERS`] of them: at most 24 KiB, and 18 KiB in the data
-/// that the workers share (a test holds the numbers). Call [`View::forget`] before anything else is asked of it.
+/// The reports that a pod has about the others, at most [`MAX_PEERS`]: at most 24 KiB, and 18 KiB in shared data (a test
+/// verifies the numbers). Call [`View::forget`] before other methods.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct View {
     /// By id, each once.
@@ -40,12 +40,12 @@ pub struct View {
 }
 
 impl View {
-    /// How many others are known.
+    /// The number of known pods.
     pub fn len(&self) -> usize {
         self.reports.len()
     }
 
-    /// No other is known.
+    /// No other pod is known.
     pub fn is_empty(&self) -> bool {
         self.reports.is_empty()
     }
@@ -77,22 +77,22 @@ impl View {
         is_sorted.then_some(Self { reports })
     }
 
-    /// Forgets pods of which nothing was heard for long.
-    pub fn forget(&mut self, now: Instant, every: Duration) {
+    /// Removes the reports that are too old.
+    pub fn forget(&mut self, now: Instant, interval: Duration) {
         self.reports
-            .retain(|report| !is_forgotten(report, now, every));
+            .retain(|report| !is_forgotten(report, now, interval));
     }
 
-    /// The reports that are not to be forgotten.
-    pub(super) fn fresh(&self, now: Instant, every: Duration) -> impl Iterator<Item = &Report> {
+    /// The reports that are not too old.
+    pub(super) fn fresh(&self, now: Instant, interval: Duration) -> impl Iterator<Item = &Report> {
         self.reports
             .iter()
-            .filter(move |report| !is_forgotten(report, now, every))
+            .filter(move |report| !is_forgotten(report, now, interval))
     }
 
-    /// The message to another pod: `own`, then a random sample of the others. Visible ASCII of at most
-    /// [`MAX_LEN`](super::MAX_LEN) bytes. An answer is better written before what was asked is heard: it would tell
-    /// the other one what that has just told.
+    /// Writes a message to another pod: `own`, then a random sample of the other reports. Visible ASCII of at most
+    /// [`MAX_LEN`](super::MAX_LEN) bytes. Write a response before the request is received: the peer needs none of its
+    /// own reports back.
     pub fn write_message(&self, own: &OwnReport, now: Instant, seed: u64) -> String {
         let mut rows = vec![Report::own(own, now).row(0)];
         for report in self.sample(now, seed) {
@@ -101,57 +101,62 @@ impl View {
         message::write(&rows)
     }
 
-    /// Of the fresher half: news would be slow to spread if everything were told as often.
+    /// A random sample of the newer half: new reports would spread slowly if all were sent equally often.
     fn sample(&self, now: Instant, seed: u64) -> Vec<&Report> {
-        let mut told: Vec<_> = self
+        let mut sent: Vec<_> = self
             .reports
             .iter()
             .filter(|report| report.age(now) <= MAX_AGE)
             .collect();
-        told.sort_unstable_by_key(|report| Reverse(report.made));
-        told.truncate(MAX_REPORTS.max(told.len() / 2));
-        let mut chance = Chance::new(seed);
-        told.sort_by_cached_key(|_| chance.draw());
-        told.truncate(MAX_REPORTS);
-        told
+        sent.sort_unstable_by_key(|report| Reverse(report.measured));
+        sent.truncate(MAX_REPORTS.max(sent.len() / 2));
+        let mut random = SeededRandom::new(seed);
+        sent.sort_by_cached_key(|_| random.draw());
+        sent.truncate(MAX_REPORTS);
+        sent
     }
 
-    /// Takes in the message of another pod, in a service whose pods tell each other `every` so often. What
-    /// it says about `me` is left out.
+    /// Receives the message of another pod. Its report about `me` is ignored.
     pub fn receive(
         &mut self,
         me: PeerId,
         message: &Message,
         now: Instant,
-        every: Duration,
+        interval: Duration,
         seed: u64,
     ) -> ReceivedReports {
         let Message { rows } = message;
         let sender = message.sender();
-        let hold = every.saturating_mul(HOLD);
-        let mut chance = Chance::new(seed);
+        let hold = interval.saturating_mul(HOLD);
+        let mut random = SeededRandom::new(seed);
         let mut heard = ReceivedReports {
             dropped: rows.len().saturating_sub(MAX_REPORTS.saturating_add(1)),
             ..ReceivedReports::default()
         };
         for (at, row) in rows.iter().take(MAX_REPORTS.saturating_add(1)).enumerate() {
-            let Some(mut report) = row.and_then(|row| told(row, now)) else {
+            let Some(mut report) = row.and_then(|row| report_of(row, now)) else {
                 heard.dropped = heard.dropped.saturating_add(1);
                 continue;
             };
             if at == 0 && sender.is_some() {
                 report.source = Source::Direct;
             }
-            if report.id != me && self.take(report, now, hold, &mut chance) {
+            if report.id != me && self.take(report, now, hold, &mut random) {
                 heard.accepted = heard.accepted.saturating_add(1);
             }
         }
         heard
     }
 
-    /// Keeps a report if it is news. In a full view a pod that was unknown takes the place of a random one
-    /// whose report is older: whatever pod that is, so that all have the same chance to be known.
-    fn take(&mut self, report: Report, now: Instant, hold: Duration, chance: &mut Chance) -> bool {
+    /// Keeps a report if it is new. In a full view the report of an unknown pod replaces a random older one, so that all
+    /// pods are equally likely to be known.
+    fn take(
+        &mut self,
+        report: Report,
+        now: Instant,
+        hold: Duration,
+        random: &mut SeededRandom,
+    ) -> bool {
         match self
             .reports
             .binary_search_by_key(&report.id, |known| known.id)
@@ -167,11 +172,11 @@ impl View {
                 true
             }
             Err(_) if self.reports.len() >= MAX_PEERS => {
-                let victim = chance.below(self.reports.len());
+                let victim = random.below(self.reports.len());
                 let is_older = self
                     .reports
                     .get(victim)
-                    .is_some_and(|known| known.made < report.made);
+                    .is_some_and(|known| known.measured < report.measured);
                 if is_older {
                     self.reports.remove(victim);
                     let at = self.reports.partition_point(|known| known.id < report.id);
@@ -187,17 +192,17 @@ impl View {
     }
 }
 
-fn told(row: Row, now: Instant) -> Option<Report> {
+fn report_of(row: Row, now: Instant) -> Option<Report> {
     let age = Duration::from_millis(row.8);
-    let made = Instant::from_nanos(now.as_nanos().saturating_sub(nanos(age)));
-    Report::new(row, made).filter(|_| age <= MAX_AGE)
+    let measured = Instant::from_nanos(now.as_nanos().saturating_sub(nanos(age)));
+    Report::new(row, measured).filter(|_| age <= MAX_AGE)
 }
 
-fn is_forgotten(report: &Report, now: Instant, every: Duration) -> bool {
-    report.age(now) > every.saturating_mul(FORGET)
+fn is_forgotten(report: &Report, now: Instant, interval: Duration) -> bool {
+    report.age(now) > interval.saturating_mul(FORGET)
 }
 
-/// Rounded up: no report may grow younger by being told.
+/// The age of a report in a message. Rounded up: no report may grow younger when it is sent on.
 fn age_ms(report: &Report, now: Instant) -> u64 {
     let millis = report.age(now).as_nanos().div_ceil(1_000_000);
     u64::try_from(millis).unwrap_or(u64::MAX)

@@ -1,24 +1,24 @@
-//! Pods that exchange what they know as proxies do: each asks a random endpoint of the service [`FANOUT`]
-//! times per `every` (itself, too, if it so happens), and some messages are lost.
+//! A simulated service: each pod sends a request to a random endpoint (which may be itself) [`FANOUT`] times per
+//! interval, and some messages are lost.
 
 use super::*;
-use crate::peers::chance::Chance;
+use crate::peers::random::SeededRandom;
 
-/// In so many steps each pod asks once.
+/// Each pod sends one request in so many steps.
 const STEPS: u32 = 10;
 
-/// Of a hundred messages.
+/// Lost messages, of a hundred.
 const LOST: usize = 5;
 
 pub(super) struct Pod {
     pub(super) id: PeerId,
     pub(super) load: f64,
     view: View,
-    born: Instant,
+    started: Instant,
     asked: Option<Instant>,
     /// It is among the endpoints.
     pub(super) ready: bool,
-    /// It asks and answers.
+    /// It sends requests and responses.
     pub(super) runs: bool,
 }
 
@@ -28,7 +28,7 @@ impl Pod {
             id: self.id,
             load: connections(self.load),
             weight: 1.0,
-            uptime: now.since(self.born),
+            uptime: now.since(self.started),
             asked: self.asked.map(|asked| now.since(asked)),
         }
     }
@@ -38,9 +38,9 @@ pub(super) struct Fleet {
     pub(super) pods: Vec<Pod>,
     now: Instant,
     step: usize,
-    chance: Chance,
-    /// Every request gets a response, and its report is not used, as with `"trust": "anyone"`.
-    only_answers: bool,
+    random: SeededRandom,
+    /// Reports in requests are not used, as with `"trust": "anyone"`.
+    uses_only_responses: bool,
 }
 
 impl Fleet {
@@ -49,20 +49,20 @@ impl Fleet {
             pods: Vec::new(),
             now: NOON,
             step: 0,
-            chance: Chance::new(seed),
-            only_answers: false,
+            random: SeededRandom::new(seed),
+            uses_only_responses: false,
         }
     }
 
-    /// The same pods, which believe answers only.
-    pub(super) fn only_answers(self) -> Self {
+    /// The same pods, which use the reports in responses only.
+    pub(super) fn using_only_responses(self) -> Self {
         Self {
-            only_answers: true,
+            uses_only_responses: true,
             ..self
         }
     }
 
-    /// Pods that carry `load` each, and know each other.
+    /// Pods with this load each, which know each other.
     pub(super) fn of(pods: usize, load: f64, seed: u64) -> Self {
         let mut fleet = Self::new(seed);
         fleet.start(pods, load);
@@ -72,12 +72,12 @@ impl Fleet {
 
     pub(super) fn start(&mut self, pods: usize, load: f64) {
         for _ in 0..pods {
-            let id = PeerId(self.chance.draw());
+            let id = PeerId(self.random.draw());
             self.pods.push(Pod {
                 id,
                 load,
                 view: View::default(),
-                born: self.now,
+                started: self.now,
                 asked: None,
                 ready: true,
                 runs: true,
@@ -85,65 +85,66 @@ impl Fleet {
         }
     }
 
-    /// Lets so many times `every` pass.
+    /// Advances the time by this number of intervals.
     pub(super) fn pass(&mut self, times: f64) {
-        let end = self.now.after(EVERY.mul_f64(times));
+        let end = self.now.after(INTERVAL.mul_f64(times));
         while self.now < end {
-            self.now = self.now.after(EVERY / FANOUT / STEPS);
+            self.now = self.now.after(INTERVAL / FANOUT / STEPS);
             self.step += 1;
-            for asker in 0..self.pods.len() {
-                if asker % STEPS as usize == self.step % STEPS as usize && self.pods[asker].runs {
-                    self.ask(asker);
+            for requester in 0..self.pods.len() {
+                if requester % STEPS as usize == self.step % STEPS as usize
+                    && self.pods[requester].runs
+                {
+                    self.exchange(requester);
                 }
             }
         }
     }
 
-    fn ask(&mut self, asker: usize) {
-        self.pods[asker].view.forget(self.now, EVERY);
+    fn exchange(&mut self, requester: usize) {
+        self.pods[requester].view.forget(self.now, INTERVAL);
         let ready: Vec<_> = (0..self.pods.len())
             .filter(|&pod| self.pods[pod].ready)
             .collect();
         if ready.is_empty() {
             return;
         }
-        let asked = ready[self.chance.below(ready.len())];
-        let question = self.told_by(asker);
-        if asked == asker || !self.pods[asked].runs || self.is_lost() {
+        let responder = ready[self.random.below(ready.len())];
+        let request = self.message_of(requester);
+        if responder == requester || !self.pods[responder].runs || self.is_lost() {
             return;
         }
-        self.pods[asked].asked = Some(self.now);
-        let answer = self.told_by(asked);
-        if self.only_answers {
-            // Nothing of the question is kept.
-            self.pods[asked].asked = None;
+        self.pods[responder].asked = Some(self.now);
+        let response = self.message_of(responder);
+        if self.uses_only_responses {
+            self.pods[responder].asked = None;
         } else {
-            self.hears(asked, &question);
+            self.receive(responder, &request);
         }
         if !self.is_lost() {
-            self.hears(asker, &answer);
+            self.receive(requester, &response);
         }
     }
 
-    fn told_by(&mut self, pod: usize) -> String {
-        let seed = self.chance.draw();
+    fn message_of(&mut self, pod: usize) -> String {
+        let seed = self.random.draw();
         let pod = &self.pods[pod];
         pod.view.write_message(&pod.own(self.now), self.now, seed)
     }
 
-    fn hears(&mut self, pod: usize, message: &str) {
-        let seed = self.chance.draw();
+    fn receive(&mut self, pod: usize, message: &str) {
+        let seed = self.random.draw();
         let pod = &mut self.pods[pod];
         let message = Message::parse(message.as_bytes()).unwrap();
-        let heard = pod.view.receive(pod.id, &message, self.now, EVERY, seed);
-        assert_eq!(heard.dropped, 0);
+        let received = pod.view.receive(pod.id, &message, self.now, INTERVAL, seed);
+        assert_eq!(received.dropped, 0);
     }
 
     fn is_lost(&mut self) -> bool {
-        self.chance.below(100) < LOST
+        self.random.below(100) < LOST
     }
 
-    /// What each pod estimates that serves.
+    /// The estimate of each serving pod.
     pub(super) fn estimates(&self) -> Vec<Option<Estimate>> {
         let serving = self.pods.iter().filter(|pod| pod.runs && pod.ready);
         serving
@@ -151,13 +152,13 @@ impl Fleet {
             .collect()
     }
 
-    /// How far off each one's mean is from the truth, as a part of it; 1 where nothing is known.
+    /// The relative error of each pod's mean; 1 where it has none.
     pub(super) fn errors(&self) -> Vec<f64> {
         let serving = || self.pods.iter().filter(|pod| pod.runs && pod.ready);
         let truth = serving().map(|pod| pod.load).sum::<f64>() / serving().count() as f64;
         self.estimates()
             .iter()
-            .map(|known| known.map_or(1.0, |known| (known.mean / truth - 1.0).abs()))
+            .map(|estimate| estimate.map_or(1.0, |estimate| (estimate.mean / truth - 1.0).abs()))
             .collect()
     }
 }

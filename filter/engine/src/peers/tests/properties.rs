@@ -1,4 +1,4 @@
-//! Whatever is heard, what stands in a view can be told, read and counted.
+//! Whatever is received, a view can be written, read and used for an estimate.
 
 use proptest::prelude::*;
 
@@ -40,13 +40,16 @@ fn row() -> impl Strategy<Value = String> {
 fn check(view: &View, now: Instant) {
     assert!(view.len() <= MAX_PEERS);
     assert_eq!(View::from_bytes(&view.to_bytes()).as_ref(), Some(view));
-    let told = view.write_message(&pod(1, 10.0), now, 5);
-    assert!(told.len() <= MAX_LEN && told.bytes().all(|byte| byte.is_ascii_graphic()));
-    assert_eq!(hears(&mut View::default(), &told, now).dropped, 0);
-    if let Some(known) = view.estimate(&pod(1, 10.0), RULES, now) {
-        assert!((0.0..=40.0).contains(&known.fair), "{known:?}");
-        assert!(known.mean.is_finite() && known.mean >= 0.0, "{known:?}");
-        assert!((1..=view.len()).contains(&known.peers), "{known:?}");
+    let written = view.write_message(&pod(1, 10.0), now, 5);
+    assert!(written.len() <= MAX_LEN && written.bytes().all(|byte| byte.is_ascii_graphic()));
+    assert_eq!(receive(&mut View::default(), &written, now).dropped, 0);
+    if let Some(estimate) = view.estimate(&pod(1, 10.0), RULES, now) {
+        assert!((0.0..=40.0).contains(&estimate.fair), "{estimate:?}");
+        assert!(
+            estimate.mean.is_finite() && estimate.mean >= 0.0,
+            "{estimate:?}"
+        );
+        assert!((1..=view.len()).contains(&estimate.peers), "{estimate:?}");
     }
 }
 
@@ -54,21 +57,21 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
-    fn rows_of_any_numbers(messages in prop::collection::vec(prop::collection::vec(row(), 0..40), 1..12)) {
+    fn any_rows_leave_a_valid_view(messages in prop::collection::vec(prop::collection::vec(row(), 0..40), 1..12)) {
         let mut view = View::default();
         let mut now = NOON;
         for (seed, rows) in messages.iter().enumerate() {
-            now = now.after(EVERY);
-            // A number that no JSON has is refused with its message.
+            now = now.after(INTERVAL);
+            // A number that JSON does not have is rejected with its message.
             if let Ok(message) = Message::parse(message(rows).as_bytes()) {
-                view.receive(PeerId(1), &message, now, EVERY, seed as u64);
+                view.receive(PeerId(1), &message, now, INTERVAL, seed as u64);
             }
             check(&view, now);
         }
     }
 
     #[test]
-    fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_a_valid_view_or_none(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(Message::parse(&bytes).is_err());
         // One byte is a view without reports.
         if let Some(view) = View::from_bytes(&bytes) {
@@ -77,19 +80,19 @@ proptest! {
     }
 
     #[test]
-    fn a_message_that_is_cut_or_spoilt(at in 0..200_usize, byte in any::<u8>()) {
-        let told = knowing(&[pod(2, 30.0), pod(3, 40.0)], NOON).write_message(&pod(4, 50.0), NOON, 0);
-        let mut spoilt = told.clone().into_bytes();
-        if let Some(spoil) = spoilt.get_mut(at) {
-            *spoil = byte;
+    fn damaged_message_leaves_a_valid_view(at in 0..200_usize, byte in any::<u8>()) {
+        let written = view_of(&[pod(2, 30.0), pod(3, 40.0)], NOON).write_message(&pod(4, 50.0), NOON, 0);
+        let mut damaged = written.clone().into_bytes();
+        if let Some(damaged_byte) = damaged.get_mut(at) {
+            *damaged_byte = byte;
         }
         let mut view = View::default();
-        if let Ok(message) = Message::parse(&spoilt) {
-            view.receive(PeerId(1), &message, NOON, EVERY, 0);
+        if let Ok(message) = Message::parse(&damaged) {
+            view.receive(PeerId(1), &message, NOON, INTERVAL, 0);
         }
         check(&view, NOON);
-        if at < told.len() {
-            prop_assert!(Message::parse(&told.as_bytes()[..at]).is_err());
+        if at < written.len() {
+            prop_assert!(Message::parse(&written.as_bytes()[..at]).is_err());
         }
     }
 }

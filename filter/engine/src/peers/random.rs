@@ -1,10 +1,10 @@
-//! Random choices that follow from a seed.
+//! Random numbers from a seed.
 
 use crate::limits::mix;
 
-pub(super) struct Chance(u64);
+pub(super) struct SeededRandom(u64);
 
-impl Chance {
+impl SeededRandom {
     pub(super) fn new(seed: u64) -> Self {
         Self(mix(seed))
     }

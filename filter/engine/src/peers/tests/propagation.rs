@@ -1,14 +1,14 @@
-//! How soon pods know of each other.
+//! How soon reports reach all pods.
 
 use super::fleet::Fleet;
 
-/// How many others each pod counts, and whether it takes them for settled, where all agree.
+/// The number of peers and whether they are settled, in which the estimates of all pods agree.
 fn agreed(fleet: &Fleet) -> (usize, bool) {
     let known: Vec<_> = fleet
         .estimates()
         .into_iter()
-        .map(|known| known.unwrap())
-        .map(|known| (known.peers, known.settled))
+        .map(|estimate| estimate.unwrap())
+        .map(|estimate| (estimate.peers, estimate.settled))
         .collect();
     assert!(known.iter().all(|one| *one == known[0]), "{known:?}");
     known[0]
@@ -16,10 +16,10 @@ fn agreed(fleet: &Fleet) -> (usize, bool) {
 
 fn means(fleet: &Fleet) -> Vec<f64> {
     let estimates = fleet.estimates().into_iter();
-    estimates.map(|known| known.unwrap().mean).collect()
+    estimates.map(|estimate| estimate.unwrap().mean).collect()
 }
 
-/// So many fleets of each size double, and the worst pod's error three times `every` later is small.
+/// Services of this size double, and three intervals later the largest error of a pod is small.
 fn scale_out(pods: usize, fleets: u64) {
     for seed in 0..fleets {
         let mut fleet = Fleet::of(pods - pods / 2, 100.0, seed);
@@ -31,35 +31,35 @@ fn scale_out(pods: usize, fleets: u64) {
 }
 
 #[test]
-fn two_pods_know_the_mean_after_a_scale_out() {
+fn scale_out_of_two_pods() {
     scale_out(2, 20);
 }
 
 #[test]
-fn three_pods_know_the_mean_after_a_scale_out() {
+fn scale_out_of_three_pods() {
     scale_out(3, 20);
 }
 
 #[test]
-fn eight_pods_know_the_mean_after_a_scale_out() {
+fn scale_out_of_eight_pods() {
     scale_out(8, 20);
 }
 
 #[test]
-fn fifty_pods_know_the_mean_after_a_scale_out() {
+fn scale_out_of_fifty_pods() {
     scale_out(50, 2);
 }
 
 #[test]
-fn two_hundred_pods_know_the_mean_after_a_scale_out() {
+fn scale_out_of_two_hundred_pods() {
     scale_out(200, 1);
 }
 
-/// Where only answers are believed news spread half as fast.
+/// Reports spread half as fast.
 #[test]
-fn where_only_answers_are_believed_pods_know_the_mean_after_a_scale_out() {
+fn scale_out_where_only_responses_are_used() {
     for (pods, times) in [(2, 4.0), (3, 4.0), (8, 4.0), (50, 4.0), (200, 4.0)] {
-        let mut fleet = Fleet::new(pods as u64).only_answers();
+        let mut fleet = Fleet::new(pods as u64).using_only_responses();
         fleet.start(pods - pods / 2, 100.0);
         fleet.pass(8.0);
         fleet.start(pods / 2, 0.0);
@@ -70,7 +70,7 @@ fn where_only_answers_are_believed_pods_know_the_mean_after_a_scale_out() {
 }
 
 #[test]
-fn pods_that_all_start_at_once_know_each_other_as_soon() {
+fn pods_that_start_together_know_each_other() {
     for pods in [2, 3, 8, 50] {
         let mut fleet = Fleet::new(pods as u64);
         fleet.start(pods / 2, 0.0);
@@ -82,7 +82,7 @@ fn pods_that_all_start_at_once_know_each_other_as_soon() {
 }
 
 #[test]
-fn pods_that_start_unsettle_the_others_until_they_are_of_age() {
+fn new_pods_unsettle_the_others_for_the_stabilization_window() {
     let mut fleet = Fleet::of(4, 100.0, 1);
     assert_eq!(agreed(&fleet), (3, true));
 
@@ -95,7 +95,7 @@ fn pods_that_start_unsettle_the_others_until_they_are_of_age() {
 }
 
 #[test]
-fn a_pod_that_vanishes_leaves_the_mean() {
+fn pod_that_vanishes_leaves_the_mean() {
     let mut fleet = Fleet::of(8, 100.0, 2);
     fleet.pods[3].load = 900.0;
     fleet.pass(3.0);
@@ -110,7 +110,7 @@ fn a_pod_that_vanishes_leaves_the_mean() {
 }
 
 #[test]
-fn a_pod_that_starts_does_not_count_before_it_is_among_the_endpoints() {
+fn new_pod_counts_once_it_is_an_endpoint() {
     let mut fleet = Fleet::of(4, 100.0, 3);
     fleet.start(1, 0.0);
     fleet.pods[4].ready = false;
@@ -124,7 +124,7 @@ fn a_pod_that_starts_does_not_count_before_it_is_among_the_endpoints() {
 }
 
 #[test]
-fn a_pod_that_drains_leaves_the_mean_and_unsettles_the_others_for_a_while() {
+fn pod_that_terminates_leaves_the_mean_and_unsettles_the_others() {
     let mut fleet = Fleet::of(4, 100.0, 4);
     fleet.pods[0].ready = false;
 

@@ -1,4 +1,4 @@
-//! Messages that no pod writes.
+//! Messages that no Evenkeel sends.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -7,12 +7,12 @@ use super::*;
 
 const GOOD: &str = "[2,30,1,5,1000,1000,60000,100,0]";
 
-fn refusal(message: &[u8]) -> RejectedMessage {
+fn rejection(message: &[u8]) -> RejectedMessage {
     Message::parse(message).unwrap_err()
 }
 
 #[test]
-fn what_is_no_message_is_refused_whole() {
+fn invalid_message_is_rejected_as_a_whole() {
     let nested = "[".repeat(4000);
     for message in [
         "",
@@ -35,40 +35,40 @@ fn what_is_no_message_is_refused_whole() {
         &format!(r#"{{"v":1,"peers":[],"x":{nested}"#),
     ] {
         assert_eq!(
-            refusal(message.as_bytes()),
+            rejection(message.as_bytes()),
             RejectedMessage::Malformed,
             "{message}"
         );
     }
-    assert_eq!(refusal(b"\xff\xfe"), RejectedMessage::Malformed);
+    assert_eq!(rejection(b"\xff\xfe"), RejectedMessage::Malformed);
 }
 
 #[test]
-fn a_message_that_is_too_long_is_not_looked_at() {
+fn message_that_is_too_long_is_not_parsed() {
     let mut padded = message(&[GOOD]);
     padded.push_str(&" ".repeat(MAX_LEN - padded.len()));
-    assert_eq!(hears(&mut View::default(), &padded, NOON).accepted, 1);
+    assert_eq!(receive(&mut View::default(), &padded, NOON).accepted, 1);
 
     padded.push(' ');
 
-    assert_eq!(refusal(padded.as_bytes()), RejectedMessage::TooLong);
+    assert_eq!(rejection(padded.as_bytes()), RejectedMessage::TooLong);
 }
 
 #[test]
-fn another_version_is_told_even_if_all_else_of_it_is_strange() {
+fn other_version_is_reported_whatever_the_rest_of_the_message() {
     assert_eq!(
-        refusal(br#"{"pods":{"a":1},"v":2}"#),
+        rejection(br#"{"pods":{"a":1},"v":2}"#),
         RejectedMessage::Version(2)
     );
     assert_eq!(
-        refusal(br#"{"v":0,"peers":[]}"#),
+        rejection(br#"{"v":0,"peers":[]}"#),
         RejectedMessage::Version(0)
     );
 }
 
 #[test]
-fn what_cannot_be_true_is_dropped_and_the_rest_is_taken() {
-    for absurd in [
+fn implausible_report_is_dropped_and_the_others_are_kept() {
+    for implausible in [
         "[]",
         "{}",
         "null",
@@ -97,35 +97,39 @@ fn what_cannot_be_true_is_dropped_and_the_rest_is_taken() {
         "[2,30,1,5,1000,1000,60000,100,-1]",
     ] {
         let mut view = View::default();
-        let around = message(&[GOOD, absurd, &GOOD.replacen('2', "3", 1)]);
-        let heard = hears(&mut view, &around, NOON);
-        assert_eq!((heard.accepted, heard.dropped), (2, 1), "{absurd}");
-        assert_eq!(view.len(), 2, "{absurd}");
+        let around = message(&[GOOD, implausible, &GOOD.replacen('2', "3", 1)]);
+        let received = receive(&mut view, &around, NOON);
+        assert_eq!(
+            (received.accepted, received.dropped),
+            (2, 1),
+            "{implausible}"
+        );
+        assert_eq!(view.len(), 2, "{implausible}");
     }
 }
 
 #[test]
-fn nesting_in_the_place_of_a_report_is_dropped_or_refused() {
+fn nested_value_in_place_of_a_report_is_dropped_or_rejected() {
     for depth in [1, 50, 100] {
         let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        let heard = hears(&mut View::default(), &message(&[GOOD, &nested]), NOON);
-        assert_eq!((heard.accepted, heard.dropped), (1, 1), "{depth}");
+        let received = receive(&mut View::default(), &message(&[GOOD, &nested]), NOON);
+        assert_eq!((received.accepted, received.dropped), (1, 1), "{depth}");
     }
     let nested = format!("{}{}", "[".repeat(3000), "]".repeat(3000));
     let message = message(&[GOOD, &nested]);
-    assert_eq!(refusal(message.as_bytes()), RejectedMessage::Malformed);
+    assert_eq!(rejection(message.as_bytes()), RejectedMessage::Malformed);
 }
 
 #[test]
-fn a_message_tells_of_no_more_pods_than_are_told_of() {
+fn reports_beyond_the_limit_of_a_message_are_dropped() {
     let rows: Vec<_> = (2..300)
         .map(|id| format!("[{id},0,0,0,0,1,0,0,0]"))
         .collect();
     let mut view = View::default();
 
-    let heard = hears(&mut view, &message(&rows), NOON);
+    let received = receive(&mut view, &message(&rows), NOON);
 
-    assert_eq!(heard.accepted, MAX_REPORTS + 1);
-    assert_eq!(heard.dropped, rows.len() - MAX_REPORTS - 1);
+    assert_eq!(received.accepted, MAX_REPORTS + 1);
+    assert_eq!(received.dropped, rows.len() - MAX_REPORTS - 1);
     assert_eq!(view.len(), MAX_REPORTS + 1);
 }

@@ -1,12 +1,12 @@
-//! Messages, as they are written.
+//! The text of messages.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 
-/// Pods with the largest numbers that are believed.
-fn giants(count: u64) -> impl Iterator<Item = String> {
+/// Reports with the largest numbers that are accepted.
+fn largest_reports(count: u64) -> impl Iterator<Item = String> {
     (0..count).map(|n| {
         let id = u64::MAX - n;
         format!(
@@ -15,20 +15,20 @@ fn giants(count: u64) -> impl Iterator<Item = String> {
     })
 }
 
-/// A view that is full of them.
+/// A full view of them.
 fn full() -> View {
     let mut view = View::default();
-    let rows: Vec<_> = giants(MAX_PEERS as u64).collect();
+    let rows: Vec<_> = largest_reports(MAX_PEERS as u64).collect();
     for rows in rows.chunks(MAX_REPORTS) {
-        hears(&mut view, &message(rows), NOON);
+        receive(&mut view, &message(rows), NOON);
     }
     assert_eq!(view.len(), MAX_PEERS);
     view
 }
 
 #[test]
-fn a_pod_tells_of_itself_first_and_then_of_the_others_with_their_age() {
-    let view = knowing(&[pod(2, 30.0)], NOON);
+fn message_begins_with_the_own_report() {
+    let view = view_of(&[pod(2, 30.0)], NOON);
     let own = OwnReport {
         load: Load {
             connections: 120.0,
@@ -41,32 +41,38 @@ fn a_pod_tells_of_itself_first_and_then_of_the_others_with_their_age() {
         ..pod(1, 0.0)
     };
 
-    let told = view.write_message(&own, later(0.2504), 0);
+    let written = view.write_message(&own, later(0.2504), 0);
 
     assert_eq!(
-        told,
+        written,
         r#"{"v":1,"peers":[[1,120,3,56,1000000,1500,3600000,-1,0],[2,30,0,0,0,1000,3600000,200,251]]}"#
     );
 }
 
 #[test]
-fn each_hop_adds_the_time_for_which_it_held_a_report() {
-    let first = knowing(&[pod(2, 30.0)], NOON);
+fn age_of_a_report_grows_at_each_hop() {
+    let first = view_of(&[pod(2, 30.0)], NOON);
     let mut second = View::default();
-    hears(
+    receive(
         &mut second,
         &first.write_message(&pod(3, 0.0), later(0.4), 0),
         later(10.0),
     );
 
-    let told = second.write_message(&pod(4, 0.0), later(10.3), 0);
+    let written = second.write_message(&pod(4, 0.0), later(10.3), 0);
 
-    assert!(told.contains("[2,30,0,0,0,1000,3600000,200,700]"), "{told}");
-    assert!(told.contains("[3,0,0,0,0,1000,3600000,200,300]"), "{told}");
+    assert!(
+        written.contains("[2,30,0,0,0,1000,3600000,200,700]"),
+        "{written}"
+    );
+    assert!(
+        written.contains("[3,0,0,0,0,1000,3600000,200,300]"),
+        "{written}"
+    );
 }
 
 #[test]
-fn the_largest_numbers_fit_in_a_message_that_can_travel_in_a_header() {
+fn message_with_the_largest_numbers_fits_in_a_header() {
     let own = OwnReport {
         id: PeerId(12_345_678_901_234_567_890),
         load: Load {
@@ -80,16 +86,19 @@ fn the_largest_numbers_fit_in_a_message_that_can_travel_in_a_header() {
         asked: Some(Duration::MAX),
     };
 
-    let told = full().write_message(&own, NOON, 3);
+    let written = full().write_message(&own, NOON, 3);
 
-    assert!(told.len() <= MAX_LEN, "{}", told.len());
-    assert!(told.bytes().all(|byte| byte.is_ascii_graphic()), "{told}");
-    let heard = hears(&mut View::default(), &told, NOON);
-    assert_eq!((heard.accepted, heard.dropped), (MAX_REPORTS + 1, 0));
+    assert!(written.len() <= MAX_LEN, "{}", written.len());
+    assert!(
+        written.bytes().all(|byte| byte.is_ascii_graphic()),
+        "{written}"
+    );
+    let received = receive(&mut View::default(), &written, NOON);
+    assert_eq!((received.accepted, received.dropped), (MAX_REPORTS + 1, 0));
 }
 
 #[test]
-fn numbers_that_are_none_are_told_as_nothing() {
+fn numbers_out_of_range_are_limited() {
     let own = OwnReport {
         load: Load {
             connections: f64::NAN,
@@ -101,25 +110,25 @@ fn numbers_that_are_none_are_told_as_nothing() {
         ..pod(1, 0.0)
     };
 
-    let told = View::default().write_message(&own, NOON, 0);
+    let written = View::default().write_message(&own, NOON, 0);
 
-    assert_eq!(told, message(&["[1,0,0,0,0,1,3600000,200,0]"]));
+    assert_eq!(written, message(&["[1,0,0,0,0,1,3600000,200,0]"]));
 }
 
 #[test]
-fn what_nobody_would_believe_any_more_is_not_told() {
-    let view = knowing(&[pod(2, 30.0)], NOON);
-    let told = view.write_message(&pod(1, 0.0), later(3601.0), 0);
+fn report_that_is_too_old_is_not_sent() {
+    let view = view_of(&[pod(2, 30.0)], NOON);
+    let written = view.write_message(&pod(1, 0.0), later(3601.0), 0);
     assert_eq!(
-        hears(&mut View::default(), &told, NOON),
+        receive(&mut View::default(), &written, NOON),
         ReceivedReports::default()
     );
 }
 
 #[test]
-fn workers_read_what_another_one_wrote() {
+fn view_is_stored_and_read() {
     let now = Instant::from_nanos(u64::MAX);
-    let view = knowing(&[pod(2, 30.0), pod(u64::MAX, 1e7)], now);
+    let view = view_of(&[pod(2, 30.0), pod(u64::MAX, 1e7)], now);
     assert_eq!(View::from_bytes(&view.to_bytes()), Some(view));
     assert_eq!(
         View::from_bytes(&View::default().to_bytes()),
@@ -128,8 +137,8 @@ fn workers_read_what_another_one_wrote() {
 }
 
 #[test]
-fn what_is_no_view_is_not_read() {
-    let good = knowing(&[pod(2, 30.0), pod(3, 40.0)], NOON).to_bytes();
+fn foreign_bytes_are_no_view() {
+    let good = view_of(&[pod(2, 30.0), pod(3, 40.0)], NOON).to_bytes();
     let one = good[1..].len() / 2;
     let with = |at: usize, byte: u8| {
         let mut bytes = good.clone();
@@ -142,10 +151,7 @@ fn what_is_no_view_is_not_read() {
     many.extend(last);
     for (what, bytes) in [
         ("nothing", Vec::new()),
-        (
-            "what an earlier module wrote",
-            br#"{"v":1,"peers":[]}"#.to_vec(),
-        ),
+        ("a message", br#"{"v":1,"peers":[]}"#.to_vec()),
         ("another format", with(0, 2)),
         ("half a report", good[..=one / 2].to_vec()),
         ("too many connections", with(1 + 11, 0xff)),
@@ -158,7 +164,7 @@ fn what_is_no_view_is_not_read() {
 }
 
 #[test]
-fn a_full_view_takes_a_stated_number_of_bytes() {
+fn full_view_has_the_documented_size() {
     let a_peer = size_of::<crate::peers::report::Report>();
     assert!(a_peer <= 96, "{a_peer}");
     assert!(a_peer * MAX_PEERS <= 24 << 10);

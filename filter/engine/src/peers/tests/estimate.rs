@@ -1,4 +1,4 @@
-//! Who counts, and how much.
+//! Which pods count in an estimate, and how much.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -10,14 +10,14 @@ fn seconds(seconds: f64) -> Duration {
 }
 
 fn estimate(own: &OwnReport, others: &[OwnReport]) -> Option<Estimate> {
-    knowing(others, NOON).estimate(own, RULES, NOON)
+    view_of(others, NOON).estimate(own, RULES, NOON)
 }
 
 #[test]
-fn the_mean_is_of_all_and_oneself() {
-    let known = estimate(&pod(1, 100.0), &[pod(2, 50.0), pod(3, 0.0)]).unwrap();
+fn mean_includes_the_own_load() {
+    let estimate = estimate(&pod(1, 100.0), &[pod(2, 50.0), pod(3, 0.0)]).unwrap();
     assert_eq!(
-        known,
+        estimate,
         Estimate {
             peers: 2,
             mean: 50.0,
@@ -29,7 +29,7 @@ fn the_mean_is_of_all_and_oneself() {
 }
 
 #[test]
-fn each_measure_is_compared_by_itself() {
+fn each_measure_has_its_own_mean() {
     let other = OwnReport {
         load: Load {
             connections: 10.0,
@@ -45,50 +45,53 @@ fn each_measure_is_compared_by_itself() {
         (Measure::Bytes, 1500.0),
     ] {
         let rules = Rules { measure, ..RULES };
-        let view = knowing(&[other], NOON);
-        let known = view.estimate(&pod(1, 0.0), rules, NOON).unwrap();
-        assert_eq!(known.mean, mean, "{measure:?}");
+        let view = view_of(&[other], NOON);
+        let estimate = view.estimate(&pod(1, 0.0), rules, NOON).unwrap();
+        assert_eq!(estimate.mean, mean, "{measure:?}");
     }
 }
 
 #[test]
-fn alone_nothing_is_known() {
+fn estimate_needs_another_pod() {
     assert_eq!(estimate(&pod(1, 100.0), &[]), None);
 }
 
 #[test]
-fn a_pod_that_was_never_asked_does_not_count() {
+fn pod_without_peer_requests_does_not_count() {
     let starting = OwnReport {
         asked: None,
         uptime: Duration::ZERO,
         ..pod(2, 0.0)
     };
     assert_eq!(estimate(&pod(1, 100.0), &[starting]), None);
-    let known = estimate(&pod(1, 100.0), &[starting, pod(3, 100.0)]).unwrap();
-    assert_eq!((known.peers, known.mean, known.settled), (1, 100.0, true));
+    let estimate = estimate(&pod(1, 100.0), &[starting, pod(3, 100.0)]).unwrap();
+    assert_eq!(
+        (estimate.peers, estimate.mean, estimate.settled),
+        (1, 100.0, true)
+    );
 }
 
 #[test]
-fn a_pod_that_is_not_heard_of_any_more_leaves_the_mean_after_five_times_every() {
-    let view = knowing(&[pod(2, 0.0)], NOON);
+fn pod_without_new_reports_leaves_the_mean_after_five_intervals() {
+    let view = view_of(&[pod(2, 0.0)], NOON);
     let at = |now| view.estimate(&pod(1, 100.0), RULES, now);
-    assert_eq!(at(later(4.8)).map(|known| known.mean), Some(50.0));
+    assert_eq!(at(later(4.8)).map(|estimate| estimate.mean), Some(50.0));
     assert_eq!(at(later(4.9)), None);
 }
 
 #[test]
-fn a_heavier_pod_should_carry_more() {
+fn share_is_proportional_to_weight() {
     let heavy = OwnReport {
         weight: 3.0,
         ..pod(2, 300.0)
     };
-    let known = estimate(&pod(1, 100.0), &[heavy]).unwrap();
-    assert_eq!((known.mean, known.fair), (100.0, 100.0));
+    let estimate = estimate(&pod(1, 100.0), &[heavy]).unwrap();
+    assert_eq!((estimate.mean, estimate.fair), (100.0, 100.0));
     assert_eq!(RULES.weigh(&heavy), 3.0);
 }
 
 #[test]
-fn a_pod_in_its_slow_start_should_carry_the_part_of_its_share_that_its_uptime_is_of_it() {
+fn share_grows_with_uptime_during_slow_start() {
     let rules = Rules {
         slow_start: seconds(100.0),
         ..RULES
@@ -100,36 +103,36 @@ fn a_pod_in_its_slow_start_should_carry_the_part_of_its_share_that_its_uptime_is
         (100.0, 2.0),
         (1e6, 2.0),
     ] {
-        let young = OwnReport {
+        let new = OwnReport {
             weight: 2.0,
             uptime: seconds(uptime),
             ..pod(2, 0.0)
         };
 
-        let others = knowing(&[young], NOON);
-        let known = others.estimate(&pod(1, 100.0), rules, NOON).unwrap();
+        let others = view_of(&[new], NOON);
+        let estimate = others.estimate(&pod(1, 100.0), rules, NOON).unwrap();
 
-        assert!((rules.weigh(&young) - weight).abs() < 1e-9, "{uptime}");
+        assert!((rules.weigh(&new) - weight).abs() < 1e-9, "{uptime}");
         assert!(
-            (known.mean - 100.0 / (1.0 + weight)).abs() < 1e-9,
+            (estimate.mean - 100.0 / (1.0 + weight)).abs() < 1e-9,
             "{uptime}"
         );
-        assert_eq!(known.mean, known.fair, "{uptime}");
+        assert_eq!(estimate.mean, estimate.fair, "{uptime}");
     }
 }
 
 #[test]
-fn a_report_grows_up_while_it_is_held() {
+fn uptime_in_a_report_grows_with_its_age() {
     let rules = Rules {
         slow_start: seconds(10.0),
         stabilization_window: seconds(2.0),
         ..RULES
     };
-    let young = OwnReport {
+    let new = OwnReport {
         uptime: seconds(1.0),
         ..pod(2, 0.0)
     };
-    let view = knowing(&[young], NOON);
+    let view = view_of(&[new], NOON);
 
     let early = view.estimate(&pod(1, 110.0), rules, NOON).unwrap();
     let late = view.estimate(&pod(1, 110.0), rules, later(4.0)).unwrap();
@@ -139,8 +142,8 @@ fn a_report_grows_up_while_it_is_held() {
 }
 
 #[test]
-fn nothing_is_settled_while_one_that_counts_is_young_be_it_oneself() {
-    let young = |id| OwnReport {
+fn pods_are_unsettled_while_one_of_them_is_new() {
+    let new = |id| OwnReport {
         uptime: seconds(4.9),
         ..pod(id, 0.0)
     };
@@ -150,6 +153,6 @@ fn nothing_is_settled_while_one_that_counts_is_young_be_it_oneself() {
     };
     let settled = |own, other| estimate(&own, &[other]).unwrap().settled;
     assert!(settled(grown(1), grown(2)));
-    assert!(!settled(grown(1), young(2)));
-    assert!(!settled(young(1), grown(2)));
+    assert!(!settled(grown(1), new(2)));
+    assert!(!settled(new(1), grown(2)));
 }
