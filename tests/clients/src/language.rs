@@ -6,10 +6,12 @@ mod node;
 mod python;
 mod rust;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
@@ -17,7 +19,7 @@ use anyhow::{Context, Result, bail};
 const TUNED: &str = "EVENKEEL_TUNED";
 
 /// What a client's program is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Language {
     /// Modules by `go build`.
     Go,
@@ -82,8 +84,17 @@ impl Language {
         }
     }
 
-    /// Its version on this machine, or None when it is not there.
+    /// The version that is installed, or None. Asked once per process: `javac` takes half a second to print it.
     pub fn version(self) -> Option<String> {
+        static VERSIONS: Mutex<BTreeMap<Language, Option<String>>> = Mutex::new(BTreeMap::new());
+        let mut versions = VERSIONS.lock().unwrap_or_else(PoisonError::into_inner);
+        versions
+            .entry(self)
+            .or_insert_with(|| self.installed())
+            .clone()
+    }
+
+    fn installed(self) -> Option<String> {
         match self {
             Self::Go => go::version(),
             Self::Java => java::version(),

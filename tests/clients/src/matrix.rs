@@ -1,20 +1,22 @@
 //! Many runs: which there are, several at a time, with progress.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use evenkeel_report::terminal::{self, Status};
 use futures_util::{StreamExt, stream};
 
 use crate::client::Client;
 use crate::exemption::Exemption;
-use crate::language::Program;
+use crate::language::{Language, Program};
 use crate::outcome::Outcome;
 use crate::pattern::Pattern;
 use crate::recycle::Recycle;
 use crate::row::Row;
-use crate::run::{Run, Stage};
+use crate::run::{Run, Stages};
 use crate::site::Against;
 
 /// The runs that were chosen, and what this machine cannot run.
@@ -98,49 +100,36 @@ impl Matrix {
         }
     }
 
-    /// Runs all, `jobs` at a time. `done` gets each row when it is complete.
+    /// Executes all runs: `jobs` at a time of those that keep the machine busy, and beside them twice as many of those
+    /// that mostly wait. `done` gets each row when it is complete.
     ///
     /// # Errors
     /// When a client's program cannot be provisioned. A run that does not complete is in the outcome.
     pub async fn run(self, jobs: usize, done: impl Fn(&Row)) -> Result<Outcome> {
-        let mut programs: BTreeMap<&str, Program> = BTreeMap::new();
-        for run in &self.runs {
-            let client = run.client;
-            if !programs.contains_key(client.name) {
-                let program = client.language.program(client.program, terminal::note)?;
-                programs.insert(client.name, program);
-            }
-        }
+        let programs = programs(&self.runs)?;
         let status = Progress::new(self.runs.len());
-        let (status, programs, done) = (&status, &programs, &done);
-        let numbered: Vec<_> = self.runs.into_iter().enumerate().collect();
-        let stages = numbered.chunk_by(|(_, run), (_, next)| run.shares_stage(next));
-        let mut ended: Vec<_> = stream::iter(stages)
-            .map(async |runs| {
-                let mut ended = Vec::new();
-                let stage = Stage::start(&runs[0].1).await;
-                for (place, run) in runs {
-                    let row = match &stage {
-                        Ok(stage) => {
-                            let progress = |n| status.at(*place, run, n);
-                            run.row(&programs[run.client.name], stage, progress).await
-                        }
-                        Err(error) => Err(anyhow!("{error:#}")),
-                    };
-                    status.over(*place);
-                    if let Ok(Some(row)) = &row {
-                        done(row);
-                    }
-                    ended.push((*place, *run, row));
-                }
-                ended
-            })
-            .buffer_unordered(jobs)
-            .collect::<Vec<_>>()
-            .await
+        let stages = Stages::default();
+        let execute = async |(place, run): (usize, Run)| {
+            let progress = |n| status.at(place, &run, n);
+            let program = &programs[run.client.name];
+            let row = stages.row(&run, program, progress).await;
+            status.over(place);
+            if let Ok(Some(row)) = &row {
+                done(row);
+            }
+            (place, run, row)
+        };
+        let (waiting, busy): (Vec<_>, Vec<_>) = self
+            .runs
             .into_iter()
-            .flatten()
-            .collect();
+            .enumerate()
+            .partition(|(_, run)| run.pattern.mostly_waits());
+        let all = |runs, jobs| {
+            let runs = stream::iter(runs).map(&execute);
+            runs.buffer_unordered(jobs).collect::<Vec<_>>()
+        };
+        let (mut ended, waited) = tokio::join!(all(busy, jobs), all(waiting, 2 * jobs));
+        ended.extend(waited);
         ended.sort_by_key(|(place, ..)| *place);
         let mut outcome = Outcome {
             missing: self.missing,
@@ -159,6 +148,33 @@ impl Matrix {
         }
         Ok(outcome)
     }
+}
+
+/// Provisions the program of each client, by name, for all languages in parallel: one downloads while another compiles.
+fn programs(runs: &[Run]) -> Result<BTreeMap<&'static str, Program>> {
+    let mut clients: BTreeMap<Language, BTreeMap<&'static str, Client>> = BTreeMap::new();
+    for Run { client, .. } in runs {
+        let of_language = clients.entry(client.language).or_default();
+        of_language.insert(client.name, *client);
+    }
+    let provide = |clients: BTreeMap<&'static str, Client>| -> Result<Vec<_>> {
+        let program = |client: &Client| client.language.program(client.program, terminal::note);
+        clients
+            .values()
+            .map(|client| Ok((client.name, program(client)?)))
+            .collect()
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = clients
+            .into_values()
+            .map(|clients| scope.spawn(move || provide(clients)))
+            .collect();
+        let mut programs = BTreeMap::new();
+        for thread in threads {
+            programs.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        }
+        Ok(programs)
+    })
 }
 
 /// The progress of all runs, in a line of the terminal.

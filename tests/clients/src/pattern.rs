@@ -262,6 +262,11 @@ impl Pattern {
         }
     }
 
+    /// Whether a run spends most of its time in pauses, or in responses that the server sends slowly.
+    pub fn mostly_waits(&self) -> bool {
+        ["rests", "stream", "server-stream", "messages"].contains(&self.name)
+    }
+
     /// How many requests it gets where a plain one gets `requests`: as many as take about as long, and
     /// enough for some drains.
     pub fn share(&self, requests: u64) -> u64 {

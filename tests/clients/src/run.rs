@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::{Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -40,9 +41,10 @@ pub struct Run {
 }
 
 impl Run {
-    /// It can follow `other` on the same stage.
-    pub(crate) fn shares_stage(&self, other: &Self) -> bool {
-        let stage = |run: &Self| (run.client, run.against, run.recycle);
+    /// Whether `self` can follow `other` on the same stage, which need not be for the same client.
+    fn shares_stage(&self, other: &Self) -> bool {
+        let client = |run: &Self| run.client.via.map(|via| (via, run.client.protocol));
+        let stage = |run: &Self| (run.against, run.recycle, client(run));
         stage(self) == stage(other)
     }
 
@@ -52,13 +54,16 @@ impl Run {
     /// # Errors
     /// When the client ends without a report, with what it wrote to stderr. A request that failed is no
     /// error here: it is in the row.
-    pub(crate) async fn row(
+    async fn row(
         &self,
         program: &Program,
         stage: &Stage,
         progress: impl Fn(u64),
     ) -> Result<Option<Row>> {
         let client = self.client;
+        if stage.proxy.is_none() {
+            stage.site.wait_until_unused().await?;
+        }
         let before = stage.site.begin().await?;
         let begun = stage.site.requests();
         let (address, protocol) = stage.entrance(client);
@@ -94,11 +99,48 @@ impl Run {
     }
 }
 
-/// Where the runs of one client take place: a site, and before it the proxy that is the client, if one is.
+/// A site, and in front of it the proxy that is the client, if one is. One run at a time takes place on it.
 #[derive(Debug)]
 pub(crate) struct Stage {
     site: Site,
     proxy: Option<Proxy>,
+}
+
+/// The stages that are not in use. An Envoy takes a second to compile the module, so runs share the Envoys.
+#[derive(Debug, Default)]
+pub(crate) struct Stages(Mutex<Vec<(Run, Stage)>>);
+
+impl Stages {
+    /// Executes `run` on a stage of its own, as [`Run::row`] does.
+    ///
+    /// # Errors
+    /// As [`Run::row`], and when the site or the proxy does not start.
+    pub(crate) async fn row(
+        &self,
+        run: &Run,
+        program: &Program,
+        progress: impl Fn(u64),
+    ) -> Result<Option<Row>> {
+        let unused = self.take(run);
+        let stage = match unused {
+            Some(stage) => stage,
+            None => Stage::start(run).await?,
+        };
+        // After an error the stage is dropped: it may be the cause.
+        let row = run.row(program, &stage, progress).await?;
+        self.lock().push((*run, stage));
+        Ok(row)
+    }
+
+    fn take(&self, run: &Run) -> Option<Stage> {
+        let mut unused = self.lock();
+        let place = unused.iter().position(|(last, _)| run.shares_stage(last))?;
+        Some(unused.swap_remove(place).1)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Run, Stage)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Stage {
@@ -106,7 +148,7 @@ impl Stage {
     ///
     /// # Errors
     /// When the site or the proxy does not start.
-    pub(crate) async fn start(run: &Run) -> Result<Self> {
+    async fn start(run: &Run) -> Result<Self> {
         let site = Site::start(run.against, run.recycle).await?;
         let protocol = run.client.protocol;
         let proxy = match run.client.via {

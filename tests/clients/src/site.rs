@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, Roles, Stats};
+use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, Roles, Stats, eventually};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -166,6 +166,25 @@ impl Site {
             Proxy::Envoy(envoy) => Ok(Some(envoy.stats().await?)),
             Proxy::Nginx(_) | Proxy::Haproxy(_) => Ok(None),
         }
+    }
+
+    /// Waits until the proxy has closed the connections of a client that has ended, so that nothing of it is counted
+    /// for the next one. Only an Envoy counts its connections.
+    ///
+    /// # Errors
+    /// When connections stay open, or Envoy does not respond because it died.
+    pub async fn wait_until_unused(&self) -> Result<()> {
+        eventually(
+            "the connections of an earlier client to close",
+            async || {
+                let stats = self.stats().await?;
+                let active = stats.map_or(0, |stats| {
+                    stats.get(&format!("http.{LISTENER}.downstream_cx_active"))
+                });
+                Ok((active == 0).then_some(()))
+            },
+        )
+        .await
     }
 
     /// Begins a run: its requests are numbered from 0 again. Gives what was seen before.
