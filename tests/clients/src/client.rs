@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::h2load;
-use crate::language::Language;
+use crate::language::{Language, ruby};
 use crate::via::Via;
 
 /// One client over one protocol.
@@ -114,7 +114,7 @@ const fn variant(client: Client) -> Client {
 impl Client {
     /// Every client, in the order in which they run.
     pub const ALL: &[Self] = {
-        use Language::{Go, Java, Node, Python, Rust};
+        use Language::{Go, Java, Node, Python, Ruby, Rust};
         &[
             proxy(h1("envoy-h1", Rust, "reqwest"), Via::Envoy),
             proxy(h1("envoy-retry-h1", Rust, "reqwest"), Via::EnvoyRetrying),
@@ -198,6 +198,8 @@ impl Client {
             )),
             grpc("grpclib", Python, "grpclib_client", "python-h2"),
             ws("ws-python", Python, "websockets_client"),
+            h1("async-http-h1", Ruby, "async_http"),
+            h2("async-http-h2", Ruby, "async_http", "async-http"),
             h1("reqwest-h1", Rust, "reqwest"),
             h2("reqwest-h2", Rust, "reqwest", "reqwest_hyper"),
             variant(h2("reqwest-tuned-h2", Rust, "reqwest+tuned", "ambiguous")),
@@ -256,6 +258,7 @@ impl Client {
     pub fn missing(&self) -> Option<String> {
         match self.program {
             "h2load_client" => h2load::missing(),
+            "async_http" => ruby::missing(),
             _ => self.via.and_then(Via::missing),
         }
     }

@@ -4,6 +4,7 @@ mod go;
 mod java;
 mod node;
 mod python;
+pub(crate) mod ruby;
 mod rust;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ pub enum Language {
     Node,
     /// Libraries by pip into a virtual environment.
     Python,
+    /// Libraries and the interpreter by Debian.
+    Ruby,
     /// Crates by cargo, in a workspace of their own.
     Rust,
 }
@@ -38,7 +41,7 @@ pub enum Language {
 pub struct Program {
     executable: PathBuf,
     arguments: Vec<OsString>,
-    environment: Vec<(&'static str, PathBuf)>,
+    environment: Vec<(&'static str, OsString)>,
 }
 
 impl Program {
@@ -51,15 +54,15 @@ impl Program {
         }
     }
 
-    /// Tells it in its environment where something is.
-    fn with(mut self, variable: &'static str, path: PathBuf) -> Self {
-        self.environment.push((variable, path));
+    /// Sets a variable of its environment.
+    fn with(mut self, variable: &'static str, value: impl Into<OsString>) -> Self {
+        self.environment.push((variable, value.into()));
         self
     }
 
     /// Sets the library up with windows and limits of an application's own.
     fn tuned(self) -> Self {
-        self.with(TUNED, PathBuf::from("1"))
+        self.with(TUNED, "1")
     }
 
     /// The command, still without the flags of the contract.
@@ -67,7 +70,7 @@ impl Program {
         let mut command = Command::new(&self.executable);
         command
             .args(&self.arguments)
-            .envs(self.environment.iter().map(|(name, path)| (name, path)));
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 }
@@ -80,6 +83,7 @@ impl Language {
             Self::Java => "Java",
             Self::Node => "Node",
             Self::Python => "Python",
+            Self::Ruby => "Ruby",
             Self::Rust => "Rust",
         }
     }
@@ -100,6 +104,7 @@ impl Language {
             Self::Java => java::version(),
             Self::Node => node::version(),
             Self::Python => python::version(),
+            Self::Ruby => ruby::version(),
             Self::Rust => rust::version(),
         }
     }
@@ -118,6 +123,7 @@ impl Language {
             Self::Java => java::program(name, &version, note),
             Self::Node => node::program(name, &version, note),
             Self::Python => python::program(name, &version, note),
+            Self::Ruby => ruby::program(name),
             Self::Rust => rust::program(name, &version, note),
         }
     }

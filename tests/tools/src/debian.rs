@@ -27,18 +27,26 @@ pub fn binary(package: &str, name: &str) -> Result<PathBuf> {
     if let Some(path) = installed(name) {
         return Ok(path);
     }
-    // What was downloaded for one release need not run on another.
-    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let directory = cache::provide(package, release, |directory| {
-        eprintln!("Downloading Debian's {package} (once)");
-        unpack(package, directory)?;
-        write_launchers(directory)
-    })?;
-    let launcher = directory.join(name);
+    let launcher = unpacked(package)?.join(name);
     if !launcher.is_file() {
         bail!("Debian's {package} has no {name}");
     }
     Ok(launcher)
+}
+
+/// The directory of the package's files, and of those of what it needs and the machine does not have. Each program has
+/// a launcher of its name at the top.
+///
+/// # Errors
+/// When apt-get does not give the package, with what it said.
+pub fn unpacked(package: &str) -> Result<PathBuf> {
+    // What was downloaded for one release need not run on another.
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    cache::provide(package, release, |directory| {
+        eprintln!("Downloading Debian's {package} (once)");
+        unpack(package, directory)?;
+        write_launchers(directory)
+    })
 }
 
 /// Why [`binary`] does not give the program; None when it does.
