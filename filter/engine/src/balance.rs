@@ -1,4 +1,4 @@
-//! Keeps a pod's load at its share of what all pods of the service carry.
+//! Drains the excess of a pod over its fair share of what all pods of the service carry.
 
 use core::time::Duration;
 
@@ -11,123 +11,123 @@ use crate::{
     SelectionScope,
 };
 
-/// Time between two looks that is longer does not count: nobody looked.
-const LONGEST: Duration = Duration::from_secs(5);
+/// The longest time between two samples that counts: for longer the worker did not run.
+const MAX_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What one look finds.
+/// What a decision about the pod's load depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct PodSample<'a> {
-    /// What this worker carries.
+    /// The load of this worker.
     pub worker: &'a LoadSample,
-    /// What the whole proxy carries.
+    /// The load of the whole proxy.
     pub pod: MeasuredLoad,
-    /// How many times the mean of all pods it should carry.
+    /// How many times the mean of all pods the proxy should carry.
     pub weight: f64,
-    /// What the pods carry, if anything is known of the others.
+    /// The loads of all pods, if anything is known of the others.
     pub estimate: Option<&'a Estimate>,
 }
 
-/// What one worker does about its pod's load. Ask [`PodRebalancer::look`] about once a second.
+/// The part of one worker in the rebalancing of its pod. Call [`PodRebalancer::update`] about once a second.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PodRebalancer {
-    rebalance: Rebalancer,
-    /// Connections that chance would have moved while nothing was known of the others.
-    by_chance: f64,
-    looked: Option<Instant>,
+    rebalancer: Rebalancer,
+    /// The connections to select because the fallback age has passed, while nothing is known of the other pods.
+    by_fallback: f64,
+    last_update: Option<Instant>,
 }
 
 impl PodRebalancer {
-    /// It is moving a surplus.
+    /// The pod drains excess load.
     pub fn is_rebalancing(&self) -> bool {
-        self.rebalance.is_rebalancing()
+        self.rebalancer.is_rebalancing()
     }
 
-    /// Wants connections under policies of this mode to go. Ask after [`Engine::look`], and [`Engine::search`] then.
-    pub fn update(&mut self, engine: &mut Engine, rule: &Rule, mode: Mode, scene: &PodSample<'_>) {
-        let PodSample {
-            worker: mine,
-            pod,
-            weight,
-            estimate,
-        } = *scene;
+    /// Requests selections under policies of this mode. Call it between [`Engine::take_sample`] and
+    /// [`Engine::run_selection`].
+    pub fn update(&mut self, engine: &mut Engine, rule: &Rule, mode: Mode, sample: &PodSample<'_>) {
         let now = engine.now();
-        let span = self
-            .looked
-            .map_or(Duration::ZERO, |then| now.since(then).min(LONGEST));
-        self.looked = Some(now);
-        let Some(estimate) = estimate else {
-            self.rebalance = Rebalancer::default();
-            self.chance(engine, rule, mode, mine, span);
+        let last = self.last_update.replace(now);
+        let interval = last.map_or(Duration::ZERO, |last| now.since(last).min(MAX_INTERVAL));
+        let Some(estimate) = sample.estimate else {
+            self.rebalancer = Rebalancer::default();
+            self.select_by_fallback_age(engine, rule, mode, sample.worker, interval);
             return;
         };
-        self.by_chance = 0.0;
+        self.by_fallback = 0.0;
         engine.take_selected(mode);
+        let PodSample {
+            worker,
+            pod,
+            weight,
+            ..
+        } = *sample;
         let measure = rule.measure;
-        let all = pod.load.of(measure);
-        // What a dry run would have drained is there; only to itself it is not.
-        let (here, chosen) = match mode {
-            Mode::Enforce => (pod.load, mine.selected.enforced),
+        let pod_load = pod.load.of(measure);
+        // What a dry run would have drained is open; only for the dry run itself it is not.
+        let (own, selected) = match mode {
+            Mode::Enforce => (pod.load, worker.selected.enforced),
             Mode::DryRun => (
                 pod.load.minus(pod.dry_run_drained),
-                mine.selected.enforced.plus(mine.selected.dry_run),
+                worker.selected.enforced.plus(worker.selected.dry_run),
             ),
         };
-        let look = LoadComparison {
-            own: here.of(measure),
+        let worker_fraction = if pod_load > 0.0 {
+            (worker.load.of(measure) / pod_load).min(1.0)
+        } else {
+            0.0
+        };
+        let comparison = LoadComparison {
+            own: own.of(measure),
             fair_share: estimate.fair * weight,
             highest: estimate.most * weight,
-            connections: here.connections,
-            worker_fraction: if all > 0.0 {
-                (mine.load.of(measure) / all).min(1.0)
-            } else {
-                0.0
-            },
-            selected: chosen.of(measure),
+            connections: own.connections,
+            worker_fraction,
+            selected: selected.of(measure),
             settled: estimate.settled,
         };
-        let quota = self.rebalance.update(rule, look);
+        let quota = self.rebalancer.update(rule, comparison);
         engine.set_drain_rate(mode, measure, quota.rate);
         if quota.select > 0.0 {
-            let wanted = SelectionRequest {
+            engine.request_selection(SelectionRequest {
                 measure,
                 load: quota.select,
                 scope: SelectionScope::Service,
                 reason: DrainReason::Rebalance,
                 mode,
-            };
-            engine.request_selection(wanted);
+            });
         }
     }
 
-    /// Nothing is known of the others: each connection has the same chance to go.
-    fn chance(
+    /// Selects connections as if each had an exponentially distributed lifetime with the mean
+    /// `fallback_mean_connection_age`, because nothing is known of the other pods.
+    fn select_by_fallback_age(
         &mut self,
         engine: &mut Engine,
         rule: &Rule,
         mode: Mode,
-        mine: &LoadSample,
-        span: Duration,
+        worker: &LoadSample,
+        interval: Duration,
     ) {
-        let Some(mean_connection_age) = rule.fallback_mean_connection_age else {
+        let Some(mean) = rule.fallback_mean_connection_age else {
             return;
         };
-        let left = match mode {
+        let drained = match mode {
             Mode::Enforce => 0.0,
-            Mode::DryRun => mine.dry_run_drained.connections,
+            Mode::DryRun => worker.dry_run_drained.connections,
         };
-        let waiting = mine.connections.get(mode) - mine.selected.get(mode).connections - left;
-        let share = span.as_secs_f64() / mean_connection_age.as_secs_f64();
-        let before = self.by_chance - engine.take_selected(mode);
-        self.by_chance = (before + waiting * share).min(waiting);
-        let wanted = SelectionRequest {
-            measure: Measure::Connections,
-            load: self.by_chance,
-            scope: SelectionScope::Service,
-            reason: DrainReason::MeanConnectionAge,
-            mode,
-        };
-        if wanted.load >= 1.0 {
-            engine.request_selection(wanted);
+        let selected = worker.selected.get(mode).connections;
+        let remaining = worker.connections.get(mode) - selected - drained;
+        let expired = interval.as_secs_f64() / mean.as_secs_f64();
+        let unserved = self.by_fallback - engine.take_selected(mode);
+        self.by_fallback = (unserved + remaining * expired).min(remaining);
+        if self.by_fallback >= 1.0 {
+            engine.request_selection(SelectionRequest {
+                measure: Measure::Connections,
+                load: self.by_fallback,
+                scope: SelectionScope::Service,
+                reason: DrainReason::MeanConnectionAge,
+                mode,
+            });
         }
     }
 }
@@ -151,93 +151,108 @@ mod tests {
         port: 0,
     };
 
-    fn carried(connections: f64) -> MeasuredLoad {
-        MeasuredLoad {
-            load: Load {
-                connections,
+    /// Workers with 100 connections each, all of which have had a request.
+    struct Pod {
+        workers: Vec<(Engine, PodRebalancer)>,
+        weight: f64,
+        rule: Rule,
+    }
+
+    impl Pod {
+        fn new(workers: usize) -> Self {
+            let worker = || {
+                let text = br#"{"version": 1, "defaults": {"max_connection_age": "off"}}"#;
+                let policy = Policy::parse(text).unwrap();
+                let mut engine = Engine::default();
+                for id in (0..100).map(ConnectionId) {
+                    let rule = Rc::clone(&policy.defaults);
+                    engine.open(id, ORIGIN, Some(rule), Mode::Enforce, id.0);
+                    let request = Activity {
+                        requests: 1,
+                        ..Activity::default()
+                    };
+                    engine.read(id, request);
+                }
+                (engine, PodRebalancer::default())
+            };
+            Self {
+                workers: (0..workers).map(|_| worker()).collect(),
+                weight: 1.0,
+                rule: Rule {
+                    max_rate: 1.0,
+                    ..Rule::default()
+                },
+            }
+        }
+
+        /// How many connections are selected in so many seconds, while the mean of all pods is `mean`.
+        fn selected(mut self, mean: Option<f64>, seconds: u64) -> usize {
+            let load = Load {
+                connections: 100.0 * self.workers.len() as f64,
                 ..Load::default()
-            },
-            dry_run_drained: Load::default(),
-        }
-    }
-
-    /// Each of `workers` carries 100 connections that are answered once; each looks once a second for
-    /// `seconds` while the mean of all pods stays `mean`. How many have been chosen.
-    fn chosen(workers: u64, mean: Option<f64>, weight: f64, rule: &Rule, seconds: u64) -> usize {
-        let policy =
-            Policy::parse(br#"{"version": 1, "defaults": {"max_connection_age": "off"}}"#).unwrap();
-        let mut chosen = 0;
-        for worker in 0..workers {
-            let mut engine = Engine::default();
-            let mut balance = PodRebalancer::default();
-            for id in (0..100).map(ConnectionId) {
-                let rule = Rc::clone(&policy.defaults);
-                engine.open(id, ORIGIN, Some(rule), Mode::Enforce, id.0);
-                let asked = Activity {
-                    requests: 1,
-                    active: 0,
-                    bytes: 0,
-                    undelivered: 0,
-                };
-                engine.read(id, asked);
+            };
+            let estimate = mean.map(|mean| Estimate {
+                peers: 3,
+                mean,
+                fair: mean,
+                most: mean,
+                settled: true,
+            });
+            let mut selected = 0;
+            for (engine, rebalancer) in &mut self.workers {
+                for second in 0..seconds {
+                    engine.advance(Instant::default().after(Duration::from_secs(second)));
+                    let worker = engine.take_sample(rebalancer.is_rebalancing());
+                    let sample = PodSample {
+                        worker: &worker,
+                        pod: MeasuredLoad {
+                            load,
+                            dry_run_drained: Load::default(),
+                        },
+                        weight: self.weight,
+                        estimate: estimate.as_ref(),
+                    };
+                    rebalancer.update(engine, &self.rule, Mode::Enforce, &sample);
+                    engine.run_selection(|_| true, second);
+                }
+                selected += core::iter::from_fn(|| engine.poll())
+                    .filter(|effect| matches!(effect, Effect::DrainPending(..)))
+                    .count();
             }
-            for second in 0..seconds {
-                engine.advance(Instant::default().after(Duration::from_secs(second)));
-                let mine = engine.take_sample(balance.is_rebalancing());
-                let estimate = mean.map(|mean| Estimate {
-                    peers: 3,
-                    mean,
-                    fair: mean,
-                    most: mean,
-                    settled: true,
-                });
-                let scene = PodSample {
-                    worker: &mine,
-                    pod: carried(100.0 * workers as f64),
-                    weight,
-                    estimate: estimate.as_ref(),
-                };
-                balance.update(&mut engine, rule, Mode::Enforce, &scene);
-                engine.run_selection(|_| true, worker);
-            }
-            chosen += core::iter::from_fn(|| engine.poll())
-                .filter(|effect| matches!(effect, Effect::DrainPending(..)))
-                .count();
-        }
-        chosen
-    }
-
-    fn quick() -> Rule {
-        Rule {
-            max_rate: 1.0,
-            ..Rule::default()
+            selected
         }
     }
 
     #[test]
-    fn the_workers_of_a_pod_rebalance_its_surplus_together() {
+    fn workers_of_a_pod_drain_its_excess_together() {
         // 200 where 110 would do, and 400 where 220 would.
-        let two = chosen(2, Some(100.0), 1.0, &quick(), 9);
-        let four = chosen(4, Some(200.0), 1.0, &quick(), 9);
+        let two = Pod::new(2).selected(Some(100.0), 9);
+        let four = Pod::new(4).selected(Some(200.0), 9);
         assert!((88..=90).contains(&two), "{two}");
         assert!((176..=180).contains(&four), "{four}");
     }
 
     #[test]
-    fn a_pod_of_twice_the_weight_may_carry_twice_as_much() {
-        assert_eq!(chosen(2, Some(100.0), 2.0, &quick(), 9), 0);
-        assert!(chosen(2, Some(100.0), 0.5, &quick(), 9) > 100);
+    fn fair_share_is_proportional_to_the_weight() {
+        let pod = |weight| Pod {
+            weight,
+            ..Pod::new(2)
+        };
+        assert_eq!(pod(2.0).selected(Some(100.0), 9), 0);
+        assert!(pod(0.5).selected(Some(100.0), 9) > 100);
     }
 
     #[test]
-    fn while_nothing_is_known_of_the_others_chance_moves_or_nobody() {
-        assert_eq!(chosen(1, None, 1.0, &quick(), 60), 0);
-        let by_chance = Rule {
-            fallback_mean_connection_age: Some(Duration::from_secs(600)),
-            ..quick()
+    fn fallback_age_applies_only_while_no_peer_is_known() {
+        let pod = |fallback| {
+            let mut pod = Pod::new(1);
+            pod.rule.fallback_mean_connection_age = fallback;
+            pod
         };
-        // 100 connections for a minute, each with a chance of 1 in 600 a second; who goes is not replaced.
-        assert_eq!(chosen(1, None, 1.0, &by_chance, 61), 9);
-        assert_eq!(chosen(1, Some(100.0), 1.0, &by_chance, 61), 0);
+        let fallback = Some(Duration::from_secs(600));
+        assert_eq!(pod(None).selected(None, 60), 0);
+        // Of 100 connections each has a chance of 1 in 600 a second, for a minute. They are not replaced.
+        assert_eq!(pod(fallback).selected(None, 61), 9);
+        assert_eq!(pod(fallback).selected(Some(100.0), 61), 0);
     }
 }

@@ -1,18 +1,18 @@
-//! Points in time, on the host's monotonic clock.
+//! Points in time on the host's monotonic clock.
 
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-/// Nanoseconds on a monotonic clock whose zero means nothing: only differences do. All workers of a process
-/// have the same clock, other processes have others. All arithmetic saturates.
+/// Nanoseconds on a monotonic clock. Only differences have a meaning. All workers of a process share the clock; other
+/// processes have others. All arithmetic saturates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(
-    /// One more than the nanoseconds, so that an `Option<Instant>` is no larger than an `Instant`: a connection
-    /// holds several.
+    /// One more than the nanoseconds, so that an `Option<Instant>` is no larger than an `Instant`: a connection has
+    /// several.
     NonZeroU64,
 );
 
-/// The beginning of time.
+/// The earliest instant.
 impl Default for Instant {
     fn default() -> Self {
         Self(NonZeroU64::MIN)
@@ -20,31 +20,31 @@ impl Default for Instant {
 }
 
 impl Instant {
-    /// The instant that lies `nanos` after the clock's zero.
+    /// The instant `nanos` after the zero of the clock.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(NonZeroU64::MIN.saturating_add(nanos))
     }
 
-    /// Nanoseconds since the clock's zero.
+    /// Nanoseconds since the zero of the clock.
     pub const fn as_nanos(self) -> u64 {
         self.0.get().saturating_sub(1)
     }
 
-    /// The instant that lies `span` later; the end of time where there is none.
+    /// The instant `span` later, or the latest one.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         let span = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(span))
     }
 
-    /// The instant that lies `span` earlier; the beginning of time where there is none.
+    /// The instant `span` earlier, or the earliest one.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         let span = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         Self::from_nanos(self.as_nanos().saturating_sub(span))
     }
 
-    /// How long after `earlier` this is; nothing if it is not.
+    /// The time since `earlier`; zero if that is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }

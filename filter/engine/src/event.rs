@@ -1,83 +1,80 @@
-//! What the engine is told, and what it answers.
+//! The input of the engine, and what it decides.
 
 use evenkeel_policy::Direction;
 
 use crate::{ConnectionId, DrainReason, StreamId};
 
-/// Where a connection came in: what a changed policy needs to find its new rule.
+/// Where a connection came from: what is needed to find its rule in a changed policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// Which of the worker's policies governs it; the caller's own numbering.
+    /// The policy that it is under, in the caller's own numbering.
     pub policy: u32,
-    /// Of the listener.
+    /// The direction of the listener.
     pub direction: Direction,
-    /// The listener's port, once it matters: 0 before the connection is known to be TCP.
+    /// The listener's port; 0 until the connection is known to be TCP.
     pub port: u16,
 }
 
-/// What the scanner says of a connection after a callback.
+/// The state of a connection after a callback, as its scanner reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
-    /// Requests since it opened.
+    /// Requests since the connection opened.
     pub requests: u64,
-    /// Requests that are owed something.
+    /// Requests in flight.
     pub active: u32,
     /// Bytes in this callback.
     pub bytes: u64,
-    /// Bytes of complete responses (TCP, WebSocket: all bytes) written to the client that it is not known to
-    /// have read. Few are in the kernel, which delivers them after a close; more may still be in Envoy's
-    /// buffers, where a close destroys them. [`u64::MAX`] where even few must not be left behind: HTTP/2,
-    /// whose clients send frames while they read, to which a closed socket responds with a reset.
+    /// Bytes of complete responses (TCP, WebSocket: all bytes) that were written to the client and that it is not known
+    /// to have read. A few are in the kernel, which delivers them after a close; more may still be in Envoy's buffers,
+    /// where a close destroys them. [`u64::MAX`] where not even a few may be left: HTTP/2 clients send frames while they
+    /// read, and a closed socket responds to them with a reset.
     pub undelivered: u64,
 }
 
-/// What to do with the write in hand.
+/// What to do with a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Pass it on as it is.
+    /// Forward it unchanged.
     PassThrough,
-    /// Announce the end of the connection in it.
+    /// Insert the drain signal.
     Drain(DrainReason),
-    /// Announce it once more: the client went on after the first time. Not a new move.
+    /// HTTP/1: insert the drain signal once more, in the response to a further request. This is not a new drain.
     RepeatSignal,
-    /// HTTP/2: announce it once more, to a client that ignores the first GOAWAY. Nothing that it sends after
-    /// is served.
+    /// HTTP/2: insert a second GOAWAY, because the client ignores the first one. None of its later requests is served.
     RefuseRequests,
 }
 
-/// What happened, or is to be done, beside the write in hand.
+/// What has happened, or is to be done apart from a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// A limit was reached.
+    /// A connection has expired or was selected.
     DrainPending(ConnectionId, DrainReason),
-    /// The budget refused a connection's move; told once a move.
+    /// The budget did not allow a drain. Reported once for each drain.
     BudgetExhausted(ConnectionId),
-    /// A connection's drain timeout is over and no moment was good; told once a move.
+    /// A connection has found no safe point within its drain timeout. Reported once for each drain.
     Deferred(ConnectionId),
-    /// The client goes on as if it had not been sent the drain signal; told once a connection.
+    /// The client goes on as if it had not been sent the drain signal. Reported once for each connection.
     SignalIgnored(ConnectionId, DrainReason),
-    /// Observe mode: this would have been announced (or, without a word, closed) now.
+    /// Dry run: the connection would have been sent a drain signal, or closed without one.
     DryRunDrain(ConnectionId, DrainReason),
-    /// A WebSocket is closed without having been told, because nothing was said on it. Its
-    /// [`Effect::Close`] follows.
+    /// An idle WebSocket is closed without a Close frame. Its [`Effect::Close`] follows.
     ClosedWithoutNotice(ConnectionId, DrainReason),
-    /// ConnectionEnd a gRPC stream: its age is up, and the end of its connection has been announced. One of a
-    /// connection in a tick.
+    /// End a gRPC stream that has expired, after the drain signal of its connection. One for each connection in a tick.
     EndStream {
-        /// Whose.
+        /// The connection.
         id: ConnectionId,
-        /// Which.
+        /// The stream.
         stream: StreamId,
-        /// Its answer has begun.
+        /// The head of its response was sent.
         response_started: bool,
     },
-    /// Close it. `cut` requests (TCP: 1 if it was not silent) are lost by it.
+    /// Close a connection.
     Close {
-        /// Which.
+        /// The connection.
         id: ConnectionId,
-        /// Why it was moved.
+        /// Why it was drained.
         reason: DrainReason,
-        /// How many requests were active.
+        /// The requests that this aborts (TCP: 1 if it was not idle).
         aborted: u32,
     },
 }
@@ -85,9 +82,9 @@ pub enum Effect {
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionEnd {
-    /// Nobody had asked it to.
+    /// It was not drained here.
     NotDrained,
-    /// After its announcement, by the client or by the proxy's own means.
+    /// After its drain signal, by the client or by the proxy.
     AfterSignal(DrainReason),
     /// By [`Effect::Close`].
     ClosedByEngine(DrainReason),

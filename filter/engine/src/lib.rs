@@ -1,10 +1,9 @@
-//! When a connection is moved.
+//! Decides which connections are drained, when and with which signal, without IO, clock or host.
 //!
-//! [`Engine`] holds the life of every downstream connection of one worker. Tell it what happens
-//! ([`Engine::open`], [`Engine::read`], [`Engine::wrote`], [`Engine::closed`]) and what time it is
-//! ([`Engine::advance`]); it answers a write with whether to announce the connection's end in it, and
-//! [`Engine::poll`] gives what else there is to do or to tell. It knows no clock, no IO and no host; the
-//! only thing shared with other workers, the state of the churn budgets, is reached through [`BucketStore`].
+//! [`Engine`] holds every downstream connection of one worker. Report events to it ([`Engine::open`], [`Engine::read`],
+//! [`Engine::wrote`], [`Engine::closed`]) and the time ([`Engine::advance`], [`Engine::tick`]). It gives a [`Decision`] for
+//! each write, and with [`Engine::poll`] what else is to be done. Workers share only the token buckets of their budgets,
+//! through [`BucketStore`], and the loads on the [`board`].
 
 pub mod balance;
 pub mod board;
@@ -44,22 +43,22 @@ pub use rebalance::{LoadComparison, Rebalancer};
 
 pub use evenkeel_wire::{DrainPoint, Http2Client};
 
-/// Envoy's `connection.id`: unique in the process, the same in both roles.
+/// Envoy's `connection.id`: unique in the process, and the same in both roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
-/// Why a connection is moved.
+/// Why a connection is drained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DrainReason {
-    /// It is as old as its rule allows.
+    /// The connection is as old as its rule allows.
     MaxConnectionAge,
     /// Its memoryless lifetime (`mean_connection_age`) is over.
     MeanConnectionAge,
-    /// It has carried as many requests as its rule allows.
+    /// The connection has carried as many requests as its rule allows.
     MaxRequestsPerConnection,
-    /// A gRPC stream on it is as old as its rule allows.
+    /// A gRPC stream on the connection is as old as its rule allows.
     MaxStreamAge,
-    /// Its host carries more than its share.
+    /// The pod, or the upstream host, has more than its fair share of the load.
     Rebalance,
 }
 
@@ -73,7 +72,7 @@ impl DrainReason {
         Self::Rebalance,
     ];
 
-    /// The policy's name of the limit.
+    /// The name of the limit in a policy.
     pub const fn name(self) -> &'static str {
         match self {
             Self::MaxConnectionAge => "max_connection_age",
@@ -84,7 +83,7 @@ impl DrainReason {
         }
     }
 
-    /// Its place in a table with a row a reason.
+    /// The index in a table with one row for each reason.
     pub const fn index(self) -> usize {
         self as usize
     }

@@ -1,4 +1,4 @@
-//! When a connection's time is up: a rule's limits, with the chance that this one connection drew.
+//! When a connection expires: the limits of a rule, with the jitter drawn for this connection.
 
 use core::num::NonZeroU64;
 use core::time::Duration;
@@ -7,7 +7,7 @@ use evenkeel_policy::{Jitter, Rule};
 
 use crate::{DrainReason, Instant};
 
-/// A connection's chance, drawn once: whatever rules come to govern it, it keeps its place in the spread.
+/// The random numbers of a connection, drawn once: under every rule the connection keeps its place in the spread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Draw {
     seed: u64,
@@ -28,18 +28,18 @@ impl Draw {
         -(1.0 - unit(mix(self.seed ^ 0x6a09_e667_f3bc_c909))).ln()
     }
 
-    /// `max_connection_age` less this connection's share of the jitter.
+    /// `max_connection_age`, reduced by this connection's part of the jitter.
     pub(crate) fn age(&self, max_connection_age: Duration, jitter: Jitter) -> Duration {
         scaled(max_connection_age, self.keep(jitter))
     }
 
-    /// An age at which a connection that is moved with chance `1 - exp(-dt / mean)` in every `dt` is
-    /// moved. To draw it beforehand is the same as to be asked again and again, and costs one timer.
+    /// The age at which a connection expires that does so with probability `1 - exp(-dt / mean)` in every `dt`. To draw it
+    /// in advance has the same distribution as to draw repeatedly, and costs one timer.
     fn lifetime(&self, mean: Duration) -> Duration {
         scaled(mean, self.life())
     }
 
-    /// `max` less this connection's share of the jitter, rounded up: 2 with a jitter of 0.2 stays 2.
+    /// `max`, reduced by this connection's part of the jitter, rounded up: 2 with a jitter of 0.2 stays 2.
     pub(crate) fn requests(&self, max: NonZeroU64, jitter: Jitter) -> NonZeroU64 {
         let drawn = (max.get() as f64 * self.keep(jitter)).ceil() as u64;
         NonZeroU64::new(drawn).unwrap_or(NonZeroU64::MIN).min(max)
@@ -50,19 +50,19 @@ impl Draw {
     }
 }
 
-/// What ends a connection's service, under every rule that has come to govern it.
+/// When a connection expires, under all the rules that were applied to it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limits {
-    /// When its age is up, and by which limit.
+    /// When its age reaches a limit, and which limit.
     pub(crate) deadline: Option<(Instant, DrainReason)>,
-    /// How many requests are its last.
+    /// The number of its last request.
     pub(crate) requests: Option<NonZeroU64>,
-    /// No limit moves it before.
+    /// It does not expire before.
     pub(crate) not_before: Instant,
 }
 
 impl Limits {
-    /// The limits of `rule` for a connection that opened at `opened` and had carried `carried` requests.
+    /// The limits of `rule` for a connection whose age counts from `opened`, and requests from `carried`.
     pub(crate) fn new(rule: &Rule, draw: &Draw, opened: Instant, carried: u64) -> Self {
         let not_before = opened.after(rule.min_connection_age);
         let age = rule.max_connection_age.map(|max| {
@@ -86,7 +86,7 @@ impl Limits {
         }
     }
 
-    /// The stricter of both in everything.
+    /// Keeps the stricter of each limit.
     pub(crate) fn tighten(&mut self, other: Self) {
         self.deadline = earliest(self.deadline, other.deadline);
         self.requests = match (self.requests, other.requests) {
@@ -96,7 +96,7 @@ impl Limits {
         self.not_before = self.not_before.max(other.not_before);
     }
 
-    /// Why a connection that has carried `requests` is due at `now`, if it is.
+    /// Which limit a connection with this many requests has reached at `now`.
     pub(crate) fn reached(&self, now: Instant, requests: u64) -> Option<DrainReason> {
         if now < self.not_before {
             return None;
@@ -125,7 +125,7 @@ fn scaled(span: Duration, by: f64) -> Duration {
     Duration::try_from_secs_f64(span.as_secs_f64() * by).unwrap_or(Duration::MAX)
 }
 
-/// SplitMix64's finaliser: connection ids are consecutive, what is drawn from them must not be.
+/// The finalizer of SplitMix64: connection ids are consecutive, and what is drawn from them must not be.
 pub const fn mix(seed: u64) -> u64 {
     let a = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let b = (a ^ (a >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

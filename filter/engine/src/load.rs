@@ -1,4 +1,4 @@
-//! What connections carry at the moment.
+//! The load of connections.
 
 use core::time::Duration;
 
@@ -6,15 +6,15 @@ use evenkeel_policy::Measure;
 
 use crate::Instant;
 
-/// How quickly a rate forgets: what is older than this counts for a third.
+/// The time constant of rates: what is older counts for about a third.
 const MEMORY: Duration = Duration::from_secs(10);
 
-/// What a connection, a worker, a proxy or a host carries.
+/// The load of a connection, a worker, a proxy or a host.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Load {
     /// Open connections.
     pub connections: f64,
-    /// Requests that are owed something.
+    /// Requests in flight.
     pub active: f64,
     /// Requests a second, averaged over about ten seconds.
     pub requests: f64,
@@ -23,7 +23,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// The one number that is compared.
+    /// The number that a measure compares.
     pub fn of(&self, measure: Measure) -> f64 {
         match measure {
             Measure::Connections => self.connections,
@@ -32,7 +32,7 @@ impl Load {
         }
     }
 
-    /// Both together.
+    /// The sum of both loads.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Load {
         }
     }
 
-    /// What is left without `other`; nothing is carried less than not at all.
+    /// The load without `other`, at least 0.
     #[must_use]
     pub fn minus(self, other: Self) -> Self {
         Self {
@@ -55,15 +55,15 @@ impl Load {
     }
 }
 
-/// Requests and bytes a second: averages that forget exponentially. They start unbiased: after its first
-/// second a connection has the rate of that second, not a tenth of it, or every connection that is moved
-/// would be missing on both sides for a while.
+/// Exponentially decaying averages of requests and bytes a second. They start unbiased: after its first second a
+/// connection has the rate of that second, not a tenth of it. Otherwise the load of every drained connection would be
+/// missing in both pods for a while.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flow {
     since: Instant,
-    /// Requests that the connection had carried then.
+    /// The requests until then.
     requests: u64,
-    /// Bytes since then.
+    /// The bytes since then.
     bytes: u64,
     average: Averages,
 }
@@ -72,7 +72,7 @@ pub(crate) struct Flow {
 struct Averages {
     requests: f64,
     bytes: f64,
-    /// How much of an average there is yet, from 0 to 1.
+    /// The sum of the weights so far, from 0 to 1.
     weight: f64,
 }
 
@@ -90,7 +90,7 @@ impl Flow {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// Takes what has come since the last time into the averages, unless that was just now.
+    /// Adds what has come since the last call to the averages, unless that was less than 0.1 s ago.
     pub(crate) fn fold(&mut self, requests: u64, now: Instant) {
         let span = now.since(self.since).as_secs_f64();
         if span < 0.1 {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_steady_flow_is_known_after_its_first_second_and_stays() {
+    fn steady_rate_is_exact_after_one_second() {
         let mut flow = Flow::new(at(0));
         for second in 1..=60 {
             flow.carry(3_000);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flow_that_stops_is_forgotten() {
+    fn rate_decays_after_the_flow_stops() {
         let mut flow = Flow::new(at(0));
         flow.fold(100, at(1));
 
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_divided_by_nothing() {
+    fn rate_without_elapsed_time_is_zero() {
         let mut flow = Flow::new(at(5));
         flow.carry(1);
         flow.fold(1, at(5));

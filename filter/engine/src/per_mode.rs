@@ -1,16 +1,16 @@
-//! What a dry run must not share with what is enforced.
+//! State that a dry run must not share with an enforced policy.
 
 use evenkeel_policy::Mode;
 
-/// A value for the roots that enforce their policy, and another one for those in dry run.
+/// One value for roots that enforce their policy, and one for those in dry run.
 ///
-/// The roots of a worker share one engine, so whatever rebalancing or recycling remembers or limits is kept by
-/// mode: a dry run affects nothing but its own metrics.
+/// The roots of a worker share one engine, so the state and limits of rebalancing and recycling are kept by mode: a dry
+/// run affects nothing but its own metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PerMode<T> {
-    /// Of the roots that enforce their policy.
+    /// For roots that enforce their policy.
     pub enforced: T,
-    /// Of the roots in dry run.
+    /// For roots in dry run.
     pub dry_run: T,
 }
 
@@ -23,7 +23,7 @@ impl<T> PerMode<T> {
         }
     }
 
-    /// The value of a mode, to change it.
+    /// The value of a mode, mutably.
     pub fn get_mut(&mut self, mode: Mode) -> &mut T {
         match mode {
             Mode::Enforce => &mut self.enforced,

@@ -1,96 +1,98 @@
-//! Whether a proxy carries more than its share, and how much of it is to go now.
+//! Whether a proxy has excess load, and how much of it is drained now.
 //!
-//! Overloaded is what more than half of the last looks found above `(1 + high_watermark)` of the share; it stays
-//! so until a look finds at most `(1 + tolerance)` of it. What goes is never more than the surplus above
-//! that, and no more a second than `rate` of the share: the others must have time to tell what they got.
-//! Who carries most goes at that pace; the others in proportion to their surplus, so that all come down
-//! together and nobody gets from one what it has to hand on.
+//! A proxy is overloaded when more than half of its last samples were above `(1 + high_watermark)` of the fair share, and
+//! until a sample is at most `(1 + low_watermark)` of it. It never drains more than the excess above that, and no more a
+//! second than `max_rate` of the fair share: the other pods need time to report what they got. The pod with the highest
+//! load drains at that rate, the others in proportion to their excess. So all reach the low watermark at the same time, and
+//! no pod gets connections that it has to drain again.
 
 use core::time::Duration;
 
 use evenkeel_policy::{Measure, Rebalance as Rule};
 
-/// A surplus of one connection is one, whatever was divided and multiplied before.
+/// An excess of one connection must count as one after divisions and multiplications.
 const ROUNDING: f64 = 1e-9;
 
-/// How long before they can go connections are chosen: each waits for an answer that can tell it.
-const AHEAD: Duration = Duration::from_secs(10);
+/// How long before its drain a connection is selected: it has to come to a safe point first.
+const LEAD_TIME: Duration = Duration::from_secs(10);
 
-/// What one look finds. Loads are in the unit of the rule's measure.
+/// The load of a pod or host beside the others. Loads are in the unit of the rule's measure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LoadComparison {
-    /// What is carried.
+    /// The pod's own load.
     pub own: f64,
-    /// What should be: the mean of all, for this one's weight.
+    /// Its fair share: the mean of all, times its weight.
     pub fair_share: f64,
-    /// What the one that carries most carries, for this one's weight.
+    /// The highest load of all, for its weight.
     pub highest: f64,
-    /// Connections that carry it.
+    /// The connections that carry the load.
     pub connections: f64,
-    /// Which part of it is this worker's, from 0 to 1.
+    /// The part of the load that this worker has, from 0 to 1.
     pub worker_fraction: f64,
-    /// What this worker has chosen to go and is still there.
+    /// What this worker has selected and not drained yet.
     pub selected: f64,
     /// No pod is starting or draining.
     pub settled: bool,
 }
 
-/// What follows from a look, for one worker.
+/// What one worker is to drain.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Quota {
-    /// So much more is to be chosen.
+    /// The load to select in addition.
     pub select: f64,
-    /// No more of what is chosen goes a second.
+    /// The load to drain a second, at most.
     pub rate: f64,
 }
 
-/// The memory from one look to the next.
+/// What is remembered from one sample to the next.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rebalancer {
-    /// One bit a look, the last one lowest: it found an overload.
-    looks: u16,
-    rebalancing: bool,
+    /// One bit for each of the last samples, the latest one lowest: it was above the high watermark.
+    overloads: u16,
+    is_rebalancing: bool,
 }
 
 impl Rebalancer {
-    /// The last look found that something has to go, or one before, and it is not over.
+    /// The load has been above the high watermark, and not at the low one since.
     pub fn is_rebalancing(&self) -> bool {
-        self.rebalancing
+        self.is_rebalancing
     }
 
-    /// Looks, about once a second.
-    pub fn update(&mut self, rule: &Rule, look: LoadComparison) -> Quota {
-        let is_enough = look.connections >= f64::from(rule.min_connections);
-        let is_hot = is_enough && look.own > (1.0 + rule.high_watermark) * look.fair_share;
+    /// Takes a sample into account, about once a second.
+    pub fn update(&mut self, rule: &Rule, sample: LoadComparison) -> Quota {
+        let fair_share = sample.fair_share;
+        let has_enough = sample.connections >= f64::from(rule.min_connections);
+        let is_overloaded = has_enough && sample.own > (1.0 + rule.high_watermark) * fair_share;
         let kept = (1_u16 << rule.samples.min(15)).wrapping_sub(1);
-        self.looks = (self.looks << 1 | u16::from(is_hot)) & kept;
-        if self.looks.count_ones() > rule.samples / 2 {
-            self.rebalancing = true;
+        self.overloads = (self.overloads << 1 | u16::from(is_overloaded)) & kept;
+        if self.overloads.count_ones() > rule.samples / 2 {
+            self.is_rebalancing = true;
         }
-        let enough = (1.0 + rule.low_watermark) * look.fair_share;
-        let surplus = (look.own - enough) * (1.0 + ROUNDING);
-        // Less than one connection is a surplus that nobody can move.
+        let low_watermark = (1.0 + rule.low_watermark) * fair_share;
+        let excess = (sample.own - low_watermark) * (1.0 + ROUNDING);
+        // Less than one connection cannot be drained.
         let least = match rule.measure {
             Measure::Connections => 1.0,
             Measure::Requests | Measure::Bytes => f64::MIN_POSITIVE,
         };
-        if !is_enough || surplus < least {
+        if !has_enough || excess < least {
             *self = Self::default();
         }
-        if !self.rebalancing || !look.settled {
+        if !self.is_rebalancing || !sample.settled {
             return Quota::default();
         }
-        let haste = surplus / surplus.max(look.highest - enough);
-        let pace = rule.max_rate * look.fair_share * look.worker_fraction * haste;
-        let mine = surplus * look.worker_fraction;
-        let ahead = match rule.measure {
-            Measure::Connections => mine.min((pace * AHEAD.as_secs_f64()).max(1.0)),
-            // One that carries more than goes in that time may go, too.
-            Measure::Requests | Measure::Bytes => mine,
+        // Reports of the others may be old, so the highest known load may be below the own.
+        let proportion = excess / excess.max(sample.highest - low_watermark);
+        let rate = rule.max_rate * fair_share * sample.worker_fraction * proportion;
+        let own_excess = excess * sample.worker_fraction;
+        let in_time = match rule.measure {
+            Measure::Connections => own_excess.min((rate * LEAD_TIME.as_secs_f64()).max(1.0)),
+            // A single connection may carry more than is drained in that time.
+            Measure::Requests | Measure::Bytes => own_excess,
         };
         Quota {
-            select: (ahead - look.selected).max(0.0),
-            rate: pace,
+            select: (in_time - sample.selected).max(0.0),
+            rate,
         }
     }
 }
@@ -102,10 +104,10 @@ mod tests {
 
     use super::*;
 
-    fn look(own: f64, share: f64) -> LoadComparison {
+    fn sample(own: f64, fair_share: f64) -> LoadComparison {
         LoadComparison {
             own,
-            fair_share: share,
+            fair_share,
             highest: own,
             connections: own,
             worker_fraction: 1.0,
@@ -114,130 +116,135 @@ mod tests {
         }
     }
 
-    /// The first of many looks that find the same and then rebalances.
-    fn first(rule: &Rule, look: LoadComparison) -> Option<usize> {
-        let mut rebalance = Rebalancer::default();
+    /// The number of equal samples after which rebalancing starts.
+    fn samples_until_start(rule: &Rule, sample: LoadComparison) -> Option<usize> {
+        let mut rebalancer = Rebalancer::default();
         (1..=60).find(|_| {
-            rebalance.update(rule, look);
-            rebalance.is_rebalancing()
+            rebalancer.update(rule, sample);
+            rebalancer.is_rebalancing()
         })
     }
 
-    /// What a pod does that has long been found overloaded.
-    fn quota(rule: &Rule, look: LoadComparison) -> Quota {
-        let mut rebalance = Rebalancer::default();
+    /// The quota of a pod that has been overloaded for long.
+    fn quota(sample: LoadComparison) -> Quota {
+        let mut rebalancer = Rebalancer::default();
         for _ in 0..20 {
-            rebalance.update(rule, look);
+            rebalancer.update(&Rule::default(), sample);
         }
-        rebalance.update(rule, look)
+        rebalancer.update(&Rule::default(), sample)
+    }
+
+    fn assert_near(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
     }
 
     #[test]
-    fn an_overload_counts_once_most_looks_have_found_it() {
-        assert_eq!(first(&Rule::default(), look(121.0, 100.0)), Some(3));
-        assert_eq!(first(&Rule::default(), look(120.0, 100.0)), None);
+    fn overload_starts_after_most_samples_are_above_the_high_watermark() {
         let patient = Rule {
             samples: 15,
             ..Rule::default()
         };
-        assert_eq!(first(&patient, look(200.0, 100.0)), Some(8));
+        for (rule, own, expected) in [
+            (Rule::default(), 121.0, Some(3)),
+            (Rule::default(), 120.0, None),
+            (patient, 200.0, Some(8)),
+        ] {
+            assert_eq!(samples_until_start(&rule, sample(own, 100.0)), expected);
+        }
     }
 
     #[test]
-    fn a_look_now_and_then_that_finds_one_is_noise() {
-        let mut rebalance = Rebalancer::default();
+    fn single_samples_above_the_high_watermark_are_noise() {
+        let mut rebalancer = Rebalancer::default();
         for second in 0..60 {
             let own = if second % 5 < 2 { 150.0 } else { 115.0 };
-            rebalance.update(&Rule::default(), look(own, 100.0));
-            assert!(!rebalance.is_rebalancing(), "{second}");
+            rebalancer.update(&Rule::default(), sample(own, 100.0));
+            assert!(!rebalancer.is_rebalancing(), "{second}");
         }
     }
 
     #[test]
-    fn once_begun_it_goes_on_down_to_the_tolerance() {
-        let mut rebalance = Rebalancer::default();
+    fn rebalancing_ends_at_the_low_watermark() {
+        let mut rebalancer = Rebalancer::default();
         let mut rebalances = |own| {
-            rebalance.update(&Rule::default(), look(own, 100.0));
-            rebalance.is_rebalancing()
+            rebalancer.update(&Rule::default(), sample(own, 100.0));
+            rebalancer.is_rebalancing()
         };
-        let looks = [150.0, 150.0, 150.0, 112.0, 110.0, 119.0].map(&mut rebalances);
-        assert_eq!(looks, [false, false, true, true, false, false]);
+        let found = [150.0, 150.0, 150.0, 112.0, 110.0, 119.0].map(&mut rebalances);
+        assert_eq!(found, [false, false, true, true, false, false]);
     }
 
     #[test]
-    fn no_more_goes_than_the_rate_allows_nor_than_the_surplus() {
-        let much = quota(&Rule::default(), look(250.0, 100.0));
-        assert!((much.rate - 1.0).abs() < 1e-6, "{much:?}");
-        assert!((much.select - 10.0).abs() < 1e-6, "{much:?}");
-        let mut rebalance = Rebalancer::default();
+    fn quota_is_bounded_by_rate_and_excess() {
+        let large = quota(sample(250.0, 100.0));
+        assert_near(large.rate, 1.0);
+        assert_near(large.select, 10.0);
+
+        let mut rebalancer = Rebalancer::default();
         for _ in 0..9 {
-            rebalance.update(&Rule::default(), look(250.0, 100.0));
+            rebalancer.update(&Rule::default(), sample(250.0, 100.0));
         }
-        let little = rebalance.update(&Rule::default(), look(113.0, 100.0));
-        assert!((little.select - 3.0).abs() < 1e-6, "{little:?}");
+        let small = rebalancer.update(&Rule::default(), sample(113.0, 100.0));
+        assert_near(small.select, 3.0);
     }
 
     #[test]
-    fn who_carries_most_goes_fastest_and_the_others_by_their_surplus() {
-        let of = |own| {
-            let among = LoadComparison {
+    fn rate_is_proportional_to_the_excess() {
+        for (own, expected) in [(210.0, 1.0), (160.0, 0.5), (400.0, 1.0)] {
+            let beside_others = LoadComparison {
                 highest: 210.0,
-                ..look(own, 100.0)
+                ..sample(own, 100.0)
             };
-            quota(&Rule::default(), among).rate
-        };
-        assert!((of(210.0) - 1.0).abs() < 1e-6);
-        assert!((of(160.0) - 0.5).abs() < 1e-6);
-        assert!(
-            (of(400.0) - 1.0).abs() < 1e-6,
-            "news of the others may be old"
-        );
+            assert_near(quota(beside_others).rate, expected);
+        }
     }
 
     #[test]
-    fn what_is_chosen_and_still_there_is_not_chosen_again() {
-        let chosen = LoadComparison {
+    fn selected_load_is_not_selected_again() {
+        let selected = LoadComparison {
             selected: 10.0,
-            ..look(200.0, 100.0)
+            ..sample(200.0, 100.0)
         };
-        assert!(quota(&Rule::default(), chosen).select < 1e-6);
+        assert_near(quota(selected).select, 0.0);
     }
 
     #[test]
-    fn nothing_goes_while_pods_start_or_drain() {
+    fn nothing_is_drained_while_pods_start_or_drain() {
         let unsettled = LoadComparison {
             settled: false,
-            ..look(200.0, 100.0)
+            ..sample(200.0, 100.0)
         };
-        assert_eq!(quota(&Rule::default(), unsettled), Quota::default());
+        assert_eq!(quota(unsettled), Quota::default());
     }
 
     #[test]
-    fn workers_share_the_pace_by_what_they_carry() {
-        let part = |part| {
-            let look = LoadComparison {
-                worker_fraction: part,
-                ..look(200.0, 100.0)
+    fn workers_share_the_rate_by_their_load() {
+        let rate = |worker_fraction| {
+            let of_worker = LoadComparison {
+                worker_fraction,
+                ..sample(200.0, 100.0)
             };
-            quota(&Rule::default(), look).rate
+            quota(of_worker).rate
         };
-        assert!((part(0.25) * 3.0 - part(0.75)).abs() < 1e-9);
-        assert!((part(0.25) + part(0.75) - part(1.0)).abs() < 1e-9);
+        assert_near(rate(0.25) * 3.0, rate(0.75));
+        assert_near(rate(0.25) + rate(0.75), rate(1.0));
     }
 
     #[test]
-    fn few_connections_are_left_alone() {
-        assert_eq!(first(&Rule::default(), look(49.0, 1.0)), None);
-        assert!(first(&Rule::default(), look(50.0, 1.0)).is_some());
+    fn fewer_than_min_connections_are_never_overloaded() {
+        let start = |own| samples_until_start(&Rule::default(), sample(own, 1.0));
+        assert_eq!(start(49.0), None);
+        assert!(start(50.0).is_some());
     }
 
     #[test]
-    fn all_idle_and_alone_is_even() {
-        let idle = Rule {
+    fn equal_loads_are_never_overloaded() {
+        let any_number = Rule {
             min_connections: 0,
             ..Rule::default()
         };
-        assert_eq!(first(&idle, look(0.0, 0.0)), None);
-        assert_eq!(first(&Rule::default(), look(1000.0, 1000.0)), None);
+        let start = |rule: &Rule, load| samples_until_start(rule, sample(load, load));
+        assert_eq!(start(&any_number, 0.0), None);
+        assert_eq!(start(&Rule::default(), 1000.0), None);
     }
 }

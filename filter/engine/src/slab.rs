@@ -1,10 +1,10 @@
-//! Storage whose growth never moves what is stored.
+//! Storage whose growth never moves what it stores.
 
-/// Slots that are allocated together. A chunk is neither copied nor freed, so the memory of a slab is that of
-/// its fullest moment; slots that are free are used again before a new chunk is allocated.
+/// Slots that are allocated together. A chunk is neither copied nor freed, so a slab keeps the memory of its largest size.
+/// Free slots are used again before a new chunk is allocated.
 const CHUNK: usize = 256;
 
-/// Where in a slab a value is. It is reused once the value has been removed.
+/// The place of a value in a slab. It is used again after the value was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key(u32);
 
@@ -15,9 +15,8 @@ enum Slot<T> {
     Free(Option<Key>),
 }
 
-/// Values in chunks of a fixed size. A `Vec` or a hash map of all connections copies every one of them when it
-/// grows, which stops the worker for tens of milliseconds; here an insertion allocates one chunk at most and
-/// copies no value.
+/// Values in chunks of a fixed size. A `Vec` or a hash map of all connections copies every one of them when it grows, which
+/// stops the worker for tens of milliseconds. Here an insertion allocates at most one chunk, and copies no value.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     /// All but the last are full, and none has a greater capacity than [`CHUNK`].
@@ -54,7 +53,7 @@ impl<T> Slab<T> {
         self.len
     }
 
-    /// Stores a value. None, and nothing stored, when there are as many as a key can name (2^32).
+    /// Stores a value. None, and nothing is stored, when there are as many as a key can name (2^32).
     pub(crate) fn insert(&mut self, value: T) -> Option<Key> {
         let key = match self.free {
             Some(key) => {
@@ -118,8 +117,7 @@ impl<T> Slab<T> {
         self.chunks.get_mut(chunk)?.get_mut(offset)
     }
 
-    /// At most `most` slots from `cursor` on, as far as they are used. Gives the cursor of the next slice, or None
-    /// at the end.
+    /// Visits the values in at most `most` slots from `cursor` on. Gives the cursor of the next slice, or None at the end.
     pub(crate) fn slice_mut(
         &mut self,
         cursor: usize,
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn slices_visit_every_value_once_and_no_more_slots_than_they_may() {
+    fn slices_are_bounded_and_visit_every_value_once() {
         for count in [0, 1, 255, 256, 257, 1000, 1024] {
             for most in [1, 100, 256, 300, 5000] {
                 let mut slab = Slab::default();
