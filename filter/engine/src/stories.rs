@@ -1,22 +1,23 @@
-//! Lives of connections, told on virtual time.
+//! Connections from their opening to their end, on virtual time.
 #![expect(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 
 mod bounds;
 mod budget;
 mod cost;
+mod delivery;
 mod demands;
 mod drain_points;
 mod draining;
 mod dry_run;
 mod fairness;
-mod leaving;
+mod ignored_signal;
 mod limits;
 mod load;
 mod policy;
+mod queues;
 mod rebalance;
 mod streams;
 mod tcp;
-mod turns;
 mod websocket;
 
 use std::collections::BTreeMap;
@@ -24,47 +25,52 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::{Direction, Mode, Policy, Rebalance, Rule};
+use evenkeel_policy::{Direction, Measure, Mode, Policy, Rebalance, Rule};
 use evenkeel_wire::h2::{Conditions, Tolerance, UNKNOWN};
+use serde_json::{Value, json};
 
 use crate::{
     Activity, Bucket, BucketId, BucketStore, ConnectionEnd, ConnectionId, Decision, DrainPoint,
-    DrainReason, Effect, Engine, Http2Client, Instant, Origin, StreamId,
+    DrainReason, Effect, Engine, Http2Client, Instant, Origin, SelectionRequest, SelectionScope,
+    StreamId,
 };
 
 const NOON: Instant = Instant::from_nanos(1_700_000_000_000_000_000);
-const ORIGIN: Origin = Origin {
-    policy: 1,
-    direction: Direction::Inbound,
-    port: 0,
-};
+const TICK: Duration = Duration::from_millis(100);
 
-/// The shared map of a proxy, and how often another worker is faster.
+const PASS: Decision = Decision::PassThrough;
+const DRAIN_BY_AGE: Decision = Decision::Drain(DrainReason::MaxConnectionAge);
+const DRAIN_BY_REQUESTS: Decision = Decision::Drain(DrainReason::MaxRequestsPerConnection);
+const DRAIN_BY_STREAM_AGE: Decision = Decision::Drain(DrainReason::MaxStreamAge);
+const DRAIN_BY_REBALANCING: Decision = Decision::Drain(DrainReason::Rebalance);
+
+/// The shared data of a proxy.
 #[derive(Default)]
-struct Map {
-    /// The state of each bucket and its token.
+struct Store {
+    /// The state of each bucket and its version.
     states: BTreeMap<BucketId, (u64, u32)>,
+    /// How often another worker changes the state first.
     lost_races: u32,
 }
 
-impl BucketStore for Map {
+impl BucketStore for Store {
     fn load(&mut self, bucket: BucketId) -> (Option<u64>, u32) {
         match self.states.get(&bucket) {
-            Some((state, token)) => (Some(*state), *token),
+            Some((state, version)) => (Some(*state), *version),
             None => (None, 0),
         }
     }
 
-    fn store(&mut self, bucket: BucketId, state: u64, token: u32) -> bool {
+    fn store(&mut self, bucket: BucketId, state: u64, version: u32) -> bool {
         let held = self.states.get_mut(&bucket);
-        if let Some((_, token)) = held
+        if let Some((_, version)) = held
             && self.lost_races > 0
         {
             self.lost_races -= 1;
-            *token += 1;
+            *version += 1;
         }
-        let held = self.states.get(&bucket).map(|(_, token)| *token);
-        if held.is_some_and(|held| held != token) {
+        let held = self.states.get(&bucket).map(|(_, version)| *version);
+        if held.is_some_and(|held| held != version) {
             return false;
         }
         let next = held.unwrap_or_default() + 1;
@@ -77,34 +83,31 @@ impl BucketStore for Map {
 struct Story {
     engine: Engine,
     policy: Policy,
-    map: Map,
+    store: Store,
     start: Instant,
 }
 
 impl Story {
-    fn new(policy: &str) -> Self {
+    /// A worker whose policy has these keys.
+    fn new(keys: Value) -> Self {
         let mut engine = Engine::default();
         engine.advance(NOON);
         Self {
             engine,
-            policy: Policy::parse(policy.as_bytes()).unwrap(),
-            map: Map::default(),
+            policy: parse(keys),
+            store: Store::default(),
             start: NOON,
         }
     }
 
-    /// A policy whose defaults are `rule`, without jitter or budget.
-    fn rule(rule: &str) -> Self {
-        Self::new(&format!(
-            r#"{{"version": 1, "budget": "off", "defaults": {{"jitter": 0, {rule}}}}}"#
-        ))
+    /// A worker whose policy has these defaults, without jitter and budget.
+    fn rule(defaults: Value) -> Self {
+        let defaults = merge(json!({"jitter": 0}), defaults);
+        Self::new(json!({"budget": "off", "defaults": defaults}))
     }
 
-    /// What its moves are taken from.
     fn bucket(&self) -> Option<Bucket> {
-        let dry_run = self.policy.mode == Mode::DryRun;
-        let budget = self.policy.budget?;
-        Some(Bucket::new("evenkeel", budget, dry_run))
+        bucket(&self.policy)
     }
 
     fn defaults(&self) -> Rc<Rule> {
@@ -112,42 +115,60 @@ impl Story {
     }
 
     fn route(&self, name: &str) -> Rc<Rule> {
-        Rc::clone(
-            &self
-                .policy
-                .routes
-                .iter()
-                .find(|route| route.name == name)
-                .unwrap()
-                .rule,
-        )
+        let route = self.policy.routes.iter().find(|route| route.name == name);
+        Rc::clone(&route.unwrap().rule)
     }
 
     fn open(&mut self, id: u64) -> ConnectionId {
-        let (id, rule) = (ConnectionId(id), self.defaults());
         let mode = self.policy.mode;
-        self.engine.open(id, ORIGIN, Some(rule), mode, id.0);
+        self.open_under(1, mode, id)
+    }
+
+    /// Opens a connection under another root.
+    fn open_under(&mut self, policy: u32, mode: Mode, id: u64) -> ConnectionId {
+        let (id, rule) = (ConnectionId(id), self.defaults());
+        self.engine.open(id, origin(policy), Some(rule), mode, id.0);
         id
     }
 
     fn open_tcp(&mut self, id: u64) -> ConnectionId {
         let id = self.open(id);
-        let rule = self.policy.tcp.first().map(|rule| Rc::clone(&rule.rule));
-        self.engine.set_tcp(id, 5432, rule);
+        self.become_tcp(id);
         id
     }
 
-    /// Lets time pass, ticking every 100 ms.
+    fn become_tcp(&mut self, id: ConnectionId) {
+        let rule = self.policy.tcp.first().map(|rule| Rc::clone(&rule.rule));
+        self.engine.set_tcp(id, 5432, rule);
+    }
+
+    fn open_websocket(&mut self, id: u64) -> ConnectionId {
+        let id = self.open(id);
+        assert!(self.engine.upgrade_to_websocket(id));
+        id
+    }
+
+    /// Lets time pass, without a tick.
+    fn advance(&mut self, span: Duration) {
+        self.engine.advance(self.engine.now().after(span));
+    }
+
+    /// Lets time pass, with a tick every 100 ms.
     fn pass(&mut self, span: Duration) {
         let end = self.engine.now().after(span);
         while self.engine.now() < end {
-            let next = self.engine.now().after(Duration::from_millis(100)).min(end);
+            let next = self.engine.now().after(TICK).min(end);
             self.engine.advance(next);
-            let bucket = self.bucket();
-            self.engine.tick(32, |_| bucket.as_ref(), &mut self.map);
+            self.tick();
         }
     }
 
+    fn tick(&mut self) {
+        let bucket = self.bucket();
+        self.engine.tick(32, |_| bucket.as_ref(), &mut self.store);
+    }
+
+    /// Lets time pass until so many seconds after the start.
     fn at(&mut self, seconds: u64) {
         let to = self.start.after(Duration::from_secs(seconds));
         self.pass(to.since(self.engine.now()));
@@ -165,22 +186,48 @@ impl Story {
         point: DrainPoint,
     ) -> Decision {
         let bucket = self.bucket();
-        self.engine.wrote(
-            id,
-            activity(requests, active),
-            Some(point),
-            bucket.as_ref(),
-            &mut self.map,
-        )
+        let activity = activity(requests, active);
+        let store = &mut self.store;
+        self.engine
+            .wrote(id, activity, Some(point), bucket.as_ref(), store)
     }
 
-    /// An HTTP/1 request and its answer.
+    /// The server writes bytes in which no drain signal fits.
+    fn write_no_point(&mut self, id: ConnectionId, requests: u64, active: u32) {
+        let activity = activity(requests, active);
+        self.engine.wrote(id, activity, None, None, &mut self.store);
+    }
+
+    /// An HTTP/1 request and its response.
     fn exchange(&mut self, id: ConnectionId, request: u64) -> Decision {
         self.read(id, request, 1);
         let decision = self.write(id, request, 1, DrainPoint::ResponseHead);
-        self.engine
-            .wrote(id, activity(request, 0), None, None, &mut self.map);
+        self.write_no_point(id, request, 0);
         decision
+    }
+
+    /// A request every millisecond, each on another one of the connections; those that are drained with it are removed.
+    /// Gives how many these are.
+    fn exchange_all_the_time(&mut self, ids: &mut Vec<ConnectionId>, seconds: u64) -> usize {
+        let before = ids.len();
+        for millisecond in 0..1000 * seconds {
+            self.advance(Duration::from_millis(1));
+            if millisecond % 100 == 0 {
+                self.tick();
+            }
+            if self.exchange(ids[0], 1 + millisecond) == PASS {
+                ids.rotate_left(1);
+            } else {
+                ids.remove(0);
+            }
+        }
+        before - ids.len()
+    }
+
+    /// A request over TCP and its response.
+    fn exchange_tcp(&mut self, id: ConnectionId) {
+        self.read(id, 0, 0);
+        self.write_no_point(id, 0, 0);
     }
 
     /// Compares upstream hosts, as a worker does after each sample.
@@ -190,8 +237,63 @@ impl Story {
         rebalances
     }
 
+    /// The effects since the last call.
     fn effects(&mut self) -> Vec<Effect> {
         core::iter::from_fn(|| self.engine.poll()).collect()
+    }
+
+    /// The connections closed since the last call, in order.
+    fn closed(&mut self) -> Vec<ConnectionId> {
+        let closed = |effect| match effect {
+            Effect::Close { id, .. } => Some(id),
+            _ => None,
+        };
+        self.effects().into_iter().filter_map(closed).collect()
+    }
+
+    /// How many effects since the last call are of this kind.
+    fn count(&mut self, is_counted: impl Fn(&Effect) -> bool) -> usize {
+        self.effects().iter().filter(|it| is_counted(it)).count()
+    }
+
+    /// How many connections ticks and samples visit during `act`.
+    fn visits(&mut self, act: impl FnOnce(&mut Self)) -> u64 {
+        let before = self.engine.visits();
+        act(self);
+        self.engine.visits() - before
+    }
+}
+
+/// Builds a policy from its keys.
+fn parse(keys: Value) -> Policy {
+    let text = merge(json!({"version": 1}), keys).to_string();
+    Policy::parse(text.as_bytes()).unwrap()
+}
+
+/// `base` with the keys of `more`, which replace those of `base`.
+fn merge(mut base: Value, more: Value) -> Value {
+    match (base.as_object_mut(), more) {
+        (Some(keys), Value::Object(more)) => {
+            for (key, value) in more {
+                let held = keys.remove(&key).unwrap_or_default();
+                keys.insert(key, merge(held, value));
+            }
+            base
+        }
+        (_, more) => more,
+    }
+}
+
+fn bucket(policy: &Policy) -> Option<Bucket> {
+    let is_dry_run = policy.mode == Mode::DryRun;
+    Some(Bucket::new("evenkeel", policy.budget?, is_dry_run))
+}
+
+const fn origin(policy: u32) -> Origin {
+    Origin {
+        policy,
+        direction: Direction::Inbound,
+        port: 0,
     }
 }
 
@@ -199,8 +301,43 @@ fn activity(requests: u64, active: u32) -> Activity {
     Activity {
         requests,
         active,
-        bytes: 0,
-        undelivered: 0,
+        ..Activity::default()
+    }
+}
+
+/// A connection has reached its age.
+fn expired(id: ConnectionId) -> Effect {
+    Effect::DrainPending(id, DrainReason::MaxConnectionAge)
+}
+
+fn close(id: ConnectionId, reason: DrainReason, aborted: u32) -> Effect {
+    Effect::Close {
+        id,
+        reason,
+        aborted,
+    }
+}
+
+fn is_close(effect: &Effect) -> bool {
+    matches!(effect, Effect::Close { .. })
+}
+
+fn is_deferred(effect: &Effect) -> bool {
+    matches!(effect, Effect::Deferred(_))
+}
+
+fn is_dry_run(effect: &Effect) -> bool {
+    matches!(effect, Effect::DryRunDrain(..))
+}
+
+/// A request of rebalancing to select so many connections of the service.
+fn selection(load: f64) -> SelectionRequest {
+    SelectionRequest {
+        measure: Measure::Connections,
+        load,
+        scope: SelectionScope::Service,
+        reason: DrainReason::Rebalance,
+        mode: Mode::Enforce,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What it all costs in memory.
+//! The memory of connections.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -6,8 +6,9 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 
 #[test]
-fn a_million_connections_come_and_go_and_leave_nothing_behind() {
-    let mut story = Story::rule(r#""max_connection_age": "60s", "max_requests_per_connection": 2"#);
+fn closed_connections_leave_no_memory() {
+    let mut story =
+        Story::rule(json!({"max_connection_age": "60s", "max_requests_per_connection": 2}));
     let mut most = 0;
     for id in 0..1_000_000 {
         let opened = story.open(id);
@@ -32,7 +33,7 @@ fn a_million_connections_come_and_go_and_leave_nothing_behind() {
 }
 
 #[test]
-fn a_connection_takes_a_stated_number_of_bytes() {
+fn size_of_a_connection_is_bounded() {
     assert!(
         size_of::<crate::connection::Connection>() <= 304,
         "{}",

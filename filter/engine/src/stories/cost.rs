@@ -1,24 +1,21 @@
-//! What the sample and rebalancing cost with many connections, counted in connections that are looked at.
+//! The cost of samples and selections with many connections, in visited connections.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use evenkeel_policy::Measure;
-
 use super::*;
-use crate::{LoadSample, SelectionRequest, SelectionScope};
+use crate::LoadSample;
 
-/// The most that one tick looks at for a sweep, and for a search.
+/// The most connections that one tick visits for a sweep, and for a search.
 const SLICE: u64 = 4096;
 const MANY: u64 = 100_000;
-const TICK: Duration = Duration::from_millis(100);
 
 /// Raw TCP connections to 400 hosts in turn; the first 200 get three times as many.
 fn gateway() -> Story {
     let mut story = Story::new(
-        r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off", "http2": {"idle_wait": "0s"}},
+        json!({"budget": "off", "defaults": {"max_connection_age": "off", "http2": {"idle_wait": "0s"}},
             "tcp": [{"name": "db", "match": {"port": 5432}}],
-            "rebalance": {"max_rate": 0.1, "min_connections": 10, "stabilization_window": "0s"}}"#,
+            "rebalance": {"max_rate": 0.1, "min_connections": 10, "stabilization_window": "0s"}}),
     );
     let hosts: Vec<_> = (0..400_u32)
         .map(|host| {
@@ -40,42 +37,33 @@ fn gateway() -> Story {
     story
 }
 
-/// How much `act` looks at.
-fn visits(story: &mut Story, act: impl FnOnce(&mut Story)) -> u64 {
-    let before = story.engine.visits();
-    act(story);
-    story.engine.visits() - before
-}
-
 #[test]
-fn a_sample_looks_at_no_connection_where_rebalancing_needs_no_rates() {
+fn sample_without_rates_visits_no_connection() {
     let mut story = gateway();
     story.engine.track_rates(false);
-    let mut looked = LoadSample::default();
-    let visits = visits(&mut story, |story| {
+    let mut sample = LoadSample::default();
+    let visits = story.visits(|story| {
         for second in 1..=10 {
             story.at(second);
-            looked = story.engine.take_sample(true);
+            sample = story.engine.take_sample(true);
         }
     });
     assert_eq!(visits, 0);
-    assert_eq!(looked.load.connections, MANY as f64);
-    assert_eq!(looked.total_age, Duration::from_secs(10) * 100_000);
+    assert_eq!(sample.load.connections, MANY as f64);
+    assert_eq!(sample.total_age, Duration::from_secs(10) * 100_000);
 }
 
 #[test]
-fn without_a_sweep_the_rates_of_the_worker_are_known_all_the_same() {
-    let mut story = Story::rule(r#""max_connection_age": "off""#);
+fn rates_of_the_worker_need_no_sweep() {
+    let mut story = Story::rule(json!({"max_connection_age": "off"}));
     story.engine.track_rates(false);
     let ids = [1, 2].map(|id| story.open(id));
     for second in 1..=60 {
         story.at(second);
         for id in ids {
             let activity = Activity {
-                requests: second * 5,
-                active: 0,
                 bytes: 100,
-                undelivered: 0,
+                ..activity(second * 5, 0)
             };
             story.engine.read(id, activity);
         }
@@ -86,18 +74,18 @@ fn without_a_sweep_the_rates_of_the_worker_are_known_all_the_same() {
 }
 
 #[test]
-fn a_sweep_looks_at_each_connection_once_and_in_slices() {
+fn sweep_visits_each_connection_once_in_slices() {
     let mut story = gateway();
-    let mut slices = vec![visits(&mut story, |story| {
+    let mut slices = vec![story.visits(|story| {
         story.engine.take_sample(true);
     })];
-    slices.extend((0..30).map(|_| visits(&mut story, |story| story.pass(TICK))));
+    slices.extend((0..30).map(|_| story.visits(|story| story.pass(TICK))));
     assert_eq!(slices.iter().max(), Some(&SLICE));
     assert_eq!(slices.iter().sum::<u64>(), MANY);
 }
 
 #[test]
-fn one_search_in_slices_serves_all_hosts_with_too_much() {
+fn one_search_serves_all_overloaded_hosts() {
     let mut story = gateway();
     story.engine.track_rates(false);
     let rebalance = story.policy.rebalance.unwrap();
@@ -109,37 +97,34 @@ fn one_search_in_slices_serves_all_hosts_with_too_much() {
     story.at(3);
     story.engine.take_sample(true);
 
-    let mut slices = vec![visits(&mut story, |story| {
+    let mut slices = vec![story.visits(|story| {
         assert!(story.compare_hosts(&rebalance, 3));
     })];
     while story.effects().is_empty() {
-        slices.push(visits(&mut story, |story| story.pass(TICK)));
+        slices.push(story.visits(|story| story.pass(TICK)));
         assert!(slices.len() < 100);
     }
 
     assert_eq!(slices.iter().max(), Some(&SLICE));
     assert_eq!(slices.iter().sum::<u64>(), MANY, "for 200 hosts together");
-    let chosen = story.engine.take_sample(true).selected.enforced;
+    let selected = story.engine.take_sample(true).selected.enforced;
     // Each of the 200 has 375, a hundred more than 1.1 times the mean.
-    assert_eq!(chosen.connections, 200.0 * 100.0);
+    assert_eq!(selected.connections, 200.0 * 100.0);
 }
 
 #[test]
-fn what_is_wanted_of_a_search_under_way_is_not_chosen_twice() {
-    let mut story = Story::rule(r#""max_connection_age": "off""#);
+fn repeated_request_selects_no_connection_twice() {
+    let mut story = Story::rule(json!({"max_connection_age": "off"}));
     for id in 0..20_000 {
         let id = story.open(id);
         story.exchange(id, 1);
     }
-    let wanted = |load| SelectionRequest {
-        measure: Measure::Connections,
-        load,
-        scope: SelectionScope::Service,
+    let request = |load| SelectionRequest {
         reason: DrainReason::MeanConnectionAge,
-        mode: Mode::Enforce,
+        ..selection(load)
     };
-    assert_eq!(story.engine.select(&wanted(10.0), |_| true, 1), 0.0);
-    assert_eq!(story.engine.select(&wanted(12.0), |_| true, 1), 0.0);
+    assert_eq!(story.engine.select(&request(10.0), |_| true, 1), 0.0);
+    assert_eq!(story.engine.select(&request(12.0), |_| true, 1), 0.0);
     story.pass(Duration::from_secs(1));
     assert_eq!(story.engine.take_selected(Mode::Enforce), 12.0);
     assert_eq!(story.engine.take_selected(Mode::Enforce), 0.0);
@@ -147,17 +132,15 @@ fn what_is_wanted_of_a_search_under_way_is_not_chosen_twice() {
 }
 
 #[test]
-fn whatever_happens_the_totals_are_what_a_recount_finds() {
-    for mode in ["enforce", "dry_run"] {
-        let mut story = Story::new(&format!(
-            r#"{{"version": 1, "mode": "{mode}", "budget": {{"per_second": 5, "burst": 5}},
-                "defaults": {{"max_connection_age": "20s", "max_requests_per_connection": 30, "websocket": {{"close_code": "going_away", "idle_timeout": "3s"}}}},
-                "tcp": [{{"name": "db", "match": {{"port": 5432}}}}]}}"#
-        ));
-        let rebalances = story.policy.mode;
-        story
-            .engine
-            .set_drain_rate(rebalances, Measure::Connections, 3.0);
+fn totals_equal_a_recount_after_random_events() {
+    for name in ["enforce", "dry_run"] {
+        let mut story = Story::new(
+            json!({"mode": name, "budget": {"per_second": 5, "burst": 5},
+                "defaults": {"max_connection_age": "20s", "max_requests_per_connection": 30, "websocket": {"close_code": "going_away", "idle_timeout": "3s"}},
+                "tcp": [{"name": "db", "match": {"port": 5432}}]}),
+        );
+        let mode = story.policy.mode;
+        story.engine.set_drain_rate(mode, Measure::Connections, 3.0);
         let host = story.engine.find_upstream_host(b"c", b"a").unwrap();
         let mut chance = 1;
         for step in 0..20_000_u64 {
@@ -182,34 +165,31 @@ fn whatever_happens_the_totals_are_what_a_recount_finds() {
                     story.engine.closed(id);
                 }
                 8 => {
-                    let wanted = SelectionRequest {
-                        measure: Measure::Connections,
-                        load: 3.0,
-                        scope: SelectionScope::Service,
-                        reason: DrainReason::Rebalance,
-                        mode: rebalances,
+                    let request = SelectionRequest {
+                        mode,
+                        ..selection(3.0)
                     };
-                    story.engine.select(&wanted, |_| true, chance);
+                    story.engine.select(&request, |_| true, chance);
                 }
                 9 => {
                     story.engine.take_sample(chance & 0x1_0000 == 0);
                 }
-                10..=12 => story.pass(Duration::from_millis(100)),
+                10..=12 => story.pass(TICK),
                 13..=15 => story.read(id, step / 100, active),
                 _ => {
                     story.write(id, step / 100, active, DrainPoint::ResponseHead);
                 }
             }
             if step % 50 == 0 {
-                let looked = story.engine.take_sample(true);
+                let sample = story.engine.take_sample(true);
                 let [load, leaving, drained] = story.engine.recount();
                 for (found, expected) in [
-                    (looked.load, load),
+                    (sample.load, load),
                     (
-                        looked.selected.enforced.plus(looked.selected.dry_run),
+                        sample.selected.enforced.plus(sample.selected.dry_run),
                         leaving,
                     ),
-                    (looked.dry_run_drained, drained),
+                    (sample.dry_run_drained, drained),
                 ] {
                     assert_eq!(
                         (found.connections, found.active),
@@ -220,8 +200,8 @@ fn whatever_happens_the_totals_are_what_a_recount_finds() {
             }
         }
         let effects = story.effects();
-        let is_chosen =
+        let is_selected =
             |effect: &Effect| matches!(effect, Effect::DrainPending(_, DrainReason::Rebalance));
-        assert!(effects.iter().any(is_chosen));
+        assert!(effects.iter().any(is_selected));
     }
 }

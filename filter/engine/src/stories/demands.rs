@@ -1,13 +1,10 @@
-//! What a sample wants to go while a search of many connections is under way.
+//! Requests for selections while a search of many connections is under way.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use evenkeel_policy::Measure;
-
 use super::*;
 use crate::hosts::UpstreamHostId;
-use crate::{SelectionRequest, SelectionScope};
 
 /// A search takes a slice of 4,096 with each tick: three ticks.
 const MANY: u64 = 12_000;
@@ -15,9 +12,9 @@ const MANY: u64 = 12_000;
 /// Raw TCP connections, of which the first 8,000 stay with the first host and the others with the second.
 fn gateway() -> (Story, [UpstreamHostId; 2]) {
     let mut story = Story::new(
-        r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off", "http2": {"idle_wait": "0s"}},
+        json!({"budget": "off", "defaults": {"max_connection_age": "off", "http2": {"idle_wait": "0s"}},
             "tcp": [{"name": "db", "match": {"port": 5432}}],
-            "rebalance": {"max_rate": 0.1, "min_connections": 10, "stabilization_window": "0s"}}"#,
+            "rebalance": {"max_rate": 0.1, "min_connections": 10, "stabilization_window": "0s"}}),
     );
     let hosts = [1, 2].map(|host| story.engine.find_upstream_host(b"db", &[host]).unwrap());
     for id in 0..MANY {
@@ -29,103 +26,98 @@ fn gateway() -> (Story, [UpstreamHostId; 2]) {
     (story, hosts)
 }
 
-fn wanted(among: SelectionScope) -> SelectionRequest {
+fn ten_of(scope: SelectionScope) -> SelectionRequest {
     SelectionRequest {
-        measure: Measure::Connections,
-        load: 10.0,
-        scope: among,
-        reason: DrainReason::Rebalance,
-        mode: Mode::Enforce,
+        scope,
+        ..selection(10.0)
     }
 }
 
-/// How many have been selected since this was last asked.
-fn selected(story: &mut Story) -> usize {
-    let effects = story.effects().into_iter();
-    let selected =
-        effects.filter(|effect| matches!(effect, Effect::DrainPending(_, DrainReason::Rebalance)));
-    selected.count()
+/// Three samples of a gateway whose first host is overloaded.
+fn sample_three_times(story: &mut Story) {
+    for second in 1..=3 {
+        story.at(second);
+        sample(story, second);
+    }
+}
+
+fn sample(story: &mut Story, seed: u64) -> bool {
+    let rebalance = story.policy.rebalance.unwrap();
+    story.engine.take_sample(true);
+    story.compare_hosts(&rebalance, seed)
+}
+
+fn is_selected(effect: &Effect) -> bool {
+    matches!(effect, Effect::DrainPending(_, DrainReason::Rebalance))
 }
 
 #[test]
-fn no_connection_is_selected_for_a_host_that_is_overloaded_no_longer() {
+fn host_that_is_no_longer_overloaded_gets_no_selection() {
     let (mut story, hosts) = gateway();
-    let rebalance = story.policy.rebalance.unwrap();
-    for second in 1..=3 {
-        story.at(second);
-        story.engine.take_sample(true);
-        story.compare_hosts(&rebalance, second);
-    }
-    assert_eq!(selected(&mut story), 0, "the search has just begun");
-    // Before it ends, a quarter of them have reconnected and are even.
+    sample_three_times(&mut story);
+    assert_eq!(story.count(is_selected), 0, "the search has just started");
+    // Before it ends, a quarter of the connections have moved to the other host.
     for id in 0..2000 {
         story.engine.set_upstream_host(ConnectionId(id), hosts[1]);
     }
-    story.engine.take_sample(true);
-    assert!(!story.compare_hosts(&rebalance, 4));
+    assert!(!sample(&mut story, 4));
 
     story.pass(Duration::from_secs(5));
 
-    assert_eq!(selected(&mut story), 0);
+    assert_eq!(story.count(is_selected), 0);
 }
 
 #[test]
-fn demand_that_each_sample_confirms_is_served() {
+fn request_confirmed_by_each_sample_is_served() {
     let (mut story, _) = gateway();
-    let rebalance = story.policy.rebalance.unwrap();
-    for second in 1..=3 {
-        story.at(second);
-        story.engine.take_sample(true);
-        story.compare_hosts(&rebalance, second);
-    }
-    story.engine.take_sample(true);
-    assert!(story.compare_hosts(&rebalance, 4));
+    sample_three_times(&mut story);
+    assert!(sample(&mut story, 4));
 
     story.pass(Duration::from_millis(300));
 
-    assert!(selected(&mut story) > 0);
+    assert!(story.count(is_selected) > 0);
 }
 
 #[test]
-fn demand_of_an_earlier_sample_that_waits_for_a_search_is_dropped() {
-    for among in [0, 1, 2] {
+fn unconfirmed_request_that_waits_for_a_search_is_dropped() {
+    for case in [0, 1, 2] {
         let (mut story, hosts) = gateway();
-        let waits = match among {
+        let waits = match case {
             0 => SelectionScope::Service,
             host => SelectionScope::Host(hosts[host - 1]),
         };
-        let searched = match among {
+        let searched = match case {
             1 => SelectionScope::Host(hosts[1]),
             _ => SelectionScope::Host(hosts[0]),
         };
         story.engine.take_sample(true);
-        story.engine.request_selection(wanted(searched));
+        story.engine.request_selection(ten_of(searched));
         story.engine.run_selection(|_| true, 1);
-        story.engine.request_selection(wanted(waits));
+        story.engine.request_selection(ten_of(waits));
         story.pass(Duration::from_secs(1));
-        assert_eq!(selected(&mut story), 10, "those of the search");
+        assert_eq!(story.count(is_selected), 10, "those of the search");
 
         story.engine.take_sample(true);
         story.engine.run_selection(|_| true, 2);
         story.pass(Duration::from_secs(1));
 
-        assert_eq!(selected(&mut story), 0);
+        assert_eq!(story.count(is_selected), 0);
     }
 }
 
 #[test]
-fn search_that_no_sample_confirms_makes_room_for_the_next() {
+fn unconfirmed_search_is_dropped_for_the_next() {
     let (mut story, hosts) = gateway();
     story.engine.take_sample(true);
     story
         .engine
-        .request_selection(wanted(SelectionScope::Host(hosts[0])));
+        .request_selection(ten_of(SelectionScope::Host(hosts[0])));
     story.engine.run_selection(|_| true, 1);
 
     story.engine.take_sample(true);
     story
         .engine
-        .request_selection(wanted(SelectionScope::Host(hosts[1])));
+        .request_selection(ten_of(SelectionScope::Host(hosts[1])));
     story.engine.run_selection(|_| true, 2);
     story.pass(Duration::from_millis(300));
 

@@ -1,4 +1,4 @@
-//! Which moments are good, and whom a rule protects.
+//! Which drain points are safe, and which connections a rule protects.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -6,82 +6,57 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 
 #[test]
-fn a_busy_client_that_bears_it_is_announced_after_quiet_wait() {
-    let mut story = Story::rule(r#""max_connection_age": "10s", "http2": {"idle_wait": "2s"}"#);
+fn tolerant_active_client_is_drained_after_idle_wait() {
+    let mut story = Story::rule(json!({"max_connection_age": "10s", "http2": {"idle_wait": "2s"}}));
     let id = story.open(1);
     story.at(10);
     story.read(id, 5, 5);
     story.at(11);
-    assert_eq!(
-        story.write(id, 5, 4, active(ANY_TIME)),
-        Decision::PassThrough
-    );
+    assert_eq!(story.write(id, 5, 4, active(ANY_TIME)), PASS);
     story.at(12);
-    assert_eq!(
-        story.write(id, 5, 3, active(ANY_TIME)),
-        Decision::Drain(DrainReason::MaxConnectionAge)
-    );
+    assert_eq!(story.write(id, 5, 3, active(ANY_TIME)), DRAIN_BY_AGE);
 }
 
 #[test]
-fn a_busy_client_that_does_not_bear_it_is_put_off_unless_the_policy_insists() {
-    for (policy, expected) in [
-        ("defer", Decision::PassThrough),
-        ("drain", Decision::Drain(DrainReason::MaxConnectionAge)),
-    ] {
-        let mut story = Story::rule(&format!(
-            r#""max_connection_age": "10s", "drain_timeout": "30s", "http2": {{"when_active": "{policy}"}}"#
-        ));
+fn intolerant_active_client_is_deferred_or_drained_by_when_active() {
+    for (policy, expected) in [("defer", PASS), ("drain", DRAIN_BY_AGE)] {
+        let mut story = Story::rule(
+            json!({"max_connection_age": "10s", "drain_timeout": "30s", "http2": {"when_active": policy}}),
+        );
         let id = story.open(1);
         story.at(10);
         story.at(39);
         story.read(id, 5, 5);
-        assert_eq!(
-            story.write(id, 5, 4, active(WHEN_IDLE)),
-            Decision::PassThrough
-        );
+        assert_eq!(story.write(id, 5, 4, active(WHEN_IDLE)), PASS);
         story.at(41);
         assert_eq!(story.write(id, 5, 3, active(WHEN_IDLE)), expected);
-        assert_eq!(
-            story.write(id, 5, 3, active(WHEN_IDLE)),
-            Decision::PassThrough
-        );
-        let put_off = story
-            .effects()
-            .iter()
-            .filter(|effect| matches!(effect, Effect::Deferred(_)))
-            .count();
-        assert_eq!(put_off, usize::from(expected == Decision::PassThrough));
-        if expected == Decision::PassThrough {
+        assert_eq!(story.write(id, 5, 3, active(WHEN_IDLE)), PASS);
+        let put_off = story.count(is_deferred);
+        assert_eq!(put_off, usize::from(expected == PASS));
+        if expected == PASS {
             let point = stream_end(ANY_TIME);
-            assert_eq!(
-                story.write(id, 5, 0, point),
-                Decision::Drain(DrainReason::MaxConnectionAge)
-            );
+            assert_eq!(story.write(id, 5, 0, point), DRAIN_BY_AGE);
         }
     }
 }
 
 #[test]
-fn a_client_that_bears_one_told_connection_at_a_time_is_told_of_none_that_is_young() {
+fn settled_client_is_not_drained_on_a_new_connection() {
     for (point, active) in [(active(SETTLED), 1), (stream_end(SETTLED), 0)] {
         let mut story =
-            Story::rule(r#""max_requests_per_connection": 2, "http2": {"idle_wait": "0s"}"#);
+            Story::rule(json!({"max_requests_per_connection": 2, "http2": {"idle_wait": "0s"}}));
         let id = story.open(1);
         story.read(id, 2, 2);
-        assert_eq!(story.write(id, 2, active, point), Decision::PassThrough);
+        assert_eq!(story.write(id, 2, active, point), PASS);
         story.at(1);
         story.read(id, 3, active + 1);
-        assert_eq!(
-            story.write(id, 3, active, point),
-            Decision::Drain(DrainReason::MaxRequestsPerConnection)
-        );
+        assert_eq!(story.write(id, 3, active, point), DRAIN_BY_REQUESTS);
     }
 }
 
 #[test]
-fn a_client_that_may_hold_unread_answers_is_announced_when_the_one_before_is_old_enough() {
-    let mut story = Story::rule(r#""max_connection_age": "10s""#);
+fn client_with_unread_responses_is_drained_when_the_last_response_is_old() {
+    let mut story = Story::rule(json!({"max_connection_age": "10s"}));
     let id = story.open(1);
     story.at(11);
     let point = stream_end(UNREAD_RESPONSES);
@@ -92,21 +67,14 @@ fn a_client_that_may_hold_unread_answers_is_announced_when_the_one_before_is_old
             .advance(story.engine.now().after(Duration::from_millis(pause)));
         story.write(id, request, 0, point)
     };
-    assert_eq!(
-        end(&mut story, 1, 50),
-        Decision::PassThrough,
-        "nothing is known of the answer before"
-    );
-    assert_eq!(end(&mut story, 2, 900), Decision::PassThrough);
-    assert_eq!(
-        end(&mut story, 3, 1000),
-        Decision::Drain(DrainReason::MaxConnectionAge)
-    );
+    assert_eq!(end(&mut story, 1, 50), PASS, "no response before is known");
+    assert_eq!(end(&mut story, 2, 900), PASS);
+    assert_eq!(end(&mut story, 3, 1000), DRAIN_BY_AGE);
 }
 
 #[test]
-fn a_client_that_loses_quick_answers_is_announced_at_the_end_of_one_that_took_its_time() {
-    let mut story = Story::rule(r#""max_requests_per_connection": 2"#);
+fn client_that_loses_fast_responses_is_drained_after_a_slow_one() {
+    let mut story = Story::rule(json!({"max_requests_per_connection": 2}));
     let id = story.open(1);
     let answer = |story: &mut Story, request, took| {
         story.read(id, request, 1);
@@ -114,23 +82,20 @@ fn a_client_that_loses_quick_answers_is_announced_at_the_end_of_one_that_took_it
         story.engine.advance(then);
         story.write(id, request, 0, stream_end(AFTER_SLOW_RESPONSE))
     };
-    assert_eq!(answer(&mut story, 1, 50), Decision::PassThrough);
+    assert_eq!(answer(&mut story, 1, 50), PASS);
     assert_eq!(
         answer(&mut story, 2, 50),
-        Decision::PassThrough,
-        "when it came, nobody looked at the clock"
+        PASS,
+        "the request before was not timed"
     );
-    assert_eq!(answer(&mut story, 3, 4), Decision::PassThrough);
-    assert_eq!(
-        answer(&mut story, 4, 5),
-        Decision::Drain(DrainReason::MaxRequestsPerConnection)
-    );
+    assert_eq!(answer(&mut story, 3, 4), PASS);
+    assert_eq!(answer(&mut story, 4, 5), DRAIN_BY_REQUESTS);
 }
 
 #[test]
-fn a_client_that_sends_on_before_it_looks_is_announced_at_rest_only() {
+fn client_that_races_with_goaway_is_drained_only_when_idle() {
     for client in [WHEN_IDLE, AFTER_SLOW_RESPONSE] {
-        let mut story = Story::rule(r#""max_connection_age": "10s""#);
+        let mut story = Story::rule(json!({"max_connection_age": "10s"}));
         let id = story.open(1);
         story.at(11);
         story.read(id, 1, 1);
@@ -141,55 +106,40 @@ fn a_client_that_sends_on_before_it_looks_is_announced_at_rest_only() {
             story.write(id, 1, 0, idle(client))
         };
 
-        assert_eq!(after(&mut story, 900), Decision::PassThrough);
-        assert_eq!(
-            after(&mut story, 100),
-            Decision::Drain(DrainReason::MaxConnectionAge)
-        );
+        assert_eq!(after(&mut story, 900), PASS);
+        assert_eq!(after(&mut story, 100), DRAIN_BY_AGE);
     }
 }
 
 #[test]
-fn the_end_of_an_answer_is_no_rest_however_long_the_pause_before() {
-    let mut story = Story::rule(r#""max_connection_age": "10s""#);
+fn end_of_a_response_is_not_idle_after_a_long_pause() {
+    let mut story = Story::rule(json!({"max_connection_age": "10s"}));
     let id = story.open(1);
     story.at(11);
     story.read(id, 1, 1);
-    assert_eq!(
-        story.write(id, 1, 0, stream_end(WHEN_IDLE)),
-        Decision::PassThrough
-    );
+    assert_eq!(story.write(id, 1, 0, stream_end(WHEN_IDLE)), PASS);
     story.at(3600);
     story.read(id, 2, 1);
     story.at(3660);
 
-    assert_eq!(
-        story.write(id, 2, 0, stream_end(WHEN_IDLE)),
-        Decision::PassThrough
-    );
+    assert_eq!(story.write(id, 2, 0, stream_end(WHEN_IDLE)), PASS);
 }
 
 #[test]
-fn a_policy_that_asks_for_exact_waits_for_a_quiet_moment() {
+fn exact_goaway_waits_until_no_stream_is_active() {
     let mut story =
-        Story::rule(r#""max_connection_age": "10s", "http2": {"last_stream_id": "exact"}"#);
+        Story::rule(json!({"max_connection_age": "10s", "http2": {"last_stream_id": "exact"}}));
     let id = story.open(1);
     story.at(3600);
     story.read(id, 2, 2);
-    assert_eq!(
-        story.write(id, 2, 1, active(ANY_TIME)),
-        Decision::PassThrough
-    );
-    assert_eq!(
-        story.write(id, 2, 0, stream_end(ANY_TIME)),
-        Decision::Drain(DrainReason::MaxConnectionAge)
-    );
+    assert_eq!(story.write(id, 2, 1, active(ANY_TIME)), PASS);
+    assert_eq!(story.write(id, 2, 0, stream_end(ANY_TIME)), DRAIN_BY_AGE);
 }
 
 #[test]
-fn a_protected_stream_spares_its_connection_until_its_own_grace_is_over() {
-    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "10s", "jitter": 0, "http2": {"idle_wait": "0s"}},
-        "routes": [{"name": "events", "match": {"path_prefix": "/events"}, "protect": true, "drain_timeout": "60s"}]}"#;
+fn protected_stream_holds_its_connection_until_its_drain_timeout() {
+    let policy = json!({"budget": "off", "defaults": {"max_connection_age": "10s", "jitter": 0, "http2": {"idle_wait": "0s"}},
+        "routes": [{"name": "events", "match": {"path_prefix": "/events"}, "protect": true, "drain_timeout": "60s"}]});
     let mut story = Story::new(policy);
     let id = story.open(1);
     let rule = story.route("events");
@@ -197,36 +147,24 @@ fn a_protected_stream_spares_its_connection_until_its_own_grace_is_over() {
     story.engine.request_started(id, &rule);
     story.read(id, 1, 1);
     story.at(69);
-    assert_eq!(
-        story.write(id, 1, 1, active(ANY_TIME)),
-        Decision::PassThrough
-    );
+    assert_eq!(story.write(id, 1, 1, active(ANY_TIME)), PASS);
     story.at(71);
-    assert_eq!(
-        story.write(id, 1, 1, active(ANY_TIME)),
-        Decision::Drain(DrainReason::MaxConnectionAge)
-    );
+    assert_eq!(story.write(id, 1, 1, active(ANY_TIME)), DRAIN_BY_AGE);
 }
 
 #[test]
-fn when_the_protected_stream_ends_the_connection_goes_at_once() {
-    let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "10s", "jitter": 0},
-        "routes": [{"name": "events", "match": {"path_prefix": "/events"}, "protect": true}]}"#;
+fn end_of_the_protected_stream_releases_its_connection() {
+    let policy = json!({"budget": "off", "defaults": {"max_connection_age": "10s", "jitter": 0},
+        "routes": [{"name": "events", "match": {"path_prefix": "/events"}, "protect": true}]});
     let mut story = Story::new(policy);
     let id = story.open(1);
     let rule = story.route("events");
     story.engine.apply_rule(id, &rule);
     story.engine.request_started(id, &rule);
     story.at(3600);
-    assert_eq!(
-        story.write(id, 2, 1, stream_end(ANY_TIME)),
-        Decision::PassThrough
-    );
+    assert_eq!(story.write(id, 2, 1, stream_end(ANY_TIME)), PASS);
     story.engine.request_ended(id, &rule);
-    assert_eq!(
-        story.write(id, 2, 0, stream_end(ANY_TIME)),
-        Decision::Drain(DrainReason::MaxConnectionAge)
-    );
+    assert_eq!(story.write(id, 2, 0, stream_end(ANY_TIME)), DRAIN_BY_AGE);
 }
 
 /// A client whose requests have had bodies.
@@ -238,14 +176,14 @@ fn with_bodies(tolerance: Tolerance) -> Http2Client {
 }
 
 #[test]
-fn a_client_that_cannot_replay_bodies_is_drained_when_idle_once_it_has_sent_one() {
+fn client_with_request_bodies_is_drained_only_when_idle() {
     let go = Tolerance {
         at_end: Conditions::NO_BODIES,
         when_active: Conditions::NO_BODIES,
         idle_time: Some(Duration::ZERO),
         ..Tolerance::WHEN_IDLE
     };
-    let mut story = Story::rule(r#""max_connection_age": "10s", "http2": {"idle_wait": "0s"}"#);
+    let mut story = Story::rule(json!({"max_connection_age": "10s", "http2": {"idle_wait": "0s"}}));
     let id = story.open(1);
     story.at(11);
     story.read(id, 2, 2);
@@ -254,44 +192,33 @@ fn a_client_that_cannot_replay_bodies_is_drained_when_idle_once_it_has_sent_one(
         story.write(id, 2, 0, stream_end(with_bodies(go))),
         story.write(id, 2, 0, idle(with_bodies(go))),
     ];
-    assert_eq!(keeps, [Decision::PassThrough; 3]);
+    assert_eq!(keeps, [PASS; 3]);
     let second = story.engine.now().after(Duration::from_secs(1));
     story.engine.advance(second);
-    assert_eq!(
-        story.write(id, 2, 0, idle(with_bodies(go))),
-        Decision::Drain(DrainReason::MaxConnectionAge)
-    );
+    assert_eq!(story.write(id, 2, 0, idle(with_bodies(go))), DRAIN_BY_AGE);
 
-    let mut story = Story::rule(r#""max_connection_age": "10s""#);
+    let mut story = Story::rule(json!({"max_connection_age": "10s"}));
     let id = story.open(2);
     story.at(11);
     story.read(id, 1, 1);
     assert_eq!(
         story.write(id, 1, 0, stream_end(client(go))),
-        Decision::Drain(DrainReason::MaxConnectionAge),
-        "nothing it has sent has to be replayed"
+        DRAIN_BY_AGE,
+        "it has sent no body to replay"
     );
 }
 
 #[test]
-fn an_unknown_client_is_drained_when_idle_or_when_patience_is_over() {
+fn unknown_client_is_drained_when_idle_or_after_the_longest_wait() {
     let unknown = client(UNKNOWN.tolerance);
     for (seconds, point, expected) in [
-        (
-            12,
-            idle(unknown),
-            Decision::Drain(DrainReason::MaxConnectionAge),
-        ),
-        (12, stream_end(unknown), Decision::PassThrough),
-        (39, stream_end(unknown), Decision::PassThrough),
-        (
-            41,
-            stream_end(unknown),
-            Decision::Drain(DrainReason::MaxConnectionAge),
-        ),
-        (41, active(unknown), Decision::PassThrough),
+        (12, idle(unknown), DRAIN_BY_AGE),
+        (12, stream_end(unknown), PASS),
+        (39, stream_end(unknown), PASS),
+        (41, stream_end(unknown), DRAIN_BY_AGE),
+        (41, active(unknown), PASS),
     ] {
-        let mut story = Story::rule(r#""max_connection_age": "10s""#);
+        let mut story = Story::rule(json!({"max_connection_age": "10s"}));
         let id = story.open(1);
         story.read(id, 1, 1);
         story.at(10);
@@ -305,36 +232,27 @@ fn an_unknown_client_is_drained_when_idle_or_when_patience_is_over() {
 }
 
 #[test]
-fn a_stream_that_the_client_resets_ends_its_idle_time() {
-    let mut story = Story::rule(r#""max_connection_age": "10s""#);
+fn client_reset_restarts_the_idle_time() {
+    let mut story = Story::rule(json!({"max_connection_age": "10s"}));
     let id = story.open(1);
     story.read(id, 1, 1);
     story.write(id, 1, 0, stream_end(WHEN_IDLE));
     story.at(20);
     story.read(id, 2, 1);
     story.read(id, 2, 0);
-    assert_eq!(
-        story.write(id, 2, 0, idle(WHEN_IDLE)),
-        Decision::PassThrough
-    );
+    assert_eq!(story.write(id, 2, 0, idle(WHEN_IDLE)), PASS);
     story.at(21);
-    assert_eq!(
-        story.write(id, 2, 0, idle(WHEN_IDLE)),
-        Decision::Drain(DrainReason::MaxConnectionAge)
-    );
+    assert_eq!(story.write(id, 2, 0, idle(WHEN_IDLE)), DRAIN_BY_AGE);
 }
 
 #[test]
-fn without_a_grace_what_finds_no_safe_point_is_counted_after_the_patience() {
-    let mut story = Story::rule(r#""max_connection_age": "10s""#);
+fn connection_without_safe_point_is_deferred_once_without_drain_timeout() {
+    let mut story = Story::rule(json!({"max_connection_age": "10s"}));
     let id = story.open(1);
     let deferred = |story: &mut Story, at| {
         story.at(at);
         story.read(id, at, 2);
-        assert_eq!(
-            story.write(id, at, 1, active(WHEN_IDLE)),
-            Decision::PassThrough
-        );
+        assert_eq!(story.write(id, at, 1, active(WHEN_IDLE)), PASS);
         let effects = story.effects();
         effects.contains(&Effect::Deferred(id))
     };
@@ -344,57 +262,51 @@ fn without_a_grace_what_finds_no_safe_point_is_counted_after_the_patience() {
     assert!(!deferred(&mut story, 42), "once");
 }
 
-/// An exact GOAWAY needs an idle connection. One that never is must at least be counted.
+/// An exact GOAWAY needs an idle connection. One that never is idle must at least be counted.
 #[test]
 fn connection_that_is_never_idle_is_deferred_with_an_exact_goaway() {
-    for (http2, rule, seconds, expected) in [
-        ("", "", 30, Decision::PassThrough),
-        ("", r#", "drain_timeout": "5s""#, 5, Decision::PassThrough),
+    for (more, seconds, expected) in [
+        (json!({}), 30, PASS),
+        (json!({"drain_timeout": "5s"}), 5, PASS),
         (
-            r#", "when_active": "drain""#,
-            r#", "drain_timeout": "5s""#,
+            json!({"drain_timeout": "5s", "http2": {"when_active": "drain"}}),
             5,
-            Decision::Drain(DrainReason::MaxConnectionAge),
+            DRAIN_BY_AGE,
         ),
     ] {
-        let mut story = Story::rule(&format!(
-            r#""max_connection_age": "10s", "http2": {{"last_stream_id": "exact"{http2}}}{rule}"#
-        ));
+        let exact = json!({"max_connection_age": "10s", "http2": {"last_stream_id": "exact"}});
+        let mut story = Story::rule(merge(exact, more.clone()));
         let id = story.open(1);
         story.read(id, 2, 2);
-        story.at(10);
-        story.write(id, 2, 1, active(ANY_TIME));
-        assert_eq!(story.deferred(), 0);
-        story.at(10 + seconds - 1);
-        assert_eq!(
-            story.write(id, 2, 1, active(ANY_TIME)),
-            Decision::PassThrough,
-            "{http2}{rule}"
-        );
-        assert_eq!(story.deferred(), 0, "{http2}{rule}");
+        for second in [10, 10 + seconds - 1] {
+            story.at(second);
+            let decision = story.write(id, 2, 1, active(ANY_TIME));
+            assert_eq!((decision, story.count(is_deferred)), (PASS, 0), "{more}");
+        }
 
         story.at(10 + seconds + 1);
         let decision = story.write(id, 2, 1, active(ANY_TIME));
 
-        assert_eq!(decision, expected, "{http2}{rule}");
-        let is_kept = expected == Decision::PassThrough;
-        assert_eq!(story.deferred(), usize::from(is_kept), "{http2}{rule}");
+        let is_kept = expected == PASS;
+        let deferred = story.count(is_deferred);
+        assert_eq!(
+            (decision, deferred),
+            (expected, usize::from(is_kept)),
+            "{more}"
+        );
         if is_kept {
-            assert_eq!(
-                story.write(id, 2, 0, stream_end(ANY_TIME)),
-                Decision::Drain(DrainReason::MaxConnectionAge)
-            );
+            assert_eq!(story.write(id, 2, 0, stream_end(ANY_TIME)), DRAIN_BY_AGE);
         }
     }
 }
 
-/// The default is no drain timeout, which is no reason not to count.
+/// Without a drain timeout, which is the default, the connection is counted all the same.
 #[test]
-fn websocket_whose_client_is_never_silent_is_deferred_without_a_grace() {
-    let mut story =
-        Story::rule(r#""max_connection_age": "10s", "websocket": {"close_code": "going_away"}"#);
-    let id = story.open(1);
-    story.engine.upgrade_to_websocket(id);
+fn active_websocket_is_deferred_once_without_drain_timeout() {
+    let mut story = Story::rule(
+        json!({"max_connection_age": "10s", "websocket": {"close_code": "going_away"}}),
+    );
+    let id = story.open_websocket(1);
     let talks = DrainPoint::Message {
         is_response: true,
         awaits_response: false,
@@ -402,15 +314,7 @@ fn websocket_whose_client_is_never_silent_is_deferred_without_a_grace() {
     for (second, deferred) in [(11, 0), (39, 0), (41, 1), (42, 0)] {
         story.at(second);
         story.engine.record_client_message(id);
-        assert_eq!(story.write(id, 0, 1, talks), Decision::PassThrough);
-        assert_eq!(story.deferred(), deferred, "{second}");
-    }
-}
-
-impl Story {
-    /// How many connections were deferred since the last call.
-    fn deferred(&mut self) -> usize {
-        let is_deferred = |effect: &Effect| matches!(effect, Effect::Deferred(_));
-        self.effects().into_iter().filter(is_deferred).count()
+        assert_eq!(story.write(id, 0, 1, talks), PASS);
+        assert_eq!(story.count(is_deferred), deferred, "{second}");
     }
 }

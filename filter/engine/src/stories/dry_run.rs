@@ -3,13 +3,11 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use evenkeel_policy::Measure;
-
 use super::*;
+use crate::PerMode;
 use crate::balance::{PodRebalancer, PodSample};
 use crate::board::MeasuredLoad;
 use crate::peers::Estimate;
-use crate::{PerMode, SelectionRequest, SelectionScope};
 
 const ENFORCED: u32 = 1;
 const DRY_RUN: u32 = 2;
@@ -21,54 +19,38 @@ fn mode_of(root: u32) -> Mode {
     }
 }
 
-/// Opens connections under a root, each of which carries a request.
+/// Opens connections under a root, each with a complete request.
 fn open(story: &mut Story, root: u32, ids: core::ops::Range<u64>) -> Vec<ConnectionId> {
-    let ids: Vec<_> = ids.map(ConnectionId).collect();
-    for id in &ids {
-        let (rule, origin) = (story.defaults(), ORIGIN);
-        let origin = Origin {
-            policy: root,
-            ..origin
-        };
-        story
-            .engine
-            .open(*id, origin, Some(rule), mode_of(root), id.0);
-        story.exchange(*id, 1);
-    }
-    ids
+    ids.map(|id| {
+        let id = story.open_under(root, mode_of(root), id);
+        story.exchange(id, 1);
+        id
+    })
+    .collect()
 }
 
 fn everything(mode: Mode) -> SelectionRequest {
     SelectionRequest {
-        measure: Measure::Connections,
-        load: 1000.0,
-        scope: SelectionScope::Service,
-        reason: DrainReason::Rebalance,
         mode,
+        ..selection(1000.0)
     }
 }
 
-/// A request on each; those that are drained with it, and how many would have been in dry run.
+/// A request on each connection; those that are drained with it, and how many a dry run would have drained.
 fn exchange_all(
     story: &mut Story,
     ids: &[ConnectionId],
     request: u64,
 ) -> (Vec<ConnectionId>, usize) {
-    let mut drained = Vec::new();
-    for id in ids {
-        if story.exchange(*id, request) != Decision::PassThrough {
-            drained.push(*id);
-        }
-    }
-    let effects = story.effects().into_iter();
-    let would = effects.filter(|effect| matches!(effect, Effect::DryRunDrain(..)));
-    (drained, would.count())
+    let mut drained = ids.to_vec();
+    drained.retain(|id| story.exchange(*id, request) != PASS);
+    (drained, story.count(is_dry_run))
 }
 
 #[test]
-fn the_pace_of_a_dry_run_is_its_own() {
+fn dry_run_has_its_own_drain_rate() {
     for (enforced, dry_run) in [(2.0, 1000.0), (2.0, 0.0), (0.0, 1000.0)] {
-        let mut story = Story::rule(r#""max_connection_age": "off""#);
+        let mut story = Story::rule(json!({"max_connection_age": "off"}));
         let mut ids = open(&mut story, ENFORCED, 0..100);
         ids.extend(open(&mut story, DRY_RUN, 100..200));
         for (mode, pace) in [(Mode::Enforce, enforced), (Mode::DryRun, dry_run)] {
@@ -94,24 +76,24 @@ fn the_pace_of_a_dry_run_is_its_own() {
     }
 }
 
-/// Connections that are drained in a minute in which the pod carries 200, a hundred of them under the root in dry
-/// run, and the mean is 100; and how many it would have drained if both roots with `modes` rebalance.
+/// How many connections are drained in a minute, and how many would have been, where the roots with `modes` rebalance. The
+/// pod carries 200 connections, half of them under the root in dry run, and the mean of all pods is `mean`.
 fn drained(modes: &[Mode], mean: Option<f64>) -> (usize, usize) {
     let rule = evenkeel_policy::Rebalance {
         max_rate: 0.05,
         fallback_mean_connection_age: Some(Duration::from_secs(60)),
         ..evenkeel_policy::Rebalance::default()
     };
-    let mut story = Story::rule(r#""max_connection_age": "off""#);
+    let mut story = Story::rule(json!({"max_connection_age": "off"}));
     let mut ids = open(&mut story, ENFORCED, 0..100);
     ids.extend(open(&mut story, DRY_RUN, 100..200));
-    let mut balances: PerMode<PodRebalancer> = PerMode::default();
+    let mut rebalancers: PerMode<PodRebalancer> = PerMode::default();
     let (mut drained, mut would) = (0, 0);
     for second in 1..=60 {
         story.at(second);
-        let mine = story.engine.take_sample(PerMode {
-            enforced: balances.enforced.is_rebalancing(),
-            dry_run: balances.dry_run.is_rebalancing(),
+        let worker = story.engine.take_sample(PerMode {
+            enforced: rebalancers.enforced.is_rebalancing(),
+            dry_run: rebalancers.dry_run.is_rebalancing(),
         });
         let estimate = mean.map(|mean| Estimate {
             peers: 3,
@@ -120,18 +102,18 @@ fn drained(modes: &[Mode], mean: Option<f64>) -> (usize, usize) {
             most: mean,
             settled: true,
         });
-        let scene = PodSample {
-            worker: &mine,
+        let sample = PodSample {
+            worker: &worker,
             pod: MeasuredLoad {
-                load: mine.load,
-                dry_run_drained: mine.dry_run_drained,
+                load: worker.load,
+                dry_run_drained: worker.dry_run_drained,
             },
             weight: 1.0,
             estimate: estimate.as_ref(),
         };
         for mode in modes {
-            let balance = balances.get_mut(*mode);
-            balance.update(&mut story.engine, &rule, *mode, &scene);
+            let rebalancer = rebalancers.get_mut(*mode);
+            rebalancer.update(&mut story.engine, &rule, *mode, &sample);
         }
         story.engine.run_selection(|_| true, second);
         let (now, then) = exchange_all(&mut story, &ids, 1 + second);
@@ -143,7 +125,7 @@ fn drained(modes: &[Mode], mean: Option<f64>) -> (usize, usize) {
 }
 
 #[test]
-fn what_a_dry_run_selects_changes_nothing_for_what_is_enforced() {
+fn dry_run_selection_does_not_affect_an_enforced_policy() {
     for mean in [Some(100.0), None] {
         let (alone, none) = drained(&[Mode::Enforce], mean);
         assert!(alone > 50 && none == 0, "{alone} {none}");
@@ -154,8 +136,8 @@ fn what_a_dry_run_selects_changes_nothing_for_what_is_enforced() {
 }
 
 #[test]
-fn connection_that_a_dry_run_would_have_drained_can_be_drained_once_the_policy_is_enforced() {
-    let mut story = Story::rule(r#""max_connection_age": "off""#);
+fn connection_is_drained_for_real_after_a_dry_run() {
+    let mut story = Story::rule(json!({"max_connection_age": "off"}));
     let ids = open(&mut story, DRY_RUN, 0..10);
     let select = |story: &mut Story, mode| {
         story
@@ -177,4 +159,34 @@ fn connection_that_a_dry_run_would_have_drained_can_be_drained_once_the_policy_i
         0.0
     );
     assert_eq!(select(&mut story, Mode::Enforce), 10.0);
+}
+
+#[test]
+fn dry_run_restarts_the_age() {
+    let mut story = Story::new(
+        json!({"mode": "dry_run", "defaults": {"max_connection_age": "10s", "jitter": 0}}),
+    );
+    let id = story.open(1);
+    story.at(11);
+    assert_eq!(story.exchange(id, 1), PASS);
+    assert_eq!(
+        story.effects(),
+        [
+            expired(id),
+            Effect::DryRunDrain(id, DrainReason::MaxConnectionAge)
+        ]
+    );
+    story.at(20);
+    assert_eq!(story.exchange(id, 2), PASS);
+    assert_eq!(story.effects(), []);
+    story.at(22);
+    story.exchange(id, 3);
+    assert_eq!(
+        story.effects(),
+        [
+            expired(id),
+            Effect::DryRunDrain(id, DrainReason::MaxConnectionAge)
+        ]
+    );
+    assert_eq!(story.engine.closed(id), Some(ConnectionEnd::NotDrained));
 }

@@ -1,4 +1,4 @@
-//! When a connection falls due.
+//! When a connection expires.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -6,87 +6,72 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 
 #[test]
-fn a_connection_past_its_age_is_announced_in_the_next_answer_and_the_client_closes_it() {
-    let mut story = Story::rule(r#""max_connection_age": "60s""#);
+fn expired_connection_is_drained_with_the_next_response() {
+    let mut story = Story::rule(json!({"max_connection_age": "60s"}));
     let id = story.open(1);
-    assert_eq!(story.exchange(id, 1), Decision::PassThrough);
+    assert_eq!(story.exchange(id, 1), PASS);
     story.at(59);
-    assert_eq!(story.exchange(id, 2), Decision::PassThrough);
+    assert_eq!(story.exchange(id, 2), PASS);
     story.at(61);
-    assert_eq!(
-        story.exchange(id, 3),
-        Decision::Drain(DrainReason::MaxConnectionAge)
-    );
+    assert_eq!(story.exchange(id, 3), DRAIN_BY_AGE);
     assert_eq!(
         story.engine.closed(id),
         Some(ConnectionEnd::AfterSignal(DrainReason::MaxConnectionAge))
     );
-    assert_eq!(
-        story.effects(),
-        [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
-    );
+    assert_eq!(story.effects(), [expired(id)]);
     assert_eq!((story.engine.len(), story.engine.timers()), (0, 0));
 }
 
 #[test]
-fn an_idle_connection_past_its_age_is_never_cut_unannounced() {
-    let mut story = Story::rule(r#""max_connection_age": "60s", "drain_timeout": "1s""#);
+fn idle_http_connection_is_never_closed_without_a_signal() {
+    let mut story = Story::rule(json!({"max_connection_age": "60s", "drain_timeout": "1s"}));
     let id = story.open(1);
     story.at(86_400);
-    assert_eq!(
-        story.effects(),
-        [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
-    );
-    assert_eq!(
-        story.exchange(id, 1),
-        Decision::Drain(DrainReason::MaxConnectionAge)
-    );
+    assert_eq!(story.effects(), [expired(id)]);
+    assert_eq!(story.exchange(id, 1), DRAIN_BY_AGE);
 }
 
 #[test]
-fn the_last_request_is_announced_in_its_own_answer() {
-    let mut story = Story::rule(r#""max_requests_per_connection": 2"#);
+fn last_request_gets_the_signal_in_its_own_response() {
+    let mut story = Story::rule(json!({"max_requests_per_connection": 2}));
     let id = story.open(1);
-    assert_eq!(story.exchange(id, 1), Decision::PassThrough);
-    assert_eq!(
-        story.exchange(id, 2),
-        Decision::Drain(DrainReason::MaxRequestsPerConnection)
-    );
+    assert_eq!(story.exchange(id, 1), PASS);
+    assert_eq!(story.exchange(id, 2), DRAIN_BY_REQUESTS);
 }
 
 #[test]
-fn jitter_only_shortens_and_spreads() {
-    let mut story =
-        Story::new(r#"{"version": 1, "defaults": {"max_connection_age": "100s", "jitter": 0.5}}"#);
+fn jitter_shortens_and_spreads_ages() {
+    let mut story = Story::new(json!({"defaults": {"max_connection_age": "100s", "jitter": 0.5}}));
     for id in 0..1000 {
         story.open(id);
     }
-    let mut due = Vec::new();
+    let mut expired_by_second = Vec::new();
     for second in 1..=101 {
         story.at(second);
-        due.push(story.effects().len());
+        expired_by_second.push(story.effects().len());
     }
-    assert_eq!(due.iter().take(49).sum::<usize>(), 0);
-    assert_eq!(due.iter().sum::<usize>(), 1000);
+    assert_eq!(expired_by_second.iter().take(49).sum::<usize>(), 0);
+    assert_eq!(expired_by_second.iter().sum::<usize>(), 1000);
     assert!(
-        due.iter()
+        expired_by_second
+            .iter()
             .skip(50)
             .take(49)
             .all(|&count| (5..=40).contains(&count)),
-        "{due:?}"
+        "{expired_by_second:?}"
     );
 }
 
 #[test]
-fn jitter_keeps_the_last_request_a_limit() {
+fn jitter_shortens_and_spreads_request_counts() {
     let mut story = Story::new(
-        r#"{"version": 1, "budget": "off", "defaults": {"max_requests_per_connection": 100, "jitter": 0.2}}"#,
+        json!({"budget": "off", "defaults": {"max_requests_per_connection": 100, "jitter": 0.2}}),
     );
     let mut seen = std::collections::BTreeSet::new();
     for id in 0..200 {
         let id = story.open(id);
         let last = (1..=100)
-            .find(|&request| story.exchange(id, request) != Decision::PassThrough)
+            .find(|&request| story.exchange(id, request) != PASS)
             .unwrap();
         assert!((80..=100).contains(&last), "{last}");
         seen.insert(last);
@@ -95,22 +80,21 @@ fn jitter_keeps_the_last_request_a_limit() {
 }
 
 #[test]
-fn min_age_holds_every_limit_back() {
-    let mut story = Story::rule(r#""max_requests_per_connection": 1, "min_connection_age": "10s""#);
+fn min_connection_age_delays_every_limit() {
+    let mut story =
+        Story::rule(json!({"max_requests_per_connection": 1, "min_connection_age": "10s"}));
     let id = story.open(1);
-    assert_eq!(story.exchange(id, 1), Decision::PassThrough);
+    assert_eq!(story.exchange(id, 1), PASS);
     story.at(9);
-    assert_eq!(story.exchange(id, 2), Decision::PassThrough);
+    assert_eq!(story.exchange(id, 2), PASS);
     story.at(10);
-    assert_eq!(
-        story.exchange(id, 3),
-        Decision::Drain(DrainReason::MaxRequestsPerConnection)
-    );
+    assert_eq!(story.exchange(id, 3), DRAIN_BY_REQUESTS);
 }
 
 #[test]
-fn a_mean_age_is_memoryless() {
-    let mut story = Story::rule(r#""max_connection_age": "off", "mean_connection_age": "100s""#);
+fn mean_connection_age_is_memoryless() {
+    let mut story =
+        Story::rule(json!({"max_connection_age": "off", "mean_connection_age": "100s"}));
     for id in 0..4000 {
         story.open(id);
     }
@@ -128,27 +112,24 @@ fn a_mean_age_is_memoryless() {
 }
 
 #[test]
-fn of_several_reasons_the_age_is_told_and_it_counts_as_one_move() {
+fn age_takes_precedence_and_counts_as_one_drain() {
     let mut story = Story::rule(
-        r#""max_connection_age": "10s", "max_requests_per_connection": 1, "min_connection_age": "10s""#,
+        json!({"max_connection_age": "10s", "max_requests_per_connection": 1, "min_connection_age": "10s"}),
     );
     let id = story.open(1);
     story.read(id, 1, 1);
     story.at(11);
     assert_eq!(
         story.write(id, 1, 0, DrainPoint::ResponseHead),
-        Decision::Drain(DrainReason::MaxConnectionAge)
+        DRAIN_BY_AGE
     );
-    assert_eq!(
-        story.effects(),
-        [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
-    );
+    assert_eq!(story.effects(), [expired(id)]);
 }
 
 #[test]
-fn what_is_left_is_told_truthfully_but_never_less_than_a_minute() {
+fn remaining_time_is_at_least_a_minute() {
     let mut story =
-        Story::rule(r#""max_connection_age": "200s", "max_requests_per_connection": 10"#);
+        Story::rule(json!({"max_connection_age": "200s", "max_requests_per_connection": 10}));
     let id = story.open(1);
     story.exchange(id, 1);
     story.at(20);

@@ -1,85 +1,75 @@
-//! What connections carry together, and who goes when it is too much.
+//! Which connections rebalancing selects and drains.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use evenkeel_policy::Measure;
-
 use super::*;
-use crate::{Load, SelectionRequest, SelectionScope};
+use crate::Load;
 
-const RULE: &str = r#""max_connection_age": "off""#;
-
-fn wanted(load: f64) -> SelectionRequest {
-    SelectionRequest {
-        measure: Measure::Connections,
-        load,
-        scope: SelectionScope::Service,
-        reason: DrainReason::Rebalance,
-        mode: Mode::Enforce,
-    }
+fn story() -> Story {
+    Story::rule(json!({"max_connection_age": "off"}))
 }
 
-/// `count` connections, each of which has been answered once.
-fn busy_service(story: &mut Story, count: u64) {
+/// Opens connections 1 to `count`, each with a complete request.
+fn open_used(story: &mut Story, count: u64) {
     for id in 1..=count {
         let id = story.open(id);
         story.exchange(id, 1);
     }
 }
 
-fn choose(story: &mut Story, wanted: SelectionRequest) -> f64 {
-    // As fast as it likes.
-    let mode = story.policy.mode;
-    story
-        .engine
-        .set_drain_rate(mode, wanted.measure, f64::INFINITY);
-    story
-        .engine
-        .select(&SelectionRequest { mode, ..wanted }, |_| true, 7)
+/// Selects connections, without a limit of the drain rate.
+fn select(story: &mut Story, request: SelectionRequest) -> f64 {
+    let (mode, measure) = (story.policy.mode, request.measure);
+    story.engine.set_drain_rate(mode, measure, f64::INFINITY);
+    let request = SelectionRequest { mode, ..request };
+    story.engine.select(&request, |_| true, 7)
 }
 
-/// Who has been chosen, in the order of being told.
-fn due(story: &mut Story) -> Vec<u64> {
-    let due = story
-        .effects()
-        .into_iter()
-        .filter_map(|effect| match effect {
-            Effect::DrainPending(ConnectionId(id), DrainReason::Rebalance) => Some(id),
-            _ => None,
-        });
-    due.collect()
+/// The connections selected since the last call, in order.
+fn selected_ids(story: &mut Story) -> Vec<u64> {
+    let selected = |effect| match effect {
+        Effect::DrainPending(ConnectionId(id), DrainReason::Rebalance) => Some(id),
+        _ => None,
+    };
+    story.effects().into_iter().filter_map(selected).collect()
+}
+
+/// The number of selected connections in a sample.
+fn sampled_selection(story: &mut Story) -> f64 {
+    let sample = story.engine.take_sample(true);
+    sample.selected.enforced.connections
 }
 
 #[test]
-fn the_chosen_go_at_their_next_answer_and_no_one_else() {
-    let mut story = Story::rule(RULE);
-    busy_service(&mut story, 10);
+fn selected_connections_drain_with_their_next_response() {
+    let mut story = story();
+    open_used(&mut story, 10);
 
-    assert_eq!(choose(&mut story, wanted(3.9)), 3.0);
+    assert_eq!(select(&mut story, selection(3.9)), 3.0);
 
-    let chosen = due(&mut story);
-    assert_eq!(chosen.len(), 3);
-    assert_eq!(
-        story.engine.take_sample(true).selected.enforced.connections,
-        3.0
-    );
+    let selected = selected_ids(&mut story);
+    assert_eq!(selected.len(), 3);
+    assert_eq!(sampled_selection(&mut story), 3.0);
     for id in 1..=10 {
-        let expected = if chosen.contains(&id) {
-            Decision::Drain(DrainReason::Rebalance)
+        let expected = if selected.contains(&id) {
+            DRAIN_BY_REBALANCING
         } else {
-            Decision::PassThrough
+            PASS
         };
         assert_eq!(story.exchange(ConnectionId(id), 2), expected);
     }
-    let looked = story.engine.take_sample(true);
-    assert_eq!(looked.load.connections, 7.0, "who has been told has left");
-    assert_eq!(looked.selected.enforced, Load::default());
+    let sample = story.engine.take_sample(true);
+    assert_eq!(
+        sample.load.connections, 7.0,
+        "a draining connection does not count"
+    );
+    assert_eq!(sample.selected.enforced, Load::default());
 }
 
 #[test]
-fn idle_connections_go_before_busy_ones_and_silent_ones_last() {
-    let mut story = Story::rule(RULE);
+fn idle_connections_are_selected_first_and_silent_ones_last() {
+    let mut story = story();
     for id in 1..=3 {
         let id = story.open(id);
         story.exchange(id, 1);
@@ -90,15 +80,15 @@ fn idle_connections_go_before_busy_ones_and_silent_ones_last() {
     story.read(ConnectionId(2), 3, 1);
 
     for expected in [3, 2, 1] {
-        choose(&mut story, wanted(1.0));
-        assert_eq!(due(&mut story), [expected]);
+        select(&mut story, selection(1.0));
+        assert_eq!(selected_ids(&mut story), [expected]);
     }
 }
 
 #[test]
-fn who_is_young_protected_or_unasked_stays() {
-    let mut story = Story::rule(r#""max_connection_age": "off", "min_connection_age": "30s""#);
-    busy_service(&mut story, 3);
+fn new_protected_or_unused_connection_is_not_selected() {
+    let mut story = Story::rule(json!({"max_connection_age": "off", "min_connection_age": "30s"}));
+    open_used(&mut story, 3);
     story.at(30);
     let rule = Rc::new(Rule {
         protect: true,
@@ -109,15 +99,15 @@ fn who_is_young_protected_or_unasked_stays() {
     story.exchange(young, 1);
     story.open(5);
 
-    assert_eq!(choose(&mut story, wanted(100.0)), 2.0);
-    let mut chosen = due(&mut story);
-    chosen.sort_unstable();
-    assert_eq!(chosen, [2, 3]);
+    assert_eq!(select(&mut story, selection(100.0)), 2.0);
+    let mut selected = selected_ids(&mut story);
+    selected.sort_unstable();
+    assert_eq!(selected, [2, 3]);
 }
 
 #[test]
-fn no_one_bigger_than_the_surplus_goes() {
-    let mut story = Story::rule(RULE);
+fn connection_with_more_load_than_the_excess_is_not_selected() {
+    let mut story = story();
     for id in [1, 2] {
         story.open(id);
     }
@@ -125,204 +115,182 @@ fn no_one_bigger_than_the_surplus_goes() {
     story.at(1);
     story.exchange(ConnectionId(1), 100);
     story.exchange(ConnectionId(2), 5);
-    let looked = story.engine.take_sample(true);
-    assert!((looked.load.requests - 105.0).abs() < 1e-6, "{looked:?}");
+    let sample = story.engine.take_sample(true);
+    assert!((sample.load.requests - 105.0).abs() < 1e-6, "{sample:?}");
 
-    let surplus = SelectionRequest {
+    let excess = SelectionRequest {
         measure: Measure::Requests,
-        ..wanted(50.0)
+        ..selection(50.0)
     };
-    let chosen = choose(&mut story, surplus);
+    let selected = select(&mut story, excess);
 
-    assert!((chosen - 5.0).abs() < 1e-6, "{chosen}");
-    assert_eq!(due(&mut story), [2]);
+    assert!((selected - 5.0).abs() < 1e-6, "{selected}");
+    assert_eq!(selected_ids(&mut story), [2]);
 }
 
 #[test]
-fn who_cannot_be_told_in_time_is_let_off_and_not_chosen_again_for_a_while() {
-    let mut story = Story::rule(RULE);
-    busy_service(&mut story, 1);
-    assert_eq!(choose(&mut story, wanted(1.0)), 1.0);
+fn selection_without_safe_point_is_withdrawn_for_a_minute() {
+    let mut story = story();
+    open_used(&mut story, 1);
+    assert_eq!(select(&mut story, selection(1.0)), 1.0);
 
     story.at(9);
-    assert_eq!(
-        story.engine.take_sample(true).selected.enforced.connections,
-        1.0
-    );
+    assert_eq!(sampled_selection(&mut story), 1.0);
     story.at(10);
-    assert_eq!(
-        story.engine.take_sample(true).selected.enforced.connections,
-        0.0
-    );
+    assert_eq!(sampled_selection(&mut story), 0.0);
 
-    assert_eq!(story.exchange(ConnectionId(1), 2), Decision::PassThrough);
-    assert_eq!(choose(&mut story, wanted(1.0)), 0.0);
+    assert_eq!(story.exchange(ConnectionId(1), 2), PASS);
+    assert_eq!(select(&mut story, selection(1.0)), 0.0);
     story.at(70);
-    assert_eq!(choose(&mut story, wanted(1.0)), 1.0);
+    assert_eq!(select(&mut story, selection(1.0)), 1.0);
 }
 
 #[test]
-fn the_chosen_go_evenly_and_a_turn_that_was_late_is_made_up_for() {
-    let mut story = Story::rule(RULE);
-    busy_service(&mut story, 40);
+fn drains_are_even_and_late_ones_are_made_up_for() {
+    let mut story = story();
+    open_used(&mut story, 40);
     story.at(100);
-    choose(&mut story, wanted(40.0));
+    select(&mut story, selection(40.0));
     story
         .engine
         .set_drain_rate(Mode::Enforce, Measure::Connections, 2.0);
 
-    // Everybody asks five times a second, all at once.
-    let mut went = Vec::new();
+    // Five times a second all connections have a request at once.
+    let mut drained = Vec::new();
     for fifth in 1..=50 {
         story.pass(Duration::from_millis(200));
         for id in 1..=40 {
-            if story.exchange(ConnectionId(id), 1 + fifth)
-                == Decision::Drain(DrainReason::Rebalance)
-            {
-                went.push(fifth / 5);
+            if story.exchange(ConnectionId(id), 1 + fifth) == DRAIN_BY_REBALANCING {
+                drained.push(fifth / 5);
             }
         }
     }
 
-    let most = (0..=10).map(|second| went.iter().filter(|at| **at == second).count());
-    assert_eq!(most.max(), Some(4), "{went:?}");
-    assert!((20..=23).contains(&went.len()), "{went:?}");
+    let most = (0..=10).map(|second| drained.iter().filter(|at| **at == second).count());
+    assert_eq!(most.max(), Some(4), "{drained:?}");
+    assert!((20..=23).contains(&drained.len()), "{drained:?}");
 }
 
 #[test]
-fn at_no_pace_nobody_goes_and_nothing_is_lost_by_it() {
-    let mut story = Story::rule(RULE);
-    busy_service(&mut story, 2);
-    choose(&mut story, wanted(2.0));
+fn rate_of_zero_postpones_drains() {
+    let mut story = story();
+    open_used(&mut story, 2);
+    select(&mut story, selection(2.0));
     story
         .engine
         .set_drain_rate(Mode::Enforce, Measure::Connections, 0.0);
 
     story.at(1);
-    assert_eq!(story.exchange(ConnectionId(1), 2), Decision::PassThrough);
+    assert_eq!(story.exchange(ConnectionId(1), 2), PASS);
 
     story
         .engine
         .set_drain_rate(Mode::Enforce, Measure::Connections, 1.0);
     story.at(2);
-    assert_eq!(
-        story.exchange(ConnectionId(1), 3),
-        Decision::Drain(DrainReason::Rebalance)
-    );
+    assert_eq!(story.exchange(ConnectionId(1), 3), DRAIN_BY_REBALANCING);
 }
 
 #[test]
-fn a_tcp_connection_that_waits_for_its_turn_is_closed_when_that_comes() {
+fn queued_tcp_connection_is_closed_when_the_rate_allows() {
     let mut story = Story::new(
-        r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off", "http2": {"idle_wait": "0s"}},
-            "tcp": [{"name": "db", "match": {"port": 5432}}]}"#,
+        json!({"budget": "off", "defaults": {"max_connection_age": "off", "http2": {"idle_wait": "0s"}},
+            "tcp": [{"name": "db", "match": {"port": 5432}}]}),
     );
     let id = story.open_tcp(1);
-    choose(&mut story, wanted(1.0));
+    select(&mut story, selection(1.0));
     story
         .engine
         .set_drain_rate(Mode::Enforce, Measure::Connections, 0.0);
     story.at(1);
     story.read(id, 0, 0);
-    let answer = activity(0, 0);
-    story
-        .engine
-        .wrote(id, answer, None, None, &mut Map::default());
+    story.write_no_point(id, 0, 0);
     story.at(5);
-    let is_close = |effect: &Effect| matches!(effect, Effect::Close { .. });
-    assert!(!story.effects().iter().any(is_close));
+    assert_eq!(story.count(is_close), 0);
 
     story
         .engine
         .set_drain_rate(Mode::Enforce, Measure::Connections, 1.0);
     story.at(7);
 
-    assert!(story.effects().iter().any(is_close));
+    assert_eq!(story.count(is_close), 1);
 }
 
 #[test]
-fn who_waits_for_the_budget_keeps_its_place() {
+fn selection_that_waits_for_the_budget_is_kept() {
     let mut story = Story::new(
-        r#"{"version": 1, "budget": {"per_second": 0.05, "burst": 1}, "defaults": {"max_connection_age": "off"}}"#,
+        json!({"budget": {"per_second": 0.05, "burst": 1}, "defaults": {"max_connection_age": "off"}}),
     );
-    busy_service(&mut story, 2);
-    choose(&mut story, wanted(2.0));
-    assert_eq!(
-        story.exchange(ConnectionId(1), 2),
-        Decision::Drain(DrainReason::Rebalance)
-    );
-    assert_eq!(story.exchange(ConnectionId(2), 2), Decision::PassThrough);
+    open_used(&mut story, 2);
+    select(&mut story, selection(2.0));
+    assert_eq!(story.exchange(ConnectionId(1), 2), DRAIN_BY_REBALANCING);
+    assert_eq!(story.exchange(ConnectionId(2), 2), PASS);
 
     story.at(19);
-    assert_eq!(
-        story.engine.take_sample(true).selected.enforced.connections,
-        1.0
-    );
+    assert_eq!(sampled_selection(&mut story), 1.0);
     story.at(21);
-    assert_eq!(
-        story.exchange(ConnectionId(2), 3),
-        Decision::Drain(DrainReason::Rebalance)
-    );
+    assert_eq!(story.exchange(ConnectionId(2), 3), DRAIN_BY_REBALANCING);
 }
 
 #[test]
-fn when_it_is_over_nobody_goes_any_more() {
-    let mut story = Story::rule(RULE);
-    busy_service(&mut story, 5);
-    choose(&mut story, wanted(5.0));
+fn end_of_rebalancing_withdraws_selections() {
+    let mut story = story();
+    open_used(&mut story, 5);
+    select(&mut story, selection(5.0));
 
     story.engine.take_sample(false);
 
-    assert_eq!(story.exchange(ConnectionId(3), 2), Decision::PassThrough);
+    assert_eq!(story.exchange(ConnectionId(3), 2), PASS);
 }
 
 #[test]
-fn exchanges_between_peers_are_no_load() {
-    let mut story = Story::rule(RULE);
-    busy_service(&mut story, 2);
+fn peer_exchanges_are_not_load() {
+    let mut story = story();
+    open_used(&mut story, 2);
     let peer = ConnectionId(1);
     story.engine.record_peer_exchange(peer);
     assert_eq!(story.engine.take_sample(true).load.connections, 1.0);
-    assert_eq!(choose(&mut story, wanted(10.0)), 1.0);
+    assert_eq!(select(&mut story, selection(10.0)), 1.0);
 
     story.exchange(peer, 2);
     assert_eq!(
         story.engine.take_sample(true).load.connections,
         2.0,
-        "it serves others, too"
+        "it serves other clients, too"
     );
 }
 
 #[test]
-fn observe_says_what_would_go_and_counts_it_as_gone_for_itself_only() {
+fn dry_run_counts_its_drains_as_gone_only_for_itself() {
     let mut story = Story::new(
-        r#"{"version": 1, "mode": "dry_run", "budget": "off", "defaults": {"max_connection_age": "off"}}"#,
+        json!({"mode": "dry_run", "budget": "off", "defaults": {"max_connection_age": "off"}}),
     );
-    busy_service(&mut story, 4);
-    choose(&mut story, wanted(1.0));
-    let id = ConnectionId(due(&mut story)[0]);
+    open_used(&mut story, 4);
+    select(&mut story, selection(1.0));
+    let id = ConnectionId(selected_ids(&mut story)[0]);
 
-    assert_eq!(story.exchange(id, 2), Decision::PassThrough);
+    assert_eq!(story.exchange(id, 2), PASS);
 
     assert!(
         story
             .effects()
             .contains(&Effect::DryRunDrain(id, DrainReason::Rebalance))
     );
-    let looked = story.engine.take_sample(true);
-    assert_eq!(looked.load.connections, 4.0);
-    assert_eq!(looked.dry_run_drained.connections, 1.0);
-    assert_eq!(choose(&mut story, wanted(10.0)), 3.0, "once is enough");
+    let sample = story.engine.take_sample(true);
+    assert_eq!(sample.load.connections, 4.0);
+    assert_eq!(sample.dry_run_drained.connections, 1.0);
+    assert_eq!(
+        select(&mut story, selection(10.0)),
+        3.0,
+        "none is counted twice"
+    );
 }
 
 #[test]
-fn tcp_connections_of_a_host_with_too_many_go_until_it_is_even() {
-    let mut story = Story::new(
-        r#"{"version": 1, "budget": "off",
+fn overloaded_host_is_drained_to_the_low_watermark() {
+    let mut story = Story::new(json!({"budget": "off",
             "defaults": {"max_connection_age": "off", "http2": {"idle_wait": "1s"}},
             "tcp": [{"name": "db", "match": {"port": 5432}}],
-            "rebalance": {"max_rate": 0.1, "min_connections": 10, "stabilization_window": "0s"}}"#,
-    );
+            "rebalance": {"max_rate": 0.1, "min_connections": 10, "stabilization_window": "0s"}}));
     let rebalance = story.policy.rebalance.unwrap();
     let hosts = [1, 2].map(|host| story.engine.find_upstream_host(b"db", &[host]).unwrap());
     for id in 0..30 {
@@ -333,11 +301,7 @@ fn tcp_connections_of_a_host_with_too_many_go_until_it_is_even() {
 
     for second in 1..=60 {
         for id in 0..30 {
-            story.read(ConnectionId(id), 0, 0);
-            let activity = activity(0, 0);
-            story
-                .engine
-                .wrote(ConnectionId(id), activity, None, None, &mut Map::default());
+            story.exchange_tcp(ConnectionId(id));
         }
         story.at(2 * second);
         story.engine.take_sample(true);
@@ -356,14 +320,14 @@ fn tcp_connections_of_a_host_with_too_many_go_until_it_is_even() {
         }
     }
 
-    // Nobody came back: 26 and 4, until the first has no more than 1.1 times the mean.
+    // Drained connections do not return: 26 and 4, until the first host has at most 1.1 times the mean.
     let left = story.engine.take_sample(true).load.connections - 4.0;
     assert!((4.0..10.0).contains(&left), "{left}");
 }
 
 #[test]
-fn a_host_to_which_nothing_is_carried_is_forgotten() {
-    let mut story = Story::rule(RULE);
+fn host_without_load_is_forgotten() {
+    let mut story = story();
     let host = story
         .engine
         .find_upstream_host(b"web", b"10.0.0.1:80")
@@ -374,7 +338,7 @@ fn a_host_to_which_nothing_is_carried_is_forgotten() {
     assert_eq!(
         story.engine.upstream_hosts().count(),
         1,
-        "it is still at it"
+        "it has an active request"
     );
     story.engine.upstream_request_ended(host);
     story.at(300);
@@ -383,8 +347,8 @@ fn a_host_to_which_nothing_is_carried_is_forgotten() {
 }
 
 #[test]
-fn hosts_are_bounded_and_one_cluster_is_not_another() {
-    let mut story = Story::rule(RULE);
+fn hosts_are_bounded_and_distinguished_by_cluster() {
+    let mut story = story();
     let engine = &mut story.engine;
     let one = engine.find_upstream_host(b"a", b"10.0.0.1:80");
     assert_eq!(engine.find_upstream_host(b"a", b"10.0.0.1:80"), one);

@@ -1,4 +1,4 @@
-//! gRPC streams that end at an age of their own.
+//! gRPC streams with a limited age.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -6,23 +6,28 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::connection::timed_streams::{EXPIRIES_COMPUTED, MAX_TIMED, TimedStream};
 
-const AGED: &str = r#""max_connection_age": "off", "grpc": {"max_stream_age": "10s"}"#;
+fn limited() -> Value {
+    json!({"max_connection_age": "off", "grpc": {"max_stream_age": "10s"}})
+}
 
-/// A connection with a stream that began when it opened.
-fn open(more: &str) -> (Story, ConnectionId) {
-    let mut story = Story::rule(&format!("{AGED}{more}"));
+/// A connection with a stream that started when it opened, with these further settings of its rule.
+fn open(more: Value) -> (Story, ConnectionId) {
+    let mut story = Story::rule(merge(limited(), more));
     let id = story.open(1);
-    begin(&mut story, id, 1);
+    start(&mut story, id, 1);
     (story, id)
 }
 
-fn begin(story: &mut Story, id: ConnectionId, stream: u32) {
-    let rule = story.defaults();
-    let seed = u64::from(stream);
-    story
-        .engine
-        .stream_started(id, StreamId(stream), &rule, seed);
-    story.read(id, u64::from(stream), stream);
+fn start(story: &mut Story, id: ConnectionId, stream: u32) {
+    let (rule, seed) = (story.defaults(), u64::from(stream));
+    let engine = &mut story.engine;
+    engine.stream_started(id, StreamId(stream), &rule, seed);
+    story.read(id, seed, stream);
+}
+
+/// The drain of a connection is pending because of a stream.
+fn stream_expired(id: ConnectionId) -> Effect {
+    Effect::DrainPending(id, DrainReason::MaxStreamAge)
 }
 
 fn ended(effects: &[Effect]) -> Vec<u32> {
@@ -34,18 +39,15 @@ fn ended(effects: &[Effect]) -> Vec<u32> {
 }
 
 #[test]
-fn it_ends_once_the_end_of_its_connection_is_announced() {
-    let (mut story, id) = open("");
+fn expired_stream_ends_after_the_drain_signal() {
+    let (mut story, id) = open(json!({}));
     story.engine.stream_response_started(id, StreamId(1));
     story.at(3600);
-    assert_eq!(
-        story.effects(),
-        [Effect::DrainPending(id, DrainReason::MaxStreamAge)]
-    );
+    assert_eq!(story.effects(), [stream_expired(id)]);
 
     let decision = story.write(id, 1, 1, active(ANY_TIME));
 
-    assert_eq!(decision, Decision::Drain(DrainReason::MaxStreamAge));
+    assert_eq!(decision, DRAIN_BY_STREAM_AGE);
     story.at(3601);
     let stream = StreamId(1);
     assert_eq!(
@@ -59,63 +61,54 @@ fn it_ends_once_the_end_of_its_connection_is_announced() {
 }
 
 #[test]
-fn alone_on_its_connection_it_ends_whoever_the_client_is() {
-    for more in ["", r#", "http2": {"last_stream_id": "exact"}"#] {
+fn single_expired_stream_ends_with_any_client() {
+    for more in [json!({}), json!({"http2": {"last_stream_id": "exact"}})] {
         let (mut story, id) = open(more);
         story.at(11);
         let point = active(WHEN_IDLE);
-        assert_eq!(story.write(id, 1, 1, point), Decision::PassThrough);
+        assert_eq!(story.write(id, 1, 1, point), PASS);
         story.at(12);
-        assert_eq!(
-            story.write(id, 1, 1, point),
-            Decision::Drain(DrainReason::MaxStreamAge)
-        );
+        assert_eq!(story.write(id, 1, 1, point), DRAIN_BY_STREAM_AGE);
     }
 }
 
 #[test]
-fn client_that_does_not_tolerate_it_is_not_told_while_other_calls_are_open() {
+fn intolerant_client_is_deferred_while_other_streams_are_active() {
     for (client, more) in [
-        (WHEN_IDLE, ""),
-        (WHEN_IDLE, r#", "http2": {"last_stream_id": "exact"}"#),
+        (WHEN_IDLE, json!({})),
+        (WHEN_IDLE, json!({"http2": {"last_stream_id": "exact"}})),
     ] {
         let (mut story, id) = open(more);
         story.at(11);
-        assert_eq!(story.write(id, 2, 2, active(client)), Decision::PassThrough);
-        assert_eq!(
-            story.effects(),
-            [Effect::DrainPending(id, DrainReason::MaxStreamAge)]
-        );
+        assert_eq!(story.write(id, 2, 2, active(client)), PASS);
+        assert_eq!(story.effects(), [stream_expired(id)]);
         for second in [12, 13] {
             story.at(second);
-            assert_eq!(story.write(id, 2, 2, active(client)), Decision::PassThrough);
+            assert_eq!(story.write(id, 2, 2, active(client)), PASS);
         }
         assert_eq!(story.effects(), [Effect::Deferred(id)]);
 
         let decision = story.write(id, 2, 1, active(client));
 
-        assert_eq!(decision, Decision::Drain(DrainReason::MaxStreamAge));
+        assert_eq!(decision, DRAIN_BY_STREAM_AGE);
     }
 }
 
 #[test]
-fn client_that_tolerates_it_is_told_while_other_calls_are_open() {
-    let (mut story, id) = open("");
+fn tolerant_client_is_drained_while_other_streams_are_active() {
+    let (mut story, id) = open(json!({}));
     story.at(13);
     let decision = story.write(id, 2, 2, active(ANY_TIME));
-    assert_eq!(decision, Decision::Drain(DrainReason::MaxStreamAge));
+    assert_eq!(decision, DRAIN_BY_STREAM_AGE);
 }
 
 #[test]
-fn it_ends_at_its_age_where_its_connection_was_told_for_another_reason() {
-    let (mut story, id) = open(r#", "max_requests_per_connection": 1"#);
+fn stream_expires_on_a_draining_connection() {
+    let (mut story, id) = open(json!({"max_requests_per_connection": 1}));
     story.at(3);
     story.write(id, 1, 1, active(ANY_TIME));
     story.at(6);
-    assert_eq!(
-        story.write(id, 1, 1, active(ANY_TIME)),
-        Decision::Drain(DrainReason::MaxRequestsPerConnection)
-    );
+    assert_eq!(story.write(id, 1, 1, active(ANY_TIME)), DRAIN_BY_REQUESTS);
     story.at(9);
     assert!(ended(&story.effects()).is_empty());
     story.at(10);
@@ -123,23 +116,20 @@ fn it_ends_at_its_age_where_its_connection_was_told_for_another_reason() {
 }
 
 #[test]
-fn a_stream_that_ends_by_itself_takes_its_reason_along() {
-    let (mut story, id) = open("");
+fn end_of_the_expired_stream_cancels_the_drain() {
+    let (mut story, id) = open(json!({}));
     story.at(11);
     story.engine.stream_ended(id, StreamId(1));
     story.at(20);
-    assert_eq!(
-        story.write(id, 1, 0, stream_end(ANY_TIME)),
-        Decision::PassThrough
-    );
+    assert_eq!(story.write(id, 1, 0, stream_end(ANY_TIME)), PASS);
     assert_eq!(story.engine.closed(id), Some(ConnectionEnd::NotDrained));
 }
 
 #[test]
-fn streams_of_a_connection_end_one_in_a_tick() {
-    let (mut story, id) = open("");
-    begin(&mut story, id, 2);
-    begin(&mut story, id, 3);
+fn one_stream_of_a_connection_ends_in_a_tick() {
+    let (mut story, id) = open(json!({}));
+    start(&mut story, id, 2);
+    start(&mut story, id, 3);
     story.at(13);
     story.write(id, 3, 3, active(ANY_TIME));
     story.effects();
@@ -156,8 +146,8 @@ fn streams_of_a_connection_end_one_in_a_tick() {
 }
 
 #[test]
-fn jitter_spreads_their_ages_downwards() {
-    let mut story = Story::rule(AGED);
+fn jitter_shortens_and_spreads_stream_ages() {
+    let mut story = Story::rule(limited());
     let rule = Rc::new(Rule {
         jitter: evenkeel_policy::Jitter::new(0.5).unwrap(),
         ..(*story.defaults()).clone()
@@ -166,20 +156,20 @@ fn jitter_spreads_their_ages_downwards() {
         let id = story.open(id);
         story.engine.stream_started(id, StreamId(1), &rule, id.0);
     }
-    let due_by = |story: &mut Story, seconds| {
+    let expired_by = |story: &mut Story, seconds| {
         story.at(seconds);
         story.effects().len()
     };
-    assert_eq!(due_by(&mut story, 4), 0);
-    let half = due_by(&mut story, 7) + due_by(&mut story, 8);
+    assert_eq!(expired_by(&mut story, 4), 0);
+    let half = expired_by(&mut story, 7) + expired_by(&mut story, 8);
     assert!((60..180).contains(&half), "{half}");
-    assert_eq!(half + due_by(&mut story, 10), 200);
+    assert_eq!(half + expired_by(&mut story, 10), 200);
 }
 
 #[test]
-fn a_rule_that_protects_spares_its_streams() {
-    let policy = r#"{"version": 1, "budget": "off", "defaults": {"grpc": {"max_stream_age": "10s"}, "max_connection_age": "off"},
-        "routes": [{"name": "watch", "match": {"path_prefix": "/w"}, "protect": true}]}"#;
+fn protected_stream_never_expires() {
+    let policy = json!({"budget": "off", "defaults": {"grpc": {"max_stream_age": "10s"}, "max_connection_age": "off"},
+        "routes": [{"name": "watch", "match": {"path_prefix": "/w"}, "protect": true}]});
     let mut story = Story::new(policy);
     let id = story.open(1);
     let rule = story.route("watch");
@@ -189,19 +179,16 @@ fn a_rule_that_protects_spares_its_streams() {
 }
 
 #[test]
-fn observing_says_it_once_for_each_stream() {
-    let policy = r#"{"version": 1, "mode": "dry_run", "budget": "off",
-        "defaults": {"jitter": 0, "max_connection_age": "off", "grpc": {"max_stream_age": "10s"}, "http2": {"idle_wait": "0s"}}}"#;
+fn dry_run_counts_each_stream_once() {
+    let policy = json!({"mode": "dry_run", "budget": "off",
+        "defaults": {"jitter": 0, "max_connection_age": "off", "grpc": {"max_stream_age": "10s"}, "http2": {"idle_wait": "0s"}}});
     let mut story = Story::new(policy);
     let id = story.open(1);
-    begin(&mut story, id, 1);
+    start(&mut story, id, 1);
     story.at(11);
     let reason = DrainReason::MaxStreamAge;
     for _ in 0..3 {
-        assert_eq!(
-            story.write(id, 1, 1, active(ANY_TIME)),
-            Decision::PassThrough
-        );
+        assert_eq!(story.write(id, 1, 1, active(ANY_TIME)), PASS);
         story.pass(Duration::from_secs(60));
     }
     assert_eq!(
@@ -214,31 +201,27 @@ fn observing_says_it_once_for_each_stream() {
 }
 
 #[test]
-fn a_changed_policy_holds_for_streams_that_are_open() {
-    let (mut story, id) = open("");
+fn changed_policy_applies_to_open_streams() {
+    let (mut story, id) = open(json!({}));
     let longer =
-        Story::rule(r#""max_connection_age": "off", "grpc": {"max_stream_age": "20s"}"#).defaults();
+        Story::rule(json!({"max_connection_age": "off", "grpc": {"max_stream_age": "20s"}}))
+            .defaults();
     story.at(5);
     story
         .engine
-        .apply_policy(ORIGIN.policy, Mode::Enforce, |_, _, _| {
-            Some(Rc::clone(&longer))
-        });
+        .apply_policy(1, Mode::Enforce, |_, _, _| Some(Rc::clone(&longer)));
     story.at(19);
     assert_eq!(story.effects(), []);
     story.at(20);
-    assert_eq!(
-        story.effects(),
-        [Effect::DrainPending(id, DrainReason::MaxStreamAge)]
-    );
+    assert_eq!(story.effects(), [stream_expired(id)]);
 }
 
 #[test]
-fn no_more_than_a_stated_number_are_timed() {
-    let mut story = Story::rule(AGED);
+fn number_of_timed_streams_is_bounded() {
+    let mut story = Story::rule(limited());
     let id = story.open(1);
     for stream in 0..10_000 {
-        begin(&mut story, id, stream);
+        start(&mut story, id, stream);
     }
     assert!(size_of::<TimedStream>() <= 32);
     story.at(13);
@@ -249,11 +232,11 @@ fn no_more_than_a_stated_number_are_timed() {
 }
 
 #[test]
-fn a_write_looks_at_no_stream_however_many_are_open() {
-    let mut story = Story::rule(AGED);
+fn write_visits_no_stream() {
+    let mut story = Story::rule(limited());
     let id = story.open(1);
     for stream in 0..1000 {
-        begin(&mut story, id, stream);
+        start(&mut story, id, stream);
     }
     let before = EXPIRIES_COMPUTED.get();
 
@@ -262,24 +245,24 @@ fn a_write_looks_at_no_stream_however_many_are_open() {
         story.write(id, 1000, 1000, active(WHEN_IDLE));
     }
 
-    // Since the eleventh second one ends in each tick, and is looked at when it is taken out.
+    // Since the eleventh second one ends in each tick, which computes its expiry to remove it.
     let ended = ended(&story.effects()).len() as u64;
     assert!(ended > 800, "{ended}");
     assert_eq!(EXPIRIES_COMPUTED.get() - before, ended);
 }
 
 #[test]
-fn beginning_and_ending_a_stream_looks_at_no_other() {
-    let mut story = Story::rule(AGED);
+fn start_and_end_of_a_stream_visit_no_other() {
+    let mut story = Story::rule(limited());
     let id = story.open(1);
     for stream in 0..1000 {
-        begin(&mut story, id, stream);
+        start(&mut story, id, stream);
     }
     let before = EXPIRIES_COMPUTED.get();
 
     story.engine.stream_response_started(id, StreamId(500));
     story.engine.stream_ended(id, StreamId(500));
-    begin(&mut story, id, 1001);
+    start(&mut story, id, 1001);
 
     assert_eq!(EXPIRIES_COMPUTED.get() - before, 2);
 }

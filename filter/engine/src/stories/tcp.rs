@@ -1,126 +1,90 @@
-//! Raw TCP: no announcement, only a close at rest.
+//! Raw TCP: connections are closed when they are idle.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 
-const POSTGRES: &str = r#"{"version": 1, "budget": "off", "tcp": [
-    {"name": "postgres", "match": {"port": 5432}, "max_connection_age": "60s", "jitter": 0, "idle_time": "2s", "drain_timeout": "30s"}]}"#;
+fn postgres(drain_timeout: &str) -> Story {
+    Story::new(
+        json!({"budget": "off", "tcp": [{"name": "postgres", "match": {"port": 5432},
+        "max_connection_age": "60s", "jitter": 0, "idle_time": "2s", "drain_timeout": drain_timeout}]}),
+    )
+}
 
 impl Story {
-    /// A question and its answer over TCP.
-    fn talk(&mut self, id: ConnectionId) {
-        self.read(id, 0, 0);
-        self.answer(id);
+    fn respond_tcp(&mut self, id: ConnectionId) {
+        self.advance(Duration::from_millis(1));
+        self.write_no_point(id, 0, 0);
     }
 
-    fn answer(&mut self, id: ConnectionId) {
-        let now = self.engine.now().after(Duration::from_millis(1));
-        self.engine.advance(now);
-        self.engine
-            .wrote(id, Activity::default(), None, None, &mut self.map);
+    fn talk(&mut self, id: ConnectionId) {
+        self.read(id, 0, 0);
+        self.respond_tcp(id);
     }
 }
 
 #[test]
-fn a_tcp_connection_past_its_age_is_closed_at_rest_after_an_answer() {
-    let mut story = Story::new(POSTGRES);
+fn expired_connection_is_closed_when_idle_after_a_response() {
+    let mut story = postgres("30s");
     let id = story.open_tcp(1);
     for second in 1..=65 {
         story.at(second);
         story.talk(id);
     }
-    assert_eq!(
-        story.effects(),
-        [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
-    );
+    assert_eq!(story.effects(), [expired(id)]);
     story.at(66);
     assert_eq!(story.effects(), []);
     story.at(68);
     let reason = DrainReason::MaxConnectionAge;
-    assert_eq!(
-        story.effects(),
-        [Effect::Close {
-            id,
-            reason,
-            aborted: 0
-        }]
-    );
+    assert_eq!(story.effects(), [close(id, reason, 0)]);
 }
 
 #[test]
-fn a_tcp_connection_that_falls_due_in_a_pause_waits_for_the_next_answer() {
-    let mut story = Story::new(POSTGRES);
+fn connection_that_expires_in_a_pause_waits_for_the_next_response() {
+    let mut story = postgres("30s");
     let id = story.open_tcp(1);
     story.at(50);
     story.talk(id);
     story.at(80);
-    assert_eq!(
-        story.effects(),
-        [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
-    );
+    assert_eq!(story.effects(), [expired(id)]);
     story.read(id, 0, 0);
     story.at(85);
-    assert_eq!(story.effects(), [], "a question is open");
-    story.answer(id);
+    assert_eq!(story.effects(), [], "a request is active");
+    story.respond_tcp(id);
     story.at(88);
     let reason = DrainReason::MaxConnectionAge;
-    assert_eq!(
-        story.effects(),
-        [Effect::Close {
-            id,
-            reason,
-            aborted: 0
-        }]
-    );
+    assert_eq!(story.effects(), [close(id, reason, 0)]);
 }
 
 #[test]
-fn a_tcp_connection_that_is_idle_is_closed_when_its_grace_is_over() {
+fn silent_connection_is_closed_after_the_drain_timeout() {
     for drain_timeout in ["30s", "off"] {
-        let mut story = Story::new(&POSTGRES.replace("30s", drain_timeout));
+        let mut story = postgres(drain_timeout);
         let id = story.open_tcp(1);
         story.at(89);
-        assert_eq!(
-            story.effects(),
-            [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
-        );
+        assert_eq!(story.effects(), [expired(id)]);
         story.at(91);
         let reason = DrainReason::MaxConnectionAge;
-        assert_eq!(
-            story.effects(),
-            [Effect::Close {
-                id,
-                reason,
-                aborted: 0
-            }]
-        );
+        assert_eq!(story.effects(), [close(id, reason, 0)]);
     }
 }
 
 #[test]
-fn a_tcp_connection_that_never_rests_is_cut_after_its_grace_and_never_without_one() {
+fn active_connection_is_aborted_only_after_a_drain_timeout() {
     for (drain_timeout, aborted) in [("30s", Some(1)), ("off", None)] {
-        let mut story = Story::new(&POSTGRES.replace("30s", drain_timeout));
+        let mut story = postgres(drain_timeout);
         let id = story.open_tcp(1);
         for second in 1..=89 {
             story.at(second);
             story.talk(id);
         }
-        assert_eq!(
-            story.effects(),
-            [Effect::DrainPending(id, DrainReason::MaxConnectionAge)]
-        );
+        assert_eq!(story.effects(), [expired(id)]);
         story.read(id, 0, 0);
         story.pass(Duration::from_secs(60));
         let reason = DrainReason::MaxConnectionAge;
         let closes: Vec<_> = aborted
-            .map(|aborted| Effect::Close {
-                id,
-                reason,
-                aborted,
-            })
+            .map(|aborted| close(id, reason, aborted))
             .into_iter()
             .collect();
         assert_eq!(story.effects(), closes);
@@ -128,16 +92,16 @@ fn a_tcp_connection_that_never_rests_is_cut_after_its_grace_and_never_without_on
 }
 
 #[test]
-fn a_tcp_connection_without_a_rule_and_one_that_is_not_understood_are_left_alone() {
-    let mut story = Story::rule(r#""max_connection_age": "1s", "drain_timeout": "1s""#);
+fn connection_without_rule_or_bypassed_is_left_alone() {
+    let mut story = Story::rule(json!({"max_connection_age": "1s", "drain_timeout": "1s"}));
     let tcp = story.open_tcp(1);
-    let opaque = story.open(2);
-    story.engine.bypass(opaque);
+    let bypassed = story.open(2);
+    story.engine.bypass(bypassed);
     story.at(3600);
-    assert_eq!(story.exchange(opaque, 1), Decision::PassThrough);
+    assert_eq!(story.exchange(bypassed, 1), PASS);
     assert_eq!(story.effects(), []);
     assert_eq!(
-        (story.engine.closed(tcp), story.engine.closed(opaque)),
+        (story.engine.closed(tcp), story.engine.closed(bypassed)),
         (
             Some(ConnectionEnd::NotDrained),
             Some(ConnectionEnd::NotDrained)
@@ -146,30 +110,20 @@ fn a_tcp_connection_without_a_rule_and_one_that_is_not_understood_are_left_alone
 }
 
 #[test]
-fn a_tick_closes_no_more_than_it_may_and_the_next_one_goes_on() {
-    let mut story = Story::new(POSTGRES);
+fn closes_in_a_tick_are_bounded() {
+    let mut story = postgres("30s");
     for id in 0..100 {
         story.open_tcp(id);
     }
     story.at(89);
     story.effects();
     story.at(90);
-    let first = story
-        .effects()
-        .iter()
-        .filter(|effect| matches!(effect, Effect::Close { .. }))
-        .count();
+    let first = story.count(is_close);
     assert_eq!(first, 32);
     let mut closed = Vec::new();
     for _ in 0..5 {
         story.pass(Duration::from_millis(100));
-        closed.push(
-            story
-                .effects()
-                .iter()
-                .filter(|effect| matches!(effect, Effect::Close { .. }))
-                .count(),
-        );
+        closed.push(story.count(is_close));
     }
     assert_eq!(closed, [32, 32, 4, 0, 0]);
 }
