@@ -92,12 +92,12 @@ fn connection(c: &mut Criterion) {
 }
 
 fn tick(c: &mut Criterion) {
-    let (mut quiet, policy) = engine(100_000);
+    let (mut idle, policy) = engine(100_000);
     let bucket = policy.budget.map(|budget| Bucket::new("", budget, false));
-    c.bench_function("a tick over 100000 connections, none due", |b| {
-        b.iter(|| quiet.tick(32, |_| bucket.as_ref(), &mut Alone(None)));
+    c.bench_function("a tick over 100000 connections, none expired", |b| {
+        b.iter(|| idle.tick(32, |_| bucket.as_ref(), &mut Alone(None)));
     });
-    c.bench_function("a tick at which 10000 connections fall due", |b| {
+    c.bench_function("a tick at which 10000 connections expire", |b| {
         b.iter_batched(
             || {
                 let (mut engine, _) = engine(10_000);

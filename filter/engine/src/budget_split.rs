@@ -1,7 +1,7 @@
 //! How writes and ticks share a budget.
 //!
 //! Some connections are drained in a write and take their token there; others can be closed only by a tick. Where both
-//! wait, the side that asks more often would take every token, and the other would starve: a busy service writes a
+//! wait, the side that asks more often would take every token, and the other would starve: an active service writes a
 //! thousand times between two ticks, and a slow budget has its token ready exactly at a tick.
 
 use core::time::Duration;

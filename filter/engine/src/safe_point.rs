@@ -9,7 +9,7 @@ use evenkeel_wire::{DrainPoint, Http2Client};
 use crate::Instant;
 
 /// How long a response must have taken for a client that loses an immediate one ([`Conditions::SLOW`]). Hyper loses no
-/// response that took a millisecond; a busy machine needs some more.
+/// response that took a millisecond; a loaded machine needs some more.
 const SLOW: Duration = Duration::from_millis(5);
 
 /// How long a connection must have been open for a client that gives up a request when it meets a second draining

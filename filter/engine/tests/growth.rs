@@ -1,6 +1,6 @@
 //! How much memory one accepted connection may allocate or move, however many are open.
 //!
-//! An allocator that counts tells what a hash map that grows would cost: with 200,000 connections it allocates
+//! An allocator that counts shows what a hash map that grows would cost: with 200,000 connections it allocates
 //! and copies tens of megabytes at once, and the worker serves nothing meanwhile.
 #![cfg(not(target_arch = "wasm32"))]
 

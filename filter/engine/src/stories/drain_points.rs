@@ -76,20 +76,20 @@ fn client_with_unread_responses_is_drained_when_the_last_response_is_old() {
 fn client_that_loses_fast_responses_is_drained_after_a_slow_one() {
     let mut story = Story::rule(json!({"max_requests_per_connection": 2}));
     let id = story.open(1);
-    let answer = |story: &mut Story, request, took| {
+    let respond = |story: &mut Story, request, took| {
         story.read(id, request, 1);
         let then = story.engine.now().after(Duration::from_millis(took));
         story.engine.advance(then);
         story.write(id, request, 0, stream_end(AFTER_SLOW_RESPONSE))
     };
-    assert_eq!(answer(&mut story, 1, 50), PASS);
+    assert_eq!(respond(&mut story, 1, 50), PASS);
     assert_eq!(
-        answer(&mut story, 2, 50),
+        respond(&mut story, 2, 50),
         PASS,
         "the request before was not timed"
     );
-    assert_eq!(answer(&mut story, 3, 4), PASS);
-    assert_eq!(answer(&mut story, 4, 5), DRAIN_BY_REQUESTS);
+    assert_eq!(respond(&mut story, 3, 4), PASS);
+    assert_eq!(respond(&mut story, 4, 5), DRAIN_BY_REQUESTS);
 }
 
 #[test]

@@ -42,10 +42,10 @@ fn changed_policy_applies_to_open_connections() {
 #[test]
 fn removed_policy_cancels_pending_drains_only() {
     let mut story = Story::rule(json!({"max_connection_age": "10s", "close_delay": "1s"}));
-    let (due, said) = (story.open(1), story.open(2));
+    let (pending, draining) = (story.open(1), story.open(2));
     story.at(11);
-    story.exchange(said, 1);
+    story.exchange(draining, 1);
     story.engine.apply_policy(1, Mode::Enforce, |_, _, _| None);
-    assert_eq!(story.exchange(due, 1), PASS);
-    assert_eq!(story.exchange(said, 2), Decision::RepeatSignal);
+    assert_eq!(story.exchange(pending, 1), PASS);
+    assert_eq!(story.exchange(draining, 2), Decision::RepeatSignal);
 }
