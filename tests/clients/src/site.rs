@@ -192,7 +192,7 @@ impl Site {
     /// # Errors
     /// When Envoy does not answer, because it died.
     pub async fn begin(&self) -> Result<Counts> {
-        self.backend.forget_ids();
+        self.backend.reset_ids();
         self.counts().await
     }
 

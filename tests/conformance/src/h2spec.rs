@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_has_a_verdict_for_each_case() {
+    fn report_has_a_verdict_for_each_case() {
         let report = "<?xml version=\"1.0\"?><testsuites><testsuite>\
             <testcase package=\"http2/6.7\" classname=\"Sends a PING\" time=\"0.1\"></testcase>\
             <testcase package=\"http2/7\" classname=\"Sends a GOAWAY\" time=\"2.0\">\
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_is_an_end_of_the_connection() {
+    fn reset_counts_as_a_close() {
         let reset = "Error: read tcp: read: connection reset by peer";
         let either = format!("GOAWAY Frame\nConnection closed\n{reset}");
         let goaway = format!("GOAWAY Frame\n{reset}");

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_request_has_a_name_of_its_own_and_an_id() {
+    fn requests_have_unique_names_and_ids() {
         let all = all();
         let mut names: Vec<_> = all.iter().map(|request| request.name).collect();
         names.sort_unstable();
@@ -146,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_cut_at_odd_places() {
+    fn request_is_split_at_unusual_places() {
         let request = Request::new("", "GET /{id} HTTP/1.1\r\na: b\r\n\r\n");
 
         assert_eq!(request.cuts(Id(1)), [1, 16, 24, 25, 32]);
     }
 
     #[test]
-    fn what_was_received_can_be_compared() {
+    fn received_requests_are_compared_without_variable_parts() {
         assert_eq!(Id(12).to_string(), "id-000012");
         assert_eq!(Id(12).hidden_in("GET /id-000012"), "GET /{id}");
     }

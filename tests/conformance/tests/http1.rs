@@ -30,7 +30,7 @@ struct Sending {
 }
 
 #[tokio::test]
-async fn a_connection_is_served_as_without_the_module() {
+async fn exchanges_are_the_same_with_and_without_the_module() {
     let site = Site::start().await.unwrap();
     let sendings = sendings();
 

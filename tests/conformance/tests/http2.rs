@@ -11,7 +11,7 @@ use evenkeel_test_conformance::{Listener, Site};
 const CASES: usize = 145;
 
 #[tokio::test]
-async fn h2spec_judges_alike_with_and_without_the_module() {
+async fn h2spec_verdicts_are_the_same_with_and_without_the_module() {
     let Some(h2spec) = h2spec().await else {
         return;
     };

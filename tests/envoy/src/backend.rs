@@ -1,4 +1,4 @@
-//! A real HTTP server, HTTP/1 and HTTP/2 on one port, that counts what it executed.
+//! An HTTP server, HTTP/1 and HTTP/2 on one port, that counts the requests it has served.
 
 mod answer;
 mod grpc;
@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 /// A running HTTP server. Dropping it closes its port and every connection.
 ///
-/// It answers with its name, except below these paths:
+/// It responds with its name, except below these paths:
 /// - `/echo`: the request's body.
 /// - `/delay/MS`: its name, after that many milliseconds.
 /// - `/stream/N`: N chunks of 1 KiB.
@@ -30,13 +30,13 @@ use tokio::sync::watch;
 /// - `/bytes/N`: N bytes.
 /// - `/count`: the length of the request's body, in 16 decimal digits.
 /// - `/trailers`: its name, and the trailer `x-trailer: end`.
-/// - `/ws/MS`: a WebSocket that echoes messages and pings every MS milliseconds; the id of a message is what
-///   stands before its first colon.
-/// - `/hold`: its name, but nothing before [`Backend::release`].
-/// - `/tail`: the head and its name at once, the end not before [`Backend::release`].
+/// - `/ws/MS`: a WebSocket that echoes messages and pings every MS milliseconds; the id of a message is the
+///   text before its first colon.
+/// - `/hold`: its name, after [`Backend::release`].
+/// - `/tail`: the head and its name at once, the end after [`Backend::release`].
 ///
-/// And to gRPC: `/evenkeel.Test/Echo` and `/evenkeel.Test/Chat` give back each message, and
-/// `/evenkeel.Test/Stream/N/MS` N messages of 1 KiB, one every MS milliseconds.
+/// gRPC: `/evenkeel.Test/Echo` and `/evenkeel.Test/Chat` echo each message, and `/evenkeel.Test/Stream/N/MS` sends N messages
+/// of 1 KiB, one every MS milliseconds.
 #[derive(Debug)]
 pub struct Backend {
     address: SocketAddr,
@@ -45,7 +45,7 @@ pub struct Backend {
     _tasks: Tasks,
 }
 
-/// What a connection carries after an upgrade.
+/// The WebSockets of a connection.
 type Sessions = Arc<Mutex<Tasks>>;
 
 #[derive(Debug)]
@@ -57,16 +57,16 @@ struct State {
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// Of every connection so far, in the order of their opening.
+    /// Requests of each connection, in the order in which these were opened.
     by_connection: Vec<u64>,
     by_id: BTreeMap<String, u64>,
 }
 
 impl Backend {
-    /// Starts a server that answers with `name`.
+    /// Starts a server that responds with `name`.
     ///
     /// # Errors
-    /// When loopback gives no port.
+    /// When no port can be bound.
     pub async fn start(name: &str) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -86,32 +86,32 @@ impl Backend {
         })
     }
 
-    /// Where it listens.
+    /// Returns the address of the server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many requests were executed.
+    /// Returns the number of requests so far.
     pub fn requests(&self) -> u64 {
         self.state.counts().by_connection.iter().sum()
     }
 
-    /// How many requests came on each connection, in the order in which these were opened.
+    /// Returns the number of requests on each connection, in the order in which these were opened.
     pub fn requests_by_connection(&self) -> Vec<u64> {
         self.state.counts().by_connection.clone()
     }
 
-    /// How often each `x-id` was executed: more than once is a request that ran twice.
+    /// Returns the number of requests with each `x-id`; above 1, a request was sent twice.
     pub fn requests_by_id(&self) -> BTreeMap<String, u64> {
         self.state.counts().by_id.clone()
     }
 
-    /// Counts every `x-id` anew, for who numbers requests from the beginning again.
-    pub fn forget_ids(&self) {
+    /// Resets the counts of `x-id`, for clients that number their requests from the beginning again.
+    pub fn reset_ids(&self) {
         self.state.counts().by_id.clear();
     }
 
-    /// Lets every `/hold` and `/tail` go on, now and from now on.
+    /// Completes all responses to `/hold` and `/tail`, also to later requests.
     pub fn release(&self) {
         self.release.send_replace(true);
     }
@@ -148,7 +148,7 @@ impl State {
     }
 
     async fn released(&self) {
-        // Fails only when the backend is gone, and this task with it.
+        // Fails only when the backend, and this task with it, is dropped.
         let _ = self.released.clone().wait_for(|released| *released).await;
     }
 }
@@ -167,7 +167,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 
 async fn serve(stream: TcpStream, state: Arc<State>) {
     let connection = state.count_connection();
-    // Without it Nagle would hold back the last part of a response.
+    // Nagle's algorithm would delay the last part of a response.
     let _ = stream.set_nodelay(true);
     let sessions = Sessions::default();
     let service = service_fn(|request| {
@@ -177,7 +177,7 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
             Ok::<_, Infallible>(answer::answer(request, state, sessions).await)
         }
     });
-    // A connection that ends in the middle is the client's doing, and the test's business.
+    // The test sees how its client ends a connection.
     let _ = Builder::new(TokioExecutor::new())
         .serve_connection_with_upgrades(TokioIo::new(stream), service)
         .await;

@@ -1,17 +1,17 @@
-//! Where the two things under test are: a stock Envoy and the built module.
+//! The paths of the Envoy and of the module under test.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-/// The release that the tests pin; `cargo xtask envoy` provisions it.
+/// The pinned release, which `cargo xtask envoy` provisions.
 const ENVOY: &str = "envoy-1.40.0/envoy";
 
-/// The Envoy to run: `$EVENKEEL_ENVOY`, else the one that `cargo xtask envoy` left in [`cache_dir`].
+/// Returns the path of Envoy: `$EVENKEEL_ENVOY`, else the one that `cargo xtask envoy` provisioned in [`cache_dir`].
 ///
 /// # Errors
-/// When there is none; says which command provides it.
+/// When there is none; the error has the command that provides it.
 pub fn envoy_path() -> Result<PathBuf> {
     let path = match set("EVENKEEL_ENVOY") {
         Some(path) => path,
@@ -20,10 +20,10 @@ pub fn envoy_path() -> Result<PathBuf> {
     existing(path, "no Envoy", "cargo xtask envoy")
 }
 
-/// The module to load: `$EVENKEEL_WASM`, else `evenkeel.wasm` in cargo's target directory.
+/// Returns the path of the module: `$EVENKEEL_WASM`, else `evenkeel.wasm` in cargo's target directory.
 ///
 /// # Errors
-/// When it has not been built; says which command builds it.
+/// When it has not been built; the error has the command that builds it.
 pub fn module_path() -> Result<PathBuf> {
     let path = match set("EVENKEEL_WASM") {
         Some(path) => path,
@@ -32,10 +32,10 @@ pub fn module_path() -> Result<PathBuf> {
     existing(path, "no module", "cargo xtask wasm")
 }
 
-/// What is provisioned once and kept outside git: `$EVENKEEL_CACHE`, else `evenkeel` in the user's cache.
+/// Returns the directory of what is provisioned once: `$EVENKEEL_CACHE`, else `evenkeel` in the user's cache.
 ///
 /// # Errors
-/// When the environment names no home at all.
+/// When the environment has no home directory.
 pub fn cache_dir() -> Result<PathBuf> {
     match (set("EVENKEEL_CACHE"), set("XDG_CACHE_HOME"), set("HOME")) {
         (Some(dir), ..) => Ok(dir),
@@ -49,14 +49,14 @@ fn target_dir() -> PathBuf {
     set("CARGO_TARGET_DIR").unwrap_or(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"))
 }
 
-/// A variable that is there and not empty.
+/// Returns a variable that is not empty.
 fn set(name: &str) -> Option<PathBuf> {
     env::var_os(name)
         .filter(|value| !value.is_empty())
         .map(PathBuf::from)
 }
 
-/// An absolute path: Envoy resolves a relative one against its own working directory.
+/// Returns the absolute path: Envoy resolves a relative one against its own working directory.
 fn existing(path: PathBuf, missing: &str, command: &str) -> Result<PathBuf> {
     match path.canonicalize() {
         Ok(path) => Ok(path),

@@ -12,7 +12,7 @@ use crate::evenkeel;
 pub use cluster::Cluster;
 pub use listener::Listener;
 
-/// The configuration of one Envoy, built up by chained calls.
+/// A builder of the configuration of an Envoy.
 #[derive(Clone, Debug)]
 pub struct Bootstrap {
     pub(crate) concurrency: u32,
@@ -23,7 +23,7 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// One worker, and nothing to serve yet.
+    /// Returns a configuration with one worker, without listeners and clusters.
     pub fn new() -> Self {
         Self {
             concurrency: 1,
@@ -34,19 +34,19 @@ impl Bootstrap {
         }
     }
 
-    /// Runs this Envoy instead of the one that [`crate::envoy_path`] finds.
+    /// Sets the Envoy to run instead of [`crate::envoy_path`].
     pub fn envoy(mut self, path: &Path) -> Self {
         self.envoy = Some(path.to_owned());
         self
     }
 
-    /// Loads this module instead of the one that [`crate::module_path`] finds. An absolute path.
+    /// Sets the absolute path of the module to load instead of [`crate::module_path`].
     pub fn module(mut self, path: &Path) -> Self {
         self.module = Some(path.to_owned());
         self
     }
 
-    /// How many workers, each with a VM of its own.
+    /// Sets the number of workers; each has a VM.
     pub fn concurrency(mut self, workers: u32) -> Self {
         self.concurrency = workers;
         self
@@ -64,7 +64,7 @@ impl Bootstrap {
         self
     }
 
-    /// Envoy's JSON, given the directory where its watched files stand.
+    /// Returns Envoy's configuration, whose watched files are in `directory`.
     pub(crate) fn to_json(&self, directory: &Path) -> Value {
         let listeners: Vec<_> = self
             .listeners
@@ -87,7 +87,7 @@ impl Default for Bootstrap {
     }
 }
 
-/// Port 0: the kernel's choice, so that no two tests ever want the same.
+/// Returns a loopback address whose port the kernel chooses.
 fn loopback() -> Value {
     address(SocketAddr::from(([127, 0, 0, 1], 0)))
 }

@@ -1,12 +1,11 @@
-//! An HTTP client that keeps one connection, as an application does to the service it calls.
+//! An HTTP client with one connection.
 //!
-//! It is honest about loss: a request that failed is never tried again behind the caller's back. The one
-//! exception is what every client does: a request that was not sent, because the connection had been closed
-//! or announced, goes out on another one.
+//! A failed request is never retried. Only a request that was not sent, because the connection had been closed or drained,
+//! is sent on a new connection, as all clients do.
 //!
-//! HTTP/2 is h2 itself, and greets as Go's client does: like it, it bears any announcement. It is not
-//! hyper, because hyper 1.12 loses answers: when a GOAWAY arrives between its handing a request to h2 and
-//! its next look whether h2 is ready, it reports the GOAWAY although the server has executed the request.
+//! HTTP/2 is on h2, with the settings of Go, and tolerates any GOAWAY. It is not on hyper: when a GOAWAY arrives after hyper
+//! 1.12 has passed a request to h2 and before it polls h2 again, it reports the GOAWAY although the server has executed
+//! the request.
 
 use std::net::SocketAddr;
 
@@ -22,10 +21,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
-/// A server that closes every connection before the first request would be asked for ever.
-const CONNECTIONS_A_REQUEST: u32 = 4;
+/// Bounds the reconnects to a server that closes every connection before the first request.
+const CONNECTIONS_PER_REQUEST: u32 = 4;
 
-/// The HTTP version a client speaks.
+/// The HTTP version of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP/1.1: one request at a time (RFC 9112).
@@ -47,8 +46,7 @@ pub struct Answer {
     pub body: String,
 }
 
-/// A client with a pool of one connection. Calls may run at the same time: over HTTP/2 they share the
-/// connection, over HTTP/1 they wait for each other.
+/// A client with one connection. Concurrent requests share it over HTTP/2, and wait for each other over HTTP/1.
 #[derive(Debug)]
 pub struct Client {
     target: SocketAddr,
@@ -69,17 +67,17 @@ enum Connection {
 }
 
 impl Client {
-    /// A client of `target` that speaks HTTP/1.1. It connects with its first request.
+    /// Returns an HTTP/1.1 client of `target`, which connects with its first request.
     pub fn http1(target: SocketAddr) -> Self {
         Self::new(target, Protocol::Http1)
     }
 
-    /// A client of `target` that speaks HTTP/2. It connects with its first request.
+    /// Returns an HTTP/2 client of `target`, which connects with its first request.
     pub fn http2(target: SocketAddr) -> Self {
         Self::new(target, Protocol::Http2)
     }
 
-    /// A client of `target` that speaks `protocol`. It connects with its first request.
+    /// Returns a client of `target`, which connects with its first request.
     pub fn new(target: SocketAddr, protocol: Protocol) -> Self {
         Self {
             target,
@@ -88,7 +86,7 @@ impl Client {
         }
     }
 
-    /// Sends a GET for `path` and reads the answer.
+    /// Sends a GET; returns the response.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -100,10 +98,10 @@ impl Client {
         self.send(Request::get(uri).body(Full::default())?).await
     }
 
-    /// Sends a request and reads the answer. An HTTP/1 request is given the `Host` of the target.
+    /// Sends a request; returns the response. An HTTP/1 request without `Host` gets that of the target.
     ///
     /// # Errors
-    /// When no connection can be made, or when the request was sent and its answer did not come whole.
+    /// When the connection fails, or when the request was sent and its response is incomplete.
     pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Answer> {
         if self.protocol == Protocol::Http1 && !request.headers().contains_key(HOST) {
             let host = self
@@ -113,7 +111,7 @@ impl Client {
                 .context("an address is a Host")?;
             request.headers_mut().insert(HOST, host);
         }
-        for _ in 0..CONNECTIONS_A_REQUEST {
+        for _ in 0..CONNECTIONS_PER_REQUEST {
             let copy = request.clone();
             match self.exchange(request).await {
                 Ok(answer) => return Ok(answer),
@@ -121,15 +119,15 @@ impl Client {
                 Err(Failure::Lost(error)) => return Err(error),
             }
         }
-        bail!("{CONNECTIONS_A_REQUEST} connections were closed before the request could be sent")
+        bail!("{CONNECTIONS_PER_REQUEST} connections were closed before the request could be sent")
     }
 
-    /// Closes the connection. The next request opens another one.
+    /// Closes the connection; the next request opens another one.
     pub async fn disconnect(&self) {
         self.pool.lock().await.connection = None;
     }
 
-    /// How many connections were opened so far.
+    /// Returns the number of connections so far.
     pub async fn connections_opened(&self) -> u64 {
         self.pool.lock().await.opened
     }
@@ -139,7 +137,7 @@ impl Client {
         match pool.ready(self.target, self.protocol).await? {
             Connection::Http1(sender) => {
                 let response = sender.try_send_request(request).await?;
-                // Read under the lock: the connection is busy until the body has ended.
+                // Under the lock: the connection is in use until the body ends.
                 let (head, body) = response.into_parts();
                 let body = body.collect().await.map_err(anyhow::Error::from)?;
                 Ok(Answer::new(head, &body.to_bytes()))
@@ -154,7 +152,7 @@ impl Client {
 }
 
 impl Pool {
-    /// The connection, when it can take a request; else a new one in its place.
+    /// Returns the connection if it accepts a request, else a new one.
     async fn ready(&mut self, target: SocketAddr, protocol: Protocol) -> Result<&mut Connection> {
         let usable = match self.connection.take() {
             Some(mut connection) => connection.is_ready().await.then_some(connection),
@@ -177,7 +175,7 @@ impl Connection {
             .await
             .with_context(|| format!("to {target}"))?;
         stream.set_nodelay(true)?;
-        // How a connection ends is seen by the requests on it; by itself it is no one's failure.
+        // Requests see how their connection ends.
         match protocol {
             Protocol::Http1 => {
                 let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -185,7 +183,7 @@ impl Connection {
                 Ok(Self::Http1(sender))
             }
             Protocol::Http2 => {
-                let (sender, connection) = like_go().handshake(stream).await?;
+                let (sender, connection) = go_settings().handshake(stream).await?;
                 drive(connection);
                 Ok(Self::Http2(sender))
             }
@@ -200,8 +198,8 @@ impl Connection {
     }
 }
 
-/// What Go's net/http says in its preface.
-fn like_go() -> h2::client::Builder {
+/// The settings of Go's net/http.
+fn go_settings() -> h2::client::Builder {
     let mut builder = h2::client::Builder::new();
     builder
         .enable_push(false)
@@ -219,7 +217,7 @@ async fn over_http2(
     let (head, body) = request.into_parts();
     let Ok(body) = body.collect().await;
     let body = body.to_bytes();
-    // An error of these two is h2's own: nothing was sent.
+    // Errors of these two calls are local: nothing was sent.
     let mut sender = sender.ready().await.map_err(|_| Failure::Unsent)?;
     let request = Request::from_parts(head, ());
     let sent = sender.send_request(request, body.is_empty());
@@ -248,11 +246,11 @@ impl Answer {
     }
 }
 
-/// Why there is no answer: it decides whether the request may go out once more.
+/// Why there is no response, which decides whether the request may be sent again.
 enum Failure {
     /// No byte of the request was sent.
     Unsent,
-    /// Anything else: the request may have been executed.
+    /// The server may have executed the request.
     Lost(anyhow::Error),
 }
 

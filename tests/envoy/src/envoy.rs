@@ -1,4 +1,4 @@
-//! One running Envoy: started, asked, given new configuration, and ended when it goes out of scope.
+//! A running Envoy: its addresses, its stats and log, and changes of its configuration.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,8 +35,8 @@ impl Envoy {
     /// Starts an Envoy and waits until it serves.
     ///
     /// # Errors
-    /// When Envoy or the module is missing (says which command provides it), or when Envoy refuses the
-    /// configuration: then with the end of its log.
+    /// When Envoy or the module is missing, with the command that provides it; or when Envoy rejects the configuration, with the
+    /// end of its log.
     pub async fn start(bootstrap: Bootstrap) -> Result<Self> {
         let directory = TempDir::new().context("no temporary directory")?;
         let mut plugins = BTreeMap::new();
@@ -61,11 +61,11 @@ impl Envoy {
             bootstrap.concurrency,
             directory.path(),
         )?;
-        Self::once_ready(process, directory, module, plugins).await
+        Self::wait_until_ready(process, directory, module, plugins).await
     }
 
-    /// Starts an Envoy from a configuration file as a user has it, JSON or YAML, with one worker. Its
-    /// relative paths are resolved against the folder of `config`.
+    /// Starts an Envoy with one worker from a configuration file, JSON or YAML. Relative paths in it are resolved against its
+    /// folder.
     ///
     /// # Errors
     /// As [`Envoy::start`].
@@ -75,10 +75,10 @@ impl Envoy {
             .canonicalize()
             .with_context(|| format!("no {}", config.display()))?;
         let process = Process::start(envoy_path()?, &config, 1, directory.path())?;
-        Self::once_ready(process, directory, None, BTreeMap::new()).await
+        Self::wait_until_ready(process, directory, None, BTreeMap::new()).await
     }
 
-    async fn once_ready(
+    async fn wait_until_ready(
         mut process: Process,
         directory: TempDir,
         module: Option<PathBuf>,
@@ -107,7 +107,7 @@ impl Envoy {
         });
         let live = live.await.with_context(|| log_tail(directory.path()))?;
         live.map_err(|status| died(&status, directory.path()))?;
-        let listeners = parse_listeners(&ask_admin(admin, "/listeners?format=json").await?)?;
+        let listeners = parse_listeners(&get_admin(admin, "/listeners?format=json").await?)?;
         Ok(Self {
             process,
             directory,
@@ -118,7 +118,7 @@ impl Envoy {
         })
     }
 
-    /// Where the listener of that name listens.
+    /// Returns the address of a listener.
     ///
     /// # Panics
     /// When there is no such listener: a mistake in the test.
@@ -129,32 +129,32 @@ impl Envoy {
         }
     }
 
-    /// Where its admin interface listens.
+    /// Returns the address of the admin interface.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin
     }
 
-    /// Every counter and gauge at this moment.
+    /// Returns all counters and gauges.
     ///
     /// # Errors
-    /// When Envoy does not answer, because it died.
+    /// When Envoy has ended.
     pub async fn stats(&self) -> Result<Stats> {
         Ok(Stats::parse(&self.admin("/stats").await?))
     }
 
-    /// The body of a GET to Envoy's admin interface, for instance `/stats/prometheus`.
+    /// Returns the body of a GET to the admin interface, for instance `/stats/prometheus`.
     ///
     /// # Errors
-    /// When Envoy does not answer, because it died, or answers with an error.
+    /// When Envoy has ended or responds with an error.
     pub async fn admin(&self, path: &str) -> Result<String> {
-        ask_admin(self.admin, path).await
+        get_admin(self.admin, path).await
     }
 
-    /// Ends every HTTP connection with its next answer, as a pod does that is told to terminate. It still
-    /// takes others: who sends it none is to be told beforehand.
+    /// Makes Envoy close each HTTP connection with its next response, as in a pod that terminates. It still accepts new
+    /// connections, so remove it from the endpoints before.
     ///
     /// # Errors
-    /// When Envoy does not answer, because it died.
+    /// When Envoy has ended.
     pub async fn drain(&self) -> Result<()> {
         let path = "/healthcheck/fail";
         let request = Request::post(path).body(Full::default())?;
@@ -162,24 +162,24 @@ impl Envoy {
         Ok(())
     }
 
-    /// What Envoy has logged so far, the module's lines included.
+    /// Returns Envoy's log so far, with the module's lines.
     pub fn log(&self) -> String {
         fs::read_to_string(log_file(self.directory.path())).unwrap_or_default()
     }
 
-    /// The process id, for what `/proc` tells about memory and CPU.
+    /// Returns the process id, for `/proc`.
     pub fn pid(&self) -> u32 {
         self.process.0.id()
     }
 
-    /// Gives the module on `listener` another policy, and waits until Envoy has taken it in every role
-    /// the listener carries. Whether the module accepts it is for the module's metrics to tell.
+    /// Replaces the policy of the module on `listener`, and waits until Envoy has applied it for each role. The module's metrics
+    /// show whether it was accepted.
     ///
     /// # Errors
-    /// When the listener carries no module, or Envoy refuses the configuration.
+    /// When the listener has no module, or Envoy rejects the configuration.
     pub async fn replace_policy(&self, listener: &str, policy: impl ToString) -> Result<()> {
         let (Some(plugin), Some(module)) = (self.plugins.get(listener), &self.module) else {
-            bail!("the listener {listener} carries no module");
+            bail!("the listener {listener} has no module");
         };
         let before = self.stats().await?;
         write_policy(
@@ -191,23 +191,23 @@ impl Envoy {
         )?;
         for role in plugin.roles.list() {
             let stat = role.reload_stat(listener);
-            self.rises(&stat, before.get(&stat)).await?;
+            self.wait_for_increase(&stat, before.get(&stat)).await?;
         }
         Ok(())
     }
 
-    /// Gives `cluster` other endpoints, and waits until Envoy has taken them.
+    /// Replaces the endpoints of `cluster`, and waits until Envoy has applied them.
     ///
     /// # Errors
-    /// When Envoy does not take them.
+    /// When Envoy does not apply them.
     pub async fn replace_endpoints(&self, cluster: &str, endpoints: &[SocketAddr]) -> Result<()> {
         let stat = format!("cluster.{cluster}.update_success");
         let before = self.stats().await?.get(&stat);
         write_endpoints(self.directory.path(), cluster, endpoints)?;
-        self.rises(&stat, before).await
+        self.wait_for_increase(&stat, before).await
     }
 
-    async fn rises(&self, stat: &str, before: u64) -> Result<()> {
+    async fn wait_for_increase(&self, stat: &str, before: u64) -> Result<()> {
         eventually(&format!("{stat} to rise above {before}"), || async {
             let stats = self.stats().await?;
             Ok((stats.get(stat) > before).then_some(()))
@@ -217,7 +217,7 @@ impl Envoy {
     }
 }
 
-/// Ends with its owner: a test that fails leaves no Envoy behind.
+/// Dropping it kills the process, so that a failed test leaves no Envoy behind.
 #[derive(Debug)]
 struct Process(Child);
 
@@ -228,21 +228,21 @@ impl Process {
             .arg("--config-path")
             .arg(config)
             .args(["--concurrency", &concurrency.to_string()])
-            // Without hot restart there is no base id, over which two Envoys could stumble.
+            // With hot restart, two Envoys would need different base ids.
             .arg("--disable-hot-restart")
             .arg("--admin-address-path")
             .arg(directory.join("admin"))
             .current_dir(config.parent().unwrap_or(directory))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            // Envoy's own log file is flushed every ten seconds; its stderr at once.
+            // Envoy flushes a log file every ten seconds, but stderr at once.
             .stderr(log)
             .spawn()
             .with_context(|| format!("cannot start {}", envoy.display()))?;
         Ok(Self(child))
     }
 
-    /// How it ended, if it did.
+    /// Returns the exit status if the process has ended.
     fn ended(&mut self) -> Option<String> {
         let status = self.0.try_wait().ok().flatten()?;
         Some(status.to_string())
@@ -251,20 +251,20 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only when it has already ended.
+        // Both fail only when the process has ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-async fn ask_admin(admin: SocketAddr, path: &str) -> Result<String> {
+async fn get_admin(admin: SocketAddr, path: &str) -> Result<String> {
     body(path, Client::http1(admin).get(path).await?)
 }
 
 fn body(path: &str, answer: Answer) -> Result<String> {
     if answer.status != 200 {
         bail!(
-            "Envoy's admin answers {path} with {}: {}",
+            "Envoy's admin interface responds to {path} with {}: {}",
             answer.status,
             answer.body
         );
@@ -281,18 +281,18 @@ fn write_policy(
 ) -> Result<()> {
     for role in plugin.roles.list() {
         let discovery = role.discovery(listener, &plugin.vm_id, module, policy);
-        move_in_place(&directory.join(role.resource(listener)), &discovery)?;
+        replace_file(&directory.join(role.resource(listener)), &discovery)?;
     }
     Ok(())
 }
 
 fn write_endpoints(directory: &Path, cluster: &str, endpoints: &[SocketAddr]) -> Result<()> {
     let discovery = Cluster::discovery(cluster, endpoints);
-    move_in_place(&directory.join(Cluster::file(cluster)), &discovery)
+    replace_file(&directory.join(Cluster::file(cluster)), &discovery)
 }
 
-/// Envoy watches for a move, not for a write, so that it never reads half a file.
-fn move_in_place(file: &Path, content: &Value) -> Result<()> {
+/// Envoy watches for renames, so that it never reads an incomplete file.
+fn replace_file(file: &Path, content: &Value) -> Result<()> {
     let next = file.with_extension("next");
     fs::write(&next, content.to_string())?;
     fs::rename(&next, file)?;
@@ -325,13 +325,13 @@ fn died(status: &str, directory: &Path) -> anyhow::Error {
     anyhow::anyhow!("Envoy ended ({status})\n{}", log_tail(directory))
 }
 
-/// The last lines that say something: the list of Envoy's extensions does not.
+/// Returns the last lines, without the list of Envoy's extensions.
 fn log_tail(directory: &Path) -> String {
     let log = fs::read_to_string(log_file(directory)).unwrap_or_default();
-    let said: Vec<_> = log
+    let lines: Vec<_> = log
         .lines()
         .filter(|line| !line.contains("]   envoy."))
         .collect();
-    let start = said.len().saturating_sub(12);
-    said.get(start..).unwrap_or_default().join("\n")
+    let start = lines.len().saturating_sub(12);
+    lines.get(start..).unwrap_or_default().join("\n")
 }

@@ -1,32 +1,31 @@
-//! The module as Envoy is told of it: one extension configuration a role, each in a file of its own.
+//! The module's extension configurations, one a role.
 //!
-//! They come by ECDS from files, because that is how a mesh delivers them and the only way to change a
-//! policy under living connections without touching the listener.
+//! Envoy reads them from files by ECDS, as in a mesh: only so does a policy change without a change of the listener.
 
 use std::path::Path;
 
 use evenkeel_metrics::Label;
 use serde_json::{Value, json};
 
-/// Which roles of the module a listener carries.
+/// The roles of the module on a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Roles {
     /// The network filter alone, before the HTTP connection manager or `tcp_proxy`.
     Network,
     /// The HTTP filter alone, before the router.
     Http,
-    /// Both, in one VM per worker.
+    /// Both filters, in one VM per worker.
     Both,
 }
 
-/// The module on one listener: its places, and the VM that it runs in there.
+/// The module on one listener.
 #[derive(Clone, Debug)]
 pub(crate) struct Plugin {
     pub(crate) roles: Roles,
     pub(crate) vm_id: String,
 }
 
-/// One of the module's two places in a filter chain.
+/// A role of the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Network,
@@ -55,12 +54,12 @@ impl Role {
         }
     }
 
-    /// The name of the extension configuration, and so of its file and of its stats.
+    /// Returns the name of the extension configuration, of its file and of its stats.
     pub(crate) fn resource(self, listener: &str) -> String {
         format!("evenkeel-{}-{listener}", self.name())
     }
 
-    /// The counter that Envoy raises when it has taken a new configuration.
+    /// Returns the counter that Envoy increments when it accepts a new configuration.
     pub(crate) fn reload_stat(self, listener: &str) -> String {
         let resource = self.resource(listener);
         match self {
@@ -78,7 +77,7 @@ impl Role {
         format!("type.googleapis.com/envoy.extensions.filters.{name}.wasm.v3.Wasm")
     }
 
-    /// The filter's entry in the listener: where its configuration comes from.
+    /// Returns the filter's entry in the listener, which refers to the file.
     pub(crate) fn filter(self, listener: &str, file: &Path) -> Value {
         json!({
             "name": self.resource(listener),
@@ -89,7 +88,7 @@ impl Role {
         })
     }
 
-    /// The content of that file: a discovery response with this one resource.
+    /// Returns the content of that file, a discovery response.
     pub(crate) fn discovery(
         self,
         listener: &str,
@@ -104,9 +103,9 @@ impl Role {
                 "typed_config": { "@type": self.type_url(), "config": {
                     "name": self.resource(listener),
                     "root_id": self.resource(listener),
-                    // A failure of the module must show as what it does, not as requests that Envoy refused.
+                    // With FAIL_CLOSED, Envoy's rejected requests would hide what the module does.
                     "failure_policy": "FAIL_OPEN",
-                    // The same vm_id, code and VM configuration for both roles: one VM a worker.
+                    // Roles with the same vm_id, code and VM configuration share a VM.
                     "vm_config": {
                         "vm_id": vm_id,
                         "runtime": "envoy.wasm.runtime.v8",
@@ -121,8 +120,7 @@ impl Role {
         })
     }
 
-    /// The policy with the role in it. Text that is no JSON object is for a test of bad policies: the role
-    /// goes in behind its first brace, and the fault stays as it was.
+    /// Inserts the role into the policy; into invalid JSON behind its first brace, so that it stays invalid.
     fn configuration(self, policy: &str) -> String {
         match serde_json::from_str(policy) {
             Ok(Value::Object(mut policy)) => {
@@ -134,7 +132,7 @@ impl Role {
     }
 }
 
-/// How Envoy turns the labels inside a metric's name into tags: its `stats_tags`.
+/// Returns the `stats_tags` by which Envoy extracts the labels from the names of metrics.
 pub fn stats_tags() -> Value {
     let tag = |label: Label| json!({ "tag_name": label.tag(), "regex": label.regex() });
     Label::ALL.map(tag).into()
@@ -145,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_is_told_its_role() {
+    fn policy_contains_its_role() {
         let configuration = Role::Http.configuration(r#"{"version":1}"#);
 
         let configuration: Value = serde_json::from_str(&configuration).unwrap();
@@ -153,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_truncated_policy_stays_truncated() {
+    fn truncated_policy_stays_truncated() {
         let configuration = Role::Network.configuration(r#"{"version":1,"#);
 
         assert_eq!(configuration, r#"{"role":"network","version":1,"#);

@@ -1,9 +1,8 @@
-//! A stand-in for kube-proxy on layer 4: one address for a Service, an endpoint by chance per connection.
+//! A substitute for kube-proxy: one address for a Service, and a random endpoint for each connection.
 //!
-//! In iptables mode kube-proxy writes a chain of rules per Service, each matched with
-//! `-m statistic --mode random --probability P`: 1/n for the first endpoint, 1/(n-1) for the next, and so
-//! on until the last takes what is left. Only the first packet of a connection walks the chain. That is
-//! the whole of the problem: what is never opened anew is never balanced anew.
+//! In iptables mode, kube-proxy has a chain of rules for each Service with `-m statistic --mode random --probability P`: 1/n
+//! for the first endpoint, 1/(n-1) for the next, and 1 for the last. Only the first packet of a connection traverses the
+//! chain, so only new connections are balanced.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -26,22 +25,22 @@ pub struct KubeProxy {
 #[derive(Debug)]
 struct State {
     endpoints: Vec<SocketAddr>,
-    chance: Rng,
+    random: Rng,
     connections: BTreeMap<SocketAddr, u64>,
     open: BTreeMap<SocketAddr, u64>,
 }
 
 impl KubeProxy {
-    /// Starts a Service with these endpoints. The same `seed` makes the same choices.
+    /// Starts a Service with these endpoints. The same `seed` leads to the same selections.
     ///
     /// # Errors
-    /// When loopback gives no port.
+    /// When no port can be bound.
     pub async fn start(endpoints: impl IntoIterator<Item = SocketAddr>, seed: u64) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let state = Arc::new(Mutex::new(State {
             endpoints: endpoints.into_iter().collect(),
-            chance: Rng::with_seed(seed),
+            random: Rng::with_seed(seed),
             connections: BTreeMap::new(),
             open: BTreeMap::new(),
         }));
@@ -54,38 +53,38 @@ impl KubeProxy {
         })
     }
 
-    /// The Service's address.
+    /// Returns the address of the Service.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Rewrites the rules, as a change of the EndpointSlice does: connections there are stay where they are.
+    /// Replaces the endpoints, as a change of the EndpointSlice does. Open connections stay open.
     pub fn replace_endpoints(&self, endpoints: impl IntoIterator<Item = SocketAddr>) {
         lock(&self.state).endpoints = endpoints.into_iter().collect();
     }
 
-    /// How many connections each endpoint was given so far.
+    /// Returns the number of connections to each endpoint so far.
     pub fn connections(&self) -> BTreeMap<SocketAddr, u64> {
         lock(&self.state).connections.clone()
     }
 
-    /// How many connections each endpoint has at this moment, of those it was ever given one.
+    /// Returns the number of open connections to each endpoint that has had one.
     pub fn open_connections(&self) -> BTreeMap<SocketAddr, u64> {
         lock(&self.state).open.clone()
     }
 
-    /// How many connections clients opened so far.
+    /// Returns the number of connections so far.
     pub fn connections_opened(&self) -> u64 {
         lock(&self.state).connections.values().sum()
     }
 }
 
 impl State {
-    /// Walks the chain. `None` when the Service has no endpoints: then kube-proxy refuses.
-    fn pick(&mut self) -> Option<SocketAddr> {
+    /// Selects an endpoint as the chain does. `None` without endpoints: kube-proxy then refuses the connection.
+    fn select(&mut self) -> Option<SocketAddr> {
         let rules = (1..=self.endpoints.len()).rev();
         for (left, endpoint) in rules.zip(&self.endpoints) {
-            if self.chance.f64() * (left as f64) < 1.0 {
+            if self.random.f64() * (left as f64) < 1.0 {
                 *self.connections.entry(*endpoint).or_default() += 1;
                 *self.open.entry(*endpoint).or_default() += 1;
                 return Some(*endpoint);
@@ -110,7 +109,7 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
     loop {
         tokio::select! {
             Ok((client, _)) = listener.accept() => {
-                if let Some(endpoint) = lock(&state).pick() {
+                if let Some(endpoint) = lock(&state).select() {
                     connections.spawn(forward(client, endpoint));
                 }
             }
@@ -119,10 +118,9 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
     }
 }
 
-/// Both directions until both have ended; each end is passed on by itself, as a NAT would. Returns whose
-/// connection it was.
+/// Forwards both directions, and each close separately, as NAT does. Returns the endpoint.
 async fn forward(mut client: TcpStream, endpoint: SocketAddr) -> SocketAddr {
-    // Who refuses, resets or goes away is seen by the other end, and counted there.
+    // The other end sees each refusal, close and RST.
     if let Ok(mut server) = TcpStream::connect(endpoint).await {
         let _ = client.set_nodelay(true);
         let _ = server.set_nodelay(true);
@@ -139,18 +137,18 @@ mod tests {
         let endpoint = |port| SocketAddr::from(([127, 0, 0, 1], port));
         State {
             endpoints: (1..=endpoints).map(endpoint).collect(),
-            chance: Rng::with_seed(7),
+            random: Rng::with_seed(7),
             connections: BTreeMap::new(),
             open: BTreeMap::new(),
         }
     }
 
     #[test]
-    fn gives_every_endpoint_the_same_chance() {
+    fn endpoints_have_equal_probability() {
         let mut state = service(3);
 
         for _ in 0..30_000 {
-            state.pick();
+            state.select();
         }
 
         // 10,000 each; the standard deviation is 82.
@@ -164,9 +162,9 @@ mod tests {
     }
 
     #[test]
-    fn one_endpoint_gets_everything_and_none_nothing() {
-        assert!((0..100).all(|_| service(1).pick().is_some()));
-        assert_eq!(service(0).pick(), None);
+    fn one_endpoint_gets_every_connection_and_none_refuses() {
+        assert!((0..100).all(|_| service(1).select().is_some()));
+        assert_eq!(service(0).select(), None);
     }
 
     #[test]
@@ -175,13 +173,13 @@ mod tests {
         let mut runs = [0; 4];
 
         for _ in 0..27_000 {
-            let mut used: Vec<_> = (0..3).filter_map(|_| state.pick()).collect();
+            let mut used: Vec<_> = (0..3).filter_map(|_| state.select()).collect();
             used.sort();
             used.dedup();
             runs[used.len()] += 1;
         }
 
-        // 3, 18 and 6 of 27 ways: the 11, 67 and 22 percent of the demo.
+        // 3, 18 and 6 of 27 combinations: the 11, 67 and 22 % of the demo.
         let expected: [u32; 4] = [0, 3_000, 18_000, 6_000];
         assert!(
             runs.iter()

@@ -1,7 +1,6 @@
-//! A real Envoy to test with, and what stands round it on loopback: clients, backends, and a stand-in
-//! for the kube-proxy between them.
+//! A real Envoy for tests, with clients, backends and a substitute for kube-proxy on loopback.
 //!
-//! A story starts what it needs, acts as a client, and asks Envoy what it counted:
+//! A story starts what it needs, acts as a client and reads Envoy's stats:
 //!
 //! ```no_run
 //! # use evenkeel_test_envoy::*;
@@ -21,7 +20,7 @@
 //! # }
 //! ```
 //!
-//! Nothing here chooses a port: what listens binds port 0 and tells where it is.
+//! The kernel chooses all ports; each server returns its address.
 
 mod backend;
 mod binary;

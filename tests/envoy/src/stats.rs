@@ -1,16 +1,15 @@
-//! What Envoy counted, as `GET /stats` tells it.
+//! The stats of an Envoy, from `GET /stats`.
 
 use std::collections::BTreeMap;
 
 use evenkeel_metrics::Metric;
 
-/// What stands before the name of a metric that a module defines.
-const OURS: &str = "wasmcustom.";
+/// The prefix of a module's metrics.
+const PREFIX: &str = "wasmcustom.";
 
-/// Counters and gauges at one moment, by name and labels.
+/// Counters and gauges by name and labels.
 ///
-/// A label stands inside a stat's full name as `<tag>=.=<value>;.;`, before the name or behind it; here it
-/// is taken out: `wasmcustom.closed_by=.=client;.;evenkeel_connections_drained_total` has the name
+/// A stat's full name contains labels as `<tag>=.=<value>;.;`, before or behind the name. They are removed from it: `wasmcustom.closed_by=.=client;.;evenkeel_connections_drained_total` has the name
 /// `wasmcustom.evenkeel_connections_drained_total` and the label `by`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats(BTreeMap<Stat, u64>);
@@ -22,7 +21,7 @@ struct Stat {
 }
 
 impl Stats {
-    /// Reads `name: value` lines. Histograms and text values are no numbers and are left out.
+    /// Parses `name: value` lines, without histograms and text values.
     pub fn parse(text: &str) -> Self {
         let line = |line: &str| {
             let (name, value) = line.rsplit_once(": ")?;
@@ -31,7 +30,7 @@ impl Stats {
         Self(text.lines().filter_map(line).collect())
     }
 
-    /// The value of the stat of this name, over all of its labels.
+    /// Returns the value of a stat, summed over its labels.
     ///
     /// # Panics
     /// When there is no such stat: a mistake in the test, which would otherwise read 0. A metric of Evenkeel's must be
@@ -40,7 +39,7 @@ impl Stats {
         self.with(name, &[])
     }
 
-    /// As [`Stats::get`], over those that have these labels: `with("..connections_drained_total", &[("closed_by", "client")])`.
+    /// Returns the value of a stat, summed over the series with these labels: `with("..connections_drained_total", &[("closed_by", "client")])`.
     ///
     /// # Panics
     /// As [`Stats::get`]; also when a metric of Evenkeel's never has such a label.
@@ -56,7 +55,7 @@ impl Stats {
             .sum()
     }
 
-    /// The values of the stat of this name that are not 0, by their label `tag`.
+    /// Returns the values of a stat that are not 0, by their label `tag`.
     ///
     /// # Panics
     /// As [`Stats::get`]; also when a metric of Evenkeel's has no such label.
@@ -73,14 +72,14 @@ impl Stats {
         values
     }
 
-    /// Whether there is a stat of this name, whatever its value.
+    /// Returns whether Envoy shows a stat of this name.
     pub fn shows(&self, name: &str) -> bool {
         self.0.keys().any(|stat| stat.name == name)
     }
 
-    /// The metric of that name, if it is one of Evenkeel's.
+    /// Checks the name and the labels; returns the metric if it is one of Evenkeel's.
     fn expect(&self, name: &str, labels: &[(&str, &str)]) -> Option<Metric> {
-        match name.strip_prefix(OURS) {
+        match name.strip_prefix(PREFIX) {
             Some(metric) => match Metric::find(metric, labels) {
                 Ok(metric) => Some(metric),
                 Err(error) => panic!("{error}"),
@@ -113,7 +112,7 @@ struct Label {
 }
 
 impl Label {
-    /// The first in `name`.
+    /// Returns the first label in `name`.
     fn find(name: &str) -> Option<Self> {
         let (before, rest) = name.split_once("=.=")?;
         let (value, _) = rest.split_once(";.;")?;
@@ -132,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_taken_out_of_the_name_wherever_they_stand() {
+    fn labels_are_removed_from_any_place_in_the_name() {
         let stats = Stats::parse(
             "wasmcustom.drain_reason=.=max_connection_age;.;closed_by=.=client;.;evenkeel_connections_drained_total: 3\n\
              wasmcustom.drain_reason=.=max_connection_age;.;closed_by=.=evenkeel;.;evenkeel_connections_drained_total: 4\n\
@@ -160,16 +159,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_left_out() {
+    fn text_and_histograms_are_left_out() {
         let stats = Stats::parse("a: \"text\"\nab: No recorded values\nac: 1\n");
 
         assert_eq!(stats.get("ac"), 1);
         assert!(!stats.shows("a") && !stats.shows("ab"));
     }
 
-    /// So that no `== 0` survives a rename.
+    /// Otherwise a comparison with 0 would survive a rename.
     #[test]
-    fn a_name_that_nothing_has_fails() {
+    fn unknown_name_or_label_panics() {
         let stats = Stats::parse(
             "wasmcustom.evenkeel_requests_aborted_total: 9\ncluster.app.update_success: 1\n",
         );

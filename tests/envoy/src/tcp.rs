@@ -1,4 +1,4 @@
-//! A raw TCP service and its client: a line for a line, over connections that neither wants to close.
+//! A TCP echo server and its client, which exchange lines over persistent connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,8 +9,7 @@ use evenkeel_test_tasks::Tasks;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A server that sends every line back with its own name before it. Dropping it closes its port and
-/// every connection.
+/// A server that echoes each line behind its name. Dropping it closes its port and every connection.
 #[derive(Debug)]
 pub struct TcpEcho {
     address: SocketAddr,
@@ -19,10 +18,10 @@ pub struct TcpEcho {
 }
 
 impl TcpEcho {
-    /// Starts a server that signs with `name`.
+    /// Starts a server with this name.
     ///
     /// # Errors
-    /// When loopback gives no port.
+    /// When no port can be bound.
     pub async fn start(name: &str) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -36,12 +35,12 @@ impl TcpEcho {
         })
     }
 
-    /// Where it listens.
+    /// Returns the address of the server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many connections it was given so far.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
     }
@@ -61,7 +60,7 @@ async fn accept(listener: TcpListener, name: String, count: Arc<AtomicU64>) {
 }
 
 async fn echo(stream: TcpStream, name: String) {
-    // Without it Nagle would hold back a line.
+    // Nagle's algorithm would delay a line.
     let _ = stream.set_nodelay(true);
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
@@ -76,8 +75,8 @@ async fn echo(stream: TcpStream, name: String) {
     }
 }
 
-/// A client that keeps one connection. When the server closes it between two lines the client opens
-/// another one, and nothing is lost; when it is closed on an open question, that question failed.
+/// A client with one connection. It reconnects when the server has closed the connection between two exchanges; a close during
+/// an exchange is an error.
 #[derive(Debug)]
 pub struct TcpClient {
     target: SocketAddr,
@@ -86,7 +85,7 @@ pub struct TcpClient {
 }
 
 impl TcpClient {
-    /// A client of `target`. It connects with its first question.
+    /// Returns a client of `target`, which connects with its first exchange.
     pub fn new(target: SocketAddr) -> Self {
         Self {
             target,
@@ -95,10 +94,10 @@ impl TcpClient {
         }
     }
 
-    /// Sends a line and waits for the answer, which it returns without its line end.
+    /// Sends a line; returns the response without its line end.
     ///
     /// # Errors
-    /// When no connection can be made, or when it ended before the answer was complete.
+    /// When the connection fails, or is closed before the response is complete.
     pub async fn ask(&mut self, line: &str) -> Result<String> {
         let mut connection = match self.connection.take() {
             Some(connection) if is_open(&connection) => connection,
@@ -113,34 +112,34 @@ impl TcpClient {
             .write_all(format!("{line}\n").as_bytes())
             .await
             .context("sending")?;
-        let mut answer = String::new();
+        let mut response = String::new();
         connection
-            .read_line(&mut answer)
+            .read_line(&mut response)
             .await
-            .context("waiting for the answer")?;
-        if !answer.ends_with('\n') {
-            bail!("closed on an open question, after {answer:?}");
+            .context("waiting for the response")?;
+        if !response.ends_with('\n') {
+            bail!("closed before the response, after {response:?}");
         }
         self.connection = Some(connection);
-        Ok(answer.trim_end().to_owned())
+        Ok(response.trim_end().to_owned())
     }
 
-    /// Waits until the server closes the connection; at once when there is none.
+    /// Waits until the server closes the connection; returns at once when there is none.
     pub async fn closed(&mut self) {
         if let Some(connection) = &mut self.connection {
-            // Data that no one asked for, a FIN and a reset all end the wait: this connection is spent.
+            // Unexpected data, a FIN and a RST all end the wait.
             let _ = connection.fill_buf().await;
         }
         self.connection = None;
     }
 
-    /// How many connections were opened so far.
+    /// Returns the number of connections so far.
     pub fn connections_opened(&self) -> u64 {
         self.opened
     }
 }
 
-/// Between two lines nothing is readable on an open connection: not even its end.
+/// Between two exchanges nothing is readable on an open connection, not even a close.
 fn is_open(connection: &BufReader<TcpStream>) -> bool {
     let read = connection.get_ref().try_read(&mut [0]);
     read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)

@@ -1,18 +1,18 @@
-//! Waiting for a condition instead of for a time.
+//! Waiting for a condition.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// Long enough for a busy machine of two cores; a condition that holds is seen within milliseconds.
+/// Long enough for a busy machine with two cores.
 const LIMIT: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// Probes until the result is `Some`, and returns what is in it. A probe that fails ends the wait: only "not yet" is
-/// tried again, never a request that was lost.
+/// Probes until the result is `Some`, and returns its content. A failed probe ends the wait: a request that was lost is
+/// never retried.
 ///
 /// # Errors
-/// The error of the probe; or names `what` was waited for when it did not come within 30 seconds.
+/// The error of the probe, or that `what` did not come within 30 seconds.
 pub async fn eventually<T, Probed>(what: &str, mut probe: impl FnMut() -> Probed) -> Result<T>
 where
     Probed: Future<Output = Result<Option<T>>>,
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_probe_that_fails_is_not_tried_again() {
+    async fn failed_probe_is_not_retried() {
         let probes = Cell::new(0);
 
         let waited: Result<()> = eventually("an answer", || async {

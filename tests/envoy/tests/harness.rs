@@ -10,7 +10,7 @@ use evenkeel_test_envoy::{
 };
 
 #[tokio::test]
-async fn an_envoy_serves_both_http_versions_on_one_listener() {
+async fn one_listener_serves_both_http_versions() {
     let backend = Backend::start("a").await.unwrap();
     let listener = Listener::http("in")
         .answer("/health", 200, "well")
@@ -51,7 +51,7 @@ async fn an_envoy_serves_both_http_versions_on_one_listener() {
 }
 
 #[tokio::test]
-async fn an_envoy_that_refuses_its_configuration_says_why() {
+async fn rejected_configuration_is_an_error_with_the_reason() {
     let nowhere = Bootstrap::new().listener(Listener::http("in").route("/", "missing"));
 
     let error = Envoy::start(nowhere).await.unwrap_err().to_string();
@@ -60,7 +60,7 @@ async fn an_envoy_that_refuses_its_configuration_says_why() {
 }
 
 #[tokio::test]
-async fn endpoints_change_under_a_running_envoy() {
+async fn endpoints_of_a_running_envoy_change() {
     let (a, b) = (
         TcpEcho::start("a").await.unwrap(),
         TcpEcho::start("b").await.unwrap(),
@@ -88,7 +88,7 @@ async fn endpoints_change_under_a_running_envoy() {
 }
 
 #[tokio::test]
-async fn an_http1_client_keeps_its_connection_until_the_server_says_close() {
+async fn http1_client_reuses_its_connection_until_it_disconnects() {
     let backend = Backend::start("a").await.unwrap();
     let client = Client::http1(backend.address());
 
@@ -103,7 +103,7 @@ async fn an_http1_client_keeps_its_connection_until_the_server_says_close() {
 }
 
 #[tokio::test]
-async fn http2_requests_share_a_connection_and_overtake_each_other() {
+async fn http2_requests_share_a_connection() {
     let backend = Backend::start("a").await.unwrap();
     let client = Client::http2(backend.address());
 
@@ -122,7 +122,7 @@ async fn http2_requests_share_a_connection_and_overtake_each_other() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_cut_is_a_failure_and_is_not_sent_again() {
+async fn aborted_request_is_an_error_and_is_not_retried() {
     let backend = Backend::start("a").await.unwrap();
     let service = KubeProxy::start([backend.address()], 1).await.unwrap();
     let client = Client::http1(service.address());
@@ -142,7 +142,7 @@ async fn a_request_that_was_cut_is_a_failure_and_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_service_moves_new_connections_only() {
+async fn changed_service_affects_new_connections_only() {
     let (a, b) = (
         Backend::start("a").await.unwrap(),
         Backend::start("b").await.unwrap(),
@@ -166,7 +166,7 @@ async fn a_service_moves_new_connections_only() {
 }
 
 #[tokio::test]
-async fn an_envoy_that_drains_ends_connections_with_their_next_answer() {
+async fn draining_envoy_closes_connections_with_their_next_response() {
     let listener = Listener::http("in").answer("/", 200, "well");
     let envoy = Envoy::start(Bootstrap::new().listener(listener))
         .await
@@ -183,7 +183,7 @@ async fn an_envoy_that_drains_ends_connections_with_their_next_answer() {
 }
 
 #[tokio::test]
-async fn a_tcp_client_takes_a_close_between_two_lines_and_fails_on_one_in_the_middle() {
+async fn tcp_client_tolerates_a_close_between_exchanges_only() {
     let mut client = TcpClient::new(TcpEcho::start("gone").await.unwrap().address());
     assert!(client.ask("one").await.is_err());
 
@@ -201,7 +201,7 @@ async fn a_tcp_client_takes_a_close_between_two_lines_and_fails_on_one_in_the_mi
 }
 
 #[tokio::test]
-async fn a_policy_is_replaced_while_a_connection_lives() {
+async fn policy_is_replaced_under_an_open_connection() {
     let listener = Listener::http("in").answer("/", 200, "well");
     let listener = listener.evenkeel(Roles::Both, r#"{ "version": 1 }"#);
     let envoy = Envoy::start(Bootstrap::new().listener(listener))

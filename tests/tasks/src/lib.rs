@@ -194,7 +194,7 @@ mod tests {
     const FAILED: Option<&str> = Some("the assertion in the task");
 
     #[test]
-    fn a_panic_in_a_task_fails_the_test_however_the_task_is_ended() {
+    fn panic_in_a_task_fails_the_test() {
         let joined = panic_of(async {
             let mut tasks = Tasks::new();
             tasks.spawn(fails());
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_is_stopped_or_dropped_at_work_is_no_failure() {
+    fn stopped_or_dropped_task_is_no_failure() {
         let panic = panic_of(async {
             let mut tasks = Tasks::<()>::new();
             tasks.spawn(pending());
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_the_test_itself_is_the_one_that_is_shown() {
+    fn panic_of_the_test_itself_is_shown() {
         let panic = panic_of(async {
             let mut tasks = Tasks::new();
             tasks.spawn(fails());

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_made_again_only_for_other_inputs() {
+    fn entry_is_rebuilt_only_for_other_inputs() {
         let root = tempfile::tempdir().unwrap();
         let read = |directory: PathBuf| fs::read_to_string(directory.join("file")).unwrap();
         let first = provide_in(root.path(), "thing", "1.0", write("first")).unwrap();
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_completed_does_not_count() {
+    fn incomplete_entry_is_rebuilt() {
         let root = tempfile::tempdir().unwrap();
         let failed = provide_in(root.path(), "thing", 1, |directory| {
             fs::write(directory.join("half"), "")?;

@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_apt_get_would_install_is_what_the_machine_lacks() {
+    fn missing_packages_are_those_that_apt_get_would_install() {
         let plan = "Reading package lists...\n\
             Inst libev4 (1:4.33-1 Debian:12 [amd64])\n\
             Inst libnghttp2-14 [1.52.0-1] (1.52.0-2 Debian:12 [amd64])\n\
@@ -195,7 +195,7 @@ mod tests {
 
     /// As on a machine whose lists are empty.
     #[test]
-    fn lists_of_our_own_are_below_the_directory_that_is_given() {
+    fn package_lists_are_below_the_given_directory() {
         let directory = tempfile::tempdir().unwrap();
 
         let options = own_lists(directory.path()).unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_launched_with_the_libraries_beside_it() {
+    fn program_runs_with_its_own_libraries() {
         let directory = tempfile::tempdir().unwrap();
         let below = |path: &str| directory.path().join(path);
         for folder in ["usr/bin", "usr/lib/any-linux-gnu", "usr/lib/other"] {

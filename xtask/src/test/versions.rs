@@ -13,83 +13,83 @@ use crate::workspace::Workspace;
 /// Tests, and the behaviour of Envoy that each depends on.
 const STORIES: [(&str, &str); 20] = [
     (
-        "bad_policy::each_role_that_gets_it_does_nothing_and_says_why",
+        "invalid_policy::invalid_policy_disables_each_role_and_logs_each_error",
         "an invalid configuration does not close connections",
     ),
     (
-        "budget::four_workers_together_move_no_more_than_the_budget",
+        "budget::budget_limits_four_workers_together",
         "all workers share data",
     ),
     (
-        "grpc::a_stream_in_the_middle_of_its_answer_ends_with_trailers_once_the_client_was_told",
+        "grpc::started_response_ends_with_trailers_after_the_goaway",
         "a local reply during a response becomes a reset, in a separate write",
     ),
     (
-        "grpc::a_stream_that_has_no_answer_yet_gets_one_that_is_all_trailers",
+        "grpc::stream_without_a_response_gets_trailers_only",
         "a local reply to gRPC is trailers-only",
     ),
     (
-        "http1::every_form_of_answer_carries_the_announcement_and_stays_whole",
+        "http1::every_form_of_response_is_complete_with_connection_close",
         "how the HTTP/1 codec writes heads and bodies",
     ),
     (
-        "http1::pipelined_requests_are_all_answered_and_the_last_answer_announces",
+        "http1::only_the_last_pipelined_response_has_connection_close",
         "the codec reads one request at a time and passes the rest again",
     ),
     (
-        "http1_leaving::a_client_that_never_closes_is_closed_after_the_linger",
+        "http1_close::idle_client_is_closed_after_the_close_delay",
         "a close from the tick",
     ),
     (
-        "http2_frames::each_client_is_told_in_the_words_and_at_the_place_that_it_bears",
+        "http2_frames::each_client_gets_the_goaway_that_it_tolerates",
         "how the HTTP/2 codec writes frames",
     ),
     (
-        "http2_frames::what_max_did_not_refuse_is_served_and_what_exact_refused_is_never_executed",
+        "http2_frames::stream_below_the_last_stream_id_is_served_and_refused_one_is_not_delivered",
         "streams after a GOAWAY that Envoy did not send",
     ),
     (
-        "idle_http2::with_pings_it_is_announced_and_closed_and_the_next_request_goes_out_on_another",
+        "idle_http2::idle_connection_with_keepalive_is_drained_and_closed",
         "the connection manager's own PINGs, and an Envoy as the client",
     ),
     (
-        "metrics::every_number_is_there_from_the_start_under_its_name_and_labels",
+        "metrics::all_listed_metrics_are_shown_from_the_start",
         "how metrics and their labels are named",
     ),
     (
-        "observe::http2_bytes_are_the_same",
+        "dry_run::http2_bytes_are_unchanged",
         "the bytes are the same when a filter reads them",
     ),
     (
-        "peers::every_pod_comes_to_know_the_mean_and_the_app_sees_no_question",
+        "peers::pods_learn_the_mean_and_the_app_sees_no_exchange",
         "calls from the tick, from every thread, with a local reply as response",
     ),
     (
-        "peers::over_mutual_tls_the_same_identity_is_answered_and_a_stranger_meets_the_app",
+        "peers::mutual_tls_limits_exchanges_to_the_same_identity",
         "the properties of a certificate",
     ),
     (
-        "routes::the_first_rule_that_matches_a_request_governs_its_connection",
+        "routes::first_matching_route_decides",
         "route names, and both roles in one VM",
     ),
     (
-        "rebalance_gateway::tcp_connections_that_all_went_to_one_host_are_evened_out_and_none_is_cut",
+        "rebalance_gateway::tcp_connections_of_one_host_are_rebalanced_without_an_abort",
         "the address of the TCP proxy's upstream host",
     ),
     (
-        "tcp::a_silent_connection_past_its_age_is_closed_and_one_without_a_rule_is_not",
+        "tcp::expired_idle_connection_is_closed_only_with_a_rule",
         "a close from the tick with the TCP proxy",
     ),
     (
-        "update::a_new_policy_governs_what_is_open_and_loses_nothing",
+        "update::new_policy_applies_to_open_connections_without_a_loss",
         "an update creates a root context in the same VM",
     ),
     (
-        "upstream::requests_at_once_lose_nothing_and_every_connection_has_its_turn",
+        "upstream::concurrent_requests_lose_nothing_and_every_connection_is_recycled",
         "the address of an upstream connection, and what `connection: close` on a request does",
     ),
     (
-        "websocket::the_client_is_told_behind_a_message_and_both_sides_say_close",
+        "websocket::close_frame_follows_a_message_and_completes_the_handshake",
         "the bytes after an upgrade",
     ),
 ];

@@ -1,4 +1,4 @@
-//! What the server answers, by path.
+//! The response to each path.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use super::{Sessions, State, grpc, websocket};
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// What a stream is made of.
+/// A chunk of a stream.
 const CHUNK: Bytes = Bytes::from_static(&[b'x'; 1024]);
 
-/// How much of a download is handed over at once.
+/// A chunk of `/bytes`.
 const PIECE: Bytes = Bytes::from_static(&[b'x'; 64 * 1024]);
 
 pub(super) async fn answer(
@@ -41,7 +41,7 @@ pub(super) async fn answer(
     let body = match kind {
         "echo" => match request.into_body().collect().await {
             Ok(body) => whole(body.to_bytes()),
-            // The client broke off: no one is left to read this.
+            // The client has aborted the request.
             Err(_) => whole(Bytes::new()),
         },
         "count" => whole(format!("{:016}", length(request.into_body()).await).into()),
@@ -84,14 +84,14 @@ pub(super) fn whole(body: Bytes) -> Body {
     Full::new(body).boxed_unsync()
 }
 
-/// So many chunks, one every `every` milliseconds or as fast as they are taken.
+/// Returns a body of chunks, one every `every` milliseconds or as fast as the client reads.
 fn chunks(count: u64, every: Option<u64>, chunk: Bytes) -> Body {
     spawn(async move |sender| {
         repeat(count, every, chunk, &sender).await;
     })
 }
 
-/// Sends the chunk so often; false when the client has gone.
+/// Sends a chunk repeatedly; false when the client has disconnected.
 pub(super) async fn repeat(count: u64, every: Option<u64>, chunk: Bytes, sender: &Sender) -> bool {
     let mut tick = every.map(|ms| interval(Duration::from_millis(ms.max(1))));
     for _ in 0..count {
@@ -125,7 +125,7 @@ fn trailers(state: &State) -> Body {
             hyper::header::HeaderName::from_static("x-trailer"),
             HeaderValue::from_static("end"),
         )]);
-        // A client that went away needs no end.
+        // Fails when the client has disconnected.
         let _ = sender.send_data(name.into()).await;
         let _ = sender.send_trailers(trailers).await;
     })
@@ -133,33 +133,35 @@ fn trailers(state: &State) -> Body {
 
 fn tail(state: Arc<State>) -> Body {
     spawn(async move |sender| {
-        // A client that went away needs no end.
+        // Fails when the client has disconnected.
         let _ = sender.send_data(state.name.clone().into()).await;
         state.released().await;
     })
 }
 
-/// Writes a body while it is being sent. http-body-util's own channel can take the end of the sender for
-/// the end of the body while a frame is still in it.
+/// Sends the frames of a body. The channel of http-body-util can end the body while a frame is still in it.
 pub(super) struct Sender(mpsc::Sender<Frame<Bytes>>);
 
-/// The client went away.
-pub(super) struct Gone;
+/// The client has disconnected.
+pub(super) struct Disconnected;
 
 impl Sender {
-    pub(super) async fn send_data(&self, data: Bytes) -> Result<(), Gone> {
-        self.0.send(Frame::data(data)).await.map_err(|_| Gone)
+    pub(super) async fn send_data(&self, data: Bytes) -> Result<(), Disconnected> {
+        self.0
+            .send(Frame::data(data))
+            .await
+            .map_err(|_| Disconnected)
     }
 
-    pub(super) async fn send_trailers(&self, trailers: HeaderMap) -> Result<(), Gone> {
+    pub(super) async fn send_trailers(&self, trailers: HeaderMap) -> Result<(), Disconnected> {
         self.0
             .send(Frame::trailers(trailers))
             .await
-            .map_err(|_| Gone)
+            .map_err(|_| Disconnected)
     }
 }
 
-/// A body that `write` writes while it is being sent.
+/// Returns a body that `write` produces while it is being sent.
 pub(super) fn spawn<W, F>(write: W) -> Body
 where
     W: FnOnce(Sender) -> F,

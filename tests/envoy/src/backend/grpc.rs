@@ -1,4 +1,4 @@
-//! A gRPC service without protobuf: messages are bytes behind a prefix of five.
+//! A gRPC service without protobuf: messages are bytes behind the 5-byte prefix.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -37,12 +37,12 @@ pub(super) fn answer(request: Request<Incoming>) -> Response<Body> {
     response
 }
 
-/// What comes goes back as it comes, and so message by message.
+/// Echoes each message when it comes.
 fn echo(mut messages: Incoming) -> Body {
     spawn(async move |sender| {
         while let Some(Ok(frame)) = messages.frame().await {
             let Ok(data) = frame.into_data() else { break };
-            // A client's last frame is often empty; Envoy takes a second such from a server for an attack.
+            // A client's last frame is often empty; Envoy takes empty frames of a server for a flood.
             if data.is_empty() {
                 continue;
             }
@@ -50,7 +50,7 @@ fn echo(mut messages: Incoming) -> Body {
                 return;
             }
         }
-        // A client that went away needs no status.
+        // Fails when the client has disconnected.
         let _ = sender.send_trailers(ok()).await;
     })
 }

@@ -38,7 +38,7 @@ pub(super) fn answer(
     headers.extend(accept.map(|accept| (SEC_WEBSOCKET_ACCEPT, accept)));
     let upgrade = hyper::upgrade::on(&mut request);
     let session = async move {
-        // Fails when the client went away first.
+        // Fails when the client has disconnected.
         if let Ok(upgraded) = upgrade.await {
             serve(upgraded, ping, &state).await;
         }
@@ -48,7 +48,7 @@ pub(super) fn answer(
     response
 }
 
-/// Until either end closes, or the connection breaks.
+/// Serves a WebSocket until either end closes or aborts it.
 async fn serve(upgraded: Upgraded, ping: Duration, state: &State) {
     let io = TokioIo::new(upgraded);
     let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
@@ -66,7 +66,7 @@ async fn serve(upgraded: Upgraded, ping: Duration, state: &State) {
                 Some(Err(_)) | None => return,
             },
             _ = pings.tick() => {
-                // Refused once the closing handshake has begun: what is left comes above.
+                // Fails once the closing handshake has begun, which `next` completes.
                 let _ = socket.send(Message::Ping(Bytes::new())).await;
             }
         }

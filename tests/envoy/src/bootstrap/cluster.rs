@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::address;
 
-/// A named set of endpoints, which `Envoy::replace_endpoints` can change.
+/// A builder of a cluster, whose endpoints `Envoy::replace_endpoints` can change.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     pub(crate) name: String,
@@ -19,7 +19,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Endpoints that speak HTTP/1 (or raw TCP), taken in turn.
+    /// Returns a cluster of HTTP/1 or TCP endpoints with round robin.
     pub fn new(name: &str, endpoints: impl IntoIterator<Item = SocketAddr>) -> Self {
         let endpoints = endpoints.into_iter().collect();
         Self {
@@ -32,31 +32,31 @@ impl Cluster {
         }
     }
 
-    /// Speaks HTTP/2 with prior knowledge to the endpoints.
+    /// Uses HTTP/2 with prior knowledge.
     pub fn http2(mut self) -> Self {
         self.http2 = true;
         self
     }
 
-    /// Sends the endpoints PINGs by this `connection_keepalive`; with null none. They speak HTTP/2.
+    /// Uses HTTP/2 with this `connection_keepalive`.
     pub fn pings(mut self, keepalive: Value) -> Self {
         self.pings = keepalive;
         self.http2()
     }
 
-    /// Picks an endpoint by chance instead of in turn.
+    /// Selects endpoints at random.
     pub fn random(mut self) -> Self {
         self.policy = "RANDOM";
         self
     }
 
-    /// Opens connections over this `TransportSocket`, TLS for instance.
+    /// Sets the `TransportSocket` of connections, for TLS.
     pub fn transport(mut self, socket: Value) -> Self {
         self.transport = Some(socket);
         self
     }
 
-    /// Where the endpoints stand, in the directory of the watched files.
+    /// Returns the name of the watched file with the endpoints.
     pub(crate) fn file(name: &str) -> String {
         format!("endpoints-{name}")
     }
@@ -91,7 +91,7 @@ impl Cluster {
         cluster
     }
 
-    /// The content of that file: a discovery response with the endpoints.
+    /// Returns the content of that file, a discovery response.
     pub(crate) fn discovery(name: &str, endpoints: &[SocketAddr]) -> Value {
         let endpoints: Vec<_> = endpoints
             .iter()

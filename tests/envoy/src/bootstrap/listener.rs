@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::loopback;
 use crate::evenkeel::{Plugin, Role, Roles};
 
-/// One listener on loopback. Its port is Envoy's choice: `Envoy::address` tells it.
+/// A builder of a listener on loopback. The kernel chooses its port, which `Envoy::address` returns.
 #[derive(Clone, Debug)]
 pub struct Listener {
     pub(crate) name: String,
@@ -27,12 +27,12 @@ enum Serves {
 }
 
 impl Listener {
-    /// An HTTP listener that takes HTTP/1 and HTTP/2 with prior knowledge, told apart by the first bytes.
+    /// Returns an HTTP listener for HTTP/1 and HTTP/2 with prior knowledge.
     pub fn http(name: &str) -> Self {
         Self::new(name, Serves::Http { routes: Vec::new() })
     }
 
-    /// A TCP listener that hands every connection to an endpoint of `cluster`.
+    /// Returns a TCP listener before `cluster`.
     pub fn tcp(name: &str, cluster: &str) -> Self {
         Self::new(
             name,
@@ -55,7 +55,7 @@ impl Listener {
         }
     }
 
-    /// Sends requests below `prefix` to `cluster`. The first route that matches wins.
+    /// Routes requests below `prefix` to `cluster`. The first matching route applies.
     pub fn route(self, prefix: &str, cluster: &str) -> Self {
         self.add_route(
             prefix,
@@ -63,19 +63,19 @@ impl Listener {
         )
     }
 
-    /// As [`Listener::route`], under a name that a policy can match.
+    /// Adds a route with a name that a policy can match.
     pub fn named_route(self, name: &str, prefix: &str, cluster: &str) -> Self {
         let action = json!({ "name": name, "route": { "cluster": cluster, "timeout": "0s" } });
         self.add_route(prefix, action)
     }
 
-    /// As [`Listener::route`], with this `RetryPolicy`.
+    /// Adds a route with this `RetryPolicy`.
     pub fn retried_route(self, prefix: &str, cluster: &str, retry: Value) -> Self {
         let action = json!({ "cluster": cluster, "timeout": "0s", "retry_policy": retry });
         self.add_route(prefix, json!({ "route": action }))
     }
 
-    /// Answers requests below `prefix` from Envoy itself.
+    /// Responds to requests below `prefix` from Envoy itself (`direct_response`).
     pub fn answer(self, prefix: &str, status: u16, body: &str) -> Self {
         let response = json!({ "status": status, "body": { "inline_string": body } });
         self.add_route(prefix, json!({ "direct_response": response }))
@@ -94,65 +94,64 @@ impl Listener {
         self
     }
 
-    /// Puts the module in these roles on the listener, with this policy: JSON text, faults and all.
+    /// Adds the module in these roles, with a policy that need not be valid.
     pub fn evenkeel(mut self, roles: Roles, policy: impl ToString) -> Self {
         let vm_id = "evenkeel".to_owned();
         self.evenkeel = Some((Plugin { roles, vm_id }, policy.to_string()));
         self
     }
 
-    /// Runs the module of this listener in VMs of its own, under this name: listeners with the same share
-    /// a budget and what they know of their peers.
+    /// Sets the id of the VM; listeners with the same id share the budget and the load reports.
     ///
     /// # Panics
     /// On a listener without the module: a mistake in the test.
     pub fn vm(mut self, id: &str) -> Self {
         match &mut self.evenkeel {
             Some((plugin, _)) => plugin.vm_id = id.to_owned(),
-            None => panic!("the listener {} carries no module", self.name),
+            None => panic!("the listener {} has no module", self.name),
         }
         self
     }
 
-    /// Gives the downstream connections these `HttpProtocolOptions`: Envoy's own limits.
+    /// Sets the `HttpProtocolOptions` of downstream connections, Envoy's own limits.
     pub fn connection_limits(mut self, options: Value) -> Self {
         self.limits = options;
         self
     }
 
-    /// Takes extended CONNECT (RFC 8441) over HTTP/2: WebSockets as streams.
+    /// Accepts extended CONNECT (RFC 8441), WebSockets over HTTP/2.
     #[must_use]
     pub fn extended_connect(mut self) -> Self {
         self.pings["allow_connect"] = true.into();
         self
     }
 
-    /// Sends HTTP/2 clients a PING so often, a duration as Envoy writes it (`"0.2s"`).
+    /// Sets the interval of PINGs to HTTP/2 clients, as Envoy writes it (`"0.2s"`).
     pub fn pings(mut self, interval: &str) -> Self {
         let keepalive = json!({ "interval": interval, "timeout": "10s" });
         self.pings = json!({ "connection_keepalive": keepalive });
         self
     }
 
-    /// Puts this Lua script before the router.
+    /// Adds a Lua script before the router.
     pub fn lua(mut self, script: &str) -> Self {
         self.lua = Some(script.to_owned());
         self
     }
 
-    /// Takes connections over this `TransportSocket`, TLS for instance.
+    /// Sets the `TransportSocket` of connections, for TLS.
     pub fn transport(mut self, socket: Value) -> Self {
         self.transport = Some(socket);
         self
     }
 
-    /// Marks the listener as a sidecar's inbound one.
+    /// Sets the traffic direction of a sidecar's inbound listener.
     pub fn inbound(mut self) -> Self {
         self.direction = "INBOUND";
         self
     }
 
-    /// Marks the listener as a sidecar's outbound one, or a gateway's.
+    /// Sets the traffic direction of a sidecar's outbound listener or of a gateway.
     pub fn outbound(mut self) -> Self {
         self.direction = "OUTBOUND";
         self

@@ -50,7 +50,7 @@ async fn start(name: &str, replaced: &[(&str, &str)]) -> Envoy {
 }
 
 #[tokio::test]
-async fn http_moves_a_connection_after_a_few_requests() {
+async fn http_drains_a_connection_after_its_requests() {
     let envoy = start("http", &[]).await;
     let address = envoy.address("ingress");
     for client in [Client::http1(address), Client::http2(address)] {
@@ -70,7 +70,7 @@ async fn http_moves_a_connection_after_a_few_requests() {
 }
 
 #[tokio::test]
-async fn observe_moves_nothing_and_says_what_it_would_move() {
+async fn dry_run_drains_nothing_and_counts_what_it_would_drain() {
     let envoy = start("dry-run", &[]).await;
     let client = Client::http1(envoy.address("ingress"));
     for _ in 0..15 {
@@ -88,7 +88,7 @@ async fn observe_moves_nothing_and_says_what_it_would_move() {
 }
 
 #[tokio::test]
-async fn tcp_closes_a_connection_at_rest_after_an_answer() {
+async fn tcp_closes_an_idle_connection_after_a_response() {
     let quick = [(
         r#""max_connection_age": "10s", "idle_time": "1s""#,
         r#""max_connection_age": "1s", "idle_time": "100ms""#,
@@ -114,7 +114,7 @@ async fn tcp_closes_a_connection_at_rest_after_an_answer() {
 }
 
 #[tokio::test]
-async fn peers_know_each_other_and_the_fuller_one_moves_its_surplus() {
+async fn peers_exchange_loads_and_the_fuller_one_drains_its_excess() {
     let envoy = start("peers", &[]).await;
     let clients: Vec<_> = (0..20)
         .map(|_| Client::http1(envoy.address("pod-1")))
@@ -158,7 +158,7 @@ fn every_configuration_has_a_test_and_three_lines_of_readme() {
 }
 
 #[test]
-fn every_configuration_makes_labels_of_what_the_list_of_metrics_has() {
+fn every_configuration_has_the_stats_tags_of_the_list_of_metrics() {
     let sorted = |tags: &serde_json::Value| {
         let mut tags = tags.as_array().unwrap().clone();
         tags.sort_by_key(ToString::to_string);
@@ -186,7 +186,7 @@ fn every_configuration_makes_labels_of_what_the_list_of_metrics_has() {
 
 /// That they are what is rendered is a test of `evenkeel`'s own.
 #[test]
-fn the_manifests_of_istio_carry_one_good_policy_for_one_module() {
+fn istio_manifests_have_one_valid_policy_for_one_module() {
     for base in ["workload", "gateway"] {
         let file = root().join("istio").join(base).join("evenkeel.yaml");
         let text = fs::read_to_string(file).unwrap();

@@ -128,12 +128,12 @@ async fn the_pieces_work_together(version: &str) {
 }
 
 #[tokio::test]
-async fn the_pieces_for_the_newest_envoy_work_together() {
+async fn rendered_pieces_work_in_the_newest_envoy() {
     the_pieces_work_together("1.40").await;
 }
 
 /// Envoy understands them still.
 #[tokio::test]
-async fn the_pieces_for_an_old_envoy_work_together() {
+async fn rendered_pieces_work_in_an_old_envoy() {
     the_pieces_work_together("1.36").await;
 }

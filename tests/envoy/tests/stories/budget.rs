@@ -1,4 +1,4 @@
-//! The budget holds for the whole proxy, however many workers it has, and each policy has its own.
+//! The budget applies to all workers of a proxy together, and each policy has its own.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -6,13 +6,13 @@ use std::time::Instant;
 use evenkeel_test_envoy::{Backend, Bootstrap, Client, Cluster, Envoy, Listener, Roles};
 use evenkeel_test_tasks::Tasks;
 
-use crate::support::{counted, healthy, site, until};
+use crate::support::{assert_healthy, assert_metric, metric, start_listeners, wait_until_metric};
 
 const TEN_A_SECOND: &str = r#"{"version": 1, "budget": {"per_second": 10, "burst": 10},
     "defaults": {"jitter": 0, "max_connection_age": "500ms"}}"#;
 
 #[tokio::test]
-async fn four_workers_together_move_no_more_than_the_budget() {
+async fn budget_limits_four_workers_together() {
     let backend = Backend::start("a").await.unwrap();
     let listener = Listener::http("in")
         .route("/", "app")
@@ -29,7 +29,7 @@ async fn four_workers_together_move_no_more_than_the_budget() {
     for client in &clients {
         client.get("/").await.unwrap();
     }
-    until(&envoy, "connections_expired_total", |due| due >= 200).await;
+    wait_until_metric(&envoy, "connections_expired_total", |due| due >= 200).await;
 
     let mut users = Tasks::new();
     for client in clients {
@@ -39,26 +39,26 @@ async fn four_workers_together_move_no_more_than_the_budget() {
             }
         });
     }
-    // Past the burst, and a second of the rate at least.
-    let mut announced = 0;
-    while announced < 40 {
-        announced = counted(&envoy, "drain_signals_total").await;
+    // The burst, and several seconds of the rate.
+    let mut signals = 0;
+    while signals < 40 {
+        signals = metric(&envoy, "drain_signals_total").await;
         let most = 10.0 + 10.0 * start.elapsed().as_secs_f64() + 1.0;
         assert!(
-            announced as f64 <= most,
-            "{announced} after {:?}",
+            signals as f64 <= most,
+            "{signals} after {:?}",
             start.elapsed()
         );
     }
     users.stop().await;
 
-    assert!(counted(&envoy, "drain_budget_exhausted_total").await >= 100);
-    healthy(&envoy);
+    assert!(metric(&envoy, "drain_budget_exhausted_total").await >= 100);
+    assert_healthy(&envoy);
 }
 
 const DRAIN_FIVE: &str = r#""budget": {"per_second": 0.001, "burst": 5}, "defaults": {"jitter": 0, "max_requests_per_connection": 1}"#;
 
-/// How many of ten new connections are told to close at their first response.
+/// Opens ten connections; returns how many get `connection: close` with their first response.
 async fn drained_of_ten(to: SocketAddr) -> usize {
     let mut drained = 0;
     for _ in 0..10 {
@@ -70,29 +70,29 @@ async fn drained_of_ten(to: SocketAddr) -> usize {
 }
 
 #[tokio::test]
-async fn a_dry_run_on_another_listener_takes_nothing_from_the_budget() {
+async fn dry_run_takes_nothing_from_the_budget() {
     let observe = format!(r#"{{"version": 1, "mode": "dry_run", {DRAIN_FIVE}}}"#);
     let enforce = format!(r#"{{"version": 1, {DRAIN_FIVE}}}"#);
-    let (envoy, _backend) = site(&[
+    let (envoy, _backend) = start_listeners(&[
         ("dry", Roles::Network, &observe),
         ("in", Roles::Network, &enforce),
     ])
     .await;
 
     assert_eq!(drained_of_ten(envoy.address("dry")).await, 0);
-    assert_eq!(counted(&envoy, "dry_run_drains_total").await, 5);
+    assert_metric(&envoy, "dry_run_drains_total", 5).await;
     assert_eq!(drained_of_ten(envoy.address("in")).await, 5);
     assert_eq!(drained_of_ten(envoy.address("in")).await, 0);
     assert_eq!(drained_of_ten(envoy.address("dry")).await, 0);
-    assert_eq!(counted(&envoy, "dry_run_drains_total").await, 5);
-    healthy(&envoy);
+    assert_metric(&envoy, "dry_run_drains_total", 5).await;
+    assert_healthy(&envoy);
 }
 
 #[tokio::test]
-async fn policies_with_different_budgets_spend_each_its_own() {
+async fn policies_with_different_budgets_do_not_share() {
     let slow = format!(r#"{{"version": 1, {DRAIN_FIVE}}}"#);
     let fast = slow.replace("0.001", "0.002");
-    let (envoy, _backend) = site(&[
+    let (envoy, _backend) = start_listeners(&[
         ("slow", Roles::Network, &slow),
         ("fast", Roles::Network, &fast),
     ])
@@ -102,5 +102,5 @@ async fn policies_with_different_budgets_spend_each_its_own() {
     assert_eq!(drained_of_ten(envoy.address("slow")).await, 0);
     assert_eq!(drained_of_ten(envoy.address("fast")).await, 5);
     assert_eq!(drained_of_ten(envoy.address("fast")).await, 0);
-    healthy(&envoy);
+    assert_healthy(&envoy);
 }

@@ -1,12 +1,12 @@
-//! Two NETWORK entries of the module on one listener, as a mesh-wide and a workload's WasmPlugin make them.
+//! Two NETWORK entries of the module on one listener, as from a mesh-wide WasmPlugin and one of a workload.
 
 use evenkeel_test_envoy::Client;
 use serde_json::Value;
 
 use crate::support::config::{self, Entry, http_listener};
 use crate::support::server::{Server, ok};
-use crate::support::socket::{Socket, closes, get};
-use crate::support::{counted, healthy, rule, said, until};
+use crate::support::socket::{Socket, announces_close};
+use crate::support::{assert_healthy, assert_metric, module_log, wait_for_metric, with_defaults};
 
 fn network<'a>(root: &'a str, vm_id: &'a str, policy: &'a str) -> Entry<'a> {
     Entry {
@@ -18,10 +18,10 @@ fn network<'a>(root: &'a str, vm_id: &'a str, policy: &'a str) -> Entry<'a> {
 }
 
 #[tokio::test]
-async fn the_second_entry_on_a_listener_does_nothing() {
+async fn second_entry_on_a_listener_is_inert() {
     let (mesh, workload) = (
-        rule(r#""max_requests_per_connection": 3"#),
-        rule(r#""max_requests_per_connection": 2, "http2": {"last_stream_id": "max"}"#),
+        with_defaults(r#""max_requests_per_connection": 3"#),
+        with_defaults(r#""max_requests_per_connection": 2, "http2": {"last_stream_id": "max"}"#),
     );
     for (second, vm_id) in [("workload", "e"), ("mesh", "e"), ("workload", "other")] {
         let server = Server::start(|_| Some(ok("a"))).await;
@@ -30,13 +30,16 @@ async fn the_second_entry_on_a_listener_does_nothing() {
             network(second, vm_id, &workload),
         ];
         let listener: Value = http_listener("in", 0, &entries, &[]);
-        let envoy = config::start(&config::whole(&[listener], server.address)).await;
+        let envoy = config::start_before(server.address, &[listener]).await;
 
         let mut socket = Socket::connect(envoy.address("in")).await;
         for request in 1..=3 {
-            socket.send(get("/")).await;
-            let (head, _) = socket.answer().await;
-            assert_eq!(closes(&head), request == 3, "{second} {vm_id}: {head}");
+            let (head, _) = socket.get("/").await;
+            assert_eq!(
+                announces_close(&head),
+                request == 3,
+                "{second} {vm_id}: {head}"
+            );
         }
         drop(socket);
         let client = Client::http2(envoy.address("in"));
@@ -46,13 +49,13 @@ async fn the_second_entry_on_a_listener_does_nothing() {
         assert_eq!(client.connections_opened().await, 3, "{second} {vm_id}");
         drop(client);
 
-        until(&envoy, "downstream_connections_active", |open| open == 0).await;
-        assert_eq!(counted(&envoy, "requests_total").await, 12);
-        assert_eq!(counted(&envoy, "drain_signals_total").await, 4);
-        assert_eq!(counted(&envoy, "duplicate_filters_total").await, 4);
-        assert_eq!(counted(&envoy, "connections_bypassed_total").await, 0);
-        let log = said(&envoy);
+        wait_for_metric(&envoy, "downstream_connections_active", 0).await;
+        assert_metric(&envoy, "requests_total", 12).await;
+        assert_metric(&envoy, "drain_signals_total", 4).await;
+        assert_metric(&envoy, "duplicate_filters_total", 4).await;
+        assert_metric(&envoy, "connections_bypassed_total", 0).await;
+        let log = module_log(&envoy);
         assert_eq!(log.matches("does nothing there").count(), 1, "{log}");
-        healthy(&envoy);
+        assert_healthy(&envoy);
     }
 }

@@ -1,4 +1,4 @@
-//! gRPC streams that end at an age of their own, with a status that says: call again.
+//! gRPC streams that `max_stream_age` ends with the status UNAVAILABLE.
 
 use bytes::Bytes;
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles};
@@ -13,16 +13,19 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 
 use crate::support::raw_client::{Frame, RawClient};
 use crate::support::server::{Server, ok, path};
-use crate::support::{counted, healthy, hyper_client, rule, until, until_with, within};
+use crate::support::{
+    assert_healthy, assert_metric, hyper_client, wait_for_metric, wait_for_metric_with,
+    with_defaults, within,
+};
 
 const RULE: &str = r#""max_connection_age": "off", "grpc": {"max_stream_age": "1500ms"}, "http2": {"idle_wait": "0s"}"#;
 
-/// An Envoy with one listener, `in`; see [`start_with`].
+/// Starts an Envoy with one listener, `in`; see [`start_with`].
 async fn start(roles: Roles, policy: &str) -> (Envoy, Server) {
     start_with(&[("in", roles)], policy).await
 }
 
-/// An Envoy before a server that begins an answer below `/tail`, never answers `/hold`, and else does.
+/// Starts an Envoy before a server that never ends its response to `/tail`, and does not respond to `/hold`.
 async fn start_with(listeners: &[(&str, Roles)], policy: &str) -> (Envoy, Server) {
     let server = Server::start(|head| {
         Some(match path(head) {
@@ -43,11 +46,11 @@ async fn start_with(listeners: &[(&str, Roles)], policy: &str) -> (Envoy, Server
     (Envoy::start(bootstrap).await.unwrap(), server)
 }
 
-/// A client with a call to `path` that is past its age.
-async fn past_its_age(envoy: &Envoy, path: &str) -> RawClient {
+/// Opens a connection with an expired call to `path`.
+async fn open_expired(envoy: &Envoy, path: &str) -> RawClient {
     let mut client = RawClient::connect(envoy.address("in"), ClientPreface::Httpx).await;
     client.socket.send(grpc_call(1, path)).await;
-    until_with(
+    wait_for_metric_with(
         envoy,
         "connections_expired_total",
         &[("drain_reason", "max_stream_age")],
@@ -57,7 +60,7 @@ async fn past_its_age(envoy: &Envoy, path: &str) -> RawClient {
     client
 }
 
-/// Kinds and ends of the frames of stream 1, and GOAWAYs, in their order.
+/// Returns the types and END_STREAM flags of the frames of stream 1 and of GOAWAYs, in their order.
 fn order(frames: &[Frame]) -> Vec<(u8, bool)> {
     frames
         .iter()
@@ -68,14 +71,14 @@ fn order(frames: &[Frame]) -> Vec<(u8, bool)> {
 }
 
 #[tokio::test]
-async fn a_stream_in_the_middle_of_its_answer_ends_with_trailers_once_the_client_was_told() {
-    let (envoy, _server) = start(Roles::Both, &rule(RULE)).await;
-    let mut client = past_its_age(&envoy, "/tail").await;
-    assert_eq!(counted(&envoy, "grpc_streams_terminated_total").await, 0);
+async fn started_response_ends_with_trailers_after_the_goaway() {
+    let (envoy, _server) = start(Roles::Both, &with_defaults(RULE)).await;
+    let mut client = open_expired(&envoy, "/tail").await;
+    assert_metric(&envoy, "grpc_streams_terminated_total", 0).await;
 
-    // The end of the connection rides on what the server happens to write.
+    // The GOAWAY comes with the next write of the server.
     client.socket.send(ping()).await;
-    let frames = client.until(|frame| frame.kind == RST_STREAM).await;
+    let frames = client.read_until(|frame| frame.kind == RST_STREAM).await;
 
     assert_eq!(
         order(&frames),
@@ -92,85 +95,85 @@ async fn a_stream_in_the_middle_of_its_answer_ends_with_trailers_once_the_client
     let trailers = &frames[frames.len() - 2].payload;
     let text = String::from_utf8_lossy(trailers);
     assert!(text.contains("grpc-status\u{2}14"), "{text:?}");
-    // NO_ERROR: the client is only spared the rest of its request.
+    // NO_ERROR: the client need not send the rest of its request (RFC 9113, section 8.1).
     assert_eq!(frames[frames.len() - 1].payload, [0; 4]);
-    until(&envoy, "grpc_streams_terminated_total", |ended| ended == 1).await;
-    assert_eq!(client.closed().await, []);
-    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
-    // The server is told, too.
+    wait_for_metric(&envoy, "grpc_streams_terminated_total", 1).await;
+    assert_eq!(client.read_to_end().await, []);
+    assert_metric(&envoy, "requests_aborted_total", 0).await;
+    // The upstream request is reset, too.
     let stats = envoy.stats().await.unwrap();
-    let told = "cluster.app.upstream_cx_destroy_local_with_active_rq";
-    assert_eq!(stats.get(told), 1);
-    healthy(&envoy);
+    let aborted = "cluster.app.upstream_cx_destroy_local_with_active_rq";
+    assert_eq!(stats.get(aborted), 1);
+    assert_healthy(&envoy);
 }
 
 #[tokio::test]
-async fn a_stream_that_has_no_answer_yet_gets_one_that_is_all_trailers() {
-    let (envoy, _server) = start(Roles::Both, &rule(RULE)).await;
-    let mut client = past_its_age(&envoy, "/hold").await;
+async fn stream_without_a_response_gets_trailers_only() {
+    let (envoy, _server) = start(Roles::Both, &with_defaults(RULE)).await;
+    let mut client = open_expired(&envoy, "/hold").await;
 
     client.socket.send(ping()).await;
     let frames = client
-        .until(|frame| frame.stream == 1 && frame.kind == RST_STREAM)
+        .read_until(|frame| frame.stream == 1 && frame.kind == RST_STREAM)
         .await;
 
     assert_eq!(
         order(&frames),
         [(GOAWAY, false), (HEADERS, true), (RST_STREAM, false)]
     );
-    assert_eq!(client.closed().await, []);
-    healthy(&envoy);
+    assert_eq!(client.read_to_end().await, []);
+    assert_healthy(&envoy);
 }
 
 #[tokio::test]
-async fn client_that_does_not_tolerate_it_is_not_told_while_another_call_is_open() {
-    let (envoy, _server) = start(Roles::Both, &rule(RULE)).await;
-    let mut client = past_its_age(&envoy, "/tail").await;
-    client.get(3, "/tail").await;
-    client.until(|frame| frame.stream == 3).await;
+async fn intolerant_client_is_deferred_while_another_call_is_open() {
+    let (envoy, _server) = start(Roles::Both, &with_defaults(RULE)).await;
+    let mut client = open_expired(&envoy, "/tail").await;
+    client.send_get(3, "/tail").await;
+    client.read_until(|frame| frame.stream == 3).await;
 
-    // Httpx loses what is open: the calls below, too.
+    // httpx loses streams that are open when a GOAWAY comes.
     client.socket.send(ping()).await;
-    let frames = client.until(|frame| frame.kind == PING).await;
+    let frames = client.read_until(|frame| frame.kind == PING).await;
     assert!(
         frames.iter().all(|frame| frame.kind != GOAWAY),
         "{frames:?}"
     );
-    until(&envoy, "drain_deferred_total", |put_off| put_off == 1).await;
-    assert_eq!(counted(&envoy, "grpc_streams_terminated_total").await, 0);
+    wait_for_metric(&envoy, "drain_deferred_total", 1).await;
+    assert_metric(&envoy, "grpc_streams_terminated_total", 0).await;
 
-    // Once the call whose time is up is alone, it ends.
+    // Once the expired call is the only one, it ends.
     client.socket.send(reset(3)).await;
     client.socket.send(ping()).await;
-    assert_eq!(client.goaway().await, MAX_STREAM_ID);
-    until(&envoy, "grpc_streams_terminated_total", |ended| ended == 1).await;
-    assert_eq!(counted(&envoy, "drain_deferred_total").await, 1);
+    assert_eq!(client.read_goaway().await, MAX_STREAM_ID);
+    wait_for_metric(&envoy, "grpc_streams_terminated_total", 1).await;
+    assert_metric(&envoy, "drain_deferred_total", 1).await;
 }
 
-/// A call by hyper, whose HPACK is not ours; what the client makes of its end.
+/// Calls `path` with hyper, which has an HPACK decoder of its own; returns the headers and the trailers.
 async fn status_of(path: &str) -> (HeaderMap, HeaderMap) {
-    let (envoy, _server) = start(Roles::Both, &rule(RULE)).await;
+    let (envoy, _server) = start(Roles::Both, &with_defaults(RULE)).await;
     let to = envoy.address("in");
     let (mut sender, connection) = hyper_client::connect(to).await;
     let mut request = hyper_client::request(to, path, Bytes::new());
     request
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    let answer = Task::spawn(sender.send_request(request));
-    until_with(
+    let response = Task::spawn(sender.send_request(request));
+    wait_for_metric_with(
         &envoy,
         "connections_expired_total",
         &[("drain_reason", "max_stream_age")],
         1,
     )
     .await;
-    // Whatever the server writes then tells the client. Where the first answer itself was that late, the
-    // connection has ended already, and takes no other request.
+    // The GOAWAY comes with the next write of the server. If that was a late response to the first request, the
+    // connection is closed and this request fails.
     let other = hyper_client::request(to, "/", Bytes::new());
     let _ = hyper_client::exchange(&mut sender, other).await;
-    let answer = within("the answer", answer.join()).await.unwrap();
-    let (head, body) = answer.into_parts();
-    let body = within("its end", body.collect()).await.unwrap();
+    let response = within("the response", response.join()).await.unwrap();
+    let (head, body) = response.into_parts();
+    let body = within("the body", body.collect()).await.unwrap();
     let trailers = body.trailers().cloned().unwrap_or_default();
     drop(sender);
     within("the end of the connection", connection.join())
@@ -180,7 +183,7 @@ async fn status_of(path: &str) -> (HeaderMap, HeaderMap) {
 }
 
 #[tokio::test]
-async fn clients_read_the_status_unavailable() {
+async fn grpc_client_reads_status_unavailable() {
     let (_, trailers) = status_of("/tail").await;
     assert_eq!(trailers["grpc-status"], "14");
     assert_eq!(
@@ -195,24 +198,24 @@ async fn clients_read_the_status_unavailable() {
 }
 
 #[tokio::test]
-async fn one_role_alone_ends_nothing() {
+async fn single_role_ends_no_stream() {
     let listeners = [
         ("network", Roles::Network),
         ("http", Roles::Http),
         ("both", Roles::Both),
     ];
-    let (envoy, _server) = start_with(&listeners, &rule(RULE)).await;
+    let (envoy, _server) = start_with(&listeners, &with_defaults(RULE)).await;
     let mut clients = Vec::new();
     for (listener, _) in listeners {
         let mut client = RawClient::connect(envoy.address(listener), ClientPreface::Go).await;
         client.socket.send(grpc_call(1, "/tail")).await;
         client
-            .until(|frame| frame.stream == 1 && frame.kind == DATA)
+            .read_until(|frame| frame.stream == 1 && frame.kind == DATA)
             .await;
         clients.push(client);
     }
-    // The youngest of them is past its age.
-    until_with(
+    // The last call has expired, so all have.
+    wait_for_metric_with(
         &envoy,
         "connections_expired_total",
         &[("drain_reason", "max_stream_age")],
@@ -221,29 +224,29 @@ async fn one_role_alone_ends_nothing() {
     .await;
 
     for client in &mut clients[..2] {
-        client.get(3, "/").await;
-        let frames = client.answer(3).await;
+        client.send_get(3, "/").await;
+        let frames = client.read_response(3).await;
         let is_other = |frame: &Frame| frame.stream != 1 && frame.kind != GOAWAY;
         assert!(frames.iter().all(is_other), "{frames:?}");
     }
-    assert_eq!(counted(&envoy, "grpc_streams_terminated_total").await, 0);
-    assert_eq!(counted(&envoy, "streams_unmatched_total").await, 2);
+    assert_metric(&envoy, "grpc_streams_terminated_total", 0).await;
+    assert_metric(&envoy, "streams_unmatched_total", 2).await;
 }
 
 #[tokio::test]
-async fn protected_streams_and_those_that_are_no_calls_are_spared() {
+async fn protected_and_non_grpc_streams_do_not_expire() {
     let policy = r#"{"version": 1, "budget": "off",
         "defaults": {"jitter": 0, "max_connection_age": "off", "grpc": {"max_stream_age": "500ms"}, "http2": {"idle_wait": "0s"}},
         "routes": [{"name": "watch", "match": {"path_prefix": "/hold"}, "protect": true}]}"#;
     let (envoy, _server) = start(Roles::Both, policy).await;
     let to = envoy.address("in");
     let mut plain = RawClient::connect(to, ClientPreface::Go).await;
-    plain.get(1, "/tail").await;
+    plain.send_get(1, "/tail").await;
     let mut protected = RawClient::connect(to, ClientPreface::Go).await;
     protected.socket.send(grpc_call(1, "/hold")).await;
-    // The protected one spares its neighbour, too: its connection cannot be told.
+    // A protected stream also keeps the other stream of its connection: no GOAWAY may be sent there.
     protected.socket.send(grpc_call(3, "/tail")).await;
-    until_with(
+    wait_for_metric_with(
         &envoy,
         "connections_expired_total",
         &[("drain_reason", "max_stream_age")],
@@ -253,9 +256,9 @@ async fn protected_streams_and_those_that_are_no_calls_are_spared() {
 
     for client in [&mut plain, &mut protected] {
         client.socket.send(get(5, "/")).await;
-        let frames = client.answer(5).await;
+        let frames = client.read_response(5).await;
         assert!(frames.iter().all(|frame| frame.kind != GOAWAY));
     }
-    assert_eq!(counted(&envoy, "grpc_streams_terminated_total").await, 0);
-    healthy(&envoy);
+    assert_metric(&envoy, "grpc_streams_terminated_total", 0).await;
+    assert_healthy(&envoy);
 }

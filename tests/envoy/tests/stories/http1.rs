@@ -1,60 +1,56 @@
-//! HTTP/1: the announcement stands in the right answer, whatever form that has, and nothing else changes.
+//! HTTP/1: `connection: close` is in the right response, whatever its form, and nothing else changes.
 
 use bytes::Bytes;
 use evenkeel_test_envoy::{Backend, Bootstrap, Client, Cluster, Envoy, Listener, Roles};
 use http_body_util::Full;
 use hyper::Request;
 
-use crate::support::config::{self, Entry, http_listener};
+use crate::support::config::{self, http_listener};
 use crate::support::server::{Server, ok, path};
-use crate::support::socket::{Socket, closes, get};
-use crate::support::{counted, counted_with, healthy, network, rule, site, until, until_with};
+use crate::support::socket::{Socket, announces_close, get};
+use crate::support::{
+    assert_healthy, assert_metric, assert_metric_with, metric, start_listeners, start_network,
+    wait_for_metric, wait_for_metric_with, with_defaults,
+};
 
 #[tokio::test]
-async fn the_last_request_is_answered_with_connection_close() {
-    let (envoy, _backend) = network(r#""max_requests_per_connection": 2"#).await;
+async fn response_to_the_last_request_has_connection_close() {
+    let (envoy, _backend) = start_network(r#""max_requests_per_connection": 2"#).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
     let mut closing = Vec::new();
     for _ in 0..2 {
-        socket.send(get("/")).await;
-        let (head, body) = socket.answer().await;
+        let (head, body) = socket.get("/").await;
         assert_eq!(body, b"a");
-        closing.push(closes(&head));
+        closing.push(announces_close(&head));
     }
     drop(socket);
 
     assert_eq!(closing, [false, true]);
-    until(&envoy, "connections_drained_total", |closed| closed == 1).await;
+    wait_for_metric(&envoy, "connections_drained_total", 1).await;
     let by_client = [
         ("drain_reason", "max_requests_per_connection"),
         ("closed_by", "client"),
     ];
-    until_with(&envoy, "connections_drained_total", &by_client, 1).await;
-    assert_eq!(counted(&envoy, "drain_signals_total").await, 1);
+    wait_for_metric_with(&envoy, "connections_drained_total", &by_client, 1).await;
+    assert_metric(&envoy, "drain_signals_total", 1).await;
 }
 
 #[tokio::test]
-async fn a_connection_past_its_age_is_announced_in_its_next_answer() {
-    let (envoy, _backend) = network(r#""max_connection_age": "1s""#).await;
+async fn expired_connection_is_drained_with_its_next_response() {
+    let (envoy, _backend) = start_network(r#""max_connection_age": "1s""#).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
-    socket.send(get("/")).await;
-    assert!(!closes(&socket.answer().await.0));
+    assert!(!announces_close(&socket.get("/").await.0));
 
-    until(&envoy, "connections_expired_total", |due| due == 1).await;
-    socket.send(get("/")).await;
-
-    assert!(closes(&socket.answer().await.0));
+    wait_for_metric(&envoy, "connections_expired_total", 1).await;
+    assert!(announces_close(&socket.get("/").await.0));
     let by_age = [("drain_reason", "max_connection_age")];
-    assert_eq!(
-        counted_with(&envoy, "drain_signals_total", &by_age).await,
-        1
-    );
+    assert_metric_with(&envoy, "drain_signals_total", &by_age, 1).await;
 }
 
 #[tokio::test]
-async fn a_client_that_obeys_loses_nothing_and_moves_with_every_second_request() {
-    let (envoy, backend) = network(r#""max_requests_per_connection": 2"#).await;
+async fn client_reconnects_at_each_limit_without_a_loss() {
+    let (envoy, backend) = start_network(r#""max_requests_per_connection": 2"#).await;
     let client = Client::http1(envoy.address("in"));
 
     for _ in 0..1000 {
@@ -63,12 +59,12 @@ async fn a_client_that_obeys_loses_nothing_and_moves_with_every_second_request()
 
     assert_eq!(client.connections_opened().await, 500);
     assert_eq!(backend.requests(), 1000);
-    until(&envoy, "connections_drained_total", |closed| closed == 500).await;
-    healthy(&envoy);
+    wait_for_metric(&envoy, "connections_drained_total", 500).await;
+    assert_healthy(&envoy);
 }
 
-/// A server whose answers have every form that RFC 9112 6.3 knows.
-async fn forms() -> (Envoy, Server) {
+/// Starts a server with every form of response in RFC 9112 6.3, and an Envoy with and without the module.
+async fn start_response_forms() -> (Envoy, Server) {
     let server = Server::start(|head| {
         Some(match path(head) {
             "/head" => b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n".to_vec(),
@@ -79,24 +75,18 @@ async fn forms() -> (Envoy, Server) {
         })
     });
     let server = server.await;
-    let policy = rule(r#""max_requests_per_connection": 1"#);
-    let entry = Entry {
-        kind: "network",
-        root: "n",
-        vm_id: "e",
-        policy: &policy,
-    };
+    let policy = with_defaults(r#""max_requests_per_connection": 1"#);
     let listeners = [
-        http_listener("in", 0, &[entry], &[]),
+        config::listener("in", Roles::Network, &policy),
         http_listener("plain", 0, &[], &[]),
     ];
-    let envoy = config::start(&config::whole(&listeners, server.address)).await;
+    let envoy = config::start_before(server.address, &listeners).await;
     (envoy, server)
 }
 
 #[tokio::test]
-async fn every_form_of_answer_carries_the_announcement_and_stays_whole() {
-    let (envoy, _server) = forms().await;
+async fn every_form_of_response_is_complete_with_connection_close() {
+    let (envoy, _server) = start_response_forms().await;
     for (method, path, body) in [
         ("GET", "/whole", "whole"),
         ("GET", "/chunks", "1\r\na\r\n0\r\nx-sum: 7\r\n\r\n"),
@@ -113,20 +103,20 @@ async fn every_form_of_answer_carries_the_announcement_and_stays_whole() {
 
         let head = socket.head().await;
 
-        assert!(closes(&head), "{path}: {head}");
-        // Whoever leaves must have read all: what follows the body is the end, and nothing else.
+        assert!(announces_close(&head), "{path}: {head}");
+        // The close follows the body.
         assert_eq!(
-            String::from_utf8_lossy(&socket.rest().await),
+            String::from_utf8_lossy(&socket.read_to_end().await),
             body,
             "{path}"
         );
     }
-    healthy(&envoy);
+    assert_healthy(&envoy);
 }
 
 #[tokio::test]
-async fn an_interim_answer_is_no_place_for_the_announcement() {
-    let (envoy, _backend) = network(r#""max_requests_per_connection": 1"#).await;
+async fn interim_response_has_no_connection_close() {
+    let (envoy, _backend) = start_network(r#""max_requests_per_connection": 1"#).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
     socket
@@ -135,14 +125,14 @@ async fn an_interim_answer_is_no_place_for_the_announcement() {
     assert_eq!(socket.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
     socket.send("abc").await;
 
-    let (head, body) = socket.answer().await;
-    assert!(closes(&head), "{head}");
+    let (head, body) = socket.response().await;
+    assert!(announces_close(&head), "{head}");
     assert_eq!(body, b"abc");
 }
 
 #[tokio::test]
-async fn ten_megabytes_go_up_and_come_down_on_a_connection_that_is_leaving() {
-    let (envoy, _backend) = network(r#""max_requests_per_connection": 1"#).await;
+async fn ten_megabyte_bodies_pass_a_draining_connection() {
+    let (envoy, _backend) = start_network(r#""max_requests_per_connection": 1"#).await;
     let client = Client::http1(envoy.address("in"));
     let body = "0123456789".repeat(1024 * 1024);
 
@@ -150,35 +140,35 @@ async fn ten_megabytes_go_up_and_come_down_on_a_connection_that_is_leaving() {
         let request = Request::post("/echo")
             .body(Full::new(Bytes::from(body.clone())))
             .unwrap();
-        let answer = client.send(request).await.unwrap();
-        assert_eq!(answer.headers["connection"], "close");
-        assert!(answer.body == body);
+        let response = client.send(request).await.unwrap();
+        assert_eq!(response.headers["connection"], "close");
+        assert!(response.body == body);
     }
 
     assert_eq!(client.connections_opened().await, 2);
 }
 
 #[tokio::test]
-async fn an_http10_client_gets_what_it_would_get_without_the_module() {
-    let (envoy, _server) = forms().await;
-    let mut answers = Vec::new();
+async fn http10_without_keep_alive_is_unchanged() {
+    let (envoy, _server) = start_response_forms().await;
+    let mut responses = Vec::new();
     for listener in ["plain", "in"] {
         let mut socket = Socket::connect(envoy.address(listener)).await;
         socket.send("GET /whole HTTP/1.0\r\n\r\n").await;
-        let (head, body) = socket.answer().await;
-        answers.push((steady(&head), body));
+        let (head, body) = socket.response().await;
+        responses.push((without_times(&head), body));
     }
-    assert_eq!(answers[0], answers[1]);
-    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
+    assert_eq!(responses[0], responses[1]);
+    assert_metric(&envoy, "drain_signals_total", 0).await;
 }
 
 #[tokio::test]
-async fn http10_client_with_keep_alive_is_told_by_close_in_the_place_of_keep_alive() {
-    let (envoy, _server) = forms().await;
+async fn http10_keep_alive_is_replaced_by_close() {
+    let (envoy, _server) = start_response_forms().await;
     let request = "GET /whole HTTP/1.0\r\nhost: a\r\nconnection: keep-alive\r\n\r\n";
     let mut plain = Socket::connect(envoy.address("plain")).await;
     plain.send(request).await;
-    let (expected, _) = plain.answer().await;
+    let (expected, _) = plain.response().await;
     assert!(
         expected.contains("connection: keep-alive\r\n"),
         "{expected}"
@@ -186,50 +176,53 @@ async fn http10_client_with_keep_alive_is_told_by_close_in_the_place_of_keep_ali
 
     let mut socket = Socket::connect(envoy.address("in")).await;
     socket.send(request).await;
-    let (head, body) = socket.answer().await;
+    let (head, body) = socket.response().await;
 
     let expected = expected.replace("connection: keep-alive\r\n", "connection: close\r\n");
-    assert_eq!(steady(&head), steady(&expected));
+    assert_eq!(without_times(&head), without_times(&expected));
     assert_eq!(body, b"whole");
-    assert_eq!(counted(&envoy, "drain_signals_total").await, 1);
-    assert_eq!(socket.rest().await, b"");
+    assert_metric(&envoy, "drain_signals_total", 1).await;
+    assert_eq!(socket.read_to_end().await, b"");
 }
 
 #[tokio::test]
-async fn pipelined_requests_are_all_answered_and_the_last_answer_announces() {
-    let (envoy, backend) = network(r#""max_requests_per_connection": 2"#).await;
+async fn only_the_last_pipelined_response_has_connection_close() {
+    let (envoy, backend) = start_network(r#""max_requests_per_connection": 2"#).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
     socket.send(get("/").repeat(8)).await;
 
     let mut closing = Vec::new();
     for _ in 0..8 {
-        closing.push(closes(&socket.answer().await.0));
+        closing.push(announces_close(&socket.response().await.0));
     }
     assert_eq!(
         closing.iter().position(|closes| *closes),
         Some(7),
         "{closing:?}"
     );
-    // The client stays, and is closed.
-    assert_eq!(socket.rest().await, b"");
+    // The module closes the connection of a client that does not.
+    assert_eq!(socket.read_to_end().await, b"");
     assert_eq!(
         (
             backend.requests(),
-            counted(&envoy, "requests_aborted_total").await
+            metric(&envoy, "requests_aborted_total").await
         ),
         (8, 0)
     );
 }
 
-/// Envoy takes what it answers by itself in a loop that no filter sees.
+/// Envoy processes requests with local replies in a loop that no filter sees.
 #[tokio::test]
-async fn a_burst_that_envoy_answers_by_itself_is_counted_and_its_connection_drained() {
+async fn local_replies_to_pipelined_requests_count_towards_the_limit() {
     let backend = Backend::start("a").await.unwrap();
     let listener = Listener::http("in")
         .answer("/limited", 429, "slow down")
         .route("/", "app")
-        .evenkeel(Roles::Network, rule(r#""max_requests_per_connection": 12"#));
+        .evenkeel(
+            Roles::Network,
+            with_defaults(r#""max_requests_per_connection": 12"#),
+        );
     let bootstrap = Bootstrap::new()
         .listener(listener)
         .cluster(Cluster::new("app", [backend.address()]));
@@ -237,29 +230,29 @@ async fn a_burst_that_envoy_answers_by_itself_is_counted_and_its_connection_drai
     let mut socket = Socket::connect(envoy.address("in")).await;
 
     let mut closing = Vec::new();
-    // Of three responses of its own in one write, Envoy takes the third for a flood.
+    // Envoy takes a third local reply in one write for a flood.
     let limited = vec![get("/limited").repeat(2); 5];
     for burst in limited.into_iter().chain([get("/"), get("/")]) {
         let requests = burst.matches("GET").count();
         socket.send(burst).await;
         for _ in 0..requests {
-            let (head, body) = socket.answer().await;
+            let (head, body) = socket.response().await;
             let is_limited = head.starts_with("HTTP/1.1 429");
             assert_eq!(body, if is_limited { b"slow down" } else { &b"a"[..] });
-            closing.push(closes(&head));
+            closing.push(announces_close(&head));
         }
     }
 
     assert_eq!(closing.iter().position(|closes| *closes), Some(11));
-    assert_eq!(socket.rest().await, b"");
-    assert_eq!(counted(&envoy, "connections_bypassed_total").await, 0);
-    assert_eq!(counted(&envoy, "requests_total").await, 12);
-    healthy(&envoy);
+    assert_eq!(socket.read_to_end().await, b"");
+    assert_metric(&envoy, "connections_bypassed_total", 0).await;
+    assert_metric(&envoy, "requests_total", 12).await;
+    assert_healthy(&envoy);
 }
 
 #[tokio::test]
-async fn what_is_not_understood_passes_as_without_the_module() {
-    let (envoy, _server) = forms().await;
+async fn malformed_requests_pass_unchanged() {
+    let (envoy, _server) = start_response_forms().await;
     for (garbage, cause) in [
         (
             "GET /whole HTTP/1.1\r\nhost: a\r\nx: a\r\n b\r\n\r\n",
@@ -273,49 +266,44 @@ async fn what_is_not_understood_passes_as_without_the_module() {
         ("\u{16}\u{3}\u{1}\0\u{5}hello", None),
         ("hello\r\n\r\n", None),
     ] {
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
         for listener in ["plain", "in"] {
             let mut socket = Socket::connect(envoy.address(listener)).await;
             socket.send(garbage).await;
-            let (head, body) = socket.answer().await;
-            answers.push((steady(&head), body));
+            let (head, body) = socket.response().await;
+            responses.push((without_times(&head), body));
         }
-        assert_eq!(answers[0], answers[1], "{garbage:?}");
+        assert_eq!(responses[0], responses[1], "{garbage:?}");
         if let Some(cause) = cause {
-            let counted = counted_with(
-                &envoy,
-                "connections_bypassed_total",
-                &[("bypass_reason", cause)],
-            )
-            .await;
-            assert_eq!(counted, 1, "{cause}");
+            let reason = [("bypass_reason", cause)];
+            assert_metric_with(&envoy, "connections_bypassed_total", &reason, 1).await;
         }
     }
-    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
+    assert_metric(&envoy, "drain_signals_total", 0).await;
 }
 
 #[tokio::test]
-async fn a_request_in_single_bytes_is_as_good_as_one_in_a_piece() {
-    let (envoy, _backend) = site(&[(
+async fn request_in_single_bytes_is_counted() {
+    let (envoy, _backend) = start_listeners(&[(
         "in",
         Roles::Both,
-        &rule(r#""max_requests_per_connection": 1"#),
+        &with_defaults(r#""max_requests_per_connection": 1"#),
     )])
     .await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
-    socket.send_slowly(get("/")).await;
+    socket.send_byte_by_byte(get("/")).await;
 
-    assert!(closes(&socket.answer().await.0));
+    assert!(announces_close(&socket.response().await.0));
 }
 
-/// What an answer's head says every time: the clock and the time that it took are left out.
-pub fn steady(head: &str) -> String {
-    let moves = |line: &&str| {
-        line.starts_with("date:") || line.starts_with("x-envoy-upstream-service-time:")
-    };
-    head.lines()
-        .filter(|line| !moves(line))
-        .collect::<Vec<_>>()
-        .join("\n")
+/// Returns a response head without the fields that change with time.
+pub fn without_times(head: &str) -> String {
+    without_fields(head, &["date:", "x-envoy-upstream-service-time:"])
+}
+
+/// Returns a head without these fields.
+pub fn without_fields(head: &str, fields: &[&str]) -> String {
+    let is_kept = |line: &&str| !fields.iter().any(|field| line.starts_with(field));
+    head.lines().filter(is_kept).collect::<Vec<_>>().join("\n")
 }

@@ -1,15 +1,18 @@
-//! An idle HTTP/2 connection past its age is told on the next write that there is: with the connection
-//! manager's own PINGs on, that is soon.
+//! The GOAWAY of an expired idle HTTP/2 connection comes with the next write: with the connection manager's keepalive,
+//! that is soon.
 
 use evenkeel_test_envoy::{Backend, Bootstrap, Client, Cluster, Envoy, Listener, Roles};
 
-use crate::support::{counted, healthy, rule, until, until_with};
+use crate::support::{
+    BY_AGE, assert_healthy, assert_metric, wait_for_metric, wait_for_metric_with, with_defaults,
+};
 
 async fn idle(listener: Listener) -> (Envoy, Backend, Client) {
     let backend = Backend::start("a").await.unwrap();
-    let listener = listener
-        .route("/", "app")
-        .evenkeel(Roles::Network, rule(r#""max_connection_age": "300ms""#));
+    let listener = listener.route("/", "app").evenkeel(
+        Roles::Network,
+        with_defaults(r#""max_connection_age": "300ms""#),
+    );
     let cluster = Cluster::new("app", [backend.address()]);
     let bootstrap = Bootstrap::new().listener(listener).cluster(cluster);
     let envoy = Envoy::start(bootstrap).await.unwrap();
@@ -19,34 +22,28 @@ async fn idle(listener: Listener) -> (Envoy, Backend, Client) {
 }
 
 #[tokio::test]
-async fn with_pings_it_is_announced_and_closed_and_the_next_request_goes_out_on_another() {
+async fn idle_connection_with_keepalive_is_drained_and_closed() {
     let (envoy, _backend, client) = idle(Listener::http("in").pings("0.2s")).await;
 
-    until(&envoy, "drain_signals_total", |announced| announced == 1).await;
-    until_with(
-        &envoy,
-        "connections_drained_total",
-        &[("drain_reason", "max_connection_age")],
-        1,
-    )
-    .await;
+    wait_for_metric(&envoy, "drain_signals_total", 1).await;
+    wait_for_metric_with(&envoy, "connections_drained_total", BY_AGE, 1).await;
 
     assert_eq!(client.get("/").await.unwrap().body, "a");
     assert_eq!(client.connections_opened().await, 2);
-    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
-    healthy(&envoy);
+    assert_metric(&envoy, "requests_aborted_total", 0).await;
+    assert_healthy(&envoy);
 }
 
 #[tokio::test]
-async fn without_pings_it_waits_for_its_next_answer_and_is_never_cut() {
+async fn idle_connection_without_keepalive_is_drained_with_its_next_response() {
     let (envoy, _backend, client) = idle(Listener::http("in")).await;
-    until(&envoy, "connections_expired_total", |due| due == 1).await;
-    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
+    wait_for_metric(&envoy, "connections_expired_total", 1).await;
+    assert_metric(&envoy, "drain_signals_total", 0).await;
 
     assert_eq!(client.get("/").await.unwrap().body, "a");
 
-    until(&envoy, "drain_signals_total", |announced| announced == 1).await;
+    wait_for_metric(&envoy, "drain_signals_total", 1).await;
     assert_eq!(client.connections_opened().await, 1);
-    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
-    healthy(&envoy);
+    assert_metric(&envoy, "requests_aborted_total", 0).await;
+    assert_healthy(&envoy);
 }

@@ -1,4 +1,4 @@
-//! PINGs that keep connections to clients alive, and gRPC servers that end connections for them.
+//! Keepalive PINGs, and gRPC servers that close connections with too many PINGs.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -9,9 +9,9 @@ use tokio::runtime::Runtime;
 
 use crate::support::programs::{Program, python_with_grpc};
 
-/// A gRPC server, and a client of it behind the port on standard input: one call that is silent for as many
-/// seconds as the argument says. The server allows a PING in 100 seconds while no data flows, by default it is 300, and
-/// responds to the third one too many (`GRPC_ARG_HTTP2_MAX_PING_STRIKES`).
+/// A gRPC server and a client behind the port on standard input: one call without data for the seconds of the argument.
+/// The server allows a PING every 100 seconds without data (by default 300), and closes the connection at the third
+/// violation (`GRPC_ARG_HTTP2_MAX_PING_STRIKES`).
 const SCRIPT: &str = r#"
 import sys, threading, grpc
 from concurrent import futures
@@ -41,8 +41,8 @@ ended.set()
 server.stop(None).wait()
 "#;
 
-/// What comes of a call that is silent for so many seconds, through an Envoy with what `evenkeel render envoy`
-/// makes of this `keepalive`.
+/// Runs a call without data through an Envoy with the output of `evenkeel render envoy` for this `keepalive`; returns its
+/// outcome.
 fn silent_call(keepalive: &str, seconds: &str) -> String {
     let python = python_with_grpc().unwrap();
     let mut command = Command::new(python);
@@ -68,7 +68,7 @@ async fn start(keepalive: &str, server: SocketAddr) -> Envoy {
     if let Some(keepalive) = to_upstreams {
         cluster = cluster.pings(keepalive.clone());
     }
-    // No more than one place has PINGs: a policy of the stories below has one of the two keys.
+    // Each policy of the stories below has one of the two keys.
     assert!(to_clients.is_some() || to_upstreams.is_some(), "{rendered}");
     Envoy::start(Bootstrap::new().cluster(cluster).listener(listener))
         .await
@@ -85,14 +85,14 @@ fn rendered(keepalive: &str) -> Value {
 }
 
 #[test]
-fn pings_to_clients_do_not_end_a_silent_call_to_a_grpc_server() {
-    // Twice as long as it takes to send the PING that is one too many.
+fn downstream_keepalive_does_not_end_a_silent_grpc_call() {
+    // Twice the time until the third violation.
     let outcome = silent_call(r#"{"http2": {"interval": "1s", "timeout": "10s"}}"#, "8");
     assert_eq!(outcome, "done");
 }
 
 #[test]
-fn pings_to_upstreams_more_often_than_the_server_allows_end_it() {
+fn upstream_keepalive_that_is_too_frequent_ends_a_silent_grpc_call() {
     let pings = r#"{"upstream_http2": {"interval": "1s", "timeout": "10s"}}"#;
     let outcome = silent_call(pings, "60");
     assert!(outcome.starts_with("UNAVAILABLE"), "{outcome}");

@@ -1,4 +1,4 @@
-//! What a pod shows of its load is what its clients see.
+//! The load metrics of a pod match what its clients see.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,15 +11,17 @@ use tokio::time::interval;
 
 use crate::support::pods::Samples;
 use crate::support::socket::{Socket, get};
-use crate::support::{counted, counted_with, healthy, network, until};
+use crate::support::{
+    assert_healthy, assert_metric, metric_with, start_network, wait_for_metric, wait_until_metric,
+};
 
-/// A pod that compares itself with its peers, of which it has none.
+/// Rebalancing without peers, for the load metrics.
 const ALONE: &str = r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off"}, "rebalance": {"stabilization_window": "0s"}}"#;
 
-/// A rate is an average over about ten seconds.
+/// Rates are averages over about ten seconds.
 const SAMPLES: u32 = 10;
 
-/// How far a rate may be from the mean of the whole story.
+/// The tolerated relative difference between a rate and the mean of the whole story.
 const TOLERANCE: f64 = 0.25;
 
 async fn pod() -> (Envoy, Backend) {
@@ -32,38 +34,34 @@ async fn pod() -> (Envoy, Backend) {
 }
 
 #[tokio::test]
-async fn the_age_of_all_connections_grows_by_a_second_each_second() {
+async fn age_sum_grows_with_each_open_connection() {
     const CONNECTIONS: u64 = 10;
-    let (envoy, _backend) = network(r#""max_connection_age": "1h""#).await;
+    let (envoy, _backend) = start_network(r#""max_connection_age": "1h""#).await;
     let start = Instant::now();
     let mut open = Vec::new();
     for _ in 0..CONNECTIONS {
         let mut socket = Socket::connect(envoy.address("in")).await;
-        socket.send(get("/")).await;
-        socket.answer().await;
+        socket.get("/").await;
         open.push((Instant::now(), socket));
     }
 
-    // Three seconds each: no sum of fewer connections, or of other ages, is there as early.
+    // Three seconds for each connection.
     let wanted = 3 * CONNECTIONS;
-    let shown = until(&envoy, "downstream_connections_age_sum_seconds", |age| {
+    let shown = wait_until_metric(&envoy, "downstream_connections_age_sum_seconds", |age| {
         age >= wanted
     })
     .await;
 
-    // Shown as a whole number.
+    // The metric is a whole number.
     let most = start.elapsed().as_secs_f64() * CONNECTIONS as f64 + 0.5;
     assert!(shown as f64 <= most, "{shown} of {most}");
     drop(open);
-    until(&envoy, "downstream_connections_age_sum_seconds", |age| {
-        age == 0
-    })
-    .await;
-    healthy(&envoy);
+    wait_for_metric(&envoy, "downstream_connections_age_sum_seconds", 0).await;
+    assert_healthy(&envoy);
 }
 
 #[tokio::test]
-async fn active_requests_are_those_that_wait_for_an_answer() {
+async fn active_requests_are_those_without_a_response() {
     let (envoy, backend) = pod().await;
     let mut waiting = Tasks::new();
     for _ in 0..7 {
@@ -71,75 +69,69 @@ async fn active_requests_are_those_that_wait_for_an_answer() {
         waiting.spawn(async move { client.get("/hold").await.unwrap().status });
     }
 
-    until(&envoy, "rebalanced_load_active_requests", |active| {
-        active == 7
-    })
-    .await;
+    wait_for_metric(&envoy, "rebalanced_load_active_requests", 7).await;
     backend.release();
 
     assert_eq!(waiting.join().await, [200; 7]);
-    until(&envoy, "rebalanced_load_active_requests", |active| {
-        active == 0
-    })
-    .await;
-    healthy(&envoy);
+    wait_for_metric(&envoy, "rebalanced_load_active_requests", 0).await;
+    assert_healthy(&envoy);
 }
 
 /// What clients sent and received.
 #[derive(Default)]
-struct Seen {
+struct Traffic {
     requests: AtomicU64,
     bytes: AtomicU64,
 }
 
-/// A client that asks ten times a second.
-async fn ask_steadily(to: SocketAddr, seen: Arc<Seen>) {
+/// Sends ten requests a second.
+async fn request_steadily(to: SocketAddr, traffic: Arc<Traffic>) {
     let mut socket = Socket::connect(to).await;
     let mut turns = interval(Duration::from_millis(100));
     loop {
         turns.tick().await;
         let request = get("/bytes/5000");
         socket.send(&request).await;
-        let (head, body) = socket.answer().await;
+        let (head, body) = socket.response().await;
         let bytes = request.len() + head.len() + body.len();
-        seen.requests.fetch_add(1, Ordering::Relaxed);
-        seen.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        traffic.requests.fetch_add(1, Ordering::Relaxed);
+        traffic.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }
 
 #[tokio::test]
-async fn rates_are_those_of_the_requests_and_bytes_on_the_wire() {
+async fn rates_match_requests_and_bytes_on_the_wire() {
     let (envoy, backend) = pod().await;
-    let seen = Arc::<Seen>::default();
+    let traffic = Arc::<Traffic>::default();
     let start = Instant::now();
     let mut clients = Tasks::new();
     for _ in 0..10 {
-        clients.spawn(ask_steadily(envoy.address("in"), Arc::clone(&seen)));
+        clients.spawn(request_steadily(envoy.address("in"), Arc::clone(&traffic)));
     }
 
-    Samples::of(&envoy).await.pass(SAMPLES).await;
+    Samples::of(&envoy).await.wait_for(SAMPLES).await;
 
     let upstream = backend.address().to_string();
     let upstream = [("upstream_host", &*upstream)];
     let expected = [
         (
             "rebalanced_load_requests_per_second",
-            &seen.requests,
+            &traffic.requests,
             &[][..],
         ),
-        ("rebalanced_load_bytes_per_second", &seen.bytes, &[]),
-        ("upstream_requests_per_second", &seen.requests, &upstream),
-        ("upstream_bytes_per_second", &seen.bytes, &upstream),
+        ("rebalanced_load_bytes_per_second", &traffic.bytes, &[]),
+        ("upstream_requests_per_second", &traffic.requests, &upstream),
+        ("upstream_bytes_per_second", &traffic.bytes, &upstream),
     ];
-    for (metric, seen, labels) in expected {
-        let shown = counted_with(&envoy, metric, labels).await as f64;
-        let mean = seen.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64();
+    for (name, total, labels) in expected {
+        let shown = metric_with(&envoy, name, labels).await as f64;
+        let mean = total.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64();
         assert!(
             (shown - mean).abs() <= TOLERANCE * mean,
-            "{metric}: {shown} is shown, {mean} was seen"
+            "{name}: {shown}, expected {mean}"
         );
     }
-    assert_eq!(counted(&envoy, "drain_signals_total").await, 0);
+    assert_metric(&envoy, "drain_signals_total", 0).await;
     clients.stop().await;
-    healthy(&envoy);
+    assert_healthy(&envoy);
 }

@@ -1,37 +1,35 @@
-//! Stories of the module in a real Envoy, over real sockets. One binary: the machine that runs them is
-//! small, and they share what they stand on.
+//! Stories of the module in a real Envoy, over real sockets. They are one binary because they share `support`.
 
-mod bad_policy;
+mod active_clients;
 mod budget;
+mod delayed_requests;
+mod delivery_pings;
+mod dry_run;
 mod duplicates;
+mod faults;
 mod grpc;
-mod harsh;
-mod hasty;
-mod hint;
 mod http1;
-mod http1_leaving;
+mod http1_close;
 mod http2;
 mod http2_frames;
 mod http2_tunnels;
 mod idle_http2;
+mod invalid_policy;
+mod keep_alive_hint;
 mod keepalive;
 mod load_metrics;
 mod metrics;
-mod observe;
 mod peers;
 mod rebalance;
 mod rebalance_gateway;
 mod rebalance_measure;
-mod receipts;
 mod recycling;
 mod rollback;
 mod routes;
-
 mod slow_reader;
 mod support;
 mod tcp;
 mod update;
 mod upstream;
-mod waiting;
 mod websocket;
 mod websocket_clients;

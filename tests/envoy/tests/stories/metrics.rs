@@ -1,19 +1,19 @@
-//! The module's numbers, as Prometheus is shown them.
+//! The module's metrics in `/stats/prometheus`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_metrics::{Kind, Label, Metric, Values};
-use evenkeel_test_envoy::{Envoy, eventually};
+use evenkeel_test_envoy::{Envoy, Roles, eventually};
 use evenkeel_test_frames::http2::ClientPreface;
 
-use crate::support::config::{self, Entry, http_listener};
-use crate::support::healthy;
+use crate::support::assert_healthy;
+use crate::support::config::{self};
 use crate::support::raw_client::RawClient;
 use crate::support::server::{Server, ok, path};
-use crate::support::socket::{Socket, closes, get};
+use crate::support::socket::{Socket, announces_close};
 
-/// Each line of `/stats/prometheus` that is the module's.
-async fn shown(envoy: &Envoy) -> BTreeMap<String, u64> {
+/// Returns the module's series with their values.
+async fn scrape(envoy: &Envoy) -> BTreeMap<String, u64> {
     let text = envoy.admin("/stats/prometheus").await.unwrap();
     let line = |line: &str| {
         let (name, value) = line.rsplit_once(' ')?;
@@ -28,24 +28,18 @@ const POLICY: &str = r#"{"version": 1, "budget": {"per_second": 0.001, "burst": 
     "routes": [{"name": "other", "match": {"path_prefix": "/other"}, "max_requests_per_connection": "off"}],
     "upstream": {"max_requests_per_connection": 1000000}}"#;
 
-/// What is 0 is shown as well: whoever writes an alert must find its metric before it is needed.
+/// Metrics that are 0 are shown, too: an alert must find its metric before it is needed.
 #[tokio::test]
-async fn every_number_is_there_from_the_start_under_its_name_and_labels() {
+async fn all_listed_metrics_are_shown_from_the_start() {
     let server = Server::start(|_| Some(ok("a"))).await;
-    let entry = |kind, root| Entry {
-        kind,
-        root,
-        vm_id: "e",
-        policy: POLICY,
-    };
-    let listener = http_listener("in", 0, &[entry("network", "n")], &[entry("http", "h")]);
-    let envoy = config::start(&config::whole(&[listener], server.address)).await;
+    let listener = config::listener("in", Roles::Both, POLICY);
+    let envoy = config::start_before(server.address, &[listener]).await;
 
     let at_once = Metric::ALL
         .iter()
         .filter(|metric| metric.is_shown_at_once());
     let expected: BTreeSet<_> = at_once.flat_map(|metric| series(*metric)).collect();
-    let shown: BTreeSet<_> = shown(&envoy).await.into_keys().collect();
+    let shown: BTreeSet<_> = scrape(&envoy).await.into_keys().collect();
     let missing: Vec<_> = expected.difference(&shown).collect();
     let unknown: Vec<_> = shown.difference(&expected).collect();
     assert!(
@@ -67,12 +61,12 @@ async fn every_number_is_there_from_the_start_under_its_name_and_labels() {
     }
 }
 
-/// Every series of a metric whose labels are known beforehand.
+/// Returns every series of a metric with fixed label values.
 fn series(metric: Metric) -> Vec<String> {
     let mut labels = vec![String::new()];
     for label in metric.labels() {
         let Values::Fixed(values) = label.values() else {
-            panic!("{} is not known beforehand", label.tag());
+            panic!("the values of {} are not fixed", label.tag());
         };
         let longer = |begun: &String| {
             let comma = if begun.is_empty() { "" } else { "," };
@@ -88,7 +82,7 @@ fn series(metric: Metric) -> Vec<String> {
     labels.iter().map(name).collect()
 }
 
-/// What is shown and not in the list, or not as the list says.
+/// Returns the series that are not in the list of metrics.
 fn unlisted(shown: &BTreeMap<String, u64>) -> Vec<&String> {
     let is_listed = |line: &&String| {
         let (name, labels) = line.split_once('{').unwrap();
@@ -100,7 +94,7 @@ fn unlisted(shown: &BTreeMap<String, u64>) -> Vec<&String> {
         let Some(metric) = Metric::ALL.iter().find(|metric| metric.name() == name) else {
             return false;
         };
-        let says = |label: &Label, (tag, value): &(&str, &str)| {
+        let has = |label: &Label, (tag, value): &(&str, &str)| {
             let value = value.trim_matches('"');
             label.tag() == *tag
                 && match label.values() {
@@ -113,61 +107,53 @@ fn unlisted(shown: &BTreeMap<String, u64>) -> Vec<&String> {
                 .labels()
                 .iter()
                 .zip(&labels)
-                .all(|(label, shown)| says(label, shown))
+                .all(|(label, shown)| has(label, shown))
     };
     shown.keys().filter(|line| !is_listed(line)).collect()
 }
 
 #[tokio::test]
-async fn the_numbers_add_up_with_what_the_clients_saw() {
+async fn metrics_match_what_the_clients_saw() {
     let server = Server::start(|head| {
         if path(head) == "/hold" {
-            // The head, and never the rest.
+            // A response that never ends.
             return Some(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab".to_vec());
         }
         Some(ok("a"))
     })
     .await;
-    let entry = |kind, root| Entry {
-        kind,
-        root,
-        vm_id: "e",
-        policy: POLICY,
-    };
-    let listener = http_listener("in", 0, &[entry("network", "n")], &[entry("http", "h")]);
-    let envoy = config::start(&config::whole(&[listener], server.address)).await;
+    let listener = config::listener("in", Roles::Both, POLICY);
+    let envoy = config::start_before(server.address, &[listener]).await;
     let to = envoy.address("in");
 
-    // Three clients that close after their second answer, and one that never does.
-    let mut staying = Socket::connect(to).await;
+    // Three clients close after their second response, the fourth does not.
+    let mut open = Socket::connect(to).await;
     for number in 0..4 {
         let mut socket = Socket::connect(to).await;
         for last in [false, true] {
-            socket.send(get("/")).await;
-            assert_eq!(closes(&socket.answer().await.0), last);
+            assert_eq!(announces_close(&socket.get("/").await.0), last);
         }
         if number == 3 {
-            staying = socket;
+            open = socket;
         }
     }
-    assert_eq!(staying.rest().await, b"");
-    // One whose second answer never ends: told, and cut.
+    assert_eq!(open.read_to_end().await, b"");
+    // A drained connection whose response never ends is aborted.
     let mut held = RawClient::connect(to, ClientPreface::Go).await;
-    held.get(1, "/hold").await;
-    held.get(3, "/").await;
-    held.goaway().await;
-    held.closed().await;
-    // One that the budget has nothing left for, and one that nobody understands.
+    held.send_get(1, "/hold").await;
+    held.send_get(3, "/").await;
+    held.read_goaway().await;
+    held.read_to_end().await;
+    // The budget is exhausted for one connection, and another one is bypassed.
     let mut refused = Socket::connect(to).await;
     for _ in 0..3 {
-        refused.send(get("/")).await;
-        assert!(!closes(&refused.answer().await.0));
+        assert!(!announces_close(&refused.get("/").await.0));
     }
     let mut folded = Socket::connect(to).await;
     folded
         .send("GET / HTTP/1.1\r\nhost: a\r\nx: a\r\n b\r\n\r\n")
         .await;
-    folded.answer().await;
+    folded.response().await;
 
     let upstream = server.address;
     let expected = [
@@ -205,7 +191,7 @@ async fn the_numbers_add_up_with_what_the_clients_saw() {
             r#"evenkeel_goaways_total{http2_client="go",last_stream_id="max",connection_state="active"}"#.to_owned(),
             1,
         ),
-        // The two that nobody closed.
+        // The last two connections.
         ("evenkeel_downstream_connections_active{}".to_owned(), 2),
         (
             format!(r#"evenkeel_upstream_requests_total{{upstream_host="{upstream}"}}"#),
@@ -224,11 +210,11 @@ async fn the_numbers_add_up_with_what_the_clients_saw() {
         lines.collect::<Vec<_>>()
     };
     let agree = eventually("the numbers", || async {
-        Ok(differ(&shown(&envoy).await).is_empty().then_some(()))
+        Ok(differ(&scrape(&envoy).await).is_empty().then_some(()))
     });
     let agree = agree.await;
-    let shown = shown(&envoy).await;
+    let shown = scrape(&envoy).await;
     assert!(agree.is_ok(), "{:#?}", differ(&shown));
     assert_eq!(unlisted(&shown), Vec::<&String>::new());
-    healthy(&envoy);
+    assert_healthy(&envoy);
 }

@@ -1,48 +1,50 @@
-//! Pods that tell each other what they carry, each in an Envoy of its own.
+//! Gossip exchanges between pods, each an Envoy.
 
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, eventually};
 use tokio::net::TcpListener;
 
 use crate::support::pods::{Service, message, open, peers, report};
 use crate::support::server::{Server, ok};
-use crate::support::socket::{Socket, closes, get};
+use crate::support::socket::{Socket, announces_close};
 use crate::support::tls::{Authority, Identity};
-use crate::support::{counted, counted_with, healthy, until_with};
+use crate::support::{
+    assert_healthy, assert_metric, assert_metric_with, metric_with, wait_for_metric_with,
+};
 
-/// A question as the module asks it.
-fn question() -> String {
-    asking(&message(&[report(7, 1_000_000, 1)]))
+/// Returns the request of an exchange with a forged report.
+fn forged_request() -> String {
+    exchange_request(&message(&[report(7, 1_000_000, 1)]))
 }
 
-/// A request as the module sends it, with this in the header.
-fn asking(message: &str) -> String {
+/// Returns the request of an exchange with this message.
+fn exchange_request(message: &str) -> String {
     format!(
         "GET /.evenkeel/v1/peers HTTP/1.1\r\nhost: evenkeel\r\nevenkeel-peers: {message}\r\n\r\n"
     )
 }
 
 #[tokio::test]
-async fn every_pod_comes_to_know_the_mean_and_the_app_sees_no_question() {
+async fn pods_learn_the_mean_and_the_app_sees_no_exchange() {
     let mut service = Service::start(4, &peers(""), None).await;
     let mut clients = Vec::new();
     for (pod, count) in service.pods.iter().zip([24, 12, 4, 0]) {
         clients.push(open(pod.address("in"), count).await);
     }
 
-    service.know(3, 10.0).await;
+    service.wait_until_known(3, 10.0).await;
 
     for (pod, count) in service.pods.iter().zip([24, 12, 4, 0]) {
-        assert_eq!(counted(pod, "rebalanced_load_connections").await, count);
-        healthy(pod);
+        assert_metric(pod, "rebalanced_load_connections", count).await;
+        assert_healthy(pod);
     }
     assert_eq!(service.backend.requests(), 40);
 
-    // Its endpoint is still there, and answers nobody.
+    // Its endpoint is still in the cluster.
     drop(service.pods.remove(0));
-    service.know(2, 16.0 / 3.0).await;
+    service.wait_until_known(2, 16.0 / 3.0).await;
     for pod in &service.pods {
         assert!(
-            counted_with(
+            metric_with(
                 pod,
                 "peer_exchanges_total",
                 &[("exchange_result", "failed")]
@@ -50,17 +52,16 @@ async fn every_pod_comes_to_know_the_mean_and_the_app_sees_no_question() {
             .await
                 > 0
         );
-        healthy(pod);
+        assert_healthy(pod);
     }
     for client in clients.iter_mut().skip(1).flatten() {
-        client.send(get("/")).await;
-        assert_eq!(client.answer().await.1, b"a");
+        assert_eq!(client.get("/").await.1, b"a");
     }
     assert_eq!(service.backend.requests(), 40 + 16);
 }
 
-/// An Envoy beside a client, which shows this identity to the pod.
-async fn beside(pod: &Envoy, identity: &Identity) -> Envoy {
+/// Starts an Envoy that connects to the pod with this identity.
+async fn client_proxy(pod: &Envoy, identity: &Identity) -> Envoy {
     let cluster = Cluster::new("shop", [pod.address("in")]).transport(identity.upstream());
     let listener = Listener::http("out").route("/", "shop");
     Envoy::start(Bootstrap::new().listener(listener).cluster(cluster))
@@ -69,7 +70,7 @@ async fn beside(pod: &Envoy, identity: &Identity) -> Envoy {
 }
 
 #[tokio::test]
-async fn over_mutual_tls_the_same_identity_is_answered_and_a_stranger_meets_the_app() {
+async fn mutual_tls_limits_exchanges_to_the_same_identity() {
     let authority = Authority::new();
     let shop = authority.identity("spiffe://cluster.local/ns/shop/sa/shop");
     let cart = authority.identity("spiffe://cluster.local/ns/shop/sa/cart");
@@ -78,27 +79,25 @@ async fn over_mutual_tls_the_same_identity_is_answered_and_a_stranger_meets_the_
     let pod = &service.pods[0];
     let mut clients = Vec::new();
     for (pod, count) in service.pods.iter().zip([12, 8]) {
-        let beside = beside(pod, &shop).await;
-        // Each through a connection of its own: the Envoy beside them would put all on one.
-        clients.push((open(pod.address("plain"), count).await, beside));
+        let proxy = client_proxy(pod, &shop).await;
+        // Without the proxy, which would use one connection for all.
+        clients.push((open(pod.address("plain"), count).await, proxy));
     }
-    service.know(1, 10.0).await;
+    service.wait_until_known(1, 10.0).await;
     for pod in &service.pods {
-        assert_eq!(
-            counted_with(
-                pod,
-                "peer_exchanges_total",
-                &[("exchange_result", "rejected_identity")]
-            )
-            .await,
-            0
-        );
+        assert_metric_with(
+            pod,
+            "peer_exchanges_total",
+            &[("exchange_result", "rejected_identity")],
+            0,
+        )
+        .await;
     }
     let before = service.backend.requests();
 
-    let mut friend = Socket::connect(clients[0].1.address("out")).await;
-    friend.send(question()).await;
-    let (head, body) = friend.answer().await;
+    let mut same = Socket::connect(clients[0].1.address("out")).await;
+    same.send(forged_request()).await;
+    let (head, body) = same.response().await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     assert!(
         head.contains("content-type: application/json\r\n"),
@@ -107,29 +106,29 @@ async fn over_mutual_tls_the_same_identity_is_answered_and_a_stranger_meets_the_
     assert!(body.starts_with(br#"{"v":1,"peers":[["#), "{body:?}");
     assert_eq!(service.backend.requests(), before);
 
-    let cart = beside(pod, &cart).await;
-    for (stranger, to) in [
+    let cart = client_proxy(pod, &cart).await;
+    for (identity, to) in [
         ("another identity", cart.address("out")),
         ("none", pod.address("plain")),
     ] {
         let mut socket = Socket::connect(to).await;
-        socket.send(question()).await;
-        assert_eq!(socket.answer().await.1, b"a", "{stranger}");
+        socket.send(forged_request()).await;
+        assert_eq!(socket.response().await.1, b"a", "{identity}");
     }
     assert_eq!(service.backend.requests(), before + 2);
-    let strangers = counted_with(
+    let rejected = metric_with(
         pod,
         "peer_exchanges_total",
         &[("exchange_result", "rejected_identity")],
     );
-    assert_eq!(strangers.await, 2);
-    // A million connections that nobody believed.
-    service.know(1, 10.0).await;
-    service.pods.iter().for_each(healthy);
+    assert_eq!(rejected.await, 2);
+    // The forged million connections changed nothing.
+    service.wait_until_known(1, 10.0).await;
+    service.pods.iter().for_each(assert_healthy);
 }
 
 #[tokio::test]
-async fn a_peer_that_says_what_cannot_be_changes_nothing() {
+async fn invalid_and_forged_messages_change_no_mean() {
     let authority = Authority::new();
     let shop = authority.identity("spiffe://cluster.local/ns/shop/sa/shop");
     let policy = peers("").replace("anyone", "same_identity");
@@ -139,15 +138,15 @@ async fn a_peer_that_says_what_cannot_be_changes_nothing() {
     for (pod, count) in service.pods.iter().zip([12, 8]) {
         clients.push(open(pod.address("plain"), count).await);
     }
-    service.know(1, 10.0).await;
-    let beside = beside(pod, &shop).await;
-    let mut peer = Socket::connect(beside.address("out")).await;
+    service.wait_until_known(1, 10.0).await;
+    let proxy = client_proxy(pod, &shop).await;
+    let mut peer = Socket::connect(proxy.address("out")).await;
 
-    peer.send(asking("{\"v\":1,\"peers\":[]}")).await;
-    let (head, body) = peer.answer().await;
+    peer.send(exchange_request("{\"v\":1,\"peers\":[]}")).await;
+    let (head, body) = peer.response().await;
     assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
     assert_eq!(body, b"");
-    until_with(
+    wait_for_metric_with(
         pod,
         "peer_exchanges_total",
         &[("exchange_result", "malformed")],
@@ -155,47 +154,50 @@ async fn a_peer_that_says_what_cannot_be_changes_nothing() {
     )
     .await;
 
-    // The other pod carries a million connections, it says, and has served for ten years.
-    peer.send(asking(&message(&[report(666, 10, 60)]))).await;
-    let (_, body) = peer.answer().await;
-    let told: serde_json::Value = serde_json::from_slice(&body).unwrap();
-    let other = told["peers"][1][0].as_u64().expect("the other pod");
+    // A forged report about the other pod: a million connections, an uptime of ten years.
+    peer.send(exchange_request(&message(&[report(666, 10, 60)])))
+        .await;
+    let (_, body) = peer.response().await;
+    let message_of_pod: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let other = message_of_pod["peers"][1][0]
+        .as_u64()
+        .expect("the other pod");
     let forged = report(other, 1_000_000, 10 * 365 * 86_400);
     for uptime in 61..66 {
-        let words = message(&[report(666, 10, uptime), forged.clone()]);
-        peer.send(asking(&words)).await;
-        assert!(peer.answer().await.0.starts_with("HTTP/1.1 200 "));
+        let message = message(&[report(666, 10, uptime), forged.clone()]);
+        peer.send(exchange_request(&message)).await;
+        assert!(peer.response().await.0.starts_with("HTTP/1.1 200 "));
     }
 
-    // The one that lied is known, so its message was read.
-    let known = eventually("the mean of what the pods sent", || async {
+    // The sender is known, so its message was used.
+    let reached = eventually("the mean of the pods' own reports", || async {
         let stats = pod.stats().await?;
         let known = stats.get("wasmcustom.evenkeel_peers_known");
         let mean = stats.get("wasmcustom.evenkeel_peers_mean_connections");
         Ok((known == 2 && mean == 10).then_some(()))
     });
-    known.await.unwrap();
-    healthy(pod);
+    reached.await.unwrap();
+    assert_healthy(pod);
 }
 
 #[tokio::test]
-async fn where_anyone_may_ask_no_request_keeps_a_pod_in_the_mean_or_changes_it() {
+async fn untrusted_requests_do_not_change_the_mean() {
     let mut service = Service::start(3, &peers(""), None).await;
     let mut clients = Vec::new();
     for (pod, count) in service.pods.iter().zip([12, 8, 40]) {
         clients.push(open(pod.address("in"), count).await);
     }
-    service.know(2, 20.0).await;
+    service.wait_until_known(2, 20.0).await;
 
-    // The third one leaves the endpoints; a client goes on asking it, and tells the others of more pods.
-    let leaving = service.pods.pop().unwrap();
-    service.introduce(&[]).await;
-    let asked = [leaving.address("in"), service.pods[0].address("in")];
-    let known = eventually("the mean of those that are left", || async {
-        for to in asked {
+    // The third pod leaves the endpoints. A client still sends requests to it, and forged reports to the others.
+    let removed = service.pods.pop().unwrap();
+    service.update_endpoints(&[]).await;
+    let targets = [removed.address("in"), service.pods[0].address("in")];
+    let reached = eventually("the mean of the remaining pods", || async {
+        for to in targets {
             let mut socket = Socket::connect(to).await;
-            socket.send(question()).await;
-            assert!(socket.answer().await.0.starts_with("HTTP/1.1 200 "));
+            socket.send(forged_request()).await;
+            assert!(socket.response().await.0.starts_with("HTTP/1.1 200 "));
         }
         let mut is_known = true;
         for pod in &service.pods {
@@ -206,25 +208,25 @@ async fn where_anyone_may_ask_no_request_keeps_a_pod_in_the_mean_or_changes_it()
         Ok(is_known.then_some(()))
     });
 
-    known.await.unwrap();
+    reached.await.unwrap();
     assert!(
-        counted_with(
-            &leaving,
+        metric_with(
+            &removed,
             "peer_exchanges_total",
             &[("exchange_result", "requested")]
         )
         .await
             > 0
     );
-    service.pods.iter().for_each(healthy);
+    service.pods.iter().for_each(assert_healthy);
 }
 
 #[tokio::test]
-async fn whatever_a_peer_answers_or_does_not_no_traffic_is_harmed() {
+async fn broken_peers_do_not_affect_traffic() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let garbage = Server::start(|_| Some(b"\x16\x03\x01 no HTTP at all\r\n\r\n".to_vec())).await;
     let broken = Server::start(|_| {
-        // In the middle of its answer the connection ends.
+        // The connection closes inside the response.
         Some(
             b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\nconnection: close\r\n\r\n{\"v\":1".to_vec(),
         )
@@ -261,24 +263,23 @@ async fn whatever_a_peer_answers_or_does_not_no_traffic_is_harmed() {
         let envoy = Envoy::start(bootstrap).await.unwrap();
         let mut client = Socket::connect(envoy.address("in")).await;
 
-        let met = eventually(name, || async {
-            let met = counted_with(
+        let reached = eventually(name, || async {
+            let exchanges = metric_with(
                 &envoy,
                 "peer_exchanges_total",
                 &[("exchange_result", outcome)],
             )
             .await;
-            Ok((met >= 3).then_some(()))
+            Ok((exchanges >= 3).then_some(()))
         });
-        met.await.unwrap();
+        reached.await.unwrap();
 
         for _ in 0..10 {
-            client.send(get("/")).await;
-            let (head, body) = client.answer().await;
-            assert!(!closes(&head), "{name}: {head}");
+            let (head, body) = client.get("/").await;
+            assert!(!announces_close(&head), "{name}: {head}");
             assert_eq!(body, b"a", "{name}");
         }
-        assert_eq!(counted(&envoy, "peers_known").await, 0, "{name}");
-        healthy(&envoy);
+        assert_metric(&envoy, "peers_known", 0).await;
+        assert_healthy(&envoy);
     }
 }

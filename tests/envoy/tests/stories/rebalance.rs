@@ -1,4 +1,4 @@
-//! A pod that carries more than its peers moves the surplus, whatever they tell.
+//! A pod with more load than its peers drains the excess, and no more.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -7,27 +7,26 @@ use evenkeel_test_envoy::Envoy;
 
 use crate::support::pods::{Samples, Service, message, open, peers, report};
 use crate::support::server::{Server, ok};
-use crate::support::socket::{Socket, closes, get};
-use crate::support::{counted, counted_with, healthy};
+use crate::support::socket::{Socket, announces_close};
+use crate::support::{assert_healthy, metric, metric_with};
 
-/// Every client asks once; who is told opens another connection to the same pod. How many were told.
-async fn ask(pod: &Envoy, clients: &mut [Socket]) -> u64 {
-    let mut told = 0;
+/// Sends a request on each connection, and opens a new one where a response has `connection: close`; returns how many.
+async fn request_all(pod: &Envoy, clients: &mut [Socket]) -> u64 {
+    let mut drains = 0;
     for client in clients {
-        client.send(get("/")).await;
-        let (head, body) = client.answer().await;
+        let (head, body) = client.get("/").await;
         assert_eq!(body, b"a");
-        if closes(&head) {
-            told += 1;
-            assert_eq!(client.rest().await, b"");
+        if announces_close(&head) {
+            drains += 1;
+            assert_eq!(client.read_to_end().await, b"");
             *client = Socket::connect(pod.address("in")).await;
         }
     }
-    told
+    drains
 }
 
-/// Says that it is idle, and that so are two and thirty others, never the same.
-fn lie(_question: &str) -> Option<Vec<u8>> {
+/// Returns a message that invents 32 more idle pods each time.
+fn forge_reports(_request: &str) -> Option<Vec<u8>> {
     static TURN: AtomicU64 = AtomicU64::new(1);
     let turn = TURN.fetch_add(1, Ordering::Relaxed);
     let invented = (0..32).map(|id| report(1_000 + 32 * turn + id, 0, turn));
@@ -36,70 +35,73 @@ fn lie(_question: &str) -> Option<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn a_liar_that_invents_hundreds_of_idle_pods_moves_no_more_than_the_budget() {
-    let liar = Server::start(lie).await;
+async fn invented_idle_pods_drain_no_more_than_the_budget() {
+    let forger = Server::start(forge_reports).await;
     let keys = r#", "rebalance": {"max_rate": 1, "min_connections": 10, "stabilization_window": "0s"}, "budget": {"per_second": 1, "burst": 1}"#;
     let service = Service::start(2, &peers(keys), None).await;
     let mut clients = Vec::new();
     for pod in &service.pods {
         clients.push(open(pod.address("in"), 30).await);
     }
-    service.introduce(&[liar.address]).await;
+    service.update_endpoints(&[forger.address]).await;
 
-    // Two pods of equal load, that both believe to carry far too much.
+    // The pods have equal loads, and both take theirs for far too high.
     let start = Instant::now();
-    let mut told = [0, 0];
-    while told.iter().sum::<u64>() < 4 {
-        for ((pod, clients), told) in service.pods.iter().zip(&mut clients).zip(&mut told) {
-            *told += ask(pod, clients).await;
+    let mut drains = [0, 0];
+    while drains.iter().sum::<u64>() < 4 {
+        for ((pod, clients), drains) in service.pods.iter().zip(&mut clients).zip(&mut drains) {
+            *drains += request_all(pod, clients).await;
         }
-        assert!(start.elapsed().as_secs() < 30, "{told:?}");
+        assert!(start.elapsed().as_secs() < 30, "{drains:?}");
     }
 
     let allowed = 1.0 + start.elapsed().as_secs_f64();
-    for (pod, told) in service.pods.iter().zip(told) {
-        assert!(told as f64 <= allowed, "{told} in {:?}", start.elapsed());
+    for (pod, drains) in service.pods.iter().zip(drains) {
+        assert!(
+            drains as f64 <= allowed,
+            "{drains} in {:?}",
+            start.elapsed()
+        );
         let by_rebalance =
-            counted_with(pod, "drain_signals_total", &[("drain_reason", "rebalance")]).await;
-        assert_eq!(by_rebalance, told);
-        healthy(pod);
+            metric_with(pod, "drain_signals_total", &[("drain_reason", "rebalance")]).await;
+        assert_eq!(by_rebalance, drains);
+        assert_healthy(pod);
     }
 }
 
 #[tokio::test]
-async fn the_surplus_goes_and_the_rest_stays() {
+async fn rebalancing_drains_only_the_excess() {
     let keys = r#", "rebalance": {"max_rate": 0.2, "min_connections": 10, "stabilization_window": "0s"}, "budget": "off""#;
     let service = Service::start(2, &peers(keys), None).await;
     let [full, idle] = &service.pods[..] else {
         panic!("two pods")
     };
     let mut clients = open(full.address("in"), 40).await;
-    let mut moved = Vec::new();
+    let mut drained = Vec::new();
 
-    // All who are told go to the other pod.
+    // All drained clients connect to the other pod.
     let start = Instant::now();
-    while moved.len() < 16 || counted(full, "workers_rebalancing").await > 0 {
-        let mut staying = Vec::new();
+    while drained.len() < 16 || metric(full, "workers_rebalancing").await > 0 {
+        let mut remaining = Vec::new();
         for mut client in clients {
-            client.send(get("/")).await;
-            if closes(&client.answer().await.0) {
-                moved.extend(open(idle.address("in"), 1).await);
+            if announces_close(&client.get("/").await.0) {
+                drained.extend(open(idle.address("in"), 1).await);
             } else {
-                staying.push(client);
+                remaining.push(client);
             }
         }
-        clients = staying;
+        clients = remaining;
         assert!(start.elapsed().as_secs() < 60, "{}", clients.len());
     }
 
-    // The mean is 20, and neither has a fifth more.
+    // The mean is 20, and the high watermark 20 % above.
     assert!((16..=24).contains(&clients.len()), "{}", clients.len());
-    service.know(1, 20.0).await;
-    // And then nothing, for several samples.
+    service.wait_until_known(1, 20.0).await;
+    // No further drain in several samples.
     let (mut first, mut second) = (Samples::of(full).await, Samples::of(idle).await);
     while first.taken().await < 5 || second.taken().await < 5 {
-        assert_eq!(ask(full, &mut clients).await, 0);
-        assert_eq!(ask(idle, &mut moved).await, 0);
+        assert_eq!(request_all(full, &mut clients).await, 0);
+        assert_eq!(request_all(idle, &mut drained).await, 0);
     }
-    service.pods.iter().for_each(healthy);
+    service.pods.iter().for_each(assert_healthy);
 }

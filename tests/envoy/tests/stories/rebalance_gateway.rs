@@ -1,24 +1,24 @@
-//! A gateway evens out the hosts behind it, by the connections that stay with them.
+//! A gateway rebalances the long-lived connections to the hosts of a cluster.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, TcpClient, TcpEcho};
-use evenkeel_test_frames::websocket::{CLOSE, TEXT, client_frame, server_frame};
+use evenkeel_test_frames::websocket::{CLOSE, TEXT, client_frame, server_frame, upgrade_request};
 use evenkeel_test_tasks::Tasks;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{interval, sleep};
 
 use crate::support::socket::{Socket, field};
-use crate::support::websocket::{frame, status};
-use crate::support::{counted, counted_with, healthy};
+use crate::support::websocket::{close_code, read_frame};
+use crate::support::{assert_healthy, assert_metric, metric_with};
 
-/// Asks so often: between two questions there is a rest.
+/// The interval between messages, longer than `idle_time`.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Moves at most 8 a second, and the connections of a port only.
+/// Drains at most 8 connections a second, TCP connections of this port only.
 fn policy(port: u16) -> String {
     format!(
         r#"{{"version": 1, "defaults": {{"max_connection_age": "off", "websocket": {{"close_code": "going_away", "idle_time": "0s"}}}},
@@ -28,19 +28,19 @@ fn policy(port: u16) -> String {
     )
 }
 
-/// Each asks once, none in vain. How many were answered by each host.
-async fn ask(clients: &mut [TcpClient]) -> BTreeMap<String, usize> {
-    let mut answered = BTreeMap::new();
+/// Exchanges a line on each connection; returns how many hosts responded how often.
+async fn exchange_all(clients: &mut [TcpClient]) -> BTreeMap<String, usize> {
+    let mut by_host = BTreeMap::new();
     for client in clients {
-        let answer = client.ask("more").await.unwrap();
-        let host = answer.split(' ').next().unwrap_or_default();
-        *answered.entry(host.to_owned()).or_default() += 1;
+        let line = client.ask("more").await.unwrap();
+        let host = line.split(' ').next().unwrap_or_default();
+        *by_host.entry(host.to_owned()).or_default() += 1;
     }
-    answered
+    by_host
 }
 
 #[tokio::test]
-async fn tcp_connections_that_all_went_to_one_host_are_evened_out_and_none_is_cut() {
+async fn tcp_connections_of_one_host_are_rebalanced_without_an_abort() {
     let (first, second) = (
         TcpEcho::start("a").await.unwrap(),
         TcpEcho::start("b").await.unwrap(),
@@ -55,45 +55,45 @@ async fn tcp_connections_that_all_went_to_one_host_are_evened_out_and_none_is_cu
         .await
         .unwrap();
     let mut clients: Vec<_> = (0..36).map(|_| TcpClient::new(gateway)).collect();
-    assert_eq!(ask(&mut clients).await["a"], 36);
+    assert_eq!(exchange_all(&mut clients).await["a"], 36);
 
     let both = [first.address(), second.address()];
     envoy.replace_endpoints("mqtt", &both).await.unwrap();
-    // The first few that find it.
+    // The first connections to the new host.
     clients.extend((0..4).map(|_| TcpClient::new(gateway)));
 
-    // The mean is 20; up to a fifth more may stay.
+    // The mean is 20, and the high watermark 20 % above.
     let start = Instant::now();
-    let mut answered = ask(&mut clients).await;
-    while answered["a"] > 24 {
-        assert!(start.elapsed().as_secs() < 60, "{answered:?}");
+    let mut by_host = exchange_all(&mut clients).await;
+    while by_host["a"] > 24 {
+        assert!(start.elapsed().as_secs() < 60, "{by_host:?}");
         sleep(PAUSE).await;
-        answered = ask(&mut clients).await;
+        by_host = exchange_all(&mut clients).await;
     }
 
-    // Half of those that went came back to where there are too many.
-    let moved: u64 = clients
+    // Half of the drained connections come back to the fuller host.
+    let drained: u64 = clients
         .iter()
         .map(|client| client.connections_opened() - 1)
         .sum();
-    assert!((12..=44).contains(&moved), "{moved}");
-    let closed = counted_with(
+    assert!((12..=44).contains(&drained), "{drained}");
+    let closed = metric_with(
         &envoy,
         "connections_drained_total",
         &[("drain_reason", "rebalance"), ("closed_by", "evenkeel")],
     );
-    assert!(closed.await >= moved);
-    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
-    healthy(&envoy);
+    assert!(closed.await >= drained);
+    assert_metric(&envoy, "requests_aborted_total", 0).await;
+    assert_healthy(&envoy);
 }
 
-/// A server of WebSockets: says who it is when one opens, and then something now and again.
-struct Chatter {
+/// A WebSocket server that puts its name into the 101 and sends messages.
+struct WebSocketServer {
     address: SocketAddr,
     _tasks: Tasks,
 }
 
-impl Chatter {
+impl WebSocketServer {
     async fn start(name: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -101,7 +101,7 @@ impl Chatter {
         tasks.spawn(async move {
             let mut connections = Tasks::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(chat(stream, name));
+                connections.spawn(serve(stream, name));
             }
         });
         Self {
@@ -111,63 +111,64 @@ impl Chatter {
     }
 }
 
-/// Ends with the client, or with its Close.
-async fn chat(mut stream: TcpStream, name: &str) -> std::io::Result<()> {
+/// Serves a WebSocket until the client closes it.
+async fn serve(mut stream: TcpStream, name: &str) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await?);
     }
-    let answer = format!(
+    let response = format!(
         "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
          sec-websocket-accept: 0\r\nx-host: {name}\r\n\r\n"
     );
-    stream.write_all(answer.as_bytes()).await?;
+    stream.write_all(response.as_bytes()).await?;
     let mut news = interval(PAUSE);
     loop {
         tokio::select! {
             _ = news.tick() => stream.write_all(&server_frame(TEXT, b"news")).await?,
-            said = stream.read_u8() => {
-                said?;
+            byte = stream.read_u8() => {
+                byte?;
                 stream.write_all(&server_frame(CLOSE, &[3, 233])).await?;
-                // Unread bytes would make a reset of the end.
+                // A close with unread bytes would become a RST.
                 return stream.read_to_end(&mut Vec::new()).await.map(|_| ());
             }
         }
     }
 }
 
-/// A WebSocket through the gateway, and the host that it leads to.
-struct Listening {
+/// A WebSocket through the gateway, and its host.
+struct WebSocketClient {
     socket: Socket,
     host: String,
 }
 
-impl Listening {
+impl WebSocketClient {
     async fn open(gateway: SocketAddr) -> Self {
         let mut socket = Socket::connect(gateway).await;
-        let request = "GET /chat HTTP/1.1\r\nhost: chat.example\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
-            sec-websocket-version: 13\r\nsec-websocket-key: ZXZlbmtlZWxldmVua2VlbA==\r\n\r\n";
-        socket.send(request).await;
+        socket.send(upgrade_request("/chat")).await;
         let head = socket.head().await;
         let host = field(&head, "x-host").unwrap_or_default().to_owned();
         Self { socket, host }
     }
 
-    /// Hears one message. False when it was the gateway's farewell, which it answers.
-    async fn hears(&mut self) -> bool {
-        let heard = frame(&mut self.socket).await;
-        if heard == server_frame(TEXT, b"news") {
+    /// Reads a message; false when it was a Close frame, which the client completes.
+    async fn read_message(&mut self) -> bool {
+        let message = read_frame(&mut self.socket).await;
+        if message == server_frame(TEXT, b"news") {
             return true;
         }
-        assert_eq!(status(&heard), 1001);
+        assert_eq!(close_code(&message), 1001);
         self.socket.send(client_frame(CLOSE, &[3, 233])).await;
         false
     }
 }
 
 #[tokio::test]
-async fn websockets_that_all_went_to_one_host_are_evened_out_and_none_is_cut() {
-    let (first, second) = (Chatter::start("a").await, Chatter::start("b").await);
+async fn websockets_of_one_host_are_rebalanced_without_an_abort() {
+    let (first, second) = (
+        WebSocketServer::start("a").await,
+        WebSocketServer::start("b").await,
+    );
     let listener = Listener::http("in").route("/", "chat");
     let listener = listener.evenkeel(Roles::Both, policy(1));
     let cluster = Cluster::new("chat", [first.address]);
@@ -176,40 +177,40 @@ async fn websockets_that_all_went_to_one_host_are_evened_out_and_none_is_cut() {
     let gateway = envoy.address("in");
     let mut clients = Vec::new();
     for _ in 0..36 {
-        clients.push(Listening::open(gateway).await);
+        clients.push(WebSocketClient::open(gateway).await);
     }
     let both = [first.address, second.address];
     envoy.replace_endpoints("chat", &both).await.unwrap();
     for _ in 0..4 {
-        clients.push(Listening::open(gateway).await);
+        clients.push(WebSocketClient::open(gateway).await);
     }
 
     let start = Instant::now();
-    let mut left = Vec::new();
-    let on = |clients: &[Listening], host: &str| {
+    let mut drained = Vec::new();
+    let on = |clients: &[WebSocketClient], host: &str| {
         clients.iter().filter(|client| client.host == host).count()
     };
     while on(&clients, "a") > 24 {
         assert!(start.elapsed().as_secs() < 60, "{}", on(&clients, "a"));
         for client in &mut clients {
-            if !client.hears().await {
-                let successor = Listening::open(gateway).await;
-                left.push(std::mem::replace(client, successor));
+            if !client.read_message().await {
+                let successor = WebSocketClient::open(gateway).await;
+                drained.push(std::mem::replace(client, successor));
             }
         }
     }
 
-    let told = counted_with(
+    let signals = metric_with(
         &envoy,
         "drain_signals_total",
         &[("drain_reason", "rebalance")],
     )
     .await;
-    assert!(told >= left.len() as u64);
-    assert!((12..=44).contains(&left.len()), "{}", left.len());
-    for mut client in left {
-        assert_eq!(client.socket.rest().await, b"");
+    assert!(signals >= drained.len() as u64);
+    assert!((12..=44).contains(&drained.len()), "{}", drained.len());
+    for mut client in drained {
+        assert_eq!(client.socket.read_to_end().await, b"");
     }
-    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
-    healthy(&envoy);
+    assert_metric(&envoy, "requests_aborted_total", 0).await;
+    assert_healthy(&envoy);
 }

@@ -1,4 +1,4 @@
-//! Which requests carry the mark that recycles an upstream connection, and how many connections it costs.
+//! Recycling of upstream connections: which requests are marked, and how many connections are opened.
 
 mod failures;
 mod hosts;
@@ -6,17 +6,19 @@ mod marks;
 mod pools;
 mod protocol;
 
-use evenkeel_test_envoy::{Client, Envoy};
+use std::path::Path;
+
+use evenkeel_test_envoy::{Client, Envoy, Roles};
 use serde_json::{Value, json};
 
-use crate::support::config::{self, Entry, http_listener};
+use crate::support::config::{self, manager};
 
-/// Recycles after so many requests; every cluster speaks HTTP/1.
+/// Returns a policy that recycles after this number of requests; every cluster speaks HTTP/1.
 fn after(max_requests_per_connection: u32) -> String {
     policy(max_requests_per_connection, r#", "protocol": "http1""#)
 }
 
-/// Recycles after so many requests what shows itself as HTTP/1.
+/// Returns a policy that recycles after this number of requests what is identified as HTTP/1.
 fn auto_after(max_requests_per_connection: u32) -> String {
     policy(max_requests_per_connection, "")
 }
@@ -27,36 +29,33 @@ fn policy(max_requests_per_connection: u32, more: &str) -> String {
     )
 }
 
-/// An HTTP listener `out` with the HTTP role.
+/// Returns an HTTP listener `out` with the HTTP role.
 fn listener(policy: &str) -> Value {
-    let entry = Entry {
-        kind: "http",
-        root: "h",
-        vm_id: "e",
-        policy,
-    };
-    http_listener("out", 0, &[], &[entry])
+    config::listener("out", Roles::Http, policy)
 }
 
-/// The connection manager of a listener.
-fn manager(listener: &mut Value) -> &mut Value {
-    &mut listener["filter_chains"][0]["filters"][0]["typed_config"]
-}
-
-/// The only route of a listener.
+/// Returns the only route of a listener.
 fn route(listener: &mut Value) -> &mut Value {
     &mut manager(listener)["route_config"]["virtual_hosts"][0]["routes"][0]
 }
 
-/// An Envoy with this listener and this cluster `app` before others.
+/// Starts an Envoy with this listener, this cluster `app` and others.
 async fn start(listener: Value, app: Value, others: Vec<Value>) -> Envoy {
     let clusters: Vec<_> = [app].into_iter().chain(others).collect();
-    let mut whole = config::whole(&[listener], ([127, 0, 0, 1], 1).into());
-    whole["static_resources"]["clusters"] = clusters.into();
-    config::start(&whole).await
+    let mut config = config::bootstrap(&[listener], ([127, 0, 0, 1], 1).into());
+    config["static_resources"]["clusters"] = clusters.into();
+    config::start(&config).await
 }
 
-/// The cluster `name` at one address.
+/// Starts an Envoy before a server on a Unix domain socket; returns it and a client.
+async fn start_unix(policy: &str, socket: &Path) -> (Envoy, Client) {
+    let app = cluster("app", &json!({ "pipe": { "path": socket } }));
+    let envoy = start(listener(policy), app, Vec::new()).await;
+    let client = Client::http1(envoy.address("out"));
+    (envoy, client)
+}
+
+/// Returns a cluster with one address.
 fn cluster(name: &str, address: &Value) -> Value {
     let mut cluster = config::app(([127, 0, 0, 1], 1).into());
     cluster["name"] = name.into();
@@ -66,6 +65,7 @@ fn cluster(name: &str, address: &Value) -> Value {
     cluster
 }
 
+/// Sends a GET whose response must be 200.
 async fn get_ok(client: &Client, path: &str) {
     assert_eq!(client.get(path).await.unwrap().status, 200);
 }

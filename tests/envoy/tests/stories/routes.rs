@@ -1,13 +1,16 @@
-//! Rules for requests, and what each role can do where the other is not.
+//! Routes, and what each role does where the other is missing.
 
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, eventually};
-use evenkeel_test_frames::http2::{ClientPreface, MAX_STREAM_ID, PING, ping};
+use evenkeel_test_frames::http2::{ClientPreface, MAX_STREAM_ID};
 
 use crate::support::config::{self, Entry, http_listener};
 use crate::support::raw_client::{Frame, RawClient};
 use crate::support::server::{Server, ok};
-use crate::support::socket::{Socket, closes, get};
-use crate::support::{counted, healthy, rule, said, site, until};
+use crate::support::socket::{Socket, announces_close};
+use crate::support::{
+    assert_healthy, assert_metric, assert_metric_with, module_log, start_listeners,
+    wait_for_metric, with_defaults,
+};
 
 const ROUTES: &str = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 0}, "routes": [
     {"name": "checkout", "match": {"route": "checkout-*"}, "max_requests_per_connection": 1},
@@ -16,7 +19,7 @@ const ROUTES: &str = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 0
     {"name": "both", "match": {"authority": "a.example", "path_prefix": "/both"}, "max_requests_per_connection": 4}]}"#;
 
 #[tokio::test]
-async fn the_first_rule_that_matches_a_request_governs_its_connection() {
+async fn first_matching_route_decides() {
     let backend = evenkeel_test_envoy::Backend::start("a").await.unwrap();
     let listener = Listener::http("in")
         .named_route("checkout-eu", "/pay", "app")
@@ -42,57 +45,54 @@ async fn the_first_rule_that_matches_a_request_governs_its_connection() {
             socket
                 .send(format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\n\r\n"))
                 .await;
-            closing.push(closes(&socket.answer().await.0));
+            closing.push(announces_close(&socket.response().await.0));
         }
-        let told = closing.iter().position(|closes| *closes).map(|at| at + 1);
-        assert_eq!(told, last, "{path} {authority}");
+        let first_close = closing.iter().position(|closes| *closes).map(|at| at + 1);
+        assert_eq!(first_close, last, "{path} {authority}");
     }
-    assert_eq!(counted(&envoy, "streams_unmatched_total").await, 0);
-    healthy(&envoy);
+    assert_metric(&envoy, "streams_unmatched_total", 0).await;
+    assert_healthy(&envoy);
 }
 
 const PROTECT: &str = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 0, "max_connection_age": "300ms", "http2": {"idle_wait": "0s"}},
     "routes": [{"name": "events", "match": {"path_prefix": "/tail"}, "protect": true}]}"#;
 
-/// Asks on the side, and gives the GOAWAY that came with the answer, if one did.
-async fn told(client: &mut RawClient, stream: u32) -> Option<u32> {
-    client.get(stream, "/").await;
-    let mut frames = client.answer(stream).await;
-    // What rides in the same write comes before the answer to a PING.
-    client.socket.send(ping()).await;
-    frames.extend(client.until(|frame| frame.kind == PING).await);
+/// Sends a GET; returns the last-stream-id of the GOAWAY that came with the response, if one did.
+async fn goaway_of_get(client: &mut RawClient, stream: u32) -> Option<u32> {
+    client.send_get(stream, "/").await;
+    let frames = client.read_response_and_ping(stream).await;
     frames.iter().find_map(Frame::last_stream_id)
 }
 
 #[tokio::test]
-async fn an_event_stream_protects_its_connection_as_long_as_it_is_open() {
-    let (envoy, backend) = site(&[("in", Roles::Both, PROTECT)]).await;
+async fn open_protected_stream_protects_its_connection() {
+    let (envoy, backend) = start_listeners(&[("in", Roles::Both, PROTECT)]).await;
     let mut client = RawClient::connect(envoy.address("in"), ClientPreface::Go).await;
-    client.get(1, "/tail").await;
-    client.until(|frame| frame.stream == 1).await;
+    client.send_get(1, "/tail").await;
+    client.read_until(|frame| frame.stream == 1).await;
     let mut other = RawClient::connect(envoy.address("in"), ClientPreface::Go).await;
-    until(&envoy, "connections_expired_total", |due| due == 2).await;
+    wait_for_metric(&envoy, "connections_expired_total", 2).await;
 
-    assert_eq!(told(&mut client, 3).await, None);
-    assert_eq!(told(&mut other, 1).await, Some(MAX_STREAM_ID));
+    assert_eq!(goaway_of_get(&mut client, 3).await, None);
+    assert_eq!(goaway_of_get(&mut other, 1).await, Some(MAX_STREAM_ID));
 
     backend.release();
-    client.answer(1).await;
-    assert_eq!(told(&mut client, 5).await, Some(MAX_STREAM_ID));
-    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
+    client.read_response(1).await;
+    assert_eq!(goaway_of_get(&mut client, 5).await, Some(MAX_STREAM_ID));
+    assert_metric(&envoy, "requests_aborted_total", 0).await;
 }
 
 #[tokio::test]
-async fn the_end_of_the_last_event_stream_is_itself_the_moment() {
-    let (envoy, backend) = site(&[("in", Roles::Both, PROTECT)]).await;
+async fn connection_is_drained_when_its_protected_stream_ends() {
+    let (envoy, backend) = start_listeners(&[("in", Roles::Both, PROTECT)]).await;
     let mut client = RawClient::connect(envoy.address("in"), ClientPreface::Go).await;
-    client.get(1, "/tail").await;
-    until(&envoy, "connections_expired_total", |due| due == 1).await;
+    client.send_get(1, "/tail").await;
+    wait_for_metric(&envoy, "connections_expired_total", 1).await;
 
     backend.release();
-    client.answer(1).await;
+    client.read_response(1).await;
 
-    let frames = client.pings_until_goaway().await;
+    let frames = client.ping_until_goaway().await;
     assert_eq!(
         frames.last().and_then(Frame::last_stream_id),
         Some(MAX_STREAM_ID)
@@ -100,34 +100,25 @@ async fn the_end_of_the_last_event_stream_is_itself_the_moment() {
 }
 
 #[tokio::test]
-async fn roles_that_are_not_joined_say_so_and_the_defaults_still_act() {
+async fn roles_in_separate_vms_warn_and_use_the_defaults() {
     let server = Server::start(|_| Some(ok("a"))).await;
     let policy = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 0, "max_requests_per_connection": 3},
         "routes": [{"name": "all", "match": {"path_prefix": "/"}, "max_requests_per_connection": 1}]}"#;
-    let network = Entry {
-        kind: "network",
-        root: "n",
-        vm_id: "one",
+    let entry = |kind, vm_id| Entry {
+        kind,
+        root: kind,
+        vm_id,
         policy,
     };
-    let http = Entry {
-        kind: "http",
-        root: "h",
-        vm_id: "other",
-        policy,
-    };
+    let (network, http) = (entry("network", "one"), entry("http", "other"));
     let listener = http_listener("in", 0, &[network], &[http]);
-    let envoy = config::start(&config::whole(&[listener], server.address)).await;
+    let envoy = config::start_before(server.address, &[listener]).await;
 
     let mut socket = Socket::connect(envoy.address("in")).await;
-    let mut closing = Vec::new();
-    for _ in 0..3 {
-        socket.send(get("/")).await;
-        closing.push(closes(&socket.answer().await.0));
-    }
+    let closing = socket.closing_responses("/", 3).await;
 
     assert_eq!(closing, [false, false, true]);
-    assert_eq!(counted(&envoy, "streams_unmatched_total").await, 3);
+    assert_metric(&envoy, "streams_unmatched_total", 3).await;
     let warning = "an HTTP stream came on a connection that the network role does not know";
     eventually("the warning", || async {
         Ok(envoy.log().contains(warning).then_some(()))
@@ -138,42 +129,34 @@ async fn roles_that_are_not_joined_say_so_and_the_defaults_still_act() {
 }
 
 #[tokio::test]
-async fn the_network_role_alone_acts_by_the_defaults() {
+async fn network_role_alone_uses_the_defaults() {
     let policy = ROUTES.replace(
         r#"{"jitter": 0}"#,
         r#"{"jitter": 0, "max_requests_per_connection": 5}"#,
     );
-    let (envoy, _backend) = site(&[("in", Roles::Network, &policy)]).await;
+    let (envoy, _backend) = start_listeners(&[("in", Roles::Network, &policy)]).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
-    let mut closing = Vec::new();
-    for _ in 0..5 {
-        socket.send(get("/api/x")).await;
-        closing.push(closes(&socket.answer().await.0));
-    }
+    let closing = socket.closing_responses("/api/x", 5).await;
 
     assert_eq!(closing, [false, false, false, false, true]);
-    assert_eq!(counted(&envoy, "streams_unmatched_total").await, 0);
+    assert_metric(&envoy, "streams_unmatched_total", 0).await;
 }
 
 #[tokio::test]
-async fn the_http_role_alone_counts_upstreams_and_touches_no_downstream() {
-    let policy = rule(r#""max_requests_per_connection": 1, "max_connection_age": "100ms""#);
-    let (envoy, backend) = site(&[("in", Roles::Http, &policy)]).await;
+async fn http_role_alone_only_counts_upstreams() {
+    let policy =
+        with_defaults(r#""max_requests_per_connection": 1, "max_connection_age": "100ms""#);
+    let (envoy, backend) = start_listeners(&[("in", Roles::Http, &policy)]).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
     for _ in 0..10 {
-        socket.send(get("/")).await;
-        assert!(!closes(&socket.answer().await.0));
+        assert!(!announces_close(&socket.get("/").await.0));
     }
 
     let upstream = [("upstream_host", &*backend.address().to_string())];
-    let stats = envoy.stats().await.unwrap();
-    assert_eq!(
-        stats.with("wasmcustom.evenkeel_upstream_requests_total", &upstream),
-        10
-    );
-    until(&envoy, "upstream_active_requests", |active| active == 0).await;
-    assert!(!said(&envoy).contains("network role does not know"));
-    healthy(&envoy);
+    assert_metric_with(&envoy, "upstream_requests_total", &upstream, 10).await;
+    wait_for_metric(&envoy, "upstream_active_requests", 0).await;
+    assert!(!module_log(&envoy).contains("network role does not know"));
+    assert_healthy(&envoy);
 }

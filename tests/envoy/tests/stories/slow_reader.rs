@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use evenkeel_test_envoy::Envoy;
 use evenkeel_test_frames::http2::{ClientPreface, DATA, GOAWAY, WINDOW_UPDATE, frame};
-use tokio::net::{TcpSocket, TcpStream};
+use evenkeel_test_tasks::Tasks;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::sleep;
 
 use crate::support::raw_client::{Frame, RawClient};
-use crate::support::socket::{Socket, closes, get};
-use crate::support::{counted, network, until_with};
+use crate::support::socket::{Socket, announces_close, get};
+use crate::support::{
+    CLOSED_BY_MODULE, assert_metric, start_network, wait_for_close_by_module, wait_for_metric,
+    wait_for_metric_with, within,
+};
+use crate::tcp::gateway;
 
 const MIB: usize = 1024 * 1024;
 const LENGTH: usize = 8 * MIB;
@@ -18,38 +23,38 @@ const LENGTH: usize = 8 * MIB;
 /// Longer than `close_delay` and Envoy's `delayed_close_timeout` together.
 const PAUSE: Duration = Duration::from_millis(3500);
 
-/// A connection with the smallest receive buffer: what is not read stays with Envoy.
-async fn connect(to: SocketAddr) -> TcpStream {
+/// Opens a connection with the smallest receive buffer, so that Envoy keeps what the client does not read.
+async fn connect(to: SocketAddr) -> Socket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
-    socket.connect(to).await.unwrap()
+    Socket::of(socket.connect(to).await.unwrap())
 }
 
-/// No connection was closed by the module or with an abort.
-async fn nothing_was_closed(envoy: &Envoy) {
-    assert_eq!(counted(envoy, "connections_drained_total").await, 0);
+/// Neither the module nor Envoy has closed a connection.
+async fn assert_nothing_closed(envoy: &Envoy) {
+    assert_metric(envoy, "connections_drained_total", 0).await;
     let stats = envoy.stats().await.unwrap();
     assert_eq!(stats.get("http.in.downstream_cx_delayed_close_timeout"), 0);
 }
 
 #[tokio::test]
-async fn http1_reader_gets_every_byte() {
-    let (envoy, _backend) = network(r#""max_requests_per_connection": 1"#).await;
-    let mut socket = Socket::of(connect(envoy.address("in")).await);
+async fn slow_http1_reader_gets_every_byte() {
+    let (envoy, _backend) = start_network(r#""max_requests_per_connection": 1"#).await;
+    let mut socket = connect(envoy.address("in")).await;
     socket.send(get(&format!("/bytes/{LENGTH}"))).await;
-    assert!(closes(&socket.head().await));
+    assert!(announces_close(&socket.head().await));
 
-    let mut read = socket.take(LENGTH / 2).await.len();
+    let mut read = socket.read_exact(LENGTH / 2).await.len();
     while read < LENGTH {
         sleep(PAUSE).await;
-        read += socket.take(MIB).await.len();
+        read += socket.read_exact(MIB).await.len();
     }
 
     assert_eq!(read, LENGTH);
-    nothing_was_closed(&envoy).await;
+    assert_nothing_closed(&envoy).await;
 }
 
-/// Reads DATA up to `until` bytes in all, and gives the client's credit for it. How much is read then.
+/// Reads DATA up to `until` bytes in all and extends the window for it; returns how much was read.
 async fn read_data(
     client: &mut RawClient,
     read: usize,
@@ -58,13 +63,13 @@ async fn read_data(
 ) -> usize {
     let mut read = read;
     while read < until {
-        let next = client.frame().await;
+        let next = client.read_frame().await;
         if next.kind == DATA {
             read += next.payload.len();
             for stream in [0, 1] {
-                let credit = u32::try_from(next.payload.len()).unwrap();
-                let update = frame(WINDOW_UPDATE, 0, stream, &credit.to_be_bytes());
-                if credit > 0 {
+                let increment = u32::try_from(next.payload.len()).unwrap();
+                let update = frame(WINDOW_UPDATE, 0, stream, &increment.to_be_bytes());
+                if increment > 0 {
                     client.socket.send(update).await;
                 }
             }
@@ -78,13 +83,13 @@ async fn read_data(
 }
 
 #[tokio::test]
-async fn http2_reader_gets_every_byte_and_is_closed_when_it_has_them() {
-    // It is told behind the response, not in the middle of it.
+async fn slow_http2_reader_gets_every_byte_before_the_close() {
+    // The GOAWAY comes behind the response.
     let (envoy, _backend) =
-        network(r#""max_requests_per_connection": 1, "http2": {"idle_wait": "60s"}"#).await;
-    let mut client = RawClient::of(Socket::of(connect(envoy.address("in")).await));
+        start_network(r#""max_requests_per_connection": 1, "http2": {"idle_wait": "60s"}"#).await;
+    let mut client = RawClient::of(connect(envoy.address("in")).await);
     client.socket.send(ClientPreface::Go.bytes()).await;
-    client.get(1, &format!("/bytes/{LENGTH}")).await;
+    client.send_get(1, &format!("/bytes/{LENGTH}")).await;
 
     let mut frames = Vec::new();
     let mut read = read_data(&mut client, 0, LENGTH / 2, &mut frames).await;
@@ -94,17 +99,54 @@ async fn http2_reader_gets_every_byte_and_is_closed_when_it_has_them() {
     }
     assert_eq!(read, LENGTH);
 
-    // Nothing but the PING behind the response, which it acknowledges, tells that it has read all.
-    nothing_was_closed(&envoy).await;
+    // The acknowledgement of the PING behind the response shows that the client has read it.
+    assert_nothing_closed(&envoy).await;
     assert_eq!(client.delivery_pings, 0);
     if !frames.iter().any(|frame| frame.kind == GOAWAY) {
-        client.goaway().await;
+        client.read_goaway().await;
     }
     assert_eq!(client.delivery_pings, 1);
-    assert_eq!(client.closed().await, []);
-    let by_us = [
-        ("drain_reason", "max_requests_per_connection"),
-        ("closed_by", "evenkeel"),
-    ];
-    until_with(&envoy, "connections_drained_total", &by_us, 1).await;
+    assert_eq!(client.read_to_end().await, []);
+    wait_for_close_by_module(&envoy, 1).await;
+}
+
+/// More than the buffers of Envoy and of the kernel hold: most of it would be lost if the module closed too early.
+const TCP_LENGTH: usize = 48 * MIB;
+
+#[tokio::test]
+async fn slow_tcp_reader_gets_every_byte_before_the_close() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rule = r#""max_connection_age": "200ms", "idle_time": "200ms", "drain_timeout": "1s""#;
+    let envoy = gateway(server.local_addr().unwrap(), rule).await;
+    let mut client = connect(envoy.address("in")).await;
+    let mut upstream = Socket::accept(&server).await;
+    client.send("all").await;
+    upstream.read_exact(3).await;
+    let mut tasks = Tasks::new();
+    let write = tasks.spawn(async move {
+        for _ in 0..TCP_LENGTH / MIB {
+            upstream.send(vec![b'x'; MIB]).await;
+        }
+        upstream
+    });
+
+    // The connection is past its age, its drain timeout and its idle time, and the client has read little.
+    let mut read = client.read_exact(MIB).await.len();
+    wait_for_metric(&envoy, "connections_expired_total", 1).await;
+    sleep(PAUSE).await;
+    assert!(!write.is_finished());
+    assert_nothing_closed(&envoy).await;
+
+    read += client.read_exact(TCP_LENGTH - MIB).await.len();
+    assert_eq!(read, TCP_LENGTH);
+    let mut upstream = within("the server", tasks.next()).await.unwrap();
+    // A client that sends again after a response has read that.
+    for _ in 0..2 {
+        client.send("more").await;
+        upstream.read_exact(4).await;
+        upstream.send("more").await;
+        client.read_exact(4).await;
+    }
+    assert_eq!(client.read_to_end().await, b"");
+    wait_for_metric_with(&envoy, "connections_drained_total", CLOSED_BY_MODULE, 1).await;
 }

@@ -1,19 +1,21 @@
-//! Raw TCP: closed by a rule for its port, at a silent moment if there is one, and else left alone.
+//! Raw TCP connections: a rule for their port closes them when they are idle.
 
 use std::net::SocketAddr;
 use std::process::Command;
-use std::time::Duration;
 
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, TcpClient, TcpEcho};
 use evenkeel_test_tasks::{Tasks, block};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 
 use crate::support::server::Server;
-use crate::support::socket::{Socket, get};
-use crate::support::{counted, counted_with, until, until_with, within};
+use crate::support::socket::Socket;
+use crate::support::{
+    CLOSED_BY_MODULE, assert_metric, assert_metric_with, wait_for_metric, wait_for_metric_with,
+    within,
+};
 
-/// A policy with one rule, for this port.
+/// Returns a policy with one rule, for this port.
 fn port_rule(port: u16, rule: &str) -> String {
     format!(
         r#"{{"version": 1, "budget": "off", "tcp": [
@@ -21,8 +23,8 @@ fn port_rule(port: u16, rule: &str) -> String {
     )
 }
 
-/// An Envoy before `server`; the listener `in` has the rule, `free` has the module and no rule.
-async fn gateway(server: SocketAddr, rule: &str) -> Envoy {
+/// Starts an Envoy before `server`: the listener `in` has the rule, `free` has the module and no rule.
+pub async fn gateway(server: SocketAddr, rule: &str) -> Envoy {
     let none = r#"{"version": 1, "defaults": {"max_connection_age": "100ms"}}"#;
     let listener = |name| Listener::tcp(name, "db").evenkeel(Roles::Network, none);
     let bootstrap = Bootstrap::new().cluster(Cluster::new("db", [server]));
@@ -33,13 +35,13 @@ async fn gateway(server: SocketAddr, rule: &str) -> Envoy {
     )
     .await;
     let envoy = envoy.unwrap();
-    // Only now is the port known.
+    // Envoy has chosen the port.
     let policy = port_rule(envoy.address("in").port(), rule);
     envoy.replace_policy("in", policy).await.unwrap();
     envoy
 }
 
-/// An HTTP server that keeps connections as HTTP/1.0 servers do, in so many words.
+/// Starts an HTTP server that announces persistent connections, as for HTTP/1.0.
 async fn keep_alive_server() -> Server {
     Server::start(|_| {
         Some(
@@ -51,7 +53,7 @@ async fn keep_alive_server() -> Server {
     .await
 }
 
-/// An Envoy before `server` whose TCP proxy carries HTTP, of which each second request is a connection's last.
+/// Starts an Envoy whose TCP proxy carries HTTP, with a limit of two requests.
 async fn http_over_tcp(server: SocketAddr) -> Envoy {
     let policy = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 0, "max_requests_per_connection": 2}}"#;
     let listener = Listener::tcp("in", "app").evenkeel(Roles::Network, policy);
@@ -65,10 +67,8 @@ async fn http_on_a_tcp_port_has_one_connection_field_and_no_keep_alive() {
     let envoy = http_over_tcp(server.address).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
-    socket.send(get("/")).await;
-    let (first, _) = socket.answer().await;
-    socket.send(get("/")).await;
-    let (last, body) = socket.answer().await;
+    let (first, _) = socket.get("/").await;
+    let (last, body) = socket.get("/").await;
 
     assert!(
         first.contains("Keep-Alive: timeout=5, max=100\r\n"),
@@ -79,10 +79,10 @@ async fn http_on_a_tcp_port_has_one_connection_field_and_no_keep_alive() {
         "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"
     );
     assert_eq!(body, b"ok");
-    assert_eq!(socket.rest().await, b"");
+    assert_eq!(socket.read_to_end().await, b"");
 }
 
-/// 60 GETs by Python's own client, which looks at the first `Connection` field alone.
+/// 60 GETs by Python's own client, which reads the first `Connection` field only.
 const PYTHON: &str = "
 import http.client, sys
 connection = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]))
@@ -96,7 +96,7 @@ print(opened)
 ";
 
 #[tokio::test]
-async fn pythons_client_loses_nothing_on_a_tcp_port() {
+async fn python_client_loses_nothing_on_a_tcp_port() {
     let server = keep_alive_server().await;
     let envoy = http_over_tcp(server.address).await;
     let port = envoy.address("in").port().to_string();
@@ -115,80 +115,44 @@ async fn pythons_client_loses_nothing_on_a_tcp_port() {
 }
 
 #[tokio::test]
-async fn reader_that_is_slow_gets_every_byte_of_an_answer() {
-    const LENGTH: usize = 8 * 1024 * 1024;
-    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let rule = r#""max_connection_age": "200ms", "idle_time": "200ms", "drain_timeout": "1s""#;
-    let envoy = gateway(server.local_addr().unwrap(), rule).await;
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    let stream = within("a connection", socket.connect(envoy.address("in"))).await;
-    let mut client = Socket::of(stream.unwrap());
-    let (stream, _) = within("the server's end", server.accept()).await.unwrap();
-    let mut upstream = Socket::of(stream);
-    client.send("everything").await;
-    upstream.take(10).await;
-
-    let write = async {
-        upstream.send(vec![b'x'; LENGTH]).await;
-        upstream
-    };
-    let read = async {
-        let mut read = client.take(LENGTH / 2).await.len();
-        // The connection is past its age and drain timeout, and both sides are silent.
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        client.send("and more").await;
-        read += client.take(LENGTH / 2).await.len();
-        read
-    };
-    let (mut upstream, read) = tokio::join!(write, read);
-
-    assert_eq!(read, LENGTH);
-    assert_eq!(upstream.take(8).await, b"and more");
-}
-
-#[tokio::test]
 async fn protocol_without_line_ends_is_raw_tcp() {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let rule = r#""max_connection_age": "200ms", "idle_time": "200ms", "drain_timeout": "20s""#;
     let envoy = gateway(server.local_addr().unwrap(), rule).await;
     let mut client = Socket::connect(envoy.address("in")).await;
     client.send("hello").await;
-    let (stream, _) = within("the server's end", server.accept()).await.unwrap();
-    let mut upstream = Socket::of(stream);
-    upstream.take(5).await;
+    let mut upstream = Socket::accept(&server).await;
+    upstream.read_exact(5).await;
     upstream.send("hello").await;
-    assert_eq!(client.take(5).await, b"hello");
-    until(&envoy, "connections_expired_total", |expired| expired == 1).await;
+    assert_eq!(client.read_exact(5).await, b"hello");
+    wait_for_metric(&envoy, "connections_expired_total", 1).await;
 
     client.send("again").await;
-    upstream.take(5).await;
+    upstream.read_exact(5).await;
     upstream.send("again").await;
 
-    assert_eq!(client.rest().await, b"again");
-    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
-    assert_eq!(
-        counted_with(
-            &envoy,
-            "downstream_connections_total",
-            &[("connection_protocol", "tcp")]
-        )
-        .await,
-        1
-    );
+    assert_eq!(client.read_to_end().await, b"again");
+    assert_metric(&envoy, "requests_aborted_total", 0).await;
+    assert_is_tcp(&envoy).await;
 }
 
-/// Asks without a pause until the connection is closed, and tells how often that was answered.
-async fn talk(client: &mut TcpClient) -> u32 {
-    let mut asked = 0;
+/// The module has taken the only connection for raw TCP.
+async fn assert_is_tcp(envoy: &Envoy) {
+    let tcp = [("connection_protocol", "tcp")];
+    assert_metric_with(envoy, "downstream_connections_total", &tcp, 1).await;
+}
+
+/// Exchanges lines without a pause until the connection is closed; returns how often.
+async fn exchange_until_closed(client: &mut TcpClient) -> u32 {
+    let mut exchanges = 0;
     while client.ask("more").await.is_ok() && client.connections_opened() == 1 {
-        asked += 1;
+        exchanges += 1;
     }
-    asked
+    exchanges
 }
 
 #[tokio::test]
-async fn a_silent_connection_past_its_age_is_closed_and_one_without_a_rule_is_not() {
+async fn expired_idle_connection_is_closed_only_with_a_rule() {
     let echo = TcpEcho::start("a").await.unwrap();
     let envoy = gateway(
         echo.address(),
@@ -200,7 +164,7 @@ async fn a_silent_connection_past_its_age_is_closed_and_one_without_a_rule_is_no
     assert_eq!(free.ask("one").await.unwrap(), "a one");
     assert_eq!(client.ask("one").await.unwrap(), "a one");
 
-    within("its end", client.closed()).await;
+    within("the close", client.closed()).await;
 
     assert_eq!(client.ask("two").await.unwrap(), "a two");
     assert_eq!(free.ask("two").await.unwrap(), "a two");
@@ -208,38 +172,26 @@ async fn a_silent_connection_past_its_age_is_closed_and_one_without_a_rule_is_no
         (client.connections_opened(), free.connections_opened()),
         (2, 1)
     );
-    until_with(
-        &envoy,
-        "connections_drained_total",
-        &[("closed_by", "evenkeel")],
-        1,
-    )
-    .await;
-    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
+    wait_for_metric_with(&envoy, "connections_drained_total", CLOSED_BY_MODULE, 1).await;
+    assert_metric(&envoy, "requests_aborted_total", 0).await;
 }
 
 #[tokio::test]
-async fn a_chatty_connection_is_closed_when_its_grace_is_over_and_counted_as_cut() {
+async fn active_connection_is_aborted_at_the_drain_timeout() {
     let echo = TcpEcho::start("a").await.unwrap();
     let rule = r#""max_connection_age": "300ms", "idle_time": "20s", "drain_timeout": "1s""#;
     let envoy = gateway(echo.address(), rule).await;
     let mut client = TcpClient::new(envoy.address("in"));
 
-    let asked = within("the end of a conversation", talk(&mut client)).await;
+    let exchanges = within("the close", exchange_until_closed(&mut client)).await;
 
-    assert!(asked > 1);
-    until(&envoy, "requests_aborted_total", |cut| cut == 1).await;
-    until_with(
-        &envoy,
-        "connections_drained_total",
-        &[("closed_by", "evenkeel")],
-        1,
-    )
-    .await;
+    assert!(exchanges > 1);
+    wait_for_metric(&envoy, "requests_aborted_total", 1).await;
+    wait_for_metric_with(&envoy, "connections_drained_total", CLOSED_BY_MODULE, 1).await;
 }
 
 #[tokio::test]
-async fn a_protocol_in_which_the_server_speaks_first_is_raw_tcp() {
+async fn server_first_protocol_is_raw_tcp() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut server = Tasks::new();
@@ -258,21 +210,13 @@ async fn a_protocol_in_which_the_server_speaks_first_is_raw_tcp() {
 
     let mut client = Socket::connect(envoy.address("in")).await;
 
-    assert_eq!(client.take(18).await, b"220 mail.example\r\n");
-    assert_eq!(client.rest().await, b"");
-    assert_eq!(
-        counted_with(
-            &envoy,
-            "downstream_connections_total",
-            &[("connection_protocol", "tcp")]
-        )
-        .await,
-        1
-    );
+    assert_eq!(client.read_exact(18).await, b"220 mail.example\r\n");
+    assert_eq!(client.read_to_end().await, b"");
+    assert_is_tcp(&envoy).await;
 }
 
 #[tokio::test]
-async fn what_is_encrypted_passes_untouched() {
+async fn encrypted_bytes_pass_unchanged() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut server = Tasks::new();
@@ -282,38 +226,30 @@ async fn what_is_encrypted_passes_untouched() {
         tokio::io::copy(&mut read, &mut write).await.unwrap();
     });
     let envoy = gateway(address, r#""max_connection_age": "1h""#).await;
-    // A TLS record's header (RFC 8446 5.1), and behind it bytes as random as a cipher's.
-    let mut chance = fastrand::Rng::with_seed(7);
+    // The header of a TLS record (RFC 8446 5.1) and random bytes.
+    let mut random = fastrand::Rng::with_seed(7);
     let mut sent = vec![0x16, 0x03, 0x01, 0x40, 0x00];
-    sent.extend(std::iter::repeat_with(|| chance.u8(..)).take(64 * 1024));
+    sent.extend(std::iter::repeat_with(|| random.u8(..)).take(64 * 1024));
 
     let mut client = Socket::connect(envoy.address("in")).await;
     client.send(&sent).await;
 
-    assert!(client.take(sent.len()).await == sent);
-    assert_eq!(
-        counted_with(
-            &envoy,
-            "downstream_connections_total",
-            &[("connection_protocol", "tcp")]
-        )
-        .await,
-        1
-    );
+    assert!(client.read_exact(sent.len()).await == sent);
+    assert_is_tcp(&envoy).await;
 }
 
 #[tokio::test]
-async fn a_rule_that_comes_later_governs_connections_that_are_open() {
+async fn later_rule_applies_to_open_connections() {
     let echo = TcpEcho::start("a").await.unwrap();
     let envoy = gateway(echo.address(), r#""max_connection_age": "off""#).await;
-    let (mut silent, mut free) = (
+    let (mut client, mut free) = (
         TcpClient::new(envoy.address("in")),
         TcpClient::new(envoy.address("free")),
     );
-    silent.ask("one").await.unwrap();
+    client.ask("one").await.unwrap();
     free.ask("one").await.unwrap();
 
-    for (listener, client) in [("in", &mut silent), ("free", &mut free)] {
+    for (listener, client) in [("in", &mut client), ("free", &mut free)] {
         let policy = port_rule(
             envoy.address(listener).port(),
             r#""max_connection_age": "300ms", "idle_time": "100ms", "drain_timeout": "200ms""#,
@@ -322,11 +258,11 @@ async fn a_rule_that_comes_later_governs_connections_that_are_open() {
         within(listener, client.closed()).await;
     }
 
-    assert_eq!(counted(&envoy, "requests_aborted_total").await, 0);
+    assert_metric(&envoy, "requests_aborted_total", 0).await;
 }
 
 #[tokio::test]
-async fn a_conversation_that_a_later_rule_came_to_govern_is_not_taken_for_silence() {
+async fn later_rule_waits_for_an_idle_time_of_its_own() {
     let echo = TcpEcho::start("a").await.unwrap();
     let envoy = gateway(echo.address(), r#""max_connection_age": "1h""#).await;
     let port = envoy.address("in").port();
@@ -341,7 +277,7 @@ async fn a_conversation_that_a_later_rule_came_to_govern_is_not_taken_for_silenc
         .replace_policy("in", port_rule(port, rule))
         .await
         .unwrap();
-    within("the end of a conversation", talk(&mut client)).await;
+    within("the close", exchange_until_closed(&mut client)).await;
 
-    until(&envoy, "requests_aborted_total", |cut| cut == 1).await;
+    wait_for_metric(&envoy, "requests_aborted_total", 1).await;
 }

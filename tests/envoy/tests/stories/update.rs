@@ -1,42 +1,51 @@
-//! Policies that change while connections live.
-
-use std::fs;
+//! Policy updates under open connections.
 
 use evenkeel_test_envoy::{Client, Envoy, Roles, eventually};
 use evenkeel_test_tasks::Tasks;
-use serde_json::json;
-use tempfile::TempDir;
 
-use crate::support::config::{self, Entry, http_listener};
+use crate::support::lds::UpdatedListener;
 use crate::support::server::{Server, ok};
-use crate::support::socket::{Socket, closes, get};
+use crate::support::socket::{Socket, announces_close};
 use crate::support::{
-    ACCEPTED, REJECTED, counted, counted_with, healthy, rule, said, site, until, until_labelled,
+    ACCEPTED, REJECTED, assert_healthy, assert_metric, metric_with, module_log, start_listeners,
+    wait_for_metric, wait_until_metric, wait_until_metric_with, with_defaults, within,
 };
 
-/// Asks on the same connection until an answer says that it is to end.
-async fn until_told(socket: &mut Socket) {
-    loop {
-        socket.send(get("/")).await;
-        if closes(&socket.answer().await.0) {
-            return;
-        }
-    }
+/// Returns a policy with this request limit.
+fn limit(requests: u32) -> String {
+    with_defaults(&format!(r#""max_requests_per_connection": {requests}"#))
 }
 
-/// Twenty answers, none of which asks for an end.
-async fn is_left_alone(socket: &mut Socket) {
-    for _ in 0..20 {
-        socket.send(get("/")).await;
-        assert!(!closes(&socket.answer().await.0));
-    }
+/// Sends requests until a response has `connection: close`.
+async fn request_until_close(socket: &mut Socket) {
+    within("connection: close", async {
+        while !announces_close(&socket.get("/").await.0) {}
+    })
+    .await;
+}
+
+/// None of twenty responses has `connection: close`.
+async fn assert_stays_open(socket: &mut Socket) {
+    assert_eq!(socket.closing_responses("/", 20).await, [false; 20]);
+}
+
+/// The last of so many responses, and no other, has `connection: close`.
+async fn assert_closes_after(socket: &mut Socket, requests: usize) {
+    let closing = socket.closing_responses("/", requests).await;
+    let first = closing.iter().position(|closes| *closes);
+    assert_eq!(first, Some(requests - 1));
+}
+
+/// Waits until the module has rejected a policy.
+async fn wait_for_rejection(envoy: &Envoy) {
+    wait_until_metric_with(envoy, "policy_updates_total", REJECTED, |count| count >= 1).await;
 }
 
 #[tokio::test]
-async fn a_new_policy_governs_what_is_open_and_loses_nothing() {
-    let long = rule(r#""max_requests_per_connection": 1000000"#);
+async fn new_policy_applies_to_open_connections_without_a_loss() {
+    let long = limit(1_000_000);
     for (roles, name) in [(Roles::Network, "network"), (Roles::Both, "both")] {
-        let (envoy, backend) = site(&[("in", roles, &long)]).await;
+        let (envoy, backend) = start_listeners(&[("in", roles, &long)]).await;
         let clients = [
             Client::http1(envoy.address("in")),
             Client::http2(envoy.address("in")),
@@ -61,87 +70,66 @@ async fn a_new_policy_governs_what_is_open_and_loses_nothing() {
             for client in &clients {
                 assert_eq!(client.connections_opened().await, 1);
             }
-            envoy
-                .replace_policy("in", rule(r#""max_requests_per_connection": 10"#))
-                .await
-                .unwrap();
+            envoy.replace_policy("in", limit(10)).await.unwrap();
         };
 
-        crate::support::within("traffic that moves", async {
-            tokio::join!(traffic, update)
-        })
-        .await;
+        within("reconnects", async { tokio::join!(traffic, update) }).await;
 
         assert_eq!(backend.requests(), sent);
-        healthy(&envoy);
+        assert_healthy(&envoy);
     }
 }
 
-/// The host configures the module a moment before its listener turns to the new configuration.
+/// Envoy configures the module before the listener changes to the new configuration.
 #[tokio::test]
-async fn connections_that_open_during_an_update_do_not_undo_it() {
-    let (envoy, _backend) = site(&[(
-        "in",
-        Roles::Network,
-        &rule(r#""max_requests_per_connection": 1000000"#),
-    )])
-    .await;
+async fn connections_opened_during_an_update_do_not_revert_it() {
+    let (envoy, _backend) = start_listeners(&[("in", Roles::Network, &limit(1_000_000))]).await;
     let to = envoy.address("in");
     let mut open = Socket::connect(to).await;
-    is_left_alone(&mut open).await;
-    let before = counted_with(&envoy, "policy_updates_total", ACCEPTED).await;
-    let mut newcomers = Tasks::new();
+    assert_stays_open(&mut open).await;
+    let before = metric_with(&envoy, "policy_updates_total", ACCEPTED).await;
+    let mut new_connections = Tasks::new();
     for _ in 0..8 {
-        newcomers.spawn(async move {
+        new_connections.spawn(async move {
             loop {
-                Socket::connect(to).await.finish().await;
+                Socket::connect(to).await.shut_down().await;
             }
         });
     }
 
-    envoy
-        .replace_policy("in", rule(r#""max_requests_per_connection": 30"#))
-        .await
-        .unwrap();
-    // Every VM that has loaded the one before has loaded this one.
-    until_labelled(&envoy, "policy_updates_total", ACCEPTED, |loads| {
+    envoy.replace_policy("in", limit(30)).await.unwrap();
+    // Each VM that has loaded the first policy has loaded the second.
+    wait_until_metric_with(&envoy, "policy_updates_total", ACCEPTED, |loads| {
         loads >= 2 * before
     })
     .await;
-    newcomers.stop().await;
+    new_connections.stop().await;
 
-    crate::support::within("the announcement", until_told(&mut open)).await;
+    request_until_close(&mut open).await;
 }
 
 #[tokio::test]
-async fn the_last_of_several_updates_governs_what_is_open() {
-    let long = rule(r#""max_requests_per_connection": 1000000"#);
-    let (envoy, _backend) = site(&[("in", Roles::Network, &long)]).await;
+async fn last_of_several_updates_applies_to_open_connections() {
+    let long = limit(1_000_000);
+    let (envoy, _backend) = start_listeners(&[("in", Roles::Network, &long)]).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
-    is_left_alone(&mut socket).await;
+    assert_stays_open(&mut socket).await;
 
-    // No connection opens between them.
-    envoy
-        .replace_policy("in", rule(r#""max_requests_per_connection": 1000001"#))
-        .await
-        .unwrap();
-    is_left_alone(&mut socket).await;
-    envoy
-        .replace_policy("in", rule(r#""max_requests_per_connection": 45"#))
-        .await
-        .unwrap();
+    // No connection opens between the updates.
+    envoy.replace_policy("in", limit(1_000_001)).await.unwrap();
+    assert_stays_open(&mut socket).await;
+    envoy.replace_policy("in", limit(45)).await.unwrap();
 
-    crate::support::within("the announcement", until_told(&mut socket)).await;
+    request_until_close(&mut socket).await;
 }
 
 #[tokio::test]
-async fn a_bad_update_leaves_the_last_good_policy_in_force() {
-    let good = rule(r#""max_requests_per_connection": 5"#);
+async fn invalid_update_keeps_the_last_valid_policy() {
+    let valid = limit(5);
     for roles in [Roles::Network, Roles::Both] {
-        let (envoy, _backend) = site(&[("in", roles, &good)]).await;
+        let (envoy, _backend) = start_listeners(&[("in", roles, &valid)]).await;
         let mut open = Socket::connect(envoy.address("in")).await;
-        open.send(get("/")).await;
-        open.answer().await;
+        open.get("/").await;
 
         envoy
             .replace_policy(
@@ -151,160 +139,91 @@ async fn a_bad_update_leaves_the_last_good_policy_in_force() {
             .await
             .unwrap();
 
-        until_labelled(&envoy, "policy_updates_total", REJECTED, |errors| {
-            errors >= 1
-        })
-        .await;
-        until_told(&mut open).await;
+        wait_for_rejection(&envoy).await;
+        request_until_close(&mut open).await;
         let mut later = Socket::connect(envoy.address("in")).await;
-        crate::support::within("the announcement", until_told(&mut later)).await;
+        request_until_close(&mut later).await;
         assert!(
-            said(&envoy).contains("the last valid policy stays active"),
+            module_log(&envoy).contains("the last valid policy stays active"),
             "{}",
-            said(&envoy)
+            module_log(&envoy)
         );
-        healthy(&envoy);
+        assert_healthy(&envoy);
     }
 }
 
 #[tokio::test]
-async fn a_refused_policy_shows_until_a_good_one_comes() {
-    let good = rule(r#""max_requests_per_connection": 5"#);
+async fn rejection_metric_clears_when_a_valid_policy_follows() {
+    let valid = limit(5);
     for roles in [Roles::Network, Roles::Both] {
-        let (envoy, _backend) = site(&[("in", roles, &good)]).await;
-        // It keeps the root of the first policy there, and of each that follows.
+        let (envoy, _backend) = start_listeners(&[("in", roles, &valid)]).await;
+        // An open connection keeps the root of each policy.
         let mut open = Socket::connect(envoy.address("in")).await;
-        open.send(get("/")).await;
-        open.answer().await;
-        assert_eq!(counted(&envoy, "policy_rejected").await, 0);
+        open.get("/").await;
+        assert_metric(&envoy, "policy_rejected", 0).await;
 
         envoy.replace_policy("in", "{").await.unwrap();
-        until(&envoy, "policy_rejected", |refused| refused >= 1).await;
+        wait_until_metric(&envoy, "policy_rejected", |count| count >= 1).await;
 
-        let better = rule(r#""max_requests_per_connection": 6"#);
-        envoy.replace_policy("in", better).await.unwrap();
-        until(&envoy, "policy_rejected", |refused| refused == 0).await;
-        healthy(&envoy);
+        envoy.replace_policy("in", limit(6)).await.unwrap();
+        wait_for_metric(&envoy, "policy_rejected", 0).await;
+        assert_healthy(&envoy);
     }
 }
 
 #[tokio::test]
-async fn a_bad_update_before_the_first_connection_leaves_the_last_good_policy_in_force() {
-    let (envoy, _backend) = site(&[(
-        "in",
-        Roles::Network,
-        &rule(r#""max_requests_per_connection": 5"#),
-    )])
-    .await;
+async fn invalid_update_before_the_first_connection_keeps_the_valid_policy() {
+    let (envoy, _backend) = start_listeners(&[("in", Roles::Network, &limit(5))]).await;
 
     envoy.replace_policy("in", "{").await.unwrap();
 
-    until_labelled(&envoy, "policy_updates_total", REJECTED, |errors| {
-        errors >= 1
-    })
-    .await;
+    wait_for_rejection(&envoy).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
-    until_told_within(&mut socket, 5).await;
+    assert_closes_after(&mut socket, 5).await;
 }
 
 #[tokio::test]
-async fn a_bad_update_after_a_good_one_leaves_the_good_one_in_force() {
-    let (envoy, _backend) = site(&[(
-        "in",
-        Roles::Network,
-        &rule(r#""max_requests_per_connection": 50"#),
-    )])
-    .await;
+async fn invalid_update_after_a_valid_one_keeps_the_valid_one() {
+    let (envoy, _backend) = start_listeners(&[("in", Roles::Network, &limit(50))]).await;
     let mut open = Socket::connect(envoy.address("in")).await;
-    open.send(get("/")).await;
-    open.answer().await;
+    open.get("/").await;
 
-    envoy
-        .replace_policy("in", rule(r#""max_requests_per_connection": 5"#))
-        .await
-        .unwrap();
+    envoy.replace_policy("in", limit(5)).await.unwrap();
     envoy.replace_policy("in", "{").await.unwrap();
 
-    until_labelled(&envoy, "policy_updates_total", REJECTED, |errors| {
-        errors >= 1
-    })
-    .await;
-    until_told_within(&mut open, 4).await;
+    wait_for_rejection(&envoy).await;
+    assert_closes_after(&mut open, 4).await;
     let mut later = Socket::connect(envoy.address("in")).await;
-    until_told_within(&mut later, 5).await;
-}
-
-/// The announcement comes with the answer to the last of so many requests.
-async fn until_told_within(socket: &mut Socket, requests: usize) {
-    let mut closing = Vec::new();
-    for _ in 0..requests {
-        socket.send(get("/")).await;
-        closing.push(closes(&socket.answer().await.0));
-    }
-    assert_eq!(
-        closing.iter().position(|closes| *closes),
-        Some(requests - 1)
-    );
+    assert_closes_after(&mut later, 5).await;
 }
 
 #[tokio::test]
-async fn a_route_rule_that_changes_governs_what_is_open() {
+async fn changed_route_applies_to_open_connections() {
     let policy = |requests| {
         format!(
             r#"{{"version": 1, "budget": "off", "defaults": {{"jitter": 0}}, "routes": [
                 {{"name": "all", "match": {{"path_prefix": "/"}}, "max_requests_per_connection": {requests}}}]}}"#
         )
     };
-    let (envoy, _backend) = site(&[("in", Roles::Both, &policy(1_000_000))]).await;
+    let (envoy, _backend) = start_listeners(&[("in", Roles::Both, &policy(1_000_000))]).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
-    is_left_alone(&mut socket).await;
+    assert_stays_open(&mut socket).await;
 
     envoy.replace_policy("in", policy(30)).await.unwrap();
 
-    until_told_within(&mut socket, 10).await;
+    assert_closes_after(&mut socket, 10).await;
 }
 
-/// A listener that comes by LDS, whose filter chain changes with the policy.
 #[tokio::test]
-async fn a_policy_that_comes_with_the_listener_governs_what_is_open() {
+async fn policy_of_a_listener_update_applies_to_open_connections() {
     let server = Server::start(|_| Some(ok("a"))).await;
-    let directory = TempDir::new().unwrap();
-    let file = directory.path().join("lds.json");
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let give = |policy: &str| {
-        let entry = |kind, root| Entry {
-            kind,
-            root,
-            vm_id: "e",
-            policy,
-        };
-        let mut listener =
-            http_listener("in", port, &[entry("network", "n")], &[entry("http", "h")]);
-        listener["@type"] = "type.googleapis.com/envoy.config.listener.v3.Listener".into();
-        config::write(&file, &json!({ "resources": [listener] }));
-    };
-    give(&rule(r#""max_requests_per_connection": 1000000"#));
-    let mut config = config::whole(&[], server.address);
-    config["dynamic_resources"] = json!({
-        "lds_config": { "path_config_source": { "path": file }, "resource_api_version": "V3" },
-    });
-    let envoy: Envoy = config::start(&config).await;
-    assert!(fs::exists(&file).unwrap());
-    let mut socket = Socket::connect(envoy.address("in")).await;
-    is_left_alone(&mut socket).await;
+    let site = UpdatedListener::start(Roles::Both, &limit(1_000_000), &server).await;
+    let mut socket = Socket::connect(site.envoy.address("in")).await;
+    assert_stays_open(&mut socket).await;
 
-    give(&rule(r#""max_requests_per_connection": 30"#));
+    site.apply("2", &limit(30)).await;
 
-    crate::support::within("the announcement", until_told(&mut socket)).await;
-    assert_eq!(
-        counted(&envoy, "drain_signals_total").await,
-        1,
-        "{}",
-        said(&envoy)
-    );
-    healthy(&envoy);
+    request_until_close(&mut socket).await;
+    assert_metric(&site.envoy, "drain_signals_total", 1).await;
+    assert_healthy(&site.envoy);
 }

@@ -1,40 +1,37 @@
-//! A client-side Envoy renews the connections that it keeps to one server.
+//! A client-side Envoy recycles its connections to a server.
 
 use evenkeel_test_envoy::{Backend, Bootstrap, Client, Cluster, Envoy, Listener, Roles};
 use evenkeel_test_tasks::Tasks;
 
-use crate::support::config::{self, Entry, http_listener};
+use crate::support::config::{self};
 use crate::support::server::{Server, ok};
-use crate::support::socket::closes;
-use crate::support::{counted, healthy};
+use crate::support::socket::announces_close;
+use crate::support::{assert_healthy, assert_metric, metric};
 
 const FIVE: &str = r#"{"version": 1, "budget": "off", "upstream": {"max_requests_per_connection": 5, "jitter": 0}}"#;
 
-/// As [`FIVE`], for a proxy none of whose clusters speak HTTP/2.
+/// As [`FIVE`], for a proxy without HTTP/2 clusters.
 const FIVE_HTTP1: &str = r#"{"version": 1, "budget": "off",
     "upstream": {"max_requests_per_connection": 5, "jitter": 0, "protocol": "http1"}}"#;
 
 #[tokio::test]
-async fn an_http1_connection_past_its_requests_is_ended_by_the_next_one() {
+async fn http1_connection_at_its_limit_is_recycled_by_the_next_request() {
     let server = Server::start(|_| Some(ok("a"))).await;
-    let entry = Entry {
-        kind: "http",
-        root: "h",
-        vm_id: "e",
-        policy: FIVE_HTTP1,
-    };
-    let listener = http_listener("out", 0, &[], &[entry]);
-    let envoy = config::start(&config::whole(&[listener], server.address)).await;
+    let listener = config::listener("out", Roles::Http, FIVE_HTTP1);
+    let envoy = config::start_before(server.address, &[listener]).await;
     let client = Client::http1(envoy.address("out"));
 
     for _ in 0..60 {
         assert_eq!(client.get("/").await.unwrap().status, 200);
     }
 
-    let seen = server.seen();
-    assert_eq!(seen.len(), 10);
-    for connection in seen {
-        let closing: Vec<_> = connection.iter().map(|head| closes(head)).collect();
+    let heads = server.heads_by_connection();
+    assert_eq!(heads.len(), 10);
+    for connection in heads {
+        let closing: Vec<_> = connection
+            .iter()
+            .map(|head| announces_close(head))
+            .collect();
         assert_eq!(closing, [false, false, false, false, false, true]);
     }
     assert_eq!(client.connections_opened().await, 1);
@@ -43,14 +40,14 @@ async fn an_http1_connection_past_its_requests_is_ended_by_the_next_one() {
         ("upstream_connections_recycled_total", 10),
         ("upstream_connections_closed_early_total", 0),
     ] {
-        assert_eq!(counted(&envoy, metric).await, expected, "{metric}");
+        assert_metric(&envoy, metric, expected).await;
     }
-    assert_eq!(counted(&envoy, "upstream_connections").await, 0);
-    healthy(&envoy);
+    assert_metric(&envoy, "upstream_connections", 0).await;
+    assert_healthy(&envoy);
 }
 
 #[tokio::test]
-async fn requests_at_once_lose_nothing_and_every_connection_has_its_turn() {
+async fn concurrent_requests_lose_nothing_and_every_connection_is_recycled() {
     let backend = Backend::start("a").await.unwrap();
     let listener = Listener::http("out")
         .route("/", "app")
@@ -74,11 +71,11 @@ async fn requests_at_once_lose_nothing_and_every_connection_has_its_turn() {
     assert_eq!(backend.requests(), 400);
     let longest = backend.requests_by_connection().into_iter().max().unwrap();
     assert!(longest <= 40, "{:?}", backend.requests_by_connection());
-    assert!(counted(&envoy, "upstream_connections_recycled_total").await >= 10);
+    assert!(metric(&envoy, "upstream_connections_recycled_total").await >= 10);
 }
 
 #[tokio::test]
-async fn an_http2_upstream_is_left_alone() {
+async fn http2_upstream_is_not_recycled() {
     let backend = Backend::start("a").await.unwrap();
     let listener = Listener::http("out")
         .route("/", "app")
@@ -96,12 +93,12 @@ async fn an_http2_upstream_is_left_alone() {
 
     assert_eq!(failed, 0);
     assert_eq!(backend.requests_by_connection(), [100]);
-    assert_eq!(counted(&envoy, "upstream_connections").await, 1);
-    healthy(&envoy);
+    assert_metric(&envoy, "upstream_connections", 1).await;
+    assert_healthy(&envoy);
 }
 
 #[tokio::test]
-async fn without_a_word_in_the_policy_only_what_shows_itself_as_http1_is_renewed() {
+async fn only_identified_http1_upstreams_are_recycled_by_default() {
     let plain = Server::start(|_| Some(ok("a"))).await;
     let shown = Server::start(|_| {
         let head = "HTTP/1.1 200 OK\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n";
@@ -109,20 +106,14 @@ async fn without_a_word_in_the_policy_only_what_shows_itself_as_http1_is_renewed
     })
     .await;
     for (server, connections) in [(plain, 1), (shown, 5)] {
-        let entry = Entry {
-            kind: "http",
-            root: "h",
-            vm_id: "e",
-            policy: FIVE,
-        };
-        let listener = http_listener("out", 0, &[], &[entry]);
-        let envoy = config::start(&config::whole(&[listener], server.address)).await;
+        let listener = config::listener("out", Roles::Http, FIVE);
+        let envoy = config::start_before(server.address, &[listener]).await;
         let client = Client::http1(envoy.address("out"));
 
         for _ in 0..30 {
             assert_eq!(client.get("/").await.unwrap().status, 200);
         }
 
-        assert_eq!(server.seen().len(), connections);
+        assert_eq!(server.requests_by_connection().len(), connections);
     }
 }

@@ -1,4 +1,4 @@
-//! WebSocket libraries that reconnect by themselves, and the code of the Close frame that they are told.
+//! How WebSocket libraries that reconnect react to the code of a Close frame.
 
 use std::net::SocketAddr;
 
@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::support::programs::{Program, node_with_websockets};
-use crate::support::rule;
+use crate::support::with_defaults;
 
-/// A server that sends PINGs, and two clients of it behind the port on standard input. It writes how many connections
-/// each has opened, and with which codes they were closed, once those that the arguments name have opened a second one,
-/// and partysocket another two since sockette's was closed. Each of those two takes half a second, and
-/// sockette, which waits for a millisecond, has come back long before.
+/// A server that sends PINGs, and two clients behind the port on standard input. The outcome is the number of connections
+/// and the close codes of each client. It is complete when the clients of the arguments have reconnected, and partysocket
+/// has connected twice since sockette was closed: that takes a second, and sockette would reconnect after a millisecond.
 const SCRIPT: &str = r"
 import { createInterface } from 'node:readline';
 import sockette from 'sockette';
@@ -48,7 +47,7 @@ createInterface({ input: process.stdin }).once('line', (port) => {
 setTimeout(() => { console.error(opened, codes); process.exit(1); }, 30000);
 ";
 
-/// What the libraries do whose connections are drained with this close code, once `awaited` are back.
+/// Returns the outcome with this close code, once the clients `awaited` have reconnected.
 fn reconnects(websocket: &str, awaited: &[&str]) -> Value {
     let mut node = node_with_websockets().unwrap();
     let command = node.args(["--input-type=module", "-e", SCRIPT, "--"]);
@@ -61,7 +60,7 @@ fn reconnects(websocket: &str, awaited: &[&str]) -> Value {
 }
 
 async fn start(websocket: &str, server: SocketAddr) -> Envoy {
-    let policy = rule(&format!(
+    let policy = with_defaults(&format!(
         r#""max_connection_age": "500ms", "websocket": {{"idle_time": "0s", "close_code": "{websocket}"}}"#
     ));
     let listener = Listener::http("in").route("/", "app");

@@ -48,7 +48,7 @@ fn grafana(dashboard: &str) -> Result<usize, String> {
 }
 
 #[test]
-fn grafana_knows_every_field_and_option_of_it() {
+fn dashboard_has_only_fields_and_options_of_grafana() {
     let dashboard = the_dashboard();
     let panels = dashboard["panels"].as_array().unwrap();
     let panels = panels.iter().filter(|panel| panel["type"] != "row").count();
@@ -57,7 +57,7 @@ fn grafana_knows_every_field_and_option_of_it() {
 }
 
 #[test]
-fn what_grafana_does_not_know_is_found() {
+fn unknown_dashboard_field_is_reported() {
     let dashboard = the_dashboard().to_string();
     for (right, wrong, named) in [
         (r#""expr":"#, r#""expression":"#, "expression"),
@@ -73,7 +73,7 @@ fn what_grafana_does_not_know_is_found() {
 }
 
 #[test]
-fn panels_lie_beside_each_other_and_say_what_they_mean() {
+fn panels_do_not_overlap_and_have_descriptions() {
     let dashboard = the_dashboard();
     let panels = dashboard["panels"].as_array().unwrap();
     let mut taken = std::collections::BTreeSet::new();

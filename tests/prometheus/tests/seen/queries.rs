@@ -33,7 +33,7 @@ fn text(value: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn every_query_gives_data_with_the_labels_of_istios_scrape_and_without() {
+async fn every_query_has_data_with_and_without_the_labels_of_istio() {
     let scene = Scene::start().await;
     let targets = scene.targets();
     let prometheus = Prometheus::start(&targets).await.unwrap();

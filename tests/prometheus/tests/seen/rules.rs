@@ -22,7 +22,7 @@ fn promtool(arguments: &[&str], files: &[&Path]) -> String {
 }
 
 #[test]
-fn prometheus_takes_them() {
+fn prometheus_accepts_the_rules() {
     let said = promtool(
         &["check", "rules"],
         &[&root().join("istio/dashboard/alerts.yaml")],
@@ -35,7 +35,7 @@ fn prometheus_takes_them() {
 }
 
 #[test]
-fn each_fires_when_it_should_and_not_when_it_should_not() {
+fn each_alert_fires_only_on_its_condition() {
     for rule in the_rules() {
         let name = rule["alert"].as_str().unwrap();
         let file = root().join(format!("tests/prometheus/alerts/{name}.yaml"));
@@ -61,7 +61,7 @@ fn each_fires_when_it_should_and_not_when_it_should_not() {
 }
 
 #[test]
-fn each_leads_to_a_section_that_says_what_to_do() {
+fn each_alert_links_to_a_runbook_section() {
     let operating = fs::read_to_string(root().join("docs/operating.md")).unwrap();
     for rule in the_rules() {
         let name = rule["alert"].as_str().unwrap();

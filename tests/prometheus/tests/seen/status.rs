@@ -32,7 +32,7 @@ async fn eventually_shows(envoys: &[&Envoy], wanted: &[&str]) -> (String, bool) 
 }
 
 #[tokio::test]
-async fn it_finds_every_trouble_and_compares_pods() {
+async fn status_reports_each_problem_and_compares_pods() {
     let scene = Scene::start().await;
 
     let troubles = [
@@ -63,7 +63,7 @@ async fn it_finds_every_trouble_and_compares_pods() {
 }
 
 #[tokio::test]
-async fn both_of_envoys_pages_say_the_same() {
+async fn status_reads_both_stats_formats_alike() {
     let backend = Backend::start("a").await.unwrap();
     let policy = r#"{"version": 1, "defaults": {"jitter": 0, "max_requests_per_connection": 2}}"#;
     let listener = Listener::http("in").route("/", "app");

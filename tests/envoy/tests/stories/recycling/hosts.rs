@@ -4,14 +4,14 @@ use evenkeel_test_envoy::{Client, eventually};
 use serde_json::json;
 
 use super::{cluster, get_ok, listener, start};
-use crate::support::healthy;
+use crate::support::assert_healthy;
 use crate::support::server::{Server, ok};
 
-/// More than have series of their own at a time.
+/// More than the 256 that have series of their own at a time.
 const HOSTS: u16 = 300;
 
 #[tokio::test]
-async fn hosts_keep_their_own_rates_beside_those_that_have_none() {
+async fn hosts_keep_their_own_series_beside_the_others() {
     let server = Server::start_anywhere(|_| Some(ok("a"))).await;
     let port = server.address.port();
     let endpoints: Vec<_> = (0..HOSTS)
@@ -45,5 +45,5 @@ async fn hosts_keep_their_own_rates_beside_those_that_have_none() {
         "upstream_host",
     );
     assert_eq!(requests.len(), 257);
-    healthy(&envoy);
+    assert_healthy(&envoy);
 }

@@ -1,16 +1,16 @@
-//! How many connections recycling costs, for pools of every kind.
+//! How often connections are recycled, for pools of every kind.
 
 use evenkeel_test_envoy::{Backend, Client, Envoy, eventually};
 use evenkeel_test_tasks::Tasks;
 use serde_json::json;
 
-use super::{after, cluster, get_ok, listener, start};
-use crate::support::config::app;
+use super::{after, cluster, get_ok, listener, start, start_unix};
+use crate::support::config::{self, app};
 use crate::support::server::{Server, ok};
-use crate::support::{counted, healthy};
+use crate::support::{assert_healthy, assert_metric};
 
-/// Waits until Envoy knows that its connections to `app` are closed.
-pub async fn all_closed(envoy: &Envoy) {
+/// Waits until Envoy has noticed that its connections to `app` are closed.
+pub async fn wait_until_all_closed(envoy: &Envoy) {
     let closed = eventually("the end of all upstream connections", || async {
         let stats = envoy.stats().await?;
         Ok((stats.get("cluster.app.upstream_cx_active") == 0).then_some(()))
@@ -19,7 +19,7 @@ pub async fn all_closed(envoy: &Envoy) {
 }
 
 #[tokio::test]
-async fn many_connections_end_as_often_as_their_requests_need() {
+async fn pool_is_recycled_as_often_as_its_requests_require() {
     let backend = Backend::start("a").await.unwrap();
     let envoy = start(listener(&after(20)), app(backend.address()), Vec::new()).await;
 
@@ -38,9 +38,9 @@ async fn many_connections_end_as_often_as_their_requests_need() {
     let expected = 8 * 400 / 20;
     assert!(
         (expected * 9..=expected * 11).contains(&(connections * 10)),
-        "{connections} connections where {expected} are right"
+        "{connections} connections, {expected} expected"
     );
-    healthy(&envoy);
+    assert_healthy(&envoy);
 }
 
 #[tokio::test]
@@ -48,25 +48,20 @@ async fn connections_to_a_unix_socket_are_recycled() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("app.sock");
     let server = Server::start_unix(&socket, |_| Some(ok("a")));
-    let app = cluster("app", &json!({ "pipe": { "path": socket } }));
-    let envoy = start(listener(&after(5)), app, Vec::new()).await;
-    let client = Client::http1(envoy.address("out"));
+    let (envoy, client) = start_unix(&after(5), &socket).await;
 
     for _ in 0..200 {
         get_ok(&client, "/").await;
     }
 
-    assert_eq!(server.seen().len(), 34);
-    assert_eq!(
-        counted(&envoy, "upstream_connections_recycled_total").await,
-        33
-    );
-    healthy(&envoy);
+    assert_eq!(server.requests_by_connection().len(), 34);
+    assert_metric(&envoy, "upstream_connections_recycled_total", 33).await;
+    assert_healthy(&envoy);
 }
 
 #[tokio::test]
 async fn connections_to_an_internal_listener_are_recycled() {
-    // It says that it closes: the FIN of one that does not takes longer than the next request here.
+    // Its response has `connection: close`: a FIN alone arrives later than the next request.
     let server = Backend::start("a").await.unwrap();
     let types = "type.googleapis.com/envoy.extensions";
     let internal = json!({ "envoy_internal_address": { "server_listener_name": "inside" } });
@@ -85,13 +80,13 @@ async fn connections_to_an_internal_listener_are_recycled() {
     });
     let mut app = cluster("app", &internal);
     app["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"] = internal;
-    let mut whole = crate::support::config::whole(&[listener(&after(5)), inside], server.address());
-    whole["bootstrap_extensions"] = json!([{
+    let mut config = config::bootstrap(&[listener(&after(5)), inside], server.address());
+    config["bootstrap_extensions"] = json!([{
         "name": "envoy.bootstrap.internal_listener",
         "typed_config": { "@type": format!("{types}.bootstrap.internal_listener.v3.InternalListener") },
     }]);
-    whole["static_resources"]["clusters"] = json!([app, cluster("server", &server_at)]);
-    let envoy = crate::support::config::start(&whole).await;
+    config["static_resources"]["clusters"] = json!([app, cluster("server", &server_at)]);
+    let envoy = config::start(&config).await;
     let client = Client::http1(envoy.address("out"));
 
     for _ in 0..200 {
@@ -99,5 +94,5 @@ async fn connections_to_an_internal_listener_are_recycled() {
     }
 
     assert_eq!(server.requests_by_connection().len(), 34);
-    healthy(&envoy);
+    assert_healthy(&envoy);
 }

@@ -1,4 +1,4 @@
-//! What is known of an upstream's protocol, and what the operator is told where nothing is.
+//! How an upstream's protocol is identified, and what is logged where it is not.
 
 use evenkeel_test_envoy::Client;
 use serde_json::json;
@@ -6,10 +6,10 @@ use serde_json::json;
 use super::{auto_after, cluster, get_ok, listener, start};
 use crate::support::config::app;
 use crate::support::server::{Server, ok, path};
-use crate::support::{counted, healthy, said};
+use crate::support::{assert_healthy, assert_metric, module_log};
 
-/// A server that sends chunks below `/chunks`, and else a body of known length.
-fn site(head: &str) -> Option<Vec<u8>> {
+/// A server that sends a chunked body below `/chunks`, and else one of known length.
+fn reply(head: &str) -> Option<Vec<u8>> {
     Some(if path(head).starts_with("/chunks") {
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n".to_vec()
     } else {
@@ -18,8 +18,8 @@ fn site(head: &str) -> Option<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn connection_that_shows_no_protocol_is_reported() {
-    let server = Server::start(site).await;
+async fn unknown_protocol_is_reported_and_not_recycled() {
+    let server = Server::start(reply).await;
     let envoy = start(listener(&auto_after(5)), app(server.address), Vec::new()).await;
     let client = Client::http1(envoy.address("out"));
 
@@ -27,24 +27,18 @@ async fn connection_that_shows_no_protocol_is_reported() {
         get_ok(&client, "/").await;
     }
 
-    assert_eq!(server.seen().len(), 1);
-    assert_eq!(
-        counted(&envoy, "upstream_connections_not_recycled_total").await,
-        1
-    );
-    assert_eq!(
-        counted(&envoy, "upstream_connections_expired_total").await,
-        0
-    );
-    let said = said(&envoy);
-    let warnings = said.matches("cluster app: an upstream connection reached a limit");
-    assert_eq!(warnings.count(), 1, "{said}");
-    healthy(&envoy);
+    assert_eq!(server.requests_by_connection().len(), 1);
+    assert_metric(&envoy, "upstream_connections_not_recycled_total", 1).await;
+    assert_metric(&envoy, "upstream_connections_expired_total", 0).await;
+    let log = module_log(&envoy);
+    let warnings = log.matches("cluster app: an upstream connection reached a limit");
+    assert_eq!(warnings.count(), 1, "{log}");
+    assert_healthy(&envoy);
 }
 
 #[tokio::test]
-async fn one_response_in_chunks_shows_the_protocol_of_its_cluster() {
-    let server = Server::start(site).await;
+async fn chunked_response_identifies_http1() {
+    let server = Server::start(reply).await;
     let envoy = start(listener(&auto_after(5)), app(server.address), Vec::new()).await;
     let client = Client::http1(envoy.address("out"));
 
@@ -53,19 +47,16 @@ async fn one_response_in_chunks_shows_the_protocol_of_its_cluster() {
         get_ok(&client, "/").await;
     }
 
-    assert_eq!(server.seen().len(), 16);
-    assert_eq!(
-        counted(&envoy, "upstream_connections_not_recycled_total").await,
-        0
-    );
-    healthy(&envoy);
+    assert_eq!(server.requests_by_connection().len(), 16);
+    assert_metric(&envoy, "upstream_connections_not_recycled_total", 0).await;
+    assert_healthy(&envoy);
 }
 
 #[tokio::test]
-async fn server_that_shows_no_protocol_does_not_block_the_others_of_its_cluster() {
-    let silent = Server::start(|_| Some(ok("a"))).await;
-    let shown = Server::start(|_| site("GET /chunks ")).await;
-    let endpoints: Vec<_> = [&silent, &shown]
+async fn unidentified_server_does_not_block_its_cluster() {
+    let unidentified = Server::start(|_| Some(ok("a"))).await;
+    let identified = Server::start(|_| reply("GET /chunks ")).await;
+    let endpoints: Vec<_> = [&unidentified, &identified]
         .map(|server| {
             json!({ "endpoint": { "address": { "socket_address": {
             "address": "127.0.0.1", "port_value": server.address.port() } } } })
@@ -80,7 +71,10 @@ async fn server_that_shows_no_protocol_does_not_block_the_others_of_its_cluster(
         get_ok(&client, "/").await;
     }
 
-    let connections = [silent.seen().len(), shown.seen().len()];
+    let connections = [
+        unidentified.requests_by_connection().len(),
+        identified.requests_by_connection().len(),
+    ];
     assert!(
         (18..=22).contains(&connections.iter().sum::<usize>()),
         "{connections:?}"
@@ -89,5 +83,5 @@ async fn server_that_shows_no_protocol_does_not_block_the_others_of_its_cluster(
         connections.iter().all(|&count| count > 1),
         "{connections:?}"
     );
-    healthy(&envoy);
+    assert_healthy(&envoy);
 }

@@ -1,9 +1,9 @@
-//! Envoys that the harness has no words for: their configuration is written out, as a user would.
+//! Envoys with filter entries that `Bootstrap` cannot express: their configuration is written out.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
-use evenkeel_test_envoy::{Envoy, module_path, stats_tags};
+use evenkeel_test_envoy::{Envoy, Roles, module_path, stats_tags};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -16,7 +16,7 @@ pub struct Entry<'a> {
     /// The name and the root id.
     pub root: &'a str,
     pub vm_id: &'a str,
-    /// The configuration, exactly.
+    /// The configuration, to the letter.
     pub policy: &'a str,
 }
 
@@ -45,7 +45,35 @@ impl Entry<'_> {
     }
 }
 
-/// An HTTP listener on `port` (0: any): filter entries, and all requests go to the cluster `app`.
+/// Returns an HTTP listener with the module in these roles, before the cluster `app`.
+pub fn listener(name: &str, roles: Roles, policy: &str) -> Value {
+    listener_on(0, name, roles, policy)
+}
+
+/// Returns an HTTP listener on `port` with the module in these roles, before the cluster `app`.
+pub fn listener_on(port: u16, name: &str, roles: Roles, policy: &str) -> Value {
+    let entry = |kind| Entry {
+        kind,
+        root: kind,
+        vm_id: "e",
+        policy,
+    };
+    let network = [entry("network")];
+    let http = [entry("http")];
+    match roles {
+        Roles::Network => http_listener(name, port, &network, &[]),
+        Roles::Http => http_listener(name, port, &[], &http),
+        Roles::Both => http_listener(name, port, &network, &http),
+    }
+}
+
+/// Returns the connection manager of an HTTP listener.
+pub fn manager(listener: &mut Value) -> &mut Value {
+    let filters = listener["filter_chains"][0]["filters"].as_array_mut();
+    &mut filters.unwrap().last_mut().unwrap()["typed_config"]
+}
+
+/// Returns an HTTP listener on `port` (0: any) with these entries, before the cluster `app`.
 pub fn http_listener(name: &str, port: u16, network: &[Entry<'_>], http: &[Entry<'_>]) -> Value {
     let router = json!({
         "name": "router",
@@ -77,7 +105,7 @@ pub fn http_listener(name: &str, port: u16, network: &[Entry<'_>], http: &[Entry
     })
 }
 
-/// The cluster `app`: HTTP/1 to one server, trailers included.
+/// Returns the cluster `app`: one HTTP/1 server, with trailers.
 pub fn app(server: SocketAddr) -> Value {
     let options = json!({
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -100,8 +128,8 @@ fn loopback(port: u16) -> Value {
     json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } })
 }
 
-/// A configuration with these listeners before that server.
-pub fn whole(listeners: &[Value], server: SocketAddr) -> Value {
+/// Returns the configuration of an Envoy with these listeners before one server.
+pub fn bootstrap(listeners: &[Value], server: SocketAddr) -> Value {
     json!({
         "node": { "id": "evenkeel-test", "cluster": "evenkeel-test" },
         "admin": { "address": loopback(0) },
@@ -110,7 +138,12 @@ pub fn whole(listeners: &[Value], server: SocketAddr) -> Value {
     })
 }
 
-/// Runs an Envoy with this configuration, and one worker.
+/// Starts an Envoy with these listeners before one server.
+pub async fn start_before(server: SocketAddr, listeners: &[Value]) -> Envoy {
+    start(&bootstrap(listeners, server)).await
+}
+
+/// Starts an Envoy with this configuration and one worker.
 pub async fn start(config: &Value) -> Envoy {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("envoy.json");
@@ -118,7 +151,7 @@ pub async fn start(config: &Value) -> Envoy {
     Envoy::start_file(&file).await.unwrap()
 }
 
-/// Puts a file in place at once: Envoy watches for a move.
+/// Replaces a file with a rename: Envoy watches for renames.
 pub fn write(file: &Path, content: &Value) {
     let next = file.with_extension("next");
     std::fs::write(&next, content.to_string()).unwrap();

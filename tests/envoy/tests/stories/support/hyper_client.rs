@@ -1,4 +1,4 @@
-//! HTTP/2 by hyper, where a story needs more of it than the harness's client shows.
+//! An HTTP/2 client on hyper, for stories that need trailers or the end of the connection.
 
 use std::net::SocketAddr;
 
@@ -13,11 +13,11 @@ use tokio::net::TcpStream;
 
 pub type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
-/// A connection, and what becomes of it in the end.
+/// Opens a connection with the settings of Go; returns its outcome, too.
 pub async fn connect(to: SocketAddr) -> (SendRequest<Body>, Task<hyper::Result<()>>) {
     let stream = TcpStream::connect(to).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    // Hyper's own greeting would have the module wait for an answer that takes its time.
+    // The module drains a client that it recognizes as hyper behind slow responses only.
     let like_go = Builder::new(TokioExecutor::new())
         .initial_stream_window_size(4 << 20)
         .initial_connection_window_size((1 << 30) + 65_535)
@@ -28,7 +28,7 @@ pub async fn connect(to: SocketAddr) -> (SendRequest<Body>, Task<hyper::Result<(
     (sender, Task::spawn(connection))
 }
 
-/// A connection with hyper's own greeting.
+/// Opens a connection with hyper's own settings; returns its outcome, too.
 pub async fn connect_hyper(to: SocketAddr) -> (SendRequest<Body>, Task<hyper::Result<()>>) {
     let stream = TcpStream::connect(to).await.unwrap();
     stream.set_nodelay(true).unwrap();
@@ -37,7 +37,7 @@ pub async fn connect_hyper(to: SocketAddr) -> (SendRequest<Body>, Task<hyper::Re
     (sender, Task::spawn(connection))
 }
 
-/// A request with a body, which may be empty.
+/// Returns a GET, or a POST with this body.
 pub fn request(to: SocketAddr, path: &str, body: Bytes) -> Request<Body> {
     let method = if body.is_empty() { "GET" } else { "POST" };
     let request = Request::builder()
@@ -46,13 +46,13 @@ pub fn request(to: SocketAddr, path: &str, body: Bytes) -> Request<Body> {
     request.body(Full::new(body).boxed_unsync()).unwrap()
 }
 
-/// The body and the trailers of the answer to a request.
+/// Sends a request; returns the body and the trailers of the response.
 pub async fn exchange(
     sender: &mut SendRequest<Body>,
     request: Request<Body>,
 ) -> hyper::Result<(Bytes, HeaderMap)> {
-    let answer = sender.send_request(request).await?;
-    let body = answer.into_body().collect().await?;
+    let response = sender.send_request(request).await?;
+    let body = response.into_body().collect().await?;
     let trailers = body.trailers().cloned().unwrap_or_default();
     Ok((body.to_bytes(), trailers))
 }

@@ -1,40 +1,38 @@
-//! Pods of one service, each with an Envoy of its own, that know each other as the cluster `peers`.
+//! Pods of one service, each an Envoy, that are the endpoints of the cluster `peers`.
 
 use std::net::SocketAddr;
 
 use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, Roles, eventually};
 
-use super::socket::{Socket, get};
+use super::socket::Socket;
 use super::tls::Identity;
-use super::{counted, said, until};
+use super::{metric, module_log, wait_until_metric};
 
-/// A policy in which pods exchange with everybody, and these further keys.
+/// Returns a policy with exchanges that trust anyone, and these further keys.
 pub fn peers(keys: &str) -> String {
     format!(
         r#"{{"version": 1, "peers": {{"cluster": "peers", "trust": "anyone"}}, "defaults": {{"max_connection_age": "off"}}{keys}}}"#
     )
 }
 
-/// What a message tells: a pod with this id and so many connections, which has served for so many seconds,
-/// and was asked just now.
+/// Returns the load report of a pod with this id, connections and uptime in seconds.
 pub fn report(id: u64, connections: u64, uptime: u64) -> String {
     format!("[{id},{connections},0,0,0,1000,{uptime}000,0,0]")
 }
 
-/// A message with these reports.
+/// Returns a message of an exchange with these reports.
 pub fn message(reports: &[String]) -> String {
     format!(r#"{{"v":1,"peers":[{}]}}"#, reports.join(","))
 }
 
-/// The pods, before one server.
+/// The pods of a service before one server.
 pub struct Service {
     pub backend: Backend,
     pub pods: Vec<Envoy>,
 }
 
 impl Service {
-    /// Starts so many pods with this policy. With an identity they speak mutual TLS, but for the listener
-    /// `plain`.
+    /// Starts pods with this policy. With an identity they use mutual TLS, except for the listener `plain`.
     pub async fn start(pods: usize, policy: &str, identity: Option<&Identity>) -> Self {
         let backend = Backend::start("a").await.unwrap();
         let mut service = Self {
@@ -45,7 +43,7 @@ impl Service {
             let pod = service.pod(policy, identity).await;
             service.pods.push(pod);
         }
-        service.introduce(&[]).await;
+        service.update_endpoints(&[]).await;
         service
     }
 
@@ -67,8 +65,8 @@ impl Service {
         Envoy::start(bootstrap).await.unwrap()
     }
 
-    /// Tells each pod where all are, itself included, as endpoints are told; and these others.
-    pub async fn introduce(&self, others: &[SocketAddr]) {
+    /// Makes all pods, and these others, endpoints of the cluster in each pod.
+    pub async fn update_endpoints(&self, others: &[SocketAddr]) {
         let pods = self.pods.iter().map(|pod| pod.address("in"));
         let all: Vec<_> = pods.chain(others.iter().copied()).collect();
         for pod in &self.pods {
@@ -76,39 +74,42 @@ impl Service {
         }
     }
 
-    /// Waits until every pod knows so many others, and their mean within a tenth.
-    pub async fn know(&self, peers: u64, mean: f64) {
+    /// Waits until every pod knows this number of others, and the mean of their connections within a tenth.
+    pub async fn wait_until_known(&self, peers: u64, mean: f64) {
         for pod in &self.pods {
             let known = eventually("the mean of all pods", || async {
                 let stats = pod.stats().await?;
                 let shown = stats.get("wasmcustom.evenkeel_peers_mean_connections") as f64;
-                // Shown as a whole number.
+                // The metric is a whole number.
                 let is_near = (shown - mean).abs() <= 0.1 * mean + 0.5;
                 let is_known = stats.get("wasmcustom.evenkeel_peers_known") == peers;
                 Ok((is_known && is_near).then_some(()))
             });
             if let Err(error) = known.await {
                 let shown = pod.admin("/stats?filter=evenkeel_(peers|exch|load)").await;
-                panic!("{error:#}\n{}\n{}", shown.unwrap_or_default(), said(pod));
+                panic!(
+                    "{error:#}\n{}\n{}",
+                    shown.unwrap_or_default(),
+                    module_log(pod)
+                );
             }
         }
     }
 }
 
-/// So many connections that each have carried a request.
+/// Opens connections that each have carried a request.
 pub async fn open(to: SocketAddr, count: usize) -> Vec<Socket> {
     let mut sockets = Vec::new();
     for _ in 0..count {
         let mut socket = Socket::connect(to).await;
-        socket.send(get("/")).await;
-        socket.answer().await;
+        socket.get("/").await;
         sockets.push(socket);
     }
     sockets
 }
 
-/// The samples that a pod takes of its load, about one a second. Each shows the age of the open connections anew, so
-/// there must be some.
+/// Counts the samples that a pod takes of its load, about one a second. Each changes the metric of the age of open
+/// connections, so there must be some.
 pub struct Samples<'a> {
     pod: &'a Envoy,
     age: u64,
@@ -116,15 +117,15 @@ pub struct Samples<'a> {
 }
 
 impl<'a> Samples<'a> {
-    /// Counts from now on.
+    /// Starts to count.
     pub async fn of(pod: &'a Envoy) -> Self {
-        let age = counted(pod, AGE).await;
+        let age = metric(pod, AGE).await;
         Self { pod, age, taken: 0 }
     }
 
-    /// How many there were so far, of those that this saw: ask at least once a second.
+    /// Returns how many samples were seen. A caller that polls less often than once a second misses some.
     pub async fn taken(&mut self) -> u32 {
-        let age = counted(self.pod, AGE).await;
+        let age = metric(self.pod, AGE).await;
         if age != self.age {
             self.age = age;
             self.taken += 1;
@@ -132,11 +133,11 @@ impl<'a> Samples<'a> {
         self.taken
     }
 
-    /// Waits for so many.
-    pub async fn pass(mut self, samples: u32) {
+    /// Waits for this number of samples.
+    pub async fn wait_for(mut self, samples: u32) {
         for _ in 0..samples {
             let age = self.age;
-            self.age = until(self.pod, AGE, |now| now != age).await;
+            self.age = wait_until_metric(self.pod, AGE, |now| now != age).await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Programs in other languages, with the libraries that a story is about.
+//! Programs in other languages with the libraries that stories test.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,8 +10,8 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use anyhow::{Context, Result, ensure};
 use evenkeel_test_tools::cache;
 
-/// A server, and clients of it behind a proxy. It writes the port of its server as its first line, reads
-/// that of the proxy as its only one, writes what came of the story, and exits. Ends with its owner.
+/// A program with a server, and clients of it behind a proxy. Its first output line is the port of the server; it reads
+/// the port of the proxy from standard input, writes its outcome and exits. Dropping it kills the process.
 pub struct Program {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -19,14 +19,14 @@ pub struct Program {
 }
 
 impl Program {
-    /// Returns once its server listens.
+    /// Starts the program; returns when its server listens.
     pub fn start(command: &mut Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {command:?}"))?;
-        let stdout = child.stdout.take().context("its output is taken")?;
+        let stdout = child.stdout.take().context("no standard output")?;
         let mut program = Self {
             child,
             output: BufReader::new(stdout),
@@ -45,9 +45,12 @@ impl Program {
         self.server
     }
 
-    /// What it writes once its clients know their proxy. It must exit without an error.
+    /// Passes the port of the proxy; returns the outcome.
+    ///
+    /// # Errors
+    /// When the program fails.
     pub fn run_behind(mut self, proxy: SocketAddr) -> Result<String> {
-        let mut input = self.child.stdin.take().context("it has its proxy")?;
+        let mut input = self.child.stdin.take().context("no standard input")?;
         writeln!(input, "{}", proxy.port())?;
         let mut outcome = String::new();
         self.output.read_to_string(&mut outcome)?;
@@ -59,13 +62,13 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Both fail only where it has already ended.
+        // Both fail only when the process has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A Python with the gRPC library as released.
+/// Returns a Python that has the gRPC library.
 pub fn python_with_grpc() -> Result<PathBuf> {
     const PACKAGE: &str = "grpcio==1.85.1";
     let version = output(Command::new("python3").arg("--version"))
@@ -80,14 +83,14 @@ pub fn python_with_grpc() -> Result<PathBuf> {
     Ok(environment.join("bin/python"))
 }
 
-/// A Node without packages.
+/// Returns a Node without packages.
 pub fn node() -> Result<Command> {
     output(Command::new("node").arg("--version"))
         .context("this story needs Node 20 or later with npm: install nodejs and npm")?;
     Ok(Command::new("node"))
 }
 
-/// A Node that finds WebSocket libraries which reconnect by themselves.
+/// Returns a Node that has WebSocket libraries which reconnect.
 pub fn node_with_websockets() -> Result<Command> {
     const PACKAGES: [&str; 3] = ["ws@8.23.0", "sockette@2.0.6", "partysocket@1.3.0"];
     let mut node = node()?;
@@ -98,12 +101,15 @@ pub fn node_with_websockets() -> Result<Command> {
         output(npm.args(PACKAGES).current_dir(directory))?;
         Ok(())
     })?;
-    // Node looks for packages from here, where a script has no file of its own.
+    // Node searches packages from the working directory when the script is an argument.
     node.current_dir(directory);
     Ok(node)
 }
 
-/// What a program writes, which must exit without an error.
+/// Runs a program; returns its output.
+///
+/// # Errors
+/// When the program fails.
 pub fn output(command: &mut Command) -> Result<String> {
     let Output {
         status,

@@ -9,7 +9,7 @@ use evenkeel_test_frames::http2::{
 
 use super::socket::Socket;
 
-/// A frame as it came.
+/// A received frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     pub kind: u8,
@@ -23,14 +23,19 @@ impl Frame {
         matches!(self.kind, DATA | HEADERS) && self.flags & END_STREAM != 0
     }
 
-    /// The last-stream-id of a GOAWAY.
+    /// Returns whether a header block begins with `:status: 200`.
+    pub fn has_status_200(&self) -> bool {
+        status(&self.payload) == OK
+    }
+
+    /// Returns the last-stream-id of a GOAWAY.
     pub fn last_stream_id(&self) -> Option<u32> {
         let id = self.payload.first_chunk().map(|id| u32::from_be_bytes(*id));
         id.filter(|_| self.kind == GOAWAY)
     }
 }
 
-/// An HTTP/2 client that does nothing by itself, except to acknowledge SETTINGS and PINGs that it reads.
+/// An HTTP/2 client that sends only what a story asks for, and acknowledges each SETTINGS and PING that it reads.
 #[derive(Debug)]
 pub struct RawClient {
     pub socket: Socket,
@@ -45,7 +50,7 @@ impl RawClient {
         Self::of(socket)
     }
 
-    /// A client that has sent nothing.
+    /// Wraps a connection on which the story has sent the preface, or will.
     pub fn of(socket: Socket) -> Self {
         Self {
             socket,
@@ -53,13 +58,13 @@ impl RawClient {
         }
     }
 
-    /// Sends a GET on a stream.
-    pub async fn get(&mut self, stream: u32, path: &str) {
+    /// Sends a GET.
+    pub async fn send_get(&mut self, stream: u32, path: &str) {
         self.socket.send(http2::get(stream, path)).await;
     }
 
-    /// The next frame.
-    pub async fn frame(&mut self) -> Frame {
+    /// Reads the next frame.
+    pub async fn read_frame(&mut self) -> Frame {
         loop {
             let frame = self.any_frame().await;
             if frame.kind != PING || !frame.payload.starts_with(DELIVERY_PING_PREFIX) {
@@ -70,10 +75,13 @@ impl RawClient {
     }
 
     async fn any_frame(&mut self) -> Frame {
-        let head = self.socket.take(9).await;
+        let head = self.socket.read_exact(9).await;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
         let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-        let payload = self.socket.take(usize::try_from(length).unwrap()).await;
+        let payload = self
+            .socket
+            .read_exact(usize::try_from(length).unwrap())
+            .await;
         let frame = Frame {
             kind: head[3],
             flags: head[4],
@@ -86,7 +94,7 @@ impl RawClient {
             } else {
                 &[]
             };
-            // A server that has closed its end takes no acknowledgement.
+            // The server may have closed the connection.
             self.socket
                 .send_if_open(http2::frame(frame.kind, ACK, 0, echo))
                 .await;
@@ -94,64 +102,72 @@ impl RawClient {
         frame
     }
 
-    /// Reads until the server closes, and gives the frames that came before, other than PINGs.
-    pub async fn closed(&mut self) -> Vec<Frame> {
+    /// Reads until the server closes; returns the frames before that, without PINGs.
+    pub async fn read_to_end(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
-        while self.socket.has_more().await {
+        while self.socket.wait_for_data().await {
             frames.push(self.any_frame().await);
         }
         frames.retain(|frame| frame.kind != PING);
         frames
     }
 
-    /// All frames up to the first that `wanted` is true of.
-    pub async fn until(&mut self, mut wanted: impl FnMut(&Frame) -> bool) -> Vec<Frame> {
+    /// Reads up to and including the first frame that meets the condition.
+    pub async fn read_until(&mut self, mut is_last: impl FnMut(&Frame) -> bool) -> Vec<Frame> {
         let mut frames = Vec::new();
         loop {
-            frames.push(self.frame().await);
-            if wanted(&frames[frames.len() - 1]) {
+            frames.push(self.read_frame().await);
+            if is_last(&frames[frames.len() - 1]) {
                 return frames;
             }
         }
     }
 
-    /// All frames up to the end of a stream's answer.
-    pub async fn answer(&mut self, stream: u32) -> Vec<Frame> {
+    /// Reads up to and including the end of a response; its status must be 200.
+    pub async fn read_response(&mut self, stream: u32) -> Vec<Frame> {
         let frames = self
-            .until(|frame| frame.stream == stream && frame.ends_stream())
+            .read_until(|frame| frame.stream == stream && frame.ends_stream())
             .await;
         let of_stream = |frame: &&Frame| frame.stream == stream && frame.kind == HEADERS;
-        // The head has come before, where a story has read up to it.
+        // A story may have read the head before.
         if let Some(head) = frames.iter().find(of_stream) {
-            assert_eq!(status(&head.payload), OK, "{head:?}");
+            assert!(head.has_status_200(), "{head:?}");
         }
         frames
     }
 
-    /// Sends one PING after the other until a GOAWAY comes; gives all frames up to that.
-    pub async fn pings_until_goaway(&mut self) -> Vec<Frame> {
+    /// Reads a response, and all that Envoy wrote with its end: the acknowledgement of a PING comes behind that.
+    pub async fn read_response_and_ping(&mut self, stream: u32) -> Vec<Frame> {
+        let mut frames = self.read_response(stream).await;
+        self.socket.send(ping()).await;
+        frames.extend(self.read_until(|frame| frame.kind == PING).await);
+        frames
+    }
+
+    /// Sends PINGs until a GOAWAY comes; returns all frames up to that.
+    pub async fn ping_until_goaway(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         while frames.last().is_none_or(|last: &Frame| last.kind != GOAWAY) {
             self.socket.send(ping()).await;
             frames.extend(
-                self.until(|frame| matches!(frame.kind, PING | GOAWAY))
+                self.read_until(|frame| matches!(frame.kind, PING | GOAWAY))
                     .await,
             );
         }
         frames
     }
 
-    /// Waits for a GOAWAY and gives its last-stream-id.
-    pub async fn goaway(&mut self) -> u32 {
-        let frames = self.until(|frame| frame.kind == GOAWAY).await;
+    /// Reads up to a GOAWAY; returns its last-stream-id.
+    pub async fn read_goaway(&mut self) -> u32 {
+        let frames = self.read_until(|frame| frame.kind == GOAWAY).await;
         frames.last().and_then(Frame::last_stream_id).unwrap()
     }
 }
 
-/// `:status: 200`, the eighth entry of HPACK's table (RFC 7541 A).
+/// `:status: 200`, entry 8 of HPACK's static table (RFC 7541 A).
 const OK: u8 = 0x88;
 
-/// The first field of a header block, behind what it says of the table's size (RFC 7541 6.3).
+/// Returns the first byte of a header block behind updates of the table size (RFC 7541 6.3).
 fn status(block: &[u8]) -> u8 {
     let mut bytes = block.iter().copied();
     let first = bytes.next().unwrap();

@@ -1,4 +1,4 @@
-//! An HTTP/1 server that answers with the very bytes a story gives it, and keeps what it was asked.
+//! An HTTP/1 server that sends the bytes a story chooses, and records the request heads.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,12 +9,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
-use super::socket::{closes, field};
+use super::socket::{announces_close, field};
 
-/// What is answered to a request head, and nothing of it if it is None: then the connection is dropped.
+/// Returns the response to a request head; with `None` the server closes the connection.
 type Reply = fn(&str) -> Option<Vec<u8>>;
 
-/// Dropping it closes its port and every connection.
+/// A running server. Dropping it closes its port and every connection.
 #[derive(Debug)]
 pub struct Server {
     pub address: SocketAddr,
@@ -27,7 +27,7 @@ impl Server {
         Self::start_on("127.0.0.1:0", reply).await
     }
 
-    /// As [`Server::start`], on every loopback address.
+    /// Starts the server on every loopback address.
     pub async fn start_anywhere(reply: Reply) -> Self {
         Self::start_on("0.0.0.0:0", reply).await
     }
@@ -35,45 +35,51 @@ impl Server {
     async fn start_on(address: &str, reply: Reply) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut tasks = Tasks::new();
-        let server = Service::new(reply);
-        let service = server.clone();
-        tasks.spawn(async move {
+        let service = Service::new(reply);
+        Self::spawn(address, service.clone(), async move {
             let mut connections = Tasks::new();
             while let Ok((stream, _)) = listener.accept().await {
                 stream.set_nodelay(true).unwrap();
                 service.take(&mut connections, stream);
             }
-        });
-        Self {
-            address,
-            service: server,
-            _tasks: tasks,
-        }
+        })
     }
 
     /// Starts the server on a Unix domain socket; `address` is not used.
     pub fn start_unix(path: &Path, reply: Reply) -> Self {
         let listener = UnixListener::bind(path).unwrap();
-        let mut tasks = Tasks::new();
-        let server = Service::new(reply);
-        let service = server.clone();
-        tasks.spawn(async move {
+        let address = SocketAddr::from(([0, 0, 0, 0], 0));
+        let service = Service::new(reply);
+        Self::spawn(address, service.clone(), async move {
             let mut connections = Tasks::new();
             while let Ok((stream, _)) = listener.accept().await {
                 service.take(&mut connections, stream);
             }
-        });
+        })
+    }
+
+    fn spawn(
+        address: SocketAddr,
+        service: Service,
+        accept: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        let mut tasks = Tasks::new();
+        tasks.spawn(accept);
         Self {
-            address: SocketAddr::from(([0, 0, 0, 0], 0)),
-            service: server,
+            address,
+            service,
             _tasks: tasks,
         }
     }
 
-    /// The request heads of each connection, in the order of their opening.
-    pub fn seen(&self) -> Vec<Vec<String>> {
-        self.service.seen.0.lock().unwrap().clone()
+    /// Returns the request heads of each connection, in the order in which these were opened.
+    pub fn heads_by_connection(&self) -> Vec<Vec<String>> {
+        self.service.heads.0.lock().unwrap().clone()
+    }
+
+    /// Returns the number of requests on each connection, in the order in which these were opened.
+    pub fn requests_by_connection(&self) -> Vec<usize> {
+        self.heads_by_connection().iter().map(Vec::len).collect()
     }
 
     /// Closes the connections that are idle, as a server does at its idle timeout.
@@ -82,14 +88,14 @@ impl Server {
     }
 }
 
-/// What came on each connection, in the order of their opening.
+/// The request heads of each connection, in the order in which these were opened.
 #[derive(Clone, Debug, Default)]
-struct Seen(Arc<Mutex<Vec<Vec<String>>>>);
+struct Heads(Arc<Mutex<Vec<Vec<String>>>>);
 
 #[derive(Clone, Debug)]
 struct Service {
     reply: Reply,
-    seen: Seen,
+    heads: Heads,
     close_idle: watch::Sender<()>,
 }
 
@@ -97,7 +103,7 @@ impl Service {
     fn new(reply: Reply) -> Self {
         Self {
             reply,
-            seen: Seen::default(),
+            heads: Heads::default(),
             close_idle: watch::Sender::new(()),
         }
     }
@@ -107,16 +113,16 @@ impl Service {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let number = {
-            let mut seen = self.seen.0.lock().unwrap();
-            seen.push(Vec::new());
-            seen.len() - 1
+            let mut heads = self.heads.0.lock().unwrap();
+            heads.push(Vec::new());
+            heads.len() - 1
         };
-        let (reply, seen) = (self.reply, self.seen.clone());
+        let (reply, heads) = (self.reply, self.heads.clone());
         let close_idle = self.close_idle.subscribe();
         connections.spawn(async move {
-            let keep = |head: &str| seen.0.lock().unwrap()[number].push(head.to_owned());
-            // How it ends is the client's business, and seen there.
-            let _ = serve(stream, reply, close_idle, keep).await;
+            let record = |head: &str| heads.0.lock().unwrap()[number].push(head.to_owned());
+            // The client sees how the connection ends.
+            let _ = serve(stream, reply, close_idle, record).await;
         });
     }
 }
@@ -125,7 +131,7 @@ async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     reply: Reply,
     mut close_idle: watch::Receiver<()>,
-    keep: impl Fn(&str),
+    record: impl Fn(&str),
 ) -> std::io::Result<()> {
     let mut held = Vec::new();
     loop {
@@ -143,7 +149,7 @@ async fn serve(
         };
         let head: String = String::from_utf8_lossy(&held[..end]).into_owned();
         held.drain(..end);
-        keep(&head);
+        record(&head);
         let mut body = field(&head, "content-length").map_or(0, |length| length.parse().unwrap());
         while body > 0 {
             if held.is_empty() && stream.read_buf(&mut held).await? == 0 {
@@ -156,7 +162,7 @@ async fn serve(
         let Some(mut response) = reply(&head) else {
             return Ok(());
         };
-        let closes = closes(&head);
+        let closes = announces_close(&head);
         if closes {
             add_connection_close(&mut response);
         }
@@ -175,7 +181,7 @@ fn add_connection_close(response: &mut Vec<u8>) {
     response.splice(fields..fields, *b"connection: close\r\n");
 }
 
-/// An answer with a body of known length.
+/// Returns a response with a body of known length.
 pub fn ok(body: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
@@ -184,7 +190,7 @@ pub fn ok(body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The path of a request head.
+/// Returns the path of a request head.
 pub fn path(head: &str) -> &str {
     head.split(' ').nth(1).unwrap_or_default()
 }

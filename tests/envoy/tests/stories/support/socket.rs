@@ -1,9 +1,9 @@
-//! One connection of a client that is told every byte, and says what it was sent.
+//! A TCP connection that sends and receives single bytes, and HTTP/1 over it.
 
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::within;
 
@@ -11,7 +11,7 @@ use super::within;
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
-    /// What came and was not asked for yet.
+    /// Received bytes that no call has returned yet.
     held: Vec<u8>,
 }
 
@@ -23,7 +23,7 @@ impl Socket {
         Self::of(stream)
     }
 
-    /// One end of a connection that is open.
+    /// Wraps one end of an open connection.
     pub fn of(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         Self {
@@ -32,50 +32,55 @@ impl Socket {
         }
     }
 
+    pub async fn accept(listener: &TcpListener) -> Self {
+        let accepted = within("a connection", listener.accept()).await;
+        Self::of(accepted.unwrap().0)
+    }
+
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let sent = within("room to send", self.stream.write_all(bytes.as_ref())).await;
         sent.unwrap();
     }
 
-    /// As [`Socket::send`], to a server that may have closed the connection.
+    /// Sends to a peer that may have closed the connection.
     pub async fn send_if_open(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = within("room to send", self.stream.write_all(bytes.as_ref())).await;
     }
 
-    /// Sends each byte in a segment of its own.
-    pub async fn send_slowly(&mut self, bytes: impl AsRef<[u8]>) {
+    /// Sends each byte in a write of its own.
+    pub async fn send_byte_by_byte(&mut self, bytes: impl AsRef<[u8]>) {
         for byte in bytes.as_ref() {
             self.send([*byte]).await;
             tokio::task::yield_now().await;
         }
     }
 
-    /// Ends the client's side; the server's is still read.
-    pub async fn finish(&mut self) {
-        // Fails when the other end has gone already.
+    /// Closes the write side.
+    pub async fn shut_down(&mut self) {
+        // Fails when the peer has closed already.
         let _ = self.stream.shutdown().await;
     }
 
-    /// Drops the connection with a reset.
+    /// Aborts the connection with a RST.
     pub fn reset(self) {
         self.stream.set_zero_linger().unwrap();
     }
 
-    /// The next `count` bytes.
-    pub async fn take(&mut self, count: usize) -> Vec<u8> {
+    /// Reads `count` bytes.
+    pub async fn read_exact(&mut self, count: usize) -> Vec<u8> {
         while self.held.len() < count {
             let before = self.held.len();
             assert!(
-                self.more().await,
+                self.read_more().await,
                 "closed after {before} of {count} bytes: {}",
-                self.shown()
+                self.lossy_text()
             );
         }
         self.held.drain(..count).collect()
     }
 
-    /// All bytes up to the next `end`, and that.
-    pub async fn take_until(&mut self, end: &[u8]) -> Vec<u8> {
+    /// Reads up to and including the next `end`.
+    pub async fn read_until(&mut self, end: &[u8]) -> Vec<u8> {
         loop {
             if let Some(at) = self
                 .held
@@ -85,21 +90,21 @@ impl Socket {
                 return self.held.drain(..at + end.len()).collect();
             }
             assert!(
-                self.more().await,
+                self.read_more().await,
                 "closed in the middle of {:?}",
-                self.shown()
+                self.lossy_text()
             );
         }
     }
 
-    /// All bytes until the server closes; a reset is an error of the story.
-    pub async fn rest(&mut self) -> Vec<u8> {
-        while self.more().await {}
+    /// Reads until the peer closes. Panics on a RST.
+    pub async fn read_to_end(&mut self) -> Vec<u8> {
+        while self.read_more().await {}
         std::mem::take(&mut self.held)
     }
 
-    /// Waits until the server ends the connection, in whatever way.
-    pub async fn ended(&mut self) {
+    /// Waits until the peer closes or aborts the connection.
+    pub async fn wait_closed(&mut self) {
         let mut bytes = [0; 4096];
         while within("the end of a connection", self.stream.read(&mut bytes))
             .await
@@ -107,73 +112,89 @@ impl Socket {
         {}
     }
 
-    /// Nothing came that was not asked for, not even an end.
+    /// Returns whether there is nothing to read, and no close.
     pub fn is_open(&self) -> bool {
         let read = self.stream.try_read(&mut [0]);
         self.held.is_empty()
             && read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
     }
 
-    /// Waits for a byte that was not asked for yet. False when the server closes instead.
-    pub async fn has_more(&mut self) -> bool {
-        !self.held.is_empty() || self.more().await
+    /// Waits for data; false when the peer closes instead.
+    pub async fn wait_for_data(&mut self) -> bool {
+        !self.held.is_empty() || self.read_more().await
     }
 
-    async fn more(&mut self) -> bool {
+    /// Sends a GET and reads the response: its head and its body.
+    pub async fn get(&mut self, path: &str) -> (String, Vec<u8>) {
+        self.send(get(path)).await;
+        self.response().await
+    }
+
+    /// Sends `count` GETs one after another; returns which of the responses have `connection: close`.
+    pub async fn closing_responses(&mut self, path: &str, count: usize) -> Vec<bool> {
+        let mut closing = Vec::new();
+        for _ in 0..count {
+            closing.push(announces_close(&self.get(path).await.0));
+        }
+        closing
+    }
+
+    async fn read_more(&mut self) -> bool {
         within("bytes", self.stream.read_buf(&mut self.held))
             .await
             .unwrap()
             > 0
     }
 
-    fn shown(&self) -> String {
+    fn lossy_text(&self) -> String {
         String::from_utf8_lossy(&self.held).into_owned()
     }
 
-    /// An HTTP/1 head, its field names in lower case as Envoy writes them.
+    /// Reads the head of an HTTP/1 message.
     pub async fn head(&mut self) -> String {
-        String::from_utf8(self.take_until(b"\r\n\r\n").await).unwrap()
+        String::from_utf8(self.read_until(b"\r\n\r\n").await).unwrap()
     }
 
-    /// A whole HTTP/1 answer that has a body: its head and the body as it came, chunks and all.
-    pub async fn answer(&mut self) -> (String, Vec<u8>) {
+    /// Reads an HTTP/1 response with a body: its head, and the body with its chunk framing.
+    pub async fn response(&mut self) -> (String, Vec<u8>) {
         let head = self.head().await;
         let body = match field(&head, "content-length") {
-            Some(length) => self.take(length.parse().unwrap()).await,
+            Some(length) => self.read_exact(length.parse().unwrap()).await,
             None if field(&head, "transfer-encoding").is_some() => self.chunks().await,
-            None => self.rest().await,
+            None => self.read_to_end().await,
         };
         (head, body)
     }
 
+    /// Reads a chunked body (RFC 9112, section 7.1).
     async fn chunks(&mut self) -> Vec<u8> {
-        let mut all = Vec::new();
+        let mut chunks = Vec::new();
         loop {
-            let line = self.take_until(b"\r\n").await;
+            let line = self.read_until(b"\r\n").await;
             let size =
                 usize::from_str_radix(std::str::from_utf8(&line).unwrap().trim(), 16).unwrap();
-            all.extend(line);
+            chunks.extend(line);
             if size == 0 {
                 break;
             }
-            all.extend(self.take(size + 2).await);
+            chunks.extend(self.read_exact(size + 2).await);
         }
         loop {
-            let line = self.take_until(b"\r\n").await;
-            all.extend(&line);
+            let line = self.read_until(b"\r\n").await;
+            chunks.extend(&line);
             if line == b"\r\n" {
-                return all;
+                return chunks;
             }
         }
     }
 }
 
-/// A request without a body.
+/// Returns a GET.
 pub fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: shop.example\r\n\r\n")
 }
 
-/// The value of a field of an HTTP/1 head.
+/// Returns the value of a field of an HTTP/1 head.
 pub fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let mut lines = head.lines().skip(1).filter_map(|line| line.split_once(':'));
     lines
@@ -181,8 +202,8 @@ pub fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value.trim())
 }
 
-/// The head asks for the end of the connection, once and in good form.
-pub fn closes(head: &str) -> bool {
+/// Returns whether a head has `connection: close`. Panics when it has several such fields.
+pub fn announces_close(head: &str) -> bool {
     let named = |line: &&str| line.to_ascii_lowercase().starts_with("connection:");
     let lines: Vec<_> = head.lines().filter(named).collect();
     assert!(lines.len() <= 1, "{head}");

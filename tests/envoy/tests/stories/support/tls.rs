@@ -1,17 +1,17 @@
-//! Certificates that name who shows them, and transport sockets with them.
+//! Certificates with a workload identity, and transport sockets with them.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use serde_json::{Value, json};
 
 const TYPES: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3";
 
-/// Who signs the certificates of a mesh.
+/// The certificate authority of a mesh.
 pub struct Authority {
     certificate: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// A certificate with one URI in it, as a mesh gives it to a workload.
+/// The certificate of a workload, with its identity as a URI.
 pub struct Identity {
     context: Value,
 }
@@ -21,7 +21,7 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Or what it signs would seem to have signed itself: they would have one name.
+        // Without a name of its own, the certificates that it signs would look self-signed.
         params.distinguished_name.push(DnType::CommonName, "mesh");
         let certificate = params.self_signed(&key).unwrap().pem();
         let issuer = Issuer::new(params, key);
@@ -31,7 +31,7 @@ impl Authority {
         }
     }
 
-    /// Signs a certificate for `uri`.
+    /// Issues a certificate for `uri`.
     pub fn identity(&self, uri: &str) -> Identity {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
@@ -49,7 +49,7 @@ impl Authority {
 }
 
 impl Identity {
-    /// Shows this identity to clients, and wants to see theirs.
+    /// Returns a transport socket with this identity that requires client certificates.
     pub fn downstream(&self) -> Value {
         let context = json!({
             "@type": format!("{TYPES}.DownstreamTlsContext"),
@@ -59,7 +59,7 @@ impl Identity {
         json!({ "name": "tls", "typed_config": context })
     }
 
-    /// Shows this identity to servers.
+    /// Returns a transport socket with this identity for connections to servers.
     pub fn upstream(&self) -> Value {
         let context = json!({
             "@type": format!("{TYPES}.UpstreamTlsContext"),

@@ -1,13 +1,12 @@
-//! Both ends of WebSockets through an Envoy (RFC 6455), each told every frame.
+//! Both ends of a WebSocket through an Envoy (RFC 6455).
 
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles};
 use evenkeel_test_frames::websocket::{CLOSE, FIN, UPGRADE_RESPONSE, upgrade_request};
 use tokio::net::TcpListener;
 
 use super::socket::Socket;
-use super::within;
 
-/// An Envoy with the module on the listener `in`, and the server behind it.
+/// An Envoy with the module on the listener `in`, and a server behind it.
 pub struct Site {
     pub envoy: Envoy,
     server: TcpListener,
@@ -25,14 +24,11 @@ impl Site {
         Self { envoy, server }
     }
 
-    /// The client's and the server's end of a WebSocket.
+    /// Opens a WebSocket; returns the client's and the server's end.
     pub async fn open(&self, path: &str) -> (Socket, Socket) {
         let mut client = Socket::connect(self.envoy.address("in")).await;
         client.send(upgrade_request(path)).await;
-        let (stream, _) = within("the server's end", self.server.accept())
-            .await
-            .unwrap();
-        let mut server = Socket::of(stream);
+        let mut server = Socket::accept(&self.server).await;
         server.head().await;
         server.send(UPGRADE_RESPONSE).await;
         assert!(client.head().await.starts_with("HTTP/1.1 101 "));
@@ -40,16 +36,16 @@ impl Site {
     }
 }
 
-/// The server's frame that says Close with a status and, behind it, a reason.
-pub fn status(close: &[u8]) -> u16 {
+/// Returns the status of the server's Close frame.
+pub fn close_code(close: &[u8]) -> u16 {
     assert_eq!(close[0], FIN | CLOSE, "{close:?}");
     assert_eq!(usize::from(close[1]), close.len() - 2, "{close:?}");
     u16::from_be_bytes([close[2], close[3]])
 }
 
-/// The next frame of the server, as the client has it.
-pub async fn frame(client: &mut Socket) -> Vec<u8> {
-    let mut frame = client.take(2).await;
-    frame.extend(client.take(usize::from(frame[1])).await);
+/// Reads a frame of the server.
+pub async fn read_frame(client: &mut Socket) -> Vec<u8> {
+    let mut frame = client.read_exact(2).await;
+    frame.extend(client.read_exact(usize::from(frame[1])).await);
     frame
 }

@@ -1,29 +1,28 @@
-//! The `Keep-Alive` field: what it says is what happens.
+//! The `Keep-Alive` field announces the limits that apply.
 
 use evenkeel_test_envoy::Roles;
 
 use crate::support::programs::{node, output};
-use crate::support::site;
-use crate::support::socket::{Socket, closes, field, get};
+use crate::support::socket::{Socket, announces_close, field};
+use crate::support::start_listeners;
 
 const HINT: &str = r#"{"version": 1, "budget": "off", "keepalive": {"http1_hint": true},
     "defaults": {"jitter": 0, "max_connection_age": "1h", "max_requests_per_connection": 4}}"#;
 
 #[tokio::test]
-async fn each_answer_says_how_many_requests_are_left_until_the_last_says_close() {
-    let (envoy, _backend) = site(&[("in", Roles::Network, HINT)]).await;
+async fn hint_counts_down_to_connection_close() {
+    let (envoy, _backend) = start_listeners(&[("in", Roles::Network, HINT)]).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
     let mut heads = Vec::new();
     for _ in 0..4 {
-        socket.send(get("/")).await;
-        heads.push(socket.answer().await.0);
+        heads.push(socket.get("/").await.0);
     }
 
     for (head, left) in heads.iter().zip([Some(3), Some(2), Some(1), None]) {
         let hint = field(head, "keep-alive");
         assert_eq!(hint.is_some(), left.is_some(), "{head}");
-        assert_eq!(closes(head), left.is_none());
+        assert_eq!(announces_close(head), left.is_none());
         if let (Some(hint), Some(left)) = (hint, left) {
             let (timeout, max) = hint.split_once(", ").unwrap();
             assert_eq!(max, format!("max={left}"));
@@ -33,8 +32,8 @@ async fn each_answer_says_how_many_requests_are_left_until_the_last_says_close()
     }
 }
 
-/// Node's http.Agent with a timeout, and two requests in turn. It takes a hint that is shorter as the timeout of the
-/// socket, less a second, also while it waits for the next response.
+/// Node's http.Agent with a timeout, and two requests one after another. A shorter hint, less a second, becomes the timeout
+/// of the socket, also while the agent waits for the next response.
 const NODE: &str = r"
 const http = require('node:http');
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1, timeout: 30000 });
@@ -54,35 +53,35 @@ const get = (path) => new Promise((done) => {
 ";
 
 #[tokio::test]
-async fn node_s_agent_does_not_abort_a_response_that_takes_longer_than_the_connection_lives() {
+async fn node_agent_does_not_abort_a_response_longer_than_the_age() {
     let policy = HINT.replace("1h", "4s");
-    let (envoy, _backend) = site(&[("in", Roles::Network, &policy)]).await;
+    let (envoy, _backend) = start_listeners(&[("in", Roles::Network, &policy)]).await;
     let port = envoy.address("in").port().to_string();
 
     let requests = move || output(node()?.args(["-e", NODE, "--", &port]));
     let outcome = evenkeel_test_tasks::block(requests).await;
 
-    // The second response takes longer than the connection may live, so it is the last.
+    // The second response takes longer than the age limit, so it has no hint.
     assert_eq!(outcome.unwrap(), "200 timeout=60, max=3\n200 undefined\n");
 }
 
 #[tokio::test]
-async fn http2_and_http10_are_told_nothing() {
-    let (envoy, _backend) = site(&[("in", Roles::Network, HINT)]).await;
+async fn http2_and_closing_responses_have_no_hint() {
+    let (envoy, _backend) = start_listeners(&[("in", Roles::Network, HINT)]).await;
     let http2 = evenkeel_test_envoy::Client::http2(envoy.address("in"));
     assert_eq!(
         http2.get("/").await.unwrap().headers.get("keep-alive"),
         None
     );
 
-    let mut leaving = Socket::connect(envoy.address("in")).await;
-    leaving
+    let mut closing = Socket::connect(envoy.address("in")).await;
+    closing
         .send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
         .await;
 
-    let head = leaving.head().await;
+    let head = closing.head().await;
     assert!(
-        closes(&head) && field(&head, "keep-alive").is_none(),
+        announces_close(&head) && field(&head, "keep-alive").is_none(),
         "{head}"
     );
 }
