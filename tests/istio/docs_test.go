@@ -9,7 +9,7 @@ import (
 	"evenkeel/tests/istio/internal/pilot"
 )
 
-func TestIstioTakesEveryManifestInTheDocumentation(t *testing.T) {
+func TestIstioAcceptsEveryManifestInTheDocs(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/istio.md")
 	if err != nil {
@@ -22,8 +22,8 @@ func TestIstioTakesEveryManifestInTheDocumentation(t *testing.T) {
 			continue
 		}
 		for _, review := range pilot.Admit(t, block[1]) {
-			if review.Refusal != "" || len(unexpected(review.Warnings)) > 0 {
-				t.Errorf("%s: %s %q", review.Manifest, review.Refusal, review.Warnings)
+			if review.Rejection != "" || len(unexpected(review.Warnings)) > 0 {
+				t.Errorf("%s: %s %q", review.Manifest, review.Rejection, review.Warnings)
 			}
 			seen[review.Manifest] = true
 		}

@@ -16,54 +16,53 @@ import (
 	"evenkeel/tests/istio/internal/traffic"
 )
 
-func TestARunningProxyServesAsBeforeUntilTheModuleIsThere(t *testing.T) {
+func TestRunningProxyServesWhileTheModuleIsFetched(t *testing.T) {
 	t.Parallel()
 	site := startGateway(t)
 	origin := module.Hold(t)
 	load := traffic.Start(t, traffic.HTTP1, site.url, 2)
-	load.Goes(50)
+	load.WaitForResponses(50)
 
-	site.pilot.Apply(t, forGateway(t, often, origin.URL()))
-	poll.Until(t, "the module to be asked for", func() bool { return origin.Asked() > 0 })
-	load.Goes(200)
-	if moved := load.Connections() - 2; moved != 0 {
-		t.Errorf("%d connections were moved, though the module is not there", moved)
+	site.pilot.Apply(t, forGateway(t, frequent, origin.URL()))
+	poll.Until(t, "the request for the module", func() bool { return origin.Requests() > 0 })
+	load.WaitForResponses(200)
+	if drained := load.Connections() - 2; drained != 0 {
+		t.Errorf("%d connections were drained without the module", drained)
 	}
 	origin.Release()
-	moves(t, load, 6)
+	waitForReconnects(t, load, 6)
 
-	site.app.SawEachOnce(t, load.Stop())
+	site.app.AssertEachOnce(t, load.Stop())
 }
 
-func TestAStartingProxyTakesNoConnectionUntilTheModuleIsThere(t *testing.T) {
+func TestStartingProxyAcceptsNoConnectionWithoutTheModule(t *testing.T) {
 	t.Parallel()
 	app, host, origin := traffic.HTTP(t), mesh.NewHost(t), module.Hold(t)
 	port := host.Port()
 	control := pilot.Start(t,
 		mesh.Service("app", "HTTP", mesh.Port, app.Port),
 		mesh.Gateway(host, mesh.Server{Port: port, Protocol: "HTTP", Service: "app"}),
-		forGateway(t, often, origin.URL()))
+		forGateway(t, frequent, origin.URL()))
 	proxy := envoy.Launch(t, envoy.Gateway(host.Address, mesh.Namespace, gatewayLabels), envoy.Options{ADS: control.Address})
 
-	poll.Until(t, "the module to be asked for", func() bool { return origin.Asked() > 0 })
+	poll.Until(t, "the request for the module", func() bool { return origin.Requests() > 0 })
 	if connection, err := net.DialTimeout("tcp", host.At(port), time.Second); err == nil {
 		connection.Close()
-		t.Error("it takes a connection already")
+		t.Error("it accepts a connection already")
 	}
 	if proxy.IsLive() {
-		t.Error("it says that it is ready")
+		t.Error("it is ready already")
 	}
 	origin.Release()
 	proxy.Live()
 
 	load := traffic.Start(t, traffic.HTTP1, "http://"+host.At(port)+"/", 2)
-	moves(t, load, 4)
-	app.SawEachOnce(t, load.Stop())
+	waitForReconnects(t, load, 4)
+	app.AssertEachOnce(t, load.Stop())
 }
 
-// What a module that cannot be had does to traffic is for failStrategy to say. What is rendered says FAIL_OPEN, and
-// here is why.
-func TestWithoutAModuleFailOpenServesAndTheOthersRefuseEverything(t *testing.T) {
+// failStrategy decides what happens without the module. Rendered manifests have FAIL_OPEN.
+func TestMissingModuleWithFailOpenServesAndOtherwiseRejects(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		strategy, cause string
@@ -77,45 +76,45 @@ func TestWithoutAModuleFailOpenServesAndTheOthersRefuseEverything(t *testing.T) 
 		t.Run(c.strategy+" and "+c.cause, func(t *testing.T) {
 			t.Parallel()
 			origin := module.Serve(t)
-			good := forGateway(t, often, origin.URL())
-			bad := forGateway(t, often, origin.Missing())
+			good := forGateway(t, frequent, origin.URL())
+			bad := forGateway(t, frequent, origin.Missing())
 			if c.cause == "another hash" {
-				bad = forGateway(t, often, origin.URL(), "--sha256", module.Sha256([]byte("another module")))
+				bad = forGateway(t, frequent, origin.URL(), "--sha256", module.Sha256([]byte("another module")))
 			}
 			withStrategy := strings.ReplaceAll(bad, "failStrategy: FAIL_OPEN", "failStrategy: "+c.strategy)
 			site := startGateway(t)
 			if c.serves {
-				staysServed(t, site, withStrategy, good)
+				assertServed(t, site, withStrategy, good)
 			} else {
-				isRefused(t, site, withStrategy, good)
+				assertRejected(t, site, withStrategy, good)
 			}
 		})
 	}
 }
 
-func staysServed(t *testing.T, site gateway, bad, good string) {
+func assertServed(t *testing.T, site gateway, bad, good string) {
 	t.Helper()
 	load := traffic.Start(t, traffic.HTTP1, site.url, 2)
-	load.Goes(50)
+	load.WaitForResponses(50)
 	site.pilot.Apply(t, bad)
-	site.hasBothPlugins(t)
-	load.Goes(200)
+	site.waitForBothPlugins(t)
+	load.WaitForResponses(200)
 
-	// Once the module can be had it acts on new connections. Those that are open keep the filters that they have.
+	// When the module is available, it acts on new connections. Open connections keep their filters.
 	open := traffic.Start(t, traffic.HTTP1, site.url, 2)
-	open.Goes(50)
+	open.WaitForResponses(50)
 	site.pilot.Apply(t, good)
 	poll.Until(t, "the policy", func() bool { return site.envoy.Stats().Evenkeel("policy_updates_total", "update_result=accepted") > 0 })
 	late := traffic.Start(t, traffic.HTTP1, site.url, 2)
-	moves(t, late, 6)
-	open.Goes(200)
-	if moved := open.Connections() - 2; moved != 0 {
-		t.Errorf("%d connections were moved that are older than the module", moved)
+	waitForReconnects(t, late, 6)
+	open.WaitForResponses(200)
+	if drained := open.Connections() - 2; drained != 0 {
+		t.Errorf("%d connections were drained that are older than the module", drained)
 	}
-	site.app.SawEachOnce(t, slices.Concat(load.Stop(), open.Stop(), late.Stop()))
+	site.app.AssertEachOnce(t, slices.Concat(load.Stop(), open.Stop(), late.Stop()))
 }
 
-func isRefused(t *testing.T, site gateway, bad, good string) {
+func assertRejected(t *testing.T, site gateway, bad, good string) {
 	t.Helper()
 	client := traffic.Client(traffic.HTTP1, nil)
 	ask := func() bool {
@@ -128,10 +127,10 @@ func isRefused(t *testing.T, site gateway, bad, good string) {
 		return response.StatusCode == http.StatusOK
 	}
 	if !ask() {
-		t.Fatal("nothing is served before there is a plugin")
+		t.Fatal("no response before the plugin is applied")
 	}
 	site.pilot.Apply(t, bad)
-	poll.Until(t, "requests to be refused", func() bool { return !ask() })
+	poll.Until(t, "rejected requests", func() bool { return !ask() })
 	site.pilot.Apply(t, good)
-	poll.Until(t, "requests to be served again", ask)
+	poll.Until(t, "responses", ask)
 }

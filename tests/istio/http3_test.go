@@ -11,20 +11,20 @@ import (
 	"evenkeel/tests/istio/internal/traffic"
 )
 
-// secure is a gateway that speaks TLS and HTTP/3, with a policy that covers both.
+// secure is a gateway for TLS and HTTP/3 with a policy for both.
 type secure struct {
 	envoy *envoy.Envoy
 	app   *traffic.Backend
 	host  mesh.Host
 	port  int
-	// identity is what the gateway shows, and here the clients, too.
+	// identity is that of the gateway, and here of the clients, too.
 	identity *identity.Identity
 }
 
 func startSecure(t *testing.T, policy string) secure {
 	t.Helper()
 	app, host := traffic.HTTP(t), mesh.NewHost(t)
-	port := mesh.Everywhere(t).Port()
+	port := mesh.AllAddresses(t).Port()
 	control := pilot.Start(t,
 		mesh.Service("app", "HTTP", mesh.Port, app.Port),
 		mesh.SecureGateway(host, port, "app"),
@@ -35,15 +35,15 @@ func startSecure(t *testing.T, policy string) secure {
 	return secure{proxy, app, host, port, own}
 }
 
-func TestHTTP3HasEnvoysOwnLimitsAndTheModuleIsOnTCPAlone(t *testing.T) {
+func TestHTTP3HasEnvoysLimitsAndNoPlugin(t *testing.T) {
 	t.Parallel()
 	site := startSecure(t, `{"version": 1, "defaults": {"max_connection_age": "1h", "jitter": 0.2, "max_requests_per_connection": 1000}}`)
 
-	name := mesh.Everywhere(t).Listener(site.port)
+	name := mesh.AllAddresses(t).Listener(site.port)
 	tcp, udp := site.envoy.Listener(name), site.envoy.Listener("udp_"+name)
-	// Envoy draws what a policy's jitter takes off from a shorter time upwards.
-	is(t, "age in HTTP/3", envoy.Find(udp, "max_connection_duration"), "2880s")
-	is(t, "age in TCP", envoy.Find(tcp, "max_connection_duration"))
+	// Envoy adds jitter to a shorter time, where the policy's jitter is subtracted.
+	assertFound(t, "age in HTTP/3", envoy.Find(udp, "max_connection_duration"), "2880s")
+	assertFound(t, "age in TCP", envoy.Find(tcp, "max_connection_duration"))
 	if plugins := len(envoy.Find(tcp, "config_discovery")); plugins == 0 {
 		t.Error("no plugin is on TCP")
 	}
@@ -52,14 +52,14 @@ func TestHTTP3HasEnvoysOwnLimitsAndTheModuleIsOnTCPAlone(t *testing.T) {
 	}
 }
 
-func TestHTTP3IsServedWhileEnvoysOwnLimitsEndItsConnections(t *testing.T) {
+func TestHTTP3LosesNoRequestAtEnvoysLimits(t *testing.T) {
 	t.Parallel()
 	site := startSecure(t, `{"version": 1, "defaults": {"max_connection_age": "1s", "jitter": 0, "max_requests_per_connection": 2000}}`)
 	load := traffic.StartSecure(t, traffic.HTTP3, site.identity.Client(site.identity.URI), "https://"+site.host.At(site.port)+"/", 2)
 
-	moves(t, load, 6)
+	waitForReconnects(t, load, 6)
 
-	site.app.SawEachOnce(t, load.Stop())
+	site.app.AssertEachOnce(t, load.Stop())
 	stats := site.envoy.Stats()
 	http3 := stats.Sum("http.outbound_udp_", ".downstream_cx_http3_total")
 	limited := stats.Sum("http.outbound_udp_", ".downstream_cx_max_duration_reached")

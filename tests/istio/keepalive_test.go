@@ -18,13 +18,13 @@ var (
 	pings     = map[string]any{"interval": "45s", "timeout": "5s"}
 	toServers = map[string]any{"interval": "360s", "timeout": "7s"}
 	probes    = map[string]any{"keepalive_probes": 4.0, "keepalive_time": 120.0, "keepalive_interval": 7.0}
-	// The same as the kernel's own options, for Envoys that have no field for it.
+	// The same as socket options, for Envoys without the field.
 	options = []any{option(1, 9, 1), option(6, 4, 120), option(6, 5, 7), option(6, 6, 4)}
 )
 
 func option(level, name int, value any) any { return fmt.Sprintf("%d.%d=%v", level, name, value) }
 
-func TestAPodsKeepaliveSettingsReachItsEnvoyInEveryVersionOfIstio(t *testing.T) {
+func TestKeepaliveOfPodIsConfiguredInEveryVersionOfIstio(t *testing.T) {
 	t.Parallel()
 	for minor := 24; minor <= 31; minor++ {
 		version := fmt.Sprintf("1.%d", minor)
@@ -43,43 +43,43 @@ func TestAPodsKeepaliveSettingsReachItsEnvoyInEveryVersionOfIstio(t *testing.T) 
 			proxy := envoy.Start(t, node, envoy.Options{ADS: control.Address})
 
 			inbound, outbound := proxy.Listener(host.Listener(in)), proxy.Listener(host.Listener(out))
-			is(t, "PINGs to clients", envoy.Find(inbound, "connection_keepalive"), pings)
-			is(t, "PINGs to the application", envoy.Find(outbound, "connection_keepalive"))
-			probed(t, inbound)
+			assertFound(t, "PINGs to clients", envoy.Find(inbound, "connection_keepalive"), pings)
+			assertFound(t, "PINGs to the application", envoy.Find(outbound, "connection_keepalive"))
+			assertProbes(t, inbound)
 			cluster := proxy.Cluster(fmt.Sprintf("outbound|%d||%s", out, mesh.Name("other")))
-			is(t, "PINGs to servers", envoy.Find(cluster, "connection_keepalive"), toServers)
-			is(t, "probes of servers", envoy.Find(cluster, "tcp_keepalive"), probes)
-			is(t, "requests on a connection to a server", envoy.Find(cluster, "max_requests_per_connection"), 1000.0)
+			assertFound(t, "PINGs to servers", envoy.Find(cluster, "connection_keepalive"), toServers)
+			assertFound(t, "probes of servers", envoy.Find(cluster, "tcp_keepalive"), probes)
+			assertFound(t, "requests on a connection to a server", envoy.Find(cluster, "max_requests_per_connection"), 1000.0)
 			if http2 := envoy.Find(cluster, "explicit_http_config"); len(http2) != 1 || len(envoy.Find(http2, "http2_protocol_options")) != 1 {
-				t.Errorf("the cluster of an HTTP/2 service no longer speaks it: %v", http2)
+				t.Errorf("the cluster of an HTTP/2 service has lost HTTP/2: %v", http2)
 			}
 
 			load := traffic.StartAs(t, traffic.HTTP2, "http://"+host.At(out)+"/", mesh.Name("other"), 2)
-			load.Goes(50)
-			other.SawEachOnce(t, load.Stop())
+			load.WaitForResponses(50)
+			other.AssertEachOnce(t, load.Stop())
 		})
 	}
 }
 
-func TestAGatewaysKeepaliveSettingsReachItsEnvoy(t *testing.T) {
+func TestKeepaliveOfGatewayIsConfigured(t *testing.T) {
 	t.Parallel()
 	site := startGateway(t, forGateway(t, keepalive, serve(t), "--host", mesh.Name("app")))
 
 	listener := site.envoy.Listener(site.listener)
-	is(t, "PINGs to clients", envoy.Find(listener, "connection_keepalive"), pings)
-	probed(t, listener)
+	assertFound(t, "PINGs to clients", envoy.Find(listener, "connection_keepalive"), pings)
+	assertProbes(t, listener)
 	cluster := site.envoy.Cluster(fmt.Sprintf("outbound|%d||%s", mesh.Port, mesh.Name("app")))
-	is(t, "probes of servers", envoy.Find(cluster, "tcp_keepalive"), probes)
+	assertFound(t, "probes of servers", envoy.Find(cluster, "tcp_keepalive"), probes)
 	load := traffic.Start(t, traffic.HTTP2, site.url, 2)
-	load.Goes(50)
-	site.app.SawEachOnce(t, load.Stop())
+	load.WaitForResponses(50)
+	site.app.AssertEachOnce(t, load.Stop())
 }
 
-// probed fails the test unless the listener asks the kernel for keepalive probes in one way or the other.
-func probed(t *testing.T, listener any) {
+// assertProbes fails the test unless the listener has keepalive probes in one of the two forms.
+func assertProbes(t *testing.T, listener any) {
 	t.Helper()
 	if found := envoy.Find(listener, "tcp_keepalive"); len(found) > 0 {
-		is(t, "probes of clients", found, probes)
+		assertFound(t, "probes of clients", found, probes)
 		return
 	}
 	var set []any
@@ -89,10 +89,10 @@ func probed(t *testing.T, listener any) {
 			set = append(set, fmt.Sprintf("%v.%v=%v", o["level"], o["name"], o["int_value"]))
 		}
 	}
-	is(t, "socket options", set, options...)
+	assertFound(t, "socket options", set, options...)
 }
 
-func is(t *testing.T, what string, found []any, wanted ...any) {
+func assertFound(t *testing.T, what string, found []any, wanted ...any) {
 	t.Helper()
 	if len(found) == 0 && len(wanted) == 0 {
 		return

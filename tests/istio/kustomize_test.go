@@ -10,9 +10,8 @@ import (
 	"evenkeel/tests/istio/internal/pilot"
 )
 
-// TestIstioTakesTheBasesAsKustomizeBuildsThem builds them as `kubectl apply -k` does, with the overlay that
-// istio/README.md shows.
-func TestIstioTakesTheBasesAsKustomizeBuildsThem(t *testing.T) {
+// Builds the bases as `kubectl apply -k` does, with the overlay of istio/README.md.
+func TestIstioAcceptsKustomizedBases(t *testing.T) {
 	t.Parallel()
 	const url = "oci://my.registry/evenkeel:0.1.0"
 	for _, base := range []string{"workload", "gateway"} {
@@ -52,8 +51,8 @@ patches:
 		}
 
 		for _, review := range pilot.Admit(t, string(manifests)) {
-			if review.Refusal != "" || len(unexpected(review.Warnings)) > 0 {
-				t.Errorf("%s: %s: %s %q", base, review.Manifest, review.Refusal, review.Warnings)
+			if review.Rejection != "" || len(unexpected(review.Warnings)) > 0 {
+				t.Errorf("%s: %s: %s %q", base, review.Manifest, review.Rejection, review.Warnings)
 			}
 		}
 		plugins := 0

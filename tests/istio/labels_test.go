@@ -22,9 +22,9 @@ var istioLabels = []string{
 	"grpc_response_status", "response_flags", "connection_security_policy",
 }
 
-// Istio's extraStatTags apply to every stat of every proxy in the mesh. So no label may have the name of one of
-// Istio's own, and none of the expressions in Istio's bootstrap template may match a stat of Evenkeel's.
-func TestLabelsDoNotCollideWithIstiosOwnTags(t *testing.T) {
+// Istio's extraStatTags apply to every stat of every proxy in the mesh. So no label may have the name of a label of Istio,
+// and no expression of Istio's bootstrap template may match a stat of Evenkeel.
+func TestLabelsDoNotCollideWithTagsOfIstio(t *testing.T) {
 	names, expressions := bootstrapTags(t)
 	if len(names) < 10 {
 		t.Fatalf("only %d tags in Istio's bootstrap template", len(names))
@@ -73,7 +73,7 @@ func TestLabelsDoNotCollideWithIstiosOwnTags(t *testing.T) {
 	}
 }
 
-// listed has the values of each label of each metric.
+// listed returns the values of each label of each metric.
 func listed(t *testing.T) map[string]map[string][]string {
 	t.Helper()
 	text, err := os.ReadFile(tools.Metrics(t))
@@ -89,7 +89,7 @@ func listed(t *testing.T) map[string]map[string][]string {
 
 var tagInTemplate = regexp.MustCompile(`"tag_name":\s*"([^"{}]+)",\s*"regex":\s*("(?:\\.|[^"\\])*")`)
 
-// bootstrapTags are the tags in the template of Envoy's bootstrap that Istio's agent fills in.
+// bootstrapTags returns the tags in Istio's template of Envoy's bootstrap.
 func bootstrapTags(t *testing.T) ([]string, map[string]*regexp.Regexp) {
 	t.Helper()
 	folder, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "istio.io/istio").Output()
@@ -110,7 +110,7 @@ func bootstrapTags(t *testing.T) ([]string, map[string]*regexp.Regexp) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		names = append(names, name)
-		// Envoy's expressions may look ahead, which Go's cannot: the group then consumes what it looks at.
+		// Go has no lookahead: here the group consumes what it matches.
 		expressions[name] = regexp.MustCompile(strings.ReplaceAll(expression, "(?=", "(?:"))
 	}
 	return names, expressions

@@ -11,17 +11,17 @@ import (
 	"istio.io/istio/pkg/log"
 )
 
-// harmless is what Istio warns of that has nothing to do with what it is given here.
+// harmless are warnings of Istio that do not concern the manifests.
 var harmless = []string{
-	// Of its own test environment.
+	// From its test environment.
 	"CRD ", "unable to resolve ",
-	// The gateways here belong to no service.
+	// The gateways of the tests belong to no service.
 	"failed to get proxy service targets from metadata",
-	// What the tests of modules that cannot be had are about.
+	// From tests with a missing module.
 	"error in converting the wasm config to local",
 }
 
-// TestMain keeps what Istio logs and fails when it warns of anything else than what is known here.
+// TestMain collects Istio's log and fails when it has another warning than those of `harmless`.
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
@@ -39,7 +39,7 @@ func run(m *testing.M) int {
 		return failed("Istio's log: %v", err)
 	}
 	if features.EnableTelemetryLabel || features.MetadataExchange {
-		return failed("Istio was initialised before its environment was: see internal/stock")
+		return failed("Istio was initialized before its environment: see internal/stock")
 	}
 	code := m.Run()
 	if err := log.Sync(); err != nil {

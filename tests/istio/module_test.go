@@ -8,7 +8,7 @@ import (
 	"evenkeel/tests/istio/internal/traffic"
 )
 
-func TestTheModuleComesByHTTPAndFromARegistryAndItsHashIsChecked(t *testing.T) {
+func TestModuleIsFetchedByHTTPAndFromRegistryWithItsHash(t *testing.T) {
 	t.Parallel()
 	byHTTP := module.Serve(t).URL()
 	wasm := module.Sha256(module.Bytes(t))
@@ -32,13 +32,13 @@ func TestTheModuleComesByHTTPAndFromARegistryAndItsHashIsChecked(t *testing.T) {
 			if c.sha256 != "" {
 				args = append(args, "--sha256", c.sha256)
 			}
-			site := startGateway(t, forGateway(t, often, c.url, args...))
+			site := startGateway(t, forGateway(t, frequent, c.url, args...))
 
 			load := traffic.Start(t, traffic.HTTP1, site.url, 2)
-			moves(t, load, 4)
+			waitForReconnects(t, load, 4)
 
-			site.app.SawEachOnce(t, load.Stop())
-			bothRolesShareVMs(t, site.envoy)
+			site.app.AssertEachOnce(t, load.Stop())
+			assertRolesShareVMs(t, site.envoy)
 		})
 	}
 }

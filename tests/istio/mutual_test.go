@@ -15,41 +15,41 @@ import (
 	"evenkeel/tests/istio/internal/traffic"
 )
 
-func TestOverMutualTLSPodsKnowEachOtherAndAnswerOnlyTheirOwnIdentity(t *testing.T) {
+func TestMutualTLSLimitsExchangesToTheSameIdentity(t *testing.T) {
 	t.Parallel()
 	authority := identity.NewAuthority(t)
 	shop, cart := authority.Identity(mesh.Namespace, "shop"), authority.Identity(mesh.Namespace, "cart")
 	app := traffic.HTTP(t)
-	twins := mesh.Twins{
+	pair := mesh.PodPair{
 		Hosts: [2]mesh.Host{mesh.NewHost(t), mesh.NewHost(t)}, Out: mesh.NewHost(t),
 		Application: app.Port, Identity: shop.URI,
 	}
-	twins.Port, twins.Plain = twins.Hosts[0].Port(), twins.Hosts[0].Port()
+	pair.Port, pair.Plain = pair.Hosts[0].Port(), pair.Hosts[0].Port()
 	policy := fmt.Sprintf(`{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off", "max_requests_per_connection": 20},
-		"peers": {"cluster": %q, "trust": "same_identity"}}`, twins.Cluster())
-	control := pilot.Start(t, twins.Manifests(), forPod(t, policy, serve(t)))
+		"peers": {"cluster": %q, "trust": "same_identity"}}`, pair.Cluster())
+	control := pilot.Start(t, pair.Manifests(), forPod(t, policy, serve(t)))
 	var pods []*envoy.Envoy
-	for i, host := range twins.Hosts {
+	for i, host := range pair.Hosts {
 		labels := map[string]string{"app": "shop", "pod": fmt.Sprintf("pod-%d", i)}
 		node := envoy.Sidecar(host.Address, mesh.Namespace, labels)
 		pods = append(pods, envoy.Start(t, node, envoy.Options{ADS: control.Address, SDS: shop.ServeSDS(t)}))
 	}
 
 	for _, pod := range pods {
-		poll.Until(t, "the pods to know each other", func() bool { return pod.Stats().Evenkeel("peers_known") == 1 })
+		poll.Until(t, "the load report of the peer", func() bool { return pod.Stats().Evenkeel("peers_known") == 1 })
 	}
-	if asked := app.Requests(); asked != 0 {
-		t.Errorf("the application saw %d questions", asked)
+	if requests := app.Requests(); requests != 0 {
+		t.Errorf("the application got %d exchanges", requests)
 	}
 
-	pod := twins.Hosts[0]
-	mutual, plain := "https://"+pod.At(twins.Port), "http://"+pod.At(twins.Plain)
-	status, answer := question(t, traffic.Client(traffic.HTTP1, shop.Client(shop.URI)), mutual)
-	if status != http.StatusOK || !strings.HasPrefix(answer, `{"v":1,"peers":[[`) {
-		t.Errorf("the own identity is answered %d %s", status, answer)
+	pod := pair.Hosts[0]
+	mutual, plain := "https://"+pod.At(pair.Port), "http://"+pod.At(pair.Plain)
+	status, response := exchange(t, traffic.Client(traffic.HTTP1, shop.Client(shop.URI)), mutual)
+	if status != http.StatusOK || !strings.HasPrefix(response, `{"v":1,"peers":[[`) {
+		t.Errorf("the same identity gets %d %s", status, response)
 	}
-	if asked := app.Requests(); asked != 0 {
-		t.Errorf("the application saw %d questions", asked)
+	if requests := app.Requests(); requests != 0 {
+		t.Errorf("the application got %d exchanges", requests)
 	}
 	for who, c := range map[string]struct {
 		client *http.Client
@@ -58,29 +58,29 @@ func TestOverMutualTLSPodsKnowEachOtherAndAnswerOnlyTheirOwnIdentity(t *testing.
 		"another identity": {traffic.Client(traffic.HTTP1, cart.Client(shop.URI)), mutual},
 		"plain text":       {traffic.Client(traffic.HTTP1, nil), plain},
 	} {
-		if _, answer := question(t, c.client, c.url); !strings.HasPrefix(answer, "answer ") {
-			t.Errorf("%s is not answered by the application, but %s", who, answer)
+		if _, response := exchange(t, c.client, c.url); !strings.HasPrefix(response, "response ") {
+			t.Errorf("%s gets %s, not a response of the application", who, response)
 		}
 	}
-	if refused := pods[0].Stats().Evenkeel("peer_exchanges_total", "exchange_result=rejected_identity"); refused != 2 {
-		t.Errorf("%d strangers are counted instead of 2", refused)
+	if rejected := pods[0].Stats().Evenkeel("peer_exchanges_total", "exchange_result=rejected_identity"); rejected != 2 {
+		t.Errorf("%d rejected exchanges instead of 2", rejected)
 	}
 
-	// And what the pods are there for goes on: calls through a sidecar, mutual TLS, and the other's sidecar.
-	already := app.Requests()
+	// Requests through both sidecars are served.
+	before := app.Requests()
 	load := traffic.StartSecure(t, traffic.HTTP1, shop.Client(shop.URI), mutual+"/", 2)
-	moves(t, load, 6)
+	waitForReconnects(t, load, 6)
 	sent := len(load.Stop())
-	if came := app.Requests() - already; came != sent {
+	if came := app.Requests() - before; came != sent {
 		t.Errorf("%d requests were sent, %d came", sent, came)
 	}
 	for _, pod := range pods {
-		bothRolesShareVMs(t, pod)
+		assertRolesShareVMs(t, pod)
 	}
 }
 
-// question asks what a pod carries, as the pods ask each other.
-func question(t *testing.T, client *http.Client, url string) (int, string) {
+// exchange sends the request of an exchange to a pod.
+func exchange(t *testing.T, client *http.Client, url string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequest(http.MethodGet, url+"/.evenkeel/v1/peers", nil)
 	if err != nil {

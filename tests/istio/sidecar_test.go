@@ -11,8 +11,8 @@ import (
 	"evenkeel/tests/istio/internal/traffic"
 )
 
-// The one sidecar serves what comes in and what goes out, by one policy, as in a pod.
-func TestASidecarMovesWhatComesInAndByRulesForItWhatGoesOut(t *testing.T) {
+// One sidecar with one policy for inbound and outbound connections, as in a pod.
+func TestSidecarDrainsInboundAndByRuleOutboundConnections(t *testing.T) {
 	t.Parallel()
 	own, ownTCP := traffic.HTTP(t), traffic.TCP(t)
 	other, otherTCP := traffic.HTTP(t), traffic.TCP(t)
@@ -52,14 +52,14 @@ func TestASidecarMovesWhatComesInAndByRulesForItWhatGoesOut(t *testing.T) {
 		{"TCP in", traffic.StartTCP(t, host.At(inTCP), 2), ownTCP, 4},
 		{"TCP out", traffic.StartTCP(t, host.At(outTCP), 2), otherTCP, 4},
 	}
-	// What no rule is for is left alone, in and out.
+	// Connections without a rule stay open.
 	freeIn := traffic.Start(t, traffic.HTTP1, "http://"+host.At(in)+"/free", 1)
 	freeOut := traffic.StartAs(t, traffic.HTTP1, "http://"+host.At(out)+"/in", mesh.Name("other"), 1)
 	for _, c := range cases {
-		moves(t, c.load, c.more)
+		waitForReconnects(t, c.load, c.more)
 	}
-	freeIn.Goes(100)
-	freeOut.Goes(100)
+	freeIn.WaitForResponses(100)
+	freeOut.WaitForResponses(100)
 
 	sent := map[*traffic.Backend][]string{own: freeIn.Stop(), other: freeOut.Stop()}
 	for _, c := range cases {
@@ -67,15 +67,15 @@ func TestASidecarMovesWhatComesInAndByRulesForItWhatGoesOut(t *testing.T) {
 		sent[c.app] = append(sent[c.app], c.load.Stop()...)
 	}
 	for app, ids := range sent {
-		app.SawEachOnce(t, ids)
+		app.AssertEachOnce(t, ids)
 	}
 	for _, free := range []*traffic.Load{freeIn, freeOut} {
 		if opened := free.Connections(); opened != 1 {
-			t.Errorf("a client that no rule is for opened %d connections", opened)
+			t.Errorf("a client without a rule opened %d connections", opened)
 		}
 	}
-	poll.Until(t, "closes to be counted", func() bool {
+	poll.Until(t, "the metric of the closes", func() bool {
 		return proxy.Stats().Evenkeel("connections_drained_total", "closed_by=evenkeel") >= 8
 	})
-	bothRolesShareVMs(t, proxy)
+	assertRolesShareVMs(t, proxy)
 }

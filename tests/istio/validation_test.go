@@ -11,7 +11,7 @@ import (
 	"evenkeel/tests/istio/internal/pilot"
 )
 
-// policies are all that the project shows.
+// policies returns the example policies.
 func policies(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob("../../policies/*.json")
@@ -30,14 +30,14 @@ func policies(t testing.TB) []string {
 	return policies
 }
 
-// unexpected leaves out what Istio says about every EnvoyFilter there is.
+// unexpected removes the warning that Istio has for every EnvoyFilter.
 func unexpected(warnings []string) []string {
 	return slices.DeleteFunc(slices.Clone(warnings), func(warning string) bool {
 		return strings.HasPrefix(warning, "EnvoyFilter exposes internal implementation details that may change at any time.")
 	})
 }
 
-func TestIstioTakesAllThatIsRenderedWithoutAWarning(t *testing.T) {
+func TestIstioAcceptsRenderedManifestsWithoutWarning(t *testing.T) {
 	t.Parallel()
 	targets := map[string][]string{
 		"namespace": nil,
@@ -48,17 +48,17 @@ func TestIstioTakesAllThatIsRenderedWithoutAWarning(t *testing.T) {
 		for target, args := range targets {
 			for minor := 24; minor <= 31; minor++ {
 				args := append([]string{"--istio", fmt.Sprintf("1.%d", minor)}, args...)
-				isTaken(t, fmt.Sprintf("%s for the %s of Istio 1.%d", policy, target, minor), policy, args)
+				assertAccepted(t, fmt.Sprintf("%s for the %s of Istio 1.%d", policy, target, minor), policy, args)
 				if minor >= 30 {
 					args = append(args, "--kind", "traffic-extension")
-					isTaken(t, fmt.Sprintf("%s for the %s of Istio 1.%d, as TrafficExtension", policy, target, minor), policy, args)
+					assertAccepted(t, fmt.Sprintf("%s for the %s of Istio 1.%d, as TrafficExtension", policy, target, minor), policy, args)
 				}
 			}
 		}
 	}
 }
 
-func isTaken(t *testing.T, what, policy string, args []string) {
+func assertAccepted(t *testing.T, what, policy string, args []string) {
 	t.Helper()
 	args = append([]string{"--module", "oci://registry.example/evenkeel:0.1.0", "-n", "shop"}, args...)
 	reviews := pilot.Admit(t, evenkeel.RenderFile(t, policy, args...))
@@ -66,14 +66,14 @@ func isTaken(t *testing.T, what, policy string, args []string) {
 		t.Errorf("%s: nothing is rendered", what)
 	}
 	for _, review := range reviews {
-		if review.Refusal != "" || len(unexpected(review.Warnings)) > 0 {
-			t.Errorf("%s: %s: %s %q", what, review.Manifest, review.Refusal, review.Warnings)
+		if review.Rejection != "" || len(unexpected(review.Warnings)) > 0 {
+			t.Errorf("%s: %s: %s %q", what, review.Manifest, review.Rejection, review.Warnings)
 		}
 	}
 }
 
-// Otherwise the test before could not fail.
-func TestIstioRefusesAnUnknownFieldAndWarnsOfWhatIsUnwise(t *testing.T) {
+// Shows that the test above can fail.
+func TestIstioRejectsUnknownFieldAndWarnsOfDeprecatedName(t *testing.T) {
 	t.Parallel()
 	const plugin = `
 apiVersion: extensions.istio.io/v1alpha1
@@ -87,7 +87,7 @@ spec: { url: "oci://registry.example/evenkeel:0.1.0", %s }
 		"sha256: abc":              "sha256",
 	} {
 		reviews := pilot.Admit(t, fmt.Sprintf(plugin, field))
-		if len(reviews) != 1 || !strings.Contains(reviews[0].Refusal, complaint) {
+		if len(reviews) != 1 || !strings.Contains(reviews[0].Rejection, complaint) {
 			t.Errorf("%s: %+v", field, reviews)
 		}
 	}

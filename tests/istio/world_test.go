@@ -1,5 +1,5 @@
-// Package istio proves Evenkeel in Istio: Istio's own control plane in this process, its agent's way of fetching
-// modules, and a stock Envoy that is told all by them.
+// Package istio tests Evenkeel in Istio: with Istio's control plane in this process, the module fetching of its agent, and a
+// stock Envoy.
 package istio
 
 import (
@@ -15,12 +15,12 @@ import (
 	"evenkeel/tests/istio/internal/traffic"
 )
 
-// often is a policy that moves a connection after twenty requests at most, by a rule for its route.
-const often = `{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off"},
+// frequent is a policy that drains a connection after at most twenty requests, by a route.
+const frequent = `{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off"},
 	"routes": [{"name": "all", "match": {"path_prefix": "/"}, "max_requests_per_connection": 20}]}`
 
-// restful is a policy that closes raw TCP connections of a port which have rested.
-func restful(port int, direction string) string {
+// closesIdle returns a policy that closes idle TCP connections of a port.
+func closesIdle(port int, direction string) string {
 	return fmt.Sprintf(`{"version": 1, "budget": "off", "defaults": {"max_connection_age": "off"}, "tcp": [{"name": "tcp",
 		"match": {"port": %d, "direction": %q}, "max_connection_age": "1s", "idle_time": "500ms", "drain_timeout": "1s"}]}`, port, direction)
 }
@@ -30,13 +30,13 @@ var (
 	podLabels     = map[string]string{"app": "shop"}
 )
 
-// forGateway renders a policy for the gateway, with the module from there.
+// forGateway renders a policy for the gateway, with this URL of the module.
 func forGateway(t testing.TB, policy, url string, args ...string) string {
 	t.Helper()
 	return evenkeel.Render(t, policy, append(args, "--module", url, "--gateway", "istio=public", "-n", mesh.Namespace)...)
 }
 
-// forPod renders a policy for the pods, with the module from there.
+// forPod renders a policy for the pods, with this URL of the module.
 func forPod(t testing.TB, policy, url string, args ...string) string {
 	t.Helper()
 	return evenkeel.Render(t, policy, append(args, "--module", url, "--workload", "app=shop", "-n", mesh.Namespace)...)
@@ -48,11 +48,11 @@ type gateway struct {
 	envoy *envoy.Envoy
 	app   *traffic.Backend
 	url   string
-	// listener is the name of that port's.
+	// listener is the name of the listener on that port.
 	listener string
 }
 
-// startGateway starts one with these manifests beside its own.
+// startGateway starts a gateway with further manifests.
 func startGateway(t *testing.T, manifests ...string) gateway {
 	t.Helper()
 	app := traffic.HTTP(t)
@@ -66,9 +66,9 @@ func startGateway(t *testing.T, manifests ...string) gateway {
 	return gateway{control, proxy, app, "http://" + host.At(port) + "/", host.Listener(port)}
 }
 
-// hasBothPlugins waits until its listener names both plugins, whatever Envoy has made of them. Connections from before
-// are drained; those that are opened from now on stay.
-func (g gateway) hasBothPlugins(t testing.TB) {
+// waitForBothPlugins waits until the listener has both plugins, even without the module. Older connections are drained, later
+// ones stay open.
+func (g gateway) waitForBothPlugins(t testing.TB) {
 	t.Helper()
 	poll.Until(t, "the listener with both plugins", func() bool {
 		listener := g.envoy.Listener(g.listener)
@@ -76,29 +76,29 @@ func (g gateway) hasBothPlugins(t testing.TB) {
 	})
 }
 
-// moves waits until the clients had to open so many more connections.
-func moves(t testing.TB, load *traffic.Load, more int64) {
+// waitForReconnects waits until the clients have opened this number of further connections.
+func waitForReconnects(t testing.TB, load *traffic.Load, more int64) {
 	t.Helper()
 	until := load.Connections() + more
-	poll.Until(t, fmt.Sprintf("%d connections to be moved", more), func() bool {
+	poll.Until(t, fmt.Sprintf("%d reconnects", more), func() bool {
 		return load.Connections() >= until || load.Failures() > 0
 	})
 }
 
-// bothRolesShareVMs fails the test unless each worker runs one VM, in which HTTP contexts know their connections.
-func bothRolesShareVMs(t testing.TB, proxy *envoy.Envoy) {
+// assertRolesShareVMs fails the test unless each worker has one VM, in which each stream is matched with its connection.
+func assertRolesShareVMs(t testing.TB, proxy *envoy.Envoy) {
 	t.Helper()
 	stats := proxy.Stats()
-	// Besides the workers' there are one of the main thread and the one in which Envoy tries the module.
+	// Two more VMs are those of the main thread and of Envoy's check of the module.
 	if vms := stats.VMs(); vms != envoy.Workers+2 {
-		t.Errorf("%d VMs run, instead of one for each of %d workers and two of Envoy's own", vms, envoy.Workers)
+		t.Errorf("%d VMs, not one for each of %d workers and two more", vms, envoy.Workers)
 	}
-	if unjoined := stats.Evenkeel("streams_unmatched_total"); unjoined != 0 {
-		t.Errorf("%d requests came on a connection that the network role does not know", unjoined)
+	if unmatched := stats.Evenkeel("streams_unmatched_total"); unmatched != 0 {
+		t.Errorf("%d streams are unmatched", unmatched)
 	}
 }
 
-// serve is the module by http.
+// serve serves the module over HTTP; returns its URL.
 func serve(t testing.TB) string {
 	t.Helper()
 	return module.Serve(t).URL()

@@ -1,5 +1,5 @@
-// Package waypoint proves Evenkeel in a waypoint of Istio's ambient mode. Pilot knows that mode in the whole process or not
-// at all, so this is a process of its own.
+// Package waypoint tests Evenkeel in a waypoint of Istio's ambient mode. Pilot enables that mode for a whole process, so this
+// is a separate one.
 package waypoint
 
 import (
@@ -21,11 +21,10 @@ import (
 	"evenkeel/tests/istio/internal/traffic"
 )
 
-// A waypoint has no network filters: there the HTTP filter renews the connections to the service behind it, and clients
-// keep theirs.
-func TestAWaypointRenewsItsConnectionsToTheService(t *testing.T) {
+// A waypoint has no network filters: the HTTP filter recycles the connections to the service, and those of clients stay open.
+func TestWaypointRecyclesItsConnectionsToTheService(t *testing.T) {
 	if !features.EnableAmbient {
-		t.Fatal("Istio was initialised before its environment was: see internal/ambient")
+		t.Fatal("Istio was initialized before its environment: see internal/ambient")
 	}
 	app, host := traffic.HTTP(t), mesh.NewHost(t)
 	control := pilot.StartAmbient(t, mesh.Waypoint(host, "app", app.Port))
@@ -34,13 +33,13 @@ func TestAWaypointRenewsItsConnectionsToTheService(t *testing.T) {
 		envoy.Options{ADS: control.Address, SDS: own.ServeSDS(t)})
 	tunnel := hbone.NewDialer(hbone.Config{ProxyAddress: host.At(mesh.WaypointPort), TLS: own.Client(own.URI)})
 	load := traffic.StartThrough(t, tunnel, fmt.Sprintf("http://%s:%d/", mesh.VIP, mesh.Port), 2)
-	load.Goes(50)
+	load.WaitForResponses(50)
 
 	const policy = `{"version": 1, "budget": "off", "upstream": {"max_requests_per_connection": 5, "protocol": "http1"}}`
 	control.Apply(t, evenkeel.Render(t, policy,
 		"--module", module.Serve(t).URL(), "--roles", "http", "--gateway-ref", "waypoint", "-n", mesh.Namespace))
 	recycled := func() int64 { return waypoint.Stats().Evenkeel("upstream_connections_recycled_total") }
-	poll.Until(t, "connections to be renewed", func() bool { return recycled() >= 20 || load.Failures() > 0 })
+	poll.Until(t, "recycled connections", func() bool { return recycled() >= 20 || load.Failures() > 0 })
 
-	app.SawEachOnce(t, load.Stop())
+	app.AssertEachOnce(t, load.Stop())
 }

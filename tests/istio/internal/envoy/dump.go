@@ -2,7 +2,7 @@ package envoy
 
 import "encoding/json"
 
-// Dump is the configuration that Envoy says it has.
+// Dump returns the configuration dump.
 func (e *Envoy) Dump() any {
 	e.t.Helper()
 	var dump any
@@ -12,7 +12,7 @@ func (e *Envoy) Dump() any {
 	return dump
 }
 
-// Find is every value in it that has this key, however deep.
+// Find returns every value with this key, at any depth.
 func Find(value any, key string) []any {
 	var found []any
 	switch value := value.(type) {
@@ -31,7 +31,7 @@ func Find(value any, key string) []any {
 	return found
 }
 
-// Listener is the configuration of the listener of that name, which must be there.
+// Listener returns the configuration of a listener, which must exist.
 func (e *Envoy) Listener(name string) any {
 	e.t.Helper()
 	var names []any
@@ -49,7 +49,7 @@ func (e *Envoy) Listener(name string) any {
 	return nil
 }
 
-// Cluster is the configuration of the cluster of that name, which must be there.
+// Cluster returns the configuration of a cluster, which must exist.
 func (e *Envoy) Cluster(name string) any {
 	e.t.Helper()
 	for _, cluster := range Find(e.Dump(), "cluster") {

@@ -1,4 +1,4 @@
-// Package envoy runs a stock Envoy that gets all it does from pilot.
+// Package envoy runs a stock Envoy that is configured by pilot.
 package envoy
 
 import (
@@ -18,10 +18,10 @@ import (
 	"evenkeel/tests/istio/internal/tools"
 )
 
-// Workers is how many worker threads each Envoy has.
+// Workers is the number of worker threads of each Envoy.
 const Workers = 2
 
-// Envoy is a running one. It ends with the test.
+// Envoy is a running Envoy, which is stopped at the end of the test.
 type Envoy struct {
 	admin string
 	log   string
@@ -29,17 +29,17 @@ type Envoy struct {
 	t     *testing.T
 }
 
-// Options are what differs between tests.
+// Options are the settings that differ between tests.
 type Options struct {
-	// ADS is where pilot serves.
+	// ADS is the address of pilot.
 	ADS *net.TCPAddr
-	// SDS is where certificates come from, if there are any.
+	// SDS is the address of the certificates, if there are any.
 	SDS *net.TCPAddr
-	// Drain is how long connections of a listener that is replaced may still live: Istio's own if 0.
+	// Drain is the drain time of a replaced listener; 0 is that of Istio.
 	Drain time.Duration
 }
 
-// Start starts an Envoy and waits until pilot has told it everything that it waits for before it serves.
+// Start starts an Envoy and waits until it is ready.
 func Start(t *testing.T, node Node, options Options) *Envoy {
 	t.Helper()
 	envoy := Launch(t, node, options)
@@ -47,7 +47,7 @@ func Start(t *testing.T, node Node, options Options) *Envoy {
 	return envoy
 }
 
-// Launch starts an Envoy, which may not serve yet.
+// Launch starts an Envoy, which may not be ready yet.
 func Launch(t *testing.T, node Node, options Options) *Envoy {
 	t.Helper()
 	directory := t.TempDir()
@@ -73,7 +73,7 @@ func Launch(t *testing.T, node Node, options Options) *Envoy {
 		"--config-path", config, "--admin-address-path", adminFile, "--disable-hot-restart",
 		"--concurrency", fmt.Sprint(Workers), "--drain-time-s", fmt.Sprint(int(options.Drain.Seconds())))
 	command.Stdout, command.Stderr = log, log
-	// It must not outlive a test that is killed.
+	// The process must not outlive a killed test.
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
@@ -99,13 +99,13 @@ func Launch(t *testing.T, node Node, options Options) *Envoy {
 	return envoy
 }
 
-// Live waits until it serves.
+// Live waits until it is ready.
 func (e *Envoy) Live() {
 	e.t.Helper()
 	poll.Until(e.t, "Envoy to be ready", e.IsLive)
 }
 
-// IsLive tells whether it serves.
+// IsLive returns whether it is ready.
 func (e *Envoy) IsLive() bool {
 	e.t.Helper()
 	e.alive()
@@ -117,7 +117,7 @@ func (e *Envoy) IsLive() bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// Admin is the answer of the admin interface to a GET.
+// Admin returns the response of the admin interface to a GET.
 func (e *Envoy) Admin(path string) string {
 	e.t.Helper()
 	e.alive()
@@ -133,7 +133,7 @@ func (e *Envoy) Admin(path string) string {
 	return string(body)
 }
 
-// Log is what Envoy has logged so far, the module's lines included.
+// Log returns Envoy's log so far, with the module's lines.
 func (e *Envoy) Log() string {
 	log, err := os.ReadFile(e.log)
 	if err != nil {
@@ -152,7 +152,7 @@ func (e *Envoy) alive() {
 	}
 }
 
-// healthy fails the test when something went wrong that no client need have noticed.
+// healthy fails the test after an error that clients may not notice.
 func (e *Envoy) healthy() {
 	e.t.Helper()
 	select {

@@ -6,26 +6,25 @@ import (
 	"net"
 )
 
-// Node is who an Envoy says it is, from which pilot sees what to serve it.
+// Node is the identity of an Envoy, by which pilot selects its configuration.
 type Node struct {
 	kind, address, namespace string
 	labels                   map[string]string
 	istio                    string
 }
 
-// Gateway is a gateway whose pod has this address and these labels. No service may have an endpoint with that
+// Gateway returns a gateway whose pod has this address and these labels. No service may have an endpoint with this
 // address: pilot would take its labels for the gateway's.
 func Gateway(address, namespace string, labels map[string]string) Node {
 	return Node{"router", address, namespace, labels, "1.31.0"}
 }
 
-// Sidecar is the sidecar of a pod with this address and these labels, without iptables.
+// Sidecar returns the sidecar of a pod with this address and these labels, without iptables.
 func Sidecar(address, namespace string, labels map[string]string) Node {
 	return Node{"sidecar", address, namespace, labels, "1.31.0"}
 }
 
-// Waypoint is the waypoint of that name, at this address. To one of this version pilot says nothing of principals that
-// only Istio's own build of Envoy could keep.
+// Waypoint returns a waypoint. To this version pilot sends no filter state that only Istio's build of Envoy can keep.
 func Waypoint(address, namespace, name string) Node {
 	return Node{"waypoint", address, namespace, map[string]string{
 		"gateway.networking.k8s.io/gateway-name": name,
@@ -33,7 +32,7 @@ func Waypoint(address, namespace, name string) Node {
 	}, "1.29.1"}
 }
 
-// Istio is the same proxy of another version of Istio, for EnvoyFilters that match one.
+// Istio returns the same proxy with another version of Istio, for EnvoyFilters that match a version.
 func (n Node) Istio(version string) Node {
 	n.istio = version
 	return n
@@ -43,8 +42,8 @@ func (n Node) id() string {
 	return fmt.Sprintf("%s~%s~pod.%s~%s.svc.cluster.local", n.kind, n.address, n.namespace, n.namespace)
 }
 
-// bootstrap is what istio-proxy writes for its Envoy, as far as it matters here: who it is, where ADS and, if
-// there is one, SDS are. Labels of metrics are Evenkeel's own `stats_tags`.
+// bootstrap returns the part of the bootstrap of istio-proxy that matters here: the node, ADS and SDS. The `stats_tags` are
+// those of Evenkeel.
 func (n Node) bootstrap(ads, sds *net.TCPAddr) ([]byte, error) {
 	clusters := []any{grpcCluster("xds-grpc", ads)}
 	if sds != nil {

@@ -12,13 +12,13 @@ import (
 	"evenkeel/tests/istio/internal/tools"
 )
 
-// Stats are Envoy's counters and gauges at one moment.
+// Stats are Envoy's counters and gauges.
 type Stats struct {
 	t      testing.TB
 	values map[string]int64
 }
 
-// Stats reads them.
+// Stats reads the counters and gauges.
 func (e *Envoy) Stats() Stats {
 	e.t.Helper()
 	values := map[string]int64{}
@@ -31,7 +31,7 @@ func (e *Envoy) Stats() Stats {
 	return Stats{e.t, values}
 }
 
-// Get is the value of Envoy's own stat of that name. The test fails when Envoy does not show it.
+// Get returns the value of a stat of Envoy. The test fails when Envoy does not show it.
 func (s Stats) Get(name string) int64 {
 	s.t.Helper()
 	value, found := s.values[name]
@@ -41,7 +41,7 @@ func (s Stats) Get(name string) int64 {
 	return value
 }
 
-// Sum adds up Envoy's own stats whose names begin and end so. The test fails when Envoy shows none.
+// Sum returns the sum of Envoy's stats with this prefix and suffix. The test fails when Envoy shows none.
 func (s Stats) Sum(prefix, suffix string) int64 {
 	s.t.Helper()
 	var sum int64
@@ -58,9 +58,9 @@ func (s Stats) Sum(prefix, suffix string) int64 {
 	return sum
 }
 
-// Evenkeel adds up Evenkeel's metric of that name, without the prefix `evenkeel_`, over all that have these labels,
-// each given as `tag=value`. The test fails when the list of metrics has no such name, label or value; what the list
-// has is 0 until Envoy shows it.
+// Evenkeel returns the value of a metric of Evenkeel, without the prefix `evenkeel_`, summed over the series with these labels,
+// each as `tag=value`. The test fails when the list of metrics has no such name, label or value; a listed metric is 0 until
+// Envoy shows it.
 func (s Stats) Evenkeel(name string, labels ...string) int64 {
 	s.t.Helper()
 	known, found := listed(s.t)["evenkeel_"+name]
@@ -96,7 +96,7 @@ func (s Stats) Evenkeel(name string, labels ...string) int64 {
 	return sum
 }
 
-// VMs is how many wasm VMs run at this moment.
+// VMs returns the number of running wasm VMs.
 func (s Stats) VMs() int64 {
 	s.t.Helper()
 	return s.Get("wasm.envoy.wasm.runtime.v8.active")
@@ -107,7 +107,7 @@ var (
 	listOnce sync.Once
 )
 
-// The list of metrics: for each name its labels, and for each label its values, nil where they are not known beforehand.
+// listed returns the list of metrics: for each name its labels, and for each label its values, nil unless they are fixed.
 func listed(t testing.TB) map[string]map[string][]string {
 	t.Helper()
 	file := tools.Metrics(t)

@@ -1,4 +1,4 @@
-// Package evenkeel renders manifests with the product's own command.
+// Package evenkeel renders manifests with the command line.
 package evenkeel
 
 import (
@@ -11,7 +11,7 @@ import (
 	"evenkeel/tests/istio/internal/tools"
 )
 
-// Render is what `evenkeel render istio` prints for a policy.
+// Render returns the output of `evenkeel render istio` for a policy.
 func Render(t testing.TB, policy string, args ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "policy.json")
@@ -21,7 +21,7 @@ func Render(t testing.TB, policy string, args ...string) string {
 	return RenderFile(t, file, args...)
 }
 
-// RenderFile is the same for a policy that stands in a file.
+// RenderFile is [Render] for a policy in a file.
 func RenderFile(t testing.TB, file string, args ...string) string {
 	t.Helper()
 	command := exec.Command(tools.CLI(t), append([]string{"render", "istio", file}, args...)...)

@@ -51,7 +51,7 @@ func NewAuthority(t testing.TB) *Authority {
 	return authority
 }
 
-// Identity makes the one of a service account.
+// Identity returns the identity of a service account.
 func (a *Authority) Identity(namespace, account string) *Identity {
 	a.t.Helper()
 	uri := fmt.Sprintf("spiffe://cluster.local/ns/%s/sa/%s", namespace, account)
@@ -68,7 +68,7 @@ func (a *Authority) Identity(namespace, account string) *Identity {
 	return &Identity{uri, a, sign(a.t, template, a.certificate, key, a.key), key}
 }
 
-// Client is how a workload with this identity calls one that must have `server`.
+// Client returns the TLS configuration of a client with this identity for a server with the identity `server`.
 func (i *Identity) Client(server string) *tls.Config {
 	return &tls.Config{
 		Certificates: []tls.Certificate{{Certificate: [][]byte{i.der}, PrivateKey: i.key}},

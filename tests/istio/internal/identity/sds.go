@@ -14,13 +14,13 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// sds gives an Envoy its certificate and what it is to trust, as the agent in its pod does.
+// sds serves an Envoy its certificate and trust anchors, as the agent in its pod does.
 type sds struct {
 	secret.UnimplementedSecretDiscoveryServiceServer
 	secrets map[string]*tlsv3.Secret
 }
 
-// ServeSDS serves this identity by the names that Istio asks for.
+// ServeSDS serves this identity under the names that Istio uses.
 func (i *Identity) ServeSDS(t testing.TB) *net.TCPAddr {
 	t.Helper()
 	key, err := i.keyPEM()
@@ -40,7 +40,7 @@ func (i *Identity) ServeSDS(t testing.TB) *net.TCPAddr {
 	}
 	server := grpc.NewServer()
 	secret.RegisterSecretDiscoveryServiceServer(server, &sds{secrets: map[string]*tlsv3.Secret{own.Name: own, trusted.Name: trusted}})
-	// It ends when it is stopped.
+	// Serve returns when the server is stopped.
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
 	return listener.Addr().(*net.TCPAddr)
@@ -50,7 +50,7 @@ func inline(text []byte) *core.DataSource {
 	return &core.DataSource{Specifier: &core.DataSource_InlineBytes{InlineBytes: text}}
 }
 
-// StreamSecrets answers each first question; nothing changes afterwards.
+// StreamSecrets responds to each first request; secrets do not change.
 func (s *sds) StreamSecrets(stream secret.SecretDiscoveryService_StreamSecretsServer) error {
 	for {
 		request, err := stream.Recv()
@@ -76,7 +76,7 @@ func (s *sds) StreamSecrets(stream secret.SecretDiscoveryService_StreamSecretsSe
 	}
 }
 
-// named is the secret of that name. A gateway's certificate, which Istio names by its files, is the own one too.
+// named returns a secret. The certificate of a gateway, which Istio names by its files, is the same as the pod's.
 func (s *sds) named(name string) *tlsv3.Secret {
 	if !strings.HasPrefix(name, "file-cert:") {
 		return s.secrets[name]

@@ -2,7 +2,7 @@ package mesh
 
 import "fmt"
 
-// SecureGateway is a gateway that speaks TLS and HTTP/3 on that port of every address: Istio names listeners by their
+// SecureGateway returns a gateway for TLS and HTTP/3 on this port of all addresses: Istio names listeners by their
 // addresses, and those of its gateways listen on all.
 func SecureGateway(host Host, port int, service string) string {
 	return fmt.Sprintf(`
@@ -23,20 +23,8 @@ spec:
   hosts: [ "*" ]
   gateways: [ public ]
   http: [ { route: [ { destination: { host: %[3]s, port: { number: %[4]d } } } ] } ]
----
-apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: { name: public, namespace: %[1]s }
-spec: { address: %[5]s, labels: { istio: public } }
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: { name: public, namespace: %[1]s }
-spec:
-  hosts: [ %[6]s ]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [ { number: %[2]d, name: quic, protocol: UDP } ]
-  workloadSelector: { labels: { istio: public } }
-`, Namespace, port, Name(service), Port, host.Address, Name("public"))
+---`, Namespace, port, Name(service), Port) +
+		workloadEntry("public", host.Address, "istio: public") + "---" + serviceEntry("public", "", fmt.Sprintf(`
+  ports: [ { number: %d, name: quic, protocol: UDP } ]
+  workloadSelector: { labels: { istio: public } }`, port))
 }

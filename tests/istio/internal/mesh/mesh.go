@@ -1,4 +1,4 @@
-// Package mesh writes down the small meshes that the tests run: a gateway, and pods with sidecars.
+// Package mesh has the manifests of small meshes: a gateway, and pods with sidecars.
 package mesh
 
 import (
@@ -9,25 +9,25 @@ import (
 	"testing"
 )
 
-// Namespace is where everything is.
+// Namespace is the namespace of all manifests.
 const Namespace = "shop"
 
-// Host is a loopback address that nothing else uses, for the listeners of one Envoy: pilot has to know their
-// ports beforehand, and on an address of its own nobody takes them meanwhile.
+// Host is a loopback address for the listeners of one Envoy. Pilot must know their ports before, and on a separate address
+// no other process takes them.
 type Host struct {
 	Address string
 	t       testing.TB
 }
 
-// NewHost finds one.
+// NewHost returns a random address.
 func NewHost(t testing.TB) Host {
 	return Host{fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254)), t}
 }
 
-// Everywhere is all addresses of this machine.
-func Everywhere(t testing.TB) Host { return Host{"0.0.0.0", t} }
+// AllAddresses returns the wildcard address.
+func AllAddresses(t testing.TB) Host { return Host{"0.0.0.0", t} }
 
-// Port is a free one there.
+// Port returns a free port.
 func (h Host) Port() int {
 	h.t.Helper()
 	listener, err := net.Listen("tcp", net.JoinHostPort(h.Address, "0"))
@@ -38,42 +38,57 @@ func (h Host) Port() int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// At is host and port.
+// At returns the address with this port.
 func (h Host) At(port int) string { return net.JoinHostPort(h.Address, fmt.Sprint(port)) }
 
-// Listener is the name that Istio gives the listener on that port.
+// Listener returns the name that Istio gives the listener on this port.
 func (h Host) Listener(port int) string { return fmt.Sprintf("%s_%d", h.Address, port) }
 
-// Service is a service behind a gateway, or beyond a sidecar, answered by an application on loopback.
+// Service returns a service whose endpoint is an application on loopback.
 func Service(name, protocol string, port, application int) string {
+	return serviceEntry(name, "", fmt.Sprintf(`
+  ports: [ { number: %d, name: main, protocol: %s } ]
+  endpoints: [ { address: 127.0.0.1, ports: { main: %d } } ]`, port, protocol, application))
+}
+
+// serviceEntry returns a static service of the mesh; spec has its ports and endpoints.
+func serviceEntry(name, labels, spec string) string {
 	return fmt.Sprintf(`
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
-metadata: { name: %[1]s, namespace: %[4]s }
+metadata: { name: %s, namespace: %s, labels: { %s } }
 spec:
-  hosts: [ %[5]s ]
+  hosts: [ %s ]
   location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [ { number: %[6]d, name: main, protocol: %[2]s } ]
-  endpoints: [ { address: 127.0.0.1, ports: { main: %[3]d } } ]
-`, name, protocol, application, Namespace, Name(name), port)
+  resolution: STATIC%s
+`, name, Namespace, labels, Name(name), spec)
 }
 
-// Name is the full name of a service.
+// workloadEntry returns the address of a pod with these labels.
+func workloadEntry(name, address, labels string) string {
+	return fmt.Sprintf(`
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: %s, namespace: %s }
+spec: { address: %s, labels: { %s } }
+`, name, Namespace, address, labels)
+}
+
+// Name returns the full name of a service.
 func Name(service string) string { return service + "." + Namespace + ".svc.cluster.local" }
 
-// Port is that of a service for which it does not matter.
+// Port is the port of services whose port does not matter.
 const Port = 8080
 
 // Server is one server of a gateway.
 type Server struct {
 	Port     int
 	Protocol string
-	// Service is who answers.
+	// Service is the destination.
 	Service string
 }
 
-// Gateway is a gateway for the pods labelled `istio: public`.
+// Gateway returns a gateway for the pods with the label `istio: public`.
 func Gateway(host Host, servers ...Server) string {
 	var listed, routes strings.Builder
 	for _, s := range servers {
@@ -103,21 +118,21 @@ spec:
 %s%s`, Namespace, &listed, &routes)
 }
 
-// Inbound is a port of a pod that its sidecar listens on for the application.
+// Inbound is a port of a sidecar before the application of its pod.
 type Inbound struct {
 	Port        int
 	Protocol    string
 	Application int
 }
 
-// Outbound is a port on which a pod's sidecar listens for what the application calls: the service's own.
+// Outbound is a port of a sidecar for requests of its application to a service.
 type Outbound struct {
 	Port     int
 	Protocol string
 	Service  string
 }
 
-// Pod is a pod of the service `shop`, whose sidecar listens without iptables.
+// Pod returns a pod of the service `shop` whose sidecar listens without iptables.
 func Pod(host Host, in []Inbound, out []Outbound) string {
 	var ingress, egress strings.Builder
 	for _, i := range in {
@@ -135,12 +150,7 @@ func Pod(host Host, in []Inbound, out []Outbound) string {
 	if egress.Len() > 0 {
 		spec += "  egress:\n" + egress.String()
 	}
-	return fmt.Sprintf(`
-apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: { name: shop, namespace: %[1]s }
-spec: { address: %[2]s, labels: { app: shop } }
----
+	return workloadEntry("shop", host.Address, "app: shop") + fmt.Sprintf(`---
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: { name: plain, namespace: %[1]s }
@@ -150,5 +160,5 @@ apiVersion: networking.istio.io/v1
 kind: Sidecar
 metadata: { name: shop, namespace: %[1]s }
 spec:
-%[3]s`, Namespace, host.Address, spec)
+%[2]s`, Namespace, spec)
 }

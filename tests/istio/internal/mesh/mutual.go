@@ -5,38 +5,31 @@ import (
 	"strings"
 )
 
-// Twins are two pods of the service `shop` that speak mutual TLS with each other.
-type Twins struct {
-	// Hosts are where their sidecars listen.
+// PodPair is two pods of the service `shop` with mutual TLS between them.
+type PodPair struct {
+	// Hosts are the addresses of their sidecars.
 	Hosts [2]Host
-	// Port is the service's own, Plain another one without TLS; both are of the same application.
+	// Port is the port of the service, Plain one without TLS to the same application.
 	Port, Plain int
-	// Out is where the sidecars listen for what the applications call.
+	// Out is the address of the sidecars for outbound requests.
 	Out Host
-	// Application is the port of the one that answers for both.
+	// Application is the port of the application of both pods.
 	Application int
-	// Identity is what both show.
+	// Identity is the URI in the certificates of both.
 	Identity string
 }
 
-// Cluster is Envoy's name for their service.
-func (t Twins) Cluster() string { return fmt.Sprintf("outbound|%d||%s", t.Port, Name("shop")) }
+// Cluster returns Envoy's name of their service.
+func (t PodPair) Cluster() string { return fmt.Sprintf("outbound|%d||%s", t.Port, Name("shop")) }
 
-// Manifests describe them to pilot.
-func (t Twins) Manifests() string {
+// Manifests returns their manifests.
+func (t PodPair) Manifests() string {
 	var all strings.Builder
-	fmt.Fprintf(&all, `
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: { name: shop, namespace: %[1]s }
-spec:
-  hosts: [ %[2]s ]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [ { number: %[3]d, name: http, protocol: HTTP } ]
+	all.WriteString(serviceEntry("shop", "", fmt.Sprintf(`
+  ports: [ { number: %d, name: http, protocol: HTTP } ]
   workloadSelector: { labels: { app: shop } }
-  subjectAltNames: [ "%[4]s" ]
----
+  subjectAltNames: [ "%s" ]`, t.Port, t.Identity)))
+	fmt.Fprintf(&all, `---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: { name: mutual, namespace: %[1]s }
@@ -48,26 +41,23 @@ metadata: { name: mutual, namespace: %[1]s }
 spec:
   selector: { matchLabels: { app: shop } }
   mtls: { mode: STRICT }
-  portLevelMtls: { %[5]d: { mode: DISABLE } }
-`, Namespace, Name("shop"), t.Port, t.Identity, t.Plain)
+  portLevelMtls: { %[3]d: { mode: DISABLE } }
+`, Namespace, Name("shop"), t.Plain)
 	for i, host := range t.Hosts {
+		pod := fmt.Sprintf("pod-%d", i)
+		all.WriteString("---" + workloadEntry(pod, host.Address, "app: shop, pod: "+pod))
 		fmt.Fprintf(&all, `---
 apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: { name: pod-%[2]d, namespace: %[1]s }
-spec: { address: %[3]s, labels: { app: shop, pod: pod-%[2]d } }
----
-apiVersion: networking.istio.io/v1
 kind: Sidecar
-metadata: { name: pod-%[2]d, namespace: %[1]s }
+metadata: { name: %[2]s, namespace: %[1]s }
 spec:
-  workloadSelector: { labels: { pod: pod-%[2]d } }
+  workloadSelector: { labels: { pod: %[2]s } }
   ingress:
     - { port: { number: %[4]d, name: http, protocol: HTTP }, bind: %[3]s, captureMode: NONE, defaultEndpoint: "127.0.0.1:%[6]d" }
     - { port: { number: %[5]d, name: plain, protocol: HTTP }, bind: %[3]s, captureMode: NONE, defaultEndpoint: "127.0.0.1:%[6]d" }
   egress:
     - { port: { number: %[4]d, name: out, protocol: HTTP }, bind: %[7]s, captureMode: NONE, hosts: [ "./%[8]s" ] }
-`, Namespace, i, host.Address, t.Port, t.Plain, t.Application, t.Out.Address, Name("shop"))
+`, Namespace, pod, host.Address, t.Port, t.Plain, t.Application, t.Out.Address, Name("shop"))
 	}
 	return all.String()
 }

@@ -2,13 +2,13 @@ package mesh
 
 import "fmt"
 
-// WaypointPort is where every waypoint listens, on all addresses.
+// WaypointPort is the port of every waypoint, on all addresses.
 const WaypointPort = 15008
 
 // VIP is the address of the service behind a waypoint.
 const VIP = "10.20.30.40"
 
-// Waypoint is a waypoint at the host's address before a service, answered by an application on loopback.
+// Waypoint returns a waypoint at the host's address before a service whose endpoint is an application on loopback.
 func Waypoint(host Host, service string, application int) string {
 	return fmt.Sprintf(`
 apiVersion: gateway.networking.k8s.io/v1
@@ -32,21 +32,10 @@ spec:
   clusterIP: 10.20.30.41
   ports: [ { name: mesh, port: %[2]d, appProtocol: hbone } ]
   selector: { gateway.networking.k8s.io/gateway-name: waypoint }
----
-apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: { name: waypoint, namespace: %[1]s }
-spec: { address: %[3]s, labels: { gateway.networking.k8s.io/gateway-name: waypoint } }
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: { name: %[4]s, namespace: %[1]s, labels: { istio.io/use-waypoint: waypoint } }
-spec:
-  hosts: [ %[5]s ]
-  addresses: [ %[6]s ]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [ { number: %[7]d, name: http, protocol: HTTP } ]
-  endpoints: [ { address: 127.0.0.1, ports: { http: %[8]d } } ]
-`, Namespace, WaypointPort, host.Address, service, Name(service), VIP, Port, application)
+---`, Namespace, WaypointPort) +
+		workloadEntry("waypoint", host.Address, "gateway.networking.k8s.io/gateway-name: waypoint") + "---" +
+		serviceEntry(service, "istio.io/use-waypoint: waypoint", fmt.Sprintf(`
+  addresses: [ %s ]
+  ports: [ { number: %d, name: http, protocol: HTTP } ]
+  endpoints: [ { address: 127.0.0.1, ports: { http: %d } } ]`, VIP, Port, application))
 }

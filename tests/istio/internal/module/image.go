@@ -16,16 +16,16 @@ import (
 	"evenkeel/tests/istio/internal/tools"
 )
 
-// tag is the annotation by which a layout names its images.
+// tag is the annotation with the name of an image in a layout.
 const tag = "org.opencontainers.image.ref.name"
 
 // Image is an image in a registry.
 type Image struct {
-	// Tag is what the release calls it.
+	// Tag is its name in the release.
 	Tag string
-	// URL is what a WasmPlugin names.
+	// URL is the URL for a WasmPlugin.
 	URL string
-	// Digest is that of the manifest, in hex: what Istio compares `sha256` with.
+	// Digest is the digest of the manifest in hex, which Istio compares with `sha256`.
 	Digest string
 }
 

@@ -1,4 +1,4 @@
-// Package module serves the built module as its users have it: by http, and from a registry of images.
+// Package module serves the built module over HTTP and from an image registry.
 package module
 
 import (
@@ -13,14 +13,14 @@ import (
 	"evenkeel/tests/istio/internal/tools"
 )
 
-// Origin serves the module by http.
+// Origin serves the module over HTTP.
 type Origin struct {
-	server  *httptest.Server
-	asked   atomic.Int64
-	release chan struct{}
+	server   *httptest.Server
+	requests atomic.Int64
+	release  chan struct{}
 }
 
-// Bytes are the module's.
+// Bytes returns the module.
 func Bytes(t testing.TB) []byte {
 	t.Helper()
 	wasm, err := os.ReadFile(tools.Wasm(t))
@@ -30,13 +30,13 @@ func Bytes(t testing.TB) []byte {
 	return wasm
 }
 
-// Sha256 is the hash of bytes, in hex.
+// Sha256 returns a hash in hex.
 func Sha256(bytes []byte) string {
 	sum := sha256.Sum256(bytes)
 	return hex.EncodeToString(sum[:])
 }
 
-// Serve serves the module.
+// Serve starts an origin.
 func Serve(t testing.TB) *Origin {
 	t.Helper()
 	origin := Hold(t)
@@ -44,13 +44,13 @@ func Serve(t testing.TB) *Origin {
 	return origin
 }
 
-// Hold answers nobody before [Origin.Release].
+// Hold starts an origin that responds after [Origin.Release].
 func Hold(t testing.TB) *Origin {
 	t.Helper()
 	wasm := Bytes(t)
 	origin := &Origin{release: make(chan struct{})}
 	origin.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		origin.asked.Add(1)
+		origin.requests.Add(1)
 		select {
 		case <-origin.release:
 		case <-r.Context().Done():
@@ -70,14 +70,14 @@ func Hold(t testing.TB) *Origin {
 	return origin
 }
 
-// URL is where the module is.
+// URL returns the URL of the module.
 func (o *Origin) URL() string { return o.server.URL + "/evenkeel.wasm" }
 
-// Missing is where none is.
+// Missing returns a URL that is not found.
 func (o *Origin) Missing() string { return o.server.URL + "/missing.wasm" }
 
-// Asked is how often anything was asked for.
-func (o *Origin) Asked() int64 { return o.asked.Load() }
+// Requests returns the number of requests so far.
+func (o *Origin) Requests() int64 { return o.requests.Load() }
 
-// Release lets all be answered.
+// Release completes all requests.
 func (o *Origin) Release() { close(o.release) }

@@ -25,24 +25,23 @@ import (
 	"istio.io/istio/pkg/webhooks/validation/server"
 )
 
-// Review is what becomes of one manifest that is sent to a cluster with Istio.
+// Review is the result of the admission of a manifest.
 type Review struct {
 	// Manifest is kind and name.
 	Manifest string
-	// Refusal is empty when the manifest is taken.
-	Refusal  string
-	Warnings []string
+	// Rejection is empty when the manifest is accepted.
+	Rejection string
+	Warnings  []string
 }
 
-// crds checks manifests by Istio's own CRDs as the API server does: types, values, and fields that there are not,
-// which the webhook does not look for.
+// crds checks manifests with Istio's CRDs, as the API server does: types, values and unknown fields, which the webhook does
+// not check.
 var crds = sync.OnceValues(func() (*crd.Validator, error) {
 	file := filepath.Join(env.IstioSrc, "manifests/charts/base/files/crd-all.gen.yaml")
 	return crd.NewValidatorFromFilesWithOptions([]string{file}, crd.WithoutCRDValidation())
 })
 
-// Admit checks every manifest of a YAML stream by Istio's CRDs, and then asks Istio's validating webhook, by HTTP, as
-// the API server does.
+// Admit checks each manifest of a YAML stream with Istio's CRDs, and then with Istio's validating webhook over HTTP.
 func Admit(t testing.TB, manifests string) []Review {
 	t.Helper()
 	validator, err := crds()
@@ -63,7 +62,7 @@ func Admit(t testing.TB, manifests string) []Review {
 			t.Fatalf("%s: %v", review.Manifest, err)
 		}
 		if err := validator.ValidateCustomResource(object); err != nil {
-			review.Refusal = err.Error()
+			review.Rejection = err.Error()
 		}
 		reviews = append(reviews, review)
 	}
@@ -100,15 +99,15 @@ func ask(webhook http.Handler, object *unstructured.Unstructured) (Review, error
 	}
 	review.Warnings = answer.Response.Warnings
 	if !answer.Response.Allowed {
-		review.Refusal = "refused"
+		review.Rejection = "refused"
 		if result := answer.Response.Result; result != nil {
-			review.Refusal = result.Message
+			review.Rejection = result.Message
 		}
 	}
 	return review, nil
 }
 
-// Documents are the objects of a YAML stream.
+// Documents iterates over the objects of a YAML stream.
 func Documents(manifests string) func(func(*unstructured.Unstructured, error) bool) {
 	return func(yield func(*unstructured.Unstructured, error) bool) {
 		decoder := kyaml.NewYAMLOrJSONDecoder(strings.NewReader(manifests), 4096)

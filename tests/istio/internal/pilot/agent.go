@@ -11,11 +11,11 @@ import (
 	"istio.io/istio/pkg/wasm"
 )
 
-// agent stands between pilot and an Envoy as the one in every istio-proxy does: wasm modules are fetched by its
-// own code and become local files, beside everything else that goes to the Envoy meanwhile.
+// agent is between pilot and an Envoy, as in istio-proxy: it fetches wasm modules with code of Istio and replaces them by
+// local files, while other messages pass.
 //
-// The whole agent of Istio writes below /var/lib and needs root for it; what it does with extension
-// configurations is pkg/wasm, which is used here as there.
+// The complete agent of Istio writes below /var/lib, which needs root. Its handling of extension configurations is in
+// pkg/wasm, which is used here.
 type agent struct {
 	discovery.UnimplementedAggregatedDiscoveryServiceServer
 	pilot *xds.DiscoveryServer
@@ -30,14 +30,14 @@ func (a *agent) StreamAggregatedResources(stream xds.DiscoveryStream) error {
 	return a.pilot.Stream(&agentStream{DiscoveryStream: stream, agent: a})
 }
 
-func (a *agent) refused(what string) {
+func (a *agent) reject(what string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.refusals = append(a.refusals, what)
 }
 
-// refusedSoFar is what any Envoy has refused, or the agent could not convert.
-func (a *agent) refusedSoFar() []string {
+// rejections returns what an Envoy has rejected or the agent could not convert.
+func (a *agent) rejections() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.refusals)
@@ -49,23 +49,23 @@ type agentStream struct {
 	sending sync.Mutex
 }
 
-// Recv notes what the Envoy refuses.
+// Recv records rejections of the Envoy.
 func (s *agentStream) Recv() (*discovery.DiscoveryRequest, error) {
 	request, err := s.DiscoveryStream.Recv()
 	if err == nil && request.GetErrorDetail() != nil {
-		s.agent.refused(request.GetTypeUrl() + ": " + request.GetErrorDetail().GetMessage())
+		s.agent.reject(request.GetTypeUrl() + ": " + request.GetErrorDetail().GetMessage())
 	}
 	return request, err
 }
 
-// Send hands everything on, extension configurations once their modules are there.
+// Send forwards messages; extension configurations after their modules have been fetched.
 func (s *agentStream) Send(response *discovery.DiscoveryResponse) error {
 	if response.GetTypeUrl() != v3.ExtensionConfigurationType {
 		return s.forward(response)
 	}
 	go func() {
 		if err := wasm.MaybeConvertWasmExtensionConfig(response.Resources, s.agent.cache); err != nil {
-			s.agent.refused("the agent: " + err.Error())
+			s.agent.reject("the agent: " + err.Error())
 			return
 		}
 		// An Envoy that has gone needs nothing any more.

@@ -22,7 +22,7 @@ import (
 	_ "evenkeel/tests/istio/internal/stock"
 )
 
-// What waypoints have and a stock Envoy lacks tells telemetry who speaks: without it they serve as well.
+// Waypoints have filters for telemetry that a stock Envoy lacks.
 func init() {
 	filters.WaypointDownstreamMetadataFilter.IsOptional = true
 	filters.WaypointUpstreamMetadataFilter.IsOptional = true
@@ -30,19 +30,19 @@ func init() {
 
 // Pilot is a running control plane.
 type Pilot struct {
-	// Address is where its ADS listens.
+	// Address is the address of its ADS.
 	Address *net.TCPAddr
 	server  *xds.FakeDiscoveryServer
 	agent   *agent
 }
 
-// Start starts one that knows these manifests. The test fails at its end if an Envoy refused anything.
+// Start starts a control plane with these manifests. The test fails at its end if an Envoy has rejected anything.
 func Start(t *testing.T, manifests ...string) *Pilot {
 	t.Helper()
 	return start(t, xds.FakeOptions{Configs: parse(t, strings.Join(manifests, "\n---\n"))})
 }
 
-// StartAmbient starts one that also finds these manifests in a cluster, as what serves waypoints does.
+// StartAmbient starts a control plane that also finds these manifests in a cluster, which waypoints need.
 func StartAmbient(t *testing.T, manifests ...string) *Pilot {
 	t.Helper()
 	all := strings.Join(manifests, "\n---\n")
@@ -52,7 +52,7 @@ func StartAmbient(t *testing.T, manifests ...string) *Pilot {
 func start(t *testing.T, options xds.FakeOptions) *Pilot {
 	t.Helper()
 	m := mesh.DefaultMeshConfig()
-	// Who speaks mutual TLS is said by the manifests; a stock Envoy lacks what would find it out.
+	// The manifests configure mutual TLS; a stock Envoy cannot detect it.
 	m.EnableAutoMtls = wrapperspb.Bool(false)
 	options.MeshConfig = m
 	pilot := &Pilot{server: xds.NewFakeDiscoveryServer(t, options)}
@@ -61,8 +61,8 @@ func start(t *testing.T, options xds.FakeOptions) *Pilot {
 	pilot.agent = &agent{pilot: pilot.server.Discovery, cache: cache}
 	pilot.serve(t)
 	t.Cleanup(func() {
-		for _, refusal := range pilot.agent.refusedSoFar() {
-			t.Errorf("an Envoy refused what pilot sent: %s", refusal)
+		for _, rejection := range pilot.agent.rejections() {
+			t.Errorf("an Envoy rejected what pilot sent: %s", rejection)
 		}
 	})
 	return pilot
@@ -77,14 +77,14 @@ func (p *Pilot) serve(t *testing.T) {
 	server := grpc.NewServer()
 	discovery.RegisterAggregatedDiscoveryServiceServer(server, p.agent)
 	go func() {
-		// It ends when it is stopped.
+		// Serve returns when the server is stopped.
 		_ = server.Serve(listener)
 	}()
 	t.Cleanup(server.Stop)
 	p.Address = listener.Addr().(*net.TCPAddr)
 }
 
-// Apply creates or updates what the manifests name, as `kubectl apply` does once the webhook let them pass.
+// Apply creates or updates objects, as `kubectl apply` does after the webhook.
 func (p *Pilot) Apply(t testing.TB, manifests string) {
 	t.Helper()
 	for _, c := range parse(t, manifests) {
@@ -101,7 +101,7 @@ func (p *Pilot) Apply(t testing.TB, manifests string) {
 	}
 }
 
-// Delete removes what the manifests name.
+// Delete deletes objects.
 func (p *Pilot) Delete(t testing.TB, manifests string) {
 	t.Helper()
 	for _, c := range parse(t, manifests) {
@@ -115,7 +115,7 @@ func parse(t testing.TB, manifests string) []config.Config {
 	t.Helper()
 	configs, unknown, err := crd.ParseInputs(manifests)
 	if err != nil || len(unknown) > 0 {
-		t.Fatalf("no manifests of Istio: %v, unknown %v:\n%s", err, unknown, manifests)
+		t.Fatalf("invalid manifests: %v, unknown %v:\n%s", err, unknown, manifests)
 	}
 	return configs
 }

@@ -1,5 +1,5 @@
-// Package tools finds what the tests run: the module, its images, a stock Envoy, the evenkeel command, and the
-// list of metrics.
+// Package tools finds the files of the tests: the module, its images, a stock Envoy, the evenkeel command and the list of
+// metrics.
 package tools
 
 import (
@@ -9,31 +9,31 @@ import (
 	"testing"
 )
 
-// Wasm is the path of the built module.
+// Wasm returns the path of the built module.
 func Wasm(t testing.TB) string {
 	t.Helper()
 	return find(t, "EVENKEEL_WASM", "cargo xtask wasm", "target/evenkeel.wasm")
 }
 
-// Images is the path of the release's image layout.
+// Images returns the path of the release's image layout.
 func Images(t testing.TB) string {
 	t.Helper()
 	return find(t, "EVENKEEL_IMAGES", "cargo xtask dist", "target/dist/oci")
 }
 
-// Envoy is the path of a stock Envoy that runs wasm.
+// Envoy returns the path of a stock Envoy that runs wasm.
 func Envoy(t testing.TB) string {
 	t.Helper()
 	return find(t, "EVENKEEL_ENVOY", "cargo xtask envoy", "the path that it prints")
 }
 
-// CLI is the path of the evenkeel command.
+// CLI returns the path of the evenkeel command.
 func CLI(t testing.TB) string {
 	t.Helper()
 	return find(t, "EVENKEEL_CLI", "cargo build -p evenkeel", "target/debug/evenkeel")
 }
 
-// Metrics is the path of the list of metrics, as JSON.
+// Metrics returns the path of the list of metrics, as JSON.
 func Metrics(t testing.TB) string {
 	t.Helper()
 	return find(t, "EVENKEEL_METRICS", "cargo xtask test --only istio", "target/istio/metrics.json, which it writes")

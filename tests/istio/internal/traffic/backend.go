@@ -1,5 +1,4 @@
-// Package traffic has the applications behind and the clients before an Envoy, which count what becomes of each
-// request by its id.
+// Package traffic has the applications behind an Envoy and the clients before it, which count requests by their ids.
 package traffic
 
 import (
@@ -13,17 +12,17 @@ import (
 	"testing"
 )
 
-// Header is the field that carries a request's id.
+// Header is the field with the id of a request.
 const Header = "evenkeel-test-id"
 
-// Backend is an application that answers every request, in HTTP or in lines over raw TCP, with the request's id.
+// Backend is an application that responds to each request, over HTTP or in lines over raw TCP, with the request's id.
 type Backend struct {
 	Port int
 	mu   sync.Mutex
 	seen map[string]int
 }
 
-// HTTP starts one that speaks HTTP/1 and HTTP/2 in plain text.
+// HTTP starts a backend for HTTP/1 and HTTP/2 without TLS.
 func HTTP(t testing.TB) *Backend {
 	t.Helper()
 	listener, backend := listen(t)
@@ -35,9 +34,9 @@ func HTTP(t testing.TB) *Backend {
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			id := r.Header.Get(Header)
 			backend.count(id)
-			// A client that is gone shows in its own counts.
+			// Fails when the client has disconnected, which the client counts.
 			_, _ = io.Copy(io.Discard, r.Body)
-			_, _ = io.WriteString(w, "answer "+id)
+			_, _ = io.WriteString(w, "response "+id)
 		}),
 	}
 	go func() { _ = server.Serve(listener) }()
@@ -45,7 +44,7 @@ func HTTP(t testing.TB) *Backend {
 	return backend
 }
 
-// TCP starts one that answers lines with lines.
+// TCP starts a backend that responds to lines.
 func TCP(t testing.TB) *Backend {
 	t.Helper()
 	listener, backend := listen(t)
@@ -55,7 +54,7 @@ func TCP(t testing.TB) *Backend {
 			if err != nil {
 				return
 			}
-			go backend.answerLines(connection)
+			go backend.echoLines(connection)
 		}
 	}()
 	t.Cleanup(func() { _ = listener.Close() })
@@ -71,7 +70,7 @@ func listen(t testing.TB) (net.Listener, *Backend) {
 	return listener, &Backend{Port: listener.Addr().(*net.TCPAddr).Port, seen: map[string]int{}}
 }
 
-func (b *Backend) answerLines(connection net.Conn) {
+func (b *Backend) echoLines(connection net.Conn) {
 	defer connection.Close()
 	lines := bufio.NewReader(connection)
 	for {
@@ -81,7 +80,7 @@ func (b *Backend) answerLines(connection net.Conn) {
 		}
 		id := strings.TrimSpace(line)
 		b.count(id)
-		if _, err := fmt.Fprintf(connection, "answer %s\n", id); err != nil {
+		if _, err := fmt.Fprintf(connection, "response %s\n", id); err != nil {
 			return
 		}
 	}
@@ -93,7 +92,7 @@ func (b *Backend) count(id string) {
 	b.seen[id]++
 }
 
-// Requests is how many it was asked.
+// Requests returns the number of requests so far.
 func (b *Backend) Requests() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -104,8 +103,8 @@ func (b *Backend) Requests() int {
 	return sum
 }
 
-// SawEachOnce fails the test unless each of the requests came here once, and nothing else did.
-func (b *Backend) SawEachOnce(t testing.TB, ids []string) {
+// AssertEachOnce fails the test unless the backend got each of these requests once, and no others.
+func (b *Backend) AssertEachOnce(t testing.TB, ids []string) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -16,23 +16,23 @@ import (
 	"evenkeel/tests/istio/internal/poll"
 )
 
-// Protocol is what an HTTP client speaks.
+// Protocol is the HTTP version of a client.
 type Protocol int
 
-// What Go's client speaks in plain text, and over TLS quic-go's.
+// HTTP1 and HTTP2 are of Go's client, without TLS; HTTP3 is of quic-go.
 const (
 	HTTP1 Protocol = iota
 	HTTP2
 	HTTP3
 )
 
-// Load is clients that send one request after another until they are stopped.
+// Load is a group of clients that send requests until they are stopped.
 type Load struct {
 	t           testing.TB
 	stop        chan struct{}
 	clients     sync.WaitGroup
 	connections atomic.Int64
-	answers     atomic.Int64
+	responses   atomic.Int64
 
 	mu       sync.Mutex
 	ids      []string
@@ -42,35 +42,31 @@ type Load struct {
 
 var ids atomic.Int64
 
-// NewID is one that no other request has.
+// NewID returns an id that no other request has.
 func NewID() string { return fmt.Sprintf("r%d", ids.Add(1)) }
 
-// Start starts so many HTTP clients, each with connections of its own. They POST: Go's client sends a POST that
-// may have been delivered to nobody again.
+// Start starts HTTP clients that send POSTs: Go's client does not retry a POST that may have been delivered.
 func Start(t testing.TB, protocol Protocol, url string, clients int) *Load {
 	t.Helper()
 	return StartAs(t, protocol, url, "", clients)
 }
 
-// StartAs is the same for clients that ask for another host than the one they connect to, as an application does
-// that has a sidecar.
+// StartAs is [Start] with another host than the address, as for an application with a sidecar.
 func StartAs(t testing.TB, protocol Protocol, url, host string, clients int) *Load {
 	t.Helper()
-	return start(t, url, host, clients, func(l *Load) *http.Client { return l.client(protocol, nil) })
+	return start(t, url, host, clients, func(l *Load) http.RoundTripper { return l.transport(protocol, nil, new(net.Dialer)) })
 }
 
-// StartSecure is [Start] for clients that speak over mutual TLS.
+// StartSecure is [Start] with mutual TLS.
 func StartSecure(t testing.TB, protocol Protocol, tls *tls.Config, url string, clients int) *Load {
 	t.Helper()
-	return start(t, url, "", clients, func(l *Load) *http.Client { return l.client(protocol, tls) })
+	return start(t, url, "", clients, func(l *Load) http.RoundTripper { return l.transport(protocol, tls, new(net.Dialer)) })
 }
 
-// StartThrough is [Start] for clients that speak HTTP/1 through what else opens their connections.
+// StartThrough is [Start] for HTTP/1 clients whose connections a dialer opens.
 func StartThrough(t testing.TB, through Dialer, url string, clients int) *Load {
 	t.Helper()
-	return start(t, url, "", clients, func(l *Load) *http.Client {
-		return &http.Client{Transport: l.transport(HTTP1, nil, through), Timeout: poll.Patience}
-	})
+	return start(t, url, "", clients, func(l *Load) http.RoundTripper { return l.transport(HTTP1, nil, through) })
 }
 
 // Dialer opens connections.
@@ -78,11 +74,11 @@ type Dialer interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-func start(t testing.TB, url, host string, clients int, newClient func(*Load) *http.Client) *Load {
+func start(t testing.TB, url, host string, clients int, transport func(*Load) http.RoundTripper) *Load {
 	t.Helper()
 	load := &Load{t: t, stop: make(chan struct{})}
 	for range clients {
-		client := newClient(load)
+		client := &http.Client{Transport: transport(load), Timeout: poll.Timeout}
 		load.clients.Go(func() {
 			defer client.CloseIdleConnections()
 			for !load.over() {
@@ -90,12 +86,12 @@ func start(t testing.TB, url, host string, clients int, newClient func(*Load) *h
 			}
 		})
 	}
-	load.endWith(t)
+	load.stopAfter(t)
 	return load
 }
 
-// endWith ends the clients with the test, if nobody did before.
-func (l *Load) endWith(t testing.TB) {
+// stopAfter stops the clients at the end of the test.
+func (l *Load) stopAfter(t testing.TB) {
 	t.Cleanup(func() {
 		if !l.stopped() {
 			close(l.stop)
@@ -104,19 +100,16 @@ func (l *Load) endWith(t testing.TB) {
 	})
 }
 
-// Client is Go's own, with connections of its own.
+// Client returns a client with its own connections.
 func Client(protocol Protocol, tls *tls.Config) *http.Client {
-	return (&Load{}).client(protocol, tls)
+	return &http.Client{Transport: new(Load).transport(protocol, tls, new(net.Dialer)), Timeout: poll.Timeout}
 }
 
-func (l *Load) client(protocol Protocol, tls *tls.Config) *http.Client {
-	if protocol == HTTP3 {
-		return &http.Client{Transport: l.overQUIC(tls), Timeout: poll.Patience}
-	}
-	return &http.Client{Transport: l.transport(protocol, tls, new(net.Dialer)), Timeout: poll.Patience}
-}
-
+// transport returns a transport that counts its connections. HTTP/3 has its own dialer.
 func (l *Load) transport(protocol Protocol, tls *tls.Config, dialer Dialer) http.RoundTripper {
+	if protocol == HTTP3 {
+		return l.overQUIC(tls)
+	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(protocol == HTTP1)
 	protocols.SetUnencryptedHTTP2(protocol == HTTP2)
@@ -147,7 +140,7 @@ func post(client *http.Client, url, host, id string) (string, error) {
 	return string(text), err
 }
 
-// body is what a client sends. Over HTTP/2 it is nothing: a Go client that has sent a body is drained only when it
+// body returns the body of a request. Over HTTP/2 there is none: a Go client that has sent a body is drained only when it
 // is idle, and these clients never are.
 func body(client *http.Client) io.Reader {
 	transport, ok := client.Transport.(*http.Transport)
@@ -157,13 +150,13 @@ func body(client *http.Client) io.Reader {
 	return strings.NewReader("body")
 }
 
-// once sends one request and notes what became of it.
+// once sends a request and records its outcome.
 func (l *Load) once(send func(id string) (string, error)) {
 	id := NewID()
 	began := time.Now()
-	answer, err := send(id)
-	if err == nil && answer != "answer "+id {
-		err = fmt.Errorf("answered %q", answer)
+	response, err := send(id)
+	if err == nil && response != "response "+id {
+		err = fmt.Errorf("response %q", response)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -173,7 +166,7 @@ func (l *Load) once(send func(id string) (string, error)) {
 		l.failures = append(l.failures, fmt.Sprintf("%s: %v", id, err))
 		return
 	}
-	l.answers.Add(1)
+	l.responses.Add(1)
 }
 
 func (l *Load) stopped() bool {
@@ -185,27 +178,27 @@ func (l *Load) stopped() bool {
 	}
 }
 
-// over tells whether clients should send no more: what follows a failure would only hide it.
+// over returns whether clients must not send more: later requests would hide a failure.
 func (l *Load) over() bool { return l.stopped() || l.Failures() > 0 }
 
-// Goes waits until so many more requests have been answered.
-func (l *Load) Goes(more int64) {
+// WaitForResponses waits for this number of further responses.
+func (l *Load) WaitForResponses(more int64) {
 	l.t.Helper()
-	until := l.answers.Load() + more
-	poll.Until(l.t, "requests to be answered", func() bool { return l.answers.Load() >= until || l.Failures() > 0 })
+	until := l.responses.Load() + more
+	poll.Until(l.t, "responses", func() bool { return l.responses.Load() >= until || l.Failures() > 0 })
 }
 
-// Failures is how many requests have failed so far.
+// Failures returns the number of failed requests so far.
 func (l *Load) Failures() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.failures)
 }
 
-// Connections is how many the clients have opened so far.
+// Connections returns the number of connections so far.
 func (l *Load) Connections() int64 { return l.connections.Load() }
 
-// Stop stops the clients and gives the ids of all requests that they sent. It fails the test if one failed.
+// Stop stops the clients and returns the ids of their requests. It fails the test if a request failed.
 func (l *Load) Stop() []string {
 	l.t.Helper()
 	close(l.stop)

@@ -13,24 +13,24 @@ import (
 	"evenkeel/tests/istio/internal/poll"
 )
 
-// StartTCP starts so many clients that ask some lines and then rest until they are moved: raw TCP has no announcement,
-// so a client that is at work is not closed.
+// StartTCP starts clients that exchange some lines and then wait until their connection is closed: raw TCP has no drain
+// signal, so active connections are not closed.
 func StartTCP(t testing.TB, address string, clients int) *Load {
 	t.Helper()
 	load := &Load{t: t, stop: make(chan struct{})}
 	for range clients {
 		load.clients.Go(func() {
 			for !load.over() {
-				load.converse(address)
+				load.exchangeAndWait(address)
 			}
 		})
 	}
-	load.endWith(t)
+	load.stopAfter(t)
 	return load
 }
 
-// converse opens a connection, asks some lines, and stays until it is closed.
-func (l *Load) converse(address string) {
+// exchangeAndWait opens a connection, exchanges some lines and waits until the connection is closed.
+func (l *Load) exchangeAndWait(address string) {
 	var lines *Lines
 	for range 5 {
 		l.once(func(id string) (string, error) {
@@ -41,7 +41,7 @@ func (l *Load) converse(address string) {
 				}
 				l.connections.Add(1)
 			}
-			return lines.Ask(id)
+			return lines.Exchange(id)
 		})
 		if lines == nil {
 			return
@@ -60,39 +60,39 @@ func (l *Load) converse(address string) {
 	}
 }
 
-// Lines is a connection on which lines are answered with lines.
+// Lines is a connection on which each line gets a response.
 type Lines struct {
 	net.Conn
 	reader *bufio.Reader
 }
 
-// Dial opens one.
+// Dial opens a connection.
 func Dial(address string) (*Lines, error) {
-	connection, err := net.DialTimeout("tcp", address, poll.Patience)
+	connection, err := net.DialTimeout("tcp", address, poll.Timeout)
 	if err != nil {
 		return nil, err
 	}
 	return &Lines{connection, bufio.NewReader(connection)}, nil
 }
 
-// Ask sends a line and reads one.
-func (l *Lines) Ask(id string) (string, error) {
-	if err := l.SetDeadline(time.Now().Add(poll.Patience)); err != nil {
+// Exchange sends a line and reads the response.
+func (l *Lines) Exchange(id string) (string, error) {
+	if err := l.SetDeadline(time.Now().Add(poll.Timeout)); err != nil {
 		return "", err
 	}
 	if _, err := fmt.Fprintf(l, "%s\n", id); err != nil {
 		return "", err
 	}
-	answer, err := l.reader.ReadString('\n')
-	return strings.TrimSpace(answer), err
+	response, err := l.reader.ReadString('\n')
+	return strings.TrimSpace(response), err
 }
 
-// Closed waits for the other end to close, for at most so long. It is an error when anything else comes.
+// Closed waits at most this time until the peer closes. Data is an error.
 func (l *Lines) Closed(wait time.Duration) (bool, error) {
 	if err := l.SetReadDeadline(time.Now().Add(wait)); err != nil {
 		return false, err
 	}
-	unasked, err := l.reader.ReadByte()
+	unexpected, err := l.reader.ReadByte()
 	var timeout net.Error
 	switch {
 	case errors.Is(err, io.EOF):
@@ -102,6 +102,6 @@ func (l *Lines) Closed(wait time.Duration) (bool, error) {
 	case err != nil:
 		return false, err
 	default:
-		return false, fmt.Errorf("nobody asked for %q", unasked)
+		return false, fmt.Errorf("unexpected byte %q", unexpected)
 	}
 }
