@@ -1,6 +1,6 @@
-//! One request of the table over a connection of its own, and everything that comes back.
+//! One request of the table on a new connection, and everything that the client receives.
 
-mod answer;
+mod response;
 
 use std::time::Duration;
 
@@ -13,59 +13,59 @@ use tokio::time::timeout;
 use crate::requests::{Id, Request};
 use crate::site::{Listener, Site};
 
-pub use answer::Answer;
+pub use response::Response;
 
-/// Nothing here takes long: an Envoy that is silent is stuck.
+/// Longer than any response takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// The final answers, in their order, each with the interim ones before it.
-    pub answers: Vec<Answer>,
-    /// What became of the connection behind them.
+    /// The final responses in order, each with the interim responses before it.
+    pub responses: Vec<Response>,
+    /// What happened to the connection after them.
     pub end: End,
-    /// The requests that the backend received whole.
+    /// The complete requests that the backend received.
     pub received: Vec<String>,
 }
 
-/// What became of a connection.
+/// What happened to a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// It served another request.
-    Kept(Answer),
-    /// The last answer said that it would be closed, and another request got no more than these bytes.
+    Kept(Response),
+    /// The last response had `connection: close`, and another request got only these bytes.
     Announced(Vec<u8>),
-    /// It was closed without a word.
+    /// It was closed without `connection: close`.
     Closed,
 }
 
-/// When the client stops asking.
+/// When the client stops sending requests.
 #[derive(Clone, Copy, Debug)]
 pub enum Client<'a> {
-    /// When it is told that the connection will be closed.
+    /// When a response has `connection: close`.
     Obedient,
-    /// When one that was answered so was told: whatever it hears beyond that, it goes on.
-    Following(&'a [Answer]),
+    /// When a client with these responses stopped; other `connection: close` fields are ignored.
+    Following(&'a [Response]),
 }
 
 impl Client<'_> {
-    fn stops(&self, answers: &[Answer]) -> bool {
+    fn stops(&self, responses: &[Response]) -> bool {
         match self {
-            Self::Obedient => answers.last().is_some_and(Answer::closes),
+            Self::Obedient => responses.last().is_some_and(Response::closes),
             Self::Following(others) => others
-                .get(..answers.len())
-                .and_then(<[Answer]>::last)
-                .is_some_and(Answer::closes),
+                .get(..responses.len())
+                .and_then(<[Response]>::last)
+                .is_some_and(Response::closes),
         }
     }
 }
 
-/// Sends the request, in two parts when there is a `cut`, and reads what comes of it. What the backend received
-/// is looked up later, by the same id.
+/// Sends the request, in two parts when there is a `cut`, and reads the responses. The caller looks up what the backend
+/// received, by the same id.
 ///
 /// # Errors
-/// When Envoy is silent, or answers with what is not HTTP.
+/// When Envoy does not respond, or not with HTTP.
 pub async fn exchange(
     site: &Site,
     listener: Listener,
@@ -73,7 +73,7 @@ pub async fn exchange(
     request: &Request,
     cut: Option<usize>,
     id: Id,
-) -> Result<(Vec<Answer>, End)> {
+) -> Result<(Vec<Response>, End)> {
     let doing = async {
         let mut stream = BufReader::new(TcpStream::connect(site.address(listener)).await?);
         stream.get_ref().set_nodelay(true)?;
@@ -86,7 +86,7 @@ pub async fn exchange(
             let reads = eventually("Envoy to read the first part", async || {
                 Ok((site.received(listener).await? >= read).then_some(()))
             });
-            // Of what it refuses it need not read all: it has answered by then.
+            // Envoy may respond to an invalid request and close before it has read all of it.
             tokio::select! {
                 read = reads => read?,
                 answered = stream.get_ref().readable() => answered?,
@@ -96,23 +96,23 @@ pub async fn exchange(
         if request.finished {
             finish(&mut stream).await;
         }
-        let mut answers = Vec::new();
-        while answers.len() < request.answers {
-            match answer::read(&mut stream, id).await? {
-                Some(answer) => answers.push(answer),
-                None => return Ok((answers, End::Closed)),
+        let mut responses = Vec::new();
+        while responses.len() < request.responses {
+            match response::read(&mut stream, id).await? {
+                Some(response) => responses.push(response),
+                None => return Ok((responses, End::Closed)),
             }
-            if client.stops(&answers) {
-                return Ok((answers, leave(&mut stream, id).await));
+            if client.stops(&responses) {
+                return Ok((responses, leave(&mut stream, id).await));
             }
         }
-        Ok((answers, go_on(&mut stream, id).await?))
+        Ok((responses, go_on(&mut stream, id).await?))
     };
     timeout(PATIENCE, doing).await.context("Envoy is silent")?
 }
 
-/// After an announcement Envoy waits a second for the client to close, and so it does, but not before it
-/// has asked once more. A reset is an end, too.
+/// After `connection: close`, Envoy waits a second for the client, which sends one more request before it closes. A RST counts
+/// as a close.
 async fn leave(stream: &mut BufReader<TcpStream>, id: Id) -> End {
     ask_another(stream, id).await;
     finish(stream).await;
@@ -123,8 +123,8 @@ async fn leave(stream: &mut BufReader<TcpStream>, id: Id) -> End {
 
 async fn go_on(stream: &mut BufReader<TcpStream>, id: Id) -> Result<End> {
     ask_another(stream, id).await;
-    let answer = answer::read(stream, id).await?;
-    Ok(answer.map_or(End::Closed, End::Kept))
+    let response = response::read(stream, id).await?;
+    Ok(response.map_or(End::Closed, End::Kept))
 }
 
 async fn ask_another(stream: &mut BufReader<TcpStream>, id: Id) {
@@ -132,7 +132,7 @@ async fn ask_another(stream: &mut BufReader<TcpStream>, id: Id) {
     send(stream, another.as_bytes()).await;
 }
 
-/// Envoy may have closed already: what it said before is still to be read.
+/// Sends to an Envoy that may have closed the connection; its response can still be read.
 async fn send(stream: &mut BufReader<TcpStream>, bytes: &[u8]) {
     let _ = stream.write_all(bytes).await;
 }

@@ -10,35 +10,35 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
-/// How many seconds h2spec waits for what ought to come. Envoy closes a connection one second after an error.
+/// The timeout of h2spec in seconds. Envoy closes a connection one second after an error.
 const PATIENCE: u32 = 2;
 
-/// How h2spec says that the connection was closed.
+/// The text of h2spec for a closed connection.
 const CLOSED: &str = "Connection closed";
 
 /// A built h2spec.
 #[derive(Clone, Debug)]
 pub struct H2spec(PathBuf);
 
-/// What became of the cases, by section and name: a case that failed says what was expected and what came.
+/// The verdicts by section and name of the case.
 pub type Verdicts = BTreeMap<String, Verdict>;
 
-/// What h2spec says of a case.
+/// The verdict of h2spec on a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// What ought to come came.
+    /// The server behaved as expected.
     Passed,
-    /// It does not apply.
+    /// The case does not apply.
     Skipped,
-    /// It did not; what was expected and what came, a line each.
+    /// The server did not; the expected and the actual behavior, a line each.
     Failed(String),
 }
 
 impl H2spec {
-    /// Builds it into `directory`; None where there is no Go.
+    /// Builds h2spec into `directory`; None without Go.
     ///
     /// # Errors
-    /// When the module proxy does not give its source, with what Go said.
+    /// When its source cannot be downloaded, with the output of Go.
     pub async fn build(directory: &Path) -> Result<Option<Self>> {
         let program = directory.join("h2spec");
         let built = Command::new("go")
@@ -62,7 +62,7 @@ impl H2spec {
     /// Runs every case against the server.
     ///
     /// # Errors
-    /// When h2spec ends without a report, with what it wrote.
+    /// When h2spec ends without a report, with its output.
     pub async fn run(&self, server: SocketAddr) -> Result<Verdicts> {
         let directory = tempfile::tempdir()?;
         let report = directory.path().join("report.xml");
@@ -77,7 +77,7 @@ impl H2spec {
             .output()
             .await
             .context("cannot start h2spec")?;
-        // Its exit code tells only whether a case failed.
+        // The exit code shows only whether a case failed.
         let Ok(report) = fs::read(&report) else {
             let said = [output.stdout, output.stderr].concat();
             bail!("h2spec wrote no report\n{}", String::from_utf8_lossy(&said));
@@ -87,7 +87,7 @@ impl H2spec {
 }
 
 fn parse(report: &str) -> Result<Verdicts> {
-    // It writes the bytes of frames as they are, and XML has no place for most of these.
+    // h2spec writes the raw bytes of frames, most of which are invalid in XML.
     let text: String = report
         .chars()
         .filter(|&c| c == '\n' || !c.is_control())
@@ -114,8 +114,8 @@ fn parse(report: &str) -> Result<Verdicts> {
     Ok(verdicts)
 }
 
-/// What is expected has a line for each thing that would do, and the last line is what came. A reset is how a connection
-/// is closed when its last bytes were not read: h2spec takes it for something else.
+/// The lines are the accepted behaviors, and the last one is the actual. A connection with unread bytes is closed with a RST,
+/// which h2spec does not take for a close.
 fn judge(failure: &str) -> Verdict {
     let (expected, came) = failure.rsplit_once('\n').unwrap_or_default();
     if came.contains("connection reset by peer") && expected.lines().any(|line| line == CLOSED) {

@@ -1,11 +1,11 @@
-//! Whether a proxy with the module keeps to HTTP as well as one without: the same requests, well-formed and
-//! malformed, are sent to listeners of one Envoy that differ in nothing else ([`Site`]).
+//! Compares the HTTP behavior of a proxy with and without the module: the same requests, well-formed and malformed, are sent to
+//! listeners of one Envoy that differ in nothing else ([`Site`]).
 //!
-//! - HTTP/1: a table of raw requests ([`requests`]), each sent whole and cut in two ([`exchange`]). What came back
-//!   is compared, and what the backend received ([`Recorder`]).
+//! - HTTP/1: a table of raw requests ([`requests`]), each sent complete and in two parts ([`exchange`]). The
+//!   responses are compared, and what the backend received ([`Recorder`]).
 //! - HTTP/2: h2spec, case by case ([`h2spec`]).
 //!
-//! What is right is not judged here: Envoy's own verdict is, by being the module's.
+//! The reference is the behavior of Envoy, not the RFC.
 
 pub mod exchange;
 pub mod h2spec;
@@ -13,7 +13,7 @@ mod recorder;
 pub mod requests;
 mod site;
 
-pub use exchange::{Answer, Client, End, Exchange};
+pub use exchange::{Client, End, Exchange, Response};
 pub use recorder::Recorder;
 pub use requests::Request;
 pub use site::{Listener, Site};

@@ -1,4 +1,4 @@
-//! The backend: it writes down each request that reaches it whole, and answers with what it wrote.
+//! The backend, which records each complete request and responds with the record.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -23,7 +23,7 @@ use crate::requests::Id;
 
 /// A running HTTP/1 server. Dropping it closes its port and every connection.
 ///
-/// The last part of the path chooses the form of the answer: `204` and `304` are these statuses, `chunks` is sent in
+/// The last part of the path selects the form of the response: `204` and `304` are these statuses, `chunks` is sent in
 /// chunks with a trailer, and all else with a `content-length`.
 #[derive(Debug)]
 pub struct Recorder {
@@ -32,10 +32,10 @@ pub struct Recorder {
     _tasks: Tasks,
 }
 
-/// What was received of each exchange, in the order of its coming.
+/// The requests of each exchange in order.
 type Records = BTreeMap<Option<Id>, Vec<String>>;
 
-/// Says which answers are ours, and what they answer: after a HEAD there is no body to read.
+/// Marks the responses of the backend with their request: a response to HEAD has no body.
 pub(crate) const METHOD: &str = "x-recorded-method";
 
 impl Recorder {
@@ -56,14 +56,14 @@ impl Recorder {
         self.address
     }
 
-    /// The requests of that exchange that came whole, with the id as the table has it.
+    /// Returns the complete requests of an exchange, with the id as in the table.
     pub fn received(&self, id: Id) -> Vec<String> {
         let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         let received = records.get(&Some(id)).cloned().unwrap_or_default();
         received.iter().map(|record| id.hidden_in(record)).collect()
     }
 
-    /// The requests that carried no id: there should be none.
+    /// Returns the requests without an id; there should be none.
     pub fn strays(&self) -> Vec<String> {
         let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         records.get(&None).cloned().unwrap_or_default()
@@ -83,14 +83,14 @@ async fn accept(listener: TcpListener, records: Arc<Mutex<Records>>) {
 }
 
 async fn serve(stream: TcpStream, records: Arc<Mutex<Records>>) {
-    // Without it Nagle would hold back the last part of a response.
+    // Nagle's algorithm would delay the last part of a response.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let records = Arc::clone(&records);
         async move {
             let method = request.method().clone();
             let path = request.uri().path().to_owned();
-            // A request that does not come whole is not executed, and gets no answer.
+            // An incomplete request is not recorded, and gets no response.
             let record = record(request).await?;
             records
                 .lock()
@@ -98,21 +98,21 @@ async fn serve(stream: TcpStream, records: Arc<Mutex<Records>>) {
                 .entry(Id::found_in(&record))
                 .or_default()
                 .push(record.clone());
-            let mut answer = answer(&path, record);
+            let mut response = response(&path, record);
             let method = method.as_str().parse().expect("a method is a token");
-            answer.headers_mut().insert(METHOD, method);
-            Ok::<_, hyper::Error>(answer)
+            response.headers_mut().insert(METHOD, method);
+            Ok::<_, hyper::Error>(response)
         }
     });
-    // A connection that ends in the middle is Envoy's doing, and shows in what the client gets.
+    // The client sees when Envoy closes a connection early.
     let _ = hyper::server::conn::http1::Builder::new()
-        // Those that Envoy lets pass, and its own.
+        // The fields that Envoy forwards, and those that it adds.
         .max_headers(200)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
 
-/// The request as text, but for what Envoy makes up for each one.
+/// Returns the request as text, without what Envoy generates for each.
 async fn record(request: Request<Incoming>) -> Result<String, hyper::Error> {
     let mut text = format!(
         "{} {} {:?}\n",
@@ -141,29 +141,29 @@ fn write_fields(text: &mut String, fields: &HeaderMap) {
     }
 }
 
-fn answer(path: &str, record: String) -> Response<BoxBody<Bytes, Infallible>> {
-    let mut answer = Response::new(Full::from(record.clone()).boxed());
+fn response(path: &str, record: String) -> Response<BoxBody<Bytes, Infallible>> {
+    let mut response = Response::new(Full::from(record.clone()).boxed());
     match path.rsplit('/').next() {
         Some("204") => {
-            *answer.status_mut() = StatusCode::NO_CONTENT;
-            *answer.body_mut() = Full::default().boxed();
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            *response.body_mut() = Full::default().boxed();
         }
         Some("304") => {
-            *answer.status_mut() = StatusCode::NOT_MODIFIED;
-            *answer.body_mut() = Full::default().boxed();
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.body_mut() = Full::default().boxed();
         }
         Some("chunks") => {
             let trailers = HeaderMap::from_iter([(
                 "x-trailer".parse().expect("a name"),
                 "end".parse().expect("a value"),
             )]);
-            let fields = answer.headers_mut();
+            let fields = response.headers_mut();
             fields.insert("trailer", "x-trailer".parse().expect("a value"));
             let frames = [Frame::data(record.into()), Frame::trailers(trailers)];
             let frames = stream::iter(frames.map(Ok));
-            *answer.body_mut() = BodyExt::boxed(StreamBody::new(frames));
+            *response.body_mut() = BodyExt::boxed(StreamBody::new(frames));
         }
         _ => {}
     }
-    answer
+    response
 }

@@ -7,28 +7,28 @@ mod line;
 
 use std::fmt;
 
-/// What is sent over one connection.
+/// The bytes of one connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What it is.
+    /// Its name.
     pub name: &'static str,
     text: String,
-    /// How many final answers belong to it.
-    pub answers: usize,
-    /// The client closes its half of the connection behind it.
+    /// The number of its final responses.
+    pub responses: usize,
+    /// The client closes its write side behind it.
     pub finished: bool,
 }
 
-/// Marks an exchange in what the backend receives.
+/// The id of an exchange in the requests of the backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Id(pub u32);
 
-/// Where an id stands in the table.
+/// The placeholder of the id in the table.
 const PLACE: &str = "{id}";
 const MARK: &str = "id-";
 const DIGITS: usize = 6;
 
-/// Every request of the table.
+/// Returns every request of the table.
 pub fn all() -> Vec<Request> {
     [
         line::requests(),
@@ -40,18 +40,18 @@ pub fn all() -> Vec<Request> {
 }
 
 impl Request {
-    /// `text` stands for bytes, each character for the one of its number.
+    /// Each character of `text` is the byte with its code point.
     fn new(name: &'static str, text: impl Into<String>) -> Self {
         Self {
             name,
             text: text.into(),
-            answers: 1,
+            responses: 1,
             finished: false,
         }
     }
 
-    fn answers(mut self, answers: usize) -> Self {
-        self.answers = answers;
+    fn responses(mut self, responses: usize) -> Self {
+        self.responses = responses;
         self
     }
 
@@ -60,7 +60,7 @@ impl Request {
         self
     }
 
-    /// The bytes, with that id.
+    /// Returns the bytes with this id.
     pub fn bytes(&self, id: Id) -> Vec<u8> {
         let text = self.text.replace(PLACE, &id.to_string());
         text.chars()
@@ -68,8 +68,8 @@ impl Request {
             .collect()
     }
 
-    /// Where it is cut in two: behind the first byte and before the last, in the middle, and before and behind the LF
-    /// that ends the first line and the first head.
+    /// Returns where it is split: behind the first byte and before the last, in the middle, and before and behind the LF that ends
+    /// the first line and the first head.
     pub fn cuts(&self, id: Id) -> Vec<usize> {
         let bytes = self.bytes(id);
         let after = |part: &[u8]| {
@@ -89,13 +89,13 @@ impl Request {
 }
 
 impl Id {
-    /// The id in what came of a request.
+    /// Replaces the id in the outcome of a request.
     pub(crate) fn found_in(text: &str) -> Option<Self> {
         let (_, after) = text.split_once(MARK)?;
         Some(Self(after.get(..DIGITS)?.parse().ok()?))
     }
 
-    /// The text as the table has it, so that two exchanges can be compared.
+    /// Returns the text with the placeholder, so that two exchanges can be compared.
     pub(crate) fn hidden_in(self, text: &str) -> String {
         text.replace(&self.to_string(), PLACE)
     }
@@ -107,18 +107,18 @@ impl fmt::Display for Id {
     }
 }
 
-/// A head and what follows it.
+/// Returns a head and what follows it.
 fn message(line: &str, fields: &[&str], rest: &str) -> String {
     let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
     format!("{line}\r\n{fields}\r\n{rest}")
 }
 
-/// A GET with these fields beside its Host.
+/// Returns a GET with Host and these fields.
 fn get(fields: &[&str]) -> String {
     message("GET /{id} HTTP/1.1", &[&["host: x"], fields].concat(), "")
 }
 
-/// A POST with these fields beside its Host, and what follows the head.
+/// Returns a POST with Host and these fields, and what follows the head.
 fn post(fields: &[&str], rest: &str) -> String {
     message(
         "POST /{id} HTTP/1.1",

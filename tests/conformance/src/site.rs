@@ -1,4 +1,4 @@
-//! One Envoy, and a listener for each thing that is compared.
+//! One Envoy with a listener for each configuration that is compared.
 
 use std::net::SocketAddr;
 
@@ -12,18 +12,18 @@ use crate::recorder::Recorder;
 pub enum Listener {
     /// Without the module.
     Bare,
-    /// With the module in both of its roles, and limits that no connection here comes near.
+    /// With the module in both roles, and limits that no connection reaches.
     Watched,
-    /// With the module in both of its roles; the end of a connection is announced with its first answer. A client
-    /// that does not close is given a minute, in which it can go on.
+    /// With the module in both roles, which drains a connection with its first response. Its `close_delay` is a minute, so that
+    /// clients can send more requests.
     Moved,
 }
 
 impl Listener {
-    /// All of them.
+    /// All listeners.
     pub const ALL: [Self; 3] = [Self::Bare, Self::Watched, Self::Moved];
 
-    /// Its name, and that of its cluster.
+    /// Returns its name, and that of its cluster.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
@@ -47,7 +47,7 @@ impl Listener {
     }
 }
 
-/// A running Envoy, and behind each of its listeners a backend of its own.
+/// A running Envoy with a backend behind each listener.
 #[derive(Debug)]
 pub struct Site {
     envoy: Envoy,
@@ -55,10 +55,10 @@ pub struct Site {
 }
 
 impl Site {
-    /// Starts all.
+    /// Starts Envoy and the backends.
     ///
     /// # Errors
-    /// When Envoy or the module is missing (says what provides it), or does not run.
+    /// When Envoy or the module is missing, with the command that provides it, or does not run.
     pub async fn start() -> Result<Self> {
         let mut bootstrap = Bootstrap::new();
         let mut recorders = Vec::new();
@@ -81,29 +81,29 @@ impl Site {
         })
     }
 
-    /// Where the listener listens.
+    /// Returns the address of the listener.
     pub fn address(&self, listener: Listener) -> SocketAddr {
         self.envoy.address(listener.name())
     }
 
-    /// The backend behind the listener.
+    /// Returns the backend behind the listener.
     pub fn recorder(&self, listener: Listener) -> &Recorder {
         &self.recorders[listener as usize]
     }
 
-    /// How many connections the module has announced the end of.
+    /// Returns the number of drain signals of the module.
     ///
     /// # Errors
-    /// When Envoy does not answer, because it died.
+    /// When Envoy has ended.
     pub async fn announced(&self) -> Result<u64> {
         let stats = self.envoy.stats().await?;
         Ok(stats.get("wasmcustom.evenkeel_drain_signals_total"))
     }
 
-    /// Waits until no request is on its way to the listener's backend.
+    /// Waits until no request to the listener's backend is active.
     ///
     /// # Errors
-    /// When one remains.
+    /// When one remains active.
     pub async fn settled(&self, listener: Listener) -> Result<()> {
         let active = format!("cluster.{}.upstream_rq_active", listener.name());
         eventually(&format!("{active} to be 0"), async || {
@@ -112,21 +112,21 @@ impl Site {
         .await
     }
 
-    /// How many bytes the listener has read from its clients so far.
+    /// Returns the number of bytes that the listener has read so far.
     ///
     /// # Errors
-    /// When Envoy does not answer, because it died.
+    /// When Envoy has ended.
     pub async fn received(&self, listener: Listener) -> Result<u64> {
         let name = listener.name();
         self.stat(&format!("http.{name}.downstream_cx_rx_bytes_total"))
             .await
     }
 
-    /// One number only: with all the others it would take a hundred times as long.
+    /// Reads one stat, which is a hundred times faster than all.
     async fn stat(&self, name: &str) -> Result<u64> {
-        let answer = self.envoy.admin(&format!("/stats?filter=^{name}$")).await?;
-        let value = answer.trim().strip_prefix(&format!("{name}: "));
-        let value = value.with_context(|| format!("Envoy has no {name}: {answer:?}"))?;
+        let response = self.envoy.admin(&format!("/stats?filter=^{name}$")).await?;
+        let value = response.trim().strip_prefix(&format!("{name}: "));
+        let value = value.with_context(|| format!("Envoy has no {name}: {response:?}"))?;
         Ok(value.parse()?)
     }
 }

@@ -1,13 +1,13 @@
-//! HTTP/1, request by request: what a client gets and what a backend receives is the same with the module.
+//! HTTP/1: what a client and a backend receive is the same with the module.
 
 use std::collections::BTreeSet;
 
 use evenkeel_test_conformance::exchange::{Client, exchange};
 use evenkeel_test_conformance::requests::{self, Id};
-use evenkeel_test_conformance::{Answer, End, Exchange, Listener, Request, Site};
+use evenkeel_test_conformance::{End, Exchange, Listener, Request, Response, Site};
 
-/// What Envoy takes although no client may send it (RFC 9112). The module follows nothing that two readers may understand
-/// in two ways: it leaves such connections alone, so that nobody is told to leave them.
+/// Requests that Envoy accepts although RFC 9112 forbids them. The module bypasses connections whose framing is ambiguous, so
+/// they are not drained.
 const LEFT_ALONE: [&str; 11] = [
     "a bare CR in a value",
     "a bare CR in the target",
@@ -22,7 +22,7 @@ const LEFT_ALONE: [&str; 11] = [
     "white space behind a size",
 ];
 
-/// One request of the table, sent in one way.
+/// A request of the table, complete or in two parts.
 struct Sending {
     request: Request,
     cut: Option<usize>,
@@ -47,7 +47,7 @@ async fn exchanges_are_the_same_with_and_without_the_module() {
     agree(&sendings, &bare, &without_announcements(&bare, moved));
 }
 
-/// Every request of the table, whole and cut at each odd place.
+/// Returns every request of the table, complete and split at each unusual place.
 fn sendings() -> Vec<Sending> {
     let ways = |request: Request| {
         let cuts = request.cuts(Id(0)).into_iter().map(Some);
@@ -62,8 +62,8 @@ fn sendings() -> Vec<Sending> {
         .collect()
 }
 
-/// One after the other: what the listener has read so far tells when a first part has arrived. The client stops where
-/// that of the `others` did, if there are any.
+/// Runs all exchanges one after another: the bytes that the listener has read show when a first part has arrived. The client
+/// stops where that of `others` did, if there are any.
 async fn through(
     site: &Site,
     listener: Listener,
@@ -74,10 +74,10 @@ async fn through(
     for (place, Sending { request, cut, id }) in sendings.iter().enumerate() {
         let client = match others {
             None => Client::Obedient,
-            Some(others) => Client::Following(&others[place].answers),
+            Some(others) => Client::Following(&others[place].responses),
         };
         match exchange(site, listener, client, request, *cut, *id).await {
-            Ok(answers) => came.push(answers),
+            Ok(responses) => came.push(responses),
             Err(error) => panic!("{} ({cut:?}) to {listener:?}: {error:#}", request.name),
         }
     }
@@ -87,18 +87,22 @@ async fn through(
     sendings
         .iter()
         .zip(came)
-        .map(|(sending, (answers, end))| Exchange {
-            answers,
+        .map(|(sending, (responses, end))| Exchange {
+            responses,
             end,
             received: recorder.received(sending.id),
         })
         .collect()
 }
 
-/// The requests on connections that served another one, of which none of the client's answers told it to leave.
+/// Returns the requests on connections that served another one and were not drained.
 fn untold(sendings: &[Sending], bare: &[Exchange], moved: &[Exchange]) -> BTreeSet<&'static str> {
     let is_told = |exchange: &Exchange| match &exchange.end {
-        End::Kept(another) => exchange.answers.iter().chain([another]).any(Answer::closes),
+        End::Kept(another) => exchange
+            .responses
+            .iter()
+            .chain([another])
+            .any(Response::closes),
         _ => true,
     };
     let names = sendings.iter().map(|sending| sending.request.name);
@@ -109,18 +113,18 @@ fn untold(sendings: &[Sending], bare: &[Exchange], moved: &[Exchange]) -> BTreeS
         .collect()
 }
 
-/// The same, but for announcements where there are none in `bare`.
+/// The outcomes are the same, except for `connection: close` where `bare` has none.
 fn without_announcements(bare: &[Exchange], moved: Vec<Exchange>) -> Vec<Exchange> {
-    let as_in = |bare: &Answer, moved: Answer| match bare.closes() {
+    let as_in = |bare: &Response, moved: Response| match bare.closes() {
         true => moved,
         false => moved.without_announcement(),
     };
     let all = bare.iter().zip(moved);
     all.map(|(bare, mut moved)| {
-        moved.answers = bare
-            .answers
+        moved.responses = bare
+            .responses
             .iter()
-            .zip(moved.answers)
+            .zip(moved.responses)
             .map(|(bare, moved)| as_in(bare, moved))
             .collect();
         moved.end = match (&bare.end, moved.end) {
@@ -151,11 +155,11 @@ fn agree(sendings: &[Sending], expected: &[Exchange], came: &[Exchange]) {
     );
 }
 
-/// Two that refuse everything would agree, too.
+/// Shows that most requests are accepted: two proxies that reject everything would agree, too.
 fn is_worth_its_while(bare: &[Exchange]) {
     let served = bare
         .iter()
-        .filter(|exchange| exchange.answers.iter().all(Answer::is_recorded))
+        .filter(|exchange| exchange.responses.iter().all(Response::is_recorded))
         .count();
     assert!(served > bare.len() / 4 && served < bare.len() * 3 / 4);
 }

@@ -1,4 +1,4 @@
-//! HTTP/2, case by case of h2spec: its verdicts are the same with the module.
+//! HTTP/2: the verdicts of h2spec are the same with the module.
 
 use std::env;
 use std::io::{Write, stderr};
@@ -7,7 +7,7 @@ use std::path::Path;
 use evenkeel_test_conformance::h2spec::{H2spec, Verdict, Verdicts};
 use evenkeel_test_conformance::{Listener, Site};
 
-/// Fewer would not be h2spec as it is pinned.
+/// The number of cases of the pinned h2spec.
 const CASES: usize = 145;
 
 #[tokio::test]
@@ -17,7 +17,7 @@ async fn h2spec_verdicts_are_the_same_with_and_without_the_module() {
     };
     let site = Site::start().await.unwrap();
 
-    // Side by side: most of the time they wait for what does not come.
+    // Concurrently: most of the time they wait for a timeout.
     let bare = || h2spec.run(site.address(Listener::Bare));
     let (first, second, third, watched, moved) = tokio::try_join!(
         bare(),
@@ -38,8 +38,8 @@ async fn h2spec_verdicts_are_the_same_with_and_without_the_module() {
     assert!(site.announced().await.unwrap() > 0);
 }
 
-/// Every single case has the same verdict, to the frame that came. A case that fails may end with one of `others`
-/// instead: with the timeout behind the frame, or with a frame that the module adds.
+/// Every case has the same verdict, with the same frame. A failed case may end with one of `others` instead: with a timeout, or
+/// with a frame of the module.
 fn agree(bare: &[Verdicts; 3], with_module: &Verdicts, others: &[&str]) {
     for verdicts in bare {
         assert!(verdicts.keys().eq(with_module.keys()));
@@ -56,7 +56,7 @@ fn agree(bare: &[Verdicts; 3], with_module: &Verdicts, others: &[&str]) {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
-/// The verdict of one case with the module is the one without it, or differs only in the frame that came.
+/// The verdict with the module is equal, or differs only in the received frame.
 fn fits(without: &Verdict, with_module: &Verdict, others: &[&str]) -> bool {
     match (without, with_module) {
         (Verdict::Failed(without), Verdict::Failed(with_module)) => {
@@ -64,7 +64,7 @@ fn fits(without: &Verdict, with_module: &Verdict, others: &[&str]) -> bool {
             without == with_module
                 || (parts(without).0 == expected && others.iter().any(|it| came.starts_with(it)))
         }
-        // h2spec takes the module's PING for a wrong acknowledgement of its own.
+        // h2spec takes the module's PING for a wrong acknowledgement of its PING.
         (Verdict::Passed, Verdict::Failed(with_module)) => {
             let (_, came) = parts(with_module);
             others
@@ -76,12 +76,12 @@ fn fits(without: &Verdict, with_module: &Verdict, others: &[&str]) -> bool {
     }
 }
 
-/// What h2spec would have taken, and what came.
+/// Returns the expected and the actual behavior.
 fn parts(verdict: &str) -> (&str, &str) {
     verdict.rsplit_once('\n').unwrap_or(("", verdict))
 }
 
-/// None where there is no Go: but where CI is set, there must be.
+/// Returns h2spec, or None without Go; in CI, Go is required.
 async fn h2spec() -> Option<H2spec> {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let h2spec = H2spec::build(directory).await.unwrap();
@@ -89,7 +89,7 @@ async fn h2spec() -> Option<H2spec> {
         let what = "not run: h2spec: Go is not installed";
         let is_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
         assert!(!is_ci, "{what}; where CI is set, it must be");
-        // Past the test harness, which would show it only where a test has failed.
+        // The test harness would show it only when the test fails.
         let _ = writeln!(stderr(), "{what}");
     }
     h2spec

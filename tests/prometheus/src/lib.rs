@@ -1,4 +1,4 @@
-//! A real Prometheus, as Debian packages it: what the dashboard and the alert rules ask is asked of it.
+//! A real Prometheus of Debian, for the queries of the dashboard and of the alert rules.
 
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -13,26 +13,26 @@ use evenkeel_test_tools::debian;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The root of the repository.
+/// Returns the root of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A program of Debian's package.
+/// Returns a program of Debian's package.
 ///
 /// # Errors
-/// When it cannot be had, with what apt-get said.
+/// When the package cannot be downloaded, with the output of apt-get.
 pub fn program(name: &str) -> Result<PathBuf> {
     debian::binary("prometheus", name)
         .with_context(|| format!("{name} is not installed, and Debian's prometheus cannot be had"))
 }
 
-/// What Prometheus scrapes, and the labels that it gives to what it finds there.
+/// A target of Prometheus with its labels.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The job's name.
     pub job: &'static str,
-    /// An Envoy's admin interface.
+    /// The admin interface of an Envoy.
     pub address: SocketAddr,
     /// Further labels, by name.
     pub labels: Value,
@@ -47,10 +47,10 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes these every second, and waits until it answers.
+    /// Starts a Prometheus that scrapes these targets every second, and waits until it responds.
     ///
     /// # Errors
-    /// When it cannot be had, or ends instead, with its log.
+    /// When it cannot be downloaded, or ends, with its log.
     pub async fn start(targets: &[Target]) -> Result<Self> {
         let program = program("prometheus")?;
         let directory = TempDir::new().context("no temporary directory")?;
@@ -100,10 +100,10 @@ impl Prometheus {
         Ok(prometheus)
     }
 
-    /// The value now of every series that a query gives.
+    /// Returns the current value of each series of a query.
     ///
     /// # Errors
-    /// When Prometheus refuses the query, with what it said.
+    /// When Prometheus rejects the query, with its error.
     pub async fn query(&self, query: &str) -> Result<Vec<f64>> {
         let path = format!("/api/v1/query?query={}", encoded(query));
         let data = self.ask(&path).await.with_context(|| query.to_owned())?;
@@ -112,10 +112,10 @@ impl Prometheus {
         Ok(results.iter().filter_map(value).collect())
     }
 
-    /// The values that a label has on the series of a metric.
+    /// Returns the values of a label on the series of a metric.
     ///
     /// # Errors
-    /// When Prometheus refuses, with what it said.
+    /// When Prometheus rejects the request, with its error.
     pub async fn label_values(&self, metric: &str, label: &str) -> Result<Vec<String>> {
         let path = format!("/api/v1/label/{label}/values?match[]={}", encoded(metric));
         let data = self.ask(&path).await?;
@@ -134,7 +134,7 @@ impl Prometheus {
 
 impl Drop for Prometheus {
     fn drop(&mut self) {
-        // Both fail only when it has already ended.
+        // Both fail only when the process has ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -156,13 +156,13 @@ fn configuration(targets: &[Target]) -> Value {
     json!({ "global": { "scrape_interval": "1s" }, "scrape_configs": jobs })
 }
 
-/// The address in `msg="Listening on" address=127.0.0.1:9090`.
+/// Returns the address in `msg="Listening on" address=127.0.0.1:9090`.
 fn listens_on(log: &str) -> Option<SocketAddr> {
     let (_, rest) = log.split_once("\"Listening on\" address=")?;
     rest.split_whitespace().next()?.parse().ok()
 }
 
-/// Percent-encoded, as a query's value (RFC 3986 2.1).
+/// Returns a percent-encoded query value (RFC 3986 2.1).
 fn encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {

@@ -1,27 +1,26 @@
-//! Tasks that run beside a test: a task that panics fails the test, whatever the test does with the task.
+//! Background tasks of tests: a task that panics fails the test, whatever the test does with the task.
 //!
-//! Tokio keeps the panic of a task for the one who joins it. A test that aborts its tasks, or drops their handles,
-//! never sees it, and passes although an assertion in a task has failed. So `clippy.toml` allows no other way to
-//! start a task than this one.
+//! Tokio returns the panic of a task to whoever joins it. A test that aborts its tasks or drops their handles passes although an
+//! assertion in a task has failed. So `clippy.toml` forbids all other ways to start a task.
 
 use std::fmt;
 use std::panic::resume_unwind;
 use std::thread;
 
-// The only use of what `clippy.toml` forbids.
+// `clippy.toml` forbids it elsewhere.
 #[expect(clippy::disallowed_types, reason = "this type joins them")]
 use tokio::task::JoinSet;
 use tokio::task::{AbortHandle, JoinError};
 
 /// Tasks with results of one type.
 ///
-/// A panic in a task goes on in whoever calls [`Tasks::next`], [`Tasks::join`] or [`Tasks::stop`]. Dropping it
-/// aborts the tasks, and panics if one of them has already panicked.
+/// [`Tasks::next`], [`Tasks::join`] and [`Tasks::stop`] resume the panic of a task. Dropping it aborts the tasks, and panics if
+/// one of them has panicked.
 #[expect(clippy::disallowed_types, reason = "this type joins them")]
 pub struct Tasks<T: 'static = ()>(JoinSet<T>);
 
 impl<T: Send + 'static> Tasks<T> {
-    /// No tasks yet.
+    /// Returns a group without tasks.
     pub fn new() -> Self {
         Self::default()
     }
@@ -31,10 +30,10 @@ impl<T: Send + 'static> Tasks<T> {
         self.0.spawn(task)
     }
 
-    /// Forgets the tasks that have ended, and their results.
+    /// Drops the results of the tasks that have ended.
     ///
     /// # Panics
-    /// As the first of them that did.
+    /// With the panic of the first task that panicked.
     pub fn check(&mut self) {
         while let Some(ended) = self.0.try_join_next() {
             result(ended);
@@ -44,7 +43,7 @@ impl<T: Send + 'static> Tasks<T> {
     /// Waits until the next task ends, and returns its result; None when there are no more.
     ///
     /// # Panics
-    /// As the task did.
+    /// With the panic of the task.
     pub async fn next(&mut self) -> Option<T> {
         loop {
             let ended = self.0.join_next().await?;
@@ -57,7 +56,7 @@ impl<T: Send + 'static> Tasks<T> {
     /// Waits until all tasks have ended, and returns their results in the order in which they ended.
     ///
     /// # Panics
-    /// As the first task that did.
+    /// With the panic of the first task that panicked.
     pub async fn join(mut self) -> Vec<T> {
         let mut results = Vec::new();
         while let Some(result) = self.next().await {
@@ -66,24 +65,24 @@ impl<T: Send + 'static> Tasks<T> {
         results
     }
 
-    /// Ends the tasks that still run, and waits until they have ended.
+    /// Aborts the running tasks, and waits until they have ended.
     ///
     /// # Panics
-    /// As the first task that did, before or while it was being ended.
+    /// With the panic of the first task that panicked.
     pub async fn stop(mut self) {
         self.0.abort_all();
         self.join().await;
     }
 }
 
-/// One task, and its result.
+/// A task with a result.
 ///
-/// Dropping it aborts the task, and panics if the task has already panicked.
+/// Dropping it aborts the task, and panics if the task has panicked.
 #[derive(Debug)]
 pub struct Task<T: 'static>(Tasks<T>);
 
 impl<T: Send + 'static> Task<T> {
-    /// Starts it.
+    /// Starts a task.
     pub fn spawn(task: impl Future<Output = T> + Send + 'static) -> Self {
         let mut tasks = Tasks::new();
         tasks.spawn(task);
@@ -93,20 +92,19 @@ impl<T: Send + 'static> Task<T> {
     /// Waits until it ends, and returns its result.
     ///
     /// # Panics
-    /// As the task did.
+    /// With the panic of the task.
     pub async fn join(mut self) -> T {
         match self.0.next().await {
             Some(result) => result,
-            // Only its owner could have aborted it, and `join` consumes the owner.
+            // Only the owner can abort it, and `join` consumes the owner.
             None => panic!("the task was ended by its runtime"),
         }
     }
 }
 
-/// Runs the driver of a client's connection until it ends. How it ends shows in the requests on the connection, so
-/// that its own result says nothing more.
+/// Runs the driver of a client's connection until it ends. Requests see how their connection ends, so its result is dropped.
 ///
-/// Not for what asserts: nothing sees a panic in it.
+/// The driver must not assert: its panic would be lost.
 #[expect(clippy::disallowed_methods, reason = "the bounds keep assertions out")]
 pub fn drive<E: std::error::Error + Send + 'static>(
     driver: impl IntoFuture<Output = Result<(), E>, IntoFuture: Send + 'static>,
@@ -114,10 +112,10 @@ pub fn drive<E: std::error::Error + Send + 'static>(
     tokio::spawn(driver.into_future());
 }
 
-/// Runs work that blocks, such as a client's process, on a thread of its own, and returns its result.
+/// Runs blocking work, such as a client's process, on a separate thread, and returns its result.
 ///
 /// # Panics
-/// As the work did.
+/// With the panic of the work.
 #[expect(clippy::disallowed_methods, reason = "its panic goes on here")]
 pub async fn block<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match result(tokio::task::spawn_blocking(work).await) {
@@ -126,7 +124,7 @@ pub async fn block<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     }
 }
 
-/// The result of a task that ended by itself; None for one that was aborted.
+/// Returns the result of a task; None if it was aborted.
 fn result<T>(ended: Result<T, JoinError>) -> Option<T> {
     match ended {
         Ok(result) => Some(result),
@@ -178,7 +176,7 @@ mod tests {
 
     use super::*;
 
-    /// What `test` panics with; None when it does not panic.
+    /// Returns the panic of `test`; None without a panic.
     fn panic_of(test: impl Future<Output = ()>) -> Option<String> {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test)));

@@ -1,4 +1,4 @@
-//! A cache of what is made once, one directory for each state of what it is made from.
+//! A cache with one directory for each state of the inputs.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use evenkeel_test_envoy::cache_dir;
 
-/// Stands in a directory whose content is complete.
+/// The file that marks a complete directory.
 const COMPLETE: &str = "complete";
 
-/// `tools/NAME-HASH` of the cache, one directory for each state of `inputs`. When it is not there,
-/// `prepare` fills it, in its place: a Python environment cannot be moved.
+/// Returns `tools/NAME-HASH` of the cache, one directory for each state of `inputs`. When it is missing, `prepare` fills it in
+/// place: a Python environment cannot be moved.
 ///
 /// # Errors
-/// What `prepare` said, or that the cache cannot be written.
+/// The error of `prepare`, or that the cache cannot be written.
 pub fn provide(
     name: &str,
     inputs: impl Hash,
@@ -45,7 +45,7 @@ fn provide_in(
     }
     let lock = File::create(directory.with_extension("lock")).with_context(unwritable)?;
     lock.lock().with_context(unwritable)?;
-    // Another process may have made it while we waited.
+    // Another process may have filled it while this one waited.
     if directory.join(COMPLETE).is_file() {
         return Ok(directory);
     }

@@ -1,5 +1,5 @@
-//! Programs that Debian packages: taken from the machine where it has them, else from `apt-get download`, which
-//! needs no root, and run from where they were unpacked.
+//! Programs of Debian packages: those of the machine, or from `apt-get download`, which needs no root, and run from where they
+//! were unpacked.
 
 mod daemon;
 
@@ -16,13 +16,13 @@ use crate::cache;
 
 pub use daemon::Daemon;
 
-/// Where servers are installed, which the `PATH` of those who are not root leaves out.
+/// The directory of servers, which is not in the `PATH` without root.
 const SERVERS: &str = "/usr/sbin";
 
-/// The program `name`; `package` is downloaded when the machine does not have it.
+/// Returns the path of a program; `package` is downloaded when the machine does not have it.
 ///
 /// # Errors
-/// When apt-get does not give the package, with what it said.
+/// When the package cannot be downloaded, with the output of apt-get.
 pub fn binary(package: &str, name: &str) -> Result<PathBuf> {
     if let Some(path) = installed(name) {
         return Ok(path);
@@ -34,13 +34,12 @@ pub fn binary(package: &str, name: &str) -> Result<PathBuf> {
     Ok(launcher)
 }
 
-/// The directory of the package's files, and of those of what it needs and the machine does not have. Each program has
-/// a launcher of its name at the top.
+/// Returns the directory of the unpacked package and its missing dependencies, with a launcher for each program.
 ///
 /// # Errors
-/// When apt-get does not give the package, with what it said.
+/// When the package cannot be downloaded, with the output of apt-get.
 pub fn unpacked(package: &str) -> Result<PathBuf> {
-    // What was downloaded for one release need not run on another.
+    // A program of one release need not run on another.
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     cache::provide(package, release, |directory| {
         eprintln!("Downloading Debian's {package} (once)");
@@ -49,7 +48,7 @@ pub fn unpacked(package: &str) -> Result<PathBuf> {
     })
 }
 
-/// Why [`binary`] does not give the program; None when it does.
+/// Returns why [`binary`] fails; None when it does not.
 pub fn missing(package: &str, name: &str) -> Option<String> {
     let error = binary(package, name).err()?;
     Some(format!(
@@ -65,9 +64,9 @@ fn installed(name: &str) -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-/// Lays the package's files, and those of what it needs and the machine does not have, below `directory`.
+/// Unpacks the package and its missing dependencies below `directory`.
 fn unpack(package: &str, directory: &Path) -> Result<()> {
-    // A fresh machine has no lists of packages, or lists so old that the servers have other versions by now.
+    // The package lists of the machine may be missing or outdated.
     if let Err(error) = download(package, directory, &[]) {
         eprintln!("{error:#}\nFetching Debian's lists of packages, for this download alone");
         let lists = TempDir::new().context("no temporary directory")?;
@@ -85,7 +84,7 @@ fn unpack(package: &str, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Options with which apt-get keeps lists of packages in a directory of ours, which needs no root.
+/// Returns the options of apt-get for package lists in a directory, which needs no root.
 fn own_lists(directory: &Path) -> Result<[String; 4]> {
     let [lists, cache] = ["lists", "cache"].map(|name| directory.join(name));
     fs::create_dir_all(lists.join("partial"))?;
@@ -114,14 +113,14 @@ fn download(package: &str, directory: &Path, options: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The packages of apt-get's plan.
+/// Returns the packages of a simulated installation.
 fn to_install(plan: &str) -> Vec<&str> {
     plan.lines()
         .filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next())
         .collect()
 }
 
-/// Writes for each program one of its name beside the unpacked files, which tells it where its libraries are.
+/// Writes a launcher for each program, which sets the path of its libraries.
 fn write_launchers(directory: &Path) -> Result<()> {
     let libraries = env::join_paths(libraries(directory)?)?;
     for folder in ["usr/sbin", "usr/bin"].map(|folder| directory.join(folder)) {
@@ -143,7 +142,7 @@ fn write_launchers(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The directories that Debian names after the machine's architecture, such as `lib/x86_64-linux-gnu`.
+/// Returns the library directories of the architecture, such as `lib/x86_64-linux-gnu`.
 fn libraries(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in ["usr/lib", "lib"].map(|folder| directory.join(folder)) {
@@ -160,7 +159,7 @@ fn libraries(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// With output that a program may read.
+/// Runs a command with output in the C locale.
 fn apt() -> Command {
     let mut command = Command::new("apt-get");
     command.env("LC_ALL", "C");
@@ -193,7 +192,7 @@ mod tests {
         assert_eq!(to_install(plan), ["libev4", "libnghttp2-14"]);
     }
 
-    /// As on a machine whose lists are empty.
+    /// As on a machine without package lists.
     #[test]
     fn package_lists_are_below_the_given_directory() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What tests need beyond this repository, provisioned once and kept outside git.
+//! Tools of the tests that are provisioned once and kept outside git.
 
 pub mod cache;
 pub mod debian;

@@ -1,9 +1,9 @@
-//! Message bodies (RFC 9112, sections 6 and 7), and the ways to smuggle a request in one (section 11.2).
+//! Message bodies (RFC 9112, sections 6 and 7) and request smuggling (section 11.2).
 
 use super::{Id, Request, message, post};
 
 const CHUNKED: &str = "transfer-encoding: chunked";
-/// Another request, for who takes the body for shorter than its sender does.
+/// A smuggled request, for a reader that takes the body for shorter than its sender does.
 const SMUGGLED: &str = "GET /{id}/smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
 
 pub(super) fn requests() -> Vec<Request> {
@@ -55,7 +55,7 @@ fn lengths() -> Vec<Request> {
 
 fn codings() -> Vec<Request> {
     let body = format!("0\r\n\r\n{SMUGGLED}");
-    let of = |name, fields: &[&str]| Request::new(name, post(fields, &body)).answers(2);
+    let of = |name, fields: &[&str]| Request::new(name, post(fields, &body)).responses(2);
     let coding = |name, value: &str| of(name, &[&format!("transfer-encoding: {value}")]);
     vec![
         coding("chunks, and another request", "chunked"),
@@ -123,7 +123,7 @@ fn chunks() -> Vec<Request> {
     ]
 }
 
-/// The length of that body, once it has its id.
+/// The length of that body with its id.
 fn field_for(body: &str) -> String {
     let length = Request::new("", body).bytes(Id(0)).len();
     format!("content-length: {length}")

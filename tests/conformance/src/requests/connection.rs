@@ -1,9 +1,9 @@
-//! Connections (RFC 9112, section 9), what else changes their course, and the forms that an answer can have.
+//! Connections (RFC 9112, section 9) and the forms of responses.
 
 use super::{Request, get, message, post};
 
 pub(super) fn requests() -> Vec<Request> {
-    [persistence(), courses(), answers()].concat()
+    [persistence(), courses(), responses()].concat()
 }
 
 fn persistence() -> Vec<Request> {
@@ -20,19 +20,19 @@ fn persistence() -> Vec<Request> {
             "a field for this connection only",
             get(&["connection: x-a", "x-a: 1"]),
         ),
-        Request::new("two requests at once", get(&[]) + next).answers(2),
+        Request::new("two requests at once", get(&[]) + next).responses(2),
         Request::new(
             "three requests at once",
             get(&[]) + &post(&["content-length: 5"], "hello") + next,
         )
-        .answers(3),
+        .responses(3),
         Request::new(
             "a request behind the last one",
             get(&["connection: close"]) + next,
         )
-        .answers(2),
-        Request::new("a request and nonsense", get(&[]) + "nonsense\r\n\r\n").answers(2),
-        Request::new("an empty line between requests", get(&[]) + "\r\n" + next).answers(2),
+        .responses(2),
+        Request::new("a request and nonsense", get(&[]) + "nonsense\r\n\r\n").responses(2),
+        Request::new("an empty line between requests", get(&[]) + "\r\n" + next).responses(2),
         Request::new("half a head", "GET /{id} HTTP/1.1\r\nhost: x\r\nx-a").finished(),
         Request::new("half a body", post(&["content-length: 10"], "hello")).finished(),
         Request::new(
@@ -76,20 +76,20 @@ fn courses() -> Vec<Request> {
     ]
 }
 
-fn answers() -> Vec<Request> {
+fn responses() -> Vec<Request> {
     let form = |name, line: &str| Request::new(name, message(line, &["host: x"], ""));
     let head = message("HEAD /{id} HTTP/1.1", &["host: x"], "");
     vec![
-        form("an answer without content", "GET /{id}/204 HTTP/1.1"),
+        form("an response without content", "GET /{id}/204 HTTP/1.1"),
         form(
-            "an answer that nothing was modified",
+            "an response that nothing was modified",
             "GET /{id}/304 HTTP/1.1",
         ),
-        form("an answer in chunks", "GET /{id}/chunks HTTP/1.1"),
+        form("an response in chunks", "GET /{id}/chunks HTTP/1.1"),
         form(
-            "the head of an answer in chunks",
+            "the head of an response in chunks",
             "HEAD /{id}/chunks HTTP/1.1",
         ),
-        Request::new("a HEAD and a GET at once", head + &get(&[])).answers(2),
+        Request::new("a HEAD and a GET at once", head + &get(&[])).responses(2),
     ]
 }

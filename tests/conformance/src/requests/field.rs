@@ -2,7 +2,7 @@
 
 use super::{Request, get, message};
 
-/// More than Envoy takes as a head: 60 KiB.
+/// More than Envoy's limit of a head, 60 KiB.
 const TOO_LONG: usize = 70 * 1024;
 
 pub(super) fn requests() -> Vec<Request> {

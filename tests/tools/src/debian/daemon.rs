@@ -1,4 +1,4 @@
-//! A server of several processes, with a configuration file and ports that are chosen for it.
+//! A server with several processes, a configuration file and free ports.
 
 use std::fs::{self, File};
 use std::future::ready;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use evenkeel_test_envoy::eventually;
 use tempfile::TempDir;
 
-/// Between our letting go of a port and the server's taking it, another process may take it.
+/// Attempts: another process may take a port before the server binds it.
 const TRIES: usize = 5;
 
 /// A running server. Dropping it ends all of its processes and removes its files.
@@ -22,19 +22,18 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `program` and waits until it listens. `configure` is given a directory for its files and free
-    /// addresses; it writes the configuration and returns the arguments and the file in which the
-    /// server leaves its process id once it listens.
+    /// Starts `program` and waits until it listens. `configure` gets a directory and free addresses; it writes the configuration and
+    /// returns the arguments and the file to which the server writes its process id once it listens.
     ///
     /// # Errors
-    /// When the server ends instead, with what it wrote to stderr.
+    /// When the server ends, with its stderr.
     pub async fn start<const N: usize>(
         program: &Path,
         configure: impl Fn(&Path, [SocketAddr; N]) -> Result<(Vec<String>, PathBuf)>,
     ) -> Result<(Self, [SocketAddr; N])> {
         for _ in 0..TRIES {
             let directory = TempDir::new().context("no temporary directory")?;
-            // Workers that give up root must reach what lies in it.
+            // Workers without root must read its files.
             fs::set_permissions(&directory, PermissionsExt::from_mode(0o755))?;
             let addresses = free_addresses()?;
             let (arguments, listens) = configure(directory.path(), addresses)?;
@@ -63,12 +62,12 @@ impl Daemon {
         )
     }
 
-    /// Where its files are.
+    /// Returns the directory of its files.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// How it ended, if it did before the file was there.
+    /// Returns the exit status if the process ended before the file existed.
     async fn end_before(&mut self, file: &Path) -> Result<Option<String>> {
         eventually(&format!("{} to be written", file.display()), || {
             let ended = self.leader.try_wait().ok().flatten();
@@ -84,7 +83,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Not by force: the leader ends its workers first. It may have ended already.
+        // With SIGTERM, so that the leader ends its workers. Fails when it has ended.
         let _ = Command::new("sh")
             .arg("-c")
             .arg(format!("kill {}", self.leader.id()))
@@ -94,7 +93,7 @@ impl Drop for Daemon {
     }
 }
 
-/// All different: none is let go of before the last is there.
+/// Returns different addresses: all ports are bound at the same time.
 fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
     let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
     let mut listeners = Vec::new();

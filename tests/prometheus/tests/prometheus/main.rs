@@ -1,4 +1,4 @@
-//! What an operator sees, by the tools that show it: Prometheus, its `promtool`, Grafana's own types.
+//! Dashboard and alerts in the tools of an operator: Prometheus, `promtool` and Grafana's types.
 
 mod dashboard;
 mod queries;
@@ -11,13 +11,13 @@ use std::fs;
 use evenkeel_test_prometheus::root;
 use serde_json::Value;
 
-/// The dashboard, as an operator imports it.
+/// Returns the dashboard.
 fn the_dashboard() -> Value {
     let text = fs::read_to_string(root().join("istio/dashboard/evenkeel.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
-/// The alert rules, as Prometheus loads them.
+/// Returns the alert rules.
 fn the_rules() -> Vec<Value> {
     let text = fs::read_to_string(root().join("istio/dashboard/alerts.yaml")).unwrap();
     let groups: Value = serde_saphyr::from_str(&text).unwrap();

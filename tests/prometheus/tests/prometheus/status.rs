@@ -8,7 +8,7 @@ use evenkeel_test_envoy::{
 
 use crate::scene::Scene;
 
-/// What `evenkeel status` shows of these Envoys, and whether there are no problems.
+/// Returns the output of `evenkeel status` for these Envoys, and whether there are no problems.
 fn status(envoys: &[&Envoy]) -> (String, bool) {
     let addresses: Vec<_> = envoys
         .iter()
@@ -18,7 +18,7 @@ fn status(envoys: &[&Envoy]) -> (String, bool) {
     evenkeel_cli::describe_status(&addresses).unwrap()
 }
 
-/// Waits until all of it is shown.
+/// Waits until the output has all of these texts.
 async fn eventually_shows(envoys: &[&Envoy], wanted: &[&str]) -> (String, bool) {
     let what = format!("{wanted:?}");
     let shown = eventually(&what, || async {

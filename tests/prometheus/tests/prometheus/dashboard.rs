@@ -1,4 +1,4 @@
-//! The dashboard is what Grafana reads, by the types that Grafana publishes.
+//! The dashboard matches the types that Grafana publishes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::the_dashboard;
 
-/// The program that reads a dashboard by Grafana's types. Built once, and apart from its runs: Go reports its
-/// downloads on stderr the first time, and a build that fails says nothing about a dashboard.
+/// Returns the program that parses a dashboard with Grafana's types. It is built before it runs: Go reports downloads on
+/// stderr, and a failed build is no problem of the dashboard.
 fn checker() -> &'static Path {
     static CHECKER: LazyLock<PathBuf> = LazyLock::new(|| {
         let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("grafana");
@@ -31,7 +31,7 @@ fn checker() -> &'static Path {
     &CHECKER
 }
 
-/// What Grafana's types make of a dashboard: the number of its panels, or what is wrong.
+/// Parses a dashboard with Grafana's types; returns the number of its panels, or the error.
 fn grafana(dashboard: &str) -> Result<usize, String> {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("dashboard.json");

@@ -1,4 +1,4 @@
-//! An answer as it comes from the socket (RFC 9112, section 6.3).
+//! A response as read from the socket (RFC 9112, section 6.3).
 
 use std::io::ErrorKind;
 
@@ -9,40 +9,40 @@ use tokio::net::TcpStream;
 use crate::recorder::METHOD;
 use crate::requests::Id;
 
-/// Differ from answer to answer.
+/// Fields that differ between responses.
 const ACCIDENTAL: [&str; 2] = ["date", "x-envoy-upstream-service-time"];
 
 const CLOSE: (&str, &str) = ("connection", "close");
 
-/// A final answer.
+/// A final response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// The status lines of the interim answers before it.
+pub struct Response {
+    /// The status lines of the interim responses before it.
     pub interim: Vec<String>,
     /// Its status line.
     pub status: String,
-    /// Its fields in their order, in lower case, but for what differs from answer to answer.
+    /// Its fields in order, in lower case, without those that differ between responses.
     pub fields: Vec<(String, String)>,
-    /// Its body, and its trailers if any; the id as the table has it.
+    /// Its body and trailers, with the id as in the table.
     pub body: String,
-    /// Its end came.
+    /// It is complete.
     pub whole: bool,
 }
 
-impl Answer {
-    /// It says that the connection will be closed.
+impl Response {
+    /// Returns whether it has `connection: close`.
     pub fn closes(&self) -> bool {
         self.field(CLOSE.0) == Some(CLOSE.1)
     }
 
-    /// The same without the word that the connection will be closed.
+    /// Returns it without `connection: close`.
     pub fn without_announcement(mut self) -> Self {
         self.fields
             .retain(|(name, value)| (name.as_str(), value.as_str()) != CLOSE);
         self
     }
 
-    /// The backend gave it, not Envoy.
+    /// Returns whether it is of the backend, not of Envoy.
     pub fn is_recorded(&self) -> bool {
         self.field(METHOD).is_some()
     }
@@ -59,35 +59,35 @@ impl Answer {
     }
 }
 
-/// The next final answer; None when the connection ends before it begins.
-pub(super) async fn read(stream: &mut BufReader<TcpStream>, id: Id) -> Result<Option<Answer>> {
+/// Reads the next final response; None when the connection is closed before it.
+pub(super) async fn read(stream: &mut BufReader<TcpStream>, id: Id) -> Result<Option<Response>> {
     let mut interim = Vec::new();
     loop {
-        let Some(mut answer) = head(stream).await? else {
+        let Some(mut response) = head(stream).await? else {
             return Ok(None);
         };
-        if answer.is_interim() {
-            interim.push(answer.status);
+        if response.is_interim() {
+            interim.push(response.status);
             continue;
         }
         let mut body = Vec::new();
-        answer.whole = read_body(stream, &answer, &mut body).await?;
-        answer.body = id.hidden_in(&String::from_utf8_lossy(&body));
-        answer.interim = interim;
-        return Ok(Some(answer));
+        response.whole = read_body(stream, &response, &mut body).await?;
+        response.body = id.hidden_in(&String::from_utf8_lossy(&body));
+        response.interim = interim;
+        return Ok(Some(response));
     }
 }
 
-async fn head(stream: &mut BufReader<TcpStream>) -> Result<Option<Answer>> {
+async fn head(stream: &mut BufReader<TcpStream>) -> Result<Option<Response>> {
     let Some(status) = line(stream).await? else {
         return Ok(None);
     };
     if !status.starts_with("HTTP/1.1 ") {
         bail!("no status line: {status:?}");
     }
-    let mut answer = Answer {
+    let mut response = Response {
         status,
-        ..Answer::default()
+        ..Response::default()
     };
     while let Some(line) = line(stream).await?.filter(|line| !line.is_empty()) {
         let (name, value) = line
@@ -95,30 +95,30 @@ async fn head(stream: &mut BufReader<TcpStream>) -> Result<Option<Answer>> {
             .with_context(|| format!("no field line: {line:?}"))?;
         let name = name.to_ascii_lowercase();
         if !ACCIDENTAL.contains(&name.as_str()) {
-            answer.fields.push((name, value.trim().to_owned()));
+            response.fields.push((name, value.trim().to_owned()));
         }
     }
-    Ok(Some(answer))
+    Ok(Some(response))
 }
 
-/// Whether the body came to its end.
+/// Reads the body; returns whether it is complete.
 async fn read_body(
     stream: &mut BufReader<TcpStream>,
-    answer: &Answer,
+    response: &Response,
     body: &mut Vec<u8>,
 ) -> Result<bool> {
     let none = ["HTTP/1.1 204", "HTTP/1.1 304"];
-    if answer.field(METHOD) == Some("HEAD")
-        || none.iter().any(|none| answer.status.starts_with(none))
+    if response.field(METHOD) == Some("HEAD")
+        || none.iter().any(|none| response.status.starts_with(none))
     {
         return Ok(true);
     }
-    if answer.field("transfer-encoding") == Some("chunked") {
+    if response.field("transfer-encoding") == Some("chunked") {
         return chunks(stream, body).await;
     }
-    match answer.field("content-length") {
+    match response.field("content-length") {
         Some(length) => part(stream, length.parse()?, body).await,
-        // Without a length it goes on to the end of the connection, and a reset is none.
+        // Without a length, only a FIN completes it, not a RST.
         None => Ok(stream.read_to_end(body).await.is_ok()),
     }
 }
@@ -157,7 +157,7 @@ async fn part(stream: &mut BufReader<TcpStream>, size: usize, body: &mut Vec<u8>
     Ok(read.is_ok())
 }
 
-/// A line without its end; None at the end of the connection, however it came.
+/// Reads a line without its end; None when the connection is closed or reset.
 async fn line(stream: &mut BufReader<TcpStream>) -> Result<Option<String>> {
     let mut line = Vec::new();
     match stream.read_until(b'\n', &mut line).await {

@@ -1,5 +1,5 @@
-//! Envoys in which everything happens that a query asks about, again and again: a pod that carries too much, one that
-//! finds no peers, and one whose listeners each have a trouble of their own.
+//! Envoys in which every event of a query repeats: a pod with excess load, one without peers, and one whose listeners each
+//! have another problem.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Between two rounds of traffic. Nothing depends on it but the load.
+/// The pause between two rounds of traffic, which only limits the load.
 const PACE: Duration = Duration::from_millis(100);
 
 /// A pod that rebalances.
@@ -26,9 +26,9 @@ const POLICY: &str = r#"{"version": 1, "defaults": {"max_connection_age": "off"}
     "rebalance": {"max_rate": 0.1, "min_connections": 10, "stabilization_window": "0s"},
     "budget": {"per_second": 1, "burst": 1}}"#;
 
-/// The Envoys, and traffic through them for as long as this is there.
+/// The Envoys and their traffic, until this is dropped.
 pub struct Scene {
-    /// First of all: it must end before what it goes through.
+    /// The first field: the traffic must end before the Envoys.
     traffic: Tasks,
     pub full: Envoy,
     pub idle: Envoy,
@@ -71,18 +71,18 @@ impl Scene {
         }
     }
 
-    /// Ends the traffic; panics if a request in it had another outcome than it should.
+    /// Stops the traffic; panics if a request had an unexpected outcome.
     pub async fn stop(self) {
         self.traffic.stop().await;
     }
 
-    /// A policy comes into force that differs in a number.
+    /// Applies a policy with another number.
     pub async fn change_policy(&self) {
         let changed = POLICY.replace(r#""max_rate": 0.1"#, r#""max_rate": 0.11"#);
         self.idle.replace_policy("in", changed).await.unwrap();
     }
 
-    /// All of them, once with nothing but a job and once with the labels that Istio's scrape sets.
+    /// Returns all Envoys as targets, once with a job only and once with the labels of Istio's scrape.
     pub fn targets(&self) -> Vec<Target> {
         let pods = [
             ("shop", "full", &self.full),
@@ -109,7 +109,7 @@ impl Scene {
     }
 }
 
-/// A pod that rebalances. Its peers are for another to tell.
+/// Starts a pod that rebalances; its peers are set later.
 async fn pod(backend: &Backend) -> Envoy {
     let listener = Listener::http("in").route("/", "app").inbound();
     let bootstrap = Bootstrap::new()
@@ -137,7 +137,7 @@ async fn troubled(backends: &[Backend; 2], echoes: &[TcpEcho; 2]) -> Envoy {
         (
             "cut",
             Roles::Network,
-            // Long enough for the last request on a busy machine: only the one that never ends is cut.
+            // Long enough for the last request on a busy machine: only the endless one is aborted.
             rule(
                 r#""max_requests_per_connection": 2, "http2": {"idle_wait": "0s"}, "drain_timeout": "3s""#,
             ),
@@ -165,7 +165,7 @@ async fn troubled(backends: &[Backend; 2], echoes: &[TcpEcho; 2]) -> Envoy {
             policy(r#""upstream": {"max_requests_per_connection": 2, "protocol": "http1"}"#),
         ),
     ] {
-        // A cluster of its own: in one that all share, the others' requests may leave it every second turn, and one host.
+        // A separate cluster: in a shared one, round robin could select the same host for each of these requests.
         let listener = Listener::http(name).route("/", name);
         bootstrap = bootstrap
             .listener(listener.evenkeel(roles, policy).vm(name))
@@ -182,7 +182,7 @@ async fn troubled(backends: &[Backend; 2], echoes: &[TcpEcho; 2]) -> Envoy {
     Envoy::start(bootstrap).await.unwrap()
 }
 
-/// So many clients that ask again and again. Who is told to go comes back to the same pod.
+/// Starts clients that send requests and reconnect to the same pod when they are drained.
 fn crowd(pod: &Envoy, count: usize, traffic: &mut Tasks) {
     let clients: Vec<_> = (0..count)
         .map(|_| Client::http1(pod.address("in")))
@@ -210,7 +210,7 @@ fn troubles(envoy: &Envoy, traffic: &mut Tasks) {
     let cut = envoy.address("cut");
     traffic.spawn(async move {
         loop {
-            // The one never ends and is cut, because the other was the last that the connection was to carry.
+            // The first request never ends and is aborted: the second one reaches the limit of the connection.
             let client = Client::http2(cut);
             let (held, last) = tokio::join!(client.get("/tail"), client.get("/"));
             assert!(held.is_err() && last.is_ok(), "{held:?} {last:?}");
@@ -219,7 +219,7 @@ fn troubles(envoy: &Envoy, traffic: &mut Tasks) {
     let hasty = envoy.address("hasty");
     traffic.spawn(async move {
         loop {
-            // At work without a rest for longer than the drain timeout, and so put off.
+            // Active for longer than the drain timeout, so the drain is deferred.
             let mut sender = hyper(hasty).await;
             for _ in 0..100 {
                 let mut other = sender.clone();
@@ -261,7 +261,7 @@ async fn slow(sender: &mut SendRequest<Empty<Bytes>>) {
     answer.into_body().collect().await.unwrap();
 }
 
-/// A WebSocket on which nobody speaks, until it is closed.
+/// Opens a WebSocket without messages, and waits until it is closed.
 async fn silent(to: std::net::SocketAddr) {
     let mut stream = TcpStream::connect(to).await.unwrap();
     let request = "GET /ws/3600000 HTTP/1.1\r\nhost: chat\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\

@@ -1,4 +1,4 @@
-//! The alert rules are Prometheus's, and each fires when it should and not when it should not.
+//! Prometheus accepts the alert rules, and each fires only on its condition.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use evenkeel_test_prometheus::{program, root};
 
 use crate::the_rules;
 
-/// What `promtool` prints when it finds nothing wrong.
+/// The output of `promtool` without an error.
 fn promtool(arguments: &[&str], files: &[&Path]) -> String {
     let output = Command::new(program("promtool").unwrap())
         .args(arguments)

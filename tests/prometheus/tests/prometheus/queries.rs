@@ -1,4 +1,4 @@
-//! Every query of the dashboard and of the alerts gives data on what real Envoys show.
+//! Every query of the dashboard and of the alerts has data from real Envoys.
 
 use evenkeel_metrics::{Kind, Metric};
 use evenkeel_test_envoy::eventually;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::scene::Scene;
 use crate::{the_dashboard, the_rules};
 
-/// What Grafana puts in the place of a dashboard's variables, and of its own.
+/// Replaces the variables of the dashboard and of Grafana.
 fn filled(query: &str, chosen: &[(&str, &str)]) -> String {
     let own = [("$__rate_interval", "1m"), ("$__range", "1h")];
     let mut query = query.to_owned();
@@ -19,7 +19,7 @@ fn filled(query: &str, chosen: &[(&str, &str)]) -> String {
     query
 }
 
-/// Waits until the query gives a number.
+/// Waits until the query has a value.
 async fn gives_data(prometheus: &Prometheus, query: &str) {
     let gives = eventually(query, || async {
         let values = prometheus.query(query).await?;
@@ -50,7 +50,7 @@ async fn every_query_has_data_with_and_without_the_labels_of_istio() {
     let marks = annotations
         .iter()
         .map(|annotation| text(&annotation["expr"]).to_owned());
-    // First of all: they tell of a moment, which passes.
+    // First, because their condition passes.
     queries.splice(0..0, marks);
     assert!(queries.len() >= panels.len() - 8, "{}", queries.len());
 
@@ -68,7 +68,7 @@ async fn every_query_has_data_with_and_without_the_labels_of_istio() {
         ("$pod", "full|idle|troubled"),
         ("$instance", ".*"),
     ];
-    // What is counted before the first scrape does not grow afterwards.
+    // An increase before the first scrape would not show in a rate.
     let all_scraped = format!(
         "count({}{{update_result=\"accepted\"}}) == {}",
         Metric::PolicyUpdates,
@@ -88,7 +88,7 @@ async fn every_query_has_data_with_and_without_the_labels_of_istio() {
     scene.stop().await;
 }
 
-/// Envoy's gauges have no sign: one that fell below 0 is near 2^64.
+/// Envoy's gauges are unsigned: one below 0 is near 2^64.
 async fn gauges_are_no_less_than_0(prometheus: &Prometheus) {
     let gauges = Metric::ALL
         .iter()
@@ -100,7 +100,7 @@ async fn gauges_are_no_less_than_0(prometheus: &Prometheus) {
     }
 }
 
-/// Each variable offers what the scrape has set.
+/// Each variable has the values of the scrape.
 async fn choices(prometheus: &Prometheus, dashboard: &Value, targets: &[Target]) {
     let variables = dashboard["templating"]["list"].as_array().unwrap();
     let queried = variables
