@@ -237,7 +237,7 @@ impl Site {
 async fn envoy(against: Against, recycle: Recycle, backend: SocketAddr) -> Result<Envoy> {
     let listener = Listener::http(LISTENER)
         // Writes on which an idle connection can be drained; a mesh has them some seconds apart.
-        .pings("0.1s")
+        .keepalive("0.1s")
         .route("/evenkeel.Test/", "app-http2")
         // The server sends trailers over HTTP/1 only to those that say they want them, and Envoy does not.
         .route("/trailers", "app-http2")

@@ -35,7 +35,7 @@ pub enum Protocol {
 
 /// A response, read to its end.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
     /// The HTTP version of the response.
@@ -90,7 +90,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn get(&self, path: &str) -> Result<Answer> {
+    pub async fn get(&self, path: &str) -> Result<Response> {
         let uri = match self.protocol {
             Protocol::Http1 => path.to_owned(),
             Protocol::Http2 => format!("http://{}{path}", self.target),
@@ -102,7 +102,7 @@ impl Client {
     ///
     /// # Errors
     /// When the connection fails, or when the request was sent and its response is incomplete.
-    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Answer> {
+    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Response> {
         if self.protocol == Protocol::Http1 && !request.headers().contains_key(HOST) {
             let host = self
                 .target
@@ -114,7 +114,7 @@ impl Client {
         for _ in 0..CONNECTIONS_PER_REQUEST {
             let copy = request.clone();
             match self.exchange(request).await {
-                Ok(answer) => return Ok(answer),
+                Ok(response) => return Ok(response),
                 Err(Failure::Unsent) => request = copy,
                 Err(Failure::Lost(error)) => return Err(error),
             }
@@ -132,7 +132,7 @@ impl Client {
         self.pool.lock().await.opened
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response, Failure> {
         let mut pool = self.pool.lock().await;
         match pool.ready(self.target, self.protocol).await? {
             Connection::Http1(sender) => {
@@ -140,7 +140,7 @@ impl Client {
                 // Under the lock: the connection is in use until the body ends.
                 let (head, body) = response.into_parts();
                 let body = body.collect().await.map_err(anyhow::Error::from)?;
-                Ok(Answer::new(head, &body.to_bytes()))
+                Ok(Response::new(head, &body.to_bytes()))
             }
             Connection::Http2(sender) => {
                 let sender = sender.clone();
@@ -213,7 +213,7 @@ fn go_settings() -> h2::client::Builder {
 async fn over_http2(
     sender: h2::client::SendRequest<Bytes>,
     request: Request<Full<Bytes>>,
-) -> Result<Answer, Failure> {
+) -> Result<Response, Failure> {
     let (head, body) = request.into_parts();
     let Ok(body) = body.collect().await;
     let body = body.to_bytes();
@@ -232,10 +232,10 @@ async fn over_http2(
         body.flow_control().release_capacity(data.len())?;
         bytes.extend_from_slice(&data);
     }
-    Ok(Answer::new(head, &bytes))
+    Ok(Response::new(head, &bytes))
 }
 
-impl Answer {
+impl Response {
     fn new(head: Parts, body: &[u8]) -> Self {
         Self {
             status: head.status.as_u16(),

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::bootstrap::{Bootstrap, Cluster};
-use crate::client::{Answer, Client};
+use crate::client::{Client, Response};
 use crate::evenkeel::Plugin;
 use crate::stats::Stats;
 use crate::wait::eventually;
@@ -101,8 +101,8 @@ impl Envoy {
                     return Ok(Some(Err(status)));
                 }
                 // 503 until it serves.
-                let answer = Client::http1(admin).get("/ready").await?;
-                Ok((answer.body.trim() == "LIVE").then_some(Ok(())))
+                let response = Client::http1(admin).get("/ready").await?;
+                Ok((response.body.trim() == "LIVE").then_some(Ok(())))
             }
         });
         let live = live.await.with_context(|| log_tail(directory.path()))?;
@@ -261,15 +261,15 @@ async fn get_admin(admin: SocketAddr, path: &str) -> Result<String> {
     body(path, Client::http1(admin).get(path).await?)
 }
 
-fn body(path: &str, answer: Answer) -> Result<String> {
-    if answer.status != 200 {
+fn body(path: &str, response: Response) -> Result<String> {
+    if response.status != 200 {
         bail!(
             "Envoy's admin interface responds to {path} with {}: {}",
-            answer.status,
-            answer.body
+            response.status,
+            response.body
         );
     }
-    Ok(answer.body)
+    Ok(response.body)
 }
 
 fn write_policy(

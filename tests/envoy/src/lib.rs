@@ -36,7 +36,7 @@ mod wait;
 pub use backend::Backend;
 pub use binary::{cache_dir, envoy_path, module_path};
 pub use bootstrap::{Bootstrap, Cluster, Listener};
-pub use client::{Answer, Client, Protocol};
+pub use client::{Client, Protocol, Response};
 pub use envoy::Envoy;
 pub use evenkeel::{Roles, stats_tags};
 pub use kube_proxy::KubeProxy;

@@ -98,7 +98,7 @@ impl TcpClient {
     ///
     /// # Errors
     /// When the connection fails, or is closed before the response is complete.
-    pub async fn ask(&mut self, line: &str) -> Result<String> {
+    pub async fn exchange(&mut self, line: &str) -> Result<String> {
         let mut connection = match self.connection.take() {
             Some(connection) if is_open(&connection) => connection,
             _ => {
@@ -125,7 +125,7 @@ impl TcpClient {
     }
 
     /// Waits until the server closes the connection; returns at once when there is none.
-    pub async fn closed(&mut self) {
+    pub async fn wait_closed(&mut self) {
         if let Some(connection) = &mut self.connection {
             // Unexpected data, a FIN and a RST all end the wait.
             let _ = connection.fill_buf().await;

@@ -1,4 +1,4 @@
-//! The harness itself: what a story relies on is shown here once.
+//! Tests of the test crate itself.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use evenkeel_test_envoy::{
 async fn one_listener_serves_both_http_versions() {
     let backend = Backend::start("a").await.unwrap();
     let listener = Listener::http("in")
-        .answer("/health", 200, "well")
+        .direct_response("/health", 200, "well")
         .route("/", "app");
     let cluster = Cluster::new("app", [backend.address()]);
     let envoy = Envoy::start(Bootstrap::new().listener(listener).cluster(cluster))
@@ -70,7 +70,7 @@ async fn endpoints_of_a_running_envoy_change() {
         .cluster(Cluster::new("app", [a.address()]).random());
     let envoy = Envoy::start(bootstrap).await.unwrap();
     let mut client = TcpClient::new(envoy.address("in"));
-    assert_eq!(client.ask("one").await.unwrap(), "a one");
+    assert_eq!(client.exchange("one").await.unwrap(), "a one");
 
     envoy
         .replace_endpoints("app", &[b.address()])
@@ -79,7 +79,7 @@ async fn endpoints_of_a_running_envoy_change() {
 
     assert_eq!(
         TcpClient::new(envoy.address("in"))
-            .ask("two")
+            .exchange("two")
             .await
             .unwrap(),
         "b two"
@@ -167,7 +167,7 @@ async fn changed_service_affects_new_connections_only() {
 
 #[tokio::test]
 async fn draining_envoy_closes_connections_with_their_next_response() {
-    let listener = Listener::http("in").answer("/", 200, "well");
+    let listener = Listener::http("in").direct_response("/", 200, "well");
     let envoy = Envoy::start(Bootstrap::new().listener(listener))
         .await
         .unwrap();
@@ -185,24 +185,24 @@ async fn draining_envoy_closes_connections_with_their_next_response() {
 #[tokio::test]
 async fn tcp_client_tolerates_a_close_between_exchanges_only() {
     let mut client = TcpClient::new(TcpEcho::start("gone").await.unwrap().address());
-    assert!(client.ask("one").await.is_err());
+    assert!(client.exchange("one").await.is_err());
 
     let echo = TcpEcho::start("a").await.unwrap();
     let service = KubeProxy::start([echo.address()], 1).await.unwrap();
     client = TcpClient::new(service.address());
-    client.ask("one").await.unwrap();
+    client.exchange("one").await.unwrap();
     drop(echo);
-    client.closed().await;
+    client.wait_closed().await;
 
     let echo = TcpEcho::start("b").await.unwrap();
     service.replace_endpoints([echo.address()]);
-    assert_eq!(client.ask("two").await.unwrap(), "b two");
+    assert_eq!(client.exchange("two").await.unwrap(), "b two");
     assert_eq!(client.connections_opened(), 2);
 }
 
 #[tokio::test]
 async fn policy_is_replaced_under_an_open_connection() {
-    let listener = Listener::http("in").answer("/", 200, "well");
+    let listener = Listener::http("in").direct_response("/", 200, "well");
     let listener = listener.evenkeel(Roles::Both, r#"{ "version": 1 }"#);
     let envoy = Envoy::start(Bootstrap::new().listener(listener))
         .await

@@ -1,15 +1,14 @@
-//! What holds for the tests themselves: every metric has a story that asserts its value, and no test discards the
-//! failure of a request.
+//! Rules for the tests: every metric has a story that asserts its value, and no test discards the error of a request.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use evenkeel_metrics::Metric;
 
-/// What makes a statement an assertion of a value, or a wait for one.
+/// The texts of statements that assert a value or wait for one.
 const ASSERTS: [&str; 4] = ["assert", "wait_for_metric", "wait_until_metric", "expected"];
 
-/// The texts of all Rust files below these folders of `tests/`, by their path.
+/// Returns the texts of all Rust files below these folders of `tests/`.
 fn sources(folders: &[&str]) -> Vec<(PathBuf, String)> {
     let mut sources = Vec::new();
     for folder in folders {
@@ -19,7 +18,7 @@ fn sources(folders: &[&str]) -> Vec<(PathBuf, String)> {
     sources
 }
 
-/// The statements of all stories: what stands between two semicolons.
+/// Returns the statements of all stories, the texts between two semicolons.
 fn statements() -> Vec<String> {
     let mut statements = Vec::new();
     for (_, text) in sources(&["envoy/tests/stories", "module/tests"]) {
@@ -41,7 +40,7 @@ fn gather(folder: &Path, sources: &mut Vec<(PathBuf, String)>) {
     }
 }
 
-/// The metric's whole name stands in it, with or without the prefix.
+/// Returns whether a statement has the complete name of a metric, with or without the prefix.
 fn names(statement: &str, metric: Metric) -> bool {
     let name = metric.name().trim_start_matches("evenkeel_");
     statement.match_indices(name).any(|(at, _)| {
@@ -72,10 +71,10 @@ fn every_metric_is_asserted_in_a_story() {
     );
 }
 
-/// A request whose error becomes a None is a request that is lost and tried again.
+/// A discarded error hides a lost request.
 #[test]
 fn no_test_discards_an_awaited_error() {
-    // Put together, so that this file is not one of those.
+    // Concatenated, so that this file does not match.
     let discarded = [".await", ".ok()"].concat();
     for (path, text) in sources(&["."]) {
         let text: String = text.split_whitespace().collect();

@@ -106,7 +106,7 @@ impl Prometheus {
     /// When Prometheus rejects the query, with its error.
     pub async fn query(&self, query: &str) -> Result<Vec<f64>> {
         let path = format!("/api/v1/query?query={}", encoded(query));
-        let data = self.ask(&path).await.with_context(|| query.to_owned())?;
+        let data = self.get(&path).await.with_context(|| query.to_owned())?;
         let results = data["result"].as_array().cloned().unwrap_or_default();
         let value = |series: &Value| series["value"][1].as_str()?.parse().ok();
         Ok(results.iter().filter_map(value).collect())
@@ -118,11 +118,11 @@ impl Prometheus {
     /// When Prometheus rejects the request, with its error.
     pub async fn label_values(&self, metric: &str, label: &str) -> Result<Vec<String>> {
         let path = format!("/api/v1/label/{label}/values?match[]={}", encoded(metric));
-        let data = self.ask(&path).await?;
+        let data = self.get(&path).await?;
         Ok(serde_json::from_value(data)?)
     }
 
-    async fn ask(&self, path: &str) -> Result<Value> {
+    async fn get(&self, path: &str) -> Result<Value> {
         let answer = self.client.get(path).await?;
         if answer.status != 200 {
             bail!("Prometheus answers with {}: {}", answer.status, answer.body);

@@ -174,7 +174,7 @@ async fn talk(
 ) -> u64 {
     let mut chance = fastrand::Rng::with_seed(seed);
     while !*stopped.borrow() {
-        tally.count(client.ask("ping").await);
+        tally.count(client.exchange("ping").await);
         let pause = PAUSE.mul_f64(0.8 + 0.4 * chance.f64());
         // The last pause ends early.
         let _ = timeout(pause, stopped.changed()).await;

@@ -13,7 +13,7 @@ pub struct Cluster {
     pub(crate) name: String,
     pub(crate) endpoints: Vec<SocketAddr>,
     http2: bool,
-    pings: Value,
+    keepalive: Value,
     policy: &'static str,
     transport: Option<Value>,
 }
@@ -26,7 +26,7 @@ impl Cluster {
             name: name.to_owned(),
             endpoints,
             http2: false,
-            pings: Value::Null,
+            keepalive: Value::Null,
             policy: "ROUND_ROBIN",
             transport: None,
         }
@@ -39,8 +39,8 @@ impl Cluster {
     }
 
     /// Uses HTTP/2 with this `connection_keepalive`.
-    pub fn pings(mut self, keepalive: Value) -> Self {
-        self.pings = keepalive;
+    pub fn keepalive(mut self, keepalive: Value) -> Self {
+        self.keepalive = keepalive;
         self.http2()
     }
 
@@ -63,7 +63,7 @@ impl Cluster {
 
     pub(super) fn to_json(&self, directory: &Path) -> Value {
         let explicit = if self.http2 {
-            json!({ "http2_protocol_options": { "connection_keepalive": self.pings } })
+            json!({ "http2_protocol_options": { "connection_keepalive": self.keepalive } })
         } else {
             json!({ "http_protocol_options": { "enable_trailers": true } })
         };

@@ -15,7 +15,7 @@ pub struct Listener {
     pub(crate) evenkeel: Option<(Plugin, String)>,
     direction: &'static str,
     limits: Value,
-    pings: Value,
+    http2_options: Value,
     lua: Option<String>,
     transport: Option<Value>,
 }
@@ -49,7 +49,7 @@ impl Listener {
             evenkeel: None,
             direction: "UNSPECIFIED",
             limits: json!({}),
-            pings: json!({}),
+            http2_options: json!({}),
             lua: None,
             transport: None,
         }
@@ -76,7 +76,7 @@ impl Listener {
     }
 
     /// Responds to requests below `prefix` from Envoy itself (`direct_response`).
-    pub fn answer(self, prefix: &str, status: u16, body: &str) -> Self {
+    pub fn direct_response(self, prefix: &str, status: u16, body: &str) -> Self {
         let response = json!({ "status": status, "body": { "inline_string": body } });
         self.add_route(prefix, json!({ "direct_response": response }))
     }
@@ -122,14 +122,14 @@ impl Listener {
     /// Accepts extended CONNECT (RFC 8441), WebSockets over HTTP/2.
     #[must_use]
     pub fn extended_connect(mut self) -> Self {
-        self.pings["allow_connect"] = true.into();
+        self.http2_options["allow_connect"] = true.into();
         self
     }
 
     /// Sets the interval of PINGs to HTTP/2 clients, as Envoy writes it (`"0.2s"`).
-    pub fn pings(mut self, interval: &str) -> Self {
+    pub fn keepalive(mut self, interval: &str) -> Self {
         let keepalive = json!({ "interval": interval, "timeout": "10s" });
-        self.pings = json!({ "connection_keepalive": keepalive });
+        self.http2_options = json!({ "connection_keepalive": keepalive });
         self
     }
 
@@ -208,7 +208,7 @@ impl Listener {
                 "codec_type": "AUTO",
                 "common_http_protocol_options": self.limits,
                 "http_protocol_options": { "enable_trailers": true },
-                "http2_protocol_options": self.pings,
+                "http2_protocol_options": self.http2_options,
                 "upgrade_configs": [{ "upgrade_type": "websocket" }],
                 "route_config": { "name": self.name, "virtual_hosts": [host] },
                 "http_filters": filters,

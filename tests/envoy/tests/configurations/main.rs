@@ -1,5 +1,4 @@
-//! The configurations that people start from, `envoy/*` and `istio/*`, as they are: only ports, the module's
-//! path and waits are the test's own.
+//! The configurations `envoy/*` and `istio/*` as they are, except for ports, the path of the module and durations.
 
 mod rendered;
 
@@ -14,16 +13,16 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Replaces what must be there.
+/// Replaces a text that must exist.
 fn replace(text: &str, what: &str, with: &str) -> String {
     assert!(text.contains(what), "no {what}");
     text.replace(what, with)
 }
 
-/// A configuration of `envoy/` with other ports than those that it states.
+/// A configuration of `envoy/` with free ports.
 fn with_free_ports(text: &str) -> String {
     let mut text = text.to_owned();
-    // Bound all at once, so that they differ.
+    // All ports are bound at the same time, so that they differ.
     let free: Vec<_> = (0..2)
         .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
         .collect();
@@ -34,7 +33,7 @@ fn with_free_ports(text: &str) -> String {
     replace(&text, "port_value: 10009", "port_value: 0")
 }
 
-/// Starts `envoy/NAME/envoy.yaml`, with these words replaced.
+/// Starts `envoy/NAME/envoy.yaml` with these replacements.
 async fn start(name: &str, replaced: &[(&str, &str)]) -> Envoy {
     let path = root().join("envoy").join(name).join("envoy.yaml");
     let mut text = with_free_ports(&fs::read_to_string(path).unwrap());
@@ -95,14 +94,14 @@ async fn tcp_closes_an_idle_connection_after_a_response() {
     )];
     let envoy = start("tcp", &quick).await;
     let mut client = TcpClient::new(envoy.address("gateway"));
-    client.ask("first").await.unwrap();
-    let due = eventually("the connection to be due", || async {
+    client.exchange("first").await.unwrap();
+    let expired = eventually("the connection to expire", || async {
         let stats = envoy.stats().await?;
         Ok((stats.get("wasmcustom.evenkeel_connections_expired_total") > 0).then_some(()))
     });
-    due.await.unwrap();
-    client.ask("second").await.unwrap();
-    client.closed().await;
+    expired.await.unwrap();
+    client.exchange("second").await.unwrap();
+    client.wait_closed().await;
     assert_eq!(
         envoy
             .stats()
@@ -124,11 +123,11 @@ async fn peers_exchange_loads_and_the_fuller_one_drains_its_excess() {
             assert_eq!(client.get("/").await?.body, "pod-1\n");
         }
         let stats = envoy.stats().await?;
-        // Each knows one other; both are in one Envoy.
+        // Both pods are in one Envoy, and each knows the other.
         let known = stats.get("wasmcustom.evenkeel_peers_known");
         let by_rebalance = [("drain_reason", "rebalance")];
-        let moved = stats.with("wasmcustom.evenkeel_drain_signals_total", &by_rebalance);
-        Ok((known == 2 && moved > 0).then_some(()))
+        let drains = stats.with("wasmcustom.evenkeel_drain_signals_total", &by_rebalance);
+        Ok((known == 2 && drains > 0).then_some(()))
     });
     if let Err(error) = rebalance.await {
         let counted = envoy.admin("/stats?usedonly&filter=wasmcustom").await;
@@ -184,7 +183,7 @@ fn every_configuration_has_the_stats_tags_of_the_list_of_metrics() {
     }
 }
 
-/// That they are what is rendered is a test of `evenkeel`'s own.
+/// The tests of `evenkeel` check that they are what is rendered.
 #[test]
 fn istio_manifests_have_one_valid_policy_for_one_module() {
     for base in ["workload", "gateway"] {

@@ -1,5 +1,4 @@
-//! The pieces of `evenkeel render envoy`, put where they say that they belong, in the configuration that
-//! people start from.
+//! The pieces of `evenkeel render envoy` at their places in `envoy/http/envoy.yaml`.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{root, with_free_ports};
 
-/// Everything that a proxy is told of a policy.
+/// A policy with every key that is rendered.
 const POLICY: &str = r#"{
     "version": 1,
     "defaults": { "max_connection_age": "1s", "jitter": 0 },
@@ -23,7 +22,7 @@ const POLICY: &str = r#"{
     }
 }"#;
 
-/// Adds the members of `from` to those of `into`, deeply.
+/// Merges `from` into `into`, recursively.
 fn merge(into: &mut Value, from: &Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
@@ -35,7 +34,7 @@ fn merge(into: &mut Value, from: &Value) {
     }
 }
 
-/// `envoy/http/envoy.yaml` with the pieces rendered for this version of Envoy instead of its own.
+/// Returns `envoy/http/envoy.yaml` with the pieces for this version of Envoy.
 async fn start(version: &str) -> Envoy {
     let directory = tempfile::tempdir().unwrap();
     let policy = directory.path().join("policy.json");
@@ -74,7 +73,7 @@ async fn start(version: &str) -> Envoy {
     Envoy::start_file(&file).await.unwrap()
 }
 
-/// How many connections this process has from this port, or to it, with a keepalive timer (Linux, proc(5)).
+/// Returns the number of this process's connections from or to this port with a keepalive timer (proc(5)).
 fn kept_alive(envoy: &Envoy, port: u16, end: usize) -> usize {
     let sockets = fs::read_to_string(format!("/proc/{}/net/tcp", envoy.pid())).unwrap();
     let port = format!(":{port:04X}");
@@ -92,7 +91,7 @@ async fn the_pieces_work_together(version: &str) {
     let envoy = start(version).await;
     let ingress: SocketAddr = envoy.address("ingress");
 
-    // The HTTP filter knows the route, and the network filter announces the end: both are in one VM.
+    // The HTTP filter knows the route, and the network filter drains the connection: both are in one VM.
     let client = Client::http1(ingress);
     for _ in 0..10 {
         assert_eq!(client.get("/few").await.unwrap().status, 200);
@@ -104,18 +103,18 @@ async fn the_pieces_work_together(version: &str) {
     assert!(kept_alive(&envoy, ingress.port(), LOCAL) > 0);
     assert!(kept_alive(&envoy, envoy.address("app").port(), REMOTE) > 0);
 
-    // An idle connection is told on a PING. (The idle HTTP/1 one is not, so this counts no other.)
+    // An idle HTTP/2 connection is drained with a PING; the idle HTTP/1 connection is not drained.
     let idle = Client::http2(ingress);
     assert_eq!(idle.get("/").await.unwrap().status, 200);
-    let told = eventually("a GOAWAY on an idle connection", || async {
+    let drained = eventually("a GOAWAY on an idle connection", || async {
         let stats = envoy.stats().await?;
-        let told = stats.with(
+        let goaways = stats.with(
             "wasmcustom.evenkeel_drain_signals_total",
             &[("drain_reason", "max_connection_age")],
         );
-        Ok((told > 0).then_some(()))
+        Ok((goaways > 0).then_some(()))
     });
-    told.await.unwrap();
+    drained.await.unwrap();
     assert_eq!(idle.get("/").await.unwrap().status, 200);
     let stats = envoy.stats().await.unwrap();
     assert_eq!(
@@ -132,7 +131,7 @@ async fn rendered_pieces_work_in_the_newest_envoy() {
     the_pieces_work_together("1.40").await;
 }
 
-/// Envoy understands them still.
+/// Envoy accepts them.
 #[tokio::test]
 async fn rendered_pieces_work_in_an_old_envoy() {
     the_pieces_work_together("1.36").await;

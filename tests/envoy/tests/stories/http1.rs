@@ -217,7 +217,7 @@ async fn only_the_last_pipelined_response_has_connection_close() {
 async fn local_replies_to_pipelined_requests_count_towards_the_limit() {
     let backend = Backend::start("a").await.unwrap();
     let listener = Listener::http("in")
-        .answer("/limited", 429, "slow down")
+        .direct_response("/limited", 429, "slow down")
         .route("/", "app")
         .evenkeel(
             Roles::Network,

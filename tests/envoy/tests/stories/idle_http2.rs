@@ -23,7 +23,7 @@ async fn idle(listener: Listener) -> (Envoy, Backend, Client) {
 
 #[tokio::test]
 async fn idle_connection_with_keepalive_is_drained_and_closed() {
-    let (envoy, _backend, client) = idle(Listener::http("in").pings("0.2s")).await;
+    let (envoy, _backend, client) = idle(Listener::http("in").keepalive("0.2s")).await;
 
     wait_for_metric(&envoy, "drain_signals_total", 1).await;
     wait_for_metric_with(&envoy, "connections_drained_total", BY_AGE, 1).await;

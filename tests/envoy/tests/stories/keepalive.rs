@@ -59,14 +59,14 @@ async fn start(keepalive: &str, server: SocketAddr) -> Envoy {
     let to_clients = rendered
         .pointer("/http_connection_manager/http2_protocol_options/connection_keepalive/interval");
     if let Some(interval) = to_clients {
-        listener = listener.pings(interval.as_str().unwrap());
+        listener = listener.keepalive(interval.as_str().unwrap());
     }
     let mut cluster = Cluster::new("app", [server]).http2();
     let options = &rendered["http2_cluster"]["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"];
     let to_upstreams =
         options.pointer("/explicit_http_config/http2_protocol_options/connection_keepalive");
     if let Some(keepalive) = to_upstreams {
-        cluster = cluster.pings(keepalive.clone());
+        cluster = cluster.keepalive(keepalive.clone());
     }
     // Each policy of the stories below has one of the two keys.
     assert!(to_clients.is_some() || to_upstreams.is_some(), "{rendered}");

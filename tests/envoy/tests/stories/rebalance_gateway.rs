@@ -32,7 +32,7 @@ fn policy(port: u16) -> String {
 async fn exchange_all(clients: &mut [TcpClient]) -> BTreeMap<String, usize> {
     let mut by_host = BTreeMap::new();
     for client in clients {
-        let line = client.ask("more").await.unwrap();
+        let line = client.exchange("more").await.unwrap();
         let host = line.split(' ').next().unwrap_or_default();
         *by_host.entry(host.to_owned()).or_default() += 1;
     }

@@ -145,7 +145,7 @@ async fn assert_is_tcp(envoy: &Envoy) {
 /// Exchanges lines without a pause until the connection is closed; returns how often.
 async fn exchange_until_closed(client: &mut TcpClient) -> u32 {
     let mut exchanges = 0;
-    while client.ask("more").await.is_ok() && client.connections_opened() == 1 {
+    while client.exchange("more").await.is_ok() && client.connections_opened() == 1 {
         exchanges += 1;
     }
     exchanges
@@ -161,13 +161,13 @@ async fn expired_idle_connection_is_closed_only_with_a_rule() {
     .await;
     let mut free = TcpClient::new(envoy.address("free"));
     let mut client = TcpClient::new(envoy.address("in"));
-    assert_eq!(free.ask("one").await.unwrap(), "a one");
-    assert_eq!(client.ask("one").await.unwrap(), "a one");
+    assert_eq!(free.exchange("one").await.unwrap(), "a one");
+    assert_eq!(client.exchange("one").await.unwrap(), "a one");
 
-    within("the close", client.closed()).await;
+    within("the close", client.wait_closed()).await;
 
-    assert_eq!(client.ask("two").await.unwrap(), "a two");
-    assert_eq!(free.ask("two").await.unwrap(), "a two");
+    assert_eq!(client.exchange("two").await.unwrap(), "a two");
+    assert_eq!(free.exchange("two").await.unwrap(), "a two");
     assert_eq!(
         (client.connections_opened(), free.connections_opened()),
         (2, 1)
@@ -246,8 +246,8 @@ async fn later_rule_applies_to_open_connections() {
         TcpClient::new(envoy.address("in")),
         TcpClient::new(envoy.address("free")),
     );
-    client.ask("one").await.unwrap();
-    free.ask("one").await.unwrap();
+    client.exchange("one").await.unwrap();
+    free.exchange("one").await.unwrap();
 
     for (listener, client) in [("in", &mut client), ("free", &mut free)] {
         let policy = port_rule(
@@ -255,7 +255,7 @@ async fn later_rule_applies_to_open_connections() {
             r#""max_connection_age": "300ms", "idle_time": "100ms", "drain_timeout": "200ms""#,
         );
         envoy.replace_policy(listener, policy).await.unwrap();
-        within(listener, client.closed()).await;
+        within(listener, client.wait_closed()).await;
     }
 
     assert_metric(&envoy, "requests_aborted_total", 0).await;
@@ -270,7 +270,7 @@ async fn later_rule_waits_for_an_idle_time_of_its_own() {
     let other = port_rule(1, r#""max_connection_age": "1h""#);
     envoy.replace_policy("in", other).await.unwrap();
     let mut client = TcpClient::new(envoy.address("in"));
-    client.ask("one").await.unwrap();
+    client.exchange("one").await.unwrap();
 
     let rule = r#""max_connection_age": "100ms", "idle_time": "700ms", "drain_timeout": "2s""#;
     envoy

@@ -237,7 +237,7 @@ fn troubles(envoy: &Envoy, traffic: &mut Tasks) {
     traffic.spawn(async move {
         loop {
             for client in &mut clients {
-                client.ask("a").await.unwrap();
+                client.exchange("a").await.unwrap();
             }
             tokio::time::sleep(PACE).await;
         }

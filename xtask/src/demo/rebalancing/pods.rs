@@ -70,7 +70,7 @@ impl Pods {
         let answer = number.to_string();
         let listener = |side: Side| {
             Listener::http(side.name())
-                .answer("/", 200, &answer)
+                .direct_response("/", 200, &answer)
                 .inbound()
         };
         let carrying = |side: Side, roles: Roles, policy: &Value| {
