@@ -10,6 +10,7 @@ mod drain_points;
 mod draining;
 mod dry_run;
 mod fairness;
+mod http2;
 mod ignored_signal;
 mod limits;
 mod load;
@@ -34,6 +35,7 @@ use crate::{
     DrainReason, Effect, Engine, Http2Client, Instant, Origin, SelectionRequest, SelectionScope,
     StreamId,
 };
+use http2::*;
 
 const NOON: Instant = Instant::from_nanos(1_700_000_000_000_000_000);
 const TICK: Duration = Duration::from_millis(100);
@@ -106,6 +108,12 @@ impl Story {
         Self::new(json!({"budget": "off", "defaults": defaults}))
     }
 
+    /// The worker, with an open connection.
+    fn with_connection(mut self) -> (Self, ConnectionId) {
+        let id = self.open(1);
+        (self, id)
+    }
+
     fn bucket(&self) -> Option<Bucket> {
         bucket(&self.policy)
     }
@@ -120,8 +128,7 @@ impl Story {
     }
 
     fn open(&mut self, id: u64) -> ConnectionId {
-        let mode = self.policy.mode;
-        self.open_under(1, mode, id)
+        self.open_under(1, self.policy.mode, id)
     }
 
     /// Opens a connection under another root.
@@ -146,6 +153,25 @@ impl Story {
         let id = self.open(id);
         assert!(self.engine.upgrade_to_websocket(id));
         id
+    }
+
+    /// Starts a request that matches a route.
+    fn start_request(&mut self, id: ConnectionId, route: &str) -> Rc<Rule> {
+        let rule = self.route(route);
+        self.engine.apply_rule(id, &rule);
+        self.engine.request_started(id, &rule);
+        rule
+    }
+
+    /// A changed policy has this rule for all connections.
+    fn replace_rule(&mut self, rule: &Rc<Rule>) {
+        let rule = |_, _, _: Option<&Rule>| Some(Rc::clone(rule));
+        self.engine.apply_policy(1, Mode::Enforce, rule);
+    }
+
+    fn set_drain_rate(&mut self, per_second: f64) {
+        let engine = &mut self.engine;
+        engine.set_drain_rate(Mode::Enforce, Measure::Connections, per_second);
     }
 
     /// Lets time pass, without a tick.
@@ -228,6 +254,13 @@ impl Story {
     fn exchange_tcp(&mut self, id: ConnectionId) {
         self.read(id, 0, 0);
         self.write_no_point(id, 0, 0);
+    }
+
+    /// Selects connections. Gives the load that was selected since the last call.
+    fn select(&mut self, request: SelectionRequest, seed: u64) -> f64 {
+        self.engine.request_selection(request);
+        self.engine.run_selection(|_| true, seed);
+        self.engine.take_selected(request.mode)
     }
 
     /// Compares upstream hosts, as a worker does after each sample.
@@ -339,58 +372,4 @@ fn selection(load: f64) -> SelectionRequest {
         reason: DrainReason::Rebalance,
         mode: Mode::Enforce,
     }
-}
-
-/// An HTTP/2 client with this tolerance, which has sent one request at a time and no body.
-const fn client(tolerance: Tolerance) -> Http2Client {
-    Http2Client {
-        tolerance,
-        multiplexes: false,
-        has_bodies: false,
-    }
-}
-
-/// A client that is drained at the end of its last stream under these conditions, and otherwise when idle.
-const fn at_end(conditions: Conditions) -> Tolerance {
-    Tolerance {
-        at_end: conditions,
-        ..Tolerance::WHEN_IDLE
-    }
-}
-
-const ANY_TIME: Http2Client = client(Tolerance::ANY_TIME);
-const WHEN_IDLE: Http2Client = client(Tolerance::WHEN_IDLE);
-const AFTER_SLOW_RESPONSE: Http2Client =
-    client(at_end(Conditions::SLOW.and(Conditions::SEQUENTIAL)));
-const SETTLED: Http2Client = client(Tolerance {
-    when_active: Conditions::SETTLED,
-    ..at_end(Conditions::SETTLED)
-});
-/// A client that may discard responses that it has not read, and has had several streams open at once.
-const UNREAD_RESPONSES: Http2Client = Http2Client {
-    multiplexes: true,
-    ..client(at_end(Conditions::ALONE))
-};
-
-/// The end of the last active stream, which was alone.
-fn stream_end(client: Http2Client) -> DrainPoint {
-    DrainPoint::Idle {
-        ends_stream: true,
-        was_alone: true,
-        client,
-    }
-}
-
-/// A write of the proxy's own, such as a PING, while no stream is active.
-fn idle(client: Http2Client) -> DrainPoint {
-    DrainPoint::Idle {
-        ends_stream: false,
-        was_alone: true,
-        client,
-    }
-}
-
-/// A frame boundary while streams are active.
-fn active(client: Http2Client) -> DrainPoint {
-    DrainPoint::Active { client }
 }

@@ -169,22 +169,7 @@ impl Selector {
 }
 
 impl Engine {
-    /// Selects connections: each drains at its next safe point, as rate and budget allow. `is_ours` tells which policies
-    /// rebalance. With many connections, the next ticks continue the search.
-    ///
-    /// Gives the load that was selected since the last call, which is never more than was requested.
-    pub fn select(
-        &mut self,
-        request: &SelectionRequest,
-        is_ours: impl Fn(u32) -> bool,
-        seed: u64,
-    ) -> f64 {
-        self.request_selection(*request);
-        self.run_selection(is_ours, seed);
-        self.take_selected(request.mode)
-    }
-
-    /// The load that searches in the service have selected since the last call.
+    /// The load that searches in the service have selected since the last call, never more than was requested.
     pub fn take_selected(&mut self, mode: Mode) -> f64 {
         core::mem::take(self.selector.selected.get_mut(mode))
     }
@@ -195,8 +180,8 @@ impl Engine {
         self.selector.request(request);
     }
 
-    /// Starts a search for all requests, or continues the one that is under way. `is_ours` tells which policies
-    /// rebalance.
+    /// Starts a search for all requests, or continues the one that is under way; the next ticks continue it. Each selected
+    /// connection drains at its next safe point, as rate and budget allow. `is_ours` gives which policies rebalance.
     pub fn run_selection(&mut self, is_ours: impl Fn(u32) -> bool, seed: u64) {
         let groups = self.selector.confirmed();
         if !groups.is_empty() {

@@ -123,8 +123,8 @@ fn repeated_request_selects_no_connection_twice() {
         reason: DrainReason::MeanConnectionAge,
         ..selection(load)
     };
-    assert_eq!(story.engine.select(&request(10.0), |_| true, 1), 0.0);
-    assert_eq!(story.engine.select(&request(12.0), |_| true, 1), 0.0);
+    assert_eq!(story.select(request(10.0), 1), 0.0);
+    assert_eq!(story.select(request(12.0), 1), 0.0);
     story.pass(Duration::from_secs(1));
     assert_eq!(story.engine.take_selected(Mode::Enforce), 12.0);
     assert_eq!(story.engine.take_selected(Mode::Enforce), 0.0);
@@ -169,7 +169,7 @@ fn totals_equal_a_recount_after_random_events() {
                         mode,
                         ..selection(3.0)
                     };
-                    story.engine.select(&request, |_| true, chance);
+                    story.select(request, chance);
                 }
                 9 => {
                     story.engine.take_sample(chance & 0x1_0000 == 0);

@@ -62,8 +62,9 @@ impl Story {
 #[test]
 fn http1_close_waits_for_delivery() {
     for (undelivered, waits) in [(16 * 1024, false), (LARGE, true)] {
-        let mut story = Story::rule(json!({"max_requests_per_connection": 1, "close_delay": "1s"}));
-        let id = story.open(1);
+        let (mut story, id) =
+            Story::rule(json!({"max_requests_per_connection": 1, "close_delay": "1s"}))
+                .with_connection();
         story.read_undelivered(id, 1, 1, 0);
         story.write_undelivered(id, 1, 0, undelivered, Some(DrainPoint::ResponseHead));
 
@@ -77,8 +78,9 @@ fn http1_close_waits_for_delivery() {
 
 #[test]
 fn http2_close_waits_for_the_acknowledgement() {
-    let mut story = Story::rule(json!({"max_requests_per_connection": 1, "close_delay": "1s"}));
-    let id = story.open(1);
+    let (mut story, id) =
+        Story::rule(json!({"max_requests_per_connection": 1, "close_delay": "1s"}))
+            .with_connection();
     story.read_undelivered(id, 1, 1, 0);
     let decision = story.write_undelivered(id, 1, 0, u64::MAX, Some(stream_end(ANY_TIME)));
     assert_eq!(decision, DRAIN_BY_REQUESTS);
@@ -94,8 +96,8 @@ fn http2_close_waits_for_the_acknowledgement() {
 /// A PING goes with every GOAWAY, also where all responses before it are known to have arrived.
 #[test]
 fn close_waits_for_delivery_of_an_idle_goaway() {
-    let mut story = Story::rule(json!({"max_connection_age": "1s", "close_delay": "1s"}));
-    let id = story.open(1);
+    let (mut story, id) =
+        Story::rule(json!({"max_connection_age": "1s", "close_delay": "1s"})).with_connection();
     story.read_undelivered(id, 1, 1, 0);
     story.write_undelivered(id, 1, 0, 0, None);
     story.at(10);
@@ -112,10 +114,10 @@ fn close_waits_for_delivery_of_an_idle_goaway() {
 
 #[test]
 fn drain_timeout_aborts_active_streams_and_delivers_the_rest() {
-    let mut story = Story::rule(
+    let (mut story, id) = Story::rule(
         json!({"max_connection_age": "1s", "http2": {"idle_wait": "0s"}, "drain_timeout": "5s"}),
-    );
-    let id = story.open(1);
+    )
+    .with_connection();
     story.at(2);
     story.read_undelivered(id, 2, 2, 0);
     story.write_undelivered(id, 2, 1, u64::MAX, Some(active(ANY_TIME)));

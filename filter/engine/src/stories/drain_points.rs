@@ -7,8 +7,9 @@ use super::*;
 
 #[test]
 fn tolerant_active_client_is_drained_after_idle_wait() {
-    let mut story = Story::rule(json!({"max_connection_age": "10s", "http2": {"idle_wait": "2s"}}));
-    let id = story.open(1);
+    let (mut story, id) =
+        Story::rule(json!({"max_connection_age": "10s", "http2": {"idle_wait": "2s"}}))
+            .with_connection();
     story.at(10);
     story.read(id, 5, 5);
     story.at(11);
@@ -20,10 +21,9 @@ fn tolerant_active_client_is_drained_after_idle_wait() {
 #[test]
 fn intolerant_active_client_is_deferred_or_drained_by_when_active() {
     for (policy, expected) in [("defer", PASS), ("drain", DRAIN_BY_AGE)] {
-        let mut story = Story::rule(
+        let (mut story, id) = Story::rule(
             json!({"max_connection_age": "10s", "drain_timeout": "30s", "http2": {"when_active": policy}}),
-        );
-        let id = story.open(1);
+        ).with_connection();
         story.at(10);
         story.at(39);
         story.read(id, 5, 5);
@@ -43,9 +43,9 @@ fn intolerant_active_client_is_deferred_or_drained_by_when_active() {
 #[test]
 fn settled_client_is_not_drained_on_a_new_connection() {
     for (point, active) in [(active(SETTLED), 1), (stream_end(SETTLED), 0)] {
-        let mut story =
-            Story::rule(json!({"max_requests_per_connection": 2, "http2": {"idle_wait": "0s"}}));
-        let id = story.open(1);
+        let (mut story, id) =
+            Story::rule(json!({"max_requests_per_connection": 2, "http2": {"idle_wait": "0s"}}))
+                .with_connection();
         story.read(id, 2, 2);
         assert_eq!(story.write(id, 2, active, point), PASS);
         story.at(1);
@@ -56,8 +56,7 @@ fn settled_client_is_not_drained_on_a_new_connection() {
 
 #[test]
 fn client_with_unread_responses_is_drained_when_the_last_response_is_old() {
-    let mut story = Story::rule(json!({"max_connection_age": "10s"}));
-    let id = story.open(1);
+    let (mut story, id) = Story::rule(json!({"max_connection_age": "10s"})).with_connection();
     story.at(11);
     let point = stream_end(UNREAD_RESPONSES);
     let end = |story: &mut Story, request, pause| {
@@ -74,8 +73,7 @@ fn client_with_unread_responses_is_drained_when_the_last_response_is_old() {
 
 #[test]
 fn client_that_loses_fast_responses_is_drained_after_a_slow_one() {
-    let mut story = Story::rule(json!({"max_requests_per_connection": 2}));
-    let id = story.open(1);
+    let (mut story, id) = Story::rule(json!({"max_requests_per_connection": 2})).with_connection();
     let respond = |story: &mut Story, request, took| {
         story.read(id, request, 1);
         let then = story.engine.now().after(Duration::from_millis(took));
@@ -95,8 +93,7 @@ fn client_that_loses_fast_responses_is_drained_after_a_slow_one() {
 #[test]
 fn client_that_races_with_goaway_is_drained_only_when_idle() {
     for client in [WHEN_IDLE, AFTER_SLOW_RESPONSE] {
-        let mut story = Story::rule(json!({"max_connection_age": "10s"}));
-        let id = story.open(1);
+        let (mut story, id) = Story::rule(json!({"max_connection_age": "10s"})).with_connection();
         story.at(11);
         story.read(id, 1, 1);
         story.write(id, 1, 0, stream_end(WHEN_IDLE));
@@ -113,8 +110,7 @@ fn client_that_races_with_goaway_is_drained_only_when_idle() {
 
 #[test]
 fn end_of_a_response_is_not_idle_after_a_long_pause() {
-    let mut story = Story::rule(json!({"max_connection_age": "10s"}));
-    let id = story.open(1);
+    let (mut story, id) = Story::rule(json!({"max_connection_age": "10s"})).with_connection();
     story.at(11);
     story.read(id, 1, 1);
     assert_eq!(story.write(id, 1, 0, stream_end(WHEN_IDLE)), PASS);
@@ -127,9 +123,9 @@ fn end_of_a_response_is_not_idle_after_a_long_pause() {
 
 #[test]
 fn exact_goaway_waits_until_no_stream_is_active() {
-    let mut story =
-        Story::rule(json!({"max_connection_age": "10s", "http2": {"last_stream_id": "exact"}}));
-    let id = story.open(1);
+    let (mut story, id) =
+        Story::rule(json!({"max_connection_age": "10s", "http2": {"last_stream_id": "exact"}}))
+            .with_connection();
     story.at(3600);
     story.read(id, 2, 2);
     assert_eq!(story.write(id, 2, 1, active(ANY_TIME)), PASS);
@@ -140,11 +136,8 @@ fn exact_goaway_waits_until_no_stream_is_active() {
 fn protected_stream_holds_its_connection_until_its_drain_timeout() {
     let policy = json!({"budget": "off", "defaults": {"max_connection_age": "10s", "jitter": 0, "http2": {"idle_wait": "0s"}},
         "routes": [{"name": "events", "match": {"path_prefix": "/events"}, "protect": true, "drain_timeout": "60s"}]});
-    let mut story = Story::new(policy);
-    let id = story.open(1);
-    let rule = story.route("events");
-    story.engine.apply_rule(id, &rule);
-    story.engine.request_started(id, &rule);
+    let (mut story, id) = Story::new(policy).with_connection();
+    story.start_request(id, "events");
     story.read(id, 1, 1);
     story.at(69);
     assert_eq!(story.write(id, 1, 1, active(ANY_TIME)), PASS);
@@ -156,11 +149,8 @@ fn protected_stream_holds_its_connection_until_its_drain_timeout() {
 fn end_of_the_protected_stream_releases_its_connection() {
     let policy = json!({"budget": "off", "defaults": {"max_connection_age": "10s", "jitter": 0},
         "routes": [{"name": "events", "match": {"path_prefix": "/events"}, "protect": true}]});
-    let mut story = Story::new(policy);
-    let id = story.open(1);
-    let rule = story.route("events");
-    story.engine.apply_rule(id, &rule);
-    story.engine.request_started(id, &rule);
+    let (mut story, id) = Story::new(policy).with_connection();
+    let rule = story.start_request(id, "events");
     story.at(3600);
     assert_eq!(story.write(id, 2, 1, stream_end(ANY_TIME)), PASS);
     story.engine.request_ended(id, &rule);
@@ -183,8 +173,9 @@ fn client_with_request_bodies_is_drained_only_when_idle() {
         idle_time: Some(Duration::ZERO),
         ..Tolerance::WHEN_IDLE
     };
-    let mut story = Story::rule(json!({"max_connection_age": "10s", "http2": {"idle_wait": "0s"}}));
-    let id = story.open(1);
+    let (mut story, id) =
+        Story::rule(json!({"max_connection_age": "10s", "http2": {"idle_wait": "0s"}}))
+            .with_connection();
     story.at(11);
     story.read(id, 2, 2);
     let keeps = [
@@ -218,8 +209,7 @@ fn unknown_client_is_drained_when_idle_or_after_the_longest_wait() {
         (41, stream_end(unknown), DRAIN_BY_AGE),
         (41, active(unknown), PASS),
     ] {
-        let mut story = Story::rule(json!({"max_connection_age": "10s"}));
-        let id = story.open(1);
+        let (mut story, id) = Story::rule(json!({"max_connection_age": "10s"})).with_connection();
         story.read(id, 1, 1);
         story.at(10);
         story.write(id, 1, 0, stream_end(unknown));
@@ -233,8 +223,7 @@ fn unknown_client_is_drained_when_idle_or_after_the_longest_wait() {
 
 #[test]
 fn client_reset_restarts_the_idle_time() {
-    let mut story = Story::rule(json!({"max_connection_age": "10s"}));
-    let id = story.open(1);
+    let (mut story, id) = Story::rule(json!({"max_connection_age": "10s"})).with_connection();
     story.read(id, 1, 1);
     story.write(id, 1, 0, stream_end(WHEN_IDLE));
     story.at(20);
@@ -247,8 +236,7 @@ fn client_reset_restarts_the_idle_time() {
 
 #[test]
 fn connection_without_safe_point_is_deferred_once_without_drain_timeout() {
-    let mut story = Story::rule(json!({"max_connection_age": "10s"}));
-    let id = story.open(1);
+    let (mut story, id) = Story::rule(json!({"max_connection_age": "10s"})).with_connection();
     let deferred = |story: &mut Story, at| {
         story.at(at);
         story.read(id, at, 2);
@@ -275,8 +263,7 @@ fn connection_that_is_never_idle_is_deferred_with_an_exact_goaway() {
         ),
     ] {
         let exact = json!({"max_connection_age": "10s", "http2": {"last_stream_id": "exact"}});
-        let mut story = Story::rule(merge(exact, more.clone()));
-        let id = story.open(1);
+        let (mut story, id) = Story::rule(merge(exact, more.clone())).with_connection();
         story.read(id, 2, 2);
         for second in [10, 10 + seconds - 1] {
             story.at(second);

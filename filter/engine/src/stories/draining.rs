@@ -9,8 +9,9 @@ use super::*;
 #[test]
 fn connection_is_closed_after_close_delay() {
     let reason = DrainReason::MaxRequestsPerConnection;
-    let mut story = Story::rule(json!({"max_requests_per_connection": 1, "close_delay": "2s"}));
-    let id = story.open(1);
+    let (mut story, id) =
+        Story::rule(json!({"max_requests_per_connection": 1, "close_delay": "2s"}))
+            .with_connection();
     story.exchange(id, 1);
     story.pass(Duration::from_millis(1900));
     assert_eq!(story.effects(), [Effect::DrainPending(id, reason)]);
@@ -25,8 +26,9 @@ fn connection_is_closed_after_close_delay() {
 #[test]
 fn request_in_transit_restarts_close_delay() {
     let reason = DrainReason::MaxRequestsPerConnection;
-    let mut story = Story::rule(json!({"max_requests_per_connection": 1, "close_delay": "2s"}));
-    let id = story.open(1);
+    let (mut story, id) =
+        Story::rule(json!({"max_requests_per_connection": 1, "close_delay": "2s"}))
+            .with_connection();
     story.exchange(id, 1);
     story.pass(Duration::from_secs(1));
     story.read(id, 2, 1);
@@ -45,10 +47,9 @@ fn request_in_transit_restarts_close_delay() {
 #[test]
 fn active_requests_are_aborted_only_after_a_drain_timeout() {
     for (drain_timeout, expected) in [("off", None), ("5s", Some(3))] {
-        let mut story = Story::rule(
+        let (mut story, id) = Story::rule(
             json!({"max_connection_age": "1s", "http2": {"idle_wait": "0s"}, "drain_timeout": drain_timeout}),
-        );
-        let id = story.open(1);
+        ).with_connection();
         story.at(2);
         story.read(id, 3, 3);
         assert_eq!(story.write(id, 3, 3, active(ANY_TIME)), DRAIN_BY_AGE);
@@ -64,12 +65,11 @@ fn active_requests_are_aborted_only_after_a_drain_timeout() {
 
 /// A draining connection under the rule `five`, with an active request under each of these rules.
 fn draining(rules: &[&str]) -> (Story, ConnectionId) {
-    let mut story = Story::new(json!({"budget": "off",
+    let (mut story, id) = Story::new(json!({"budget": "off",
     "defaults": {"max_connection_age": "1s", "jitter": 0, "http2": {"idle_wait": "0s"}, "drain_timeout": "2s"},
     "routes": [{"name": "long", "match": {"path_prefix": "/long"}, "drain_timeout": "off"},
                {"name": "five", "match": {"path_prefix": "/five"}, "drain_timeout": "5s"},
-               {"name": "events", "match": {"path_prefix": "/events"}, "protect": true, "drain_timeout": "9s"}]}));
-    let id = story.open(1);
+               {"name": "events", "match": {"path_prefix": "/events"}, "protect": true, "drain_timeout": "9s"}]})).with_connection();
     for name in rules.iter().copied().chain(["five"]) {
         let rule = story.route(name);
         story.engine.apply_rule(id, &rule);

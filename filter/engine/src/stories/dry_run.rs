@@ -53,10 +53,10 @@ fn dry_run_has_its_own_drain_rate() {
         let mut story = Story::rule(json!({"max_connection_age": "off"}));
         let mut ids = open(&mut story, ENFORCED, 0..100);
         ids.extend(open(&mut story, DRY_RUN, 100..200));
-        for (mode, pace) in [(Mode::Enforce, enforced), (Mode::DryRun, dry_run)] {
+        for (mode, rate) in [(Mode::Enforce, enforced), (Mode::DryRun, dry_run)] {
             story
                 .engine
-                .set_drain_rate(mode, Measure::Connections, pace);
+                .set_drain_rate(mode, Measure::Connections, rate);
             story.engine.request_selection(everything(mode));
         }
         story.engine.run_selection(|_| true, 7);
@@ -143,7 +143,7 @@ fn connection_is_drained_for_real_after_a_dry_run() {
         story
             .engine
             .set_drain_rate(mode, Measure::Connections, 1000.0);
-        story.engine.select(&everything(mode), |_| true, 7)
+        story.select(everything(mode), 7)
     };
     assert_eq!(select(&mut story, Mode::DryRun), 10.0);
     assert_eq!(exchange_all(&mut story, &ids, 2), (Vec::new(), 10));
@@ -163,10 +163,10 @@ fn connection_is_drained_for_real_after_a_dry_run() {
 
 #[test]
 fn dry_run_restarts_the_age() {
-    let mut story = Story::new(
+    let (mut story, id) = Story::new(
         json!({"mode": "dry_run", "defaults": {"max_connection_age": "10s", "jitter": 0}}),
-    );
-    let id = story.open(1);
+    )
+    .with_connection();
     story.at(11);
     assert_eq!(story.exchange(id, 1), PASS);
     assert_eq!(

@@ -8,8 +8,9 @@ use super::*;
 
 #[test]
 fn http1_client_that_ignores_the_signal_is_refused() {
-    let mut story = Story::rule(json!({"max_requests_per_connection": 1, "close_delay": "60s"}));
-    let id = story.open(1);
+    let (mut story, id) =
+        Story::rule(json!({"max_requests_per_connection": 1, "close_delay": "60s"}))
+            .with_connection();
     for (request, ignores) in [(1, false), (2, false), (3, true)] {
         assert!(story.read_undelivered(id, request, 1, 0), "{request}");
         let decision = story.write_undelivered(id, request, 0, 100, Some(DrainPoint::ResponseHead));
@@ -25,8 +26,7 @@ fn http1_client_that_ignores_the_signal_is_refused() {
 
 #[test]
 fn http1_client_that_ignores_the_signal_gets_its_responses() {
-    let mut story = Story::rule(json!({"max_requests_per_connection": 1}));
-    let id = story.open(1);
+    let (mut story, id) = Story::rule(json!({"max_requests_per_connection": 1})).with_connection();
     for request in 1..=10 {
         assert!(story.read_undelivered(id, request, 1, 0), "{request}");
         story.write_undelivered(id, request, 0, LARGE, Some(DrainPoint::ResponseHead));
@@ -37,8 +37,9 @@ fn http1_client_that_ignores_the_signal_gets_its_responses() {
 
 #[test]
 fn http2_client_that_ignores_the_signal_is_sent_a_second_goaway() {
-    let mut story = Story::rule(json!({"max_requests_per_connection": 1, "close_delay": "1s"}));
-    let id = story.open(1);
+    let (mut story, id) =
+        Story::rule(json!({"max_requests_per_connection": 1, "close_delay": "1s"}))
+            .with_connection();
     story.read_undelivered(id, 1, 1, 0);
     story.write_undelivered(id, 1, 0, u64::MAX, Some(stream_end(ANY_TIME)));
     // In transit, or sent by a client that has not read the signal yet.
@@ -67,8 +68,7 @@ fn http2_client_that_ignores_the_signal_is_sent_a_second_goaway() {
 
 #[test]
 fn client_that_ignores_the_signal_still_counts_as_load() {
-    let mut story = Story::rule(json!({"max_requests_per_connection": 1}));
-    let id = story.open(1);
+    let (mut story, id) = Story::rule(json!({"max_requests_per_connection": 1})).with_connection();
     for (request, expected) in [(1, 0.0), (2, 0.0), (3, 1.0)] {
         story.read_undelivered(id, request, 1, 0);
         story.write_undelivered(id, request, 1, 100, Some(DrainPoint::ResponseHead));

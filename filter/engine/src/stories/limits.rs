@@ -7,8 +7,7 @@ use super::*;
 
 #[test]
 fn expired_connection_is_drained_with_the_next_response() {
-    let mut story = Story::rule(json!({"max_connection_age": "60s"}));
-    let id = story.open(1);
+    let (mut story, id) = Story::rule(json!({"max_connection_age": "60s"})).with_connection();
     assert_eq!(story.exchange(id, 1), PASS);
     story.at(59);
     assert_eq!(story.exchange(id, 2), PASS);
@@ -24,8 +23,8 @@ fn expired_connection_is_drained_with_the_next_response() {
 
 #[test]
 fn idle_http_connection_is_never_closed_without_a_signal() {
-    let mut story = Story::rule(json!({"max_connection_age": "60s", "drain_timeout": "1s"}));
-    let id = story.open(1);
+    let (mut story, id) =
+        Story::rule(json!({"max_connection_age": "60s", "drain_timeout": "1s"})).with_connection();
     story.at(86_400);
     assert_eq!(story.effects(), [expired(id)]);
     assert_eq!(story.exchange(id, 1), DRAIN_BY_AGE);
@@ -33,8 +32,7 @@ fn idle_http_connection_is_never_closed_without_a_signal() {
 
 #[test]
 fn last_request_gets_the_signal_in_its_own_response() {
-    let mut story = Story::rule(json!({"max_requests_per_connection": 2}));
-    let id = story.open(1);
+    let (mut story, id) = Story::rule(json!({"max_requests_per_connection": 2})).with_connection();
     assert_eq!(story.exchange(id, 1), PASS);
     assert_eq!(story.exchange(id, 2), DRAIN_BY_REQUESTS);
 }
@@ -81,9 +79,9 @@ fn jitter_shortens_and_spreads_request_counts() {
 
 #[test]
 fn min_connection_age_delays_every_limit() {
-    let mut story =
-        Story::rule(json!({"max_requests_per_connection": 1, "min_connection_age": "10s"}));
-    let id = story.open(1);
+    let (mut story, id) =
+        Story::rule(json!({"max_requests_per_connection": 1, "min_connection_age": "10s"}))
+            .with_connection();
     assert_eq!(story.exchange(id, 1), PASS);
     story.at(9);
     assert_eq!(story.exchange(id, 2), PASS);
@@ -113,10 +111,9 @@ fn mean_connection_age_is_memoryless() {
 
 #[test]
 fn age_takes_precedence_and_counts_as_one_drain() {
-    let mut story = Story::rule(
+    let (mut story, id) = Story::rule(
         json!({"max_connection_age": "10s", "max_requests_per_connection": 1, "min_connection_age": "10s"}),
-    );
-    let id = story.open(1);
+    ).with_connection();
     story.read(id, 1, 1);
     story.at(11);
     assert_eq!(
@@ -128,9 +125,9 @@ fn age_takes_precedence_and_counts_as_one_drain() {
 
 #[test]
 fn remaining_time_is_at_least_a_minute() {
-    let mut story =
-        Story::rule(json!({"max_connection_age": "200s", "max_requests_per_connection": 10}));
-    let id = story.open(1);
+    let (mut story, id) =
+        Story::rule(json!({"max_connection_age": "200s", "max_requests_per_connection": 10}))
+            .with_connection();
     story.exchange(id, 1);
     story.at(20);
     assert_eq!(

@@ -53,10 +53,10 @@ fn draining_connection_counts_only_its_active_requests() {
 
     send(&mut story, id, 1);
 
-    let looked = story.engine.take_sample(true);
-    assert_load(looked.load, 0.0, 2.0, 200.0);
+    let sample = story.engine.take_sample(true);
+    assert_load(sample.load, 0.0, 2.0, 200.0);
     assert_eq!(
-        looked.selected.enforced, looked.load,
+        sample.selected.enforced, sample.load,
         "it must not be selected again"
     );
 }
@@ -70,17 +70,18 @@ fn connection_drained_by_the_proxy_counts_only_its_active_requests() {
     story.engine.record_proxy_drain(id);
     send(&mut story, id, 20);
 
-    let looked = story.engine.take_sample(true);
-    assert_load(looked.load, 0.0, 2.0, 200.0);
-    assert_eq!(looked.selected.enforced, looked.load);
+    let sample = story.engine.take_sample(true);
+    assert_load(sample.load, 0.0, 2.0, 200.0);
+    assert_eq!(sample.selected.enforced, sample.load);
     assert_eq!(story.effects(), [], "it is not drained a second time");
     assert_eq!(story.engine.closed(id), Some(ConnectionEnd::NotDrained));
 }
 
 #[test]
 fn drain_by_the_proxy_does_not_end_a_drain() {
-    let mut story = Story::rule(json!({"max_requests_per_connection": 1, "close_delay": "1s"}));
-    let id = story.open(1);
+    let (mut story, id) =
+        Story::rule(json!({"max_requests_per_connection": 1, "close_delay": "1s"}))
+            .with_connection();
     story.exchange(id, 1);
     story.engine.record_proxy_drain(id);
     story.at(2);
@@ -95,8 +96,7 @@ fn drain_by_the_proxy_does_not_end_a_drain() {
 fn dry_run_does_not_change_the_total_age() {
     let policy = json!({"mode": "dry_run", "budget": "off",
         "defaults": {"max_connection_age": "10s", "jitter": 0}});
-    let mut story = Story::new(policy);
-    let id = story.open(1);
+    let (mut story, id) = Story::new(policy).with_connection();
     for second in 1..=60 {
         story.at(second);
         story.exchange(id, second);

@@ -10,8 +10,7 @@ fn first_matched_rule_replaces_the_default_and_later_ones_only_tighten() {
     let policy = json!({"budget": "off", "defaults": {"max_connection_age": "10s", "jitter": 0}, "routes": [
         {"name": "long", "match": {"path_prefix": "/long"}, "max_connection_age": "100s"},
         {"name": "short", "match": {"path_prefix": "/short"}, "max_connection_age": "50s"}]});
-    let mut story = Story::new(policy);
-    let id = story.open(1);
+    let (mut story, id) = Story::new(policy).with_connection();
     let (long, short) = (story.route("long"), story.route("short"));
     story.engine.apply_rule(id, &long);
     story.at(20);
@@ -26,8 +25,7 @@ fn first_matched_rule_replaces_the_default_and_later_ones_only_tighten() {
 
 #[test]
 fn changed_policy_applies_to_open_connections() {
-    let mut story = Story::rule(json!({"max_connection_age": "1h"}));
-    let id = story.open(1);
+    let (mut story, id) = Story::rule(json!({"max_connection_age": "1h"})).with_connection();
     story.at(100);
     story.exchange(id, 1);
     let update = Story::rule(json!({"max_connection_age": "60s"})).defaults();

@@ -121,10 +121,8 @@ fn tick_visits_no_connection_that_waits_for_the_rate() {
     for id in 0..1000 {
         story.open_tcp(id);
     }
-    story.engine.select(&selection(256.0), |_| true, 7);
-    story
-        .engine
-        .set_drain_rate(Mode::Enforce, Measure::Connections, 2.0);
+    story.select(selection(256.0), 7);
+    story.set_drain_rate(2.0);
     story.at(5);
     story.effects();
 
@@ -141,7 +139,7 @@ fn connections_that_wait_for_the_rate_take_no_budget() {
         "tcp": [{"name": "db", "match": {"port": 5432}, "max_connection_age": "10s", "jitter": 0, "drain_timeout": "off"}]}));
     let http = story.open(1000);
     story.exchange(http, 1);
-    story.engine.select(&selection(1.0), |_| true, 7);
+    story.select(selection(1.0), 7);
     for id in 0..1000 {
         story.open_tcp(id);
     }

@@ -23,7 +23,7 @@ fn select(story: &mut Story, request: SelectionRequest) -> f64 {
     let (mode, measure) = (story.policy.mode, request.measure);
     story.engine.set_drain_rate(mode, measure, f64::INFINITY);
     let request = SelectionRequest { mode, ..request };
-    story.engine.select(&request, |_| true, 7)
+    story.select(request, 7)
 }
 
 /// The connections selected since the last call, in order.
@@ -151,9 +151,7 @@ fn drains_are_even_and_late_ones_are_made_up_for() {
     open_used(&mut story, 40);
     story.at(100);
     select(&mut story, selection(40.0));
-    story
-        .engine
-        .set_drain_rate(Mode::Enforce, Measure::Connections, 2.0);
+    story.set_drain_rate(2.0);
 
     // Five times a second all connections have a request at once.
     let mut drained = Vec::new();
@@ -176,16 +174,12 @@ fn rate_of_zero_postpones_drains() {
     let mut story = story();
     open_used(&mut story, 2);
     select(&mut story, selection(2.0));
-    story
-        .engine
-        .set_drain_rate(Mode::Enforce, Measure::Connections, 0.0);
+    story.set_drain_rate(0.0);
 
     story.at(1);
     assert_eq!(story.exchange(ConnectionId(1), 2), PASS);
 
-    story
-        .engine
-        .set_drain_rate(Mode::Enforce, Measure::Connections, 1.0);
+    story.set_drain_rate(1.0);
     story.at(2);
     assert_eq!(story.exchange(ConnectionId(1), 3), DRAIN_BY_REBALANCING);
 }
@@ -198,18 +192,14 @@ fn queued_tcp_connection_is_closed_when_the_rate_allows() {
     );
     let id = story.open_tcp(1);
     select(&mut story, selection(1.0));
-    story
-        .engine
-        .set_drain_rate(Mode::Enforce, Measure::Connections, 0.0);
+    story.set_drain_rate(0.0);
     story.at(1);
     story.read(id, 0, 0);
     story.write_no_point(id, 0, 0);
     story.at(5);
     assert_eq!(story.count(is_close), 0);
 
-    story
-        .engine
-        .set_drain_rate(Mode::Enforce, Measure::Connections, 1.0);
+    story.set_drain_rate(1.0);
     story.at(7);
 
     assert_eq!(story.count(is_close), 1);

@@ -12,8 +12,7 @@ fn limited() -> Value {
 
 /// A connection with a stream that started when it opened, with these further settings of its rule.
 fn open(more: Value) -> (Story, ConnectionId) {
-    let mut story = Story::rule(merge(limited(), more));
-    let id = story.open(1);
+    let (mut story, id) = Story::rule(merge(limited(), more)).with_connection();
     start(&mut story, id, 1);
     (story, id)
 }
@@ -170,8 +169,7 @@ fn jitter_shortens_and_spreads_stream_ages() {
 fn protected_stream_never_expires() {
     let policy = json!({"budget": "off", "defaults": {"grpc": {"max_stream_age": "10s"}, "max_connection_age": "off"},
         "routes": [{"name": "watch", "match": {"path_prefix": "/w"}, "protect": true}]});
-    let mut story = Story::new(policy);
-    let id = story.open(1);
+    let (mut story, id) = Story::new(policy).with_connection();
     let rule = story.route("watch");
     story.engine.stream_started(id, StreamId(1), &rule, 1);
     story.at(3600);
@@ -182,8 +180,7 @@ fn protected_stream_never_expires() {
 fn dry_run_counts_each_stream_once() {
     let policy = json!({"mode": "dry_run", "budget": "off",
         "defaults": {"jitter": 0, "max_connection_age": "off", "grpc": {"max_stream_age": "10s"}, "http2": {"idle_wait": "0s"}}});
-    let mut story = Story::new(policy);
-    let id = story.open(1);
+    let (mut story, id) = Story::new(policy).with_connection();
     start(&mut story, id, 1);
     story.at(11);
     let reason = DrainReason::MaxStreamAge;
@@ -207,9 +204,7 @@ fn changed_policy_applies_to_open_streams() {
         Story::rule(json!({"max_connection_age": "off", "grpc": {"max_stream_age": "20s"}}))
             .defaults();
     story.at(5);
-    story
-        .engine
-        .apply_policy(1, Mode::Enforce, |_, _, _| Some(Rc::clone(&longer)));
+    story.replace_rule(&longer);
     story.at(19);
     assert_eq!(story.effects(), []);
     story.at(20);
@@ -218,8 +213,7 @@ fn changed_policy_applies_to_open_streams() {
 
 #[test]
 fn number_of_timed_streams_is_bounded() {
-    let mut story = Story::rule(limited());
-    let id = story.open(1);
+    let (mut story, id) = Story::rule(limited()).with_connection();
     for stream in 0..10_000 {
         start(&mut story, id, stream);
     }
@@ -233,8 +227,7 @@ fn number_of_timed_streams_is_bounded() {
 
 #[test]
 fn write_visits_no_stream() {
-    let mut story = Story::rule(limited());
-    let id = story.open(1);
+    let (mut story, id) = Story::rule(limited()).with_connection();
     for stream in 0..1000 {
         start(&mut story, id, stream);
     }
@@ -253,8 +246,7 @@ fn write_visits_no_stream() {
 
 #[test]
 fn start_and_end_of_a_stream_visit_no_other() {
-    let mut story = Story::rule(limited());
-    let id = story.open(1);
+    let (mut story, id) = Story::rule(limited()).with_connection();
     for stream in 0..1000 {
         start(&mut story, id, stream);
     }

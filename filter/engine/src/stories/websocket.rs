@@ -108,10 +108,9 @@ fn connection_is_closed_after_both_close_frames_and_close_delay() {
 
 #[test]
 fn requests_do_not_count() {
-    let mut story = Story::rule(
+    let (mut story, id) = Story::rule(
         json!({"max_connection_age": "off", "max_requests_per_connection": 1, "websocket": {"close_code": "going_away"}}),
-    );
-    let id = story.open(1);
+    ).with_connection();
     story.read(id, 1, 1);
     story
         .engine
@@ -122,15 +121,15 @@ fn requests_do_not_count() {
     assert_eq!(
         story.engine.closed(id),
         Some(ConnectionEnd::NotDrained),
-        "what it was due for was not its own"
+        "the request limit was that of HTTP"
     );
 }
 
 #[test]
 fn websocket_is_left_alone_without_a_close_code() {
-    let mut story =
-        Story::rule(json!({"max_connection_age": "10s", "websocket": {"idle_timeout": "1s"}}));
-    let id = story.open(1);
+    let (mut story, id) =
+        Story::rule(json!({"max_connection_age": "10s", "websocket": {"idle_timeout": "1s"}}))
+            .with_connection();
     assert!(!story.engine.upgrade_to_websocket(id));
 }
 
@@ -139,9 +138,7 @@ fn changed_policy_without_a_close_code_leaves_open_websockets_alone() {
     let (mut story, id) = open(json!({"websocket": {"idle_timeout": "1s"}}));
     story.at(10);
     let off = Story::rule(json!({"max_connection_age": "10s"})).defaults();
-    story
-        .engine
-        .apply_policy(1, Mode::Enforce, |_, _, _| Some(Rc::clone(&off)));
+    story.replace_rule(&off);
     story.at(3600);
     assert_eq!(write(&mut story, id, PUSH), PASS);
     assert_eq!(story.effects(), [expired(id)]);
@@ -177,11 +174,8 @@ fn protected_websocket_is_not_closed_before_its_drain_timeout() {
             {"name": "call", "match": {"path_prefix": "/a"}, "protect": true, "drain_timeout": "60s"},
             {"name": "long", "match": {"path_prefix": "/b"}, "protect": true}]});
     for (name, closes) in [("call", true), ("long", false)] {
-        let mut story = Story::new(policy.clone());
-        let id = story.open(1);
-        let rule = story.route(name);
-        story.engine.apply_rule(id, &rule);
-        story.engine.request_started(id, &rule);
+        let (mut story, id) = Story::new(policy.clone()).with_connection();
+        let rule = story.start_request(id, name);
         assert!(story.engine.upgrade_to_websocket(id));
         story.at(69);
         assert_eq!(story.effects(), [expired(id)]);
