@@ -8,7 +8,7 @@
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-use evenkeel_policy::{Jitter, Rule, Upstream};
+use evenkeel_policy::{Jitter, Rule, UpstreamRecycling};
 
 /// What ends a connection's life, with times in seconds.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ impl Limits {
         }
     }
 
-    pub fn upstream(upstream: &Upstream) -> Self {
+    pub fn upstream(upstream: &UpstreamRecycling) -> Self {
         Self {
             max_connection_age: upstream.max_connection_age.map(seconds),
             mean_connection_age: None,

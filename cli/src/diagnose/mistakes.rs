@@ -60,7 +60,7 @@ fn mistake(
             finding
         }
         Cause::MisplacedKey { .. } => finding("misplaced-key").at(key()),
-        Cause::RepeatedKey => {
+        Cause::RepeatedKey { .. } => {
             let n = repeated.entry(place.to_string()).or_insert(0);
             *n += 1;
             let again = document.nth(place, *n).map(|spot| spot.name());

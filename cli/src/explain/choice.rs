@@ -123,12 +123,12 @@ fn parts(ruling: &Ruling<'_>, asked: &Asked) -> Vec<Part> {
     match (ruling.kind, asked) {
         (Kind::Route(route), Asked::Request(asked)) => {
             let parts = route
-                .parts(asked.direction, &request(asked))
+                .conditions(asked.direction, &request(asked))
                 .map(|part| Part {
                     key: part.key,
                     pattern: part.pattern.to_owned(),
                     found: found(asked, part.key).to_owned(),
-                    fits: part.fits,
+                    fits: part.is_met,
                 });
             parts.collect()
         }

@@ -19,7 +19,7 @@ pub fn about(ruling: &Ruling<'_>) -> String {
         }
         Kind::Route(route) => {
             let nothing = Request::default();
-            let parts = route.parts(route.direction(), &nothing);
+            let parts = route.conditions(route.direction(), &nothing);
             let parts = parts.filter(|part| part.key != "direction");
             let parts: Vec<_> = parts
                 .map(|part| format!("{} {}", part.key, terminal::escape(part.pattern)))

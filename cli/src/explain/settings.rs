@@ -1,7 +1,7 @@
 //! Everything beside the rules, in sentences.
 
 use evenkeel_policy::{
-    Budget, Measure, Policy, Protocol, Rebalance, Upstream, Weight, show_duration,
+    Budget, Measure, Policy, Rebalance, UpstreamProtocol, UpstreamRecycling, Weight, show_duration,
 };
 use evenkeel_report::number::{duration, rounded};
 
@@ -10,7 +10,7 @@ use crate::diagnose::Ruling;
 
 use crate::pace::Limits;
 
-pub fn upstream(upstream: &Upstream) -> String {
+pub fn upstream(upstream: &UpstreamRecycling) -> String {
     let keep = 1.0 - upstream.jitter.get();
     let age = upstream.max_connection_age.map(|max| {
         let least = duration(max.as_secs_f64() * keep);
@@ -22,8 +22,10 @@ pub fn upstream(upstream: &Upstream) -> String {
     });
     let when: Vec<_> = [age, requests].into_iter().flatten().collect();
     let which = match upstream.protocol {
-        Protocol::Http1 => "all upstream connections are assumed to be HTTP/1",
-        Protocol::Auto => "only connections of clusters in which a response has shown HTTP/1",
+        UpstreamProtocol::Http1 => "all upstream connections are assumed to be HTTP/1",
+        UpstreamProtocol::Auto => {
+            "only connections of clusters in which a response has shown HTTP/1"
+        }
     };
     format!(
         "One is recycled {}, by `connection: close` on the next request that is neither an upgrade nor CONNECT; {which}.",

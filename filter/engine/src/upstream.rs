@@ -27,7 +27,7 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::{Mode, Upstream};
+use evenkeel_policy::{Mode, UpstreamRecycling};
 
 use crate::Instant;
 use cluster::Clusters;
@@ -85,7 +85,7 @@ pub trait Response {
 #[derive(Clone, Copy, Debug)]
 pub struct Limits<'a> {
     /// What it says about upstream connections.
-    pub upstream: &'a Upstream,
+    pub upstream: &'a UpstreamRecycling,
     /// In dry run a connection that reaches a limit is counted, and stays.
     pub mode: Mode,
 }

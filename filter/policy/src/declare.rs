@@ -1,9 +1,10 @@
-//! How the types of a policy are declared: once, with documentation, so that the reader and the JSON
-//! schema cannot differ.
+//! Macros that declare the types of a policy once, with documentation, so that the reader and the JSON schema cannot
+//! differ.
 
-/// Writes an object's type from its keys: each `Option` of what was read, with its documentation, its
-/// schema and its default told once. `..part` takes over the keys of another object, `misplaced` tells
-/// people who try a key that is not for here, `schema` says what the schema cannot know from the keys.
+/// Declares the type of an object by its keys: each field is an `Option` of what was read, with its documentation and
+/// default. `..part` includes the keys of another object, `renamed` lists former keys, `misplaced` gives hints for keys
+/// that belong elsewhere, `off` is the hint for `"off"` in place of the object, and `schema` adds what the schema cannot
+/// derive from the keys.
 macro_rules! object {
     (@required) => { true };
     (@more) => { schemars::json_schema!({}) };
@@ -19,6 +20,7 @@ macro_rules! object {
         }
         $( renamed { $( $old:literal => $new:literal, )* } )?
         $( misplaced { $( $misplaced:literal => $hint:literal, )* } )?
+        $( off $off:literal )?
         $( schema $schema:tt )?
     ) => {
         $(#[doc = $doc])*
@@ -34,6 +36,10 @@ macro_rules! object {
         impl $crate::read::Object for $name {
             fn misplaced(&self) -> &'static [(&'static str, &'static str)] {
                 &[$( $( ($misplaced, $hint) ),* )?]
+            }
+
+            fn off_hint(&self) -> Option<&'static str> {
+                None $( .or(Some($off)) )?
             }
 
             fn renamed(&self, key: &str) -> Option<&'static str> {
@@ -106,7 +112,7 @@ macro_rules! object {
     };
 }
 
-/// Writes an enum whose values are words.
+/// Declares an enum whose values are words.
 macro_rules! words {
     (
         $(#[doc = $doc:literal])*
@@ -131,7 +137,7 @@ macro_rules! words {
         )?
 
         impl $name {
-            /// The word that a policy uses for it.
+            /// The word in a policy.
             pub const fn name(self) -> &'static str {
                 match self {
                     $( Self::$variant => $word, )*

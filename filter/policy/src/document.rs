@@ -7,7 +7,7 @@ use crate::declare::object;
 use crate::error::Report;
 use crate::json::Json;
 use crate::path::Path;
-use crate::policy::{Mode, Protocol, Role};
+use crate::policy::{Mode, Role, UpstreamProtocol};
 use crate::read::Read;
 use crate::rule::Jitter;
 use crate::value::{
@@ -24,7 +24,7 @@ object! {
         "$schema" => schema: SchemaRef,
         /// The version of the policy language.
         required "version" => version: Version,
-        /// Which of the two filter entries this configuration is for, where Envoy does not tell.
+        /// Which of the two filter entries this configuration is for, where Envoy does not show it.
         "role" => role: Role,
         /// Whether connections are drained, or only counted.
         "mode" => mode: Mode = "enforce",
@@ -71,7 +71,7 @@ object! {
         /// `transfer-encoding` field), and counts those that it cannot recycle
         /// (`evenkeel_upstream_connections_not_recycled_total`); "http1" recycles all, and is for proxies
         /// none of whose clusters use HTTP/2.
-        "protocol" => protocol: Protocol = "auto",
+        "protocol" => protocol: UpstreamProtocol = "auto",
         /// The fraction of a limit by which a connection may be recycled earlier; random for each
         /// connection.
         "jitter" => jitter: Jitter = 0.2,
@@ -80,6 +80,7 @@ object! {
         "max_age" => "max_connection_age",
         "max_requests" => "max_requests_per_connection",
     }
+    off "to recycle no upstream connections, remove `upstream`"
     schema { "anyOf": [{ "required": ["max_connection_age"] }, { "required": ["max_requests_per_connection"] }] }
 }
 
@@ -118,7 +119,7 @@ impl Read for BudgetSetting {
 object! {
     /// Keepalive settings, for clients and upstreams.
     struct Keepalive {
-        /// Whether HTTP/1 responses tell how long the connection will be kept, in a `Keep-Alive` field. Its
+        /// Whether HTTP/1 responses state how long the connection will be kept open, in a `Keep-Alive` field. Its
         /// `timeout` is never less than 60 seconds: Node's http.Agent uses it as the timeout of its
         /// requests, too.
         "http1_hint" => http1_hint: bool = false,
@@ -136,6 +137,7 @@ object! {
     renamed {
         "http2_ping" => "http2",
     }
+    off "to send no keepalive, remove `keepalive`"
 }
 
 object! {
@@ -146,6 +148,7 @@ object! {
         /// How long a response may take, before the connection is closed.
         "timeout" => timeout: Interval = "10s",
     }
+    off "to send no PING frames, remove the key"
 }
 
 object! {
@@ -156,6 +159,7 @@ object! {
         /// How long a response may take, before the connection is closed.
         "timeout" => timeout: Interval = "10s",
     }
+    off "to send no PING frames, remove the key"
 }
 
 object! {
@@ -171,4 +175,5 @@ object! {
     renamed {
         "idle" => "time",
     }
+    off "to send no probes, remove the key"
 }

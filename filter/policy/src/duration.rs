@@ -1,10 +1,10 @@
-//! Durations as people write them: `250ms`, `30s`, `1h30m`.
+//! Durations such as `250ms`, `30s`, `1h30m`.
 use core::time::Duration;
 
-/// Ten years: longer than any connection, and short enough for every clock to add to.
+/// Ten years: longer than any connection, and short enough to add to any clock.
 pub(crate) const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
-/// Units from long to short, each with its length in milliseconds.
+/// The units from long to short, each with its length in milliseconds.
 const UNITS: [(&str, u64); 5] = [
     ("d", 86_400_000),
     ("h", 3_600_000),
@@ -13,20 +13,20 @@ const UNITS: [(&str, u64); 5] = [
     ("ms", 1),
 ];
 
-/// Numbers with units, the longer unit first, each unit once. None when it is anything else; what is
-/// too large for the type is the largest there is, well above [`LONGEST`].
+/// Parses numbers with units, longer units first, each unit once. A duration too large for the type becomes the largest
+/// one, which is above [`LONGEST`].
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     let mut units = UNITS.iter();
     let mut rest = text;
     let mut total = 0_u64;
     while !rest.is_empty() {
-        let (number, behind) = split(rest, |c: char| c.is_ascii_digit());
-        let (unit, behind) = split(behind, |c: char| c.is_ascii_alphabetic());
+        let (number, after) = split(rest, |c: char| c.is_ascii_digit());
+        let (unit, after) = split(after, |c: char| c.is_ascii_alphabetic());
         let (_, milliseconds) = units.find(|(name, _)| *name == unit)?;
         total = digits(number)?
             .saturating_mul(*milliseconds)
             .saturating_add(total);
-        rest = behind;
+        rest = after;
     }
     (!text.is_empty()).then_some(Duration::from_millis(total))
 }
@@ -42,8 +42,7 @@ fn digits(number: &str) -> Option<u64> {
     (!number.is_empty()).then(|| number.chars().try_fold(0, more))?
 }
 
-/// The shortest text that a policy may have for `duration`, less what it has beyond whole milliseconds:
-/// such as `1h30m`.
+/// Writes `duration`, truncated to milliseconds, as briefly as a policy can, such as `1h30m`.
 pub fn show(duration: Duration) -> String {
     let mut text = String::new();
     let mut left = duration.as_millis();
@@ -74,7 +73,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
-    fn every_unit_is_read_and_units_add_up() {
+    fn units_add_up() {
         let cases = [
             ("250ms", 250),
             ("30s", 30_000),
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused() {
+    fn other_texts_are_rejected() {
         let cases = [
             "", " ", "5", "s", "5 m", " 5m", "5m ", "-5m", "+5m", "1.5h", "5min", "5M", "5m5m",
             "30m1h", "1s\0", "5µs", "٣s", "off",
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_still_too_long() {
+    fn overflow_stays_above_the_longest_duration() {
         for text in [
             "3650d1ms",
             "18446744073709551616s",
@@ -120,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_read_back() {
+    fn shown_durations_parse_to_the_same() {
         for text in ["0s", "1ms", "2m", "1h30m", "1d2h3m4s5ms", "3650d"] {
             assert_eq!(parse(text).map(show).as_deref(), Some(text));
         }

@@ -56,7 +56,7 @@ pub enum Cause {
     },
     /// The key is known, but not at this place.
     MisplacedKey {
-        /// Why, and what to do.
+        /// Where it belongs, and what to do.
         hint: &'static str,
     },
     /// The key has another name now.
@@ -64,8 +64,13 @@ pub enum Cause {
         /// The new name, as a path from the object.
         to: &'static str,
     },
-    /// The key occurs twice in one object, which JSON readers interpret differently.
-    RepeatedKey,
+    /// The key occurs twice in one object, which JSON readers interpret differently (RFC 8259 4).
+    RepeatedKey {
+        /// The entry of the object that has the key first, from 1.
+        first: usize,
+        /// The entry that repeats it.
+        again: usize,
+    },
     /// The key must be there and is not.
     Missing {
         /// What to write.
@@ -120,7 +125,9 @@ impl fmt::Display for Error {
             }
             Cause::MisplacedKey { hint } => f.write_str(hint),
             Cause::RenamedKey { to } => write!(f, "renamed to `{to}`"),
-            Cause::RepeatedKey => f.write_str("duplicate key; keep one"),
+            Cause::RepeatedKey { first, again } => {
+                write!(f, "duplicate key: entries {first} and {again} of the object; keep one")
+            }
             Cause::Missing { allowed } => write!(f, "missing; {allowed}"),
             Cause::Value {
                 found,

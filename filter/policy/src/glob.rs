@@ -1,6 +1,6 @@
-//! Patterns for names: `*` stands for any run of bytes, also none, and `?` for any one byte.
+//! Patterns for names: `*` matches any run of bytes, including none, and `?` any one byte.
 
-/// The longest pattern, in bytes; with [`Glob::matches`] it bounds the work a request can cause.
+/// The longest pattern, in bytes. It bounds the work that a request can cause.
 pub(crate) const LONGEST: usize = 256;
 
 /// A pattern of 1 to [`LONGEST`] bytes.
@@ -31,8 +31,8 @@ impl Glob {
     }
 }
 
-/// Where the text does not fit, only the last `*` takes one byte more: an earlier one could take over no
-/// more than that. So the work is at most the product of both lengths, whatever the pattern.
+/// On a mismatch only the last `*` is extended by one byte: extending an earlier one could not match more. So the number
+/// of comparisons is at most the product of both lengths.
 fn matches(pattern: &[u8], text: &[u8], equal: impl Fn(u8, u8) -> bool) -> bool {
     let (mut pattern, mut text) = (pattern, text);
     let mut retry: Option<(&[u8], &[u8])> = None;
@@ -67,12 +67,12 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn fits(pattern: &str, text: &str) -> bool {
+    fn is_match(pattern: &str, text: &str) -> bool {
         Glob::new(pattern).unwrap().matches(text.as_bytes())
     }
 
     #[test]
-    fn a_star_is_any_run_and_a_question_mark_is_one() {
+    fn star_matches_any_run_and_question_mark_one_byte() {
         for (pattern, text) in [
             ("checkout-*", "checkout-"),
             ("checkout-*", "checkout-eu"),
@@ -84,7 +84,7 @@ mod tests {
             ("*?", "x"),
             ("a**?c", "abc"),
         ] {
-            assert!(fits(pattern, text), "{pattern} should match {text}");
+            assert!(is_match(pattern, text), "{pattern} should match {text}");
         }
         for (pattern, text) in [
             ("checkout-*", "checkout"),
@@ -97,26 +97,29 @@ mod tests {
             ("a*b", "aXbX"),
             ("Abc", "abc"),
         ] {
-            assert!(!fits(pattern, text), "{pattern} should not match {text}");
+            assert!(
+                !is_match(pattern, text),
+                "{pattern} should not match {text}"
+            );
         }
     }
 
     #[test]
-    fn case_is_ignored_where_it_is_asked_for() {
+    fn case_is_ignored_on_request() {
         let glob = Glob::new("*.Shop.EXAMPLE").unwrap();
         assert!(glob.matches_ignoring_case(b"API.shop.example"));
         assert!(!glob.matches(b"API.shop.example"));
     }
 
     #[test]
-    fn a_pattern_has_a_byte_and_is_bounded() {
+    fn pattern_length_is_bounded() {
         assert_eq!(Glob::new(""), None);
         assert_eq!(Glob::new(&"a".repeat(LONGEST + 1)), None);
         assert!(Glob::new(&"a".repeat(LONGEST)).is_some());
     }
 
     #[test]
-    fn many_stars_cost_no_more_than_the_product_of_the_lengths() {
+    fn comparisons_are_bounded_with_many_stars() {
         let pattern = format!("{}c", "a*".repeat(127));
         let text = "a".repeat(2_000);
         let comparisons = std::cell::Cell::new(0_usize);

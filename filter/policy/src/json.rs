@@ -1,7 +1,7 @@
-//! JSON as it was written, before anything is made of it.
+//! The JSON tree of a policy.
 //!
-//! Unlike `serde_json::Value` this keeps a key that stands twice, so that the mistake can be told. All
-//! numbers are doubles, as they are when Envoy hands a protobuf `Struct` over.
+//! Unlike `serde_json::Value` it keeps duplicate keys, so that they can be reported. All numbers are doubles, as they are
+//! when Envoy converts a protobuf `Struct`.
 use crate::error::Cause;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -19,16 +19,16 @@ pub(crate) enum Json {
 }
 
 impl Json {
-    /// Reads a whole text. Nesting is bounded by serde_json's own limit of 128.
+    /// Parses a text. serde_json limits nesting to 128.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, Cause> {
         serde_json::from_slice(text).map_err(|error| syntax(&error))
     }
 }
 
-/// Scalars as they were written, shortened; of the rest only what kind it is.
+/// Writes scalars, shortened; of lists and objects only the kind.
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// The most characters of a string that a message repeats.
+        /// The most characters of a string in a message.
         const SHOWN: usize = 48;
         match self {
             Self::Null => f.write_str("null"),

@@ -1,7 +1,7 @@
 //! The policy: JSON to a type that cannot hold an invalid policy.
 //!
 //! [`Policy::parse`] takes the bytes that Envoy passes to a plugin and returns a [`Policy`], or [`Errors`]: all errors,
-//! each one line that names the place, what was found there and what is allowed. Nothing here does IO, reads a clock,
+//! each one line with the place, what was found there and what is allowed. Nothing here does IO, reads a clock,
 //! uses randomness or logs.
 //!
 //! `json` parses the text into a tree that still shows duplicate keys; `document` declares the keys; `resolve` fills in
@@ -33,11 +33,11 @@ mod value;
 
 pub use duration::show as show_duration;
 pub use error::{Cause, Error, Errors};
-pub use matcher::{Direction, Needs, Part, Request};
+pub use matcher::{Direction, MatchCondition, Request, RequestParts};
 pub use path::{Place, Step};
 pub use policy::{
-    Budget, Http2Ping, Keepalive, Mode, Policy, Protocol, Role, Route, TcpKeepalive, TcpRule,
-    Upstream,
+    Budget, Http2Ping, Keepalive, Mode, Policy, Role, Route, TcpKeepalive, TcpRule,
+    UpstreamProtocol, UpstreamRecycling,
 };
 pub use rebalance::{Measure, Peers, Rebalance, Trust, Weight};
 pub use rule::{CloseCode, Http2, Jitter, LastStreamId, Rule, Scope, WebSocket, WhenActive};

@@ -1,4 +1,4 @@
-//! Which requests a route rule is about.
+//! Which requests a route matches.
 use crate::declare::words;
 use crate::glob::Glob;
 
@@ -7,13 +7,13 @@ words! {
     pub enum Direction: r#"allowed are "inbound" and "outbound""# {
         /// Listeners that receive from other hosts: a server's sidecar, a gateway, or no mesh at all.
         Inbound = "inbound",
-        /// A sidecar's outbound listeners only, where the downstream is the application beside it.
+        /// A sidecar's outbound listeners only, where the downstream is the application in the same pod.
         Outbound = "outbound",
     }
     default Inbound
 }
 
-/// What a request is matched by. What is not known, or was not asked for because of [`Needs`], is empty.
+/// The parts of a request that routes match. A part that is unknown or not read ([`RequestParts`]) is empty.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request<'a> {
     /// The name of the route that Envoy chose.
@@ -24,9 +24,9 @@ pub struct Request<'a> {
     pub path: &'a [u8],
 }
 
-/// Which parts of a [`Request`] any rule of a policy looks at; the others need not be fetched.
+/// Which parts of a [`Request`] the routes of a policy read; the others need not be fetched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
+pub struct RequestParts {
     /// [`Request::route`]
     pub route: bool,
     /// [`Request::authority`]
@@ -35,18 +35,18 @@ pub struct Needs {
     pub path: bool,
 }
 
-/// One part of a rule's `match`, and what it says to a request.
+/// A condition of a route's `match`, applied to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part<'a> {
+pub struct MatchCondition<'a> {
     /// Its key in `match`.
     pub key: &'static str,
-    /// What it asks for, as it was written.
+    /// The pattern in the policy.
     pub pattern: &'a str,
-    /// The request has it.
-    pub fits: bool,
+    /// The request meets the condition.
+    pub is_met: bool,
 }
 
-/// All that is given must match.
+/// Conditions that must all be met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Matcher {
     pub(crate) direction: Direction,
@@ -57,39 +57,40 @@ pub(crate) struct Matcher {
 
 impl Matcher {
     pub(crate) fn matches(&self, direction: Direction, request: &Request<'_>) -> bool {
-        self.parts(direction, request).all(|part| part.fits)
+        self.conditions(direction, request)
+            .all(|condition| condition.is_met)
     }
 
-    /// One after the other: none is tried before it is asked for.
-    pub(crate) fn parts<'a>(
+    /// The conditions, evaluated lazily.
+    pub(crate) fn conditions<'a>(
         &'a self,
         direction: Direction,
         request: &Request<'a>,
-    ) -> impl Iterator<Item = Part<'a>> + use<'a> {
+    ) -> impl Iterator<Item = MatchCondition<'a>> + use<'a> {
         let Request {
             route,
             authority: host,
             path,
         } = *request;
-        let direction = Part {
+        let direction = MatchCondition {
             key: "direction",
             pattern: self.direction.name(),
-            fits: self.direction == direction,
+            is_met: self.direction == direction,
         };
-        let routes = self.route.iter().map(move |pattern| Part {
+        let routes = self.route.iter().map(move |pattern| MatchCondition {
             key: "route",
             pattern: pattern.as_str(),
-            fits: pattern.matches(route),
+            is_met: pattern.matches(route),
         });
-        let authorities = self.authority.iter().map(move |pattern| Part {
+        let authorities = self.authority.iter().map(move |pattern| MatchCondition {
             key: "authority",
             pattern: pattern.as_str(),
-            fits: authority(pattern, host),
+            is_met: matches_authority(pattern, host),
         });
-        let prefixes = self.path_prefix.iter().map(move |prefix| Part {
+        let prefixes = self.path_prefix.iter().map(move |prefix| MatchCondition {
             key: "path_prefix",
             pattern: prefix,
-            fits: below(prefix, path),
+            is_met: has_prefix(prefix, path),
         });
         std::iter::once(direction)
             .chain(routes)
@@ -97,15 +98,15 @@ impl Matcher {
             .chain(prefixes)
     }
 
-    pub(crate) fn needs(&self) -> Needs {
-        Needs {
+    pub(crate) fn request_parts(&self) -> RequestParts {
+        RequestParts {
             route: self.route.is_some(),
             authority: self.authority.is_some(),
             path: self.path_prefix.is_some(),
         }
     }
 
-    /// True when this surely matches all that `other` does. False when it is not plain to see.
+    /// Whether this certainly matches everything that `other` matches. False where that is not obvious.
     pub(crate) fn covers(&self, other: &Matcher) -> bool {
         let wider = |own: &Option<Glob>, other: &Option<Glob>| {
             own.as_ref()
@@ -115,7 +116,7 @@ impl Matcher {
             other
                 .path_prefix
                 .as_ref()
-                .is_some_and(|longer| below(prefix, longer.as_bytes()))
+                .is_some_and(|longer| has_prefix(prefix, longer.as_bytes()))
         };
         self.direction == other.direction
             && wider(&self.route, &other.route)
@@ -124,8 +125,8 @@ impl Matcher {
     }
 }
 
-/// Host names have no case (RFC 9110 4.2.3). A port counts only where the pattern has one.
-fn authority(pattern: &Glob, authority: &[u8]) -> bool {
+/// Host names are case-insensitive (RFC 9110 4.2.3). The port is compared only where the pattern has one.
+fn matches_authority(pattern: &Glob, authority: &[u8]) -> bool {
     let host = if has_port(pattern.as_str()) {
         authority
     } else {
@@ -152,9 +153,9 @@ fn without_port(authority: &[u8]) -> &[u8] {
     }
 }
 
-/// As Envoy's `path_separated_prefix`: segments are matched whole, so `/api` is not a prefix of
-/// `/apiary`. Unlike there a prefix may end in `/`, which then must be in the path.
-fn below(prefix: &str, path: &[u8]) -> bool {
+/// As Envoy's `path_separated_prefix`: a prefix ends at a segment boundary, so `/api` does not match `/apiary`. Unlike
+/// there, a prefix may end with `/`, which the path must then contain.
+fn has_prefix(prefix: &str, path: &[u8]) -> bool {
     match path.strip_prefix(prefix.as_bytes()) {
         Some(rest) => {
             prefix.ends_with('/') || matches!(rest.first(), None | Some(b'/' | b'?' | b'#'))
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_ends_where_a_segment_ends() {
+    fn prefix_ends_at_a_segment_boundary() {
         for (prefix, path) in [
             ("/api", "/api"),
             ("/api", "/api/x"),
@@ -196,7 +197,7 @@ mod tests {
             ("/", "/?x"),
         ] {
             assert!(
-                below(prefix, path.as_bytes()),
+                has_prefix(prefix, path.as_bytes()),
                 "{prefix} should match {path}"
             );
         }
@@ -211,14 +212,14 @@ mod tests {
             ("/", ""),
         ] {
             assert!(
-                !below(prefix, path.as_bytes()),
+                !has_prefix(prefix, path.as_bytes()),
                 "{prefix} should not match {path}"
             );
         }
     }
 
     #[test]
-    fn a_port_counts_only_where_the_pattern_has_one() {
+    fn port_is_compared_only_where_the_pattern_has_one() {
         for (pattern, name) in [
             ("shop.example", "shop.example"),
             ("shop.example", "shop.example:8080"),
@@ -232,7 +233,7 @@ mod tests {
             ("*", ""),
         ] {
             assert!(
-                authority(&glob(pattern).unwrap(), name.as_bytes()),
+                matches_authority(&glob(pattern).unwrap(), name.as_bytes()),
                 "{pattern} should match {name}"
             );
         }
@@ -245,14 +246,14 @@ mod tests {
             ("8080", ":8080"),
         ] {
             assert!(
-                !authority(&glob(pattern).unwrap(), name.as_bytes()),
+                !matches_authority(&glob(pattern).unwrap(), name.as_bytes()),
                 "{pattern} should not match {name}"
             );
         }
     }
 
     #[test]
-    fn all_that_is_given_must_match() {
+    fn all_conditions_must_be_met() {
         let matcher = Matcher {
             route: glob("checkout-*"),
             authority: glob("*.shop.example"),
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wider_matcher_covers_a_narrower_one() {
+    fn wider_matcher_covers_a_narrower_one() {
         let api = Matcher {
             path_prefix: Some("/api".into()),
             ..any()

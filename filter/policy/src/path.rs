@@ -1,4 +1,4 @@
-//! Where in a policy something stands, written as people write it: `routes[1].match.path_prefix`.
+//! Places in a policy, such as `routes[1].match.path_prefix`.
 use std::fmt;
 
 /// A place in a policy, from the outside in; the whole policy where it is empty. Its `Display` is one line.
@@ -35,10 +35,10 @@ impl Place {
     }
 }
 
-/// A key that is not a plain word is quoted, so that whatever a policy holds, a place is one line.
+/// Quotes a key that is not a plain word, so that a place is one line for any policy.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// The longest key that is shown whole; no known key comes near.
+        /// The longest key that is not shortened; known keys are shorter.
         const SHOWN: usize = 48;
         let mut dot = "";
         for step in &self.0 {
@@ -60,7 +60,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// A place, linked to the place around it, so that walking down costs nothing until there is an error.
+/// A place, linked to the place around it: nothing is allocated until there is an error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Path<'a> {
     Root,

@@ -2,7 +2,7 @@
 use crate::declare::words;
 use crate::error::{Cause, Errors, Report};
 use crate::json::Json;
-use crate::matcher::{Direction, Matcher, Needs, Part, Request};
+use crate::matcher::{Direction, MatchCondition, Matcher, Request, RequestParts};
 use crate::path::Path;
 use crate::protobuf;
 use crate::read::Read;
@@ -16,7 +16,7 @@ use std::rc::Rc;
 /// When a proxy drains connections, and how. [`Policy::parse`] and [`Policy::default`] create one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// Which of the two filter entries this configuration is for, where it says.
+    /// Which of the two filter entries this configuration is for, where it states one.
     pub role: Option<Role>,
     /// Whether connections are drained, or only counted.
     pub mode: Mode,
@@ -27,7 +27,7 @@ pub struct Policy {
     /// Rules for raw TCP, in order.
     pub tcp: Vec<TcpRule>,
     /// How upstream connections are recycled; None: they are not.
-    pub upstream: Option<Upstream>,
+    pub upstream: Option<UpstreamRecycling>,
     /// How many connections the whole proxy drains; None: without limit.
     pub budget: Option<Budget>,
     /// How excess load is drained; None: load is not compared.
@@ -36,8 +36,8 @@ pub struct Policy {
     pub peers: Option<Peers>,
     /// Keepalive settings, for clients and upstreams.
     pub keepalive: Keepalive,
-    /// Which parts of a request its routes read, computed once: every request needs it.
-    pub(crate) needs: Needs,
+    /// Which parts of a request the routes read, computed once because every request uses it.
+    pub(crate) request_parts: RequestParts,
 }
 
 impl Policy {
@@ -67,7 +67,7 @@ impl Policy {
         let json = Json::parse(text)?;
         let mut report = Report::default();
         let document = Read::read(&json, &Path::Root, &mut report).unwrap_or_default();
-        let policy = resolve::policy(document, &mut report);
+        let policy = resolve::resolve_policy(document, &mut report);
         report.finish()?;
         Ok(policy)
     }
@@ -107,8 +107,8 @@ impl Policy {
     }
 
     /// Which parts of a [`Request`] [`Policy::route`] reads; the rest may stay empty.
-    pub fn needs(&self) -> Needs {
-        self.needs
+    pub fn request_parts(&self) -> RequestParts {
+        self.request_parts
     }
 }
 
@@ -126,7 +126,7 @@ impl Default for Policy {
             rebalance: None,
             peers: None,
             keepalive: Keepalive::default(),
-            needs: Needs::default(),
+            request_parts: RequestParts::default(),
         }
     }
 }
@@ -142,8 +142,8 @@ words! {
 }
 
 words! {
-    /// How it is known that an upstream connection is HTTP/1.
-    pub enum Protocol: r#"allowed are "auto" and "http1""# {
+    /// How the proxy knows that an upstream connection uses HTTP/1.
+    pub enum UpstreamProtocol: r#"allowed are "auto" and "http1""# {
         /// By its responses: only HTTP/1 has `connection`, `keep-alive` and `transfer-encoding` fields.
         Auto = "auto",
         /// All are, as the operator states.
@@ -177,12 +177,12 @@ pub struct Route {
 impl Route {
     /// Each condition of its `match` for a request on a listener of this direction, and whether it is met. The route
     /// matches when all are.
-    pub fn parts<'a>(
+    pub fn conditions<'a>(
         &'a self,
         direction: Direction,
         request: &Request<'a>,
-    ) -> impl Iterator<Item = Part<'a>> + use<'a> {
-        self.matcher.parts(direction, request)
+    ) -> impl Iterator<Item = MatchCondition<'a>> + use<'a> {
+        self.matcher.conditions(direction, request)
     }
 
     /// On which listeners it applies.
@@ -206,7 +206,7 @@ pub struct TcpRule {
 
 /// How HTTP/1 connections to upstream hosts are recycled. At least one limit is set.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Upstream {
+pub struct UpstreamRecycling {
     /// Recycled at an age drawn from `max_connection_age * (1 - jitter) ..= max_connection_age`.
     pub max_connection_age: Option<Duration>,
     /// Recycled after a number of requests drawn from `max_requests_per_connection * (1 - jitter) ..= max_requests_per_connection`.
@@ -214,7 +214,7 @@ pub struct Upstream {
     /// How far limits are spread, downwards.
     pub jitter: Jitter,
     /// How it is known that they are HTTP/1.
-    pub protocol: Protocol,
+    pub protocol: UpstreamProtocol,
 }
 
 /// How many connections the whole proxy drains: a token bucket.

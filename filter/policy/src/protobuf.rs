@@ -1,4 +1,4 @@
-//! Recognises a policy that is a `google.protobuf.Struct`: Envoy hands over its bytes, not JSON.
+//! Detects a policy that is a `google.protobuf.Struct`: Envoy passes its bytes, not JSON.
 
 /// The tag of field 1 with a length: `Struct.fields`, and a map entry's key.
 const FIELD_1: u8 = 0x0a;
@@ -6,42 +6,42 @@ const FIELD_1: u8 = 0x0a;
 /// The tag of field 2 with a length: a map entry's value.
 const FIELD_2: u8 = 0x12;
 
-/// The whole of `bytes` is a Struct with at least one field. It begins as text with an empty line does, but
-/// the lengths of text lead nowhere.
+/// Whether `bytes` are a Struct with at least one field. Its first byte is a line feed, as in text with an empty first
+/// line, but there the lengths do not match.
 pub(crate) fn is_struct(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     while !rest.is_empty() {
-        let Some((entry, behind)) = field(FIELD_1, rest) else {
+        let Some((entry, after)) = parse_field(FIELD_1, rest) else {
             return false;
         };
-        let Some((key, value)) = field(FIELD_1, entry) else {
+        let Some((key, value)) = parse_field(FIELD_1, entry) else {
             return false;
         };
-        let is_whole = field(FIELD_2, value).is_some_and(|(_, behind)| behind.is_empty());
+        let is_whole = parse_field(FIELD_2, value).is_some_and(|(_, after)| after.is_empty());
         if !is_whole || core::str::from_utf8(key).is_err() {
             return false;
         }
-        rest = behind;
+        rest = after;
     }
     !bytes.is_empty()
 }
 
-/// The content of the field with this tag at the beginning, and what is behind it.
-fn field(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+/// Parses the field with this tag at the front. Returns its content and the bytes after it.
+fn parse_field(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = bytes.strip_prefix(&[tag])?;
-    let (len, rest) = length(rest)?;
+    let (len, rest) = parse_length(rest)?;
     rest.split_at_checked(len)
 }
 
-/// A length as protobuf writes it: seven bits a byte, the lowest first. No policy needs more than four.
-fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+/// Parses a varint: seven bits per byte, lowest first. Four bytes suffice for any policy.
+fn parse_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let mut len = 0_usize;
     let mut rest = bytes;
     for shift in [0_u32, 7, 14, 21] {
-        let (byte, behind) = rest.split_first()?;
+        let (byte, after) = rest.split_first()?;
         let bits = usize::from(byte & 0x7f).checked_shl(shift)?;
         len |= bits;
-        rest = behind;
+        rest = after;
         if byte & 0x80 == 0 {
             return Some((len, rest));
         }
@@ -59,7 +59,7 @@ mod tests {
     const VERSION_1: &[u8] = b"\n\x14\n\x07version\x12\t\x11\0\0\0\0\0\0\xf0?";
 
     #[test]
-    fn a_struct_is_recognised() {
+    fn struct_is_detected() {
         assert!(is_struct(VERSION_1));
         let two = [VERSION_1, b"\n\x11\n\x04mode\x12\t\x1a\x07observe"].concat();
         assert!(is_struct(&two));
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_says_what_to_write() {
+    fn error_names_the_type_to_use() {
         let error = crate::Policy::parse(VERSION_1).unwrap_err().to_string();
         assert!(error.contains("google.protobuf.Struct"), "{error}");
         assert!(error.contains("google.protobuf.StringValue"), "{error}");

@@ -2,29 +2,32 @@
 use crate::error::{Cause, Report, UNQUOTED_OFF};
 use crate::json::Json;
 use crate::path::Path;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-/// What can be the value of a key.
+/// A type that can be the value of a key.
 pub(crate) trait Read: Sized {
-    /// What may be written, for messages.
+    /// What is allowed, for messages.
     const ALLOWED: &'static str;
 
-    /// None: there is no value, and why has been reported.
+    /// Reads a value. None where it is invalid, which was reported.
     fn read(json: &Json, at: &Path<'_>, report: &mut Report) -> Option<Self>;
 }
 
 /// A value without structure.
 pub(crate) trait Value: Sized {
-    /// What may be written, for messages.
+    /// What is allowed, for messages.
     const ALLOWED: &'static str;
 
-    /// The words that it is one of, where it is a word.
+    /// The allowed words.
     const WORDS: &'static [&'static str] = &[];
 
-    /// Former words, each with the one that has replaced it.
+    /// Former words, each with its replacement.
     const RENAMED: &'static [(&'static str, &'static str)] = &[];
 
-    /// The error says what is allowed.
+    /// Converts a value.
+    ///
+    /// # Errors
+    /// What is allowed.
     fn from_json(json: &Json) -> Result<Self, &'static str>;
 }
 
@@ -43,18 +46,22 @@ impl<T: Value> Read for T {
     }
 }
 
-/// What a policy written in YAML may have meant: YAML reads an unquoted `off` as false, and templates put
-/// quotes round numbers.
+/// Returns a hint for a policy that was written in YAML: YAML reads an unquoted `off` as false, and templates quote
+/// numbers.
 fn yaml_hint<T: Value>(json: &Json) -> String {
-    let takes = |json| T::from_json(&json).is_ok();
+    let is_valid = |json| T::from_json(&json).is_ok();
     let hint = match json {
-        Json::Bool(false) if takes(Json::String("off".to_owned())) => {
+        Json::Bool(false) if is_valid(Json::String("off".to_owned())) => {
             return format!("; {UNQUOTED_OFF}");
         }
-        Json::String(text) if text.parse().is_ok_and(|number| takes(Json::Number(number))) => {
+        Json::String(text)
+            if text
+                .parse()
+                .is_ok_and(|number| is_valid(Json::Number(number))) =>
+        {
             "; write a number without quotes (YAML too)"
         }
-        Json::String(text) if text.parse().is_ok_and(|value| takes(Json::Bool(value))) => {
+        Json::String(text) if text.parse().is_ok_and(|value| is_valid(Json::Bool(value))) => {
             "; write a word without quotes (YAML too)"
         }
         _ => "",
@@ -80,7 +87,7 @@ fn reject(
     );
 }
 
-/// The word that was probably meant: the one that has replaced a former word, or the nearest.
+/// Returns the word that was probably meant: the replacement of a former word, or the nearest one.
 fn near<T: Value>(json: &Json) -> Option<&'static str> {
     let Json::String(word) = json else {
         return None;
@@ -91,13 +98,13 @@ fn near<T: Value>(json: &Json) -> Option<&'static str> {
         .or_else(|| nearest(word, T::WORDS.iter().copied()))
 }
 
-/// The most entries of a list: rules are tried one by one, and each has metrics of its own.
+/// The most entries of a list: rules are matched one after the other, and each has its own metrics.
 pub(crate) const MAX_ENTRIES: usize = 1000;
 
 impl<T: Read + Default> Read for Vec<T> {
     const ALLOWED: &'static str = "it must be a list of at most 1000 entries";
 
-    /// What cannot be read leaves an empty entry, so that those behind it keep their index.
+    /// An invalid entry becomes an empty one, so that the next ones keep their index.
     fn read(json: &Json, at: &Path<'_>, report: &mut Report) -> Option<Self> {
         let Json::List(items) = json else {
             report.value(at, json, Self::ALLOWED);
@@ -129,22 +136,25 @@ pub(crate) struct Key {
     pub(crate) schema: crate::schema::KeySchema,
 }
 
-/// An object with known keys; [`crate::declare::object`] writes it.
+/// An object with known keys; [`crate::declare::object`] implements it.
 pub(crate) trait Object {
-    /// Keys that people will try here, each with a hint.
+    /// Keys that belong elsewhere, each with a hint.
     fn misplaced(&self) -> &'static [(&'static str, &'static str)];
 
-    /// The key that has replaced this one.
+    /// What to write instead of `"off"` in place of the object.
+    fn off_hint(&self) -> Option<&'static str>;
+
+    /// The replacement of a former key.
     fn renamed(&self, key: &str) -> Option<&'static str>;
 
-    /// Appends the known keys in their order.
+    /// Appends the known keys, in order.
     fn keys(&self, keys: &mut Vec<Key>);
 
-    /// Takes the value of a key; false when the key is unknown.
+    /// Reads the value of a key. False when the key is unknown.
     fn take(&mut self, key: &str, json: &Json, at: &Path<'_>, report: &mut Report) -> bool;
 }
 
-/// Reads all members; false when it is no object. One function for all objects: the module is smaller.
+/// Reads all members. False when `json` is not an object. One function for all objects keeps the module small.
 pub(crate) fn members(
     object: &mut dyn Object,
     json: &Json,
@@ -152,23 +162,27 @@ pub(crate) fn members(
     report: &mut Report,
 ) -> bool {
     let Json::Object(members) = json else {
-        report.value(at, json, "it must be an object");
+        reject(json, at, &not_an_object(json, object), None, report);
         return false;
     };
     let mut keys = Vec::new();
     object.keys(&mut keys);
-    let mut seen = BTreeSet::new();
-    for (key, json) in members {
+    let mut seen = BTreeMap::new();
+    for (entry, (key, json)) in (1_usize..).zip(members) {
         let at = at.key(key);
-        if !seen.insert(key.as_str()) {
-            report.add(&at, Cause::RepeatedKey);
-        } else if !object.take(key, json, &at, report) {
+        if let Some(&first) = seen.get(key.as_str()) {
+            let again = entry;
+            report.add(&at, Cause::RepeatedKey { first, again });
+            continue;
+        }
+        seen.insert(key.as_str(), entry);
+        if !object.take(key, json, &at, report) {
             report.add(&at, unknown(key, &keys, object));
         }
     }
     for key in keys
         .iter()
-        .filter(|key| key.required && !seen.contains(key.name))
+        .filter(|key| key.required && !seen.contains_key(key.name))
     {
         report.add(
             &at.key(key.name),
@@ -178,6 +192,20 @@ pub(crate) fn members(
         );
     }
     true
+}
+
+/// What is allowed in place of `json`, which is not an object.
+fn not_an_object(json: &Json, object: &dyn Object) -> String {
+    // YAML reads an unquoted `off` as false.
+    let is_off = match json {
+        Json::Null | Json::Bool(false) => true,
+        Json::String(word) => word == "off",
+        _ => false,
+    };
+    match object.off_hint().filter(|_| is_off) {
+        Some(hint) => format!("it must be an object; {hint}"),
+        None => "it must be an object".to_owned(),
+    }
 }
 
 fn unknown(key: &str, known: &[Key], object: &dyn Object) -> Cause {
@@ -193,9 +221,9 @@ fn unknown(key: &str, known: &[Key], object: &dyn Object) -> Cause {
     }
 }
 
-/// The known name that `name` was probably meant to be: up to a third of its letters differ.
+/// Returns the known name that `name` was probably meant to be: up to a third of its letters differ.
 fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    /// No known name is half as long; it bounds the work on hostile keys.
+    /// Longer than any known name; bounds the work for hostile keys.
     const LONGEST: usize = 32;
     if name.len() > LONGEST {
         return None;

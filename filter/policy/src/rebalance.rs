@@ -1,4 +1,4 @@
-//! How excess load is drained, complete, and how proxies learn the load of the others.
+//! Complete settings of rebalancing and of load reports.
 use crate::declare::words;
 use core::time::Duration;
 
@@ -81,7 +81,7 @@ pub struct Peers {
     pub cluster: String,
     /// The time in which each asks a few others; from 100 ms to an hour.
     pub interval: Duration,
-    /// Whose requests are answered, and whose reports are used.
+    /// From whom requests get a response, and whose reports are used.
     pub trust: Trust,
 }
 
@@ -91,11 +91,11 @@ impl Peers {
 }
 
 words! {
-    /// Whose requests are answered, and whose reports are used.
+    /// From whom requests get a response, and whose reports are used.
     pub enum Trust: r#"allowed are "same_identity" and "anyone""# {
         /// Peers whose certificate has the same identity as this proxy's own.
         SameIdentity = "same_identity",
-        /// Every request that reaches the listener is answered. Reports in requests are not used, only those
+        /// Every request that reaches the listener gets a response. Reports in requests are not used, only those
         /// in responses of the endpoints of `cluster`.
         Anyone = "anyone",
     }

@@ -1,56 +1,59 @@
-//! From what was written to a complete policy: fills in defaults and finds contradictions.
+//! Turns a parsed document into a complete policy: fills in defaults and finds contradictions.
 //!
 //! A part that is missing here was reported while it was read; what depends on it is left out without a second error,
 //! and no policy is returned.
+mod checks;
 mod rebalance;
 
 use crate::document::{self, BudgetSetting, Document, Limits, Route, RouteMatch, Rule, Tcp};
-use crate::duration::show;
 use crate::error::Report;
-use crate::matcher::{Matcher, Needs};
+use crate::matcher::{Matcher, RequestParts};
 use crate::path::Path;
 use crate::policy::{self, Policy};
 use crate::rule::{self, Scope};
 use crate::value::{Interval, Name, Port, Prefix};
+use checks::{check_ages, check_names};
 use core::time::Duration;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// How long an expired raw TCP connection may stay active, where the policy does not say: unlike an HTTP stream it may
+/// How long an expired raw TCP connection may stay active, where the policy does not state it: unlike an HTTP stream it may
 /// never reach an end that can be observed.
 const TCP_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(crate) fn policy(document: Document, report: &mut Report) -> Policy {
+pub(crate) fn resolve_policy(document: Document, report: &mut Report) -> Policy {
     let defaults = document.defaults.unwrap_or_default();
     let rule = defaults.complete("defaults", rule::Rule::default());
     check_ages(&Path::Root.key("defaults"), &defaults.limits, &rule, report);
     let routes = document.routes.unwrap_or_default();
     let tcp = document.tcp.unwrap_or_default();
     check_names(&routes, &tcp, report);
-    let routes = self::routes(routes, &rule, report);
+    let routes = resolve_routes(routes, &rule, report);
     Policy {
-        needs: needs(&routes),
+        request_parts: request_parts(&routes),
         role: document.role,
         mode: document.mode.unwrap_or_default(),
         routes,
-        tcp: self::tcp(tcp, &defaults.limits, report),
+        tcp: resolve_tcp_rules(tcp, &defaults.limits, report),
         defaults: Rc::new(rule),
         upstream: document
             .upstream
-            .and_then(|upstream| self::upstream(&upstream, report)),
-        budget: budget(document.budget),
+            .and_then(|upstream| resolve_upstream(&upstream, report)),
+        budget: resolve_budget(document.budget),
         rebalance: document
             .rebalance
-            .map(|stated| rebalance::rebalance(&stated, document.peers.is_some(), report)),
-        peers: document.peers.and_then(rebalance::peers),
-        keepalive: document.keepalive.map(keepalive).unwrap_or_default(),
+            .map(|stated| rebalance::resolve_rebalance(&stated, document.peers.is_some(), report)),
+        peers: document.peers.and_then(rebalance::resolve_peers),
+        keepalive: document
+            .keepalive
+            .map(resolve_keepalive)
+            .unwrap_or_default(),
     }
 }
 
 /// Which parts of a request any of these routes reads.
-fn needs(routes: &[policy::Route]) -> Needs {
-    let needs = routes.iter().map(|route| route.matcher.needs());
-    needs.fold(Needs::default(), |all, one| Needs {
+fn request_parts(routes: &[policy::Route]) -> RequestParts {
+    let parts = routes.iter().map(|route| route.matcher.request_parts());
+    parts.fold(RequestParts::default(), |all, one| RequestParts {
         route: all.route || one.route,
         authority: all.authority || one.authority,
         path: all.path || one.path,
@@ -135,12 +138,16 @@ impl Limits {
     }
 }
 
-fn routes(routes: Vec<Route>, defaults: &rule::Rule, report: &mut Report) -> Vec<policy::Route> {
+fn resolve_routes(
+    routes: Vec<Route>,
+    defaults: &rule::Rule,
+    report: &mut Report,
+) -> Vec<policy::Route> {
     let list = Path::Root.key("routes");
-    let mut done: Vec<(usize, policy::Route)> = Vec::new();
+    let mut resolved: Vec<(usize, policy::Route)> = Vec::new();
     for (index, route) in routes.into_iter().enumerate() {
         let at = list.index(index);
-        let matcher = matcher(route.matcher, &at.key("match"), report);
+        let matcher = resolve_matcher(route.matcher, &at.key("match"), report);
         let name = route.name.map(|Name(name)| name);
         let rule = route
             .rule
@@ -149,7 +156,7 @@ fn routes(routes: Vec<Route>, defaults: &rule::Rule, report: &mut Report) -> Vec
         let (Some(name), Some(matcher)) = (name, matcher) else {
             continue;
         };
-        if let Some((first, _)) = done
+        if let Some((first, _)) = resolved
             .iter()
             .find(|(_, earlier)| earlier.matcher.covers(&matcher))
         {
@@ -160,7 +167,7 @@ fn routes(routes: Vec<Route>, defaults: &rule::Rule, report: &mut Report) -> Vec
             let first = list.index(*first);
             report.contradiction(&at.key("match"), Some(&first.key("match")), hint);
         }
-        done.push((
+        resolved.push((
             index,
             policy::Route {
                 name,
@@ -172,11 +179,15 @@ fn routes(routes: Vec<Route>, defaults: &rule::Rule, report: &mut Report) -> Vec
             },
         ));
     }
-    done.into_iter().map(|(_, route)| route).collect()
+    resolved.into_iter().map(|(_, route)| route).collect()
 }
 
-fn matcher(stated: Option<RouteMatch>, at: &Path<'_>, report: &mut Report) -> Option<Matcher> {
-    // Half a matcher would match too much, and seem to cover others.
+fn resolve_matcher(
+    stated: Option<RouteMatch>,
+    at: &Path<'_>,
+    report: &mut Report,
+) -> Option<Matcher> {
+    // An incomplete matcher would match too much and seem to cover others.
     if report.mentions(at) {
         return None;
     }
@@ -202,9 +213,13 @@ fn matcher(stated: Option<RouteMatch>, at: &Path<'_>, report: &mut Report) -> Op
     })
 }
 
-fn tcp(rules: Vec<Tcp>, defaults: &Limits, report: &mut Report) -> Vec<policy::TcpRule> {
+fn resolve_tcp_rules(
+    rules: Vec<Tcp>,
+    defaults: &Limits,
+    report: &mut Report,
+) -> Vec<policy::TcpRule> {
     let list = Path::Root.key("tcp");
-    let mut done: Vec<(usize, policy::TcpRule)> = Vec::new();
+    let mut resolved: Vec<(usize, policy::TcpRule)> = Vec::new();
     let below = rule::Rule {
         drain_timeout: Some(TCP_DRAIN_TIMEOUT),
         ..rule::Rule::default()
@@ -231,14 +246,14 @@ fn tcp(rules: Vec<Tcp>, defaults: &Limits, report: &mut Report) -> Vec<policy::T
         let same = |(_, earlier): &&(usize, policy::TcpRule)| {
             (earlier.port, earlier.direction) == (port, direction)
         };
-        if let Some((first, _)) = done.iter().find(same) {
+        if let Some((first, _)) = resolved.iter().find(same) {
             let hint = format!(
                 "never reached: `tcp[{first}]` has the same port and direction, and the first match wins"
             );
             let first = list.index(*first);
             report.contradiction(&at.key("match"), Some(&first.key("match")), hint);
         }
-        done.push((
+        resolved.push((
             index,
             policy::TcpRule {
                 name,
@@ -252,10 +267,13 @@ fn tcp(rules: Vec<Tcp>, defaults: &Limits, report: &mut Report) -> Vec<policy::T
             },
         ));
     }
-    done.into_iter().map(|(_, rule)| rule).collect()
+    resolved.into_iter().map(|(_, rule)| rule).collect()
 }
 
-fn upstream(stated: &document::Upstream, report: &mut Report) -> Option<policy::Upstream> {
+fn resolve_upstream(
+    stated: &document::Upstream,
+    report: &mut Report,
+) -> Option<policy::UpstreamRecycling> {
     let at = Path::Root.key("upstream");
     let max_connection_age = stated.max_connection_age.and_then(|limit| limit.0);
     let max_requests_per_connection = stated.max_requests_per_connection.and_then(|limit| limit.0);
@@ -266,7 +284,7 @@ fn upstream(stated: &document::Upstream, report: &mut Report) -> Option<policy::
         let hint = "it has no limit; state `max_connection_age` or `max_requests_per_connection`, or remove `upstream`";
         report.contradiction(&at, None, hint.to_owned());
     }
-    Some(policy::Upstream {
+    Some(policy::UpstreamRecycling {
         max_connection_age,
         max_requests_per_connection,
         jitter: stated.jitter.unwrap_or_default(),
@@ -274,7 +292,7 @@ fn upstream(stated: &document::Upstream, report: &mut Report) -> Option<policy::
     })
 }
 
-fn budget(stated: Option<BudgetSetting>) -> Option<policy::Budget> {
+fn resolve_budget(stated: Option<BudgetSetting>) -> Option<policy::Budget> {
     let default = policy::Budget::default();
     match stated {
         None => Some(default),
@@ -286,14 +304,14 @@ fn budget(stated: Option<BudgetSetting>) -> Option<policy::Budget> {
     }
 }
 
-fn keepalive(stated: document::Keepalive) -> policy::Keepalive {
+fn resolve_keepalive(stated: document::Keepalive) -> policy::Keepalive {
     policy::Keepalive {
         http1_hint: stated.http1_hint.unwrap_or_default(),
-        http2: stated
-            .http2
-            .map(|stated| ping(stated.interval, stated.timeout, policy::Http2Ping::CLIENTS)),
+        http2: stated.http2.map(|stated| {
+            resolve_ping(stated.interval, stated.timeout, policy::Http2Ping::CLIENTS)
+        }),
         upstream_http2: stated.upstream_http2.map(|stated| {
-            ping(
+            resolve_ping(
                 stated.interval,
                 stated.timeout,
                 policy::Http2Ping::UPSTREAMS,
@@ -310,7 +328,7 @@ fn keepalive(stated: document::Keepalive) -> policy::Keepalive {
     }
 }
 
-fn ping(
+fn resolve_ping(
     interval: Option<Interval>,
     timeout: Option<Interval>,
     default: policy::Http2Ping,
@@ -318,81 +336,5 @@ fn ping(
     policy::Http2Ping {
         interval: interval.map_or(default.interval, |interval| interval.0),
         timeout: timeout.map_or(default.timeout, |timeout| timeout.0),
-    }
-}
-
-/// Names are metric labels, which must identify a rule.
-fn check_names(routes: &[Route], tcp: &[Tcp], report: &mut Report) {
-    let routes = routes
-        .iter()
-        .map(|route| &route.name)
-        .enumerate()
-        .map(|entry| ("routes", entry));
-    let tcp = tcp
-        .iter()
-        .map(|rule| &rule.name)
-        .enumerate()
-        .map(|entry| ("tcp", entry));
-    let mut taken = BTreeMap::new();
-    for (key, (index, name)) in routes.chain(tcp) {
-        let Some(Name(name)) = name else { continue };
-        if let Some(&(key_before, index_before)) = taken.get(name) {
-            let hint = format!(
-                "found {name:?}, the name of `{key_before}[{index_before}]`; metrics and logs identify a \
-                 rule by its name"
-            );
-            let list_before = Path::Root.key(key_before);
-            let before = list_before.index(index_before);
-            let at = Path::Root.key(key);
-            let at = at.index(index);
-            report.contradiction(&at.key("name"), Some(&before.key("name")), hint);
-        } else {
-            taken.insert(name, (key, index));
-        }
-    }
-}
-
-/// Reports it where one of the two is stated; where neither is, both come from `defaults` and were reported there.
-fn check_ages(at: &Path<'_>, stated: &Limits, rule: &rule::Rule, report: &mut Report) {
-    let Some(max_connection_age) = rule
-        .max_connection_age
-        .filter(|max_connection_age| rule.min_connection_age > *max_connection_age)
-    else {
-        return;
-    };
-    // Where one of them is invalid, the other would be compared with a default.
-    let defaults = Path::Root.key("defaults");
-    let unclear = |place: &Path<'_>| {
-        report.mentions(&place.key("max_connection_age"))
-            || report.mentions(&place.key("min_connection_age"))
-    };
-    if unclear(at) || unclear(&defaults) {
-        return;
-    }
-    let (max_connection_age, min_connection_age) =
-        (show(max_connection_age), show(rule.min_connection_age));
-    if stated.min_connection_age.is_some() {
-        let hint = format!(
-            "found \"{min_connection_age}\"; it must not be more than `max_connection_age`, here \"{max_connection_age}\""
-        );
-        let around = if stated.max_connection_age.is_some() {
-            at
-        } else {
-            &defaults
-        };
-        report.contradiction(
-            &at.key("min_connection_age"),
-            Some(&around.key("max_connection_age")),
-            hint,
-        );
-    } else if stated.max_connection_age.is_some() {
-        let hint = format!(
-            "found \"{max_connection_age}\"; it must not be less than `min_connection_age`, here \"{min_connection_age}\""
-        );
-        report.contradiction(
-            &at.key("max_connection_age"),
-            Some(&defaults.key("min_connection_age")),
-            hint,
-        );
     }
 }

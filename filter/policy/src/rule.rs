@@ -1,4 +1,4 @@
-//! One complete rule: what it leaves out has been filled in.
+//! A complete rule, with all defaults filled in.
 use crate::declare::words;
 use core::num::NonZeroU64;
 use core::time::Duration;
@@ -62,7 +62,7 @@ impl Default for Rule {
     }
 }
 
-/// How long a connection must be idle, where the policy does not say.
+/// How long a connection must be idle, where the policy does not state it.
 const IDLE_TIME: Duration = Duration::from_secs(2);
 
 /// How HTTP/2 connections are drained.
@@ -149,7 +149,7 @@ impl Default for Jitter {
 words! {
     /// The last-stream-id of a GOAWAY (RFC 9113 6.8).
     pub enum LastStreamId: r#"allowed are "auto", "exact" and "max""# {
-        /// The one that the client tolerates best; the client is recognised by its first frames.
+        /// The one that the client tolerates best; the client is recognized by its first frames.
         Auto = "auto",
         /// The highest stream accepted: requests in transit are refused, and the client retries them on
         /// another connection. It needs an idle connection; on one that is always active it is deferred.
@@ -176,7 +176,7 @@ words! {
 words! {
     /// The status code of the Close frame that drains a WebSocket (RFC 6455 7.4.1).
     pub enum CloseCode: r#"allowed are "off", "going_away" and "service_restart""# {
-        /// WebSockets are not drained, whatever their age.
+        /// WebSockets are not drained, at any age.
         Off = "off",
         /// 1001: the server is going away. Some client libraries do not reconnect.
         GoingAway = "going_away",

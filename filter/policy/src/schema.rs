@@ -1,4 +1,4 @@
-//! The JSON schema (draft 2020-12) of a policy, from the types that the reader uses.
+//! The JSON schema (draft 2020-12) of a policy, derived from the types of the reader.
 use crate::document::{Budget, BudgetSetting, Document};
 use crate::glob::{self, Glob};
 use crate::read::{Key, MAX_ENTRIES, Object};
@@ -22,7 +22,7 @@ pub fn schema() -> String {
     format!("{schema:#}\n")
 }
 
-/// What a key tells about itself.
+/// The description of a key.
 pub(crate) struct KeySchema {
     pub(crate) doc: &'static str,
     pub(crate) default: Option<Default>,
@@ -31,7 +31,7 @@ pub(crate) struct KeySchema {
 
 pub(crate) type Default = Value;
 
-/// The text of a documentation comment, in one line.
+/// Joins a documentation comment into one line.
 pub(crate) fn prose(doc: &str) -> String {
     doc.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -86,7 +86,7 @@ fn property(key: KeySchema, generator: &mut SchemaGenerator) -> Schema {
     schema
 }
 
-/// What a rule leaves out comes from `defaults`: there alone its keys have defaults of their own.
+/// Removes the defaults of inherited keys from routes and TCP rules: there, `defaults` provides the value.
 fn forget_inherited_defaults(schema: &mut Value) {
     let inherited = schema
         .pointer("/$defs/Rule/properties")
@@ -125,21 +125,21 @@ macro_rules! schemas {
     };
 }
 
-/// A duration as [`crate::duration`] reads it.
+/// A duration, as [`crate::duration`] parses it.
 const DURATION: &str = "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$";
-const NOT_NOTHING: &str = "[1-9]";
+const NOT_ZERO: &str = "[1-9]";
 const OFF: &str = "off";
 
 schemas! {
     SchemaRef: { "type": "string" },
     Version: { "const": 1 },
     Wait: { "type": "string", "minLength": 2, "pattern": DURATION },
-    Interval: { "type": "string", "allOf": [{ "pattern": DURATION }, { "pattern": NOT_NOTHING }] },
-    TcpTime: { "type": "string", "allOf": [{ "pattern": DURATION }, { "pattern": NOT_NOTHING }] },
+    Interval: { "type": "string", "allOf": [{ "pattern": DURATION }, { "pattern": NOT_ZERO }] },
+    TcpTime: { "type": "string", "allOf": [{ "pattern": DURATION }, { "pattern": NOT_ZERO }] },
     AgeLimit: {
         "anyOf": [
             { "const": OFF },
-            { "type": "string", "allOf": [{ "pattern": DURATION }, { "pattern": NOT_NOTHING }] },
+            { "type": "string", "allOf": [{ "pattern": DURATION }, { "pattern": NOT_ZERO }] },
         ],
     },
     CountLimit: {
@@ -159,7 +159,7 @@ schemas! {
             { "type": "number", "minimum": value::rebalance::WEIGHTS.start(), "maximum": value::rebalance::WEIGHTS.end() },
         ],
     },
-    GossipInterval: { "type": "string", "allOf": [{ "pattern": DURATION }, { "pattern": NOT_NOTHING }] },
+    GossipInterval: { "type": "string", "allOf": [{ "pattern": DURATION }, { "pattern": NOT_ZERO }] },
     Cluster: {
         "type": "string",
         "pattern": "^[^\\u0000-\\u001f\\u007f]+$",

@@ -1,4 +1,4 @@
-//! What a policy's text means, told by example. The whole files of `policies/` are in `tests/`.
+//! The meaning of policies, by example. The files of `policies/` are tested in `tests/`.
 use super::*;
 use core::num::NonZeroU64;
 use core::time::Duration;
@@ -6,14 +6,14 @@ use std::rc::Rc;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+mod errors;
 mod rebalance;
-mod refusals;
 
 fn policy(text: &str) -> Policy {
     Policy::parse(text.as_bytes()).unwrap()
 }
 
-fn refusal(text: &[u8]) -> String {
+fn errors_of(text: &[u8]) -> String {
     Policy::parse(text).unwrap_err().to_string()
 }
 
@@ -29,7 +29,7 @@ fn path(path: &str) -> Request<'_> {
 }
 
 #[test]
-fn a_version_alone_is_a_useful_policy() {
+fn version_alone_is_a_complete_policy() {
     let policy = policy(r#"{"version": 1}"#);
 
     assert_eq!(policy, Policy::default());
@@ -49,11 +49,11 @@ fn a_version_alone_is_a_useful_policy() {
         })
     );
     assert_eq!(policy.upstream, None);
-    assert_eq!(policy.needs(), Needs::default());
+    assert_eq!(policy.request_parts(), RequestParts::default());
 }
 
 #[test]
-fn a_byte_order_mark_and_white_space_do_no_harm() {
+fn byte_order_mark_and_white_space_are_ignored() {
     assert_eq!(
         Policy::parse(b"\xef\xbb\xbf\r\n{\"version\": 1}\n"),
         Ok(Policy::default())
@@ -61,7 +61,7 @@ fn a_byte_order_mark_and_white_space_do_no_harm() {
 }
 
 #[test]
-fn a_route_takes_from_defaults_what_it_leaves_out() {
+fn route_inherits_from_defaults() {
     let policy = policy(
         r#"{"version": 1, "defaults": {"max_connection_age": "10m", "max_requests_per_connection": 7, "drain_timeout": "1m"}, "routes": [
             {"name": "a", "match": {"path_prefix": "/a"}, "max_connection_age": "5m", "drain_timeout": "off"},
@@ -89,7 +89,7 @@ fn a_route_takes_from_defaults_what_it_leaves_out() {
 }
 
 #[test]
-fn the_first_route_that_matches_wins() {
+fn first_matching_route_wins() {
     let policy = policy(
         r#"{"version": 1, "routes": [
             {"name": "narrow", "match": {"path_prefix": "/a/b"}},
@@ -109,7 +109,7 @@ fn the_first_route_that_matches_wins() {
 }
 
 #[test]
-fn raw_tcp_has_a_grace_of_its_own_unless_defaults_state_one() {
+fn raw_tcp_has_its_own_default_drain_timeout() {
     let rules = r#""tcp": [{"name": "db", "match": {"port": 5432}}]"#;
     let drain_timeout = |defaults: &str| {
         let policy = policy(&format!(
@@ -140,7 +140,7 @@ fn raw_tcp_has_a_grace_of_its_own_unless_defaults_state_one() {
 }
 
 #[test]
-fn a_connection_rule_is_for_its_port_and_direction() {
+fn tcp_rule_matches_port_and_direction() {
     let policy = policy(
         r#"{"version": 1, "tcp": [
             {"name": "server", "match": {"port": 5432}},
@@ -158,32 +158,35 @@ fn a_connection_rule_is_for_its_port_and_direction() {
 }
 
 #[test]
-fn only_what_a_rule_looks_at_is_needed() {
+fn only_matched_request_parts_are_read() {
     let needs = |matches: &str| {
         policy(&format!(
             r#"{{"version": 1, "routes": [{{"name": "a", "match": {matches}}}]}}"#
         ))
-        .needs()
+        .request_parts()
     };
 
-    assert_eq!(needs(r#"{"direction": "outbound"}"#), Needs::default());
+    assert_eq!(
+        needs(r#"{"direction": "outbound"}"#),
+        RequestParts::default()
+    );
     assert_eq!(
         needs(r#"{"route": "a"}"#),
-        Needs {
+        RequestParts {
             route: true,
-            ..Needs::default()
+            ..RequestParts::default()
         }
     );
-    let rest = Needs {
+    let rest = RequestParts {
         authority: true,
         path: true,
-        ..Needs::default()
+        ..RequestParts::default()
     };
     assert_eq!(needs(r#"{"authority": "a", "path_prefix": "/"}"#), rest);
 }
 
 #[test]
-fn whole_numbers_may_come_as_doubles() {
+fn whole_numbers_may_be_doubles() {
     for (number, meaning) in [
         ("100000.0", 100_000),
         ("1e5", 100_000),
@@ -211,14 +214,14 @@ fn whole_numbers_may_come_as_doubles() {
         let text =
             format!(r#"{{"version": 1, "defaults": {{"max_requests_per_connection": {number}}}}}"#);
         assert!(
-            refusal(text.as_bytes()).starts_with("defaults.max_requests_per_connection: found "),
+            errors_of(text.as_bytes()).starts_with("defaults.max_requests_per_connection: found "),
             "{number}"
         );
     }
 }
 
 #[test]
-fn a_budget_is_filled_in_or_off() {
+fn budget_is_completed_or_off() {
     let budget = |text: &str| policy(&format!(r#"{{"version": 1, "budget": {text}}}"#)).budget;
 
     assert_eq!(budget(r#""off""#), None);
@@ -240,7 +243,7 @@ fn a_budget_is_filled_in_or_off() {
 }
 
 #[test]
-fn a_limit_that_is_off_contradicts_nothing() {
+fn limit_that_is_off_contradicts_nothing() {
     let policy = policy(
         r#"{"version": 1, "defaults": {"max_connection_age": "off", "min_connection_age": "2h", "mean_connection_age": "1h"}}"#,
     );
@@ -256,7 +259,7 @@ fn a_limit_that_is_off_contradicts_nothing() {
 }
 
 #[test]
-fn a_policy_names_outbound_listeners_when_one_of_its_rules_does() {
+fn outbound_rules_are_reported() {
     let outbound = r#""direction": "outbound""#;
     let route = format!(
         r#"{{"version": 1, "routes": [{{"name": "a", "match": {{"path_prefix": "/a", {outbound}}}}}]}}"#

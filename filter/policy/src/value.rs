@@ -1,4 +1,4 @@
-//! The values without structure: each a newtype that holds only what is allowed.
+//! The scalar values: each a newtype that only holds what is allowed.
 pub(crate) mod rebalance;
 
 use crate::duration;
@@ -16,7 +16,7 @@ pub(crate) use rebalance::{
 /// The largest whole number below which a double holds every one (RFC 8259 6).
 pub(crate) const MAX_COUNT: f64 = 9_007_199_254_740_991.0;
 
-/// The most that a TCP socket option takes for times, in seconds, and for probes (Linux).
+/// The maximum of TCP socket options for times, in seconds, and for probes (Linux).
 pub(crate) const MAX_TCP_SECONDS: u64 = 32_767;
 pub(crate) const MAX_TCP_PROBES: u32 = 127;
 
@@ -40,7 +40,10 @@ fn is_off(json: &Json) -> bool {
     matches!(json, Json::String(text) if text == "off")
 }
 
-/// The error says what is allowed: `allowed`, or less than was asked for.
+/// Parses a duration.
+///
+/// # Errors
+/// What is allowed.
 fn span(json: &Json, allowed: &'static str) -> Result<Duration, &'static str> {
     match json {
         Json::String(text) => match duration::parse(text) {
@@ -52,7 +55,7 @@ fn span(json: &Json, allowed: &'static str) -> Result<Duration, &'static str> {
     }
 }
 
-/// What `$schema` says is for editors.
+/// The value of `$schema`, which only editors use.
 #[derive(Clone, Debug)]
 pub(crate) struct SchemaRef;
 
@@ -71,7 +74,7 @@ impl Value for SchemaRef {
 pub(crate) struct Version;
 
 impl Value for Version {
-    const ALLOWED: &'static str = r#"write "version": 1, the only one there is"#;
+    const ALLOWED: &'static str = r#"write "version": 1, the only version"#;
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         match json {
@@ -92,7 +95,7 @@ impl Value for bool {
     }
 }
 
-/// A duration that may be none at all.
+/// A duration that may be zero.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait(pub(crate) Duration);
 
@@ -105,7 +108,7 @@ impl Value for Wait {
     }
 }
 
-/// A duration that is longer than none.
+/// A duration greater than zero.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interval(pub(crate) Duration);
 
@@ -115,13 +118,13 @@ impl Value for Interval {
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         match span(json, Self::ALLOWED)? {
-            Duration::ZERO => Err(r#"it must be longer than nothing, such as "30s""#),
+            Duration::ZERO => Err(r#"it must be greater than zero, such as "30s""#),
             span => Ok(Self(span)),
         }
     }
 }
 
-/// A duration that a TCP socket option takes.
+/// A duration that a TCP socket option accepts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TcpTime(pub(crate) Duration);
 
@@ -136,7 +139,7 @@ impl Value for TcpTime {
     }
 }
 
-/// A duration longer than none, or off.
+/// A duration greater than zero, or off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AgeLimit(pub(crate) Option<Duration>);
 
@@ -234,7 +237,7 @@ impl Value for Port {
     }
 }
 
-/// A name that does as a metric label.
+/// A name that is a valid metric label.
 #[derive(Clone, Debug)]
 pub(crate) struct Name(pub(crate) String);
 

@@ -4,8 +4,8 @@
 use core::num::NonZeroU64;
 use core::time::Duration;
 use evenkeel_policy::{
-    Budget, CloseCode, Direction, Http2Ping, LastStreamId, Measure, Mode, Needs, Peers, Policy,
-    Rebalance, Request, Route, TcpKeepalive, Trust, Weight, WhenActive,
+    Budget, CloseCode, Direction, Http2Ping, LastStreamId, Measure, Mode, Peers, Policy, Rebalance,
+    Request, RequestParts, Route, TcpKeepalive, Trust, Weight, WhenActive,
 };
 use std::fs;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ fn minimal_is_the_default() {
 }
 
 #[test]
-fn http_api_moves_checkout_sooner_and_protects_events() {
+fn http_api_drains_checkout_earlier_and_protects_events() {
     let policy = load("http-api.json");
     let request = Request {
         route: b"checkout-eu",
@@ -74,8 +74,8 @@ fn http_api_moves_checkout_sooner_and_protects_events() {
         (true, None, minutes(10))
     );
     assert_eq!(
-        policy.needs(),
-        Needs {
+        policy.request_parts(),
+        RequestParts {
             route: true,
             authority: true,
             path: true
@@ -85,7 +85,7 @@ fn http_api_moves_checkout_sooner_and_protects_events() {
 }
 
 #[test]
-fn grpc_leaves_watches_time_to_end() {
+fn grpc_gives_watches_time_to_end() {
     let policy = load("grpc.json");
 
     let watch = inbound(&policy, "", "/shop.inventory.v1.Inventory/Watch").unwrap();
@@ -112,10 +112,10 @@ fn grpc_leaves_watches_time_to_end() {
         None
     );
     assert_eq!(
-        policy.needs(),
-        Needs {
+        policy.request_parts(),
+        RequestParts {
             path: true,
-            ..Needs::default()
+            ..RequestParts::default()
         }
     );
     let ping = Http2Ping {
@@ -127,7 +127,7 @@ fn grpc_leaves_watches_time_to_end() {
 }
 
 #[test]
-fn websocket_chat_is_moved_by_chance_and_slowly() {
+fn websocket_chat_drains_at_random_times_and_slowly() {
     let policy = load("websocket-chat.json");
 
     let chat = inbound(&policy, "Chat.Example:443", "/socket?room=7").unwrap();
@@ -168,7 +168,7 @@ fn websocket_chat_is_moved_by_chance_and_slowly() {
 }
 
 #[test]
-fn postgresql_has_a_rule_for_either_side_of_the_port() {
+fn postgresql_has_a_rule_for_each_direction() {
     let policy = load("postgresql.json");
 
     let server = policy.tcp_rule(Direction::Inbound, 5432).unwrap();
@@ -187,7 +187,7 @@ fn postgresql_has_a_rule_for_either_side_of_the_port() {
 }
 
 #[test]
-fn gateway_knows_its_hosts_its_ports_and_its_upstreams() {
+fn gateway_has_routes_ports_and_upstream_limits() {
     let policy = load("gateway.json");
     let name = |authority, path| inbound(&policy, authority, path).map(|route| route.name.as_str());
 
@@ -223,7 +223,7 @@ fn gateway_knows_its_hosts_its_ports_and_its_upstreams() {
 }
 
 #[test]
-fn rebalance_evens_out_pods_of_different_size_and_protects_exports() {
+fn rebalance_weights_pods_and_protects_exports() {
     let policy = load("rebalance.json");
 
     assert_eq!(
@@ -252,7 +252,7 @@ fn rebalance_evens_out_pods_of_different_size_and_protects_exports() {
 }
 
 #[test]
-fn gateway_rebalance_evens_out_the_hosts_of_raw_tcp_and_moves_nothing_by_age() {
+fn gateway_rebalance_compares_hosts_and_has_no_age_limit() {
     let policy = load("gateway-rebalance.json");
 
     assert_eq!(
@@ -279,7 +279,7 @@ fn gateway_rebalance_evens_out_the_hosts_of_raw_tcp_and_moves_nothing_by_age() {
 }
 
 #[test]
-fn dry_run_only_counts_and_counts_all() {
+fn dry_run_only_counts() {
     let policy = load("dry-run.json");
 
     assert_eq!((policy.mode, policy.budget), (Mode::DryRun, None));
@@ -287,7 +287,7 @@ fn dry_run_only_counts_and_counts_all() {
 }
 
 #[test]
-fn no_case_is_without_a_test() {
+fn every_policy_has_a_test() {
     let names = fs::read_dir(policies())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap());

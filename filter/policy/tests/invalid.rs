@@ -1,4 +1,4 @@
-//! `policies/invalid`: each file is refused with the message beside it.
+//! `policies/invalid`: each file is rejected with the message in the `.txt` file of its name.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used)]
 use evenkeel_policy::Policy;
@@ -21,7 +21,7 @@ fn names(ending: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_invalid_policy_gets_the_message_beside_it() {
+fn every_invalid_policy_gets_its_expected_message() {
     let names = names(".json");
     assert!(names.len() >= 20, "only {} cases", names.len());
     let mut wrong = String::new();
@@ -29,13 +29,13 @@ fn every_invalid_policy_gets_the_message_beside_it() {
         let text = fs::read(invalid().join(format!("{name}.json"))).unwrap();
         let expected =
             fs::read_to_string(invalid().join(format!("{name}.txt"))).unwrap_or_default();
-        let told = match Policy::parse(&text) {
+        let message = match Policy::parse(&text) {
             Ok(_) => "it was accepted\n".to_owned(),
             Err(errors) => format!("{errors}\n"),
         };
-        if told != expected {
+        if message != expected {
             wrong.push_str(&format!(
-                "{name}.txt should say:\n{told}and says:\n{expected}\n"
+                "{name}.txt should be:\n{message}and is:\n{expected}\n"
             ));
         }
     }

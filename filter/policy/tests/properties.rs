@@ -1,4 +1,4 @@
-//! What holds for every text, every pattern and every policy.
+//! Properties of every text, every pattern and every policy.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(
     clippy::unwrap_used,
@@ -15,8 +15,8 @@ static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
     jsonschema::validator_for(&schema).unwrap()
 });
 
-/// What every refusal is like: as many lines as mistakes, each readable.
-fn is_well_told(errors: &Errors) {
+/// Asserts that there is one readable line per error.
+fn assert_readable(errors: &Errors) {
     let text = errors.to_string();
     let listed = errors.iter().count();
     assert!(listed >= 1);
@@ -34,7 +34,7 @@ fn check(text: &[u8]) -> Option<Policy> {
     match Policy::parse(text) {
         Ok(policy) => Some(policy),
         Err(errors) => {
-            is_well_told(&errors);
+            assert_readable(&errors);
             None
         }
     }
@@ -57,7 +57,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A value that some key of a policy takes, or nearly.
+/// A value that is valid for some key of a policy, or nearly.
 fn likely_value() -> impl Strategy<Value = Value> {
     prop::sample::select(vec![
         json!("off"),
@@ -99,7 +99,7 @@ fn object(keys: &'static [&'static str]) -> impl Strategy<Value = Map<String, Va
         .prop_map(|members| members.into_iter().collect())
 }
 
-/// A policy that is often right, and wrong in few places.
+/// A policy that is often valid, or invalid in few places.
 fn likely_policy() -> impl Strategy<Value = Value> {
     const RULE: &[&str] = &[
         "max_connection_age",
@@ -114,7 +114,7 @@ fn likely_policy() -> impl Strategy<Value = Value> {
         "grpc",
         "protect",
     ];
-    const SHED: &[&str] = &[
+    const REBALANCE: &[&str] = &[
         "measure",
         "high_watermark",
         "low_watermark",
@@ -157,7 +157,7 @@ fn likely_policy() -> impl Strategy<Value = Value> {
         ])),
         prop::option::of(object(&["per_second", "burst"])),
         object(&["http1_hint", "http2", "upstream_http2", "tcp"]),
-        prop::option::of(object(SHED)),
+        prop::option::of(object(REBALANCE)),
         prop::option::of(object(&["cluster", "interval", "trust"])),
     )
         .prop_map(
@@ -181,7 +181,7 @@ fn likely_policy() -> impl Strategy<Value = Value> {
         )
 }
 
-/// The definition, in as few words as possible; exponential.
+/// The definition of a glob, in exponential time.
 fn fits(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern, text) {
         ([], []) => true,
@@ -202,17 +202,17 @@ fn with_match(matcher: &Value) -> Option<Policy> {
 
 proptest! {
     #[test]
-    fn any_bytes_are_a_policy_or_well_told(text in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_give_a_policy_or_readable_errors(text in prop::collection::vec(any::<u8>(), 0..200)) {
         check(&text);
     }
 
     #[test]
-    fn any_json_is_a_policy_or_well_told(json in any_json()) {
+    fn arbitrary_json_gives_a_policy_or_readable_errors(json in any_json()) {
         check(json.to_string().as_bytes());
     }
 
     #[test]
-    fn any_cut_and_any_changed_byte_is_well_told(at in 0_usize..2_000, byte in any::<u8>()) {
+    fn cut_and_changed_policies_give_readable_errors(at in 0_usize..2_000, byte in any::<u8>()) {
         let mut text = include_bytes!("../../../policies/gateway.json").to_vec();
         let at = at % text.len();
         check(&text[..at]);
@@ -221,14 +221,14 @@ proptest! {
     }
 
     #[test]
-    fn what_the_reader_accepts_the_schema_accepts(policy in likely_policy()) {
+    fn schema_accepts_what_the_reader_accepts(policy in likely_policy()) {
         if check(policy.to_string().as_bytes()).is_some() {
             prop_assert!(SCHEMA.is_valid(&policy), "{policy}");
         }
     }
 
     #[test]
-    fn an_accepted_policy_has_no_contradiction(policy in likely_policy()) {
+    fn accepted_policy_has_no_contradiction(policy in likely_policy()) {
         if let Some(policy) = check(policy.to_string().as_bytes()) {
             let rules = policy.routes.iter().map(|route| &route.rule);
             let rules = rules.chain(policy.tcp.iter().map(|rule| &rule.rule)).chain([&policy.defaults]);
@@ -244,7 +244,7 @@ proptest! {
     }
 
     #[test]
-    fn a_glob_is_what_its_definition_says(pattern in "[ab*?]{1,8}", text in "[abc]{0,10}") {
+    fn glob_matches_as_its_definition(pattern in "[ab*?]{1,8}", text in "[abc]{0,10}") {
         let policy = with_match(&json!({ "route": pattern })).unwrap();
         let request = Request { route: text.as_bytes(), ..Request::default() };
         let matched = policy.route(Direction::Inbound, &request).is_some();
@@ -252,7 +252,7 @@ proptest! {
     }
 
     #[test]
-    fn any_request_can_be_asked_about(
+    fn arbitrary_requests_are_matched(
         pattern in ".{1,20}",
         authority in prop::collection::vec(any::<u8>(), 0..40),
         path in prop::collection::vec(any::<u8>(), 0..40),

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 const COMMAND: &str = "cargo xtask generate";
 
-/// What a schema cannot refuse: it sees one value at a time, and only of JSON that is whole; and the
+/// What a schema cannot reject: it checks one value at a time, only in valid JSON, and not the
 /// largest values of some types.
 const BEYOND_SCHEMAS: [&str; 11] = [
     "duplicate-keys",
@@ -55,7 +55,7 @@ fn files(folder: PathBuf) -> Vec<(String, Value)> {
 }
 
 #[test]
-fn the_schema_is_up_to_date() {
+fn schema_is_up_to_date() {
     let written = fs::read_to_string(policies().join("policy.schema.json")).unwrap_or_default();
     assert!(
         written == schema(),
@@ -64,7 +64,7 @@ fn the_schema_is_up_to_date() {
 }
 
 #[test]
-fn the_table_of_keys_is_up_to_date() {
+fn table_of_keys_is_up_to_date() {
     let written = fs::read_to_string(policies().join("../docs/policy.md")).unwrap_or_default();
     let made = with_keys_table(&written);
     assert!(
@@ -74,7 +74,7 @@ fn the_table_of_keys_is_up_to_date() {
 }
 
 #[test]
-fn the_schema_accepts_every_good_policy() {
+fn schema_accepts_every_valid_policy() {
     let validator = validator();
     let files = files(policies());
     assert!(files.len() >= 7);
@@ -88,7 +88,7 @@ fn the_schema_accepts_every_good_policy() {
 }
 
 #[test]
-fn the_schema_refuses_every_bad_policy_that_it_can() {
+fn schema_rejects_every_invalid_policy_that_it_can() {
     let validator = validator();
     let mut accepted: Vec<_> = files(policies().join("invalid"))
         .into_iter()
@@ -99,7 +99,7 @@ fn the_schema_refuses_every_bad_policy_that_it_can() {
 }
 
 #[test]
-fn the_defaults_that_the_schema_states_are_those_of_the_reader() {
+fn defaults_of_the_schema_equal_those_of_the_reader() {
     let schema: Value = serde_json::from_str(&schema()).unwrap();
     let defaults = |properties: &str| -> Value {
         let keys = schema.pointer(properties).unwrap().as_object().unwrap();

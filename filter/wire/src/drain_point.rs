@@ -109,7 +109,7 @@ impl DrainOpportunity {
         let (point, at) = match write.last_stream_end {
             Some(last) => {
                 // A GOAWAY that refuses streams is the last frame that passes, except for a PING at the end of its
-                // write: so the end must fit, wherever the GOAWAY is.
+                // write: so the end must fit for any position of the GOAWAY.
                 let end = end?;
                 let at = match client.tolerance.position {
                     PositionTolerance::Before | PositionTolerance::Any => last.frame_at?,

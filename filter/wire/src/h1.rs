@@ -122,7 +122,7 @@ impl Http1Scanner {
         }
     }
 
-    /// Ends the exchange when request and response are complete, in whatever order they were.
+    /// Ends the exchange when request and response are complete, in either order.
     fn end_exchange(&mut self) {
         if matches!(self.request, RequestState::Complete)
             && self

@@ -37,7 +37,7 @@ fn shadowed(scene: &Scene<'_>, place: &Place, first: usize) -> Finding {
 /// A pattern for what no request has.
 fn impossible(scene: &Scene<'_>, route: &Route, place: &Place) -> Vec<Finding> {
     let nothing = Request::default();
-    let parts = route.parts(route.direction(), &nothing);
+    let parts = route.conditions(route.direction(), &nothing);
     let findings = parts.filter_map(|part| {
         let (why, help) = match part.key {
             "authority" => never_an_authority(part.pattern)?,
@@ -88,9 +88,9 @@ fn never_a_path(prefix: &str) -> Option<(&'static str, &'static str)> {
 fn covers(own: &Route, other: &Route) -> bool {
     let direction = own.direction();
     direction == other.direction()
-        && own.parts(direction, &Request::default()).all(|part| {
+        && own.conditions(direction, &Request::default()).all(|part| {
             match (part.key, pattern(other, part.key)) {
-                ("direction", _) => part.fits,
+                ("direction", _) => part.is_met,
                 (_, None) => part.pattern == "*",
                 ("route", Some(other)) => glob_covers(part.pattern, &other),
                 ("authority", Some(other)) => authority_covers(part.pattern, &other),
@@ -101,7 +101,7 @@ fn covers(own: &Route, other: &Route) -> bool {
 
 fn pattern(route: &Route, key: &str) -> Option<String> {
     let nothing = Request::default();
-    let mut parts = route.parts(route.direction(), &nothing);
+    let mut parts = route.conditions(route.direction(), &nothing);
     let part = parts.find(|part| part.key == key)?;
     Some(part.pattern.to_owned())
 }
@@ -112,8 +112,8 @@ fn has_below(own: &Route, prefix: &str) -> bool {
         path: prefix.as_bytes(),
         ..Request::default()
     };
-    let mut parts = own.parts(own.direction(), &request);
-    parts.any(|part| part.key == "path_prefix" && part.fits)
+    let mut parts = own.conditions(own.direction(), &request);
+    parts.any(|part| part.key == "path_prefix" && part.is_met)
 }
 
 /// The wider pattern takes each sign of the narrower one: its own `*` any of them, its `?` any but `*`.

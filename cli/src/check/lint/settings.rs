@@ -107,7 +107,7 @@ fn is_for_all(ruling: &Ruling<'_>) -> bool {
     match ruling.kind {
         Kind::Defaults => true,
         Kind::Route(route) => route
-            .parts(Direction::Inbound, &Request::default())
+            .conditions(Direction::Inbound, &Request::default())
             .all(|part| part.key == "direction" || is_wide(part.pattern)),
         Kind::Port(_) => false,
     }

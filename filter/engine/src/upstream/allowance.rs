@@ -1,6 +1,6 @@
 //! How long, and for how many requests, an upstream connection may serve.
 
-use evenkeel_policy::Upstream;
+use evenkeel_policy::UpstreamRecycling;
 
 use super::Used;
 use crate::Instant;
@@ -17,7 +17,7 @@ pub(super) struct Allowance {
 
 impl Allowance {
     /// The allowance of a connection that is new at `now`.
-    pub(super) fn new(limits: &Upstream, now: Instant, seed: u64) -> Self {
+    pub(super) fn new(limits: &UpstreamRecycling, now: Instant, seed: u64) -> Self {
         let draw = Draw::new(seed);
         Self {
             deadline: limits
@@ -32,7 +32,12 @@ impl Allowance {
     }
 
     /// The allowance of a connection that was `opened` earlier and has carried `requests` responses.
-    pub(super) fn since(limits: &Upstream, opened: Instant, seed: u64, requests: u64) -> Self {
+    pub(super) fn since(
+        limits: &UpstreamRecycling,
+        opened: Instant,
+        seed: u64,
+        requests: u64,
+    ) -> Self {
         Self {
             requests,
             ..Self::new(limits, opened, seed)
@@ -40,7 +45,7 @@ impl Allowance {
     }
 
     /// The allowance that this connection gets when another one ended in its place.
-    pub(super) fn restart(&self, limits: &Upstream, used: Used) -> Self {
+    pub(super) fn restart(&self, limits: &UpstreamRecycling, used: Used) -> Self {
         Self::new(limits, used.0, mix(self.seed ^ used.1))
     }
 

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use evenkeel_policy::{Mode, Upstream};
+use evenkeel_policy::{Mode, UpstreamRecycling};
 
 use super::allowance::Allowance;
 use super::table::State;
@@ -73,7 +73,7 @@ impl Upstreams {
         mark: &Mark,
         before: State,
         is_new: bool,
-        limits: &Upstream,
+        limits: &UpstreamRecycling,
         response: &impl Response,
         outcome: &mut Outcome,
     ) {
@@ -128,7 +128,7 @@ impl Upstreams {
         stray: &ConnectionKey,
         mark: &Mark,
         left: Option<Allowance>,
-        limits: &Upstream,
+        limits: &UpstreamRecycling,
         is_new: bool,
         connections: usize,
     ) {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
-use evenkeel_policy::{Mode, Protocol, Upstream};
+use evenkeel_policy::{Mode, UpstreamProtocol, UpstreamRecycling};
 
 use super::allowance::Allowance;
 use super::cluster::Cluster;
@@ -82,12 +82,16 @@ impl Connection {
     }
 
     /// Searches for evidence of HTTP/1, in some responses. True when there is some.
-    pub(super) fn find_evidence(&mut self, limits: &Upstream, response: &impl Response) -> bool {
+    pub(super) fn find_evidence(
+        &mut self,
+        limits: &UpstreamRecycling,
+        response: &impl Response,
+    ) -> bool {
         let responses = self.responses;
         if responses > EVIDENCE_FIRST && !responses.is_multiple_of(EVIDENCE_EVERY) {
             return false;
         }
-        self.shows_http1 |= limits.protocol == Protocol::Http1
+        self.shows_http1 |= limits.protocol == UpstreamProtocol::Http1
             || (response.shows_http1() && !response.is_local_reply());
         self.is_recyclable |= self.shows_http1;
         self.shows_http1

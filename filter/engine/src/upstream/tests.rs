@@ -15,7 +15,7 @@ use super::*;
 
 const SHOP: &[u8] = b"shop";
 
-fn limits(rule: &str) -> Upstream {
+fn limits(rule: &str) -> UpstreamRecycling {
     let policy = format!(r#"{{"version": 1, "upstream": {{"jitter": 0, {rule}}}}}"#);
     Policy::parse(policy.as_bytes()).unwrap().upstream.unwrap()
 }
@@ -83,7 +83,7 @@ impl Response for Reply {
 struct Scenario {
     reply: Reply,
     upstreams: Upstreams,
-    limits: Upstream,
+    limits: UpstreamRecycling,
     mode: Mode,
     millis: u64,
     marks: u64,

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use evenkeel_engine::upstream::{ConnectionKey, Limits, Mark, Outcome, Response};
 use evenkeel_metrics::{Counter, Metric};
-use evenkeel_policy::{Mode, Policy, Protocol};
+use evenkeel_policy::{Mode, Policy, UpstreamProtocol};
 
 use super::Worker;
 use super::log::Warning;
@@ -66,7 +66,7 @@ impl Worker {
         let response = CurrentResponse(&*self.host);
         let mark = match mark {
             Some(mark) if response.is_local_reply() => {
-                let is_auto = limits.upstream.protocol == Protocol::Auto;
+                let is_auto = limits.upstream.protocol == UpstreamProtocol::Auto;
                 let server = is_auto.then_some(&*address);
                 self.upstreams.request_failed(mark, server, now);
                 return None;

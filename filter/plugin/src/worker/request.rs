@@ -146,7 +146,7 @@ impl Worker {
         };
         let host = &*self.host;
         // Each of these costs a hostcall that copies bytes: only what the policy's routes match by is read.
-        let needs = policy.needs();
+        let needs = policy.request_parts();
         let read = |needed: bool, read: &dyn Fn() -> Vec<u8>| {
             if needed { read() } else { Vec::new() }
         };

@@ -46,6 +46,7 @@ object! {
         "mean_connection_age" => "`mean_connection_age` belongs inside `defaults`, a route or a rule of `tcp`; for pods that know no peers use `fallback_mean_connection_age`",
         "per_second" => "`per_second` belongs inside `budget`; here `max_rate` is a fraction of the mean load",
     }
+    off "to compare no load, remove `rebalance`"
 }
 
 object! {
@@ -54,9 +55,9 @@ object! {
         /// Envoy's cluster of the service; in Istio such as
         /// "outbound|8080||shop.default.svc.cluster.local".
         required "cluster" => cluster: Cluster,
-        /// The time in which each pod asks a few others, selected by Envoy's load balancing.
+        /// The time in which each pod sends requests to a few others, selected by Envoy's load balancing.
         "interval" => interval: GossipInterval = "1s",
-        /// Whose requests are answered, and whose reports are used.
+        /// From whom requests get a response, and whose reports are used.
         "trust" => trust: Trust = "same_identity",
     }
     renamed {
@@ -67,4 +68,5 @@ object! {
         "measure" => "`measure` belongs inside `rebalance`",
         "weight" => "`weight` belongs inside `rebalance`",
     }
+    off "to exchange no load reports, remove `peers`"
 }

@@ -35,6 +35,7 @@ object! {
         "rebalance" => "`rebalance` belongs at the top level: it compares the load of whole pods",
         "peers" => "`peers` belongs at the top level: pods exchange reports of their whole load",
     }
+    off "to drain no connections, write `{\"max_connection_age\": \"off\"}`"
 }
 
 object! {
@@ -75,6 +76,7 @@ object! {
         "idle_time" => "`idle_time` is for WebSockets and raw TCP; for HTTP/2 use `idle_wait`",
         "max_stream_age" => "`max_stream_age` belongs inside `grpc`",
     }
+    off "to drain no connections, write `\"max_connection_age\": \"off\"` in the rule"
 }
 
 object! {
@@ -87,7 +89,7 @@ object! {
         "idle_time" => idle_time: Wait = "2s",
         /// What happens when `drain_timeout` ends and the client was never silent for `idle_time`.
         "when_active" => when_active: WhenActive = "defer",
-        /// A Close frame fits only behind a frame of the server. Where the server sends nothing, not even a
+        /// A Close frame fits only after a frame of the server. Where the server sends nothing, not even a
         /// PING, an expired WebSocket is closed without a Close frame once both sides have been silent
         /// for this long; with "off", never.
         "idle_timeout" => idle_timeout: AgeLimit = "off",
@@ -99,6 +101,7 @@ object! {
     misplaced {
         "idle_wait" => "`idle_wait` is for HTTP/2; for WebSockets use `idle_time`, or `idle_timeout` for silent ones",
     }
+    off "to drain no WebSockets, write `{\"close_code\": \"off\"}`"
 }
 
 object! {
@@ -109,6 +112,7 @@ object! {
         /// stream continues and the drain is deferred. Protected streams are exempt.
         "max_stream_age" => max_stream_age: AgeLimit = "off",
     }
+    off "to limit no stream, write `{\"max_stream_age\": \"off\"}`"
 }
 
 object! {

@@ -4,7 +4,7 @@ use crate::error::Report;
 use crate::path::Path;
 use crate::rebalance::{Peers, Rebalance};
 
-pub(super) fn rebalance(
+pub(super) fn resolve_rebalance(
     stated: &document::Rebalance,
     has_peers: bool,
     report: &mut Report,
@@ -32,15 +32,15 @@ pub(super) fn rebalance(
             .fallback_mean_connection_age
             .map_or(default.fallback_mean_connection_age, |limit| limit.0),
     };
-    check_band(stated, &rebalance, report);
+    check_watermarks(stated, &rebalance, report);
     if !has_peers {
-        check_alone(stated, report);
+        check_without_peers(stated, report);
     }
     rebalance
 }
 
-/// Settings of a pod among its peers need peers.
-fn check_alone(stated: &document::Rebalance, report: &mut Report) {
+/// Reports settings that describe a pod among its peers, where there are no peers.
+fn check_without_peers(stated: &document::Rebalance, report: &mut Report) {
     let about_pods = [
         ("weight", stated.weight.is_some()),
         ("slow_start", stated.slow_start.is_some()),
@@ -55,8 +55,8 @@ fn check_alone(stated: &document::Rebalance, report: &mut Report) {
     }
 }
 
-/// Rebalancing that ends above the load at which it begins would never end.
-fn check_band(stated: &document::Rebalance, rebalance: &Rebalance, report: &mut Report) {
+/// Reports a low watermark above the high one: rebalancing would begin and end at the same time.
+fn check_watermarks(stated: &document::Rebalance, rebalance: &Rebalance, report: &mut Report) {
     let at = Path::Root.key("rebalance");
     let unclear =
         report.mentions(&at.key("high_watermark")) || report.mentions(&at.key("low_watermark"));
@@ -82,7 +82,7 @@ fn check_band(stated: &document::Rebalance, rebalance: &Rebalance, report: &mut 
 }
 
 /// Returns None where the cluster is missing, which was reported.
-pub(super) fn peers(stated: document::Peers) -> Option<Peers> {
+pub(super) fn resolve_peers(stated: document::Peers) -> Option<Peers> {
     Some(Peers {
         cluster: stated.cluster?.0,
         interval: stated

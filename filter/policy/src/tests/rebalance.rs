@@ -1,5 +1,5 @@
 //! What `rebalance` and `peers` mean.
-use super::{minutes, policy, refusal};
+use super::{errors_of, minutes, policy};
 use crate::{Measure, Peers, Rebalance, Trust, Weight};
 use core::time::Duration;
 #[cfg(target_arch = "wasm32")]
@@ -13,8 +13,8 @@ fn rebalance(text: &str) -> Rebalance {
     .unwrap()
 }
 
-fn rebalance_refusal(text: &str) -> String {
-    refusal(
+fn rebalance_errors(text: &str) -> String {
+    errors_of(
         format!(r#"{{"version": 1, "rebalance": {text}, "peers": {{"cluster": "shop"}}}}"#)
             .as_bytes(),
     )
@@ -27,14 +27,14 @@ fn peers(text: &str) -> Peers {
 }
 
 #[test]
-fn nothing_is_compared_unless_it_is_asked_for() {
+fn load_is_not_compared_by_default() {
     let policy = policy(r#"{"version": 1}"#);
 
     assert_eq!((policy.rebalance, policy.peers), (None, None));
 }
 
 #[test]
-fn an_empty_rebalance_has_careful_settings() {
+fn empty_rebalance_has_cautious_defaults() {
     let expected = Rebalance {
         measure: Measure::Connections,
         high_watermark: 0.2,
@@ -53,7 +53,7 @@ fn an_empty_rebalance_has_careful_settings() {
 }
 
 #[test]
-fn what_rebalance_states_holds() {
+fn rebalance_settings_are_read() {
     let stated = rebalance(
         r#"{"measure": "bytes", "high_watermark": 0.5, "low_watermark": 0, "max_rate": 1, "min_connections": 1, "samples": 15,
             "weight": 2.5, "slow_start": "2m", "stabilization_window": "0s", "fallback_mean_connection_age": "1h"}"#,
@@ -75,7 +75,7 @@ fn what_rebalance_states_holds() {
 }
 
 #[test]
-fn a_weight_may_be_the_number_of_workers() {
+fn weight_may_be_the_number_of_workers() {
     assert_eq!(
         rebalance(r#"{"weight": "workers"}"#).weight,
         Weight::Workers
@@ -83,7 +83,7 @@ fn a_weight_may_be_the_number_of_workers() {
 }
 
 #[test]
-fn bounds_belong_to_what_is_allowed() {
+fn bounds_are_inclusive() {
     for text in [
         r#"{"high_watermark": 100, "low_watermark": 100}"#,
         r#"{"high_watermark": 0.000001, "low_watermark": 0}"#,
@@ -112,27 +112,27 @@ fn bounds_belong_to_what_is_allowed() {
             "fallback_mean_connection_age",
         ),
     ] {
-        let told = rebalance_refusal(text);
+        let message = rebalance_errors(text);
         assert!(
-            told.starts_with(&format!("rebalance.{key}: found ")),
-            "{told}"
+            message.starts_with(&format!("rebalance.{key}: found ")),
+            "{message}"
         );
-        assert_eq!(told.lines().count(), 1, "{told}");
+        assert_eq!(message.lines().count(), 1, "{message}");
     }
 }
 
 #[test]
-fn a_band_that_ends_above_its_beginning_is_told_where_it_was_stated() {
+fn low_watermark_above_high_watermark_is_reported_where_stated() {
     assert_eq!(
-        rebalance_refusal(r#"{"low_watermark": 0.3}"#),
+        rebalance_errors(r#"{"low_watermark": 0.3}"#),
         "rebalance.low_watermark: found 0.3; it must not be more than `high_watermark`, here 0.2"
     );
     assert_eq!(
-        rebalance_refusal(r#"{"high_watermark": 0.05}"#),
+        rebalance_errors(r#"{"high_watermark": 0.05}"#),
         "rebalance.high_watermark: found 0.05; it must not be less than `low_watermark`, here 0.1"
     );
     assert_eq!(
-        rebalance_refusal(r#"{"high_watermark": "a fifth", "low_watermark": 0.3}"#)
+        rebalance_errors(r#"{"high_watermark": "a fifth", "low_watermark": 0.3}"#)
             .lines()
             .count(),
         1
@@ -140,7 +140,7 @@ fn a_band_that_ends_above_its_beginning_is_told_where_it_was_stated() {
 }
 
 #[test]
-fn peers_ask_every_second_and_trust_their_own_kind_unless_told_otherwise() {
+fn peers_have_defaults() {
     let expected = Peers {
         cluster: "shop".to_owned(),
         interval: Duration::from_secs(1),
@@ -163,7 +163,7 @@ fn peers_ask_every_second_and_trust_their_own_kind_unless_told_otherwise() {
 }
 
 #[test]
-fn what_peers_cannot_take_is_refused() {
+fn invalid_peers_are_rejected() {
     let long = "x".repeat(1025);
     for (text, key) in [
         (r#"{"cluster": "shop", "interval": "99ms"}"#, "interval"),
@@ -172,8 +172,11 @@ fn what_peers_cannot_take_is_refused() {
         (r#"{"cluster": "shop\n"}"#, "cluster"),
         (&format!(r#"{{"cluster": "{long}"}}"#), "cluster"),
     ] {
-        let told = refusal(format!(r#"{{"version": 1, "peers": {text}}}"#).as_bytes());
-        assert!(told.starts_with(&format!("peers.{key}: found ")), "{told}");
+        let message = errors_of(format!(r#"{{"version": 1, "peers": {text}}}"#).as_bytes());
+        assert!(
+            message.starts_with(&format!("peers.{key}: found ")),
+            "{message}"
+        );
     }
-    assert!(refusal(br#"{"version": 1, "peers": {}}"#).starts_with("peers.cluster: missing; "));
+    assert!(errors_of(br#"{"version": 1, "peers": {}}"#).starts_with("peers.cluster: missing; "));
 }

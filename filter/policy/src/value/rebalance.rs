@@ -11,7 +11,7 @@ pub(crate) const MAX_EXCESS: f64 = 100.0;
 pub(crate) const PARTS: RangeInclusive<f64> = 1e-6..=1.0;
 pub(crate) const MAX_SAMPLES: u32 = 15;
 
-/// Load reports carry weights in thousandths.
+/// Load reports contain weights in thousandths.
 pub(crate) const WEIGHTS: RangeInclusive<f64> = 0.001..=1e6;
 pub(crate) const WORKERS: &str = "workers";
 
@@ -92,7 +92,7 @@ impl Value for Weight {
     }
 }
 
-/// How often peers are asked.
+/// The interval of gossip requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GossipInterval(pub(crate) Duration);
 

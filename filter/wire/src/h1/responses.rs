@@ -101,7 +101,7 @@ impl Http1Scanner {
         }
         let method = exchange.map_or(Method::Other, |exchange| exchange.method);
         let is_tunnel = status == 101 || (method == Method::Connect && matches!(status, 200..=299));
-        // These have no body, whatever their fields declare (RFC 9112 6.3, items 1 and 2).
+        // These have no body, regardless of their fields (RFC 9112 6.3, items 1 and 2).
         let length = match framing.length(version)? {
             _ if is_tunnel || method == Method::Head || matches!(status, 204 | 304) => {
                 Length::Sized(0)

@@ -101,7 +101,7 @@ impl Direction {
         }
     }
 
-    /// Ends a frame. Returns whether the sender thereby ended its side of the stream.
+    /// Ends a frame. Returns whether the sender has ended its side of the stream.
     fn end(&mut self, frame: Frame) -> bool {
         self.has_settings = true;
         if frame.leaves_block_open() {

@@ -7,7 +7,7 @@ use super::*;
 
 impl Scenario {
     /// A whole request over the connection from `port` by a listener with these limits.
-    fn request_under(&mut self, mode: Mode, limits: &Upstream, port: u16) -> Outcome {
+    fn request_under(&mut self, mode: Mode, limits: &UpstreamRecycling, port: u16) -> Outcome {
         (self.mode, self.limits) = (mode, limits.clone());
         // In dry run no request is marked.
         let mark = match mode {

@@ -1,13 +1,13 @@
-//! What is refused, and how it is told.
-use super::refusal;
+//! Invalid policies and their errors.
+use super::errors_of;
 use crate::{Cause, Errors, Policy};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
-fn a_contradiction_is_told_where_it_was_stated() {
+fn contradiction_is_reported_where_stated() {
     let rules = |defaults: &str, route: &str| {
-        refusal(
+        errors_of(
             format!(
                 r#"{{"version": 1, "defaults": {{{defaults}}},
                      "routes": [{{"name": "a", "match": {{"route": "a"}}{route}}}]}}"#
@@ -37,7 +37,7 @@ fn a_contradiction_is_told_where_it_was_stated() {
 }
 
 #[test]
-fn what_is_half_read_causes_no_second_error() {
+fn invalid_part_causes_no_second_error() {
     for text in [
         r#"{"version": 1, "routes": [{"name": "a", "match": {"path_prefx": "/a"}}]}"#,
         r#"{"version": 1, "routes": [{"name": "a", "match": {"direction": "inbound", "route": 7}},
@@ -52,36 +52,36 @@ fn what_is_half_read_causes_no_second_error() {
                                           {"name": "b", "match": {"port": 1}}]}"#,
         "[]",
     ] {
-        let message = refusal(text.as_bytes());
+        let message = errors_of(text.as_bytes());
         assert_eq!(message.lines().count(), 1, "{message}");
     }
 }
 
 #[test]
-fn an_error_says_where_and_what_and_of_which_kind() {
+fn error_has_place_and_cause() {
     let errors =
         Policy::parse(br#"{"version": 1, "defaults": {"max_connection_aeg": "1m"}, "mode": 3}"#)
             .unwrap_err();
 
-    let told: Vec<_> = errors
+    let message: Vec<_> = errors
         .iter()
         .map(|error| (error.place().to_string(), error.cause().clone()))
         .collect();
-    assert_eq!(told[0].0, "defaults.max_connection_aeg");
+    assert_eq!(message[0].0, "defaults.max_connection_aeg");
     assert!(matches!(
-        &told[0].1,
+        &message[0].1,
         Cause::UnknownKey {
             near: Some("max_connection_age"),
             ..
         }
     ));
-    assert_eq!(told[1].0, "mode");
-    assert!(matches!(&told[1].1, Cause::Value { found, .. } if found == "3"));
-    assert_eq!(told.len(), 2);
+    assert_eq!(message[1].0, "mode");
+    assert!(matches!(&message[1].1, Cause::Value { found, .. } if found == "3"));
+    assert_eq!(message.len(), 2);
 }
 
 #[test]
-fn a_flood_of_mistakes_is_counted() {
+fn errors_beyond_the_listed_ones_are_counted() {
     let keys: Vec<_> = (0..Errors::LISTED + 7)
         .map(|n| format!("\"key-{n}\": 1"))
         .collect();
@@ -93,10 +93,10 @@ fn a_flood_of_mistakes_is_counted() {
 }
 
 #[test]
-fn one_mistake_is_one_line_whatever_it_holds() {
+fn every_error_is_one_short_line() {
     let key = format!("a\\n\\u0000{}", "x".repeat(1000));
     let text = format!(r#"{{"version": 1, "{key}": 1, "mode": "{key}", "": 1}}"#);
-    let message = refusal(text.as_bytes());
+    let message = errors_of(text.as_bytes());
 
     assert_eq!(message.lines().count(), 3, "{message}");
     assert!(message.lines().all(|line| line.len() < 300), "{message}");
@@ -104,25 +104,25 @@ fn one_mistake_is_one_line_whatever_it_holds() {
 }
 
 #[test]
-fn hostile_texts_are_refused() {
-    assert_eq!(refusal(b"\0\0"), refusal(b"\0"));
+fn hostile_texts_are_rejected() {
+    assert_eq!(errors_of(b"\0\0"), errors_of(b"\0"));
     assert_eq!(
-        refusal(&vec![b'['; 100_000]),
+        errors_of(&vec![b'['; 100_000]),
         "line 1, column 128: nested too deep for a policy"
     );
     assert_eq!(
-        refusal(&vec![b' '; Policy::MAX_LEN + 1]),
+        errors_of(&vec![b' '; Policy::MAX_LEN + 1]),
         "the policy is longer than 1048576 bytes"
     );
     assert_eq!(
-        refusal(b"{\"version\": 1, \"mode\": \"\xff\"}"),
+        errors_of(b"{\"version\": 1, \"mode\": \"\xff\"}"),
         "line 1, column 25: expected UTF-8"
     );
-    assert!(refusal(br#"{"version": 1e999}"#).contains("number out of range"));
-    assert!(refusal(b"{\"version\": 1}\0").contains("expected the end"));
+    assert!(errors_of(br#"{"version": 1e999}"#).contains("number out of range"));
+    assert!(errors_of(b"{\"version\": 1}\0").contains("expected the end"));
     let rules = vec![r#"{"name": "a", "match": {"port": 1}}"#; 1001].join(",");
     assert_eq!(
-        refusal(format!(r#"{{"version": 1, "tcp": [{rules}]}}"#).as_bytes()),
+        errors_of(format!(r#"{{"version": 1, "tcp": [{rules}]}}"#).as_bytes()),
         "tcp: found a list of 1001; it must be a list of at most 1000 entries"
     );
 }
