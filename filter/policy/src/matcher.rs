@@ -118,6 +118,7 @@ impl Matcher {
                 .as_ref()
                 .is_some_and(|longer| has_prefix(prefix, longer.as_bytes()))
         };
+        // A pattern may match everything that another one matches without being equal or `*`; that is not worth an error.
         self.direction == other.direction
             && wider(&self.route, &other.route)
             && wider(&self.authority, &other.authority)

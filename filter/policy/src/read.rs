@@ -170,6 +170,7 @@ pub(crate) fn members(
     let mut seen = BTreeMap::new();
     for (entry, (key, json)) in (1_usize..).zip(members) {
         let at = at.key(key);
+        // The first entry counts, so that one mistake is one error.
         if let Some(&first) = seen.get(key.as_str()) {
             let again = entry;
             report.add(&at, Cause::RepeatedKey { first, again });

@@ -156,6 +156,7 @@ fn resolve_routes(
         let (Some(name), Some(matcher)) = (name, matcher) else {
             continue;
         };
+        // The first match wins, so a rule that an earlier one covers has no effect.
         if let Some((first, _)) = resolved
             .iter()
             .find(|(_, earlier)| earlier.matcher.covers(&matcher))
@@ -233,6 +234,7 @@ fn resolve_tcp_rules(
             .complete(name.as_deref().unwrap_or_default(), below.clone());
         let idle_time = stated.idle_time.map_or(rule.idle_time, |wait| wait.0);
         check_ages(&at, &stated.limits, &rule, report);
+        // A rule without a valid port matches nothing; the error was reported.
         let Some(matcher) = stated
             .matcher
             .filter(|_| !report.mentions(&at.key("match")))

@@ -69,6 +69,7 @@ impl<'a, S: ByteSource> Window<'a, S> {
 
     /// The bytes from `at` to the end of their block: at least one, unless `at` is the end or the host fails.
     pub(crate) fn bytes_at(&mut self, at: usize) -> &[u8] {
+        // Scanners move forward, mostly within the block that was read last.
         let held = at
             .checked_sub(self.start)
             .is_some_and(|skip| skip < self.bytes.len());

@@ -97,6 +97,7 @@ impl Chunked {
         mut at: usize,
     ) -> Result<Passed, BypassReason> {
         while at < window.len() {
+            // The data of a chunk is skipped by arithmetic.
             if let Self::Data { left } = self {
                 at = skip(left, at, window.len());
                 if *left == 0 {
@@ -105,6 +106,7 @@ impl Chunked {
                 continue;
             }
             let bytes = bytes_at(window, at)?;
+            // Trailers end with an empty line, as a field section does (RFC 9112 7.1.2).
             if let Self::Trailers(fields) = self {
                 match fields.scan(bytes)? {
                     Some(end) => return Ok(Passed::Message(at.saturating_add(end))),

@@ -90,6 +90,7 @@ impl FieldSection {
             let passed = bytes.len().saturating_sub(rest.len());
             let at = begin.saturating_add(u32::try_from(passed).unwrap_or(u32::MAX));
             rest = match self.state {
+                // An empty line ends the section.
                 State::Line if byte == b'\r' => {
                     self.framing.end_line(at);
                     self.state = State::LastLf;
@@ -107,6 +108,7 @@ impl FieldSection {
                     let (_, tail) = split(rest, text_len(rest));
                     match tail {
                         [] => tail,
+                        // The common case, without a state change for the LF.
                         [b'\r', b'\n', after @ ..] => {
                             self.state = State::Line;
                             after
@@ -158,6 +160,7 @@ impl FieldSection {
         }
         self.state = State::Value;
         if let Some(name) = name.filter(|_| !self.is_trailers) {
+            // Its value is not read: `connection: close` removes the whole line.
             if name.eq_ignore_ascii_case(b"keep-alive") {
                 self.framing.begin_keep_alive(self.line_at);
             }

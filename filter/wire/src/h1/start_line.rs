@@ -74,6 +74,7 @@ impl StartLine for RequestLine {
             };
             let (piece, tail) = split(rest, run);
             match &mut self.state {
+                // The target is not kept: only its presence matters.
                 RequestLineState::Target { empty } => *empty &= piece.is_empty(),
                 _ => self.word.push(piece),
             }

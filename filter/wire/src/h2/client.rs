@@ -78,6 +78,7 @@ impl ClientProfile {
                 .filter(|client| client.matches(first_frames))
                 .map(KnownClient::profile)
         };
+        // General fingerprints match tuned clients of other libraries too, so they count last.
         candidates(false)
             .reduce(Self::merge)
             .or_else(|| candidates(true).reduce(Self::merge))

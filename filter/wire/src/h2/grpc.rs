@@ -114,6 +114,7 @@ impl GrpcDetector {
                 length,
                 shift,
             } => {
+                // RFC 7541 5.1: seven bits per byte, lowest first. An overlong length saturates, and the string never ends.
                 let more = u32::from(byte & 0x7f)
                     .checked_shl(u32::from(shift))
                     .unwrap_or(u32::MAX);
@@ -143,6 +144,7 @@ impl GrpcDetector {
                         comparison,
                     };
                 }
+                // Only values are compared with the content type: a name is followed by a value.
                 self.is_grpc |= next == Next::Field && comparison.is_grpc();
                 start(next)
             }
@@ -180,6 +182,7 @@ fn first_byte(byte: u8) -> State {
         _ => (0x0f, true),
     };
     let index = byte & prefix;
+    // Index 0 means that a literal name follows (RFC 7541 6.2).
     let next = match (has_value, index) {
         (false, _) => Next::Field,
         (true, 0) => Next::Name,

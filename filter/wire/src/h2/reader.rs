@@ -154,6 +154,7 @@ impl Reader {
                     if self.have == 0 && cursor.left() > 0 {
                         cursor.frame_at = Some(cursor.at);
                     }
+                    // A header may be split over callbacks; its first bytes are kept until the rest arrives.
                     let Some(bytes) = self.fill(cursor, HEADER)? else {
                         return Ok(None);
                     };
@@ -165,6 +166,7 @@ impl Reader {
                     };
                     return Ok(Some(Token::Begin(frame)));
                 }
+                // Ends before the next header is read, so that a frame of length 0 ends too.
                 State::Payload { frame, left: 0, .. } => {
                     self.state = State::Header;
                     return Ok(Some(Token::End(frame)));
@@ -174,6 +176,7 @@ impl Reader {
                     left,
                     wanted: 0,
                 } => {
+                    // Nothing is requested: skipped without a hostcall.
                     let arrived = left.min(u32::try_from(cursor.left()).unwrap_or(u32::MAX));
                     if arrived == 0 {
                         return Ok(None);
@@ -214,6 +217,7 @@ impl Reader {
             let have = usize::from(self.have);
             if have >= len {
                 self.have = 0;
+                // The zeros pad a shorter part next time.
                 return Ok(Some(std::mem::take(&mut self.kept)));
             }
             let Some(bytes) = cursor.bytes()? else {

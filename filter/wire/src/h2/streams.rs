@@ -107,7 +107,8 @@ impl Streams {
         ends_stream: bool,
     ) -> Result<(), BypassReason> {
         if id <= self.last_opened {
-            // On an open stream, HEADERS are trailers and end the stream (RFC 9113 8.1).
+            // Trailers, which end the stream (RFC 9113 8.1). On a closed stream, HEADERS without END_STREAM cannot be
+            // trailers that crossed a reset.
             return if ends_stream || self.find(id).is_ok() {
                 self.client_data(id)
             } else {
@@ -118,6 +119,7 @@ impl Streams {
             return Err(BypassReason::Frame);
         }
         self.last_opened = id;
+        // Streams above the last-stream-id of a server GOAWAY get no response; the client repeats them elsewhere.
         if id <= self.max_client_stream {
             self.multiplexes =
                 self.multiplexes || self.active.iter().any(|stream| !is_promised(stream.id));
@@ -136,6 +138,7 @@ impl Streams {
     pub(super) fn client_data(&self, id: u32) -> Result<(), BypassReason> {
         let allowed = match self.get(id) {
             Some(stream) => !stream.client_ended,
+            // A closed stream: only after a reset or a GOAWAY may its client still send.
             None => {
                 id <= self.last_opened && (id <= self.last_reset || id > self.max_client_stream)
             }
@@ -232,6 +235,7 @@ impl Streams {
     pub(super) fn reset(&mut self, id: u32, by: Peer) -> Option<EndedStream> {
         let at = self.find(id).ok()?;
         let stream = self.active.get(at)?;
+        // A client that has ended its side sends nothing more, so nothing can cross the reset.
         if by == Peer::Server && !stream.client_ended {
             self.last_reset = self.last_reset.max(id);
         }
@@ -265,6 +269,7 @@ impl Streams {
             has_response: false,
             was_alone: self.active.is_empty(),
         };
+        // A pushed stream may have a lower id than client streams that are open.
         let at = self.find(id).unwrap_or_else(|at| at);
         self.active.insert(at, stream);
         Ok(())

@@ -98,6 +98,7 @@ impl Direction {
 
     fn begin_frame(&mut self, frame: Frame) -> Result<(), BypassReason> {
         let is_in_order = match frame.kind {
+            // A message must end before the next one begins, and nothing but control frames follows Close (RFC 6455 5.4, 5.5.1).
             FrameKind::Message => !self.in_message && !self.has_closed,
             FrameKind::Continuation => self.in_message && !self.has_closed,
             FrameKind::Close => !self.has_closed,

@@ -130,6 +130,7 @@ impl Fingerprint {
                 {
                     rest = later;
                 }
+                // The library omitted it; `sent` continues with a later setting.
                 _ if setting.is_optional => {}
                 _ => return false,
             }
