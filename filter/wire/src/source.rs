@@ -3,6 +3,10 @@
 //! Envoy passes only the number of bytes to a callback. Each read is a hostcall that costs more than scanning, so a
 //! scanner reads the few bytes that it needs (a head, a frame header) and skips the rest by arithmetic.
 
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
+pub(crate) mod fakes;
+
 /// The bytes of one callback, which the host holds.
 pub trait ByteSource {
     /// The number of bytes.

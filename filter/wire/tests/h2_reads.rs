@@ -2,10 +2,13 @@
 #![cfg(test)]
 #![allow(clippy::arithmetic_side_effects)]
 
+#[path = "../src/source/fakes.rs"]
+mod fakes;
 mod h2_support;
 
 use evenkeel_wire::h2::Http2Scanner;
 use evenkeel_wire::{BypassReason, ByteSource};
+use fakes::{CountingSource, ShortSource};
 use h2_support::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -25,11 +28,11 @@ fn after_prefaces() -> Http2Scanner {
 fn small_exchange_takes_one_read_per_callback() {
     let mut connection = Http2Scanner::default();
     let request = [client_preface(), window_update(0, 1 << 20), get(1)].concat();
-    let mut client = Counting::new(&request);
+    let mut client = CountingSource::new(&request);
     connection.scan_downstream(&mut client).unwrap();
     assert_eq!(client.reads, [(0, request.len())]);
     let reply = [server_preface(), response(1)].concat();
-    let mut server = Counting::new(&reply);
+    let mut server = CountingSource::new(&reply);
     connection.scan_upstream(&mut server).unwrap();
     assert_eq!(server.reads, [(0, reply.len())]);
     assert_eq!(connection.active(), 0);
@@ -43,7 +46,7 @@ fn bodies_are_not_read() {
         .flat_map(|_| data(NONE, 1, 16 * 1024))
         .collect::<Vec<_>>();
     let write = [headers(END_HEADERS, 1), body, get(1)].concat();
-    let mut server = Counting::new(&write);
+    let mut server = CountingSource::new(&write);
     connection.scan_upstream(&mut server).unwrap();
     // The first DATA frame is in the block that was read for HEADERS.
     assert_eq!(server.reads.len(), 64 + 1);
@@ -66,7 +69,7 @@ fn callback_inside_a_payload_is_not_read() {
         .unwrap();
     let body = data(END_STREAM, 1, 16 * 1024);
     for (nth, piece) in body.chunks(1024).enumerate() {
-        let (mut client, mut server) = (Counting::new(piece), Counting::new(piece));
+        let (mut client, mut server) = (CountingSource::new(piece), CountingSource::new(piece));
         connection.scan_downstream(&mut client).unwrap();
         connection.scan_upstream(&mut server).unwrap();
         let reads = usize::from(nth == 0);
@@ -82,30 +85,17 @@ fn callback_inside_a_payload_is_not_read() {
 #[test]
 fn empty_callback_is_not_read() {
     let mut connection = after_prefaces();
-    let mut nothing = Counting::new(&[]);
+    let mut nothing = CountingSource::new(&[]);
     connection.scan_downstream(&mut nothing).unwrap();
     connection.scan_upstream(&mut nothing).unwrap();
     assert_eq!(nothing.reads, []);
-}
-
-/// A host that announces one byte more than it returns.
-struct Short<'a>(&'a [u8]);
-
-impl ByteSource for Short<'_> {
-    fn len(&self) -> usize {
-        self.0.len() + 1
-    }
-
-    fn read(&mut self, start: usize, len: usize) -> Vec<u8> {
-        { self.0 }.read(start, len)
-    }
 }
 
 #[test]
 fn short_read_makes_the_connection_unreadable() {
     let mut connection = after_prefaces();
     assert_eq!(
-        connection.scan_downstream(&mut Short(&get(1))),
+        connection.scan_downstream(&mut ShortSource(&get(1))),
         Err(BypassReason::Unreadable)
     );
     assert_eq!(

@@ -5,6 +5,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
+use crate::source::fakes::CountingSource;
 
 const TEXT: u8 = 0x1;
 const CONTINUATION: u8 = 0x0;
@@ -235,21 +236,12 @@ fn violations_of_rfc_6455_are_bypassed() {
 
 #[test]
 fn long_payload_is_not_read() {
-    struct Counting(Vec<u8>, usize);
-    impl ByteSource for Counting {
-        fn len(&self) -> usize {
-            self.0.len()
-        }
-        fn read(&mut self, start: usize, len: usize) -> Vec<u8> {
-            self.1 += 1;
-            (&self.0[..]).read(start, len)
-        }
-    }
     let mut connection = WebSocketScanner::default();
     let message = from_server(FIN | TEXT, 1_000_000);
-    let mut source = Counting([&message[..], &message].concat(), 0);
+    let two = [&message[..], &message].concat();
+    let mut source = CountingSource::new(&two);
     connection.scan_upstream(&mut source).unwrap();
-    assert_eq!(source.1, 2);
+    assert_eq!(source.reads.len(), 2);
 }
 
 #[test]

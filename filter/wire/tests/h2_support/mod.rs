@@ -2,10 +2,10 @@
 #![allow(clippy::arithmetic_side_effects)]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use evenkeel_wire::BypassReason;
 use evenkeel_wire::h2::{
     AbortedResponse, Http2Scanner, Http2Write, LastStreamEnd, MAX_STREAM_ID, PREFACE,
 };
-use evenkeel_wire::{BypassReason, ByteSource};
 
 #[allow(unused_imports, reason = "each test binary uses a part of them")]
 pub use evenkeel_test_frames::http2::{
@@ -285,36 +285,5 @@ impl Peers {
 
     pub fn active(&self) -> u32 {
         self.connection.active()
-    }
-}
-
-/// A host that records its reads.
-pub struct Counting<'a> {
-    pub bytes: &'a [u8],
-    pub reads: Vec<(usize, usize)>,
-}
-
-impl<'a> Counting<'a> {
-    pub fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            reads: Vec::new(),
-        }
-    }
-
-    /// The number of bytes that were read.
-    pub fn bytes_read(&self) -> usize {
-        self.reads.iter().map(|(_, len)| len).sum()
-    }
-}
-
-impl ByteSource for Counting<'_> {
-    fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    fn read(&mut self, start: usize, len: usize) -> Vec<u8> {
-        self.reads.push((start, len));
-        self.bytes.iter().skip(start).take(len).copied().collect()
     }
 }

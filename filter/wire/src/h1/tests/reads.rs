@@ -3,51 +3,22 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::messages::{chunks, get, ok, post, response};
+use crate::BypassReason;
 use crate::h1::Http1Scanner;
-use crate::{BypassReason, ByteSource};
-
-/// Counts reads and the bytes that they returned.
-struct Counting<'a> {
-    bytes: &'a [u8],
-    reads: usize,
-    bytes_read: usize,
-}
-
-impl<'a> Counting<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            reads: 0,
-            bytes_read: 0,
-        }
-    }
-}
-
-impl ByteSource for Counting<'_> {
-    fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    fn read(&mut self, start: usize, len: usize) -> Vec<u8> {
-        assert!(start < self.bytes.len() && len > 0 && start + len <= self.bytes.len());
-        self.reads += 1;
-        self.bytes_read += len;
-        self.bytes[start..start + len].to_vec()
-    }
-}
+use crate::source::fakes::{CountingSource, ShortSource};
 
 /// Reads, and bytes read, for a callback from the client.
 fn client(connection: &mut Http1Scanner, bytes: &[u8]) -> (usize, usize) {
-    let mut source = Counting::new(bytes);
+    let mut source = CountingSource::new(bytes);
     connection.scan_downstream(&mut source).unwrap();
-    (source.reads, source.bytes_read)
+    (source.reads.len(), source.bytes_read())
 }
 
 /// Reads, and bytes read, for a write to the client.
 fn server(connection: &mut Http1Scanner, bytes: &[u8]) -> (usize, usize) {
-    let mut source = Counting::new(bytes);
+    let mut source = CountingSource::new(bytes);
     connection.scan_upstream(&mut source).unwrap();
-    (source.reads, source.bytes_read)
+    (source.reads.len(), source.bytes_read())
 }
 
 #[test]
@@ -123,7 +94,7 @@ fn closing_connection_and_tunnel_are_not_read() {
 #[test]
 fn bypassed_connection_is_not_read() {
     let mut connection = Http1Scanner::default();
-    let mut source = Counting::new(b"\0");
+    let mut source = CountingSource::new(b"\0");
     assert_eq!(
         connection.scan_downstream(&mut source),
         Err(BypassReason::StartLine)
@@ -136,7 +107,7 @@ fn bypassed_connection_is_not_read() {
         connection.scan_upstream(&mut source),
         Err(BypassReason::StartLine)
     );
-    assert_eq!(source.reads, 1);
+    assert_eq!(source.reads.len(), 1);
 }
 
 #[test]
@@ -150,38 +121,20 @@ fn buffered_bytes_are_read_once_per_callback() {
     assert_eq!((connection.requests(), connection.active()), (2, 1));
 }
 
-/// A host that announces one byte more than it returns.
-struct Short(Vec<u8>);
-
-impl ByteSource for Short {
-    fn len(&self) -> usize {
-        self.0.len() + 1
-    }
-
-    fn read(&mut self, start: usize, len: usize) -> Vec<u8> {
-        self.0
-            .iter()
-            .skip(start)
-            .take(len.min(7))
-            .copied()
-            .collect()
-    }
-}
-
 #[test]
 fn short_reads_are_continued_and_empty_reads_are_unreadable() {
     let mut connection = Http1Scanner::default();
     let mut request = get().bytes();
     request.pop();
     assert_eq!(
-        connection.scan_downstream(&mut Short(request)),
+        connection.scan_downstream(&mut ShortSource(&request)),
         Err(BypassReason::Unreadable)
     );
     assert_eq!(connection.requests(), 0);
 
     let mut connection = Http1Scanner::default();
     assert_eq!(
-        connection.scan_downstream(&mut Short(get().bytes())),
+        connection.scan_downstream(&mut ShortSource(&get().bytes())),
         Err(BypassReason::Unreadable)
     );
     assert_eq!(connection.requests(), 1);
