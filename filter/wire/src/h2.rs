@@ -21,8 +21,8 @@ mod unavailable;
 mod write;
 
 pub use client::{
-    AMBIGUOUS, ClientProfile, Conditions, Fingerprint, IDLE_TIME, KNOWN_CLIENTS, KnownClient,
-    LastStreamIdTolerance, PositionTolerance, SettingPattern, Tolerance, UNKNOWN,
+    AMBIGUOUS, ClientProfile, Conditions, Fingerprint, FirstFields, IDLE_TIME, KNOWN_CLIENTS,
+    KnownClient, LastStreamIdTolerance, PositionTolerance, SettingPattern, Tolerance, UNKNOWN,
     WindowUpdatePattern,
 };
 pub use goaway::{MAX_STREAM_ID, goaway_frame};

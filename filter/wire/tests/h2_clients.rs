@@ -8,8 +8,8 @@ mod h2_support;
 use core::time::Duration;
 
 use evenkeel_wire::h2::{
-    AMBIGUOUS, Conditions, Fingerprint, IDLE_TIME, KNOWN_CLIENTS, LastStreamIdTolerance,
-    PositionTolerance, Tolerance, UNKNOWN, WindowUpdatePattern,
+    AMBIGUOUS, Conditions, Fingerprint, FirstFields, IDLE_TIME, KNOWN_CLIENTS,
+    LastStreamIdTolerance, PositionTolerance, Tolerance, UNKNOWN, WindowUpdatePattern,
 };
 use h2_first_frames::{FirstFrames, first_frames};
 use h2_support::*;
@@ -32,6 +32,9 @@ fn example(fingerprint: &Fingerprint, with_optional: bool) -> FirstFrames {
         },
         first_stream: fingerprint.first_stream.unwrap_or(1),
         is_grpc: fingerprint.grpc.unwrap_or_default(),
+        first_fields: fingerprint
+            .first_fields
+            .unwrap_or(FirstFields::MethodScheme),
     }
 }
 
@@ -252,6 +255,23 @@ fn only_the_first_frames_identify_a_client() {
         .scan_downstream(&mut client.concat().as_slice())
         .unwrap();
     assert_eq!(connection.client().name, "curl");
+}
+
+/// Without options, Node's core client, grpc-go and connect-es all send empty SETTINGS.
+#[test]
+fn order_of_the_first_fields_distinguishes_grpc_clients() {
+    let name = |settings: &[_], fields| {
+        let frames = first_frames(settings, None).grpc().first_fields(fields);
+        frames.client().name
+    };
+    let window = [(4, 65_535)];
+
+    assert_eq!(name(&[], FirstFields::MethodScheme), "grpc-go");
+    assert_eq!(name(&[], FirstFields::MethodOther), "node");
+    assert_eq!(name(&[], FirstFields::Other), "unknown");
+    assert_eq!(name(&window, FirstFields::MethodScheme), "grpc-go");
+    assert_eq!(name(&window, FirstFields::MethodOther), "node");
+    assert_eq!(name(&window, FirstFields::Other), "grpc-js");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The clients: a further one is a line here and a program in its language's folder.
+//! The clients. Each is a line here and a program in its language's folder.
 
 use anyhow::{Result, bail};
 
@@ -9,15 +9,15 @@ use crate::via::Via;
 /// One client over one protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// What it is called on the command line and in tables: its library and its protocol.
+    /// The name on the command line and in tables: library and protocol.
     pub name: &'static str,
-    /// What its program is written in.
+    /// The language of its program.
     pub language: Language,
     /// The program, as [`Language::program`] knows it.
     pub program: &'static str,
-    /// What it speaks to the site.
+    /// The protocol between the client and the site.
     pub protocol: Protocol,
-    /// The proxy that the program speaks to instead of to the site; that proxy is the client then.
+    /// The proxy between the program and the site, which then is the client.
     pub via: Option<Via>,
     /// The fingerprint by which the module recognises it before its first request
     /// (`evenkeel_wire::h2::KNOWN_CLIENTS`); None where it does not speak HTTP/2.
@@ -27,7 +27,7 @@ pub struct Client {
     pub variant: bool,
 }
 
-/// What a client speaks, in plain text.
+/// A protocol, in plain text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP/1.1.
@@ -41,7 +41,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// As the contract and the tables spell it.
+    /// The name in the contract and in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Http1 => "h1",
@@ -183,7 +183,7 @@ impl Client {
             variant(h2("node-tuned-h2", Node, "http2+tuned", "ambiguous")),
             variant(h2("http2-wrapper-h2", Node, "http2wrapper", "undici")),
             variant(h2("got-h2", Node, "got", "node")),
-            grpc("grpc-js", Node, "grpc", "ambiguous"),
+            grpc("grpc-js", Node, "grpc", "grpc-js"),
             ws("ws-node", Node, "ws"),
             h1("requests-h1", Python, "requests_client"),
             h1("httpx-h1", Python, "httpx_client"),
@@ -236,7 +236,7 @@ impl Client {
     /// The clients of these names; `httpx` is short for `httpx-h1` and `httpx-h2`. No name means all.
     ///
     /// # Errors
-    /// When there is no such client; says which there are.
+    /// When there is no such client; lists the known ones.
     pub fn named(names: &[String]) -> Result<Vec<Self>> {
         let is = |client: &Self, name: &str| {
             client
@@ -254,7 +254,7 @@ impl Client {
         Ok(Self::ALL.iter().filter(wanted).copied().collect())
     }
 
-    /// What it needs beside its language and cannot be had: None when it can run.
+    /// What it needs beside its language and is not available; None when it can run.
     pub fn missing(&self) -> Option<String> {
         match self.program {
             "h2load_client" => h2load::missing(),
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_library_names_all_of_its_protocols() {
+    fn library_names_all_of_its_protocols() {
         assert_eq!(
             named(&["httpx", "go-h2"]).unwrap(),
             ["go-h2", "httpx-h1", "httpx-h2"]
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_lists_the_known_ones() {
+    fn unknown_name_lists_the_known_ones() {
         let error = named(&["httpx-h"]).unwrap_err().to_string();
 
         assert!(error.contains("no client httpx-h;"), "{error}");

@@ -2,7 +2,8 @@
 //!
 //! Some clients lose requests when a GOAWAY follows the frame that ends the last stream, some when it precedes that
 //! frame, and some whenever another stream is open. Their fingerprints distinguish them: which settings they send in
-//! which order, whether a WINDOW_UPDATE follows, the id of the first stream, and whether the first request is gRPC.
+//! which order, whether a WINDOW_UPDATE follows, the id of the first stream, whether the first request is gRPC, and the
+//! order of its first fields.
 //! Values that users configure are ignored. Where several clients match, only what all of them tolerate is used.
 
 mod fingerprint;
@@ -12,6 +13,8 @@ mod tolerance;
 pub use fingerprint::{Fingerprint, SettingPattern, WindowUpdatePattern};
 pub use table::KNOWN_CLIENTS;
 pub use tolerance::{Conditions, IDLE_TIME, LastStreamIdTolerance, PositionTolerance, Tolerance};
+
+pub use super::grpc::FirstFields;
 
 use super::first_frames::FirstFrames;
 

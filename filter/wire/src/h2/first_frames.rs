@@ -1,6 +1,6 @@
 //! The frames that identify a client: those before its first request, and that request.
 
-use super::grpc::GrpcDetector;
+use super::grpc::{FirstFields, GrpcDetector};
 
 /// The longest list of settings that is kept: no known client sends more.
 const MAX_SETTINGS: usize = 9;
@@ -56,6 +56,11 @@ impl FirstFrames {
 
     pub(super) fn first_stream(&self) -> u32 {
         self.first_stream
+    }
+
+    /// The first two fields of the first request.
+    pub(super) fn first_fields(&self) -> FirstFields {
+        self.grpc.first_fields()
     }
 
     /// Whether the first request is a gRPC call.

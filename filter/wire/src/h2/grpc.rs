@@ -1,4 +1,4 @@
-//! Whether a client's first request is a gRPC call, without decoding HPACK.
+//! Whether a client's first request is a gRPC call, and the order of its first fields, without decoding HPACK.
 //!
 //! The dynamic table is empty at the first header block of a connection (RFC 7541 2.3.2), so the content type is in
 //! that block as a string. Strings begin at a byte boundary, so "application/grpc" has only two encodings, which can
@@ -19,6 +19,39 @@ pub(super) struct GrpcDetector {
     skip: u32,
     state: State,
     is_grpc: bool,
+    first_fields: FirstFields,
+}
+
+/// The first two fields of a request, as far as they distinguish clients. Both are pseudo-header fields (RFC 9113
+/// 8.3), whose order each library chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FirstFields {
+    /// No field has come yet.
+    #[default]
+    None,
+    /// `:method POST`, and nothing else yet.
+    Method,
+    /// `:method POST`, then `:scheme`.
+    MethodScheme,
+    /// `:method POST`, then another field.
+    MethodOther,
+    /// Another field than `:method POST`.
+    Other,
+}
+
+impl FirstFields {
+    /// Adds a field by its first byte: the static table has `:method POST` at index 3, `:scheme` at 6 and 7.
+    fn with(self, byte: u8) -> Self {
+        match (self, byte) {
+            // A change of the dynamic table's size is no field.
+            (fields, 0x20..=0x3f) => fields,
+            (Self::None, 0x83) => Self::Method,
+            (Self::None, _) => Self::Other,
+            (Self::Method, 0x86 | 0x87) => Self::MethodScheme,
+            (Self::Method, _) => Self::MethodOther,
+            (fields, _) => fields,
+        }
+    }
 }
 
 /// What the next byte of the block belongs to.
@@ -94,9 +127,16 @@ impl GrpcDetector {
         self.is_grpc
     }
 
+    pub(super) fn first_fields(&self) -> FirstFields {
+        self.first_fields
+    }
+
     fn step(&mut self, byte: u8) -> State {
         match self.state {
-            State::Field => first_byte(byte),
+            State::Field => {
+                self.first_fields = self.first_fields.with(byte);
+                first_byte(byte)
+            }
             State::Index(next) if byte & 0x80 != 0 => State::Index(next),
             State::Index(next) => start(next),
             State::Length(next) => match byte & 0x7f {
@@ -263,6 +303,30 @@ mod tests {
     fn huffman(rest: &[u8]) -> Vec<u8> {
         let length = 0x80 | u8::try_from(HUFFMAN.len() + rest.len()).unwrap();
         [&[0x83, 0x86, 0x5f, length][..], HUFFMAN, rest].concat()
+    }
+
+    #[test]
+    fn first_fields_are_recorded_without_size_updates() {
+        let fields = |block: &[u8]| {
+            let mut detector = GrpcDetector::default();
+            detector.scan(block.iter().copied());
+            detector.first_fields()
+        };
+        assert_eq!(
+            fields(&[0x83, 0x86, 0x41, 1, b'a']),
+            FirstFields::MethodScheme
+        );
+        assert_eq!(
+            fields(&[0x20, 0x83, 0x3f, 0xe1, 0x1f, 0x87]),
+            FirstFields::MethodScheme
+        );
+        assert_eq!(
+            fields(&[0x83, 0x04, 1, b'/', 0x86]),
+            FirstFields::MethodOther
+        );
+        assert_eq!(fields(&[0x41, 1, b'a', 0x83, 0x86]), FirstFields::Other);
+        assert_eq!(fields(&[0x83]), FirstFields::Method);
+        assert_eq!(fields(&[]), FirstFields::None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The first frames of a client.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use evenkeel_wire::h2::{ClientProfile, Http2Scanner, PREFACE, UNKNOWN};
+use evenkeel_wire::h2::{ClientProfile, FirstFields, Http2Scanner, PREFACE, UNKNOWN};
 
 use crate::h2_support::*;
 
@@ -12,6 +12,7 @@ pub struct FirstFrames {
     pub window_update: Option<u32>,
     pub first_stream: u32,
     pub is_grpc: bool,
+    pub first_fields: FirstFields,
 }
 
 pub fn first_frames(settings: &[(u16, u32)], window_update: Option<u32>) -> FirstFrames {
@@ -20,6 +21,7 @@ pub fn first_frames(settings: &[(u16, u32)], window_update: Option<u32>) -> Firs
         window_update,
         first_stream: 1,
         is_grpc: false,
+        first_fields: FirstFields::MethodScheme,
     }
 }
 
@@ -38,6 +40,13 @@ impl FirstFrames {
         }
     }
 
+    pub fn first_fields(self, first_fields: FirstFields) -> Self {
+        Self {
+            first_fields,
+            ..self
+        }
+    }
+
     pub fn preface(&self) -> Vec<u8> {
         let update = self.window_update.map(|bytes| window_update(0, bytes));
         let settings = settings(&self.settings);
@@ -46,8 +55,14 @@ impl FirstFrames {
 
     pub fn request(&self) -> Vec<u8> {
         if self.is_grpc {
-            // POST, http, and a content type without Huffman coding.
-            let block = [&[0x83, 0x86, 0x5f, 16][..], b"application/grpc"].concat();
+            // Method, scheme and path, each from the static table (RFC 7541 A).
+            let pseudo_fields = match self.first_fields {
+                FirstFields::MethodOther => [0x83, 0x84, 0x86],
+                FirstFields::Other => [0x84, 0x83, 0x86],
+                _ => [0x83, 0x86, 0x84],
+            };
+            // A content type without Huffman coding.
+            let block = [&pseudo_fields[..], &[0x5f, 16], b"application/grpc"].concat();
             frame(HEADERS, END_HEADERS, self.first_stream, &block)
         } else {
             get(self.first_stream)

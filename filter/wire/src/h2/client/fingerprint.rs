@@ -1,6 +1,7 @@
 //! Patterns of first frames, which hold for a library however its users configure it.
 
 use crate::h2::first_frames::FirstFrames;
+use crate::h2::grpc::FirstFields;
 
 /// A pattern of a client's first frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Fingerprint {
     pub first_stream: Option<u32>,
     /// Whether the first request is a gRPC call; None where either matches.
     pub grpc: Option<bool>,
+    /// The first two fields of the first request; None where any order matches.
+    pub first_fields: Option<FirstFields>,
 }
 
 /// A pattern of one setting.
@@ -76,6 +79,7 @@ impl Fingerprint {
             window_update: WindowUpdatePattern::Any,
             first_stream: None,
             grpc: None,
+            first_fields: None,
         }
     }
 
@@ -100,6 +104,13 @@ impl Fingerprint {
         }
     }
 
+    pub(super) const fn first_fields(self, fields: FirstFields) -> Self {
+        Self {
+            first_fields: Some(fields),
+            ..self
+        }
+    }
+
     pub(super) fn matches(&self, first_frames: &FirstFrames) -> bool {
         let update = first_frames.window_update();
         let update_fits = match self.window_update {
@@ -114,6 +125,9 @@ impl Fingerprint {
                 .first_stream
                 .is_none_or(|id| id == first_frames.first_stream())
             && self.grpc.is_none_or(|grpc| grpc == first_frames.is_grpc())
+            && self
+                .first_fields
+                .is_none_or(|fields| fields == first_frames.first_fields())
             && first_frames
                 .settings()
                 .is_some_and(|sent| self.has_settings(sent))

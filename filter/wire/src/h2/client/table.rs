@@ -5,8 +5,8 @@
 
 use super::fingerprint::{any, is, maybe};
 use super::{
-    Conditions, Fingerprint, KnownClient, LastStreamIdTolerance, PositionTolerance, Tolerance,
-    WindowUpdatePattern,
+    Conditions, Fingerprint, FirstFields, KnownClient, LastStreamIdTolerance, PositionTolerance,
+    Tolerance, WindowUpdatePattern,
 };
 
 /// httpx loses every open stream. It needs the exact last-stream-id: python h2 does not deliver the streams that a
@@ -127,31 +127,43 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         // `setLocalWindowSize`. undici 6 is the same.
         name: "node",
         versions: "20-24",
-        fingerprints: &[Fingerprint::of(NODE_SETTINGS)
-            .window_update(WindowUpdatePattern::Never)
-            .first_stream(1)
-            .grpc(false)],
+        fingerprints: &[
+            Fingerprint::of(NODE_SETTINGS)
+                .window_update(WindowUpdatePattern::Never)
+                .first_stream(1)
+                .grpc(false),
+            // connect-es: `:method`, then `:path`.
+            Fingerprint::of(NODE_SETTINGS)
+                .window_update(WindowUpdatePattern::Never)
+                .first_stream(1)
+                .grpc(true)
+                .first_fields(FirstFields::MethodOther),
+        ],
         tolerance: NODE,
         is_fallback: false,
     },
     KnownClient {
-        // It sends only the initial window; its transport is Node's core client.
+        // It sends only the initial window; its transport is Node's core client, with `:authority` as the first field.
         name: "grpc-js",
         versions: "1",
-        fingerprints: &[Fingerprint::of(&[any(4)]).first_stream(1).grpc(true)],
+        fingerprints: &[Fingerprint::of(&[any(4)])
+            .first_stream(1)
+            .grpc(true)
+            .first_fields(FirstFields::Other)],
         tolerance: Tolerance::ANY_TIME,
         is_fallback: false,
     },
     KnownClient {
         // It sends what differs from the protocol's defaults: its window (WithInitialWindowSize) and its maximum header
-        // list size (WithMaxHeaderListSize); a WINDOW_UPDATE with WithInitialConnWindowSize. An empty list may
-        // also be Node's core client below a gRPC library; grpc-go tolerates both positions, so the merged
-        // position is Node's.
+        // list size (WithMaxHeaderListSize); a WINDOW_UPDATE with WithInitialConnWindowSize. Without options, only
+        // the order of its first fields differs from Node's core client below a gRPC library. It tolerates both
+        // positions, so that the merged position is the other client's where an application chooses the same order.
         name: "grpc-go",
         versions: "1.85",
         fingerprints: &[Fingerprint::of(&[maybe(4), maybe(6)])
             .first_stream(1)
-            .grpc(true)],
+            .grpc(true)
+            .first_fields(FirstFields::MethodScheme)],
         tolerance: Tolerance {
             position: PositionTolerance::Any,
             ..Tolerance::ANY_TIME
@@ -348,7 +360,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         // protocol-http2 sends the maximum frame size before the window. It returns responses without a status when a
         // GOAWAY arrives while it is active.
         name: "async-http",
-        versions: "0.9",
+        versions: "0.59, 0.9",
         fingerprints: &[Fingerprint::of(&[maybe(2), any(5), any(4), maybe(9)])],
         tolerance: Tolerance::WHEN_IDLE,
         is_fallback: false,
