@@ -1,6 +1,6 @@
 // What the Node clients have in common: the flags, the workers, and the one line of JSON.
 //
-// Nothing is tried again here: what the library does by itself is what its users get, and a request that
+// Nothing is retried here: users get what the library does by default, and a request that
 // rejects has failed.
 
 import { once } from 'node:events'
@@ -13,10 +13,10 @@ export const PIECE = 64 * 1024
 
 /** How many messages a call of the methods CLIENT and BIDI sends. */
 export const MESSAGES = 4
-/** The library is to be set up with windows and limits of an application's own. */
+/** The library is configured with windows and limits like an application's. */
 export const TUNED = process.env.EVENKEEL_TUNED !== undefined
 
-const GIVEN_UP_MS = 10_000
+const TIMEOUT_MS = 10_000
 const HUNG_MS = 5_000
 
 const METHODS = {
@@ -26,7 +26,7 @@ const METHODS = {
   ws: ['SEND']
 }
 const TEXTS = ['address', 'protocol', 'method', 'path']
-const NUMBERS = ['requests', 'concurrency', 'body', 'answer', 'burst', 'pause', 'cancel']
+const NUMBERS = ['requests', 'concurrency', 'body', 'response', 'burst', 'pause', 'cancel']
 const SWITCHES = ['expect', 'trailers', 'stream']
 
 /** The flags, for a program that speaks these protocols; ends the process when they are wrong. */
@@ -59,7 +59,7 @@ export function doesNotApply (why) {
   process.exit(3)
 }
 
-/** The version of an installed package, as its manifest tells it; not every package exports that to importers. */
+/** The version of an installed package, from its manifest, which not every package exports. */
 export function versionOf (name) {
   const manifest = new URL(`node_modules/${name}/package.json`, import.meta.url)
   return JSON.parse(readFileSync(manifest, 'utf8')).version
@@ -70,7 +70,7 @@ export function headersOf (args, number) {
   return { 'x-id': String(number), ...(args.trailers && { te: 'trailers' }) }
 }
 
-/** The body of a request: its own, so that the answer to another one shows. */
+/** The body of a request: its own, so that a response to another request is detected. */
 export function bodyOf (args, number) {
   const text = `body of ${number} `
   return Buffer.from(text.repeat(Math.ceil(args.body / text.length)).slice(0, args.body))
@@ -114,7 +114,7 @@ export async function whole (chunks) {
 /**
  * Calls `send(number, signal, worker)` once for every number of a request, in as many workers as asked for,
  * and prints the report. `send` resolves to `{ status, body, trailers }`, without what the library does not
- * show; when `signal` aborts, it has to give the request up by the library's own means. The report ends the
+ * show; when `signal` aborts, it has to cancel the request with the library's API. The report ends the
  * process: connections that are kept alive would keep it running.
  */
 export async function run (args, send, { version, connections }) {
@@ -124,13 +124,13 @@ export async function run (args, send, { version, connections }) {
   async function one (number, worker) {
     const cancel = args.cancel > 0 && number % 2 === 1
     const end = new AbortController()
-    const timer = setTimeout(() => end.abort(), cancel ? args.cancel : GIVEN_UP_MS)
+    const timer = setTimeout(() => end.abort(), cancel ? args.cancel : TIMEOUT_MS)
     const begun = performance.now()
     let wrong
     try {
       check(args, number, await unlessAborted(send(number, end.signal, worker), end.signal))
     } catch (error) {
-      wrong = end.signal.aborted ? `no answer within ${GIVEN_UP_MS / 1000} s` : cause(error)
+      wrong = end.signal.aborted ? `no response within ${TIMEOUT_MS / 1000} s` : cause(error)
     }
     clearTimeout(timer)
     report.sent++
@@ -157,25 +157,25 @@ export async function run (args, send, { version, connections }) {
   process.exit(0)
 }
 
-/** The answer, or a rejection at the abort, however long the library takes to give the request up. */
-function unlessAborted (answer, signal) {
+/** The response, or a rejection at the abort, however long the library takes to cancel the request. */
+function unlessAborted (response, signal) {
   const aborted = new Promise((resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
-  return Promise.race([answer, aborted])
+  return Promise.race([response, aborted])
 }
 
-/** Throws when the answer is not the one to this request. */
+/** Throws when the response is not the one to this request. */
 function check (args, number, { status = 200, body, trailers }) {
   if (status !== 200) throw new Error(`status ${status}`)
-  const length = args.method === 'HEAD' ? 0 : args.answer
-  if (body.length !== length) throw new Error(`an answer of ${body.length} bytes instead of ${length}`)
+  const length = args.method === 'HEAD' ? 0 : args.response
+  if (body.length !== length) throw new Error(`a response of ${body.length} bytes instead of ${length}`)
   const content = contentOf(args, number)
-  if (content && !body.equals(content)) throw new Error('another answer than belongs to the request')
+  if (content && !body.equals(content)) throw new Error('another response than belongs to the request')
   if (args.trailers && trailers && trailers['x-trailer'] !== 'end') throw new Error('no trailer x-trailer: end')
 }
 
-/** What the answer must be, where more than its length is known. */
+/** What the response must be, where more than its length is known. */
 function contentOf (args, number) {
   const body = bodyOf(args, number)
   switch (args.method) {

@@ -1,4 +1,4 @@
-// got over HTTP/2, which it has from http2-wrapper; its retries are as it comes with them.
+// got over HTTP/2, which it has from http2-wrapper; with its default retries.
 
 import got from 'got'
 import { Readable } from 'node:stream'
@@ -12,14 +12,14 @@ const client = got.extend({ http2: true, https: { certificateAuthority: certific
 
 async function send (number, signal) {
   const body = bodyOf(args, number)
-  const answer = await client(`${origin}${args.path}`, {
+  const response = await client(`${origin}${args.path}`, {
     method: args.method,
     headers: headersOf(args, number),
     ...(body.length > 0 && { body: args.stream ? Readable.from(pieces(body)) : body }),
     responseType: 'buffer',
     signal
   })
-  return { status: answer.statusCode, body: Buffer.from(answer.body), trailers: answer.trailers }
+  return { status: response.statusCode, body: Buffer.from(response.body), trailers: response.trailers }
 }
 
 await run(args, send, {

@@ -12,8 +12,8 @@ const SENDERS = { UNARY: unary, SERVER: serverStream, CLIENT: clientStream, BIDI
 
 async function unary (body, metadata, signal) {
   return await new Promise((resolve, reject) => {
-    const answered = (error, answer) => error ? reject(error) : resolve(answer)
-    const call = client.makeUnaryRequest(args.path, raw, raw, body, metadata, answered)
+    const responded = (error, response) => error ? reject(error) : resolve(response)
+    const call = client.makeUnaryRequest(args.path, raw, raw, body, metadata, responded)
     cancelled(call, signal)
   })
 }
@@ -61,6 +61,6 @@ async function send (number, signal) {
 
 await run(args, send, {
   version: `@grpc/grpc-js ${versionOf('@grpc/grpc-js')}, Node ${process.versions.node}`,
-  // A channel tells of its state, not of the connections below it.
+  // A channel reports its state, not its connections.
   connections: () => null
 })

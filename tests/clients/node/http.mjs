@@ -21,7 +21,7 @@ async function send (number, signal) {
   request.once('socket', () => {
     if (!request.reusedSocket) connections++
   })
-  const answered = once(request, 'response')
+  const responded = once(request, 'response')
   const body = bodyOf(args, number)
   if (args.expect) {
     request.once('continue', () => request.end(body))
@@ -31,7 +31,7 @@ async function send (number, signal) {
   } else {
     request.end(body)
   }
-  const [response] = await answered
+  const [response] = await responded
   return { status: response.statusCode, body: await whole(response), trailers: response.trailers }
 }
 

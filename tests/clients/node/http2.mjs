@@ -22,7 +22,7 @@ function newSession () {
   opened.once('connect', () => connections++)
   opened.once('goaway', drop)
   opened.once('close', drop)
-  // The streams of a session that fails are told, too, and their requests are judged by that.
+  // The streams of a session that fails fail, too, and with them their requests.
   opened.on('error', drop)
   return opened
 }

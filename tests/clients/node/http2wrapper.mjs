@@ -18,8 +18,8 @@ async function send (number, signal) {
     headers: headersOf(args, number)
   })
   signal.addEventListener('abort', () => request.destroy(signal.reason), { once: true })
-  const answered = once(request, 'response')
-  const [[response]] = await Promise.all([answered, upload(request, args, number)])
+  const responded = once(request, 'response')
+  const [[response]] = await Promise.all([responded, upload(request, args, number)])
   return { status: response.statusCode, body: await whole(response), trailers: response.trailers }
 }
 

@@ -1,7 +1,7 @@
 // What the programs of undici's releases share: one Pool, asked by `request`.
 //
 // Not an Agent: that of undici 7 closes its pool with the pool's last connection, and from the first close on
-// opens a connection for each request, so that hardly one would be left to move.
+// opens a connection for each request, so that hardly a connection would be left to drain.
 
 import { Readable } from 'node:stream'
 import { frontBefore } from './front.mjs'
@@ -29,7 +29,7 @@ export async function main (undici, { release, h2c, showsH2Trailers }) {
   }
 
   async function send (number, signal) {
-    const answer = await pool.request({
+    const response = await pool.request({
       path: args.path,
       method: args.method,
       headers: headersOf(args, number),
@@ -37,9 +37,9 @@ export async function main (undici, { release, h2c, showsH2Trailers }) {
       expectContinue: args.expect,
       signal
     })
-    const body = await whole(answer.body)
-    const trailers = args.protocol === 'h1' || showsH2Trailers ? answer.trailers : undefined
-    return { status: answer.statusCode, body, trailers }
+    const body = await whole(response.body)
+    const trailers = args.protocol === 'h1' || showsH2Trailers ? response.trailers : undefined
+    return { status: response.statusCode, body, trailers }
   }
 
   await run(args, send, {

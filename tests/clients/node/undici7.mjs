@@ -8,6 +8,6 @@ await main(undici, {
   release: versionOf('undici7'),
   // Its Pool hands `connect` on to where sockets are opened, but not `useH2c`.
   h2c: { allowH2: true, connect: { useH2c: true } },
-  // It calls an answer complete at the end of its body, before the trailers.
+  // It calls a response complete at the end of its body, before the trailers.
   showsH2Trailers: false
 })

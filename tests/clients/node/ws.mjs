@@ -23,7 +23,7 @@ async function open (signal) {
   return { socket, ended }
 }
 
-/** The worker's socket; another one when the server has moved it. */
+/** The worker's socket, or a new one if the server has drained it. */
 async function currentSocket (worker, signal) {
   const last = sockets[worker]
   if (last && last.socket.readyState === WebSocket.OPEN) return last
@@ -39,12 +39,12 @@ async function currentSocket (worker, signal) {
 async function send (number, signal, worker) {
   const { socket, ended } = await currentSocket(worker, signal)
   const failed = ended.then((code) => {
-    throw new Error(`closed with ${code} before the answer`)
+    throw new Error(`closed with ${code} before the response`)
   })
-  const answered = once(socket, 'message', { signal })
+  const responded = once(socket, 'message', { signal })
   socket.send(messageOf(args, number).toString())
   try {
-    const [body] = await Promise.race([answered, failed])
+    const [body] = await Promise.race([responded, failed])
     return { body }
   } catch (error) {
     sockets[worker] = undefined

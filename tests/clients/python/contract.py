@@ -15,14 +15,14 @@ import sys
 import threading
 import time
 
-# A request is given up after so long; one that took half of it hung.
+# A request is cancelled after this time; one that took half of it counts as hung.
 TIMEOUT_SECONDS = 10.0
 HUNG_SECONDS = 5.0
 # How many messages a CLIENT or BIDI call sends.
 MESSAGES = 4
-# The library is to be set up with windows and limits of an application's own.
+# The library is configured with windows and limits like an application's.
 TUNED = "EVENKEEL_TUNED" in os.environ
-# The program understood what was asked, but its library cannot do it.
+# The exit code of a program whose library does not support the pattern.
 DOES_NOT_APPLY = 3
 ECHOES = ["/echo", "/evenkeel.Test/Echo", "/evenkeel.Test/Chat"]
 # What differs between errors that are the same: objects, addresses, ports and streams.
@@ -41,8 +41,8 @@ def arguments(*protocols, expect=False):
     parser.add_argument("--method", required=True)
     parser.add_argument("--path", required=True)
     parser.add_argument("--body", required=True, type=int, help="bytes of a request's body")
-    parser.add_argument("--answer", required=True, type=int, help="bytes of the whole answer")
-    parser.add_argument("--burst", required=True, type=int, help="pause after so many requests")
+    parser.add_argument("--response", required=True, type=int, help="bytes of the whole response")
+    parser.add_argument("--burst", required=True, type=int, help="pause after this number of requests")
     parser.add_argument("--pause", required=True, type=int, help="milliseconds")
     parser.add_argument("--cancel", required=True, type=int, help="odd ones, after milliseconds")
     parser.add_argument("--expect", action="store_true", help="Expect: 100-continue")
@@ -71,12 +71,12 @@ def url(args):
 
 
 def headers(args, number):
-    # A server sends trailers only to who says that they may come (RFC 9110, section 6.5.1).
+    # A server sends trailers only to a client that accepts them (RFC 9110, section 6.5.1).
     return {"x-id": str(number)} | ({"te": "trailers"} if args.trailers else {})
 
 
 def body(args, number):
-    """The body of a request: its own, so that an answer to another one shows."""
+    """The body of a request: its own, so that a response to another request is detected."""
     return cut(args, "", number)
 
 
@@ -100,38 +100,38 @@ def cancelled(args, number):
 
 
 def patience(args, number):
-    """After how many seconds the request is given up."""
+    """After how many seconds the request is cancelled."""
     return args.cancel / 1000 if cancelled(args, number) else TIMEOUT_SECONDS
 
 
 def pause(args, done):
-    """How many seconds a worker that has done so many requests waits before its next one."""
+    """How many seconds a worker waits before its next request, after this number of requests."""
     return args.pause / 1000 if args.burst and done % args.burst == 0 else 0
 
 
 def read(chunks, seconds):
-    """The whole of an answer that comes in chunks, within so many seconds."""
+    """The whole of a response that comes in chunks, within this number of seconds."""
     end = time.monotonic() + seconds
     whole = bytearray()
     for chunk in chunks:
         whole += chunk
         if time.monotonic() > end:
-            raise TimeoutError("the answer takes too long")
+            raise TimeoutError("the response takes too long")
     return bytes(whole)
 
 
-def check(args, number, status, answer):
-    """Raises when the answer is not the one to this request."""
+def check(args, number, status, content):
+    """Raises when the response is not the one to this request."""
     if status != 200:
         raise ValueError(f"status {status}")
-    length = 0 if args.method == "HEAD" else args.answer
-    if len(answer) != length:
-        raise ValueError(f"{len(answer)} bytes instead of {length}")
+    length = 0 if args.method == "HEAD" else args.response
+    if len(content) != length:
+        raise ValueError(f"{len(content)} bytes instead of {length}")
     if args.path in ECHOES:
         messages = MESSAGES if args.method in ("CLIENT", "BIDI") else 1
-        if answer != body(args, number) * messages:
+        if content != body(args, number) * messages:
             raise ValueError("another body than was sent")
-    if args.path == "/count" and answer != f"{args.body:016}".encode():
+    if args.path == "/count" and content != f"{args.body:016}".encode():
         raise ValueError("the server received another length than was sent")
 
 

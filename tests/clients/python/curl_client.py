@@ -1,6 +1,6 @@
-"""curl: libcurl's multi interface, which curl's own tool stands on, with one handle for each worker.
+"""curl: libcurl's multi interface, which the curl tool uses, with one handle for each worker.
 
-The tool itself would be whichever the system has: 7.88, still in wide use, is answered its first request
+The tool itself would be whichever the system has: 7.88, still in wide use, gets a response to its first request
 over HTTP/2 with prior knowledge and fails every further one with error 16, by a bare Envoy, too.
 """
 
@@ -33,7 +33,7 @@ class Worker:
         args, handle = self._args, self.handle
         self.number = number
         self.began = time.monotonic()
-        self._head, self._answer = [], io.BytesIO()
+        self._head, self._content = [], io.BytesIO()
         headers = contract.headers(args, number)
         if args.expect:
             headers["expect"] = "100-continue"
@@ -46,7 +46,7 @@ class Worker:
         handle.setopt(pycurl.TIMEOUT_MS, int(contract.patience(args, number) * 1000))
         handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
         handle.setopt(pycurl.HEADERFUNCTION, self._head.append)
-        handle.setopt(pycurl.WRITEDATA, self._answer)
+        handle.setopt(pycurl.WRITEDATA, self._content)
         if args.method == "HEAD":
             handle.setopt(pycurl.NOBODY, 1)
         elif args.method == "POST" and args.stream:
@@ -63,7 +63,7 @@ class Worker:
 
     def check(self):
         status = self.handle.getinfo(pycurl.RESPONSE_CODE)
-        contract.check(self._args, self.number, status, self._answer.getvalue())
+        contract.check(self._args, self.number, status, self._content.getvalue())
         # curl shows trailers as it shows headers, of which none has that name.
         if self._args.trailers and b"x-trailer: end\r\n" not in self._head:
             raise ValueError("no trailer")

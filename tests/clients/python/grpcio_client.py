@@ -22,16 +22,16 @@ def client(channel, args, number, **call):
 
 def bidi(channel, args, number, **call):
     requests = queue.SimpleQueue()
-    answers = channel.stream_stream(args.path)(iter(requests.get, None), **call)
+    responses = channel.stream_stream(args.path)(iter(requests.get, None), **call)
     whole = b""
     try:
         for _ in range(contract.MESSAGES):
             requests.put(contract.body(args, number))
-            whole += next(answers, b"")
+            whole += next(responses, b"")
     finally:
         # Ends the client's half, and with it the thread that reads the queue.
         requests.put(None)
-    return whole + b"".join(answers)
+    return whole + b"".join(responses)
 
 
 # A proxy that the environment names has no part in this.
@@ -54,11 +54,11 @@ def main():
         def send(number, patience):
             metadata = list(contract.headers(args, number).items())
             try:
-                answer = ask(channel, args, number, timeout=patience, metadata=metadata)
+                response = ask(channel, args, number, timeout=patience, metadata=metadata)
             except grpc.RpcError as error:
-                # The error's own text spreads over lines and tells the time.
+                # The error's own text has several lines and the time.
                 raise RuntimeError(f"{error.code().name}: {error.details()}") from error
-            contract.check(args, number, 200, answer)
+            contract.check(args, number, 200, response)
 
         contract.in_threads(args, tally, send)
     tally.print(contract.version("grpcio"), None)

@@ -28,7 +28,7 @@ class Raw:
         return data
 
 
-async def answer(channel, args, number):
+async def call(channel, args, number):
     call = channel.request(
         args.path,
         CARDINALITIES[args.method],
@@ -77,7 +77,7 @@ async def main():
     async with Channel(host, int(port), codec=Raw()) as channel:
 
         async def send(number):
-            contract.check(args, number, 200, await answer(channel, args, number))
+            contract.check(args, number, 200, await call(channel, args, number))
 
         await contract.in_tasks(args, tally, [send] * args.concurrency)
     tally.print(contract.version("grpclib", "h2"), None)

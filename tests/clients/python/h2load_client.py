@@ -1,6 +1,6 @@
-"""h2load: a run of the tool itself, told in the words of the contract.
+"""h2load: one run of the tool, with the flags and the report of the contract.
 
-It judges an answer by its status, and their length by its sum; at their content it does not look. It cannot
+It judges a response by its status, and their length by its sum; at their content it does not look. It cannot
 number requests: one that ran twice is not seen, and every body is that of request 0. Over HTTP/1 each worker has
 a connection of its own; over HTTP/2 all share one, which h2load never replaces: what is left when the
 server ends it has failed.
@@ -19,7 +19,7 @@ import contract
 
 PROGRAM = os.environ.get("EVENKEEL_H2LOAD", "h2load")
 DATA = re.compile(r"traffic: .*\((\d+)\) data")
-# What the log says of a request that got no status.
+# The status in the log of a request without one.
 NO_STATUS = -1
 
 
@@ -51,25 +51,25 @@ def run(args):
     return said.stdout, [(int(status), int(micros) / 1e6) for _, status, micros in sent]
 
 
-def count(args, tally, answers):
-    for status, seconds in answers:
+def count(args, tally, responses):
+    for status, seconds in responses:
         error = None
         if status == NO_STATUS:
-            error = ConnectionError("ended before the answer")
+            error = ConnectionError("ended before the response")
         elif status != 200:
             error = ValueError(f"status {status}")
         tally.over(0, time.monotonic() - seconds, error)
-    for _ in range(args.requests - len(answers)):
+    for _ in range(args.requests - len(responses)):
         tally.over(0, time.monotonic(), ConnectionError("ended before the request was sent"))
 
 
-def check_length(args, summary, answers):
-    if any(status != 200 for status, _ in answers):
-        return  # Such answers have lengths of their own.
-    length = 0 if args.method == "HEAD" else args.answer
+def check_length(args, summary, responses):
+    if any(status != 200 for status, _ in responses):
+        return  # Such responses have lengths of their own.
+    length = 0 if args.method == "HEAD" else args.response
     received = int(DATA.search(summary)[1])
-    if received != len(answers) * length:
-        sys.exit(f"{received} bytes in {len(answers)} answers of {length}")
+    if received != len(responses) * length:
+        sys.exit(f"{received} bytes in {len(responses)} responses of {length}")
 
 
 def main():
@@ -83,9 +83,9 @@ def main():
     if not shutil.which(PROGRAM):
         sys.exit(f"no {PROGRAM}: install nghttp2-client, or say in EVENKEEL_H2LOAD where it is")
     tally = contract.Tally(args)
-    summary, answers = run(args)
-    check_length(args, summary, answers)
-    count(args, tally, answers)
+    summary, responses = run(args)
+    check_length(args, summary, responses)
+    count(args, tally, responses)
     version = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True)
     tally.print(version.stdout.strip().replace("nghttp2/", ""), None)
 

@@ -32,8 +32,8 @@ def main():
                 timeout=patience,
                 extensions={"trace": trace},
             ) as response:
-                answer = contract.read(response.iter_bytes(), patience)
-            contract.check(args, number, response.status_code, answer)
+                content = contract.read(response.iter_bytes(), patience)
+            contract.check(args, number, response.status_code, content)
 
         contract.in_threads(args, tally, send)
     tally.print(contract.version("httpx"), next(opened))

@@ -25,8 +25,8 @@ def main():
                 timeout=patience,
                 stream=True,
             ) as response:
-                answer = contract.read(response.iter_content(None), patience)
-            contract.check(args, number, response.status_code, answer)
+                content = contract.read(response.iter_content(None), patience)
+            contract.check(args, number, response.status_code, content)
 
         contract.in_threads(args, tally, send)
     # urllib3 counts places in its pool, not the connections that were opened in them.

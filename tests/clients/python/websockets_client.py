@@ -13,7 +13,7 @@ MOVED = {CloseCode.GOING_AWAY, CloseCode.SERVICE_RESTART}
 
 
 class Worker:
-    """Sends messages one after the other on a socket of its own."""
+    """Sends messages one after the other on its own socket."""
 
     def __init__(self, args, opened):
         self._args = args
@@ -25,7 +25,7 @@ class Worker:
         socket = await self._send(text)
         if await socket.recv() != text:
             raise ValueError("another message than was sent")
-        # Kept only now: on a socket that owes an answer it could be taken for the next one's.
+        # Reused only now: a late response could be taken for that of the next message.
         self._socket = socket
 
     async def close(self):
@@ -33,7 +33,7 @@ class Worker:
             await self._socket.close()
 
     async def _send(self, text):
-        """The socket that took the text: a new one where the server has moved the last."""
+        """The socket that sent the text: a new one if the server has drained the last."""
         while True:
             socket, self._socket = self._socket, None
             if socket is None:

@@ -15,7 +15,7 @@ module Contract
   DOES_NOT_APPLY = 3
 
   Args = Struct.new(
-    :address, :protocol, :requests, :concurrency, :method, :path, :body, :answer, :burst, :pause, :cancel,
+    :address, :protocol, :requests, :concurrency, :method, :path, :body, :response, :burst, :pause, :cancel,
     :expect, :stream, :trailers
   ) do
     # Whether this request is one that the client cancels.
@@ -41,12 +41,12 @@ module Contract
     end
 
     # Raises unless the response belongs to this request.
-    def check(number, status, response, trailer)
-      expected = method == "HEAD" ? 0 : answer
+    def check(number, status, received, trailer)
+      expected = method == "HEAD" ? 0 : self.response
       raise "status #{status.inspect}" unless status == 200
-      raise "#{response.length} bytes instead of #{expected}" unless response.length == expected
-      raise "another body than was sent" if path == "/echo" && response != content(number)
-      raise "the server received another length" if path == "/count" && response != format("%016d", body)
+      raise "#{received.length} bytes instead of #{expected}" unless received.length == expected
+      raise "another body than was sent" if path == "/echo" && received != content(number)
+      raise "the server received another length" if path == "/count" && received != format("%016d", body)
       raise "no trailer" if trailers && trailer != "end"
     end
   end
@@ -57,7 +57,7 @@ module Contract
     args.expect = args.stream = args.trailers = false
     OptionParser.new do |flags|
       %i[address protocol method path].each { |name| flags.on("--#{name} TEXT", String) { |text| args[name] = text } }
-      %i[requests concurrency body answer burst pause cancel].each do |name|
+      %i[requests concurrency body response burst pause cancel].each do |name|
         flags.on("--#{name} NUMBER", Integer) { |number| args[name] = number }
       end
       %i[expect stream trailers].each { |name| flags.on("--#{name}") { args[name] = true } }

@@ -1,9 +1,9 @@
-//! Whether a contender drained a client at all: who drains nothing loses nothing.
+//! Whether a contender drained a client at all: without drains there are no losses.
 
 use crate::row::Row;
 use crate::site::Against;
 
-/// What the rows of one client under one contender tell.
+/// Whether a client was drained, by its rows under one contender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drained {
     /// In some pattern a connection carried fewer requests than with a proxy that drains nothing.

@@ -1,4 +1,4 @@
-//! The clients that lose requests by themselves, and how many of what is lost is theirs.
+//! The clients that lose requests without drains, and how many of the lost requests are excused by that.
 //!
 //! An exemption covers requests that failed with an error of its own, up to a bound that follows from the same run
 //! against a proxy that drains nothing. It never covers a request that ran twice, hung or was aborted, nor a client
@@ -6,12 +6,12 @@
 
 use crate::row::Row;
 
-/// A client that loses requests by itself in some patterns.
+/// A client that loses requests without drains in some patterns.
 #[derive(Debug)]
 pub(crate) struct Exemption {
     client: &'static str,
     patterns: &'static [&'static str],
-    /// Parts of the errors with which its own failures end: any other error is not covered.
+    /// Parts of the error texts that are covered. Any other error is not.
     errors: &'static [&'static str],
     bound: Bound,
     /// Why it loses requests.
@@ -21,10 +21,10 @@ pub(crate) struct Exemption {
 /// How many failures an exemption covers.
 #[derive(Clone, Copy, Debug)]
 enum Bound {
-    /// Those of the proxy that drains nothing this many times, and so many of a hundred requests beyond.
+    /// The failures with a proxy that drains nothing, times `times`, plus `percent` of the requests.
     Reference { times: u64, percent: u64 },
-    /// What the client did not send any more: all that the proxy that drains nothing answered, less what was in
-    /// flight when the only connection was drained.
+    /// What the client did not send: all responses with a proxy that drains nothing, less what was in flight when
+    /// the only connection was drained.
     Unsent { in_flight: u64 },
 }
 
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_follows_the_length_of_the_run() {
+    fn bound_is_relative_to_the_length_of_the_run() {
         let reference = Row {
             asked: 1000,
             ..httpx(Against::None, 30)
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_ran_twice_hung_or_were_aborted_are_never_covered() {
+    fn duplicated_hung_and_aborted_requests_are_never_covered() {
         let reference = httpx(Against::None, 50);
         let whole = || httpx(Against::Evenkeel, 0);
         let twice = Row {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_never_reconnects_is_answered_what_was_in_flight() {
+    fn client_that_never_reconnects_gets_responses_to_what_was_in_flight() {
         let h2load = Exemption::of("h2load-h2", "get").unwrap();
         let row = |against, failed| Row {
             errors: BTreeMap::from([(
@@ -232,8 +232,8 @@ mod tests {
             h2load.excess(&row(Against::Evenkeel, 99), Some(&reference)),
             None
         );
-        let none_answered = h2load.excess(&row(Against::Evenkeel, 100), Some(&reference));
-        assert!(none_answered.is_some());
+        let without_responses = h2load.excess(&row(Against::Evenkeel, 100), Some(&reference));
+        assert!(without_responses.is_some());
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! HAProxy as a contender, with the best means that the release of Debian 12 (2.6) has to end a connection.
+//! HAProxy as a contender, with the best ways to drain a connection in Debian 12's release (2.6).
 //!
 //! **HTTP/1**: a variable of the session, which lives as long as the connection, counts its requests or keeps the
-//! time of the first, and the answer that is the last gets `connection: close`, upon which HAProxy closes.
+//! time of the first, and the last response gets `connection: close`, after which HAProxy closes.
 //!
 //! **HTTP/2**: each stream is a session of its own, so that nothing counts a connection's requests or knows
-//! its age; a `connection: close` is left out of the answer and ends nothing (measured); every timeout is one of
+//! its age; a `connection: close` is removed from the response and closes nothing (measured); every timeout is one of
 //! idleness; and the limit that does end connections, `tune.h2.fe.max-total-streams`, came with later
 //! releases. What remains is what its operators do: a reload. The worker before it tells each of its
 //! connections by a GOAWAY at its next request, serves that, and ends. It is reloaded every 200 ms, which is the mean

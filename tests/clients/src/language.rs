@@ -1,4 +1,4 @@
-//! The languages: what each needs on the machine, and how its programs get from their manifest to a command.
+//! The languages: what each needs on the machine, and how its programs are built.
 
 mod go;
 mod java;
@@ -16,10 +16,10 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
-/// A program that finds this in its environment sets its library up with windows and limits of its own.
+/// The environment variable with which a program configures its library with windows and limits like an application's.
 const TUNED: &str = "EVENKEEL_TUNED";
 
-/// What a client's program is written in.
+/// The language of a client's program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Language {
     /// Modules by `go build`.
@@ -32,11 +32,11 @@ pub enum Language {
     Python,
     /// Libraries and the interpreter by Debian.
     Ruby,
-    /// Crates by cargo, in a workspace of their own.
+    /// Crates by cargo, in a separate workspace.
     Rust,
 }
 
-/// A program that is ready to run.
+/// A program that is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     executable: PathBuf,
@@ -60,7 +60,7 @@ impl Program {
         self
     }
 
-    /// Sets the library up with windows and limits of an application's own.
+    /// Configures the library with windows and limits like an application's.
     fn tuned(self) -> Self {
         self.with(TUNED, "1")
     }
@@ -76,7 +76,7 @@ impl Program {
 }
 
 impl Language {
-    /// What it is called.
+    /// The name for users.
     pub fn name(self) -> &'static str {
         match self {
             Self::Go => "Go",
@@ -109,7 +109,7 @@ impl Language {
         }
     }
 
-    /// The program of that name, with all that it needs: provisioned at the first call, quick from then on.
+    /// Returns the program of that name with everything that it needs; only the first call builds it.
     /// `note` gets messages about steps that take time.
     ///
     /// # Errors
@@ -152,20 +152,23 @@ fn files_below(directory: &Path) -> Result<Vec<String>> {
     Ok(files)
 }
 
-/// Where the programs in that language stand.
+/// The folder of the programs in that language.
 fn sources(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(language)
 }
 
-/// What the command prints; None when it cannot be run or fails.
-fn said(command: &mut Command) -> Option<String> {
+/// Returns what the command prints; None when it cannot be run or fails.
+fn output_of(command: &mut Command) -> Option<String> {
     let output = command.output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     output.status.success().then_some(text)
 }
 
-/// Runs the command to its end.
-fn done(command: &mut Command) -> Result<()> {
+/// Runs the command.
+///
+/// # Errors
+/// When it cannot be run or fails, with its output.
+fn run(command: &mut Command) -> Result<()> {
     let output = command
         .output()
         .with_context(|| format!("cannot run {command:?}"))?;

@@ -67,9 +67,9 @@ impl Matrix {
         }
     }
 
-    /// Adds, for every run of a client that fails by itself in one of its patterns, the same run against a proxy that
-    /// drains nothing, unless it is there: its exemption follows from it, and so does whether it is drained at all,
-    /// which may be true only in a pattern in which it does not fail.
+    /// Adds, for every run of a client with an exemption in one of its patterns, the same run against a proxy that
+    /// drains nothing, unless it is there. The exemption needs it as a reference; so does the check whether the client
+    /// is drained, possibly only in a pattern without an exemption.
     pub fn add_references(&mut self) {
         let exempt: Vec<_> = self
             .runs

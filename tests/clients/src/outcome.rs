@@ -10,7 +10,7 @@ use crate::exemption::Exemption;
 use crate::row::Row;
 use crate::site::Against;
 
-/// One cause breaks many runs: the first ones show it.
+/// How many runs without a row are printed: one cause breaks many.
 const BROKEN_SHOWN: usize = 5;
 
 /// The result of a matrix.
@@ -18,9 +18,9 @@ const BROKEN_SHOWN: usize = 5;
 pub struct Outcome {
     /// The rows, in the order of their runs.
     pub rows: Vec<Row>,
-    /// The runs that came to no row, with why.
+    /// The runs without a row, with the reason.
     pub broken: Vec<String>,
-    /// What could not run, by what it needs.
+    /// The clients and contenders that could not run, by what they need.
     pub missing: BTreeMap<String, Vec<String>>,
 }
 
@@ -74,7 +74,7 @@ impl Outcome {
             .filter(|row| row.against == Against::Evenkeel)
     }
 
-    /// The runs that lost more than their client loses by itself.
+    /// The runs that lost more than their client loses without drains.
     fn harmed(&self) -> Vec<String> {
         let mut harmed = Vec::new();
         for row in self.ours().filter(|row| !row.is_whole()) {
@@ -181,12 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn a_matrix_without_rows_fails() {
+    fn matrix_without_rows_fails() {
         assert!(judged(&Outcome::default()).starts_with("no client ran"));
     }
 
     #[test]
-    fn what_is_missing_fails_with_ci_set() {
+    fn missing_client_fails_with_ci_set() {
         let missing = Outcome {
             missing: BTreeMap::from([("no nginx".to_owned(), vec!["nginx-h1".to_owned()])]),
             ..outcome(vec![row("go-h1", "get", Against::Evenkeel)])
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_is_drained_in_no_pattern_fails() {
+    fn client_that_is_drained_in_no_pattern_fails() {
         let undrained = Row {
             connections: Some(1),
             ..row("go-h1", "rests", Against::Evenkeel)
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_was_executed_twice_fails_a_client_that_may_lose_some() {
+    fn duplicated_request_fails_an_exempt_client() {
         let httpx = |against| row("httpx-h2", "post-16", against);
         let twice = Row {
             duplicated: 1,

@@ -1,4 +1,4 @@
-//! The ways in which requests are sent, and how each is said to a client's program.
+//! The ways in which clients send requests, as flags of their programs.
 
 use anyhow::{Result, bail};
 
@@ -6,13 +6,13 @@ use crate::client::Protocol;
 
 const MIB_10: u64 = 10 * 1024 * 1024;
 const KIB: u64 = 1024;
-/// What the server answers `GET /` with: its name.
+/// The length of the response to `GET /`, the server's name.
 const NAME: u64 = 8;
 
-/// A way to send requests: the flags of the contract that say it (README.md of this folder).
+/// A way to send requests, as flags of the contract (README.md of this folder).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// What it is called on the command line and in tables.
+    /// The name on the command line and in tables.
     pub name: &'static str,
     /// `--method`.
     pub method: &'static str,
@@ -22,17 +22,17 @@ pub struct Pattern {
     pub concurrency: u64,
     /// `--body`, in bytes.
     pub body: u64,
-    /// `--answer`, in bytes.
-    pub answer: u64,
+    /// `--response`, in bytes.
+    pub response: u64,
     /// `--burst` and `--pause`, requests and milliseconds.
     pub pauses: (u64, u64),
     /// `--cancel`, in milliseconds.
     pub cancel: u64,
-    /// The switch that it needs.
+    /// The switch, if any.
     pub switch: Option<&'static str>,
-    /// One request of it costs as much as so many plain ones: it gets so many fewer.
+    /// How many plain requests cost as much as one of this pattern, which gets fewer accordingly.
     pub weight: u64,
-    /// Fewer requests than these would show nothing.
+    /// The fewest requests that show anything.
     pub least: u64,
 }
 
@@ -42,7 +42,7 @@ const PLAIN: Pattern = Pattern {
     path: "/",
     concurrency: 1,
     body: 0,
-    answer: NAME,
+    response: NAME,
     pauses: (0, 0),
     cancel: 0,
     switch: None,
@@ -55,7 +55,7 @@ const POST: Pattern = Pattern {
     method: "POST",
     path: "/echo",
     body: KIB,
-    answer: KIB,
+    response: KIB,
     ..PLAIN
 };
 
@@ -118,7 +118,7 @@ const HTTP: &[Pattern] = &[
         path: "/count",
         concurrency: 2,
         body: MIB_10,
-        answer: 16,
+        response: 16,
         weight: 100,
         ..POST
     },
@@ -126,7 +126,7 @@ const HTTP: &[Pattern] = &[
         name: "download",
         path: "/bytes/10485760",
         concurrency: 2,
-        answer: MIB_10,
+        response: MIB_10,
         weight: 100,
         ..PLAIN
     },
@@ -134,7 +134,7 @@ const HTTP: &[Pattern] = &[
         name: "stream",
         path: "/trickle/50/20",
         concurrency: 4,
-        answer: STREAM,
+        response: STREAM,
         weight: 100,
         ..PLAIN
     },
@@ -154,7 +154,7 @@ const HTTP: &[Pattern] = &[
     Pattern {
         name: "head",
         method: "HEAD",
-        answer: 0,
+        response: 0,
         weight: 2,
         ..PLAIN
     },
@@ -185,7 +185,7 @@ const GRPC: &[Pattern] = &[
         method: UNARY.method,
         path: UNARY.path,
         body: KIB,
-        answer: KIB,
+        response: KIB,
         ..RESTS
     },
     Pattern {
@@ -194,7 +194,7 @@ const GRPC: &[Pattern] = &[
         path: "/evenkeel.Test/Stream/50/20",
         concurrency: 4,
         body: 0,
-        answer: STREAM,
+        response: STREAM,
         weight: 100,
         ..UNARY
     },
@@ -203,7 +203,7 @@ const GRPC: &[Pattern] = &[
         method: "CLIENT",
         path: "/evenkeel.Test/Chat",
         concurrency: 16,
-        answer: 4 * KIB,
+        response: 4 * KIB,
         weight: 4,
         ..UNARY
     },
@@ -212,7 +212,7 @@ const GRPC: &[Pattern] = &[
         method: "BIDI",
         path: "/evenkeel.Test/Chat",
         concurrency: 4,
-        answer: 4 * KIB,
+        response: 4 * KIB,
         weight: 4,
         ..UNARY
     },
@@ -224,7 +224,7 @@ const WEBSOCKET: &[Pattern] = &[Pattern {
     path: "/ws/20",
     concurrency: 4,
     body: KIB,
-    answer: KIB,
+    response: KIB,
     // Longer than any delay of a loaded machine after the 100 ms of silence that drain a WebSocket: a message
     // that crosses a Close frame is lost.
     pauses: (5, 600),
@@ -235,7 +235,7 @@ const WEBSOCKET: &[Pattern] = &[Pattern {
 }];
 
 impl Pattern {
-    /// Those that are asked of a client of this protocol.
+    /// The patterns of a protocol.
     pub fn of(protocol: Protocol) -> &'static [Self] {
         match protocol {
             Protocol::Http1 | Protocol::Http2 => HTTP,
@@ -247,7 +247,7 @@ impl Pattern {
     /// Checks that each of these names is a pattern of some protocol.
     ///
     /// # Errors
-    /// When there is no such pattern; says which there are.
+    /// When there is no such pattern; lists the known ones.
     pub fn check(names: &[String]) -> Result<()> {
         let mut known: Vec<_> = [HTTP, GRPC, WEBSOCKET]
             .concat()
@@ -267,20 +267,20 @@ impl Pattern {
         ["rests", "stream", "server-stream", "messages"].contains(&self.name)
     }
 
-    /// How many requests it gets where a plain one gets `requests`: as many as take about as long, and
+    /// How many requests it gets where a plain pattern gets `requests`: as many as take about as long, and
     /// enough for some drains.
     pub fn share(&self, requests: u64) -> u64 {
         let least = self.least.max(self.concurrency * 4);
         (requests / self.weight).max(least)
     }
 
-    /// The flags of the contract for so many requests.
+    /// The flags of the contract for this number of requests.
     pub fn flags(&self, requests: u64) -> Vec<String> {
         let numbers = [
             ("--requests", requests),
             ("--concurrency", self.concurrency),
             ("--body", self.body),
-            ("--answer", self.answer),
+            ("--response", self.response),
             ("--burst", self.pauses.0),
             ("--pause", self.pauses.1),
             ("--cancel", self.cancel),
@@ -302,14 +302,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_heavy_pattern_gets_fewer_requests_but_never_none() {
+    fn expensive_pattern_gets_fewer_requests() {
         let upload = HTTP.iter().find(|p| p.name == "upload").unwrap();
 
         assert_eq!((upload.share(10_000), upload.share(10)), (100, 8));
     }
 
     #[test]
-    fn an_unknown_pattern_lists_the_known_ones() {
+    fn unknown_pattern_lists_the_known_ones() {
         let error = Pattern::check(&["gets".to_owned()])
             .unwrap_err()
             .to_string();
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pattern_of_a_protocol_has_a_name_of_its_own() {
+    fn pattern_names_are_unique_within_a_protocol() {
         for patterns in [HTTP, GRPC, WEBSOCKET] {
             let mut names: Vec<_> = patterns.iter().map(|p| p.name).collect();
             names.sort_unstable();

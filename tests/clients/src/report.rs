@@ -1,29 +1,29 @@
-//! What a client's program prints when it is done.
+//! The report that a client's program prints at its end.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-/// A client's own account: the one line of JSON on its stdout.
+/// The report of a client: one line of JSON on its stdout.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
-    /// The libraries and their versions, as they tell them themselves.
+    /// The libraries and their versions, as the libraries report them.
     pub version: String,
-    /// Requests begun.
+    /// Requests sent.
     pub sent: u64,
-    /// Requests answered whole, with the status and the body that belong to them.
+    /// Requests with a complete response that has the right status and body.
     pub ok: u64,
-    /// Requests that were neither answered nor cancelled.
+    /// Requests without a response that were not cancelled.
     pub failed: u64,
     /// Requests that the client cancelled, as its pattern demands.
     pub cancelled: u64,
     /// Requests that took five seconds or more, whatever became of them.
     pub hung: u64,
-    /// How often each error was met.
+    /// The number of failed requests by error.
     pub errors: BTreeMap<String, u64>,
-    /// Connections opened, where the client can tell.
+    /// Connections opened, where the library reports them.
     pub connections: Option<u64>,
 }
 
@@ -70,7 +70,7 @@ mod tests {
     const LINE: &str = r#"{"version":"x 1","sent":4,"ok":2,"failed":1,"cancelled":1,"hung":0,"errors":{"reset":1},"connections":null}"#;
 
     #[test]
-    fn a_report_is_one_line_of_json() {
+    fn report_is_one_line_of_json() {
         let report = Report::parse(LINE).unwrap();
 
         assert_eq!((report.sent, report.ok, report.errors["reset"]), (4, 2, 1));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_does_not_add_up_is_rejected() {
+    fn inconsistent_report_is_rejected() {
         assert!(Report::parse(&LINE.replace("\"sent\":4", "\"sent\":5")).is_err());
         assert!(Report::parse(&LINE.replace("\"reset\":1", "\"reset\":0")).is_err());
         assert!(Report::parse("").is_err());

@@ -23,9 +23,9 @@ pub struct Row {
     pub against: Against,
     /// By which limit: [`Recycle::name`](crate::Recycle::name).
     pub recycle: &'static str,
-    /// Requests that were asked for.
+    /// Requests that the client was instructed to send.
     pub asked: u64,
-    /// Requests begun, by the client's account, as the following five.
+    /// Requests sent, as the client reports, like the following five.
     pub sent: u64,
     /// Requests with a complete response.
     pub ok: u64,
@@ -37,7 +37,7 @@ pub struct Row {
     pub hung: u64,
     /// How often each error was met.
     pub errors: BTreeMap<String, u64>,
-    /// Connections opened: as the proxy accepted them, or, where it does not tell, by the client's account.
+    /// Connections that the proxy accepted, or, where it does not count them, that the client reports.
     pub connections: Option<u64>,
     /// Requests that the server executed, each counted once.
     pub executed: u64,
@@ -79,7 +79,7 @@ impl Row {
         }
     }
 
-    /// The row of a run in which nothing was asked for.
+    /// The row of a run without requests.
     #[cfg(test)]
     pub(crate) fn blank(client: &'static str, pattern: &'static str, against: Against) -> Self {
         Self {
@@ -139,7 +139,7 @@ impl Row {
         Some((self.ok + self.cancelled) as f64 / connections as f64)
     }
 
-    /// Requests that were not answered or ran twice, of ten thousand.
+    /// Requests without a response or executed twice, of ten thousand.
     pub fn harmed_per_10_000(&self) -> f64 {
         let harmed = self.asked - self.sent.min(self.asked) + self.failed + self.duplicated;
         harmed as f64 * 10_000.0 / self.asked.max(1) as f64
@@ -183,18 +183,18 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_whole_when_every_request_was_executed_once_and_answered() {
+    fn row_is_whole_when_every_request_was_executed_once_and_got_its_response() {
         assert!(row(report(3, 0, 0), executed(3)).is_whole());
     }
 
     #[test]
-    fn a_request_that_was_cancelled_may_have_been_executed_or_not() {
+    fn cancelled_request_may_have_been_executed() {
         assert!(row(report(2, 0, 1), executed(3)).is_whole());
         assert!(row(report(2, 0, 1), executed(2)).is_whole());
     }
 
     #[test]
-    fn a_request_that_failed_or_hung_or_was_not_sent_or_not_executed_shows() {
+    fn row_with_a_failed_hung_unsent_or_unexecuted_request_is_not_whole() {
         let hung = Report {
             hung: 1,
             ..report(3, 0, 0)
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_was_executed_twice_or_aborted_shows() {
+    fn row_with_a_duplicated_or_aborted_request_is_not_whole() {
         let twice = Counts {
             duplicated: 1,
             ..executed(3)
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_recognised_as_another_shows() {
+    fn client_recognised_as_another_is_not_recognised() {
         let recognised_as = |fingerprint: &str| Counts {
             clients: BTreeMap::from([(fingerprint.to_owned(), 1)]),
             ..executed(3)

@@ -1,4 +1,4 @@
-//! One client through one site: start its program, wait for its report, compare it with what was seen.
+//! One run: start a client's program, wait for its report, and combine it with the counts of the site.
 
 use std::net::SocketAddr;
 use std::process::{Output, Stdio};
@@ -18,25 +18,25 @@ use crate::row::Row;
 use crate::site::{Against, Site};
 use crate::via::Proxy;
 
-/// A client gives up a request after ten seconds, so that only one that is stuck is silent for so long.
+/// A client cancels a request after ten seconds, so only a client that hangs makes no progress for this time.
 const LIMIT: Duration = Duration::from_secs(30);
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What a program answers a pattern with that its library has no means for.
+/// The exit code of a program whose library does not support the pattern.
 const DOES_NOT_APPLY: i32 = 3;
 
-/// One client, one way to send requests, one thing that ends its connections.
+/// One client in one pattern, drained by one contender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// Who sends.
+    /// The client.
     pub client: Client,
-    /// How.
+    /// How it sends requests.
     pub pattern: Pattern,
     /// How many requests.
     pub requests: u64,
-    /// What ends the connections.
+    /// What drains the connections.
     pub against: Against,
-    /// By which limit.
+    /// The limit that drains.
     pub recycle: Recycle,
 }
 
@@ -49,11 +49,10 @@ impl Run {
     }
 
     /// Runs it; `progress` periodically gets the number of requests that the server has executed. None when the
-    /// client's library has no means for the pattern.
+    /// client's library does not support the pattern.
     ///
     /// # Errors
-    /// When the client ends without a report, with what it wrote to stderr. A request that failed is no
-    /// error here: it is in the row.
+    /// When the client ends without a report, with its stderr. A failed request is not an error here: it is in the row.
     async fn row(
         &self,
         program: &Program,
@@ -65,7 +64,7 @@ impl Run {
             stage.site.wait_until_unused().await?;
         }
         let before = stage.site.begin().await?;
-        let begun = stage.site.requests();
+        let executed_before = stage.site.requests();
         let (address, protocol) = stage.entrance(client);
         let mut command = Command::from(program.command());
         command
@@ -75,7 +74,7 @@ impl Run {
             .stdin(Stdio::null())
             .kill_on_drop(true);
         let output = watched(command, client, || {
-            let executed = stage.site.requests() - begun;
+            let executed = stage.site.requests() - executed_before;
             progress(executed);
             executed
         })
@@ -84,8 +83,8 @@ impl Run {
             return Ok(None);
         }
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            bail!("{} ended with {}\n{said}", client.name, output.status);
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            bail!("{} ended with {}\n{stderr}", client.name, output.status);
         }
         let mut report = Report::parse(&String::from_utf8_lossy(&output.stdout))
             .with_context(|| format!("{} ({})", client.name, self.pattern.name))?;
@@ -158,7 +157,7 @@ impl Stage {
         Ok(Self { site, proxy })
     }
 
-    /// Where the client's program connects, and what it speaks there.
+    /// Where the client's program connects, and the protocol there.
     fn entrance(&self, client: Client) -> (SocketAddr, Protocol) {
         match &self.proxy {
             Some(proxy) => proxy.entrance(client.protocol),

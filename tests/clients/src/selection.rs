@@ -1,4 +1,4 @@
-//! What CI runs of the matrix: every client in a pattern in which it is drained, every pattern with some client.
+//! The part of the matrix that CI runs: every client in a pattern in which it is drained, and every pattern.
 
 use crate::client::{Client, Protocol};
 use crate::drained;
@@ -24,7 +24,7 @@ pub fn patterns(client: &Client) -> Vec<String> {
 }
 
 /// Those that it also runs with a proxy that drains nothing: a quick one to compare its connections with, and all in
-/// which it fails by itself.
+/// which it fails without drains.
 pub fn references(client: &Client) -> Vec<String> {
     let compared = match client.protocol {
         Protocol::Http1 => "get",

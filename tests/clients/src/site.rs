@@ -1,4 +1,4 @@
-//! What a client talks to: a proxy with two workers that ends connections, and behind it the server that counts.
+//! The site: a proxy with two workers that drains connections, and behind it a server that counts requests.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use crate::recycle::Recycle;
 
 const LISTENER: &str = "in";
 
-/// What ends the connections.
+/// What drains the connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Against {
@@ -36,7 +36,7 @@ pub enum Against {
 }
 
 impl Against {
-    /// As the command line and the tables spell it.
+    /// The name on the command line and in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Evenkeel => "evenkeel",
@@ -48,7 +48,7 @@ impl Against {
         }
     }
 
-    /// What it needs and this machine does not have.
+    /// What it needs and is not available.
     pub fn missing(self) -> Option<String> {
         match self {
             Self::Nginx => nginx::missing(),
@@ -57,8 +57,8 @@ impl Against {
         }
     }
 
-    /// It can be asked to serve this protocol in this pattern. nginx and HAProxy drop an HTTP/1 server's
-    /// trailers, whatever they do with connections; gRPC and WebSocket would need a site of their own.
+    /// Whether it serves this protocol in this pattern. nginx and HAProxy drop the trailers of an HTTP/1 server; gRPC and
+    /// WebSocket would need another configuration.
     pub fn serves(self, protocol: Protocol, pattern: &Pattern) -> bool {
         match self {
             Self::Nginx | Self::Haproxy => {
@@ -102,7 +102,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// What was seen after `before`.
+    /// The counts since `before`.
     pub fn since(self, before: &Self) -> Self {
         let mut clients = self.clients;
         for (fingerprint, count) in &before.clients {
@@ -127,7 +127,7 @@ impl Site {
     /// Starts both.
     ///
     /// # Errors
-    /// When the proxy or the module is missing (says what provides it), or does not run.
+    /// When the proxy or the module is missing (names what provides it), or does not run.
     pub async fn start(against: Against, recycle: Recycle) -> Result<Self> {
         let backend = Backend::start("evenkeel").await?;
         let proxy = match against {
@@ -160,7 +160,7 @@ impl Site {
     /// The proxy's statistics, where it is an Envoy.
     ///
     /// # Errors
-    /// When Envoy does not answer, because it died.
+    /// When Envoy does not respond because it died.
     pub async fn stats(&self) -> Result<Option<Stats>> {
         match &self.proxy {
             Proxy::Envoy(envoy) => Ok(Some(envoy.stats().await?)),
@@ -187,19 +187,19 @@ impl Site {
         .await
     }
 
-    /// Begins a run: its requests are numbered from 0 again. Gives what was seen before.
+    /// Begins a run, whose requests are numbered from 0 again. Returns the counts before it.
     ///
     /// # Errors
-    /// When Envoy does not answer, because it died.
+    /// When Envoy does not respond because it died.
     pub async fn begin(&self) -> Result<Counts> {
         self.backend.reset_ids();
         self.counts().await
     }
 
-    /// What was seen so far.
+    /// The counts so far.
     ///
     /// # Errors
-    /// When Envoy does not answer, because it died.
+    /// When Envoy does not respond because it died.
     pub async fn counts(&self) -> Result<Counts> {
         let stats = self.stats().await?;
         let rejected = stats.as_ref().map_or(0, |stats| {
@@ -239,7 +239,7 @@ async fn envoy(against: Against, recycle: Recycle, backend: SocketAddr) -> Resul
         // Writes on which an idle connection can be drained; a mesh has them some seconds apart.
         .keepalive("0.1s")
         .route("/evenkeel.Test/", "app-http2")
-        // The server sends trailers over HTTP/1 only to those that say they want them, and Envoy does not.
+        // The server sends trailers over HTTP/1 only where the request has `te: trailers`, which Envoy removes.
         .route("/trailers", "app-http2")
         .route("/", "app");
     let listener = match against {
@@ -268,12 +268,12 @@ fn native(recycle: Recycle) -> Value {
 fn lua(recycle: Recycle) -> &'static str {
     match recycle {
         Recycle::Requests => {
-            "local answered = {}
+            "local responses = {}
             function envoy_on_response(handle)
                 local client = handle:streamInfo():downstreamDirectRemoteAddress()
-                answered[client] = (answered[client] or 0) + 1
-                if answered[client] >= 2 then
-                    answered[client] = nil
+                responses[client] = (responses[client] or 0) + 1
+                if responses[client] >= 2 then
+                    responses[client] = nil
                     handle:streamInfo():drainConnectionUponCompletion()
                 end
             end"

@@ -1,4 +1,4 @@
-//! Proxies as clients: the most common client in a mesh is the sidecar on the other side.
+//! Proxies as clients: the most common client in a mesh is another sidecar.
 
 use std::net::SocketAddr;
 
@@ -10,10 +10,10 @@ use crate::client::Protocol;
 use crate::nginx::{self, Nginx};
 use crate::pattern::Pattern;
 
-/// A proxy that stands between a client's program and the site.
+/// A proxy between a client's program and the site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
-    /// Envoy as it comes: without any retry.
+    /// Envoy without retries, its default.
     Envoy,
     /// Envoy with the retries that Istio gives every route by default.
     EnvoyRetrying,
@@ -31,7 +31,7 @@ pub(crate) enum Proxy {
 const LISTENER: &str = "out";
 
 impl Via {
-    /// What it needs and this machine does not have.
+    /// What it needs and is not available.
     pub(crate) fn missing(self) -> Option<String> {
         match self {
             Self::Envoy | Self::EnvoyRetrying => None,
@@ -39,12 +39,12 @@ impl Via {
         }
     }
 
-    /// It passes on what the pattern is about: nginx drops an HTTP/1 server's trailers.
+    /// Whether it forwards what the pattern tests: nginx drops the trailers of an HTTP/1 server.
     pub(crate) fn passes(self, pattern: &Pattern) -> bool {
         self != Self::Nginx || pattern.switch != Some("--trailers")
     }
 
-    /// Starts the proxy in front of `site`, which it speaks `protocol` to.
+    /// Starts the proxy in front of `site`, with `protocol` between them.
     pub(crate) async fn start(self, site: SocketAddr, protocol: Protocol) -> Result<Proxy> {
         if self == Self::Nginx {
             return Ok(Proxy::Nginx(Nginx::client(site, protocol).await?));
@@ -55,7 +55,7 @@ impl Via {
         }
         let listener = Listener::http(LISTENER);
         let listener = match self {
-            // What pilot writes for a route without a retry policy of its own.
+            // What pilot writes for a route without a retry policy.
             Self::EnvoyRetrying => listener.retried_route(
                 "/",
                 "site",
@@ -81,10 +81,10 @@ impl Via {
 }
 
 impl Proxy {
-    /// What it is, and of which version.
+    /// The name and version of the proxy.
     ///
     /// # Errors
-    /// When it cannot be asked.
+    /// When it does not report them.
     pub(crate) async fn version(&self) -> Result<String> {
         match self {
             Self::Envoy(envoy) => {
@@ -98,7 +98,7 @@ impl Proxy {
         }
     }
 
-    /// Where the client's program connects, and what it speaks there, whatever the proxy speaks on its other side.
+    /// Where the client's program connects, and the protocol there, which may differ from that towards the site.
     pub(crate) fn entrance(&self, protocol: Protocol) -> (SocketAddr, Protocol) {
         match (self, protocol) {
             (Self::Envoy(envoy), _) => (envoy.address(LISTENER), Protocol::Http1),

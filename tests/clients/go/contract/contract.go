@@ -1,6 +1,6 @@
 // Package contract is what the Go clients have in common: the flags, the workers, and the one line of JSON.
 //
-// Nothing is tried again here: what the library does by itself is what its users get, and a request that
+// Nothing is retried here: users get what the library does by default, and a request that
 // returns an error has failed.
 package contract
 
@@ -20,21 +20,21 @@ import (
 // Messages is how many messages a CLIENT or BIDI call sends.
 const Messages = 4
 
-// Tuned says whether the library is to be set up with windows and limits of an application's own.
+// Tuned says whether the library is configured with windows and limits like an application's.
 func Tuned() bool {
 	_, tuned := os.LookupEnv("EVENKEEL_TUNED")
 	return tuned
 }
 
-// A request is given up after so long.
+// A request is cancelled after this time.
 const timeout = 10 * time.Second
 
-// The exit code of a program that understood what was asked, but whose library cannot do it.
+// The exit code of a program whose library does not support the pattern.
 const inapplicable = 3
 
 var echoes = []string{"/echo", "/evenkeel.Test/Echo", "/evenkeel.Test/Chat"}
 
-// Args say what to send, and to whom.
+// Args are the flags: what to send, and where.
 type Args struct {
 	Address     string // IP:PORT
 	Protocol    string // h1, h2, grpc or ws
@@ -43,8 +43,8 @@ type Args struct {
 	Method      string
 	Path        string
 	Body        int // bytes of a request's body
-	Answer      int // bytes of the whole answer
-	Burst       int // a worker pauses after so many requests; 0: never
+	Response      int // bytes of the whole response
+	Burst       int // a worker pauses after this number of requests; 0: never
 	Pause       int // milliseconds
 	Cancel      int // milliseconds after which an odd request is cancelled; 0: never
 	Expect      bool
@@ -62,16 +62,16 @@ func Parse(protocols ...string) Args {
 	flag.StringVar(&args.Method, "method", "", "method, or kind of call")
 	flag.StringVar(&args.Path, "path", "", "request target, or full method name")
 	flag.IntVar(&args.Body, "body", -1, "bytes of a request's body")
-	flag.IntVar(&args.Answer, "answer", -1, "bytes of the whole answer")
-	flag.IntVar(&args.Burst, "burst", -1, "each worker pauses after so many requests")
+	flag.IntVar(&args.Response, "response", -1, "bytes of the whole response")
+	flag.IntVar(&args.Burst, "burst", -1, "each worker pauses after this number of requests")
 	flag.IntVar(&args.Pause, "pause", -1, "milliseconds")
 	flag.IntVar(&args.Cancel, "cancel", -1, "odd requests are cancelled after milliseconds")
 	flag.BoolVar(&args.Expect, "expect", false, "send Expect: 100-continue")
-	flag.BoolVar(&args.Trailers, "trailers", false, "the answer ends with x-trailer: end")
+	flag.BoolVar(&args.Trailers, "trailers", false, "the response ends with x-trailer: end")
 	flag.BoolVar(&args.Stream, "stream", false, "bodies cannot be read a second time")
 	flag.Parse()
 	texts := []string{args.Address, args.Protocol, args.Method, args.Path}
-	numbers := []int{args.Body, args.Answer, args.Burst, args.Pause, args.Cancel}
+	numbers := []int{args.Body, args.Response, args.Burst, args.Pause, args.Cancel}
 	if slices.Contains(texts, "") || slices.Min(numbers) < 0 || args.Requests < 1 || args.Concurrency < 1 {
 		flag.Usage()
 		os.Exit(2)
@@ -88,7 +88,7 @@ func Parse(protocols ...string) Args {
 	return args
 }
 
-// Ends the process of a client whose library cannot do what was asked.
+// Ends the process of a client whose library does not support the pattern.
 func doesNotApply(why string) {
 	fmt.Fprintln(os.Stderr, "this pattern does not apply:", why)
 	os.Exit(inapplicable)
@@ -110,13 +110,13 @@ func (args Args) Headers(number int) map[string]string {
 		headers["expect"] = "100-continue"
 	}
 	if args.Trailers {
-		// A server sends trailers only to who says that they may come (RFC 9110, section 6.5.1).
+		// A server sends trailers only to a client that accepts them (RFC 9110, section 6.5.1).
 		headers["te"] = "trailers"
 	}
 	return headers
 }
 
-// Content of a request: its own, so that an answer to another one shows.
+// Content of a request: its own, so that a response to another request is detected.
 func (args Args) Content(number int) string {
 	return args.cut("", number)
 }
@@ -145,9 +145,9 @@ func (args Args) cut(beginning string, number int) string {
 	return (beginning + strings.Repeat(text, args.Body/len(text)+1))[:args.Body]
 }
 
-// Check returns an error when the answer is not the one to this request.
-func (args Args) Check(number, status int, answer string) error {
-	length := args.Answer
+// Check returns an error when the response is not the one to this request.
+func (args Args) Check(number, status int, content string) error {
+	length := args.Response
 	if args.Method == "HEAD" {
 		length = 0
 	}
@@ -158,11 +158,11 @@ func (args Args) Check(number, status int, answer string) error {
 	switch {
 	case status != 200:
 		return fmt.Errorf("status %d", status)
-	case len(answer) != length:
-		return fmt.Errorf("%d bytes instead of %d", len(answer), length)
-	case slices.Contains(echoes, args.Path) && answer != strings.Repeat(args.Content(number), messages):
+	case len(content) != length:
+		return fmt.Errorf("%d bytes instead of %d", len(content), length)
+	case slices.Contains(echoes, args.Path) && content != strings.Repeat(args.Content(number), messages):
 		return errors.New("another body than was sent")
-	case args.Path == "/count" && answer != fmt.Sprintf("%016d", args.Body):
+	case args.Path == "/count" && content != fmt.Sprintf("%016d", args.Body):
 		return errors.New("the server received another length than was sent")
 	}
 	return nil
@@ -172,7 +172,7 @@ func (args Args) cancelled(number int) bool {
 	return args.Cancel > 0 && number%2 == 1
 }
 
-// A context that ends when the request is given up.
+// A context that is cancelled when the request is.
 func (args Args) patience(number int) (context.Context, context.CancelFunc) {
 	if args.cancelled(number) {
 		return context.WithTimeout(context.Background(), time.Duration(args.Cancel)*time.Millisecond)

@@ -16,13 +16,13 @@ import (
 	"time"
 )
 
-// A request that took so long hung.
+// A request that took this long counts as hung.
 const hung = timeout / 2
 
 // What differs between errors that are the same: addresses and streams.
 var accidental = regexp.MustCompile(`\b\d+(\.\d+){3}(:\d+)?|(LastStreamID=|stream ID )\d+`)
 
-// Send sends the request of that number, and returns nil when its answer is right.
+// Send sends the request of that number, and returns nil when its response is right.
 type Send func(ctx context.Context, number int) error
 
 // Report is the line of JSON that a client prints.

@@ -53,11 +53,11 @@ func main() {
 	defer channel.Close()
 	send := func(ctx context.Context, number int) error {
 		ctx = metadata.NewOutgoingContext(ctx, metadata.New(args.Headers(number)))
-		answer, err := ask(ctx, channel, args, number)
+		response, err := ask(ctx, channel, args, number)
 		if err != nil {
 			return err
 		}
-		return args.Check(number, 200, string(answer))
+		return args.Check(number, 200, string(response))
 	}
 
 	report := contract.Run(args, slices.Repeat([]contract.Send{send}, args.Concurrency))
@@ -72,9 +72,9 @@ var kinds = map[string]call{"UNARY": unary, "SERVER": server, "CLIENT": client, 
 
 func unary(ctx context.Context, channel *grpc.ClientConn, args contract.Args, number int) ([]byte, error) {
 	request := []byte(args.Content(number))
-	var answer []byte
-	err := channel.Invoke(ctx, args.Path, &request, &answer)
-	return answer, err
+	var response []byte
+	err := channel.Invoke(ctx, args.Path, &request, &response)
+	return response, err
 }
 
 func server(ctx context.Context, channel *grpc.ClientConn, args contract.Args, _ int) ([]byte, error) {
@@ -116,15 +116,15 @@ func bidi(ctx context.Context, channel *grpc.ClientConn, args contract.Args, num
 		return nil, err
 	}
 	request := []byte(args.Content(number))
-	var answer, whole []byte
+	var response, whole []byte
 	for range contract.Messages {
 		if err := send(stream, request); err != nil {
 			return nil, err
 		}
-		if err := stream.RecvMsg(&answer); err != nil {
+		if err := stream.RecvMsg(&response); err != nil {
 			return nil, err
 		}
-		whole = append(whole, answer...)
+		whole = append(whole, response...)
 	}
 	if err := stream.CloseSend(); err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func bidi(ctx context.Context, channel *grpc.ClientConn, args contract.Args, num
 }
 
 func send(stream grpc.ClientStream, message []byte) error {
-	// io.EOF means that the call is over: receiving tells how it ended.
+	// io.EOF means that the call has ended: receiving returns its status.
 	if err := stream.SendMsg(&message); !errors.Is(err, io.EOF) {
 		return err
 	}
@@ -142,16 +142,16 @@ func send(stream grpc.ClientStream, message []byte) error {
 
 // What is still to come, after what has come already.
 func rest(stream grpc.ClientStream, whole []byte) ([]byte, error) {
-	var answer []byte
+	var response []byte
 	for {
-		err := stream.RecvMsg(&answer)
+		err := stream.RecvMsg(&response)
 		if errors.Is(err, io.EOF) {
 			return whole, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		whole = append(whole, answer...)
+		whole = append(whole, response...)
 	}
 }
 

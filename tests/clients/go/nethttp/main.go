@@ -67,12 +67,12 @@ func send(ctx context.Context, client *http.Client, args contract.Args, number i
 		return err
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
+	content, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
 	}
 	if args.Trailers && response.Trailer.Get("x-trailer") != "end" {
 		return errors.New("no trailer")
 	}
-	return args.Check(number, response.StatusCode, string(answer))
+	return args.Check(number, response.StatusCode, string(content))
 }

@@ -18,7 +18,7 @@ import (
 	"evenkeel/clients/contract"
 )
 
-// The proxy tells in this header of a 502 what failed.
+// The header of a 502 in which the proxy names the failure.
 const cause = "x-cause"
 
 func main() {
@@ -55,9 +55,9 @@ func start(args contract.Args, opened *atomic.Int64) (net.Addr, error) {
 	}
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: args.Address})
 	proxy.Transport = upstream
-	proxy.ErrorHandler = func(answer http.ResponseWriter, _ *http.Request, err error) {
-		answer.Header().Set(cause, err.Error())
-		answer.WriteHeader(http.StatusBadGateway)
+	proxy.ErrorHandler = func(writer http.ResponseWriter, _ *http.Request, err error) {
+		writer.Header().Set(cause, err.Error())
+		writer.WriteHeader(http.StatusBadGateway)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -80,7 +80,7 @@ func send(ctx context.Context, client *http.Client, url string, args contract.Ar
 		return err
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
+	content, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
 	}
@@ -90,5 +90,5 @@ func send(ctx context.Context, client *http.Client, url string, args contract.Ar
 	if args.Trailers && response.Trailer.Get("x-trailer") != "end" {
 		return errors.New("no trailer")
 	}
-	return args.Check(number, response.StatusCode, string(answer))
+	return args.Check(number, response.StatusCode, string(content))
 }

@@ -33,39 +33,39 @@ func main() {
 	report.Print()
 }
 
-// Sends messages one after the other on a socket of its own.
+// Sends messages one after the other on its own socket.
 type worker struct {
 	args   contract.Args
 	opened *atomic.Int64
 	socket *socket
 }
 
-// A socket that is always read from: only so are pings answered and a close noticed.
+// A socket that is always read: only a reader responds to pings and notices a close.
 type socket struct {
 	conn    *websocket.Conn
-	answers chan string
-	end     error // why the answers were closed
+	responses chan string
+	end     error // why the responses were closed
 }
 
 func (worker *worker) send(ctx context.Context, number int) error {
 	message := worker.args.Message(number)
 	err := worker.write(ctx, message)
 	if err == nil {
-		var answer string
-		answer, err = worker.socket.read(ctx)
-		if err == nil && answer != message {
+		var response string
+		response, err = worker.socket.read(ctx)
+		if err == nil && response != message {
 			err = errors.New("another message than was sent")
 		}
 	}
 	if err != nil && worker.socket != nil {
-		// Not kept: an answer that is still owed could be taken for the next one's.
+		// Not reused: a late response could be taken for that of the next message.
 		worker.socket.conn.CloseNow()
 		worker.socket = nil
 	}
 	return err
 }
 
-// Writes on the worker's socket: on a new one where the server has moved the last.
+// Writes on the worker's socket, or on a new one if the server has drained it.
 func (worker *worker) write(ctx context.Context, message string) error {
 	for {
 		if worker.socket == nil {
@@ -80,8 +80,8 @@ func (worker *worker) write(ctx context.Context, message string) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		// Reading knows better why the socket was closed.
-		for range worker.socket.answers {
+		// The reader has the reason of the close.
+		for range worker.socket.responses {
 		}
 		if !moved(worker.socket.end) {
 			return worker.socket.end
@@ -95,30 +95,30 @@ func open(ctx context.Context, url string) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	socket := &socket{conn: conn, answers: make(chan string, 1)}
+	socket := &socket{conn: conn, responses: make(chan string, 1)}
 	go socket.receive()
 	return socket, nil
 }
 
 func (socket *socket) receive() {
-	defer close(socket.answers)
+	defer close(socket.responses)
 	for {
-		_, answer, err := socket.conn.Read(context.Background())
+		_, response, err := socket.conn.Read(context.Background())
 		if err != nil {
 			socket.end = err
 			return
 		}
-		socket.answers <- string(answer)
+		socket.responses <- string(response)
 	}
 }
 
 func (socket *socket) read(ctx context.Context) (string, error) {
 	select {
-	case answer, open := <-socket.answers:
+	case response, open := <-socket.responses:
 		if !open {
 			return "", socket.end
 		}
-		return answer, nil
+		return response, nil
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

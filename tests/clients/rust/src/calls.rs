@@ -16,7 +16,7 @@ use super::tonic::{Request, Status, Streaming};
 pub async fn send(channel: Channel, args: &Args, number: u64) -> Result<(), BoxError> {
     let mut client = Grpc::new(channel);
     client.ready().await?;
-    let answer = match args.method.as_str() {
+    let response = match args.method.as_str() {
         "UNARY" => unary(client, args, number).await,
         "SERVER" => server(client, args, number).await,
         "CLIENT" => client_stream(client, args, number).await,
@@ -24,20 +24,21 @@ pub async fn send(channel: Channel, args: &Args, number: u64) -> Result<(), BoxE
         other => return Err(format!("no kind of call: {other}").into()),
     };
     // A status shows all its metadata, the time among them.
-    let answer = answer.map_err(|status| format!("{:?}: {}", status.code(), status.message()))?;
-    args.check(number, 200, &answer)
+    let response =
+        response.map_err(|status| format!("{:?}: {}", status.code(), status.message()))?;
+    args.check(number, 200, &response)
 }
 
 async fn unary(mut client: Grpc<Channel>, args: &Args, number: u64) -> Result<Vec<u8>, Status> {
     let request = request(number, args.body(number).into());
-    let answer: Bytes = client.unary(request, path(args)?, Raw).await?.into_inner();
-    Ok(answer.to_vec())
+    let response: Bytes = client.unary(request, path(args)?, Raw).await?.into_inner();
+    Ok(response.to_vec())
 }
 
 async fn server(mut client: Grpc<Channel>, args: &Args, number: u64) -> Result<Vec<u8>, Status> {
     let request = request(number, Bytes::new());
-    let answer = client.server_streaming(request, path(args)?, Raw).await?;
-    rest(answer.into_inner(), Vec::new()).await
+    let response = client.server_streaming(request, path(args)?, Raw).await?;
+    rest(response.into_inner(), Vec::new()).await
 }
 
 async fn client_stream(
@@ -47,8 +48,8 @@ async fn client_stream(
 ) -> Result<Vec<u8>, Status> {
     let messages = vec![Bytes::from(args.body(number)); MESSAGES];
     let request = request(number, tokio_stream::iter(messages));
-    let answer = client.streaming(request, path(args)?, Raw).await?;
-    rest(answer.into_inner(), Vec::new()).await
+    let response = client.streaming(request, path(args)?, Raw).await?;
+    rest(response.into_inner(), Vec::new()).await
 }
 
 async fn bidi(mut client: Grpc<Channel>, args: &Args, number: u64) -> Result<Vec<u8>, Status> {
@@ -62,26 +63,26 @@ async fn bidi(mut client: Grpc<Channel>, args: &Args, number: u64) -> Result<Vec
     };
     send()?;
     let request = request(number, ReceiverStream::new(stream));
-    let mut answers = client
+    let mut responses = client
         .streaming(request, path(args)?, Raw)
         .await?
         .into_inner();
     let mut whole = Vec::new();
     for sent in 1..=MESSAGES {
-        let answer: Option<Bytes> = answers.message().await?;
-        whole.extend(answer.unwrap_or_default());
+        let response: Option<Bytes> = responses.message().await?;
+        whole.extend(response.unwrap_or_default());
         if sent < MESSAGES {
             send()?;
         }
     }
     drop(messages);
-    rest(answers, whole).await
+    rest(responses, whole).await
 }
 
 /// What is still to come, after what has come already.
-async fn rest(mut answers: Streaming<Bytes>, mut whole: Vec<u8>) -> Result<Vec<u8>, Status> {
-    while let Some(answer) = answers.message().await? {
-        whole.extend(answer);
+async fn rest(mut responses: Streaming<Bytes>, mut whole: Vec<u8>) -> Result<Vec<u8>, Status> {
+    while let Some(response) = responses.message().await? {
+        whole.extend(response);
     }
     Ok(whole)
 }

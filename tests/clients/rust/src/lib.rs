@@ -1,6 +1,6 @@
 //! What the Rust clients have in common: the flags, the workers, and the one line of JSON.
 //!
-//! Nothing is tried again here: what the library does by itself is what its users get, and a request that
+//! Nothing is retried here: users get what the library does by default, and a request that
 //! returns an error has failed.
 
 mod report;
@@ -15,14 +15,14 @@ pub use report::{BoxError, Opened, Report, run};
 /// How many messages a CLIENT or BIDI call sends.
 pub const MESSAGES: usize = 4;
 
-/// Whether the library is to be set up with windows and limits of an application's own.
+/// Whether the library is configured with windows and limits like an application's.
 pub fn is_tuned() -> bool {
     std::env::var_os("EVENKEEL_TUNED").is_some()
 }
 
-/// A request is given up after so long.
+/// A request is cancelled after this time.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The exit code of a program that understood what was asked, but whose library cannot do it.
+/// The exit code of a program whose library does not support the pattern.
 const DOES_NOT_APPLY: i32 = 3;
 const ECHOES: [&str; 3] = ["/echo", "/evenkeel.Test/Echo", "/evenkeel.Test/Chat"];
 
@@ -48,10 +48,10 @@ pub struct Args {
     /// Bytes of a request's body
     #[arg(long)]
     body: usize,
-    /// Bytes of the whole answer
+    /// Bytes of the whole response
     #[arg(long)]
-    answer: usize,
-    /// Each worker pauses after so many requests; 0: never
+    response: usize,
+    /// Each worker pauses after this number of requests; 0: never
     #[arg(long)]
     burst: u64,
     /// Milliseconds
@@ -63,7 +63,7 @@ pub struct Args {
     /// Send Expect: 100-continue
     #[arg(long)]
     expect: bool,
-    /// The answer ends with x-trailer: end
+    /// The response ends with x-trailer: end
     #[arg(long)]
     pub trailers: bool,
     /// Bodies are streams that cannot be read a second time
@@ -107,27 +107,27 @@ impl Args {
         let mut headers = http::HeaderMap::new();
         headers.insert("x-id", number.into());
         if self.trailers {
-            // A server sends trailers only to who says that they may come (RFC 9110, section 6.5.1).
+            // A server sends trailers only to a client that accepts them (RFC 9110, section 6.5.1).
             headers.insert("te", http::HeaderValue::from_static("trailers"));
         }
         headers
     }
 
-    /// The body of a request: its own, so that an answer to another one shows.
+    /// The body of a request: its own, so that a response to another request is detected.
     pub fn body(&self, number: u64) -> Vec<u8> {
         let text = format!("body of {number} ");
         text.bytes().cycle().take(self.body).collect()
     }
 
-    /// Whether the answer is the one to this request.
+    /// Whether the response is the one to this request.
     ///
     /// # Errors
     /// When it is not: how it differs.
-    pub fn check(&self, number: u64, status: u16, answer: &[u8]) -> Result<(), BoxError> {
+    pub fn check(&self, number: u64, status: u16, content: &[u8]) -> Result<(), BoxError> {
         let length = if self.method == "HEAD" {
             0
         } else {
-            self.answer
+            self.response
         };
         let messages = if ["CLIENT", "BIDI"].contains(&self.method.as_str()) {
             MESSAGES
@@ -137,19 +137,19 @@ impl Args {
         if status != 200 {
             return Err(format!("status {status}").into());
         }
-        if answer.len() != length {
-            return Err(format!("{} bytes instead of {length}", answer.len()).into());
+        if content.len() != length {
+            return Err(format!("{} bytes instead of {length}", content.len()).into());
         }
-        if ECHOES.contains(&self.path.as_str()) && answer != self.body(number).repeat(messages) {
+        if ECHOES.contains(&self.path.as_str()) && content != self.body(number).repeat(messages) {
             return Err("another body than was sent".into());
         }
-        if self.path == "/count" && answer != format!("{:016}", self.body).as_bytes() {
+        if self.path == "/count" && content != format!("{:016}", self.body).as_bytes() {
             return Err("the server received another length than was sent".into());
         }
         Ok(())
     }
 
-    /// Whether the answer ended as it should.
+    /// Whether the response ended as it should.
     ///
     /// # Errors
     /// When the trailer that was to come did not.
@@ -173,7 +173,7 @@ impl Args {
         self.cancel > 0 && number % 2 == 1
     }
 
-    /// When the request is given up.
+    /// When the request is cancelled.
     fn patience(&self, number: u64) -> Duration {
         if self.cancelled(number) {
             Duration::from_millis(self.cancel)
@@ -182,7 +182,7 @@ impl Args {
         }
     }
 
-    /// What a worker that has done so many requests waits before its next one.
+    /// How long a worker waits before its next request, after this number of requests.
     fn pause(&self, done: u64) -> Duration {
         if self.burst > 0 && done.is_multiple_of(self.burst) {
             Duration::from_millis(self.pause)

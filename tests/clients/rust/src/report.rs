@@ -15,9 +15,9 @@ use crate::{Args, TIMEOUT};
 /// Any error.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A request that took so long hung.
+/// A request that took this long counts as hung.
 const HUNG: Duration = TIMEOUT.checked_div(2).unwrap();
-/// The versions that the programs were built with; the libraries do not tell theirs.
+/// The versions that the programs were built with; the libraries do not report theirs.
 const LOCK: &str = include_str!("../Cargo.lock");
 
 /// Counts the connections of a client.
@@ -129,7 +129,7 @@ impl Report {
     }
 }
 
-/// The error with all that caused it: the outermost text alone says little.
+/// The error with all that caused it: the outermost text alone is not specific.
 fn cause(error: &(dyn Error + 'static)) -> String {
     let mut texts = vec![error.to_string()];
     let mut inner = error.source();

@@ -4,12 +4,12 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Program, done, files_below, said, sources, tuned};
+use super::{Program, files_below, output_of, run, sources, tuned};
 use evenkeel_test_tools::cache;
 
 pub(super) fn version() -> Option<String> {
-    // Where the manifest stands: it chooses the toolchain.
-    said(Command::new("go").arg("version").current_dir(sources("go")))
+    // In the folder of the manifest, which selects the toolchain.
+    output_of(Command::new("go").arg("version").current_dir(sources("go")))
 }
 
 pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<Program> {
@@ -20,11 +20,9 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
         // The closing slash makes it a directory for the binary of every command of the module.
         let into = format!("{}/", directory.display());
         let mut build = Command::new("go");
-        done(
-            build
-                .args(["build", "-o", &into, "./..."])
-                .current_dir(&module),
-        )
+        run(build
+            .args(["build", "-o", &into, "./..."])
+            .current_dir(&module))
     })?;
     let (name, tuned) = tuned(name);
     let program = Program::new(binaries.join(name), Vec::new());

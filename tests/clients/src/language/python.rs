@@ -7,11 +7,11 @@ use std::process::Command;
 use anyhow::Result;
 use evenkeel_test_tools::cache;
 
-use super::{Program, done, said, sources, tuned};
+use super::{Program, output_of, run, sources, tuned};
 use crate::h2load;
 
 pub(super) fn version() -> Option<String> {
-    said(Command::new("python3").arg("--version"))
+    output_of(Command::new("python3").arg("--version"))
 }
 
 pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<Program> {
@@ -37,13 +37,13 @@ fn environment(version: &str, note: impl Fn(&str)) -> Result<PathBuf> {
     cache::provide("python", (version, &pinned), |directory| {
         note("Installing the Python clients (once)");
         let mut venv = Command::new("python3");
-        done(venv.args(["-m", "venv"]).arg(directory))?;
+        run(venv.args(["-m", "venv"]).arg(directory))?;
         let mut pip = Command::new(directory.join("bin/python"));
         // Wheels only: what would have to be compiled here needs more than Python.
         pip.args(["-m", "pip", "install", "--quiet", "--only-binary=:all:"])
             .arg("--requirement")
             .arg(&requirements);
-        done(&mut pip)
+        run(&mut pip)
     })
 }
 
@@ -54,5 +54,5 @@ pub(super) fn install(packages: &[&str], directory: &Path) -> Result<()> {
         .args(["--no-deps", "--target"])
         .arg(directory)
         .args(packages);
-    done(&mut pip)
+    run(&mut pip)
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Program, said, sources};
+use super::{Program, output_of, sources};
 use evenkeel_test_tools::debian;
 
 /// Needs every library of the clients, and Ruby.
@@ -16,7 +16,7 @@ const PACKAGE: &str = "ruby-async-http";
 
 /// The version of what unpacks the packages.
 pub(super) fn version() -> Option<String> {
-    said(Command::new("dpkg-deb").arg("--version"))
+    output_of(Command::new("dpkg-deb").arg("--version"))
 }
 
 /// Why the packages are not available; None when they are.

@@ -1,16 +1,16 @@
-//! Rust: crates by `cargo build`, in a workspace of their own, so that they are not among those of this one.
+//! Rust: crates by `cargo build`, in a separate workspace, so that this one does not depend on them.
 
 use std::fs;
 use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Program, done, files_below, said, sources, tuned};
+use super::{Program, files_below, output_of, run, sources, tuned};
 use evenkeel_test_tools::cache;
 
 pub(super) fn version() -> Option<String> {
-    // Where the manifest stands: the toolchain is chosen there.
-    said(
+    // In the folder of the manifest, which selects the toolchain.
+    output_of(
         Command::new("cargo")
             .arg("--version")
             .current_dir(sources("rust")),
@@ -21,7 +21,7 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
     let package = sources("rust");
     let manifest = fs::read_to_string(package.join("Cargo.toml"))?;
     let pinned = fs::read_to_string(package.join("Cargo.lock"))?;
-    // Not the whole folder: an editor may have built into it.
+    // Not the whole folder: it may contain an editor's build.
     let inputs = (
         version,
         manifest,
@@ -31,12 +31,10 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
     let target = cache::provide("rust", inputs, |directory| {
         note("Building the Rust clients (once)");
         let mut build = Command::new("cargo");
-        done(
-            build
-                .args(["build", "--release", "--locked", "--quiet"])
-                .env("CARGO_TARGET_DIR", directory)
-                .current_dir(&package),
-        )
+        run(build
+            .args(["build", "--release", "--locked", "--quiet"])
+            .env("CARGO_TARGET_DIR", directory)
+            .current_dir(&package))
     })?;
     let (name, tuned) = tuned(name);
     let program = Program::new(target.join("release").join(name), Vec::new());

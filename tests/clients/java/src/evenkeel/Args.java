@@ -23,7 +23,7 @@ final class Args {
     private final int requests;
     private final int concurrency;
     private final int body;
-    private final int answer;
+    private final int response;
     private final int burst;
     private final int pause;
     private final int cancel;
@@ -39,7 +39,7 @@ final class Args {
         requests = number(values, "requests");
         concurrency = number(values, "concurrency");
         body = number(values, "body");
-        answer = number(values, "answer");
+        response = number(values, "response");
         burst = number(values, "burst");
         pause = number(values, "pause");
         cancel = number(values, "cancel");
@@ -92,8 +92,8 @@ final class Args {
         return body;
     }
 
-    int answer() {
-        return answer;
+    int response() {
+        return response;
     }
 
     int burst() {
@@ -131,7 +131,7 @@ final class Args {
         return cancel > 0 && number % 2 == 1;
     }
 
-    /** The body of a request: its own, so that the answer to another one shows. */
+    /** The body of a request: its own, so that a response to another request is detected. */
     byte[] bodyOf(int number) {
         String text = "body of " + number + " ";
         String whole = text.repeat(body / text.length() + 1).substring(0, body);

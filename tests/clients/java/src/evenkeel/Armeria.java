@@ -20,7 +20,7 @@ final class Armeria {
     private Armeria(Args args) {
         this.args = args;
         client = WebClient.builder("h2c://" + args.address())
-                // A larger answer than its 10 MiB is among the patterns.
+                // A larger response than its 10 MiB is among the patterns.
                 .maxResponseLength(0)
                 .build();
     }
@@ -31,7 +31,7 @@ final class Armeria {
             Args.doesNotApply("its HTTP/2 client does not wait for a 100 (Continue)");
         }
         String version = "Armeria " + Version.get("armeria").artifactVersion();
-        // Its pool tells of connections to a listener of pools only.
+        // Its pool reports connections to a listener of pools only.
         Run.whole(args, version, () -> null, new Armeria(args)::begin);
     }
 
@@ -45,10 +45,10 @@ final class Armeria {
         CompletableFuture<AggregatedHttpResponse> future = response.aggregate();
         return new Run.Request() {
             @Override
-            public Answer await() throws Exception {
+            public ClientResponse await() throws Exception {
                 AggregatedHttpResponse whole = future.get();
                 String trailer = whole.trailers().get("x-trailer", "");
-                return new Answer(whole.status().code(), whole.content().array(), trailer);
+                return new ClientResponse(whole.status().code(), whole.content().array(), trailer);
             }
 
             @Override

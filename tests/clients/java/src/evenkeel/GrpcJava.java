@@ -22,7 +22,7 @@ import java.io.UncheckedIOException;
 final class GrpcJava {
     private static final Metadata.Key<String> ID = Metadata.Key.of("x-id", Metadata.ASCII_STRING_MARSHALLER);
 
-    /** With windows and a header list size of an application's own. */
+    /** With windows and a header list size like an application's. */
     private static final boolean TUNED = System.getenv("EVENKEEL_TUNED") != null;
 
     private final Args args;
@@ -44,7 +44,7 @@ final class GrpcJava {
         }
         GrpcJava program = new GrpcJava(args);
         String release = ManagedChannel.class.getPackage().getImplementationVersion();
-        // A channel tells of its state, not of the connections below it.
+        // A channel reports its state, not its connections.
         Run.whole(args, "grpc-java " + release + ", JDK " + Runtime.version(), () -> null, program::begin);
     }
 
@@ -55,8 +55,8 @@ final class GrpcJava {
         Context.CancellableContext context = Context.ROOT.withCancellation();
         return new Run.Request() {
             @Override
-            public Answer await() throws Exception {
-                return new Answer(200, context.call(() -> answer(numbered, args.bodyOf(number))), null);
+            public ClientResponse await() throws Exception {
+                return new ClientResponse(200, context.call(() -> call(numbered, args.bodyOf(number))), null);
             }
 
             @Override
@@ -66,7 +66,7 @@ final class GrpcJava {
         };
     }
 
-    private byte[] answer(Channel numbered, byte[] body) throws Exception {
+    private byte[] call(Channel numbered, byte[] body) throws Exception {
         switch (args.method()) {
             case "UNARY":
                 return ClientCalls.blockingUnaryCall(numbered, method(MethodType.UNARY), CallOptions.DEFAULT, body);

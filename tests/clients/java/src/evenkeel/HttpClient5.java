@@ -29,7 +29,7 @@ final class HttpClient5 {
         VersionInfo release = VersionInfo.loadVersionInfo(
                 "org.apache.hc.client5", HttpClient5.class.getClassLoader());
         String version = "Apache HttpClient " + release.getRelease();
-        // It does not tell which connections it opens.
+        // It does not report its connections.
         Run.whole(args, version, () -> null, new HttpClient5(args)::begin);
     }
 
@@ -48,11 +48,11 @@ final class HttpClient5 {
                 client.execute(request.build(), SimpleResponseConsumer.create(), null);
         return new Run.Request() {
             @Override
-            public Answer await() throws Exception {
+            public ClientResponse await() throws Exception {
                 SimpleHttpResponse response = future.get();
                 byte[] content = response.getBodyBytes() == null ? new byte[0] : response.getBodyBytes();
                 // It shows no trailers.
-                return new Answer(response.getCode(), content, null);
+                return new ClientResponse(response.getCode(), content, null);
             }
 
             @Override

@@ -37,7 +37,7 @@ final class Jdk {
     public static void main(String[] flags) throws Exception {
         Args args = Args.parse(flags, "h1", "h2");
         Jdk program = new Jdk(args);
-        // It does not tell which connections it opens.
+        // It does not report its connections.
         Run.whole(args, "JDK " + Runtime.version() + " HttpClient", () -> null, program::begin);
     }
 
@@ -50,10 +50,10 @@ final class Jdk {
         CompletableFuture<HttpResponse<byte[]>> future = client.sendAsync(request.build(), BodyHandlers.ofByteArray());
         return new Run.Request() {
             @Override
-            public Answer await() throws Exception {
+            public ClientResponse await() throws Exception {
                 HttpResponse<byte[]> response = future.get();
                 // It shows no trailers.
-                return new Answer(response.statusCode(), response.body(), null);
+                return new ClientResponse(response.statusCode(), response.body(), null);
             }
 
             @Override
@@ -69,7 +69,7 @@ final class Jdk {
         } else if (!args.stream()) {
             return BodyPublishers.ofByteArray(body);
         }
-        // Whoever asks for it again gets what is left of the same stream: nothing.
+        // A second subscriber gets the rest of the same stream: nothing.
         InputStream stream = new ByteArrayInputStream(body);
         return BodyPublishers.ofInputStream(() -> stream);
     }

@@ -57,11 +57,11 @@ final class OkHttp {
         Call call = client.newCall(request.build());
         return new Run.Request() {
             @Override
-            public Answer await() throws IOException {
+            public ClientResponse await() throws IOException {
                 try (Response response = call.execute()) {
                     byte[] body = response.body().bytes();
                     String trailer = args.trailers() ? response.trailers().get("x-trailer") : null;
-                    return new Answer(response.code(), body, trailer == null ? "" : trailer);
+                    return new ClientResponse(response.code(), body, trailer == null ? "" : trailer);
                 }
             }
 

@@ -14,11 +14,11 @@ import java.util.concurrent.atomic.AtomicInteger;
 /**
  * The workers, and the one line of JSON.
  *
- * <p>Nothing is tried again here: what the library does by itself is what its users get, and a request that
+ * <p>Nothing is retried here: users get what the library does by default, and a request that
  * throws has failed.
  */
 final class Run {
-    private static final long GIVEN_UP_MS = 10_000;
+    private static final long TIMEOUT_MS = 10_000;
     private static final long HUNG_MS = 5_000;
 
     /** Begins requests without waiting for anything. */
@@ -28,9 +28,9 @@ final class Run {
 
     /** A request on its way. */
     interface Request {
-        Answer await() throws Exception;
+        ClientResponse await() throws Exception;
 
-        /** Gives it up by the library's own means, so that `await` throws. */
+        /** Cancels it with the library's API, so that `await` throws. */
         void cancel();
     }
 
@@ -51,7 +51,7 @@ final class Run {
         this.client = client;
     }
 
-    /** Connections opened so far; null where the library does not tell. */
+    /** Connections opened so far; null where the library does not report them. */
     interface Connections {
         Integer opened();
     }
@@ -90,7 +90,7 @@ final class Run {
         String wrong;
         try {
             Request request = client.begin(number);
-            long patience = cancel ? args.cancel() : GIVEN_UP_MS;
+            long patience = cancel ? args.cancel() : TIMEOUT_MS;
             Future<?> end = clock.schedule(request::cancel, patience, TimeUnit.MILLISECONDS);
             try {
                 wrong = request.await().wrong(args, number);
@@ -101,8 +101,8 @@ final class Run {
             wrong = cause(error);
         }
         long took = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun);
-        if (wrong != null && took >= GIVEN_UP_MS) {
-            wrong = "no answer within " + GIVEN_UP_MS / 1000 + " s";
+        if (wrong != null && took >= TIMEOUT_MS) {
+            wrong = "no response within " + TIMEOUT_MS / 1000 + " s";
         }
         count(cancel, took >= HUNG_MS, wrong);
     }
@@ -144,7 +144,7 @@ final class Run {
         try {
             Thread.sleep(milliseconds);
         } catch (InterruptedException impossible) {
-            // Nobody interrupts a worker.
+            // Workers are not interrupted.
             throw new IllegalStateException(impossible);
         }
     }

@@ -40,7 +40,7 @@ final class VertxWeb {
             Args.doesNotApply("WebClient does not wait for a 100 (Continue)");
         }
         String version = "Vert.x " + version();
-        // The pool tells of its connections by metrics only.
+        // The pool reports its connections by metrics only.
         Run.whole(args, version, () -> null, new VertxWeb(args)::begin);
     }
 
@@ -64,11 +64,11 @@ final class VertxWeb {
                 send(request, args.bodyOf(number)).toCompletionStage().toCompletableFuture();
         return new Run.Request() {
             @Override
-            public Answer await() throws Exception {
+            public ClientResponse await() throws Exception {
                 HttpResponse<Buffer> response = future.get();
                 byte[] body = response.body() == null ? new byte[0] : response.body().getBytes();
-                // It may be null although it came: not every answer's trailers are kept.
-                return new Answer(response.statusCode(), body, response.getTrailer("x-trailer"));
+                // It may be null although it came: not every response's trailers are kept.
+                return new ClientResponse(response.statusCode(), body, response.getTrailer("x-trailer"));
             }
 
             @Override
@@ -86,7 +86,7 @@ final class VertxWeb {
         return args.stream() ? request.sendStream(new Once(buffer)) : request.sendBuffer(buffer);
     }
 
-    /** A stream of one buffer that is gone once it was read. */
+    /** A stream of one buffer, which can be read once. */
     private static final class Once implements ReadStream<Buffer> {
         private Buffer buffer;
         private Handler<Buffer> handler;

@@ -55,9 +55,9 @@ async fn send(
     *request.headers_mut() = args.headers(number);
     let response = client.request(request).await?;
     let status = response.status().as_u16();
-    let answer = response.into_body().collect().await?;
-    args.check_trailers(answer.trailers())?;
-    args.check(number, status, &answer.to_bytes())
+    let content = response.into_body().collect().await?;
+    args.check_trailers(content.trailers())?;
+    args.check(number, status, &content.to_bytes())
 }
 
 fn body(args: &Args, number: u64) -> BoxBody<Bytes, BoxError> {

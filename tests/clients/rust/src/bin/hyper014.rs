@@ -52,14 +52,14 @@ async fn send(
         request = request.header("te", "trailers");
     }
     let mut response = client.request(request.body(body)?).await?;
-    let mut answer = Vec::new();
+    let mut content = Vec::new();
     while let Some(data) = response.data().await {
-        answer.extend_from_slice(&data?);
+        content.extend_from_slice(&data?);
     }
     let trailers = response.trailers().await?;
     let end = trailers
         .as_ref()
         .and_then(|trailers| trailers.get("x-trailer"));
     args.check_trailer(end.map(HeaderValue::as_bytes))?;
-    args.check(number, response.status().as_u16(), &answer)
+    args.check(number, response.status().as_u16(), &content)
 }

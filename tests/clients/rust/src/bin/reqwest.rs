@@ -54,7 +54,7 @@ async fn send(client: &reqwest::Client, args: &Args, number: u64) -> Result<(), 
     // The URL would make equal errors differ.
     let response = request.send().await.map_err(reqwest::Error::without_url)?;
     let status = response.status().as_u16();
-    let answer = reqwest::Body::from(response).collect().await?;
-    args.check_trailers(answer.trailers())?;
-    args.check(number, status, &answer.to_bytes())
+    let content = reqwest::Body::from(response).collect().await?;
+    args.check_trailers(content.trailers())?;
+    args.check(number, status, &content.to_bytes())
 }

@@ -45,6 +45,6 @@ async fn send(client: &Client, args: &Args, number: u64) -> Result<(), BoxError>
     // The URL would make equal errors differ.
     let response = request.send().await.map_err(Error::without_url)?;
     let status = response.status().as_u16();
-    let answer = response.bytes().await.map_err(Error::without_url)?;
-    args.check(number, status, &answer)
+    let content = response.bytes().await.map_err(Error::without_url)?;
+    args.check(number, status, &content)
 }

@@ -4,27 +4,27 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /** What came back: gRPC's OK is a status of 200, and the trailer is null where the library shows none. */
-final class Answer {
+final class ClientResponse {
     private final int status;
     private final byte[] body;
     private final String trailer;
 
-    Answer(int status, byte[] body, String trailer) {
+    ClientResponse(int status, byte[] body, String trailer) {
         this.status = status;
         this.body = body;
         this.trailer = trailer;
     }
 
-    /** What is wrong with it as the answer to that request, or null. */
+    /** What is wrong with it as the response to that request, or null. */
     String wrong(Args args, int number) {
-        int length = args.method().equals("HEAD") ? 0 : args.answer();
+        int length = args.method().equals("HEAD") ? 0 : args.response();
         byte[] content = content(args, number);
         if (status != 200) {
             return "status " + status;
         } else if (body.length != length) {
-            return "an answer of " + body.length + " bytes instead of " + length;
+            return "a response of " + body.length + " bytes instead of " + length;
         } else if (content != null && !Arrays.equals(body, content)) {
-            return "another answer than belongs to the request";
+            return "another response than belongs to the request";
         } else if (args.trailers() && trailer != null && !trailer.equals("end")) {
             return "no trailer x-trailer: end";
         }
