@@ -61,7 +61,7 @@ impl Client<'_> {
     }
 }
 
-/// Sends the request, in two parts when there is a `cut`, and reads the responses. The caller looks up what the backend
+/// Sends the request, in two parts when there is a `split`, and reads the responses. The caller looks up what the backend
 /// received, by the same id.
 ///
 /// # Errors
@@ -71,14 +71,14 @@ pub async fn exchange(
     listener: Listener,
     client: Client<'_>,
     request: &Request,
-    cut: Option<usize>,
+    split: Option<usize>,
     id: Id,
 ) -> Result<(Vec<Response>, End)> {
     let doing = async {
         let mut stream = BufReader::new(TcpStream::connect(site.address(listener)).await?);
         stream.get_ref().set_nodelay(true)?;
         let bytes = request.bytes(id);
-        let (first, second) = bytes.split_at(cut.unwrap_or(bytes.len()));
+        let (first, second) = bytes.split_at(split.unwrap_or(bytes.len()));
         let before = site.received(listener).await?;
         send(&mut stream, first).await;
         if !second.is_empty() {
@@ -89,7 +89,7 @@ pub async fn exchange(
             // Envoy may respond to an invalid request and close before it has read all of it.
             tokio::select! {
                 read = reads => read?,
-                answered = stream.get_ref().readable() => answered?,
+                readable = stream.get_ref().readable() => readable?,
             }
             send(&mut stream, second).await;
         }

@@ -79,8 +79,8 @@ impl H2spec {
             .context("cannot start h2spec")?;
         // The exit code shows only whether a case failed.
         let Ok(report) = fs::read(&report) else {
-            let said = [output.stdout, output.stderr].concat();
-            bail!("h2spec wrote no report\n{}", String::from_utf8_lossy(&said));
+            let text = [output.stdout, output.stderr].concat();
+            bail!("h2spec wrote no report\n{}", String::from_utf8_lossy(&text));
         };
         parse(&String::from_utf8_lossy(&report))
     }
@@ -117,8 +117,8 @@ fn parse(report: &str) -> Result<Verdicts> {
 /// The lines are the accepted behaviors, and the last one is the actual. A connection with unread bytes is closed with a RST,
 /// which h2spec does not take for a close.
 fn judge(failure: &str) -> Verdict {
-    let (expected, came) = failure.rsplit_once('\n').unwrap_or_default();
-    if came.contains("connection reset by peer") && expected.lines().any(|line| line == CLOSED) {
+    let (expected, actual) = failure.rsplit_once('\n').unwrap_or_default();
+    if actual.contains("connection reset by peer") && expected.lines().any(|line| line == CLOSED) {
         return Verdict::Passed;
     }
     Verdict::Failed(failure.to_owned())

@@ -70,7 +70,7 @@ impl Request {
 
     /// Returns where it is split: behind the first byte and before the last, in the middle, and before and behind the LF that ends
     /// the first line and the first head.
-    pub fn cuts(&self, id: Id) -> Vec<usize> {
+    pub fn splits(&self, id: Id) -> Vec<usize> {
         let bytes = self.bytes(id);
         let after = |part: &[u8]| {
             let at = bytes.windows(part.len()).position(|window| window == part);
@@ -79,12 +79,12 @@ impl Request {
         let line = after(b"\r\n");
         let head = after(b"\r\n\r\n");
         let half = bytes.len() / 2;
-        let mut cuts = vec![1, line, head, half, bytes.len() - 1];
-        cuts.extend([line, head].map(|end| end.saturating_sub(1)));
-        cuts.retain(|cut| (1..bytes.len()).contains(cut));
-        cuts.sort_unstable();
-        cuts.dedup();
-        cuts
+        let mut splits = vec![1, line, head, half, bytes.len() - 1];
+        splits.extend([line, head].map(|end| end.saturating_sub(1)));
+        splits.retain(|split| (1..bytes.len()).contains(split));
+        splits.sort_unstable();
+        splits.dedup();
+        splits
     }
 }
 
@@ -149,7 +149,7 @@ mod tests {
     fn request_is_split_at_unusual_places() {
         let request = Request::new("", "GET /{id} HTTP/1.1\r\na: b\r\n\r\n");
 
-        assert_eq!(request.cuts(Id(1)), [1, 16, 24, 25, 32]);
+        assert_eq!(request.splits(Id(1)), [1, 16, 24, 25, 32]);
     }
 
     #[test]

@@ -16,19 +16,19 @@ pub enum Listener {
     Watched,
     /// With the module in both roles, which drains a connection with its first response. Its `close_delay` is a minute, so that
     /// clients can send more requests.
-    Moved,
+    Draining,
 }
 
 impl Listener {
     /// All listeners.
-    pub const ALL: [Self; 3] = [Self::Bare, Self::Watched, Self::Moved];
+    pub const ALL: [Self; 3] = [Self::Bare, Self::Watched, Self::Draining];
 
     /// Returns its name, and that of its cluster.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::Watched => "watched",
-            Self::Moved => "moved",
+            Self::Draining => "draining",
         }
     }
 
@@ -39,7 +39,7 @@ impl Listener {
                 r#"{ "version": 1, "budget": "off",
                      "defaults": { "max_connection_age": "24h", "max_requests_per_connection": 1000000 } }"#,
             ),
-            Self::Moved => Some(
+            Self::Draining => Some(
                 r#"{ "version": 1, "budget": "off",
                      "defaults": { "max_requests_per_connection": 1, "jitter": 0, "close_delay": "1m" } }"#,
             ),
@@ -95,7 +95,7 @@ impl Site {
     ///
     /// # Errors
     /// When Envoy has ended.
-    pub async fn announced(&self) -> Result<u64> {
+    pub async fn drain_signals(&self) -> Result<u64> {
         let stats = self.envoy.stats().await?;
         Ok(stats.get("wasmcustom.evenkeel_drain_signals_total"))
     }

@@ -8,7 +8,7 @@ use evenkeel_test_conformance::{End, Exchange, Listener, Request, Response, Site
 
 /// Requests that Envoy accepts although RFC 9112 forbids them. The module bypasses connections whose framing is ambiguous, so
 /// they are not drained.
-const LEFT_ALONE: [&str; 11] = [
+const BYPASSED: [&str; 11] = [
     "a bare CR in a value",
     "a bare CR in the target",
     "a bare LF behind a value",
@@ -25,7 +25,7 @@ const LEFT_ALONE: [&str; 11] = [
 /// A request of the table, complete or in two parts.
 struct Sending {
     request: Request,
-    cut: Option<usize>,
+    split: Option<usize>,
     id: Id,
 }
 
@@ -35,30 +35,32 @@ async fn exchanges_are_the_same_with_and_without_the_module() {
     let sendings = sendings();
 
     let bare = through(&site, Listener::Bare, &sendings, None).await;
-    let (watched, moved) = tokio::join!(
+    let (watched, draining) = tokio::join!(
         through(&site, Listener::Watched, &sendings, None),
-        through(&site, Listener::Moved, &sendings, Some(&bare))
+        through(&site, Listener::Draining, &sendings, Some(&bare))
     );
 
     is_worth_its_while(&bare);
     agree(&sendings, &bare, &watched);
-    let untold = untold(&sendings, &bare, &moved);
-    assert_eq!(untold, BTreeSet::from(LEFT_ALONE));
-    agree(&sendings, &bare, &without_announcements(&bare, moved));
+    let undrained = undrained(&sendings, &bare, &draining);
+    assert_eq!(undrained, BTreeSet::from(BYPASSED));
+    agree(&sendings, &bare, &without_added_closes(&bare, draining));
 }
 
 /// Returns every request of the table, complete and split at each unusual place.
 fn sendings() -> Vec<Sending> {
     let ways = |request: Request| {
-        let cuts = request.cuts(Id(0)).into_iter().map(Some);
-        let cuts: Vec<_> = [None].into_iter().chain(cuts).collect();
-        cuts.into_iter().map(move |cut| (request.clone(), cut))
+        let splits = request.splits(Id(0)).into_iter().map(Some);
+        let splits: Vec<_> = [None].into_iter().chain(splits).collect();
+        splits
+            .into_iter()
+            .map(move |split| (request.clone(), split))
     };
     let all = requests::all().into_iter().flat_map(ways);
     (0..)
         .map(Id)
         .zip(all)
-        .map(|(id, (request, cut))| Sending { request, cut, id })
+        .map(|(id, (request, split))| Sending { request, split, id })
         .collect()
 }
 
@@ -70,15 +72,15 @@ async fn through(
     sendings: &[Sending],
     others: Option<&[Exchange]>,
 ) -> Vec<Exchange> {
-    let mut came = Vec::new();
-    for (place, Sending { request, cut, id }) in sendings.iter().enumerate() {
+    let mut actual = Vec::new();
+    for (place, Sending { request, split, id }) in sendings.iter().enumerate() {
         let client = match others {
             None => Client::Obedient,
             Some(others) => Client::Following(&others[place].responses),
         };
-        match exchange(site, listener, client, request, *cut, *id).await {
-            Ok(responses) => came.push(responses),
-            Err(error) => panic!("{} ({cut:?}) to {listener:?}: {error:#}", request.name),
+        match exchange(site, listener, client, request, *split, *id).await {
+            Ok(responses) => actual.push(responses),
+            Err(error) => panic!("{} ({split:?}) to {listener:?}: {error:#}", request.name),
         }
     }
     site.settled(listener).await.unwrap();
@@ -86,7 +88,7 @@ async fn through(
     assert_eq!(recorder.strays(), [""; 0]);
     sendings
         .iter()
-        .zip(came)
+        .zip(actual)
         .map(|(sending, (responses, end))| Exchange {
             responses,
             end,
@@ -96,8 +98,12 @@ async fn through(
 }
 
 /// Returns the requests on connections that served another one and were not drained.
-fn untold(sendings: &[Sending], bare: &[Exchange], moved: &[Exchange]) -> BTreeSet<&'static str> {
-    let is_told = |exchange: &Exchange| match &exchange.end {
+fn undrained(
+    sendings: &[Sending],
+    bare: &[Exchange],
+    draining: &[Exchange],
+) -> BTreeSet<&'static str> {
+    let is_drained = |exchange: &Exchange| match &exchange.end {
         End::Kept(another) => exchange
             .responses
             .iter()
@@ -107,43 +113,43 @@ fn untold(sendings: &[Sending], bare: &[Exchange], moved: &[Exchange]) -> BTreeS
     };
     let names = sendings.iter().map(|sending| sending.request.name);
     names
-        .zip(bare.iter().zip(moved))
-        .filter(|(_, (bare, moved))| matches!(bare.end, End::Kept(_)) && !is_told(moved))
+        .zip(bare.iter().zip(draining))
+        .filter(|(_, (bare, draining))| matches!(bare.end, End::Kept(_)) && !is_drained(draining))
         .map(|(name, _)| name)
         .collect()
 }
 
 /// The outcomes are the same, except for `connection: close` where `bare` has none.
-fn without_announcements(bare: &[Exchange], moved: Vec<Exchange>) -> Vec<Exchange> {
-    let as_in = |bare: &Response, moved: Response| match bare.closes() {
-        true => moved,
-        false => moved.without_announcement(),
+fn without_added_closes(bare: &[Exchange], draining: Vec<Exchange>) -> Vec<Exchange> {
+    let as_bare = |bare: &Response, draining: Response| match bare.closes() {
+        true => draining,
+        false => draining.without_close(),
     };
-    let all = bare.iter().zip(moved);
-    all.map(|(bare, mut moved)| {
-        moved.responses = bare
+    let all = bare.iter().zip(draining);
+    all.map(|(bare, mut draining)| {
+        draining.responses = bare
             .responses
             .iter()
-            .zip(moved.responses)
-            .map(|(bare, moved)| as_in(bare, moved))
+            .zip(draining.responses)
+            .map(|(bare, draining)| as_bare(bare, draining))
             .collect();
-        moved.end = match (&bare.end, moved.end) {
-            (End::Kept(bare), End::Kept(moved)) => End::Kept(as_in(bare, moved)),
+        draining.end = match (&bare.end, draining.end) {
+            (End::Kept(bare), End::Kept(draining)) => End::Kept(as_bare(bare, draining)),
             (_, end) => end,
         };
-        moved
+        draining
     })
     .collect()
 }
 
-fn agree(sendings: &[Sending], expected: &[Exchange], came: &[Exchange]) {
+fn agree(sendings: &[Sending], expected: &[Exchange], actual: &[Exchange]) {
     let differences: Vec<_> = sendings
         .iter()
-        .zip(expected.iter().zip(came))
-        .filter(|(_, (expected, came))| expected != came)
-        .map(|(Sending { request, cut, .. }, (expected, came))| {
+        .zip(expected.iter().zip(actual))
+        .filter(|(_, (expected, actual))| expected != actual)
+        .map(|(Sending { request, split, .. }, (expected, actual))| {
             let name = request.name;
-            format!("{name}, cut at {cut:?}: expected {expected:#?}, but it was {came:#?}")
+            format!("{name}, split at {split:?}: expected {expected:#?}, but was {actual:#?}")
         })
         .collect();
     assert!(

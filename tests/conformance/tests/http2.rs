@@ -19,12 +19,12 @@ async fn h2spec_verdicts_are_the_same_with_and_without_the_module() {
 
     // Concurrently: most of the time they wait for a timeout.
     let bare = || h2spec.run(site.address(Listener::Bare));
-    let (first, second, third, watched, moved) = tokio::try_join!(
+    let (first, second, third, watched, draining) = tokio::try_join!(
         bare(),
         bare(),
         bare(),
         h2spec.run(site.address(Listener::Watched)),
-        h2spec.run(site.address(Listener::Moved)),
+        h2spec.run(site.address(Listener::Draining)),
     )
     .unwrap();
 
@@ -34,8 +34,8 @@ async fn h2spec_verdicts_are_the_same_with_and_without_the_module() {
     let bare = [first, second, third];
     agree(&bare, &watched, &["Timeout"]);
     // Every connection is drained with its first response, so the module's PING may be the frame that comes.
-    agree(&bare, &moved, &["Timeout", "PING Frame"]);
-    assert!(site.announced().await.unwrap() > 0);
+    agree(&bare, &draining, &["Timeout", "PING Frame"]);
+    assert!(site.drain_signals().await.unwrap() > 0);
 }
 
 /// Every case has the same verdict, with the same frame. A failed case may end with one of `others` instead: with a timeout, or
@@ -60,17 +60,17 @@ fn agree(bare: &[Verdicts; 3], with_module: &Verdicts, others: &[&str]) {
 fn fits(without: &Verdict, with_module: &Verdict, others: &[&str]) -> bool {
     match (without, with_module) {
         (Verdict::Failed(without), Verdict::Failed(with_module)) => {
-            let (expected, came) = parts(with_module);
+            let (expected, actual) = parts(with_module);
             without == with_module
-                || (parts(without).0 == expected && others.iter().any(|it| came.starts_with(it)))
+                || (parts(without).0 == expected && others.iter().any(|it| actual.starts_with(it)))
         }
         // h2spec takes the module's PING for a wrong acknowledgement of its PING.
         (Verdict::Passed, Verdict::Failed(with_module)) => {
-            let (_, came) = parts(with_module);
+            let (_, actual) = parts(with_module);
             others
                 .iter()
-                .any(|it| it.starts_with("PING") && came.starts_with(it))
-                && came.contains("opaque_data: evkeel")
+                .any(|it| it.starts_with("PING") && actual.starts_with(it))
+                && actual.contains("opaque_data: evkeel")
         }
         (without, with_module) => without == with_module,
     }

@@ -1,7 +1,7 @@
 //! An HTTP server, HTTP/1 and HTTP/2 on one port, that counts the requests it has served.
 
-mod answer;
 mod grpc;
+mod response;
 mod websocket;
 
 use std::collections::BTreeMap;
@@ -174,7 +174,7 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
         let (state, sessions) = (Arc::clone(&state), Arc::clone(&sessions));
         async move {
             state.count_request(connection, &request);
-            Ok::<_, Infallible>(answer::answer(request, state, sessions).await)
+            Ok::<_, Infallible>(response::respond(request, state, sessions).await)
         }
     });
     // The test sees how its client ends a connection.

@@ -42,7 +42,7 @@ mod tests {
     async fn failed_probe_is_not_retried() {
         let probes = Cell::new(0);
 
-        let waited: Result<()> = eventually("an answer", || async {
+        let waited: Result<()> = eventually("a response", || async {
             probes.set(probes.get() + 1);
             if probes.get() < 3 {
                 return Ok(None);
@@ -52,7 +52,7 @@ mod tests {
         .await;
 
         let error = format!("{:#}", waited.unwrap_err());
-        assert_eq!(error, "waiting for an answer: the request was lost");
+        assert_eq!(error, "waiting for a response: the request was lost");
         assert_eq!(probes.get(), 3);
     }
 }

@@ -108,8 +108,8 @@ async fn http2_requests_share_a_connection() {
     let client = Client::http2(backend.address());
 
     let held = async {
-        let answer = client.get("/hold").await.unwrap();
-        assert_eq!(answer.body, "a");
+        let response = client.get("/hold").await.unwrap();
+        assert_eq!(response.body, "a");
     };
     let other = async {
         client.get("/").await.unwrap();
@@ -127,7 +127,7 @@ async fn aborted_request_is_an_error_and_is_not_retried() {
     let service = KubeProxy::start([backend.address()], 1).await.unwrap();
     let client = Client::http1(service.address());
 
-    let cut = async {
+    let abort = async {
         eventually("the request", || async {
             Ok((backend.requests() == 1).then_some(()))
         })
@@ -135,9 +135,9 @@ async fn aborted_request_is_an_error_and_is_not_retried() {
         .unwrap();
         drop(service);
     };
-    let (answer, ()) = tokio::join!(client.get("/hold"), cut);
+    let (response, ()) = tokio::join!(client.get("/hold"), abort);
 
-    assert!(answer.is_err());
+    assert!(response.is_err());
     assert_eq!(backend.requests(), 1);
 }
 

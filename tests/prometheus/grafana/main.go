@@ -42,7 +42,7 @@ func check(text []byte) (int, error) {
 	known.RegisterDataqueryVariant(prometheus.VariantConfig())
 
 	var strict dashboard.Dashboard
-	if err := told(strict.UnmarshalJSONStrict(text)); err != nil {
+	if err := nonEmpty(strict.UnmarshalJSONStrict(text)); err != nil {
 		return 0, err
 	}
 	// What was read strictly lacks its panels, so it is read again to be validated.
@@ -50,7 +50,7 @@ func check(text []byte) (int, error) {
 	if err := json.Unmarshal(text, &read); err != nil {
 		return 0, err
 	}
-	if err := told(read.Validate()); err != nil {
+	if err := nonEmpty(read.Validate()); err != nil {
 		return 0, err
 	}
 	panels := 0
@@ -71,8 +71,8 @@ func check(text []byte) (int, error) {
 	return panels, nil
 }
 
-// The SDK gives an empty list of errors, which is no nil, where all is well.
-func told(err error) error {
+// nonEmpty returns nil for an empty list of errors, which the SDK returns without an error.
+func nonEmpty(err error) error {
 	var errs cog.BuildErrors
 	if errors.As(err, &errs) && len(errs) == 0 {
 		return nil

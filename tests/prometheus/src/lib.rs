@@ -72,10 +72,10 @@ impl Prometheus {
             .spawn()
             .context("cannot start prometheus")?;
         let address = eventually("Prometheus to listen", || {
-            let said = fs::read_to_string(&log).unwrap_or_default();
+            let text = fs::read_to_string(&log).unwrap_or_default();
             let ended = process.try_wait().ok().flatten();
-            ready(match (listens_on(&said), ended) {
-                (_, Some(status)) => Err(anyhow::anyhow!("it ended ({status})\n{said}")),
+            ready(match (listens_on(&text), ended) {
+                (_, Some(status)) => Err(anyhow::anyhow!("it ended ({status})\n{text}")),
                 (address, None) => Ok(address),
             })
         });
@@ -93,8 +93,8 @@ impl Prometheus {
             client: Client::http1(address),
         };
         eventually("Prometheus to be ready", || async {
-            let answer = prometheus.client.get("/-/ready").await?;
-            Ok((answer.status == 200).then_some(()))
+            let response = prometheus.client.get("/-/ready").await?;
+            Ok((response.status == 200).then_some(()))
         })
         .await?;
         Ok(prometheus)
@@ -123,12 +123,16 @@ impl Prometheus {
     }
 
     async fn get(&self, path: &str) -> Result<Value> {
-        let answer = self.client.get(path).await?;
-        if answer.status != 200 {
-            bail!("Prometheus answers with {}: {}", answer.status, answer.body);
+        let response = self.client.get(path).await?;
+        if response.status != 200 {
+            bail!(
+                "Prometheus responds with {}: {}",
+                response.status,
+                response.body
+            );
         }
-        let mut answer: Value = serde_json::from_str(&answer.body)?;
-        Ok(answer["data"].take())
+        let mut json: Value = serde_json::from_str(&response.body)?;
+        Ok(json["data"].take())
     }
 }
 

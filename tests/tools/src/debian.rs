@@ -71,13 +71,13 @@ fn unpack(package: &str, directory: &Path) -> Result<()> {
         eprintln!("{error:#}\nFetching Debian's lists of packages, for this download alone");
         let lists = TempDir::new().context("no temporary directory")?;
         let own = own_lists(lists.path())?;
-        said(apt().args(&own).arg("update"))?;
+        output_of(apt().args(&own).arg("update"))?;
         download(package, directory, &own)?;
     }
     for file in fs::read_dir(directory)? {
         let file = file?.path();
         if file.extension().is_some_and(|extension| extension == "deb") {
-            said(Command::new("dpkg-deb").arg("-x").arg(&file).arg(directory))?;
+            output_of(Command::new("dpkg-deb").arg("-x").arg(&file).arg(directory))?;
             fs::remove_file(file)?;
         }
     }
@@ -102,14 +102,14 @@ fn download(package: &str, directory: &Path, options: &[String]) -> Result<()> {
     plan.args(options)
         .args(["--simulate", "--no-install-recommends", "install"])
         .arg(package);
-    let plan = said(&mut plan)?;
+    let plan = output_of(&mut plan)?;
     let mut download = apt();
     download
         .args(options)
         .arg("download")
         .args(to_install(&plan))
         .current_dir(directory);
-    said(&mut download)?;
+    output_of(&mut download)?;
     Ok(())
 }
 
@@ -166,14 +166,14 @@ fn apt() -> Command {
     command
 }
 
-fn said(command: &mut Command) -> Result<String> {
+fn output_of(command: &mut Command) -> Result<String> {
     let name = command.get_program().display().to_string();
     let output = command
         .output()
         .with_context(|| format!("cannot start {name}"))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{name} failed ({})\n{}", output.status, said.trim_end());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        bail!("{name} failed ({})\n{}", output.status, stderr.trim_end());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -219,7 +219,7 @@ mod tests {
 
         write_launchers(directory.path()).unwrap();
 
-        let text = said(Command::new(below("tell")).arg("a b")).unwrap();
+        let text = output_of(Command::new(below("tell")).arg("a b")).unwrap();
         let libraries = below("usr/lib/any-linux-gnu");
         assert_eq!(text, format!("a b {}\n", libraries.display()));
     }

@@ -26,7 +26,7 @@ pub struct Response {
     /// Its body and trailers, with the id as in the table.
     pub body: String,
     /// It is complete.
-    pub whole: bool,
+    pub is_complete: bool,
 }
 
 impl Response {
@@ -36,7 +36,7 @@ impl Response {
     }
 
     /// Returns it without `connection: close`.
-    pub fn without_announcement(mut self) -> Self {
+    pub fn without_close(mut self) -> Self {
         self.fields
             .retain(|(name, value)| (name.as_str(), value.as_str()) != CLOSE);
         self
@@ -71,7 +71,7 @@ pub(super) async fn read(stream: &mut BufReader<TcpStream>, id: Id) -> Result<Op
             continue;
         }
         let mut body = Vec::new();
-        response.whole = read_body(stream, &response, &mut body).await?;
+        response.is_complete = read_body(stream, &response, &mut body).await?;
         response.body = id.hidden_in(&String::from_utf8_lossy(&body));
         response.interim = interim;
         return Ok(Some(response));
@@ -138,7 +138,7 @@ async fn chunks(stream: &mut BufReader<TcpStream>, body: &mut Vec<u8>) -> Result
         match line(stream).await? {
             None => return Ok(false),
             Some(end) if end.is_empty() => {}
-            Some(more) => bail!("a chunk is longer than it says, by {more:?}"),
+            Some(more) => bail!("a chunk is longer than its size, by {more:?}"),
         }
     }
     loop {

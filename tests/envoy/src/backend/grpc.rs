@@ -6,7 +6,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response};
 
-use super::answer::{Body, repeat, spawn, whole};
+use super::response::{Body, full, repeat, spawn};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// OK and UNIMPLEMENTED.
@@ -14,7 +14,7 @@ const OK: HeaderValue = HeaderValue::from_static("0");
 const UNIMPLEMENTED: HeaderValue = HeaderValue::from_static("12");
 const LENGTH: u32 = 1024;
 
-pub(super) fn answer(request: Request<Incoming>) -> Response<Body> {
+pub(super) fn respond(request: Request<Incoming>) -> Response<Body> {
     let path = request.uri().path().to_owned();
     let mut parts = path.trim_start_matches("/evenkeel.Test/").split('/');
     let method = parts.next().unwrap_or_default();
@@ -25,7 +25,7 @@ pub(super) fn answer(request: Request<Incoming>) -> Response<Body> {
         "Stream" => stream(number(), number()),
         _ => {
             status = Some(UNIMPLEMENTED);
-            whole(Bytes::new())
+            full(Bytes::new())
         }
     };
     let mut response = Response::new(body);

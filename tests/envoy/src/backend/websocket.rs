@@ -16,16 +16,16 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::answer::{Body, whole};
+use super::response::{Body, full};
 use super::{Sessions, State};
 
-pub(super) fn answer(
+pub(super) fn respond(
     mut request: Request<Incoming>,
     ping: Duration,
     state: Arc<State>,
     sessions: &Sessions,
 ) -> Response<Body> {
-    let mut response = Response::new(whole(Bytes::new()));
+    let mut response = Response::new(full(Bytes::new()));
     let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY) else {
         *response.status_mut() = StatusCode::BAD_REQUEST;
         return response;

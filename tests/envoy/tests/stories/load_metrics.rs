@@ -21,7 +21,7 @@ const ALONE: &str = r#"{"version": 1, "budget": "off", "defaults": {"max_connect
 /// Rates are averages over about ten seconds.
 const SAMPLES: u32 = 10;
 
-/// The tolerated relative difference between a rate and the mean of the whole story.
+/// The tolerated relative difference between a rate and its mean over the story.
 const TOLERANCE: f64 = 0.25;
 
 async fn pod() -> (Envoy, Backend) {

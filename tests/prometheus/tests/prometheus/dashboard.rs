@@ -86,8 +86,8 @@ fn panels_do_not_overlap_and_have_descriptions() {
             }
         }
         if panel["type"] != "row" {
-            let says = panel["description"].as_str().unwrap();
-            assert!(says.len() > 20, "{}", panel["title"]);
+            let description = panel["description"].as_str().unwrap();
+            assert!(description.len() > 20, "{}", panel["title"]);
         }
     }
     let ids: std::collections::BTreeSet<_> =

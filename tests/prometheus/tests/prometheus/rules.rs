@@ -23,14 +23,14 @@ fn promtool(arguments: &[&str], files: &[&Path]) -> String {
 
 #[test]
 fn prometheus_accepts_the_rules() {
-    let said = promtool(
+    let output = promtool(
         &["check", "rules"],
         &[&root().join("istio/dashboard/alerts.yaml")],
     );
 
     assert!(
-        said.contains(&format!("{} rules found", the_rules().len())),
-        "{said}"
+        output.contains(&format!("{} rules found", the_rules().len())),
+        "{output}"
     );
 }
 

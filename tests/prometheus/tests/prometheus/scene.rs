@@ -135,7 +135,7 @@ async fn troubled(backends: &[Backend; 2], echoes: &[TcpEcho; 2]) -> Envoy {
             policy(r#""routes": [{"name": "all", "match": {"path_prefix": "/"}}]"#),
         ),
         (
-            "cut",
+            "aborted",
             Roles::Network,
             // Long enough for the last request on a busy machine: only the endless one is aborted.
             rule(
@@ -207,11 +207,11 @@ fn troubles(envoy: &Envoy, traffic: &mut Tasks) {
             }
         });
     }
-    let cut = envoy.address("cut");
+    let aborted = envoy.address("aborted");
     traffic.spawn(async move {
         loop {
             // The first request never ends and is aborted: the second one reaches the limit of the connection.
-            let client = Client::http2(cut);
+            let client = Client::http2(aborted);
             let (held, last) = tokio::join!(client.get("/tail"), client.get("/"));
             assert!(held.is_err() && last.is_ok(), "{held:?} {last:?}");
         }
@@ -257,8 +257,8 @@ async fn slow(sender: &mut SendRequest<Empty<Bytes>>) {
     let request = Request::get("http://app/delay/5")
         .body(Empty::new())
         .unwrap();
-    let answer = sender.send_request(request).await.unwrap();
-    answer.into_body().collect().await.unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    response.into_body().collect().await.unwrap();
 }
 
 /// Opens a WebSocket without messages, and waits until it is closed.
@@ -267,7 +267,7 @@ async fn silent(to: std::net::SocketAddr) {
     let request = "GET /ws/3600000 HTTP/1.1\r\nhost: chat\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
         sec-websocket-version: 13\r\nsec-websocket-key: ZXZlbmtlZWxldmVua2VlbA==\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).await.unwrap();
+    assert!(response.starts_with(b"HTTP/1.1 101 "));
 }

@@ -49,9 +49,9 @@ impl Daemon {
             match daemon.end_before(&listens).await? {
                 None => return Ok((daemon, addresses)),
                 Some(status) => {
-                    let said = fs::read_to_string(&log)?;
-                    if !said.contains("Address already in use") {
-                        bail!("{} ended ({status})\n{said}", program.display());
+                    let stderr = fs::read_to_string(&log)?;
+                    if !stderr.contains("Address already in use") {
+                        bail!("{} ended ({status})\n{stderr}", program.display());
                     }
                 }
             }
@@ -71,11 +71,11 @@ impl Daemon {
     async fn end_before(&mut self, file: &Path) -> Result<Option<String>> {
         eventually(&format!("{} to be written", file.display()), || {
             let ended = self.leader.try_wait().ok().flatten();
-            let answer = match ended {
+            let outcome = match ended {
                 Some(status) => Some(Some(status.to_string())),
                 None => file.exists().then_some(None),
             };
-            ready(Ok(answer))
+            ready(Ok(outcome))
         })
         .await
     }

@@ -25,26 +25,26 @@ const CHUNK: Bytes = Bytes::from_static(&[b'x'; 1024]);
 /// A chunk of `/bytes`.
 const PIECE: Bytes = Bytes::from_static(&[b'x'; 64 * 1024]);
 
-pub(super) async fn answer(
+pub(super) async fn respond(
     request: Request<Incoming>,
     state: Arc<State>,
     sessions: Sessions,
 ) -> Response<Body> {
     if is_grpc(&request) {
-        return grpc::answer(request);
+        return grpc::respond(request);
     }
     let path = request.uri().path().to_owned();
     let mut parts = path.trim_start_matches('/').split('/');
     let kind = parts.next().unwrap_or_default();
     let mut number = || parts.next().and_then(|n| n.parse().ok()).unwrap_or(0_u64);
-    let name = || whole(state.name.clone().into());
+    let name = || full(state.name.clone().into());
     let body = match kind {
         "echo" => match request.into_body().collect().await {
-            Ok(body) => whole(body.to_bytes()),
+            Ok(body) => full(body.to_bytes()),
             // The client has aborted the request.
-            Err(_) => whole(Bytes::new()),
+            Err(_) => full(Bytes::new()),
         },
-        "count" => whole(format!("{:016}", length(request.into_body()).await).into()),
+        "count" => full(format!("{:016}", length(request.into_body()).await).into()),
         "delay" => {
             tokio::time::sleep(Duration::from_millis(number())).await;
             name()
@@ -60,7 +60,7 @@ pub(super) async fn answer(
         "tail" => tail(state),
         "ws" => {
             let ping = Duration::from_millis(number());
-            return websocket::answer(request, ping, state, &sessions);
+            return websocket::respond(request, ping, state, &sessions);
         }
         _ => name(),
     };
@@ -80,7 +80,7 @@ async fn length(mut body: Incoming) -> usize {
     length
 }
 
-pub(super) fn whole(body: Bytes) -> Body {
+pub(super) fn full(body: Bytes) -> Body {
     Full::new(body).boxed_unsync()
 }
 
