@@ -46,7 +46,7 @@ enum Command {
     Bench(bench::Args),
     /// Build the release in dist/ of the target directory: module, image, CLI, manifests, bills of materials
     Dist(dist::Args),
-    /// Regenerate files: the policy schema, tables in docs/, manifests and dashboard in istio/
+    /// Regenerate files: the policy schema, tables and images in docs/, manifests and dashboard in istio/
     Generate,
 }
 

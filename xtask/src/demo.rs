@@ -9,6 +9,7 @@ mod chart;
 mod gateway;
 mod outcome;
 mod page;
+pub mod readme;
 mod rebalancing;
 mod scale_out;
 mod seeds;
@@ -38,6 +39,9 @@ pub struct Args {
     /// Write the page with charts to this file [default: demo/index.html in the target directory]
     #[arg(long, value_name = "PATH")]
     html: Option<PathBuf>,
+    /// Write the data of the chart in README.md to this file
+    #[arg(long, value_name = "PATH")]
+    chart_data: Option<PathBuf>,
     /// Fewer and shorter runs: about two minutes
     #[arg(long)]
     quick: bool,
@@ -88,6 +92,11 @@ pub fn run(args: &Args, tools: &Tools, target: &Path) -> Result<()> {
     if let Some(json) = &args.json {
         let numbers = serde_json::to_string_pretty(&played.numbers())?;
         write(json, &format!("{numbers}\n"))?;
+    }
+    if let Some(path) = &args.chart_data
+        && let Some(data) = played.scenes.first().and_then(readme::Data::of)
+    {
+        write(path, &data.to_json()?)?;
     }
     summary::print(&played);
     terminal::line(&format!("Charts: {}", page.display()));

@@ -1,11 +1,14 @@
-//! Writes again what is generated, each by an example of the crate that knows how.
+//! Regenerates committed files. A test compares each with what is generated.
 
-use anyhow::Result;
+use std::fs;
 
+use anyhow::{Context, Result};
+
+use crate::demo::readme;
 use crate::shell::Shell;
 use crate::workspace::Workspace;
 
-/// The examples, as cargo takes them. A test of the same crate compares what they write.
+/// The examples that write files, as arguments of cargo.
 const WRITERS: [&str; 3] = [
     // policies/policy.schema.json and the table in docs/policy.md
     "-p evenkeel-policy --features schema --example schema",
@@ -15,12 +18,16 @@ const WRITERS: [&str; 3] = [
     "-p evenkeel --example seen",
 ];
 
-/// Lets them write.
+/// Draws the chart in README.md and runs the examples.
 ///
 /// # Errors
 /// When one does not compile or cannot write.
 pub fn write(workspace: &Workspace) -> Result<()> {
     let mut shell = Shell::shown();
+    for (path, chart) in readme::charts(&workspace.root)? {
+        let path = workspace.root.join(path);
+        fs::write(&path, chart).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     for writer in WRITERS {
         shell.run(workspace.cargo(&format!("run --quiet {writer}")))?;
     }
