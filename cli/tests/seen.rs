@@ -1,4 +1,4 @@
-//! The dashboard, the alert rules and the table of metrics are what the list gives, and the commands print the same.
+//! The dashboard, the alert rules and the table of metrics match the list of metrics and the commands' output.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn printed(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn what_is_generated_is_up_to_date() {
+fn generated_files_are_up_to_date() {
     let operating = read("docs/operating.md");
     let table = evenkeel_metrics::with_metrics_table(&operating).unwrap();
     for (name, generated) in [
@@ -45,7 +45,7 @@ fn what_is_generated_is_up_to_date() {
 }
 
 #[test]
-fn the_commands_print_the_files() {
+fn commands_print_the_committed_files() {
     assert_eq!(
         printed(&["dashboard"]),
         read("istio/dashboard/evenkeel.json")
@@ -54,7 +54,7 @@ fn the_commands_print_the_files() {
 }
 
 #[test]
-fn the_operators_resource_carries_the_same_rules() {
+fn prometheus_rule_has_the_same_rules() {
     let arguments = [
         "alerts",
         "--format",
@@ -71,20 +71,42 @@ fn the_operators_resource_carries_the_same_rules() {
     assert_eq!(resource["spec"], rules);
 }
 
-#[test]
-fn runbooks_can_be_elsewhere() {
-    let alerts = printed(&["alerts", "--runbook", "https://wiki.example/evenkeel"]);
-
-    assert!(
-        alerts.contains("runbook_url: https://wiki.example/evenkeel#evenkeelrequestsaborted\n")
-    );
+/// The URLs of the runbooks in the alerts that these arguments print.
+fn runbook_urls(arguments: &[&str]) -> Vec<String> {
+    let alerts = printed(&[&["alerts"], arguments].concat());
+    let lines = alerts
+        .lines()
+        .filter_map(|line| line.split_once("runbook_url: "));
+    lines.map(|(_, url)| url.to_owned()).collect()
 }
 
 #[test]
-fn a_wrong_command_line_ends_with_2() {
+fn runbook_links_are_absolute_and_lead_to_a_heading() {
+    for (arguments, docs) in [
+        (&[][..], concat!(env!("CARGO_PKG_HOMEPAGE"), "/docs/")),
+        (
+            &["--docs-url", "https://wiki.example/evenkeel/"],
+            "https://wiki.example/evenkeel/",
+        ),
+    ] {
+        let urls = runbook_urls(arguments);
+        assert_eq!(urls.len(), 8, "{urls:?}");
+        for url in urls {
+            let path = url.strip_prefix(docs).unwrap_or_else(|| panic!("{url}"));
+            let (page, anchor) = path.split_once('#').unwrap();
+            let page = read(&format!("docs/{page}")).to_lowercase();
+            assert!(page.contains(&format!("\n### {anchor}\n")), "{url}");
+        }
+    }
+}
+
+#[test]
+fn wrong_command_line_ends_with_2() {
     for arguments in [
         &["alerts", "--namespace", "shop"][..],
         &["dashboard", "--workload", "no-label"],
+        &["alerts", "--docs-url", "docs"],
+        &["alerts", "--docs-url", "https:///docs"],
         &["status"],
         &["status", "--count", "2", "a"],
         &["status", "--watch=0", "a"],

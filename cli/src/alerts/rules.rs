@@ -15,8 +15,7 @@ pub struct Alert {
     pub expr: String,
     /// How long the condition must hold.
     pub lasts: &'static str,
-    /// `critical`: clients lose requests. `warning`: Evenkeel does not do what the policy says. `info`: look when
-    /// there is time.
+    /// `critical`: clients lose requests. `warning`: Evenkeel does not follow the policy. `info`: not urgent.
     pub severity: &'static str,
     /// In one sentence.
     pub summary: &'static str,
