@@ -1,7 +1,6 @@
-//! What is wrong with a policy, shown where it stands in its file.
+//! Errors of a policy with their positions in its file.
 //!
-//! The words are the policy crate's own, so that an operator reads here what Envoy's log would say. What is
-//! added is the place: `manifest` finds the policies in a file, `tree` reads JSON and YAML with their places, `document`
+//! The messages are those of the policy crate, which Envoy's log shows too. This module adds the position: `manifest` finds the policies in a file, `tree` reads JSON and YAML with their places, `document`
 //! finds a place of a policy in them, and `text` shows it as a compiler would.
 
 mod document;
@@ -37,7 +36,7 @@ use crate::cli::usage;
 /// Reads every policy of a file. Of policies that are equal except for `role`, it returns the first.
 ///
 /// # Errors
-/// A usage error when the file cannot be read; if a policy is refused or there is none, all findings as `evenkeel check`
+/// A usage error when the file cannot be read; if a policy is rejected or there is none, all findings as `evenkeel check`
 /// shows them.
 pub fn read_all(path: &Path) -> Result<Vec<(Source, Policy)>> {
     let sources = sources(path).map_err(|error| usage(format!("{error:#}")))?;

@@ -1,6 +1,6 @@
-//! A policy as a tree with the place of everything in the file.
+//! A policy as a tree whose nodes have positions in the file.
 //!
-//! Only for policies that the policy crate has read: it alone says what is none.
+//! The policy crate decides whether a policy is valid; this tree only locates its parts.
 
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ pub struct Document<'a> {
     tree: Option<Rc<Node>>,
 }
 
-/// Where something stands.
+/// The position of a value and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spot {
     /// Its key, quotes included, if it has one.
@@ -42,12 +42,12 @@ impl<'a> Document<'a> {
         Self { source, tree }
     }
 
-    /// What stands in a place; of a key that is repeated, the first.
+    /// Finds a place; of a repeated key, the first.
     pub fn find(&self, place: &Place) -> Option<Spot> {
         self.nth(place, 0)
     }
 
-    /// The `n`th of what stands in a place, from 0: a key may be repeated.
+    /// Finds the `n`th occurrence of a place, from 0: a key may be repeated.
     pub fn nth(&self, place: &Place, n: usize) -> Option<Spot> {
         let (member, node) = self.walk(place, n)?;
         let key = member.map(|member| member.span.clone());
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_entries_are_found_where_they_stand() {
+    fn keys_and_entries_have_positions() {
         let text = r#"{"a": [1, {"b": "x"}], "\u0063": {}}"#;
         let found =
             |key: Option<&str>, value: &str| Some((key.map(str::to_owned), value.to_owned()));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_around_what_is_there() {
+    fn missing_keys_are_reported_at_their_parent() {
         let source = Source::new("a", r#"{"a": [{"b": {"x": 1}}]}"#.into());
         let document = Document::of(&source);
         let around = |place: &Place| &source.text()[document.around(place).unwrap().value];
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_key_is_found_each_time() {
+    fn repeated_key_is_found_each_time() {
         let source = Source::new("a", r#"{"a": 1, "a": 2}"#.into());
         let document = Document::of(&source);
         let nth = |n| {

@@ -66,7 +66,7 @@ impl File {
         &self.text
     }
 
-    /// Where the first byte stands that is not UTF-8.
+    /// Returns the offset of the first byte that is not UTF-8.
     pub fn not_utf8(&self) -> Option<usize> {
         let error = std::str::from_utf8(self.shown()).err()?;
         Some(error.valid_up_to())
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_policy_counts_in_bytes_is_found_again() {
+    fn byte_positions_are_located() {
         let file = File::new("a", "\u{feff}{\n \"é\": x\n}".into());
         assert_eq!(&file.text()[file.offset(2, 8)..][..1], "x");
         assert_eq!(&file.text()[file.offset(2, 0)..][..1], "\n");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_utf8_is_shown_by_a_sign_and_found() {
+    fn invalid_utf8_is_replaced_and_located() {
         let file = File::new("a", b"{\"a\": \"\xff\"}".to_vec());
         assert_eq!(file.text(), "{\"a\": \"\u{fffd}\"}");
         assert_eq!(file.not_utf8(), Some(7));

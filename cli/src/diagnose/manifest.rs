@@ -4,10 +4,12 @@ mod envoy;
 mod filter;
 mod kubernetes;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
 use evenkeel_policy::{Cause, Place, Policy};
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::mistakes::is_yaml;
@@ -17,6 +19,11 @@ use filter::Filter;
 
 /// Finds every policy in a file, in file order. Returns at least one source, whose finding may say that there is no policy.
 pub fn sources(file: &Rc<File>) -> Vec<Source> {
+    if is_json_schema(file) {
+        let message = "the file is a JSON schema, not a policy; it is skipped".to_owned();
+        let finding = Finding::new(Severity::Note, "json-schema", message, Place::default());
+        return vec![Source::without_policy(file, finding)];
+    }
     let Some(documents) = documents(file) else {
         return vec![Source::whole(Rc::clone(file))];
     };
@@ -31,6 +38,18 @@ pub fn sources(file: &Rc<File>) -> Vec<Source> {
         search.nothing_found();
     }
     search.sources
+}
+
+/// The file is a JSON schema of an object, such as that of policies, which is in one folder with them.
+fn is_json_schema(file: &File) -> bool {
+    #[derive(Deserialize)]
+    struct Schema {
+        r#type: String,
+        #[serde(rename = "properties")]
+        _properties: BTreeMap<String, IgnoredAny>,
+    }
+    let schema = serde_json::from_slice::<Schema>(file.bytes());
+    schema.is_ok_and(|schema| schema.r#type == "object")
 }
 
 /// Reads the documents of a file; None if the file is a policy.

@@ -150,6 +150,7 @@ fn word(source: &Source, span: &Span, near: &str) -> Option<Fix> {
 pub fn about(code: &str) -> &'static str {
     match code {
         "empty" => "The policy is empty.",
+        "json-schema" => "The file is a JSON schema, not a policy.",
         "no-policy" => "The file contains no Evenkeel policy.",
         "wrong-form" => "The policy is in a form that does not reach the module as JSON.",
         "protobuf" => {
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_byte_is_wrong_every_mistake_has_a_place_and_is_shown() {
+    fn mistakes_have_positions_for_any_wrong_byte() {
         let mut rejected = 0;
         for bytes in broken() {
             let source = Source::new("a.json", bytes);
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_json_the_policy_crate_reads_has_its_places() {
+    fn every_accepted_json_has_positions() {
         let deep = format!("{}1{}", "[".repeat(120), "]".repeat(120));
         for value in [
             "[1E+2, -0.0, 1e-7, -1, 0]",

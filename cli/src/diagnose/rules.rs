@@ -4,7 +4,7 @@ use evenkeel_policy::{Place, Policy, Route, Rule, TcpRule};
 
 use super::{Document, Spot};
 
-/// A rule and where it stands.
+/// A rule and its place in the policy.
 #[derive(Clone)]
 pub struct Ruling<'a> {
     pub place: Place,
@@ -12,7 +12,7 @@ pub struct Ruling<'a> {
     pub kind: Kind<'a>,
 }
 
-/// What a rule is about.
+/// What a rule applies to.
 #[derive(Clone, Copy)]
 pub enum Kind<'a> {
     Defaults,
@@ -20,7 +20,7 @@ pub enum Kind<'a> {
     Port(&'a TcpRule),
 }
 
-/// Where a value was stated.
+/// The position of a value in the policy.
 pub struct Stated {
     pub place: Place,
     pub spot: Spot,
@@ -29,7 +29,7 @@ pub struct Stated {
 }
 
 impl Stated {
-    /// What stands in a place.
+    /// Finds the value of a place.
     pub fn at(document: &Document<'_>, place: Place) -> Option<Self> {
         Some(Self {
             spot: document.find(&place)?,

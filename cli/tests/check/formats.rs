@@ -6,7 +6,7 @@ use crate::support::{evenkeel_reading, repository};
 use crate::{check, files, invalid, written};
 
 #[test]
-fn a_finding_looks_as_a_compiler_shows_it() {
+fn finding_is_rendered_as_by_rustc() {
     let run = evenkeel_reading(
         &["check", "-"],
         "{\n  \"version\": 1,\n  \"defaults\": { \"max_conection_age\": \"30m\", \"jitter\": 2 }\n}\n",
@@ -71,7 +71,7 @@ fn json_has_the_files_the_findings_and_their_number() {
 }
 
 #[test]
-fn sarif_is_what_its_schema_says_and_has_the_same_places() {
+fn sarif_is_valid_and_has_the_same_positions() {
     // As OASIS published it, with the one pattern in it that its errata mend.
     let schema = include_str!("../schema/sarif-2.1.0.json").replace(
         "^[a-zA-Z]{2}|^[a-zA-Z]{2}-[a-zA-Z]{2}]?$",

@@ -6,25 +6,23 @@ use crate::support::evenkeel_reading;
 use crate::{check, files, findings, invalid, written};
 
 #[test]
-fn no_real_policy_gets_a_warning() {
+fn shipped_policies_have_no_warning_and_their_schema_is_skipped() {
     let policies = files("policies", ".json");
-    let policies = policies
-        .iter()
-        .map(|path| path.to_str().unwrap())
-        .filter(|path| !path.ends_with(".schema.json"));
-    let policies: Vec<_> = policies.collect();
+    let policies: Vec<_> = policies.iter().map(|path| path.to_str().unwrap()).collect();
     let run = check(&[&["--deny-warnings"], &policies[..]].concat());
     assert_eq!(run.code, 0, "{}", run.stdout);
     let summary = format!(
-        "checked {} policies: no errors, no warnings, 1 note\n",
-        policies.len()
+        "checked {} policies: no errors, no warnings, 2 notes\n",
+        policies.len() - 1
     );
     assert!(run.stdout.ends_with(&summary), "{}", run.stdout);
     assert!(run.stdout.contains("note[dry-run]"));
+    let skipped = "note[json-schema]: the file is a JSON schema, not a policy; it is skipped";
+    assert!(run.stdout.contains(skipped), "{}", run.stdout);
 }
 
 #[test]
-fn warnings_count_where_they_are_denied_and_not_where_they_are_allowed() {
+fn warnings_fail_only_if_denied() {
     let text = r#"{"version": 1, "defaults": {"jitter": 0}}"#;
     assert_eq!(evenkeel_reading(&["check", "-"], text).code, 0);
     assert_eq!(
@@ -133,7 +131,7 @@ fn all_errors_are_counted() {
 }
 
 #[test]
-fn the_budget_is_checked_for_the_stated_connections() {
+fn budget_is_checked_for_the_stated_connections() {
     let text = r#"{"version": 1, "defaults": {"max_connection_age": "10m"}, "budget": {"per_second": 2, "burst": 5}}"#;
     let few = evenkeel_reading(&["check", "--connections", "1000", "-"], text);
     let many = evenkeel_reading(&["check", "--connections", "5400", "-"], text);

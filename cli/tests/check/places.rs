@@ -28,7 +28,7 @@ fn every_invalid_policy_has_the_messages_of_the_module() {
 }
 
 #[test]
-fn the_invalid_part_is_underlined() {
+fn invalid_part_is_underlined() {
     for (name, expected) in [
         ("bad-duration", &[r#""5 minutes""#][..]),
         (
@@ -113,7 +113,7 @@ fn every_error_but_an_empty_file_has_a_position() {
 }
 
 #[test]
-fn the_other_value_of_a_conflict_is_shown() {
+fn other_value_of_a_conflict_is_shown() {
     let related = |name: &str| {
         let file = invalid(name);
         let findings = findings(&file);
@@ -148,7 +148,7 @@ fn the_other_value_of_a_conflict_is_shown() {
 }
 
 #[test]
-fn a_key_repeated_twice_is_reported_twice() {
+fn key_repeated_twice_is_reported_twice() {
     let directory = tempfile::tempdir().unwrap();
     let text = "{\"version\": 1,\n\"mode\": \"dry_run\",\n\"mode\": 1,\n\"mode\": 2}";
     let file = written(directory.path(), "a.json", text);

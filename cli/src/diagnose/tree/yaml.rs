@@ -24,9 +24,9 @@ pub fn documents(text: &str, origin: &Origin) -> Vec<Result<Rc<Node>, SyntaxErro
     let mut reader = Reader {
         origin,
         parser: Parser::new_from_str(text),
+        text,
         anchors: HashMap::new(),
         nodes: 0,
-        end: text.len(),
     };
     let mut documents = Vec::new();
     loop {
@@ -45,11 +45,11 @@ pub fn documents(text: &str, origin: &Origin) -> Vec<Result<Rc<Node>, SyntaxErro
 
 struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
+    text: &'a str,
     origin: &'a Origin,
     /// The nodes that aliases refer to, with their sizes.
     anchors: HashMap<usize, (Rc<Node>, usize)>,
     nodes: usize,
-    end: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -75,16 +75,24 @@ impl<'a> Reader<'a> {
     }
 
     fn error(&self, error: &ScanError) -> SyntaxError {
+        let mut at = error.marker().byte_offset().unwrap_or(self.text.len());
+        // The parser reports a tab at the end of the token before it, or at the character behind it.
+        if error.info().contains("tab") {
+            let (before, behind) = self.text.split_at_checked(at).unwrap_or_default();
+            let to_tab = behind.len() - behind.trim_start_matches(['\n', '\r', ' ']).len();
+            match behind[to_tab..].starts_with('\t') {
+                true => at += to_tab,
+                false => at = before.strip_suffix('\t').map_or(at, str::len),
+            }
+        }
         SyntaxError {
-            at: self
-                .origin
-                .at(error.marker().byte_offset().unwrap_or(self.end)),
+            at: self.origin.at(at),
             message: error.info().to_owned(),
         }
     }
 
     fn span(&self, marks: &Marks) -> Span {
-        let end = marks.end.byte_offset().unwrap_or(self.end);
+        let end = marks.end.byte_offset().unwrap_or(self.text.len());
         let start = marks.start.byte_offset().unwrap_or(end).min(end);
         self.origin.span(start..end)
     }
@@ -283,6 +291,14 @@ mod tests {
     fn syntax_error_ends_its_document_only() {
         let found = read("a: [1\n---\nb: 1\n");
         assert_eq!(found, ["3: unclosed bracket '['", r#"{"b":1}"#]);
+    }
+
+    #[test]
+    fn tabs_are_reported_where_they_are() {
+        for text in ["a: 1\nb:\n\tc: 1\n", "a:\n  b: 1\n\tc: 1\n", "a:\n\t- 1\n"] {
+            let error = documents(text, &Origin::file()).remove(0).unwrap_err();
+            assert_eq!(error.at, text.find('\t').unwrap(), "{text:?}: {error:?}");
+        }
     }
 
     #[test]
