@@ -1,4 +1,4 @@
-//! `evenkeel check`: what is wrong with the policies in files, and what is legal but unwise, as a compiler tells it.
+//! `evenkeel check`: errors and risks of the policies in files, reported as a compiler does.
 
 mod github;
 mod json;
@@ -18,14 +18,14 @@ use lint::Lint;
 pub use options::Args;
 use options::Format;
 
-/// A policy that was read, and what was found in it.
+/// A policy and its findings.
 struct Checked {
     source: Source,
     findings: Vec<Finding>,
 }
 
 impl Checked {
-    /// Everything that is wrong with it, or else all that is unwise.
+    /// Collects the errors of a policy or, if it is valid, its risks.
     fn new(source: Source, connections: u64) -> Self {
         let mut findings = source.findings().to_owned();
         if source.has_policy() {
@@ -68,7 +68,7 @@ fn check(path: &Path, args: &Args) -> Result<Vec<Checked>> {
     Ok(checked)
 }
 
-/// How many of each.
+/// The number of findings of each severity.
 #[derive(Clone, Copy, Default, serde::Serialize)]
 struct Counts {
     errors: usize,
@@ -90,7 +90,7 @@ impl Counts {
         }
     }
 
-    /// In words.
+    /// Formats the counts as a sentence.
     fn summary(self) -> String {
         let some = |count: usize, what: &str| match count {
             0 => format!("no {what}s"),
@@ -176,7 +176,7 @@ fn print_lines(lines: Vec<String>) {
     }
 }
 
-/// What a code means, for those who list them.
+/// Describes a finding's code, for SARIF and documentation.
 fn about(code: &str) -> &'static str {
     match Lint::of(code) {
         Some(lint) => lint.about(),

@@ -86,7 +86,7 @@ fn named<'a>(above: &'a Command, name: &String) -> Result<&'a Command> {
     })
 }
 
-/// The page of one command. What `--help` shows as examples is set as they stand there.
+/// The page of one command. The examples of `--help` keep their layout.
 fn page(command: &Command) -> Result<String> {
     let examples = command.get_after_help().map(ToString::to_string);
     let mut page = Vec::new();

@@ -1,16 +1,16 @@
-//! How fast a policy moves connections: the arithmetic of `check` and `explain`.
+//! The drain rate of a policy: the arithmetic of `check` and `explain`.
 //!
 //! A connection under a rule lives until the first of its limits, which are drawn as the engine draws them
 //! (`filter/engine/src/limits.rs`): `max_connection_age` and `max_requests_per_connection` with one and the same uniform chance,
-//! `mean_connection_age` with an exponential one of its own, and none before `min_connection_age`. What is added by waiting for a
-//! good moment, and by the budget, is not in it: a service moves at most so many.
+//! `mean_connection_age` with an exponential one of its own, and none before `min_connection_age`. The wait for a
+//! safe point and for the budget is not included, so the result is an upper bound of the drain rate.
 
 use core::num::NonZeroU64;
 use core::time::Duration;
 
 use evenkeel_policy::{Jitter, Rule, UpstreamRecycling};
 
-/// What ends a connection's life, with times in seconds.
+/// The limits of a connection, with times in seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     max_connection_age: Option<f64>,
@@ -54,7 +54,7 @@ impl Limits {
         Self { requests, ..self }
     }
 
-    /// How long a connection is served on average, in seconds; None: nothing ends it.
+    /// Returns the mean lifetime of a connection in seconds; None without a limit.
     pub fn lifetime(&self) -> Option<f64> {
         if !self.is_limited() {
             return None;
@@ -148,20 +148,20 @@ mod tests {
     }
 
     #[test]
-    fn a_jittered_age_is_half_the_jitter_shorter_on_average() {
+    fn jittered_age_is_half_the_jitter_shorter_on_average() {
         let lifetime = limits(r#"{"max_connection_age": "100s", "jitter": 0.2}"#).lifetime();
         assert!(close_to(lifetime.unwrap(), 90.0), "{lifetime:?}");
     }
 
     #[test]
-    fn a_mean_age_is_the_mean() {
+    fn mean_age_is_the_mean() {
         let lifetime =
             limits(r#"{"max_connection_age": "off", "mean_connection_age": "100s"}"#).lifetime();
         assert!(close_to(lifetime.unwrap(), 100.0), "{lifetime:?}");
     }
 
     #[test]
-    fn the_first_of_two_limits_counts() {
+    fn first_of_two_limits_applies() {
         let both =
             limits(r#"{"max_connection_age": "100s", "jitter": 0, "mean_connection_age": "100s"}"#);
         let expected = 100.0 * (1.0 - (-1.0_f64).exp());
@@ -212,9 +212,9 @@ mod tests {
         .collect()
     }
 
-    /// What the formulas say is what the engine's connections draw.
+    /// Compares the formulas with what the engine's connections draw.
     #[test]
-    fn the_engine_draws_what_is_expected() {
+    fn drawn_ages_match_the_formula() {
         for defaults in [
             r#"{"max_connection_age": "10m"}"#,
             r#"{"max_connection_age": "10m", "jitter": 1}"#,
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_engine_draws_as_many_requests_as_are_expected() {
+    fn drawn_request_limits_match_the_formula() {
         for defaults in [
             r#"{"max_connection_age": "off", "max_requests_per_connection": 1000}"#,
             r#"{"max_connection_age": "off", "max_requests_per_connection": 9, "jitter": 0.5}"#,

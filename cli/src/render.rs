@@ -81,11 +81,11 @@ impl Args {
     }
 }
 
-/// Writes what was asked for.
+/// Renders to stdout or into a directory.
 ///
 /// # Errors
-/// When the policy is invalid or something cannot be read or written; a usage error when the command
-/// line asks for what cannot be.
+/// When the policy is invalid or something cannot be read or written; a usage error when the options
+/// contradict each other.
 pub fn run(args: &Args) -> Result<()> {
     let Some(directory) = &args.output else {
         terminal::text(&args.target.text()?);

@@ -1,4 +1,4 @@
-//! `evenkeel simulate`: what a policy would do to a service.
+//! `evenkeel simulate`: the effect of a policy on a service.
 //!
 //! Every simulated pod runs the code that the module runs in Envoy: the engine, the decision to rebalance, the
 //! gossip between pods. What is simulated is the rest: time, clients, kube-proxy, pods that come and go.
@@ -58,7 +58,7 @@ pub struct Side {
     pub timeline: Timeline,
 }
 
-/// Runs every scenario under every policy, and shows what came of it.
+/// Runs every scenario under every policy and shows the results.
 ///
 /// # Errors
 /// When the command line or a policy is wrong, or a file cannot be read or written.

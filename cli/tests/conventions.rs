@@ -1,4 +1,4 @@
-//! What holds for every command there is, by the parser's own list of them.
+//! Conventions that hold for every command, by the parser's own list.
 
 use std::process::{Command, Output, Stdio};
 
@@ -31,12 +31,12 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
-fn the_command_line_is_free_of_contradictions() {
+fn command_line_definition_is_consistent() {
     evenkeel_cli::commands().debug_assert();
 }
 
 #[test]
-fn every_command_says_what_it_does_and_shows_examples() {
+fn help_has_a_summary_and_examples() {
     for words in commands() {
         for flag in ["-h", "--help"] {
             let output = evenkeel(&words, &[flag]);
@@ -64,7 +64,7 @@ fn every_command_says_what_it_does_and_shows_examples() {
 }
 
 #[test]
-fn a_flag_or_command_that_is_not_there_ends_with_2_and_is_named() {
+fn unknown_flags_and_commands_end_with_2_and_are_named() {
     for words in commands() {
         let output = evenkeel(&words, &["--no-such-flag"]);
 
@@ -81,7 +81,7 @@ fn a_flag_or_command_that_is_not_there_ends_with_2_and_is_named() {
 }
 
 #[test]
-fn nothing_is_coloured_where_nobody_looks() {
+fn output_is_not_colored_in_pipes() {
     for words in commands() {
         for more in ["--help", "--no-such-flag"] {
             let output = evenkeel(&words, &[more]);
@@ -92,7 +92,7 @@ fn nothing_is_coloured_where_nobody_looks() {
 }
 
 #[test]
-fn every_command_tells_the_version() {
+fn every_command_prints_the_version() {
     for words in commands() {
         let output = evenkeel(&words, &["--version"]);
 

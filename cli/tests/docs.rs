@@ -1,4 +1,4 @@
-//! What the pages for people say can be followed: every link leads somewhere, every command is one.
+//! The documentation can be followed: links lead to files and headings, commands parse.
 
 #[path = "support/pages.rs"]
 mod pages;
@@ -54,7 +54,7 @@ fn anchors(page: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_link_leads_to_a_file_and_a_heading_of_it() {
+fn links_lead_to_files_and_headings() {
     let mut broken = Vec::new();
     let mut followed = 0;
     for (path, page) in pages() {
@@ -96,7 +96,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// It names a command in a sentence, and calls none.
+/// Whether the words only name a command in a sentence.
 fn is_name(words: &[String]) -> bool {
     let all = evenkeel_cli::commands();
     let mut command = &all;
@@ -119,7 +119,7 @@ fn whole_lines(lines: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn every_evenkeel_command_in_a_page_is_one() {
+fn evenkeel_commands_in_pages_parse() {
     let mut wrong = Vec::new();
     let mut tried = 0;
     for (path, page) in pages() {
@@ -149,7 +149,7 @@ fn every_evenkeel_command_in_a_page_is_one() {
 }
 
 #[test]
-fn every_page_of_the_book_is_in_its_contents() {
+fn contents_list_every_page() {
     let contents = fs::read_to_string(root().join("docs/README.md")).unwrap();
     for entry in fs::read_dir(root().join("docs")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();

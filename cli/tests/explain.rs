@@ -17,7 +17,7 @@ fn explained(policy: &str, args: &[&str]) -> Value {
 }
 
 #[test]
-fn a_request_shows_which_rule_wins_and_why_the_earlier_did_not() {
+fn request_shows_which_rule_wins_and_why_the_earlier_did_not() {
     let run = explain(
         "http-api",
         &["--request", "GET www.shop.example/events/7 route=default"],
@@ -64,7 +64,7 @@ Decided by routes[2] events
 }
 
 #[test]
-fn the_rules_behind_the_one_that_wins_are_not_tried() {
+fn rules_after_the_match_are_not_tried() {
     let request = "shop.example:8080/api/cart route=checkout-eu";
     let report = explained("http-api", &["--request", &format!("www.{request}")]);
     let outcomes: Vec<_> = report["tried"]
@@ -103,7 +103,7 @@ fn unmatched_requests_get_defaults_inbound_and_no_rule_outbound() {
 }
 
 #[test]
-fn a_port_has_a_rule_for_either_direction() {
+fn port_has_a_rule_for_either_direction() {
     let name = |connection: &str| {
         explained("postgresql", &["--connection", connection])["decided_by"]["name"].clone()
     };
@@ -122,7 +122,7 @@ fn a_port_has_a_rule_for_either_direction() {
 }
 
 #[test]
-fn a_policy_is_described_with_its_drains_and_budget() {
+fn policy_is_described_with_its_drains_and_budget() {
     let run = explain("gateway", &["--connections", "5400"]);
     for expected in [
         "mode: enforce\n  Connections are drained.\n",
@@ -150,7 +150,7 @@ fn requests_are_counted_when_their_rate_is_known() {
 }
 
 #[test]
-fn the_numbers_are_there_for_programs() {
+fn json_has_all_numbers() {
     let parts = explained("gateway", &["--connections", "5400"])["parts"].clone();
     let shop = parts
         .as_array()
@@ -191,7 +191,7 @@ fn every_real_policy_can_be_explained() {
 }
 
 #[test]
-fn a_wrong_policy_is_shown_as_check_does() {
+fn invalid_policy_is_shown_as_by_check() {
     let file = repository("policies/invalid/several.json");
     let run = evenkeel(&["explain", &file]);
     assert_eq!((run.code, run.stdout.as_str()), (1, ""));
@@ -202,7 +202,7 @@ fn a_wrong_policy_is_shown_as_check_does() {
 }
 
 #[test]
-fn a_wrong_command_line_or_file_ends_with_2() {
+fn wrong_command_line_or_file_ends_with_2() {
     let file = repository("policies/minimal.json");
     for (args, expected) in [
         (&["explain", &file, "--request", "GET"][..], "no path"),

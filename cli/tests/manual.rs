@@ -55,7 +55,7 @@ fn bash_completes_commands_options_and_values() {
 }
 
 #[test]
-fn every_shell_is_given_completions_for_every_command() {
+fn completions_cover_every_command() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = written(&["completions", shell]);
         for command in evenkeel_cli::commands().get_subcommands() {
@@ -70,7 +70,7 @@ fn every_shell_is_given_completions_for_every_command() {
 }
 
 #[test]
-fn there_is_a_page_for_the_whole_and_for_each_command() {
+fn every_command_has_a_man_page() {
     let directory = tempfile::tempdir().unwrap();
     let man1 = directory.path().join("share/man/man1");
 
@@ -110,7 +110,7 @@ fn there_is_a_page_for_the_whole_and_for_each_command() {
 }
 
 #[test]
-fn a_page_of_no_command_is_refused_with_the_names_of_those_there_are() {
+fn unknown_man_page_is_rejected_with_the_known_names() {
     let output = evenkeel(&["man", "simulat"]);
 
     assert_eq!(output.status.code(), Some(2));

@@ -30,7 +30,7 @@ fn repository(path: &str) -> String {
 }
 
 #[test]
-fn the_page_shows_what_the_command_prints() {
+fn simulator_page_is_up_to_date() {
     let page = fs::read_to_string(repository("docs/simulator.md")).unwrap();
     let shown = page
         .split("```text\n")
@@ -47,7 +47,7 @@ fn the_page_shows_what_the_command_prints() {
 }
 
 #[test]
-fn the_numbers_are_a_list_with_a_row_for_each_policy() {
+fn json_has_a_row_per_policy() {
     let directory = tempfile::tempdir().unwrap();
     let (json, html) = (
         directory.path().join("result.json"),
@@ -84,7 +84,7 @@ fn the_numbers_are_a_list_with_a_row_for_each_policy() {
 }
 
 #[test]
-fn a_policy_is_compared_with_the_built_in_ones_or_alone() {
+fn policy_is_compared_with_the_built_in_ones_or_alone() {
     let policy = repository("policies/rebalance.json");
     let beside = text(&short(&["--policy", &policy]).stdout);
     let alone = text(&short(&["--policy", &policy, "--only"]).stdout);
@@ -100,7 +100,7 @@ fn a_policy_is_compared_with_the_built_in_ones_or_alone() {
 }
 
 #[test]
-fn an_invalid_policy_is_reported_with_its_position() {
+fn invalid_policy_is_reported_with_its_position() {
     let directory = tempfile::tempdir().unwrap();
     let wrong = directory.path().join("wrong.json");
     fs::write(&wrong, r#"{"version": 1, "rebalance": {"max_rate": 0}}"#).unwrap();
@@ -158,7 +158,7 @@ fn usage_errors_end_with_2_and_a_hint() {
 }
 
 #[test]
-fn what_is_not_simulated_is_reported() {
+fn unsimulated_settings_are_reported() {
     let directory = tempfile::tempdir().unwrap();
     let dry_run = directory.path().join("dry-run.json");
     fs::write(

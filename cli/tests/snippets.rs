@@ -38,7 +38,7 @@ fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
-/// What stands in code inside sentences.
+/// Inline code of a page.
 fn inline_code(page: &str) -> impl Iterator<Item = &str> {
     let mut is_block = false;
     let prose = page.lines().filter(move |line| {
@@ -69,7 +69,7 @@ fn wrong(policy: &str) -> Option<String> {
         .map(|errors| errors.to_string())
 }
 
-/// It says of which version it is, as every policy does.
+/// Whether the value is a policy: every policy has a version.
 fn is_policy(value: &Value) -> bool {
     value["version"].is_number()
 }
@@ -107,7 +107,7 @@ fn policies_in_yaml(text: &str) -> Result<Vec<String>, serde_saphyr::Error> {
 }
 
 #[test]
-fn every_policy_and_configuration_in_a_page_is_one() {
+fn policies_and_configurations_in_pages_are_valid() {
     let (mut problems, mut policies, mut yamls) = (Vec::new(), 0, 0);
     for (path, page) in pages() {
         let mut shown: Vec<String> = Vec::new();
@@ -157,7 +157,7 @@ fn every_policy_and_configuration_in_a_page_is_one() {
     );
 }
 
-/// Where a key of a policy may stand: `$` is where.
+/// The objects of a policy that have keys; `$` marks the position of a key.
 const PLACES: [&str; 13] = [
     r#"{"version": 1, $}"#,
     r#"{"version": 1, "defaults": {"drain_timeout": "1s", $}}"#,
@@ -175,7 +175,7 @@ const PLACES: [&str; 13] = [
 ];
 
 #[test]
-fn every_key_with_a_value_in_a_sentence_fits_somewhere() {
+fn inline_keys_with_values_are_valid() {
     let mut tried = 0;
     for (path, page) in pages() {
         let pairs =
@@ -190,7 +190,7 @@ fn every_key_with_a_value_in_a_sentence_fits_somewhere() {
 }
 
 #[test]
-fn every_policy_in_a_configuration_to_start_from_is_one() {
+fn policies_in_example_configurations_are_valid() {
     let mut policies = 0;
     for folder in ["envoy", "istio"] {
         for name in fs::read_dir(root().join(folder)).unwrap() {

@@ -81,7 +81,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn a_pod_shows_its_load_and_drains() {
+fn pod_shows_its_load_and_drains() {
     let address = serve(vec![Some(FULL.to_owned())]).to_string();
 
     let output = status(&[&address]);
@@ -181,7 +181,7 @@ fn watching_shows_rates() {
 }
 
 #[test]
-fn files_and_standard_input_do_as_well() {
+fn files_and_stdin_are_read() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("stats");
     fs::write(
@@ -210,7 +210,7 @@ fn files_and_standard_input_do_as_well() {
 }
 
 #[test]
-fn what_cannot_be_read_says_what_to_check() {
+fn unreadable_sources_give_a_hint() {
     let gone = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

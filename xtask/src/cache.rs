@@ -44,7 +44,7 @@ impl Cache {
     /// which to make what then becomes `name`.
     ///
     /// # Errors
-    /// What `prepare` said; then nothing is left behind. Or that the cache cannot be written.
+    /// The error of `prepare`, after which nothing is left; or that the cache cannot be written.
     pub fn provide(
         &self,
         name: &str,
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_not_made_again() {
+    fn cached_entries_are_reused() {
         let (_root, cache) = cache();
         let first = cache.provide("thing", "file", write("first")).unwrap();
         let second = cache.provide("thing", "file", write("second")).unwrap();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_leaves_nothing_behind_and_the_next_try_works() {
+    fn failure_leaves_nothing_behind_and_the_next_try_works() {
         let (_root, cache) = cache();
         let failed = cache.provide("thing", "file", |room| {
             fs::write(room.join("file"), "half")?;
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_interrupted_run_left_does_not_get_in() {
+    fn leftovers_of_an_interrupted_run_are_ignored() {
         let (_root, cache) = cache();
         let room = cache.root.join("thing.unfinished");
         fs::create_dir_all(&room).unwrap();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_at_once_one_makes_it_and_both_get_it() {
+    fn concurrent_callers_prepare_once() {
         let (_root, cache) = cache();
         let made = AtomicU32::new(0);
         let together = Barrier::new(2);

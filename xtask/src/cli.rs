@@ -103,15 +103,15 @@ mod tests {
     }
 
     #[test]
-    fn every_command_of_ours_in_a_page_is_one() {
+    fn xtask_commands_in_pages_exist() {
         let mut paths = Vec::new();
         pages(&Workspace::find().unwrap().root, &mut paths);
         let mut tried = 0;
         for path in paths {
             let text = fs::read_to_string(&path).unwrap();
-            for said in text.split("cargo xtask ").skip(1) {
-                let end = said.find(['`', ')', '#', '|', ';', '>', '&', '\n', '*', '"']);
-                let words = said[..end.unwrap_or(said.len())].split_whitespace();
+            for rest in text.split("cargo xtask ").skip(1) {
+                let end = rest.find(['`', ')', '#', '|', ';', '>', '&', '\n', '*', '"']);
+                let words = rest[..end.unwrap_or(rest.len())].split_whitespace();
                 let line = ["cargo xtask"].into_iter().chain(words);
                 tried += 1;
                 if let Err(error) = Cli::try_parse_from(line)

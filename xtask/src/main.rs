@@ -1,6 +1,6 @@
-//! What cargo alone cannot do for Evenkeel: provision, build the module, test it everywhere, measure it.
+//! Tasks that cargo alone cannot do: provision tools, build the module, run all tests, measure, release.
 //!
-//! Ends with 0 when all went well, 1 when something failed, 2 when the command line was wrong.
+//! Exit codes: 0 for success, 1 for a failure, 2 for an invalid command line.
 
 mod bench;
 mod cache;

@@ -25,12 +25,12 @@ impl Shell {
         }
     }
 
-    /// What children wrote so far; nothing when it was shown.
+    /// Returns the kept output of children.
     pub fn transcript(&self) -> String {
         String::from_utf8_lossy(self.kept.as_deref().unwrap_or_default()).into_owned()
     }
 
-    /// Says what is being done; also where children are kept, so that a person sees what takes so long.
+    /// Prints a line of progress, also where the output of children is kept.
     pub fn note(&mut self, text: &str) {
         terminal::note(text);
         if let Some(kept) = &mut self.kept {
@@ -78,7 +78,7 @@ fn keep(command: &mut Command, kept: &mut Vec<u8>) -> io::Result<std::process::E
     child.wait()
 }
 
-/// `command` as one would type it: the variables set for it, the program's name, its arguments.
+/// `command` as on the command line: the variables set for it, the program's name, its arguments.
 pub fn display(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(name, value)| {
         let value = value?.to_string_lossy();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_names_the_command_and_its_status() {
+    fn failure_names_the_command_and_its_status() {
         let mut command = sh("exit 3");
         command.env("GREETING", "good day");
         let error = Shell::kept().run(command).unwrap_err().to_string();
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_named() {
+    fn missing_program_is_named() {
         let error = Shell::kept()
             .run(Command::new("no-such-program"))
             .unwrap_err()

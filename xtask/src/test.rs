@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_verdict_names_what_failed_and_what_did_not_run() {
+    fn verdict_names_failed_and_skipped_steps() {
         let took = Duration::ZERO;
         let mut outcomes = vec![(Step::Fmt, Outcome::Passed(took))];
         assert_eq!(verdict(&outcomes), "1 passed, 0 failed");
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passing_step_shows_the_runners_closing_lines_only() {
+    fn passing_step_shows_the_runners_closing_lines_only() {
         let transcript = "   Compiling wire\nrunning 1 test\ntest a ... ok\n\ntest result: ok. 1 passed; 0 failed\n";
         let shown: Vec<_> = closing_lines(transcript).collect();
         assert_eq!(shown, ["test result: ok. 1 passed; 0 failed"]);

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_called_in_vain_goes_and_what_the_host_needs_stays() {
+    fn unneeded_exports_are_removed_and_needed_ones_stay() {
         let trimmed = trimmed(SDK_LIKE).unwrap();
         let module = Module::from_buffer(&trimmed.module).unwrap();
         let mut exports: Vec<_> = module
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_removed_export_reached_goes_with_it() {
+    fn code_reachable_only_from_removed_exports_is_removed() {
         let module = Module::from_buffer(&trimmed(SDK_LIKE).unwrap().module).unwrap();
         let imports: Vec<_> = module
             .imports
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_that_no_host_would_take_is_refused() {
+    fn invalid_module_is_rejected() {
         let error =
             trimmed(&SDK_LIKE.replace("proxy_abi_version_0_2_1", "proxy_abi_version_0_1_0"));
         let error = error.err().unwrap().to_string();

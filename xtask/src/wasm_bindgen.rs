@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_runner_is_of_one_release_with_the_crate() {
+    fn runner_and_crate_have_one_version() {
         let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock");
         let lock = std::fs::read_to_string(lock).unwrap();
         assert!(lock.contains(&format!("name = \"wasm-bindgen\"\nversion = \"{VERSION}\"")));

@@ -12,17 +12,17 @@ use serde_json::Value;
 pub struct Workspace {
     /// The directory of the workspace's `Cargo.toml`.
     pub root: PathBuf,
-    /// Cargo's target directory, absolute: whatever `CARGO_TARGET_DIR` or a configuration file says.
+    /// Cargo's target directory, absolute, from `CARGO_TARGET_DIR`, a configuration file or the default.
     pub target: PathBuf,
 }
 
 impl Workspace {
-    /// Asks cargo.
+    /// Reads `cargo metadata`.
     ///
     /// # Errors
     /// When cargo cannot be run or cannot read the workspace.
     pub fn find() -> Result<Self> {
-        // Cargo says it at run time too: clones that share a target directory share this binary.
+        // Read at run time, because clones that share a target directory share this binary.
         let package = env::var_os("CARGO_MANIFEST_DIR");
         let package = package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let manifest = Path::new(&package).join("Cargo.toml");
@@ -50,8 +50,8 @@ impl Workspace {
         })
     }
 
-    /// `cargo` in this workspace, whatever the working directory, with `args` as one would type them
-    /// (no quotes: what may hold a space is to be added with [`Command::arg`]).
+    /// `cargo` in this workspace, in any working directory, with `args` separated by spaces
+    /// (an argument that contains a space is added with [`Command::arg`]).
     pub fn cargo(&self, args: &str) -> Command {
         let mut command = Command::new(cargo_binary());
         command
@@ -64,11 +64,11 @@ impl Workspace {
         command
     }
 
-    /// As [`Workspace::cargo`], for what is released: no path of this machine gets into it, and no flag that
-    /// somebody has set for himself. Only with `--target`, so that what runs while building is built as ever.
+    /// As [`Workspace::cargo`], for releases: without paths of this machine and without flags from the environment. Requires
+    /// `--target`, so that build scripts are built as usual.
     ///
     /// # Errors
-    /// When rustc cannot be asked where its own sources are.
+    /// When rustc cannot name the folder of its sources.
     pub fn cargo_for_release(&self, args: &str) -> Result<Command> {
         let sources = rustc(&["--print", "sysroot"])?.trim().to_owned() + "/lib/rustlib/src/rust";
         let places = [
@@ -88,15 +88,15 @@ impl Workspace {
     }
 }
 
-/// The machine that we run on, as Rust names it.
+/// Returns the target triple of this machine.
 ///
 /// # Errors
-/// When rustc cannot be asked.
+/// When rustc cannot be run.
 pub fn host() -> Result<String> {
     version("host")
 }
 
-/// A line of what rustc says about itself.
+/// Returns a line of `rustc -vV`.
 fn version(key: &str) -> Result<String> {
     let said = rustc(&["-vV"])?;
     let value = said

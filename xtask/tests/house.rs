@@ -1,4 +1,4 @@
-//! What the house forbids and no lint can say.
+//! Rules of this repository that no lint can express.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ fn only_host_rs_calls_the_host() {
 }
 
 #[test]
-fn only_the_list_names_a_metric() {
+fn only_the_metrics_crate_names_a_metric() {
     let names = |(_, text): &(PathBuf, String)| text.contains("\"evenkeel_");
     let list = sources("filter/metrics/src");
     assert!(list.iter().any(names), "the list itself has no name");

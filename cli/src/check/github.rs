@@ -40,7 +40,7 @@ fn command(source: &Source, finding: &Finding) -> String {
     )
 }
 
-/// All that there is to say, in lines.
+/// Returns all findings as workflow commands.
 pub(super) fn full_message(finding: &Finding) -> String {
     let mut lines = vec![finding.message.clone()];
     lines.extend(finding.notes.iter().cloned());

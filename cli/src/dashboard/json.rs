@@ -12,7 +12,7 @@ const ROW_HEIGHT: u32 = 1;
 const NUMBER_HEIGHT: u32 = 4;
 const SERIES_HEIGHT: u32 = 8;
 
-/// The dashboard, whose workloads are told apart by this label.
+/// Renders the dashboard, which distinguishes workloads by this label.
 pub fn dashboard(workload: &str) -> Result<String> {
     let selected = [workload, "pod"].map(|label| format!("{label}=~\"${label}\""));
     let selection = format!(

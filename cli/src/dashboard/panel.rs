@@ -80,7 +80,7 @@ impl Panel {
         self
     }
 
-    /// Tells what the list says is to be done about a metric.
+    /// Adds the action that the list of metrics gives for a metric.
     pub fn act(mut self, metric: Metric) -> Self {
         if let Some(action) = metric.action() {
             self.description = format!("{}\n\nWhat to do: {action}", self.description);

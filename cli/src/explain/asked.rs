@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_read_with_all_or_with_its_path_alone() {
+    fn request_needs_only_a_path() {
         assert_eq!(
             request(
                 "POST www.shop.example:8080/api?id=7&x=/y route=checkout-eu direction=outbound"
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_say_what_is_expected() {
+    fn errors_name_the_expected_value() {
         for (text, expected) in [
             ("", "no path"),
             ("GET shop.example", "no path"),

@@ -9,7 +9,7 @@ use super::asked::{self, Asked};
 use super::values;
 use crate::diagnose::{Document, Kind, Ruling, Source};
 
-/// What the policy makes of what was asked.
+/// The rule that a policy applies to a request or connection.
 pub struct Choice {
     asked: String,
     tried: Vec<Tried>,

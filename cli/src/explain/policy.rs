@@ -8,7 +8,7 @@ use super::{rule, settings};
 use crate::diagnose::{Document, Ruling, Source};
 use crate::pace::Limits;
 
-/// What the operator says of the service.
+/// The load that the operator states.
 #[derive(Clone, Copy)]
 pub struct Load {
     /// Under each rule, at one proxy.

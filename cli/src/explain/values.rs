@@ -110,10 +110,10 @@ mod tests {
     use super::*;
     use crate::diagnose::Kind;
 
-    /// The resolved policy is the judge: what comes from `defaults` is what they hold, what is built in is
-    /// what a policy of nothing but its version holds.
+    /// Compares with the resolved policy: inherited values are those of `defaults`, built-in ones those of a policy that
+    /// has only a version.
     #[test]
-    fn a_value_comes_from_where_it_is_said_to() {
+    fn origin_of_values_is_correct() {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies");
         let mut counts = [0; 3];
         for entry in fs::read_dir(directory).unwrap() {

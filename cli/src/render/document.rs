@@ -26,8 +26,8 @@ impl Document {
         text
     }
 
-    /// As JSON over several lines, each behind `indent` spaces, of characters that may stand in a YAML
-    /// block scalar.
+    /// As JSON over several lines, each behind `indent` spaces, of characters that a YAML block scalar
+    /// accepts.
     pub fn to_json(&self, indent: usize) -> String {
         let json = serde_json::to_string_pretty(self).unwrap_or_default();
         let margin = " ".repeat(indent);
@@ -61,7 +61,7 @@ fn block(document: &Document, indent: usize, out: &mut String) {
             for item in items {
                 let mut text = String::new();
                 block(item, indent + 2, &mut text);
-                // Its first line stands behind the dash.
+                // Its first line follows the dash.
                 let _ = write!(out, "{margin}- {}", text.trim_start());
             }
         }
@@ -118,7 +118,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_policy_holds_reads_back_from_yaml(value in any_json()) {
+        fn any_policy_survives_yaml(value in any_json()) {
             let nested = Value::from_iter([("config", value)]);
 
             let yaml = document(&nested).to_yaml(0);
@@ -128,7 +128,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_a_policy_holds_reads_back_from_a_block_of_json(value in any_json()) {
+        fn any_policy_survives_a_json_block(value in any_json()) {
             let nested = Value::from_iter([("config", value)]);
 
             let yaml = format!("value: |\n{}\n", document(&nested).to_json(2));

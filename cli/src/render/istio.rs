@@ -50,7 +50,7 @@ pub fn text(args: &Args) -> Result<String> {
             "labels": labels(selection),
             "client_labels": client_labels(selection),
             "gateway_ref": gateway_ref(selection),
-            // A sidecar's outbound listeners see only what the policy says of them.
+            // A sidecar's outbound listeners see only the rules for that direction.
             "inbound_only": matches!(selection, Selection::Workload(_))
                 && policy.upstream.is_none() && !policy.names_outbound(),
             "contexts": contexts,
@@ -152,7 +152,7 @@ impl Host {
     }
 }
 
-/// The ports on which the gateway speaks HTTP/3, where there is something to say there.
+/// The ports on which the gateway speaks HTTP/3, if limits apply there.
 fn http3(args: &Args, policy: &Policy, native: &Native) -> Result<Vec<u16>> {
     if !args.http3.is_empty() && policy.mode == Mode::Enforce && native.unfiltered.is_none() {
         return Err(usage(

@@ -12,7 +12,7 @@ use crate::cli::usage;
 pub struct Url {
     pub text: String,
     pub is_image: bool,
-    /// The digest that stands in the url itself.
+    /// The digest in the URL itself.
     digest: Option<String>,
 }
 
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_module_is_fetched_from_a_registry_or_a_server() {
+    fn module_is_fetched_from_a_registry_or_a_server() {
         let digest = "0a".repeat(32);
         let image = parse(&format!(
             "oci://registry.example:5000/a/evenkeel@sha256:{digest}"

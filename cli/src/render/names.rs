@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-/// The longest name of a resource, and of each of its parts that stand between dots (RFC 1123).
+/// The longest name of a resource, and of each of its parts between dots (RFC 1123).
 const LONGEST_NAME: usize = 253;
 const LONGEST_LABEL: usize = 63;
 
@@ -57,7 +57,7 @@ pub fn host(text: &str) -> Result<String, String> {
     }
 }
 
-/// `key=value,key=value`: the labels of pods. In the order in which they stand there.
+/// `key=value,key=value`: the labels of pods. The order is kept.
 pub fn labels(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut labels: Vec<(String, String)> = Vec::new();
     for pair in text.split(',') {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_the_whole_name_of_a_service() {
+    fn host_is_the_full_service_name() {
         assert!(host("shop.default.svc.cluster.local").is_ok());
         assert!(host("*.example.com").is_ok());
         let short = host("shop").expect_err("a short name");
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_pairs_that_pods_can_have() {
+    fn labels_are_valid_pairs() {
         let labels = labels("app=shop,example.com/tier=1_a");
         let expected = [("app", "shop"), ("example.com/tier", "1_a")];
         assert_eq!(
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_64_small_hex_digits() {
+    fn digest_is_64_small_hex_digits() {
         assert!(sha256(&"0a".repeat(32)).is_ok());
         for wrong in [
             "",

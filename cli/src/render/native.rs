@@ -40,7 +40,7 @@ pub struct Limits {
     max_connection_age: Option<String>,
     /// The same with jitter: Envoy adds to the age, where a policy takes from it.
     spread: Option<Spread>,
-    /// A jitter was asked for.
+    /// The policy has a jitter.
     is_spread: bool,
     max_requests_per_connection: Option<u32>,
 }
@@ -109,7 +109,7 @@ impl Limits {
 }
 
 impl Spread {
-    /// None where Envoy cannot say it: it adds no more than the age itself.
+    /// None where Envoy cannot express it: it adds at most the age itself.
     fn of(max_connection_age: Duration, jitter: f64) -> Option<Self> {
         if !(0.0..=0.5).contains(&jitter) || jitter == 0.0 {
             return None;

@@ -1,8 +1,8 @@
-//! YAML scalars that every reader takes for what they are.
+//! YAML scalars that every YAML version reads alike.
 //!
 //! Kubernetes reads YAML 1.1, where `off`, `1_000` and `2024-01-01` are no strings; Envoy and most
-//! libraries read 1.2. So a string stands bare only where no version could see anything else in it, and
-//! all others in double quotes, with JSON's escapes, which are YAML's too.
+//! libraries read 1.2. So a string is unquoted only where no version reads another type, and is otherwise in double
+//! quotes with JSON's escapes, which YAML has too.
 
 use std::fmt::Write;
 
@@ -31,8 +31,8 @@ pub fn string(text: &str) -> String {
     }
 }
 
-/// Escapes what stands in JSON's strings as it is and is not printable in YAML (YAML 1.2 5.1), or is
-/// taken for the end of a line by one of its versions.
+/// Escapes characters that JSON strings may contain but YAML does not print (YAML 1.2 5.1), or that one of its versions
+/// reads as a line end.
 pub fn printable(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_string_stands_bare_only_where_nobody_sees_anything_else_in_it() {
+    fn string_is_unquoted_only_if_unambiguous() {
         for bare in [
             "shop",
             "evenkeel-network",
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_yaml_cannot_print_is_escaped() {
+    fn unprintable_characters_are_escaped() {
         assert_eq!(string("a\nb"), r#""a\nb""#);
         assert_eq!(
             string("\u{7f}\u{85}\u{2028}\u{feff}"),

@@ -1,5 +1,5 @@
-//! The templates, which read as what they make. Whatever they fill in is written as a YAML scalar, so no
-//! value can break out of its place; blocks that are YAML already say so (`Value::from_safe_string`).
+//! The templates of manifests. Every value is inserted as a YAML scalar, so it cannot change the structure; a block that is
+//! already YAML is marked with `Value::from_safe_string`.
 
 use anyhow::{Context, Result};
 use minijinja::syntax::SyntaxConfig;

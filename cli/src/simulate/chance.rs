@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_have_the_mean_that_was_asked_for() {
+    fn draws_have_the_requested_mean() {
         let mut chance = Chance::new(1);
         for expected in [0.1, 8.0, 29.0, 31.0, 500.0] {
             let times = mean(|_| chance.times(expected) as f64);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifth_of_the_connections_carries_more_than_half() {
+    fn fifth_of_the_connections_has_more_than_half_of_the_requests() {
         let mut chance = Chance::new(1);
         let mut drawn: Vec<f64> = (0..DRAWS).map(|_| chance.heavy_tailed()).collect();
         drawn.sort_by(f64::total_cmp);

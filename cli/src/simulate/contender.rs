@@ -17,7 +17,7 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// What the text says.
+    /// The parsed text.
     pub fn policy(&self) -> Policy {
         Policy::parse(self.text.as_bytes()).expect("a text that was parsed before")
     }

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn even_is_what_stays_even() {
+    fn balanced_means_balanced_until_the_end() {
         let mut ratios = vec![2.0; 10];
         ratios.extend([1.2; 20]);
         ratios.push(1.3);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_balanced_service_is_judged_by_the_second_half_and_a_minute_at_least() {
+    fn drain_rate_once_balanced_covers_the_second_half_and_at_least_a_minute() {
         assert_eq!(drains_per_minute(&[9; 59]), None);
         assert_eq!(drains_per_minute(&[1; 60]), Some(60.0));
         let mut drains = vec![5; 100];

@@ -25,7 +25,7 @@ pub struct Pod {
     pub tokens: Tokens,
     /// Whose connections it has.
     pub clients: Vec<u32>,
-    /// When another pod last asked it.
+    /// When another pod last sent it a request.
     pub asked: Option<Instant>,
     id: PeerId,
     born: Instant,
@@ -48,14 +48,14 @@ impl Pod {
         }
     }
 
-    /// Nothing of it is left.
+    /// Removes the pod with its connections.
     pub fn vanish(&mut self) {
         self.stage = Stage::Gone;
         self.engine = Engine::default();
         self.clients = Vec::new();
     }
 
-    /// What it tells the others of itself.
+    /// Returns the report that it sends to its peers.
     pub fn own(&self, policy: &Policy, asked: Option<Duration>, now: Instant) -> OwnReport {
         let weight = match policy.rebalance.unwrap_or_default().weight {
             Weight::Fixed(weight) => weight,

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_earliest_comes_first_and_of_two_the_one_planned_first() {
+    fn queue_is_ordered_by_time_then_insertion() {
         let at = Instant::from_nanos;
         let mut queue = Queue::new();
         for (when, what) in [(5, "d"), (3, "b"), (3, "c"), (1, "a"), (9, "e")] {

@@ -90,7 +90,7 @@ impl Scenario {
         }
     }
 
-    /// Pods after the change, where only how many there are before is said.
+    /// Returns the default number of pods after the change.
     pub fn after(self, pods: usize) -> usize {
         let after = (pods as f64 * self.sizes().growth).round() as usize;
         match self {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn every_scenario_ends_with_the_pods_it_says() {
+    fn scenarios_end_with_the_configured_pods() {
         for scenario in Scenario::value_variants() {
             for pods in [1, 2, 3, 7, 8, 1000] {
                 let after = scenario.after(pods);

@@ -1,4 +1,4 @@
-//! What simulated services come to. Each test says what an operator would see.
+//! Results of simulated services, as an operator sees them.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn stated(text: &str) -> Contender {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_course_and_another_one_another() {
+fn runs_are_repeatable_by_seed() {
     let rebalance = built_in("rebalance", Measure::Requests);
     let heavy_tailed = setup(Scenario::HeavyTailed);
     let other = Setup {
@@ -64,7 +64,7 @@ fn rebalancing_balances_a_scale_out_with_few_drains_and_then_none() {
 /// Ages from 540 to 660 s, all connections of one age: by arithmetic three quarters of them are drained after
 /// 630 s, and five of six rounds and a half are over after an hour.
 #[test]
-fn recycling_by_age_is_as_slow_and_costs_as_much_as_it_does_on_paper() {
+fn recycling_by_age_matches_the_arithmetic() {
     let scale_out = Setup {
         opened_over: Duration::ZERO,
         ..Setup::new(Scenario::ScaleOut)
@@ -81,7 +81,7 @@ fn recycling_by_age_is_as_slow_and_costs_as_much_as_it_does_on_paper() {
 }
 
 #[test]
-fn no_policy_moves_nothing_whatever_happens() {
+fn nothing_is_drained_without_a_policy() {
     let none = built_in("none", Measure::Connections);
     for scenario in Scenario::value_variants() {
         let row = run(&setup(*scenario), &none);
@@ -91,7 +91,7 @@ fn no_policy_moves_nothing_whatever_happens() {
 }
 
 #[test]
-fn shedding_leaves_alone_what_cannot_be_even() {
+fn rebalancing_drains_nothing_that_cannot_be_balanced() {
     let row = run(
         &setup(Scenario::MoreServers),
         &built_in("rebalance", Measure::Connections),
@@ -100,7 +100,7 @@ fn shedding_leaves_alone_what_cannot_be_even() {
 }
 
 #[test]
-fn shedding_evens_out_whatever_happens() {
+fn rebalancing_balances_every_scenario() {
     for scenario in Scenario::value_variants() {
         if *scenario == Scenario::MoreServers {
             continue;
@@ -122,7 +122,7 @@ fn shedding_evens_out_whatever_happens() {
 }
 
 #[test]
-fn shedding_bears_that_half_of_the_gossip_is_lost_and_the_rest_is_late() {
+fn rebalancing_tolerates_lost_and_late_gossip() {
     let scale_out = Setup {
         gossip_loss: 0.5,
         gossip_late: Duration::from_secs(2),
@@ -134,7 +134,7 @@ fn shedding_bears_that_half_of_the_gossip_is_lost_and_the_rest_is_late() {
 }
 
 #[test]
-fn without_any_gossip_shedding_does_nothing_or_falls_back_to_chance() {
+fn rebalancing_without_gossip_does_nothing_or_falls_back() {
     let deaf = Setup {
         gossip_loss: 1.0,
         ..setup(Scenario::ScaleOut)
@@ -157,7 +157,7 @@ fn without_any_gossip_shedding_does_nothing_or_falls_back_to_chance() {
 }
 
 #[test]
-fn pods_that_share_views_even_out_as_well() {
+fn pods_with_shared_views_balance_too() {
     let large = Setup {
         pods: 50,
         after: 100,
@@ -171,7 +171,7 @@ fn pods_that_share_views_even_out_as_well() {
 }
 
 #[test]
-fn a_budget_holds_for_each_pod() {
+fn budget_holds_for_each_pod() {
     let age = r#"{"version": 1, "defaults": {"max_connection_age": "60s", "jitter": 0.5}, "budget": {"per_second": 1, "burst": 1}}"#;
     let row = run(&setup(Scenario::ScaleOut), &stated(age));
     assert!(row.peak_drains_per_second <= 2 * 8, "{row:?}");
@@ -179,7 +179,7 @@ fn a_budget_holds_for_each_pod() {
 }
 
 #[test]
-fn connections_move_after_so_many_requests_too() {
+fn request_limit_drains_connections() {
     let requests = r#"{"version": 1, "defaults": {"max_connection_age": "off", "max_requests_per_connection": 100, "jitter": 0}}"#;
     let row = run(&setup(Scenario::ScaleOut), &stated(requests));
     // A request a second: in 600 s each connection is at its hundredth six times, of which the first count
@@ -188,7 +188,7 @@ fn connections_move_after_so_many_requests_too() {
 }
 
 #[test]
-fn clients_come_back_and_none_is_lost() {
+fn clients_reconnect_and_none_is_lost() {
     for scenario in [
         Scenario::RollingUpdate,
         Scenario::PodLoss,

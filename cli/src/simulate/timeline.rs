@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spread_has_the_least_the_median_and_the_most() {
+    fn spread_has_quantiles() {
         let sorted: Vec<f64> = (0..=100).map(f64::from).collect();
         let spread = [0.0, 0.1, 0.5, 0.9, 1.0].map(|part| quantile(&sorted, part));
         assert_eq!(spread, [0.0, 10.0, 50.0, 90.0, 100.0]);

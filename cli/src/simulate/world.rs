@@ -1,8 +1,7 @@
 //! The service on virtual time: pods, clients, and kube-proxy's choice between them.
 //!
-//! Time goes in steps of a tick of the module. In each, first what was planned happens (connections open,
-//! requests are answered, messages arrive, pods come and go), then each pod does what the module does in a
-//! tick.
+//! Time advances in ticks of the module. In each tick, planned events happen first (connections open, responses are sent,
+//! messages arrive, pods start and stop), then each pod runs the module's tick.
 
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use super::timeline::Timeline;
 
 /// How often the module ticks.
 const TICK: Duration = Duration::from_millis(100);
-/// How many ticks there are between two looks of a pod.
+/// The number of ticks between two samples of a pod.
 const LOOK: usize = 10;
 /// The most connections that a tick closes.
 const CLOSES: usize = 32;

@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn even_is_one_and_one_who_has_all_is_its_number() {
+    fn jain_index_is_one_if_even() {
         assert_eq!(
             (of(&[5.0; 4]).max_over_mean, of(&[5.0; 4]).jain),
             (Some(1.0), Some(1.0))
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_has_the_whole_bar() {
+    fn largest_load_has_the_full_bar() {
         let loads = of(&[8.0, 4.0, 0.5, 0.0]);
         let bars: Vec<_> = [8.0, 4.0, 0.5, 0.0].map(|load| loads.bar(load, 4)).into();
 

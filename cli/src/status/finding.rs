@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_healthy_proxy_has_no_findings() {
+    fn healthy_proxy_has_no_findings() {
         assert_eq!(
             of("evenkeel_connections_bypassed_total{bypass_reason=\"tunnel\"} 3\n"),
             []
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejected_policy_is_a_problem_until_a_later_one_is_accepted() {
+    fn rejected_policy_is_a_problem_until_one_is_accepted() {
         let severities = |page: &str| {
             of(page)
                 .into_iter()

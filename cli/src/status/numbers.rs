@@ -8,15 +8,15 @@ use evenkeel_metrics::{Label, Metric};
 /// What an Envoy's own stats begin with, in either form.
 const ENVOYS: [&str; 3] = ["envoy_", "server.", "cluster_manager."];
 
-/// Between labels where they stand inside a name that no `stats_tags` took apart: what Prometheus may not have in a
-/// name (`=.=` and `;.;`) Envoy writes as `___`.
+/// Separates labels inside a name if no `stats_tags` extracts them: Envoy replaces characters that Prometheus does not
+/// accept in a name (`=.=` and `;.;`) by `___`.
 const MANGLED: &str = "___";
 
 /// Every series of every metric in the list.
 #[derive(Clone, Debug, Default)]
 pub struct Numbers {
     series: Vec<Series>,
-    /// Labels stand inside the names, where Prometheus cannot use them.
+    /// Whether labels are inside the names, where Prometheus cannot use them.
     pub is_mangled: bool,
 }
 
@@ -31,7 +31,7 @@ impl Numbers {
     /// Reads a page.
     ///
     /// # Errors
-    /// When there is nothing of Evenkeel on it: says what to check.
+    /// When the page has no metric of Evenkeel, with a hint.
     pub fn parse(page: &str) -> Result<Self> {
         let mut numbers = Self::default();
         for line in page.lines().filter(|line| !line.starts_with('#')) {
@@ -94,7 +94,7 @@ fn series(line: &str) -> Option<Series> {
         let (name, value) = line.split_once(' ')?;
         (name, BTreeMap::new(), value)
     };
-    // A time may stand behind the value.
+    // A timestamp may follow the value.
     let value = value.split_whitespace().next()?.parse().ok()?;
     let (name, inside) = inside(name);
     let metric = *Metric::ALL.iter().find(|metric| metric.name() == name)?;
@@ -105,7 +105,7 @@ fn series(line: &str) -> Option<Series> {
     })
 }
 
-/// What stands behind the brace: `a="b",c="d"} 1`. Values escape `"`, `\` and newlines.
+/// Parses what follows the brace: `a="b",c="d"} 1`. Values escape `"`, `\` and newlines.
 fn labels(text: &str) -> Option<(BTreeMap<String, String>, &str)> {
     let mut labels = BTreeMap::new();
     let mut rest = text.trim_start_matches([',', ' ']);
@@ -129,7 +129,7 @@ fn labels(text: &str) -> Option<(BTreeMap<String, String>, &str)> {
     Some((labels, rest.get(1..)?))
 }
 
-/// Takes out of a name the labels that stand inside it, and what Envoy puts before it.
+/// Separates a name from the labels inside it and from Envoy's prefix.
 fn inside(name: &str) -> (&str, Vec<(String, String)>) {
     let name = name.strip_prefix("wasmcustom.").unwrap_or(name);
     let mut labels = Vec::new();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_in_which_an_envoy_shows_a_number_says_the_same() {
+    fn all_stats_formats_give_the_same_numbers() {
         for (page, is_mangled) in [
             (
                 "# TYPE evenkeel_connections_expired_total counter\nevenkeel_connections_expired_total{drain_reason=\"rebalance\"} 3\n",
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_without_such_numbers_says_what_to_check() {
+    fn page_without_metrics_gives_a_hint() {
         let error = |page: &str| Numbers::parse(page).unwrap_err().to_string();
 
         assert!(

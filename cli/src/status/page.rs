@@ -1,4 +1,4 @@
-//! A report as people read it: first what needs them.
+//! A report as text, problems first.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -155,7 +155,7 @@ fn rates(since: &Since) -> String {
     )
 }
 
-/// How even, in one line; in colour how it is to be taken.
+/// Summarizes the evenness in one line, colored by its rating.
 fn summary(evenness: &Evenness, of: &str) -> String {
     let count = evenness.loads.len();
     let (Some(over), Some(jain)) = (evenness.max_over_mean, evenness.jain) else {

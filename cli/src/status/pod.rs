@@ -10,7 +10,7 @@ use super::evenness::Evenness;
 use super::finding::{Finding, Severity, findings};
 use super::numbers::Numbers;
 
-/// One proxy at one moment; counters are since its start.
+/// One reading of a proxy; counters are since its start.
 #[derive(Debug, Serialize)]
 pub struct Pod {
     /// Where it was read.
@@ -181,7 +181,7 @@ mod tests {
         evenkeel_upstream_requests_total{upstream_host=\"10.0.0.2:80\"} 10\n";
 
     #[test]
-    fn a_pod_knows_its_load_beside_the_others() {
+    fn pod_knows_its_load_beside_the_others() {
         let pod = Pod::new("a".to_owned(), &Numbers::parse(PAGE).unwrap(), None);
 
         let peers = pod.peers.unwrap();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn between_two_reads_counters_grow_and_may_begin_anew() {
+    fn counter_resets_between_reads_are_handled() {
         let before = Numbers::parse(PAGE).unwrap();
         let grown = Numbers::parse(&PAGE.replace(" 100\n", " 150\n")).unwrap();
         let anew = Numbers::parse(&PAGE.replace(" 100\n", " 20\n")).unwrap();

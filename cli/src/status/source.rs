@@ -58,7 +58,7 @@ impl Source {
     /// The text of it.
     ///
     /// # Errors
-    /// When it cannot be had: says what to check.
+    /// When it cannot be read, with a hint.
     pub fn read(&self) -> Result<String> {
         match self {
             Self::Stdin => {
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_alone_means_the_page_with_the_numbers() {
+    fn bare_address_reads_the_metrics_page() {
         let page = "http://127.0.0.1:15000/stats/prometheus";
         for text in [
             "http://127.0.0.1:15000",
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_a_file_nor_an_address_is_an_error() {
+    fn invalid_sources_are_errors() {
         for text in ["nowhere", "https://127.0.0.1:15000", "pod:http"] {
             assert!(Source::of(text).is_err(), "{text}");
         }

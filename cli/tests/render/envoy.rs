@@ -17,7 +17,7 @@ fn pings_to_clients_are_sent_to_no_upstream() {
 }
 
 #[test]
-fn pings_to_upstreams_have_times_of_their_own() {
+fn upstream_pings_have_their_own_times() {
     let [pieces] = &documents(&["envoy", &policy("gateway")])[..] else {
         panic!("not one document");
     };
@@ -31,7 +31,7 @@ fn pings_to_upstreams_have_times_of_their_own() {
 }
 
 #[test]
-fn an_envoy_has_both_filters_in_one_vm_with_the_policy_as_json() {
+fn envoy_has_both_filters_in_one_vm_with_the_policy_as_json() {
     for name in policies() {
         let written = Policy::parse(&fs::read(policy(&name)).unwrap()).unwrap();
         let [pieces] = &documents(&["envoy", &policy(&name), "--module", "/a b/evenkeel.wasm"])[..]

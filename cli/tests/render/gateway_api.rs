@@ -20,7 +20,7 @@ fn gateway(name: &str) -> Vec<Value> {
 }
 
 #[test]
-fn the_module_is_loaded_only_to_recycle_connections_to_backends() {
+fn gateway_api_loads_the_module_only_for_upstreams() {
     for name in policies() {
         let written = Policy::parse(&fs::read(policy(&name)).unwrap()).unwrap();
         let documents = gateway(&name);
@@ -52,7 +52,7 @@ fn the_module_is_loaded_only_to_recycle_connections_to_backends() {
 }
 
 #[test]
-fn keepalive_and_limits_are_those_of_the_policy() {
+fn keepalive_and_limits_follow_the_policy() {
     let documents = gateway("gateway");
 
     let clients = &named(&documents, "evenkeel-clients")["spec"];
@@ -93,7 +93,7 @@ fn unsupported_settings_are_listed() {
 }
 
 #[test]
-fn a_dry_run_has_no_limits() {
+fn dry_run_has_no_limits() {
     let kinds: Vec<_> = gateway("dry-run")
         .iter()
         .map(|document| document["kind"].clone())

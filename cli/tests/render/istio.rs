@@ -76,7 +76,7 @@ fn every_policy_for_every_istio_and_selection_gives_plugins_with_that_policy() {
 }
 
 #[test]
-fn both_plugins_differ_in_nothing_that_makes_a_vm() {
+fn both_plugins_share_a_vm() {
     for kind in ["wasm-plugin", "traffic-extension"] {
         let documents = istio("gateway", &["--kind", kind, "--sha256", &"0a".repeat(32)]);
         let vm = |role: &str| {
@@ -95,7 +95,7 @@ fn both_plugins_differ_in_nothing_that_makes_a_vm() {
 }
 
 #[test]
-fn the_selection_is_the_same_for_every_resource() {
+fn selection_is_the_same_for_every_resource() {
     let more = [
         "--istio",
         "1.28",
@@ -172,7 +172,7 @@ fn patches<'a>(documents: &'a [Value], name: &str) -> &'a [Value] {
 }
 
 #[test]
-fn only_inbound_connections_pass_the_plugins_unless_the_policy_speaks_of_others() {
+fn plugins_are_inbound_only_unless_the_policy_requires_more() {
     let workload = SELECTIONS[1];
     let server = json!([{ "mode": "SERVER" }]);
     for role in ["evenkeel-network", "evenkeel-http"] {
@@ -194,7 +194,7 @@ fn only_inbound_connections_pass_the_plugins_unless_the_policy_speaks_of_others(
 }
 
 #[test]
-fn keepalive_is_in_what_the_version_has_for_it() {
+fn keepalive_uses_the_resources_of_the_version() {
     let host = "db.shop.svc.cluster.local";
     let rule = format!("evenkeel-{host}");
     for version in VERSIONS {
@@ -294,7 +294,7 @@ fn http3_has_the_defaults_as_limits_of_its_own_listener() {
 }
 
 #[test]
-fn a_policy_that_observes_lets_nobody_else_act() {
+fn dry_run_policy_drains_nothing() {
     for name in policies() {
         let text = fs::read(policy(&name)).unwrap();
         let mut observing: Value = serde_json::from_slice(&text).unwrap();

@@ -1,4 +1,4 @@
-//! `evenkeel render`: whatever it writes is read back, and is what the policy and the command line say.
+//! `evenkeel render`: its output is read back and compared with the policy and the options.
 
 mod envoy;
 mod gateway_api;
@@ -66,7 +66,7 @@ fn evenkeel(args: &[&str]) -> Output {
 }
 
 #[test]
-fn a_directory_is_a_base_of_kustomize() {
+fn directory_is_a_base_of_kustomize() {
     let directory = tempfile::tempdir().unwrap();
     let base = directory.path().join("new/base");
     let output = base.display().to_string();
@@ -85,7 +85,7 @@ fn a_directory_is_a_base_of_kustomize() {
 }
 
 #[test]
-fn the_manifests_under_istio_are_what_is_rendered() {
+fn committed_manifests_match_the_rendered_ones() {
     let manifests = evenkeel_cli::manifests(&root()).unwrap();
     assert!(!manifests.is_empty());
     for (file, text) in manifests {
@@ -99,7 +99,7 @@ fn the_manifests_under_istio_are_what_is_rendered() {
 }
 
 #[test]
-fn what_cannot_be_is_a_usage_error() {
+fn impossible_options_are_usage_errors() {
     let policy = policy("minimal");
     for (line, expected) in [
         (&["--istio", "1.23"][..], "from 1.24 to 1.31"),
@@ -152,7 +152,7 @@ fn what_cannot_be_is_a_usage_error() {
 }
 
 #[test]
-fn an_invalid_policy_is_reported_with_all_errors_and_renders_nothing() {
+fn invalid_policy_is_reported_with_all_errors_and_renders_nothing() {
     let done = evenkeel(&[&["istio", &policy("invalid/several")], &IMAGE[..]].concat());
 
     let error = String::from_utf8(done.stderr).unwrap();
@@ -165,7 +165,7 @@ fn an_invalid_policy_is_reported_with_all_errors_and_renders_nothing() {
 }
 
 #[test]
-fn the_digest_of_a_served_file_is_taken_from_it() {
+fn digest_of_a_local_file_is_computed() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("evenkeel.wasm");
     fs::write(&file, b"\0asm\x01\0\0\0").unwrap();

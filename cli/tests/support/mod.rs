@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// What came of it.
+/// The result of a run.
 pub struct Run {
     pub code: i32,
     pub stdout: String,

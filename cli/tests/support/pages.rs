@@ -11,7 +11,7 @@ pub fn root() -> PathBuf {
         .unwrap()
 }
 
-/// Every Markdown page below the places where pages for people stand.
+/// Returns every Markdown page of the documentation.
 pub fn pages() -> Vec<(PathBuf, String)> {
     let at_the_top = [
         "README.md",

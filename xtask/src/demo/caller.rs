@@ -1,4 +1,4 @@
-//! The clients of the HTTP scenes: each keeps its connection and asks now and then.
+//! The clients of the HTTP scenes: each keeps its connection and sends a request now and then.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -23,8 +23,8 @@ use super::tally::Tally;
 const FIRST: usize = 2;
 const ALL: usize = 4;
 const CLIENTS: usize = 40;
-/// What is closed at the very moment its client writes is lost, and no one can tell the client beforehand.
-/// How often that happens is a matter of how much of its time a connection spends between two messages.
+/// A close that crosses a message of the client loses that message, because raw TCP has no drain signal. Long pauses make
+/// that rare.
 const PAUSE: Duration = Duration::from_millis(1000);
 const SPAN: Duration = Duration::from_millis(2000);
 
@@ -103,7 +103,7 @@ pub async fn play(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> {
     })
 }
 
-/// The port is the kernel's choice, so the policy can only be written once the listener stands.
+/// The port is the kernel's choice, so the policy is written once the listener exists.
 fn policy(port: u16, age: &str) -> Value {
     let rule = json!({
         "name": "gateway", "match": { "port": port },

@@ -1,4 +1,4 @@
-//! What a scenario measured. Serialised, it is what `--json` writes; what is for people only is left out.
+//! The measurements of a scenario. `--json` serializes them, without what only the page shows.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde_json::Value;
 /// One scenario, without the module and with it.
 #[derive(Serialize)]
 pub struct Scenario {
-    /// What it is called, without the protocol.
+    /// The name, without the protocol.
     pub name: &'static str,
     /// What the clients speak: `HTTP/1.1`, `HTTP/2` or `TCP`.
     pub protocol: &'static str,
@@ -17,7 +17,7 @@ pub struct Scenario {
     pub before: Outcome,
     /// With the listener with the module.
     pub after: Outcome,
-    /// How many of the backends joined late, the last of `per_backend`.
+    /// How many backends were added, the last of `per_backend`.
     pub joined: usize,
     #[serde(skip)]
     pub about: About,
@@ -26,18 +26,17 @@ pub struct Scenario {
 /// One side of the comparison.
 #[derive(Serialize)]
 pub struct Outcome {
-    /// Requests that each backend answered. Where backends joined later: since then, and these stand last.
-    /// In three-routers: the busiest of each run first, because over many runs chance evens out what
-    /// every single run suffers from.
+    /// Responses of each backend. Where backends were added: since then, and those are last. In three-routers: the highest
+    /// of each run first, because a sum over many runs would hide how uneven each single run is.
     pub per_backend: Vec<u64>,
-    /// The busiest backend's requests over the mean of all: 1 is even, the number of backends is the worst.
+    /// The highest number of a backend over the mean: 1 is even, the number of backends is the worst.
     pub max_over_mean: f64,
     /// How many runs used one backend, two, and so on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runs_by_backends_used: Option<BTreeMap<usize, u64>>,
-    /// Requests answered: the sum of `per_backend`.
+    /// Requests with a response: the sum of `per_backend`.
     pub requests: u64,
-    /// Requests without an answer, over the whole scenario.
+    /// Requests without a response, over the whole scenario.
     pub failed: u64,
     /// Connections that the clients opened, over the whole scenario.
     pub connections_opened: u64,
@@ -53,7 +52,7 @@ pub struct Outcome {
     pub first_failure: Option<String>,
 }
 
-/// What a person needs to know to understand a scenario.
+/// The description of a scenario on the page.
 pub struct About {
     /// What was set up.
     pub setup: String,
@@ -63,7 +62,7 @@ pub struct About {
     pub unit: &'static str,
     /// The policy of the after side.
     pub policy: Value,
-    /// What stands under each bar.
+    /// The label of each bar.
     pub labels: Vec<String>,
     /// When they joined, since the start.
     pub joined_at: Duration,

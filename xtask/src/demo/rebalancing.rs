@@ -50,7 +50,7 @@ pub async fn play(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Vec<Scene>
     Ok(vec![scale_out, rolling_update])
 }
 
-/// A process may usually have 1,024 files open, unless it asks for more.
+/// A process may usually have 1,024 files open, unless it raises the limit.
 fn allow_connections(count: usize) -> Result<()> {
     // A client's end, both of kube-proxy's, and now and then one of a backend's.
     let needed = 4 * count as u64;

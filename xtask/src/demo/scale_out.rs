@@ -20,7 +20,7 @@ const FIRST: usize = 4;
 /// After the scale-out.
 pub const BACKENDS: usize = 8;
 const CLIENTS: usize = 48;
-/// Between the answer and the next request, per connection: 800 requests a second in all.
+/// Between the response and the next request, per connection: 800 requests a second in all.
 const PAUSE: Duration = Duration::from_millis(60);
 const SPAN: Duration = Duration::from_millis(500);
 

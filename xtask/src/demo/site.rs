@@ -25,7 +25,7 @@ impl Side {
     }
 }
 
-/// Servers that answer with their number, from 0.
+/// Servers that respond with their number, from 0.
 pub struct Site {
     pods: Vec<Pod>,
 }

@@ -1,4 +1,4 @@
-//! What the clients saw: which backend answered when, and what got no answer.
+//! What the clients observed: which backend responded when, and which requests failed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ pub struct Tally {
 
 #[derive(Default)]
 struct Seen {
-    answers: Vec<(Duration, usize)>,
+    responses: Vec<(Duration, usize)>,
     failed: u64,
     first_failure: Option<String>,
 }
@@ -27,12 +27,12 @@ impl Tally {
         }
     }
 
-    /// Counts one exchange: the answer's text begins with the number of the backend that gave it.
-    pub fn count(&self, answer: anyhow::Result<String>) {
+    /// Counts one request: the text of a response starts with the number of its backend.
+    pub fn count(&self, response: anyhow::Result<String>) {
         let now = self.start.elapsed();
         let mut seen = self.seen();
-        match answer.and_then(|text| self.backend(&text)) {
-            Ok(backend) => seen.answers.push((now, backend)),
+        match response.and_then(|text| self.backend(&text)) {
+            Ok(backend) => seen.responses.push((now, backend)),
             Err(error) => {
                 seen.failed += 1;
                 seen.first_failure
@@ -57,12 +57,12 @@ impl Tally {
         self.start.elapsed()
     }
 
-    /// How many got an answer so far.
+    /// Returns the requests with a response so far.
     pub fn answered(&self) -> usize {
-        self.seen().answers.len()
+        self.seen().responses.len()
     }
 
-    /// How many got none so far.
+    /// Returns the failed requests so far.
     pub fn failed(&self) -> u64 {
         self.seen().failed
     }
@@ -72,10 +72,10 @@ impl Tally {
         self.seen().first_failure.clone()
     }
 
-    /// Answers per backend since `from`.
+    /// Returns the responses per backend since `from`.
     pub fn per_backend_since(&self, from: Duration) -> Vec<u64> {
         let mut counts = vec![0; self.backends];
-        for (at, backend) in &self.seen().answers {
+        for (at, backend) in &self.seen().responses {
             if *at >= from {
                 counts[*backend] += 1;
             }
@@ -83,18 +83,18 @@ impl Tally {
         counts
     }
 
-    /// Answers per backend in every whole `span` since the start.
+    /// Returns the responses per backend in every whole `span` since the start.
     pub fn timeline(&self, span: Duration) -> Vec<Vec<u64>> {
         let seen = self.seen();
         let index = |at: &Duration| (at.as_millis() / span.as_millis()) as usize;
         let spans = seen
-            .answers
+            .responses
             .iter()
             .map(|(at, _)| index(at))
             .max()
             .unwrap_or(0);
         let mut counts = vec![vec![0; self.backends]; spans];
-        for (at, backend) in &seen.answers {
+        for (at, backend) in &seen.responses {
             // The last span ends early.
             if let Some(span) = counts.get_mut(index(at)) {
                 span[*backend] += 1;
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_counts_for_the_backend_it_names_and_anything_else_is_a_failure() {
+    fn response_counts_for_the_backend_it_names() {
         let tally = Tally::new(2);
 
         tally.count(Ok("1".to_owned()));
@@ -127,12 +127,12 @@ mod tests {
     }
 
     #[test]
-    fn a_timeline_has_whole_spans_only() {
+    fn timeline_has_whole_spans_only() {
         let tally = Tally::new(2);
         let at = |ms, backend| (Duration::from_millis(ms), backend);
         tally
             .seen()
-            .answers
+            .responses
             .extend([at(10, 0), at(90, 1), at(120, 1), at(250, 0)]);
 
         assert_eq!(tally.timeline(Duration::from_millis(100)), [[1, 1], [0, 1]]);

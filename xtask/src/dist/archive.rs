@@ -83,13 +83,13 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_putting_in_changes_nothing() {
+    fn archive_is_independent_of_insertion_order() {
         assert_eq!(archive(&["x", "y/z"]), archive(&["y/z", "x"]));
         assert_ne!(archive(&["x"]), archive(&["y"]));
     }
 
     #[test]
-    fn what_went_in_comes_out_with_its_mode_and_time() {
+    fn archive_keeps_mode_and_time() {
         let bytes = archive(&["y/z"]);
         let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(bytes.as_slice()));
         let files: Vec<_> = tar

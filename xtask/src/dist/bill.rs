@@ -1,5 +1,5 @@
 //! The bill of materials of a released file, in CycloneDX: every crate that is in it, and every crate that
-//! only helped to build it (`excluded`). It bears no time and no number of its own, so it is reproducible.
+//! only helped to build it (`excluded`). It has no timestamp and no serial number, so it is reproducible.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::sums;
 use crate::workspace::Workspace;
 
-/// What is released, and what it is built from.
+/// A released file and its package.
 pub struct Product<'a> {
     /// The file's name and what is in it.
     pub name: &'a str,
@@ -36,7 +36,7 @@ type Crate = (String, String);
 /// The bill, as JSON.
 ///
 /// # Errors
-/// When cargo cannot tell what the package depends on, or the bill is not as its specification demands.
+/// When cargo cannot list the dependencies, or the bill violates its specification.
 pub fn of(product: &Product, workspace: &Workspace) -> Result<Vec<u8>> {
     let all = tree(product, workspace, "normal,build")?;
     let inside = tree(product, workspace, "normal,no-proc-macro")?;
@@ -110,7 +110,7 @@ fn listed(line: &str) -> Option<Crate> {
     Some((name, words.next()?.strip_prefix('v')?.to_owned()))
 }
 
-/// What cargo says of each crate: the package, and its node in the graph.
+/// Cargo's metadata of each crate: the package and its node in the graph.
 fn metadata(product: &Product, workspace: &Workspace) -> Result<HashMap<Crate, (Value, Value)>> {
     let mut metadata = workspace.cargo("metadata --locked --format-version 1");
     metadata.args(["--filter-platform", product.target]);
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crate_is_recognised_however_cargo_names_it() {
+    fn crate_is_recognised_however_cargo_names_it() {
         let log = Some(("log".to_owned(), "0.4.35".to_owned()));
         assert_eq!(listed("log v0.4.35"), log);
         assert_eq!(listed("log v0.4.35 (proc-macro) (*)"), log);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn checksums_are_those_of_the_lock_file() {
+    fn checksums_match_the_lock_file() {
         let lock = "version = 4\n\n[[package]]\nname = \"log\"\nversion = \"0.4.35\"\nchecksum = \"ff\"\n\n\
                     [[package]]\nname = \"own\"\nversion = \"0.1.0\"\n";
         let log = ("log".to_owned(), "0.4.35".to_owned());

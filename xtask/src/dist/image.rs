@@ -110,7 +110,7 @@ impl Layout {
         files.file("plugin.wasm", module);
         let tar = files.tar(0)?;
         let config = ImageConfigurationBuilder::default()
-            // The module runs on every machine; this is what most tools ask for if they are not told.
+            // The module runs on every machine; most tools request this one by default.
             .architecture(Arch::Amd64)
             .os(Os::Linux)
             .config(ConfigBuilder::default().labels(about(version)).build()?)
@@ -168,7 +168,7 @@ fn titled(mut descriptor: Descriptor, title: &str) -> Descriptor {
     descriptor
 }
 
-/// What a runtime is told of the module. It takes every root id, so it names none.
+/// The configuration for runtimes. The module accepts every root id, so it names none.
 fn runtime_config() -> Result<Vec<u8>> {
     canonical(&json!({
         "type": "envoy_proxy",

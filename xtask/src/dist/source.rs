@@ -1,4 +1,4 @@
-//! What a release is made from: the files of the repository and the time that they bear.
+//! What a release is made from: the files of the repository and their commit time.
 
 use std::env;
 use std::fs;

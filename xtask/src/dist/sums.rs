@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_what_sha256sum_writes() {
+    fn line_is_what_sha256sum_writes() {
         assert_eq!(
             line(b"abc", "abc.txt"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  abc.txt\n"

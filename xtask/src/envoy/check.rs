@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envoy_without_v8_is_told_from_a_broken_one() {
+    fn envoy_without_v8_differs_from_a_broken_one() {
         assert!(verdict(&ended(0, "[warning] deprecated option\n")).is_ok());
 
         let without = "[warning] Failed to create Wasm VM using envoy.wasm.runtime.v8 runtime. \
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_cannot_be_run() {
+    fn missing_envoy_is_an_error() {
         let error = runs_modules(Path::new("/nowhere/envoy")).unwrap_err();
         let error = format!("{error:#}");
         assert!(

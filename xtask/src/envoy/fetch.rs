@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pinned_version_is_taken_with_its_hashes_only() {
+    fn pinned_version_requires_hashes() {
         for release in &release::RELEASES {
             let pinned = requirement_of(release.version);
             assert!(
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_pip_says_becomes_one_line_with_what_to_do() {
+    fn pip_errors_become_one_line_with_a_hint() {
         let cases = [
             ("/usr/bin/python3: No module named pip\n", "install it"),
             (

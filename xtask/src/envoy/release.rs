@@ -1,4 +1,4 @@
-//! The releases of Envoy that the module is proved in.
+//! The releases of Envoy that the module is tested in.
 
 /// A release and the wheels of it that are taken.
 pub struct Release {
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pinned_one_is_among_them() {
+    fn pinned_version_is_listed() {
         assert_eq!(older().count(), RELEASES.len() - 1);
     }
 }

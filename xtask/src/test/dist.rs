@@ -1,4 +1,4 @@
-//! Whether the release is what it says, and the same bytes when somebody else builds it.
+//! Checks that the release is complete and that a second build gives the same bytes.
 
 mod image;
 
@@ -29,7 +29,7 @@ pub fn check(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let elsewhere = tempfile::tempdir()?;
     let source = Source::of(workspace)?;
     let copy = source.copied_to(elsewhere.path())?;
-    // Both at once: for a good part of its time a build keeps one core busy.
+    // Both at once: a build uses one core for much of its time.
     let mut other = Shell::kept();
     let (release, again) = thread::scope(|scope| {
         let again = scope.spawn(|| make(&copy, &target, &mut other));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_more_or_a_file_more_is_not_the_same() {
+    fn extra_bytes_and_files_are_differences() {
         let one = release(&[("a", "1")]);
         assert!(same(&one, &one).is_ok());
         for other in [release(&[("a", "2")]), release(&[("a", "1"), ("b", "")])] {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_of_the_machine_is_found_in_an_archive_too() {
+    fn path_of_the_machine_is_found_in_an_archive_too() {
         let mut one = release(&[("a", "built in /home/anne/evenkeel/src")]);
         assert!(nowhere(&one, Path::new("/home/anne/evenkeel")).is_err());
         assert!(nowhere(&one, Path::new("/home/bob")).is_ok());
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_lacks_a_file_is_refused() {
+    fn checksum_list_without_a_file_is_rejected() {
         let line = sums::line(b"1", "evenkeel.wasm");
         let mut one = release(&[("evenkeel.wasm", "1"), ("evenkeel.wasm.sha256", &line)]);
         let lines = line.clone() + &sums::line(line.as_bytes(), "evenkeel.wasm.sha256");

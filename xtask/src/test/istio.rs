@@ -32,7 +32,7 @@ pub(super) fn run(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
         .join(format!("evenkeel{}", std::env::consts::EXE_SUFFIX));
     shell.note("Building Istio for its tests: about five minutes the first time, seconds later");
     let vetted = shell.run(go(&sources, &["vet", "./..."]));
-    // Go would take an earlier outcome for this one: it does not look into what the variables name.
+    // Go would reuse a cached result: it does not read the files that the variables name.
     let mut stories = go(&sources, &["test", "-count=1", "-timeout=15m", "./..."]);
     stories
         .env("EVENKEEL_WASM", module.path)
@@ -66,7 +66,7 @@ fn go(sources: &Path, args: &[&str]) -> Command {
 }
 
 fn has_go(sources: &Path) -> Result<()> {
-    // Where the manifest stands: it chooses the toolchain.
+    // The folder of the manifest, which chooses the toolchain.
     let version = go(sources, &["version"]).stdout(Stdio::null()).status();
     if !version.is_ok_and(|status| status.success()) {
         bail!(

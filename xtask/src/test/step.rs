@@ -1,4 +1,4 @@
-//! What is proved, in the order in which one wants to hear of a failure: the quick things first.
+//! The steps of `cargo xtask test`, quick ones first.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::{clients, envoy, wasm, wasm_bindgen};
 /// The crates without IO, whose unit tests also run on the machine they are compiled for.
 const PURE: &str = "-p evenkeel-policy -p evenkeel-wire -p evenkeel-engine";
 
-/// Everything that is proved in Envoy alone: what stories stand on, the stories, and the configurations of `envoy/`.
+/// The tests in a real Envoy: the test harness, the stories, and the configurations of `envoy/`.
 pub const IN_ENVOY: [&str; 3] = ["harness", "stories", "configurations"];
 
 /// Every test target that needs the built module or an Envoy, which `cargo test` leaves out (`test = false`).
@@ -93,10 +93,10 @@ impl Step {
         }
     }
 
-    /// Proves it; with `full` also what takes too long for every day.
+    /// Runs the step; with `full` also the tests that take too long for every change.
     ///
     /// # Errors
-    /// When it does not hold, or cannot be tried here.
+    /// When a check fails or cannot run here.
     pub fn run(self, full: bool, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
         match self {
             Self::Fmt => shell.run(workspace.cargo("fmt --all --check")),
@@ -192,7 +192,7 @@ fn matrix(args: &[&str], workspace: &Workspace, shell: &mut Shell) -> Result<()>
 fn play_demo(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let directory = workspace.target.join("demo");
     let json = directory.join("quick.json");
-    // What an earlier run wrote proves nothing.
+    // The result of an earlier run must not count.
     let _ = fs::remove_file(&json);
     let mut demo = workspace.cargo("run --quiet --package xtask -- demo --quick");
     demo.arg("--json").arg(&json);
@@ -219,7 +219,7 @@ mod tests {
 
     /// Clippy would not see a target that the list lacks.
     #[test]
-    fn every_test_that_runs_by_name_is_in_the_list() {
+    fn tests_that_run_by_name_are_listed() {
         let root = Workspace::find().unwrap().root;
         let mut by_name = Vec::new();
         for package in fs::read_dir(root.join("tests")).unwrap() {

@@ -10,7 +10,7 @@ use crate::workspace::Workspace;
 
 const PAGE: &str = "docs/start.md";
 
-/// Runs every command of the page, in one shell, in the order in which they stand.
+/// Runs every command of the page, in one shell, in their order.
 ///
 /// # Errors
 /// When one of them fails.
@@ -27,7 +27,7 @@ pub(super) fn run(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     shell.run(bash)
 }
 
-/// What stands in the page's blocks of shell.
+/// Returns the content of the page's shell blocks.
 fn blocks(page: &str) -> String {
     let blocks = page.split("```sh\n").skip(1);
     blocks

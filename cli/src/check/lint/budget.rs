@@ -1,4 +1,4 @@
-//! A budget that lets fewer go than fall due.
+//! Warns of budgets that allow fewer drains than connections expire.
 
 use evenkeel_policy::{Budget, Measure, Place};
 use evenkeel_report::number::{duration, rounded};
@@ -19,7 +19,7 @@ pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// Told of the rule under which most would fall due, if all connections were under it.
+/// Reports the rule under which most connections would expire, if it applied to all of them.
 fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
     let rates = scene.rules.iter().filter_map(|ruling| {
         let limits = Limits::of(ruling.rule);
@@ -71,7 +71,7 @@ fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
     Some(finding)
 }
 
-/// The shorter of both ages, where it stands.
+/// Returns the position of the shorter of both ages.
 fn age(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<crate::diagnose::Span> {
     let ages = [
         ("max_connection_age", ruling.rule.max_connection_age),

@@ -135,7 +135,7 @@ fn glob_covers(own: &str, other: &str) -> bool {
     reached[other.len()]
 }
 
-/// Without regard to case; a pattern without a port does not look at the port.
+/// Without regard to case; a pattern without a port ignores the port.
 fn authority_covers(own: &str, other: &str) -> bool {
     let (own, other) = (own.to_ascii_lowercase(), other.to_ascii_lowercase());
     let host = |pattern: &str| match pattern.rsplit_once(':') {
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wider_pattern_covers_a_narrower_one() {
+    fn wider_pattern_covers_a_narrower_one() {
         for (own, other) in [
             ("*", "a*b?"),
             ("*.example", "*.shop.example"),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_counts_only_where_the_wider_pattern_has_one() {
+    fn port_counts_only_where_the_wider_pattern_has_one() {
         for (own, other) in [
             ("shop.example", "Shop.Example:8443"),
             ("*.example", "a.example:80"),

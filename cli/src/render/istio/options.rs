@@ -114,7 +114,7 @@ impl Args {
     }
 
     /// # Errors
-    /// When the version cannot do what was asked for.
+    /// When the version does not support an option.
     pub(super) fn check(&self) -> Result<()> {
         if self.kind == Kind::TrafficExtension && !self.istio.has_traffic_extension() {
             return Err(usage(format!(

@@ -1,14 +1,14 @@
-//! Where a side's connections were, second by second, and what can be read off it.
+//! The connections of a side over time, and the numbers derived from them.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::demo::outcome::max_over_mean;
 
-/// The busiest pod over the mean at which connections count as even.
+/// The highest pod over the mean up to which connections count as balanced.
 pub const EVEN: f64 = 1.25;
 
-/// What was seen at one moment.
+/// The connections and drains at one time.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// When all pods had responded: seconds since the change; negative before it.
@@ -21,7 +21,7 @@ pub struct Sample {
     pub drains: u64,
 }
 
-/// Looks in the order of time: some before the change, some after it.
+/// Samples in order of time, before and after the change.
 pub struct Course {
     samples: Vec<Sample>,
     serving: Range<usize>,
@@ -45,7 +45,7 @@ impl Course {
             .unwrap_or_default()
     }
 
-    /// The busiest pod over the mean of those that serve, at the end.
+    /// Returns the highest pod over the mean of those that serve, at the end.
     pub fn max_over_mean(&self) -> f64 {
         self.samples.last().map_or(0.0, |sample| self.ratio(sample))
     }
@@ -81,9 +81,9 @@ impl Course {
         even_since
     }
 
-    /// Drains a second from each sample to the next: when it began, when it ended, how many. It began when the
-    /// first was asked: on a busy machine it takes a while to be told, and what falls in between may be
-    /// counted already or not yet.
+    /// Returns the drains per second from each sample to the next: start, end, rate. The interval for the rate starts with
+    /// the query of the first sample: on a loaded machine the response takes a while, and a drain in between may or may
+    /// not be counted.
     pub fn rates(&self) -> Vec<(f64, f64, f64)> {
         self.samples
             .windows(2)
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_even_once_it_stays_so() {
+    fn balance_must_last_until_the_end() {
         let course = course(&[
             (-1.0, [50, 50, 0], 0),
             (1.0, [9, 75, 25], 0),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_gets_even_has_no_time_to_it() {
+    fn unbalanced_run_has_no_time_to_balance() {
         let course = course(&[(1.0, [0, 75, 25], 0), (2.0, [0, 75, 25], 0)]);
 
         assert_eq!(course.seconds_to_even(), None);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_that_of_the_longest_time_in_which_its_drains_may_have_been() {
+    fn rate_uses_the_longest_possible_interval() {
         let sample = |asked, at, drains| Sample {
             at,
             asked,

@@ -1,4 +1,4 @@
-//! The scenes as data: how many pods, who comes and goes, by which policies.
+//! The scenes as data: the pods that start and stop, and the policies.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct Plan {
     pub reading: &'static str,
     /// Clients of each side, with a connection each.
     pub connections: usize,
-    /// Between an answer and the next request of a client, on average.
+    /// Between a response and the next request of a client, on average.
     pub pause: Duration,
     /// From the start to the change.
     pub before: Duration,
@@ -185,8 +185,8 @@ impl Age {
     }
 }
 
-/// A pod would tell `rate` times the mean a second, but has a budget of only `per_second`, one at a time. So
-/// there is always one that waits for its turn, and drains come evenly.
+/// A pod selects `rate` times the mean per second, but its budget allows `per_second`, one at a time. So one connection
+/// always waits for the budget, and drains are evenly spaced.
 fn rebalance(rate: f64, min_connections: u32, settle: &str, per_second: f64) -> Value {
     json!({
         "version": 1,

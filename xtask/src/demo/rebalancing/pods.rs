@@ -1,7 +1,7 @@
 //! The pods of a scene: an Envoy each, with a listener for each side.
 //!
-//! What an application would answer the Envoy answers itself: it is about connections, and thousands of
-//! requests a second leave little of a small machine.
+//! The Envoys respond themselves instead of an application: the scenes are about connections, and thousands of requests
+//! per second would exhaust a small machine.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -103,7 +103,7 @@ impl Pods {
         self.running.iter().map(address).collect()
     }
 
-    /// Has these end their connections, each with its next answer.
+    /// Makes these end their connections, each with its next response.
     pub async fn drain(&self, leaving: Range<usize>) -> Result<()> {
         for pod in &self.running[leaving] {
             pod.drain().await?;

@@ -85,9 +85,9 @@ pub struct Balance {
     pub max_over_mean: f64,
     /// How many of them are above the mean, at the end. Without the module these must be drained.
     pub excess: f64,
-    /// Requests answered.
+    /// Requests with a response.
     pub requests: u64,
-    /// Requests without an answer.
+    /// Requests without a response.
     pub failed: u64,
     /// Connections that the clients opened.
     pub connections_opened: u64,
@@ -129,7 +129,7 @@ impl Number {
         Self::DrainsPerMinuteBalanced,
     ];
 
-    /// Returns what it is, in a few words.
+    /// Returns its heading.
     pub fn title(self) -> &'static str {
         match self {
             Self::MaxOverMean => "highest/mean at the end",
@@ -190,7 +190,7 @@ impl<'a> SideRuns<'a> {
         self.balances().map(|side| side.failed).sum()
     }
 
-    /// Says how it came out, as a sentence.
+    /// Summarizes the result in a sentence.
     pub fn headline(self) -> String {
         if self.spread(Number::SecondsToBalanced).median().is_none() {
             let ratio = self.format(Number::MaxOverMean);
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_headline_tells_the_drains_until_balanced_apart_from_those_afterwards() {
+    fn headline_separates_drains_until_balanced_from_later_ones() {
         let scene = scene([Some((9.0, 40)), Some((7.0, 60)), Some((8.0, 50))]);
 
         let [none, _, rebalance] = scene.sides();
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_side_that_most_runs_did_not_balance_is_not_balanced() {
+    fn side_that_most_runs_did_not_balance_is_not_balanced() {
         let scene = scene([Some((9.0, 40)), None, None]);
 
         let [_, _, rebalance] = scene.sides();

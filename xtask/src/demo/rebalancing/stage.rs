@@ -88,7 +88,7 @@ impl<Tell: Fn(&str)> Stage<Tell> {
     async fn sample_for(&mut self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         while Instant::now() < end {
-            // From the last sample on, however late it was: a rate is that of a second, not of a moment.
+            // From the last sample on, however late it was, so that a rate covers a second.
             sleep(BETWEEN_SAMPLES).await;
             sample(&self.pods, &mut self.crowds).await?;
             let [_, age, rebalance] = self.crowds.each_ref().map(Crowd::drains);

@@ -1,10 +1,10 @@
-//! Whether the scenes of rebalancing show what they promise, in every run: pods get even by few drains, and then
-//! rest, while recycling by age goes on for ever.
+//! Checks the scenes of rebalancing in every run: pods are balanced with few drains and then drain nothing, while recycling
+//! by age continues.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// What stands in each side of a run, as numbers.
+/// The numbers of each side of a run.
 const NUMBERS: [&str; 7] = [
     "max_over_mean",
     "excess",
@@ -15,19 +15,19 @@ const NUMBERS: [&str; 7] = [
     "drains_per_minute_balanced",
 ];
 
-/// The most that the busiest pod may have over the mean once it is balanced. A pod drains from 1.2 times the
-/// mean on, so that a busier one is still at it.
+/// The maximum of the highest pod over the mean once balanced. A pod drains above 1.2 times the mean, so a higher one is
+/// still draining.
 const BALANCED: f64 = 1.25;
 
 /// Drains for each connection that must move, on average. A client that is drained connects to a pod by
 /// chance: of eight pods, or two, half had too much, so half of the drained fall on them again.
 const DRAINS_PER_EXCESS: f64 = 2.0;
 
-/// Where a pod stops to drain: at 1.1 times the mean. Once all is balanced, the last of what others drained may
+/// A pod stops draining at 1.1 times the mean. Once all is balanced, the last of what others drained may
 /// still push one pod over 1.2, which then drains until there, and one more as connections are whole.
 const TOLERATED: f64 = 1.1;
 
-/// What rebalancing drains at most once balanced, as a part of what recycling by age drains for ever.
+/// The maximum drain rate of rebalancing once balanced, as a fraction of that of recycling by age.
 const OF_AGE: f64 = 0.1;
 
 /// Recycling by age drains every connection once in an age, whether it is balanced or not. Connections that
@@ -42,10 +42,10 @@ pub fn is(entry: &Value) -> bool {
     entry.get("rebalance").is_some()
 }
 
-/// Looks at all runs of all scenes.
+/// Checks all runs of all scenes.
 ///
 /// # Errors
-/// Names the first run and field that is not as promised.
+/// Names the first run and field that is out of bounds.
 pub fn check_all(runs: &[&Value]) -> Result<()> {
     for run in runs {
         check(run).with_context(|| format!("{}, seed {}", run["name"], run["seed"]))?;
@@ -209,13 +209,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_that_gets_even_and_rests_is_fine() {
+    fn balanced_run_without_later_drains_passes() {
         assert!(is(&sound()));
         check_all(&[&sound()]).unwrap();
     }
 
     #[test]
-    fn a_balance_at_every_bound_is_fine() {
+    fn balance_at_every_bound_passes() {
         let bounds = [
             ("/rebalance/max_over_mean", json!(1.25)),
             ("/rebalance/seconds_to_1_25", json!(15.0)),
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_does_not_promise_is_named() {
+    fn failed_expectations_of_a_run_are_named() {
         let cases = [
             (
                 "/rebalance/failed",

@@ -74,7 +74,7 @@ impl<'a> Layout<'a> {
             .clone())
     }
 
-    /// The content, which is as long as the descriptor says and has its digest.
+    /// The content, with the length and the digest of the descriptor.
     fn blob(&mut self, descriptor: &Descriptor) -> Result<&'a [u8]> {
         let digest = descriptor
             .as_digest_sha256()
@@ -179,13 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn the_layout_of_a_module_is_one_and_the_same_each_time() {
+    fn module_layout_is_reproducible() {
         check(&release()).unwrap();
         assert_eq!(release(), release());
     }
 
     #[test]
-    fn a_blob_that_is_another_missing_or_too_many_is_told() {
+    fn wrong_missing_and_extra_blobs_are_reported() {
         let whole = release();
         for path in whole.keys() {
             let mut wrong = whole.clone();
