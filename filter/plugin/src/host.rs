@@ -1,7 +1,7 @@
-//! What the module needs of its host: the only way by which the plugin reaches Envoy.
+//! The interface to the host: the only way by which the plugin reaches Envoy.
 //!
 //! [`Host`] has one implementation that calls the host (`host/envoy.rs`) and a fake for unit tests. Every
-//! call gives an error where the host refuses: no status that a host returns makes the module panic.
+//! call returns an error where the host refuses: no status makes the module panic.
 //!
 //! A hostcall that returns bytes costs the proxy 0.7 to 0.9 us, because the host re-enters the module to
 //! allocate them; one that returns a number about 0.1 us.
@@ -34,18 +34,18 @@ pub(crate) enum Level {
     Critical = 5,
 }
 
-/// Which bytes of the host [`Host::buffer`] gives, with the ABI's numbers.
+/// Which bytes [`Host::buffer`] reads, with the ABI's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Buffer {
-    /// What the client sent.
+    /// The bytes from the client.
     Downstream = 2,
-    /// What the server writes.
+    /// The bytes from the server.
     Upstream = 3,
     HttpCallResponse = 4,
     PluginConfiguration = 7,
 }
 
-/// Which headers [`Host::header`] reads, with the ABI's numbers. Only while the host holds them.
+/// Which headers [`Host::header`] reads, with the ABI's numbers. Only in the callbacks that are about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Headers {
     Request = 0,
@@ -60,7 +60,7 @@ pub(crate) enum MetricKind {
     Gauge = 1,
 }
 
-/// A response that the module gives instead of the upstream.
+/// A local reply of the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Response<'a> {
     pub(crate) status: u32,
@@ -80,16 +80,16 @@ const UPDATE_ATTEMPTS: usize = 8;
 pub(crate) trait Host: fmt::Debug {
     fn log(&self, level: Level, message: &str);
 
-    /// The lowest level that the host logs, by its number: hosts have levels that [`Level`] has not.
+    /// The number of the lowest level that the host logs: hosts have levels that [`Level`] does not have.
     fn log_level(&self) -> Result<u32, Status>;
 
-    /// The process's monotonic clock. It never goes back, and it is the same for all workers.
+    /// The process's monotonic clock, which is the same for all workers.
     fn monotonic_time(&self) -> Result<Instant, Status>;
 
     /// The wall clock, in nanoseconds: a seed, never a time to compare.
     fn wall_clock(&self) -> Result<u64, Status>;
 
-    /// Has the root context in hand called that often.
+    /// Sets the tick interval of the current root context.
     fn set_tick_period(&self, period: Duration) -> Result<(), Status>;
 
     fn buffer(&self, buffer: Buffer, start: usize, len: usize) -> Result<Vec<u8>, Status>;
@@ -106,33 +106,33 @@ pub(crate) trait Host: fmt::Debug {
 
     fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status>;
 
-    /// Sets a property of the connection or stream in hand, for all filters and VMs that see it.
+    /// Sets a property of the current connection or stream, for all filters and VMs that see it.
     fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status>;
 
     fn header(&self, headers: Headers, name: &str) -> Result<Vec<u8>, Status>;
 
     fn set_header(&self, headers: Headers, name: &str, value: &str) -> Result<(), Status>;
 
-    /// A value that all workers of the process share, and a token that tells it from later ones.
+    /// A value that all workers of the process share, and a token that changes with it.
     fn shared_data(&self, key: &str) -> Result<(Vec<u8>, u32), Status>;
 
-    /// Sets a shared value if `token` is still its token. Where there is no value yet, any token will do.
+    /// Sets a shared value if `token` is still its token. If there is no value yet, any token is accepted.
     fn set_shared_data(&self, key: &str, value: &[u8], token: u32) -> Result<(), Status>;
 
     fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Status>;
 
     fn increment_metric(&self, metric: u32, by: i64) -> Result<(), Status>;
 
-    /// Makes `context` the one that the following hostcalls are about.
+    /// Makes `context` the current one for the following hostcalls.
     fn set_effective_context(&self, context: u32) -> Result<(), Status>;
 
-    /// Closes the downstream connection of the network context in hand, after what is written.
+    /// Closes the downstream connection of the current network context, after the bytes that are already written.
     fn close_downstream(&self) -> Result<(), Status>;
 
-    /// Answers the request in hand, once the callback has returned.
+    /// Sends a local reply to the current request, once the callback has returned.
     fn send_response(&self, response: Response<'_>) -> Result<(), Status>;
 
-    /// Sends a GET to one of the host's clusters; the response comes to the root context in hand.
+    /// Sends a GET to one of the host's clusters; the response comes to the current root context.
     fn http_call(
         &self,
         cluster: &str,
@@ -142,7 +142,7 @@ pub(crate) trait Host: fmt::Debug {
 }
 
 impl dyn Host + '_ {
-    /// A property's bytes; empty where the host has none.
+    /// A property's bytes; empty if the host has none.
     pub(crate) fn property_or_empty(&self, path: &[&str]) -> Vec<u8> {
         self.property(path).unwrap_or_default()
     }
@@ -153,30 +153,30 @@ impl dyn Host + '_ {
         bytes.try_into().ok().map(u64::from_le_bytes)
     }
 
-    /// A field of the request in hand; empty where there is none.
+    /// A header field of the current request; empty if there is none.
     pub(crate) fn request_header(&self, name: &str) -> Vec<u8> {
         self.header(Headers::Request, name).unwrap_or_default()
     }
 
-    /// A field of the response in hand; empty where there is none.
+    /// A header field of the current response; empty if there is none.
     pub(crate) fn response_header(&self, name: &str) -> Vec<u8> {
         self.header(Headers::Response, name).unwrap_or_default()
     }
 
-    /// Sets a field of the request in hand. True when the host took it.
+    /// Sets a header field of the current request. False if the host refuses.
     pub(crate) fn set_request_header(&self, name: &str, value: &str) -> bool {
         self.set_header(Headers::Request, name, value).is_ok()
     }
 
-    /// Closes the downstream connection of a network context, from wherever the module is called.
+    /// Closes the downstream connection of a network context, in any callback.
     pub(crate) fn close(&self, context: u32) {
         if self.set_effective_context(context).is_ok() {
             let _ = self.close_downstream();
         }
     }
 
-    /// Ends the stream of an HTTP context with the gRPC status UNAVAILABLE, as soon as the host has the
-    /// thread again. In the middle of a response the host has no way to say so, and resets the stream.
+    /// Ends the stream of an HTTP context with the gRPC status UNAVAILABLE, once the callback has returned. In the middle
+    /// of a response the host can only reset the stream.
     pub(crate) fn end_unavailable(&self, context: u32, message: &str) {
         if self.set_effective_context(context).is_ok() {
             let _ = self.send_response(Response {
@@ -188,7 +188,7 @@ impl dyn Host + '_ {
         }
     }
 
-    /// Answers the request in hand with status 400 and no body.
+    /// Responds to the current request with status 400 and no body.
     pub(crate) fn respond_bad_request(&self) {
         let _ = self.send_response(Response {
             status: 400,
@@ -198,7 +198,7 @@ impl dyn Host + '_ {
         });
     }
 
-    /// Answers the request in hand with JSON.
+    /// Responds to the current request with JSON.
     pub(crate) fn respond_json(&self, body: &str) {
         let headers = [
             ("content-type", "application/json"),
@@ -212,8 +212,8 @@ impl dyn Host + '_ {
         });
     }
 
-    /// The body of the response to a call, with so many headers and a body of `size` bytes; None where it
-    /// is not 200. A call that failed has no headers.
+    /// The body of the response to a call, with this number of headers and a body of `size` bytes; None if the status is
+    /// not 200. A call that failed has no headers.
     pub(crate) fn http_call_response(&self, headers: usize, size: usize) -> Option<Vec<u8>> {
         if headers == 0 {
             return None;
@@ -225,7 +225,7 @@ impl dyn Host + '_ {
         })
     }
 
-    /// A value that all workers share, and a token that tells it from later ones.
+    /// A value that all workers share, and a token that changes with it.
     pub(crate) fn shared(&self, key: &str) -> (Option<Vec<u8>>, u32) {
         match self.shared_data(key) {
             Ok((value, token)) => (Some(value), token),
@@ -233,8 +233,7 @@ impl dyn Host + '_ {
         }
     }
 
-    /// Sets a shared value if it is still the one that `token` tells. Where there is none yet, the last of
-    /// those who set it wins.
+    /// Sets a shared value if `token` is still its token. If there is no value yet, the last worker that sets one wins.
     pub(crate) fn share(&self, key: &str, value: &[u8], token: u32) -> bool {
         self.set_shared_data(key, value, token).is_ok()
     }
@@ -257,7 +256,7 @@ impl dyn Host + '_ {
     }
 }
 
-/// The bytes of the network callback in hand.
+/// The bytes of the current network callback.
 pub(crate) struct Bytes<'h> {
     host: &'h dyn Host,
     buffer: Buffer,
@@ -269,8 +268,8 @@ impl<'h> Bytes<'h> {
         Self { host, buffer, len }
     }
 
-    /// Replaces `len` bytes from offset `at` with `replacement`. The host knows how to prepend, to append
-    /// and to replace the whole; only for a place in between are the bytes copied.
+    /// Replaces `len` bytes from offset `at` with `replacement`. The host can prepend, append, and replace the whole; only
+    /// in between are the bytes copied.
     pub(crate) fn splice(&mut self, at: usize, len: usize, replacement: &[u8]) {
         let done = if at >= self.len || (at == 0 && (len == 0 || len == self.len)) {
             self.host.set_buffer(self.buffer, at, len, replacement)
@@ -310,7 +309,7 @@ impl ByteSource for Bytes<'_> {
     }
 }
 
-/// Where the workers share the state of a bucket. Other plugins may share the map too, hence the prefix.
+/// The key of a bucket's state in shared data. The prefix separates it from keys of other plugins.
 fn budget_key(bucket: BucketId) -> String {
     format!("evenkeel/budget/{:016x}", bucket.as_u64())
 }

@@ -1,4 +1,4 @@
-//! The plugin against a fake host: what a host does that the built module's tests cannot make it do.
+//! The plugin in a fake host: cases that the tests of the built module cannot create.
 
 mod connections;
 mod current_root;
@@ -21,7 +21,7 @@ const NETWORK: u32 = 1;
 const HTTP: u32 = 2;
 
 impl Plugin {
-    /// Both roles with this policy, without its brace.
+    /// Both roles with the keys of this policy.
     fn new(keys: &str) -> Self {
         let host = FakeHost::new();
         let plugin = Self {
@@ -79,7 +79,7 @@ impl Plugin {
         self.vm.context_created(id, root);
     }
 
-    /// Passes time with its ticks.
+    /// Advances the time, with its ticks.
     fn pass_seconds(&self, seconds: u32) {
         for _ in 0..seconds.saturating_mul(10) {
             self.host.advance(Duration::from_millis(100));
@@ -87,7 +87,7 @@ impl Plugin {
         }
     }
 
-    /// A GET on a connection and its response; gives what leaves to the client.
+    /// A GET on a connection and its response. Returns what the client gets.
     fn exchange(&self, connection: u32) -> Vec<u8> {
         let size = self
             .host

@@ -173,7 +173,7 @@ impl Vm {
     }
 
     /// The host has the response to a call of this root, with this number of headers and a body of `size` bytes.
-    pub(crate) fn http_call_answered(&self, _root: ContextId, headers: usize, size: usize) {
+    pub(crate) fn http_call_responded(&self, _root: ContextId, headers: usize, size: usize) {
         self.with(|State { worker, .. }| worker.peer_responded(headers, size));
     }
 }

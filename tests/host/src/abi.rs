@@ -1,7 +1,7 @@
 //! The numbers of the proxy-wasm ABI 0.2.1 that cross the boundary.
 
-/// What a hostcall answers when it is not OK. [`Status::InvalidMemoryAccess`] and
-/// [`Status::Unimplemented`] are not known to the Rust SDK: a module that gets one has a bug.
+/// The status of a hostcall that is not OK. [`Status::InvalidMemoryAccess`] and
+/// [`Status::Unimplemented`] are unknown to the Rust SDK: a module that gets one has a bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     NotFound = 1,
@@ -12,9 +12,9 @@ pub(crate) enum Status {
     Unimplemented = 12,
 }
 
-/// Why a hostcall did not do as it was asked.
+/// Why a hostcall failed.
 pub(crate) enum Refusal {
-    /// The module is told, and goes on.
+    /// The module gets a status, and continues.
     Status(Status),
     /// The module is stopped: it trapped in an allocation that the host asked for.
     Trap(wasmtime::Error),
@@ -32,12 +32,12 @@ impl From<wasmtime::Error> for Refusal {
     }
 }
 
-/// What a callback told the host to do with the bytes or headers it was shown.
+/// What the host does with the bytes or headers after a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Give them to the next filter.
+    /// Passes them to the next filter.
     Continue,
-    /// Hold them back.
+    /// Holds them back.
     Pause,
 }
 
@@ -84,7 +84,7 @@ impl Level {
     }
 }
 
-/// Which bytes `proxy_get_buffer_bytes` and its kin are about.
+/// Which bytes `proxy_get_buffer_bytes` and similar hostcalls read or write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BufferType {
     RequestBody = 0,
@@ -117,7 +117,7 @@ impl BufferType {
     }
 }
 
-/// Which headers or trailers a header map hostcall is about.
+/// Which headers or trailers a header map hostcall reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum MapType {
     RequestHeaders = 0,
@@ -148,7 +148,7 @@ impl MapType {
     }
 }
 
-/// Which stream `proxy_close_stream` and `proxy_continue_stream` are about.
+/// Which stream `proxy_close_stream` and `proxy_continue_stream` apply to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StreamType {
     Request = 0,
@@ -171,7 +171,7 @@ impl StreamType {
     }
 }
 
-/// Who closed, as the close callbacks say it.
+/// Who closed, in the numbers of the close callbacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
     Unknown = 0,

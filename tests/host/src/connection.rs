@@ -5,10 +5,10 @@ use crate::properties::{Properties, join};
 use crate::stream::StreamState;
 use crate::world::Shared;
 
-/// Who ended a connection.
+/// Who closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClosedBy {
-    /// The client went away.
+    /// The client closed.
     Client,
     /// Envoy, because of the server or a limit of its own.
     Server,
@@ -24,13 +24,13 @@ pub(crate) struct ConnectionState {
     /// The network filter's context, on a listener that has one.
     pub(crate) context: Option<u32>,
     pub(crate) streams: Vec<Shared<StreamState>>,
-    /// What the client sent and the next filter has not taken.
+    /// Bytes from the client that the next filter has not taken.
     pub(crate) read_buffer: Vec<u8>,
-    /// The module may look at the read buffer: in its callback, and on while it holds bytes back.
+    /// The module may read the read buffer: in its callback, and while it holds bytes back.
     pub(crate) read_buffer_shown: bool,
-    /// The write in hand, during its callback.
+    /// The current write, during its callback.
     pub(crate) write: Option<Vec<u8>>,
-    /// At most so many bytes a read, if not all.
+    /// The most bytes per read, if limited.
     pub(crate) takes: Option<usize>,
     pub(crate) passed_on: Vec<u8>,
     pub(crate) closed: Option<ClosedBy>,
@@ -52,7 +52,7 @@ impl ConnectionState {
         }
     }
 
-    /// What a plain-text connection over IPv4 has. Each has a client port of its own.
+    /// The properties of a plain-text connection over IPv4, with its own client port.
     pub(crate) fn property(&self, path: &[u8]) -> Option<Vec<u8>> {
         if let Some(said) = self.properties.get(path) {
             return said;
@@ -72,7 +72,7 @@ impl ConnectionState {
     }
 }
 
-/// A downstream connection. The test is its client, its server, and the filter behind the module.
+/// A downstream connection. The test acts as its client, its server, and the next filter.
 #[derive(Clone)]
 pub struct Connection {
     pub(crate) worker: Worker,
@@ -80,12 +80,12 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// What `connection.id` says.
+    /// The value of `connection.id`.
     pub fn id(&self) -> u64 {
         self.state.borrow().id
     }
 
-    /// The client sends bytes. Answers what the filter behind the module got since it was last asked.
+    /// The client sends bytes. Returns what the next filter got since the last call.
     pub fn client_sends(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
         self.read(bytes.as_ref(), false)
     }
@@ -96,12 +96,12 @@ impl Connection {
         self.read(bytes.as_ref(), true)
     }
 
-    /// The client went away.
+    /// The client closed.
     pub fn client_closes(&self) {
         self.close(ClosedBy::Client);
     }
 
-    /// The filter behind the module writes to the client. Answers what leaves; nothing once closed.
+    /// The next filter writes to the client. Returns what the client gets; nothing once closed.
     pub fn server_writes(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
         self.write(bytes.as_ref(), false)
     }
@@ -116,18 +116,18 @@ impl Connection {
         self.close(ClosedBy::Server);
     }
 
-    /// The filter behind the module takes at most `bytes` a read from now on, or again all of them. As
-    /// in Envoy's read buffer the rest comes again in the next callback, before what follows it.
+    /// Limits the bytes that the next filter takes per read. As in Envoy's read buffer, the rest is in the next callback
+    /// again, before later bytes.
     pub fn next_filter_takes(&self, bytes: Option<usize>) {
         self.state.borrow_mut().takes = bytes;
     }
 
-    /// The filter behind the module asks for what lies in the read buffer, with nothing sent anew.
+    /// The next filter reads the read buffer again, without new bytes.
     pub fn next_filter_reads_again(&self) -> Vec<u8> {
         self.read(b"", false)
     }
 
-    /// Sets what the module finds under `path`, for example `["upstream", "address"]`.
+    /// Sets the property at `path`, for example `["upstream", "address"]`.
     pub fn set_property(&self, path: &[&str], value: impl AsRef<[u8]>) {
         let value = value.as_ref().to_vec();
         self.state
@@ -136,17 +136,17 @@ impl Connection {
             .set(join(path), Some(value));
     }
 
-    /// Makes `path` absent, though the host would have had a value for it.
+    /// Removes the property at `path`.
     pub fn hide_property(&self, path: &[&str]) {
         self.state.borrow_mut().properties.set(join(path), None);
     }
 
-    /// What the test or the module set under `path`.
+    /// The property at `path` that the test or the module set.
     pub fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
         self.state.borrow().properties.get(&join(path)).flatten()
     }
 
-    /// True until anybody closed it.
+    /// True until it is closed.
     pub fn is_open(&self) -> bool {
         self.closed_by().is_none()
     }

@@ -1,4 +1,4 @@
-//! What a module costs: how often its VM is entered and what it asks of the host.
+//! The cost of a module: VM entries and hostcalls.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,12 +11,12 @@ pub struct Counts {
     pub entries: BTreeMap<&'static str, u64>,
     /// Hostcalls by import name.
     pub hostcalls: BTreeMap<&'static str, u64>,
-    /// Entries that the host made from inside a hostcall to get memory for an answer. They are not
-    /// among `entries`, yet they are what makes a hostcall that returns bytes dear.
+    /// Entries from inside a hostcall to allocate memory for its result. They are not among `entries`, but they make a
+    /// hostcall that returns bytes expensive.
     pub allocations: u64,
-    /// Bytes copied into the module by answers.
+    /// Bytes that hostcalls copied into the module.
     pub bytes_in: u64,
-    /// Bytes copied out of the module: arguments, and data written back.
+    /// Bytes that hostcalls copied out of the module.
     pub bytes_out: u64,
 }
 
@@ -50,7 +50,7 @@ impl Counts {
     }
 }
 
-/// What came after `before`. Names whose count did not move are left out.
+/// The difference to `before`, without names whose count did not change.
 impl Sub for Counts {
     type Output = Counts;
 
@@ -72,7 +72,7 @@ impl Sub for Counts {
     }
 }
 
-/// One line a name, entries first, then hostcalls, then what the copies cost.
+/// One line per name: entries, hostcalls, then copied bytes.
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = |name: &str, count: u64| writeln!(f, "{name:<44}{count:>10}");

@@ -1,6 +1,6 @@
-//! Header maps: ordered, keys in lower case, as Envoy's.
+//! Header maps: ordered, with keys in lower case, as in Envoy.
 
-/// What Envoy keeps as one value: adding to it appends after a comma.
+/// The fields that Envoy keeps as one value: adding to them appends after a comma.
 const INLINE: &[&str] = &[
     ":authority",
     ":method",
@@ -20,7 +20,7 @@ const INLINE: &[&str] = &[
     "via",
 ];
 
-/// What the HTTP connection manager takes out of a response after the filter chain.
+/// The fields that the HTTP connection manager removes from a response after the filter chain.
 const HOP_BY_HOP: &[&str] = &[
     "connection",
     "keep-alive",
@@ -47,7 +47,7 @@ impl HeaderMap {
         self.pairs.len()
     }
 
-    /// The first value of that name.
+    /// The first value of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
         let name = name.to_ascii_lowercase();
         self.pairs
@@ -82,7 +82,7 @@ impl HeaderMap {
         self.pairs.retain(|(key, _)| *key != name);
     }
 
-    /// As the codec writes a response: without what speaks of one hop only.
+    /// The fields that the codec writes: without hop-by-hop fields.
     pub(crate) fn without_hop_by_hop(&self) -> Self {
         let upgrade = self.get("upgrade").is_some();
         let stays = |name: &str| !HOP_BY_HOP.contains(&name) || (upgrade && name == "connection");

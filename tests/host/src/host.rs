@@ -40,7 +40,7 @@ impl Host {
     /// Starts a worker: an instance of the module of its own.
     ///
     /// # Panics
-    /// When the module imports what the host has not, with the names.
+    /// If the module imports functions that the host does not have, with their names.
     pub fn start_worker(&self) -> Worker {
         self.start(true)
     }
@@ -64,8 +64,8 @@ impl Host {
             .collect()
     }
 
-    /// Moves time on. Each root ticks whenever its period has passed, on all workers in the order in
-    /// which they are due, and at one moment in the order of workers and then of roots.
+    /// Advances the time. Each root ticks when its period has passed, in the order of time, then of workers, then of
+    /// roots.
     pub fn advance(&self, by: Duration) {
         let end = self.world.borrow().clock.steady() + by;
         while let Some((due, worker, root)) = self.next_tick().filter(|(due, ..)| *due <= end) {
@@ -81,17 +81,17 @@ impl Host {
         self.world.borrow_mut().clock.advance_to(end);
     }
 
-    /// The wall clock, as the module is told it: time since 1970.
+    /// The wall clock of the module: time since 1970.
     pub fn now(&self) -> Duration {
         self.world.borrow().clock.wall()
     }
 
-    /// Somebody sets the wall clock, forward or back. Timers do not notice.
+    /// Sets the wall clock, forward or back. Timers are not affected.
     pub fn set_wall_clock(&self, now: Duration) {
         self.world.borrow_mut().clock.set_wall(now);
     }
 
-    /// What the module has cost so far, over all workers.
+    /// The cost of the module so far, over all workers.
     pub fn counts(&self) -> Counts {
         self.world.borrow().counts.clone()
     }
@@ -111,7 +111,7 @@ impl Host {
             .collect()
     }
 
-    /// What was recorded in the histogram of that name; `None` when no worker has defined it.
+    /// The values of the histogram of this name; `None` when no worker has defined it.
     pub fn histogram(&self, name: &str) -> Option<Vec<u64>> {
         self.world
             .borrow()
@@ -120,12 +120,12 @@ impl Host {
             .map(<[u64]>::to_vec)
     }
 
-    /// All that was logged, of any level.
+    /// All log lines, of any level.
     pub fn log(&self) -> Vec<LogLine> {
         self.world.borrow().log.clone()
     }
 
-    /// True when a line of the log has `part` in it.
+    /// True if a log line contains `part`.
     pub fn logged(&self, part: &str) -> bool {
         self.world
             .borrow()
@@ -134,7 +134,7 @@ impl Host {
             .any(|line| line.text.contains(part))
     }
 
-    /// Says which level `proxy_get_log_level` answers. The log keeps all lines nevertheless.
+    /// Sets the result of `proxy_get_log_level`. The log keeps all lines nevertheless.
     pub fn set_log_level(&self, level: Level) {
         self.world.borrow_mut().log_level = level;
     }
@@ -156,12 +156,12 @@ impl Host {
         let _ = self.world.borrow_mut().shared_data.set(key, value, 0);
     }
 
-    /// Makes a cluster known. A call to any other is refused.
+    /// Adds a cluster. Calls to other clusters fail.
     pub fn add_cluster(&self, name: &str) {
         self.world.borrow_mut().clusters.insert(name.to_owned());
     }
 
-    /// The calls that wait for an answer, in the order in which they were made.
+    /// The calls that wait for a response, in order.
     pub fn http_calls(&self) -> Vec<HttpCall> {
         let workers = self.all();
         let mut world = self.world.borrow_mut();
@@ -176,8 +176,8 @@ impl Host {
             .collect()
     }
 
-    /// From now on a crash of the module is what Envoy makes of it (its connections close, its streams
-    /// get a 503) instead of the end of the test.
+    /// From now on a crash of the module has the effects that it has in Envoy (its connections close, its streams get a
+    /// 503) instead of failing the test.
     pub fn expect_crashes(&self) {
         self.world.borrow_mut().crashes_are_expected = true;
     }
@@ -224,8 +224,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Gives a plugin configuration to the module: a further root beside those that are there, as when
-    /// a listener or a filter's configuration is updated.
+    /// Configures a further root, as when a listener or a filter's configuration is updated.
     ///
     /// # Panics
     /// When the module refuses it: Envoy would then drop the listener's traffic.
@@ -277,7 +276,7 @@ impl Worker {
         self.with_vm(|vm| vm.deepest())
     }
 
-    /// Why the instance died; only where [`Host::expect_crashes`] was said.
+    /// Why the instance crashed; only after [`Host::expect_crashes`].
     pub fn crash(&self) -> Option<String> {
         self.with_vm(|vm| vm.death().map(str::to_owned))
     }

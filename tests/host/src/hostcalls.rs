@@ -12,7 +12,7 @@ use crate::abi::{Refusal, Status};
 use crate::state::VmState;
 use wasmtime::{Caller, ImportType, Linker, Result, Val};
 
-/// Makes all functions known to `linker`.
+/// Adds all functions to `linker`.
 pub(crate) fn define(linker: &mut Linker<VmState>) {
     plugin::define(linker)
         .and_then(|()| bytes::define(linker))
@@ -21,7 +21,7 @@ pub(crate) fn define(linker: &mut Linker<VmState>) {
         .expect("each function is defined once");
 }
 
-/// What Envoy has and this host does not model.
+/// The functions of Envoy that this host does not model.
 const UNMODELLED: [&str; 10] = [
     "proxy_call_foreign_function",
     "proxy_dequeue_shared_queue",
@@ -35,8 +35,7 @@ const UNMODELLED: [&str; 10] = [
     "proxy_resolve_shared_queue",
 ];
 
-/// Has those of `missing` that Envoy would have trap with their name when they are called. Answers the
-/// names of the others.
+/// Makes those of `missing` that Envoy has trap with their name. Returns the names of the others.
 pub(crate) fn define_unmodelled(
     linker: &mut Linker<VmState>,
     missing: &[ImportType<'_>],
@@ -61,7 +60,7 @@ pub(crate) fn define_unmodelled(
     unknown
 }
 
-/// Runs one hostcall: counts it, refuses it where Envoy does, turns its outcome into a status.
+/// Runs one hostcall: counts it, rejects it where Envoy does, and converts its result into a status.
 pub(super) fn run(
     vm: &mut Caller<'_, VmState>,
     name: &'static str,
@@ -109,5 +108,5 @@ macro_rules! width {
 }
 use {hostcalls, width};
 
-/// An argument that names what there is not.
+/// An argument that names something that does not exist.
 pub(super) const BAD_ARGUMENT: Refusal = Refusal::Status(Status::BadArgument);

@@ -17,7 +17,7 @@ pub(crate) struct CallState {
     pub(crate) over: bool,
 }
 
-/// A call that waits for its answer. Nothing but the test ends it, its timeout neither.
+/// A call that waits for its response. Only the test ends it: timeouts are not simulated.
 #[derive(Clone)]
 pub struct HttpCall {
     pub(crate) worker: Worker,
@@ -45,13 +45,13 @@ impl HttpCall {
         self.state.borrow().body.clone()
     }
 
-    /// How long the module would wait; zero is for ever.
+    /// The timeout; zero is none.
     pub fn timeout(&self) -> Duration {
         self.state.borrow().timeout
     }
 
-    /// The cluster answers.
-    pub fn answer<V: AsRef<[u8]>>(self, headers: &[(&str, V)], body: impl AsRef<[u8]>) {
+    /// The cluster responds.
+    pub fn respond<V: AsRef<[u8]>>(self, headers: &[(&str, V)], body: impl AsRef<[u8]>) {
         let headers = HeaderMap::from_pairs(headers);
         let arguments = [headers.len() as u32, body.as_ref().len() as u32];
         self.finish(
@@ -63,13 +63,13 @@ impl HttpCall {
         );
     }
 
-    /// The call fails: the module sees an answer without headers and body.
+    /// The call fails: the module gets a response without headers and body.
     pub fn fail(self) {
         self.finish(None, [0, 0]);
     }
 
     fn finish(self, answer: Option<Answer>, [headers, body]: [u32; 2]) {
-        assert!(!self.state.borrow().over, "a call is answered once");
+        assert!(!self.state.borrow().over, "a call gets one response");
         self.state.borrow_mut().over = true;
         let (root, token) = (self.state.borrow().root.clone(), self.state.borrow().token);
         let id = root.borrow().id;

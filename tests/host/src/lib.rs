@@ -3,7 +3,7 @@
 //! A [`Host`] is one proxy. Its [`Worker`]s each have their own instance (VM) of the module and share
 //! what Envoy shares: the map of shared data, the metrics, the clock. A [`Root`] is one plugin
 //! configuration on one worker; under it live [`Connection`]s (network filter) and [`Stream`]s (HTTP
-//! filter). The test plays both peers and the filters next door, moves the clock, and reads bytes,
+//! filter). The test acts as both peers and the adjacent filters, advances the clock, and reads bytes,
 //! headers, metrics, log lines and [`Counts`].
 //!
 //! ```no_run

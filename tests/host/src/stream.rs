@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::{Rc, Weak};
 
-/// What the module answered in the server's place.
+/// A local reply of the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalResponse {
     /// The status code.
@@ -194,12 +194,12 @@ impl Stream {
         self.trailers(MapType::ResponseTrailers, trailers)
     }
 
-    /// The stream is over, answered or reset by a peer. Closing its connection ends it too.
+    /// The stream ended, with a response or a reset. Closing its connection ends it too.
     pub fn ends(&self) {
         self.root.worker.with_vm(|vm| vm.end_stream(&self.state));
     }
 
-    /// Sets what the module finds under `path`, for example `["xds", "route_name"]`.
+    /// Sets the property at `path`, for example `["xds", "route_name"]`.
     pub fn set_property(&self, path: &[&str], value: impl AsRef<[u8]>) {
         let value = value.as_ref().to_vec();
         self.state
@@ -208,12 +208,12 @@ impl Stream {
             .set(join(path), Some(value));
     }
 
-    /// Makes `path` absent, though the host would have had a value for it.
+    /// Removes the property at `path`.
     pub fn hide_property(&self, path: &[&str]) {
         self.state.borrow_mut().properties.set(join(path), None);
     }
 
-    /// What the test or the module set under `path`.
+    /// The property at `path` that the test or the module set.
     pub fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
         self.state.borrow().properties.get(&join(path)).flatten()
     }
@@ -241,7 +241,7 @@ impl Stream {
         self.state.borrow().response.passed.clone()
     }
 
-    /// What the module, or Envoy for a dead VM, answered in the server's place.
+    /// The local reply of the module, or of Envoy for a VM that crashed.
     pub fn local_response(&self) -> Option<LocalResponse> {
         self.state.borrow().local_response.clone()
     }

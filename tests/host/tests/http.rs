@@ -39,7 +39,7 @@ fn editor(callback: &str, map: u32) -> String {
 }
 
 #[test]
-fn a_requests_headers_reach_the_router_as_the_module_left_them() {
+fn request_headers_reach_the_router_as_the_module_left_them() {
     let host = host(&editor("proxy_on_request_headers", 0));
     let (_, _, stream) = start(&host);
     assert_eq!(
@@ -54,7 +54,7 @@ fn a_requests_headers_reach_the_router_as_the_module_left_them() {
 }
 
 #[test]
-fn a_responses_connection_header_never_reaches_the_client() {
+fn connection_header_of_a_response_does_not_reach_the_client() {
     let host = host(&editor("proxy_on_response_headers", 2));
     let (_, _, stream) = start(&host);
     stream.request_headers(&REQUEST, true);
@@ -66,7 +66,7 @@ fn a_responses_connection_header_never_reaches_the_client() {
 }
 
 #[test]
-fn headers_are_there_in_their_own_callback_only() {
+fn headers_are_available_in_their_own_callback_only() {
     let host = host(
         r#"(data (i32.const 128) ":path")
            (func $ask (call $digit (call $header (i32.const 0) (i32.const 128) (i32.const 5)
@@ -92,7 +92,7 @@ fn headers_are_there_in_their_own_callback_only() {
 }
 
 #[test]
-fn pairs_are_read_and_written_in_the_form_of_the_abi() {
+fn pairs_have_the_wire_format_of_the_abi() {
     let host = host(
         r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
              (drop (call $pairs (i32.const 0) (i32.const 64) (i32.const 68)))
@@ -113,7 +113,7 @@ fn pairs_are_read_and_written_in_the_form_of_the_abi() {
 }
 
 #[test]
-fn a_body_that_is_held_back_comes_again_whole() {
+fn buffered_body_is_passed_again_as_a_whole() {
     let host = host(
         r#"(func (export "proxy_on_request_body") (param i32) (param $size i32) (param $end i32) (result i32)
              (drop (call $get_buffer (i32.const 0) (i32.const 0) (local.get $size)
@@ -131,7 +131,7 @@ fn a_body_that_is_held_back_comes_again_whole() {
 }
 
 #[test]
-fn a_local_response_stops_the_request_and_passes_the_modules_own_callback() {
+fn local_reply_stops_the_request_and_runs_the_response_callback() {
     let host = host(
         r#"(data (i32.const 128) "busy")
            (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
@@ -155,7 +155,7 @@ fn a_local_response_stops_the_request_and_passes_the_modules_own_callback() {
 }
 
 #[test]
-fn a_stream_ends_with_log_done_and_delete_and_with_its_connection() {
+fn stream_ends_with_log_done_and_delete() {
     let host = host(
         r#"(func (export "proxy_on_log") (param $id i32) (call $mark (i32.const 108)) (call $digit (local.get $id)))
            (func (export "proxy_on_done") (param i32) (result i32) (call $mark (i32.const 100)) (i32.const 1))
@@ -173,7 +173,7 @@ fn a_stream_ends_with_log_done_and_delete_and_with_its_connection() {
 }
 
 #[test]
-fn a_stream_that_the_module_resets_is_over() {
+fn reset_of_the_module_ends_the_stream() {
     let host = host(
         r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
              (drop (call $close (i32.const 0))) (i32.const 1))"#,
@@ -184,7 +184,7 @@ fn a_stream_that_the_module_resets_is_over() {
 }
 
 #[test]
-fn a_stream_sees_its_connection_but_not_what_tcp_proxy_knows() {
+fn stream_has_the_properties_of_its_connection() {
     let host = host(
         r#"(data (i32.const 128) "connection\00id") (data (i32.const 160) "upstream\00address")
            (data (i32.const 192) "request\00url_path") (data (i32.const 224) "xds\00listener_direction")
@@ -208,7 +208,7 @@ fn a_stream_sees_its_connection_but_not_what_tcp_proxy_knows() {
 }
 
 #[test]
-fn a_dead_vm_answers_503() {
+fn crashed_vm_responds_with_503() {
     let host = host(
         r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) unreachable)"#,
     );
@@ -223,7 +223,7 @@ fn a_dead_vm_answers_503() {
 
 #[test]
 #[should_panic(expected = "a connection stays on its worker")]
-fn a_stream_is_on_its_connections_worker() {
+fn stream_runs_on_the_worker_of_its_connection() {
     let host = host("");
     let connection = host.start_worker().accept();
     host.start_worker()

@@ -24,7 +24,7 @@ fn edit(callback: &str, kind: u32, start: u32, len: u32) -> String {
 }
 
 #[test]
-fn a_write_is_edited_by_envoys_rule_and_by_no_other() {
+fn write_is_edited_by_the_rules_of_envoy() {
     let cases = [
         (0, 0, "<>body", "0"),
         (0, 4, "<>", "0"),
@@ -48,7 +48,7 @@ fn a_write_is_edited_by_envoys_rule_and_by_no_other() {
 }
 
 #[test]
-fn a_read_is_edited_before_the_next_filter_gets_it() {
+fn read_is_edited_before_the_next_filter_gets_it() {
     let host = host(&edit("proxy_on_downstream_data", 2, 0, 0));
     let (_, connection) = connect(&host);
     assert_eq!(connection.client_sends("body"), b"<>body");
@@ -62,7 +62,7 @@ const READER: &str = r#"
     (i32.const 0))"#;
 
 #[test]
-fn what_the_next_filter_leaves_comes_again_before_what_follows() {
+fn bytes_that_the_next_filter_leaves_precede_later_bytes() {
     let host = host(READER);
     let (_, connection) = connect(&host);
     connection.next_filter_takes(Some(2));
@@ -76,7 +76,7 @@ fn what_the_next_filter_leaves_comes_again_before_what_follows() {
 }
 
 #[test]
-fn bytes_that_the_module_holds_back_go_on_when_it_says_so() {
+fn module_resumes_bytes_that_it_holds_back() {
     let host = host(
         r#"(global $held (mut i32) (i32.const 0))
            (func (export "proxy_on_configure") (param i32 i32) (result i32)
@@ -99,7 +99,7 @@ fn bytes_that_the_module_holds_back_go_on_when_it_says_so() {
 }
 
 #[test]
-fn outside_its_callback_a_buffer_is_empty_and_cannot_be_set() {
+fn buffer_is_empty_outside_its_callback() {
     let host = host(
         r#"(global $id (mut i32) (i32.const 0))
            (func (export "proxy_on_configure") (param i32 i32) (result i32)
@@ -140,7 +140,7 @@ fn closer(count: u32) -> String {
 }
 
 #[test]
-fn a_close_from_a_tick_comes_after_the_tick_and_ends_the_context_at_once() {
+fn close_from_a_tick_follows_the_tick() {
     let host = host(&closer(1));
     let (_, connection) = connect(&host);
     host.advance(Duration::from_millis(999));
@@ -152,7 +152,7 @@ fn a_close_from_a_tick_comes_after_the_tick_and_ends_the_context_at_once() {
 }
 
 #[test]
-fn a_context_that_is_gone_cannot_be_spoken_for() {
+fn deleted_context_cannot_become_effective() {
     let host = host(&closer(1));
     let (_, connection) = connect(&host);
     connection.client_closes();
@@ -184,7 +184,7 @@ fn closes_of_one_tick_nest() {
 
 #[test]
 #[should_panic(expected = "Envoy loses the chunk in hand")]
-fn a_close_with_a_write_in_hand_fails_the_test() {
+fn close_during_a_write_fails_the_test() {
     let host = host(
         r#"(func (export "proxy_on_upstream_data") (param i32 i32 i32) (result i32)
              (drop (call $close (i32.const 2))) (i32.const 0))"#,
@@ -194,7 +194,7 @@ fn a_close_with_a_write_in_hand_fails_the_test() {
 
 #[test]
 #[should_panic(expected = "paused a write")]
-fn a_paused_write_fails_the_test() {
+fn paused_write_fails_the_test() {
     let host = host(
         r#"(func (export "proxy_on_upstream_data") (param i32 i32 i32) (result i32) (i32.const 1))"#,
     );
@@ -203,7 +203,7 @@ fn a_paused_write_fails_the_test() {
 
 #[test]
 #[should_panic(expected = "resumed a write")]
-fn a_resumed_write_fails_the_test() {
+fn resumed_write_fails_the_test() {
     let host = host(
         r#"(func (export "proxy_on_upstream_data") (param i32 i32 i32) (result i32)
              (drop (call $resume (i32.const 3))) (i32.const 0))"#,
@@ -212,7 +212,7 @@ fn a_resumed_write_fails_the_test() {
 }
 
 #[test]
-fn a_close_from_a_read_gives_the_next_filter_nothing() {
+fn close_from_a_read_discards_its_bytes() {
     let host = host(
         r#"(func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32)
              (drop (call $close (i32.const 2))) (i32.const 0))"#,
@@ -223,7 +223,7 @@ fn a_close_from_a_read_gives_the_next_filter_nothing() {
 }
 
 #[test]
-fn the_servers_fin_is_told_twice_and_envoys_close_once() {
+fn server_half_close_and_close_have_separate_callbacks() {
     let host = host(
         r#"(func (export "proxy_on_upstream_data") (param i32 i32) (param $fin i32) (result i32)
              (call $digit (local.get $fin)) (i32.const 0))
@@ -241,7 +241,7 @@ fn the_servers_fin_is_told_twice_and_envoys_close_once() {
 }
 
 #[test]
-fn properties_are_the_connections_the_roots_or_not_found() {
+fn property_belongs_to_the_connection_or_the_root() {
     let host = host(
         r#"(data (i32.const 128) "connection\00id") (data (i32.const 160) "xds\00node\00id")
            (data (i32.const 192) "upstream\00address") (data (i32.const 224) "node\00id")
@@ -275,7 +275,7 @@ fn properties_are_the_connections_the_roots_or_not_found() {
 }
 
 #[test]
-fn a_module_without_callbacks_costs_nothing() {
+fn module_without_callbacks_costs_nothing() {
     let host = host("");
     let (_, connection) = connect(&host);
     assert_eq!(connection.client_sends("ab"), b"ab");
@@ -285,7 +285,7 @@ fn a_module_without_callbacks_costs_nothing() {
 }
 
 #[test]
-fn an_answer_with_bytes_costs_an_allocation_and_an_empty_one_does_not() {
+fn result_with_bytes_costs_an_allocation() {
     let host = host(READER);
     let (_, connection) = connect(&host);
     let before = host.counts();
@@ -302,7 +302,7 @@ fn an_answer_with_bytes_costs_an_allocation_and_an_empty_one_does_not() {
 }
 
 #[test]
-fn linear_memory_is_what_the_instance_has() {
+fn memory_is_that_of_the_instance() {
     let host = host(
         r#"(func (export "proxy_on_new_connection") (param i32) (result i32)
         (drop (memory.grow (i32.const 2))) (i32.const 0))"#,

@@ -49,7 +49,7 @@ fn all_workers_and_the_main_thread_tick() {
 
 #[test]
 #[should_panic(expected = "the main thread serves no traffic")]
-fn the_main_thread_serves_no_traffic() {
+fn main_thread_serves_no_traffic() {
     let host = host("");
     host.start_main_thread()
         .configure(&RootSpec::new("plugin"))
@@ -57,7 +57,7 @@ fn the_main_thread_serves_no_traffic() {
 }
 
 #[test]
-fn the_module_sees_the_wall_clock_and_timers_the_steady_one() {
+fn timers_use_the_monotonic_clock() {
     let host = host(
         r#"(func (export "proxy_on_configure") (param i32 i32) (result i32)
              (drop (call $tick_every (i32.const 1000))) (i32.const 1))
@@ -75,7 +75,7 @@ fn the_module_sees_the_wall_clock_and_timers_the_steady_one() {
 }
 
 #[test]
-fn a_configuration_is_there_while_it_is_given() {
+fn configuration_is_available_in_its_callback_only() {
     let host = host(
         r#"(func $ask (call $mark (i32.const 47))
              (call $digit (call $get_buffer (i32.const 7) (i32.const 0) (i32.const 99)
@@ -93,7 +93,7 @@ fn a_configuration_is_there_while_it_is_given() {
 
 #[test]
 #[should_panic(expected = "the module refused the configuration of `plugin`")]
-fn a_refused_configuration_fails_the_test() {
+fn rejected_configuration_fails_the_test() {
     let host =
         host(r#"(func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 0))"#);
     host.start_worker().configure(&RootSpec::new("plugin"));
@@ -109,7 +109,7 @@ const LIVES: &str = r#"
     (call $mark (i32.const 120)) (call $digit (local.get $id)))"#;
 
 #[test]
-fn an_old_root_lives_as_long_as_its_connections() {
+fn replaced_root_lives_as_long_as_its_connections() {
     let host = host(LIVES);
     let worker = host.start_worker();
     let old = worker.configure(&RootSpec::new("plugin").config("1"));
@@ -125,7 +125,7 @@ fn an_old_root_lives_as_long_as_its_connections() {
 }
 
 #[test]
-fn a_root_that_asks_for_time_is_deleted_when_it_is_done() {
+fn root_that_defers_its_deletion_is_deleted_when_done() {
     let host = host(
         r#"(func (export "proxy_on_configure") (param i32 i32) (result i32)
              (drop (call $tick_every (i32.const 1000))) (i32.const 1))
@@ -176,7 +176,7 @@ fn shared_data_is_one_map_with_compare_and_swap() {
 }
 
 #[test]
-fn a_key_that_is_not_there_takes_any_version() {
+fn missing_key_accepts_any_version() {
     let host = host(
         r#"(data (i32.const 128) "key")
            (func (export "proxy_on_new_connection") (param i32) (result i32)
@@ -207,7 +207,7 @@ fn metric(kind: u32, offset: i64) -> String {
 }
 
 #[test]
-fn a_metric_of_one_name_is_one_value_over_all_workers() {
+fn workers_share_the_value_of_a_metric() {
     let host = host(&metric(0, 2));
     for _ in 0..2 {
         host.start_worker()
@@ -238,7 +238,7 @@ fn counters_only_go_up_and_histograms_are_recorded() {
 
 #[test]
 #[should_panic(expected = "took the gauge `metric` below zero")]
-fn a_gauge_below_zero_fails_the_test() {
+fn gauge_below_zero_fails_the_test() {
     let host = host(&metric(1, -1));
     host.start_worker()
         .configure(&RootSpec::new("plugin"))
@@ -253,7 +253,7 @@ const CRASHER: &str = r#"
 
 #[test]
 #[should_panic(expected = "panicked at 'sums'")]
-fn a_crash_fails_the_test_with_the_log() {
+fn crash_fails_the_test_with_the_log() {
     let host = host(CRASHER);
     host.start_worker()
         .configure(&RootSpec::new("plugin"))
@@ -262,7 +262,7 @@ fn a_crash_fails_the_test_with_the_log() {
 }
 
 #[test]
-fn a_dead_vm_closes_its_connections_at_their_next_bytes() {
+fn crashed_vm_closes_its_connections_at_their_next_bytes() {
     use evenkeel_test_host::ClosedBy;
     let host = host(CRASHER);
     host.expect_crashes();
@@ -293,30 +293,30 @@ fn importer(name: &str, start: &str) -> Host {
 
 #[test]
 #[should_panic(expected = "the module imports what the host has not: env.proxy_guess")]
-fn imports_that_no_host_has_are_named() {
+fn unknown_imports_are_named() {
     importer("proxy_guess", "").start_worker();
 }
 
 #[test]
-fn what_is_not_modelled_may_be_imported() {
+fn function_that_is_not_modelled_may_be_imported() {
     importer("proxy_grpc_close", "").start_worker();
 }
 
 #[test]
 #[should_panic(expected = "the test host does not model proxy_grpc_close")]
-fn what_is_not_modelled_may_not_be_called() {
+fn function_that_is_not_modelled_must_not_be_called() {
     importer("proxy_grpc_close", "(drop (call $it (i32.const 0)))").start_worker();
 }
 
 #[test]
 #[should_panic(expected = "is not a proxy-wasm module of ABI 0.2")]
-fn a_module_of_another_abi_is_refused() {
+fn module_of_another_abi_is_rejected() {
     bare("(module)");
 }
 
 #[test]
 #[should_panic(expected = "proxy_get_current_time_nanoseconds may not be called at start")]
-fn at_its_start_a_module_may_only_log() {
+fn module_may_only_log_at_its_start() {
     host(r#"(func (export "_initialize") (drop (call $time (i32.const 64))))"#).start_worker();
 }
 
@@ -343,7 +343,7 @@ fn caller() -> Host {
 }
 
 #[test]
-fn a_call_is_recorded_and_answered_by_the_test() {
+fn test_responds_to_a_call() {
     let host = caller();
     host.add_cluster("cluster");
     let worker = host.start_worker();
@@ -354,7 +354,7 @@ fn a_call_is_recorded_and_answered_by_the_test() {
         ("cluster", Duration::from_secs(1))
     );
     assert_eq!(call.headers()[0], (":path".to_owned(), "/".to_owned()));
-    call.answer(&[(":status", "200")], "ok");
+    call.respond(&[(":status", "200")], "ok");
     assert_eq!(story(&host), "011202000ok");
     assert!(host.http_calls().is_empty());
 
@@ -368,7 +368,7 @@ fn a_call_is_recorded_and_answered_by_the_test() {
 }
 
 #[test]
-fn a_call_to_an_unknown_cluster_is_refused() {
+fn call_to_an_unknown_cluster_fails() {
     let host = caller();
     host.start_worker().configure(&RootSpec::new("plugin"));
     assert_eq!(story(&host), "2");

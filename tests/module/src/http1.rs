@@ -1,4 +1,4 @@
-//! Bytes of HTTP/1 peers.
+//! Bytes of HTTP/1 clients and servers.
 
 /// A GET without a body.
 pub fn get(path: &str) -> Vec<u8> {
@@ -10,12 +10,12 @@ pub fn head(fields: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nserver: envoy\r\n{fields}\r\n").into_bytes()
 }
 
-/// What the client receives of [`Proxy::exchange`](crate::Proxy::exchange) when these fields were added.
-pub fn answer(added: &str) -> Vec<u8> {
+/// What the client gets from [`Proxy::exchange`](crate::Proxy::exchange) with these additional fields.
+pub fn response_with(added: &str) -> Vec<u8> {
     let mut whole = head(&format!("content-length: 5\r\n{added}"));
     whole.extend(b"hello");
     whole
 }
 
-/// The words that end the connection.
+/// The drain signal.
 pub const CLOSE: &str = "connection: close\r\n";

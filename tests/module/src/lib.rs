@@ -1,5 +1,4 @@
-//! What the stories about the built module have in common: a worker with both roles, and the bytes of
-//! HTTP/1 peers.
+//! Support for tests of the built module: a worker with both roles, and the bytes of HTTP/1.
 
 pub mod http1;
 pub mod pods;
@@ -23,7 +22,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts with a policy in which the role is still to be filled in.
+    /// Starts with a policy without a role.
     pub fn new(policy: &str) -> Self {
         Self::join(&Host::new(&module()), NODE, policy)
     }
@@ -41,7 +40,7 @@ impl Proxy {
         }
     }
 
-    /// One whose `defaults` are these, without jitter and budget.
+    /// Starts with these `defaults`, without jitter and budget.
     pub fn with_defaults(defaults: &str) -> Self {
         Self::new(&policy(defaults))
     }
@@ -54,7 +53,7 @@ impl Proxy {
         metric(&self.host, name)
     }
 
-    /// Begins a GET over HTTP/1 in both roles.
+    /// Starts a GET over HTTP/1 in both roles.
     pub fn get(&self, connection: &Connection, path: &str) -> Stream {
         let bytes = http1::get(path);
         assert_eq!(connection.client_sends(&bytes), bytes);
@@ -68,8 +67,8 @@ impl Proxy {
         stream
     }
 
-    /// Answers it, as Envoy does in three writes; gives what the client receives.
-    pub fn answer(&self, connection: &Connection, stream: &Stream) -> Vec<u8> {
+    /// Responds, in three writes as Envoy does. Returns what the client gets.
+    pub fn respond(&self, connection: &Connection, stream: &Stream) -> Vec<u8> {
         stream.set_property(&["upstream", "address"], "10.0.0.1:8080");
         stream.response_headers(&[(":status", "200")], false);
         let mut received = connection.server_writes(http1::head("content-length: 5\r\n"));
@@ -79,18 +78,18 @@ impl Proxy {
         received
     }
 
-    /// A whole exchange over HTTP/1; gives what the client receives.
+    /// A request and its response over HTTP/1. Returns what the client gets.
     pub fn exchange(&self, connection: &Connection, path: &str) -> Vec<u8> {
         let stream = self.get(connection, path);
-        self.answer(connection, &stream)
+        self.respond(connection, &stream)
     }
 }
 
-/// A metric of the plugin, named as the host names it: `tag=.=value;.;` for each label, and the name. It is 0 before
-/// the plugin shows it.
+/// A metric of the plugin by its stat's name: `tag=.=value;.;` for each label, and the name. It is 0 before the plugin
+/// publishes it.
 ///
 /// # Panics
-/// When the list of metrics has no such series, so that no test of a 0 survives a rename.
+/// If the list of metrics has no such series, so that a test for 0 fails after a rename.
 pub fn metric(host: &Host, stat: &str) -> u64 {
     assert_listed(stat);
     host.metric(stat).unwrap_or_default()
@@ -138,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_series_that_the_list_does_not_have_fails() {
+    fn unlisted_series_fails() {
         let fails = |stat: &str| catch_unwind(|| assert_listed(stat)).is_err();
 
         assert!(fails("evenkeel_connection_active"));

@@ -1,5 +1,5 @@
-//! Pods of one service: proxies of several workers that tell each other what they carry. Their questions
-//! are answered by a test itself, or carried from pod to pod by a [`Fleet`].
+//! Pods of one service: proxies with several workers that exchange load reports. A test responds to their requests
+//! itself, or a [`Fleet`] forwards them from pod to pod.
 
 mod fleet;
 
@@ -15,21 +15,21 @@ pub use fleet::Fleet;
 /// Envoy's cluster of the service.
 pub const CLUSTER: &str = "shop";
 
-/// Where a pod is asked.
+/// The path of the peer endpoint.
 pub const PATH: &str = "/.evenkeel/v1/peers";
 
-/// The header with what the one who asks tells.
+/// The header with the requester's message.
 pub const HEADER: &str = "evenkeel-peers";
 
-/// A policy in which pods exchange, with everybody, and these further keys.
+/// A policy with `peers` that trust anyone, and these further keys.
 pub fn peers(keys: &str) -> String {
     format!(
         r#"{{"version": 1, "peers": {{"cluster": "{CLUSTER}", "trust": "anyone"}}, {keys}, "defaults": {{"max_connection_age": "off"}}}}"#
     )
 }
 
-/// What a pod with this id tells of itself, and behind it of others: each with its id and connections. All
-/// have begun long ago, and were asked just now.
+/// The message of a pod: its own report and those of others, each with id and connections. All of them started long
+/// ago, and got a peer request just now.
 pub fn message(now: Duration, pods: impl IntoIterator<Item = (u64, u64)>) -> String {
     // As long ago as the clock's beginning: what is told later is later news.
     let uptime = u64::try_from(now.as_millis()).expect("a test's clock");
@@ -38,7 +38,7 @@ pub fn message(now: Duration, pods: impl IntoIterator<Item = (u64, u64)>) -> Str
     json!({ "v": 1, "peers": rows }).to_string()
 }
 
-/// The connections of each pod that a message tells of, its sender first.
+/// The connections of each pod in a message, its sender first.
 pub fn connections(message: impl AsRef<[u8]>) -> Vec<u64> {
     let message: Value = serde_json::from_slice(message.as_ref()).expect("a message is JSON");
     let rows = message["peers"].as_array().expect("a message has reports");
@@ -46,13 +46,10 @@ pub fn connections(message: impl AsRef<[u8]>) -> Vec<u64> {
     rows.iter().map(connections).collect()
 }
 
-/// What a question tells.
-pub fn told(question: &HttpCall) -> String {
-    let header = question
-        .headers()
-        .into_iter()
-        .find(|(name, _)| name == HEADER);
-    header.expect("a question tells what its pod knows").1
+/// The message of a request.
+pub fn message_of(call: &HttpCall) -> String {
+    let header = call.headers().into_iter().find(|(name, _)| name == HEADER);
+    header.expect("a call tells what its pod knows").1
 }
 
 /// A pod's proxy: workers with both roles each.
@@ -64,7 +61,7 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// Starts a pod of that name.
+    /// Starts a pod with this name.
     pub fn start(name: &str, workers: usize, policy: &str) -> Self {
         let host = Host::new(&module());
         host.add_cluster(CLUSTER);
@@ -79,7 +76,7 @@ impl Pod {
         Self { host, workers }
     }
 
-    /// Opens connections on a worker; each has carried a request.
+    /// Opens connections on a worker, each with one request.
     pub fn open(&self, worker: usize, count: usize) -> Vec<Connection> {
         let proxy = &self.workers[worker];
         let open = || {
@@ -98,14 +95,14 @@ impl Pod {
         metric(&self.host, name)
     }
 
-    /// What came of the exchanges so far.
+    /// The number of exchanges with this result.
     pub fn exchanges(&self, outcome: &str) -> u64 {
         self.metric(&format!(
             "exchange_result=.={outcome};.;evenkeel_peer_exchanges_total"
         ))
     }
 
-    /// Passes so much time, in which the test answers the questions.
+    /// Advances the time, while the test responds to the requests.
     pub fn pass(&self, time: Duration, mut answer: impl FnMut(HttpCall)) {
         for _ in 0..time.as_millis() / STEP.as_millis() {
             self.host.advance(STEP);
@@ -114,13 +111,17 @@ impl Pod {
     }
 }
 
-/// As often a pod's worker ticks.
+/// The tick interval of a worker.
 const STEP: Duration = Duration::from_millis(100);
 
 impl Proxy {
-    /// A pod asks on `connection` and tells `message`. What the module answers, if it does not leave that
-    /// to the app.
-    pub fn asked(&self, connection: &Connection, message: &str) -> (Stream, Option<LocalResponse>) {
+    /// A pod sends a request with `message` on `connection`. Returns the module's response, unless the request goes to
+    /// the application.
+    pub fn peer_request(
+        &self,
+        connection: &Connection,
+        message: &str,
+    ) -> (Stream, Option<LocalResponse>) {
         let fields =
             format!("GET {PATH} HTTP/1.1\r\nhost: evenkeel\r\n{HEADER}: {message}\r\n\r\n");
         connection.client_sends(fields);
@@ -142,18 +143,18 @@ impl Proxy {
         (stream, response)
     }
 
-    /// A client asks; true when it is told that the connection ends, upon which it goes.
+    /// A client sends a request. True if it gets a drain signal, after which it closes.
     ///
     /// # Panics
-    /// When it is told anything else than the answer.
-    pub fn is_announced(&self, connection: &Connection) -> bool {
+    /// If it gets anything else than the response.
+    pub fn is_drained(&self, connection: &Connection) -> bool {
         let received = self.exchange(connection, "/");
-        let announced = received == http1::answer(http1::CLOSE);
-        if announced {
+        let is_drained = received == http1::response_with(http1::CLOSE);
+        if is_drained {
             connection.client_closes();
         } else {
-            assert_eq!(received, http1::answer(""));
+            assert_eq!(received, http1::response_with(""));
         }
-        announced
+        is_drained
     }
 }

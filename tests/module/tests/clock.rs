@@ -1,9 +1,9 @@
-//! Which clock is used: the monotonic one for all times, the wall clock for seeds alone.
+//! Clocks: the monotonic clock for all times, the wall clock for seeds only.
 
 use std::time::Duration;
 
 use evenkeel_test_host::{ClosedBy, Host, module};
-use evenkeel_test_module::http1::{CLOSE, answer};
+use evenkeel_test_module::http1::{CLOSE, response_with};
 use evenkeel_test_module::pods::{Pod, message, peers};
 use evenkeel_test_module::{Proxy, network};
 
@@ -11,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[test]
-fn a_wall_clock_that_is_set_forward_expires_nothing() {
+fn wall_clock_set_forward_expires_nothing() {
     let proxy = Proxy::with_defaults(r#""max_connection_age": "1h""#);
     let connection = proxy.network.connect();
     proxy.exchange(&connection, "/1");
@@ -19,11 +19,11 @@ fn a_wall_clock_that_is_set_forward_expires_nothing() {
     proxy.host.set_wall_clock(proxy.host.now() + DAY);
     proxy.host.advance(SECOND);
 
-    assert_eq!(proxy.exchange(&connection, "/2"), answer(""));
+    assert_eq!(proxy.exchange(&connection, "/2"), response_with(""));
 }
 
 #[test]
-fn a_wall_clock_that_is_set_back_stops_no_limit() {
+fn wall_clock_set_back_stops_no_limit() {
     let proxy = Proxy::with_defaults(r#""max_connection_age": "10s""#);
     let connection = proxy.network.connect();
     proxy.exchange(&connection, "/1");
@@ -31,11 +31,11 @@ fn a_wall_clock_that_is_set_back_stops_no_limit() {
     proxy.host.set_wall_clock(proxy.host.now() - DAY);
     proxy.host.advance(11 * SECOND);
 
-    assert_eq!(proxy.exchange(&connection, "/2"), answer(CLOSE));
+    assert_eq!(proxy.exchange(&connection, "/2"), response_with(CLOSE));
 }
 
 #[test]
-fn a_wall_clock_that_is_set_back_stops_no_timer_and_no_budget() {
+fn wall_clock_set_back_stops_no_timer_and_no_budget() {
     let policy = r#"{"version": 1, "budget": {"per_second": 1, "burst": 1}, "tcp": [
         {"name": "tcp", "match": {"port": 5432}, "max_connection_age": "5s", "jitter": 0, "drain_timeout": "2s"}]}"#;
     let host = Host::new(&module());
@@ -56,18 +56,18 @@ fn a_wall_clock_that_is_set_back_stops_no_timer_and_no_budget() {
 }
 
 #[test]
-fn a_wall_clock_that_is_set_changes_nothing_among_peers() {
+fn wall_clock_change_does_not_affect_gossip() {
     let pod = Pod::start("pod", 2, &peers(r#""rebalance": {}"#));
     let started = pod.host.now();
     let mut uptime = started;
     for now in [started + DAY, started - DAY, started] {
         pod.host.set_wall_clock(now);
         let mut asked = 0;
-        pod.pass(10 * SECOND, |question| {
+        pod.pass(10 * SECOND, |call| {
             asked += 1;
             uptime += SECOND;
-            let told = message(uptime, [(7, 30)]);
-            question.answer(&[(":status", "200")], told);
+            let message = message(uptime, [(7, 30)]);
+            call.respond(&[(":status", "200")], message);
         });
         assert!(
             asked >= 36,
@@ -78,7 +78,7 @@ fn a_wall_clock_that_is_set_changes_nothing_among_peers() {
 }
 
 #[test]
-fn no_time_but_seeds_comes_from_the_wall_clock() {
+fn wall_clock_is_read_for_seeds_only() {
     let proxy = Proxy::new(r#"{"version": 1, "rebalance": {}, "peers": {"cluster": "shop"}}"#);
     let before = proxy.host.counts();
     let connection = proxy.network.connect();

@@ -13,7 +13,7 @@ use evenkeel_test_module::Proxy;
 const RULE: &str = r#""max_connection_age": "off", "grpc": {"max_stream_age": "10s"}, "http2": {"idle_wait": "0s"}"#;
 const TICK: Duration = Duration::from_millis(100);
 
-/// A call on stream 1, whose client has more to say.
+/// A call on stream 1, whose client has not ended its request.
 fn call(proxy: &Proxy, content_type: &str) -> (Connection, Stream) {
     let connection = proxy.network.connect();
     connection.client_sends(ClientPreface::Go.bytes());
@@ -26,16 +26,16 @@ fn call(proxy: &Proxy, content_type: &str) -> (Connection, Stream) {
     (connection, stream)
 }
 
-/// Lets the server write something; gives what the client receives.
+/// The server writes a PING. Returns what the client gets.
 fn ping(connection: &Connection) -> Vec<u8> {
     connection.server_writes(http2::ping())
 }
 
-fn told() -> Vec<u8> {
+fn drain_signal() -> Vec<u8> {
     [goaway(MAX_STREAM_ID), http2::ping(), delivery_ping(1)].concat()
 }
 
-/// What Envoy writes when a stream is reset in the middle of its answer.
+/// What Envoy writes when it resets a stream in the middle of its response.
 fn reset(stream: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, stream, &2_u32.to_be_bytes())
 }
@@ -49,12 +49,12 @@ fn trailers(stream: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_stream_without_an_answer_gets_one_once_the_client_was_told() {
+fn stream_without_a_response_ends_with_unavailable_after_the_goaway() {
     let proxy = Proxy::with_defaults(RULE);
     let (connection, stream) = call(&proxy, "application/grpc+proto");
     proxy.host.advance(Duration::from_secs(11));
     assert_eq!(stream.local_response(), None);
-    assert_eq!(ping(&connection), told());
+    assert_eq!(ping(&connection), drain_signal());
 
     proxy.host.advance(TICK);
 
@@ -67,13 +67,13 @@ fn a_stream_without_an_answer_gets_one_once_the_client_was_told() {
 }
 
 #[test]
-fn in_the_middle_of_an_answer_the_reset_becomes_trailers() {
+fn reset_in_the_middle_of_a_response_is_replaced_by_trailers() {
     let proxy = Proxy::with_defaults(RULE);
     let (connection, stream) = call(&proxy, "application/grpc");
     stream.response_headers(&[(":status", "200")], false);
     connection.server_writes(response_headers(1));
     proxy.host.advance(Duration::from_secs(11));
-    assert_eq!(ping(&connection), told());
+    assert_eq!(ping(&connection), drain_signal());
     proxy.host.advance(TICK);
 
     // The client is spared the rest of its request.
@@ -85,7 +85,7 @@ fn in_the_middle_of_an_answer_the_reset_becomes_trailers() {
 }
 
 #[test]
-fn between_other_frames_only_the_reset_is_replaced() {
+fn only_the_reset_is_replaced_among_other_frames() {
     let proxy = Proxy::with_defaults(RULE);
     let (connection, stream) = call(&proxy, "application/grpc");
     connection.client_sends(frame(DATA, END_STREAM, 1, b"last"));
@@ -103,7 +103,7 @@ fn between_other_frames_only_the_reset_is_replaced() {
 }
 
 #[test]
-fn a_reset_that_is_not_ours_stays_one() {
+fn other_resets_are_passed_through() {
     let proxy = Proxy::with_defaults(RULE);
     let (connection, stream) = call(&proxy, "application/grpc");
     stream.response_headers(&[(":status", "200")], false);
@@ -123,7 +123,7 @@ fn a_reset_that_is_not_ours_stays_one() {
 }
 
 #[test]
-fn only_grpc_over_http2_is_timed() {
+fn max_stream_age_applies_to_grpc_over_http2_only() {
     let proxy = Proxy::with_defaults(RULE);
     for content_type in ["application/json", "application/grpc-web", ""] {
         call(&proxy, content_type);
@@ -136,7 +136,7 @@ fn only_grpc_over_http2_is_timed() {
 }
 
 #[test]
-fn a_client_that_cannot_be_told_keeps_its_stream() {
+fn stream_stays_open_without_a_safe_point_for_the_goaway() {
     let proxy = Proxy::with_defaults(RULE);
     let (connection, stream) = call(&proxy, "application/grpc");
     proxy.host.advance(Duration::from_secs(3600));

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use evenkeel_test_host::ClosedBy;
-use evenkeel_test_module::http1::{CLOSE, answer, get, head};
+use evenkeel_test_module::http1::{CLOSE, get, head, response_with};
 use evenkeel_test_module::{Proxy, network, policy};
 
 #[test]
-fn the_last_request_is_answered_with_connection_close() {
+fn last_response_has_connection_close() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 2"#);
     let connection = proxy.network.connect();
-    assert_eq!(proxy.exchange(&connection, "/1"), answer(""));
-    assert_eq!(proxy.exchange(&connection, "/2"), answer(CLOSE));
+    assert_eq!(proxy.exchange(&connection, "/1"), response_with(""));
+    assert_eq!(proxy.exchange(&connection, "/2"), response_with(CLOSE));
     connection.client_closes();
     assert_eq!(
         proxy.metric(
@@ -25,11 +25,12 @@ fn the_last_request_is_answered_with_connection_close() {
     );
     let by_client = "drain_reason=.=max_requests_per_connection;.;closed_by=.=client;.;evenkeel_connections_drained_total";
     assert_eq!(proxy.metric(by_client), 1);
+    proxy.host.advance(Duration::from_secs(1));
     assert_eq!(proxy.metric("evenkeel_downstream_connections_active"), 0);
 }
 
 #[test]
-fn wherever_the_bytes_are_cut_the_answer_is_the_same() {
+fn output_is_the_same_wherever_the_bytes_are_split() {
     for cut in 1..get("/1").len() {
         let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
         let connection = proxy.network.connect();
@@ -43,17 +44,17 @@ fn wherever_the_bytes_are_cut_the_answer_is_the_same() {
 }
 
 #[test]
-fn a_connection_past_its_age_is_announced_in_its_next_answer_and_never_cut_before() {
+fn expired_connection_gets_connection_close_in_its_next_response() {
     let proxy = Proxy::with_defaults(r#""max_connection_age": "60s", "drain_timeout": "1s""#);
     let connection = proxy.network.connect();
-    assert_eq!(proxy.exchange(&connection, "/1"), answer(""));
+    assert_eq!(proxy.exchange(&connection, "/1"), response_with(""));
     proxy.host.advance(Duration::from_secs(3600));
     assert!(connection.is_open());
-    assert_eq!(proxy.exchange(&connection, "/2"), answer(CLOSE));
+    assert_eq!(proxy.exchange(&connection, "/2"), response_with(CLOSE));
 }
 
 #[test]
-fn a_client_that_does_not_close_is_closed_after_the_linger() {
+fn connection_is_closed_after_close_delay() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1, "close_delay": "2s""#);
     let connection = proxy.network.connect();
     proxy.exchange(&connection, "/1");
@@ -71,11 +72,11 @@ fn a_client_that_does_not_close_is_closed_after_the_linger() {
 }
 
 #[test]
-fn a_client_that_goes_on_after_the_announcement_is_served_and_told_again() {
+fn client_that_ignores_connection_close_is_served_and_gets_it_again() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
     let connection = proxy.network.connect();
-    assert_eq!(proxy.exchange(&connection, "/1"), answer(CLOSE));
-    assert_eq!(proxy.exchange(&connection, "/2"), answer(CLOSE));
+    assert_eq!(proxy.exchange(&connection, "/1"), response_with(CLOSE));
+    assert_eq!(proxy.exchange(&connection, "/2"), response_with(CLOSE));
     assert_eq!(
         proxy.metric("drain_reason=.=max_requests_per_connection;.;evenkeel_drain_signals_total"),
         1
@@ -83,7 +84,7 @@ fn a_client_that_goes_on_after_the_announcement_is_served_and_told_again() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_before_the_connection_is_announced() {
+fn pipelined_requests_get_responses_before_connection_close() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
     let connection = proxy.network.connect();
     let (one, two) = (get("/1"), get("/2"));
@@ -103,7 +104,7 @@ fn pipelined_requests_are_answered_before_the_connection_is_announced() {
 }
 
 #[test]
-fn an_answer_that_closes_by_itself_is_not_announced_twice() {
+fn response_with_connection_close_is_not_changed() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
     let connection = proxy.network.connect();
     let stream = proxy.get(&connection, "/1");
@@ -117,7 +118,7 @@ fn an_answer_that_closes_by_itself_is_not_announced_twice() {
 }
 
 #[test]
-fn a_websocket_is_left_alone() {
+fn websocket_without_close_code_is_bypassed() {
     let proxy = Proxy::with_defaults(
         r#""max_connection_age": "1s", "max_requests_per_connection": 1, "drain_timeout": "1s""#,
     );
@@ -138,7 +139,7 @@ fn a_websocket_is_left_alone() {
 }
 
 #[test]
-fn what_is_not_understood_is_passed_on_untouched_for_ever() {
+fn invalid_http1_is_passed_through() {
     let proxy = Proxy::with_defaults(
         r#""max_connection_age": "1s", "max_requests_per_connection": 1, "drain_timeout": "1s""#,
     );
@@ -157,31 +158,31 @@ fn what_is_not_understood_is_passed_on_untouched_for_ever() {
 }
 
 #[test]
-fn the_hint_says_what_is_left_and_no_less_than_a_minute() {
+fn keep_alive_hint_has_the_remaining_time_and_at_least_a_minute() {
     let policy = r#"{"version": 1, "budget": "off", "keepalive": {"http1_hint": true},
         "defaults": {"max_connection_age": "100s", "max_requests_per_connection": 4, "jitter": 0}}"#;
     let proxy = Proxy::new(policy);
     let connection = proxy.network.connect();
     assert_eq!(
         proxy.exchange(&connection, "/1"),
-        answer("keep-alive: timeout=100, max=3\r\n")
+        response_with("keep-alive: timeout=100, max=3\r\n")
     );
     proxy.host.advance(Duration::from_secs(20));
     assert_eq!(
         proxy.exchange(&connection, "/2"),
-        answer("keep-alive: timeout=80, max=2\r\n")
+        response_with("keep-alive: timeout=80, max=2\r\n")
     );
     proxy.host.advance(Duration::from_secs(30));
     // 50 seconds are left; Node's http.Agent would abort a response that takes longer than the hint.
     assert_eq!(
         proxy.exchange(&connection, "/3"),
-        answer("keep-alive: timeout=60, max=1\r\n")
+        response_with("keep-alive: timeout=60, max=1\r\n")
     );
-    assert_eq!(proxy.exchange(&connection, "/4"), answer(CLOSE));
+    assert_eq!(proxy.exchange(&connection, "/4"), response_with(CLOSE));
 }
 
 #[test]
-fn a_megabyte_of_body_is_not_copied_into_the_module() {
+fn body_is_not_copied_into_the_module() {
     let proxy = Proxy::with_defaults(r#""max_connection_age": "1h""#);
     let connection = proxy.network.connect();
     proxy.get(&connection, "/1");
@@ -201,7 +202,7 @@ fn a_megabyte_of_body_is_not_copied_into_the_module() {
 }
 
 #[test]
-fn the_network_role_alone_is_enough_to_recycle() {
+fn network_role_alone_drains_connections() {
     let host = evenkeel_test_host::Host::new(&evenkeel_test_host::module());
     let root = host
         .start_worker()

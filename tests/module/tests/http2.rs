@@ -25,7 +25,7 @@ fn exchange(connection: &Connection, stream: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_goaway_rides_behind_the_frame_that_ends_the_last_stream() {
+fn goaway_follows_the_frame_that_ends_the_last_stream() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 2"#);
     let connection = connect(&proxy, ClientPreface::Go.bytes());
     assert_eq!(exchange(&connection, 1), response(1));
@@ -45,7 +45,7 @@ fn a_goaway_rides_behind_the_frame_that_ends_the_last_stream() {
 }
 
 #[test]
-fn httpx_gets_an_exact_one_and_nothing_that_it_sends_then_is_delivered() {
+fn nothing_from_httpx_is_delivered_after_an_exact_goaway() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
     let connection = connect(&proxy, ClientPreface::Httpx.bytes());
     assert_eq!(
@@ -61,7 +61,7 @@ fn httpx_gets_an_exact_one_and_nothing_that_it_sends_then_is_delivered() {
 }
 
 #[test]
-fn node_gets_it_before_the_frame_that_ends_the_stream() {
+fn node_gets_the_goaway_before_the_frame_that_ends_the_stream() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
     let connection = connect(&proxy, ClientPreface::Node.bytes());
     let expected = [
@@ -152,7 +152,7 @@ fn last_stream_that_the_client_ends_leaves_nothing_unconfirmed() {
 }
 
 #[test]
-fn what_was_on_its_way_when_the_maximum_was_announced_is_served() {
+fn request_in_transit_is_served_after_a_goaway_with_the_maximum() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
     let connection = connect(&proxy, ClientPreface::Go.bytes());
     exchange(&connection, 1);
@@ -170,7 +170,7 @@ fn what_was_on_its_way_when_the_maximum_was_announced_is_served() {
 }
 
 #[test]
-fn a_busy_connection_is_announced_between_two_frames_after_its_quiet_wait() {
+fn active_connection_gets_a_goaway_between_frames_after_idle_wait() {
     let proxy =
         Proxy::with_defaults(r#""max_connection_age": "10s", "http2": {"idle_wait": "2s"}"#);
     let connection = connect(&proxy, ClientPreface::Go.bytes());
@@ -199,7 +199,7 @@ fn a_busy_connection_is_announced_between_two_frames_after_its_quiet_wait() {
 }
 
 #[test]
-fn past_its_grace_a_draining_connection_is_cut_and_that_is_counted() {
+fn requests_are_aborted_and_counted_when_the_drain_timeout_ends() {
     let proxy = Proxy::with_defaults(
         r#""max_connection_age": "10s", "http2": {"idle_wait": "0s"}, "drain_timeout": "5s""#,
     );
@@ -217,7 +217,7 @@ fn past_its_grace_a_draining_connection_is_cut_and_that_is_counted() {
 }
 
 #[test]
-fn httpx_is_not_announced_while_it_has_other_streams_open() {
+fn httpx_gets_no_goaway_while_other_streams_are_open() {
     let proxy = Proxy::with_defaults(r#""max_connection_age": "1s", "drain_timeout": "5s""#);
     let connection = connect(&proxy, ClientPreface::Httpx.bytes());
     connection.client_sends([get(1, "/"), get(3, "/")].concat());
@@ -228,7 +228,7 @@ fn httpx_is_not_announced_while_it_has_other_streams_open() {
 
 /// An exact GOAWAY must be the last thing that a client gets: to python h2, a PING behind it is an error.
 #[test]
-fn on_an_idle_connection_the_goaway_is_at_the_end_of_what_envoy_writes() {
+fn idle_connection_gets_the_goaway_at_the_end_of_a_write() {
     for (preface, last) in [
         (ClientPreface::Go.bytes(), MAX_STREAM_ID),
         (ClientPreface::Httpx.bytes(), 1),
@@ -251,7 +251,7 @@ fn on_an_idle_connection_the_goaway_is_at_the_end_of_what_envoy_writes() {
 }
 
 #[test]
-fn once_go_has_sent_a_body_it_is_drained_when_idle() {
+fn go_client_with_request_bodies_is_drained_when_idle() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
     let connection = connect(&proxy, ClientPreface::Go.bytes());
     connection.client_sends([post_headers(1, "/"), frame(DATA, END_STREAM, 1, b"body")].concat());
@@ -271,7 +271,7 @@ fn once_go_has_sent_a_body_it_is_drained_when_idle() {
 }
 
 #[test]
-fn a_client_is_counted_once_its_first_request_has_told_who_it_is() {
+fn client_is_counted_with_its_first_request() {
     let proxy = Proxy::with_defaults(r#""max_connection_age": "60s""#);
     let connection = connect(&proxy, ClientPreface::Custom(&[], None).bytes());
     // grpc-go adds the field to the dynamic table.
@@ -290,7 +290,7 @@ fn a_client_is_counted_once_its_first_request_has_told_who_it_is() {
 }
 
 #[test]
-fn a_connection_that_the_proxy_itself_ends_is_left_to_it() {
+fn goaway_of_the_proxy_is_not_changed() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1, "close_delay": "0s""#);
     let connection = connect(&proxy, ClientPreface::Go.bytes());
     connection.client_sends(get(1, "/"));
@@ -301,7 +301,7 @@ fn a_connection_that_the_proxy_itself_ends_is_left_to_it() {
 }
 
 #[test]
-fn nobody_is_told_before_the_server_has_greeted() {
+fn no_goaway_precedes_the_settings_of_the_server() {
     let proxy = Proxy::with_defaults(r#""max_connection_age": "1s", "http2": {"idle_wait": "0s"}"#);
     let connection = proxy.network.connect();
     connection.client_sends([ClientPreface::Go.bytes(), get(1, "/")].concat());
@@ -313,7 +313,7 @@ fn nobody_is_told_before_the_server_has_greeted() {
 }
 
 #[test]
-fn a_preface_in_pieces_is_a_preface() {
+fn preface_may_arrive_in_pieces() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
     let connection = proxy.network.connect();
     for byte in [ClientPreface::Go.bytes(), get(1, "/")].concat() {
@@ -327,7 +327,7 @@ fn a_preface_in_pieces_is_a_preface() {
 }
 
 #[test]
-fn a_frame_that_must_not_be_makes_the_connection_opaque() {
+fn invalid_frame_bypasses_the_connection() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
     let connection = connect(&proxy, ClientPreface::Custom(&[], None).bytes());
     connection.client_sends(frame(PING, ACK, 0, b"short"));
@@ -339,7 +339,7 @@ fn a_frame_that_must_not_be_makes_the_connection_opaque() {
 }
 
 #[test]
-fn a_connection_that_envoy_drains_itself_is_no_load_any_more() {
+fn connection_that_envoy_drains_is_no_load() {
     let proxy = Proxy::with_defaults(r#""max_connection_age": "1h""#);
     let [drained, other] = [ClientPreface::Go.bytes(), ClientPreface::Go.bytes()]
         .map(|client| connect(&proxy, client));

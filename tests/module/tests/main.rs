@@ -1,4 +1,4 @@
-//! Stories about the built module, in the test host. One binary: each would bring its own compiler of wasm.
+//! Tests of the built module in the test host. In one binary: each would contain its own wasm compiler.
 
 mod clock;
 mod grpc;
@@ -8,7 +8,7 @@ mod peers;
 mod policy;
 mod rebalance;
 mod routes;
-mod tcp_and_observe;
+mod tcp_and_dry_run;
 mod upstream;
 mod websocket;
 mod workers;

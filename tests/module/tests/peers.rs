@@ -1,8 +1,8 @@
-//! Pods of a service tell each other what they carry.
+//! Gossip between the pods of a service.
 
-mod answering;
-mod asking;
 mod messages;
+mod requests;
+mod responses;
 mod trust;
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn pod(workers: usize) -> Pod {
     Pod::start("shop-1", workers, &peers(r#""mode": "enforce""#))
 }
 
-/// Another pod answers, and tells this.
-fn answer(question: HttpCall, words: impl AsRef<[u8]>) {
-    question.answer(&[(":status", "200")], words);
+/// Another pod responds with this message.
+fn respond(call: HttpCall, words: impl AsRef<[u8]>) {
+    call.respond(&[(":status", "200")], words);
 }

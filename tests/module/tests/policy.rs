@@ -1,9 +1,10 @@
-//! Policies that are good, bad, and changed while connections are open.
+//! Valid and invalid policies, and updates while connections are open.
 
 use std::time::Duration;
 
+use evenkeel_metrics::{Metric, VERSION};
 use evenkeel_test_host::{Host, Level, LogLine, RootSpec, module};
-use evenkeel_test_module::http1::{CLOSE, answer, get, head};
+use evenkeel_test_module::http1::{CLOSE, get, head, response_with};
 use evenkeel_test_module::{Proxy, http, network, policy};
 
 const BAD: [&str; 6] = [
@@ -16,7 +17,7 @@ const BAD: [&str; 6] = [
 ];
 
 #[test]
-fn a_bad_policy_leaves_traffic_alone_and_is_told_once_in_log_and_metric() {
+fn invalid_policy_leaves_traffic_unchanged_and_is_reported_once() {
     for bad in BAD {
         let host = Host::new(&module());
         let worker = host.start_worker();
@@ -27,7 +28,10 @@ fn a_bad_policy_leaves_traffic_alone_and_is_told_once_in_log_and_metric() {
         let stream = root.stream(&connection);
         stream.request_headers(&[(":path", "/")], true);
         stream.response_headers(&[(":status", "200")], false);
-        assert_eq!(connection.server_writes(answer("")), answer(""));
+        assert_eq!(
+            connection.server_writes(response_with("")),
+            response_with("")
+        );
         stream.ends();
         host.advance(Duration::from_secs(60));
         assert!(connection.is_open());
@@ -45,7 +49,7 @@ fn a_bad_policy_leaves_traffic_alone_and_is_told_once_in_log_and_metric() {
 }
 
 #[test]
-fn the_log_says_where_the_error_is_and_what_was_meant() {
+fn log_states_the_path_of_the_error_and_a_suggestion() {
     let host = Host::new(&module());
     let text = r#"{"version": 1, "role": "network", "defaults": {"max_connection_agee": "5m"}}"#;
     host.start_worker()
@@ -63,7 +67,7 @@ fn the_log_says_where_the_error_is_and_what_was_meant() {
 }
 
 #[test]
-fn a_policy_without_a_role_serves_both() {
+fn policy_without_a_role_serves_both_roles() {
     let host = Host::new(&module());
     let root = host.start_worker().configure(
         &RootSpec::new("evenkeel").config(policy(r#""max_requests_per_connection": 1"#)),
@@ -81,25 +85,25 @@ fn a_policy_without_a_role_serves_both() {
 }
 
 #[test]
-fn a_new_policy_governs_connections_that_are_already_open() {
+fn new_policy_governs_open_connections() {
     let proxy = Proxy::with_defaults(r#""max_connection_age": "1h""#);
     let connection = proxy.network.connect();
     proxy.host.advance(Duration::from_secs(120));
-    assert_eq!(proxy.exchange(&connection, "/1"), answer(""));
+    assert_eq!(proxy.exchange(&connection, "/1"), response_with(""));
     let update = policy(r#""max_connection_age": "60s""#);
     proxy.worker.configure(&network(&update));
     proxy.worker.configure(&http(&update));
-    assert_eq!(proxy.exchange(&connection, "/2"), answer(CLOSE));
+    assert_eq!(proxy.exchange(&connection, "/2"), response_with(CLOSE));
 }
 
 #[test]
-fn a_bad_update_leaves_the_last_good_policy_in_force_for_old_and_new_connections() {
+fn invalid_update_leaves_the_last_valid_policy_active() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 2"#);
     let old = proxy.network.connect();
-    assert_eq!(proxy.exchange(&old, "/1"), answer(""));
+    assert_eq!(proxy.exchange(&old, "/1"), response_with(""));
     let bad = RootSpec::new("evenkeel-network").config(r#"{"version": 1, "defaults": "#);
     let updated = proxy.worker.configure(&bad);
-    assert_eq!(proxy.exchange(&old, "/2"), answer(CLOSE));
+    assert_eq!(proxy.exchange(&old, "/2"), response_with(CLOSE));
     let new = updated.connect();
     new.client_sends(get("/1"));
     new.server_writes(head("content-length: 0\r\n"));
@@ -110,7 +114,7 @@ fn a_bad_update_leaves_the_last_good_policy_in_force_for_old_and_new_connections
 }
 
 #[test]
-fn two_entries_that_only_share_a_name_keep_each_its_own_policy() {
+fn entries_with_the_same_name_keep_their_policies() {
     let host = Host::new(&module());
     let worker = host.start_worker();
     let strict = worker.configure(&network(&policy(r#""max_requests_per_connection": 1"#)));
@@ -135,7 +139,7 @@ fn two_entries_that_only_share_a_name_keep_each_its_own_policy() {
 }
 
 #[test]
-fn a_root_that_goes_takes_nothing_with_it() {
+fn removed_root_leaves_the_others_unchanged() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 2"#);
     let connection = proxy.network.connect();
     proxy.exchange(&connection, "/1");
@@ -155,9 +159,9 @@ fn a_root_that_goes_takes_nothing_with_it() {
     );
 }
 
-/// Envoy tries each configuration in a VM that it throws away, and in which no time passes.
+/// Envoy tries each configuration in a VM that it discards, and in which no time passes.
 #[test]
-fn a_refused_policy_shows_once_time_passes_and_no_longer_than_its_filter_entry() {
+fn rejected_policy_is_counted_from_the_first_tick_until_its_root_is_removed() {
     let host = Host::new(&module());
     let worker = host.start_worker();
     let root = worker.configure(&RootSpec::new("evenkeel").config("{"));
@@ -172,14 +176,58 @@ fn a_refused_policy_shows_once_time_passes_and_no_longer_than_its_filter_entry()
 }
 
 #[test]
-fn a_route_called_defaults_does_not_take_over_connections_without_a_route() {
+fn route_named_defaults_does_not_govern_connections_without_a_route() {
     let proxy = Proxy::with_defaults(r#""max_connection_age": "1h""#);
     let connection = proxy.network.connect();
-    assert_eq!(proxy.exchange(&connection, "/1"), answer(""));
+    assert_eq!(proxy.exchange(&connection, "/1"), response_with(""));
     let update = r#"{"version": 1, "budget": "off", "defaults": {"max_connection_age": "1h", "jitter": 0}, "routes": [
         {"name": "defaults", "match": {"path_prefix": "/x"}, "max_connection_age": "60s"}]}"#;
     proxy.worker.configure(&network(update));
     proxy.host.advance(Duration::from_secs(120));
     connection.client_sends(get("/2"));
-    assert_eq!(connection.server_writes(answer("")), answer(""));
+    assert_eq!(
+        connection.server_writes(response_with("")),
+        response_with("")
+    );
+}
+
+#[test]
+fn info_gauges_count_active_policies_and_versions() {
+    let proxy = Proxy::new(r#"{"version": 1, "mode": "dry_run"}"#);
+    let enforced = "policy_mode=.=enforce;.;evenkeel_policy_info";
+    let dry_run = "policy_mode=.=dry_run;.;evenkeel_policy_info";
+    let version = Metric::BuildInfo.stat(&[VERSION]);
+    assert_eq!(
+        proxy.metric(&version),
+        0,
+        "Envoy tries each configuration in a VM that it discards"
+    );
+
+    proxy.host.advance(Duration::from_secs(1));
+    assert_eq!((proxy.metric(enforced), proxy.metric(dry_run)), (0, 2));
+    assert_eq!(proxy.metric(&version), 1);
+
+    proxy
+        .host
+        .start_main_thread()
+        .configure(&network(r#"{"version": 1}"#));
+    proxy.host.advance(Duration::from_secs(1));
+    assert_eq!((proxy.metric(enforced), proxy.metric(dry_run)), (1, 2));
+    assert_eq!(proxy.metric(&version), 2);
+}
+
+#[test]
+fn rejected_policy_counts_in_every_thread() {
+    let host = Host::new(&module());
+    let threads = [
+        host.start_main_thread(),
+        host.start_worker(),
+        host.start_worker(),
+    ];
+    for thread in &threads {
+        thread.configure(&network("{"));
+        thread.configure(&http("{"));
+    }
+    host.advance(Duration::from_secs(1));
+    assert_eq!(host.metric("evenkeel_policy_rejected"), Some(6));
 }

@@ -1,10 +1,10 @@
-//! A pod that carries more than its peers moves the surplus, and no more than that.
+//! A pod with more load than its peers drains the excess, and no more than that.
 
-mod kinds;
-mod liars;
+mod excess;
+mod false_reports;
+mod protocols;
 mod scale_out;
 mod scene;
-mod surplus;
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! What the HTTP role adds: rules by route, protection, upstreams.
+//! The HTTP role: rules by route, protection, upstreams.
 
 use std::time::Duration;
 
 use evenkeel_test_host::{Connection, Host, RootSpec, module};
-use evenkeel_test_module::http1::{CLOSE, answer};
+use evenkeel_test_module::http1::{CLOSE, response_with};
 use evenkeel_test_module::{Proxy, http, network};
 
 const ROUTES: &str = r#"{"version": 1, "budget": "off", "defaults": {"max_requests_per_connection": 3, "jitter": 0}, "routes": [
@@ -11,41 +11,41 @@ const ROUTES: &str = r#"{"version": 1, "budget": "off", "defaults": {"max_reques
     {"name": "api", "match": {"route": "api-*", "authority": "*.example"}, "max_requests_per_connection": 1}]}"#;
 
 #[test]
-fn the_route_of_a_request_chooses_the_rule_of_its_connection() {
+fn route_of_a_request_selects_the_rule_of_its_connection() {
     let proxy = Proxy::new(ROUTES);
     let connection = proxy.network.connect();
     let stream = proxy.http.stream(&connection);
     stream.set_property(&["xds", "route_name"], "api-v2");
     connection.client_sends(evenkeel_test_module::http1::get("/1"));
     stream.request_headers(&[(":authority", "shop.example"), (":path", "/1")], true);
-    assert_eq!(proxy.answer(&connection, &stream), answer(CLOSE));
+    assert_eq!(proxy.respond(&connection, &stream), response_with(CLOSE));
 }
 
 #[test]
-fn a_request_that_no_route_matches_is_under_the_defaults() {
+fn request_without_a_route_is_under_the_defaults() {
     let proxy = Proxy::new(ROUTES);
     let connection = proxy.network.connect();
-    assert_eq!(proxy.exchange(&connection, "/1"), answer(""));
-    assert_eq!(proxy.exchange(&connection, "/2"), answer(""));
-    assert_eq!(proxy.exchange(&connection, "/3"), answer(CLOSE));
+    assert_eq!(proxy.exchange(&connection, "/1"), response_with(""));
+    assert_eq!(proxy.exchange(&connection, "/2"), response_with(""));
+    assert_eq!(proxy.exchange(&connection, "/3"), response_with(CLOSE));
 }
 
 #[test]
-fn while_a_protected_stream_is_open_its_connection_is_spared() {
+fn protected_stream_prevents_the_drain() {
     let proxy = Proxy::new(ROUTES);
     let connection = proxy.network.connect();
     proxy.exchange(&connection, "/1");
     proxy.exchange(&connection, "/2");
-    assert_eq!(proxy.exchange(&connection, "/events"), answer(""));
+    assert_eq!(proxy.exchange(&connection, "/events"), response_with(""));
     assert_eq!(
         proxy.exchange(&connection, "/4"),
-        answer(CLOSE),
+        response_with(CLOSE),
         "once it has ended, no longer"
     );
 }
 
 #[test]
-fn streams_of_a_connection_that_the_network_role_does_not_know_are_counted_and_told_once() {
+fn unmatched_streams_are_counted_and_logged_once() {
     let host = Host::new(&module());
     let worker = host.start_worker();
     let root = worker.configure(&http(ROUTES));
@@ -64,7 +64,7 @@ fn streams_of_a_connection_that_the_network_role_does_not_know_are_counted_and_t
 }
 
 #[test]
-fn a_sidecars_outbound_connections_are_only_moved_by_rules_that_say_outbound() {
+fn outbound_connections_of_a_sidecar_need_outbound_rules() {
     let policy = r#"{"version": 1, "budget": "off", "defaults": {"max_requests_per_connection": 1, "jitter": 0}, "routes": [
         {"name": "db", "match": {"direction": "outbound", "path_prefix": "/db"}, "max_requests_per_connection": 1}]}"#;
     let host = Host::new(&module());
@@ -83,14 +83,14 @@ fn a_sidecars_outbound_connections_are_only_moved_by_rules_that_say_outbound() {
         worker,
     };
     let connection = proxy.network.connect();
-    assert_eq!(proxy.exchange(&connection, "/app"), answer(""));
-    assert_eq!(proxy.exchange(&connection, "/db"), answer(CLOSE));
+    assert_eq!(proxy.exchange(&connection, "/app"), response_with(""));
+    assert_eq!(proxy.exchange(&connection, "/db"), response_with(CLOSE));
 }
 
 const UPSTREAM: &str =
     r#"{"version": 1, "upstream": {"max_requests_per_connection": 3, "jitter": 0}}"#;
 
-/// A request over the upstream connection from `local`; true when it said `connection: close`.
+/// A request over the upstream connection from `local`. True if it has `connection: close`.
 fn over(proxy: &Proxy, connection: &Connection, local: &str, field: &str) -> bool {
     let stream = proxy.http.stream(connection);
     stream.set_property(&["request", "protocol"], "HTTP/1.1");
@@ -106,7 +106,7 @@ fn over(proxy: &Proxy, connection: &Connection, local: &str, field: &str) -> boo
 }
 
 #[test]
-fn an_upstream_connection_past_its_requests_is_told_to_close_by_a_request() {
+fn expired_upstream_connection_is_recycled_by_a_marked_request() {
     let proxy = Proxy::new(UPSTREAM);
     let connection = proxy.network.connect();
     let local = "10.0.0.9:40001";
@@ -139,14 +139,14 @@ fn an_upstream_connection_past_its_requests_is_told_to_close_by_a_request() {
 }
 
 #[test]
-fn an_upstream_that_does_not_show_that_it_is_http1_is_never_told() {
+fn upstream_without_evidence_of_http1_is_never_marked() {
     let proxy = Proxy::new(UPSTREAM);
     let connection = proxy.network.connect();
     assert!((0..50).all(|_| !over(&proxy, &connection, "10.0.0.9:40001", "x-shop")));
 }
 
 #[test]
-fn observing_tells_no_upstream_anything() {
+fn dry_run_marks_no_request() {
     let proxy = Proxy::new(&UPSTREAM.replacen('{', r#"{"mode": "dry_run", "#, 1));
     let connection = proxy.network.connect();
     assert!((0..50).all(|_| !over(&proxy, &connection, "10.0.0.9:40001", "connection")));
@@ -157,7 +157,7 @@ fn observing_tells_no_upstream_anything() {
 }
 
 #[test]
-fn the_http_role_alone_serves_and_counts() {
+fn http_role_alone_counts_upstream_requests() {
     let host = Host::new(&module());
     let worker = host.start_worker();
     let root = worker.configure(&http(r#"{"version": 1}"#));

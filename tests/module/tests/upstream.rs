@@ -1,4 +1,4 @@
-//! The HTTP role and the proxy's own connections: which request is marked, and the series of hosts.
+//! The HTTP role and upstream connections: which request is marked, and the series of hosts.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use evenkeel_test_module::{Proxy, http};
 
 const UPSTREAM: &str = r#"{"version": 1, "budget": "off", "upstream": {"max_requests_per_connection": 2, "jitter": 0}}"#;
 
-/// What the `connection` fields of a request with these headers are once the module has seen it, and a
-/// response has come over the upstream connection from `local`.
+/// The `connection` fields of a request with these headers after the module has processed it, when the response
+/// comes over the upstream connection from `local`.
 fn sent(
     proxy: &Proxy,
     connection: &Connection,

@@ -28,7 +28,7 @@ fn text(words: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_client_is_told_behind_a_message_and_hears_nothing_more() {
+fn close_frame_follows_a_message_and_nothing_follows_it() {
     let proxy = Proxy::with_defaults(RULE);
     let connection = open(&proxy);
     assert_eq!(connection.server_writes(text("early")), text("early"));
@@ -53,7 +53,7 @@ fn the_client_is_told_behind_a_message_and_hears_nothing_more() {
             1,
         ),
         (
-            "drain_reason=.=max_connection_age;.;evenkeel_requests_aborted_total",
+            "drain_reason=.=max_connection_age;.;evenkeel_connections_aborted_total",
             0,
         ),
         (
@@ -66,7 +66,7 @@ fn the_client_is_told_behind_a_message_and_hears_nothing_more() {
 }
 
 #[test]
-fn a_client_that_never_says_close_is_cut_after_the_grace() {
+fn client_without_a_close_frame_is_closed_when_the_drain_timeout_ends() {
     let proxy = Proxy::with_defaults(&format!(r#"{RULE}, "drain_timeout": "3s""#));
     let connection = open(&proxy);
     proxy.host.advance(Duration::from_secs(11));
@@ -76,13 +76,13 @@ fn a_client_that_never_says_close_is_cut_after_the_grace() {
     proxy.host.advance(Duration::from_millis(400));
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
     assert_eq!(
-        proxy.metric("drain_reason=.=max_connection_age;.;evenkeel_requests_aborted_total"),
+        proxy.metric("drain_reason=.=max_connection_age;.;evenkeel_connections_aborted_total"),
         1
     );
 }
 
 #[test]
-fn what_a_told_client_says_goes_on_even_if_nobody_understands_it() {
+fn client_bytes_after_the_close_frame_are_passed_through() {
     let proxy = Proxy::with_defaults(RULE);
     let connection = open(&proxy);
     proxy.host.advance(Duration::from_secs(11));
@@ -96,7 +96,7 @@ fn what_a_told_client_says_goes_on_even_if_nobody_understands_it() {
 }
 
 #[test]
-fn no_message_is_cut_and_none_that_is_answered_at_once_is_followed_by_a_close() {
+fn close_frame_waits_for_the_end_of_messages_and_of_exchanges() {
     let proxy = Proxy::with_defaults(RULE);
     let connection = open(&proxy);
     proxy.host.advance(Duration::from_secs(11));
@@ -119,7 +119,7 @@ fn no_message_is_cut_and_none_that_is_answered_at_once_is_followed_by_a_close() 
 }
 
 #[test]
-fn every_byte_of_a_whole_life_may_come_alone() {
+fn output_is_the_same_for_single_bytes() {
     let proxy = Proxy::with_defaults(&RULE.replace("2s", "0s"));
     let connection = proxy.network.connect();
     for byte in upgrade_request("/chat").bytes() {
@@ -129,7 +129,7 @@ fn every_byte_of_a_whole_life_may_come_alone() {
         assert_eq!(connection.server_writes([byte]), [byte]);
     }
     proxy.host.advance(Duration::from_secs(11));
-    for byte in client_frame(TEXT, b"question") {
+    for byte in client_frame(TEXT, b"call") {
         assert_eq!(connection.client_sends([byte]), [byte]);
     }
     for byte in text("answer") {
@@ -143,7 +143,7 @@ fn every_byte_of_a_whole_life_may_come_alone() {
 }
 
 #[test]
-fn frames_behind_the_101_in_one_write_are_frames() {
+fn frames_may_follow_the_101_in_the_same_write() {
     let proxy = Proxy::with_defaults(RULE);
     let connection = proxy.network.connect();
     connection.client_sends(upgrade_request("/chat"));
@@ -157,7 +157,7 @@ fn frames_behind_the_101_in_one_write_are_frames() {
 }
 
 #[test]
-fn a_client_that_did_not_wait_for_the_101_is_left_alone() {
+fn client_that_sends_before_the_101_is_bypassed() {
     let proxy = Proxy::with_defaults(RULE);
     let connection = proxy.network.connect();
     let hasty = [
@@ -174,7 +174,7 @@ fn a_client_that_did_not_wait_for_the_101_is_left_alone() {
 }
 
 #[test]
-fn other_upgrades_and_rules_that_say_nothing_of_websockets_leave_tunnels() {
+fn other_upgrades_are_bypassed_as_tunnels() {
     let proxy = Proxy::with_defaults(RULE);
     let connection = proxy.network.connect();
     connection.client_sends(upgrade_request("/chat").replace("websocket", "other"));
@@ -200,7 +200,7 @@ fn other_upgrades_and_rules_that_say_nothing_of_websockets_leave_tunnels() {
 }
 
 #[test]
-fn a_frame_that_must_not_be_makes_it_opaque() {
+fn invalid_frame_bypasses_the_websocket() {
     let proxy = Proxy::with_defaults(RULE);
     let connection = open(&proxy);
     connection.client_sends(server_frame(TEXT, b"not masked"));
@@ -213,7 +213,7 @@ fn a_frame_that_must_not_be_makes_it_opaque() {
 }
 
 #[test]
-fn one_that_cannot_be_told_is_closed_without_a_word_and_counted_apart() {
+fn silent_websocket_is_closed_without_notice() {
     let proxy = Proxy::with_defaults(&RULE.replace(r#""2s""#, r#""2s", "idle_timeout": "30s""#));
     let connection = open(&proxy);
     proxy.host.advance(Duration::from_secs(39));

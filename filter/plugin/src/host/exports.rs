@@ -121,5 +121,5 @@ pub extern "C" fn proxy_on_http_call_response(
     size: usize,
     _trailers: usize,
 ) {
-    VM.with(|vm| vm.http_call_answered(root, headers, size));
+    VM.with(|vm| vm.http_call_responded(root, headers, size));
 }

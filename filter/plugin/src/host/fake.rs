@@ -1,7 +1,7 @@
-//! A host for unit tests: what a test sets is what the plugin reads, and what the plugin does is kept.
+//! A host for unit tests: a test sets what the plugin reads, and reads what the plugin did.
 //!
-//! `tests/host` runs the built module by Envoy's rules; this one is for what a host does that Envoy never
-//! should, and for logic that needs no bytes on a wire.
+//! `tests/host` runs the built module by Envoy's rules. This host is for cases that Envoy never creates, and for logic that
+//! needs no bytes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ const NOT_FOUND: Status = Status(1);
 #[derive(Debug, Default)]
 pub(crate) struct FakeHost {
     now: Cell<Duration>,
-    /// Every hostcall that can fail does.
+    /// Every hostcall that can fail does so with this status.
     refuses: Cell<Option<Status>>,
     properties: RefCell<BTreeMap<String, Vec<u8>>>,
     configuration: RefCell<Vec<u8>>,
@@ -30,7 +30,7 @@ pub(crate) struct FakeHost {
     metrics: RefCell<Vec<(String, i64)>>,
     log: RefCell<Vec<(Level, String)>>,
     log_level: Cell<u32>,
-    asked: RefCell<BTreeMap<String, usize>>,
+    calls: RefCell<BTreeMap<String, usize>>,
 }
 
 impl FakeHost {
@@ -70,44 +70,44 @@ impl FakeHost {
         text.len()
     }
 
-    /// What the client has sent: the bytes of the next callback.
+    /// Sets the bytes from the client for the next callback.
     pub(crate) fn set_client_data(&self, bytes: &[u8]) -> usize {
         *self.client_data.borrow_mut() = bytes.into();
         bytes.len()
     }
 
-    /// What the server writes: the bytes of the next callback.
+    /// Sets the bytes from the server for the next callback.
     pub(crate) fn set_server_data(&self, bytes: &[u8]) -> usize {
         *self.server_data.borrow_mut() = bytes.into();
         bytes.len()
     }
 
-    /// What leaves to the client after the callback.
+    /// The bytes that the client gets after the callback.
     pub(crate) fn server_data(&self) -> Vec<u8> {
         self.server_data.borrow().clone()
     }
 
-    /// A metric's value; None where the plugin has defined none of that name.
+    /// A metric's value; None if the plugin has not defined it.
     pub(crate) fn metric(&self, name: &str) -> Option<i64> {
         let metrics = self.metrics.borrow();
         let found = metrics.iter().find(|(defined, _)| defined == name);
         found.map(|(_, value)| *value)
     }
 
-    /// The log's lines that contain `text`.
+    /// The number of log lines that contain `text`.
     pub(crate) fn logged(&self, text: &str) -> usize {
         let log = self.log.borrow();
         log.iter().filter(|(_, line)| line.contains(text)).count()
     }
 
-    /// How often the hostcall of that name was made.
-    pub(crate) fn asked(&self, call: &str) -> usize {
-        self.asked.borrow().get(call).copied().unwrap_or_default()
+    /// The number of hostcalls with this name.
+    pub(crate) fn calls_of(&self, call: &str) -> usize {
+        self.calls.borrow().get(call).copied().unwrap_or_default()
     }
 
     fn call(&self, name: &str) -> Result<(), Status> {
-        let mut asked = self.asked.borrow_mut();
-        let count = asked.entry(name.to_owned()).or_default();
+        let mut calls = self.calls.borrow_mut();
+        let count = calls.entry(name.to_owned()).or_default();
         *count = count.saturating_add(1);
         self.refuses.get().map_or(Ok(()), Err)
     }

@@ -6,7 +6,7 @@ const POLICY: &str =
     r#""budget": "off", "defaults": {"max_requests_per_connection": 1, "jitter": 0}"#;
 
 #[test]
-fn a_second_filter_entry_on_a_connection_does_nothing() {
+fn second_filter_entry_on_a_connection_does_nothing() {
     for same_vm in [true, false] {
         let first = Plugin::new(POLICY);
         let text = format!(r#"{{"version": 1, "role": "network", {POLICY}}}"#);
@@ -20,6 +20,8 @@ fn a_second_filter_entry_on_a_connection_does_nothing() {
         second.vm.server_data(20, size);
 
         assert_eq!(first.host.server_data(), written);
+        first.pass_seconds(2);
+        second.pass_seconds(2);
         assert_eq!(
             first.host.metric("evenkeel_downstream_connections_active"),
             Some(1)
@@ -28,6 +30,7 @@ fn a_second_filter_entry_on_a_connection_does_nothing() {
         assert_eq!(first.host.metric(requests), Some(1));
         second.vm.context_deleted(20);
         first.vm.context_deleted(10);
+        first.pass_seconds(2);
         assert_eq!(
             first.host.metric("evenkeel_downstream_connections_active"),
             Some(0)
@@ -42,7 +45,7 @@ fn a_second_filter_entry_on_a_connection_does_nothing() {
 
 /// A filter before the module made the request wait, and meanwhile others were read.
 #[test]
-fn an_exchange_is_the_connections_that_it_came_on_not_the_one_read_last() {
+fn peer_exchange_counts_on_the_connection_of_its_request() {
     let peers = r#""rebalance": {}, "defaults": {"max_connection_age": "off"}, "peers": {"cluster": "shop", "trust": "anyone"}"#;
     let plugin = Plugin::new(peers);
     for connection in [10, 11] {
@@ -74,4 +77,31 @@ fn an_exchange_is_the_connections_that_it_came_on_not_the_one_read_last() {
         plugin.host.metric("evenkeel_rebalanced_load_connections"),
         Some(1)
     );
+}
+
+#[test]
+fn number_and_ages_of_connections_are_published_at_the_same_time() {
+    let plugin = Plugin::new("");
+    let gauges = || {
+        ["active", "age_sum_seconds"].map(|gauge| {
+            let name = format!("evenkeel_downstream_connections_{gauge}");
+            plugin.host.metric(&name).unwrap()
+        })
+    };
+    plugin.connect(10);
+    plugin.pass_seconds(20);
+    let [open, age] = gauges();
+    assert_eq!(open, 1);
+    assert!((19..=20).contains(&age), "{age}");
+
+    // Between two samples, neither changes.
+    for id in 11..20 {
+        plugin.connect(id);
+    }
+    assert_eq!(gauges(), [open, age]);
+
+    plugin.pass_seconds(2);
+    let [open, age] = gauges();
+    assert_eq!(open, 10);
+    assert!((31..=42).contains(&age), "{age}");
 }

@@ -38,7 +38,7 @@ impl Plugin {
 }
 
 #[test]
-fn a_policy_that_is_applied_again_governs_what_another_one_opened() {
+fn policy_that_is_applied_again_governs_connections_of_another_root() {
     let plugin = Plugin::with_network(NEVER);
     plugin.connect_under(A, 10);
     plugin.configure(B, AT_ONCE);
@@ -54,7 +54,7 @@ fn a_policy_that_is_applied_again_governs_what_another_one_opened() {
 }
 
 #[test]
-fn a_dry_run_that_is_applied_again_ends_the_draining() {
+fn dry_run_that_is_applied_again_ends_the_draining() {
     let plugin = Plugin::with_network(AT_ONCE_DRY_RUN);
     plugin.connect_under(A, 10);
     plugin.configure(B, AT_ONCE);
@@ -69,7 +69,7 @@ fn a_dry_run_that_is_applied_again_ends_the_draining() {
 }
 
 #[test]
-fn a_policy_governs_what_is_open_before_anything_opens_under_it() {
+fn new_policy_governs_open_connections_at_once() {
     let plugin = Plugin::with_network(NEVER);
     plugin.connect_under(A, 10);
 
@@ -79,7 +79,7 @@ fn a_policy_governs_what_is_open_before_anything_opens_under_it() {
 }
 
 #[test]
-fn connections_that_open_while_the_listener_switches_do_not_undo_an_update() {
+fn connections_that_open_while_the_listener_switches_do_not_revert_an_update() {
     let plugin = Plugin::with_network(NEVER);
     plugin.connect_under(A, 10);
     plugin.configure(B, AT_ONCE);
@@ -97,7 +97,7 @@ fn connections_that_open_while_the_listener_switches_do_not_undo_an_update() {
 
 /// A listener that changes leaves a connection its HTTP filters, and so the root that its streams come by.
 #[test]
-fn streams_of_earlier_connections_do_not_undo_an_update_and_are_no_conflict() {
+fn streams_of_earlier_connections_do_not_revert_an_update() {
     const EARLIER: u32 = super::HTTP;
     const LATER: u32 = 4;
     let route = |name| {
@@ -130,7 +130,7 @@ fn streams_of_earlier_connections_do_not_undo_an_update_and_are_no_conflict() {
 
     assert_eq!(plugin.host.logged("two filter entries"), 0);
     assert_eq!(
-        plugin.host.asked("set_shared_data"),
+        plugin.host.calls_of("set_shared_data"),
         0,
         "nothing was applied again"
     );
@@ -138,7 +138,7 @@ fn streams_of_earlier_connections_do_not_undo_an_update_and_are_no_conflict() {
 
 /// A listener that waits for something else switches late, or never.
 #[test]
-fn a_root_that_is_never_used_does_not_stay_current() {
+fn root_that_is_never_used_does_not_stay_current() {
     let plugin = Plugin::with_network(NEVER);
     plugin.connect_under(A, 10);
     plugin.configure(B, AT_ONCE);
@@ -153,7 +153,7 @@ fn a_root_that_is_never_used_does_not_stay_current() {
 }
 
 #[test]
-fn a_root_that_goes_hands_over_to_the_one_before() {
+fn removed_root_is_replaced_by_the_previous_one() {
     let plugin = Plugin::with_network(NEVER);
     plugin.connect_under(A, 10);
     plugin.configure(B, AT_ONCE);
@@ -164,7 +164,7 @@ fn a_root_that_goes_hands_over_to_the_one_before() {
 }
 
 #[test]
-fn a_rejected_policy_shows_until_the_one_before_is_applied_again() {
+fn rejected_policy_is_counted_until_the_previous_one_is_applied_again() {
     let plugin = Plugin::with_network(NEVER);
     plugin.connect_under(A, 10);
     assert_eq!(plugin.rejected(), Some(0));
@@ -179,7 +179,7 @@ fn a_rejected_policy_shows_until_the_one_before_is_applied_again() {
 
 /// Of a listener with the HTTP role alone, where no connection is seen to open.
 #[test]
-fn a_rejected_policy_shows_until_streams_come_by_the_one_before_again() {
+fn rejected_policy_is_counted_until_streams_use_the_previous_root_again() {
     const POLICY: &str = r#"{"version": 1, "role": "http"}"#;
     let plugin = Plugin::with_network(POLICY);
     let mut contexts = 100..;
@@ -205,7 +205,7 @@ fn a_rejected_policy_shows_until_streams_come_by_the_one_before_again() {
 
 /// Its host's main thread has a VM, too, in which nothing ever opens.
 #[test]
-fn a_worker_without_new_connections_follows_the_others() {
+fn worker_without_new_connections_follows_the_others() {
     let plugin = Plugin::with_network(NEVER);
     let other = plugin.another_worker(NEVER);
     for worker in [&plugin, &other] {
@@ -225,7 +225,7 @@ fn a_worker_without_new_connections_follows_the_others() {
 }
 
 #[test]
-fn a_newer_policy_is_not_undone_by_what_another_worker_told_before() {
+fn newer_policy_is_not_reverted_by_an_older_notice_of_another_worker() {
     let plugin = Plugin::with_network(NEVER);
     let other = plugin.another_worker(NEVER);
     for worker in [&plugin, &other] {
@@ -244,7 +244,7 @@ fn a_newer_policy_is_not_undone_by_what_another_worker_told_before() {
 }
 
 #[test]
-fn two_entries_of_one_name_keep_each_its_own_policy_and_are_logged_once() {
+fn two_entries_of_one_name_keep_their_policies_and_are_logged_once() {
     let plugin = Plugin::with_network(NEVER);
     plugin.configure(B, AT_ONCE);
     for turn in 0..20 {
@@ -262,7 +262,7 @@ fn two_entries_of_one_name_keep_each_its_own_policy_and_are_logged_once() {
 }
 
 #[test]
-fn an_entry_that_is_used_alone_for_a_while_governs_all_again() {
+fn entry_that_is_used_alone_for_a_minute_governs_all_connections_again() {
     let plugin = Plugin::with_network(NEVER);
     plugin.configure(B, AT_ONCE);
     for turn in 0..8 {

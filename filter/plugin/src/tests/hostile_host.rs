@@ -1,4 +1,4 @@
-//! A host that refuses, repeats itself or calls for what is not there.
+//! A host that refuses hostcalls, or calls for contexts that do not exist.
 
 use core::time::Duration;
 
@@ -6,13 +6,13 @@ use super::{HTTP, NETWORK, Plugin};
 use crate::host::Status;
 use crate::vm::ClosedBy;
 
-/// Everything that uses the host: every role, limits, budget, peers, recycling, load.
+/// A policy that uses every hostcall: both roles, limits, budget, peers, recycling, load.
 const POLICY: &str = r#""defaults": {"max_requests_per_connection": 2, "jitter": 0, "grpc": {"max_stream_age": "1s"}},
     "routes": [{"name": "all", "match": {"path_prefix": "/"}, "max_requests_per_connection": 2}],
     "tcp": [{"name": "tcp", "match": {"port": 5432}, "max_connection_age": "1s"}],
     "upstream": {"max_requests_per_connection": 1}, "rebalance": {}, "peers": {"cluster": "shop", "trust": "anyone"}"#;
 
-/// Every callback there is, in and out of order.
+/// Calls every callback, in and out of order.
 fn call_everything(plugin: &Plugin) {
     let vm = &plugin.vm;
     for id in [NETWORK, HTTP, 10, 11, 12, 99] {
@@ -36,7 +36,7 @@ fn call_everything(plugin: &Plugin) {
             vm.response_headers(id);
             let size = plugin.host.set_server_data(b"HTTP/1.1 200 OK\r\n\r\n");
             vm.server_data(id, size);
-            // A size that the buffer has not.
+            // More than the buffer has.
             vm.server_data(id, usize::MAX);
         }
     }
@@ -44,9 +44,9 @@ fn call_everything(plugin: &Plugin) {
         plugin.host.advance(Duration::from_millis(100));
         vm.ticked(NETWORK);
     }
-    vm.http_call_answered(NETWORK, 0, 0);
-    vm.http_call_answered(NETWORK, 3, 10);
-    vm.http_call_answered(NETWORK, 3, usize::MAX);
+    vm.http_call_responded(NETWORK, 0, 0);
+    vm.http_call_responded(NETWORK, 3, 10);
+    vm.http_call_responded(NETWORK, 3, usize::MAX);
     for id in [10, 10, 11, 1000] {
         vm.connection_closed(id, ClosedBy::Client);
         vm.context_deleted(id);
@@ -55,7 +55,7 @@ fn call_everything(plugin: &Plugin) {
 
 #[test]
 fn no_status_of_any_hostcall_panics() {
-    // Every number that the ABI has, and some that it has not.
+    // Every status of the ABI, and some others.
     for status in (0..=16).chain([255, u32::MAX]) {
         let plugin = Plugin::new(POLICY);
         plugin.host.refuse(Some(Status(status)));
@@ -64,7 +64,7 @@ fn no_status_of_any_hostcall_panics() {
 }
 
 #[test]
-fn a_callback_for_an_unknown_context_does_nothing() {
+fn callback_for_an_unknown_context_does_nothing() {
     let plugin = Plugin::new(POLICY);
     call_everything(&plugin);
     plugin.vm.context_deleted(1000);
@@ -72,7 +72,7 @@ fn a_callback_for_an_unknown_context_does_nothing() {
 }
 
 #[test]
-fn a_host_that_refuses_for_a_while_is_served_again_afterwards() {
+fn module_recovers_after_a_time_in_which_all_hostcalls_fail() {
     let plugin = Plugin::new(
         r#""budget": "off", "defaults": {"max_requests_per_connection": 2, "jitter": 0}"#,
     );
@@ -85,16 +85,17 @@ fn a_host_that_refuses_for_a_while_is_served_again_afterwards() {
     plugin.exchange(11);
     let last = plugin.exchange(11);
 
+    plugin.pass_seconds(2);
     assert_eq!(
         plugin.host.metric("evenkeel_downstream_connections_active"),
-        Some(1)
+        Some(2)
     );
     let head = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     assert_eq!(last, head, "{}", String::from_utf8_lossy(&last));
 }
 
 #[test]
-fn line_below_the_hosts_level_is_neither_formatted_nor_passed() {
+fn line_below_the_log_level_is_not_logged_and_costs_no_hostcall() {
     for (level, lines) in [(2, 0), (1, 1), (0, 1), (6, 0)] {
         let plugin = Plugin::new(
             r#""budget": "off", "defaults": {"max_requests_per_connection": 1, "jitter": 0}"#,
@@ -103,11 +104,15 @@ fn line_below_the_hosts_level_is_neither_formatted_nor_passed() {
         plugin.host.advance(Duration::from_secs(2));
         plugin.vm.ticked(NETWORK);
         plugin.connect(10);
-        let asked = plugin.host.asked("log_level");
+        let calls = plugin.host.calls_of("log_level");
 
         plugin.exchange(10);
 
         assert_eq!(plugin.host.logged("drain signal"), lines, "{level}");
-        assert_eq!(plugin.host.asked("log_level"), asked, "no call a request");
+        assert_eq!(
+            plugin.host.calls_of("log_level"),
+            calls,
+            "no hostcall per request"
+        );
     }
 }

@@ -89,7 +89,7 @@ fn later_connection_of_an_earlier_root_makes_it_current_again() {
 }
 
 #[test]
-fn earlier_connections_of_an_earlier_root_show_nothing() {
+fn earlier_connections_of_an_earlier_root_are_no_evidence() {
     let mut worker = Worker::with_an_update();
     for connection in [None, Some(11)] {
         if let Some(connection) = connection {
@@ -124,7 +124,7 @@ fn later_connection_counts_once_the_new_root_had_time_to_be_used() {
 
 /// With ECDS, Envoy selects the filters for each stream.
 #[test]
-fn streams_of_one_connection_make_a_root_current_where_they_change_their_roots() {
+fn streams_make_a_root_current_where_filters_are_selected_for_each_stream() {
     let mut worker = Worker::with_an_update();
     worker.stream(B, 10);
     assert_eq!(worker.current(), B);
@@ -139,7 +139,7 @@ fn streams_of_one_connection_make_a_root_current_where_they_change_their_roots()
 }
 
 #[test]
-fn root_that_another_worker_uses_again_gives_way_to_a_later_connection() {
+fn later_connection_replaces_a_root_that_another_worker_applied() {
     let mut worker = Worker::with_an_update();
     let mut other = Worker::with_an_update();
     for worker in [&mut worker, &mut other] {

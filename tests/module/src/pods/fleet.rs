@@ -1,28 +1,28 @@
-//! Pods whose questions reach each other.
+//! Pods that exchange reports with each other.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use evenkeel_test_host::{Connection, HttpCall};
 
-use super::{Pod, STEP, told};
+use super::{Pod, STEP, message_of};
 
-/// Pods whose questions reach each other.
+/// Pods that exchange reports with each other.
 #[derive(Default)]
 pub struct Fleet {
-    /// The pods that are there, in the order of their start.
+    /// The running pods, in the order of their start.
     pub pods: Vec<Pod>,
     lines: BTreeMap<(usize, usize), Connection>,
     turn: usize,
 }
 
 impl Fleet {
-    /// A pod joins.
+    /// Starts a pod.
     pub fn join(&mut self, pod: Pod) {
         self.pods.push(pod);
     }
 
-    /// The last pod goes, without a word.
+    /// Stops the last pod at once.
     pub fn lose(&mut self) -> Option<Pod> {
         let pod = self.pods.pop();
         let left = self.pods.len();
@@ -31,23 +31,23 @@ impl Fleet {
         pod
     }
 
-    /// Passes so much time for all of them.
+    /// Advances the time of all of them.
     pub fn pass(&mut self, time: Duration) {
         for _ in 0..time.as_millis() / STEP.as_millis() {
             for from in 0..self.pods.len() {
                 self.pods[from].host.advance(STEP);
-                for question in self.pods[from].host.http_calls() {
-                    self.carry(from, question);
+                for call in self.pods[from].host.http_calls() {
+                    self.carry(from, call);
                 }
             }
         }
     }
 
-    /// To each of the others in turn, as Envoy's balancer does.
-    fn carry(&mut self, from: usize, question: HttpCall) {
+    /// Forwards a request to each of the others in turn, as Envoy's load balancer does.
+    fn carry(&mut self, from: usize, call: HttpCall) {
         let others = self.pods.len() - 1;
         if others == 0 {
-            question.fail();
+            call.fail();
             return;
         }
         self.turn += 1;
@@ -55,8 +55,8 @@ impl Fleet {
         let proxy = &self.pods[to].workers[0];
         let line = self.lines.entry((from, to));
         let line = line.or_insert_with(|| proxy.network.connect());
-        let (_, response) = proxy.asked(line, &told(&question));
+        let (_, response) = proxy.peer_request(line, &message_of(&call));
         let response = response.expect("a pod answers a pod");
-        question.answer(&[(":status", "200")], response.body);
+        call.respond(&[(":status", "200")], response.body);
     }
 }

@@ -1,11 +1,11 @@
-//! What others say: nonsense, absurdities, and too much.
+//! Invalid messages, implausible reports, and too many of them.
 
-use evenkeel_test_module::pods::{Pod, message, told};
+use evenkeel_test_module::pods::{Pod, message, message_of};
 
-use super::{SECOND, answer, pod};
+use super::{SECOND, pod, respond};
 
 #[test]
-fn what_is_no_message_is_counted_and_changes_nothing() {
+fn invalid_messages_are_counted_and_change_nothing() {
     let now = |pod: &Pod| pod.host.now();
     let long = format!(r#"{{"v":1,"peers":[{}]}}"#, " ".repeat(8192));
     let deep = format!(r#"{{"v":1,"peers":{}"#, "[".repeat(8000));
@@ -27,23 +27,23 @@ fn what_is_no_message_is_counted_and_changes_nothing() {
         let shown = String::from_utf8_lossy(&words[..words.len().min(40)]).into_owned();
         let pod = pod(1);
         let line = pod.workers[0].network.connect();
-        pod.pass(2 * SECOND, |question| {
-            answer(question, message(now(&pod), [(7, 30), (8, 60)]));
+        pod.pass(2 * SECOND, |call| {
+            respond(call, message(now(&pod), [(7, 30), (8, 60)]));
         });
 
         let before = pod.exchanges(outcome);
         let mut answers = 0;
-        pod.pass(SECOND, |question| {
+        pod.pass(SECOND, |call| {
             answers += 1;
-            answer(question, words);
+            respond(call, words);
         });
 
         assert_eq!(pod.exchanges(outcome) - before, answers, "{shown}");
         assert_eq!(pod.metric("evenkeel_peers_known"), 2, "{shown}");
         assert_eq!(pod.metric("evenkeel_peers_mean_connections"), 30, "{shown}");
-        // A header is text and not empty, and no module sees a question that is not.
+        // A header is text and not empty, and no module sees a call that is not.
         if let (Ok(text), false) = (str::from_utf8(words), words.is_empty()) {
-            let (_, response) = pod.workers[0].asked(&line, text);
+            let (_, response) = pod.workers[0].peer_request(&line, text);
             let response = response.expect("the module answers");
             assert_eq!((response.status, response.body.len()), (400, 0), "{shown}");
             assert_eq!(pod.exchanges(outcome) - before, answers + 1, "{shown}");
@@ -53,7 +53,7 @@ fn what_is_no_message_is_counted_and_changes_nothing() {
 }
 
 #[test]
-fn reports_that_cannot_be_true_are_dropped_one_by_one() {
+fn implausible_reports_are_dropped_individually() {
     let pod = pod(1);
     let absurd = [
         r#"[1,20000000,0,0,0,1000,9000,0,0]"#,
@@ -75,9 +75,9 @@ fn reports_that_cannot_be_true_are_dropped_one_by_one() {
     );
 
     let mut answers = 0;
-    pod.pass(2 * SECOND, |question| {
+    pod.pass(2 * SECOND, |call| {
         answers += 1;
-        answer(question, &words);
+        respond(call, &words);
     });
 
     assert_eq!(
@@ -90,20 +90,20 @@ fn reports_that_cannot_be_true_are_dropped_one_by_one() {
 }
 
 #[test]
-fn a_thousand_pods_fill_the_view_and_no_message_grows_with_it() {
+fn view_and_messages_are_bounded_with_a_thousand_pods() {
     let pod = pod(1);
     let line = pod.workers[0].network.connect();
     let mut next = 0;
     let mut longest = 0;
-    pod.pass(12 * SECOND, |question| {
-        longest = longest.max(told(&question).len());
+    pod.pass(12 * SECOND, |call| {
+        longest = longest.max(message_of(&call).len());
         next += 33;
         let pods = (next..next + 33).map(|id| (u64::MAX - id % 1000, 10_000_000));
-        answer(question, message(pod.host.now(), pods));
+        respond(call, message(pod.host.now(), pods));
     });
 
-    let (_, response) = pod.workers[0].asked(&line, &message(pod.host.now(), [(7, 30)]));
-    let longest = longest.max(response.expect("an answer").body.len());
+    let (_, response) = pod.workers[0].peer_request(&line, &message(pod.host.now(), [(7, 30)]));
+    let longest = longest.max(response.expect("a response").body.len());
     assert!((1500..=8192).contains(&longest), "{longest} bytes");
     let view = pod.host.shared_data("evenkeel/view").expect("a view");
     // A byte for the format, and 72 for each pod.
@@ -115,14 +115,14 @@ fn a_thousand_pods_fill_the_view_and_no_message_grows_with_it() {
 }
 
 #[test]
-fn exchanging_leaves_no_memory_behind() {
+fn exchanges_leave_no_memory_behind() {
     let pod = pod(1);
     let line = pod.workers[0].network.connect();
     let exchange = |seconds: u32| {
-        pod.pass(seconds * SECOND, |question| {
+        pod.pass(seconds * SECOND, |call| {
             let now = pod.host.now();
-            answer(question, message(now, (0..33).map(|id| (id, id))));
-            pod.workers[0].asked(&line, &message(now, (0..33).map(|id| (id, id))));
+            respond(call, message(now, (0..33).map(|id| (id, id))));
+            pod.workers[0].peer_request(&line, &message(now, (0..33).map(|id| (id, id))));
         });
         pod.workers[0].worker.memory_bytes()
     };
@@ -131,13 +131,13 @@ fn exchanging_leaves_no_memory_behind() {
 }
 
 #[test]
-fn an_answer_of_megabytes_is_not_taken_into_the_module() {
+fn response_that_is_too_long_is_not_copied_into_the_module() {
     let pod = pod(1);
-    pod.pass(2 * SECOND, |question| {
-        answer(question, message(pod.host.now(), [(7, 30)]));
+    pod.pass(2 * SECOND, |call| {
+        respond(call, message(pod.host.now(), [(7, 30)]));
     });
     let before = pod.workers[0].worker.memory_bytes();
-    pod.pass(SECOND, |question| answer(question, vec![b'1'; 8 << 20]));
+    pod.pass(SECOND, |call| respond(call, vec![b'1'; 8 << 20]));
     assert_eq!(pod.exchanges("too_long"), 4);
     assert_eq!(pod.workers[0].worker.memory_bytes(), before);
 }

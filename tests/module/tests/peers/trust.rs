@@ -1,12 +1,12 @@
-//! Whose requests are believed, and for what.
+//! Which requests are used, by `trust`.
 
 use evenkeel_test_host::{Connection, HttpCall};
-use evenkeel_test_module::pods::{CLUSTER, Pod, connections, message, told};
+use evenkeel_test_module::pods::{CLUSTER, Pod, connections, message, message_of};
 use serde_json::Value;
 
 use super::{SECOND, pod};
 
-/// A pod that believes requests over mutual TLS, and a connection of a peer to it.
+/// A pod that uses requests over mutual TLS, and a connection of a peer to it.
 fn trusting() -> (Pod, Connection) {
     let policy = format!(r#"{{"version": 1, "peers": {{"cluster": "{CLUSTER}"}}}}"#);
     let pod = Pod::start("shop-1", 1, &policy);
@@ -19,40 +19,41 @@ fn trusting() -> (Pod, Connection) {
     (pod, line)
 }
 
-/// How many milliseconds ago the pod was asked, by what it tells in its own requests; -1: never.
+/// How many milliseconds ago the pod got a peer request, by its own report; -1: never.
 fn asked(pod: &Pod) -> i64 {
     let mut asked = None;
-    pod.pass(SECOND, |question| {
-        let told: Value = serde_json::from_str(&told(&question)).expect("JSON");
-        asked = told["peers"][0][7].as_i64();
-        question.fail();
+    pod.pass(SECOND, |call| {
+        let message: Value = serde_json::from_str(&message_of(&call)).expect("JSON");
+        asked = message["peers"][0][7].as_i64();
+        call.fail();
     });
     asked.expect("a request")
 }
 
 #[test]
-fn a_request_of_the_same_identity_is_believed_and_the_pod_serves() {
+fn request_of_the_same_identity_is_used() {
     let (pod, line) = trusting();
     assert_eq!(asked(&pod), -1);
 
-    let (_, response) = pod.workers[0].asked(&line, &message(pod.host.now(), [(7, 30)]));
+    let (_, response) = pod.workers[0].peer_request(&line, &message(pod.host.now(), [(7, 30)]));
 
-    assert_eq!(response.expect("an answer").status, 200);
+    assert_eq!(response.expect("a response").status, 200);
     assert!((0..=1100).contains(&asked(&pod)));
     assert_eq!(pod.metric("evenkeel_peers_known"), 1);
 }
 
 #[test]
-fn with_anyone_a_request_is_answered_and_nothing_of_it_is_kept() {
+fn nothing_from_a_request_is_used_with_trust_anyone() {
     let pod = pod(1);
     let line = pod.workers[0].network.connect();
     for turn in 1..=20 {
-        let crowd = (0..64).map(|id| (id + 64 * turn, 1_000_000));
-        let (_, response) = pod.workers[0].asked(&line, &message(pod.host.now(), crowd));
+        let invented_pods = (0..64).map(|id| (id + 64 * turn, 1_000_000));
+        let (_, response) =
+            pod.workers[0].peer_request(&line, &message(pod.host.now(), invented_pods));
 
-        let response = response.expect("an answer");
-        let told: Value = serde_json::from_slice(&response.body).expect("JSON");
-        assert_eq!(told["peers"][0][7], 0, "it is asked now");
+        let response = response.expect("a response");
+        let message: Value = serde_json::from_slice(&response.body).expect("JSON");
+        assert_eq!(message["peers"][0][7], 0, "this is a peer request");
         assert_eq!(
             connections(&response.body).len(),
             1,
@@ -65,26 +66,26 @@ fn with_anyone_a_request_is_answered_and_nothing_of_it_is_kept() {
 }
 
 #[test]
-fn with_anyone_a_response_is_believed() {
+fn response_is_used_with_trust_anyone() {
     let pod = pod(1);
-    pod.pass(2 * SECOND, |question| {
-        super::answer(question, message(pod.host.now(), [(7, 30)]));
+    pod.pass(2 * SECOND, |call| {
+        super::respond(call, message(pod.host.now(), [(7, 30)]));
     });
     assert_eq!(pod.metric("evenkeel_peers_known"), 1);
 }
 
 #[test]
-fn with_anyone_a_request_tells_nothing_of_other_pods() {
+fn request_has_no_other_reports_with_trust_anyone() {
     let pod = pod(1);
-    pod.pass(2 * SECOND, |question| {
-        assert_eq!(connections(told(&question)).len(), 1);
-        super::answer(question, message(pod.host.now(), [(7, 30), (8, 40)]));
+    pod.pass(2 * SECOND, |call| {
+        assert_eq!(connections(message_of(&call)).len(), 1);
+        super::respond(call, message(pod.host.now(), [(7, 30), (8, 40)]));
     });
     assert_eq!(pod.metric("evenkeel_peers_known"), 2);
 }
 
 #[test]
-fn a_request_that_is_no_message_of_a_pod_gets_status_400_and_does_not_count() {
+fn invalid_request_gets_status_400() {
     let long = format!(r#"{{"v":1,"peers":[{}]}}"#, " ".repeat(8192));
     for (outcome, words) in [
         ("malformed", "hello"),
@@ -100,8 +101,8 @@ fn a_request_that_is_no_message_of_a_pod_gets_status_400_and_does_not_count() {
         ("too_long", &long),
     ] {
         let (pod, line) = trusting();
-        let (_, response) = pod.workers[0].asked(&line, words);
-        let response = response.expect("an answer");
+        let (_, response) = pod.workers[0].peer_request(&line, words);
+        let response = response.expect("a response");
         assert_eq!((response.status, response.body.len()), (400, 0), "{words}");
         assert_eq!(pod.exchanges(outcome), 1, "{words}");
         assert_eq!(pod.exchanges("requested"), 0, "{words}");
@@ -117,17 +118,17 @@ fn a_request_that_is_no_message_of_a_pod_gets_status_400_and_does_not_count() {
 }
 
 #[test]
-fn a_pod_that_reaches_itself_is_not_asked_by_another_one() {
+fn request_of_the_pod_to_itself_does_not_count() {
     let (pod, line) = trusting();
     let mut own = String::new();
-    pod.pass(SECOND, |question| {
-        own = told(&question);
-        question.fail();
+    pod.pass(SECOND, |call| {
+        own = message_of(&call);
+        call.fail();
     });
 
-    let (_, response) = pod.workers[0].asked(&line, &own);
+    let (_, response) = pod.workers[0].peer_request(&line, &own);
 
-    assert_eq!(response.expect("an answer").status, 200);
+    assert_eq!(response.expect("a response").status, 200);
     assert_eq!(asked(&pod), -1);
     assert_eq!(pod.metric("evenkeel_peers_known"), 0);
 }

@@ -1,11 +1,11 @@
-//! Pods that exchange for themselves, and clients that kube-proxy sends somewhere by chance.
+//! Pods that exchange reports with each other, and clients that kube-proxy sends to a random pod.
 
-use evenkeel_test_module::http1::answer;
+use evenkeel_test_module::http1::response_with;
 use evenkeel_test_module::pods::{Fleet, Pod, peers};
 
 use super::SECOND;
 
-/// Chance that is the same in every run (splitmix64).
+/// Random numbers that are the same in every run (splitmix64).
 struct Chance(u64);
 
 impl Chance {
@@ -19,7 +19,7 @@ impl Chance {
 }
 
 #[test]
-fn four_pods_that_become_eight_even_out_without_losing_anything() {
+fn scale_out_from_four_to_eight_pods_evens_the_load() {
     let keys = r#""rebalance": {"max_rate": 0.033, "min_connections": 10, "stabilization_window": "3s"}, "budget": {"per_second": 1, "burst": 1}"#;
     let mut fleet = Fleet::default();
     let mut clients = Vec::new();
@@ -45,12 +45,12 @@ fn four_pods_that_become_eight_even_out_without_losing_anything() {
         for tenth in 0..10 {
             fleet.pass(SECOND / 10);
             for (pod, client) in clients.iter_mut().skip(tenth).step_by(10) {
-                if fleet.pods[*pod].workers[0].is_announced(client) {
+                if fleet.pods[*pod].workers[0].is_drained(client) {
                     // kube-proxy's die.
                     *pod = chance.below(8);
                     let successor = &fleet.pods[*pod].workers[0];
                     *client = successor.network.connect();
-                    assert_eq!(successor.exchange(client, "/"), answer(""));
+                    assert_eq!(successor.exchange(client, "/"), response_with(""));
                 }
             }
         }
@@ -62,5 +62,5 @@ fn four_pods_that_become_eight_even_out_without_losing_anything() {
     // A quarter above the mean of 30.
     assert!(most[100..].iter().all(|most| *most <= 37), "{most:?}");
     assert!(closes[149] <= 240, "{closes:?}");
-    assert_eq!(closes[119], closes[149], "balanced, nobody is moved");
+    assert_eq!(closes[119], closes[149], "balanced, nothing is drained");
 }

@@ -1,4 +1,4 @@
-//! One pod in the module, and three that the test plays.
+//! One pod in the module, and three that the test simulates.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use super::SECOND;
 /// Three other pods.
 pub const OTHERS: [u64; 3] = [7, 8, 9];
 
-/// What the four pods carry together.
+/// The load of the four pods together.
 pub const ALL: u64 = 160;
 
-/// A pod that carries 100 of the 160 connections of four, and its clients.
+/// A pod with 100 of the 160 connections of four pods, and its clients.
 pub struct Scene {
     pub pod: Pod,
     pub clients: Vec<Connection>,
-    /// How many were told in each second.
-    pub told: Vec<usize>,
+    /// The drain signals of each second.
+    pub drained: Vec<usize>,
 }
 
 impl Scene {
@@ -28,42 +28,42 @@ impl Scene {
         Self {
             pod,
             clients,
-            told: Vec::new(),
+            drained: Vec::new(),
         }
     }
 
-    /// Passes a second, in which each client asks once and the others tell of themselves and of those whom
-    /// they took over.
+    /// Advances the time by a second, in which each client sends a request, and the other pods report their own load and
+    /// the drained connections that they got.
     pub fn second(&mut self) {
         let others = OTHERS.len() as u64;
         self.others_carry((ALL - self.clients.len() as u64) / others);
     }
 
-    /// As [`Scene::second`], in which each of the others carries so many.
+    /// As [`Scene::second`], where each of the others has this many connections.
     pub fn others_carry(&mut self, connections: u64) {
-        self.hear(|now| message(now, OTHERS.map(|id| (id, connections))));
+        self.second_with_responses(|now| message(now, OTHERS.map(|id| (id, connections))));
     }
 
-    /// As [`Scene::second`], in which every question is answered so; it is told the time.
-    pub fn hear(&mut self, mut answer: impl FnMut(Duration) -> String) {
-        self.pass(|question, now| question.answer(&[(":status", "200")], answer(now)));
+    /// As [`Scene::second`], where `respond` writes every response, for the given time.
+    pub fn second_with_responses(&mut self, mut respond: impl FnMut(Duration) -> String) {
+        self.pass(|call, now| call.respond(&[(":status", "200")], respond(now)));
     }
 
-    /// As [`Scene::second`], in which nobody answers.
+    /// As [`Scene::second`], where no pod responds.
     pub fn silence(&mut self) {
-        self.pass(|question, _| question.fail());
+        self.pass(|call, _| call.fail());
     }
 
-    fn pass(&mut self, mut answer: impl FnMut(HttpCall, Duration)) {
+    fn pass(&mut self, mut respond: impl FnMut(HttpCall, Duration)) {
         let before = self.clients.len();
         let Self { pod, clients, .. } = self;
         for tenth in 0..10 {
-            pod.pass(SECOND / 10, |question| answer(question, pod.host.now()));
-            // Who is told goes.
+            pod.pass(SECOND / 10, |call| respond(call, pod.host.now()));
+            // A drained client closes.
             clients
-                .retain(|client| client.id() % 10 != tenth || !pod.workers[0].is_announced(client));
+                .retain(|client| client.id() % 10 != tenth || !pod.workers[0].is_drained(client));
         }
-        self.told.push(before - self.clients.len());
+        self.drained.push(before - self.clients.len());
     }
 
     pub fn run(&mut self, seconds: usize) {

@@ -1,4 +1,4 @@
-//! Who is answered, and by whom: the module or the app.
+//! Which requests the module responds to, and which go to the application.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use evenkeel_test_module::{Proxy, http, network};
 use super::{SECOND, pod};
 
 #[test]
-fn a_question_is_answered_by_the_module_and_its_connection_is_no_load() {
+fn peer_request_gets_a_response_and_its_connection_is_no_load() {
     for mode in ["enforce", "dry_run"] {
         let pod = Pod::start("shop-1", 1, &peers(&format!(r#""mode": "{mode}""#)));
         let _clients = pod.open(0, 3);
@@ -17,8 +17,8 @@ fn a_question_is_answered_by_the_module_and_its_connection_is_no_load() {
         let line = pod.workers[0].network.connect();
         for asked in 1..=5 {
             let words = message(pod.host.now(), [(7, 30)]);
-            let (stream, response) = pod.workers[0].asked(&line, &words);
-            let response = response.expect("an answer");
+            let (stream, response) = pod.workers[0].peer_request(&line, &words);
+            let response = response.expect("a response");
             assert_eq!(response.status, 200);
             let json = ("content-type".to_owned(), "application/json".to_owned());
             assert!(response.headers.contains(&json), "{:?}", response.headers);
@@ -37,12 +37,12 @@ fn a_question_is_answered_by_the_module_and_its_connection_is_no_load() {
 }
 
 #[test]
-fn without_peers_or_without_the_header_the_path_is_the_apps() {
+fn request_goes_to_the_application_without_peers_or_the_header() {
     let words = message(Duration::from_secs(1), [(7, 30)]);
     let policy = r#"{"version": 1, "rebalance": {}}"#;
     let silent = Pod::start("shop-1", 1, policy);
     let line = silent.workers[0].network.connect();
-    let (stream, response) = silent.workers[0].asked(&line, &words);
+    let (stream, response) = silent.workers[0].peer_request(&line, &words);
     assert_eq!(response, None);
     let header = (HEADER.to_owned(), words);
     assert!(stream.request().contains(&header));
@@ -56,7 +56,7 @@ fn without_peers_or_without_the_header_the_path_is_the_apps() {
 }
 
 #[test]
-fn what_the_app_beside_a_sidecar_asks_is_for_others() {
+fn outbound_peer_request_goes_to_another_pod() {
     let host = Host::new(&module());
     let worker = host.start_worker();
     let policy = peers(r#""mode": "enforce""#);
@@ -68,7 +68,7 @@ fn what_the_app_beside_a_sidecar_asks_is_for_others() {
         worker: worker.clone(),
     };
     let line = proxy.network.connect();
-    let (_, response) = proxy.asked(&line, &message(host.now(), [(7, 30)]));
+    let (_, response) = proxy.peer_request(&line, &message(host.now(), [(7, 30)]));
     assert_eq!(response, None);
     assert_eq!(
         proxy.metric("exchange_result=.=rejected_identity;.;evenkeel_peer_exchanges_total"),
@@ -77,7 +77,7 @@ fn what_the_app_beside_a_sidecar_asks_is_for_others() {
 }
 
 #[test]
-fn only_who_shows_the_same_identity_over_mutual_tls_is_answered() {
+fn peer_request_needs_the_same_identity_over_mutual_tls() {
     let policy = format!(r#"{{"version": 1, "peers": {{"cluster": "{CLUSTER}"}}}}"#);
     let own = "spiffe://cluster.local/ns/shop/sa/shop";
     let others = "spiffe://cluster.local/ns/shop/sa/cart";
@@ -105,7 +105,7 @@ fn only_who_shows_the_same_identity_over_mutual_tls_is_answered() {
                 line.set_property(&["connection", name], san);
             }
         }
-        let (stream, response) = proxy.asked(&line, &message(pod.host.now(), [(7, 30)]));
+        let (stream, response) = proxy.peer_request(&line, &message(pod.host.now(), [(7, 30)]));
         assert_eq!(response.is_some(), is_answered, "{case:?}");
         assert_eq!(
             pod.exchanges("requested"),
@@ -115,7 +115,7 @@ fn only_who_shows_the_same_identity_over_mutual_tls_is_answered() {
         let strangers = pod.exchanges("rejected_identity");
         assert_eq!(strangers, u64::from(!is_answered), "{case:?}");
         if !is_answered {
-            proxy.answer(&line, &stream);
+            proxy.respond(&line, &stream);
         }
         // Nothing that a stranger says is believed, and its connection is a client's.
         pod.pass(2 * SECOND, HttpCall::fail);

@@ -1,30 +1,32 @@
-//! Who asks, when, and what becomes known by it.
+//! Which worker sends requests and when, and what the pod learns.
 
 use evenkeel_test_host::{Host, HttpCall, RootSpec, module};
-use evenkeel_test_module::pods::{CLUSTER, Fleet, PATH, Pod, connections, message, peers, told};
+use evenkeel_test_module::pods::{
+    CLUSTER, Fleet, PATH, Pod, connections, message, message_of, peers,
+};
 use evenkeel_test_module::{NODE, Proxy, http, network};
 use serde_json::{Value, json};
 
-use super::{SECOND, answer, pod};
+use super::{SECOND, pod, respond};
 
 #[test]
-fn a_pod_asks_four_times_in_every_and_tells_what_its_workers_carry_together() {
+fn pod_sends_four_requests_per_interval_with_the_load_of_all_workers() {
     let pod = pod(2);
     let _first = pod.open(0, 5);
     let _second = pod.open(1, 7);
     pod.pass(2 * SECOND, HttpCall::fail);
 
     let mut asked = 0;
-    pod.pass(10 * SECOND, |question| {
+    pod.pass(10 * SECOND, |call| {
         asked += 1;
-        assert_eq!(question.cluster(), CLUSTER);
-        assert_eq!(question.timeout(), SECOND);
+        assert_eq!(call.cluster(), CLUSTER);
+        assert_eq!(call.timeout(), SECOND);
         for (name, value) in [(":method", "GET"), (":path", PATH)] {
             let field = (name.to_owned(), value.to_owned());
-            assert!(question.headers().contains(&field), "{name}");
+            assert!(call.headers().contains(&field), "{name}");
         }
-        assert_eq!(connections(told(&question)), [12]);
-        question.fail();
+        assert_eq!(connections(message_of(&call)), [12]);
+        call.fail();
     });
 
     assert!((39..=41).contains(&asked), "{asked}");
@@ -32,12 +34,12 @@ fn a_pod_asks_four_times_in_every_and_tells_what_its_workers_carry_together() {
 }
 
 #[test]
-fn one_worker_asks_for_all_and_when_it_stops_another_one_does() {
+fn another_worker_leads_when_the_leader_stops() {
     let mut pod = pod(3);
     let mut asking = Vec::new();
-    pod.pass(10 * SECOND, |question| {
-        asking.push(question.worker());
-        question.fail();
+    pod.pass(10 * SECOND, |call| {
+        asking.push(call.worker());
+        call.fail();
     });
     let first = asking[0];
     assert!(asking.iter().all(|worker| *worker == first), "{asking:?}");
@@ -46,9 +48,9 @@ fn one_worker_asks_for_all_and_when_it_stops_another_one_does() {
     stopped.network.drop_root();
     stopped.http.drop_root();
     asking.clear();
-    pod.pass(7 * SECOND, |question| {
-        asking.push(question.worker());
-        question.fail();
+    pod.pass(7 * SECOND, |call| {
+        asking.push(call.worker());
+        call.fail();
     });
 
     assert!(!asking.is_empty());
@@ -61,7 +63,7 @@ fn one_worker_asks_for_all_and_when_it_stops_another_one_does() {
 }
 
 #[test]
-fn the_main_thread_that_serves_nobody_may_ask_and_is_no_worker() {
+fn main_thread_may_lead_and_does_not_count_as_a_worker() {
     let host = Host::new(&module());
     host.add_cluster(CLUSTER);
     let policy = peers(r#""rebalance": {"weight": "workers"}"#);
@@ -74,9 +76,9 @@ fn the_main_thread_that_serves_nobody_may_ask_and_is_no_worker() {
 
     host.advance(3 * SECOND);
 
-    let question = host.http_calls().pop().expect("a question");
-    assert_eq!(question.worker(), 0);
-    let message: Value = serde_json::from_str(&told(&question)).expect("JSON");
+    let call = host.http_calls().pop().expect("a call");
+    assert_eq!(call.worker(), 0);
+    let message: Value = serde_json::from_str(&message_of(&call)).expect("JSON");
     // Connections, and the weight in thousandths.
     assert_eq!(
         (&message["peers"][0][1], &message["peers"][0][5]),
@@ -85,7 +87,7 @@ fn the_main_thread_that_serves_nobody_may_ask_and_is_no_worker() {
 }
 
 #[test]
-fn peers_of_an_enforced_policy_are_asked_although_a_dry_run_was_there_first() {
+fn peers_of_an_enforced_policy_precede_those_of_a_dry_run() {
     let host = Host::new(&module());
     for cluster in ["rehearsal", CLUSTER] {
         host.add_cluster(cluster);
@@ -106,7 +108,7 @@ fn peers_of_an_enforced_policy_are_asked_although_a_dry_run_was_there_first() {
 }
 
 #[test]
-fn an_update_of_the_policy_does_not_stop_the_exchanges() {
+fn policy_update_does_not_stop_the_exchanges() {
     let pod = pod(2);
     pod.pass(5 * SECOND, HttpCall::fail);
     for worker in &pod.workers {
@@ -116,15 +118,15 @@ fn an_update_of_the_policy_does_not_stop_the_exchanges() {
         }
     }
     let mut asked = 0;
-    pod.pass(2 * SECOND, |question| {
+    pod.pass(2 * SECOND, |call| {
         asked += 1;
-        question.fail();
+        call.fail();
     });
     assert!(asked >= 5, "{asked}");
 }
 
 #[test]
-fn pods_that_exchange_come_to_know_the_mean_and_forget_who_is_gone() {
+fn pods_learn_the_mean_and_forget_pods_that_are_gone() {
     let mut fleet = Fleet::default();
     let mut open = Vec::new();
     for (name, count) in [("shop-1", 60), ("shop-2", 30), ("shop-3", 0)] {
@@ -149,7 +151,7 @@ fn pods_that_exchange_come_to_know_the_mean_and_forget_who_is_gone() {
         assert_eq!(pod.metric("evenkeel_peers_mean_connections"), 45);
     }
 
-    // The last one knows of nobody, and says so.
+    // The last one knows no other pod.
     fleet.lose();
     fleet.pass(7 * SECOND);
     assert_eq!(fleet.pods[0].metric("evenkeel_peers_known"), 0);
@@ -158,7 +160,7 @@ fn pods_that_exchange_come_to_know_the_mean_and_forget_who_is_gone() {
 }
 
 #[test]
-fn a_cluster_that_does_not_exist_or_does_not_answer_is_asked_again() {
+fn requests_continue_after_failures() {
     let policy = r#"{"version": 1, "peers": {"cluster": "nowhere", "trust": "anyone"}}"#;
     let pod = Pod::start("shop-1", 1, policy);
     pod.pass(10 * SECOND, HttpCall::fail);
@@ -167,20 +169,20 @@ fn a_cluster_that_does_not_exist_or_does_not_answer_is_asked_again() {
 
     pod.host.add_cluster("nowhere");
     let mut asked = 0;
-    pod.pass(10 * SECOND, |question| {
+    pod.pass(10 * SECOND, |call| {
         asked += 1;
         match asked % 3 {
-            0 => question.fail(),
-            1 => question.answer(&[(":status", "503")], "no healthy upstream"),
-            _ => question.answer(&[(":status", "404")], message(pod.host.now(), [(7, 30)])),
+            0 => call.fail(),
+            1 => call.respond(&[(":status", "503")], "no healthy upstream"),
+            _ => call.respond(&[(":status", "404")], message(pod.host.now(), [(7, 30)])),
         }
     });
     assert_eq!(pod.exchanges("failed") - failed, asked);
     assert_eq!(pod.exchanges("responded"), 0);
     assert_eq!(pod.metric("evenkeel_peers_known"), 0);
 
-    pod.pass(2 * SECOND, |question| {
-        answer(question, message(pod.host.now(), [(7, 30)]));
+    pod.pass(2 * SECOND, |call| {
+        respond(call, message(pod.host.now(), [(7, 30)]));
     });
     assert_eq!(pod.metric("evenkeel_peers_known"), 1);
 }

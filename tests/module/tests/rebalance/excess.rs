@@ -1,16 +1,16 @@
-//! How much goes, and how fast.
+//! How much is drained, and how fast.
 
 use std::time::Duration;
 
 use evenkeel_test_host::Connection;
-use evenkeel_test_module::http1::{CLOSE, answer, head};
+use evenkeel_test_module::http1::{CLOSE, head, response_with};
 use evenkeel_test_module::pods::{Pod, message, peers};
 
 use super::SECOND;
 use super::scene::{OTHERS, Scene};
 
 #[test]
-fn a_surplus_goes_at_the_policys_rate_and_what_is_within_the_tolerance_stays() {
+fn excess_is_drained_at_max_rate_down_to_the_low_watermark() {
     // The mean is 40: 2 a second, until 44 are left.
     let mut scene =
         Scene::new(r#""rebalance": {"max_rate": 0.05, "min_connections": 20}, "budget": "off""#);
@@ -19,36 +19,44 @@ fn a_surplus_goes_at_the_policys_rate_and_what_is_within_the_tolerance_stays() {
     while scene.pod.metric("evenkeel_workers_rebalancing") == 1 {
         scene.run(1);
     }
-    let ended = scene.told.len();
+    let ended = scene.drained.len();
     scene.run(60);
 
-    assert!((25..=45).contains(&ended), "{:?}", scene.told);
-    assert!(scene.told.iter().all(|told| *told <= 4), "{:?}", scene.told);
+    assert!((25..=45).contains(&ended), "{:?}", scene.drained);
+    assert!(
+        scene.drained.iter().all(|drained| *drained <= 4),
+        "{:?}",
+        scene.drained
+    );
     // What the others tell is a little old.
     let left = scene.clients.len();
-    assert!((42..=44).contains(&left), "{:?}", scene.told);
+    assert!((42..=44).contains(&left), "{:?}", scene.drained);
     assert_eq!(scene.by_rebalance("drain_signals"), 100 - left as u64);
     assert_eq!(scene.by_rebalance("requests_aborted"), 0);
-    // Balanced, nobody is moved any more, not even who had been chosen.
+    // Once the load is even nothing is drained any more, not even a selected connection.
     assert!(
-        scene.told[ended..].iter().all(|told| *told == 0),
+        scene.drained[ended..].iter().all(|drained| *drained == 0),
         "{:?}",
-        scene.told
+        scene.drained
     );
 }
 
 #[test]
-fn the_budget_holds_for_what_is_rebalance() {
+fn budget_limits_rebalancing() {
     let keys = r#""rebalance": {"max_rate": 1, "min_connections": 20}, "budget": {"per_second": 1, "burst": 1}"#;
     let mut scene = Scene::new(keys);
     scene.run(30);
-    let total: usize = scene.told.iter().sum();
-    assert!((20..=30).contains(&total), "{:?}", scene.told);
-    assert!(scene.told.iter().all(|told| *told <= 2), "{:?}", scene.told);
+    let total: usize = scene.drained.iter().sum();
+    assert!((20..=30).contains(&total), "{:?}", scene.drained);
+    assert!(
+        scene.drained.iter().all(|drained| *drained <= 2),
+        "{:?}",
+        scene.drained
+    );
 }
 
 #[test]
-fn observing_changes_no_byte_and_counts_what_would_have_been_moved_once() {
+fn dry_run_counts_each_drain_of_rebalancing_once() {
     let keys = r#""mode": "dry_run", "rebalance": {"max_rate": 0.05, "min_connections": 20}, "budget": "off""#;
     let mut scene = Scene::new(keys);
     for _ in 0..100 {
@@ -71,16 +79,16 @@ fn observing_changes_no_byte_and_counts_what_would_have_been_moved_once() {
 }
 
 #[test]
-fn nothing_goes_while_a_pod_is_starting() {
+fn nothing_is_drained_while_a_pod_starts() {
     let mut scene =
         Scene::new(r#""rebalance": {"max_rate": 0.05, "min_connections": 20}, "budget": "off""#);
     scene.run(10);
-    assert!(scene.told[9] > 0, "{:?}", scene.told);
+    assert!(scene.drained[9] > 0, "{:?}", scene.drained);
 
     // For as long it is younger than `settle`.
     let mut uptime = Duration::ZERO;
     for _ in 0..5 {
-        scene.hear(|now| {
+        scene.second_with_responses(|now| {
             uptime += SECOND / 10;
             let others = message(now, OTHERS.map(|id| (id, 22)));
             let starting = message(uptime, [(10, 0)]);
@@ -94,12 +102,12 @@ fn nothing_goes_while_a_pod_is_starting() {
     scene.run(6);
 
     // It was not yet known in the first second.
-    assert_eq!(scene.told[11..15], [0; 4], "{:?}", scene.told);
-    assert!(scene.told[20] > 0, "{:?}", scene.told);
+    assert_eq!(scene.drained[11..15], [0; 4], "{:?}", scene.drained);
+    assert!(scene.drained[20] > 0, "{:?}", scene.drained);
 }
 
 #[test]
-fn workers_rebalance_the_surplus_of_their_pod_together() {
+fn workers_drain_the_excess_of_their_pod_together() {
     let keys = r#""rebalance": {"max_rate": 0.1, "min_connections": 20}, "budget": "off""#;
     let pod = Pod::start("shop-1", 2, &peers(keys));
     let mut clients = [pod.open(0, 120), pod.open(1, 60)];
@@ -107,12 +115,12 @@ fn workers_rebalance_the_surplus_of_their_pod_together() {
         // 400 among four.
         let left = clients.iter().map(Vec::len).sum::<usize>() as u64;
         for tenth in 0..10 {
-            pod.pass(SECOND / 10, |question| {
+            pod.pass(SECOND / 10, |call| {
                 let words = message(pod.host.now(), OTHERS.map(|id| (id, (400 - left) / 3)));
-                question.answer(&[(":status", "200")], words);
+                call.respond(&[(":status", "200")], words);
             });
             for (proxy, clients) in pod.workers.iter().zip(&mut clients) {
-                clients.retain(|client| client.id() % 10 != tenth || !proxy.is_announced(client));
+                clients.retain(|client| client.id() % 10 != tenth || !proxy.is_drained(client));
             }
         }
     }
@@ -123,7 +131,7 @@ fn workers_rebalance_the_surplus_of_their_pod_together() {
 }
 
 #[test]
-fn who_knows_of_nobody_moves_by_chance_if_the_policy_says_so() {
+fn pod_without_peers_uses_fallback_mean_connection_age() {
     let keys = r#""rebalance": {"fallback_mean_connection_age": "60s"}, "budget": "off""#;
     let mut scene = Scene::new(keys);
     for _ in 0..31 {
@@ -136,7 +144,7 @@ fn who_knows_of_nobody_moves_by_chance_if_the_policy_says_so() {
     assert!((34..=44).contains(&by_chance), "{by_chance}");
     assert_eq!(by_chance as usize, 100 - scene.clients.len());
 
-    // As soon as somebody answers, it is known who carries too much: here nobody.
+    // With the first response the mean is known: no pod has excess load.
     scene.others_carry(60);
     let left = scene.clients.len();
     for _ in 0..20 {
@@ -152,7 +160,7 @@ fn who_knows_of_nobody_moves_by_chance_if_the_policy_says_so() {
 }
 
 #[test]
-fn a_protected_stream_is_spared_while_others_go() {
+fn rebalancing_does_not_select_protected_connections() {
     let keys = r#""rebalance": {"max_rate": 0.2, "min_connections": 20}, "budget": "off",
         "routes": [{"name": "exports", "match": {"path_prefix": "/exports"}, "protect": true, "drain_timeout": "off"}]"#;
     let mut scene = Scene::new(keys);
@@ -171,7 +179,7 @@ fn a_protected_stream_is_spared_while_others_go() {
     );
     let proxy = &scene.pod.workers[0];
     for (client, export) in busy.iter().zip(&exports) {
-        assert_eq!(proxy.answer(client, export), answer(""));
+        assert_eq!(proxy.respond(client, export), response_with(""));
     }
 
     // When it has ended the connection is one like any other.
@@ -179,23 +187,23 @@ fn a_protected_stream_is_spared_while_others_go() {
     for _ in 0..10 {
         scene.others_carry(20);
     }
-    assert!(scene.clients.len() < 80, "{:?}", scene.told);
+    assert!(scene.clients.len() < 80, "{:?}", scene.drained);
 }
 
 #[test]
-fn nothing_is_closed_that_has_carried_no_request() {
+fn rebalancing_does_not_select_connections_without_requests() {
     let keys = r#""rebalance": {"max_rate": 1, "min_connections": 20}, "budget": "off""#;
     let pod = Pod::start("shop-1", 1, &peers(keys));
     let silent: Vec<_> = (0..100).map(|_| pod.workers[0].network.connect()).collect();
-    pod.pass(30 * SECOND, |question| {
+    pod.pass(30 * SECOND, |call| {
         let words = message(pod.host.now(), OTHERS.map(|id| (id, 0)));
-        question.answer(&[(":status", "200")], words);
+        call.respond(&[(":status", "200")], words);
     });
     assert!(silent.iter().all(Connection::is_open));
-    // Its first answer is a good moment.
+    // Its first response is a safe point.
     let first = &silent[0];
     pod.workers[0].exchange(first, "/");
-    pod.pass(2 * SECOND, |question| question.fail());
+    pod.pass(2 * SECOND, |call| call.fail());
     let closing = head(&format!("content-length: 5\r\n{CLOSE}"));
     assert!(pod.workers[0].exchange(first, "/").starts_with(&closing));
 }

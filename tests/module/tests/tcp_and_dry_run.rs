@@ -1,21 +1,21 @@
-//! Raw TCP, and policies that only observe.
+//! Raw TCP, and dry run.
 
 use std::time::Duration;
 
 use evenkeel_test_host::{ClosedBy, Host, module};
-use evenkeel_test_module::http1::answer;
+use evenkeel_test_module::http1::response_with;
 use evenkeel_test_module::{Proxy, network};
 
 const POSTGRES: &str = r#"{"version": 1, "budget": "off", "tcp": [
     {"name": "postgres", "match": {"port": 5432}, "max_connection_age": "60s", "jitter": 0, "idle_time": "2s", "drain_timeout": "30s"}]}"#;
 
-/// A port as Envoy tells it.
+/// A port as Envoy's property has it.
 fn port(number: i64) -> [u8; 8] {
     number.to_le_bytes()
 }
 
 #[test]
-fn a_tcp_connection_past_its_age_is_closed_from_a_tick_at_rest_after_an_answer() {
+fn expired_tcp_connection_is_closed_when_idle() {
     let host = Host::new(&module());
     let root = host.start_worker().configure(&network(POSTGRES));
     let connection = root.connect();
@@ -33,13 +33,13 @@ fn a_tcp_connection_past_its_age_is_closed_from_a_tick_at_rest_after_an_answer()
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
     assert_eq!(host.metric(upstream), Some(0));
     assert_eq!(
-        host.metric("drain_reason=.=max_connection_age;.;evenkeel_requests_aborted_total"),
+        host.metric("drain_reason=.=max_connection_age;.;evenkeel_connections_aborted_total"),
         Some(0)
     );
 }
 
 #[test]
-fn other_ports_and_protocols_where_the_server_speaks_first_are_left_alone() {
+fn tcp_connection_without_a_rule_stays_open() {
     let host = Host::new(&module());
     let root = host.start_worker().configure(&network(POSTGRES));
     let connection = root.connect();
@@ -54,7 +54,7 @@ fn other_ports_and_protocols_where_the_server_speaks_first_are_left_alone() {
 }
 
 #[test]
-fn many_at_once_are_closed_by_the_tick_a_few_at_a_time() {
+fn tick_closes_a_limited_number_of_connections() {
     let host = Host::new(&module());
     let worker = host.start_worker();
     let root = worker.configure(&network(POSTGRES));
@@ -78,7 +78,7 @@ fn many_at_once_are_closed_by_the_tick_a_few_at_a_time() {
 }
 
 #[test]
-fn observing_changes_no_byte_and_says_what_it_would_have_done() {
+fn dry_run_changes_no_byte_and_counts_its_drains() {
     let policy = r#"{"version": 1, "mode": "dry_run", "keepalive": {"http1_hint": true},
         "defaults": {"max_requests_per_connection": 2, "jitter": 0}}"#;
     let proxy = Proxy::new(policy);
@@ -86,7 +86,7 @@ fn observing_changes_no_byte_and_says_what_it_would_have_done() {
     for request in 0..6 {
         assert_eq!(
             proxy.exchange(&connection, &format!("/{request}")),
-            answer("")
+            response_with("")
         );
     }
     proxy.host.advance(Duration::from_secs(3600));
@@ -109,7 +109,7 @@ fn observing_changes_no_byte_and_says_what_it_would_have_done() {
 }
 
 #[test]
-fn where_no_upstream_host_becomes_known_it_is_not_asked_for_on_every_write() {
+fn unknown_upstream_host_is_read_a_few_times_only() {
     let host = Host::new(&module());
     let root = host.start_worker().configure(&network(POSTGRES));
     let connection = root.connect();

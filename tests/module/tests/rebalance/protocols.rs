@@ -1,4 +1,4 @@
-//! What is no HTTP is rebalanced in its own way; at a gateway, by the hosts behind it.
+//! Rebalancing of raw TCP and WebSockets, and of upstream hosts at a gateway.
 
 use evenkeel_test_frames::websocket::{
     TEXT, UPGRADE_RESPONSE, drain_close, server_frame, upgrade_request,
@@ -15,7 +15,7 @@ const TCP_AND_WEBSOCKET: &str = r#"{"version": 1, "peers": {"cluster": "shop", "
     "tcp": [{"name": "db", "match": {"port": 5432}, "idle_time": "300ms", "drain_timeout": "30s"}]}"#;
 
 #[test]
-fn tcp_connections_close_at_rest_and_websockets_are_told_behind_a_message() {
+fn tcp_connections_are_closed_when_idle_and_websockets_after_a_message() {
     let pod = Pod::start("shop-1", 1, TCP_AND_WEBSOCKET);
     let connect = || pod.workers[0].network.connect();
     let tcp: Vec<_> = (0..30).map(|_| connect()).collect();
@@ -30,7 +30,7 @@ fn tcp_connections_close_at_rest_and_websockets_are_told_behind_a_message() {
     }
     let news = server_frame(TEXT, b"news");
     let told = [news.clone(), drain_close(1001)].concat();
-    let mut told_websockets = 0;
+    let mut drained_websockets = 0;
 
     for _ in 0..40 {
         for connection in tcp.iter().filter(|connection| connection.is_open()) {
@@ -40,7 +40,7 @@ fn tcp_connections_close_at_rest_and_websockets_are_told_behind_a_message() {
         for connection in websockets.iter().filter(|connection| connection.is_open()) {
             let received = connection.server_writes(&news);
             if received == told {
-                told_websockets += 1;
+                drained_websockets += 1;
                 connection.client_closes();
             } else {
                 assert_eq!(received, news);
@@ -51,12 +51,12 @@ fn tcp_connections_close_at_rest_and_websockets_are_told_behind_a_message() {
             .chain(&websockets)
             .filter(|connection| connection.is_open())
             .count();
-        pod.pass(SECOND, |question| {
+        pod.pass(SECOND, |call| {
             let words = message(
                 pod.host.now(),
                 OTHERS.map(|id| (id, (ALL - left as u64) / 3)),
             );
-            question.answer(&[(":status", "200")], words);
+            call.respond(&[(":status", "200")], words);
         });
     }
 
@@ -67,14 +67,17 @@ fn tcp_connections_close_at_rest_and_websockets_are_told_behind_a_message() {
     let by_us = |connection: &&Connection| connection.closed_by() == Some(ClosedBy::Module);
     assert_eq!(tcp.iter().filter(by_us).count(), closed);
     assert_eq!(closed, 30, "at rest each is harmed least");
-    assert!((24..=28).contains(&told_websockets), "{told_websockets}");
+    assert!(
+        (24..=28).contains(&drained_websockets),
+        "{drained_websockets}"
+    );
     assert_eq!(
-        pod.metric("drain_reason=.=rebalance;.;evenkeel_requests_aborted_total"),
+        pod.metric("drain_reason=.=rebalance;.;evenkeel_connections_aborted_total"),
         0
     );
 }
 
-/// As a TCP proxy tells which host it has connected to.
+/// A TCP connection to this upstream host.
 fn connect_to(pod: &Pod, host: &str) -> Connection {
     let connection = pod.workers[0].network.connect();
     connection.set_property(&["destination", "port"], 8883_i64.to_le_bytes());
@@ -84,41 +87,41 @@ fn connect_to(pod: &Pod, host: &str) -> Connection {
 }
 
 #[test]
-fn a_gateway_without_peers_evens_out_its_upstream_hosts() {
+fn gateway_without_peers_rebalances_its_upstream_hosts() {
     let policy = r#"{"version": 1, "rebalance": {"max_rate": 0.05, "min_connections": 20}, "budget": "off",
         "tcp": [{"name": "mqtt", "match": {"port": 8883}, "idle_time": "300ms", "drain_timeout": "30s"}]}"#;
     let pod = Pod::start("gateway", 1, policy);
     let hosts = ["10.0.0.1:1883", "10.0.0.2:1883"];
     let mut clients: Vec<_> = (0..90).map(|_| (connect_to(&pod, hosts[0]), 0)).collect();
     clients.extend((0..10).map(|_| (connect_to(&pod, hosts[1]), 1)));
-    let mut moved = 0;
+    let mut drained = 0;
 
     for _ in 0..90 {
         for (client, host) in &mut clients {
             if !client.is_open() {
-                moved += 1;
+                drained += 1;
                 // Round robin.
-                *host = moved % 2;
+                *host = drained % 2;
                 *client = connect_to(&pod, hosts[*host]);
             }
             client.client_sends(b"\0Q");
             client.server_writes(b"\0A");
         }
-        pod.pass(SECOND, |_| panic!("nobody is to be asked"));
+        pod.pass(SECOND, |_| panic!("no call is expected"));
     }
 
     // Half of them came back.
     let on_first = clients.iter().filter(|(_, host)| *host == 0).count();
     assert!((45..=55).contains(&on_first), "{on_first}");
-    assert!((66..=76).contains(&moved), "{moved}");
+    assert!((66..=76).contains(&drained), "{drained}");
     assert_eq!(
-        pod.metric("drain_reason=.=rebalance;.;evenkeel_requests_aborted_total"),
+        pod.metric("drain_reason=.=rebalance;.;evenkeel_connections_aborted_total"),
         0
     );
     assert_eq!(
         pod.metric(
             "drain_reason=.=rebalance;.;closed_by=.=evenkeel;.;evenkeel_connections_drained_total"
         ),
-        moved as u64
+        drained as u64
     );
 }
