@@ -39,18 +39,22 @@ pub fn alerts() -> Vec<Alert> {
     vec![
         Alert {
             name: "EvenkeelRequestsAborted",
-            expr: format!(
-                "{} > 0",
-                sum_without(
-                    "drain_reason",
-                    &all.increase(Metric::RequestsAborted, "10m")
+            expr: {
+                let aborted = |metric| {
+                    let increase = all.increase(metric, "10m");
+                    format!("{} > 0", sum_without("drain_reason", &increase))
+                };
+                format!(
+                    "{} or {}",
+                    aborted(Metric::RequestsAborted),
+                    aborted(Metric::ConnectionsAborted)
                 )
-            ),
+            },
             lasts: "0m",
             severity: "critical",
-            summary: "Evenkeel aborted requests when their drain timeout ended.",
+            summary: "Evenkeel aborted requests, or active TCP connections or WebSockets, when their drain timeout ended.",
             description: described(
-                "{{ $value | humanize }} requests in ten minutes did not end within their `drain_timeout`.",
+                "{{ $value | humanize }} requests or connections in ten minutes did not end within their `drain_timeout`.",
                 Metric::RequestsAborted,
             ),
         },

@@ -70,6 +70,7 @@ fn attention(of: Of<'_>, groups: &str) -> Row {
                 .red_from(0.5, 0.5)
                 .act(Metric::PolicyRejected),
             event("Requests aborted", Metric::RequestsAborted),
+            event("Connections aborted", Metric::ConnectionsAborted),
             event("Drains deferred", Metric::Deferred),
             event("WebSockets closed without notice", Metric::ClosedWithoutNotice),
             event("Streams unmatched", Metric::StreamsUnmatched),
@@ -262,6 +263,12 @@ fn delays(of: Of<'_>) -> Row {
                 Metric::RequestsAborted,
             ),
             panel(
+                "Connections aborted, per second",
+                "drain_reason",
+                "{{drain_reason}}",
+                Metric::ConnectionsAborted,
+            ),
+            panel(
                 "WebSockets closed without notice, per second",
                 "drain_reason",
                 "{{drain_reason}}",
@@ -395,6 +402,14 @@ fn policies(of: Of<'_>) -> Row {
                     "{{pod}} {{instance}} {{update_result}}",
                 )
                 .act(Metric::PolicyUpdates),
+            Panel::series("Active policies", "short", Metric::PolicyInfo.help()).query(
+                sum_by("policy_mode", &of.now(Metric::PolicyInfo)),
+                "{{policy_mode}}",
+            ),
+            Panel::series("Versions", "short", Metric::BuildInfo.help()).query(
+                sum_by("evenkeel_version", &of.now(Metric::BuildInfo)),
+                "{{evenkeel_version}}",
+            ),
         ],
     }
 }

@@ -32,6 +32,11 @@ const HAPPENED: &[(Metric, Severity, &str)] = &[
         Severity::Problem,
         "requests were aborted",
     ),
+    (
+        Metric::ConnectionsAborted,
+        Severity::Problem,
+        "active connections were aborted",
+    ),
     (Metric::Deferred, Severity::Problem, "drains were deferred"),
     (
         Metric::ClosedWithoutNotice,

@@ -170,6 +170,10 @@ impl Connection {
         true
     }
 
+    pub(crate) fn is_http(&self) -> bool {
+        self.life.http().is_some()
+    }
+
     pub(crate) fn record_client_message(&mut self, now: Instant) {
         if let Life::WebSocket(life) = &mut self.life {
             life.record_client_message(now);

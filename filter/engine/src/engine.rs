@@ -142,6 +142,12 @@ impl Engine {
         }
     }
 
+    /// The connection is HTTP, so its load is counted in requests.
+    pub fn is_http(&self, id: ConnectionId) -> bool {
+        let connection = self.connections.get(&id);
+        connection.is_some_and(Connection::is_http)
+    }
+
     /// The connection is not understood, or not any more: it is never drained.
     pub fn bypass(&mut self, id: ConnectionId) {
         self.update(id, |it, _| {

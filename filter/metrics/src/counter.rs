@@ -30,6 +30,8 @@ pub enum Counter {
     DrainedByEvenkeel(DrainReason),
     /// Of [`Metric::RequestsAborted`].
     RequestAborted(DrainReason),
+    /// Of [`Metric::ConnectionsAborted`].
+    ConnectionAborted(DrainReason),
     /// Of [`Metric::ClosedWithoutNotice`].
     ClosedWithoutNotice(DrainReason),
     /// Of [`Metric::SignalsIgnored`].
@@ -60,6 +62,7 @@ impl Counter {
                 Self::DrainedByProxy(reason),
                 Self::DrainedByEvenkeel(reason),
                 Self::RequestAborted(reason),
+                Self::ConnectionAborted(reason),
                 Self::ClosedWithoutNotice(reason),
                 Self::SignalIgnored(reason),
                 Self::DryRunDrain(reason),
@@ -89,6 +92,7 @@ impl Counter {
                 Metric::Drained
             }
             Self::RequestAborted(_) => Metric::RequestsAborted,
+            Self::ConnectionAborted(_) => Metric::ConnectionsAborted,
             Self::ClosedWithoutNotice(_) => Metric::ClosedWithoutNotice,
             Self::SignalIgnored(_) => Metric::SignalsIgnored,
             Self::DryRunDrain(_) => Metric::DryRunDrains,
@@ -109,6 +113,7 @@ impl Counter {
             Self::Expired(reason)
             | Self::DrainSignal(reason)
             | Self::RequestAborted(reason)
+            | Self::ConnectionAborted(reason)
             | Self::ClosedWithoutNotice(reason)
             | Self::SignalIgnored(reason)
             | Self::DryRunDrain(reason) => metric.stat(&[reason.name()]),
@@ -143,7 +148,7 @@ mod tests {
         let mut combinations: Vec<Vec<&str>> = vec![Vec::new()];
         for label in metric.labels() {
             let Values::Fixed(values) = label.values() else {
-                panic!("{} has no end", label.tag());
+                panic!("{} has any value", label.tag());
             };
             combinations = combinations
                 .iter()
@@ -161,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_series_shown_from_the_start_are_those_of_the_list() {
+    fn series_published_from_the_start_are_those_of_the_list() {
         let shown = Metric::ALL
             .iter()
             .filter(|metric| metric.kind() == Kind::Counter && metric.is_shown_at_once());
@@ -173,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_of_who_comes_says_what_the_list_has() {
+    fn http2_client_label_has_listed_values_only() {
         for client in ["go", "unknown", "tonic", "grpc-go"] {
             let goaway = GoawayLabels {
                 client,
@@ -191,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_stand_before_the_name() {
+    fn labels_precede_the_name() {
         assert_eq!(
             Counter::DrainedByClient(DrainReason::MaxConnectionAge).stat(),
             "drain_reason=.=max_connection_age;.;closed_by=.=client;.;evenkeel_connections_drained_total"

@@ -1,4 +1,4 @@
-//! Looking a metric up by the names that a stat or a test has for it.
+//! Finds a metric by the name and labels in a stat or a test.
 
 use core::fmt;
 
@@ -16,11 +16,11 @@ pub enum NotListed {
 }
 
 impl Metric {
-    /// The metric of this name, which has these labels: any of its own, in any order.
+    /// The metric of this name with these labels: any of its own, in any order.
     ///
     /// # Errors
-    /// Names the first thing that the list of metrics does not have. So a test that reads a metric that was renamed
-    /// fails, instead of reading 0.
+    /// States the first name, label or value that is not listed. So a test that reads a renamed metric fails, instead of
+    /// reading 0.
     pub fn find(name: &str, labels: &[(&str, &str)]) -> Result<Self, NotListed> {
         let metric = Self::ALL.iter().find(|metric| metric.name() == name);
         let metric = *metric.ok_or_else(|| NotListed::Name(name.to_owned()))?;
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_is_found_by_its_name_and_any_of_its_labels() {
+    fn metric_is_found_by_its_name_and_any_of_its_labels() {
         let closed = "evenkeel_connections_drained_total";
         for labels in [
             &[][..],
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_list_does_not_have_is_an_error_that_names_it() {
+    fn error_states_what_is_not_listed() {
         let closed = "evenkeel_connections_drained_total";
         assert_eq!(
             error("evenkeel_close_total", &[]),

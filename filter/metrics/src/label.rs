@@ -2,6 +2,7 @@
 
 use evenkeel_engine::DrainReason;
 use evenkeel_engine::peers::RejectedMessage;
+use evenkeel_policy::Mode;
 use evenkeel_wire::{BypassReason, Protocol, h2};
 
 /// A label of a metric. Its tag is specific enough not to collide with the tags of other plugins: Istio's
@@ -28,6 +29,10 @@ pub enum Label {
     ExchangeResult,
     /// The result of a policy update.
     UpdateResult,
+    /// The mode of a policy.
+    PolicyMode,
+    /// The version of the module.
+    EvenkeelVersion,
 }
 
 /// The values of a label.
@@ -41,7 +46,7 @@ pub enum Values {
 
 impl Label {
     /// Every label.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::ConnectionProtocol,
         Self::DrainReason,
         Self::ClosedBy,
@@ -52,6 +57,8 @@ impl Label {
         Self::ConnectionState,
         Self::ExchangeResult,
         Self::UpdateResult,
+        Self::PolicyMode,
+        Self::EvenkeelVersion,
     ];
 
     /// Its name in Prometheus.
@@ -67,6 +74,8 @@ impl Label {
             Self::ConnectionState => "connection_state",
             Self::ExchangeResult => "exchange_result",
             Self::UpdateResult => "update_result",
+            Self::PolicyMode => "policy_mode",
+            Self::EvenkeelVersion => "evenkeel_version",
         }
     }
 
@@ -98,12 +107,25 @@ impl Label {
             Self::ConnectionState => vec!["idle", "active"],
             Self::ExchangeResult => Exchange::ALL.map(Exchange::name).to_vec(),
             Self::UpdateResult => vec!["accepted", "rejected"],
+            Self::PolicyMode => vec![mode_name(Mode::Enforce), mode_name(Mode::DryRun)],
+            Self::EvenkeelVersion => vec![VERSION],
         })
     }
 
     /// Whether all its values are known in advance and few, so that a series is published with 0 from the start.
     pub const fn is_shown_at_once(self) -> bool {
         !matches!(self, Self::UpstreamHost | Self::Http2Client)
+    }
+}
+
+/// The version of the module.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The label value of a policy's mode.
+pub const fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "enforce",
+        Mode::DryRun => "dry_run",
     }
 }
 
@@ -150,8 +172,8 @@ impl Exchange {
     ];
 
     /// The result for a message that was rejected.
-    pub const fn of(refused: &RejectedMessage) -> Self {
-        match refused {
+    pub const fn of(rejected: &RejectedMessage) -> Self {
+        match rejected {
             RejectedMessage::TooLong => Self::TooLong,
             RejectedMessage::Malformed => Self::Malformed,
             RejectedMessage::Version(_) => Self::Version,

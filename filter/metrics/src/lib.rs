@@ -1,11 +1,11 @@
 //! The one list of metrics.
 //!
-//! [`Metric`] says for each its name, kind, unit and labels, what it means and what is to be done about it. The module
-//! counts by it, and from it come the dashboard, the alert rules, `evenkeel status`, the table in
-//! docs/operating.md, and the tags that an Envoy needs.
+//! [`Metric`] has for each its name, kind, unit, labels, meaning, and what to do about it. The module counts by it, and
+//! the dashboard, the alert rules, `evenkeel status`, the table in docs/operating.md and the tags that Envoy needs are
+//! generated from it.
 //!
-//! What is for people (help, actions, label values) stands in functions of its own, which the module never calls: so
-//! none of that text is in it.
+//! The text for people (help, actions, label values) is in functions that the module never calls, so none of it is in
+//! the module.
 
 mod counter;
 mod find;
@@ -15,6 +15,6 @@ mod table;
 
 pub use counter::Counter;
 pub use find::NotListed;
-pub use label::{Exchange, GoawayLabels, Label, Values};
+pub use label::{Exchange, GoawayLabels, Label, VERSION, Values, mode_name};
 pub use list::{Kind, Metric};
 pub use table::with_metrics_table;

@@ -1,15 +1,15 @@
-//! The list itself.
+//! The list of metrics.
 
 use core::fmt;
 
 use crate::Label;
 
-/// How a metric moves.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It only grows, until the proxy starts again.
+    /// It only grows, until the proxy restarts.
     Counter,
-    /// It goes up and down. Each worker shows its own part, and the host adds the parts up.
+    /// It goes up and down. Each worker publishes its own part, and the host adds up the parts.
     Gauge,
 }
 
@@ -24,7 +24,7 @@ macro_rules! metrics {
         }
 
         impl Metric {
-            /// Every metric, in the order in which people read them.
+            /// Every metric, in the order of the documentation.
             pub const ALL: &[Self] = &[$(Self::$metric),+];
 
             /// Its name in Prometheus.
@@ -34,14 +34,14 @@ macro_rules! metrics {
                 }
             }
 
-            /// How it moves.
+            /// Its kind.
             pub const fn kind(self) -> Kind {
                 match self {
                     $(Self::$metric => Kind::$kind,)+
                 }
             }
 
-            /// What it counts.
+            /// The unit of its value.
             pub const fn unit(self) -> &'static str {
                 match self {
                     $(Self::$metric => $unit,)+
@@ -55,14 +55,14 @@ macro_rules! metrics {
                 }
             }
 
-            /// What it means, in one sentence.
+            /// Its meaning, in one sentence.
             pub const fn help(self) -> &'static str {
                 match self {
                     $(Self::$metric => $help,)+
                 }
             }
 
-            /// What to do, where there is something to do.
+            /// What to do about it, if anything.
             pub const fn action(self) -> Option<&'static str> {
                 match self {
                     $(Self::$metric => $action,)+
@@ -76,7 +76,7 @@ metrics! {
     ConnectionsActive = "downstream_connections_active", Gauge of "connections" [],
         "Open downstream connections.", None;
     ConnectionsAge = "downstream_connections_age_sum_seconds", Gauge of "seconds" [],
-        "Sum of the ages of all open downstream connections; divided by `evenkeel_downstream_connections_active` it is their mean age.",
+        "Sum of the ages of all open downstream connections; divided by `evenkeel_downstream_connections_active`, which is published at the same time, it is their mean age.",
         Some("A mean age that grows by a second each second belongs to connections that no limit drains: set an age, or `rebalance`.");
     Connections = "downstream_connections_total", Counter of "connections" [ConnectionProtocol],
         "Downstream connections, by protocol, counted when the protocol is known.", None;
@@ -98,8 +98,11 @@ metrics! {
         "Connections that ended after they expired, by who closed them.",
         Some("For raw TCP `closed_by=\"evenkeel\"` is normal. For HTTP it means that clients do not close after a drain signal: a longer `close_delay` gives them time.");
     RequestsAborted = "requests_aborted_total", Counter of "requests" [DrainReason],
-        "Requests that were aborted because their `drain_timeout` ended; for raw TCP, connections that were closed while active.",
+        "Requests that were aborted because their `drain_timeout` ended.",
         Some("Each is a request that a client lost. Make `drain_timeout` longer than your longest request, or `off`; `protect` routes that stream.");
+    ConnectionsAborted = "connections_aborted_total", Counter of "connections" [DrainReason],
+        "Raw TCP connections and WebSockets that were closed while active, because their `drain_timeout` ended.",
+        Some("Each is a client that lost data in transit. Make `drain_timeout` longer, or `off`; for raw TCP a shorter `idle_time` finds more safe points.");
     ClosedWithoutNotice = "websockets_closed_without_notice_total", Counter of "connections" [DrainReason],
         "WebSockets that were closed without a Close frame, because both sides were silent for `websocket.idle_timeout`.",
         Some("Let the server send PINGs, behind which a Close frame fits; or set `websocket.idle_timeout` to `off`.");
@@ -132,8 +135,13 @@ metrics! {
         "Policies that were received, by result; counted by each worker and each filter entry.",
         Some("Envoy's log names the invalid key of a rejected policy and the fix. The last valid policy stays active, or none.");
     PolicyRejected = "policy_rejected", Gauge of "policies" [],
-        "Filter entries, per worker, whose newest policy is rejected.",
+        "Filter entries whose newest policy is rejected, added up over the workers and the main thread: 6 with two workers and two entries.",
         Some("Envoy's log names the invalid key and the fix. The last valid policy stays active, or none.");
+
+    PolicyInfo = "policy_info", Gauge of "policies" [PolicyMode],
+        "Filter entries with an active policy of this mode, added up over the workers and the main thread.", None;
+    BuildInfo = "build_info", Gauge of "threads" [EvenkeelVersion],
+        "Workers, and the main thread, that run this version of the module.", None;
 
     LoadConnections = "rebalanced_load_connections", Gauge of "connections" [],
         "Connections by which pods are compared: inbound, under a rule, and not draining.", None;

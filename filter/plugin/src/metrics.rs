@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use evenkeel_engine::{Instant, Load};
-use evenkeel_metrics::{Counter, Kind, Metric};
+use evenkeel_metrics::{Counter, Kind, Metric, VERSION, mode_name};
+use evenkeel_policy::Mode;
 
 use crate::host::{Host, MetricKind};
 pub(crate) use upstream_hosts::UpstreamHost;
 use upstream_hosts::UpstreamHosts;
 
-/// A gauge's handle, and what this worker has added to it.
+/// A gauge's handle, and this worker's part of its value.
 #[derive(Clone, Debug, Default)]
 struct Gauge {
     metric: Option<u32>,
@@ -36,8 +37,7 @@ impl Gauge {
     }
 
     fn add(&self, host: &dyn Host, change: i64) {
-        if change != 0 {
-            add(host, self.metric, change);
+        if change != 0 && add(host, self.metric, change) {
             self.value.set(self.value.get().saturating_add(change));
         }
     }
@@ -52,10 +52,9 @@ fn define(host: &dyn Host, kind: MetricKind, name: &str) -> Option<u32> {
     host.define_metric(kind, name).ok()
 }
 
-fn add(host: &dyn Host, metric: Option<u32>, by: i64) {
-    if let Some(metric) = metric {
-        let _ = host.increment_metric(metric, by);
-    }
+/// False if the host refuses the change.
+fn add(host: &dyn Host, metric: Option<u32>, by: i64) -> bool {
+    metric.is_some_and(|metric| host.increment_metric(metric, by).is_ok())
 }
 
 /// Every metric of this worker. Each is defined with the host when it is first used.
@@ -63,8 +62,8 @@ fn add(host: &dyn Host, metric: Option<u32>, by: i64) {
 pub(crate) struct Metrics {
     host: Rc<dyn Host>,
     counters: HashMap<Counter, Option<u32>>,
-    active: Option<Option<u32>>,
-    gauges: HashMap<Metric, Gauge>,
+    /// By their label value, which is empty for a gauge without labels.
+    gauges: HashMap<(Metric, &'static str), Gauge>,
     upstream_hosts: UpstreamHosts,
 }
 
@@ -73,7 +72,6 @@ impl Metrics {
         Self {
             host,
             counters: HashMap::new(),
-            active: None,
             gauges: HashMap::new(),
             upstream_hosts: UpstreamHosts::default(),
         }
@@ -84,21 +82,29 @@ impl Metrics {
         for counter in Counter::all() {
             self.count_by(counter, 0);
         }
-        self.add_active_connections(0);
         let plain = Metric::ALL
             .iter()
             .filter(|metric| metric.kind() == Kind::Gauge && metric.labels().is_empty());
-        for gauge in plain.filter(|gauge| **gauge != Metric::ConnectionsActive) {
+        for gauge in plain {
             self.set_gauge(*gauge, 0.0);
         }
+        for mode in [Mode::Enforce, Mode::DryRun] {
+            self.set_labeled_gauge(Metric::PolicyInfo, mode_name(mode), 0.0);
+        }
+        self.set_labeled_gauge(Metric::BuildInfo, VERSION, 0.0);
     }
 
     /// Sets this worker's part of a gauge without labels. The host adds up the workers.
     pub(crate) fn set_gauge(&mut self, gauge: Metric, value: f64) {
+        self.set_labeled_gauge(gauge, "", value);
+    }
+
+    /// Sets this worker's part of a gauge with one label.
+    pub(crate) fn set_labeled_gauge(&mut self, gauge: Metric, label: &'static str, value: f64) {
         let shown = self
             .gauges
-            .entry(gauge)
-            .or_insert_with(|| Gauge::define(&*self.host, gauge, &[]));
+            .entry((gauge, label))
+            .or_insert_with(|| Gauge::define(&*self.host, gauge, &[label]));
         shown.set(&*self.host, value);
     }
 
@@ -127,15 +133,6 @@ impl Metrics {
         if by > 0 {
             add(&*self.host, metric, i64::try_from(by).unwrap_or(i64::MAX));
         }
-    }
-
-    /// Changes the number of open downstream connections.
-    pub(crate) fn add_active_connections(&mut self, change: i64) {
-        let name = || Metric::ConnectionsActive.stat(&[]);
-        let metric = *self
-            .active
-            .get_or_insert_with(|| define(&*self.host, MetricKind::Gauge, &name()));
-        add(&*self.host, metric, change);
     }
 
     /// The series of the upstream host at `address`.

@@ -11,7 +11,7 @@ mod shared;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use evenkeel_engine::{Bucket, Instant, mix};
+use evenkeel_engine::{Bucket, Instant, PerMode, mix};
 use evenkeel_policy::{Errors, Mode, Policy, Role};
 
 pub(crate) use current::Used;
@@ -221,6 +221,18 @@ impl Policies {
         let policies = self.roots.keys().filter_map(|root| self.get(*root));
         let wanted = policies.filter(|policy| wanted(policy));
         wanted.min_by_key(|policy| policy.mode)
+    }
+
+    /// How many filter entries have an active policy of each mode.
+    pub(crate) fn active(&self) -> PerMode<usize> {
+        let mut active = PerMode::default();
+        for (id, root) in &self.roots {
+            if let (true, Some(policy)) = (root.current == *id, &root.policy) {
+                let count: &mut usize = active.get_mut(policy.mode);
+                *count = count.saturating_add(1);
+            }
+        }
+        active
     }
 
     /// How many filter entries have a rejected policy as the last one that was applied.

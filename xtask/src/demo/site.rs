@@ -109,7 +109,8 @@ impl Counted {
         let stats = envoy.stats().await?;
         Ok(Self {
             drain_signals: stats.get("wasmcustom.evenkeel_drain_signals_total"),
-            aborted: stats.get("wasmcustom.evenkeel_requests_aborted_total"),
+            aborted: stats.get("wasmcustom.evenkeel_requests_aborted_total")
+                + stats.get("wasmcustom.evenkeel_connections_aborted_total"),
         })
     }
 

@@ -46,7 +46,6 @@ impl Worker {
         };
         self.engine.open(id, origin, rule, mode, self.seed ^ id.0);
         self.contexts.insert(id, context);
-        self.metrics.add_active_connections(1);
         Some(id)
     }
 
@@ -214,7 +213,6 @@ impl Worker {
             return;
         };
         self.contexts.remove(&id);
-        self.metrics.add_active_connections(-1);
         let counter = match (end, by) {
             (ConnectionEnd::NotDrained, _) => return,
             (ConnectionEnd::AfterSignal(reason), ClosedBy::Client) => {

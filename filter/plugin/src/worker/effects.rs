@@ -135,12 +135,17 @@ impl Worker {
                 reason,
                 aborted,
             } => {
-                self.metrics
-                    .count_by(Counter::RequestAborted(reason), u64::from(aborted));
+                let is_http = self.engine.is_http(id);
+                let (counter, what) = if is_http {
+                    (Counter::RequestAborted(reason), "requests")
+                } else {
+                    (Counter::ConnectionAborted(reason), "active connections")
+                };
+                self.metrics.count_by(counter, u64::from(aborted));
                 self.log.write(
                     Level::Debug,
                     format_args!(
-                        "connection {}: closing: {}; {aborted} requests aborted",
+                        "connection {}: closing: {}; {aborted} {what} aborted",
                         id.0,
                         reason.name()
                     ),

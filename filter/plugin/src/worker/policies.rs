@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use evenkeel_engine::{Instant, mix};
-use evenkeel_metrics::Counter;
-use evenkeel_policy::{Mode, Role, Rule, Scope};
+use evenkeel_metrics::{Counter, mode_name};
+use evenkeel_policy::{Role, Rule, Scope};
 
 use super::Worker;
 use super::log::Warning;
@@ -43,10 +43,7 @@ impl Worker {
         let name = self.policies.name(root);
         match (&configured.errors, self.policies.get(root)) {
             (None, Some(policy)) => {
-                let mode = match policy.mode {
-                    Mode::DryRun => "dry_run",
-                    Mode::Enforce => "enforce",
-                };
+                let mode = mode_name(policy.mode);
                 let (routes, rules) = (policy.routes.len(), policy.tcp.len());
                 self.log.write(
                     Level::Info,

@@ -6,7 +6,7 @@ use evenkeel_engine::balance::{PodRebalancer, PodSample};
 use evenkeel_engine::board::{MeasuredLoad, ProxyLoad};
 use evenkeel_engine::peers::{OwnReport, Rules, View};
 use evenkeel_engine::{Instant, LoadSample, PerMode};
-use evenkeel_metrics::Metric;
+use evenkeel_metrics::{Metric, VERSION, mode_name};
 use evenkeel_policy::{Measure, Mode, Policy};
 
 use super::Worker;
@@ -54,6 +54,7 @@ impl Worker {
         let tracks_rates = self.policies.find(by_rate).is_some();
         self.engine.track_rates(tracks_rates);
         let sample = self.engine.take_sample(self.rebalancing.is_active());
+        self.publish_policies();
         self.publish_load(&sample);
         let has_peers = self
             .policies
@@ -82,14 +83,26 @@ impl Worker {
         self.metrics.set_gauge(Metric::Rebalancing, is_active);
     }
 
+    /// Publishes the policies of this worker. Not when they are configured: Envoy tries each configuration in a VM that
+    /// it discards at once.
+    fn publish_policies(&mut self) {
+        let rejected = self.policies.rejected() as f64;
+        self.metrics.set_gauge(Metric::PolicyRejected, rejected);
+        let active = self.policies.active();
+        for mode in [Mode::Enforce, Mode::DryRun] {
+            let active = *active.get(mode) as f64;
+            self.metrics
+                .set_labeled_gauge(Metric::PolicyInfo, mode_name(mode), active);
+        }
+        self.metrics
+            .set_labeled_gauge(Metric::BuildInfo, VERSION, 1.0);
+    }
+
     /// Publishes the load of this worker; Envoy adds up the workers.
     fn publish_load(&mut self, sample: &LoadSample) {
         let load = sample.load;
-        // Published with a sample and not when a policy is rejected: Envoy tries each configuration in a VM that it
-        // discards at once.
-        let rejected = self.policies.rejected() as f64;
         for (gauge, value) in [
-            (Metric::PolicyRejected, rejected),
+            (Metric::ConnectionsActive, self.engine.len() as f64),
             (Metric::ConnectionsAge, sample.total_age.as_secs_f64()),
             (Metric::LoadConnections, load.connections),
             (Metric::LoadActive, load.active),

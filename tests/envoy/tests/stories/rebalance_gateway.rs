@@ -83,7 +83,7 @@ async fn tcp_connections_of_one_host_are_rebalanced_without_an_abort() {
         &[("drain_reason", "rebalance"), ("closed_by", "evenkeel")],
     );
     assert!(closed.await >= drained);
-    assert_metric(&envoy, "requests_aborted_total", 0).await;
+    assert_metric(&envoy, "connections_aborted_total", 0).await;
     assert_healthy(&envoy);
 }
 
@@ -211,6 +211,6 @@ async fn websockets_of_one_host_are_rebalanced_without_an_abort() {
     for mut client in drained {
         assert_eq!(client.socket.read_to_end().await, b"");
     }
-    assert_metric(&envoy, "requests_aborted_total", 0).await;
+    assert_metric(&envoy, "connections_aborted_total", 0).await;
     assert_healthy(&envoy);
 }

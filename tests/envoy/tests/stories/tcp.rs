@@ -132,7 +132,7 @@ async fn protocol_without_line_ends_is_raw_tcp() {
     upstream.send("again").await;
 
     assert_eq!(client.read_to_end().await, b"again");
-    assert_metric(&envoy, "requests_aborted_total", 0).await;
+    assert_metric(&envoy, "connections_aborted_total", 0).await;
     assert_is_tcp(&envoy).await;
 }
 
@@ -173,7 +173,7 @@ async fn expired_idle_connection_is_closed_only_with_a_rule() {
         (2, 1)
     );
     wait_for_metric_with(&envoy, "connections_drained_total", CLOSED_BY_MODULE, 1).await;
-    assert_metric(&envoy, "requests_aborted_total", 0).await;
+    assert_metric(&envoy, "connections_aborted_total", 0).await;
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn active_connection_is_aborted_at_the_drain_timeout() {
     let exchanges = within("the close", exchange_until_closed(&mut client)).await;
 
     assert!(exchanges > 1);
-    wait_for_metric(&envoy, "requests_aborted_total", 1).await;
+    wait_for_metric(&envoy, "connections_aborted_total", 1).await;
     wait_for_metric_with(&envoy, "connections_drained_total", CLOSED_BY_MODULE, 1).await;
 }
 
@@ -258,7 +258,7 @@ async fn later_rule_applies_to_open_connections() {
         within(listener, client.wait_closed()).await;
     }
 
-    assert_metric(&envoy, "requests_aborted_total", 0).await;
+    assert_metric(&envoy, "connections_aborted_total", 0).await;
 }
 
 #[tokio::test]
@@ -279,5 +279,5 @@ async fn later_rule_waits_for_an_idle_time_of_its_own() {
         .unwrap();
     within("the close", exchange_until_closed(&mut client)).await;
 
-    wait_for_metric(&envoy, "requests_aborted_total", 1).await;
+    wait_for_metric(&envoy, "connections_aborted_total", 1).await;
 }

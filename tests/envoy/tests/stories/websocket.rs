@@ -48,7 +48,7 @@ async fn close_frame_follows_a_message_and_completes_the_handshake() {
     assert_eq!(client.read_to_end().await, b"");
     wait_for_metric_with(&site.envoy, "drain_signals_total", BY_AGE, 1).await;
     wait_for_metric(&site.envoy, "connections_drained_total", 1).await;
-    assert_metric(&site.envoy, "requests_aborted_total", 0).await;
+    assert_metric(&site.envoy, "connections_aborted_total", 0).await;
     assert_metric_with(
         &site.envoy,
         "downstream_connections_total",
@@ -88,7 +88,7 @@ async fn close_delay_bounds_the_server_and_drain_timeout_the_client() {
         2,
     )
     .await;
-    assert_metric(&site.envoy, "requests_aborted_total", 1).await;
+    assert_metric(&site.envoy, "connections_aborted_total", 1).await;
 }
 
 #[tokio::test]
