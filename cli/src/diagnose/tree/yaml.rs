@@ -76,19 +76,28 @@ impl<'a> Reader<'a> {
 
     fn error(&self, error: &ScanError) -> SyntaxError {
         let mut at = error.marker().byte_offset().unwrap_or(self.text.len());
-        // The parser reports a tab at the end of the token before it, or at the character behind it.
+        // The parser reports a tab at the start of the scalar before it, or behind the tab.
         if error.info().contains("tab") {
-            let (before, behind) = self.text.split_at_checked(at).unwrap_or_default();
-            let to_tab = behind.len() - behind.trim_start_matches(['\n', '\r', ' ']).len();
-            match behind[to_tab..].starts_with('\t') {
-                true => at += to_tab,
-                false => at = before.strip_suffix('\t').map_or(at, str::len),
-            }
+            at = self.indentation_tab(at).unwrap_or(at);
         }
         SyntaxError {
             at: self.origin.at(at),
             message: error.info().to_owned(),
         }
+    }
+
+    /// Finds the first tab in the indentation of the line at `offset` or of a later one.
+    fn indentation_tab(&self, offset: usize) -> Option<usize> {
+        let before = self.text.get(..offset)?;
+        let mut start = before.rfind('\n').map_or(0, |end| end + 1);
+        for line in self.text[start..].split_inclusive('\n') {
+            let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+            if let Some(tab) = line[..indentation].find('\t') {
+                return Some(start + tab);
+            }
+            start += line.len();
+        }
+        None
     }
 
     fn span(&self, marks: &Marks) -> Span {
