@@ -1,8 +1,7 @@
 //! What is provisioned once for all clones and kept outside git.
 //!
-//! A thing is prepared in a room beside its place and moved there whole: what is in its place is
-//! finished. The room belongs to who holds the thing's lock, and a process that ends, however it ends,
-//! lets go of it.
+//! An entry is prepared in a directory beside its final path and renamed to it when it is complete. The process that
+//! holds the entry's lock owns that directory; the kernel releases the lock when the process ends, however it ends.
 
 use std::env;
 use std::fs::{self, File, TryLockError};

@@ -25,7 +25,7 @@ pub fn run(args: &[String], workspace: &Workspace) -> Result<()> {
 /// When the module or an Envoy cannot be had.
 pub fn command(workspace: &Workspace, shell: &mut Shell) -> Result<Command> {
     let module = wasm::build(workspace, shell)?;
-    // Of the whole workspace, as the tests: for one package, cargo would build dependencies anew with fewer features.
+    // Of the whole workspace, as the tests: for one package, cargo would rebuild dependencies with fewer features.
     shell.run(workspace.cargo("build --quiet --workspace --bin evenkeel-test-clients"))?;
     let mut matrix = Command::new(workspace.target.join("debug/evenkeel-test-clients"));
     matrix

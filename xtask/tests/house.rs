@@ -29,7 +29,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     sources
 }
 
-/// A hostcall is a foreign function, so whoever calls the host or declares a callback needs `unsafe`.
+/// A hostcall is a foreign function, so code that calls the host or declares a callback needs `unsafe`.
 #[test]
 fn only_host_rs_calls_the_host() {
     let sources = sources("filter");

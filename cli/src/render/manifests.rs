@@ -22,7 +22,7 @@ const BASES: [(&str, &str, &[&str]); 2] = [
     ),
 ];
 
-/// The files with their texts, rendered anew from the policies under `root`, the repository's.
+/// The files with their texts, rendered from the policies under `root`, the repository's.
 ///
 /// # Errors
 /// When a policy cannot be read or is invalid.

@@ -154,7 +154,7 @@ impl Since {
         let seconds = span.as_secs_f64();
         let a_second = |metric| {
             let (now, before) = (now.sum(metric), before.sum(metric));
-            // What is less than before has begun anew.
+            // A counter that is less than before was reset.
             let grown = if now < before { now } else { now - before };
             grown / seconds.max(f64::MIN_POSITIVE)
         };
@@ -200,12 +200,12 @@ mod tests {
     fn counter_resets_between_reads_are_handled() {
         let before = Numbers::parse(PAGE).unwrap();
         let grown = Numbers::parse(&PAGE.replace(" 100\n", " 150\n")).unwrap();
-        let anew = Numbers::parse(&PAGE.replace(" 100\n", " 20\n")).unwrap();
+        let reset = Numbers::parse(&PAGE.replace(" 100\n", " 20\n")).unwrap();
         let requests = |now: &Numbers| {
             let since = Some((Duration::from_secs(5), &before));
             Pod::new("a".to_owned(), now, since).since.unwrap().requests
         };
 
-        assert_eq!((requests(&grown), requests(&anew)), (10.0, 4.0));
+        assert_eq!((requests(&grown), requests(&reset)), (10.0, 4.0));
     }
 }

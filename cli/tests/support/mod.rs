@@ -23,7 +23,7 @@ pub fn evenkeel_reading(args: &[&str], stdin: &str) -> Run {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Whoever does not read it has closed it.
+    // A program that does not read its input may have closed it.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     let output = child.wait_with_output().unwrap();
     Run {

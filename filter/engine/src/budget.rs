@@ -126,7 +126,7 @@ impl Buckets {
         taken.is_ok()
     }
 
-    /// A tick begins, in which it is recorded anew for which buckets connections wait.
+    /// Starts a tick, which records for which buckets connections wait.
     pub(crate) fn begin_tick(&mut self) {
         self.ticks = self.ticks.saturating_add(1);
     }

@@ -112,7 +112,7 @@ impl Connection {
         timers.set(self.id, &mut self.wakeup, queue);
     }
 
-    /// Applies the rule of a request. True when the connection must be scheduled anew.
+    /// Applies the rule of a request. True when the connection must be rescheduled.
     pub(crate) fn apply_rule(&mut self, rule: &Rc<Rule>) -> bool {
         let is_draining = self.is_draining();
         self.terms.apply(rule, &self.life, is_draining)
@@ -193,13 +193,13 @@ impl Connection {
         is_news
     }
 
-    /// True when the connection must be scheduled anew.
+    /// True when the connection must be rescheduled.
     pub(crate) fn start_request(&mut self, rule: &Rc<Rule>) -> bool {
         self.open_requests.start(rule);
         self.is_draining()
     }
 
-    /// True when the connection must be scheduled anew.
+    /// True when the connection must be rescheduled.
     pub(crate) fn end_request(&mut self, rule: &Rc<Rule>) -> bool {
         self.open_requests.end(rule);
         rule.protect || self.is_draining()

@@ -13,7 +13,7 @@ use crate::{ConnectionId, Instant};
 /// grows, which stops a worker with many connections.
 ///
 /// The totals follow every change: a connection that is accessed mutably is *touched*, and before another one is, or the
-/// totals are read, its part of them is computed anew. So no event can forget to count, and none visits a second
+/// totals are read, its part of them is computed again. So no event can forget to count, and none visits a second
 /// connection.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {

@@ -270,7 +270,7 @@ impl Engine {
         connection.map_or((None, None), |it| it.remaining(self.now))
     }
 
-    /// Changes a connection, and sets its timer anew where `change` gives true. Gives the same.
+    /// Changes a connection, and resets its timer where `change` gives true. Gives the same.
     fn update(
         &mut self,
         id: ConnectionId,

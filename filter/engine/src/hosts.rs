@@ -11,7 +11,7 @@ use evenkeel_policy::Mode;
 use crate::load::Flow;
 use crate::{Instant, Load, PerMode, Rebalancer};
 
-/// The most hosts that are told apart. The load of further ones is not counted by host.
+/// The most hosts that are distinguished. The load of further ones is not counted by host.
 pub const MAX_HOSTS: usize = 1024;
 
 /// A host without load is forgotten after this time.

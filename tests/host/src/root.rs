@@ -66,7 +66,7 @@ impl RootSpec {
     }
 }
 
-/// The answer to a call that a root made; it can be read while the root is told of it.
+/// The answer to a call that a root made; it can be read while the root is notified of it.
 pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
@@ -100,7 +100,7 @@ impl RootState {
     }
 }
 
-/// One plugin configuration on one worker. Configuring anew makes another root beside it.
+/// One plugin configuration on one worker. Configuring again makes another root beside it.
 #[derive(Clone)]
 pub struct Root {
     pub(crate) worker: Worker,
@@ -157,14 +157,14 @@ impl Root {
             .with_vm(|vm| vm.state().timers.get(&id).map(|timer| timer.period))
     }
 
-    /// Envoy has a newer configuration and lets go of this one: it ends (done, delete) once its last
+    /// Envoy has a newer configuration and releases this one: it ends (done, delete) once its last
     /// connection or stream is gone, which may be now.
     pub fn drop_root(self) {
         self.state.borrow_mut().released = true;
         self.worker.with_vm(|vm| vm.release_root(&self.state));
     }
 
-    /// True until the module was told that the root is deleted.
+    /// True until the module was notified that the root is deleted.
     pub fn is_alive(&self) -> bool {
         let id = self.state.borrow().id;
         self.worker

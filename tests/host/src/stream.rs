@@ -224,7 +224,7 @@ impl Stream {
     }
 
     /// The response's headers as the client sees them: the HTTP connection manager has taken out
-    /// `connection`, `keep-alive` and the like, whoever set them.
+    /// `connection`, `keep-alive` and the like, regardless of which side set them.
     pub fn response(&self) -> Vec<(String, String)> {
         self.map(MapType::ResponseHeaders)
             .without_hop_by_hop()
@@ -251,7 +251,7 @@ impl Stream {
         self.state.borrow().reset
     }
 
-    /// True once the module was told that it is over.
+    /// True once the module was notified that it is over.
     pub fn has_ended(&self) -> bool {
         self.state.borrow().ended
     }

@@ -25,7 +25,7 @@ const START: Duration = Duration::from_secs(1_767_225_600);
 /// time since anything.
 const UP: Duration = Duration::from_secs(86_400);
 
-/// Time that only the test moves. As in Envoy, timers follow the steady clock, and the module is told
+/// Time that only the test moves. As in Envoy, timers follow the steady clock, and the module gets
 /// both that and the wall clock, which somebody may set.
 pub(crate) struct Clock {
     steady: Duration,

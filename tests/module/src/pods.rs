@@ -31,7 +31,7 @@ pub fn peers(keys: &str) -> String {
 /// The message of a pod: its own report and those of others, each with id and connections. All of them started long
 /// ago, and got a peer request just now.
 pub fn message(now: Duration, pods: impl IntoIterator<Item = (u64, u64)>) -> String {
-    // As long ago as the clock's beginning: what is told later is later news.
+    // As old as the clock: every later report is newer.
     let uptime = u64::try_from(now.as_millis()).expect("a test's clock");
     let row = |(id, connections)| json!([id, connections, 0, 0, 0, 1000, uptime, 0, 0]);
     let rows: Vec<Value> = pods.into_iter().map(row).collect();

@@ -1,6 +1,6 @@
 //! Background tasks of tests: a task that panics fails the test, whatever the test does with the task.
 //!
-//! Tokio returns the panic of a task to whoever joins it. A test that aborts its tasks or drops their handles passes although an
+//! Tokio returns the panic of a task to the task that joins it. A test that aborts its tasks or drops their handles passes although an
 //! assertion in a task has failed. So `clippy.toml` forbids all other ways to start a task.
 
 use std::fmt;

@@ -176,7 +176,7 @@ pub fn in_envoy(
 }
 
 /// The tests of these targets, which the step `unit` leaves out. Like that, this takes the whole workspace: for a
-/// package of its own, cargo would build dependencies anew with fewer features.
+/// package of its own, cargo would rebuild dependencies with fewer features.
 fn by_name(targets: &[&str], workspace: &Workspace) -> Command {
     let mut tests = workspace.cargo("test --workspace --no-fail-fast");
     tests.args(targets.iter().flat_map(|target| ["--test", target]));

@@ -111,7 +111,7 @@ impl Connection {
         Decision::RefuseRequests
     }
 
-    /// Counts what would have been drained. The connection starts anew, as its successor would; but the successor of one
+    /// Counts what would have been drained. The connection starts again, as its successor would; but the successor of one
     /// that rebalancing drains would be in another pod.
     fn record_dry_run_drain(
         &mut self,

@@ -42,7 +42,7 @@ impl Protocol for TcpLife {
         let has_responded = !delivery.awaits_response && last > since;
         let Some(timeout) = rule.drain_timeout else {
             return match delivery.awaits_response {
-                // The response, when it comes, schedules anew.
+                // The response, when it comes, reschedules.
                 true => None,
                 false if has_responded => Some(idle),
                 false => Some(idle.max(since.after(IDLE))),

@@ -72,7 +72,7 @@ impl Connection {
         (self.record_usage(activity), ends_stream)
     }
 
-    /// True when the connection must be scheduled anew.
+    /// True when the connection must be rescheduled.
     pub(crate) fn finish_write(&mut self, ends_stream: bool, now: Instant) -> bool {
         if let Some(life) = self.life.http_mut().filter(|_| ends_stream) {
             life.record_stream_end(now);

@@ -58,7 +58,7 @@ impl Protocol for WebSocketLife {
     ) -> Option<Instant> {
         let last_activity = connection.delivery.last_activity;
         let idle = last_activity.max(since).after(rule.websocket.idle_timeout?);
-        // Without a drain timeout a protected request holds the connection until it ends, which schedules anew.
+        // Without a drain timeout a protected request holds the connection until it ends, which reschedules.
         let protected = connection.open_requests.protected_until(since)?;
         let close = idle.max(protected);
         Some(connection.delivery.earliest_close(close, last_activity))

@@ -87,7 +87,7 @@ struct Scenario {
     mode: Mode,
     millis: u64,
     marks: u64,
-    /// Connections that were told as opened and not as ended.
+    /// Connections that were reported as opened and not as ended.
     open: i64,
 }
 

@@ -27,7 +27,7 @@ impl Vm {
         configured != Entered::Returned(0)
     }
 
-    /// Envoy lets go of a root when nothing of it lives any more.
+    /// Envoy deletes a root when none of its contexts is left.
     pub(crate) fn release_root(&mut self, root: &Shared<RootState>) {
         if !root.borrow().released || root.borrow().live > 0 || root.borrow().pending_done {
             return;

@@ -60,7 +60,7 @@ func Hold(t testing.TB) *Origin {
 			http.NotFound(w, r)
 			return
 		}
-		// Nothing that fails here could be told to anybody but the one who asked.
+		// An error here can only be reported to the client that asked.
 		_, _ = w.Write(wasm)
 	}))
 	t.Cleanup(func() {

@@ -66,7 +66,7 @@ fn tcp_connections_are_closed_when_idle_and_websockets_after_a_message() {
         .count();
     let by_us = |connection: &&Connection| connection.closed_by() == Some(ClosedBy::Module);
     assert_eq!(tcp.iter().filter(by_us).count(), closed);
-    assert_eq!(closed, 30, "at rest each is harmed least");
+    assert_eq!(closed, 30, "idle connections are drained first");
     assert!(
         (24..=28).contains(&drained_websockets),
         "{drained_websockets}"
