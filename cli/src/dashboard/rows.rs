@@ -1,5 +1,7 @@
 //! The rows of the dashboard: first what needs attention, then whether load is even, then why.
 
+mod upstream;
+
 use evenkeel_metrics::Metric;
 
 use super::panel::{Panel, Row};
@@ -40,7 +42,7 @@ pub fn rows(selection: &str, workload: &str) -> Vec<Row> {
         drains(of),
         delays(of),
         peers(of),
-        upstream(of),
+        upstream::row(of),
         policies(of),
     ]
 }
@@ -334,57 +336,6 @@ fn peers(of: Of<'_>) -> Row {
                 POD_LEGEND,
             )
             .act(Metric::ReportsDropped),
-        ],
-    }
-}
-
-fn upstream(of: Of<'_>) -> Row {
-    let host = |title, unit, metric: Metric| {
-        Panel::series(title, unit, metric.help()).query(
-            sum_by("upstream_host", &of.now(metric)),
-            "{{upstream_host}}",
-        )
-    };
-    let requests = sum_by(
-        &format!("{POD}, upstream_host"),
-        &of.now(Metric::UpstreamRequestRate),
-    );
-    Row {
-        title: "Upstream hosts",
-        panels: vec![
-            host("Connections", "short", Metric::UpstreamConnections),
-            host("Active requests", "short", Metric::UpstreamActive),
-            host("Requests per second on open connections", "reqps", Metric::UpstreamRequestRate),
-            host("Bytes per second on open connections", "Bps", Metric::UpstreamByteRate),
-            Panel::series("Requests per second", "reqps", Metric::UpstreamRequests.help()).query(
-                sum_by("upstream_host", &of.rate(Metric::UpstreamRequests, OVER)),
-                "{{upstream_host}}",
-            ),
-            Panel::series(
-                "Highest host / mean",
-                "none",
-                "The highest request rate that one proxy sends to an upstream host, divided by the mean: 1 is even. It is for gateways; hosts of different services are not comparable.",
-            )
-            .query(max_over_mean(POD, &requests), POD_LEGEND),
-            Panel::series(
-                "Upstream connections recycled per second",
-                "cps",
-                "Upstream connections that reached a limit, those that a marked request ended, and others that it ended early.",
-            )
-            .query(format!("sum ({})", of.rate(Metric::UpstreamExpired, OVER)), "expired")
-            .query(
-                format!("sum ({})", of.rate(Metric::UpstreamRecycled, OVER)),
-                "recycled",
-            )
-            .query(
-                format!("sum ({})", of.rate(Metric::UpstreamClosedEarly, OVER)),
-                "closed early",
-            )
-            .query(
-                format!("sum ({})", of.rate(Metric::UpstreamNotRecycled, OVER)),
-                "not recycled",
-            )
-            .act(Metric::UpstreamClosedEarly),
         ],
     }
 }
