@@ -6,11 +6,11 @@ use evenkeel_metrics::{Kind, Label, Metric, Values};
 use evenkeel_test_envoy::{Envoy, Roles, eventually};
 use evenkeel_test_frames::http2::ClientPreface;
 
-use crate::support::assert_healthy;
-use crate::support::config::{self};
+use crate::support::config;
 use crate::support::raw_client::RawClient;
 use crate::support::server::{Server, ok, path};
 use crate::support::socket::{Socket, announces_close};
+use crate::support::{assert_healthy, assert_metric_with, start_network, wait_for_metric_with};
 
 /// Returns the module's series with their values.
 async fn scrape(envoy: &Envoy) -> BTreeMap<String, u64> {
@@ -110,6 +110,20 @@ fn unlisted(shown: &BTreeMap<String, u64>) -> Vec<&String> {
                 .all(|(label, shown)| has(label, shown))
     };
     shown.keys().filter(|line| !is_listed(line)).collect()
+}
+
+#[tokio::test]
+async fn version_and_modes_of_the_active_policies_are_shown() {
+    let (envoy, _backend) = start_network(r#""max_connection_age": "30m""#).await;
+
+    // One filter entry, on the worker and on the main thread.
+    let enforced = [("policy_mode", "enforce")];
+    wait_for_metric_with(&envoy, "policy_info", &enforced, 2).await;
+    let dry_run = [("policy_mode", "dry_run")];
+    assert_metric_with(&envoy, "policy_info", &dry_run, 0).await;
+    let version = [("evenkeel_version", env!("CARGO_PKG_VERSION"))];
+    assert_metric_with(&envoy, "build_info", &version, 2).await;
+    assert_healthy(&envoy);
 }
 
 #[tokio::test]
