@@ -135,18 +135,17 @@ async fn slow_tcp_reader_gets_every_byte_before_the_close() {
     wait_for_metric(&envoy, "connections_expired_total", 1).await;
     sleep(PAUSE).await;
     assert!(!write.is_finished());
-    assert_nothing_closed(&envoy).await;
+    assert_metric(&envoy, "connections_drained_total", 0).await;
 
     read += client.read_exact(TCP_LENGTH - MIB).await.len();
     assert_eq!(read, TCP_LENGTH);
     let mut upstream = within("the server", tasks.next()).await.unwrap();
-    // A client that sends again after a response has read that.
-    for _ in 0..2 {
-        client.send("more").await;
-        upstream.read_exact(4).await;
-        upstream.send("more").await;
-        client.read_exact(4).await;
-    }
+    client.send("more").await;
+    upstream.read_exact(4).await;
+    upstream.send("more").await;
+    client.read_exact(4).await;
+    // Only the second message after the response shows that the client has read that, and the drain timeout is over.
+    client.send("more").await;
     assert_eq!(client.read_to_end().await, b"");
     wait_for_metric_with(&envoy, "connections_drained_total", CLOSED_BY_MODULE, 1).await;
 }
