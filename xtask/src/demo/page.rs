@@ -55,7 +55,7 @@ fn overview(html: &mut String, scenarios: &[Scenario]) {
         ]
     });
     let table = html::table(&["", "before", "after", "failed requests, after"], rows);
-    let _ = write!(html, "<div class=\"overview\">{table}</div>\n");
+    let _ = writeln!(html, "<div class=\"overview\">{table}</div>");
 }
 
 fn section(html: &mut String, scenario: &Scenario) {
