@@ -85,7 +85,7 @@ struct Root {
 /// Whether a root shares the current policy with the other roots of its filter entry.
 #[derive(Clone, Copy, Debug)]
 enum Turn {
-    BucketStore {
+    Shared {
         /// It opened something while another root was switching.
         contends: bool,
         /// When it last became current by use.
@@ -97,7 +97,7 @@ enum Turn {
 
 impl Default for Turn {
     fn default() -> Self {
-        Self::BucketStore {
+        Self::Shared {
             contends: false,
             returned: None,
         }
@@ -106,17 +106,17 @@ impl Default for Turn {
 
 impl Turn {
     const fn contends(self) -> bool {
-        matches!(self, Self::BucketStore { contends: true, .. })
+        matches!(self, Self::Shared { contends: true, .. })
     }
 
     const fn contend(&mut self) {
-        if let Self::BucketStore { contends, .. } = self {
+        if let Self::Shared { contends, .. } = self {
             *contends = true;
         }
     }
 
     const fn withdraw(&mut self) {
-        if let Self::BucketStore { contends, .. } = self {
+        if let Self::Shared { contends, .. } = self {
             *contends = false;
         }
     }
@@ -278,9 +278,9 @@ impl Policies {
         let current = |(id, root): (&RootId, &Root)| {
             let current = match root.turn {
                 Turn::Split { .. } => *id,
-                Turn::BucketStore { .. } => self
+                Turn::Shared { .. } => self
                     .latest(|other| {
-                        matches!(other.turn, Turn::BucketStore { .. })
+                        matches!(other.turn, Turn::Shared { .. })
                             && other.entry.may_equal(&root.entry)
                     })
                     .unwrap_or(*id),

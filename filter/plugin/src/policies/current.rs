@@ -39,7 +39,7 @@ const SPLIT: Duration = Duration::from_secs(60);
 pub(crate) struct Used {
     /// Roots whose connections follow another policy now.
     pub(crate) changed: Vec<RootId>,
-    /// The root became current, which other workers should know.
+    /// The root became current, or is used for the first time, which other workers should know.
     pub(crate) applied: bool,
     /// Two filter entries turn out to have one name.
     pub(crate) conflict: bool,
@@ -84,7 +84,12 @@ impl Policies {
         }
         if root.current == id {
             root.history.record_own(connection);
-            return Used::default();
+            // Another worker may still have an earlier root with this configuration, which Envoy does not configure
+            // again there.
+            return Used {
+                applied: !was_used,
+                ..Used::default()
+            };
         }
         let current = root.current;
         let evidence = self.roots.get(&current).map_or(Evidence::Strong, |root| {
@@ -144,12 +149,12 @@ impl Policies {
         let returned = is_return.then_some(now);
         let before = core::mem::replace(
             &mut root.turn,
-            Turn::BucketStore {
+            Turn::Shared {
                 returned,
                 contends: false,
             },
         );
-        let conflict = matches!(before, Turn::BucketStore { returned: Some(at), .. }
+        let conflict = matches!(before, Turn::Shared { returned: Some(at), .. }
             if is_return && now.since(at) < SPLIT);
         if conflict {
             for id in [id, current] {

@@ -131,8 +131,8 @@ fn streams_of_earlier_connections_do_not_revert_an_update() {
     assert_eq!(plugin.host.logged("two filter entries"), 0);
     assert_eq!(
         plugin.host.calls_of("set_shared_data"),
-        0,
-        "nothing was applied again"
+        2,
+        "the first use of each current root is announced, and nothing was applied again"
     );
 }
 
@@ -221,6 +221,28 @@ fn worker_without_new_connections_follows_the_others() {
     for worker in [&plugin, &other] {
         assert!(!worker.is_drained(10));
         assert!(!worker.is_drained(11));
+    }
+}
+
+/// Envoy keeps a root for as long as one of its contexts is open, so one worker may configure a policy again that
+/// another worker still has.
+#[test]
+fn worker_that_kept_a_root_follows_one_that_configured_it_again() {
+    let plugin = Plugin::with_network(NEVER);
+    let other = plugin.another_worker(NEVER);
+    for worker in [&plugin, &other] {
+        worker.connect_under(A, 10);
+        worker.configure(B, AT_ONCE);
+        worker.connect_under(B, 11);
+    }
+
+    plugin.host.advance(Duration::from_millis(100));
+    plugin.configure(4, NEVER);
+    plugin.connect_under(4, 12);
+    other.two_ticks();
+
+    for connection in [10, 11] {
+        assert!(!other.is_drained(connection), "{connection}");
     }
 }
 
