@@ -105,7 +105,12 @@ pub(crate) struct Stage {
     proxy: Option<Proxy>,
 }
 
-/// The stages that are not in use. An Envoy takes a second to compile the module, so runs share the Envoys.
+/// The most unused stages that are kept. An Envoy takes up to seven inotify instances, of which Linux gives a user 128
+/// by default; an Envoy that gets none aborts.
+const MAX_UNUSED: usize = 4;
+
+/// The stages that are not in use, the last used one at the end. An Envoy takes a second to compile the module, so runs
+/// share the Envoys.
 #[derive(Debug, Default)]
 pub(crate) struct Stages(Mutex<Vec<(Run, Stage)>>);
 
@@ -127,14 +132,22 @@ impl Stages {
         };
         // After an error the stage is dropped: it may be the cause.
         let row = run.row(program, &stage, progress).await?;
-        self.lock().push((*run, stage));
+        self.keep(*run, stage);
         Ok(row)
     }
 
     fn take(&self, run: &Run) -> Option<Stage> {
         let mut unused = self.lock();
         let place = unused.iter().position(|(last, _)| run.shares_stage(last))?;
-        Some(unused.swap_remove(place).1)
+        Some(unused.remove(place).1)
+    }
+
+    fn keep(&self, run: Run, stage: Stage) {
+        let mut unused = self.lock();
+        unused.push((run, stage));
+        if unused.len() > MAX_UNUSED {
+            unused.remove(0);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(Run, Stage)>> {
