@@ -29,7 +29,7 @@ pub struct ConnectionScanner {
 }
 
 /// ```text
-///           the HTTP/2 preface
+///           the HTTP/2 preface, or half of it and a write of the server
 /// Pending ────────────────────▶ Http2 ────────────────────────┐
 ///   │ └──── other bytes ──────▶ Http1 ──101──▶ WebSocket ─────┤ not understood
 ///   │                            │ │                          ▼
@@ -46,6 +46,15 @@ enum State {
     WebSocket(Box<websocket::WebSocketScanner>),
     Tcp,
     Bypassed(BypassReason),
+}
+
+/// Envoy takes a connection for HTTP/2 after `PRI * HTTP/2`, and then writes its SETTINGS without waiting for the rest of
+/// the preface.
+const ENVOY_PREFACE: usize = 12;
+
+/// The selected scanner gets the bytes of earlier callbacks, too: they are the beginning of the preface.
+fn bytes_of_earlier_callbacks(matched: usize) -> &'static [u8] {
+    PREFACE.get(..matched).unwrap_or_default()
 }
 
 impl Default for State {
@@ -163,6 +172,11 @@ impl ConnectionScanner {
     /// Scans a write to the client.
     pub fn scan_upstream(&mut self, source: &mut impl ByteSource) -> WriteSummary {
         self.undelivered.wrote(source.len());
+        if let State::Pending(matched @ ENVOY_PREFACE..) = self.state
+            && !source.is_empty()
+        {
+            self.start_http2(matched);
+        }
         let result = match &mut self.state {
             State::Http1(scanner) => scanner.scan_upstream(source).map(|heads| {
                 heads
@@ -217,21 +231,24 @@ impl ConnectionScanner {
         let rest = PREFACE.get(matched..).unwrap_or_default();
         let first = source.read(0, rest.len());
         let same = rest.iter().zip(&first).take_while(|(a, b)| a == b).count();
-        // The selected scanner gets the bytes of earlier callbacks too: they are the beginning of the preface.
-        let seen = PREFACE.get(..matched).unwrap_or_default();
         if same == rest.len() {
-            let mut scanner = Box::<h2::Http2Scanner>::default();
-            let result = scanner.scan_downstream(&mut &*seen);
-            self.state = State::Http2(scanner);
-            self.update_state(result.err());
+            self.start_http2(matched);
         } else if same == source.len() {
             self.state = State::Pending(matched.saturating_add(same));
         } else {
             let mut scanner = Box::<h1::Http1Scanner>::default();
-            let result = scanner.scan_downstream(&mut &*seen);
+            let result = scanner.scan_downstream(&mut bytes_of_earlier_callbacks(matched));
             self.state = State::Http1(scanner);
             self.update_state(result.err());
         }
+    }
+
+    /// The connection speaks HTTP/2; `matched` bytes of the preface came in earlier callbacks.
+    fn start_http2(&mut self, matched: usize) {
+        let mut scanner = Box::<h2::Http2Scanner>::default();
+        let result = scanner.scan_downstream(&mut bytes_of_earlier_callbacks(matched));
+        self.state = State::Http2(scanner);
+        self.update_state(result.err());
     }
 
     /// Applies the result of a scan. Bytes that were not HTTP from the first line on are TCP.

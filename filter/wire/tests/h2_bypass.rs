@@ -4,8 +4,8 @@
 
 mod h2_support;
 
-use evenkeel_wire::BypassReason;
 use evenkeel_wire::h2::{Http2Scanner, MAX_FRAME, MAX_STREAMS, PREFACE};
+use evenkeel_wire::{BypassReason, ConnectionScanner, Detection, Protocol};
 use h2_support::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -51,6 +51,30 @@ fn no_frame_may_interrupt_a_header_block() {
     let continuation = frame(CONTINUATION, END_HEADERS, 1, BLOCK);
     assert_client_is_bypassed(BypassReason::Frame, &get(1), &continuation);
     assert_server_is_bypassed(BypassReason::Frame, &get(1), &continuation);
+}
+
+/// Envoy writes its SETTINGS after `PRI * HTTP/2`, and it takes a shorter first read for HTTP/1.
+#[test]
+fn server_may_write_before_the_end_of_the_client_preface() {
+    for (length, protocol) in (1..PREFACE.len()).map(|length| match length {
+        ..12 => (length, Protocol::Tcp),
+        12.. => (length, Protocol::Http2),
+    }) {
+        let (begin, rest) = PREFACE.split_at(length);
+        let mut connection = ConnectionScanner::new();
+        connection.scan_downstream(&mut &*begin);
+
+        connection.scan_upstream(&mut server_preface().as_slice());
+
+        let detected = Detection::Detected(protocol);
+        assert_eq!(connection.detection(), detected, "{length}");
+        if protocol == Protocol::Http2 {
+            let rest = [rest, &settings(&[]), &get(1)].concat();
+            connection.scan_downstream(&mut rest.as_slice());
+            assert_eq!(connection.detection(), detected, "{length}");
+            assert_eq!(connection.requests(), 1, "{length}");
+        }
+    }
 }
 
 #[test]

@@ -66,6 +66,8 @@ async fn preface_and_request_in_single_bytes_are_recognized() {
     let preface = ClientPreface::Httpx.bytes();
     let (first_read, rest) = preface.split_at(12);
     client.socket.send(first_read).await;
+    // Envoy writes its SETTINGS before it has read the rest.
+    assert!(client.socket.wait_for_data().await);
     client.socket.send_byte_by_byte(rest).await;
     client.socket.send_byte_by_byte(get(1, "/")).await;
 
