@@ -51,7 +51,7 @@ impl View {
     }
 
     /// The view as it is stored in shared data: one byte with the format's version (1), then for each pod a row of
-    /// [`Report::BYTES`] bytes, sorted by id. [`Report::to_bytes`] states the layout of a row. Its times are on the
+    /// `Report::BYTES` bytes, sorted by id. `Report::to_bytes` states the layout of a row. Its times are on the
     /// monotonic clock, which is the same for all workers.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![FORMAT];
