@@ -203,16 +203,22 @@ fn rejected_policy_is_counted_until_streams_use_the_previous_root_again() {
     assert_eq!(plugin.rejected(), Some(0));
 }
 
-/// Its host's main thread has a VM, too, in which nothing ever opens.
-#[test]
-fn worker_without_new_connections_follows_the_others() {
+/// Returns two workers of a proxy. Each has connection 10 of root A and connection 11 of root B, which has `policy`.
+fn two_workers_updated_to(policy: &str) -> (Plugin, Plugin) {
     let plugin = Plugin::with_network(NEVER);
     let other = plugin.another_worker(NEVER);
     for worker in [&plugin, &other] {
         worker.connect_under(A, 10);
-        worker.configure(B, AT_ONCE);
+        worker.configure(B, policy);
         worker.connect_under(B, 11);
     }
+    (plugin, other)
+}
+
+/// Its host's main thread has a VM, too, in which nothing ever opens.
+#[test]
+fn worker_without_new_connections_follows_the_others() {
+    let (plugin, other) = two_workers_updated_to(AT_ONCE);
 
     plugin.host.advance(Duration::from_millis(100));
     plugin.connect_under(A, 12);
@@ -228,13 +234,7 @@ fn worker_without_new_connections_follows_the_others() {
 /// another worker still has.
 #[test]
 fn worker_that_kept_a_root_follows_one_that_configured_it_again() {
-    let plugin = Plugin::with_network(NEVER);
-    let other = plugin.another_worker(NEVER);
-    for worker in [&plugin, &other] {
-        worker.connect_under(A, 10);
-        worker.configure(B, AT_ONCE);
-        worker.connect_under(B, 11);
-    }
+    let (plugin, other) = two_workers_updated_to(AT_ONCE);
 
     plugin.host.advance(Duration::from_millis(100));
     plugin.configure(4, NEVER);
@@ -248,13 +248,7 @@ fn worker_that_kept_a_root_follows_one_that_configured_it_again() {
 
 #[test]
 fn newer_policy_is_not_reverted_by_an_older_notice_of_another_worker() {
-    let plugin = Plugin::with_network(NEVER);
-    let other = plugin.another_worker(NEVER);
-    for worker in [&plugin, &other] {
-        worker.connect_under(A, 10);
-        worker.configure(B, AT_ONCE_DRY_RUN);
-        worker.connect_under(B, 11);
-    }
+    let (plugin, other) = two_workers_updated_to(AT_ONCE_DRY_RUN);
     plugin.host.advance(Duration::from_millis(100));
     plugin.connect_under(A, 12);
     plugin.host.advance(Duration::from_millis(100));
