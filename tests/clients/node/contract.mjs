@@ -16,9 +16,6 @@ export const MESSAGES = 4
 /** The library is configured with windows and limits like an application's. */
 export const TUNED = process.env.EVENKEEL_TUNED !== undefined
 
-const TIMEOUT_MS = 10_000
-const HUNG_MS = 5_000
-
 const METHODS = {
   h1: ['GET', 'POST', 'HEAD'],
   h2: ['GET', 'POST', 'HEAD'],
@@ -26,7 +23,7 @@ const METHODS = {
   ws: ['SEND']
 }
 const TEXTS = ['address', 'protocol', 'method', 'path']
-const NUMBERS = ['requests', 'concurrency', 'body', 'response', 'burst', 'pause', 'cancel']
+const NUMBERS = ['requests', 'concurrency', 'body', 'response', 'burst', 'pause', 'cancel', 'timeout']
 const SWITCHES = ['expect', 'trailers', 'stream']
 
 /** The flags, for a program that speaks these protocols; ends the process when they are wrong. */
@@ -124,17 +121,17 @@ export async function run (args, send, { version, connections }) {
   async function one (number, worker) {
     const cancel = args.cancel > 0 && number % 2 === 1
     const end = new AbortController()
-    const timer = setTimeout(() => end.abort(), cancel ? args.cancel : TIMEOUT_MS)
+    const timer = setTimeout(() => end.abort(), cancel ? args.cancel : args.timeout)
     const begun = performance.now()
     let wrong
     try {
       check(args, number, await unlessAborted(send(number, end.signal, worker), end.signal))
     } catch (error) {
-      wrong = end.signal.aborted ? `no response within ${TIMEOUT_MS / 1000} s` : cause(error)
+      wrong = end.signal.aborted ? `no response within ${args.timeout} ms` : cause(error)
     }
     clearTimeout(timer)
     report.sent++
-    if (performance.now() - begun >= HUNG_MS) report.hung++
+    if (performance.now() - begun >= args.timeout / 2) report.hung++
     if (cancel) {
       report.cancelled++
     } else if (wrong) {

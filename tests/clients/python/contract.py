@@ -15,9 +15,6 @@ import sys
 import threading
 import time
 
-# A request is cancelled after this time; one that took half of it counts as hung.
-TIMEOUT_SECONDS = 10.0
-HUNG_SECONDS = 5.0
 # How many messages a CLIENT or BIDI call sends.
 MESSAGES = 4
 # The library is configured with windows and limits like an application's.
@@ -45,6 +42,7 @@ def arguments(*protocols, expect=False):
     parser.add_argument("--burst", required=True, type=int, help="pause after this number of requests")
     parser.add_argument("--pause", required=True, type=int, help="milliseconds")
     parser.add_argument("--cancel", required=True, type=int, help="odd ones, after milliseconds")
+    parser.add_argument("--timeout", required=True, type=int, help="milliseconds per request")
     parser.add_argument("--expect", action="store_true", help="Expect: 100-continue")
     parser.add_argument("--trailers", action="store_true", help="expect x-trailer: end")
     parser.add_argument("--stream", action="store_true", help="bodies that can be read once only")
@@ -101,7 +99,7 @@ def cancelled(args, number):
 
 def patience(args, number):
     """After how many seconds the request is cancelled."""
-    return args.cancel / 1000 if cancelled(args, number) else TIMEOUT_SECONDS
+    return (args.cancel if cancelled(args, number) else args.timeout) / 1000
 
 
 def pause(args, done):
@@ -153,7 +151,7 @@ class Tally:
     def over(self, number, began, error=None):
         """Counts a request that began at that `time.monotonic()`, and its error, if any."""
         with self._lock:
-            self._hung += time.monotonic() - began >= HUNG_SECONDS
+            self._hung += time.monotonic() - began >= self._args.timeout / 2000
             if cancelled(self._args, number):
                 self._cancelled += 1
             elif error is None:

@@ -30,7 +30,7 @@ def flags(args, log, data):
     return [
         *at_once,
         *method,
-        *("-n", args.requests, "-N", int(contract.TIMEOUT_SECONDS), "--log-file", log),
+        *("-n", args.requests, "-N", args.timeout // 1000, "--log-file", log),
         contract.url(args),
     ]
 

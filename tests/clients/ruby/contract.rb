@@ -8,14 +8,11 @@ require "json"
 require "optparse"
 
 module Contract
-  # A request is cancelled after this time; one that took half of it counts as hung.
-  TIMEOUT_SECONDS = 10.0
-  HUNG_SECONDS = 5.0
   # The exit code of a program whose library has no means for the pattern.
   DOES_NOT_APPLY = 3
 
   Args = Struct.new(
-    :address, :protocol, :requests, :concurrency, :method, :path, :body, :response, :burst, :pause, :cancel,
+    :address, :protocol, :requests, :concurrency, :method, :path, :body, :response, :burst, :pause, :cancel, :timeout,
     :expect, :stream, :trailers
   ) do
     # Whether this request is one that the client cancels.
@@ -23,8 +20,8 @@ module Contract
       cancel > 0 && number.odd?
     end
 
-    def timeout(number)
-      cancels?(number) ? cancel / 1000.0 : TIMEOUT_SECONDS
+    def patience(number)
+      (cancels?(number) ? cancel : timeout) / 1000.0
     end
 
     # The body of a request. Each request has its own, so that a response to another one is detected.
@@ -57,7 +54,7 @@ module Contract
     args.expect = args.stream = args.trailers = false
     OptionParser.new do |flags|
       %i[address protocol method path].each { |name| flags.on("--#{name} TEXT", String) { |text| args[name] = text } }
-      %i[requests concurrency body response burst pause cancel].each do |name|
+      %i[requests concurrency body response burst pause cancel timeout].each do |name|
         flags.on("--#{name} NUMBER", Integer) { |number| args[name] = number }
       end
       %i[expect stream trailers].each { |name| flags.on("--#{name}") { args[name] = true } }
@@ -95,8 +92,8 @@ module Contract
     (1..).each do |done|
       number = numbers.next
       began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-      error = failure { worker.with_timeout(args.timeout(number)) { send.call(number) } }
-      report[:hung] += 1 if Process.clock_gettime(Process::CLOCK_MONOTONIC) - began >= HUNG_SECONDS
+      error = failure { worker.with_timeout(args.patience(number)) { send.call(number) } }
+      report[:hung] += 1 if Process.clock_gettime(Process::CLOCK_MONOTONIC) - began >= args.timeout / 2000.0
       count(report, args.cancels?(number), error)
       worker.sleep(args.pause / 1000.0) if args.burst > 0 && done % args.burst == 0
     end

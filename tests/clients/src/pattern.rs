@@ -1,11 +1,14 @@
 //! The ways in which clients send requests, as flags of their programs.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 
 use crate::client::Protocol;
 
-const MIB_10: u64 = 10 * 1024 * 1024;
 const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const MIB_10: u64 = 10 * MIB;
 /// The length of the response to `GET /`, the server's name.
 const NAME: u64 = 8;
 
@@ -274,6 +277,13 @@ impl Pattern {
         (requests / self.weight).max(least)
     }
 
+    /// How long a client waits for a response. It grows with the body: the first 10 MiB over TLS take a Java VM that
+    /// has not compiled its code yet more than 10 s on a busy machine, without any proxy that drains.
+    pub fn timeout(&self) -> Duration {
+        let mib = self.body.max(self.response) / MIB;
+        Duration::from_secs(20 + 5 * mib)
+    }
+
     /// The flags of the contract for this number of requests.
     pub fn flags(&self, requests: u64) -> Vec<String> {
         let numbers = [
@@ -284,6 +294,7 @@ impl Pattern {
             ("--burst", self.pauses.0),
             ("--pause", self.pauses.1),
             ("--cancel", self.cancel),
+            ("--timeout", self.timeout().as_secs() * 1000),
         ];
         let numbers = numbers.map(|(flag, n)| [flag.to_owned(), n.to_string()]);
         let texts = [("--method", self.method), ("--path", self.path)];
@@ -306,6 +317,16 @@ mod tests {
         let upload = HTTP.iter().find(|p| p.name == "upload").unwrap();
 
         assert_eq!((upload.share(10_000), upload.share(10)), (100, 8));
+    }
+
+    #[test]
+    fn timeout_grows_with_the_body() {
+        let seconds = |name| {
+            let pattern = HTTP.iter().find(|p| p.name == name).unwrap();
+            pattern.timeout().as_secs()
+        };
+
+        assert_eq!(["get", "upload", "download"].map(seconds), [20, 70, 70]);
     }
 
     #[test]

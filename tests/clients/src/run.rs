@@ -18,8 +18,8 @@ use crate::row::Row;
 use crate::site::{Against, Site};
 use crate::via::Proxy;
 
-/// A client cancels a request after ten seconds, so only a client that hangs makes no progress for this time.
-const LIMIT: Duration = Duration::from_secs(30);
+/// A client cancels a request after its timeout, so only a client that hangs makes no progress for this time longer.
+const MARGIN: Duration = Duration::from_secs(20);
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The exit code of a program whose library does not support the pattern.
@@ -73,7 +73,7 @@ impl Run {
             .args(self.pattern.flags(self.requests))
             .stdin(Stdio::null())
             .kill_on_drop(true);
-        let output = watched(command, client, || {
+        let output = watched(command, self, || {
             let executed = stage.site.requests() - executed_before;
             progress(executed);
             executed
@@ -180,27 +180,24 @@ impl Stage {
 }
 
 /// Waits for the end of the command, as long as `executed` increases.
-async fn watched(
-    mut command: Command,
-    client: Client,
-    executed: impl Fn() -> u64,
-) -> Result<Output> {
+async fn watched(mut command: Command, run: &Run, executed: impl Fn() -> u64) -> Result<Output> {
     let output = command.output();
     tokio::pin!(output);
     let mut sample = interval(SAMPLE_INTERVAL);
+    let limit = run.pattern.timeout() + MARGIN;
     let (mut last, mut since) = (0, Instant::now());
     loop {
         tokio::select! {
             output = &mut output => {
-                return output.with_context(|| format!("cannot start {}", client.name));
+                return output.with_context(|| format!("cannot start {}", run.client.name));
             }
             _ = sample.tick() => {
                 let now = executed();
                 if now != last {
                     (last, since) = (now, Instant::now());
                 }
-                if since.elapsed() > LIMIT {
-                    bail!("{} made no progress for {LIMIT:?} after {last} requests", client.name);
+                if since.elapsed() > limit {
+                    bail!("{} made no progress for {limit:?} after {last} requests", run.client.name);
                 }
             }
         }

@@ -26,9 +26,6 @@ func Tuned() bool {
 	return tuned
 }
 
-// A request is cancelled after this time.
-const timeout = 10 * time.Second
-
 // The exit code of a program whose library does not support the pattern.
 const inapplicable = 3
 
@@ -43,10 +40,11 @@ type Args struct {
 	Method      string
 	Path        string
 	Body        int // bytes of a request's body
-	Response      int // bytes of the whole response
+	Response    int // bytes of the whole response
 	Burst       int // a worker pauses after this number of requests; 0: never
 	Pause       int // milliseconds
 	Cancel      int // milliseconds after which an odd request is cancelled; 0: never
+	Timeout     int // milliseconds after which a request without a response is cancelled
 	Expect      bool
 	Trailers    bool
 	Stream      bool // the body is a stream that cannot be read a second time
@@ -66,13 +64,14 @@ func Parse(protocols ...string) Args {
 	flag.IntVar(&args.Burst, "burst", -1, "each worker pauses after this number of requests")
 	flag.IntVar(&args.Pause, "pause", -1, "milliseconds")
 	flag.IntVar(&args.Cancel, "cancel", -1, "odd requests are cancelled after milliseconds")
+	flag.IntVar(&args.Timeout, "timeout", 0, "milliseconds")
 	flag.BoolVar(&args.Expect, "expect", false, "send Expect: 100-continue")
 	flag.BoolVar(&args.Trailers, "trailers", false, "the response ends with x-trailer: end")
 	flag.BoolVar(&args.Stream, "stream", false, "bodies cannot be read a second time")
 	flag.Parse()
 	texts := []string{args.Address, args.Protocol, args.Method, args.Path}
 	numbers := []int{args.Body, args.Response, args.Burst, args.Pause, args.Cancel}
-	if slices.Contains(texts, "") || slices.Min(numbers) < 0 || args.Requests < 1 || args.Concurrency < 1 {
+	if slices.Contains(texts, "") || slices.Min(numbers) < 0 || min(args.Requests, args.Concurrency, args.Timeout) < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -168,6 +167,10 @@ func (args Args) Check(number, status int, content string) error {
 	return nil
 }
 
+func (args Args) timeout() time.Duration {
+	return time.Duration(args.Timeout) * time.Millisecond
+}
+
 func (args Args) cancelled(number int) bool {
 	return args.Cancel > 0 && number%2 == 1
 }
@@ -177,7 +180,7 @@ func (args Args) patience(number int) (context.Context, context.CancelFunc) {
 	if args.cancelled(number) {
 		return context.WithTimeout(context.Background(), time.Duration(args.Cancel)*time.Millisecond)
 	}
-	return context.WithTimeout(context.Background(), timeout)
+	return context.WithTimeout(context.Background(), args.timeout())
 }
 
 // Waits after a worker's request, when it is the last one of a burst.

@@ -16,9 +16,6 @@ import (
 	"time"
 )
 
-// A request that took this long counts as hung.
-const hung = timeout / 2
-
 // What differs between errors that are the same: addresses and streams.
 var accidental = regexp.MustCompile(`\b\d+(\.\d+){3}(:\d+)?|(LastStreamID=|stream ID )\d+`)
 
@@ -67,7 +64,7 @@ func Run(args Args, senders []Send) Report {
 
 func (report *Report) count(args Args, number int, took time.Duration, err error) {
 	report.Sent++
-	if took >= hung {
+	if took >= args.timeout()/2 {
 		report.Hung++
 	}
 	switch {

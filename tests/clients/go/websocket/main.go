@@ -42,9 +42,9 @@ type worker struct {
 
 // A socket that is always read: only a reader responds to pings and notices a close.
 type socket struct {
-	conn    *websocket.Conn
+	conn      *websocket.Conn
 	responses chan string
-	end     error // why the responses were closed
+	end       error // why the responses were closed
 }
 
 func (worker *worker) send(ctx context.Context, number int) error {

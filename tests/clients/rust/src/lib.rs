@@ -20,8 +20,6 @@ pub fn is_tuned() -> bool {
     std::env::var_os("EVENKEEL_TUNED").is_some()
 }
 
-/// A request is cancelled after this time.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// The exit code of a program whose library does not support the pattern.
 const DOES_NOT_APPLY: i32 = 3;
 const ECHOES: [&str; 3] = ["/echo", "/evenkeel.Test/Echo", "/evenkeel.Test/Chat"];
@@ -60,6 +58,9 @@ pub struct Args {
     /// Milliseconds after which an odd request is cancelled; 0: never
     #[arg(long)]
     cancel: u64,
+    /// Milliseconds after which a request without a response is cancelled
+    #[arg(long)]
+    timeout: u64,
     /// Send Expect: 100-continue
     #[arg(long)]
     expect: bool,
@@ -175,11 +176,11 @@ impl Args {
 
     /// When the request is cancelled.
     fn patience(&self, number: u64) -> Duration {
-        if self.cancelled(number) {
-            Duration::from_millis(self.cancel)
+        Duration::from_millis(if self.cancelled(number) {
+            self.cancel
         } else {
-            TIMEOUT
-        }
+            self.timeout
+        })
     }
 
     /// How long a worker waits before its next request, after this number of requests.

@@ -10,13 +10,11 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::{Args, TIMEOUT};
+use crate::Args;
 
 /// Any error.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A request that took this long counts as hung.
-const HUNG: Duration = TIMEOUT.checked_div(2).unwrap();
 /// The versions that the programs were built with; the libraries do not report theirs.
 const LOCK: &str = include_str!("../Cargo.lock");
 
@@ -80,7 +78,7 @@ where
         let began = Instant::now();
         let outcome = timeout(args.patience(number), send(number)).await;
         let outcome = outcome.unwrap_or_else(|_| Err("given up".into()));
-        report.count(args.cancelled(number), began.elapsed(), outcome);
+        report.count(&args, number, began.elapsed(), outcome);
         let pause = args.pause(report.sent);
         if !pause.is_zero() {
             sleep(pause).await;
@@ -89,11 +87,11 @@ where
 }
 
 impl Report {
-    fn count(&mut self, cancelled: bool, took: Duration, outcome: Result<(), BoxError>) {
+    fn count(&mut self, args: &Args, number: u64, took: Duration, outcome: Result<(), BoxError>) {
         self.sent += 1;
-        self.hung += u64::from(took >= HUNG);
+        self.hung += u64::from(took >= Duration::from_millis(args.timeout / 2));
         match outcome {
-            _ if cancelled => self.cancelled += 1,
+            _ if args.cancelled(number) => self.cancelled += 1,
             Ok(()) => self.ok += 1,
             Err(error) => {
                 self.failed += 1;

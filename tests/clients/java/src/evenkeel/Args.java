@@ -27,6 +27,7 @@ final class Args {
     private final int burst;
     private final int pause;
     private final int cancel;
+    private final int timeout;
     private final boolean expect;
     private final boolean trailers;
     private final boolean stream;
@@ -43,6 +44,7 @@ final class Args {
         burst = number(values, "burst");
         pause = number(values, "pause");
         cancel = number(values, "cancel");
+        timeout = number(values, "timeout");
         expect = values.remove("expect") != null;
         trailers = values.remove("trailers") != null;
         stream = values.remove("stream") != null;
@@ -106,6 +108,11 @@ final class Args {
 
     int cancel() {
         return cancel;
+    }
+
+    /** Milliseconds after which a request without a response is cancelled. */
+    int timeout() {
+        return timeout;
     }
 
     boolean expect() {

@@ -18,9 +18,6 @@ import java.util.concurrent.atomic.AtomicInteger;
  * throws has failed.
  */
 final class Run {
-    private static final long TIMEOUT_MS = 10_000;
-    private static final long HUNG_MS = 5_000;
-
     /** Begins requests without waiting for anything. */
     interface Client {
         Request begin(int number) throws Exception;
@@ -90,7 +87,7 @@ final class Run {
         String wrong;
         try {
             Request request = client.begin(number);
-            long patience = cancel ? args.cancel() : TIMEOUT_MS;
+            long patience = cancel ? args.cancel() : args.timeout();
             Future<?> end = clock.schedule(request::cancel, patience, TimeUnit.MILLISECONDS);
             try {
                 wrong = request.await().wrong(args, number);
@@ -101,10 +98,10 @@ final class Run {
             wrong = cause(error);
         }
         long took = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun);
-        if (wrong != null && took >= TIMEOUT_MS) {
-            wrong = "no response within " + TIMEOUT_MS / 1000 + " s";
+        if (wrong != null && took >= args.timeout()) {
+            wrong = "no response within " + args.timeout() + " ms";
         }
-        count(cancel, took >= HUNG_MS, wrong);
+        count(cancel, took >= args.timeout() / 2, wrong);
     }
 
     private synchronized void count(boolean cancel, boolean hangs, String wrong) {
