@@ -36,7 +36,7 @@ pub struct Args {
     namespace: Option<String>,
 }
 
-/// Where the documentation is published.
+/// The URL of the documentation.
 const DOCS: &str = concat!(env!("CARGO_PKG_HOMEPAGE"), "/docs");
 
 /// Accepts absolute URLs only: an alert is read where a relative link leads nowhere.
@@ -136,13 +136,13 @@ pub fn run(args: &Args) -> Result<()> {
 /// The rule file `istio/dashboard/alerts.yaml`.
 ///
 /// # Errors
-/// Never: all of it can be written as YAML.
+/// When the rules cannot be serialized.
 pub fn rule_file() -> Result<String> {
     let yaml = to_yaml(&groups(DOCS))?;
     Ok(format!("{HEADER}{yaml}"))
 }
 
-/// Each text on one line, so that a search finds it.
+/// Writes each text on one line, so that a search finds it.
 fn to_yaml(value: &impl Serialize) -> Result<String> {
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
     Ok(serde_saphyr::to_string_with_options(value, options)?)

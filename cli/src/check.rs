@@ -81,7 +81,7 @@ impl Counts {
         let count = |severity| {
             let findings = checked.iter().flat_map(|checked| &checked.findings);
             let findings = findings.filter(|finding| finding.severity == severity);
-            findings.map(|finding| finding.stands_for).sum()
+            findings.map(|finding| finding.count).sum()
         };
         Self {
             errors: count(Severity::Error),
@@ -109,10 +109,10 @@ impl Counts {
     }
 }
 
-/// Ends with 0, with 1 when a policy is wrong, with 2 when a file cannot be read.
+/// Returns exit code 1 if a policy is invalid, 2 if a file cannot be read.
 ///
 /// # Errors
-/// None but what serde_json may make of it.
+/// When the result cannot be serialized.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let mut checked = Vec::new();
     let mut all_read = true;
@@ -177,9 +177,9 @@ fn print_lines(lines: Vec<String>) {
 }
 
 /// Describes a finding's code, for SARIF and documentation.
-fn about(code: &str) -> &'static str {
+fn describe_code(code: &str) -> &'static str {
     match Lint::of(code) {
         Some(lint) => lint.about(),
-        None => diagnose::about(code),
+        None => diagnose::describe_code(code),
     }
 }

@@ -28,7 +28,7 @@ pub struct Args {
 /// Writes the completions of `command`.
 ///
 /// # Errors
-/// When what was written is not text.
+/// When the script is not UTF-8.
 pub fn run(args: &Args, mut command: clap::Command) -> Result<()> {
     let mut script = Vec::new();
     generate(args.shell, &mut command, NAME, &mut script);

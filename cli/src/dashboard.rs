@@ -29,7 +29,7 @@ pub struct Args {
     workload: String,
 }
 
-/// Prints it.
+/// Prints the dashboard.
 pub fn run(args: &Args) -> Result<()> {
     terminal::text(&json::dashboard(&args.workload)?);
     Ok(())
@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// The file `istio/dashboard/evenkeel.json`.
 ///
 /// # Errors
-/// Never: all of it can be written as JSON.
+/// When the dashboard cannot be serialized.
 pub fn dashboard_file() -> Result<String> {
     json::dashboard(WORKLOAD)
 }

@@ -14,12 +14,12 @@ mod source;
 mod text;
 mod tree;
 
-pub use document::{Document, Spot};
+pub use document::{Document, Location};
 pub use file::File;
 pub use finding::{Finding, Fix, Severity};
 pub use manifest::read as sources;
-pub use mistakes::{about, mistakes};
-pub use rules::{Kind, Ruling, Stated};
+pub use mistakes::{describe_code, mistakes};
+pub use rules::{LocatedRule, RuleKind, ValueLocation};
 pub use source::Source;
 pub use text::render;
 

@@ -1,7 +1,7 @@
-//! `evenkeel explain`: a policy in plain sentences, or what it makes of one request or connection.
+//! `evenkeel explain`: a policy in plain sentences, or the rule that applies to a request or connection.
 
-mod asked;
 mod choice;
+mod lookup;
 mod options;
 mod policy;
 mod rule;
@@ -12,24 +12,24 @@ use anyhow::Result;
 use evenkeel_report::terminal::{self, Style};
 
 use crate::diagnose::{self, Document};
-use asked::Asked;
+use lookup::Lookup;
 pub use options::Args;
 use options::Format;
 
-/// Says what the policy means.
+/// Prints the explanation.
 ///
 /// # Errors
-/// When the policy is wrong; a usage error when it cannot be read, or the request is not understood.
+/// When the policy is invalid; a usage error when the file cannot be read or the request is invalid.
 pub fn run(args: &Args) -> Result<()> {
-    let asked = args.asked()?;
+    let lookup = args.lookup()?;
     let policies = diagnose::read_all(&args.file)?;
     let mut texts = Vec::new();
     let mut values = Vec::new();
     for (source, policy) in &policies {
         let document = Document::of(source);
-        let (text, mut json) = match &asked {
-            Some(asked) => {
-                let choice = choice::of(source, &document, policy, asked);
+        let (text, mut json) = match &lookup {
+            Some(lookup) => {
+                let choice = choice::of(source, &document, policy, lookup);
                 (choice.to_text(), choice.to_json())
             }
             None => {

@@ -1,6 +1,6 @@
-//! The command line `evenkeel`, for operators: before a policy is active, and while it is.
+//! The command line `evenkeel`, for operators.
 //!
-//! It is also a library, so that generated files come from the code that an operator runs.
+//! It is also a library, so that generated files come from the same code.
 
 mod alerts;
 mod check;

@@ -1,4 +1,4 @@
-//! Ends with 0 when all went well, 1 when something failed, 2 when the command line was wrong.
+//! Exit codes: 0 for success, 1 for a failure, 2 for an invalid command line.
 
 use std::process::ExitCode;
 

@@ -47,25 +47,25 @@ pub struct Args {
     dir: Option<PathBuf>,
 }
 
-/// Writes the manual of `command`.
+/// Writes the manual pages of `command`.
 ///
 /// # Errors
-/// A usage error for a command that is not there; or when the folder cannot be written.
+/// A usage error for an unknown command; or when the directory cannot be written.
 pub fn run(args: &Args, command: Command) -> Result<()> {
-    let mut whole = command.disable_help_subcommand(true);
-    whole.build();
+    let mut root = command.disable_help_subcommand(true);
+    root.build();
     let Some(dir) = &args.dir else {
-        let command = args.command.iter().try_fold(&whole, named)?;
+        let command = args.command.iter().try_fold(&root, named)?;
         terminal::text(&page(command)?);
         return Ok(());
     };
     fs::create_dir_all(dir)
         .map_err(anyhow::Error::from)
-        .and_then(|()| write(&whole, dir))
+        .and_then(|()| write(&root, dir))
         .with_context(|| format!("cannot write the manual to {}", dir.display()))
 }
 
-/// The pages of `command` and of all below it.
+/// Writes the pages of `command` and its subcommands.
 fn write(command: &Command, dir: &Path) -> Result<()> {
     let name = Man::new(command.clone()).get_filename();
     fs::write(dir.join(name), page(command)?)?;
@@ -92,7 +92,7 @@ fn page(command: &Command) -> Result<String> {
     let mut page = Vec::new();
     Man::new(command.clone().after_help(Resettable::Reset))
         .source(format!("{NAME} {}", env!("CARGO_PKG_VERSION")))
-        // An empty one is left out, and what follows would take its place.
+        // An empty argument would be omitted, and the next one would take its place.
         .date(" ")
         .manual("Evenkeel")
         .render(&mut page)?;

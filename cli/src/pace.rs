@@ -1,8 +1,8 @@
 //! The drain rate of a policy: the arithmetic of `check` and `explain`.
 //!
 //! A connection under a rule lives until the first of its limits, which are drawn as the engine draws them
-//! (`filter/engine/src/limits.rs`): `max_connection_age` and `max_requests_per_connection` with one and the same uniform chance,
-//! `mean_connection_age` with an exponential one of its own, and none before `min_connection_age`. The wait for a
+//! (`filter/engine/src/limits.rs`): `max_connection_age` and `max_requests_per_connection` with the same uniform draw,
+//! `mean_connection_age` with a separate exponential one, and none before `min_connection_age`. The wait for a
 //! safe point and for the budget is not included, so the result is an upper bound of the drain rate.
 
 use core::num::NonZeroU64;
@@ -18,11 +18,11 @@ pub struct Limits {
     min_connection_age: f64,
     jitter: f64,
     max_requests_per_connection: Option<NonZeroU64>,
-    /// Of one connection, a second.
+    /// Requests per second of a connection.
     requests: Option<f64>,
 }
 
-/// Into so many equal parts the uniform chance is cut.
+/// The number of equal parts into which the uniform distribution is divided.
 const PARTS: u32 = 1000;
 
 impl Limits {
@@ -63,7 +63,7 @@ impl Limits {
             let start = self.min_connection_age;
             match self.mean_connection_age {
                 _ if limit <= start => start,
-                // The integral of the chance to be still alive, from `min_connection_age` to the limit.
+                // The integral of the survival probability from `min_connection_age` to the limit.
                 Some(mean) => start + mean * ((-start / mean).exp() - (-limit / mean).exp()),
                 None => limit,
             }
@@ -79,7 +79,7 @@ impl Limits {
     }
 
     /// Returns the fraction of connections whose limit is below `min_connection_age`: they all expire at exactly that age.
-    pub fn held_to_min_age(&self) -> f64 {
+    pub fn delayed_to_min_age(&self) -> f64 {
         if !self.is_limited() {
             return 0.0;
         }
@@ -102,7 +102,7 @@ impl Limits {
             || self.by_requests(1.0).is_finite()
     }
 
-    /// The average over what a connection can draw of something that depends on its own limit, in seconds.
+    /// Returns the mean of a function of the limit in seconds over all limits that a connection can draw.
     fn average(&self, of: impl Fn(f64) -> f64) -> f64 {
         let own = |part: u32| {
             let early = (f64::from(part) + 0.5) / f64::from(PARTS);
@@ -184,12 +184,12 @@ mod tests {
             (none.lifetime(), none.drains_per_second(1000.0)),
             (None, None)
         );
-        assert_eq!(none.held_to_min_age(), 0.0);
+        assert_eq!(none.delayed_to_min_age(), 0.0);
     }
 
     const CONNECTIONS: u64 = 20_000;
 
-    /// How long, and for how many requests, the engine would serve connections that open now.
+    /// Opens connections in the engine; returns the age and the number of requests at which each expires.
     fn opened(policy: &Policy) -> Vec<(Option<Duration>, Option<u64>)> {
         let mut engine = Engine::default();
         engine.advance(Instant::from_nanos(1));
@@ -229,7 +229,7 @@ mod tests {
             let count = CONNECTIONS as f64;
             let mean = ages.iter().sum::<f64>() / count;
             let min_connection_age = policy.defaults.min_connection_age.as_secs_f64();
-            let held = ages
+            let delayed = ages
                 .iter()
                 .filter(|age| **age == min_connection_age)
                 .count() as f64
@@ -241,10 +241,10 @@ mod tests {
                 (mean / expected - 1.0).abs() < 0.02,
                 "{defaults}: {mean} for {expected}"
             );
-            let expected = limits.held_to_min_age();
+            let expected = limits.delayed_to_min_age();
             assert!(
-                (held - expected).abs() < 0.02,
-                "{defaults}: {held} for {expected}"
+                (delayed - expected).abs() < 0.02,
+                "{defaults}: {delayed} for {expected}"
             );
         }
     }

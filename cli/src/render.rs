@@ -1,6 +1,6 @@
 //! `evenkeel render`: manifests and configuration that load the module with a policy.
 //!
-//! It needs no network: what it writes depends on the command line and the files it names alone, so it
+//! It needs no network: the output depends only on the command line and its files, so it
 //! can be kept in a repository and compared.
 
 mod document;
@@ -26,8 +26,8 @@ use serde_json::json;
 
 pub use manifests::manifests;
 
-/// The file that what is rendered is written into.
-const MAIN: &str = "evenkeel.yaml";
+/// The name of the file with the manifests or the configuration.
+const MAIN_FILE: &str = "evenkeel.yaml";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,11 +70,11 @@ impl Target {
 }
 
 impl Args {
-    /// What is rendered, and for Kubernetes what makes it a base of kustomize.
+    /// Renders the files; for Kubernetes they are a base of kustomize.
     fn files(&self) -> Result<Vec<(&'static str, String)>> {
-        let mut files = vec![(MAIN, self.target.text()?)];
+        let mut files = vec![(MAIN_FILE, self.target.text()?)];
         if self.target.is_for_kubernetes() {
-            let kustomization = template::render("kustomization", &json!({ "file": MAIN }))?;
+            let kustomization = template::render("kustomization", &json!({ "file": MAIN_FILE }))?;
             files.push(("kustomization.yaml", kustomization));
         }
         Ok(files)
@@ -101,11 +101,11 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Does what `evenkeel render` does with these arguments, and gives what it would print: for tests that
-/// feed it to a proxy.
+/// Returns what `evenkeel render` prints with these arguments, for tests that
+/// start a proxy with it.
 ///
 /// # Errors
-/// As the command line has them.
+/// As [`run`].
 pub fn rendered<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<String> {
     parse(args)?.target.text()
 }

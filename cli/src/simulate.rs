@@ -1,12 +1,11 @@
 //! `evenkeel simulate`: the effect of a policy on a service.
 //!
-//! Every simulated pod runs the code that the module runs in Envoy: the engine, the decision to rebalance, the
-//! gossip between pods. What is simulated is the rest: time, clients, kube-proxy, pods that come and go.
+//! Every simulated pod runs the code that the module runs in Envoy: the engine, rebalancing and gossip. Time, clients,
+//! kube-proxy and changes of pods are simulated.
 
-mod chance;
+mod candidate;
 mod chart;
 mod client;
-mod contender;
 mod fleet;
 mod gossip;
 mod options;
@@ -15,6 +14,7 @@ mod page;
 mod pod;
 mod progress;
 mod queue;
+mod random;
 mod scenario;
 mod setup;
 mod table;
@@ -32,7 +32,7 @@ use std::thread::{self, ScopedJoinHandle};
 use anyhow::{Context, Result};
 use evenkeel_report::terminal::{self, Style};
 
-use contender::Contender;
+use candidate::Candidate;
 pub use options::Args;
 use outcome::Row;
 use progress::Progress;
@@ -46,15 +46,15 @@ pub struct Comparison {
     pub sides: Vec<Side>,
 }
 
-/// One policy's runs.
+/// The runs of one policy.
 pub struct Side {
-    /// Of the first seed.
+    /// The result with the first seed.
     pub row: Row,
-    /// Of every seed.
+    /// The results with every seed.
     pub rows: Vec<Row>,
-    /// The policy, as it was written.
+    /// The text of the policy.
     pub text: String,
-    /// Of the first seed.
+    /// The timeline with the first seed.
     pub timeline: Timeline,
 }
 
@@ -63,19 +63,19 @@ pub struct Side {
 /// # Errors
 /// When the command line or a policy is wrong, or a file cannot be read or written.
 pub fn run(args: &Args) -> Result<()> {
-    let stated = args.contenders()?;
-    let mut games = Vec::new();
+    let given = args.candidates()?;
+    let mut setups = Vec::new();
     for setup in args.setups()? {
-        let mut contenders = Vec::new();
+        let mut candidates = Vec::new();
         if args.compares_with_built_in() {
-            contenders.extend(Contender::built_in(setup.scenario.measure()));
+            candidates.extend(Candidate::built_in(setup.scenario.measure()));
         }
-        contenders.extend(stated.iter().cloned());
-        contender::check_names(&contenders)?;
-        games.push((setup, contenders));
+        candidates.extend(given.iter().cloned());
+        candidate::check_names(&candidates)?;
+        setups.push((setup, candidates));
     }
     let mut shown = String::new();
-    let comparisons = play(games, args.seeds, |comparison| {
+    let comparisons = run_all(setups, args.seeds, |comparison| {
         let (name, table) = (comparison.setup.scenario.name(), table::of(comparison));
         terminal::line(&format!(
             "{}\n{table}",
@@ -99,61 +99,61 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(path) = &args.page {
         let page =
             fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let page = shown_in(&page, &shown)
+        let page = replace_block(&page, &shown)
             .with_context(|| format!("{}: no block begins with {BLOCK:?}", path.display()))?;
         write(path, &page)?;
     }
     Ok(())
 }
 
-/// How the block of a Markdown page begins that shows what is printed.
+/// The beginning of the block of a Markdown page that shows the output.
 const BLOCK: &str = "```text\n$ evenkeel simulate\n";
 
-/// The page with `shown` in its block; None if it has none.
-fn shown_in(page: &str, shown: &str) -> Option<String> {
+/// Returns the page with `shown` in its block; None if it has no such block.
+fn replace_block(page: &str, shown: &str) -> Option<String> {
     let (before, block) = page.split_once(BLOCK)?;
     let (_, after) = block.split_once("```")?;
     Some(format!("{before}{BLOCK}{shown}```{after}"))
 }
 
-/// Plays everything side by side, as runs share nothing. Each scenario is `shown` when it is over, in their order.
-fn play(
-    games: Vec<(Setup, Vec<Contender>)>,
+/// Runs every policy in every setup in parallel. Calls `shown` for each setup when it is complete, in their order.
+fn run_all(
+    setups: Vec<(Setup, Vec<Candidate>)>,
     seeds: u64,
     mut shown: impl FnMut(&Comparison),
 ) -> Vec<Comparison> {
-    let runs: usize = games.iter().map(|(_, contenders)| contenders.len()).sum();
+    let runs: usize = setups.iter().map(|(_, candidates)| candidates.len()).sum();
     let runs = runs * seeds as usize;
     let progress = Progress::new(runs);
     thread::scope(|scope| {
-        let mut playing = Vec::new();
-        for (setup, contenders) in games {
-            let start = |contender| {
+        let mut running = Vec::new();
+        for (setup, candidates) in setups {
+            let start = |candidate| {
                 let (setup, progress) = (setup.clone(), &progress);
-                scope.spawn(move || side(&setup, seeds, contender, progress))
+                scope.spawn(move || run_side(&setup, seeds, candidate, progress))
             };
-            let sides: Vec<_> = contenders.into_iter().map(start).collect();
-            playing.push((setup, sides));
+            let sides: Vec<_> = candidates.into_iter().map(start).collect();
+            running.push((setup, sides));
         }
-        let over = |(setup, sides): (Setup, Vec<ScopedJoinHandle<Side>>)| {
+        let join = |(setup, sides): (Setup, Vec<ScopedJoinHandle<Side>>)| {
             let sides = sides.into_iter();
             let sides = sides.map(|side| side.join().unwrap_or_else(|panic| resume_unwind(panic)));
             let comparison = Comparison {
                 setup,
                 sides: sides.collect(),
             };
-            progress.make_way();
+            progress.clear();
             shown(&comparison);
             comparison
         };
-        playing.into_iter().map(over).collect()
+        running.into_iter().map(join).collect()
     })
 }
 
-fn side(setup: &Setup, seeds: u64, contender: Contender, progress: &Progress) -> Side {
+fn run_side(setup: &Setup, seeds: u64, candidate: Candidate, progress: &Progress) -> Side {
     let run = |setup: &Setup| {
-        let timeline = World::new(setup, &contender.policy()).run(|_, of| progress.second(of));
-        (Row::of(setup, &contender.name, &timeline), timeline)
+        let timeline = World::new(setup, &candidate.policy()).run(|_, of| progress.advance(of));
+        (Row::of(setup, &candidate.name, &timeline), timeline)
     };
     let (row, timeline) = run(setup);
     let mut rows = vec![row.clone()];
@@ -167,7 +167,7 @@ fn side(setup: &Setup, seeds: u64, contender: Contender, progress: &Progress) ->
     Side {
         row,
         rows,
-        text: contender.text,
+        text: candidate.text,
         timeline,
     }
 }

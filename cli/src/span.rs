@@ -1,16 +1,16 @@
-//! Spans of time on the command line, written as in a policy.
+//! Durations on the command line, in the notation of a policy.
 
 use std::time::Duration;
 
 const UNITS: [(&str, f64); 4] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
 
-/// The longest that is taken: a week.
+/// The maximum: a week.
 const LONGEST: f64 = 7.0 * 24.0 * 3600.0;
 
-/// Reads `250ms`, `1.5s`, `10m`, `1h`.
+/// Parses `250ms`, `1.5s`, `10m`, `1h`.
 ///
 /// # Errors
-/// What is no span of at most a week, as a sentence for clap to show.
+/// A message if the text is not a duration of at most a week.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = text.strip_prefix(digits).unwrap_or_default();

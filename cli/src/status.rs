@@ -69,15 +69,15 @@ enum Format {
 struct Report {
     /// The pods that could be read.
     pods: Vec<Pod>,
-    /// Of the pods' loads; None for one pod.
+    /// How even the loads of the pods are; None for one pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     evenness: Option<Evenness>,
-    /// Why others could not be.
+    /// Why other pods could not be read.
     errors: Vec<String>,
 }
 
-/// The numbers of a pod and when they were read.
-type Earlier = Option<(Instant, Numbers)>;
+/// The previous numbers of a pod, and when they were read.
+type PreviousRead = Option<(Instant, Numbers)>;
 
 /// Reads metrics and prints the result.
 ///
@@ -89,17 +89,17 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         .iter()
         .map(|source| Source::of(source))
         .collect::<Result<Vec<_>>>()?;
-    let mut earlier: Vec<Earlier> = sources.iter().map(|_| None).collect();
-    let mut is_well = true;
+    let mut previous: Vec<PreviousRead> = sources.iter().map(|_| None).collect();
+    let mut has_no_problem = true;
     for read in 1.. {
-        let report = report(&sources, &mut earlier);
+        let report = report(&sources, &mut previous);
         if report.pods.is_empty() && (args.watch.is_none() || read == 1) {
             let mut errors = report.errors.into_iter();
             let first = errors.next().unwrap_or_default();
             errors.for_each(|error| terminal::note(&error));
             return Err(anyhow::Error::msg(first));
         }
-        is_well = report.is_well();
+        has_no_problem = report.has_no_problem();
         match args.format {
             Format::Json => terminal::line(&serde_json::to_string(&report)?),
             Format::Text => {
@@ -116,7 +116,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             _ => break,
         }
     }
-    Ok(if is_well {
+    Ok(if has_no_problem {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -132,30 +132,30 @@ pub fn describe_status(sources: &[&str]) -> Result<(String, bool)> {
         .iter()
         .map(|source| Source::of(source))
         .collect::<Result<Vec<_>>>()?;
-    let mut earlier: Vec<Earlier> = sources.iter().map(|_| None).collect();
-    let report = report(&sources, &mut earlier);
-    Ok((page::page(&report), report.is_well()))
+    let mut previous: Vec<PreviousRead> = sources.iter().map(|_| None).collect();
+    let report = report(&sources, &mut previous);
+    Ok((page::page(&report), report.has_no_problem()))
 }
 
-fn report(sources: &[Source], earlier: &mut [Earlier]) -> Report {
+fn report(sources: &[Source], previous: &mut [PreviousRead]) -> Report {
     let (mut pods, mut errors) = (Vec::new(), Vec::new());
-    for (source, earlier) in sources.iter().zip(earlier) {
+    for (source, previous) in sources.iter().zip(previous) {
         match read(source) {
             Ok(numbers) => {
                 let now = Instant::now();
-                let since = earlier
+                let since = previous
                     .as_ref()
                     .map(|(then, numbers)| (now.duration_since(*then), numbers));
                 pods.push(Pod::new(source.to_string(), &numbers, since));
-                *earlier = Some((now, numbers));
+                *previous = Some((now, numbers));
             }
             Err(error) => {
                 errors.push(format!("{error:#}"));
-                *earlier = None;
+                *previous = None;
             }
         }
     }
-    // Without a rule there are no loads to compare, but connections.
+    // Without a rule there are no loads; connections are compared.
     let any_load = pods.iter().any(|pod| pod.load > 0.0);
     let loads = pods.iter().map(|pod| {
         let load = if any_load { pod.load } else { pod.connections };
@@ -175,7 +175,7 @@ fn read(source: &Source) -> Result<Numbers> {
 }
 
 impl Report {
-    fn is_well(&self) -> bool {
-        self.errors.is_empty() && self.pods.iter().all(Pod::is_well)
+    fn has_no_problem(&self) -> bool {
+        self.errors.is_empty() && self.pods.iter().all(Pod::has_no_problem)
     }
 }

@@ -192,7 +192,7 @@ impl Chart {
     }
 }
 
-/// Returns a round step, a whole number because the labels are, and how many of them reach `max`.
+/// Returns a round integer step, and how many of them reach `max`.
 fn value_axis(max: f64, steps: f64) -> (f64, u32) {
     let rough = (max / steps).max(1.0);
     let power = 10_f64.powf(rough.log10().floor());

@@ -1,4 +1,4 @@
-//! HTML pages that need no network: no script, no font, no image.
+//! Self-contained HTML pages without scripts, fonts and images.
 
 /// The style of pages and charts, light and dark.
 const STYLE: &str = include_str!("page.css");
@@ -33,7 +33,7 @@ pub fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> 
     format!("<div class=\"wide\"><table>\n{headings}{rows}</table></div>\n")
 }
 
-/// Renders a text that a click unfolds, for a policy.
+/// Renders a text, such as a policy, that a click unfolds.
 pub fn details(title: &str, text: &str) -> String {
     format!(
         "<details><summary>{}</summary>\n<pre>{}</pre></details>\n",

@@ -1,4 +1,4 @@
-//! One number of several runs: its median and its range.
+//! The median and the range of a number over several runs.
 
 /// The values of all runs in ascending order. A missing value counts as larger than any other: a service that was
 /// never balanced took longer than any that was.

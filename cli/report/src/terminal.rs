@@ -1,7 +1,7 @@
 //! Terminal output. Results go to stdout, progress and errors to stderr, so that a result can be piped.
 //!
 //! Each line is one write, so that lines of several processes are not mixed. A closed pipe is not an error: its reader
-//! has all it wants.
+//! needs no more output.
 
 use std::env;
 use std::fmt::Display;

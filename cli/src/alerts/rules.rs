@@ -4,7 +4,7 @@
 
 use evenkeel_metrics::Metric;
 
-use crate::promql::{Of, sum_without};
+use crate::promql::{Selector, sum_without};
 
 /// An alert.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ const UNSUCCESSFUL: &str = r#"exchange_result=~"failed|malformed|too_long|versio
 
 /// Every alert.
 pub fn alerts() -> Vec<Alert> {
-    let all = Of("");
+    let all = Selector("");
     let described = |meaning: &str, metric: Metric| {
         let action = metric.action().unwrap_or_default();
         format!("{meaning} {action}")

@@ -3,7 +3,7 @@
 use super::Checked;
 use crate::diagnose::{Finding, Severity, Source};
 
-/// A line for each finding.
+/// Returns a line for each finding.
 pub fn of(checked: &[Checked]) -> Vec<String> {
     let lines = checked.iter().flat_map(|Checked { source, findings }| {
         findings.iter().map(|finding| command(source, finding))
@@ -23,7 +23,7 @@ fn command(source: &Source, finding: &Finding) -> String {
         properties.push(("line", start.line.to_string()));
         properties.push(("col", start.column.to_string()));
         properties.push(("endLine", end.line.to_string()));
-        // A column of another line than the first is not understood.
+        // GitHub ignores the end column if the end is on another line.
         if end.line == start.line {
             properties.push(("endColumn", end.column.to_string()));
         }
@@ -48,14 +48,14 @@ pub(super) fn full_message(finding: &Finding) -> String {
     lines.join("\n")
 }
 
-/// What ends a command, or would be taken for an escape (`@actions/core`, `escapeData`).
+/// Escapes what ends a command or begins an escape (`escapeData` in `@actions/core`).
 fn data(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }
 
-/// What ends a property, too (`escapeProperty`).
+/// Escapes what ends a property, too (`escapeProperty`).
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,4 +1,4 @@
-//! Findings for programs. The shape is stable: keys may be added, none goes or changes its meaning.
+//! Findings as JSON. The format is stable: keys may be added, but none is removed or changes its meaning.
 //!
 //! ```json
 //! { "version": 1,
@@ -10,10 +10,10 @@
 //!     "fix": { "start": { "line": 1, "column": 32 }, "end": { "line": 1, "column": 38 }, "text": "max_connection_age" } } ],
 //!   "summary": { "errors": 1, "warnings": 0, "notes": 0 } }
 //! ```
-//! A file that has policies in it and is none has `policies`, such as
+//! A file that contains policies, and is not one itself, has `policies`, such as
 //! `{ "object": "WasmPlugin shop/evenkeel-network", "line": 17, "valid": true }`; `object` of a finding is one of those.
-//! Lines and columns count from 1, columns in characters; `end` is behind the last. `start` and `end` are
-//! null where the text has no such place, as in an empty file.
+//! Lines and columns count from 1, columns in characters; `end` is after the last character. `start` and `end` are
+//! null if the finding has no position, as in an empty file.
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ pub fn of(checked: &[Checked], counts: Counts) -> serde_json::Result<String> {
     }))
 }
 
-/// The policies of one file.
+/// Describes a file and its policies.
 fn file(checked: &[Checked]) -> Value {
     let policies = checked.iter().filter_map(|checked| {
         let object = checked.source.object()?;
@@ -53,7 +53,7 @@ fn file(checked: &[Checked]) -> Value {
 
 fn finding(checked: &Checked, finding: &Finding) -> Value {
     let source = &checked.source;
-    let related = finding.marks.iter().map(|mark| {
+    let related = finding.related.iter().map(|mark| {
         with(
             place(source, Some(&mark.span)),
             "message",

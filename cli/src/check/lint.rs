@@ -20,7 +20,7 @@ use evenkeel_policy::{Place, Policy, show_duration};
 
 pub use roles::compare as compare_roles;
 
-use crate::diagnose::{Document, Finding, Ruling, Severity, Source, Stated};
+use crate::diagnose::{Document, Finding, LocatedRule, Severity, Source, ValueLocation};
 
 macro_rules! lints {
     ( $( $lint:ident = $code:literal, $severity:ident: $about:literal, )* ) => {
@@ -31,7 +31,7 @@ macro_rules! lints {
         }
 
         impl Lint {
-            /// Its stable name.
+            /// The stable name of the lint.
             pub const fn code(self) -> &'static str {
                 match self { $( Self::$lint => $code, )* }
             }
@@ -54,9 +54,9 @@ lints! {
         "Connections are drained after a handful of requests.",
     NoJitter = "no-jitter", Warning:
         "Connections that were opened together are drained together.",
-    MinAgeGathers = "min-age-clusters", Warning:
+    MinAgeClusters = "min-age-clusters", Warning:
         "`min_connection_age` delays many connections, which are then drained together.",
-    MeanAgeBehindMaxAge = "mean-age-above-max-age", Warning:
+    MeanAgeAboveMaxAge = "mean-age-above-max-age", Warning:
         "`max_connection_age` drains most connections before `mean_connection_age` can.",
     DrainTimeoutTooShort = "drain-timeout-too-short", Warning:
         "`drain_timeout` aborts requests that Envoy would wait for.",
@@ -76,11 +76,11 @@ lints! {
         "More connections expire than the budget allows to drain.",
     BudgetBelowRebalance = "budget-below-rebalance", Note:
         "The budget is slower than the rate of rebalancing.",
-    KeepaliveBehindIdle = "keepalive-after-idle-timeout", Warning:
+    KeepaliveAfterIdleTimeout = "keepalive-after-idle-timeout", Warning:
         "TCP keepalive probes start after load balancers have dropped an idle connection.",
-    PingsBelowGrpc = "upstream-pings-too-frequent", Warning:
+    UpstreamPingsTooFrequent = "upstream-pings-too-frequent", Warning:
         "HTTP/2 upstreams get PINGs more often than gRPC servers allow.",
-    GoingAway = "close-code-going-away", Note:
+    CloseCodeGoingAway = "close-code-going-away", Note:
         "Some WebSocket libraries do not reconnect after code 1001.",
     PeersTrustAnyone = "peers-trust-anyone", Warning:
         "Every client that reaches the port can read the load of the pods.",
@@ -107,17 +107,17 @@ impl Lint {
     }
 
     /// Returns a finding about the value of a key.
-    fn of_value(self, stated: &Stated, message: &str) -> Finding {
+    fn of_value(self, stated: &ValueLocation, message: &str) -> Finding {
         self.at(&stated.place, message)
-            .at(Some(stated.spot.value.clone()))
+            .at(Some(stated.location.value.clone()))
     }
 }
 
-/// What the lints inspect.
-struct Scene<'a> {
+/// The input of the lints.
+struct LintContext<'a> {
     policy: &'a Policy,
     document: &'a Document<'a>,
-    rules: &'a [Ruling<'a>],
+    rules: &'a [LocatedRule<'a>],
     /// The connections of one proxy.
     connections: f64,
 }
@@ -125,27 +125,27 @@ struct Scene<'a> {
 /// Returns the warnings about a policy, in the order of its text.
 pub fn findings(source: &Source, policy: &Policy, connections: u64) -> Vec<Finding> {
     let document = Document::of(source);
-    let scene = Scene {
+    let context = LintContext {
         policy,
         document: &document,
-        rules: &Ruling::all(policy),
+        rules: &LocatedRule::all(policy),
         connections: connections as f64,
     };
     let mut findings = Vec::new();
-    for ruling in scene.rules {
-        findings.extend(ages::findings(&scene, ruling));
-        findings.extend(settings::of_rule(&scene, ruling));
+    for located in context.rules {
+        findings.extend(ages::findings(&context, located));
+        findings.extend(settings::of_rule(&context, located));
     }
-    findings.extend(ages::upstream(&scene));
-    findings.extend(matching::findings(&scene));
-    findings.extend(settings::of_policy(&scene));
-    findings.extend(budget::findings(&scene));
-    findings.extend(roles::wrong(source, &scene));
-    once_each(findings)
+    findings.extend(ages::upstream(&context));
+    findings.extend(matching::findings(&context));
+    findings.extend(settings::of_policy(&context));
+    findings.extend(budget::findings(&context));
+    findings.extend(roles::wrong(source, &context));
+    deduplicate(findings)
 }
 
 /// Reports what rules inherit once, where it is stated.
-fn once_each(findings: Vec<Finding>) -> Vec<Finding> {
+fn deduplicate(findings: Vec<Finding>) -> Vec<Finding> {
     let mut kept: Vec<Finding> = Vec::new();
     for finding in findings {
         let is_reported =
@@ -158,6 +158,6 @@ fn once_each(findings: Vec<Finding>) -> Vec<Finding> {
     kept
 }
 
-fn shown(duration: Duration) -> String {
+fn quoted(duration: Duration) -> String {
     format!("\"{}\"", show_duration(duration))
 }

@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use super::github::full_message;
-use super::{Checked, about};
+use super::{Checked, describe_code};
 use crate::diagnose::{Finding, Severity, Source, Span};
 
 pub fn of(checked: &[Checked], all_read: bool) -> serde_json::Result<String> {
     let codes = codes(checked);
     let rules = codes
         .iter()
-        .map(|code| json!({ "id": code, "shortDescription": { "text": about(code) } }));
+        .map(|code| json!({ "id": code, "shortDescription": { "text": describe_code(code) } }));
     let results = checked.iter().flat_map(|Checked { source, findings }| {
         findings
             .iter()
@@ -32,7 +32,7 @@ pub fn of(checked: &[Checked], all_read: bool) -> serde_json::Result<String> {
     }))
 }
 
-/// Those that were found, each once.
+/// The distinct codes of the findings.
 fn codes(checked: &[Checked]) -> Vec<&'static str> {
     let mut codes: Vec<_> = checked
         .iter()
@@ -57,8 +57,8 @@ fn result(source: &Source, finding: &Finding, codes: &[&str]) -> Value {
         "message": { "text": full_message(finding) },
         "locations": [{ "physicalLocation": location(source, finding.span.as_ref()) }],
     });
-    if !finding.marks.is_empty() {
-        let related = finding.marks.iter().map(|mark| {
+    if !finding.related.is_empty() {
+        let related = finding.related.iter().map(|mark| {
             json!({
                 "physicalLocation": location(source, Some(&mark.span)),
                 "message": { "text": mark.label },

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::panel::{Panel, Row, Shows};
+use super::panel::{Panel, PanelKind, Row};
 use super::rows;
 
 const SCHEMA: u32 = 39;
@@ -61,7 +61,7 @@ fn datasource() -> Value {
     })
 }
 
-/// A label to choose by. All matches what does not have it, too.
+/// A variable to select by a label. "All" also matches series without the label.
 fn variable(name: &str, label: &str) -> Value {
     let query = rows::values_of(name);
     json!({
@@ -110,9 +110,9 @@ fn panels(rows: &[Row]) -> Vec<Value> {
         y += ROW_HEIGHT;
         let (mut x, mut tallest) = (0, 0);
         for panel in &row.panels {
-            let height = match panel.shows {
-                Shows::Number => NUMBER_HEIGHT,
-                Shows::Series => SERIES_HEIGHT,
+            let height = match panel.kind {
+                PanelKind::Number => NUMBER_HEIGHT,
+                PanelKind::Series => SERIES_HEIGHT,
             };
             if x + panel.width > COLUMNS {
                 (x, y, tallest) = (0, y + tallest, 0);
@@ -134,13 +134,13 @@ fn shown(panel: &Panel, id: usize, place: &Value) -> Value {
             "datasource": from_datasource(),
             "expr": query.expr,
             "legendFormat": query.legend,
-            "instant": panel.shows == Shows::Number,
-            "range": panel.shows == Shows::Series,
+            "instant": panel.kind == PanelKind::Number,
+            "range": panel.kind == PanelKind::Series,
         })
     });
     let targets: Vec<_> = targets.collect();
-    let (kind, options, custom) = match panel.shows {
-        Shows::Series => (
+    let (kind, options, custom) = match panel.kind {
+        PanelKind::Series => (
             "timeseries",
             json!({
                 "legend": { "displayMode": "table", "placement": "bottom", "showLegend": true, "calcs": ["lastNotNull", "max"] },
@@ -154,7 +154,7 @@ fn shown(panel: &Panel, id: usize, place: &Value) -> Value {
                 "thresholdsStyle": { "mode": if panel.thresholds.is_some() { "line" } else { "off" } },
             }),
         ),
-        Shows::Number => (
+        PanelKind::Number => (
             "stat",
             json!({
                 "colorMode": "background",
@@ -177,9 +177,9 @@ fn shown(panel: &Panel, id: usize, place: &Value) -> Value {
         }
         steps.push(json!({ "color": "red", "value": red }));
     }
-    let color = match panel.shows {
-        Shows::Series => "palette-classic",
-        Shows::Number => "thresholds",
+    let color = match panel.kind {
+        PanelKind::Series => "palette-classic",
+        PanelKind::Number => "thresholds",
     };
     json!({
         "type": kind,

@@ -1,4 +1,4 @@
-//! A panel, before it is JSON.
+//! The rows and panels of the dashboard, independent of Grafana's JSON.
 
 use evenkeel_metrics::Metric;
 
@@ -8,42 +8,42 @@ pub struct Row {
     pub panels: Vec<Panel>,
 }
 
-/// One panel.
+/// A panel.
 pub struct Panel {
     pub title: &'static str,
-    pub shows: Shows,
-    /// How Grafana writes a number: the id of a unit.
+    pub kind: PanelKind,
+    /// Grafana's id of the unit.
     pub unit: &'static str,
-    /// In columns, of 24.
+    /// The width in columns, of 24.
     pub width: u32,
     pub queries: Vec<Query>,
-    /// From where on it is orange, and red.
+    /// The values from which the panel is orange, and red.
     pub thresholds: Option<(f64, f64)>,
-    /// What it means, and what to do.
+    /// What the panel kind, and what to do.
     pub description: String,
 }
 
 /// How a panel shows its numbers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Shows {
-    /// Over time.
+pub enum PanelKind {
+    /// Series over time.
     Series,
     /// One number.
     Number,
 }
 
-/// A query and how its series are named.
+/// A query and the legend of its series.
 pub struct Query {
     pub expr: String,
     pub legend: String,
 }
 
 impl Panel {
-    /// Series over time, two to a line.
+    /// Creates a panel of series over time, two to a line.
     pub fn series(title: &'static str, unit: &'static str, description: &str) -> Self {
         Self {
             title,
-            shows: Shows::Series,
+            kind: PanelKind::Series,
             unit,
             width: 12,
             queries: Vec::new(),
@@ -52,16 +52,16 @@ impl Panel {
         }
     }
 
-    /// One number, eight to a line.
+    /// Creates a panel of one number, eight to a line.
     pub fn number(title: &'static str, unit: &'static str, description: &str) -> Self {
         Self {
-            shows: Shows::Number,
+            kind: PanelKind::Number,
             width: 3,
             ..Self::series(title, unit, description)
         }
     }
 
-    /// Narrower or wider.
+    /// Sets the width.
     pub fn width(mut self, columns: u32) -> Self {
         self.width = columns;
         self
@@ -74,14 +74,14 @@ impl Panel {
         self
     }
 
-    /// Orange from the first on, red from the second.
-    pub fn red_from(mut self, orange: f64, red: f64) -> Self {
+    /// Sets the values from which the panel is orange, and red.
+    pub fn thresholds(mut self, orange: f64, red: f64) -> Self {
         self.thresholds = Some((orange, red));
         self
     }
 
     /// Adds the action that the list of metrics gives for a metric.
-    pub fn act(mut self, metric: Metric) -> Self {
+    pub fn add_action(mut self, metric: Metric) -> Self {
         if let Some(action) = metric.action() {
             self.description = format!("{}\n\nWhat to do: {action}", self.description);
         }

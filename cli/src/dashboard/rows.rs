@@ -5,7 +5,7 @@ mod upstream;
 use evenkeel_metrics::Metric;
 
 use super::panel::{Panel, Row};
-use crate::promql::{Of, jain, max_over_mean, sum_by};
+use crate::promql::{Selector, jain, max_over_mean, sum_by};
 
 /// Grafana's window with enough scrapes for a rate.
 const OVER: &str = "$__rate_interval";
@@ -27,13 +27,13 @@ pub fn values_of(label: &str) -> String {
 
 /// Above 0 when a policy became active.
 pub fn policies_accepted(selection: &str) -> String {
-    let accepted = Of(selection).with(Metric::PolicyUpdates, ACCEPTED);
+    let accepted = Selector(selection).with(Metric::PolicyUpdates, ACCEPTED);
     format!("sum (increase({accepted}[1m])) > 0")
 }
 
 /// All rows, for series with this selection.
 pub fn rows(selection: &str, workload: &str) -> Vec<Row> {
-    let of = Of(selection);
+    let of = Selector(selection);
     let groups = format!("job, namespace, {workload}");
     vec![
         attention(of, &groups),
@@ -48,29 +48,29 @@ pub fn rows(selection: &str, workload: &str) -> Vec<Row> {
 }
 
 /// The connections of each pod.
-fn load_of_pods(of: Of<'_>, groups: &str) -> String {
+fn load_of_pods(of: Selector<'_>, groups: &str) -> String {
     sum_by(
         &format!("{groups}, {POD}"),
         &of.now(Metric::LoadConnections),
     )
 }
 
-fn attention(of: Of<'_>, groups: &str) -> Row {
+fn attention(of: Selector<'_>, groups: &str) -> Row {
     let since = |metric| format!("sum ({})", of.increase(metric, RANGE));
     let load = load_of_pods(of, groups);
     let event = |title, metric: Metric| {
         Panel::number(title, "short", metric.help())
             .query(since(metric), "")
-            .red_from(0.5, 0.5)
-            .act(metric)
+            .thresholds(0.5, 0.5)
+            .add_action(metric)
     };
     Row {
         title: "Needs attention",
         panels: vec![
             Panel::number("Policies rejected", "short", Metric::PolicyRejected.help())
                 .query(format!("sum ({})", of.now(Metric::PolicyRejected)), "")
-                .red_from(0.5, 0.5)
-                .act(Metric::PolicyRejected),
+                .thresholds(0.5, 0.5)
+                .add_action(Metric::PolicyRejected),
             event("Requests aborted", Metric::RequestsAborted),
             event("Connections aborted", Metric::ConnectionsAborted),
             event("Drains deferred", Metric::Deferred),
@@ -79,16 +79,16 @@ fn attention(of: Of<'_>, groups: &str) -> Row {
             event("Duplicate filters", Metric::DuplicateFilters),
             Panel::number("Budget exhausted", "short", Metric::BudgetExhausted.help())
                 .query(since(Metric::BudgetExhausted), "")
-                .red_from(0.5, 1e9)
-                .act(Metric::BudgetExhausted),
+                .thresholds(0.5, 1e9)
+                .add_action(Metric::BudgetExhausted),
             Panel::number(
                 "Highest load / mean",
                 "none",
                 "The highest number of connections of a workload's pods, divided by their mean, for the least even workload: 1 is even, 2 is a pod with twice its share. With few connections such differences are random.",
             )
             .query(format!("max ({})", max_over_mean(groups, &load)), "")
-            .red_from(1.2, 1.5)
-            .act(Metric::Rebalancing),
+            .thresholds(1.2, 1.5)
+            .add_action(Metric::Rebalancing),
             Panel::number(
                 "Jain's index",
                 "none",
@@ -99,7 +99,7 @@ fn attention(of: Of<'_>, groups: &str) -> Row {
     }
 }
 
-fn evenness(of: Of<'_>, groups: &str) -> Row {
+fn evenness(of: Selector<'_>, groups: &str) -> Row {
     let legend: Vec<_> = groups
         .split(", ")
         .map(|label| format!("{{{{{label}}}}}"))
@@ -133,15 +133,15 @@ fn evenness(of: Of<'_>, groups: &str) -> Row {
                 ),
                 POD_LEGEND,
             )
-            .red_from(1.2, 1.5)
-            .act(Metric::Rebalancing),
+            .thresholds(1.2, 1.5)
+            .add_action(Metric::Rebalancing),
             Panel::series(
                 "Highest load / mean",
                 "none",
                 "The highest load divided by the mean of a workload's pods, as Prometheus sees them: 1 is even. It needs neither `rebalance` nor `peers`.",
             )
             .query(max_over_mean(groups, &load), &legend)
-            .red_from(1.2, 1.5),
+            .thresholds(1.2, 1.5),
             Panel::series(
                 "Jain's fairness index",
                 "none",
@@ -155,7 +155,7 @@ fn evenness(of: Of<'_>, groups: &str) -> Row {
     }
 }
 
-fn connections(of: Of<'_>) -> Row {
+fn connections(of: Selector<'_>) -> Row {
     let active = of.now(Metric::ConnectionsActive);
     let by_protocol = |metric| sum_by("connection_protocol", &of.rate(metric, OVER));
     Row {
@@ -178,7 +178,7 @@ fn connections(of: Of<'_>) -> Row {
                 ),
                 POD_LEGEND,
             )
-            .act(Metric::ConnectionsAge),
+            .add_action(Metric::ConnectionsAge),
             Panel::series(
                 "Expected lifetime",
                 "s",
@@ -200,7 +200,7 @@ fn connections(of: Of<'_>) -> Row {
     }
 }
 
-fn drains(of: Of<'_>) -> Row {
+fn drains(of: Selector<'_>) -> Row {
     let by = |labels, metric| sum_by(labels, &of.rate(metric, OVER));
     Row {
         title: "Drains",
@@ -214,7 +214,7 @@ fn drains(of: Of<'_>) -> Row {
             .query(by("drain_reason", Metric::DrainSignals), "drain signal: {{drain_reason}}"),
             Panel::series("Closed by, per second", "cps", Metric::Drained.help())
                 .query(by("closed_by", Metric::Drained), "{{closed_by}}")
-                .act(Metric::Drained),
+                .add_action(Metric::Drained),
             Panel::series(
                 "GOAWAYs per second",
                 "cps",
@@ -230,18 +230,18 @@ fn drains(of: Of<'_>) -> Row {
                 Metric::DryRunDrains.help(),
             )
             .query(by("drain_reason", Metric::DryRunDrains), "{{drain_reason}}")
-            .act(Metric::DryRunDrains),
+            .add_action(Metric::DryRunDrains),
             Panel::series("gRPC streams terminated per second", "cps", Metric::StreamsTerminated.help())
                 .query(by(POD, Metric::StreamsTerminated), POD_LEGEND),
         ],
     }
 }
 
-fn delays(of: Of<'_>) -> Row {
+fn delays(of: Selector<'_>) -> Row {
     let panel = |title, labels, legend, metric: Metric| {
         Panel::series(title, "cps", metric.help())
             .query(sum_by(labels, &of.rate(metric, OVER)), legend)
-            .act(metric)
+            .add_action(metric)
     };
     Row {
         title: "What delays drains, and what they cost",
@@ -304,13 +304,13 @@ fn delays(of: Of<'_>) -> Row {
     }
 }
 
-fn peers(of: Of<'_>) -> Row {
+fn peers(of: Selector<'_>) -> Row {
     Row {
         title: "Peers and rebalancing",
         panels: vec![
             Panel::series("Known peers", "short", Metric::Peers.help())
                 .query(sum_by(POD, &of.now(Metric::Peers)), POD_LEGEND)
-                .act(Metric::Peers),
+                .add_action(Metric::Peers),
             Panel::series(
                 "Mean that each pod knows",
                 "short",
@@ -322,10 +322,10 @@ fn peers(of: Of<'_>) -> Row {
                     sum_by("exchange_result", &of.rate(Metric::PeerExchanges, OVER)),
                     "{{exchange_result}}",
                 )
-                .act(Metric::PeerExchanges),
+                .add_action(Metric::PeerExchanges),
             Panel::series("Rebalancing", "short", Metric::Rebalancing.help())
                 .query(sum_by(POD, &of.now(Metric::Rebalancing)), POD_LEGEND)
-                .act(Metric::Rebalancing),
+                .add_action(Metric::Rebalancing),
             Panel::series(
                 "Implausible reports per second",
                 "ops",
@@ -335,12 +335,12 @@ fn peers(of: Of<'_>) -> Row {
                 sum_by(POD, &of.rate(Metric::ReportsDropped, OVER)),
                 POD_LEGEND,
             )
-            .act(Metric::ReportsDropped),
+            .add_action(Metric::ReportsDropped),
         ],
     }
 }
 
-fn policies(of: Of<'_>) -> Row {
+fn policies(of: Selector<'_>) -> Row {
     Row {
         title: "Policies",
         panels: vec![
@@ -352,7 +352,7 @@ fn policies(of: Of<'_>) -> Row {
                     ),
                     "{{pod}} {{instance}} {{update_result}}",
                 )
-                .act(Metric::PolicyUpdates),
+                .add_action(Metric::PolicyUpdates),
             Panel::series("Active policies", "short", Metric::PolicyInfo.help()).query(
                 sum_by("policy_mode", &of.now(Metric::PolicyInfo)),
                 "{{policy_mode}}",

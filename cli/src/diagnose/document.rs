@@ -10,7 +10,7 @@ use super::source::Form;
 use super::tree::{self, Member, Node, Origin};
 use super::{Source, Span};
 
-/// The tree, where the text could be read.
+/// A policy as a tree, if its text could be parsed.
 pub struct Document<'a> {
     source: &'a Source,
     tree: Option<Rc<Node>>,
@@ -18,14 +18,14 @@ pub struct Document<'a> {
 
 /// The position of a value and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spot {
-    /// Its key, quotes included, if it has one.
+pub struct Location {
+    /// The key with its quotes, if there is one.
     pub key: Option<Span>,
     pub value: Span,
 }
 
-impl Spot {
-    /// The key where there is one.
+impl Location {
+    /// The span of the key or, without one, of the value.
     pub fn name(&self) -> Span {
         self.key.clone().unwrap_or_else(|| self.value.clone())
     }
@@ -43,12 +43,12 @@ impl<'a> Document<'a> {
     }
 
     /// Finds a place; of a repeated key, the first.
-    pub fn find(&self, place: &Place) -> Option<Spot> {
+    pub fn find(&self, place: &Place) -> Option<Location> {
         self.nth(place, 0)
     }
 
     /// Finds the `n`th occurrence of a place, from 0: a key may be repeated.
-    pub fn nth(&self, place: &Place, n: usize) -> Option<Spot> {
+    pub fn nth(&self, place: &Place, n: usize) -> Option<Location> {
         let (member, node) = self.walk(place, n)?;
         let key = member.map(|member| member.span.clone());
         let value = match &key {
@@ -56,10 +56,10 @@ impl<'a> Document<'a> {
             Some(key) if node.span.is_empty() => key.clone(),
             _ => node.span.clone(),
         };
-        Some(Spot { key, value })
+        Some(Location { key, value })
     }
 
-    /// The value in a place.
+    /// The value at a place.
     pub fn node(&self, place: &Place) -> Option<&Rc<Node>> {
         self.walk(place, 0).map(|(_, node)| node)
     }
@@ -86,15 +86,15 @@ impl<'a> Document<'a> {
         Some((found, node))
     }
 
-    /// What is nearest around a place that may not be there.
-    pub fn around(&self, place: &Place) -> Option<Spot> {
+    /// Finds the innermost existing value that would contain the place.
+    pub fn around(&self, place: &Place) -> Option<Location> {
         let steps = place.steps();
         (0..steps.len())
             .rev()
             .find_map(|length| self.find(&place_of(&steps[..length])))
     }
 
-    /// A span to underline.
+    /// The part of a span to underline.
     pub fn shown(&self, span: &Span) -> Span {
         self.source.file().shown_span(span)
     }
@@ -113,12 +113,12 @@ fn place_of(steps: &[Step]) -> Place {
 mod tests {
     use super::*;
 
-    fn spot(text: &str, place: Place) -> Option<(Option<String>, String)> {
+    fn location(text: &str, place: Place) -> Option<(Option<String>, String)> {
         let source = Source::new("a", text.into());
         let document = Document::of(&source);
-        let spot = document.find(&place)?;
+        let location = document.find(&place)?;
         let shown = |span: &Span| text[span.clone()].to_owned();
-        Some((spot.key.as_ref().map(shown), shown(&spot.value)))
+        Some((location.key.as_ref().map(shown), shown(&location.value)))
     }
 
     fn root() -> Place {
@@ -130,18 +130,18 @@ mod tests {
         let text = r#"{"a": [1, {"b": "x"}], "\u0063": {}}"#;
         let found =
             |key: Option<&str>, value: &str| Some((key.map(str::to_owned), value.to_owned()));
-        assert_eq!(spot(text, root()), found(None, text));
-        assert_eq!(spot(text, root().key("a").index(0)), found(None, "1"));
+        assert_eq!(location(text, root()), found(None, text));
+        assert_eq!(location(text, root().key("a").index(0)), found(None, "1"));
         assert_eq!(
-            spot(text, root().key("a").index(1).key("b")),
+            location(text, root().key("a").index(1).key("b")),
             found(Some("\"b\""), "\"x\"")
         );
         assert_eq!(
-            spot(text, root().key("c")),
+            location(text, root().key("c")),
             found(Some("\"\\u0063\""), "{}")
         );
-        assert_eq!(spot(text, root().key("a").key("b")), None);
-        assert_eq!(spot(text, root().key("a").index(2)), None);
+        assert_eq!(location(text, root().key("a").key("b")), None);
+        assert_eq!(location(text, root().key("a").index(2)), None);
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
         let nth = |n| {
             document
                 .nth(&root().key("a"), n)
-                .map(|spot| &source.text()[spot.value])
+                .map(|location| &source.text()[location.value])
         };
         assert_eq!([nth(0), nth(1), nth(2)], [Some("1"), Some("2"), None]);
     }

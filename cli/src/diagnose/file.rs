@@ -8,15 +8,15 @@ use anyhow::{Context, Result, bail};
 
 use super::Span;
 
-/// A file's text under the name that the operator knows it by.
+/// A file's text and its name on the command line.
 pub struct File {
     name: String,
     bytes: Vec<u8>,
-    /// To be shown: without a byte order mark, and with a sign in place of what is not UTF-8.
+    /// The text without a byte order mark; invalid UTF-8 is replaced.
     text: String,
 }
 
-/// A place in a text as editors count it: both from 1, columns in characters.
+/// A line and column, counted from 1 as editors do, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     pub line: usize,
@@ -29,7 +29,7 @@ impl File {
     /// Reads a file, or stdin for `-`.
     ///
     /// # Errors
-    /// When it cannot be read, with what to do.
+    /// When the file cannot be read, with a hint.
     pub fn read(path: &Path) -> Result<Self> {
         if path.as_os_str() == "-" {
             let bytes = limited(io::stdin().lock()).context("cannot read stdin")?;
@@ -72,13 +72,13 @@ impl File {
         Some(error.valid_up_to())
     }
 
-    /// It begins as what Windows calls Unicode.
+    /// Whether the file begins with the byte order mark of UTF-16.
     pub fn is_utf16(&self) -> bool {
         matches!(self.bytes.get(..2), Some([0xff, 0xfe] | [0xfe, 0xff]))
     }
 
-    /// The place in the text of a line from 1 and a column in bytes from 1, where 0 is the end of the
-    /// line before.
+    /// Returns the offset of a line from 1 and a column in bytes from 1, where 0 is the end of the
+    /// previous line.
     pub fn offset(&self, line: usize, column: usize) -> usize {
         let shown = self.shown();
         let lines = shown.split_inclusive(|byte| *byte == b'\n');
@@ -104,7 +104,7 @@ impl File {
         start..start + width
     }
 
-    /// A span to underline: of what goes over several lines only the first character, which opens it.
+    /// The part of a span to underline: of a span of several lines, its first character.
     pub fn shown_span(&self, span: &Span) -> Span {
         let text = self.text.get(span.clone()).unwrap_or_default();
         let first = text.chars().next().map_or(0, char::len_utf8);
@@ -119,7 +119,7 @@ impl File {
     }
 }
 
-/// The longest file that is read, in bytes: more than the whole configuration of a large gateway.
+/// The maximum size of a file: more than the configuration of a large gateway.
 const LONGEST: u64 = 256 << 20;
 
 fn limited(from: impl Read) -> io::Result<Vec<u8>> {

@@ -1,4 +1,4 @@
-//! One thing that is wrong or unwise, and where.
+//! Findings: errors and risks with their positions.
 
 use evenkeel_policy::Place;
 
@@ -21,37 +21,37 @@ impl Severity {
     }
 }
 
-/// What was found in a policy. All texts are one line.
+/// An error or a risk in a policy. Each text is one line.
 #[derive(Clone, Debug)]
 pub struct Finding {
     pub severity: Severity,
-    /// What kind it is, in a word that stays the same from release to release.
+    /// The kind of finding, stable across releases.
     pub code: &'static str,
-    /// Of an error exactly what the module would log.
+    /// The message; that of an error is what the module logs.
     pub message: String,
-    /// The key or entry that it is about.
+    /// The key or entry that the finding is about.
     pub place: Place,
-    /// What is underlined; None where the text has no such place.
+    /// The part of the text to underline; None if the finding has no position.
     pub span: Option<Span>,
-    /// Other places that it has to do with.
-    pub marks: Vec<Mark>,
-    /// Why, with the arithmetic.
+    /// Other positions to show.
+    pub related: Vec<RelatedSpan>,
+    /// The reasons, with numbers.
     pub notes: Vec<String>,
     /// What to do.
     pub help: Option<String>,
     pub fix: Option<Fix>,
-    /// How many it is counted for: more than 1 where the others are not listed.
-    pub stands_for: usize,
+    /// The number of findings that it represents: more than 1 if the others are not listed.
+    pub count: usize,
 }
 
-/// A place beside the one that a finding is about.
+/// Another position of a finding.
 #[derive(Clone, Debug)]
-pub struct Mark {
+pub struct RelatedSpan {
     pub span: Span,
     pub label: String,
 }
 
-/// What would mend it.
+/// A replacement that corrects the error.
 #[derive(Clone, Debug)]
 pub struct Fix {
     pub span: Span,
@@ -66,11 +66,11 @@ impl Finding {
             message,
             place,
             span: None,
-            marks: Vec::new(),
+            related: Vec::new(),
             notes: Vec::new(),
             help: None,
             fix: None,
-            stands_for: 1,
+            count: 1,
         }
     }
 
@@ -79,8 +79,8 @@ impl Finding {
         self
     }
 
-    pub fn mark(mut self, span: Option<Span>, label: impl Into<String>) -> Self {
-        self.marks.extend(span.map(|span| Mark {
+    pub fn related(mut self, span: Option<Span>, label: impl Into<String>) -> Self {
+        self.related.extend(span.map(|span| RelatedSpan {
             span,
             label: label.into(),
         }));

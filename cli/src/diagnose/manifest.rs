@@ -25,7 +25,7 @@ pub fn sources(file: &Rc<File>) -> Vec<Source> {
         return vec![Source::without_policy(file, finding)];
     }
     let Some(documents) = documents(file) else {
-        return vec![Source::whole(Rc::clone(file))];
+        return vec![Source::policy_file(Rc::clone(file))];
     };
     let mut search = Search::new(file);
     for document in &documents {
@@ -40,7 +40,7 @@ pub fn sources(file: &Rc<File>) -> Vec<Source> {
     search.sources
 }
 
-/// The file is a JSON schema of an object, such as that of policies, which is in one folder with them.
+/// Whether the file is a JSON schema of an object, such as that of policies, which is in their folder.
 fn is_json_schema(file: &File) -> bool {
     #[derive(Deserialize)]
     struct Schema {
@@ -164,7 +164,7 @@ impl<'a> Search<'a> {
     fn nothing_found(&mut self) {
         let message = "the file contains no Evenkeel policy".to_owned();
         let mut finding =
-            Finding::new(Severity::Error, "no-policy", message, Place::default()).note(LOOKED_FOR);
+            Finding::new(Severity::Error, "no-policy", message, Place::default()).note(SEARCHED);
         if !self.others.is_empty() {
             let shown: Vec<_> = self.others.iter().take(5).map(String::as_str).collect();
             let more = match self.others.len() - shown.len() {
@@ -178,7 +178,7 @@ impl<'a> Search<'a> {
     }
 }
 
-const LOOKED_FOR: &str = "searched `pluginConfig` of WasmPlugin and TrafficExtension, `config` of EnvoyExtensionPolicy, and \
+const SEARCHED: &str = "searched `pluginConfig` of WasmPlugin and TrafficExtension, `config` of EnvoyExtensionPolicy, and \
                           `configuration` of every Envoy wasm filter, also in EnvoyFilter and ConfigMap";
 
 const IS_OURS: &str = "a filter counts as Evenkeel's if its name, URL or file name contains `evenkeel`, or its configuration has the keys of a \

@@ -7,7 +7,7 @@ use evenkeel_policy::{Cause, Error, Errors, Place};
 use super::source::Form;
 use super::{Document, Finding, Fix, Severity, Source, Span, pitfall};
 
-/// A finding for each error, and one that counts those that are not listed.
+/// Returns a finding for each error, and one that counts those that are not listed.
 pub fn mistakes(source: &Source, errors: &Errors) -> Vec<Finding> {
     let document = Document::of(source);
     let mut repeated = BTreeMap::new();
@@ -18,7 +18,7 @@ pub fn mistakes(source: &Source, errors: &Errors) -> Vec<Finding> {
     if errors.unlisted() > 0 {
         let more = format!("and {} more", errors.unlisted());
         findings.push(Finding {
-            stands_for: errors.unlisted(),
+            count: errors.unlisted(),
             ..Finding::new(Severity::Error, "more", more, Place::default())
         });
     }
@@ -33,9 +33,13 @@ fn mistake(
     repeated: &mut BTreeMap<String, usize>,
 ) -> Finding {
     let place = error.place();
-    let spot = document.find(place);
-    let key = || spot.as_ref().map(|spot| spot.name());
-    let value = || spot.as_ref().map(|spot| document.shown(&spot.value));
+    let location = document.find(place);
+    let key = || location.as_ref().map(|location| location.name());
+    let value = || {
+        location
+            .as_ref()
+            .map(|location| document.shown(&location.value))
+    };
     let finding = |code| Finding::new(Severity::Error, code, error.to_string(), place.clone());
     match error.cause() {
         Cause::Empty => finding("empty").at(source.key()),
@@ -51,7 +55,7 @@ fn mistake(
         }
         Cause::RenamedKey { to } => {
             let mut finding = finding("renamed-key").at(key());
-            // A key that is now in another object needs more than a new name.
+            // A key that moved to another object needs more than a new name.
             let is_plain = !to.contains(['.', '`']);
             finding.fix = is_plain
                 .then(key)
@@ -63,12 +67,14 @@ fn mistake(
         Cause::RepeatedKey { .. } => {
             let n = repeated.entry(place.to_string()).or_insert(0);
             *n += 1;
-            let again = document.nth(place, *n).map(|spot| spot.name());
-            finding("repeated-key").at(again).mark(key(), "first here")
+            let again = document.nth(place, *n).map(|location| location.name());
+            finding("repeated-key")
+                .at(again)
+                .related(key(), "first here")
         }
         Cause::Missing { .. } => {
             let around = document.around(place);
-            finding("missing-key").at(around.map(|spot| document.shown(&spot.value)))
+            finding("missing-key").at(around.map(|location| document.shown(&location.value)))
         }
         Cause::Value { near, .. } => {
             let mut finding = finding("wrong-value").at(value());
@@ -84,7 +90,7 @@ fn mistake(
             let label = with.map(|with| format!("`{with}`")).unwrap_or_default();
             finding("contradiction")
                 .at(value())
-                .mark(other.map(|spot| document.shown(&spot.value)), label)
+                .related(other.map(|location| document.shown(&location.value)), label)
         }
     }
 }
@@ -115,12 +121,12 @@ const YAML: &str = "a policy file is JSON; convert YAML first: `yq -o json . FIL
 const YAML_TEXT: &str = "Envoy passes this text to the module unchanged, and the module reads JSON only; Istio converts \
                          the YAML below `pluginConfig` to JSON";
 
-/// By its name, or because it begins so.
+/// Whether the file's name or first line is that of YAML.
 pub fn is_yaml(name: &str, text: &str) -> bool {
     [".yaml", ".yml"].iter().any(|end| name.ends_with(end)) || begins_as_yaml(text)
 }
 
-/// Its first line is `key:`, `- `, `---` or a comment.
+/// Whether the first line is `key:`, `- `, `---` or a comment.
 fn begins_as_yaml(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let first = lines.next().unwrap_or_default();
@@ -132,7 +138,7 @@ fn begins_as_yaml(text: &str) -> bool {
         || key.is_some_and(is_key)
 }
 
-/// Puts `near` in the place of the word at `span`, which may be in quotes.
+/// Replaces the word at `span`, which may be in quotes, with `near`.
 fn word(source: &Source, span: &Span, near: &str) -> Option<Fix> {
     let written = source.text().get(span.clone())?;
     let is_quote = |c| matches!(c, '"' | '\'' | '\\');
@@ -147,7 +153,7 @@ fn word(source: &Source, span: &Span, near: &str) -> Option<Fix> {
 }
 
 /// Returns the meaning of an error's code.
-pub fn about(code: &str) -> &'static str {
+pub fn describe_code(code: &str) -> &'static str {
     match code {
         "empty" => "The policy is empty.",
         "json-schema" => "The file is a JSON schema, not a policy.",
@@ -176,7 +182,7 @@ mod tests {
     use super::*;
     use crate::diagnose::render;
 
-    /// The real policies, with every byte of them once lost or replaced.
+    /// The example policies, with each byte once removed or replaced.
     fn broken() -> Vec<Vec<u8>> {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies");
         let mut broken = Vec::new();

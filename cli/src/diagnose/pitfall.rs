@@ -34,7 +34,7 @@ pub fn of_value(source: &Source, document: &Document<'_>, finding: Finding) -> F
                 ..other.add_to(finding)
             }
         }
-        // A word such as `on` that is wrong even in quotes.
+        // A word such as `on` is wrong even in quotes.
         (None, Some(other)) if matches!(node.value, Value::Bool(_)) => other.add_to(finding),
         _ => finding,
     }
@@ -56,7 +56,7 @@ impl Other {
         }
     }
 
-    /// A missing unit most often means seconds.
+    /// A number without a unit most often means seconds.
     fn duration(written: &str) -> Self {
         Self {
             json: quoted(&format!("{written}s")),
@@ -86,10 +86,10 @@ impl Other {
 fn is_right(document: &Document<'_>, place: &Place, node: &Node, json: &str) -> bool {
     let is_scalar = serde_json::from_str::<serde_json::Value>(json)
         .is_ok_and(|value| !value.is_array() && !value.is_object() && !value.is_null());
-    let Some(whole) = document.node(&Place::default()).filter(|_| is_scalar) else {
+    let Some(root) = document.node(&Place::default()).filter(|_| is_scalar) else {
         return false;
     };
-    match Policy::parse(whole.to_json_with(node, json).as_bytes()) {
+    match Policy::parse(root.to_json_with(node, json).as_bytes()) {
         Ok(_) => true,
         Err(errors) => !errors
             .iter()

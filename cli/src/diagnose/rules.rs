@@ -1,51 +1,51 @@
-//! The rules of a policy with their places, and where each of their values comes from.
+//! The rules of a policy with their places and the positions of their values.
 
 use evenkeel_policy::{Place, Policy, Route, Rule, TcpRule};
 
-use super::{Document, Spot};
+use super::{Document, Location};
 
 /// A rule and its place in the policy.
 #[derive(Clone)]
-pub struct Ruling<'a> {
+pub struct LocatedRule<'a> {
     pub place: Place,
     pub rule: &'a Rule,
-    pub kind: Kind<'a>,
+    pub kind: RuleKind<'a>,
 }
 
 /// What a rule applies to.
 #[derive(Clone, Copy)]
-pub enum Kind<'a> {
+pub enum RuleKind<'a> {
     Defaults,
     Route(&'a Route),
     Port(&'a TcpRule),
 }
 
 /// The position of a value in the policy.
-pub struct Stated {
+pub struct ValueLocation {
     pub place: Place,
-    pub spot: Spot,
-    /// In `defaults`, for another rule.
+    pub location: Location,
+    /// Whether the value is in `defaults` and a rule inherits it.
     pub is_inherited: bool,
 }
 
-impl Stated {
+impl ValueLocation {
     /// Finds the value of a place.
     pub fn at(document: &Document<'_>, place: Place) -> Option<Self> {
         Some(Self {
-            spot: document.find(&place)?,
+            location: document.find(&place)?,
             place,
             is_inherited: false,
         })
     }
 }
 
-impl<'a> Ruling<'a> {
-    /// All of a policy, in its order: `defaults` first.
+impl<'a> LocatedRule<'a> {
+    /// Returns all rules of a policy in order, `defaults` first.
     pub fn all(policy: &'a Policy) -> Vec<Self> {
         let defaults = Self {
             place: root().key("defaults"),
             rule: &policy.defaults,
-            kind: Kind::Defaults,
+            kind: RuleKind::Defaults,
         };
         let routes = policy.routes.iter().enumerate();
         let routes = routes.map(|(index, route)| Self::route(index, route));
@@ -61,7 +61,7 @@ impl<'a> Ruling<'a> {
         Self {
             place: root().key("routes").index(index),
             rule: &route.rule,
-            kind: Kind::Route(route),
+            kind: RuleKind::Route(route),
         }
     }
 
@@ -69,24 +69,24 @@ impl<'a> Ruling<'a> {
         Self {
             place: root().key("tcp").index(index),
             rule: &port.rule,
-            kind: Kind::Port(port),
+            kind: RuleKind::Port(port),
         }
     }
 
     pub fn is_http(&self) -> bool {
-        !matches!(self.kind, Kind::Port(_))
+        !matches!(self.kind, RuleKind::Port(_))
     }
 
-    /// Where the rule itself states a key, such as `http2.idle_wait`.
-    pub fn own(&self, document: &Document<'_>, key: &str) -> Option<Stated> {
-        Stated::at(document, inside(self.place.clone(), key))
+    /// Finds a key, such as `http2.idle_wait`, in the rule itself.
+    pub fn locate_own(&self, document: &Document<'_>, key: &str) -> Option<ValueLocation> {
+        ValueLocation::at(document, inside(self.place.clone(), key))
     }
 
-    /// Where the value of a key comes from; None: it is built in.
-    pub fn stated(&self, document: &Document<'_>, key: &str) -> Option<Stated> {
-        self.own(document, key).or_else(|| {
-            let stated = Stated::at(document, inside(root().key("defaults"), key))?;
-            Some(Stated {
+    /// Finds the value of a key in the rule or in `defaults`; None if it is built in.
+    pub fn locate(&self, document: &Document<'_>, key: &str) -> Option<ValueLocation> {
+        self.locate_own(document, key).or_else(|| {
+            let stated = ValueLocation::at(document, inside(root().key("defaults"), key))?;
+            Some(ValueLocation {
                 is_inherited: true,
                 ..stated
             })

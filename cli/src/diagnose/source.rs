@@ -8,7 +8,7 @@ use super::file::Position;
 use super::tree::{Node, Origin};
 use super::{File, Finding, Span};
 
-/// A policy in a file, or a file that has none.
+/// A policy in a file, or a file without one.
 pub struct Source {
     file: Rc<File>,
     /// The policy's text, as the module receives it.
@@ -35,7 +35,7 @@ pub enum Form {
 /// The Kubernetes object or Envoy filter that contains a policy.
 #[derive(Clone, Debug)]
 pub struct Object {
-    /// Such as `WasmPlugin shop/evenkeel-network`.
+    /// The name, such as `WasmPlugin shop/evenkeel-network`.
     pub name: String,
     /// The key that has the policy as its value.
     pub key: Span,
@@ -48,11 +48,11 @@ pub struct Object {
 impl Source {
     #[cfg(test)]
     pub fn new(name: &str, bytes: Vec<u8>) -> Self {
-        Self::whole(Rc::new(File::new(name, bytes)))
+        Self::policy_file(Rc::new(File::new(name, bytes)))
     }
 
-    /// A file that is a policy, and nothing else.
-    pub fn whole(file: Rc<File>) -> Self {
+    /// Creates the source of a file that is a policy itself.
+    pub fn policy_file(file: Rc<File>) -> Self {
         Self {
             json: file.bytes().to_owned(),
             file,
@@ -62,8 +62,8 @@ impl Source {
         }
     }
 
-    /// A policy that `object` contains.
-    pub fn held(file: &Rc<File>, object: Object, json: Vec<u8>, form: Form) -> Self {
+    /// Creates the source of a policy inside `object`.
+    pub fn embedded(file: &Rc<File>, object: Object, json: Vec<u8>, form: Form) -> Self {
         Self {
             file: Rc::clone(file),
             json,
@@ -73,7 +73,7 @@ impl Source {
         }
     }
 
-    /// A file or document without a policy; the finding says why.
+    /// Creates the source of a file or document without a policy; the finding says why.
     pub fn without_policy(file: &Rc<File>, finding: Finding) -> Self {
         Self {
             file: Rc::clone(file),
@@ -84,7 +84,7 @@ impl Source {
         }
     }
 
-    /// The file that it is in.
+    /// The file that contains the policy.
     pub fn file(&self) -> &File {
         &self.file
     }
@@ -99,15 +99,15 @@ impl Source {
         self.file.text()
     }
 
-    /// A place in the file.
+    /// The line and column of an offset in the file.
     pub fn position(&self, offset: usize) -> Position {
         self.file.position(offset)
     }
 
-    /// What the module would make of it.
+    /// Parses the policy as the module does.
     ///
     /// # Errors
-    /// Every mistake.
+    /// All errors.
     pub fn policy(&self) -> Result<Policy, Errors> {
         Policy::parse(&self.json)
     }
@@ -144,12 +144,12 @@ impl Source {
         self.object.as_ref().map(|object| object.key.clone())
     }
 
-    /// A quotation mark of the policy is written with a backslash.
+    /// Whether quotation marks of the policy are escaped in the file.
     pub fn is_escaped(&self) -> bool {
         matches!(&self.form, Form::Text(origin) if origin.is_escaped())
     }
 
-    /// The policy's JSON.
+    /// The JSON of the policy.
     pub fn json(&self) -> &[u8] {
         &self.json
     }
@@ -162,8 +162,8 @@ impl Source {
         Rc::ptr_eq(&self.file, &other.file)
     }
 
-    /// The character at a line from 1 and a column in bytes from 1 of the policy's JSON, where 0 is the end of the line
-    /// before.
+    /// The span of the character at a line from 1 and a column in bytes from 1 of the JSON, where 0 is the end of the previous
+    /// line.
     pub fn json_span(&self, line: usize, column: usize) -> Span {
         match &self.form {
             Form::File => self.file.character(self.file.offset(line, column)),

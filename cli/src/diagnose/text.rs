@@ -1,4 +1,4 @@
-//! A finding as a compiler would show it.
+//! Findings as text, in the format of compilers.
 
 use annotate_snippets::{
     Annotation, AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet,
@@ -7,7 +7,7 @@ use annotate_snippets::{
 
 use super::{Finding, Severity, Source, Span};
 
-/// Several lines, the last one without its end.
+/// Renders a finding as several lines, without a newline at the end.
 pub fn render(source: &Source, finding: &Finding, colors: bool) -> String {
     let mut report = vec![main(source, finding)];
     if let Some(fix) = &finding.fix {
@@ -42,7 +42,7 @@ fn main<'a>(source: &'a Source, finding: &'a Finding) -> Group<'a> {
 }
 
 fn annotations<'a>(span: &Span, finding: &'a Finding) -> Vec<Annotation<'a>> {
-    let marks = finding.marks.iter().map(|mark| {
+    let marks = finding.related.iter().map(|mark| {
         AnnotationKind::Context
             .span(mark.span.clone())
             .label(mark.label.as_str())

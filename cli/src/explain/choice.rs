@@ -1,25 +1,25 @@
-//! Which rule decides about a request or a raw TCP connection, and why no earlier one does.
+//! The rule that applies to a request or raw TCP connection, and why no earlier one does.
 
 use evenkeel_policy::{Direction, Policy, Request};
 use evenkeel_report::align;
 use evenkeel_report::terminal::{self, Style};
 use serde_json::{Value as Json, json};
 
-use super::asked::{self, Asked};
+use super::lookup::{self, Lookup};
 use super::values;
-use crate::diagnose::{Document, Kind, Ruling, Source};
+use crate::diagnose::{Document, LocatedRule, RuleKind, Source};
 
 /// The rule that a policy applies to a request or connection.
 pub struct Choice {
-    asked: String,
-    tried: Vec<Tried>,
-    /// None: nothing applies, and the connection is bypassed.
-    winner: Option<Winner>,
-    /// Why that is so, if it is.
+    lookup: String,
+    tried: Vec<TriedRule>,
+    /// None if no rule applies: the connection is bypassed.
+    matched: Option<MatchedRule>,
+    /// Why no rule applies.
     no_rule: &'static str,
 }
 
-struct Tried {
+struct TriedRule {
     place: String,
     name: String,
     line: usize,
@@ -31,7 +31,7 @@ struct Part {
     key: &'static str,
     pattern: String,
     found: String,
-    fits: bool,
+    is_met: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,127 +41,131 @@ enum Outcome {
     NotTried,
 }
 
-struct Winner {
+struct MatchedRule {
     place: String,
     name: String,
     values: Vec<values::Value>,
 }
 
-pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, asked: &Asked) -> Choice {
-    let rules = Ruling::all(policy);
-    let line = |ruling: &Ruling<'_>| {
-        let spot = document.find(&ruling.place);
-        spot.map_or(1, |spot| source.position(spot.value.start).line)
+pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, lookup: &Lookup) -> Choice {
+    let rules = LocatedRule::all(policy);
+    let line = |located: &LocatedRule<'_>| {
+        let location = document.find(&located.place);
+        location.map_or(1, |location| source.position(location.value.start).line)
     };
-    let candidates = rules.iter().filter(|ruling| match ruling.kind {
-        Kind::Defaults => false,
-        Kind::Route(_) => matches!(asked, Asked::Request(_)),
-        Kind::Port(_) => matches!(asked, Asked::Connection { .. }),
+    let candidates = rules.iter().filter(|located| match located.kind {
+        RuleKind::Defaults => false,
+        RuleKind::Route(_) => matches!(lookup, Lookup::Request(_)),
+        RuleKind::Port(_) => matches!(lookup, Lookup::Connection { .. }),
     });
-    let winner = winner(policy, &rules, asked);
-    let mut is_over = false;
-    let tried = candidates.map(|ruling| {
-        let outcome = match winner {
-            _ if is_over => Outcome::NotTried,
-            Some(winner) if winner.place == ruling.place => Outcome::Wins,
+    let matched = matched(policy, &rules, lookup);
+    let mut is_decided = false;
+    let tried = candidates.map(|located| {
+        let outcome = match matched {
+            _ if is_decided => Outcome::NotTried,
+            Some(matched) if matched.place == located.place => Outcome::Wins,
             _ => Outcome::DoesNotMatch,
         };
-        is_over |= outcome == Outcome::Wins;
-        Tried {
-            place: ruling.place.to_string(),
-            name: ruling.rule.name.to_string(),
-            line: line(ruling),
-            parts: parts(ruling, asked),
+        is_decided |= outcome == Outcome::Wins;
+        TriedRule {
+            place: located.place.to_string(),
+            name: located.rule.name.to_string(),
+            line: line(located),
+            parts: parts(located, lookup),
             outcome,
         }
     });
     Choice {
-        no_rule: match asked {
-            Asked::Request(_) => {
+        no_rule: match lookup {
+            Lookup::Request(_) => {
                 "No rule matches, and `defaults` do not apply to outbound listeners: the connection is bypassed."
             }
-            Asked::Connection { .. } => {
+            Lookup::Connection { .. } => {
                 "No rule matches, and `defaults` apply to HTTP only: the connection is bypassed."
             }
         },
-        asked: shown(asked),
+        lookup: shown(lookup),
         tried: tried.collect(),
-        winner: winner.map(|ruling| Winner {
-            place: ruling.place.to_string(),
-            name: ruling.rule.name.to_string(),
-            values: values::of(source, document, ruling),
+        matched: matched.map(|located| MatchedRule {
+            place: located.place.to_string(),
+            name: located.rule.name.to_string(),
+            values: values::of(source, document, located),
         }),
     }
 }
 
-/// The module's own choice.
-fn winner<'a>(policy: &Policy, rules: &'a [Ruling<'a>], asked: &Asked) -> Option<&'a Ruling<'a>> {
-    let rule = match asked {
-        Asked::Request(asked) => policy
-            .route(asked.direction, &request(asked))
+/// Finds the rule as the module does.
+fn matched<'a>(
+    policy: &Policy,
+    rules: &'a [LocatedRule<'a>],
+    lookup: &Lookup,
+) -> Option<&'a LocatedRule<'a>> {
+    let rule = match lookup {
+        Lookup::Request(lookup) => policy
+            .route(lookup.direction, &request(lookup))
             .map(|route| &route.rule)
-            .or_else(|| policy.otherwise(asked.direction)),
-        Asked::Connection { port, direction } => {
+            .or_else(|| policy.otherwise(lookup.direction)),
+        Lookup::Connection { port, direction } => {
             policy.tcp_rule(*direction, *port).map(|port| &port.rule)
         }
     };
     let rule = rule?;
     rules
         .iter()
-        .find(|ruling| std::ptr::eq(ruling.rule, &**rule))
+        .find(|located| std::ptr::eq(located.rule, &**rule))
 }
 
-fn request(asked: &asked::Request) -> Request<'_> {
+fn request(lookup: &lookup::Request) -> Request<'_> {
     Request {
-        route: asked.route.as_bytes(),
-        authority: asked.authority.as_bytes(),
-        path: asked.path.as_bytes(),
+        route: lookup.route.as_bytes(),
+        authority: lookup.authority.as_bytes(),
+        path: lookup.path.as_bytes(),
     }
 }
 
-fn parts(ruling: &Ruling<'_>, asked: &Asked) -> Vec<Part> {
-    match (ruling.kind, asked) {
-        (Kind::Route(route), Asked::Request(asked)) => {
+fn parts(located: &LocatedRule<'_>, lookup: &Lookup) -> Vec<Part> {
+    match (located.kind, lookup) {
+        (RuleKind::Route(route), Lookup::Request(lookup)) => {
             let parts = route
-                .conditions(asked.direction, &request(asked))
+                .conditions(lookup.direction, &request(lookup))
                 .map(|part| Part {
                     key: part.key,
                     pattern: part.pattern.to_owned(),
-                    found: found(asked, part.key).to_owned(),
-                    fits: part.is_met,
+                    found: found(lookup, part.key).to_owned(),
+                    is_met: part.is_met,
                 });
             parts.collect()
         }
-        (Kind::Port(rule), Asked::Connection { port, direction }) => vec![
+        (RuleKind::Port(rule), Lookup::Connection { port, direction }) => vec![
             Part {
                 key: "direction",
                 pattern: rule.direction.name().to_owned(),
                 found: direction.name().to_owned(),
-                fits: rule.direction == *direction,
+                is_met: rule.direction == *direction,
             },
             Part {
                 key: "port",
                 pattern: rule.port.to_string(),
                 found: port.to_string(),
-                fits: rule.port == *port,
+                is_met: rule.port == *port,
             },
         ],
         _ => Vec::new(),
     }
 }
 
-fn found<'a>(asked: &'a asked::Request, key: &str) -> &'a str {
+fn found<'a>(lookup: &'a lookup::Request, key: &str) -> &'a str {
     match key {
-        "direction" => asked.direction.name(),
-        "route" => &asked.route,
-        "authority" => &asked.authority,
-        _ => &asked.path,
+        "direction" => lookup.direction.name(),
+        "route" => &lookup.route,
+        "authority" => &lookup.authority,
+        _ => &lookup.path,
     }
 }
 
-fn shown(asked: &Asked) -> String {
-    match asked {
-        Asked::Request(asked::Request {
+fn shown(lookup: &Lookup) -> String {
+    match lookup {
+        Lookup::Request(lookup::Request {
             method,
             authority,
             path,
@@ -177,7 +181,7 @@ fn shown(asked: &Asked) -> String {
                 listener(*direction)
             )
         }
-        Asked::Connection { port, direction } => {
+        Lookup::Connection { port, direction } => {
             format!("raw TCP on port {port} ({})", listener(*direction))
         }
     }
@@ -192,9 +196,9 @@ fn listener(direction: Direction) -> &'static str {
 
 impl Choice {
     pub fn to_text(&self) -> String {
-        let mut text = format!("{}\n\n", terminal::styled(Style::Bold, &self.asked));
+        let mut text = format!("{}\n\n", terminal::styled(Style::Bold, &self.lookup));
         for tried in &self.tried {
-            let Tried {
+            let TriedRule {
                 place, name, line, ..
             } = tried;
             let verdict = match tried.outcome {
@@ -210,15 +214,15 @@ impl Choice {
         if !self.tried.is_empty() {
             text += "\n";
         }
-        let Some(winner) = &self.winner else {
+        let Some(matched) = &self.matched else {
             return text + self.no_rule + "\n";
         };
-        let title = match winner.name == winner.place {
-            true => format!("Decided by {}", winner.name),
-            false => format!("Decided by {} {}", winner.place, winner.name),
+        let title = match matched.name == matched.place {
+            true => format!("Decided by {}", matched.name),
+            false => format!("Decided by {} {}", matched.place, matched.name),
         };
         let mut rows = vec![["key", "value", "from"].map(str::to_owned)];
-        rows.extend(winner.values.iter().map(|value| {
+        rows.extend(matched.values.iter().map(|value| {
             let shown = values::show(&value.value);
             [value.key.to_owned(), shown, value.from.show()]
         }));
@@ -232,7 +236,7 @@ impl Choice {
     pub fn to_json(&self) -> Json {
         let tried = self.tried.iter().map(|tried| {
             let parts = tried.parts.iter().map(|part| {
-                json!({ "key": part.key, "pattern": part.pattern, "found": part.found, "fits": part.fits })
+                json!({ "key": part.key, "pattern": part.pattern, "found": part.found, "is_met": part.is_met })
             });
             json!({
                 "place": tried.place,
@@ -246,25 +250,25 @@ impl Choice {
                 "parts": parts.collect::<Vec<_>>(),
             })
         });
-        let winner = self.winner.as_ref().map(|winner| {
-            let values = winner.values.iter().map(|value| {
+        let matched = self.matched.as_ref().map(|matched| {
+            let values = matched.values.iter().map(|value| {
                 let mut json = value.from.to_json();
                 json["key"] = json!(value.key);
                 json["value"] = value.value.clone();
                 json
             });
             json!({
-                "place": winner.place,
-                "name": winner.name,
+                "place": matched.place,
+                "name": matched.name,
                 "values": values.collect::<Vec<_>>(),
             })
         });
-        json!({ "asked": self.asked, "tried": tried.collect::<Vec<_>>(), "decided_by": winner })
+        json!({ "lookup": self.lookup, "tried": tried.collect::<Vec<_>>(), "decided_by": matched })
     }
 }
 
 fn row(part: &Part) -> [String; 3] {
-    let verdict = match (part.fits, part.found.as_str()) {
+    let verdict = match (part.is_met, part.found.as_str()) {
         (true, _) => "yes".to_owned(),
         (false, "") => "no, it is not stated".to_owned(),
         (false, found) => format!("no, it is {found}"),

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use clap::error::ErrorKind;
 
-use super::Asked;
+use super::Lookup;
 use super::policy::Load;
 
 const EXAMPLES: &str = "\
@@ -64,18 +64,18 @@ pub(super) enum Format {
 }
 
 impl Args {
-    /// Returns the request or connection to explain; None: the policy as a whole.
+    /// Returns the request or connection to explain; None to explain the policy.
     ///
     /// # Errors
     /// A usage error.
-    pub(super) fn asked(&self) -> Result<Option<Asked>> {
-        let asked = match (&self.request, &self.connection) {
-            (Some(request), _) => Some(Asked::request(request)),
-            (None, Some(connection)) => Some(Asked::connection(connection)),
+    pub(super) fn lookup(&self) -> Result<Option<Lookup>> {
+        let lookup = match (&self.request, &self.connection) {
+            (Some(request), _) => Some(Lookup::request(request)),
+            (None, Some(connection)) => Some(Lookup::connection(connection)),
             (None, None) => None,
         };
         let usage = |what| clap::Error::raw(ErrorKind::ValueValidation, format!("{what}\n"));
-        Ok(asked.transpose().map_err(usage)?)
+        Ok(lookup.transpose().map_err(usage)?)
     }
 
     pub(super) fn load(&self) -> Load {

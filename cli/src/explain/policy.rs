@@ -1,29 +1,29 @@
-//! A policy as a whole in sentences.
+//! A policy in sentences.
 
 use evenkeel_policy::{Mode, Place, Policy, show_duration};
 use evenkeel_report::terminal::{self, Style};
 use serde_json::{Value as Json, json};
 
 use super::{rule, settings};
-use crate::diagnose::{Document, Ruling, Source};
+use crate::diagnose::{Document, LocatedRule, Source};
 use crate::pace::Limits;
 
-/// The load that the operator states.
+/// The load that the command line states.
 #[derive(Clone, Copy)]
 pub struct Load {
-    /// Under each rule, at one proxy.
+    /// Connections under each rule at one proxy.
     pub connections: f64,
-    /// Of one connection, a second.
+    /// Requests per second of a connection.
     pub requests: Option<f64>,
 }
 
-/// A policy's parts, in its order.
-pub struct Explained {
+/// The parts of a policy, in order.
+pub struct Explanation {
     parts: Vec<Part>,
 }
 
 struct Part {
-    /// Its line, if the policy has it.
+    /// The key in the policy.
     place: String,
     name: Option<String>,
     line: Option<usize>,
@@ -33,28 +33,28 @@ struct Part {
     pace: Option<(f64, f64)>,
 }
 
-pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, load: Load) -> Explained {
+pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, load: Load) -> Explanation {
     let line = |place: &Place| {
-        let spot = document.find(place)?;
-        Some(source.position(spot.name().start).line)
+        let location = document.find(place)?;
+        Some(source.position(location.name().start).line)
     };
     let per_second = policy.budget.map(|budget| budget.per_second);
     let mut parts = vec![mode(policy)];
-    for ruling in Ruling::all(policy) {
-        let limits = Limits::of(ruling.rule);
-        let mut sentences = rule::sentences(&ruling);
+    for located in LocatedRule::all(policy) {
+        let limits = Limits::of(located.rule);
+        let mut sentences = rule::sentences(&located);
         sentences.extend(rule::pace(&limits, load, per_second));
-        if ruling.rule.max_requests_per_connection.is_some() && load.requests.is_none() {
+        if located.rule.max_requests_per_connection.is_some() && load.requests.is_none() {
             sentences.push(
                 "This is by age alone; --requests-per-second includes `max_requests_per_connection`."
                     .to_owned(),
             );
         }
         parts.push(Part {
-            place: ruling.place.to_string(),
-            name: Some(ruling.rule.name.to_string()),
-            line: line(&ruling.place),
-            title: rule::about(&ruling),
+            place: located.place.to_string(),
+            name: Some(located.rule.name.to_string()),
+            line: line(&located.place),
+            title: rule::about(&located),
             sentences,
             pace: pace(&limits, load),
         });
@@ -105,7 +105,7 @@ pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, load: Load)
         settings::keepalive(policy),
         None,
     );
-    Explained { parts }
+    Explanation { parts }
 }
 
 /// Mean lifetime in seconds, and drains per second; None without a limit.
@@ -132,7 +132,7 @@ fn mode(policy: &Policy) -> Part {
     }
 }
 
-impl Explained {
+impl Explanation {
     pub fn to_text(&self) -> String {
         let parts = self.parts.iter().filter(|part| !part.sentences.is_empty());
         let parts = parts.map(|part| {

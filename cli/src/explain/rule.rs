@@ -1,4 +1,4 @@
-//! One rule in sentences.
+//! A rule in sentences.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use evenkeel_report::number::{duration, rounded};
 use evenkeel_report::terminal;
 
 use super::policy::Load;
-use crate::diagnose::{Kind, Ruling};
+use crate::diagnose::{LocatedRule, RuleKind};
 
 use crate::pace::Limits;
 
-/// What it is about.
-pub fn about(ruling: &Ruling<'_>) -> String {
-    match ruling.kind {
-        Kind::Defaults => {
+/// Describes what the rule applies to.
+pub fn about(located: &LocatedRule<'_>) -> String {
+    match located.kind {
+        RuleKind::Defaults => {
             "for HTTP that no route matches, on listeners that receive from other hosts".to_owned()
         }
-        Kind::Route(route) => {
+        RuleKind::Route(route) => {
             let nothing = Request::default();
             let parts = route.conditions(route.direction(), &nothing);
             let parts = parts.filter(|part| part.key != "direction");
@@ -30,7 +30,7 @@ pub fn about(ruling: &Ruling<'_>) -> String {
             };
             format!("{which}, {}", listeners(route.direction()))
         }
-        Kind::Port(rule) => {
+        RuleKind::Port(rule) => {
             format!(
                 "for raw TCP on port {}, {}",
                 rule.port,
@@ -47,8 +47,8 @@ fn listeners(direction: Direction) -> &'static str {
     }
 }
 
-pub fn sentences(ruling: &Ruling<'_>) -> Vec<String> {
-    let rule = ruling.rule;
+pub fn sentences(located: &LocatedRule<'_>) -> Vec<String> {
+    let rule = located.rule;
     let mut sentences = vec![ages(rule)];
     if let Some(max) = rule.max_requests_per_connection {
         let least = (max.get() as f64 * (1.0 - rule.jitter.get()))
@@ -65,7 +65,7 @@ pub fn sentences(ruling: &Ruling<'_>) -> Vec<String> {
             show_duration(rule.min_connection_age)
         ));
     }
-    if ruling.is_http() {
+    if located.is_http() {
         sentences.extend(http(rule));
     } else {
         sentences.push(tcp(rule));
@@ -87,7 +87,7 @@ fn ages(rule: &Rule) -> String {
     }
 }
 
-/// From what to what a limit is drawn.
+/// Describes the range from which a limit is drawn.
 fn spread(max: Duration, rule: &Rule) -> String {
     let least = duration(max.as_secs_f64() * (1.0 - rule.jitter.get()));
     range(&least, &show_duration(max))
@@ -155,7 +155,7 @@ fn tcp(rule: &Rule) -> String {
     )
 }
 
-/// How fast that is.
+/// Describes the resulting drain rate.
 pub fn pace(limits: &Limits, load: Load, budget: Option<f64>) -> Option<String> {
     let limits = limits.with_requests(load.requests);
     let (lifetime, rate) = (

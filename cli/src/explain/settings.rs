@@ -1,4 +1,4 @@
-//! Everything beside the rules, in sentences.
+//! The settings other than rules, in sentences.
 
 use evenkeel_policy::{
     Budget, Measure, Policy, Rebalance, UpstreamProtocol, UpstreamRecycling, Weight, show_duration,
@@ -6,7 +6,7 @@ use evenkeel_policy::{
 use evenkeel_report::number::{duration, rounded};
 
 use super::policy::{Load, pace};
-use crate::diagnose::Ruling;
+use crate::diagnose::LocatedRule;
 
 use crate::pace::Limits;
 
@@ -47,9 +47,9 @@ pub fn budget(policy: &Policy, load: Load) -> Vec<String> {
             ""
         }
     )];
-    let rates = Ruling::all(policy).into_iter().filter_map(|ruling| {
-        let (_, rate) = pace(&Limits::of(ruling.rule), load)?;
-        Some((ruling.rule.name.to_string(), rate))
+    let rates = LocatedRule::all(policy).into_iter().filter_map(|located| {
+        let (_, rate) = pace(&Limits::of(located.rule), load)?;
+        Some((located.rule.name.to_string(), rate))
     });
     if let Some((name, rate)) = rates.max_by(|a, b| a.1.total_cmp(&b.1)) {
         sentences.push(format!(
@@ -156,10 +156,10 @@ pub fn keepalive(policy: &Policy) -> Vec<String> {
 }
 
 fn drains_http(policy: &Policy) -> bool {
-    let rules = Ruling::all(policy);
-    let mut rules = rules.iter().filter(|ruling| ruling.is_http());
-    rules.any(|ruling| {
-        Limits::of(ruling.rule).lifetime().is_some()
-            || ruling.rule.max_requests_per_connection.is_some()
+    let rules = LocatedRule::all(policy);
+    let mut rules = rules.iter().filter(|located| located.is_http());
+    rules.any(|located| {
+        Limits::of(located.rule).lifetime().is_some()
+            || located.rule.max_requests_per_connection.is_some()
     })
 }

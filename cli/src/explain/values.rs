@@ -1,13 +1,13 @@
-//! Every value of a rule, and where it comes from.
+//! The values of a rule, and where each comes from.
 
 use std::time::Duration;
 
 use evenkeel_policy::{Rule, show_duration};
 use serde_json::{Value as Json, json};
 
-use crate::diagnose::{Document, Ruling, Source};
+use crate::diagnose::{Document, LocatedRule, Source};
 
-/// A key's value, as a policy would have it.
+/// A key and its value in the notation of a policy.
 pub struct Value {
     pub key: &'static str,
     pub value: Json,
@@ -39,13 +39,13 @@ impl From {
     }
 }
 
-pub fn of(source: &Source, document: &Document<'_>, ruling: &Ruling<'_>) -> Vec<Value> {
-    let values = held(ruling.rule, ruling.is_http()).into_iter();
+pub fn of(source: &Source, document: &Document<'_>, located: &LocatedRule<'_>) -> Vec<Value> {
+    let values = values(located.rule, located.is_http()).into_iter();
     let values = values.map(|(key, value)| {
-        let from = match ruling.stated(document, key) {
+        let from = match located.locate(document, key) {
             None => From::BuiltIn,
             Some(stated) => {
-                let line = source.position(stated.spot.name().start).line;
+                let line = source.position(stated.location.name().start).line;
                 if stated.is_inherited {
                     From::Defaults { line }
                 } else {
@@ -58,11 +58,11 @@ pub fn of(source: &Source, document: &Document<'_>, ruling: &Ruling<'_>) -> Vec<
     values.collect()
 }
 
-/// In the order of the table of keys; for raw TCP only the keys that apply there.
-fn held(rule: &Rule, is_http: bool) -> Vec<(&'static str, Json)> {
+/// Returns the values in the order of the table of keys; for raw TCP only the keys that apply there.
+fn values(rule: &Rule, is_http: bool) -> Vec<(&'static str, Json)> {
     let span = |span: Duration| json!(show_duration(span));
     let limit = |limit: Option<Duration>| limit.map_or(json!("off"), span);
-    let mut held = vec![
+    let mut values = vec![
         ("max_connection_age", limit(rule.max_connection_age)),
         ("mean_connection_age", limit(rule.mean_connection_age)),
         ("jitter", json!(rule.jitter.get())),
@@ -71,12 +71,12 @@ fn held(rule: &Rule, is_http: bool) -> Vec<(&'static str, Json)> {
         ("close_delay", span(rule.close_delay)),
     ];
     if !is_http {
-        held.push(("idle_time", span(rule.idle_time)));
-        return held;
+        values.push(("idle_time", span(rule.idle_time)));
+        return values;
     }
     let (http2, websocket) = (rule.http2, rule.websocket);
     let requests = rule.max_requests_per_connection;
-    held.extend([
+    values.extend([
         (
             "max_requests_per_connection",
             requests.map_or(json!("off"), |max| json!(max)),
@@ -91,10 +91,10 @@ fn held(rule: &Rule, is_http: bool) -> Vec<(&'static str, Json)> {
         ("websocket.idle_timeout", limit(websocket.idle_timeout)),
         ("grpc.max_stream_age", limit(rule.max_stream_age)),
     ]);
-    held
+    values
 }
 
-/// Without the quotes of a string: for people.
+/// Formats a value; strings have no quotes.
 pub fn show(value: &Json) -> String {
     value
         .as_str()
@@ -108,7 +108,7 @@ mod tests {
     use evenkeel_policy::{Policy, Rule};
 
     use super::*;
-    use crate::diagnose::Kind;
+    use crate::diagnose::RuleKind;
 
     /// Compares with the resolved policy: inherited values are those of `defaults`, built-in ones those of a policy that
     /// has only a version.
@@ -124,22 +124,24 @@ mod tests {
                 continue;
             };
             let document = Document::of(&source);
-            for ruling in Ruling::all(&policy) {
+            for located in LocatedRule::all(&policy) {
                 let tcp = Rule {
                     drain_timeout: Some(Duration::from_secs(30)),
                     ..Rule::default()
                 };
-                let built_in = match ruling.kind {
-                    Kind::Port(_) => held(&tcp, false),
-                    Kind::Defaults | Kind::Route(_) => held(&Policy::default().defaults, true),
+                let built_in = match located.kind {
+                    RuleKind::Port(_) => values(&tcp, false),
+                    RuleKind::Defaults | RuleKind::Route(_) => {
+                        values(&Policy::default().defaults, true)
+                    }
                 };
-                let defaults = held(&policy.defaults, true);
-                let of = |held: &[(&str, Json)], key| {
-                    let found = held.iter().find(|(name, _)| *name == key);
+                let defaults = values(&policy.defaults, true);
+                let of = |values: &[(&str, Json)], key| {
+                    let found = values.iter().find(|(name, _)| *name == key);
                     found.map(|(_, value)| value.clone())
                 };
-                for value in super::of(&source, &document, &ruling) {
-                    let what = format!("{}: {} {}", path.display(), ruling.place, value.key);
+                for value in super::of(&source, &document, &located) {
+                    let what = format!("{}: {} {}", path.display(), located.place, value.key);
                     match value.from {
                         From::Rule { .. } => counts[0] += 1,
                         From::Defaults { .. } => {

@@ -1,5 +1,5 @@
-//! A policy as it was written: the same keys in the same order, so that the manifest can be compared with
-//! the file. As YAML for resources of Kubernetes, as JSON for Envoy's own configuration.
+//! A policy with its keys in the order of the file, so that a manifest can be compared with the file. It is rendered as
+//! YAML for Kubernetes resources and as JSON for Envoy's own configuration.
 
 use std::fmt::Write;
 
@@ -19,14 +19,14 @@ pub enum Document {
 }
 
 impl Document {
-    /// As a YAML block, each line behind `indent` spaces.
+    /// Renders a YAML block, indented by `indent` spaces.
     pub fn to_yaml(&self, indent: usize) -> String {
         let mut text = String::new();
         block(self, indent, &mut text);
         text
     }
 
-    /// As JSON over several lines, each behind `indent` spaces, of characters that a YAML block scalar
+    /// Renders JSON on several lines, indented by `indent` spaces, with only characters that a YAML block scalar
     /// accepts.
     pub fn to_json(&self, indent: usize) -> String {
         let json = serde_json::to_string_pretty(self).unwrap_or_default();
@@ -61,7 +61,7 @@ fn block(document: &Document, indent: usize, out: &mut String) {
             for item in items {
                 let mut text = String::new();
                 block(item, indent + 2, &mut text);
-                // Its first line follows the dash.
+                // The first line of the block follows the dash.
                 let _ = write!(out, "{margin}- {}", text.trim_start());
             }
         }
@@ -69,7 +69,7 @@ fn block(document: &Document, indent: usize, out: &mut String) {
     }
 }
 
-/// What needs no lines of its own.
+/// Renders a value that fits on the line of its key; None if it needs a block.
 fn one_line(document: &Document) -> Option<String> {
     match document {
         Document::Object(members) => members.is_empty().then(|| "{}".to_owned()),

@@ -1,5 +1,4 @@
-//! `evenkeel render envoy`: the pieces of a plain Envoy's configuration, each under the name of the place
-//! that it belongs in.
+//! `evenkeel render envoy`: the parts of a plain Envoy's configuration, each under the name of its place.
 
 use std::path::PathBuf;
 
@@ -8,7 +7,7 @@ use evenkeel_metrics::Label;
 use serde_json::json;
 
 use super::native::{self, Native};
-use super::policy::Written;
+use super::policy::SourcePolicy;
 use super::template;
 
 const EXAMPLES: &str = "\
@@ -36,7 +35,7 @@ pub struct Args {
     vm_id: String,
 }
 
-/// The minor number.
+/// Parses a version, and returns its minor number.
 fn version(text: &str) -> Result<u32, String> {
     let minor = text.strip_prefix("1.").and_then(|minor| minor.parse().ok());
     minor
@@ -44,14 +43,16 @@ fn version(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "expected a version from 1.32 to 1.40, without a patch number".to_owned())
 }
 
+/// Renders the parts.
+///
 /// # Errors
 /// When the policy cannot be read or is invalid.
 pub fn text(args: &Args) -> Result<String> {
-    let written = Written::read(&args.file)?;
-    let policy = &written.policy;
+    let source = SourcePolicy::read(&args.file)?;
+    let policy = &source.policy;
     let entries: Vec<_> = native::roles(policy)
         .iter()
-        .map(|role| json!({ "role": role.name(), "policy": written.for_role(*role).to_json(12) }))
+        .map(|role| json!({ "role": role.name(), "policy": source.for_role(*role).to_json(12) }))
         .collect();
     template::render(
         "envoy",

@@ -1,7 +1,7 @@
 //! `evenkeel render gateway-api`: the parts of a policy that Envoy Gateway supports and, in comments, the others.
 //!
-//! Its API has wasm modules as HTTP filters only, each in a VM of its own. So the module cannot drain
-//! downstream connections there, and Envoy's own limits replace that.
+//! Envoy Gateway loads wasm modules as HTTP filters only, each in its own VM. So the module cannot drain downstream
+//! connections there, and Envoy's own limits replace it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::native::Native;
-use super::policy::Written;
+use super::policy::SourcePolicy;
 use super::{module, names, template};
 
 const EXAMPLES: &str = "\
@@ -43,11 +43,13 @@ pub struct Args {
     namespace: Option<String>,
 }
 
+/// Renders the resources.
+///
 /// # Errors
 /// When the policy is invalid, a file cannot be read, or the command line is contradictory.
 pub fn text(args: &Args) -> Result<String> {
-    let written = Written::read(&args.file)?;
-    let policy = &written.policy;
+    let source = SourcePolicy::read(&args.file)?;
+    let policy = &source.policy;
     let module = args.module.resolve()?;
     let url = &module.url.text;
     template::render(
@@ -59,18 +61,18 @@ pub fn text(args: &Args) -> Result<String> {
             "is_image": module.url.is_image,
             "url": url.strip_prefix("oci://").unwrap_or(url),
             "sha256": module.sha256,
-            "policy": policy.upstream.is_some().then(|| written.for_role(Role::Http).to_yaml(8)),
+            "policy": policy.upstream.is_some().then(|| source.for_role(Role::Http).to_yaml(8)),
             "enforced": policy.mode == Mode::Enforce,
             "native": Native::of(policy),
-            "spans": Spans::of(policy),
-            "missing": missing(policy),
+            "durations": Durations::of(policy),
+            "missing": unsupported(policy),
         }),
     )
 }
 
-/// The durations of a policy, as the Gateway API writes them.
+/// The durations of a policy in the format of the Gateway API.
 #[derive(Default, Serialize)]
-struct Spans {
+struct Durations {
     max_connection_age: Option<String>,
     upstream_max_age: Option<String>,
     clients_ping: Option<Ping>,
@@ -88,40 +90,40 @@ struct Ping {
 impl From<Http2Ping> for Ping {
     fn from(ping: Http2Ping) -> Self {
         Self {
-            interval: span(ping.interval),
-            timeout: span(ping.timeout),
+            interval: format_duration(ping.interval),
+            timeout: format_duration(ping.timeout),
         }
     }
 }
 
-impl Spans {
+impl Durations {
     fn of(policy: &Policy) -> Self {
         if policy.mode == Mode::DryRun {
             return Self::default();
         }
         let tcp = policy.keepalive.tcp;
         Self {
-            max_connection_age: policy.defaults.max_connection_age.map(span),
+            max_connection_age: policy.defaults.max_connection_age.map(format_duration),
             upstream_max_age: policy
                 .upstream
                 .as_ref()
                 .and_then(|upstream| upstream.max_connection_age)
-                .map(span),
-            clients_ping: taken(policy.keepalive.http2).map(Ping::from),
-            backends_ping: taken(policy.keepalive.upstream_http2).map(Ping::from),
-            tcp_idle: tcp.map(|tcp| span(tcp.time)),
-            tcp_interval: tcp.map(|tcp| span(tcp.interval)),
+                .map(format_duration),
+            clients_ping: supported_ping(policy.keepalive.http2).map(Ping::from),
+            backends_ping: supported_ping(policy.keepalive.upstream_http2).map(Ping::from),
+            tcp_idle: tcp.map(|tcp| format_duration(tcp.time)),
+            tcp_interval: tcp.map(|tcp| format_duration(tcp.interval)),
         }
     }
 }
 
 /// Returns the PINGs if Envoy Gateway accepts them: the timeout must be shorter than the interval.
-fn taken(ping: Option<Http2Ping>) -> Option<Http2Ping> {
+fn supported_ping(ping: Option<Http2Ping>) -> Option<Http2Ping> {
     ping.filter(|ping| ping.timeout < ping.interval)
 }
 
-/// A duration of whole milliseconds as GEP-2257 has it: whole numbers, at most five digits each.
-fn span(duration: Duration) -> String {
+/// Formats a duration of whole milliseconds as GEP-2257 requires: integers of at most five digits.
+fn format_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     let parts = [
         (millis / 3_600_000, "h"),
@@ -136,10 +138,10 @@ fn span(duration: Duration) -> String {
 }
 
 /// Lists the settings of the policy that have no effect in Envoy Gateway.
-fn missing(policy: &Policy) -> Vec<&'static str> {
+fn unsupported(policy: &Policy) -> Vec<&'static str> {
     let keepalive = &policy.keepalive;
-    let is_untaken = |ping: Option<Http2Ping>| ping.is_some() && taken(ping).is_none();
-    let asked = [
+    let is_unsupported = |ping: Option<Http2Ping>| ping.is_some() && supported_ping(ping).is_none();
+    let settings = [
         (
             !policy.routes.is_empty(),
             "`routes`: the same limits hold for all requests of the gateway",
@@ -166,17 +168,17 @@ fn missing(policy: &Policy) -> Vec<&'static str> {
             "`keepalive.http1_hint`: responses have no `Keep-Alive` field",
         ),
         (
-            is_untaken(keepalive.http2),
+            is_unsupported(keepalive.http2),
             "`keepalive.http2`: its `timeout` must be shorter than its `interval`",
         ),
         (
-            is_untaken(keepalive.upstream_http2),
+            is_unsupported(keepalive.upstream_http2),
             "`keepalive.upstream_http2`: its `timeout` must be shorter than its `interval`",
         ),
     ];
-    asked
+    settings
         .into_iter()
-        .filter(|(is_asked, _)| *is_asked)
+        .filter(|(is_set, _)| *is_set)
         .map(|(_, what)| what)
         .collect()
 }
@@ -187,8 +189,14 @@ mod tests {
 
     #[test]
     fn durations_are_those_of_the_gateway_api() {
-        assert_eq!(span(Duration::from_millis(250)), "250ms");
-        assert_eq!(span(Duration::from_millis(5_402_500)), "1h30m2s500ms");
-        assert_eq!(span(Duration::from_secs(3650 * 24 * 3600)), "87600h");
+        assert_eq!(format_duration(Duration::from_millis(250)), "250ms");
+        assert_eq!(
+            format_duration(Duration::from_millis(5_402_500)),
+            "1h30m2s500ms"
+        );
+        assert_eq!(
+            format_duration(Duration::from_secs(3650 * 24 * 3600)),
+            "87600h"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! `evenkeel render istio`: the plugins, and the policy's `keepalive` in what the mesh has for it.
+//! `evenkeel render istio`: the plugins, and the policy's `keepalive` as Istio's own resources.
 
 mod options;
 mod version;
@@ -12,24 +12,24 @@ pub use options::Args;
 use options::{Kind, Roles, Selection};
 
 use super::native::{self, Native};
-use super::policy::Written;
+use super::policy::SourcePolicy;
 use super::template;
 use crate::cli::usage;
 
-/// All resources.
+/// Renders all resources.
 ///
 /// # Errors
 /// When the policy is invalid, a file cannot be read, or the command line is contradictory.
 pub fn text(args: &Args) -> Result<String> {
     args.check()?;
-    let written = Written::read(&args.file)?;
+    let source = SourcePolicy::read(&args.file)?;
     let module = args.module.resolve()?;
-    let policy = &written.policy;
+    let policy = &source.policy;
     let selection = args.selection();
     let roles = roles(args.roles, policy);
     let plugins: Vec<_> = roles
         .iter()
-        .map(|role| plugin(*role, &written, args.kind))
+        .map(|role| plugin(*role, &source, args.kind))
         .collect();
     let (contexts, client_contexts) = contexts(selection);
     let native = Native::of(policy);
@@ -69,8 +69,8 @@ pub fn text(args: &Args) -> Result<String> {
     )
 }
 
-fn roles(asked: Roles, policy: &Policy) -> &'static [Role] {
-    match asked {
+fn roles(option: Roles, policy: &Policy) -> &'static [Role] {
+    match option {
         Roles::Auto => native::roles(policy),
         Roles::Both => &[Role::Network, Role::Http],
         Roles::Network => &[Role::Network],
@@ -84,14 +84,14 @@ struct Plugin {
     policy: String,
 }
 
-fn plugin(role: Role, written: &Written, kind: Kind) -> Plugin {
+fn plugin(role: Role, source: &SourcePolicy, kind: Kind) -> Plugin {
     let indent = match kind {
         Kind::WasmPlugin => 4,
         Kind::TrafficExtension => 6,
     };
     Plugin {
         role: role.name(),
-        policy: written.for_role(role).to_yaml(indent),
+        policy: source.for_role(role).to_yaml(indent),
     }
 }
 
@@ -111,8 +111,8 @@ fn gateway_ref(selection: Selection<'_>) -> Option<&str> {
     }
 }
 
-/// By which labels a DestinationRule, which knows no gateways, finds the selected proxies. Istio gives
-/// the pods of a Gateway API gateway its name.
+/// Returns the labels by which a DestinationRule, which has no `targetRefs`, selects the proxies. Istio labels
+/// the pods of a Gateway API gateway with its name.
 fn client_labels(selection: Selection<'_>) -> Option<Vec<(String, String)>> {
     match selection {
         Selection::GatewayRef(name) => {
@@ -123,8 +123,8 @@ fn client_labels(selection: Selection<'_>) -> Option<Vec<(String, String)>> {
     }
 }
 
-/// Where an EnvoyFilter finds the listeners of the selected proxies that receive from other hosts, and
-/// the clusters that they call.
+/// Returns the EnvoyFilter contexts of the listeners that receive connections from other hosts, and of
+/// the clusters that the proxies call.
 fn contexts(selection: Selection<'_>) -> (&'static [&'static str], &'static [&'static str]) {
     match selection {
         Selection::Workload(_) => (&["SIDECAR_INBOUND"], &["SIDECAR_OUTBOUND"]),
@@ -139,7 +139,7 @@ fn contexts(selection: Selection<'_>) -> (&'static [&'static str], &'static [&'s
 #[derive(Serialize)]
 struct Host {
     host: String,
-    /// As a part of a resource's name.
+    /// The host as a part of a resource's name.
     name: String,
 }
 
@@ -152,9 +152,9 @@ impl Host {
     }
 }
 
-/// The ports on which the gateway speaks HTTP/3, if limits apply there.
+/// Returns the ports on which the gateway serves HTTP/3, if limits apply there.
 fn http3(args: &Args, policy: &Policy, native: &Native) -> Result<Vec<u16>> {
-    if !args.http3.is_empty() && policy.mode == Mode::Enforce && native.unfiltered.is_none() {
+    if !args.http3.is_empty() && policy.mode == Mode::Enforce && native.http3.is_none() {
         return Err(usage(
             "--http3: the policy's `defaults` have neither `max_connection_age` nor `max_requests_per_connection`, and nothing else of \
              a policy can hold for HTTP/3"

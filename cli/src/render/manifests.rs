@@ -1,14 +1,14 @@
-//! What `istio/` in the repository holds: bases of kustomize, each rendered by one command line.
+//! The committed manifests in `istio/`: bases of kustomize, each rendered by one command line.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-/// A place of no registry, for operators to replace by theirs.
+/// A URL that operators replace with their own.
 const MODULE: &str = "oci://registry.example/evenkeel:0.1.0";
 
-/// Each with its directory, its policy, and whom it is for.
+/// The directory, the policy and the selection of each base.
 const BASES: [(&str, &str, &[&str]); 2] = [
     (
         "istio/workload",
@@ -22,7 +22,7 @@ const BASES: [(&str, &str, &[&str]); 2] = [
     ),
 ];
 
-/// The files with their texts, rendered from the policies under `root`, the repository's.
+/// Renders the files from the policies of the repository at `root`.
 ///
 /// # Errors
 /// When a policy cannot be read or is invalid.

@@ -1,4 +1,4 @@
-//! Where proxies get the module from.
+//! The location of the module.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::names;
 use crate::cli::usage;
 
-/// A module that is fetched: `oci://`, `https://` or `http://`.
+/// The URL of a module: `oci://`, `https://` or `http://`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Url {
     pub text: String,
@@ -16,7 +16,7 @@ pub struct Url {
     digest: Option<String>,
 }
 
-/// Reads a url.
+/// Parses a URL.
 pub fn parse(text: &str) -> Result<Url, String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(format!(
@@ -73,17 +73,17 @@ pub struct ModuleArgs {
     wasm: Option<PathBuf>,
 }
 
-/// A module and what it must be.
+/// A module and its expected digest.
 pub struct Module<'a> {
     pub url: &'a Url,
     pub sha256: Option<String>,
 }
 
 impl ModuleArgs {
-    /// The module with the digest that was stated, wherever that was.
+    /// Returns the module with its expected digest, from an option or from the URL.
     ///
     /// # Errors
-    /// When what is stated contradicts itself, or the file cannot be read.
+    /// When the options contradict each other, or the file cannot be read.
     pub fn resolve(&self) -> Result<Module<'_>> {
         let url = &self.module;
         if let (Some(stated), Some(own)) = (&self.sha256, &url.digest)

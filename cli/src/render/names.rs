@@ -1,24 +1,24 @@
-//! What a manifest names, checked before it is written: Kubernetes and Istio would refuse it only later.
+//! Checks the names in a manifest before it is written: Kubernetes and Istio would reject them only later.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-/// The longest name of a resource, and of each of its parts between dots (RFC 1123).
-const LONGEST_NAME: usize = 253;
-const LONGEST_LABEL: usize = 63;
+/// The maximum length of a resource's name, and of each label in it (RFC 1123).
+const MAX_NAME: usize = 253;
+const MAX_LABEL: usize = 63;
 
 fn is_label(text: &str) -> bool {
     let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    text.len() <= LONGEST_LABEL
+    text.len() <= MAX_LABEL
         && ends(text.chars().next())
         && ends(text.chars().last())
         && text.chars().all(inner)
 }
 
-/// A name that others are made of by adding to it: a label of at most 40 characters.
+/// Parses the prefix of names: a label of at most 40 characters.
 pub fn prefix(text: &str) -> Result<String, String> {
     if is_label(text) && text.len() <= 40 {
         return Ok(text.to_owned());
@@ -26,7 +26,7 @@ pub fn prefix(text: &str) -> Result<String, String> {
     Err("must consist of a-z, 0-9 and `-`, begin and end with a-z or 0-9, and have at most 40 characters".to_owned())
 }
 
-/// The name of a namespace or a resource that is a DNS label.
+/// Parses the name of a namespace or a resource that is a DNS label.
 pub fn label(text: &str) -> Result<String, String> {
     if is_label(text) {
         return Ok(text.to_owned());
@@ -34,9 +34,9 @@ pub fn label(text: &str) -> Result<String, String> {
     Err("must consist of a-z, 0-9 and `-`, begin and end with a-z or 0-9, and have at most 63 characters".to_owned())
 }
 
-/// The name of a resource: labels with dots between them.
+/// Parses the name of a resource: labels with dots between them.
 pub fn subdomain(text: &str) -> Result<String, String> {
-    if text.len() <= LONGEST_NAME && text.split('.').all(is_label) {
+    if text.len() <= MAX_NAME && text.split('.').all(is_label) {
         return Ok(text.to_owned());
     }
     Err(
@@ -45,7 +45,7 @@ pub fn subdomain(text: &str) -> Result<String, String> {
     )
 }
 
-/// The host of a service, such as `shop.default.svc.cluster.local`, or `*.example.com`.
+/// Parses the host of a service, such as `shop.default.svc.cluster.local` or `*.example.com`.
 pub fn host(text: &str) -> Result<String, String> {
     match subdomain(text.strip_prefix("*.").unwrap_or(text)) {
         Ok(_) if text.contains('.') => Ok(text.to_owned()),
@@ -57,7 +57,7 @@ pub fn host(text: &str) -> Result<String, String> {
     }
 }
 
-/// `key=value,key=value`: the labels of pods. The order is kept.
+/// Parses the labels of pods, `key=value,key=value`, in their order.
 pub fn labels(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut labels: Vec<(String, String)> = Vec::new();
     for pair in text.split(',') {
@@ -90,13 +90,13 @@ pub fn labels(text: &str) -> Result<Vec<(String, String)>, String> {
 fn is_label_word(text: &str) -> bool {
     let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    text.len() <= LONGEST_LABEL
+    text.len() <= MAX_LABEL
         && ends(text.chars().next())
         && ends(text.chars().last())
         && text.chars().all(inner)
 }
 
-/// A digest as Istio takes it.
+/// Parses a digest in Istio's format.
 pub fn sha256(text: &str) -> Result<String, String> {
     let is_hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
     if text.len() == 64 && text.chars().all(is_hex) {
@@ -105,10 +105,10 @@ pub fn sha256(text: &str) -> Result<String, String> {
     Err("expected 64 hexadecimal digits, as `sha256sum` prints them".to_owned())
 }
 
-/// The digest of a file.
+/// Returns the digest of a file.
 ///
 /// # Errors
-/// When it cannot be read, or is no wasm module.
+/// When the file cannot be read or is not a wasm module.
 pub fn digest(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     anyhow::ensure!(

@@ -1,24 +1,24 @@
-//! What of a policy is done by the proxy and the kernel, not by the module: `keepalive`, and the limits
-//! where the module cannot act.
+//! The parts of a policy that Envoy and the kernel implement, not the module: `keepalive`, and limits
+//! where the module cannot drain.
 
 use std::time::Duration;
 
 use evenkeel_policy::{Http2Ping, Mode, Policy, Role, TcpKeepalive};
 use serde::Serialize;
 
-/// In the words of Protobuf's JSON. To observe is to change nothing, so then there is nothing of it.
+/// The settings in Protobuf's JSON format. In a dry run there are none, because it changes nothing.
 #[derive(Default, Serialize)]
 pub struct Native {
     /// HTTP/2 PINGs to clients.
     pub ping: Option<Ping>,
     /// HTTP/2 PINGs to upstreams.
     pub upstream_ping: Option<Ping>,
-    /// TCP keepalive, both ways.
+    /// TCP keepalive towards clients and upstreams.
     pub tcp: Option<Tcp>,
     /// `upstream.max_requests_per_connection`, for upstreams that speak HTTP/2.
     pub max_requests_per_connection: Option<u32>,
-    /// `defaults`, where no network filter is passed: HTTP/3.
-    pub unfiltered: Option<Limits>,
+    /// The limits of `defaults` for HTTP/3, which passes no network filter.
+    pub http3: Option<Limits>,
 }
 
 #[derive(Serialize)]
@@ -38,17 +38,17 @@ pub struct Tcp {
 #[derive(Serialize)]
 pub struct Limits {
     max_connection_age: Option<String>,
-    /// The same with jitter: Envoy adds to the age, where a policy takes from it.
-    spread: Option<Spread>,
-    /// The policy has a jitter.
+    /// The age with jitter: Envoy adds to the age, a policy subtracts from it.
+    spread: Option<AgeWithJitter>,
+    /// Whether the policy has jitter.
     is_spread: bool,
     max_requests_per_connection: Option<u32>,
 }
 
 #[derive(Serialize)]
-pub struct Spread {
-    least_age: String,
-    /// What is added to it at most, in percent of it.
+pub struct AgeWithJitter {
+    min_age: String,
+    /// The maximum addition, in percent of the age.
     percent: f64,
 }
 
@@ -64,8 +64,8 @@ impl Native {
             tcp: policy.keepalive.tcp.map(Tcp::from),
             max_requests_per_connection: upstream
                 .and_then(|upstream| upstream.max_requests_per_connection)
-                .map(|most| fitting(most.get())),
-            unfiltered: Limits::of(policy),
+                .map(|max| saturating_u32(max.get())),
+            http3: Limits::of(policy),
         }
     }
 }
@@ -99,31 +99,31 @@ impl Limits {
             max_connection_age: rule.max_connection_age.map(seconds),
             spread: rule
                 .max_connection_age
-                .and_then(|age| Spread::of(age, rule.jitter.get())),
+                .and_then(|age| AgeWithJitter::of(age, rule.jitter.get())),
             is_spread: rule.jitter.get() > 0.0,
             max_requests_per_connection: rule
                 .max_requests_per_connection
-                .map(|most| fitting(most.get())),
+                .map(|max| saturating_u32(max.get())),
         })
     }
 }
 
-impl Spread {
-    /// None where Envoy cannot express it: it adds at most the age itself.
+impl AgeWithJitter {
+    /// Returns None if Envoy cannot express the jitter: it adds at max the age itself.
     fn of(max_connection_age: Duration, jitter: f64) -> Option<Self> {
         if !(0.0..=0.5).contains(&jitter) || jitter == 0.0 {
             return None;
         }
         let least = max_connection_age.mul_f64(1.0 - jitter);
         Some(Self {
-            least_age: seconds(Duration::from_millis(least.as_millis() as u64)),
+            min_age: seconds(Duration::from_millis(least.as_millis() as u64)),
             percent: (jitter / (1.0 - jitter) * 10_000.0).floor() / 100.0,
         })
     }
 }
 
-/// The filters that the policy needs: the HTTP filter costs every request something (Envoy makes a context
-/// for each), so it is left out where it would find nothing to do.
+/// Returns the filters that the policy needs. The HTTP filter has a cost per request (Envoy creates a context
+/// for each), so it is omitted if the policy does not need it.
 pub fn roles(policy: &Policy) -> &'static [Role] {
     let needs_http = !policy.routes.is_empty()
         || policy.defaults.max_stream_age.is_some()
@@ -137,12 +137,12 @@ pub fn roles(policy: &Policy) -> &'static [Role] {
     }
 }
 
-/// Envoy counts in 32 bits, which is enough.
-fn fitting(count: u64) -> u32 {
+/// Envoy's limits have 32 bits.
+fn saturating_u32(count: u64) -> u32 {
     count.try_into().unwrap_or(u32::MAX)
 }
 
-/// A duration as Protobuf's JSON writes it. A policy's are of whole milliseconds.
+/// Formats a duration of whole milliseconds in Protobuf's JSON format.
 fn seconds(duration: Duration) -> String {
     match duration.subsec_millis() {
         0 => format!("{}s", duration.as_secs()),

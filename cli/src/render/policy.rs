@@ -1,4 +1,4 @@
-//! The policy to render: read, checked, and kept as it was written.
+//! The policy to render.
 
 use std::path::Path;
 
@@ -10,24 +10,24 @@ use serde_json::Value;
 use super::document::Document;
 use crate::diagnose;
 
-/// A good policy.
-pub struct Written {
+/// A valid policy with the keys of its file in their order.
+pub struct SourcePolicy {
     pub policy: Policy,
     members: IndexMap<String, Document>,
 }
 
-impl Written {
+impl SourcePolicy {
     /// Reads a file.
     ///
     /// # Errors
-    /// A usage error when there is none; when it is no policy, each mistake as `evenkeel check` shows it.
+    /// A usage error when the file cannot be read; if the policy is invalid, all findings as `evenkeel check` shows them.
     pub fn read(path: &Path) -> Result<Self> {
         let (source, policy) = diagnose::read(path)?;
         let members = serde_json::from_slice(source.json())?;
         Ok(Self { policy, members })
     }
 
-    /// What a filter entry of this role is given. What is for editors alone stays behind.
+    /// Returns the policy for a filter of this role, without `$schema`, which is for editors.
     pub fn for_role(&self, role: Role) -> Document {
         let mut members = self.members.clone();
         members.shift_remove("$schema");

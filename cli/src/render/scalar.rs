@@ -1,4 +1,4 @@
-//! YAML scalars that every YAML version reads alike.
+//! YAML scalars that have the same meaning in every YAML version.
 //!
 //! Kubernetes reads YAML 1.1, where `off`, `1_000` and `2024-01-01` are no strings; Envoy and most
 //! libraries read 1.2. So a string is unquoted only where no version reads another type, and is otherwise in double
@@ -8,8 +8,8 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-/// Bare words that YAML 1.1 or 1.2 reads as something else, in lower case.
-const TAKEN: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
+/// Plain words that YAML 1.1 or 1.2 does not read as strings, in lower case.
+const NON_STRING_WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 
 pub fn of(value: &Value) -> String {
     match value {
@@ -23,7 +23,7 @@ pub fn string(text: &str) -> String {
         && text
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
-        && !TAKEN.contains(&text.to_ascii_lowercase().as_str());
+        && !NON_STRING_WORDS.contains(&text.to_ascii_lowercase().as_str());
     if plain {
         text.to_owned()
     } else {

@@ -38,7 +38,7 @@ const TEMPLATES: [(&str, &str); 17] = templates![
 /// Fills in a template.
 ///
 /// # Errors
-/// When the template names what the context does not have.
+/// When the template uses a name that the context does not have.
 pub fn render(name: &str, context: &impl Serialize) -> Result<String> {
     let mut environment = Environment::new();
     let mut syntax = SyntaxConfig::builder();

@@ -54,14 +54,14 @@ impl Frame {
     /// Draws when pods begin to change and when they have changed.
     fn finish(&self, mut chart: Chart, timeline: &Timeline) -> String {
         chart.mark(0.0, &self.change);
-        if timeline.settled > 0 {
-            let fraction = timeline.settled as f64 / (self.to - self.from).max(1) as f64;
+        if timeline.last_change > 0 {
+            let fraction = timeline.last_change as f64 / (self.to - self.from).max(1) as f64;
             let label = if fraction > LABEL_WIDTH {
-                "settled"
+                "last_change"
             } else {
                 ""
             };
-            chart.mark(timeline.settled as f64, label);
+            chart.mark(timeline.last_change as f64, label);
         }
         chart.label_time();
         chart.finish()

@@ -1,28 +1,28 @@
-//! Pods come and go.
+//! Pods start, become ready, terminate and crash.
 
 use std::time::Duration;
 
 use evenkeel_engine::Instant;
 use evenkeel_engine::peers::PeerId;
 
-use super::client::Link;
+use super::client::ClientState;
 use super::pod::{Pod, Stage};
 use super::scenario::Change;
 use super::setup::Setup;
 use super::world::{Event, World};
 
-/// In which a pod that leaves ends its connections.
-const LEAVES: Duration = Duration::from_secs(5);
-/// In which the clients of a pod that is lost notice.
-const NOTICED: Duration = Duration::from_secs(1);
+/// The time in which a terminating pod closes its connections.
+const TERMINATION_TIME: Duration = Duration::from_secs(5);
+/// The time in which clients detect that their pod crashed.
+const DETECTION_TIME: Duration = Duration::from_secs(1);
 
 impl Change {
-    /// How long it takes from its beginning to its end.
-    pub(super) fn takes(self, setup: &Setup) -> Duration {
+    /// The time from its beginning to its end.
+    pub(super) fn duration(self, setup: &Setup) -> Duration {
         match self {
             Self::Start(_) => setup.ready_after,
-            Self::LeaveOldest(_) | Self::LeaveNewest(_) => LEAVES,
-            Self::Die(_) => NOTICED,
+            Self::StopOldest(_) | Self::StopNewest(_) => TERMINATION_TIME,
+            Self::Crash(_) => DETECTION_TIME,
         }
     }
 }
@@ -34,35 +34,35 @@ impl World<'_> {
                 for _ in 0..count {
                     let pod = self.start(self.now);
                     let ready = self.now.after(self.setup.ready_after);
-                    self.events.plan(ready, Event::Ready(pod));
+                    self.events.schedule(ready, Event::Ready(pod));
                 }
             }
-            Change::LeaveOldest(count) => {
-                let leaving = self.living().take(count).collect();
-                self.leave(leaving);
+            Change::StopOldest(count) => {
+                let terminating = self.running().take(count).collect();
+                self.terminate(terminating);
             }
-            Change::LeaveNewest(count) => {
-                let leaving = self.living().rev().take(count).collect();
-                self.leave(leaving);
+            Change::StopNewest(count) => {
+                let terminating = self.running().rev().take(count).collect();
+                self.terminate(terminating);
             }
-            Change::Die(count) => {
+            Change::Crash(count) => {
                 for _ in 0..count.min(self.ready.len()) {
-                    let lost = self.chance.below(self.ready.len());
+                    let lost = self.random.index_below(self.ready.len());
                     let pod = self.ready.swap_remove(lost);
-                    self.lose(pod);
+                    self.crash(pod);
                 }
             }
         }
     }
 
-    /// A pod begins.
-    pub(super) fn start(&mut self, born: Instant) -> usize {
-        let id = PeerId(self.chance.seed());
-        self.pods.push(Pod::new(id, born));
+    /// Starts a pod.
+    pub(super) fn start(&mut self, started_at: Instant) -> usize {
+        let id = PeerId(self.random.seed());
+        self.pods.push(Pod::new(id, started_at));
         self.pods.len() - 1
     }
 
-    /// Connections are sent to a pod from now on.
+    /// Makes a pod receive connections.
     pub(super) fn ready(&mut self, pod: usize) {
         if self.pods[pod].stage == Stage::Starting {
             self.pods[pod].stage = Stage::Ready;
@@ -70,33 +70,34 @@ impl World<'_> {
         }
     }
 
-    /// Those that are not on their way out, in the order in which they began.
-    fn living(&self) -> impl DoubleEndedIterator<Item = usize> {
-        let living = |pod: &usize| matches!(self.pods[*pod].stage, Stage::Starting | Stage::Ready);
-        (0..self.pods.len()).filter(living)
+    /// The pods that do not terminate, in the order in which they started.
+    fn running(&self) -> impl DoubleEndedIterator<Item = usize> {
+        let running = |pod: &usize| matches!(self.pods[*pod].stage, Stage::Starting | Stage::Ready);
+        (0..self.pods.len()).filter(running)
     }
 
-    fn leave(&mut self, leaving: Vec<usize>) {
-        for pod in leaving {
-            self.pods[pod].stage = Stage::Leaving;
+    fn terminate(&mut self, terminating: Vec<usize>) {
+        for pod in terminating {
+            self.pods[pod].stage = Stage::Terminating;
             for at in 0..self.pods[pod].clients.len() {
                 let client = self.pods[pod].clients[at];
                 let generation = self.clients[client as usize].generation;
-                let end = self.now.after(self.chance.within(LEAVES));
-                self.events.plan(end, Event::End(client, generation));
+                let end = self.now.after(self.random.duration_below(TERMINATION_TIME));
+                self.events.schedule(end, Event::Close(client, generation));
             }
-            self.events.plan(self.now.after(LEAVES), Event::Gone(pod));
+            self.events
+                .schedule(self.now.after(TERMINATION_TIME), Event::Removed(pod));
         }
         let pods = &self.pods;
         self.ready.retain(|pod| pods[*pod].stage == Stage::Ready);
     }
 
-    fn lose(&mut self, pod: usize) {
+    fn crash(&mut self, pod: usize) {
         for client in std::mem::take(&mut self.pods[pod].clients) {
-            self.clients[client as usize].link = Link::Disconnected;
-            let noticed = self.now.after(self.chance.within(NOTICED));
-            self.events.plan(noticed, Event::Connect(client));
+            self.clients[client as usize].state = ClientState::Disconnected;
+            let noticed = self.now.after(self.random.duration_below(DETECTION_TIME));
+            self.events.schedule(noticed, Event::Connect(client));
         }
-        self.pods[pod].vanish();
+        self.pods[pod].remove();
     }
 }

@@ -1,4 +1,4 @@
-//! Gossip between pods: the module's own load reports, of which some are lost and some are late.
+//! Gossip between pods: the module's own load reports, of which some are lost and some are delayed.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use evenkeel_policy::Trust;
 use super::pod::Stage;
 use super::world::{Event, World};
 
-/// Up to this many pods, each has its own view. More pods share [`SHARED`] views in turn, and any pod of a view
+/// Up to this many pods, each has its own view. More pods share [`SHARED_VIEWS`] views in interval, and any pod of a view
 /// reports for it: a view is a sample of the pods either way, and ten thousand pods would exchange sixty thousand
 /// messages per second.
-const OWN: usize = 64;
-const SHARED: usize = 64;
+const MAX_OWN_VIEWS: usize = 64;
+const SHARED_VIEWS: usize = 64;
 
 /// A message in transit.
 pub struct Message {
@@ -27,18 +27,18 @@ pub struct Gossip {
     views: Vec<View>,
     /// When each view's pod sends its next request.
     next: Vec<Instant>,
-    shares: bool,
+    is_shared: bool,
 }
 
 impl Gossip {
     /// Creates the views of a service with this many pods over the whole time.
     pub fn new(pods: usize) -> Self {
-        let shares = pods > OWN;
-        let views = if shares { SHARED } else { pods };
+        let is_shared = pods > MAX_OWN_VIEWS;
+        let views = if is_shared { SHARED_VIEWS } else { pods };
         Self {
             views: vec![View::default(); views],
             next: vec![Instant::default(); views],
-            shares,
+            is_shared,
         }
     }
 
@@ -48,12 +48,12 @@ impl Gossip {
 }
 
 impl World<'_> {
-    /// Sends the requests of pods whose turn it is, to a random ready pod as Envoy's random load balancing.
+    /// Sends the requests of pods whose interval it is, to a random ready pod as Envoy's random load balancing.
     pub(super) fn request_reports(&mut self) {
         let Some(peers) = &self.policy.peers else {
             return;
         };
-        let turn = peers.interval / FANOUT;
+        let interval = peers.interval / FANOUT;
         for view in 0..self.gossip.views.len() {
             let next = self.gossip.next[view];
             if next > self.now {
@@ -62,13 +62,13 @@ impl World<'_> {
             let Some(from) = self.sender(view) else {
                 continue;
             };
-            // As in the module, a turn for which the tick was late is made up.
-            self.gossip.next[view] = if self.now.since(next) < turn {
-                next.after(turn)
+            // As in the module, a request for which the tick was late is made up.
+            self.gossip.next[view] = if self.now.since(next) < interval {
+                next.after(interval)
             } else {
-                self.now.after(self.aside.within(turn))
+                self.now.after(self.pod_random.duration_below(interval))
             };
-            if let Some(to) = self.aside.pick(&self.ready) {
+            if let Some(to) = self.pod_random.pick(&self.ready) {
                 let text = self.reports_of(from);
                 self.send(Message {
                     from,
@@ -86,14 +86,14 @@ impl World<'_> {
         let pods = self.pods.len().saturating_sub(view).div_ceil(views);
         // If most pods are gone, a turn is sometimes missed.
         (0..4.min(pods))
-            .map(|_| view + views * self.aside.below(pods))
-            .find(|&pod| self.pods[pod].stage != Stage::Gone)
+            .map(|_| view + views * self.pod_random.index_below(pods))
+            .find(|&pod| self.pods[pod].stage != Stage::Removed)
     }
 
     fn reports_of(&mut self, pod: usize) -> String {
         let requested = self.since_request(pod);
-        let own = self.pods[pod].own(self.policy, requested, self.now);
-        let seed = self.aside.seed();
+        let own = self.pods[pod].own_report(self.policy, requested, self.now);
+        let seed = self.pod_random.seed();
         self.gossip.view(pod).write_message(&own, self.now, seed)
     }
 
@@ -102,24 +102,24 @@ impl World<'_> {
     fn since_request(&mut self, pod: usize) -> Option<Duration> {
         let Self { pods, policy, .. } = self;
         let pod = &pods[pod];
-        if self.gossip.shares && pod.stage == Stage::Ready {
+        if self.gossip.is_shared && pod.stage == Stage::Ready {
             let every = policy.peers.as_ref()?.interval.as_secs_f64();
-            return Some(self.aside.until(f64::from(FANOUT) / every));
+            return Some(self.pod_random.exponential(f64::from(FANOUT) / every));
         }
         pod.asked.map(|asked| self.now.since(asked))
     }
 
     fn send(&mut self, message: Message) {
-        if self.aside.happens(self.setup.gossip_loss) {
+        if self.pod_random.bool(self.setup.gossip_loss) {
             return;
         }
-        if self.setup.gossip_late.is_zero() {
+        if self.setup.gossip_delay.is_zero() {
             self.deliver(message);
             return;
         }
-        let late = self.aside.within(self.setup.gossip_late);
+        let delay = self.pod_random.duration_below(self.setup.gossip_delay);
         self.events
-            .plan(self.now.after(late), Event::Deliver(Box::new(message)));
+            .schedule(self.now.after(delay), Event::Deliver(Box::new(message)));
     }
 
     pub(super) fn deliver(&mut self, message: Message) {
@@ -129,7 +129,7 @@ impl World<'_> {
             text,
             is_request,
         } = message;
-        if self.pods[to].stage == Stage::Gone {
+        if self.pods[to].stage == Stage::Removed {
             return;
         }
         let Some(peers) = &self.policy.peers else {
@@ -159,7 +159,7 @@ impl World<'_> {
         let views = self.gossip.views.len();
         let view = &mut self.gossip.views[to % views];
         view.forget(self.now, every);
-        let seed = self.aside.seed();
+        let seed = self.pod_random.seed();
         view.receive(self.pods[to].peer(), &reports, self.now, every, seed);
     }
 }

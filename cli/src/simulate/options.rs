@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use super::contender::Contender;
+use super::candidate::Candidate;
 use super::scenario::Scenario;
 use super::setup::Setup;
 use crate::cli::usage;
@@ -71,11 +71,11 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = span::parse)]
     reconnect_after: Duration,
     /// Fraction of the messages between pods that is lost, from 0 to 1
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = part)]
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0, value_parser = fraction)]
     gossip_loss: f64,
     /// Maximum delay of messages between pods
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = span::parse)]
-    gossip_late: Duration,
+    gossip_delay: Duration,
     /// Also write the results to this file, as JSON
     #[arg(long, value_name = "PATH")]
     pub(super) json: Option<PathBuf>,
@@ -88,7 +88,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// The services to simulate.
+    /// Returns the services to simulate.
     ///
     /// # Errors
     /// A usage error when a scenario is not possible with so many pods.
@@ -119,25 +119,25 @@ impl Args {
             pods,
             after,
             connections: number(self.connections).unwrap_or(usual.connections),
-            lasts: Duration::from_secs(self.seconds),
+            duration: Duration::from_secs(self.seconds),
             seed: self.seed,
             request_every: self.request_every,
             opened_over: self.opened_over,
             ready_after: self.ready_after,
             reconnect_after: self.reconnect_after,
             gossip_loss: self.gossip_loss,
-            gossip_late: self.gossip_late,
+            gossip_delay: self.gossip_delay,
         })
     }
 
-    /// The operator's policies.
+    /// Reads the policies to compare.
     ///
     /// # Errors
     /// When a file cannot be read or is no policy.
-    pub(super) fn contenders(&self) -> Result<Vec<Contender>> {
+    pub(super) fn candidates(&self) -> Result<Vec<Candidate>> {
         self.policy
             .iter()
-            .map(|path| Contender::read(path))
+            .map(|path| Candidate::read(path))
             .collect()
     }
 
@@ -150,7 +150,7 @@ fn count(least: u64, most: u64) -> clap::builder::RangedU64ValueParser {
     clap::value_parser!(u64).range(least..=most)
 }
 
-fn part(text: &str) -> Result<f64, String> {
+fn fraction(text: &str) -> Result<f64, String> {
     let part = text.parse().ok().filter(|part| (0.0..=1.0).contains(part));
     part.ok_or_else(|| "it is a number from 0 to 1".to_owned())
 }

@@ -1,4 +1,4 @@
-//! The result of a run. Serialised, a row is what `--json` writes.
+//! The result of a run. `--json` writes it as a row.
 
 use serde::Serialize;
 
@@ -7,10 +7,10 @@ use super::timeline::Timeline;
 
 /// Load is even while the highest load is at most this multiple of the mean.
 const EVEN: f64 = 1.25;
-/// For how many seconds it must stay so.
-const STAYS: i64 = 30;
-/// A balanced service is judged by this many seconds at least.
-const JUDGED: usize = 60;
+/// The time for which load must stay even.
+const MIN_EVEN_SECONDS: i64 = 30;
+/// The minimum time over which the drain rate once balanced is computed.
+const MIN_RATED_SECONDS: usize = 60;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
@@ -20,19 +20,19 @@ pub struct Row {
     pub pods_after: usize,
     pub connections: usize,
     pub seed: u64,
-    /// Over ready pods, when the last change to the pods is over.
+    /// The highest load of a ready pod over the mean, after the last change to the pods.
     pub max_over_mean_start: f64,
-    /// At the end of the run.
+    /// The same at the end of the run.
     pub max_over_mean_end: f64,
-    /// Since the last change, until it is at most 1.25 and stays so for half a minute; None: never.
+    /// Seconds from the last change until the ratio is at most 1.25 and stays so for half a minute; None if it never is.
     pub seconds_to_1_25: Option<i64>,
     /// Connections drained since the first change.
     pub drains: u64,
-    /// Of these, until it is at most 1.25 and stays so; None if it never is.
+    /// Connections drained until then.
     pub drains_to_1_25: Option<u64>,
-    /// In one second.
+    /// The most drains in one second.
     pub peak_drains_per_second: u32,
-    /// In the second half of the time after it was balanced; None if that was never or not a minute ago.
+    /// Drains per minute in the second half of the time after that; None if that is shorter than a minute.
     pub drains_per_minute_balanced: Option<f64>,
 }
 
@@ -41,11 +41,12 @@ impl Row {
         let ratios: Vec<f64> = timeline
             .samples
             .iter()
-            .filter(|sample| sample.at >= timeline.settled)
+            .filter(|sample| sample.at >= timeline.last_change)
             .map(|sample| sample.max_over_mean)
             .collect();
         let seconds_to_1_25 = even_after(&ratios);
-        let even = seconds_to_1_25.and_then(|even| usize::try_from(timeline.settled + even).ok());
+        let even =
+            seconds_to_1_25.and_then(|even| usize::try_from(timeline.last_change + even).ok());
         let parts = even.and_then(|even| timeline.drains.split_at_checked(even));
         let sum = |drains: &[u32]| drains.iter().map(|count| u64::from(*count)).sum();
         Self {
@@ -66,7 +67,7 @@ impl Row {
     }
 }
 
-/// The first second from which on it is even for long enough.
+/// Returns the first second from which on the load is even for [`MIN_EVEN_SECONDS`].
 fn even_after(ratios: &[f64]) -> Option<i64> {
     let mut since = None;
     for (second, ratio) in (0_i64..).zip(ratios) {
@@ -75,22 +76,22 @@ fn even_after(ratios: &[f64]) -> Option<i64> {
             continue;
         }
         let since = *since.get_or_insert(second);
-        if second - since >= STAYS {
+        if second - since >= MIN_EVEN_SECONDS {
             return Some(since);
         }
     }
     None
 }
 
-/// In the second half, or the last minute if that is longer.
+/// Returns the rate in the second half, or in the last minute if that is longer.
 fn drains_per_minute(drains: &[u32]) -> Option<f64> {
-    let judged = (drains.len() / 2).max(JUDGED);
-    let from = drains.len().checked_sub(judged)?;
+    let seconds = (drains.len() / 2).max(MIN_RATED_SECONDS);
+    let from = drains.len().checked_sub(seconds)?;
     let sum: u32 = drains[from..].iter().sum();
-    Some(rounded(f64::from(sum) * 60.0 / judged as f64))
+    Some(rounded(f64::from(sum) * 60.0 / seconds as f64))
 }
 
-/// More digits would not repeat with another seed anyway.
+/// Rounds to three decimals; further digits depend on the seed.
 fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn balanced_means_balanced_until_the_end() {
+    fn balanced_means_even_for_half_a_minute() {
         let mut ratios = vec![2.0; 10];
         ratios.extend([1.2; 20]);
         ratios.push(1.3);

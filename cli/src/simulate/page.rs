@@ -1,4 +1,4 @@
-//! The result as one HTML page that needs nothing else: no script, no font, no network.
+//! The result as one self-contained HTML page without scripts.
 
 use std::fmt::Write;
 
@@ -8,28 +8,28 @@ use evenkeel_report::number::thousands;
 
 use super::chart::{self, Frame};
 use super::table;
-use super::timeline::FOLLOWED;
+use super::timeline::MAX_LINES;
 use super::{Comparison, Side};
 
 /// How many seconds after the first change, and before it, the charts show at most.
-const AFTER: u64 = 900;
-const BEFORE: i64 = 20;
+const SECONDS_AFTER: u64 = 900;
+const SECONDS_BEFORE: i64 = 20;
 
-const OPENING: &str = r#"<h1>Simulated effect of a policy on a service</h1>
+const INTRODUCTION: &str = r#"<h1>Simulated effect of a policy on a service</h1>
 <p>Every pod runs the module's own code, on virtual time. Clients, kube-proxy's random choice of a pod, and
 starting and stopping pods are simulated.</p>
 "#;
 
-const MANY: &str = "<p class=\"soft keys\"><span class=\"key all\"></span>all pods<span class=\"key most\"></span>\
+const QUANTILE_LEGEND: &str = "<p class=\"soft keys\"><span class=\"key all\"></span>all pods<span class=\"key most\"></span>\
                     eight of ten<span class=\"key old\"></span>the median; dotted: the mean<span class=\"key \
                     drains\"></span>drained connections per second</p>\n";
-const FEW: &str = "<p class=\"soft keys\"><span class=\"key old\"></span>initial pods<span class=\"key new\">\
+const POD_LEGEND: &str = "<p class=\"soft keys\"><span class=\"key old\"></span>initial pods<span class=\"key new\">\
                    </span>added pods; dotted: the mean<span class=\"key drains\"></span>drained \
                    connections per second</p>\n";
 
 /// Renders the page.
 pub fn render(comparisons: &[Comparison]) -> String {
-    let mut body = OPENING.to_owned();
+    let mut body = INTRODUCTION.to_owned();
     for comparison in comparisons {
         section(&mut body, comparison);
     }
@@ -43,18 +43,18 @@ fn section(html: &mut String, comparison: &Comparison) {
         html,
         "<section>\n<h2>{}</h2>\n<p>{}. {}</p>",
         setup.scenario.name(),
-        escape(&table::story(setup)),
+        escape(&table::describe(setup)),
         seeds(comparison)
     );
     numbers(html, sides);
-    let many = sides.iter().any(|side| side.timeline.pods > FOLLOWED);
-    html.push_str(if many { MANY } else { FEW });
-    if setup.lasts.as_secs() > AFTER {
+    let many = sides.iter().any(|side| side.timeline.pods > MAX_LINES);
+    html.push_str(if many { QUANTILE_LEGEND } else { POD_LEGEND });
+    if setup.duration.as_secs() > SECONDS_AFTER {
         let _ = writeln!(
             html,
             "<p class=\"soft\">The charts show the first {} of {} minutes.</p>",
-            AFTER / 60,
-            setup.lasts.as_secs() / 60
+            SECONDS_AFTER / 60,
+            setup.duration.as_secs() / 60
         );
     }
     let unit = match setup.scenario.measure() {
@@ -96,14 +96,16 @@ fn seeds(Comparison { setup, sides }: &Comparison) -> String {
 /// The scales that all sides share.
 fn frame(comparison: &Comparison) -> Frame {
     let Comparison { setup, sides } = comparison;
-    let to = setup.lasts.as_secs().min(AFTER) as i64;
+    let to = setup.duration.as_secs().min(SECONDS_AFTER) as i64;
     let mut frame = Frame {
-        from: -BEFORE,
+        from: -SECONDS_BEFORE,
         to,
         load: 0.0,
         drains: 0.0,
         old: setup.pods,
-        change: if setup.pods == setup.after || sides.iter().any(|side| side.timeline.settled > 0) {
+        change: if setup.pods == setup.after
+            || sides.iter().any(|side| side.timeline.last_change > 0)
+        {
             "start".to_owned()
         } else {
             format!("{} → {}", setup.pods, setup.after)
@@ -111,8 +113,8 @@ fn frame(comparison: &Comparison) -> Frame {
     };
     for side in sides {
         let shown = side.timeline.samples.iter();
-        let shown = shown.filter(|sample| (-BEFORE..=to).contains(&sample.at));
-        let most = shown.map(|sample| sample.most()).fold(0.0, f64::max);
+        let shown = shown.filter(|sample| (-SECONDS_BEFORE..=to).contains(&sample.at));
+        let most = shown.map(|sample| sample.max_load()).fold(0.0, f64::max);
         frame.load = frame.load.max(most);
         frame.drains = frame.drains.max(chart::max_drains(&frame, &side.timeline));
     }

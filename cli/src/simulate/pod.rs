@@ -1,4 +1,4 @@
-//! One pod: what the module keeps in its proxy, with one worker.
+//! A pod: the state of the module in its proxy, with one worker.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use evenkeel_policy::{Measure, Policy, Weight};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     Starting,
-    /// kube-proxy sends connections to it, and other pods ask it.
+    /// It receives connections from kube-proxy and requests from other pods.
     Ready,
-    /// It takes no connections any more and ends those it has.
-    Leaving,
-    Gone,
+    /// It receives no new connections and closes its open ones.
+    Terminating,
+    Removed,
 }
 
 #[derive(Debug)]
@@ -23,18 +23,18 @@ pub struct Pod {
     pub stage: Stage,
     pub engine: Engine,
     pub tokens: Tokens,
-    /// Whose connections it has.
+    /// The clients that are connected to it.
     pub clients: Vec<u32>,
     /// When another pod last sent it a request.
     pub asked: Option<Instant>,
     id: PeerId,
-    born: Instant,
+    started_at: Instant,
     balance: PodRebalancer,
-    carried: MeasuredLoad,
+    load: MeasuredLoad,
 }
 
 impl Pod {
-    pub fn new(id: PeerId, born: Instant) -> Self {
+    pub fn new(id: PeerId, started_at: Instant) -> Self {
         Self {
             stage: Stage::Starting,
             engine: Engine::default(),
@@ -42,61 +42,62 @@ impl Pod {
             clients: Vec::new(),
             asked: None,
             id,
-            born,
+            started_at,
             balance: PodRebalancer::default(),
-            carried: MeasuredLoad::default(),
+            load: MeasuredLoad::default(),
         }
     }
 
     /// Removes the pod with its connections.
-    pub fn vanish(&mut self) {
-        self.stage = Stage::Gone;
+    pub fn remove(&mut self) {
+        self.stage = Stage::Removed;
         self.engine = Engine::default();
         self.clients = Vec::new();
     }
 
     /// Returns the report that it sends to its peers.
-    pub fn own(&self, policy: &Policy, asked: Option<Duration>, now: Instant) -> OwnReport {
+    pub fn own_report(&self, policy: &Policy, asked: Option<Duration>, now: Instant) -> OwnReport {
         let weight = match policy.rebalance.unwrap_or_default().weight {
             Weight::Fixed(weight) => weight,
             Weight::Workers => 1.0,
         };
         OwnReport {
             id: self.id,
-            load: self.carried.load,
+            load: self.load.load,
             weight,
-            uptime: now.since(self.born),
+            uptime: now.since(self.started_at),
             asked,
         }
     }
 
-    /// Once a second, as the module does: adds up what it carries, and chooses what has to go. `view` is
-    /// what it knows of the others.
-    pub fn look(&mut self, policy: &Policy, view: &View, seed: u64) {
+    /// Samples the load once a second, as the module does, and selects connections to drain. `view` holds the reports of
+    /// the other pods.
+    pub fn sample(&mut self, policy: &Policy, view: &View, seed: u64) {
         let now = self.engine.now();
         let rebalance = policy.rebalance.as_ref();
-        let follows = rebalance.is_some_and(|rebalance| rebalance.measure != Measure::Connections);
-        self.engine.track_rates(follows);
-        let looked = self.engine.take_sample(self.balance.is_rebalancing());
-        self.carried = MeasuredLoad {
-            load: looked.load,
-            dry_run_drained: looked.dry_run_drained,
+        let needs_rates =
+            rebalance.is_some_and(|rebalance| rebalance.measure != Measure::Connections);
+        self.engine.track_rates(needs_rates);
+        let worker = self.engine.take_sample(self.balance.is_rebalancing());
+        self.load = MeasuredLoad {
+            load: worker.load,
+            dry_run_drained: worker.dry_run_drained,
         };
         let (Some(rebalance), Some(peers)) = (&policy.rebalance, &policy.peers) else {
             return;
         };
-        let own = self.own(policy, None, now);
+        let own = self.own_report(policy, None, now);
         let rules = Rules::new(rebalance, peers);
         let estimate = view.estimate(&own, rules, now);
-        let scene = PodSample {
-            worker: &looked,
-            pod: self.carried,
+        let sample = PodSample {
+            worker: &worker,
+            pod: self.load,
             weight: rules.weigh(&own),
             estimate: estimate.as_ref(),
         };
         let mode = policy.mode;
         self.balance
-            .update(&mut self.engine, rebalance, mode, &scene);
+            .update(&mut self.engine, rebalance, mode, &sample);
         self.engine.run_selection(|_| true, seed);
     }
 
@@ -105,7 +106,7 @@ impl Pod {
     }
 }
 
-/// The state of a proxy's one bucket, which its workers share.
+/// The state of a proxy's bucket, which its workers share.
 #[derive(Debug, Default)]
 pub struct Tokens(Option<u64>);
 

@@ -1,13 +1,13 @@
-//! How far all runs are together.
+//! The progress of all runs together.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use evenkeel_report::terminal::Status;
 
-/// A run, in the parts that are counted.
-const RUN: u64 = 1_000_000;
+/// Into so many units each run is divided.
+const UNITS_PER_RUN: u64 = 1_000_000;
 
-/// What is done of some runs that go on side by side, in a line of the terminal.
+/// The progress of parallel runs in a line of the terminal.
 pub struct Progress {
     runs: u64,
     done: AtomicU64,
@@ -23,19 +23,19 @@ impl Progress {
         }
     }
 
-    /// One second of a run that lasts `of` seconds has passed.
-    pub fn second(&self, of: u64) {
-        let part = RUN / of.max(1);
+    /// Records one simulated second of a run of `of` seconds.
+    pub fn advance(&self, of: u64) {
+        let part = UNITS_PER_RUN / of.max(1);
         let done = self.done.fetch_add(part, Ordering::Relaxed) + part;
         self.status.show(&format!(
             "{} % of {} runs",
-            done * 100 / (self.runs * RUN),
+            done * 100 / (self.runs * UNITS_PER_RUN),
             self.runs
         ));
     }
 
-    /// Leaves the line to something else.
-    pub fn make_way(&self) {
+    /// Clears the line before other output.
+    pub fn clear(&self) {
         self.status.show("");
     }
 }

@@ -1,4 +1,4 @@
-//! What will happen, earliest first; what happens at the same time, in the order in which it was planned.
+//! Scheduled events in order of time; events of one time are in the order in which they were scheduled.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,37 +7,41 @@ use evenkeel_engine::Instant;
 
 pub struct Queue<T> {
     heap: BinaryHeap<Reverse<Entry<T>>>,
-    planned: u64,
+    scheduled: u64,
 }
 
 struct Entry<T> {
     at: Instant,
-    turn: u64,
-    what: T,
+    sequence: u64,
+    event: T,
 }
 
 impl<T> Queue<T> {
     pub fn new() -> Self {
         Self {
             heap: BinaryHeap::new(),
-            planned: 0,
+            scheduled: 0,
         }
     }
 
-    pub fn plan(&mut self, at: Instant, what: T) {
-        let turn = self.planned;
-        self.planned += 1;
-        self.heap.push(Reverse(Entry { at, turn, what }));
+    pub fn schedule(&mut self, at: Instant, event: T) {
+        let sequence = self.scheduled;
+        self.scheduled += 1;
+        self.heap.push(Reverse(Entry {
+            at,
+            sequence,
+            event,
+        }));
     }
 
-    /// The next thing, if it happens at `end` at the latest.
+    /// Removes and returns the next event that is not after `end`.
     pub fn next(&mut self, end: Instant) -> Option<(Instant, T)> {
         let Reverse(first) = self.heap.peek()?;
         if first.at > end {
             return None;
         }
         let Reverse(first) = self.heap.pop()?;
-        Some((first.at, first.what))
+        Some((first.at, first.event))
     }
 }
 
@@ -57,7 +61,7 @@ impl<T> PartialOrd for Entry<T> {
 
 impl<T> Ord for Entry<T> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.turn).cmp(&(other.at, other.turn))
+        (self.at, self.sequence).cmp(&(other.at, other.sequence))
     }
 }
 
@@ -70,7 +74,7 @@ mod tests {
         let at = Instant::from_nanos;
         let mut queue = Queue::new();
         for (when, what) in [(5, "d"), (3, "b"), (3, "c"), (1, "a"), (9, "e")] {
-            queue.plan(at(when), what);
+            queue.schedule(at(when), what);
         }
         let until_5: String = std::iter::from_fn(|| queue.next(at(5)))
             .map(|(_, what)| what)

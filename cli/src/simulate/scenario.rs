@@ -1,23 +1,23 @@
-//! What happens to a service, and what it consists of.
+//! The scenarios: the size of the service and the changes to its pods.
 
 use std::time::Duration;
 
 use clap::ValueEnum;
 use evenkeel_policy::Measure;
 
-/// Between two steps of a rolling update.
+/// The time between two steps of a rolling update.
 const STEP: Duration = Duration::from_secs(30);
-/// Of a step, between the start of pods and the end of those they replace.
+/// The time from the start of new pods to the termination of those that they replace.
 const OVERLAP: Duration = Duration::from_secs(10);
-/// Pods that a rolling update replaces at a time, as Kubernetes' `maxSurge` of 25 %.
+/// The number of steps of a rolling update: Kubernetes' default `maxSurge` is 25 %.
 const STEPS: usize = 4;
-/// Until lost pods are replaced.
-const REPLACED: Duration = Duration::from_secs(30);
-/// How long a flapping autoscaler stays with a number of pods.
-const FLAP: Duration = Duration::from_secs(60);
-const FLAPS: u32 = 5;
+/// The time until crashed pods are replaced.
+const REPLACEMENT_DELAY: Duration = Duration::from_secs(30);
+/// The time between two changes by a flapping autoscaler.
+const FLAP_INTERVAL: Duration = Duration::from_secs(60);
+const FLAP_CHANGES: u32 = 5;
 
-/// What happens to the service.
+/// A change of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
     /// Pods are added; every connection is on the old ones
@@ -36,17 +36,17 @@ pub enum Scenario {
     Flapping,
 }
 
-/// What happens to pods at some time.
+/// A change of the pods at one time. The number is that of pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// So many begin.
+    /// Pods start.
     Start(usize),
-    /// So many of those that began first are ended in order.
-    LeaveOldest(usize),
-    /// So many of those that began last are ended in order.
-    LeaveNewest(usize),
-    /// So many, whichever, vanish.
-    Die(usize),
+    /// The oldest pods terminate.
+    StopOldest(usize),
+    /// The newest pods terminate.
+    StopNewest(usize),
+    /// Random pods crash.
+    Crash(usize),
 }
 
 /// The default size of the service.
@@ -54,14 +54,14 @@ pub enum Change {
 pub struct Sizes {
     /// Pods before the first change.
     pub pods: usize,
-    /// Connections, all the time.
+    /// Client connections.
     pub connections: usize,
-    /// Pods after the change for each one before; in a loss, how many of them stay.
+    /// Pods after the change over pods before it.
     growth: f64,
 }
 
 impl Scenario {
-    /// As the command line takes it.
+    /// The name on the command line.
     pub fn name(self) -> String {
         let value = self.to_possible_value();
         value.map_or_else(String::new, |value| value.get_name().to_owned())
@@ -82,7 +82,7 @@ impl Scenario {
         }
     }
 
-    /// What the result compares pods by.
+    /// The measure by which the result compares pods.
     pub fn measure(self) -> Measure {
         match self {
             Self::HeavyTailed => Measure::Requests,
@@ -100,10 +100,10 @@ impl Scenario {
         }
     }
 
-    /// Why there is no such scenario.
+    /// Checks that the scenario is possible with so many pods.
     ///
     /// # Errors
-    /// A sentence.
+    /// A sentence that says why it is not.
     pub fn check(self, pods: usize, after: usize) -> Result<(), String> {
         let name = self.name();
         match self {
@@ -121,7 +121,7 @@ impl Scenario {
         }
     }
 
-    /// What happens when, since the first change.
+    /// The changes, and the time of each since the first.
     pub fn changes(self, pods: usize, after: usize) -> Vec<(Duration, Change)> {
         let joining = after.saturating_sub(pods);
         match self {
@@ -129,18 +129,18 @@ impl Scenario {
             Self::PodLoss => {
                 let lost = pods - after;
                 vec![
-                    (Duration::ZERO, Change::Die(lost)),
-                    (REPLACED, Change::Start(lost)),
+                    (Duration::ZERO, Change::Crash(lost)),
+                    (REPLACEMENT_DELAY, Change::Start(lost)),
                 ]
             }
-            Self::Flapping => (0..FLAPS)
+            Self::Flapping => (0..FLAP_CHANGES)
                 .map(|flap| {
                     let change = if flap % 2 == 0 {
                         Change::Start(joining)
                     } else {
-                        Change::LeaveNewest(joining)
+                        Change::StopNewest(joining)
                     };
-                    (FLAP * flap, change)
+                    (FLAP_INTERVAL * flap, change)
                 })
                 .collect(),
             Self::ScaleOut | Self::MoreServers | Self::MoreClients | Self::HeavyTailed => {
@@ -149,8 +149,8 @@ impl Scenario {
         }
     }
 
-    /// What happens, for people.
-    pub fn story(self, pods: usize, after: usize) -> String {
+    /// Describes the change in words.
+    pub fn describe(self, pods: usize, after: usize) -> String {
         match self {
             Self::RollingUpdate => {
                 format!(
@@ -161,11 +161,11 @@ impl Scenario {
             Self::PodLoss => format!(
                 "{} of {pods} pods fail; {} s later there are {pods} again",
                 pods - after,
-                REPLACED.as_secs()
+                REPLACEMENT_DELAY.as_secs()
             ),
             Self::Flapping => format!(
                 "{pods} pods become {after} and {pods} again, each for {} s, and stay {after}",
-                FLAP.as_secs()
+                FLAP_INTERVAL.as_secs()
             ),
             _ => format!("{pods} pods become {after}"),
         }
@@ -180,7 +180,7 @@ fn rolling(pods: usize) -> Vec<(Duration, Change)> {
     while left > 0 {
         let count = batch.min(left);
         changes.push((at, Change::Start(count)));
-        changes.push((at + OVERLAP, Change::LeaveOldest(count)));
+        changes.push((at + OVERLAP, Change::StopOldest(count)));
         left -= count;
         at += STEP;
     }
@@ -191,14 +191,14 @@ fn rolling(pods: usize) -> Vec<(Duration, Change)> {
 mod tests {
     use super::*;
 
-    /// How many pods there are in the end.
+    /// The number of pods after all changes.
     fn end(scenario: Scenario, pods: usize, after: usize) -> usize {
         let changes = scenario.changes(pods, after);
         changes
             .into_iter()
             .fold(pods, |pods, (_, change)| match change {
                 Change::Start(count) => pods + count,
-                Change::LeaveOldest(count) | Change::LeaveNewest(count) | Change::Die(count) => {
+                Change::StopOldest(count) | Change::StopNewest(count) | Change::Crash(count) => {
                     pods - count
                 }
             })

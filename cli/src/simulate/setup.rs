@@ -1,4 +1,4 @@
-//! One run's service, and how its clients and its network behave.
+//! The service of a run: its size, clients and network.
 
 use std::time::Duration;
 
@@ -9,28 +9,28 @@ pub struct Setup {
     pub scenario: Scenario,
     /// Pods before the first change.
     pub pods: usize,
-    /// Pods after it; in a loss, those that are left.
+    /// Pods after the change; in a pod loss, the remaining ones.
     pub after: usize,
     pub connections: usize,
-    /// How long it goes on after the first change.
-    pub lasts: Duration,
+    /// The simulated time after the first change.
+    pub duration: Duration,
     pub seed: u64,
-    /// Between two requests of a connection, on average.
+    /// The mean time between two requests on a connection.
     pub request_every: Duration,
-    /// Before the first change, connections open one after the other in this time.
+    /// The time before the first change in which connections are opened one after the other.
     pub opened_over: Duration,
-    /// From a pod's start until connections are sent to it.
+    /// The time from a pod's start until it receives connections.
     pub ready_after: Duration,
-    /// From a connection's end until its client opens another one, on average.
+    /// The mean time from a connection's end until its client reconnects.
     pub reconnect_after: Duration,
-    /// The part of the messages between pods that is lost.
+    /// The fraction of messages between pods that is lost.
     pub gossip_loss: f64,
-    /// How late the others come, at most.
-    pub gossip_late: Duration,
+    /// The maximum delay of the other messages.
+    pub gossip_delay: Duration,
 }
 
 impl Setup {
-    /// The scenario in its usual size.
+    /// The scenario in its default size.
     pub fn new(scenario: Scenario) -> Self {
         let sizes = scenario.sizes();
         Self {
@@ -38,14 +38,14 @@ impl Setup {
             pods: sizes.pods,
             after: scenario.after(sizes.pods),
             connections: sizes.connections,
-            lasts: Duration::from_secs(3600),
+            duration: Duration::from_secs(3600),
             seed: 1,
             request_every: Duration::from_secs(1),
             opened_over: Duration::from_secs(10),
             ready_after: Duration::ZERO,
             reconnect_after: Duration::ZERO,
             gossip_loss: 0.0,
-            gossip_late: Duration::ZERO,
+            gossip_delay: Duration::ZERO,
         }
     }
 }

@@ -16,7 +16,7 @@ pub fn of(comparison: &Comparison) -> String {
     };
     let mut rows = vec![HEAD.map(str::to_owned)];
     rows.extend(sides.iter().map(cells));
-    format!("{}{seeds}.\n{}", story(setup), align(2, &rows, 1..7))
+    format!("{}{seeds}.\n{}", describe(setup), align(2, &rows, 1..7))
 }
 
 /// Explains the columns, and shows the policies that were compared, each once.
@@ -56,7 +56,7 @@ const LEGEND: [&str; 7] = [
 ];
 
 /// Describes the service and its change.
-pub fn story(setup: &Setup) -> String {
+pub fn describe(setup: &Setup) -> String {
     let connections = thousands(setup.connections as u64);
     let by = match setup.scenario {
         super::scenario::Scenario::HeavyTailed => {
@@ -66,7 +66,7 @@ pub fn story(setup: &Setup) -> String {
     };
     format!(
         "{}; {connections} connections{by}",
-        setup.scenario.story(setup.pods, setup.after)
+        setup.scenario.describe(setup.pods, setup.after)
     )
 }
 
@@ -86,7 +86,7 @@ pub fn cells(side: &Side) -> [String; 7] {
         |number: &dyn Fn(&Row) -> Option<f64>, text: &dyn Fn(f64) -> String, none: &str| {
             Spread::of(side.rows.iter().map(number)).format(text, none)
         };
-    let whole = |number: f64| thousands(number as u64);
+    let count = |number: f64| thousands(number as u64);
     let ratio = |number: f64| format!("{number:.2}");
     let rate = |number: f64| format!("{number:.1}");
     let seconds = |row: &Row| row.seconds_to_1_25.map(|seconds| seconds as f64);
@@ -96,9 +96,9 @@ pub fn cells(side: &Side) -> [String; 7] {
         side.row.policy.clone(),
         spread(&|row| Some(row.max_over_mean_start), &ratio, ""),
         spread(&|row| Some(row.max_over_mean_end), &ratio, ""),
-        spread(&seconds, &whole, "never"),
-        spread(&drains, &whole, "–"),
-        spread(&peak, &whole, ""),
+        spread(&seconds, &count, "never"),
+        spread(&drains, &count, "–"),
+        spread(&peak, &count, ""),
         spread(&|row| row.drains_per_minute_balanced, &rate, "–"),
     ]
 }

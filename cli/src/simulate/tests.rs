@@ -5,32 +5,32 @@ use std::time::Duration;
 use clap::ValueEnum;
 use evenkeel_policy::Measure;
 
-use super::contender::Contender;
+use super::candidate::Candidate;
 use super::outcome::Row;
 use super::scenario::Scenario;
 use super::setup::Setup;
 use super::world::World;
 
-/// The scenario in its usual size, for ten minutes.
+/// The scenario in its default size, for ten minutes.
 fn setup(scenario: Scenario) -> Setup {
     Setup {
-        lasts: Duration::from_secs(600),
+        duration: Duration::from_secs(600),
         ..Setup::new(scenario)
     }
 }
 
-fn run(setup: &Setup, contender: &Contender) -> Row {
-    let timeline = World::new(setup, &contender.policy()).run(|_, _| {});
-    Row::of(setup, &contender.name, &timeline)
+fn run(setup: &Setup, candidate: &Candidate) -> Row {
+    let timeline = World::new(setup, &candidate.policy()).run(|_, _| {});
+    Row::of(setup, &candidate.name, &timeline)
 }
 
-fn built_in(name: &str, measure: Measure) -> Contender {
-    let mut all = Contender::built_in(measure).into_iter();
-    all.find(|contender| contender.name == name).unwrap()
+fn built_in(name: &str, measure: Measure) -> Candidate {
+    let mut all = Candidate::built_in(measure).into_iter();
+    all.find(|candidate| candidate.name == name).unwrap()
 }
 
-fn stated(text: &str) -> Contender {
-    Contender::new("stated", text.to_owned()).unwrap()
+fn custom(text: &str) -> Candidate {
+    Candidate::new("custom", text.to_owned()).unwrap()
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn recycling_by_age_matches_the_arithmetic() {
     };
     let age = r#"{"version": 1, "defaults": {"max_connection_age": "660s", "jitter": 0.181818}}"#;
 
-    let row = run(&scale_out, &stated(age));
+    let row = run(&scale_out, &custom(age));
 
     let seconds = row.seconds_to_1_25.unwrap();
     assert!((610..=672).contains(&seconds), "{row:?}");
@@ -125,7 +125,7 @@ fn rebalancing_balances_every_scenario() {
 fn rebalancing_tolerates_lost_and_late_gossip() {
     let scale_out = Setup {
         gossip_loss: 0.5,
-        gossip_late: Duration::from_secs(2),
+        gossip_delay: Duration::from_secs(2),
         ..setup(Scenario::ScaleOut)
     };
     let row = run(&scale_out, &built_in("rebalance", Measure::Connections));
@@ -135,25 +135,25 @@ fn rebalancing_tolerates_lost_and_late_gossip() {
 
 #[test]
 fn rebalancing_without_gossip_does_nothing_or_falls_back() {
-    let deaf = Setup {
+    let without_gossip = Setup {
         gossip_loss: 1.0,
         ..setup(Scenario::ScaleOut)
     };
     let rebalance = |more: &str| {
-        stated(&format!(
+        custom(&format!(
             r#"{{"version": 1, "defaults": {{"max_connection_age": "off"}}, "rebalance": {{{more}}}, "peers": {{"cluster": "shop"}}}}"#
         ))
     };
 
-    let nothing = run(&deaf, &rebalance(""));
-    let by_chance = run(
-        &deaf,
+    let nothing = run(&without_gossip, &rebalance(""));
+    let fallback = run(
+        &without_gossip,
         &rebalance(r#""fallback_mean_connection_age": "300s""#),
     );
 
     assert_eq!(nothing.drains, 0);
     // 1,000 connections at one close in 300 s each.
-    assert!((1_900..=2_100).contains(&by_chance.drains), "{by_chance:?}");
+    assert!((1_900..=2_100).contains(&fallback.drains), "{fallback:?}");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn pods_with_shared_views_balance_too() {
         pods: 50,
         after: 100,
         connections: 10_000,
-        lasts: Duration::from_secs(200),
+        duration: Duration::from_secs(200),
         ..Setup::new(Scenario::ScaleOut)
     };
     let row = run(&large, &built_in("rebalance", Measure::Connections));
@@ -173,7 +173,7 @@ fn pods_with_shared_views_balance_too() {
 #[test]
 fn budget_holds_for_each_pod() {
     let age = r#"{"version": 1, "defaults": {"max_connection_age": "60s", "jitter": 0.5}, "budget": {"per_second": 1, "burst": 1}}"#;
-    let row = run(&setup(Scenario::ScaleOut), &stated(age));
+    let row = run(&setup(Scenario::ScaleOut), &custom(age));
     assert!(row.peak_drains_per_second <= 2 * 8, "{row:?}");
     assert!(row.drains <= 8 * 601, "{row:?}");
 }
@@ -181,7 +181,7 @@ fn budget_holds_for_each_pod() {
 #[test]
 fn request_limit_drains_connections() {
     let requests = r#"{"version": 1, "defaults": {"max_connection_age": "off", "max_requests_per_connection": 100, "jitter": 0}}"#;
-    let row = run(&setup(Scenario::ScaleOut), &stated(requests));
+    let row = run(&setup(Scenario::ScaleOut), &custom(requests));
     // A request a second: in 600 s each connection is at its hundredth six times, of which the first count
     // began before the change.
     assert!((5_500..=6_200).contains(&row.drains), "{row:?}");

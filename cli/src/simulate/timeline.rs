@@ -1,4 +1,4 @@
-//! What there is to see of a run, second by second.
+//! The load of each pod and the drains of a run, second by second.
 
 use evenkeel_engine::Instant;
 use evenkeel_policy::Measure;
@@ -7,10 +7,10 @@ use super::client::Client;
 use super::pod::{Pod, Stage};
 use super::setup::Setup;
 
-/// Up to so many pods are followed one by one; of more, how their loads are spread.
-pub const FOLLOWED: usize = 32;
+/// The maximum number of pods whose loads are recorded one by one; of more, quantiles are.
+pub const MAX_LINES: usize = 32;
 
-/// What one second shows.
+/// The state at one second.
 pub struct Sample {
     /// Seconds since the first change.
     pub at: i64,
@@ -23,7 +23,7 @@ pub struct Sample {
 
 impl Sample {
     /// The highest load of a pod.
-    pub fn most(&self) -> f64 {
+    pub fn max_load(&self) -> f64 {
         match &self.loads {
             Loads::Each(loads) => loads.iter().flatten().copied().fold(0.0, f32::max).into(),
             Loads::Spread([.., most]) => (*most).into(),
@@ -33,44 +33,44 @@ impl Sample {
 
 /// The loads of pods.
 pub enum Loads {
-    /// Each pod of the run in the order of their beginning; None while it is not there.
+    /// The load of each pod, in the order of their start; None while the pod does not run.
     Each(Vec<Option<f32>>),
-    /// Of the ready ones: the least, the lowest tenth's end, the median, the highest tenth's begin, the most.
+    /// Quantiles of the ready pods: minimum, 10 %, median, 90 %, maximum.
     Spread([f32; 5]),
 }
 
 pub struct Timeline {
     measure: Measure,
-    /// How many pods there are over the whole time.
+    /// The number of pods over the whole time.
     pub pods: usize,
     first: Instant,
-    /// When the last change is over, in seconds since the first.
-    pub settled: i64,
+    /// The end of the last change, in seconds since the first.
+    pub last_change: i64,
     pub samples: Vec<Sample>,
     /// Drained connections in each second since the first change.
     pub drains: Vec<u32>,
 }
 
 impl Timeline {
-    /// Of a run whose first change comes at `first` and whose last one is over at `last`.
+    /// Creates the timeline of a run whose first change is at `first` and whose last one ends at `last`.
     pub fn new(setup: &Setup, first: Instant, last: Instant, pods: usize) -> Self {
         Self {
             measure: setup.scenario.measure(),
             pods,
             first,
-            settled: last.since(first).as_secs_f64().ceil() as i64,
+            last_change: last.since(first).as_secs_f64().ceil() as i64,
             samples: Vec::new(),
-            drains: vec![0; setup.lasts.as_secs() as usize],
+            drains: vec![0; setup.duration.as_secs() as usize],
         }
     }
 
-    /// When the first change comes.
+    /// The time of the first change.
     pub fn first(&self) -> Instant {
         self.first
     }
 
     /// Records that a connection was drained.
-    pub fn close(&mut self, now: Instant) {
+    pub fn record_drain(&mut self, now: Instant) {
         if now < self.first {
             return;
         }
@@ -98,15 +98,15 @@ impl Timeline {
             .map(|(_, load)| *load)
             .collect();
         ready.sort_unstable_by(f64::total_cmp);
-        let is_there = |pod: &Pod| !matches!(pod.stage, Stage::Gone);
+        let exists = |pod: &Pod| !matches!(pod.stage, Stage::Removed);
         self.samples.push(Sample {
             at: now.as_nanos().wrapping_sub(self.first.as_nanos()) as i64 / 1_000_000_000,
             max_over_mean: max_over_mean(&ready),
             mean: ready.iter().sum::<f64>() / ready.len().max(1) as f64,
-            loads: if self.pods <= FOLLOWED {
+            loads: if self.pods <= MAX_LINES {
                 let each = pods.iter().zip(&loads);
                 Loads::Each(
-                    each.map(|(pod, load)| is_there(pod).then_some(*load as f32))
+                    each.map(|(pod, load)| exists(pod).then_some(*load as f32))
                         .collect(),
                 )
             } else {
@@ -116,7 +116,7 @@ impl Timeline {
     }
 }
 
-/// Of what is sorted; 1 where there is nothing.
+/// Returns the maximum over the mean; 1 without load.
 fn max_over_mean(sorted: &[f64]) -> f64 {
     let sum: f64 = sorted.iter().sum();
     match sorted.last() {

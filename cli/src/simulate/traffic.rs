@@ -9,12 +9,12 @@ use std::time::Duration;
 use evenkeel_engine::{Activity, Decision, DrainPoint, Effect, Origin};
 use evenkeel_policy::{Direction, Measure, Mode, Policy};
 
-use super::client::{self, BYTES, Client, Link};
+use super::client::{self, BYTES, Client, ClientState};
 use super::world::{Event, World};
 
-/// Seconds between two counts of the requests of a connection if no measure uses them: often enough for the
-/// engine to see that it is not silent.
-const SELDOM: u32 = 8;
+/// Seconds between two counts of the requests of a connection if no measure uses them. They keep the engine from
+/// treating it as silent.
+const COUNT_INTERVAL: u32 = 8;
 /// How long a client waits if no pod is ready.
 const NO_POD: Duration = Duration::from_secs(1);
 const ORIGIN: Origin = Origin {
@@ -24,80 +24,81 @@ const ORIGIN: Origin = Origin {
 };
 
 impl World<'_> {
-    /// The clients open their first connections one after the other.
+    /// Opens the first connection of a client, and schedules that of the next one.
     pub(super) fn open(&mut self, client: u32) {
         self.connect(client);
         let next = client + 1;
         if (next as usize) < self.clients.len() {
             let pause = self.setup.opened_over / self.clients.len() as u32;
-            self.events.plan(self.now.after(pause), Event::Open(next));
+            self.events
+                .schedule(self.now.after(pause), Event::Open(next));
         }
     }
 
     /// Opens a connection for a client with a request. kube-proxy picks a random ready pod.
     pub(super) fn connect(&mut self, client: u32) {
-        let Some(index) = self.chance.pick(&self.ready) else {
+        let Some(index) = self.random.pick(&self.ready) else {
             let later = self.now.after(NO_POD);
-            self.events.plan(later, Event::Connect(client));
+            self.events.schedule(later, Event::Connect(client));
             return;
         };
-        let seed = self.chance.seed();
+        let seed = self.random.seed();
         let pod = &mut self.pods[index];
-        let held = &mut self.clients[client as usize];
-        held.generation += 1;
-        held.link = Link::Open;
-        held.pod = index as u32;
-        held.slot = pod.clients.len() as u32;
-        held.requests = 0;
+        let entry = &mut self.clients[client as usize];
+        entry.generation += 1;
+        entry.state = ClientState::Open;
+        entry.pod = index as u32;
+        entry.slot = pod.clients.len() as u32;
+        entry.requests = 0;
         pod.clients.push(client);
         pod.engine.advance(self.now);
         let rule = Some(Rc::clone(&self.policy.defaults));
-        let id = client::id(client, held.generation);
+        let id = client::connection_id(client, entry.generation);
         pod.engine.open(id, ORIGIN, rule, Mode::Enforce, seed);
         self.send_request(client);
     }
 
-    /// Plans the next requests of newly expired connections.
-    pub(super) fn plan_expired(&mut self, pod: usize) {
+    /// Schedules the next requests of newly expired connections.
+    pub(super) fn schedule_expired(&mut self, pod: usize) {
         while let Some(effect) = self.pods[pod].engine.poll() {
             if let Effect::DrainPending(id, _) = effect {
-                self.plan_request(client::of(id));
+                self.schedule_request(client::client_of(id));
             }
         }
     }
 
-    fn plan_request(&mut self, client: u32) {
-        let held = &mut self.clients[client as usize];
-        if held.link == Link::Open {
-            held.link = Link::Expired;
-            let next = self.now.after(self.chance.until(held.rate.into()));
+    fn schedule_request(&mut self, client: u32) {
+        let entry = &mut self.clients[client as usize];
+        if entry.state == ClientState::Open {
+            entry.state = ClientState::Expired;
+            let next = self.now.after(self.random.exponential(entry.rate.into()));
             self.events
-                .plan(next, Event::Request(client, held.generation));
+                .schedule(next, Event::Request(client, entry.generation));
         }
     }
 
     pub(super) fn next_request(&mut self, client: u32, generation: u32) {
-        let held = &mut self.clients[client as usize];
-        if held.link == Link::Expired && held.generation == generation {
-            held.link = Link::Open;
+        let entry = &mut self.clients[client as usize];
+        if entry.state == ClientState::Expired && entry.generation == generation {
+            entry.state = ClientState::Open;
             self.send_request(client);
         }
     }
 
     /// Sends a request and its response, at which the connection can drain.
     fn send_request(&mut self, client: u32) {
-        let held = &mut self.clients[client as usize];
-        held.requests += 1;
-        held.counted = self.now;
-        let id = client::id(client, held.generation);
+        let entry = &mut self.clients[client as usize];
+        entry.requests += 1;
+        entry.counted = self.now;
+        let id = client::connection_id(client, entry.generation);
         let activity = |active| Activity {
-            requests: held.requests.into(),
+            requests: entry.requests.into(),
             active,
             bytes: BYTES / 2,
             undelivered: 0,
         };
         let (requested, responded) = (activity(1), activity(0));
-        let index = held.pod as usize;
+        let index = entry.pod as usize;
         let pod = &mut self.pods[index];
         pod.engine.advance(self.now);
         pod.engine.read(id, requested);
@@ -105,12 +106,12 @@ impl World<'_> {
         let (head, tokens) = (Some(DrainPoint::ResponseHead), &mut pod.tokens);
         let decision = pod.engine.wrote(id, requested, head, bucket, tokens);
         if matches!(decision, Decision::Drain(_)) {
-            self.timeline.close(self.now);
+            self.timeline.record_drain(self.now);
             pod.engine.closed(id);
             self.detach(client);
-            let again = self.chance.about(self.setup.reconnect_after);
+            let again = self.random.duration_around(self.setup.reconnect_after);
             self.events
-                .plan(self.now.after(again), Event::Connect(client));
+                .schedule(self.now.after(again), Event::Connect(client));
             return;
         }
         let end = Activity {
@@ -120,27 +121,29 @@ impl World<'_> {
         };
         pod.engine.wrote(id, end, None, None, tokens);
         if pod.engine.needs_exact_time(id) {
-            self.plan_request(client);
+            self.schedule_request(client);
         }
-        self.plan_expired(index);
+        self.schedule_expired(index);
     }
 
     /// Closes a connection of a pod that stops.
     pub(super) fn end(&mut self, client: u32, generation: u32) {
-        let Client { link, pod, .. } = self.clients[client as usize];
-        if link != Link::Disconnected && self.clients[client as usize].generation == generation {
-            let id = client::id(client, generation);
+        let Client { state, pod, .. } = self.clients[client as usize];
+        if state != ClientState::Disconnected
+            && self.clients[client as usize].generation == generation
+        {
+            let id = client::connection_id(client, generation);
             self.pods[pod as usize].engine.closed(id);
             self.detach(client);
-            self.events.plan(self.now, Event::Connect(client));
+            self.events.schedule(self.now, Event::Connect(client));
         }
     }
 
     /// Removes the connection of a client.
     fn detach(&mut self, client: u32) {
-        let held = &mut self.clients[client as usize];
-        held.link = Link::Disconnected;
-        let (pod, slot) = (held.pod as usize, held.slot);
+        let entry = &mut self.clients[client as usize];
+        entry.state = ClientState::Disconnected;
+        let (pod, slot) = (entry.pod as usize, entry.slot);
         let clients = &mut self.pods[pod].clients;
         clients.swap_remove(slot as usize);
         if let Some(swapped) = clients.get(slot as usize) {
@@ -148,38 +151,38 @@ impl World<'_> {
         }
     }
 
-    /// Records the requests of a pod's connections in its engine: of all, or of those whose turn it is.
+    /// Records the requests of a pod's connections in its engine, as often as the policy needs it.
     pub(super) fn count(&mut self, pod: usize) {
-        let all = match Count::of(self.policy) {
-            Count::Never => return,
-            Count::Seldom => false,
-            Count::Always => true,
+        let all = match CountFrequency::of(self.policy) {
+            CountFrequency::Never => return,
+            CountFrequency::Periodically => false,
+            CountFrequency::EverySecond => true,
         };
         let Self {
             pods,
             clients,
-            aside,
+            pod_random,
             now,
             ..
         } = self;
         let pod = &mut pods[pod];
-        let turn = (now.as_nanos() / 1_000_000_000 % u64::from(SELDOM)) as u32;
-        let in_turn = pod.clients.iter();
-        for &client in in_turn.filter(|client| all || **client % SELDOM == turn) {
-            let held = &mut clients[client as usize];
-            if held.link != Link::Open {
+        let slot = (now.as_nanos() / 1_000_000_000 % u64::from(COUNT_INTERVAL)) as u32;
+        let counted = pod.clients.iter();
+        for &client in counted.filter(|client| all || **client % COUNT_INTERVAL == slot) {
+            let entry = &mut clients[client as usize];
+            if entry.state != ClientState::Open {
                 continue;
             }
-            let span = now.since(held.counted).as_secs_f64();
-            held.counted = *now;
-            let requests = aside.times(f64::from(held.rate) * span);
+            let span = now.since(entry.counted).as_secs_f64();
+            entry.counted = *now;
+            let requests = pod_random.poisson(f64::from(entry.rate) * span);
             if requests == 0 {
                 continue;
             }
-            held.requests = held.requests.saturating_add(requests as u32);
-            let id = client::id(client, held.generation);
+            entry.requests = entry.requests.saturating_add(requests as u32);
+            let id = client::connection_id(client, entry.generation);
             let responded = Activity {
-                requests: held.requests.into(),
+                requests: entry.requests.into(),
                 active: 0,
                 bytes: requests * BYTES,
                 undelivered: 0,
@@ -191,20 +194,20 @@ impl World<'_> {
 }
 
 /// How often the requests of a connection are counted.
-enum Count {
+enum CountFrequency {
     Never,
-    Seldom,
-    Always,
+    Periodically,
+    EverySecond,
 }
 
-impl Count {
-    /// As often as the policy needs it.
+impl CountFrequency {
+    /// Returns how often the policy needs the requests.
     fn of(policy: &Policy) -> Self {
-        let by_number = policy.defaults.max_requests_per_connection.is_some();
+        let by_requests = policy.defaults.max_requests_per_connection.is_some();
         match &policy.rebalance {
-            Some(rebalance) if rebalance.measure != Measure::Connections => Self::Always,
-            _ if by_number => Self::Always,
-            Some(_) => Self::Seldom,
+            Some(rebalance) if rebalance.measure != Measure::Connections => Self::EverySecond,
+            _ if by_requests => Self::EverySecond,
+            Some(_) => Self::Periodically,
             None => Self::Never,
         }
     }

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-/// Loads beside each other.
+/// The loads of several pods or hosts.
 #[derive(Debug, Serialize)]
 pub struct Evenness {
-    /// What they are counted in.
+    /// The unit of the loads.
     pub measure: &'static str,
     /// The load of each pod or host.
     pub loads: Vec<(String, f64)>,
-    /// The largest over the mean: 1 is even. None where there is no load.
+    /// The maximum over the mean: 1 is even. None without load.
     pub max_over_mean: Option<f64>,
     /// Jain's fairness index, `(sum x)^2 / (n * sum x^2)`: 1 is even, 1/n is one of n with all.
     pub jain: Option<f64>,
@@ -31,7 +31,7 @@ impl Evenness {
         }
     }
 
-    /// A load as a bar of up to so many characters.
+    /// Renders a load as a bar of at most `width` characters.
     pub fn bar(&self, load: f64, width: usize) -> String {
         let largest = self.loads.iter().map(|(_, load)| *load).fold(0.0, f64::max);
         let eighths = if largest > 0.0 {

@@ -1,15 +1,15 @@
-//! What an operator should know first.
+//! Problems and notes for the operator.
 
 use evenkeel_metrics::{Label, Metric};
 use serde::Serialize;
 
 use super::numbers::Numbers;
 
-/// Something found.
+/// A problem or a note.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub severity: Severity,
-    /// What was found.
+    /// A description.
     pub message: String,
     /// What to do about it.
     pub action: String,
@@ -25,8 +25,8 @@ pub enum Severity {
     Note,
 }
 
-/// What happened since the start must be a problem, or may be one.
-const HAPPENED: &[(Metric, Severity, &str)] = &[
+/// Counters whose increase since the start is a problem or a note.
+const COUNTER_FINDINGS: &[(Metric, Severity, &str)] = &[
     (
         Metric::RequestsAborted,
         Severity::Problem,
@@ -70,7 +70,7 @@ const HAPPENED: &[(Metric, Severity, &str)] = &[
     ),
 ];
 
-/// Everything found in these numbers, problems first.
+/// Returns the findings, problems first.
 pub fn findings(numbers: &Numbers) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut found = |severity, message: String, action: &str| {
@@ -92,7 +92,7 @@ pub fn findings(numbers: &Numbers) -> Vec<Finding> {
         let message = "a policy was rejected, and a later one accepted".to_owned();
         found(Severity::Note, message, "");
     }
-    for &(metric, severity, words) in HAPPENED {
+    for &(metric, severity, words) in COUNTER_FINDINGS {
         let times = numbers.sum(metric);
         if times > 0.0 {
             found(severity, format!("{times} {words}"), action(metric));
@@ -122,7 +122,7 @@ pub fn findings(numbers: &Numbers) -> Vec<Finding> {
         let message = format!("connections are bypassed ({})", causes.join(", "));
         found(Severity::Note, message, action(Metric::Bypassed));
     }
-    if numbers.is_mangled {
+    if numbers.has_labels_in_names {
         let message = "labels are part of the metric names: Prometheus cannot use them";
         let action = "Add Evenkeel's labels to Envoy's `stats_tags` (Istio: `extraStatTags`); docs/operating.md lists them.";
         found(Severity::Problem, message.to_owned(), action);

@@ -1,23 +1,23 @@
-//! Evenkeel's numbers in what an Envoy shows: `/stats/prometheus`, and `/stats`.
+//! Evenkeel's metrics in the output of Envoy's `/stats/prometheus` and `/stats`.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use evenkeel_metrics::{Label, Metric};
 
-/// What an Envoy's own stats begin with, in either form.
-const ENVOYS: [&str; 3] = ["envoy_", "server.", "cluster_manager."];
+/// The prefixes of Envoy's own stats in both formats.
+const ENVOY_PREFIXES: [&str; 3] = ["envoy_", "server.", "cluster_manager."];
 
 /// Separates labels inside a name if no `stats_tags` extracts them: Envoy replaces characters that Prometheus does not
 /// accept in a name (`=.=` and `;.;`) by `___`.
-const MANGLED: &str = "___";
+const LABEL_SEPARATOR: &str = "___";
 
 /// Every series of every metric in the list.
 #[derive(Clone, Debug, Default)]
 pub struct Numbers {
     series: Vec<Series>,
     /// Whether labels are inside the names, where Prometheus cannot use them.
-    pub is_mangled: bool,
+    pub has_labels_in_names: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ struct Series {
 }
 
 impl Numbers {
-    /// Reads a page.
+    /// Parses the metrics.
     ///
     /// # Errors
     /// When the page has no metric of Evenkeel, with a hint.
@@ -39,17 +39,17 @@ impl Numbers {
                 continue;
             }
             if let Some(series) = series(line) {
-                numbers.is_mangled |= line
+                numbers.has_labels_in_names |= line
                     .split('{')
                     .next()
-                    .is_some_and(|name| name.contains(MANGLED));
+                    .is_some_and(|name| name.contains(LABEL_SEPARATOR));
                 numbers.series.push(series);
             }
         }
         if !numbers.series.is_empty() {
             return Ok(numbers);
         }
-        let is_envoy = |line: &str| ENVOYS.iter().any(|begin| line.starts_with(begin));
+        let is_envoy = |line: &str| ENVOY_PREFIXES.iter().any(|begin| line.starts_with(begin));
         if page.lines().any(is_envoy) {
             bail!(
                 "this Envoy has no metrics of Evenkeel: is the module loaded? Its log has `policy active`, or an error; in Istio, is there a WasmPlugin whose selector matches this pod, and does `proxyStatsMatcher` include `wasmcustom`?"
@@ -83,7 +83,7 @@ impl Numbers {
     }
 }
 
-/// A line, if it is a series of a metric in the list.
+/// Parses a line; None if it is not a series of a listed metric.
 fn series(line: &str) -> Option<Series> {
     let (name, labels, value) = if let Some((name, rest)) = line.split_once('{') {
         let (labels, value) = labels(rest)?;
@@ -96,11 +96,11 @@ fn series(line: &str) -> Option<Series> {
     };
     // A timestamp may follow the value.
     let value = value.split_whitespace().next()?.parse().ok()?;
-    let (name, inside) = inside(name);
+    let (name, split_labels) = split_labels(name);
     let metric = *Metric::ALL.iter().find(|metric| metric.name() == name)?;
     Some(Series {
         metric,
-        labels: labels.into_iter().chain(inside).collect(),
+        labels: labels.into_iter().chain(split_labels).collect(),
         value,
     })
 }
@@ -130,11 +130,11 @@ fn labels(text: &str) -> Option<(BTreeMap<String, String>, &str)> {
 }
 
 /// Separates a name from the labels inside it and from Envoy's prefix.
-fn inside(name: &str) -> (&str, Vec<(String, String)>) {
+fn split_labels(name: &str) -> (&str, Vec<(String, String)>) {
     let name = name.strip_prefix("wasmcustom.").unwrap_or(name);
     let mut labels = Vec::new();
-    if name.contains(MANGLED) {
-        let mut parts: Vec<_> = name.split(MANGLED).collect();
+    if name.contains(LABEL_SEPARATOR) {
+        let mut parts: Vec<_> = name.split(LABEL_SEPARATOR).collect();
         let name = parts.pop().unwrap_or_default();
         for pair in parts.chunks_exact(2) {
             labels.push((pair[0].to_owned(), pair[1].to_owned()));
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn all_stats_formats_give_the_same_numbers() {
-        for (page, is_mangled) in [
+        for (page, has_labels_in_names) in [
             (
                 "# TYPE evenkeel_connections_expired_total counter\nevenkeel_connections_expired_total{drain_reason=\"rebalance\"} 3\n",
                 false,
@@ -187,7 +187,7 @@ mod tests {
                 BTreeMap::from([("rebalance".to_owned(), 3.0)]),
                 "{page}"
             );
-            assert_eq!(numbers.is_mangled, is_mangled, "{page}");
+            assert_eq!(numbers.has_labels_in_names, has_labels_in_names, "{page}");
         }
     }
 

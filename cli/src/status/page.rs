@@ -1,4 +1,4 @@
-//! A report as text, problems first.
+//! Renders a report as text, problems first.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,15 +9,15 @@ use evenkeel_report::terminal::{self, Style, styled};
 use super::Report;
 use super::evenness::Evenness;
 use super::finding::Severity;
-use super::pod::{Mode, Pod, Since};
+use super::pod::{Mode, Pod, Rates};
 
-/// The longest bar.
-const BAR: usize = 30;
+/// The maximum length of a bar.
+const BAR_WIDTH: usize = 30;
 
-/// The most hosts that are shown one by one.
-const MOST: usize = 16;
+/// The maximum number of hosts that are shown one by one.
+const MAX_HOSTS: usize = 16;
 
-/// The page, without a newline at its end.
+/// Renders the report without a newline at its end.
 pub fn page(report: &Report) -> String {
     let mut page = String::new();
     for error in &report.errors {
@@ -41,20 +41,20 @@ fn describe(page: &mut String, pod: &Pod) {
     line(
         page,
         &terminal::styled(Style::Bold, &pod.source),
-        mode(pod.mode),
+        describe_mode(pod.mode),
     );
     for finding in &pod.findings {
-        let (mood, mark) = match finding.severity {
+        let (style, mark) = match finding.severity {
             Severity::Problem => (Style::Red, "problem"),
             Severity::Note => (Style::Yellow, "note   "),
         };
         row(
             page,
-            &styled(mood, mark),
+            &styled(style, mark),
             7,
             &terminal::escape(&finding.message),
         );
-        for text in wrapped(&finding.action) {
+        for text in wrap(&finding.action) {
             row(page, "", 0, &text);
         }
     }
@@ -63,7 +63,7 @@ fn describe(page: &mut String, pod: &Pod) {
         .map(|age| format!(", mean age {}", duration(age)))
         .unwrap_or_default();
     let opened = by(&pod.opened).map(|opened| format!("; opened since the start: {opened}"));
-    named(
+    named_row(
         page,
         "connections",
         &format!(
@@ -72,13 +72,13 @@ fn describe(page: &mut String, pod: &Pod) {
             opened.unwrap_or_default()
         ),
     );
-    named(page, "drained", &drained(pod));
+    named_row(page, "drained", &drained(pod));
     if let Some(delayed) = delayed(pod) {
-        named(page, "delayed", &delayed);
+        named_row(page, "delayed", &delayed);
     }
     if let Some(peers) = &pod.peers {
         let pods = peers.known + 1.0;
-        let carries = match peers.over_mean {
+        let load = match peers.over_mean {
             Some(over) => format!(
                 "has {over:.2} x the mean load of {pods} pods ({} to {})",
                 rounded(pod.load),
@@ -86,25 +86,25 @@ fn describe(page: &mut String, pod: &Pod) {
             ),
             None => format!("{} known; none has any load", peers.known),
         };
-        let rebalances = if pod.is_rebalancing {
+        let state = if pod.is_rebalancing {
             "; is rebalancing"
         } else {
             ""
         };
-        named(page, "peers", &format!("{carries}{rebalances}"));
+        named_row(page, "peers", &format!("{load}{state}"));
     } else if pod.is_rebalancing {
-        named(page, "hosts", "is rebalancing");
+        named_row(page, "hosts", "is rebalancing");
     }
     if let Some(upstream) = &pod.upstream {
-        named(page, "upstream", &summary(upstream, "hosts"));
+        named_row(page, "upstream", &summary(upstream, "hosts"));
         bars(page, upstream);
     }
     if let Some(since) = &pod.since {
-        named(page, "now", &rates(since));
+        named_row(page, "now", &rates(since));
     }
 }
 
-fn mode(mode: Mode) -> &'static str {
+fn describe_mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Enforce => "drains connections",
         Mode::DryRun => "dry run: counts what it would drain, and drains nothing",
@@ -141,8 +141,8 @@ fn delayed(pod: &Pod) -> Option<String> {
     (!delays.is_empty()).then(|| delays.join(", "))
 }
 
-fn rates(since: &Since) -> String {
-    let Since {
+fn rates(since: &Rates) -> String {
+    let Rates {
         requests,
         opened,
         expired,
@@ -161,25 +161,25 @@ fn summary(evenness: &Evenness, of: &str) -> String {
     let (Some(over), Some(jain)) = (evenness.max_over_mean, evenness.jain) else {
         return format!("{count} {of}, without load");
     };
-    let mood = match over {
+    let style = match over {
         over if over < 1.2 => Style::Green,
         over if over < 1.5 => Style::Yellow,
         _ => Style::Red,
     };
-    let over = styled(mood, format!("{over:.2} x the mean"));
+    let over = styled(style, format!("{over:.2} x the mean"));
     let measure = evenness.measure;
     format!("{count} {of} by {measure}: the highest has {over}; Jain's index {jain:.2}")
 }
 
 fn bars(page: &mut String, evenness: &Evenness) {
-    let loads = evenness.loads.iter().take(MOST);
+    let loads = evenness.loads.iter().take(MAX_HOSTS);
     let loads: Vec<_> = loads
         .map(|(name, load)| (terminal::escape(name), load))
         .collect();
     let widest = loads.iter().map(|(name, _)| name.chars().count());
     let widest = widest.max().unwrap_or_default();
     for (name, load) in loads {
-        let bar = evenness.bar(*load, BAR);
+        let bar = evenness.bar(*load, BAR_WIDTH);
         let space = if bar.is_empty() { "" } else { " " };
         row(
             page,
@@ -191,7 +191,7 @@ fn bars(page: &mut String, evenness: &Evenness) {
     if let Some(more) = evenness
         .loads
         .len()
-        .checked_sub(MOST)
+        .checked_sub(MAX_HOSTS)
         .filter(|more| *more > 0)
     {
         row(page, "", 0, &format!("and {more} more"));
@@ -210,18 +210,18 @@ fn line(page: &mut String, title: &str, text: &str) {
     let _ = writeln!(page, "{title}  {text}");
 }
 
-fn named(page: &mut String, name: &str, text: &str) {
+fn named_row(page: &mut String, name: &str, text: &str) {
     row(page, name, name.len(), text);
 }
 
-/// A word of so many columns in front of a text.
+/// Writes a row: a word that is `columns` wide, and a text.
 fn row(page: &mut String, word: &str, columns: usize, text: &str) {
     let space = " ".repeat(13_usize.saturating_sub(columns));
     let _ = writeln!(page, "  {word}{space}{text}");
 }
 
-/// Lines of at most a hundred characters.
-fn wrapped(text: &str) -> Vec<String> {
+/// Wraps a text into lines of at most a hundred characters.
+fn wrap(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {

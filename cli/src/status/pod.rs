@@ -1,4 +1,4 @@
-//! What Evenkeel does in one proxy.
+//! The state of Evenkeel in one proxy.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,64 +13,64 @@ use super::numbers::Numbers;
 /// One reading of a proxy; counters are since its start.
 #[derive(Debug, Serialize)]
 pub struct Pod {
-    /// Where it was read.
+    /// The source of the metrics.
     pub source: String,
     /// Findings, problems first.
     pub findings: Vec<Finding>,
     pub mode: Mode,
     /// Open downstream connections.
     pub connections: f64,
-    /// Of these. None without any.
+    /// The mean age of the open connections; None without any.
     pub mean_age_seconds: Option<f64>,
-    /// What pods are compared by: inbound connections under a rule.
+    /// The load by which pods are compared: inbound connections under a rule.
     pub load: f64,
-    /// By protocol.
+    /// Opened connections by protocol.
     pub opened: BTreeMap<String, f64>,
-    /// By reason.
+    /// Expired connections by reason.
     pub expired: BTreeMap<String, f64>,
-    /// By reason.
+    /// Drain signals by reason.
     pub drain_signals: BTreeMap<String, f64>,
-    /// By which side closed the connection.
+    /// Drained connections by the side that closed them.
     pub drained: BTreeMap<String, f64>,
-    /// By reason: drains that a dry run would have performed.
+    /// Drains that a dry run counted, by reason.
     pub dry_run_drains: BTreeMap<String, f64>,
     pub budget_exhausted: f64,
     pub deferred: f64,
-    /// None where none are known.
+    /// The peers; None if none is known.
     pub peers: Option<Peers>,
     pub is_rebalancing: bool,
-    /// Of the hosts that it sends to. None with fewer than two.
+    /// How even the load of the upstream hosts is; None with fewer than two.
     pub upstream: Option<Evenness>,
-    /// What happened since it was read before.
-    pub since: Option<Since>,
+    /// The rates since the previous read.
+    pub since: Option<Rates>,
 }
 
 /// Whether it drains connections, as far as its counters show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// It has drained some.
+    /// It has drained connections.
     Enforce,
-    /// It has counted drains, and drained none.
+    /// It has only counted drains.
     DryRun,
-    /// Neither yet.
+    /// It has neither drained connections nor counted drains.
     Unknown,
 }
 
-/// A proxy among those that it knows.
+/// A proxy and its peers.
 #[derive(Debug, Serialize)]
 pub struct Peers {
-    /// Others that it knows.
+    /// The number of other known proxies.
     pub known: f64,
-    /// Connections of all over their number.
+    /// The mean load of all.
     pub mean: f64,
-    /// Its own over that. None where the mean is 0.
+    /// The proxy's own load over the mean; None if the mean is 0.
     pub over_mean: Option<f64>,
 }
 
-/// Between two reads, each a second.
+/// Rates per second between two reads.
 #[derive(Debug, Serialize)]
-pub struct Since {
+pub struct Rates {
     pub seconds: f64,
     pub requests: f64,
     pub opened: f64,
@@ -80,7 +80,7 @@ pub struct Since {
 }
 
 impl Pod {
-    /// Creates it from metrics, and from those that were read before, which give rates.
+    /// Creates the state from metrics; with metrics of a previous read it has rates.
     pub fn new(source: String, numbers: &Numbers, before: Option<(Duration, &Numbers)>) -> Self {
         let connections = numbers.sum(Metric::ConnectionsActive);
         let load = numbers.sum(Metric::LoadConnections);
@@ -112,13 +112,13 @@ impl Pod {
             deferred: numbers.sum(Metric::Deferred),
             peers: peers(numbers, load),
             is_rebalancing: numbers.sum(Metric::Rebalancing) > 0.0,
-            upstream: upstream(numbers),
-            since: before.map(|(span, before)| Since::new(numbers, before, span)),
+            upstream: upstream_evenness(numbers),
+            since: before.map(|(span, before)| Rates::new(numbers, before, span)),
         }
     }
 
-    /// Nobody has to do anything.
-    pub fn is_well(&self) -> bool {
+    /// Whether no finding is a problem.
+    pub fn has_no_problem(&self) -> bool {
         self.findings
             .iter()
             .all(|finding| finding.severity != Severity::Problem)
@@ -135,8 +135,8 @@ fn peers(numbers: &Numbers, load: f64) -> Option<Peers> {
     })
 }
 
-/// By what stays with a host where something does, else by the requests since the start.
-fn upstream(numbers: &Numbers) -> Option<Evenness> {
+/// Compares the hosts by connections or request rates if there are any, else by requests since the start.
+fn upstream_evenness(numbers: &Numbers) -> Option<Evenness> {
     let measures = [
         (Metric::UpstreamConnections, "connections"),
         (Metric::UpstreamRequestRate, "requests per second"),
@@ -149,22 +149,22 @@ fn upstream(numbers: &Numbers) -> Option<Evenness> {
         .find(|hosts| hosts.loads.len() > 1)
 }
 
-impl Since {
+impl Rates {
     fn new(now: &Numbers, before: &Numbers, span: Duration) -> Self {
         let seconds = span.as_secs_f64();
-        let a_second = |metric| {
+        let per_second = |metric| {
             let (now, before) = (now.sum(metric), before.sum(metric));
             // A counter that is less than before was reset.
-            let grown = if now < before { now } else { now - before };
-            grown / seconds.max(f64::MIN_POSITIVE)
+            let increase = if now < before { now } else { now - before };
+            increase / seconds.max(f64::MIN_POSITIVE)
         };
         Self {
             seconds,
-            requests: a_second(Metric::Requests),
-            opened: a_second(Metric::Connections),
-            expired: a_second(Metric::Expired),
-            drain_signals: a_second(Metric::DrainSignals),
-            budget_exhausted: a_second(Metric::BudgetExhausted),
+            requests: per_second(Metric::Requests),
+            opened: per_second(Metric::Connections),
+            expired: per_second(Metric::Expired),
+            drain_signals: per_second(Metric::DrainSignals),
+            budget_exhausted: per_second(Metric::BudgetExhausted),
         }
     }
 }

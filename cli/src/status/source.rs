@@ -1,4 +1,4 @@
-//! Where the numbers of a proxy come from.
+//! The source of a proxy's metrics.
 
 use std::fmt;
 use std::fs;
@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-/// Where Envoy and istio-proxy alike show their numbers.
+/// The path of the metrics in Envoy and istio-proxy.
 const PAGE: &str = "/stats/prometheus";
 
-/// A proxy that takes longer is not one to wait for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The maximum time of a request.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A big mesh's sidecar shows some tens of MiB.
-const LONGEST: u64 = 256 << 20;
+/// The maximum size of the metrics: a sidecar in a large mesh has tens of MiB.
+const MAX_BYTES: u64 = 256 << 20;
 
-/// One proxy's numbers.
+/// A source of metrics.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Source {
     /// `-`
@@ -27,10 +27,10 @@ pub enum Source {
 }
 
 impl Source {
-    /// What the command line names.
+    /// Parses an argument of the command line.
     ///
     /// # Errors
-    /// When it is neither a URL nor a file that is there.
+    /// When the argument is neither a URL nor an existing file.
     pub fn of(text: &str) -> Result<Self> {
         if text == "-" {
             return Ok(Self::Stdin);
@@ -55,10 +55,10 @@ impl Source {
         bail!("{text}: no such file; an address is, for example, http://127.0.0.1:15000")
     }
 
-    /// The text of it.
+    /// Reads the metrics.
     ///
     /// # Errors
-    /// When it cannot be read, with a hint.
+    /// When the source cannot be read, with a hint.
     pub fn read(&self) -> Result<String> {
         match self {
             Self::Stdin => {
@@ -89,7 +89,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// The page of what is given without `http://`: an address alone means the page with the numbers.
+/// Completes a URL without `http://`: an address without a path means the metrics.
 fn page_of(rest: &str) -> String {
     match rest.split_once('/') {
         None | Some((_, "")) => format!("http://{}{PAGE}", rest.trim_end_matches('/')),
@@ -99,13 +99,13 @@ fn page_of(rest: &str) -> String {
 
 fn get(url: &str) -> Result<String> {
     let config = ureq::Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
-        // Loopback and pods are not behind a proxy that the environment names.
+        .timeout_global(Some(TIMEOUT))
+        // Loopback and pods are not behind the proxy of the environment.
         .proxy(None)
         .build();
-    let answer = ureq::Agent::new_with_config(config).get(url).call();
-    let mut answer = match answer {
-        Ok(answer) => answer,
+    let response = ureq::Agent::new_with_config(config).get(url).call();
+    let mut response = match response {
+        Ok(response) => response,
         Err(ureq::Error::StatusCode(status)) => bail!(
             "{url} responds with {status}: is it Envoy's admin interface (15000 in istio-proxy), or its metrics (15090, 15020)?"
         ),
@@ -113,7 +113,7 @@ fn get(url: &str) -> Result<String> {
             "cannot read {url}: {error}. Is the proxy running, and its port forwarded? Admin interfaces listen on loopback only"
         ),
     };
-    let body = answer.body_mut().with_config().limit(LONGEST);
+    let body = response.body_mut().with_config().limit(MAX_BYTES);
     body.read_to_string()
         .with_context(|| format!("the response of {url} is incomplete"))
 }

@@ -1,48 +1,52 @@
-//! Ages that come too soon, or together.
+//! Warns of ages that are too short, and of drains that coincide.
 
 use evenkeel_policy::Place;
 use evenkeel_report::number::duration;
 
-use super::{Lint, Scene, shown};
-use crate::diagnose::{Finding, Ruling, Stated};
+use super::{Lint, LintContext, quoted};
+use crate::diagnose::{Finding, LocatedRule, ValueLocation};
 
 use crate::pace::Limits;
 
-/// How long Go's net/http and Rust's reqwest keep an idle connection: the shortest of the usual pools that
+/// The time for which Go's net/http and Rust's reqwest keep an idle connection: the shortest of the usual pools that
 /// are shared by services. OkHttp keeps it for 5 minutes, Envoy for an hour.
-const KEPT: f64 = 90.0;
+const POOL_IDLE_TIMEOUT: f64 = 90.0;
 
-/// A connection that carries fewer costs a handshake for every few of them.
-const FEW: u64 = 10;
+/// The fewest requests per connection for which the cost of a handshake is small.
+const MIN_REQUESTS: u64 = 10;
 
-/// The part of the connections that may be held back by `min_connection_age` without a word.
-const HELD: f64 = 0.25;
+/// The fraction of connections that `min_connection_age` may delay without a warning.
+const MAX_DELAYED_FRACTION: f64 = 0.25;
 
-pub fn findings(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Vec<Finding> {
-    let limits = Limits::of(ruling.rule);
+pub fn findings(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Vec<Finding> {
+    let limits = Limits::of(located.rule);
     let all = [
-        below_keepalive(scene, ruling, &limits),
-        few_requests(scene, ruling),
-        no_jitter(scene, ruling),
-        min_age_gathers(scene, ruling, &limits),
-        mean_age_behind_max_age(scene, ruling, &limits),
+        below_keepalive(context, located, &limits),
+        few_requests(context, located),
+        no_jitter(context, located),
+        min_age_clusters(context, located, &limits),
+        mean_age_above_max_age(context, located, &limits),
     ];
     all.into_iter().flatten().collect()
 }
 
-/// Raw TCP is left out: what a pool of a database keeps is its operator's choice.
-fn below_keepalive(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> Option<Finding> {
-    let lifetime = limits.lifetime().filter(|life| *life < KEPT)?;
-    if !ruling.is_http() {
+/// Raw TCP is excluded: how long a database's pool keeps connections differs.
+fn below_keepalive(
+    context: &LintContext<'_>,
+    located: &LocatedRule<'_>,
+    limits: &Limits,
+) -> Option<Finding> {
+    let lifetime = limits.lifetime().filter(|life| *life < POOL_IDLE_TIMEOUT)?;
+    if !located.is_http() {
         return None;
     }
-    let rule = ruling.rule;
+    let rule = located.rule;
     let shorter = match (rule.max_connection_age, rule.mean_connection_age) {
         (Some(max), Some(mean)) if mean < max => "mean_connection_age",
         (None, Some(_)) => "mean_connection_age",
         _ => "max_connection_age",
     };
-    let stated = ruling.stated(scene.document, shorter)?;
+    let stated = located.locate(context.document, shorter)?;
     let every_ten = (lifetime / 10.0).max(1.0).round();
     let finding = Lint::AgeBelowKeepalive
         .of_value(
@@ -64,13 +68,13 @@ fn below_keepalive(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> O
     Some(finding)
 }
 
-fn few_requests(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
-    let stated = ruling.stated(scene.document, "max_requests_per_connection")?;
-    too_few(ruling.rule.max_requests_per_connection?.get(), &stated)
+fn few_requests(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Option<Finding> {
+    let stated = located.locate(context.document, "max_requests_per_connection")?;
+    too_few(located.rule.max_requests_per_connection?.get(), &stated)
 }
 
-fn too_few(max: u64, stated: &Stated) -> Option<Finding> {
-    if max >= FEW {
+fn too_few(max: u64, stated: &ValueLocation) -> Option<Finding> {
+    if max >= MIN_REQUESTS {
         return None;
     }
     let what = if max == 1 {
@@ -85,12 +89,13 @@ fn too_few(max: u64, stated: &Stated) -> Option<Finding> {
     Some(finding)
 }
 
-/// Connections that the proxy opens are opened together, too: when it starts.
-pub fn upstream(scene: &Scene<'_>) -> Vec<Finding> {
-    let Some(upstream) = &scene.policy.upstream else {
+/// Checks upstream connections, which a proxy opens at the same time when it starts.
+pub fn upstream(context: &LintContext<'_>) -> Vec<Finding> {
+    let Some(upstream) = &context.policy.upstream else {
         return Vec::new();
     };
-    let stated = |key| Stated::at(scene.document, Place::default().key("upstream").key(key));
+    let stated =
+        |key| ValueLocation::at(context.document, Place::default().key("upstream").key(key));
     let few = upstream
         .max_requests_per_connection
         .and_then(|max| too_few(max.get(), &stated("max_requests_per_connection")?));
@@ -107,16 +112,16 @@ pub fn upstream(scene: &Scene<'_>) -> Vec<Finding> {
     few.into_iter().chain(together).collect()
 }
 
-fn no_jitter(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
-    let rule = ruling.rule;
+fn no_jitter(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Option<Finding> {
+    let rule = located.rule;
     if rule.jitter.get() > 0.0
         || (rule.max_connection_age.is_none() && rule.max_requests_per_connection.is_none())
     {
         return None;
     }
-    let stated = ruling.stated(scene.document, "jitter")?;
-    let together = scene.connections;
-    let drains = match scene.policy.budget {
+    let stated = located.locate(context.document, "jitter")?;
+    let together = context.connections;
+    let drains = match context.policy.budget {
         Some(budget) => format!(
             "the budget drains {} of {} in the first second, and the last after {}",
             (f64::from(budget.burst) + budget.per_second)
@@ -138,24 +143,28 @@ fn no_jitter(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-fn min_age_gathers(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> Option<Finding> {
-    let held = limits.held_to_min_age();
-    if held <= HELD {
+fn min_age_clusters(
+    context: &LintContext<'_>,
+    located: &LocatedRule<'_>,
+    limits: &Limits,
+) -> Option<Finding> {
+    let delayed = limits.delayed_to_min_age();
+    if delayed <= MAX_DELAYED_FRACTION {
         return None;
     }
-    let stated = ruling.stated(scene.document, "min_connection_age")?;
-    let min_connection_age = shown(ruling.rule.min_connection_age);
-    let mut finding = Lint::MinAgeGathers
+    let stated = located.locate(context.document, "min_connection_age")?;
+    let min_connection_age = quoted(located.rule.min_connection_age);
+    let mut finding = Lint::MinAgeClusters
         .of_value(
             &stated,
             &format!(
                 "{} of 100 connections would expire before it, and now expire at exactly {min_connection_age}",
-                (held * 100.0).round()
+                (delayed * 100.0).round()
             ),
         )
         .note("those that were opened together are drained together");
-    if let Some(max_connection_age) = ruling.rule.max_connection_age {
-        let earliest = max_connection_age.as_secs_f64() * (1.0 - ruling.rule.jitter.get());
+    if let Some(max_connection_age) = located.rule.max_connection_age {
+        let earliest = max_connection_age.as_secs_f64() * (1.0 - located.rule.jitter.get());
         let note = format!(
             "`max_connection_age` is drawn from {} to {}",
             duration(earliest),
@@ -166,42 +175,42 @@ fn min_age_gathers(scene: &Scene<'_>, ruling: &Ruling<'_>, limits: &Limits) -> O
     Some(finding.help("state a `min_connection_age` well below the ages, or remove it"))
 }
 
-fn mean_age_behind_max_age(
-    scene: &Scene<'_>,
-    ruling: &Ruling<'_>,
+fn mean_age_above_max_age(
+    context: &LintContext<'_>,
+    located: &LocatedRule<'_>,
     limits: &Limits,
 ) -> Option<Finding> {
     let (mean_connection_age, max_connection_age) = (
-        ruling.rule.mean_connection_age?,
-        ruling.rule.max_connection_age?,
+        located.rule.mean_connection_age?,
+        located.rule.max_connection_age?,
     );
-    let by_chance = limits.drained_by_mean_age();
-    if by_chance >= 0.5 {
+    let by_mean_age = limits.drained_by_mean_age();
+    if by_mean_age >= 0.5 {
         return None;
     }
-    let stated = ruling.stated(scene.document, "mean_connection_age")?;
-    let other = ruling.stated(scene.document, "max_connection_age");
+    let stated = located.locate(context.document, "mean_connection_age")?;
+    let other = located.locate(context.document, "max_connection_age");
     let whose = match &other {
         Some(_) => String::new(),
         None => " (built in)".to_owned(),
     };
-    let finding = Lint::MeanAgeBehindMaxAge
+    let finding = Lint::MeanAgeAboveMaxAge
         .of_value(
             &stated,
             &format!(
                 "`max_connection_age`, here {}{whose}, drains {} of 100 connections first",
-                shown(max_connection_age),
-                ((1.0 - by_chance) * 100.0).round()
+                quoted(max_connection_age),
+                ((1.0 - by_mean_age) * 100.0).round()
             ),
         )
-        .mark(
-            other.map(|other| other.spot.value),
+        .related(
+            other.map(|other| other.location.value),
             "this is reached first".to_owned(),
         )
         .note("`mean_connection_age` spreads the drains of connections that were opened together; here it has little effect")
         .help(format!(
             "state \"max_connection_age\": \"off\", or a `max_connection_age` of several times {}",
-            shown(mean_connection_age)
+            quoted(mean_connection_age)
         ));
     Some(finding)
 }

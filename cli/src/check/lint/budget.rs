@@ -3,57 +3,57 @@
 use evenkeel_policy::{Budget, Measure, Place};
 use evenkeel_report::number::{duration, rounded};
 
-use super::{Lint, Scene};
-use crate::diagnose::{Finding, Ruling};
+use super::{Lint, LintContext};
+use crate::diagnose::{Finding, LocatedRule};
 
 use crate::pace::Limits;
 
-pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
-    let Some(budget) = scene.policy.budget else {
+pub fn findings(context: &LintContext<'_>) -> Vec<Finding> {
+    let Some(budget) = context.policy.budget else {
         return Vec::new();
     };
-    let too_small = too_small(scene, &budget);
+    let too_small = too_small(context, &budget);
     too_small
         .into_iter()
-        .chain(below_rebalance(scene, &budget))
+        .chain(below_rebalance(context, &budget))
         .collect()
 }
 
 /// Reports the rule under which most connections would expire, if it applied to all of them.
-fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
-    let rates = scene.rules.iter().filter_map(|ruling| {
-        let limits = Limits::of(ruling.rule);
+fn too_small(context: &LintContext<'_>, budget: &Budget) -> Option<Finding> {
+    let rates = context.rules.iter().filter_map(|located| {
+        let limits = Limits::of(located.rule);
         Some((
-            ruling,
-            limits.drains_per_second(scene.connections)?,
+            located,
+            limits.drains_per_second(context.connections)?,
             limits.lifetime()?,
         ))
     });
-    let (ruling, rate, lifetime) = rates.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let (located, rate, lifetime) = rates.max_by(|a, b| a.1.total_cmp(&b.1))?;
     if rate <= budget.per_second {
         return None;
     }
-    let connections = scene.connections;
+    let connections = context.connections;
     let allowed = rounded(budget.per_second);
-    let age = age(scene, ruling);
+    let age = age(context, located);
     let per_second = Place::default().key("budget").key("per_second");
-    let place = if scene.document.find(&per_second).is_some() {
+    let place = if context.document.find(&per_second).is_some() {
         per_second
     } else {
-        ruling.place.clone()
+        located.place.clone()
     };
-    let spot = scene.document.find(&place);
+    let location = context.document.find(&place);
     let finding = Lint::BudgetTooSmall
         .at(
             &place,
             &format!(
                 "{} per second expire under `{}`, but {allowed} may be drained",
                 rounded(rate),
-                ruling.rule.name
+                located.rule.name
             ),
         )
-        .at(spot.map(|spot| scene.document.shown(&spot.value)))
-        .mark(age, "drained by this age")
+        .at(location.map(|location| context.document.shown(&location.value)))
+        .related(age, "drained by this age")
         .note(format!(
             "{connections} connections / {} of mean lifetime = {} per second",
             duration(lifetime),
@@ -72,34 +72,34 @@ fn too_small(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
 }
 
 /// Returns the position of the shorter of both ages.
-fn age(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<crate::diagnose::Span> {
+fn age(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Option<crate::diagnose::Span> {
     let ages = [
-        ("max_connection_age", ruling.rule.max_connection_age),
-        ("mean_connection_age", ruling.rule.mean_connection_age),
+        ("max_connection_age", located.rule.max_connection_age),
+        ("mean_connection_age", located.rule.mean_connection_age),
     ];
     let stated = ages.into_iter().filter_map(|(key, age)| Some((age?, key)));
     let (_, key) = stated.min()?;
-    Some(ruling.stated(scene.document, key)?.spot.value)
+    Some(located.locate(context.document, key)?.location.value)
 }
 
-/// Whether that is so is known for `connections` only: of the other measures the load is not known.
-fn below_rebalance(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
-    let rebalance = scene.policy.rebalance?;
-    let pace = rebalance.max_rate * scene.connections;
-    let is_comparable = scene.policy.peers.is_some() && rebalance.measure == Measure::Connections;
+/// Compares the budget with the rate of rebalancing; the load is known only if the measure is `connections`.
+fn below_rebalance(context: &LintContext<'_>, budget: &Budget) -> Option<Finding> {
+    let rebalance = context.policy.rebalance?;
+    let pace = rebalance.max_rate * context.connections;
+    let is_comparable = context.policy.peers.is_some() && rebalance.measure == Measure::Connections;
     if !is_comparable || pace <= budget.per_second {
         return None;
     }
     let per_second = Place::default().key("budget").key("per_second");
     let rebalance = Place::default().key("rebalance");
-    let spot = scene.document.find(&per_second);
-    let place = if spot.is_some() {
+    let location = context.document.find(&per_second);
+    let place = if location.is_some() {
         per_second
     } else {
         rebalance.clone()
     };
-    let spot = spot.or_else(|| scene.document.find(&rebalance));
-    let rate = scene.document.find(&rebalance.key("max_rate"));
+    let location = location.or_else(|| context.document.find(&rebalance));
+    let rate = context.document.find(&rebalance.key("max_rate"));
     let finding = Lint::BudgetBelowRebalance
         .at(
             &place,
@@ -109,22 +109,22 @@ fn below_rebalance(scene: &Scene<'_>, budget: &Budget) -> Option<Finding> {
                 rounded(budget.per_second)
             ),
         )
-        .at(spot.map(|spot| scene.document.shown(&spot.value)))
-        .mark(
+        .at(location.map(|location| context.document.shown(&location.value)))
+        .related(
             rate.map(|rate| rate.value),
             "this fraction of the mean load per second",
         )
         .note(format!(
             "`max_rate` {} * {} connections on average = {} per second: rebalancing takes {} times as long",
-            rounded(scene.policy.rebalance?.max_rate),
-            scene.connections,
+            rounded(context.policy.rebalance?.max_rate),
+            context.connections,
             rounded(pace),
             rounded(pace / budget.per_second)
         ));
     Some(finding)
 }
 
-/// The next number that people would write.
+/// Rounds up to a number with few digits.
 fn ceil(rate: f64) -> f64 {
     if rate < 1.0 {
         (rate * 10.0).ceil() / 10.0

@@ -1,41 +1,41 @@
-//! Rules that can never match, beyond those that the policy crate refuses.
+//! Warns of rules that can never match, beyond those that the policy crate rejects.
 
 use evenkeel_policy::{Place, Request, Route};
 
-use super::{Lint, Scene};
+use super::{Lint, LintContext};
 use crate::diagnose::Finding;
 
-pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
-    let routes = &scene.policy.routes;
+pub fn findings(context: &LintContext<'_>) -> Vec<Finding> {
+    let routes = &context.policy.routes;
     let mut findings = Vec::new();
     for (index, route) in routes.iter().enumerate() {
         let place = Place::default().key("routes").index(index).key("match");
-        findings.extend(impossible(scene, route, &place));
+        findings.extend(impossible(context, route, &place));
         let shadow = routes[..index]
             .iter()
             .position(|earlier| covers(earlier, route));
-        findings.extend(shadow.map(|first| shadowed(scene, &place, first)));
+        findings.extend(shadow.map(|first| shadowed(context, &place, first)));
     }
     findings
 }
 
-fn shadowed(scene: &Scene<'_>, place: &Place, first: usize) -> Finding {
+fn shadowed(context: &LintContext<'_>, place: &Place, first: usize) -> Finding {
     let earlier = Place::default().key("routes").index(first);
-    let own = scene.document.find(place);
-    let other = scene.document.find(&earlier.clone().key("match"));
-    let shown = |spot: crate::diagnose::Spot| scene.document.shown(&spot.value);
+    let own = context.document.find(place);
+    let other = context.document.find(&earlier.clone().key("match"));
+    let shown = |location: crate::diagnose::Location| context.document.shown(&location.value);
     Lint::NeverMatches
         .at(
             place,
             &format!("never reached: `{earlier}` matches everything that this would match"),
         )
         .at(own.map(shown))
-        .mark(other.map(shown), "this is tried first")
+        .related(other.map(shown), "this is tried first")
         .help("put the narrower rule first")
 }
 
-/// A pattern for what no request has.
-fn impossible(scene: &Scene<'_>, route: &Route, place: &Place) -> Vec<Finding> {
+/// Reports patterns that no request can match.
+fn impossible(context: &LintContext<'_>, route: &Route, place: &Place) -> Vec<Finding> {
     let nothing = Request::default();
     let parts = route.conditions(route.direction(), &nothing);
     let findings = parts.filter_map(|part| {
@@ -45,17 +45,17 @@ fn impossible(scene: &Scene<'_>, route: &Route, place: &Place) -> Vec<Finding> {
             _ => return None,
         };
         let place = place.clone().key(part.key);
-        let spot = scene.document.find(&place);
+        let location = context.document.find(&place);
         let finding = Lint::NeverMatches
             .at(&place, &format!("no request matches: {why}"))
-            .at(spot.map(|spot| spot.value))
+            .at(location.map(|location| location.value))
             .help(help);
         Some(finding)
     });
     findings.collect()
 }
 
-/// RFC 9110 7.2: a host and possibly a port.
+/// An authority is a host and optionally a port (RFC 9110, section 7.2).
 fn never_an_authority(pattern: &str) -> Option<(&'static str, &'static str)> {
     if pattern.contains("://") {
         let why = "an authority has no scheme";
@@ -75,7 +75,7 @@ fn never_an_authority(pattern: &str) -> Option<(&'static str, &'static str)> {
     None
 }
 
-/// RFC 3986 3.3: such characters are sent as `%` and two digits.
+/// Such characters are percent-encoded in a path (RFC 3986, section 3.3).
 fn never_a_path(prefix: &str) -> Option<(&'static str, &'static str)> {
     let is_escaped = |c: char| c.is_whitespace() || c.is_control() || !c.is_ascii();
     prefix.contains(is_escaped).then_some((
@@ -84,7 +84,7 @@ fn never_a_path(prefix: &str) -> Option<(&'static str, &'static str)> {
     ))
 }
 
-/// All that `other` matches is surely matched by `own`.
+/// Whether `own` certainly matches everything that `other` matches.
 fn covers(own: &Route, other: &Route) -> bool {
     let direction = own.direction();
     direction == other.direction()
@@ -106,7 +106,7 @@ fn pattern(route: &Route, key: &str) -> Option<String> {
     Some(part.pattern.to_owned())
 }
 
-/// A longer prefix is a path below.
+/// Whether the prefix is below the one of `own`.
 fn has_below(own: &Route, prefix: &str) -> bool {
     let request = Request {
         path: prefix.as_bytes(),
@@ -116,10 +116,10 @@ fn has_below(own: &Route, prefix: &str) -> bool {
     parts.any(|part| part.key == "path_prefix" && part.is_met)
 }
 
-/// The wider pattern takes each sign of the narrower one: its own `*` any of them, its `?` any but `*`.
+/// Whether `own` matches the pattern `other` read as text: `*` covers anything, `?` any character except `*`.
 fn glob_covers(own: &str, other: &str) -> bool {
     let (own, other) = (own.as_bytes(), other.as_bytes());
-    // reached[i]: what has been read of `own` covers the first i of `other`.
+    // reached[i]: the part of `own` read so far covers the first i bytes of `other`.
     let mut reached: Vec<bool> = (0..=other.len()).map(|i| i == 0).collect();
     for sign in own {
         let mut next = vec![false; other.len() + 1];
@@ -135,7 +135,7 @@ fn glob_covers(own: &str, other: &str) -> bool {
     reached[other.len()]
 }
 
-/// Without regard to case; a pattern without a port ignores the port.
+/// Ignores case; a pattern without a port ignores the port.
 fn authority_covers(own: &str, other: &str) -> bool {
     let (own, other) = (own.to_ascii_lowercase(), other.to_ascii_lowercase());
     let host = |pattern: &str| match pattern.rsplit_once(':') {

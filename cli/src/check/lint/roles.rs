@@ -2,15 +2,15 @@
 
 use evenkeel_policy::{Place, Role};
 
-use super::{Lint, Scene};
+use super::{Lint, LintContext};
 use crate::check::Checked;
-use crate::diagnose::{self, Finding, Source, Stated};
+use crate::diagnose::{self, Finding, Source, ValueLocation};
 
 /// Warns if a policy has the role of the other filter.
-pub fn wrong(source: &Source, scene: &Scene<'_>) -> Option<Finding> {
+pub fn wrong(source: &Source, context: &LintContext<'_>) -> Option<Finding> {
     let expected = source.object()?.role;
-    let found = scene.policy.role.filter(|role| *role != expected)?;
-    let stated = Stated::at(scene.document, Place::default().key("role"))?;
+    let found = context.policy.role.filter(|role| *role != expected)?;
+    let stated = ValueLocation::at(context.document, Place::default().key("role"))?;
     let message = format!(
         "found \"{}\" in the policy of {}",
         found.name(),
@@ -62,7 +62,7 @@ fn differs(http: &Source, network: &Source) -> Option<Finding> {
     let finding = Finding { message, ..finding };
     let finding = finding
         .at(http.key())
-        .mark(network.key(), "the other policy")
+        .related(network.key(), "the other policy")
         .note("both filters act on the same connections, each by its own policy");
     Some(finding.help("render both again, or copy one to the other: only `role` may differ"))
 }

@@ -1,58 +1,58 @@
-//! Keys without effect, or with more effect than intended.
+//! Warns of keys without effect, or with more effect than intended.
 
 use std::time::Duration;
 
 use evenkeel_policy::{CloseCode, Direction, Mode, Place, Request, Trust, WhenActive};
 
-use super::{Lint, Scene, shown};
-use crate::diagnose::{Finding, Kind, Ruling};
+use super::{Lint, LintContext, quoted};
+use crate::diagnose::{Finding, LocatedRule, RuleKind};
 
 /// Envoy's default timeout for a response (`RouteAction.timeout`).
-const TIMEOUT: Duration = Duration::from_secs(15);
+const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How often a gRPC server allows a PING by default (`GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS`,
+/// The shortest interval between PINGs that a gRPC server allows by default (`GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS`,
 /// grpc-go's `MinTime`, grpc-java's `permitKeepAliveTime`).
-const GRPC_ALLOWS: Duration = Duration::from_secs(300);
+const GRPC_MIN_PING_INTERVAL: Duration = Duration::from_secs(300);
 
-/// The shortest time after which usual load balancers forget an idle connection: Azure's.
-const FORGOTTEN: Duration = Duration::from_secs(240);
+/// The shortest idle timeout of the usual load balancers: Azure's.
+const MIN_BALANCER_IDLE_TIMEOUT: Duration = Duration::from_secs(240);
 
-pub fn of_rule(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Vec<Finding> {
-    let mut findings = no_effect(scene, ruling);
-    findings.extend(drain_timeout(scene, ruling));
-    findings.extend(when_active(scene, ruling));
-    findings.extend(going_away(scene, ruling));
-    findings.extend(protects_everything(scene, ruling));
+pub fn of_rule(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Vec<Finding> {
+    let mut findings = no_effect(context, located);
+    findings.extend(drain_timeout(context, located));
+    findings.extend(when_active(context, located));
+    findings.extend(going_away(context, located));
+    findings.extend(protects_everything(context, located));
     findings
 }
 
-fn drain_timeout(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
-    let rule = ruling.rule;
+fn drain_timeout(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Option<Finding> {
+    let rule = located.rule;
     let drain_timeout = rule.drain_timeout?;
-    let stated = ruling.stated(scene.document, "drain_timeout")?;
-    if ruling.is_http() && drain_timeout < TIMEOUT {
+    let stated = located.locate(context.document, "drain_timeout")?;
+    if located.is_http() && drain_timeout < ROUTE_TIMEOUT {
         let finding = Lint::DrainTimeoutTooShort
             .of_value(&stated, "requests that take longer are aborted")
             .note(format!(
                 "requests that are active {} after the drain signal are aborted; Envoy waits 15s for a response \
                  (a route's `timeout`), Istio without limit",
-                shown(drain_timeout)
+                quoted(drain_timeout)
             ))
             .help("state a `drain_timeout` longer than the longest request, or \"off\"");
         return Some(finding);
     }
-    if !ruling.is_http() && drain_timeout < rule.idle_time {
-        let idle = ruling.stated(scene.document, "idle_time");
+    if !located.is_http() && drain_timeout < rule.idle_time {
+        let idle = located.locate(context.document, "idle_time");
         let finding = Lint::DrainTimeoutBelowIdleTime
             .of_value(
                 &stated,
                 "connections are closed before they can have been idle for `idle_time`",
             )
-            .mark(idle.map(|idle| idle.spot.value), "longer than `drain_timeout`")
+            .related(idle.map(|idle| idle.location.value), "longer than `drain_timeout`")
             .note(format!(
                 "an expired connection is closed while active after {}, and when idle only after {} of silence",
-                shown(drain_timeout),
-                shown(rule.idle_time)
+                quoted(drain_timeout),
+                quoted(rule.idle_time)
             ))
             .help("state a `drain_timeout` of several times `idle_time`");
         return Some(finding);
@@ -60,8 +60,8 @@ fn drain_timeout(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
     None
 }
 
-fn when_active(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
-    let rule = ruling.rule;
+fn when_active(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Option<Finding> {
+    let rule = located.rule;
     let drains = |when| when == WhenActive::Drain;
     let key = match (
         drains(rule.http2.when_active),
@@ -74,13 +74,12 @@ fn when_active(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
     if rule.drain_timeout.is_some() {
         return None;
     }
-    let stated = ruling.stated(scene.document, key)?;
+    let stated = located.locate(context.document, key)?;
     let finding = Lint::WhenActiveWithoutDrainTimeout
         .of_value(&stated, "it has no effect, because `drain_timeout` is \"off\"")
-        .mark(
-            ruling
-                .stated(scene.document, "drain_timeout")
-                .map(|drain_timeout| drain_timeout.spot.value),
+        .related(
+            located.locate(context.document, "drain_timeout")
+                .map(|drain_timeout| drain_timeout.location.value),
             "stated here",
         )
         .note("an active client gets the drain signal when there was no safe point for as long as `drain_timeout`")
@@ -88,11 +87,11 @@ fn when_active(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-fn protects_everything(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
-    if !ruling.rule.protect || ruling.rule.drain_timeout.is_some() || !is_for_all(ruling) {
+fn protects_everything(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Option<Finding> {
+    if !located.rule.protect || located.rule.drain_timeout.is_some() || !is_for_all(located) {
         return None;
     }
-    let stated = ruling.stated(scene.document, "protect")?;
+    let stated = located.locate(context.document, "protect")?;
     let finding = Lint::ProtectsEverything
         .of_value(&stated, "every request is protected, and `drain_timeout` is \"off\"")
         .note(
@@ -102,21 +101,21 @@ fn protects_everything(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding
     Some(finding)
 }
 
-fn is_for_all(ruling: &Ruling<'_>) -> bool {
+fn is_for_all(located: &LocatedRule<'_>) -> bool {
     let is_wide = |pattern: &str| matches!(pattern, "*" | "/");
-    match ruling.kind {
-        Kind::Defaults => true,
-        Kind::Route(route) => route
+    match located.kind {
+        RuleKind::Defaults => true,
+        RuleKind::Route(route) => route
             .conditions(Direction::Inbound, &Request::default())
             .all(|part| part.key == "direction" || is_wide(part.pattern)),
-        Kind::Port(_) => false,
+        RuleKind::Port(_) => false,
     }
 }
 
-fn no_effect(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Vec<Finding> {
-    let rule = ruling.rule;
-    let heirs = || match ruling.kind {
-        Kind::Defaults => scene.rules,
+fn no_effect(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Vec<Finding> {
+    let rule = located.rule;
+    let inheriting = || match located.kind {
+        RuleKind::Defaults => context.rules,
         _ => &[],
     };
     let has_websockets = |rule: &evenkeel_policy::Rule| rule.websocket.close_code != CloseCode::Off;
@@ -125,33 +124,36 @@ fn no_effect(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Vec<Finding> {
             || rule.max_requests_per_connection.is_some()
             || rule.max_stream_age.is_some()
     };
-    let nowhere = |has: &dyn Fn(&evenkeel_policy::Rule) -> bool| {
-        !has(rule) && !heirs().iter().any(|heir| has(heir.rule))
+    let is_unused = |has: &dyn Fn(&evenkeel_policy::Rule) -> bool| {
+        !has(rule)
+            && !inheriting()
+                .iter()
+                .any(|inheriting_rule| has(inheriting_rule.rule))
     };
     let mut findings = Vec::new();
-    let mut tell = |key: &str, why: &str, help: &str| {
-        findings.extend(ruling.own(scene.document, key).map(|stated| {
+    let mut report = |key: &str, why: &str, help: &str| {
+        findings.extend(located.locate_own(context.document, key).map(|stated| {
             Lint::NoEffect
                 .of_value(&stated, &format!("it has no effect: {why}"))
                 .help(help)
         }));
     };
-    if rule.websocket.idle_timeout.is_some() && nowhere(&has_websockets) {
-        tell(
+    if rule.websocket.idle_timeout.is_some() && is_unused(&has_websockets) {
+        report(
             "websocket.idle_timeout",
             "WebSockets are not drained while `close_code` is \"off\"",
             "state a close code, such as \"close_code\": \"service_restart\", or remove `idle_timeout`",
         );
     }
-    if nowhere(&is_spread) {
-        tell(
+    if is_unused(&is_spread) {
+        report(
             "jitter",
             "there is no `max_connection_age`, `max_requests_per_connection` or `max_stream_age` that it could spread",
             "remove it",
         );
     }
     if rule.max_stream_age.is_some() && rule.protect {
-        tell(
+        report(
             "grpc.max_stream_age",
             "protected streams are exempt",
             "remove `protect` or `max_stream_age`",
@@ -160,50 +162,50 @@ fn no_effect(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Vec<Finding> {
     findings
 }
 
-pub fn of_policy(scene: &Scene<'_>) -> Vec<Finding> {
+pub fn of_policy(context: &LintContext<'_>) -> Vec<Finding> {
     let all = [
-        dry_run(scene),
-        peers_without_rebalance(scene),
-        peers_trust_anyone(scene),
-        pings_below_grpc(scene),
-        keepalive(scene),
-        drains_nothing(scene),
+        dry_run(context),
+        peers_without_rebalance(context),
+        peers_trust_anyone(context),
+        upstream_pings_too_frequent(context),
+        keepalive(context),
+        drains_nothing(context),
     ];
     all.into_iter().flatten().collect()
 }
 
-fn dry_run(scene: &Scene<'_>) -> Option<Finding> {
+fn dry_run(context: &LintContext<'_>) -> Option<Finding> {
     let place = Place::default().key("mode");
-    let is_dry_run = scene.policy.mode == Mode::DryRun;
-    let spot = scene.document.find(&place).filter(|_| is_dry_run)?;
+    let is_dry_run = context.policy.mode == Mode::DryRun;
+    let location = context.document.find(&place).filter(|_| is_dry_run)?;
     let finding = Lint::DryRun
         .at(&place, "nothing is drained, only counted")
-        .at(Some(spot.value))
+        .at(Some(location.value))
         .help("when `evenkeel_dry_run_drains_total` shows what you want, state \"enforce\"");
     Some(finding)
 }
 
-fn peers_without_rebalance(scene: &Scene<'_>) -> Option<Finding> {
+fn peers_without_rebalance(context: &LintContext<'_>) -> Option<Finding> {
     let place = Place::default().key("peers");
-    let is_idle = scene.policy.peers.is_some() && scene.policy.rebalance.is_none();
-    let spot = scene.document.find(&place).filter(|_| is_idle)?;
+    let is_idle = context.policy.peers.is_some() && context.policy.rebalance.is_none();
+    let location = context.document.find(&place).filter(|_| is_idle)?;
     let finding = Lint::PeersWithoutRebalance
         .at(
             &place,
             "pods exchange load reports, but nothing is rebalanced",
         )
-        .at(Some(spot.name()))
+        .at(Some(location.name()))
         .help("this is a good start; `rebalance` then drains the excess that the metrics show");
     Some(finding)
 }
 
-fn peers_trust_anyone(scene: &Scene<'_>) -> Option<Finding> {
+fn peers_trust_anyone(context: &LintContext<'_>) -> Option<Finding> {
     let place = Place::default().key("peers").key("trust");
-    let is_open = scene.policy.peers.as_ref()?.trust == Trust::Anyone;
-    let spot = scene.document.find(&place).filter(|_| is_open)?;
+    let is_open = context.policy.peers.as_ref()?.trust == Trust::Anyone;
+    let location = context.document.find(&place).filter(|_| is_open)?;
     let finding = Lint::PeersTrustAnyone
         .at(&place, "every client that reaches the port can read the load of the pods")
-        .at(Some(spot.value))
+        .at(Some(location.value))
         .note(
             "reports in requests are not used, only those in responses of the endpoints of `cluster`: so reports spread \
              half as fast, and there is no stabilization window when a pod leaves",
@@ -212,19 +214,19 @@ fn peers_trust_anyone(scene: &Scene<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-fn pings_below_grpc(scene: &Scene<'_>) -> Option<Finding> {
+fn upstream_pings_too_frequent(context: &LintContext<'_>) -> Option<Finding> {
     let place = Place::default()
         .key("keepalive")
         .key("upstream_http2")
         .key("interval");
-    let interval = scene.policy.keepalive.upstream_http2?.interval;
-    let spot = scene
+    let interval = context.policy.keepalive.upstream_http2?.interval;
+    let location = context
         .document
         .find(&place)
-        .filter(|_| interval < GRPC_ALLOWS)?;
-    let finding = Lint::PingsBelowGrpc
+        .filter(|_| interval < GRPC_MIN_PING_INTERVAL)?;
+    let finding = Lint::UpstreamPingsTooFrequent
         .at(&place, "gRPC servers end the connection, with every call on it")
-        .at(Some(spot.value))
+        .at(Some(location.value))
         .note(
             "by default a gRPC server allows one PING in 5 minutes while no data flows, and responds to the third one \
              too many with GOAWAY, too_many_pings",
@@ -233,25 +235,28 @@ fn pings_below_grpc(scene: &Scene<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-fn going_away(scene: &Scene<'_>, ruling: &Ruling<'_>) -> Option<Finding> {
-    if ruling.rule.websocket.close_code != CloseCode::GoingAway {
+fn going_away(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Option<Finding> {
+    if located.rule.websocket.close_code != CloseCode::GoingAway {
         return None;
     }
-    let stated = ruling.stated(scene.document, "websocket.close_code")?;
-    let finding = Lint::GoingAway
+    let stated = located.locate(context.document, "websocket.close_code")?;
+    let finding = Lint::CloseCodeGoingAway
         .of_value(&stated, "some libraries do not reconnect after code 1001")
         .note("sockette 2.0 does not; reconnecting-websocket, partysocket, robust-websocket and websocket-ts do")
         .help("after \"service_restart\", code 1012, all of these reconnect");
     Some(finding)
 }
 
-fn keepalive(scene: &Scene<'_>) -> Option<Finding> {
+fn keepalive(context: &LintContext<'_>) -> Option<Finding> {
     let place = Place::default().key("keepalive").key("tcp").key("time");
-    let idle = scene.policy.keepalive.tcp?.time;
-    let spot = scene.document.find(&place).filter(|_| idle >= FORGOTTEN)?;
-    let finding = Lint::KeepaliveBehindIdle
+    let idle = context.policy.keepalive.tcp?.time;
+    let location = context
+        .document
+        .find(&place)
+        .filter(|_| idle >= MIN_BALANCER_IDLE_TIMEOUT)?;
+    let finding = Lint::KeepaliveAfterIdleTimeout
         .at(&place, "load balancers may have forgotten the connection before the first probe")
-        .at(Some(spot.value))
+        .at(Some(location.value))
         .note(
             "an idle connection is forgotten after 4m by Azure's load balancer, 350s by AWS's NLB and NAT gateway, \
              10m by Google Cloud",
@@ -260,10 +265,10 @@ fn keepalive(scene: &Scene<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-fn drains_nothing(scene: &Scene<'_>) -> Option<Finding> {
-    let policy = scene.policy;
-    let is_limited = |ruling: &Ruling<'_>| {
-        let rule = ruling.rule;
+fn drains_nothing(context: &LintContext<'_>) -> Option<Finding> {
+    let policy = context.policy;
+    let is_limited = |located: &LocatedRule<'_>| {
+        let rule = located.rule;
         rule.max_connection_age.is_some()
             || rule.mean_connection_age.is_some()
             || rule.max_requests_per_connection.is_some()
@@ -271,13 +276,13 @@ fn drains_nothing(scene: &Scene<'_>) -> Option<Finding> {
     };
     let does_other =
         policy.upstream.is_some() || policy.rebalance.is_some() || policy.peers.is_some();
-    if does_other || scene.rules.iter().any(is_limited) {
+    if does_other || context.rules.iter().any(is_limited) {
         return None;
     }
-    let stated = scene
+    let stated = context
         .rules
         .first()?
-        .stated(scene.document, "max_connection_age")?;
+        .locate(context.document, "max_connection_age")?;
     let finding = Lint::DrainsNothing
         .of_value(&stated, "nothing in this policy drains a connection")
         .note("no rule has a limit, and there is neither `rebalance` nor `upstream`")

@@ -1,4 +1,4 @@
-//! Which findings which policy has.
+//! The findings of policies.
 
 use evenkeel_policy::Policy;
 
@@ -160,10 +160,10 @@ const POLICIES: &[(&str, &[(&str, &str)])] = &[
 ];
 
 /// Policies just inside the limits, without findings.
-const FINE: &[&str] = &[
+const WITHOUT_FINDINGS: &[&str] = &[
     r#"{"version": 1}"#,
     r#"{"version": 1, "defaults": {"max_connection_age": "2m", "max_requests_per_connection": 10}}"#,
-    // Raw TCP: its age is the operator's choice.
+    // Raw TCP has no recommended age.
     r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 1}, "max_connection_age": "30s", "drain_timeout": "2s"}]}"#,
     r#"{"version": 1, "defaults": {"max_connection_age": "off", "mean_connection_age": "1h", "min_connection_age": "15m"}}"#,
     r#"{"version": 1, "defaults": {"max_connection_age": "10m", "jitter": 0.5, "min_connection_age": "6m"}}"#,
@@ -203,7 +203,7 @@ fn findings_point_at_the_value() {
 
 #[test]
 fn accepted_policies_have_no_findings() {
-    for text in FINE {
+    for text in WITHOUT_FINDINGS {
         assert_eq!(found(text, 1000), [], "{text}");
     }
 }

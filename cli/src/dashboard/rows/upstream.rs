@@ -4,10 +4,10 @@ use evenkeel_metrics::Metric;
 
 use super::{OVER, POD, POD_LEGEND};
 use crate::dashboard::panel::{Panel, Row};
-use crate::promql::{Of, max_over_mean, sum_by};
+use crate::promql::{Selector, max_over_mean, sum_by};
 
 /// The upstream hosts, and what recycling does with their connections.
-pub(super) fn row(of: Of<'_>) -> Row {
+pub(super) fn row(of: Selector<'_>) -> Row {
     let host = |title, unit, metric: Metric| {
         Panel::series(title, unit, metric.help()).query(
             sum_by("upstream_host", &of.now(metric)),
@@ -53,7 +53,7 @@ pub(super) fn row(of: Of<'_>) -> Row {
                 format!("sum ({})", of.rate(Metric::UpstreamNotRecycled, OVER)),
                 "not recycled",
             )
-            .act(Metric::UpstreamClosedEarly),
+            .add_action(Metric::UpstreamClosedEarly),
         ],
     }
 }

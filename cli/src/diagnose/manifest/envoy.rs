@@ -132,7 +132,7 @@ fn filter<'a>(node: &'a Node, place: &Place, is_network: bool) -> Filter<'a> {
         .map_or(&node.span, |member| &member.value.span);
     let mut names: Vec<String> = place.filter.iter().cloned().collect();
     if let Some(config) = message {
-        gather(config, &mut names);
+        collect_names(config, &mut names);
     }
     Filter {
         object: Object {
@@ -147,7 +147,7 @@ fn filter<'a>(node: &'a Node, place: &Place, is_network: bool) -> Filter<'a> {
 }
 
 /// Collects the names of the plugin, its root, its VM and its module.
-fn gather(node: &Node, names: &mut Vec<String>) {
+fn collect_names(node: &Node, names: &mut Vec<String>) {
     const NAMES: [&str; 7] = [
         "name", "root_id", "rootId", "vm_id", "vmId", "filename", "uri",
     ];
@@ -156,7 +156,7 @@ fn gather(node: &Node, names: &mut Vec<String>) {
             Some(text) if NAMES.contains(&member.key.as_str()) => names.push(text.to_owned()),
             Some(_) => {}
             None if member.key == "configuration" => {}
-            None => gather(&member.value, names),
+            None => collect_names(&member.value, names),
         }
     }
 }

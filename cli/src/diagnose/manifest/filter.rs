@@ -55,7 +55,7 @@ impl<'a> Filter<'a> {
 
     fn of_object(&self, file: &Rc<File>, member: Option<&Member>) -> Source {
         let Some(member) = member else {
-            return self.held(file, None, Vec::new(), Form::Missing);
+            return self.embedded(file, None, Vec::new(), Form::Missing);
         };
         let mut source = self.of_value(file, member);
         if let Value::String(_) = member.value.value {
@@ -70,7 +70,7 @@ impl<'a> Filter<'a> {
 
     fn of_message(&self, file: &Rc<File>, any: Option<&Member>) -> Source {
         let Some(any) = any else {
-            return self.held(file, None, Vec::new(), Form::Missing);
+            return self.embedded(file, None, Vec::new(), Form::Missing);
         };
         let kind = any.value.member(&["@type"]);
         let Some((kind, name)) = kind.and_then(|kind| Some((kind, kind.value.as_str()?))) else {
@@ -88,10 +88,10 @@ impl<'a> Filter<'a> {
         let mut source = match (value, bytes) {
             (Some(value), Some(json)) => {
                 let form = Form::Text(Origin::encoded(value.value.span.start));
-                return self.held(file, Some(&value.span), json, form);
+                return self.embedded(file, Some(&value.span), json, form);
             }
             (Some(value), None) => self.of_value(file, value),
-            (None, _) => self.held(file, Some(&any.span), Vec::new(), Form::Missing),
+            (None, _) => self.embedded(file, Some(&any.span), Vec::new(), Form::Missing),
         };
         match name {
             Some("StringValue") if value.is_none() || text.is_some() => {}
@@ -116,15 +116,15 @@ impl<'a> Filter<'a> {
             Value::Null => (String::new(), Form::Missing),
             _ => (node.to_json(), Form::Tree(Rc::clone(node))),
         };
-        self.held(file, Some(&member.span), json.into_bytes(), form)
+        self.embedded(file, Some(&member.span), json.into_bytes(), form)
     }
 
-    fn held(&self, file: &Rc<File>, key: Option<&Span>, json: Vec<u8>, form: Form) -> Source {
+    fn embedded(&self, file: &Rc<File>, key: Option<&Span>, json: Vec<u8>, form: Form) -> Source {
         let mut object = self.object.clone();
         if let Some(key) = key {
             object.key = key.clone();
         }
-        Source::held(file, object, json, form)
+        Source::embedded(file, object, json, form)
     }
 }
 

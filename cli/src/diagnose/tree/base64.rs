@@ -1,6 +1,6 @@
 //! Decodes base64 as protobuf's JSON has it for bytes: both alphabets, with or without padding.
 
-/// None if the text is not base64.
+/// Decodes base64; None if the text is not base64.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     let mut bytes = Vec::new();
@@ -9,7 +9,7 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
         for digit in group {
             bits = bits << 6 | value(*digit)?;
         }
-        // Two digits hold one byte, three hold two; what is left of the last digit is zero.
+        // Two digits hold one byte, three hold two; the unused bits of the last digit must be 0.
         let (count, unused) = match group.len() {
             4 => (3, 0),
             3 => (2, 2),

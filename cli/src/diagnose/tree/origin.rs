@@ -43,7 +43,7 @@ impl Origin {
         }
     }
 
-    /// The origin of a text that the file has in another encoding: all of it is at one position.
+    /// The origin of a text that is encoded in the file: all of it is at one position.
     pub fn encoded(at: usize) -> Self {
         Self {
             places: Some(vec![at]),
@@ -51,7 +51,7 @@ impl Origin {
         }
     }
 
-    /// A quotation mark of the text is written with a backslash.
+    /// Whether quotation marks of the text are escaped in the file.
     pub fn is_escaped(&self) -> bool {
         self.is_escaped
     }

@@ -37,15 +37,15 @@ fn number(plain: &str) -> Option<String> {
         return None;
     }
     let sign = if plain.starts_with('-') { "-" } else { "" };
-    let whole = match digits.get(..2) {
+    let integer = match digits.get(..2) {
         Some("0x" | "0X") => i64::from_str_radix(&digits[2..], 16).ok(),
         Some("0o" | "0O") => i64::from_str_radix(&digits[2..], 8).ok(),
         Some("0b" | "0B") => i64::from_str_radix(&digits[2..], 2).ok(),
         Some(_) if digits.starts_with('0') => i64::from_str_radix(digits, 8).ok(),
         _ => digits.parse().ok(),
     };
-    if let Some(whole) = whole {
-        return Some(format!("{sign}{whole}"));
+    if let Some(integer) = integer {
+        return Some(format!("{sign}{integer}"));
     }
     let is_decimal = |c: char| c.is_ascii_digit() || ".eE+-".contains(c);
     let value: f64 = digits

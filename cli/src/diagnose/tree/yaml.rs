@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
             match self.inner(&start)? {
                 (Event::SequenceEnd, marks) => {
                     let last = items.last().map(|item| item.span.end);
-                    let span = self.whole(&start, &marks, last);
+                    let span = self.collection_span(&start, &marks, last);
                     let value = Value::List(items);
                     return Ok(Node { span, value });
                 }
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
             match event {
                 Event::MappingEnd => {
                     let last = members.last().map(|member| member.value.span.end);
-                    let span = self.whole(&start, &marks, last);
+                    let span = self.collection_span(&start, &marks, last);
                     let value = Value::Object(merged(members));
                     return Ok(Node { span, value });
                 }
@@ -206,7 +206,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The span of a collection: to its closing bracket, or in block style to the end of its last value.
-    fn whole(&self, start: &Span, end: &Marks, last: Option<usize>) -> Span {
+    fn collection_span(&self, start: &Span, end: &Marks, last: Option<usize>) -> Span {
         let end = self.span(end);
         let end = match end.is_empty() {
             true => last.unwrap_or(start.end),

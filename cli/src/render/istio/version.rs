@@ -1,4 +1,4 @@
-//! What each version of Istio takes by itself, and what needs a patch of Envoy's configuration.
+//! The features of each Istio version, and which settings need a patch of Envoy's configuration.
 
 use serde::Serialize;
 
@@ -12,32 +12,32 @@ impl Version {
     const OLDEST: u32 = 24;
     const NEWEST: u32 = 31;
 
-    /// Those that can be rendered for, oldest first.
+    /// The supported versions, oldest first.
     pub fn all() -> impl Iterator<Item = Self> {
         (Self::OLDEST..=Self::NEWEST).map(|minor| Self { minor })
     }
 
-    /// Its Envoy.
+    /// The version of its Envoy.
     pub fn envoy(self) -> String {
         format!("1.{}", self.minor + 8)
     }
 
-    /// A listener's own `tcp_keepalive` (Envoy 1.37).
+    /// Whether a listener has `tcp_keepalive` (Envoy 1.37).
     pub fn has_listener_keepalive(self) -> bool {
         self.minor >= 29
     }
 
-    /// Jitter of a connection's longest duration (Envoy 1.39).
+    /// Whether the maximum duration of a connection has jitter (Envoy 1.39).
     pub fn has_connection_jitter(self) -> bool {
         self.minor >= 31
     }
 
-    /// The TrafficExtension resource.
+    /// Whether there is the TrafficExtension resource.
     pub fn has_traffic_extension(self) -> bool {
         self.minor >= 30
     }
 
-    /// `http2KeepAlive` in a DestinationRule.
+    /// Whether a DestinationRule has `http2KeepAlive`.
     pub fn has_http2_keepalive(self) -> bool {
         self.minor >= 31
     }

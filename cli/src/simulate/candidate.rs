@@ -1,4 +1,4 @@
-//! The policies that are put side by side.
+//! The policies that a simulation compares.
 
 use std::path::Path;
 
@@ -8,15 +8,15 @@ use evenkeel_report::terminal;
 
 use crate::diagnose;
 
-/// A policy under a name.
+/// A policy and its name.
 #[derive(Clone)]
-pub struct Contender {
+pub struct Candidate {
     pub name: String,
-    /// As it was written. A [`Policy`] stays on one thread, and each contender plays on its own.
+    /// The text, because a [`Policy`] cannot move to the thread of a run.
     pub text: String,
 }
 
-impl Contender {
+impl Candidate {
     /// The parsed text.
     pub fn policy(&self) -> Policy {
         Policy::parse(self.text.as_bytes()).expect("a text that was parsed before")
@@ -57,12 +57,12 @@ impl Contender {
     /// Reads an operator's file.
     ///
     /// # Errors
-    /// When there is none, or it is no policy: then each mistake as `evenkeel check` shows it.
+    /// When the file cannot be read; if the policy is invalid, all findings as `evenkeel check` shows them.
     pub fn read(path: &Path) -> Result<Self> {
         let (source, policy) = diagnose::read(path)?;
         let name = path.file_name().unwrap_or(path.as_os_str());
         let name = name.to_string_lossy().into_owned();
-        remark(&name, &policy);
+        note_differences(&name, &policy);
         Ok(Self {
             name,
             text: String::from_utf8_lossy(source.json()).trim().to_owned(),
@@ -81,7 +81,7 @@ impl Contender {
 }
 
 /// Prints how the simulation of a policy differs from what the module does.
-fn remark(name: &str, policy: &Policy) {
+fn note_differences(name: &str, policy: &Policy) {
     if policy.mode == Mode::DryRun {
         terminal::note(&format!(
             "{name}: \"mode\" is \"dry_run\", which drains nothing; the simulation shows the effect of \"enforce\""
@@ -99,19 +99,19 @@ fn remark(name: &str, policy: &Policy) {
     }
 }
 
-/// Rejects two policies with one name, whose rows would look the same.
+/// Rejects two policies with one name, because their rows would look the same.
 ///
 /// # Errors
-/// The name.
-pub fn check_names(contenders: &[Contender]) -> Result<()> {
-    for (index, contender) in contenders.iter().enumerate() {
-        if contenders[..index]
+/// When two policies have one name.
+pub fn check_names(candidates: &[Candidate]) -> Result<()> {
+    for (index, candidate) in candidates.iter().enumerate() {
+        if candidates[..index]
             .iter()
-            .any(|other| other.name == contender.name)
+            .any(|other| other.name == candidate.name)
         {
             bail!(
                 "two policies have the name {}: rename one of the files",
-                contender.name
+                candidate.name
             );
         }
     }

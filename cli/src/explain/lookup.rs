@@ -2,7 +2,7 @@
 
 use evenkeel_policy::Direction;
 
-pub enum Asked {
+pub enum Lookup {
     Request(Request),
     Connection { port: u16, direction: Direction },
 }
@@ -18,11 +18,11 @@ pub struct Request {
     pub direction: Direction,
 }
 
-impl Asked {
-    /// Reads `GET host/path route=NAME direction=outbound`, of which only the path must be there.
+impl Lookup {
+    /// Parses `GET host/path route=NAME direction=outbound`, of which only the path is required.
     ///
     /// # Errors
-    /// What is invalid, and what is expected.
+    /// A message that says what is invalid and what is expected.
     pub fn request(text: &str) -> Result<Self, String> {
         let mut words = text.split_whitespace().peekable();
         let is_method = |word: &&str| word.bytes().all(|byte| byte.is_ascii_uppercase());
@@ -57,10 +57,10 @@ impl Asked {
         Ok(Self::Request(request))
     }
 
-    /// Reads `5432 direction=outbound`, of which only the port must be there.
+    /// Parses `5432 direction=outbound`, of which only the port is required.
     ///
     /// # Errors
-    /// What is invalid, and what is expected.
+    /// A message that says what is invalid and what is expected.
     pub fn connection(text: &str) -> Result<Self, String> {
         let mut words = text.split_whitespace();
         let port = words.next().and_then(|word| word.parse().ok());
@@ -103,9 +103,9 @@ mod tests {
     use super::*;
 
     fn request(text: &str) -> Request {
-        match Asked::request(text) {
-            Ok(Asked::Request(request)) => request,
-            Ok(Asked::Connection { .. }) => panic!("{text} is no connection"),
+        match Lookup::request(text) {
+            Ok(Lookup::Request(request)) => request,
+            Ok(Lookup::Connection { .. }) => panic!("{text} is no connection"),
             Err(error) => panic!("{error}"),
         }
     }
@@ -140,11 +140,11 @@ mod tests {
             ("/ rout=a", "route=NAME"),
             ("/ direction=in", "inbound and outbound"),
         ] {
-            let error = Asked::request(text).err().unwrap();
+            let error = Lookup::request(text).err().unwrap();
             assert!(error.contains(expected), "{text}: {error}");
         }
         for text in ["", "0", "65536", "http", "80 outbound", "80 direction=in"] {
-            let error = Asked::connection(text).err().unwrap();
+            let error = Lookup::connection(text).err().unwrap();
             assert!(error.contains("--connection: found"), "{text}: {error}");
         }
     }
