@@ -20,8 +20,8 @@ pub struct Args {
 /// # Errors
 /// When something does not compile or fails.
 pub fn run(args: &Args, workspace: &Workspace) -> Result<()> {
-    let mut shell = Shell::shown();
-    // By name: a library's own unit tests would run as benchmarks too, and know nothing of criterion's flags.
+    let mut shell = Shell::inherit();
+    // By name: a library's unit tests would run as benchmarks too, and reject criterion's flags.
     let mut benches = workspace.cargo("bench -p evenkeel-wire -p evenkeel-engine --bench *");
     if args.quick {
         benches.args(["--", "--quick"]);

@@ -1,4 +1,4 @@
-//! What is provisioned once for all clones and kept outside git.
+//! A cache of downloaded and built tools, shared by all clones and outside git.
 //!
 //! An entry is prepared in a directory beside its final path and renamed to it when it is complete. The process that
 //! holds the entry's lock owns that directory; the kernel releases the lock when the process ends, however it ends.
@@ -19,7 +19,7 @@ impl Cache {
     /// Finds the directory; it need not exist.
     ///
     /// # Errors
-    /// When the environment names no home at all.
+    /// When the environment has no home directory.
     pub fn find() -> Result<Self> {
         let set = |name: &str| {
             env::var_os(name)
@@ -39,11 +39,11 @@ impl Cache {
         })
     }
 
-    /// Returns `name/file` of the cache; when it is not there, `prepare` is given an empty directory in
-    /// which to make what then becomes `name`.
+    /// Returns `name/file` of the cache. If there is no entry `name`, `prepare` creates its files in an empty
+    /// directory.
     ///
     /// # Errors
-    /// The error of `prepare`, after which nothing is left; or that the cache cannot be written.
+    /// When `prepare` fails, which leaves no entry; or when the cache cannot be written.
     pub fn provide(
         &self,
         name: &str,
@@ -63,7 +63,7 @@ impl Cache {
         };
         fs::create_dir_all(&self.root).with_context(unwritable)?;
         let _lock = self.lock(name).with_context(unwritable)?;
-        // Another process may have made it while we waited.
+        // Another process may have created it in the meantime.
         if path.is_file() {
             return Ok(path);
         }

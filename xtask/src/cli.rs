@@ -55,7 +55,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Test(args) => return test::run(&args, &Workspace::find()?),
         Command::Demo(args) => {
             let workspace = Workspace::find()?;
-            let module = wasm::build(&workspace, &mut Shell::shown())?.path;
+            let module = wasm::build(&workspace, &mut Shell::inherit())?.path;
             let tools = demo::Tools {
                 envoy: envoy::pinned()?,
                 module,
@@ -63,7 +63,7 @@ pub fn run() -> Result<ExitCode> {
             demo::run(&args, &tools, &workspace.target)?;
         }
         Command::Wasm => {
-            let module = wasm::build(&Workspace::find()?, &mut Shell::shown())?;
+            let module = wasm::build(&Workspace::find()?, &mut Shell::inherit())?;
             terminal::line(&module.to_string());
         }
         Command::Envoy(args) => {

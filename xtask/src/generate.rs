@@ -23,7 +23,7 @@ const WRITERS: [&str; 3] = [
 /// # Errors
 /// When one does not compile or cannot write.
 pub fn write(workspace: &Workspace) -> Result<()> {
-    let mut shell = Shell::shown();
+    let mut shell = Shell::inherit();
     for (path, chart) in readme::charts(&workspace.root)? {
         let path = workspace.root.join(path);
         fs::write(&path, chart).with_context(|| format!("cannot write {}", path.display()))?;

@@ -1,4 +1,4 @@
-//! Runs other programs. They stay in our process group, so that Ctrl-C ends them with us.
+//! Runs other programs in the same process group, so that Ctrl-C ends them, too.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -7,45 +7,45 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use evenkeel_report::terminal::{self, Status};
 
-/// How children are shown.
+/// How the output of children is handled.
 pub struct Shell {
-    kept: Option<Vec<u8>>,
+    captured: Option<Vec<u8>>,
 }
 
 impl Shell {
-    /// Children write straight to our own stdout and stderr.
-    pub fn shown() -> Self {
-        Self { kept: None }
+    /// Children write to our stdout and stderr.
+    pub fn inherit() -> Self {
+        Self { captured: None }
     }
 
-    /// What children write is kept, in the order in which they wrote it.
-    pub fn kept() -> Self {
+    /// The output of children is captured, in the order of its lines.
+    pub fn capture() -> Self {
         Self {
-            kept: Some(Vec::new()),
+            captured: Some(Vec::new()),
         }
     }
 
-    /// Returns the kept output of children.
+    /// Returns the captured output of children.
     pub fn transcript(&self) -> String {
-        String::from_utf8_lossy(self.kept.as_deref().unwrap_or_default()).into_owned()
+        String::from_utf8_lossy(self.captured.as_deref().unwrap_or_default()).into_owned()
     }
 
-    /// Prints a line of progress, also where the output of children is kept.
+    /// Prints a line of progress, also if the output of children is captured.
     pub fn note(&mut self, text: &str) {
         terminal::note(text);
-        if let Some(kept) = &mut self.kept {
-            kept.extend(format!("{text}\n").bytes());
+        if let Some(captured) = &mut self.captured {
+            captured.extend(format!("{text}\n").bytes());
         }
     }
 
-    /// Runs `command` to its end.
+    /// Runs `command` until it ends.
     ///
     /// # Errors
-    /// When it cannot be started, or ends with anything but success; names the command and its status.
+    /// When it cannot be started, or fails; the error has the command and its status.
     pub fn run(&mut self, mut command: Command) -> Result<()> {
-        let status = match &mut self.kept {
+        let status = match &mut self.captured {
             None => command.status(),
-            Some(kept) => keep(&mut command, kept),
+            Some(captured) => run_captured(&mut command, captured),
         };
         let status = status.with_context(|| format!("cannot run `{}`", display(&command)))?;
         if !status.success() {
@@ -55,30 +55,33 @@ impl Shell {
     }
 }
 
-/// One pipe for both streams: two would lose the order between them.
-fn keep(command: &mut Command, kept: &mut Vec<u8>) -> io::Result<std::process::ExitStatus> {
+/// Captures both streams through one pipe: two would lose the order of their lines.
+fn run_captured(
+    command: &mut Command,
+    captured: &mut Vec<u8>,
+) -> io::Result<std::process::ExitStatus> {
     let (reader, writer) = io::pipe()?;
     command
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer);
     let child = command.spawn();
-    // The command holds our copies of the writing end: while they are open the pipe has no end.
+    // The command holds copies of the writing end: while they are open, the pipe does not end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = child?;
     let status = Status::new();
     let mut reader = BufReader::new(reader);
-    let mut start = kept.len();
-    while reader.read_until(b'\n', kept)? > 0 {
+    let mut start = captured.len();
+    while reader.read_until(b'\n', captured)? > 0 {
         status.show(&String::from_utf8_lossy(
-            kept.get(start..).unwrap_or_default(),
+            captured.get(start..).unwrap_or_default(),
         ));
-        start = kept.len();
+        start = captured.len();
     }
     child.wait()
 }
 
-/// `command` as on the command line: the variables set for it, the program's name, its arguments.
+/// Formats `command` as on the command line: its variables, the program's name, its arguments.
 pub fn display(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(name, value)| {
         let value = value?.to_string_lossy();
@@ -113,7 +116,7 @@ mod tests {
 
     #[test]
     fn both_streams_are_kept_in_the_order_they_were_written() {
-        let mut shell = Shell::kept();
+        let mut shell = Shell::capture();
         shell.run(sh("echo one; echo two >&2; echo three")).unwrap();
         assert_eq!(shell.transcript(), "one\ntwo\nthree\n");
     }
@@ -122,7 +125,7 @@ mod tests {
     fn failure_names_the_command_and_its_status() {
         let mut command = sh("exit 3");
         command.env("GREETING", "good day");
-        let error = Shell::kept().run(command).unwrap_err().to_string();
+        let error = Shell::capture().run(command).unwrap_err().to_string();
         assert_eq!(
             error,
             "`GREETING='good day' sh -c 'exit 3'` failed: exit status: 3"
@@ -131,7 +134,7 @@ mod tests {
 
     #[test]
     fn missing_program_is_named() {
-        let error = Shell::kept()
+        let error = Shell::capture()
             .run(Command::new("no-such-program"))
             .unwrap_err()
             .to_string();

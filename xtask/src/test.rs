@@ -50,7 +50,7 @@ enum Outcome {
 /// Runs the steps and prints a table of their results.
 ///
 /// # Errors
-/// Never for a step that failed: that is the exit code.
+/// Never: a failed step sets the exit code.
 pub fn run(args: &Args, workspace: &Workspace) -> Result<ExitCode> {
     let chosen = |step: &Step| args.only.is_empty() || args.only.contains(step);
     let steps: Vec<Step> = Step::value_variants()
@@ -84,8 +84,8 @@ fn run_step(step: Step, full: bool, workspace: &Workspace) -> Outcome {
         format_args!("{}: {}", step.name(), step.title()),
     ));
     let start = Instant::now();
-    let mut shell = Shell::kept();
-    // A step that panics has failed, like any other: the next ones still run.
+    let mut shell = Shell::capture();
+    // A step that panics has failed; the next ones still run.
     let result = with_progress(&step.name(), || {
         catch_unwind(AssertUnwindSafe(|| step.run(full, workspace, &mut shell)))
     });

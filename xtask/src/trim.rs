@@ -1,46 +1,46 @@
-//! Removes from a module what a host would call in vain.
+//! Removes the exports of a module that a host would call without effect.
 //!
-//! A host skips an export that is not there at no cost, and pays for entering the VM for each that is. The
-//! linker exports what no host needs, and an SDK, if one is used, every callback there is.
+//! A missing export costs a host nothing; each existing one costs a VM entry per call. The
+//! linker exports functions that no host needs, and an SDK exports every callback.
 
 use anyhow::{Result, bail};
 use walrus::Module;
 
-/// What a host must find.
+/// The exports that a host requires.
 const REQUIRED: [&str; 4] = [
-    "memory",                  // the host reads and writes it
-    "proxy_abi_version_0_2_1", // tells the host which ABI this is; never called
-    "malloc", // the host allocates here what a hostcall returns; `proxy_on_memory_allocate` on WASI
-    "proxy_on_context_create", // a root, a connection or a stream begins
+    "memory",                  // read and written by the host
+    "proxy_abi_version_0_2_1", // the version of the ABI; never called
+    "malloc", // allocates the results of hostcalls; `proxy_on_memory_allocate` on WASI
+    "proxy_on_context_create", // a root, a connection or a stream starts
 ];
 
-/// What else stays if it is there.
+/// Other exports that are kept.
 const KEPT: [&str; 11] = [
-    "_initialize",                          // prepares the VM, once
-    "_start",                               // the same, in a module built as a command
-    "proxy_on_configure",                   // a policy arrives
-    "proxy_on_tick",                        // time passes: connections are closed from here
-    "proxy_on_delete",                      // a context ends: its state goes
+    "_initialize",                          // initializes the VM
+    "_start",                               // initializes a module built as a command
+    "proxy_on_configure",                   // applies a policy
+    "proxy_on_tick",                        // closes connections
+    "proxy_on_delete",                      // removes the state of a context
     "proxy_on_downstream_data",             // bytes of the client
-    "proxy_on_upstream_data",               // bytes of the server: where announcements go
-    "proxy_on_downstream_connection_close", // who closed: the client or we
-    "proxy_on_request_headers",             // the HTTP role learns route and authority
-    "proxy_on_response_headers",            // the HTTP role learns the upstream
-    "proxy_on_http_call_response",          // a peer answers
+    "proxy_on_upstream_data", // bytes of the server, into which drain signals are inserted
+    "proxy_on_downstream_connection_close", // which side closed
+    "proxy_on_request_headers", // the route and the authority
+    "proxy_on_response_headers", // the upstream host
+    "proxy_on_http_call_response", // the response of a peer
 ];
 
-/// A module without what it does not need.
+/// A trimmed module.
 pub struct Trimmed {
     /// The module's bytes.
     pub module: Vec<u8>,
-    /// How many exports went.
+    /// The number of removed exports.
     pub exports_removed: usize,
 }
 
-/// Removes all exports that [`REQUIRED`] and [`KEPT`] do not name, then what only they reached.
+/// Removes all exports except [`REQUIRED`] and [`KEPT`], then the code that only those reached.
 ///
 /// # Errors
-/// When these are not the bytes of a module, or a required export is missing.
+/// When the bytes are not a module, or a required export is missing.
 pub fn trim(bytes: &[u8]) -> Result<Trimmed> {
     let mut module = Module::from_buffer(bytes)?;
     for name in REQUIRED {
@@ -69,7 +69,7 @@ pub fn trim(bytes: &[u8]) -> Result<Trimmed> {
 mod tests {
     use super::*;
 
-    /// A module as the SDK makes them: what a host needs, two callbacks, and what only one of them uses.
+    /// A module like those of the SDK: required exports, two callbacks, and a function that only one of them uses.
     const SDK_LIKE: &str = r#"(module
         (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
         (import "env" "proxy_done" (func $done (result i32)))

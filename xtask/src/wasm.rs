@@ -12,12 +12,12 @@ use crate::shell::Shell;
 use crate::trim::{self, Trimmed};
 use crate::workspace::Workspace;
 
-/// What Rust calls the machine that Envoy's V8 is.
+/// The target triple of the module.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The module as it was built.
+/// The built module.
 pub struct Module {
-    /// Where it is.
+    /// The path.
     pub path: PathBuf,
     size: usize,
     size_untrimmed: usize,
@@ -41,7 +41,7 @@ impl fmt::Display for Module {
 /// Builds the plugin and trims it into `<target>/evenkeel.wasm`, whose time changes only when its bytes do.
 ///
 /// # Errors
-/// When the plugin does not compile, or is not the module that a host expects.
+/// When the plugin does not compile, or lacks a required export.
 pub fn build(workspace: &Workspace, shell: &mut Shell) -> Result<Module> {
     add_target(workspace, shell)?;
     let plugin = format!("build --profile wasm --target {TARGET} -p evenkeel-plugin");
@@ -69,11 +69,11 @@ pub fn build(workspace: &Workspace, shell: &mut Shell) -> Result<Module> {
     })
 }
 
-/// Sees to it that Rust can compile for wasm32. rustup reads `rust-toolchain.toml` and has it already;
-/// a toolchain of another kind may not.
+/// Adds the wasm32 target if it is missing. rustup installs it because of `rust-toolchain.toml`;
+/// other toolchains may not have it.
 ///
 /// # Errors
-/// When the target is missing and rustup is not there, or not able, to add it.
+/// When the target is missing and rustup cannot add it.
 pub fn add_target(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut ask = Command::new(rustc);

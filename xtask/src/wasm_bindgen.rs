@@ -10,14 +10,14 @@ use crate::cache::Cache;
 use crate::shell::Shell;
 use crate::workspace::Workspace;
 
-/// Must be of one release with the crate `wasm-bindgen` in `Cargo.lock`: they share a format of their own.
+/// The version must be that of the crate `wasm-bindgen` in `Cargo.lock`, because they share a private format.
 const VERSION: &str = "0.2.120";
 const RUNNER: &str = "wasm-bindgen-test-runner";
 
-/// Returns the runner's path; builds it the first time.
+/// Returns the path of the runner; builds it once.
 ///
 /// # Errors
-/// When there is no Node, or the runner cannot be built.
+/// When Node is missing, or the runner cannot be built.
 pub fn runner(workspace: &Workspace) -> Result<PathBuf> {
     Command::new("node")
         .arg("--version")
@@ -32,9 +32,9 @@ pub fn runner(workspace: &Workspace) -> Result<PathBuf> {
         let cli = format!("install wasm-bindgen-cli --version {VERSION} --locked --bin {RUNNER}");
         let mut install = workspace.cargo(&cli);
         install.arg("--root").arg(room);
-        // It must not take, or leave, anything in the workspace's own target directory.
+        // It must not use the workspace's target directory.
         install.env("CARGO_TARGET_DIR", room.join("target"));
-        Shell::shown().run(install)?;
+        Shell::inherit().run(install)?;
         Ok(std::fs::remove_dir_all(room.join("target"))?)
     })
 }

@@ -1,4 +1,4 @@
-//! Where things are, as cargo itself sees it.
+//! The paths of the workspace, from cargo.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-/// The repository and the directory that cargo builds into.
+/// The root of the repository and cargo's target directory.
 #[derive(Clone)]
 pub struct Workspace {
     /// The directory of the workspace's `Cargo.toml`.
@@ -57,7 +57,7 @@ impl Workspace {
         command
             .args(args.split_whitespace())
             .current_dir(&self.root);
-        // A relative one means another directory to a child that runs in the root.
+        // A relative path would mean another directory to a child that runs in the root.
         if env::var_os("CARGO_TARGET_DIR").is_some() {
             command.env("CARGO_TARGET_DIR", &self.target);
         }
@@ -68,13 +68,13 @@ impl Workspace {
     /// `--target`, so that build scripts are built as usual.
     ///
     /// # Errors
-    /// When rustc cannot name the folder of its sources.
+    /// When rustc does not report its sysroot.
     pub fn cargo_for_release(&self, args: &str) -> Result<Command> {
         let sources = rustc(&["--print", "sysroot"])?.trim().to_owned() + "/lib/rustlib/src/rust";
         let places = [
             (self.root.clone(), "/evenkeel".to_owned()),
             (cargo_home()?, "/cargo".to_owned()),
-            // Where rustc has its sources it names them, and without them this.
+            // The path that rustc embeds for the standard library, with and without its sources.
             (
                 sources.into(),
                 format!("/rustc/{}", version("commit-hash")?),
@@ -115,10 +115,10 @@ fn rustc(args: &[&str]) -> Result<String> {
     )?)
 }
 
-/// Where cargo keeps the sources of dependencies.
+/// Returns the directory of cargo's registry.
 ///
 /// # Errors
-/// When there is no home at all.
+/// When the environment has no home directory.
 pub fn cargo_home() -> Result<PathBuf> {
     match env::var_os("CARGO_HOME").filter(|home| !home.is_empty()) {
         Some(home) => Ok(std::path::absolute(home)?),
@@ -128,7 +128,7 @@ pub fn cargo_home() -> Result<PathBuf> {
     }
 }
 
-/// The cargo that started us, so that children use the same toolchain.
+/// The cargo that started this process, so that children use the same toolchain.
 fn cargo_binary() -> PathBuf {
     env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from)
 }

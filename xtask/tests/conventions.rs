@@ -1,12 +1,12 @@
-//! Rules of this repository that no lint can express.
+//! Conventions of this repository that no lint can check.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use evenkeel_metrics::Metric;
 
-/// The Rust files of a folder of the workspace and of those below it, by name. Tests are left out: they fake a
-/// host, allocate by themselves, and read metrics by name.
+/// Returns the Rust files below a folder of the workspace. Tests are excluded: they fake a
+/// host and read metrics by name.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let mut folders = vec![
         Path::new(env!("CARGO_MANIFEST_DIR"))

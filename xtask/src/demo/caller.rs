@@ -1,4 +1,4 @@
-//! The clients of the HTTP scenes: each keeps its connection and sends a request now and then.
+//! The clients of the HTTP scenarios: each keeps its connection and sends requests with pauses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::tally::Tally;
 
-/// One caller: a pause of its own length, a request, the next pause, until it is stopped.
+/// Sends requests with random pauses until it is stopped.
 pub async fn call(
     client: Arc<Client>,
     tally: Arc<Tally>,

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Tools;
-use super::outcome::{About, Outcome, Scenario, max_over_mean};
-use super::site::Counted;
+use super::outcome::{Description, Outcome, Scenario, max_over_mean};
+use super::site::ModuleCounts;
 use super::tally::Tally;
 
 const FIRST: usize = 2;
@@ -28,7 +28,7 @@ const CLIENTS: usize = 40;
 const PAUSE: Duration = Duration::from_millis(1000);
 const SPAN: Duration = Duration::from_millis(2000);
 
-pub async fn play(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> {
+pub async fn measure(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> {
     let (age, before, after) = if quick { ("2s", 1, 6) } else { ("3s", 2, 8) };
     let (before, after) = (Duration::from_secs(before), Duration::from_secs(after));
     let seconds = (before + after).as_secs();
@@ -44,7 +44,7 @@ pub async fn play(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> {
     let bootstrap = Bootstrap::new()
         .envoy(&tools.envoy)
         .module(&tools.module)
-        // One each: shared, its turns would go to the two crowds alternately.
+        // One kube-proxy each: a shared one would distribute the connections of both sides in turn.
         .cluster(Cluster::new("plain", first()))
         .cluster(Cluster::new("evenkeel", first()))
         .listener(Listener::tcp("plain", "plain"))
@@ -55,8 +55,8 @@ pub async fn play(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> {
     let policy = policy(envoy.address("evenkeel").port(), age);
     envoy.replace_policy("evenkeel", &policy).await?;
 
-    let plain = Crowd::start(envoy.address("plain"), seed);
-    let evenkeel = Crowd::start(envoy.address("evenkeel"), seed);
+    let plain = Clients::start(envoy.address("plain"), seed);
+    let evenkeel = Clients::start(envoy.address("evenkeel"), seed);
     let status = Status::new();
     let start = tokio::time::Instant::now();
     sleep_until(start + before).await;
@@ -72,20 +72,22 @@ pub async fn play(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> {
             .iter()
             .skip(FIRST)
             .sum::<u64>();
-        let all = evenkeel.tally.answered();
+        let all = evenkeel.tally.responses();
         status.show(&format!(
             "{all} messages; new hosts, with the module: {new}"
         ));
     }
-    let plain = plain.stop(joined_at, Counted::default()).await;
-    let evenkeel = evenkeel.stop(joined_at, Counted::of(&envoy).await?).await;
+    let plain = plain.stop(joined_at, ModuleCounts::default()).await;
+    let evenkeel = evenkeel
+        .stop(joined_at, ModuleCounts::of(&envoy).await?)
+        .await;
     Ok(Scenario {
         name: "gateway",
         protocol: "TCP",
         before: plain,
         after: evenkeel,
         joined: ALL - FIRST,
-        about: About {
+        description: Description {
             setup: format!(
                 "{CLIENTS} clients keep a raw TCP connection each to one listener of a gateway with {FIRST} \
                  upstream hosts, and send a message about every {PAUSE:?}. After {} s there are {ALL} \
@@ -103,7 +105,7 @@ pub async fn play(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> {
     })
 }
 
-/// The port is the kernel's choice, so the policy is written once the listener exists.
+/// The kernel chooses the port, so the policy is written when the listener exists.
 fn policy(port: u16, age: &str) -> Value {
     let rule = json!({
         "name": "gateway", "match": { "port": port },
@@ -117,20 +119,20 @@ fn policy(port: u16, age: &str) -> Value {
 }
 
 /// The clients of one side.
-struct Crowd {
+struct Clients {
     tally: Arc<Tally>,
     stop: watch::Sender<bool>,
     clients: Tasks<u64>,
 }
 
-impl Crowd {
+impl Clients {
     fn start(target: SocketAddr, seed: u64) -> Self {
         let mut chance = fastrand::Rng::with_seed(seed);
         let tally = Arc::new(Tally::new(ALL));
         let (stop, stopped) = watch::channel(false);
         let clients = (0..CLIENTS)
             .map(|_| {
-                talk(
+                send_messages(
                     TcpClient::new(target),
                     Arc::clone(&tally),
                     chance.u64(..),
@@ -145,7 +147,7 @@ impl Crowd {
         }
     }
 
-    async fn stop(self, joined_at: Duration, counted: Counted) -> Outcome {
+    async fn stop(self, joined_at: Duration, counts: ModuleCounts) -> Outcome {
         self.stop.send_replace(true);
         let opened = self.clients.join().await;
         let per_backend = self.tally.per_backend_since(joined_at);
@@ -156,17 +158,17 @@ impl Crowd {
             runs_by_backends_used: None,
             failed: self.tally.failed(),
             connections_opened: opened.iter().sum(),
-            drain_signals: counted.drain_signals,
-            aborted: counted.aborted,
+            drain_signals: counts.drain_signals,
+            aborted: counts.aborted,
             timeline: self.tally.timeline(SPAN),
             first_failure: self.tally.first_failure(),
         }
     }
 }
 
-/// One client: a message, a pause of its own length, the next message. Returns how many connections it
+/// Sends messages with random pauses. Returns the number of connections that it
 /// opened.
-async fn talk(
+async fn send_messages(
     mut client: TcpClient,
     tally: Arc<Tally>,
     seed: u64,

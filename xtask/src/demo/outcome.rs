@@ -1,4 +1,4 @@
-//! The measurements of a scenario. `--json` serializes them, without what only the page shows.
+//! The measurements of a scenario. `--json` writes them, without what only the page shows.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::Value;
 pub struct Scenario {
     /// The name, without the protocol.
     pub name: &'static str,
-    /// What the clients speak: `HTTP/1.1`, `HTTP/2` or `TCP`.
+    /// The protocol of the clients: `HTTP/1.1`, `HTTP/2` or `TCP`.
     pub protocol: &'static str,
     /// With the listener without the module.
     pub before: Outcome,
@@ -20,7 +20,7 @@ pub struct Scenario {
     /// How many backends were added, the last of `per_backend`.
     pub joined: usize,
     #[serde(skip)]
-    pub about: About,
+    pub description: Description,
 }
 
 /// One side of the comparison.
@@ -29,9 +29,9 @@ pub struct Outcome {
     /// Responses of each backend. Where backends were added: since then, and those are last. In three-routers: the highest
     /// of each run first, because a sum over many runs would hide how uneven each single run is.
     pub per_backend: Vec<u64>,
-    /// The highest number of a backend over the mean: 1 is even, the number of backends is the worst.
+    /// The maximum of a backend over the mean: 1 is even, the number of backends is the worst.
     pub max_over_mean: f64,
-    /// How many runs used one backend, two, and so on.
+    /// The number of runs that used one backend, two, and so on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runs_by_backends_used: Option<BTreeMap<usize, u64>>,
     /// Requests with a response: the sum of `per_backend`.
@@ -44,41 +44,41 @@ pub struct Outcome {
     pub drain_signals: u64,
     /// Requests that the module aborted.
     pub aborted: u64,
-    /// Requests per backend in every span of [`About::span`], since the start.
+    /// Requests per backend in every span of [`Description::span`], since the start.
     #[serde(skip)]
     pub timeline: Vec<Vec<u64>>,
-    /// Why the first of the failed ones failed.
+    /// The error of the first failed request.
     #[serde(skip)]
     pub first_failure: Option<String>,
 }
 
 /// The description of a scenario on the page.
-pub struct About {
-    /// What was set up.
+pub struct Description {
+    /// The setup.
     pub setup: String,
-    /// What to see.
+    /// How to read the charts.
     pub reading: &'static str,
-    /// What the requests are called: `requests` or `messages`.
+    /// The unit of the requests: `requests` or `messages`.
     pub unit: &'static str,
     /// The policy of the after side.
     pub policy: Value,
     /// The label of each bar.
     pub labels: Vec<String>,
-    /// When they joined, since the start.
+    /// When backends joined, since the start.
     pub joined_at: Duration,
     /// The length of one entry of the timelines.
     pub span: Duration,
 }
 
 impl Outcome {
-    /// The share of the last `count` backends, 0 to 1.
+    /// Returns the share of the last `count` backends, 0 to 1.
     pub fn share_of_last(&self, count: usize) -> f64 {
         let last: u64 = self.per_backend.iter().rev().take(count).sum();
         last as f64 / self.requests.max(1) as f64
     }
 }
 
-/// The largest over the mean; 0 when there was nothing.
+/// Returns the maximum over the mean; 0 without requests.
 pub fn max_over_mean(per_backend: &[u64]) -> f64 {
     let sum: u64 = per_backend.iter().sum();
     let max = per_backend.iter().max().copied().unwrap_or(0);

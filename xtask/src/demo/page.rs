@@ -8,9 +8,9 @@ use evenkeel_report::html::{self, details, escape};
 use evenkeel_report::number::thousands;
 use serde_json::Value;
 
-use super::Played;
+use super::Results;
 use super::chart;
-use super::outcome::{About, Outcome, Scenario};
+use super::outcome::{Description, Outcome, Scenario};
 use super::summary::headline;
 
 const OPENING: &str = r#"<h1>Load of long-lived connections, before and after</h1>
@@ -26,19 +26,19 @@ const KEY: &str = "<p class=\"soft\"><span class=\"key old\"></span>initial\
                    <span class=\"key new\"></span>added</p>\n";
 
 /// Renders the page.
-pub fn render(played: &Played) -> String {
-    let seeds = played.seeds;
+pub fn render(results: &Results) -> String {
+    let seeds = results.seeds;
     let first = seeds.first();
     let mut body = format!(
         "{OPENING}<p class=\"soft\">Seed {first} (<code>--seed</code>). Scenes with three sides: {seeds}; their \
          numbers are medians with ranges. All others ran once, with seed {first}.</p>\n"
     );
-    overview(&mut body, &played.scenarios);
-    scene::overview(&mut body, &played.scenes);
-    for scenario in &played.scenarios {
+    overview(&mut body, &results.scenarios);
+    scene::overview(&mut body, &results.scenes);
+    for scenario in &results.scenarios {
         section(&mut body, scenario);
     }
-    for scene in &played.scenes {
+    for scene in &results.scenes {
         scene::section(&mut body, scene);
     }
     html::page("Evenkeel: long-lived connections, before and after", &body)
@@ -59,14 +59,14 @@ fn overview(html: &mut String, scenarios: &[Scenario]) {
 }
 
 fn section(html: &mut String, scenario: &Scenario) {
-    let about = &scenario.about;
+    let description = &scenario.description;
     let _ = writeln!(
         html,
         "<section>\n<h2>{} <small>{}</small></h2>\n<p>{}</p>\n<p>{}</p>",
         scenario.name,
         scenario.protocol,
-        escape(&about.setup),
-        escape(about.reading)
+        escape(&description.setup),
+        escape(description.reading)
     );
     if scenario.after.runs_by_backends_used.is_some() {
         pair(
@@ -80,7 +80,7 @@ fn section(html: &mut String, scenario: &Scenario) {
     pair(
         html,
         scenario,
-        &format!("{} per backend", about.unit),
+        &format!("{} per backend", description.unit),
         ratio,
         per_backend,
     );
@@ -88,13 +88,13 @@ fn section(html: &mut String, scenario: &Scenario) {
         pair(
             html,
             scenario,
-            &format!("{} per second over time", about.unit),
+            &format!("{} per second over time", description.unit),
             headline,
             over_time,
         );
     }
     table(html, scenario);
-    html.push_str(&policy("The policy of the after side", &about.policy));
+    html.push_str(&policy("The policy of the after side", &description.policy));
     html.push_str("</section>\n");
 }
 
@@ -154,7 +154,7 @@ fn runs(side: &Outcome, scenario: &Scenario) -> String {
 }
 
 fn per_backend(side: &Outcome, scenario: &Scenario) -> String {
-    let labels = &scenario.about.labels;
+    let labels = &scenario.description.labels;
     let max = larger(scenario, |side| {
         side.per_backend.iter().max().copied().unwrap_or(0)
     });
@@ -162,9 +162,9 @@ fn per_backend(side: &Outcome, scenario: &Scenario) -> String {
 }
 
 fn over_time(side: &Outcome, scenario: &Scenario) -> String {
-    let About {
+    let Description {
         span, joined_at, ..
-    } = scenario.about;
+    } = scenario.description;
     let max = larger(scenario, |side| {
         let sums = side.timeline.iter().map(|counts| counts.iter().sum());
         sums.max().unwrap_or(0)
@@ -193,7 +193,7 @@ fn table(html: &mut String, scenario: &Scenario) {
     });
     let headings = [
         "",
-        scenario.about.unit,
+        scenario.description.unit,
         "highest / mean",
         "connections opened",
         "drain signals",

@@ -21,7 +21,7 @@ const CHART: f64 = 196.0;
 /// The seconds before the change that the charts show.
 const BEFORE: f64 = 5.0;
 
-/// What one run measured.
+/// The measurements of one run.
 #[derive(Serialize, Deserialize)]
 pub struct Data {
     seed: u64,
@@ -133,7 +133,7 @@ text {{ font: 12px system-ui, sans-serif; fill: {soft}; }} .title {{ font-weight
 }
 
 fn samples(side: &Balance) -> Vec<Sample> {
-    let samples = side.course.samples().iter();
+    let samples = side.timeline.samples().iter();
     let tenths = |seconds: f64| (seconds * 10.0).round() / 10.0;
     samples
         .filter(|sample| sample.at >= -BEFORE)

@@ -2,14 +2,14 @@
 //! and pods without the module.
 //!
 //! The three sides have the same Envoys and the same number of clients. They differ in the listener that
-//! clients use, and so in the policy. Measured are the connections of each pod and the number of drains.
+//! clients use, and so in the policy. The results are the connections of each pod and the number of drains.
 
-mod course;
-mod crowd;
+mod clients;
 mod plan;
 mod pods;
+mod run;
 mod scene;
-mod stage;
+mod timeline;
 
 use anyhow::{Context, Result};
 use evenkeel_report::terminal::{self, Status};
@@ -17,13 +17,13 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Tools;
 use super::seeds::Seeds;
-pub use course::EVEN;
 use plan::Plan;
 pub use scene::{Balance, Number, Run, Scene};
+pub use timeline::EVEN;
 
-/// Plays both scenes with every seed. Both play at the same time: each has its own Envoys, and both spend
-/// their time waiting. One seed comes after the other, as a small machine could not serve all at once.
-pub async fn play(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Vec<Scene>> {
+/// Runs both scenes with every seed. Both run in parallel: each has its own Envoys, and they mostly wait. Seeds run one
+/// after the other, because a small machine cannot run all at once.
+pub async fn measure(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Vec<Scene>> {
     let plans = [Plan::scale_out(quick), Plan::rolling_update(quick)];
     for plan in &plans {
         terminal::note(&format!(
@@ -39,10 +39,10 @@ pub async fn play(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Vec<Scene>
     for seed in seeds.all() {
         terminal::note(&format!("Both scenes with seed {seed}"));
         let (first, second) = tokio::try_join!(
-            stage::play(tools, &scale_out.plan, seed, seeds, |seen| {
+            run::measure(tools, &scale_out.plan, seed, seeds, |seen| {
                 status.show(&format!("seed {seed}: {seen}"));
             }),
-            stage::play(tools, &rolling_update.plan, seed, seeds, |_| {})
+            run::measure(tools, &rolling_update.plan, seed, seeds, |_| {})
         )?;
         scale_out.runs.push(first);
         rolling_update.runs.push(second);
@@ -50,9 +50,9 @@ pub async fn play(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Vec<Scene>
     Ok(vec![scale_out, rolling_update])
 }
 
-/// A process may usually have 1,024 files open, unless it raises the limit.
+/// Raises the limit of open files, which is usually 1,024.
 fn allow_connections(count: usize) -> Result<()> {
-    // A client's end, both of kube-proxy's, and now and then one of a backend's.
+    // The sockets of the client, the two of kube-proxy, and sometimes one of a backend.
     let needed = 4 * count as u64;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {

@@ -12,30 +12,30 @@ use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until};
 
 use super::caller::call;
-use super::outcome::{About, Outcome, Scenario, max_over_mean};
-use super::site::{Counted, Side, Site};
+use super::outcome::{Description, Outcome, Scenario, max_over_mean};
+use super::site::{ModuleCounts, Side, Site};
 use super::tally::Tally;
 
 const FIRST: usize = 4;
-/// After the scale-out.
+/// The number of backends after the scale-out.
 pub const BACKENDS: usize = 8;
 const CLIENTS: usize = 48;
-/// Between the response and the next request, per connection: 800 requests a second in all.
+/// The pause between a response and the next request: 800 requests per second in total.
 const PAUSE: Duration = Duration::from_millis(60);
 const SPAN: Duration = Duration::from_millis(500);
 
-/// How long it takes, before the backends join and after.
+/// The times before and after the backends join.
 #[derive(Clone, Copy)]
-struct Course {
+struct Durations {
     before: Duration,
     after: Duration,
 }
 
-pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> {
-    let (age, course) = if quick {
-        ("1s", Course::seconds(1, 4))
+pub async fn measure(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> {
+    let (age, durations) = if quick {
+        ("1s", Durations::seconds(1, 4))
     } else {
-        ("2s", Course::seconds(2, 8))
+        ("2s", Durations::seconds(2, 8))
     };
     // An age of seconds keeps the demo short; in production it is minutes. The budget limits the drains of each
     // proxy per second: of its about 6 connections, 4 per second expire.
@@ -47,19 +47,19 @@ pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> 
     site.replace_policy(&policy).await?;
     let mut scenarios = Vec::new();
     for (protocol, name) in [(Protocol::Http1, "HTTP/1.1"), (Protocol::Http2, "HTTP/2")] {
-        let seconds = (course.before + course.after).as_secs();
+        let seconds = (durations.before + durations.after).as_secs();
         terminal::note(&format!(
             "scale-out, {name}: before and after side by side, {seconds} s"
         ));
-        let earlier = site.counted().await?;
+        let earlier = site.counts().await?;
         let (before, after) = tokio::try_join!(
-            side(site, Side::Before, protocol, course, seed),
-            side(site, Side::After, protocol, course, seed),
+            side(site, Side::Before, protocol, durations, seed),
+            side(site, Side::After, protocol, durations, seed),
         )?;
-        let Counted {
+        let ModuleCounts {
             drain_signals,
             aborted,
-        } = site.counted().await?.since(earlier);
+        } = site.counts().await?.since(earlier);
         scenarios.push(Scenario {
             name: "scale-out",
             protocol: name,
@@ -67,11 +67,11 @@ pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> 
             // The counters are those of the listener with the module.
             after: Outcome { drain_signals, aborted, ..after },
             joined: BACKENDS - FIRST,
-            about: About {
+            description: Description {
                 setup: format!(
                     "{CLIENTS} clients keep a connection each to a Service with {FIRST} backends. After \
                      {} s there are {BACKENDS} backends. Requests are counted from then on.",
-                    course.before.as_secs()
+                    durations.before.as_secs()
                 ),
                 reading: "Before, no client reconnects, and the new backends get nothing. After, every \
                           connection is drained within the policy's age, and the new backends get their \
@@ -79,7 +79,7 @@ pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> 
                 unit: "requests",
                 policy: policy.clone(),
                 labels: (1..=BACKENDS).map(|number| number.to_string()).collect(),
-                joined_at: course.before,
+                joined_at: durations.before,
                 span: SPAN,
             },
         });
@@ -87,7 +87,7 @@ pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> 
     Ok(scenarios)
 }
 
-impl Course {
+impl Durations {
     const fn seconds(before: u64, after: u64) -> Self {
         Self {
             before: Duration::from_secs(before),
@@ -100,7 +100,7 @@ async fn side(
     site: &Site,
     side: Side,
     protocol: Protocol,
-    course: Course,
+    durations: Durations,
     seed: u64,
 ) -> Result<Outcome> {
     let service = KubeProxy::start(site.endpoints(side, FIRST), seed).await?;
@@ -122,10 +122,10 @@ async fn side(
 
     let status = Status::new();
     let start = tokio::time::Instant::now();
-    sleep_until(start + course.before).await;
+    sleep_until(start + durations.before).await;
     service.replace_endpoints(site.endpoints(side, BACKENDS));
     let joined_at = tally.elapsed();
-    while start.elapsed() < course.before + course.after {
+    while start.elapsed() < durations.before + durations.after {
         sleep(Duration::from_millis(200)).await;
         let new = tally
             .per_backend_since(joined_at)
@@ -135,7 +135,7 @@ async fn side(
         if matches!(side, Side::After) {
             status.show(&format!(
                 "{} requests; new backends, with the module: {new}",
-                tally.answered()
+                tally.responses()
             ));
         }
     }

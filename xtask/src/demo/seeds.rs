@@ -18,17 +18,17 @@ impl Seeds {
         }
     }
 
-    /// Returns the seed of what is played once.
+    /// Returns the seed of scenarios that run once.
     pub fn first(self) -> u64 {
         self.first
     }
 
-    /// Returns how many there are.
+    /// Returns the number of seeds.
     pub fn count(self) -> u64 {
         self.count
     }
 
-    /// Returns every seed, each for a run of its own.
+    /// Returns all seeds.
     pub fn all(self) -> impl Iterator<Item = u64> {
         (0..self.count).map(move |number| self.first.wrapping_add(number))
     }

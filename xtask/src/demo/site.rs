@@ -1,4 +1,4 @@
-//! What the HTTP scenarios run against: HTTP servers, each behind an Envoy of its own, as a pod is.
+//! The servers of the HTTP scenarios, each behind its own Envoy as in a pod.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Tools;
 
-/// The side of the comparison, and so the listener that clients come in by.
+/// The side of the comparison, which determines the listener of the clients.
 #[derive(Clone, Copy)]
 pub enum Side {
     Before,
@@ -35,9 +35,9 @@ struct Pod {
     _backend: Backend,
 }
 
-/// What the plugin counted in all the Envoys so far.
+/// The module's counters in all Envoys.
 #[derive(Clone, Copy, Default)]
-pub struct Counted {
+pub struct ModuleCounts {
     pub drain_signals: u64,
     pub aborted: u64,
 }
@@ -79,7 +79,7 @@ impl Site {
         })
     }
 
-    /// Gives every Envoy another policy, while they run.
+    /// Replaces the policy of every running Envoy.
     pub async fn replace_policy(&self, policy: &Value) -> Result<()> {
         for pod in &self.pods {
             pod.envoy.replace_policy("evenkeel", policy).await?;
@@ -87,24 +87,24 @@ impl Site {
         Ok(())
     }
 
-    /// Where the first `count` of them listen, on one side.
+    /// Returns the addresses of the first `count` servers on one side.
     pub fn endpoints(&self, side: Side, count: usize) -> Vec<SocketAddr> {
         let address = |pod: &Pod| pod.envoy.address(side.listener());
         self.pods.iter().take(count).map(address).collect()
     }
 
-    /// Asks every Envoy.
-    pub async fn counted(&self) -> Result<Counted> {
-        let mut sum = Counted::default();
+    /// Reads the counters of every Envoy.
+    pub async fn counts(&self) -> Result<ModuleCounts> {
+        let mut sum = ModuleCounts::default();
         for pod in &self.pods {
-            sum += Counted::of(&pod.envoy).await?;
+            sum += ModuleCounts::of(&pod.envoy).await?;
         }
         Ok(sum)
     }
 }
 
-impl Counted {
-    /// Asks one Envoy.
+impl ModuleCounts {
+    /// Reads the counters of an Envoy.
     pub async fn of(envoy: &Envoy) -> Result<Self> {
         let stats = envoy.stats().await?;
         Ok(Self {
@@ -114,7 +114,7 @@ impl Counted {
         })
     }
 
-    /// What came since `earlier`.
+    /// Returns the difference to `earlier`.
     pub fn since(self, earlier: Self) -> Self {
         Self {
             drain_signals: self.drain_signals - earlier.drain_signals,
@@ -123,7 +123,7 @@ impl Counted {
     }
 }
 
-impl std::ops::AddAssign for Counted {
+impl std::ops::AddAssign for ModuleCounts {
     fn add_assign(&mut self, other: Self) {
         self.drain_signals += other.drain_signals;
         self.aborted += other.aborted;

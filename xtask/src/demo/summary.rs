@@ -8,7 +8,7 @@ use evenkeel_report::align;
 use evenkeel_report::number::percent;
 use evenkeel_report::terminal::{self, Style, styled};
 
-use super::Played;
+use super::Results;
 use super::outcome::{Outcome, Scenario};
 
 const OPENING: [&str; 3] = [
@@ -32,26 +32,26 @@ const LEGEND: [&str; 11] = [
 ];
 
 /// Prints the problem, a before/after table of every scenario, and a table of the sides of every scene.
-pub fn print(played: &Played) {
+pub fn print(results: &Results) {
     for line in OPENING {
         terminal::line(line);
     }
-    played.scenarios.iter().for_each(print_scenario);
-    played.scenes.iter().for_each(scene::print);
+    results.scenarios.iter().for_each(print_scenario);
+    results.scenes.iter().for_each(scene::print);
     for line in LEGEND {
         terminal::line(line);
     }
     terminal::line(&format!(
         "Seed {} (--seed). Scenes with three sides: {}; all others ran once.",
-        played.seeds.first(),
-        played.seeds
+        results.seeds.first(),
+        results.seeds
     ));
 }
 
 fn print_scenario(scenario: &Scenario) {
     let headings = [
         "",
-        scenario.about.unit,
+        scenario.description.unit,
         "highest/mean",
         "connections",
         "drain signals",

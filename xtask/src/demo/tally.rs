@@ -1,4 +1,4 @@
-//! What the clients observed: which backend responded when, and which requests failed.
+//! The observations of the clients: which backend responded when, and which requests failed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 pub struct Tally {
     start: Instant,
     backends: usize,
-    seen: Mutex<Seen>,
+    observations: Mutex<Observations>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Observations {
     responses: Vec<(Duration, usize)>,
     failed: u64,
     first_failure: Option<String>,
@@ -23,19 +23,20 @@ impl Tally {
         Self {
             start: Instant::now(),
             backends,
-            seen: Mutex::default(),
+            observations: Mutex::default(),
         }
     }
 
     /// Counts one request: the text of a response starts with the number of its backend.
     pub fn count(&self, response: anyhow::Result<String>) {
         let now = self.start.elapsed();
-        let mut seen = self.seen();
+        let mut observations = self.lock();
         match response.and_then(|text| self.backend(&text)) {
-            Ok(backend) => seen.responses.push((now, backend)),
+            Ok(backend) => observations.responses.push((now, backend)),
             Err(error) => {
-                seen.failed += 1;
-                seen.first_failure
+                observations.failed += 1;
+                observations
+                    .first_failure
                     .get_or_insert(format!("after {now:.1?}: {error:#}"));
             }
         }
@@ -52,30 +53,30 @@ impl Tally {
         }
     }
 
-    /// The time since the start.
+    /// Returns the time since the start.
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
     /// Returns the requests with a response so far.
-    pub fn answered(&self) -> usize {
-        self.seen().responses.len()
+    pub fn responses(&self) -> usize {
+        self.lock().responses.len()
     }
 
     /// Returns the failed requests so far.
     pub fn failed(&self) -> u64 {
-        self.seen().failed
+        self.lock().failed
     }
 
-    /// Why the first of these failed, and when.
+    /// Returns the error of the first failed request, and when it failed.
     pub fn first_failure(&self) -> Option<String> {
-        self.seen().first_failure.clone()
+        self.lock().first_failure.clone()
     }
 
     /// Returns the responses per backend since `from`.
     pub fn per_backend_since(&self, from: Duration) -> Vec<u64> {
         let mut counts = vec![0; self.backends];
-        for (at, backend) in &self.seen().responses {
+        for (at, backend) in &self.lock().responses {
             if *at >= from {
                 counts[*backend] += 1;
             }
@@ -83,18 +84,18 @@ impl Tally {
         counts
     }
 
-    /// Returns the responses per backend in every whole `span` since the start.
+    /// Returns the responses per backend in every complete `span` since the start.
     pub fn timeline(&self, span: Duration) -> Vec<Vec<u64>> {
-        let seen = self.seen();
+        let observations = self.lock();
         let index = |at: &Duration| (at.as_millis() / span.as_millis()) as usize;
-        let spans = seen
+        let spans = observations
             .responses
             .iter()
             .map(|(at, _)| index(at))
             .max()
             .unwrap_or(0);
         let mut counts = vec![vec![0; self.backends]; spans];
-        for (at, backend) in &seen.responses {
+        for (at, backend) in &observations.responses {
             // The last span ends early.
             if let Some(span) = counts.get_mut(index(at)) {
                 span[*backend] += 1;
@@ -103,8 +104,10 @@ impl Tally {
         counts
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Observations> {
+        self.observations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,7 +126,7 @@ mod tests {
         tally.count(Err(anyhow::anyhow!("reset")));
 
         assert_eq!(tally.per_backend_since(Duration::ZERO), [1, 1]);
-        assert_eq!((tally.answered(), tally.failed()), (2, 3));
+        assert_eq!((tally.responses(), tally.failed()), (2, 3));
     }
 
     #[test]
@@ -131,7 +134,7 @@ mod tests {
         let tally = Tally::new(2);
         let at = |ms, backend| (Duration::from_millis(ms), backend);
         tally
-            .seen()
+            .lock()
             .responses
             .extend([at(10, 0), at(90, 1), at(120, 1), at(250, 0)]);
 

@@ -10,15 +10,15 @@ use evenkeel_test_envoy::{Client, KubeProxy, Protocol};
 use evenkeel_test_tasks::Tasks;
 use serde_json::json;
 
-use super::outcome::{About, Outcome, Scenario, max_over_mean};
-use super::site::{Counted, Side, Site};
+use super::outcome::{Description, Outcome, Scenario, max_over_mean};
+use super::site::{ModuleCounts, Side, Site};
 use super::tally::Tally;
 
 const BACKENDS: usize = 3;
 const ROUTERS: usize = 3;
 const REQUESTS_A_RUN: usize = 100;
 
-pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> {
+pub async fn measure(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> {
     let runs = if quick { 50 } else { 200 };
     // A run is over within a hundred requests, so the policy has to act within a few. 3 connections of
     // about 33 requests become about 21 of 5 at most, and the chance that so many leave out one of three
@@ -40,7 +40,7 @@ pub async fn play(site: &Site, quick: bool, seed: u64) -> Result<Vec<Scenario>> 
             before: side(site, Side::Before, protocol, runs, seed).await?,
             after: side(site, Side::After, protocol, runs, seed).await?,
             joined: 0,
-            about: About {
+            description: Description {
                 setup: format!(
                     "{ROUTERS} routers call {BACKENDS} backends of one Service, each over one keep-alive \
                      connection: {REQUESTS_A_RUN} requests a run, {runs} runs. kube-proxy picks a backend \
@@ -67,13 +67,13 @@ async fn side(
     runs: u64,
     seed: u64,
 ) -> Result<Outcome> {
-    // Repeatable, but not the same draws for both protocols.
+    // A different seed for each protocol.
     let seed = match protocol {
         Protocol::Http1 => seed,
         Protocol::Http2 => seed.wrapping_add(1),
     };
     let service = KubeProxy::start(site.endpoints(side, BACKENDS), seed).await?;
-    let earlier = site.counted().await?;
+    let earlier = site.counts().await?;
     let status = Status::new();
     let mut per_backend = vec![0; BACKENDS];
     let mut by_used: BTreeMap<usize, u64> = (1..=BACKENDS).map(|used| (used, 0)).collect();
@@ -93,10 +93,10 @@ async fn side(
         first_failure = first_failure.or(tally.first_failure());
         status.show(&format!("{number} of {runs} runs"));
     }
-    let Counted {
+    let ModuleCounts {
         drain_signals,
         aborted,
-    } = site.counted().await?.since(earlier);
+    } = site.counts().await?.since(earlier);
     Ok(Outcome {
         max_over_mean: max_over_mean(&per_backend),
         requests: per_backend.iter().sum(),
@@ -111,7 +111,7 @@ async fn side(
     })
 }
 
-/// One run: every router opens its connection, and together they make the requests.
+/// Runs once: every router opens its connection, and together they send the requests.
 async fn run(service: &KubeProxy, protocol: Protocol) -> Arc<Tally> {
     let tally = Arc::new(Tally::new(BACKENDS));
     let mut routers = Tasks::new();

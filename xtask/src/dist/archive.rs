@@ -1,4 +1,4 @@
-//! A tar.gz that is the same bytes wherever and whenever it is made of the same files.
+//! Reproducible tar.gz archives: the same files give the same bytes.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use flate2::{Compression, GzBuilder};
 use tar::{Builder, Header};
 
-/// The files of an archive, by their paths in it.
+/// The files of an archive by path.
 #[derive(Default)]
 pub struct Archive(BTreeMap<String, File>);
 
@@ -16,12 +16,12 @@ struct File {
 }
 
 impl Archive {
-    /// Puts a file in that is for reading.
+    /// Adds a file.
     pub fn file(&mut self, path: impl Into<String>, content: impl Into<Vec<u8>>) {
         self.put(path, content, 0o644);
     }
 
-    /// Puts a file in that is for running.
+    /// Adds an executable file.
     pub fn program(&mut self, path: impl Into<String>, content: impl Into<Vec<u8>>) {
         self.put(path, content, 0o755);
     }
@@ -31,7 +31,7 @@ impl Archive {
         self.0.insert(path.into(), File { content, mode });
     }
 
-    /// The tar file, its files in the order of their paths, owned by root and last changed at `time`.
+    /// Returns the tar file: files in the order of their paths, owned by root, modified at `time`.
     ///
     /// # Errors
     /// When a path is too long for the format.
@@ -49,7 +49,7 @@ impl Archive {
         Ok(tar.into_inner()?)
     }
 
-    /// The same, compressed.
+    /// Returns the compressed tar file.
     ///
     /// # Errors
     /// As [`Archive::tar`].
@@ -58,7 +58,7 @@ impl Archive {
     }
 }
 
-/// `bytes`, compressed: neither a name nor a time is with them.
+/// Compresses `bytes` without a name or a time.
 ///
 /// # Errors
 /// Never in memory.

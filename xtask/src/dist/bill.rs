@@ -1,5 +1,5 @@
-//! The bill of materials of a released file, in CycloneDX: every crate that is in it, and every crate that
-//! only helped to build it (`excluded`). It has no timestamp and no serial number, so it is reproducible.
+//! The bill of materials of a released file in CycloneDX: every crate in it, and every crate that
+//! is needed only to build it (`excluded`). It has no timestamp and no serial number, so it is reproducible.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -21,11 +21,11 @@ use crate::workspace::Workspace;
 
 /// A released file and its package.
 pub struct Product<'a> {
-    /// The file's name and what is in it.
+    /// The file's name and contents.
     pub name: &'a str,
     pub content: &'a [u8],
     pub kind: Classification,
-    /// The package of the workspace that it is built from, and the machine it is built for.
+    /// The package that it is built from, and its target.
     pub package: &'a str,
     pub target: &'a str,
 }
@@ -33,7 +33,7 @@ pub struct Product<'a> {
 /// A crate: its name and version.
 type Crate = (String, String);
 
-/// The bill, as JSON.
+/// Returns the bill as JSON.
 ///
 /// # Errors
 /// When cargo cannot list the dependencies, or the bill violates its specification.
@@ -89,7 +89,7 @@ pub fn of(product: &Product, workspace: &Workspace) -> Result<Vec<u8>> {
     Ok(json)
 }
 
-/// What the package depends on by these kinds of edges, itself included.
+/// Returns the package and its dependencies by these kinds of edges.
 fn tree(product: &Product, workspace: &Workspace, edges: &str) -> Result<BTreeSet<Crate>> {
     let mut tree = workspace.cargo("tree --locked --prefix none --format {p}");
     tree.args(["--package", product.package, "--target", product.target]);
@@ -103,14 +103,14 @@ fn tree(product: &Product, workspace: &Workspace, edges: &str) -> Result<BTreeSe
     Ok(lines.lines().filter_map(listed).collect())
 }
 
-/// `serde v1.0.1 (proc-macro)` as name and version.
+/// Parses `serde v1.0.1 (proc-macro)` into name and version.
 fn listed(line: &str) -> Option<Crate> {
     let mut words = line.split(' ');
     let name = words.next()?.to_owned();
     Some((name, words.next()?.strip_prefix('v')?.to_owned()))
 }
 
-/// Cargo's metadata of each crate: the package and its node in the graph.
+/// Returns cargo's metadata of each crate: the package and its node in the graph.
 fn metadata(product: &Product, workspace: &Workspace) -> Result<HashMap<Crate, (Value, Value)>> {
     let mut metadata = workspace.cargo("metadata --locked --format-version 1");
     metadata.args(["--filter-platform", product.target]);
@@ -130,14 +130,14 @@ fn metadata(product: &Product, workspace: &Workspace) -> Result<HashMap<Crate, (
     Ok(packages.collect())
 }
 
-/// The crates that one needs, of those that are in the bill.
+/// Returns the dependencies of a crate that are in the bill.
 fn needed(node: &Value, all: &BTreeSet<Crate>) -> BTreeSet<Crate> {
     let ids = node["dependencies"].as_array().into_iter().flatten();
     let crates = ids.filter_map(|id| identified(id.as_str()?));
     crates.filter(|name| all.contains(name)).collect()
 }
 
-/// The crate of an id of cargo's: `…#name@1.0.0`, or `…/name#1.0.0`.
+/// Parses a package id of cargo: `…#name@1.0.0` or `…/name#1.0.0`.
 fn identified(id: &str) -> Option<Crate> {
     let (place, fragment) = id.rsplit_once('#')?;
     let (name, version) = match fragment.split_once('@') {
@@ -147,7 +147,7 @@ fn identified(id: &str) -> Option<Crate> {
     Some((name.to_owned(), version.to_owned()))
 }
 
-/// The sha256 of each crate's archive, as `Cargo.lock` pins it.
+/// Returns the sha256 of each crate's archive from `Cargo.lock`.
 fn checksums(lock: &str) -> BTreeMap<Crate, String> {
     let packages = lock.split("[[package]]").filter_map(|block| {
         let field = |key: &str| {

@@ -1,8 +1,8 @@
 //! The module as an OCI image layout, in both forms that Istio pulls.
 //!
-//! Compat: an image like any other, whose one layer holds `plugin.wasm`; every registry, mirror and tool
-//! takes it. Artifact: the module itself as a blob, with the media types of the Wasm image specification.
-//! Both depend on the module and the version alone, so that their digests change with these only.
+//! Compat: an ordinary image whose only layer holds `plugin.wasm`; every registry, mirror and tool
+//! accepts it. Artifact: the module as a blob, with the media types of the Wasm image specification.
+//! Both depend only on the module and the version, so their digests change only with these.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,32 +18,32 @@ use serde_json::json;
 use super::archive::{Archive, gzip};
 use super::{IMAGE, Release, sums};
 
-/// Istio looks for exactly these, and the artifact has exactly two layers.
+/// The media types that Istio expects; the artifact has exactly two layers.
 const RUNTIME_CONFIG: &str = "application/vnd.module.wasm.config.v1+json";
 const MODULE: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
 
 /// The annotation by which tools find a tag in a layout.
 pub const TAG: &str = "org.opencontainers.image.ref.name";
 
-/// An image of a layout, as a registry would show it.
+/// An image of a layout.
 pub struct Image {
     pub tag: String,
-    /// Of the manifest, in hexadecimal.
+    /// The digest of the manifest in hexadecimal.
     pub digest: String,
-    /// Of the manifest and all that it names.
+    /// The size of the manifest and its blobs.
     pub size: u64,
 }
 
-/// A layout in the making: its files by path.
+/// A layout under construction: its files by path.
 struct Layout {
     files: BTreeMap<String, Vec<u8>>,
     manifests: Vec<Descriptor>,
 }
 
-/// The layout of `module`: the artifact is tagged `version`, the compat image `version-compat`.
+/// Creates the layout of `module`: the artifact is tagged `version`, the compat image `version-compat`.
 ///
 /// # Errors
-/// When the specification's types refuse what is given to them.
+/// When the specification's types reject a value.
 pub fn layout(module: &[u8], version: &str) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut layout = Layout {
         files: BTreeMap::new(),
@@ -66,10 +66,10 @@ pub fn layout(module: &[u8], version: &str) -> Result<BTreeMap<String, Vec<u8>>>
     Ok(layout.files)
 }
 
-/// The images of the layout that a release holds.
+/// Reads the images of a release's layout.
 ///
 /// # Errors
-/// When it is none that the specification knows, or something is missing in it.
+/// When the layout is invalid or incomplete.
 pub fn images(release: &Release) -> Result<Vec<Image>> {
     let file = |path: &str| {
         let path = format!("{IMAGE}/{path}");
@@ -168,7 +168,7 @@ fn titled(mut descriptor: Descriptor, title: &str) -> Descriptor {
     descriptor
 }
 
-/// The configuration for runtimes. The module accepts every root id, so it names none.
+/// Returns the runtime configuration. The module accepts every root id, so it contains none.
 fn runtime_config() -> Result<Vec<u8>> {
     canonical(&json!({
         "type": "envoy_proxy",
@@ -191,7 +191,7 @@ fn about(version: &str) -> HashMap<String, String> {
     .into()
 }
 
-/// The types keep annotations in no order: as a value they have one.
+/// Serializes with sorted keys: the types' maps have no order.
 fn canonical(document: &impl Serialize) -> Result<Vec<u8>> {
     let mut value = serde_json::to_value(document)?;
     value.sort_all_objects();

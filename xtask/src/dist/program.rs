@@ -1,4 +1,4 @@
-//! The command line as an archive: the program, its completions and its manual.
+//! The archive of the command line: the program, its completions and its manual.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::source::Source;
 use crate::shell::Shell;
 use crate::workspace::Workspace;
 
-/// Where each shell looks for completions, below the prefix of an installation.
+/// The path of completions for each shell, below the prefix of an installation.
 const COMPLETIONS: [(&str, &str); 3] = [
     ("bash", "share/bash-completion/completions/evenkeel"),
     ("zsh", "share/zsh/site-functions/_evenkeel"),
@@ -38,7 +38,7 @@ pub fn build(source: &Source, target: &str, folder: &str, shell: &mut Shell) -> 
     let mut archive = Archive::default();
     archive.program(format!("{folder}/bin/evenkeel"), binary.clone());
     for (shell, place) in COMPLETIONS {
-        let script = said(&path, &["completions", shell])?;
+        let script = output_of(&path, &["completions", shell])?;
         archive.file(format!("{folder}/{place}"), script);
     }
     for (name, page) in manual(&path, workspace)? {
@@ -54,21 +54,21 @@ pub fn build(source: &Source, target: &str, folder: &str, shell: &mut Shell) -> 
 }
 
 fn manual(program: &Path, workspace: &Workspace) -> Result<Vec<(String, Vec<u8>)>> {
-    let room = workspace.target.join("dist.man");
-    let _ = fs::remove_dir_all(&room);
-    said(program, &["man", "--dir", &room.to_string_lossy()])?;
+    let directory = workspace.target.join("dist.man");
+    let _ = fs::remove_dir_all(&directory);
+    output_of(program, &["man", "--dir", &directory.to_string_lossy()])?;
     let mut pages = Vec::new();
-    for page in fs::read_dir(&room)? {
+    for page in fs::read_dir(&directory)? {
         let page = page?;
         let name = page.file_name().to_string_lossy().into_owned();
         pages.push((name, fs::read(page.path())?));
     }
-    fs::remove_dir_all(&room)?;
+    fs::remove_dir_all(&directory)?;
     Ok(pages)
 }
 
-/// What the program writes to stdout.
-fn said(program: &Path, args: &[&str]) -> Result<Vec<u8>> {
+/// Returns what the program writes to stdout.
+fn output_of(program: &Path, args: &[&str]) -> Result<Vec<u8>> {
     let output = Command::new(program)
         .args(args)
         .output()

@@ -1,4 +1,4 @@
-//! What a release is made from: the files of the repository and their commit time.
+//! The sources of a release: the files of the repository and their commit time.
 
 use std::env;
 use std::fs;
@@ -9,20 +9,20 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
 
-/// The files and the time. Nothing else of the machine gets into a release.
+/// The files and the time. Nothing else of the machine affects a release.
 pub struct Source {
     pub workspace: Workspace,
-    /// Relative to the root, in order; those that git ignores are not among them.
+    /// Paths relative to the root, in order, without files that git ignores.
     files: Vec<PathBuf>,
-    /// Seconds since 1970: what every file of an archive was last changed at.
+    /// The modification time of every file in an archive, in seconds since 1970.
     pub time: u64,
 }
 
 impl Source {
-    /// Asks git. The time is `$SOURCE_DATE_EPOCH`, else that of the last commit.
+    /// Lists the files by git. The time is `$SOURCE_DATE_EPOCH`, else that of the last commit.
     ///
     /// # Errors
-    /// When this is no clone, or there is no git.
+    /// When this is not a git clone, or git is missing.
     pub fn of(workspace: &Workspace) -> Result<Self> {
         let listed = git(
             &workspace.root,
@@ -32,7 +32,7 @@ impl Source {
             .split('\0')
             .filter(|file| !file.is_empty())
             .map(PathBuf::from)
-            // What was removed and not committed is still listed.
+            // git still lists files whose removal is not committed.
             .filter(|file| workspace.root.join(file).is_file())
             .collect();
         files.sort();
@@ -50,7 +50,7 @@ impl Source {
         })
     }
 
-    /// The same files in another place, with a target directory of their own there.
+    /// Copies the files to another directory, with a separate target directory.
     ///
     /// # Errors
     /// When they cannot be copied, or cargo cannot read the copy.
@@ -73,10 +73,10 @@ impl Source {
         })
     }
 
-    /// The files that are, or are below, one of `places`: their names and what is in them.
+    /// Returns the names and contents of the files at or below one of `places`.
     ///
     /// # Errors
-    /// When one of the places holds nothing, or a file cannot be read.
+    /// When there is no file at one of the places, or a file cannot be read.
     pub fn below(&self, places: &[&str]) -> Result<Vec<(String, Vec<u8>)>> {
         let mut found = Vec::new();
         for place in places {

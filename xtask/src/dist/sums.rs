@@ -1,10 +1,10 @@
-//! Digests of what is released.
+//! Digests of released files.
 
 use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-/// In hexadecimal.
+/// Returns the sha256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
@@ -14,7 +14,7 @@ pub fn sha256(bytes: &[u8]) -> String {
         })
 }
 
-/// A line as `sha256sum` writes and checks it.
+/// Formats a line of `sha256sum`.
 pub fn line(bytes: &[u8], name: &str) -> String {
     format!("{}  {name}\n", sha256(bytes))
 }

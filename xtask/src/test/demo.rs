@@ -17,7 +17,7 @@ const NUMBERS: [&str; 6] = [
 ];
 
 /// The scenarios and their protocols.
-const PLAYED: [(&str, &str); 7] = [
+const SCENARIOS: [(&str, &str); 7] = [
     ("three-routers", "HTTP/1.1"),
     ("three-routers", "HTTP/2"),
     ("scale-out", "HTTP/1.1"),
@@ -27,26 +27,26 @@ const PLAYED: [(&str, &str); 7] = [
     ("rolling update", "HTTP/1.1"),
 ];
 
-/// The part of their fair share that backends get at least that joined late. A connection reaches its age
-/// after at most half of the time that counts; from then on they get a fair share, and before it a part of one.
-const OF_FAIR_SHARE: f64 = 0.5;
+/// The minimum share of added backends, as a fraction of their fair share. A connection reaches its age
+/// after at most half of the counted time; from then on they get a fair share, and before it a part of one.
+const MIN_FAIR_SHARE: f64 = 0.5;
 
-/// The part of the runs of three routers in which every backend is used. With 21 connections or so, one run in
-/// 1,700 leaves a backend out by chance; without the plugin, with 3, it is 21 of 27.
-const USED_ALL: f64 = 0.98;
-const USED_ALL_BEFORE: f64 = 0.5;
+/// The fraction of the runs of three routers in which every backend is used. With about 21 connections, one run in
+/// 1,700 leaves a backend out by chance; without the module, with 3, it is 21 of 27.
+const MIN_USED_ALL: f64 = 0.98;
+const MAX_USED_ALL_BEFORE: f64 = 0.5;
 
-/// Reads what `cargo xtask demo --json` wrote.
+/// Checks the output of `cargo xtask demo --json`.
 ///
 /// # Errors
-/// Names the first scenario and field that is out of bounds.
+/// The first scenario and field that is out of bounds.
 pub fn check(json: &str) -> Result<()> {
     let entries: Vec<Value> = serde_json::from_str(json).context("not a list of scenarios")?;
-    let (runs, scenarios): (Vec<_>, Vec<_>) = entries.iter().partition(|one| scene::is(one));
-    for (name, protocol) in PLAYED {
-        let mut played = entries.iter();
+    let (runs, scenarios): (Vec<_>, Vec<_>) = entries.iter().partition(|one| scene::is_run(one));
+    for (name, protocol) in SCENARIOS {
+        let mut entries = entries.iter();
         ensure!(
-            played.any(|entry| entry["name"] == name && entry["protocol"] == protocol),
+            entries.any(|entry| entry["name"] == name && entry["protocol"] == protocol),
             "{name} over {protocol} did not run"
         );
     }
@@ -58,14 +58,14 @@ pub fn check(json: &str) -> Result<()> {
                 .with_context(|| format!("no {key}: {scenario}"))
         };
         let title = format!("{} over {}", text("name")?, text("protocol")?);
-        promised(scenario).context(title)?;
+        check_scenario(scenario).context(title)?;
     }
     Ok(())
 }
 
-fn promised(scenario: &Value) -> Result<()> {
+fn check_scenario(scenario: &Value) -> Result<()> {
     for side in ["before", "after"] {
-        half(&scenario[side]).context(side)?;
+        check_side(&scenario[side]).context(side)?;
     }
     let (before, after) = (&scenario["before"], &scenario["after"]);
     let failed = &after["failed"];
@@ -75,15 +75,15 @@ fn promised(scenario: &Value) -> Result<()> {
         Some(0) => {
             let (before, after) = (used_all(before)?, used_all(after)?);
             ensure!(
-                before <= USED_ALL_BEFORE && after >= USED_ALL,
+                before <= MAX_USED_ALL_BEFORE && after >= MIN_USED_ALL,
                 "all backends are used in {before:.2} of the runs before and in {after:.2} after"
             );
         }
         Some(joined) => {
             let (before, after) = (share(before, joined), share(after, joined));
-            // Connections that stay open stay on the backend they have.
+            // Open connections stay on their backend.
             ensure!(
-                before == 0.0 && after >= OF_FAIR_SHARE,
+                before == 0.0 && after >= MIN_FAIR_SHARE,
                 "added backends got {before:.2} of their fair share before and {after:.2} after"
             );
         }
@@ -91,38 +91,38 @@ fn promised(scenario: &Value) -> Result<()> {
     Ok(())
 }
 
-/// What the last `joined` backends got, over their fair share.
-fn share(half: &Value, joined: u64) -> f64 {
-    let counts = half["per_backend"].as_array().into_iter().flatten();
+/// Returns the requests of the last `joined` backends over their fair share.
+fn share(side: &Value, joined: u64) -> f64 {
+    let counts = side["per_backend"].as_array().into_iter().flatten();
     let counts: Vec<u64> = counts.filter_map(Value::as_u64).collect();
     let last: u64 = counts.iter().rev().take(joined as usize).sum();
     let fair = counts.iter().sum::<u64>() as f64 * joined as f64 / counts.len() as f64;
     last as f64 / fair
 }
 
-/// The part of the runs that used every backend.
-fn used_all(half: &Value) -> Result<f64> {
-    let runs = half["runs_by_backends_used"].as_object();
+/// Returns the fraction of the runs that used every backend.
+fn used_all(side: &Value) -> Result<f64> {
+    let runs = side["runs_by_backends_used"].as_object();
     let runs = runs.context("no runs_by_backends_used")?;
     let of = |runs: &Value| runs.as_u64().unwrap_or(0) as f64;
-    let backends = half["per_backend"].as_array().map_or(0, Vec::len);
+    let backends = side["per_backend"].as_array().map_or(0, Vec::len);
     let all = runs.get(&backends.to_string()).map_or(0.0, of);
     Ok(all / runs.values().map(of).sum::<f64>())
 }
 
-fn half(half: &Value) -> Result<()> {
+fn check_side(side: &Value) -> Result<()> {
     for key in NUMBERS {
-        ensure!(half[key].is_number(), "{key} is {}", half[key]);
+        ensure!(side[key].is_number(), "{key} is {}", side[key]);
     }
-    let Some(per_backend) = half["per_backend"].as_array() else {
-        bail!("per_backend is {}", half["per_backend"]);
+    let Some(per_backend) = side["per_backend"].as_array() else {
+        bail!("per_backend is {}", side["per_backend"]);
     };
     let sum: u64 = per_backend.iter().filter_map(Value::as_u64).sum();
     ensure!(sum > 0, "no backend responded");
     ensure!(
-        half["requests"] == sum,
+        side["requests"] == sum,
         "{sum} responses of {} requests",
-        half["requests"]
+        side["requests"]
     );
     Ok(())
 }
@@ -133,7 +133,7 @@ mod tests {
 
     use super::*;
 
-    fn half(per_backend: &[u64], max_over_mean: f64) -> Value {
+    fn side(per_backend: &[u64], max_over_mean: f64) -> Value {
         json!({
             "per_backend": per_backend, "max_over_mean": max_over_mean,
             "requests": per_backend.iter().sum::<u64>(),
@@ -144,7 +144,7 @@ mod tests {
     fn scale_out() -> Value {
         json!({
             "name": "scale-out", "protocol": "HTTP/2", "joined": 1,
-            "before": half(&[100, 0], 2.0), "after": half(&[50, 50], 1.0),
+            "before": side(&[100, 0], 2.0), "after": side(&[50, 50], 1.0),
         })
     }
 
@@ -152,44 +152,44 @@ mod tests {
         let runs = |used: [u64; 3]| json!({ "1": used[0], "2": used[1], "3": used[2] });
         let mut scenario = json!({
             "name": "three-routers", "protocol": "HTTP/1.1", "joined": 0,
-            "before": half(&[60, 30, 10], 1.8), "after": half(&[40, 30, 30], 1.2),
+            "before": side(&[60, 30, 10], 1.8), "after": side(&[40, 30, 30], 1.2),
         });
         scenario["before"]["runs_by_backends_used"] = runs([6, 33, 11]);
         scenario["after"]["runs_by_backends_used"] = runs([0, 1, 49]);
         scenario
     }
 
-    fn played() -> Vec<Value> {
+    fn results() -> Vec<Value> {
         let entry = |(name, protocol): (&str, &str)| {
             let mut entry = match name {
                 "three-routers" => three_routers(),
                 "scale-out" | "gateway" => scale_out(),
-                _ => scene::sound(),
+                _ => scene::expected_run(),
             };
             entry["name"] = json!(name);
             entry["protocol"] = json!(protocol);
             entry
         };
-        PLAYED.map(entry).into()
+        SCENARIOS.map(entry).into()
     }
 
-    /// In the place of the sound one.
-    fn checked(scenario: Value) -> String {
-        let mut entries = played();
+    /// Checks the expected results with one scenario replaced; returns the error.
+    fn error_of(scenario: Value) -> String {
+        let mut entries = results();
         entries.retain(|entry| {
             entry["name"] != scenario["name"] || entry["protocol"] != scenario["protocol"]
         });
         entries.push(scenario);
         match check(&json!(entries).to_string()) {
-            Ok(()) => "fine".to_owned(),
+            Ok(()) => "passed".to_owned(),
             Err(error) => format!("{error:#}"),
         }
     }
 
     #[test]
     fn expected_results_pass() {
-        assert_eq!(checked(scale_out()), "fine");
-        assert_eq!(checked(three_routers()), "fine");
+        assert_eq!(error_of(scale_out()), "passed");
+        assert_eq!(error_of(three_routers()), "passed");
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
         ] {
             let scenario = changed(scale_out(), path, value);
             assert_eq!(
-                checked(scenario),
+                error_of(scenario),
                 format!("scale-out over HTTP/2: {expected}")
             );
         }
@@ -247,7 +247,7 @@ mod tests {
         ] {
             let scenario = changed(three_routers(), path, value);
             assert_eq!(
-                checked(scenario),
+                error_of(scenario),
                 format!("three-routers over HTTP/1.1: {expected}")
             );
         }
@@ -260,8 +260,8 @@ mod tests {
 
     #[test]
     fn missing_scenarios_are_named() {
-        for (index, (name, protocol)) in PLAYED.into_iter().enumerate() {
-            let mut entries = played();
+        for (index, (name, protocol)) in SCENARIOS.into_iter().enumerate() {
+            let mut entries = results();
             entries.remove(index);
 
             let error = check(&json!(entries).to_string()).unwrap_err();

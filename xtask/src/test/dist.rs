@@ -16,38 +16,38 @@ use cyclonedx_bom::validation::Validate;
 use flate2::read::GzDecoder;
 
 use crate::dist::source::Source;
-use crate::dist::{Release, SUMS, VERSION, make, sums};
+use crate::dist::{Release, SUMS, VERSION, build, sums};
 use crate::shell::Shell;
 use crate::workspace::{Workspace, cargo_home, host};
 
-/// Makes the release here, and once more from a copy in another place with nothing built before.
+/// Builds the release here, and once more from a copy in another directory without earlier builds.
 ///
 /// # Errors
-/// Names the first thing that is not as promised.
+/// The first difference.
 pub fn check(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let target = host()?;
     let elsewhere = tempfile::tempdir()?;
     let source = Source::of(workspace)?;
     let copy = source.copied_to(elsewhere.path())?;
-    // Both at once: a build uses one core for much of its time.
-    let mut other = Shell::kept();
+    // In parallel: a build uses one core for much of its time.
+    let mut other = Shell::capture();
     let (release, again) = thread::scope(|scope| {
-        let again = scope.spawn(|| make(&copy, &target, &mut other));
-        (make(&source, &target, shell), again.join())
+        let again = scope.spawn(|| build(&copy, &target, &mut other));
+        (build(&source, &target, shell), again.join())
     });
     shell.note(&other.transcript());
     let release = release?;
     let again = again.map_err(|_| anyhow!("the second build panicked"))??;
-    same(&release, &again)?;
+    check_same(&release, &again)?;
     for place in [&workspace.root, elsewhere.path(), &cargo_home()?] {
-        nowhere(&release, place)?;
+        check_paths(&release, place)?;
     }
-    listed(&release)?;
+    check_sums(&release)?;
     image::check(&release)?;
     let folder = format!("evenkeel-{VERSION}-{target}");
-    billed(&release, "evenkeel.wasm", "serde_json")?;
-    billed(&release, &folder, "clap")?;
-    runs(&release, &folder)
+    check_bill(&release, "evenkeel.wasm", "serde_json")?;
+    check_bill(&release, &folder, "clap")?;
+    check_program(&release, &folder)
 }
 
 fn file<'a>(release: &'a Release, path: &str) -> Result<&'a [u8]> {
@@ -55,7 +55,7 @@ fn file<'a>(release: &'a Release, path: &str) -> Result<&'a [u8]> {
     Ok(content)
 }
 
-fn same(release: &Release, again: &Release) -> Result<()> {
+fn check_same(release: &Release, again: &Release) -> Result<()> {
     for path in release.keys().chain(again.keys()) {
         let same = release.get(path) == again.get(path);
         ensure!(same, "{path} differs when it is built in another directory");
@@ -64,7 +64,7 @@ fn same(release: &Release, again: &Release) -> Result<()> {
 }
 
 /// A release must not contain the directory in which it was built.
-fn nowhere(release: &Release, place: &Path) -> Result<()> {
+fn check_paths(release: &Release, place: &Path) -> Result<()> {
     let place = place.to_string_lossy();
     for (path, content) in release {
         let mut text = content.clone();
@@ -80,8 +80,8 @@ fn nowhere(release: &Release, place: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Every file is in the list with its digest, and nothing else.
-fn listed(release: &Release) -> Result<()> {
+/// Checks that the list has the digest of every file, and nothing else.
+fn check_sums(release: &Release) -> Result<()> {
     let expected: String = release
         .iter()
         .filter(|(path, _)| *path != SUMS)
@@ -100,8 +100,8 @@ fn listed(release: &Release) -> Result<()> {
     Ok(())
 }
 
-/// The bill is one that CycloneDX's own types read and find valid, and `part` is inside the product.
-fn billed(release: &Release, product: &str, part: &str) -> Result<()> {
+/// Checks that CycloneDX's own types accept the bill, and that `part` is in the product.
+fn check_bill(release: &Release, product: &str, part: &str) -> Result<()> {
     let path = format!("{product}.cdx.json");
     let bill = Bom::parse_from_json(file(release, &path)?)?;
     let validated = bill.validate_version(SpecVersion::V1_5);
@@ -125,8 +125,8 @@ fn billed(release: &Release, product: &str, part: &str) -> Result<()> {
     Ok(())
 }
 
-/// What is in the archive runs, and has its manual beside it.
-fn runs(release: &Release, folder: &str) -> Result<()> {
+/// Checks that the program in the archive runs, and that the archive has its manual and completions.
+fn check_program(release: &Release, folder: &str) -> Result<()> {
     let place = tempfile::tempdir()?;
     let archive = file(release, &format!("{folder}.tar.gz"))?;
     tar::Archive::new(GzDecoder::new(archive)).unpack(place.path())?;
@@ -135,10 +135,10 @@ fn runs(release: &Release, folder: &str) -> Result<()> {
     let mode = fs::metadata(&program)?.permissions().mode();
     ensure!(mode & 0o777 == 0o755, "evenkeel has the mode {mode:o}");
     let output = Command::new(&program).arg("--version").output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    let version = String::from_utf8_lossy(&output.stdout);
     ensure!(
-        said == format!("evenkeel {VERSION}\n"),
-        "evenkeel --version says {said:?}"
+        version == format!("evenkeel {VERSION}\n"),
+        "evenkeel --version prints {version:?}"
     );
     for beside in [
         "share/man/man1/evenkeel.1",
@@ -165,20 +165,20 @@ mod tests {
     #[test]
     fn extra_bytes_and_files_are_differences() {
         let one = release(&[("a", "1")]);
-        assert!(same(&one, &one).is_ok());
+        assert!(check_same(&one, &one).is_ok());
         for other in [release(&[("a", "2")]), release(&[("a", "1"), ("b", "")])] {
-            assert!(same(&one, &other).is_err() && same(&other, &one).is_err());
+            assert!(check_same(&one, &other).is_err() && check_same(&other, &one).is_err());
         }
     }
 
     #[test]
     fn path_of_the_machine_is_found_in_an_archive_too() {
         let mut one = release(&[("a", "built in /home/anne/evenkeel/src")]);
-        assert!(nowhere(&one, Path::new("/home/anne/evenkeel")).is_err());
-        assert!(nowhere(&one, Path::new("/home/bob")).is_ok());
+        assert!(check_paths(&one, Path::new("/home/anne/evenkeel")).is_err());
+        assert!(check_paths(&one, Path::new("/home/bob")).is_ok());
         let packed = crate::dist::archive::gzip(&one["a"]).unwrap();
         one = Release::from([("a.tar.gz".to_owned(), packed)]);
-        assert!(nowhere(&one, Path::new("/home/anne/evenkeel")).is_err());
+        assert!(check_paths(&one, Path::new("/home/anne/evenkeel")).is_err());
     }
 
     #[test]
@@ -187,8 +187,8 @@ mod tests {
         let mut one = release(&[("evenkeel.wasm", "1"), ("evenkeel.wasm.sha256", &line)]);
         let lines = line.clone() + &sums::line(line.as_bytes(), "evenkeel.wasm.sha256");
         one.insert(SUMS.to_owned(), lines.into_bytes());
-        listed(&one).unwrap();
+        check_sums(&one).unwrap();
         one.insert("more".to_owned(), Vec::new());
-        assert!(listed(&one).is_err());
+        assert!(check_sums(&one).is_err());
     }
 }

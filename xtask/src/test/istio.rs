@@ -1,4 +1,4 @@
-//! The step `istio`: Istio's own control plane, in Go, with our module, our command and a stock Envoy.
+//! The step `istio`: Istio's own control plane, in Go, with the module, the command line and a stock Envoy.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub(super) fn run(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
         .env("EVENKEEL_ENVOY", envoy)
         .env("EVENKEEL_CLI", cli)
         .env("EVENKEEL_METRICS", metrics);
-    // Both, so that one failure does not hide the other.
+    // Run both, so that one failure does not hide the other.
     let passed = shell.run(stories);
     vetted.and(passed)
 }
@@ -66,7 +66,7 @@ fn go(sources: &Path, args: &[&str]) -> Command {
 }
 
 fn has_go(sources: &Path) -> Result<()> {
-    // The folder of the manifest, which chooses the toolchain.
+    // In the directory of the manifest, which selects the toolchain.
     let version = go(sources, &["version"]).stdout(Stdio::null()).status();
     if !version.is_ok_and(|status| status.success()) {
         bail!(

@@ -170,7 +170,7 @@ pub fn in_envoy(
     stories
         .env("EVENKEEL_WASM", module.path)
         .env("EVENKEEL_ENVOY", envoy)
-        // Most of the time they wait for an age to pass.
+        // They mostly wait for an age to pass.
         .env("RUST_TEST_THREADS", "4");
     shell.run(stories)
 }
@@ -192,7 +192,7 @@ fn matrix(args: &[&str], workspace: &Workspace, shell: &mut Shell) -> Result<()>
 fn play_demo(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let directory = workspace.target.join("demo");
     let json = directory.join("quick.json");
-    // The result of an earlier run must not count.
+    // Remove the result of an earlier run.
     let _ = fs::remove_file(&json);
     let mut demo = workspace.cargo("run --quiet --package xtask -- demo --quick");
     demo.arg("--json").arg(&json);
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
     use crate::workspace::Workspace;
 
-    /// Clippy would not see a target that the list lacks.
+    /// Clippy would not check a target that is not in the list.
     #[test]
     fn tests_that_run_by_name_are_listed() {
         let root = Workspace::find().unwrap().root;

@@ -97,7 +97,7 @@ const STORIES: [(&str, &str); 20] = [
 /// Runs [`STORIES`], or all of them, in each release before the pinned one.
 ///
 /// # Errors
-/// When one of them fails, or an Envoy cannot be had.
+/// When one of them fails, or an Envoy is not available.
 pub fn run(full: bool, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let chosen = STORIES.map(|(story, _)| story);
     let (targets, which) = if full {
@@ -108,9 +108,9 @@ pub fn run(full: bool, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let mut failed = Vec::new();
     for version in envoy::older() {
         shell.note(&format!("Envoy {version}"));
-        let ran = envoy::exactly(version)
+        let ran = envoy::provide_exactly(version)
             .and_then(|envoy| in_envoy(targets, which, &envoy, workspace, shell));
-        // A release that fails does not keep the others from running.
+        // A release that fails does not stop the others.
         if let Err(error) = ran {
             shell.note(&format!("Envoy {version}: {error:#}"));
             failed.push(version);

@@ -1,4 +1,4 @@
-//! The step `walk`: the start page of the book, done literally.
+//! The step `walk`: runs the commands of the documentation's start page.
 
 use std::fs;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::workspace::Workspace;
 
 const PAGE: &str = "docs/start.md";
 
-/// Runs every command of the page, in one shell, in their order.
+/// Runs every command of the page in one shell.
 ///
 /// # Errors
 /// When one of them fails.
@@ -22,7 +22,7 @@ pub(super) fn run(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let mut bash = Command::new("bash");
     bash.args(["-euo", "pipefail", "-c", &commands])
         .current_dir(&workspace.root);
-    // The page speaks of target/.
+    // The commands use target/.
     bash.env_remove("CARGO_TARGET_DIR");
     shell.run(bash)
 }

@@ -145,7 +145,7 @@ fn peak(side: &Balance, _: &Scene) -> String {
 
 fn connections(side: &Balance, scene: &Scene, run: &Run) -> String {
     let plan = &scene.plan;
-    let samples = side.course.samples();
+    let samples = side.timeline.samples();
     let pods = (0..plan.pods()).map(|pod| Curve {
         is_added: pod >= plan.first,
         points: samples
@@ -154,7 +154,7 @@ fn connections(side: &Balance, scene: &Scene, run: &Run) -> String {
             .collect(),
     });
     let max = max_of_sides(run, |side| {
-        let samples = side.course.samples().iter();
+        let samples = side.timeline.samples().iter();
         let max = samples.flat_map(|sample| &sample.open).max();
         max.copied().unwrap_or(0) as f64
     });
@@ -169,14 +169,14 @@ fn connections(side: &Balance, scene: &Scene, run: &Run) -> String {
 
 fn drains(side: &Balance, scene: &Scene, run: &Run) -> String {
     let max = max_of_sides(run, |side| {
-        let rates = side.course.rates().into_iter();
+        let rates = side.timeline.rates().into_iter();
         rates.map(|(_, _, rate)| rate).fold(0.0, f64::max)
     });
-    columns(&time(scene, run), max, &side.course.rates())
+    columns(&time(scene, run), max, &side.timeline.rates())
 }
 
 fn time(scene: &Scene, run: &Run) -> Time {
-    let samples = run.rebalance.course.samples();
+    let samples = run.rebalance.timeline.samples();
     Time {
         from: samples.first().map_or(0.0, |sample| sample.at),
         to: samples.last().map_or(0.0, |sample| sample.at),

@@ -9,33 +9,33 @@ use serde_json::{Value, json};
 /// One scene. Pods are numbered in the order in which they start.
 pub struct Plan {
     pub name: &'static str,
-    /// What the clients speak.
+    /// The protocol of the clients.
     pub protocol: &'static str,
     /// Pods at the start.
     pub first: usize,
     /// Pods that start at the change.
     pub joining: usize,
-    /// How many of the first leave at the change.
+    /// Pods of the first ones that leave at the change.
     pub leaving: usize,
-    /// What the pods are called.
+    /// The labels of the pods.
     pub labels: Vec<String>,
-    /// What the change is called, in two words or so.
+    /// A short label of the change.
     pub change: &'static str,
     /// The setup, for the page.
     pub setup: String,
-    /// What to see.
+    /// How to read the charts.
     pub reading: &'static str,
     /// Clients of each side, with a connection each.
     pub connections: usize,
-    /// Between a response and the next request of a client, on average.
+    /// The mean time between a response and the next request of a client.
     pub pause: Duration,
-    /// From the start to the change.
+    /// The time from the start to the change.
     pub before: Duration,
-    /// From the change to the end.
+    /// The time from the change to the end.
     pub after: Duration,
     /// The last part of the scene, in which no more drains are needed.
     pub last: Duration,
-    /// At which age the side that recycles drains its connections.
+    /// The age at which the side that recycles drains its connections.
     pub age: Age,
     /// The policy of the side that rebalances.
     pub rebalance: Value,
@@ -44,12 +44,11 @@ pub struct Plan {
 impl Plan {
     /// 4 pods become 8.
     pub fn scale_out(quick: bool) -> Self {
-        let scale = Scale::new(quick);
+        let common = Self::common(quick);
         let connections = if quick { 200 } else { 400 };
         let (first, joining) = (4, 4);
         Self {
             name: "scale-out with rebalancing",
-            protocol: "HTTP/1.1",
             first,
             joining,
             leaving: 0,
@@ -62,7 +61,7 @@ impl Plan {
                  with one that rebalances: each pod compares its load with its peers, and drains only the \
                  excess.",
                 thousands(connections as u64),
-                scale.pause.as_secs_f64(),
+                common.pause.as_secs_f64(),
                 first + joining
             ),
             reading: "Without the module the new pods get nothing. Recycling by age gives them a share within \
@@ -71,22 +70,16 @@ impl Plan {
                       connections for each excess one, because half of the clients reconnect to a pod that is \
                       above the mean; it does so at a steady rate, and then drains nothing more.",
             connections,
-            pause: scale.pause,
-            before: scale.before,
-            after: Duration::from_secs(if quick { 20 } else { 42 }),
-            last: scale.last,
-            age: scale.age,
-            rebalance: scale.rebalance,
+            ..common
         }
     }
 
     /// X and Y become Y and Z: Y keeps its own connections and takes half of those of X.
     pub fn rolling_update(quick: bool) -> Self {
-        let scale = Scale::new(quick);
+        let common = Self::common(quick);
         let connections = if quick { 100 } else { 200 };
         Self {
             name: "rolling update",
-            protocol: "HTTP/1.1",
             first: 2,
             joining: 1,
             leaving: 1,
@@ -96,22 +89,49 @@ impl Plan {
                 "{connections} clients keep an HTTP/1.1 connection each to a Service with the pods X and Y, \
                  and send a request about every {} s. Then Z is added and X removed: it responds to \
                  requests in flight and closes every connection. The same three sides.",
-                scale.pause.as_secs_f64()
+                common.pause.as_secs_f64()
             ),
             reading: "The clients of X reconnect to Y or Z at random, so that Y, which keeps its own, has three \
                       quarters of all connections. Without the module that stays so. Rebalancing drains the \
                       excess and then drains nothing more.",
             connections,
-            pause: scale.pause,
-            before: scale.before,
-            after: Duration::from_secs(if quick { 20 } else { 42 }),
-            last: scale.last,
-            age: scale.age,
-            rebalance: scale.rebalance,
+            ..common
         }
     }
 
-    /// All pods, in the order in which they start.
+    /// What both scenes share. A quick run is twice as fast.
+    fn common(quick: bool) -> Self {
+        let seconds = Duration::from_secs;
+        // With these ages, recycling balances about as soon as rebalancing does; ages in production are a hundred times as
+        // long.
+        let (pause, before, after, last, age, rebalance) = if quick {
+            let rebalance = rebalance(0.8, 5, "1s", 10.0);
+            (0.5, 2, 20, 5, Age::seconds(10), rebalance)
+        } else {
+            let rebalance = rebalance(0.4, 10, "1s", 6.0);
+            (1.0, 4, 42, 12, Age::seconds(20), rebalance)
+        };
+        Self {
+            name: "",
+            protocol: "HTTP/1.1",
+            first: 0,
+            joining: 0,
+            leaving: 0,
+            labels: Vec::new(),
+            change: "",
+            setup: String::new(),
+            reading: "",
+            connections: 0,
+            pause: Duration::from_secs_f64(pause),
+            before: seconds(before),
+            after: seconds(after),
+            last: seconds(last),
+            age,
+            rebalance,
+        }
+    }
+
+    /// The number of pods, in the order in which they start.
     pub fn pods(&self) -> usize {
         self.first + self.joining
     }
@@ -122,49 +142,14 @@ impl Plan {
     }
 }
 
-/// What both scenes have in common.
-struct Scale {
-    pause: Duration,
-    before: Duration,
-    last: Duration,
-    age: Age,
-    rebalance: Value,
-}
-
-impl Scale {
-    /// Quick, it is the same twice as fast.
-    fn new(quick: bool) -> Self {
-        let seconds = Duration::from_secs;
-        // Ages with which recycling evens out about as soon as rebalancing does; those of production are a
-        // hundred times as long.
-        if quick {
-            Self {
-                pause: Duration::from_millis(500),
-                before: seconds(2),
-                last: seconds(5),
-                age: Age::seconds(10),
-                rebalance: rebalance(0.8, 5, "1s", 10.0),
-            }
-        } else {
-            Self {
-                pause: Duration::from_millis(1000),
-                before: seconds(4),
-                last: seconds(12),
-                age: Age::seconds(20),
-                rebalance: rebalance(0.4, 10, "1s", 6.0),
-            }
-        }
-    }
-}
-
-/// An age at which every connection is drained, less a part of it that each draws.
+/// A maximum age with jitter.
 #[derive(Clone, Copy)]
 pub struct Age {
     max: Duration,
 }
 
 impl Age {
-    /// How much earlier a connection may be drained, as a part of the age.
+    /// The maximum jitter, as a fraction of the age.
     const JITTER: f64 = 0.5;
 
     fn seconds(max: u64) -> Self {

@@ -18,10 +18,10 @@ use super::plan::Plan;
 use super::scene::Side;
 use crate::demo::Tools;
 
-/// The cluster that pods ask for their peers.
+/// The cluster of the peers.
 const PEERS: &str = "peers";
 
-/// Pods that run, in the order in which they were started.
+/// The running pods, in the order in which they started.
 pub struct Pods {
     envoy: PathBuf,
     module: PathBuf,
@@ -31,7 +31,7 @@ pub struct Pods {
 }
 
 impl Pods {
-    /// Starts the first ones.
+    /// Starts the first pods.
     pub async fn start(tools: &Tools, plan: &Plan) -> Result<Self> {
         let pods = Self {
             envoy: tools.envoy.clone(),
@@ -47,7 +47,7 @@ impl Pods {
         })
     }
 
-    /// Starts further ones. They get no connections yet, and none of the others knows them.
+    /// Starts further pods. They get no connections yet, and are no peers of the others.
     pub async fn start_further(&self, count: usize) -> Result<Vec<Arc<Envoy>>> {
         let mut starting = Tasks::new();
         for number in self.running.len()..self.running.len() + count {
@@ -60,12 +60,12 @@ impl Pods {
         Ok(started.into_iter().map(|(_, pod)| Arc::new(pod)).collect())
     }
 
-    /// From now on these are among them.
+    /// Adds started pods.
     pub fn add(&mut self, started: Vec<Arc<Envoy>>) {
         self.running.extend(started);
     }
 
-    /// Sides share an Envoy, but no VM: neither budget nor what is known of peers.
+    /// Sides share an Envoy but no VM, so they have separate budgets and peers.
     fn bootstrap(&self, number: usize) -> Bootstrap {
         let answer = number.to_string();
         let listener = |side: Side| {
@@ -97,13 +97,13 @@ impl Pods {
         updates.join().await.into_iter().collect()
     }
 
-    /// Where each listens, on one side.
+    /// Returns the address of each pod for one side.
     pub fn addresses(&self, side: Side) -> Vec<SocketAddr> {
         let address = |pod: &Arc<Envoy>| pod.address(side.name());
         self.running.iter().map(address).collect()
     }
 
-    /// Makes these end their connections, each with its next response.
+    /// Makes pods close their connections, each with its next response.
     pub async fn drain(&self, leaving: Range<usize>) -> Result<()> {
         for pod in &self.running[leaving] {
             pod.drain().await?;
@@ -113,16 +113,16 @@ impl Pods {
 
     /// Returns the drain signals sent so far, by reason.
     pub async fn drain_signals(&self) -> Result<BTreeMap<String, u64>> {
-        // All at once, so that the sums are of one instant.
-        let mut asked = Tasks::new();
+        // In parallel, so that the sums are of one instant.
+        let mut queried = Tasks::new();
         for pod in self.running.iter().map(Arc::clone) {
-            asked.spawn(async move {
+            queried.spawn(async move {
                 pod.admin("/stats?filter=evenkeel_drain_signals_total")
                     .await
             });
         }
         let mut sums = BTreeMap::new();
-        while let Some(text) = asked.next().await {
+        while let Some(text) = queried.next().await {
             let stats = Stats::parse(&text?);
             for (reason, count) in
                 stats.by("wasmcustom.evenkeel_drain_signals_total", "drain_reason")

@@ -1,4 +1,4 @@
-//! Plays one plan: pods and clients, the change, and a sample every second.
+//! Runs a scene with one seed: starts pods and clients, changes the pods, and takes a sample every second.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::{Instant, sleep};
 
-use super::crowd::Crowd;
+use super::clients::Clients;
 use super::plan::Plan;
 use super::pods::Pods;
 use super::scene::{Run, Side};
@@ -15,27 +15,31 @@ use crate::demo::seeds::Seeds;
 
 const BETWEEN_SAMPLES: Duration = Duration::from_secs(1);
 
-/// Plays one of `seeds`. `tell` periodically gets a line of progress.
-pub async fn play(
+/// Runs a scene with one of `seeds`. `progress` periodically gets a line.
+pub async fn measure(
     tools: &Tools,
     plan: &Plan,
     seed: u64,
     seeds: Seeds,
-    tell: impl Fn(&str),
+    progress: impl Fn(&str),
 ) -> Result<Run> {
     let pods = Pods::start(tools, plan).await?;
     pods.set_peers(0..plan.first).await?;
-    let crowds = [
-        Crowd::start(Side::None, &pods, plan, seed).await?,
-        Crowd::start(Side::Age, &pods, plan, seed).await?,
-        Crowd::start(Side::Rebalance, &pods, plan, seed).await?,
+    let sides = [
+        Clients::start(Side::None, &pods, plan, seed).await?,
+        Clients::start(Side::Age, &pods, plan, seed).await?,
+        Clients::start(Side::Rebalance, &pods, plan, seed).await?,
     ];
-    let mut stage = Stage { pods, crowds, tell };
+    let mut stage = Stage {
+        pods,
+        sides,
+        progress,
+    };
     stage.sample_for(plan.before).await?;
     let changed = stage.change(plan).await?;
     stage.sample_for(plan.after).await?;
 
-    let [none, age, rebalance] = stage.crowds;
+    let [none, age, rebalance] = stage.sides;
     let (none, age, rebalance) = tokio::join!(
         none.stop(changed, plan),
         age.stop(changed, plan),
@@ -57,28 +61,28 @@ pub async fn play(
     })
 }
 
-struct Stage<Tell> {
+struct Stage<Progress> {
     pods: Pods,
-    crowds: [Crowd; 3],
-    tell: Tell,
+    sides: [Clients; 3],
+    progress: Progress,
 }
 
-impl<Tell: Fn(&str)> Stage<Tell> {
-    /// Pods start, and once they are ready the Service has them, and those that leave no more.
+impl<Progress: Fn(&str)> Stage<Progress> {
+    /// Starts pods, then adds them to the Service and removes the leaving ones.
     async fn change(&mut self, plan: &Plan) -> Result<Instant> {
         let started = {
             let mut starting = pin!(self.pods.start_further(plan.joining));
             loop {
                 tokio::select! {
                     started = &mut starting => break started?,
-                    () = sleep(BETWEEN_SAMPLES) => sample(&self.pods, &mut self.crowds).await?,
+                    () = sleep(BETWEEN_SAMPLES) => sample(&self.pods, &mut self.sides).await?,
                 }
             }
         };
         self.pods.add(started);
         let changed = Instant::now();
-        for crowd in &self.crowds {
-            crowd.replace_endpoints(&self.pods, plan.serving());
+        for side in &self.sides {
+            side.replace_endpoints(&self.pods, plan.serving());
         }
         self.pods.drain(0..plan.leaving).await?;
         self.pods.set_peers(plan.serving()).await?;
@@ -88,21 +92,21 @@ impl<Tell: Fn(&str)> Stage<Tell> {
     async fn sample_for(&mut self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         while Instant::now() < end {
-            // From the last sample on, however late it was, so that a rate covers a second.
+            // Wait after the last sample even if it was late, so that a rate covers a second.
             sleep(BETWEEN_SAMPLES).await;
-            sample(&self.pods, &mut self.crowds).await?;
-            let [_, age, rebalance] = self.crowds.each_ref().map(Crowd::drains);
-            (self.tell)(&format!("drains by age {age}, by rebalancing {rebalance}"));
+            sample(&self.pods, &mut self.sides).await?;
+            let [_, age, rebalance] = self.sides.each_ref().map(Clients::drains);
+            (self.progress)(&format!("drains by age {age}, by rebalancing {rebalance}"));
         }
         Ok(())
     }
 }
 
-async fn sample(pods: &Pods, crowds: &mut [Crowd; 3]) -> Result<()> {
-    let asked = Instant::now();
+async fn sample(pods: &Pods, sides: &mut [Clients; 3]) -> Result<()> {
+    let queried = Instant::now();
     let drain_signals = pods.drain_signals().await?;
-    for crowd in crowds {
-        crowd.sample(pods, &drain_signals, asked);
+    for side in sides {
+        side.sample(pods, &drain_signals, queried);
     }
     Ok(())
 }

@@ -1,26 +1,26 @@
-//! What a scene measured. Serialised, each run is an entry of what `--json` writes; what is for people only
-//! is left out.
+//! The results of a scene. `--json` writes each run as an entry, without what only the page and the
+//! table show.
 
 use evenkeel_report::Spread;
 use serde::Serialize;
 
-use super::course::Course;
 use super::plan::Plan;
+use super::timeline::Timeline;
 use crate::demo::seeds::Seeds;
 
-/// What a side does with connections, and so the listener that its clients come in by.
+/// A side: how it drains connections, and the listener of its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// Without the module.
     None,
-    /// Every connection is drained at an age.
+    /// Every connection is drained by its age.
     Age,
     /// Pods with more load than others drain the excess.
     Rebalance,
 }
 
 impl Side {
-    /// Of its listener and of its VM.
+    /// The name of its listener and its VM.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -29,7 +29,7 @@ impl Side {
         }
     }
 
-    /// The `reason` under which the module counts its drains: sides share an Envoy, and so its counters.
+    /// The `drain_reason` of its drains: sides share an Envoy and its counters.
     pub fn reason(self) -> Option<&'static str> {
         match self {
             Self::None => None,
@@ -39,24 +39,24 @@ impl Side {
     }
 }
 
-/// One change of pods, lived through by the three sides, once for each seed.
+/// A change of pods, run by the three sides with each seed.
 pub struct Scene {
     pub plan: Plan,
     pub seeds: Seeds,
-    /// One for each seed, in their order.
+    /// The runs, one for each seed.
     pub runs: Vec<Run>,
 }
 
 /// A scene with one seed.
 #[derive(Serialize)]
 pub struct Run {
-    /// What the scene is called.
+    /// The name of the scene.
     pub name: &'static str,
-    /// What the clients speak: `HTTP/1.1`.
+    /// The protocol of the clients: `HTTP/1.1`.
     pub protocol: &'static str,
-    /// What chance follows from: where connections go, and how long clients pause.
+    /// The seed of kube-proxy's choices and of the clients' pauses.
     pub seed: u64,
-    /// How many seeds were played.
+    /// The number of seeds.
     pub seeds: u64,
     /// Clients of each side, with a connection each.
     pub connections: usize,
@@ -64,9 +64,9 @@ pub struct Run {
     pub pods: usize,
     /// The mean of the ages at which the side that recycles by age drains its connections.
     pub mean_age_seconds: f64,
-    /// From the change to the end.
+    /// The time from the change to the end.
     pub after_seconds: f64,
-    /// How much of the end counts as balanced: see [`Balance::drains_per_minute_balanced`].
+    /// The length of the last part: see [`Balance::drains_per_minute_balanced`].
     pub balanced_seconds: f64,
     /// Without the module.
     pub none: Balance,
@@ -81,9 +81,9 @@ pub struct Run {
 pub struct Balance {
     /// Open connections of each pod at the end.
     pub connections_per_pod: Vec<u64>,
-    /// The most of them over the mean of the pods that serve.
+    /// The maximum of them over the mean of the serving pods.
     pub max_over_mean: f64,
-    /// How many of them are above the mean, at the end. Without the module these must be drained.
+    /// The connections above the mean at the end. Without the module these must be drained.
     pub excess: f64,
     /// Requests with a response.
     pub requests: u64,
@@ -91,19 +91,19 @@ pub struct Balance {
     pub failed: u64,
     /// Connections that the clients opened.
     pub connections_opened: u64,
-    /// From the change until the highest pod has at most 1.25 times the mean, and has so until the end; none
-    /// when it never came to that.
+    /// The time from the change until the highest pod has at most 1.25 times the mean until the end; None
+    /// if it never has.
     pub seconds_to_1_25: Option<f64>,
-    /// Connections that the module drained, from the change until then.
+    /// Connections that the module drained from the change until then.
     pub drains_to_1_25: Option<u64>,
     /// The most drains in one second since the change.
     pub peak_drains_per_second: f64,
-    /// Drains in the last part of the scene, [`Run::balanced_seconds`], scaled to a minute: by then all that
-    /// can be balanced is.
+    /// Drains per minute in the last part of the scene, [`Run::balanced_seconds`], when connections are
+    /// balanced.
     pub drains_per_minute_balanced: f64,
-    /// Where the connections were, second by second.
+    /// The connections, second by second.
     #[serde(skip)]
-    pub course: Course,
+    pub timeline: Timeline,
     /// Why the first of the failed requests failed.
     #[serde(skip)]
     pub first_failure: Option<String>,
@@ -120,7 +120,7 @@ pub enum Number {
 }
 
 impl Number {
-    /// In the order in which they are shown.
+    /// All numbers, in the order in which they are shown.
     pub const ALL: [Self; 5] = [
         Self::MaxOverMean,
         Self::SecondsToBalanced,
@@ -162,7 +162,7 @@ impl Number {
 /// One side over all runs.
 #[derive(Clone, Copy)]
 pub struct SideRuns<'a> {
-    /// For people.
+    /// The title of the side.
     pub name: &'static str,
     side: fn(&Run) -> &Balance,
     runs: &'a [Run],
@@ -236,7 +236,7 @@ impl Scene {
         ]
     }
 
-    /// Requests that failed with the module.
+    /// Returns the requests that failed with the module.
     pub fn failed(&self) -> u64 {
         let [_, age, rebalance] = self.sides();
         age.failed() + rebalance.failed()
@@ -259,7 +259,7 @@ mod tests {
             drains_to_1_25: balanced.map(|(_, drains)| drains),
             peak_drains_per_second: 0.0,
             drains_per_minute_balanced: 5.0,
-            course: Course::new(Vec::new(), 0..0),
+            timeline: Timeline::new(Vec::new(), 0..0),
             first_failure: None,
         }
     }

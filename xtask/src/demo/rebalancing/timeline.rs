@@ -11,10 +11,10 @@ pub const EVEN: f64 = 1.25;
 /// The connections and drains at one time.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// When all pods had responded: seconds since the change; negative before it.
+    /// The time of the responses in seconds since the change; negative before it.
     pub at: f64,
-    /// When they were queried.
-    pub asked: f64,
+    /// The time of the query.
+    pub queried: f64,
     /// Open connections of each pod.
     pub open: Vec<u64>,
     /// Drains since the start.
@@ -22,13 +22,13 @@ pub struct Sample {
 }
 
 /// Samples in order of time, before and after the change.
-pub struct Course {
+pub struct Timeline {
     samples: Vec<Sample>,
     serving: Range<usize>,
 }
 
-impl Course {
-    /// `serving` are the pods that there are after the change.
+impl Timeline {
+    /// `serving` are the pods after the change.
     pub fn new(samples: Vec<Sample>, serving: Range<usize>) -> Self {
         Self { samples, serving }
     }
@@ -37,7 +37,7 @@ impl Course {
         &self.samples
     }
 
-    /// The last sample's connections.
+    /// Returns the connections of the last sample.
     pub fn at_the_end(&self) -> Vec<u64> {
         self.samples
             .last()
@@ -62,13 +62,13 @@ impl Course {
         open.iter().map(|open| (*open as f64 - mean).max(0.0)).sum()
     }
 
-    /// Returns the drains from the change until it is even for good, None if it never is.
+    /// Returns the drains from the change until the load stays even; None if it does not.
     pub fn drains_to_even(&self) -> Option<u64> {
         let even = self.seconds_to_even()?;
         Some(self.drains_until(even) - self.drains_until(0.0))
     }
 
-    /// The end of the last time in which it was not even, as soon as the next sample saw it.
+    /// Returns the time of the first sample after which the load stays even.
     pub fn seconds_to_even(&self) -> Option<f64> {
         let mut even_since = None;
         for sample in self.samples.iter().filter(|sample| sample.at > 0.0) {
@@ -83,13 +83,13 @@ impl Course {
 
     /// Returns the drains per second from each sample to the next: start, end, rate. The interval for the rate starts with
     /// the query of the first sample: on a loaded machine the response takes a while, and a drain in between may or may
-    /// not be counted.
+    /// not be counts.
     pub fn rates(&self) -> Vec<(f64, f64, f64)> {
         self.samples
             .windows(2)
             .filter_map(|pair| match pair {
-                [from, to] if to.at > from.asked => {
-                    let rate = (to.drains - from.drains) as f64 / (to.at - from.asked);
+                [from, to] if to.at > from.queried => {
+                    let rate = (to.drains - from.drains) as f64 / (to.at - from.queried);
                     Some((from.at, to.at, rate))
                 }
                 _ => None,
@@ -97,13 +97,13 @@ impl Course {
             .collect()
     }
 
-    /// The highest of these since the change.
+    /// Returns the highest rate since the change.
     pub fn peak(&self) -> f64 {
         let since = self.rates().into_iter().filter(|(_, to, _)| *to > 0.0);
         since.map(|(_, _, rate)| rate).fold(0.0, f64::max)
     }
 
-    /// Drains a minute in the `last` part.
+    /// Returns the drains per minute in the `last` part.
     pub fn drains_per_minute(&self, last: Duration) -> f64 {
         let Some(end) = self.samples.last() else {
             return 0.0;
@@ -122,19 +122,19 @@ impl Course {
 mod tests {
     use super::*;
 
-    fn course(samples: &[(f64, [u64; 3], u64)]) -> Course {
+    fn timeline(samples: &[(f64, [u64; 3], u64)]) -> Timeline {
         let sample = |(at, open, drains): &(f64, [u64; 3], u64)| Sample {
             at: *at,
-            asked: *at,
+            queried: *at,
             open: open.to_vec(),
             drains: *drains,
         };
-        Course::new(samples.iter().map(sample).collect(), 1..3)
+        Timeline::new(samples.iter().map(sample).collect(), 1..3)
     }
 
     #[test]
     fn balance_must_last_until_the_end() {
-        let course = course(&[
+        let timeline = timeline(&[
             (-1.0, [50, 50, 0], 0),
             (1.0, [9, 75, 25], 0),
             (2.0, [0, 60, 40], 10),
@@ -143,37 +143,37 @@ mod tests {
             (5.0, [0, 55, 45], 25),
         ]);
 
-        assert_eq!(course.seconds_to_even(), Some(4.0));
-        assert_eq!(course.max_over_mean(), 1.1);
-        assert_eq!(course.excess(), 5.0);
-        assert_eq!(course.drains_to_even(), Some(20));
+        assert_eq!(timeline.seconds_to_even(), Some(4.0));
+        assert_eq!(timeline.max_over_mean(), 1.1);
+        assert_eq!(timeline.excess(), 5.0);
+        assert_eq!(timeline.drains_to_even(), Some(20));
     }
 
     #[test]
     fn unbalanced_run_has_no_time_to_balance() {
-        let course = course(&[(1.0, [0, 75, 25], 0), (2.0, [0, 75, 25], 0)]);
+        let timeline = timeline(&[(1.0, [0, 75, 25], 0), (2.0, [0, 75, 25], 0)]);
 
-        assert_eq!(course.seconds_to_even(), None);
-        assert_eq!(course.drains_to_even(), None);
-        assert_eq!(course.excess(), 25.0);
+        assert_eq!(timeline.seconds_to_even(), None);
+        assert_eq!(timeline.drains_to_even(), None);
+        assert_eq!(timeline.excess(), 25.0);
     }
 
     #[test]
     fn rate_uses_the_longest_possible_interval() {
-        let sample = |asked, at, drains| Sample {
+        let sample = |queried, at, drains| Sample {
             at,
-            asked,
+            queried,
             open: Vec::new(),
             drains,
         };
-        let course = Course::new(vec![sample(1.0, 1.5, 5), sample(2.5, 3.0, 17)], 0..0);
+        let timeline = Timeline::new(vec![sample(1.0, 1.5, 5), sample(2.5, 3.0, 17)], 0..0);
 
-        assert_eq!(course.peak(), 6.0);
+        assert_eq!(timeline.peak(), 6.0);
     }
 
     #[test]
     fn drains_count_from_the_change_on() {
-        let course = course(&[
+        let timeline = timeline(&[
             (-2.0, [1, 1, 0], 3),
             (0.0, [1, 1, 0], 5),
             (1.0, [0, 1, 1], 5),
@@ -181,8 +181,8 @@ mod tests {
             (3.5, [0, 1, 1], 13),
         ]);
 
-        assert_eq!(course.drains_to_even(), Some(0));
-        assert_eq!(course.peak(), 12.0);
-        assert_eq!(course.drains_per_minute(Duration::from_secs(2)), 60.0);
+        assert_eq!(timeline.drains_to_even(), Some(0));
+        assert_eq!(timeline.peak(), 12.0);
+        assert_eq!(timeline.drains_per_minute(Duration::from_secs(2)), 60.0);
     }
 }

@@ -17,35 +17,35 @@ const NUMBERS: [&str; 7] = [
 
 /// The maximum of the highest pod over the mean once balanced. A pod drains above 1.2 times the mean, so a higher one is
 /// still draining.
-const BALANCED: f64 = 1.25;
+const MAX_BALANCED: f64 = 1.25;
 
-/// Drains for each connection that must move, on average. A client that is drained connects to a pod by
-/// chance: of eight pods, or two, half had too much, so half of the drained fall on them again.
+/// The mean number of drains per excess connection. A drained client connects to a random pod: of eight
+/// pods, or two, half had too many connections, so half of the drained clients connect to those again.
 const DRAINS_PER_EXCESS: f64 = 2.0;
 
-/// A pod stops draining at 1.1 times the mean. Once all is balanced, the last of what others drained may
-/// still push one pod over 1.2, which then drains until there, and one more as connections are whole.
-const TOLERATED: f64 = 1.1;
+/// A pod stops draining at 1.1 times the mean. Once balanced, the last connections that others drained may
+/// still raise one pod over 1.2, which then drains down to 1.1, and one more because of rounding.
+const LATE_DRAIN_FACTOR: f64 = 1.1;
 
 /// The maximum drain rate of rebalancing once balanced, as a fraction of that of recycling by age.
-const OF_AGE: f64 = 0.1;
+const MAX_OF_AGE: f64 = 0.1;
 
-/// Recycling by age drains every connection once in an age, whether it is balanced or not. Connections that
-/// opened together end together at first, so that a short time can have half as many drains again, or half.
-const AROUND: f64 = 0.5;
+/// Recycling by age drains every connection once per age. Connections that
+/// opened together end together at first, so a short time can have half as many drains more, or less.
+const AGE_TOLERANCE: f64 = 0.5;
 
-/// How many standard deviations chance may make.
+/// The tolerance in standard deviations.
 const DEVIATIONS: f64 = 4.0;
 
-/// Whether this is a run of a scene.
-pub fn is(entry: &Value) -> bool {
+/// Whether an entry is a run of a scene.
+pub fn is_run(entry: &Value) -> bool {
     entry.get("rebalance").is_some()
 }
 
 /// Checks all runs of all scenes.
 ///
 /// # Errors
-/// Names the first run and field that is out of bounds.
+/// The first run and field that is out of bounds.
 pub fn check_all(runs: &[&Value]) -> Result<()> {
     for run in runs {
         check(run).with_context(|| format!("{}, seed {}", run["name"], run["seed"]))?;
@@ -70,34 +70,34 @@ pub fn check_all(runs: &[&Value]) -> Result<()> {
 
 fn check(run: &Value) -> Result<()> {
     for side in ["none", "age", "rebalance"] {
-        whole(&run[side]).with_context(|| side.to_owned())?;
+        check_requests(&run[side]).with_context(|| side.to_owned())?;
         let failed = &run[side]["failed"];
         ensure!(failed == 0, "{side}: {failed} requests failed");
     }
-    pinned(&run["none"])?;
-    by_age(run)?;
-    rebalanced(run)
+    check_none(&run["none"])?;
+    check_age(run)?;
+    check_rebalance(run)
 }
 
-/// Without the plugin nothing moves: otherwise there is nothing to show.
-fn pinned(none: &Value) -> Result<()> {
+/// Checks that without the module connections stay unbalanced.
+fn check_none(none: &Value) -> Result<()> {
     ensure!(
-        none["seconds_to_1_25"].is_null() && number(none, "max_over_mean")? > BALANCED,
+        none["seconds_to_1_25"].is_null() && number(none, "max_over_mean")? > MAX_BALANCED,
         "none: balanced without the module, the highest has {} times the mean",
         none["max_over_mean"]
     );
     Ok(())
 }
 
-fn by_age(run: &Value) -> Result<()> {
+fn check_age(run: &Value) -> Result<()> {
     let age = &run["age"];
     let expected = expected_by_age(run)?;
     let drains = number(age, "drains_per_minute_balanced")?;
     ensure!(
-        (drains / expected - 1.0).abs() <= AROUND,
+        (drains / expected - 1.0).abs() <= AGE_TOLERANCE,
         "age: {drains} drains per minute at the end; connections over age make {expected:.0}"
     );
-    // The number of connections of a pod that chance fills is Poisson's: its deviation is the mean's root.
+    // The number of connections of a randomly chosen pod has a Poisson distribution: its deviation is the root of the mean.
     let by_chance = 1.0 + DEVIATIONS / mean_of_pods(run)?.sqrt();
     let busiest = number(age, "max_over_mean")?;
     ensure!(
@@ -107,12 +107,12 @@ fn by_age(run: &Value) -> Result<()> {
     Ok(())
 }
 
-fn rebalanced(run: &Value) -> Result<()> {
+fn check_rebalance(run: &Value) -> Result<()> {
     let rebalance = &run["rebalance"];
     let busiest = number(rebalance, "max_over_mean")?;
     ensure!(
-        busiest <= BALANCED,
-        "rebalance: at the end the highest has {busiest} times the mean, more than {BALANCED}"
+        busiest <= MAX_BALANCED,
+        "rebalance: at the end the highest has {busiest} times the mean, more than {MAX_BALANCED}"
     );
     let (after, last) = (
         number(run, "after_seconds")?,
@@ -135,8 +135,8 @@ fn rebalanced(run: &Value) -> Result<()> {
         drains > 0.0 && drains <= most,
         "rebalance: {drains} drains until balanced for an excess of {excess}; it takes some, and at most {most}"
     );
-    let one_pod = (BALANCED - TOLERATED) * mean_of_pods(run)? + 1.0;
-    let rest = (one_pod * 60.0 / last).min(OF_AGE * expected_by_age(run)?);
+    let one_pod = (MAX_BALANCED - LATE_DRAIN_FACTOR) * mean_of_pods(run)? + 1.0;
+    let rest = (one_pod * 60.0 / last).min(MAX_OF_AGE * expected_by_age(run)?);
     let drains = number(rebalance, "drains_per_minute_balanced")?;
     ensure!(
         drains <= rest,
@@ -145,12 +145,12 @@ fn rebalanced(run: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Drains a minute of all connections by their mean age.
+/// Returns the drains per minute that the mean age of all connections implies.
 fn expected_by_age(run: &Value) -> Result<f64> {
     Ok(number(run, "connections")? * 60.0 / number(run, "mean_age_seconds")?)
 }
 
-/// Connections of a pod, on average.
+/// Returns the mean connections of a pod.
 fn mean_of_pods(run: &Value) -> Result<f64> {
     Ok(number(run, "connections")? / number(run, "pods")?)
 }
@@ -161,7 +161,7 @@ fn number(value: &Value, key: &str) -> Result<f64> {
         .with_context(|| format!("{key} is {}", value[key]))
 }
 
-fn whole(side: &Value) -> Result<()> {
+fn check_requests(side: &Value) -> Result<()> {
     for key in NUMBERS {
         number(side, key)?;
     }
@@ -181,9 +181,9 @@ fn whole(side: &Value) -> Result<()> {
     Ok(())
 }
 
-/// A run as the demo promises it.
+/// A run with the expected results.
 #[cfg(test)]
-pub fn sound() -> Value {
+pub fn expected_run() -> Value {
     let side = |balanced: Option<(f64, u64)>, ratio: f64, excess: f64, at_the_end: f64| {
         serde_json::json!({
             "connections_per_pod": [0, 60, 60], "max_over_mean": ratio, "excess": excess,
@@ -210,8 +210,8 @@ mod tests {
 
     #[test]
     fn balanced_run_without_later_drains_passes() {
-        assert!(is(&sound()));
-        check_all(&[&sound()]).unwrap();
+        assert!(is_run(&expected_run()));
+        check_all(&[&expected_run()]).unwrap();
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
             ("/age/seconds_to_1_25", json!(null)),
         ];
         for (path, value) in bounds {
-            let mut run = sound();
+            let mut run = expected_run();
             *run.pointer_mut(path).unwrap() = value;
             check_all(&[&run]).unwrap();
         }
@@ -300,7 +300,7 @@ mod tests {
             ),
         ];
         for (path, value, expected) in cases {
-            let mut run = sound();
+            let mut run = expected_run();
             *run.pointer_mut(path).unwrap() = value;
             let error = check_all(&[&run]).unwrap_err();
             assert_eq!(
@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn every_seed_has_one_run() {
         let run = |seed: u64| {
-            let mut run = sound();
+            let mut run = expected_run();
             run["seed"] = json!(seed);
             run["seeds"] = json!(2);
             run

@@ -1,4 +1,4 @@
-//! Whether the image layout is one, by the specification's own types, and of the two forms that Istio pulls.
+//! Checks the image layout by the specification's own types, in both formats that Istio pulls.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -12,10 +12,10 @@ use oci_spec::image::{
 use crate::dist::image::TAG;
 use crate::dist::{IMAGE, Release, VERSION, sums};
 
-/// Looks at every blob.
+/// Checks every blob.
 ///
 /// # Errors
-/// Names the first thing that is not as it should be.
+/// The first error in the layout.
 pub fn check(release: &Release) -> Result<()> {
     let mut layout = Layout {
         release,
@@ -40,8 +40,8 @@ pub fn check(release: &Release) -> Result<()> {
     )?;
 
     let prefix = format!("{IMAGE}/");
-    let there = release.keys().filter_map(|path| path.strip_prefix(&prefix));
-    for path in there {
+    let paths = release.keys().filter_map(|path| path.strip_prefix(&prefix));
+    for path in paths {
         ensure!(
             layout.seen.contains(path),
             "nothing names {path} of the layout"
@@ -74,7 +74,7 @@ impl<'a> Layout<'a> {
             .clone())
     }
 
-    /// The content, with the length and the digest of the descriptor.
+    /// Returns the content, if it has the length and the digest of the descriptor.
     fn blob(&mut self, descriptor: &Descriptor) -> Result<&'a [u8]> {
         let digest = descriptor
             .as_digest_sha256()
@@ -102,7 +102,7 @@ impl<'a> Layout<'a> {
         Ok(manifest)
     }
 
-    /// Exactly two layers, and the second is the module as it is.
+    /// Checks that there are exactly two layers, and that the second is the module.
     fn artifact(&mut self, descriptor: &Descriptor, module: &[u8]) -> Result<()> {
         let manifest = self.manifest(descriptor)?;
         self.blob(manifest.config())?;
@@ -125,7 +125,7 @@ impl<'a> Layout<'a> {
         Ok(())
     }
 
-    /// One layer, whose one file is the module, and a configuration that knows it uncompressed.
+    /// Checks that the only layer has the module as its only file, and that the configuration has its uncompressed digest.
     fn compat(&mut self, descriptor: &Descriptor, module: &[u8]) -> Result<()> {
         let manifest = self.manifest(descriptor)?;
         let config = ImageConfiguration::from_reader(self.blob(manifest.config())?)?;
@@ -186,15 +186,15 @@ mod tests {
 
     #[test]
     fn wrong_missing_and_extra_blobs_are_reported() {
-        let whole = release();
-        for path in whole.keys() {
-            let mut wrong = whole.clone();
+        let complete = release();
+        for path in complete.keys() {
+            let mut wrong = complete.clone();
             wrong.get_mut(path).unwrap()[0] ^= 1;
             assert!(check(&wrong).is_err(), "{path} is another");
             wrong.remove(path);
             assert!(check(&wrong).is_err(), "{path} is missing");
         }
-        let mut more = whole;
+        let mut more = complete;
         more.insert(format!("{IMAGE}/blobs/sha256/00"), Vec::new());
         assert!(check(&more).is_err());
     }
