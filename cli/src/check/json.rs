@@ -4,10 +4,10 @@
 //! { "version": 1,
 //!   "files": [ { "path": "policy.json", "valid": false } ],
 //!   "findings": [ { "path": "policy.json", "object": null, "severity": "error", "code": "unknown-key",
-//!     "message": "defaults.maxAge: unknown key; did you mean `max_connection_age`?", "place": "defaults.maxAge",
-//!     "start": { "line": 1, "column": 31 }, "end": { "line": 1, "column": 39 },
+//!     "message": "defaults.closeDelay: unknown key; did you mean `close_delay`?", "place": "defaults.closeDelay",
+//!     "start": { "line": 1, "column": 31 }, "end": { "line": 1, "column": 43 },
 //!     "related": [], "notes": [], "help": null,
-//!     "fix": { "start": { "line": 1, "column": 32 }, "end": { "line": 1, "column": 38 }, "text": "max_connection_age" } } ],
+//!     "fix": { "start": { "line": 1, "column": 32 }, "end": { "line": 1, "column": 42 }, "text": "close_delay" } } ],
 //!   "summary": { "errors": 1, "warnings": 0, "notes": 0 } }
 //! ```
 //! A file that contains policies, and is not one itself, has `policies`, such as

@@ -42,6 +42,9 @@ fn mistake(
     };
     let finding = |code| Finding::new(Severity::Error, code, error.to_string(), place.clone());
     match error.cause() {
+        Cause::Empty if matches!(source.form(), Form::Missing) => {
+            finding("empty").at(source.key()).help(PLACE)
+        }
         Cause::Empty => finding("empty").at(source.key()),
         Cause::Protobuf => finding("protobuf").at(source.key()),
         Cause::TooLong { .. } => finding("too-long").at(source.key()),
@@ -103,9 +106,14 @@ fn syntax(source: &Source, finding: Finding, span: Span) -> Finding {
     let not_utf8 = source.file().not_utf8();
     let not_utf8 = not_utf8.filter(|_| is_file && finding.message.ends_with("expected UTF-8"));
     let span = not_utf8.map_or(span, |at| source.file().character(at));
+    let rest = source.text().get(span.start..).unwrap_or_default();
+    let is_comment = ["//", "/*", "#"]
+        .iter()
+        .any(|start| rest.starts_with(start));
     let finding = finding.at(Some(span));
     match source.form() {
         Form::File if is_yaml(source.name(), source.text()) => finding.help(YAML),
+        Form::File | Form::Text(_) if is_comment => finding.help("JSON has no comments"),
         Form::Text(_) if begins_as_yaml(&String::from_utf8_lossy(source.json())) => {
             finding.help(YAML_TEXT)
         }
@@ -115,6 +123,9 @@ fn syntax(source: &Source, finding: Finding, span: Span) -> Finding {
         _ => finding,
     }
 }
+
+const PLACE: &str = "the policy is the value of `pluginConfig` in a WasmPlugin or TrafficExtension, of `config` in an \
+                     EnvoyExtensionPolicy, and the `value` in the `configuration` of an Envoy filter";
 
 const YAML: &str = "a policy file is JSON; convert YAML first: `yq -o json . FILE`";
 

@@ -92,6 +92,10 @@ fn invalid_files_are_reported_with_help() {
         (file("policy.yaml", b"version: 1\n"), "yq -o json"),
         (file("unnamed", b"---\nversion: 1\n"), "yq -o json"),
         (
+            file("comment.json", b"{\n  // all\n  \"version\": 1}"),
+            "JSON has no comments",
+        ),
+        (
             file(
                 "plugin.json",
                 br#"{"apiVersion": "x", "kind": "WasmPlugin", "spec": {}}"#,

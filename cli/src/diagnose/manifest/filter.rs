@@ -74,7 +74,7 @@ impl<'a> Filter<'a> {
         };
         let kind = any.value.member(&["@type"]);
         let Some((kind, name)) = kind.and_then(|kind| Some((kind, kind.value.as_str()?))) else {
-            let mut source = self.of_value(file, any);
+            let mut source = self.of_value(file, any.value.member(&["value"]).unwrap_or(any));
             source.push(wrong_form(STRING_VALUE.to_owned(), &any.span));
             return source;
         };
