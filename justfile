@@ -1,14 +1,14 @@
-# The menu: `just` lists it. Every recipe is one command, so that nobody needs just.
+# Developer commands. Each recipe is one command, so just is optional.
 
 # List the recipes
 default:
     @just --list
 
-# Prove every part, as CI does; `just test --only unit` runs one step
+# Run all tests, as CI does; `just test --only unit` runs one step
 test *args:
     cargo xtask test {{ args }}
 
-# Show the problem and the cure on real Envoys
+# Show the imbalance in real Envoys, without and with the module
 demo *args:
     cargo xtask demo {{ args }}
 
@@ -16,7 +16,7 @@ demo *args:
 wasm:
     cargo xtask wasm
 
-# Fetch a stock Envoy and print its path
+# Download a stock Envoy and print its path
 envoy *args:
     cargo xtask envoy {{ args }}
 
@@ -24,23 +24,23 @@ envoy *args:
 clients *args:
     cargo xtask clients {{ args }}
 
-# The same with many more requests; hours for all clients
+# Send many more requests; all clients take hours
 storm *args:
     cargo xtask storm {{ args }}
 
-# What a policy would do to a service; `just simulate scale-out --policy shop.json`
+# Simulate the effect of a policy; `just simulate scale-out --policy shop.json`
 simulate *args:
     cargo run --release -p evenkeel -- simulate {{ args }}
 
-# Measure the scanners, the engine and the cost of a request; `--quick` for a first look
+# Benchmark the scanners, the engine and the cost of a request; `--quick` is faster
 bench *args:
     cargo xtask bench {{ args }}
 
-# Write again what is generated: the schema, the tables in docs, the manifests and the dashboard in istio/
+# Regenerate the schema, the tables in docs, the manifests and the dashboard in istio/
 generate:
     cargo xtask generate
 
-# Make the release in target/dist
+# Build the release in target/dist
 dist *args:
     cargo xtask dist {{ args }}
 

@@ -1,15 +1,14 @@
-// What the Node clients have in common: the flags, the workers, and the one line of JSON.
+// The shared code of the Node clients: flags, workers and report.
 //
-// Nothing is retried here: users get what the library does by default, and a request that
-// rejects has failed.
+// Nothing is retried: the library's own retries apply, and a request that rejects has failed.
 
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
-/** Larger bodies go out in pieces: an HTTP/2 session of Node's refuses streams while it holds 10 MB. */
-export const PIECE = 64 * 1024
+/** Larger bodies are sent in chunks: Node's HTTP/2 session refuses streams while 10 MB are buffered. */
+export const CHUNK_SIZE = 64 * 1024
 
 /** How many messages a call of the methods CLIENT and BIDI sends. */
 export const MESSAGES = 4
@@ -26,7 +25,7 @@ const TEXTS = ['address', 'protocol', 'method', 'path']
 const NUMBERS = ['requests', 'concurrency', 'body', 'response', 'burst', 'pause', 'cancel', 'timeout']
 const SWITCHES = ['expect', 'trailers', 'stream']
 
-/** The flags, for a program that speaks these protocols; ends the process when they are wrong. */
+/** Parses the flags of a program that speaks these protocols; exits if they are invalid. */
 export function parse (...protocols) {
   const option = (type) => (name) => [name, { type }]
   const options = Object.fromEntries([
@@ -50,7 +49,7 @@ export function parse (...protocols) {
   }
 }
 
-/** Ends the process: the library cannot do what the flags ask for. */
+/** Exits because the library does not support the pattern. */
 export function doesNotApply (why) {
   console.error(`this pattern does not apply: ${why}`)
   process.exit(3)
@@ -62,23 +61,23 @@ export function versionOf (name) {
   return JSON.parse(readFileSync(manifest, 'utf8')).version
 }
 
-/** The headers of a request; TE (RFC 9110, section 10.1.4) is what a server needs to see before it sends trailers. */
+/** The headers of a request. A server sends trailers only to a client with TE (RFC 9110, section 10.1.4). */
 export function headersOf (args, number) {
   return { 'x-id': String(number), ...(args.trailers && { te: 'trailers' }) }
 }
 
-/** The body of a request: its own, so that a response to another request is detected. */
+/** The body of a request, different for each, so that a response to another request is detected. */
 export function bodyOf (args, number) {
   const text = `body of ${number} `
   return Buffer.from(text.repeat(Math.ceil(args.body / text.length)).slice(0, args.body))
 }
 
-/** A body in parts, each of which is given once. */
-export function * pieces (body) {
-  for (let start = 0; start < body.length; start += PIECE) yield body.subarray(start, start + PIECE)
+/** Yields the chunks of a body. */
+export function * chunksOf (body) {
+  for (let start = 0; start < body.length; start += CHUNK_SIZE) yield body.subarray(start, start + CHUNK_SIZE)
 }
 
-/** Writes the body of a request to it as fast as the bytes leave: at once, or, as a stream, after its headers. */
+/** Writes the body of a request: at once or, as a stream, after its headers. */
 export async function upload (request, args, number) {
   const body = bodyOf(args, number)
   if (body.length === 0) {
@@ -90,19 +89,19 @@ export async function upload (request, args, number) {
     await new Promise(setImmediate)
   }
   let start = 0
-  for (; body.length - start > PIECE; start += PIECE) {
-    if (!request.write(body.subarray(start, start + PIECE))) await once(request, 'drain')
+  for (; body.length - start > CHUNK_SIZE; start += CHUNK_SIZE) {
+    if (!request.write(body.subarray(start, start + CHUNK_SIZE))) await once(request, 'drain')
   }
   request.end(body.subarray(start))
 }
 
-/** A WebSocket's message, which is as long as a body. */
+/** A WebSocket message, as long as a body. */
 export function messageOf (args, number) {
   return Buffer.from(`${number}:${bodyOf(args, number)}`).subarray(0, args.body)
 }
 
 /** All bytes of a stream of chunks. */
-export async function whole (chunks) {
+export async function readAll (chunks) {
   const all = []
   for await (const chunk of chunks) all.push(chunk)
   return Buffer.concat(all)
@@ -172,7 +171,7 @@ function check (args, number, { status = 200, body, trailers }) {
   if (args.trailers && trailers && trailers['x-trailer'] !== 'end') throw new Error('no trailer x-trailer: end')
 }
 
-/** What the response must be, where more than its length is known. */
+/** The expected content of the response; undefined if only its length is known. */
 function contentOf (args, number) {
   const body = bodyOf(args, number)
   switch (args.method) {

@@ -1,13 +1,13 @@
 // TLS for a client that speaks HTTP/2 only over TLS: a port of this process that negotiates `h2` by ALPN (RFC 7301)
-// and hands the bytes on to the plain address as they come, like a load balancer of layer 4 that ends TLS.
+// and forwards the bytes to the plain address, like a layer 4 load balancer that terminates TLS.
 
 import net from 'node:net'
 import tls from 'node:tls'
 import { once } from 'node:events'
 import { generate } from 'selfsigned'
 
-/** Starts one before that address; resolves to its own origin and the certificate to trust. */
-export async function frontBefore (address) {
+/** Starts a front of an address; resolves to its origin and its certificate. */
+export async function startFront (address) {
   const names = [{ type: 2, value: 'localhost' }]
   const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }], {
     keyType: 'ec',
@@ -17,7 +17,7 @@ export async function frontBefore (address) {
   const front = tls.createServer({ key, cert, ALPNProtocols: ['h2'], noDelay: true }, (client) => {
     const server = net.connect({ host, port: Number(port), noDelay: true })
     client.pipe(server).pipe(client)
-    // The end of one is the end of the other, however it ends.
+    // If one side closes, close the other.
     for (const [from, to] of [[client, server], [server, client]]) {
       from.on('error', () => to.destroy())
       from.on('close', () => to.destroy())

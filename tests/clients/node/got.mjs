@@ -2,12 +2,12 @@
 
 import got from 'got'
 import { Readable } from 'node:stream'
-import { frontBefore } from './front.mjs'
-import { bodyOf, doesNotApply, headersOf, parse, pieces, run, versionOf } from './contract.mjs'
+import { startFront } from './front.mjs'
+import { bodyOf, doesNotApply, headersOf, parse, chunksOf, run, versionOf } from './contract.mjs'
 
 const args = parse('h2')
 if (args.expect) doesNotApply('got does not wait for a 100 (Continue)')
-const { origin, certificate } = await frontBefore(args.address)
+const { origin, certificate } = await startFront(args.address)
 const client = got.extend({ http2: true, https: { certificateAuthority: certificate } })
 
 async function send (number, signal) {
@@ -15,7 +15,7 @@ async function send (number, signal) {
   const response = await client(`${origin}${args.path}`, {
     method: args.method,
     headers: headersOf(args, number),
-    ...(body.length > 0 && { body: args.stream ? Readable.from(pieces(body)) : body }),
+    ...(body.length > 0 && { body: args.stream ? Readable.from(chunksOf(body)) : body }),
     responseType: 'buffer',
     signal
   })

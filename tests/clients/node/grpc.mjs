@@ -1,7 +1,7 @@
 // @grpc/grpc-js: one Client, raw bytes as messages.
 
 import grpc from '@grpc/grpc-js'
-import { bodyOf, doesNotApply, MESSAGES, parse, run, versionOf, whole } from './contract.mjs'
+import { bodyOf, doesNotApply, MESSAGES, parse, run, versionOf, readAll } from './contract.mjs'
 
 const args = parse('grpc')
 if (args.expect) doesNotApply('gRPC has no Expect')
@@ -21,7 +21,7 @@ async function unary (body, metadata, signal) {
 async function serverStream (_body, metadata, signal) {
   const call = client.makeServerStreamRequest(args.path, raw, raw, Buffer.alloc(0), metadata)
   cancelled(call, signal)
-  return await whole(call)
+  return await readAll(call)
 }
 
 async function clientStream (body, metadata, signal) {
@@ -29,7 +29,7 @@ async function clientStream (body, metadata, signal) {
   cancelled(call, signal)
   for (let sent = 0; sent < MESSAGES; sent++) call.write(body)
   call.end()
-  return await whole(call)
+  return await readAll(call)
 }
 
 async function bidi (body, metadata, signal) {

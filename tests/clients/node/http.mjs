@@ -2,7 +2,7 @@
 
 import http from 'node:http'
 import { once } from 'node:events'
-import { bodyOf, headersOf, parse, run, upload, whole } from './contract.mjs'
+import { bodyOf, headersOf, parse, run, upload, readAll } from './contract.mjs'
 
 const args = parse('h1')
 const agent = new http.Agent({ keepAlive: true })
@@ -32,7 +32,7 @@ async function send (number, signal) {
     request.end(body)
   }
   const [response] = await responded
-  return { status: response.statusCode, body: await whole(response), trailers: response.trailers }
+  return { status: response.statusCode, body: await readAll(response), trailers: response.trailers }
 }
 
 await run(args, send, {

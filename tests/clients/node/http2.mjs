@@ -1,8 +1,8 @@
-// Node's own http2: one session for all requests, and another as soon as it is known to end.
+// Node's own http2: one session for all requests, replaced when it ends or receives a GOAWAY.
 
 import http2 from 'node:http2'
 import { once } from 'node:events'
-import { headersOf, parse, run, TUNED, upload, whole } from './contract.mjs'
+import { headersOf, parse, run, TUNED, upload, readAll } from './contract.mjs'
 
 const args = parse('h2')
 const options = TUNED ? { settings: { enablePush: false, initialWindowSize: 1 << 20, maxHeaderListSize: 32 << 10 } } : {}
@@ -22,7 +22,7 @@ function newSession () {
   opened.once('connect', () => connections++)
   opened.once('goaway', drop)
   opened.once('close', drop)
-  // The streams of a session that fails fail, too, and with them their requests.
+  // If a session fails, its streams and their requests fail, too.
   opened.on('error', drop)
   return opened
 }
@@ -36,7 +36,7 @@ async function send (number, signal) {
     trailers = received
   })
   const [[response]] = await Promise.all([once(stream, 'response'), body(stream, number)])
-  return { status: response[':status'], body: await whole(stream), trailers }
+  return { status: response[':status'], body: await readAll(stream), trailers }
 }
 
 async function body (stream, number) {

@@ -1,13 +1,13 @@
-// http2-wrapper: node:http2 behind the interface of node:https, with settings of its own.
+// http2-wrapper: node:http2 with the interface of node:https and different settings.
 
 import http2 from 'http2-wrapper'
 import { once } from 'node:events'
-import { frontBefore } from './front.mjs'
-import { doesNotApply, headersOf, parse, run, upload, versionOf, whole } from './contract.mjs'
+import { startFront } from './front.mjs'
+import { doesNotApply, headersOf, parse, run, upload, versionOf, readAll } from './contract.mjs'
 
 const args = parse('h2')
 if (args.expect) doesNotApply('http2-wrapper does not wait for a 100 (Continue)')
-const { origin, certificate } = await frontBefore(args.address)
+const { origin, certificate } = await startFront(args.address)
 const agent = new http2.Agent()
 
 async function send (number, signal) {
@@ -20,7 +20,7 @@ async function send (number, signal) {
   signal.addEventListener('abort', () => request.destroy(signal.reason), { once: true })
   const responded = once(request, 'response')
   const [[response]] = await Promise.all([responded, upload(request, args, number)])
-  return { status: response.statusCode, body: await whole(response), trailers: response.trailers }
+  return { status: response.statusCode, body: await readAll(response), trailers: response.trailers }
 }
 
 await run(args, send, {

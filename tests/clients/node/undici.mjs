@@ -1,15 +1,15 @@
-// What the programs of undici's releases share: one Pool, asked by `request`.
+// The shared code of the undici programs: one Pool and its method `request`.
 //
-// Not an Agent: that of undici 7 closes its pool with the pool's last connection, and from the first close on
-// opens a connection for each request, so that hardly a connection would be left to drain.
+// Not an Agent: that of undici 7 closes its pool with the last connection and then opens a connection for each request,
+// so that almost none would be drained.
 
 import { Readable } from 'node:stream'
-import { frontBefore } from './front.mjs'
-import { bodyOf, doesNotApply, headersOf, parse, PIECE, pieces, run, TUNED, whole } from './contract.mjs'
+import { startFront } from './front.mjs'
+import { bodyOf, doesNotApply, headersOf, parse, CHUNK_SIZE, chunksOf, run, TUNED, readAll } from './contract.mjs'
 
 /**
- * Runs that release of undici; `h2c` are its options for HTTP/2 with prior knowledge, and missing in releases that
- * speak HTTP/2 only over TLS.
+ * Runs a release of undici. `h2c` are its options for HTTP/2 with prior knowledge, undefined in releases that support
+ * HTTP/2 only over TLS.
  */
 export async function main (undici, { release, h2c, showsH2Trailers }) {
   const args = parse('h1', 'h2')
@@ -24,7 +24,7 @@ export async function main (undici, { release, h2c, showsH2Trailers }) {
   pool.on('connect', () => connections++)
 
   async function overTls () {
-    const { origin, certificate } = await frontBefore(args.address)
+    const { origin, certificate } = await startFront(args.address)
     return new undici.Pool(origin, { allowH2: true, connect: { ca: certificate } })
   }
 
@@ -37,7 +37,7 @@ export async function main (undici, { release, h2c, showsH2Trailers }) {
       expectContinue: args.expect,
       signal
     })
-    const body = await whole(response.body)
+    const body = await readAll(response.body)
     const trailers = args.protocol === 'h1' || showsH2Trailers ? response.trailers : undefined
     return { status: response.statusCode, body, trailers }
   }
@@ -50,5 +50,5 @@ export async function main (undici, { release, h2c, showsH2Trailers }) {
 
 function payload (body, stream) {
   if (body.length === 0) return null
-  return stream || body.length > PIECE ? Readable.from(pieces(body)) : body
+  return stream || body.length > CHUNK_SIZE ? Readable.from(chunksOf(body)) : body
 }

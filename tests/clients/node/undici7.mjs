@@ -6,8 +6,8 @@ import { main } from './undici.mjs'
 
 await main(undici, {
   release: versionOf('undici7'),
-  // Its Pool hands `connect` on to where sockets are opened, but not `useH2c`.
+  // Its Pool passes `connect` to the connector, but not `useH2c`.
   h2c: { allowH2: true, connect: { useH2c: true } },
-  // It calls a response complete at the end of its body, before the trailers.
+  // It completes a response at the end of its body, before the trailers.
   showsH2Trailers: false
 })

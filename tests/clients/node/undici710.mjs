@@ -1,4 +1,4 @@
-// undici 7 of before its release 7.20, whose HTTP/2 has no windows of its own and needs TLS.
+// undici 7 before release 7.20, whose HTTP/2 has no window settings and needs TLS.
 
 import * as undici from 'undici710'
 import { versionOf } from './contract.mjs'

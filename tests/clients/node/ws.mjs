@@ -5,7 +5,7 @@ import WebSocket from 'ws'
 import { doesNotApply, messageOf, parse, run, versionOf } from './contract.mjs'
 
 // RFC 6455, section 7.4.1, and its registry: Going Away, Service Restart.
-const MOVED = [1001, 1012]
+const DRAIN_CODES = [1001, 1012]
 
 const args = parse('ws')
 if (args.expect) doesNotApply('a WebSocket has no Expect')
@@ -14,7 +14,7 @@ let connections = 0
 
 async function open (signal) {
   const socket = new WebSocket(`ws://${args.address}${args.path}`)
-  // What follows from an error is a close without a Close frame, and judged as that.
+  // An error is followed by a close without a Close frame, which is handled below.
   socket.on('error', () => {})
   signal.addEventListener('abort', () => socket.terminate(), { once: true })
   const ended = new Promise((resolve) => socket.once('close', resolve))
@@ -30,7 +30,7 @@ async function currentSocket (worker, signal) {
   sockets[worker] = undefined
   if (last) {
     const code = await last.ended
-    if (!MOVED.includes(code)) throw new Error(`closed with ${code} between two messages`)
+    if (!DRAIN_CODES.includes(code)) throw new Error(`closed with ${code} between two messages`)
   }
   sockets[worker] = await open(signal)
   return sockets[worker]

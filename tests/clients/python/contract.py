@@ -1,7 +1,7 @@
-"""What the Python clients have in common: the flags, the workers, and the one line of JSON.
+"""The shared code of the Python clients: flags, workers and report.
 
-A client is one object for all workers, as an application shares it. Nothing is tried again here: what the
-library does by itself is what its users get, and a request that raises has failed.
+A client is one object for all workers, as in an application. Nothing is retried: the library's own retries apply, and a
+request that raises has failed.
 """
 
 import argparse
@@ -22,14 +22,14 @@ TUNED = "EVENKEEL_TUNED" in os.environ
 # The exit code of a program whose library does not support the pattern.
 DOES_NOT_APPLY = 3
 ECHOES = ["/echo", "/evenkeel.Test/Echo", "/evenkeel.Test/Chat"]
-# What differs between errors that are the same: objects, addresses, ports and streams.
-ACCIDENTAL = re.compile(
+# The parts in which equal errors differ: objects, addresses, ports and streams.
+VARIABLE_PARTS = re.compile(
     r"(?<=\b0x)[0-9a-f]+|\b\d+(?:\.\d+){3}(?::\d+)?\b|(?<=\bport=)\d+|(?<=stream_id:)\d+|(?<=Error: )\d+$"
 )
 
 
 def arguments(*protocols, expect=False):
-    """The flags, of a client that speaks these protocols, and can wait for a 100 (Continue) or not."""
+    """Parses the flags of a client that speaks these protocols; `expect`: it can wait for a 100 (Continue)."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--address", required=True, help="IP:PORT to connect to")
     parser.add_argument("--protocol", required=True, choices=["h1", "h2", "grpc", "ws"])
@@ -74,7 +74,7 @@ def headers(args, number):
 
 
 def body(args, number):
-    """The body of a request: its own, so that a response to another request is detected."""
+    """The body of a request, different for each, so that a response to another request is detected."""
     return cut(args, "", number)
 
 
@@ -84,7 +84,7 @@ def stream(args, number):
 
 
 def message(args, number):
-    """The same for a WebSocket, whose messages have no header to be numbered by."""
+    """The content of a WebSocket message, which has the number in it, because messages have no headers."""
     return cut(args, f"{number}:", number).decode()
 
 
@@ -108,7 +108,7 @@ def pause(args, done):
 
 
 def read(chunks, seconds):
-    """The whole of a response that comes in chunks, within this number of seconds."""
+    """Reads the chunks of a response within this number of seconds."""
     end = time.monotonic() + seconds
     whole = bytearray()
     for chunk in chunks:
@@ -148,7 +148,7 @@ class Tally:
         self._hung = 0
         self._errors = collections.Counter()
 
-    def over(self, number, began, error=None):
+    def finish(self, number, began, error=None):
         """Counts a request that began at that `time.monotonic()`, and its error, if any."""
         with self._lock:
             self._hung += time.monotonic() - began >= self._args.timeout / 2000
@@ -158,7 +158,7 @@ class Tally:
                 self._ok += 1
             else:
                 text = f"{type(error).__name__}: {error}".removesuffix(": ")
-                self._errors[ACCIDENTAL.sub("..", text)] += 1
+                self._errors[VARIABLE_PARTS.sub("..", text)] += 1
 
     def print(self, version, connections):
         failed = self._errors.total()
@@ -194,9 +194,9 @@ def in_threads(args, tally, send):
             try:
                 send(number, patience(args, number))
             except Exception as error:
-                tally.over(number, began, error)
+                tally.finish(number, began, error)
             else:
-                tally.over(number, began)
+                tally.finish(number, began)
             done += 1
             time.sleep(pause(args, done))
 
@@ -221,9 +221,9 @@ async def in_tasks(args, tally, senders):
                 async with asyncio.timeout(patience(args, number)):
                     await send(number)
             except Exception as error:
-                tally.over(number, began, error)
+                tally.finish(number, began, error)
             else:
-                tally.over(number, began)
+                tally.finish(number, began)
             await asyncio.sleep(pause(args, done))
 
     await asyncio.gather(*map(work, senders))

@@ -15,12 +15,12 @@ VERSIONS = {
     "h1": pycurl.CURL_HTTP_VERSION_1_1,
     "h2": pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE,
 }
-# The longest wait for a socket before curl is asked for its own timers, and the workers for theirs.
+# The longest wait for a socket before the timers of curl and of the workers are checked.
 WAIT_SECONDS = 0.1
 
 
 class Worker:
-    """Sends one request after the other by its handle, which a multi handle drives."""
+    """Sends requests one after the other with a handle of the multi handle."""
 
     def __init__(self, args):
         self._args = args
@@ -41,7 +41,7 @@ class Worker:
         handle.setopt(pycurl.URL, contract.url(args))
         handle.setopt(pycurl.PROXY, "")
         handle.setopt(pycurl.HTTP_VERSION, VERSIONS[args.protocol])
-        # Rather share a connection than open another while the first is being opened.
+        # Wait for a connection that is being opened instead of opening another one.
         handle.setopt(pycurl.PIPEWAIT, 1)
         handle.setopt(pycurl.TIMEOUT_MS, int(contract.patience(args, number) * 1000))
         handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
@@ -57,14 +57,14 @@ class Worker:
             handle.setopt(pycurl.POSTFIELDS, contract.body(args, number))
 
     def end(self):
-        """Whatever became of the request: when the next one may begin."""
+        """Ends the request; the next one may begin after the pause."""
         self._done += 1
         self.ready = time.monotonic() + contract.pause(self._args, self._done)
 
     def check(self):
         status = self.handle.getinfo(pycurl.RESPONSE_CODE)
         contract.check(self._args, self.number, status, self._content.getvalue())
-        # curl shows trailers as it shows headers, of which none has that name.
+        # curl reports trailers like headers, none of which has that name.
         if self._args.trailers and b"x-trailer: end\r\n" not in self._head:
             raise ValueError("no trailer")
 
@@ -81,7 +81,7 @@ def finished(multi):
 
 
 def outcome(worker, error):
-    """What went wrong with the worker's request, or None."""
+    """The error of the worker's request, or None."""
     if error is not None:
         return error
     try:
@@ -91,7 +91,7 @@ def outcome(worker, error):
 
 
 def wait(multi, idle, busy):
-    """Until something can be done: on a socket, or by a worker whose pause is over."""
+    """Waits until a socket is ready or the pause of a worker ends."""
     now = time.monotonic()
     pauses = [worker.ready - now for worker in idle if worker.ready > now]
     seconds = min([WAIT_SECONDS, *pauses])
@@ -118,7 +118,7 @@ def main():
         for worker, error in finished(multi):
             connections += worker.handle.getinfo(pycurl.NUM_CONNECTS)
             multi.remove_handle(worker.handle)
-            tally.over(worker.number, worker.began, outcome(worker, error))
+            tally.finish(worker.number, worker.began, outcome(worker, error))
             worker.end()
             idle.append(worker)
             busy -= 1

@@ -29,12 +29,12 @@ def bidi(channel, args, number, **call):
             requests.put(contract.body(args, number))
             whole += next(responses, b"")
     finally:
-        # Ends the client's half, and with it the thread that reads the queue.
+        # Half-closes the call, which ends the thread that reads the queue.
         requests.put(None)
     return whole + b"".join(responses)
 
 
-# A proxy that the environment names has no part in this.
+# Ignore the proxy of the environment.
 OPTIONS = [("grpc.enable_http_proxy", 0)]
 TUNED = [
     ("grpc.http2.lookahead_bytes", 1 << 20),
@@ -56,7 +56,7 @@ def main():
             try:
                 response = ask(channel, args, number, timeout=patience, metadata=metadata)
             except grpc.RpcError as error:
-                # The error's own text has several lines and the time.
+                # str(error) has several lines and the time.
                 raise RuntimeError(f"{error.code().name}: {error.details()}") from error
             contract.check(args, number, 200, response)
 

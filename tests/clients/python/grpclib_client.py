@@ -18,7 +18,7 @@ CARDINALITIES = {
 class Raw:
     """A codec of messages that are bytes."""
 
-    # The one that a server may leave out of its content-type.
+    # The default of the content-type.
     __content_subtype__ = "proto"
 
     def encode(self, message, _type):

@@ -46,7 +46,7 @@ def run(args):
         if said.returncode:
             sys.exit(f"{PROGRAM} ended with {said.returncode}\n{said.stderr}")
         lines = [line.split("\t") for line in log.read_text().splitlines()]
-    # One that could not be sent any more has no beginning.
+    # A request that was not sent has no start time.
     sent = [line for line in lines if line[0] != "0"]
     return said.stdout, [(int(status), int(micros) / 1e6) for _, status, micros in sent]
 
@@ -58,14 +58,14 @@ def count(args, tally, responses):
             error = ConnectionError("ended before the response")
         elif status != 200:
             error = ValueError(f"status {status}")
-        tally.over(0, time.monotonic() - seconds, error)
+        tally.finish(0, time.monotonic() - seconds, error)
     for _ in range(args.requests - len(responses)):
-        tally.over(0, time.monotonic(), ConnectionError("ended before the request was sent"))
+        tally.finish(0, time.monotonic(), ConnectionError("ended before the request was sent"))
 
 
 def check_length(args, summary, responses):
     if any(status != 200 for status, _ in responses):
-        return  # Such responses have lengths of their own.
+        return  # These responses differ in length.
     length = 0 if args.method == "HEAD" else args.response
     received = int(DATA.search(summary)[1])
     if received != len(responses) * length:

@@ -22,7 +22,7 @@ async def main():
             next(opened)
 
     async with httpx.AsyncClient(
-        # Without HTTP/1 there is nothing to negotiate: HTTP/2 with prior knowledge.
+        # Without HTTP/1, this means HTTP/2 with prior knowledge.
         http1=False,
         http2=True,
         trust_env=False,

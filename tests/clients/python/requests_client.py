@@ -29,7 +29,7 @@ def main():
             contract.check(args, number, response.status_code, content)
 
         contract.in_threads(args, tally, send)
-    # urllib3 counts places in its pool, not the connections that were opened in them.
+    # urllib3 counts the slots of its pool, not the opened connections.
     tally.print(contract.version("requests", "urllib3"), None)
 
 

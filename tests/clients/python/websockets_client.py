@@ -25,7 +25,7 @@ class Worker:
         socket = await self._send(text)
         if await socket.recv() != text:
             raise ValueError("another message than was sent")
-        # Reused only now: a late response could be taken for that of the next message.
+        # Reuse the socket only after the response: a late one could be taken for that of the next message.
         self._socket = socket
 
     async def close(self):
@@ -33,7 +33,7 @@ class Worker:
             await self._socket.close()
 
     async def _send(self, text):
-        """The socket that sent the text: a new one if the server has drained the last."""
+        """Sends the text; returns the socket, which is a new one if the server has drained the last."""
         while True:
             socket, self._socket = self._socket, None
             if socket is None:

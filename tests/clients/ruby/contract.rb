@@ -1,6 +1,6 @@
-# What a Ruby client needs beside its library: the flags, the workers, and the report.
+# The shared code of the Ruby clients: flags, workers and report.
 #
-# Nothing is retried here: a request that raises has failed, as it has for the library's users.
+# Nothing is retried: the library's own retries apply, and a request that raises has failed.
 
 require "async"
 require "async/barrier"

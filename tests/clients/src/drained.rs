@@ -1,9 +1,9 @@
-//! Whether a contender drained a client at all: without drains there are no losses.
+//! Whether a client was drained at all: without drains there are no losses.
 
 use crate::row::Row;
 use crate::site::Against;
 
-/// Whether a client was drained, by its rows under one contender.
+/// Whether a client was drained, from its rows with one proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drained {
     /// In some pattern a connection carried fewer requests than with a proxy that drains nothing.
@@ -73,7 +73,7 @@ mod tests {
 
     fn row(pattern: &'static str, against: Against, connections: Option<u64>) -> Row {
         Row {
-            asked: 100,
+            requested: 100,
             sent: 100,
             ok: 100,
             connections,

@@ -85,8 +85,11 @@ impl Exemption {
         if let Some((error, count)) = row.errors.iter().find(|(error, _)| !is_own(error)) {
             return Some(format!("{count} × {error}"));
         }
-        if row.sent != row.asked {
-            return Some(format!("{} of {} requests were sent", row.sent, row.asked));
+        if row.sent != row.requested {
+            return Some(format!(
+                "{} of {} requests were sent",
+                row.sent, row.requested
+            ));
         }
         let Some(reference) = reference else {
             return Some("there is no run against a proxy that drains nothing".to_owned());
@@ -95,7 +98,7 @@ impl Exemption {
         (row.failed > covered).then(|| {
             format!(
                 "{} of {} requests failed; {covered} may, after {} of {} that failed when nothing was drained",
-                row.failed, row.asked, reference.failed, reference.asked
+                row.failed, row.requested, reference.failed, reference.requested
             )
         })
     }
@@ -104,10 +107,10 @@ impl Exemption {
 impl Bound {
     fn of(self, row: &Row, reference: &Row) -> u64 {
         // The runs may differ in length.
-        let of_reference = |count: u64| count * row.asked / reference.asked.max(1);
+        let of_reference = |count: u64| count * row.requested / reference.requested.max(1);
         match self {
             Self::Reference { times, percent } => {
-                times * of_reference(reference.failed) + row.asked * percent / 100
+                times * of_reference(reference.failed) + row.requested * percent / 100
             }
             Self::Unsent { in_flight } => of_reference(reference.ok).saturating_sub(in_flight),
         }
@@ -123,7 +126,7 @@ mod tests {
 
     fn httpx(against: Against, failed: u64) -> Row {
         Row {
-            asked: 100,
+            requested: 100,
             sent: 100,
             ok: 100 - failed,
             failed,
@@ -165,7 +168,7 @@ mod tests {
     #[test]
     fn bound_is_relative_to_the_length_of_the_run() {
         let reference = Row {
-            asked: 1000,
+            requested: 1000,
             ..httpx(Against::None, 30)
         };
 

@@ -15,8 +15,8 @@ use crate::language::Program;
 use crate::pattern::Pattern;
 use crate::via::Via;
 
-/// What a client's program has to connect and send its first request.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time in which a client's program must connect and send its first request.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// RFC 9113, section 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const EMPTY_SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -68,7 +68,7 @@ impl Fingerprint {
             None => None,
         };
         let (address, protocol) = match &proxy {
-            Some(proxy) => proxy.entrance(client.protocol),
+            Some(proxy) => proxy.endpoint(client.protocol),
             None => (address, client.protocol),
         };
         let pattern = Pattern::of(client.protocol)[0];
@@ -85,7 +85,7 @@ impl Fingerprint {
             let (stream, _) = listener.accept().await?;
             read(stream).await
         };
-        timeout(PATIENCE, read)
+        timeout(TIMEOUT, read)
             .await
             .with_context(|| format!("{} sent no request", client.name))?
     }
@@ -102,7 +102,7 @@ async fn read(mut stream: TcpStream) -> Result<Fingerprint> {
     if preface != PREFACE {
         bail!("no HTTP/2 with prior knowledge");
     }
-    // Some send no request before they have seen the server's SETTINGS.
+    // Some clients send no request before they have received the server's SETTINGS.
     stream.write_all(EMPTY_SETTINGS).await?;
     let mut found = Fingerprint::default();
     let mut is_first = true;

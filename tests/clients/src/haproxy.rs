@@ -1,15 +1,15 @@
-//! HAProxy as a contender, with the best ways to drain a connection in Debian 12's release (2.6).
+//! HAProxy with the best ways to drain a connection in Debian 12's release (2.6).
 //!
 //! **HTTP/1**: a variable of the session, which lives as long as the connection, counts its requests or keeps the
-//! time of the first, and the last response gets `connection: close`, after which HAProxy closes.
+//! time of the first. The last response gets `connection: close`, after which HAProxy closes.
 //!
-//! **HTTP/2**: each stream is a session of its own, so that nothing counts a connection's requests or knows
+//! **HTTP/2**: each stream is a separate session, so that nothing counts a connection's requests or knows
 //! its age; a `connection: close` is removed from the response and closes nothing (measured); every timeout is one of
-//! idleness; and the limit that does end connections, `tune.h2.fe.max-total-streams`, came with later
-//! releases. What remains is what its operators do: a reload. The worker before it tells each of its
-//! connections by a GOAWAY at its next request, serves that, and ends. It is reloaded every 200 ms, which is the mean
-//! age that the other contenders are given; where they end a connection after two requests, HAProxy
-//! therefore ends far fewer, and its losses are fair to compare only by connections ended.
+//! idleness; and the limit that does end connections, `tune.h2.fe.max-total-streams`, is only in later
+//! releases. Operators use a reload instead: the old worker sends a GOAWAY on each of its
+//! connections at the next request, serves that, and exits. It is reloaded every 200 ms, which is the mean
+//! age that the other proxies have; if they drain a connection after two requests, HAProxy
+//! therefore drains far fewer, so its losses are comparable only per drained connection.
 
 use std::fs;
 use std::io::Write;
@@ -29,7 +29,7 @@ use evenkeel_test_tools::debian::{self, Daemon};
 
 const RELOAD_EVERY: Duration = Duration::from_millis(200);
 
-/// HAProxy with two threads, once for each protocol. Dropping it ends both.
+/// Two HAProxy processes with two threads, one for each protocol. Dropping it ends both.
 #[derive(Debug)]
 pub(crate) struct Haproxy {
     http1: SocketAddr,
@@ -38,7 +38,7 @@ pub(crate) struct Haproxy {
     _daemons: [Daemon; 2],
 }
 
-/// What it needs and this machine does not have.
+/// Returns what is missing on this machine.
 pub(crate) fn missing() -> Option<String> {
     static MISSING: LazyLock<Option<String>> =
         LazyLock::new(|| debian::missing("haproxy", "haproxy"));
@@ -46,7 +46,7 @@ pub(crate) fn missing() -> Option<String> {
 }
 
 impl Haproxy {
-    /// In front of `backend`, to which it keeps its connections.
+    /// Starts it in front of `backend`, to which its connections are kept alive.
     pub(crate) async fn start(backend: SocketAddr, recycle: Recycle) -> Result<Self> {
         let (http1_daemon, http1) = start(backend, "", rules(recycle)).await?;
         let (http2_daemon, http2) = start(backend, "proto h2", "").await?;
@@ -60,7 +60,7 @@ impl Haproxy {
         })
     }
 
-    /// Where it takes that protocol.
+    /// Returns its address for a protocol.
     pub(crate) fn address(&self, protocol: Protocol) -> SocketAddr {
         match protocol {
             Protocol::Http1 | Protocol::WebSocket => self.http1,
@@ -69,7 +69,7 @@ impl Haproxy {
     }
 }
 
-/// The name of the socket by which its master takes commands.
+/// The name of the socket for commands to its master process.
 const MASTER: &str = "master";
 
 async fn start(backend: SocketAddr, protocol: &str, rules: &str) -> Result<(Daemon, SocketAddr)> {
@@ -89,7 +89,7 @@ fn rules(recycle: Recycle) -> &'static str {
     http-request set-var(sess.seen) var(sess.seen),add(1)
     http-after-response set-header connection close if { var(sess.seen) -m int ge 2 }"
         }
-        // There is no jitter: the mean of the ages.
+        // HAProxy has no jitter, so this is the mean age.
         Recycle::Age => {
             "http-request set-var(sess.since) date(0,ms) unless { var(sess.since) -m found }
     http-after-response set-header connection close if { date(0,ms),sub(sess.since) ge 200 }"
@@ -113,7 +113,7 @@ fn configure(directory: &Path, configuration: &str) -> Result<(Vec<String>, Path
     Ok((arguments.into(), pid))
 }
 
-/// `client-fin` ends what a client leaves open after a GOAWAY, after as long as the module lingers.
+/// `client-fin` closes connections that a client keeps open after a GOAWAY, after the module's `close_delay`.
 fn configuration(address: SocketAddr, protocol: &str, rules: &str, backend: SocketAddr) -> String {
     format!(
         "global
@@ -134,13 +134,13 @@ backend app
     )
 }
 
-/// Has the worker replaced again and again; listening sockets go over to the next one.
+/// Reloads the worker periodically; the next one inherits the listening sockets.
 async fn reload(master: PathBuf) {
     let mut ticks = interval(RELOAD_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        // While a reload is under way there is no one to talk to: the next one will do.
+        // During a reload the master does not accept commands; the next iteration retries.
         if let Ok(mut socket) = UnixStream::connect(&master) {
             let _ = socket.write_all(b"reload\n");
         }

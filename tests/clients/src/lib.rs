@@ -1,9 +1,9 @@
-//! Real clients, each a program in its own language, and what becomes of their requests when their
-//! connections are ended after every second one.
+//! Real clients, each a program in its own language, and the results of their requests while their
+//! connections are drained after every second one.
 //!
-//! A client is a row of [`Client::ALL`] and a program that keeps the contract in this folder's README.md: it
-//! sends numbered requests in one of the ways of [`Pattern`] and prints a [`Report`] as one line of JSON. What
-//! ends the connections is the module, or one of its alternatives ([`Against`]).
+//! A client is a row of [`Client::ALL`] and a program that follows the contract in this folder's README.md: it
+//! sends numbered requests in one of the ways of [`Pattern`] and prints a [`Report`] as one line of JSON. The module
+//! or one of its alternatives ([`Against`]) drains the connections.
 //!
 //! `cargo xtask clients` runs them and shows a table; `cargo xtask storm` sends many more requests.
 

@@ -47,7 +47,7 @@ struct Args {
     /// Also write the rows to this file, as JSON
     #[arg(long, value_name = "PATH")]
     json: Option<PathBuf>,
-    /// Also write the losses per client and contender to this file, as Markdown
+    /// Also write the losses per client and proxy to this file, as Markdown
     #[arg(long, value_name = "PATH")]
     page: Option<PathBuf>,
 }
@@ -86,7 +86,7 @@ async fn run(args: &Args) -> Result<()> {
                 matrix.add(client, patterns, requests, against, Recycle::Requests);
             };
             add(&selection::references(&client), Against::None);
-            for against in selection::contenders(&client) {
+            for against in selection::alternatives(&client) {
                 add(&["get".to_owned()], *against);
             }
         }
@@ -111,7 +111,7 @@ async fn run(args: &Args) -> Result<()> {
         .await?;
     println!("\n{}", table::render(&outcome.rows));
     write(args, &outcome)?;
-    outcome.judge()
+    outcome.check()
 }
 
 fn recycles(args: &Args) -> Vec<Recycle> {

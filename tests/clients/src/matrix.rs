@@ -38,16 +38,16 @@ impl Matrix {
         recycle: Recycle,
     ) {
         if let Some(missing) = against.missing() {
-            self.lacks(missing, against.name());
+            self.add_missing(missing, against.name());
             return;
         }
         if client.language.version().is_none() {
             let language = client.language.name();
-            self.lacks(format!("{language} is not installed"), client.name);
+            self.add_missing(format!("{language} is not installed"), client.name);
             return;
         }
         if let Some(missing) = client.missing() {
-            self.lacks(missing, client.name);
+            self.add_missing(missing, client.name);
             return;
         }
         let chosen = |pattern: &&Pattern| {
@@ -93,7 +93,7 @@ impl Matrix {
         }
     }
 
-    fn lacks(&mut self, what: String, who: &str) {
+    fn add_missing(&mut self, what: String, who: &str) {
         let whose = self.missing.entry(what).or_default();
         if !whose.iter().any(|name| name == who) {
             whose.push(who.to_owned());
@@ -110,10 +110,10 @@ impl Matrix {
         let status = Progress::new(self.runs.len());
         let stages = Stages::default();
         let execute = async |(place, run): (usize, Run)| {
-            let progress = |n| status.at(place, &run, n);
+            let progress = |n| status.update(place, &run, n);
             let program = &programs[run.client.name];
             let row = stages.row(&run, program, progress).await;
-            status.over(place);
+            status.finish(place);
             if let Ok(Some(row)) = &row {
                 done(row);
             }
@@ -193,7 +193,7 @@ impl Progress {
         }
     }
 
-    fn at(&self, place: usize, run: &Run, executed: u64) {
+    fn update(&self, place: usize, run: &Run, executed: u64) {
         let text = format!(
             "{} {} {executed}/{}",
             run.client.name, run.pattern.name, run.requests
@@ -209,7 +209,7 @@ impl Progress {
         ));
     }
 
-    fn over(&self, place: usize) {
+    fn finish(&self, place: usize) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 += 1;
         state.1.remove(&place);

@@ -1,4 +1,4 @@
-//! nginx: as a contender, which ends its clients' connections by its own limits, and as a client of the site.
+//! nginx as a proxy that drains connections by its own limits, and as a client of the site.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -20,28 +20,28 @@ pub(crate) struct Nginx {
     http2: SocketAddr,
 }
 
-/// What it needs and this machine does not have.
+/// Returns what is missing on this machine.
 pub(crate) fn missing() -> Option<String> {
     static MISSING: LazyLock<Option<String>> = LazyLock::new(|| debian::missing("nginx", "nginx"));
     MISSING.clone()
 }
 
 impl Nginx {
-    /// In front of `backend`, to which it keeps its connections. How it ends those of its clients is as
-    /// shipped, but for the limit.
+    /// Starts it in front of `backend`, to which its connections are kept alive. It drains those of its clients with default
+    /// settings except for the limit.
     pub(crate) async fn server(backend: SocketAddr, recycle: Recycle) -> Result<Self> {
         let limit = match recycle {
             Recycle::Requests => "keepalive_requests 2;",
-            // There is no jitter: the mean of the ages. A connection's last request is the first after it.
+            // nginx has no jitter, so this is the mean age. The first request after it is the last of a connection.
             Recycle::Age => "keepalive_time 200ms; keepalive_requests 1000000000;",
         };
-        // What is sent in parts must not be held back until it is whole.
+        // Forward responses without buffering.
         let passing = "proxy_buffering off; proxy_request_buffering off;";
         Self::start(backend, &format!("{limit} {passing}"), HTTP1).await
     }
 
-    /// As a client of `site`, over HTTP/1.1 or with gRPC's module over HTTP/2, with connections kept alive. It ends
-    /// none of those of the program that drives it; all else is as shipped.
+    /// Starts it as a client of `site`, over HTTP/1.1 or with the gRPC module over HTTP/2, with keep-alive. It closes
+    /// no connection of the program in front of it; other settings are the defaults.
     pub(crate) async fn client(site: SocketAddr, protocol: Protocol) -> Result<Self> {
         let settings = "keepalive_time 1d; keepalive_requests 1000000000;";
         let pass = match protocol {
@@ -65,10 +65,10 @@ impl Nginx {
         })
     }
 
-    /// What it calls itself: `nginx 1.22.1`.
+    /// Returns its name and version, `nginx 1.22.1`.
     ///
     /// # Errors
-    /// When there is no nginx to ask.
+    /// When nginx is missing.
     pub(crate) fn version() -> Result<String> {
         let program = debian::binary("nginx", "nginx")?;
         let output = Command::new(program).arg("-v").output()?;
@@ -77,12 +77,12 @@ impl Nginx {
         Ok(name.replace('/', " "))
     }
 
-    /// Where it takes HTTP/1.
+    /// Returns its address for HTTP/1.
     pub(crate) fn address(&self) -> SocketAddr {
         self.http1
     }
 
-    /// Where it takes HTTP/2 with prior knowledge.
+    /// Returns its address for HTTP/2 with prior knowledge.
     pub(crate) fn http2_address(&self) -> SocketAddr {
         self.http2
     }
@@ -99,11 +99,11 @@ fn configure(directory: &Path, configuration: &str) -> Result<(Vec<String>, Path
         "-c".to_owned(),
         file.display().to_string(),
     ];
-    // Written when all sockets listen.
+    // nginx writes it when all sockets listen.
     Ok((arguments.into(), directory.join("nginx.pid")))
 }
 
-/// Passes requests on over HTTP/1.1, on connections that are kept alive.
+/// Forwards requests over HTTP/1.1 with keep-alive.
 const HTTP1: &str = "proxy_pass http://app;
             proxy_http_version 1.1;
             proxy_set_header Connection \"\";";

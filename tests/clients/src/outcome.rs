@@ -11,7 +11,7 @@ use crate::row::Row;
 use crate::site::Against;
 
 /// How many runs without a row are printed: one cause breaks many.
-const BROKEN_SHOWN: usize = 5;
+const MAX_SHOWN: usize = 5;
 
 /// The result of a matrix.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub struct Outcome {
     pub rows: Vec<Row>,
     /// The runs without a row, with the reason.
     pub broken: Vec<String>,
-    /// The clients and contenders that could not run, by what they need.
+    /// The clients and proxies that could not run, by what they need.
     pub missing: BTreeMap<String, Vec<String>>,
 }
 
@@ -30,17 +30,17 @@ impl Outcome {
     ///
     /// # Errors
     /// When a check fails, or nothing ran; with `CI` set, also when something could not run here.
-    pub fn judge(&self) -> Result<()> {
-        self.judge_where(env::var_os("CI").is_some_and(|value| !value.is_empty()))
+    pub fn check(&self) -> Result<()> {
+        self.check_in(env::var_os("CI").is_some_and(|value| !value.is_empty()))
     }
 
-    fn judge_where(&self, is_ci: bool) -> Result<()> {
+    fn check_in(&self, is_ci: bool) -> Result<()> {
         for (what, whose) in &self.missing {
             println!("not run: {}: {what}", whose.join(", "));
         }
         println!("{}", self.summary());
         if !self.broken.is_empty() {
-            let shown = self.broken.len().min(BROKEN_SHOWN);
+            let shown = self.broken.len().min(MAX_SHOWN);
             bail!(
                 "{} runs did not complete:\n{}",
                 self.broken.len(),
@@ -50,56 +50,56 @@ impl Outcome {
         if self.rows.is_empty() {
             bail!("no client ran, which proves nothing");
         }
-        none_of(
+        ensure_none(
             "requests were lost, aborted or executed twice",
-            self.harmed(),
+            self.lossy_runs(),
         )?;
-        none_of(
+        ensure_none(
             "connections were not drained, which proves nothing",
-            self.undrained(),
+            self.undrained_clients(),
         )?;
-        none_of(
+        ensure_none(
             "filter/wire/src/h2 does not recognise these clients by their first frames",
-            self.unrecognised(),
+            self.unrecognised_clients(),
         )?;
         if is_ci && !self.missing.is_empty() {
-            bail!("with CI set, every client and contender must be available");
+            bail!("with CI set, every client and proxy must be available");
         }
         Ok(())
     }
 
-    fn ours(&self) -> impl Iterator<Item = &Row> {
+    fn module_rows(&self) -> impl Iterator<Item = &Row> {
         self.rows
             .iter()
             .filter(|row| row.against == Against::Evenkeel)
     }
 
     /// The runs that lost more than their client loses without drains.
-    fn harmed(&self) -> Vec<String> {
-        let mut harmed = Vec::new();
-        for row in self.ours().filter(|row| !row.is_whole()) {
+    fn lossy_runs(&self) -> Vec<String> {
+        let mut lossy = Vec::new();
+        for row in self.module_rows().filter(|row| !row.is_complete()) {
             let what = match Exemption::of(row.client, row.pattern) {
                 Some(exemption) => exemption.excess(row, reference(&self.rows, row)),
                 None => Some(format!(
                     "{} failed, {} executed twice, {} hung, {} aborted of {}",
-                    row.failed, row.duplicated, row.hung, row.aborted, row.asked
+                    row.failed, row.duplicated, row.hung, row.aborted, row.requested
                 )),
             };
             if let Some(what) = what {
-                harmed.push(format!("{} ({}): {what}", row.client, row.pattern));
+                lossy.push(format!("{} ({}): {what}", row.client, row.pattern));
             }
         }
-        harmed
+        lossy
     }
 
     /// The clients that were drained in no pattern, and the runs in which they should have been drained more often.
-    fn undrained(&self) -> Vec<String> {
+    fn undrained_clients(&self) -> Vec<String> {
         let mut undrained: Vec<_> = self
-            .ours()
+            .module_rows()
             .filter(|row| !row.is_drained_in_time() && is_prompt(row))
             .map(|row| format!("{} ({})", row.client, row.pattern))
             .collect();
-        let mut clients: Vec<_> = self.ours().map(|row| row.client).collect();
+        let mut clients: Vec<_> = self.module_rows().map(|row| row.client).collect();
         clients.dedup();
         for client in clients {
             if Drained::of(&self.rows, client, Against::Evenkeel) == Drained::No {
@@ -110,8 +110,8 @@ impl Outcome {
     }
 
     /// The clients that the module recognised as others, or not at all.
-    fn unrecognised(&self) -> Vec<String> {
-        self.ours()
+    fn unrecognised_clients(&self) -> Vec<String> {
+        self.module_rows()
             .filter(|row| !row.is_recognised())
             .map(|row| {
                 format!(
@@ -145,7 +145,7 @@ impl Outcome {
 }
 
 /// Fails with what is in the list, when anything is.
-fn none_of(what: &str, found: Vec<String>) -> Result<()> {
+fn ensure_none(what: &str, found: Vec<String>) -> Result<()> {
     if found.is_empty() {
         return Ok(());
     }
@@ -158,7 +158,7 @@ mod tests {
 
     fn row(client: &'static str, pattern: &'static str, against: Against) -> Row {
         Row {
-            asked: 10,
+            requested: 10,
             sent: 10,
             ok: 10,
             executed: 10,
@@ -175,14 +175,14 @@ mod tests {
         }
     }
 
-    fn judged(outcome: &Outcome) -> String {
-        let result = outcome.judge_where(true);
+    fn result_of(outcome: &Outcome) -> String {
+        let result = outcome.check_in(true);
         result.map_or_else(|error| error.to_string(), |()| "passed".to_owned())
     }
 
     #[test]
     fn matrix_without_rows_fails() {
-        assert!(judged(&Outcome::default()).starts_with("no client ran"));
+        assert!(result_of(&Outcome::default()).starts_with("no client ran"));
     }
 
     #[test]
@@ -192,8 +192,8 @@ mod tests {
             ..outcome(vec![row("go-h1", "get", Against::Evenkeel)])
         };
 
-        assert!(judged(&missing).starts_with("with CI set"));
-        assert!(missing.judge_where(false).is_ok());
+        assert!(result_of(&missing).starts_with("with CI set"));
+        assert!(missing.check_in(false).is_ok());
     }
 
     #[test]
@@ -205,9 +205,9 @@ mod tests {
         let none = || row("go-h1", "rests", Against::None);
         let drained = row("go-h1", "rests", Against::Evenkeel);
 
-        let result = judged(&outcome(vec![undrained, none()]));
+        let result = result_of(&outcome(vec![undrained, none()]));
         assert!(result.contains("go-h1 (in any pattern)"), "{result}");
-        assert_eq!(judged(&outcome(vec![drained, none()])), "passed");
+        assert_eq!(result_of(&outcome(vec![drained, none()])), "passed");
     }
 
     #[test]
@@ -218,7 +218,7 @@ mod tests {
             ..httpx(Against::Evenkeel)
         };
 
-        let result = judged(&outcome(vec![twice, httpx(Against::None)]));
+        let result = result_of(&outcome(vec![twice, httpx(Against::None)]));
         assert!(
             result.contains("httpx-h2 (post-16): 1 requests executed twice"),
             "{result}"

@@ -1,4 +1,4 @@
-//! The contenders side by side, as a page of the documentation.
+//! The comparison of the module with its alternatives, as a page of the documentation.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -17,9 +17,9 @@ const ORDER: [Against; 6] = [
     Against::None,
 ];
 
-/// Renders the losses of every client under every contender, per ten thousand requests. `command` generated them.
+/// Renders the losses of every client with every proxy, per ten thousand requests. `command` generated them.
 pub fn render(rows: &[Row], command: &str) -> String {
-    let contenders: Vec<_> = ORDER
+    let alternatives: Vec<_> = ORDER
         .into_iter()
         .filter(|against| rows.iter().any(|row| row.against == *against))
         .collect();
@@ -34,16 +34,16 @@ pub fn render(rows: &[Row], command: &str) -> String {
         &mut text,
         "client",
         "version",
-        contenders.iter().map(|c| c.name().to_owned()),
+        alternatives.iter().map(|c| c.name().to_owned()),
     );
     line(
         &mut text,
         "---",
         "---",
-        contenders.iter().map(|_| "--:".to_owned()),
+        alternatives.iter().map(|_| "--:".to_owned()),
     );
     for (client, version) in &clients {
-        let cells = contenders
+        let cells = alternatives
             .iter()
             .map(|against| cell(rows, client, *against));
         line(&mut text, client, version, cells);
@@ -59,7 +59,7 @@ edit.
 
 A cell has the requests that failed, got no response or were executed twice, of ten thousand, then the number of
 requests sent, then requests per connection. It covers those patterns of the command below that the client's library
-can do. Every contender drains each connection after its second request. Behind each is the same server, which counts
+can do. Every proxy drains each connection after its second request. Behind each is the same server, which counts
 every request id.
 
 - `evenkeel`: Envoy 1.40 with the module, `max_requests_per_connection: 2`.
@@ -72,7 +72,7 @@ every request id.
 
 *not drained*: in no pattern did a connection carry fewer requests than with `none`, so the cell says nothing about
 draining. Where a proxy does not count its connections and the client does not either, the cell has no requests per
-connection, and whether the client was drained is unknown. `–`: the contender cannot serve this client here.
+connection, and whether the client was drained is unknown. `–`: the proxy cannot serve this client here.
 
 Evenkeel defers the drain of some HTTP/2 clients until their connection is idle, because they lose requests to a
 signal that comes while they are active. In `rests` each of four workers pauses for 1.5 s after five requests: these
@@ -87,33 +87,33 @@ which is drained only when idle, and nginx closes an idle connection at any PING
 A count of 0 in N requests does not prove that nothing is ever lost: with 95 % confidence the true rate is below 3/N.
 ";
 
-/// Requests harmed per ten thousand, how many were sent, and how many one connection carried.
+/// Formats the lost requests per ten thousand, how many were sent, and how many one connection carried.
 fn cell(rows: &[Row], client: &str, against: Against) -> String {
-    let (mut asked, mut harmed, mut connections, mut counted) = (0, 0.0, 0, 0);
+    let (mut requested, mut losses, mut connections, mut counted) = (0, 0.0, 0, 0);
     let own = |row: &&Row| row.client == client && row.against == against;
     for row in rows.iter().filter(own) {
-        asked += row.asked;
-        harmed += row.harmed_per_10_000() * row.asked as f64;
+        requested += row.requested;
+        losses += row.losses_per_10_000() * row.requested as f64;
         if let Some(n) = row.connections {
             connections += n;
-            counted += row.asked;
+            counted += row.requested;
         }
     }
-    if asked == 0 {
+    if requested == 0 {
         return "–".to_owned();
     }
     if against != Against::None && Drained::of(rows, client, against) == Drained::No {
-        return format!("not drained ({asked})");
+        return format!("not drained ({requested})");
     }
-    let harmed = harmed / asked as f64;
-    let harmed = if harmed > 0.0 && harmed < 10.0 {
-        format!("{harmed:.1}")
+    let losses = losses / requested as f64;
+    let losses = if losses > 0.0 && losses < 10.0 {
+        format!("{losses:.1}")
     } else {
-        format!("{harmed:.0}")
+        format!("{losses:.0}")
     };
     match connections {
-        0 => format!("{harmed} ({asked})"),
-        n => format!("{harmed} ({asked}; {:.1})", counted as f64 / n as f64),
+        0 => format!("{losses} ({requested})"),
+        n => format!("{losses} ({requested}; {:.1})", counted as f64 / n as f64),
     }
 }
 
@@ -128,7 +128,7 @@ fn lost(rows: &[Row]) -> String {
     let mut text = String::new();
     let mut lines: BTreeMap<(&str, &str), String> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.against == Against::Evenkeel) {
-        if row.is_whole() {
+        if row.is_complete() {
             continue;
         }
         let errors: Vec<_> = row
@@ -139,7 +139,10 @@ fn lost(rows: &[Row]) -> String {
         let why = Exemption::of(row.client, row.pattern)
             .map_or("a fault of the module", |exemption| exemption.reason);
         let alone = reference(rows, row).map_or(String::new(), |reference| {
-            format!("; with `none` {} of {}", reference.failed, reference.asked)
+            format!(
+                "; with `none` {} of {}",
+                reference.failed, reference.requested
+            )
         });
         lines.insert(
             (row.client, row.pattern),
@@ -148,7 +151,7 @@ fn lost(rows: &[Row]) -> String {
                 row.client,
                 row.pattern,
                 row.failed,
-                row.asked,
+                row.requested,
                 errors.join(", ")
             ),
         );
@@ -167,7 +170,7 @@ mod tests {
     fn row(client: &'static str, against: Against, connections: u64) -> Row {
         Row {
             version: "1".to_owned(),
-            asked: 100,
+            requested: 100,
             sent: 100,
             ok: 100,
             executed: 100,
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn cell_has_harm_samples_and_requests_per_connection() {
+    fn cell_has_losses_samples_and_requests_per_connection() {
         let lossy = Row {
             failed: 1,
             ok: 99,

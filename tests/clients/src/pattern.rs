@@ -35,7 +35,7 @@ pub struct Pattern {
     pub switch: Option<&'static str>,
     /// How many plain requests cost as much as one of this pattern, which gets fewer accordingly.
     pub weight: u64,
-    /// The fewest requests that show anything.
+    /// The minimum number of requests.
     pub least: u64,
 }
 
@@ -62,7 +62,7 @@ const POST: Pattern = Pattern {
     ..PLAIN
 };
 
-/// Pauses in which a connection is idle, for clients that are drained only then.
+/// Pauses in which a connection is idle, for clients that are drained only when idle.
 const RESTS: Pattern = Pattern {
     name: "rests",
     concurrency: 4,

@@ -1,9 +1,9 @@
-//! When a connection expires: the same for every contender, so that their losses can be compared.
+//! When a connection expires: the same for every proxy, so that losses can be compared.
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// The limit that drains a connection: far lower than any in use, so that a loss in thousands of drains shows
+/// The limit that drains a connection: far lower than in production, so that a loss in thousands of drains shows
 /// within seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -15,7 +15,7 @@ pub enum Recycle {
 }
 
 impl Recycle {
-    /// As the command line and the tables spell it.
+    /// The name on the command line and in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Requests => "requests",

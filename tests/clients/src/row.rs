@@ -24,7 +24,7 @@ pub struct Row {
     /// By which limit: [`Recycle::name`](crate::Recycle::name).
     pub recycle: &'static str,
     /// Requests that the client was instructed to send.
-    pub asked: u64,
+    pub requested: u64,
     /// Requests sent, as the client reports, like the following five.
     pub sent: u64,
     /// Requests with a complete response.
@@ -62,7 +62,7 @@ impl Row {
             pattern: run.pattern.name,
             against: run.against,
             recycle: run.recycle.name(),
-            asked: run.requests,
+            requested: run.requests,
             sent: report.sent,
             ok: report.ok,
             failed: report.failed,
@@ -89,7 +89,7 @@ impl Row {
             version: String::new(),
             protocol: "h2",
             recycle: "requests",
-            asked: 0,
+            requested: 0,
             sent: 0,
             ok: 0,
             failed: 0,
@@ -116,20 +116,22 @@ impl Row {
 
     /// Whether every request was sent, and has a response unless its client cancelled it; none was executed twice,
     /// hung or was aborted.
-    pub fn is_whole(&self) -> bool {
-        let harmed = [self.failed, self.hung, self.duplicated, self.aborted];
+    pub fn is_complete(&self) -> bool {
+        let losses = [self.failed, self.hung, self.duplicated, self.aborted];
         // h2load cannot number its requests.
         let is_counted = !self.client.starts_with("h2load");
-        self.sent == self.asked
+        self.sent == self.requested
             && self.ok + self.cancelled == self.sent
-            && harmed == [0; 4]
-            && (!is_counted || (self.ok..=self.asked).contains(&self.executed))
+            && losses == [0; 4]
+            && (!is_counted || (self.ok..=self.requested).contains(&self.executed))
     }
 
     /// Where requests come one at a time, every second one ends a connection; a fifth may come late.
     pub fn is_drained_in_time(&self) -> bool {
         let one_at_a_time = ["get", "post", "unary"].contains(&self.pattern);
-        self.recycle != "requests" || !one_at_a_time || self.drain_signals * 10 >= self.asked * 4
+        self.recycle != "requests"
+            || !one_at_a_time
+            || self.drain_signals * 10 >= self.requested * 4
     }
 
     /// How many requests a connection carried on average; None where connections were not counted.
@@ -140,9 +142,9 @@ impl Row {
     }
 
     /// Requests without a response or executed twice, of ten thousand.
-    pub fn harmed_per_10_000(&self) -> f64 {
-        let harmed = self.asked - self.sent.min(self.asked) + self.failed + self.duplicated;
-        harmed as f64 * 10_000.0 / self.asked.max(1) as f64
+    pub fn losses_per_10_000(&self) -> f64 {
+        let losses = self.requested - self.sent.min(self.requested) + self.failed + self.duplicated;
+        losses as f64 * 10_000.0 / self.requested.max(1) as f64
     }
 }
 
@@ -183,30 +185,30 @@ mod tests {
     }
 
     #[test]
-    fn row_is_whole_when_every_request_was_executed_once_and_got_its_response() {
-        assert!(row(report(3, 0, 0), executed(3)).is_whole());
+    fn row_is_complete_if_every_request_was_executed_once_and_got_its_response() {
+        assert!(row(report(3, 0, 0), executed(3)).is_complete());
     }
 
     #[test]
     fn cancelled_request_may_have_been_executed() {
-        assert!(row(report(2, 0, 1), executed(3)).is_whole());
-        assert!(row(report(2, 0, 1), executed(2)).is_whole());
+        assert!(row(report(2, 0, 1), executed(3)).is_complete());
+        assert!(row(report(2, 0, 1), executed(2)).is_complete());
     }
 
     #[test]
-    fn row_with_a_failed_hung_unsent_or_unexecuted_request_is_not_whole() {
+    fn row_with_a_failed_hung_unsent_or_unexecuted_request_is_incomplete() {
         let hung = Report {
             hung: 1,
             ..report(3, 0, 0)
         };
-        assert!(!row(report(2, 1, 0), executed(3)).is_whole());
-        assert!(!row(report(2, 0, 0), executed(2)).is_whole());
-        assert!(!row(report(3, 0, 0), executed(2)).is_whole());
-        assert!(!row(hung, executed(3)).is_whole());
+        assert!(!row(report(2, 1, 0), executed(3)).is_complete());
+        assert!(!row(report(2, 0, 0), executed(2)).is_complete());
+        assert!(!row(report(3, 0, 0), executed(2)).is_complete());
+        assert!(!row(hung, executed(3)).is_complete());
     }
 
     #[test]
-    fn row_with_a_duplicated_or_aborted_request_is_not_whole() {
+    fn row_with_a_duplicated_or_aborted_request_is_incomplete() {
         let twice = Counts {
             duplicated: 1,
             ..executed(3)
@@ -216,8 +218,8 @@ mod tests {
             ..executed(3)
         };
 
-        assert!(!row(report(3, 0, 0), twice).is_whole());
-        assert!(!row(report(3, 0, 0), aborted).is_whole());
+        assert!(!row(report(3, 0, 0), twice).is_complete());
+        assert!(!row(report(3, 0, 0), aborted).is_complete());
     }
 
     #[test]
@@ -237,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn harm_is_per_ten_thousand() {
-        assert!((row(report(2, 1, 0), executed(3)).harmed_per_10_000() - 3333.3).abs() < 0.1);
+    fn losses_are_per_ten_thousand() {
+        assert!((row(report(2, 1, 0), executed(3)).losses_per_10_000() - 3333.3).abs() < 0.1);
     }
 }

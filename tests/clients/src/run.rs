@@ -25,7 +25,7 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 /// The exit code of a program whose library does not support the pattern.
 const DOES_NOT_APPLY: i32 = 3;
 
-/// One client in one pattern, drained by one contender.
+/// One client in one pattern, drained by one proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
     /// The client.
@@ -42,7 +42,7 @@ pub struct Run {
 
 impl Run {
     /// Whether `self` can follow `other` on the same stage, which need not be for the same client.
-    fn shares_stage(&self, other: &Self) -> bool {
+    fn can_reuse_stage(&self, other: &Self) -> bool {
         let client = |run: &Self| run.client.via.map(|via| (via, run.client.protocol));
         let stage = |run: &Self| (run.against, run.recycle, client(run));
         stage(self) == stage(other)
@@ -65,7 +65,7 @@ impl Run {
         }
         let before = stage.site.begin().await?;
         let executed_before = stage.site.requests();
-        let (address, protocol) = stage.entrance(client);
+        let (address, protocol) = stage.endpoint(client);
         let mut command = Command::from(program.command());
         command
             .args(["--address", &address.to_string()])
@@ -89,7 +89,7 @@ impl Run {
         let mut report = Report::parse(&String::from_utf8_lossy(&output.stdout))
             .with_context(|| format!("{} ({})", client.name, self.pattern.name))?;
         if let Some(proxy) = &stage.proxy {
-            // The proxy is the client; the report is about the program that drives it.
+            // The proxy is the client; the report is about the program in front of it.
             report.version = proxy.version().await?;
             report.connections = None;
         }
@@ -138,7 +138,9 @@ impl Stages {
 
     fn take(&self, run: &Run) -> Option<Stage> {
         let mut unused = self.lock();
-        let place = unused.iter().position(|(last, _)| run.shares_stage(last))?;
+        let place = unused
+            .iter()
+            .position(|(last, _)| run.can_reuse_stage(last))?;
         Some(unused.remove(place).1)
     }
 
@@ -171,9 +173,9 @@ impl Stage {
     }
 
     /// Where the client's program connects, and the protocol there.
-    fn entrance(&self, client: Client) -> (SocketAddr, Protocol) {
+    fn endpoint(&self, client: Client) -> (SocketAddr, Protocol) {
         match &self.proxy {
-            Some(proxy) => proxy.entrance(client.protocol),
+            Some(proxy) => proxy.endpoint(client.protocol),
             None => (self.site.address(client.protocol), client.protocol),
         }
     }

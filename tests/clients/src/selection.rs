@@ -29,7 +29,7 @@ pub fn references(client: &Client) -> Vec<String> {
     let compared = match client.protocol {
         Protocol::Http1 => "get",
         Protocol::Http2 if drained::PROMPT.contains(&client.name) => "get",
-        // Cautious clients are drained there only.
+        // Some clients are drained only in this pattern.
         Protocol::Http2 | Protocol::Grpc => "rests",
         Protocol::WebSocket => "messages",
     };
@@ -38,9 +38,9 @@ pub fn references(client: &Client) -> Vec<String> {
     })
 }
 
-/// The contenders that CI runs this client against, so that what the documentation compares with works: with the
+/// The alternatives that CI runs this client against, because the documentation compares with them: with the
 /// pattern `get`, once over each version of HTTP.
-pub fn contenders(client: &Client) -> &'static [Against] {
+pub fn alternatives(client: &Client) -> &'static [Against] {
     if ["go-h1", "go-h2"].contains(&client.name) {
         &[
             Against::Native,
@@ -82,15 +82,18 @@ mod tests {
 
     #[test]
     fn every_contender_is_run() {
-        let all: Vec<_> = Client::ALL.iter().flat_map(contenders).collect();
+        let all: Vec<_> = Client::ALL.iter().flat_map(alternatives).collect();
 
-        for contender in [
+        for alternative in [
             Against::Native,
             Against::Lua,
             Against::Nginx,
             Against::Haproxy,
         ] {
-            assert_eq!(all.iter().filter(|other| ***other == contender).count(), 2);
+            assert_eq!(
+                all.iter().filter(|other| ***other == alternative).count(),
+                2
+            );
         }
     }
 

@@ -36,9 +36,13 @@ pub fn render(rows: &[Row]) -> String {
 
 /// Renders one row as a line of progress.
 pub fn line_of(row: &Row) -> String {
-    let judged = if row.is_whole() { "passed" } else { "FAILED" };
+    let verdict = if row.is_complete() {
+        "passed"
+    } else {
+        "FAILED"
+    };
     format!(
-        "{:<14} {:<14} {:<9} {:<8} {judged}: {} sent, {} failed, {} duplicated, {} hung, {} drain signals",
+        "{:<14} {:<14} {:<9} {:<8} {verdict}: {} sent, {} failed, {} duplicated, {} hung, {} drain signals",
         row.client,
         row.pattern,
         row.against.name(),

@@ -99,7 +99,7 @@ impl Proxy {
     }
 
     /// Where the client's program connects, and the protocol there, which may differ from that towards the site.
-    pub(crate) fn entrance(&self, protocol: Protocol) -> (SocketAddr, Protocol) {
+    pub(crate) fn endpoint(&self, protocol: Protocol) -> (SocketAddr, Protocol) {
         match (self, protocol) {
             (Self::Envoy(envoy), _) => (envoy.address(LISTENER), Protocol::Http1),
             (Self::Nginx(nginx), Protocol::Grpc) => (nginx.http2_address(), Protocol::Grpc),

@@ -1,7 +1,6 @@
-// Package contract is what the Go clients have in common: the flags, the workers, and the one line of JSON.
+// Package contract is the shared code of the Go clients: flags, workers and report.
 //
-// Nothing is retried here: users get what the library does by default, and a request that
-// returns an error has failed.
+// Nothing is retried: the library's own retries apply, and a request that returns an error has failed.
 package contract
 
 import (
@@ -31,7 +30,7 @@ const inapplicable = 3
 
 var echoes = []string{"/echo", "/evenkeel.Test/Echo", "/evenkeel.Test/Chat"}
 
-// Args are the flags: what to send, and where.
+// Args are the flags.
 type Args struct {
 	Address     string // IP:PORT
 	Protocol    string // h1, h2, grpc or ws
@@ -50,7 +49,7 @@ type Args struct {
 	Stream      bool // the body is a stream that cannot be read a second time
 }
 
-// Parse reads the flags, of a client that speaks these protocols; it ends the process when they are wrong.
+// Parse parses the flags of a client that speaks these protocols; it exits if they are invalid.
 func Parse(protocols ...string) Args {
 	var args Args
 	flag.StringVar(&args.Address, "address", "", "IP:PORT to connect to")
@@ -115,12 +114,12 @@ func (args Args) Headers(number int) map[string]string {
 	return headers
 }
 
-// Content of a request: its own, so that a response to another request is detected.
+// Content of a request, different for each, so that a response to another request is detected.
 func (args Args) Content(number int) string {
 	return args.cut("", number)
 }
 
-// Reader gives the content of a request: as net/http can read it again by itself, or as a pipe, of which it cannot.
+// Reader returns the content of a request: as a reader that net/http can rewind, or as a pipe, which it cannot.
 func (args Args) Reader(number int) io.Reader {
 	content := strings.NewReader(args.Content(number))
 	if !args.Stream {
@@ -134,7 +133,7 @@ func (args Args) Reader(number int) io.Reader {
 	return reader
 }
 
-// Message is the same for a WebSocket, whose messages have no header to be numbered by.
+// Message returns the content for a WebSocket, which has the number in it, because messages have no headers.
 func (args Args) Message(number int) string {
 	return args.cut(strconv.Itoa(number)+":", number)
 }
@@ -175,7 +174,7 @@ func (args Args) cancelled(number int) bool {
 	return args.Cancel > 0 && number%2 == 1
 }
 
-// A context that is cancelled when the request is.
+// Returns a context with the deadline of the request.
 func (args Args) patience(number int) (context.Context, context.CancelFunc) {
 	if args.cancelled(number) {
 		return context.WithTimeout(context.Background(), time.Duration(args.Cancel)*time.Millisecond)

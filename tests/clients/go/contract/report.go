@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// What differs between errors that are the same: addresses and streams.
+// The parts in which equal errors differ: addresses and stream ids.
 var accidental = regexp.MustCompile(`\b\d+(\.\d+){3}(:\d+)?|(LastStreamID=|stream ID )\d+`)
 
 // Send sends the request of that number, and returns nil when its response is right.
@@ -97,7 +97,7 @@ func Version(path string) string {
 	panic("the program was built without " + path)
 }
 
-// The error without the addresses round it, so that equal ones are counted together.
+// The error without addresses, so that equal ones are counted together.
 func cause(err error) string {
 	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err

@@ -88,7 +88,7 @@ func server(ctx context.Context, channel *grpc.ClientConn, args contract.Args, _
 	if err := stream.CloseSend(); err != nil {
 		return nil, err
 	}
-	return rest(stream, nil)
+	return receiveRest(stream, nil)
 }
 
 func client(ctx context.Context, channel *grpc.ClientConn, args contract.Args, number int) ([]byte, error) {
@@ -106,7 +106,7 @@ func client(ctx context.Context, channel *grpc.ClientConn, args contract.Args, n
 	if err := stream.CloseSend(); err != nil {
 		return nil, err
 	}
-	return rest(stream, nil)
+	return receiveRest(stream, nil)
 }
 
 func bidi(ctx context.Context, channel *grpc.ClientConn, args contract.Args, number int) ([]byte, error) {
@@ -116,7 +116,7 @@ func bidi(ctx context.Context, channel *grpc.ClientConn, args contract.Args, num
 		return nil, err
 	}
 	request := []byte(args.Content(number))
-	var response, whole []byte
+	var response, received []byte
 	for range contract.Messages {
 		if err := send(stream, request); err != nil {
 			return nil, err
@@ -124,12 +124,12 @@ func bidi(ctx context.Context, channel *grpc.ClientConn, args contract.Args, num
 		if err := stream.RecvMsg(&response); err != nil {
 			return nil, err
 		}
-		whole = append(whole, response...)
+		received = append(received, response...)
 	}
 	if err := stream.CloseSend(); err != nil {
 		return nil, err
 	}
-	return rest(stream, whole)
+	return receiveRest(stream, received)
 }
 
 func send(stream grpc.ClientStream, message []byte) error {
@@ -140,18 +140,18 @@ func send(stream grpc.ClientStream, message []byte) error {
 	return nil
 }
 
-// What is still to come, after what has come already.
-func rest(stream grpc.ClientStream, whole []byte) ([]byte, error) {
+// Receives the remaining messages and appends them.
+func receiveRest(stream grpc.ClientStream, received []byte) ([]byte, error) {
 	var response []byte
 	for {
 		err := stream.RecvMsg(&response)
 		if errors.Is(err, io.EOF) {
-			return whole, nil
+			return received, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		whole = append(whole, response...)
+		received = append(received, response...)
 	}
 }
 

@@ -27,13 +27,13 @@ func main() {
 	report.Print()
 }
 
-// The transport as Go ships it, but without a proxy.
+// Go's default transport without a proxy.
 func transport(args contract.Args, opened *atomic.Int64) *http.Transport {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil
 	transport.Protocols = new(http.Protocols)
 	transport.Protocols.SetHTTP1(args.Protocol == "h1")
-	// Alone, it means HTTP/2 with prior knowledge.
+	// Without HTTP/1, this means HTTP/2 with prior knowledge.
 	transport.Protocols.SetUnencryptedHTTP2(args.Protocol == "h2")
 	if contract.Tuned() {
 		transport.HTTP2 = &http.HTTP2Config{

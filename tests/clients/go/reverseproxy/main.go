@@ -1,5 +1,5 @@
-// Command reverseproxy is a gateway written with net/http/httputil: one ReverseProxy, which passes requests from
-// HTTP/1.1 on to HTTP/2. A body that it passes on is one that it cannot read a second time.
+// Command reverseproxy is a gateway with net/http/httputil: one ReverseProxy, which forwards requests from
+// HTTP/1.1 to HTTP/2. It cannot rewind the bodies that it forwards.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"evenkeel/clients/contract"
 )
 
-// The header of a 502 in which the proxy names the failure.
+// The header of a 502 with the error of the proxy.
 const cause = "x-cause"
 
 func main() {
@@ -39,7 +39,7 @@ func main() {
 	report.Print()
 }
 
-// Starts the gateway in this process, and returns where it listens.
+// Starts the gateway in this process, and returns its address.
 func start(args contract.Args, opened *atomic.Int64) (net.Addr, error) {
 	upstream := http.DefaultTransport.(*http.Transport).Clone()
 	upstream.Proxy = nil

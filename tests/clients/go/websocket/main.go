@@ -80,10 +80,10 @@ func (worker *worker) write(ctx context.Context, message string) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		// The reader has the reason of the close.
+		// The reader records the reason of the close.
 		for range worker.socket.responses {
 		}
-		if !moved(worker.socket.end) {
+		if !isDrain(worker.socket.end) {
 			return worker.socket.end
 		}
 		worker.socket = nil
@@ -124,7 +124,7 @@ func (socket *socket) read(ctx context.Context) (string, error) {
 	}
 }
 
-func moved(err error) bool {
+func isDrain(err error) bool {
 	status := websocket.CloseStatus(err)
 	return status == websocket.StatusGoingAway || status == websocket.StatusServiceRestart
 }

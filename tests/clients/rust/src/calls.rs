@@ -1,4 +1,4 @@
-//! The calls of tonic, whose releases differ in their types only: the module above says which `tonic` it is.
+//! The calls of tonic, whose releases differ only in their types: the parent module imports `tonic`.
 
 use std::str::FromStr;
 
@@ -38,7 +38,7 @@ async fn unary(mut client: Grpc<Channel>, args: &Args, number: u64) -> Result<Ve
 async fn server(mut client: Grpc<Channel>, args: &Args, number: u64) -> Result<Vec<u8>, Status> {
     let request = request(number, Bytes::new());
     let response = client.server_streaming(request, path(args)?, Raw).await?;
-    rest(response.into_inner(), Vec::new()).await
+    receive_rest(response.into_inner(), Vec::new()).await
 }
 
 async fn client_stream(
@@ -49,11 +49,11 @@ async fn client_stream(
     let messages = vec![Bytes::from(args.body(number)); MESSAGES];
     let request = request(number, tokio_stream::iter(messages));
     let response = client.streaming(request, path(args)?, Raw).await?;
-    rest(response.into_inner(), Vec::new()).await
+    receive_rest(response.into_inner(), Vec::new()).await
 }
 
 async fn bidi(mut client: Grpc<Channel>, args: &Args, number: u64) -> Result<Vec<u8>, Status> {
-    // As many as fit: the first must not wait for the call that is to send it.
+    // The channel holds all messages, because the first is queued before the call begins.
     let (messages, stream) = mpsc::channel(MESSAGES);
     let body = Bytes::from(args.body(number));
     let send = || {
@@ -67,24 +67,24 @@ async fn bidi(mut client: Grpc<Channel>, args: &Args, number: u64) -> Result<Vec
         .streaming(request, path(args)?, Raw)
         .await?
         .into_inner();
-    let mut whole = Vec::new();
+    let mut received = Vec::new();
     for sent in 1..=MESSAGES {
         let response: Option<Bytes> = responses.message().await?;
-        whole.extend(response.unwrap_or_default());
+        received.extend(response.unwrap_or_default());
         if sent < MESSAGES {
             send()?;
         }
     }
     drop(messages);
-    rest(responses, whole).await
+    receive_rest(responses, received).await
 }
 
-/// What is still to come, after what has come already.
-async fn rest(mut responses: Streaming<Bytes>, mut whole: Vec<u8>) -> Result<Vec<u8>, Status> {
+/// Receives the remaining messages and appends them.
+async fn receive_rest(mut responses: Streaming<Bytes>, mut received: Vec<u8>) -> Result<Vec<u8>, Status> {
     while let Some(response) = responses.message().await? {
-        whole.extend(response);
+        received.extend(response);
     }
-    Ok(whole)
+    Ok(received)
 }
 
 fn request<T>(number: u64, message: T) -> Request<T> {

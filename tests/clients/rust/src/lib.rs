@@ -1,7 +1,6 @@
-//! What the Rust clients have in common: the flags, the workers, and the one line of JSON.
+//! The shared code of the Rust clients: flags, workers and report.
 //!
-//! Nothing is retried here: users get what the library does by default, and a request that
-//! returns an error has failed.
+//! Nothing is retried: the library's own retries apply, and a request that returns an error has failed.
 
 mod report;
 
@@ -24,7 +23,7 @@ pub fn is_tuned() -> bool {
 const DOES_NOT_APPLY: i32 = 3;
 const ECHOES: [&str; 3] = ["/echo", "/evenkeel.Test/Echo", "/evenkeel.Test/Chat"];
 
-/// What to send, and to whom.
+/// The flags.
 #[derive(Clone, Debug, Parser)]
 pub struct Args {
     /// IP:PORT to connect to
@@ -72,7 +71,7 @@ pub struct Args {
     pub stream: bool,
 }
 
-/// What is spoken, in plain text.
+/// The protocol, in plain text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Protocol {
     H1,
@@ -82,7 +81,7 @@ pub enum Protocol {
 }
 
 impl Args {
-    /// Reads the flags, of a client that speaks these protocols; it ends the process when they are wrong.
+    /// Parses the flags of a client that speaks these protocols; exits if they are invalid.
     pub fn parse(protocols: &[Protocol]) -> Self {
         let args = <Self as Parser>::parse();
         let http = matches!(args.protocol, Protocol::H1 | Protocol::H2);
@@ -114,7 +113,7 @@ impl Args {
         headers
     }
 
-    /// The body of a request: its own, so that a response to another request is detected.
+    /// The body of a request, different for each, so that a response to another request is detected.
     pub fn body(&self, number: u64) -> Vec<u8> {
         let text = format!("body of {number} ");
         text.bytes().cycle().take(self.body).collect()
@@ -153,7 +152,7 @@ impl Args {
     /// Whether the response ended as it should.
     ///
     /// # Errors
-    /// When the trailer that was to come did not.
+    /// When the expected trailer is missing.
     pub fn check_trailers(&self, trailers: Option<&http::HeaderMap>) -> Result<(), BoxError> {
         let end = trailers.and_then(|trailers| trailers.get("x-trailer"));
         self.check_trailer(end.map(http::HeaderValue::as_bytes))
@@ -162,7 +161,7 @@ impl Args {
     /// As [`Args::check_trailers`], given the value of `x-trailer`.
     ///
     /// # Errors
-    /// When the trailer that was to come did not.
+    /// When the expected trailer is missing.
     pub fn check_trailer(&self, end: Option<&[u8]>) -> Result<(), BoxError> {
         if self.trailers && end.is_none_or(|end| end != b"end") {
             return Err("no trailer".into());
@@ -193,7 +192,7 @@ impl Args {
     }
 }
 
-/// Ends the process: the library cannot do what the flags ask for.
+/// Exits because the library does not support the pattern.
 pub fn does_not_apply(why: &str) -> ! {
     eprintln!("this pattern does not apply: {why}");
     exit(DOES_NOT_APPLY)

@@ -1,4 +1,4 @@
-//! Sending every request once, and what became of them.
+//! Sends every request once, and reports the results.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -127,7 +127,7 @@ impl Report {
     }
 }
 
-/// The error with all that caused it: the outermost text alone is not specific.
+/// The error with its sources: the outermost text alone is not specific.
 fn cause(error: &(dyn Error + 'static)) -> String {
     let mut texts = vec![error.to_string()];
     let mut inner = error.source();
@@ -135,7 +135,7 @@ fn cause(error: &(dyn Error + 'static)) -> String {
         texts.push(error.to_string());
         inner = error.source();
     }
-    // Some repeat what caused them.
+    // Some errors repeat the text of their source.
     texts.dedup();
     texts.join(": ")
 }

@@ -10,7 +10,7 @@ use super::{Program, output_of, run, sources, tuned};
 use evenkeel_test_tools::cache;
 
 /// The programs whose libraries need a later Node than machines have; their packages bring one.
-const ON_THEIR_OWN_NODE: [&str; 2] = ["got", "undici8"];
+const WITH_OWN_NODE: [&str; 2] = ["got", "undici8"];
 
 pub(super) fn version() -> Option<String> {
     output_of(Command::new("node").arg("--version"))
@@ -31,7 +31,7 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
             .current_dir(directory))
     })?;
     let (name, tuned) = tuned(name);
-    let node = if ON_THEIR_OWN_NODE.contains(&name) {
+    let node = if WITH_OWN_NODE.contains(&name) {
         project.join("node_modules/.bin/node")
     } else {
         "node".into()

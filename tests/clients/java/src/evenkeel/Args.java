@@ -5,7 +5,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** The flags: what to send, and to whom. A class and not a record: one of the JDKs is 11. */
+/** The flags. A class, because one of the JDKs is 11 and has no records. */
 final class Args {
     /** How many messages a call of the methods CLIENT and BIDI sends. */
     static final int MESSAGES = 4;
@@ -51,7 +51,7 @@ final class Args {
         require(values.isEmpty(), "unknown: " + values.keySet());
     }
 
-    /** The flags, for a program that speaks these protocols; ends the process when they are wrong. */
+    /** Parses the flags of a program that speaks these protocols; exits if they are invalid. */
     static Args parse(String[] flags, String... protocols) {
         try {
             Args args = new Args(values(flags));
@@ -127,18 +127,18 @@ final class Args {
         return stream;
     }
 
-    /** Ends the process: the library cannot do what the flags ask for. */
+    /** Exits because the library does not support the pattern. */
     static void doesNotApply(String why) {
         System.err.println("this pattern does not apply: " + why);
         System.exit(3);
     }
 
-    /** The request is one that is cancelled. */
+    /** Whether the request is cancelled. */
     boolean cancels(int number) {
         return cancel > 0 && number % 2 == 1;
     }
 
-    /** The body of a request: its own, so that a response to another request is detected. */
+    /** The body of a request, different for each, so that a response to another request is detected. */
     byte[] bodyOf(int number) {
         String text = "body of " + number + " ";
         String whole = text.repeat(body / text.length() + 1).substring(0, body);

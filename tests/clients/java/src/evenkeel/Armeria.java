@@ -20,7 +20,7 @@ final class Armeria {
     private Armeria(Args args) {
         this.args = args;
         client = WebClient.builder("h2c://" + args.address())
-                // A larger response than its 10 MiB is among the patterns.
+                // A pattern has a larger response than the default maximum of 10 MiB.
                 .maxResponseLength(0)
                 .build();
     }
@@ -31,8 +31,8 @@ final class Armeria {
             Args.doesNotApply("its HTTP/2 client does not wait for a 100 (Continue)");
         }
         String version = "Armeria " + Version.get("armeria").artifactVersion();
-        // Its pool reports connections to a listener of pools only.
-        Run.whole(args, version, () -> null, new Armeria(args)::begin);
+        // Connections are reported only to a listener of the connection pool.
+        Run.run(args, version, () -> null, new Armeria(args)::begin);
     }
 
     private Run.Request begin(int number) {

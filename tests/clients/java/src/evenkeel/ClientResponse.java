@@ -3,7 +3,7 @@ package evenkeel;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
-/** What came back: gRPC's OK is a status of 200, and the trailer is null where the library shows none. */
+/** A response: gRPC's OK is status 200, and the trailer is null if the library does not expose it. */
 final class ClientResponse {
     private final int status;
     private final byte[] body;
@@ -15,7 +15,7 @@ final class ClientResponse {
         this.trailer = trailer;
     }
 
-    /** What is wrong with it as the response to that request, or null. */
+    /** Returns why it is not the response to that request, or null. */
     String wrong(Args args, int number) {
         int length = args.method().equals("HEAD") ? 0 : args.response();
         byte[] content = content(args, number);
@@ -31,7 +31,7 @@ final class ClientResponse {
         return null;
     }
 
-    /** What it must be; null where only its length is known. */
+    /** Returns the expected content; null if only its length is known. */
     private static byte[] content(Args args, int number) {
         byte[] body = args.bodyOf(number);
         switch (args.method() + " " + args.path()) {

@@ -45,7 +45,7 @@ final class GrpcJava {
         GrpcJava program = new GrpcJava(args);
         String release = ManagedChannel.class.getPackage().getImplementationVersion();
         // A channel reports its state, not its connections.
-        Run.whole(args, "grpc-java " + release + ", JDK " + Runtime.version(), () -> null, program::begin);
+        Run.run(args, "grpc-java " + release + ", JDK " + Runtime.version(), () -> null, program::begin);
     }
 
     private Run.Request begin(int number) {

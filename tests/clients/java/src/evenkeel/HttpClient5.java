@@ -29,8 +29,8 @@ final class HttpClient5 {
         VersionInfo release = VersionInfo.loadVersionInfo(
                 "org.apache.hc.client5", HttpClient5.class.getClassLoader());
         String version = "Apache HttpClient " + release.getRelease();
-        // It does not report its connections.
-        Run.whole(args, version, () -> null, new HttpClient5(args)::begin);
+        // The client does not report its connections.
+        Run.run(args, version, () -> null, new HttpClient5(args)::begin);
     }
 
     private Run.Request begin(int number) {
@@ -51,7 +51,7 @@ final class HttpClient5 {
             public ClientResponse await() throws Exception {
                 SimpleHttpResponse response = future.get();
                 byte[] content = response.getBodyBytes() == null ? new byte[0] : response.getBodyBytes();
-                // It shows no trailers.
+                // The client does not expose trailers.
                 return new ClientResponse(response.getCode(), content, null);
             }
 

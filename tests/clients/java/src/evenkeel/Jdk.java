@@ -14,8 +14,8 @@ import java.util.concurrent.CompletableFuture;
 /**
  * The JDK's own HttpClient: one for all workers.
  *
- * <p>In plain text it asks for HTTP/2 by `Upgrade: h2c`, which Envoy does not take (RFC 9113 has dropped it), and
- * knows no other way. Over TLS it negotiates: so here.
+ * <p>In plain text it supports HTTP/2 only by `Upgrade: h2c`, which RFC 9113 has removed and Envoy does not support. So
+ * it connects over TLS, where it negotiates HTTP/2 by ALPN.
  */
 final class Jdk {
     private final Args args;
@@ -25,8 +25,8 @@ final class Jdk {
     private Jdk(Args args) throws Exception {
         this.args = args;
         if (args.protocol().equals("h2")) {
-            TlsFront front = TlsFront.before(args.address());
-            client = HttpClient.newBuilder().sslContext(front.trusting()).build();
+            TlsFront front = TlsFront.inFrontOf(args.address());
+            client = HttpClient.newBuilder().sslContext(front.sslContext()).build();
             origin = "https://" + front.address();
         } else {
             client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
@@ -37,8 +37,8 @@ final class Jdk {
     public static void main(String[] flags) throws Exception {
         Args args = Args.parse(flags, "h1", "h2");
         Jdk program = new Jdk(args);
-        // It does not report its connections.
-        Run.whole(args, "JDK " + Runtime.version() + " HttpClient", () -> null, program::begin);
+        // The client does not report its connections.
+        Run.run(args, "JDK " + Runtime.version() + " HttpClient", () -> null, program::begin);
     }
 
     private Run.Request begin(int number) {
@@ -52,7 +52,7 @@ final class Jdk {
             @Override
             public ClientResponse await() throws Exception {
                 HttpResponse<byte[]> response = future.get();
-                // It shows no trailers.
+                // The client does not expose trailers.
                 return new ClientResponse(response.statusCode(), response.body(), null);
             }
 
@@ -69,7 +69,7 @@ final class Jdk {
         } else if (!args.stream()) {
             return BodyPublishers.ofByteArray(body);
         }
-        // A second subscriber gets the rest of the same stream: nothing.
+        // A second subscriber gets nothing, because the stream has been read.
         InputStream stream = new ByteArrayInputStream(body);
         return BodyPublishers.ofInputStream(() -> stream);
     }

@@ -15,7 +15,7 @@ import okhttp3.RequestBody;
 import okhttp3.Response;
 import okio.BufferedSink;
 
-/** OkHttp: one OkHttpClient, asked by `execute` from every worker. */
+/** OkHttp: one OkHttpClient; every worker calls `execute`. */
 final class OkHttp {
     private final Args args;
     private final AtomicInteger connections = new AtomicInteger();
@@ -39,7 +39,7 @@ final class OkHttp {
         Args args = Args.parse(flags, "h1", "h2");
         OkHttp program = new OkHttp(args);
         String version = "OkHttp " + okhttp3.OkHttp.VERSION + ", JDK " + Runtime.version();
-        Run.whole(args, version, program.connections::get, program::begin);
+        Run.run(args, version, program.connections::get, program::begin);
     }
 
     private Run.Request begin(int number) {
@@ -51,7 +51,7 @@ final class OkHttp {
             request.header("Expect", "100-continue");
         }
         if (args.trailers()) {
-            // RFC 9110, section 10.1.4: what a server needs to see before it sends trailers.
+            // A server sends trailers only to a client that accepts them (RFC 9110, section 10.1.4).
             request.header("TE", "trailers");
         }
         Call call = client.newCall(request.build());

@@ -12,10 +12,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * The workers, and the one line of JSON.
+ * The workers and the report.
  *
- * <p>Nothing is retried here: users get what the library does by default, and a request that
- * throws has failed.
+ * <p>Nothing is retried: the library's own retries apply, and a request that throws has failed.
  */
 final class Run {
     /** Begins requests without waiting for anything. */
@@ -23,7 +22,7 @@ final class Run {
         Request begin(int number) throws Exception;
     }
 
-    /** A request on its way. */
+    /** A request in flight. */
     interface Request {
         ClientResponse await() throws Exception;
 
@@ -54,7 +53,7 @@ final class Run {
     }
 
     /** Sends every request once, prints the report, and ends the process with all of its threads. */
-    static void whole(Args args, String version, Connections connections, Client client) throws InterruptedException {
+    static void run(Args args, String version, Connections connections, Client client) throws InterruptedException {
         Run run = new Run(args, client);
         Thread[] workers = new Thread[args.concurrency()];
         for (int at = 0; at < workers.length; at++) {

@@ -17,10 +17,10 @@ import javax.net.ssl.TrustManagerFactory;
 
 /**
  * TLS for a client that speaks HTTP/2 only over TLS: a port of this process that negotiates `h2` by ALPN (RFC 7301)
- * and hands the bytes on to the plain address as they come, like a load balancer of layer 4 that ends TLS.
+ * and forwards the bytes to the plain address, like a layer 4 load balancer that terminates TLS.
  */
 final class TlsFront {
-    /** Made by keytool when the programs are built; it guards nothing. */
+    /** A test key that keytool generates when the programs are built. */
     private static final String KEYS = "/front.p12";
     private static final char[] PASSWORD = "evenkeel".toCharArray();
 
@@ -42,7 +42,7 @@ final class TlsFront {
         listener.setSSLParameters(parameters);
     }
 
-    static TlsFront before(String plainAddress) throws IOException, GeneralSecurityException {
+    static TlsFront inFrontOf(String plainAddress) throws IOException, GeneralSecurityException {
         TlsFront front = new TlsFront(plainAddress);
         front.threads.submit(front::accept);
         return front;
@@ -52,8 +52,8 @@ final class TlsFront {
         return listener.getInetAddress().getHostAddress() + ":" + listener.getLocalPort();
     }
 
-    /** What trusts the front's certificate. */
-    SSLContext trusting() {
+    /** The context that trusts the certificate. */
+    SSLContext sslContext() {
         return context;
     }
 
@@ -90,7 +90,7 @@ final class TlsFront {
         }
     }
 
-    /** Until one of them ends; the other one ends with it. */
+    /** Forwards bytes until one side closes, then closes the other. */
     private static Void relay(Socket from, Socket to) throws IOException {
         try (from; to) {
             from.getInputStream().transferTo(to.getOutputStream());

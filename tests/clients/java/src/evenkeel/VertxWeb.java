@@ -41,7 +41,7 @@ final class VertxWeb {
         }
         String version = "Vert.x " + version();
         // The pool reports its connections by metrics only.
-        Run.whole(args, version, () -> null, new VertxWeb(args)::begin);
+        Run.run(args, version, () -> null, new VertxWeb(args)::begin);
     }
 
     private static String version() throws IOException {
@@ -57,7 +57,7 @@ final class VertxWeb {
             request.putHeader("te", "trailers");
         }
         if (args.cancels(number)) {
-            // Nothing else cancels: at this time it resets the stream.
+            // The only way to cancel: the timeout resets the stream.
             request.timeout(args.cancel());
         }
         CompletableFuture<HttpResponse<Buffer>> future =
@@ -67,7 +67,7 @@ final class VertxWeb {
             public ClientResponse await() throws Exception {
                 HttpResponse<Buffer> response = future.get();
                 byte[] body = response.body() == null ? new byte[0] : response.body().getBytes();
-                // It may be null although it came: not every response's trailers are kept.
+                // Null even if the trailer was received: Vert.x does not keep the trailers of every response.
                 return new ClientResponse(response.statusCode(), body, response.getTrailer("x-trailer"));
             }
 

@@ -19,7 +19,7 @@ async fn main() {
     let opened = Opened::default();
     let counter = opened.clone();
     let mut connector = HttpConnector::new();
-    // Else a POST over HTTP/2 takes the 40 milliseconds that Nagle's algorithm lets its body wait.
+    // Otherwise Nagle's algorithm delays the body of a POST over HTTP/2 by 40 milliseconds.
     connector.set_nodelay(true);
     let connector = connector.map_response(move |connection| {
         counter.count();

@@ -13,7 +13,7 @@ use hyper014::{Body, Client, Request};
 async fn main() {
     let args = Arc::new(Args::parse(&[Protocol::H1, Protocol::H2]));
     let mut connector = HttpConnector::new();
-    // Else a POST over HTTP/2 takes the 40 milliseconds that Nagle's algorithm lets its body wait.
+    // Otherwise Nagle's algorithm delays the body of a POST over HTTP/2 by 40 milliseconds.
     connector.set_nodelay(true);
     let mut builder = Client::builder();
     builder.http2_only(args.protocol == Protocol::H2);
@@ -48,7 +48,7 @@ async fn send(
         .uri(args.url())
         .header("x-id", number);
     if args.trailers {
-        // RFC 9110, section 10.1.4: what a server needs to see before it sends trailers.
+        // A server sends trailers only to a client that accepts them (RFC 9110, section 10.1.4).
         request = request.header("te", "trailers");
     }
     let mut response = client.request(request.body(body)?).await?;

@@ -51,7 +51,7 @@ async fn send(client: &reqwest::Client, args: &Args, number: u64) -> Result<(), 
     } else if !body.is_empty() {
         request = request.body(body);
     }
-    // The URL would make equal errors differ.
+    // Without the URL, equal errors have equal texts.
     let response = request.send().await.map_err(reqwest::Error::without_url)?;
     let status = response.status().as_u16();
     let content = reqwest::Body::from(response).collect().await?;

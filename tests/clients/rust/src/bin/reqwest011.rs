@@ -42,7 +42,7 @@ async fn send(client: &Client, args: &Args, number: u64) -> Result<(), BoxError>
     } else if !body.is_empty() {
         request = request.body(body);
     }
-    // The URL would make equal errors differ.
+    // Without the URL, equal errors have equal texts.
     let response = request.send().await.map_err(Error::without_url)?;
     let status = response.status().as_u16();
     let content = response.bytes().await.map_err(Error::without_url)?;
