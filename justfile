@@ -12,6 +12,10 @@ test *args:
 demo *args:
     cargo xtask demo {{ args }}
 
+# Reproduce each case of the problem on kube-proxy's rules, as root; `just lab routers --rules nftables`
+lab *args:
+    cargo xtask lab {{ args }}
+
 # Build the module: target/evenkeel.wasm
 wasm:
     cargo xtask wasm

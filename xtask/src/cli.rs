@@ -8,7 +8,7 @@ use evenkeel_report::terminal;
 
 use crate::shell::Shell;
 use crate::workspace::Workspace;
-use crate::{bench, clients, demo, dist, envoy, generate, test, wasm};
+use crate::{bench, demo, dist, envoy, generate, runner, test, wasm};
 
 /// Build, test and release tasks of Evenkeel that cargo alone cannot do
 #[derive(Parser)]
@@ -42,6 +42,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Reproduce each case of the problem between pods in network namespaces, as root: `cargo xtask lab --help`
+    #[command(disable_help_flag = true)]
+    Lab {
+        /// Cases and options
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Benchmark the scanners and the engine, and count VM entries and hostcalls per request
     Bench(bench::Args),
     /// Build the release in dist/ of the target directory: module, image, CLI, manifests, bills of materials
@@ -69,11 +76,12 @@ pub fn run() -> Result<ExitCode> {
         Command::Envoy(args) => {
             terminal::line(&envoy::provide(&args.version)?.display().to_string())
         }
-        Command::Clients { args } => clients::run(&args, &Workspace::find()?)?,
+        Command::Clients { args } => runner::run(runner::CLIENTS, &args, &Workspace::find()?)?,
         Command::Storm { mut args } => {
             args.push("--storm".to_owned());
-            clients::run(&args, &Workspace::find()?)?;
+            runner::run(runner::CLIENTS, &args, &Workspace::find()?)?;
         }
+        Command::Lab { args } => runner::run(runner::LAB, &args, &Workspace::find()?)?,
         Command::Bench(args) => bench::run(&args, &Workspace::find()?)?,
         Command::Dist(args) => dist::run(&args, &Workspace::find()?)?,
         Command::Generate => generate::write(&Workspace::find()?)?,

@@ -4,7 +4,6 @@
 //! listener without the module; after, one with it. The scenes of rebalancing have a third side, which only
 //! recycles by age.
 
-mod caller;
 mod chart;
 mod gateway;
 mod outcome;
@@ -15,7 +14,6 @@ mod scale_out;
 mod seeds;
 mod site;
 mod summary;
-mod tally;
 mod three_routers;
 
 use std::fs;

@@ -5,11 +5,11 @@
 mod bench;
 mod cache;
 mod cli;
-mod clients;
 mod demo;
 mod dist;
 mod envoy;
 mod generate;
+mod runner;
 mod shell;
 mod test;
 mod trim;

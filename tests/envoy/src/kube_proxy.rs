@@ -5,7 +5,8 @@
 //! chain, so only new connections are balanced.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
@@ -13,6 +14,19 @@ use evenkeel_test_tasks::Tasks;
 use fastrand::Rng;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
+
+/// How a Service selects the endpoint of a connection.
+#[derive(Debug)]
+pub enum Scheduler {
+    /// As kube-proxy's rules: at random.
+    Random(Rng),
+    /// As the IPVS scheduler `rr`: one endpoint after the other.
+    RoundRobin(usize),
+    /// As the IPVS scheduler `lc`: the endpoint with the fewest open connections through this balancer.
+    LeastConnections,
+    /// As the IPVS scheduler `sh`: by the address of the client.
+    SourceHash,
+}
 
 /// A Service on loopback. Dropping it closes its port and every connection through it.
 #[derive(Debug)]
@@ -25,7 +39,7 @@ pub struct KubeProxy {
 #[derive(Debug)]
 struct State {
     endpoints: Vec<SocketAddr>,
-    random: Rng,
+    scheduler: Scheduler,
     connections: BTreeMap<SocketAddr, u64>,
     open: BTreeMap<SocketAddr, u64>,
 }
@@ -36,11 +50,22 @@ impl KubeProxy {
     /// # Errors
     /// When no port can be bound.
     pub async fn start(endpoints: impl IntoIterator<Item = SocketAddr>, seed: u64) -> Result<Self> {
+        Self::with_scheduler(endpoints, Scheduler::Random(Rng::with_seed(seed))).await
+    }
+
+    /// Starts a Service that selects endpoints with this scheduler. It is a balancer in user space, not IPVS: connections end in it.
+    ///
+    /// # Errors
+    /// As [`KubeProxy::start`].
+    pub async fn with_scheduler(
+        endpoints: impl IntoIterator<Item = SocketAddr>,
+        scheduler: Scheduler,
+    ) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let state = Arc::new(Mutex::new(State {
             endpoints: endpoints.into_iter().collect(),
-            random: Rng::with_seed(seed),
+            scheduler,
             connections: BTreeMap::new(),
             open: BTreeMap::new(),
         }));
@@ -80,17 +105,36 @@ impl KubeProxy {
 }
 
 impl State {
-    /// Selects an endpoint as the chain does. `None` without endpoints: kube-proxy then refuses the connection.
-    fn select(&mut self) -> Option<SocketAddr> {
-        let rules = (1..=self.endpoints.len()).rev();
-        for (left, endpoint) in rules.zip(&self.endpoints) {
-            if self.random.f64() * (left as f64) < 1.0 {
-                *self.connections.entry(*endpoint).or_default() += 1;
-                *self.open.entry(*endpoint).or_default() += 1;
-                return Some(*endpoint);
+    /// Selects an endpoint. `None` without endpoints: kube-proxy then refuses the connection.
+    fn select(&mut self, client: IpAddr) -> Option<SocketAddr> {
+        let count = self.endpoints.len();
+        let open = |endpoint: &SocketAddr| self.open.get(endpoint).copied().unwrap_or(0);
+        let endpoint = match &mut self.scheduler {
+            // As the chain does.
+            Scheduler::Random(random) => {
+                let mut rules = (1..=count).rev().zip(&self.endpoints);
+                let (_, endpoint) = rules.find(|(left, _)| random.f64() * (*left as f64) < 1.0)?;
+                endpoint
             }
-        }
-        None
+            Scheduler::RoundRobin(next) => {
+                *next += 1;
+                self.endpoints.get((*next - 1) % count.max(1))?
+            }
+            Scheduler::LeastConnections => self
+                .endpoints
+                .iter()
+                .min_by_key(|endpoint| open(endpoint))?,
+            Scheduler::SourceHash => {
+                let mut hasher = DefaultHasher::new();
+                client.hash(&mut hasher);
+                self.endpoints
+                    .get(hasher.finish() as usize % count.max(1))?
+            }
+        };
+        let endpoint = *endpoint;
+        *self.connections.entry(endpoint).or_default() += 1;
+        *self.open.entry(endpoint).or_default() += 1;
+        Some(endpoint)
     }
 
     fn ended(&mut self, endpoint: SocketAddr) {
@@ -108,8 +152,8 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
     let mut connections = Tasks::new();
     loop {
         tokio::select! {
-            Ok((client, _)) = listener.accept() => {
-                if let Some(endpoint) = lock(&state).select() {
+            Ok((client, from)) = listener.accept() => {
+                if let Some(endpoint) = lock(&state).select(from.ip()) {
                     connections.spawn(forward(client, endpoint));
                 }
             }
@@ -131,13 +175,21 @@ async fn forward(mut client: TcpStream, endpoint: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
     fn service(endpoints: u16) -> State {
+        scheduled(endpoints, Scheduler::Random(Rng::with_seed(7)))
+    }
+
+    fn scheduled(endpoints: u16, scheduler: Scheduler) -> State {
         let endpoint = |port| SocketAddr::from(([127, 0, 0, 1], port));
         State {
             endpoints: (1..=endpoints).map(endpoint).collect(),
-            random: Rng::with_seed(7),
+            scheduler,
             connections: BTreeMap::new(),
             open: BTreeMap::new(),
         }
@@ -148,7 +200,7 @@ mod tests {
         let mut state = service(3);
 
         for _ in 0..30_000 {
-            state.select();
+            state.select(CLIENT);
         }
 
         // 10,000 each; the standard deviation is 82.
@@ -163,8 +215,8 @@ mod tests {
 
     #[test]
     fn one_endpoint_gets_every_connection_and_none_refuses() {
-        assert!((0..100).all(|_| service(1).select().is_some()));
-        assert_eq!(service(0).select(), None);
+        assert!((0..100).all(|_| service(1).select(CLIENT).is_some()));
+        assert_eq!(service(0).select(CLIENT), None);
     }
 
     #[test]
@@ -173,7 +225,7 @@ mod tests {
         let mut runs = [0; 4];
 
         for _ in 0..27_000 {
-            let mut used: Vec<_> = (0..3).filter_map(|_| state.select()).collect();
+            let mut used: Vec<_> = (0..3).filter_map(|_| state.select(CLIENT)).collect();
             used.sort();
             used.dedup();
             runs[used.len()] += 1;
@@ -186,5 +238,28 @@ mod tests {
                 .zip(expected)
                 .all(|(run, expected)| expected.abs_diff(*run) < 400)
         );
+    }
+
+    #[test]
+    fn schedulers_of_ipvs_select_in_turn_by_load_and_by_client() {
+        let ports = |state: &mut State, clients: [u8; 6]| {
+            clients.map(|client| {
+                let client = IpAddr::V4(Ipv4Addr::new(10, 0, 0, client));
+                state.select(client).unwrap().port()
+            })
+        };
+
+        let mut round_robin = scheduled(3, Scheduler::RoundRobin(0));
+        assert_eq!(ports(&mut round_robin, [1; 6]), [1, 2, 3, 1, 2, 3]);
+
+        let mut least = scheduled(2, Scheduler::LeastConnections);
+        assert_eq!(ports(&mut least, [1; 6]), [1, 2, 1, 2, 1, 2]);
+        least.ended(SocketAddr::from(([127, 0, 0, 1], 2)));
+        least.ended(SocketAddr::from(([127, 0, 0, 1], 2)));
+        assert_eq!(ports(&mut least, [1; 6]), [2, 2, 1, 2, 1, 2]);
+
+        let mut hash = scheduled(3, Scheduler::SourceHash);
+        let [a, b, c, d, e, f] = ports(&mut hash, [1, 2, 3, 1, 2, 3]);
+        assert_eq!([a, b, c], [d, e, f]);
     }
 }

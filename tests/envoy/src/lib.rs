@@ -25,21 +25,25 @@
 mod backend;
 mod binary;
 mod bootstrap;
+mod caller;
 mod client;
 mod envoy;
 mod evenkeel;
 mod kube_proxy;
 mod stats;
+mod tally;
 mod tcp;
 mod wait;
 
 pub use backend::Backend;
 pub use binary::{cache_dir, envoy_path, module_path};
 pub use bootstrap::{Bootstrap, Cluster, Listener};
+pub use caller::call;
 pub use client::{Client, Protocol, Response};
 pub use envoy::Envoy;
 pub use evenkeel::{Roles, stats_tags};
-pub use kube_proxy::KubeProxy;
+pub use kube_proxy::{KubeProxy, Scheduler};
 pub use stats::Stats;
+pub use tally::Tally;
 pub use tcp::{TcpClient, TcpEcho};
 pub use wait::eventually;

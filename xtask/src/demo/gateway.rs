@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use evenkeel_report::terminal::{self, Status};
-use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, TcpClient, TcpEcho};
+use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, Tally, TcpClient, TcpEcho};
 use evenkeel_test_tasks::Tasks;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -18,7 +18,6 @@ use tokio::time::{sleep, sleep_until, timeout};
 use super::Tools;
 use super::outcome::{Description, Outcome, Scenario, max_over_mean};
 use super::site::ModuleCounts;
-use super::tally::Tally;
 
 const FIRST: usize = 2;
 const ALL: usize = 4;

@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use evenkeel_report::terminal::{self, Status};
-use evenkeel_test_envoy::{Client, KubeProxy, Protocol};
+use evenkeel_test_envoy::{Client, KubeProxy, Protocol, Tally, call};
 use evenkeel_test_tasks::Tasks;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until};
 
-use super::caller::call;
 use super::outcome::{Description, Outcome, Scenario, max_over_mean};
 use super::site::{ModuleCounts, Side, Site};
-use super::tally::Tally;
 
 const FIRST: usize = 4;
 /// The number of backends after the scale-out.

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use evenkeel_report::terminal::{self, Status};
-use evenkeel_test_envoy::{Client, KubeProxy, Protocol};
+use evenkeel_test_envoy::{Client, KubeProxy, Protocol, Tally};
 use evenkeel_test_tasks::Tasks;
 use serde_json::json;
 
 use super::outcome::{Description, Outcome, Scenario, max_over_mean};
 use super::site::{ModuleCounts, Side, Site};
-use super::tally::Tally;
 
 const BACKENDS: usize = 3;
 const ROUTERS: usize = 3;

@@ -8,10 +8,11 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use super::{deny, dist, versions};
+use crate::runner::{self, CLIENTS, LAB};
 use crate::shell::Shell;
 use crate::wasm::TARGET;
 use crate::workspace::Workspace;
-use crate::{clients, envoy, wasm, wasm_bindgen};
+use crate::{envoy, wasm, wasm_bindgen};
 
 /// The crates without IO, whose unit tests also run on the machine they are compiled for.
 const PURE: &str = "-p evenkeel-policy -p evenkeel-wire -p evenkeel-engine";
@@ -30,6 +31,9 @@ const BY_NAME: [&str; 7] = [
     "http2",
 ];
 
+/// The cases of the lab that take a few seconds each, with both sets of rules.
+const IN_CI: [&str; 3] = ["routers", "keep-alive", "http2"];
+
 /// One step of `cargo xtask test`. They run in this order.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Step {
@@ -46,6 +50,7 @@ pub enum Step {
     Istio,
     Clients,
     Storm,
+    Lab,
     Conformance,
     Doc,
     Walk,
@@ -83,6 +88,9 @@ impl Step {
             }
             Self::Clients => "real clients in every pattern, drained after every second request",
             Self::Storm => "real clients with many requests, drained by request count and by age",
+            Self::Lab => {
+                "cases of the problem on kube-proxy's own rules, in network namespaces (root)"
+            }
             Self::Conformance => {
                 "HTTP/1 and HTTP/2 conformance is equal with and without the module"
             }
@@ -91,6 +99,12 @@ impl Step {
             Self::Dist => "the release is complete and reproducible",
             Self::Demo => "the short form of the demo has the promised results",
         }
+    }
+
+    /// Returns why the step cannot run here; None if it can. A missing tool is a failure instead.
+    pub fn obstacle(self) -> Option<&'static str> {
+        let is_root = rustix::process::geteuid().is_root();
+        (self == Self::Lab && !is_root).then_some("network namespaces require root")
     }
 
     /// Runs the step; with `full` also the tests that take too long for every change.
@@ -119,8 +133,14 @@ impl Step {
             Self::Prometheus => in_pinned_envoy(&["prometheus"], workspace, shell),
             Self::Versions => versions::run(full, workspace, shell),
             Self::Istio => super::istio::run(workspace, shell),
-            Self::Clients => matrix(&["--ci", "--requests", "300"], workspace, shell),
-            Self::Storm => matrix(&["--storm", "--requests", "1500"], workspace, shell),
+            Self::Clients => program(CLIENTS, &["--ci", "--requests", "300"], workspace, shell),
+            Self::Storm => program(
+                CLIENTS,
+                &["--storm", "--requests", "1500"],
+                workspace,
+                shell,
+            ),
+            Self::Lab => program(LAB, &IN_CI, workspace, shell),
             Self::Conformance => in_pinned_envoy(&["http1", "http2"], workspace, shell),
             Self::Doc => {
                 let mut doc = workspace.cargo("doc --workspace --no-deps");
@@ -183,10 +203,10 @@ fn by_name(targets: &[&str], workspace: &Workspace) -> Command {
     tests
 }
 
-fn matrix(args: &[&str], workspace: &Workspace, shell: &mut Shell) -> Result<()> {
-    let mut matrix = clients::command(workspace, shell)?;
-    matrix.args(args);
-    shell.run(matrix)
+fn program(name: &str, args: &[&str], workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+    let mut program = runner::command(name, workspace, shell)?;
+    program.args(args);
+    shell.run(program)
 }
 
 fn play_demo(workspace: &Workspace, shell: &mut Shell) -> Result<()> {

@@ -14,6 +14,7 @@ pub struct Cluster {
     pub(crate) endpoints: Vec<SocketAddr>,
     http2: bool,
     keepalive: Value,
+    tcp_keepalive: Option<Value>,
     policy: &'static str,
     transport: Option<Value>,
 }
@@ -27,6 +28,7 @@ impl Cluster {
             endpoints,
             http2: false,
             keepalive: Value::Null,
+            tcp_keepalive: None,
             policy: "ROUND_ROBIN",
             transport: None,
         }
@@ -42,6 +44,12 @@ impl Cluster {
     pub fn keepalive(mut self, keepalive: Value) -> Self {
         self.keepalive = keepalive;
         self.http2()
+    }
+
+    /// Sets the `TcpKeepalive` of connections.
+    pub fn tcp_keepalive(mut self, keepalive: Value) -> Self {
+        self.tcp_keepalive = Some(keepalive);
+        self
     }
 
     /// Selects endpoints at random.
@@ -85,6 +93,9 @@ impl Cluster {
                 "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options,
             },
         });
+        if let Some(keepalive) = &self.tcp_keepalive {
+            cluster["upstream_connection_options"] = json!({ "tcp_keepalive": keepalive });
+        }
         if let Some(socket) = &self.transport {
             cluster["transport_socket"] = socket.clone();
         }

@@ -1,16 +1,18 @@
 //! A listener: its routes, its filters and its limits.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::loopback;
+use super::{address, loopback};
 use crate::evenkeel::{Plugin, Role, Roles};
 
-/// A builder of a listener on loopback. The kernel chooses its port, which `Envoy::address` returns.
+/// A builder of a listener. By default it is on loopback, and the kernel chooses its port, which `Envoy::address` returns.
 #[derive(Clone, Debug)]
 pub struct Listener {
     pub(crate) name: String,
+    address: Value,
     serves: Serves,
     pub(crate) evenkeel: Option<(Plugin, String)>,
     direction: &'static str,
@@ -45,6 +47,7 @@ impl Listener {
     fn new(name: &str, serves: Serves) -> Self {
         Self {
             name: name.to_owned(),
+            address: loopback(),
             serves,
             evenkeel: None,
             direction: "UNSPECIFIED",
@@ -53,6 +56,12 @@ impl Listener {
             lua: None,
             transport: None,
         }
+    }
+
+    /// Sets the address.
+    pub fn bind(mut self, socket: SocketAddr) -> Self {
+        self.address = address(socket);
+        self
     }
 
     /// Routes requests below `prefix` to `cluster`. The first matching route applies.
@@ -174,7 +183,7 @@ impl Listener {
         }
         json!({
             "name": self.name,
-            "address": loopback(),
+            "address": self.address,
             "traffic_direction": self.direction,
             "filter_chains": [chain],
         })

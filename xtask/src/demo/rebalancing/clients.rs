@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Result;
-use evenkeel_test_envoy::{Client, KubeProxy, Protocol};
+use evenkeel_test_envoy::{Client, KubeProxy, Protocol, Tally, call};
 use evenkeel_test_tasks::Tasks;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -14,8 +14,6 @@ use super::plan::Plan;
 use super::pods::Pods;
 use super::scene::{Balance, Side};
 use super::timeline::{Sample, Timeline};
-use crate::demo::caller::call;
-use crate::demo::tally::Tally;
 
 pub struct Clients {
     side: Side,

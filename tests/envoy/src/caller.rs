@@ -1,15 +1,14 @@
-//! The clients of the HTTP scenarios: each keeps its connection and sends requests with pauses.
+//! A caller: a client that keeps its connection and sends requests with pauses.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_test_envoy::Client;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::tally::Tally;
+use crate::{Client, Tally};
 
-/// Sends requests with random pauses until it is stopped.
+/// Sends requests until it is `stopped`, with random pauses of 0.5 to 1.5 times `pause`.
 pub async fn call(
     client: Arc<Client>,
     tally: Arc<Tally>,

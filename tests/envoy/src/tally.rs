@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Shared by all the clients of one side.
+/// The responses that a group of clients got. Each names its backend by number.
 pub struct Tally {
     start: Instant,
     backends: usize,

@@ -1,0 +1,148 @@
+//! The cases. Each is a module with its description, its policy and its run.
+
+mod alternatives;
+mod failed_pod;
+mod few_and_many;
+mod gateway;
+mod http2;
+mod keep_alive;
+mod nodes;
+mod pinned;
+mod rolling_update;
+mod routers;
+mod scale_out;
+mod websockets;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::course::Course;
+use crate::outcome::{Outcome, SideOutcome};
+use crate::pod::{App, Side};
+use crate::services::Rules;
+use crate::site::{Plan, Site};
+
+/// A case, by the name that the command line takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Case {
+    Routers,
+    KeepAlive,
+    Http2,
+    Websockets,
+    RollingUpdate,
+    ScaleOut,
+    FailedPod,
+    Gateway,
+    Nodes,
+    FewAndMany,
+    Pinned,
+    Alternatives,
+}
+
+/// The description of a case.
+#[derive(serde::Serialize)]
+pub struct About {
+    pub title: &'static str,
+    /// What is set up, and what goes wrong.
+    pub problem: &'static str,
+    /// What to see in the result.
+    pub reading: &'static str,
+}
+
+impl Case {
+    /// Returns its description.
+    pub fn about(self) -> About {
+        match self {
+            Self::Routers => routers::ABOUT,
+            Self::KeepAlive => keep_alive::ABOUT,
+            Self::Http2 => http2::ABOUT,
+            Self::Websockets => websockets::ABOUT,
+            Self::RollingUpdate => rolling_update::ABOUT,
+            Self::ScaleOut => scale_out::ABOUT,
+            Self::FailedPod => failed_pod::ABOUT,
+            Self::Gateway => gateway::ABOUT,
+            Self::Nodes => nodes::ABOUT,
+            Self::FewAndMany => few_and_many::ABOUT,
+            Self::Pinned => pinned::ABOUT,
+            Self::Alternatives => alternatives::ABOUT,
+        }
+    }
+
+    /// Runs the case.
+    ///
+    /// # Errors
+    /// When something cannot be measured. What is measured and not as expected is in the outcome.
+    pub async fn run(self, lab: &Lab) -> Result<Outcome> {
+        match self {
+            Self::Routers => routers::run(lab).await,
+            Self::KeepAlive => keep_alive::run(lab).await,
+            Self::Http2 => http2::run(lab).await,
+            Self::Websockets => websockets::run(lab).await,
+            Self::RollingUpdate => rolling_update::run(lab).await,
+            Self::ScaleOut => scale_out::run(lab).await,
+            Self::FailedPod => failed_pod::run(lab).await,
+            Self::Gateway => gateway::run(lab).await,
+            Self::Nodes => nodes::run(lab).await,
+            Self::FewAndMany => few_and_many::run(lab).await,
+            Self::Pinned => pinned::run(lab).await,
+            Self::Alternatives => alternatives::run(lab).await,
+        }
+    }
+}
+
+/// What all cases have in common.
+pub struct Lab {
+    pub rules: Rules,
+    pub seed: u64,
+}
+
+impl Lab {
+    /// Starts `pods` pods of `capacity` that there will be.
+    ///
+    /// # Errors
+    /// As [`Site::start`].
+    pub async fn site(
+        &self,
+        app: App,
+        sides: Vec<Side>,
+        pods: usize,
+        capacity: usize,
+    ) -> Result<Site> {
+        let plan = Plan {
+            app,
+            sides,
+            pods,
+            capacity,
+            rules: self.rules,
+            seed: self.seed,
+        };
+        Site::start(plan).await
+    }
+}
+
+/// Returns the share of the last pods, in percent.
+fn share_of_last(count: usize, load: &[u64]) -> f64 {
+    let last: u64 = load.iter().rev().take(count).sum();
+    last as f64 * 100.0 / load.iter().sum::<u64>().max(1) as f64
+}
+
+/// Returns a policy that drains the excess of a pod. A pod selects `rate` times the mean per second, one at a time.
+fn rebalance(rate: f64) -> Value {
+    json!({
+        "version": 1,
+        "rebalance": {
+            "max_rate": rate, "high_watermark": 0.2, "low_watermark": 0.1,
+            "min_connections": 5, "stabilization_window": "1s",
+        },
+        "peers": { "cluster": "peers", "interval": "1s", "trust": "anyone" },
+        "budget": { "per_second": 10, "burst": 1 },
+    })
+}
+
+/// Adds how far and how fast a side was balanced after a change.
+fn balance(side: SideOutcome, course: &Course, changed: f64) -> SideOutcome {
+    let drains = course.drains_to_balance(changed);
+    side.number("busiest pod / mean, at the end", course.max_over_mean())
+        .number("seconds until balanced", course.seconds_to_balance(changed))
+        .number("drains until balanced", drains.map(|drains| drains as f64))
+}

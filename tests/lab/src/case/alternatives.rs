@@ -1,0 +1,187 @@
+//! What else can be done, on one scale-out: balance, failures, and cost.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use evenkeel_test_envoy::{Client, Protocol, Tally};
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::{About, Lab, rebalance};
+use crate::course::{BALANCED, max_over_mean};
+use crate::crowd::{Caller, Crowd};
+use crate::outcome::{Outcome, SideOutcome};
+use crate::pod::{App, Side};
+use crate::site::Site;
+
+pub const ABOUT: About = About {
+    title: "The alternatives on one scale-out",
+    problem: "40 clients send 10 requests per second each over HTTP/1.1; 2 pods become 4. One after the other: keep-alive as it is; \
+              no keep-alive; a headless Service with clients that use all pods in turn and look them up every second; Envoy's own \
+              `max_connection_duration` of 2 s; Evenkeel with an age of 2 s; Evenkeel with `rebalance`.",
+    reading: "Clients that balance by themselves need no proxy to do it: where all clients do, that is as good. Without keep-alive, \
+              load is even, and each request pays for a connection. Envoy's limit balances and closes connections without regard to \
+              requests that are on their way. CPU is that of the pods' Envoys.",
+};
+
+const CLIENTS: usize = 40;
+const PODS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(100);
+const BEFORE: Duration = Duration::from_secs(2);
+const AFTER: Duration = Duration::from_secs(8);
+/// The end of a run, in which its load is compared.
+const LAST: Duration = Duration::from_secs(4);
+
+/// What clients do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behavior {
+    KeepAlive,
+    OneRequest,
+    AllPods,
+}
+
+/// The addresses of the pods, as a headless Service has them.
+type Addresses = Arc<Mutex<Vec<SocketAddr>>>;
+
+pub async fn run(lab: &Lab) -> Result<Outcome> {
+    let age = json!({
+        "version": 1,
+        "defaults": { "max_connection_age": "2s", "jitter": 0.5 },
+        "budget": { "per_second": 50, "burst": 20 },
+    });
+    let duration = json!({ "max_connection_duration": "2s" });
+    let sides = vec![
+        Side::before(),
+        Side::with_limits("envoy", duration),
+        Side::new("age", Some(age)),
+        Side::new("rebalance", Some(rebalance(0.8))),
+    ];
+    let contenders = [
+        ("keep-alive", 0, Behavior::KeepAlive),
+        ("no keep-alive", 0, Behavior::OneRequest),
+        ("headless, all pods", 0, Behavior::AllPods),
+        ("Envoy's limit", 1, Behavior::KeepAlive),
+        ("Evenkeel, age", 2, Behavior::KeepAlive),
+        ("Evenkeel, rebalance", 3, Behavior::KeepAlive),
+    ];
+    let mut site = lab.site(App::Http, sides.clone(), PODS, PODS).await?;
+    let mut outcome = Outcome::new([]);
+    let mut ratios = Vec::new();
+    for (name, side, behavior) in contenders {
+        let run = Run::play(&mut site, lab.seed, side, behavior).await?;
+        let requests = run.tally.responses() as f64;
+        let load = run
+            .tally
+            .per_backend_since(run.tally.elapsed().saturating_sub(LAST));
+        let ratio = max_over_mean(&load);
+        let policy = sides[side].policy.clone();
+        let marks = [(BEFORE.as_secs_f64(), "2 added")];
+        outcome.sides.push(
+            SideOutcome::tally(name, policy, &run.tally, 2, &marks)
+                .number("busiest pod / mean, last 4 s", ratio)
+                .number(
+                    "requests per second",
+                    requests / (BEFORE + AFTER).as_secs_f64(),
+                )
+                .number(
+                    "CPU of the Envoys per request, µs",
+                    run.cpu * 1e6 / requests.max(1.0),
+                )
+                .number("failed requests", run.tally.failed() as f64),
+        );
+        ratios.push((name, ratio, run.tally.failed()));
+    }
+    for (name, ratio, failed) in ratios {
+        match name {
+            "keep-alive" => outcome.check("keep-alive: the new pods receive nothing", ratio >= 1.9),
+            "headless, all pods" => outcome.check(
+                "clients that use all pods are as even as with Evenkeel, or more",
+                ratio <= BALANCED && failed == 0,
+            ),
+            _ if name.starts_with("Evenkeel") => {
+                outcome.check(format!("{name}: no request failed"), failed == 0);
+                outcome.check(
+                    format!("{name}: the busiest pod has at most 1.5 times the mean"),
+                    ratio <= 1.5,
+                );
+            }
+            _ => {}
+        }
+    }
+    Ok(outcome)
+}
+
+/// A run of one contender.
+struct Run {
+    tally: Arc<Tally>,
+    /// Of all pods' Envoys, in seconds.
+    cpu: f64,
+}
+
+impl Run {
+    async fn play(site: &mut Site, seed: u64, side: usize, behavior: Behavior) -> Result<Self> {
+        let addresses = Addresses::default();
+        site.serve(0..2).await?;
+        look_up(&addresses, site, side);
+        let before = cpu(site)?;
+        let tally = Arc::new(Tally::new(PODS));
+        let known = Arc::clone(&addresses);
+        let crowd = Crowd::start(
+            site.clients(),
+            site.service(side).cluster_address(),
+            &tally,
+            (CLIENTS, seed),
+            move |caller| call(caller, behavior, Arc::clone(&known)),
+        );
+        sleep(BEFORE).await;
+        site.serve(0..PODS).await?;
+        look_up(&addresses, site, side);
+        sleep(AFTER).await;
+        crowd.stop().await;
+        let cpu = cpu(site)? - before;
+        Ok(Self { tally, cpu })
+    }
+}
+
+fn cpu(site: &Site) -> Result<f64> {
+    let pods = site.started_pods();
+    pods.iter().map(|pod| pod.cpu_seconds()).sum()
+}
+
+fn look_up(addresses: &Addresses, site: &Site, side: usize) {
+    let endpoints = site.service(side).endpoints.iter();
+    *lock(addresses) = endpoints.map(|endpoint| (*endpoint).into()).collect();
+}
+
+fn lock(addresses: &Addresses) -> MutexGuard<'_, Vec<SocketAddr>> {
+    addresses.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn call(caller: Caller, behavior: Behavior, addresses: Addresses) {
+    if behavior == Behavior::KeepAlive {
+        return caller.call(Protocol::Http1, PAUSE).await;
+    }
+    let mut chance = fastrand::Rng::with_seed(caller.seed);
+    let mut clients = vec![Client::http1(caller.service)];
+    let mut turn = chance.usize(..PODS);
+    while caller.is_running() {
+        sleep(PAUSE.mul_f64(0.5 + chance.f64())).await;
+        // Ten requests take about a second.
+        if behavior == Behavior::AllPods && (turn.is_multiple_of(10) || clients.len() < 2) {
+            let known = lock(&addresses).clone();
+            if known.len() != clients.len() {
+                clients = known.into_iter().map(Client::http1).collect();
+            }
+        }
+        turn += 1;
+        let client = &clients[turn % clients.len()];
+        caller
+            .tally
+            .count(client.get("/").await.map(|response| response.body));
+        if behavior == Behavior::OneRequest {
+            client.disconnect().await;
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! One client with a keep-alive connection, two pods.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use evenkeel_test_envoy::Protocol;
+use serde_json::json;
+
+use super::{About, Lab};
+use crate::outcome::{Outcome, SideOutcome};
+use crate::pod::{App, Side};
+use crate::site::Place;
+
+pub const ABOUT: About = About {
+    title: "HTTP/1.1 keep-alive: one of two pods receives everything",
+    problem: "A client keeps an HTTP/1.1 connection to a Service with two pods and sends about 50 requests per second. \
+              The pod to which kube-proxy has assigned the connection receives all of them.",
+    reading: "With the module, the connection is drained after ten requests, in a response (`Connection: close`), and the next \
+              request opens another one.",
+};
+
+pub async fn run(lab: &Lab) -> Result<Outcome> {
+    let policy = json!({ "version": 1, "defaults": { "max_requests_per_connection": 10 } });
+    let sides = vec![Side::before(), Side::after(policy)];
+    let mut site = lab.site(App::Http, sides, 2, 2).await?;
+    site.call(Place::Cluster, 1, |caller| {
+        caller.call(Protocol::Http1, Duration::from_millis(20))
+    });
+    site.run_for(Duration::from_secs(10)).await;
+    let courses = site.finish().await?;
+
+    let share = |load: Vec<u64>| {
+        let (least, all) = (load.iter().min().copied(), load.iter().sum::<u64>());
+        least.unwrap_or(0) as f64 * 100.0 / all.max(1) as f64
+    };
+    let shares: Vec<_> = courses
+        .iter()
+        .map(|course| share(course.requests_since(0.0)))
+        .collect();
+    let mut outcome = Outcome::new(courses.iter().zip(&shares).map(|(course, share)| {
+        SideOutcome::requests(course, 2, &[])
+            .number("requests of the pod with fewer, %", *share)
+            .counts(course)
+    }));
+    outcome.check("before, one pod receives everything", shares[0] == 0.0);
+    outcome.check("after, each pod receives more than 20 %", shares[1] > 20.0);
+    outcome.no_failures(&courses);
+    Ok(outcome)
+}

@@ -1,0 +1,304 @@
+//! A pod: a namespace with an application and an Envoy before it, with a listener for each side.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+
+use anyhow::Result;
+use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, Roles, Stats, TcpEcho};
+use serde_json::{Value, json};
+
+use crate::namespace::Namespace;
+use crate::network::{Network, pod_address};
+
+/// The first pod has the address 10.244.0.11.
+const FIRST_HOST: usize = 11;
+
+/// The listener of the first side; that of the next one is one higher.
+const FIRST_PORT: u16 = 8080;
+
+/// The cluster that the policies name for `peers`.
+const PEERS: &str = "peers";
+
+/// One side of a comparison: the same pods through another listener.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// The name, for people and as the id of the VM.
+    pub name: &'static str,
+    /// The policy of the module; None without the module.
+    pub policy: Option<Value>,
+    /// Envoy's own limits.
+    limits: Value,
+}
+
+impl Side {
+    pub fn new(name: &'static str, policy: Option<Value>) -> Self {
+        let limits = json!({});
+        Self {
+            name,
+            policy,
+            limits,
+        }
+    }
+
+    /// Without the module.
+    pub fn before() -> Self {
+        Self::new("before", None)
+    }
+
+    /// With the module.
+    pub fn after(policy: Value) -> Self {
+        Self::new("after", Some(policy))
+    }
+
+    /// Without the module, with Envoy's own limits (`HttpProtocolOptions`).
+    pub fn with_limits(name: &'static str, limits: Value) -> Self {
+        Self {
+            limits,
+            ..Self::new(name, None)
+        }
+    }
+
+    /// Returns whether drains for this reason are its own: sides share an Envoy, and so its counters.
+    pub fn drains_for(&self, reason: &str) -> bool {
+        let Some(policy) = &self.policy else {
+            return false;
+        };
+        policy.get("rebalance").is_some() == (reason == "rebalance")
+    }
+
+    /// Returns whether pods compare their load.
+    pub fn has_peers(&self) -> bool {
+        self.policy
+            .as_ref()
+            .is_some_and(|policy| policy.get("peers").is_some())
+    }
+}
+
+/// The application of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum App {
+    /// HTTP and gRPC.
+    Http,
+    /// Lines over raw TCP.
+    Tcp,
+}
+
+#[derive(Debug)]
+enum Server {
+    Http(#[expect(dead_code, reason = "runs until it is dropped")] Backend),
+    Tcp(#[expect(dead_code, reason = "runs until it is dropped")] TcpEcho),
+}
+
+/// A running pod. Dropping it ends its processes without a notice.
+#[derive(Debug)]
+pub struct Pod {
+    number: usize,
+    envoy: Arc<Envoy>,
+    server: Server,
+    namespace: Namespace,
+}
+
+/// What a pod shows at one time.
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    /// Open connections of each side.
+    pub connections: Vec<u64>,
+    /// Drains so far, by reason.
+    pub drains: BTreeMap<String, u64>,
+}
+
+impl Pod {
+    /// Starts the pod with this number, from 0. No Service has it yet.
+    ///
+    /// # Errors
+    /// When its Envoy does not start.
+    pub async fn start(network: &Network, number: usize, app: App, sides: &[Side]) -> Result<Self> {
+        let namespace = network.pod(host(number)).await?;
+        let sides = sides.to_vec();
+        let start = namespace.spawn(async move {
+            let name = number.to_string();
+            let (server, address) = match app {
+                App::Http => {
+                    let server = Backend::start(&name).await?;
+                    let address = server.address();
+                    (Server::Http(server), address)
+                }
+                App::Tcp => {
+                    let server = TcpEcho::start(&name).await?;
+                    let address = server.address();
+                    (Server::Tcp(server), address)
+                }
+            };
+            let envoy = Envoy::start(bootstrap(app, address, &sides)).await?;
+            anyhow::Ok((server, Arc::new(envoy)))
+        });
+        let (server, envoy) = start.join().await?;
+        Ok(Self {
+            number,
+            envoy,
+            server,
+            namespace,
+        })
+    }
+
+    /// Returns its listener of the side with this index.
+    pub fn address(&self, side: usize) -> SocketAddrV4 {
+        SocketAddrV4::new(pod_address(host(self.number)), port(side))
+    }
+
+    /// Returns the last part of its address.
+    pub fn host(&self) -> u8 {
+        host(self.number)
+    }
+
+    /// Sets the pods with which it compares its load.
+    ///
+    /// # Errors
+    /// When Envoy does not apply it.
+    pub async fn set_peers(&self, peers: &[SocketAddrV4]) -> Result<()> {
+        let peers: Vec<SocketAddr> = peers.iter().map(|peer| (*peer).into()).collect();
+        self.ask(async move |envoy| envoy.replace_endpoints(PEERS, &peers).await)
+            .await
+    }
+
+    /// Makes its Envoy end each connection with its next response, as a pod that terminates.
+    ///
+    /// # Errors
+    /// When Envoy has ended.
+    pub async fn drain(&self) -> Result<()> {
+        self.ask(async |envoy| envoy.drain().await).await
+    }
+
+    /// Counts open connections, by the kernel, and drains, by the module.
+    ///
+    /// # Errors
+    /// When Envoy has ended.
+    pub async fn sample(&self, sides: usize) -> Result<Sample> {
+        // Raw TCP has no signal.
+        let metric = match self.server {
+            Server::Http(_) => "evenkeel_drain_signals_total",
+            Server::Tcp(_) => "evenkeel_connections_drained_total",
+        };
+        self.ask(async move |envoy| {
+            let stats = envoy.admin(&format!("/stats?filter={metric}")).await?;
+            let drains = Stats::parse(&stats).by(&format!("wasmcustom.{metric}"), "drain_reason");
+            let sockets = std::fs::read_to_string("/proc/thread-self/net/tcp")?;
+            let connections = (0..sides).map(|side| established(&sockets, port(side)));
+            Ok(Sample {
+                connections: connections.collect(),
+                drains,
+            })
+        })
+        .await
+    }
+
+    /// Returns the CPU time of its Envoy so far, in seconds.
+    ///
+    /// # Errors
+    /// When Envoy has ended.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.envoy.pid()))?;
+        // The name before may contain spaces. Fields 14 and 15: user and system time, in ticks of 10 ms.
+        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        Ok(ticks
+            .filter_map(|ticks| ticks.parse::<f64>().ok())
+            .sum::<f64>()
+            / 100.0)
+    }
+
+    /// Returns a metric of the module.
+    ///
+    /// # Errors
+    /// When Envoy has ended.
+    pub async fn metric(&self, name: &'static str) -> Result<u64> {
+        self.ask(async move |envoy| {
+            Ok(envoy
+                .stats()
+                .await?
+                .get(&format!("wasmcustom.evenkeel_{name}")))
+        })
+        .await
+    }
+
+    /// Asks the Envoy, in its namespace.
+    async fn ask<T: Send + 'static, Asked>(
+        &self,
+        ask: impl FnOnce(Arc<Envoy>) -> Asked + Send + 'static,
+    ) -> Result<T>
+    where
+        Asked: Future<Output = Result<T>> + Send + 'static,
+    {
+        let envoy = Arc::clone(&self.envoy);
+        self.namespace
+            .spawn(async move { ask(envoy).await })
+            .join()
+            .await
+    }
+}
+
+fn host(number: usize) -> u8 {
+    u8::try_from(FIRST_HOST + number).expect("fewer than 200 pods")
+}
+
+fn port(side: usize) -> u16 {
+    FIRST_PORT + u16::try_from(side).expect("few sides")
+}
+
+fn bootstrap(app: App, address: SocketAddr, sides: &[Side]) -> Bootstrap {
+    let mut bootstrap = Bootstrap::new()
+        .cluster(Cluster::new("app", [address]))
+        .cluster(Cluster::new(PEERS, []).random());
+    for (index, side) in sides.iter().enumerate() {
+        let mut listener = match app {
+            App::Http => Listener::http(side.name)
+                .route("/", "app")
+                .connection_limits(side.limits.clone()),
+            App::Tcp => Listener::tcp(side.name, "app"),
+        };
+        listener = listener
+            .bind((Ipv4Addr::UNSPECIFIED, port(index)).into())
+            .inbound();
+        if let Some(policy) = &side.policy {
+            // The HTTP role is needed for the requests of peers alone.
+            let roles = match app {
+                App::Http if side.has_peers() => Roles::Both,
+                App::Http | App::Tcp => Roles::Network,
+            };
+            // Sides share an Envoy, but no VM: neither budget nor what is known of peers.
+            listener = listener.evenkeel(roles, policy).vm(side.name);
+        }
+        bootstrap = bootstrap.listener(listener);
+    }
+    bootstrap
+}
+
+/// Counts the established connections of a local port in the text of `/proc/net/tcp`.
+fn established(sockets: &str, port: u16) -> u64 {
+    const ESTABLISHED: &str = "01";
+    let local = format!(":{port:04X}");
+    let is_counted = |line: &&str| {
+        let mut words = line.split_whitespace().skip(1);
+        let (address, _, state) = (words.next(), words.next(), words.next());
+        address.is_some_and(|address| address.ends_with(&local)) && state == Some(ESTABLISHED)
+    };
+    sockets.lines().filter(is_counted).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_established_connections_of_the_port_count() {
+        let sockets = "\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1
+   1: 0B00F40A:1F90 C800F40A:9C40 01 00000000:00000000 00:00000000 00000000     0        0 2
+   2: 0B00F40A:1F90 C800F40A:9C42 06 00000000:00000000 00:00000000 00000000     0        0 0
+   3: 0B00F40A:1F91 C800F40A:1F90 01 00000000:00000000 00:00000000 00000000     0        0 3
+";
+        assert_eq!(established(sockets, 8080), 1);
+    }
+}
