@@ -10,12 +10,10 @@ use crate::world::Shared;
 pub enum ClosedBy {
     /// The client closed.
     Client,
-    /// Envoy, because of the server or a limit of its own.
+    /// Envoy, because of the server or a limit.
     Server,
     /// The module, by `proxy_close_stream`.
     Module,
-    /// Envoy, because the module's VM is dead.
-    DeadVm,
 }
 
 pub(crate) struct ConnectionState {
@@ -26,11 +24,11 @@ pub(crate) struct ConnectionState {
     pub(crate) streams: Vec<Shared<StreamState>>,
     /// Bytes from the client that the next filter has not taken.
     pub(crate) read_buffer: Vec<u8>,
-    /// The module may read the read buffer: in its callback, and while it holds bytes back.
-    pub(crate) read_buffer_shown: bool,
+    /// The read buffer is accessible during its callback.
+    pub(crate) is_reading: bool,
     /// The current write, during its callback.
     pub(crate) write: Option<Vec<u8>>,
-    /// The most bytes per read, if limited.
+    /// The maximum bytes that the next filter takes per read.
     pub(crate) takes: Option<usize>,
     pub(crate) passed_on: Vec<u8>,
     pub(crate) closed: Option<ClosedBy>,
@@ -44,7 +42,7 @@ impl ConnectionState {
             context: None,
             streams: Vec::new(),
             read_buffer: Vec::new(),
-            read_buffer_shown: false,
+            is_reading: false,
             write: None,
             takes: None,
             passed_on: Vec::new(),
@@ -52,10 +50,10 @@ impl ConnectionState {
         }
     }
 
-    /// The properties of a plain-text connection over IPv4, with its own client port.
+    /// Returns a property of a plain-text connection over IPv4 with its own client port.
     pub(crate) fn property(&self, path: &[u8]) -> Option<Vec<u8>> {
-        if let Some(said) = self.properties.get(path) {
-            return said;
+        if let Some(value) = self.properties.get(path) {
+            return value;
         }
         let client_port = 10_000 + self.id % 50_000;
         let number = |value: u64| Some(value.to_le_bytes().to_vec());
@@ -80,38 +78,35 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The value of `connection.id`.
+    /// Returns the value of `connection.id`.
     pub fn id(&self) -> u64 {
         self.state.borrow().id
     }
 
-    /// The client sends bytes. Returns what the next filter got since the last call.
+    /// Sends bytes of the client. Returns the bytes that the next filter received since the last call.
     pub fn client_sends(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
-        self.read(bytes.as_ref(), false)
+        if self.is_open() {
+            self.worker
+                .with_vm(|vm| vm.downstream_data(&self.state, bytes.as_ref()));
+        }
+        std::mem::take(&mut self.state.borrow_mut().passed_on)
     }
 
-    /// The client sends its last bytes, perhaps none, and half-closes; so a TCP proxy sees it. An HTTP
-    /// connection manager sees [`Connection::client_closes`] instead.
-    pub fn client_finishes(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
-        self.read(bytes.as_ref(), true)
-    }
-
-    /// The client closed.
+    /// Closes the connection by the client.
     pub fn client_closes(&self) {
         self.close(ClosedBy::Client);
     }
 
-    /// The next filter writes to the client. Returns what the client gets; nothing once closed.
+    /// Writes bytes of the next filter. Returns the bytes that the client receives; nothing if closed.
     pub fn server_writes(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
-        self.write(bytes.as_ref(), false)
+        if !self.is_open() {
+            return Vec::new();
+        }
+        self.worker
+            .with_vm(|vm| vm.upstream_data(&self.state, bytes.as_ref()))
     }
 
-    /// The server's last bytes, perhaps none, and its half-close, as a TCP proxy passes them on.
-    pub fn server_finishes(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
-        self.write(bytes.as_ref(), true)
-    }
-
-    /// Envoy closes: the server did, or a limit of Envoy's own was reached.
+    /// Closes the connection by Envoy, because of the server or a limit.
     pub fn server_closes(&self) {
         self.close(ClosedBy::Server);
     }
@@ -122,9 +117,9 @@ impl Connection {
         self.state.borrow_mut().takes = bytes;
     }
 
-    /// The next filter reads the read buffer again, without new bytes.
+    /// Makes the next filter read the read buffer again, without new bytes.
     pub fn next_filter_reads_again(&self) -> Vec<u8> {
-        self.read(b"", false)
+        self.client_sends(b"")
     }
 
     /// Sets the property at `path`, for example `["upstream", "address"]`.
@@ -141,35 +136,14 @@ impl Connection {
         self.state.borrow_mut().properties.set(join(path), None);
     }
 
-    /// The property at `path` that the test or the module set.
-    pub fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
-        self.state.borrow().properties.get(&join(path)).flatten()
-    }
-
-    /// True until it is closed.
+    /// Whether the connection is open.
     pub fn is_open(&self) -> bool {
         self.closed_by().is_none()
     }
 
-    /// Who closed it.
+    /// Returns who closed the connection.
     pub fn closed_by(&self) -> Option<ClosedBy> {
         self.state.borrow().closed
-    }
-
-    fn read(&self, bytes: &[u8], fin: bool) -> Vec<u8> {
-        if self.is_open() {
-            self.worker
-                .with_vm(|vm| vm.downstream_data(&self.state, bytes, fin));
-        }
-        std::mem::take(&mut self.state.borrow_mut().passed_on)
-    }
-
-    fn write(&self, bytes: &[u8], fin: bool) -> Vec<u8> {
-        if !self.is_open() {
-            return Vec::new();
-        }
-        self.worker
-            .with_vm(|vm| vm.upstream_data(&self.state, bytes, fin))
     }
 
     fn close(&self, by: ClosedBy) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Sub;
 
-/// A tally over all workers of one host. Take one before and one after, and subtract.
+/// The counts over all workers of a host. Subtract those before from those after.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// VM entries by export name. An export that the module does not have is never entered.
@@ -21,22 +21,22 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// How often the export `name` was entered.
+    /// Returns the number of entries by the export `name`.
     pub fn entry(&self, name: &str) -> u64 {
         self.entries.get(name).copied().unwrap_or(0)
     }
 
-    /// How often the import `name` was called.
+    /// Returns the number of calls of the import `name`.
     pub fn hostcall(&self, name: &str) -> u64 {
         self.hostcalls.get(name).copied().unwrap_or(0)
     }
 
-    /// All VM entries, allocations aside.
+    /// Returns the number of VM entries without allocations.
     pub fn total_entries(&self) -> u64 {
         self.entries.values().sum()
     }
 
-    /// All hostcalls.
+    /// Returns the number of hostcalls.
     pub fn total_hostcalls(&self) -> u64 {
         self.hostcalls.values().sum()
     }
@@ -50,12 +50,13 @@ impl Counts {
     }
 }
 
-/// The difference to `before`, without names whose count did not change.
+/// Returns the difference to `before`, without unchanged names.
 impl Sub for Counts {
     type Output = Counts;
 
     fn sub(self, before: Counts) -> Counts {
-        let moved = |after: BTreeMap<&'static str, u64>, before: &BTreeMap<&'static str, u64>| {
+        let difference = |after: BTreeMap<&'static str, u64>,
+                          before: &BTreeMap<&'static str, u64>| {
             after
                 .into_iter()
                 .map(|(name, count)| (name, count - before.get(name).copied().unwrap_or(0)))
@@ -63,8 +64,8 @@ impl Sub for Counts {
                 .collect()
         };
         Counts {
-            entries: moved(self.entries, &before.entries),
-            hostcalls: moved(self.hostcalls, &before.hostcalls),
+            entries: difference(self.entries, &before.entries),
+            hostcalls: difference(self.hostcalls, &before.hostcalls),
             allocations: self.allocations - before.allocations,
             bytes_in: self.bytes_in - before.bytes_in,
             bytes_out: self.bytes_out - before.bytes_out,

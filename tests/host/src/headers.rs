@@ -1,6 +1,6 @@
 //! Header maps: ordered, with keys in lower case, as in Envoy.
 
-/// The fields that Envoy keeps as one value: adding to them appends after a comma.
+/// The fields of which Envoy keeps one value: adding another one appends it after a comma.
 const INLINE: &[&str] = &[
     ":authority",
     ":method",
@@ -20,15 +20,7 @@ const INLINE: &[&str] = &[
     "via",
 ];
 
-/// The fields that the HTTP connection manager removes from a response after the filter chain.
-const HOP_BY_HOP: &[&str] = &[
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "transfer-encoding",
-];
-
-/// Headers or trailers of one message.
+/// The headers of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HeaderMap {
     pairs: Vec<(String, Vec<u8>)>,
@@ -47,7 +39,7 @@ impl HeaderMap {
         self.pairs.len()
     }
 
-    /// The first value of this name.
+    /// Returns the first value of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
         let name = name.to_ascii_lowercase();
         self.pairs
@@ -64,39 +56,21 @@ impl HeaderMap {
             .iter_mut()
             .find(|(key, _)| inline && *key == name)
         {
-            Some((_, held)) => {
-                held.push(b',');
-                held.extend_from_slice(value);
+            Some((_, values)) => {
+                values.push(b',');
+                values.extend_from_slice(value);
             }
             None => self.pairs.push((name, value.to_vec())),
         }
     }
 
     pub(crate) fn replace(&mut self, name: &str, value: &[u8]) {
-        self.remove(name);
+        self.pairs
+            .retain(|(key, _)| !key.eq_ignore_ascii_case(name));
         self.add(name, value);
     }
 
-    pub(crate) fn remove(&mut self, name: &str) {
-        let name = name.to_ascii_lowercase();
-        self.pairs.retain(|(key, _)| *key != name);
-    }
-
-    /// The fields that the codec writes: without hop-by-hop fields.
-    pub(crate) fn without_hop_by_hop(&self) -> Self {
-        let upgrade = self.get("upgrade").is_some();
-        let stays = |name: &str| !HOP_BY_HOP.contains(&name) || (upgrade && name == "connection");
-        Self {
-            pairs: self
-                .pairs
-                .iter()
-                .filter(|(name, _)| stays(name))
-                .cloned()
-                .collect(),
-        }
-    }
-
-    /// The pairs as text, for a test to compare.
+    /// Returns the pairs as text.
     pub(crate) fn to_text(&self) -> Vec<(String, String)> {
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         self.pairs
@@ -105,36 +79,8 @@ impl HeaderMap {
             .collect()
     }
 
-    /// The sum of the lengths of names and values.
-    pub(crate) fn byte_size(&self) -> usize {
-        self.pairs
-            .iter()
-            .map(|(name, value)| name.len() + value.len())
-            .sum()
-    }
-
-    /// The wire form of the ABI: count, then both lengths of each pair, then NUL-ended names and values.
-    /// No pairs are no bytes.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        if self.pairs.is_empty() {
-            return Vec::new();
-        }
-        let size = |bytes: &[u8]| (bytes.len() as u32).to_le_bytes();
-        let mut out = (self.pairs.len() as u32).to_le_bytes().to_vec();
-        for (name, value) in &self.pairs {
-            out.extend(size(name.as_bytes()));
-            out.extend(size(value));
-        }
-        for (name, value) in &self.pairs {
-            out.extend_from_slice(name.as_bytes());
-            out.push(0);
-            out.extend_from_slice(value);
-            out.push(0);
-        }
-        out
-    }
-
-    /// Reads the wire form. Bytes that are not of it are no pairs, as in Envoy.
+    /// Decodes the ABI's format: the count, both lengths of each pair, then NUL-terminated names and values. As in Envoy,
+    /// invalid bytes are no pairs.
     pub(crate) fn decode(bytes: &[u8]) -> Self {
         Self::try_decode(bytes).unwrap_or_default()
     }

@@ -1,6 +1,5 @@
-//! A proxy, and its workers.
+//! A proxy and its workers.
 
-use crate::Level;
 use crate::connection::{Connection, ConnectionState};
 use crate::counts::Counts;
 use crate::http_call::HttpCall;
@@ -25,7 +24,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// A proxy for the module at `wasm`, which is compiled once a process.
+    /// Creates a proxy for the module at `wasm`, which is compiled once per process.
     ///
     /// # Panics
     /// When the module cannot be read or compiled, or is not of the ABI.
@@ -37,7 +36,7 @@ impl Host {
         }
     }
 
-    /// Starts a worker: an instance of the module of its own.
+    /// Starts a worker with its own instance of the module.
     ///
     /// # Panics
     /// If the module imports functions that the host does not have, with their names.
@@ -45,7 +44,7 @@ impl Host {
         self.start(true)
     }
 
-    /// Starts the main thread's instance: it has roots and ticks, and no traffic.
+    /// Starts the instance of the main thread, which has roots and ticks but no traffic.
     ///
     /// # Panics
     /// As [`Host::start_worker`].
@@ -53,7 +52,7 @@ impl Host {
         self.start(false)
     }
 
-    /// Gives a plugin configuration to all workers that were started, in that order.
+    /// Applies a plugin configuration to all workers in the order of their start.
     ///
     /// # Panics
     /// As [`Worker::configure`].
@@ -72,7 +71,7 @@ impl Host {
             self.world.borrow_mut().clock.advance_to(due);
             worker.with_vm(|vm| {
                 vm.tick(root);
-                // Set again after the tick, so that a period which the tick changed counts from now.
+                // A period that the tick changed starts now.
                 if let Some(timer) = vm.state().timers.get_mut(&root) {
                     timer.due = due + timer.period;
                 }
@@ -81,7 +80,7 @@ impl Host {
         self.world.borrow_mut().clock.advance_to(end);
     }
 
-    /// The wall clock of the module: time since 1970.
+    /// Returns the wall clock of the module: the time since 1970.
     pub fn now(&self) -> Duration {
         self.world.borrow().clock.wall()
     }
@@ -91,41 +90,22 @@ impl Host {
         self.world.borrow_mut().clock.set_wall(now);
     }
 
-    /// The cost of the module so far, over all workers.
+    /// Returns the cost of the module so far, over all workers.
     pub fn counts(&self) -> Counts {
         self.world.borrow().counts.clone()
     }
 
-    /// The counter or gauge of that name; `None` when no worker has defined it.
+    /// Returns the counter or gauge of this name; `None` if no worker has defined it.
     pub fn metric(&self, name: &str) -> Option<u64> {
         self.world.borrow().metrics.number(name)
     }
 
-    /// All counters and gauges by name.
-    pub fn metrics(&self) -> Vec<(String, u64)> {
-        let world = self.world.borrow();
-        world
-            .metrics
-            .numbers()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
-    }
-
-    /// The values of the histogram of this name; `None` when no worker has defined it.
-    pub fn histogram(&self, name: &str) -> Option<Vec<u64>> {
-        self.world
-            .borrow()
-            .metrics
-            .records(name)
-            .map(<[u64]>::to_vec)
-    }
-
-    /// All log lines, of any level.
+    /// Returns all log lines, of any level.
     pub fn log(&self) -> Vec<LogLine> {
         self.world.borrow().log.clone()
     }
 
-    /// True if a log line contains `part`.
+    /// Whether a log line contains `part`.
     pub fn logged(&self, part: &str) -> bool {
         self.world
             .borrow()
@@ -134,12 +114,7 @@ impl Host {
             .any(|line| line.text.contains(part))
     }
 
-    /// Sets the result of `proxy_get_log_level`. The log keeps all lines nevertheless.
-    pub fn set_log_level(&self, level: Level) {
-        self.world.borrow_mut().log_level = level;
-    }
-
-    /// The shared value under `key`, as another plugin of the same vm_id sees it.
+    /// Returns the shared value under `key`.
     pub fn shared_data(&self, key: &str) -> Option<Vec<u8>> {
         self.world
             .borrow()
@@ -149,23 +124,16 @@ impl Host {
             .map(|(value, _)| value)
     }
 
-    /// Another plugin of the same vm_id writes a shared value.
-    pub fn set_shared_data(&self, key: &str, value: impl AsRef<[u8]>) {
-        let (key, value) = (key.as_bytes().to_vec(), value.as_ref().to_vec());
-        // A version of 0 is never out of date.
-        let _ = self.world.borrow_mut().shared_data.set(key, value, 0);
-    }
-
     /// Adds a cluster. Calls to other clusters fail.
     pub fn add_cluster(&self, name: &str) {
         self.world.borrow_mut().clusters.insert(name.to_owned());
     }
 
-    /// The calls that wait for a response, in order.
+    /// Returns the calls that wait for a response, in order.
     pub fn http_calls(&self) -> Vec<HttpCall> {
         let workers = self.all();
         let mut world = self.world.borrow_mut();
-        world.calls.retain(|call| !call.borrow().over);
+        world.calls.retain(|call| !call.borrow().ended);
         let of = |call: &Shared<_>| call.clone();
         let calls = world.calls.iter().map(of);
         calls
@@ -174,12 +142,6 @@ impl Host {
                 Some(HttpCall { worker, state })
             })
             .collect()
-    }
-
-    /// From now on a crash of the module has the effects that it has in Envoy (its connections close, its streams get a
-    /// 503) instead of failing the test.
-    pub fn expect_crashes(&self) {
-        self.world.borrow_mut().crashes_are_expected = true;
     }
 
     fn start(&self, traffic: bool) -> Worker {
@@ -224,10 +186,10 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Configures a further root, as when a listener or a filter's configuration is updated.
+    /// Configures another root, as an update of a listener or a filter does.
     ///
     /// # Panics
-    /// When the module refuses it: Envoy would then drop the listener's traffic.
+    /// When the module rejects it: Envoy would then drop the listener's traffic.
     pub fn configure(&self, spec: &RootSpec) -> Root {
         let id = self.with_vm(|vm| vm.state().next_context_id());
         let state = shared(RootState {
@@ -235,15 +197,14 @@ impl Worker {
             spec: spec.clone(),
             properties: Properties::default(),
             configuring: false,
-            answer: None,
+            response: None,
             live: 0,
             released: false,
-            pending_done: false,
         });
         if !self.with_vm(|vm| vm.configure(&state)) {
             let name = &spec.name;
             self.world.borrow().fail(&format!(
-                "the module refused the configuration of `{name}`: Envoy would drop all traffic"
+                "the module rejected the configuration of `{name}`: Envoy would drop all traffic"
             ));
         }
         Root {
@@ -252,7 +213,7 @@ impl Worker {
         }
     }
 
-    /// A client connects to a listener without the module's network filter: for an HTTP filter alone.
+    /// Opens a connection to a listener without the module's network filter, for an HTTP filter alone.
     ///
     /// # Panics
     /// On the main thread, which serves no traffic.
@@ -265,20 +226,15 @@ impl Worker {
         }
     }
 
-    /// The size of the instance's linear memory, in bytes. It grows and never shrinks.
+    /// Returns the size of the instance's linear memory in bytes. It never shrinks.
     pub fn memory_bytes(&self) -> usize {
         self.with_vm(|vm| vm.memory_bytes())
     }
 
-    /// How many entries were ever open at once. What the module asks to be done after a callback (a
-    /// close, say) enters again before that callback is over: in Envoy on the same native stack.
+    /// Returns the maximum depth of nested entries. An action that the module requests in a callback, such as a close,
+    /// enters the VM before Envoy returns from that callback.
     pub fn deepest_nesting(&self) -> usize {
         self.with_vm(|vm| vm.deepest())
-    }
-
-    /// Why the instance crashed; only after [`Host::expect_crashes`].
-    pub fn crash(&self) -> Option<String> {
-        self.with_vm(|vm| vm.death().map(str::to_owned))
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {

@@ -1,8 +1,8 @@
-//! Calls that the module makes to Envoy's clusters (`proxy_http_call`).
+//! Calls of the module to Envoy's clusters (`proxy_http_call`).
 
 use crate::headers::HeaderMap;
 use crate::host::Worker;
-use crate::root::{Answer, RootState};
+use crate::root::{CallResponse, RootState};
 use crate::world::Shared;
 use std::time::Duration;
 
@@ -12,12 +12,11 @@ pub(crate) struct CallState {
     pub(crate) token: u32,
     pub(crate) cluster: String,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
     pub(crate) timeout: Duration,
-    pub(crate) over: bool,
+    pub(crate) ended: bool,
 }
 
-/// A call that waits for its response. Only the test ends it: timeouts are not simulated.
+/// A call that waits for its response. Timeouts are not simulated.
 #[derive(Clone)]
 pub struct HttpCall {
     pub(crate) worker: Worker,
@@ -25,37 +24,32 @@ pub struct HttpCall {
 }
 
 impl HttpCall {
-    /// The worker that calls, by its number in the order in which they were started.
+    /// Returns the index of the calling worker in the order of their start.
     pub fn worker(&self) -> usize {
         self.state.borrow().worker
     }
 
-    /// The cluster that is called.
+    /// Returns the called cluster.
     pub fn cluster(&self) -> String {
         self.state.borrow().cluster.clone()
     }
 
-    /// The request's headers.
+    /// Returns the headers of the request.
     pub fn headers(&self) -> Vec<(String, String)> {
         self.state.borrow().headers.to_text()
     }
 
-    /// The request's body.
-    pub fn body(&self) -> Vec<u8> {
-        self.state.borrow().body.clone()
-    }
-
-    /// The timeout; zero is none.
+    /// Returns the timeout; zero is none.
     pub fn timeout(&self) -> Duration {
         self.state.borrow().timeout
     }
 
-    /// The cluster responds.
+    /// Sends a response.
     pub fn respond<V: AsRef<[u8]>>(self, headers: &[(&str, V)], body: impl AsRef<[u8]>) {
         let headers = HeaderMap::from_pairs(headers);
         let arguments = [headers.len() as u32, body.as_ref().len() as u32];
         self.finish(
-            Some(Answer {
+            Some(CallResponse {
                 headers,
                 body: body.as_ref().to_vec(),
             }),
@@ -63,19 +57,19 @@ impl HttpCall {
         );
     }
 
-    /// The call fails: the module gets a response without headers and body.
+    /// Fails the call: the module gets a response without headers and body.
     pub fn fail(self) {
         self.finish(None, [0, 0]);
     }
 
-    fn finish(self, answer: Option<Answer>, [headers, body]: [u32; 2]) {
-        assert!(!self.state.borrow().over, "a call gets one response");
-        self.state.borrow_mut().over = true;
+    fn finish(self, response: Option<CallResponse>, [headers, body]: [u32; 2]) {
+        assert!(!self.state.borrow().ended, "a call gets one response");
+        self.state.borrow_mut().ended = true;
         let (root, token) = (self.state.borrow().root.clone(), self.state.borrow().token);
         let id = root.borrow().id;
-        root.borrow_mut().answer = answer;
+        root.borrow_mut().response = response;
         self.worker.with_vm(|vm| {
-            // Envoy cancels the calls of a root that is gone.
+            // Envoy cancels the calls of a deleted root.
             if vm.state().contexts.contains_key(&id) {
                 vm.enter(
                     "proxy_on_http_call_response",
@@ -84,6 +78,6 @@ impl HttpCall {
                 );
             }
         });
-        root.borrow_mut().answer = None;
+        root.borrow_mut().response = None;
     }
 }

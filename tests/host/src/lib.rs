@@ -1,10 +1,9 @@
-//! A proxy-wasm host (ABI 0.2.1) that behaves as Envoy does and runs the built module on virtual time.
+//! A proxy-wasm host (ABI 0.2.1) that behaves like Envoy and runs the built module on virtual time.
 //!
-//! A [`Host`] is one proxy. Its [`Worker`]s each have their own instance (VM) of the module and share
-//! what Envoy shares: the map of shared data, the metrics, the clock. A [`Root`] is one plugin
-//! configuration on one worker; under it live [`Connection`]s (network filter) and [`Stream`]s (HTTP
-//! filter). The test acts as both peers and the adjacent filters, advances the clock, and reads bytes,
-//! headers, metrics, log lines and [`Counts`].
+//! A [`Host`] is a proxy. Its [`Worker`]s have their own instance (VM) of the module and share the map of shared data, the
+//! metrics and the clock, as in Envoy. A [`Root`] is a plugin configuration on a worker; it has [`Connection`]s (network
+//! filter) and [`Stream`]s (HTTP filter). The test acts as both peers and the adjacent filters, advances the clock, and
+//! reads bytes, headers, metrics, log lines and [`Counts`].
 //!
 //! ```no_run
 //! use evenkeel_test_host::{Host, RootSpec, module};
@@ -20,9 +19,9 @@
 //! # let _ = (to_server, to_client);
 //! ```
 //!
-//! What the host refuses, it refuses as Envoy's `source/extensions/common/wasm/context.cc` does. What
-//! Envoy would answer by losing bytes or by dropping traffic (a close or a pause while a write is in
-//! hand, a trap, a refused configuration, a gauge below zero) fails the test at once, with the log.
+//! The host has the hostcalls and callbacks that the module uses; any other one fails the test. It rejects calls as Envoy's
+//! `source/extensions/common/wasm/context.cc` does. If Envoy would lose bytes or drop traffic (a close or a pause during a
+//! write, a trap, a rejected configuration), or a gauge falls below zero, the test fails at once, with the log.
 
 #![warn(missing_docs)]
 
@@ -45,7 +44,7 @@ mod stream;
 mod vm;
 mod world;
 
-pub use abi::{Action, Level};
+pub use abi::Level;
 pub use connection::{ClosedBy, Connection};
 pub use counts::Counts;
 pub use host::{Host, Worker};

@@ -1,11 +1,11 @@
-//! What the module logged.
+//! The log of the module.
 
 use crate::Level;
 
 /// One line of the module's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// The worker whose VM wrote it.
+    /// The index of the worker that wrote it.
     pub worker: usize,
     /// Its severity.
     pub level: Level,
@@ -13,12 +13,12 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// How many lines a failure shows: the last ones tell what led to it.
-const SHOWN: usize = 20;
+/// The number of lines that a failure shows.
+const MAX_LINES: usize = 20;
 
-/// The end of a log, a line each, for the message of a failed test.
+/// Returns the end of the log for the message of a failed test.
 pub(crate) fn tail(lines: &[LogLine]) -> String {
-    let from = lines.len().saturating_sub(SHOWN);
+    let from = lines.len().saturating_sub(MAX_LINES);
     let shown = lines.iter().skip(from);
     shown
         .map(|line| {

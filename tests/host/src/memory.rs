@@ -1,10 +1,10 @@
-//! Bytes across the boundary: reading and writing the module's memory, and having it allocate.
+//! Reads, writes and allocates the module's memory.
 
-use crate::abi::{Refusal, Status};
+use crate::abi::{Failure, Status};
 use crate::state::VmState;
 use wasmtime::Caller;
 
-/// The module's own bytes from `start`.
+/// Reads bytes of the module.
 pub(crate) fn read(vm: &mut Caller<'_, VmState>, start: u32, len: u32) -> Result<Vec<u8>, Status> {
     let memory = vm.data().memory.ok_or(Status::InvalidMemoryAccess)?;
     let start = start as usize;
@@ -20,12 +20,12 @@ pub(crate) fn read(vm: &mut Caller<'_, VmState>, start: u32, len: u32) -> Result
     Ok(bytes)
 }
 
-/// The module's own bytes as text, with what is no UTF-8 replaced.
+/// Reads text of the module; invalid UTF-8 is replaced.
 pub(crate) fn text(vm: &mut Caller<'_, VmState>, start: u32, len: u32) -> Result<String, Status> {
     Ok(String::from_utf8_lossy(&read(vm, start, len)?).into_owned())
 }
 
-/// Writes a number of any width where the module asked for it.
+/// Writes a number to the memory of the module.
 pub(crate) fn put(vm: &mut Caller<'_, VmState>, at: u32, bytes: &[u8]) -> Result<(), Status> {
     let memory = vm.data().memory.ok_or(Status::InvalidMemoryAccess)?;
     memory
@@ -33,14 +33,14 @@ pub(crate) fn put(vm: &mut Caller<'_, VmState>, at: u32, bytes: &[u8]) -> Result
         .map_err(|_| Status::InvalidMemoryAccess)
 }
 
-/// Hands `bytes` to the module in memory that the module allocates for them and then owns, and writes
-/// where they are and how many. No bytes are a null pointer and no allocation.
+/// Passes `bytes` to the module in memory that it allocates and owns, and writes the pointer and the size. Empty bytes are a
+/// null pointer without an allocation.
 pub(crate) fn give(
     vm: &mut Caller<'_, VmState>,
     bytes: &[u8],
     pointer_at: u32,
     size_at: u32,
-) -> Result<(), Refusal> {
+) -> Result<(), Failure> {
     let size = bytes.len() as u32;
     let pointer = if size == 0 { 0 } else { allocate(vm, size)? };
     if size > 0 {
@@ -52,20 +52,15 @@ pub(crate) fn give(
     Ok(())
 }
 
-/// Enters the VM from inside a hostcall. Meanwhile it may call nothing but the log.
-fn allocate(vm: &mut Caller<'_, VmState>, size: u32) -> Result<u32, Refusal> {
+/// Allocates memory of the module, which enters the VM from inside a hostcall.
+fn allocate(vm: &mut Caller<'_, VmState>, size: u32) -> Result<u32, Failure> {
     let malloc = vm
         .data()
         .malloc
         .clone()
         .ok_or(Status::InvalidMemoryAccess)?;
     vm.data().world.borrow_mut().counts.allocations += 1;
-    let caller = vm.data_mut().speak_as(0);
-    vm.data_mut().restricted = true;
-    let answer = malloc.call(&mut *vm, size);
-    vm.data_mut().restricted = false;
-    vm.data_mut().speak_again_as(caller);
-    match answer? {
+    match malloc.call(&mut *vm, size)? {
         0 => Err(Status::InvalidMemoryAccess.into()),
         pointer => Ok(pointer),
     }

@@ -1,134 +1,69 @@
-//! Counters, gauges and histograms.
+//! Counters and gauges.
 //!
-//! In Envoy a metric's value belongs to the process and its id to the VM: each definition gives a fresh
-//! id, and two definitions of one name move one value. The two low bits of an id are its kind.
+//! In Envoy, the value of a metric belongs to the process and its id to the VM: each definition returns a new id, and two
+//! definitions of one name share a value. The two low bits of an id are its kind.
 
-use crate::abi::Status;
+use crate::abi::{Status, find};
 use std::collections::BTreeMap;
 
-/// What a metric counts.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Counter = 0,
     Gauge = 1,
-    Histogram = 2,
 }
 
 impl Kind {
     pub(crate) fn of(number: u32) -> Result<Self, Status> {
-        [Self::Counter, Self::Gauge, Self::Histogram]
-            .into_iter()
-            .find(|kind| *kind as u32 == number)
-            .ok_or(Status::BadArgument)
-    }
-
-    fn of_id(id: u32) -> Result<Self, Status> {
-        Self::of(id & 0b11)
+        find(&[Self::Counter, Self::Gauge], number, |kind| kind as u32)
     }
 }
 
 /// The values of one host, shared by its workers.
 #[derive(Default)]
-pub(crate) struct Values {
-    numbers: BTreeMap<(Kind, String), u64>,
-    records: BTreeMap<String, Vec<u64>>,
-}
+pub(crate) struct Values(BTreeMap<String, u64>);
 
 impl Values {
-    /// The counter or gauge of that name.
+    /// Returns the counter or gauge of this name.
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
-        let of = |kind| self.numbers.get(&(kind, name.to_owned())).copied();
-        of(Kind::Counter).or_else(|| of(Kind::Gauge))
-    }
-
-    /// All counters and gauges, by name.
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.numbers
-            .iter()
-            .map(|((_, name), value)| (name.as_str(), *value))
-    }
-
-    /// What was recorded in the histogram of that name, in order.
-    pub(crate) fn records(&self, name: &str) -> Option<&[u64]> {
-        self.records.get(name).map(Vec::as_slice)
+        self.0.get(name).copied()
     }
 }
 
 /// The ids of one VM.
 #[derive(Default)]
-pub(crate) struct Ids {
-    names: BTreeMap<u32, String>,
-    defined: [u32; 3],
-}
+pub(crate) struct Ids(Vec<String>);
 
-/// A module took more from a gauge than was in it; Envoy would wrap around.
+/// The gauge that a module decremented below zero; Envoy would wrap around.
 pub(crate) struct BelowZero(pub(crate) String);
 
 impl Ids {
     pub(crate) fn define(&mut self, values: &mut Values, kind: Kind, name: String) -> u32 {
-        match kind {
-            Kind::Counter | Kind::Gauge => {
-                values.numbers.entry((kind, name.clone())).or_default();
-            }
-            Kind::Histogram => {
-                values.records.entry(name.clone()).or_default();
-            }
-        }
-        self.defined[kind as usize] += 1;
-        let id = self.defined[kind as usize] << 2 | kind as u32;
-        self.names.insert(id, name);
-        id
+        values.0.entry(name.clone()).or_default();
+        self.0.push(name);
+        (self.0.len() as u32) << 2 | kind as u32
     }
 
-    pub(crate) fn get(&self, values: &Values, id: u32) -> Result<u64, Status> {
-        match Kind::of_id(id)? {
-            Kind::Histogram => Err(Status::BadArgument),
-            kind => values
-                .numbers
-                .get(&(kind, self.name(id)?))
-                .copied()
-                .ok_or(Status::NotFound),
-        }
-    }
-
-    pub(crate) fn record(&self, values: &mut Values, id: u32, value: u64) -> Result<(), Status> {
-        // Here a kind that does not exist is one more id that is not found.
-        let kind = Kind::of_id(id).map_err(|_| Status::NotFound)?;
-        let name = self.name(id)?;
-        match kind {
-            Kind::Counter => *values.numbers.entry((kind, name)).or_default() += value,
-            Kind::Gauge => *values.numbers.entry((kind, name)).or_default() = value,
-            Kind::Histogram => values.records.entry(name).or_default().push(value),
-        }
-        Ok(())
-    }
-
-    /// Counters refuse to be incremented by nothing or less.
+    /// Increments a metric. A counter rejects an offset of zero or less.
     pub(crate) fn increment(
         &self,
         values: &mut Values,
         id: u32,
         offset: i64,
     ) -> Result<Result<(), BelowZero>, Status> {
-        let kind = Kind::of_id(id)?;
-        if kind == Kind::Histogram {
-            return Err(Status::BadArgument);
-        }
-        let name = self.name(id)?;
+        let kind = Kind::of(id & 0b11)?;
+        let index = (id >> 2).checked_sub(1).ok_or(Status::NotFound)?;
+        let name = self.0.get(index as usize).ok_or(Status::NotFound)?;
         if kind == Kind::Counter && offset <= 0 {
             return Err(Status::BadArgument);
         }
-        let value = values.numbers.entry((kind, name.clone())).or_default();
+        let value = values.0.entry(name.clone()).or_default();
         match value.checked_add_signed(offset) {
-            Some(moved) => {
-                *value = moved;
+            Some(sum) => {
+                *value = sum;
                 Ok(Ok(()))
             }
-            None => Ok(Err(BelowZero(name))),
+            None => Ok(Err(BelowZero(name.clone()))),
         }
-    }
-
-    fn name(&self, id: u32) -> Result<String, Status> {
-        self.names.get(&id).cloned().ok_or(Status::NotFound)
     }
 }

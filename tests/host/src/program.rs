@@ -1,14 +1,14 @@
-//! The module: where it lies, and its machine code, compiled once a process.
+//! The path of the module and its machine code, compiled once per process.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use wasmtime::{Config, Engine, Module, Strategy};
 
-/// The built module: what `EVENKEEL_WASM` names, else `target/evenkeel.wasm` of the workspace.
+/// Returns the path of the module: `EVENKEEL_WASM`, else `target/evenkeel.wasm` of the workspace.
 ///
 /// # Panics
-/// When it is not there, with the command that builds it.
+/// When the file is missing, with the command that builds it.
 pub fn module() -> PathBuf {
     let path = match std::env::var_os("EVENKEEL_WASM") {
         Some(path) => PathBuf::from(path),
@@ -22,13 +22,13 @@ pub fn module() -> PathBuf {
     path
 }
 
-/// The module at `path`, compiled when it is first asked for. The tests of one process share it.
+/// Compiles the module at `path` once per process.
 ///
 /// # Panics
-/// When it cannot be read, or is not a proxy-wasm module of ABI 0.2.
+/// When it cannot be read, or is not a proxy-wasm module of ABI 0.2.1.
 pub(crate) fn compile(path: &Path) -> Module {
     static COMPILED: OnceLock<Mutex<HashMap<PathBuf, Module>>> = OnceLock::new();
-    // A test that failed to compile one module says nothing about the others.
+    // A test that failed to compile one module does not affect others.
     let mut compiled = COMPILED
         .get_or_init(Mutex::default)
         .lock()
@@ -40,15 +40,9 @@ pub(crate) fn compile(path: &Path) -> Module {
         .unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()));
     let module = Module::new(engine(), bytes)
         .unwrap_or_else(|error| panic!("{} does not compile: {error:?}", path.display()));
-    let speaks_ours = module.exports().any(|export| {
-        matches!(
-            export.name(),
-            "proxy_abi_version_0_2_0" | "proxy_abi_version_0_2_1"
-        )
-    });
     assert!(
-        speaks_ours,
-        "{} is not a proxy-wasm module of ABI 0.2",
+        module.get_export("proxy_abi_version_0_2_1").is_some(),
+        "{} is not a proxy-wasm module of ABI 0.2.1",
         path.display()
     );
     compiled.insert(path.to_owned(), module.clone());
@@ -59,7 +53,7 @@ fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
         let mut config = Config::new();
-        // Stories are short: what counts is how soon the first instance stands.
+        // Tests are short, so a fast compilation matters most.
         config.strategy(Strategy::Winch);
         Engine::new(&config).expect("the configuration is one that this platform has")
     })

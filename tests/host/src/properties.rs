@@ -1,30 +1,30 @@
-//! Properties: paths such as `connection.id`, and the bytes they have.
+//! Properties: paths such as `connection.id`, and their bytes.
 
 use std::collections::BTreeMap;
 
-/// What a test said about some paths: the bytes, or that the path is absent.
+/// The properties that a test or the module set: the bytes, or None if the path is absent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Properties {
-    said: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    values: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
 impl Properties {
     pub(crate) fn set(&mut self, path: Vec<u8>, value: Option<Vec<u8>>) {
-        self.said.insert(path, value);
+        self.values.insert(path, value);
     }
 
-    /// `None` when the test said nothing of the path.
+    /// Returns `None` if the path was not set.
     pub(crate) fn get(&self, path: &[u8]) -> Option<Option<Vec<u8>>> {
-        self.said.get(path).cloned()
+        self.values.get(path).cloned()
     }
 }
 
-/// A path as the ABI writes it: its parts joined by NUL.
+/// Joins a path by NUL, as in the ABI.
 pub(crate) fn join(path: &[&str]) -> Vec<u8> {
     path.join("\0").into_bytes()
 }
 
-/// A path as people write it.
+/// Joins a path by dots.
 pub(crate) fn dotted(path: &[u8]) -> String {
     String::from_utf8_lossy(path.strip_suffix(b"\0").unwrap_or(path)).replace('\0', ".")
 }

@@ -7,19 +7,19 @@ use crate::properties::{Properties, join};
 use crate::stream::{Stream, StreamState};
 use crate::world::{Shared, shared};
 
-/// Which way a listener's traffic goes, as `xds.listener_direction` says it.
+/// The traffic direction of a listener, `xds.listener_direction`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
-    /// The listener does not say.
+    /// The listener has no direction.
     #[default]
     Unspecified = 0,
-    /// It receives from other hosts.
+    /// It receives connections from other hosts.
     Inbound = 1,
-    /// It receives from the app beside it; a gateway's listeners say this too.
+    /// It receives connections from the application; also the direction of a gateway.
     Outbound = 2,
 }
 
-/// A plugin configuration: what a filter entry of an Envoy listener says.
+/// A plugin configuration: the filter entry of a listener.
 #[derive(Clone, Debug)]
 pub struct RootSpec {
     pub(crate) name: String,
@@ -30,7 +30,7 @@ pub struct RootSpec {
 }
 
 impl RootSpec {
-    /// A plugin of that name and root id, with no configuration, on a sidecar.
+    /// Creates a plugin with this name and root id, without configuration, on a sidecar.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -41,33 +41,33 @@ impl RootSpec {
         }
     }
 
-    /// The root id, where it is not the name.
+    /// Sets a root id that differs from the name.
     pub fn root_id(mut self, root_id: &str) -> Self {
         root_id.clone_into(&mut self.root_id);
         self
     }
 
-    /// The configuration's bytes; Istio gives JSON text.
+    /// Sets the bytes of the configuration.
     pub fn config(mut self, config: impl AsRef<[u8]>) -> Self {
         self.config = config.as_ref().to_vec();
         self
     }
 
-    /// The direction of the listener.
+    /// Sets the direction of the listener.
     pub fn direction(mut self, direction: Direction) -> Self {
         self.direction = direction;
         self
     }
 
-    /// The id of the proxy's node: `sidecar~..` or `router~..` in Istio.
+    /// Sets the id of the proxy's node: `sidecar~..` or `router~..` in Istio.
     pub fn node_id(mut self, node_id: &str) -> Self {
         node_id.clone_into(&mut self.node_id);
         self
     }
 }
 
-/// The answer to a call that a root made; it can be read while the root is notified of it.
-pub(crate) struct Answer {
+/// The response to a call of a root, which is accessible during its callback.
+pub(crate) struct CallResponse {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
@@ -77,18 +77,17 @@ pub(crate) struct RootState {
     pub(crate) spec: RootSpec,
     pub(crate) properties: Properties,
     pub(crate) configuring: bool,
-    pub(crate) answer: Option<Answer>,
-    /// Connections and streams under this root that the module still knows.
+    pub(crate) response: Option<CallResponse>,
+    /// The connections and streams of this root that are not deleted.
     pub(crate) live: usize,
     pub(crate) released: bool,
-    pub(crate) pending_done: bool,
 }
 
 impl RootState {
-    /// What is the same for all of the root's connections and streams.
+    /// Returns a property that all connections and streams of the root have.
     pub(crate) fn property(&self, path: &[u8]) -> Option<Vec<u8>> {
-        if let Some(said) = self.properties.get(path) {
-            return said;
+        if let Some(value) = self.properties.get(path) {
+            return value;
         }
         match path {
             b"plugin_name" => Some(self.spec.name.clone().into_bytes()),
@@ -100,7 +99,7 @@ impl RootState {
     }
 }
 
-/// One plugin configuration on one worker. Configuring again makes another root beside it.
+/// A plugin configuration on a worker. Configuring again creates another root.
 #[derive(Clone)]
 pub struct Root {
     pub(crate) worker: Worker,
@@ -108,7 +107,7 @@ pub struct Root {
 }
 
 impl Root {
-    /// A client connects to a listener that has this root's network filter in front.
+    /// Opens a connection to a listener with this root's network filter.
     ///
     /// # Panics
     /// On the main thread, which serves no traffic.
@@ -119,8 +118,8 @@ impl Root {
         connection
     }
 
-    /// A request begins on `connection`, in an HTTP connection manager that has this root's HTTP
-    /// filter. The module hears of it with the request's headers.
+    /// Starts a request on `connection`, in an HTTP connection manager with this root's HTTP filter. The module is notified
+    /// with the headers of the request.
     ///
     /// # Panics
     /// When the connection is on another worker, or closed.
@@ -129,10 +128,7 @@ impl Root {
             connection.worker.is(&self.worker),
             "a connection stays on its worker"
         );
-        assert!(
-            connection.is_open(),
-            "no stream begins on a connection that is closed"
-        );
+        assert!(connection.is_open(), "the connection is closed");
         let stream = shared(StreamState::new(&connection.state));
         connection.state.borrow_mut().streams.push(stream.clone());
         Stream {
@@ -141,7 +137,7 @@ impl Root {
         }
     }
 
-    /// Sets a property that all of this root's contexts see, itself included.
+    /// Sets a property of this root and all of its connections and streams.
     pub fn set_property(&self, path: &[&str], value: impl AsRef<[u8]>) {
         let value = value.as_ref().to_vec();
         self.state
@@ -150,24 +146,10 @@ impl Root {
             .set(join(path), Some(value));
     }
 
-    /// The next tick comes one period after the last; `None` while the root has no timer.
-    pub fn tick_period(&self) -> Option<std::time::Duration> {
-        let id = self.state.borrow().id;
-        self.worker
-            .with_vm(|vm| vm.state().timers.get(&id).map(|timer| timer.period))
-    }
-
-    /// Envoy has a newer configuration and releases this one: it ends (done, delete) once its last
-    /// connection or stream is gone, which may be now.
+    /// Releases the root, as Envoy does when there is a newer configuration: it is deleted when its last connection or
+    /// stream has ended.
     pub fn drop_root(self) {
         self.state.borrow_mut().released = true;
         self.worker.with_vm(|vm| vm.release_root(&self.state));
-    }
-
-    /// True until the module was notified that the root is deleted.
-    pub fn is_alive(&self) -> bool {
-        let id = self.state.borrow().id;
-        self.worker
-            .with_vm(|vm| vm.state().contexts.contains_key(&id))
     }
 }

@@ -3,7 +3,7 @@
 use crate::abi::Status;
 use std::collections::BTreeMap;
 
-/// One process-wide map of one vm_id, as proxy-wasm-cpp-host's `src/shared_data.cc` keeps it.
+/// The map of a vm_id, as in proxy-wasm-cpp-host's `src/shared_data.cc`.
 pub(crate) struct SharedData {
     values: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     next_cas: u32,
@@ -11,19 +11,19 @@ pub(crate) struct SharedData {
 
 impl SharedData {
     pub(crate) fn new() -> Self {
-        // 0 is what a writer says who does not care: it is never a version.
+        // 0 writes without comparison, so it is never a version.
         Self {
             values: BTreeMap::new(),
             next_cas: 1,
         }
     }
 
-    /// The value and its version.
+    /// Returns the value and its version.
     pub(crate) fn get(&self, key: &[u8]) -> Result<(Vec<u8>, u32), Status> {
         self.values.get(key).cloned().ok_or(Status::NotFound)
     }
 
-    /// A key that is not there can be written with any version: only a value can be out of date.
+    /// Writes a value. A missing key accepts any version.
     pub(crate) fn set(&mut self, key: Vec<u8>, value: Vec<u8>, cas: u32) -> Result<(), Status> {
         if let Some((_, version)) = self.values.get(&key)
             && cas != 0

@@ -1,4 +1,4 @@
-//! What one VM's hostcalls look at: its contexts, who is speaking, and what waits for it to return.
+//! The state of a VM that its hostcalls access.
 
 use crate::abi::{BufferType, MapType, Status};
 use crate::connection::ConnectionState;
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use wasmtime::{Memory, TypedFunc};
 
-/// A plugin configuration, a connection or an HTTP stream, as the module knows it by its context id.
+/// A plugin configuration, a connection or an HTTP stream, which the module knows by its context id.
 #[derive(Clone)]
 pub(crate) enum Context {
     Root(Shared<RootState>),
@@ -33,17 +33,13 @@ impl Context {
     }
 }
 
-/// What a hostcall asked for that Envoy does once the module has returned.
+/// An action that a hostcall requested, and that Envoy performs when the module has returned.
 pub(crate) enum Deferred {
     CloseConnection(Shared<ConnectionState>),
-    ContinueReading(Shared<ConnectionState>),
-    ContinueStream(Shared<StreamState>),
-    ResetStream(Shared<StreamState>),
     RespondLocally(Shared<StreamState>, LocalResponse),
-    DeleteRoot(Shared<RootState>),
 }
 
-/// When a root's next tick is due on the steady clock.
+/// The period of a root's ticks, and when the next one is due on the steady clock.
 pub(crate) struct Timer {
     pub(crate) period: Duration,
     pub(crate) due: Duration,
@@ -58,20 +54,11 @@ pub(crate) struct VmState {
     pub(crate) timers: BTreeMap<u32, Timer>,
     pub(crate) metric_ids: Ids,
     pub(crate) deferred: VecDeque<Deferred>,
-    /// While the host itself has the VM run (start, allocation), the log is all there is.
-    pub(crate) restricted: bool,
-    /// After a local response the filters behind see nothing, whatever the callback returns.
-    pub(crate) stop_iteration: bool,
     pub(crate) calls_made: u32,
-    speaker: Speaker,
-    next_context: u32,
-}
-
-/// Whom a hostcall is attributed to: the context whose callback runs, or the one it asked to be.
-#[derive(Clone, Copy)]
-pub(crate) struct Speaker {
+    /// The context of the current callback, and the one that the module selected instead.
     current: u32,
     effective: u32,
+    next_context: u32,
 }
 
 impl VmState {
@@ -85,53 +72,40 @@ impl VmState {
             timers: BTreeMap::new(),
             metric_ids: Ids::default(),
             deferred: VecDeque::new(),
-            restricted: false,
-            stop_iteration: false,
             calls_made: 0,
-            speaker: Speaker {
-                current: 0,
-                effective: 0,
-            },
+            current: 0,
+            effective: 0,
             next_context: 1,
         }
     }
 
-    /// Roots, connections and streams of a VM draw from one row of ids.
+    /// Returns a new id. Roots, connections and streams of a VM share one sequence.
     pub(crate) fn next_context_id(&mut self) -> u32 {
         let id = self.next_context;
         self.next_context += 1;
         id
     }
 
-    /// Attributes what follows to `context`; answers whom to go back to.
-    pub(crate) fn speak_as(&mut self, context: u32) -> Speaker {
-        std::mem::replace(
-            &mut self.speaker,
-            Speaker {
-                current: context,
-                effective: 0,
-            },
-        )
-    }
-
-    pub(crate) fn speak_again_as(&mut self, speaker: Speaker) {
-        self.speaker = speaker;
+    /// Sets the current and the effective context; returns the previous ones.
+    pub(crate) fn set_contexts(&mut self, current: u32, effective: u32) -> (u32, u32) {
+        let before = (self.current, self.effective);
+        (self.current, self.effective) = (current, effective);
+        before
     }
 
     pub(crate) fn set_effective(&mut self, context: u32) -> Result<(), Status> {
         if context != 0 && !self.contexts.contains_key(&context) {
             return Err(Status::BadArgument);
         }
-        self.speaker.effective = context;
+        self.effective = context;
         Ok(())
     }
 
-    /// The context that hostcalls are about. The effective one may have gone: then the current one.
+    /// Returns the context of a hostcall: the effective one or, if it is deleted, the current one.
     pub(crate) fn context(&self) -> Option<Context> {
-        let Speaker { current, effective } = self.speaker;
         self.contexts
-            .get(&effective)
-            .or_else(|| self.contexts.get(&current))
+            .get(&self.effective)
+            .or_else(|| self.contexts.get(&self.current))
             .cloned()
     }
 
@@ -139,35 +113,30 @@ impl VmState {
         self.world.borrow_mut().violate(what);
     }
 
-    /// Looks at a buffer. Outside its callback a stream's buffer is there and empty, a plugin
-    /// configuration is not there.
+    /// Returns a buffer. Outside its callback, the buffer of a connection is empty; others do not exist.
     pub(crate) fn buffer(&self, kind: BufferType) -> Result<Vec<u8>, Status> {
         let context = self.context().ok_or(Status::NotFound)?;
         match (kind, &context) {
             (BufferType::PluginConfiguration, Context::Root(root)) => {
                 let root = root.borrow();
-                if root.configuring {
-                    Ok(root.spec.config.clone())
-                } else {
-                    Err(Status::NotFound)
-                }
+                let config = root.configuring.then(|| root.spec.config.clone());
+                config.ok_or(Status::NotFound)
             }
             (BufferType::PluginConfiguration, _) => Err(Status::NotFound),
             (BufferType::CallResponseBody, context) => {
                 let root = context.root().borrow();
-                let answer = root.answer.as_ref().ok_or(Status::NotFound)?;
-                Ok(answer.body.clone())
+                let response = root.response.as_ref().ok_or(Status::NotFound)?;
+                Ok(response.body.clone())
             }
             (kind, _) => {
                 let mut bytes = Vec::new();
-                self.with_stream_buffer(kind, |buffer| bytes.clone_from(buffer));
+                self.with_connection_buffer(kind, |buffer| bytes.clone_from(buffer));
                 Ok(bytes)
             }
         }
     }
 
-    /// Changes a buffer by Envoy's rule: from 0 and of no length is before it, from 0 and at least its
-    /// length is instead of it, from its end or beyond is after it, and there is nothing else.
+    /// Changes a buffer by Envoy's rule: it inserts before the start, replaces everything, or appends to the end.
     pub(crate) fn set_buffer(
         &self,
         kind: BufferType,
@@ -177,90 +146,48 @@ impl VmState {
     ) -> Result<(), Status> {
         let (start, len) = (start as usize, len as usize);
         let mut outcome = Err(Status::BadArgument);
-        self.with_stream_buffer(kind, |buffer| {
-            outcome = match (start, len) {
-                (0, 0) => {
-                    buffer.splice(0..0, bytes.iter().copied());
-                    Ok(())
-                }
-                (0, len) if len >= buffer.len() => {
-                    *buffer = bytes.to_vec();
-                    Ok(())
-                }
-                (0, _) => Err(Status::BadArgument),
-                (start, _) if start >= buffer.len() => {
-                    buffer.extend_from_slice(bytes);
-                    Ok(())
-                }
-                _ => Err(Status::BadArgument),
+        self.with_connection_buffer(kind, |buffer| {
+            let range = match (start, len) {
+                (0, 0) => 0..0,
+                (0, len) if len >= buffer.len() => 0..buffer.len(),
+                (1.., _) if start >= buffer.len() => buffer.len()..buffer.len(),
+                _ => return,
             };
+            buffer.splice(range, bytes.iter().copied());
+            outcome = Ok(());
         });
         outcome
     }
 
-    fn with_stream_buffer(&self, kind: BufferType, look: impl FnOnce(&mut Vec<u8>)) {
-        let context = self.context();
-        match (kind, context) {
-            (BufferType::Downstream, Some(Context::Network { connection, .. })) => {
-                let mut connection = connection.borrow_mut();
-                if connection.read_buffer_shown {
-                    look(&mut connection.read_buffer);
-                }
-            }
-            (BufferType::Upstream, Some(Context::Network { connection, .. })) => {
-                if let Some(buffer) = &mut connection.borrow_mut().write {
-                    look(buffer);
-                }
-            }
-            (BufferType::RequestBody, Some(Context::Http { stream, .. })) => {
-                if let Some(buffer) = stream.borrow_mut().request.shown_body() {
-                    look(buffer);
-                }
-            }
-            (BufferType::ResponseBody, Some(Context::Http { stream, .. })) => {
-                if let Some(buffer) = stream.borrow_mut().response.shown_body() {
-                    look(buffer);
+    fn with_connection_buffer(&self, kind: BufferType, access: impl FnOnce(&mut Vec<u8>)) {
+        let Some(Context::Network { connection, .. }) = self.context() else {
+            return;
+        };
+        let mut connection = connection.borrow_mut();
+        match kind {
+            BufferType::Downstream if connection.is_reading => access(&mut connection.read_buffer),
+            BufferType::Upstream => {
+                if let Some(buffer) = &mut connection.write {
+                    access(buffer);
                 }
             }
             _ => {}
         }
     }
 
-    /// Looks at headers or trailers that may be read now.
-    pub(crate) fn map(&self, kind: MapType) -> Option<HeaderMap> {
-        match self.context()? {
-            Context::Http { stream, .. } if (kind as u32) < 4 => stream.borrow().readable(kind),
-            context => {
-                let root = context.root().borrow();
-                let answer = root.answer.as_ref()?;
-                match kind {
-                    MapType::CallResponseHeaders => Some(answer.headers.clone()),
-                    _ => None,
-                }
-            }
-        }
-    }
-
-    /// Changes headers or trailers that are shown now.
-    pub(crate) fn change_map(
+    /// Calls `access` with headers if they are accessible now.
+    pub(crate) fn with_headers<T>(
         &self,
         kind: MapType,
-        change: impl FnOnce(&mut HeaderMap),
-    ) -> Result<(), Status> {
-        if let Some(Context::Http { stream, .. }) = self.context()
-            && let Some(map) = stream.borrow_mut().writable(kind)
-        {
-            change(map);
-            return Ok(());
-        }
-        Err(Status::BadArgument)
-    }
-
-    /// True while the maps may be absent: then asking for a header answers that it is not found.
-    pub(crate) fn in_log_phase(&self) -> bool {
-        match self.context() {
-            Some(Context::Http { stream, .. }) => stream.borrow().logging,
-            _ => false,
+        access: impl FnOnce(&mut HeaderMap) -> T,
+    ) -> Option<T> {
+        match self.context()? {
+            Context::Http { stream, .. } => stream.borrow_mut().headers(kind).map(access),
+            context if kind == MapType::CallResponseHeaders => {
+                let mut root = context.root().borrow_mut();
+                Some(access(&mut root.response.as_mut()?.headers))
+            }
+            _ => None,
         }
     }
 }

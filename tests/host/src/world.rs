@@ -1,32 +1,31 @@
-//! What all workers of a host share.
+//! The state that all workers of a host share.
 
 use crate::counts::Counts;
 use crate::http_call::CallState;
+use crate::log;
 use crate::log::LogLine;
 use crate::metrics::Values;
 use crate::shared_data::SharedData;
-use crate::{Level, log};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A piece of state that a test's handle and the VM both look at. A host lives on one thread.
+/// State that both a handle of the test and the VM access. A host runs on one thread.
 pub(crate) type Shared<T> = Rc<RefCell<T>>;
 
 pub(crate) fn shared<T>(value: T) -> Shared<T> {
     Rc::new(RefCell::new(value))
 }
 
-/// 2026-01-01T00:00:00Z: a time of day that is plausible and the same in every run.
+/// 2026-01-01T00:00:00Z, the same in every run.
 const START: Duration = Duration::from_secs(1_767_225_600);
 
-/// How long the machine has been up when a host starts: no module may take the monotonic clock for the
-/// time since anything.
+/// The monotonic time at the start of a host, so that no module can take it for the time since its start.
 const UP: Duration = Duration::from_secs(86_400);
 
-/// Time that only the test moves. As in Envoy, timers follow the steady clock, and the module gets
-/// both that and the wall clock, which somebody may set.
+/// Virtual time. As in Envoy, timers follow the steady clock, and the module gets both that and the wall clock, which can be
+/// set.
 pub(crate) struct Clock {
     steady: Duration,
     wall: Duration,
@@ -57,10 +56,8 @@ pub(crate) struct World {
     pub(crate) metrics: Values,
     pub(crate) counts: Counts,
     pub(crate) log: Vec<LogLine>,
-    pub(crate) log_level: Level,
     pub(crate) clusters: BTreeSet<String>,
     pub(crate) calls: Vec<Shared<CallState>>,
-    pub(crate) crashes_are_expected: bool,
     next_connection: u64,
     violation: Option<String>,
 }
@@ -76,10 +73,8 @@ impl World {
             metrics: Values::default(),
             counts: Counts::default(),
             log: Vec::new(),
-            log_level: Level::Info,
             clusters: BTreeSet::new(),
             calls: Vec::new(),
-            crashes_are_expected: false,
             next_connection: 1,
             violation: None,
         }
@@ -92,13 +87,13 @@ impl World {
         id
     }
 
-    /// Notes that the module did what must never be done. The test fails as soon as the module has
-    /// returned, because nobody may panic through its frames.
+    /// Records a violation by the module. The test fails when the module has returned, because a panic must not unwind
+    /// through its frames.
     pub(crate) fn violate(&mut self, what: impl Into<String>) {
         self.violation.get_or_insert(what.into());
     }
 
-    /// Fails the test if anything was noted.
+    /// Fails the test if there was a violation.
     pub(crate) fn check(&self) {
         if let Some(what) = &self.violation {
             self.fail(what);

@@ -1,9 +1,9 @@
-//! Connections in the test host: what Envoy does with bytes, closes and ticks, the host does.
+//! Connections in the test host: bytes, closes and properties.
 
 mod guest;
 
 use evenkeel_test_host::{ClosedBy, Connection, Host, Root, RootSpec};
-use guest::{host, story};
+use guest::{host, logged};
 use std::time::Duration;
 
 fn connect(host: &Host) -> (Root, Connection) {
@@ -43,7 +43,7 @@ fn write_is_edited_by_the_rules_of_envoy() {
             leaves.as_bytes(),
             "start {start}, len {len}"
         );
-        assert_eq!(story(&host), status, "start {start}, len {len}");
+        assert_eq!(logged(&host), status, "start {start}, len {len}");
     }
 }
 
@@ -54,11 +54,11 @@ fn read_is_edited_before_the_next_filter_gets_it() {
     assert_eq!(connection.client_sends("body"), b"<>body");
 }
 
-/// Logs the whole read buffer at each read, and a slash.
+/// Logs the read buffer at each read, and a slash.
 const READER: &str = r#"
   (func (export "proxy_on_downstream_data") (param i32) (param $size i32) (param i32) (result i32)
     (drop (call $get_buffer (i32.const 2) (i32.const 0) (local.get $size) (i32.const 64) (i32.const 68)))
-    (call $tell) (call $mark (i32.const 47))
+    (call $log_result) (call $mark (i32.const 47))
     (i32.const 0))"#;
 
 #[test]
@@ -72,30 +72,7 @@ fn bytes_that_the_next_filter_leaves_precede_later_bytes() {
     connection.next_filter_takes(None);
     assert_eq!(connection.next_filter_reads_again(), b"e");
 
-    assert_eq!(story(&host), "abc/cde/e/");
-}
-
-#[test]
-fn module_resumes_bytes_that_it_holds_back() {
-    let host = host(
-        r#"(global $held (mut i32) (i32.const 0))
-           (func (export "proxy_on_configure") (param i32 i32) (result i32)
-             (drop (call $tick_every (i32.const 1000))) (i32.const 1))
-           (func (export "proxy_on_downstream_data") (param $id i32) (param i32 i32) (result i32)
-             (global.set $held (local.get $id)) (i32.const 1))
-           (func (export "proxy_on_tick") (param i32)
-             (drop (call $speak_as (global.get $held)))
-             (drop (call $resume (i32.const 2))))"#,
-    );
-    let (_, connection) = connect(&host);
-    assert_eq!(connection.client_sends("ab"), b"");
-    assert_eq!(connection.client_sends("cd"), b"");
-    host.advance(Duration::from_secs(1));
-    assert_eq!(
-        connection.client_sends("e"),
-        b"abcd",
-        "what was held went on; what is new is held"
-    );
+    assert_eq!(logged(&host), "abc/cde/e/");
 }
 
 #[test]
@@ -104,10 +81,10 @@ fn buffer_is_empty_outside_its_callback() {
         r#"(global $id (mut i32) (i32.const 0))
            (func (export "proxy_on_configure") (param i32 i32) (result i32)
              (drop (call $tick_every (i32.const 1000))) (i32.const 1))
-           (func (export "proxy_on_new_connection") (param $id i32) (result i32)
+           (func (export "proxy_on_upstream_data") (param $id i32) (param i32 i32) (result i32)
              (global.set $id (local.get $id)) (i32.const 0))
            (func (export "proxy_on_tick") (param i32)
-             (drop (call $speak_as (global.get $id)))
+             (drop (call $set_effective (global.get $id)))
              (call $digit (call $get_buffer (i32.const 3) (i32.const 0) (i32.const 9)
                (i32.const 64) (i32.const 68)))
              (call $digit (i32.load (i32.const 68)))
@@ -117,14 +94,14 @@ fn buffer_is_empty_outside_its_callback() {
     let (_, connection) = connect(&host);
     connection.server_writes("body");
     host.advance(Duration::from_secs(1));
-    assert_eq!(story(&host), "002");
+    assert_eq!(logged(&host), "002");
 }
 
 /// Marks each callback of a connection, and closes connections 2, 3, .. from a tick.
 fn closer(count: u32) -> String {
     let closes: String = (2..2 + count)
         .map(|id| {
-            format!("(call $digit (call $speak_as (i32.const {id}))) (call $digit (call $close (i32.const 2)))")
+            format!("(call $digit (call $set_effective (i32.const {id}))) (call $digit (call $close (i32.const 2)))")
         })
         .collect();
     format!(
@@ -133,8 +110,6 @@ fn closer(count: u32) -> String {
            (func (export "proxy_on_tick") (param i32) {closes} (call $mark (i32.const 116)))
            (func (export "proxy_on_downstream_connection_close") (param i32) (param $peer i32)
              (call $mark (i32.const 99)) (call $digit (local.get $peer)))
-           (func (export "proxy_on_done") (param i32) (result i32) (call $mark (i32.const 100)) (i32.const 1))
-           (func (export "proxy_on_log") (param i32) (call $mark (i32.const 108)))
            (func (export "proxy_on_delete") (param i32) (call $mark (i32.const 120)))"#
     )
 }
@@ -146,7 +121,7 @@ fn close_from_a_tick_follows_the_tick() {
     host.advance(Duration::from_millis(999));
     assert!(connection.is_open());
     host.advance(Duration::from_millis(1));
-    assert_eq!(story(&host), "00tc1dlx");
+    assert_eq!(logged(&host), "00tc1x");
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
     assert_eq!(connection.server_writes("late"), b"");
 }
@@ -156,12 +131,12 @@ fn deleted_context_cannot_become_effective() {
     let host = host(&closer(1));
     let (_, connection) = connect(&host);
     connection.client_closes();
-    assert_eq!(story(&host), "c2dlx");
+    assert_eq!(logged(&host), "c2x");
     host.advance(Duration::from_secs(1));
     assert_eq!(
-        story(&host),
-        "c2dlx20t",
-        "the close then speaks of the root, which has no connection"
+        logged(&host),
+        "c2x20t",
+        "the context is then the root, which has no connection"
     );
 }
 
@@ -178,12 +153,12 @@ fn closes_of_one_tick_nest() {
             .iter()
             .all(|connection| connection.closed_by() == Some(ClosedBy::Module))
     );
-    assert_eq!(story(&host), "000000tc1c1c1dlxdlxdlx");
+    assert_eq!(logged(&host), "000000tc1c1c1xxx");
     assert_eq!(worker.deepest_nesting(), 4);
 }
 
 #[test]
-#[should_panic(expected = "Envoy loses the chunk in hand")]
+#[should_panic(expected = "Envoy loses the bytes of the write")]
 fn close_during_a_write_fails_the_test() {
     let host = host(
         r#"(func (export "proxy_on_upstream_data") (param i32 i32 i32) (result i32)
@@ -202,13 +177,12 @@ fn paused_write_fails_the_test() {
 }
 
 #[test]
-#[should_panic(expected = "resumed a write")]
-fn resumed_write_fails_the_test() {
+#[should_panic(expected = "paused a read")]
+fn paused_read_fails_the_test() {
     let host = host(
-        r#"(func (export "proxy_on_upstream_data") (param i32 i32 i32) (result i32)
-             (drop (call $resume (i32.const 3))) (i32.const 0))"#,
+        r#"(func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32) (i32.const 1))"#,
     );
-    connect(&host).1.server_writes("body");
+    connect(&host).1.client_sends("body");
 }
 
 #[test]
@@ -223,24 +197,6 @@ fn close_from_a_read_discards_its_bytes() {
 }
 
 #[test]
-fn server_half_close_and_close_have_separate_callbacks() {
-    let host = host(
-        r#"(func (export "proxy_on_upstream_data") (param i32 i32) (param $fin i32) (result i32)
-             (call $digit (local.get $fin)) (i32.const 0))
-           (func (export "proxy_on_upstream_connection_close") (param i32) (param $peer i32)
-             (call $mark (i32.const 117)) (call $digit (local.get $peer)))
-           (func (export "proxy_on_downstream_connection_close") (param i32) (param $peer i32)
-             (call $mark (i32.const 99)) (call $digit (local.get $peer)))"#,
-    );
-    let (_, connection) = connect(&host);
-    connection.server_writes("a");
-    connection.server_finishes("b");
-    connection.server_closes();
-    connection.server_closes();
-    assert_eq!(story(&host), "01u0c1");
-}
-
-#[test]
 fn property_belongs_to_the_connection_or_the_root() {
     let host = host(
         r#"(data (i32.const 128) "connection\00id") (data (i32.const 160) "xds\00node\00id")
@@ -251,7 +207,7 @@ fn property_belongs_to_the_connection_or_the_root() {
            (func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32)
              (call $ask (i32.const 128) (i32.const 13)) (call $digit (i32.load (i32.load (i32.const 64))))
              (call $digit (i32.load (i32.const 68)))
-             (call $ask (i32.const 160) (i32.const 11)) (call $tell)
+             (call $ask (i32.const 160) (i32.const 11)) (call $log_result)
              (call $ask (i32.const 224) (i32.const 7))
              (call $ask (i32.const 192) (i32.const 16))
              (i32.const 0))"#,
@@ -261,16 +217,16 @@ fn property_belongs_to_the_connection_or_the_root() {
         .configure(&RootSpec::new("network").node_id("router~a"));
     let connection = root.connect();
     connection.client_sends("");
-    assert_eq!(story(&host), format!("0{}80router~a11", connection.id()));
+    assert_eq!(logged(&host), format!("0{}80router~a11", connection.id()));
 
     connection.set_property(&["upstream", "address"], "10.0.0.9:80");
     connection.hide_property(&["connection", "id"]);
-    let before = story(&host).len();
+    let before = logged(&host).len();
     connection.client_sends("");
-    assert_eq!(story(&host)[before..].chars().next(), Some('1'), "hidden");
+    assert_eq!(logged(&host)[before..].chars().next(), Some('1'), "hidden");
     assert!(
-        story(&host).ends_with("router~a10"),
-        "the one unknown, the other now set"
+        logged(&host).ends_with("router~a10"),
+        "the first is unknown, the second is set"
     );
 }
 
@@ -304,12 +260,13 @@ fn result_with_bytes_costs_an_allocation() {
 #[test]
 fn memory_is_that_of_the_instance() {
     let host = host(
-        r#"(func (export "proxy_on_new_connection") (param i32) (result i32)
-        (drop (memory.grow (i32.const 2))) (i32.const 0))"#,
+        r#"(func (export "proxy_on_tick") (param i32) (drop (memory.grow (i32.const 2))))
+           (func (export "proxy_on_configure") (param i32 i32) (result i32)
+             (drop (call $tick_every (i32.const 1000))) (i32.const 1))"#,
     );
     let worker = host.start_worker();
-    let root = worker.configure(&RootSpec::new("network"));
+    worker.configure(&RootSpec::new("network"));
     assert_eq!(worker.memory_bytes(), 65_536);
-    root.connect();
+    host.advance(Duration::from_secs(1));
     assert_eq!(worker.memory_bytes(), 3 * 65_536);
 }

@@ -1,8 +1,8 @@
-//! Buffers and properties.
+//! Buffers, headers and properties.
 
 use super::hostcalls;
-use crate::abi::{BufferType, Status};
-use crate::memory::{give, put, read};
+use crate::abi::{BufferType, MapType, Status, find};
+use crate::memory::{give, read, text};
 use crate::properties::dotted;
 use crate::state::{Context, VmState};
 use wasmtime::{Linker, Result};
@@ -10,25 +10,30 @@ use wasmtime::{Linker, Result};
 pub(super) fn define(linker: &mut Linker<VmState>) -> Result<()> {
     hostcalls!(linker:
         "proxy_get_buffer_bytes" (vm, kind, start, len, bytes_at, size_at) {
-            let buffer = vm.data().buffer(BufferType::of(kind)?)?;
+            let buffer = vm.data().buffer(find(&BufferType::ALL, kind, |kind| kind as u32)?)?;
             let end = start.checked_add(len).ok_or(Status::BadArgument)? as usize;
             let end = end.min(buffer.len());
-            // From beyond the end there is nothing, and that is no error.
+            // Beyond the end, the result is empty.
             let bytes = buffer.get(start as usize..end).unwrap_or_default();
             give(vm, bytes, bytes_at, size_at)?;
         }
-        "proxy_get_buffer_status" (vm, kind, size_at, flags_at) {
-            let size = vm.data().buffer(BufferType::of(kind)?)?.len() as u32;
-            put(vm, size_at, &size.to_le_bytes())?;
-            put(vm, flags_at, &0_u32.to_le_bytes())?;
-        }
         "proxy_set_buffer_bytes" (vm, kind, start, len, bytes, bytes_len) {
-            let kind = BufferType::of(kind)?;
-            if kind == BufferType::PluginConfiguration {
-                vm.data().buffer(kind)?;
-            }
+            let kind = find(&BufferType::ALL, kind, |kind| kind as u32)?;
             let bytes = read(vm, bytes, bytes_len)?;
             vm.data().set_buffer(kind, start, len, &bytes)?;
+        }
+        "proxy_get_header_map_value" (vm, kind, name, name_len, value_at, size_at) {
+            let kind = find(&MapType::ALL, kind, |kind| kind as u32)?;
+            let name = text(vm, name, name_len)?;
+            let value = vm.data().with_headers(kind, |headers| headers.get(&name).map(<[u8]>::to_vec));
+            let value = value.ok_or(Status::BadArgument)?.ok_or(Status::NotFound)?;
+            give(vm, &value, value_at, size_at)?;
+        }
+        "proxy_replace_header_map_value" (vm, kind, name, name_len, value, value_len) {
+            let kind = find(&MapType::ALL, kind, |kind| kind as u32)?;
+            let (name, value) = (text(vm, name, name_len)?, read(vm, value, value_len)?);
+            let replaced = vm.data().with_headers(kind, |headers| headers.replace(&name, &value));
+            replaced.ok_or(Status::BadArgument)?;
         }
         "proxy_get_property" (vm, path, path_len, value_at, size_at) {
             let path = read(vm, path, path_len)?;
@@ -49,10 +54,10 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<()> {
     )
 }
 
-/// What a stream shares with the connection that it is on. All else (a route, an upstream) is its own.
+/// The properties that a stream shares with its connection; others, such as the route and the upstream, are its own.
 const OF_THE_CONNECTION: [&str; 4] = ["connection.", "connection_id", "source.", "destination."];
 
-/// Finds a property as the context sees it. Of the listener a root knows nothing.
+/// Finds a property of the context. A root has no properties of a listener.
 fn property(state: &VmState, path: &[u8]) -> Result<Vec<u8>, Status> {
     let context = state.context().ok_or(Status::NotFound)?;
     let name = dotted(path);

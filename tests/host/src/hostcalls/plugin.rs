@@ -1,14 +1,13 @@
-//! What a plugin asks about itself and its proxy: log, time, timers, configuration of the call, shared
-//! data, metrics, calls to clusters.
+//! Log, time, timers, shared data, metrics and calls to clusters.
 
 use super::{BAD_ARGUMENT, hostcalls};
-use crate::abi::{Level, Status};
+use crate::abi::{Level, Status, find};
 use crate::headers::HeaderMap;
 use crate::http_call::CallState;
 use crate::log::LogLine;
 use crate::memory::{give, put, read, text};
 use crate::metrics::{BelowZero, Kind};
-use crate::state::{Deferred, Timer, VmState};
+use crate::state::{Timer, VmState};
 use crate::world::shared;
 use std::time::Duration;
 use wasmtime::{Caller, Linker, Result};
@@ -17,14 +16,13 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<()> {
     linker.func_wrap("wasi_snapshot_preview1", "clock_time_get", clock_time_get)?;
     hostcalls!(linker:
         "proxy_log" (vm, level, start, len) {
-            let level = Level::of(level)?;
+            let level = find(&Level::ALL, level, |level| level as u32)?;
             let text = text(vm, start, len)?;
             let worker = vm.data().worker;
             vm.data().world.borrow_mut().log.push(LogLine { worker, level, text });
         }
         "proxy_get_log_level" (vm, level_at) {
-            let level = vm.data().world.borrow().log_level as u32;
-            put(vm, level_at, &level.to_le_bytes())?;
+            put(vm, level_at, &(Level::Info as u32).to_le_bytes())?;
         }
         "proxy_get_current_time_nanoseconds" (vm, time_at) {
             let now = vm.data().world.borrow().clock.wall().as_nanos() as u64;
@@ -44,17 +42,6 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<()> {
         "proxy_set_effective_context" (vm, context) {
             vm.data_mut().set_effective(context)?;
         }
-        "proxy_done" (vm) {
-            let root = vm.data().context().ok_or(Status::NotFound)?.root().clone();
-            if !std::mem::take(&mut root.borrow_mut().pending_done) {
-                return Err(Status::NotFound.into());
-            }
-            vm.data_mut().deferred.push_back(Deferred::DeleteRoot(root));
-        }
-        "proxy_get_status" (vm, code_at, text_at, size_at) {
-            put(vm, code_at, &0_u32.to_le_bytes())?;
-            give(vm, b"", text_at, size_at)?;
-        }
         "proxy_get_shared_data" (vm, key, key_len, value_at, size_at, cas_at) {
             let key = read(vm, key, key_len)?;
             let (value, cas) = vm.data().world.borrow().shared_data.get(&key)?;
@@ -71,20 +58,11 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<()> {
             let id = vm.data_mut().metric_ids.define(&mut world.borrow_mut().metrics, kind, name);
             put(vm, id_at, &id.to_le_bytes())?;
         }
-        "proxy_get_metric" (vm, id, value_at) {
-            let state = vm.data();
-            let value = state.metric_ids.get(&state.world.borrow().metrics, id)?;
-            put(vm, value_at, &value.to_le_bytes())?;
-        }
-        "proxy_record_metric" (vm, id, value: u64) {
-            let state = vm.data();
-            state.metric_ids.record(&mut state.world.borrow_mut().metrics, id, value)?;
-        }
         "proxy_increment_metric" (vm, id, offset: i64) {
             let state = vm.data();
-            let moved = state.metric_ids.increment(&mut state.world.borrow_mut().metrics, id, offset)?;
-            if let Err(BelowZero(name)) = moved {
-                state.violate(format!("the module took the gauge `{name}` below zero ({offset:+})"));
+            let incremented = state.metric_ids.increment(&mut state.world.borrow_mut().metrics, id, offset)?;
+            if let Err(BelowZero(name)) = incremented {
+                state.violate(format!("the module decremented the gauge `{name}` below zero ({offset:+})"));
             }
         }
         "proxy_http_call" (
@@ -93,16 +71,16 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<()> {
         ) {
             let cluster = text(vm, cluster, cluster_len)?;
             let headers = HeaderMap::decode(&read(vm, headers, headers_len)?);
-            let body = read(vm, body, body_len)?;
+            read(vm, body, body_len)?;
             read(vm, trailers, trailers_len)?;
             let root = vm.data().context().ok_or(BAD_ARGUMENT)?.root().clone();
             let known = vm.data().world.borrow().clusters.contains(&cluster);
-            let whole = [":path", ":method", ":authority"].iter().all(|name| headers.get(name).is_some());
-            if !known || !whole || timeout.cast_signed() < 0 {
+            let is_complete = [":path", ":method", ":authority"].iter().all(|name| headers.get(name).is_some());
+            if !known || !is_complete || timeout.cast_signed() < 0 {
                 return Err(BAD_ARGUMENT);
             }
             let state = vm.data_mut();
-            // The two low bits of a token say what was called: 0 is HTTP.
+            // The two low bits of a token are the kind of the call: 0 is HTTP.
             state.calls_made += 1;
             let token = state.calls_made << 2;
             state.world.borrow_mut().calls.push(shared(CallState {
@@ -111,16 +89,15 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<()> {
                 token,
                 cluster,
                 headers,
-                body,
                 timeout: Duration::from_millis(u64::from(timeout)),
-                over: false,
+                ended: false,
             }));
             put(vm, token_at, &token.to_le_bytes())?;
         }
     )
 }
 
-/// WASI's clocks as Envoy has them, with WASI's own numbers for errors.
+/// WASI's clocks, with WASI's error numbers.
 fn clock_time_get(
     mut vm: Caller<'_, VmState>,
     clock: u32,

@@ -1,16 +1,15 @@
-//! The lives of roots and connections: which callbacks come, and in which order.
+//! The callbacks of roots and connections in Envoy's order.
 
-use super::deferred::after_read;
-use super::{Entered, Vm};
+use super::Vm;
 use crate::ClosedBy;
-use crate::abi::{Action, Peer};
+use crate::abi::Peer;
 use crate::connection::ConnectionState;
 use crate::root::RootState;
 use crate::state::Context;
 use crate::world::Shared;
 
 impl Vm {
-    /// A root's first three callbacks. Answers whether the module took the configuration.
+    /// Creates and configures a root. Returns whether the module accepted the configuration.
     pub(crate) fn configure(&mut self, root: &Shared<RootState>) -> bool {
         let (id, size) = (root.borrow().id, root.borrow().spec.config.len() as u32);
         self.state()
@@ -18,41 +17,28 @@ impl Vm {
             .insert(id, Context::Root(root.clone()));
         root.borrow_mut().configuring = true;
         self.enter("proxy_on_context_create", id, &[0]);
-        let started = self.enter("proxy_on_vm_start", id, &[0]);
-        let configured = match started {
-            Entered::Returned(0) => started,
-            _ => self.enter("proxy_on_configure", id, &[size]),
-        };
+        let accepted = !self.callbacks.contains_key("proxy_on_configure")
+            || self.enter("proxy_on_configure", id, &[size]) != 0;
         root.borrow_mut().configuring = false;
-        configured != Entered::Returned(0)
+        accepted
     }
 
-    /// Envoy deletes a root when none of its contexts is left.
+    /// Deletes a released root if it has no contexts.
     pub(crate) fn release_root(&mut self, root: &Shared<RootState>) {
-        if !root.borrow().released || root.borrow().live > 0 || root.borrow().pending_done {
+        if !root.borrow().released || root.borrow().live > 0 {
             return;
         }
         let id = root.borrow().id;
-        if self.enter("proxy_on_done", id, &[]) == Entered::Returned(0) {
-            // The module asked for time: it says `proxy_done` when it is ready.
-            root.borrow_mut().pending_done = true;
-            return;
-        }
         self.enter("proxy_on_delete", id, &[]);
-        self.forget_root(id);
-    }
-
-    pub(super) fn forget_root(&mut self, id: u32) {
         self.state().contexts.remove(&id);
         self.state().timers.remove(&id);
     }
 
-    /// A root's tick.
     pub(crate) fn tick(&mut self, root: u32) {
         self.enter("proxy_on_tick", root, &[]);
     }
 
-    /// A connection comes in on a filter chain that has the network filter of `root`.
+    /// Opens a connection on a filter chain with the network filter of `root`.
     pub(crate) fn new_connection(
         &mut self,
         root: &Shared<RootState>,
@@ -63,67 +49,51 @@ impl Vm {
             connection: connection.clone(),
         });
         connection.borrow_mut().context = Some(id);
-        let entered = self.enter("proxy_on_new_connection", id, &[]);
-        self.network_action(connection, entered);
     }
 
-    /// Bytes from the client. Those that the next filter left come again.
-    pub(crate) fn downstream_data(
-        &mut self,
-        connection: &Shared<ConnectionState>,
-        bytes: &[u8],
-        fin: bool,
-    ) {
+    /// Passes bytes of the client. Bytes that the next filter did not take are passed again.
+    pub(crate) fn downstream_data(&mut self, connection: &Shared<ConnectionState>, bytes: &[u8]) {
         connection.borrow_mut().read_buffer.extend_from_slice(bytes);
-        let Some(id) = connection.borrow().context else {
-            return after_read(connection, Action::Continue);
-        };
-        connection.borrow_mut().read_buffer_shown = true;
-        let size = connection.borrow().read_buffer.len() as u32;
-        let entered = self.enter("proxy_on_downstream_data", id, &[size, u32::from(fin)]);
-        let action = self.network_action(connection, entered);
-        after_read(connection, action);
+        let context = connection.borrow().context;
+        if let Some(id) = context {
+            connection.borrow_mut().is_reading = true;
+            let size = connection.borrow().read_buffer.len() as u32;
+            if self.enter("proxy_on_downstream_data", id, &[size, 0]) != 0 {
+                self.fail("the module paused a read: it has no hostcall to resume it");
+            }
+        }
+        let mut connection = connection.borrow_mut();
+        connection.is_reading = false;
+        if connection.closed.is_none() {
+            let len = connection.read_buffer.len();
+            let taken = connection.takes.unwrap_or(len).min(len);
+            let passed: Vec<u8> = connection.read_buffer.drain(..taken).collect();
+            connection.passed_on.extend(passed);
+        }
     }
 
-    /// Bytes to the client; answers what leaves.
+    /// Passes bytes to the client; returns the bytes that it receives.
     pub(crate) fn upstream_data(
         &mut self,
         connection: &Shared<ConnectionState>,
         bytes: &[u8],
-        fin: bool,
     ) -> Vec<u8> {
         let Some(id) = connection.borrow().context else {
             return bytes.to_vec();
         };
         connection.borrow_mut().write = Some(bytes.to_vec());
-        let arguments = [bytes.len() as u32, u32::from(fin)];
-        let entered = self.enter("proxy_on_upstream_data", id, &arguments);
-        if let Entered::Returned(result) = entered
-            && Action::of(result) == Action::Pause
-        {
-            let world = self.state().world.clone();
-            world
-                .borrow()
-                .fail("the module paused a write: nothing in Envoy can resume it");
+        if self.enter("proxy_on_upstream_data", id, &[bytes.len() as u32, 0]) != 0 {
+            self.fail("the module paused a write: Envoy cannot resume it");
         }
-        self.network_action(connection, entered);
-        let written = connection.borrow_mut().write.take().unwrap_or_default();
-        if fin && connection.borrow().closed.is_none() {
-            self.enter(
-                "proxy_on_upstream_connection_close",
-                id,
-                &[Peer::Unknown as u32],
-            );
-        }
-        if connection.borrow().closed.is_some() {
-            Vec::new()
-        } else {
-            written
+        let mut connection = connection.borrow_mut();
+        let written = connection.write.take().unwrap_or_default();
+        match connection.closed {
+            Some(_) => Vec::new(),
+            None => written,
         }
     }
 
-    /// The connection is over: the module's callback, then done, log and delete at once, and then the
-    /// streams that were still on it.
+    /// Closes a connection: the module's callback, delete, and then the end of its streams.
     pub(crate) fn close_connection(&mut self, connection: &Shared<ConnectionState>, by: ClosedBy) {
         if connection.borrow().closed.is_some() {
             return;
@@ -134,10 +104,9 @@ impl Vm {
         } else {
             Peer::Local
         };
-        if let Some(id) = connection.borrow().context {
+        let context = connection.borrow().context;
+        if let Some(id) = context {
             self.enter("proxy_on_downstream_connection_close", id, &[peer as u32]);
-            self.enter("proxy_on_done", id, &[]);
-            self.enter("proxy_on_log", id, &[]);
             self.delete(id);
         }
         let streams = std::mem::take(&mut connection.borrow_mut().streams);
@@ -168,15 +137,8 @@ impl Vm {
         }
     }
 
-    /// With a dead VM Envoy closes the connection at its next I/O.
-    fn network_action(&mut self, connection: &Shared<ConnectionState>, entered: Entered) -> Action {
-        match entered {
-            Entered::Skipped => Action::Continue,
-            Entered::Returned(result) => Action::of(result),
-            Entered::Dead => {
-                self.close_connection(connection, ClosedBy::DeadVm);
-                Action::Pause
-            }
-        }
+    pub(super) fn fail(&mut self, what: &str) -> ! {
+        let world = self.state().world.clone();
+        world.borrow().fail(what)
     }
 }

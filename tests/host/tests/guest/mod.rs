@@ -1,12 +1,12 @@
-//! Modules in text form, so that a test shows what it runs.
+//! Modules in text format.
 #![allow(dead_code)]
 
 use evenkeel_test_host::Host;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
-/// What every guest has: the imports that a test may use, a memory, an allocator that never frees.
-/// Bytes 0 to 127 are scratch: an answer's pointer and size lie at 64 and 68.
+/// The imports, the memory and the allocator of every guest. Bytes 0 to 127 are scratch: the pointer and the size of a
+/// result are at 64 and 68.
 const PRELUDE: &str = r#"
   (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
   (import "env" "proxy_get_buffer_bytes" (func $get_buffer (param i32 i32 i32 i32 i32) (result i32)))
@@ -16,19 +16,12 @@ const PRELUDE: &str = r#"
   (import "env" "proxy_set_shared_data" (func $set_shared (param i32 i32 i32 i32 i32) (result i32)))
   (import "env" "proxy_define_metric" (func $define_metric (param i32 i32 i32 i32) (result i32)))
   (import "env" "proxy_increment_metric" (func $increment (param i32 i64) (result i32)))
-  (import "env" "proxy_record_metric" (func $record (param i32 i64) (result i32)))
   (import "env" "proxy_set_tick_period_milliseconds" (func $tick_every (param i32) (result i32)))
   (import "env" "proxy_get_current_time_nanoseconds" (func $time (param i32) (result i32)))
-  (import "env" "proxy_set_effective_context" (func $speak_as (param i32) (result i32)))
+  (import "env" "proxy_set_effective_context" (func $set_effective (param i32) (result i32)))
   (import "env" "proxy_close_stream" (func $close (param i32) (result i32)))
-  (import "env" "proxy_continue_stream" (func $resume (param i32) (result i32)))
-  (import "env" "proxy_done" (func $done (result i32)))
-  (import "env" "proxy_get_header_map_pairs" (func $pairs (param i32 i32 i32) (result i32)))
-  (import "env" "proxy_set_header_map_pairs" (func $set_pairs (param i32 i32 i32) (result i32)))
   (import "env" "proxy_get_header_map_value" (func $header (param i32 i32 i32 i32 i32) (result i32)))
-  (import "env" "proxy_add_header_map_value" (func $add (param i32 i32 i32 i32 i32) (result i32)))
   (import "env" "proxy_replace_header_map_value" (func $replace (param i32 i32 i32 i32 i32) (result i32)))
-  (import "env" "proxy_remove_header_map_value" (func $remove (param i32 i32 i32) (result i32)))
   (import "env" "proxy_send_local_response"
     (func $respond (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
   (import "env" "proxy_http_call"
@@ -48,23 +41,23 @@ const PRELUDE: &str = r#"
     (drop (call $log (i32.const 2) (i32.const 32) (i32.const 1))))
   ;; Logs a status as one digit.
   (func $digit (param $number i32) (call $mark (i32.add (i32.const 48) (local.get $number))))
-  ;; Logs the last answer's bytes.
-  (func $tell
+  ;; Logs the bytes of the last result.
+  (func $log_result
     (drop (call $log (i32.const 2) (i32.load (i32.const 64)) (i32.load (i32.const 68)))))
 "#;
 
-/// A host for a guest whose callbacks are `functions`.
+/// Creates a host for a guest with these functions.
 pub fn host(functions: &str) -> Host {
     Host::new(&file(&format!("(module {PRELUDE} {functions})")))
 }
 
-/// A host for a whole module.
+/// Creates a host for a complete module.
 pub fn bare(module: &str) -> Host {
     Host::new(&file(module))
 }
 
-/// All that was logged, in one string: the order of callbacks, a letter each.
-pub fn story(host: &Host) -> String {
+/// Returns the log as one string.
+pub fn logged(host: &Host) -> String {
     host.log().into_iter().map(|line| line.text).collect()
 }
 
@@ -72,7 +65,7 @@ fn file(text: &str) -> PathBuf {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    // Tests of one text may run at once: each writes a file of its own and renames it into place.
+    // Tests with the same text may run in parallel: each writes its own file and renames it.
     let path = directory.join(format!("{:016x}.wasm", hasher.finish()));
     let bytes = wat::parse_str(text).expect("the text is a module");
     let fresh = directory.join(format!(
@@ -81,7 +74,7 @@ fn file(text: &str) -> PathBuf {
         std::process::id(),
         std::thread::current().id()
     ));
-    std::fs::write(&fresh, bytes).expect("the directory is cargo's own for this");
-    std::fs::rename(&fresh, &path).expect("a rename in one directory");
+    std::fs::write(&fresh, bytes).expect("the directory is writable");
+    std::fs::rename(&fresh, &path).expect("the file is renamed");
     path
 }
