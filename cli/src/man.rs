@@ -81,8 +81,8 @@ fn named<'a>(above: &'a Command, name: &String) -> Result<&'a Command> {
             [] => format!("`{}` has none", above.get_name()),
             names => format!("choose from {}", names.join(", ")),
         };
-        let told = format!("there is no command {name}: {choose}\n");
-        clap::Error::raw(ErrorKind::InvalidValue, told).into()
+        let message = format!("there is no command {name}: {choose}\n");
+        clap::Error::raw(ErrorKind::InvalidValue, message).into()
     })
 }
 

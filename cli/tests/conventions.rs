@@ -85,8 +85,12 @@ fn output_is_not_colored_in_pipes() {
     for words in commands() {
         for more in ["--help", "--no-such-flag"] {
             let output = evenkeel(&words, &[more]);
-            let said = [output.stdout, output.stderr].concat();
-            assert!(!said.contains(&0x1b), "{words:?} {more}: {}", text(&said));
+            let printed = [output.stdout, output.stderr].concat();
+            assert!(
+                !printed.contains(&0x1b),
+                "{words:?} {more}: {}",
+                text(&printed)
+            );
         }
     }
 }
@@ -97,11 +101,11 @@ fn every_command_prints_the_version() {
         let output = evenkeel(&words, &["--version"]);
 
         assert_eq!(output.status.code(), Some(0), "{words:?}");
-        let said = text(&output.stdout).trim_end();
-        assert!(said.starts_with("evenkeel"), "{words:?}: {said}");
+        let printed = text(&output.stdout).trim_end();
+        assert!(printed.starts_with("evenkeel"), "{words:?}: {printed}");
         assert!(
-            said.ends_with(env!("CARGO_PKG_VERSION")),
-            "{words:?}: {said}"
+            printed.ends_with(env!("CARGO_PKG_VERSION")),
+            "{words:?}: {printed}"
         );
     }
 }

@@ -106,7 +106,7 @@ impl World<'_> {
             let every = policy.peers.as_ref()?.interval.as_secs_f64();
             return Some(self.pod_random.exponential(f64::from(FANOUT) / every));
         }
-        pod.asked.map(|asked| self.now.since(asked))
+        pod.last_peer_request.map(|at| self.now.since(at))
     }
 
     fn send(&mut self, message: Message) {
@@ -139,10 +139,10 @@ impl World<'_> {
         let is_trusted = !is_request || peers.trust == Trust::SameIdentity;
         let every = peers.interval;
         if is_request {
-            self.pods[to].asked = Some(self.now);
+            self.pods[to].last_peer_request = Some(self.now);
             let response = self.reports_of(to);
             if !is_trusted {
-                self.pods[to].asked = None;
+                self.pods[to].last_peer_request = None;
             }
             self.send(Message {
                 from: to,

@@ -26,7 +26,7 @@ pub struct Pod {
     /// The clients that are connected to it.
     pub clients: Vec<u32>,
     /// When another pod last sent it a request.
-    pub asked: Option<Instant>,
+    pub last_peer_request: Option<Instant>,
     id: PeerId,
     started_at: Instant,
     balance: PodRebalancer,
@@ -40,7 +40,7 @@ impl Pod {
             engine: Engine::default(),
             tokens: Tokens::default(),
             clients: Vec::new(),
-            asked: None,
+            last_peer_request: None,
             id,
             started_at,
             balance: PodRebalancer::default(),

@@ -33,7 +33,7 @@ const EXEMPTIONS: &[Exemption] = &[
         client: "httpx-h2",
         patterns: &["post-16", "post-stream"],
         errors: &["LocalProtocolError"],
-        // A hundredth of the run would be too few to tell its share from chance.
+        // A hundredth of the run would be too few to distinguish its share from chance.
         bound: Bound::Reference {
             times: 2,
             percent: 3,

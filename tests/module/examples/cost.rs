@@ -81,7 +81,7 @@ fn measure(policy: &str, roles: Roles, http2: bool) -> Counts {
     proxy.host.counts() - before
 }
 
-/// A small request and its answer, in the callbacks that Envoy makes.
+/// A small request and its response, in Envoy's callbacks.
 fn exchange(proxy: &Proxy, connection: &Connection, roles: Roles, http2: bool, id: u32) {
     let bytes = if http2 {
         http2::get(id, "/a")

@@ -76,6 +76,17 @@ fn http1_close_waits_for_delivery() {
     }
 }
 
+/// Asserts that the connection stays open until everything is delivered, and is then closed within `delay`.
+fn assert_closed_on_delivery(story: &mut Story, id: ConnectionId, requests: u64, delay: Duration) {
+    story.pass(4 * MINUTE);
+    assert_eq!(story.aborted(), NONE);
+
+    story.read_undelivered(id, requests, 0, 0);
+    story.pass(delay);
+
+    assert_eq!(story.aborted(), [0]);
+}
+
 #[test]
 fn http2_close_waits_for_the_acknowledgement() {
     let (mut story, id) =
@@ -84,16 +95,10 @@ fn http2_close_waits_for_the_acknowledgement() {
     story.read_undelivered(id, 1, 1, 0);
     let decision = story.write_undelivered(id, 1, 0, u64::MAX, Some(stream_end(ANY_TIME)));
     assert_eq!(decision, DRAIN_BY_REQUESTS);
-    story.pass(4 * MINUTE);
-    assert_eq!(story.aborted(), NONE);
-
-    story.read_undelivered(id, 1, 0, 0);
-    story.pass(Duration::from_millis(100));
-
-    assert_eq!(story.aborted(), [0]);
+    assert_closed_on_delivery(&mut story, id, 1, Duration::from_millis(100));
 }
 
-/// A PING goes with every GOAWAY, also where all responses before it are known to have arrived.
+/// A PING follows every GOAWAY, even if all earlier responses were delivered.
 #[test]
 fn close_waits_for_delivery_of_an_idle_goaway() {
     let (mut story, id) =
@@ -103,13 +108,7 @@ fn close_waits_for_delivery_of_an_idle_goaway() {
     story.at(10);
     let decision = story.write_undelivered(id, 1, 0, 0, Some(idle(ANY_TIME)));
     assert_eq!(decision, DRAIN_BY_AGE);
-    story.pass(4 * MINUTE);
-    assert_eq!(story.aborted(), NONE);
-
-    story.read_undelivered(id, 1, 0, 0);
-    story.pass(Duration::from_millis(100));
-
-    assert_eq!(story.aborted(), [0]);
+    assert_closed_on_delivery(&mut story, id, 1, Duration::from_millis(100));
 }
 
 #[test]
@@ -149,7 +148,7 @@ fn tcp_close_waits_for_delivery() {
         story.write_undelivered(id, 0, 0, 200, None);
         story.pass(Duration::from_secs(3));
 
-        // Once its drain timeout is over it is not waited for a rest.
+        // After the drain timeout, an active connection is closed, too.
         let aborted = u32::from(drain_timeout != "off");
         assert_eq!(story.aborted(), [aborted], "{drain_timeout} {responds}");
     }
@@ -184,11 +183,5 @@ fn websocket_close_waits_for_delivery() {
     };
     let decision = story.write_undelivered(id, 0, 1, LARGE, Some(point));
     assert_eq!(decision, DRAIN_BY_AGE);
-    story.pass(4 * MINUTE);
-    assert_eq!(story.aborted(), NONE);
-
-    story.read_undelivered(id, 0, 0, 0);
-    story.pass(Duration::from_secs(2));
-
-    assert_eq!(story.aborted(), [0]);
+    assert_closed_on_delivery(&mut story, id, 0, Duration::from_secs(2));
 }

@@ -27,8 +27,7 @@ fn key(port: u16) -> ConnectionKey {
     }
 }
 
-/// A response with these properties; by default one that shows HTTP/1 and says `connection: close` when
-/// its request is marked.
+/// A response with these properties. By default it shows HTTP/1, and has `connection: close` if its request is marked.
 #[derive(Clone)]
 struct Reply {
     cluster: &'static [u8],
@@ -104,6 +103,10 @@ impl Scenario {
         }
     }
 
+    fn max_requests(max: u64) -> Self {
+        Self::new(&format!(r#""max_requests_per_connection": {max}"#))
+    }
+
     fn now(&self) -> Instant {
         Instant::from_nanos(self.millis * 1_000_000)
     }
@@ -113,7 +116,7 @@ impl Scenario {
         self.upstreams.has_expired() && self.upstreams.needs_mark(SHOP, is_http1, now)
     }
 
-    /// A request starts, marked if the cluster wants it.
+    /// Starts a request, marked if the cluster needs it.
     fn send(&mut self) -> Option<Mark> {
         let mark = self.needs_mark();
         self.marks += u64::from(mark);
@@ -121,7 +124,7 @@ impl Scenario {
         mark.then(|| self.upstreams.record_mark(SHOP, now))
     }
 
-    /// Its response comes over `key`.
+    /// Receives its response over `key`.
     fn receive(&mut self, key: ConnectionKey, mark: Option<Mark>) -> Outcome {
         let mut reply = self.reply.clone();
         reply.closes |= mark.is_some() && reply.confirms;
@@ -145,9 +148,16 @@ impl Scenario {
         assert!(self.open >= 0, "more connections ended than opened");
     }
 
-    /// A whole request over the connection from `port`.
+    /// Sends a request over the connection from `port`, and receives its response.
     fn request(&mut self, port: u16) -> Outcome {
         self.exchange(key(port))
+    }
+
+    /// Sends several requests over the connection from `port`.
+    fn requests(&mut self, port: u16, count: u64) {
+        for _ in 0..count {
+            self.request(port);
+        }
     }
 
     fn exchange(&mut self, key: ConnectionKey) -> Outcome {

@@ -80,7 +80,7 @@ func Launch(t *testing.T, node Node, options Options) *Envoy {
 	}
 	go func() {
 		defer close(envoy.ended)
-		// Killed at the test's end; whether it died before is what `Alive` tells.
+		// Killed at the end of the test; `Alive` reports whether it ended before.
 		_ = command.Wait()
 	}()
 	t.Cleanup(func() {

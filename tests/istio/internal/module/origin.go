@@ -60,7 +60,7 @@ func Hold(t testing.TB) *Origin {
 			http.NotFound(w, r)
 			return
 		}
-		// An error here can only be reported to the client that asked.
+		// An error here can only be reported to the client.
 		_, _ = w.Write(wasm)
 	}))
 	t.Cleanup(func() {

@@ -108,7 +108,7 @@ fn view_and_messages_are_bounded_with_a_thousand_pods() {
     let view = pod.host.shared_data("evenkeel/view").expect("a view");
     // A byte for the format, and 72 for each pod.
     assert_eq!(view.len(), 1 + 72 * 256);
-    // Some of them were last heard of too long ago.
+    // The reports of some of them are too old.
     let known = pod.metric("evenkeel_peers_known");
     assert!((128..=256).contains(&known), "{known}");
     assert!(pod.metric("evenkeel_peers_mean_connections") > 9_000_000);

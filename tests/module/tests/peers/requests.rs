@@ -1,4 +1,4 @@
-//! Which worker sends requests and when, and what the pod learns.
+//! Which worker sends requests, when, and which reports the pod receives.
 
 use evenkeel_test_host::{Host, HttpCall, RootSpec, module};
 use evenkeel_test_module::pods::{

@@ -81,7 +81,7 @@ fn peer_request_needs_the_same_identity_over_mutual_tls() {
     let policy = format!(r#"{{"version": 1, "peers": {{"cluster": "{CLUSTER}"}}}}"#);
     let own = "spiffe://cluster.local/ns/shop/sa/shop";
     let others = "spiffe://cluster.local/ns/shop/sa/cart";
-    // Mutual TLS or not, whom the pod shows to be, whom the client does, and whether it is answered.
+    // Mutual TLS, the identities of the pod and of the client, and whether the client gets a response.
     let cases = [
         (true, own, own, true),
         (false, "", "", false),
@@ -117,7 +117,7 @@ fn peer_request_needs_the_same_identity_over_mutual_tls() {
         if !is_answered {
             proxy.respond(&line, &stream);
         }
-        // Nothing that a stranger says is believed, and its connection is a client's.
+        // The reports of an unknown client are not used, and its connection counts as load.
         pod.pass(2 * SECOND, HttpCall::fail);
         let load = pod.metric("evenkeel_rebalanced_load_connections");
         assert_eq!(load, u64::from(!is_answered), "{case:?}");

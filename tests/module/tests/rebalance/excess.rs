@@ -28,7 +28,7 @@ fn excess_is_drained_at_max_rate_down_to_the_low_watermark() {
         "{:?}",
         scene.drained
     );
-    // What the others tell is a little old.
+    // The reports of the others are slightly out of date.
     let left = scene.clients.len();
     assert!((42..=44).contains(&left), "{:?}", scene.drained);
     assert_eq!(scene.by_rebalance("drain_signals"), 100 - left as u64);

@@ -27,7 +27,7 @@ fn limits_of_a_dry_run_expire_no_connection_of_what_is_enforced() {
             limits(r#""max_requests_per_connection": 3"#),
             limits(r#""max_requests_per_connection": 20"#),
         );
-        let mut scenario = Scenario::new(r#""max_requests_per_connection": 1"#);
+        let mut scenario = Scenario::max_requests(1);
         if first == Mode::Enforce {
             assert!(!scenario.request_under(first, &many, 1).expired);
         }

@@ -1,4 +1,4 @@
-//! Responses that the proxy made itself.
+//! Local replies of the proxy.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -14,8 +14,8 @@ fn without_local_address() -> ConnectionKey {
 }
 
 #[test]
-fn they_do_not_count_where_connections_share_an_entry() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 3"#);
+fn local_replies_do_not_count_where_connections_share_an_entry() {
+    let mut scenario = Scenario::max_requests(3);
     scenario.reply.is_local = true;
     for _ in 0..100 {
         assert_eq!(
@@ -34,10 +34,9 @@ fn they_do_not_count_where_connections_share_an_entry() {
 }
 
 #[test]
-fn connection_that_reaches_its_limit_with_one_has_ended() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 3"#);
-    scenario.request(1);
-    scenario.request(1);
+fn connection_that_reaches_its_limit_with_a_local_reply_has_ended() {
+    let mut scenario = Scenario::max_requests(3);
+    scenario.requests(1, 2);
     scenario.reply.is_local = true;
     assert!(!scenario.request(1).expired);
     assert_eq!((scenario.open, scenario.upstreams.len()), (0, 0));
@@ -45,9 +44,9 @@ fn connection_that_reaches_its_limit_with_one_has_ended() {
 }
 
 #[test]
-fn expired_connection_that_gets_one_has_ended() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 1"#);
-    // Requests that carry no mark: upgrades, or those that were sent before.
+fn expired_connection_with_a_local_reply_has_ended() {
+    let mut scenario = Scenario::max_requests(1);
+    // Requests without a mark: upgrades, or requests that were sent before.
     for is_local in [false, true] {
         scenario.reply.is_local = is_local;
         for port in [1, 2] {
@@ -62,8 +61,8 @@ fn expired_connection_that_gets_one_has_ended() {
 }
 
 #[test]
-fn they_are_no_evidence_of_http1() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
+fn local_replies_are_no_evidence_of_http1() {
+    let mut scenario = Scenario::max_requests(2);
     scenario.reply.is_local = true;
     scenario.request(1);
     scenario.reply.is_local = false;

@@ -70,7 +70,7 @@ fn about(opened: u64, expected: u64) {
 #[test]
 fn connections_that_the_server_closes_on_idle_are_not_recycled_as_well() {
     // Bursts of 4 with a limit of 4: each burst's connection expires and is then closed by the server.
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 4"#);
+    let mut scenario = Scenario::max_requests(4);
     let mut pool = Pool::new(300);
     for burst in 0..50 {
         for _ in 0..4 {
@@ -83,7 +83,7 @@ fn connections_that_the_server_closes_on_idle_are_not_recycled_as_well() {
 
 #[test]
 fn idle_times_around_the_idle_timeout_of_the_server_do_not_stop_recycling() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 4"#);
+    let mut scenario = Scenario::max_requests(4);
     let mut pool = Pool::new(1000);
     for turn in 0..2000 {
         request(&mut scenario, &mut pool);
@@ -98,7 +98,7 @@ fn idle_times_around_the_idle_timeout_of_the_server_do_not_stop_recycling() {
 #[test]
 fn concurrent_requests_end_as_many_connections_as_their_number_needs() {
     for users in [2, 8, 32] {
-        let mut scenario = Scenario::new(r#""max_requests_per_connection": 20"#);
+        let mut scenario = Scenario::max_requests(20);
         let mut pool = Pool::new(u64::MAX);
         let mut in_flight: Vec<(ConnectionKey, Option<Mark>)> = Vec::new();
         let requests = 20_000;
@@ -122,7 +122,7 @@ fn concurrent_requests_end_as_many_connections_as_their_number_needs() {
 
 #[test]
 fn connections_that_share_an_address_are_recycled_by_their_number_of_requests() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 5"#);
+    let mut scenario = Scenario::max_requests(5);
     let socket = || ConnectionKey {
         address: b"/run/app.sock".to_vec(),
         local: Vec::new(),
@@ -140,7 +140,7 @@ fn connections_that_share_an_address_are_recycled_by_their_number_of_requests() 
 
 #[test]
 fn clusters_with_one_socket_are_told_apart() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
+    let mut scenario = Scenario::max_requests(2);
     let socket = || ConnectionKey {
         address: b"/run/app.sock".to_vec(),
         local: Vec::new(),

@@ -7,7 +7,7 @@ use super::*;
 
 #[test]
 fn connection_without_evidence_is_reported_once_and_never_marked() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
+    let mut scenario = Scenario::max_requests(2);
     scenario.reply.shows_http1 = false;
     let reported = (0..100).filter(|_| scenario.request(1).unproven).count();
     assert_eq!((reported, scenario.marks), (1, 0));
@@ -26,32 +26,27 @@ fn policy_can_say_that_all_is_http1() {
 
 #[test]
 fn connection_without_evidence_does_not_block_the_others() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 3"#);
+    let mut scenario = Scenario::max_requests(3);
     scenario.reply.shows_http1 = false;
     scenario.request(1);
     scenario.reply.shows_http1 = true;
-    for _ in 0..3 {
-        scenario.request(2);
-    }
+    scenario.requests(2, 3);
     assert!(scenario.request(2).recycled);
 }
 
 #[test]
 fn one_response_is_evidence_for_the_cluster() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 3"#);
+    let mut scenario = Scenario::max_requests(3);
     scenario.request(1);
     scenario.reply.shows_http1 = false;
-    for _ in 0..3 {
-        scenario.request(2);
-    }
+    scenario.requests(2, 3);
     assert!(scenario.request(2).recycled);
 }
 
 #[test]
 fn evidence_counts_for_the_downstream_protocol_that_gave_it() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
-    scenario.request(1);
-    scenario.request(1);
+    let mut scenario = Scenario::max_requests(2);
+    scenario.requests(1, 2);
     // Over HTTP/2 a cluster may choose HTTP/2.
     scenario.reply.downstream_is_http1 = false;
     scenario.reply.shows_http1 = false;
@@ -60,7 +55,7 @@ fn evidence_counts_for_the_downstream_protocol_that_gave_it() {
         assert!(!scenario.request(2).expired);
     }
     assert!(!scenario.needs_mark());
-    // A request over HTTP/2 that a connection carries which is HTTP/1 is evidence, too.
+    // A request over HTTP/2 on an HTTP/1 connection is evidence, too.
     scenario.reply.shows_http1 = true;
     scenario.request(1);
     assert!(scenario.needs_mark());
@@ -68,9 +63,8 @@ fn evidence_counts_for_the_downstream_protocol_that_gave_it() {
 
 #[test]
 fn two_responses_at_once_over_one_connection_keep_the_cluster_from_being_marked() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
-    scenario.request(1);
-    scenario.request(1);
+    let mut scenario = Scenario::max_requests(2);
+    scenario.requests(1, 2);
     assert!(scenario.needs_mark());
 
     scenario.reply.shows_http1 = false;
@@ -85,56 +79,37 @@ fn two_responses_at_once_over_one_connection_keep_the_cluster_from_being_marked(
 }
 
 #[test]
-fn server_without_evidence_that_resets_a_marked_request_is_not_marked_again() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
-    scenario.request(1);
-    scenario.request(1);
-    let mark = scenario.send().unwrap();
-    let now = scenario.now();
-    scenario
-        .upstreams
-        .request_failed(mark, Some(b"10.0.0.2:80"), now);
-    scenario.request(1);
-    assert!(!scenario.needs_mark());
-}
-
-#[test]
-fn http1_server_that_resets_a_marked_request_is_marked_again() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
-    scenario.request(1);
-    scenario.request(1);
-    let mark = scenario.send().unwrap();
-    let now = scenario.now();
-    scenario
-        .upstreams
-        .request_failed(mark, Some(b"10.0.0.1:80"), now);
-    scenario.request(1);
-    assert!(scenario.needs_mark());
+fn only_an_http1_server_that_resets_a_marked_request_is_marked_again() {
+    for (server, is_marked_again) in [(&b"10.0.0.1:80"[..], true), (b"10.0.0.2:80", false)] {
+        let mut scenario = Scenario::max_requests(2);
+        scenario.requests(1, 2);
+        let mark = scenario.send().unwrap();
+        let now = scenario.now();
+        scenario.upstreams.request_failed(mark, Some(server), now);
+        scenario.request(1);
+        assert_eq!(scenario.needs_mark(), is_marked_again);
+    }
 }
 
 #[test]
 fn evidence_outlives_the_connection_that_gave_it() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 5"#);
+    let mut scenario = Scenario::max_requests(5);
     scenario.request(1);
     scenario.reply.shows_http1 = false;
-    for _ in 0..4 {
-        scenario.request(1);
-    }
+    scenario.requests(1, 4);
     for round in 2..20 {
         assert!(scenario.request(round - 1).recycled, "{round}");
-        // The server says that it closes: for a moment the cluster has no connection.
+        // The server closes the connection: the cluster has none for some time.
         assert!(scenario.upstreams.is_empty());
         scenario.millis += 11_000;
         scenario.sweep();
-        for _ in 0..5 {
-            scenario.request(round);
-        }
+        scenario.requests(round, 5);
     }
 }
 
 #[test]
 fn clusters_that_are_remembered_are_bounded() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 1"#);
+    let mut scenario = Scenario::max_requests(1);
     for cluster in 0..5000_u32 {
         let name: &'static [u8] = Vec::leak(cluster.to_le_bytes().to_vec());
         scenario.reply.cluster = name;

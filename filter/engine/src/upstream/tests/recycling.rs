@@ -7,7 +7,7 @@ use super::*;
 
 #[test]
 fn expired_connection_ends_with_the_next_request() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 3"#);
+    let mut scenario = Scenario::max_requests(3);
     assert!(scenario.request(1).opened);
     assert!(!scenario.request(1).expired);
     assert!(scenario.request(1).expired);
@@ -29,7 +29,7 @@ fn age_expires_a_connection_with_its_next_response() {
 
 #[test]
 fn one_mark_for_each_expired_connection() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 1"#);
+    let mut scenario = Scenario::max_requests(1);
     scenario.request(1);
     let mark = scenario.send();
     assert!(mark.is_some());
@@ -42,9 +42,8 @@ fn one_mark_for_each_expired_connection() {
 
 #[test]
 fn mark_without_a_response_is_given_again_once_the_cluster_responds() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
-    scenario.request(1);
-    scenario.request(1);
+    let mut scenario = Scenario::max_requests(2);
+    scenario.requests(1, 2);
     let mark = scenario.send().unwrap();
     let now = scenario.now();
     scenario.upstreams.request_failed(mark, None, now);
@@ -58,13 +57,9 @@ fn mark_without_a_response_is_given_again_once_the_cluster_responds() {
 
 #[test]
 fn stray_leaves_the_rest_of_its_requests_to_the_expired_connection() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 10"#);
-    for _ in 0..4 {
-        scenario.request(2);
-    }
-    for _ in 0..10 {
-        scenario.request(1);
-    }
+    let mut scenario = Scenario::max_requests(10);
+    scenario.requests(2, 4);
+    scenario.requests(1, 10);
     let outcome = scenario.request(2);
     assert_eq!((outcome.strays, outcome.recycled), (1, false));
     assert!(!scenario.upstreams.has_expired());
@@ -78,10 +73,10 @@ fn stray_leaves_the_rest_of_its_requests_to_the_expired_connection() {
     assert!((0..2).any(|_| scenario.request(1).recycled));
 }
 
-/// Two servers take turns, and close what is marked. Marks must not hit the same server forever.
+/// Two servers take turns, and close marked connections. Marks must reach both servers.
 #[test]
 fn mark_reaches_the_expired_connection_where_servers_take_turns() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 4"#);
+    let mut scenario = Scenario::max_requests(4);
     let mut ports = [1, 2];
     let mut ended = [0, 0];
     for turn in 0..400_u16 {
@@ -101,11 +96,9 @@ fn mark_reaches_the_expired_connection_where_servers_take_turns() {
 
 #[test]
 fn stale_expired_connection_costs_one_mark() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 3"#);
-    for _ in 0..3 {
-        scenario.request(1);
-    }
-    // The server has closed it. Only as much as this one mark tells of that.
+    let mut scenario = Scenario::max_requests(3);
+    scenario.requests(1, 3);
+    // The server has closed it, which only this mark shows.
     scenario.millis += 5000;
     assert_eq!(scenario.request(2).strays, 1);
     for _ in 0..100 {
@@ -116,7 +109,7 @@ fn stale_expired_connection_costs_one_mark() {
 
 #[test]
 fn retried_request_counts_a_stray_for_each_further_attempt() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 1"#);
+    let mut scenario = Scenario::max_requests(1);
     scenario.request(1);
     let mark = scenario.send();
     scenario.reply.attempts = 4;
@@ -126,7 +119,7 @@ fn retried_request_counts_a_stray_for_each_further_attempt() {
 
 #[test]
 fn no_request_is_marked_while_the_proxy_retries() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
+    let mut scenario = Scenario::max_requests(2);
     scenario.reply.attempts = 4;
     for port in 1..50 {
         scenario.request(port % 3);
@@ -139,9 +132,8 @@ fn no_request_is_marked_while_the_proxy_retries() {
 
 #[test]
 fn server_that_ends_the_connection_by_itself_needs_no_mark() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 3"#);
-    scenario.request(1);
-    scenario.request(1);
+    let mut scenario = Scenario::max_requests(3);
+    scenario.requests(1, 2);
     scenario.reply.closes = true;
     assert!(!scenario.request(1).expired);
     assert_eq!(
@@ -152,10 +144,9 @@ fn server_that_ends_the_connection_by_itself_needs_no_mark() {
 
 #[test]
 fn server_that_ignores_the_mark_is_not_marked_again() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
+    let mut scenario = Scenario::max_requests(2);
     scenario.reply.confirms = false;
-    scenario.request(1);
-    scenario.request(1);
+    scenario.requests(1, 2);
     assert!(scenario.request(1).recycled);
     assert_eq!(scenario.open, 0);
     for _ in 0..100 {
@@ -166,7 +157,7 @@ fn server_that_ignores_the_mark_is_not_marked_again() {
 
 #[test]
 fn port_that_comes_back_names_a_new_connection() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
+    let mut scenario = Scenario::max_requests(2);
     for _ in 0..10 {
         for expected in [false, false, true] {
             assert_eq!(scenario.request(1).recycled, expected);
@@ -177,25 +168,19 @@ fn port_that_comes_back_names_a_new_connection() {
 
 #[test]
 fn ignored_marks_are_not_repeated_for_another_connection() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
+    let mut scenario = Scenario::max_requests(2);
     scenario.reply.confirms = false;
-    scenario.request(1);
-    scenario.request(1);
-    scenario.request(1);
-    scenario.request(1);
+    scenario.requests(1, 4);
     // A second connection expires, but all requests go over the one that ignores marks.
-    scenario.request(2);
-    scenario.request(2);
-    for _ in 0..100 {
-        scenario.request(1);
-    }
+    scenario.requests(2, 2);
+    scenario.requests(1, 100);
     assert_eq!(scenario.marks, 2);
 }
 
 #[test]
 fn as_many_connections_end_as_open() {
     for confirms in [true, false] {
-        let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
+        let mut scenario = Scenario::max_requests(2);
         scenario.reply.confirms = confirms;
         for port in [1, 1, 3, 1, 4, 4, 4, 4, 2, 2, 3, 3, 3, 4] {
             scenario.request(port);
@@ -210,7 +195,7 @@ fn as_many_connections_end_as_open() {
 
 #[test]
 fn connection_taken_to_be_gone_ends_once_more_when_a_mark_ends_it() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 2"#);
+    let mut scenario = Scenario::max_requests(2);
     scenario.request(1);
     scenario.request(2);
     // Two requests at a time expire both; the second has a slow response.
@@ -220,7 +205,7 @@ fn connection_taken_to_be_gone_ends_once_more_when_a_mark_ends_it() {
         scenario.end(&outcome);
         scenario.millis += 60_000;
     }
-    // Envoy opens another connection: 1 is taken to be gone. But it is not.
+    // Envoy opens another connection, so 1 is presumed closed, although it is open.
     scenario.request(3);
     assert_eq!(scenario.open, 1);
     let mark = scenario.send();
@@ -234,7 +219,7 @@ fn connection_taken_to_be_gone_ends_once_more_when_a_mark_ends_it() {
 
 #[test]
 fn beyond_the_bound_the_least_recently_used_connection_is_dropped() {
-    let mut scenario = Scenario::new(r#""max_requests_per_connection": 1000"#);
+    let mut scenario = Scenario::max_requests(1000);
     let most = u16::try_from(MAX_CONNECTIONS).unwrap();
     for port in 0..2 * most {
         scenario.millis += 1;
