@@ -1,4 +1,4 @@
-//! Conventions that hold for every command, by the parser's own list.
+//! Conventions of all commands in the parser's list.
 
 use std::process::{Command, Output, Stdio};
 

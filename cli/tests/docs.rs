@@ -113,7 +113,7 @@ fn is_name(words: &[String]) -> bool {
 }
 
 /// Lines that end in a backslash, joined.
-fn whole_lines(lines: &[&str]) -> Vec<String> {
+fn join_continued_lines(lines: &[&str]) -> Vec<String> {
     let text = lines.join("\n").replace("\\\n", " ");
     text.lines().map(str::to_owned).collect()
 }
@@ -129,7 +129,7 @@ fn evenkeel_commands_in_pages_parse() {
             .flat_map(|line| line.split('`').skip(1).step_by(2))
             .filter(|code| code.starts_with("evenkeel "))
             .collect();
-        let shell = whole_lines(&code);
+        let shell = join_continued_lines(&code);
         let lines = shell.iter().map(String::as_str).chain(inline);
         for command in lines.flat_map(commands) {
             tried += 1;

@@ -1,4 +1,4 @@
-//! `evenkeel explain` as an operator types it.
+//! `evenkeel explain` on the command line.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! `evenkeel man` and `evenkeel completions`, as a shell and a reader of manuals take them.
+//! `evenkeel man` and `evenkeel completions` in man and in a shell.
 
 use std::fs;
 use std::iter;
@@ -20,7 +20,7 @@ fn written(args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What bash offers after `line`, whose last word is the one to complete.
+/// Returns the completions of bash for the last word of `line`.
 fn offered(line: &[&str]) -> String {
     let script = r#"
         source <("$1" completions bash)

@@ -1,4 +1,4 @@
-//! `evenkeel simulate` as an operator types it.
+//! `evenkeel simulate` on the command line.
 
 use std::fs;
 use std::path::Path;

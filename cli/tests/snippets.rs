@@ -1,4 +1,4 @@
-//! Every policy and every piece of a configuration that a page shows is one: policies go through the real parser.
+//! The policies and configurations in pages are valid: policies are parsed by the policy crate.
 
 #[path = "support/pages.rs"]
 mod pages;
@@ -62,7 +62,7 @@ fn here_documents(shell: &str) -> Vec<String> {
     begun.map(document).collect()
 }
 
-/// What is wrong with a policy; None when nothing is.
+/// Returns the errors of a policy; None if it is valid.
 fn wrong(policy: &str) -> Option<String> {
     Policy::parse(policy.as_bytes())
         .err()
@@ -77,7 +77,7 @@ fn is_policy(value: &Value) -> bool {
 /// The policies inside a configuration: as the JSON text that Envoy is given, and as Istio's `pluginConfig`.
 fn policies_in(value: &Value, found: &mut Vec<String>) {
     match value {
-        // What names a version is a policy, and must be JSON; other texts begin with a brace, too.
+        // Text with a version is a policy, and must be JSON; other texts begin with a brace, too.
         Value::String(text)
             if text.trim_start().starts_with('{') && text.contains("\"version\"") =>
         {
@@ -150,7 +150,7 @@ fn policies_and_configurations_in_pages_are_valid() {
     }
 
     assert!(problems.is_empty(), "{}", problems.join("\n\n"));
-    // Two policies, one in YAML and one that a command writes, at least.
+    // At least two policies, one in YAML and one that a command writes.
     assert!(
         policies >= 6 && yamls >= 4,
         "only {policies} policies, {yamls} pieces of YAML"

@@ -8,7 +8,7 @@ use std::thread;
 
 use serde_json::Value;
 
-/// What a pod shows that rebalances beside three others.
+/// The metrics of a pod that rebalances with three others.
 const FULL: &str = r#"# TYPE envoy_server_live gauge
 envoy_server_live{} 1
 # TYPE evenkeel_downstream_connections_active gauge
@@ -30,7 +30,7 @@ evenkeel_upstream_requests_total{upstream_host="10.0.0.1:80"} 300
 evenkeel_upstream_requests_total{upstream_host="10.0.0.2:80"} 100
 "#;
 
-/// Answers each request with the next page, and with the last one for ever; `None` is a 404.
+/// Responds to each request with the next page, and then always with the last one; `None` is a 404.
 fn serve(pages: Vec<Option<String>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -47,7 +47,7 @@ fn serve(pages: Vec<Option<String>>) -> SocketAddr {
             let page = pages.next_if(|_| true);
             let page = page.unwrap_or_default();
             if pages.peek().is_none() {
-                // Stays the last.
+                // The last page remains.
                 pages = vec![page.clone()].into_iter().peekable();
             }
             let (status, body) = match page {

@@ -1,4 +1,4 @@
-//! What is written, for people and for programs.
+//! The output formats.
 
 use serde_json::{Value, json};
 
@@ -72,7 +72,7 @@ fn json_has_the_files_the_findings_and_their_number() {
 
 #[test]
 fn sarif_is_valid_and_has_the_same_positions() {
-    // As OASIS published it, with the one pattern in it that its errata mend.
+    // The schema of OASIS, with one pattern corrected by its errata.
     let schema = include_str!("../schema/sarif-2.1.0.json").replace(
         "^[a-zA-Z]{2}|^[a-zA-Z]{2}-[a-zA-Z]{2}]?$",
         "^[a-zA-Z]{2}(-[a-zA-Z]{2})?$",

@@ -1,4 +1,4 @@
-//! `evenkeel check` as an operator types it.
+//! `evenkeel check` on the command line.
 
 mod formats;
 mod manifests;
@@ -17,12 +17,12 @@ fn check(args: &[&str]) -> Run {
     evenkeel(&[&["check"], args].concat())
 }
 
-/// The file of that name in `policies/invalid`.
+/// Returns the path of a file in `policies/invalid`.
 fn invalid(name: &str) -> String {
     repository(&format!("policies/invalid/{name}.json"))
 }
 
-/// The files of a directory that end so.
+/// Returns the files of a directory with this ending.
 fn files(directory: &str, ending: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(repository(directory)).unwrap();
     let mut files: Vec<_> = entries
@@ -33,13 +33,13 @@ fn files(directory: &str, ending: &str) -> Vec<PathBuf> {
     files
 }
 
-/// What was found in a file, as JSON.
+/// Returns the findings in a file as JSON.
 fn findings(file: &str) -> Vec<Value> {
     let report: Value = serde_json::from_str(&check(&["--format", "json", file]).stdout).unwrap();
     report["findings"].as_array().unwrap().clone()
 }
 
-/// The text of a file from `start` to `end`.
+/// Returns the text of a file from `start` to `end`.
 fn underlined(file: &str, place: &Value) -> Option<String> {
     let text = fs::read_to_string(file).unwrap();
     let text = text.trim_start_matches('\u{feff}');

@@ -58,7 +58,7 @@ fn example_configurations_are_valid() {
             let folder = folder.unwrap().path();
             let file = ["envoy.yaml", "evenkeel.yaml"].map(|name| folder.join(name));
             if let Some(file) = file.iter().find(|file| file.exists()) {
-                policies += right(file);
+                policies += assert_valid(file);
             }
         }
     }
@@ -66,7 +66,7 @@ fn example_configurations_are_valid() {
 }
 
 /// Asserts that every policy of the file is valid, and returns their number.
-fn right(file: &Path) -> usize {
+fn assert_valid(file: &Path) -> usize {
     let run = check(&["--format", "json", file.to_str().unwrap()]);
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(
@@ -112,7 +112,7 @@ fn rendered_manifests_are_valid() {
                 continue;
             }
             let file = written(directory.path(), "rendered.yaml", text);
-            policies += right(Path::new(&file));
+            policies += assert_valid(Path::new(&file));
             let found = findings(&file);
             let differ = |finding: &Value| {
                 ["roles-differ", "wrong-role"].map(|code| finding["code"] == code)

@@ -1,4 +1,4 @@
-//! For a plain Envoy: both filters, with the policy as text. That they work is a test in a real Envoy.
+//! For a plain Envoy: both filters, with the policy as text. `tests/envoy` runs them.
 
 use std::fs;
 

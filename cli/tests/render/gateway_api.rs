@@ -1,4 +1,4 @@
-//! For Envoy Gateway: Envoy's own limits, and the module where it has something to do.
+//! For Envoy Gateway: Envoy's own limits, and the module for `upstream`.
 
 use std::fs;
 

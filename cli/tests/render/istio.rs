@@ -1,4 +1,4 @@
-//! For Istio: plugins with the policy, and its `keepalive` in what each version has for it.
+//! For Istio: plugins with the policy, and its `keepalive` in the resources of each version.
 
 use std::fs;
 
@@ -29,7 +29,7 @@ fn has(documents: &[Value], name: &str) -> bool {
         .any(|document| document["metadata"]["name"] == name)
 }
 
-/// All numbers as doubles, as a protobuf Struct has them.
+/// Converts all numbers to doubles, as in a protobuf Struct.
 fn doubles(value: &Value) -> Value {
     match value {
         Value::Number(number) => json!(number.as_f64()),

@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-/// What most of the command lines here begin with.
+/// The options of most command lines.
 const IMAGE: [&str; 2] = ["--module", "oci://registry.example/evenkeel:0.1.0"];
 
 fn root() -> PathBuf {
@@ -22,7 +22,7 @@ fn policy(name: &str) -> String {
     path.display().to_string()
 }
 
-/// Every good policy that there is, by its name.
+/// Returns the names of all example policies.
 fn policies() -> Vec<String> {
     let files = fs::read_dir(root().join("policies")).unwrap();
     let names = files.filter_map(|file| {
@@ -36,7 +36,7 @@ fn policies() -> Vec<String> {
     names
 }
 
-/// What `evenkeel render ARGS` prints, as the documents in it.
+/// Returns the documents that `evenkeel render ARGS` prints.
 fn documents(args: &[&str]) -> Vec<Value> {
     let text = evenkeel_cli::rendered(args).unwrap();
     let documents: Vec<Value> =
@@ -47,7 +47,7 @@ fn documents(args: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-/// The only one with this name.
+/// Returns the only document with this name.
 fn named<'a>(documents: &'a [Value], name: &str) -> &'a Value {
     let mut found = documents
         .iter()

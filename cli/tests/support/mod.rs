@@ -1,4 +1,4 @@
-//! Runs the command line as an operator does.
+//! Runs the command line.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ pub fn evenkeel(args: &[&str]) -> Run {
     evenkeel_reading(args, "")
 }
 
-/// With `stdin` as what it reads.
+/// Runs the command line with this standard input.
 pub fn evenkeel_reading(args: &[&str], stdin: &str) -> Run {
     let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
         .args(args)

@@ -1,4 +1,4 @@
-//! The pages for people.
+//! The pages of the documentation.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub fn pages() -> Vec<(PathBuf, String)> {
     ];
     let mut paths: Vec<_> = at_the_top.iter().map(|name| root().join(name)).collect();
     for folder in ["docs", "policies", "envoy", "istio", "tests"] {
-        gather(&root().join(folder), &mut paths);
+        collect_pages(&root().join(folder), &mut paths);
     }
     paths
         .into_iter()
@@ -31,12 +31,12 @@ pub fn pages() -> Vec<(PathBuf, String)> {
 }
 
 /// The Markdown files below a folder.
-fn gather(folder: &Path, pages: &mut Vec<PathBuf>) {
+fn collect_pages(folder: &Path, pages: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap_or_default().to_owned();
         if path.is_dir() && name != "node_modules" && name != "target" {
-            gather(&path, pages);
+            collect_pages(&path, pages);
         } else if path.extension().is_some_and(|ending| ending == "md") {
             pages.push(path);
         }

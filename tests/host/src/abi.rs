@@ -86,17 +86,13 @@ impl BufferType {
 /// The headers that a header map hostcall accesses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MapType {
-    RequestHeaders = 0,
-    ResponseHeaders = 2,
-    CallResponseHeaders = 6,
+    Request = 0,
+    Response = 2,
+    CallResponse = 6,
 }
 
 impl MapType {
-    pub(crate) const ALL: [Self; 3] = [
-        Self::RequestHeaders,
-        Self::ResponseHeaders,
-        Self::CallResponseHeaders,
-    ];
+    pub(crate) const ALL: [Self; 3] = [Self::Request, Self::Response, Self::CallResponse];
 }
 
 /// The stream type of `proxy_close_stream` that closes a connection.

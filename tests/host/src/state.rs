@@ -183,7 +183,7 @@ impl VmState {
     ) -> Option<T> {
         match self.context()? {
             Context::Http { stream, .. } => stream.borrow_mut().headers(kind).map(access),
-            context if kind == MapType::CallResponseHeaders => {
+            context if kind == MapType::CallResponse => {
                 let mut root = context.root().borrow_mut();
                 Some(access(&mut root.response.as_mut()?.headers))
             }

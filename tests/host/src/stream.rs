@@ -52,9 +52,9 @@ impl StreamState {
     pub(crate) fn headers(&mut self, kind: MapType) -> Option<&mut HeaderMap> {
         match kind {
             _ if self.accessible != Some(kind) => None,
-            MapType::RequestHeaders => Some(&mut self.request),
-            MapType::ResponseHeaders => Some(&mut self.response),
-            MapType::CallResponseHeaders => None,
+            MapType::Request => Some(&mut self.request),
+            MapType::Response => Some(&mut self.response),
+            MapType::CallResponse => None,
         }
     }
 
@@ -62,7 +62,7 @@ impl StreamState {
         if let Some(value) = self.properties.get(path) {
             return value;
         }
-        let is_request = self.accessible == Some(MapType::RequestHeaders);
+        let is_request = self.accessible == Some(MapType::Request);
         let field = |name| {
             let value = self.request.get(name).filter(|_| is_request);
             value.map(<[u8]>::to_vec)

@@ -26,7 +26,7 @@ fn call(proxy: &Proxy, content_type: &str) -> (Connection, Stream) {
     (connection, stream)
 }
 
-/// The server writes a PING. Returns what the client gets.
+/// Writes a PING of the server; returns the bytes that the client receives.
 fn ping(connection: &Connection) -> Vec<u8> {
     connection.server_writes(http2::ping())
 }
@@ -35,7 +35,7 @@ fn drain_signal() -> Vec<u8> {
     [goaway(MAX_STREAM_ID), http2::ping(), delivery_ping(1)].concat()
 }
 
-/// What Envoy writes when it resets a stream in the middle of its response.
+/// The frame that Envoy writes when it resets a stream during its response.
 fn reset(stream: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, stream, &2_u32.to_be_bytes())
 }
@@ -76,7 +76,7 @@ fn reset_in_the_middle_of_a_response_is_replaced_by_trailers() {
     assert_eq!(ping(&connection), drain_signal());
     proxy.host.advance(TICK);
 
-    // The client is spared the rest of its request.
+    // The client need not send the rest of its request.
     let no_error = frame(RST_STREAM, 0, 1, &[0; 4]);
     assert_eq!(
         connection.server_writes(reset(1)),

@@ -81,7 +81,7 @@ fn node_gets_the_goaway_before_the_frame_that_ends_the_stream() {
     );
 }
 
-/// What follows an exact GOAWAY of the module is not passed on, so the PING is in the same write.
+/// Nothing after an exact GOAWAY is delivered, so the PING is in the same write.
 #[test]
 fn exact_goaway_before_the_last_frame_has_a_ping_at_the_end_of_the_write() {
     let proxy = Proxy::with_defaults(
@@ -124,7 +124,7 @@ fn second_goaway_before_the_last_frame_has_a_ping_at_the_end_of_the_write() {
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
 }
 
-/// In which ways a last stream ends without a write of the server.
+/// The ways in which the last stream ends without a write of the server.
 #[test]
 fn last_stream_that_the_client_ends_leaves_nothing_unconfirmed() {
     let end_of_request = frame(DATA, END_STREAM, 3, b"body");
@@ -160,7 +160,7 @@ fn request_in_transit_is_served_after_a_goaway_with_the_maximum() {
         exchange(&connection, 3),
         [response(3), delivery_ping(2)].concat()
     );
-    // A late delivery_ack of what came before does not show that it has this one.
+    // A late acknowledgement of an earlier PING does not confirm this one.
     connection.client_sends(delivery_ack(1));
     proxy.host.advance(Duration::from_secs(60));
     assert!(connection.is_open());

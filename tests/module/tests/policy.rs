@@ -21,7 +21,7 @@ fn invalid_policy_leaves_traffic_unchanged_and_is_reported_once() {
     for bad in BAD {
         let host = Host::new(&module());
         let worker = host.start_worker();
-        // Both filter entries with the very same text: a real Envoy gives them one root.
+        // Both filter entries have the same text, for which a real Envoy creates one root.
         let root = worker.configure(&RootSpec::new("evenkeel").config(bad));
         let connection = root.connect();
         assert_eq!(connection.client_sends(get("/")), get("/"));

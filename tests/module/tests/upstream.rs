@@ -146,7 +146,7 @@ fn live_hosts_have_their_own_series_however_many_are_gone() {
     host.advance(Duration::from_secs(2));
     assert!(of("10.0.0.0:80", "requests_per_second").is_some());
 
-    // All but one are gone after a time.
+    // All but one are removed after a time.
     for _ in 0..90 {
         serves(0);
         host.advance(Duration::from_secs(1));

@@ -24,7 +24,7 @@ impl Vm {
         stream.borrow_mut().context = Some(id);
         let arguments = [headers.len() as u32, u32::from(end)];
         stream.borrow_mut().request = headers;
-        stream.borrow_mut().accessible = Some(MapType::RequestHeaders);
+        stream.borrow_mut().accessible = Some(MapType::Request);
         let result = self.enter("proxy_on_request_headers", id, &arguments);
         stream.borrow_mut().accessible = None;
         if result != 0 && stream.borrow().local_response.is_none() {
@@ -43,10 +43,7 @@ impl Vm {
         let Some(id) = stream.borrow().context else {
             return;
         };
-        let before = stream
-            .borrow_mut()
-            .accessible
-            .replace(MapType::ResponseHeaders);
+        let before = stream.borrow_mut().accessible.replace(MapType::Response);
         if self.enter("proxy_on_response_headers", id, &arguments) != 0 {
             self.fail("the module paused a response");
         }

@@ -41,7 +41,7 @@ fn invalid_messages_are_counted_and_change_nothing() {
         assert_eq!(pod.exchanges(outcome) - before, answers, "{shown}");
         assert_eq!(pod.metric("evenkeel_peers_known"), 2, "{shown}");
         assert_eq!(pod.metric("evenkeel_peers_mean_connections"), 30, "{shown}");
-        // A header is text and not empty, and no module sees a call that is not.
+        // A header is not empty and is text; Envoy passes no other header to the module.
         if let (Ok(text), false) = (str::from_utf8(words), words.is_empty()) {
             let (_, response) = pod.workers[0].peer_request(&line, text);
             let response = response.expect("the module answers");

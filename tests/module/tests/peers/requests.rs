@@ -143,7 +143,7 @@ fn pods_learn_the_mean_and_forget_pods_that_are_gone() {
         assert_eq!(pod.exchanges("failed"), 0);
     }
 
-    // Who never carried anything is no less a pod.
+    // A worker that never had connections counts, too.
     fleet.lose();
     fleet.pass(7 * SECOND);
     for pod in &fleet.pods {
@@ -151,7 +151,7 @@ fn pods_learn_the_mean_and_forget_pods_that_are_gone() {
         assert_eq!(pod.metric("evenkeel_peers_mean_connections"), 45);
     }
 
-    // The last one knows no other pod.
+    // The last pod knows no other pod.
     fleet.lose();
     fleet.pass(7 * SECOND);
     assert_eq!(fleet.pods[0].metric("evenkeel_peers_known"), 0);

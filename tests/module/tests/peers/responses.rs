@@ -29,7 +29,7 @@ fn peer_request_gets_a_response_and_its_connection_is_no_load() {
         }
         assert_eq!(pod.metric("evenkeel_rebalanced_load_connections"), 3);
 
-        // Once a client's request came over it, it is a client's.
+        // After a request of a client, the connection counts as load.
         pod.workers[0].exchange(&line, "/");
         pod.pass(2 * SECOND, HttpCall::fail);
         assert_eq!(pod.metric("evenkeel_rebalanced_load_connections"), 4);

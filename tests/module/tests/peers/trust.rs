@@ -19,7 +19,7 @@ fn trusting() -> (Pod, Connection) {
     (pod, line)
 }
 
-/// How many milliseconds ago the pod got a peer request, by its own report; -1: never.
+/// Returns the milliseconds since the pod got a peer request, from its own report; -1 is never.
 fn asked(pod: &Pod) -> i64 {
     let mut asked = None;
     pod.pass(SECOND, |call| {
@@ -91,7 +91,7 @@ fn invalid_request_gets_status_400() {
         ("malformed", "hello"),
         ("malformed", r#"{"v":1,"peers":[]}"#),
         ("malformed", r#"{"v":1,"peers":[null]}"#),
-        // Nobody reports about itself what was long ago, or cannot be.
+        // A report about the pod itself that is too old or impossible is dropped.
         (
             "malformed",
             r#"{"v":1,"peers":[[7,30,0,0,0,1000,9000,0,100]]}"#,
@@ -107,7 +107,7 @@ fn invalid_request_gets_status_400() {
         assert_eq!(pod.exchanges(outcome), 1, "{words}");
         assert_eq!(pod.exchanges("requested"), 0, "{words}");
         assert_eq!(asked(&pod), -1, "{words}");
-        // Its connection is a client's.
+        // The connection counts as load.
         pod.pass(2 * SECOND, HttpCall::fail);
         assert_eq!(
             pod.metric("evenkeel_rebalanced_load_connections"),

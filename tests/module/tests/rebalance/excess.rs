@@ -1,4 +1,4 @@
-//! How much is drained, and how fast.
+//! The amount and the rate of drains.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn excess_is_drained_at_max_rate_down_to_the_low_watermark() {
     assert!((42..=44).contains(&left), "{:?}", scene.drained);
     assert_eq!(scene.by_rebalance("drain_signals"), 100 - left as u64);
     assert_eq!(scene.by_rebalance("requests_aborted"), 0);
-    // Once the load is even nothing is drained any more, not even a selected connection.
+    // Once the load is even, nothing is drained, not even a selected connection.
     assert!(
         scene.drained[ended..].iter().all(|drained| *drained == 0),
         "{:?}",
@@ -65,7 +65,7 @@ fn dry_run_counts_each_drain_of_rebalancing_once() {
     assert_eq!(scene.clients.len(), 100);
     assert_eq!(scene.by_rebalance("drain_signals"), 0);
     let observed = scene.by_rebalance("dry_run_drains");
-    // As many as would have to go, and none of them twice.
+    // As many as the excess, and none twice.
     assert_eq!(observed, 56);
     assert_eq!(
         scene.pod.metric("evenkeel_rebalanced_load_connections"),
@@ -85,7 +85,7 @@ fn nothing_is_drained_while_a_pod_starts() {
     scene.run(10);
     assert!(scene.drained[9] > 0, "{:?}", scene.drained);
 
-    // For as long it is younger than `settle`.
+    // Within `stabilization_window`.
     let mut uptime = Duration::ZERO;
     for _ in 0..5 {
         scene.second_with_responses(|now| {
@@ -101,7 +101,7 @@ fn nothing_is_drained_while_a_pod_starts() {
     }
     scene.run(6);
 
-    // It was not yet known in the first second.
+    // The pod was not known in the first second.
     assert_eq!(scene.drained[11..15], [0; 4], "{:?}", scene.drained);
     assert!(scene.drained[20] > 0, "{:?}", scene.drained);
 }
@@ -112,7 +112,7 @@ fn workers_drain_the_excess_of_their_pod_together() {
     let pod = Pod::start("shop-1", 2, &peers(keys));
     let mut clients = [pod.open(0, 120), pod.open(1, 60)];
     for _ in 0..60 {
-        // 400 among four.
+        // 400 connections on four pods.
         let left = clients.iter().map(Vec::len).sum::<usize>() as u64;
         for tenth in 0..10 {
             pod.pass(SECOND / 10, |call| {
@@ -126,7 +126,7 @@ fn workers_drain_the_excess_of_their_pod_together() {
     }
     let left = clients.each_ref().map(Vec::len);
     assert!((102..=110).contains(&(left[0] + left[1])), "{left:?}");
-    // Each its part.
+    // Each drains its share.
     assert!((66..=75).contains(&left[0]), "{left:?}");
 }
 
@@ -182,7 +182,7 @@ fn rebalancing_does_not_select_protected_connections() {
         assert_eq!(proxy.respond(client, export), response_with(""));
     }
 
-    // When it has ended the connection is one like any other.
+    // When the protected stream has ended, the connection can be selected.
     scene.clients = busy;
     for _ in 0..10 {
         scene.others_carry(20);

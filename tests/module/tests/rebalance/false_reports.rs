@@ -10,7 +10,7 @@ const OFF: &str = r#""off""#;
 
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
-/// How many of 100 connections false reports drain within a minute, from a pod with as much load as the three correct
+/// Returns how many of 100 connections false reports drain within a minute, on a pod with the same load as the three correct
 /// ones. `false_report` writes every fourth response, for the given time.
 fn drained_by_false_reports(false_report: impl Fn(Duration) -> String, budget: &str) -> usize {
     let keys = format!(r#""rebalance": {{"min_connections": 20}}, "budget": {budget}"#);
@@ -28,7 +28,7 @@ fn drained_by_false_reports(false_report: impl Fn(Duration) -> String, budget: &
     scene.drained.iter().sum()
 }
 
-/// The pod itself and the pods that it invents, from this id on.
+/// The pod and its invented pods, from this id on.
 fn invented_pods(first: u64, invented: u64, connections: u64) -> Vec<(u64, u64)> {
     (first..=first + invented)
         .map(|id| (id, connections))
@@ -42,14 +42,14 @@ fn other_id(now: Duration) -> u64 {
 
 #[test]
 fn false_reports_drain_no_more_than_rate_and_budget_allow() {
-    // At the default rate a hundredth of the mean a second: never more than 60 in a minute. The more pods
-    // are invented the lower is the mean that results, and with it the pace.
+    // At the default rate, a hundredth of the mean per second: at most 60 in a minute. More invented
+    // pods lower the mean and so the rate.
     let few = drained_by_false_reports(|now| message(now, invented_pods(1000, 1, 0)), OFF);
     assert!((16..=34).contains(&few), "{few}");
     let hundreds =
         drained_by_false_reports(|now| message(now, invented_pods(other_id(now), 32, 0)), OFF);
     assert!(hundreds <= 3, "{hundreds}");
-    // It poses as one of the others, with later news than that one has itself: as good as one false_report more.
+    // The report is about one of the others, and later than its own: it counts like another false report.
     let posing = drained_by_false_reports(|now| message(now + YEAR, [(OTHERS[0], 0)]), OFF);
     assert!(posing <= 34, "{posing}");
 

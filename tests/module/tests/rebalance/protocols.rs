@@ -110,7 +110,7 @@ fn gateway_without_peers_rebalances_its_upstream_hosts() {
         pod.pass(SECOND, |_| panic!("no call is expected"));
     }
 
-    // Half of them came back.
+    // Half of them reconnected to this pod.
     let on_first = clients.iter().filter(|(_, host)| *host == 0).count();
     assert!((45..=55).contains(&on_first), "{on_first}");
     assert!((66..=76).contains(&drained), "{drained}");

@@ -46,7 +46,7 @@ fn scale_out_from_four_to_eight_pods_evens_the_load() {
             fleet.pass(SECOND / 10);
             for (pod, client) in clients.iter_mut().skip(tenth).step_by(10) {
                 if fleet.pods[*pod].workers[0].is_drained(client) {
-                    // kube-proxy's die.
+                    // The random choice of kube-proxy.
                     *pod = chance.below(8);
                     let successor = &fleet.pods[*pod].workers[0];
                     *client = successor.network.connect();
