@@ -18,6 +18,9 @@ pub struct Counts {
     pub bytes_in: u64,
     /// Bytes that hostcalls copied out of the module.
     pub bytes_out: u64,
+    /// WebAssembly instructions that the module executed, as wasmtime's fuel counts them: each is 1, except those that
+    /// generate no machine code.
+    pub instructions: u64,
 }
 
 impl Counts {
@@ -69,6 +72,7 @@ impl Sub for Counts {
             allocations: self.allocations - before.allocations,
             bytes_in: self.bytes_in - before.bytes_in,
             bytes_out: self.bytes_out - before.bytes_out,
+            instructions: self.instructions - before.instructions,
         }
     }
 }
@@ -87,6 +91,7 @@ impl fmt::Display for Counts {
         }
         line("allocations inside hostcalls", self.allocations)?;
         line("bytes copied in", self.bytes_in)?;
-        line("bytes copied out", self.bytes_out)
+        line("bytes copied out", self.bytes_out)?;
+        line("instructions", self.instructions)
     }
 }

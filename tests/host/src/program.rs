@@ -55,6 +55,7 @@ fn engine() -> &'static Engine {
         let mut config = Config::new();
         // Tests are short, so a fast compilation matters most.
         config.strategy(Strategy::Winch);
+        config.consume_fuel(true);
         Engine::new(&config).expect("the configuration is one that this platform has")
     })
 }

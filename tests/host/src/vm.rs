@@ -58,6 +58,7 @@ impl Vm {
             unknown.join(", ")
         );
 
+        refuel(&mut store);
         let instance = linker
             .instantiate(&mut store, module)
             .unwrap_or_else(|error| panic!("the module does not instantiate: {error:?}"));
@@ -117,7 +118,10 @@ impl Vm {
 
         self.depth -= 1;
         if self.depth == 0 {
-            self.store.data().world.borrow().check();
+            let instructions = refuel(&mut self.store);
+            let mut world = self.store.data().world.borrow_mut();
+            world.counts.instructions += instructions;
+            world.check();
         }
         let result = results.first().and_then(Val::i32);
         result.unwrap_or(0).cast_unsigned()
@@ -143,4 +147,11 @@ impl Vm {
     fn next_deferred(&mut self) -> Option<Deferred> {
         self.state().deferred.pop_front()
     }
+}
+
+/// Fills up the fuel of which each instruction takes one. Returns how much was taken.
+fn refuel(store: &mut Store<VmState>) -> u64 {
+    let left = store.get_fuel().expect("the engine counts fuel");
+    store.set_fuel(u64::MAX).expect("the engine counts fuel");
+    u64::MAX - left
 }

@@ -1,6 +1,7 @@
 //! Tests of the built module in the test host. In one binary: each would contain its own wasm compiler.
 
 mod clock;
+mod cost;
 mod grpc;
 mod http1;
 mod http2;
