@@ -169,9 +169,9 @@ metrics! {
     UpstreamConnections = "upstream_connections", Gauge of "connections" [UpstreamHost],
         "Raw TCP connections to an upstream host, and with `upstream` in the policy its HTTP/1 connections.", None;
     UpstreamActive = "upstream_active_requests", Gauge of "requests" [UpstreamHost],
-        "Active requests to an upstream host.", None;
+        "Active requests to an upstream host, where the policy has `upstream`, or `rebalance` without `peers`.", None;
     UpstreamRequests = "upstream_requests_total", Counter of "requests" [UpstreamHost],
-        "Requests to an upstream host.", None;
+        "Requests to an upstream host, where the policy has `upstream`, or `rebalance` without `peers`.", None;
     UpstreamRequestRate = "upstream_requests_per_second", Gauge of "requests per second" [UpstreamHost],
         "Requests per second on the connections that an upstream host serves, as rebalancing measures them.", None;
     UpstreamByteRate = "upstream_bytes_per_second", Gauge of "bytes per second" [UpstreamHost],

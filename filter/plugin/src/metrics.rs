@@ -9,6 +9,7 @@ use std::rc::Rc;
 use evenkeel_engine::{Instant, Load};
 use evenkeel_metrics::{Counter, Kind, Metric, VERSION, mode_name};
 use evenkeel_policy::Mode;
+use evenkeel_wire::Protocol;
 
 use crate::host::{Host, MetricKind};
 pub(crate) use upstream_hosts::UpstreamHost;
@@ -62,6 +63,8 @@ fn add(host: &dyn Host, metric: Option<u32>, by: i64) -> bool {
 pub(crate) struct Metrics {
     host: Rc<dyn Host>,
     counters: HashMap<Counter, Option<u32>>,
+    /// Requests that were not published yet, by protocol.
+    requests: [u64; Protocol::ALL.len()],
     /// By their label value, which is empty for a gauge without labels.
     gauges: HashMap<(Metric, &'static str), Gauge>,
     upstream_hosts: UpstreamHosts,
@@ -72,6 +75,7 @@ impl Metrics {
         Self {
             host,
             counters: HashMap::new(),
+            requests: Default::default(),
             gauges: HashMap::new(),
             upstream_hosts: UpstreamHosts::default(),
         }
@@ -108,8 +112,9 @@ impl Metrics {
         shown.set(&*self.host, value);
     }
 
-    /// Sets every gauge of this worker to 0.
-    pub(crate) fn clear_gauges(&mut self) {
+    /// Publishes the last counts, and sets every gauge of this worker to 0.
+    pub(crate) fn close(&mut self) {
+        self.publish();
         for shown in self.gauges.values() {
             shown.set(&*self.host, 0.0);
         }
@@ -133,6 +138,25 @@ impl Metrics {
         if by > 0 {
             add(&*self.host, metric, i64::try_from(by).unwrap_or(i64::MAX));
         }
+    }
+
+    /// Counts requests, which the next [`Metrics::publish`] publishes: each would cost a hostcall.
+    pub(crate) fn count_requests(&mut self, protocol: Protocol, by: u64) {
+        if let Some(requests) = self.requests.get_mut(protocol as usize) {
+            *requests = requests.saturating_add(by);
+        }
+    }
+
+    /// Publishes what was counted since the last tick.
+    pub(crate) fn publish(&mut self) {
+        for protocol in Protocol::ALL {
+            let counted = self.requests.get_mut(protocol as usize);
+            let counted = counted.map(core::mem::take).unwrap_or_default();
+            if counted > 0 {
+                self.count_by(Counter::Requests(protocol), counted);
+            }
+        }
+        self.upstream_hosts.publish(&*self.host);
     }
 
     /// The series of the upstream host at `address`.

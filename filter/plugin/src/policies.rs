@@ -195,6 +195,11 @@ impl Policies {
         self.roots.get(&root).and_then(|root| root.entry.role)
     }
 
+    /// Envoy's number for the direction of a root's listener, if the host has shown it.
+    pub(crate) fn direction(&self, root: RootId) -> Option<u64> {
+        self.roots.get(&root)?.entry.direction
+    }
+
     /// The name of the filter entry of a root.
     pub(crate) fn name(&self, root: RootId) -> String {
         let name = self.roots.get(&root).map(|root| &*root.entry.name);

@@ -27,7 +27,7 @@ use evenkeel_policy::Direction;
 
 use crate::host::Host;
 use crate::metrics::Metrics;
-use crate::policies::Policies;
+use crate::policies::{Policies, RootId};
 use crate::vm::ContextId;
 pub(crate) use effects::Action;
 use effects::Pending;
@@ -102,15 +102,17 @@ impl Worker {
         self.host.number(&["connection", "id"]).map(ConnectionId)
     }
 
-    /// The direction of the current context's listener. Only a sidecar has outbound ones: Envoy marks a gateway's
+    /// The direction of the listener of a root and of its contexts. Only a sidecar has outbound ones: Envoy marks a gateway's
     /// listeners as outbound too, but their clients are elsewhere.
-    fn direction(&mut self) -> Direction {
+    fn direction(&mut self, root: RootId) -> Direction {
         let host = &*self.host;
         let node_id = || host.property_or_empty(&["xds", "node", "id"]);
         let is_sidecar = *self
             .is_sidecar
             .get_or_insert_with(|| node_id().starts_with(b"sidecar~"));
-        if is_sidecar && host.number(&["xds", "listener_direction"]) == Some(OUTBOUND) {
+        let configured = self.policies.direction(root);
+        let direction = || configured.or_else(|| host.number(&["xds", "listener_direction"]));
+        if is_sidecar && direction() == Some(OUTBOUND) {
             Direction::Outbound
         } else {
             Direction::Inbound

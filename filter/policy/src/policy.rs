@@ -106,6 +106,11 @@ impl Policy {
         self.rebalance.is_some() && self.peers.is_none()
     }
 
+    /// Whether the upstream host of each response matters: its connections are recycled, or its load is compared.
+    pub fn uses_upstream_hosts(&self) -> bool {
+        self.upstream.is_some() || self.compares_hosts()
+    }
+
     /// Which parts of a [`Request`] [`Policy::route`] reads; the rest may stay empty.
     pub fn request_parts(&self) -> RequestParts {
         self.request_parts

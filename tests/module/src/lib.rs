@@ -3,11 +3,16 @@
 pub mod http1;
 pub mod pods;
 
+use std::time::Duration;
+
 use evenkeel_metrics::Metric;
 use evenkeel_test_host::{Connection, Host, Root, RootSpec, Stream, Worker, module};
 
 /// The node id of a sidecar.
 pub const NODE: &str = "sidecar~10.0.0.2~app.default~default.svc.cluster.local";
+
+/// The interval between two ticks, after which counts of requests are published.
+pub const TICK: Duration = Duration::from_millis(100);
 
 /// A proxy with one worker whose two roots, network and HTTP, carry the same policy.
 pub struct Proxy {

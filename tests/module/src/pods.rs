@@ -9,7 +9,7 @@ use evenkeel_test_host::{Connection, Host, HttpCall, LocalResponse, Stream, modu
 use serde_json::{Value, json};
 
 use crate::http1::head;
-use crate::{Proxy, http1, metric};
+use crate::{Proxy, TICK, http1, metric};
 pub use fleet::Fleet;
 
 /// Envoy's cluster of the service.
@@ -104,15 +104,12 @@ impl Pod {
 
     /// Advances the time, while the test responds to the requests.
     pub fn pass(&self, time: Duration, mut answer: impl FnMut(HttpCall)) {
-        for _ in 0..time.as_millis() / STEP.as_millis() {
-            self.host.advance(STEP);
+        for _ in 0..time.as_millis() / TICK.as_millis() {
+            self.host.advance(TICK);
             self.host.http_calls().into_iter().for_each(&mut answer);
         }
     }
 }
-
-/// The tick interval of a worker.
-const STEP: Duration = Duration::from_millis(100);
 
 impl Proxy {
     /// A pod sends a request with `message` on `connection`. Returns the module's response, unless the request goes to

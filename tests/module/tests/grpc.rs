@@ -8,10 +8,9 @@ use evenkeel_test_frames::http2::{
     server_preface,
 };
 use evenkeel_test_host::{Connection, Stream};
-use evenkeel_test_module::Proxy;
+use evenkeel_test_module::{Proxy, TICK};
 
 const RULE: &str = r#""max_connection_age": "off", "grpc": {"max_stream_age": "10s"}, "http2": {"idle_wait": "0s"}"#;
-const TICK: Duration = Duration::from_millis(100);
 
 /// A call on stream 1, whose client has not ended its request.
 fn call(proxy: &Proxy, content_type: &str) -> (Connection, Stream) {

@@ -8,7 +8,7 @@ use evenkeel_test_frames::http2::{
     response_headers, server_preface,
 };
 use evenkeel_test_host::{ClosedBy, Connection};
-use evenkeel_test_module::Proxy;
+use evenkeel_test_module::{Proxy, TICK};
 
 fn connect(proxy: &Proxy, preface: Vec<u8>) -> Connection {
     let connection = proxy.network.connect();
@@ -38,6 +38,7 @@ fn goaway_follows_the_frame_that_ends_the_last_stream() {
         proxy.metric("drain_reason=.=max_requests_per_connection;.;evenkeel_drain_signals_total"),
         1
     );
+    proxy.host.advance(TICK);
     assert_eq!(
         proxy.metric("connection_protocol=.=http2;.;evenkeel_requests_total"),
         2

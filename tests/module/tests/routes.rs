@@ -1,10 +1,8 @@
 //! The HTTP role: rules by route, protection, upstreams.
 
-use std::time::Duration;
-
 use evenkeel_test_host::{Connection, Host, RootSpec, module};
 use evenkeel_test_module::http1::{CLOSE, response_with};
-use evenkeel_test_module::{Proxy, http, network};
+use evenkeel_test_module::{Proxy, TICK, http, network};
 
 const ROUTES: &str = r#"{"version": 1, "budget": "off", "defaults": {"max_requests_per_connection": 3, "jitter": 0}, "routes": [
     {"name": "events", "match": {"path_prefix": "/events"}, "protect": true},
@@ -124,6 +122,7 @@ fn expired_upstream_connection_is_recycled_by_a_marked_request() {
         proxy.metric("evenkeel_upstream_connections_recycled_total"),
         1
     );
+    proxy.host.advance(TICK);
     assert_eq!(
         proxy.metric("upstream_host=.=10.0.0.1:8080;.;evenkeel_upstream_requests_total"),
         5
@@ -157,17 +156,18 @@ fn dry_run_marks_no_request() {
 }
 
 #[test]
-fn http_role_alone_counts_upstream_requests() {
+fn http_role_alone_counts_upstream_requests_where_hosts_are_compared() {
     let host = Host::new(&module());
     let worker = host.start_worker();
-    let root = worker.configure(&http(r#"{"version": 1}"#));
+    let root = worker.configure(&http(r#"{"version": 1, "rebalance": {}}"#));
     let stream = root.stream(&worker.accept());
     stream.request_headers(&[(":path", "/")], true);
     stream.set_property(&["upstream", "address"], "10.0.0.1:80");
     stream.response_headers(&[(":status", "200")], true);
+    host.advance(TICK);
     let active = "upstream_host=.=10.0.0.1:80;.;evenkeel_upstream_active_requests";
     assert_eq!(host.metric(active), Some(1));
     stream.ends();
+    host.advance(TICK);
     assert_eq!(host.metric(active), Some(0));
-    host.advance(Duration::from_secs(1));
 }

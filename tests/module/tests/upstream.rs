@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel_test_host::{Connection, Host, module};
 use evenkeel_test_module::http1::{CLOSE, get, head};
-use evenkeel_test_module::{Proxy, http};
+use evenkeel_test_module::{Proxy, TICK, http};
 
 const UPSTREAM: &str = r#"{"version": 1, "budget": "off", "upstream": {"max_requests_per_connection": 2, "jitter": 0}}"#;
 
@@ -121,7 +121,7 @@ fn reply_of_the_proxy_to_a_marked_request_ends_nothing() {
 fn live_hosts_have_their_own_series_however_many_are_gone() {
     let host = Host::new(&module());
     let worker = host.start_worker();
-    let root = worker.configure(&http(r#"{"version": 1}"#));
+    let root = worker.configure(&http(r#"{"version": 1, "rebalance": {}}"#));
     let connection = worker.accept();
     let serves = |number: u32| {
         let stream = root.stream(&connection);
@@ -141,6 +141,7 @@ fn live_hosts_have_their_own_series_however_many_are_gone() {
     // 256 hosts are live: the next one has no series of its own.
     (0..256).for_each(serves);
     serves(256);
+    host.advance(TICK);
     assert_eq!(of("other", "requests_total"), Some(1));
     assert_eq!(of("10.0.1.56:80", "requests_total"), None);
     host.advance(Duration::from_secs(2));
@@ -152,6 +153,7 @@ fn live_hosts_have_their_own_series_however_many_are_gone() {
         host.advance(Duration::from_secs(1));
     }
     (257..512).for_each(serves);
+    host.advance(TICK);
 
     assert_eq!(of("other", "requests_total"), Some(1));
     for number in 257..512 {

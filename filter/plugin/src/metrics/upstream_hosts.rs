@@ -25,11 +25,38 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 const OTHER: &[u8] = b"other";
 
+/// The handle of a metric, and its change since it was last published.
+#[derive(Debug)]
+struct Count {
+    metric: Option<u32>,
+    change: Cell<i64>,
+}
+
+impl Count {
+    fn define(host: &dyn Host, kind: MetricKind, metric: Metric, address: &str) -> Self {
+        Self {
+            metric: define(host, kind, &metric.stat(&[address])),
+            change: Cell::new(0),
+        }
+    }
+
+    fn add(&self, change: i64) {
+        self.change.set(self.change.get().saturating_add(change));
+    }
+
+    fn publish(&self, host: &dyn Host) {
+        let change = self.change.take();
+        if change != 0 {
+            add(host, self.metric, change);
+        }
+    }
+}
+
 /// The series of one upstream host, which is live while a reference to them is held.
 #[derive(Debug)]
 pub(crate) struct UpstreamHost {
-    requests: Option<u32>,
-    active: Option<u32>,
+    requests: Count,
+    active: Count,
     connections: Gauge,
     request_rate: Gauge,
     byte_rate: Gauge,
@@ -40,11 +67,10 @@ impl UpstreamHost {
     fn define(host: &dyn Host, address: &[u8]) -> Self {
         let address = &*String::from_utf8_lossy(address);
         let gauge = |metric: Metric| Gauge::define(host, metric, &[address]);
-        let requests = Metric::UpstreamRequests.stat(&[address]);
-        let active = Metric::UpstreamActive.stat(&[address]);
+        let count = |kind, metric| Count::define(host, kind, metric, address);
         Self {
-            requests: define(host, MetricKind::Counter, &requests),
-            active: define(host, MetricKind::Gauge, &active),
+            requests: count(MetricKind::Counter, Metric::UpstreamRequests),
+            active: count(MetricKind::Gauge, Metric::UpstreamActive),
             connections: gauge(Metric::UpstreamConnections),
             request_rate: gauge(Metric::UpstreamRequestRate),
             byte_rate: gauge(Metric::UpstreamByteRate),
@@ -52,13 +78,18 @@ impl UpstreamHost {
         }
     }
 
-    pub(crate) fn request_started(&self, host: &dyn Host) {
-        add(host, self.requests, 1);
-        add(host, self.active, 1);
+    pub(crate) fn request_started(&self) {
+        self.requests.add(1);
+        self.active.add(1);
     }
 
-    pub(crate) fn request_ended(&self, host: &dyn Host) {
-        add(host, self.active, -1);
+    pub(crate) fn request_ended(&self) {
+        self.active.add(-1);
+    }
+
+    fn publish(&self, host: &dyn Host) {
+        self.requests.publish(host);
+        self.active.publish(host);
     }
 
     pub(crate) fn connected(&self, host: &dyn Host) {
@@ -153,6 +184,13 @@ impl UpstreamHosts {
             self.other(host).set_load(host, load);
         } else if let Some(other) = &self.other {
             other.set_load(host, Load::default());
+        }
+    }
+
+    /// Publishes the requests since the last tick.
+    pub(super) fn publish(&self, host: &dyn Host) {
+        for shown in self.named.values().chain(&self.other) {
+            shown.publish(host);
         }
     }
 

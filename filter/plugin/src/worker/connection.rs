@@ -35,7 +35,7 @@ impl Worker {
         self.use_root(root, Use::Connection(id.map(|id| id.0)));
         // Without an id (no Envoy is known to do so) the context's id stands in, far from real ids.
         let id = id.unwrap_or(ConnectionId(u64::MAX ^ u64::from(context)));
-        let direction = self.direction();
+        let direction = self.direction(root);
         let policy = self.policies.get(root);
         let rule = policy.and_then(|policy| policy.otherwise(direction).cloned());
         let mode = policy.map(|policy| policy.mode).unwrap_or_default();
@@ -105,7 +105,7 @@ impl Worker {
     }
 
     pub(crate) fn count_requests(&mut self, protocol: Protocol, requests: u64) {
-        self.metrics.count_by(Counter::Requests(protocol), requests);
+        self.metrics.count_requests(protocol, requests);
     }
 
     /// Counts an HTTP/2 connection whose client was recognised by its first frames.

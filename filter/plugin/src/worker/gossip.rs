@@ -130,7 +130,7 @@ impl Worker {
             return false;
         };
         // A request of the application beside a sidecar is for another pod.
-        if self.direction() == Direction::Outbound {
+        if self.direction(root) == Direction::Outbound {
             return false;
         }
         let message = self.host.request_header(HEADER);

@@ -77,7 +77,7 @@ impl Worker {
         let changed = self.policies.forget(root);
         self.apply_policies(&changed);
         if self.policies.is_empty() {
-            self.metrics.clear_gauges();
+            self.metrics.close();
         }
     }
 

@@ -92,7 +92,9 @@ impl Worker {
             self.engine
                 .stream_response_started(governed.connection, request.stream);
         }
-        if request.upstream.is_some() {
+        let policy = self.policies.get(request.root);
+        if request.upstream.is_some() || !policy.is_some_and(|policy| policy.uses_upstream_hosts())
+        {
             return;
         }
         let address = self.host.property_or_empty(&["upstream", "address"]);
@@ -100,7 +102,7 @@ impl Worker {
             return;
         }
         let metrics = self.metrics.upstream_host(&address, self.engine.now());
-        metrics.request_started(&*self.host);
+        metrics.request_started();
         let connection = governed.map(|governed| governed.connection);
         let host = self.find_http_upstream(request.upgrading, connection, &address);
         let mark = request.mark.take();
@@ -115,7 +117,7 @@ impl Worker {
     /// The stream ended.
     pub(crate) fn request_ended(&mut self, request: Request) {
         if let Some(upstream) = request.upstream {
-            upstream.metrics.request_ended(&*self.host);
+            upstream.metrics.request_ended();
             if let Some(connection) = upstream.connection {
                 self.upstreams.response_ended(&connection);
             }

@@ -32,6 +32,7 @@ impl Worker {
             .tick(MAX_CLOSES, bucket, &mut SharedBudget(&*self.host));
         self.upstreams.sweep(now);
         self.count_ended_upstreams();
+        self.metrics.publish();
         self.sample(now);
         self.process_effects();
         let mut actions = core::mem::take(&mut self.pending.actions);

@@ -246,7 +246,7 @@ async fn local_replies_to_pipelined_requests_count_towards_the_limit() {
     assert_eq!(closing.iter().position(|closes| *closes), Some(11));
     assert_eq!(socket.read_to_end().await, b"");
     assert_metric(&envoy, "connections_bypassed_total", 0).await;
-    assert_metric(&envoy, "requests_total", 12).await;
+    wait_for_metric(&envoy, "requests_total", 12).await;
     assert_healthy(&envoy);
 }
 

@@ -8,8 +8,8 @@ use crate::support::raw_client::{Frame, RawClient};
 use crate::support::server::{Server, ok};
 use crate::support::socket::{Socket, announces_close};
 use crate::support::{
-    assert_healthy, assert_metric, assert_metric_with, module_log, start_listeners,
-    wait_for_metric, with_defaults,
+    assert_healthy, assert_metric, module_log, start_listeners, wait_for_metric,
+    wait_for_metric_with,
 };
 
 const ROUTES: &str = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 0}, "routes": [
@@ -145,9 +145,9 @@ async fn network_role_alone_uses_the_defaults() {
 
 #[tokio::test]
 async fn http_role_alone_only_counts_upstreams() {
-    let policy =
-        with_defaults(r#""max_requests_per_connection": 1, "max_connection_age": "100ms""#);
-    let (envoy, backend) = start_listeners(&[("in", Roles::Http, &policy)]).await;
+    let policy = r#"{"version": 1, "budget": "off", "rebalance": {},
+        "defaults": {"jitter": 0, "max_requests_per_connection": 1, "max_connection_age": "100ms"}}"#;
+    let (envoy, backend) = start_listeners(&[("in", Roles::Http, policy)]).await;
     let mut socket = Socket::connect(envoy.address("in")).await;
 
     for _ in 0..10 {
@@ -155,7 +155,7 @@ async fn http_role_alone_only_counts_upstreams() {
     }
 
     let upstream = [("upstream_host", &*backend.address().to_string())];
-    assert_metric_with(&envoy, "upstream_requests_total", &upstream, 10).await;
+    wait_for_metric_with(&envoy, "upstream_requests_total", &upstream, 10).await;
     wait_for_metric(&envoy, "upstream_active_requests", 0).await;
     assert!(!module_log(&envoy).contains("network role does not know"));
     assert_healthy(&envoy);

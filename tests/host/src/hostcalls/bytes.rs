@@ -82,7 +82,9 @@ fn property(state: &VmState, path: &[u8]) -> Result<Vec<u8>, Status> {
     };
     let root = context.root().borrow();
     own.or_else(|| match (&context, name.as_str()) {
-        (Context::Network { .. } | Context::Http { .. }, "xds.listener_direction") => {
+        // A filter entry is of one direction, which its root knows, too.
+        (_, "listener_direction")
+        | (Context::Network { .. } | Context::Http { .. }, "xds.listener_direction") => {
             Some((root.spec.direction as i64).to_le_bytes().to_vec())
         }
         _ => root.property(path),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use evenkeel_test_host::{Connection, HttpCall};
 
-use super::{Pod, STEP, message_of};
+use super::{Pod, message_of};
+use crate::TICK;
 
 /// Pods that exchange reports with each other.
 #[derive(Default)]
@@ -33,9 +34,9 @@ impl Fleet {
 
     /// Advances the time of all of them.
     pub fn pass(&mut self, time: Duration) {
-        for _ in 0..time.as_millis() / STEP.as_millis() {
+        for _ in 0..time.as_millis() / TICK.as_millis() {
             for from in 0..self.pods.len() {
-                self.pods[from].host.advance(STEP);
+                self.pods[from].host.advance(TICK);
                 for call in self.pods[from].host.http_calls() {
                     self.carry(from, call);
                 }

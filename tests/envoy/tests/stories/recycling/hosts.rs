@@ -22,7 +22,12 @@ async fn hosts_keep_their_own_series_beside_the_others() {
         .collect();
     let mut app = cluster("app", &json!({}));
     app["load_assignment"]["endpoints"] = json!([{ "lb_endpoints": endpoints }]);
-    let envoy = start(listener(r#"{"version": 1}"#), app, Vec::new()).await;
+    let envoy = start(
+        listener(r#"{"version": 1, "rebalance": {}}"#),
+        app,
+        Vec::new(),
+    )
+    .await;
     let client = Client::http1(envoy.address("out"));
 
     let rates = eventually("the rates of 256 hosts and the others", || async {
