@@ -14,6 +14,7 @@ mod protocol;
 mod scanner;
 mod source;
 pub mod splice;
+pub mod tcp;
 mod undelivered;
 pub mod websocket;
 

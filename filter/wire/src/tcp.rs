@@ -1,0 +1,52 @@
+//! Databases and message brokers over TCP: where a connection can be closed so that its client loses nothing.
+//!
+//! [`Session`] follows both directions of one connection by the rules of its [`Protocol`]. Give it the bytes
+//! of every callback in the order in which Envoy made them, then ask for its [`SessionState`]:
+//!
+//! ```
+//! use evenkeel_wire::tcp::{Protocol, Session, SessionState, UnsafeReason};
+//!
+//! let mut session = Session::new(Protocol::PostgreSql);
+//! session.client(&mut &b"\0\0\0\x09\0\x03\0\0\0"[..]);
+//! assert_eq!(session.state(), SessionState::Unsafe(UnsafeReason::Handshake));
+//! session.server(&mut &b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I"[..]);
+//! assert_eq!(session.state(), SessionState::SafeWhenIdle);
+//! ```
+//!
+//! Scanners read headers and skip payloads by their length; they copy neither. What is kept between two
+//! callbacks is a few counters, at most one incomplete header, and sets of message ids with a fixed limit
+//! ([`MAX_STATE_BYTES`]). A connection whose bytes are not understood is bypassed from then on.
+
+mod chunk;
+mod frames;
+mod postgresql;
+mod prefix;
+mod session;
+mod sql;
+mod state;
+
+pub use session::{MAX_STATE_BYTES, Protocol, Session};
+pub use sql::MAX_INSPECTED;
+pub use state::{BypassReason, PinReason, SessionState, UnsafeReason};
+
+use crate::Source;
+use chunk::Chunk;
+
+/// A scanner of both directions of a connection.
+///
+/// An error means that the bytes are not understood; the scanner is not used after it.
+trait Scanner {
+    /// Takes bytes that the client sent.
+    fn client<S: Source>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason>;
+
+    /// Takes bytes that the server sent.
+    fn server<S: Source>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason>;
+
+    /// The state after the bytes so far.
+    fn state(&self) -> SessionState;
+
+    /// How many bytes of heap memory the scanner uses.
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}

@@ -1,0 +1,48 @@
+//! The first bytes of something that comes in pieces.
+
+/// The first `N` bytes of a payload, a line or an argument; what follows them is not kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prefix<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Default for Prefix<N> {
+    fn default() -> Self {
+        Self {
+            bytes: [0; N],
+            len: 0,
+        }
+    }
+}
+
+impl<const N: usize> Prefix<N> {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        let free = self.bytes.get_mut(self.len..).unwrap_or_default();
+        for (to, from) in free.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        self.len = self.len.saturating_add(bytes.len()).min(N);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// The bytes, and zeros behind them.
+    pub(super) fn padded(&self) -> [u8; N] {
+        let mut padded = [0; N];
+        for (to, from) in padded.iter_mut().zip(self.bytes()) {
+            *to = *from;
+        }
+        padded
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}

@@ -1,0 +1,114 @@
+//! One connection of any of the protocols.
+
+use super::chunk::Chunk;
+use super::postgresql;
+use super::{BypassReason, Scanner, SessionState};
+use crate::Source;
+
+/// The most bytes that a [`Session`] uses, on the heap and beside it, whatever the peers send.
+pub const MAX_STATE_BYTES: usize = 16 << 10;
+
+/// A protocol that can be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// PostgreSQL's frontend/backend protocol 3.
+    PostgreSql,
+}
+
+impl Protocol {
+    /// Every protocol.
+    pub const ALL: [Self; 1] = [Self::PostgreSql];
+
+    /// The name in policies and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PostgreSql => "postgresql",
+        }
+    }
+
+    /// The port that IANA has registered for it.
+    pub const fn well_known_port(self) -> u16 {
+        match self {
+            Self::PostgreSql => 5432,
+        }
+    }
+}
+
+/// Calls the same method of each protocol's scanner.
+macro_rules! dispatch {
+    ($life:expr, $session:ident => $call:expr, $reason:ident => $bypassed:expr) => {
+        match $life {
+            Life::PostgreSql($session) => $call,
+            Life::Bypassed($reason) => $bypassed,
+        }
+    };
+}
+
+/// Both directions of a connection.
+#[derive(Debug)]
+pub struct Session {
+    protocol: Protocol,
+    life: Life,
+}
+
+/// ```text
+///             not understood
+/// Followed ───────────────────▶ Bypassed
+/// ```
+#[derive(Debug)]
+enum Life {
+    PostgreSql(Box<postgresql::Session>),
+    Bypassed(BypassReason),
+}
+
+impl Session {
+    /// A connection on which nothing has been sent.
+    pub fn new(protocol: Protocol) -> Self {
+        let life = match protocol {
+            Protocol::PostgreSql => Life::PostgreSql(Box::default()),
+        };
+        Self { protocol, life }
+    }
+
+    /// The protocol by which it is followed.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Takes bytes that the client sent.
+    pub fn client(&mut self, source: &mut impl Source) {
+        let mut chunk = Chunk::new(source);
+        let result =
+            dispatch!(&mut self.life, session => session.client(&mut chunk), _reason => Ok(()));
+        self.apply(result);
+    }
+
+    /// Takes bytes that the server sent.
+    pub fn server(&mut self, source: &mut impl Source) {
+        let mut chunk = Chunk::new(source);
+        let result =
+            dispatch!(&mut self.life, session => session.server(&mut chunk), _reason => Ok(()));
+        self.apply(result);
+    }
+
+    fn apply(&mut self, result: Result<(), BypassReason>) {
+        if let Err(reason) = result {
+            self.life = Life::Bypassed(reason);
+        }
+    }
+
+    /// Whether the connection can be closed now.
+    pub fn state(&self) -> SessionState {
+        dispatch!(&self.life, session => session.state(), reason => SessionState::Bypassed(*reason))
+    }
+
+    /// How many bytes it uses, on the heap and beside it.
+    pub fn state_bytes(&self) -> usize {
+        let heap = dispatch!(&self.life, session => heap_bytes(&**session), _reason => 0);
+        heap.saturating_add(size_of::<Self>())
+    }
+}
+
+fn heap_bytes<T: Scanner>(scanner: &T) -> usize {
+    scanner.heap_bytes().saturating_add(size_of::<T>())
+}

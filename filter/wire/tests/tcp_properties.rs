@@ -1,0 +1,125 @@
+//! Whatever is sent, in whatever order: no panic, bounded state, and the same end whatever the cuts.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod tcp_support;
+
+use evenkeel_wire::tcp::{
+    BypassReason, MAX_STATE_BYTES, PinReason, Protocol, Session, SessionState, UnsafeReason,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::collections::BTreeSet;
+use tcp_support::{Side, send};
+
+/// Pieces of each protocol's messages, of which conversations and nonsense are made.
+fn pieces(protocol: Protocol) -> Vec<&'static [u8]> {
+    match protocol {
+        Protocol::PostgreSql => vec![
+            b"\0\0\0\x09\0\x03\0\0\0",
+            b"\0\0\0\x08\x04\xd2\x16\x2f",
+            b"N",
+            b"R\0\0\0\x08\0\0\0\0",
+            b"Z\0\0\0\x05I",
+            b"Z\0\0\0\x05T",
+            b"Q\0\0\0\x0dLISTEN a\0",
+            b"P\0\0\0\x0fa\0LISTEN a\0",
+            b"B\0\0\0\x08\0a\0\0",
+            b"S\0\0\0\x04",
+            b"E\0\0\0\x09\0\0\0\0\0",
+            b"G\0\0\0\x07\0\0\0",
+            b"W\0\0\0\x07\0\0\0",
+            b"c\0\0\0\x04",
+            b"D\x7f\xff\xff\xff",
+        ],
+    }
+}
+
+fn step(protocol: Protocol) -> impl Strategy<Value = (Side, Vec<u8>)> {
+    let piece = prop_oneof![
+        8 => select(pieces(protocol)).prop_map(<[u8]>::to_vec),
+        1 => vec(any::<u8>(), 0..12),
+    ];
+    (prop_oneof![Just(Side::Client), Just(Side::Server)], piece)
+}
+
+fn conversation() -> impl Strategy<Value = (Protocol, Vec<(Side, Vec<u8>)>)> {
+    select(&Protocol::ALL[..])
+        .prop_flat_map(|protocol| (Just(protocol), vec(step(protocol), 0..40)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn any_conversation_ends_the_same_whatever_the_cuts(
+        (protocol, steps) in conversation(),
+        size in 1..9_usize,
+    ) {
+        let run = |size: usize| {
+            let mut session = Session::new(protocol);
+            for (side, bytes) in &steps {
+                for piece in bytes.chunks(size) {
+                    send(&mut session, *side, piece);
+                    assert!(session.state_bytes() <= MAX_STATE_BYTES);
+                }
+            }
+            session.state()
+        };
+        prop_assert_eq!(run(size), run(usize::MAX));
+    }
+}
+
+#[test]
+fn bypassed_session_stays_bypassed() {
+    for protocol in Protocol::ALL {
+        let mut session = Session::new(protocol);
+        session.client(&mut &[0xff; 64][..]);
+        session.server(&mut &[0xff; 64][..]);
+        let state = session.state();
+        assert!(matches!(state, SessionState::Bypassed(_)), "{protocol:?}");
+        session.client(&mut &b"\0\0\0\x09\0\x03\0\0\0"[..]);
+        assert_eq!(session.state(), state);
+        assert!(session.state_bytes() <= 32);
+    }
+}
+
+#[test]
+fn source_with_fewer_bytes_than_it_says_is_bypassed() {
+    struct Short;
+    impl evenkeel_wire::Source for Short {
+        fn len(&self) -> usize {
+            5
+        }
+        fn read(&mut self, _: usize, _: usize) -> Vec<u8> {
+            Vec::new()
+        }
+    }
+    for protocol in Protocol::ALL {
+        let mut session = Session::new(protocol);
+        session.client(&mut Short);
+        session.server(&mut Short);
+        let expected = SessionState::Bypassed(BypassReason::Unreadable);
+        assert_eq!(session.state(), expected, "{protocol:?}");
+    }
+}
+
+#[test]
+fn names_of_reasons_are_unique() {
+    let names = [
+        UnsafeReason::ALL.map(UnsafeReason::name).to_vec(),
+        PinReason::ALL.map(PinReason::name).to_vec(),
+        BypassReason::ALL.map(BypassReason::name).to_vec(),
+        Protocol::ALL.map(Protocol::name).to_vec(),
+    ];
+    for names in names {
+        let unique: BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(unique.len(), names.len(), "{names:?}");
+    }
+}
