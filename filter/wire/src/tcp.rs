@@ -6,10 +6,10 @@
 //! ```
 //! use evenkeel_wire::tcp::{Protocol, Session, SessionState, UnsafeReason};
 //!
-//! let mut session = Session::new(Protocol::PostgreSql);
-//! session.client(&mut &b"\0\0\0\x09\0\x03\0\0\0"[..]);
-//! assert_eq!(session.state(), SessionState::Unsafe(UnsafeReason::Handshake));
-//! session.server(&mut &b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I"[..]);
+//! let mut session = Session::new(Protocol::Redis);
+//! session.client(&mut &b"*1\r\n$4\r\nPING\r\n"[..]);
+//! assert_eq!(session.state(), SessionState::Unsafe(UnsafeReason::Response));
+//! session.server(&mut &b"+PONG\r\n"[..]);
 //! assert_eq!(session.state(), SessionState::SafeWhenIdle);
 //! ```
 //!
@@ -21,6 +21,7 @@ mod chunk;
 mod frames;
 mod postgresql;
 mod prefix;
+mod redis;
 mod session;
 mod sql;
 mod state;

@@ -38,6 +38,24 @@ fn pieces(protocol: Protocol) -> Vec<&'static [u8]> {
             b"c\0\0\0\x04",
             b"D\x7f\xff\xff\xff",
         ],
+        Protocol::Redis => vec![
+            b"*1\r\n$4\r\nPING\r\n",
+            b"*1\r\n$5\r\nMULTI\r\n",
+            b"*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n",
+            b"*1\r\n$11\r\nUNSUBSCRIBE\r\n",
+            b"*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n",
+            b"HELLO 3\r\n",
+            b"MONITOR\r\n",
+            b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n",
+            b">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n",
+            b"+OK\r\n",
+            b"*2\r\n",
+            b"%1\r\n",
+            b"|999999999999999999\r\n",
+            b"$5\r\n",
+            b"$999999999999999999\r\n",
+            b"\r\n",
+        ],
     }
 }
 

@@ -45,4 +45,14 @@ impl<const N: usize> Prefix<N> {
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
+
+    /// How many more bytes are kept.
+    pub(super) fn free(&self) -> u64 {
+        u64::try_from(N.saturating_sub(self.len)).unwrap_or(0)
+    }
+
+    /// True if the bytes are `word`, in upper or lower case.
+    pub(super) fn is(&self, word: &str) -> bool {
+        self.bytes().eq_ignore_ascii_case(word.as_bytes())
+    }
 }

@@ -1,8 +1,8 @@
 //! One connection of any of the protocols.
 
 use super::chunk::Chunk;
-use super::postgresql;
 use super::{BypassReason, Scanner, SessionState};
+use super::{postgresql, redis};
 use crate::Source;
 
 /// The most bytes that a [`Session`] uses, on the heap and beside it, whatever the peers send.
@@ -13,16 +13,19 @@ pub const MAX_STATE_BYTES: usize = 16 << 10;
 pub enum Protocol {
     /// PostgreSQL's frontend/backend protocol 3.
     PostgreSql,
+    /// RESP2 and RESP3.
+    Redis,
 }
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Self; 1] = [Self::PostgreSql];
+    pub const ALL: [Self; 2] = [Self::PostgreSql, Self::Redis];
 
     /// The name in policies and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PostgreSql => "postgresql",
+            Self::Redis => "redis",
         }
     }
 
@@ -30,6 +33,7 @@ impl Protocol {
     pub const fn well_known_port(self) -> u16 {
         match self {
             Self::PostgreSql => 5432,
+            Self::Redis => 6379,
         }
     }
 }
@@ -39,6 +43,7 @@ macro_rules! dispatch {
     ($life:expr, $session:ident => $call:expr, $reason:ident => $bypassed:expr) => {
         match $life {
             Life::PostgreSql($session) => $call,
+            Life::Redis($session) => $call,
             Life::Bypassed($reason) => $bypassed,
         }
     };
@@ -58,6 +63,7 @@ pub struct Session {
 #[derive(Debug)]
 enum Life {
     PostgreSql(Box<postgresql::Session>),
+    Redis(Box<redis::Session>),
     Bypassed(BypassReason),
 }
 
@@ -66,6 +72,7 @@ impl Session {
     pub fn new(protocol: Protocol) -> Self {
         let life = match protocol {
             Protocol::PostgreSql => Life::PostgreSql(Box::default()),
+            Protocol::Redis => Life::Redis(Box::default()),
         };
         Self { protocol, life }
     }

@@ -223,6 +223,10 @@ impl Pins {
         self.0 &= !others.0;
     }
 
+    pub(super) fn contains(self, reason: PinReason) -> bool {
+        self.0 & Self::bit(reason) != 0
+    }
+
     pub(super) fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -231,7 +235,7 @@ impl Pins {
     pub(super) fn state_or(self, state: SessionState) -> SessionState {
         PinReason::ALL
             .into_iter()
-            .find(|reason| self.0 & Self::bit(*reason) != 0)
+            .find(|reason| self.contains(*reason))
             .map_or(state, SessionState::Pinned)
     }
 
