@@ -19,6 +19,9 @@
 
 mod chunk;
 mod frames;
+mod id_set;
+mod mysql;
+mod nats;
 mod postgresql;
 mod prefix;
 mod redis;

@@ -2,7 +2,7 @@
 
 use super::chunk::Chunk;
 use super::{BypassReason, Scanner, SessionState};
-use super::{postgresql, redis};
+use super::{mysql, nats, postgresql, redis};
 use crate::Source;
 
 /// The most bytes that a [`Session`] uses, on the heap and beside it, whatever the peers send.
@@ -13,19 +13,25 @@ pub const MAX_STATE_BYTES: usize = 16 << 10;
 pub enum Protocol {
     /// PostgreSQL's frontend/backend protocol 3.
     PostgreSql,
+    /// The MySQL client/server protocol, as MySQL and MariaDB speak it.
+    MySql,
     /// RESP2 and RESP3.
     Redis,
+    /// The NATS client protocol.
+    Nats,
 }
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Self; 2] = [Self::PostgreSql, Self::Redis];
+    pub const ALL: [Self; 4] = [Self::PostgreSql, Self::MySql, Self::Redis, Self::Nats];
 
     /// The name in policies and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PostgreSql => "postgresql",
+            Self::MySql => "mysql",
             Self::Redis => "redis",
+            Self::Nats => "nats",
         }
     }
 
@@ -33,7 +39,9 @@ impl Protocol {
     pub const fn well_known_port(self) -> u16 {
         match self {
             Self::PostgreSql => 5432,
+            Self::MySql => 3306,
             Self::Redis => 6379,
+            Self::Nats => 4222,
         }
     }
 }
@@ -43,7 +51,9 @@ macro_rules! dispatch {
     ($life:expr, $session:ident => $call:expr, $reason:ident => $bypassed:expr) => {
         match $life {
             Life::PostgreSql($session) => $call,
+            Life::MySql($session) => $call,
             Life::Redis($session) => $call,
+            Life::Nats($session) => $call,
             Life::Bypassed($reason) => $bypassed,
         }
     };
@@ -63,7 +73,9 @@ pub struct Session {
 #[derive(Debug)]
 enum Life {
     PostgreSql(Box<postgresql::Session>),
+    MySql(Box<mysql::Session>),
     Redis(Box<redis::Session>),
+    Nats(Box<nats::Session>),
     Bypassed(BypassReason),
 }
 
@@ -72,7 +84,9 @@ impl Session {
     pub fn new(protocol: Protocol) -> Self {
         let life = match protocol {
             Protocol::PostgreSql => Life::PostgreSql(Box::default()),
+            Protocol::MySql => Life::MySql(Box::default()),
             Protocol::Redis => Life::Redis(Box::default()),
+            Protocol::Nats => Life::Nats(Box::default()),
         };
         Self { protocol, life }
     }

@@ -1,0 +1,501 @@
+//! MySQL and MariaDB: conversations by the documentation of the protocol.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod tcp_support;
+
+use evenkeel_wire::tcp::{BypassReason, PinReason, Protocol, UnsafeReason};
+use tcp_support::Conversation;
+
+const MYSQL: u64 = 1;
+const COMPRESS: u64 = 1 << 5;
+const PROTOCOL_41: u64 = 1 << 9;
+const SSL: u64 = 1 << 11;
+const DEPRECATE_EOF: u64 = 1 << 24;
+const OPTIONAL_METADATA: u64 = 1 << 25;
+const PROGRESS: u64 = 1 << 32;
+const CACHE_METADATA: u64 = 1 << 36;
+
+const AUTOCOMMIT: u16 = 2;
+const IN_TRANSACTION: u16 = 3;
+const MORE_RESULTS: u16 = 10;
+const CURSOR_EXISTS: u16 = 0x42;
+const LAST_ROW_SENT: u16 = 0x82;
+
+fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_le_bytes();
+    [&length[..3], &[sequence], payload].concat()
+}
+
+fn greeting(capabilities: u64) -> Vec<u8> {
+    let flags = capabilities.to_le_bytes();
+    let scramble = [7; 8];
+    let payload = [
+        &b"\x0a8.0.36-log\0"[..],
+        &[9, 0, 0, 0],
+        &scramble,
+        &[0],
+        &flags[..2],
+        &[255, 2, 0],
+        &flags[2..4],
+        &[21, 0, 0, 0, 0, 0, 0],
+        &flags[4..],
+        &scramble,
+        b"\x01\x02\x03\x04\0mysql_native_password\0",
+    ]
+    .concat();
+    packet(0, &payload)
+}
+
+fn login(capabilities: u64) -> Vec<u8> {
+    let flags = capabilities.to_le_bytes();
+    let payload = [
+        &flags[..4],
+        &[0, 0, 0, 1, 45],
+        &[0; 19],
+        &flags[4..],
+        b"app\0\0",
+    ]
+    .concat();
+    packet(1, &payload)
+}
+
+fn ok(sequence: u8, status: u16) -> Vec<u8> {
+    let [low, high] = status.to_le_bytes();
+    packet(sequence, &[0, 1, 0xfc, 2, 1, low, high, 0, 0])
+}
+
+fn error(sequence: u8) -> Vec<u8> {
+    packet(sequence, b"\xff\x48\x04#HY000failed")
+}
+
+/// An EOF_Packet, or an OK_Packet in its place.
+fn eof(capabilities: u64, status: u16) -> Vec<u8> {
+    let [low, high] = status.to_le_bytes();
+    match capabilities & DEPRECATE_EOF {
+        0 => packet(9, &[0xfe, 0, 0, low, high]),
+        _ => packet(9, &[0xfe, 0, 0, low, high, 0, 0]),
+    }
+}
+
+fn definitions(capabilities: u64, count: usize) -> Vec<u8> {
+    let definitions = packet(
+        2,
+        b"\x03def\0\0\0\x01a\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0",
+    )
+    .repeat(count);
+    match capabilities & DEPRECATE_EOF {
+        0 => [definitions, eof(capabilities, AUTOCOMMIT)].concat(),
+        _ => definitions,
+    }
+}
+
+fn result_set(capabilities: u64, rows: usize, status: u16) -> Vec<u8> {
+    let row = packet(5, b"\x011\x012").repeat(rows);
+    let head = [packet(1, &[2]), definitions(capabilities, 2)].concat();
+    [head, row, eof(capabilities, status)].concat()
+}
+
+fn command(code: u8, payload: &[u8]) -> Vec<u8> {
+    packet(0, &[&[code], payload].concat())
+}
+
+fn query(sql: &str) -> Vec<u8> {
+    command(3, sql.as_bytes())
+}
+
+fn execute(statement: u8, flags: u8) -> Vec<u8> {
+    command(23, &[statement, 0, 0, 0, flags, 1, 0, 0, 0])
+}
+
+fn greeted(capabilities: u64) -> Conversation {
+    let mut conversation = Conversation::new(Protocol::MySql);
+    conversation.server(greeting(
+        capabilities | SSL | PROTOCOL_41 | OPTIONAL_METADATA,
+    ));
+    conversation
+}
+
+fn connected(capabilities: u64) -> Conversation {
+    let mut conversation = greeted(capabilities);
+    conversation
+        .client(login(capabilities | PROTOCOL_41))
+        .server(ok(2, AUTOCOMMIT));
+    conversation
+}
+
+/// The dialects of the protocol in which result sets differ.
+const DIALECTS: [u64; 3] = [MYSQL, MYSQL | DEPRECATE_EOF, DEPRECATE_EOF | PROGRESS];
+
+#[test]
+fn login_is_a_handshake_until_ok() {
+    Conversation::new(Protocol::MySql)
+        .is_unsafe(UnsafeReason::Handshake)
+        .server(greeting(MYSQL | PROTOCOL_41))
+        .is_unsafe(UnsafeReason::Handshake)
+        .client(login(MYSQL | PROTOCOL_41))
+        .server(packet(2, b"\xfecaching_sha2_password\0scramble\0"))
+        .client(packet(3, &[3; 32]))
+        .server(packet(4, b"\x01\x03"))
+        .is_unsafe(UnsafeReason::Handshake)
+        .server(ok(5, AUTOCOMMIT))
+        .is_safe_when_idle();
+}
+
+#[test]
+fn rejected_login_is_closing() {
+    Conversation::new(Protocol::MySql)
+        .server(error(0))
+        .is_unsafe(UnsafeReason::Closing);
+    greeted(MYSQL)
+        .client(login(MYSQL | PROTOCOL_41))
+        .server(error(2))
+        .is_unsafe(UnsafeReason::Closing);
+}
+
+#[test]
+fn encryption_and_compression_are_bypassed() {
+    let flags = (MYSQL | SSL | PROTOCOL_41).to_le_bytes();
+    let ssl_request = [&flags[..4], &[0, 0, 0, 1, 45], &[0; 23]].concat();
+    greeted(MYSQL)
+        .client(packet(1, &ssl_request))
+        .is_bypassed(BypassReason::Encrypted);
+    greeted(MYSQL | COMPRESS)
+        .client(login(MYSQL | PROTOCOL_41 | COMPRESS))
+        .is_bypassed(BypassReason::Compressed);
+    greeted(MYSQL)
+        .client(login(MYSQL | PROTOCOL_41 | COMPRESS))
+        .is_unsafe(UnsafeReason::Handshake);
+    greeted(MYSQL)
+        .client(login(MYSQL | PROTOCOL_41 | OPTIONAL_METADATA))
+        .is_bypassed(BypassReason::Unsupported);
+    greeted(MYSQL)
+        .client(login(MYSQL))
+        .is_bypassed(BypassReason::Unsupported);
+}
+
+#[test]
+fn command_is_unsafe_until_its_ok_or_error() {
+    for response in [ok(1, AUTOCOMMIT), error(1)] {
+        for request in [
+            query("UPDATE a SET b = 1"),
+            command(14, b""),
+            command(2, b"shop"),
+        ] {
+            connected(MYSQL)
+                .client(request)
+                .is_unsafe(UnsafeReason::Response)
+                .server(&response)
+                .is_safe_when_idle();
+        }
+    }
+}
+
+#[test]
+fn result_set_is_unsafe_until_its_end() {
+    for capabilities in DIALECTS {
+        let response = result_set(capabilities, 3, AUTOCOMMIT);
+        let cut = response.len() - 3;
+        connected(capabilities)
+            .client(query("SELECT 1"))
+            .server(&response[..cut])
+            .is_unsafe(UnsafeReason::Response)
+            .server(&response[cut..])
+            .is_safe_when_idle()
+            .client(query("SELECT 1"))
+            .server(result_set(capabilities, 0, AUTOCOMMIT))
+            .is_safe_when_idle()
+            .client(query("SELECT 1"))
+            .server([packet(1, &[1]), definitions(capabilities, 1), error(4)].concat())
+            .is_safe_when_idle();
+    }
+}
+
+#[test]
+fn each_of_several_results_is_expected() {
+    for capabilities in DIALECTS {
+        connected(capabilities)
+            .client(query("CALL f()"))
+            .server(result_set(capabilities, 1, MORE_RESULTS))
+            .is_unsafe(UnsafeReason::Response)
+            .server(ok(7, MORE_RESULTS))
+            .is_unsafe(UnsafeReason::Response)
+            .server(ok(8, AUTOCOMMIT))
+            .is_safe_when_idle();
+    }
+}
+
+#[test]
+fn transaction_is_unsafe_until_the_status_says_so() {
+    for capabilities in DIALECTS {
+        connected(capabilities)
+            .client(query("BEGIN"))
+            .server(ok(1, IN_TRANSACTION))
+            .is_unsafe(UnsafeReason::Transaction)
+            .client(query("SELECT 1"))
+            .server(result_set(capabilities, 1, IN_TRANSACTION))
+            .is_unsafe(UnsafeReason::Transaction)
+            .client(query("BROKEN"))
+            .server(error(1))
+            .is_unsafe(UnsafeReason::Transaction)
+            .client(query("COMMIT"))
+            .server(ok(1, AUTOCOMMIT))
+            .is_safe_when_idle();
+    }
+}
+
+#[test]
+fn error_without_autocommit_may_be_in_a_transaction() {
+    connected(MYSQL)
+        .client(query("SET autocommit = 0"))
+        .server(ok(1, 0))
+        .is_safe_when_idle()
+        .client(query("INSERT INTO a VALUES (1)"))
+        .server(error(1))
+        .is_unsafe(UnsafeReason::Transaction)
+        .client(query("ROLLBACK"))
+        .server(ok(1, 0))
+        .is_safe_when_idle();
+}
+
+#[test]
+fn prepared_statement_is_complete_after_its_definitions() {
+    for capabilities in DIALECTS {
+        for (parameters, columns) in [(0, 0), (2, 0), (0, 2), (1, 2)] {
+            let head = packet(1, &[0, 1, 0, 0, 0, columns, 0, parameters, 0, 0, 0, 0]);
+            let mut rest = Vec::new();
+            for count in [parameters, columns].into_iter().filter(|count| *count > 0) {
+                rest.extend(definitions(capabilities, usize::from(count)));
+            }
+            let mut conversation = connected(capabilities);
+            conversation
+                .client(command(22, b"SELECT ?, ?"))
+                .server(head);
+            if !rest.is_empty() {
+                conversation
+                    .is_unsafe(UnsafeReason::Response)
+                    .server(&rest[..rest.len() - 1])
+                    .is_unsafe(UnsafeReason::Response)
+                    .server(&rest[rest.len() - 1..]);
+            }
+            conversation.is_safe_when_idle();
+        }
+    }
+}
+
+#[test]
+fn statements_without_a_response_are_not_pending() {
+    connected(MYSQL)
+        .client([command(24, b"\x01\0\0\0\0\0data"), execute(1, 0)].concat())
+        .is_unsafe(UnsafeReason::Response)
+        .server(ok(1, AUTOCOMMIT))
+        .client(command(25, &[1, 0, 0, 0]))
+        .is_safe_when_idle();
+}
+
+#[test]
+fn batch_without_waiting_is_unsafe_until_its_last_response() {
+    connected(MYSQL)
+        .client([execute(1, 0).repeat(100), command(26, &[1, 0, 0, 0])].concat())
+        .server(ok(1, AUTOCOMMIT).repeat(100))
+        .is_unsafe(UnsafeReason::Response)
+        .server(ok(1, AUTOCOMMIT))
+        .is_safe_when_idle();
+}
+
+#[test]
+fn open_cursor_is_unsafe_until_its_last_row() {
+    for capabilities in DIALECTS {
+        let opened = match capabilities & DEPRECATE_EOF {
+            0 => {
+                let definition = packet(2, b"\x03def");
+                [
+                    packet(1, &[1]),
+                    definition,
+                    eof(capabilities, CURSOR_EXISTS),
+                ]
+                .concat()
+            }
+            _ => [
+                packet(1, &[1]),
+                packet(2, b"\x03def"),
+                eof(capabilities, CURSOR_EXISTS),
+            ]
+            .concat(),
+        };
+        let fetch = command(28, &[1, 0, 0, 0, 10, 0, 0, 0]);
+        let rows = packet(1, b"\0\0\x011").repeat(2);
+        connected(capabilities)
+            .client(execute(1, 1))
+            .server(&opened)
+            .is_unsafe(UnsafeReason::Cursor)
+            .client(&fetch)
+            .server([rows.clone(), eof(capabilities, CURSOR_EXISTS)].concat())
+            .is_unsafe(UnsafeReason::Cursor)
+            .client(&fetch)
+            .server([rows, eof(capabilities, LAST_ROW_SENT)].concat())
+            .is_safe_when_idle()
+            .client(execute(1, 1))
+            .server(&opened)
+            .is_unsafe(UnsafeReason::Cursor)
+            .client(command(25, &[1, 0, 0, 0]))
+            .is_safe_when_idle();
+    }
+}
+
+#[test]
+fn local_file_is_unsafe_until_the_result() {
+    connected(MYSQL)
+        .client(query("LOAD DATA LOCAL INFILE 'a' INTO TABLE b"))
+        .server(packet(1, b"\xfba"))
+        .is_unsafe(UnsafeReason::Copy)
+        .client([packet(2, b"\x03data"), packet(3, b"")].concat())
+        .is_unsafe(UnsafeReason::Response)
+        .server(ok(4, AUTOCOMMIT))
+        .is_safe_when_idle();
+}
+
+#[test]
+fn payload_of_several_packets_is_one_message() {
+    let long = |code: u8, sequence| {
+        let first = packet(sequence, &[&[code], &vec![b' '; 0xff_fffe][..]].concat());
+        [first, packet(sequence + 1, b"\x01\x02")].concat()
+    };
+    let mut session = evenkeel_wire::tcp::Session::new(Protocol::MySql);
+    session.server(&mut &greeting(MYSQL | PROTOCOL_41)[..]);
+    session.client(&mut &login(MYSQL | PROTOCOL_41)[..]);
+    session.server(&mut &ok(2, AUTOCOMMIT)[..]);
+    session.client(&mut &long(3, 0)[..]);
+    // A row of 16 MiB, whose first byte is that of an EOF, and its second packet, that of an ERR.
+    let head = [packet(1, &[1]), definitions(MYSQL, 1)].concat();
+    let rows = [packet(4, &vec![0xfe; 0xff_ffff]), packet(5, b"\xff")].concat();
+    session.server(&mut &[head, rows].concat()[..]);
+    let pending = evenkeel_wire::tcp::SessionState::Unsafe(UnsafeReason::Response);
+    assert_eq!(session.state(), pending);
+    session.server(&mut &eof(MYSQL, AUTOCOMMIT)[..]);
+    assert_eq!(
+        session.state(),
+        evenkeel_wire::tcp::SessionState::SafeWhenIdle
+    );
+}
+
+#[test]
+fn mariadb_skips_known_definitions() {
+    for capabilities in [CACHE_METADATA, CACHE_METADATA | DEPRECATE_EOF] {
+        let end = match capabilities & DEPRECATE_EOF {
+            0 => eof(capabilities, AUTOCOMMIT),
+            _ => Vec::new(),
+        };
+        let rows = [packet(1, b"\0\0\x011"), eof(capabilities, AUTOCOMMIT)].concat();
+        connected(capabilities)
+            .client(execute(1, 0))
+            .server([packet(1, &[1, 0]), end].concat())
+            .is_unsafe(UnsafeReason::Response)
+            .server(&rows)
+            .is_safe_when_idle()
+            .client(execute(1, 0))
+            .server(
+                [
+                    packet(1, &[1, 1]),
+                    definitions(capabilities, 1),
+                    rows.clone(),
+                ]
+                .concat(),
+            )
+            .is_safe_when_idle();
+    }
+}
+
+#[test]
+fn mariadb_progress_report_is_no_error() {
+    connected(PROGRESS)
+        .client(query("ALTER TABLE a"))
+        .server(packet(1, b"\xff\xff\xff\x01\x01\x02\0\0\0\x04copy"))
+        .is_unsafe(UnsafeReason::Response)
+        .server(ok(2, AUTOCOMMIT))
+        .is_safe_when_idle();
+}
+
+#[test]
+fn change_of_user_is_unsafe_until_ok_and_resets_the_session() {
+    connected(MYSQL)
+        .client(query("BEGIN"))
+        .server(ok(1, IN_TRANSACTION))
+        .client(query("LOCK TABLES a WRITE"))
+        .server(ok(1, AUTOCOMMIT))
+        .is_pinned(PinReason::TableLock)
+        .client(command(17, b"app\0\0shop\0"))
+        .server(packet(1, b"\xfemysql_native_password\0"))
+        .client(packet(2, &[1; 20]))
+        .is_unsafe(UnsafeReason::Response)
+        .server(ok(3, AUTOCOMMIT))
+        .is_safe_when_idle();
+}
+
+#[test]
+fn session_state_pins_until_the_connection_is_reset() {
+    connected(MYSQL)
+        .client(command(22, b"SELECT GET_LOCK(?, 1)"))
+        .server(packet(1, &[0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]))
+        .is_pinned(PinReason::AdvisoryLock)
+        .client(command(31, b""))
+        .server(ok(1, AUTOCOMMIT))
+        .is_safe_when_idle();
+}
+
+#[test]
+fn replica_is_never_idle() {
+    connected(MYSQL)
+        .client(command(21, &[0; 18]))
+        .server(ok(1, AUTOCOMMIT))
+        .client(command(18, &[0; 10]))
+        .server(packet(1, &[0; 30]))
+        .is_unsafe(UnsafeReason::Replication);
+}
+
+#[test]
+fn end_by_either_side_is_closing() {
+    connected(MYSQL)
+        .client(command(1, b""))
+        .is_unsafe(UnsafeReason::Closing);
+    connected(MYSQL)
+        .server(error(0))
+        .is_unsafe(UnsafeReason::Closing);
+}
+
+#[test]
+fn bytes_that_are_not_the_protocol_are_bypassed() {
+    Conversation::new(Protocol::MySql)
+        .client(query("SELECT 1"))
+        .is_bypassed(BypassReason::OutOfStep);
+    Conversation::new(Protocol::MySql)
+        .server(packet(0, b"\x09old\0"))
+        .is_bypassed(BypassReason::Unsupported);
+    connected(MYSQL)
+        .client(packet(1, b"\x03SELECT 1"))
+        .is_bypassed(BypassReason::OutOfStep);
+    connected(MYSQL)
+        .client(command(0x20, b""))
+        .is_bypassed(BypassReason::Unsupported);
+    connected(MYSQL)
+        .server(ok(1, AUTOCOMMIT))
+        .is_bypassed(BypassReason::OutOfStep);
+    connected(MYSQL)
+        .client(command(14, b""))
+        .server(packet(1, &[0, 0]))
+        .is_bypassed(BypassReason::Malformed);
+}
+
+#[test]
+fn different_commands_without_waiting_are_followed_up_to_a_limit() {
+    let pair = [command(14, b""), query("SELECT 1")].concat();
+    connected(MYSQL)
+        .client(pair.repeat(32))
+        .is_unsafe(UnsafeReason::Response)
+        .client(pair)
+        .is_bypassed(BypassReason::TooManyInFlight);
+}
