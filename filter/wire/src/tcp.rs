@@ -18,8 +18,10 @@
 //! ([`MAX_STATE_BYTES`]). A connection whose bytes are not understood is bypassed from then on.
 
 mod chunk;
+mod field;
 mod frames;
 mod id_set;
+mod mqtt;
 mod mysql;
 mod nats;
 mod postgresql;

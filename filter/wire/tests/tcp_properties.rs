@@ -95,6 +95,27 @@ fn pieces(protocol: Protocol) -> Vec<&'static [u8]> {
             b"pub ",
             b"\r\n",
         ],
+        Protocol::Mqtt => vec![
+            b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01a",
+            b"\x10\x13\0\x04MQTT\x05\0\0\x3c\x05\x11\0\0\0\x3c\0\x01a",
+            b"\x20\x02\0\0",
+            b"\x20\x03\0\0\0",
+            b"\x30\x04\0\x01ab",
+            b"\x32\x06\0\x01a\0\x01b",
+            b"\x34\x06\0\x01a\0\x02b",
+            b"\x40\x02\0\x01",
+            b"\x50\x02\0\x02",
+            b"\x50\x03\0\x02\x97",
+            b"\x62\x02\0\x02",
+            b"\x70\x02\0\x02",
+            b"\x82\x06\0\x01\0\x01a\x01",
+            b"\x90\x03\0\x01\x01",
+            b"\xc0\0",
+            b"\xd0\0",
+            b"\xe0\0",
+            b"\xf0\x01\x18",
+            b"\x32\xff\xff\xff\x7f",
+        ],
     }
 }
 

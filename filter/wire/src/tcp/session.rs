@@ -2,7 +2,7 @@
 
 use super::chunk::Chunk;
 use super::{BypassReason, Scanner, SessionState};
-use super::{mysql, nats, postgresql, redis};
+use super::{mqtt, mysql, nats, postgresql, redis};
 use crate::Source;
 
 /// The most bytes that a [`Session`] uses, on the heap and beside it, whatever the peers send.
@@ -19,11 +19,19 @@ pub enum Protocol {
     Redis,
     /// The NATS client protocol.
     Nats,
+    /// MQTT 3.1.1 and 5.
+    Mqtt,
 }
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Self; 4] = [Self::PostgreSql, Self::MySql, Self::Redis, Self::Nats];
+    pub const ALL: [Self; 5] = [
+        Self::PostgreSql,
+        Self::MySql,
+        Self::Redis,
+        Self::Nats,
+        Self::Mqtt,
+    ];
 
     /// The name in policies and metrics.
     pub const fn name(self) -> &'static str {
@@ -32,6 +40,7 @@ impl Protocol {
             Self::MySql => "mysql",
             Self::Redis => "redis",
             Self::Nats => "nats",
+            Self::Mqtt => "mqtt",
         }
     }
 
@@ -42,6 +51,7 @@ impl Protocol {
             Self::MySql => 3306,
             Self::Redis => 6379,
             Self::Nats => 4222,
+            Self::Mqtt => 1883,
         }
     }
 }
@@ -54,6 +64,7 @@ macro_rules! dispatch {
             Life::MySql($session) => $call,
             Life::Redis($session) => $call,
             Life::Nats($session) => $call,
+            Life::Mqtt($session) => $call,
             Life::Bypassed($reason) => $bypassed,
         }
     };
@@ -76,6 +87,7 @@ enum Life {
     MySql(Box<mysql::Session>),
     Redis(Box<redis::Session>),
     Nats(Box<nats::Session>),
+    Mqtt(Box<mqtt::Session>),
     Bypassed(BypassReason),
 }
 
@@ -87,6 +99,7 @@ impl Session {
             Protocol::MySql => Life::MySql(Box::default()),
             Protocol::Redis => Life::Redis(Box::default()),
             Protocol::Nats => Life::Nats(Box::default()),
+            Protocol::Mqtt => Life::Mqtt(Box::default()),
         };
         Self { protocol, life }
     }
