@@ -17,7 +17,9 @@
 //! callbacks is a few counters, at most one incomplete header, and sets of message ids with a fixed limit
 //! ([`MAX_STATE_BYTES`]). A connection whose bytes are not understood is bypassed from then on.
 
+mod amqp;
 mod chunk;
+mod detect;
 mod field;
 mod frames;
 mod id_set;
@@ -31,6 +33,7 @@ mod session;
 mod sql;
 mod state;
 
+pub use detect::{Detection, MAX_DETECTED, Speaker, detect};
 pub use session::{MAX_STATE_BYTES, Protocol, Session};
 pub use sql::MAX_INSPECTED;
 pub use state::{BypassReason, PinReason, SessionState, UnsafeReason};

@@ -73,6 +73,12 @@ impl Fields {
         self.list = self.list.get(1..).unwrap_or_default();
     }
 
+    /// The last number, if all fields were read.
+    pub(super) fn last_number(&self) -> Option<u64> {
+        let index = self.count.checked_sub(1)?;
+        self.numbers()?.get(index).copied()
+    }
+
     /// The numbers, if all fields were read.
     pub(super) fn numbers(&self) -> Option<[u64; NUMBERS]> {
         (self.list.is_empty() && self.skip == 0).then_some(self.numbers)

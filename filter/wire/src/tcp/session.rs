@@ -2,11 +2,11 @@
 
 use super::chunk::Chunk;
 use super::{BypassReason, Scanner, SessionState};
-use super::{mqtt, mysql, nats, postgresql, redis};
+use super::{amqp, mqtt, mysql, nats, postgresql, redis};
 use crate::Source;
 
 /// The most bytes that a [`Session`] uses, on the heap and beside it, whatever the peers send.
-pub const MAX_STATE_BYTES: usize = 16 << 10;
+pub const MAX_STATE_BYTES: usize = 24 << 10;
 
 /// A protocol that can be followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,16 +21,19 @@ pub enum Protocol {
     Nats,
     /// MQTT 3.1.1 and 5.
     Mqtt,
+    /// AMQP 0-9-1.
+    Amqp,
 }
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::PostgreSql,
         Self::MySql,
         Self::Redis,
         Self::Nats,
         Self::Mqtt,
+        Self::Amqp,
     ];
 
     /// The name in policies and metrics.
@@ -41,6 +44,7 @@ impl Protocol {
             Self::Redis => "redis",
             Self::Nats => "nats",
             Self::Mqtt => "mqtt",
+            Self::Amqp => "amqp",
         }
     }
 
@@ -52,6 +56,7 @@ impl Protocol {
             Self::Redis => 6379,
             Self::Nats => 4222,
             Self::Mqtt => 1883,
+            Self::Amqp => 5672,
         }
     }
 }
@@ -65,6 +70,7 @@ macro_rules! dispatch {
             Life::Redis($session) => $call,
             Life::Nats($session) => $call,
             Life::Mqtt($session) => $call,
+            Life::Amqp($session) => $call,
             Life::Bypassed($reason) => $bypassed,
         }
     };
@@ -88,6 +94,7 @@ enum Life {
     Redis(Box<redis::Session>),
     Nats(Box<nats::Session>),
     Mqtt(Box<mqtt::Session>),
+    Amqp(Box<amqp::Session>),
     Bypassed(BypassReason),
 }
 
@@ -100,6 +107,7 @@ impl Session {
             Protocol::Redis => Life::Redis(Box::default()),
             Protocol::Nats => Life::Nats(Box::default()),
             Protocol::Mqtt => Life::Mqtt(Box::default()),
+            Protocol::Amqp => Life::Amqp(Box::default()),
         };
         Self { protocol, life }
     }
