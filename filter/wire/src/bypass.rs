@@ -12,7 +12,7 @@ pub enum BypassReason {
     HeadTooLong,
     /// HTTP/1: the length of a message is contradictory or unknown (RFC 9112 6.3).
     Framing,
-    /// HTTP/1: a response without a request, or bytes that Envoy took out of order.
+    /// A response without a request, or bytes that Envoy took out of order.
     OutOfStep,
     /// HTTP/2: RFC 9113 does not allow this frame here, or its size is wrong.
     Frame,
@@ -24,11 +24,21 @@ pub enum BypassReason {
     Unreadable,
     /// The connection carries a tunnel, in which no drain signal fits.
     Tunnel,
+    /// Databases and brokers: TLS or GSSAPI encryption from end to end.
+    Encrypted,
+    /// Databases and brokers: the protocol's own compression.
+    Compressed,
+    /// Databases and brokers: a version or an extension of the protocol that is not supported.
+    Unsupported,
+    /// Databases and brokers: bytes that the protocol does not allow.
+    Malformed,
+    /// Databases and brokers: more requests or messages are in flight than the scanner's state holds.
+    TooManyInFlight,
 }
 
 impl BypassReason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::StartLine,
         Self::Field,
         Self::HeadTooLong,
@@ -39,6 +49,11 @@ impl BypassReason {
         Self::Message,
         Self::Unreadable,
         Self::Tunnel,
+        Self::Encrypted,
+        Self::Compressed,
+        Self::Unsupported,
+        Self::Malformed,
+        Self::TooManyInFlight,
     ];
 
     /// A short, stable name for metrics.
@@ -54,6 +69,11 @@ impl BypassReason {
             Self::Message => "message",
             Self::Unreadable => "unreadable",
             Self::Tunnel => "tunnel",
+            Self::Encrypted => "encrypted",
+            Self::Compressed => "compressed",
+            Self::Unsupported => "unsupported",
+            Self::Malformed => "malformed",
+            Self::TooManyInFlight => "too_many_in_flight",
         }
     }
 }

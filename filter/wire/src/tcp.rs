@@ -1,12 +1,12 @@
 //! Databases and message brokers over TCP: where a connection can be closed so that its client loses nothing.
 //!
-//! [`Session`] follows both directions of one connection by the rules of its [`Protocol`]. Give it the bytes
+//! [`Session`] follows both directions of one connection by the rules of its [`TcpProtocol`]. Give it the bytes
 //! of every callback in the order in which Envoy made them, then ask for its [`SessionState`]:
 //!
 //! ```
-//! use evenkeel_wire::tcp::{Protocol, Session, SessionState, UnsafeReason};
+//! use evenkeel_wire::tcp::{TcpProtocol, Session, SessionState, UnsafeReason};
 //!
-//! let mut session = Session::new(Protocol::Redis);
+//! let mut session = Session::new(TcpProtocol::Redis);
 //! session.client(&mut &b"*1\r\n$4\r\nPING\r\n"[..]);
 //! assert_eq!(session.state(), SessionState::Unsafe(UnsafeReason::Response));
 //! session.server(&mut &b"+PONG\r\n"[..]);
@@ -33,12 +33,12 @@ mod session;
 mod sql;
 mod state;
 
-pub use detect::{Detection, MAX_DETECTED, Speaker, detect};
-pub use session::{MAX_STATE_BYTES, Protocol, Session};
+pub use detect::{MAX_DETECTED, Speaker, TcpDetection, detect};
+pub use session::{MAX_STATE_BYTES, Session, TcpProtocol};
 pub use sql::MAX_INSPECTED;
-pub use state::{BypassReason, PinReason, SessionState, UnsafeReason};
+pub use state::{PinReason, SessionState, UnsafeReason};
 
-use crate::Source;
+use crate::{BypassReason, ByteSource};
 use chunk::Chunk;
 
 /// A scanner of both directions of a connection.
@@ -46,10 +46,10 @@ use chunk::Chunk;
 /// An error means that the bytes are not understood; the scanner is not used after it.
 trait Scanner {
     /// Takes bytes that the client sent.
-    fn client<S: Source>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason>;
+    fn client<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason>;
 
     /// Takes bytes that the server sent.
-    fn server<S: Source>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason>;
+    fn server<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason>;
 
     /// The state after the bytes so far.
     fn state(&self) -> SessionState;

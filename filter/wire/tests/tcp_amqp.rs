@@ -8,7 +8,8 @@
 
 mod tcp_support;
 
-use evenkeel_wire::tcp::{BypassReason, PinReason, Protocol, SessionState, UnsafeReason};
+use evenkeel_wire::BypassReason;
+use evenkeel_wire::tcp::{PinReason, SessionState, TcpProtocol, UnsafeReason};
 use tcp_support::Conversation;
 
 const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
@@ -92,7 +93,7 @@ fn queue_declare(flags: u8) -> Vec<u8> {
 }
 
 fn greeted() -> Conversation {
-    let mut conversation = Conversation::new(Protocol::Amqp);
+    let mut conversation = Conversation::new(TcpProtocol::Amqp);
     conversation
         .client(PROTOCOL_HEADER)
         .server(method(0, 10, 10, &[0, 9, 0, 0, 0, 0]))
@@ -141,7 +142,7 @@ fn consuming() -> Conversation {
 
 #[test]
 fn handshake_ends_with_open_ok() {
-    Conversation::new(Protocol::Amqp).is_unsafe(UnsafeReason::Handshake);
+    Conversation::new(TcpProtocol::Amqp).is_unsafe(UnsafeReason::Handshake);
     greeted()
         .is_unsafe(UnsafeReason::Handshake)
         .server(method(0, 10, 41, &[0]))
@@ -391,7 +392,7 @@ fn close_of_either_side_is_closing() {
 #[test]
 fn bytes_that_are_not_the_protocol_are_bypassed() {
     let first = |bytes: &[u8], reason| {
-        Conversation::new(Protocol::Amqp)
+        Conversation::new(TcpProtocol::Amqp)
             .client(bytes)
             .is_bypassed(reason);
     };
@@ -399,7 +400,7 @@ fn bytes_that_are_not_the_protocol_are_bypassed() {
     first(b"AMQP\0\x01\0\0", BypassReason::Unsupported);
     first(b"AMQP\x03\x01\0\0", BypassReason::Unsupported);
     first(b"GET / HTTP/1.1\r\n", BypassReason::Malformed);
-    Conversation::new(Protocol::Amqp)
+    Conversation::new(TcpProtocol::Amqp)
         .client(PROTOCOL_HEADER)
         .server(PROTOCOL_HEADER)
         .is_bypassed(BypassReason::Unsupported);

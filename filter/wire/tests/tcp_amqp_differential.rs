@@ -16,7 +16,7 @@ use amq_protocol::frame::{AMQPContentHeader, AMQPFrame, WriteContext, gen_frame,
 use amq_protocol::protocol::basic::{self, AMQPMethod as Basic, AMQPProperties};
 use amq_protocol::protocol::{AMQPClass, channel, confirm, connection};
 use amq_protocol::types::FieldTable;
-use evenkeel_wire::tcp::{Protocol, Session, SessionState, UnsafeReason};
+use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tcp_support::{Side, send};
@@ -324,7 +324,7 @@ proptest! {
         cuts in vec(prop_oneof![1..8_usize, 1..900_usize], 1..20),
     ) {
         let mut cuts = cuts.into_iter().cycle();
-        let mut session = Session::new(Protocol::Amqp);
+        let mut session = Session::new(TcpProtocol::Amqp);
         open(&mut session);
         let mut reference = Reference::default();
         prop_assert_eq!(session.state(), SessionState::Safe);

@@ -2,76 +2,80 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::indexing_slicing, clippy::panic)]
 
-use evenkeel_wire::tcp::{Detection, MAX_DETECTED, Protocol, Speaker, detect};
+use evenkeel_wire::tcp::{MAX_DETECTED, Speaker, TcpDetection, TcpProtocol, detect};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-const FIRST_BYTES: [(Protocol, Speaker, &[u8]); 16] = [
+const FIRST_BYTES: [(TcpProtocol, Speaker, &[u8]); 16] = [
     (
-        Protocol::PostgreSql,
+        TcpProtocol::PostgreSql,
         Speaker::Client,
         b"\0\0\0\x20\0\x03\0\0user\0",
     ),
     (
-        Protocol::PostgreSql,
+        TcpProtocol::PostgreSql,
         Speaker::Client,
         b"\0\0\0\x20\0\x03\0\x02user\0",
     ),
     (
-        Protocol::PostgreSql,
+        TcpProtocol::PostgreSql,
         Speaker::Client,
         b"\0\0\0\x08\x04\xd2\x16\x2f",
     ),
     (
-        Protocol::PostgreSql,
+        TcpProtocol::PostgreSql,
         Speaker::Client,
         b"\0\0\0\x08\x04\xd2\x16\x30",
     ),
     (
-        Protocol::PostgreSql,
+        TcpProtocol::PostgreSql,
         Speaker::Client,
         b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\0\0\0\0\0",
     ),
-    (Protocol::MySql, Speaker::Server, b"\x4a\0\0\0\x0a8.0.36\0"),
     (
-        Protocol::MySql,
+        TcpProtocol::MySql,
+        Speaker::Server,
+        b"\x4a\0\0\0\x0a8.0.36\0",
+    ),
+    (
+        TcpProtocol::MySql,
         Speaker::Server,
         b"\x59\0\0\0\x0a5.5.5-10.11.6-MariaDB\0",
     ),
-    (Protocol::Redis, Speaker::Client, b"*1\r\n$4\r\nPING\r\n"),
+    (TcpProtocol::Redis, Speaker::Client, b"*1\r\n$4\r\nPING\r\n"),
     (
-        Protocol::Redis,
+        TcpProtocol::Redis,
         Speaker::Client,
         b"*100000\r\n$4\r\nMSET\r\n",
     ),
     (
-        Protocol::Nats,
+        TcpProtocol::Nats,
         Speaker::Server,
         b"INFO {\"server_id\":\"a\"}\r\n",
     ),
     (
-        Protocol::Mqtt,
+        TcpProtocol::Mqtt,
         Speaker::Client,
         b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01a",
     ),
     (
-        Protocol::Mqtt,
+        TcpProtocol::Mqtt,
         Speaker::Client,
         b"\x10\x0d\0\x04MQTT\x05\x02\0\x3c\0\0\0",
     ),
     (
-        Protocol::Mqtt,
+        TcpProtocol::Mqtt,
         Speaker::Client,
         b"\x10\x0f\0\x06MQIsdp\x03\x02\0\x3c\0\x01a",
     ),
     (
-        Protocol::Mqtt,
+        TcpProtocol::Mqtt,
         Speaker::Client,
         b"\x10\xff\xff\xff\x7f\0\x04MQTT\x05\x02\0\x3c",
     ),
-    (Protocol::Amqp, Speaker::Client, b"AMQP\0\0\x09\x01"),
+    (TcpProtocol::Amqp, Speaker::Client, b"AMQP\0\0\x09\x01"),
     (
-        Protocol::Redis,
+        TcpProtocol::Redis,
         Speaker::Client,
         b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n",
     ),
@@ -81,9 +85,9 @@ const FIRST_BYTES: [(Protocol, Speaker, &[u8]); 16] = [
 fn first_bytes_are_detected_once_there_are_enough() {
     for (protocol, speaker, bytes) in FIRST_BYTES {
         for port in [None, Some(9999), Some(protocol.well_known_port())] {
-            let matched = Detection::Matched(protocol);
+            let matched = TcpDetection::Matched(protocol);
             let enough = (0..=bytes.len())
-                .find(|end| detect(port, speaker, &bytes[..*end]) != Detection::NeedMore)
+                .find(|end| detect(port, speaker, &bytes[..*end]) != TcpDetection::NeedMore)
                 .unwrap();
             assert!(0 < enough && enough <= MAX_DETECTED, "{bytes:?}");
             for end in enough..=bytes.len() {
@@ -96,9 +100,12 @@ fn first_bytes_are_detected_once_there_are_enough() {
 #[test]
 fn well_known_port_of_another_protocol_matches_none() {
     for (protocol, speaker, bytes) in FIRST_BYTES {
-        for other in Protocol::ALL.into_iter().filter(|other| *other != protocol) {
+        for other in TcpProtocol::ALL
+            .into_iter()
+            .filter(|other| *other != protocol)
+        {
             let detection = detect(Some(other.well_known_port()), speaker, bytes);
-            assert_eq!(detection, Detection::None, "{other:?} {bytes:?}");
+            assert_eq!(detection, TcpDetection::None, "{other:?} {bytes:?}");
         }
     }
 }
@@ -110,17 +117,17 @@ fn bytes_of_the_other_peer_match_none() {
             Speaker::Client => Speaker::Server,
             Speaker::Server => Speaker::Client,
         };
-        assert_eq!(detect(None, other, bytes), Detection::None, "{bytes:?}");
+        assert_eq!(detect(None, other, bytes), TcpDetection::None, "{bytes:?}");
     }
 }
 
 #[test]
 fn inline_command_needs_the_well_known_port() {
-    let matched = Detection::Matched(Protocol::Redis);
+    let matched = TcpDetection::Matched(TcpProtocol::Redis);
     assert_eq!(detect(Some(6379), Speaker::Client, b"PING\r\n"), matched);
     assert_eq!(
         detect(Some(80), Speaker::Client, b"PING\r\n"),
-        Detection::None
+        TcpDetection::None
     );
 }
 
@@ -139,7 +146,7 @@ fn other_protocols_match_none() {
     for bytes in client {
         assert_eq!(
             detect(None, Speaker::Client, bytes),
-            Detection::None,
+            TcpDetection::None,
             "{bytes:?}"
         );
     }
@@ -152,7 +159,7 @@ fn other_protocols_match_none() {
     for bytes in server {
         assert_eq!(
             detect(None, Speaker::Server, bytes),
-            Detection::None,
+            TcpDetection::None,
             "{bytes:?}"
         );
     }
@@ -170,13 +177,13 @@ proptest! {
     ) {
         let (_, speaker, first) = known;
         let bytes = [&first[..kept.min(first.len())], &tail].concat();
-        let mut answer = Detection::NeedMore;
+        let mut answer = TcpDetection::NeedMore;
         for end in 0..=bytes.len() {
             let detection = detect(port, speaker, &bytes[..end]);
-            if answer != Detection::NeedMore {
+            if answer != TcpDetection::NeedMore {
                 prop_assert_eq!(detection, answer);
             }
-            prop_assert!(end < MAX_DETECTED || detection != Detection::NeedMore);
+            prop_assert!(end < MAX_DETECTED || detection != TcpDetection::NeedMore);
             answer = detection;
         }
     }

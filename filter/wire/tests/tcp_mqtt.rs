@@ -8,7 +8,8 @@
 
 mod tcp_support;
 
-use evenkeel_wire::tcp::{BypassReason, PinReason, Protocol, SessionState, UnsafeReason};
+use evenkeel_wire::BypassReason;
+use evenkeel_wire::tcp::{PinReason, SessionState, TcpProtocol, UnsafeReason};
 use tcp_support::Conversation;
 
 const CLEAN: u8 = 2;
@@ -64,7 +65,7 @@ fn subscribe(id: u16) -> Vec<u8> {
 }
 
 fn connected(flags: u8) -> Conversation {
-    let mut conversation = Conversation::new(Protocol::Mqtt);
+    let mut conversation = Conversation::new(TcpProtocol::Mqtt);
     conversation
         .client(connect(4, flags, &[]))
         .server(packet(0x20, &[0, 0]));
@@ -72,7 +73,7 @@ fn connected(flags: u8) -> Conversation {
 }
 
 fn connected_5(flags: u8, connect_properties: &[u8], connack_properties: &[u8]) -> Conversation {
-    let mut conversation = Conversation::new(Protocol::Mqtt);
+    let mut conversation = Conversation::new(TcpProtocol::Mqtt);
     let length = u8::try_from(connack_properties.len()).unwrap();
     conversation
         .client(connect(5, flags, connect_properties))
@@ -94,7 +95,7 @@ fn handshake_ends_with_connack() {
             ),
             version => connect(version, CLEAN, &[]),
         };
-        Conversation::new(Protocol::Mqtt)
+        Conversation::new(TcpProtocol::Mqtt)
             .is_unsafe(UnsafeReason::Handshake)
             .client(connect)
             .is_unsafe(UnsafeReason::Handshake)
@@ -105,7 +106,7 @@ fn handshake_ends_with_connack() {
 
 #[test]
 fn rejected_connection_is_closing() {
-    Conversation::new(Protocol::Mqtt)
+    Conversation::new(TcpProtocol::Mqtt)
         .client(connect(4, CLEAN, &[]))
         .server(packet(0x20, &[0, 5]))
         .is_unsafe(UnsafeReason::Closing);
@@ -113,7 +114,7 @@ fn rejected_connection_is_closing() {
 
 #[test]
 fn authentication_is_a_handshake_until_its_success() {
-    Conversation::new(Protocol::Mqtt)
+    Conversation::new(TcpProtocol::Mqtt)
         .client(connect(5, CLEAN, &[]))
         .server(packet(0xf0, &[0x18, 0]))
         .client(packet(0xf0, &[0x18, 0]))
@@ -285,7 +286,7 @@ fn disconnect_of_either_side_is_closing() {
 #[test]
 fn bytes_that_are_not_the_protocol_are_bypassed() {
     let first = |bytes: &[u8], reason| {
-        Conversation::new(Protocol::Mqtt)
+        Conversation::new(TcpProtocol::Mqtt)
             .client(bytes)
             .is_bypassed(reason);
     };

@@ -12,7 +12,7 @@ mod tcp_support;
 
 use std::collections::{BTreeSet, VecDeque};
 
-use evenkeel_wire::tcp::{PinReason, Protocol, Session, SessionState, UnsafeReason};
+use evenkeel_wire::tcp::{PinReason, Session, SessionState, TcpProtocol, UnsafeReason};
 use mqtt_protocol_core::mqtt::common::Cursor;
 use mqtt_protocol_core::mqtt::connection::Event;
 use mqtt_protocol_core::mqtt::packet::{
@@ -75,7 +75,7 @@ impl Peers {
             server: Connection::new(version),
             to_server: VecDeque::new(),
             to_client: VecDeque::new(),
-            session: Session::new(Protocol::Mqtt),
+            session: Session::new(TcpProtocol::Mqtt),
             in_flight: BTreeSet::new(),
             has_subscribed: false,
             is_persistent,

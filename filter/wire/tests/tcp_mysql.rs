@@ -8,7 +8,8 @@
 
 mod tcp_support;
 
-use evenkeel_wire::tcp::{BypassReason, PinReason, Protocol, UnsafeReason};
+use evenkeel_wire::BypassReason;
+use evenkeel_wire::tcp::{PinReason, TcpProtocol, UnsafeReason};
 use tcp_support::Conversation;
 
 const MYSQL: u64 = 1;
@@ -113,7 +114,7 @@ fn execute(statement: u8, flags: u8) -> Vec<u8> {
 }
 
 fn greeted(capabilities: u64) -> Conversation {
-    let mut conversation = Conversation::new(Protocol::MySql);
+    let mut conversation = Conversation::new(TcpProtocol::MySql);
     conversation.server(greeting(
         capabilities | SSL | PROTOCOL_41 | OPTIONAL_METADATA,
     ));
@@ -133,7 +134,7 @@ const DIALECTS: [u64; 3] = [MYSQL, MYSQL | DEPRECATE_EOF, DEPRECATE_EOF | PROGRE
 
 #[test]
 fn login_is_a_handshake_until_ok() {
-    Conversation::new(Protocol::MySql)
+    Conversation::new(TcpProtocol::MySql)
         .is_unsafe(UnsafeReason::Handshake)
         .server(greeting(MYSQL | PROTOCOL_41))
         .is_unsafe(UnsafeReason::Handshake)
@@ -148,7 +149,7 @@ fn login_is_a_handshake_until_ok() {
 
 #[test]
 fn rejected_login_is_closing() {
-    Conversation::new(Protocol::MySql)
+    Conversation::new(TcpProtocol::MySql)
         .server(error(0))
         .is_unsafe(UnsafeReason::Closing);
     greeted(MYSQL)
@@ -365,7 +366,7 @@ fn payload_of_several_packets_is_one_message() {
         let first = packet(sequence, &[&[code], &vec![b' '; 0xff_fffe][..]].concat());
         [first, packet(sequence + 1, b"\x01\x02")].concat()
     };
-    let mut session = evenkeel_wire::tcp::Session::new(Protocol::MySql);
+    let mut session = evenkeel_wire::tcp::Session::new(TcpProtocol::MySql);
     session.server(&mut &greeting(MYSQL | PROTOCOL_41)[..]);
     session.client(&mut &login(MYSQL | PROTOCOL_41)[..]);
     session.server(&mut &ok(2, AUTOCOMMIT)[..]);
@@ -469,10 +470,10 @@ fn end_by_either_side_is_closing() {
 
 #[test]
 fn bytes_that_are_not_the_protocol_are_bypassed() {
-    Conversation::new(Protocol::MySql)
+    Conversation::new(TcpProtocol::MySql)
         .client(query("SELECT 1"))
         .is_bypassed(BypassReason::OutOfStep);
-    Conversation::new(Protocol::MySql)
+    Conversation::new(TcpProtocol::MySql)
         .server(packet(0, b"\x09old\0"))
         .is_bypassed(BypassReason::Unsupported);
     connected(MYSQL)

@@ -11,7 +11,7 @@
 mod tcp_support;
 
 use bytes::BytesMut;
-use evenkeel_wire::tcp::{Protocol, Session, SessionState, UnsafeReason};
+use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason};
 use mysql_common::constants::{CapabilityFlags, StatusFlags};
 use mysql_common::io::ParseBuf;
 use mysql_common::packets::{
@@ -191,7 +191,7 @@ proptest! {
             | CapabilityFlags::CLIENT_SECURE_CONNECTION
             | CapabilityFlags::CLIENT_PLUGIN_AUTH;
         capabilities.set(CapabilityFlags::CLIENT_DEPRECATE_EOF, deprecates_eof);
-        let mut session = Session::new(Protocol::MySql);
+        let mut session = Session::new(TcpProtocol::MySql);
         connect(&mut session, capabilities);
         prop_assert_eq!(session.state(), SessionState::SafeWhenIdle);
         let mut status = StatusFlags::SERVER_STATUS_AUTOCOMMIT;

@@ -8,7 +8,8 @@
 
 mod tcp_support;
 
-use evenkeel_wire::tcp::{BypassReason, Protocol, Session, SessionState, UnsafeReason};
+use evenkeel_wire::BypassReason;
+use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason};
 use tcp_support::Conversation;
 
 const INFO: &str = "INFO {\"server_id\":\"a\",\"max_payload\":1048576,\"headers\":true} \r\n";
@@ -26,7 +27,7 @@ fn message(subject: &str, payload: &str) -> String {
 }
 
 fn connected() -> Conversation {
-    let mut conversation = Conversation::new(Protocol::Nats);
+    let mut conversation = Conversation::new(TcpProtocol::Nats);
     conversation
         .server(INFO)
         .client([CONNECT, PING].concat())
@@ -36,7 +37,7 @@ fn connected() -> Conversation {
 
 #[test]
 fn handshake_ends_with_the_first_pong() {
-    Conversation::new(Protocol::Nats)
+    Conversation::new(TcpProtocol::Nats)
         .is_unsafe(UnsafeReason::Handshake)
         .server(INFO)
         .is_unsafe(UnsafeReason::Handshake)
@@ -50,7 +51,7 @@ fn handshake_ends_with_the_first_pong() {
 #[test]
 fn tls_is_bypassed() {
     for first in ["", INFO] {
-        Conversation::new(Protocol::Nats)
+        Conversation::new(TcpProtocol::Nats)
             .server(first)
             .client([0x16, 3, 1])
             .is_bypassed(BypassReason::Encrypted);
@@ -154,7 +155,7 @@ fn jetstream_delivery_is_unsafe_until_its_acknowledgement() {
 
 #[test]
 fn verbose_operation_is_unsafe_until_its_ok() {
-    Conversation::new(Protocol::Nats)
+    Conversation::new(TcpProtocol::Nats)
         .server(INFO)
         .client("CONNECT {\"user\":\"\\\"verbose\",\"verbose\" : true}\r\nPING\r\n")
         .server("+OK\r\nPONG\r\n")
@@ -168,7 +169,7 @@ fn verbose_operation_is_unsafe_until_its_ok() {
 
 /// A session that is fed without a check after each step.
 fn session() -> Session {
-    let mut session = Session::new(Protocol::Nats);
+    let mut session = Session::new(TcpProtocol::Nats);
     session.server(&mut INFO.as_bytes());
     session.client(&mut [CONNECT, PING].concat().as_bytes());
     session.server(&mut PONG.as_bytes());

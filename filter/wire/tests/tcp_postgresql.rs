@@ -8,7 +8,8 @@
 
 mod tcp_support;
 
-use evenkeel_wire::tcp::{BypassReason, PinReason, Protocol, UnsafeReason};
+use evenkeel_wire::BypassReason;
+use evenkeel_wire::tcp::{PinReason, TcpProtocol, UnsafeReason};
 use tcp_support::Conversation;
 
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
@@ -61,7 +62,7 @@ fn rows(count: usize, size: usize) -> Vec<u8> {
 }
 
 fn connecting() -> Conversation {
-    let mut conversation = Conversation::new(Protocol::PostgreSql);
+    let mut conversation = Conversation::new(TcpProtocol::PostgreSql);
     conversation.client(startup(0));
     conversation
 }
@@ -89,7 +90,7 @@ fn in_use() -> Conversation {
 
 #[test]
 fn login_is_a_handshake_until_ready_for_query() {
-    Conversation::new(Protocol::PostgreSql).is_unsafe(UnsafeReason::Handshake);
+    Conversation::new(TcpProtocol::PostgreSql).is_unsafe(UnsafeReason::Handshake);
     connecting()
         .is_unsafe(UnsafeReason::Handshake)
         .server(message(b'R', &[0, 0, 0, 5, 1, 2, 3, 4]))
@@ -98,7 +99,7 @@ fn login_is_a_handshake_until_ready_for_query() {
         .is_unsafe(UnsafeReason::Handshake)
         .server(ready(b'I'))
         .is_safe_when_idle();
-    Conversation::new(Protocol::PostgreSql)
+    Conversation::new(TcpProtocol::PostgreSql)
         .client(startup(2))
         .server(message(b'v', &[0; 8]))
         .server(ready(b'I'))
@@ -110,7 +111,7 @@ fn rejected_login_is_never_safe() {
     connecting()
         .server(message(b'E', b"SFATAL\0C28P01\0\0"))
         .is_unsafe(UnsafeReason::Handshake);
-    Conversation::new(Protocol::PostgreSql)
+    Conversation::new(TcpProtocol::PostgreSql)
         .client(CANCEL_REQUEST)
         .is_unsafe(UnsafeReason::Handshake);
 }
@@ -118,20 +119,20 @@ fn rejected_login_is_never_safe() {
 #[test]
 fn accepted_encryption_is_bypassed() {
     for (request, accepted) in [(SSL_REQUEST, "S"), (GSSENC_REQUEST, "G")] {
-        Conversation::new(Protocol::PostgreSql)
+        Conversation::new(TcpProtocol::PostgreSql)
             .client(request)
             .is_unsafe(UnsafeReason::Handshake)
             .server(accepted)
             .is_bypassed(BypassReason::Encrypted);
     }
-    Conversation::new(Protocol::PostgreSql)
+    Conversation::new(TcpProtocol::PostgreSql)
         .client([0x16, 3, 1, 0, 5])
         .is_bypassed(BypassReason::Encrypted);
 }
 
 #[test]
 fn rejected_encryption_is_followed_by_a_login() {
-    Conversation::new(Protocol::PostgreSql)
+    Conversation::new(TcpProtocol::PostgreSql)
         .client(GSSENC_REQUEST)
         .server("N")
         .client(SSL_REQUEST)
@@ -365,7 +366,7 @@ fn termination_is_closing() {
 #[test]
 fn bytes_that_are_not_the_protocol_are_bypassed() {
     let first = |bytes: &[u8], reason| {
-        Conversation::new(Protocol::PostgreSql)
+        Conversation::new(TcpProtocol::PostgreSql)
             .client(bytes)
             .is_bypassed(reason);
     };

@@ -11,7 +11,7 @@
 mod tcp_support;
 
 use bytes::BytesMut;
-use evenkeel_wire::tcp::{Protocol, Session, SessionState, UnsafeReason};
+use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason};
 use postgres_protocol::IsNull;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
@@ -156,7 +156,7 @@ proptest! {
         cuts in vec(prop_oneof![1..8_usize, 1..900_usize], 1..20),
     ) {
         let mut cuts = cuts.into_iter().cycle();
-        let mut session = Session::new(Protocol::PostgreSql);
+        let mut session = Session::new(TcpProtocol::PostgreSql);
         let mut reference = Reference::default();
         let mut startup = BytesMut::new();
         frontend::startup_message([("user", "app")], &mut startup).unwrap();

@@ -9,8 +9,9 @@
 
 mod tcp_support;
 
+use evenkeel_wire::BypassReason;
 use evenkeel_wire::tcp::{
-    BypassReason, MAX_STATE_BYTES, PinReason, Protocol, Session, SessionState, UnsafeReason,
+    MAX_STATE_BYTES, PinReason, Session, SessionState, TcpProtocol, UnsafeReason,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -19,9 +20,9 @@ use std::collections::BTreeSet;
 use tcp_support::{Side, send};
 
 /// Pieces of each protocol's messages, of which conversations and nonsense are made.
-fn pieces(protocol: Protocol) -> Vec<&'static [u8]> {
+fn pieces(protocol: TcpProtocol) -> Vec<&'static [u8]> {
     match protocol {
-        Protocol::PostgreSql => vec![
+        TcpProtocol::PostgreSql => vec![
             b"\0\0\0\x09\0\x03\0\0\0",
             b"\0\0\0\x08\x04\xd2\x16\x2f",
             b"N",
@@ -38,7 +39,7 @@ fn pieces(protocol: Protocol) -> Vec<&'static [u8]> {
             b"c\0\0\0\x04",
             b"D\x7f\xff\xff\xff",
         ],
-        Protocol::MySql => vec![
+        TcpProtocol::MySql => vec![
             b"\x26\0\0\0\x0a8\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xf7\x08\x02\0\x0f\x81\x15\0\0\0\0\0\0\x1d\0\0\0\0\0\0\0",
             b"\x20\0\0\x01\x0d\xa2\x0f\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
             b"\x07\0\0\x02\0\0\0\x02\0\0\0",
@@ -59,7 +60,7 @@ fn pieces(protocol: Protocol) -> Vec<&'static [u8]> {
             b"\x0c\0\0\x01\0\x01\0\0\0\x01\0\x02\0\0\0\0",
             b"\xff\xff\xff\x01",
         ],
-        Protocol::Redis => vec![
+        TcpProtocol::Redis => vec![
             b"*1\r\n$4\r\nPING\r\n",
             b"*1\r\n$5\r\nMULTI\r\n",
             b"*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n",
@@ -77,7 +78,7 @@ fn pieces(protocol: Protocol) -> Vec<&'static [u8]> {
             b"$999999999999999999\r\n",
             b"\r\n",
         ],
-        Protocol::Nats => vec![
+        TcpProtocol::Nats => vec![
             b"INFO {\"a\":1}\r\n",
             b"CONNECT {\"verbose\":false}\r\n",
             b"CONNECT {\"verbose\":true}\r\n",
@@ -95,7 +96,7 @@ fn pieces(protocol: Protocol) -> Vec<&'static [u8]> {
             b"pub ",
             b"\r\n",
         ],
-        Protocol::Mqtt => vec![
+        TcpProtocol::Mqtt => vec![
             b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01a",
             b"\x10\x13\0\x04MQTT\x05\0\0\x3c\x05\x11\0\0\0\x3c\0\x01a",
             b"\x20\x02\0\0",
@@ -116,7 +117,7 @@ fn pieces(protocol: Protocol) -> Vec<&'static [u8]> {
             b"\xf0\x01\x18",
             b"\x32\xff\xff\xff\x7f",
         ],
-        Protocol::Amqp => vec![
+        TcpProtocol::Amqp => vec![
             b"AMQP\0\0\x09\x01",
             b"\x01\0\0\0\0\0\x05\0\x0a\0\x29\0\xce",
             b"\x01\0\x01\0\0\0\x05\0\x14\0\x0a\0\xce",
@@ -137,7 +138,7 @@ fn pieces(protocol: Protocol) -> Vec<&'static [u8]> {
     }
 }
 
-fn step(protocol: Protocol) -> impl Strategy<Value = (Side, Vec<u8>)> {
+fn step(protocol: TcpProtocol) -> impl Strategy<Value = (Side, Vec<u8>)> {
     let piece = prop_oneof![
         8 => select(pieces(protocol)).prop_map(<[u8]>::to_vec),
         1 => vec(any::<u8>(), 0..12),
@@ -145,8 +146,8 @@ fn step(protocol: Protocol) -> impl Strategy<Value = (Side, Vec<u8>)> {
     (prop_oneof![Just(Side::Client), Just(Side::Server)], piece)
 }
 
-fn conversation() -> impl Strategy<Value = (Protocol, Vec<(Side, Vec<u8>)>)> {
-    select(&Protocol::ALL[..])
+fn conversation() -> impl Strategy<Value = (TcpProtocol, Vec<(Side, Vec<u8>)>)> {
+    select(&TcpProtocol::ALL[..])
         .prop_flat_map(|protocol| (Just(protocol), vec(step(protocol), 0..40)))
 }
 
@@ -174,7 +175,7 @@ proptest! {
 
 #[test]
 fn bypassed_session_stays_bypassed() {
-    for protocol in Protocol::ALL {
+    for protocol in TcpProtocol::ALL {
         let mut session = Session::new(protocol);
         session.client(&mut &[0xff; 64][..]);
         session.server(&mut &[0xff; 64][..]);
@@ -189,7 +190,7 @@ fn bypassed_session_stays_bypassed() {
 #[test]
 fn source_with_fewer_bytes_than_it_says_is_bypassed() {
     struct Short;
-    impl evenkeel_wire::Source for Short {
+    impl evenkeel_wire::ByteSource for Short {
         fn len(&self) -> usize {
             5
         }
@@ -197,7 +198,7 @@ fn source_with_fewer_bytes_than_it_says_is_bypassed() {
             Vec::new()
         }
     }
-    for protocol in Protocol::ALL {
+    for protocol in TcpProtocol::ALL {
         let mut session = Session::new(protocol);
         session.client(&mut Short);
         session.server(&mut Short);
@@ -212,7 +213,7 @@ fn names_of_reasons_are_unique() {
         UnsafeReason::ALL.map(UnsafeReason::name).to_vec(),
         PinReason::ALL.map(PinReason::name).to_vec(),
         BypassReason::ALL.map(BypassReason::name).to_vec(),
-        Protocol::ALL.map(Protocol::name).to_vec(),
+        TcpProtocol::ALL.map(TcpProtocol::name).to_vec(),
     ];
     for names in names {
         let unique: BTreeSet<&str> = names.iter().copied().collect();

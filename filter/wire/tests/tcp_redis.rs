@@ -8,7 +8,8 @@
 
 mod tcp_support;
 
-use evenkeel_wire::tcp::{BypassReason, PinReason, Protocol, UnsafeReason};
+use evenkeel_wire::BypassReason;
+use evenkeel_wire::tcp::{PinReason, TcpProtocol, UnsafeReason};
 use tcp_support::Conversation;
 
 fn command(arguments: &str) -> Vec<u8> {
@@ -30,7 +31,7 @@ fn beside(kind: char, name: &str, channel: &str, last: &str) -> String {
 }
 
 fn connected() -> Conversation {
-    Conversation::new(Protocol::Redis)
+    Conversation::new(TcpProtocol::Redis)
 }
 
 fn resp3() -> Conversation {

@@ -10,7 +10,7 @@
 
 mod tcp_support;
 
-use evenkeel_wire::tcp::{Protocol, Session, SessionState, UnsafeReason};
+use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use redis_protocol::resp3;
@@ -97,7 +97,7 @@ proptest! {
         cuts in vec(prop_oneof![1..8_usize, 1..900_usize], 1..20),
     ) {
         let mut cuts = cuts.into_iter().cycle();
-        let mut session = Session::new(Protocol::Redis);
+        let mut session = Session::new(TcpProtocol::Redis);
         let client: Vec<u8> = exchanges
             .iter()
             .flat_map(|(arguments, _)| {

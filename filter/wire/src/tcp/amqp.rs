@@ -1,4 +1,4 @@
-//! AMQP 0-9-1 (AMQP Working Group, "Protocol Specification"; RabbitMQ's confirms and `basic.nack`).
+//! AMQP 0-9-1 (AMQP Working Group, "TcpProtocol Specification"; RabbitMQ's confirms and `basic.nack`).
 //!
 //! A connection has channels. On each, methods are requests and responses, and messages are a method, a
 //! header with the size of the body, and frames of the body.
@@ -11,7 +11,7 @@ use super::chunk::Chunk;
 use super::id_set::IdSet;
 use super::state::Pins;
 use super::{BypassReason, PinReason, Scanner, SessionState, UnsafeReason};
-use crate::Source;
+use crate::ByteSource;
 use channel::{Channel, Channels, Content, Publishing, Space};
 use frame::{Frame, Half, Payload};
 use method::Method;
@@ -48,14 +48,14 @@ enum Phase {
 }
 
 impl Scanner for Session {
-    fn client<S: Source>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn client<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
         while let Some(frame) = self.client.next(chunk, frame::parse_client)? {
             self.shared.apply_client(&frame)?;
         }
         Ok(())
     }
 
-    fn server<S: Source>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn server<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
         while let Some(frame) = self.server.next(chunk, frame::parse_server)? {
             self.shared.apply_server(&frame)?;
         }

@@ -1,12 +1,12 @@
 //! The bytes of one callback, read from the front.
 
 use super::BypassReason;
-use crate::Source;
+use crate::ByteSource;
 use crate::source::Window;
 
 /// What is read from the host at once: one hostcall costs as much as copying a few hundred bytes, and small
 /// messages come several in a chunk.
-const STRETCH: usize = 512;
+const BLOCK: usize = 512;
 
 /// The bytes of one callback, and how far they are read.
 pub(super) struct Chunk<'a, S> {
@@ -14,10 +14,10 @@ pub(super) struct Chunk<'a, S> {
     at: usize,
 }
 
-impl<'a, S: Source> Chunk<'a, S> {
+impl<'a, S: ByteSource> Chunk<'a, S> {
     pub(super) fn new(source: &'a mut S) -> Self {
         Self {
-            window: Window::new(source, STRETCH),
+            window: Window::new(source, BLOCK),
             at: 0,
         }
     }
@@ -36,7 +36,7 @@ impl<'a, S: Source> Chunk<'a, S> {
         if self.is_empty() || max == 0 {
             return Ok(&[]);
         }
-        let bytes = self.window.look(self.at);
+        let bytes = self.window.bytes_at(self.at);
         let bytes = bytes.get(..saturate(max)).unwrap_or(bytes);
         if bytes.is_empty() {
             return Err(BypassReason::Unreadable);

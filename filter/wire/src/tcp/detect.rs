@@ -1,6 +1,6 @@
 //! Which protocol a connection speaks, by its port and first bytes.
 
-use super::Protocol;
+use super::TcpProtocol;
 
 /// Whose bytes came first. The servers of MySQL and NATS greet their clients, which wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +13,9 @@ pub enum Speaker {
 
 /// What the first bytes of a connection say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detection {
+pub enum TcpDetection {
     /// The protocol.
-    Matched(Protocol),
+    Matched(TcpProtocol),
     /// More bytes of the same peer are needed, at most [`MAX_DETECTED`] in all.
     NeedMore,
     /// None of the protocols.
@@ -29,29 +29,31 @@ pub const MAX_DETECTED: usize = 16;
 ///
 /// On the well-known port of a protocol, only that one is considered, and for Redis, an inline command counts, too.
 /// On other ports, and without a port, all protocols are considered whose first bytes are unmistakable.
-pub fn detect(port: Option<u16>, speaker: Speaker, bytes: &[u8]) -> Detection {
-    let well_known = Protocol::ALL
+pub fn detect(port: Option<u16>, speaker: Speaker, bytes: &[u8]) -> TcpDetection {
+    let well_known = TcpProtocol::ALL
         .into_iter()
         .find(|protocol| port == Some(protocol.well_known_port()));
-    let candidates = Protocol::ALL
+    let candidates = TcpProtocol::ALL
         .into_iter()
         .filter(|protocol| well_known.is_none_or(|only| *protocol == only))
         .filter(|protocol| speaker_of(*protocol) == speaker);
-    let mut detection = Detection::None;
+    let mut detection = TcpDetection::None;
     for protocol in candidates {
         match compare(protocol, bytes, well_known.is_some()) {
-            Comparison::Equal => return Detection::Matched(protocol),
-            Comparison::Prefix => detection = Detection::NeedMore,
+            Comparison::Equal => return TcpDetection::Matched(protocol),
+            Comparison::Prefix => detection = TcpDetection::NeedMore,
             Comparison::Different => {}
         }
     }
     detection
 }
 
-fn speaker_of(protocol: Protocol) -> Speaker {
+fn speaker_of(protocol: TcpProtocol) -> Speaker {
     match protocol {
-        Protocol::MySql | Protocol::Nats => Speaker::Server,
-        Protocol::PostgreSql | Protocol::Redis | Protocol::Mqtt | Protocol::Amqp => Speaker::Client,
+        TcpProtocol::MySql | TcpProtocol::Nats => Speaker::Server,
+        TcpProtocol::PostgreSql | TcpProtocol::Redis | TcpProtocol::Mqtt | TcpProtocol::Amqp => {
+            Speaker::Client
+        }
     }
 }
 
@@ -88,14 +90,14 @@ impl Comparison {
     }
 }
 
-fn compare(protocol: Protocol, bytes: &[u8], is_well_known: bool) -> Comparison {
+fn compare(protocol: TcpProtocol, bytes: &[u8], is_well_known: bool) -> Comparison {
     match protocol {
-        Protocol::PostgreSql => compare_postgresql(bytes),
-        Protocol::MySql => compare_mysql(bytes),
-        Protocol::Redis => compare_redis(bytes, is_well_known),
-        Protocol::Nats => Comparison::with(bytes, b"INFO {"),
-        Protocol::Mqtt => compare_mqtt(bytes),
-        Protocol::Amqp => Comparison::with(bytes, b"AMQP\0\0\x09\x01"),
+        TcpProtocol::PostgreSql => compare_postgresql(bytes),
+        TcpProtocol::MySql => compare_mysql(bytes),
+        TcpProtocol::Redis => compare_redis(bytes, is_well_known),
+        TcpProtocol::Nats => Comparison::with(bytes, b"INFO {"),
+        TcpProtocol::Mqtt => compare_mqtt(bytes),
+        TcpProtocol::Amqp => Comparison::with(bytes, b"AMQP\0\0\x09\x01"),
     }
 }
 

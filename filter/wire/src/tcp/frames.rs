@@ -3,7 +3,7 @@
 use super::BypassReason;
 use super::chunk::Chunk;
 use super::prefix::Prefix;
-use crate::Source;
+use crate::ByteSource;
 
 /// What a complete header says about its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl<const N: usize> Frames<N> {
     /// Gives the next event, or none if it needs more bytes than the chunk has.
     ///
     /// `parse` gets the bytes of the header so far, and returns none while it is incomplete.
-    pub(super) fn next<'c, S: Source>(
+    pub(super) fn next<'c, S: ByteSource>(
         &mut self,
         chunk: &'c mut Chunk<'_, S>,
         parse: impl Fn(&[u8]) -> Result<Option<Lengths>, BypassReason>,

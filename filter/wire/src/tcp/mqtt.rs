@@ -10,7 +10,7 @@ use super::chunk::Chunk;
 use super::frames::{Event, Frames};
 use super::id_set::IdSet;
 use super::{BypassReason, PinReason, Scanner, SessionState, UnsafeReason};
-use crate::Source;
+use crate::ByteSource;
 use connect::SessionExpiry;
 use packet::{HEADER, Kind, Packet, parse};
 
@@ -80,14 +80,14 @@ impl Space {
 }
 
 impl Scanner for Session {
-    fn client<S: Source>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn client<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
         while let Some(packet) = self.client.next(chunk)? {
             self.shared.apply_client(&packet)?;
         }
         Ok(())
     }
 
-    fn server<S: Source>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn server<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
         while let Some(packet) = self.server.next(chunk)? {
             self.shared.apply_server(&packet)?;
         }
@@ -130,7 +130,7 @@ impl Scanner for Session {
 
 impl Half {
     /// Gives the next packet, or none if it needs more bytes than the chunk has.
-    fn next<S: Source>(
+    fn next<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,
     ) -> Result<Option<Packet>, BypassReason> {

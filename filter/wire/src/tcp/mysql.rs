@@ -1,5 +1,5 @@
-//! The MySQL client/server protocol (MySQL Source Code Documentation, "Client/Server Protocol"; MariaDB
-//! Knowledge Base, "Client/Server Protocol").
+//! The MySQL client/server protocol (MySQL Source Code Documentation, "Client/Server TcpProtocol"; MariaDB
+//! Knowledge Base, "Client/Server TcpProtocol").
 //!
 //! The server speaks first. After the login, each command of the client has a response of one or more
 //! packets, in order; its last packet carries the status flags of the session.
@@ -14,7 +14,7 @@ use super::chunk::Chunk;
 use super::id_set::IdSet;
 use super::sql::SqlSession;
 use super::{BypassReason, Scanner, SessionState, UnsafeReason};
-use crate::Source;
+use crate::ByteSource;
 use command::Client;
 use handshake::Capabilities;
 use packet::Status;
@@ -64,11 +64,11 @@ enum Phase {
 }
 
 impl Scanner for Session {
-    fn client<S: Source>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn client<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
         self.client.scan(chunk, &mut self.shared)
     }
 
-    fn server<S: Source>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn server<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
         self.server.scan(chunk, &mut self.shared)
     }
 

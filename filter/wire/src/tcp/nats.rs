@@ -1,4 +1,4 @@
-//! The NATS client protocol (NATS documentation, "Client Protocol").
+//! The NATS client protocol (NATS documentation, "Client TcpProtocol").
 //!
 //! Both sides send lines; those with a message are followed by its payload. Messages are sent at most once,
 //! so what counts is who waits for an answer: to a PING, to a request, or for the acknowledgement of a
@@ -9,7 +9,7 @@ mod line;
 
 use super::chunk::Chunk;
 use super::{BypassReason, Scanner, SessionState, UnsafeReason};
-use crate::Source;
+use crate::ByteSource;
 use expected::Expected;
 use line::{Line, Lines, Operation};
 
@@ -52,14 +52,14 @@ enum Phase {
 }
 
 impl Scanner for Session {
-    fn client<S: Source>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn client<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
         while let Some(line) = self.client.next(chunk)? {
             self.shared.apply_client(&line)?;
         }
         Ok(())
     }
 
-    fn server<S: Source>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn server<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
         while let Some(line) = self.server.next(chunk)? {
             self.shared.apply_server(&line)?;
         }

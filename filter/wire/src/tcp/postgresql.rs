@@ -1,4 +1,4 @@
-//! PostgreSQL's frontend/backend protocol 3 (PostgreSQL documentation, chapter "Frontend/Backend Protocol").
+//! PostgreSQL's frontend/backend protocol 3 (PostgreSQL documentation, chapter "Frontend/Backend TcpProtocol").
 //!
 //! `ReadyForQuery` ends each response and carries the status of the transaction. Messages that the server
 //! sends at any time (`NoticeResponse`, `ParameterStatus`, `NotificationResponse`) are no responses.
@@ -10,7 +10,7 @@ mod statements;
 use super::chunk::Chunk;
 use super::sql::{Reader, SqlSession};
 use super::{BypassReason, Scanner, SessionState, UnsafeReason};
-use crate::Source;
+use crate::ByteSource;
 use backend::Backend;
 use frontend::Frontend;
 use statements::NamedStatements;
@@ -84,11 +84,11 @@ enum TransactionStatus {
 }
 
 impl Scanner for Session {
-    fn client<S: Source>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn client<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
         self.frontend.scan(chunk, &mut self.shared)
     }
 
-    fn server<S: Source>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn server<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
         self.backend.scan(chunk, &mut self.shared)
     }
 

@@ -3,14 +3,14 @@
 use super::chunk::Chunk;
 use super::{BypassReason, Scanner, SessionState};
 use super::{amqp, mqtt, mysql, nats, postgresql, redis};
-use crate::Source;
+use crate::ByteSource;
 
 /// The most bytes that a [`Session`] uses, on the heap and beside it, whatever the peers send.
 pub const MAX_STATE_BYTES: usize = 24 << 10;
 
 /// A protocol that can be followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Protocol {
+pub enum TcpProtocol {
     /// PostgreSQL's frontend/backend protocol 3.
     PostgreSql,
     /// The MySQL client/server protocol, as MySQL and MariaDB speak it.
@@ -25,7 +25,7 @@ pub enum Protocol {
     Amqp,
 }
 
-impl Protocol {
+impl TcpProtocol {
     /// Every protocol.
     pub const ALL: [Self; 6] = [
         Self::PostgreSql,
@@ -79,7 +79,7 @@ macro_rules! dispatch {
 /// Both directions of a connection.
 #[derive(Debug)]
 pub struct Session {
-    protocol: Protocol,
+    protocol: TcpProtocol,
     life: Life,
 }
 
@@ -100,25 +100,25 @@ enum Life {
 
 impl Session {
     /// A connection on which nothing has been sent.
-    pub fn new(protocol: Protocol) -> Self {
+    pub fn new(protocol: TcpProtocol) -> Self {
         let life = match protocol {
-            Protocol::PostgreSql => Life::PostgreSql(Box::default()),
-            Protocol::MySql => Life::MySql(Box::default()),
-            Protocol::Redis => Life::Redis(Box::default()),
-            Protocol::Nats => Life::Nats(Box::default()),
-            Protocol::Mqtt => Life::Mqtt(Box::default()),
-            Protocol::Amqp => Life::Amqp(Box::default()),
+            TcpProtocol::PostgreSql => Life::PostgreSql(Box::default()),
+            TcpProtocol::MySql => Life::MySql(Box::default()),
+            TcpProtocol::Redis => Life::Redis(Box::default()),
+            TcpProtocol::Nats => Life::Nats(Box::default()),
+            TcpProtocol::Mqtt => Life::Mqtt(Box::default()),
+            TcpProtocol::Amqp => Life::Amqp(Box::default()),
         };
         Self { protocol, life }
     }
 
     /// The protocol by which it is followed.
-    pub fn protocol(&self) -> Protocol {
+    pub fn protocol(&self) -> TcpProtocol {
         self.protocol
     }
 
     /// Takes bytes that the client sent.
-    pub fn client(&mut self, source: &mut impl Source) {
+    pub fn client(&mut self, source: &mut impl ByteSource) {
         let mut chunk = Chunk::new(source);
         let result =
             dispatch!(&mut self.life, session => session.client(&mut chunk), _reason => Ok(()));
@@ -126,7 +126,7 @@ impl Session {
     }
 
     /// Takes bytes that the server sent.
-    pub fn server(&mut self, source: &mut impl Source) {
+    pub fn server(&mut self, source: &mut impl ByteSource) {
         let mut chunk = Chunk::new(source);
         let result =
             dispatch!(&mut self.life, session => session.server(&mut chunk), _reason => Ok(()));

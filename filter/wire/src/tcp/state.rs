@@ -1,5 +1,7 @@
 //! What closing a connection would cost its client.
 
+use crate::BypassReason;
+
 /// Whether a connection can be closed so that its client loses nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionState {
@@ -79,25 +81,6 @@ pub enum PinReason {
     ExclusiveQueue,
 }
 
-/// Why a connection is not followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum BypassReason {
-    /// TLS or GSSAPI encryption from end to end.
-    Encrypted,
-    /// The protocol's own compression.
-    Compressed,
-    /// A version or an extension of the protocol that is not supported.
-    Unsupported,
-    /// Bytes that the protocol does not allow.
-    Malformed,
-    /// A message that the protocol does not allow now: a response without a request.
-    OutOfStep,
-    /// More in flight at once than is followed.
-    TooManyInFlight,
-    /// The host gave fewer bytes than it said there are.
-    Unreadable,
-}
-
 impl UnsafeReason {
     /// Every reason.
     pub const ALL: [Self; 11] = [
@@ -168,32 +151,6 @@ impl PinReason {
             Self::NoConfirms => "no_confirms",
             Self::NoAcknowledgements => "no_acknowledgements",
             Self::ExclusiveQueue => "exclusive_queue",
-        }
-    }
-}
-
-impl BypassReason {
-    /// Every reason.
-    pub const ALL: [Self; 7] = [
-        Self::Encrypted,
-        Self::Compressed,
-        Self::Unsupported,
-        Self::Malformed,
-        Self::OutOfStep,
-        Self::TooManyInFlight,
-        Self::Unreadable,
-    ];
-
-    /// A short, stable name for metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Encrypted => "encrypted",
-            Self::Compressed => "compressed",
-            Self::Unsupported => "unsupported",
-            Self::Malformed => "malformed",
-            Self::OutOfStep => "out_of_step",
-            Self::TooManyInFlight => "too_many_in_flight",
-            Self::Unreadable => "unreadable",
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Conversations between a client and a server, and what a session makes of them however they are cut.
 #![allow(dead_code)]
 
+use evenkeel_wire::BypassReason;
 use evenkeel_wire::tcp::{
-    BypassReason, MAX_STATE_BYTES, PinReason, Protocol, Session, SessionState, UnsafeReason,
+    MAX_STATE_BYTES, PinReason, Session, SessionState, TcpProtocol, UnsafeReason,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +22,12 @@ pub fn send(session: &mut Session, side: Side, mut bytes: &[u8]) {
 /// A conversation so far. Each check also checks that it ends the same when it is cut at every byte.
 #[derive(Clone)]
 pub struct Conversation {
-    protocol: Protocol,
+    protocol: TcpProtocol,
     steps: Vec<(Side, Vec<u8>)>,
 }
 
 impl Conversation {
-    pub fn new(protocol: Protocol) -> Self {
+    pub fn new(protocol: TcpProtocol) -> Self {
         Self {
             protocol,
             steps: Vec::new(),

@@ -2,7 +2,7 @@
 //! skipped.
 
 use super::method::Reader;
-use crate::Source;
+use crate::ByteSource;
 use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::field::{Field, Fields};
@@ -79,7 +79,7 @@ impl Half {
     }
 
     /// Gives the next frame, or none if it needs more bytes than the chunk has.
-    pub(super) fn next<S: Source>(
+    pub(super) fn next<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,
         parse: impl Fn(&[u8]) -> Result<Option<Lengths>, BypassReason>,

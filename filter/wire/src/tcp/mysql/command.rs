@@ -3,7 +3,7 @@
 use super::packet::{HEADER, MAX_PAYLOAD, parse, payload_length};
 use super::queue::Command;
 use super::{Phase, Shared};
-use crate::Source;
+use crate::ByteSource;
 use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames};
@@ -65,7 +65,7 @@ impl Client {
         self.frames.is_between_messages()
     }
 
-    pub(super) fn scan<S: Source>(
+    pub(super) fn scan<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,
         shared: &mut Shared,

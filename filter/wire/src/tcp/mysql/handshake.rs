@@ -76,7 +76,7 @@ fn read(flags: Option<&[u8]>, extended: Option<&[u8]>) -> u64 {
     }
 }
 
-/// The greeting (`Protocol::HandshakeV10`) as far as it has come.
+/// The greeting (`TcpProtocol::HandshakeV10`) as far as it has come.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Greeting {
     version: Option<u8>,

@@ -6,7 +6,7 @@ use super::packet::{
 };
 use super::queue::Command;
 use super::{Phase, Shared};
-use crate::Source;
+use crate::ByteSource;
 use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames};
@@ -64,7 +64,7 @@ impl Server {
         self.frames.is_between_messages()
     }
 
-    pub(super) fn scan<S: Source>(
+    pub(super) fn scan<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,
         shared: &mut Shared,

@@ -1,6 +1,6 @@
 //! Control lines, and the payloads behind them.
 
-use crate::Source;
+use crate::ByteSource;
 use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::prefix::Prefix;
@@ -199,7 +199,7 @@ impl Lines {
     }
 
     /// Gives the next line with its payload, or none if it needs more bytes than the chunk has.
-    pub(super) fn next<S: Source>(
+    pub(super) fn next<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,
     ) -> Result<Option<Line>, BypassReason> {

@@ -1,7 +1,7 @@
 //! What the server sends ("Message Formats", B).
 
 use super::{Copy, Phase, Requests, Shared, TransactionStatus};
-use crate::Source;
+use crate::ByteSource;
 use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames, Lengths};
@@ -23,7 +23,7 @@ impl Backend {
         self.frames.is_between_messages()
     }
 
-    pub(super) fn scan<S: Source>(
+    pub(super) fn scan<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,
         shared: &mut Shared,

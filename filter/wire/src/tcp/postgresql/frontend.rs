@@ -2,7 +2,7 @@
 
 use super::statements::Bind;
 use super::{Copy, Phase, Requests, Shared};
-use crate::Source;
+use crate::ByteSource;
 use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames, Lengths};
@@ -55,7 +55,7 @@ impl Frontend {
         self.is_closing
     }
 
-    pub(super) fn scan<S: Source>(
+    pub(super) fn scan<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,
         shared: &mut Shared,

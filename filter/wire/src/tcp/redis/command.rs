@@ -2,7 +2,7 @@
 
 use super::ReplyMode;
 use super::decimal::Decimal;
-use crate::Source;
+use crate::ByteSource;
 use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::prefix::Prefix;
@@ -89,7 +89,7 @@ impl Commands {
     }
 
     /// Gives the next command, or none if it needs more bytes than the chunk has.
-    pub(super) fn next<S: Source>(
+    pub(super) fn next<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,
     ) -> Result<Option<Command>, BypassReason> {

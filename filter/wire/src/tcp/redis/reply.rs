@@ -1,7 +1,7 @@
 //! What the server sends: replies, and push data beside them.
 
 use super::decimal::Decimal;
-use crate::Source;
+use crate::ByteSource;
 use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::prefix::Prefix;
@@ -81,7 +81,7 @@ impl Replies {
     }
 
     /// Gives the next reply, or none if it needs more bytes than the chunk has.
-    pub(super) fn next<S: Source>(
+    pub(super) fn next<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,
     ) -> Result<Option<Reply>, BypassReason> {

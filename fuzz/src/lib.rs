@@ -1,0 +1,150 @@
+//! What each fuzz target checks. `filter/wire/tests/fuzz.rs` includes this file, and runs it on seeds and their
+//! mutations.
+
+use evenkeel_wire::tcp::{MAX_STATE_BYTES, Session, SessionState, TcpProtocol};
+use evenkeel_wire::websocket::WebSocketScanner;
+use evenkeel_wire::{ConnectionScanner, Detection};
+
+/// A piece of a conversation.
+struct Step<'a> {
+    is_client: bool,
+    bytes: &'a [u8],
+}
+
+/// Reads a conversation: of each step a byte with the side and the length, and the bytes.
+fn read_steps(mut data: &[u8]) -> Vec<Step<'_>> {
+    let mut steps = Vec::new();
+    while let [head, rest @ ..] = data {
+        let length = usize::from(head >> 1);
+        let (bytes, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        steps.push(Step {
+            is_client: head & 1 == 0,
+            bytes,
+        });
+        data = behind;
+    }
+    steps
+}
+
+/// Writes a conversation for [`read_steps`]; the corpus consists of such.
+pub fn write_steps<'a>(steps: impl IntoIterator<Item = (bool, &'a [u8])>) -> Vec<u8> {
+    let mut data = Vec::new();
+    for (is_client, bytes) in steps {
+        for piece in bytes.chunks(127) {
+            let length = u8::try_from(piece.len()).unwrap_or(0) << 1;
+            data.push(length | u8::from(!is_client));
+            data.extend(piece);
+        }
+    }
+    data
+}
+
+/// PostgreSQL.
+pub fn postgresql(data: &[u8]) {
+    tcp(TcpProtocol::PostgreSql, data);
+}
+
+/// MySQL.
+pub fn mysql(data: &[u8]) {
+    tcp(TcpProtocol::MySql, data);
+}
+
+/// Redis.
+pub fn redis(data: &[u8]) {
+    tcp(TcpProtocol::Redis, data);
+}
+
+/// NATS.
+pub fn nats(data: &[u8]) {
+    tcp(TcpProtocol::Nats, data);
+}
+
+/// MQTT.
+pub fn mqtt(data: &[u8]) {
+    tcp(TcpProtocol::Mqtt, data);
+}
+
+/// AMQP.
+pub fn amqp(data: &[u8]) {
+    tcp(TcpProtocol::Amqp, data);
+}
+
+/// The state is bounded, a bypass is final, and the end is the same whatever the cuts.
+fn tcp(protocol: TcpProtocol, data: &[u8]) {
+    let steps = read_steps(data);
+    let run = |size: usize| {
+        let mut session = Session::new(protocol);
+        for Step { is_client, bytes } in &steps {
+            for mut piece in bytes.chunks(size) {
+                let before = session.state();
+                match is_client {
+                    true => session.client(&mut piece),
+                    false => session.server(&mut piece),
+                }
+                let is_bypassed = matches!(before, SessionState::Bypassed(_));
+                assert!(!is_bypassed || session.state() == before);
+                assert!(session.state_bytes() <= MAX_STATE_BYTES);
+            }
+        }
+        session.state()
+    };
+    let expected = run(usize::MAX);
+    for size in [1, 3] {
+        assert_eq!(run(size), expected, "in pieces of {size}");
+    }
+}
+
+/// HTTP/1. Here the cuts matter: what Envoy has read ahead of a response is known by the end of the callback.
+pub fn http1(data: &[u8]) {
+    let steps = read_steps(data);
+    for size in [usize::MAX, 1] {
+        http(&steps, size);
+    }
+}
+
+/// HTTP/2, behind the client's preface: whatever the cuts, the same protocol and the same requests.
+pub fn http2(data: &[u8]) {
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let data = [&write_steps([(true, &preface[..])]), data].concat();
+    let steps = read_steps(&data);
+    assert_eq!(http(&steps, 1), http(&steps, usize::MAX));
+}
+
+/// A bypass is final, and the number of active requests is bounded.
+fn http(steps: &[Step<'_>], size: usize) -> (Detection, u64, u32) {
+    let mut scanner = ConnectionScanner::new();
+    for Step { is_client, bytes } in steps {
+        for mut piece in bytes.chunks(size) {
+            let before = scanner.detection();
+            if *is_client {
+                scanner.scan_downstream(&mut piece);
+            } else {
+                scanner.scan_upstream(&mut piece);
+            }
+            let is_bypassed = matches!(before, Detection::Bypassed(_));
+            assert!(!is_bypassed || scanner.detection() == before);
+            // A head that is not complete is a request that is active and not counted.
+            assert!(u64::from(scanner.active()) <= scanner.requests().saturating_add(1));
+        }
+    }
+    (scanner.detection(), scanner.requests(), scanner.active())
+}
+
+/// A WebSocket, behind its 101.
+pub fn websocket(data: &[u8]) {
+    let steps = read_steps(data);
+    let run = |size: usize| {
+        let mut scanner = WebSocketScanner::default();
+        for Step { is_client, bytes } in &steps {
+            for mut piece in bytes.chunks(size) {
+                match is_client {
+                    true => scanner.scan_downstream(&mut piece).map(drop)?,
+                    false => scanner.scan_upstream(&mut piece).map(drop)?,
+                }
+            }
+        }
+        Ok((scanner.client_has_closed(), scanner.is_over()))
+    };
+    let expected: Result<_, evenkeel_wire::BypassReason> = run(usize::MAX);
+    assert_eq!(run(1), expected);
+}
