@@ -14,8 +14,10 @@
 //! ```
 //!
 //! Scanners read headers and skip payloads by their length; they copy neither. What is kept between two
-//! callbacks is a few counters, at most one incomplete header, and sets of message ids with a fixed limit
-//! ([`MAX_STATE_BYTES`]). A connection whose bytes are not understood is bypassed from then on.
+//! callbacks is a few counters, at most one incomplete header, and sets of message ids with a fixed limit: 248
+//! bytes (Redis) to 872 bytes (NATS) for a new connection, and never more than [`MAX_STATE_BYTES`]. Of a SQL
+//! statement, the first [`MAX_INSPECTED`] bytes are inspected, word by word. A connection whose bytes are not
+//! understood is bypassed from then on.
 
 mod amqp;
 mod chunk;

@@ -174,6 +174,98 @@ proptest! {
 }
 
 #[test]
+fn new_session_has_its_stated_size() {
+    let sizes = TcpProtocol::ALL.map(|protocol| (protocol, Session::new(protocol).state_bytes()));
+    let stated = [
+        (TcpProtocol::PostgreSql, 264),
+        (TcpProtocol::MySql, 336),
+        (TcpProtocol::Redis, 248),
+        (TcpProtocol::Nats, 872),
+        (TcpProtocol::Mqtt, 408),
+        (TcpProtocol::Amqp, 336),
+    ];
+    assert_eq!(sizes, stated);
+}
+
+/// Feeds a session messages of which as much as possible is remembered, and returns the most that it used.
+fn largest_state(
+    protocol: TcpProtocol,
+    open: &[(Side, &[u8])],
+    message: impl Fn(u16) -> (Side, Vec<u8>),
+) -> usize {
+    let mut session = Session::new(protocol);
+    for (side, bytes) in open {
+        send(&mut session, *side, bytes);
+    }
+    let mut largest = session.state_bytes();
+    for number in 0..2000 {
+        let (side, bytes) = message(number);
+        send(&mut session, side, &bytes);
+        largest = largest.max(session.state_bytes());
+    }
+    largest
+}
+
+#[test]
+fn state_stays_within_its_limit() {
+    let alternate = |number: u16| {
+        if number % 2 == 0 {
+            Side::Client
+        } else {
+            Side::Server
+        }
+    };
+    let nats: [(Side, &[u8]); 3] = [
+        (Side::Server, b"INFO {}\r\n"),
+        (Side::Client, b"CONNECT {}\r\nPING\r\n"),
+        (Side::Server, b"PONG\r\n"),
+    ];
+    let nats = largest_state(TcpProtocol::Nats, &nats, |number| {
+        let side = alternate(number);
+        let line = match side {
+            Side::Client => format!("PUB a r{number} 0\r\n\r\n"),
+            Side::Server => format!("MSG a 1 r{number} 0\r\n\r\n"),
+        };
+        (side, line.into_bytes())
+    });
+    let mqtt: [(Side, &[u8]); 2] = [
+        (Side::Client, b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01a"),
+        (Side::Server, b"\x20\x02\0\0"),
+    ];
+    let mqtt = largest_state(TcpProtocol::Mqtt, &mqtt, |number| {
+        let [high, low] = (number * 2).to_be_bytes();
+        (alternate(number), vec![0x32, 4, 0, 0, high, low])
+    });
+    let amqp: [(Side, &[u8]); 2] = [
+        (Side::Client, b"AMQP\0\0\x09\x01"),
+        (Side::Server, b"\x01\0\0\0\0\0\x05\0\x0a\0\x29\0\xce"),
+    ];
+    let amqp = largest_state(TcpProtocol::Amqp, &amqp, |number| {
+        // Up to the limit, channels with a consumer; then scattered deliveries.
+        let [high, low] = (number % 128 + 1).to_be_bytes();
+        if number < 128 {
+            let open = [&[1, high, low, 0, 0, 0, 5, 0, 20, 0, 10, 0, 0xce][..]];
+            let consume = [1, high, low, 0, 0, 0, 9, 0, 60, 0, 20, 0, 0, 0, 0, 0, 0xce];
+            return (Side::Client, [open[0], &consume].concat());
+        }
+        let [a, b] = (number / 128 * 2).to_be_bytes();
+        let deliver = [
+            1, high, low, 0, 0, 0, 15, 0, 60, 0, 60, 0, 0, 0, 0, 0, 0, 0, a, b, 0, 0, 0xce,
+        ];
+        let header = [
+            2, high, low, 0, 0, 0, 12, 0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xce,
+        ];
+        (Side::Server, [&deliver[..], &header].concat())
+    });
+    for (protocol, largest) in [("nats", nats), ("mqtt", mqtt), ("amqp", amqp)] {
+        assert!(
+            (4000..=MAX_STATE_BYTES).contains(&largest),
+            "{protocol}: {largest}"
+        );
+    }
+}
+
+#[test]
 fn bypassed_session_stays_bypassed() {
     for protocol in TcpProtocol::ALL {
         let mut session = Session::new(protocol);
