@@ -1,6 +1,10 @@
 //! The bodies of the fuzz targets, on seeds and on mutations of them that are the same in each run.
 #![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used
+)]
 
 #[path = "../../../fuzz/src/lib.rs"]
 mod targets;

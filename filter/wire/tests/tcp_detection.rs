@@ -1,6 +1,6 @@
 //! Which protocol is detected from a port and first bytes.
 #![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use evenkeel_wire::tcp::{MAX_DETECTED, Speaker, TcpDetection, TcpProtocol, detect};
 use proptest::collection::vec;

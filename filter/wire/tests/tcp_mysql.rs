@@ -3,7 +3,8 @@
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    clippy::panic
+    clippy::panic,
+    clippy::unwrap_used
 )]
 
 mod tcp_support;

@@ -3,7 +3,8 @@
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    clippy::panic
+    clippy::panic,
+    clippy::unwrap_used
 )]
 
 mod tcp_support;
@@ -192,6 +193,31 @@ fn extended_query_is_unsafe_until_its_sync_is_complete() {
         .client(sync())
         .is_unsafe(UnsafeReason::Response)
         .server(ready(b'I'))
+        .is_safe_when_idle();
+}
+
+#[test]
+fn query_ends_an_extended_query_without_sync() {
+    let prepare = [
+        parse("s1", "SELECT 1"),
+        message(b'D', b"Ss1\0"),
+        message(b'H', b""),
+    ]
+    .concat();
+    connected()
+        .client(prepare)
+        .server([message(b'1', b""), message(b't', &[0, 0])].concat())
+        .is_unsafe(UnsafeReason::Response)
+        .client(query("SELECT 1"))
+        .server([rows(1, 1), ready(b'I')].concat())
+        .is_safe_when_idle();
+}
+
+#[test]
+fn flush_has_no_response() {
+    connected()
+        .client([parse("", "SELECT 1"), sync(), message(b'H', b"")].concat())
+        .server([message(b'1', b""), ready(b'I')].concat())
         .is_safe_when_idle();
 }
 

@@ -96,6 +96,7 @@ impl IdSet {
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
+#[allow(clippy::arithmetic_side_effects)]
 mod tests {
     use std::collections::BTreeSet;
 

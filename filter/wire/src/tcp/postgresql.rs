@@ -56,8 +56,8 @@ struct Requests {
     pending: u32,
     /// The last of them was a Sync.
     ends_with_sync: bool,
-    /// Messages of the extended query protocol were sent after the last Sync: the server keeps an implicit
-    /// transaction and portals open until the next one.
+    /// Messages of the extended query protocol were sent after the last Sync or Query: the server keeps an
+    /// implicit transaction and portals open until the next one.
     has_unsynced: bool,
     copy: Copy,
 }

@@ -158,20 +158,21 @@ impl Requests {
     /// Applies the type of a message that the client has begun.
     fn begin(&mut self, kind: u8) -> Result<(), BypassReason> {
         match kind {
-            // The server ignores Sync and Flush while it waits for the data of a COPY.
-            b'S' | b'H' if self.copy == Copy::In => {}
+            // The server ignores Sync while it waits for the data of a COPY.
+            b'S' if self.copy == Copy::In => {}
             b'Q' | b'F' | b'S' => {
                 self.pending = self.pending.saturating_add(1);
                 self.ends_with_sync = kind == b'S';
-                self.has_unsynced &= kind != b'S';
+                // A Query or FunctionCall ends the implicit transaction, too.
+                self.has_unsynced = false;
             }
-            b'P' | b'B' | b'E' | b'D' | b'C' | b'H' => self.has_unsynced = true,
+            b'P' | b'B' | b'E' | b'D' | b'C' => self.has_unsynced = true,
             b'c' | b'f' => {
                 if self.copy == Copy::In {
                     self.copy = Copy::None;
                 }
             }
-            b'd' | b'p' | b'X' => {}
+            b'H' | b'd' | b'p' | b'X' => {}
             _ => return Err(BypassReason::Malformed),
         }
         Ok(())
