@@ -77,9 +77,9 @@ fn message_is_unsafe_until_its_last_byte() {
     }
     let delivery = message("orders.new 1", "PING\r\n");
     conversation
-        .server(&delivery[..20])
+        .server(&delivery.as_bytes()[..20])
         .is_unsafe(UnsafeReason::Message)
-        .server(&delivery[20..])
+        .server(&delivery.as_bytes()[20..])
         .is_safe();
 }
 

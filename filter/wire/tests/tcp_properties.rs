@@ -209,7 +209,7 @@ fn largest_state(
 #[test]
 fn state_stays_within_its_limit() {
     let alternate = |number: u16| {
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             Side::Client
         } else {
             Side::Server

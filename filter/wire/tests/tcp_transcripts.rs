@@ -38,8 +38,11 @@ fn read(name: &str) -> Vec<Line> {
 }
 
 fn decode(hex: &str) -> Vec<u8> {
-    let digits = |index: usize| u8::from_str_radix(&hex[index..index + 2], 16).unwrap();
-    (0..hex.len()).step_by(2).map(digits).collect()
+    let digit = |digit: u8| u8::try_from(char::from(digit).to_digit(16).unwrap()).unwrap();
+    let pairs = hex.as_bytes().chunks(2);
+    pairs
+        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+        .collect()
 }
 
 fn describe(state: SessionState) -> String {
@@ -92,6 +95,16 @@ fn asyncpg_with_postgresql() {
 }
 
 #[test]
+fn pgjdbc_with_postgresql() {
+    check(TcpProtocol::PostgreSql, "postgresql_pgjdbc");
+}
+
+#[test]
+fn connector_j_with_mariadb() {
+    check(TcpProtocol::MySql, "mariadb_connector_j");
+}
+
+#[test]
 fn pymysql_with_mariadb() {
     check(TcpProtocol::MySql, "mariadb");
 }
@@ -106,6 +119,11 @@ fn redis_py_with_redis() {
 #[test]
 fn nats_py_with_nats_server() {
     check(TcpProtocol::Nats, "nats");
+}
+
+#[test]
+fn pika_with_rabbitmq() {
+    check(TcpProtocol::Amqp, "amqp");
 }
 
 #[test]
