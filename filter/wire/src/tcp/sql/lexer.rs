@@ -3,7 +3,7 @@
 use super::Dialect;
 use crate::tcp::prefix::Prefix;
 
-/// The longest word that is told from others: `pg_try_advisory_lock_shared`.
+/// The longest word that is recognized: `pg_try_advisory_lock_shared`.
 pub(super) const MAX_WORD: usize = 28;
 
 /// A word, in lower case, or a symbol outside of quotes and comments.
