@@ -95,7 +95,7 @@ impl World<'_> {
             requests: entry.requests.into(),
             active,
             bytes: BYTES / 2,
-            undelivered: 0,
+            ..Activity::default()
         };
         let (requested, responded) = (activity(1), activity(0));
         let index = entry.pod as usize;
@@ -185,7 +185,7 @@ impl World<'_> {
                 requests: entry.requests.into(),
                 active: 0,
                 bytes: requests * BYTES,
-                undelivered: 0,
+                ..Activity::default()
             };
             let tokens = &mut pod.tokens;
             pod.engine.wrote(id, responded, None, None, tokens);

@@ -61,7 +61,7 @@ fn request(c: &mut Criterion) {
                         requests,
                         active: 1,
                         bytes: 100,
-                        undelivered: 0,
+                        ..Activity::default()
                     },
                 );
                 let point = Some(DrainPoint::ResponseHead);
@@ -69,7 +69,7 @@ fn request(c: &mut Criterion) {
                     requests,
                     active: 0,
                     bytes: 100,
-                    undelivered: 0,
+                    ..Activity::default()
                 };
                 engine.wrote(id, activity, point, bucket.as_ref(), &mut Alone(None))
             });

@@ -7,6 +7,7 @@ mod http;
 mod life;
 mod open_requests;
 mod selection;
+pub(crate) mod session;
 mod tcp;
 mod terms;
 pub(crate) mod timed_streams;
@@ -18,6 +19,7 @@ use core::time::Duration;
 use std::rc::Rc;
 
 use evenkeel_policy::{CloseCode, Mode, Rule};
+use evenkeel_wire::tcp::TcpProtocol;
 
 use crate::timers::{Timers, Wakeup};
 use crate::{ConnectionEnd, ConnectionId, DrainReason, Instant, Origin, StreamId};
@@ -26,6 +28,7 @@ use drain::{DrainState, PendingDrain};
 use http::HttpLife;
 use life::Life;
 use open_requests::OpenRequests;
+use session::SessionLife;
 use tcp::TcpLife;
 use terms::Terms;
 pub(crate) use usage::Increment;
@@ -129,7 +132,7 @@ impl Connection {
         if !matches!(self.drain, DrainState::Serving | DrainState::Pending(_)) {
             return false;
         }
-        let is_tcp = matches!(self.life, Life::Tcp(_));
+        let is_tcp = matches!(self.life, Life::Tcp(_) | Life::Session(_));
         let new = rule(self.origin, is_tcp, self.terms.rule.as_deref());
         self.terms.replace(new, mode, &self.life);
         if let Some(streams) = self.life.http_mut().and_then(HttpLife::streams_mut) {
@@ -141,8 +144,21 @@ impl Connection {
         true
     }
 
-    pub(crate) fn become_tcp(&mut self, port: u16, rule: Option<Rc<Rule>>) {
-        self.life = Life::Tcp(TcpLife);
+    pub(crate) fn become_tcp(&mut self, port: u16, rule: Option<Rc<Rule>>, is_known_raw: bool) {
+        self.leave_http(Life::Tcp(TcpLife::new(is_known_raw)), port, rule);
+    }
+
+    pub(crate) fn become_session(
+        &mut self,
+        port: u16,
+        rule: Option<Rc<Rule>>,
+        protocol: TcpProtocol,
+    ) {
+        self.leave_http(Life::Session(SessionLife::new(protocol)), port, rule);
+    }
+
+    fn leave_http(&mut self, life: Life, port: u16, rule: Option<Rc<Rule>>) {
+        self.life = life;
         self.origin.port = port;
         self.terms.rule = rule;
         self.terms.reset_limits(&self.life);

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use core::time::Duration;
 
 use evenkeel_policy::{Mode, Rule};
+use evenkeel_wire::tcp::TcpProtocol;
 
 use crate::budget::Buckets;
 use crate::connection::Connection;
@@ -122,10 +123,31 @@ impl Engine {
         self.update(id, |it, _| it.apply_rule(rule));
     }
 
-    /// The connection is not HTTP; `rule` is that of the listener's `port`, if there is one.
-    pub fn set_tcp(&mut self, id: ConnectionId, port: u16, rule: Option<Rc<Rule>>) {
+    /// The connection is neither HTTP nor followed as a session; `rule` is that of the listener's `port`, if there is
+    /// one. `is_known_raw`: its first bytes are those of no database or broker.
+    pub fn set_tcp(
+        &mut self,
+        id: ConnectionId,
+        port: u16,
+        rule: Option<Rc<Rule>>,
+        is_known_raw: bool,
+    ) {
         self.update(id, |it, _| {
-            it.become_tcp(port, rule);
+            it.become_tcp(port, rule, is_known_raw);
+            true
+        });
+    }
+
+    /// The connection belongs to a database or broker; `rule` is that of the listener's `port`, if there is one.
+    pub fn set_session(
+        &mut self,
+        id: ConnectionId,
+        port: u16,
+        rule: Option<Rc<Rule>>,
+        protocol: TcpProtocol,
+    ) {
+        self.update(id, |it, _| {
+            it.become_session(port, rule, protocol);
             true
         });
     }
@@ -201,8 +223,8 @@ impl Engine {
         });
     }
 
-    /// The client has sent bytes. False when they are not to be passed on: the client ignores the drain signal, and its
-    /// connection is about to be closed.
+    /// The client has sent bytes. False when they are not to be passed on: its connection is about to be closed, and what
+    /// is not executed can be sent again.
     pub fn read(&mut self, id: ConnectionId, activity: Activity) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else {
             return true;

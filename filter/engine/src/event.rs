@@ -2,6 +2,8 @@
 
 use evenkeel_policy::Direction;
 
+use evenkeel_wire::tcp::{PinReason, SessionState, UnsafeReason};
+
 use crate::{ConnectionId, DrainReason, StreamId};
 
 /// Where a connection came from: what is needed to find its rule in a changed policy.
@@ -29,6 +31,38 @@ pub struct Activity {
     /// where a close destroys them. [`u64::MAX`] where not even a few may be left: HTTP/2 clients send frames while they
     /// read, and a closed socket responds to them with a reset.
     pub undelivered: u64,
+    /// Databases and brokers: what closing the connection would cost its client.
+    pub session: Option<SessionState>,
+}
+
+/// Why a drain is deferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DeferReason {
+    /// HTTP/2, WebSocket: the client tolerates no drain signal at the points that there were.
+    NoSafePoint,
+    /// TCP: nothing is in flight, but the connection was never idle for long enough.
+    NotIdle,
+    /// Databases and brokers: this is in flight.
+    InFlight(UnsafeReason),
+}
+
+impl DeferReason {
+    /// Every reason.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let in_flight = UnsafeReason::ALL.into_iter().map(Self::InFlight);
+        [Self::NoSafePoint, Self::NotIdle]
+            .into_iter()
+            .chain(in_flight)
+    }
+
+    /// A short, stable name for metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoSafePoint => "no_safe_point",
+            Self::NotIdle => "not_idle",
+            Self::InFlight(reason) => reason.name(),
+        }
+    }
 }
 
 /// What to do with a write.
@@ -52,7 +86,10 @@ pub enum Effect {
     /// The budget did not allow a drain. Reported once for each drain.
     BudgetExhausted(ConnectionId),
     /// A connection has found no safe point within its drain timeout. Reported once for each drain.
-    Deferred(ConnectionId),
+    Deferred(ConnectionId, DeferReason),
+    /// The server keeps state for a connection to a database or broker, so that it is not drained. Reported once for
+    /// each drain, after its drain timeout.
+    Pinned(ConnectionId, PinReason),
     /// The client goes on as if it had not been sent the drain signal. Reported once for each connection.
     SignalIgnored(ConnectionId, DrainReason),
     /// Dry run: the connection would have been sent a drain signal, or closed without one.

@@ -20,7 +20,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// How long a connection waits for a safe point, where the rule has no shorter `drain_timeout`. Then an unknown client is
 /// drained at the end of a response, and a connection without a safe point counts as deferred. Long enough for several
 /// PINGs, of which an idle connection needs one.
-const MAX_WAIT: Duration = Duration::from_secs(30);
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// What a decision at a drain point depends on.
 #[derive(Clone, Copy)]

@@ -17,6 +17,7 @@ mod load;
 mod policy;
 mod queues;
 mod rebalance;
+mod sessions;
 mod streams;
 mod tcp;
 mod websocket;
@@ -146,7 +147,7 @@ impl Story {
 
     fn become_tcp(&mut self, id: ConnectionId) {
         let rule = self.policy.tcp.first().map(|rule| Rc::clone(&rule.rule));
-        self.engine.set_tcp(id, 5432, rule);
+        self.engine.set_tcp(id, 5432, rule, true);
     }
 
     fn open_websocket(&mut self, id: u64) -> ConnectionId {
@@ -356,7 +357,7 @@ fn is_close(effect: &Effect) -> bool {
 }
 
 fn is_deferred(effect: &Effect) -> bool {
-    matches!(effect, Effect::Deferred(_))
+    matches!(effect, Effect::Deferred(..))
 }
 
 fn is_dry_run(effect: &Effect) -> bool {

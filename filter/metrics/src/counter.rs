@@ -1,7 +1,8 @@
 //! The series of counters, each with its label values.
 
-use evenkeel_engine::DrainReason;
+use evenkeel_engine::{DeferReason, DrainReason};
 
+use evenkeel_wire::tcp::PinReason;
 use evenkeel_wire::{BypassReason, Protocol};
 
 use crate::label::{Exchange, GoawayLabels};
@@ -38,6 +39,10 @@ pub enum Counter {
     SignalIgnored(DrainReason),
     /// Of [`Metric::DryRunDrains`].
     DryRunDrain(DrainReason),
+    /// Of [`Metric::Deferred`].
+    Deferred(DeferReason),
+    /// Of [`Metric::Pinned`].
+    Pinned(PinReason),
     /// Of [`Metric::Bypassed`].
     Bypassed(BypassReason),
     /// Of [`Metric::PolicyUpdates`]: accepted, or rejected.
@@ -73,6 +78,8 @@ impl Counter {
             .filter(|metric| metric.kind() == Kind::Counter && metric.labels().is_empty());
         by_protocol
             .chain(by_reason)
+            .chain(DeferReason::all().map(Self::Deferred))
+            .chain(PinReason::ALL.map(Self::Pinned))
             .chain(BypassReason::ALL.map(Self::Bypassed))
             .chain([true, false].map(Self::PolicyUpdate))
             .chain(Exchange::ALL.into_iter().map(Self::Exchange))
@@ -96,6 +103,8 @@ impl Counter {
             Self::ClosedWithoutNotice(_) => Metric::ClosedWithoutNotice,
             Self::SignalIgnored(_) => Metric::SignalsIgnored,
             Self::DryRunDrain(_) => Metric::DryRunDrains,
+            Self::Deferred(_) => Metric::Deferred,
+            Self::Pinned(_) => Metric::Pinned,
             Self::Bypassed(_) => Metric::Bypassed,
             Self::PolicyUpdate(_) => Metric::PolicyUpdates,
             Self::Exchange(_) => Metric::PeerExchanges,
@@ -126,6 +135,8 @@ impl Counter {
                 if goaway.is_idle { "idle" } else { "active" },
             ]),
             Self::Client(client) => metric.stat(&[client]),
+            Self::Deferred(reason) => metric.stat(&[reason.name()]),
+            Self::Pinned(reason) => metric.stat(&[reason.name()]),
             Self::Bypassed(cause) => metric.stat(&[cause.name()]),
             Self::PolicyUpdate(accepted) => {
                 metric.stat(&[if accepted { "accepted" } else { "rejected" }])

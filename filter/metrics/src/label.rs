@@ -1,8 +1,9 @@
 //! Labels and their values.
 
-use evenkeel_engine::DrainReason;
 use evenkeel_engine::peers::RejectedMessage;
+use evenkeel_engine::{DeferReason, DrainReason};
 use evenkeel_policy::Mode;
+use evenkeel_wire::tcp::PinReason;
 use evenkeel_wire::{BypassReason, Protocol, h2};
 
 /// A label of a metric. Its tag is specific enough not to collide with the tags of other plugins: Istio's
@@ -15,6 +16,10 @@ pub enum Label {
     DrainReason,
     /// Who closed a connection.
     ClosedBy,
+    /// Why a drain is deferred.
+    DeferReason,
+    /// Which state of the server's keeps a connection from being drained.
+    PinReason,
     /// Why a connection is bypassed.
     BypassReason,
     /// An upstream host.
@@ -46,10 +51,12 @@ pub enum Values {
 
 impl Label {
     /// Every label.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::ConnectionProtocol,
         Self::DrainReason,
         Self::ClosedBy,
+        Self::DeferReason,
+        Self::PinReason,
         Self::BypassReason,
         Self::UpstreamHost,
         Self::Http2Client,
@@ -67,6 +74,8 @@ impl Label {
             Self::ConnectionProtocol => "connection_protocol",
             Self::DrainReason => "drain_reason",
             Self::ClosedBy => "closed_by",
+            Self::DeferReason => "defer_reason",
+            Self::PinReason => "pin_reason",
             Self::BypassReason => "bypass_reason",
             Self::UpstreamHost => "upstream_host",
             Self::Http2Client => "http2_client",
@@ -91,6 +100,8 @@ impl Label {
             Self::ConnectionProtocol => Protocol::ALL.map(Protocol::name).to_vec(),
             Self::DrainReason => DrainReason::ALL.map(DrainReason::name).to_vec(),
             Self::ClosedBy => vec!["client", "proxy", "evenkeel"],
+            Self::DeferReason => DeferReason::all().map(DeferReason::name).collect(),
+            Self::PinReason => PinReason::ALL.map(PinReason::name).to_vec(),
             Self::BypassReason => BypassReason::ALL.map(BypassReason::name).to_vec(),
             Self::UpstreamHost => {
                 return Values::Met("the host's address; beyond 256 live ones `other`");

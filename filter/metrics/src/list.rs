@@ -101,7 +101,7 @@ metrics! {
         "Requests that were aborted because their `drain_timeout` ended.",
         Some("Each is a request that a client lost. Make `drain_timeout` longer than your longest request, or `off`; `protect` routes that stream.");
     ConnectionsAborted = "connections_aborted_total", Counter of "connections" [DrainReason],
-        "Raw TCP connections and WebSockets that were closed while active, because their `drain_timeout` ended.",
+        "Connections that are not HTTP, and WebSockets, that were closed while active, because their `drain_timeout` ended.",
         Some("Each is a client that lost data in transit. Make `drain_timeout` longer, or `off`; for raw TCP a shorter `idle_time` finds more safe points.");
     ClosedWithoutNotice = "websockets_closed_without_notice_total", Counter of "connections" [DrainReason],
         "WebSockets that were closed without a Close frame, because both sides were silent for `websocket.idle_timeout`.",
@@ -115,9 +115,12 @@ metrics! {
     BudgetExhausted = "drain_budget_exhausted_total", Counter of "drains" [],
         "Drains that had to wait because the budget was exhausted.",
         Some("For minutes after a deployment the budget works as intended. For hours it is too small for the limits: raise `budget.per_second`, or the ages.");
-    Deferred = "drain_deferred_total", Counter of "connections" [],
-        "Connections that stayed open past their `drain_timeout` (HTTP/2 and WebSockets without one: 30 s) or past the age of a gRPC stream, because there was no safe point for their client.",
-        Some("They stay open. Enable the connection manager's PINGs (`connection_keepalive`), or set `when_active` to `drain`, with which such clients may lose requests.");
+    Deferred = "drain_deferred_total", Counter of "connections" [DeferReason],
+        "Connections that stayed open past their `drain_timeout` (without one: 30 s) or past the age of a gRPC stream, because there was no safe point for their client, by what is missing.",
+        Some("They stay open. `no_safe_point` (HTTP/2, WebSocket): enable the connection manager's PINGs (`connection_keepalive`), or set `when_active` to `drain`, with which such clients may lose requests. `not_idle`: a shorter `idle_time` finds more safe points. Others are in flight: look for long transactions, or for messages that are not acknowledged.");
+    Pinned = "drains_pinned_total", Counter of "connections" [PinReason],
+        "Connections to databases and brokers that stayed open past their `drain_timeout` (without one: 30 s) although nothing was in flight, because the server keeps state for them.",
+        Some("They stay open until the client ends that state or the connection. If the client restores it after a reconnect, set `session_state` to `ignore`.");
     Bypassed = "connections_bypassed_total", Counter of "connections" [BypassReason],
         "Connections that are passed through byte for byte, because their protocol is not understood.",
         Some("`tunnel` is expected. Others are clients or servers that violate the protocol: the log at level debug names the connections.");

@@ -6,7 +6,9 @@ use std::rc::Rc;
 
 use evenkeel_engine::{Activity, ConnectionId, Decision};
 use evenkeel_wire::h2::Http2Write;
-use evenkeel_wire::{ByteSource, ConnectionScanner, Detection, Protocol, WriteSummary};
+use evenkeel_wire::{
+    ByteSource, ConnectionScanner, Detection, ExpectedProtocol, Protocol, WriteSummary,
+};
 
 use crate::host::{Buffer, Bytes};
 use crate::metrics::UpstreamHost;
@@ -22,6 +24,8 @@ const UPSTREAM_ATTEMPTS: u8 = 3;
 pub(crate) struct Downstream {
     id: ConnectionId,
     scanner: ConnectionScanner,
+    /// What the connection's rule says about its protocol; None before its first bytes.
+    expected: Option<ExpectedProtocol>,
     reported: Reported,
     forwarding: Forwarding,
     upstream: TcpUpstream,
@@ -60,6 +64,7 @@ impl Downstream {
         Some(Self {
             id: worker.opened(root, context)?,
             scanner: ConnectionScanner::new(),
+            expected: None,
             reported: Reported {
                 detection: Detection::Pending,
                 requests: 0,
@@ -86,6 +91,7 @@ impl Downstream {
         if size == 0 || self.is_bypassed() {
             return;
         }
+        self.expect_protocol(worker);
         let has_message = self.scanner.scan_downstream(&mut bytes);
         self.report(worker);
         if !self.is_bypassed() && !worker.read(self.id, self.activity(size), has_message) {
@@ -116,6 +122,7 @@ impl Downstream {
             bytes.discard();
             return;
         }
+        self.expect_protocol(worker);
         let write = self.scanner.scan_upstream(&mut bytes);
         self.report(worker);
         if self.forwarding == Forwarding::FromClient {
@@ -191,11 +198,21 @@ impl Downstream {
             active: self.scanner.active(),
             bytes: u64::try_from(size).unwrap_or_default(),
             undelivered: self.scanner.undelivered(),
+            session: self.scanner.session_state(),
         }
     }
 
     const fn is_bypassed(&self) -> bool {
         matches!(self.reported.detection, Detection::Bypassed(_))
+    }
+
+    /// Selects the scanner before the first bytes are scanned.
+    fn expect_protocol(&mut self, worker: &Worker) {
+        if self.expected.is_none() {
+            let expected = worker.expected_protocol(self.id);
+            self.scanner = ConnectionScanner::expecting(expected);
+            self.expected = Some(expected);
+        }
     }
 
     /// Reports the connection's protocol and new requests, after each scan.
@@ -221,16 +238,18 @@ impl Downstream {
         if detection == self.reported.detection {
             return;
         }
-        if !worker.identified(self.id, detection) {
+        let expected = self.expected.unwrap_or_default();
+        if !worker.identified(self.id, detection, expected) {
             self.scanner.bypass_websocket();
         }
         self.reported.detection = self.scanner.detection();
     }
 
-    /// Finds the upstream host of a TCP connection, which stays the same. Where the next filter is no TCP proxy,
-    /// there is none.
+    /// Finds the upstream host of a connection that is not HTTP, which stays the same. Where the next filter is no TCP
+    /// proxy, there is none.
     fn find_upstream(&mut self, worker: &mut Worker) {
-        if self.reported.detection != Detection::Detected(Protocol::Tcp) {
+        let protocol = self.reported.detection.protocol();
+        if !matches!(protocol, Some(Protocol::Tcp | Protocol::Session(_))) {
             return;
         }
         let TcpUpstream::Unknown { attempts_left } = &mut self.upstream else {

@@ -2,6 +2,7 @@
 
 mod connections;
 mod current_root;
+mod databases;
 mod hostile_host;
 mod http_roots;
 

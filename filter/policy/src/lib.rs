@@ -40,6 +40,9 @@ pub use policy::{
     UpstreamProtocol, UpstreamRecycling,
 };
 pub use rebalance::{Measure, Peers, Rebalance, Trust, Weight};
-pub use rule::{CloseCode, Http2, Jitter, LastStreamId, Rule, Scope, WebSocket, WhenActive};
+pub use rule::{
+    CloseCode, Http2, Jitter, LastStreamId, ProtocolSetting, Rule, Scope, SessionStateSetting, Tcp,
+    WebSocket, WhenActive, WhenTcpActive,
+};
 #[cfg(feature = "schema")]
 pub use {keys_table::with_keys_table, schema::schema};

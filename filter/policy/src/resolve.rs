@@ -16,8 +16,8 @@ use checks::{check_ages, check_names};
 use core::time::Duration;
 use std::rc::Rc;
 
-/// How long an expired raw TCP connection may stay active, where the policy does not state it: unlike an HTTP stream it may
-/// never reach an end that can be observed.
+/// How long an expired connection that is not HTTP waits for a safe point, where the policy does not state it: unlike an
+/// HTTP stream, raw TCP may never reach an end that can be observed.
 const TCP_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) fn resolve_policy(document: Document, report: &mut Report) -> Policy {
@@ -232,7 +232,12 @@ fn resolve_tcp_rules(
         let rule = stated
             .limits
             .complete(name.as_deref().unwrap_or_default(), below.clone());
-        let idle_time = stated.idle_time.map_or(rule.idle_time, |wait| wait.0);
+        let tcp = rule::Tcp {
+            protocol: stated.protocol.unwrap_or_default(),
+            idle_time: stated.idle_time.map(|wait| wait.0),
+            session_state: stated.session_state.unwrap_or_default(),
+            when_active: stated.when_active,
+        };
         check_ages(&at, &stated.limits, &rule, report);
         // A rule without a valid port matches nothing; the error was reported.
         let Some(matcher) = stated
@@ -263,7 +268,7 @@ fn resolve_tcp_rules(
                 direction,
                 rule: Rc::new(rule::Rule {
                     scope: Scope::Tcp,
-                    idle_time,
+                    tcp,
                     ..rule
                 }),
             },

@@ -36,8 +36,8 @@ pub struct Rule {
     /// A gRPC stream ends at an age drawn from `max_stream_age * (1 - jitter) ..= max_stream_age`, once its connection
     /// is draining; None: never.
     pub max_stream_age: Option<Duration>,
-    /// Raw TCP: how long the connection must have been silent after data from the server.
-    pub idle_time: Duration,
+    /// How connections are drained that are not HTTP.
+    pub tcp: Tcp,
 }
 
 /// The rule of `{"version": 1}`.
@@ -57,7 +57,7 @@ impl Default for Rule {
             http2: Http2::default(),
             websocket: WebSocket::default(),
             max_stream_age: None,
-            idle_time: IDLE_TIME,
+            tcp: Tcp::default(),
         }
     }
 }
@@ -108,6 +108,54 @@ impl Default for WebSocket {
             when_active: WhenActive::default(),
             idle_timeout: None,
         }
+    }
+}
+
+/// How the connections of a TCP rule are drained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tcp {
+    /// The protocol by which the connections are followed.
+    pub protocol: ProtocolSetting,
+    /// How long no byte must have passed before a connection is closed; None: what the protocol needs.
+    pub idle_time: Option<Duration>,
+    /// Whether connections are drained whose server keeps state for them.
+    pub session_state: SessionStateSetting,
+    /// What happens when the drain timeout ends and there was no safe point; None: `abort` for raw TCP, else `defer`.
+    pub when_active: Option<WhenTcpActive>,
+}
+
+impl Tcp {
+    /// The idle time of raw TCP, where the policy does not state it.
+    pub const RAW_IDLE_TIME: Duration = IDLE_TIME;
+
+    /// The idle time of databases and brokers, where the policy does not state it. Within less, a pool sends the
+    /// statement after it has validated or reset the connection; HikariCP does not validate at all what it has used
+    /// within 500 ms.
+    pub const SESSION_IDLE_TIME: Duration = Duration::from_millis(500);
+
+    /// How long a raw TCP connection must have been silent after data from the server.
+    pub fn raw_idle_time(&self) -> Duration {
+        self.idle_time.unwrap_or(Self::RAW_IDLE_TIME)
+    }
+
+    /// How long a connection to a database or broker must have been idle, where its client may be about to continue.
+    pub fn session_idle_time(&self) -> Duration {
+        self.idle_time.unwrap_or(Self::SESSION_IDLE_TIME)
+    }
+
+    /// Whether a raw TCP connection without a safe point is closed while active when the drain timeout ends.
+    pub fn aborts_raw(&self) -> bool {
+        self.when_active.unwrap_or(WhenTcpActive::Abort) == WhenTcpActive::Abort
+    }
+
+    /// The same for a connection to a database or broker.
+    pub fn aborts_sessions(&self) -> bool {
+        self.when_active.unwrap_or(WhenTcpActive::Defer) == WhenTcpActive::Abort
+    }
+
+    /// Whether the server's state for a connection keeps it from being drained.
+    pub fn pins_sessions(&self) -> bool {
+        self.session_state == SessionStateSetting::Pin
     }
 }
 
@@ -171,6 +219,60 @@ words! {
     }
     default Defer
     renamed { "wait" => "defer", "announce" => "drain", }
+}
+
+words! {
+    /// By which protocol the connections of a TCP rule are followed.
+    pub enum ProtocolSetting: r#"allowed are "auto", "raw", "postgresql", "mysql", "redis", "nats", "mqtt" and "amqp""# {
+        /// By the well-known port and the first bytes. On the port of a protocol that is known here, other bytes than
+        /// this protocol's and HTTP are not drained; elsewhere they are raw TCP.
+        Auto = "auto",
+        /// By no protocol: a connection is closed when it is idle after data from the server.
+        Raw = "raw",
+        /// PostgreSQL.
+        PostgreSql = "postgresql",
+        /// MySQL and MariaDB.
+        MySql = "mysql",
+        /// Redis and Valkey: RESP2 and RESP3.
+        Redis = "redis",
+        /// NATS.
+        Nats = "nats",
+        /// MQTT 3.1.1 and 5.
+        Mqtt = "mqtt",
+        /// AMQP 0-9-1, such as RabbitMQ.
+        Amqp = "amqp",
+    }
+    default Auto
+    renamed {
+        "tcp" => "raw",
+        "postgres" => "postgresql",
+        "mariadb" => "mysql",
+        "valkey" => "redis",
+        "rabbitmq" => "amqp",
+    }
+}
+
+words! {
+    /// Whether a connection is drained while its server keeps state for it that a new connection would not have:
+    /// subscriptions, locks, temporary tables, settings.
+    pub enum SessionStateSetting: r#"allowed are "pin" and "ignore""# {
+        /// It is not drained, and counted.
+        Pin = "pin",
+        /// It is drained when it is idle; the client must restore what it needs after a reconnect.
+        Ignore = "ignore",
+    }
+    default Pin
+}
+
+words! {
+    /// What happens to an expired TCP connection that has found no safe point when `drain_timeout` ends.
+    pub enum WhenTcpActive: r#"allowed are "defer" and "abort""# {
+        /// It stays open until it has one, and is counted.
+        Defer = "defer",
+        /// It is closed while active: its client may lose what is in flight.
+        Abort = "abort",
+    }
+    renamed { "drain" => "abort", "close" => "abort", "wait" => "defer", }
 }
 
 words! {

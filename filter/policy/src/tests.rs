@@ -140,6 +140,34 @@ fn raw_tcp_has_its_own_default_drain_timeout() {
 }
 
 #[test]
+fn raw_tcp_and_databases_have_their_own_default_settings() {
+    let tcp = |keys: &str| {
+        let text =
+            format!(r#"{{"version": 1, "tcp": [{{"name": "db", "match": {{"port": 1}}{keys}}}]}}"#);
+        policy(&text).tcp[0].rule.tcp
+    };
+
+    let default = tcp("");
+    assert_eq!(default.protocol, ProtocolSetting::Auto);
+    assert_eq!(
+        (default.raw_idle_time(), default.session_idle_time()),
+        (Duration::from_secs(2), Duration::from_millis(500))
+    );
+    assert!(default.aborts_raw() && !default.aborts_sessions() && default.pins_sessions());
+    let stated = tcp(r#", "protocol": "redis", "idle_time": "1s", "session_state": "ignore""#);
+    assert_eq!(stated.protocol, ProtocolSetting::Redis);
+    assert_eq!(
+        (stated.raw_idle_time(), stated.session_idle_time()),
+        (Duration::from_secs(1), Duration::from_secs(1))
+    );
+    assert!(!stated.pins_sessions());
+    let defers = tcp(r#", "when_active": "defer""#);
+    assert!(!defers.aborts_raw() && !defers.aborts_sessions());
+    let aborts = tcp(r#", "when_active": "abort""#);
+    assert!(aborts.aborts_raw() && aborts.aborts_sessions());
+}
+
+#[test]
 fn tcp_rule_matches_port_and_direction() {
     let policy = policy(
         r#"{"version": 1, "tcp": [

@@ -8,6 +8,7 @@
 
 mod bypass;
 mod drain_point;
+mod first_bytes;
 pub mod h1;
 pub mod h2;
 mod protocol;
@@ -20,6 +21,7 @@ pub mod websocket;
 
 pub use bypass::BypassReason;
 pub use drain_point::{DrainOpportunity, DrainPoint, DrainSignal, Http2Client};
+pub use first_bytes::ExpectedProtocol;
 pub use protocol::{Detection, Protocol};
 pub use scanner::{ConnectionScanner, WriteSummary};
 pub use source::ByteSource;

@@ -1,6 +1,7 @@
 //! The protocols that a connection can speak, and what its bytes have shown so far.
 
 use crate::BypassReason;
+use crate::tcp::TcpProtocol;
 
 /// The protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,13 +12,26 @@ pub enum Protocol {
     Http2,
     /// An HTTP/1 connection that was upgraded to a WebSocket.
     WebSocket,
-    /// Anything that is not HTTP.
+    /// A database or broker, whose sessions are followed.
+    Session(TcpProtocol),
+    /// Anything else.
     Tcp,
 }
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Self; 4] = [Self::Http1, Self::Http2, Self::WebSocket, Self::Tcp];
+    pub const ALL: [Self; 10] = [
+        Self::Http1,
+        Self::Http2,
+        Self::WebSocket,
+        Self::Session(TcpProtocol::PostgreSql),
+        Self::Session(TcpProtocol::MySql),
+        Self::Session(TcpProtocol::Redis),
+        Self::Session(TcpProtocol::Nats),
+        Self::Session(TcpProtocol::Mqtt),
+        Self::Session(TcpProtocol::Amqp),
+        Self::Tcp,
+    ];
 
     /// The protocol's name in metrics and logs.
     pub const fn name(self) -> &'static str {
@@ -25,6 +39,7 @@ impl Protocol {
             Self::Http1 => "http1",
             Self::Http2 => "http2",
             Self::WebSocket => "websocket",
+            Self::Session(protocol) => protocol.name(),
             Self::Tcp => "tcp",
         }
     }
@@ -33,7 +48,7 @@ impl Protocol {
 /// What the bytes of a connection have shown so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detection {
-    /// Too few bytes have arrived to distinguish HTTP/1 from HTTP/2.
+    /// Too few bytes have arrived to distinguish the protocols.
     Pending,
     /// The connection speaks this protocol.
     Detected(Protocol),

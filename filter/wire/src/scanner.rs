@@ -1,8 +1,10 @@
 //! One downstream connection of any protocol: its first bytes select the scanner that follows it.
 
+use crate::first_bytes::{ExpectedProtocol, FirstBytes, Identified};
 use crate::h1::ResponseHead;
 use crate::h2::{Http2Write, PREFACE};
 use crate::source::Tail;
+use crate::tcp::{Session, SessionState, Speaker};
 use crate::undelivered::UndeliveredBytes;
 use crate::websocket::WebSocketWrite;
 use crate::{BypassReason, ByteSource, Detection, DrainOpportunity, Protocol, h1, h2, websocket};
@@ -20,14 +22,18 @@ pub enum WriteSummary {
     WebSocket(WebSocketWrite),
 }
 
-/// Follows both directions of a downstream connection. See [`h1::Http1Scanner`], [`h2::Http2Scanner`] and
-/// [`websocket::WebSocketScanner`].
+/// Follows both directions of a downstream connection. See [`h1::Http1Scanner`], [`h2::Http2Scanner`],
+/// [`websocket::WebSocketScanner`] and [`Session`].
 #[derive(Debug, Default)]
 pub struct ConnectionScanner {
     state: State,
     undelivered: UndeliveredBytes,
+    /// Why the connection is bypassed if it is not HTTP; None: it is raw TCP then.
+    bypass_unless_http: Option<BypassReason>,
 }
 
+/// Under a TCP rule, a connection begins as `Session`, or as `FirstBytes` and becomes `Session` or `Pending`.
+///
 /// ```text
 ///           the HTTP/2 preface, or half of it and a write of the server
 /// Pending ────────────────────▶ Http2 ────────────────────────┐
@@ -39,11 +45,13 @@ pub struct ConnectionScanner {
 /// ```
 #[derive(Debug)]
 enum State {
+    FirstBytes(Box<FirstBytes>),
     /// The first bytes so far, this many, match [`PREFACE`].
     Pending(usize),
     Http1(Box<h1::Http1Scanner>),
     Http2(Box<h2::Http2Scanner>),
     WebSocket(Box<websocket::WebSocketScanner>),
+    Session(Session),
     Tcp,
     Bypassed(BypassReason),
 }
@@ -64,20 +72,44 @@ impl Default for State {
 }
 
 impl ConnectionScanner {
-    /// Returns the scanner of a new connection.
+    /// Returns the scanner of a new connection without a TCP rule.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Returns the scanner of a new connection whose TCP rule expects a protocol.
+    pub fn expecting(expected: ExpectedProtocol) -> Self {
+        let state = match expected {
+            ExpectedProtocol::HttpOrRaw => State::default(),
+            ExpectedProtocol::Detected { port } => {
+                State::FirstBytes(Box::new(FirstBytes::new(port)))
+            }
+            ExpectedProtocol::Stated(protocol) => State::Session(Session::new(protocol)),
+        };
+        Self {
+            state,
+            ..Self::default()
+        }
     }
 
     /// The protocol of the connection, as far as its bytes have shown.
     pub fn detection(&self) -> Detection {
         match &self.state {
-            State::Pending(_) => Detection::Pending,
+            State::FirstBytes(_) | State::Pending(_) => Detection::Pending,
             State::Http1(_) => Detection::Detected(Protocol::Http1),
             State::Http2(_) => Detection::Detected(Protocol::Http2),
             State::WebSocket(_) => Detection::Detected(Protocol::WebSocket),
+            State::Session(session) => Detection::Detected(Protocol::Session(session.protocol())),
             State::Tcp => Detection::Detected(Protocol::Tcp),
             State::Bypassed(reason) => Detection::Bypassed(*reason),
+        }
+    }
+
+    /// What closing the connection would cost its client; None unless it is one to a database or broker.
+    pub fn session_state(&self) -> Option<SessionState> {
+        match &self.state {
+            State::Session(session) => Some(session.state()),
+            _ => None,
         }
     }
 
@@ -156,6 +188,13 @@ impl ConnectionScanner {
         if !source.is_empty() {
             self.undelivered.client_sent();
         }
+        if let Some(earlier) = self.identify(Speaker::Client, source) {
+            self.scan_from_client(&mut &*earlier);
+        }
+        self.scan_from_client(source)
+    }
+
+    fn scan_from_client(&mut self, source: &mut impl ByteSource) -> bool {
         if let State::Pending(matched) = self.state {
             self.detect(matched, source);
         }
@@ -163,6 +202,10 @@ impl ConnectionScanner {
             State::Http1(scanner) => scanner.scan_downstream(source).map(|()| false),
             State::Http2(scanner) => scanner.scan_downstream(source).map(|()| false),
             State::WebSocket(scanner) => scanner.scan_downstream(source),
+            State::Session(session) => {
+                session.client(source);
+                Ok(false)
+            }
             _ => Ok(false),
         };
         self.update_state(result.err());
@@ -172,6 +215,11 @@ impl ConnectionScanner {
     /// Scans a write to the client.
     pub fn scan_upstream(&mut self, source: &mut impl ByteSource) -> WriteSummary {
         self.undelivered.wrote(source.len());
+        if let Some(earlier) = self.identify(Speaker::Server, source)
+            && let State::Session(session) = &mut self.state
+        {
+            session.server(&mut &*earlier);
+        }
         if let State::Pending(matched @ ENVOY_PREFACE..) = self.state
             && !source.is_empty()
         {
@@ -188,7 +236,11 @@ impl ConnectionScanner {
             State::WebSocket(scanner) => scanner.scan_upstream(source).map(WriteSummary::WebSocket),
             // In HTTP the client sends first.
             State::Pending(_) if !source.is_empty() => {
-                self.state = State::Tcp;
+                self.state = self.not_http();
+                Ok(WriteSummary::None)
+            }
+            State::Session(session) => {
+                session.server(source);
                 Ok(WriteSummary::None)
             }
             _ => Ok(WriteSummary::None),
@@ -216,6 +268,34 @@ impl ConnectionScanner {
             }
             WriteSummary::WebSocket(write) => DrainOpportunity::between_messages(write, len),
         }
+    }
+
+    /// Compares the first bytes with the protocols of databases and brokers. Gives the bytes of earlier callbacks once
+    /// these show whether the connection belongs to one.
+    fn identify(&mut self, speaker: Speaker, source: &mut impl ByteSource) -> Option<Vec<u8>> {
+        let State::FirstBytes(first) = &mut self.state else {
+            return None;
+        };
+        if source.is_empty() {
+            return None;
+        }
+        match first.add(speaker, source) {
+            Identified::NeedMore => None,
+            Identified::Session(protocol, earlier) => {
+                self.state = State::Session(Session::new(protocol));
+                Some(earlier)
+            }
+            Identified::Other { earlier, bypass } => {
+                self.bypass_unless_http = bypass;
+                self.state = State::default();
+                Some(earlier)
+            }
+        }
+    }
+
+    /// The state of a connection that has turned out not to be HTTP.
+    fn not_http(&self) -> State {
+        self.bypass_unless_http.map_or(State::Tcp, State::Bypassed)
     }
 
     /// Becomes a WebSocket. Its first frames may be in the same write as the 101.
@@ -251,11 +331,16 @@ impl ConnectionScanner {
         self.update_state(result.err());
     }
 
-    /// Applies the result of a scan. Bytes that were not HTTP from the first line on are TCP.
+    /// Applies the result of a scan.
     fn update_state(&mut self, error: Option<BypassReason>) {
         match (&self.state, error) {
             (State::Http1(scanner), Some(BypassReason::StartLine)) if scanner.requests() == 0 => {
-                self.state = State::Tcp
+                self.state = self.not_http();
+            }
+            (State::Session(session), _) => {
+                if let SessionState::Bypassed(reason) = session.state() {
+                    self.state = State::Bypassed(reason);
+                }
             }
             (State::Http1(scanner), None) if scanner.is_tunnel() => {
                 self.state = State::Bypassed(BypassReason::Tunnel)

@@ -41,7 +41,7 @@ fn drain_timeout(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Option
             .help("state a `drain_timeout` longer than the longest request, or \"off\"");
         return Some(finding);
     }
-    if !located.is_http() && drain_timeout < rule.idle_time {
+    if !located.is_http() && drain_timeout < rule.tcp.raw_idle_time() {
         let idle = located.locate(context.document, "idle_time");
         let finding = Lint::DrainTimeoutBelowIdleTime
             .of_value(
@@ -52,7 +52,7 @@ fn drain_timeout(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Option
             .note(format!(
                 "an expired connection is closed while active after {}, and when idle only after {} of silence",
                 quoted(drain_timeout),
-                quoted(rule.idle_time)
+                quoted(rule.tcp.raw_idle_time())
             ))
             .help("state a `drain_timeout` of several times `idle_time`");
         return Some(finding);

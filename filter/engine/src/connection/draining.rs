@@ -8,7 +8,8 @@ use super::Connection;
 use super::delivery::SentSignal;
 use super::drain::{DrainState, PendingDrain, SignaledDrain};
 use super::http::HttpLife;
-use crate::safe_point::{Circumstances, Verdict};
+use super::life::Deferral;
+use crate::safe_point::{Circumstances, MAX_WAIT, Verdict};
 use crate::timers::{Queue, Wakeup};
 use crate::{Decision, DrainPoint, DrainReason, Effect, Instant};
 
@@ -133,7 +134,40 @@ impl Connection {
 
     /// Whether a connection with a pending drain can be closed now without a drain signal.
     pub(crate) fn may_close(&self, now: Instant) -> bool {
-        self.is_pending() && self.is_time(now)
+        self.silent_close().is_some_and(|at| at <= now)
+    }
+
+    /// When a connection with a pending drain can be closed without a drain signal, if nothing more happens on it.
+    fn silent_close(&self) -> Option<Instant> {
+        let DrainState::Pending(pending) = self.drain else {
+            return None;
+        };
+        let rule = self.terms.rule.as_ref()?;
+        let protocol = self.life.protocol();
+        protocol.silent_close(self, rule, pending.since)
+    }
+
+    /// Why a pending drain has no safe point, and when that is counted.
+    fn deferral(&self) -> Option<(Instant, Deferral)> {
+        let DrainState::Pending(pending) = self.drain else {
+            return None;
+        };
+        if pending.is_deferred || pending.had_safe_point() {
+            return None;
+        }
+        let rule = self.terms.rule.as_ref()?;
+        let deferral = self.life.protocol().deferral(self, rule)?;
+        let timeout = rule.drain_timeout.unwrap_or(MAX_WAIT);
+        Some((pending.since.after(timeout), deferral))
+    }
+
+    /// Counts a drain that has waited for as long as its drain timeout, once.
+    pub(crate) fn record_deferral(&mut self, now: Instant) -> Option<Effect> {
+        let (_, deferral) = self.deferral().filter(|(at, _)| *at <= now)?;
+        self.defer().then_some(match deferral {
+            Deferral::Deferred(reason) => Effect::Deferred(self.id, reason),
+            Deferral::Pinned(reason) => Effect::Pinned(self.id, reason),
+        })
     }
 
     /// Closes a connection with a pending drain without a drain signal. False in a dry run.
@@ -207,9 +241,9 @@ impl Connection {
                 let stream = self.life.http().and_then(HttpLife::stream_expiry);
                 earlier(deadline, stream).map(|at| at.max(limits.not_before))
             }
-            DrainState::Pending(pending) => {
-                let protocol = self.life.protocol();
-                protocol.silent_close(self, rule, pending.since)
+            DrainState::Pending(_) => {
+                let deferral = self.deferral().map(|(at, _)| at);
+                earlier(self.silent_close(), deferral)
             }
             DrainState::Draining(drain) => match drain.idle_since {
                 Some(idle) => Some(self.idle_close(rule, drain, idle)),
@@ -242,6 +276,6 @@ impl Connection {
     }
 }
 
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     a.into_iter().chain(b).min()
 }

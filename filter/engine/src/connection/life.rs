@@ -3,14 +3,16 @@
 use core::time::Duration;
 
 use evenkeel_policy::Rule;
+use evenkeel_wire::tcp::PinReason;
 
 use super::Connection;
 use super::http::HttpLife;
+use super::session::SessionLife;
 use super::tcp::TcpLife;
 use super::websocket::WebSocketLife;
-use crate::Instant;
 use crate::limits::Limits;
 use crate::safe_point::Circumstances;
+use crate::{DeferReason, Instant};
 
 /// The protocol of a connection, with what is known only of connections of this protocol.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(super) enum Life {
     /// HTTP/1 or HTTP/2: the two differ only in their drain points and drain signals.
     Http(HttpLife),
     WebSocket(WebSocketLife),
+    /// A database or broker.
+    Session(SessionLife),
     Tcp(TcpLife),
 }
 
@@ -26,6 +30,7 @@ impl Life {
         match self {
             Self::Http(life) => life,
             Self::WebSocket(life) => life,
+            Self::Session(life) => life,
             Self::Tcp(life) => life,
         }
     }
@@ -33,16 +38,23 @@ impl Life {
     pub(super) fn http(&self) -> Option<&HttpLife> {
         match self {
             Self::Http(life) => Some(life),
-            Self::WebSocket(_) | Self::Tcp(_) => None,
+            Self::WebSocket(_) | Self::Session(_) | Self::Tcp(_) => None,
         }
     }
 
     pub(super) fn http_mut(&mut self) -> Option<&mut HttpLife> {
         match self {
             Self::Http(life) => Some(life),
-            Self::WebSocket(_) | Self::Tcp(_) => None,
+            Self::WebSocket(_) | Self::Session(_) | Self::Tcp(_) => None,
         }
     }
+}
+
+/// Why a pending drain has to wait, as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deferral {
+    Deferred(DeferReason),
+    Pinned(PinReason),
 }
 
 /// How the connections of a protocol expire, drain and close. What is not overridden is HTTP's.
@@ -83,6 +95,12 @@ pub(super) trait Protocol {
         None
     }
 
+    /// Why a connection whose drain is pending has no safe point, to be counted when its drain timeout ends. None where
+    /// drain points count that, or where it is closed at that time.
+    fn deferral(&self, _connection: &Connection, _rule: &Rule) -> Option<Deferral> {
+        None
+    }
+
     /// The requests that this close aborts.
     fn aborted_by_silent_close(&self, _connection: &Connection, _now: Instant) -> u32 {
         0
@@ -90,6 +108,11 @@ pub(super) trait Protocol {
 
     /// A client of this protocol expects a notice before the close.
     fn expects_notice(&self) -> bool {
+        false
+    }
+
+    /// Bytes of the client change when a connection whose drain is pending may be closed.
+    fn reschedules_on_read(&self) -> bool {
         false
     }
 

@@ -2,28 +2,55 @@
 
 use core::time::Duration;
 
-use evenkeel_policy::Rule;
+use evenkeel_policy::{ProtocolSetting, Rule};
 
 use super::Connection;
-use super::life::Protocol;
-use crate::Instant;
+use super::life::{Deferral, Protocol};
+use crate::limits::Limits;
+use crate::{DeferReason, Instant};
 
 /// How long a connection must be silent to be closed between two requests of its client, where the rule has no
 /// `drain_timeout`.
 const IDLE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-pub(super) struct TcpLife;
+pub(super) struct TcpLife {
+    /// The first bytes are those of no database or broker. Not known of a connection that opened without a rule, or under
+    /// one for raw TCP.
+    is_known_raw: bool,
+}
 
 impl TcpLife {
+    pub(super) fn new(is_known_raw: bool) -> Self {
+        Self { is_known_raw }
+    }
+
+    /// The rule is one for raw TCP. A changed policy may have another one, by which the connection was not followed from
+    /// its first byte: nothing shows whether a transaction is open on it.
+    fn is_under(&self, rule: &Rule) -> bool {
+        match rule.tcp.protocol {
+            ProtocolSetting::Raw => true,
+            ProtocolSetting::Auto => self.is_known_raw,
+            _ => false,
+        }
+    }
+
     /// The server sent the last bytes, `idle_time` ago.
     fn is_idle(connection: &Connection, rule: &Rule, now: Instant) -> bool {
         let delivery = &connection.delivery;
-        now.since(delivery.last_activity) >= rule.idle_time && !delivery.awaits_response
+        now.since(delivery.last_activity) >= rule.tcp.raw_idle_time() && !delivery.awaits_response
     }
 }
 
 impl Protocol for TcpLife {
+    fn applicable(&self, rule: &Rule, limits: Limits) -> Option<Limits> {
+        self.is_under(rule).then_some(limits)
+    }
+
+    fn is_selectable(&self, rule: &Rule, _: u64) -> bool {
+        self.is_under(rule)
+    }
+
     fn selection_rank(&self, connection: &Connection, _: Instant) -> u8 {
         u8::from(connection.delivery.awaits_response)
     }
@@ -38,14 +65,14 @@ impl Protocol for TcpLife {
     ) -> Option<Instant> {
         let delivery = &connection.delivery;
         let last = delivery.last_activity;
-        let idle = delivery.earliest_close(last.after(rule.idle_time), last);
+        let idle = delivery.earliest_close(last.after(rule.tcp.raw_idle_time()), last);
         let has_responded = !delivery.awaits_response && last > since;
-        let Some(timeout) = rule.drain_timeout else {
+        let Some(timeout) = rule.drain_timeout.filter(|_| rule.tcp.aborts_raw()) else {
             return match delivery.awaits_response {
                 // The response, when it comes, reschedules.
                 true => None,
                 false if has_responded => Some(idle),
-                false => Some(idle.max(since.after(IDLE))),
+                false => Some(idle.max(since.after(rule.drain_timeout.unwrap_or(IDLE)))),
             };
         };
         let over = since.after(timeout);
@@ -56,6 +83,11 @@ impl Protocol for TcpLife {
         } else {
             forced
         })
+    }
+
+    fn deferral(&self, _: &Connection, rule: &Rule) -> Option<Deferral> {
+        let is_aborted = rule.drain_timeout.is_some() && rule.tcp.aborts_raw();
+        (!is_aborted).then_some(Deferral::Deferred(DeferReason::NotIdle))
     }
 
     fn aborted_by_silent_close(&self, connection: &Connection, now: Instant) -> u32 {

@@ -2,6 +2,7 @@
 
 use super::Connection;
 use super::drain::DrainState;
+use super::life::Life;
 use super::usage::Increment;
 use crate::{Activity, DrainReason, Instant};
 
@@ -14,9 +15,13 @@ pub(crate) struct ReadOutcome {
 }
 
 impl Connection {
-    /// Records bytes of the client. None when they are not to be passed on: the client ignores the drain signal, and
-    /// its connection is about to be closed.
+    /// Records bytes of the client. None when they are not to be passed on: its connection is about to be closed, by the
+    /// host or because the client ignores the drain signal.
     pub(crate) fn record_read(&mut self, activity: Activity, now: Instant) -> Option<ReadOutcome> {
+        // What the server does not get, it does not execute: the client can send it again.
+        if matches!(self.drain, DrainState::Closing(_)) {
+            return None;
+        }
         if let DrainState::Draining(drain) = &self.drain
             && drain.idle_since.is_some()
             && drain.reaction.refuses_requests()
@@ -26,6 +31,7 @@ impl Connection {
         }
         let is_delivery = self.delivery.record(true, activity.undelivered, now);
         let is_pending = self.is_pending();
+        self.record_session(activity);
         if let Some(life) = self.life.http_mut() {
             if activity.requests > self.usage.requests {
                 life.record_request(is_pending.then_some(now));
@@ -41,8 +47,16 @@ impl Connection {
         Some(ReadOutcome {
             increment,
             ignored_signal,
-            reschedules: changes || (is_delivery && self.closes_on_delivery()),
+            reschedules: changes
+                || (is_delivery && self.closes_on_delivery())
+                || (is_pending && self.life.protocol().reschedules_on_read()),
         })
+    }
+
+    fn record_session(&mut self, activity: Activity) {
+        if let (Life::Session(life), Some(state)) = (&mut self.life, activity.session) {
+            life.record(state);
+        }
     }
 
     /// The client has sent something after the drain signal. Gives the reason of the drain when this shows that the
@@ -69,6 +83,7 @@ impl Connection {
     pub(crate) fn record_write(&mut self, activity: Activity, now: Instant) -> (Increment, bool) {
         let ends_stream = activity.active < self.usage.active;
         self.delivery.record(false, activity.undelivered, now);
+        self.record_session(activity);
         (self.record_usage(activity), ends_stream)
     }
 

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::safe_point::Verdict;
-use crate::{Bucket, BucketStore, ConnectionId, Decision, DrainPoint, Effect};
+use crate::{Bucket, BucketStore, ConnectionId, Decision, DeferReason, DrainPoint, Effect};
 
 impl Engine {
     /// A connection whose drain is pending has come to a drain point.
@@ -22,7 +22,8 @@ impl Engine {
             Verdict::Wait => return Decision::PassThrough,
             Verdict::Deferred => {
                 if connection.defer() {
-                    self.effects.push_back(Effect::Deferred(id));
+                    let effect = Effect::Deferred(id, DeferReason::NoSafePoint);
+                    self.effects.push_back(effect);
                 }
                 return Decision::PassThrough;
             }

@@ -165,6 +165,10 @@ impl Engine {
             let turn = connection.turn();
             return self.close_or_queue(id, turn, bucket, store);
         }
+        if let Some(effect) = connection.record_deferral(now) {
+            self.effects.push_back(effect);
+            return Outcome::Waits;
+        }
         match connection.continue_drain(now) {
             Some(effect) => {
                 self.effects.push_back(effect);

@@ -4,6 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
+use crate::DeferReason;
 
 #[test]
 fn tolerant_active_client_is_drained_after_idle_wait() {
@@ -242,7 +243,7 @@ fn connection_without_safe_point_is_deferred_once_without_drain_timeout() {
         story.read(id, at, 2);
         assert_eq!(story.write(id, at, 1, active(WHEN_IDLE)), PASS);
         let effects = story.effects();
-        effects.contains(&Effect::Deferred(id))
+        effects.contains(&Effect::Deferred(id, DeferReason::NoSafePoint))
     };
     assert!(!deferred(&mut story, 11));
     assert!(!deferred(&mut story, 39));

@@ -42,7 +42,9 @@ impl Roots {
             max_connection_age: Some(Duration::from_millis(1)),
             ..(*self.story.policy.tcp[0].rule).clone()
         };
-        self.story.engine.set_tcp(id, 5432, Some(Rc::new(rule)));
+        self.story
+            .engine
+            .set_tcp(id, 5432, Some(Rc::new(rule)), true);
         id
     }
 }

@@ -17,7 +17,7 @@ fn send(story: &mut Story, id: ConnectionId, seconds: u64) {
             requests: 2,
             active: 2,
             bytes: 200,
-            undelivered: 0,
+            ..Activity::default()
         };
         story.engine.read(id, activity);
         story.pass(Duration::from_secs(1));

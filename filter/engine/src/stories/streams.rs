@@ -4,6 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
+use crate::DeferReason;
 use crate::connection::timed_streams::{EXPIRIES_COMPUTED, MAX_TIMED, TimedStream};
 
 fn limited() -> Value {
@@ -85,7 +86,10 @@ fn intolerant_client_is_deferred_while_other_streams_are_active() {
             story.at(second);
             assert_eq!(story.write(id, 2, 2, active(client)), PASS);
         }
-        assert_eq!(story.effects(), [Effect::Deferred(id)]);
+        assert_eq!(
+            story.effects(),
+            [Effect::Deferred(id, DeferReason::NoSafePoint)]
+        );
 
         let decision = story.write(id, 2, 1, active(client));
 

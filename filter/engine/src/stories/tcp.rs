@@ -4,6 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
+use crate::DeferReason;
 
 fn postgres(drain_timeout: &str) -> Story {
     Story::new(
@@ -72,7 +73,10 @@ fn silent_connection_is_closed_after_the_drain_timeout() {
 
 #[test]
 fn active_connection_is_aborted_only_after_a_drain_timeout() {
-    for (drain_timeout, aborted) in [("30s", Some(1)), ("off", None)] {
+    let id = ConnectionId(1);
+    let not_idle = Effect::Deferred(id, DeferReason::NotIdle);
+    let aborted = close(id, DrainReason::MaxConnectionAge, 1);
+    for (drain_timeout, effect) in [("30s", aborted), ("off", not_idle)] {
         let mut story = postgres(drain_timeout);
         let id = story.open_tcp(1);
         for second in 1..=89 {
@@ -82,13 +86,28 @@ fn active_connection_is_aborted_only_after_a_drain_timeout() {
         assert_eq!(story.effects(), [expired(id)]);
         story.read(id, 0, 0);
         story.pass(Duration::from_secs(60));
-        let reason = DrainReason::MaxConnectionAge;
-        let closes: Vec<_> = aborted
-            .map(|aborted| close(id, reason, aborted))
-            .into_iter()
-            .collect();
-        assert_eq!(story.effects(), closes);
+        assert_eq!(story.effects(), [effect]);
     }
+}
+
+#[test]
+fn rule_may_defer_the_drain_of_an_active_connection() {
+    let rule = json!({"name": "raw", "match": {"port": 5432}, "protocol": "raw", "when_active": "defer",
+        "max_connection_age": "60s", "jitter": 0});
+    let mut story = Story::new(json!({"budget": "off", "tcp": [rule]}));
+    let id = story.open_tcp(1);
+    story.at(89);
+    assert_eq!(story.effects(), [expired(id)]);
+    story.read(id, 0, 0);
+    story.at(600);
+    assert_eq!(
+        story.effects(),
+        [Effect::Deferred(id, DeferReason::NotIdle)]
+    );
+    story.respond_tcp(id);
+    story.at(603);
+    let reason = DrainReason::MaxConnectionAge;
+    assert_eq!(story.effects(), [close(id, reason, 0)]);
 }
 
 #[test]

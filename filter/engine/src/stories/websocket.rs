@@ -74,7 +74,7 @@ fn drain_timeout_defers_or_drains_by_when_active() {
         assert_eq!(write(&mut story, id, PING), PASS);
         assert_eq!(write(&mut story, id, PING), PASS);
         assert_eq!(write(&mut story, id, RESPONSE), expected);
-        let put_off = |effect: &&Effect| matches!(effect, Effect::Deferred(_));
+        let put_off = |effect: &&Effect| matches!(effect, Effect::Deferred(..));
         assert_eq!(story.effects().iter().filter(put_off).count(), 1);
     }
 }

@@ -76,6 +76,11 @@ impl FakeHost {
         bytes.len()
     }
 
+    /// The bytes that the server gets after the callback.
+    pub(crate) fn client_data(&self) -> Vec<u8> {
+        self.client_data.borrow().clone()
+    }
+
     /// Sets the bytes from the server for the next callback.
     pub(crate) fn set_server_data(&self, bytes: &[u8]) -> usize {
         *self.server_data.borrow_mut() = bytes.into();

@@ -3,10 +3,11 @@
 use core::time::Duration;
 use std::rc::Rc;
 
-use evenkeel_engine::{Activity, ConnectionEnd, ConnectionId, Decision, Origin};
+use evenkeel_engine::{Activity, ConnectionEnd, ConnectionId, Decision, Origin, stated_protocol};
 use evenkeel_metrics::{Counter, GoawayLabels, Metric};
-use evenkeel_policy::{Mode, Rule};
-use evenkeel_wire::{BypassReason, Detection, DrainPoint, Protocol};
+use evenkeel_policy::{Mode, ProtocolSetting, Rule};
+use evenkeel_wire::tcp::TcpProtocol;
+use evenkeel_wire::{BypassReason, Detection, DrainPoint, ExpectedProtocol, Protocol};
 
 use super::Worker;
 use super::log::Warning;
@@ -61,8 +62,32 @@ impl Worker {
         );
     }
 
+    /// What the rule for its port says about the protocol of a connection, at its first bytes.
+    pub(crate) fn expected_protocol(&self, id: ConnectionId) -> ExpectedProtocol {
+        let policy = self.engine.origin(id).map(|origin| origin.policy);
+        let policy = policy.and_then(|policy| self.policies.get(policy));
+        // The port costs a hostcall.
+        if policy.is_none_or(|policy| policy.tcp.is_empty()) {
+            return ExpectedProtocol::HttpOrRaw;
+        }
+        let Some((port, Some(rule))) = self.tcp_rule(id) else {
+            return ExpectedProtocol::HttpOrRaw;
+        };
+        let setting = rule.tcp.protocol;
+        match (setting, stated_protocol(setting)) {
+            (_, Some(protocol)) => ExpectedProtocol::Stated(protocol),
+            (ProtocolSetting::Auto, None) => ExpectedProtocol::Detected { port },
+            (_, None) => ExpectedProtocol::HttpOrRaw,
+        }
+    }
+
     /// The protocol of a connection is known, or has changed. False if the connection is bypassed.
-    pub(crate) fn identified(&mut self, id: ConnectionId, detection: Detection) -> bool {
+    pub(crate) fn identified(
+        &mut self,
+        id: ConnectionId,
+        detection: Detection,
+        expected: ExpectedProtocol,
+    ) -> bool {
         let reason = match detection {
             Detection::Detected(Protocol::WebSocket) if !self.engine.upgrade_to_websocket(id) => {
                 BypassReason::Tunnel
@@ -72,8 +97,13 @@ impl Worker {
                 if let Some(protocol) = detection.protocol() {
                     self.metrics.count(Counter::Connections(protocol));
                 }
-                if detection == Detection::Detected(Protocol::Tcp) {
-                    self.set_tcp(id);
+                match detection.protocol() {
+                    Some(Protocol::Session(protocol)) => self.set_session(id, protocol),
+                    Some(Protocol::Tcp) => {
+                        let is_known_raw = matches!(expected, ExpectedProtocol::Detected { .. });
+                        self.set_tcp(id, is_known_raw);
+                    }
+                    Some(Protocol::Http1 | Protocol::Http2 | Protocol::WebSocket) | None => {}
                 }
                 return true;
             }
@@ -87,12 +117,23 @@ impl Worker {
         false
     }
 
-    /// Puts a connection under the rule for its listener's port.
-    fn set_tcp(&mut self, id: ConnectionId) {
-        let Some(origin) = self.engine.origin(id) else {
-            return;
-        };
-        // Read even if no rule needs it: a later policy may.
+    /// Puts a raw TCP connection under the rule for its listener's port.
+    fn set_tcp(&mut self, id: ConnectionId, is_known_raw: bool) {
+        if let Some((port, rule)) = self.tcp_rule(id) {
+            self.engine.set_tcp(id, port, rule, is_known_raw);
+        }
+    }
+
+    /// Puts a connection to a database or broker under the rule for its listener's port.
+    fn set_session(&mut self, id: ConnectionId, protocol: TcpProtocol) {
+        if let Some((port, rule)) = self.tcp_rule(id) {
+            self.engine.set_session(id, port, rule, protocol);
+        }
+    }
+
+    /// The port of a connection's listener, which a later policy may need, and the rule for it.
+    fn tcp_rule(&self, id: ConnectionId) -> Option<(u16, Option<Rc<Rule>>)> {
+        let origin = self.engine.origin(id)?;
         let port = self
             .host
             .number(&["destination", "port"])
@@ -100,8 +141,7 @@ impl Worker {
             .unwrap_or_default();
         let policy = self.policies.get(origin.policy);
         let rule = policy.and_then(|policy| policy.tcp_rule(origin.direction, port));
-        let rule = rule.map(|rule| Rc::clone(&rule.rule));
-        self.engine.set_tcp(id, port, rule);
+        Some((port, rule.map(|rule| Rc::clone(&rule.rule))))
     }
 
     pub(crate) fn count_requests(&mut self, protocol: Protocol, requests: u64) {

@@ -99,7 +99,20 @@ impl Worker {
             Effect::BudgetExhausted(_) => {
                 self.metrics.count(Counter::Plain(Metric::BudgetExhausted))
             }
-            Effect::Deferred(_) => self.metrics.count(Counter::Plain(Metric::Deferred)),
+            Effect::Deferred(id, reason) => {
+                self.metrics.count(Counter::Deferred(reason));
+                self.log.write(
+                    Level::Debug,
+                    format_args!("connection {}: drain deferred: {}", id.0, reason.name()),
+                );
+            }
+            Effect::Pinned(id, reason) => {
+                self.metrics.count(Counter::Pinned(reason));
+                self.log.write(
+                    Level::Debug,
+                    format_args!("connection {}: pinned: {}", id.0, reason.name()),
+                );
+            }
             Effect::SignalIgnored(id, reason) => {
                 self.metrics.count(Counter::SignalIgnored(reason));
                 self.log.write(

@@ -2,7 +2,10 @@
 use crate::declare::object;
 use crate::glob::Glob;
 use crate::matcher::Direction;
-use crate::rule::{CloseCode, Jitter, LastStreamId, WhenActive};
+use crate::rule::{
+    CloseCode, Jitter, LastStreamId, ProtocolSetting, SessionStateSetting, WhenActive,
+    WhenTcpActive,
+};
 use crate::value::{AgeLimit, CountLimit, Name, Port, Prefix, Wait};
 
 object! {
@@ -27,7 +30,9 @@ object! {
         "idle_wait" => "`idle_wait` belongs inside `http2`; for WebSockets use `websocket.idle_timeout`",
         "close_code" => "`close_code` belongs inside `websocket`",
         "last_stream_id" => "`last_stream_id` belongs inside `http2`",
-        "when_active" => "`when_active` belongs inside `http2` or `websocket`",
+        "when_active" => "`when_active` belongs inside `http2` or `websocket`, or in a rule of `tcp`",
+        "protocol" => "`protocol` belongs in a rule of `tcp`; what is HTTP is found by its first bytes",
+        "session_state" => "`session_state` belongs in a rule of `tcp`",
         "budget" => "`budget` belongs at the top level: it applies to the whole proxy",
         "name" => "`defaults` has no name; rules with names belong in `routes` and `tcp`",
         "match" => "`defaults` applies where no other rule matches; rules that match belong in `routes` and `tcp`",
@@ -130,9 +135,9 @@ object! {
         "min_connection_age" => min_connection_age: Wait = "0s",
         /// How long active requests may continue after the drain signal, before they are aborted; with
         /// "off", without limit. Each request has the timeout of the rule under which it started; the
-        /// longest one closes the connection. For raw TCP: how long an expired connection waits until it
-        /// is idle, before it is closed while active; there the default is "30s", and with "off" an idle
-        /// connection is closed after 30 seconds and an active one never.
+        /// longest one closes the connection. For `tcp`: how long an expired connection waits for a safe
+        /// point, before `when_active` applies; there the default is "30s". With "off", a raw TCP connection
+        /// that is idle is closed after 30 seconds, and an active one never.
         "drain_timeout" => drain_timeout: AgeLimit = "off",
         /// How long the client may take to close the connection itself after the last response. Then the
         /// connection is closed as soon as the client has received everything that was written to it, or
@@ -159,6 +164,8 @@ object! {
         "peers" => "`peers` belongs at the top level: pods exchange reports of their whole load",
         "direction" => "`direction` belongs inside `match`",
         "port" => "requests are not matched by port; rules by port belong in `tcp`",
+        "protocol" => "`protocol` belongs in a rule of `tcp`; what is HTTP is found by its first bytes",
+        "session_state" => "`session_state` belongs in a rule of `tcp`",
     }
 }
 
@@ -184,20 +191,32 @@ object! {
 }
 
 object! {
-    /// A rule for raw TCP connections. What it leaves out comes from `defaults`, except for settings that
-    /// are for HTTP only.
+    /// A rule for connections that are not HTTP: databases, brokers and raw TCP. What it leaves out comes from
+    /// `defaults`, except for settings that are for HTTP only.
     struct Tcp {
         /// The name in metrics and logs: 1 to 64 ASCII letters, digits, `-`, `_` or `.`; unique.
         required "name" => name: Name,
         /// Which connections.
         required "match" => matcher: PortMatch,
-        /// How long an expired connection must have been silent after data from the server, before it is
-        /// closed. One that stays idle is closed when `drain_timeout` ends.
-        "idle_time" => idle_time: Wait = "2s",
+        /// The protocol by which a connection is followed to find its safe points. Under a protocol that is
+        /// stated, a connection whose bytes are not understood (such as TLS) is not drained.
+        "protocol" => protocol: ProtocolSetting = "auto",
+        /// How long no byte must have passed on an expired connection, before it is closed. The default is
+        /// "500ms" for databases and brokers (NATS, MQTT and AMQP connections need none while nothing is
+        /// in flight), and "2s" for raw TCP, where the last bytes must be the server's, and a connection
+        /// that stays idle is closed when `drain_timeout` ends.
+        "idle_time" => idle_time: Wait,
+        /// Whether a connection to a database or broker is drained while its server keeps state for it.
+        "session_state" => session_state: SessionStateSetting = "pin",
+        /// What happens when `drain_timeout` ends and there was no safe point. The default is "abort" for
+        /// raw TCP, of which nothing shows whether anything is in flight, and "defer" for databases and
+        /// brokers: no transaction is aborted.
+        "when_active" => when_active: WhenTcpActive,
         ..limits: Limits,
     }
     renamed {
         "quiet_wait" => "idle_time",
+        "busy" => "when_active",
         "max_age" => "max_connection_age",
         "mean_age" => "mean_connection_age",
         "min_age" => "min_connection_age",

@@ -1,0 +1,144 @@
+//! Databases and brokers: closed where the protocol shows that the client loses nothing. None of their protocols has a
+//! drain signal that clients handle better than the end of the connection.
+
+use core::time::Duration;
+
+use evenkeel_policy::{ProtocolSetting, Rule};
+use evenkeel_wire::tcp::{SessionState, TcpProtocol, UnsafeReason};
+
+use super::Connection;
+use super::draining::earlier;
+use super::life::{Deferral, Protocol};
+use crate::limits::Limits;
+use crate::{DeferReason, Instant};
+
+/// NATS clients wait this long before they connect again to a server that they were connected to just before
+/// (`reconnect_time_wait`): they would be without a connection.
+const NATS_RECONNECT_WAIT: Duration = Duration::from_secs(2);
+
+/// The protocol that a rule states; None if it leaves it to the first bytes, or is for raw TCP.
+pub const fn stated_protocol(setting: ProtocolSetting) -> Option<TcpProtocol> {
+    match setting {
+        ProtocolSetting::Auto | ProtocolSetting::Raw => None,
+        ProtocolSetting::PostgreSql => Some(TcpProtocol::PostgreSql),
+        ProtocolSetting::MySql => Some(TcpProtocol::MySql),
+        ProtocolSetting::Redis => Some(TcpProtocol::Redis),
+        ProtocolSetting::Nats => Some(TcpProtocol::Nats),
+        ProtocolSetting::Mqtt => Some(TcpProtocol::Mqtt),
+        ProtocolSetting::Amqp => Some(TcpProtocol::Amqp),
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct SessionLife {
+    protocol: TcpProtocol,
+    state: SessionState,
+}
+
+impl SessionLife {
+    pub(super) fn new(protocol: TcpProtocol) -> Self {
+        Self {
+            protocol,
+            state: SessionState::Unsafe(UnsafeReason::Handshake),
+        }
+    }
+
+    pub(super) fn record(&mut self, state: SessionState) {
+        self.state = state;
+    }
+
+    /// The rule does not state another protocol: a changed policy may.
+    fn is_under(&self, rule: &Rule) -> bool {
+        let stated = stated_protocol(rule.tcp.protocol);
+        stated.is_none_or(|stated| stated == self.protocol)
+    }
+
+    fn is_pinned(&self, rule: &Rule) -> bool {
+        matches!(self.state, SessionState::Pinned(_)) && rule.tcp.pins_sessions()
+    }
+
+    /// How long no byte must have passed for a safe point; None where something is in flight.
+    fn idle_time(&self, rule: &Rule) -> Option<Duration> {
+        match self.state {
+            SessionState::Safe => Some(rule.tcp.idle_time.unwrap_or_default()),
+            SessionState::SafeWhenIdle | SessionState::Pinned(_) => {
+                Some(rule.tcp.session_idle_time())
+            }
+            SessionState::Unsafe(_) | SessionState::Bypassed(_) => None,
+        }
+    }
+
+    /// The connection must not be closed before this age.
+    fn min_age(&self) -> Duration {
+        match self.protocol {
+            TcpProtocol::Nats => NATS_RECONNECT_WAIT,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+impl Protocol for SessionLife {
+    fn applicable(&self, rule: &Rule, limits: Limits) -> Option<Limits> {
+        self.is_under(rule).then_some(limits)
+    }
+
+    fn is_selectable(&self, rule: &Rule, _: u64) -> bool {
+        self.is_under(rule) && !self.is_pinned(rule)
+    }
+
+    fn selection_rank(&self, _: &Connection, _: Instant) -> u8 {
+        u8::from(matches!(self.state, SessionState::Unsafe(_)))
+    }
+
+    /// Ticks close, never the write that carries a response. What the client sends while the close is on its way is not
+    /// executed ([`Connection::record_read`]), so unlike raw TCP no response must have come since the drain is pending.
+    fn silent_close(
+        &self,
+        connection: &Connection,
+        rule: &Rule,
+        since: Instant,
+    ) -> Option<Instant> {
+        if self.is_pinned(rule) {
+            return None;
+        }
+        let delivery = &connection.delivery;
+        let last = delivery.last_activity;
+        let safe = self.idle_time(rule).map(|idle| {
+            let old_enough = connection.opened.after(self.min_age());
+            delivery.earliest_close(last.after(idle).max(old_enough), last)
+        });
+        let forced = rule.drain_timeout.filter(|_| rule.tcp.aborts_sessions());
+        let forced = forced.map(|timeout| {
+            let over = since.after(timeout);
+            delivery.earliest_close(over, over.min(last))
+        });
+        earlier(safe, forced)
+    }
+
+    fn deferral(&self, _: &Connection, rule: &Rule) -> Option<Deferral> {
+        let is_aborted = rule.drain_timeout.is_some() && rule.tcp.aborts_sessions();
+        match self.state {
+            SessionState::Pinned(reason) if rule.tcp.pins_sessions() => {
+                Some(Deferral::Pinned(reason))
+            }
+            SessionState::Bypassed(_) => None,
+            _ if is_aborted => None,
+            SessionState::Unsafe(reason) => Some(Deferral::Deferred(DeferReason::InFlight(reason))),
+            SessionState::Safe | SessionState::SafeWhenIdle | SessionState::Pinned(_) => {
+                Some(Deferral::Deferred(DeferReason::NotIdle))
+            }
+        }
+    }
+
+    fn aborted_by_silent_close(&self, _: &Connection, _: Instant) -> u32 {
+        u32::from(matches!(self.state, SessionState::Unsafe(_)))
+    }
+
+    fn reschedules_on_read(&self) -> bool {
+        true
+    }
+
+    fn reschedules_on_write(&self) -> bool {
+        true
+    }
+}
