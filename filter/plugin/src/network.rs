@@ -6,9 +6,7 @@ use std::rc::Rc;
 
 use evenkeel_engine::{Activity, ConnectionId, Decision};
 use evenkeel_wire::h2::Http2Write;
-use evenkeel_wire::{
-    ByteSource, ConnectionScanner, Detection, ExpectedProtocol, Protocol, WriteSummary,
-};
+use evenkeel_wire::{ByteSource, ConnectionScanner, Detection, Protocol, WriteSummary};
 
 use crate::host::{Buffer, Bytes};
 use crate::metrics::UpstreamHost;
@@ -24,8 +22,8 @@ const UPSTREAM_ATTEMPTS: u8 = 3;
 pub(crate) struct Downstream {
     id: ConnectionId,
     scanner: ConnectionScanner,
-    /// What the connection's rule says about its protocol; None before its first bytes.
-    expected: Option<ExpectedProtocol>,
+    /// The scanner was selected, at the first bytes.
+    has_scanner: bool,
     reported: Reported,
     forwarding: Forwarding,
     upstream: TcpUpstream,
@@ -64,7 +62,7 @@ impl Downstream {
         Some(Self {
             id: worker.opened(root, context)?,
             scanner: ConnectionScanner::new(),
-            expected: None,
+            has_scanner: false,
             reported: Reported {
                 detection: Detection::Pending,
                 requests: 0,
@@ -91,7 +89,7 @@ impl Downstream {
         if size == 0 || self.is_bypassed() {
             return;
         }
-        self.expect_protocol(worker);
+        self.select_scanner(worker);
         let has_message = self.scanner.scan_downstream(&mut bytes);
         self.report(worker);
         if !self.is_bypassed() && !worker.read(self.id, self.activity(size), has_message) {
@@ -122,7 +120,7 @@ impl Downstream {
             bytes.discard();
             return;
         }
-        self.expect_protocol(worker);
+        self.select_scanner(worker);
         let write = self.scanner.scan_upstream(&mut bytes);
         self.report(worker);
         if self.forwarding == Forwarding::FromClient {
@@ -206,12 +204,11 @@ impl Downstream {
         matches!(self.reported.detection, Detection::Bypassed(_))
     }
 
-    /// Selects the scanner before the first bytes are scanned.
-    fn expect_protocol(&mut self, worker: &Worker) {
-        if self.expected.is_none() {
-            let expected = worker.expected_protocol(self.id);
-            self.scanner = ConnectionScanner::expecting(expected);
-            self.expected = Some(expected);
+    /// Selects the scanner by the rule of the connection, before the first bytes are scanned.
+    fn select_scanner(&mut self, worker: &Worker) {
+        if !self.has_scanner {
+            self.scanner = ConnectionScanner::expecting(worker.expected_protocol(self.id));
+            self.has_scanner = true;
         }
     }
 
@@ -238,8 +235,8 @@ impl Downstream {
         if detection == self.reported.detection {
             return;
         }
-        let expected = self.expected.unwrap_or_default();
-        if !worker.identified(self.id, detection, expected) {
+        let is_known_raw = self.scanner.is_known_raw();
+        if !worker.identified(self.id, detection, is_known_raw) {
             self.scanner.bypass_websocket();
         }
         self.reported.detection = self.scanner.detection();

@@ -79,13 +79,16 @@ impl FirstBytes {
     /// On the port of a known protocol, other bytes most likely are this protocol in a form that is not understood: as
     /// raw TCP, its transactions would be broken.
     fn bypass_reason(&self) -> Option<BypassReason> {
-        let mut ports = TcpProtocol::ALL
-            .into_iter()
-            .map(TcpProtocol::well_known_port);
         let reason = match self.bytes.first() {
             Some(&TLS_HANDSHAKE) => BypassReason::Encrypted,
             _ => BypassReason::Malformed,
         };
-        ports.any(|port| port == self.port).then_some(reason)
+        TcpProtocol::of_port(self.port).map(|_| reason)
     }
+}
+
+/// Whether the first bytes of a connection are those of no database or broker, as far as that shows without a port.
+pub(crate) fn is_of_no_protocol(speaker: Speaker, source: &mut impl ByteSource) -> bool {
+    let first = source.read(0, MAX_DETECTED.min(source.len()));
+    detect(None, speaker, &first) == TcpDetection::None
 }

@@ -1,6 +1,6 @@
 //! One downstream connection of any protocol: its first bytes select the scanner that follows it.
 
-use crate::first_bytes::{ExpectedProtocol, FirstBytes, Identified};
+use crate::first_bytes::{ExpectedProtocol, FirstBytes, Identified, is_of_no_protocol};
 use crate::h1::ResponseHead;
 use crate::h2::{Http2Write, PREFACE};
 use crate::source::Tail;
@@ -30,6 +30,7 @@ pub struct ConnectionScanner {
     undelivered: UndeliveredBytes,
     /// Why the connection is bypassed if it is not HTTP; None: it is raw TCP then.
     bypass_unless_http: Option<BypassReason>,
+    is_known_raw: bool,
 }
 
 /// Under a TCP rule, a connection begins as `Session`, or as `FirstBytes` and becomes `Session` or `Pending`.
@@ -111,6 +112,11 @@ impl ConnectionScanner {
             State::Session(session) => Some(session.state()),
             _ => None,
         }
+    }
+
+    /// True of a raw TCP connection whose first bytes are those of no database or broker.
+    pub fn is_known_raw(&self) -> bool {
+        self.is_known_raw
     }
 
     /// The HTTP/2 scanner, if the connection speaks HTTP/2.
@@ -195,6 +201,7 @@ impl ConnectionScanner {
     }
 
     fn scan_from_client(&mut self, source: &mut impl ByteSource) -> bool {
+        let is_first = matches!(self.state, State::Pending(0));
         if let State::Pending(matched) = self.state {
             self.detect(matched, source);
         }
@@ -209,6 +216,9 @@ impl ConnectionScanner {
             _ => Ok(false),
         };
         self.update_state(result.err());
+        if is_first && matches!(self.state, State::Tcp) {
+            self.is_known_raw |= is_of_no_protocol(Speaker::Client, source);
+        }
         result.unwrap_or_default()
     }
 
@@ -235,7 +245,8 @@ impl ConnectionScanner {
             State::Http2(scanner) => scanner.scan_upstream(source).map(WriteSummary::Http2),
             State::WebSocket(scanner) => scanner.scan_upstream(source).map(WriteSummary::WebSocket),
             // In HTTP the client sends first.
-            State::Pending(_) if !source.is_empty() => {
+            State::Pending(matched) if !source.is_empty() => {
+                self.is_known_raw |= *matched == 0 && is_of_no_protocol(Speaker::Server, source);
                 self.state = self.not_http();
                 Ok(WriteSummary::None)
             }
@@ -287,6 +298,7 @@ impl ConnectionScanner {
             }
             Identified::Other { earlier, bypass } => {
                 self.bypass_unless_http = bypass;
+                self.is_known_raw = bypass.is_none();
                 self.state = State::default();
                 Some(earlier)
             }

@@ -138,6 +138,11 @@ fn other_bytes_elsewhere_are_raw_tcp() {
         scan(&mut scanner, speaker, bytes);
         assert_eq!(scanner.detection(), Detection::Detected(Protocol::Tcp));
         assert_eq!(scanner.session_state(), None);
+        assert!(scanner.is_known_raw());
+        // The same without a rule.
+        let mut scanner = ConnectionScanner::new();
+        scan(&mut scanner, speaker, bytes);
+        assert!(scanner.is_known_raw());
     }
 }
 
@@ -166,10 +171,17 @@ fn stated_protocol_is_never_taken_for_http() {
 }
 
 #[test]
-fn database_without_a_rule_is_raw_tcp() {
-    for (_, speaker, bytes) in BEGINNINGS {
-        let mut scanner = ConnectionScanner::new();
-        scan(&mut scanner, speaker, bytes);
-        assert_eq!(scanner.detection(), Detection::Detected(Protocol::Tcp));
+fn database_without_a_rule_is_tcp_but_not_known_to_be_raw() {
+    for (protocol, speaker, bytes) in BEGINNINGS {
+        for at in 0..=bytes.len() {
+            let mut scanner = ConnectionScanner::new();
+            scan(&mut scanner, speaker, &bytes[..at]);
+            scan(&mut scanner, speaker, &bytes[at..]);
+            if scanner.detection() != Detection::Pending {
+                let tcp = Detection::Detected(Protocol::Tcp);
+                assert_eq!(scanner.detection(), tcp, "{protocol:?}, cut at {at}");
+            }
+            assert!(!scanner.is_known_raw(), "{protocol:?}, cut at {at}");
+        }
     }
 }

@@ -37,7 +37,7 @@ fn wall_clock_set_back_stops_no_limit() {
 #[test]
 fn wall_clock_set_back_stops_no_timer_and_no_budget() {
     let policy = r#"{"version": 1, "budget": {"per_second": 1, "burst": 1}, "tcp": [
-        {"name": "tcp", "match": {"port": 5432}, "max_connection_age": "5s", "jitter": 0, "drain_timeout": "2s"}]}"#;
+        {"name": "tcp", "match": {"port": 5432}, "protocol": "raw", "max_connection_age": "5s", "jitter": 0, "drain_timeout": "2s"}]}"#;
     let host = Host::new(&module());
     let root = host.start_worker().configure(&network(policy));
     let connections: Vec<_> = (0..3).map(|_| root.connect()).collect();

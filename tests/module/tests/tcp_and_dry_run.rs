@@ -7,7 +7,7 @@ use evenkeel_test_module::http1::response_with;
 use evenkeel_test_module::{Proxy, network};
 
 const POSTGRES: &str = r#"{"version": 1, "budget": "off", "tcp": [
-    {"name": "postgres", "match": {"port": 5432}, "max_connection_age": "60s", "jitter": 0, "idle_time": "2s", "drain_timeout": "30s"}]}"#;
+    {"name": "postgres", "match": {"port": 5432}, "protocol": "raw", "max_connection_age": "60s", "jitter": 0, "idle_time": "2s", "drain_timeout": "30s"}]}"#;
 
 /// A port as Envoy's property has it.
 fn port(number: i64) -> [u8; 8] {

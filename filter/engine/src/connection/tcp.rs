@@ -15,8 +15,7 @@ const IDLE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct TcpLife {
-    /// The first bytes are those of no database or broker. Not known of a connection that opened without a rule, or under
-    /// one for raw TCP.
+    /// The first bytes are those of no database or broker, and the port is none of theirs.
     is_known_raw: bool,
 }
 

@@ -189,3 +189,20 @@ fn stated_protocol_is_followed_on_any_port() {
     plugin.pass_seconds(11);
     assert_eq!(plugin.closes(), 1);
 }
+
+/// Nothing shows whether a transaction is open on a connection that was not followed from its first byte.
+#[test]
+fn later_rule_applies_to_raw_tcp_but_not_to_an_open_connection_of_a_database() {
+    for (first, closes) in [(PING, 0), (b"hello".as_slice(), 1)] {
+        let plugin = Plugin::with_network(r#"{"version": 1}"#);
+        plugin.set_port(7000);
+        plugin.connect(10);
+        plugin.request(first);
+        plugin.respond(b"+OK\r\n");
+        plugin.configure(2, &policy(7000, ""));
+        // The later root becomes current with its first connection.
+        plugin.connect_under(2, 20);
+        plugin.pass_seconds(60);
+        assert_eq!(plugin.closes(), closes);
+    }
+}

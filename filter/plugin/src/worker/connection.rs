@@ -81,12 +81,13 @@ impl Worker {
         }
     }
 
-    /// The protocol of a connection is known, or has changed. False if the connection is bypassed.
+    /// The protocol of a connection is known, or has changed. `is_known_raw`: its first bytes are those of no database
+    /// or broker. False if the connection is bypassed.
     pub(crate) fn identified(
         &mut self,
         id: ConnectionId,
         detection: Detection,
-        expected: ExpectedProtocol,
+        is_known_raw: bool,
     ) -> bool {
         let reason = match detection {
             Detection::Detected(Protocol::WebSocket) if !self.engine.upgrade_to_websocket(id) => {
@@ -99,10 +100,7 @@ impl Worker {
                 }
                 match detection.protocol() {
                     Some(Protocol::Session(protocol)) => self.set_session(id, protocol),
-                    Some(Protocol::Tcp) => {
-                        let is_known_raw = matches!(expected, ExpectedProtocol::Detected { .. });
-                        self.set_tcp(id, is_known_raw);
-                    }
+                    Some(Protocol::Tcp) => self.set_tcp(id, is_known_raw),
                     Some(Protocol::Http1 | Protocol::Http2 | Protocol::WebSocket) | None => {}
                 }
                 return true;
@@ -120,6 +118,8 @@ impl Worker {
     /// Puts a raw TCP connection under the rule for its listener's port.
     fn set_tcp(&mut self, id: ConnectionId, is_known_raw: bool) {
         if let Some((port, rule)) = self.tcp_rule(id) {
+            // A database's own port tells more than bytes, such as those of TLS.
+            let is_known_raw = is_known_raw && TcpProtocol::of_port(port).is_none();
             self.engine.set_tcp(id, port, rule, is_known_raw);
         }
     }

@@ -30,9 +30,7 @@ pub const MAX_DETECTED: usize = 16;
 /// On the well-known port of a protocol, only that one is considered, and for Redis, an inline command counts, too.
 /// On other ports, and without a port, all protocols are considered whose first bytes are unmistakable.
 pub fn detect(port: Option<u16>, speaker: Speaker, bytes: &[u8]) -> TcpDetection {
-    let well_known = TcpProtocol::ALL
-        .into_iter()
-        .find(|protocol| port == Some(protocol.well_known_port()));
+    let well_known = port.and_then(TcpProtocol::of_port);
     let candidates = TcpProtocol::ALL
         .into_iter()
         .filter(|protocol| well_known.is_none_or(|only| *protocol == only))

@@ -48,6 +48,13 @@ impl TcpProtocol {
         }
     }
 
+    /// The protocol for which IANA has registered this port.
+    pub fn of_port(port: u16) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|protocol| protocol.well_known_port() == port)
+    }
+
     /// The port that IANA has registered for it.
     pub const fn well_known_port(self) -> u16 {
         match self {

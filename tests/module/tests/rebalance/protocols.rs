@@ -12,7 +12,7 @@ use super::scene::{ALL, OTHERS};
 const TCP_AND_WEBSOCKET: &str = r#"{"version": 1, "peers": {"cluster": "shop", "trust": "anyone"}, "budget": "off",
     "rebalance": {"max_rate": 0.1, "min_connections": 20},
     "defaults": {"max_connection_age": "off", "websocket": {"close_code": "going_away", "idle_time": "0s"}},
-    "tcp": [{"name": "db", "match": {"port": 5432}, "idle_time": "300ms", "drain_timeout": "30s"}]}"#;
+    "tcp": [{"name": "db", "match": {"port": 5432}, "protocol": "raw", "idle_time": "300ms", "drain_timeout": "30s"}]}"#;
 
 #[test]
 fn tcp_connections_are_closed_when_idle_and_websockets_after_a_message() {
