@@ -9,6 +9,7 @@ mod completions;
 mod dashboard;
 mod diagnose;
 mod explain;
+mod followed;
 mod man;
 mod pace;
 mod promql;

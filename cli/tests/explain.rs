@@ -110,6 +110,10 @@ fn port_has_a_rule_for_either_direction() {
     assert_eq!(name("5432"), "postgresql");
     assert_eq!(name("5432 direction=outbound"), "postgresql-pool");
     assert_eq!(name("6432"), Value::Null);
+    let followed = |connection: &str| {
+        explained("postgresql", &["--connection", connection])["decided_by"]["followed_as"].clone()
+    };
+    assert_eq!(followed("5432"), "postgresql");
     let drain_timeout = r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 1}}]}"#;
     let run = evenkeel_reading(&["explain", "-", "--connection", "1"], drain_timeout);
     assert!(
@@ -130,7 +134,7 @@ fn policy_is_described_with_its_drains_and_budget() {
         "  A connection is drained at an age of 16m to 20m.\n  It is drained after 800 to 1000 requests, too.\n",
         "  Of 5400 connections each lives for 18m on average: 5 drains per second, 300 per minute, 18000 per hour.\n",
         "  A connection is drained at random, at an age of 4h on average; at 19h12m to 1d at the latest.\n",
-        "tcp[0] mqtt, line 11: for raw TCP on port 8883,",
+        "tcp[0] mqtt, line 11: for TCP on port 8883,",
         "  The rule with the most drains is redis: 6.67 per second with 5400 connections, 66.7 % of the budget.\n",
     ] {
         assert!(run.stdout.contains(expected), "{expected}\n{}", run.stdout);

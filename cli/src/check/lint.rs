@@ -62,6 +62,8 @@ lints! {
         "`drain_timeout` aborts requests that Envoy would wait for.",
     DrainTimeoutBelowIdleTime = "drain-timeout-below-idle-time", Warning:
         "Raw TCP connections are closed before they can have been idle for `idle_time`.",
+    RawOnKnownPort = "raw-on-known-port", Warning:
+        "A database or broker is drained as raw TCP.",
     WhenActiveWithoutDrainTimeout = "when-active-without-drain-timeout", Warning:
         "`when_active` has no effect where `drain_timeout` is off.",
     ProtectsEverything = "protects-everything", Warning:

@@ -254,9 +254,15 @@ fn delays(of: Selector<'_>) -> Row {
             ),
             panel(
                 "Drains deferred, per second",
-                POD,
-                POD_LEGEND,
+                "defer_reason",
+                "{{defer_reason}}",
                 Metric::Deferred,
+            ),
+            panel(
+                "Connections pinned, per second",
+                "pin_reason",
+                "{{pin_reason}}",
+                Metric::Pinned,
             ),
             panel(
                 "Requests aborted, per second",

@@ -1,4 +1,4 @@
-//! The rule that applies to a request or raw TCP connection, and why no earlier one does.
+//! The rule that applies to a request or TCP connection, and why no earlier one does.
 
 use evenkeel_policy::{Direction, Policy, Request};
 use evenkeel_report::align;
@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use super::lookup::{self, Lookup};
 use super::values;
 use crate::diagnose::{Document, LocatedRule, RuleKind, Source};
+use crate::followed::Followed;
 
 /// The rule that a policy applies to a request or connection.
 pub struct Choice {
@@ -45,6 +46,8 @@ struct MatchedRule {
     place: String,
     name: String,
     values: Vec<values::Value>,
+    /// Of a connection: by which protocol it is followed, in short and in a sentence.
+    followed: Option<(Followed, String)>,
 }
 
 pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, lookup: &Lookup) -> Choice {
@@ -90,6 +93,13 @@ pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, lookup: &Lo
             place: located.place.to_string(),
             name: located.rule.name.to_string(),
             values: values::of(source, document, located),
+            followed: match lookup {
+                Lookup::Request(_) => None,
+                Lookup::Connection { port, .. } => {
+                    let followed = Followed::of(*port, located.rule);
+                    Some((followed, followed.describe(*port, located.rule)))
+                }
+            },
         }),
     }
 }
@@ -182,7 +192,7 @@ fn shown(lookup: &Lookup) -> String {
             )
         }
         Lookup::Connection { port, direction } => {
-            format!("raw TCP on port {port} ({})", listener(*direction))
+            format!("TCP on port {port} ({})", listener(*direction))
         }
     }
 }
@@ -226,8 +236,10 @@ impl Choice {
             let shown = values::show(&value.value);
             [value.key.to_owned(), shown, value.from.show()]
         }));
+        let followed = matched.followed.as_ref();
+        let followed = followed.map_or(String::new(), |(_, sentence)| format!("\n{sentence}\n"));
         text + &format!(
-            "{}\n\n{}",
+            "{}\n\n{}{followed}",
             terminal::styled(Style::Bold, title),
             align(2, &rows, 0..0)
         )
@@ -261,6 +273,7 @@ impl Choice {
                 "place": matched.place,
                 "name": matched.name,
                 "values": values.collect::<Vec<_>>(),
+                "followed_as": matched.followed.as_ref().map(|(followed, _)| followed.name()),
             })
         });
         json!({ "lookup": self.lookup, "tried": tried.collect::<Vec<_>>(), "decided_by": matched })

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use evenkeel_engine::TcpProtocol;
 use evenkeel_policy::{CloseCode, Direction, Request, Rule, WhenActive, show_duration};
 use evenkeel_report::number::{duration, rounded};
 use evenkeel_report::terminal;
 
 use super::policy::Load;
 use crate::diagnose::{LocatedRule, RuleKind};
+use crate::followed::Followed;
 
 use crate::pace::Limits;
 
@@ -32,7 +34,7 @@ pub fn about(located: &LocatedRule<'_>) -> String {
         }
         RuleKind::Port(rule) => {
             format!(
-                "for raw TCP on port {}, {}",
+                "for TCP on port {}, {}",
                 rule.port,
                 listeners(rule.direction)
             )
@@ -65,10 +67,9 @@ pub fn sentences(located: &LocatedRule<'_>) -> Vec<String> {
             show_duration(rule.min_connection_age)
         ));
     }
-    if located.is_http() {
-        sentences.extend(http(rule));
-    } else {
-        sentences.push(tcp(rule));
+    match located.kind {
+        RuleKind::Defaults | RuleKind::Route(_) => sentences.extend(http(rule)),
+        RuleKind::Port(port) => sentences.extend(tcp(port.port, rule)),
     }
     sentences
 }
@@ -142,17 +143,63 @@ fn http(rule: &Rule) -> Vec<String> {
     sentences
 }
 
-fn tcp(rule: &Rule) -> String {
-    let idle = show_duration(rule.idle_time);
-    let else_closed = match rule.drain_timeout.map(show_duration) {
-        Some(drain_timeout) => {
-            format!("one that is not idle within {drain_timeout} is closed while active")
+fn tcp(port: u16, rule: &Rule) -> Vec<String> {
+    let followed = Followed::of(port, rule);
+    let mut sentences = vec![followed.describe(port, rule)];
+    match followed {
+        Followed::Raw => sentences.push(raw(rule)),
+        Followed::Protocol(protocol) => sentences.extend(session(protocol, rule)),
+        Followed::FirstBytes => sentences.push(format!("Raw TCP: {}", raw(rule))),
+    }
+    sentences
+}
+
+fn raw(rule: &Rule) -> String {
+    let idle = show_duration(rule.tcp.raw_idle_time());
+    let timeout = rule.drain_timeout.map(show_duration);
+    let else_closed = match (timeout, rule.tcp.aborts_raw()) {
+        (Some(timeout), true) => {
+            format!("one that is not idle within {timeout} is closed while active")
         }
-        None => "an idle one after 30s, and an active one never".to_owned(),
+        (Some(timeout), false) => {
+            format!("one that stays idle after {timeout}, and an active one never")
+        }
+        (None, _) => "an idle one after 30s, and an active one never".to_owned(),
     };
     format!(
         "An expired connection is closed after {idle} of silence after data from the server; {else_closed}."
     )
+}
+
+fn session(protocol: TcpProtocol, rule: &Rule) -> Vec<String> {
+    let needs_no_idle_time = matches!(
+        protocol,
+        TcpProtocol::Nats | TcpProtocol::Mqtt | TcpProtocol::Amqp
+    );
+    let close = match rule.tcp.idle_time {
+        None if needs_no_idle_time => {
+            "An expired connection is closed when nothing is in flight.".to_owned()
+        }
+        _ => format!(
+            "An expired connection is closed when nothing is in flight and no byte has passed for {}.",
+            show_duration(rule.tcp.session_idle_time())
+        ),
+    };
+    let pinned = match rule.tcp.pins_sessions() {
+        true => {
+            "It stays open while the server keeps state for it, such as a subscription or a lock."
+        }
+        false => "State that the server keeps for it is lost.",
+    };
+    let timeout = rule.drain_timeout.map(show_duration);
+    let no_safe_point = match (timeout, rule.tcp.aborts_sessions()) {
+        (Some(timeout), true) => format!("One that is active for {timeout} is aborted."),
+        (Some(timeout), false) => {
+            format!("One that is active for {timeout} is counted, and stays open.")
+        }
+        (None, _) => "One that is active for 30s is counted, and stays open.".to_owned(),
+    };
+    vec![close, pinned.to_owned(), no_safe_point]
 }
 
 /// Describes the resulting drain rate.

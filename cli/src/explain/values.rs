@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evenkeel_policy::{Rule, show_duration};
+use evenkeel_policy::{ProtocolSetting, Rule, WhenTcpActive, show_duration};
 use serde_json::{Value as Json, json};
 
 use crate::diagnose::{Document, LocatedRule, Source};
@@ -58,6 +58,9 @@ pub fn of(source: &Source, document: &Document<'_>, located: &LocatedRule<'_>) -
     values.collect()
 }
 
+/// A default that the protocol of each connection decides.
+const BY_PROTOCOL: &str = "by protocol";
+
 /// Returns the values in the order of the table of keys; for raw TCP only the keys that apply there.
 fn values(rule: &Rule, is_http: bool) -> Vec<(&'static str, Json)> {
     let span = |span: Duration| json!(show_duration(span));
@@ -71,7 +74,30 @@ fn values(rule: &Rule, is_http: bool) -> Vec<(&'static str, Json)> {
         ("close_delay", span(rule.close_delay)),
     ];
     if !is_http {
-        values.push(("idle_time", span(rule.idle_time)));
+        let tcp = &rule.tcp;
+        let (idle_time, when_active) = match tcp.protocol {
+            ProtocolSetting::Auto => (None, None),
+            ProtocolSetting::Raw => (Some(tcp.raw_idle_time()), Some(tcp.aborts_raw())),
+            _ => (Some(tcp.session_idle_time()), Some(tcp.aborts_sessions())),
+        };
+        let when_active = when_active.map(|aborts| match aborts {
+            true => WhenTcpActive::Abort,
+            false => WhenTcpActive::Defer,
+        });
+        values.extend([
+            ("protocol", json!(tcp.protocol.name())),
+            (
+                "idle_time",
+                tcp.idle_time.or(idle_time).map_or(json!(BY_PROTOCOL), span),
+            ),
+            ("session_state", json!(tcp.session_state.name())),
+            (
+                "when_active",
+                tcp.when_active
+                    .or(when_active)
+                    .map_or(json!(BY_PROTOCOL), |when| json!(when.name())),
+            ),
+        ]);
         return values;
     }
     let (http2, websocket) = (rule.http2, rule.websocket);
@@ -105,7 +131,7 @@ pub fn show(value: &Json) -> String {
 mod tests {
     use std::fs;
 
-    use evenkeel_policy::{Policy, Rule};
+    use evenkeel_policy::{Policy, Rule, Tcp};
 
     use super::*;
     use crate::diagnose::RuleKind;
@@ -127,6 +153,10 @@ mod tests {
             for located in LocatedRule::all(&policy) {
                 let tcp = Rule {
                     drain_timeout: Some(Duration::from_secs(30)),
+                    tcp: Tcp {
+                        protocol: located.rule.tcp.protocol,
+                        ..Tcp::default()
+                    },
                     ..Rule::default()
                 };
                 let built_in = match located.kind {

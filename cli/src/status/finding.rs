@@ -39,6 +39,11 @@ const COUNTER_FINDINGS: &[(Metric, Severity, &str)] = &[
     ),
     (Metric::Deferred, Severity::Problem, "drains were deferred"),
     (
+        Metric::Pinned,
+        Severity::Note,
+        "connections were pinned by the server's state",
+    ),
+    (
         Metric::ClosedWithoutNotice,
         Severity::Problem,
         "WebSockets were closed without notice",

@@ -42,6 +42,7 @@ pub use load::Load;
 pub use per_mode::PerMode;
 pub use rebalance::{LoadComparison, Rebalancer};
 
+pub use evenkeel_wire::tcp::TcpProtocol;
 pub use evenkeel_wire::{DrainPoint, Http2Client};
 
 /// Envoy's `connection.id`: unique in the process, and the same in both roles.

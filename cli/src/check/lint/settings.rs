@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use evenkeel_policy::{CloseCode, Direction, Mode, Place, Request, Trust, WhenActive};
+use evenkeel_engine::TcpProtocol;
+use evenkeel_policy::{
+    CloseCode, Direction, Mode, Place, ProtocolSetting, Request, Trust, WhenActive, WhenTcpActive,
+};
 
 use super::{Lint, LintContext, quoted};
 use crate::diagnose::{Finding, LocatedRule, RuleKind};
+use crate::followed::Followed;
 
 /// Envoy's default timeout for a response (`RouteAction.timeout`).
 const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -23,7 +27,33 @@ pub fn of_rule(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Vec<Find
     findings.extend(when_active(context, located));
     findings.extend(going_away(context, located));
     findings.extend(protects_everything(context, located));
+    if let RuleKind::Port(port) = located.kind {
+        findings.extend(raw_on_known_port(context, located, port.port));
+    }
     findings
+}
+
+/// A rule for raw TCP on the port of a protocol whose safe points are known.
+fn raw_on_known_port(
+    context: &LintContext<'_>,
+    located: &LocatedRule<'_>,
+    port: u16,
+) -> Option<Finding> {
+    let protocol = TcpProtocol::of_port(port)?.name();
+    if located.rule.tcp.protocol != ProtocolSetting::Raw {
+        return None;
+    }
+    let stated = located.locate_own(context.document, "protocol")?;
+    let finding = Lint::RawOnKnownPort
+        .of_value(
+            &stated,
+            &format!("port {port} is the well-known port of {protocol}, which is not followed"),
+        )
+        .note("silence after data from the server is no safe point there: transactions and messages in flight are lost")
+        .help(format!(
+            "write \"{protocol}\" or \"auto\"; only if the connections are encrypted from end to end, \"raw\" drains them at all"
+        ));
+    Some(finding)
 }
 
 fn drain_timeout(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Option<Finding> {
@@ -41,7 +71,11 @@ fn drain_timeout(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Option
             .help("state a `drain_timeout` longer than the longest request, or \"off\"");
         return Some(finding);
     }
-    if !located.is_http() && drain_timeout < rule.tcp.raw_idle_time() {
+    if let RuleKind::Port(port) = located.kind
+        && !matches!(Followed::of(port.port, rule), Followed::Protocol(_))
+        && rule.tcp.aborts_raw()
+        && drain_timeout < rule.tcp.raw_idle_time()
+    {
         let idle = located.locate(context.document, "idle_time");
         let finding = Lint::DrainTimeoutBelowIdleTime
             .of_value(
@@ -66,10 +100,12 @@ fn when_active(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Option<F
     let key = match (
         drains(rule.http2.when_active),
         drains(rule.websocket.when_active),
+        rule.tcp.when_active == Some(WhenTcpActive::Abort),
     ) {
-        (true, _) => "http2.when_active",
-        (false, true) => "websocket.when_active",
-        (false, false) => return None,
+        (true, _, _) => "http2.when_active",
+        (false, true, _) => "websocket.when_active",
+        (false, false, true) => "when_active",
+        (false, false, false) => return None,
     };
     if rule.drain_timeout.is_some() {
         return None;
@@ -82,7 +118,10 @@ fn when_active(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Option<F
                 .map(|drain_timeout| drain_timeout.location.value),
             "stated here",
         )
-        .note("an active client gets the drain signal when there was no safe point for as long as `drain_timeout`")
+        .note(match located.is_http() {
+            true => "an active client gets the drain signal when there was no safe point for as long as `drain_timeout`",
+            false => "an active connection is aborted when there was no safe point for as long as `drain_timeout`",
+        })
         .help("state `drain_timeout`, or remove `when_active`");
     Some(finding)
 }
@@ -150,6 +189,13 @@ fn no_effect(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Vec<Findin
             "jitter",
             "there is no `max_connection_age`, `max_requests_per_connection` or `max_stream_age` that it could spread",
             "remove it",
+        );
+    }
+    if rule.tcp.protocol == ProtocolSetting::Raw {
+        report(
+            "session_state",
+            "nothing shows the state of a raw TCP connection",
+            "state a `protocol`, or remove it",
         );
     }
     if rule.max_stream_age.is_some() && rule.protect {

@@ -68,6 +68,14 @@ const POLICIES: &[(&str, &[(&str, &str)])] = &[
         &[("drain-timeout-below-idle-time", r#""1s""#)],
     ),
     (
+        r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 5432}, "protocol": "raw", "session_state": "pin"}]}"#,
+        &[("raw-on-known-port", r#""raw""#), ("no-effect", r#""pin""#)],
+    ),
+    (
+        r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 1}, "when_active": "abort", "drain_timeout": "off"}]}"#,
+        &[("when-active-without-drain-timeout", r#""abort""#)],
+    ),
+    (
         r#"{"version": 1, "defaults": {"http2": {"when_active": "drain"}}}"#,
         &[("when-active-without-drain-timeout", r#""drain""#)],
     ),
@@ -169,6 +177,9 @@ const WITHOUT_FINDINGS: &[&str] = &[
     r#"{"version": 1, "defaults": {"max_connection_age": "10m", "jitter": 0.5, "min_connection_age": "6m"}}"#,
     r#"{"version": 1, "defaults": {"mean_connection_age": "1h", "max_connection_age": "1h"}}"#,
     r#"{"version": 1, "defaults": {"drain_timeout": "15s", "http2": {"when_active": "drain"}, "protect": true}}"#,
+    // A database is not closed at its drain timeout, and raw TCP elsewhere is fine.
+    r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 5432}, "drain_timeout": "100ms"},
+        {"name": "b", "match": {"port": 15432}, "protocol": "raw"}]}"#,
     // Jitter 0 with nothing to spread, and a default that a rule replaces.
     r#"{"version": 1, "defaults": {"max_connection_age": "off", "mean_connection_age": "1h", "grpc": {"max_stream_age": "1h"}, "jitter": 0}}"#,
     r#"{"version": 1, "defaults": {"websocket": {"idle_timeout": "1h"}},

@@ -193,7 +193,7 @@ fn stated_protocol_is_followed_on_any_port() {
 /// Nothing shows whether a transaction is open on a connection that was not followed from its first byte.
 #[test]
 fn later_rule_applies_to_raw_tcp_but_not_to_an_open_connection_of_a_database() {
-    for (first, closes) in [(PING, 0), (b"hello".as_slice(), 1)] {
+    for (first, closes) in [(PING, 0), (b"\x80hello\r\n".as_slice(), 1)] {
         let plugin = Plugin::with_network(r#"{"version": 1}"#);
         plugin.set_port(7000);
         plugin.connect(10);
