@@ -4,7 +4,7 @@
 use core::num::NonZeroU64;
 use core::time::Duration;
 use evenkeel_policy::{
-    Budget, CloseCode, Direction, Http2Ping, LastStreamId, Measure, Mode, Peers, Policy, Rebalance,
+    Budget, CloseCode, Direction, Http2Ping, LastStreamId, Measure, Mode, Peers, Policy, ProtocolSetting, Rebalance,
     Request, RequestParts, Route, TcpKeepalive, Trust, Weight, WhenActive,
 };
 use std::fs;
@@ -176,6 +176,7 @@ fn postgresql_has_a_rule_for_each_direction() {
         (server.rule.max_connection_age, server.rule.drain_timeout),
         (hours(1), minutes(5))
     );
+    assert_eq!(server.rule.tcp.protocol, ProtocolSetting::PostgreSql);
     let pool = policy.tcp_rule(Direction::Outbound, 5432).unwrap();
     assert_eq!(
         (pool.rule.max_connection_age, pool.rule.drain_timeout),

@@ -2,6 +2,7 @@
 
 mod clock;
 mod cost;
+mod databases;
 mod grpc;
 mod http1;
 mod http2;
