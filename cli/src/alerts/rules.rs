@@ -92,6 +92,17 @@ pub fn alerts() -> Vec<Alert> {
             ),
         },
         Alert {
+            name: "EvenkeelConnectionsPinned",
+            expr: format!("{} > 0", all.rate(Metric::Pinned, "10m")),
+            lasts: "1h",
+            severity: "info",
+            summary: "Connections to databases or brokers are not drained, because the server keeps state for them.",
+            description: described(
+                "Some expired connections have state on the server, such as a subscription or a lock, that a new connection would not have.",
+                Metric::Pinned,
+            ),
+        },
+        Alert {
             name: "EvenkeelBudgetExhausted",
             expr: format!("{} > 0", all.rate(Metric::BudgetExhausted, "10m")),
             lasts: "1h",

@@ -190,6 +190,13 @@ impl Connection {
         self.life.http().is_some()
     }
 
+    pub(crate) fn session_protocol(&self) -> Option<TcpProtocol> {
+        match &self.life {
+            Life::Session(life) => Some(life.protocol()),
+            Life::Http(_) | Life::WebSocket(_) | Life::Tcp(_) => None,
+        }
+    }
+
     pub(crate) fn record_client_message(&mut self, now: Instant) {
         if let Life::WebSocket(life) = &mut self.life {
             life.record_client_message(now);

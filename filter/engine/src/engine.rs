@@ -117,6 +117,11 @@ impl Engine {
         self.connections.get(&id)?.rule()
     }
 
+    /// The protocol of a connection to a database or broker.
+    pub fn session_protocol(&self, id: ConnectionId) -> Option<TcpProtocol> {
+        self.connections.get(&id)?.session_protocol()
+    }
+
     /// Applies `rule` to a connection, because a request on it matches. The first match replaces the rule that the
     /// connection was opened with; a further one can only shorten its life.
     pub fn apply_rule(&mut self, id: ConnectionId, rule: &Rc<Rule>) {

@@ -45,6 +45,8 @@ enum Forwarding {
     /// After a GOAWAY that refuses further streams: nothing that the client sends must be served, and what the proxy
     /// still sends (a PING) is an error to a client that has closed its side.
     None,
+    /// After the client's request was replaced by a Sync, whose response is replaced by an error.
+    UntilError,
     /// After a Close frame, which must be the last frame of the server (RFC 6455 section 5.5.1). The server's own
     /// Close frame, its reply to the client's, would be a second one.
     FromClient,
@@ -89,6 +91,10 @@ impl Downstream {
         if size == 0 || self.is_bypassed() {
             return;
         }
+        if worker.is_shutting_down(self.id) {
+            self.request_error(&mut bytes);
+            return;
+        }
         self.select_scanner(worker);
         let has_message = self.scanner.scan_downstream(&mut bytes);
         self.report(worker);
@@ -116,9 +122,10 @@ impl Downstream {
         }
         let host = worker.host();
         let mut bytes = Bytes::new(&*host, Buffer::Upstream, size);
-        if self.forwarding == Forwarding::None {
-            bytes.discard();
-            return;
+        match self.forwarding {
+            Forwarding::None => return bytes.discard(),
+            Forwarding::UntilError => return self.send_error(worker, &mut bytes),
+            Forwarding::Both | Forwarding::FromClient => {}
         }
         self.select_scanner(worker);
         let write = self.scanner.scan_upstream(&mut bytes);

@@ -14,6 +14,7 @@ mod recycle;
 mod request;
 mod sample;
 mod shared;
+mod shutdown;
 mod tick;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ use gossip::Gossip;
 use log::Log;
 pub(crate) use request::Request;
 use sample::Rebalancing;
+use shutdown::Shutdowns;
 
 /// The interval between two ticks.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
@@ -53,6 +55,7 @@ pub(crate) struct Worker {
     /// The network contexts of the open connections.
     contexts: BTreeMap<ConnectionId, ContextId>,
     pending: Pending,
+    shutdowns: Shutdowns,
     rebalancing: Rebalancing,
     gossip: Gossip,
     /// Makes random choices differ between proxies and workers.
@@ -75,6 +78,7 @@ impl Worker {
             upstreams: Upstreams::default(),
             contexts: BTreeMap::new(),
             pending: Pending::default(),
+            shutdowns: Shutdowns::default(),
             rebalancing: Rebalancing::default(),
             gossip: Gossip::default(),
             seed: 0,

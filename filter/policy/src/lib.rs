@@ -41,8 +41,8 @@ pub use policy::{
 };
 pub use rebalance::{Measure, Peers, Rebalance, Trust, Weight};
 pub use rule::{
-    CloseCode, Http2, Jitter, LastStreamId, ProtocolSetting, Rule, Scope, SessionStateSetting, Tcp,
-    WebSocket, WhenActive, WhenTcpActive,
+    CloseCode, DrainError, Http2, Jitter, LastStreamId, ProtocolSetting, Rule, Scope,
+    SessionStateSetting, Tcp, WebSocket, WhenActive, WhenTcpActive,
 };
 #[cfg(feature = "schema")]
 pub use {keys_table::with_keys_table, schema::schema};

@@ -12,7 +12,7 @@ use crate::path::Path;
 use crate::policy::{self, Policy};
 use crate::rule::{self, Scope};
 use crate::value::{Interval, Name, Port, Prefix};
-use checks::{check_ages, check_names};
+use checks::{check_ages, check_error, check_names};
 use core::time::Duration;
 use std::rc::Rc;
 
@@ -237,7 +237,9 @@ fn resolve_tcp_rules(
             idle_time: stated.idle_time.map(|wait| wait.0),
             session_state: stated.session_state.unwrap_or_default(),
             when_active: stated.when_active,
+            error: stated.error.unwrap_or_default(),
         };
+        check_error(&at, &tcp, report);
         check_ages(&at, &stated.limits, &rule, report);
         // A rule without a valid port matches nothing; the error was reported.
         let Some(matcher) = stated

@@ -122,6 +122,8 @@ pub struct Tcp {
     pub session_state: SessionStateSetting,
     /// What happens when the drain timeout ends and there was no safe point; None: `abort` for raw TCP, else `defer`.
     pub when_active: Option<WhenTcpActive>,
+    /// PostgreSQL: the error that the client gets before its connection is closed.
+    pub error: DrainError,
 }
 
 impl Tcp {
@@ -273,6 +275,17 @@ words! {
         Abort = "abort",
     }
     renamed { "drain" => "abort", "close" => "abort", "wait" => "defer", }
+}
+
+words! {
+    /// The error that a PostgreSQL client gets before its connection is closed.
+    pub enum DrainError: r#"allowed are "off" and "admin_shutdown""# {
+        /// None: the connection ends while it is idle.
+        Off = "off",
+        /// SQLSTATE 57P01, admin_shutdown, in response to the client's next request, which is not executed.
+        AdminShutdown = "admin_shutdown",
+    }
+    default Off
 }
 
 words! {

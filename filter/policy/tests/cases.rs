@@ -4,8 +4,9 @@
 use core::num::NonZeroU64;
 use core::time::Duration;
 use evenkeel_policy::{
-    Budget, CloseCode, Direction, Http2Ping, LastStreamId, Measure, Mode, Peers, Policy, ProtocolSetting, Rebalance,
-    Request, RequestParts, Route, TcpKeepalive, Trust, Weight, WhenActive,
+    Budget, CloseCode, Direction, Http2Ping, LastStreamId, Measure, Mode, Peers, Policy,
+    ProtocolSetting, Rebalance, Request, RequestParts, Route, TcpKeepalive, Trust, Weight,
+    WhenActive,
 };
 use std::fs;
 use std::path::PathBuf;

@@ -36,6 +36,7 @@ mod sql;
 mod state;
 
 pub use detect::{MAX_DETECTED, Speaker, TcpDetection, detect};
+pub use postgresql::shutdown;
 pub use session::{MAX_STATE_BYTES, Session, TcpProtocol};
 pub use sql::MAX_INSPECTED;
 pub use state::{PinReason, SessionState, UnsafeReason};

@@ -11,7 +11,7 @@
 mod tcp_support;
 
 use bytes::BytesMut;
-use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason};
+use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason, shutdown};
 use postgres_protocol::IsNull;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
@@ -186,4 +186,30 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn admin_shutdown_is_a_complete_error_response() {
+    let mut bytes = BytesMut::from(shutdown::admin_shutdown().as_slice());
+    let message = Message::parse(&mut bytes).unwrap();
+    assert!(matches!(message, Some(Message::ErrorResponse(_))));
+    assert!(bytes.is_empty());
+    let fields = shutdown::admin_shutdown();
+    let fields: Vec<_> = fields[5..].split(|byte| *byte == 0).collect();
+    let message = b"Mterminating connection due to administrator command";
+    let expected: [&[u8]; 6] = [b"SFATAL", b"VFATAL", b"C57P01", message, b"", b""];
+    assert_eq!(fields, expected);
+}
+
+#[test]
+fn messages_of_the_shutdown_are_those_of_the_protocol() {
+    let mut ready = BytesMut::from(shutdown::READY.as_slice());
+    let message = Message::parse(&mut ready).unwrap();
+    assert!(matches!(message, Some(Message::ReadyForQuery(ready)) if ready.status() == b'I'));
+    let mut sync = BytesMut::new();
+    frontend::sync(&mut sync);
+    assert_eq!(sync, shutdown::SYNC.as_slice());
+    let mut terminate = BytesMut::new();
+    frontend::terminate(&mut terminate);
+    assert_eq!(terminate.first(), Some(&shutdown::TERMINATE));
 }

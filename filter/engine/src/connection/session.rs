@@ -43,6 +43,10 @@ impl SessionLife {
         }
     }
 
+    pub(super) fn protocol(&self) -> TcpProtocol {
+        self.protocol
+    }
+
     pub(super) fn record(&mut self, state: SessionState) {
         self.state = state;
     }

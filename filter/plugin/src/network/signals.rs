@@ -5,6 +5,7 @@ use evenkeel_metrics::GoawayLabels;
 use evenkeel_policy::CloseCode;
 use evenkeel_wire::h1::ResponseHead;
 use evenkeel_wire::h2::{self, AbortedResponse, Http2Write, MAX_STREAM_ID, RST_STREAM_LEN};
+use evenkeel_wire::tcp::shutdown;
 use evenkeel_wire::websocket::{StatusCode, close_frame};
 use evenkeel_wire::{ByteSource, DrainOpportunity, DrainPoint, DrainSignal, splice};
 
@@ -64,6 +65,29 @@ impl Downstream {
                     self.forwarding = Forwarding::None;
                 }
             }
+        }
+    }
+
+    /// Replaces a request of a PostgreSQL client by a Sync, and discards what follows it: nothing of it is executed.
+    pub(super) fn request_error(&mut self, bytes: &mut Bytes<'_>) {
+        if self.forwarding == Forwarding::UntilError {
+            bytes.discard();
+        } else if bytes.read(0, 1) != [shutdown::TERMINATE] {
+            self.forwarding = Forwarding::UntilError;
+            let size = bytes.len();
+            bytes.splice(0, size, &shutdown::SYNC);
+        }
+    }
+
+    /// Replaces the response to the Sync by an error, after which the connection is closed. Other messages of the server
+    /// may come before.
+    pub(super) fn send_error(&mut self, worker: &mut Worker, bytes: &mut Bytes<'_>) {
+        let size = bytes.len();
+        let last = size.saturating_sub(shutdown::READY.len());
+        if bytes.read(last, shutdown::READY.len()) == shutdown::READY {
+            bytes.splice(0, size, &shutdown::admin_shutdown());
+            self.forwarding = Forwarding::None;
+            worker.sent_error(self.id);
         }
     }
 

@@ -97,6 +97,67 @@ fn transaction_is_deferred_until_it_ends() {
     assert_eq!(plugin.closes(), 1);
 }
 
+/// StartupMessage, AuthenticationOk and ReadyForQuery, a query, Sync, and ReadyForQuery alone.
+const STARTUP: &[u8] = b"\0\0\0\x10\0\x03\0\0user\0a\0\0";
+const STARTED: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+const QUERY: &[u8] = b"Q\0\0\0\x0eSELECT 1;\0";
+const SYNC: &[u8] = b"S\0\0\0\x04";
+const READY: &[u8] = b"Z\0\0\0\x05I";
+
+#[test]
+fn postgresql_client_gets_an_error_in_response_to_its_next_request() {
+    let plugin = Plugin::connect_to(5432, r#", "error": "admin_shutdown""#);
+    plugin.request(STARTUP);
+    plugin.respond(STARTED);
+    plugin.pass_seconds(12);
+    assert_eq!(plugin.closes(), 0);
+
+    assert_eq!(plugin.request(QUERY), SYNC);
+    assert_eq!(plugin.request(QUERY), b"");
+    // A message that the server sends by itself.
+    plugin.respond(b"N\0\0\0\x06S\0");
+    let size = plugin.host.set_server_data(READY);
+    plugin.vm.server_data(10, size);
+
+    let error = plugin.host.server_data();
+    assert_eq!(error.first(), Some(&b'E'));
+    assert!(String::from_utf8_lossy(&error).contains("C57P01"));
+    assert_eq!(plugin.closes(), 0, "not within the write");
+    plugin.pass_seconds(1);
+    assert_eq!(plugin.closes(), 1);
+    assert_eq!(plugin.request(QUERY), b"");
+}
+
+#[test]
+fn postgresql_client_that_sends_nothing_is_closed_without_an_error() {
+    let plugin = Plugin::connect_to(5432, r#", "error": "admin_shutdown""#);
+    plugin.request(STARTUP);
+    plugin.respond(STARTED);
+    plugin.pass_seconds(14);
+    assert_eq!(plugin.closes(), 0);
+    plugin.pass_seconds(2);
+    assert_eq!(plugin.closes(), 1);
+}
+
+#[test]
+fn terminate_of_the_client_is_passed_on() {
+    let plugin = Plugin::connect_to(5432, r#", "error": "admin_shutdown""#);
+    plugin.request(STARTUP);
+    plugin.respond(STARTED);
+    plugin.pass_seconds(12);
+    let terminate = b"X\0\0\0\x04";
+    assert_eq!(plugin.request(terminate), terminate);
+}
+
+#[test]
+fn error_of_postgresql_is_not_sent_in_other_protocols() {
+    let plugin = Plugin::connect_to(6379, r#", "error": "admin_shutdown""#);
+    plugin.request(PING);
+    plugin.respond(b"+PONG\r\n");
+    plugin.pass_seconds(11);
+    assert_eq!(plugin.closes(), 1);
+}
+
 #[test]
 fn pinned_connection_is_counted() {
     let plugin = Plugin::connect_to(6379, "");

@@ -253,6 +253,7 @@ impl Worker {
             return;
         };
         self.contexts.remove(&id);
+        self.shutdowns.remove(id);
         let counter = match (end, by) {
             (ConnectionEnd::NotDrained, _) => return,
             (ConnectionEnd::AfterSignal(reason), ClosedBy::Client) => {

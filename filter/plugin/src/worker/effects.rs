@@ -163,9 +163,7 @@ impl Worker {
                         reason.name()
                     ),
                 );
-                let context = self.contexts.get(&id).copied();
-                let close = context.map(Action::CloseConnection);
-                self.pending.actions.extend(close);
+                self.plan_close(id, aborted);
             }
         }
     }

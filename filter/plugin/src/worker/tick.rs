@@ -35,6 +35,8 @@ impl Worker {
         self.metrics.publish();
         self.sample(now);
         self.process_effects();
+        let closes = self.pending.actions.len();
+        self.close_unused(now, MAX_CLOSES.saturating_sub(closes));
         let mut actions = core::mem::take(&mut self.pending.actions);
         let request = self.next_peer_request(now);
         actions.extend(request.map(Action::SendPeerRequest));

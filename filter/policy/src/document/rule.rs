@@ -3,7 +3,7 @@ use crate::declare::object;
 use crate::glob::Glob;
 use crate::matcher::Direction;
 use crate::rule::{
-    CloseCode, Jitter, LastStreamId, ProtocolSetting, SessionStateSetting, WhenActive,
+    CloseCode, DrainError, Jitter, LastStreamId, ProtocolSetting, SessionStateSetting, WhenActive,
     WhenTcpActive,
 };
 use crate::value::{AgeLimit, CountLimit, Name, Port, Prefix, Wait};
@@ -212,6 +212,11 @@ object! {
         /// raw TCP, of which nothing shows whether anything is in flight, and "defer" for databases and
         /// brokers: no transaction is aborted.
         "when_active" => when_active: WhenTcpActive,
+        /// The error that a PostgreSQL client gets before its connection is closed. Envoy lets a filter write to a
+        /// client only in place of the server. So with "admin_shutdown" the connection ends when the client uses
+        /// it next, or after `drain_timeout` (without one: 30 seconds) if it does not. For drivers that do
+        /// not notice the end of an idle connection.
+        "error" => error: DrainError = "off",
         ..limits: Limits,
     }
     renamed {

@@ -3,7 +3,7 @@ use crate::document::{Limits, Route, Tcp};
 use crate::duration::show;
 use crate::error::Report;
 use crate::path::Path;
-use crate::rule;
+use crate::rule::{self, DrainError, ProtocolSetting};
 use crate::value::Name;
 use std::collections::BTreeMap;
 
@@ -82,4 +82,21 @@ pub(super) fn check_ages(at: &Path<'_>, stated: &Limits, rule: &rule::Rule, repo
             hint,
         );
     }
+}
+
+/// Reports an error that the protocol of the rule does not have.
+pub(super) fn check_error(at: &Path<'_>, tcp: &rule::Tcp, report: &mut Report) {
+    let has_error = matches!(
+        tcp.protocol,
+        ProtocolSetting::Auto | ProtocolSetting::PostgreSql
+    );
+    if tcp.error == DrainError::Off || has_error {
+        return;
+    }
+    let hint = format!(
+        "found \"{}\", an error of PostgreSQL; the `protocol` of this rule is \"{}\": remove `error`",
+        tcp.error.name(),
+        tcp.protocol.name()
+    );
+    report.contradiction(&at.key("error"), Some(&at.key("protocol")), hint);
 }

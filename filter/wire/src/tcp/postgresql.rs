@@ -5,6 +5,7 @@
 
 mod backend;
 mod frontend;
+pub mod shutdown;
 mod statements;
 
 use super::chunk::Chunk;

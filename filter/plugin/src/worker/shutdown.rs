@@ -1,0 +1,90 @@
+//! Connections to PostgreSQL whose client gets an error before the close.
+//!
+//! The engine has decided to close them. Each stays open until its client sends its next request, which is not executed
+//! and gets the error, or until a deadline.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use evenkeel_engine::{ConnectionId, Instant};
+use evenkeel_policy::DrainError;
+use evenkeel_wire::tcp::TcpProtocol;
+
+use super::Worker;
+use super::effects::Action;
+
+/// How long a client may take to use its connection, where the rule has no `drain_timeout`.
+const USE_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Default)]
+pub(super) struct Shutdowns {
+    deadlines: BTreeMap<ConnectionId, Instant>,
+    /// Earliest first.
+    order: BTreeSet<(Instant, ConnectionId)>,
+}
+
+impl Shutdowns {
+    fn insert(&mut self, id: ConnectionId, deadline: Instant) {
+        self.deadlines.insert(id, deadline);
+        self.order.insert((deadline, id));
+    }
+
+    /// False if the connection is not one of them.
+    pub(super) fn remove(&mut self, id: ConnectionId) -> bool {
+        let deadline = self.deadlines.remove(&id);
+        deadline.is_some_and(|deadline| self.order.remove(&(deadline, id)))
+    }
+
+    fn take_expired(&mut self, now: Instant) -> Option<ConnectionId> {
+        let (_, id) = *self
+            .order
+            .first()
+            .filter(|(deadline, _)| *deadline <= now)?;
+        self.remove(id).then_some(id)
+    }
+}
+
+impl Worker {
+    /// Closes a connection, at once or, if its client is to get an error, after that.
+    pub(super) fn plan_close(&mut self, id: ConnectionId, aborted: u32) {
+        let rule = self.engine.rule(id);
+        let has_error = rule.is_some_and(|rule| rule.tcp.error == DrainError::AdminShutdown)
+            && self.engine.session_protocol(id) == Some(TcpProtocol::PostgreSql);
+        if has_error && aborted == 0 {
+            let timeout = rule.and_then(|rule| rule.drain_timeout);
+            let deadline = self.engine.now().after(timeout.unwrap_or(USE_TIMEOUT));
+            self.shutdowns.insert(id, deadline);
+        } else {
+            self.close_next(id);
+        }
+    }
+
+    /// Closes a connection in the next tick, or in this one.
+    fn close_next(&mut self, id: ConnectionId) {
+        let context = self.contexts.get(&id).copied();
+        let close = context.map(Action::CloseConnection);
+        self.pending.actions.extend(close);
+    }
+
+    /// Closes at most `max` connections whose clients did not use them in time.
+    pub(super) fn close_unused(&mut self, now: Instant, max: usize) {
+        for _ in 0..max {
+            let Some(id) = self.shutdowns.take_expired(now) else {
+                return;
+            };
+            self.close_next(id);
+        }
+    }
+
+    /// The client's next request gets an error.
+    pub(crate) fn is_shutting_down(&self, id: ConnectionId) -> bool {
+        self.shutdowns.deadlines.contains_key(&id)
+    }
+
+    /// The client was sent the error.
+    pub(crate) fn sent_error(&mut self, id: ConnectionId) {
+        if self.shutdowns.remove(id) {
+            self.close_next(id);
+        }
+    }
+}
