@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evenkeel_engine::TcpProtocol;
-use evenkeel_policy::{CloseCode, Direction, Request, Rule, WhenActive, show_duration};
+use evenkeel_policy::{CloseCode, Direction, DrainError, Request, Rule, WhenActive, show_duration};
 use evenkeel_report::number::{duration, rounded};
 use evenkeel_report::terminal;
 
@@ -199,7 +199,14 @@ fn session(protocol: TcpProtocol, rule: &Rule) -> Vec<String> {
         }
         (None, _) => "One that is active for 30s is counted, and stays open.".to_owned(),
     };
-    vec![close, pinned.to_owned(), no_safe_point]
+    let mut sentences = vec![close, pinned.to_owned(), no_safe_point];
+    if protocol == TcpProtocol::PostgreSql && rule.tcp.error == DrainError::AdminShutdown {
+        let wait = rule.drain_timeout.map_or("30s".to_owned(), show_duration);
+        sentences.push(format!(
+            "Before it is closed, its client gets the error 57P01 in response to its next request, if it sends one within {wait}."
+        ));
+    }
+    sentences
 }
 
 /// Describes the resulting drain rate.

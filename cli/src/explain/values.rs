@@ -91,6 +91,7 @@ fn values(rule: &Rule, is_http: bool) -> Vec<(&'static str, Json)> {
                 tcp.idle_time.or(idle_time).map_or(json!(BY_PROTOCOL), span),
             ),
             ("session_state", json!(tcp.session_state.name())),
+            ("error", json!(tcp.error.name())),
             (
                 "when_active",
                 tcp.when_active

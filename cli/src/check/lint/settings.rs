@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use evenkeel_engine::TcpProtocol;
 use evenkeel_policy::{
-    CloseCode, Direction, Mode, Place, ProtocolSetting, Request, Trust, WhenActive, WhenTcpActive,
+    CloseCode, Direction, DrainError, Mode, Place, ProtocolSetting, Request, Trust, WhenActive,
+    WhenTcpActive,
 };
 
 use super::{Lint, LintContext, quoted};
@@ -196,6 +197,19 @@ fn no_effect(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Vec<Findin
             "session_state",
             "nothing shows the state of a raw TCP connection",
             "state a `protocol`, or remove it",
+        );
+    }
+    if let Kind::Port(port) = ruling.kind
+        && rule.tcp.error != DrainError::Off
+        && !matches!(
+            Followed::of(port.port, rule),
+            Followed::Protocol(TcpProtocol::PostgreSql) | Followed::FirstBytes
+        )
+    {
+        tell(
+            "error",
+            "only PostgreSQL clients get it",
+            "remove it, or state the `protocol` \"postgresql\"",
         );
     }
     if rule.max_stream_age.is_some() && rule.protect {

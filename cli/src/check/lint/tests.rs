@@ -72,6 +72,10 @@ const POLICIES: &[(&str, &[(&str, &str)])] = &[
         &[("raw-on-known-port", r#""raw""#), ("no-effect", r#""pin""#)],
     ),
     (
+        r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 3306}, "error": "admin_shutdown"}]}"#,
+        &[("no-effect", r#""admin_shutdown""#)],
+    ),
+    (
         r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 1}, "when_active": "abort", "drain_timeout": "off"}]}"#,
         &[("when-active-without-drain-timeout", r#""abort""#)],
     ),
