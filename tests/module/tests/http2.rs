@@ -224,7 +224,10 @@ fn httpx_gets_no_goaway_while_other_streams_are_open() {
     connection.client_sends([get(1, "/"), get(3, "/")].concat());
     proxy.host.advance(Duration::from_secs(60));
     assert_eq!(connection.server_writes(response(1)), response(1));
-    assert_eq!(proxy.metric("defer_reason=.=no_safe_point;.;evenkeel_drain_deferred_total"), 1);
+    assert_eq!(
+        proxy.metric("defer_reason=.=no_safe_point;.;evenkeel_drain_deferred_total"),
+        1
+    );
 }
 
 /// An exact GOAWAY must be the last thing that a client gets: to python h2, a PING behind it is an error.

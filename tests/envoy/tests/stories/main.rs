@@ -2,6 +2,7 @@
 
 mod active_clients;
 mod budget;
+mod databases;
 mod delayed_requests;
 mod delivery_pings;
 mod dry_run;
