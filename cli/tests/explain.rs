@@ -118,7 +118,7 @@ fn port_has_a_rule_for_either_direction() {
     let run = evenkeel_reading(&["explain", "-", "--connection", "1"], drain_timeout);
     assert!(
         run.stdout
-            .contains("  drain_timeout        30s    built in\n"),
+            .contains("  drain_timeout        30s          built in\n"),
         "{}",
         run.stdout
     );
