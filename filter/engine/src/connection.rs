@@ -157,6 +157,19 @@ impl Connection {
         self.leave_http(Life::Session(SessionLife::new(protocol)), port, rule);
     }
 
+    /// False under a rule that needs the connection to be followed from its first byte, where it was not. Only a changed
+    /// policy has such a rule.
+    pub(crate) fn is_followed(&self) -> bool {
+        let is_tcp = matches!(self.life, Life::Tcp(_) | Life::Session(_));
+        let rule = self.terms.rule.as_ref().filter(|_| is_tcp);
+        rule.is_none_or(|rule| {
+            self.life
+                .protocol()
+                .applicable(rule, self.terms.limits)
+                .is_some()
+        })
+    }
+
     fn leave_http(&mut self, life: Life, port: u16, rule: Option<Rc<Rule>>) {
         self.life = life;
         self.origin.port = port;

@@ -90,6 +90,9 @@ pub enum Effect {
     /// The server keeps state for a connection to a database or broker, so that it is not drained. Reported once for
     /// each drain, after its drain timeout.
     Pinned(ConnectionId, PinReason),
+    /// A changed policy has a rule for a connection that was not followed from its first byte as the rule needs it. It is
+    /// not drained.
+    NotFollowed(ConnectionId),
     /// The client goes on as if it had not been sent the drain signal. Reported once for each connection.
     SignalIgnored(ConnectionId, DrainReason),
     /// Dry run: the connection would have been sent a drain signal, or closed without one.

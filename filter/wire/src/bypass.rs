@@ -34,11 +34,13 @@ pub enum BypassReason {
     Malformed,
     /// Databases and brokers: more requests or messages are in flight than the scanner's state holds.
     TooManyInFlight,
+    /// Databases and brokers: the connection was open before a rule for its protocol, so its first bytes were not scanned.
+    OpenedBeforeRule,
 }
 
 impl BypassReason {
     /// Every reason.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::StartLine,
         Self::Field,
         Self::HeadTooLong,
@@ -54,6 +56,7 @@ impl BypassReason {
         Self::Unsupported,
         Self::Malformed,
         Self::TooManyInFlight,
+        Self::OpenedBeforeRule,
     ];
 
     /// A short, stable name for metrics.
@@ -74,6 +77,7 @@ impl BypassReason {
             Self::Unsupported => "unsupported",
             Self::Malformed => "malformed",
             Self::TooManyInFlight => "too_many_in_flight",
+            Self::OpenedBeforeRule => "opened_before_rule",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use evenkeel_policy::{Mode, Rule};
 
 use super::Engine;
-use crate::Origin;
+use crate::{Effect, Origin};
 
 impl Engine {
     /// Applies a changed policy to the connections under it: `rule` gives the new rule of one from its origin, whether it
@@ -16,10 +16,14 @@ impl Engine {
         mode: Mode,
         rule: impl Fn(Origin, bool, Option<&Rule>) -> Option<Rc<Rule>>,
     ) {
-        let timers = &mut self.timers;
+        let (timers, effects) = (&mut self.timers, &mut self.effects);
         self.connections.visit_all(|connection| {
+            let was_followed = connection.is_followed();
             if connection.origin().policy == policy && connection.apply_policy(mode, &rule) {
                 connection.schedule(timers);
+                if was_followed && !connection.is_followed() {
+                    effects.push_back(Effect::NotFollowed(connection.id()));
+                }
             }
         });
     }

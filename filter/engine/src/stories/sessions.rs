@@ -279,7 +279,10 @@ fn connection_that_was_not_followed_from_its_first_byte_is_not_drained_by_a_chan
         let rule = Rc::clone(&story.policy.tcp[0].rule);
         story.replace_rule(&rule);
         story.at(600);
-        assert_eq!(story.effects().iter().any(is_close), closes, "{protocol}");
+        let effects = story.effects();
+        assert_eq!(effects.iter().any(is_close), closes, "{protocol}");
+        let is_reported = effects.contains(&Effect::NotFollowed(id));
+        assert_eq!(is_reported, !closes, "{protocol}");
     }
 }
 

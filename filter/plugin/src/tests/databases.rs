@@ -265,5 +265,7 @@ fn later_rule_applies_to_raw_tcp_but_not_to_an_open_connection_of_a_database() {
         plugin.connect_under(2, 20);
         plugin.pass_seconds(60);
         assert_eq!(plugin.closes(), closes);
+        let bypassed = "bypass_reason=.=opened_before_rule;.;evenkeel_connections_bypassed_total";
+        assert_eq!(plugin.count(bypassed), i64::from(closes == 0));
     }
 }

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use evenkeel_engine::{ConnectionId, DrainReason, Effect, Instant, StreamId};
 use evenkeel_metrics::{Counter, Metric};
+use evenkeel_wire::BypassReason;
 
 use super::Worker;
 use super::gossip::PeerRequest;
@@ -111,6 +112,14 @@ impl Worker {
                 self.log.write(
                     Level::Debug,
                     format_args!("connection {}: pinned: {}", id.0, reason.name()),
+                );
+            }
+            Effect::NotFollowed(id) => {
+                let reason = BypassReason::OpenedBeforeRule;
+                self.metrics.count(Counter::Bypassed(reason));
+                self.log.write(
+                    Level::Debug,
+                    format_args!("connection {}: bypassed: {}", id.0, reason.name()),
                 );
             }
             Effect::SignalIgnored(id, reason) => {
