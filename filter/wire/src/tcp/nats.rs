@@ -1,4 +1,4 @@
-//! The NATS client protocol (NATS documentation, "Client TcpProtocol").
+//! The NATS client protocol (NATS documentation, "Client Protocol").
 //!
 //! Both sides send lines; those with a message are followed by its payload. Messages are sent at most once,
 //! so what counts is who waits for an answer: to a PING, to a request, or for the acknowledgement of a

@@ -1,17 +1,9 @@
 //! Messages, acknowledgements and confirms on two channels, cut anywhere: the session is compared with a
 //! memory of every frame that the `amq-protocol` crate reads of the same bytes.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
-
-mod tcp_support;
 
 use std::collections::BTreeSet;
 
+use crate::{Side, send};
 use amq_protocol::frame::{AMQPContentHeader, AMQPFrame, WriteContext, gen_frame, parse_frame};
 use amq_protocol::protocol::basic::{self, AMQPMethod as Basic, AMQPProperties};
 use amq_protocol::protocol::{AMQPClass, channel, confirm, connection};
@@ -19,7 +11,6 @@ use amq_protocol::types::FieldTable;
 use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tcp_support::{Side, send};
 
 #[derive(Clone, Copy, Debug)]
 enum Operation {

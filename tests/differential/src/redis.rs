@@ -1,14 +1,5 @@
 //! Commands and replies of any kind, cut anywhere: the session is compared with what the `redis-protocol`
 //! crate reads of the same bytes.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
-
-mod tcp_support;
 
 use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason};
 use proptest::collection::vec;

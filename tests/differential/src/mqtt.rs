@@ -1,17 +1,9 @@
 //! A client and a broker of the `mqtt-protocol-core` crate exchange messages through the session, which is
 //! compared with the packet identifiers that both have in use.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
-
-mod tcp_support;
 
 use std::collections::{BTreeSet, VecDeque};
 
+use crate::{Side, send};
 use evenkeel_wire::tcp::{PinReason, Session, SessionState, TcpProtocol, UnsafeReason};
 use mqtt_protocol_core::mqtt::common::Cursor;
 use mqtt_protocol_core::mqtt::connection::Event;
@@ -24,7 +16,6 @@ use mqtt_protocol_core::mqtt::result_code::{
 use mqtt_protocol_core::mqtt::{Connection, Version, role};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tcp_support::{Side, send};
 
 #[derive(Clone, Copy, Debug)]
 enum Step {

@@ -1,14 +1,5 @@
 //! Commands and responses of any kind, cut anywhere: the session is compared with what the `mysql_common`
 //! crate writes and reads.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
-
-mod tcp_support;
 
 use bytes::BytesMut;
 use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason};
