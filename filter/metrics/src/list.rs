@@ -122,8 +122,8 @@ metrics! {
         "Connections to databases and brokers that stayed open past their `drain_timeout` (without one: 30 s) although nothing was in flight, because the server keeps state for them.",
         Some("They stay open until the client ends that state or the connection. If the client restores it after a reconnect, set `session_state` to `ignore`.");
     Bypassed = "connections_bypassed_total", Counter of "connections" [BypassReason],
-        "Connections that are passed through byte for byte, because their protocol is not understood.",
-        Some("`tunnel` is expected. Others are clients or servers that violate the protocol: the log at level debug names the connections.");
+        "Connections that are passed through byte for byte, because their protocol is not understood or was not followed from the first byte.",
+        Some("`tunnel` is expected. `encrypted` is TLS from end to end. `opened_before_rule`: the connection is older than the rule in `tcp`. Others are clients or servers that violate the protocol: the log at level debug names the connections.");
     Http2Tunnels = "http2_tunnels_total", Counter of "streams" [],
         "WebSockets and other tunnels over HTTP/2 (CONNECT, RFC 8441), where the HTTP role is loaded. Each is one stream without an end.",
         Some("After a GOAWAY such a stream continues until it ends by itself or `drain_timeout` ends. Its connection is active as long as it lives: see docs/limits.md.");
