@@ -40,6 +40,10 @@ simulate *args:
 bench *args:
     cargo xtask bench {{ args }}
 
+# Fuzz the scanners; `just fuzz postgresql --seconds 600`
+fuzz *args:
+    cargo xtask fuzz {{ args }}
+
 # Regenerate the schema, the tables in docs, the manifests and the dashboard in istio/
 generate:
     cargo xtask generate

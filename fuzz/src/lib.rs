@@ -1,6 +1,8 @@
 //! What each fuzz target checks. `filter/wire/tests/fuzz.rs` includes this file, and runs it on seeds and their
 //! mutations.
 
+pub mod seeds;
+
 use evenkeel_wire::tcp::{MAX_STATE_BYTES, Session, SessionState, TcpProtocol};
 use evenkeel_wire::websocket::WebSocketScanner;
 use evenkeel_wire::{ConnectionScanner, Detection};
@@ -26,17 +28,23 @@ fn read_steps(mut data: &[u8]) -> Vec<Step<'_>> {
     steps
 }
 
-/// Writes a conversation for [`read_steps`]; the corpus consists of such.
-pub fn write_steps<'a>(steps: impl IntoIterator<Item = (bool, &'a [u8])>) -> Vec<u8> {
-    let mut data = Vec::new();
-    for (is_client, bytes) in steps {
-        for piece in bytes.chunks(127) {
-            let length = u8::try_from(piece.len()).unwrap_or(0) << 1;
-            data.push(length | u8::from(!is_client));
-            data.extend(piece);
-        }
-    }
-    data
+/// The body of a target.
+pub fn target(name: &str) -> Option<fn(&[u8])> {
+    let targets: [(_, fn(&[u8])); 9] = [
+        ("postgresql", postgresql),
+        ("mysql", mysql),
+        ("redis", redis),
+        ("nats", nats),
+        ("mqtt", mqtt),
+        ("amqp", amqp),
+        ("http1", http1),
+        ("http2", http2),
+        ("websocket", websocket),
+    ];
+    targets
+        .into_iter()
+        .find(|(it, _)| *it == name)
+        .map(|(_, target)| target)
 }
 
 /// PostgreSQL.
@@ -105,7 +113,7 @@ pub fn http1(data: &[u8]) {
 /// HTTP/2, behind the client's preface: whatever the cuts, the same protocol and the same requests.
 pub fn http2(data: &[u8]) {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    let data = [&write_steps([(true, &preface[..])]), data].concat();
+    let data = [&seeds::write_steps(&[(true, &preface[..])]), data].concat();
     let steps = read_steps(&data);
     assert_eq!(http(&steps, 1), http(&steps, usize::MAX));
 }

@@ -8,7 +8,7 @@ use evenkeel_report::terminal;
 
 use crate::shell::Shell;
 use crate::workspace::Workspace;
-use crate::{bench, demo, dist, envoy, generate, runner, test, wasm};
+use crate::{bench, demo, dist, envoy, fuzz, generate, runner, test, wasm};
 
 /// Build, test and release tasks of Evenkeel that cargo alone cannot do
 #[derive(Parser)]
@@ -51,6 +51,8 @@ enum Command {
     },
     /// Benchmark the scanners and the engine, and count VM entries and hostcalls per request
     Bench(bench::Args),
+    /// Fuzz the scanners with libFuzzer: HTTP, WebSocket, databases and brokers
+    Fuzz(fuzz::Args),
     /// Build the release in dist/ of the target directory: module, image, CLI, manifests, bills of materials
     Dist(dist::Args),
     /// Regenerate files: the policy schema, tables and images in docs/, manifests and dashboard in istio/
@@ -83,6 +85,7 @@ pub fn run() -> Result<ExitCode> {
         }
         Command::Lab { args } => runner::run(runner::LAB, &args, &Workspace::find()?)?,
         Command::Bench(args) => bench::run(&args, &Workspace::find()?)?,
+        Command::Fuzz(args) => fuzz::run(&args, &Workspace::find()?)?,
         Command::Dist(args) => dist::run(&args, &Workspace::find()?)?,
         Command::Generate => generate::write(&Workspace::find()?)?,
     }

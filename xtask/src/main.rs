@@ -8,6 +8,7 @@ mod cli;
 mod demo;
 mod dist;
 mod envoy;
+mod fuzz;
 mod generate;
 mod runner;
 mod shell;
