@@ -90,7 +90,7 @@ fn runbook_links_are_absolute_and_lead_to_a_heading() {
         ),
     ] {
         let urls = runbook_urls(arguments);
-        assert_eq!(urls.len(), 8, "{urls:?}");
+        assert_eq!(urls.len(), 9, "{urls:?}");
         for url in urls {
             let path = url.strip_prefix(docs).unwrap_or_else(|| panic!("{url}"));
             let (page, anchor) = path.split_once('#').unwrap();

@@ -30,21 +30,19 @@ fn read_steps(mut data: &[u8]) -> Vec<Step<'_>> {
 
 /// The body of a target.
 pub fn target(name: &str) -> Option<fn(&[u8])> {
-    let targets: [(_, fn(&[u8])); 9] = [
-        ("postgresql", postgresql),
-        ("mysql", mysql),
-        ("redis", redis),
-        ("nats", nats),
-        ("mqtt", mqtt),
-        ("amqp", amqp),
-        ("http1", http1),
-        ("http2", http2),
-        ("websocket", websocket),
-    ];
-    targets
-        .into_iter()
-        .find(|(it, _)| *it == name)
-        .map(|(_, target)| target)
+    let target: fn(&[u8]) = match name {
+        "postgresql" => postgresql,
+        "mysql" => mysql,
+        "redis" => redis,
+        "nats" => nats,
+        "mqtt" => mqtt,
+        "amqp" => amqp,
+        "http1" => http1,
+        "http2" => http2,
+        "websocket" => websocket,
+        _ => return None,
+    };
+    Some(target)
 }
 
 /// PostgreSQL.

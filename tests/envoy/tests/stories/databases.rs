@@ -184,6 +184,35 @@ async fn amqp_connection_is_closed_after_its_response() {
     is_closed_after_what_is_in_flight(&AMQP).await;
 }
 
+/// Its notifications would be lost until the client listens again.
+#[tokio::test]
+async fn postgresql_connection_that_listens_is_pinned() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rule = r#""max_connection_age": "300ms", "drain_timeout": "200ms""#;
+    let envoy = gateway(listener.local_addr().unwrap(), rule).await;
+    let (mut client, mut server) = connect(&envoy, &listener).await;
+    pass(POSTGRESQL.handshake, &mut client, &mut server).await;
+    let listen = [
+        Client(b"Q\0\0\0\x0dLISTEN a\0"),
+        Server(b"C\0\0\0\x0bLISTEN\0Z\0\0\0\x05I"),
+    ];
+    pass(&listen, &mut client, &mut server).await;
+    let pinned = [("pin_reason", "subscription")];
+    wait_for_metric_with(&envoy, "drains_pinned_total", &pinned, 1).await;
+    let notification = [Server(b"A\0\0\0\x0b\0\0\0\x01a\0\0")];
+    pass(&notification, &mut client, &mut server).await;
+    assert_metric(&envoy, "connections_drained_total", 0).await;
+
+    let unlisten = [
+        Client(b"Q\0\0\0\x0fUNLISTEN a\0"),
+        Server(b"C\0\0\0\x0dUNLISTEN\0Z\0\0\0\x05I"),
+    ];
+    pass(&unlisten, &mut client, &mut server).await;
+
+    assert_eq!(within("the close", client.read_to_end()).await, b"");
+    wait_for_metric(&envoy, "connections_drained_total", 1).await;
+}
+
 /// Envoy gives a filter no other way to write to the client: it gets the error in place of the response.
 #[tokio::test]
 async fn postgresql_client_gets_an_error_and_its_request_is_not_executed() {

@@ -1,6 +1,7 @@
 //! Envoys in which every event of a query repeats: a pod with excess load, one without peers, and one whose listeners each
 //! have another problem.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use evenkeel_test_envoy::{
@@ -15,7 +16,7 @@ use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 /// The pause between two rounds of traffic, which only limits the load.
 const PACE: Duration = Duration::from_millis(100);
@@ -55,8 +56,10 @@ impl Scene {
             let all = [full.address("in"), idle.address("in")];
             pod.replace_endpoints("peers", &all).await.unwrap();
         }
-        let troubled = troubled(&backends, &echoes).await;
         let mut traffic = Tasks::new();
+        let redis = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let troubled = troubled(&backends, &echoes, redis.local_addr().unwrap()).await;
+        traffic.spawn(serve_redis(redis));
         crowd(&full, 40, &mut traffic);
         crowd(&lonely, 1, &mut traffic);
         troubles(&troubled, &mut traffic);
@@ -119,7 +122,7 @@ async fn pod(backend: &Backend) -> Envoy {
     Envoy::start(bootstrap).await.unwrap()
 }
 
-async fn troubled(backends: &[Backend; 2], echoes: &[TcpEcho; 2]) -> Envoy {
+async fn troubled(backends: &[Backend; 2], echoes: &[TcpEcho; 2], redis: SocketAddr) -> Envoy {
     let policy = |more: &str| format!(r#"{{"version": 1, "budget": "off", {more}}}"#);
     let rule = |rule: &str| policy(&format!(r#""defaults": {{"jitter": 0, {rule}}}"#));
     let mut bootstrap = Bootstrap::new();
@@ -175,11 +178,23 @@ async fn troubled(backends: &[Backend; 2], echoes: &[TcpEcho; 2]) -> Envoy {
             ));
     }
     let tcp = Listener::tcp("tcp", "echo").evenkeel(Roles::Network, policy(r#""tcp": []"#));
-    let bootstrap = bootstrap.listener(tcp).cluster(Cluster::new(
-        "echo",
-        echoes.each_ref().map(TcpEcho::address),
+    let pinned = Listener::tcp("pinned", "redis").evenkeel(Roles::Network, policy(r#""tcp": []"#));
+    let bootstrap = bootstrap
+        .listener(tcp)
+        .listener(pinned.vm("pinned"))
+        .cluster(Cluster::new(
+            "echo",
+            echoes.each_ref().map(TcpEcho::address),
+        ))
+        .cluster(Cluster::new("redis", [redis]));
+    let envoy = Envoy::start(bootstrap).await.unwrap();
+    // Envoy has chosen the port.
+    let port = envoy.address("pinned").port();
+    let rule = policy(&format!(
+        r#""tcp": [{{"name": "redis", "match": {{"port": {port}}}, "protocol": "redis", "max_connection_age": "200ms", "drain_timeout": "100ms"}}]"#
     ));
-    Envoy::start(bootstrap).await.unwrap()
+    envoy.replace_policy("pinned", rule).await.unwrap();
+    envoy
 }
 
 /// Starts clients that send requests and reconnect to the same pod when they are drained.
@@ -233,6 +248,12 @@ fn troubles(envoy: &Envoy, traffic: &mut Tasks) {
             silent(chat).await;
         }
     });
+    let pinned = envoy.address("pinned");
+    traffic.spawn(async move {
+        loop {
+            monitor(pinned).await;
+        }
+    });
     let mut clients = [0, 1].map(|_| TcpClient::new(envoy.address("tcp")));
     traffic.spawn(async move {
         loop {
@@ -244,7 +265,7 @@ fn troubles(envoy: &Envoy, traffic: &mut Tasks) {
     });
 }
 
-async fn hyper(to: std::net::SocketAddr) -> SendRequest<Empty<Bytes>> {
+async fn hyper(to: SocketAddr) -> SendRequest<Empty<Bytes>> {
     let stream = TcpStream::connect(to).await.unwrap();
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
         .await
@@ -262,7 +283,7 @@ async fn slow(sender: &mut SendRequest<Empty<Bytes>>) {
 }
 
 /// Opens a WebSocket without messages, and waits until it is closed.
-async fn silent(to: std::net::SocketAddr) {
+async fn silent(to: SocketAddr) {
     let mut stream = TcpStream::connect(to).await.unwrap();
     let request = "GET /ws/3600000 HTTP/1.1\r\nhost: chat\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
         sec-websocket-version: 13\r\nsec-websocket-key: ZXZlbmtlZWxldmVua2VlbA==\r\n\r\n";
@@ -270,4 +291,25 @@ async fn silent(to: std::net::SocketAddr) {
     let mut response = Vec::new();
     stream.read_to_end(&mut response).await.unwrap();
     assert!(response.starts_with(b"HTTP/1.1 101 "));
+}
+
+/// A Redis server whose clients only send MONITOR.
+async fn serve_redis(listener: TcpListener) {
+    loop {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 9];
+        stream.read_exact(&mut request).await.unwrap();
+        stream.write_all(b"+OK\r\n").await.unwrap();
+        // Until the client closes.
+        assert_eq!(stream.read(&mut request).await.unwrap(), 0);
+    }
+}
+
+/// Opens a connection to Redis that is pinned, for longer than its age and drain timeout.
+async fn monitor(to: SocketAddr) {
+    let mut stream = TcpStream::connect(to).await.unwrap();
+    stream.write_all(b"MONITOR\r\n").await.unwrap();
+    let mut reply = [0; 5];
+    stream.read_exact(&mut reply).await.unwrap();
+    tokio::time::sleep(10 * PACE).await;
 }
