@@ -95,7 +95,13 @@ fn safe_session_needs_no_idle_time_unless_the_rule_states_one() {
         for _ in 0..400 {
             story.advance(Duration::from_millis(5));
             story.respond_session(id, SAFE);
-            if story.engine.now().since(NOON).subsec_millis() % 100 == 0 {
+            if story
+                .engine
+                .now()
+                .since(NOON)
+                .subsec_millis()
+                .is_multiple_of(100)
+            {
                 story.tick();
             }
         }
