@@ -50,7 +50,7 @@ pub struct Args {
 pub fn run(args: &Args, workspace: &Workspace) -> Result<()> {
     let host = workspace::host()?;
     let directory = workspace.target.join("fuzz");
-    Shell::shown()
+    Shell::inherit()
         .run(build(workspace, &directory, &host))
         .context("building the fuzz targets, which takes a C++ compiler for libFuzzer")?;
     let chosen = |seed: &&Seed| {
@@ -97,7 +97,7 @@ fn fuzz(seed: &Seed, program: &Path, directory: &Path, seconds: u32) -> Result<O
         seed.target
     ));
     let command = display(&run);
-    let mut shell = Shell::kept();
+    let mut shell = Shell::capture();
     terminal::note(&format!("{}: running for {seconds} s", seed.target));
     let result = shell.run(run);
     let output = shell.transcript();

@@ -199,14 +199,14 @@ fn no_effect(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Vec<Findin
             "state a `protocol`, or remove it",
         );
     }
-    if let Kind::Port(port) = ruling.kind
+    if let RuleKind::Port(port) = located.kind
         && rule.tcp.error != DrainError::Off
         && !matches!(
             Followed::of(port.port, rule),
             Followed::Protocol(TcpProtocol::PostgreSql) | Followed::FirstBytes
         )
     {
-        tell(
+        report(
             "error",
             "only PostgreSQL clients get it",
             "remove it, or state the `protocol` \"postgresql\"",

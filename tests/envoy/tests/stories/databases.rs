@@ -204,7 +204,7 @@ async fn postgresql_connection_that_listens_is_pinned() {
     assert_metric(&envoy, "connections_drained_total", 0).await;
 
     let unlisten = [
-        Client(b"Q\0\0\0\x0fUNLISTEN a\0"),
+        Client(b"Q\0\0\0\x0fUNLISTEN *\0"),
         Server(b"C\0\0\0\x0dUNLISTEN\0Z\0\0\0\x05I"),
     ];
     pass(&unlisten, &mut client, &mut server).await;
