@@ -142,18 +142,18 @@ impl Metrics {
 
     /// Counts requests, which the next [`Metrics::publish`] publishes: each would cost a hostcall.
     pub(crate) fn count_requests(&mut self, protocol: Protocol, by: u64) {
-        if let Some(requests) = self.requests.get_mut(protocol as usize) {
-            *requests = requests.saturating_add(by);
+        let mut counts = Protocol::ALL.iter().zip(&mut self.requests);
+        if let Some((_, count)) = counts.find(|(known, _)| **known == protocol) {
+            *count = count.saturating_add(by);
         }
     }
 
     /// Publishes what was counted since the last tick.
     pub(crate) fn publish(&mut self) {
-        for protocol in Protocol::ALL {
-            let counted = self.requests.get_mut(protocol as usize);
-            let counted = counted.map(core::mem::take).unwrap_or_default();
-            if counted > 0 {
-                self.count_by(Counter::Requests(protocol), counted);
+        let counts = core::mem::take(&mut self.requests);
+        for (protocol, count) in Protocol::ALL.into_iter().zip(counts) {
+            if count > 0 {
+                self.count_by(Counter::Requests(protocol), count);
             }
         }
         self.upstream_hosts.publish(&*self.host);
