@@ -50,7 +50,7 @@ async fn second_entry_on_a_listener_is_inert() {
         drop(client);
 
         wait_for_metric(&envoy, "downstream_connections_active", 0).await;
-        assert_metric(&envoy, "requests_total", 12).await;
+        wait_for_metric(&envoy, "requests_total", 12).await;
         assert_metric(&envoy, "drain_signals_total", 4).await;
         assert_metric(&envoy, "duplicate_filters_total", 4).await;
         assert_metric(&envoy, "connections_bypassed_total", 0).await;
