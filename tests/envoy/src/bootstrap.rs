@@ -17,6 +17,7 @@ pub use listener::Listener;
 pub struct Bootstrap {
     pub(crate) concurrency: u32,
     pub(crate) listeners: Vec<Listener>,
+    node: &'static str,
     pub(crate) clusters: Vec<Cluster>,
     pub(crate) envoy: Option<PathBuf>,
     pub(crate) module: Option<PathBuf>,
@@ -27,6 +28,7 @@ impl Bootstrap {
     pub fn new() -> Self {
         Self {
             concurrency: 1,
+            node: "evenkeel-test",
             listeners: Vec::new(),
             clusters: Vec::new(),
             envoy: None,
@@ -52,6 +54,13 @@ impl Bootstrap {
         self
     }
 
+    /// Names the node as Istio names a sidecar: only there a listener with the direction outbound is the application's own.
+    #[must_use]
+    pub fn sidecar(mut self) -> Self {
+        self.node = "sidecar~127.0.0.1~app.test~test.svc.cluster.local";
+        self
+    }
+
     /// Adds a listener.
     pub fn listener(mut self, listener: Listener) -> Self {
         self.listeners.push(listener);
@@ -73,7 +82,7 @@ impl Bootstrap {
             .collect();
         let clusters: Vec<_> = self.clusters.iter().map(|c| c.to_json(directory)).collect();
         json!({
-            "node": { "id": "evenkeel-test", "cluster": "evenkeel-test" },
+            "node": { "id": self.node, "cluster": "evenkeel-test" },
             "admin": { "address": loopback() },
             "stats_config": { "stats_tags": evenkeel::stats_tags() },
             "static_resources": { "listeners": listeners, "clusters": clusters },

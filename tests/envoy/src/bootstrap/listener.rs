@@ -17,6 +17,7 @@ pub struct Listener {
     pub(crate) evenkeel: Option<(Plugin, String)>,
     direction: &'static str,
     limits: Value,
+    max_connection_duration: Option<String>,
     http2_options: Value,
     lua: Option<String>,
     transport: Option<Value>,
@@ -52,6 +53,7 @@ impl Listener {
             evenkeel: None,
             direction: "UNSPECIFIED",
             limits: json!({}),
+            max_connection_duration: None,
             http2_options: json!({}),
             lua: None,
             transport: None,
@@ -128,6 +130,14 @@ impl Listener {
         self
     }
 
+    /// Sets the age at which TCP connections are closed, idle or not (`max_downstream_connection_duration`), as Envoy
+    /// writes it (`"3s"`).
+    #[must_use]
+    pub fn max_connection_duration(mut self, duration: &str) -> Self {
+        self.max_connection_duration = Some(duration.to_owned());
+        self
+    }
+
     /// Accepts extended CONNECT (RFC 8441), WebSockets over HTTP/2.
     #[must_use]
     pub fn extended_connect(mut self) -> Self {
@@ -170,11 +180,7 @@ impl Listener {
         let network = self.filter(Role::Network, directory);
         let terminal = match &self.serves {
             Serves::Http { routes } => self.connection_manager(routes, directory),
-            Serves::Tcp { cluster } => typed(
-                "envoy.filters.network.tcp_proxy",
-                "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-                json!({ "stat_prefix": self.name, "cluster": cluster }),
-            ),
+            Serves::Tcp { cluster } => self.tcp_proxy(cluster),
         };
         let filters: Vec<_> = network.into_iter().chain([terminal]).collect();
         let mut chain = json!({ "filters": filters });
@@ -187,6 +193,18 @@ impl Listener {
             "traffic_direction": self.direction,
             "filter_chains": [chain],
         })
+    }
+
+    fn tcp_proxy(&self, cluster: &str) -> Value {
+        let mut config = json!({ "stat_prefix": self.name, "cluster": cluster });
+        if let Some(duration) = &self.max_connection_duration {
+            config["max_downstream_connection_duration"] = duration.as_str().into();
+        }
+        typed(
+            "envoy.filters.network.tcp_proxy",
+            "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            config,
+        )
     }
 
     fn connection_manager(&self, routes: &[Value], directory: &Path) -> Value {
