@@ -4,6 +4,7 @@
 mod daemon;
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,14 @@ pub fn unpacked(package: &str) -> Result<PathBuf> {
         unpack(package, directory)?;
         write_launchers(directory)
     })
+}
+
+/// Returns the `LD_LIBRARY_PATH` of programs below a directory of [`unpacked`].
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn library_path(directory: &Path) -> Result<OsString> {
+    Ok(env::join_paths(libraries(directory)?)?)
 }
 
 /// Returns why [`binary`] fails; None when it does not.
@@ -122,7 +131,7 @@ fn to_install(plan: &str) -> Vec<&str> {
 
 /// Writes a launcher for each program, which sets the path of its libraries.
 fn write_launchers(directory: &Path) -> Result<()> {
-    let libraries = env::join_paths(libraries(directory)?)?;
+    let libraries = library_path(directory)?;
     for folder in ["usr/sbin", "usr/bin"].map(|folder| directory.join(folder)) {
         if !folder.is_dir() {
             continue;

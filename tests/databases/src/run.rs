@@ -1,0 +1,146 @@
+//! The clients of one system under one contender.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use evenkeel_test_tasks::Tasks;
+use tokio::net::TcpStream;
+use tokio::process::Command;
+use tokio::time::{sleep, timeout};
+
+use crate::client::Client;
+use crate::contender::Contender;
+use crate::process::tail;
+use crate::report::Report;
+use crate::row::{Results, Row};
+use crate::site::Site;
+use crate::system::System;
+
+/// What a client program may take beyond its run: the last operation, and the verification.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// One run: its clients share the servers and the proxy.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The servers.
+    pub system: System,
+    /// What closes the connections.
+    pub contender: Contender,
+    /// The client programs.
+    pub clients: Vec<Client>,
+    /// How long each program starts operations.
+    pub duration: Duration,
+}
+
+impl Run {
+    /// Runs all clients at the same time.
+    ///
+    /// # Errors
+    /// When the servers do not start or a client program fails, with what it wrote to stderr. Failed operations are
+    /// no error: the rows count them.
+    pub async fn results(&self) -> Result<Results> {
+        let mut programs = Vec::new();
+        for client in &self.clients {
+            programs.push((*client, client.provide()?));
+        }
+        let names: Vec<_> = self.clients.iter().map(|client| client.name).collect();
+        let site = Site::start(self.system, self.contender, &names).await?;
+        let mut tasks = Tasks::new();
+        for (client, program) in programs {
+            let mut command = program.command();
+            command
+                .arg("--address")
+                .arg(site.address(client.name).to_string())
+                .args(["--seconds", &self.duration.as_secs().to_string()])
+                .envs(site.environment().iter().map(|(name, path)| (name, path)));
+            for server in site.servers() {
+                command.arg("--server").arg(server.to_string());
+            }
+            let limit = self.duration + GRACE;
+            tasks.spawn(async move { (client, reports(command, client, limit).await) });
+        }
+        let (rows, _connections) =
+            tokio::try_join!(self.rows(&site, tasks), self.add_servers(&site))?;
+        let module = site.module_counts().await?;
+        Ok(Results {
+            rows,
+            module: module.into_iter().collect(),
+        })
+    }
+
+    async fn rows(
+        &self,
+        site: &Site,
+        mut tasks: Tasks<(Client, Result<Vec<Report>>)>,
+    ) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        while let Some((client, reports)) = tasks.next().await {
+            let reports = reports?;
+            self.check_connections(site, client, &reports).await?;
+            rows.extend(reports.into_iter().map(|report| Row {
+                system: self.system,
+                client: client.name,
+                version: report.version,
+                operation: report.operation,
+                contender: self.contender,
+                counts: report.counts,
+                errors: report.errors,
+            }));
+        }
+        Ok(rows)
+    }
+
+    /// With [`Contender::Rebalance`] the second server joins after a part of the run.
+    async fn add_servers(&self, site: &Site) -> Result<Vec<TcpStream>> {
+        if self.contender != Contender::Rebalance {
+            return Ok(Vec::new());
+        }
+        sleep(self.duration / 3).await;
+        site.add_servers().await
+    }
+
+    /// The connections that a program reports are those that Envoy accepted; a program that counts wrongly would
+    /// make the number of drained connections wrong. A library that connects again in the background does not report
+    /// a connection that ended before its handshake.
+    async fn check_connections(
+        &self,
+        site: &Site,
+        client: Client,
+        reports: &[Report],
+    ) -> Result<()> {
+        let reported: u64 = reports.iter().map(|report| report.counts.opened).sum();
+        let accepted = site.connections(client.name).await?;
+        if reported > accepted || accepted - reported > accepted / 10 {
+            bail!(
+                "{} ({}): reports {reported} connections, Envoy accepted {accepted}",
+                client.name,
+                self.contender.name()
+            );
+        }
+        Ok(())
+    }
+}
+
+async fn reports(mut command: Command, client: Client, limit: Duration) -> Result<Vec<Report>> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let output = timeout(limit, command.output())
+        .await
+        .with_context(|| format!("{} did not end within {limit:?}", client.name))?
+        .with_context(|| format!("cannot start {}", client.name))?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        bail!(
+            "{} ended with {}\n{}",
+            client.name,
+            output.status,
+            tail(&stderr)
+        );
+    }
+    Report::parse_all(&String::from_utf8_lossy(&output.stdout))
+        .with_context(|| format!("{}\n{}", client.name, tail(&stderr)))
+}

@@ -1,0 +1,128 @@
+//! Whether the rule that reads the protocol broke nothing and still drained.
+
+use anyhow::{Result, bail};
+
+use crate::contender::Contender;
+use crate::row::{ModuleCounts, Results, Row, sums};
+
+/// Checks the rows of the contenders that read the protocol, per system: nothing was broken, lost or delivered twice,
+/// and connections were drained: with [`Contender::Protocol`] at least half as many as with [`Contender::Raw`], where
+/// its rows are there. Systems that do not share sessions are left out: no proxy can drain them without a loss.
+/// Returns a summary.
+///
+/// # Errors
+/// Names each system and what it fails.
+pub fn judge(results: &Results) -> Result<String> {
+    let sums = sums(&results.rows);
+    let judged = |sum: &&Row| sum.contender.reads_protocol() && sum.system.shares_sessions();
+    let mut faults = Vec::new();
+    for sum in sums.iter().filter(judged) {
+        let what = format!("{} with `{}`", sum.system.name(), sum.contender.name());
+        let harm = sum
+            .counts
+            .harm()
+            .into_iter()
+            .filter(|(_, count)| *count > 0);
+        faults.extend(harm.map(|(name, count)| format!("{what}: {count} {name}")));
+        faults.extend(too_few_drained(sum, &sums, results).map(|fault| format!("{what}: {fault}")));
+    }
+    if !faults.is_empty() {
+        bail!("the protocols were not followed\n{}", faults.join("\n"));
+    }
+    let total = |count: fn(&Row) -> u64| sums.iter().filter(judged).map(count).sum::<u64>();
+    Ok(format!(
+        "{} operations, {} connections drained, none while in use, nothing lost or delivered twice; {} connections found closed",
+        total(|row| row.counts.operations),
+        sums.iter()
+            .filter(judged)
+            .filter_map(|sum| sum.drained(&sums))
+            .sum::<u64>(),
+        total(|row| row.counts.found_closed),
+    ))
+}
+
+fn too_few_drained(sum: &Row, sums: &[Row], results: &Results) -> Option<String> {
+    if sum.contender == Contender::Rebalance {
+        let own = |counts: &&ModuleCounts| {
+            counts.system == sum.system && counts.contender == sum.contender
+        };
+        let drained = results.module.iter().find(own).map(|counts| counts.drained);
+        return (drained == Some(0)).then(|| "no connection drained".to_owned());
+    }
+    let raw = |row: &&Row| row.system == sum.system && row.contender == Contender::Raw;
+    let raw = sums.iter().find(raw)?.drained(sums)?;
+    let own = sum.drained(sums)?;
+    (own * 2 < raw).then(|| format!("{own} connections drained, and {raw} with `raw`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::report::Counts;
+    use crate::system::System;
+
+    fn row(contender: Contender, counts: Counts) -> Row {
+        Row {
+            system: System::Redis,
+            client: "a",
+            version: "a 1".to_owned(),
+            operation: "multi".to_owned(),
+            contender,
+            counts,
+            errors: BTreeMap::new(),
+        }
+    }
+
+    fn opened(opened: u64) -> Counts {
+        Counts {
+            operations: 1,
+            opened,
+            ..Counts::default()
+        }
+    }
+
+    fn results(protocol: Counts) -> Results {
+        let rows = vec![
+            row(Contender::None, opened(1)),
+            row(Contender::Raw, opened(11)),
+            row(Contender::Protocol, protocol),
+        ];
+        let module = Vec::new();
+        Results { rows, module }
+    }
+
+    #[test]
+    fn harmless_draining_passes() {
+        let found_closed = Counts {
+            found_closed: 3,
+            missed: 1,
+            ..opened(6)
+        };
+
+        assert!(judge(&results(found_closed)).is_ok());
+    }
+
+    #[test]
+    fn broken_transaction_fails() {
+        let broken = Counts {
+            in_transaction: 1,
+            ..opened(11)
+        };
+
+        let error = judge(&results(broken)).unwrap_err().to_string();
+
+        assert!(
+            error.contains("redis with `protocol`: 1 in transaction"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn too_few_drained_connections_fail() {
+        let error = judge(&results(opened(5))).unwrap_err().to_string();
+
+        assert!(error.contains("4 connections drained, and 10"), "{error}");
+    }
+}
