@@ -35,6 +35,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Run real database and broker clients through an Envoy that closes their connections: `cargo xtask databases --help`
+    #[command(disable_help_flag = true)]
+    Databases {
+        /// Databases, brokers and options
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// As `clients`, with 100,000 or 1,000,000 requests per client: `cargo xtask clients --help`
     #[command(disable_help_flag = true)]
     Storm {
@@ -83,6 +90,7 @@ pub fn run() -> Result<ExitCode> {
             args.push("--storm".to_owned());
             runner::run(runner::CLIENTS, &args, &Workspace::find()?)?;
         }
+        Command::Databases { args } => runner::run(runner::DATABASES, &args, &Workspace::find()?)?,
         Command::Lab { args } => runner::run(runner::LAB, &args, &Workspace::find()?)?,
         Command::Bench(args) => bench::run(&args, &Workspace::find()?)?,
         Command::Fuzz(args) => fuzz::run(&args, &Workspace::find()?)?,

@@ -1,4 +1,4 @@
-//! Programs of the tests with a command line of their own (the client matrix, the lab), with the module and the Envoy that they
+//! Programs of the tests with a command line of their own (the client matrix, databases, the lab), with the module and the Envoy that they
 //! need.
 
 use std::process::Command;
@@ -11,6 +11,9 @@ use crate::{envoy, wasm};
 
 /// The matrix of real clients.
 pub const CLIENTS: &str = "evenkeel-test-clients";
+
+/// Real clients of databases and brokers.
+pub const DATABASES: &str = "evenkeel-test-databases";
 
 /// The lab: pods in network namespaces.
 pub const LAB: &str = "evenkeel-test-lab";

@@ -142,7 +142,7 @@ fn closing_lines(transcript: &str) -> impl Iterator<Item = &str> {
         .filter(|line| CLOSING.iter().any(|word| line.starts_with(word)))
 }
 
-const CLOSING: [&str; 4] = ["test result:", "matrix:", "lab:", "not run:"];
+const CLOSING: [&str; 5] = ["test result:", "matrix:", "databases:", "lab:", "not run:"];
 
 fn summarize(outcomes: &[(Step, Outcome)]) -> ExitCode {
     terminal::line("");

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use super::{deny, dist, versions};
-use crate::runner::{self, CLIENTS, LAB};
+use crate::runner::{self, CLIENTS, DATABASES, LAB};
 use crate::shell::Shell;
 use crate::wasm::TARGET;
 use crate::workspace::Workspace;
@@ -31,6 +31,9 @@ const BY_NAME: [&str; 7] = [
     "http2",
 ];
 
+/// The systems that a proxy can drain without a loss, in runs of some connection ages each.
+const WITHOUT_LOSS: &str = "postgresql mysql redis nats mqtt amqp --contender none,raw,protocol,rebalance --seconds 12 --jobs 4";
+
 /// The cases of the lab that take a few seconds each, with both sets of rules.
 const IN_CI: [&str; 3] = ["routers", "keep-alive", "http2"];
 
@@ -50,6 +53,7 @@ pub enum Step {
     Istio,
     Clients,
     Storm,
+    Databases,
     Lab,
     Conformance,
     Doc,
@@ -90,6 +94,9 @@ impl Step {
             Self::Storm => "real clients with many requests, drained by request count and by age",
             Self::Lab => {
                 "cases of the problem on kube-proxy's own rules, in network namespaces (root)"
+            }
+            Self::Databases => {
+                "real database and broker clients lose nothing when their connections are drained"
             }
             Self::Conformance => {
                 "HTTP/1 and HTTP/2 conformance is equal with and without the module"
@@ -140,6 +147,10 @@ impl Step {
                 workspace,
                 shell,
             ),
+            Self::Databases => {
+                let args: Vec<_> = WITHOUT_LOSS.split(' ').collect();
+                program(DATABASES, &args, workspace, shell)
+            }
             Self::Lab => program(LAB, &IN_CI, workspace, shell),
             Self::Conformance => in_pinned_envoy(&["http1", "http2"], workspace, shell),
             Self::Doc => {
