@@ -189,6 +189,40 @@ fn postgresql_has_a_rule_for_each_direction() {
 }
 
 #[test]
+fn each_database_and_broker_has_a_policy() {
+    let cases = [
+        (load("postgresql.json"), 5432, ProtocolSetting::PostgreSql),
+        (load("mysql.json"), 3306, ProtocolSetting::MySql),
+        (load("redis.json"), 6379, ProtocolSetting::Redis),
+        (load("nats.json"), 4222, ProtocolSetting::Nats),
+        (load("mqtt.json"), 1883, ProtocolSetting::Mqtt),
+        (load("amqp.json"), 5672, ProtocolSetting::Amqp),
+    ];
+    for (policy, port, protocol) in cases {
+        let rule = &policy.tcp_rule(Direction::Inbound, port).unwrap().rule;
+
+        assert_eq!(rule.tcp.protocol, protocol);
+        assert!(rule.max_connection_age.is_some(), "{protocol:?}");
+        assert!(policy.budget.is_some(), "{protocol:?}");
+    }
+}
+
+#[test]
+fn database_clients_rebalance_outbound_connections() {
+    let policy = load("database-clients.json");
+
+    for port in [5432, 3306, 6379, 4222] {
+        let rule = &policy.tcp_rule(Direction::Outbound, port).unwrap().rule;
+        assert_eq!(rule.max_connection_age, None);
+        assert_eq!(policy.tcp_rule(Direction::Inbound, port), None);
+    }
+    assert_eq!(
+        policy.rebalance.map(|rebalance| rebalance.min_connections),
+        Some(8)
+    );
+}
+
+#[test]
 fn gateway_has_routes_ports_and_upstream_limits() {
     let policy = load("gateway.json");
     let name = |authority, path| inbound(&policy, authority, path).map(|route| route.name.as_str());

@@ -1,5 +1,9 @@
 //! What closes the connections between the clients and the servers.
 
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -56,23 +60,23 @@ impl Contender {
         matches!(self, Self::Protocol | Self::Rebalance)
     }
 
-    /// The policy for a listener on `port` whose clients speak `protocol`, as `tcp[].protocol` spells it.
-    pub(crate) fn policy(self, port: u16, protocol: &str) -> Value {
-        let direction = if self == Self::Rebalance {
-            "outbound"
-        } else {
-            "inbound"
+    /// The policy for a listener on `port` whose clients speak `protocol`, as `tcp[].protocol` spells it: the example
+    /// in `policies/`, with times that suit a short run.
+    ///
+    /// # Errors
+    /// When there is no such example.
+    pub(crate) fn policy(self, port: u16, protocol: &str) -> Result<Value> {
+        let mut policy = match self {
+            Self::Protocol => example(protocol)?,
+            Self::Rebalance => example("database-clients")?,
+            _ => json!({
+                "version": 1,
+                "tcp": [{ "name": protocol, "match": {}, "protocol": "raw", "idle_time": "500ms" }],
+            }),
         };
-        let rule = json!({
-            "name": protocol,
-            "match": { "port": port, "direction": direction },
-            "protocol": if self.reads_protocol() { protocol } else { "raw" },
-            "max_connection_age": if self == Self::Rebalance { "off" } else { "3s" },
-            "idle_time": "500ms",
-            "drain_timeout": "2s",
-        });
-        let mut policy = json!({ "version": 1, "budget": "off", "tcp": [rule] });
-        if self == Self::Rebalance {
+        policy["budget"] = "off".into();
+        let is_rebalanced = self == Self::Rebalance;
+        if is_rebalanced {
             policy["rebalance"] = json!({
                 "max_rate": 0.2,
                 "min_connections": 4,
@@ -80,8 +84,26 @@ impl Contender {
                 "stabilization_window": "500ms",
             });
         }
-        policy
+        let rules = policy["tcp"].as_array_mut().context("no TCP rule")?;
+        rules.retain(|rule| !is_rebalanced || rule["name"] == protocol);
+        for rule in rules.iter_mut().filter_map(Value::as_object_mut) {
+            for key in ["mean_connection_age", "min_connection_age", "jitter"] {
+                rule.remove(key);
+            }
+            let age = if is_rebalanced { "off" } else { "3s" };
+            rule.insert("max_connection_age".to_owned(), age.into());
+            rule.insert("drain_timeout".to_owned(), "2s".into());
+            rule["match"]["port"] = port.into();
+        }
+        Ok(policy)
     }
+}
+
+fn example(name: &str) -> Result<Value> {
+    let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
+    let path = policies.join(format!("{name}.json"));
+    let text = fs::read_to_string(&path).with_context(|| format!("no {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))
 }
 
 #[cfg(test)]
@@ -89,12 +111,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn raw_and_protocol_differ_in_the_protocol_only() {
-        let mut raw = Contender::Raw.policy(5432, "postgresql");
-        let protocol = Contender::Protocol.policy(5432, "postgresql");
+    fn example_gets_the_port_and_short_times_only() {
+        let policy = Contender::Protocol.policy(40_000, "mqtt").unwrap();
 
-        assert_eq!(raw["tcp"][0]["protocol"], "raw");
-        raw["tcp"][0]["protocol"] = "postgresql".into();
-        assert_eq!(raw, protocol);
+        let rule = json!({
+            "name": "mqtt",
+            "match": { "port": 40_000 },
+            "protocol": "mqtt",
+            "max_connection_age": "3s",
+            "drain_timeout": "2s",
+        });
+        assert_eq!(policy["tcp"], json!([rule]));
+    }
+
+    #[test]
+    fn rebalanced_connections_are_outbound_and_of_one_protocol() {
+        let policy = Contender::Rebalance.policy(40_000, "redis").unwrap();
+
+        let matches = json!({ "port": 40_000, "direction": "outbound" });
+        assert_eq!(policy["tcp"].as_array().map(Vec::len), Some(1));
+        assert_eq!(policy["tcp"][0]["match"], matches);
     }
 }

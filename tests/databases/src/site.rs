@@ -80,7 +80,7 @@ impl Site {
         };
         if contender.has_module() {
             for name in listeners {
-                let policy = contender.policy(site.address(name).port(), system.protocol());
+                let policy = contender.policy(site.address(name).port(), system.protocol())?;
                 site.envoy.replace_policy(name, policy).await?;
             }
             site.check_policy().await?;
