@@ -32,6 +32,10 @@ clients *args:
 storm *args:
     cargo xtask storm {{ args }}
 
+# Run real clients of databases and brokers; `just databases postgresql --client psycopg`
+databases *args:
+    cargo xtask databases {{ args }}
+
 # Simulate the effect of a policy; `just simulate scale-out --policy shop.json`
 simulate *args:
     cargo run --release -p evenkeel -- simulate {{ args }}
