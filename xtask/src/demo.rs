@@ -5,6 +5,7 @@
 //! recycles by age.
 
 mod chart;
+mod database;
 mod gateway;
 mod outcome;
 mod page;
@@ -115,6 +116,7 @@ async fn measure(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Results> {
     scenarios.extend(scale_out::measure(&site, quick, seed).await?);
     drop(site);
     scenarios.push(gateway::measure(tools, quick, seed).await?);
+    scenarios.extend(database::measure(tools, quick, seed).await?);
     let scenes = rebalancing::measure(tools, quick, seeds).await?;
     Ok(Results {
         seeds,

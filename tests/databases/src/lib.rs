@@ -25,6 +25,7 @@ pub use page::render as render_page;
 pub use report::Counts;
 pub use row::{ModuleCounts, Results, Row};
 pub use run::Run;
+pub use server::Servers;
 pub use system::System;
 pub use table::render as render_table;
 pub use verdict::judge;

@@ -14,9 +14,9 @@ use crate::process::Process;
 
 /// Running servers of one system. Dropping them ends the processes.
 #[derive(Debug)]
-pub(crate) struct Servers {
+pub struct Servers {
     /// Where each server accepts clients. The proxy balances connections over these addresses.
-    pub(crate) addresses: Vec<SocketAddr>,
+    pub addresses: Vec<SocketAddr>,
     /// What the client programs find in their environment: tools of the server's package.
     pub(crate) environment: Vec<(&'static str, PathBuf)>,
     /// Each ends with its owner.

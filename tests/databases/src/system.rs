@@ -90,7 +90,7 @@ impl System {
     ///
     /// # Errors
     /// When a package is not available or a server does not start, with the end of its log.
-    pub(crate) async fn start(self) -> Result<Servers> {
+    pub async fn start(self) -> Result<Servers> {
         match self {
             Self::Postgresql => server::postgresql::start().await,
             Self::Mysql => server::mariadb::start().await,

@@ -27,53 +27,131 @@ const CLIENTS: usize = 40;
 const PAUSE: Duration = Duration::from_millis(1000);
 const SPAN: Duration = Duration::from_millis(2000);
 
+/// Clients that keep a connection each to hosts behind one listener, before and after hosts are added.
+pub struct Scene {
+    pub name: &'static str,
+    pub protocol: &'static str,
+    pub hosts: Vec<SocketAddr>,
+    /// The number of hosts before the others are added.
+    pub first: usize,
+    /// The number of clients per side.
+    pub clients: usize,
+    /// How long there are only the first hosts.
+    pub before: Duration,
+    /// How long there are all.
+    pub after: Duration,
+    /// The rule of the after side, without name and port.
+    pub rule: Value,
+    pub unit: &'static str,
+    pub setup: String,
+    pub reading: &'static str,
+}
+
+/// A client with at most one connection.
+pub trait Exchange: Send + 'static {
+    /// Sends a request; the text of the response starts with the number of the host.
+    fn exchange(&mut self) -> impl Future<Output = Result<String>> + Send;
+
+    /// Returns the number of connections so far.
+    fn connections_opened(&self) -> u64;
+}
+
+impl Exchange for TcpClient {
+    fn exchange(&mut self) -> impl Future<Output = Result<String>> + Send {
+        TcpClient::exchange(self, "ping")
+    }
+
+    fn connections_opened(&self) -> u64 {
+        TcpClient::connections_opened(self)
+    }
+}
+
 pub async fn measure(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> {
     let (age, before, after) = if quick { ("2s", 1, 6) } else { ("3s", 2, 8) };
-    let (before, after) = (Duration::from_secs(before), Duration::from_secs(after));
-    let seconds = (before + after).as_secs();
-    terminal::note(&format!(
-        "gateway, TCP: before and after side by side, {seconds} s"
-    ));
     let mut hosts = Vec::new();
     for number in 0..ALL {
         hosts.push(TcpEcho::start(&number.to_string()).await?);
     }
-    let addresses: Vec<_> = hosts.iter().map(TcpEcho::address).collect();
-    let first = || addresses.iter().take(FIRST).copied();
+    let scene = Scene {
+        name: "gateway",
+        protocol: "TCP",
+        hosts: hosts.iter().map(TcpEcho::address).collect(),
+        first: FIRST,
+        clients: CLIENTS,
+        before: Duration::from_secs(before),
+        after: Duration::from_secs(after),
+        rule: json!({
+            "max_connection_age": age, "jitter": 0.5, "idle_time": "100ms", "drain_timeout": "10s",
+        }),
+        unit: "messages",
+        setup: format!(
+            "{CLIENTS} clients keep a raw TCP connection each to one listener of a gateway with {FIRST} upstream \
+             hosts, and send a message about every {PAUSE:?}. After {before} s there are {ALL} hosts. Messages \
+             are counted from then on."
+        ),
+        reading: "Before, the new hosts get nothing. After, connections that have reached their age are closed \
+                  while they are idle, clients reconnect, and all hosts get a share.",
+    };
+    compare(tools, seed, scene, TcpClient::new).await
+}
+
+/// Runs both sides at the same time.
+pub async fn compare<C: Exchange>(
+    tools: &Tools,
+    seed: u64,
+    scene: Scene,
+    connect: impl Fn(SocketAddr) -> C,
+) -> Result<Scenario> {
+    let Scene {
+        name,
+        protocol,
+        first,
+        ..
+    } = scene;
+    terminal::note(&format!(
+        "{name}, {protocol}: before and after side by side, {} s",
+        (scene.before + scene.after).as_secs()
+    ));
+    let all = scene.hosts.len();
+    let early = || scene.hosts.iter().take(first).copied();
     let bootstrap = Bootstrap::new()
         .envoy(&tools.envoy)
         .module(&tools.module)
         // One kube-proxy each: a shared one would distribute the connections of both sides in turn.
-        .cluster(Cluster::new("plain", first()))
-        .cluster(Cluster::new("evenkeel", first()))
+        .cluster(Cluster::new("plain", early()))
+        .cluster(Cluster::new("evenkeel", early()))
         .listener(Listener::tcp("plain", "plain"))
         .listener(
             Listener::tcp("evenkeel", "evenkeel").evenkeel(Roles::Network, r#"{"version":1}"#),
         );
     let envoy = Envoy::start(bootstrap).await?;
-    let policy = policy(envoy.address("evenkeel").port(), age);
+    let policy = policy(envoy.address("evenkeel").port(), &scene);
     envoy.replace_policy("evenkeel", &policy).await?;
 
-    let plain = Clients::start(envoy.address("plain"), seed);
-    let evenkeel = Clients::start(envoy.address("evenkeel"), seed);
+    let start_clients = |listener| {
+        let target = envoy.address(listener);
+        let clients = (0..scene.clients).map(|_| connect(target));
+        Clients::start(clients, all, seed)
+    };
+    let (plain, evenkeel) = (start_clients("plain"), start_clients("evenkeel"));
     let status = Status::new();
     let start = tokio::time::Instant::now();
-    sleep_until(start + before).await;
+    sleep_until(start + scene.before).await;
     for cluster in ["plain", "evenkeel"] {
-        envoy.replace_endpoints(cluster, &addresses).await?;
+        envoy.replace_endpoints(cluster, &scene.hosts).await?;
     }
     let joined_at = evenkeel.tally.elapsed();
-    while start.elapsed() < before + after {
+    while start.elapsed() < scene.before + scene.after {
         sleep(Duration::from_millis(200)).await;
         let new = evenkeel
             .tally
             .per_backend_since(joined_at)
             .iter()
-            .skip(FIRST)
+            .skip(first)
             .sum::<u64>();
-        let all = evenkeel.tally.responses();
+        let (responses, unit) = (evenkeel.tally.responses(), scene.unit);
         status.show(&format!(
-            "{all} messages; new hosts, with the module: {new}"
+            "{responses} {unit}; new hosts, with the module: {new}"
         ));
     }
     let plain = plain.stop(joined_at, ModuleCounts::default()).await;
@@ -81,35 +159,28 @@ pub async fn measure(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> 
         .stop(joined_at, ModuleCounts::of(&envoy).await?)
         .await;
     Ok(Scenario {
-        name: "gateway",
-        protocol: "TCP",
+        name,
+        protocol,
         before: plain,
         after: evenkeel,
-        joined: ALL - FIRST,
+        joined: all - first,
         description: Description {
-            setup: format!(
-                "{CLIENTS} clients keep a raw TCP connection each to one listener of a gateway with {FIRST} \
-                 upstream hosts, and send a message about every {PAUSE:?}. After {} s there are {ALL} \
-                 hosts. Messages are counted from then on.",
-                before.as_secs()
-            ),
-            reading: "Before, the new hosts get nothing. After, connections that have reached their age \
-                      are closed while they are idle, clients reconnect, and all hosts get a share.",
-            unit: "messages",
+            setup: scene.setup,
+            reading: scene.reading,
+            unit: scene.unit,
             policy,
-            labels: (1..=ALL).map(|number| number.to_string()).collect(),
-            joined_at: before,
+            labels: (1..=all).map(|number| number.to_string()).collect(),
+            joined_at: scene.before,
             span: SPAN,
         },
     })
 }
 
 /// The kernel chooses the port, so the policy is written when the listener exists.
-fn policy(port: u16, age: &str) -> Value {
-    let rule = json!({
-        "name": "gateway", "match": { "port": port },
-        "max_connection_age": age, "jitter": 0.5, "idle_time": "100ms", "drain_timeout": "10s",
-    });
+fn policy(port: u16, scene: &Scene) -> Value {
+    let mut rule = scene.rule.clone();
+    rule["name"] = scene.name.into();
+    rule["match"] = json!({ "port": port });
     json!({
         "version": 1,
         "tcp": [rule],
@@ -125,18 +196,14 @@ struct Clients {
 }
 
 impl Clients {
-    fn start(target: SocketAddr, seed: u64) -> Self {
+    fn start<C: Exchange>(clients: impl Iterator<Item = C>, hosts: usize, seed: u64) -> Self {
         let mut chance = fastrand::Rng::with_seed(seed);
-        let tally = Arc::new(Tally::new(ALL));
+        let tally = Arc::new(Tally::new(hosts));
         let (stop, stopped) = watch::channel(false);
-        let clients = (0..CLIENTS)
-            .map(|_| {
-                send_messages(
-                    TcpClient::new(target),
-                    Arc::clone(&tally),
-                    chance.u64(..),
-                    stopped.clone(),
-                )
+        let clients = clients
+            .map(|client| {
+                let tally = Arc::clone(&tally);
+                send_requests(client, tally, chance.u64(..), stopped.clone())
             })
             .collect();
         Self {
@@ -165,17 +232,16 @@ impl Clients {
     }
 }
 
-/// Sends messages with random pauses. Returns the number of connections that it
-/// opened.
-async fn send_messages(
-    mut client: TcpClient,
+/// Sends requests with random pauses. Returns the number of connections that it opened.
+async fn send_requests(
+    mut client: impl Exchange,
     tally: Arc<Tally>,
     seed: u64,
     mut stopped: watch::Receiver<bool>,
 ) -> u64 {
     let mut chance = fastrand::Rng::with_seed(seed);
     while !*stopped.borrow() {
-        tally.count(client.exchange("ping").await);
+        tally.count(client.exchange().await);
         let pause = PAUSE.mul_f64(0.8 + 0.4 * chance.f64());
         // The last pause ends early.
         let _ = timeout(pause, stopped.changed()).await;

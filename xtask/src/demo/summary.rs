@@ -20,9 +20,9 @@ const OPENING: [&str; 3] = [
 const LEGEND: [&str; 11] = [
     "",
     "three-routers: how many of the runs of 100 requests used 1, 2 or all 3 backends.",
-    "scale-out, gateway: the share of backends that were added while all connections were open.",
+    "scale-out, gateway, database: the share of backends that were added while all connections were open.",
     "highest/mean: the highest load of a backend over the mean; 1.00 is even.",
-    "drain signals: sent at safe points (raw TCP has none: idle connections are closed).",
+    "drain signals: sent at safe points (raw TCP and databases have none: idle connections are closed).",
     "aborted: requests aborted, or connections closed while active.",
     "scale-out with rebalancing, rolling update: recycling by age, and a policy that drains only the excess.",
     "s to 1.25: seconds from the change of pods until highest/mean is at most 1.25 and stays so.",
@@ -106,7 +106,8 @@ pub fn headline(outcome: &Outcome, scenario: &Scenario) -> String {
     }
     let (joined, all) = (scenario.joined, outcome.per_backend.len());
     format!(
-        "the {joined} added backends got {} (fair: {})",
+        "{joined} added {} got {} (fair: {})",
+        if joined == 1 { "backend" } else { "backends" },
         percent(outcome.share_of_last(joined)),
         percent(joined as f64 / all as f64)
     )

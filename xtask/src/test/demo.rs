@@ -17,12 +17,13 @@ const NUMBERS: [&str; 6] = [
 ];
 
 /// The scenarios and their protocols.
-const SCENARIOS: [(&str, &str); 7] = [
+const SCENARIOS: [(&str, &str); 8] = [
     ("three-routers", "HTTP/1.1"),
     ("three-routers", "HTTP/2"),
     ("scale-out", "HTTP/1.1"),
     ("scale-out", "HTTP/2"),
     ("gateway", "TCP"),
+    ("database", "PostgreSQL"),
     ("scale-out with rebalancing", "HTTP/1.1"),
     ("rolling update", "HTTP/1.1"),
 ];
@@ -163,7 +164,7 @@ mod tests {
         let entry = |(name, protocol): (&str, &str)| {
             let mut entry = match name {
                 "three-routers" => three_routers(),
-                "scale-out" | "gateway" => scale_out(),
+                "scale-out" | "gateway" | "database" => scale_out(),
                 _ => scene::expected_run(),
             };
             entry["name"] = json!(name);
