@@ -52,8 +52,11 @@ async def transaction(args, clock, operation):
             async with asyncio.timeout(8):
                 block = channel.transaction()
                 await block.select()
-                attempt.stage = IN_TRANSACTION
                 await channel.default_exchange.publish(message(attempt.id), operation.name)
+                # No publication of a transaction is acknowledged before its commit: this response shows that the
+                # server has it.
+                await channel.get_queue(operation.name)
+                attempt.stage = IN_TRANSACTION
                 await clock.pause_async(0.2, 1.2)
                 await channel.default_exchange.publish(message(attempt.id), operation.name)
                 attempt.stage = UNKNOWN_OUTCOME

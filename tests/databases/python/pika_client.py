@@ -86,6 +86,8 @@ def unconfirmed(_, channel, attempt):
 
 def transaction(clock, channel, attempt):
     publish(channel, attempt.operation.name, attempt.id)
+    # No publication of a transaction is acknowledged before its commit: this response shows that the server has it.
+    channel.queue_declare(attempt.operation.name, passive=True)
     attempt.stage = IN_TRANSACTION
     clock.pause(0.2, 1.2)
     publish(channel, attempt.operation.name, attempt.id)

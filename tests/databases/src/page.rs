@@ -17,7 +17,7 @@ Real servers and clients, two servers (for MQTT and AMQP one) behind an Envoy 1.
 - `raw`: Evenkeel's rule with `\"protocol\": \"raw\"`, `max_connection_age: 3s`, `idle_time: 500ms`, `drain_timeout: 2s`.
 - `protocol`: the example of [policies/](../policies/README.md), with the same age and `drain_timeout`.
 - `rebalance`: at the applications' own proxies, as `database-clients.json`, without an age. All connections are to one
-  server; the second one joins after a third of the run.
+  server; the second one joins after a fourth of the run.
 
 The brokers of `mqtt-bridged` forward messages to each other and do not share sessions: do not drain such brokers.
 

@@ -20,6 +20,9 @@ use crate::system::System;
 /// What a client program may take beyond its run: the last operation, and the verification.
 const GRACE: Duration = Duration::from_secs(60);
 
+/// How often to look whether a program has started.
+const INTERVAL: Duration = Duration::from_millis(100);
+
 /// One run: its clients share the servers and the proxy.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -96,7 +99,13 @@ impl Run {
         if self.contender != Contender::Rebalance {
             return Ok(Vec::new());
         }
-        sleep(self.duration / 3).await;
+        // Programs start at different times on a busy machine.
+        for client in &self.clients {
+            while site.connections(client.name).await? == 0 {
+                sleep(INTERVAL).await;
+            }
+        }
+        sleep(self.duration / 4).await;
         site.add_servers().await
     }
 

@@ -32,7 +32,7 @@ const BY_NAME: [&str; 7] = [
 ];
 
 /// The systems that a proxy can drain without a loss, in runs of some connection ages each.
-const WITHOUT_LOSS: &str = "postgresql mysql redis nats mqtt amqp --contender none,raw,protocol,rebalance --seconds 12 --jobs 4";
+const WITHOUT_LOSS: &str = "postgresql mysql redis nats mqtt amqp --contender none,raw,protocol,rebalance --seconds 14 --jobs 5";
 
 /// The cases of the lab that take a few seconds each, with both sets of rules.
 const IN_CI: [&str; 3] = ["routers", "keep-alive", "http2"];
