@@ -41,10 +41,18 @@ def address(text):
 
 
 class Clock:
-    """How long the run still takes, and the pauses of its workers."""
+    """How long the run still takes, and the pauses of its workers. It starts when the first worker asks: on a busy
+    machine, the preparation takes seconds."""
 
     def __init__(self, seconds):
-        self.end = time.monotonic() + seconds
+        self.seconds = seconds
+        self.started = None
+
+    @property
+    def end(self):
+        if self.started is None:
+            self.started = time.monotonic()
+        return self.started + self.seconds
 
     def running(self):
         return time.monotonic() < self.end

@@ -110,8 +110,8 @@ impl Run {
     }
 
     /// The connections that a program reports are those that Envoy accepted; a program that counts wrongly would
-    /// make the number of drained connections wrong. A library that connects again in the background does not report
-    /// a connection that ended before its handshake.
+    /// make the number of drained connections wrong. Connections that ended before their handshake may be missing:
+    /// libraries open another one in the background (paho), or without TLS (libpq).
     async fn check_connections(
         &self,
         site: &Site,
@@ -120,7 +120,7 @@ impl Run {
     ) -> Result<()> {
         let reported: u64 = reports.iter().map(|report| report.counts.opened).sum();
         let accepted = site.connections(client.name).await?;
-        if reported > accepted || accepted - reported > accepted / 10 {
+        if reported > accepted || accepted - reported > accepted / 4 {
             bail!(
                 "{} ({}): reports {reported} connections, Envoy accepted {accepted}",
                 client.name,

@@ -96,6 +96,8 @@ final class Hikari {
         HikariConfig config = new HikariConfig();
         config.setDataSource(new Counted(operation));
         config.setMaximumPoolSize(WORKERS);
+        // A connection may be drained while a busy machine still sets it up: the pool opens another one.
+        config.setInitializationFailTimeout(-1);
         HikariDataSource pool = new HikariDataSource(config);
         pools.add(pool);
         for (int i = 0; i < WORKERS; i++) {
