@@ -105,7 +105,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// start a proxy with it.
 ///
 /// # Errors
-/// As [`run`].
+/// As `run`.
 pub fn rendered<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<String> {
     parse(args)?.target.text()
 }
