@@ -22,4 +22,5 @@ pub use alerts::rule_file;
 pub use cli::{commands, run};
 pub use dashboard::dashboard_file;
 pub use render::{manifests, rendered};
+pub use simulate::{Row, simulated};
 pub use status::describe_status;

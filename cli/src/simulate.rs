@@ -24,17 +24,19 @@ mod timeline;
 mod traffic;
 mod world;
 
+use std::ffi::OsString;
 use std::fs;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::thread::{self, ScopedJoinHandle};
 
 use anyhow::{Context, Result};
+use clap::Parser;
 use evenkeel_report::terminal::{self, Style};
 
 use candidate::Candidate;
 pub use options::Args;
-use outcome::Row;
+pub use outcome::Row;
 use progress::Progress;
 use setup::Setup;
 use timeline::Timeline;
@@ -63,26 +65,15 @@ pub struct Side {
 /// # Errors
 /// When the command line or a policy is wrong, or a file cannot be read or written.
 pub fn run(args: &Args) -> Result<()> {
-    let given = args.candidates()?;
-    let mut setups = Vec::new();
-    for setup in args.setups()? {
-        let mut candidates = Vec::new();
-        if args.compares_with_built_in() {
-            candidates.extend(Candidate::built_in(setup.scenario.measure()));
-        }
-        candidates.extend(given.iter().cloned());
-        candidate::check_names(&candidates)?;
-        setups.push((setup, candidates));
-    }
     let mut shown = String::new();
-    let comparisons = run_all(setups, args.seeds, |comparison| {
+    let comparisons = compare(args, |comparison| {
         let (name, table) = (comparison.setup.scenario.name(), table::of(comparison));
         terminal::line(&format!(
             "{}\n{table}",
             terminal::styled(Style::Bold, &name)
         ));
         shown.push_str(&format!("{name}\n{table}\n"));
-    });
+    })?;
     let legend = table::legend(&comparisons);
     terminal::line(&legend);
     shown.push_str(&(legend + "\n"));
@@ -104,6 +95,40 @@ pub fn run(args: &Args) -> Result<()> {
         write(path, &page)?;
     }
     Ok(())
+}
+
+/// Runs every scenario under every policy. Calls `shown` for each scenario when it is complete.
+fn compare(args: &Args, shown: impl FnMut(&Comparison)) -> Result<Vec<Comparison>> {
+    let given = args.candidates()?;
+    let mut setups = Vec::new();
+    for setup in args.setups()? {
+        let mut candidates = Vec::new();
+        if args.compares_with_built_in() {
+            candidates.extend(Candidate::built_in(setup.scenario.measure()));
+        }
+        candidates.extend(given.iter().cloned());
+        candidate::check_names(&candidates)?;
+        setups.push((setup, candidates));
+    }
+    Ok(run_all(setups, args.seeds, shown))
+}
+
+/// Returns the result of every run of `evenkeel simulate` with these arguments, for tests that compare it with a measurement.
+///
+/// # Errors
+/// As [`run`].
+pub fn simulated<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<Vec<Row>> {
+    #[derive(Parser)]
+    #[command(no_binary_name = true)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+    let comparisons = compare(&Line::try_parse_from(args)?.args, |_| {})?;
+    let sides = comparisons
+        .into_iter()
+        .flat_map(|comparison| comparison.sides);
+    Ok(sides.flat_map(|side| side.rows).collect())
 }
 
 /// The beginning of the block of a Markdown page that shows the output.

@@ -1,7 +1,7 @@
 //! Self-contained HTML pages without scripts, fonts and images.
 
 /// The style of pages and charts, light and dark.
-const STYLE: &str = include_str!("page.css");
+pub const STYLE: &str = include_str!("page.css");
 
 /// Renders a page. `body` is HTML.
 pub fn page(title: &str, body: &str) -> String {

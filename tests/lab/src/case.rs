@@ -6,6 +6,7 @@ mod few_and_many;
 mod gateway;
 mod http2;
 mod keep_alive;
+mod nginx;
 mod nodes;
 mod pinned;
 mod rolling_update;
@@ -35,6 +36,7 @@ pub enum Case {
     Gateway,
     Nodes,
     FewAndMany,
+    Nginx,
     Pinned,
     Alternatives,
 }
@@ -63,6 +65,7 @@ impl Case {
             Self::Gateway => gateway::ABOUT,
             Self::Nodes => nodes::ABOUT,
             Self::FewAndMany => few_and_many::ABOUT,
+            Self::Nginx => nginx::ABOUT,
             Self::Pinned => pinned::ABOUT,
             Self::Alternatives => alternatives::ABOUT,
         }
@@ -84,6 +87,7 @@ impl Case {
             Self::Gateway => gateway::run(lab).await,
             Self::Nodes => nodes::run(lab).await,
             Self::FewAndMany => few_and_many::run(lab).await,
+            Self::Nginx => nginx::run(lab).await,
             Self::Pinned => pinned::run(lab).await,
             Self::Alternatives => alternatives::run(lab).await,
         }

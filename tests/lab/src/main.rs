@@ -44,6 +44,9 @@ struct Args {
     /// Also write a page with charts to this file
     #[arg(long, value_name = "PATH")]
     html: Option<PathBuf>,
+    /// Also write the page of the documentation to this file, with images beside it
+    #[arg(long, value_name = "PATH")]
+    page: Option<PathBuf>,
     /// The seed of the clients' pauses; the kernel's selections have none
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
@@ -120,6 +123,14 @@ async fn run(args: &Args) -> Result<ExitCode> {
     if let Some(path) = &args.html {
         write(path, &report::page(&played))?;
     }
+    if let Some(path) = &args.page {
+        let cases: String = args.cases.iter().map(|case| name(*case) + " ").collect();
+        let command = format!("cargo xtask lab {cases}--page {}", path.display());
+        write(path, &report::markdown(&played, &command))?;
+        for (image, svg) in report::images(&played) {
+            write(&path.with_file_name(image), &svg)?;
+        }
+    }
     let failed = played
         .iter()
         .filter(|result| !result.outcome.passed())
@@ -152,5 +163,9 @@ fn name(value: impl ValueEnum) -> String {
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+    }
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

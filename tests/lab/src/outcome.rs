@@ -213,6 +213,11 @@ impl Chart {
         }
     }
 
+    /// Returns whether pods were added.
+    pub fn has_added_pods(&self) -> bool {
+        matches!(self, Self::Lines { points, initial, .. } if points.iter().any(|(_, values)| values.len() > *initial))
+    }
+
     /// Returns the largest value.
     pub fn max(&self) -> f64 {
         let values: Vec<f64> = match self {

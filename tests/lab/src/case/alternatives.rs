@@ -21,9 +21,9 @@ pub const ABOUT: About = About {
     problem: "40 clients send 10 requests per second each over HTTP/1.1; 2 pods become 4. One after the other: keep-alive as it is; \
               no keep-alive; a headless Service with clients that use all pods in turn and look them up every second; Envoy's own \
               `max_connection_duration` of 2 s; Evenkeel with an age of 2 s; Evenkeel with `rebalance`.",
-    reading: "Clients that balance by themselves need no proxy to do it: where all clients do, that is as good. Without keep-alive, \
-              load is even, and each request pays for a connection. Envoy's limit balances and closes connections without regard to \
-              requests that are on their way. CPU is that of the pods' Envoys.",
+    reading: "Where all clients balance by themselves, that is as good as Evenkeel, and costs less. Without keep-alive, load is \
+              balanced, and each request pays for a connection. Envoy's own limit balances, too; docs/comparison.md has the clients that \
+              lose requests to it. CPU is that of the pods' Envoys.",
 };
 
 const CLIENTS: usize = 40;

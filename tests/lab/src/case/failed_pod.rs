@@ -19,8 +19,9 @@ use crate::sidecar::{Sidecar, UPSTREAM};
 pub const ABOUT: About = About {
     title: "A force-deleted pod: how long its clients keep using it",
     problem: "Clients with an Envoy of their own have a connection to a pod. Then every packet to and from the pod is dropped, as when \
-              its machine fails, and the Service has another pod instead. Nothing tells the client: an HTTP/2 connection with \
-              requests, and an idle TCP connection, stay with the pod until the kernel gives up, which takes about 15 minutes.",
+              its machine fails, and the Service has another pod instead. The client gets no notice: an HTTP/2 \
+              connection with requests stays with the pod until the kernel gives up, after about 15 minutes, and an idle TCP \
+              connection for as long as it is idle.",
     reading: "With the settings that a policy renders (`keepalive`), the connection is closed within interval + timeout of the \
               HTTP/2 PING, and within time + probes * interval of TCP keepalive; the next one reaches the other pod. A PING checks a \
               connection with requests, TCP keepalive one that is idle.",

@@ -16,8 +16,8 @@ pub const ABOUT: About = About {
     title: "Fewer clients than pods, and more",
     problem: "6 pods. First 3 clients, which can use 3 pods at a time at most; then 180 clients, whose connections kube-proxy \
               spreads at random, so that some pods have many more than others.",
-    reading: "With few clients, counts cannot be even: a limit on requests moves them around, and over time each pod receives \
-              a share. With many clients, `rebalance` evens out the counts.",
+    reading: "With 3 clients, the number of connections cannot be balanced: a limit on requests recycles them, and over time every pod \
+              receives requests. With 180 clients, `rebalance` balances the number of connections.",
 };
 
 pub async fn run(lab: &Lab) -> Result<Outcome> {

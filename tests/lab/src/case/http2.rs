@@ -15,7 +15,7 @@ use crate::pod::{App, Side};
 use crate::site::Place;
 
 pub const ABOUT: About = About {
-    title: "HTTP/2: short requests and long server streams on one connection",
+    title: "HTTP/2: short requests and long streams on one connection",
     problem: "24 clients keep an HTTP/2 connection each to a Service, as gRPC channels do. Each sends 10 requests per \
               second and always has a server stream of 2 seconds open, on the same connection. Then 2 pods become 4. No \
               connection is ever idle, and the new pods get nothing.",

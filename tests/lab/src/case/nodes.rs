@@ -18,9 +18,9 @@ pub const ABOUT: About = About {
     title: "Many nodes that balance independently",
     problem: "4 nodes with 30 clients each, which select the pod with the fewest connections of their own node, as the IPVS scheduler \
               `lc` does; the balancer is a program of the lab in user space, because IPVS is in few kernels. 4 pods become 6. Each node \
-              is even by itself, and no connection moves.",
-    reading: "With `rebalance`, pods compare all their connections, whichever node they come from: their means agree, and the excess \
-              moves to the new pods.",
+              is balanced by itself, and its connections stay with the 4 initial pods.",
+    reading: "With `rebalance`, pods compare all their connections, whichever node they come from: all pods know the same mean, and \
+              drain the excess over it.",
 };
 
 const NODES: u8 = 4;

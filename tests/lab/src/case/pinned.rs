@@ -18,7 +18,7 @@ pub const ABOUT: About = About {
     title: "A client-side Envoy pinned behind a ClusterIP",
     problem: "Two clients with an Envoy of their own, whose cluster is the ClusterIP of a Service: Envoy sees one host and keeps its \
               HTTP/1 connections to it. 4 callers each; 2 pods become 4.",
-    reading: "Without the module, the upstream connections stay with the pods of the start. With `upstream`, the Envoy of the client \
+    reading: "Without the module, the upstream connections stay with the 2 initial pods. With `upstream`, the Envoy of the client \
               recycles them, with `connection: close` on a request.",
 };
 

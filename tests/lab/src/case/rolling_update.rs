@@ -12,10 +12,10 @@ use crate::pod::{App, Side};
 use crate::site::Place;
 
 pub const ABOUT: About = About {
-    title: "Rolling update: the pod that stays receives more and more",
+    title: "Rolling update: the remaining pod has most connections",
     problem: "100 clients keep a connection each to a Service with the pods X and Y. Then Z is added and X removed: it \
               ends its connections, and its clients reconnect to Y or Z. Y keeps its own and receives half of X's.",
-    reading: "Without the module, Y has about three quarters of all connections, and nothing changes that. With `rebalance`, Y \
+    reading: "Without the module, Y has about three quarters of all connections, and keeps them. With `rebalance`, Y \
               drains its excess and stops.",
 };
 

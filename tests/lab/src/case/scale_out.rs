@@ -1,10 +1,14 @@
 //! 4 pods become 8: recycling by age, and rebalancing.
 
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Result;
+use evenkeel_cli::Row;
+use evenkeel_report::Spread;
 use evenkeel_test_envoy::Protocol;
-use serde_json::json;
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use super::{About, Lab, rebalance};
 use crate::course::BALANCED;
@@ -21,6 +25,7 @@ pub const ABOUT: About = About {
               never stops draining. Rebalancing drains until the pods are balanced, and then stops.",
 };
 
+const CLIENTS: usize = 160;
 const SEEDS: u64 = 5;
 
 /// The last part of a run, in which balanced pods need no more drains.
@@ -37,12 +42,13 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
         Side::new("age", Some(age)),
         Side::new("rebalance", Some(rebalance(0.4))),
     ];
+    let simulated = simulate(&rebalance(0.4), lab.seed)?;
     let mut site = lab.site(App::Http, sides, 4, 8).await?;
     let mut runs = Vec::new();
     for seed in lab.seed..lab.seed + SEEDS {
         site.seed(seed);
         site.serve(0..4).await?;
-        site.call(Place::Cluster, 160, |caller| {
+        site.call(Place::Cluster, CLIENTS, |caller| {
             caller.call(Protocol::Http1, Duration::from_secs(1))
         });
         site.run_for(Duration::from_secs(3)).await;
@@ -84,6 +90,27 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
                 per_run(side).map(|(course, ..)| Some(course.failed() as f64)),
             )
     }));
+    let predicted = |number: fn(&Row) -> Option<f64>| {
+        let values: Vec<_> = simulated.iter().map(number).collect();
+        (Spread::of(values.clone()).median(), values)
+    };
+    let (prediction, simulated_drains) =
+        predicted(|row| row.drains_to_1_25.map(|drains| drains as f64));
+    let (_, simulated_seconds) = predicted(|row| row.seconds_to_1_25.map(|seconds| seconds as f64));
+    let rebalanced = outcome.sides.remove(2);
+    outcome.sides.push(
+        rebalanced
+            .numbers(
+                "`evenkeel simulate`: seconds until balanced",
+                simulated_seconds,
+            )
+            .numbers(
+                "`evenkeel simulate`: drains until balanced",
+                simulated_drains,
+            ),
+    );
+    let measured = per_run(2).map(|(course, changed, _)| course.drains_to_balance(changed));
+    let measured = Spread::of(measured.map(|drains| drains.map(|drains| drains as f64))).median();
     let all = |side, holds: fn(f64) -> bool| {
         per_run(side).all(|(course, ..)| holds(course.max_over_mean()))
     };
@@ -104,8 +131,28 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
         "once balanced, rebalancing drains less than a tenth of what recycling drains",
         drains(2) * 10 < drains(1),
     );
+    // Without balance there is nothing to compare; a check above has failed then.
+    let (measured, prediction) = (measured.unwrap_or(f64::NAN), prediction.unwrap_or(f64::NAN));
+    outcome.check(
+        format!(
+            "`evenkeel simulate` predicts the drains until balance within 20 % (medians: {prediction:.0}, measured {measured:.0})"
+        ),
+        (measured - prediction).abs() <= prediction * 0.2,
+    );
     for (courses, ..) in &runs {
         outcome.no_failures(courses);
     }
     Ok(outcome)
+}
+
+/// Runs the simulator for the same service.
+fn simulate(policy: &Value, seed: u64) -> Result<Vec<Row>> {
+    let mut file = NamedTempFile::new()?;
+    file.write_all(policy.to_string().as_bytes())?;
+    let options = format!(
+        "scale-out --only --pods 4 --pods-after 8 --connections {CLIENTS} --seconds 120 --request-every 1s \
+         --opened-over 1s --seed {seed} --seeds {SEEDS} --policy"
+    );
+    let path = file.path().display().to_string();
+    evenkeel_cli::simulated(options.split(' ').chain([path.as_str()]))
 }

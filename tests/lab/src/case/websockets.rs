@@ -23,9 +23,9 @@ pub const ABOUT: About = About {
     title: "WebSockets: only the excess is drained",
     problem: "200 WebSockets to a Service with 2 pods, on which clients send a message about every 3 seconds and the server a PING \
               every half second. Then there are 4 pods. A WebSocket lives for hours, and the new pods get none of them.",
-    reading: "With `rebalance` and `websocket.close_code`, the pods of the start drain their excess with a Close frame (1012), when \
-              the client is silent, and the clients reconnect. The others keep their WebSocket. A message that a client sends while the Close frame is on its \
-              way has no echo: the protocol has no acknowledgment, and the client has to send it again.",
+    reading: "With `rebalance` and `websocket.close_code`, the initial pods drain their excess with a Close frame (1012), when the \
+              client is silent, and the clients reconnect. The others keep their WebSocket. A message that a client sends while the Close frame is on its \
+              way has no echo: WebSocket has no acknowledgment, so the client has to send it again.",
 };
 
 const SOCKETS: usize = 200;
