@@ -4,6 +4,7 @@ mod alternatives;
 mod failed_pod;
 mod few_and_many;
 mod gateway;
+mod grpc;
 mod http2;
 mod keep_alive;
 mod nginx;
@@ -29,6 +30,7 @@ pub enum Case {
     Routers,
     KeepAlive,
     Http2,
+    Grpc,
     Websockets,
     RollingUpdate,
     ScaleOut,
@@ -58,6 +60,7 @@ impl Case {
             Self::Routers => routers::ABOUT,
             Self::KeepAlive => keep_alive::ABOUT,
             Self::Http2 => http2::ABOUT,
+            Self::Grpc => grpc::ABOUT,
             Self::Websockets => websockets::ABOUT,
             Self::RollingUpdate => rolling_update::ABOUT,
             Self::ScaleOut => scale_out::ABOUT,
@@ -80,6 +83,7 @@ impl Case {
             Self::Routers => routers::run(lab).await,
             Self::KeepAlive => keep_alive::run(lab).await,
             Self::Http2 => http2::run(lab).await,
+            Self::Grpc => grpc::run(lab).await,
             Self::Websockets => websockets::run(lab).await,
             Self::RollingUpdate => rolling_update::run(lab).await,
             Self::ScaleOut => scale_out::run(lab).await,

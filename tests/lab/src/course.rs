@@ -69,6 +69,12 @@ impl Course {
         self.tally.per_backend_since(Duration::from_secs_f64(at))
     }
 
+    /// Returns the open connections of the last pods at the end.
+    pub fn connections_of_last(&self, count: usize) -> u64 {
+        let last = self.points.last().map(|point| &point.connections);
+        last.map_or(0, |pods| pods.iter().rev().take(count).sum())
+    }
+
     /// Returns the busiest pod over the mean of those that serve, by connections at the end.
     pub fn max_over_mean(&self) -> f64 {
         self.points.last().map_or(0.0, |point| self.ratio(point))

@@ -78,8 +78,10 @@ impl Side {
 /// The application of a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum App {
-    /// HTTP and gRPC.
+    /// HTTP/1, also WebSockets.
     Http,
+    /// HTTP/2 and gRPC.
+    Grpc,
     /// Lines over raw TCP.
     Tcp,
 }
@@ -119,7 +121,7 @@ impl Pod {
         let start = namespace.spawn(async move {
             let name = number.to_string();
             let (server, address) = match app {
-                App::Http => {
+                App::Http | App::Grpc => {
                     let server = Backend::start(&name).await?;
                     let address = server.address();
                     (Server::Http(server), address)
@@ -247,12 +249,16 @@ fn port(side: usize) -> u16 {
 }
 
 fn bootstrap(app: App, address: SocketAddr, sides: &[Side]) -> Bootstrap {
+    let mut server = Cluster::new("app", [address]);
+    if app == App::Grpc {
+        server = server.http2();
+    }
     let mut bootstrap = Bootstrap::new()
-        .cluster(Cluster::new("app", [address]))
+        .cluster(server)
         .cluster(Cluster::new(PEERS, []).random());
     for (index, side) in sides.iter().enumerate() {
         let mut listener = match app {
-            App::Http => Listener::http(side.name)
+            App::Http | App::Grpc => Listener::http(side.name)
                 .route("/", "app")
                 .connection_limits(side.limits.clone()),
             App::Tcp => Listener::tcp(side.name, "app"),
@@ -263,8 +269,8 @@ fn bootstrap(app: App, address: SocketAddr, sides: &[Side]) -> Bootstrap {
         if let Some(policy) = &side.policy {
             // The HTTP role is needed for the requests of peers alone.
             let roles = match app {
-                App::Http if side.has_peers() => Roles::Both,
-                App::Http | App::Tcp => Roles::Network,
+                App::Http | App::Grpc if side.has_peers() => Roles::Both,
+                App::Http | App::Grpc | App::Tcp => Roles::Network,
             };
             // Sides share an Envoy, but no VM: neither budget nor what is known of peers.
             listener = listener.evenkeel(roles, policy).vm(side.name);
