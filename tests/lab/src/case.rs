@@ -7,6 +7,7 @@ mod gateway;
 mod grpc;
 mod http2;
 mod keep_alive;
+mod low_rate;
 mod nginx;
 mod nodes;
 mod pinned;
@@ -15,7 +16,11 @@ mod routers;
 mod scale_out;
 mod websockets;
 
+use std::fmt;
+
 use anyhow::Result;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::course::Course;
@@ -25,7 +30,8 @@ use crate::services::Rules;
 use crate::site::{Plan, Site};
 
 /// A case, by the name that the command line takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Case {
     Routers,
     KeepAlive,
@@ -39,18 +45,24 @@ pub enum Case {
     Nodes,
     FewAndMany,
     Nginx,
+    LowRate,
     Pinned,
     Alternatives,
 }
 
 /// The description of a case.
-#[derive(serde::Serialize)]
 pub struct About {
     pub title: &'static str,
     /// What is set up, and what goes wrong.
     pub problem: &'static str,
     /// What to see in the result.
     pub reading: &'static str,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::name(*self))
+    }
 }
 
 impl Case {
@@ -69,6 +81,7 @@ impl Case {
             Self::Nodes => nodes::ABOUT,
             Self::FewAndMany => few_and_many::ABOUT,
             Self::Nginx => nginx::ABOUT,
+            Self::LowRate => low_rate::ABOUT,
             Self::Pinned => pinned::ABOUT,
             Self::Alternatives => alternatives::ABOUT,
         }
@@ -92,6 +105,7 @@ impl Case {
             Self::Nodes => nodes::run(lab).await,
             Self::FewAndMany => few_and_many::run(lab).await,
             Self::Nginx => nginx::run(lab).await,
+            Self::LowRate => low_rate::run(lab).await,
             Self::Pinned => pinned::run(lab).await,
             Self::Alternatives => alternatives::run(lab).await,
         }

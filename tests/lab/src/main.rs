@@ -47,6 +47,9 @@ struct Args {
     /// Also write the page of the documentation to this file, with images beside it
     #[arg(long, value_name = "PATH")]
     page: Option<PathBuf>,
+    /// Add the results of an earlier --json to the files, for other cases and rules than those of this run
+    #[arg(long, value_name = "PATH")]
+    merge: Option<PathBuf>,
     /// The seed of the clients' pauses; the kernel's selections have none
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
@@ -82,7 +85,7 @@ async fn run(args: &Args) -> Result<ExitCode> {
     let cases = or_all(&args.cases);
     if args.list {
         for case in cases {
-            terminal::line(&format!("{:12}  {}", name(case), case.about().title));
+            terminal::line(&format!("{:15} {}", name(case), case.about().title));
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -93,29 +96,50 @@ async fn run(args: &Args) -> Result<ExitCode> {
     }
     namespace::ip("-V").context("the lab needs iproute2")?;
     namespace::sweep()?;
-    let mut played = Vec::new();
+    let (mut played, mut failed) = (Vec::new(), 0);
     for rules in or_all(&args.rules) {
-        let seed = args.seed;
-        let lab = Lab { rules, seed };
+        let lab = Lab {
+            rules,
+            seed: args.seed,
+        };
         for case in cases.iter().copied() {
-            terminal::note(&format!(
-                "{}, {}: {}",
-                name(case),
-                name(rules),
-                case.about().title
-            ));
+            terminal::note(&format!("{case}, {rules}: {}", case.about().title));
             let start = Instant::now();
-            let outcome = case.run(&lab).await?;
+            let outcome = match case.run(&lab).await {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    terminal::error(format!("{case}, {rules}: {error:#}"));
+                    failed += 1;
+                    continue;
+                }
+            };
+            failed += usize::from(!outcome.passed());
+            let seconds = start.elapsed().as_secs_f64().round();
             let result = Played {
-                case: name(case),
-                rules: name(rules),
-                seconds: start.elapsed().as_secs_f64().round(),
-                about: case.about(),
+                case,
+                rules,
+                seconds,
                 outcome,
             };
             terminal::text(&report::terminal(&result));
             played.push(result);
         }
+    }
+    let run = cases.len() * or_all(&args.rules).len();
+    write_all(args, played)?;
+    terminal::line(&format!("lab: {} passed, {failed} failed", run - failed));
+    Ok(match failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// Writes the files that the command line names.
+fn write_all(args: &Args, mut played: Vec<Played>) -> Result<()> {
+    if let Some(path) = &args.merge {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        played = report::merge(played, serde_json::from_str(&text)?);
     }
     if let Some(path) = &args.json {
         write(path, &(serde_json::to_string_pretty(&played)? + "\n"))?;
@@ -124,26 +148,12 @@ async fn run(args: &Args) -> Result<ExitCode> {
         write(path, &report::page(&played))?;
     }
     if let Some(path) = &args.page {
-        let cases: String = args.cases.iter().map(|case| name(*case) + " ").collect();
-        let command = format!("cargo xtask lab {cases}--page {}", path.display());
-        write(path, &report::markdown(&played, &command))?;
+        write(path, &report::markdown(&played))?;
         for (image, svg) in report::images(&played) {
             write(&path.with_file_name(image), &svg)?;
         }
     }
-    let failed = played
-        .iter()
-        .filter(|result| !result.outcome.passed())
-        .count();
-    terminal::line(&format!(
-        "lab: {} passed, {failed} failed",
-        played.len() - failed
-    ));
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(())
 }
 
 /// Returns the chosen values; all of them where none is chosen.

@@ -5,20 +5,20 @@ use std::time::Duration;
 use evenkeel_report::Spread;
 use evenkeel_report::number::{rounded, thousands};
 use evenkeel_test_envoy::Tally;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::course::Course;
 
 /// The result of a case.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Outcome {
     pub sides: Vec<SideOutcome>,
     pub checks: Vec<Check>,
 }
 
 /// One side of a case.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub struct SideOutcome {
     pub name: String,
     /// The policy of the module; None without it.
@@ -28,21 +28,21 @@ pub struct SideOutcome {
 }
 
 /// A measured number, one value for each run. None where there is none, such as the time to a balance that never came.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Number {
     pub name: String,
     pub values: Vec<Option<f64>>,
 }
 
 /// Something that must hold.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Check {
     pub what: String,
     pub passed: bool,
 }
 
 /// What a chart shows.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Chart {
     /// A line for each pod.

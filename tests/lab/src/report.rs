@@ -7,24 +7,36 @@ mod markdown;
 use std::fmt::Write;
 
 use evenkeel_report::terminal::{Style, styled};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::case::About;
+use crate::case::Case;
 use crate::outcome::{Number, Outcome, SideOutcome};
+use crate::services::Rules;
 
 pub use html::page;
 pub use markdown::{images, markdown};
 
 /// A case that was run.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Played {
-    pub case: String,
-    pub rules: String,
+    pub case: Case,
+    pub rules: Rules,
     pub seconds: f64,
     #[serde(flatten)]
-    pub about: About,
-    #[serde(flatten)]
     pub outcome: Outcome,
+}
+
+/// Returns these results with the earlier ones of other cases and rules, in the order of the cases.
+pub fn merge(played: Vec<Played>, earlier: Vec<Played>) -> Vec<Played> {
+    let key = |result: &Played| (result.rules, result.case);
+    let is_replaced = |result: &Played| played.iter().any(|newer| key(newer) == key(result));
+    let kept: Vec<_> = earlier
+        .into_iter()
+        .filter(|result| !is_replaced(result))
+        .collect();
+    let mut all: Vec<_> = played.into_iter().chain(kept).collect();
+    all.sort_by_key(key);
+    all
 }
 
 /// Renders the numbers and checks of a case.

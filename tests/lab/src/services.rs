@@ -7,11 +7,14 @@
 mod iptables;
 mod nftables;
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::ValueEnum;
 use evenkeel_test_tools::debian;
+use serde::{Deserialize, Serialize};
 
 use crate::namespace::Namespace;
 use crate::network::NODE;
@@ -20,10 +23,17 @@ use crate::network::NODE;
 const MASQUERADE_MARK: &str = "0x4000";
 
 /// The mode of kube-proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Rules {
     Iptables,
     Nftables,
+}
+
+impl fmt::Display for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::name(*self))
+    }
 }
 
 /// A Service with a ClusterIP and a NodePort.

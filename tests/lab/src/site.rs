@@ -14,7 +14,7 @@ use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::course::{Course, Moment};
+use crate::course::{BALANCED, Course, Moment, max_over_mean};
 use crate::crowd::{Caller, Crowd};
 use crate::namespace::Namespace;
 use crate::network::Network;
@@ -22,6 +22,9 @@ use crate::pod::{App, Pod, Side};
 use crate::services::{Proxy, Rules, Service};
 
 const BETWEEN_SAMPLES: Duration = Duration::from_secs(1);
+
+/// How long load must stay balanced.
+const BALANCED_SECONDS: u32 = 4;
 
 /// How many pods start at the same time: an Envoy compiles the module while it starts.
 const STARTING: usize = 2;
@@ -183,6 +186,25 @@ impl Site {
             status.show(&counts.collect::<Vec<_>>().join("; "));
         }
         self.start.elapsed().as_secs_f64()
+    }
+
+    /// Lets the scene run until the connections of a side have been balanced for some seconds, at most for `limit`.
+    ///
+    /// # Errors
+    /// When an Envoy has ended.
+    pub async fn run_until_balanced(&self, side: usize, limit: Duration) -> Result<()> {
+        let end = Instant::now() + limit;
+        let mut balanced = 0;
+        while balanced < BALANCED_SECONDS && Instant::now() < end {
+            self.run_for(Duration::from_secs(1)).await;
+            let serving = self.pods()[self.serving.clone()].to_vec();
+            let sides = self.services.len();
+            let samples = try_join_all(serving.iter().map(|pod| pod.sample(sides))).await?;
+            let connections = samples.iter().map(|sample| sample.connections[side]);
+            let ratio = max_over_mean(&connections.collect::<Vec<_>>());
+            balanced = if ratio <= BALANCED { balanced + 1 } else { 0 };
+        }
+        Ok(())
     }
 
     /// Starts pods until there are this many; no Service has the new ones yet.

@@ -59,7 +59,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     for (side, balancer) in &balancers {
         balancer.replace_endpoints(endpoints(&site, *side));
     }
-    site.run_for(Duration::from_secs(15)).await;
+    site.run_until_balanced(1, Duration::from_secs(45)).await?;
     let mut means = Vec::new();
     for pod in site.started_pods() {
         means.push(pod.metric("peers_mean_connections").await? as f64);

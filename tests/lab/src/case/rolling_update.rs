@@ -27,7 +27,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     });
     site.run_for(Duration::from_secs(3)).await;
     let changed = site.change(1, 1).await?;
-    site.run_for(Duration::from_secs(15)).await;
+    site.run_until_balanced(1, Duration::from_secs(45)).await?;
     let courses = site.finish().await?;
 
     let mut outcome = Outcome::new(courses.iter().map(|course| {

@@ -45,7 +45,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     });
     site.run_for(Duration::from_secs(5)).await;
     let changed = site.change(2, 0).await?;
-    site.run_for(Duration::from_secs(22)).await;
+    site.run_until_balanced(1, Duration::from_secs(45)).await?;
     let courses = site.finish().await?;
 
     let mut outcome = Outcome::new(courses.iter().zip(&counts).map(|(course, counts)| {

@@ -26,11 +26,11 @@ pub fn page(played: &[Played]) -> String {
         let link = format!(
             "<a href=\"#{}\">{}</a>",
             anchor(played),
-            escape(played.about.title)
+            escape(played.case.about().title)
         );
         vec![
             link,
-            played.rules.clone(),
+            played.rules.to_string(),
             passed.to_owned(),
             format!("{} s", played.seconds),
         ]
@@ -62,7 +62,7 @@ fn section(body: &mut String, played: &Played) {
         title,
         problem,
         reading,
-    } = &played.about;
+    } = played.case.about();
     let _ = writeln!(
         body,
         "<section id=\"{}\">\n<h2>{} <small>{}</small></h2>\n<p>{}</p>\n<p>{}</p>\n<div class=\"charts\">",
