@@ -177,8 +177,8 @@ proptest! {
 fn new_session_has_its_stated_size() {
     let sizes = TcpProtocol::ALL.map(|protocol| (protocol, Session::new(protocol).state_bytes()));
     let stated = [
-        (TcpProtocol::PostgreSql, 264),
-        (TcpProtocol::MySql, 336),
+        (TcpProtocol::PostgreSql, 280),
+        (TcpProtocol::MySql, 352),
         (TcpProtocol::Redis, 248),
         (TcpProtocol::Nats, 872),
         (TcpProtocol::Mqtt, 408),

@@ -32,6 +32,19 @@ pub(super) struct Effects {
     removed: Pins,
     /// True if a statement is none that drivers send to set up a connection.
     ends_setup: bool,
+    /// True if they call a procedure, which may begin a transaction.
+    calls_procedure: bool,
+    set_config: SetConfig,
+}
+
+/// PostgreSQL's `set_config(name, value, is_local)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum SetConfig {
+    #[default]
+    None,
+    Called,
+    /// `true` followed: the setting ends with the transaction.
+    Local,
 }
 
 impl Effects {
@@ -56,6 +69,8 @@ pub(super) struct Reader {
     dialect: Dialect,
     lexer: Lexer,
     statement: Statement,
+    /// In the block of a `DO`: the tag that ends it.
+    block: Option<u32>,
     effects: Effects,
 }
 
@@ -65,22 +80,49 @@ impl Reader {
             dialect,
             lexer: Lexer::default(),
             statement: Statement::default(),
+            block: None,
             effects: Effects::default(),
         }
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            let (word, symbol) = self.lexer.push(*byte, self.dialect);
-            if let Some(word) = word {
-                self.statement
-                    .apply(Token::Word(word.bytes()), self.dialect, &mut self.effects);
+            let tokens = self.lexer.push(*byte, self.dialect);
+            if let Some(word) = tokens.word {
+                self.apply_word(word.bytes());
             }
-            if let Some(symbol) = symbol {
+            if let Some(symbol) = tokens.symbol {
                 self.statement
                     .apply(Token::Symbol(symbol), self.dialect, &mut self.effects);
             }
+            if let Some(tag) = tokens.tag {
+                self.apply_tag(tag);
+            }
         }
+    }
+
+    fn apply_word(&mut self, word: &[u8]) {
+        match word {
+            // PL/pgSQL: a statement follows.
+            b"begin" | b"then" | b"else" | b"loop" if self.block.is_some() => {
+                self.statement = Statement::Start;
+            }
+            _ => self
+                .statement
+                .apply(Token::Word(word), self.dialect, &mut self.effects),
+        }
+    }
+
+    /// The block that `DO` executes is read like other statements.
+    fn apply_tag(&mut self, tag: u32) {
+        if self.block == Some(tag) {
+            self.block = None;
+        } else if self.block.is_none() && self.statement == Statement::Do {
+            self.block = Some(tag);
+        } else {
+            return;
+        }
+        self.lexer = Lexer::default();
     }
 
     /// The effects of the statements, at the end of the message.
@@ -97,6 +139,8 @@ pub(super) struct SqlSession {
     /// A statement was sent that does not belong to the setup of a connection. What is set before it is set
     /// again by the driver or the pool on each new connection, so that it pins nothing.
     is_set_up: bool,
+    /// A procedure was called, or prepared to be.
+    pub(super) has_procedures: bool,
 }
 
 impl SqlSession {
@@ -105,12 +149,24 @@ impl SqlSession {
             self.pins.clear();
         }
         self.pins.subtract(effects.removed);
-        let mut pins = effects.pins;
         self.is_set_up |= effects.ends_setup;
+        self.has_procedures |= effects.calls_procedure;
+        self.add(effects.pins);
+    }
+
+    /// Adds what a statement creates, which may have been prepared before.
+    pub(super) fn add(&mut self, mut pins: Pins) {
         if !self.is_set_up {
             pins.remove(PinReason::SessionSetting);
         }
         self.pins.extend(pins);
+    }
+
+    /// The client has selected another database.
+    pub(super) fn select_database(&mut self) {
+        let mut pins = Pins::default();
+        pins.insert(PinReason::SessionSetting);
+        self.add(pins);
     }
 }
 

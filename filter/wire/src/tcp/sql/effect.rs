@@ -1,7 +1,7 @@
 //! What the tokens of a statement mean for the session.
 
 use super::lexer::Token;
-use super::{Dialect, Effects};
+use super::{Dialect, Effects, SetConfig};
 use crate::tcp::PinReason;
 
 /// What a statement is, as far as its words have shown.
@@ -26,6 +26,10 @@ pub(super) enum Statement {
     Delete(Deleted),
     Prepare,
     Create,
+    /// `CREATE TEMPORARY ..`: pins at its end, unless it says `ON COMMIT DROP`.
+    CreateTemporary,
+    /// The same, after `COMMIT`.
+    OnCommit,
     Declare,
     /// `DECLARE .. WITH`.
     DeclareWith,
@@ -34,6 +38,8 @@ pub(super) enum Statement {
     /// MySQL's `FLUSH TABLES`, which locks them `WITH READ LOCK` or `FOR EXPORT`.
     Flush,
     Handler,
+    /// PostgreSQL's `DO`, whose block follows.
+    Do,
     Other,
 }
 
@@ -47,7 +53,15 @@ pub(super) enum Deleted {
 impl Statement {
     pub(super) fn apply(&mut self, token: Token<'_>, dialect: Dialect, effects: &mut Effects) {
         match token {
-            Token::Symbol(b';') => *self = Self::Start,
+            Token::Symbol(b';') => {
+                if matches!(self, Self::CreateTemporary | Self::OnCommit) {
+                    effects.add(PinReason::TemporaryTable);
+                }
+                if core::mem::take(&mut effects.set_config) == SetConfig::Called {
+                    effects.add(PinReason::SessionSetting);
+                }
+                *self = Self::Start;
+            }
             Token::Symbol(symbol) => self.apply_symbol(symbol, dialect, effects),
             Token::Word(word) => {
                 apply_function(word, dialect, effects);
@@ -79,7 +93,15 @@ impl Statement {
                 Self::Other
             }
             b"handler" if is_mysql => Self::Handler,
-            b"show" | b"use" => Self::Other,
+            b"use" if is_mysql => {
+                effects.add(PinReason::SessionSetting);
+                Self::Other
+            }
+            b"call" if is_mysql => {
+                effects.calls_procedure = true;
+                Self::Other
+            }
+            b"do" if !is_mysql => Self::Do,
             b"listen" => {
                 effects.add(PinReason::Subscription);
                 Self::Other
@@ -98,9 +120,13 @@ impl Statement {
         let reason = match (self, word) {
             // These end with the transaction, are not of the session, or are set again with each use of a
             // connection by the pools and drivers that set them.
-            (Self::Set, b"local" | b"transaction" | b"constraints" | b"global" | b"autocommit") => {
-                return Self::Other;
-            }
+            (
+                Self::Set,
+                b"local" | b"transaction" | b"constraints" | b"global" | b"autocommit"
+                | b"sql_select_limit",
+            ) => return Self::Other,
+            // A label.
+            (Self::Set | Self::SetSession, b"application_name") => return Self::Other,
             (Self::Set, b"session") => return Self::SetSession,
             (Self::SetSession, b"characteristics" | b"transaction") => return Self::Other,
             (Self::Set | Self::SetSession, _) => PinReason::SessionSetting,
@@ -119,16 +145,16 @@ impl Statement {
                 }
                 return Self::Other;
             }
-            (
-                Self::Delete(Deleted::Everything) | Self::Create | Self::Into,
-                b"temp" | b"temporary",
-            ) => {
-                if let Self::Delete(_) = self {
-                    effects.remove(PinReason::TemporaryTable);
-                    return Self::Other;
-                }
-                PinReason::TemporaryTable
+            (Self::Delete(Deleted::Everything), b"temp" | b"temporary") => {
+                effects.remove(PinReason::TemporaryTable);
+                return Self::Other;
             }
+            (Self::Create, b"temp" | b"temporary") => return Self::CreateTemporary,
+            (Self::CreateTemporary, b"commit") => return Self::OnCommit,
+            (Self::OnCommit, b"drop") => return Self::Other,
+            (Self::OnCommit, _) => return Self::CreateTemporary,
+            (Self::CreateTemporary | Self::Do, _) => return self,
+            (Self::Into, b"temp" | b"temporary") => PinReason::TemporaryTable,
             (Self::Delete(_), b"prepare")
             | (Self::Create, b"local" | b"global" | b"or" | b"replace") => {
                 return self;
@@ -156,7 +182,7 @@ impl Statement {
                 effects.remove(PinReason::Subscription);
             }
             // `SET @name`. A system variable follows a second `@`, so that a setting is what it is, too.
-            (Self::Set, b'@') if dialect == Dialect::MySql => {
+            (Self::Set | Self::Into, b'@') | (Self::Select, b':') if dialect == Dialect::MySql => {
                 effects.add(PinReason::SessionSetting);
             }
             _ => {}
@@ -176,7 +202,19 @@ fn apply_function(word: &[u8], dialect: Dialect, effects: &mut Effects) {
             | b"pg_try_advisory_lock_shared",
         )
         | (Dialect::MySql, b"get_lock") => effects.add(PinReason::AdvisoryLock),
-        (Dialect::PostgreSql, b"set_config") => effects.add(PinReason::SessionSetting),
+        (Dialect::PostgreSql, b"set_config") => {
+            if effects.set_config == SetConfig::Called {
+                effects.add(PinReason::SessionSetting);
+            }
+            effects.set_config = SetConfig::Called;
+        }
+        (Dialect::PostgreSql, b"true") if effects.set_config == SetConfig::Called => {
+            effects.set_config = SetConfig::Local;
+        }
+        (Dialect::PostgreSql, b"false") if effects.set_config == SetConfig::Local => {
+            effects.set_config = SetConfig::Called;
+        }
+        (Dialect::PostgreSql, b"pg_temp") => effects.add(PinReason::TemporaryTable),
         _ => {}
     }
 }

@@ -64,7 +64,39 @@ fn statements_that_create_session_state_pin() {
         ("SET statement_timeout = 0", &[SessionSetting]),
         ("SET SESSION statement_timeout = 0", &[SessionSetting]),
         ("SELECT set_config('a.b', 'c', false)", &[SessionSetting]),
+        (
+            "SELECT set_config('a', $1, true), set_config('b', $2, false)",
+            &[SessionSetting],
+        ),
+        ("SELECT set_config($1, $2, $3)", &[SessionSetting]),
         ("LISTEN a; SET b = 1;", &[Subscription, SessionSetting]),
+        ("/* a /* b */ c */ LISTEN a", &[Subscription]),
+        ("SELECT E'it\\'s'; LISTEN a", &[Subscription]),
+        ("SELECT $$it's$$; LISTEN a", &[Subscription]),
+        ("SELECT $a$ $$ it's $b$ $a$; LISTEN a", &[Subscription]),
+        ("SELECT a$b$c FROM d; LISTEN a", &[Subscription]),
+        ("SELECT $1, $2; LISTEN a", &[Subscription]),
+        (
+            "CREATE TEMP TABLE a (b int) ON COMMIT DELETE ROWS",
+            &[TemporaryTable],
+        ),
+        ("CREATE TABLE pg_temp.a (b int)", &[TemporaryTable]),
+        (
+            "DO $$ BEGIN CREATE TEMP TABLE a (b int); END $$",
+            &[TemporaryTable],
+        ),
+        (
+            "DO $a$ BEGIN IF b THEN LISTEN c; END IF; COMMIT; END $a$; SELECT 1",
+            &[Subscription],
+        ),
+        (
+            "DO LANGUAGE plpgsql $$ BEGIN PERFORM pg_advisory_lock(1); END $$",
+            &[AdvisoryLock],
+        ),
+        (
+            "DO $$ BEGIN RAISE NOTICE 'a'; END $$; LISTEN b",
+            &[Subscription],
+        ),
     ]);
 }
 
@@ -89,6 +121,21 @@ fn statements_without_session_state_do_not_pin() {
         ("CREATE TABLE temporary_ (a int)", &[]),
         ("UPDATE a SET b = 1", &[]),
         ("LOCK TABLE a IN SHARE MODE", &[]),
+        (
+            "SELECT set_config('a', $1, true), set_config('b', $2, true)",
+            &[],
+        ),
+        ("SET application_name = 'a'", &[]),
+        ("SET SESSION application_name = 'a'", &[]),
+        ("CREATE TEMP TABLE a (b int) ON COMMIT DROP", &[]),
+        (
+            "CREATE TEMP TABLE a ON COMMIT DROP AS SELECT 1; SELECT 2",
+            &[],
+        ),
+        (
+            "CREATE FUNCTION a() AS $$ BEGIN; SET b = 1; LISTEN c; END $$",
+            &[],
+        ),
         ("SELECT 1 / 2 - 1; SELECT 3", &[]),
     ]);
 }
@@ -143,7 +190,7 @@ fn settings_of_the_connection_setup_do_not_pin() {
 
 #[test]
 fn mysql_statements_are_read_by_their_own_rules() {
-    let cases: [(&str, &[PinReason]); 17] = [
+    let cases: [(&str, &[PinReason]); 27] = [
         ("LOCK TABLES a WRITE", &[TableLock]),
         ("LOCK TABLES a WRITE; UNLOCK TABLES", &[]),
         ("FLUSH TABLES WITH READ LOCK", &[TableLock]),
@@ -160,6 +207,16 @@ fn mysql_statements_are_read_by_their_own_rules() {
         ("SET GLOBAL max_connections = 1", &[]),
         ("SELECT 'it\\'s; LOCK TABLES a'", &[]),
         ("SELECT 1 # ; LOCK TABLES a", &[]),
+        ("SELECT 1 -- ; LOCK TABLES a", &[]),
+        ("SELECT 1--1; LOCK TABLES a", &[TableLock]),
+        ("/*!40101 SET NAMES utf8 */; SELECT 1", &[SessionSetting]),
+        ("/*M!100100 LOCK TABLES a WRITE */", &[TableLock]),
+        ("/* it's ! */ LOCK TABLES a WRITE", &[TableLock]),
+        ("/*/ SET a = 1 */ SELECT 1", &[]),
+        ("SELECT /*+ MAX_EXECUTION_TIME(9) */ 1", &[]),
+        ("SELECT a INTO @b FROM c", &[SessionSetting]),
+        ("SELECT @a := 1", &[SessionSetting]),
+        ("SET SQL_SELECT_LIMIT = DEFAULT", &[]),
         ("SELECT `a\\`; LOCK TABLES b WRITE", &[TableLock]),
     ];
     for (statement, reasons) in cases {
