@@ -19,6 +19,7 @@ const PROTOCOL_41: u64 = 1 << 9;
 const SSL: u64 = 1 << 11;
 const DEPRECATE_EOF: u64 = 1 << 24;
 const OPTIONAL_METADATA: u64 = 1 << 25;
+const QUERY_ATTRIBUTES: u64 = 1 << 27;
 const PROGRESS: u64 = 1 << 32;
 const CACHE_METADATA: u64 = 1 << 36;
 
@@ -262,6 +263,51 @@ fn error_without_autocommit_may_be_in_a_transaction() {
         .client(query("ROLLBACK"))
         .server(ok(1, 0))
         .is_safe_when_idle();
+}
+
+#[test]
+fn procedure_that_fails_may_be_in_a_transaction() {
+    let mut conversation = connected(MYSQL);
+    conversation
+        .client(query("CALL transfer(1, 2)"))
+        .server(error(1))
+        .is_unsafe(UnsafeReason::Transaction)
+        .client(query("ROLLBACK"))
+        .server(ok(1, AUTOCOMMIT))
+        .is_safe_when_idle();
+}
+
+#[test]
+fn another_database_pins() {
+    for select in [query("USE archive"), command(2, b"archive")] {
+        connected(MYSQL)
+            .client(&select)
+            .server(ok(1, AUTOCOMMIT))
+            .is_safe_when_idle()
+            .client(query("INSERT INTO a VALUES (1)"))
+            .server(ok(1, AUTOCOMMIT))
+            .client(&select)
+            .server(ok(1, AUTOCOMMIT))
+            .is_pinned(PinReason::SessionSetting);
+    }
+}
+
+#[test]
+fn query_attributes_are_bypassed() {
+    let query = |attributes: &[u8]| {
+        command(
+            3,
+            &[attributes, b"SELECT GET_LOCK('a', 1)".as_slice()].concat(),
+        )
+    };
+    let capabilities = MYSQL | QUERY_ATTRIBUTES;
+    connected(capabilities)
+        .client(query(&[0, 1]))
+        .server(ok(1, AUTOCOMMIT))
+        .is_pinned(PinReason::AdvisoryLock);
+    connected(capabilities)
+        .client(query(b"\x01\x01\0\x01\xfe\0\x04name\x05it's "))
+        .is_bypassed(BypassReason::Unsupported);
 }
 
 #[test]

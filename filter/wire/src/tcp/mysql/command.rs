@@ -1,5 +1,6 @@
 //! What the client sends ("Command Phase").
 
+use super::handshake::Capabilities;
 use super::packet::{HEADER, MAX_PAYLOAD, parse, payload_length};
 use super::queue::Command;
 use super::{Phase, Shared};
@@ -33,6 +34,8 @@ const COM_SET_OPTION: u8 = 0x1b;
 const COM_STMT_FETCH: u8 = 0x1c;
 const COM_BINLOG_DUMP_GTID: u8 = 0x1e;
 const COM_RESET_CONNECTION: u8 = 0x1f;
+/// Flags of COM_STMT_EXECUTE that ask for a cursor.
+const CURSOR_TYPES: u8 = 0x07;
 /// MariaDB's.
 const COM_STMT_BULK_EXECUTE: u8 = 0xfa;
 
@@ -49,6 +52,9 @@ enum Message {
     Login(Prefix<32>),
     /// The code, and what follows it at the beginning of the payload.
     Command(Prefix<6>),
+    /// COM_QUERY, at the number of query attributes. Their names and values are in front of the statement: it
+    /// is followed only without any.
+    Attributes,
     /// COM_QUERY and COM_STMT_PREPARE.
     Statement(Command, Reader),
     /// A response to the server's authentication method.
@@ -84,7 +90,7 @@ impl Client {
                         Message::begin(sequence, shared)?
                     };
                 }
-                Event::Payload(bytes) => self.message.push(bytes)?,
+                Event::Payload(bytes) => self.message.push(bytes, shared.capabilities)?,
                 Event::End => {
                     let message = core::mem::take(&mut self.message);
                     message.end(self.length, shared)?;
@@ -112,23 +118,32 @@ impl Message {
         }
     }
 
-    fn push(&mut self, mut bytes: &[u8]) -> Result<(), BypassReason> {
+    fn push(&mut self, mut bytes: &[u8], capabilities: Capabilities) -> Result<(), BypassReason> {
         if let Self::Command(payload) = self
             && payload.is_empty()
             && let [code @ (COM_QUERY | COM_STMT_PREPARE), rest @ ..] = bytes
         {
-            let command = match *code {
-                COM_QUERY => Command::Query,
-                _ => Command::Prepare,
+            *self = match *code {
+                COM_QUERY if capabilities.has_query_attributes() => Self::Attributes,
+                COM_QUERY => Self::Statement(Command::Query, Reader::new(Dialect::MySql)),
+                _ => Self::Statement(Command::Prepare, Reader::new(Dialect::MySql)),
             };
-            *self = Self::Statement(command, Reader::new(Dialect::MySql));
+            bytes = rest;
+        }
+        if let Self::Attributes = self
+            && let Some((count, rest)) = bytes.split_first()
+        {
+            if *count != 0 {
+                return Err(BypassReason::Unsupported);
+            }
+            *self = Self::Statement(Command::Query, Reader::new(Dialect::MySql));
             bytes = rest;
         }
         match self {
             Self::Login(payload) => payload.push(bytes),
             Self::Command(payload) => payload.push(bytes),
             Self::Statement(_, reader) => reader.push(bytes),
-            Self::Authentication | Self::File | Self::Continuation => {}
+            Self::Attributes | Self::Authentication | Self::File | Self::Continuation => {}
         }
         Ok(())
     }
@@ -146,6 +161,7 @@ impl Message {
             }
             // An empty packet ends the file.
             Self::File if length == 0 => shared.phase = Phase::Command,
+            Self::Attributes => return Err(BypassReason::Malformed),
             Self::Authentication | Self::File | Self::Continuation => {}
         }
         Ok(())
@@ -172,8 +188,11 @@ fn apply_command(payload: &[u8], shared: &mut Shared) -> Result<(), BypassReason
             Command::Simple
         }
         COM_STMT_EXECUTE => Command::Execute {
-            // The flags follow the statement; 0 is CURSOR_TYPE_NO_CURSOR.
-            cursor: (arguments.get(4) != Some(&0)).then_some(statement),
+            // The flags follow the statement.
+            cursor: arguments
+                .get(4)
+                .is_none_or(|flags| flags & CURSOR_TYPES != 0)
+                .then_some(statement),
         },
         COM_STMT_BULK_EXECUTE => Command::Execute { cursor: None },
         COM_STMT_FETCH => Command::Fetch { statement },
@@ -189,7 +208,11 @@ fn apply_command(payload: &[u8], shared: &mut Shared) -> Result<(), BypassReason
             shared.phase = Phase::Replication;
             return Ok(());
         }
-        COM_INIT_DB | COM_REFRESH | COM_SHUTDOWN | COM_PROCESS_KILL | COM_DEBUG | COM_PING
+        COM_INIT_DB => {
+            shared.sql.select_database();
+            Command::Simple
+        }
+        COM_REFRESH | COM_SHUTDOWN | COM_PROCESS_KILL | COM_DEBUG | COM_PING
         | COM_REGISTER_SLAVE | COM_SET_OPTION => Command::Simple,
         COM_PROCESS_INFO => Command::Query,
         COM_STATISTICS => Command::Text,

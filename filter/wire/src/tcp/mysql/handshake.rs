@@ -14,6 +14,7 @@ const SSL: u64 = 1 << 11;
 const DEPRECATE_EOF: u64 = 1 << 24;
 const OPTIONAL_RESULTSET_METADATA: u64 = 1 << 25;
 const ZSTD_COMPRESSION: u64 = 1 << 26;
+const QUERY_ATTRIBUTES: u64 = 1 << 27;
 const MARIADB_PROGRESS: u64 = 1 << 32;
 const MARIADB_CACHE_METADATA: u64 = 1 << 36;
 
@@ -33,6 +34,11 @@ impl Capabilities {
     /// An ERR_Packet with the error code 0xffff reports the progress of a command.
     pub(super) fn has_progress_reports(self) -> bool {
         self.0 & MARIADB_PROGRESS != 0
+    }
+
+    /// COM_QUERY begins with the number of query attributes.
+    pub(super) fn has_query_attributes(self) -> bool {
+        self.0 & QUERY_ATTRIBUTES != 0
     }
 
     /// Whether definitions follow is a byte behind their number.

@@ -163,8 +163,10 @@ impl Server {
             }
             Response::First if code != ERR => self.begin(command, code, shared),
             _ if code == ERR => {
-                // It has no status. Without autocommit, a statement that fails may have begun a transaction.
-                shared.status.in_transaction |= !shared.status.has_autocommit;
+                // It has no status. Without autocommit, a statement that fails may have begun a transaction, as may
+                // a procedure before it fails.
+                shared.status.in_transaction |=
+                    !shared.status.has_autocommit || shared.sql.has_procedures;
                 shared.phase = Phase::Command;
                 self.pop(shared);
                 Ok(())
