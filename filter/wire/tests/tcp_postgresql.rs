@@ -350,6 +350,35 @@ fn listen_pins_until_unlisten() {
 }
 
 #[test]
+fn notification_between_responses_shows_a_subscription() {
+    let notification = message(b'A', b"\0\0\0\x01orders\0\0");
+    in_use()
+        .client(query("SELECT subscribe_to_orders()"))
+        .server([rows(1, 1), ready(b'I')].concat())
+        .server(&notification)
+        .is_pinned(PinReason::Subscription)
+        .client(query("UNLISTEN *"))
+        .server([notification, complete("UNLISTEN"), ready(b'I')].concat())
+        .is_safe_when_idle();
+}
+
+#[test]
+fn setup_with_extended_queries_does_not_pin() {
+    connected()
+        .client(
+            [
+                parse("", "SET extra_float_digits = 3"),
+                bind("", ""),
+                execute(),
+                sync(),
+            ]
+            .concat(),
+        )
+        .server([complete("SET"), ready(b'I')].concat())
+        .is_safe_when_idle();
+}
+
+#[test]
 fn statement_is_read_within_its_bound() {
     let padding = |size: usize| format!("SELECT '{}', pg_advisory_lock(1)", "x".repeat(size));
     let response = [rows(1, 1), ready(b'I')].concat();

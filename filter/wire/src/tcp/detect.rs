@@ -106,7 +106,8 @@ fn compare_postgresql(bytes: &[u8]) -> Comparison {
         return length;
     }
     let code = bytes.get(4..).unwrap_or_default();
-    let version: [fn(u8) -> bool; 4] = [|a| a == 0, |b| b == 3, |c| c == 0, |_| true];
+    // Minor versions go up to 9999, which clients send to find out whether a server negotiates.
+    let version: [fn(u8) -> bool; 4] = [|a| a == 0, |b| b == 3, |c| c < 0x28, |_| true];
     // 1234 in the higher half, 5678 to 5680 in the lower.
     let request: [fn(u8) -> bool; 4] = [
         |a| a == 0x04,

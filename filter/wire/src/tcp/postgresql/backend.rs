@@ -2,10 +2,10 @@
 
 use super::{Copy, Phase, Requests, Shared, TransactionStatus};
 use crate::ByteSource;
-use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames, Lengths};
 use crate::tcp::prefix::Prefix;
+use crate::tcp::{BypassReason, PinReason};
 
 /// Type and length.
 const HEADER: usize = 5;
@@ -66,7 +66,14 @@ impl Backend {
                 }
                 Ok(())
             }
-            b'N' | b'S' | b'A' => Ok(()),
+            // A function may have executed the LISTEN. Before a response, an UNLISTEN may be on its way.
+            b'A' => {
+                if let Phase::Ready(Requests { pending: 0, .. }) = shared.phase {
+                    shared.sql.pins.insert(PinReason::Subscription);
+                }
+                Ok(())
+            }
+            b'N' | b'S' => Ok(()),
             _ if shared.phase == Phase::Startup => Err(BypassReason::OutOfStep),
             b'R' | b'K' | b'v' | b'T' | b'D' | b'C' | b'I' | b'1' | b'2' | b'3' | b'n' | b's'
             | b't' | b'V' | b'd' | b'c' => Ok(()),

@@ -127,7 +127,7 @@ impl Frontend {
             }
             Message::Bind(bind) => {
                 let pins = shared.named.pins(bind.statement());
-                shared.sql.pins.extend(pins);
+                shared.sql.add(pins);
             }
             Message::Other => {}
         }
