@@ -219,6 +219,32 @@ fn resp3_push_is_no_reply() {
 }
 
 #[test]
+fn subscription_pins_after_the_server_rejects_resp3() {
+    connected()
+        .client(command("HELLO 3"))
+        .server("-ERR unknown command 'HELLO'\r\n")
+        .client(command("SUBSCRIBE news"))
+        .server(beside('*', "subscribe", "news", ":1\r\n"))
+        .is_pinned(PinReason::Subscription)
+        .server(beside('*', "message", "news", &bulk("hello")))
+        .is_pinned(PinReason::Subscription);
+}
+
+#[test]
+fn reset_ends_client_reply_off() {
+    connected()
+        .client(command("CLIENT REPLY OFF"))
+        .client(command("RESET"))
+        .is_unsafe(UnsafeReason::Response)
+        .server("+RESET\r\n")
+        .is_safe_when_idle()
+        .client(command("GET a"))
+        .is_unsafe(UnsafeReason::Response)
+        .server("+a\r\n")
+        .is_safe_when_idle();
+}
+
+#[test]
 fn client_tracking_pins_until_it_is_off() {
     resp3()
         .client(command("CLIENT TRACKING ON"))

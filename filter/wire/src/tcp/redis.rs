@@ -31,7 +31,7 @@ struct Shared {
     confirmations: u32,
     /// The client has subscribed, or may have: in RESP2, messages are arrays like replies.
     may_be_subscribed: bool,
-    /// `HELLO 3`: only push data is no reply.
+    /// The server has sent what RESP2 does not have: only push data is no reply. It may reject `HELLO 3`.
     is_resp3: bool,
     /// Channels and patterns, and shard channels, as the server has confirmed them.
     channels: u64,
@@ -101,6 +101,8 @@ impl Scanner for Session {
 impl Shared {
     fn apply_command(&mut self, command: &Command) {
         let has_reply = match (self.mode, command.is_client_reply()) {
+            // It also ends `CLIENT REPLY`.
+            (_, None) if command.is(0, "reset") => true,
             (_, Some(mode)) => {
                 self.set_reply_mode(mode);
                 // Only `CLIENT REPLY ON` has one.
@@ -143,8 +145,8 @@ impl Shared {
         {
             return true;
         }
-        if name("hello") && command.arguments() > 0 {
-            self.is_resp3 = command.is(1, "3");
+        if name("hello") && command.is(1, "2") {
+            self.is_resp3 = false;
         } else if name("multi") {
             self.in_transaction = true;
         } else if name("exec") || name("discard") {
@@ -165,6 +167,7 @@ impl Shared {
             self.in_transaction = false;
             self.pins.clear();
             self.is_resp3 = false;
+            self.mode = ReplyMode::On;
             (self.channels, self.shard_channels) = (0, 0);
         } else if name("sync") || name("psync") {
             self.is_replica = true;
@@ -183,6 +186,8 @@ impl Shared {
     }
 
     fn apply_reply(&mut self, reply: &Reply) -> Result<(), BypassReason> {
+        // The response to `HELLO 3` is a map.
+        self.is_resp3 |= reply.is_map;
         let may_be_beside = reply.is_push || (self.may_be_subscribed && !self.is_resp3);
         if may_be_beside && reply.is_confirmation() {
             self.confirmations = self.confirmations.saturating_sub(1);

@@ -11,6 +11,8 @@ use crate::tcp::prefix::Prefix;
 pub(super) struct Reply {
     /// RESP3's push type.
     pub(super) is_push: bool,
+    /// RESP3's map type.
+    pub(super) is_map: bool,
     /// The first element of an array or push, if that is a string.
     pub(super) name: Prefix<16>,
     /// The last integer in it: in the confirmation of a subscription, how many there are after it.
@@ -146,6 +148,7 @@ impl Replies {
         if self.elements == 0 {
             self.elements = 1;
             self.reply.is_push = kind == b'>';
+            self.reply.is_map = kind == b'%';
         } else if kind == b'>' {
             // Push data comes between replies alone.
             return Err(BypassReason::Malformed);
