@@ -181,7 +181,7 @@ fn session() -> Session {
 fn request_that_is_never_answered_is_forgotten() {
     let mut session = session();
     session.client(&mut publish("a lost", "").as_bytes());
-    for number in 0..64 {
+    for number in 0..1024 {
         assert_eq!(
             session.state(),
             SessionState::Unsafe(UnsafeReason::Response)
@@ -206,7 +206,7 @@ fn request_that_is_never_answered_is_forgotten() {
 fn subscriber_that_never_replies_is_not_waited_for() {
     let mut session = session();
     let delivery = message("a 1 reply", "");
-    for _ in 0..256 {
+    for _ in 0..4096 {
         session.server(&mut delivery.as_bytes());
         assert_eq!(
             session.state(),
@@ -214,6 +214,22 @@ fn subscriber_that_never_replies_is_not_waited_for() {
         );
     }
     session.server(&mut delivery.as_bytes());
+    assert_eq!(session.state(), SessionState::Safe);
+}
+
+#[test]
+fn burst_of_publications_is_unsafe_until_all_are_acknowledged() {
+    let mut session = session();
+    for number in 0..4000 {
+        session.client(&mut publish(&format!("a i{number}"), "").as_bytes());
+    }
+    for number in 0..4000 {
+        assert_eq!(
+            session.state(),
+            SessionState::Unsafe(UnsafeReason::Response)
+        );
+        session.server(&mut message(&format!("i{number} 1"), "").as_bytes());
+    }
     assert_eq!(session.state(), SessionState::Safe);
 }
 

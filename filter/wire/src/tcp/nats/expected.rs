@@ -5,8 +5,13 @@ use std::collections::VecDeque;
 /// How many are remembered; the oldest is forgotten for a further one.
 const MAX_SUBJECTS: usize = 256;
 
-/// An answer is no longer expected after so many of those behind it: the one who asked has given up.
-const MAX_PASSED: u8 = 64;
+/// An answer is no longer expected after so many of those behind it: the one who asked has given up. Many fast
+/// requests pass a slow one on the connection that a process shares.
+const MAX_PASSED: u16 = 1024;
+
+/// No answers are expected after so many subjects without one. Clients have thousands in flight: nats.go sends
+/// 4000 messages to JetStream before it waits for the first acknowledgement.
+const MAX_UNANSWERED: u16 = 4096;
 
 /// After so many PINGs of the server, which are minutes apart, too.
 const MAX_AGE: u8 = 2;
@@ -20,26 +25,27 @@ pub(super) struct Expected {
     subjects: VecDeque<Subject>,
     /// One was answered.
     is_answered: bool,
-    /// None was answered, of as many as are remembered: they are not expected to be.
-    is_ignored: bool,
+    /// How many there were before one was answered.
+    unanswered: u16,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Subject {
     hash: u64,
     /// How many behind it were answered.
-    passed: u8,
+    passed: u16,
     age: u8,
 }
 
 impl Expected {
     pub(super) fn is_empty(&self) -> bool {
-        self.is_ignored || self.subjects.is_empty()
+        let is_ignored = !self.is_answered && self.unanswered > MAX_UNANSWERED;
+        is_ignored || self.subjects.is_empty()
     }
 
     pub(super) fn insert(&mut self, hash: u64) {
+        self.unanswered = self.unanswered.saturating_add(1);
         if self.subjects.len() >= MAX_SUBJECTS {
-            self.is_ignored |= !self.is_answered;
             self.subjects.pop_front();
         }
         self.subjects.push_back(Subject {
@@ -63,7 +69,7 @@ impl Expected {
             subject.passed = subject.passed.saturating_add(1);
         }
         self.subjects.retain(|subject| subject.passed < MAX_PASSED);
-        (self.is_answered, self.is_ignored) = (true, false);
+        self.is_answered = true;
     }
 
     pub(super) fn age(&mut self) {
