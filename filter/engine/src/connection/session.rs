@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use evenkeel_policy::{ProtocolSetting, Rule};
-use evenkeel_wire::tcp::{SessionState, TcpProtocol, UnsafeReason};
+use evenkeel_wire::tcp::{PinReason, SessionState, TcpProtocol, UnsafeReason};
 
 use super::Connection;
 use super::draining::earlier;
@@ -33,6 +33,8 @@ pub const fn stated_protocol(setting: ProtocolSetting) -> Option<TcpProtocol> {
 pub(super) struct SessionLife {
     protocol: TcpProtocol,
     state: SessionState,
+    /// Why the session was pinned when nothing was last in flight: it still is while something is.
+    pinned: Option<PinReason>,
 }
 
 impl SessionLife {
@@ -40,6 +42,7 @@ impl SessionLife {
         Self {
             protocol,
             state: SessionState::Unsafe(UnsafeReason::Handshake),
+            pinned: None,
         }
     }
 
@@ -49,6 +52,11 @@ impl SessionLife {
 
     pub(super) fn record(&mut self, state: SessionState) {
         self.state = state;
+        match state {
+            SessionState::Pinned(reason) => self.pinned = Some(reason),
+            SessionState::Safe | SessionState::SafeWhenIdle => self.pinned = None,
+            SessionState::Unsafe(_) | SessionState::Bypassed(_) => {}
+        }
     }
 
     /// The rule does not state another protocol: a changed policy may.
@@ -57,8 +65,9 @@ impl SessionLife {
         stated.is_none_or(|stated| stated == self.protocol)
     }
 
-    fn is_pinned(&self, rule: &Rule) -> bool {
-        matches!(self.state, SessionState::Pinned(_)) && rule.tcp.pins_sessions()
+    /// Why the rule keeps the connection open.
+    fn pin(&self, rule: &Rule) -> Option<PinReason> {
+        self.pinned.filter(|_| rule.tcp.pins_sessions())
     }
 
     /// How long no byte must have passed for a safe point; None where something is in flight.
@@ -87,7 +96,7 @@ impl Protocol for SessionLife {
     }
 
     fn is_selectable(&self, rule: &Rule, _: u64) -> bool {
-        self.is_under(rule) && !self.is_pinned(rule)
+        self.is_under(rule) && self.pin(rule).is_none()
     }
 
     fn selection_rank(&self, _: &Connection, _: Instant) -> u8 {
@@ -102,7 +111,7 @@ impl Protocol for SessionLife {
         rule: &Rule,
         since: Instant,
     ) -> Option<Instant> {
-        if self.is_pinned(rule) {
+        if self.pin(rule).is_some() {
             return None;
         }
         let delivery = &connection.delivery;
@@ -121,10 +130,10 @@ impl Protocol for SessionLife {
 
     fn deferral(&self, _: &Connection, rule: &Rule) -> Option<Deferral> {
         let is_aborted = rule.drain_timeout.is_some() && rule.tcp.aborts_sessions();
+        if let Some(reason) = self.pin(rule) {
+            return Some(Deferral::Pinned(reason));
+        }
         match self.state {
-            SessionState::Pinned(reason) if rule.tcp.pins_sessions() => {
-                Some(Deferral::Pinned(reason))
-            }
             SessionState::Bypassed(_) => None,
             _ if is_aborted => None,
             SessionState::Unsafe(reason) => Some(Deferral::Deferred(DeferReason::InFlight(reason))),

@@ -159,9 +159,12 @@ fn pinned_session_is_counted_and_not_drained() {
         story.at(600);
         let pinned = Effect::Pinned(id, PinReason::Subscription);
         assert_eq!(story.effects(), [pinned]);
+        assert!(story.request_session(id, RESPONDING));
+        story.at(610);
+        assert_eq!(story.effects(), [], "a request of a pinned session");
         // UNLISTEN
         story.respond_session(id, SAFE_WHEN_IDLE);
-        story.at(601);
+        story.at(611);
         assert_eq!(story.effects(), [close(id, BY_AGE, 0)]);
     }
 }
