@@ -384,6 +384,21 @@ fn what_the_protocol_does_not_secure_pins() {
 }
 
 #[test]
+fn consumed_queue_with_auto_delete_pins() {
+    let declare = |mut conversation: Conversation, flags| {
+        let declared = [&name("q")[..], &[0; 8]].concat();
+        conversation
+            .client(queue_declare(flags))
+            .server(method(1, 50, 11, &declared));
+        conversation
+    };
+    let (auto_delete, passive) = (0x08, 0x01);
+    declare(consuming(), auto_delete).is_pinned(PinReason::ExclusiveQueue);
+    declare(consuming(), auto_delete | passive).is_safe();
+    declare(opened(), auto_delete).is_safe();
+}
+
+#[test]
 fn close_of_either_side_is_closing() {
     let close = method(0, 10, 50, &[0, 200, 0, 0, 0, 0, 0]);
     opened().client(&close).is_unsafe(UnsafeReason::Closing);

@@ -267,14 +267,15 @@ fn error_without_autocommit_may_be_in_a_transaction() {
 
 #[test]
 fn procedure_that_fails_may_be_in_a_transaction() {
-    let mut conversation = connected(MYSQL);
-    conversation
-        .client(query("CALL transfer(1, 2)"))
-        .server(error(1))
-        .is_unsafe(UnsafeReason::Transaction)
-        .client(query("ROLLBACK"))
-        .server(ok(1, AUTOCOMMIT))
-        .is_safe_when_idle();
+    for sql in ["CALL transfer(1, 2)", "EXECUTE prepared_call"] {
+        connected(MYSQL)
+            .client(query(sql))
+            .server(error(1))
+            .is_unsafe(UnsafeReason::Transaction)
+            .client(query("ROLLBACK"))
+            .server(ok(1, AUTOCOMMIT))
+            .is_safe_when_idle();
+    }
 }
 
 #[test]

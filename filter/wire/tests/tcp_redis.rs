@@ -231,6 +231,15 @@ fn subscription_pins_after_the_server_rejects_resp3() {
 }
 
 #[test]
+fn rejected_subscription_has_one_reply() {
+    connected()
+        .client(command("SSUBSCRIBE a b c"))
+        .is_unsafe(UnsafeReason::Response)
+        .server("-CROSSSLOT Keys in request don't hash to the same slot\r\n")
+        .is_safe_when_idle();
+}
+
+#[test]
 fn reset_ends_client_reply_off() {
     connected()
         .client(command("CLIENT REPLY OFF"))

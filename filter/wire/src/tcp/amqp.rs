@@ -33,6 +33,8 @@ struct Shared {
     in_flight: IdSet,
     /// Exclusive queues belong to the connection.
     pins: Pins,
+    /// A queue was declared that its last consumer takes with it.
+    has_auto_delete_queue: bool,
 }
 
 /// ```text
@@ -80,6 +82,9 @@ impl Scanner for Session {
                     .channels
                     .iter()
                     .for_each(|channel| pins.extend(channel.pins));
+                if shared.has_auto_delete_queue && any(|channel| channel.acknowledges) {
+                    pins.insert(PinReason::ExclusiveQueue);
+                }
                 return pins.state_or(SessionState::Safe);
             }
         };
@@ -121,8 +126,11 @@ impl Shared {
             channel.requests = channel.requests.saturating_add(1);
         }
         channel.apply_client(method, &mut self.in_flight)?;
-        if method.id == method::QUEUE_DECLARE && method.declares_exclusive_queue() {
-            self.pins.insert(PinReason::ExclusiveQueue);
+        if method.id == method::QUEUE_DECLARE {
+            if method.declares_exclusive_queue() {
+                self.pins.insert(PinReason::ExclusiveQueue);
+            }
+            self.has_auto_delete_queue |= method.declares_auto_delete_queue();
         }
         Ok(())
     }

@@ -204,8 +204,12 @@ impl Shared {
         } else if self.pending > 0 {
             self.pending = self.pending.saturating_sub(1);
         } else if self.confirmations > 0 {
-            // The error of a command that did not subscribe, or the reply to `PING` in its place.
-            self.confirmations = self.confirmations.saturating_sub(1);
+            // The error of a command that did not subscribe, to any of its channels, or the reply to `PING` in
+            // its place.
+            self.confirmations = match reply.is_error {
+                true => 0,
+                false => self.confirmations.saturating_sub(1),
+            };
         } else if !self.pins.contains(PinReason::Monitor) {
             return Err(BypassReason::OutOfStep);
         }

@@ -77,7 +77,7 @@ pub enum PinReason {
     NoConfirms,
     /// A consumer without acknowledgements: what is sent to it is lost with the connection.
     NoAcknowledgements,
-    /// An exclusive queue: it is deleted with the connection.
+    /// An exclusive queue, or one with auto-delete that the client consumes: it is deleted with the connection.
     ExclusiveQueue,
 }
 

@@ -99,6 +99,12 @@ impl Method {
         self.last & (passive | exclusive) == exclusive
     }
 
+    /// The same for a queue that is deleted with its last consumer.
+    pub(super) fn declares_auto_delete_queue(self) -> bool {
+        let (passive, auto_delete) = (0x01, 0x08);
+        self.last & (passive | auto_delete) == auto_delete
+    }
+
     /// Whether the server responds to this method of the client.
     pub(super) fn awaits_response(self) -> bool {
         // `no-wait` is the last of the flags.

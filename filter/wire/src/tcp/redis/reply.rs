@@ -11,6 +11,7 @@ use crate::tcp::prefix::Prefix;
 pub(super) struct Reply {
     /// RESP3's push type.
     pub(super) is_push: bool,
+    pub(super) is_error: bool,
     /// RESP3's map type.
     pub(super) is_map: bool,
     /// The first element of an array or push, if that is a string.
@@ -148,6 +149,7 @@ impl Replies {
         if self.elements == 0 {
             self.elements = 1;
             self.reply.is_push = kind == b'>';
+            self.reply.is_error = matches!(kind, b'-' | b'!');
             self.reply.is_map = kind == b'%';
         } else if kind == b'>' {
             // Push data comes between replies alone.

@@ -97,7 +97,7 @@ impl Statement {
                 effects.add(PinReason::SessionSetting);
                 Self::Other
             }
-            b"call" if is_mysql => {
+            b"call" | b"execute" if is_mysql => {
                 effects.calls_procedure = true;
                 Self::Other
             }
