@@ -56,7 +56,12 @@ impl Pod {
     }
 
     /// Returns the report that it sends to its peers.
-    pub fn own_report(&self, policy: &Policy, asked: Option<Duration>, now: Instant) -> OwnReport {
+    pub fn own_report(
+        &self,
+        policy: &Policy,
+        since_peer_request: Option<Duration>,
+        now: Instant,
+    ) -> OwnReport {
         let weight = match policy.rebalance.unwrap_or_default().weight {
             Weight::Fixed(weight) => weight,
             Weight::Workers => 1.0,
@@ -66,7 +71,7 @@ impl Pod {
             load: self.load.load,
             weight,
             uptime: now.since(self.started_at),
-            asked,
+            since_peer_request,
         }
     }
 
@@ -92,7 +97,7 @@ impl Pod {
         let sample = PodSample {
             worker: &worker,
             pod: self.load,
-            weight: rules.weigh(&own),
+            weight: rules.effective_weight(&own),
             estimate: estimate.as_ref(),
         };
         let mode = policy.mode;

@@ -51,9 +51,9 @@ fn envoy_has_both_filters_in_one_vm_with_the_policy_as_json() {
                 "/a b/evenkeel.wasm"
             );
             let text = config["configuration"]["value"].as_str().unwrap();
-            let mut carried = Policy::parse(text.as_bytes()).unwrap();
-            assert_eq!(carried.role.take().map(|role| role.name()), Some(role));
-            assert_eq!(carried, written, "{name}");
+            let mut rendered = Policy::parse(text.as_bytes()).unwrap();
+            assert_eq!(rendered.role.take().map(|role| role.name()), Some(role));
+            assert_eq!(rendered, written, "{name}");
         }
     }
 }

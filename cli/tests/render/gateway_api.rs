@@ -40,9 +40,9 @@ fn gateway_api_loads_the_module_only_for_upstreams() {
                 wasm["code"]["image"]["url"],
                 "registry.example/evenkeel:0.1.0"
             );
-            let mut carried = Policy::parse(wasm["config"].to_string().as_bytes()).unwrap();
-            assert_eq!(carried.role.take().map(|role| role.name()), Some("http"));
-            assert_eq!(carried, written, "{name}");
+            let mut rendered = Policy::parse(wasm["config"].to_string().as_bytes()).unwrap();
+            assert_eq!(rendered.role.take().map(|role| role.name()), Some("http"));
+            assert_eq!(rendered, written, "{name}");
         }
         for document in &documents {
             let target = json!([{ "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public" }]);

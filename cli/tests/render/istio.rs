@@ -66,9 +66,9 @@ fn every_policy_for_every_istio_and_selection_gives_plugins_with_that_policy() {
                     assert_eq!(spec["url"], IMAGE[1]);
                     assert_eq!(spec["failStrategy"], "FAIL_OPEN");
                     let config = doubles(&spec["pluginConfig"]).to_string();
-                    let mut carried = Policy::parse(config.as_bytes()).unwrap();
-                    assert_eq!(carried.role.take().map(|role| role.name()), Some(role));
-                    assert_eq!(carried, written, "{name}");
+                    let mut rendered = Policy::parse(config.as_bytes()).unwrap();
+                    assert_eq!(rendered.role.take().map(|role| role.name()), Some(role));
+                    assert_eq!(rendered, written, "{name}");
                 }
             }
         }

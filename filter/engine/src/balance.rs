@@ -79,11 +79,11 @@ impl PodRebalancer {
         let comparison = LoadComparison {
             own: own.of(measure),
             fair_share: estimate.fair * weight,
-            highest: estimate.most * weight,
+            highest: estimate.highest * weight,
             connections: own.connections,
             worker_fraction,
             selected: selected.of(measure),
-            settled: estimate.settled,
+            is_stable: estimate.is_stable,
         };
         let quota = self.rebalancer.update(rule, comparison);
         engine.set_drain_rate(mode, measure, quota.rate);
@@ -195,8 +195,8 @@ mod tests {
                 peers: 3,
                 mean,
                 fair: mean,
-                most: mean,
-                settled: true,
+                highest: mean,
+                is_stable: true,
             });
             let mut selected = 0;
             for (engine, rebalancer) in &mut self.workers {

@@ -33,7 +33,7 @@ pub struct MeasuredLoad {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ProxyLoad {
     /// The sum of all workers.
-    pub carried: MeasuredLoad,
+    pub measured: MeasuredLoad,
     /// How many workers serve connections.
     pub workers: usize,
 }
@@ -52,7 +52,7 @@ impl ProxyLoad {
 struct Row {
     worker: WorkerId,
     written: Instant,
-    carried: MeasuredLoad,
+    measured: MeasuredLoad,
 }
 
 impl Row {
@@ -61,15 +61,15 @@ impl Row {
     /// `None` unless every number of the load is finite and not negative: a sum of others would be spoiled for all.
     fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
         let ([worker, written], loads) = bytes.as_chunks().0.split_first_chunk()?;
-        let [load, left] = loads.as_chunks().0 else {
+        let [load, drained] = loads.as_chunks().0 else {
             return None;
         };
         Some(Self {
             worker: WorkerId(u64::from_le_bytes(*worker)),
             written: Instant::from_nanos(u64::from_le_bytes(*written)),
-            carried: MeasuredLoad {
+            measured: MeasuredLoad {
                 load: read_load(load)?,
-                dry_run_drained: read_load(left)?,
+                dry_run_drained: read_load(drained)?,
             },
         })
     }
@@ -78,10 +78,10 @@ impl Row {
         let mut bytes = [0; Self::BYTES];
         let MeasuredLoad {
             load,
-            dry_run_drained: left,
-        } = self.carried;
+            dry_run_drained: drained,
+        } = self.measured;
         let head = [self.worker.0, self.written.as_nanos()];
-        let loads = [load, left].into_iter().flat_map(fields);
+        let loads = [load, drained].into_iter().flat_map(fields);
         let fields = head.into_iter().chain(loads.map(f64::to_bits));
         for (place, field) in bytes.as_chunks_mut().0.iter_mut().zip(fields) {
             *place = field.to_le_bytes();
@@ -148,29 +148,29 @@ impl Board {
     }
 
     /// Writes a worker's row, and removes those of workers that no longer run.
-    pub fn write(&mut self, worker: WorkerId, carried: MeasuredLoad, now: Instant) {
+    pub fn write(&mut self, worker: WorkerId, measured: MeasuredLoad, now: Instant) {
         self.0
             .retain(|row| row.worker != worker && row.is_current(now));
         if self.0.len() < MAX_WORKERS {
             self.0.push(Row {
                 worker,
                 written: now,
-                carried,
+                measured,
             });
         }
     }
 
     /// What all workers carry together.
     pub fn total(&self) -> ProxyLoad {
-        let carried = self
+        let measured = self
             .0
             .iter()
             .fold(MeasuredLoad::default(), |sum, row| MeasuredLoad {
-                load: sum.load.plus(row.carried.load),
-                dry_run_drained: sum.dry_run_drained.plus(row.carried.dry_run_drained),
+                load: sum.load.plus(row.measured.load),
+                dry_run_drained: sum.dry_run_drained.plus(row.measured.dry_run_drained),
             });
         ProxyLoad {
-            carried,
+            measured,
             workers: self.0.len(),
         }
     }
@@ -187,7 +187,7 @@ mod tests {
         Instant::default().after(Duration::from_secs(seconds))
     }
 
-    fn carried(connections: f64) -> MeasuredLoad {
+    fn measured(connections: f64) -> MeasuredLoad {
         MeasuredLoad {
             load: Load {
                 connections,
@@ -208,14 +208,14 @@ mod tests {
     #[test]
     fn each_worker_has_one_row_and_all_rows_are_added() {
         let mut board = Board::default();
-        board.write(WorkerId(1), carried(5.0), at(100));
-        board.write(WorkerId(2), carried(7.0), at(100));
-        board.write(WorkerId(1), carried(6.0), at(101));
+        board.write(WorkerId(1), measured(5.0), at(100));
+        board.write(WorkerId(2), measured(7.0), at(100));
+        board.write(WorkerId(1), measured(6.0), at(101));
 
         let total = board.total();
 
         assert_eq!(total.workers, 2);
-        assert_eq!(total.carried, carried(13.0));
+        assert_eq!(total.measured, measured(13.0));
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
             },
             at(100),
         );
-        board.write(WorkerId(2), carried(7.0), at(100));
+        board.write(WorkerId(2), measured(7.0), at(100));
 
         assert_eq!(Board::from_bytes(&board.to_bytes()), board);
     }
@@ -243,17 +243,17 @@ mod tests {
     #[test]
     fn row_of_a_worker_that_no_longer_runs_is_removed() {
         let mut board = Board::default();
-        board.write(WorkerId(1), carried(5.0), at(100));
-        board.write(WorkerId(3), carried(7.0), at(105));
-        assert_eq!(board.total().carried, carried(7.0));
+        board.write(WorkerId(1), measured(5.0), at(100));
+        board.write(WorkerId(3), measured(7.0), at(105));
+        assert_eq!(board.total().measured, measured(7.0));
     }
 
     #[test]
     fn row_from_the_far_future_is_removed() {
         let mut board = Board::from_bytes(&with_row(u64::MAX, [1.0; 8]));
         assert_eq!(board.total().workers, 1);
-        board.write(WorkerId(3), carried(7.0), at(100));
-        assert_eq!(board.total().carried, carried(7.0));
+        board.write(WorkerId(3), measured(7.0), at(100));
+        assert_eq!(board.total().measured, measured(7.0));
     }
 
     #[test]
@@ -289,7 +289,7 @@ mod tests {
     fn board_is_bounded() {
         let mut board = Board::default();
         for worker in 0..1000 {
-            board.write(WorkerId(worker), carried(1.0), at(1));
+            board.write(WorkerId(worker), measured(1.0), at(1));
         }
         assert_eq!(board.total().workers, MAX_WORKERS);
         assert_eq!(board.to_bytes().len(), 20_481);

@@ -146,9 +146,9 @@ impl UpstreamHosts {
         }
     }
 
-    pub(crate) fn carry(&mut self, id: UpstreamHostId, bytes: u64) {
+    pub(crate) fn add_bytes(&mut self, id: UpstreamHostId, bytes: u64) {
         if let Some(host) = self.hosts.get_mut(&id) {
-            host.flow.carry(bytes);
+            host.flow.add_bytes(bytes);
         }
     }
 
@@ -158,29 +158,29 @@ impl UpstreamHosts {
         }
     }
 
-    /// Updates the loads, and forgets hosts without load. `carried` gives the load of connections that stay with a host, and
-    /// the part of it that leaves; `has_rates` when it includes bytes.
+    /// Updates the loads, and forgets hosts without load. `remaining` gives the load of connections that stay with a host,
+    /// and the part of it that leaves; `has_rates` when it includes bytes.
     pub(crate) fn take_sample(
         &mut self,
-        carried: impl Fn(UpstreamHostId) -> (Load, PerMode<Load>),
+        remaining: impl Fn(UpstreamHostId) -> (Load, PerMode<Load>),
         has_rates: bool,
         now: Instant,
     ) {
         for (id, host) in &mut self.hosts {
-            let (carried, leaving) = carried(*id);
+            let (remaining, leaving) = remaining(*id);
             host.leaving = leaving;
-            host.flow.fold(host.requests, now);
+            host.flow.update(host.requests, now);
             host.load = Load {
                 requests: host.flow.requests(),
-                bytes: if has_rates && carried.connections > 0.0 {
-                    carried.bytes
+                bytes: if has_rates && remaining.connections > 0.0 {
+                    remaining.bytes
                 } else {
                     host.flow.bytes()
                 },
-                active: carried.active + f64::from(host.active),
-                ..carried
+                active: remaining.active + f64::from(host.active),
+                ..remaining
             };
-            if host.active > 0 || carried.connections > 0.0 || host.load.requests > 0.01 {
+            if host.active > 0 || remaining.connections > 0.0 || host.load.requests > 0.01 {
                 host.last_seen = now;
             }
         }

@@ -30,7 +30,7 @@ impl Draw {
 
     /// `max_connection_age`, reduced by this connection's part of the jitter.
     pub(crate) fn age(&self, max_connection_age: Duration, jitter: Jitter) -> Duration {
-        scaled(max_connection_age, self.keep(jitter))
+        scaled(max_connection_age, self.jitter_factor(jitter))
     }
 
     /// The age at which a connection expires that does so with probability `1 - exp(-dt / mean)` in every `dt`. To draw it
@@ -41,11 +41,11 @@ impl Draw {
 
     /// `max`, reduced by this connection's part of the jitter, rounded up: 2 with a jitter of 0.2 stays 2.
     pub(crate) fn requests(&self, max: NonZeroU64, jitter: Jitter) -> NonZeroU64 {
-        let drawn = (max.get() as f64 * self.keep(jitter)).ceil() as u64;
+        let drawn = (max.get() as f64 * self.jitter_factor(jitter)).ceil() as u64;
         NonZeroU64::new(drawn).unwrap_or(NonZeroU64::MIN).min(max)
     }
 
-    fn keep(&self, jitter: Jitter) -> f64 {
+    fn jitter_factor(&self, jitter: Jitter) -> f64 {
         1.0 - jitter.get() * self.early()
     }
 }
@@ -62,8 +62,8 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// The limits of `rule` for a connection whose age counts from `opened`, and requests from `carried`.
-    pub(crate) fn new(rule: &Rule, draw: &Draw, opened: Instant, carried: u64) -> Self {
+    /// The limits of `rule` for a connection whose age counts from `opened`, and requests from `served`.
+    pub(crate) fn new(rule: &Rule, draw: &Draw, opened: Instant, served: u64) -> Self {
         let not_before = opened.after(rule.min_connection_age);
         let age = rule.max_connection_age.map(|max| {
             (
@@ -81,7 +81,7 @@ impl Limits {
             deadline: earliest(age, life).map(|(at, reason)| (at.max(not_before), reason)),
             requests: rule
                 .max_requests_per_connection
-                .map(|max| draw.requests(max, rule.jitter).saturating_add(carried)),
+                .map(|max| draw.requests(max, rule.jitter).saturating_add(served)),
             not_before,
         }
     }

@@ -86,22 +86,22 @@ impl Flow {
         }
     }
 
-    pub(crate) fn carry(&mut self, bytes: u64) {
+    pub(crate) fn add_bytes(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
     /// Adds what has come since the last call to the averages, unless that was less than 0.1 s ago.
-    pub(crate) fn fold(&mut self, requests: u64, now: Instant) {
+    pub(crate) fn update(&mut self, requests: u64, now: Instant) {
         let span = now.since(self.since).as_secs_f64();
         if span < 0.1 {
             return;
         }
-        let keep = (-span / MEMORY.as_secs_f64()).exp();
-        let fresh = 1.0 - keep;
+        let decay = (-span / MEMORY.as_secs_f64()).exp();
+        let new_weight = 1.0 - decay;
         let came = requests.saturating_sub(self.requests) as f64;
-        self.average.requests = self.average.requests * keep + came / span * fresh;
-        self.average.bytes = self.average.bytes * keep + self.bytes as f64 / span * fresh;
-        self.average.weight = self.average.weight * keep + fresh;
+        self.average.requests = self.average.requests * decay + came / span * new_weight;
+        self.average.bytes = self.average.bytes * decay + self.bytes as f64 / span * new_weight;
+        self.average.weight = self.average.weight * decay + new_weight;
         self.since = now;
         self.requests = requests;
         self.bytes = 0;
@@ -131,8 +131,8 @@ mod tests {
     fn steady_rate_is_exact_after_one_second() {
         let mut flow = Flow::new(at(0));
         for second in 1..=60 {
-            flow.carry(3_000);
-            flow.fold(second * 20, at(second));
+            flow.add_bytes(3_000);
+            flow.update(second * 20, at(second));
             assert!((flow.requests() - 20.0).abs() < 1e-6, "{second}: {flow:?}");
             assert!((flow.bytes() - 3_000.0).abs() < 1e-6, "{second}: {flow:?}");
         }
@@ -141,11 +141,11 @@ mod tests {
     #[test]
     fn rate_decays_after_the_flow_stops() {
         let mut flow = Flow::new(at(0));
-        flow.fold(100, at(1));
+        flow.update(100, at(1));
 
-        flow.fold(100, at(11));
+        flow.update(100, at(11));
         let after_ten = flow.requests();
-        flow.fold(100, at(61));
+        flow.update(100, at(61));
 
         assert!(after_ten < 20.0, "{after_ten}");
         assert!(flow.requests() < 0.1, "{}", flow.requests());
@@ -154,8 +154,8 @@ mod tests {
     #[test]
     fn rate_without_elapsed_time_is_zero() {
         let mut flow = Flow::new(at(5));
-        flow.carry(1);
-        flow.fold(1, at(5));
+        flow.add_bytes(1);
+        flow.update(1, at(5));
         assert_eq!((flow.requests(), flow.bytes()), (0.0, 0.0));
     }
 }

@@ -64,5 +64,5 @@ pub struct OwnReport {
     pub uptime: Duration,
     /// How long ago another pod last sent it a request; None: never. New connections go to a pod that gets requests,
     /// because both are sent to the service's endpoints.
-    pub asked: Option<Duration>,
+    pub since_peer_request: Option<Duration>,
 }

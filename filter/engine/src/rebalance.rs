@@ -32,7 +32,7 @@ pub struct LoadComparison {
     /// What this worker has selected and not drained yet.
     pub selected: f64,
     /// No pod is starting or draining.
-    pub settled: bool,
+    pub is_stable: bool,
 }
 
 /// What one worker is to drain.
@@ -78,7 +78,7 @@ impl Rebalancer {
         if !has_enough || excess < least {
             *self = Self::default();
         }
-        if !self.is_rebalancing || !sample.settled {
+        if !self.is_rebalancing || !sample.is_stable {
             return Quota::default();
         }
         // Reports of the others may be old, so the highest known load may be below the own.
@@ -112,7 +112,7 @@ mod tests {
             connections: own,
             worker_fraction: 1.0,
             selected: 0.0,
-            settled: true,
+            is_stable: true,
         }
     }
 
@@ -210,11 +210,11 @@ mod tests {
 
     #[test]
     fn nothing_is_drained_while_pods_start_or_drain() {
-        let unsettled = LoadComparison {
-            settled: false,
+        let unstable = LoadComparison {
+            is_stable: false,
             ..sample(200.0, 100.0)
         };
-        assert_eq!(quota(unsettled), Quota::default());
+        assert_eq!(quota(unstable), Quota::default());
     }
 
     #[test]

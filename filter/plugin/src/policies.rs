@@ -185,7 +185,7 @@ impl Policies {
             }
         }
         self.roots.insert(root, new);
-        let mut changed = self.settle();
+        let mut changed = self.update_current();
         changed.retain(|changed| *changed != root);
         Configured { errors, changed }
     }
@@ -254,7 +254,7 @@ impl Policies {
     /// Removes a root, which has no connections left. Returns the roots whose connections follow another policy now.
     pub(crate) fn forget(&mut self, root: RootId) -> Vec<RootId> {
         self.roots.remove(&root);
-        self.settle()
+        self.update_current()
     }
 
     fn next_order(&mut self) -> u64 {
@@ -279,7 +279,7 @@ impl Policies {
     }
 
     /// Finds the current root of each root. Returns the roots for which it changed.
-    fn settle(&mut self) -> Vec<RootId> {
+    fn update_current(&mut self) -> Vec<RootId> {
         let current = |(id, root): (&RootId, &Root)| {
             let current = match root.turn {
                 Turn::Split { .. } => *id,

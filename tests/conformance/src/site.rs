@@ -104,7 +104,7 @@ impl Site {
     ///
     /// # Errors
     /// When one remains active.
-    pub async fn settled(&self, listener: Listener) -> Result<()> {
+    pub async fn wait_until_idle(&self, listener: Listener) -> Result<()> {
         let active = format!("cluster.{}.upstream_rq_active", listener.name());
         eventually(&format!("{active} to be 0"), async || {
             Ok((self.stat(&active).await? == 0).then_some(()))

@@ -83,7 +83,7 @@ async fn through(
             Err(error) => panic!("{} ({split:?}) to {listener:?}: {error:#}", request.name),
         }
     }
-    site.settled(listener).await.unwrap();
+    site.wait_until_idle(listener).await.unwrap();
     let recorder = site.recorder(listener);
     assert_eq!(recorder.strays(), [""; 0]);
     sendings

@@ -62,16 +62,16 @@ fn wall_clock_change_does_not_affect_gossip() {
     let mut uptime = started;
     for now in [started + DAY, started - DAY, started] {
         pod.host.set_wall_clock(now);
-        let mut asked = 0;
+        let mut requests = 0;
         pod.pass(10 * SECOND, |call| {
-            asked += 1;
+            requests += 1;
             uptime += SECOND;
             let message = message(uptime, [(7, 30)]);
             call.respond(&[(":status", "200")], message);
         });
         assert!(
-            asked >= 36,
-            "{asked} of 40 after the clock was set to {now:?}"
+            requests >= 36,
+            "{requests} of 40 after the clock was set to {now:?}"
         );
         assert_eq!(pod.metric("evenkeel_peers_known"), 1);
     }

@@ -97,8 +97,8 @@ fn over(proxy: &Proxy, connection: &Connection, local: &str, field: &str) -> boo
     stream.set_property(&["upstream", "address"], "10.0.0.1:8080");
     stream.set_property(&["upstream", "local_address"], local);
     stream.response_headers(&[(":status", "200"), (field, "chunked")], true);
-    let asked = |(name, value): &(String, String)| name == "connection" && value == "close";
-    let closes = stream.request().iter().any(asked);
+    let is_close = |(name, value): &(String, String)| name == "connection" && value == "close";
+    let closes = stream.request().iter().any(is_close);
     stream.ends();
     closes
 }

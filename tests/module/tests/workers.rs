@@ -111,8 +111,8 @@ fn closed_connections_leave_no_memory_behind() {
         }
         proxy.worker.memory_bytes()
     };
-    let settled = churn(500);
-    assert_eq!(churn(5_000), settled);
+    let after_warm_up = churn(500);
+    assert_eq!(churn(5_000), after_warm_up);
     proxy.host.advance(Duration::from_secs(1));
     assert_eq!(proxy.metric("evenkeel_downstream_connections_active"), 0);
 }

@@ -42,11 +42,11 @@ impl Increment {
         if self.is_of_service {
             *requests = requests.saturating_add(self.requests);
             if let Some(flow) = flow {
-                flow.carry(self.bytes);
+                flow.add_bytes(self.bytes);
             }
         }
         if let Some(host) = self.host {
-            hosts.carry(host, self.bytes);
+            hosts.add_bytes(host, self.bytes);
         }
     }
 }
@@ -77,7 +77,7 @@ impl Usage {
 impl Connection {
     pub(super) fn record_usage(&mut self, activity: Activity) -> Increment {
         let requests = activity.requests.saturating_sub(self.usage.requests);
-        self.usage.flow.carry(activity.bytes);
+        self.usage.flow.add_bytes(activity.bytes);
         self.usage.requests = activity.requests;
         self.usage.active = activity.active;
         Increment {
@@ -90,7 +90,7 @@ impl Connection {
 
     /// Updates the rates of requests and bytes.
     pub(crate) fn update_rates(&mut self, now: Instant) {
-        self.usage.flow.fold(self.usage.requests, now);
+        self.usage.flow.update(self.usage.requests, now);
     }
 
     pub(crate) fn set_upstream_host(&mut self, host: UpstreamHostId) {

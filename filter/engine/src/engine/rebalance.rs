@@ -86,7 +86,7 @@ impl Engine {
                 connections: host.load().connections,
                 worker_fraction: 1.0,
                 selected: selected.of(rule.measure),
-                settled: now.since(cluster.newest) >= rule.stabilization_window,
+                is_stable: now.since(cluster.newest) >= rule.stabilization_window,
             };
             let rebalancer = host.rebalancer_mut(mode);
             let quota = rebalancer.update(rule, comparison);

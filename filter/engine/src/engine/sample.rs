@@ -165,7 +165,7 @@ impl Engine {
         self.selector.start_sample();
         self.withdraw_selections(&rebalances.into());
         if let Some(flow) = &mut self.meter.flow {
-            flow.fold(self.meter.requests, now);
+            flow.update(self.meter.requests, now);
         }
         if self.meter.ignores_rates {
             self.meter.sweep = None;

@@ -26,7 +26,7 @@ pub struct Rules {
     pub interval: Duration,
     /// A pod with a shorter uptime should carry the part of its share that the uptime is of this duration.
     pub slow_start: Duration,
-    /// The pods are settled when none has started or begun to terminate within this duration.
+    /// The pods are stable when none has started or begun to terminate within this duration.
     pub stabilization_window: Duration,
 }
 
@@ -42,11 +42,11 @@ impl Rules {
     }
 
     /// The weight of a pod, which is reduced in its slow start: the pod's share is so many times [`Estimate::fair`].
-    pub fn weigh(&self, own: &OwnReport) -> f64 {
-        Part::own(own, self).share()
+    pub fn effective_weight(&self, own: &OwnReport) -> f64 {
+        PodLoad::own(own, self).share()
     }
 
-    fn started(&self, uptime: Duration) -> f64 {
+    fn slow_start_factor(&self, uptime: Duration) -> f64 {
         if uptime >= self.slow_start {
             return 1.0;
         }
@@ -69,42 +69,42 @@ pub struct Estimate {
     pub fair: f64,
     /// The highest load per unit of weight of another pod, up to 4 times the own: pods with less load drain more
     /// slowly.
-    pub most: f64,
+    pub highest: f64,
     /// No pod that counts has started within `stabilization_window`, this one included (it may not know all others
     /// yet), and none has begun to terminate within it.
-    pub settled: bool,
+    pub is_stable: bool,
 }
 
 impl View {
     /// Estimates the load of the pods that get new connections, and of this one. None while no other pod is known.
     pub fn estimate(&self, own: &OwnReport, rules: Rules, now: Instant) -> Option<Estimate> {
         let mut others = Vec::new();
-        let mut settled = own.uptime >= rules.stabilization_window;
-        for report in self.fresh(now, rules.interval) {
+        let mut is_stable = own.uptime >= rules.stabilization_window;
+        for report in self.current(now, rules.interval) {
             let uptime = report.uptime().saturating_add(report.age(now));
             match State::of(report, &rules, now) {
                 State::Serving => {
-                    settled &= uptime >= rules.stabilization_window;
-                    others.push(Part {
+                    is_stable &= uptime >= rules.stabilization_window;
+                    others.push(PodLoad {
                         load: report.load().of(rules.measure),
                         weight: report.weight(),
-                        started: rules.started(uptime),
+                        slow_start_factor: rules.slow_start_factor(uptime),
                     });
                 }
-                State::Terminating => settled = false,
+                State::Terminating => is_stable = false,
                 State::Away => {}
             }
         }
         if others.is_empty() {
             return None;
         }
-        let own = Part::own(own, &rules);
+        let own = PodLoad::own(own, &rules);
         Some(Estimate {
             peers: others.len(),
             mean: mean(&own, &others),
             fair: fair(&own, &others),
-            most: most(&own, &others),
-            settled,
+            highest: highest(&own, &others),
+            is_stable,
         })
     }
 }
@@ -120,15 +120,15 @@ enum State {
 
 impl State {
     fn of(report: &Report, rules: &Rules, now: Instant) -> Self {
-        let Some(asked) = report.asked() else {
+        let Some(since_request) = report.since_peer_request() else {
             return Self::Away;
         };
         let serving = rules.interval.saturating_mul(SERVING);
-        let by_now = asked.saturating_add(report.age(now));
-        if by_now <= serving {
+        let since_request_now = since_request.saturating_add(report.age(now));
+        if since_request_now <= serving {
             Self::Serving
-        } else if asked > serving
-            && by_now <= serving.saturating_add(rules.stabilization_window)
+        } else if since_request > serving
+            && since_request_now <= serving.saturating_add(rules.stabilization_window)
             && report.load().connections > 0.0
         {
             // Its own report states that it gets no requests any more. A report that is merely old shows nothing: in a
@@ -141,29 +141,29 @@ impl State {
 }
 
 /// The load and the weight of one pod.
-struct Part {
+struct PodLoad {
     load: f64,
     weight: f64,
     /// The part of its weight that its slow start has reached.
-    started: f64,
+    slow_start_factor: f64,
 }
 
-impl Part {
+impl PodLoad {
     fn own(own: &OwnReport, rules: &Rules) -> Self {
         Self {
             // NaN becomes 0.
             load: own.load.of(rules.measure).max(0.0),
             weight: plausible_weight(own.weight),
-            started: rules.started(own.uptime),
+            slow_start_factor: rules.slow_start_factor(own.uptime),
         }
     }
 
     fn share(&self) -> f64 {
-        self.weight * self.started
+        self.weight * self.slow_start_factor
     }
 }
 
-fn mean(own: &Part, others: &[Part]) -> f64 {
+fn mean(own: &PodLoad, others: &[PodLoad]) -> f64 {
     let (load, share) = others
         .iter()
         .fold((own.load, own.share()), |(load, share), part| {
@@ -172,28 +172,28 @@ fn mean(own: &Part, others: &[Part]) -> f64 {
     load / share
 }
 
-fn fair(own: &Part, others: &[Part]) -> f64 {
-    let most = CLIP * own.load / own.share();
-    let heaviest = CLIP * median_weight(own, others);
+fn fair(own: &PodLoad, others: &[PodLoad]) -> f64 {
+    let max_load = CLIP * own.load / own.share();
+    let max_weight = CLIP * median_weight(own, others);
     let (load, share) = others
         .iter()
         .fold((own.load, own.share()), |(load, share), part| {
-            let counts = part.weight.min(heaviest) * part.started;
-            let per_weight = (part.load / part.share()).min(most);
+            let counts = part.weight.min(max_weight) * part.slow_start_factor;
+            let per_weight = (part.load / part.share()).min(max_load);
             (load + per_weight * counts, share + counts)
         });
     load / share
 }
 
-fn most(own: &Part, others: &[Part]) -> f64 {
-    let most = others
+fn highest(own: &PodLoad, others: &[PodLoad]) -> f64 {
+    let highest = others
         .iter()
         .map(|part| part.load / part.share())
         .fold(0.0, f64::max);
-    most.min(CLIP * own.load / own.share())
+    highest.min(CLIP * own.load / own.share())
 }
 
-fn median_weight(own: &Part, others: &[Part]) -> f64 {
+fn median_weight(own: &PodLoad, others: &[PodLoad]) -> f64 {
     let mut weights: Vec<_> = others.iter().map(|part| part.weight).collect();
     weights.push(own.weight);
     weights.sort_unstable_by(f64::total_cmp);

@@ -29,7 +29,7 @@ pub(super) struct Report {
     bytes: u64,
     weight_milli: u32,
     uptime_ms: u64,
-    asked_ms: Option<u64>,
+    since_peer_request_ms: Option<u64>,
     /// When the numbers were measured.
     pub(super) measured: Instant,
     pub(super) source: Source,
@@ -56,10 +56,11 @@ const SLACK_MS: i64 = 2_000;
 impl Report {
     /// None if a number is implausible.
     pub(super) fn new(row: Row, measured: Instant) -> Option<Self> {
-        let (id, connections, active, requests, bytes, weight_milli, uptime_ms, asked, _) = row;
-        let asked_ms = match asked {
+        let (id, connections, active, requests, bytes, weight_milli, uptime_ms, since_request, _) =
+            row;
+        let since_peer_request_ms = match since_request {
             -1 => None,
-            asked => Some(u64::try_from(asked).ok()?),
+            since => Some(u64::try_from(since).ok()?),
         };
         let is_plausible = connections <= MAX_CONNECTIONS
             && active <= MAX_CONNECTIONS
@@ -67,7 +68,7 @@ impl Report {
             && bytes <= MAX_BYTES
             && (1..=MAX_WEIGHT_MILLI).contains(&weight_milli)
             && uptime_ms <= MAX_SPAN_MS
-            && asked_ms.is_none_or(|asked| asked <= MAX_SPAN_MS);
+            && since_peer_request_ms.is_none_or(|since| since <= MAX_SPAN_MS);
         is_plausible.then_some(Self {
             id: PeerId(id),
             connections,
@@ -76,7 +77,7 @@ impl Report {
             bytes,
             weight_milli,
             uptime_ms,
-            asked_ms,
+            since_peer_request_ms,
             measured,
             source: Source::Unconfirmed,
             started_ms: started_ms(measured, uptime_ms),
@@ -89,14 +90,14 @@ impl Report {
         let uptime_ms = millis(own.uptime);
         Self {
             id: own.id,
-            connections: whole(load.connections, MAX_CONNECTIONS),
-            active: whole(load.active, MAX_CONNECTIONS),
-            requests: whole(load.requests, MAX_REQUESTS),
+            connections: rounded(load.connections, MAX_CONNECTIONS),
+            active: rounded(load.active, MAX_CONNECTIONS),
+            requests: rounded(load.requests, MAX_REQUESTS),
             // A cast from a float saturates, and NaN becomes 0.
             bytes: (load.bytes.round() as u64).min(MAX_BYTES),
             weight_milli: in_milli(*weight),
             uptime_ms,
-            asked_ms: own.asked.map(millis),
+            since_peer_request_ms: own.since_peer_request.map(millis),
             measured: now,
             source: Source::Direct,
             started_ms: started_ms(now, uptime_ms),
@@ -104,7 +105,7 @@ impl Report {
     }
 
     pub(super) fn row(&self, age_ms: u64) -> Row {
-        let asked = self.asked_ms.map(i64::try_from);
+        let since_peer_request = self.since_peer_request_ms.map(i64::try_from);
         (
             self.id.0,
             self.connections,
@@ -113,7 +114,7 @@ impl Report {
             self.bytes,
             self.weight_milli,
             self.uptime_ms,
-            asked.and_then(Result::ok).unwrap_or(-1),
+            since_peer_request.and_then(Result::ok).unwrap_or(-1),
             age_ms,
         )
     }
@@ -167,11 +168,11 @@ impl Report {
         let mut bytes = [0; Self::BYTES];
         let fields = [
             self.id.0.to_le_bytes(),
-            pair(self.connections, self.active),
-            pair(self.requests, self.weight_milli),
+            pack(self.connections, self.active),
+            pack(self.requests, self.weight_milli),
             self.bytes.to_le_bytes(),
             self.uptime_ms.to_le_bytes(),
-            self.asked_ms.unwrap_or(NEVER).to_le_bytes(),
+            self.since_peer_request_ms.unwrap_or(NEVER).to_le_bytes(),
             self.measured.as_nanos().to_le_bytes(),
             self.started_ms.to_le_bytes(),
             (self.source as u64).to_le_bytes(),
@@ -186,11 +187,11 @@ impl Report {
     pub(super) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
         let [
             id,
-            carried,
+            counts,
             rates,
-            sent,
+            bytes,
             uptime,
-            asked,
+            since_peer_request,
             measured,
             started,
             from,
@@ -199,21 +200,21 @@ impl Report {
             return None;
         };
         let number = |field: &[u8; 8]| u64::from_le_bytes(*field);
-        let (connections, active) = unpair(carried);
-        let (requests, weight_milli) = unpair(rates);
-        let asked = match number(asked) {
+        let (connections, active) = unpack(counts);
+        let (requests, weight_milli) = unpack(rates);
+        let since_peer_request = match number(since_peer_request) {
             NEVER => -1,
-            asked => i64::try_from(asked).ok()?,
+            since => i64::try_from(since).ok()?,
         };
         let row = (
             number(id),
             connections,
             active,
             requests,
-            number(sent),
+            number(bytes),
             weight_milli,
             number(uptime),
-            asked,
+            since_peer_request,
             0,
         );
         let mut report = Self::new(row, Instant::from_nanos(number(measured)))?;
@@ -250,19 +251,19 @@ impl Report {
     }
 
     /// How long before the measurement a peer last sent the pod a request.
-    pub(super) fn asked(&self) -> Option<Duration> {
-        self.asked_ms.map(Duration::from_millis)
+    pub(super) fn since_peer_request(&self) -> Option<Duration> {
+        self.since_peer_request_ms.map(Duration::from_millis)
     }
 }
 
 /// In shared data: no peer has sent the pod a request.
 const NEVER: u64 = u64::MAX;
 
-fn pair(low: u32, high: u32) -> [u8; 8] {
+fn pack(low: u32, high: u32) -> [u8; 8] {
     (u64::from(low) | u64::from(high) << 32).to_le_bytes()
 }
 
-fn unpair(bytes: &[u8; 8]) -> (u32, u32) {
+fn unpack(bytes: &[u8; 8]) -> (u32, u32) {
     let both = u64::from_le_bytes(*bytes);
     (both as u32, (both >> 32) as u32)
 }
@@ -278,10 +279,10 @@ pub(super) fn plausible_weight(weight: f64) -> f64 {
 }
 
 fn in_milli(weight: f64) -> u32 {
-    whole(weight * 1000.0, MAX_WEIGHT_MILLI).max(1)
+    rounded(weight * 1000.0, MAX_WEIGHT_MILLI).max(1)
 }
 
-fn whole(number: f64, max: u32) -> u32 {
+fn rounded(number: f64, max: u32) -> u32 {
     (number.round() as u32).min(max)
 }
 

@@ -48,7 +48,7 @@ fn pod(id: u64, load: f64) -> OwnReport {
         load: connections(load),
         weight: 1.0,
         uptime: Duration::from_secs(3600),
-        asked: Some(Duration::from_millis(200)),
+        since_peer_request: Some(Duration::from_millis(200)),
     }
 }
 

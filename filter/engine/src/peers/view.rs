@@ -84,7 +84,11 @@ impl View {
     }
 
     /// The reports that are not too old.
-    pub(super) fn fresh(&self, now: Instant, interval: Duration) -> impl Iterator<Item = &Report> {
+    pub(super) fn current(
+        &self,
+        now: Instant,
+        interval: Duration,
+    ) -> impl Iterator<Item = &Report> {
         self.reports
             .iter()
             .filter(move |report| !is_forgotten(report, now, interval))
@@ -129,23 +133,23 @@ impl View {
         let sender = message.sender();
         let hold = interval.saturating_mul(HOLD);
         let mut random = SeededRandom::new(seed);
-        let mut heard = ReceivedReports {
+        let mut received = ReceivedReports {
             dropped: rows.len().saturating_sub(MAX_REPORTS.saturating_add(1)),
             ..ReceivedReports::default()
         };
         for (at, row) in rows.iter().take(MAX_REPORTS.saturating_add(1)).enumerate() {
             let Some(mut report) = row.and_then(|row| report_of(row, now)) else {
-                heard.dropped = heard.dropped.saturating_add(1);
+                received.dropped = received.dropped.saturating_add(1);
                 continue;
             };
             if at == 0 && sender.is_some() {
                 report.source = Source::Direct;
             }
             if report.id != me && self.take(report, now, hold, &mut random) {
-                heard.accepted = heard.accepted.saturating_add(1);
+                received.accepted = received.accepted.saturating_add(1);
             }
         }
-        heard
+        received
     }
 
     /// Keeps a report if it is new. In a full view the report of an unknown pod replaces a random older one, so that all

@@ -99,8 +99,8 @@ fn drained(modes: &[Mode], mean: Option<f64>) -> (usize, usize) {
             peers: 3,
             mean,
             fair: mean,
-            most: mean,
-            settled: true,
+            highest: mean,
+            is_stable: true,
         });
         let sample = PodSample {
             worker: &worker,

@@ -127,7 +127,7 @@ impl Policies {
         }
         self.apply(id, now, self.newest);
         Used {
-            changed: self.settle(),
+            changed: self.update_current(),
             applied: true,
             conflict: false,
         }
@@ -165,7 +165,7 @@ impl Policies {
         }
         self.apply(id, now, connection);
         Used {
-            changed: self.settle(),
+            changed: self.update_current(),
             applied: !conflict,
             conflict,
         }

@@ -85,6 +85,6 @@ impl Policies {
         if let Some(root) = self.roots.get_mut(&id) {
             root.history.is_used = true;
         }
-        self.settle()
+        self.update_current()
     }
 }

@@ -174,7 +174,7 @@ impl Worker {
         self.metrics.count(Counter::Exchange(Exchange::Requested));
         // Written before the message is received: a peer does not need its own reports back.
         let own = OwnReport {
-            asked: Some(Duration::ZERO),
+            since_peer_request: Some(Duration::ZERO),
             ..self.weighted_report(policy, now)
         };
         let shared = SharedState(&*self.host);
@@ -227,13 +227,13 @@ impl Worker {
     /// The report about this proxy, with a weight of 1.
     pub(super) fn own_report(&self, now: Instant) -> OwnReport {
         let identity = self.identity(now);
-        let asked = SharedState(&*self.host).last_peer_request();
+        let last_request = SharedState(&*self.host).last_peer_request();
         OwnReport {
             id: identity.id,
-            load: self.rebalancing.proxy.carried.load,
+            load: self.rebalancing.proxy.measured.load,
             weight: 1.0,
             uptime: identity.uptime(now),
-            asked: asked.map(|at| now.since(at)),
+            since_peer_request: last_request.map(|at| now.since(at)),
         }
     }
 

@@ -188,8 +188,8 @@ impl Worker {
         let estimate = view.estimate(&own, rules, now);
         let pod = PodSample {
             worker: sample,
-            pod: self.rebalancing.proxy.carried,
-            weight: rules.weigh(&own),
+            pod: self.rebalancing.proxy.measured,
+            weight: rules.effective_weight(&own),
             estimate: estimate.as_ref(),
         };
         let rebalancer = self.rebalancing.pods.get_mut(mode);

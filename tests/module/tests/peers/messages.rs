@@ -126,8 +126,8 @@ fn exchanges_leave_no_memory_behind() {
         });
         pod.workers[0].worker.memory_bytes()
     };
-    let settled = exchange(60);
-    assert_eq!(exchange(300), settled);
+    let after_warm_up = exchange(60);
+    assert_eq!(exchange(300), after_warm_up);
 }
 
 #[test]

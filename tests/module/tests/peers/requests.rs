@@ -16,9 +16,9 @@ fn pod_sends_four_requests_per_interval_with_the_load_of_all_workers() {
     let _second = pod.open(1, 7);
     pod.pass(2 * SECOND, HttpCall::fail);
 
-    let mut asked = 0;
+    let mut requests = 0;
     pod.pass(10 * SECOND, |call| {
-        asked += 1;
+        requests += 1;
         assert_eq!(call.cluster(), CLUSTER);
         assert_eq!(call.timeout(), SECOND);
         for (name, value) in [(":method", "GET"), (":path", PATH)] {
@@ -29,7 +29,7 @@ fn pod_sends_four_requests_per_interval_with_the_load_of_all_workers() {
         call.fail();
     });
 
-    assert!((39..=41).contains(&asked), "{asked}");
+    assert!((39..=41).contains(&requests), "{requests}");
     assert_eq!(pod.metric("evenkeel_rebalanced_load_connections"), 12);
 }
 
@@ -102,9 +102,9 @@ fn peers_of_an_enforced_policy_precede_those_of_a_dry_run() {
 
     host.advance(3 * SECOND);
 
-    let asked = host.http_calls();
-    assert!(!asked.is_empty());
-    assert!(asked.iter().all(|call| call.cluster() == CLUSTER));
+    let requests = host.http_calls();
+    assert!(!requests.is_empty());
+    assert!(requests.iter().all(|call| call.cluster() == CLUSTER));
 }
 
 #[test]
@@ -117,12 +117,12 @@ fn policy_update_does_not_stop_the_exchanges() {
             worker.worker.configure(&spec);
         }
     }
-    let mut asked = 0;
+    let mut requests = 0;
     pod.pass(2 * SECOND, |call| {
-        asked += 1;
+        requests += 1;
         call.fail();
     });
-    assert!(asked >= 5, "{asked}");
+    assert!(requests >= 5, "{requests}");
 }
 
 #[test]
@@ -168,16 +168,16 @@ fn requests_continue_after_failures() {
     assert!(failed >= 39, "{failed}");
 
     pod.host.add_cluster("nowhere");
-    let mut asked = 0;
+    let mut requests = 0;
     pod.pass(10 * SECOND, |call| {
-        asked += 1;
-        match asked % 3 {
+        requests += 1;
+        match requests % 3 {
             0 => call.fail(),
             1 => call.respond(&[(":status", "503")], "no healthy upstream"),
             _ => call.respond(&[(":status", "404")], message(pod.host.now(), [(7, 30)])),
         }
     });
-    assert_eq!(pod.exchanges("failed") - failed, asked);
+    assert_eq!(pod.exchanges("failed") - failed, requests);
     assert_eq!(pod.exchanges("responded"), 0);
     assert_eq!(pod.metric("evenkeel_peers_known"), 0);
 

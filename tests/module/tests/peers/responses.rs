@@ -15,7 +15,7 @@ fn peer_request_gets_a_response_and_its_connection_is_no_load() {
         let _clients = pod.open(0, 3);
         pod.pass(2 * SECOND, HttpCall::fail);
         let line = pod.workers[0].network.connect();
-        for asked in 1..=5 {
+        for requests in 1..=5 {
             let words = message(pod.host.now(), [(7, 30)]);
             let (stream, response) = pod.workers[0].peer_request(&line, &words);
             let response = response.expect("a response");
@@ -24,7 +24,7 @@ fn peer_request_gets_a_response_and_its_connection_is_no_load() {
             assert!(response.headers.contains(&json), "{:?}", response.headers);
             assert_eq!(connections(&response.body)[0], 3);
             assert!(stream.has_ended());
-            assert_eq!(pod.exchanges("requested"), asked);
+            assert_eq!(pod.exchanges("requested"), requests);
             pod.pass(2 * SECOND, HttpCall::fail);
         }
         assert_eq!(pod.metric("evenkeel_rebalanced_load_connections"), 3);

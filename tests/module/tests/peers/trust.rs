@@ -20,25 +20,25 @@ fn trusting() -> (Pod, Connection) {
 }
 
 /// Returns the milliseconds since the pod got a peer request, from its own report; -1 is never.
-fn asked(pod: &Pod) -> i64 {
-    let mut asked = None;
+fn since_peer_request(pod: &Pod) -> i64 {
+    let mut since_peer_request = None;
     pod.pass(SECOND, |call| {
         let message: Value = serde_json::from_str(&message_of(&call)).expect("JSON");
-        asked = message["peers"][0][7].as_i64();
+        since_peer_request = message["peers"][0][7].as_i64();
         call.fail();
     });
-    asked.expect("a request")
+    since_peer_request.expect("a request")
 }
 
 #[test]
 fn request_of_the_same_identity_is_used() {
     let (pod, line) = trusting();
-    assert_eq!(asked(&pod), -1);
+    assert_eq!(since_peer_request(&pod), -1);
 
     let (_, response) = pod.workers[0].peer_request(&line, &message(pod.host.now(), [(7, 30)]));
 
     assert_eq!(response.expect("a response").status, 200);
-    assert!((0..=1100).contains(&asked(&pod)));
+    assert!((0..=1100).contains(&since_peer_request(&pod)));
     assert_eq!(pod.metric("evenkeel_peers_known"), 1);
 }
 
@@ -60,7 +60,7 @@ fn nothing_from_a_request_is_used_with_trust_anyone() {
             "it knows no other pod"
         );
         assert_eq!(pod.exchanges("requested"), turn);
-        assert_eq!(asked(&pod), -1);
+        assert_eq!(since_peer_request(&pod), -1);
         assert_eq!(pod.metric("evenkeel_peers_known"), 0);
     }
 }
@@ -106,7 +106,7 @@ fn invalid_request_gets_status_400() {
         assert_eq!((response.status, response.body.len()), (400, 0), "{words}");
         assert_eq!(pod.exchanges(outcome), 1, "{words}");
         assert_eq!(pod.exchanges("requested"), 0, "{words}");
-        assert_eq!(asked(&pod), -1, "{words}");
+        assert_eq!(since_peer_request(&pod), -1, "{words}");
         // The connection counts as load.
         pod.pass(2 * SECOND, HttpCall::fail);
         assert_eq!(
@@ -129,6 +129,6 @@ fn request_of_the_pod_to_itself_does_not_count() {
     let (_, response) = pod.workers[0].peer_request(&line, &own);
 
     assert_eq!(response.expect("a response").status, 200);
-    assert_eq!(asked(&pod), -1);
+    assert_eq!(since_peer_request(&pod), -1);
     assert_eq!(pod.metric("evenkeel_peers_known"), 0);
 }

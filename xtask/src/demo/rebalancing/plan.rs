@@ -172,13 +172,18 @@ impl Age {
 
 /// A pod selects `rate` times the mean per second, but its budget allows `per_second`, one at a time. So one connection
 /// always waits for the budget, and drains are evenly spaced.
-fn rebalance(rate: f64, min_connections: u32, settle: &str, per_second: f64) -> Value {
+fn rebalance(
+    rate: f64,
+    min_connections: u32,
+    stabilization_window: &str,
+    per_second: f64,
+) -> Value {
     json!({
         "version": 1,
         "defaults": { "max_connection_age": "off" },
         "rebalance": {
             "max_rate": rate, "high_watermark": 0.2, "low_watermark": 0.1,
-            "min_connections": min_connections, "stabilization_window": settle,
+            "min_connections": min_connections, "stabilization_window": stabilization_window,
         },
         "peers": { "cluster": "peers", "interval": "1s", "trust": "anyone" },
         "budget": { "per_second": per_second, "burst": 1 },

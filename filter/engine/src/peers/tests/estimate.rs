@@ -22,8 +22,8 @@ fn mean_includes_the_own_load() {
             peers: 2,
             mean: 50.0,
             fair: 50.0,
-            most: 50.0,
-            settled: true
+            highest: 50.0,
+            is_stable: true
         }
     );
 }
@@ -59,14 +59,14 @@ fn estimate_needs_another_pod() {
 #[test]
 fn pod_without_peer_requests_does_not_count() {
     let starting = OwnReport {
-        asked: None,
+        since_peer_request: None,
         uptime: Duration::ZERO,
         ..pod(2, 0.0)
     };
     assert_eq!(estimate(&pod(1, 100.0), &[starting]), None);
     let estimate = estimate(&pod(1, 100.0), &[starting, pod(3, 100.0)]).unwrap();
     assert_eq!(
-        (estimate.peers, estimate.mean, estimate.settled),
+        (estimate.peers, estimate.mean, estimate.is_stable),
         (1, 100.0, true)
     );
 }
@@ -87,7 +87,7 @@ fn share_is_proportional_to_weight() {
     };
     let estimate = estimate(&pod(1, 100.0), &[heavy]).unwrap();
     assert_eq!((estimate.mean, estimate.fair), (100.0, 100.0));
-    assert_eq!(RULES.weigh(&heavy), 3.0);
+    assert_eq!(RULES.effective_weight(&heavy), 3.0);
 }
 
 #[test]
@@ -112,7 +112,10 @@ fn share_grows_with_uptime_during_slow_start() {
         let others = view_of(&[new], NOON);
         let estimate = others.estimate(&pod(1, 100.0), rules, NOON).unwrap();
 
-        assert!((rules.weigh(&new) - weight).abs() < 1e-9, "{uptime}");
+        assert!(
+            (rules.effective_weight(&new) - weight).abs() < 1e-9,
+            "{uptime}"
+        );
         assert!(
             (estimate.mean - 100.0 / (1.0 + weight)).abs() < 1e-9,
             "{uptime}"
@@ -137,12 +140,12 @@ fn uptime_in_a_report_grows_with_its_age() {
     let early = view.estimate(&pod(1, 110.0), rules, NOON).unwrap();
     let late = view.estimate(&pod(1, 110.0), rules, later(4.0)).unwrap();
 
-    assert_eq!((early.mean.round(), early.settled), (100.0, false));
-    assert_eq!((late.mean.round(), late.settled), (73.0, true));
+    assert_eq!((early.mean.round(), early.is_stable), (100.0, false));
+    assert_eq!((late.mean.round(), late.is_stable), (73.0, true));
 }
 
 #[test]
-fn pods_are_unsettled_while_one_of_them_is_new() {
+fn pods_are_unstable_while_one_of_them_is_new() {
     let new = |id| OwnReport {
         uptime: seconds(4.9),
         ..pod(id, 0.0)
@@ -151,8 +154,8 @@ fn pods_are_unsettled_while_one_of_them_is_new() {
         uptime: seconds(5.0),
         ..pod(id, 0.0)
     };
-    let settled = |own, other| estimate(&own, &[other]).unwrap().settled;
-    assert!(settled(grown(1), grown(2)));
-    assert!(!settled(grown(1), new(2)));
-    assert!(!settled(new(1), grown(2)));
+    let is_stable = |own, other| estimate(&own, &[other]).unwrap().is_stable;
+    assert!(is_stable(grown(1), grown(2)));
+    assert!(!is_stable(grown(1), new(2)));
+    assert!(!is_stable(new(1), grown(2)));
 }

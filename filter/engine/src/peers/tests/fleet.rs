@@ -15,7 +15,7 @@ pub(super) struct Pod {
     pub(super) load: f64,
     view: View,
     started: Instant,
-    asked: Option<Instant>,
+    last_peer_request: Option<Instant>,
     /// It is among the endpoints.
     pub(super) ready: bool,
     /// It sends requests and responses.
@@ -29,7 +29,7 @@ impl Pod {
             load: connections(self.load),
             weight: 1.0,
             uptime: now.since(self.started),
-            asked: self.asked.map(|asked| now.since(asked)),
+            since_peer_request: self.last_peer_request.map(|at| now.since(at)),
         }
     }
 }
@@ -78,7 +78,7 @@ impl Fleet {
                 load,
                 view: View::default(),
                 started: self.now,
-                asked: None,
+                last_peer_request: None,
                 ready: true,
                 runs: true,
             });
@@ -114,10 +114,10 @@ impl Fleet {
         if responder == requester || !self.pods[responder].runs || self.is_lost() {
             return;
         }
-        self.pods[responder].asked = Some(self.now);
+        self.pods[responder].last_peer_request = Some(self.now);
         let response = self.message_of(responder);
         if self.uses_only_responses {
-            self.pods[responder].asked = None;
+            self.pods[responder].last_peer_request = None;
         } else {
             self.receive(responder, &request);
         }

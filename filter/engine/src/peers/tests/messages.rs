@@ -37,7 +37,7 @@ fn message_begins_with_the_own_report() {
             bytes: 1e6,
         },
         weight: 1.5,
-        asked: None,
+        since_peer_request: None,
         ..pod(1, 0.0)
     };
 
@@ -83,7 +83,7 @@ fn message_with_the_largest_numbers_fits_in_a_header() {
         },
         weight: f64::INFINITY,
         uptime: Duration::MAX,
-        asked: Some(Duration::MAX),
+        since_peer_request: Some(Duration::MAX),
     };
 
     let written = full().write_message(&own, NOON, 3);

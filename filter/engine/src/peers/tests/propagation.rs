@@ -2,13 +2,13 @@
 
 use super::fleet::Fleet;
 
-/// The number of peers and whether they are settled, in which the estimates of all pods agree.
+/// The number of peers and whether they are stable, in which the estimates of all pods agree.
 fn agreed(fleet: &Fleet) -> (usize, bool) {
     let known: Vec<_> = fleet
         .estimates()
         .into_iter()
         .map(|estimate| estimate.unwrap())
-        .map(|estimate| (estimate.peers, estimate.settled))
+        .map(|estimate| (estimate.peers, estimate.is_stable))
         .collect();
     assert!(known.iter().all(|one| *one == known[0]), "{known:?}");
     known[0]
@@ -82,7 +82,7 @@ fn pods_that_start_together_know_each_other() {
 }
 
 #[test]
-fn new_pods_unsettle_the_others_for_the_stabilization_window() {
+fn new_pods_pause_the_others_for_the_stabilization_window() {
     let mut fleet = Fleet::of(4, 100.0, 1);
     assert_eq!(agreed(&fleet), (3, true));
 
@@ -124,7 +124,7 @@ fn new_pod_counts_once_it_is_an_endpoint() {
 }
 
 #[test]
-fn pod_that_terminates_leaves_the_mean_and_unsettles_the_others() {
+fn pod_that_terminates_leaves_the_mean_and_pauses_the_others() {
     let mut fleet = Fleet::of(4, 100.0, 4);
     fleet.pods[0].ready = false;
 

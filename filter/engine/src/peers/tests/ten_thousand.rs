@@ -26,11 +26,11 @@ impl Service {
 
     /// The own report of a pod. Every second pod has no load, the others 100.
     fn own(&mut self, nth: usize) -> OwnReport {
-        let asked = self.random.below(1000);
+        let since = self.random.below(1000);
         OwnReport {
             load: connections((nth % 2) as f64 * 100.0),
             uptime: self.now.since(NOON),
-            asked: Some(INTERVAL.mul_f64(asked as f64 / 1000.0)),
+            since_peer_request: Some(INTERVAL.mul_f64(since as f64 / 1000.0)),
             ..pod(1 + nth as u64, 0.0)
         }
     }
@@ -100,7 +100,7 @@ fn reports_among_ten_thousand_pods_are_recent_enough_to_count() {
     for (view, estimate) in service.views.iter().zip(estimates) {
         assert_eq!(view.len(), MAX_PEERS);
         assert!(estimate.peers >= MAX_PEERS * 9 / 10, "{estimate:?}");
-        assert!(estimate.settled);
+        assert!(estimate.is_stable);
         let mut ages: Vec<_> = view.reports.iter().map(|report| report.age(now)).collect();
         ages.sort_unstable();
         assert!(

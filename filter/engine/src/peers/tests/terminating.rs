@@ -5,10 +5,10 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 
-/// A pod that got its last peer request `asked` seconds ago, and still sends reports.
-fn terminating(asked: f64, load: f64) -> OwnReport {
+/// A pod that got its last peer request `since` seconds ago, and still sends reports.
+fn terminating(since: f64, load: f64) -> OwnReport {
     OwnReport {
-        asked: Some(Duration::from_secs_f64(asked)),
+        since_peer_request: Some(Duration::from_secs_f64(since)),
         ..pod(2, load)
     }
 }
@@ -16,11 +16,11 @@ fn terminating(asked: f64, load: f64) -> OwnReport {
 fn estimate(other: OwnReport) -> (usize, bool) {
     let view = view_of(&[other, pod(3, 100.0)], NOON);
     let estimate = view.estimate(&pod(1, 100.0), RULES, NOON).unwrap();
-    (estimate.peers, estimate.settled)
+    (estimate.peers, estimate.is_stable)
 }
 
 #[test]
-fn terminating_pod_leaves_the_mean_and_unsettles_the_others() {
+fn terminating_pod_leaves_the_mean_and_pauses_the_others() {
     assert_eq!(estimate(terminating(5.0, 100.0)), (2, true));
     assert_eq!(estimate(terminating(5.1, 100.0)), (1, false));
     assert_eq!(estimate(terminating(10.0, 100.0)), (1, false));
@@ -28,12 +28,12 @@ fn terminating_pod_leaves_the_mean_and_unsettles_the_others() {
 }
 
 #[test]
-fn terminating_pod_without_connections_unsettles_no_other() {
+fn terminating_pod_without_connections_pauses_no_other() {
     assert_eq!(estimate(terminating(7.0, 0.0)), (1, true));
 }
 
 #[test]
-fn pod_with_an_old_report_unsettles_no_other() {
+fn pod_with_an_old_report_pauses_no_other() {
     let mut view = view_of(&[pod(2, 100.0)], NOON);
     let now = later(7.0);
     receive(
@@ -44,5 +44,5 @@ fn pod_with_an_old_report_unsettles_no_other() {
 
     let estimate = view.estimate(&pod(1, 100.0), RULES, now).unwrap();
 
-    assert_eq!((estimate.peers, estimate.settled), (1, true));
+    assert_eq!((estimate.peers, estimate.is_stable), (1, true));
 }

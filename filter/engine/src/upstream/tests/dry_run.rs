@@ -36,9 +36,9 @@ fn limits_of_a_dry_run_expire_no_connection_of_what_is_enforced() {
         assert!(!scenario.upstreams.has_expired());
         let enforced = (0..20).map(|_| scenario.request_under(Mode::Enforce, &many, 1));
         let outcomes: Vec<_> = enforced.collect();
-        let carried = if first == Mode::Enforce { 11 } else { 10 };
+        let served = if first == Mode::Enforce { 11 } else { 10 };
         let at = outcomes.iter().position(|outcome| outcome.expired);
-        assert_eq!(at, Some(19 - carried));
-        assert!(outcomes[20 - carried].recycled);
+        assert_eq!(at, Some(19 - served));
+        assert!(outcomes[20 - served].recycled);
     }
 }

@@ -34,9 +34,9 @@ async fn main() {
             .http2_max_header_list_size(32 << 10);
     }
     let client = builder.build(connector);
-    let asked = Arc::clone(&args);
+    let shared = Arc::clone(&args);
     let report = run(&args, move |number| {
-        let (client, args) = (client.clone(), Arc::clone(&asked));
+        let (client, args) = (client.clone(), Arc::clone(&shared));
         async move { send(&client, &args, number).await }
     })
     .await;

@@ -23,9 +23,9 @@ async fn main() {
             .http2_initial_connection_window_size(4 << 20);
     }
     let client = builder.build(connector);
-    let asked = Arc::clone(&args);
+    let shared = Arc::clone(&args);
     let report = run(&args, move |number| {
-        let (client, args) = (client.clone(), Arc::clone(&asked));
+        let (client, args) = (client.clone(), Arc::clone(&shared));
         async move { send(&client, &args, number).await }
     })
     .await;

@@ -30,9 +30,9 @@ async fn main() -> Result<(), BoxError> {
         builder
     };
     let client = builder.build()?;
-    let asked = Arc::clone(&args);
+    let shared = Arc::clone(&args);
     let report = run(&args, move |number| {
-        let (client, args) = (client.clone(), Arc::clone(&asked));
+        let (client, args) = (client.clone(), Arc::clone(&shared));
         async move { send(&client, &args, number).await }
     })
     .await;

@@ -19,9 +19,9 @@ async fn main() -> Result<(), BoxError> {
             .http2_initial_connection_window_size(4 << 20);
     }
     let client = builder.build()?;
-    let asked = Arc::clone(&args);
+    let shared = Arc::clone(&args);
     let report = run(&args, move |number| {
-        let (client, args) = (client.clone(), Arc::clone(&asked));
+        let (client, args) = (client.clone(), Arc::clone(&shared));
         async move { send(&client, &args, number).await }
     })
     .await;

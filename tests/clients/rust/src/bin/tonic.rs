@@ -18,9 +18,9 @@ async fn main() -> Result<(), BoxError> {
             .initial_connection_window_size(4 << 20);
     }
     let channel = endpoint.connect().await?;
-    let asked = Arc::clone(&args);
+    let shared = Arc::clone(&args);
     let report = run(&args, move |number| {
-        let (channel, args) = (channel.clone(), Arc::clone(&asked));
+        let (channel, args) = (channel.clone(), Arc::clone(&shared));
         async move { calls::send(channel, &args, number).await }
     })
     .await;
