@@ -10,8 +10,6 @@ use crate::world::Shared;
 pub enum ClosedBy {
     /// The client closed.
     Client,
-    /// Envoy, because of the server or a limit.
-    Server,
     /// The module, by `proxy_close_stream`.
     Module,
 }
@@ -104,11 +102,6 @@ impl Connection {
         }
         self.worker
             .with_vm(|vm| vm.upstream_data(&self.state, bytes.as_ref()))
-    }
-
-    /// Closes the connection by Envoy, because of the server or a limit.
-    pub fn server_closes(&self) {
-        self.close(ClosedBy::Server);
     }
 
     /// Limits the bytes that the next filter takes per read. As in Envoy's read buffer, the rest is in the next callback
