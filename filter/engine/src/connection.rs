@@ -1,11 +1,11 @@
-//! One downstream connection: what all have in common, and the [`Life`] of its protocol.
+//! One downstream connection: what all have in common, and the [state of its protocol](ProtocolState).
 
 mod delivery;
 mod drain;
 mod draining;
 mod http;
-mod life;
 mod open_requests;
+mod protocol;
 mod selection;
 pub(crate) mod session;
 mod tcp;
@@ -25,15 +25,15 @@ use crate::timers::{Timers, Wakeup};
 use crate::{ConnectionEnd, ConnectionId, DrainReason, Instant, Origin, StreamId};
 use delivery::Delivery;
 use drain::{DrainState, PendingDrain};
-use http::HttpLife;
-use life::Life;
+use http::HttpState;
 use open_requests::OpenRequests;
-use session::SessionLife;
-use tcp::TcpLife;
+use protocol::ProtocolState;
+use session::TrackedSession;
+use tcp::RawTcpState;
 use terms::Terms;
 pub(crate) use usage::Increment;
 use usage::Usage;
-use websocket::WebSocketLife;
+use websocket::WebSocketState;
 
 /// The least time for which a connection promises to stay open. Node's http.Agent also takes the promise as the timeout
 /// of its requests: with less, it aborts responses near the end of a connection's life. The promise is kept, because an
@@ -49,7 +49,7 @@ pub(crate) struct Connection {
     opened: Instant,
     terms: Terms,
     drain: DrainState,
-    life: Life,
+    protocol: ProtocolState,
     delivery: Delivery,
     open_requests: OpenRequests,
     usage: Usage,
@@ -71,7 +71,7 @@ impl Connection {
             opened: now,
             terms: Terms::new(rule, mode, seed, now),
             drain: DrainState::Serving,
-            life: Life::Http(HttpLife::default()),
+            protocol: ProtocolState::Http(HttpState::default()),
             delivery: Delivery::new(now),
             open_requests: OpenRequests::default(),
             usage: Usage::new(now),
@@ -118,7 +118,7 @@ impl Connection {
     /// Applies the rule of a request. True when the connection must be rescheduled.
     pub(crate) fn apply_rule(&mut self, rule: &Rc<Rule>) -> bool {
         let is_draining = self.is_draining();
-        self.terms.apply(rule, &self.life, is_draining)
+        self.terms.apply(rule, &self.protocol, is_draining)
     }
 
     /// Replaces rule and mode after a change of the policy: `rule` gives the new rule from the origin, whether the
@@ -132,10 +132,10 @@ impl Connection {
         if !matches!(self.drain, DrainState::Serving | DrainState::Pending(_)) {
             return false;
         }
-        let is_tcp = matches!(self.life, Life::Tcp(_) | Life::Session(_));
+        let is_tcp = self.protocol.is_tcp();
         let new = rule(self.origin, is_tcp, self.terms.rule.as_deref());
-        self.terms.replace(new, mode, &self.life);
-        if let Some(streams) = self.life.http_mut().and_then(HttpLife::streams_mut) {
+        self.terms.replace(new, mode, &self.protocol);
+        if let Some(streams) = self.protocol.http_mut().and_then(HttpState::streams_mut) {
             streams.replace_rules(|held| rule(self.origin, false, Some(held)));
         }
         // What is enforced now is open, whatever a dry run would have done.
@@ -145,7 +145,11 @@ impl Connection {
     }
 
     pub(crate) fn become_tcp(&mut self, port: u16, rule: Option<Rc<Rule>>, is_known_raw: bool) {
-        self.leave_http(Life::Tcp(TcpLife::new(is_known_raw)), port, rule);
+        self.leave_http(
+            ProtocolState::Tcp(RawTcpState::new(is_known_raw)),
+            port,
+            rule,
+        );
     }
 
     pub(crate) fn become_session(
@@ -154,27 +158,31 @@ impl Connection {
         rule: Option<Rc<Rule>>,
         protocol: TcpProtocol,
     ) {
-        self.leave_http(Life::Session(SessionLife::new(protocol)), port, rule);
+        self.leave_http(
+            ProtocolState::Session(TrackedSession::new(protocol)),
+            port,
+            rule,
+        );
     }
 
     /// False under a rule that needs the connection to be followed from its first byte, where it was not. Only a changed
     /// policy has such a rule.
     pub(crate) fn is_followed(&self) -> bool {
-        let is_tcp = matches!(self.life, Life::Tcp(_) | Life::Session(_));
+        let is_tcp = self.protocol.is_tcp();
         let rule = self.terms.rule.as_ref().filter(|_| is_tcp);
         rule.is_none_or(|rule| {
-            self.life
-                .protocol()
+            self.protocol
+                .behavior()
                 .applicable(rule, self.terms.limits)
                 .is_some()
         })
     }
 
-    fn leave_http(&mut self, life: Life, port: u16, rule: Option<Rc<Rule>>) {
-        self.life = life;
+    fn leave_http(&mut self, protocol: ProtocolState, port: u16, rule: Option<Rc<Rule>>) {
+        self.protocol = protocol;
         self.origin.port = port;
         self.terms.rule = rule;
-        self.terms.reset_limits(&self.life);
+        self.terms.reset_limits(&self.protocol);
     }
 
     /// The connection has become a WebSocket. False when its rule leaves WebSockets alone, or when the client was
@@ -194,25 +202,25 @@ impl Connection {
             }
             _ => return false,
         }
-        self.life = Life::WebSocket(WebSocketLife::new(now));
+        self.protocol = ProtocolState::WebSocket(WebSocketState::new(now));
         self.terms.limits.requests = None;
         true
     }
 
     pub(crate) fn is_http(&self) -> bool {
-        self.life.http().is_some()
+        self.protocol.http().is_some()
     }
 
     pub(crate) fn session_protocol(&self) -> Option<TcpProtocol> {
-        match &self.life {
-            Life::Session(life) => Some(life.protocol()),
-            Life::Http(_) | Life::WebSocket(_) | Life::Tcp(_) => None,
+        match &self.protocol {
+            ProtocolState::Session(session) => Some(session.protocol()),
+            ProtocolState::Http(_) | ProtocolState::WebSocket(_) | ProtocolState::Tcp(_) => None,
         }
     }
 
     pub(crate) fn record_client_message(&mut self, now: Instant) {
-        if let Life::WebSocket(life) = &mut self.life {
-            life.record_client_message(now);
+        if let ProtocolState::WebSocket(websocket) = &mut self.protocol {
+            websocket.record_client_message(now);
         }
     }
 
@@ -248,20 +256,20 @@ impl Connection {
         seed: u64,
         now: Instant,
     ) {
-        if let Some(life) = self.life.http_mut() {
-            life.start_stream(stream, rule, seed, now);
+        if let Some(http) = self.protocol.http_mut() {
+            http.start_stream(stream, rule, seed, now);
         }
     }
 
     pub(crate) fn start_stream_response(&mut self, stream: StreamId) {
-        let streams = self.life.http_mut().and_then(HttpLife::streams_mut);
+        let streams = self.protocol.http_mut().and_then(HttpState::streams_mut);
         if let Some(timed) = streams.and_then(|streams| streams.get_mut(stream)) {
             timed.response_started = true;
         }
     }
 
     pub(crate) fn end_stream(&mut self, stream: StreamId, now: Instant) {
-        if let Some(streams) = self.life.http_mut().and_then(HttpLife::streams_mut) {
+        if let Some(streams) = self.protocol.http_mut().and_then(HttpState::streams_mut) {
             streams.remove(stream);
         }
         // The connection was to be drained only for this stream.
@@ -276,8 +284,8 @@ impl Connection {
     }
 
     fn has_expired_stream(&self, now: Instant) -> bool {
-        let life = self.life.http();
-        life.is_some_and(|life| life.has_expired_stream(now))
+        let http = self.protocol.http();
+        http.is_some_and(|http| http.has_expired_stream(now))
     }
 
     pub(crate) fn is_pending(&self) -> bool {

@@ -19,12 +19,12 @@ impl Draw {
     }
 
     /// Uniform in [0, 1).
-    fn early(self) -> f64 {
+    fn uniform(self) -> f64 {
         unit(mix(self.seed))
     }
 
     /// Exponential with mean 1.
-    fn life(self) -> f64 {
+    fn exponential(self) -> f64 {
         -(1.0 - unit(mix(self.seed ^ 0x6a09_e667_f3bc_c909))).ln()
     }
 
@@ -36,7 +36,7 @@ impl Draw {
     /// The age at which a connection expires that does so with probability `1 - exp(-dt / mean)` in every `dt`. To draw it
     /// in advance has the same distribution as to draw repeatedly, and costs one timer.
     fn lifetime(&self, mean: Duration) -> Duration {
-        scaled(mean, self.life())
+        scaled(mean, self.exponential())
     }
 
     /// `max`, reduced by this connection's part of the jitter, rounded up: 2 with a jitter of 0.2 stays 2.
@@ -46,7 +46,7 @@ impl Draw {
     }
 
     fn jitter_factor(&self, jitter: Jitter) -> f64 {
-        1.0 - jitter.get() * self.early()
+        1.0 - jitter.get() * self.uniform()
     }
 }
 
@@ -71,14 +71,14 @@ impl Limits {
                 DrainReason::MaxConnectionAge,
             )
         });
-        let life = rule.mean_connection_age.map(|mean| {
+        let lifetime = rule.mean_connection_age.map(|mean| {
             (
                 opened.after(draw.lifetime(mean)),
                 DrainReason::MeanConnectionAge,
             )
         });
         Self {
-            deadline: earliest(age, life).map(|(at, reason)| (at.max(not_before), reason)),
+            deadline: earliest(age, lifetime).map(|(at, reason)| (at.max(not_before), reason)),
             requests: rule
                 .max_requests_per_connection
                 .map(|max| draw.requests(max, rule.jitter).saturating_add(served)),

@@ -24,7 +24,7 @@ pub(crate) const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// What a decision at a drain point depends on.
 #[derive(Clone, Copy)]
-pub(crate) struct Circumstances<'a> {
+pub(crate) struct SafePointCheck<'a> {
     pub(crate) rule: &'a Rule,
     pub(crate) now: Instant,
     /// When the connection opened.
@@ -54,8 +54,8 @@ pub(crate) enum Verdict {
     Deferred,
 }
 
-impl Circumstances<'_> {
-    pub(crate) fn judge(&self, point: DrainPoint) -> Verdict {
+impl SafePointCheck<'_> {
+    pub(crate) fn verdict(&self, point: DrainPoint) -> Verdict {
         let Self { rule, .. } = *self;
         if self.is_safe(point) {
             return Verdict::Safe;

@@ -87,7 +87,7 @@ impl SignaledDrain {
     }
 
     /// Follows the number of active requests. True when the connection became idle or active.
-    pub(super) fn follow(&mut self, active: u32, now: Instant) -> bool {
+    pub(super) fn record_active(&mut self, active: u32, now: Instant) -> bool {
         let is_idle = active == 0;
         let changes = is_idle != self.idle_since.is_some();
         if changes {

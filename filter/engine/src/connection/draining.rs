@@ -7,9 +7,9 @@ use evenkeel_policy::{Mode, Rule};
 use super::Connection;
 use super::delivery::SentSignal;
 use super::drain::{DrainState, PendingDrain, SignaledDrain};
-use super::http::HttpLife;
-use super::life::Deferral;
-use crate::safe_point::{Circumstances, MAX_WAIT, Verdict};
+use super::http::HttpState;
+use super::protocol::Deferral;
+use crate::safe_point::{MAX_WAIT, SafePointCheck, Verdict};
 use crate::timers::{Queue, Wakeup};
 use crate::{Decision, DrainPoint, DrainReason, Effect, Instant};
 
@@ -32,8 +32,8 @@ impl Connection {
         }
     }
 
-    fn circumstances(&self, since: Instant, now: Instant) -> Option<Circumstances<'_>> {
-        let mut circumstances = Circumstances {
+    fn safe_point_check(&self, since: Instant, now: Instant) -> Option<SafePointCheck<'_>> {
+        let mut check = SafePointCheck {
             rule: self.terms.rule.as_ref()?,
             now,
             opened: self.opened,
@@ -44,19 +44,19 @@ impl Connection {
             stream_expired: false,
             others_active: false,
         };
-        let protocol = self.life.protocol();
-        protocol.describe(&mut circumstances, self.usage.active);
-        Some(circumstances)
+        let behavior = self.protocol.behavior();
+        behavior.add_to_check(&mut check, self.usage.active);
+        Some(check)
     }
 
     /// Whether a pending drain is safe at `point`.
-    pub(crate) fn judge(&self, point: DrainPoint, now: Instant) -> Verdict {
+    pub(crate) fn verdict(&self, point: DrainPoint, now: Instant) -> Verdict {
         let DrainState::Pending(PendingDrain { since, .. }) = self.drain else {
             return Verdict::Wait;
         };
         let protected_until = self.open_requests.protected_until(since);
-        match self.circumstances(since, now) {
-            Some(it) if protected_until.is_some_and(|at| at <= now) => it.judge(point),
+        match self.safe_point_check(since, now) {
+            Some(it) if protected_until.is_some_and(|at| at <= now) => it.verdict(point),
             _ => Verdict::Wait,
         }
     }
@@ -96,14 +96,14 @@ impl Connection {
         if !is_idle || !drain.reaction.may_escalate() {
             return Decision::PassThrough;
         }
-        let is_safe = |it: Circumstances<'_>| {
-            let circumstances = Circumstances {
+        let is_safe = |it: SafePointCheck<'_>| {
+            let check = SafePointCheck {
                 stream_expired: false,
                 ..it
             };
-            circumstances.judge(point) == Verdict::Safe
+            check.verdict(point) == Verdict::Safe
         };
-        if !self.circumstances(drain.since, now).is_some_and(is_safe) {
+        if !self.safe_point_check(drain.since, now).is_some_and(is_safe) {
             return Decision::PassThrough;
         }
         drain.reaction.escalate();
@@ -121,14 +121,14 @@ impl Connection {
         now: Instant,
     ) {
         effects.push_back(Effect::DryRunDrain(self.id, reason));
-        if let Some(life) = self.life.http_mut() {
-            life.forget_expired_streams(now);
+        if let Some(http) = self.protocol.http_mut() {
+            http.forget_expired_streams(now);
         }
         self.drain = DrainState::Serving;
         if reason == DrainReason::Rebalance {
             self.usage.drained_in_dry_run = true;
         } else {
-            self.terms.restart(self.usage.requests, &self.life, now);
+            self.terms.restart(self.usage.requests, &self.protocol, now);
         }
     }
 
@@ -143,8 +143,8 @@ impl Connection {
             return None;
         };
         let rule = self.terms.rule.as_ref()?;
-        let protocol = self.life.protocol();
-        protocol.silent_close(self, rule, pending.since)
+        let behavior = self.protocol.behavior();
+        behavior.silent_close(self, rule, pending.since)
     }
 
     /// Why a pending drain has no safe point, and when that is counted.
@@ -156,7 +156,7 @@ impl Connection {
             return None;
         }
         let rule = self.terms.rule.as_ref()?;
-        let deferral = self.life.protocol().deferral(self, rule)?;
+        let deferral = self.protocol.behavior().deferral(self, rule)?;
         let timeout = rule.drain_timeout.unwrap_or(MAX_WAIT);
         Some((pending.since.after(timeout), deferral))
     }
@@ -179,11 +179,11 @@ impl Connection {
             self.record_dry_run_drain(reason, effects, now);
             return false;
         }
-        let protocol = self.life.protocol();
-        if protocol.expects_notice() {
+        let behavior = self.protocol.behavior();
+        if behavior.expects_notice() {
             effects.push_back(Effect::ClosedWithoutNotice(self.id, reason));
         }
-        let aborted = protocol.aborted_by_silent_close(self, now);
+        let aborted = behavior.aborted_by_silent_close(self, now);
         effects.push_back(self.close(reason, aborted));
         true
     }
@@ -203,8 +203,11 @@ impl Connection {
         let DrainState::Draining(drain) = self.drain else {
             return None;
         };
-        let life = self.life.http_mut().filter(|_| drain.idle_since.is_none());
-        if let Some((stream, timed)) = life.and_then(|life| life.take_expired_stream(now)) {
+        let http = self
+            .protocol
+            .http_mut()
+            .filter(|_| drain.idle_since.is_none());
+        if let Some((stream, timed)) = http.and_then(|http| http.take_expired_stream(now)) {
             return Some(Effect::EndStream {
                 id: self.id,
                 stream,
@@ -238,7 +241,7 @@ impl Connection {
             DrainState::Serving => {
                 let limits = &self.terms.limits;
                 let deadline = limits.deadline.map(|(at, _)| at);
-                let stream = self.life.http().and_then(HttpLife::stream_expiry);
+                let stream = self.protocol.http().and_then(HttpState::stream_expiry);
                 earlier(deadline, stream).map(|at| at.max(limits.not_before))
             }
             DrainState::Pending(_) => {
@@ -248,7 +251,7 @@ impl Connection {
             DrainState::Draining(drain) => match drain.idle_since {
                 Some(idle) => Some(self.idle_close(rule, drain, idle)),
                 None => {
-                    let stream = self.life.http().and_then(HttpLife::next_stream_end);
+                    let stream = self.protocol.http().and_then(HttpState::next_stream_end);
                     earlier(self.abort_time(rule, drain.since), stream)
                 }
             },
@@ -269,7 +272,7 @@ impl Connection {
     /// When the requests that are active after the drain signal are aborted.
     fn abort_time(&self, rule: &Rule, since: Instant) -> Option<Instant> {
         let timeout = self.open_requests.drain_timeout(self.usage.active, rule);
-        let over = since.after(self.life.protocol().drain_timeout(timeout)?);
+        let over = since.after(self.protocol.behavior().drain_timeout(timeout)?);
         // What is active is aborted; responses that are complete are delivered.
         let progress = over.min(self.delivery.last_activity);
         Some(self.delivery.earliest_close(over, progress))

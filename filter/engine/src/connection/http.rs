@@ -4,14 +4,14 @@ use std::rc::Rc;
 
 use evenkeel_policy::Rule;
 
-use super::life::Protocol;
+use super::protocol::Behavior;
 use super::timed_streams::{TimedStream, TimedStreams};
 use crate::limits::Draw;
-use crate::safe_point::Circumstances;
+use crate::safe_point::SafePointCheck;
 use crate::{Instant, StreamId};
 
 #[derive(Debug, Default)]
-pub(super) struct HttpLife {
+pub(super) struct HttpState {
     /// When a stream, or an HTTP/1 exchange, last ended.
     last_stream_end: Option<Instant>,
     /// When the last request came, if a drain was pending by then: only such requests are timed.
@@ -20,7 +20,7 @@ pub(super) struct HttpLife {
     streams: Option<Box<TimedStreams>>,
 }
 
-impl HttpLife {
+impl HttpState {
     pub(super) fn record_request(&mut self, at: Option<Instant>) {
         self.last_request = at;
     }
@@ -76,7 +76,7 @@ impl HttpLife {
     }
 }
 
-impl Protocol for HttpLife {
+impl Behavior for HttpState {
     fn stays_with_host(&self) -> bool {
         false
     }
@@ -86,14 +86,14 @@ impl Protocol for HttpLife {
         requests > 0
     }
 
-    fn describe(&self, circumstances: &mut Circumstances<'_>, active: u32) {
-        let now = circumstances.now;
-        circumstances.last_stream_end = self.last_stream_end;
-        circumstances.last_request = self.last_request;
-        circumstances.stream_expired = self.has_expired_stream(now);
-        if circumstances.stream_expired {
+    fn add_to_check(&self, check: &mut SafePointCheck<'_>, active: u32) {
+        let now = check.now;
+        check.last_stream_end = self.last_stream_end;
+        check.last_request = self.last_request;
+        check.stream_expired = self.has_expired_stream(now);
+        if check.stream_expired {
             let expired = self.streams.as_ref().map_or(0, |it| it.expired(now));
-            circumstances.others_active = usize::try_from(active).unwrap_or(usize::MAX) > expired;
+            check.others_active = usize::try_from(active).unwrap_or(usize::MAX) > expired;
         }
     }
 }

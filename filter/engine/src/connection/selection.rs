@@ -27,7 +27,7 @@ impl Connection {
         };
         let usage = &self.usage;
         matches!(self.drain, DrainState::Serving)
-            && self.life.protocol().is_selectable(rule, usage.requests)
+            && self.protocol.behavior().is_selectable(rule, usage.requests)
             && !usage.drained_in_dry_run
             && !self.open_requests.has_protected()
             && now >= usage.not_selected_before
@@ -35,7 +35,7 @@ impl Connection {
     }
 
     pub(crate) fn selection_rank(&self, now: Instant) -> u8 {
-        self.life.protocol().selection_rank(self, now)
+        self.protocol.behavior().selection_rank(self, now)
     }
 
     /// Idle connections first. But one without any activity for a while will probably not reach a drain point soon.

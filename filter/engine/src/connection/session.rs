@@ -8,7 +8,7 @@ use evenkeel_wire::tcp::{PinReason, SessionState, TcpProtocol, UnsafeReason};
 
 use super::Connection;
 use super::draining::earlier;
-use super::life::{Deferral, Protocol};
+use super::protocol::{Behavior, Deferral};
 use crate::limits::Limits;
 use crate::{DeferReason, Instant};
 
@@ -30,14 +30,14 @@ pub const fn stated_protocol(setting: ProtocolSetting) -> Option<TcpProtocol> {
 }
 
 #[derive(Debug)]
-pub(super) struct SessionLife {
+pub(super) struct TrackedSession {
     protocol: TcpProtocol,
     state: SessionState,
     /// Why the session was pinned when nothing was last in flight: it still is while something is.
     pinned: Option<PinReason>,
 }
 
-impl SessionLife {
+impl TrackedSession {
     pub(super) fn new(protocol: TcpProtocol) -> Self {
         Self {
             protocol,
@@ -90,7 +90,7 @@ impl SessionLife {
     }
 }
 
-impl Protocol for SessionLife {
+impl Behavior for TrackedSession {
     fn applicable(&self, rule: &Rule, limits: Limits) -> Option<Limits> {
         self.is_under(rule).then_some(limits)
     }

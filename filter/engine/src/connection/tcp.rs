@@ -5,7 +5,7 @@ use core::time::Duration;
 use evenkeel_policy::{ProtocolSetting, Rule};
 
 use super::Connection;
-use super::life::{Deferral, Protocol};
+use super::protocol::{Behavior, Deferral};
 use crate::limits::Limits;
 use crate::{DeferReason, Instant};
 
@@ -14,12 +14,12 @@ use crate::{DeferReason, Instant};
 const IDLE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-pub(super) struct TcpLife {
+pub(super) struct RawTcpState {
     /// The first bytes are those of no database or broker, and the port is none of theirs.
     is_known_raw: bool,
 }
 
-impl TcpLife {
+impl RawTcpState {
     pub(super) fn new(is_known_raw: bool) -> Self {
         Self { is_known_raw }
     }
@@ -41,7 +41,7 @@ impl TcpLife {
     }
 }
 
-impl Protocol for TcpLife {
+impl Behavior for RawTcpState {
     fn applicable(&self, rule: &Rule, limits: Limits) -> Option<Limits> {
         self.is_under(rule).then_some(limits)
     }

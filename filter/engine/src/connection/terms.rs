@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use evenkeel_policy::{Mode, Rule};
 
-use super::Life;
+use super::ProtocolState;
 use super::open_requests::longest;
 use crate::limits::{Draw, Limits};
 use crate::{DrainReason, Instant};
@@ -48,21 +48,26 @@ impl Terms {
         ))
     }
 
-    /// The limits of the current rule alone, as far as they apply in this life.
-    fn own_limits(&self, life: &Life) -> Option<Limits> {
+    /// The limits of the current rule alone, as far as they apply to the protocol.
+    fn own_limits(&self, protocol: &ProtocolState) -> Option<Limits> {
         let rule = self.rule.as_ref()?;
-        life.protocol().applicable(rule, self.draw_limits()?)
+        protocol.behavior().applicable(rule, self.draw_limits()?)
     }
 
     /// Draws the limits of the current rule, and forgets those of earlier rules.
-    pub(super) fn reset_limits(&mut self, life: &Life) {
-        self.limits = self.own_limits(life).unwrap_or_default();
+    pub(super) fn reset_limits(&mut self, protocol: &ProtocolState) {
+        self.limits = self.own_limits(protocol).unwrap_or_default();
     }
 
     /// A request matches `rule`. The first match replaces the default rule; a further one can only tighten the limits.
     /// While the connection drains, only a rule with a longer drain timeout replaces another one. True when limits may
     /// have changed.
-    pub(super) fn apply(&mut self, rule: &Rc<Rule>, life: &Life, is_draining: bool) -> bool {
+    pub(super) fn apply(
+        &mut self,
+        rule: &Rc<Rule>,
+        protocol: &ProtocolState,
+        is_draining: bool,
+    ) -> bool {
         let held = self.rule.as_ref();
         if self.is_matched && held.is_some_and(|held| Rc::ptr_eq(held, rule)) {
             return false;
@@ -74,7 +79,7 @@ impl Terms {
         if !is_draining || is_longer {
             self.rule = Some(Rc::clone(rule));
         }
-        let Some(own) = self.own_limits(life) else {
+        let Some(own) = self.own_limits(protocol) else {
             return false;
         };
         if self.is_matched {
@@ -87,18 +92,18 @@ impl Terms {
     }
 
     /// A changed policy replaces rule and mode.
-    pub(super) fn replace(&mut self, rule: Option<Rc<Rule>>, mode: Mode, life: &Life) {
+    pub(super) fn replace(&mut self, rule: Option<Rc<Rule>>, mode: Mode, protocol: &ProtocolState) {
         self.rule = rule;
         self.mode = mode;
         self.is_matched = false;
-        self.reset_limits(life);
+        self.reset_limits(protocol);
     }
 
     /// Counts age and requests from now on, as a dry run does for the connection that would have followed.
-    pub(super) fn restart(&mut self, requests: u64, life: &Life, now: Instant) {
+    pub(super) fn restart(&mut self, requests: u64, protocol: &ProtocolState, now: Instant) {
         self.age_start = now;
         self.requests_before = requests;
-        self.reset_limits(life);
+        self.reset_limits(protocol);
     }
 
     /// Why the connection has expired, if it has.

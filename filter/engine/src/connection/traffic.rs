@@ -2,7 +2,7 @@
 
 use super::Connection;
 use super::drain::DrainState;
-use super::life::Life;
+use super::protocol::ProtocolState;
 use super::usage::Increment;
 use crate::{Activity, DrainReason, Instant};
 
@@ -32,30 +32,32 @@ impl Connection {
         let is_delivery = self.delivery.record(true, activity.undelivered, now);
         let is_pending = self.is_pending();
         self.record_session(activity);
-        if let Some(life) = self.life.http_mut() {
+        if let Some(http) = self.protocol.http_mut() {
             if activity.requests > self.usage.requests {
-                life.record_request(is_pending.then_some(now));
+                http.record_request(is_pending.then_some(now));
             }
             // The client has reset a stream, and may be about to open another one.
             if activity.active < self.usage.active {
-                life.record_stream_end(now);
+                http.record_stream_end(now);
             }
         }
         let ignored_signal = self.record_reaction(activity, now);
         let increment = self.record_usage(activity);
-        let changes = self.settle(now);
+        let changes = self.update_idle(now);
         Some(ReadOutcome {
             increment,
             ignored_signal,
             reschedules: changes
                 || (is_delivery && self.closes_on_delivery())
-                || (is_pending && self.life.protocol().reschedules_on_read()),
+                || (is_pending && self.protocol.behavior().reschedules_on_read()),
         })
     }
 
     fn record_session(&mut self, activity: Activity) {
-        if let (Life::Session(life), Some(state)) = (&mut self.life, activity.session) {
-            life.record(state);
+        if let (ProtocolState::Session(session), Some(state)) =
+            (&mut self.protocol, activity.session)
+        {
+            session.record(state);
         }
     }
 
@@ -76,7 +78,7 @@ impl Connection {
 
     /// The close of the connection waits until the client has what was written.
     fn closes_on_delivery(&self) -> bool {
-        self.is_draining() || (self.is_pending() && self.life.http().is_none())
+        self.is_draining() || (self.is_pending() && self.protocol.http().is_none())
     }
 
     /// Records bytes of the server. [`Connection::finish_write`] follows when it is decided what to do with them.
@@ -89,16 +91,16 @@ impl Connection {
 
     /// True when the connection must be rescheduled.
     pub(crate) fn finish_write(&mut self, ends_stream: bool, now: Instant) -> bool {
-        if let Some(life) = self.life.http_mut().filter(|_| ends_stream) {
-            life.record_stream_end(now);
+        if let Some(http) = self.protocol.http_mut().filter(|_| ends_stream) {
+            http.record_stream_end(now);
         }
-        let changes = self.settle(now);
-        changes || self.life.protocol().reschedules_on_write()
+        let changes = self.update_idle(now);
+        changes || self.protocol.behavior().reschedules_on_write()
     }
 
-    fn settle(&mut self, now: Instant) -> bool {
+    fn update_idle(&mut self, now: Instant) -> bool {
         match &mut self.drain {
-            DrainState::Draining(drain) => drain.follow(self.usage.active, now),
+            DrainState::Draining(drain) => drain.record_active(self.usage.active, now),
             _ => false,
         }
     }

@@ -115,7 +115,7 @@ impl Connection {
 
     /// The upstream host that the connection stays with for as long as it is open.
     pub(crate) fn fixed_host(&self) -> Option<UpstreamHostId> {
-        let is_fixed = self.life.protocol().stays_with_host();
+        let is_fixed = self.protocol.behavior().stays_with_host();
         self.usage.host.filter(|_| is_fixed)
     }
 

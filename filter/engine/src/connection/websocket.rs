@@ -5,21 +5,21 @@ use core::time::Duration;
 use evenkeel_policy::{CloseCode, Rule};
 
 use super::Connection;
-use super::life::Protocol;
+use super::protocol::Behavior;
 use crate::Instant;
 use crate::limits::Limits;
-use crate::safe_point::Circumstances;
+use crate::safe_point::SafePointCheck;
 
 /// How long both sides may take to respond to a Close frame, where the rule has no `drain_timeout`.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(super) struct WebSocketLife {
+pub(super) struct WebSocketState {
     /// When the client last sent a part of a message, or the WebSocket opened.
     last_client_message: Instant,
 }
 
-impl WebSocketLife {
+impl WebSocketState {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             last_client_message: now,
@@ -31,7 +31,7 @@ impl WebSocketLife {
     }
 }
 
-impl Protocol for WebSocketLife {
+impl Behavior for WebSocketState {
     fn applicable(&self, rule: &Rule, limits: Limits) -> Option<Limits> {
         // Messages are not requests.
         let applicable = Limits {
@@ -68,7 +68,7 @@ impl Protocol for WebSocketLife {
         true
     }
 
-    fn describe(&self, circumstances: &mut Circumstances<'_>, _: u32) {
-        circumstances.last_client_message = self.last_client_message;
+    fn add_to_check(&self, check: &mut SafePointCheck<'_>, _: u32) {
+        check.last_client_message = self.last_client_message;
     }
 }

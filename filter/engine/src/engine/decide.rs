@@ -17,7 +17,7 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(&id) else {
             return Decision::PassThrough;
         };
-        match connection.judge(point, now) {
+        match connection.verdict(point, now) {
             Verdict::Safe => {}
             Verdict::Wait => return Decision::PassThrough,
             Verdict::Deferred => {

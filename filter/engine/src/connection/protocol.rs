@@ -6,45 +6,50 @@ use evenkeel_policy::Rule;
 use evenkeel_wire::tcp::PinReason;
 
 use super::Connection;
-use super::http::HttpLife;
-use super::session::SessionLife;
-use super::tcp::TcpLife;
-use super::websocket::WebSocketLife;
+use super::http::HttpState;
+use super::session::TrackedSession;
+use super::tcp::RawTcpState;
+use super::websocket::WebSocketState;
 use crate::limits::Limits;
-use crate::safe_point::Circumstances;
+use crate::safe_point::SafePointCheck;
 use crate::{DeferReason, Instant};
 
 /// The protocol of a connection, with what is known only of connections of this protocol.
 #[derive(Debug)]
-pub(super) enum Life {
+pub(super) enum ProtocolState {
     /// HTTP/1 or HTTP/2: the two differ only in their drain points and drain signals.
-    Http(HttpLife),
-    WebSocket(WebSocketLife),
+    Http(HttpState),
+    WebSocket(WebSocketState),
     /// A database or broker.
-    Session(SessionLife),
-    Tcp(TcpLife),
+    Session(TrackedSession),
+    Tcp(RawTcpState),
 }
 
-impl Life {
-    pub(super) fn protocol(&self) -> &dyn Protocol {
+impl ProtocolState {
+    pub(super) fn behavior(&self) -> &dyn Behavior {
         match self {
-            Self::Http(life) => life,
-            Self::WebSocket(life) => life,
-            Self::Session(life) => life,
-            Self::Tcp(life) => life,
+            Self::Http(state) => state,
+            Self::WebSocket(state) => state,
+            Self::Session(state) => state,
+            Self::Tcp(state) => state,
         }
     }
 
-    pub(super) fn http(&self) -> Option<&HttpLife> {
+    /// Raw TCP, or a database or broker: rules for TCP apply.
+    pub(super) fn is_tcp(&self) -> bool {
+        matches!(self, Self::Session(_) | Self::Tcp(_))
+    }
+
+    pub(super) fn http(&self) -> Option<&HttpState> {
         match self {
-            Self::Http(life) => Some(life),
+            Self::Http(state) => Some(state),
             Self::WebSocket(_) | Self::Session(_) | Self::Tcp(_) => None,
         }
     }
 
-    pub(super) fn http_mut(&mut self) -> Option<&mut HttpLife> {
+    pub(super) fn http_mut(&mut self) -> Option<&mut HttpState> {
         match self {
-            Self::Http(life) => Some(life),
+            Self::Http(state) => Some(state),
             Self::WebSocket(_) | Self::Session(_) | Self::Tcp(_) => None,
         }
     }
@@ -58,7 +63,7 @@ pub(super) enum Deferral {
 }
 
 /// How the connections of a protocol expire, drain and close. What is not overridden is HTTP's.
-pub(super) trait Protocol {
+pub(super) trait Behavior {
     /// The part of a rule's limits that applies; None where the rule leaves such connections alone.
     fn applicable(&self, _rule: &Rule, limits: Limits) -> Option<Limits> {
         Some(limits)
@@ -122,5 +127,5 @@ pub(super) trait Protocol {
     }
 
     /// Adds what only this protocol knows to what a decision depends on.
-    fn describe(&self, _circumstances: &mut Circumstances<'_>, _active: u32) {}
+    fn add_to_check(&self, _check: &mut SafePointCheck<'_>, _active: u32) {}
 }
