@@ -1,10 +1,19 @@
-//! Benchmarks: time in the scanners and the engine, and the counted cost of each kind of exchange.
+//! Benchmarks: time in the scanners and the engine, the counted cost of each kind of exchange, and the cost in a real
+//! Envoy.
+
+mod contender;
+mod envoy;
+mod load;
+mod page;
+mod process;
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use evenkeel_report::terminal;
 
+use crate::envoy as provision;
 use crate::shell::Shell;
 use crate::wasm;
 use crate::workspace::Workspace;
@@ -15,12 +24,21 @@ const COUNTS: &str = "tests/module/cost.md";
 /// The options of `cargo xtask bench`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Fewer samples: seconds instead of minutes, less precise
+    /// Fewer samples: less precise
     #[arg(long, conflicts_with = "counts")]
     quick: bool,
     /// Only count VM entries, hostcalls and instructions, and write tests/module/cost.md
     #[arg(long)]
     counts: bool,
+    /// Only measure CPU, memory and response times in a real Envoy, beside its own limits and Lua filters
+    #[arg(long, conflicts_with = "counts")]
+    envoy: bool,
+    /// Write all numbers of --envoy to this file
+    #[arg(long, value_name = "FILE", requires = "envoy")]
+    json: Option<PathBuf>,
+    /// Write the page of the documentation to this file
+    #[arg(long, value_name = "FILE", requires = "envoy")]
+    page: Option<PathBuf>,
 }
 
 /// Runs the benchmarks, then counts what each kind of exchange costs.
@@ -29,6 +47,9 @@ pub struct Args {
 /// When something does not compile or fails.
 pub fn run(args: &Args, workspace: &Workspace) -> Result<()> {
     let mut shell = Shell::inherit();
+    if args.envoy {
+        return in_envoy(args, workspace, &mut shell);
+    }
     if !args.counts {
         time(args.quick, workspace, &mut shell)?;
     }
@@ -54,5 +75,24 @@ fn count(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     shell.run(cost)?;
     let table = fs::read_to_string(workspace.root.join(COUNTS));
     terminal::line(&table.with_context(|| format!("no {COUNTS}"))?);
+    Ok(())
+}
+
+/// Measures in a real Envoy, and prints the page.
+fn in_envoy(args: &Args, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
+    let module = wasm::build(workspace, shell)?;
+    let binary = provision::pinned()?;
+    let directory = workspace.target.join("bench");
+    let run = envoy::measure(&module.path, &binary, &directory, args.quick);
+    let runtime = tokio::runtime::Runtime::new()?;
+    let report = runtime.block_on(run)?;
+    if let Some(path) = &args.json {
+        fs::write(path, serde_json::to_string_pretty(&report)?)?;
+    }
+    let page = page::page(&report, provision::PINNED);
+    match &args.page {
+        Some(path) => fs::write(path, page)?,
+        None => terminal::line(&page),
+    }
     Ok(())
 }

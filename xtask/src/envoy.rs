@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use evenkeel_report::terminal;
 
 use crate::cache::Cache;
-use release::PINNED;
+pub use release::PINNED;
 pub use release::older;
 
 /// The options of `cargo xtask envoy`.

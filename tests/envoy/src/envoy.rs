@@ -45,7 +45,8 @@ impl Envoy {
             let Some((plugin, policy)) = &listener.evenkeel else {
                 continue;
             };
-            let path = bootstrap.module.clone().map_or_else(module_path, Ok)?;
+            let path = plugin.module.clone().or(bootstrap.module.clone());
+            let path = path.map_or_else(module_path, Ok)?;
             write_policy(directory.path(), &listener.name, plugin, &path, policy)?;
             plugins.insert(listener.name.clone(), plugin.clone());
             module = Some(path);

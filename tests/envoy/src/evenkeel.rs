@@ -2,7 +2,7 @@
 //!
 //! Envoy reads them from files by ECDS, as in a mesh: only so does a policy change without a change of the listener.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use evenkeel_metrics::Label;
 use serde_json::{Value, json};
@@ -23,6 +23,8 @@ pub enum Roles {
 pub(crate) struct Plugin {
     pub(crate) roles: Roles,
     pub(crate) vm_id: String,
+    /// Another module than that of the bootstrap.
+    pub(crate) module: Option<PathBuf>,
 }
 
 /// A role of the module.

@@ -107,8 +107,12 @@ impl Listener {
 
     /// Adds the module in these roles, with a policy that need not be valid.
     pub fn evenkeel(mut self, roles: Roles, policy: impl ToString) -> Self {
-        let vm_id = "evenkeel".to_owned();
-        self.evenkeel = Some((Plugin { roles, vm_id }, policy.to_string()));
+        let plugin = Plugin {
+            roles,
+            vm_id: "evenkeel".to_owned(),
+            module: None,
+        };
+        self.evenkeel = Some((plugin, policy.to_string()));
         self
     }
 
@@ -117,11 +121,24 @@ impl Listener {
     /// # Panics
     /// On a listener without the module: a mistake in the test.
     pub fn vm(mut self, id: &str) -> Self {
+        self.plugin_mut().vm_id = id.to_owned();
+        self
+    }
+
+    /// Sets the absolute path of the module that this listener loads.
+    ///
+    /// # Panics
+    /// On a listener without the module: a mistake in the test.
+    pub fn module(mut self, path: &Path) -> Self {
+        self.plugin_mut().module = Some(path.to_owned());
+        self
+    }
+
+    fn plugin_mut(&mut self) -> &mut Plugin {
         match &mut self.evenkeel {
-            Some((plugin, _)) => plugin.vm_id = id.to_owned(),
+            Some((plugin, _)) => plugin,
             None => panic!("the listener {} has no module", self.name),
         }
-        self
     }
 
     /// Sets the `HttpProtocolOptions` of downstream connections, Envoy's own limits.

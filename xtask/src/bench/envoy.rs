@@ -1,0 +1,252 @@
+//! The cost in a real Envoy. All contenders are listeners of one Envoy with one worker, and take turns: their ratio to
+//! the first one in the same round does not depend on what else the machine does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use evenkeel_report::terminal;
+use evenkeel_test_envoy::{Backend, Bootstrap, Client, Cluster, Envoy, Listener, TcpEcho};
+use serde::Serialize;
+use tokio::time::sleep;
+
+use super::contender::{APP, BODIES, Contender, ECHO, HTTP, PROCESSES, TCP_ONLY};
+use super::load::{Generator, Shape, shapes};
+use super::process::Process;
+
+/// The requests per second of the latency measurement, over 8 connections.
+pub const RATE: u32 = 400;
+
+/// How often a contender is measured, and for how long.
+struct Effort {
+    rounds: usize,
+    seconds: u32,
+    connections: usize,
+}
+
+/// The result of a run.
+#[derive(Serialize)]
+pub struct Report {
+    pub rounds: usize,
+    pub shapes: Vec<ShapeCost>,
+    pub latencies: Vec<Latency>,
+    pub connections: usize,
+    pub processes: Vec<ProcessCost>,
+}
+
+/// The cost of one kind of load.
+#[derive(Serialize)]
+pub struct ShapeCost {
+    pub name: &'static str,
+    pub unit: &'static str,
+    pub contenders: Vec<Cost>,
+}
+
+#[derive(Serialize)]
+pub struct Cost {
+    pub name: &'static str,
+    /// Microseconds of CPU per unit, in each round.
+    pub micros: Vec<f64>,
+    /// The same divided by that of the first contender in the same round.
+    pub ratios: Vec<f64>,
+}
+
+/// Response times at [`RATE`], in microseconds.
+#[derive(Serialize)]
+pub struct Latency {
+    pub name: &'static str,
+    pub p50: u64,
+    pub p99: u64,
+}
+
+/// What a whole process costs, with two workers.
+#[derive(Serialize)]
+pub struct ProcessCost {
+    pub name: &'static str,
+    pub start_cpu_ms: f64,
+    pub idle_cpu_ms_per_s: f64,
+    pub memory_kib: u64,
+    pub memory_per_connection_kib: f64,
+}
+
+/// The servers behind the Envoys.
+struct Servers {
+    /// Responds with 5 bytes, without a cost for this process.
+    app: Envoy,
+    bodies: Backend,
+    echo: TcpEcho,
+}
+
+/// Measures every contender. `directory` is for files of the run.
+pub async fn measure(module: &Path, envoy: &Path, directory: &Path, quick: bool) -> Result<Report> {
+    fs::create_dir_all(directory)?;
+    let empty = directory.join("empty.wasm");
+    fs::write(&empty, wat::parse_str(include_str!("empty.wat"))?)?;
+    let effort = if quick {
+        Effort {
+            rounds: 3,
+            seconds: 1,
+            connections: 1000,
+        }
+    } else {
+        Effort {
+            rounds: 9,
+            seconds: 10,
+            connections: 5000,
+        }
+    };
+    let generator = Generator::new(directory)?;
+    let app = Bootstrap::new().envoy(envoy);
+    let app = app.listener(Listener::http("app").direct_response("/", 200, "hello"));
+    let servers = Servers {
+        app: Envoy::start(app).await?,
+        bodies: Backend::start("bodies").await?,
+        echo: TcpEcho::start("echo").await?,
+    };
+    let bench = Bench {
+        module,
+        envoy,
+        empty,
+        servers,
+        effort,
+    };
+    let proxy = bench.start(bench.listeners(), 1).await?;
+    let mut costs = Vec::new();
+    for shape in shapes(quick) {
+        costs.push(bench.shape(&proxy, &generator, shape).await?);
+    }
+    let mut latencies = Vec::new();
+    for (index, (name, _)) in HTTP.into_iter().enumerate() {
+        let times = generator.latencies(proxy.address(&http(index)), bench.effort.seconds)?;
+        let at = |percent: usize| times.get(times.len() * percent / 100).copied();
+        let (p50, p99) = at(50).zip(at(99)).context("no response times")?;
+        latencies.push(Latency { name, p50, p99 });
+    }
+    drop(proxy);
+    let mut processes = Vec::new();
+    for (name, contender) in PROCESSES {
+        processes.push(bench.process(name, contender).await?);
+    }
+    Ok(Report {
+        rounds: bench.effort.rounds,
+        shapes: costs,
+        latencies,
+        connections: bench.effort.connections,
+        processes,
+    })
+}
+
+struct Bench<'a> {
+    module: &'a Path,
+    envoy: &'a Path,
+    empty: PathBuf,
+    servers: Servers,
+    effort: Effort,
+}
+
+fn http(index: usize) -> String {
+    format!("http-{index}")
+}
+
+fn tcp(index: usize) -> String {
+    format!("tcp-{index}")
+}
+
+impl Bench<'_> {
+    fn listeners(&self) -> Vec<Listener> {
+        let of_http = HTTP.iter().enumerate();
+        let of_http = of_http.map(|(index, (_, it))| it.http(&http(index), &self.empty));
+        let of_tcp = TCP_ONLY.iter().enumerate();
+        let of_tcp = of_tcp.map(|(index, (_, it))| it.tcp(&tcp(index), &self.empty));
+        of_http.chain(of_tcp).collect()
+    }
+
+    async fn start(&self, listeners: Vec<Listener>, workers: u32) -> Result<Envoy> {
+        let bodies = self.servers.bodies.address();
+        let bootstrap = Bootstrap::new()
+            .envoy(self.envoy)
+            .module(self.module)
+            .concurrency(workers)
+            .cluster(Cluster::new(APP, [self.servers.app.address("app")]))
+            .cluster(Cluster::new(BODIES, [bodies]))
+            .cluster(Cluster::new("grpc", [bodies]).http2())
+            .cluster(Cluster::new(ECHO, [self.servers.echo.address()]));
+        Envoy::start(listeners.into_iter().fold(bootstrap, Bootstrap::listener)).await
+    }
+
+    /// Measures all contenders of a shape, in turns; a first round is not counted.
+    async fn shape(&self, proxy: &Envoy, generator: &Generator, shape: Shape) -> Result<ShapeCost> {
+        let contenders: Vec<_> = if shape.is_tcp() {
+            TCP_ONLY
+                .iter()
+                .enumerate()
+                .map(|(index, it)| (it.0, tcp(index)))
+                .collect()
+        } else {
+            HTTP.iter()
+                .enumerate()
+                .map(|(index, it)| (it.0, http(index)))
+                .collect()
+        };
+        let process = Process(proxy.pid());
+        let cost = |name| Cost {
+            name,
+            micros: Vec::new(),
+            ratios: Vec::new(),
+        };
+        let mut costs: Vec<_> = contenders.iter().map(|(name, _)| cost(*name)).collect();
+        for round in 0..=self.effort.rounds {
+            terminal::note(&format!(
+                "{}: round {round} of {}",
+                shape.name, self.effort.rounds
+            ));
+            let mut first = 0.0;
+            for ((_, listener), cost) in contenders.iter().zip(&mut costs) {
+                let before = process.cpu()?;
+                generator.send(shape, proxy.address(listener)).await?;
+                let used = (process.cpu()? - before).as_secs_f64() * 1e6;
+                let micros = used / shape.units() as f64;
+                if first == 0.0 {
+                    first = micros;
+                }
+                if round > 0 {
+                    cost.micros.push(micros);
+                    cost.ratios.push(micros / first);
+                }
+            }
+        }
+        Ok(ShapeCost {
+            name: shape.name,
+            unit: shape.unit,
+            contenders: costs,
+        })
+    }
+
+    /// Starts an Envoy of its own, leaves it idle, and opens connections with one request each.
+    async fn process(&self, name: &'static str, contender: Contender) -> Result<ProcessCost> {
+        terminal::note(&format!("start and memory: {name}"));
+        let proxy = self
+            .start(vec![contender.http("in", &self.empty)], 2)
+            .await?;
+        let process = Process(proxy.pid());
+        sleep(Duration::from_secs(1)).await;
+        let (started, memory_kib) = (process.cpu()?, process.memory()?);
+        sleep(Duration::from_secs(self.effort.seconds.into())).await;
+        let idle = process.cpu()? - started;
+        let mut open = Vec::new();
+        for _ in 0..self.effort.connections {
+            let client = Client::http1(proxy.address("in"));
+            client.get("/direct").await?;
+            open.push(client);
+        }
+        let grown = process.memory()?.saturating_sub(memory_kib);
+        Ok(ProcessCost {
+            name,
+            start_cpu_ms: started.as_secs_f64() * 1e3,
+            idle_cpu_ms_per_s: idle.as_secs_f64() * 1e3 / f64::from(self.effort.seconds),
+            memory_kib,
+            memory_per_connection_kib: grown as f64 / open.len() as f64,
+        })
+    }
+}
