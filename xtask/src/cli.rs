@@ -56,7 +56,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Benchmark the scanners and the engine, and count VM entries and hostcalls per request
+    /// Benchmark the scanners and the engine, count VM entries and hostcalls per request, or measure a real Envoy
     Bench(bench::Args),
     /// Fuzz the scanners with libFuzzer: HTTP, WebSocket, databases and brokers
     Fuzz(fuzz::Args),

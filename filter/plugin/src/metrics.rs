@@ -23,6 +23,7 @@ struct Gauge {
 }
 
 impl Gauge {
+    #[inline(never)]
     fn define(host: &dyn Host, gauge: Metric, labels: &[&str]) -> Self {
         Self {
             metric: define(host, MetricKind::Gauge, &gauge.stat(labels)),
@@ -149,6 +150,7 @@ impl Metrics {
     }
 
     /// Publishes what was counted since the last tick.
+    #[inline(never)]
     pub(crate) fn publish(&mut self) {
         let counts = core::mem::take(&mut self.requests);
         for (protocol, count) in Protocol::ALL.into_iter().zip(counts) {

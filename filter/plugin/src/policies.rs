@@ -141,6 +141,7 @@ pub(crate) struct Configured {
 
 impl Policies {
     /// Applies the configuration of a root. An invalid one leaves the last valid policy active.
+    #[inline(never)]
     pub(crate) fn configure(
         &mut self,
         root: RootId,

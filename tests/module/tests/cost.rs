@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use evenkeel_test_host::Counts;
 
 /// By how much of itself a number of instructions may differ from the table.
-const TOLERANCE: f64 = 0.03;
+const TOLERANCE: f64 = 0.05;
 
 /// With this variable the test writes the table.
 const WRITE: &str = "EVENKEEL_WRITE_COST";
@@ -22,7 +22,7 @@ const HEAD: &str = "\
 # Cost of the module in the test host
 
 Counts per exchange, as `cargo xtask bench --counts` measures them. A test compares them: none may grow.
-A copying hostcall makes the host enter the VM once more, to allocate. What these cost on a real Envoy: docs/cost.md.
+A copying hostcall makes the host enter the VM once more, to allocate. What these cost on a real Envoy: `cargo xtask bench --envoy`.
 
 | exchange | VM entries | hostcalls | copying | bytes copied | instructions |
 |---|--:|--:|--:|--:|--:|

@@ -160,6 +160,7 @@ impl Engine {
 
     /// Takes a sample of the load, about once a second. Selections whose connections found no safe point in time end;
     /// where `rebalances` is false, all selections do. A request for a selection has to be made again after each sample.
+    #[inline(never)]
     pub fn take_sample(&mut self, rebalances: impl Into<PerMode<bool>>) -> LoadSample {
         let now = self.now;
         self.selector.start_sample();

@@ -42,6 +42,7 @@ enum Outcome {
 impl Engine {
     /// Visits the connections whose time or turn has come, and asks for at most `closes` closes. `bucket` gives what a
     /// drain takes a token from; None where the policy has no budget.
+    #[inline(never)]
     pub fn tick<'b>(
         &mut self,
         closes: usize,
@@ -80,6 +81,7 @@ impl Engine {
 
     /// Closes queued connections, one of each queue after the other, for as long as budget and rate allow. Several queues
     /// may share a bucket: the first must not take all tokens.
+    #[inline(never)]
     fn serve_queues<'b>(
         &mut self,
         allowance: &mut Allowance,

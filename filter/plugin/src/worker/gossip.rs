@@ -66,12 +66,14 @@ impl Gossip {
 }
 
 impl Worker {
+    #[inline(never)]
     pub(super) fn elect_leader(&mut self, now: Instant) {
         let worker = self.worker_id(now);
         self.gossip.lease = SharedState(&*self.host).renew_lease(worker, now);
     }
 
     /// The next request to a peer, if one is to be sent now and this worker is the leader.
+    #[inline(never)]
     pub(super) fn next_peer_request(&mut self, now: Instant) -> Option<PeerRequest> {
         if !self.gossip.is_leader(now) {
             return None;
@@ -160,6 +162,7 @@ impl Worker {
     /// With `"trust": "anyone"` every request that reaches the listener gets a response, but nothing from the request
     /// is used, not even that this pod received one. Reports then come only from the responses to the proxy's own
     /// requests, which Envoy sends to the service's endpoints.
+    #[inline(never)]
     fn exchange(
         &mut self,
         message: &[u8],

@@ -23,6 +23,7 @@ impl Worker {
     }
 
     /// Applies the configuration of a root, of `size` bytes, and logs the result.
+    #[inline(never)]
     pub(crate) fn configure(&mut self, root: RootId, size: usize) {
         let text = self.host.buffer(Buffer::PluginConfiguration, 0, size);
         let text = text.unwrap_or_default();
@@ -115,6 +116,7 @@ impl Worker {
     }
 
     /// Follows changes of the current roots that show only after some time, or in other workers.
+    #[inline(never)]
     pub(super) fn update_current_roots(&mut self, now: Instant) {
         for (root, used) in self.policies.tick(now) {
             self.root_used(root, &used);
@@ -135,6 +137,7 @@ impl Worker {
     }
 
     /// Puts the connections that a root opened under the policy that is active for it now.
+    #[inline(never)]
     fn apply_policy(&mut self, root: RootId) {
         let policy = self.policies.get(root).cloned();
         let mode = policy

@@ -41,6 +41,7 @@ impl Rebalancing {
 
 impl Worker {
     /// Takes a sample, and selects the connections to drain, unless the last sample is less than a second old.
+    #[inline(never)]
     pub(super) fn sample(&mut self, now: Instant) {
         if now.since(self.rebalancing.sampled) < INTERVAL {
             return;
@@ -99,6 +100,7 @@ impl Worker {
     }
 
     /// Publishes the load of this worker; Envoy adds up the workers.
+    #[inline(never)]
     fn publish_load(&mut self, sample: &LoadSample) {
         let load = sample.load;
         for (gauge, value) in [
@@ -117,6 +119,7 @@ impl Worker {
     }
 
     /// Shares the load of this worker with the others, and reads that of the whole proxy.
+    #[inline(never)]
     fn share_load(&mut self, sample: &LoadSample, now: Instant) {
         let worker = self.worker_id(now);
         self.rebalancing.serves |= !self.engine.is_empty();
@@ -134,6 +137,7 @@ impl Worker {
     }
 
     /// Publishes what is known about the peers. The leader does so for all workers.
+    #[inline(never)]
     fn publish_peers(&mut self, peers: Option<(&View, OwnReport)>, now: Instant) {
         let policy = self.policies.find(|policy| policy.peers.is_some());
         let (Some((view, own)), Some(policy)) = (peers, policy) else {
@@ -158,6 +162,7 @@ impl Worker {
     }
 
     /// Requests the selection of connections under policies of one mode. The modes do not affect each other.
+    #[inline(never)]
     fn rebalance(
         &mut self,
         mode: Mode,
