@@ -1,12 +1,9 @@
-//! Which database or broker a connection under a TCP rule belongs to, if any.
+//! Detects the database or broker of a connection under a TCP rule.
 
-use crate::tcp::{MAX_DETECTED, Speaker, TcpDetection, TcpProtocol, detect};
+use crate::tcp::{MAX_DETECTED, Speaker, TLS_HANDSHAKE, TcpDetection, TcpProtocol, detect};
 use crate::{BypassReason, ByteSource};
 
-/// The content type of a TLS handshake record (RFC 8446 5.1).
-const TLS_HANDSHAKE: u8 = 0x16;
-
-/// What the TCP rule of a connection says about its protocol.
+/// The protocol that the TCP rule of a connection expects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExpectedProtocol {
     /// There is no rule, or it is one for raw TCP: what is not HTTP is [`Protocol::Tcp`](crate::Protocol::Tcp).
@@ -63,7 +60,7 @@ impl FirstBytes {
         self.bytes.extend(more);
         let detection = match is_first {
             true => detect(Some(self.port), speaker, &self.bytes),
-            // The other peer did not wait for the rest of the first message, as each of the protocols does.
+            // In each of these protocols the other side waits for the whole first message.
             false => TcpDetection::None,
         };
         match detection {
@@ -87,8 +84,8 @@ impl FirstBytes {
     }
 }
 
-/// Whether the first bytes of a connection are those of no database or broker, as far as that shows without a port.
-pub(crate) fn is_of_no_protocol(speaker: Speaker, source: &mut impl ByteSource) -> bool {
+/// True if the first bytes match no database or broker, on whatever port.
+pub(crate) fn matches_no_protocol(speaker: Speaker, source: &mut impl ByteSource) -> bool {
     let first = source.read(0, MAX_DETECTED.min(source.len()));
     detect(None, speaker, &first) == TcpDetection::None
 }

@@ -1,6 +1,6 @@
 //! One downstream connection of any protocol: its first bytes select the scanner that follows it.
 
-use crate::first_bytes::{ExpectedProtocol, FirstBytes, Identified, is_of_no_protocol};
+use crate::first_bytes::{ExpectedProtocol, FirstBytes, Identified, matches_no_protocol};
 use crate::h1::ResponseHead;
 use crate::h2::{Http2Write, PREFACE};
 use crate::source::Tail;
@@ -114,7 +114,7 @@ impl ConnectionScanner {
         }
     }
 
-    /// True of a raw TCP connection whose first bytes are those of no database or broker.
+    /// True if the connection is raw TCP and its first bytes match no database or broker.
     pub fn is_known_raw(&self) -> bool {
         self.is_known_raw
     }
@@ -217,7 +217,7 @@ impl ConnectionScanner {
         };
         self.update_state(result.err());
         if is_first && matches!(self.state, State::Tcp) {
-            self.is_known_raw |= is_of_no_protocol(Speaker::Client, source);
+            self.is_known_raw |= matches_no_protocol(Speaker::Client, source);
         }
         result.unwrap_or_default()
     }
@@ -246,7 +246,7 @@ impl ConnectionScanner {
             State::WebSocket(scanner) => scanner.scan_upstream(source).map(WriteSummary::WebSocket),
             // In HTTP the client sends first.
             State::Pending(matched) if !source.is_empty() => {
-                self.is_known_raw |= *matched == 0 && is_of_no_protocol(Speaker::Server, source);
+                self.is_known_raw |= *matched == 0 && matches_no_protocol(Speaker::Server, source);
                 self.state = self.not_http();
                 Ok(WriteSummary::None)
             }
@@ -281,8 +281,8 @@ impl ConnectionScanner {
         }
     }
 
-    /// Compares the first bytes with the protocols of databases and brokers. Gives the bytes of earlier callbacks once
-    /// these show whether the connection belongs to one.
+    /// Compares the first bytes with the protocols of databases and brokers. Returns the bytes of earlier callbacks once
+    /// the comparison is decided.
     fn identify(&mut self, speaker: Speaker, source: &mut impl ByteSource) -> Option<Vec<u8>> {
         let State::FirstBytes(first) = &mut self.state else {
             return None;

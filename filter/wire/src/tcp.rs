@@ -44,6 +44,9 @@ pub use state::{PinReason, SessionState, UnsafeReason};
 use crate::{BypassReason, ByteSource};
 use chunk::Chunk;
 
+/// The content type of a TLS handshake record, the first byte of a TLS connection (RFC 8446 5.1).
+pub(crate) const TLS_HANDSHAKE: u8 = 0x16;
+
 /// A scanner of both directions of a connection.
 ///
 /// An error means that the bytes are not understood; the scanner is not used after it.

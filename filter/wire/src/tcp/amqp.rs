@@ -1,4 +1,4 @@
-//! AMQP 0-9-1 (AMQP Working Group, "TcpProtocol Specification"; RabbitMQ's confirms and `basic.nack`).
+//! AMQP 0-9-1 (AMQP Working Group, "Protocol Specification"; RabbitMQ's confirms and `basic.nack`).
 //!
 //! A connection has channels. On each, methods are requests and responses, and messages are a method, a
 //! header with the size of the body, and frames of the body.
@@ -31,7 +31,7 @@ struct Shared {
     channels: Channels,
     /// Messages that are not confirmed by the server or acknowledged by the client.
     in_flight: IdSet,
-    /// Exclusive queues belong to the connection.
+    /// Exclusive queues: they belong to the connection, not to a channel.
     pins: Pins,
     /// A queue was declared that its last consumer takes with it.
     has_auto_delete_queue: bool,
@@ -185,7 +185,7 @@ impl Channel {
                 if let Publishing::Transaction { is_open } = &mut self.publishing {
                     *is_open = true;
                 }
-                // The flag of `reject` is another one: it is for one message.
+                // The flag of `reject` is `requeue`: it rejects one message.
                 let is_multiple = method.is_multiple() && method.id != method::BASIC_REJECT;
                 Space::Delivery.acknowledge(self.id, method.tag(), is_multiple, in_flight)?;
             }

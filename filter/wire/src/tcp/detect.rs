@@ -2,7 +2,7 @@
 
 use super::TcpProtocol;
 
-/// Whose bytes came first. The servers of MySQL and NATS greet their clients, which wait for it.
+/// The side that sends first. MySQL and NATS are server-first protocols: their clients wait for a greeting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaker {
     /// The client.
@@ -11,7 +11,7 @@ pub enum Speaker {
     Server,
 }
 
-/// What the first bytes of a connection say.
+/// The result of comparing the first bytes of a connection with the protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TcpDetection {
     /// The protocol.
@@ -153,7 +153,7 @@ fn compare_redis(bytes: &[u8], is_well_known: bool) -> Comparison {
     }
 }
 
-/// A command with which a probe begins that has no library.
+/// An inline command, such as a health check written with `nc` sends it.
 fn compare_inline(bytes: &[u8]) -> Comparison {
     let word = bytes.get(..4).unwrap_or(bytes).to_ascii_uppercase();
     let commands: [&[u8]; 3] = [b"PING", b"AUTH", b"INFO"];

@@ -1,11 +1,11 @@
-//! Reads the fields of a payload that comes in pieces.
+//! Reads the fields of a payload that arrives in pieces.
 
 /// A field of a payload. Numbers are in network byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     /// A number of so many bytes, at most 8.
     Number(u8),
-    /// A text that is skipped, behind its length of so many bytes.
+    /// A text that is skipped, after its length of so many bytes.
     Text(u8),
 }
 

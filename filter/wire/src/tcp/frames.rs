@@ -5,7 +5,7 @@ use super::chunk::Chunk;
 use super::prefix::Prefix;
 use crate::ByteSource;
 
-/// What a complete header says about its payload.
+/// The lengths in a complete header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lengths {
     /// In bytes.
@@ -25,7 +25,7 @@ pub(super) enum Event<'a, const N: usize> {
     End,
 }
 
-/// Cuts one direction into messages whose headers are at most `N` bytes long.
+/// Splits one direction into messages whose headers are at most `N` bytes long.
 ///
 /// ```text
 ///            header complete
@@ -51,9 +51,9 @@ impl<const N: usize> Frames<N> {
         matches!(self, Self::Header(header) if header.is_empty())
     }
 
-    /// Gives the next event, or none if it needs more bytes than the chunk has.
+    /// Returns the next event, or None if it needs more bytes than the chunk has.
     ///
-    /// `parse` gets the bytes of the header so far, and returns none while it is incomplete.
+    /// `parse` gets the bytes of the header so far, and returns None while it is incomplete.
     pub(super) fn next<'c, S: ByteSource>(
         &mut self,
         chunk: &'c mut Chunk<'_, S>,

@@ -60,8 +60,8 @@ enum Phase {
     Closing,
 }
 
-/// Whose packet identifiers they are. A client numbers its messages and its subscriptions in one space; here
-/// they have two, to give the reason.
+/// The use of a packet identifier. A client numbers its messages and its subscriptions in one space (MQTT 2.2.1);
+/// here they have two, to tell the reasons apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Space {
     Publish = 0,
@@ -129,7 +129,7 @@ impl Scanner for Session {
 }
 
 impl Half {
-    /// Gives the next packet, or none if it needs more bytes than the chunk has.
+    /// Returns the next packet, or None if it needs more bytes than the chunk has.
     fn next<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,

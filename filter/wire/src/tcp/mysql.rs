@@ -1,5 +1,5 @@
-//! The MySQL client/server protocol (MySQL Source Code Documentation, "Client/Server TcpProtocol"; MariaDB
-//! Knowledge Base, "Client/Server TcpProtocol").
+//! The MySQL client/server protocol (MySQL Source Code Documentation, "Client/Server Protocol"; MariaDB
+//! Knowledge Base, "Client/Server Protocol").
 //!
 //! The server speaks first. After the login, each command of the client has a response of one or more
 //! packets, in order; its last packet carries the status flags of the session.

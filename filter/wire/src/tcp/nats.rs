@@ -1,17 +1,17 @@
 //! The NATS client protocol (NATS documentation, "Client Protocol").
 //!
-//! Both sides send lines; those with a message are followed by its payload. Messages are sent at most once,
-//! so what counts is who waits for an answer: to a PING, to a request, or for the acknowledgement of a
-//! message from JetStream.
+//! Both sides send lines; those with a message are followed by its payload. Messages are delivered at most once,
+//! so only a pending reply makes a close unsafe: a PONG, the reply to a request, or the acknowledgement of a
+//! JetStream message.
 
-mod expected;
 mod line;
+mod pending_replies;
 
 use super::chunk::Chunk;
 use super::{BypassReason, Scanner, SessionState, UnsafeReason};
 use crate::ByteSource;
-use expected::Expected;
 use line::{Line, Lines, Operation};
+use pending_replies::PendingReplies;
 
 /// Both directions of a connection to a NATS server.
 #[derive(Debug, Default)]
@@ -32,16 +32,16 @@ struct Shared {
     is_verbose: bool,
     acknowledgements: u32,
     /// Subjects on which the client expects a reply.
-    requests: Expected,
+    requests: PendingReplies,
     /// Subjects on which a reply or an acknowledgement of the client is expected.
-    deliveries: Expected,
+    deliveries: PendingReplies,
 }
 
 /// ```text
 ///       INFO           CONNECT            PONG
 /// Info ──────▶ Connect ────────▶ Connecting ──▶ Connected
 /// ```
-/// Clients send a PING behind their CONNECT, and take the PONG for the end of the handshake.
+/// Clients send a PING after their CONNECT; its PONG ends the handshake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
     #[default]

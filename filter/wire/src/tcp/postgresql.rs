@@ -1,4 +1,4 @@
-//! PostgreSQL's frontend/backend protocol 3 (PostgreSQL documentation, chapter "Frontend/Backend TcpProtocol").
+//! PostgreSQL's frontend/backend protocol 3 (PostgreSQL documentation, chapter "Frontend/Backend Protocol").
 //!
 //! `ReadyForQuery` ends each response and carries the status of the transaction. Messages that the server
 //! sends at any time (`NoticeResponse`, `ParameterStatus`, `NotificationResponse`) are no responses.
@@ -9,7 +9,7 @@ pub mod shutdown;
 mod statements;
 
 use super::chunk::Chunk;
-use super::sql::{Reader, SqlSession};
+use super::sql::{SqlReader, SqlSession};
 use super::{BypassReason, Scanner, SessionState, UnsafeReason};
 use crate::ByteSource;
 use backend::Backend;
@@ -44,7 +44,7 @@ struct Shared {
 enum Phase {
     #[default]
     Startup,
-    /// The server answers with one byte that is no message.
+    /// The server responds with one byte, outside of any message.
     Encryption,
     Authentication,
     Ready(Requests),
@@ -60,12 +60,12 @@ struct Requests {
     /// Messages of the extended query protocol were sent after the last Sync or Query: the server keeps an
     /// implicit transaction and portals open until the next one.
     has_unsynced: bool,
-    copy: Copy,
+    copy: CopyMode,
 }
 
 /// The mode of a COPY ("COPY Operations").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Copy {
+enum CopyMode {
     #[default]
     None,
     /// The client sends the data, and has not sent CopyDone or CopyFail.
@@ -97,9 +97,9 @@ impl Scanner for Session {
         let Phase::Ready(requests) = self.shared.phase else {
             return SessionState::Unsafe(UnsafeReason::Handshake);
         };
-        let reason = if requests.copy == Copy::Both {
+        let reason = if requests.copy == CopyMode::Both {
             UnsafeReason::Replication
-        } else if requests.copy != Copy::None {
+        } else if requests.copy != CopyMode::None {
             UnsafeReason::Copy
         } else if requests.pending > 0 || requests.has_unsynced {
             UnsafeReason::Response
@@ -117,7 +117,7 @@ impl Scanner for Session {
 }
 
 impl Shared {
-    fn apply_statement(&mut self, reader: Reader) {
+    fn apply_statement(&mut self, reader: SqlReader) {
         self.sql.apply(reader.finish());
     }
 }

@@ -1,4 +1,4 @@
-//! The first bytes of something that comes in pieces.
+//! The first bytes of a field that arrives in pieces.
 
 /// The first `N` bytes of a payload, a line or an argument; what follows them is not kept.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ impl<const N: usize> Prefix<N> {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    /// The bytes, and zeros behind them.
+    /// The bytes, padded with zeros.
     pub(super) fn padded(&self) -> [u8; N] {
         let mut padded = [0; N];
         for (to, from) in padded.iter_mut().zip(self.bytes()) {

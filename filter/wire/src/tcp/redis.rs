@@ -100,7 +100,7 @@ impl Scanner for Session {
 
 impl Shared {
     fn apply_command(&mut self, command: &Command) {
-        let has_reply = match (self.mode, command.is_client_reply()) {
+        let has_reply = match (self.mode, command.reply_mode()) {
             // It also ends `CLIENT REPLY`.
             (_, None) if command.is(0, "reset") => true,
             (_, Some(mode)) => {

@@ -48,14 +48,14 @@ impl TcpProtocol {
         }
     }
 
-    /// The protocol for which IANA has registered this port.
+    /// Returns the protocol whose servers listen on this port by default.
     pub fn of_port(port: u16) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|protocol| protocol.well_known_port() == port)
     }
 
-    /// The port that IANA has registered for it.
+    /// The port on which its servers listen by default.
     pub const fn well_known_port(self) -> u16 {
         match self {
             Self::PostgreSql => 5432,
@@ -70,15 +70,15 @@ impl TcpProtocol {
 
 /// Calls the same method of each protocol's scanner.
 macro_rules! dispatch {
-    ($life:expr, $session:ident => $call:expr, $reason:ident => $bypassed:expr) => {
-        match $life {
-            Life::PostgreSql($session) => $call,
-            Life::MySql($session) => $call,
-            Life::Redis($session) => $call,
-            Life::Nats($session) => $call,
-            Life::Mqtt($session) => $call,
-            Life::Amqp($session) => $call,
-            Life::Bypassed($reason) => $bypassed,
+    ($state:expr, $session:ident => $call:expr, $reason:ident => $bypassed:expr) => {
+        match $state {
+            State::PostgreSql($session) => $call,
+            State::MySql($session) => $call,
+            State::Redis($session) => $call,
+            State::Nats($session) => $call,
+            State::Mqtt($session) => $call,
+            State::Amqp($session) => $call,
+            State::Bypassed($reason) => $bypassed,
         }
     };
 }
@@ -87,7 +87,7 @@ macro_rules! dispatch {
 #[derive(Debug)]
 pub struct Session {
     protocol: TcpProtocol,
-    life: Life,
+    state: State,
 }
 
 /// ```text
@@ -95,7 +95,7 @@ pub struct Session {
 /// Followed ───────────────────▶ Bypassed
 /// ```
 #[derive(Debug)]
-enum Life {
+enum State {
     PostgreSql(Box<postgresql::Session>),
     MySql(Box<mysql::Session>),
     Redis(Box<redis::Session>),
@@ -108,15 +108,15 @@ enum Life {
 impl Session {
     /// A connection on which nothing has been sent.
     pub fn new(protocol: TcpProtocol) -> Self {
-        let life = match protocol {
-            TcpProtocol::PostgreSql => Life::PostgreSql(Box::default()),
-            TcpProtocol::MySql => Life::MySql(Box::default()),
-            TcpProtocol::Redis => Life::Redis(Box::default()),
-            TcpProtocol::Nats => Life::Nats(Box::default()),
-            TcpProtocol::Mqtt => Life::Mqtt(Box::default()),
-            TcpProtocol::Amqp => Life::Amqp(Box::default()),
+        let state = match protocol {
+            TcpProtocol::PostgreSql => State::PostgreSql(Box::default()),
+            TcpProtocol::MySql => State::MySql(Box::default()),
+            TcpProtocol::Redis => State::Redis(Box::default()),
+            TcpProtocol::Nats => State::Nats(Box::default()),
+            TcpProtocol::Mqtt => State::Mqtt(Box::default()),
+            TcpProtocol::Amqp => State::Amqp(Box::default()),
         };
-        Self { protocol, life }
+        Self { protocol, state }
     }
 
     /// The protocol by which it is followed.
@@ -128,7 +128,7 @@ impl Session {
     pub fn client(&mut self, source: &mut impl ByteSource) {
         let mut chunk = Chunk::new(source);
         let result =
-            dispatch!(&mut self.life, session => session.client(&mut chunk), _reason => Ok(()));
+            dispatch!(&mut self.state, session => session.client(&mut chunk), _reason => Ok(()));
         self.apply(result);
     }
 
@@ -136,24 +136,24 @@ impl Session {
     pub fn server(&mut self, source: &mut impl ByteSource) {
         let mut chunk = Chunk::new(source);
         let result =
-            dispatch!(&mut self.life, session => session.server(&mut chunk), _reason => Ok(()));
+            dispatch!(&mut self.state, session => session.server(&mut chunk), _reason => Ok(()));
         self.apply(result);
     }
 
     fn apply(&mut self, result: Result<(), BypassReason>) {
         if let Err(reason) = result {
-            self.life = Life::Bypassed(reason);
+            self.state = State::Bypassed(reason);
         }
     }
 
     /// Whether the connection can be closed now.
     pub fn state(&self) -> SessionState {
-        dispatch!(&self.life, session => session.state(), reason => SessionState::Bypassed(*reason))
+        dispatch!(&self.state, session => session.state(), reason => SessionState::Bypassed(*reason))
     }
 
     /// How many bytes it uses, on the heap and beside it.
     pub fn state_bytes(&self) -> usize {
-        let heap = dispatch!(&self.life, session => heap_bytes(&**session), _reason => 0);
+        let heap = dispatch!(&self.state, session => heap_bytes(&**session), _reason => 0);
         heap.saturating_add(size_of::<Self>())
     }
 }

@@ -14,7 +14,7 @@ use lexer::{Lexer, Token};
 /// How many bytes of a SQL statement are inspected.
 pub const MAX_INSPECTED: u64 = 1024;
 
-/// Whose SQL it is.
+/// The SQL dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     PostgreSql,
@@ -65,7 +65,7 @@ impl Effects {
 
 /// Reads the SQL of one message, which may have several statements.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader {
+pub(super) struct SqlReader {
     dialect: Dialect,
     lexer: Lexer,
     statement: Statement,
@@ -74,7 +74,7 @@ pub(super) struct Reader {
     effects: Effects,
 }
 
-impl Reader {
+impl SqlReader {
     pub(super) fn new(dialect: Dialect) -> Self {
         Self {
             dialect,

@@ -5,7 +5,8 @@ use crate::BypassReason;
 /// Whether a connection can be closed so that its client loses nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionState {
-    /// Nothing is in flight, and whatever the peers send next is sent again after a reconnect.
+    /// Nothing is in flight. What crosses the close is sent again after a reconnect, unless the protocol delivers it at
+    /// most once (NATS, MQTT with QoS 0).
     Safe,
     /// Nothing is in flight, but the client may be about to continue: a pool validates a connection, or resets
     /// it, and sends the statement right after the response. Safe once no byte has passed for an idle time.
@@ -42,11 +43,11 @@ pub enum UnsafeReason {
     Delivery,
     /// A PING is not followed by its PONG.
     Ping,
-    /// A peer has announced that it closes the connection.
+    /// A side has sent the message that ends the connection.
     Closing,
 }
 
-/// Which state of the server's would be lost.
+/// The state on the server that would be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum PinReason {

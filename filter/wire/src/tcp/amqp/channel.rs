@@ -120,7 +120,7 @@ impl Channels {
     }
 }
 
-/// Who numbers messages. Each channel has its own numbers of both.
+/// The two sequences of message numbers of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Space {
     /// Publishes that the server confirms.
@@ -155,7 +155,7 @@ impl Space {
         ids.contains_any(self.first(0), self.last(u16::MAX))
     }
 
-    /// Removes a number, or all up to it; 0 stands for all there are.
+    /// Removes a number, or with `is_multiple` all numbers up to it, where 0 means all (`basic.ack`).
     pub(super) fn acknowledge(
         self,
         channel: u16,

@@ -1,12 +1,12 @@
 //! Frames ("General Frame Format", 4.2.3): type (1), channel (2), size (4), payload, and an end octet that is
 //! skipped.
 
-use super::method::Reader;
+use super::method::MethodReader;
 use crate::ByteSource;
-use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::field::{Field, Fields};
 use crate::tcp::frames::{Event, Frames, Lengths};
+use crate::tcp::{BypassReason, TLS_HANDSHAKE};
 
 /// The protocol header has 8 bytes, a frame's header has 7.
 const HEADER: usize = 8;
@@ -35,7 +35,7 @@ pub(super) struct Frame {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) enum Payload {
-    Method(Reader),
+    Method(MethodReader),
     Header(Fields),
     Body,
     /// A heartbeat or the protocol header.
@@ -49,7 +49,7 @@ impl Frame {
             channel: u16::from_be_bytes([a, b]),
             size: u32::from_be_bytes([c, d, e, f]),
             payload: match kind {
-                METHOD => Payload::Method(Reader::default()),
+                METHOD => Payload::Method(MethodReader::default()),
                 CONTENT_HEADER => Payload::Header(Fields::new(CONTENT_HEADER_FIELDS)),
                 CONTENT_BODY => Payload::Body,
                 _ => Payload::None,
@@ -78,7 +78,7 @@ impl Half {
         self.frames.is_between_messages()
     }
 
-    /// Gives the next frame, or none if it needs more bytes than the chunk has.
+    /// Returns the next frame, or None if it needs more bytes than the chunk has.
     pub(super) fn next<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,
@@ -95,12 +95,12 @@ impl Half {
     }
 }
 
-/// Reads a header that the client sends; none while it is incomplete.
+/// Reads a header that the client sends; None while it is incomplete.
 pub(super) fn parse_client(header: &[u8]) -> Result<Option<Lengths>, BypassReason> {
     match header {
-        [0x16, ..] => Err(BypassReason::Encrypted),
+        [TLS_HANDSHAKE, ..] => Err(BypassReason::Encrypted),
         [b'A', ..] if header.len() < PROTOCOL_HEADER.len() => Ok(None),
-        // AMQP 1.0, and what is in front of it (SASL, TLS), has the same first bytes.
+        // AMQP 1.0 and its SASL and TLS layers have the same first bytes.
         [b'A', ..] if header != PROTOCOL_HEADER => Err(BypassReason::Unsupported),
         [b'A', ..] => Ok(Some(Lengths {
             payload: 0,
@@ -110,7 +110,7 @@ pub(super) fn parse_client(header: &[u8]) -> Result<Option<Lengths>, BypassReaso
     }
 }
 
-/// Reads a header that the server sends; none while it is incomplete.
+/// Reads a header that the server sends; None while it is incomplete.
 pub(super) fn parse_server(header: &[u8]) -> Result<Option<Lengths>, BypassReason> {
     match header {
         // The server supports another version (4.2.2).

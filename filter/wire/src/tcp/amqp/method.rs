@@ -67,7 +67,7 @@ fn arguments(id: u32) -> &'static [Field] {
     }
 }
 
-/// A method whose arguments were read.
+/// A method with those of its arguments that matter here.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Method {
     pub(super) id: u32,
@@ -140,12 +140,12 @@ impl Method {
 
 /// Reads a method.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Reader {
+pub(super) struct MethodReader {
     id: Prefix<4>,
     arguments: Option<Fields>,
 }
 
-impl Reader {
+impl MethodReader {
     pub(super) fn push(&mut self, mut bytes: &[u8]) {
         if self.arguments.is_none() {
             let missing = usize::try_from(self.id.free()).unwrap_or(0);

@@ -3,12 +3,12 @@
 use super::packet::read_variable;
 use crate::tcp::BypassReason;
 
-/// What CONNECT says.
+/// The fields of CONNECT that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Connect {
     /// 3 is MQTT 3.1, 4 is 3.1.1.
     pub(super) version: u8,
-    /// The session outlives the connection, and the client goes on with it.
+    /// The session outlives the connection, and the client resumes it.
     pub(super) is_persistent: bool,
 }
 
@@ -91,7 +91,7 @@ fn read_expiry(bytes: &[u8]) -> Result<SessionExpiry, BypassReason> {
     }
 }
 
-/// The size of a property's value in CONNECT or CONNACK (MQTT 5, 2.2.2.2); none if its end is missing.
+/// The size of a property's value in CONNECT or CONNACK (MQTT 5, 2.2.2.2); None if it is incomplete.
 fn size_of_property(id: u8, value: &[u8]) -> Result<Option<usize>, BypassReason> {
     let size = match id {
         0x17 | 0x19 | 0x24 | 0x25 | 0x28 | 0x29 | 0x2a => Some(1),

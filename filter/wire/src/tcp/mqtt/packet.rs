@@ -1,10 +1,10 @@
 //! Control packets (MQTT 2).
 
 use super::connect::{Connect, SessionExpiry, read_connack, read_connect};
-use crate::tcp::BypassReason;
 use crate::tcp::field::{Field, Fields};
 use crate::tcp::frames::Lengths;
 use crate::tcp::prefix::Prefix;
+use crate::tcp::{BypassReason, TLS_HANDSHAKE};
 
 /// The fixed header: a byte, and a length of at most four.
 pub(super) const HEADER: usize = 5;
@@ -133,7 +133,7 @@ impl Packet {
         }
     }
 
-    /// Whether the reason code behind the packet identifier is an error (MQTT 5, 2.4).
+    /// Whether the reason code after the packet identifier is an error (MQTT 5, 2.4).
     pub(super) fn is_error(&self) -> bool {
         self.start().get(2).is_some_and(|code| *code >= 0x80)
     }
@@ -157,13 +157,13 @@ fn has_id(first: u8) -> bool {
     first & 0x06 != 0
 }
 
-/// Reads a fixed header; none while it is incomplete.
+/// Reads a fixed header; None while it is incomplete.
 pub(super) fn parse(header: &[u8]) -> Result<Option<Lengths>, BypassReason> {
     let Some((first, digits)) = header.split_first() else {
         return Ok(None);
     };
     // A TLS record begins like a CONNECT with flags.
-    if *first == 0x16 {
+    if *first == TLS_HANDSHAKE {
         return Err(BypassReason::Encrypted);
     }
     let kind = Kind::read(*first)?;
@@ -179,7 +179,7 @@ pub(super) fn parse(header: &[u8]) -> Result<Option<Lengths>, BypassReason> {
     Ok(Some(Lengths { payload, inspected }))
 }
 
-/// Reads a Variable Byte Integer (MQTT 5, 1.5.5), and gives what follows it; none while it is incomplete.
+/// Reads a Variable Byte Integer (MQTT 5, 1.5.5), and returns what follows it; None while it is incomplete.
 pub(super) fn read_variable(bytes: &[u8]) -> Result<Option<(u64, &[u8])>, BypassReason> {
     let mut value = 0_u64;
     for (index, byte) in bytes.iter().take(4).enumerate() {

@@ -9,7 +9,7 @@ use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames};
 use crate::tcp::prefix::Prefix;
-use crate::tcp::sql::{Dialect, MAX_INSPECTED, Reader};
+use crate::tcp::sql::{Dialect, MAX_INSPECTED, SqlReader};
 
 const COM_QUIT: u8 = 0x01;
 const COM_INIT_DB: u8 = 0x02;
@@ -46,22 +46,22 @@ pub(super) struct Client {
     length: u32,
 }
 
-/// What the packet is whose payload is being read.
+/// The packet whose payload is being read.
 #[derive(Debug, Default)]
 enum Message {
     Login(Prefix<32>),
     /// The code, and what follows it at the beginning of the payload.
     Command(Prefix<6>),
-    /// COM_QUERY, at the number of query attributes. Their names and values are in front of the statement: it
-    /// is followed only without any.
+    /// COM_QUERY, at the number of query attributes. Their names and values precede the statement, which is
+    /// parsed only if there are none.
     Attributes,
     /// COM_QUERY and COM_STMT_PREPARE.
-    Statement(Command, Reader),
+    Statement(Command, SqlReader),
     /// A response to the server's authentication method.
     Authentication,
     /// A part of a local file.
     File,
-    /// What goes on from the packet before.
+    /// The continuation of the packet before.
     #[default]
     Continuation,
 }
@@ -125,8 +125,8 @@ impl Message {
         {
             *self = match *code {
                 COM_QUERY if capabilities.has_query_attributes() => Self::Attributes,
-                COM_QUERY => Self::Statement(Command::Query, Reader::new(Dialect::MySql)),
-                _ => Self::Statement(Command::Prepare, Reader::new(Dialect::MySql)),
+                COM_QUERY => Self::Statement(Command::Query, SqlReader::new(Dialect::MySql)),
+                _ => Self::Statement(Command::Prepare, SqlReader::new(Dialect::MySql)),
             };
             bytes = rest;
         }
@@ -136,7 +136,7 @@ impl Message {
             if *count != 0 {
                 return Err(BypassReason::Unsupported);
             }
-            *self = Self::Statement(Command::Query, Reader::new(Dialect::MySql));
+            *self = Self::Statement(Command::Query, SqlReader::new(Dialect::MySql));
             bytes = rest;
         }
         match self {

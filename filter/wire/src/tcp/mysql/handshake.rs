@@ -21,7 +21,7 @@ const MARIADB_CACHE_METADATA: u64 = 1 << 36;
 /// An SSLRequest is a login that ends before the user name.
 pub(super) const SSL_REQUEST_LENGTH: u32 = 32;
 
-/// What server and client both can.
+/// The capabilities that server and client have in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Capabilities(u64);
 
@@ -41,7 +41,7 @@ impl Capabilities {
         self.0 & QUERY_ATTRIBUTES != 0
     }
 
-    /// Whether definitions follow is a byte behind their number.
+    /// A byte after the number of columns shows whether their definitions follow.
     pub(super) fn caches_metadata(self) -> bool {
         self.0 & MARIADB_CACHE_METADATA != 0
     }
@@ -49,7 +49,7 @@ impl Capabilities {
     /// Applies the client's login, whose payload begins with `payload` and has `length` bytes.
     ///
     /// # Errors
-    /// If the client chooses what cannot be followed.
+    /// If the client selects encryption, compression, or an extension that is not supported.
     pub(super) fn negotiate(&mut self, payload: &[u8], length: u32) -> Result<(), BypassReason> {
         let client = read(payload.get(..4), payload.get(28..32));
         if client & PROTOCOL_41 == 0 {
@@ -69,7 +69,7 @@ impl Capabilities {
     }
 }
 
-/// Reads flags, and MariaDB's own if bit 0, by which MySQL is known, is not set.
+/// Reads flags, and MariaDB's own where bit 0 (CLIENT_MYSQL) is not set.
 fn read(flags: Option<&[u8]>, extended: Option<&[u8]>) -> u64 {
     let number = |bytes: Option<&[u8]>| match bytes {
         Some([a, b, c, d]) => u64::from(u32::from_le_bytes([*a, *b, *c, *d])),
@@ -82,7 +82,7 @@ fn read(flags: Option<&[u8]>, extended: Option<&[u8]>) -> u64 {
     }
 }
 
-/// The greeting (`TcpProtocol::HandshakeV10`) as far as it has come.
+/// The greeting (`Protocol::HandshakeV10`) as far as it has come.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Greeting {
     version: Option<u8>,
@@ -109,7 +109,7 @@ impl Greeting {
         self.rest.push(bytes);
     }
 
-    /// What the server can, at the end of the packet.
+    /// The capabilities of the server, once the packet is complete.
     ///
     /// # Errors
     /// If it is not version 10.

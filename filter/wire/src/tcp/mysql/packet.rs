@@ -13,7 +13,6 @@ pub(super) const LOCAL_INFILE: u8 = 0xfb;
 pub(super) const EOF: u8 = 0xfe;
 pub(super) const ERR: u8 = 0xff;
 
-/// `SERVER_STATUS_flags_enum`.
 const IN_TRANS: u16 = 0x0001;
 const AUTOCOMMIT: u16 = 0x0002;
 const MORE_RESULTS_EXIST: u16 = 0x0008;
@@ -21,7 +20,7 @@ const CURSOR_EXISTS: u16 = 0x0040;
 const LAST_ROW_SENT: u16 = 0x0080;
 const IN_TRANS_READONLY: u16 = 0x2000;
 
-/// What the status flags say.
+/// The status flags (`SERVER_STATUS_flags_enum`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Status {
     pub(super) in_transaction: bool,
@@ -78,7 +77,7 @@ pub(super) fn read_integer(bytes: &[u8]) -> Result<(u64, &[u8]), BypassReason> {
     Ok((value, rest))
 }
 
-/// Reads a header; none while it is incomplete.
+/// Reads a header; None while it is incomplete.
 pub(super) fn parse(header: &[u8], inspected: u64) -> Result<Option<Lengths>, BypassReason> {
     let [a, b, c, _sequence] = *header else {
         return Ok(None);

@@ -15,7 +15,7 @@ use crate::tcp::prefix::Prefix;
 /// The longest part of a packet that matters: code, two length-encoded integers and the flags of an OK.
 const INSPECTED: u64 = 21;
 
-/// The greeting is read as far as MariaDB's capabilities, behind the name of the version.
+/// The greeting is read up to MariaDB's capabilities, which follow the server's version.
 const GREETING_INSPECTED: u64 = 512;
 
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ enum Response {
         left: u64,
         then: After,
     },
-    /// The next packet is the EOF_Packet behind definitions.
+    /// The next packet is the EOF_Packet after definitions.
     DefinitionsEnd(After),
     Rows,
 }
@@ -138,7 +138,7 @@ impl Server {
             Response::Definitions { left, then } if code != ERR => {
                 let left = left.saturating_sub(1);
                 self.response = Response::Definitions { left, then };
-                self.skip_empty(shared);
+                self.end_definitions(shared);
                 Ok(())
             }
             Response::DefinitionsEnd(then) if code == EOF => {
@@ -148,7 +148,7 @@ impl Server {
                     return self.complete(command, status, shared);
                 }
                 self.response = then.response();
-                self.skip_empty(shared);
+                self.end_definitions(shared);
                 Ok(())
             }
             Response::Rows if code != ERR => {
@@ -203,7 +203,7 @@ impl Server {
                     left: if has_definitions { columns } else { 0 },
                     then: After::Rows,
                 };
-                self.skip_empty(shared);
+                self.end_definitions(shared);
             }
             (Command::Prepare | Command::Simple, _) => return Err(BypassReason::Malformed),
         }
@@ -236,8 +236,8 @@ impl Server {
         Ok(())
     }
 
-    /// Goes on behind the last definition.
-    fn skip_empty(&mut self, shared: &mut Shared) {
+    /// Continues after the last definition.
+    fn end_definitions(&mut self, shared: &mut Shared) {
         if let Response::Definitions { left: 0, then } = self.response {
             self.response = if shared.capabilities.deprecates_eof() {
                 then.response()
@@ -266,7 +266,7 @@ impl Server {
             } if status.has_cursor => {
                 shared.cursors.insert(u64::from(statement))?;
             }
-            // To execute a statement again closes its cursor.
+            // Executing a statement again closes its cursor.
             Command::Execute {
                 cursor: Some(statement),
             } => {

@@ -1,16 +1,16 @@
-//! Control lines, and the payloads behind them.
+//! Control lines, and the payloads that follow them.
 
 use crate::ByteSource;
-use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::prefix::Prefix;
+use crate::tcp::{BypassReason, TLS_HANDSHAKE};
 
 /// How many arguments are read, and how many bytes of each. HMSG has the most: subject, subscription, reply
 /// subject, size of the headers, size of both.
 const ARGUMENTS: usize = 5;
 const ARGUMENT: usize = 48;
 
-/// What a line is. Those with headers (HPUB, HMSG) differ from those without in their sizes alone.
+/// The operation of a line. HPUB and HMSG are PUB and MSG with one more size, that of the headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Info,
@@ -25,7 +25,7 @@ pub(super) enum Operation {
     Err,
 }
 
-/// A line whose payload has come as well.
+/// A line whose payload is complete.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Line {
     name: Prefix<8>,
@@ -62,8 +62,7 @@ impl Line {
         Ok(operation)
     }
 
-    /// How many arguments there are behind the first `fixed` ones and before the sizes: a reply subject, or
-    /// none. With headers, there are two sizes.
+    /// How many arguments there are between the first `fixed` ones and the sizes: the reply subject, if any.
     fn optional(&self, fixed: usize) -> Option<usize> {
         let has_headers = self.name.is("HPUB") || self.name.is("HMSG");
         let sizes = if has_headers { 2 } else { 1 };
@@ -91,8 +90,8 @@ impl Line {
         (self.optional(2) == Some(1)).then(|| self.hash(2))
     }
 
-    /// True for a client that asks a consumer of JetStream for messages: it waits for those that come, and the
-    /// server keeps what it does not acknowledge.
+    /// True for a pull request to a JetStream consumer. It may stay pending while there are no messages, and the
+    /// server redelivers what is not acknowledged, so a close is safe.
     pub(super) fn is_pull(&self) -> bool {
         let subject = self
             .arguments
@@ -106,7 +105,7 @@ impl Line {
         self.verbose.is_set
     }
 
-    /// How many bytes follow the line: the payload, and the line end behind it.
+    /// How many bytes follow the line: the payload and its line end.
     fn payload(&self) -> Result<u64, BypassReason> {
         let fixed = match self.operation()? {
             Operation::Pub => 1,
@@ -169,10 +168,10 @@ impl Verbose {
     }
 }
 
-/// Cuts one direction into lines.
+/// Splits one direction into lines.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    at: At,
+    position: Position,
     line: Line,
 }
 
@@ -181,7 +180,7 @@ pub(super) struct Lines {
 /// Start ───────────▶ Name ───────▶ Arguments ──▶ Payload ──▶ Start
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-enum At {
+enum Position {
     #[default]
     Start,
     Name,
@@ -195,16 +194,16 @@ enum At {
 
 impl Lines {
     pub(super) fn is_between_messages(&self) -> bool {
-        matches!(self.at, At::Start)
+        matches!(self.position, Position::Start)
     }
 
-    /// Gives the next line with its payload, or none if it needs more bytes than the chunk has.
+    /// Returns the next line with its payload, or None if it needs more bytes than the chunk has.
     pub(super) fn next<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,
     ) -> Result<Option<Line>, BypassReason> {
         loop {
-            if let At::Payload { left } = &mut self.at {
+            if let Position::Payload { left } = &mut self.position {
                 *left = left.saturating_sub(chunk.skip(*left));
                 if *left > 0 {
                     return Ok(None);
@@ -219,33 +218,33 @@ impl Lines {
     }
 
     fn push(&mut self, byte: u8) -> Result<(), BypassReason> {
-        match (&mut self.at, byte) {
+        match (&mut self.position, byte) {
             // A TLS record: the server requires TLS, or the client begins with it.
-            (At::Start, 0x16) => return Err(BypassReason::Encrypted),
+            (Position::Start, TLS_HANDSHAKE) => return Err(BypassReason::Encrypted),
             // Empty lines are allowed.
-            (At::Start, b'\r' | b'\n') => {}
-            (At::Name | At::Arguments { .. }, b'\n') => {
+            (Position::Start, b'\r' | b'\n') => {}
+            (Position::Name | Position::Arguments { .. }, b'\n') => {
                 let left = self.line.payload()?;
-                self.at = At::Payload { left };
+                self.position = Position::Payload { left };
             }
-            (At::Start | At::Name, b' ' | b'\t' | b'\r') => {
+            (Position::Start | Position::Name, b' ' | b'\t' | b'\r') => {
                 self.line.operation()?;
-                self.at = At::Arguments { in_argument: false };
+                self.position = Position::Arguments { in_argument: false };
             }
-            (At::Start | At::Name, byte) => {
+            (Position::Start | Position::Name, byte) => {
                 if self.line.name.free() == 0 {
                     return Err(BypassReason::Malformed);
                 }
                 self.line.name.push(&[byte]);
-                self.at = At::Name;
+                self.position = Position::Name;
             }
-            (At::Arguments { in_argument }, b' ' | b'\t' | b'\r') => *in_argument = false,
-            (At::Arguments { in_argument }, byte) => {
+            (Position::Arguments { in_argument }, b' ' | b'\t' | b'\r') => *in_argument = false,
+            (Position::Arguments { in_argument }, byte) => {
                 self.line.push(byte, !*in_argument);
                 self.line.verbose.push(byte);
                 *in_argument = true;
             }
-            (At::Payload { .. }, _) => {}
+            (Position::Payload { .. }, _) => {}
         }
         Ok(())
     }

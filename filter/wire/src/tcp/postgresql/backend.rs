@@ -1,6 +1,6 @@
 //! What the server sends ("Message Formats", B).
 
-use super::{Copy, Phase, Requests, Shared, TransactionStatus};
+use super::{CopyMode, Phase, Requests, Shared, TransactionStatus};
 use crate::ByteSource;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames, Lengths};
@@ -62,7 +62,7 @@ impl Backend {
             b'E' => {
                 // It ends a COPY: the Sync that follows is not ignored.
                 if let Phase::Ready(requests) = &mut shared.phase {
-                    requests.copy = Copy::None;
+                    requests.copy = CopyMode::None;
                 }
                 Ok(())
             }
@@ -91,7 +91,7 @@ impl Backend {
             Phase::Authentication => shared.phase = Phase::Ready(Requests::default()),
             Phase::Ready(requests) if requests.pending > 0 => {
                 requests.pending = requests.pending.saturating_sub(1);
-                requests.copy = Copy::None;
+                requests.copy = CopyMode::None;
             }
             _ => return Err(BypassReason::OutOfStep),
         }
@@ -105,13 +105,13 @@ impl Requests {
             return Err(BypassReason::OutOfStep);
         }
         self.copy = match kind {
-            b'G' => Copy::In,
-            b'H' => Copy::Out,
-            _ => Copy::Both,
+            b'G' => CopyMode::In,
+            b'H' => CopyMode::Out,
+            _ => CopyMode::Both,
         };
         // The server reads on for the data, and ignores the Sync that followed the Execute: its ReadyForQuery
         // comes for the Sync after CopyDone.
-        if self.copy == Copy::In && self.ends_with_sync && self.pending > 0 {
+        if self.copy == CopyMode::In && self.ends_with_sync && self.pending > 0 {
             self.pending = self.pending.saturating_sub(1);
             self.has_unsynced = true;
         }

@@ -1,12 +1,12 @@
 //! What the client sends ("Message Formats", F).
 
 use super::statements::Bind;
-use super::{Copy, Phase, Requests, Shared};
+use super::{CopyMode, Phase, Requests, Shared};
 use crate::ByteSource;
-use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames, Lengths};
-use crate::tcp::sql::{Dialect, MAX_INSPECTED, Reader};
+use crate::tcp::sql::{Dialect, MAX_INSPECTED, SqlReader};
+use crate::tcp::{BypassReason, TLS_HANDSHAKE};
 
 const PROTOCOL_3: u32 = 3 << 16;
 const CANCEL_REQUEST: u32 = 80_877_102;
@@ -15,10 +15,6 @@ const GSSENC_REQUEST: u32 = 80_877_104;
 
 /// The server refuses longer packets before authentication (`MAX_STARTUP_PACKET_LENGTH`).
 const MAX_STARTUP: u32 = 10_000;
-
-/// The first byte of a TLS record, with which a client begins that does not ask before
-/// (`sslnegotiation=direct`).
-const TLS_HANDSHAKE: u8 = 0x16;
 
 /// A typed message begins with its type and length; a startup message with its length and code.
 const HEADER: usize = 8;
@@ -34,12 +30,12 @@ pub(super) struct Frontend {
 #[derive(Debug, Default)]
 enum Message {
     Startup(u32),
-    Query(Reader),
-    /// The name of the statement is in front of the SQL.
+    Query(SqlReader),
+    /// The name of the statement precedes the SQL.
     Parse {
         name: Option<u32>,
         hash: Bind,
-        sql: Reader,
+        sql: SqlReader,
     },
     Bind(Bind),
     #[default]
@@ -87,11 +83,11 @@ impl Frontend {
 
     fn begin(&mut self, kind: u8, shared: &mut Shared) -> Result<(), BypassReason> {
         self.message = match kind {
-            b'Q' => Message::Query(Reader::new(Dialect::PostgreSql)),
+            b'Q' => Message::Query(SqlReader::new(Dialect::PostgreSql)),
             b'P' => Message::Parse {
                 name: None,
                 hash: Bind::default(),
-                sql: Reader::new(Dialect::PostgreSql),
+                sql: SqlReader::new(Dialect::PostgreSql),
             },
             b'B' => Message::Bind(Bind::default()),
             _ => Message::Other,
@@ -159,7 +155,7 @@ impl Requests {
     fn begin(&mut self, kind: u8) -> Result<(), BypassReason> {
         match kind {
             // The server ignores Sync while it waits for the data of a COPY.
-            b'S' if self.copy == Copy::In => {}
+            b'S' if self.copy == CopyMode::In => {}
             b'Q' | b'F' | b'S' => {
                 self.pending = self.pending.saturating_add(1);
                 self.ends_with_sync = kind == b'S';
@@ -168,8 +164,8 @@ impl Requests {
             }
             b'P' | b'B' | b'E' | b'D' | b'C' => self.has_unsynced = true,
             b'c' | b'f' => {
-                if self.copy == Copy::In {
-                    self.copy = Copy::None;
+                if self.copy == CopyMode::In {
+                    self.copy = CopyMode::None;
                 }
             }
             b'H' | b'd' | b'p' | b'X' => {}
@@ -182,6 +178,7 @@ impl Requests {
 fn parse_startup(header: &[u8]) -> Result<Option<Lengths>, BypassReason> {
     let [a, b, c, d, e, f, g, h] = *header else {
         return match header {
+            // TLS without an SSLRequest before it (`sslnegotiation=direct`).
             [TLS_HANDSHAKE, ..] => Err(BypassReason::Encrypted),
             _ => Ok(None),
         };

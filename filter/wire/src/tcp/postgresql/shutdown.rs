@@ -1,4 +1,5 @@
-//! How a client learns that its connection is closed (PostgreSQL 53.7, "Message Formats", and 53.8).
+//! The messages that report the close of a connection to its client (PostgreSQL documentation, "Message Formats" and
+//! "Error and Notice Message Fields").
 //!
 //! A filter can write to the client only in place of the server. So the client's next request is replaced by
 //! [`SYNC`], which executes nothing, and the server's response to that by [`admin_shutdown`].
@@ -12,7 +13,7 @@ pub const READY: [u8; 6] = *b"Z\0\0\0\x05I";
 /// The type of Terminate, with which a client ends its connection.
 pub const TERMINATE: u8 = b'X';
 
-/// What the server itself sends to each client when it is shut down (Appendix A, class 57).
+/// The fields of the error that the server sends to each client when it is shut down (Appendix A, class 57).
 const FIELDS: &[u8] =
     b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0";
 

@@ -2,7 +2,7 @@
 
 use crate::tcp::state::Pins;
 
-/// How many statements are remembered one by one.
+/// How many statements are kept one by one.
 const MAX_STATEMENTS: usize = 8;
 
 /// Named statements with effects on the session. A driver parses `SELECT pg_advisory_lock($1)` once, and
@@ -44,7 +44,7 @@ impl NamedStatements {
     }
 }
 
-/// Reads the name of the statement in a Bind, which is behind the portal's, as its hash (FNV-1a).
+/// Reads the name of the statement in a Bind, which follows the portal's, as its hash (FNV-1a).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bind {
     hash: u32,

@@ -3,9 +3,9 @@
 use super::ReplyMode;
 use super::decimal::Decimal;
 use crate::ByteSource;
-use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::prefix::Prefix;
+use crate::tcp::{BypassReason, TLS_HANDSHAKE};
 
 /// How many arguments are read, the name included, and how many bytes of each.
 const ARGUMENTS: usize = 3;
@@ -29,28 +29,28 @@ impl Command {
             .is_some_and(|argument| argument.is(word))
     }
 
-    /// How many there are behind the name.
+    /// How many arguments follow the name.
     pub(super) fn arguments(&self) -> u32 {
         self.count.saturating_sub(1)
     }
 
-    pub(super) fn is_client_reply(&self) -> Option<ReplyMode> {
-        if !self.is(0, "client") || !self.is(1, "reply") {
-            return None;
-        }
-        match () {
-            () if self.is(2, "off") => Some(ReplyMode::Off),
-            () if self.is(2, "skip") => Some(ReplyMode::Skip),
-            () if self.is(2, "on") => Some(ReplyMode::On),
-            () => None,
-        }
+    /// The mode that `CLIENT REPLY` sets.
+    pub(super) fn reply_mode(&self) -> Option<ReplyMode> {
+        let modes = [
+            ("off", ReplyMode::Off),
+            ("skip", ReplyMode::Skip),
+            ("on", ReplyMode::On),
+        ];
+        let is_client_reply = self.is(0, "client") && self.is(1, "reply");
+        let mode = modes.into_iter().find(|(word, _)| self.is(2, word));
+        mode.filter(|_| is_client_reply).map(|(_, mode)| mode)
     }
 }
 
-/// Cuts what the client sends into commands.
+/// Splits what the client sends into commands.
 #[derive(Debug, Default)]
 pub(super) struct Commands {
-    at: At,
+    position: Position,
     command: Command,
     /// Arguments that are complete.
     complete: u32,
@@ -66,7 +66,7 @@ pub(super) struct Commands {
 ///   └──────────▶ Inline ──────────▶ Start
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-enum At {
+enum Position {
     #[default]
     Start,
     Inline {
@@ -74,27 +74,27 @@ enum At {
         in_word: bool,
     },
     Count(Decimal),
-    /// At the `$` or in the length.
+    /// Position the `$` or in the length.
     Bulk(Option<Decimal>),
     Argument {
         left: u64,
     },
-    /// Between the CR and the LF behind an argument.
+    /// Between the CR and the LF after an argument.
     End,
 }
 
 impl Commands {
     pub(super) fn is_between_commands(&self) -> bool {
-        matches!(self.at, At::Start)
+        matches!(self.position, Position::Start)
     }
 
-    /// Gives the next command, or none if it needs more bytes than the chunk has.
+    /// Returns the next command, or None if it needs more bytes than the chunk has.
     pub(super) fn next<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,
     ) -> Result<Option<Command>, BypassReason> {
         loop {
-            if let At::Argument { left } = &mut self.at
+            if let Position::Argument { left } = &mut self.position
                 && *left > 0
             {
                 // Of the first arguments, the first bytes are read.
@@ -130,15 +130,14 @@ impl Commands {
 
     /// Takes a byte outside of an argument. True if it ends a command.
     fn push(&mut self, byte: u8) -> Result<bool, BypassReason> {
-        match &mut self.at {
-            At::Start => {
-                self.at = match byte {
-                    b'*' => At::Count(Decimal::default()),
-                    // A TLS record.
-                    0x16 => return Err(BypassReason::Encrypted),
-                    b'\n' => At::Start,
+        match &mut self.position {
+            Position::Start => {
+                self.position = match byte {
+                    b'*' => Position::Count(Decimal::default()),
+                    TLS_HANDSHAKE => return Err(BypassReason::Encrypted),
+                    b'\n' => Position::Start,
                     b' '..=b'~' | b'\t' | b'\r' => {
-                        self.at = At::Inline {
+                        self.position = Position::Inline {
                             length: 0,
                             in_word: false,
                         };
@@ -147,7 +146,7 @@ impl Commands {
                     _ => return Err(BypassReason::Malformed),
                 };
             }
-            At::Inline { length, in_word } => {
+            Position::Inline { length, in_word } => {
                 *length = length.saturating_add(1);
                 if *length > MAX_INLINE {
                     return Err(BypassReason::Malformed);
@@ -167,29 +166,31 @@ impl Commands {
                     }
                 }
             }
-            At::Count(decimal) => {
+            Position::Count(decimal) => {
                 if let Some(count) = decimal.push(byte)? {
                     let count = u32::try_from(count.unwrap_or(0));
                     self.command.count = count.map_err(|_| BypassReason::Malformed)?;
-                    self.at = At::Bulk(None);
+                    self.position = Position::Bulk(None);
                     return Ok(self.command.count == 0);
                 }
             }
-            At::Bulk(None) if byte == b'$' => self.at = At::Bulk(Some(Decimal::default())),
-            At::Bulk(Some(decimal)) => {
+            Position::Bulk(None) if byte == b'$' => {
+                self.position = Position::Bulk(Some(Decimal::default()))
+            }
+            Position::Bulk(Some(decimal)) => {
                 if let Some(length) = decimal.push(byte)? {
                     let left = length.ok_or(BypassReason::Malformed)?;
-                    self.at = At::Argument { left };
+                    self.position = Position::Argument { left };
                 }
             }
             // The whole argument has come, and this is the CR.
-            At::Argument { .. } if byte == b'\r' => self.at = At::End,
-            At::End if byte == b'\n' => {
+            Position::Argument { .. } if byte == b'\r' => self.position = Position::End,
+            Position::End if byte == b'\n' => {
                 self.complete = self.complete.saturating_add(1);
-                self.at = At::Bulk(None);
+                self.position = Position::Bulk(None);
                 return Ok(self.complete >= self.command.count);
             }
-            At::Bulk(None) | At::Argument { .. } | At::End => {
+            Position::Bulk(None) | Position::Argument { .. } | Position::End => {
                 return Err(BypassReason::Malformed);
             }
         }

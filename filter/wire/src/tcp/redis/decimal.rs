@@ -12,7 +12,7 @@ pub(super) struct Decimal {
 }
 
 impl Decimal {
-    /// Takes the next byte; gives the number with the last one, and none for a negative one.
+    /// Takes the next byte. Returns the number with the last one; None inside for a negative number.
     pub(super) fn push(&mut self, byte: u8) -> Result<Option<Option<u64>>, BypassReason> {
         match byte {
             b'0'..=b'9' if self.digits < 18 && !self.has_cr => {

@@ -38,12 +38,12 @@ impl Reply {
     }
 }
 
-/// Cuts what the server sends into replies.
+/// Splits what the server sends into replies.
 ///
 /// Nested replies need no stack: an array of 3 is one element less to come, and three more.
 #[derive(Debug, Default)]
 pub(super) struct Replies {
-    at: At,
+    position: Position,
     reply: Reply,
     /// Elements that are not complete; none between replies.
     elements: u64,
@@ -60,10 +60,10 @@ pub(super) struct Replies {
 ///   └──────────────▲
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-enum At {
+enum Position {
     #[default]
     Start,
-    /// In a line whose content does not matter. It is a simple string that is the reply's name.
+    /// In a simple string, error or number. With `is_name` it is kept as the reply's name.
     Line {
         is_name: bool,
     },
@@ -71,7 +71,7 @@ enum At {
         kind: u8,
         decimal: Decimal,
     },
-    /// A string, and the CR and LF behind it.
+    /// A string, and the CR and LF after it.
     Payload {
         left: u64,
         is_name: bool,
@@ -83,15 +83,15 @@ impl Replies {
         self.elements == 0
     }
 
-    /// Gives the next reply, or none if it needs more bytes than the chunk has.
+    /// Returns the next reply, or None if it needs more bytes than the chunk has.
     pub(super) fn next<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,
     ) -> Result<Option<Reply>, BypassReason> {
         loop {
-            let is_complete = if let At::Payload { left, is_name } = &mut self.at {
+            let is_complete = if let Position::Payload { left, is_name } = &mut self.position {
                 let name = &mut self.reply.name;
-                // Behind the string are two bytes that are not of the name.
+                // The CR and LF after the string are not part of the name.
                 let text = left.saturating_sub(2);
                 let taken = if *is_name && text > 0 && name.free() > 0 {
                     let bytes = chunk.take(name.free().min(text))?;
@@ -111,7 +111,7 @@ impl Replies {
                 return Ok(None);
             };
             if is_complete {
-                self.at = At::Start;
+                self.position = Position::Start;
                 self.elements = self.elements.saturating_sub(1);
                 if self.elements == 0 {
                     return Ok(Some(core::mem::take(self).reply));
@@ -122,15 +122,15 @@ impl Replies {
 
     /// Takes a byte outside of a payload. True if it ends an element.
     fn push(&mut self, byte: u8) -> Result<bool, BypassReason> {
-        match &mut self.at {
-            At::Start => self.begin(byte)?,
-            At::Line { is_name } => {
+        match &mut self.position {
+            Position::Start => self.begin(byte)?,
+            Position::Line { is_name } => {
                 if *is_name && byte != b'\r' && byte != b'\n' {
                     self.reply.name.push(&[byte]);
                 }
                 return Ok(byte == b'\n');
             }
-            At::Number { kind, decimal } => {
+            Position::Number { kind, decimal } => {
                 // The length of a stream is unknown; no server sends one.
                 if byte == b'?' {
                     return Err(BypassReason::Unsupported);
@@ -140,7 +140,7 @@ impl Replies {
                     return Ok(self.apply_number(kind, number));
                 }
             }
-            At::Payload { .. } => {}
+            Position::Payload { .. } => {}
         }
         Ok(false)
     }
@@ -155,11 +155,11 @@ impl Replies {
             // Push data comes between replies alone.
             return Err(BypassReason::Malformed);
         }
-        self.at = match kind {
-            b'+' | b'-' | b'_' | b'#' | b',' | b'(' => At::Line {
+        self.position = match kind {
+            b'+' | b'-' | b'_' | b'#' | b',' | b'(' => Position::Line {
                 is_name: kind == b'+' && self.is_first,
             },
-            b':' | b'$' | b'=' | b'!' | b'*' | b'~' | b'>' | b'%' | b'|' => At::Number {
+            b':' | b'$' | b'=' | b'!' | b'*' | b'~' | b'>' | b'%' | b'|' => Position::Number {
                 kind,
                 decimal: Decimal::default(),
             },
@@ -182,7 +182,7 @@ impl Replies {
                 true
             }
             b'$' | b'=' | b'!' => {
-                self.at = At::Payload {
+                self.position = Position::Payload {
                     left: number.saturating_add(2),
                     is_name: is_first,
                 };
@@ -197,7 +197,7 @@ impl Replies {
                 };
                 self.is_first = self.elements == 1 && matches!(kind, b'*' | b'>');
                 self.elements = self.elements.saturating_add(count);
-                self.at = At::Start;
+                self.position = Position::Start;
                 // The reply follows its attributes.
                 kind != b'|'
             }

@@ -1,4 +1,4 @@
-//! Cuts SQL into words and symbols.
+//! Splits SQL into words and symbols.
 
 use super::Dialect;
 use crate::tcp::prefix::Prefix;
@@ -79,7 +79,7 @@ fn hash(tag: u32, byte: u8) -> u32 {
 }
 
 impl Lexer {
-    /// Takes the next byte. Gives the word that it ends, and the symbol that it is.
+    /// Takes the next byte. Returns the word that it ends, and the symbol that it is.
     pub(super) fn push(&mut self, byte: u8, dialect: Dialect) -> Tokens {
         let mut tokens = Tokens::default();
         let is_mysql = dialect == Dialect::MySql;

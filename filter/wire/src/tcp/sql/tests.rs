@@ -9,7 +9,7 @@ fn pins(dialect: Dialect, statements: &[&str]) -> Pins {
     let run = |size: usize| {
         let mut session = SqlSession::default();
         for statement in statements {
-            let mut reader = Reader::new(dialect);
+            let mut reader = SqlReader::new(dialect);
             statement
                 .as_bytes()
                 .chunks(size)

@@ -1,50 +1,50 @@
-//! Subjects on which an answer is expected.
+//! Subjects on which a reply is pending.
 
 use std::collections::VecDeque;
 
-/// How many are remembered; the oldest is forgotten for a further one.
+/// How many subjects are kept; a further one replaces the oldest.
 const MAX_SUBJECTS: usize = 256;
 
-/// An answer is no longer expected after so many of those behind it: the one who asked has given up. Many fast
-/// requests pass a slow one on the connection that a process shares.
+/// How many later subjects get their reply before one is dropped: the requester has given up. Many fast requests
+/// overtake a slow one on the connection that a process shares.
 const MAX_PASSED: u16 = 1024;
 
-/// No answers are expected after so many subjects without one. Clients have thousands in flight: nats.go sends
-/// 4000 messages to JetStream before it waits for the first acknowledgement.
-const MAX_UNANSWERED: u16 = 4096;
+/// After how many subjects without any reply the peer counts as one that does not reply. Clients have thousands in
+/// flight: nats.go sends 4000 messages to JetStream before it waits for the first acknowledgement.
+const MAX_BEFORE_REPLY: u16 = 4096;
 
-/// After so many PINGs of the server, which are minutes apart, too.
+/// How many PINGs of the server a subject outlives. They are minutes apart.
 const MAX_AGE: u8 = 2;
 
 /// A set of subjects, in the order in which they were sent.
 ///
-/// Nothing on the wire shows that a request has timed out, or that a subscriber does not answer what has a
-/// reply subject. So an answer is expected only as long as it is likely.
+/// Nothing on the wire shows that a request has timed out, or that a subscriber ignores the reply subject of a
+/// message. So a subject is dropped when a reply is no longer likely.
 #[derive(Debug, Default)]
-pub(super) struct Expected {
+pub(super) struct PendingReplies {
     subjects: VecDeque<Subject>,
-    /// One was answered.
-    is_answered: bool,
-    /// How many there were before one was answered.
-    unanswered: u16,
+    /// A reply was seen.
+    has_replies: bool,
+    /// How many subjects there were before the first reply.
+    before_reply: u16,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Subject {
     hash: u64,
-    /// How many behind it were answered.
+    /// How many later subjects got their reply.
     passed: u16,
     age: u8,
 }
 
-impl Expected {
+impl PendingReplies {
     pub(super) fn is_empty(&self) -> bool {
-        let is_ignored = !self.is_answered && self.unanswered > MAX_UNANSWERED;
+        let is_ignored = !self.has_replies && self.before_reply > MAX_BEFORE_REPLY;
         is_ignored || self.subjects.is_empty()
     }
 
     pub(super) fn insert(&mut self, hash: u64) {
-        self.unanswered = self.unanswered.saturating_add(1);
+        self.before_reply = self.before_reply.saturating_add(1);
         if self.subjects.len() >= MAX_SUBJECTS {
             self.subjects.pop_front();
         }
@@ -55,7 +55,7 @@ impl Expected {
         });
     }
 
-    /// Applies a message on a subject, which may be the answer on it.
+    /// Applies a message on a subject, which may be a pending reply.
     pub(super) fn remove(&mut self, hash: u64) {
         let index = self
             .subjects
@@ -69,7 +69,7 @@ impl Expected {
             subject.passed = subject.passed.saturating_add(1);
         }
         self.subjects.retain(|subject| subject.passed < MAX_PASSED);
-        self.is_answered = true;
+        self.has_replies = true;
     }
 
     pub(super) fn age(&mut self) {
