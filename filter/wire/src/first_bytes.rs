@@ -1,6 +1,6 @@
 //! Detects the database or broker of a connection under a TCP rule.
 
-use crate::tcp::{MAX_DETECTED, Speaker, TLS_HANDSHAKE, TcpDetection, TcpProtocol, detect};
+use crate::tcp::{MAX_DETECTED, Side, TLS_HANDSHAKE, TcpDetection, TcpProtocol, detect};
 use crate::{BypassReason, ByteSource};
 
 /// The protocol that the TCP rule of a connection expects.
@@ -22,7 +22,7 @@ pub enum ExpectedProtocol {
 #[derive(Debug)]
 pub(crate) struct FirstBytes {
     port: u16,
-    speaker: Option<Speaker>,
+    side: Option<Side>,
     /// At most [`MAX_DETECTED`].
     bytes: Vec<u8>,
 }
@@ -46,20 +46,20 @@ impl FirstBytes {
     pub(crate) fn new(port: u16) -> Self {
         Self {
             port,
-            speaker: None,
+            side: None,
             bytes: Vec::new(),
         }
     }
 
-    /// Adds bytes that `speaker` sent.
-    pub(crate) fn add(&mut self, speaker: Speaker, source: &mut impl ByteSource) -> Identified {
-        let is_first = *self.speaker.get_or_insert(speaker) == speaker;
+    /// Adds bytes that `side` sent.
+    pub(crate) fn add(&mut self, side: Side, source: &mut impl ByteSource) -> Identified {
+        let is_first = *self.side.get_or_insert(side) == side;
         let earlier = self.bytes.clone();
         let free = MAX_DETECTED.saturating_sub(earlier.len());
         let more = source.read(0, free.min(source.len()));
         self.bytes.extend(more);
         let detection = match is_first {
-            true => detect(Some(self.port), speaker, &self.bytes),
+            true => detect(Some(self.port), side, &self.bytes),
             // In each of these protocols the other side waits for the whole first message.
             false => TcpDetection::None,
         };
@@ -85,7 +85,7 @@ impl FirstBytes {
 }
 
 /// True if the first bytes match no database or broker, on whatever port.
-pub(crate) fn matches_no_protocol(speaker: Speaker, source: &mut impl ByteSource) -> bool {
+pub(crate) fn matches_no_protocol(side: Side, source: &mut impl ByteSource) -> bool {
     let first = source.read(0, MAX_DETECTED.min(source.len()));
-    detect(None, speaker, &first) == TcpDetection::None
+    detect(None, side, &first) == TcpDetection::None
 }

@@ -4,7 +4,7 @@ use crate::first_bytes::{ExpectedProtocol, FirstBytes, Identified, matches_no_pr
 use crate::h1::ResponseHead;
 use crate::h2::{Http2Write, PREFACE};
 use crate::source::Tail;
-use crate::tcp::{Session, SessionState, Speaker};
+use crate::tcp::{Session, SessionState, Side};
 use crate::undelivered::UndeliveredBytes;
 use crate::websocket::WebSocketWrite;
 use crate::{BypassReason, ByteSource, Detection, DrainOpportunity, Protocol, h1, h2, websocket};
@@ -194,7 +194,7 @@ impl ConnectionScanner {
         if !source.is_empty() {
             self.undelivered.client_sent();
         }
-        if let Some(earlier) = self.identify(Speaker::Client, source) {
+        if let Some(earlier) = self.identify(Side::Client, source) {
             self.scan_from_client(&mut &*earlier);
         }
         self.scan_from_client(source)
@@ -217,7 +217,7 @@ impl ConnectionScanner {
         };
         self.update_state(result.err());
         if is_first && matches!(self.state, State::Tcp) {
-            self.is_known_raw |= matches_no_protocol(Speaker::Client, source);
+            self.is_known_raw |= matches_no_protocol(Side::Client, source);
         }
         result.unwrap_or_default()
     }
@@ -225,7 +225,7 @@ impl ConnectionScanner {
     /// Scans a write to the client.
     pub fn scan_upstream(&mut self, source: &mut impl ByteSource) -> WriteSummary {
         self.undelivered.wrote(source.len());
-        if let Some(earlier) = self.identify(Speaker::Server, source)
+        if let Some(earlier) = self.identify(Side::Server, source)
             && let State::Session(session) = &mut self.state
         {
             session.server(&mut &*earlier);
@@ -246,7 +246,7 @@ impl ConnectionScanner {
             State::WebSocket(scanner) => scanner.scan_upstream(source).map(WriteSummary::WebSocket),
             // In HTTP the client sends first.
             State::Pending(matched) if !source.is_empty() => {
-                self.is_known_raw |= *matched == 0 && matches_no_protocol(Speaker::Server, source);
+                self.is_known_raw |= *matched == 0 && matches_no_protocol(Side::Server, source);
                 self.state = self.not_http();
                 Ok(WriteSummary::None)
             }
@@ -283,14 +283,14 @@ impl ConnectionScanner {
 
     /// Compares the first bytes with the protocols of databases and brokers. Returns the bytes of earlier callbacks once
     /// the comparison is decided.
-    fn identify(&mut self, speaker: Speaker, source: &mut impl ByteSource) -> Option<Vec<u8>> {
+    fn identify(&mut self, side: Side, source: &mut impl ByteSource) -> Option<Vec<u8>> {
         let State::FirstBytes(first) = &mut self.state else {
             return None;
         };
         if source.is_empty() {
             return None;
         }
-        match first.add(speaker, source) {
+        match first.add(side, source) {
             Identified::NeedMore => None,
             Identified::Session(protocol, earlier) => {
                 self.state = State::Session(Session::new(protocol));

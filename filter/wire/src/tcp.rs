@@ -35,7 +35,7 @@ mod session;
 mod sql;
 mod state;
 
-pub use detect::{MAX_DETECTED, Speaker, TcpDetection, detect};
+pub use detect::{MAX_DETECTED, Side, TcpDetection, detect};
 pub use postgresql::shutdown;
 pub use session::{MAX_STATE_BYTES, Session, TcpProtocol};
 pub use sql::MAX_INSPECTED;

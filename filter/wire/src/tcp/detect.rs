@@ -2,9 +2,9 @@
 
 use super::TcpProtocol;
 
-/// The side that sends first. MySQL and NATS are server-first protocols: their clients wait for a greeting.
+/// A side of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speaker {
+pub enum Side {
     /// The client.
     Client,
     /// The server.
@@ -25,16 +25,16 @@ pub enum TcpDetection {
 /// How many bytes [`detect`] needs at most.
 pub const MAX_DETECTED: usize = 16;
 
-/// Detects the protocol of a connection to `port` from the first bytes that were sent, all by `speaker`.
+/// Detects the protocol of a connection to `port` from the first bytes that `side` sent.
 ///
 /// On the well-known port of a protocol, only that one is considered, and for Redis, an inline command counts, too.
 /// On other ports, and without a port, all protocols are considered whose first bytes are unmistakable.
-pub fn detect(port: Option<u16>, speaker: Speaker, bytes: &[u8]) -> TcpDetection {
+pub fn detect(port: Option<u16>, side: Side, bytes: &[u8]) -> TcpDetection {
     let well_known = port.and_then(TcpProtocol::of_port);
     let candidates = TcpProtocol::ALL
         .into_iter()
         .filter(|protocol| well_known.is_none_or(|only| *protocol == only))
-        .filter(|protocol| speaker_of(*protocol) == speaker);
+        .filter(|protocol| first_side(*protocol) == side);
     let mut detection = TcpDetection::None;
     for protocol in candidates {
         match compare(protocol, bytes, well_known.is_some()) {
@@ -46,11 +46,12 @@ pub fn detect(port: Option<u16>, speaker: Speaker, bytes: &[u8]) -> TcpDetection
     detection
 }
 
-fn speaker_of(protocol: TcpProtocol) -> Speaker {
+/// MySQL and NATS are server-first protocols: their clients wait for a greeting.
+fn first_side(protocol: TcpProtocol) -> Side {
     match protocol {
-        TcpProtocol::MySql | TcpProtocol::Nats => Speaker::Server,
+        TcpProtocol::MySql | TcpProtocol::Nats => Side::Server,
         TcpProtocol::PostgreSql | TcpProtocol::Redis | TcpProtocol::Mqtt | TcpProtocol::Amqp => {
-            Speaker::Client
+            Side::Client
         }
     }
 }

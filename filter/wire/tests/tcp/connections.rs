@@ -1,34 +1,32 @@
 //! Which scanner follows a connection under a TCP rule.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
-use evenkeel_wire::tcp::{Session, SessionState, Speaker, TcpProtocol, UnsafeReason};
+use evenkeel_wire::tcp::{Session, SessionState, Side, TcpProtocol, UnsafeReason};
 use evenkeel_wire::{BypassReason, ConnectionScanner, Detection, ExpectedProtocol, Protocol};
 
 /// The beginning of a connection of each protocol, until the other peer must respond.
-const BEGINNINGS: [(TcpProtocol, Speaker, &[u8]); 6] = [
+const BEGINNINGS: [(TcpProtocol, Side, &[u8]); 6] = [
     (
         TcpProtocol::PostgreSql,
-        Speaker::Client,
+        Side::Client,
         b"\0\0\0\x0f\0\x03\0\0user\0a\0",
     ),
     (
         TcpProtocol::MySql,
-        Speaker::Server,
+        Side::Server,
         b"\x4a\0\0\0\x0a8.0.36\0\x0b\0\0\0",
     ),
-    (TcpProtocol::Redis, Speaker::Client, b"*1\r\n$4\r\nPING\r\n"),
+    (TcpProtocol::Redis, Side::Client, b"*1\r\n$4\r\nPING\r\n"),
     (
         TcpProtocol::Nats,
-        Speaker::Server,
+        Side::Server,
         b"INFO {\"server_id\":\"a\"}\r\n",
     ),
     (
         TcpProtocol::Mqtt,
-        Speaker::Client,
+        Side::Client,
         b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01a",
     ),
-    (TcpProtocol::Amqp, Speaker::Client, b"AMQP\0\0\x09\x01"),
+    (TcpProtocol::Amqp, Side::Client, b"AMQP\0\0\x09\x01"),
 ];
 
 const TLS_CLIENT_HELLO: &[u8] = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03";
@@ -38,12 +36,12 @@ fn expecting(port: u16) -> ConnectionScanner {
     ConnectionScanner::expecting(ExpectedProtocol::Detected { port })
 }
 
-fn scan(scanner: &mut ConnectionScanner, speaker: Speaker, mut bytes: &[u8]) {
-    match speaker {
-        Speaker::Client => {
+fn scan(scanner: &mut ConnectionScanner, side: Side, mut bytes: &[u8]) {
+    match side {
+        Side::Client => {
             scanner.scan_downstream(&mut bytes);
         }
-        Speaker::Server => {
+        Side::Server => {
             scanner.scan_upstream(&mut bytes);
         }
     }
@@ -55,22 +53,22 @@ fn detected(protocol: TcpProtocol) -> Detection {
 
 #[test]
 fn database_or_broker_is_followed_from_its_first_byte() {
-    for (protocol, speaker, bytes) in BEGINNINGS {
+    for (protocol, side, bytes) in BEGINNINGS {
         let mut reference = Session::new(protocol);
-        match speaker {
-            Speaker::Client => reference.client(&mut &*bytes),
-            Speaker::Server => reference.server(&mut &*bytes),
+        match side {
+            Side::Client => reference.client(&mut &*bytes),
+            Side::Server => reference.server(&mut &*bytes),
         }
         for port in [9999, protocol.well_known_port()] {
             for at in 0..=bytes.len() {
                 let mut scanner = expecting(port);
-                scan(&mut scanner, speaker, &bytes[..at]);
-                scan(&mut scanner, speaker, &bytes[at..]);
-                assert_eq!(scanner.detection(), detected(protocol), "cut at {at}");
+                scan(&mut scanner, side, &bytes[..at]);
+                scan(&mut scanner, side, &bytes[at..]);
+                assert_eq!(scanner.detection(), detected(protocol), "split at {at}");
                 assert_eq!(
                     scanner.session_state(),
                     Some(reference.state()),
-                    "cut at {at}"
+                    "split at {at}"
                 );
             }
         }
@@ -81,12 +79,12 @@ fn database_or_broker_is_followed_from_its_first_byte() {
 fn redis_connection_is_safe_when_idle_after_the_response() {
     let mut scanner = expecting(6379);
     for byte in *b"*1\r\n$4\r\nPING\r\n" {
-        scan(&mut scanner, Speaker::Client, &[byte]);
+        scan(&mut scanner, Side::Client, &[byte]);
     }
     let pending = SessionState::Unsafe(UnsafeReason::Response);
     assert_eq!(scanner.session_state(), Some(pending));
 
-    scan(&mut scanner, Speaker::Server, b"+PONG\r\n");
+    scan(&mut scanner, Side::Server, b"+PONG\r\n");
 
     assert_eq!(scanner.session_state(), Some(SessionState::SafeWhenIdle));
 }
@@ -96,14 +94,14 @@ fn http_on_the_port_of_a_database_stays_http() {
     for protocol in TcpProtocol::ALL {
         for at in 0..=GET.len() {
             let mut scanner = expecting(protocol.well_known_port());
-            scan(&mut scanner, Speaker::Client, &GET[..at]);
-            scan(&mut scanner, Speaker::Client, &GET[at..]);
+            scan(&mut scanner, Side::Client, &GET[..at]);
+            scan(&mut scanner, Side::Client, &GET[at..]);
             assert_eq!(
                 scanner.detection(),
                 Detection::Detected(Protocol::Http1),
-                "{protocol:?}, cut at {at}"
+                "{protocol:?}, split at {at}"
             );
-            assert_eq!(scanner.requests(), 1, "{protocol:?}, cut at {at}");
+            assert_eq!(scanner.requests(), 1, "{protocol:?}, split at {at}");
         }
     }
 }
@@ -111,13 +109,13 @@ fn http_on_the_port_of_a_database_stays_http() {
 #[test]
 fn other_bytes_on_the_port_of_a_database_are_bypassed() {
     for protocol in TcpProtocol::ALL {
-        for (speaker, bytes, reason) in [
-            (Speaker::Client, TLS_CLIENT_HELLO, BypassReason::Encrypted),
-            (Speaker::Client, b"\x80\x01\r\n", BypassReason::Malformed),
-            (Speaker::Server, b"\x80\x01\r\n", BypassReason::Malformed),
+        for (side, bytes, reason) in [
+            (Side::Client, TLS_CLIENT_HELLO, BypassReason::Encrypted),
+            (Side::Client, b"\x80\x01\r\n", BypassReason::Malformed),
+            (Side::Server, b"\x80\x01\r\n", BypassReason::Malformed),
         ] {
             let mut scanner = expecting(protocol.well_known_port());
-            scan(&mut scanner, speaker, bytes);
+            scan(&mut scanner, side, bytes);
             assert_eq!(
                 scanner.detection(),
                 Detection::Bypassed(reason),
@@ -129,30 +127,30 @@ fn other_bytes_on_the_port_of_a_database_are_bypassed() {
 
 #[test]
 fn other_bytes_elsewhere_are_raw_tcp() {
-    for (speaker, bytes) in [
-        (Speaker::Client, TLS_CLIENT_HELLO),
-        (Speaker::Client, b"\x80\x01\r\n"),
-        (Speaker::Server, b"220 ready\r\n"),
+    for (side, bytes) in [
+        (Side::Client, TLS_CLIENT_HELLO),
+        (Side::Client, b"\x80\x01\r\n"),
+        (Side::Server, b"220 ready\r\n"),
     ] {
         let mut scanner = expecting(9999);
-        scan(&mut scanner, speaker, bytes);
+        scan(&mut scanner, side, bytes);
         assert_eq!(scanner.detection(), Detection::Detected(Protocol::Tcp));
         assert_eq!(scanner.session_state(), None);
         assert!(scanner.is_known_raw());
         // The same without a rule.
         let mut scanner = ConnectionScanner::new();
-        scan(&mut scanner, speaker, bytes);
+        scan(&mut scanner, side, bytes);
         assert!(scanner.is_known_raw());
     }
 }
 
 #[test]
-fn response_to_an_incomplete_first_message_is_of_no_known_protocol() {
+fn response_to_an_incomplete_first_message_matches_no_protocol() {
     let mut scanner = expecting(9999);
-    scan(&mut scanner, Speaker::Client, b"AMQP");
+    scan(&mut scanner, Side::Client, b"AMQP");
     scan(
         &mut scanner,
-        Speaker::Server,
+        Side::Server,
         b"INFO {\"server_id\":\"a\"}\r\n",
     );
     assert_eq!(scanner.detection(), Detection::Detected(Protocol::Tcp));
@@ -163,7 +161,7 @@ fn stated_protocol_is_never_taken_for_http() {
     for protocol in [TcpProtocol::Amqp, TcpProtocol::Mqtt] {
         let mut scanner = ConnectionScanner::expecting(ExpectedProtocol::Stated(protocol));
         assert_eq!(scanner.detection(), detected(protocol));
-        scan(&mut scanner, Speaker::Client, GET);
+        scan(&mut scanner, Side::Client, GET);
         let bypassed = Detection::Bypassed(BypassReason::Malformed);
         assert_eq!(scanner.detection(), bypassed);
         assert_eq!(scanner.requests(), 0);
@@ -172,16 +170,16 @@ fn stated_protocol_is_never_taken_for_http() {
 
 #[test]
 fn database_without_a_rule_is_tcp_but_not_known_to_be_raw() {
-    for (protocol, speaker, bytes) in BEGINNINGS {
+    for (protocol, side, bytes) in BEGINNINGS {
         for at in 0..=bytes.len() {
             let mut scanner = ConnectionScanner::new();
-            scan(&mut scanner, speaker, &bytes[..at]);
-            scan(&mut scanner, speaker, &bytes[at..]);
+            scan(&mut scanner, side, &bytes[..at]);
+            scan(&mut scanner, side, &bytes[at..]);
             if scanner.detection() != Detection::Pending {
                 let tcp = Detection::Detected(Protocol::Tcp);
-                assert_eq!(scanner.detection(), tcp, "{protocol:?}, cut at {at}");
+                assert_eq!(scanner.detection(), tcp, "{protocol:?}, split at {at}");
             }
-            assert!(!scanner.is_known_raw(), "{protocol:?}, cut at {at}");
+            assert!(!scanner.is_known_raw(), "{protocol:?}, split at {at}");
         }
     }
 }

@@ -1,66 +1,11 @@
 //! PostgreSQL: conversations by the protocol's own documentation.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
 
-mod tcp_support;
+mod messages;
 
+use crate::conversation::Conversation;
 use evenkeel_wire::BypassReason;
 use evenkeel_wire::tcp::{PinReason, TcpProtocol, UnsafeReason};
-use tcp_support::Conversation;
-
-const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
-const GSSENC_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 48];
-const CANCEL_REQUEST: [u8; 16] = [0, 0, 0, 16, 4, 210, 22, 46, 0, 0, 0, 1, 0, 0, 0, 2];
-
-fn startup(minor: u8) -> Vec<u8> {
-    let parameters = b"user\0app\0database\0shop\0\0";
-    let length = u32::try_from(8 + parameters.len()).unwrap();
-    [&length.to_be_bytes()[..], &[0, 3, 0, minor], parameters].concat()
-}
-
-fn message(kind: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len() + 4).unwrap();
-    [&[kind][..], &length.to_be_bytes(), payload].concat()
-}
-
-fn query(sql: &str) -> Vec<u8> {
-    message(b'Q', format!("{sql}\0").as_bytes())
-}
-
-fn parse(name: &str, sql: &str) -> Vec<u8> {
-    message(b'P', format!("{name}\0{sql}\0\0\0").as_bytes())
-}
-
-fn bind(portal: &str, name: &str) -> Vec<u8> {
-    message(b'B', format!("{portal}\0{name}\0\0\0\0\0\0\0").as_bytes())
-}
-
-fn execute() -> Vec<u8> {
-    message(b'E', b"\0\0\0\0\0")
-}
-
-fn sync() -> Vec<u8> {
-    message(b'S', b"")
-}
-
-fn ready(status: u8) -> Vec<u8> {
-    message(b'Z', &[status])
-}
-
-fn complete(tag: &str) -> Vec<u8> {
-    message(b'C', format!("{tag}\0").as_bytes())
-}
-
-fn rows(count: usize, size: usize) -> Vec<u8> {
-    let description = message(b'T', &[0, 0]);
-    let row = message(b'D', &vec![b'Z'; size]);
-    [description, row.repeat(count), complete("SELECT 1")].concat()
-}
+use messages::*;
 
 fn connecting() -> Conversation {
     let mut conversation = Conversation::new(TcpProtocol::PostgreSql);

@@ -1,17 +1,8 @@
 //! NATS: conversations by the documentation of the client protocol.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
 
-mod tcp_support;
-
+use crate::conversation::Conversation;
 use evenkeel_wire::BypassReason;
 use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason};
-use tcp_support::Conversation;
 
 const INFO: &str = "INFO {\"server_id\":\"a\",\"max_payload\":1048576,\"headers\":true} \r\n";
 const CONNECT: &str = "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true}\r\n";
@@ -22,7 +13,7 @@ fn publish(subject: &str, payload: &str) -> String {
     format!("PUB {subject} {}\r\n{payload}\r\n", payload.len())
 }
 
-/// `subject` has the subscription, and the reply subject if there is one, behind it.
+/// `subject` is followed by the subscription and the reply subject, if there is one.
 fn message(subject: &str, payload: &str) -> String {
     format!("MSG {subject} {}\r\n{payload}\r\n", payload.len())
 }
@@ -67,11 +58,11 @@ fn message_is_unsafe_until_its_last_byte() {
         publish("orders.new", &"PUB a 1\r\n".repeat(80)),
         publish("a", ""),
     ] {
-        for cut in [1, 4, 6, whole.len() - 1] {
+        for split in [1, 4, 6, whole.len() - 1] {
             connected()
-                .client(&whole.as_bytes()[..cut])
+                .client(&whole.as_bytes()[..split])
                 .is_unsafe(UnsafeReason::Message)
-                .client(&whole.as_bytes()[cut..])
+                .client(&whole.as_bytes()[split..])
                 .is_safe();
         }
     }
@@ -168,7 +159,7 @@ fn verbose_operation_is_unsafe_until_its_ok() {
         .is_safe();
 }
 
-/// A session that is fed without a check after each step.
+/// A connected session without the checks of [`Conversation`], which take long after many steps.
 fn session() -> Session {
     let mut session = Session::new(TcpProtocol::Nats);
     session.server(&mut INFO.as_bytes());
@@ -178,7 +169,7 @@ fn session() -> Session {
 }
 
 #[test]
-fn request_that_is_never_answered_is_forgotten() {
+fn request_without_a_reply_is_dropped() {
     let mut session = session();
     session.client(&mut publish("a lost", "").as_bytes());
     for number in 0..1024 {
@@ -203,7 +194,7 @@ fn request_that_is_never_answered_is_forgotten() {
 }
 
 #[test]
-fn subscriber_that_never_replies_is_not_waited_for() {
+fn subscriber_that_never_replies_does_not_defer() {
     let mut session = session();
     let delivery = message("a 1 reply", "");
     for _ in 0..4096 {

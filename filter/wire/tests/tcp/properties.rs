@@ -1,25 +1,16 @@
-//! Whatever is sent, in whatever order: no panic, bounded state, and the same end whatever the cuts.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
+//! Arbitrary bytes in arbitrary order: no panic, bounded state, and the same state however the bytes are split.
 
-mod tcp_support;
-
+use crate::conversation::send;
 use evenkeel_wire::BypassReason;
 use evenkeel_wire::tcp::{
-    MAX_STATE_BYTES, PinReason, Session, SessionState, TcpProtocol, UnsafeReason,
+    MAX_STATE_BYTES, PinReason, Session, SessionState, Side, TcpProtocol, UnsafeReason,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::collections::BTreeSet;
-use tcp_support::{Side, send};
 
-/// Pieces of each protocol's messages, of which conversations and nonsense are made.
+/// Messages of each protocol, from which valid and invalid conversations are generated.
 fn pieces(protocol: TcpProtocol) -> Vec<&'static [u8]> {
     match protocol {
         TcpProtocol::PostgreSql => vec![
@@ -155,7 +146,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn any_conversation_ends_the_same_whatever_the_cuts(
+    fn state_does_not_depend_on_how_bytes_are_split(
         (protocol, steps) in conversation(),
         size in 1..9_usize,
     ) {
@@ -187,7 +178,7 @@ fn new_session_has_its_stated_size() {
     assert_eq!(sizes, stated);
 }
 
-/// Feeds a session messages of which as much as possible is remembered, and returns the most that it used.
+/// Feeds a session messages that grow its state as far as possible, and returns the largest size.
 fn largest_state(
     protocol: TcpProtocol,
     open: &[(Side, &[u8])],

@@ -1,16 +1,9 @@
-//! Conversations between a client and a server, and what a session makes of them however they are cut.
-#![allow(dead_code)]
+//! Conversations between a client and a server, and the state of the session however their bytes are split.
 
 use evenkeel_wire::BypassReason;
 use evenkeel_wire::tcp::{
-    MAX_STATE_BYTES, PinReason, Session, SessionState, TcpProtocol, UnsafeReason,
+    MAX_STATE_BYTES, PinReason, Session, SessionState, Side, TcpProtocol, UnsafeReason,
 };
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    Client,
-    Server,
-}
 
 pub fn send(session: &mut Session, side: Side, mut bytes: &[u8]) {
     match side {
@@ -19,7 +12,7 @@ pub fn send(session: &mut Session, side: Side, mut bytes: &[u8]) {
     }
 }
 
-/// A conversation so far. Each check also checks that it ends the same when it is cut at every byte.
+/// A conversation so far. Each check also splits each of its steps at every byte, and expects the same state.
 #[derive(Clone)]
 pub struct Conversation {
     protocol: TcpProtocol,
@@ -44,11 +37,11 @@ impl Conversation {
         self
     }
 
-    /// The state after all steps, each of which is cut by `cut`.
-    fn state(&self, cut: impl Fn(usize, &[u8]) -> usize) -> SessionState {
+    /// The state after all steps, each split at the offset that `split` returns.
+    fn state(&self, split: impl Fn(usize, &[u8]) -> usize) -> SessionState {
         let mut session = Session::new(self.protocol);
         for (index, (side, bytes)) in self.steps.iter().enumerate() {
-            let at = cut(index, bytes);
+            let at = split(index, bytes);
             send(&mut session, *side, &bytes[..at]);
             send(&mut session, *side, &bytes[at..]);
             assert!(session.state_bytes() <= MAX_STATE_BYTES);
@@ -71,12 +64,12 @@ impl Conversation {
     pub fn is(&mut self, expected: SessionState) -> &mut Self {
         assert_eq!(self.state(|_, _| 0), expected);
         assert_eq!(self.state_byte_by_byte(), expected, "byte by byte");
-        // Long payloads are cut at their ends alone: what is between is skipped.
+        // Long payloads are split near their ends only: the bytes between are skipped anyway.
         for (step, (_, bytes)) in self.steps.iter().enumerate() {
             let ends = bytes.len().min(300);
             for at in (0..ends).chain(bytes.len() - ends..bytes.len()) {
                 let state = self.state(|index, _| if index == step { at } else { 0 });
-                assert_eq!(state, expected, "step {step} cut at {at}");
+                assert_eq!(state, expected, "step {step} split at {at}");
             }
         }
         self

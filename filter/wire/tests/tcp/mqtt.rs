@@ -1,17 +1,8 @@
 //! MQTT: conversations by the OASIS standards of 3.1.1 and 5.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
 
-mod tcp_support;
-
+use crate::conversation::Conversation;
 use evenkeel_wire::BypassReason;
 use evenkeel_wire::tcp::{PinReason, SessionState, TcpProtocol, UnsafeReason};
-use tcp_support::Conversation;
 
 const CLEAN: u8 = 2;
 
@@ -132,15 +123,15 @@ fn authentication_is_a_handshake_until_its_success() {
 #[test]
 fn message_with_qos_0_is_safe_after_its_last_byte() {
     let message = publish(0, "orders/new", 0, &[0x30; 500]);
-    for cut in [1, 3, 9, 200] {
+    for split in [1, 3, 9, 200] {
         connected(CLEAN)
-            .client(&message[..cut])
+            .client(&message[..split])
             .is_unsafe(UnsafeReason::Message)
-            .client(&message[cut..])
+            .client(&message[split..])
             .is_safe()
-            .server(&message[..cut])
+            .server(&message[..split])
             .is_unsafe(UnsafeReason::Message)
-            .server(&message[cut..])
+            .server(&message[split..])
             .is_safe();
     }
 }
@@ -260,7 +251,7 @@ fn subscription_without_a_persistent_session_pins() {
 }
 
 #[test]
-fn expiry_behind_what_is_read_counts_as_absent() {
+fn expiry_after_the_inspected_bytes_counts_as_absent() {
     let long = [
         &[0x26][..],
         &text("a"),

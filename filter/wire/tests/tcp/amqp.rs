@@ -1,97 +1,11 @@
 //! AMQP 0-9-1: conversations by its specification and RabbitMQ's extensions.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
 
-mod tcp_support;
+mod messages;
 
+use crate::conversation::Conversation;
 use evenkeel_wire::BypassReason;
 use evenkeel_wire::tcp::{PinReason, SessionState, TcpProtocol, UnsafeReason};
-use tcp_support::Conversation;
-
-const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
-
-fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
-    let size = u32::try_from(payload.len()).unwrap();
-    [
-        &[kind][..],
-        &channel.to_be_bytes(),
-        &size.to_be_bytes(),
-        payload,
-        &[0xce],
-    ]
-    .concat()
-}
-
-fn method(channel: u16, class: u16, method: u16, arguments: &[u8]) -> Vec<u8> {
-    let ids = [class.to_be_bytes(), method.to_be_bytes()].concat();
-    frame(1, channel, &[&ids, arguments].concat())
-}
-
-fn name(name: &str) -> Vec<u8> {
-    [&[u8::try_from(name.len()).unwrap()], name.as_bytes()].concat()
-}
-
-/// The header and the body of a message, in two frames of the body.
-fn content(channel: u16, body: &[u8]) -> Vec<u8> {
-    let size = u64::try_from(body.len()).unwrap().to_be_bytes();
-    let header = frame(
-        2,
-        channel,
-        &[&[0, 60, 0, 0], &size[..], &[0x10, 0, 1]].concat(),
-    );
-    let (first, second) = body.split_at(body.len() / 2);
-    let bodies: Vec<u8> = [first, second]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .flat_map(|part| frame(3, channel, part))
-        .collect();
-    [header, bodies].concat()
-}
-
-fn publish(channel: u16, body: &[u8]) -> Vec<u8> {
-    let arguments = [&[0, 0][..], &name("orders"), &name("new"), &[0]].concat();
-    [method(channel, 60, 40, &arguments), content(channel, body)].concat()
-}
-
-fn deliver(channel: u16, tag: u64, body: &[u8]) -> Vec<u8> {
-    let arguments = [
-        &name("ctag1")[..],
-        &tag.to_be_bytes(),
-        &[0],
-        &name(""),
-        &name("q"),
-    ]
-    .concat();
-    [method(channel, 60, 60, &arguments), content(channel, body)].concat()
-}
-
-fn ack(channel: u16, tag: u64, multiple: bool) -> Vec<u8> {
-    method(
-        channel,
-        60,
-        80,
-        &[&tag.to_be_bytes()[..], &[u8::from(multiple)]].concat(),
-    )
-}
-
-fn consume(channel: u16, flags: u8) -> Vec<u8> {
-    let arguments = [&[0, 0][..], &name("q"), &name("ctag1"), &[flags], &[0; 4]].concat();
-    method(channel, 60, 20, &arguments)
-}
-
-fn queue_declare(flags: u8) -> Vec<u8> {
-    method(
-        1,
-        50,
-        10,
-        &[&[0, 0][..], &name("q"), &[flags], &[0; 4]].concat(),
-    )
-}
+use messages::*;
 
 fn greeted() -> Conversation {
     let mut conversation = Conversation::new(TcpProtocol::Amqp);
@@ -224,11 +138,11 @@ fn channel_is_unsafe_until_it_is_open_or_closed() {
 #[test]
 fn message_is_unsafe_until_the_last_frame_of_its_body() {
     let message = publish(1, &[0xce; 600]);
-    for cut in [3, 20, 40, 60, 650] {
+    for split in [3, 20, 40, 60, 650] {
         opened()
-            .client(&message[..cut])
+            .client(&message[..split])
             .is_unsafe(UnsafeReason::Message)
-            .client(&message[cut..])
+            .client(&message[split..])
             .is_pinned(PinReason::NoConfirms);
     }
     confirming()
@@ -328,7 +242,7 @@ fn get_is_unsafe_until_its_acknowledgement() {
 }
 
 #[test]
-fn recover_takes_deliveries_back() {
+fn recover_ends_deliveries() {
     consuming()
         .server(deliver(1, 1, b"a"))
         .client(method(1, 60, 100, &[1]))
@@ -358,7 +272,7 @@ fn transaction_is_unsafe_until_commit_or_rollback() {
 }
 
 #[test]
-fn what_the_protocol_does_not_secure_pins() {
+fn missing_confirms_and_acknowledgements_and_exclusive_queues_pin() {
     opened()
         .client(publish(1, b"a"))
         .is_pinned(PinReason::NoConfirms)

@@ -1,119 +1,11 @@
 //! MySQL and MariaDB: conversations by the documentation of the protocol.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
 
-mod tcp_support;
+mod messages;
 
+use crate::conversation::Conversation;
 use evenkeel_wire::BypassReason;
 use evenkeel_wire::tcp::{PinReason, TcpProtocol, UnsafeReason};
-use tcp_support::Conversation;
-
-const MYSQL: u64 = 1;
-const COMPRESS: u64 = 1 << 5;
-const PROTOCOL_41: u64 = 1 << 9;
-const SSL: u64 = 1 << 11;
-const DEPRECATE_EOF: u64 = 1 << 24;
-const OPTIONAL_METADATA: u64 = 1 << 25;
-const QUERY_ATTRIBUTES: u64 = 1 << 27;
-const PROGRESS: u64 = 1 << 32;
-const CACHE_METADATA: u64 = 1 << 36;
-
-const AUTOCOMMIT: u16 = 2;
-const IN_TRANSACTION: u16 = 3;
-const MORE_RESULTS: u16 = 10;
-const CURSOR_EXISTS: u16 = 0x42;
-const LAST_ROW_SENT: u16 = 0x82;
-
-fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_le_bytes();
-    [&length[..3], &[sequence], payload].concat()
-}
-
-fn greeting(capabilities: u64) -> Vec<u8> {
-    let flags = capabilities.to_le_bytes();
-    let scramble = [7; 8];
-    let payload = [
-        &b"\x0a8.0.36-log\0"[..],
-        &[9, 0, 0, 0],
-        &scramble,
-        &[0],
-        &flags[..2],
-        &[255, 2, 0],
-        &flags[2..4],
-        &[21, 0, 0, 0, 0, 0, 0],
-        &flags[4..],
-        &scramble,
-        b"\x01\x02\x03\x04\0mysql_native_password\0",
-    ]
-    .concat();
-    packet(0, &payload)
-}
-
-fn login(capabilities: u64) -> Vec<u8> {
-    let flags = capabilities.to_le_bytes();
-    let payload = [
-        &flags[..4],
-        &[0, 0, 0, 1, 45],
-        &[0; 19],
-        &flags[4..],
-        b"app\0\0",
-    ]
-    .concat();
-    packet(1, &payload)
-}
-
-fn ok(sequence: u8, status: u16) -> Vec<u8> {
-    let [low, high] = status.to_le_bytes();
-    packet(sequence, &[0, 1, 0xfc, 2, 1, low, high, 0, 0])
-}
-
-fn error(sequence: u8) -> Vec<u8> {
-    packet(sequence, b"\xff\x48\x04#HY000failed")
-}
-
-/// An EOF_Packet, or an OK_Packet in its place.
-fn eof(capabilities: u64, status: u16) -> Vec<u8> {
-    let [low, high] = status.to_le_bytes();
-    match capabilities & DEPRECATE_EOF {
-        0 => packet(9, &[0xfe, 0, 0, low, high]),
-        _ => packet(9, &[0xfe, 0, 0, low, high, 0, 0]),
-    }
-}
-
-fn definitions(capabilities: u64, count: usize) -> Vec<u8> {
-    let definitions = packet(
-        2,
-        b"\x03def\0\0\0\x01a\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0",
-    )
-    .repeat(count);
-    match capabilities & DEPRECATE_EOF {
-        0 => [definitions, eof(capabilities, AUTOCOMMIT)].concat(),
-        _ => definitions,
-    }
-}
-
-fn result_set(capabilities: u64, rows: usize, status: u16) -> Vec<u8> {
-    let row = packet(5, b"\x011\x012").repeat(rows);
-    let head = [packet(1, &[2]), definitions(capabilities, 2)].concat();
-    [head, row, eof(capabilities, status)].concat()
-}
-
-fn command(code: u8, payload: &[u8]) -> Vec<u8> {
-    packet(0, &[&[code], payload].concat())
-}
-
-fn query(sql: &str) -> Vec<u8> {
-    command(3, sql.as_bytes())
-}
-
-fn execute(statement: u8, flags: u8) -> Vec<u8> {
-    command(23, &[statement, 0, 0, 0, flags, 1, 0, 0, 0])
-}
+use messages::*;
 
 fn greeted(capabilities: u64) -> Conversation {
     let mut conversation = Conversation::new(TcpProtocol::MySql);
@@ -202,12 +94,12 @@ fn command_is_unsafe_until_its_ok_or_error() {
 fn result_set_is_unsafe_until_its_end() {
     for capabilities in DIALECTS {
         let response = result_set(capabilities, 3, AUTOCOMMIT);
-        let cut = response.len() - 3;
+        let split = response.len() - 3;
         connected(capabilities)
             .client(query("SELECT 1"))
-            .server(&response[..cut])
+            .server(&response[..split])
             .is_unsafe(UnsafeReason::Response)
-            .server(&response[cut..])
+            .server(&response[split..])
             .is_safe_when_idle()
             .client(query("SELECT 1"))
             .server(result_set(capabilities, 0, AUTOCOMMIT))
@@ -233,7 +125,7 @@ fn each_of_several_results_is_expected() {
 }
 
 #[test]
-fn transaction_is_unsafe_until_the_status_says_so() {
+fn transaction_is_unsafe_until_the_status_flags_end_it() {
     for capabilities in DIALECTS {
         connected(capabilities)
             .client(query("BEGIN"))

@@ -1,17 +1,8 @@
 //! Redis: conversations by the specification of RESP and the documentation of the commands.
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
 
-mod tcp_support;
-
+use crate::conversation::Conversation;
 use evenkeel_wire::BypassReason;
 use evenkeel_wire::tcp::{PinReason, TcpProtocol, UnsafeReason};
-use tcp_support::Conversation;
 
 fn command(arguments: &str) -> Vec<u8> {
     let arguments: Vec<&str> = arguments.split(' ').collect();

@@ -2,18 +2,9 @@
 //! points at which the client was made to wait.
 //!
 //! A line of a transcript is what one side sent (`C` or `S`, in hexadecimal), or an expected state (`=`).
-#![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
 
-mod tcp_support;
-
-use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol};
-use tcp_support::{Side, send};
+use crate::conversation::send;
+use evenkeel_wire::tcp::{Session, SessionState, Side, TcpProtocol};
 
 enum Line {
     Bytes(Side, Vec<u8>),
@@ -22,7 +13,7 @@ enum Line {
 
 fn read(name: &str) -> Vec<Line> {
     let path = format!(
-        "{}/tests/tcp_transcripts/{name}.txt",
+        "{}/tests/tcp/transcripts/{name}.txt",
         env!("CARGO_MANIFEST_DIR")
     );
     let text = std::fs::read_to_string(path).unwrap();

@@ -1,0 +1,20 @@
+//! Tests of the database and broker scanners. In one binary, so that they share their conversations.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod amqp;
+mod connections;
+mod conversation;
+mod detection;
+mod mqtt;
+mod mysql;
+mod nats;
+mod postgresql;
+mod properties;
+mod redis;
+mod transcripts;
