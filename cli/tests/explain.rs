@@ -110,10 +110,10 @@ fn port_has_a_rule_for_either_direction() {
     assert_eq!(name("5432"), "postgresql");
     assert_eq!(name("5432 direction=outbound"), "postgresql-pool");
     assert_eq!(name("6432"), Value::Null);
-    let followed = |connection: &str| {
-        explained("postgresql", &["--connection", connection])["decided_by"]["followed_as"].clone()
+    let protocol = |connection: &str| {
+        explained("postgresql", &["--connection", connection])["decided_by"]["parsed_as"].clone()
     };
-    assert_eq!(followed("5432"), "postgresql");
+    assert_eq!(protocol("5432"), "postgresql");
     let drain_timeout = r#"{"version": 1, "tcp": [{"name": "a", "match": {"port": 1}}]}"#;
     let run = evenkeel_reading(&["explain", "-", "--connection", "1"], drain_timeout);
     assert!(

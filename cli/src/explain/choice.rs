@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::lookup::{self, Lookup};
 use super::values;
 use crate::diagnose::{Document, LocatedRule, RuleKind, Source};
-use crate::followed::Followed;
+use crate::rule_protocol::RuleProtocol;
 
 /// The rule that a policy applies to a request or connection.
 pub struct Choice {
@@ -46,8 +46,8 @@ struct MatchedRule {
     place: String,
     name: String,
     values: Vec<values::Value>,
-    /// Of a connection: by which protocol it is followed, in short and in a sentence.
-    followed: Option<(Followed, String)>,
+    /// Of a connection: its protocol, and a sentence about it.
+    protocol: Option<(RuleProtocol, String)>,
 }
 
 pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, lookup: &Lookup) -> Choice {
@@ -93,11 +93,11 @@ pub fn of(source: &Source, document: &Document<'_>, policy: &Policy, lookup: &Lo
             place: located.place.to_string(),
             name: located.rule.name.to_string(),
             values: values::of(source, document, located),
-            followed: match lookup {
+            protocol: match lookup {
                 Lookup::Request(_) => None,
                 Lookup::Connection { port, .. } => {
-                    let followed = Followed::of(*port, located.rule);
-                    Some((followed, followed.describe(*port, located.rule)))
+                    let protocol = RuleProtocol::of(*port, located.rule);
+                    Some((protocol, protocol.describe(*port, located.rule)))
                 }
             },
         }),
@@ -236,10 +236,10 @@ impl Choice {
             let shown = values::show(&value.value);
             [value.key.to_owned(), shown, value.from.show()]
         }));
-        let followed = matched.followed.as_ref();
-        let followed = followed.map_or(String::new(), |(_, sentence)| format!("\n{sentence}\n"));
+        let protocol = matched.protocol.as_ref();
+        let protocol = protocol.map_or(String::new(), |(_, sentence)| format!("\n{sentence}\n"));
         text + &format!(
-            "{}\n\n{}{followed}",
+            "{}\n\n{}{protocol}",
             terminal::styled(Style::Bold, title),
             align(2, &rows, 0..0)
         )
@@ -273,7 +273,7 @@ impl Choice {
                 "place": matched.place,
                 "name": matched.name,
                 "values": values.collect::<Vec<_>>(),
-                "followed_as": matched.followed.as_ref().map(|(followed, _)| followed.name()),
+                "parsed_as": matched.protocol.as_ref().map(|(protocol, _)| protocol.name()),
             })
         });
         json!({ "lookup": self.lookup, "tried": tried.collect::<Vec<_>>(), "decided_by": matched })

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use evenkeel_engine::TcpProtocol;
-use evenkeel_policy::{CloseCode, Direction, DrainError, Request, Rule, WhenActive, show_duration};
+use evenkeel_policy::{CloseCode, Direction, ErrorSetting, Request, Rule, WhenActive, show_duration};
 use evenkeel_report::number::{duration, rounded};
 use evenkeel_report::terminal;
 
 use super::policy::Load;
 use crate::diagnose::{LocatedRule, RuleKind};
-use crate::followed::Followed;
+use crate::rule_protocol::RuleProtocol;
 
 use crate::pace::Limits;
 
@@ -144,12 +144,12 @@ fn http(rule: &Rule) -> Vec<String> {
 }
 
 fn tcp(port: u16, rule: &Rule) -> Vec<String> {
-    let followed = Followed::of(port, rule);
-    let mut sentences = vec![followed.describe(port, rule)];
-    match followed {
-        Followed::Raw => sentences.push(raw(rule)),
-        Followed::Protocol(protocol) => sentences.extend(session(protocol, rule)),
-        Followed::FirstBytes => sentences.push(format!("Raw TCP: {}", raw(rule))),
+    let protocol = RuleProtocol::of(port, rule);
+    let mut sentences = vec![protocol.describe(port, rule)];
+    match protocol {
+        RuleProtocol::Raw => sentences.push(raw(rule)),
+        RuleProtocol::Protocol(protocol) => sentences.extend(session(protocol, rule)),
+        RuleProtocol::FirstBytes => sentences.push(format!("Raw TCP: {}", raw(rule))),
     }
     sentences
 }
@@ -200,7 +200,7 @@ fn session(protocol: TcpProtocol, rule: &Rule) -> Vec<String> {
         (None, _) => "One that is active for 30s is counted, and stays open.".to_owned(),
     };
     let mut sentences = vec![close, pinned.to_owned(), no_safe_point];
-    if protocol == TcpProtocol::PostgreSql && rule.tcp.error == DrainError::AdminShutdown {
+    if protocol == TcpProtocol::PostgreSql && rule.tcp.error == ErrorSetting::AdminShutdown {
         let wait = rule.drain_timeout.map_or("30s".to_owned(), show_duration);
         sentences.push(format!(
             "Before it is closed, its client gets the error 57P01 in response to its next request, if it sends one within {wait}."

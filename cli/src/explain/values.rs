@@ -58,10 +58,10 @@ pub fn of(source: &Source, document: &Document<'_>, located: &LocatedRule<'_>) -
     values.collect()
 }
 
-/// A default that the protocol of each connection decides.
+/// The shown default where it depends on the protocol of each connection.
 const BY_PROTOCOL: &str = "by protocol";
 
-/// Returns the values in the order of the table of keys; for raw TCP only the keys that apply there.
+/// Returns the values in the order of the table of keys; for a rule of `tcp` only the keys that apply there.
 fn values(rule: &Rule, is_http: bool) -> Vec<(&'static str, Json)> {
     let span = |span: Duration| json!(show_duration(span));
     let limit = |limit: Option<Duration>| limit.map_or(json!("off"), span);

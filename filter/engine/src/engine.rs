@@ -228,8 +228,8 @@ impl Engine {
         });
     }
 
-    /// The client has sent bytes. False when they are not to be passed on: its connection is about to be closed, and what
-    /// is not executed can be sent again.
+    /// The client has sent bytes. False if they must not be forwarded: its connection is closing, and what the server has
+    /// not executed can be sent again.
     pub fn read(&mut self, id: ConnectionId, activity: Activity) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else {
             return true;

@@ -31,7 +31,7 @@ pub struct Activity {
     /// where a close destroys them. [`u64::MAX`] where not even a few may be left: HTTP/2 clients send frames while they
     /// read, and a closed socket responds to them with a reset.
     pub undelivered: u64,
-    /// Databases and brokers: what closing the connection would cost its client.
+    /// Databases and brokers: whether a close would lose something.
     pub session: Option<SessionState>,
 }
 
@@ -90,9 +90,9 @@ pub enum Effect {
     /// The server keeps state for a connection to a database or broker, so that it is not drained. Reported once for
     /// each drain, after its drain timeout.
     Pinned(ConnectionId, PinReason),
-    /// A changed policy has a rule for a connection that was not followed from its first byte as the rule needs it. It is
+    /// A changed policy has a rule for a protocol, and the connection was not scanned by it from its first byte. It is
     /// not drained.
-    NotFollowed(ConnectionId),
+    OpenedBeforeRule(ConnectionId),
     /// The client goes on as if it had not been sent the drain signal. Reported once for each connection.
     SignalIgnored(ConnectionId, DrainReason),
     /// Dry run: the connection would have been sent a drain signal, or closed without one.

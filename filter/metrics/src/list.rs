@@ -101,7 +101,7 @@ metrics! {
         "Requests that were aborted because their `drain_timeout` ended.",
         Some("Each is a request that a client lost. Make `drain_timeout` longer than your longest request, or `off`; `protect` routes that stream.");
     ConnectionsAborted = "connections_aborted_total", Counter of "connections" [DrainReason],
-        "Connections that are not HTTP, and WebSockets, that were closed while active, because their `drain_timeout` ended.",
+        "Raw TCP, database and broker connections, and WebSockets, that were closed while active, because their `drain_timeout` ended.",
         Some("Each is a client that lost data in transit. Make `drain_timeout` longer, or `off`; for raw TCP a shorter `idle_time` finds more safe points.");
     ClosedWithoutNotice = "websockets_closed_without_notice_total", Counter of "connections" [DrainReason],
         "WebSockets that were closed without a Close frame, because both sides were silent for `websocket.idle_timeout`.",
@@ -122,7 +122,7 @@ metrics! {
         "Connections to databases and brokers that stayed open past their `drain_timeout` (without one: 30 s) although nothing was in flight, because the server keeps state for them.",
         Some("They stay open until the client ends that state or the connection. If the client restores it after a reconnect, set `session_state` to `ignore`.");
     Bypassed = "connections_bypassed_total", Counter of "connections" [BypassReason],
-        "Connections that are passed through byte for byte, because their protocol is not understood or was not followed from the first byte.",
+        "Connections that are passed through byte for byte, because their protocol is not understood or was not parsed from the first byte.",
         Some("`tunnel` is expected. `encrypted` is TLS from end to end. `opened_before_rule`: the connection is older than the rule in `tcp`. Others are clients or servers that violate the protocol: the log at level debug names the connections.");
     Http2Tunnels = "http2_tunnels_total", Counter of "streams" [],
         "WebSockets and other tunnels over HTTP/2 (CONNECT, RFC 8441), where the HTTP role is loaded. Each is one stream without an end.",

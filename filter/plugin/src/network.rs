@@ -92,7 +92,7 @@ impl Downstream {
             return;
         }
         if worker.is_shutting_down(self.id) {
-            self.request_error(&mut bytes);
+            self.replace_request(&mut bytes);
             return;
         }
         self.select_scanner(worker);

@@ -32,7 +32,7 @@ object! {
         "defaults" => defaults: Rule,
         /// Rules for requests. The first that matches decides about the connection.
         "routes" => routes: Vec<Route>,
-        /// Rules for raw TCP, by port. The first that matches decides.
+        /// Rules for databases, brokers and raw TCP, by port. The first that matches decides.
         "tcp" => tcp: Vec<Tcp>,
         /// How upstream connections are recycled. Without it they are not.
         "upstream" => upstream: Upstream,

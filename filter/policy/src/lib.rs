@@ -41,7 +41,7 @@ pub use policy::{
 };
 pub use rebalance::{Measure, Peers, Rebalance, Trust, Weight};
 pub use rule::{
-    CloseCode, DrainError, Http2, Jitter, LastStreamId, ProtocolSetting, Rule, Scope,
+    CloseCode, ErrorSetting, Http2, Jitter, LastStreamId, ProtocolSetting, Rule, Scope,
     SessionStateSetting, Tcp, WebSocket, WhenActive, WhenTcpActive,
 };
 #[cfg(feature = "schema")]

@@ -24,7 +24,7 @@ pub struct Policy {
     pub defaults: Rc<Rule>,
     /// Rules for requests, in order.
     pub routes: Vec<Route>,
-    /// Rules for raw TCP, in order.
+    /// Rules for databases, brokers and raw TCP, in order.
     pub tcp: Vec<TcpRule>,
     /// How upstream connections are recycled; None: they are not.
     pub upstream: Option<UpstreamRecycling>,

@@ -114,7 +114,7 @@ impl Default for WebSocket {
 /// How the connections of a TCP rule are drained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tcp {
-    /// The protocol by which the connections are followed.
+    /// The protocol that is parsed to find safe points.
     pub protocol: ProtocolSetting,
     /// How long no byte must have passed before a connection is closed; None: what the protocol needs.
     pub idle_time: Option<Duration>,
@@ -123,7 +123,7 @@ pub struct Tcp {
     /// What happens when the drain timeout ends and there was no safe point; None: `abort` for raw TCP, else `defer`.
     pub when_active: Option<WhenTcpActive>,
     /// PostgreSQL: the error that the client gets before its connection is closed.
-    pub error: DrainError,
+    pub error: ErrorSetting,
 }
 
 impl Tcp {
@@ -224,12 +224,12 @@ words! {
 }
 
 words! {
-    /// By which protocol the connections of a TCP rule are followed.
+    /// The protocol of the connections of a TCP rule.
     pub enum ProtocolSetting: r#"allowed are "auto", "raw", "postgresql", "mysql", "redis", "nats", "mqtt" and "amqp""# {
-        /// By the well-known port and the first bytes. On the port of a protocol that is known here, other bytes than
+        /// Detected by the well-known port and the first bytes. On the well-known port of a protocol, other bytes than
         /// this protocol's and HTTP are not drained; elsewhere they are raw TCP.
         Auto = "auto",
-        /// By no protocol: a connection is closed when it is idle after data from the server.
+        /// No protocol is parsed: a connection is closed when it is idle after data from the server.
         Raw = "raw",
         /// PostgreSQL.
         PostgreSql = "postgresql",
@@ -279,7 +279,7 @@ words! {
 
 words! {
     /// The error that a PostgreSQL client gets before its connection is closed.
-    pub enum DrainError: r#"allowed are "off" and "admin_shutdown""# {
+    pub enum ErrorSetting: r#"allowed are "off" and "admin_shutdown""# {
         /// None: the connection ends while it is idle.
         Off = "off",
         /// SQLSTATE 57P01, admin_shutdown, in response to the client's next request, which is not executed.

@@ -1,14 +1,14 @@
-//! Messages, acknowledgements and confirms on two channels, cut anywhere: the session is compared with a
-//! memory of every frame that the `amq-protocol` crate reads of the same bytes.
+//! Messages, acknowledgements and confirms on two channels, split anywhere: the session is compared with a record of
+//! every frame that the `amq-protocol` crate parses from the same bytes.
 
 use std::collections::BTreeSet;
 
-use crate::{Side, send};
+use crate::send;
 use amq_protocol::frame::{AMQPContentHeader, AMQPFrame, WriteContext, gen_frame, parse_frame};
 use amq_protocol::protocol::basic::{self, AMQPMethod as Basic, AMQPProperties};
 use amq_protocol::protocol::{AMQPClass, channel, confirm, connection};
 use amq_protocol::types::FieldTable;
-use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason};
+use evenkeel_wire::tcp::{Session, SessionState, Side, TcpProtocol, UnsafeReason};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -1,5 +1,5 @@
-//! The scanners of databases and brokers agree with maintained implementations of their protocols, on conversations of any
-//! kind that are cut anywhere.
+//! Compares the scanners of databases and brokers with maintained implementations of their protocols, on random
+//! conversations that are split anywhere.
 //!
 //! A crate of its own, so that the unit tests of the scanners do not wait for these implementations to compile.
 #![cfg(test)]
@@ -11,13 +11,7 @@ mod nats;
 mod postgresql;
 mod redis;
 
-use evenkeel_wire::tcp::Session;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Client,
-    Server,
-}
+use evenkeel_wire::tcp::{Session, Side};
 
 fn send(session: &mut Session, side: Side, mut bytes: &[u8]) {
     match side {

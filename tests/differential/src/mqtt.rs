@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::{Side, send};
-use evenkeel_wire::tcp::{PinReason, Session, SessionState, TcpProtocol, UnsafeReason};
+use crate::send;
+use evenkeel_wire::tcp::{PinReason, Session, SessionState, Side, TcpProtocol, UnsafeReason};
 use mqtt_protocol_core::mqtt::common::Cursor;
 use mqtt_protocol_core::mqtt::connection::Event;
 use mqtt_protocol_core::mqtt::packet::{
@@ -36,7 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is in flight until a peer says that it has ended.
+/// What is in flight until a peer reports its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum InFlight {
     Publish(u16),
@@ -140,15 +140,15 @@ impl Peers {
                 Event::NotifyPacketIdReleased(id) => {
                     self.in_flight.remove(&InFlight::Delivery(id));
                 }
-                Event::NotifyPacketReceived(packet) => self.server_answers(&packet),
+                Event::NotifyPacketReceived(packet) => self.server_responds(&packet),
                 Event::NotifyError(error) => panic!("{error:?}"),
                 _ => {}
             }
         }
     }
 
-    fn server_answers(&mut self, packet: &Packet) {
-        let answer: Packet = match packet {
+    fn server_responds(&mut self, packet: &Packet) {
+        let response: Packet = match packet {
             Packet::V3_1_1Connect(_) => v3_1_1::Connack::builder()
                 .session_present(false)
                 .return_code(ConnectReturnCode::Accepted)
@@ -175,7 +175,7 @@ impl Peers {
                 .into(),
             _ => return,
         };
-        self.server_sends(answer, None);
+        self.server_sends(response, None);
     }
 
     fn publish(&mut self, side: Side, qos: u8, payload: usize) {
@@ -233,7 +233,7 @@ impl Peers {
         self.client_sends(packet, Some(InFlight::Ping));
     }
 
-    /// Passes the next packet of a side through the session, cut where `cuts` say.
+    /// Passes the next packet of a side through the session, split at the offsets in `cuts`.
     fn pass(&mut self, side: Side, cuts: &[usize]) {
         let queue = match side {
             Side::Client => &mut self.to_server,

@@ -1,4 +1,4 @@
-//! Commands and responses of any kind, cut anywhere: the session is compared with what the `mysql_common`
+//! Random commands and responses, split anywhere: the session is compared with what the `mysql_common`
 //! crate writes and reads.
 
 use bytes::BytesMut;

@@ -1,15 +1,15 @@
-//! What a client of the `watermelon-proto` crate writes, and what it reads of the server's bytes: the session is compared
-//! with who waits for an answer to any of it.
+//! The session is compared with the replies that are pending in what a client of the `watermelon-proto` crate writes, and
+//! in what it reads of the server's bytes.
 
 use bytes::{BufMut, Bytes};
-use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason};
+use evenkeel_wire::tcp::{Session, SessionState, Side, TcpProtocol, UnsafeReason};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use watermelon_proto::headers::{HeaderMap, HeaderName, HeaderValue};
 use watermelon_proto::proto::{ClientOp, FramedEncoder, ServerOp, StreamDecoder};
 use watermelon_proto::{Connect, MessageBase, NonStandardConnect, Subject};
 
-use crate::{Side, send};
+use crate::send;
 
 /// The greeting of nats-server 2.9.
 const INFO: &str = "INFO {\"server_id\":\"NA\",\"server_name\":\"NA\",\"version\":\"2.9.10\",\"proto\":1,\
@@ -18,9 +18,9 @@ const INFO: &str = "INFO {\"server_id\":\"NA\",\"server_name\":\"NA\",\"version\
 /// A message in either direction.
 #[derive(Clone, Copy, Debug)]
 struct Message {
-    /// It answers the nth of the open requests, if there are any.
-    answers: Option<usize>,
-    asks: bool,
+    /// It replies to the nth of the open requests, if there are any.
+    replies_to: Option<usize>,
+    has_reply: bool,
     has_headers: bool,
     size: usize,
 }
@@ -44,9 +44,9 @@ fn operation() -> impl Strategy<Value = Operation> {
         any::<bool>(),
         size,
     );
-    let message = fields.prop_map(|(answers, asks, has_headers, size)| Message {
-        answers,
-        asks,
+    let message = fields.prop_map(|(replies_to, has_reply, has_headers, size)| Message {
+        replies_to,
+        has_reply,
         has_headers,
         size,
     });
@@ -61,14 +61,14 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// Reply subjects on which an answer is expected, with the PINGs of the server since.
+/// Subjects on which a reply is pending, with the PINGs of the server since.
 type Expected = Vec<(Subject, u8)>;
 
 fn remove(expected: &mut Expected, subject: &Subject) {
     expected.retain(|(open, _)| open != subject);
 }
 
-/// Who waits for what, according to the other implementation.
+/// The pending replies according to the other implementation.
 #[derive(Default)]
 struct Peers {
     encoder: FramedEncoder,
@@ -90,11 +90,11 @@ impl Peers {
             Side::Client => &self.requests,
             Side::Server => &self.deliveries,
         };
-        let answered = message.answers.and_then(|nth| open.get(nth));
-        let subject = answered.map_or(Subject::from_static("orders.new"), |(open, _)| open.clone());
+        let request = message.replies_to.and_then(|nth| open.get(nth));
+        let subject = request.map_or(Subject::from_static("orders.new"), |(open, _)| open.clone());
         self.subjects += 1;
         let reply = Subject::from_dangerous_value(format!("_INBOX.{}", self.subjects).into());
-        (subject, message.asks.then_some(reply))
+        (subject, message.has_reply.then_some(reply))
     }
 
     fn client_operation(&mut self, operation: Operation) -> Option<ClientOp> {
@@ -213,7 +213,7 @@ impl Peers {
     }
 }
 
-/// A session beside the other implementation, cut in the same places.
+/// A session beside the other implementation, with the same splits.
 struct Run<C> {
     session: Session,
     peers: Peers,
@@ -236,7 +236,7 @@ impl<C: Iterator<Item = usize>> Run<C> {
         });
     }
 
-    /// The other implementation does not read a `+OK` that is cut.
+    /// The other implementation does not read a `+OK` in pieces.
     fn acknowledge(&mut self) {
         let bytes = b"+OK\r\n";
         self.pass(Side::Server, bytes, |peers, _, is_whole| {

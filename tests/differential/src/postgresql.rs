@@ -1,4 +1,4 @@
-//! Conversations of any kind, cut anywhere: the session is compared with what the `postgres-protocol` crate
+//! Random conversations, split anywhere: the session is compared with what the `postgres-protocol` crate
 //! reads of the same bytes.
 
 use bytes::BytesMut;

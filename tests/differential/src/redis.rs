@@ -1,4 +1,4 @@
-//! Commands and replies of any kind, cut anywhere: the session is compared with what the `redis-protocol`
+//! Random commands and replies, split anywhere: the session is compared with what the `redis-protocol`
 //! crate reads of the same bytes.
 
 use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason};
@@ -92,7 +92,7 @@ proptest! {
         let client: Vec<u8> = exchanges
             .iter()
             .flat_map(|(arguments, _)| {
-                // A name that means something to Redis is a case of its own.
+                // A random name could be a command with effects on the session.
                 command(&[vec![b"GET".to_vec()], arguments.clone()].concat())
             })
             .collect();

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use evenkeel_engine::TcpProtocol;
 use evenkeel_policy::{
-    CloseCode, Direction, DrainError, Mode, Place, ProtocolSetting, Request, Trust, WhenActive,
+    CloseCode, Direction, ErrorSetting, Mode, Place, ProtocolSetting, Request, Trust, WhenActive,
     WhenTcpActive,
 };
 
 use super::{Lint, LintContext, quoted};
 use crate::diagnose::{Finding, LocatedRule, RuleKind};
-use crate::followed::Followed;
+use crate::rule_protocol::RuleProtocol;
 
 /// Envoy's default timeout for a response (`RouteAction.timeout`).
 const ROUTE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -34,7 +34,7 @@ pub fn of_rule(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Vec<Find
     findings
 }
 
-/// A rule for raw TCP on the port of a protocol whose safe points are known.
+/// Finds a rule for raw TCP on the well-known port of a protocol that can be parsed.
 fn raw_on_known_port(
     context: &LintContext<'_>,
     located: &LocatedRule<'_>,
@@ -48,11 +48,11 @@ fn raw_on_known_port(
     let finding = Lint::RawOnKnownPort
         .of_value(
             &stated,
-            &format!("port {port} is the well-known port of {protocol}, which is not followed"),
+            &format!("port {port} is the well-known port of {protocol}, which `raw` does not parse"),
         )
-        .note("silence after data from the server is no safe point there: transactions and messages in flight are lost")
+        .note("a pause after data from the server is no safe point there: open transactions and messages in flight can be lost")
         .help(format!(
-            "write \"{protocol}\" or \"auto\"; only if the connections are encrypted from end to end, \"raw\" drains them at all"
+            "use \"{protocol}\" or \"auto\"; keep \"raw\" only for connections that are encrypted from end to end, which are not drained otherwise"
         ));
     Some(finding)
 }
@@ -73,7 +73,7 @@ fn drain_timeout(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Option
         return Some(finding);
     }
     if let RuleKind::Port(port) = located.kind
-        && !matches!(Followed::of(port.port, rule), Followed::Protocol(_))
+        && !matches!(RuleProtocol::of(port.port, rule), RuleProtocol::Protocol(_))
         && rule.tcp.aborts_raw()
         && drain_timeout < rule.tcp.raw_idle_time()
     {
@@ -200,10 +200,10 @@ fn no_effect(context: &LintContext<'_>, located: &LocatedRule<'_>) -> Vec<Findin
         );
     }
     if let RuleKind::Port(port) = located.kind
-        && rule.tcp.error != DrainError::Off
+        && rule.tcp.error != ErrorSetting::Off
         && !matches!(
-            Followed::of(port.port, rule),
-            Followed::Protocol(TcpProtocol::PostgreSql) | Followed::FirstBytes
+            RuleProtocol::of(port.port, rule),
+            RuleProtocol::Protocol(TcpProtocol::PostgreSql) | RuleProtocol::FirstBytes
         )
     {
         report(

@@ -12,11 +12,11 @@ use super::protocol::{Behavior, Deferral};
 use crate::limits::Limits;
 use crate::{DeferReason, Instant};
 
-/// NATS clients wait this long before they connect again to a server that they were connected to just before
-/// (`reconnect_time_wait`): they would be without a connection.
+/// NATS clients wait this long before they reconnect to the server of their last attempt (`reconnect_time_wait`). Without
+/// this minimum age, a client that is closed right after its reconnect has no connection for that time.
 const NATS_RECONNECT_WAIT: Duration = Duration::from_secs(2);
 
-/// The protocol that a rule states; None if it leaves it to the first bytes, or is for raw TCP.
+/// Returns the protocol that a rule states; None if the rule detects it, or is for raw TCP.
 pub const fn stated_protocol(setting: ProtocolSetting) -> Option<TcpProtocol> {
     match setting {
         ProtocolSetting::Auto | ProtocolSetting::Raw => None,
@@ -59,8 +59,8 @@ impl TrackedSession {
         }
     }
 
-    /// The rule does not state another protocol: a changed policy may.
-    fn is_under(&self, rule: &Rule) -> bool {
+    /// False if the rule of a changed policy states another protocol.
+    fn matches_rule(&self, rule: &Rule) -> bool {
         let stated = stated_protocol(rule.tcp.protocol);
         stated.is_none_or(|stated| stated == self.protocol)
     }
@@ -92,18 +92,18 @@ impl TrackedSession {
 
 impl Behavior for TrackedSession {
     fn applicable(&self, rule: &Rule, limits: Limits) -> Option<Limits> {
-        self.is_under(rule).then_some(limits)
+        self.matches_rule(rule).then_some(limits)
     }
 
     fn is_selectable(&self, rule: &Rule, _: u64) -> bool {
-        self.is_under(rule) && self.pin(rule).is_none()
+        self.matches_rule(rule) && self.pin(rule).is_none()
     }
 
     fn selection_rank(&self, _: &Connection, _: Instant) -> u8 {
         u8::from(matches!(self.state, SessionState::Unsafe(_)))
     }
 
-    /// Ticks close, never the write that carries a response. What the client sends while the close is on its way is not
+    /// A tick closes, never the write that carries a response. What the client sends before it sees the close is not
     /// executed ([`Connection::record_read`]), so unlike raw TCP no response must have come since the drain is pending.
     fn silent_close(
         &self,

@@ -15,7 +15,7 @@ const IDLE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct RawTcpState {
-    /// The first bytes are those of no database or broker, and the port is none of theirs.
+    /// Neither the first bytes nor the port belong to a database or broker.
     is_known_raw: bool,
 }
 
@@ -24,9 +24,9 @@ impl RawTcpState {
         Self { is_known_raw }
     }
 
-    /// The rule is one for raw TCP. A changed policy may have another one, by which the connection was not followed from
-    /// its first byte: nothing shows whether a transaction is open on it.
-    fn is_under(&self, rule: &Rule) -> bool {
+    /// False if the rule of a changed policy is for a protocol: the connection was not scanned from its first byte, so
+    /// nothing shows whether a transaction is open on it.
+    fn matches_rule(&self, rule: &Rule) -> bool {
         match rule.tcp.protocol {
             ProtocolSetting::Raw => true,
             ProtocolSetting::Auto => self.is_known_raw,
@@ -43,11 +43,11 @@ impl RawTcpState {
 
 impl Behavior for RawTcpState {
     fn applicable(&self, rule: &Rule, limits: Limits) -> Option<Limits> {
-        self.is_under(rule).then_some(limits)
+        self.matches_rule(rule).then_some(limits)
     }
 
     fn is_selectable(&self, rule: &Rule, _: u64) -> bool {
-        self.is_under(rule)
+        self.matches_rule(rule)
     }
 
     fn selection_rank(&self, connection: &Connection, _: Instant) -> u8 {

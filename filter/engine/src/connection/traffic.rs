@@ -15,10 +15,10 @@ pub(crate) struct ReadOutcome {
 }
 
 impl Connection {
-    /// Records bytes of the client. None when they are not to be passed on: its connection is about to be closed, by the
-    /// host or because the client ignores the drain signal.
+    /// Records bytes of the client. None if they must not be forwarded, because the connection is closing or the client
+    /// ignores the drain signal.
     pub(crate) fn record_read(&mut self, activity: Activity, now: Instant) -> Option<ReadOutcome> {
-        // What the server does not get, it does not execute: the client can send it again.
+        // The server executes nothing that it does not receive, so the client can send it again.
         if matches!(self.drain, DrainState::Closing(_)) {
             return None;
         }

@@ -22,7 +22,7 @@ impl Engine {
             if connection.origin().policy == policy && connection.apply_policy(mode, &rule) {
                 connection.schedule(timers);
                 if was_followed && !connection.is_followed() {
-                    effects.push_back(Effect::NotFollowed(connection.id()));
+                    effects.push_back(Effect::OpenedBeforeRule(connection.id()));
                 }
             }
         });

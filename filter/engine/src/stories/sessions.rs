@@ -290,7 +290,7 @@ fn connection_that_was_not_followed_from_its_first_byte_is_not_drained_by_a_chan
         story.at(600);
         let effects = story.effects();
         assert_eq!(effects.iter().any(is_close), closes, "{protocol}");
-        let is_reported = effects.contains(&Effect::NotFollowed(id));
+        let is_reported = effects.contains(&Effect::OpenedBeforeRule(id));
         assert_eq!(is_reported, !closes, "{protocol}");
     }
 }

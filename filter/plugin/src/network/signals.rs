@@ -68,8 +68,8 @@ impl Downstream {
         }
     }
 
-    /// Replaces a request of a PostgreSQL client by a Sync, and discards what follows it: nothing of it is executed.
-    pub(super) fn request_error(&mut self, bytes: &mut Bytes<'_>) {
+    /// Replaces a request of a PostgreSQL client with a Sync, which executes nothing, and discards what follows it.
+    pub(super) fn replace_request(&mut self, bytes: &mut Bytes<'_>) {
         if self.forwarding == Forwarding::UntilError {
             bytes.discard();
         } else if bytes.read(0, 1) != [shutdown::TERMINATE] {
@@ -79,8 +79,8 @@ impl Downstream {
         }
     }
 
-    /// Replaces the response to the Sync by an error, after which the connection is closed. Other messages of the server
-    /// may come before.
+    /// Replaces the response to the Sync with an error, after which the connection is closed. The server may send other
+    /// messages before it.
     pub(super) fn send_error(&mut self, worker: &mut Worker, bytes: &mut Bytes<'_>) {
         let size = bytes.len();
         let last = size.saturating_sub(shutdown::READY.len());

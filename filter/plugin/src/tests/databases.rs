@@ -41,8 +41,8 @@ impl Plugin {
         assert_eq!(self.host.server_data(), bytes);
     }
 
-    /// The server sends bytes that nothing has asked for, which the client must not get any more.
-    fn respond_nothing(&self) {
+    /// The server sends bytes after the close, which must not reach the client.
+    fn respond_after_close(&self) {
         let size = self.host.set_server_data(b"+OK\r\n");
         self.vm.server_data(10, size);
         assert_eq!(self.host.server_data(), b"");
@@ -70,7 +70,7 @@ fn idle_connection_is_closed_and_nothing_reaches_the_server_after_it() {
 
         assert_eq!(plugin.request(INCR), b"");
         assert_eq!(plugin.request(INCR), b"");
-        plugin.respond_nothing();
+        plugin.respond_after_close();
 
         let drained = "drain_reason=.=max_connection_age;.;evenkeel_connections_aborted_total";
         assert_eq!(plugin.count(drained), 0);

@@ -62,7 +62,7 @@ impl Worker {
         );
     }
 
-    /// What the rule for its port says about the protocol of a connection, at its first bytes.
+    /// Returns the protocol that the rule for its port expects of a connection.
     pub(crate) fn expected_protocol(&self, id: ConnectionId) -> ExpectedProtocol {
         let policy = self.engine.origin(id).map(|origin| origin.policy);
         let policy = policy.and_then(|policy| self.policies.get(policy));
@@ -81,8 +81,8 @@ impl Worker {
         }
     }
 
-    /// The protocol of a connection is known, or has changed. `is_known_raw`: its first bytes are those of no database
-    /// or broker. False if the connection is bypassed.
+    /// The protocol of a connection was detected, or has changed. `is_known_raw`: its first bytes match no database or
+    /// broker. False if the connection is bypassed.
     pub(crate) fn identified(
         &mut self,
         id: ConnectionId,
@@ -106,19 +106,15 @@ impl Worker {
                 return true;
             }
         };
-        self.metrics.count(Counter::Bypassed(reason));
         self.engine.bypass(id);
-        self.log.write(
-            Level::Debug,
-            format_args!("connection {}: bypassed: {}", id.0, reason.name()),
-        );
+        self.report_bypass(id, reason);
         false
     }
 
     /// Puts a raw TCP connection under the rule for its listener's port.
     fn set_tcp(&mut self, id: ConnectionId, is_known_raw: bool) {
         if let Some((port, rule)) = self.tcp_rule(id) {
-            // A database's own port tells more than bytes, such as those of TLS.
+            // On a database's own port, unknown bytes may be its protocol within TLS.
             let is_known_raw = is_known_raw && TcpProtocol::of_port(port).is_none();
             self.engine.set_tcp(id, port, rule, is_known_raw);
         }

@@ -94,6 +94,17 @@ impl Worker {
         }
     }
 
+    /// Counts and logs that a connection is bypassed.
+    pub(super) fn report_bypass(&mut self, id: ConnectionId, reason: BypassReason) {
+        self.report(id, Counter::Bypassed(reason), "bypassed", reason.name());
+    }
+
+    fn report(&mut self, id: ConnectionId, counter: Counter, what: &str, reason: &str) {
+        self.metrics.count(counter);
+        let text = format_args!("connection {}: {what}: {reason}", id.0);
+        self.log.write(Level::Debug, text);
+    }
+
     fn process(&mut self, effect: Effect) {
         match effect {
             Effect::DrainPending(_, reason) => self.metrics.count(Counter::Expired(reason)),
@@ -101,27 +112,12 @@ impl Worker {
                 self.metrics.count(Counter::Plain(Metric::BudgetExhausted))
             }
             Effect::Deferred(id, reason) => {
-                self.metrics.count(Counter::Deferred(reason));
-                self.log.write(
-                    Level::Debug,
-                    format_args!("connection {}: drain deferred: {}", id.0, reason.name()),
-                );
+                self.report(id, Counter::Deferred(reason), "deferred", reason.name());
             }
             Effect::Pinned(id, reason) => {
-                self.metrics.count(Counter::Pinned(reason));
-                self.log.write(
-                    Level::Debug,
-                    format_args!("connection {}: pinned: {}", id.0, reason.name()),
-                );
+                self.report(id, Counter::Pinned(reason), "pinned", reason.name());
             }
-            Effect::NotFollowed(id) => {
-                let reason = BypassReason::OpenedBeforeRule;
-                self.metrics.count(Counter::Bypassed(reason));
-                self.log.write(
-                    Level::Debug,
-                    format_args!("connection {}: bypassed: {}", id.0, reason.name()),
-                );
-            }
+            Effect::OpenedBeforeRule(id) => self.report_bypass(id, BypassReason::OpenedBeforeRule),
             Effect::SignalIgnored(id, reason) => {
                 self.metrics.count(Counter::SignalIgnored(reason));
                 self.log.write(

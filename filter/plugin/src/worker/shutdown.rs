@@ -7,13 +7,13 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_engine::{ConnectionId, Instant};
-use evenkeel_policy::DrainError;
+use evenkeel_policy::ErrorSetting;
 use evenkeel_wire::tcp::TcpProtocol;
 
 use super::Worker;
 use super::effects::Action;
 
-/// How long a client may take to use its connection, where the rule has no `drain_timeout`.
+/// How long a client may leave its connection unused, where the rule has no `drain_timeout`.
 const USE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ impl Shutdowns {
         self.order.insert((deadline, id));
     }
 
-    /// False if the connection is not one of them.
+    /// False if the connection is not shutting down.
     pub(super) fn remove(&mut self, id: ConnectionId) -> bool {
         let deadline = self.deadlines.remove(&id);
         deadline.is_some_and(|deadline| self.order.remove(&(deadline, id)))
@@ -45,10 +45,10 @@ impl Shutdowns {
 }
 
 impl Worker {
-    /// Closes a connection, at once or, if its client is to get an error, after that.
+    /// Closes a connection: in this tick, or after its client has got an error, if its rule has one.
     pub(super) fn plan_close(&mut self, id: ConnectionId, aborted: u32) {
         let rule = self.engine.rule(id);
-        let has_error = rule.is_some_and(|rule| rule.tcp.error == DrainError::AdminShutdown)
+        let has_error = rule.is_some_and(|rule| rule.tcp.error == ErrorSetting::AdminShutdown)
             && self.engine.session_protocol(id) == Some(TcpProtocol::PostgreSql);
         if has_error && aborted == 0 {
             let timeout = rule.and_then(|rule| rule.drain_timeout);
@@ -66,7 +66,7 @@ impl Worker {
         self.pending.actions.extend(close);
     }
 
-    /// Closes at most `max` connections whose clients did not use them in time.
+    /// Closes at most `max` connections that their clients did not use before the deadline.
     pub(super) fn close_unused(&mut self, now: Instant, max: usize) {
         for _ in 0..max {
             let Some(id) = self.shutdowns.take_expired(now) else {

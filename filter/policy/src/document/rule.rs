@@ -3,7 +3,7 @@ use crate::declare::object;
 use crate::glob::Glob;
 use crate::matcher::Direction;
 use crate::rule::{
-    CloseCode, DrainError, Jitter, LastStreamId, ProtocolSetting, SessionStateSetting, WhenActive,
+    CloseCode, ErrorSetting, Jitter, LastStreamId, ProtocolSetting, SessionStateSetting, WhenActive,
     WhenTcpActive,
 };
 use crate::value::{AgeLimit, CountLimit, Name, Port, Prefix, Wait};
@@ -31,7 +31,7 @@ object! {
         "close_code" => "`close_code` belongs inside `websocket`",
         "last_stream_id" => "`last_stream_id` belongs inside `http2`",
         "when_active" => "`when_active` belongs inside `http2` or `websocket`, or in a rule of `tcp`",
-        "protocol" => "`protocol` belongs in a rule of `tcp`; what is HTTP is found by its first bytes",
+        "protocol" => "`protocol` belongs in a rule of `tcp`; HTTP is detected by its first bytes",
         "session_state" => "`session_state` belongs in a rule of `tcp`",
         "budget" => "`budget` belongs at the top level: it applies to the whole proxy",
         "name" => "`defaults` has no name; rules with names belong in `routes` and `tcp`",
@@ -101,7 +101,6 @@ object! {
     }
     renamed {
         "quiet_wait" => "idle_time",
-        "busy" => "when_active",
     }
     misplaced {
         "idle_wait" => "`idle_wait` is for HTTP/2; for WebSockets use `idle_time`, or `idle_timeout` for silent ones",
@@ -164,7 +163,7 @@ object! {
         "peers" => "`peers` belongs at the top level: pods exchange reports of their whole load",
         "direction" => "`direction` belongs inside `match`",
         "port" => "requests are not matched by port; rules by port belong in `tcp`",
-        "protocol" => "`protocol` belongs in a rule of `tcp`; what is HTTP is found by its first bytes",
+        "protocol" => "`protocol` belongs in a rule of `tcp`; HTTP is detected by its first bytes",
         "session_state" => "`session_state` belongs in a rule of `tcp`",
     }
 }
@@ -198,8 +197,8 @@ object! {
         required "name" => name: Name,
         /// Which connections.
         required "match" => matcher: PortMatch,
-        /// The protocol by which a connection is followed to find its safe points. Under a protocol that is
-        /// stated, a connection whose bytes are not understood (such as TLS) is not drained.
+        /// The protocol that is parsed to find the safe points of a connection. Under a stated protocol, a
+        /// connection with other bytes (such as TLS) is not drained.
         "protocol" => protocol: ProtocolSetting = "auto",
         /// How long no byte must have passed on an expired connection, before it is closed. The default is
         /// "500ms" for databases and brokers (NATS, MQTT and AMQP connections need none while nothing is
@@ -216,7 +215,7 @@ object! {
         /// client only in place of the server. So with "admin_shutdown" the connection ends when the client uses
         /// it next, or after `drain_timeout` (without one: 30 seconds) if it does not. For drivers that do
         /// not notice the end of an idle connection.
-        "error" => error: DrainError = "off",
+        "error" => error: ErrorSetting = "off",
         ..limits: Limits,
     }
     renamed {

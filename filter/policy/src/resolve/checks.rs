@@ -3,7 +3,7 @@ use crate::document::{Limits, Route, Tcp};
 use crate::duration::show;
 use crate::error::Report;
 use crate::path::Path;
-use crate::rule::{self, DrainError, ProtocolSetting};
+use crate::rule::{self, ErrorSetting, ProtocolSetting};
 use crate::value::Name;
 use std::collections::BTreeMap;
 
@@ -90,7 +90,7 @@ pub(super) fn check_error(at: &Path<'_>, tcp: &rule::Tcp, report: &mut Report) {
         tcp.protocol,
         ProtocolSetting::Auto | ProtocolSetting::PostgreSql
     );
-    if tcp.error == DrainError::Off || has_error {
+    if tcp.error == ErrorSetting::Off || has_error {
         return;
     }
     let hint = format!(

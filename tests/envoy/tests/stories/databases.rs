@@ -133,7 +133,7 @@ async fn connect(envoy: &Envoy, listener: &TcpListener) -> (Socket, Socket) {
 }
 
 /// The connection expires while something is in flight, and is closed after it.
-async fn is_closed_after_what_is_in_flight(conversation: &Conversation) {
+async fn assert_closed_after_what_is_in_flight(conversation: &Conversation) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let rule = r#""max_connection_age": "300ms", "drain_timeout": "200ms""#;
     let envoy = gateway(listener.local_addr().unwrap(), rule).await;
@@ -156,32 +156,32 @@ async fn is_closed_after_what_is_in_flight(conversation: &Conversation) {
 
 #[tokio::test]
 async fn postgresql_connection_is_closed_after_its_transaction() {
-    is_closed_after_what_is_in_flight(&POSTGRESQL).await;
+    assert_closed_after_what_is_in_flight(&POSTGRESQL).await;
 }
 
 #[tokio::test]
 async fn mysql_connection_is_closed_after_its_transaction() {
-    is_closed_after_what_is_in_flight(&MYSQL).await;
+    assert_closed_after_what_is_in_flight(&MYSQL).await;
 }
 
 #[tokio::test]
 async fn redis_connection_is_closed_after_its_transaction() {
-    is_closed_after_what_is_in_flight(&REDIS).await;
+    assert_closed_after_what_is_in_flight(&REDIS).await;
 }
 
 #[tokio::test]
 async fn nats_connection_is_closed_after_its_pong() {
-    is_closed_after_what_is_in_flight(&NATS).await;
+    assert_closed_after_what_is_in_flight(&NATS).await;
 }
 
 #[tokio::test]
 async fn mqtt_connection_is_closed_after_its_acknowledgement() {
-    is_closed_after_what_is_in_flight(&MQTT).await;
+    assert_closed_after_what_is_in_flight(&MQTT).await;
 }
 
 #[tokio::test]
 async fn amqp_connection_is_closed_after_its_response() {
-    is_closed_after_what_is_in_flight(&AMQP).await;
+    assert_closed_after_what_is_in_flight(&AMQP).await;
 }
 
 /// Its notifications would be lost until the client listens again.

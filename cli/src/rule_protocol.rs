@@ -1,20 +1,20 @@
-//! By which protocol the connections of a TCP rule are followed, as far as the policy shows it.
+//! The protocol that is parsed on the connections of a TCP rule, as far as the policy shows it.
 
 use evenkeel_engine::{TcpProtocol, stated_protocol};
 use evenkeel_policy::{ProtocolSetting, Rule};
 
-/// How the safe points of a TCP rule's connections are found.
+/// The protocol that a TCP rule parses to find safe points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Followed {
-    /// By silence after data from the server.
+pub enum RuleProtocol {
+    /// None: safe points are pauses after data from the server.
     Raw,
-    /// By this protocol.
+    /// This protocol.
     Protocol(TcpProtocol),
-    /// By the protocol that the first bytes of each connection show, if any.
+    /// The one that the first bytes of each connection show, if any.
     FirstBytes,
 }
 
-impl Followed {
+impl RuleProtocol {
     pub fn of(port: u16, rule: &Rule) -> Self {
         let setting = rule.tcp.protocol;
         match (stated_protocol(setting), setting) {
@@ -35,19 +35,19 @@ impl Followed {
         }
     }
 
-    /// Says how the protocol of a connection to `port` is known.
+    /// Describes in a sentence how the protocol of a connection to `port` is known.
     pub fn describe(self, port: u16, rule: &Rule) -> String {
         match self {
             Self::Raw => {
-                "Connections are followed by no protocol: the rule is for raw TCP.".to_owned()
+                "No protocol is parsed: the rule is for raw TCP.".to_owned()
             }
             Self::Protocol(protocol) if rule.tcp.protocol == ProtocolSetting::Auto => format!(
-                "Connections are followed as {}, whose well-known port {port} is. HTTP is drained as HTTP, and other \
+                "Connections are parsed as {}, because of the well-known port {port}. HTTP is drained as HTTP, and other \
                  bytes (such as TLS) are not drained.",
                 protocol.name()
             ),
             Self::Protocol(protocol) => format!(
-                "Connections are followed as {}. Other bytes (such as TLS) are not drained.",
+                "Connections are parsed as {}. Other bytes (such as TLS) are not drained.",
                 protocol.name()
             ),
             Self::FirstBytes => {
