@@ -38,9 +38,7 @@ impl RuleProtocol {
     /// Describes in a sentence how the protocol of a connection to `port` is known.
     pub fn describe(self, port: u16, rule: &Rule) -> String {
         match self {
-            Self::Raw => {
-                "No protocol is parsed: the rule is for raw TCP.".to_owned()
-            }
+            Self::Raw => "No protocol is parsed: the rule is for raw TCP.".to_owned(),
             Self::Protocol(protocol) if rule.tcp.protocol == ProtocolSetting::Auto => format!(
                 "Connections are parsed as {}, because of the well-known port {port}. HTTP is drained as HTTP, and other \
                  bytes (such as TLS) are not drained.",

@@ -1,5 +1,5 @@
-//! Programs of the tests with a command line of their own (the client matrix, databases, the lab), with the module and the Envoy that they
-//! need.
+//! Programs of the tests with a command line of their own (the client matrix, databases, the lab), with the module and
+//! the Envoy that they need.
 
 use std::process::Command;
 

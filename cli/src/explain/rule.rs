@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use evenkeel_engine::TcpProtocol;
-use evenkeel_policy::{CloseCode, Direction, ErrorSetting, Request, Rule, WhenActive, show_duration};
+use evenkeel_policy::{
+    CloseCode, Direction, ErrorSetting, Request, Rule, WhenActive, show_duration,
+};
 use evenkeel_report::number::{duration, rounded};
 use evenkeel_report::terminal;
 

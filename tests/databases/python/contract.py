@@ -72,8 +72,6 @@ class Attempt:
         self.stage = IN_FLIGHT
         self.number = number
         self.id = f"{operation.name}-{number}"
-        self.succeeded = False
-        self.started = time.monotonic()
 
     def fail(self, error):
         self.operation.fail(self.stage, error)

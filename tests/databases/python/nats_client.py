@@ -14,7 +14,7 @@ from contract import IN_FLIGHT
 # Published until it arrives: from then on the servers know the subscription.
 FIRST = "first"
 
-# Seconds until a message counts as lost: more than a busy machine needs.
+# Seconds until a message counts as lost: more than a loaded machine needs.
 TIMEOUT = 15
 
 

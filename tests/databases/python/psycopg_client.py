@@ -32,7 +32,7 @@ class Session:
         self.connection = None
 
 
-def worker(args, clock, operation, body, pause=(0.1, 1.2)):
+def worker(args, clock, operation, body):
     """Repeats `body` on a kept connection. An error is counted under the stage that `body` reached."""
 
     def work():
@@ -51,7 +51,7 @@ def worker(args, clock, operation, body, pause=(0.1, 1.2)):
                 else:
                     attempt.fail(error)
                 session.drop()
-            clock.pause(*pause)
+            clock.pause(0.1, 1.2)
         session.drop()
 
     return work

@@ -1,4 +1,7 @@
-"""SQLAlchemy's pool, with `pool_pre_ping`, with a maximum lifetime (`pool_recycle`), and without both. The argument before those of the contract is the database."""
+"""SQLAlchemy's pool, with `pool_pre_ping`, with a maximum lifetime (`pool_recycle`), and without both.
+
+The argument before those of the contract is the database.
+"""
 
 import sys
 

@@ -18,7 +18,7 @@ pub enum Contender {
     Duration,
     /// Evenkeel's rule for raw TCP: a pause after data from the server.
     Raw,
-    /// Evenkeel's rule that reads the protocol.
+    /// Evenkeel's rule that parses the protocol.
     Protocol,
     /// Evenkeel at the clients' own proxy: connections to all hosts are rebalanced when one is added.
     Rebalance,
@@ -56,7 +56,7 @@ impl Contender {
     }
 
     /// Whether nothing may be in flight, in a transaction, lost or delivered twice.
-    pub(crate) fn reads_protocol(self) -> bool {
+    pub(crate) fn parses_protocol(self) -> bool {
         matches!(self, Self::Protocol | Self::Rebalance)
     }
 

@@ -10,7 +10,7 @@ const HEAD: &str = "# Databases and message brokers: what draining does to real 
 
 For platform engineers who want to rebalance connections to databases and brokers. Generated; do not edit.
 
-Real servers and clients, two servers (for MQTT and AMQP one) behind an Envoy 1.40 `tcp_proxy`. What drains:
+Real servers and clients, two servers (for MQTT and AMQP one) behind an Envoy 1.40 `tcp_proxy`. What closes connections:
 
 - `none`: nothing.
 - `duration`: Envoy's `max_downstream_connection_duration: 3s`.

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 /// Between the release of a port and the start of the server, another process may take the port.
 const TRIES: usize = 5;
 
-/// RabbitMQ takes 5 s to start, and 75 s on a machine that is busy with other things.
+/// RabbitMQ takes 5 s to start, and 75 s on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(150);
 const INTERVAL: Duration = Duration::from_millis(20);
 
@@ -135,7 +135,7 @@ pub(crate) fn tail(text: &str) -> String {
     lines[start..].join("\n")
 }
 
-/// Some servers refuse to run as root. In a user namespace they see another user id, and the files that they write
+/// Some servers do not run as root. In a user namespace they see another user id, and the files that they write
 /// still belong to root.
 pub(crate) fn unprivileged(program: &Path) -> Result<Command> {
     if run(Command::new("id").arg("-u"))?.trim() != "0" {

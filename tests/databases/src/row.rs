@@ -56,7 +56,7 @@ pub struct ModuleCounts {
     pub deferred: BTreeMap<String, u64>,
     /// Connections that stayed open because of state on the server, by what (`evenkeel_drains_pinned_total`).
     pub pinned: BTreeMap<String, u64>,
-    /// Connections that were not followed, by the reason (`evenkeel_connections_bypassed_total`).
+    /// Connections that were bypassed, by the reason (`evenkeel_connections_bypassed_total`).
     pub bypassed: BTreeMap<String, u64>,
 }
 

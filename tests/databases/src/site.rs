@@ -136,7 +136,7 @@ impl Site {
     /// How many connections the listener accepted so far.
     ///
     /// # Errors
-    /// When Envoy does not answer.
+    /// When Envoy's admin interface does not respond.
     pub(crate) async fn connections(&self, listener: &str) -> Result<u64> {
         let stats = self.envoy.stats().await?;
         Ok(stats.get(&format!("tcp.{listener}.downstream_cx_total")))
@@ -145,7 +145,7 @@ impl Site {
     /// What the module counted; None where it is not loaded.
     ///
     /// # Errors
-    /// When Envoy does not answer.
+    /// When Envoy's admin interface does not respond.
     pub(crate) async fn module_counts(&self) -> Result<Option<ModuleCounts>> {
         if !self.contender.has_module() {
             return Ok(None);

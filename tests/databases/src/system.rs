@@ -75,7 +75,7 @@ impl System {
             )
     }
 
-    /// What an idle client has sent. Empty for MySQL, whose clients respond to random bytes of the server.
+    /// The first bytes of a client that stays idle. Empty for MySQL, where the server sends first.
     pub(crate) fn first_bytes(self) -> &'static [u8] {
         match self {
             // SSLRequest

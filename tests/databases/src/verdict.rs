@@ -1,20 +1,20 @@
-//! Whether the rule that reads the protocol broke nothing and still drained.
+//! Judges whether the contenders that parse the protocol drained connections without a loss.
 
 use anyhow::{Result, bail};
 
 use crate::contender::Contender;
 use crate::row::{ModuleCounts, Results, Row, sums};
 
-/// Checks the rows of the contenders that read the protocol, per system: nothing was broken, lost or delivered twice,
-/// and connections were drained: with [`Contender::Protocol`] at least half as many as with [`Contender::Raw`], where
-/// its rows are there. Systems that do not share sessions are left out: no proxy can drain them without a loss.
+/// Checks the rows of the contenders that parse the protocol, per system: nothing was broken, lost or delivered twice,
+/// and connections were drained: with [`Contender::Protocol`] at least half as many as with [`Contender::Raw`], if it
+/// ran. Systems that do not share sessions are left out: no proxy can drain them without a loss.
 /// Returns a summary.
 ///
 /// # Errors
 /// Names each system and what it fails.
 pub fn judge(results: &Results) -> Result<String> {
     let sums = sums(&results.rows);
-    let judged = |sum: &&Row| sum.contender.reads_protocol() && sum.system.shares_sessions();
+    let judged = |sum: &&Row| sum.contender.parses_protocol() && sum.system.shares_sessions();
     let mut faults = Vec::new();
     for sum in sums.iter().filter(judged) {
         let what = format!("{} with `{}`", sum.system.name(), sum.contender.name());
@@ -27,7 +27,7 @@ pub fn judge(results: &Results) -> Result<String> {
         faults.extend(too_few_drained(sum, &sums, results).map(|fault| format!("{what}: {fault}")));
     }
     if !faults.is_empty() {
-        bail!("the protocols were not followed\n{}", faults.join("\n"));
+        bail!("drained with a loss, or too few\n{}", faults.join("\n"));
     }
     let total = |count: fn(&Row) -> u64| sums.iter().filter(judged).map(count).sum::<u64>();
     let module = results
@@ -43,12 +43,14 @@ pub fn judge(results: &Results) -> Result<String> {
 }
 
 fn too_few_drained(sum: &Row, sums: &[Row], results: &Results) -> Option<String> {
-    if sum.contender == Contender::Rebalance {
-        let own = |counts: &&ModuleCounts| {
-            counts.system == sum.system && counts.contender == sum.contender
-        };
-        let drained = results.module.iter().find(own).map(|counts| counts.drained);
-        return (drained == Some(0)).then(|| "no connection drained".to_owned());
+    let own =
+        |counts: &&ModuleCounts| counts.system == sum.system && counts.contender == sum.contender;
+    let drained = results.module.iter().find(own).map(|counts| counts.drained);
+    if drained.unwrap_or_default() == 0 {
+        return Some("no connection drained".to_owned());
+    }
+    if sum.contender != Contender::Protocol {
+        return None;
     }
     let raw = |row: &&Row| row.system == sum.system && row.contender == Contender::Raw;
     let raw = sums.iter().find(raw)?.drained(sums)?;
@@ -90,8 +92,20 @@ mod tests {
             row(Contender::Raw, opened(11)),
             row(Contender::Protocol, protocol),
         ];
-        let module = Vec::new();
+        let module = vec![counts(Contender::Protocol, 5)];
         Results { rows, module }
+    }
+
+    fn counts(contender: Contender, drained: u64) -> ModuleCounts {
+        ModuleCounts {
+            system: System::Redis,
+            contender,
+            drained,
+            aborted: 0,
+            deferred: BTreeMap::new(),
+            pinned: BTreeMap::new(),
+            bypassed: BTreeMap::new(),
+        }
     }
 
     #[test]
@@ -118,6 +132,20 @@ mod tests {
             error.contains("redis with `protocol`: 1 in transaction"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn run_without_a_drain_fails() {
+        for contender in [Contender::Protocol, Contender::Rebalance] {
+            let results = Results {
+                rows: vec![row(contender, opened(1))],
+                module: vec![counts(contender, 0)],
+            };
+
+            let error = judge(&results).unwrap_err().to_string();
+
+            assert!(error.contains("no connection drained"), "{error}");
+        }
     }
 
     #[test]

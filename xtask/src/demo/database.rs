@@ -2,7 +2,7 @@
 //!
 //! A transaction may pause, so that silence is no safe point: connections are closed between transactions.
 
-mod session;
+mod client;
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use serde_json::json;
 use super::Tools;
 use super::gateway::{Scene, compare};
 use super::outcome::Scenario;
-use session::Session;
+use client::PostgresClient;
 
 const CLIENTS: usize = 20;
 /// Between the statements of a transaction; longer than `idle_time`.
@@ -52,6 +52,6 @@ pub async fn measure(tools: &Tools, quick: bool, seed: u64) -> Result<Option<Sce
         reading: "Before, the new server gets nothing. After, connections that have reached their age are closed \
                   between two transactions, never within one, and both servers get a share.",
     };
-    let connect = |proxy| Session::new(proxy, &hosts);
+    let connect = |proxy| PostgresClient::new(proxy, &hosts);
     Ok(Some(compare(tools, seed, scene, connect).await?))
 }

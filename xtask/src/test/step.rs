@@ -31,7 +31,7 @@ const BY_NAME: [&str; 7] = [
     "http2",
 ];
 
-/// The systems that a proxy can drain without a loss, in runs of some connection ages each.
+/// The systems that a proxy can drain without a loss. Each run takes several connection ages.
 const WITHOUT_LOSS: &str = "postgresql mysql redis nats mqtt amqp --contender none,raw,protocol,rebalance --seconds 14 --jobs 5";
 
 /// The cases of the lab that take a few seconds each, with both sets of rules.

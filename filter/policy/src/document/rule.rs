@@ -3,8 +3,8 @@ use crate::declare::object;
 use crate::glob::Glob;
 use crate::matcher::Direction;
 use crate::rule::{
-    CloseCode, ErrorSetting, Jitter, LastStreamId, ProtocolSetting, SessionStateSetting, WhenActive,
-    WhenTcpActive,
+    CloseCode, ErrorSetting, Jitter, LastStreamId, ProtocolSetting, SessionStateSetting,
+    WhenActive, WhenTcpActive,
 };
 use crate::value::{AgeLimit, CountLimit, Name, Port, Prefix, Wait};
 

@@ -77,7 +77,7 @@ func (o *operation) receive(message *nats.Msg) {
 	o.received[string(message.Data)]++
 }
 
-// A message counts as lost after this time: more than a busy machine needs.
+// A message counts as lost after this time: more than a loaded machine needs.
 const patience = 15 * time.Second
 
 var digits = regexp.MustCompile(`\d+`)

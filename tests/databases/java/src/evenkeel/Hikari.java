@@ -26,7 +26,7 @@ import javax.sql.DataSource;
 final class Hikari {
     private static final String TABLE = "hikari_log";
     private static final int WORKERS = 3;
-    /** It does not tell its version; pom.xml names it. */
+    /** HikariCP does not expose its version; pom.xml states it. */
     private static final String HIKARI = "7.1.0";
 
     private final String database;
@@ -54,7 +54,7 @@ final class Hikari {
 
     /** What a worker repeats on a connection of the pool. */
     private interface Body {
-        void run(Connection connection, Operation operation, Attempt attempt) throws Exception;
+        void run(Connection connection, Attempt attempt) throws Exception;
     }
 
     public static void main(String[] arguments) throws Exception {
@@ -76,7 +76,7 @@ final class Hikari {
         add(transaction, this::transaction, threads, pools);
         add(prepared, this::prepared, threads, pools);
         add(cursor, this::cursor, threads, pools);
-        // Class loading and the first connections take seconds on a busy machine.
+        // Class loading and the first connections take seconds on a loaded machine.
         end = System.nanoTime() + seconds * 1_000_000_000L;
         threads.forEach(Thread::start);
         for (Thread thread : threads) {
@@ -112,7 +112,7 @@ final class Hikari {
                 Attempt attempt = operation.begin();
                 try (Connection connection = pool.getConnection()) {
                     attempt.stage = Stage.FOUND_CLOSED;
-                    body.run(connection, operation, attempt);
+                    body.run(connection, attempt);
                     operation.acknowledge(attempt);
                 } catch (SQLException error) {
                     if (!isConnectionLost(error)) {
@@ -141,7 +141,7 @@ final class Hikari {
         return error.getSQLState() == null || error.getSQLState().startsWith("08");
     }
 
-    private void transaction(Connection connection, Operation operation, Attempt attempt) throws Exception {
+    private void transaction(Connection connection, Attempt attempt) throws Exception {
         connection.setAutoCommit(false);
         insert(connection, attempt, 1);
         attempt.stage = Stage.IN_TRANSACTION;
@@ -153,11 +153,11 @@ final class Hikari {
     }
 
     /** Prepared on the server: see url(). */
-    private void prepared(Connection connection, Operation operation, Attempt attempt) throws Exception {
+    private void prepared(Connection connection, Attempt attempt) throws Exception {
         insert(connection, attempt, 1);
     }
 
-    private void cursor(Connection connection, Operation operation, Attempt attempt) throws Exception {
+    private void cursor(Connection connection, Attempt attempt) throws Exception {
         connection.setAutoCommit(false);
         boolean isPostgresql = database.equals("postgresql");
         String query = isPostgresql ? "SELECT generate_series(1, 500)" : "SELECT seq FROM seq_1_to_500";

@@ -15,7 +15,7 @@ const USER: &str = "test";
 
 /// Runs transactions. Like a pool that validates, it opens another connection where the first statement finds that its
 /// own has ended.
-pub struct Session {
+pub struct PostgresClient {
     proxy: SocketAddr,
     /// The servers, in the order of their numbers.
     servers: Vec<SocketAddr>,
@@ -23,7 +23,7 @@ pub struct Session {
     opened: u64,
 }
 
-impl Session {
+impl PostgresClient {
     /// Returns a client that connects with its first transaction.
     pub fn new(proxy: SocketAddr, servers: &[SocketAddr]) -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Session {
     }
 }
 
-impl Exchange for Session {
+impl Exchange for PostgresClient {
     fn exchange(&mut self) -> impl Future<Output = Result<String>> + Send {
         self.run_transaction()
     }
