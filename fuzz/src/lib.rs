@@ -28,54 +28,23 @@ fn read_steps(mut data: &[u8]) -> Vec<Step<'_>> {
     steps
 }
 
-/// The body of a target.
-pub fn target(name: &str) -> Option<fn(&[u8])> {
-    let target: fn(&[u8]) = match name {
-        "postgresql" => postgresql,
-        "mysql" => mysql,
-        "redis" => redis,
-        "nats" => nats,
-        "mqtt" => mqtt,
-        "amqp" => amqp,
-        "http1" => http1,
-        "http2" => http2,
-        "websocket" => websocket,
-        _ => return None,
-    };
-    Some(target)
+/// Runs the target of this name.
+///
+/// # Panics
+/// If there is no such target, or if it fails.
+pub fn run(name: &str, data: &[u8]) {
+    let protocol = TcpProtocol::ALL
+        .into_iter()
+        .find(|protocol| protocol.name() == name);
+    match (name, protocol) {
+        ("http1", _) => http1(data),
+        ("http2", _) => http2(data),
+        ("websocket", _) => websocket(data),
+        (_, protocol) => tcp(protocol.unwrap(), data),
+    }
 }
 
-/// PostgreSQL.
-pub fn postgresql(data: &[u8]) {
-    tcp(TcpProtocol::PostgreSql, data);
-}
-
-/// MySQL.
-pub fn mysql(data: &[u8]) {
-    tcp(TcpProtocol::MySql, data);
-}
-
-/// Redis.
-pub fn redis(data: &[u8]) {
-    tcp(TcpProtocol::Redis, data);
-}
-
-/// NATS.
-pub fn nats(data: &[u8]) {
-    tcp(TcpProtocol::Nats, data);
-}
-
-/// MQTT.
-pub fn mqtt(data: &[u8]) {
-    tcp(TcpProtocol::Mqtt, data);
-}
-
-/// AMQP.
-pub fn amqp(data: &[u8]) {
-    tcp(TcpProtocol::Amqp, data);
-}
-
-/// The state is bounded, a bypass is final, and the end is the same whatever the cuts.
+/// The state is bounded, a bypass is final, and the state does not depend on how the bytes are split.
 fn tcp(protocol: TcpProtocol, data: &[u8]) {
     let steps = read_steps(data);
     let run = |size: usize| {
@@ -100,16 +69,16 @@ fn tcp(protocol: TcpProtocol, data: &[u8]) {
     }
 }
 
-/// HTTP/1. Here the cuts matter: what Envoy has read ahead of a response is known by the end of the callback.
-pub fn http1(data: &[u8]) {
+/// HTTP/1. Here the splits matter: the end of a callback shows what Envoy has read ahead of a response.
+fn http1(data: &[u8]) {
     let steps = read_steps(data);
     for size in [usize::MAX, 1] {
         http(&steps, size);
     }
 }
 
-/// HTTP/2, behind the client's preface: whatever the cuts, the same protocol and the same requests.
-pub fn http2(data: &[u8]) {
+/// HTTP/2 after the client's preface: the same protocol and requests however the bytes are split.
+fn http2(data: &[u8]) {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let data = [&seeds::write_steps(&[(true, &preface[..])]), data].concat();
     let steps = read_steps(&data);
@@ -134,8 +103,8 @@ fn http(steps: &[Step<'_>], size: usize) -> (Detection, u64, u32) {
     (scanner.detection(), scanner.requests(), scanner.active())
 }
 
-/// A WebSocket, behind its 101.
-pub fn websocket(data: &[u8]) {
+/// A WebSocket after its 101.
+fn websocket(data: &[u8]) {
     let steps = read_steps(data);
     let run = |size: usize| {
         let mut scanner = WebSocketScanner::default();

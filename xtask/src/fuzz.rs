@@ -7,7 +7,7 @@
 mod seeds;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -83,7 +83,7 @@ fn build(workspace: &Workspace, directory: &Path, host: &str) -> Command {
     build
 }
 
-/// Runs a target. Gives how many inputs it executed; None if it failed.
+/// Runs a target. Returns how many inputs it executed; None if it failed.
 fn fuzz(seed: &Seed, program: &Path, directory: &Path, seconds: u32) -> Result<Option<u64>> {
     let corpus = directory.join("corpus").join(seed.target);
     write_seeds(seed, &corpus).with_context(|| format!("cannot write {}", corpus.display()))?;
@@ -122,7 +122,7 @@ fn fuzz(seed: &Seed, program: &Path, directory: &Path, seconds: u32) -> Result<O
     Ok(Some(executed))
 }
 
-fn write_seeds(seed: &Seed, corpus: &PathBuf) -> std::io::Result<()> {
+fn write_seeds(seed: &Seed, corpus: &Path) -> std::io::Result<()> {
     fs::create_dir_all(corpus)?;
     for (number, input) in seed.inputs().enumerate() {
         fs::write(corpus.join(format!("seed-{number}")), input)?;

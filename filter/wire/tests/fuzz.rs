@@ -29,7 +29,7 @@ impl Random {
         usize::try_from(self.next() % u64::try_from(limit.max(1)).unwrap()).unwrap()
     }
 
-    /// Joins, cuts, repeats and changes seeds.
+    /// Joins, truncates, repeats and changes seeds.
     fn mutate(&mut self, seeds: &[Vec<u8>]) -> Vec<u8> {
         let mut data = seeds[self.below(seeds.len())].clone();
         for _ in 0..self.below(6) {
@@ -54,12 +54,11 @@ impl Random {
 fn targets_accept_seeds_and_mutations_of_them() {
     for seed in targets::seeds::SEEDS {
         println!("{}", seed.target);
-        let target = targets::target(seed.target).unwrap();
         let seeds: Vec<Vec<u8>> = seed.inputs().collect();
-        seeds.iter().for_each(|seed| target(seed));
+        seeds.iter().for_each(|data| targets::run(seed.target, data));
         let mut random = Random(7);
         for _ in 0..RUNS {
-            target(&random.mutate(&seeds));
+            targets::run(seed.target, &random.mutate(&seeds));
         }
     }
 }
