@@ -55,7 +55,9 @@ fn targets_accept_seeds_and_mutations_of_them() {
     for seed in targets::seeds::SEEDS {
         println!("{}", seed.target);
         let seeds: Vec<Vec<u8>> = seed.inputs().collect();
-        seeds.iter().for_each(|data| targets::run(seed.target, data));
+        seeds
+            .iter()
+            .for_each(|data| targets::run(seed.target, data));
         let mut random = Random(7);
         for _ in 0..RUNS {
             targets::run(seed.target, &random.mutate(&seeds));
