@@ -33,7 +33,7 @@ pub fn judge(results: &Results) -> Result<String> {
     let module = results
         .module
         .iter()
-        .filter(|counts| counts.contender.reads_protocol() && counts.system.shares_sessions());
+        .filter(|counts| counts.contender.parses_protocol() && counts.system.shares_sessions());
     Ok(format!(
         "{} operations, {} connections drained, none while in use, nothing lost or delivered twice; {} connections found closed",
         total(|row| row.counts.operations),
