@@ -174,10 +174,7 @@ fn raw(rule: &Rule) -> String {
 }
 
 fn session(protocol: TcpProtocol, rule: &Rule) -> Vec<String> {
-    let needs_no_idle_time = matches!(
-        protocol,
-        TcpProtocol::Nats | TcpProtocol::Mqtt | TcpProtocol::Amqp
-    );
+    let needs_no_idle_time = matches!(protocol, TcpProtocol::Nats | TcpProtocol::Mqtt);
     let close = match rule.tcp.idle_time {
         None if needs_no_idle_time => {
             "An expired connection is closed when nothing is in flight.".to_owned()

@@ -187,7 +187,7 @@ impl Reference {
         } else if any(|channel| !channel.unacknowledged.is_empty()) {
             UnsafeReason::Delivery
         } else {
-            return SessionState::Safe;
+            return SessionState::SafeWhenIdle;
         };
         SessionState::Unsafe(reason)
     }
@@ -318,7 +318,7 @@ proptest! {
         let mut session = Session::new(TcpProtocol::Amqp);
         open(&mut session);
         let mut reference = Reference::default();
-        prop_assert_eq!(session.state(), SessionState::Safe);
+        prop_assert_eq!(session.state(), SessionState::SafeWhenIdle);
         for (id, operation) in operations {
             let Some((side, frames)) = reference.frames(id, operation) else {
                 continue;

@@ -201,7 +201,7 @@ object! {
         /// connection with other bytes (such as TLS) is not drained.
         "protocol" => protocol: ProtocolSetting = "auto",
         /// How long no byte must have passed on an expired connection, before it is closed. The default is
-        /// "500ms" for databases and brokers (NATS, MQTT and AMQP connections need none while nothing is
+        /// "500ms" for databases and brokers (NATS and MQTT connections need none while nothing is
         /// in flight), and "2s" for raw TCP, where the last bytes must be the server's, and a connection
         /// that stays idle is closed when `drain_timeout` ends.
         "idle_time" => idle_time: Wait,

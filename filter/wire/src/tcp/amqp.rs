@@ -85,7 +85,8 @@ impl Scanner for Session {
                 if shared.has_auto_delete_queue && any(|channel| channel.acknowledges) {
                     pins.insert(PinReason::ExclusiveQueue);
                 }
-                return pins.state_or(SessionState::Safe);
+                // Some clients take a confirm that comes with the end of the connection for an error.
+                return pins.state_or(SessionState::SafeWhenIdle);
             }
         };
         SessionState::Unsafe(reason)

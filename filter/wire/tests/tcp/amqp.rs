@@ -61,10 +61,10 @@ fn handshake_ends_with_open_ok() {
     greeted()
         .is_unsafe(UnsafeReason::Handshake)
         .server(method(0, 10, 41, &[0]))
-        .is_safe()
+        .is_safe_when_idle()
         .server(frame(8, 0, &[]))
         .client(frame(8, 0, &[]))
-        .is_safe();
+        .is_safe_when_idle();
 }
 
 #[test]
@@ -105,15 +105,17 @@ fn method_is_unsafe_until_its_response() {
             .client(method(1, class, id, &arguments))
             .is_unsafe(UnsafeReason::Response)
             .server(method(1, class, response, &[0; 4]))
-            .is_safe();
+            .is_safe_when_idle();
     }
 }
 
 #[test]
 fn method_with_no_wait_has_no_response() {
-    opened().client(queue_declare(0x10)).is_safe();
-    opened().client(consume(1, 0x08)).is_safe();
-    confirming().client(method(1, 85, 10, &[1])).is_safe();
+    opened().client(queue_declare(0x10)).is_safe_when_idle();
+    opened().client(consume(1, 0x08)).is_safe_when_idle();
+    confirming()
+        .client(method(1, 85, 10, &[1]))
+        .is_safe_when_idle();
 }
 
 #[test]
@@ -122,17 +124,17 @@ fn channel_is_unsafe_until_it_is_open_or_closed() {
         .client(method(1, 20, 10, &[0]))
         .is_unsafe(UnsafeReason::Response)
         .server(method(1, 20, 11, &[0; 4]))
-        .is_safe()
+        .is_safe_when_idle()
         .client(method(1, 20, 40, &[0, 200, 0, 0, 0, 0, 0]))
         .is_unsafe(UnsafeReason::Response)
         .server(method(1, 20, 41, &[]))
-        .is_safe();
+        .is_safe_when_idle();
     consuming()
         .server(deliver(1, 1, b"a"))
         .server(method(1, 20, 40, &[1, 148, 0, 0, 0, 0, 0]))
         .is_unsafe(UnsafeReason::Response)
         .client(method(1, 20, 41, &[]))
-        .is_safe();
+        .is_safe_when_idle();
 }
 
 #[test]
@@ -171,10 +173,10 @@ fn publish_is_unsafe_until_its_confirm() {
         .server(ack(1, 3, false))
         .is_unsafe(UnsafeReason::Publish)
         .server(ack(1, 2, true))
-        .is_safe()
+        .is_safe_when_idle()
         .client(publish(1, b"d"))
         .server(method(1, 60, 120, &[0, 0, 0, 0, 0, 0, 0, 4, 0]))
-        .is_safe();
+        .is_safe_when_idle();
 }
 
 #[test]
@@ -188,7 +190,7 @@ fn returned_message_is_a_message_of_the_server() {
     confirming()
         .client(publish(1, b"a"))
         .server([returned, content(1, b"a"), ack(1, 1, false)].concat())
-        .is_safe();
+        .is_safe_when_idle();
 }
 
 #[test]
@@ -196,21 +198,21 @@ fn delivery_is_unsafe_until_its_acknowledgement() {
     let reject = |tag: u8| method(1, 60, 90, &[0, 0, 0, 0, 0, 0, 0, tag, 1]);
     let nack = |tag: u8| method(1, 60, 120, &[0, 0, 0, 0, 0, 0, 0, tag, 3]);
     consuming()
-        .is_safe()
+        .is_safe_when_idle()
         .server([deliver(1, 1, b"a"), deliver(1, 2, b""), deliver(1, 3, b"c")].concat())
         .is_unsafe(UnsafeReason::Delivery)
         .client(ack(1, 2, true))
         .is_unsafe(UnsafeReason::Delivery)
         .client(reject(3))
-        .is_safe()
+        .is_safe_when_idle()
         .server([deliver(1, 4, b"d"), deliver(1, 5, b"e")].concat())
         .client(reject(5))
         .is_unsafe(UnsafeReason::Delivery)
         .client(nack(4))
-        .is_safe()
+        .is_safe_when_idle()
         .server(deliver(1, 6, b"f"))
         .client(ack(1, 0, true))
-        .is_safe();
+        .is_safe_when_idle();
 }
 
 #[test]
@@ -230,15 +232,15 @@ fn get_is_unsafe_until_its_acknowledgement() {
         .client(get(0))
         .is_unsafe(UnsafeReason::Response)
         .server(method(1, 60, 72, &[0]))
-        .is_safe()
+        .is_safe_when_idle()
         .client(get(0))
         .server(got(1))
         .is_unsafe(UnsafeReason::Delivery)
         .client(ack(1, 1, false))
-        .is_safe()
+        .is_safe_when_idle()
         .client(get(1))
         .server(got(2))
-        .is_safe();
+        .is_safe_when_idle();
 }
 
 #[test]
@@ -246,7 +248,7 @@ fn recover_ends_deliveries() {
     consuming()
         .server(deliver(1, 1, b"a"))
         .client(method(1, 60, 100, &[1]))
-        .is_safe();
+        .is_safe_when_idle();
 }
 
 #[test]
@@ -256,13 +258,13 @@ fn transaction_is_unsafe_until_commit_or_rollback() {
         opened()
             .client(&select)
             .server(method(1, 90, 11, &[]))
-            .is_safe()
+            .is_safe_when_idle()
             .client(publish(1, b"a"))
             .is_unsafe(UnsafeReason::Transaction)
             .client(method(1, 90, end, &[]))
             .is_unsafe(UnsafeReason::Response)
             .server(method(1, 90, ended, &[]))
-            .is_safe();
+            .is_safe_when_idle();
     }
     consuming()
         .client(&select)
@@ -278,7 +280,7 @@ fn missing_confirms_and_acknowledgements_and_exclusive_queues_pin() {
         .is_pinned(PinReason::NoConfirms)
         .client(method(1, 20, 40, &[0, 200, 0, 0, 0, 0, 0]))
         .server(method(1, 20, 41, &[]))
-        .is_safe();
+        .is_safe_when_idle();
     opened()
         .client(consume(1, 0x02))
         .server(method(1, 60, 21, &name("ctag1")))
@@ -286,8 +288,8 @@ fn missing_confirms_and_acknowledgements_and_exclusive_queues_pin() {
         .is_pinned(PinReason::NoAcknowledgements);
     for (flags, state) in [
         (0x04, SessionState::Pinned(PinReason::ExclusiveQueue)),
-        (0x05, SessionState::Safe),
-        (0x02, SessionState::Safe),
+        (0x05, SessionState::SafeWhenIdle),
+        (0x02, SessionState::SafeWhenIdle),
     ] {
         let declared = [&name("q")[..], &[0; 8]].concat();
         opened()
@@ -308,8 +310,8 @@ fn consumed_queue_with_auto_delete_pins() {
     };
     let (auto_delete, passive) = (0x08, 0x01);
     declare(consuming(), auto_delete).is_pinned(PinReason::ExclusiveQueue);
-    declare(consuming(), auto_delete | passive).is_safe();
-    declare(opened(), auto_delete).is_safe();
+    declare(consuming(), auto_delete | passive).is_safe_when_idle();
+    declare(opened(), auto_delete).is_safe_when_idle();
 }
 
 #[test]
