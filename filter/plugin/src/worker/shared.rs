@@ -15,7 +15,7 @@ const BOARD: &str = "evenkeel/board";
 const VIEW: &str = "evenkeel/view";
 const LEASE: &str = "evenkeel/lease";
 const IDENTITY: &str = "evenkeel/self";
-const LAST_PEER_REQUEST: &str = "evenkeel/last_peer_request";
+const LAST_PEER_REQUEST: &str = "evenkeel/gossip";
 
 /// Access to the values.
 pub(super) struct SharedState<'h>(pub(super) &'h dyn Host);
