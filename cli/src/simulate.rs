@@ -116,7 +116,7 @@ fn compare(args: &Args, shown: impl FnMut(&Comparison)) -> Result<Vec<Comparison
 /// Returns the result of every run of `evenkeel simulate` with these arguments, for tests that compare it with a measurement.
 ///
 /// # Errors
-/// As [`run`].
+/// As `run`.
 pub fn simulated<T: Into<OsString> + Clone>(args: impl IntoIterator<Item = T>) -> Result<Vec<Row>> {
     #[derive(Parser)]
     #[command(no_binary_name = true)]
