@@ -9,7 +9,6 @@ mod rust;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -133,23 +132,6 @@ impl Language {
 fn tuned(name: &str) -> (&str, bool) {
     name.strip_suffix("+tuned")
         .map_or((name, false), |name| (name, true))
-}
-
-/// The content of every file below the directory, in a stable order.
-fn files_below(directory: &Path) -> Result<Vec<String>> {
-    let mut entries: Vec<_> = fs::read_dir(directory)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
-    entries.sort();
-    let mut files = Vec::new();
-    for entry in entries {
-        if entry.is_dir() {
-            files.extend(files_below(&entry)?);
-        } else {
-            files.push(fs::read_to_string(&entry)?);
-        }
-    }
-    Ok(files)
 }
 
 /// The folder of the programs in that language.

@@ -56,27 +56,10 @@ fn sources(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(language)
 }
 
-/// The content of each file below the directory, in a stable order.
-fn files_below(directory: &Path) -> Result<Vec<String>> {
-    let mut entries: Vec<_> = fs::read_dir(directory)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
-    entries.sort();
-    let mut files = Vec::new();
-    for entry in entries {
-        if entry.is_dir() {
-            files.extend(files_below(&entry)?);
-        } else {
-            files.push(fs::read_to_string(&entry)?);
-        }
-    }
-    Ok(files)
-}
-
 fn go(name: &str) -> Result<Program> {
     let module = sources("go");
     let version = run(Command::new("go").arg("version").current_dir(&module))?;
-    let inputs = (version, files_below(&module)?);
+    let inputs = (version, cache::files_below(&module)?);
     let binaries = cache::provide("database-go", inputs, |directory| {
         eprintln!("Building the Go clients (once)");
         // The closing slash makes it a directory for the binary of each command of the module.
@@ -92,7 +75,7 @@ fn go(name: &str) -> Result<Program> {
 fn java(class: &str) -> Result<Program> {
     let project = sources("java");
     let version = run(Command::new("javac").arg("--version"))?;
-    let inputs = (version, files_below(&project)?);
+    let inputs = (version, cache::files_below(&project)?);
     let built = cache::provide("database-java", inputs, |directory| {
         eprintln!("Building the Java clients (once)");
         let mut maven = Command::new("mvn");

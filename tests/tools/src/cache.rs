@@ -58,6 +58,26 @@ fn provide_in(
     Ok(directory)
 }
 
+/// The content of each file below the directory, in a stable order: inputs of [`provide`].
+///
+/// # Errors
+/// When one of them cannot be read, or is not UTF-8.
+pub fn files_below(directory: &Path) -> Result<Vec<String>> {
+    let mut entries: Vec<_> = fs::read_dir(directory)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    entries.sort();
+    let mut files = Vec::new();
+    for entry in entries {
+        if entry.is_dir() {
+            files.extend(files_below(&entry)?);
+        } else {
+            files.push(fs::read_to_string(&entry)?);
+        }
+    }
+    Ok(files)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Program, files_below, output_of, run, sources, tuned};
+use super::{Program, output_of, run, sources, tuned};
 use evenkeel_test_tools::cache;
 
 pub(super) fn version() -> Option<String> {
@@ -14,7 +14,7 @@ pub(super) fn version() -> Option<String> {
 
 pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<Program> {
     let module = sources("go");
-    let inputs = (version, files_below(&module)?);
+    let inputs = (version, cache::files_below(&module)?);
     let binaries = cache::provide("go", inputs, |directory| {
         note("Building the Go clients (once)");
         // The closing slash makes it a directory for the binary of every command of the module.

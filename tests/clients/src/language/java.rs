@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{Program, files_below, output_of, python, run, sources, tuned};
+use super::{Program, output_of, python, run, sources, tuned};
 use evenkeel_test_tools::cache;
 
 pub(super) fn version() -> Option<String> {
@@ -15,7 +15,7 @@ pub(super) fn version() -> Option<String> {
 
 pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<Program> {
     let project = sources("java");
-    let inputs = (version, files_below(&project)?);
+    let inputs = (version, cache::files_below(&project)?);
     let built = cache::provide("java", inputs, |directory| {
         note("Building the Java clients (once)");
         let mut maven = Command::new("mvn");

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Program, files_below, output_of, run, sources, tuned};
+use super::{Program, output_of, run, sources, tuned};
 use evenkeel_test_tools::cache;
 
 pub(super) fn version() -> Option<String> {
@@ -26,7 +26,7 @@ pub(super) fn program(name: &str, version: &str, note: impl Fn(&str)) -> Result<
         version,
         manifest,
         pinned,
-        files_below(&package.join("src"))?,
+        cache::files_below(&package.join("src"))?,
     );
     let target = cache::provide("rust", inputs, |directory| {
         note("Building the Rust clients (once)");
