@@ -44,7 +44,7 @@ const EXEMPTIONS: &[Exemption] = &[
         client: "httpx-h2",
         patterns: &["rests"],
         errors: &["ConnectionTerminated"],
-        // One request of the forty that CI sends.
+        // One request of the sixty that CI sends.
         bound: Bound::Reference {
             times: 1,
             percent: 3,

@@ -75,7 +75,7 @@ draining. Where a proxy does not count its connections and the client does not e
 connection, and whether the client was drained is unknown. `–`: the proxy cannot serve this client here.
 
 Evenkeel defers the drain of some HTTP/2 clients until their connection is idle, because they lose requests to a
-signal that comes while they are active. In `rests` each of four workers pauses for 1.5 s after five requests: these
+signal that comes while they are active. In `rests` each of four workers pauses for some seconds after five requests: these
 clients are drained there.
 
 h2load over HTTP/2 is not in the table. It is not recognized and never pauses, so it is not drained; and it never opens

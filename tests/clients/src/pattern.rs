@@ -66,9 +66,12 @@ const POST: Pattern = Pattern {
 const RESTS: Pattern = Pattern {
     name: "rests",
     concurrency: 4,
-    pauses: (5, 1500),
+    // Such a client is drained after a second of silence. The rest of the pause is for a loaded machine, on which
+    // the four workers do not pause at the same time.
+    pauses: (5, 2500),
     weight: 100,
-    least: 40,
+    // Two pauses for each of the four workers.
+    least: 60,
     ..PLAIN
 };
 
