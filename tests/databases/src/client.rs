@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::language::Language;
+use crate::program::Program;
 use crate::system::System;
 
 /// A program that uses one client library.
@@ -87,7 +88,7 @@ impl Client {
     ///
     /// # Errors
     /// When the language or a library is not available.
-    pub(crate) fn provide(&self) -> Result<crate::program::Program> {
+    pub fn provide(&self) -> Result<Program> {
         self.language.program(self.program)
     }
 }

@@ -65,7 +65,7 @@ impl Contender {
     ///
     /// # Errors
     /// When there is no such example.
-    pub(crate) fn policy(self, port: u16, protocol: &str) -> Result<Value> {
+    pub fn policy(self, port: u16, protocol: &str) -> Result<Value> {
         let mut policy = match self {
             Self::Protocol => example(protocol)?,
             Self::Rebalance => example("database-clients")?,

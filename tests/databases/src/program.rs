@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 /// An executable and the arguments that come before those of the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Program {
+pub struct Program {
     executable: PathBuf,
     arguments: Vec<OsString>,
 }

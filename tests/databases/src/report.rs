@@ -49,7 +49,7 @@ impl AddAssign<&Counts> for Counts {
 
 impl Counts {
     /// What a drain at a safe point never does, by name.
-    pub(crate) fn harm(&self) -> [(&'static str, u64); 6] {
+    pub fn harm(&self) -> [(&'static str, u64); 6] {
         [
             ("in flight", self.in_flight),
             ("in transaction", self.in_transaction),
@@ -72,15 +72,15 @@ impl Counts {
 
 /// One line of a client program.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub(crate) struct Report {
+pub struct Report {
     /// The libraries and their versions.
-    pub(crate) version: String,
+    pub version: String,
     /// The kind of operation.
-    pub(crate) operation: String,
+    pub operation: String,
     /// What happened to the operations.
-    pub(crate) counts: Counts,
+    pub counts: Counts,
     /// Each error message with its number.
-    pub(crate) errors: BTreeMap<String, u64>,
+    pub errors: BTreeMap<String, u64>,
 }
 
 impl Report {

@@ -1,17 +1,19 @@
 //! The clients of one system under one contender.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use evenkeel_test_tasks::Tasks;
 use tokio::net::TcpStream;
-use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use crate::client::Client;
 use crate::contender::Contender;
 use crate::process::tail;
+use crate::program::Program;
 use crate::report::Report;
 use crate::row::{Results, Row};
 use crate::site::Site;
@@ -51,17 +53,13 @@ impl Run {
         let site = Site::start(self.system, self.contender, &names).await?;
         let mut tasks = Tasks::new();
         for (client, program) in programs {
-            let mut command = program.command();
-            command
-                .arg("--address")
-                .arg(site.address(client.name).to_string())
-                .args(["--seconds", &self.duration.as_secs().to_string()])
-                .envs(site.environment().iter().map(|(name, path)| (name, path)));
-            for server in site.servers() {
-                command.arg("--server").arg(server.to_string());
-            }
-            let limit = self.duration + GRACE;
-            tasks.spawn(async move { (client, reports(command, client, limit).await) });
+            let target = Target {
+                address: site.address(client.name),
+                servers: site.servers().to_vec(),
+                environment: site.environment().to_vec(),
+                duration: self.duration,
+            };
+            tasks.spawn(async move { (client, run_client(client, &program, &target).await) });
         }
         let (rows, _connections) =
             tokio::try_join!(self.rows(&site, tasks), self.add_servers(&site))?;
@@ -131,7 +129,34 @@ impl Run {
     }
 }
 
-async fn reports(mut command: Command, client: Client, limit: Duration) -> Result<Vec<Report>> {
+/// What a client program connects to, and for how long.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The proxy.
+    pub address: SocketAddr,
+    /// The servers, past the proxy.
+    pub servers: Vec<SocketAddr>,
+    /// [`Servers::environment`](crate::Servers::environment)
+    pub environment: Vec<(&'static str, PathBuf)>,
+    /// How long the program starts operations.
+    pub duration: Duration,
+}
+
+/// Runs a client program to its end.
+///
+/// # Errors
+/// When it fails, with what it wrote to stderr, or does not end.
+pub async fn run_client(client: Client, program: &Program, target: &Target) -> Result<Vec<Report>> {
+    let environment = target.environment.iter().map(|(name, path)| (name, path));
+    let mut command = program.command();
+    command
+        .args(["--address", &target.address.to_string()])
+        .args(["--seconds", &target.duration.as_secs().to_string()])
+        .envs(environment);
+    for server in &target.servers {
+        command.args(["--server", &server.to_string()]);
+    }
+    let limit = target.duration + GRACE;
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

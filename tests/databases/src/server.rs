@@ -18,7 +18,7 @@ pub struct Servers {
     /// Where each server accepts clients. The proxy balances connections over these addresses.
     pub addresses: Vec<SocketAddr>,
     /// What the client programs find in their environment: tools of the server's package.
-    pub(crate) environment: Vec<(&'static str, PathBuf)>,
+    pub environment: Vec<(&'static str, PathBuf)>,
     /// Each ends with its owner.
     processes: Vec<Process>,
 }

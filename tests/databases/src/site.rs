@@ -37,7 +37,7 @@ impl Site {
         contender: Contender,
         listeners: &[&str],
     ) -> Result<Self> {
-        let servers = system.start().await?;
+        let servers = system.start(system.servers()).await?;
         let is_rebalanced = contender == Contender::Rebalance;
         // What is added later gets connections only then.
         let first = if is_rebalanced {

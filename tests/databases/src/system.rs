@@ -48,7 +48,7 @@ impl System {
     }
 
     /// The name in `tcp[].protocol`.
-    pub(crate) fn protocol(self) -> &'static str {
+    pub fn protocol(self) -> &'static str {
         match self {
             Self::Postgresql => "postgresql",
             Self::Mysql => "mysql",
@@ -86,18 +86,25 @@ impl System {
         }
     }
 
-    /// Starts the servers and waits until they accept connections.
+    /// The number of servers behind the proxy.
+    pub fn servers(self) -> usize {
+        match self {
+            Self::Mqtt | Self::Amqp => 1,
+            Self::Postgresql | Self::Mysql | Self::Redis | Self::Nats | Self::MqttBridged => 2,
+        }
+    }
+
+    /// Starts servers and waits until they accept connections. An AMQP broker is always alone.
     ///
     /// # Errors
     /// When a package is not available or a server does not start, with the end of its log.
-    pub async fn start(self) -> Result<Servers> {
+    pub async fn start(self, count: usize) -> Result<Servers> {
         match self {
-            Self::Postgresql => server::postgresql::start().await,
-            Self::Mysql => server::mariadb::start().await,
-            Self::Redis => server::redis::start().await,
-            Self::Nats => server::nats::start().await,
-            Self::Mqtt => server::mosquitto::start(1).await,
-            Self::MqttBridged => server::mosquitto::start(2).await,
+            Self::Postgresql => server::postgresql::start(count).await,
+            Self::Mysql => server::mariadb::start(count).await,
+            Self::Redis => server::redis::start(count).await,
+            Self::Nats => server::nats::start(count).await,
+            Self::Mqtt | Self::MqttBridged => server::mosquitto::start(count).await,
             Self::Amqp => server::rabbitmq::start().await,
         }
     }

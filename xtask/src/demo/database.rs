@@ -22,7 +22,7 @@ const THINK: Duration = Duration::from_millis(600);
 
 /// Returns None where PostgreSQL is not available.
 pub async fn measure(tools: &Tools, quick: bool, seed: u64) -> Result<Option<Scenario>> {
-    let servers = match System::Postgresql.start().await {
+    let servers = match System::Postgresql.start(2).await {
         Ok(servers) => servers,
         Err(error) => {
             terminal::note(&format!("database: not run: {error:#}"));

@@ -10,13 +10,13 @@ use evenkeel_test_tools::debian;
 use super::Servers;
 use crate::process::{Process, Start, tail};
 
-/// Starts two independent servers.
-pub(crate) async fn start() -> Result<Servers> {
+/// Starts independent servers.
+pub(crate) async fn start(count: usize) -> Result<Servers> {
     let root = debian::unpacked("mariadb-server-core")?;
     let program = debian::binary("mariadb-server-core", "mariadbd")?;
     let share = root.join("usr/share/mysql");
     let mut servers = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..count {
         let (process, [address]) = Process::start(|directory, [address]| {
             let data = directory.join("data");
             fs::create_dir(&data)?;

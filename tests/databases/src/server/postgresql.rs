@@ -11,8 +11,8 @@ use crate::process::{Process, Start, run, unprivileged};
 
 const PROGRAMS: &str = "usr/lib/postgresql/15/bin";
 
-/// Starts two independent servers.
-pub(crate) async fn start() -> Result<Servers> {
+/// Starts independent servers.
+pub(crate) async fn start(count: usize) -> Result<Servers> {
     let root = root()?;
     let libraries = debian::library_path(&root)?;
     let programs = root.join(PROGRAMS);
@@ -22,7 +22,7 @@ pub(crate) async fn start() -> Result<Servers> {
         Ok(command)
     };
     let mut servers = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..count {
         let (process, [address]) = Process::start(|directory, [address]| {
             let data = directory.join("data");
             run(command("initdb")?

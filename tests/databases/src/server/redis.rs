@@ -8,11 +8,11 @@ use evenkeel_test_tools::debian;
 use super::Servers;
 use crate::process::{Process, Start};
 
-/// Starts two independent servers.
-pub(crate) async fn start() -> Result<Servers> {
+/// Starts independent servers.
+pub(crate) async fn start(count: usize) -> Result<Servers> {
     let program = debian::binary("redis-server", "redis-server")?;
     let mut servers = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..count {
         let (process, [address]) = Process::start(|directory, [address]| {
             let mut command = Command::new(&program);
             command
