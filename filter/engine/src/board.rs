@@ -5,16 +5,13 @@ use core::time::Duration;
 
 use evenkeel_policy::{Rebalance, Weight};
 
-use crate::{Instant, Load};
+use crate::{Instant, Load, record};
 
 /// A row that was not written for so long is of a worker that no longer runs.
 const STALE: Duration = Duration::from_secs(5);
 
 /// The most rows on a board.
 pub const MAX_WORKERS: usize = 256;
-
-/// The first byte of a board in shared data. Another version of the module may have written one.
-const FORMAT: u8 = 1;
 
 /// Names a worker within its proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,37 +53,26 @@ struct Row {
 }
 
 impl Row {
-    const BYTES: usize = 80;
-
     /// `None` unless every number of the load is finite and not negative: a sum of others would be spoiled for all.
-    fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
-        let ([worker, written], loads) = bytes.as_chunks().0.split_first_chunk()?;
+    fn from_record([worker, written, loads @ ..]: [u64; 10]) -> Option<Self> {
         let [load, drained] = loads.as_chunks().0 else {
             return None;
         };
         Some(Self {
-            worker: WorkerId(u64::from_le_bytes(*worker)),
-            written: Instant::from_nanos(u64::from_le_bytes(*written)),
+            worker: WorkerId(worker),
+            written: Instant::from_nanos(written),
             measured: MeasuredLoad {
-                load: read_load(load)?,
-                dry_run_drained: read_load(drained)?,
+                load: read_load(*load)?,
+                dry_run_drained: read_load(*drained)?,
             },
         })
     }
 
-    fn to_bytes(self) -> [u8; Self::BYTES] {
-        let mut bytes = [0; Self::BYTES];
-        let MeasuredLoad {
-            load,
-            dry_run_drained: drained,
-        } = self.measured;
-        let head = [self.worker.0, self.written.as_nanos()];
-        let loads = [load, drained].into_iter().flat_map(fields);
-        let fields = head.into_iter().chain(loads.map(f64::to_bits));
-        for (place, field) in bytes.as_chunks_mut().0.iter_mut().zip(fields) {
-            *place = field.to_le_bytes();
-        }
-        bytes
+    fn to_record(self) -> [u64; 10] {
+        let [a, b, c, d] = fields(self.measured.load).map(f64::to_bits);
+        let [e, f, g, h] = fields(self.measured.dry_run_drained).map(f64::to_bits);
+        let (worker, written) = (self.worker.0, self.written.as_nanos());
+        [worker, written, a, b, c, d, e, f, g, h]
     }
 
     /// The worker still runs. The clocks of two threads may be read in the other order than their rows are written,
@@ -100,8 +86,8 @@ fn fields(load: Load) -> [f64; 4] {
     [load.connections, load.active, load.requests, load.bytes]
 }
 
-fn read_load(fields: &[[u8; 8]; 4]) -> Option<Load> {
-    let [connections, active, requests, bytes] = fields.map(f64::from_le_bytes);
+fn read_load(fields: [u64; 4]) -> Option<Load> {
+    let [connections, active, requests, bytes] = fields.map(f64::from_bits);
     let load = Load {
         connections,
         active,
@@ -124,27 +110,14 @@ pub struct Board(Vec<Row>);
 impl Board {
     /// Reads what [`Board::to_bytes`] wrote; an empty board for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        Self::parse(bytes).unwrap_or_default()
-    }
-
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let (&FORMAT, rows) = bytes.split_first()? else {
-            return None;
-        };
-        let (rows, []) = rows.as_chunks() else {
-            return None;
-        };
-        if rows.len() > MAX_WORKERS {
-            return None;
-        }
-        let rows: Option<_> = rows.iter().map(Row::from_bytes).collect();
-        rows.map(Self)
+        let rows = record::read_table(bytes, MAX_WORKERS);
+        let rows: Option<_> = rows.and_then(|rows| rows.map(Row::from_record).collect());
+        rows.map(Self).unwrap_or_default()
     }
 
     /// The board as it is stored in shared data.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let rows = self.0.iter().flat_map(|row| row.to_bytes());
-        core::iter::once(FORMAT).chain(rows).collect()
+        record::write_table(self.0.iter().map(|row| row.to_record()))
     }
 
     /// Writes a worker's row, and removes those of workers that no longer run.
@@ -182,6 +155,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::record::FORMAT;
 
     fn at(seconds: u64) -> Instant {
         Instant::default().after(Duration::from_secs(seconds))
@@ -267,7 +241,7 @@ mod tests {
         let mut other_format = good.clone();
         other_format[0] = 2;
         let mut too_many = vec![FORMAT];
-        too_many.resize(1 + (MAX_WORKERS + 1) * Row::BYTES, 0);
+        too_many.resize(1 + (MAX_WORKERS + 1) * 80, 0);
         for bytes in [&other_format[..], &too_many, b"[[1]]", b"null"] {
             assert_eq!(Board::from_bytes(bytes), Board::default());
         }

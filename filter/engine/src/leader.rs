@@ -5,8 +5,8 @@
 
 use core::time::Duration;
 
-use crate::Instant;
 use crate::board::WorkerId;
+use crate::{Instant, record};
 
 /// How long a worker leads unless it renews its lease.
 const TERM: Duration = Duration::from_secs(5);
@@ -19,27 +19,18 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// The size of a lease in shared data: the leader's id and the end of the lease in nanoseconds, each as a
-    /// little-endian u64.
-    const BYTES: usize = 16;
-
     /// Reads what [`Lease::to_bytes`] wrote; `None` for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (leader, ends) = bytes.split_first_chunk()?;
+        let [leader, ends] = record::read(bytes)?;
         Some(Self {
-            leader: WorkerId(u64::from_le_bytes(*leader)),
-            ends: Instant::from_nanos(u64::from_le_bytes(ends.try_into().ok()?)),
+            leader: WorkerId(leader),
+            ends: Instant::from_nanos(ends),
         })
     }
 
-    /// The lease as it is stored in shared data.
-    pub fn to_bytes(self) -> [u8; Self::BYTES] {
-        let mut bytes = [0; Self::BYTES];
-        let fields = [self.leader.0, self.ends.as_nanos()];
-        for (place, field) in bytes.as_chunks_mut().0.iter_mut().zip(fields) {
-            *place = field.to_le_bytes();
-        }
-        bytes
+    /// The lease as it is stored in shared data: the leader's id, and the end of the lease in nanoseconds.
+    pub fn to_bytes(self) -> Vec<u8> {
+        record::write([self.leader.0, self.ends.as_nanos()])
     }
 
     /// The lease that `worker` should store in place of `held`; `None` while another worker leads.

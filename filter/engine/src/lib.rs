@@ -22,6 +22,7 @@ mod load;
 pub mod peers;
 mod per_mode;
 mod rebalance;
+pub mod record;
 mod safe_point;
 mod slab;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::PeerId;
-use crate::Instant;
+use crate::{Instant, record};
 
 /// The identity of a proxy, which its workers share in the host's shared data.
 ///
@@ -19,10 +19,6 @@ pub struct ProxyIdentity {
 }
 
 impl ProxyIdentity {
-    /// The size of an identity in shared data: the id, the start in nanoseconds and the number of workers, each as a
-    /// little-endian u64.
-    const BYTES: usize = 24;
-
     /// The identity of a proxy that starts at `now`.
     pub const fn new(id: PeerId, now: Instant) -> Self {
         Self {
@@ -34,25 +30,17 @@ impl ProxyIdentity {
 
     /// Reads what [`ProxyIdentity::to_bytes`] wrote; `None` for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
-        let [id, started, workers] = bytes.as_chunks().0 else {
-            return None;
-        };
+        let [id, started, workers] = record::read(bytes)?;
         Some(Self {
-            id: PeerId(u64::from_le_bytes(*id)),
-            started: Instant::from_nanos(u64::from_le_bytes(*started)),
-            workers: u64::from_le_bytes(*workers),
+            id: PeerId(id),
+            started: Instant::from_nanos(started),
+            workers,
         })
     }
 
-    /// The identity as it is stored in shared data.
-    pub fn to_bytes(self) -> [u8; Self::BYTES] {
-        let mut bytes = [0; Self::BYTES];
-        let fields = [self.id.0, self.started.as_nanos(), self.workers];
-        for (place, field) in bytes.as_chunks_mut().0.iter_mut().zip(fields) {
-            *place = field.to_le_bytes();
-        }
-        bytes
+    /// The identity as it is stored in shared data: the id, the start in nanoseconds, and the number of workers.
+    pub fn to_bytes(self) -> Vec<u8> {
+        record::write([self.id.0, self.started.as_nanos(), self.workers])
     }
 
     /// A number for one more worker, and the identity to store with it.

@@ -149,7 +149,7 @@ impl Report {
         }
     }
 
-    /// A row of a view in shared data. All numbers are little-endian:
+    /// The record of a view in shared data. All numbers are little-endian:
     ///
     /// | offset | type | field |
     /// |---|---|---|
@@ -164,69 +164,57 @@ impl Report {
     /// | 48 | u64 | when the numbers were measured, in ns of the monotonic clock |
     /// | 56 | i64 | when the pod started, in ms of the same clock |
     /// | 64 | u64 | [`Source`] |
-    pub(super) fn to_bytes(&self) -> [u8; Self::BYTES] {
-        let mut bytes = [0; Self::BYTES];
-        let fields = [
-            self.id.0.to_le_bytes(),
+    pub(super) fn to_record(&self) -> [u64; 9] {
+        [
+            self.id.0,
             pack(self.connections, self.active),
             pack(self.requests, self.weight_milli),
-            self.bytes.to_le_bytes(),
-            self.uptime_ms.to_le_bytes(),
-            self.since_peer_request_ms.unwrap_or(NEVER).to_le_bytes(),
-            self.measured.as_nanos().to_le_bytes(),
-            self.started_ms.to_le_bytes(),
-            (self.source as u64).to_le_bytes(),
-        ];
-        for (place, field) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(fields) {
-            *place = field;
-        }
-        bytes
+            self.bytes,
+            self.uptime_ms,
+            self.since_peer_request_ms.unwrap_or(NEVER),
+            self.measured.as_nanos(),
+            self.started_ms.cast_unsigned(),
+            self.source as u64,
+        ]
     }
 
-    /// Reads what [`Report::to_bytes`] wrote; `None` for anything else.
-    pub(super) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Option<Self> {
+    /// Reads what [`Report::to_record`] wrote; `None` for anything else.
+    pub(super) fn from_record(record: [u64; 9]) -> Option<Self> {
         let [
             id,
             counts,
             rates,
             bytes,
             uptime,
-            since_peer_request,
+            since_request,
             measured,
             started,
             from,
-        ] = bytes.as_chunks::<8>().0
-        else {
-            return None;
-        };
-        let number = |field: &[u8; 8]| u64::from_le_bytes(*field);
+        ] = record;
         let (connections, active) = unpack(counts);
         let (requests, weight_milli) = unpack(rates);
-        let since_peer_request = match number(since_peer_request) {
+        let since_request = match since_request {
             NEVER => -1,
             since => i64::try_from(since).ok()?,
         };
         let row = (
-            number(id),
+            id,
             connections,
             active,
             requests,
-            number(bytes),
+            bytes,
             weight_milli,
-            number(uptime),
-            since_peer_request,
+            uptime,
+            since_request,
             0,
         );
-        let mut report = Self::new(row, Instant::from_nanos(number(measured)))?;
-        report.started_ms = i64::from_le_bytes(*started);
+        let mut report = Self::new(row, Instant::from_nanos(measured))?;
+        report.started_ms = started.cast_signed();
         let sources = [Source::Direct, Source::Confirmed, Source::Unconfirmed];
-        let is_read = |source: &Source| *source as u64 == number(from);
+        let is_read = |source: &Source| *source as u64 == from;
         report.source = sources.into_iter().find(is_read)?;
         Some(report)
     }
-
-    /// The size of a report in the data that the workers share.
-    pub(super) const BYTES: usize = 72;
 
     pub(super) fn age(&self, now: Instant) -> Duration {
         now.since(self.measured)
@@ -259,12 +247,11 @@ impl Report {
 /// In shared data: no peer has sent the pod a request.
 const NEVER: u64 = u64::MAX;
 
-fn pack(low: u32, high: u32) -> [u8; 8] {
-    (u64::from(low) | u64::from(high) << 32).to_le_bytes()
+fn pack(low: u32, high: u32) -> u64 {
+    u64::from(low) | u64::from(high) << 32
 }
 
-fn unpack(bytes: &[u8; 8]) -> (u32, u32) {
-    let both = u64::from_le_bytes(*bytes);
+const fn unpack(both: u64) -> (u32, u32) {
     (both as u32, (both >> 32) as u32)
 }
 

@@ -7,7 +7,7 @@ use super::message::{self, Message};
 use super::random::SeededRandom;
 use super::report::{Report, Row, Source};
 use super::{MAX_PEERS, MAX_REPORTS, OwnReport, PeerId};
-use crate::Instant;
+use crate::{Instant, record};
 
 /// An older report is not sent: others do not accept it.
 const MAX_AGE: Duration = Duration::from_secs(3600);
@@ -18,9 +18,6 @@ const FORGET: u32 = 10;
 /// A report that its pod sent itself is replaced by reports of others only when it is older than so many intervals. In a
 /// service of up to some ten pods the pod's next report arrives earlier.
 const HOLD: u32 = 2;
-
-/// The first byte of a view in shared data. Another version of the module may have written one.
-const FORMAT: u8 = 1;
 
 /// What a message contained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,29 +47,16 @@ impl View {
         self.reports.is_empty()
     }
 
-    /// The view as it is stored in shared data: one byte with the format's version (1), then for each pod a row of
-    /// `Report::BYTES` bytes, sorted by id. `Report::to_bytes` states the layout of a row. Its times are on the
-    /// monotonic clock, which is the same for all workers.
+    /// The view as it is stored in shared data: a table with a record for each pod, sorted by id. `Report::to_record`
+    /// states the layout of a record. Its times are on the monotonic clock, which is the same for all workers.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![FORMAT];
-        for report in &self.reports {
-            bytes.extend(report.to_bytes());
-        }
-        bytes
+        record::write_table(self.reports.iter().map(Report::to_record))
     }
 
     /// Reads what [`View::to_bytes`] wrote; `None` for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (&FORMAT, rows) = bytes.split_first()? else {
-            return None;
-        };
-        let (rows, []) = rows.as_chunks::<{ Report::BYTES }>() else {
-            return None;
-        };
-        if rows.len() > MAX_PEERS {
-            return None;
-        }
-        let reports: Vec<_> = rows.iter().map(Report::from_bytes).collect::<Option<_>>()?;
+        let records = record::read_table(bytes, MAX_PEERS)?;
+        let reports: Vec<_> = records.map(Report::from_record).collect::<Option<_>>()?;
         let is_sorted = reports.is_sorted_by(|one, next| one.id < next.id);
         is_sorted.then_some(Self { reports })
     }

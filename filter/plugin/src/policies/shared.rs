@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use evenkeel_engine::Instant;
+use evenkeel_engine::{Instant, record};
 
 use super::{Policies, Root, RootId};
 
@@ -14,29 +14,16 @@ pub(crate) struct Applied {
 }
 
 impl Applied {
-    /// In shared data: the digest of the configuration, and the time in nanoseconds of the monotonic clock, each as a
-    /// little-endian u64.
-    const BYTES: usize = 16;
-
     /// Reads what [`Applied::to_bytes`] wrote; `None` for anything else.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
-        let [digest, at] = bytes.as_chunks().0 else {
-            return None;
-        };
-        Some(Self {
-            digest: u64::from_le_bytes(*digest),
-            at: Instant::from_nanos(u64::from_le_bytes(*at)),
-        })
+        let [digest, at] = record::read(bytes)?;
+        let at = Instant::from_nanos(at);
+        Some(Self { digest, at })
     }
 
-    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
-        let mut bytes = [0; Self::BYTES];
-        let fields = [self.digest, self.at.as_nanos()];
-        for (place, field) in bytes.as_chunks_mut().0.iter_mut().zip(fields) {
-            *place = field.to_le_bytes();
-        }
-        bytes
+    /// In shared data: the digest of the configuration, and the time in nanoseconds of the monotonic clock.
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        record::write([self.digest, self.at.as_nanos()])
     }
 }
 

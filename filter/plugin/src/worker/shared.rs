@@ -4,10 +4,10 @@
 //! without comparison: two workers that start at the same time may both believe that theirs was stored, so each of
 //! them reads the value again before it uses it.
 
-use evenkeel_engine::Instant;
 use evenkeel_engine::board::{Board, MeasuredLoad, ProxyLoad, WorkerId};
 use evenkeel_engine::leader::Lease;
 use evenkeel_engine::peers::{ProxyIdentity, View};
+use evenkeel_engine::{Instant, record};
 
 use crate::host::Host;
 
@@ -46,7 +46,7 @@ impl SharedState<'_> {
         self.0.update_shared(LEASE, |held| {
             let held = held.and_then(|held| Lease::from_bytes(&held));
             let lease = Lease::renew(held, worker, now)?;
-            Some((lease.to_bytes().to_vec(), lease))
+            Some((lease.to_bytes(), lease))
         })
     }
 
@@ -66,14 +66,14 @@ impl SharedState<'_> {
 
     /// When a peer last sent a request to this proxy.
     pub(super) fn last_peer_request(&self) -> Option<Instant> {
-        let at = self.0.shared(LAST_PEER_REQUEST).0?.try_into().ok()?;
-        Some(Instant::from_nanos(u64::from_le_bytes(at)))
+        let [at] = record::read(&self.0.shared(LAST_PEER_REQUEST).0?)?;
+        Some(Instant::from_nanos(at))
     }
 
     /// Records that a peer sent a request. Of two workers that do so at once, either may be recorded.
     pub(super) fn record_peer_request(&self, now: Instant) {
         let (_, token) = self.0.shared(LAST_PEER_REQUEST);
-        let at = now.as_nanos().to_le_bytes();
+        let at = record::write([now.as_nanos()]);
         self.0.share(LAST_PEER_REQUEST, &at, token);
     }
 
@@ -92,7 +92,7 @@ impl SharedState<'_> {
     pub(super) fn number_worker(&self, new: impl Fn() -> ProxyIdentity) -> u64 {
         let number = self.0.update_shared(IDENTITY, |held| {
             let (number, next) = read_identity(held).unwrap_or_else(&new).number_worker();
-            Some((next.to_bytes().to_vec(), number))
+            Some((next.to_bytes(), number))
         });
         number.unwrap_or_default()
     }
