@@ -207,7 +207,8 @@ mod tests {
                 Mode::Enforce,
                 id.0,
             );
-            engine.remaining(id)
+            let connection = engine.connection(id).unwrap();
+            connection.remaining(engine.now())
         })
         .collect()
     }

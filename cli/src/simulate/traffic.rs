@@ -6,7 +6,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use evenkeel_engine::{Activity, Decision, DrainPoint, Effect, Origin};
+use evenkeel_engine::{Activity, Connection, Decision, DrainPoint, Effect, Origin};
 use evenkeel_policy::{Direction, Measure, Mode, Policy};
 
 use super::client::{self, BYTES, Client, ClientState};
@@ -120,7 +120,8 @@ impl World<'_> {
             ..responded
         };
         pod.engine.wrote(id, end, None, None, tokens);
-        if pod.engine.needs_exact_time(id) {
+        let connection = pod.engine.connection(id);
+        if connection.is_some_and(Connection::needs_exact_time) {
             self.schedule_request(client);
         }
         self.schedule_expired(index);

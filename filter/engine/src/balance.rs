@@ -64,12 +64,9 @@ impl PodRebalancer {
         let measure = rule.measure;
         let pod_load = pod.load.of(measure);
         // What a dry run would have drained is open; only for the dry run itself it is not.
-        let (own, selected) = match mode {
-            Mode::Enforce => (pod.load, worker.selected.enforced),
-            Mode::DryRun => (
-                pod.load.minus(pod.dry_run_drained),
-                worker.selected.enforced.plus(worker.selected.dry_run),
-            ),
+        let own = match mode {
+            Mode::Enforce => pod.load,
+            Mode::DryRun => pod.load.minus(pod.dry_run_drained),
         };
         let worker_fraction = if pod_load > 0.0 {
             (worker.load.of(measure) / pod_load).min(1.0)
@@ -82,7 +79,7 @@ impl PodRebalancer {
             highest: estimate.highest * weight,
             connections: own.connections,
             worker_fraction,
-            selected: selected.of(measure),
+            selected: worker.selected.leaving(mode).of(measure),
             is_stable: estimate.is_stable,
         };
         let quota = self.rebalancer.update(rule, comparison);

@@ -134,20 +134,7 @@ impl Buckets {
     /// A connection that can be closed only by a tick waits for a token.
     pub(crate) fn record_waiting_connection(&mut self, bucket: Option<&Bucket>) {
         let tick = self.ticks;
-        self.update(bucket, |split| split.record_waiting_connection(tick));
-    }
-
-    /// A write that could have carried a drain signal found no token.
-    pub(crate) fn record_waiting_write(&mut self, bucket: Option<&Bucket>, now: Instant) {
-        self.update(bucket, |split| split.record_waiting_write(now));
-    }
-
-    pub(crate) fn record_drain_by_write(&mut self, bucket: Option<&Bucket>) {
-        self.update(bucket, BudgetSplit::record_drain_by_write);
-    }
-
-    pub(crate) fn record_drain_by_tick(&mut self, bucket: Option<&Bucket>) {
-        self.update(bucket, BudgetSplit::record_drain_by_tick);
+        self.record(bucket, |split| split.record_waiting_connection(tick));
     }
 
     /// A connection waits for a token since the last tick.
@@ -170,7 +157,12 @@ impl Buckets {
         memory.map(|it| it.split).unwrap_or_default()
     }
 
-    fn update(&mut self, bucket: Option<&Bucket>, change: impl FnOnce(&mut BudgetSplit)) {
+    /// Records in the split of a bucket who takes its tokens, and who waits for them.
+    pub(crate) fn record(
+        &mut self,
+        bucket: Option<&Bucket>,
+        change: impl FnOnce(&mut BudgetSplit),
+    ) {
         if let Some(bucket) = bucket {
             change(&mut self.memory(bucket.id).split);
         }

@@ -38,6 +38,7 @@ impl BudgetSplit {
         self.by_writes = 0;
     }
 
+    /// A write that could have carried a drain signal found no token.
     pub(crate) fn record_waiting_write(&mut self, now: Instant) {
         self.waiting_write = now;
     }

@@ -22,7 +22,7 @@ use evenkeel_policy::{CloseCode, Mode, Rule};
 use evenkeel_wire::tcp::TcpProtocol;
 
 use crate::timers::{Timers, Wakeup};
-use crate::{ConnectionEnd, ConnectionId, DrainReason, Instant, Origin, StreamId};
+use crate::{ConnectionEnd, ConnectionId, DrainReason, Instant, Origin, StreamId, TcpTraffic};
 use delivery::Delivery;
 use drain::{DrainState, PendingDrain};
 use http::HttpState;
@@ -31,6 +31,7 @@ use protocol::ProtocolState;
 use session::TrackedSession;
 use tcp::RawTcpState;
 use terms::Terms;
+use timed_streams::{TimedStream, TimedStreams};
 pub(crate) use usage::Increment;
 use usage::Usage;
 use websocket::WebSocketState;
@@ -40,16 +41,18 @@ use websocket::WebSocketState;
 /// idle HTTP/1 connection stays open until it carries one more request.
 const MIN_KEEP_ALIVE_HINT: Duration = Duration::from_secs(60);
 
-/// Whatever the peers send, a connection takes about 300 bytes (a test holds the number), and 48 for each of at most
-/// [`MAX_TIMED`](timed_streams::MAX_TIMED) streams whose age is limited.
+/// One downstream connection. Whatever the peers send, it takes about 300 bytes (a test verifies the number), and 48 for
+/// each of at most 1024 streams whose age is limited.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub struct Connection {
     id: ConnectionId,
     origin: Origin,
     opened: Instant,
     terms: Terms,
     drain: DrainState,
     protocol: ProtocolState,
+    /// Open gRPC streams whose age is limited.
+    streams: Option<Box<TimedStreams>>,
     delivery: Delivery,
     open_requests: OpenRequests,
     usage: Usage,
@@ -72,6 +75,7 @@ impl Connection {
             terms: Terms::new(rule, mode, seed, now),
             drain: DrainState::Serving,
             protocol: ProtocolState::Http(HttpState::default()),
+            streams: None,
             delivery: Delivery::new(now),
             open_requests: OpenRequests::default(),
             usage: Usage::new(now),
@@ -83,7 +87,8 @@ impl Connection {
         self.id
     }
 
-    pub(crate) fn origin(&self) -> Origin {
+    /// Where the connection came from.
+    pub fn origin(&self) -> Origin {
         self.origin
     }
 
@@ -95,24 +100,19 @@ impl Connection {
         self.terms.mode
     }
 
-    pub(crate) fn rule(&self) -> Option<&Rc<Rule>> {
+    /// The rule that the connection is under.
+    pub fn rule(&self) -> Option<&Rc<Rule>> {
         self.terms.rule.as_ref()
     }
 
     /// Sets the timer to when the connection needs attention.
     pub(crate) fn schedule(&mut self, timers: &mut Timers) {
         let wakeup = self.next_wakeup().map_or(Wakeup::Never, Wakeup::At);
+        self.wait_for(wakeup, timers);
+    }
+
+    pub(crate) fn wait_for(&mut self, wakeup: Wakeup, timers: &mut Timers) {
         timers.set(self.id, &mut self.wakeup, wakeup);
-    }
-
-    /// Waits for an event only.
-    pub(crate) fn unschedule(&mut self, timers: &mut Timers) {
-        timers.set(self.id, &mut self.wakeup, Wakeup::Never);
-    }
-
-    /// Waits for its turn in a queue.
-    pub(crate) fn enqueue(&mut self, queue: Wakeup, timers: &mut Timers) {
-        timers.set(self.id, &mut self.wakeup, queue);
     }
 
     /// Applies the rule of a request. True when the connection must be rescheduled.
@@ -135,7 +135,7 @@ impl Connection {
         let is_tcp = self.protocol.is_tcp();
         let new = rule(self.origin, is_tcp, self.terms.rule.as_deref());
         self.terms.replace(new, mode, &self.protocol);
-        if let Some(streams) = self.protocol.http_mut().and_then(HttpState::streams_mut) {
+        if let Some(streams) = &mut self.streams {
             streams.replace_rules(|held| rule(self.origin, false, Some(held)));
         }
         // What is enforced now is open, whatever a dry run would have done.
@@ -144,25 +144,17 @@ impl Connection {
         true
     }
 
-    pub(crate) fn become_tcp(&mut self, port: u16, rule: Option<Rc<Rule>>, is_known_raw: bool) {
-        self.leave_http(
-            ProtocolState::Tcp(RawTcpState::new(is_known_raw)),
-            port,
-            rule,
-        );
-    }
-
-    pub(crate) fn become_session(
-        &mut self,
-        port: u16,
-        rule: Option<Rc<Rule>>,
-        protocol: TcpProtocol,
-    ) {
-        self.leave_http(
-            ProtocolState::Session(TrackedSession::new(protocol)),
-            port,
-            rule,
-        );
+    pub(crate) fn become_tcp(&mut self, port: u16, rule: Option<Rc<Rule>>, traffic: TcpTraffic) {
+        self.protocol = match traffic {
+            TcpTraffic::Session(protocol) => ProtocolState::Session(TrackedSession::new(protocol)),
+            TcpTraffic::Raw => ProtocolState::Tcp(RawTcpState { is_known_raw: true }),
+            TcpTraffic::Unknown => ProtocolState::Tcp(RawTcpState {
+                is_known_raw: false,
+            }),
+        };
+        self.origin.port = port;
+        self.terms.rule = rule;
+        self.terms.reset_limits(&self.protocol);
     }
 
     /// False under a rule that needs the connection to be followed from its first byte, where it was not. Only a changed
@@ -176,13 +168,6 @@ impl Connection {
                 .applicable(rule, self.terms.limits)
                 .is_some()
         })
-    }
-
-    fn leave_http(&mut self, protocol: ProtocolState, port: u16, rule: Option<Rc<Rule>>) {
-        self.protocol = protocol;
-        self.origin.port = port;
-        self.terms.rule = rule;
-        self.terms.reset_limits(&self.protocol);
     }
 
     /// The connection has become a WebSocket. False when its rule leaves WebSockets alone, or when the client was
@@ -202,25 +187,23 @@ impl Connection {
             }
             _ => return false,
         }
-        self.protocol = ProtocolState::WebSocket(WebSocketState::new(now));
+        self.protocol = ProtocolState::WebSocket(WebSocketState {
+            last_client_message: now,
+        });
         self.terms.limits.requests = None;
         true
     }
 
-    pub(crate) fn is_http(&self) -> bool {
-        self.protocol.http().is_some()
+    /// The connection is HTTP, so its load is counted in requests.
+    pub fn is_http(&self) -> bool {
+        matches!(self.protocol, ProtocolState::Http(_))
     }
 
-    pub(crate) fn session_protocol(&self) -> Option<TcpProtocol> {
+    /// The protocol of a connection to a database or broker.
+    pub fn session_protocol(&self) -> Option<TcpProtocol> {
         match &self.protocol {
             ProtocolState::Session(session) => Some(session.protocol()),
-            ProtocolState::Http(_) | ProtocolState::WebSocket(_) | ProtocolState::Tcp(_) => None,
-        }
-    }
-
-    pub(crate) fn record_client_message(&mut self, now: Instant) {
-        if let ProtocolState::WebSocket(websocket) = &mut self.protocol {
-            websocket.record_client_message(now);
+            _ => None,
         }
     }
 
@@ -249,43 +232,31 @@ impl Connection {
         rule.protect || self.is_draining()
     }
 
-    pub(crate) fn start_stream(
-        &mut self,
-        stream: StreamId,
-        rule: &Rc<Rule>,
-        seed: u64,
-        now: Instant,
-    ) {
-        if let Some(http) = self.protocol.http_mut() {
-            http.start_stream(stream, rule, seed, now);
-        }
+    pub(crate) fn start_stream(&mut self, stream: StreamId, timed: TimedStream) {
+        self.streams.get_or_insert_default().insert(stream, timed);
     }
 
     pub(crate) fn start_stream_response(&mut self, stream: StreamId) {
-        let streams = self.protocol.http_mut().and_then(HttpState::streams_mut);
+        let streams = self.streams.as_mut();
         if let Some(timed) = streams.and_then(|streams| streams.get_mut(stream)) {
             timed.response_started = true;
         }
     }
 
     pub(crate) fn end_stream(&mut self, stream: StreamId, now: Instant) {
-        if let Some(streams) = self.protocol.http_mut().and_then(HttpState::streams_mut) {
+        if let Some(streams) = &mut self.streams {
             streams.remove(stream);
         }
         // The connection was to be drained only for this stream.
-        if let DrainState::Pending(PendingDrain {
-            reason: DrainReason::MaxStreamAge,
-            ..
-        }) = self.drain
-            && !self.has_expired_stream(now)
-        {
+        let reason = self.drain.pending().map(|it| it.reason);
+        if reason == Some(DrainReason::MaxStreamAge) && !self.has_expired_stream(now) {
             self.drain = DrainState::Serving;
         }
     }
 
     fn has_expired_stream(&self, now: Instant) -> bool {
-        let http = self.protocol.http();
-        http.is_some_and(|http| http.has_expired_stream(now))
+        let earliest = self.streams.as_ref().and_then(|it| it.earliest());
+        earliest.is_some_and(|at| at <= now)
     }
 
     pub(crate) fn is_pending(&self) -> bool {
@@ -296,8 +267,8 @@ impl Connection {
         matches!(self.drain, DrainState::Draining(_))
     }
 
-    /// Decisions about the connection depend on the exact time.
-    pub(crate) fn needs_exact_time(&self) -> bool {
+    /// The decision about the next bytes of the connection depends on the exact time.
+    pub fn needs_exact_time(&self) -> bool {
         self.is_pending() || self.is_draining()
     }
 
@@ -314,8 +285,9 @@ impl Connection {
         Some(reason)
     }
 
-    /// How long, and for how many more requests, the connection stays open; None where nothing limits it.
-    pub(crate) fn remaining(&self, now: Instant) -> (Option<Duration>, Option<u64>) {
+    /// How long, at least a minute, and for how many more requests the connection stays open; None where nothing limits
+    /// it.
+    pub fn remaining(&self, now: Instant) -> (Option<Duration>, Option<u64>) {
         if !matches!(self.drain, DrainState::Serving) {
             return (None, None);
         }

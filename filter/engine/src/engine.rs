@@ -1,7 +1,6 @@
 //! All connections of one worker.
 
 mod decide;
-mod policy;
 mod rebalance;
 mod sample;
 mod selection;
@@ -10,19 +9,17 @@ mod tick;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use core::time::Duration;
-
 use evenkeel_policy::{Mode, Rule};
-use evenkeel_wire::tcp::TcpProtocol;
 
 use crate::budget::Buckets;
 use crate::connection::Connection;
+use crate::connection::timed_streams::TimedStream;
 use crate::connections::Connections;
 use crate::hosts::UpstreamHosts;
-use crate::timers::Timers;
+use crate::timers::{Timers, Wakeup};
 use crate::{
     Activity, Bucket, BucketStore, ConnectionEnd, ConnectionId, Decision, DrainPoint, Effect,
-    Instant, Origin, PerMode, StreamId,
+    Instant, Origin, PerMode, StreamId, TcpTraffic,
 };
 use rebalance::DrainRate;
 use sample::LoadMeter;
@@ -33,7 +30,7 @@ pub use selection::{SelectionRequest, SelectionScope};
 /// The connections of one worker, and the decisions about them.
 ///
 /// Report events as they happen, after [`Engine::advance`] where the exact time matters
-/// ([`Engine::needs_exact_time`]); call [`Engine::tick`] about every 100 ms, and [`Engine::take_sample`] about once a
+/// ([`Connection::needs_exact_time`]); call [`Engine::tick`] about every 100 ms, and [`Engine::take_sample`] about once a
 /// second. After each of them [`Engine::poll`] gives what is to be done.
 #[derive(Debug, Default)]
 pub struct Engine {
@@ -101,25 +98,15 @@ impl Engine {
         let mut connection = Connection::new(id, origin, rule, mode, seed, self.now);
         // An id that is used again has the timer of its last connection, which goes first.
         if let Some(mut old) = self.connections.remove(&id) {
-            old.unschedule(&mut self.timers);
+            old.wait_for(Wakeup::Never, &mut self.timers);
         }
         connection.schedule(&mut self.timers);
         self.connections.insert(connection);
     }
 
-    /// Where a connection came from; None if it is not registered.
-    pub fn origin(&self, id: ConnectionId) -> Option<Origin> {
-        self.connections.get(&id).map(Connection::origin)
-    }
-
-    /// The rule that a connection is under.
-    pub fn rule(&self, id: ConnectionId) -> Option<&Rc<Rule>> {
-        self.connections.get(&id)?.rule()
-    }
-
-    /// The protocol of a connection to a database or broker.
-    pub fn session_protocol(&self, id: ConnectionId) -> Option<TcpProtocol> {
-        self.connections.get(&id)?.session_protocol()
+    /// A registered connection.
+    pub fn connection(&self, id: ConnectionId) -> Option<&Connection> {
+        self.connections.get(&id)
     }
 
     /// Applies `rule` to a connection, because a request on it matches. The first match replaces the rule that the
@@ -128,33 +115,15 @@ impl Engine {
         self.update(id, |it, _| it.apply_rule(rule));
     }
 
-    /// The connection is neither HTTP nor followed as a session; `rule` is that of the listener's `port`, if there is
-    /// one. `is_known_raw`: its first bytes are those of no database or broker.
+    /// The connection is not HTTP; `rule` is that of the listener's `port`, if there is one.
     pub fn set_tcp(
         &mut self,
         id: ConnectionId,
         port: u16,
         rule: Option<Rc<Rule>>,
-        is_known_raw: bool,
+        traffic: TcpTraffic,
     ) {
-        self.update(id, |it, _| {
-            it.become_tcp(port, rule, is_known_raw);
-            true
-        });
-    }
-
-    /// The connection belongs to a database or broker; `rule` is that of the listener's `port`, if there is one.
-    pub fn set_session(
-        &mut self,
-        id: ConnectionId,
-        port: u16,
-        rule: Option<Rc<Rule>>,
-        protocol: TcpProtocol,
-    ) {
-        self.update(id, |it, _| {
-            it.become_session(port, rule, protocol);
-            true
-        });
+        self.change(id, |it, _| it.become_tcp(port, rule, traffic));
     }
 
     /// The connection has become a WebSocket. False when its rule leaves WebSockets alone.
@@ -162,25 +131,9 @@ impl Engine {
         self.update(id, Connection::become_websocket)
     }
 
-    /// The client of a WebSocket has sent a part of a message.
-    pub fn record_client_message(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.record_client_message(self.now);
-        }
-    }
-
-    /// The connection is HTTP, so its load is counted in requests.
-    pub fn is_http(&self, id: ConnectionId) -> bool {
-        let connection = self.connections.get(&id);
-        connection.is_some_and(Connection::is_http)
-    }
-
     /// The connection is not understood, or not any more: it is never drained.
     pub fn bypass(&mut self, id: ConnectionId) {
-        self.update(id, |it, _| {
-            it.bypass();
-            true
-        });
+        self.change(id, |it, _| it.bypass());
     }
 
     /// The proxy drains the connection by itself, with a GOAWAY or a `connection: close` of its own. What is in flight
@@ -207,10 +160,8 @@ impl Engine {
         rule: &Rc<Rule>,
         seed: u64,
     ) {
-        self.update(id, |it, now| {
-            it.start_stream(stream, rule, seed, now);
-            true
-        });
+        let timed = TimedStream::new(Rc::clone(rule), seed, self.now);
+        self.change(id, |it, _| it.start_stream(stream, timed));
     }
 
     /// The response of a gRPC stream has started.
@@ -222,10 +173,7 @@ impl Engine {
 
     /// A gRPC stream has ended.
     pub fn stream_ended(&mut self, id: ConnectionId, stream: StreamId) {
-        self.update(id, |it, now| {
-            it.end_stream(stream, now);
-            true
-        });
+        self.change(id, |it, now| it.end_stream(stream, now));
     }
 
     /// The client has sent bytes. False if they must not be forwarded: its connection is closing, and what the server has
@@ -245,12 +193,6 @@ impl Engine {
         }
         self.meter.add(outcome.increment, &mut self.hosts);
         true
-    }
-
-    /// The decision about the next bytes of a connection depends on the exact time.
-    pub fn needs_exact_time(&self, id: ConnectionId) -> bool {
-        let connection = self.connections.get(&id);
-        connection.is_some_and(Connection::needs_exact_time)
     }
 
     /// The server writes bytes: `activity` is the state after them, `point` the best place in them for a drain signal, if
@@ -286,15 +228,36 @@ impl Engine {
     /// The connection is closed. None if it was not registered.
     pub fn closed(&mut self, id: ConnectionId) -> Option<ConnectionEnd> {
         let mut connection = self.connections.remove(&id)?;
-        connection.unschedule(&mut self.timers);
+        connection.wait_for(Wakeup::Never, &mut self.timers);
         Some(connection.end())
     }
 
-    /// How long, at least a minute, and for how many more requests a connection stays open; None where nothing limits
-    /// it.
-    pub fn remaining(&self, id: ConnectionId) -> (Option<Duration>, Option<u64>) {
-        let connection = self.connections.get(&id);
-        connection.map_or((None, None), |it| it.remaining(self.now))
+    /// Applies a changed policy to the connections under it: `rule` gives the new rule of one from its origin, whether it
+    /// is TCP, and the rule that it had.
+    pub fn apply_policy(
+        &mut self,
+        policy: u32,
+        mode: Mode,
+        rule: impl Fn(Origin, bool, Option<&Rule>) -> Option<Rc<Rule>>,
+    ) {
+        let (timers, effects) = (&mut self.timers, &mut self.effects);
+        self.connections.visit_all(|connection| {
+            let was_followed = connection.is_followed();
+            if connection.origin().policy == policy && connection.apply_policy(mode, &rule) {
+                connection.schedule(timers);
+                if was_followed && !connection.is_followed() {
+                    effects.push_back(Effect::OpenedBeforeRule(connection.id()));
+                }
+            }
+        });
+    }
+
+    /// Changes a connection, and resets its timer.
+    fn change(&mut self, id: ConnectionId, change: impl FnOnce(&mut Connection, Instant)) {
+        self.update(id, |it, now| {
+            change(it, now);
+            true
+        });
     }
 
     /// Changes a connection, and resets its timer where `change` gives true. Gives the same.

@@ -2,7 +2,7 @@
 
 use evenkeel_policy::Direction;
 
-use evenkeel_wire::tcp::{PinReason, SessionState, UnsafeReason};
+use evenkeel_wire::tcp::{PinReason, SessionState, TcpProtocol, UnsafeReason};
 
 use crate::{ConnectionId, DrainReason, StreamId};
 
@@ -15,6 +15,17 @@ pub struct Origin {
     pub direction: Direction,
     /// The listener's port; 0 until the connection is known to be TCP.
     pub port: u16,
+}
+
+/// What a connection that is not HTTP carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpTraffic {
+    /// The protocol of a database or broker.
+    Session(TcpProtocol),
+    /// Raw TCP: the first bytes are those of no database or broker.
+    Raw,
+    /// Perhaps the protocol of a database or broker, which was not followed from the first byte.
+    Unknown,
 }
 
 /// The state of a connection after a callback, as its scanner reports it.
@@ -31,6 +42,8 @@ pub struct Activity {
     /// where a close destroys them. [`u64::MAX`] where not even a few may be left: HTTP/2 clients send frames while they
     /// read, and a closed socket responds to them with a reset.
     pub undelivered: u64,
+    /// WebSocket: the client sent a part of a message.
+    pub has_message: bool,
     /// Databases and brokers: whether a close would lose something.
     pub session: Option<SessionState>,
 }

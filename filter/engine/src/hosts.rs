@@ -25,7 +25,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 pub struct UpstreamHostId(NonZeroU64);
 
 /// An upstream host and its load.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct UpstreamHost {
     address: Rc<[u8]>,
     cluster: Rc<[u8]>,
@@ -57,8 +57,8 @@ impl UpstreamHost {
         self.load
     }
 
-    pub(crate) fn leaving(&self) -> PerMode<Load> {
-        self.leaving
+    pub(crate) fn leaving(&self, mode: Mode) -> Load {
+        self.leaving.leaving(mode)
     }
 
     pub(crate) fn first_seen(&self) -> Instant {
@@ -126,14 +126,10 @@ impl UpstreamHosts {
         let host = UpstreamHost {
             address,
             cluster,
-            load: Load::default(),
-            leaving: PerMode::default(),
-            requests: 0,
-            active: 0,
             flow: Flow::new(now),
             last_seen: now,
             first_seen: now,
-            rebalancers: PerMode::default(),
+            ..UpstreamHost::default()
         };
         self.hosts.insert(id, host);
         Some(id)

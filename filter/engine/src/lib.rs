@@ -33,10 +33,11 @@ pub mod upstream;
 
 pub use budget::{Bucket, BucketId, BucketStore};
 pub use clock::Instant;
+pub use connection::Connection;
 pub use connection::session::stated_protocol;
 pub use connection::timed_streams::StreamId;
 pub use engine::{Engine, LoadSample, SelectionRequest, SelectionScope};
-pub use event::{Activity, ConnectionEnd, Decision, DeferReason, Effect, Origin};
+pub use event::{Activity, ConnectionEnd, Decision, DeferReason, Effect, Origin, TcpTraffic};
 pub use last_stream_id::is_exact_goaway;
 pub use limits::mix;
 pub use load::Load;

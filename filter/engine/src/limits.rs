@@ -66,16 +66,12 @@ impl Limits {
     pub(crate) fn new(rule: &Rule, draw: &Draw, opened: Instant, served: u64) -> Self {
         let not_before = opened.after(rule.min_connection_age);
         let age = rule.max_connection_age.map(|max| {
-            (
-                opened.after(draw.age(max, rule.jitter)),
-                DrainReason::MaxConnectionAge,
-            )
+            let age = draw.age(max, rule.jitter);
+            (opened.after(age), DrainReason::MaxConnectionAge)
         });
         let lifetime = rule.mean_connection_age.map(|mean| {
-            (
-                opened.after(draw.lifetime(mean)),
-                DrainReason::MeanConnectionAge,
-            )
+            let age = draw.lifetime(mean);
+            (opened.after(age), DrainReason::MeanConnectionAge)
         });
         Self {
             deadline: earliest(age, lifetime).map(|(at, reason)| (at.max(not_before), reason)),
@@ -89,10 +85,7 @@ impl Limits {
     /// Keeps the stricter of each limit.
     pub(crate) fn tighten(&mut self, other: Self) {
         self.deadline = earliest(self.deadline, other.deadline);
-        self.requests = match (self.requests, other.requests) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        self.requests = self.requests.into_iter().chain(other.requests).min();
         self.not_before = self.not_before.max(other.not_before);
     }
 
@@ -115,10 +108,7 @@ fn earliest(
     a: Option<(Instant, DrainReason)>,
     b: Option<(Instant, DrainReason)>,
 ) -> Option<(Instant, DrainReason)> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
-        (a, b) => a.or(b),
-    }
+    a.into_iter().chain(b).min_by_key(|(at, _)| *at)
 }
 
 fn scaled(span: Duration, by: f64) -> Duration {

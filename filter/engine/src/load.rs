@@ -35,22 +35,21 @@ impl Load {
     /// The sum of both loads.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        Self {
-            connections: self.connections + other.connections,
-            active: self.active + other.active,
-            requests: self.requests + other.requests,
-            bytes: self.bytes + other.bytes,
-        }
+        self.zip_with(other, |own, other| own + other)
     }
 
     /// The load without `other`, at least 0.
     #[must_use]
     pub fn minus(self, other: Self) -> Self {
+        self.zip_with(other, |own, other| (own - other).max(0.0))
+    }
+
+    fn zip_with(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
         Self {
-            connections: (self.connections - other.connections).max(0.0),
-            active: (self.active - other.active).max(0.0),
-            requests: (self.requests - other.requests).max(0.0),
-            bytes: (self.bytes - other.bytes).max(0.0),
+            connections: f(self.connections, other.connections),
+            active: f(self.active, other.active),
+            requests: f(self.requests, other.requests),
+            bytes: f(self.bytes, other.bytes),
         }
     }
 }
@@ -58,7 +57,7 @@ impl Load {
 /// Exponentially decaying averages of requests and bytes a second. They start unbiased: after its first second a
 /// connection has the rate of that second, not a tenth of it. Otherwise the load of every drained connection would be
 /// missing in both pods for a while.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Flow {
     since: Instant,
     /// The requests until then.
@@ -80,9 +79,7 @@ impl Flow {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             since: now,
-            requests: 0,
-            bytes: 0,
-            average: Averages::default(),
+            ..Self::default()
         }
     }
 

@@ -2,6 +2,8 @@
 
 use evenkeel_policy::Mode;
 
+use crate::Load;
+
 /// One value for roots that enforce their policy, and one for those in dry run.
 ///
 /// The roots of a worker share one engine, so the state and limits of rebalancing and recycling are kept by mode: a dry
@@ -28,6 +30,16 @@ impl<T> PerMode<T> {
         match mode {
             Mode::Enforce => &mut self.enforced,
             Mode::DryRun => &mut self.dry_run,
+        }
+    }
+}
+
+impl PerMode<Load> {
+    /// The load that leaves, as a mode counts it: for a dry run, what is enforced leaves, too.
+    pub(crate) fn leaving(&self, mode: Mode) -> Load {
+        match mode {
+            Mode::Enforce => self.enforced,
+            Mode::DryRun => self.enforced.plus(self.dry_run),
         }
     }
 }

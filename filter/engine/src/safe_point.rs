@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use evenkeel_policy::{LastStreamId, Rule, WhenActive};
-use evenkeel_wire::h2::{Conditions, IDLE_TIME, Tolerance};
+use evenkeel_wire::h2::{Conditions, IDLE_TIME};
 use evenkeel_wire::{DrainPoint, Http2Client};
 
 use crate::Instant;
@@ -93,15 +93,10 @@ impl SafePointCheck<'_> {
                 client,
             } => self.meets(client.tolerance.at_end, was_alone, client),
             DrainPoint::Idle { client, .. } => {
-                let Tolerance {
-                    idle_time,
-                    idle_time_with_bodies,
-                    ..
-                } = client.tolerance;
                 let needed = if client.has_bodies {
-                    idle_time_with_bodies
+                    client.tolerance.idle_time_with_bodies
                 } else {
-                    idle_time
+                    client.tolerance.idle_time
                 };
                 needed.is_some_and(|time| time.is_zero() || self.is_idle_for(time))
             }

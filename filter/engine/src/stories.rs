@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use crate::{
     Activity, Bucket, BucketId, BucketStore, ConnectionEnd, ConnectionId, Decision, DrainPoint,
     DrainReason, Effect, Engine, Http2Client, Instant, Origin, SelectionRequest, SelectionScope,
-    StreamId,
+    StreamId, TcpTraffic,
 };
 use http2::*;
 
@@ -147,7 +147,7 @@ impl Story {
 
     fn become_tcp(&mut self, id: ConnectionId) {
         let rule = self.policy.tcp.first().map(|rule| Rc::clone(&rule.rule));
-        self.engine.set_tcp(id, 5432, rule, true);
+        self.engine.set_tcp(id, 5432, rule, TcpTraffic::Raw);
     }
 
     fn open_websocket(&mut self, id: u64) -> ConnectionId {
@@ -217,6 +217,15 @@ impl Story {
         let store = &mut self.store;
         self.engine
             .wrote(id, activity, Some(point), bucket.as_ref(), store)
+    }
+
+    /// The client of a WebSocket sends a message.
+    fn send_message(&mut self, id: ConnectionId) {
+        let activity = Activity {
+            has_message: true,
+            ..activity(0, 1)
+        };
+        self.engine.read(id, activity);
     }
 
     /// The server writes bytes in which no drain signal fits.

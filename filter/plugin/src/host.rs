@@ -23,6 +23,9 @@ use evenkeel_wire::ByteSource;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status(pub(crate) u32);
 
+/// The result of a hostcall.
+pub(crate) type HostResult<T = ()> = Result<T, Status>;
+
 /// The severity of a log line, with the ABI's numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
@@ -61,7 +64,7 @@ pub(crate) enum MetricKind {
 }
 
 /// A local reply of the module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Response<'a> {
     pub(crate) status: u32,
     pub(crate) headers: &'a [(&'a str, &'a str)],
@@ -81,64 +84,53 @@ pub(crate) trait Host: fmt::Debug {
     fn log(&self, level: Level, message: &str);
 
     /// The number of the lowest level that the host logs: hosts have levels that [`Level`] does not have.
-    fn log_level(&self) -> Result<u32, Status>;
+    fn log_level(&self) -> HostResult<u32>;
 
     /// The process's monotonic clock, which is the same for all workers.
-    fn monotonic_time(&self) -> Result<Instant, Status>;
+    fn monotonic_time(&self) -> HostResult<Instant>;
 
     /// The wall clock, in nanoseconds: a seed, never a time to compare.
-    fn wall_clock(&self) -> Result<u64, Status>;
+    fn wall_clock(&self) -> HostResult<u64>;
 
     /// Sets the tick interval of the current root context.
-    fn set_tick_period(&self, period: Duration) -> Result<(), Status>;
+    fn set_tick_period(&self, period: Duration) -> HostResult;
 
-    fn buffer(&self, buffer: Buffer, start: usize, len: usize) -> Result<Vec<u8>, Status>;
+    fn buffer(&self, buffer: Buffer, start: usize, len: usize) -> HostResult<Vec<u8>>;
 
     /// Replaces `len` bytes from `start`. Envoy can only prepend (0, 0), append (at the end) and replace
     /// the whole.
-    fn set_buffer(
-        &self,
-        buffer: Buffer,
-        start: usize,
-        len: usize,
-        bytes: &[u8],
-    ) -> Result<(), Status>;
+    fn set_buffer(&self, buffer: Buffer, start: usize, len: usize, bytes: &[u8]) -> HostResult;
 
-    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status>;
+    fn property(&self, path: &[&str]) -> HostResult<Vec<u8>>;
 
     /// Sets a property of the current connection or stream, for all filters and VMs that see it.
-    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status>;
+    fn set_property(&self, name: &str, value: &[u8]) -> HostResult;
 
-    fn header(&self, headers: Headers, name: &str) -> Result<Vec<u8>, Status>;
+    fn header(&self, headers: Headers, name: &str) -> HostResult<Vec<u8>>;
 
-    fn set_header(&self, headers: Headers, name: &str, value: &str) -> Result<(), Status>;
+    fn set_header(&self, headers: Headers, name: &str, value: &str) -> HostResult;
 
     /// A value that all workers of the process share, and a token that changes with it.
-    fn shared_data(&self, key: &str) -> Result<(Vec<u8>, u32), Status>;
+    fn shared_data(&self, key: &str) -> HostResult<(Vec<u8>, u32)>;
 
     /// Sets a shared value if `token` is still its token. If there is no value yet, any token is accepted.
-    fn set_shared_data(&self, key: &str, value: &[u8], token: u32) -> Result<(), Status>;
+    fn set_shared_data(&self, key: &str, value: &[u8], token: u32) -> HostResult;
 
-    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Status>;
+    fn define_metric(&self, kind: MetricKind, name: &str) -> HostResult<u32>;
 
-    fn increment_metric(&self, metric: u32, by: i64) -> Result<(), Status>;
+    fn increment_metric(&self, metric: u32, by: i64) -> HostResult;
 
     /// Makes `context` the current one for the following hostcalls.
-    fn set_effective_context(&self, context: u32) -> Result<(), Status>;
+    fn set_effective_context(&self, context: u32) -> HostResult;
 
     /// Closes the downstream connection of the current network context, after the bytes that are already written.
-    fn close_downstream(&self) -> Result<(), Status>;
+    fn close_downstream(&self) -> HostResult;
 
     /// Sends a local reply to the current request, once the callback has returned.
-    fn send_response(&self, response: Response<'_>) -> Result<(), Status>;
+    fn send_response(&self, response: Response<'_>) -> HostResult;
 
     /// Sends a GET to one of the host's clusters; the response comes to the current root context.
-    fn http_call(
-        &self,
-        cluster: &str,
-        headers: &[(&str, &str)],
-        timeout: Duration,
-    ) -> Result<(), Status>;
+    fn http_call(&self, cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> HostResult;
 }
 
 impl dyn Host + '_ {
@@ -163,11 +155,6 @@ impl dyn Host + '_ {
         self.header(Headers::Response, name).unwrap_or_default()
     }
 
-    /// Sets a header field of the current request. False if the host refuses.
-    pub(crate) fn set_request_header(&self, name: &str, value: &str) -> bool {
-        self.set_header(Headers::Request, name, value).is_ok()
-    }
-
     /// Closes the downstream connection of a network context, in any callback.
     pub(crate) fn close(&self, context: u32) {
         if self.set_effective_context(context).is_ok() {
@@ -181,9 +168,9 @@ impl dyn Host + '_ {
         if self.set_effective_context(context).is_ok() {
             let _ = self.send_response(Response {
                 status: 200,
-                headers: &[],
                 body: message,
                 grpc_status: Some(GRPC_UNAVAILABLE),
+                ..Response::default()
             });
         }
     }
@@ -192,9 +179,7 @@ impl dyn Host + '_ {
     pub(crate) fn respond_bad_request(&self) {
         let _ = self.send_response(Response {
             status: 400,
-            headers: &[],
-            body: "",
-            grpc_status: None,
+            ..Response::default()
         });
     }
 
@@ -208,7 +193,7 @@ impl dyn Host + '_ {
             status: 200,
             headers: &headers,
             body,
-            grpc_status: None,
+            ..Response::default()
         });
     }
 

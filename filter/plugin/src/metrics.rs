@@ -26,16 +26,16 @@ impl Gauge {
     #[inline(never)]
     fn define(host: &dyn Host, gauge: Metric, labels: &[&str]) -> Self {
         Self {
-            metric: define(host, MetricKind::Gauge, &gauge.stat(labels)),
+            metric: host
+                .define_metric(MetricKind::Gauge, &gauge.stat(labels))
+                .ok(),
             value: Cell::new(0),
         }
     }
 
     fn set(&self, host: &dyn Host, value: f64) {
-        self.add(
-            host,
-            (value.round() as i64).saturating_sub(self.value.get()),
-        );
+        let value = value.round() as i64;
+        self.add(host, value.saturating_sub(self.value.get()));
     }
 
     fn add(&self, host: &dyn Host, change: i64) {
@@ -47,11 +47,6 @@ impl Gauge {
     fn is_zero(&self) -> bool {
         self.value.get() == 0
     }
-}
-
-/// Defines a metric with the host. None if the host refuses it.
-fn define(host: &dyn Host, kind: MetricKind, name: &str) -> Option<u32> {
-    host.define_metric(kind, name).ok()
 }
 
 /// False if the host refuses the change.
@@ -132,10 +127,10 @@ impl Metrics {
     }
 
     pub(crate) fn count_by(&mut self, counter: Counter, by: u64) {
-        let metric = *self
-            .counters
-            .entry(counter)
-            .or_insert_with(|| define(&*self.host, MetricKind::Counter, &counter.stat()));
+        let metric = *self.counters.entry(counter).or_insert_with(|| {
+            let name = counter.stat();
+            self.host.define_metric(MetricKind::Counter, &name).ok()
+        });
         if by > 0 {
             add(&*self.host, metric, i64::try_from(by).unwrap_or(i64::MAX));
         }

@@ -5,6 +5,7 @@ mod signals;
 use std::rc::Rc;
 
 use evenkeel_engine::{Activity, ConnectionId, Decision};
+use evenkeel_metrics::Counter;
 use evenkeel_wire::h2::Http2Write;
 use evenkeel_wire::{ByteSource, ConnectionScanner, Detection, Protocol, WriteSummary};
 
@@ -26,7 +27,10 @@ pub(crate) struct Downstream {
     has_scanner: bool,
     reported: Reported,
     forwarding: Forwarding,
-    upstream: TcpUpstream,
+    /// The upstream host of a TCP connection, once it is known.
+    upstream: Option<Rc<UpstreamHost>>,
+    /// How many more writes ask for it.
+    upstream_attempts: u8,
 }
 
 /// What the worker knows of a connection's protocol.
@@ -52,12 +56,6 @@ enum Forwarding {
     FromClient,
 }
 
-/// The upstream host of a TCP connection.
-enum TcpUpstream {
-    Unknown { attempts_left: u8 },
-    Known(Rc<UpstreamHost>),
-}
-
 impl Downstream {
     /// None if another filter entry manages the connection.
     pub(crate) fn open(worker: &mut Worker, root: RootId, context: ContextId) -> Option<Self> {
@@ -71,9 +69,8 @@ impl Downstream {
                 client: false,
             },
             forwarding: Forwarding::Both,
-            upstream: TcpUpstream::Unknown {
-                attempts_left: UPSTREAM_ATTEMPTS,
-            },
+            upstream: None,
+            upstream_attempts: UPSTREAM_ATTEMPTS,
         })
     }
 
@@ -98,7 +95,11 @@ impl Downstream {
         self.select_scanner(worker);
         let has_message = self.scanner.scan_downstream(&mut bytes);
         self.report(worker);
-        if !self.is_bypassed() && !worker.read(self.id, self.activity(size), has_message) {
+        let activity = Activity {
+            has_message,
+            ..self.activity(size)
+        };
+        if !self.is_bypassed() && !worker.read(self.id, activity) {
             self.forwarding = Forwarding::None;
             bytes.discard();
         }
@@ -108,7 +109,7 @@ impl Downstream {
     fn read_discarded(&mut self, worker: &mut Worker, bytes: &mut Bytes<'_>) {
         self.scanner.scan_downstream(bytes);
         if self.scanner.http2().is_some() {
-            worker.read(self.id, self.activity(bytes.len()), false);
+            worker.read(self.id, self.activity(bytes.len()));
         }
     }
 
@@ -186,15 +187,8 @@ impl Downstream {
 
     /// The connection has closed. Further calls do nothing.
     pub(crate) fn close(&mut self, worker: &mut Worker, by: ClosedBy) {
-        let upstream = core::mem::replace(
-            &mut self.upstream,
-            TcpUpstream::Unknown { attempts_left: 0 },
-        );
-        let upstream = match upstream {
-            TcpUpstream::Known(upstream) => Some(upstream),
-            TcpUpstream::Unknown { .. } => None,
-        };
-        worker.closed(self.id, by, upstream);
+        self.upstream_attempts = 0;
+        worker.closed(self.id, by, self.upstream.take());
     }
 
     fn activity(&self, size: usize) -> Activity {
@@ -204,6 +198,7 @@ impl Downstream {
             bytes: u64::try_from(size).unwrap_or_default(),
             undelivered: self.scanner.undelivered(),
             session: self.scanner.session_state(),
+            has_message: false,
         }
     }
 
@@ -230,7 +225,7 @@ impl Downstream {
             && http2.is_client_identified()
         {
             self.reported.client = true;
-            worker.count_client(http2.client().name);
+            worker.count(Counter::Client(http2.client().name));
         }
         let detection = self.scanner.detection();
         let requests = self.scanner.requests();
@@ -253,18 +248,10 @@ impl Downstream {
     /// proxy, there is none.
     fn find_upstream(&mut self, worker: &mut Worker) {
         let protocol = self.reported.detection.protocol();
-        if !matches!(protocol, Some(Protocol::Tcp | Protocol::Session(_))) {
-            return;
-        }
-        let TcpUpstream::Unknown { attempts_left } = &mut self.upstream else {
-            return;
-        };
-        if *attempts_left == 0 {
-            return;
-        }
-        *attempts_left = attempts_left.saturating_sub(1);
-        if let Some(upstream) = worker.find_tcp_upstream(self.id) {
-            self.upstream = TcpUpstream::Known(upstream);
+        let is_tcp = matches!(protocol, Some(Protocol::Tcp | Protocol::Session(_)));
+        if is_tcp && self.upstream.is_none() && self.upstream_attempts > 0 {
+            self.upstream_attempts = self.upstream_attempts.saturating_sub(1);
+            self.upstream = worker.find_tcp_upstream(self.id);
         }
     }
 }

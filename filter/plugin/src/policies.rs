@@ -78,6 +78,8 @@ struct Root {
     order: u64,
     history: History,
     turn: Turn,
+    /// It opened something while another root was switching.
+    contends: bool,
     /// The root whose policy is active for what this one has opened.
     current: RootId,
 }
@@ -86,8 +88,6 @@ struct Root {
 #[derive(Clone, Copy, Debug)]
 enum Turn {
     Shared {
-        /// It opened something while another root was switching.
-        contends: bool,
         /// When it last became current by use.
         returned: Option<Instant>,
     },
@@ -97,28 +97,7 @@ enum Turn {
 
 impl Default for Turn {
     fn default() -> Self {
-        Self::Shared {
-            contends: false,
-            returned: None,
-        }
-    }
-}
-
-impl Turn {
-    const fn contends(self) -> bool {
-        matches!(self, Self::Shared { contends: true, .. })
-    }
-
-    const fn contend(&mut self) {
-        if let Self::Shared { contends, .. } = self {
-            *contends = true;
-        }
-    }
-
-    const fn withdraw(&mut self) {
-        if let Self::Shared { contends, .. } = self {
-            *contends = false;
-        }
+        Self::Shared { returned: None }
     }
 }
 
@@ -170,6 +149,7 @@ impl Policies {
             order: self.next_order(),
             history: History::new(self.newest, now),
             turn: Turn::default(),
+            contends: false,
             current: root,
         };
         if new.policy.is_none() {
@@ -183,6 +163,7 @@ impl Policies {
             if other.entry.may_equal(&new.entry) {
                 new.history.is_per_stream |= other.history.is_per_stream;
                 other.turn = Turn::default();
+                other.contends = false;
             }
         }
         self.roots.insert(root, new);

@@ -20,7 +20,7 @@ const IN_TRANSIT: Duration = Duration::from_secs(5);
 const LATE_REQUESTS: u8 = 2;
 
 /// The last activity on a connection, and whether the client has what was written.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Delivery {
     pub(super) last_activity: Instant,
     /// The client sent the last bytes, and may await a response.
@@ -33,8 +33,7 @@ impl Delivery {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             last_activity: now,
-            awaits_response: false,
-            undelivered: 0,
+            ..Self::default()
         }
     }
 

@@ -54,6 +54,22 @@ pub(crate) struct SignaledDrain {
     pub(super) reaction: Reaction,
 }
 
+impl DrainState {
+    pub(super) fn pending(&self) -> Option<&PendingDrain> {
+        match self {
+            Self::Pending(pending) => Some(pending),
+            _ => None,
+        }
+    }
+
+    pub(super) fn pending_mut(&mut self) -> Option<&mut PendingDrain> {
+        match self {
+            Self::Pending(pending) => Some(pending),
+            _ => None,
+        }
+    }
+}
+
 impl PendingDrain {
     pub(super) fn new(reason: DrainReason, since: Instant) -> Self {
         Self {

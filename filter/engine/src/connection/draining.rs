@@ -6,9 +6,9 @@ use evenkeel_policy::{Mode, Rule};
 
 use super::Connection;
 use super::delivery::SentSignal;
-use super::drain::{DrainState, PendingDrain, SignaledDrain};
-use super::http::HttpState;
-use super::protocol::Deferral;
+use super::drain::{DrainState, SignaledDrain};
+use super::protocol::ProtocolState;
+use super::timed_streams::TimedStreams;
 use crate::safe_point::{MAX_WAIT, SafePointCheck, Verdict};
 use crate::timers::{Queue, Wakeup};
 use crate::{Decision, DrainPoint, DrainReason, Effect, Instant};
@@ -16,23 +16,19 @@ use crate::{Decision, DrainPoint, DrainReason, Effect, Instant};
 impl Connection {
     /// Records that the budget does not allow the drain. True the first time.
     pub(crate) fn record_exhausted_budget(&mut self) -> bool {
-        match &mut self.drain {
-            DrainState::Pending(pending) => {
-                !core::mem::replace(&mut pending.budget_exhausted, true)
-            }
-            _ => false,
-        }
+        let pending = self.drain.pending_mut();
+        pending.is_some_and(|it| !core::mem::replace(&mut it.budget_exhausted, true))
     }
 
     /// Records that the drain is deferred. True the first time.
     pub(crate) fn defer(&mut self) -> bool {
-        match &mut self.drain {
-            DrainState::Pending(pending) => !core::mem::replace(&mut pending.is_deferred, true),
-            _ => false,
-        }
+        let pending = self.drain.pending_mut();
+        pending.is_some_and(|it| !core::mem::replace(&mut it.is_deferred, true))
     }
 
     fn safe_point_check(&self, since: Instant, now: Instant) -> Option<SafePointCheck<'_>> {
+        let expired = self.streams.as_ref().map_or(0, |it| it.expired(now));
+        let active = usize::try_from(self.usage.active).unwrap_or(usize::MAX);
         let mut check = SafePointCheck {
             rule: self.terms.rule.as_ref()?,
             now,
@@ -41,24 +37,21 @@ impl Connection {
             last_stream_end: None,
             last_request: None,
             last_client_message: self.opened,
-            stream_expired: false,
-            others_active: false,
+            stream_expired: expired > 0,
+            others_active: active > expired,
         };
-        let behavior = self.protocol.behavior();
-        behavior.add_to_check(&mut check, self.usage.active);
+        self.protocol.behavior().add_to_check(&mut check);
         Some(check)
     }
 
     /// Whether a pending drain is safe at `point`.
     pub(crate) fn verdict(&self, point: DrainPoint, now: Instant) -> Verdict {
-        let DrainState::Pending(PendingDrain { since, .. }) = self.drain else {
-            return Verdict::Wait;
-        };
-        let protected_until = self.open_requests.protected_until(since);
-        match self.safe_point_check(since, now) {
-            Some(it) if protected_until.is_some_and(|at| at <= now) => it.verdict(point),
-            _ => Verdict::Wait,
-        }
+        let check = self.drain.pending().and_then(|pending| {
+            let protected_until = self.open_requests.protected_until(pending.since)?;
+            self.safe_point_check(pending.since, now)
+                .filter(|_| protected_until <= now)
+        });
+        check.map_or(Verdict::Wait, |it| it.verdict(point))
     }
 
     /// Sends the drain signal at `point`; in a dry run, counts that it would have been sent.
@@ -68,7 +61,7 @@ impl Connection {
         effects: &mut VecDeque<Effect>,
         now: Instant,
     ) -> Decision {
-        let DrainState::Pending(PendingDrain { reason, .. }) = self.drain else {
+        let Some(reason) = self.drain.pending().map(|it| it.reason) else {
             return Decision::PassThrough;
         };
         if self.terms.mode == Mode::DryRun {
@@ -121,8 +114,8 @@ impl Connection {
         now: Instant,
     ) {
         effects.push_back(Effect::DryRunDrain(self.id, reason));
-        if let Some(http) = self.protocol.http_mut() {
-            http.forget_expired_streams(now);
+        if let Some(streams) = &mut self.streams {
+            streams.forget_expired(now);
         }
         self.drain = DrainState::Serving;
         if reason == DrainReason::Rebalance {
@@ -139,51 +132,40 @@ impl Connection {
 
     /// When a connection with a pending drain can be closed without a drain signal, if nothing more happens on it.
     fn silent_close(&self) -> Option<Instant> {
-        let DrainState::Pending(pending) = self.drain else {
-            return None;
-        };
-        let rule = self.terms.rule.as_ref()?;
-        let behavior = self.protocol.behavior();
-        behavior.silent_close(self, rule, pending.since)
+        let since = self.drain.pending()?.since;
+        self.protocol.behavior().silent_close(self, since)
     }
 
     /// Why a pending drain has no safe point, and when that is counted.
-    fn deferral(&self) -> Option<(Instant, Deferral)> {
-        let DrainState::Pending(pending) = self.drain else {
-            return None;
-        };
+    fn deferral(&self) -> Option<(Instant, Effect)> {
+        let pending = self.drain.pending()?;
         if pending.is_deferred || pending.had_safe_point() {
             return None;
         }
-        let rule = self.terms.rule.as_ref()?;
-        let deferral = self.protocol.behavior().deferral(self, rule)?;
-        let timeout = rule.drain_timeout.unwrap_or(MAX_WAIT);
+        let deferral = self.protocol.behavior().deferral(self)?;
+        let timeout = self.rule()?.drain_timeout.unwrap_or(MAX_WAIT);
         Some((pending.since.after(timeout), deferral))
     }
 
     /// Counts a drain that has waited for as long as its drain timeout, once.
     pub(crate) fn record_deferral(&mut self, now: Instant) -> Option<Effect> {
         let (_, deferral) = self.deferral().filter(|(at, _)| *at <= now)?;
-        self.defer().then_some(match deferral {
-            Deferral::Deferred(reason) => Effect::Deferred(self.id, reason),
-            Deferral::Pinned(reason) => Effect::Pinned(self.id, reason),
-        })
+        self.defer().then_some(deferral)
     }
 
     /// Closes a connection with a pending drain without a drain signal. False in a dry run.
     pub(crate) fn close_silently(&mut self, effects: &mut VecDeque<Effect>, now: Instant) -> bool {
-        let DrainState::Pending(PendingDrain { reason, .. }) = self.drain else {
+        let Some(reason) = self.drain.pending().map(|it| it.reason) else {
             return false;
         };
         if self.terms.mode == Mode::DryRun {
             self.record_dry_run_drain(reason, effects, now);
             return false;
         }
-        let behavior = self.protocol.behavior();
-        if behavior.expects_notice() {
+        if let ProtocolState::WebSocket(_) = self.protocol {
             effects.push_back(Effect::ClosedWithoutNotice(self.id, reason));
         }
-        let aborted = behavior.aborted_by_silent_close(self, now);
+        let aborted = self.protocol.behavior().aborted_by_silent_close(self, now);
         effects.push_back(self.close(reason, aborted));
         true
     }
@@ -203,11 +185,8 @@ impl Connection {
         let DrainState::Draining(drain) = self.drain else {
             return None;
         };
-        let http = self
-            .protocol
-            .http_mut()
-            .filter(|_| drain.idle_since.is_none());
-        if let Some((stream, timed)) = http.and_then(|http| http.take_expired_stream(now)) {
+        let streams = self.streams.as_mut().filter(|_| drain.idle_since.is_none());
+        if let Some((stream, timed)) = streams.and_then(|streams| streams.take_expired(now)) {
             return Some(Effect::EndStream {
                 id: self.id,
                 stream,
@@ -215,12 +194,13 @@ impl Connection {
             });
         }
         let aborted = self.usage.active;
-        self.is_time(now).then(|| self.close(drain.reason, aborted))
+        let is_time = self.next_wakeup().is_some_and(|at| at <= now);
+        is_time.then(|| self.close(drain.reason, aborted))
     }
 
     /// The place of a pending drain in the queue of those that wait for budget or rate.
     pub(crate) fn turn(&self) -> Wakeup {
-        let DrainState::Pending(pending) = self.drain else {
+        let Some(pending) = self.drain.pending() else {
             return Wakeup::Never;
         };
         let queue = Queue {
@@ -230,10 +210,6 @@ impl Connection {
         Wakeup::InTurn(queue, pending.since)
     }
 
-    fn is_time(&self, now: Instant) -> bool {
-        self.next_wakeup().is_some_and(|at| at <= now)
-    }
-
     /// When the connection needs attention without an event of its own.
     pub(crate) fn next_wakeup(&self) -> Option<Instant> {
         let rule = self.terms.rule.as_ref()?;
@@ -241,7 +217,7 @@ impl Connection {
             DrainState::Serving => {
                 let limits = &self.terms.limits;
                 let deadline = limits.deadline.map(|(at, _)| at);
-                let stream = self.protocol.http().and_then(HttpState::stream_expiry);
+                let stream = self.streams.as_deref().and_then(TimedStreams::earliest);
                 earlier(deadline, stream).map(|at| at.max(limits.not_before))
             }
             DrainState::Pending(_) => {
@@ -251,7 +227,7 @@ impl Connection {
             DrainState::Draining(drain) => match drain.idle_since {
                 Some(idle) => Some(self.idle_close(rule, drain, idle)),
                 None => {
-                    let stream = self.protocol.http().and_then(HttpState::next_stream_end);
+                    let stream = self.streams.as_deref().and_then(TimedStreams::next_end);
                     earlier(self.abort_time(rule, drain.since), stream)
                 }
             },

@@ -3,7 +3,6 @@
 use core::time::Duration;
 
 use evenkeel_policy::Rule;
-use evenkeel_wire::tcp::PinReason;
 
 use super::Connection;
 use super::http::HttpState;
@@ -12,7 +11,7 @@ use super::tcp::RawTcpState;
 use super::websocket::WebSocketState;
 use crate::limits::Limits;
 use crate::safe_point::SafePointCheck;
-use crate::{DeferReason, Instant};
+use crate::{Effect, Instant};
 
 /// The protocol of a connection, with what is known only of connections of this protocol.
 #[derive(Debug)]
@@ -40,13 +39,6 @@ impl ProtocolState {
         matches!(self, Self::Session(_) | Self::Tcp(_))
     }
 
-    pub(super) fn http(&self) -> Option<&HttpState> {
-        match self {
-            Self::Http(state) => Some(state),
-            Self::WebSocket(_) | Self::Session(_) | Self::Tcp(_) => None,
-        }
-    }
-
     pub(super) fn http_mut(&mut self) -> Option<&mut HttpState> {
         match self {
             Self::Http(state) => Some(state),
@@ -55,23 +47,11 @@ impl ProtocolState {
     }
 }
 
-/// Why a pending drain has to wait, as it is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Deferral {
-    Deferred(DeferReason),
-    Pinned(PinReason),
-}
-
 /// How the connections of a protocol expire, drain and close. What is not overridden is HTTP's.
 pub(super) trait Behavior {
     /// The part of a rule's limits that applies; None where the rule leaves such connections alone.
     fn applicable(&self, _rule: &Rule, limits: Limits) -> Option<Limits> {
         Some(limits)
-    }
-
-    /// The connection has the same upstream host for as long as it is open.
-    fn stays_with_host(&self) -> bool {
-        true
     }
 
     /// Rebalancing may select the connection.
@@ -91,18 +71,13 @@ pub(super) trait Behavior {
 
     /// When a connection whose drain is pending `since` then is closed without a drain signal, if nothing more happens
     /// on it. Never, where the protocol has no safe point outside of a write.
-    fn silent_close(
-        &self,
-        _connection: &Connection,
-        _rule: &Rule,
-        _since: Instant,
-    ) -> Option<Instant> {
+    fn silent_close(&self, _connection: &Connection, _since: Instant) -> Option<Instant> {
         None
     }
 
-    /// Why a connection whose drain is pending has no safe point, to be counted when its drain timeout ends. None where
-    /// drain points count that, or where it is closed at that time.
-    fn deferral(&self, _connection: &Connection, _rule: &Rule) -> Option<Deferral> {
+    /// Reports when its drain timeout ends why a connection whose drain is pending has no safe point. None where drain
+    /// points report that, or where it is closed at that time.
+    fn deferral(&self, _connection: &Connection) -> Option<Effect> {
         None
     }
 
@@ -111,21 +86,6 @@ pub(super) trait Behavior {
         0
     }
 
-    /// A client of this protocol expects a notice before the close.
-    fn expects_notice(&self) -> bool {
-        false
-    }
-
-    /// Bytes of the client change when a connection whose drain is pending may be closed.
-    fn reschedules_on_read(&self) -> bool {
-        false
-    }
-
-    /// A write changes when the connection may be closed.
-    fn reschedules_on_write(&self) -> bool {
-        false
-    }
-
     /// Adds what only this protocol knows to what a decision depends on.
-    fn add_to_check(&self, _check: &mut SafePointCheck<'_>, _active: u32) {}
+    fn add_to_check(&self, _check: &mut SafePointCheck<'_>) {}
 }

@@ -49,7 +49,7 @@ impl Connection {
 
     /// Withdraws the selection of a connection that found no safe point in time, or that need not be drained any more.
     pub(crate) fn withdraw_selection(&mut self, rebalances: bool, now: Instant) -> bool {
-        let DrainState::Pending(pending) = self.drain else {
+        let Some(pending) = self.drain.pending() else {
             return false;
         };
         let max_wait = if pending.had_safe_point() {
@@ -68,12 +68,10 @@ impl Connection {
 
     /// Records whether the rate of rebalancing allows the drain now. Gives whether it goes on.
     pub(crate) fn record_rate(&mut self, allows: bool) -> bool {
-        match &mut self.drain {
-            DrainState::Pending(pending) if pending.is_selected() => {
-                pending.is_queued |= !allows;
-                allows
-            }
-            _ => true,
-        }
+        let pending = self.drain.pending_mut();
+        pending.filter(|it| it.is_selected()).is_none_or(|pending| {
+            pending.is_queued |= !allows;
+            allows
+        })
     }
 }

@@ -8,9 +8,9 @@ use evenkeel_wire::tcp::{PinReason, SessionState, TcpProtocol, UnsafeReason};
 
 use super::Connection;
 use super::draining::earlier;
-use super::protocol::{Behavior, Deferral};
+use super::protocol::Behavior;
 use crate::limits::Limits;
-use crate::{DeferReason, Instant};
+use crate::{DeferReason, Effect, Instant};
 
 /// NATS clients wait this long before they reconnect to the server of their last attempt (`reconnect_time_wait`). Without
 /// this minimum age, a client that is closed right after its reconnect has no connection for that time.
@@ -105,12 +105,8 @@ impl Behavior for TrackedSession {
 
     /// A tick closes, never the write that carries a response. What the client sends before it sees the close is not
     /// executed ([`Connection::record_read`]), so unlike raw TCP no response must have come since the drain is pending.
-    fn silent_close(
-        &self,
-        connection: &Connection,
-        rule: &Rule,
-        since: Instant,
-    ) -> Option<Instant> {
+    fn silent_close(&self, connection: &Connection, since: Instant) -> Option<Instant> {
+        let rule = connection.rule()?;
         if self.pin(rule).is_some() {
             return None;
         }
@@ -128,30 +124,23 @@ impl Behavior for TrackedSession {
         earlier(safe, forced)
     }
 
-    fn deferral(&self, _: &Connection, rule: &Rule) -> Option<Deferral> {
+    fn deferral(&self, connection: &Connection) -> Option<Effect> {
+        let rule = connection.rule()?;
         let is_aborted = rule.drain_timeout.is_some() && rule.tcp.aborts_sessions();
         if let Some(reason) = self.pin(rule) {
-            return Some(Deferral::Pinned(reason));
+            return Some(Effect::Pinned(connection.id, reason));
         }
-        match self.state {
-            SessionState::Bypassed(_) => None,
-            _ if is_aborted => None,
-            SessionState::Unsafe(reason) => Some(Deferral::Deferred(DeferReason::InFlight(reason))),
+        let reason = match self.state {
+            SessionState::Bypassed(_) => return None,
+            SessionState::Unsafe(reason) => DeferReason::InFlight(reason),
             SessionState::Safe | SessionState::SafeWhenIdle | SessionState::Pinned(_) => {
-                Some(Deferral::Deferred(DeferReason::NotIdle))
+                DeferReason::NotIdle
             }
-        }
+        };
+        (!is_aborted).then_some(Effect::Deferred(connection.id, reason))
     }
 
     fn aborted_by_silent_close(&self, _: &Connection, _: Instant) -> u32 {
         u32::from(matches!(self.state, SessionState::Unsafe(_)))
-    }
-
-    fn reschedules_on_read(&self) -> bool {
-        true
-    }
-
-    fn reschedules_on_write(&self) -> bool {
-        true
     }
 }

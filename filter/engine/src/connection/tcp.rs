@@ -5,9 +5,9 @@ use core::time::Duration;
 use evenkeel_policy::{ProtocolSetting, Rule};
 
 use super::Connection;
-use super::protocol::{Behavior, Deferral};
+use super::protocol::Behavior;
 use crate::limits::Limits;
-use crate::{DeferReason, Instant};
+use crate::{DeferReason, Effect, Instant};
 
 /// How long a connection must be silent to be closed between two requests of its client, where the rule has no
 /// `drain_timeout`.
@@ -16,14 +16,10 @@ const IDLE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct RawTcpState {
     /// Neither the first bytes nor the port belong to a database or broker.
-    is_known_raw: bool,
+    pub(super) is_known_raw: bool,
 }
 
 impl RawTcpState {
-    pub(super) fn new(is_known_raw: bool) -> Self {
-        Self { is_known_raw }
-    }
-
     /// False if the rule of a changed policy is for a protocol: the connection was not scanned from its first byte, so
     /// nothing shows whether a transaction is open on it.
     fn matches_rule(&self, rule: &Rule) -> bool {
@@ -56,12 +52,8 @@ impl Behavior for RawTcpState {
 
     /// A pause of unknown length may end with the next request while the close is on its way. So only the idle time
     /// after a response that came while the drain was pending is safe, or a silence as long as [`IDLE`].
-    fn silent_close(
-        &self,
-        connection: &Connection,
-        rule: &Rule,
-        since: Instant,
-    ) -> Option<Instant> {
+    fn silent_close(&self, connection: &Connection, since: Instant) -> Option<Instant> {
+        let rule = connection.rule()?;
         let delivery = &connection.delivery;
         let last = delivery.last_activity;
         let idle = delivery.earliest_close(last.after(rule.tcp.raw_idle_time()), last);
@@ -84,18 +76,15 @@ impl Behavior for RawTcpState {
         })
     }
 
-    fn deferral(&self, _: &Connection, rule: &Rule) -> Option<Deferral> {
+    fn deferral(&self, connection: &Connection) -> Option<Effect> {
+        let rule = connection.rule()?;
         let is_aborted = rule.drain_timeout.is_some() && rule.tcp.aborts_raw();
-        (!is_aborted).then_some(Deferral::Deferred(DeferReason::NotIdle))
+        (!is_aborted).then_some(Effect::Deferred(connection.id, DeferReason::NotIdle))
     }
 
     fn aborted_by_silent_close(&self, connection: &Connection, now: Instant) -> u32 {
         let rule = connection.rule();
         let is_idle = rule.is_some_and(|rule| Self::is_idle(connection, rule, now));
         u32::from(!is_idle)
-    }
-
-    fn reschedules_on_write(&self) -> bool {
-        true
     }
 }

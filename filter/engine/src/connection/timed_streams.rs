@@ -20,14 +20,23 @@ pub(crate) const MAX_TIMED: usize = 1024;
 /// An open stream under a rule with a `max_stream_age`.
 #[derive(Debug)]
 pub(crate) struct TimedStream {
-    pub(crate) rule: Rc<Rule>,
-    pub(crate) started: Instant,
-    pub(crate) draw: Draw,
+    rule: Rc<Rule>,
+    started: Instant,
+    draw: Draw,
     /// Its response has started.
     pub(crate) response_started: bool,
 }
 
 impl TimedStream {
+    pub(crate) fn new(rule: Rc<Rule>, seed: u64, started: Instant) -> Self {
+        Self {
+            rule,
+            started,
+            draw: Draw::new(seed),
+            response_started: false,
+        }
+    }
+
     /// When the stream reaches its age; never, if its rule protects it.
     fn expiry(&self) -> Option<Instant> {
         #[cfg(test)]
@@ -105,8 +114,13 @@ impl TimedStreams {
         Some(timed)
     }
 
+    /// Dry run: the expired streams would have ended.
+    pub(super) fn forget_expired(&mut self, now: Instant) {
+        while self.remove_expired(now).is_some() {}
+    }
+
     /// Removes the first expired stream.
-    pub(crate) fn remove_expired(&mut self, now: Instant) -> Option<(StreamId, TimedStream)> {
+    fn remove_expired(&mut self, now: Instant) -> Option<(StreamId, TimedStream)> {
         let (_, stream) = *self.expiries.first().filter(|(at, _)| *at <= now)?;
         self.remove(stream).map(|timed| (stream, timed))
     }

@@ -32,13 +32,18 @@ impl Connection {
         let is_delivery = self.delivery.record(true, activity.undelivered, now);
         let is_pending = self.is_pending();
         self.record_session(activity);
+        if let ProtocolState::WebSocket(websocket) = &mut self.protocol
+            && activity.has_message
+        {
+            websocket.last_client_message = now;
+        }
         if let Some(http) = self.protocol.http_mut() {
             if activity.requests > self.usage.requests {
-                http.record_request(is_pending.then_some(now));
+                http.last_request = is_pending.then_some(now);
             }
             // The client has reset a stream, and may be about to open another one.
             if activity.active < self.usage.active {
-                http.record_stream_end(now);
+                http.last_stream_end = Some(now);
             }
         }
         let ignored_signal = self.record_reaction(activity, now);
@@ -49,7 +54,7 @@ impl Connection {
             ignored_signal,
             reschedules: changes
                 || (is_delivery && self.closes_on_delivery())
-                || (is_pending && self.protocol.behavior().reschedules_on_read()),
+                || (is_pending && self.protocol.is_tcp()),
         })
     }
 
@@ -78,7 +83,7 @@ impl Connection {
 
     /// The close of the connection waits until the client has what was written.
     fn closes_on_delivery(&self) -> bool {
-        self.is_draining() || (self.is_pending() && self.protocol.http().is_none())
+        self.is_draining() || (self.is_pending() && !self.is_http())
     }
 
     /// Records bytes of the server. [`Connection::finish_write`] follows when it is decided what to do with them.
@@ -92,10 +97,9 @@ impl Connection {
     /// True when the connection must be rescheduled.
     pub(crate) fn finish_write(&mut self, ends_stream: bool, now: Instant) -> bool {
         if let Some(http) = self.protocol.http_mut().filter(|_| ends_stream) {
-            http.record_stream_end(now);
+            http.last_stream_end = Some(now);
         }
-        let changes = self.update_idle(now);
-        changes || self.protocol.behavior().reschedules_on_write()
+        self.update_idle(now) || self.protocol.is_tcp()
     }
 
     fn update_idle(&mut self, now: Instant) -> bool {

@@ -2,13 +2,13 @@
 
 use evenkeel_policy::Direction;
 
-use super::{Connection, DrainState};
-use crate::hosts::{UpstreamHostId, UpstreamHosts};
+use super::{Connection, DrainState, PendingDrain};
+use crate::hosts::UpstreamHostId;
 use crate::load::Flow;
 use crate::totals::Part;
 use crate::{Activity, Instant, Load};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Usage {
     pub(super) requests: u64,
     pub(super) active: u32,
@@ -26,41 +26,17 @@ pub(super) struct Usage {
 /// What one event adds to the load of the worker and of an upstream host.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Increment {
-    requests: u64,
-    bytes: u64,
-    is_of_service: bool,
-    host: Option<UpstreamHostId>,
-}
-
-impl Increment {
-    pub(crate) fn add_to(
-        self,
-        requests: &mut u64,
-        flow: Option<&mut Flow>,
-        hosts: &mut UpstreamHosts,
-    ) {
-        if self.is_of_service {
-            *requests = requests.saturating_add(self.requests);
-            if let Some(flow) = flow {
-                flow.add_bytes(self.bytes);
-            }
-        }
-        if let Some(host) = self.host {
-            hosts.add_bytes(host, self.bytes);
-        }
-    }
+    pub(crate) requests: u64,
+    pub(crate) bytes: u64,
+    pub(crate) is_of_service: bool,
+    pub(crate) host: Option<UpstreamHostId>,
 }
 
 impl Usage {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            requests: 0,
-            active: 0,
             flow: Flow::new(now),
-            host: None,
-            peer_exchanges: 0,
-            not_selected_before: Instant::default(),
-            drained_in_dry_run: false,
+            ..Self::default()
         }
     }
 
@@ -115,8 +91,7 @@ impl Connection {
 
     /// The upstream host that the connection stays with for as long as it is open.
     pub(crate) fn fixed_host(&self) -> Option<UpstreamHostId> {
-        let is_fixed = self.protocol.behavior().stays_with_host();
-        self.usage.host.filter(|_| is_fixed)
+        self.usage.host.filter(|_| !self.is_http())
     }
 
     /// The connection is to be drained, or drains. One whose client ignores the drain signal stays.
@@ -129,7 +104,7 @@ impl Connection {
     }
 
     pub(crate) fn is_selected(&self) -> bool {
-        matches!(self.drain, DrainState::Pending(pending) if pending.is_selected())
+        self.drain.pending().is_some_and(PendingDrain::is_selected)
     }
 
     pub(crate) fn is_drained_in_dry_run(&self) -> bool {

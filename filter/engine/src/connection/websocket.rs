@@ -16,19 +16,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct WebSocketState {
     /// When the client last sent a part of a message, or the WebSocket opened.
-    last_client_message: Instant,
-}
-
-impl WebSocketState {
-    pub(super) fn new(now: Instant) -> Self {
-        Self {
-            last_client_message: now,
-        }
-    }
-
-    pub(super) fn record_client_message(&mut self, now: Instant) {
-        self.last_client_message = now;
-    }
+    pub(super) last_client_message: Instant,
 }
 
 impl Behavior for WebSocketState {
@@ -50,12 +38,8 @@ impl Behavior for WebSocketState {
     }
 
     /// After `websocket.idle_timeout`, but not before a rule that protects the WebSocket allows it.
-    fn silent_close(
-        &self,
-        connection: &Connection,
-        rule: &Rule,
-        since: Instant,
-    ) -> Option<Instant> {
+    fn silent_close(&self, connection: &Connection, since: Instant) -> Option<Instant> {
+        let rule = connection.rule()?;
         let last_activity = connection.delivery.last_activity;
         let idle = last_activity.max(since).after(rule.websocket.idle_timeout?);
         // Without a drain timeout a protected request holds the connection until it ends, which reschedules.
@@ -64,11 +48,7 @@ impl Behavior for WebSocketState {
         Some(connection.delivery.earliest_close(close, last_activity))
     }
 
-    fn expects_notice(&self) -> bool {
-        true
-    }
-
-    fn add_to_check(&self, check: &mut SafePointCheck<'_>, _: u32) {
+    fn add_to_check(&self, check: &mut SafePointCheck<'_>) {
         check.last_client_message = self.last_client_message;
     }
 }

@@ -1,6 +1,7 @@
 //! Whether to send a drain signal in a write.
 
 use super::Engine;
+use crate::budget_split::BudgetSplit;
 use crate::safe_point::Verdict;
 use crate::{Bucket, BucketStore, ConnectionId, Decision, DeferReason, DrainPoint, Effect};
 
@@ -33,16 +34,15 @@ impl Engine {
             return Decision::PassThrough;
         }
         // The connections that can be closed only by a tick may be those of another root, but the budget is the same.
-        if self.buckets.is_turn_of_ticks(bucket) {
+        let is_turn_of_ticks = self.buckets.is_turn_of_ticks(bucket);
+        if is_turn_of_ticks || !self.take_drain(id, bucket, store) {
             self.report_exhausted_budget(id);
-            self.buckets.record_waiting_write(bucket, now);
+            let buckets = &mut self.buckets;
+            buckets.record(bucket, |split| split.record_waiting_write(now));
             return Decision::PassThrough;
         }
-        if !self.take_drain(id, bucket, store) {
-            self.buckets.record_waiting_write(bucket, now);
-            return Decision::PassThrough;
-        }
-        self.buckets.record_drain_by_write(bucket);
+        self.buckets
+            .record(bucket, BudgetSplit::record_drain_by_write);
         let Some(connection) = self.connections.get_mut(&id) else {
             return Decision::PassThrough;
         };

@@ -73,19 +73,13 @@ impl Engine {
             let Some(cluster) = clusters.get(host.cluster()) else {
                 continue;
             };
-            let leaving = host.leaving();
-            // For a dry run, what is enforced leaves, too.
-            let selected = match mode {
-                Mode::Enforce => leaving.enforced,
-                Mode::DryRun => leaving.enforced.plus(leaving.dry_run),
-            };
             let comparison = LoadComparison {
                 own: host.load().of(rule.measure),
                 fair_share: cluster.load / cluster.hosts,
                 highest: cluster.highest,
                 connections: host.load().connections,
                 worker_fraction: 1.0,
-                selected: selected.of(rule.measure),
+                selected: host.leaving(mode).of(rule.measure),
                 is_stable: now.since(cluster.newest) >= rule.stabilization_window,
             };
             let rebalancer = host.rebalancer_mut(mode);

@@ -81,7 +81,15 @@ impl LoadMeter {
 
     /// Adds what an event adds to the load.
     pub(super) fn add(&mut self, increment: Increment, hosts: &mut UpstreamHosts) {
-        increment.add_to(&mut self.requests, self.flow.as_mut(), hosts);
+        if increment.is_of_service {
+            self.requests = self.requests.saturating_add(increment.requests);
+            if let Some(flow) = &mut self.flow {
+                flow.add_bytes(increment.bytes);
+            }
+        }
+        if let Some(host) = increment.host {
+            hosts.add_bytes(host, increment.bytes);
+        }
     }
 
     /// A request that was counted was an exchange between peers.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Engine;
+use crate::budget_split::BudgetSplit;
 use crate::timers::{Queue, Wakeup};
 use crate::{Bucket, BucketStore, ConnectionId, Effect, Origin};
 
@@ -127,7 +128,8 @@ impl Engine {
             && self.rate_allows(id)
             && self.take_drain(id, bucket, store);
         if takes {
-            self.buckets.record_drain_by_tick(bucket);
+            self.buckets
+                .record(bucket, BudgetSplit::record_drain_by_tick);
             self.timers.record_served(queue);
         }
         takes
@@ -157,7 +159,7 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(&id) else {
             return Outcome::Waits;
         };
-        connection.unschedule(&mut self.timers);
+        connection.wait_for(Wakeup::Never, &mut self.timers);
         if let Some(reason) = connection.expire(now) {
             self.effects.push_back(Effect::DrainPending(id, reason));
             return Outcome::Waits;
@@ -203,7 +205,7 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(&id) else {
             return Outcome::Waits;
         };
-        connection.enqueue(turn, &mut self.timers);
+        connection.wait_for(turn, &mut self.timers);
         if connection.is_selected() {
             connection.record_rate(false);
         } else {

@@ -164,24 +164,25 @@ impl PodLoad {
 }
 
 fn mean(own: &PodLoad, others: &[PodLoad]) -> f64 {
-    let (load, share) = others
-        .iter()
-        .fold((own.load, own.share()), |(load, share), part| {
-            (load + part.load, share + part.share())
-        });
-    load / share
+    let others = others.iter().map(|part| (part.load, part.share()));
+    load_per_share(own, others)
 }
 
 fn fair(own: &PodLoad, others: &[PodLoad]) -> f64 {
     let max_load = CLIP * own.load / own.share();
     let max_weight = CLIP * median_weight(own, others);
-    let (load, share) = others
-        .iter()
-        .fold((own.load, own.share()), |(load, share), part| {
-            let counts = part.weight.min(max_weight) * part.slow_start_factor;
-            let per_weight = (part.load / part.share()).min(max_load);
-            (load + per_weight * counts, share + counts)
-        });
+    let others = others.iter().map(|part| {
+        let counts = part.weight.min(max_weight) * part.slow_start_factor;
+        let per_weight = (part.load / part.share()).min(max_load);
+        (per_weight * counts, counts)
+    });
+    load_per_share(own, others)
+}
+
+/// The load of all pods by their share; `others` are the loads and shares of the other pods.
+fn load_per_share(own: &PodLoad, others: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let own = (own.load, own.share());
+    let (load, share) = others.fold(own, |sum, part| (sum.0 + part.0, sum.1 + part.1));
     load / share
 }
 

@@ -182,8 +182,7 @@ impl View {
 
 fn report_of(row: Row, now: Instant) -> Option<Report> {
     let age = Duration::from_millis(row.8);
-    let measured = Instant::from_nanos(now.as_nanos().saturating_sub(nanos(age)));
-    Report::new(row, measured).filter(|_| age <= MAX_AGE)
+    Report::new(row, now.before(age)).filter(|_| age <= MAX_AGE)
 }
 
 fn is_forgotten(report: &Report, now: Instant, interval: Duration) -> bool {
@@ -194,8 +193,4 @@ fn is_forgotten(report: &Report, now: Instant, interval: Duration) -> bool {
 fn age_ms(report: &Report, now: Instant) -> u64 {
     let millis = report.age(now).as_nanos().div_ceil(1_000_000);
     u64::try_from(millis).unwrap_or(u64::MAX)
-}
-
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

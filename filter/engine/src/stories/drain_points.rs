@@ -301,7 +301,7 @@ fn active_websocket_is_deferred_once_without_drain_timeout() {
     };
     for (second, deferred) in [(11, 0), (39, 0), (41, 1), (42, 0)] {
         story.at(second);
-        story.engine.record_client_message(id);
+        story.send_message(id);
         assert_eq!(story.write(id, 0, 1, talks), PASS);
         assert_eq!(story.count(is_deferred), deferred, "{second}");
     }

@@ -44,7 +44,7 @@ impl Roots {
         };
         self.story
             .engine
-            .set_tcp(id, 5432, Some(Rc::new(rule)), true);
+            .set_tcp(id, 5432, Some(Rc::new(rule)), TcpTraffic::Raw);
         id
     }
 }

@@ -30,7 +30,8 @@ impl Story {
     ) -> ConnectionId {
         let id = self.open(id);
         let rule = self.policy.tcp.first().map(|rule| Rc::clone(&rule.rule));
-        self.engine.set_session(id, 5432, rule, protocol);
+        let traffic = TcpTraffic::Session(protocol);
+        self.engine.set_tcp(id, 5432, rule, traffic);
         self.respond_session(id, state);
         id
     }
@@ -257,7 +258,7 @@ fn rebalancing_selects_sessions_that_are_not_pinned() {
 
     assert_eq!(selected, 1.0);
     assert_eq!(story.closed(), [free]);
-    assert!(story.engine.rule(pinned).is_some());
+    assert!(story.engine.connection(pinned).is_some());
 }
 
 #[test]
@@ -276,15 +277,15 @@ fn dry_run_only_counts() {
 
 #[test]
 fn connection_that_was_not_followed_from_its_first_byte_is_not_drained_by_a_changed_policy() {
-    for (protocol, is_known_raw, closes) in [
-        ("auto", false, false),
-        ("auto", true, true),
-        ("postgresql", true, false),
-        ("raw", false, true),
+    for (protocol, traffic, closes) in [
+        ("auto", TcpTraffic::Unknown, false),
+        ("auto", TcpTraffic::Raw, true),
+        ("postgresql", TcpTraffic::Raw, false),
+        ("raw", TcpTraffic::Unknown, true),
     ] {
         let mut story = database(json!({"protocol": protocol}));
         let id = story.open(1);
-        story.engine.set_tcp(id, 5432, None, is_known_raw);
+        story.engine.set_tcp(id, 5432, None, traffic);
         let rule = Rc::clone(&story.policy.tcp[0].rule);
         story.replace_rule(&rule);
         story.at(600);

@@ -44,7 +44,7 @@ fn silent_client_is_drained_after_an_unsolicited_message() {
 fn active_client_is_drained_after_idle_time() {
     let (mut story, id) = open(json!({"websocket": {"idle_time": "2s"}}));
     story.at(20);
-    story.engine.record_client_message(id);
+    story.send_message(id);
     story.at(21);
     assert_eq!(write(&mut story, id, PING), PASS);
     assert_eq!(write(&mut story, id, PUSH), PASS);
@@ -55,7 +55,7 @@ fn active_client_is_drained_after_idle_time() {
 #[test]
 fn response_is_no_safe_point() {
     let (mut story, id) = open(json!({"websocket": {"idle_time": "2s"}}));
-    story.engine.record_client_message(id);
+    story.send_message(id);
     story.at(3600);
     assert_eq!(write(&mut story, id, RESPONSE), PASS);
     assert_eq!(write(&mut story, id, PUSH), DRAIN_BY_AGE);
@@ -67,10 +67,10 @@ fn drain_timeout_defers_or_drains_by_when_active() {
         let (mut story, id) =
             open(json!({"websocket": {"when_active": when_active}, "drain_timeout": "30s"}));
         story.at(39);
-        story.engine.record_client_message(id);
+        story.send_message(id);
         assert_eq!(write(&mut story, id, RESPONSE), PASS);
         story.at(40);
-        story.engine.record_client_message(id);
+        story.send_message(id);
         assert_eq!(write(&mut story, id, PING), PASS);
         assert_eq!(write(&mut story, id, PING), PASS);
         assert_eq!(write(&mut story, id, RESPONSE), expected);

@@ -16,37 +16,29 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// The allowance of a connection that is new at `now`.
-    pub(super) fn new(limits: &UpstreamRecycling, now: Instant, seed: u64) -> Self {
-        let draw = Draw::new(seed);
-        Self {
-            deadline: limits
-                .max_connection_age
-                .map(|max| now.after(draw.age(max, limits.jitter))),
-            max_requests_per_connection: limits
-                .max_requests_per_connection
-                .map(|max| draw.requests(max, limits.jitter).get()),
-            requests: 0,
-            seed,
-        }
-    }
-
-    /// The allowance of a connection that was `opened` earlier and has carried `requests` responses.
-    pub(super) fn since(
+    /// The allowance of a connection that was `opened` then, and has carried `requests` responses since.
+    pub(super) fn new(
         limits: &UpstreamRecycling,
         opened: Instant,
         seed: u64,
         requests: u64,
     ) -> Self {
+        let draw = Draw::new(seed);
         Self {
+            deadline: limits
+                .max_connection_age
+                .map(|max| opened.after(draw.age(max, limits.jitter))),
+            max_requests_per_connection: limits
+                .max_requests_per_connection
+                .map(|max| draw.requests(max, limits.jitter).get()),
             requests,
-            ..Self::new(limits, opened, seed)
+            seed,
         }
     }
 
     /// The allowance that this connection gets when another one ended in its place.
     pub(super) fn restart(&self, limits: &UpstreamRecycling, used: Used) -> Self {
-        Self::new(limits, used.0, mix(self.seed ^ used.1))
+        Self::new(limits, used.0, mix(self.seed ^ used.1), 0)
     }
 
     /// Counts a response.

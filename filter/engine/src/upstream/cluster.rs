@@ -22,7 +22,7 @@ const MAX_CLUSTERS: usize = 1024;
 /// The most requests that are left unmarked after a stray.
 const MAX_SKIP: u64 = 8;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Cluster {
     expired: ByUse,
     /// Expired connections of all clusters.
@@ -52,21 +52,6 @@ struct Downstream {
 }
 
 impl Cluster {
-    fn new(total: Rc<Cell<usize>>) -> Self {
-        Self {
-            expired: ByUse::new(),
-            total,
-            marked: 0,
-            skip: 0,
-            is_retrying: false,
-            http1: Downstream::default(),
-            later: Downstream::default(),
-            http1_servers: HashSet::new(),
-            idle_timeout: None,
-            used: Instant::default(),
-        }
-    }
-
     fn of(&self, downstream_is_http1: bool) -> &Downstream {
         if downstream_is_http1 {
             &self.http1
@@ -208,8 +193,11 @@ impl Clusters {
             self.retain(|_| false);
         }
         let name: Rc<[u8]> = name.into();
-        self.by_name
-            .insert(Rc::clone(&name), Cluster::new(Rc::clone(&self.expired)));
+        let cluster = Cluster {
+            total: Rc::clone(&self.expired),
+            ..Cluster::default()
+        };
+        self.by_name.insert(Rc::clone(&name), cluster);
         name
     }
 

@@ -6,11 +6,18 @@ use std::rc::Rc;
 use evenkeel_policy::{Mode, UpstreamRecycling};
 
 use super::allowance::Allowance;
-use super::table::State;
+use super::cluster::Cluster;
+use super::table::{Connection, State};
 use super::{ConnectionKey, MIN_IDLE, Mark, Outcome, Response, Upstreams};
 use crate::Instant;
 
 impl Upstreams {
+    fn entry(&mut self, key: &ConnectionKey) -> Option<(&mut Connection, &mut Cluster)> {
+        let connection = self.table.get_mut(key)?;
+        let cluster = self.clusters.get_mut(&connection.cluster)?;
+        Some((connection, cluster))
+    }
+
     /// Updates the connection `key`, on which the response to a request without a mark started.
     pub(super) fn unmarked_response(
         &mut self,
@@ -21,10 +28,7 @@ impl Upstreams {
         response: &impl Response,
         outcome: &mut Outcome,
     ) {
-        let Some(connection) = self.table.get_mut(key) else {
-            return;
-        };
-        let Some(cluster) = self.clusters.get_mut(&connection.cluster) else {
+        let Some((connection, cluster)) = self.entry(key) else {
             return;
         };
         let has_reached_limit = before == State::Serving && connection.has_reached_limit(mode, now);
@@ -77,10 +81,7 @@ impl Upstreams {
         response: &impl Response,
         outcome: &mut Outcome,
     ) {
-        let Some(connection) = self.table.get_mut(key) else {
-            return;
-        };
-        let Some(cluster) = self.clusters.get_mut(&connection.cluster) else {
+        let Some((connection, cluster)) = self.entry(key) else {
             return;
         };
         let retries = response.attempts().saturating_sub(1);
@@ -101,7 +102,7 @@ impl Upstreams {
         let left = allowance.clone().filter(|_| !is_new && !is_ignored);
         let restart = allowance
             .as_ref()
-            .map(|allowance| allowance.restart(limits, connection.used));
+            .map(|it| it.restart(limits, connection.used));
         if !key.identifies_connection() {
             // Other connections share this entry: it starts again, for the next one.
             *allowance = restart;
@@ -158,9 +159,7 @@ impl Upstreams {
         cluster.skip_requests(connections, used.1);
         connection.state = State::Serving;
         let allowance = &mut connection.allowances.enforced;
-        let restart = allowance
-            .as_ref()
-            .map(|allowance| allowance.restart(limits, used));
+        let restart = allowance.as_ref().map(|it| it.restart(limits, used));
         *allowance = left.or(restart);
     }
 }

@@ -12,8 +12,9 @@ use super::cluster::Cluster;
 use super::{ByUse, ConnectionKey, EVIDENCE_EVERY, EVIDENCE_FIRST, Limits, Response, Used};
 use crate::{Instant, PerMode};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum State {
+    #[default]
     Serving,
     /// Over a limit: the next request to the cluster is marked for it.
     Expired,
@@ -25,7 +26,7 @@ pub(super) enum State {
     Ignored,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Connection {
     pub(super) cluster: Rc<[u8]>,
     pub(super) state: State,
@@ -50,15 +51,8 @@ impl Connection {
     pub(super) fn new(cluster: Rc<[u8]>, opened: Instant) -> Self {
         Self {
             cluster,
-            state: State::Serving,
-            allowances: PerMode::default(),
             opened,
-            responses: 0,
-            used: Used::default(),
-            shows_http1: false,
-            is_recyclable: false,
-            is_reported: PerMode::default(),
-            active: 0,
+            ..Self::default()
         }
     }
 
@@ -67,7 +61,7 @@ impl Connection {
         let Limits { upstream, mode } = limits;
         let (opened, responses) = (self.opened, self.responses);
         let own = self.allowances.get_mut(mode);
-        own.get_or_insert_with(|| Allowance::since(upstream, opened, seed, responses));
+        own.get_or_insert_with(|| Allowance::new(upstream, opened, seed, responses));
         let PerMode { enforced, dry_run } = &mut self.allowances;
         for allowance in [enforced, dry_run].into_iter().flatten() {
             allowance.count();

@@ -13,7 +13,7 @@ use core::time::Duration;
 
 use evenkeel_engine::Instant;
 
-use super::{Buffer, Headers, Host, Level, MetricKind, Response, Status};
+use super::{Buffer, Headers, Host, HostResult, Level, MetricKind, Response, Status};
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -123,7 +123,7 @@ const NO_GRPC_STATUS: i32 = -1;
 pub(super) struct Envoy;
 
 /// A status as a result.
-fn succeeded(status: u32) -> Result<(), Status> {
+fn succeeded(status: u32) -> HostResult {
     match status {
         0 => Ok(()),
         status => Err(Status(status)),
@@ -131,7 +131,7 @@ fn succeeded(status: u32) -> Result<(), Status> {
 }
 
 /// Runs a hostcall that gives bytes, in memory that it has had `malloc` allocate.
-fn bytes(call: impl FnOnce(&mut *mut u8, &mut usize) -> u32) -> Result<Vec<u8>, Status> {
+fn bytes(call: impl FnOnce(&mut *mut u8, &mut usize) -> u32) -> HostResult<Vec<u8>> {
     let (mut data, mut len) = (ptr::null_mut(), 0);
     succeeded(call(&mut data, &mut len))?;
     if data.is_null() {
@@ -170,62 +170,56 @@ impl Host for Envoy {
         let _ = unsafe { proxy_log(level as u32, message.as_ptr(), message.len()) };
     }
 
-    fn log_level(&self) -> Result<u32, Status> {
+    fn log_level(&self) -> HostResult<u32> {
         let mut level = 0;
         succeeded(unsafe { proxy_get_log_level(&raw mut level) })?;
         Ok(level)
     }
 
-    fn monotonic_time(&self) -> Result<Instant, Status> {
+    fn monotonic_time(&self) -> HostResult<Instant> {
         let mut time = 0;
         succeeded(unsafe { clock_time_get(MONOTONIC, 1, &raw mut time) })?;
         Ok(Instant::from_nanos(time))
     }
 
-    fn wall_clock(&self) -> Result<u64, Status> {
+    fn wall_clock(&self) -> HostResult<u64> {
         let mut time = 0;
         succeeded(unsafe { proxy_get_current_time_nanoseconds(&raw mut time) })?;
         Ok(time)
     }
 
-    fn set_tick_period(&self, period: Duration) -> Result<(), Status> {
+    fn set_tick_period(&self, period: Duration) -> HostResult {
         succeeded(unsafe { proxy_set_tick_period_milliseconds(milliseconds(period)) })
     }
 
-    fn buffer(&self, buffer: Buffer, start: usize, len: usize) -> Result<Vec<u8>, Status> {
+    fn buffer(&self, buffer: Buffer, start: usize, len: usize) -> HostResult<Vec<u8>> {
         bytes(|data, size| unsafe { proxy_get_buffer_bytes(buffer as u32, start, len, data, size) })
     }
 
-    fn set_buffer(
-        &self,
-        buffer: Buffer,
-        start: usize,
-        len: usize,
-        bytes: &[u8],
-    ) -> Result<(), Status> {
+    fn set_buffer(&self, buffer: Buffer, start: usize, len: usize, bytes: &[u8]) -> HostResult {
         succeeded(unsafe {
             proxy_set_buffer_bytes(buffer as u32, start, len, bytes.as_ptr(), bytes.len())
         })
     }
 
-    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
+    fn property(&self, path: &[&str]) -> HostResult<Vec<u8>> {
         let path = path.join("\0");
         bytes(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) })
     }
 
-    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
+    fn set_property(&self, name: &str, value: &[u8]) -> HostResult {
         succeeded(unsafe {
             proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len())
         })
     }
 
-    fn header(&self, headers: Headers, name: &str) -> Result<Vec<u8>, Status> {
+    fn header(&self, headers: Headers, name: &str) -> HostResult<Vec<u8>> {
         bytes(|data, size| unsafe {
             proxy_get_header_map_value(headers as u32, name.as_ptr(), name.len(), data, size)
         })
     }
 
-    fn set_header(&self, headers: Headers, name: &str, value: &str) -> Result<(), Status> {
+    fn set_header(&self, headers: Headers, name: &str, value: &str) -> HostResult {
         succeeded(unsafe {
             proxy_replace_header_map_value(
                 headers as u32,
@@ -237,7 +231,7 @@ impl Host for Envoy {
         })
     }
 
-    fn shared_data(&self, key: &str) -> Result<(Vec<u8>, u32), Status> {
+    fn shared_data(&self, key: &str) -> HostResult<(Vec<u8>, u32)> {
         let mut token = 0;
         let value = bytes(|data, size| unsafe {
             proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut token)
@@ -245,13 +239,13 @@ impl Host for Envoy {
         Ok((value, token))
     }
 
-    fn set_shared_data(&self, key: &str, value: &[u8], token: u32) -> Result<(), Status> {
+    fn set_shared_data(&self, key: &str, value: &[u8], token: u32) -> HostResult {
         succeeded(unsafe {
             proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), token)
         })
     }
 
-    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<u32, Status> {
+    fn define_metric(&self, kind: MetricKind, name: &str) -> HostResult<u32> {
         let mut metric = 0;
         succeeded(unsafe {
             proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut metric)
@@ -259,19 +253,19 @@ impl Host for Envoy {
         Ok(metric)
     }
 
-    fn increment_metric(&self, metric: u32, by: i64) -> Result<(), Status> {
+    fn increment_metric(&self, metric: u32, by: i64) -> HostResult {
         succeeded(unsafe { proxy_increment_metric(metric, by) })
     }
 
-    fn set_effective_context(&self, context: u32) -> Result<(), Status> {
+    fn set_effective_context(&self, context: u32) -> HostResult {
         succeeded(unsafe { proxy_set_effective_context(context) })
     }
 
-    fn close_downstream(&self) -> Result<(), Status> {
+    fn close_downstream(&self) -> HostResult {
         succeeded(unsafe { proxy_close_stream(DOWNSTREAM) })
     }
 
-    fn send_response(&self, response: Response<'_>) -> Result<(), Status> {
+    fn send_response(&self, response: Response<'_>) -> HostResult {
         let headers = header_map(response.headers);
         succeeded(unsafe {
             proxy_send_local_response(
@@ -287,12 +281,7 @@ impl Host for Envoy {
         })
     }
 
-    fn http_call(
-        &self,
-        cluster: &str,
-        headers: &[(&str, &str)],
-        timeout: Duration,
-    ) -> Result<(), Status> {
+    fn http_call(&self, cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> HostResult {
         let (headers, trailers) = (header_map(headers), header_map(&[]));
         let mut token = 0;
         succeeded(unsafe {

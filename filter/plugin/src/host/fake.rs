@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use evenkeel_engine::Instant;
 
-use super::{Buffer, Headers, Host, Level, MetricKind, Response, Status};
+use super::{Buffer, Headers, Host, HostResult, Level, MetricKind, Response, Status};
 
 /// The ABI's NOT_FOUND.
 const NOT_FOUND: Status = Status(1);
@@ -110,7 +110,7 @@ impl FakeHost {
         self.calls.borrow().get(call).copied().unwrap_or_default()
     }
 
-    fn call(&self, name: &str) -> Result<(), Status> {
+    fn call(&self, name: &str) -> HostResult {
         let mut calls = self.calls.borrow_mut();
         let count = calls.entry(name.to_owned()).or_default();
         *count = count.saturating_add(1);
@@ -131,38 +131,32 @@ impl Host for FakeHost {
         self.log.borrow_mut().push((level, message.to_owned()));
     }
 
-    fn log_level(&self) -> Result<u32, Status> {
+    fn log_level(&self) -> HostResult<u32> {
         self.call("log_level")?;
         Ok(self.log_level.get())
     }
 
-    fn monotonic_time(&self) -> Result<Instant, Status> {
+    fn monotonic_time(&self) -> HostResult<Instant> {
         self.call("monotonic_time")?;
         Ok(Instant::default().after(self.now.get()))
     }
 
-    fn wall_clock(&self) -> Result<u64, Status> {
+    fn wall_clock(&self) -> HostResult<u64> {
         self.call("wall_clock")?;
         Ok(1)
     }
 
-    fn set_tick_period(&self, _period: Duration) -> Result<(), Status> {
+    fn set_tick_period(&self, _period: Duration) -> HostResult {
         self.call("set_tick_period")
     }
 
-    fn buffer(&self, buffer: Buffer, start: usize, len: usize) -> Result<Vec<u8>, Status> {
+    fn buffer(&self, buffer: Buffer, start: usize, len: usize) -> HostResult<Vec<u8>> {
         self.call("buffer")?;
         let bytes = self.buffer_of(buffer).borrow();
         Ok(bytes.iter().skip(start).take(len).copied().collect())
     }
 
-    fn set_buffer(
-        &self,
-        buffer: Buffer,
-        start: usize,
-        len: usize,
-        bytes: &[u8],
-    ) -> Result<(), Status> {
+    fn set_buffer(&self, buffer: Buffer, start: usize, len: usize, bytes: &[u8]) -> HostResult {
         self.call("set_buffer")?;
         let mut held = self.buffer_of(buffer).borrow_mut();
         let start = start.min(held.len());
@@ -171,35 +165,35 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn property(&self, path: &[&str]) -> Result<Vec<u8>, Status> {
+    fn property(&self, path: &[&str]) -> HostResult<Vec<u8>> {
         self.call("property")?;
         let properties = self.properties.borrow();
         properties.get(&path.join(".")).cloned().ok_or(NOT_FOUND)
     }
 
-    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
+    fn set_property(&self, name: &str, value: &[u8]) -> HostResult {
         self.call("set_property")?;
         self.set_property(&[name], value);
         Ok(())
     }
 
-    fn header(&self, _headers: Headers, name: &str) -> Result<Vec<u8>, Status> {
+    fn header(&self, _headers: Headers, name: &str) -> HostResult<Vec<u8>> {
         self.call("header")?;
         self.headers.borrow().get(name).cloned().ok_or(NOT_FOUND)
     }
 
-    fn set_header(&self, _headers: Headers, name: &str, value: &str) -> Result<(), Status> {
+    fn set_header(&self, _headers: Headers, name: &str, value: &str) -> HostResult {
         self.call("set_header")?;
         self.set_request_header(name, value);
         Ok(())
     }
 
-    fn shared_data(&self, key: &str) -> Result<(Vec<u8>, u32), Status> {
+    fn shared_data(&self, key: &str) -> HostResult<(Vec<u8>, u32)> {
         self.call("shared_data")?;
         self.shared.borrow().get(key).cloned().ok_or(NOT_FOUND)
     }
 
-    fn set_shared_data(&self, key: &str, value: &[u8], token: u32) -> Result<(), Status> {
+    fn set_shared_data(&self, key: &str, value: &[u8], token: u32) -> HostResult {
         /// The ABI's CAS_MISMATCH.
         const CAS_MISMATCH: Status = Status(8);
         self.call("set_shared_data")?;
@@ -213,7 +207,7 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn define_metric(&self, _kind: MetricKind, name: &str) -> Result<u32, Status> {
+    fn define_metric(&self, _kind: MetricKind, name: &str) -> HostResult<u32> {
         self.call("define_metric")?;
         let mut metrics = self.metrics.borrow_mut();
         let at = metrics.iter().position(|(defined, _)| defined == name);
@@ -224,7 +218,7 @@ impl Host for FakeHost {
         u32::try_from(at).map_err(|_| NOT_FOUND)
     }
 
-    fn increment_metric(&self, metric: u32, by: i64) -> Result<(), Status> {
+    fn increment_metric(&self, metric: u32, by: i64) -> HostResult {
         self.call("increment_metric")?;
         let mut metrics = self.metrics.borrow_mut();
         let metric = usize::try_from(metric).map_err(|_| NOT_FOUND)?;
@@ -233,15 +227,15 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn set_effective_context(&self, _context: u32) -> Result<(), Status> {
+    fn set_effective_context(&self, _context: u32) -> HostResult {
         self.call("set_effective_context")
     }
 
-    fn close_downstream(&self) -> Result<(), Status> {
+    fn close_downstream(&self) -> HostResult {
         self.call("close_downstream")
     }
 
-    fn send_response(&self, _response: Response<'_>) -> Result<(), Status> {
+    fn send_response(&self, _response: Response<'_>) -> HostResult {
         self.call("send_response")
     }
 
@@ -250,7 +244,7 @@ impl Host for FakeHost {
         _cluster: &str,
         _headers: &[(&str, &str)],
         _timeout: Duration,
-    ) -> Result<(), Status> {
+    ) -> HostResult {
         self.call("http_call")
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use evenkeel_engine::{Instant, Load};
 use evenkeel_metrics::Metric;
 
-use super::{Gauge, add, define};
+use super::{Gauge, add};
 use crate::host::{Host, MetricKind};
 
 /// The most live hosts that have series of their own; further ones share the series `other`.
@@ -35,7 +35,7 @@ struct Count {
 impl Count {
     fn define(host: &dyn Host, kind: MetricKind, metric: Metric, address: &str) -> Self {
         Self {
-            metric: define(host, kind, &metric.stat(&[address])),
+            metric: host.define_metric(kind, &metric.stat(&[address])).ok(),
             change: Cell::new(0),
         }
     }

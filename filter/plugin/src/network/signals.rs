@@ -1,7 +1,7 @@
 //! What the network role inserts into a write: drain signals, and what belongs to them.
 
 use evenkeel_engine::{Decision, is_exact_goaway};
-use evenkeel_metrics::GoawayLabels;
+use evenkeel_metrics::{Counter, GoawayLabels};
 use evenkeel_policy::CloseCode;
 use evenkeel_wire::h1::ResponseHead;
 use evenkeel_wire::h2::{self, AbortedResponse, Http2Write, MAX_STREAM_ID, RST_STREAM_LEN};
@@ -47,11 +47,12 @@ impl Downstream {
                 let configured = rule.map(|rule| rule.http2.last_stream_id);
                 let configured = configured.unwrap_or_default();
                 let is_exact = is_exact_goaway(configured, tolerated, opportunity.point, decision);
-                worker.count_goaway(GoawayLabels {
+                let labels = GoawayLabels {
                     client,
                     is_exact,
                     is_idle: matches!(opportunity.point, DrainPoint::Idle { .. }),
-                });
+                };
+                worker.count(Counter::Goaway(labels));
                 let goaway = h2::PlannedGoaway {
                     last_stream_id: if is_exact {
                         last_stream_id

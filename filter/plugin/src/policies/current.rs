@@ -68,7 +68,7 @@ impl Policies {
         };
         let was_used = core::mem::replace(&mut root.history.is_used, true);
         root.history.last_used = now;
-        root.turn.withdraw();
+        root.contends = false;
         if root.history.is_older(connection) && !root.history.is_per_stream {
             for id in self.ids_of(id) {
                 if let Some(root) = self.roots.get_mut(&id) {
@@ -99,7 +99,7 @@ impl Policies {
             Evidence::None => Used::default(),
             Evidence::Weak => {
                 if let Some(root) = self.roots.get_mut(&id) {
-                    root.turn.contend();
+                    root.contends = true;
                 }
                 Used::default()
             }
@@ -147,14 +147,8 @@ impl Policies {
             return Used::default();
         };
         let returned = is_return.then_some(now);
-        let before = core::mem::replace(
-            &mut root.turn,
-            Turn::Shared {
-                returned,
-                contends: false,
-            },
-        );
-        let conflict = matches!(before, Turn::Shared { returned: Some(at), .. }
+        let before = core::mem::replace(&mut root.turn, Turn::Shared { returned });
+        let conflict = matches!(before, Turn::Shared { returned: Some(at) }
             if is_return && now.since(at) < SPLIT);
         if conflict {
             for id in [id, current] {
@@ -174,7 +168,7 @@ impl Policies {
     /// Returns the roots that turn out to be current although another one was configured later.
     pub(crate) fn tick(&mut self, now: Instant) -> Vec<(RootId, Used)> {
         let contending =
-            |(id, root): (&RootId, &Root)| root.turn.contends().then_some((*id, root.current));
+            |(id, root): (&RootId, &Root)| root.contends.then_some((*id, root.current));
         let contending: Vec<_> = self.roots.iter().filter_map(contending).collect();
         let mut all = Vec::new();
         for (id, current) in contending {
@@ -184,7 +178,7 @@ impl Policies {
             if history.is_used {
                 // The listener has switched to the later root in time.
                 if let Some(root) = self.roots.get_mut(&id) {
-                    root.turn.withdraw();
+                    root.contends = false;
                 }
             } else if !history.is_switching(now) {
                 all.push((id, self.apply_by_use(id, current, self.newest, true, now)));
@@ -199,7 +193,7 @@ impl Policies {
         let newest = self.newest;
         if let Some(root) = self.roots.get_mut(&id) {
             root.order = order;
-            root.turn.withdraw();
+            root.contends = false;
             root.history.applied = at;
             root.history.newest_when_applied = newest;
             root.history.oldest_opened = connection;

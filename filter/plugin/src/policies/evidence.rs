@@ -36,7 +36,7 @@ pub(super) enum Evidence {
 }
 
 /// How one root was used. Connections are Envoy's numbers, which grow.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct History {
     /// When it last became current.
     pub(super) applied: Instant,
@@ -55,15 +55,13 @@ pub(super) struct History {
 
 impl History {
     /// The history of a root that is configured at `now`, when `newest` is the newest connection.
-    pub(super) const fn new(newest: Option<u64>, now: Instant) -> Self {
+    pub(super) fn new(newest: Option<u64>, now: Instant) -> Self {
         Self {
             applied: now,
             last_used: now,
-            is_used: false,
             newest_when_configured: newest,
             newest_when_applied: newest,
-            oldest_opened: None,
-            is_per_stream: false,
+            ..Self::default()
         }
     }
 

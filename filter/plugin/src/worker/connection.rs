@@ -3,15 +3,18 @@
 use core::time::Duration;
 use std::rc::Rc;
 
-use evenkeel_engine::{Activity, ConnectionEnd, ConnectionId, Decision, Origin, stated_protocol};
-use evenkeel_metrics::{Counter, GoawayLabels, Metric};
+use evenkeel_engine::{
+    Activity, Connection, ConnectionEnd, ConnectionId, Decision, Origin, TcpTraffic,
+    stated_protocol,
+};
+use evenkeel_metrics::{Counter, Metric};
 use evenkeel_policy::{Mode, ProtocolSetting, Rule};
 use evenkeel_wire::tcp::TcpProtocol;
 use evenkeel_wire::{BypassReason, Detection, DrainPoint, ExpectedProtocol, Protocol};
 
 use super::Worker;
 use super::log::Warning;
-use crate::host::{Level, SharedBudget};
+use crate::host::SharedBudget;
 use crate::metrics::UpstreamHost;
 use crate::policies::{RootId, Use};
 use crate::vm::{ClosedBy, ContextId};
@@ -64,8 +67,8 @@ impl Worker {
 
     /// Returns the protocol that the rule for its port expects of a connection.
     pub(crate) fn expected_protocol(&self, id: ConnectionId) -> ExpectedProtocol {
-        let policy = self.engine.origin(id).map(|origin| origin.policy);
-        let policy = policy.and_then(|policy| self.policies.get(policy));
+        let connection = self.engine.connection(id);
+        let policy = connection.and_then(|it| self.policies.get(it.origin().policy));
         // The port costs a hostcall.
         if policy.is_none_or(|policy| policy.tcp.is_empty()) {
             return ExpectedProtocol::HttpOrRaw;
@@ -99,8 +102,11 @@ impl Worker {
                     self.metrics.count(Counter::Connections(protocol));
                 }
                 match detection.protocol() {
-                    Some(Protocol::Session(protocol)) => self.set_session(id, protocol),
-                    Some(Protocol::Tcp) => self.set_tcp(id, is_known_raw),
+                    Some(Protocol::Session(protocol)) => {
+                        self.set_tcp(id, TcpTraffic::Session(protocol));
+                    }
+                    Some(Protocol::Tcp) if is_known_raw => self.set_tcp(id, TcpTraffic::Raw),
+                    Some(Protocol::Tcp) => self.set_tcp(id, TcpTraffic::Unknown),
                     Some(Protocol::Http1 | Protocol::Http2 | Protocol::WebSocket) | None => {}
                 }
                 return true;
@@ -111,25 +117,22 @@ impl Worker {
         false
     }
 
-    /// Puts a raw TCP connection under the rule for its listener's port.
-    fn set_tcp(&mut self, id: ConnectionId, is_known_raw: bool) {
-        if let Some((port, rule)) = self.tcp_rule(id) {
+    /// Puts a connection that is not HTTP under the rule for its listener's port.
+    fn set_tcp(&mut self, id: ConnectionId, traffic: TcpTraffic) {
+        let Some((port, rule)) = self.tcp_rule(id) else {
+            return;
+        };
+        let traffic = match traffic {
             // On a database's own port, unknown bytes may be its protocol within TLS.
-            let is_known_raw = is_known_raw && TcpProtocol::of_port(port).is_none();
-            self.engine.set_tcp(id, port, rule, is_known_raw);
-        }
-    }
-
-    /// Puts a connection to a database or broker under the rule for its listener's port.
-    fn set_session(&mut self, id: ConnectionId, protocol: TcpProtocol) {
-        if let Some((port, rule)) = self.tcp_rule(id) {
-            self.engine.set_session(id, port, rule, protocol);
-        }
+            TcpTraffic::Raw if TcpProtocol::of_port(port).is_some() => TcpTraffic::Unknown,
+            traffic => traffic,
+        };
+        self.engine.set_tcp(id, port, rule, traffic);
     }
 
     /// The port of a connection's listener, which a later policy may need, and the rule for it.
     fn tcp_rule(&self, id: ConnectionId) -> Option<(u16, Option<Rc<Rule>>)> {
-        let origin = self.engine.origin(id)?;
+        let origin = self.engine.connection(id)?.origin();
         let port = self
             .host
             .number(&["destination", "port"])
@@ -144,22 +147,13 @@ impl Worker {
         self.metrics.count_requests(protocol, requests);
     }
 
-    /// Counts an HTTP/2 connection whose client was recognised by its first frames.
-    pub(crate) fn count_client(&mut self, client: &'static str) {
-        self.metrics.count(Counter::Client(client));
+    pub(crate) fn count(&mut self, counter: Counter) {
+        self.metrics.count(counter);
     }
 
-    pub(crate) fn count_goaway(&mut self, goaway: GoawayLabels) {
-        self.metrics.count(Counter::Goaway(goaway));
-    }
-
-    /// The client sent bytes; `has_message` if part of a WebSocket message is in them. False if they must not be
-    /// passed on.
-    pub(crate) fn read(&mut self, id: ConnectionId, activity: Activity, has_message: bool) -> bool {
+    /// The client sent bytes. False if they must not be passed on.
+    pub(crate) fn read(&mut self, id: ConnectionId, activity: Activity) -> bool {
         self.advance_for(id);
-        if has_message {
-            self.engine.record_client_message(id);
-        }
         self.engine.read(id, activity)
     }
 
@@ -171,17 +165,14 @@ impl Worker {
         point: Option<DrainPoint>,
     ) -> Decision {
         self.advance_for(id);
-        self.pending.reset_written(id);
-        let origin = self.engine.origin(id);
-        let bucket = origin.and_then(|origin| self.policies.bucket(origin.policy));
+        self.pending.resetting.retain(|resetting| *resetting != id);
+        let connection = self.engine.connection(id);
+        let bucket = connection.and_then(|it| self.policies.bucket(it.origin().policy));
         let mut budget = SharedBudget(&*self.host);
         let decision = self.engine.wrote(id, activity, point, bucket, &mut budget);
         if let Decision::Drain(reason) = decision {
             self.metrics.count(Counter::DrainSignal(reason));
-            self.log.write(
-                Level::Debug,
-                format_args!("connection {}: drain signal: {}", id.0, reason.name()),
-            );
+            self.log_event(id, format_args!("drain signal: {}", reason.name()));
         }
         self.process_effects();
         decision
@@ -189,14 +180,15 @@ impl Worker {
 
     /// Most events need no exact time, which costs a hostcall: that of the last tick will do.
     fn advance_for(&mut self, id: ConnectionId) {
-        if self.engine.needs_exact_time(id) {
+        let connection = self.engine.connection(id);
+        if connection.is_some_and(Connection::needs_exact_time) {
             self.engine.advance(self.now());
         }
     }
 
     /// The rule that governs a connection.
     pub(crate) fn rule(&self, id: ConnectionId) -> Option<&Rule> {
-        self.engine.rule(id).map(|rule| &**rule)
+        self.engine.connection(id)?.rule().map(|rule| &**rule)
     }
 
     /// The proxy itself drains the connection.
@@ -204,9 +196,10 @@ impl Worker {
         self.engine.record_proxy_drain(id);
     }
 
-    /// True if the first RST_STREAM in the current write is that of a gRPC stream past its age.
+    /// True if the first RST_STREAM in the current write is that of a gRPC stream past its age: the host resets the stream
+    /// right after the tick, before anything else is written.
     pub(crate) fn is_resetting(&self, id: ConnectionId) -> bool {
-        self.pending.is_resetting(id)
+        self.pending.resetting.contains(&id)
     }
 
     /// The remaining time and requests for a `Keep-Alive` hint in the current response; None if it gets no hint.
@@ -214,10 +207,10 @@ impl Worker {
         &self,
         id: ConnectionId,
     ) -> Option<(Option<Duration>, Option<u64>)> {
-        let origin = self.engine.origin(id)?;
-        let policy = self.policies.get(origin.policy)?;
+        let connection = self.engine.connection(id)?;
+        let policy = self.policies.get(connection.origin().policy)?;
         (policy.keepalive.http1_hint && policy.mode == Mode::Enforce)
-            .then(|| self.engine.remaining(id))
+            .then(|| connection.remaining(self.engine.now()))
     }
 
     /// Finds the upstream host of a TCP connection, if Envoy has connected to one.

@@ -1,8 +1,9 @@
 //! What follows from the engine's effects: metrics, log lines, and actions for the next tick.
 
+use core::fmt;
 use core::time::Duration;
 
-use evenkeel_engine::{ConnectionId, DrainReason, Effect, Instant, StreamId};
+use evenkeel_engine::{Connection, ConnectionId, DrainReason, Effect, Instant, StreamId};
 use evenkeel_metrics::{Counter, Metric};
 use evenkeel_wire::BypassReason;
 
@@ -28,7 +29,7 @@ pub(super) struct Pending {
     /// Nothing is closed in the middle of a write: actions wait for the next tick.
     pub(super) actions: Vec<Action>,
     /// Connections on which the host resets a stream after this tick.
-    resetting: Vec<ConnectionId>,
+    pub(super) resetting: Vec<ConnectionId>,
     dry_run: DryRunSummary,
 }
 
@@ -70,22 +71,6 @@ impl DryRunSummary {
     }
 }
 
-impl Pending {
-    /// The host resets a stream on this connection right after the tick, before anything else is written: the first
-    /// write is that of the reset.
-    pub(super) fn is_resetting(&self, id: ConnectionId) -> bool {
-        self.resetting.contains(&id)
-    }
-
-    pub(super) fn reset_written(&mut self, id: ConnectionId) {
-        self.resetting.retain(|resetting| *resetting != id);
-    }
-
-    pub(super) fn begin_tick(&mut self) {
-        self.resetting.clear();
-    }
-}
-
 impl Worker {
     /// Counts and logs the engine's effects, and keeps its actions for the next tick.
     pub(super) fn process_effects(&mut self) {
@@ -101,7 +86,12 @@ impl Worker {
 
     fn report(&mut self, id: ConnectionId, counter: Counter, what: &str, reason: &str) {
         self.metrics.count(counter);
-        let text = format_args!("connection {}: {what}: {reason}", id.0);
+        self.log_event(id, format_args!("{what}: {reason}"));
+    }
+
+    /// Logs an event of a connection.
+    pub(super) fn log_event(&self, id: ConnectionId, event: fmt::Arguments<'_>) {
+        let text = format_args!("connection {}: {event}", id.0);
         self.log.write(Level::Debug, text);
     }
 
@@ -120,10 +110,7 @@ impl Worker {
             Effect::OpenedBeforeRule(id) => self.report_bypass(id, BypassReason::OpenedBeforeRule),
             Effect::SignalIgnored(id, reason) => {
                 self.metrics.count(Counter::SignalIgnored(reason));
-                self.log.write(
-                    Level::Debug,
-                    format_args!("connection {}: its client ignores the drain signal", id.0),
-                );
+                self.log_event(id, format_args!("its client ignores the drain signal"));
             }
             Effect::DryRunDrain(_, reason) => {
                 self.metrics.count(Counter::DryRunDrain(reason));
@@ -139,10 +126,7 @@ impl Worker {
             } => {
                 self.metrics
                     .count(Counter::Plain(Metric::StreamsTerminated));
-                self.log.write(
-                    Level::Debug,
-                    format_args!("connection {}: ending a stream: max_stream_age", id.0),
-                );
+                self.log_event(id, format_args!("ending a stream: max_stream_age"));
                 if response_started {
                     self.pending.resetting.push(id);
                 }
@@ -153,21 +137,16 @@ impl Worker {
                 reason,
                 aborted,
             } => {
-                let is_http = self.engine.is_http(id);
-                let (counter, what) = if is_http {
+                let connection = self.engine.connection(id);
+                let (counter, what) = if connection.is_some_and(Connection::is_http) {
                     (Counter::RequestAborted(reason), "requests")
                 } else {
                     (Counter::ConnectionAborted(reason), "active connections")
                 };
                 self.metrics.count_by(counter, u64::from(aborted));
-                self.log.write(
-                    Level::Debug,
-                    format_args!(
-                        "connection {}: closing: {}; {aborted} {what} aborted",
-                        id.0,
-                        reason.name()
-                    ),
-                );
+                let reason = reason.name();
+                let event = format_args!("closing: {reason}; {aborted} {what} aborted");
+                self.log_event(id, event);
                 self.plan_close(id, aborted);
             }
         }

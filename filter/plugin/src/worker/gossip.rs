@@ -14,7 +14,7 @@ use evenkeel_engine::peers::{
 };
 use evenkeel_engine::{Instant, mix};
 use evenkeel_metrics::{Counter, Exchange, Metric};
-use evenkeel_policy::{Direction, Peers, Policy, Trust};
+use evenkeel_policy::{Direction, Peers, Policy, Rebalance, Trust};
 
 use super::Worker;
 use super::shared::SharedState;
@@ -221,9 +221,14 @@ impl Worker {
 
     fn weighted_report(&self, policy: &Policy, now: Instant) -> OwnReport {
         let rebalance = policy.rebalance.unwrap_or_default();
+        self.weighted(self.own_report(now), &rebalance)
+    }
+
+    /// A report of this proxy, with what it should carry.
+    pub(super) fn weighted(&self, report: OwnReport, rebalance: &Rebalance) -> OwnReport {
         OwnReport {
-            weight: self.rebalancing.proxy.weight(&rebalance),
-            ..self.own_report(now)
+            weight: self.rebalancing.proxy.weight(rebalance),
+            ..report
         }
     }
 

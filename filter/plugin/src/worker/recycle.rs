@@ -11,7 +11,7 @@ use evenkeel_policy::{Mode, Policy, UpstreamProtocol};
 
 use super::Worker;
 use super::log::Warning;
-use crate::host::{Host, SharedBudget};
+use crate::host::{Headers, Host, SharedBudget};
 use crate::metrics::UpstreamHost;
 use crate::policies::RootId;
 
@@ -34,10 +34,15 @@ impl Worker {
         let bucket = self.policies.bucket(root);
         let mut budget = SharedBudget(&*self.host);
         let is_affordable = self.engine.take_token(bucket, &mut budget);
-        if !is_affordable || !self.host.set_request_header("connection", &fields) {
+        if !is_affordable {
             return None;
         }
-        Some(self.upstreams.record_mark(&cluster, now))
+        let marked = self
+            .host
+            .set_header(Headers::Request, "connection", &fields);
+        marked
+            .ok()
+            .map(|()| self.upstreams.record_mark(&cluster, now))
     }
 
     /// The headers of a response arrived whose request Envoy sent to the server at `address`. Returns the connection

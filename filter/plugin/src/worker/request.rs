@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use evenkeel_engine::hosts::UpstreamHostId;
 use evenkeel_engine::upstream::{ConnectionKey, Mark};
-use evenkeel_engine::{ConnectionId, StreamId};
+use evenkeel_engine::{Connection, ConnectionId, StreamId};
 use evenkeel_metrics::{Counter, Metric};
 use evenkeel_policy::{self as policy, Policy, Rule};
 
@@ -142,7 +142,7 @@ impl Worker {
     /// role does not know the connection.
     fn govern(&mut self, policy: &Policy, stream: StreamId) -> Option<Governed> {
         let connection = self.connection_id()?;
-        let Some(origin) = self.engine.origin(connection) else {
+        let Some(origin) = self.engine.connection(connection).map(Connection::origin) else {
             self.unmatched_stream();
             return None;
         };

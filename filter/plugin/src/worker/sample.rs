@@ -146,10 +146,7 @@ impl Worker {
         let rebalance = policy.rebalance.unwrap_or_default();
         let rule = policy.peers.as_ref().filter(|_| self.gossip.is_leader(now));
         let estimate = rule.and_then(|rule| {
-            let own = OwnReport {
-                weight: self.rebalancing.proxy.weight(&rebalance),
-                ..own
-            };
+            let own = self.weighted(own, &rebalance);
             let rules = Rules {
                 measure: Measure::Connections,
                 ..Rules::new(&rebalance, rule)
@@ -185,10 +182,7 @@ impl Worker {
         if !self.rebalancing.serves {
             return;
         }
-        let own = OwnReport {
-            weight: self.rebalancing.proxy.weight(rebalance),
-            ..own
-        };
+        let own = self.weighted(own, rebalance);
         let rules = Rules::new(rebalance, rule);
         let estimate = view.estimate(&own, rules, now);
         let pod = PodSample {

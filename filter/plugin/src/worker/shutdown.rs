@@ -6,7 +6,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use evenkeel_engine::{ConnectionId, Instant};
+use evenkeel_engine::{Connection, ConnectionId, Instant};
 use evenkeel_policy::ErrorSetting;
 use evenkeel_wire::tcp::TcpProtocol;
 
@@ -47,9 +47,10 @@ impl Shutdowns {
 impl Worker {
     /// Closes a connection: in this tick, or after its client has got an error, if its rule has one.
     pub(super) fn plan_close(&mut self, id: ConnectionId, aborted: u32) {
-        let rule = self.engine.rule(id);
+        let connection = self.engine.connection(id);
+        let rule = connection.and_then(Connection::rule);
         let has_error = rule.is_some_and(|rule| rule.tcp.error == ErrorSetting::AdminShutdown)
-            && self.engine.session_protocol(id) == Some(TcpProtocol::PostgreSql);
+            && connection.and_then(Connection::session_protocol) == Some(TcpProtocol::PostgreSql);
         if has_error && aborted == 0 {
             let timeout = rule.and_then(|rule| rule.drain_timeout);
             let deadline = self.engine.now().after(timeout.unwrap_or(USE_TIMEOUT));

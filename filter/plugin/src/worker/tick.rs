@@ -23,7 +23,7 @@ impl Worker {
         }
         self.ticked = now;
         self.has_located_stream = false;
-        self.pending.begin_tick();
+        self.pending.resetting.clear();
         self.engine.advance(now);
         self.update_current_roots(now);
         let policies = &self.policies;
