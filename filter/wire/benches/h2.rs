@@ -14,13 +14,7 @@ use h2_support::*;
 
 /// A connection with these open streams, whose client side has ended.
 fn connection(streams: &[u32]) -> Http2Scanner {
-    let mut connection = Http2Scanner::default();
-    connection
-        .scan_downstream(&mut client_preface().as_slice())
-        .unwrap();
-    connection
-        .scan_upstream(&mut server_preface().as_slice())
-        .unwrap();
+    let mut connection = after_prefaces();
     for stream in streams {
         connection
             .scan_downstream(&mut get(*stream).as_slice())

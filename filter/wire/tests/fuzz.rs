@@ -1,11 +1,8 @@
 //! The short run of the fuzz targets: their bodies, on seeds and on mutations of them that are the same in each run.
 //! `cargo xtask fuzz` is the long one.
 #![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::unwrap_used
-)]
+#![cfg(test)]
+#![allow(clippy::arithmetic_side_effects)]
 
 #[path = "../../../fuzz/src/lib.rs"]
 mod targets;

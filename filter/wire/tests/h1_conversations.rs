@@ -1,12 +1,8 @@
 //! Random valid conversations with pipelined requests, cut anywhere: the scanner reports what the generator knows, and
 //! a parser finds the inserted drain signal.
 #![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
+#![cfg(test)]
+#![allow(clippy::arithmetic_side_effects)]
 
 #[allow(dead_code)]
 #[path = "../src/h1/tests/envoy.rs"]

@@ -1,11 +1,7 @@
 //! What the scanner accepts, `httparse` accepts with the same result. The scanner may be stricter.
 #![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
+#![cfg(test)]
+#![allow(clippy::arithmetic_side_effects)]
 
 use evenkeel_wire::h1::Http1Scanner;
 use evenkeel_wire::{BypassReason, ByteSource};

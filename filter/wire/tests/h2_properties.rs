@@ -99,11 +99,11 @@ proptest! {
         has_prefaces: bool,
         callbacks in vec((any::<bool>(), vec(any::<u8>(), 0..600)), 0..20),
     ) {
-        let mut connection = Http2Scanner::default();
-        if has_prefaces {
-            connection.scan_downstream(&mut client_preface().as_slice()).unwrap();
-            connection.scan_upstream(&mut server_preface().as_slice()).unwrap();
-        }
+        let mut connection = if has_prefaces {
+            after_prefaces()
+        } else {
+            Http2Scanner::default()
+        };
         let mut first = None;
         for (up, bytes) in callbacks {
             let result = scan(&mut connection, up, &bytes);
@@ -119,11 +119,7 @@ proptest! {
         frames in vec((any::<bool>(), random_frame()), 0..60),
         cuts in vec(0_usize..40, 1..50),
     ) {
-        let (mut whole, mut cut) = (Http2Scanner::default(), Http2Scanner::default());
-        for connection in [&mut whole, &mut cut] {
-            connection.scan_downstream(&mut client_preface().as_slice()).unwrap();
-            connection.scan_upstream(&mut server_preface().as_slice()).unwrap();
-        }
+        let (mut whole, mut cut) = (after_prefaces(), after_prefaces());
         let mut cuts = cuts.iter().cycle();
         for (up, bytes) in frames {
             let result = scan(&mut whole, up, &bytes);

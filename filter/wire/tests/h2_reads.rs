@@ -13,17 +13,6 @@ use h2_support::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn after_prefaces() -> Http2Scanner {
-    let mut connection = Http2Scanner::default();
-    connection
-        .scan_downstream(&mut client_preface().as_slice())
-        .unwrap();
-    connection
-        .scan_upstream(&mut server_preface().as_slice())
-        .unwrap();
-    connection
-}
-
 #[test]
 fn small_exchange_takes_one_read_per_callback() {
     let mut connection = Http2Scanner::default();

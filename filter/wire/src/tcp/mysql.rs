@@ -82,7 +82,10 @@ impl Scanner for Session {
             Phase::Command if !shared.queue.is_empty() => UnsafeReason::Response,
             Phase::Command if shared.status.in_transaction => UnsafeReason::Transaction,
             Phase::Command if !shared.cursors.is_empty() => UnsafeReason::Cursor,
-            Phase::Command if !self.client.is_idle() || !self.server.is_idle() => {
+            Phase::Command
+                if !self.client.frames.is_between_messages()
+                    || !self.server.frames.is_between_messages() =>
+            {
                 UnsafeReason::Message
             }
             Phase::Command => return shared.sql.pins.state_or(SessionState::SafeWhenIdle),

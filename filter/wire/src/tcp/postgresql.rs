@@ -107,7 +107,9 @@ impl Scanner for Session {
             UnsafeReason::Transaction
         } else if self.frontend.is_closing() {
             UnsafeReason::Closing
-        } else if !self.frontend.is_between_messages() || !self.backend.is_between_messages() {
+        } else if !self.frontend.frames.is_between_messages()
+            || !self.backend.frames.is_between_messages()
+        {
             UnsafeReason::Message
         } else {
             return self.shared.sql.pins.state_or(SessionState::SafeWhenIdle);

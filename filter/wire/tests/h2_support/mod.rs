@@ -91,6 +91,18 @@ pub fn server_preface() -> Vec<u8> {
     [settings(&[(3, 100)]), frame(SETTINGS, ACK, 0, &[])].concat()
 }
 
+/// A connection whose two prefaces were scanned.
+pub fn after_prefaces() -> Http2Scanner {
+    let mut connection = Http2Scanner::default();
+    connection
+        .scan_downstream(&mut client_preface().as_slice())
+        .unwrap();
+    connection
+        .scan_upstream(&mut server_preface().as_slice())
+        .unwrap();
+    connection
+}
+
 /// A frame, parsed from the complete bytes of a direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedFrame {

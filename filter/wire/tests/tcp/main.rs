@@ -1,11 +1,7 @@
 //! Tests of the database and broker scanners. In one binary, so that they share their conversations.
 #![cfg(not(target_arch = "wasm32"))]
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
+#![cfg(test)]
+#![allow(clippy::arithmetic_side_effects)]
 
 mod amqp;
 mod connections;

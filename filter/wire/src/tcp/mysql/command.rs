@@ -41,7 +41,7 @@ const COM_STMT_BULK_EXECUTE: u8 = 0xfa;
 
 #[derive(Debug, Default)]
 pub(super) struct Client {
-    frames: Frames<HEADER>,
+    pub(super) frames: Frames<HEADER>,
     message: Message,
     length: u32,
 }
@@ -67,10 +67,6 @@ enum Message {
 }
 
 impl Client {
-    pub(super) fn is_idle(&self) -> bool {
-        self.frames.is_between_messages()
-    }
-
     pub(super) fn scan<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,

@@ -20,7 +20,7 @@ const GREETING_INSPECTED: u64 = 512;
 
 #[derive(Debug, Default)]
 pub(super) struct Server {
-    frames: Frames<HEADER>,
+    pub(super) frames: Frames<HEADER>,
     length: u32,
     is_continuation: bool,
     greeting: Greeting,
@@ -60,10 +60,6 @@ enum After {
 }
 
 impl Server {
-    pub(super) fn is_idle(&self) -> bool {
-        self.frames.is_between_messages()
-    }
-
     pub(super) fn scan<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,

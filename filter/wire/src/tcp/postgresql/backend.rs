@@ -12,24 +12,20 @@ const HEADER: usize = 5;
 
 #[derive(Debug, Default)]
 pub(super) struct Backend {
-    frames: Frames<HEADER>,
+    pub(super) frames: Frames<HEADER>,
     kind: u8,
     /// The status in a ReadyForQuery.
     status: Prefix<1>,
 }
 
 impl Backend {
-    pub(super) fn is_between_messages(&self) -> bool {
-        self.frames.is_between_messages()
-    }
-
     pub(super) fn scan<S: ByteSource>(
         &mut self,
         chunk: &mut Chunk<'_, S>,
         shared: &mut Shared,
     ) -> Result<(), BypassReason> {
         loop {
-            if shared.phase == Phase::Encryption && self.is_between_messages() {
+            if shared.phase == Phase::Encryption && self.frames.is_between_messages() {
                 match chunk.byte()? {
                     None => return Ok(()),
                     Some(b'S' | b'G') => return Err(BypassReason::Encrypted),

@@ -21,7 +21,7 @@ const HEADER: usize = 8;
 
 #[derive(Debug, Default)]
 pub(super) struct Frontend {
-    frames: Frames<HEADER>,
+    pub(super) frames: Frames<HEADER>,
     message: Message,
     is_closing: bool,
 }
@@ -43,10 +43,6 @@ enum Message {
 }
 
 impl Frontend {
-    pub(super) fn is_between_messages(&self) -> bool {
-        self.frames.is_between_messages()
-    }
-
     pub(super) fn is_closing(&self) -> bool {
         self.is_closing
     }
