@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// The result of a run.
+#[derive(Debug)]
 pub struct Run {
     pub code: i32,
     pub stdout: String,

@@ -1,9 +1,8 @@
 //! `evenkeel explain` on the command line.
 
-mod support;
-
 use serde_json::{Value, json};
-use support::{Run, evenkeel, evenkeel_reading, repository};
+
+use crate::support::{Run, evenkeel, evenkeel_reading, repository};
 
 fn explain(policy: &str, args: &[&str]) -> Run {
     let file = repository(&format!("policies/{policy}.json"));

@@ -6,9 +6,10 @@ mod istio;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use serde_json::{Value, json};
+
+use crate::support::{Run, evenkeel};
 
 /// The options of most command lines.
 const IMAGE: [&str; 2] = ["--module", "oci://registry.example/evenkeel:0.1.0"];
@@ -57,12 +58,8 @@ fn named<'a>(documents: &'a [Value], name: &str) -> &'a Value {
     document
 }
 
-fn evenkeel(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-        .arg("render")
-        .args(args)
-        .output()
-        .unwrap()
+fn render(args: &[&str]) -> Run {
+    evenkeel(&[&["render"], args].concat())
 }
 
 #[test]
@@ -71,15 +68,15 @@ fn directory_is_a_base_of_kustomize() {
     let base = directory.path().join("new/base");
     let output = base.display().to_string();
 
-    let done = evenkeel(&[&["istio", &policy("minimal")], &IMAGE[..], &["-o", &output]].concat());
+    let done = render(&[&["istio", &policy("minimal")], &IMAGE[..], &["-o", &output]].concat());
 
-    assert!(done.status.success());
+    assert_eq!(done.code, 0);
     let text = fs::read_to_string(base.join("kustomization.yaml")).unwrap();
     let kustomization: Value = serde_saphyr::from_str(&text).unwrap();
     assert_eq!(kustomization["resources"], json!(["evenkeel.yaml"]));
-    let printed = evenkeel(&[&["istio", &policy("minimal")], &IMAGE[..]].concat());
+    let printed = render(&[&["istio", &policy("minimal")], &IMAGE[..]].concat());
     assert_eq!(
-        fs::read(base.join("evenkeel.yaml")).unwrap(),
+        fs::read_to_string(base.join("evenkeel.yaml")).unwrap(),
         printed.stdout
     );
 }
@@ -137,14 +134,14 @@ fn impossible_options_are_usage_errors() {
             "digest of the image's manifest",
         ),
     ] {
-        let done = evenkeel(&[&["istio", &policy], &IMAGE[..], line].concat());
-        let error = String::from_utf8(done.stderr).unwrap();
-        assert_eq!(done.status.code(), Some(2), "{error}");
+        let done = render(&[&["istio", &policy], &IMAGE[..], line].concat());
+        let error = done.stderr;
+        assert_eq!(done.code, 2, "{error}");
         assert!(error.contains(expected), "{error}");
     }
-    let done = evenkeel(&["istio", &policy, "--module", "registry.example/evenkeel:1"]);
-    let error = String::from_utf8(done.stderr).unwrap();
-    assert_eq!(done.status.code(), Some(2));
+    let done = render(&["istio", &policy, "--module", "registry.example/evenkeel:1"]);
+    let error = done.stderr;
+    assert_eq!(done.code, 2);
     assert!(
         error.contains("oci://registry.example/evenkeel:1"),
         "{error}"
@@ -153,10 +150,10 @@ fn impossible_options_are_usage_errors() {
 
 #[test]
 fn invalid_policy_is_reported_with_all_errors_and_renders_nothing() {
-    let done = evenkeel(&[&["istio", &policy("invalid/several")], &IMAGE[..]].concat());
+    let done = render(&[&["istio", &policy("invalid/several")], &IMAGE[..]].concat());
 
-    let error = String::from_utf8(done.stderr).unwrap();
-    assert_eq!(done.status.code(), Some(1));
+    let error = done.stderr;
+    assert_eq!(done.code, 1);
     assert!(done.stdout.is_empty());
     let errors = fs::read_to_string(root().join("policies/invalid/several.txt")).unwrap();
     for line in errors.lines() {

@@ -2,31 +2,20 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use serde_json::Value;
 
-fn simulate(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-        .arg("simulate")
-        .args(args)
-        .output()
-        .unwrap()
+use crate::support::{Run, evenkeel, repository};
+
+fn simulate(args: &[&str]) -> Run {
+    evenkeel(&[&["simulate"], args].concat())
 }
 
 /// A short run.
 const SHORT: [&str; 3] = ["scale-out", "--seconds", "300"];
 
-fn short(args: &[&str]) -> Output {
+fn short(args: &[&str]) -> Run {
     simulate(&[&SHORT[..], args].concat())
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-fn repository(path: &str) -> String {
-    format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))
 }
 
 #[test]
@@ -38,7 +27,7 @@ fn simulator_page_is_up_to_date() {
         .and_then(|part| part.split("```").next())
         .expect("docs/simulator.md has no block that begins with `$ evenkeel simulate`");
 
-    let printed = text(&simulate(&[]).stdout);
+    let printed = simulate(&[]).stdout;
 
     assert!(
         printed == shown,
@@ -61,8 +50,8 @@ fn json_has_a_row_per_policy() {
         html.to_str().unwrap(),
     ]);
 
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(output.stderr.is_empty(), "{}", output.stderr);
     let rows: Vec<Value> = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
     let policies: Vec<_> = rows.iter().map(|row| row["policy"].as_str()).collect();
     assert_eq!(policies, [Some("none"), Some("age"), Some("rebalance")]);
@@ -86,8 +75,8 @@ fn json_has_a_row_per_policy() {
 #[test]
 fn policy_is_compared_with_the_built_in_ones_or_alone() {
     let policy = repository("policies/rebalance.json");
-    let beside = text(&short(&["--policy", &policy]).stdout);
-    let alone = text(&short(&["--policy", &policy, "--only"]).stdout);
+    let beside = short(&["--policy", &policy]).stdout;
+    let alone = short(&["--policy", &policy, "--only"]).stdout;
     for row in [
         "\n  none ",
         "\n  age ",
@@ -107,8 +96,8 @@ fn invalid_policy_is_reported_with_its_position() {
 
     let output = short(&["--policy", wrong.to_str().unwrap()]);
 
-    assert_eq!(output.status.code(), Some(1));
-    let error = text(&output.stderr);
+    assert_eq!(output.code, 1);
+    let error = output.stderr;
     assert!(
         error.contains("wrong.json is invalid") && error.contains("rebalance.max_rate: found 0"),
         "{error}"
@@ -116,16 +105,20 @@ fn invalid_policy_is_reported_with_its_position() {
     let underlined = "1 | {\"version\": 1, \"rebalance\": {\"max_rate\": 0}}\n  |                                          ^\n";
     assert!(error.contains(underlined), "{error}");
     let missing = short(&["--policy", "no/such.json"]);
-    assert_eq!(missing.status.code(), Some(2));
-    assert!(text(&missing.stderr).contains("cannot read no/such.json"));
+    assert_eq!(missing.code, 2);
+    assert!(missing.stderr.contains("cannot read no/such.json"));
 }
 
 #[test]
 fn two_policies_with_one_name_are_rejected() {
     let policy = repository("policies/rebalance.json");
     let output = short(&["--policy", &policy, "--policy", &policy]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("two policies have the name rebalance.json"));
+    assert_eq!(output.code, 1);
+    assert!(
+        output
+            .stderr
+            .contains("two policies have the name rebalance.json")
+    );
 }
 
 #[test]
@@ -151,8 +144,8 @@ fn usage_errors_end_with_2_and_a_hint() {
         (&["--pods", "0"], "1..=100000"),
     ] {
         let output = simulate(args);
-        let error = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        let error = output.stderr;
+        assert_eq!(output.code, 2, "{args:?}: {error}");
         assert!(error.contains(expected), "{args:?}: {error}");
     }
 }
@@ -169,17 +162,17 @@ fn unsimulated_settings_are_reported() {
 
     let output = short(&["--policy", dry_run.to_str().unwrap(), "--only"]);
 
-    assert!(output.status.success());
-    assert!(text(&output.stderr).contains("\"dry_run\", which drains nothing"));
+    assert_eq!(output.code, 0);
+    assert!(output.stderr.contains("\"dry_run\", which drains nothing"));
     assert!(
-        !text(&output.stdout).contains("\u{1b}["),
+        !output.stdout.contains("\u{1b}["),
         "colours without a terminal"
     );
 }
 
 #[test]
 fn help_has_examples() {
-    let help = text(&simulate(&["--help"]).stdout);
+    let help = simulate(&["--help"]).stdout;
     assert!(help.contains("Examples:") && help.contains("evenkeel simulate scale-out"));
     assert!(Path::new(&repository("policies/rebalance.json")).exists());
 }

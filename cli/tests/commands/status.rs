@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use serde_json::Value;
+
+use crate::support::{Run, evenkeel, evenkeel_reading};
 
 /// The metrics of a pod that rebalances with three others.
 const FULL: &str = r#"# TYPE envoy_server_live gauge
@@ -64,20 +65,8 @@ fn serve(pages: Vec<Option<String>>) -> SocketAddr {
     address
 }
 
-fn status(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-        .arg("status")
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+fn status(arguments: &[&str]) -> Run {
+    evenkeel(&[&["status"], arguments].concat())
 }
 
 #[test]
@@ -86,7 +75,7 @@ fn pod_shows_its_load_and_drains() {
 
     let output = status(&[&address]);
 
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(output.code, 0, "{output:?}");
     let expected = format!(
         "\
 {address}  drains connections
@@ -102,7 +91,7 @@ fn pod_shows_its_load_and_drains() {
                10.0.0.2:80  ██████████ 100
 "
     );
-    assert_eq!(stdout(&output), expected);
+    assert_eq!(output.stdout, expected);
 }
 
 #[test]
@@ -113,8 +102,8 @@ fn problems_come_first_and_end_with_1() {
 
     let output = status(&[&address]);
 
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let shown = stdout(&output);
+    assert_eq!(output.code, 1, "{output:?}");
+    let shown = output.stdout;
     let second = shown.lines().nth(1).unwrap();
     assert_eq!(second, "  problem      3 requests were aborted");
     assert!(shown.contains("`protect` routes that stream."), "{shown}");
@@ -131,8 +120,8 @@ fn several_pods_are_compared_and_an_unreachable_one_is_reported() {
 
     let output = status(&[&full, &idle]);
 
-    let shown = stdout(&output);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let shown = output.stdout;
+    assert_eq!(output.code, 0, "{output:?}");
     let first = shown.lines().next().unwrap();
     assert_eq!(
         first,
@@ -146,8 +135,8 @@ fn several_pods_are_compared_and_an_unreachable_one_is_reported() {
         .unwrap();
     let output = status(&[&full, &gone.to_string()]);
 
-    let shown = stdout(&output);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let shown = output.stdout;
+    assert_eq!(output.code, 1, "{output:?}");
     assert!(
         shown.starts_with(&format!(
             "problem  cannot read http://{gone}/stats/prometheus: "
@@ -167,7 +156,7 @@ fn watching_shows_rates() {
 
     let output = status(&["--watch=1", "--count=2", "--format=json", &address]);
 
-    let shown = stdout(&output);
+    let shown = output.stdout;
     let reads: Vec<Value> = shown
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -191,20 +180,13 @@ fn files_and_stdin_are_read() {
     .unwrap();
 
     let output = status(&[&file.display().to_string()]);
-    assert!(stdout(&output).contains("7 open"), "{output:?}");
+    assert!(output.stdout.contains("7 open"), "{output:?}");
 
-    let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-        .args(["status", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(FULL.as_bytes()).unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
+    let output = evenkeel_reading(&["status", "-"], FULL);
     assert!(
-        stdout(&output).starts_with("standard input  drains connections\n"),
+        output
+            .stdout
+            .starts_with("standard input  drains connections\n"),
         "{output:?}"
     );
 }
@@ -229,8 +211,8 @@ fn unreadable_sources_give_a_hint() {
     ] {
         let output = status(&[&address.to_string()]);
 
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        let shown = stderr(&output);
+        assert_eq!(output.code, 1, "{output:?}");
+        let shown = output.stderr;
         assert!(
             shown.starts_with("error: ") && shown.contains(says),
             "{shown}"
@@ -238,9 +220,11 @@ fn unreadable_sources_give_a_hint() {
     }
 
     let output = status(&["nowhere"]);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.code, 1, "{output:?}");
     assert!(
-        stderr(&output).contains("nowhere: no such file; an address is"),
+        output
+            .stderr
+            .contains("nowhere: no such file; an address is"),
         "{output:?}"
     );
 }

@@ -2,22 +2,14 @@
 
 use std::fs;
 use std::iter;
-use std::process::{Command, Output};
+use std::process::Command;
 
-fn evenkeel(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-        .args(args)
-        .output()
-        .unwrap()
-}
+use crate::support::evenkeel;
 
 fn written(args: &[&str]) -> String {
-    let output = evenkeel(args);
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{args:?}: {output:?}"
-    );
-    String::from_utf8(output.stdout).unwrap()
+    let run = evenkeel(args);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{args:?}");
+    run.stdout
 }
 
 /// Returns the completions of bash for the last word of `line`.
@@ -66,7 +58,7 @@ fn completions_cover_every_command() {
             );
         }
     }
-    assert_eq!(evenkeel(&["completions", "tcsh"]).status.code(), Some(2));
+    assert_eq!(evenkeel(&["completions", "tcsh"]).code, 2);
 }
 
 #[test]
@@ -111,10 +103,10 @@ fn every_command_has_a_man_page() {
 
 #[test]
 fn unknown_man_page_is_rejected_with_the_known_names() {
-    let output = evenkeel(&["man", "simulat"]);
+    let run = evenkeel(&["man", "simulat"]);
 
-    assert_eq!(output.status.code(), Some(2));
-    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(run.code, 2);
+    let error = run.stderr;
     assert!(
         error.contains("no command simulat") && error.contains("simulate"),
         "{error}"

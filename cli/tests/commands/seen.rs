@@ -1,25 +1,17 @@
 //! The dashboard, the alert rules and the table of metrics match the list of metrics and the commands' output.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
+
+use crate::support::{evenkeel, repository};
 
 fn read(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-fn evenkeel(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-        .args(arguments)
-        .output()
-        .unwrap()
+    fs::read_to_string(repository(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn printed(arguments: &[&str]) -> String {
-    let output = evenkeel(arguments);
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
+    let run = evenkeel(arguments);
+    assert_eq!(run.code, 0, "{run:?}");
+    run.stdout
 }
 
 #[test]
@@ -111,7 +103,7 @@ fn wrong_command_line_ends_with_2() {
         &["status", "--count", "2", "a"],
         &["status", "--watch=0", "a"],
     ] {
-        let output = evenkeel(arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?} {output:?}");
+        let run = evenkeel(arguments);
+        assert_eq!(run.code, 2, "{arguments:?} {run:?}");
     }
 }
