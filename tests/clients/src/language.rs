@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use evenkeel_test_tools::command;
 
 /// The environment variable with which a program configures its library with windows and limits like an application's.
 const TUNED: &str = "EVENKEEL_TUNED";
@@ -141,9 +142,9 @@ fn sources(language: &str) -> PathBuf {
 
 /// Returns what the command prints; None when it cannot be run or fails.
 fn output_of(command: &mut Command) -> Option<String> {
-    let output = command.output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    output.status.success().then_some(text)
+    command::run(command)
+        .ok()
+        .map(|text| text.trim().to_owned())
 }
 
 /// Runs the command.
@@ -151,15 +152,5 @@ fn output_of(command: &mut Command) -> Option<String> {
 /// # Errors
 /// When it cannot be run or fails, with its output.
 fn run(command: &mut Command) -> Result<()> {
-    let output = command
-        .output()
-        .with_context(|| format!("cannot run {command:?}"))?;
-    if !output.status.success() {
-        let text = [output.stdout, output.stderr].concat();
-        bail!(
-            "{command:?} failed\n{}",
-            String::from_utf8_lossy(&text).trim()
-        );
-    }
-    Ok(())
+    command::run(command).map(drop)
 }

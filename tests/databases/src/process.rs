@@ -1,13 +1,15 @@
 //! A server process: started on ports that are free, ended when it goes out of scope.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+pub(crate) use evenkeel_test_tools::command::{run, tail};
+use evenkeel_test_tools::ports::free_addresses;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -111,30 +113,6 @@ impl Drop for Process {
     }
 }
 
-/// Runs the command to its end and returns what it printed.
-pub(crate) fn run(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot run {command:?}"))?;
-    if !output.status.success() {
-        let text = [output.stdout, output.stderr].concat();
-        bail!(
-            "{command:?} failed ({})\n{}",
-            output.status,
-            tail(&String::from_utf8_lossy(&text))
-        );
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// Returns the last lines of a log.
-pub(crate) fn tail(text: &str) -> String {
-    let lines: Vec<_> = text.lines().collect();
-    let start = lines.len().saturating_sub(20);
-    lines[start..].join("\n")
-}
-
 /// Some servers do not run as root. In a user namespace they see another user id, and the files that they write
 /// still belong to root.
 pub(crate) fn unprivileged(program: &Path) -> Result<Command> {
@@ -146,16 +124,4 @@ pub(crate) fn unprivileged(program: &Path) -> Result<Command> {
         .args(["--user", "--map-user=1000", "--map-group=1000"])
         .arg(program);
     Ok(command)
-}
-
-/// Returns different addresses: no port is released before the last is chosen.
-fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
-    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
-    let mut listeners = Vec::new();
-    for address in &mut addresses {
-        let listener = TcpListener::bind(*address).context("loopback gives no port")?;
-        *address = listener.local_addr()?;
-        listeners.push(listener);
-    }
-    Ok(addresses)
 }

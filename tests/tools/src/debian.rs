@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use crate::cache;
+use crate::command::run;
 
 pub use daemon::Daemon;
 
@@ -80,13 +81,13 @@ fn unpack(package: &str, directory: &Path) -> Result<()> {
         eprintln!("{error:#}\nFetching Debian's lists of packages, for this download alone");
         let lists = TempDir::new().context("no temporary directory")?;
         let own = own_lists(lists.path())?;
-        output_of(apt().args(&own).arg("update"))?;
+        run(apt().args(&own).arg("update"))?;
         download(package, directory, &own)?;
     }
     for file in fs::read_dir(directory)? {
         let file = file?.path();
         if file.extension().is_some_and(|extension| extension == "deb") {
-            output_of(Command::new("dpkg-deb").arg("-x").arg(&file).arg(directory))?;
+            run(Command::new("dpkg-deb").arg("-x").arg(&file).arg(directory))?;
             fs::remove_file(file)?;
         }
     }
@@ -111,14 +112,14 @@ fn download(package: &str, directory: &Path, options: &[String]) -> Result<()> {
     plan.args(options)
         .args(["--simulate", "--no-install-recommends", "install"])
         .arg(package);
-    let plan = output_of(&mut plan)?;
+    let plan = run(&mut plan)?;
     let mut download = apt();
     download
         .args(options)
         .arg("download")
         .args(to_install(&plan))
         .current_dir(directory);
-    output_of(&mut download)?;
+    run(&mut download)?;
     Ok(())
 }
 
@@ -175,18 +176,6 @@ fn apt() -> Command {
     command
 }
 
-fn output_of(command: &mut Command) -> Result<String> {
-    let name = command.get_program().display().to_string();
-    let output = command
-        .output()
-        .with_context(|| format!("cannot start {name}"))?;
-    if !output.status.success() {
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        bail!("{name} failed ({})\n{}", output.status, stderr.trim_end());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,7 +217,7 @@ mod tests {
 
         write_launchers(directory.path()).unwrap();
 
-        let text = output_of(Command::new(below("tell")).arg("a b")).unwrap();
+        let text = run(Command::new(below("tell")).arg("a b")).unwrap();
         let libraries = below("usr/lib/any-linux-gnu");
         assert_eq!(text, format!("a b {}\n", libraries.display()));
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::future::ready;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +10,8 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result, bail};
 use evenkeel_test_envoy::eventually;
 use tempfile::TempDir;
+
+use crate::ports::free_addresses;
 
 /// Attempts: another process may take a port before the server binds it.
 const TRIES: usize = 5;
@@ -91,16 +93,4 @@ impl Drop for Daemon {
             .status();
         let _ = self.leader.wait();
     }
-}
-
-/// Returns different addresses: all ports are bound at the same time.
-fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
-    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
-    let mut listeners = Vec::new();
-    for address in &mut addresses {
-        let listener = TcpListener::bind(*address).context("loopback gives no port")?;
-        *address = listener.local_addr()?;
-        listeners.push(listener);
-    }
-    Ok(addresses)
 }
