@@ -9,15 +9,21 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // Messages is how many messages a CLIENT or BIDI call sends.
 const Messages = 4
+
+// Cause is the header of a 502 with the error of a proxy in the client's own process.
+const Cause = "x-cause"
 
 // Tuned says whether the library is configured with windows and limits like an application's.
 func Tuned() bool {
@@ -164,6 +170,45 @@ func (args Args) Check(number, status int, content string) error {
 		return errors.New("the server received another length than was sent")
 	}
 	return nil
+}
+
+// SendHTTP sends a request over HTTP to `url` and checks its response.
+func (args Args) SendHTTP(ctx context.Context, client *http.Client, url string, number int) error {
+	request, err := http.NewRequestWithContext(ctx, args.Method, url, args.Reader(number))
+	if err != nil {
+		return err
+	}
+	for name, value := range args.Headers(number) {
+		request.Header.Set(name, value)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if text := response.Header.Get(Cause); text != "" {
+		return errors.New("502: " + text)
+	}
+	if args.Trailers && response.Trailer.Get("x-trailer") != "end" {
+		return errors.New("no trailer")
+	}
+	return args.Check(number, response.StatusCode, string(content))
+}
+
+// CountDials counts the connections that a transport opens.
+func CountDials(transport *http.Transport, opened *atomic.Int64) {
+	dial := transport.DialContext
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err == nil {
+			opened.Add(1)
+		}
+		return conn, err
+	}
 }
 
 func (args Args) timeout() time.Duration {

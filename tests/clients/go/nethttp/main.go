@@ -3,9 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"io"
-	"net"
 	"net/http"
 	"runtime"
 	"slices"
@@ -19,7 +16,7 @@ func main() {
 	args := contract.Parse("h1", "h2")
 	var opened atomic.Int64
 	client := &http.Client{Transport: transport(args, &opened)}
-	send := func(ctx context.Context, number int) error { return send(ctx, client, args, number) }
+	send := func(ctx context.Context, number int) error { return args.SendHTTP(ctx, client, args.URL(), number) }
 
 	report := contract.Run(args, slices.Repeat([]contract.Send{send}, args.Concurrency))
 	report.Version = strings.Replace(runtime.Version(), "go", "Go ", 1)
@@ -43,36 +40,6 @@ func transport(args contract.Args, opened *atomic.Int64) *http.Transport {
 			MaxDecoderHeaderTableSize:     8 << 10,
 		}
 	}
-	dial := transport.DialContext
-	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
-		if err == nil {
-			opened.Add(1)
-		}
-		return conn, err
-	}
+	contract.CountDials(transport, opened)
 	return transport
-}
-
-func send(ctx context.Context, client *http.Client, args contract.Args, number int) error {
-	request, err := http.NewRequestWithContext(ctx, args.Method, args.URL(), args.Reader(number))
-	if err != nil {
-		return err
-	}
-	for name, value := range args.Headers(number) {
-		request.Header.Set(name, value)
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if args.Trailers && response.Trailer.Get("x-trailer") != "end" {
-		return errors.New("no trailer")
-	}
-	return args.Check(number, response.StatusCode, string(content))
 }

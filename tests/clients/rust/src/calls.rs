@@ -1,19 +1,35 @@
 //! The calls of tonic, whose releases differ only in their types: the parent module imports `tonic`.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes};
-use contract::{Args, BoxError, MESSAGES};
+use contract::{Args, BoxError, MESSAGES, Protocol, is_tuned};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::tonic::client::Grpc;
 use super::tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use super::tonic::transport::Channel;
+use super::tonic::transport::{Channel, Endpoint};
 use super::tonic::{Request, Status, Streaming};
 
-/// Sends the request of that number.
-pub async fn send(channel: Channel, args: &Args, number: u64) -> Result<(), BoxError> {
+/// Sends every request, and prints the report with these libraries.
+pub async fn run(libraries: &[&str]) -> Result<(), BoxError> {
+    let args = Args::parse(&[Protocol::Grpc]);
+    let mut endpoint = Endpoint::from_shared(format!("http://{}", args.address))?;
+    if is_tuned() {
+        endpoint = endpoint
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(4 << 20);
+    }
+    let channel = endpoint.connect().await?;
+    let report = contract::run(args, channel, send).await;
+    report.print(libraries, None);
+    Ok(())
+}
+
+async fn send(channel: Channel, args: Arc<Args>, number: u64) -> Result<(), BoxError> {
+    let args = &*args;
     let mut client = Grpc::new(channel);
     client.ready().await?;
     let response = match args.method.as_str() {

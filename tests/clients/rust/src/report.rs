@@ -47,16 +47,23 @@ pub struct Report {
     errors: BTreeMap<String, u64>,
 }
 
-/// Calls `send` for every number of a request, each once, in as many tasks as asked for. A request that takes
-/// too long is dropped, which is how requests are cancelled in Rust.
-pub async fn run<F>(args: &Arc<Args>, send: impl Fn(u64) -> F + Clone + Send + 'static) -> Report
+/// Calls `send` with a clone of `client` for every number of a request, each once, in as many tasks as asked for. A
+/// request that takes too long is dropped, which is how requests are cancelled in Rust.
+pub async fn run<C, F>(
+    args: Args,
+    client: C,
+    send: impl Fn(C, Arc<Args>, u64) -> F + Copy + Send + 'static,
+) -> Report
 where
+    C: Clone + Send + 'static,
     F: Future<Output = Result<(), BoxError>> + Send + 'static,
 {
-    let next = Arc::new(AtomicU64::new(0));
+    let (args, next) = (Arc::new(args), Arc::new(AtomicU64::new(0)));
     let mut workers = JoinSet::new();
     for _ in 0..args.concurrency {
-        workers.spawn(work(Arc::clone(args), Arc::clone(&next), send.clone()));
+        let (client, shared) = (client.clone(), Arc::clone(&args));
+        let send = move |number| send(client.clone(), Arc::clone(&shared), number);
+        workers.spawn(work(Arc::clone(&args), Arc::clone(&next), send));
     }
     let mut report = Report::default();
     for part in workers.join_all().await {

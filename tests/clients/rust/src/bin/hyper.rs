@@ -15,7 +15,7 @@ use tower::ServiceExt;
 
 #[tokio::main]
 async fn main() {
-    let args = Arc::new(Args::parse(&[Protocol::H1, Protocol::H2]));
+    let args = Args::parse(&[Protocol::H1, Protocol::H2]);
     let opened = Opened::default();
     let counter = opened.clone();
     let mut connector = HttpConnector::new();
@@ -34,24 +34,19 @@ async fn main() {
             .http2_max_header_list_size(32 << 10);
     }
     let client = builder.build(connector);
-    let shared = Arc::clone(&args);
-    let report = run(&args, move |number| {
-        let (client, args) = (client.clone(), Arc::clone(&shared));
-        async move { send(&client, &args, number).await }
-    })
-    .await;
+    let report = run(args, client, send).await;
     report.print(&["hyper-util@0", "hyper@1", "h2@0.4"], Some(opened.get()));
 }
 
 async fn send(
-    client: &Client<impl Connect + Clone + Send + Sync + 'static, BoxBody<Bytes, BoxError>>,
-    args: &Args,
+    client: Client<impl Connect + Clone + Send + Sync + 'static, BoxBody<Bytes, BoxError>>,
+    args: Arc<Args>,
     number: u64,
 ) -> Result<(), BoxError> {
     let mut request = Request::builder()
         .method(args.method.as_str())
         .uri(args.url())
-        .body(body(args, number))?;
+        .body(body(&args, number))?;
     *request.headers_mut() = args.headers(number);
     let response = client.request(request).await?;
     let status = response.status().as_u16();

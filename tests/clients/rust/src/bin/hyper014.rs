@@ -11,7 +11,7 @@ use hyper014::{Body, Client, Request};
 
 #[tokio::main]
 async fn main() {
-    let args = Arc::new(Args::parse(&[Protocol::H1, Protocol::H2]));
+    let args = Args::parse(&[Protocol::H1, Protocol::H2]);
     let mut connector = HttpConnector::new();
     // Otherwise Nagle's algorithm delays the body of a POST over HTTP/2 by 40 milliseconds.
     connector.set_nodelay(true);
@@ -23,18 +23,13 @@ async fn main() {
             .http2_initial_connection_window_size(4 << 20);
     }
     let client = builder.build(connector);
-    let shared = Arc::clone(&args);
-    let report = run(&args, move |number| {
-        let (client, args) = (client.clone(), Arc::clone(&shared));
-        async move { send(&client, &args, number).await }
-    })
-    .await;
+    let report = run(args, client, send).await;
     report.print(&["hyper@0.14", "h2@0.3"], None);
 }
 
 async fn send(
-    client: &Client<HttpConnector, Body>,
-    args: &Args,
+    client: Client<HttpConnector, Body>,
+    args: Arc<Args>,
     number: u64,
 ) -> Result<(), BoxError> {
     let content = Bytes::from(args.body(number));

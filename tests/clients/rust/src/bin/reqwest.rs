@@ -8,7 +8,7 @@ use tower::util::MapResponseLayer;
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let args = Arc::new(Args::parse(&[Protocol::H1, Protocol::H2]));
+    let args = Args::parse(&[Protocol::H1, Protocol::H2]);
     let opened = Opened::default();
     let counter = opened.clone();
     let builder = reqwest::Client::builder()
@@ -30,17 +30,16 @@ async fn main() -> Result<(), BoxError> {
         builder
     };
     let client = builder.build()?;
-    let shared = Arc::clone(&args);
-    let report = run(&args, move |number| {
-        let (client, args) = (client.clone(), Arc::clone(&shared));
-        async move { send(&client, &args, number).await }
-    })
-    .await;
+    let report = run(args, client, send).await;
     report.print(&["reqwest@0.13", "hyper@1", "h2@0.4"], Some(opened.get()));
     Ok(())
 }
 
-async fn send(client: &reqwest::Client, args: &Args, number: u64) -> Result<(), BoxError> {
+async fn send(
+    client: reqwest::Client,
+    args: Arc<Args>,
+    number: u64,
+) -> Result<(), BoxError> {
     let mut request = client
         .request(args.method.parse()?, args.url())
         .headers(args.headers(number));

@@ -7,7 +7,7 @@ use reqwest011::{Body, Client, Error, Method};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let args = Arc::new(Args::parse(&[Protocol::H1, Protocol::H2]));
+    let args = Args::parse(&[Protocol::H1, Protocol::H2]);
     let mut builder = Client::builder().no_proxy();
     builder = match args.protocol {
         Protocol::H2 => builder.http2_prior_knowledge(),
@@ -19,17 +19,12 @@ async fn main() -> Result<(), BoxError> {
             .http2_initial_connection_window_size(4 << 20);
     }
     let client = builder.build()?;
-    let shared = Arc::clone(&args);
-    let report = run(&args, move |number| {
-        let (client, args) = (client.clone(), Arc::clone(&shared));
-        async move { send(&client, &args, number).await }
-    })
-    .await;
+    let report = run(args, client, send).await;
     report.print(&["reqwest@0.11", "hyper@0.14", "h2@0.3"], None);
     Ok(())
 }
 
-async fn send(client: &Client, args: &Args, number: u64) -> Result<(), BoxError> {
+async fn send(client: Client, args: Arc<Args>, number: u64) -> Result<(), BoxError> {
     if args.trailers {
         contract::does_not_apply("it shows no trailers");
     }
