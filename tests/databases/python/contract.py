@@ -140,6 +140,31 @@ def describe(error):
     return ACCIDENTAL.sub("#", f"{name}: {text[0][:120]}" if text else name)
 
 
+def repeat(args, clock, operation, session, body, looked_up=False):
+    """Repeats `body` on a connection that `session` keeps, and opens another one only after an error. An error is counted
+    under the stage that `body` reached; with `looked_up`, whether the change exists decides what it was."""
+
+    def work():
+        kept = session(args, operation)
+        clock.pause(0, 1)
+        while clock.running():
+            attempt = operation.begin()
+            try:
+                connection = kept.get()
+                attempt.stage = FOUND_CLOSED
+                body(clock, connection, attempt)
+            except session.closed as error:
+                if looked_up:
+                    operation.look_up(attempt, error)
+                else:
+                    attempt.fail(error)
+                kept.drop()
+            clock.pause(0.1, 1.2)
+        kept.drop()
+
+    return work
+
+
 def version(*names):
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
 

@@ -6,7 +6,7 @@ import psycopg
 
 import contract
 import postgresql
-from contract import FOUND_CLOSED, IN_FLIGHT, IN_TRANSACTION, SESSION_LOST, UNKNOWN_OUTCOME
+from contract import IN_FLIGHT, IN_TRANSACTION, SESSION_LOST, UNKNOWN_OUTCOME
 
 TABLE = "psycopg_log"
 INSERT = f"INSERT INTO {TABLE} VALUES (%s, %s)"
@@ -14,6 +14,8 @@ INSERT = f"INSERT INTO {TABLE} VALUES (%s, %s)"
 
 class Session:
     """One connection at a time."""
+
+    closed = psycopg.OperationalError
 
     def __init__(self, args, operation):
         self.url = postgresql.url(args.address)
@@ -30,31 +32,6 @@ class Session:
         if self.connection is not None:
             self.connection.close()
         self.connection = None
-
-
-def worker(args, clock, operation, body):
-    """Repeats `body` on a kept connection. An error is counted under the stage that `body` reached."""
-
-    def work():
-        session = Session(args, operation)
-        clock.pause(0, 1)
-        while clock.running():
-            attempt = operation.begin()
-            try:
-                connection = session.get()
-                attempt.stage = FOUND_CLOSED
-                body(clock, connection, attempt)
-            except psycopg.OperationalError as error:
-                if body is prepared:
-                    # Whether it ran decides what the error was.
-                    operation.look_up(attempt, error)
-                else:
-                    attempt.fail(error)
-                session.drop()
-            clock.pause(0.1, 1.2)
-        session.drop()
-
-    return work
 
 
 def transaction(clock, connection, attempt, think=(0.2, 1.6)):
@@ -159,7 +136,7 @@ class Listener:
                 while self.clock.running():
                     for notification in connection.notifies(timeout=0.5):
                         self.received.add(notification.payload)
-            except psycopg.OperationalError as error:
+            except Session.closed as error:
                 self.operation.fail(SESSION_LOST, error)
                 session.drop()
         session.drop()
@@ -203,7 +180,8 @@ def main():
     operations = {}
     for body, number in bodies.items():
         operation = operations[body] = contract.Operation(body.__name__)
-        workers += [worker(args, clock, operation, body) for _ in range(number)]
+        repeated = contract.repeat(args, clock, operation, Session, body, looked_up=body is prepared)
+        workers += [repeated] * number
     listener = Listener(args, clock, contract.Operation("listen"))
     contract.run_threads([*workers, listener.listen, listener.notify])
 

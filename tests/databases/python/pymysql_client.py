@@ -5,16 +5,17 @@ from pymysql.cursors import SSCursor
 
 import contract
 import mysql
-from contract import FOUND_CLOSED, IN_FLIGHT, IN_TRANSACTION, SESSION_LOST, UNKNOWN_OUTCOME
+from contract import IN_FLIGHT, IN_TRANSACTION, SESSION_LOST, UNKNOWN_OUTCOME
 
 TABLE = "pymysql_log"
 INSERT = f"INSERT INTO {TABLE} VALUES (%s, %s)"
-# The connection is gone: 2006, 2013, or the driver has closed it.
-CLOSED = (pymysql.OperationalError, pymysql.InterfaceError)
 
 
 class Session:
     """One connection at a time."""
+
+    # The connection is gone: 2006, 2013, or the driver has closed it.
+    closed = (pymysql.OperationalError, pymysql.InterfaceError)
 
     def __init__(self, args, operation):
         self.args = args
@@ -31,31 +32,6 @@ class Session:
         if self.connection is not None and self.connection.open:
             self.connection.close()
         self.connection = None
-
-
-def worker(args, clock, operation, body):
-    """Repeats `body` on a kept connection. An error is counted under the stage that `body` reached."""
-
-    def work():
-        session = Session(args, operation)
-        clock.pause(0, 1)
-        while clock.running():
-            attempt = operation.begin()
-            try:
-                connection = session.get()
-                attempt.stage = FOUND_CLOSED
-                body(clock, connection, attempt)
-            except CLOSED as error:
-                if body in (autocommit, prepared):
-                    # Whether it ran decides what the error was.
-                    operation.look_up(attempt, error)
-                else:
-                    attempt.fail(error)
-                session.drop()
-            clock.pause(0.1, 1.2)
-        session.drop()
-
-    return work
 
 
 def execute(connection, statement, *values):
@@ -146,7 +122,9 @@ def main():
     operations = {}
     for body, number in bodies.items():
         operation = operations[body] = contract.Operation(body.__name__)
-        workers += [worker(args, clock, operation, body) for _ in range(number)]
+        looked_up = body in (autocommit, prepared)
+        repeated = contract.repeat(args, clock, operation, Session, body, looked_up)
+        workers += [repeated] * number
     contract.run_threads(workers)
     found = mysql.find_rows(args, TABLE)
     for body, parts in {transaction: 2, long_transaction: 2, autocommit: 1, prepared: 1}.items():
