@@ -1,7 +1,7 @@
 //! The demo: the imbalance of long-lived connections in real Envoys, without and with the module.
 //!
 //! Before and after are the same Envoys, backends and clients. They differ in one thing: before, clients use a
-//! listener without the module; after, one with it. The scenes of rebalancing have a third side, which only
+//! listener without the module; after, one with it. The scenarios of rebalancing have a third side, which only
 //! recycles by age.
 
 mod chart;
@@ -25,7 +25,7 @@ use evenkeel_report::terminal;
 use serde::Serialize;
 
 use outcome::Scenario;
-use rebalancing::{Run, Scene};
+use rebalancing::{RebalancingScenario, Run};
 use seeds::Seeds;
 use site::Site;
 
@@ -47,7 +47,7 @@ pub struct Args {
     /// The first seed of the random numbers
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
-    /// The number of seeds of the rebalancing scenes [default: 5; with --quick 2]
+    /// The number of seeds of the rebalancing scenarios [default: 5; with --quick 2]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: Option<u64>,
 }
@@ -60,11 +60,11 @@ pub struct Tools {
     pub module: PathBuf,
 }
 
-/// The results of all scenarios and scenes.
+/// The results of all scenarios.
 struct Results {
     seeds: Seeds,
     scenarios: Vec<Scenario>,
-    scenes: Vec<Scene>,
+    rebalancing: Vec<RebalancingScenario>,
 }
 
 /// An entry of the list that `--json` writes.
@@ -93,7 +93,7 @@ pub fn run(args: &Args, tools: &Tools, target: &Path) -> Result<()> {
         write(json, &format!("{numbers}\n"))?;
     }
     if let Some(path) = &args.chart_data
-        && let Some(data) = results.scenes.first().and_then(readme::Data::of)
+        && let Some(data) = results.rebalancing.first().and_then(readme::Data::of)
     {
         write(path, &data.to_json()?)?;
     }
@@ -117,11 +117,11 @@ async fn measure(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Results> {
     drop(site);
     scenarios.push(gateway::measure(tools, quick, seed).await?);
     scenarios.extend(database::measure(tools, quick, seed).await?);
-    let scenes = rebalancing::measure(tools, quick, seeds).await?;
+    let rebalancing = rebalancing::measure(tools, quick, seeds).await?;
     Ok(Results {
         seeds,
         scenarios,
-        scenes,
+        rebalancing,
     })
 }
 
@@ -133,18 +133,18 @@ impl Args {
 }
 
 impl Results {
-    /// Lists the numbers of each scenario and of each run of a scene.
+    /// Lists the numbers of each scenario, of those of rebalancing with each seed.
     fn numbers(&self) -> Vec<Numbers<'_>> {
         let scenarios = self.scenarios.iter().map(Numbers::Scenario);
-        let runs = self.scenes.iter().flat_map(|scene| &scene.runs);
+        let runs = self.rebalancing.iter().flat_map(|scenario| &scenario.runs);
         scenarios.chain(runs.map(Numbers::Run)).collect()
     }
 
     /// Returns the number of requests that failed with the module.
     fn failed(&self) -> u64 {
         let scenarios = self.scenarios.iter().map(|scenario| scenario.after.failed);
-        let scenes = self.scenes.iter().map(Scene::failed);
-        scenarios.chain(scenes).sum()
+        let rebalancing = self.rebalancing.iter().map(RebalancingScenario::failed);
+        scenarios.chain(rebalancing).sum()
     }
 }
 

@@ -4,7 +4,7 @@ mod excess;
 mod false_reports;
 mod protocols;
 mod scale_out;
-mod scene;
+mod service;
 
 use std::time::Duration;
 

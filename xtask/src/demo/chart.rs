@@ -74,7 +74,7 @@ pub fn layers(
     chart.finish()
 }
 
-/// The time axis of a scene.
+/// The time axis of a scenario.
 pub struct Time {
     /// In seconds; negative before the change.
     pub from: f64,

@@ -12,7 +12,7 @@ use evenkeel_test_databases::System;
 use serde_json::json;
 
 use super::Tools;
-use super::gateway::{Scene, compare};
+use super::gateway::{GatewayPlan, compare};
 use super::outcome::Scenario;
 use client::PostgresClient;
 
@@ -31,7 +31,7 @@ pub async fn measure(tools: &Tools, quick: bool, seed: u64) -> Result<Option<Sce
     };
     let hosts = servers.addresses.clone();
     let (age, before, after) = if quick { ("2s", 1, 7) } else { ("3s", 2, 10) };
-    let scene = Scene {
+    let plan = GatewayPlan {
         name: "database",
         protocol: "PostgreSQL",
         first: 1,
@@ -53,5 +53,5 @@ pub async fn measure(tools: &Tools, quick: bool, seed: u64) -> Result<Option<Sce
                   between two transactions, never within one, and both servers get a share.",
     };
     let connect = |proxy| PostgresClient::new(proxy, &hosts);
-    Ok(Some(compare(tools, seed, scene, connect).await?))
+    Ok(Some(compare(tools, seed, plan, connect).await?))
 }

@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(1000);
 const SPAN: Duration = Duration::from_millis(2000);
 
 /// Clients that keep a connection each to hosts behind one listener, before and after hosts are added.
-pub struct Scene {
+pub struct GatewayPlan {
     pub name: &'static str,
     pub protocol: &'static str,
     pub hosts: Vec<SocketAddr>,
@@ -72,7 +72,7 @@ pub async fn measure(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> 
     for number in 0..ALL {
         hosts.push(TcpEcho::start(&number.to_string()).await?);
     }
-    let scene = Scene {
+    let plan = GatewayPlan {
         name: "gateway",
         protocol: "TCP",
         hosts: hosts.iter().map(TcpEcho::address).collect(),
@@ -92,28 +92,28 @@ pub async fn measure(tools: &Tools, quick: bool, seed: u64) -> Result<Scenario> 
         reading: "Before, the new hosts get nothing. After, connections that have reached their age are closed \
                   while they are idle, clients reconnect, and all hosts get a share.",
     };
-    compare(tools, seed, scene, TcpClient::new).await
+    compare(tools, seed, plan, TcpClient::new).await
 }
 
 /// Runs both sides at the same time.
 pub async fn compare<C: Exchange>(
     tools: &Tools,
     seed: u64,
-    scene: Scene,
+    plan: GatewayPlan,
     connect: impl Fn(SocketAddr) -> C,
 ) -> Result<Scenario> {
-    let Scene {
+    let GatewayPlan {
         name,
         protocol,
         first,
         ..
-    } = scene;
+    } = plan;
     terminal::note(&format!(
         "{name}, {protocol}: before and after side by side, {} s",
-        (scene.before + scene.after).as_secs()
+        (plan.before + plan.after).as_secs()
     ));
-    let all = scene.hosts.len();
-    let early = || scene.hosts.iter().take(first).copied();
+    let all = plan.hosts.len();
+    let early = || plan.hosts.iter().take(first).copied();
     let bootstrap = Bootstrap::new()
         .envoy(&tools.envoy)
         .module(&tools.module)
@@ -125,23 +125,23 @@ pub async fn compare<C: Exchange>(
             Listener::tcp("evenkeel", "evenkeel").evenkeel(Roles::Network, r#"{"version":1}"#),
         );
     let envoy = Envoy::start(bootstrap).await?;
-    let policy = policy(envoy.address("evenkeel").port(), &scene);
+    let policy = policy(envoy.address("evenkeel").port(), &plan);
     envoy.replace_policy("evenkeel", &policy).await?;
 
     let start_clients = |listener| {
         let target = envoy.address(listener);
-        let clients = (0..scene.clients).map(|_| connect(target));
+        let clients = (0..plan.clients).map(|_| connect(target));
         Clients::start(clients, all, seed)
     };
     let (plain, evenkeel) = (start_clients("plain"), start_clients("evenkeel"));
     let status = Status::new();
     let start = tokio::time::Instant::now();
-    sleep_until(start + scene.before).await;
+    sleep_until(start + plan.before).await;
     for cluster in ["plain", "evenkeel"] {
-        envoy.replace_endpoints(cluster, &scene.hosts).await?;
+        envoy.replace_endpoints(cluster, &plan.hosts).await?;
     }
     let joined_at = evenkeel.tally.elapsed();
-    while start.elapsed() < scene.before + scene.after {
+    while start.elapsed() < plan.before + plan.after {
         sleep(Duration::from_millis(200)).await;
         let new = evenkeel
             .tally
@@ -149,7 +149,7 @@ pub async fn compare<C: Exchange>(
             .iter()
             .skip(first)
             .sum::<u64>();
-        let (responses, unit) = (evenkeel.tally.responses(), scene.unit);
+        let (responses, unit) = (evenkeel.tally.responses(), plan.unit);
         status.show(&format!(
             "{responses} {unit}; new hosts, with the module: {new}"
         ));
@@ -165,21 +165,21 @@ pub async fn compare<C: Exchange>(
         after: evenkeel,
         joined: all - first,
         description: Description {
-            setup: scene.setup,
-            reading: scene.reading,
-            unit: scene.unit,
+            setup: plan.setup,
+            reading: plan.reading,
+            unit: plan.unit,
             policy,
             labels: (1..=all).map(|number| number.to_string()).collect(),
-            joined_at: scene.before,
+            joined_at: plan.before,
             span: SPAN,
         },
     })
 }
 
 /// The kernel chooses the port, so the policy is written when the listener exists.
-fn policy(port: u16, scene: &Scene) -> Value {
-    let mut rule = scene.rule.clone();
-    rule["name"] = scene.name.into();
+fn policy(port: u16, plan: &GatewayPlan) -> Value {
+    let mut rule = plan.rule.clone();
+    rule["name"] = plan.name.into();
     rule["match"] = json!({ "port": port });
     json!({
         "version": 1,

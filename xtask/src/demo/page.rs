@@ -1,6 +1,6 @@
 //! The result as one HTML page that needs no network.
 
-mod scene;
+mod rebalancing;
 
 use std::fmt::Write;
 
@@ -30,16 +30,16 @@ pub fn render(results: &Results) -> String {
     let seeds = results.seeds;
     let first = seeds.first();
     let mut body = format!(
-        "{OPENING}<p class=\"soft\">Seed {first} (<code>--seed</code>). Scenes with three sides: {seeds}; their \
+        "{OPENING}<p class=\"soft\">Seed {first} (<code>--seed</code>). Scenarios with three sides: {seeds}; their \
          numbers are medians with ranges. All others ran once, with seed {first}.</p>\n"
     );
     overview(&mut body, &results.scenarios);
-    scene::overview(&mut body, &results.scenes);
+    rebalancing::overview(&mut body, &results.rebalancing);
     for scenario in &results.scenarios {
         section(&mut body, scenario);
     }
-    for scene in &results.scenes {
-        scene::section(&mut body, scene);
+    for scenario in &results.rebalancing {
+        rebalancing::section(&mut body, scenario);
     }
     html::page("Evenkeel: long-lived connections, before and after", &body)
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use evenkeel_report::chart::{self, Chart};
 use serde::{Deserialize, Serialize};
 
-use super::rebalancing::{Balance, Scene};
+use super::rebalancing::{Balance, RebalancingScenario};
 
 /// Where the data and the charts are, without the ending.
 const PATH: &str = "docs/images/scale-out";
@@ -43,14 +43,14 @@ struct Sample {
 }
 
 impl Data {
-    /// Returns the data of the first run of a scene.
-    pub fn of(scene: &Scene) -> Option<Self> {
-        let run = scene.runs.first()?;
+    /// Returns the data of the first run of a scenario.
+    pub fn of(scenario: &RebalancingScenario) -> Option<Self> {
+        let run = scenario.runs.first()?;
         Some(Self {
             seed: run.seed,
             connections: run.connections,
-            first_pods: scene.plan.first,
-            change: scene.plan.change.to_owned(),
+            first_pods: scenario.plan.first,
+            change: scenario.plan.change.to_owned(),
             without: samples(&run.none),
             with: samples(&run.rebalance),
         })

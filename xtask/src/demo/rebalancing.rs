@@ -8,7 +8,7 @@ mod clients;
 mod plan;
 mod pods;
 mod run;
-mod scene;
+mod scenario;
 mod timeline;
 
 use anyhow::{Context, Result};
@@ -18,12 +18,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::Tools;
 use super::seeds::Seeds;
 use plan::Plan;
-pub use scene::{Balance, Number, Run, Scene};
+pub use scenario::{Balance, Number, RebalancingScenario, Run};
 pub use timeline::EVEN;
 
-/// Runs both scenes with every seed. Both run in parallel: each has its own Envoys, and they mostly wait. Seeds run one
+/// Runs both scenarios with every seed. Both run in parallel: each has its own Envoys, and they mostly wait. Seeds run one
 /// after the other, because a small machine cannot run all at once.
-pub async fn measure(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Vec<Scene>> {
+pub async fn measure(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Vec<RebalancingScenario>> {
     let plans = [Plan::scale_out(quick), Plan::rolling_update(quick)];
     for plan in &plans {
         terminal::note(&format!(
@@ -34,10 +34,11 @@ pub async fn measure(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Vec<Sce
         ));
     }
     allow_connections(3 * plans.iter().map(|plan| plan.connections).sum::<usize>())?;
-    let [mut scale_out, mut rolling_update] = plans.map(|plan| Scene::new(plan, seeds));
+    let [mut scale_out, mut rolling_update] =
+        plans.map(|plan| RebalancingScenario::new(plan, seeds));
     let status = Status::new();
     for seed in seeds.all() {
-        terminal::note(&format!("Both scenes with seed {seed}"));
+        terminal::note(&format!("Both scenarios with seed {seed}"));
         let (first, second) = tokio::try_join!(
             run::measure(tools, &scale_out.plan, seed, seeds, |seen| {
                 status.show(&format!("seed {seed}: {seen}"));

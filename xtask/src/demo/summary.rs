@@ -1,6 +1,6 @@
 //! The result in the terminal.
 
-mod scene;
+mod rebalancing;
 
 use std::fmt::Display;
 
@@ -27,22 +27,22 @@ const LEGEND: [&str; 11] = [
     "scale-out with rebalancing, rolling update: recycling by age, and a policy that drains only the excess.",
     "s to 1.25: seconds from the change of pods until highest/mean is at most 1.25 and stays so.",
     "drains to 1.25: connections drained from the change until then. max per s: the most in one second.",
-    "then per min: drains per minute once balanced (in the last part of the scene).",
+    "then per min: drains per minute once balanced (in the last part of the scenario).",
     "",
 ];
 
-/// Prints the problem, a before/after table of every scenario, and a table of the sides of every scene.
+/// Prints the problem, a before/after table of every scenario, and a table of the sides of every scenario.
 pub fn print(results: &Results) {
     for line in OPENING {
         terminal::line(line);
     }
     results.scenarios.iter().for_each(print_scenario);
-    results.scenes.iter().for_each(scene::print);
+    results.rebalancing.iter().for_each(rebalancing::print);
     for line in LEGEND {
         terminal::line(line);
     }
     terminal::line(&format!(
-        "Seed {} (--seed). Scenes with three sides: {}; all others ran once.",
+        "Seed {} (--seed). Scenarios with three sides: {}; all others ran once.",
         results.seeds.first(),
         results.seeds
     ));

@@ -1,7 +1,7 @@
 //! Checks the demo's results: every scenario ran, no request failed, and the numbers are within bounds that follow from
 //! the scenario.
 
-mod scene;
+mod rebalancing;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -43,7 +43,8 @@ const MAX_USED_ALL_BEFORE: f64 = 0.5;
 /// The first scenario and field that is out of bounds.
 pub fn check(json: &str) -> Result<()> {
     let entries: Vec<Value> = serde_json::from_str(json).context("not a list of scenarios")?;
-    let (runs, scenarios): (Vec<_>, Vec<_>) = entries.iter().partition(|one| scene::is_run(one));
+    let (runs, scenarios): (Vec<_>, Vec<_>) =
+        entries.iter().partition(|one| rebalancing::is_run(one));
     for (name, protocol) in SCENARIOS {
         let mut entries = entries.iter();
         ensure!(
@@ -51,7 +52,7 @@ pub fn check(json: &str) -> Result<()> {
             "{name} over {protocol} did not run"
         );
     }
-    scene::check_all(&runs)?;
+    rebalancing::check_all(&runs)?;
     for scenario in scenarios {
         let text = |key: &str| {
             scenario[key]
@@ -165,7 +166,7 @@ mod tests {
             let mut entry = match name {
                 "three-routers" => three_routers(),
                 "scale-out" | "gateway" | "database" => scale_out(),
-                _ => scene::expected_run(),
+                _ => rebalancing::expected_run(),
             };
             entry["name"] = json!(name);
             entry["protocol"] = json!(protocol);

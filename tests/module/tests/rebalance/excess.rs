@@ -7,88 +7,88 @@ use evenkeel_test_module::http1::{CLOSE, head, response_with};
 use evenkeel_test_module::pods::{Pod, message, peers};
 
 use super::SECOND;
-use super::scene::{OTHERS, Scene};
+use super::service::{OTHERS, Service};
 
 #[test]
 fn excess_is_drained_at_max_rate_down_to_the_low_watermark() {
     // The mean is 40: 2 a second, until 44 are left.
-    let mut scene =
-        Scene::new(r#""rebalance": {"max_rate": 0.05, "min_connections": 20}, "budget": "off""#);
-    scene.run(10);
-    assert_eq!(scene.pod.metric("evenkeel_workers_rebalancing"), 1);
-    while scene.pod.metric("evenkeel_workers_rebalancing") == 1 {
-        scene.run(1);
+    let mut service =
+        Service::new(r#""rebalance": {"max_rate": 0.05, "min_connections": 20}, "budget": "off""#);
+    service.run(10);
+    assert_eq!(service.pod.metric("evenkeel_workers_rebalancing"), 1);
+    while service.pod.metric("evenkeel_workers_rebalancing") == 1 {
+        service.run(1);
     }
-    let ended = scene.drained.len();
-    scene.run(60);
+    let ended = service.drained.len();
+    service.run(60);
 
-    assert!((25..=45).contains(&ended), "{:?}", scene.drained);
+    assert!((25..=45).contains(&ended), "{:?}", service.drained);
     assert!(
-        scene.drained.iter().all(|drained| *drained <= 4),
+        service.drained.iter().all(|drained| *drained <= 4),
         "{:?}",
-        scene.drained
+        service.drained
     );
     // The reports of the others are slightly out of date.
-    let left = scene.clients.len();
-    assert!((42..=44).contains(&left), "{:?}", scene.drained);
-    assert_eq!(scene.by_rebalance("drain_signals"), 100 - left as u64);
-    assert_eq!(scene.by_rebalance("requests_aborted"), 0);
+    let left = service.clients.len();
+    assert!((42..=44).contains(&left), "{:?}", service.drained);
+    assert_eq!(service.by_rebalance("drain_signals"), 100 - left as u64);
+    assert_eq!(service.by_rebalance("requests_aborted"), 0);
     // Once the load is even, nothing is drained, not even a selected connection.
     assert!(
-        scene.drained[ended..].iter().all(|drained| *drained == 0),
+        service.drained[ended..].iter().all(|drained| *drained == 0),
         "{:?}",
-        scene.drained
+        service.drained
     );
 }
 
 #[test]
 fn budget_limits_rebalancing() {
     let keys = r#""rebalance": {"max_rate": 1, "min_connections": 20}, "budget": {"per_second": 1, "burst": 1}"#;
-    let mut scene = Scene::new(keys);
-    scene.run(30);
-    let total: usize = scene.drained.iter().sum();
-    assert!((20..=30).contains(&total), "{:?}", scene.drained);
+    let mut service = Service::new(keys);
+    service.run(30);
+    let total: usize = service.drained.iter().sum();
+    assert!((20..=30).contains(&total), "{:?}", service.drained);
     assert!(
-        scene.drained.iter().all(|drained| *drained <= 2),
+        service.drained.iter().all(|drained| *drained <= 2),
         "{:?}",
-        scene.drained
+        service.drained
     );
 }
 
 #[test]
 fn dry_run_counts_each_drain_of_rebalancing_once() {
     let keys = r#""mode": "dry_run", "rebalance": {"max_rate": 0.05, "min_connections": 20}, "budget": "off""#;
-    let mut scene = Scene::new(keys);
+    let mut service = Service::new(keys);
     for _ in 0..100 {
-        scene.others_carry(20);
+        service.others_carry(20);
     }
-    assert_eq!(scene.clients.len(), 100);
-    assert_eq!(scene.by_rebalance("drain_signals"), 0);
-    let observed = scene.by_rebalance("dry_run_drains");
+    assert_eq!(service.clients.len(), 100);
+    assert_eq!(service.by_rebalance("drain_signals"), 0);
+    let observed = service.by_rebalance("dry_run_drains");
     // As many as the excess, and none twice.
     assert_eq!(observed, 56);
     assert_eq!(
-        scene.pod.metric("evenkeel_rebalanced_load_connections"),
+        service.pod.metric("evenkeel_rebalanced_load_connections"),
         100
     );
     assert!(
-        scene.pod.host.logged("by rebalance"),
+        service.pod.host.logged("by rebalance"),
         "{:?}",
-        scene.pod.host.log()
+        service.pod.host.log()
     );
 }
 
 #[test]
 fn nothing_is_drained_while_a_pod_starts() {
-    let mut scene =
-        Scene::new(r#""rebalance": {"max_rate": 0.05, "min_connections": 20}, "budget": "off""#);
-    scene.run(10);
-    assert!(scene.drained[9] > 0, "{:?}", scene.drained);
+    let mut service =
+        Service::new(r#""rebalance": {"max_rate": 0.05, "min_connections": 20}, "budget": "off""#);
+    service.run(10);
+    assert!(service.drained[9] > 0, "{:?}", service.drained);
 
     // Within `stabilization_window`.
     let mut uptime = Duration::ZERO;
     for _ in 0..5 {
-        scene.second_with_responses(|now| {
+        service.second_with_responses(|now| {
             uptime += SECOND / 10;
             let others = message(now, OTHERS.map(|id| (id, 22)));
             let starting = message(uptime, [(10, 0)]);
@@ -99,11 +99,11 @@ fn nothing_is_drained_while_a_pod_starts() {
             }
         });
     }
-    scene.run(6);
+    service.run(6);
 
     // The pod was not known in the first second.
-    assert_eq!(scene.drained[11..15], [0; 4], "{:?}", scene.drained);
-    assert!(scene.drained[20] > 0, "{:?}", scene.drained);
+    assert_eq!(service.drained[11..15], [0; 4], "{:?}", service.drained);
+    assert!(service.drained[20] > 0, "{:?}", service.drained);
 }
 
 #[test]
@@ -133,26 +133,26 @@ fn workers_drain_the_excess_of_their_pod_together() {
 #[test]
 fn pod_without_peers_uses_fallback_mean_connection_age() {
     let keys = r#""rebalance": {"fallback_mean_connection_age": "60s"}, "budget": "off""#;
-    let mut scene = Scene::new(keys);
+    let mut service = Service::new(keys);
     for _ in 0..31 {
-        scene.silence();
+        service.silence();
     }
     // 100 connections, each with a chance of 1 in 60 a second, for half a minute: 40.
-    let by_chance = scene
+    let by_chance = service
         .pod
         .metric("drain_reason=.=mean_connection_age;.;evenkeel_drain_signals_total");
     assert!((34..=44).contains(&by_chance), "{by_chance}");
-    assert_eq!(by_chance as usize, 100 - scene.clients.len());
+    assert_eq!(by_chance as usize, 100 - service.clients.len());
 
     // With the first response the mean is known: no pod has excess load.
-    scene.others_carry(60);
-    let left = scene.clients.len();
+    service.others_carry(60);
+    let left = service.clients.len();
     for _ in 0..20 {
-        scene.others_carry(60);
+        service.others_carry(60);
     }
-    assert_eq!(scene.clients.len(), left);
+    assert_eq!(service.clients.len(), left);
 
-    let mut silent = Scene::new(r#""rebalance": {}, "budget": "off""#);
+    let mut silent = Service::new(r#""rebalance": {}, "budget": "off""#);
     for _ in 0..31 {
         silent.silence();
     }
@@ -163,31 +163,31 @@ fn pod_without_peers_uses_fallback_mean_connection_age() {
 fn rebalancing_does_not_select_protected_connections() {
     let keys = r#""rebalance": {"max_rate": 0.2, "min_connections": 20}, "budget": "off",
         "routes": [{"name": "exports", "match": {"path_prefix": "/exports"}, "protect": true, "drain_timeout": "off"}]"#;
-    let mut scene = Scene::new(keys);
-    let busy = scene.clients.split_off(10);
+    let mut service = Service::new(keys);
+    let busy = service.clients.split_off(10);
     let exports: Vec<_> = busy
         .iter()
-        .map(|client| scene.pod.workers[0].get(client, "/exports"))
+        .map(|client| service.pod.workers[0].get(client, "/exports"))
         .collect();
     for _ in 0..30 {
-        scene.others_carry(20);
+        service.others_carry(20);
     }
     assert_eq!(
-        scene.clients.len(),
+        service.clients.len(),
         0,
         "those that nothing protects are gone"
     );
-    let proxy = &scene.pod.workers[0];
+    let proxy = &service.pod.workers[0];
     for (client, export) in busy.iter().zip(&exports) {
         assert_eq!(proxy.respond(client, export), response_with(""));
     }
 
     // When the protected stream has ended, the connection can be selected.
-    scene.clients = busy;
+    service.clients = busy;
     for _ in 0..10 {
-        scene.others_carry(20);
+        service.others_carry(20);
     }
-    assert!(scene.clients.len() < 80, "{:?}", scene.drained);
+    assert!(service.clients.len() < 80, "{:?}", service.drained);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel_test_module::pods::message;
 
-use super::scene::{OTHERS, Scene};
+use super::service::{OTHERS, Service};
 
 const OFF: &str = r#""off""#;
 
@@ -14,10 +14,10 @@ const YEAR: Duration = Duration::from_secs(365 * 86_400);
 /// ones. `false_report` writes every fourth response, for the given time.
 fn drained_by_false_reports(false_report: impl Fn(Duration) -> String, budget: &str) -> usize {
     let keys = format!(r#""rebalance": {{"min_connections": 20}}, "budget": {budget}"#);
-    let mut scene = Scene::new(&keys);
+    let mut service = Service::new(&keys);
     let mut turn = 0;
     for _ in 0..66 {
-        scene.second_with_responses(|now| {
+        service.second_with_responses(|now| {
             turn += 1;
             match turn % 4 {
                 0 => false_report(now),
@@ -25,7 +25,7 @@ fn drained_by_false_reports(false_report: impl Fn(Duration) -> String, budget: &
             }
         });
     }
-    scene.drained.iter().sum()
+    service.drained.iter().sum()
 }
 
 /// The pod and its invented pods, from this id on.

@@ -7,7 +7,7 @@ use evenkeel_test_host::{ClosedBy, Connection};
 use evenkeel_test_module::pods::{Pod, message};
 
 use super::SECOND;
-use super::scene::{ALL, OTHERS};
+use super::service::{ALL, OTHERS};
 
 const TCP_AND_WEBSOCKET: &str = r#"{"version": 1, "peers": {"cluster": "shop", "trust": "anyone"}, "budget": "off",
     "rebalance": {"max_rate": 0.1, "min_connections": 20},

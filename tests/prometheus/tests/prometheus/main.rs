@@ -1,9 +1,9 @@
 //! Dashboard and alerts in the tools of an operator: Prometheus, `promtool` and Grafana's types.
 
 mod dashboard;
+mod proxies;
 mod queries;
 mod rules;
-mod scene;
 mod status;
 
 use std::fs;

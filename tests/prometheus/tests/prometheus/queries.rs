@@ -5,7 +5,7 @@ use evenkeel_test_envoy::eventually;
 use evenkeel_test_prometheus::{Prometheus, Target};
 use serde_json::Value;
 
-use crate::scene::Scene;
+use crate::proxies::Proxies;
 use crate::{the_dashboard, the_rules};
 
 /// Replaces the variables of the dashboard and of Grafana.
@@ -34,8 +34,8 @@ fn text(value: &Value) -> &str {
 
 #[tokio::test]
 async fn every_query_has_data_with_and_without_the_labels_of_istio() {
-    let scene = Scene::start().await;
-    let targets = scene.targets();
+    let proxies = Proxies::start().await;
+    let targets = proxies.targets();
     let prometheus = Prometheus::start(&targets).await.unwrap();
     let dashboard = the_dashboard();
 
@@ -72,10 +72,10 @@ async fn every_query_has_data_with_and_without_the_labels_of_istio() {
     let all_scraped = format!(
         "count({}{{update_result=\"accepted\"}}) == {}",
         Metric::PolicyUpdates,
-        scene.targets().len()
+        proxies.targets().len()
     );
     gives_data(&prometheus, &all_scraped).await;
-    scene.change_policy().await;
+    proxies.change_policy().await;
     for query in &queries {
         gives_data(&prometheus, &filled(query, &plain)).await;
         gives_data(&prometheus, &filled(query, &istios)).await;
@@ -85,7 +85,7 @@ async fn every_query_has_data_with_and_without_the_labels_of_istio() {
     }
     choices(&prometheus, &dashboard, &targets).await;
     gauges_are_no_less_than_0(&prometheus).await;
-    scene.stop().await;
+    proxies.stop().await;
 }
 
 /// Envoy's gauges are unsigned: one below 0 is near 2^64.

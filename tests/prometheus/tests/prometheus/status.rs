@@ -6,7 +6,7 @@ use evenkeel_test_envoy::{
     Backend, Bootstrap, Client, Cluster, Envoy, Listener, Roles, eventually,
 };
 
-use crate::scene::Scene;
+use crate::proxies::Proxies;
 
 /// Returns the output of `evenkeel status` for these Envoys, and whether there are no problems.
 fn status(envoys: &[&Envoy]) -> (String, bool) {
@@ -33,7 +33,7 @@ async fn eventually_shows(envoys: &[&Envoy], wanted: &[&str]) -> (String, bool) 
 
 #[tokio::test]
 async fn status_reports_each_problem_and_compares_pods() {
-    let scene = Scene::start().await;
+    let proxies = Proxies::start().await;
 
     let troubles = [
         "the newest policy is rejected",
@@ -43,12 +43,13 @@ async fn status_reports_each_problem_and_compares_pods() {
         "HTTP streams had no matching network filter",
         "4 hosts by connections: the highest has ",
     ];
-    let (text, is_well) = eventually_shows(&[&scene.troubled], &troubles).await;
+    let (text, is_well) = eventually_shows(&[&proxies.troubled], &troubles).await;
     assert!(!is_well, "{text}");
     let first = text.lines().nth(1).unwrap();
     assert!(first.trim().starts_with("problem"), "{text}");
 
-    let (text, is_well) = eventually_shows(&[&scene.lonely], &["no peer is known ("]).await;
+    let (text, is_well) =
+        eventually_shows(&[&proxies.without_peers], &["no peer is known ("]).await;
     assert!(!is_well, "{text}");
 
     let wanted = [
@@ -57,9 +58,9 @@ async fn status_reports_each_problem_and_compares_pods() {
         "; is rebalancing",
         "has 0.00 x the mean load of 2 pods (0 to ",
     ];
-    let (text, is_well) = eventually_shows(&[&scene.full, &scene.idle], &wanted).await;
+    let (text, is_well) = eventually_shows(&[&proxies.full, &proxies.idle], &wanted).await;
     assert!(is_well, "{text}");
-    scene.stop().await;
+    proxies.stop().await;
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The clients of one side of a scene.
+//! The clients of one side of a scenario.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::plan::Plan;
 use super::pods::Pods;
-use super::scene::{Balance, Side};
+use super::scenario::{Balance, Side};
 use super::timeline::{Sample, Timeline};
 
 pub struct Clients {

@@ -1,4 +1,4 @@
-//! The scenes as data: the pods that start and stop, and the policies.
+//! The scenarios as data: the pods that start and stop, and the policies.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use evenkeel_report::number::thousands;
 use serde_json::{Value, json};
 
-/// One scene. Pods are numbered in the order in which they start.
+/// One scenario. Pods are numbered in the order in which they start.
 pub struct Plan {
     pub name: &'static str,
     /// The protocol of the clients.
@@ -33,7 +33,7 @@ pub struct Plan {
     pub before: Duration,
     /// The time from the change to the end.
     pub after: Duration,
-    /// The last part of the scene, in which no more drains are needed.
+    /// The last part of the scenario, in which no more drains are needed.
     pub last: Duration,
     /// The age at which the side that recycles drains its connections.
     pub age: Age,
@@ -99,7 +99,7 @@ impl Plan {
         }
     }
 
-    /// What both scenes share. A quick run is twice as fast.
+    /// What both scenarios share. A quick run is twice as fast.
     fn common(quick: bool) -> Self {
         let seconds = Duration::from_secs;
         // With these ages, recycling balances about as soon as rebalancing does; ages in production are a hundred times as

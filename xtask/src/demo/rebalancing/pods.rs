@@ -1,6 +1,6 @@
-//! The pods of a scene: an Envoy each, with a listener for each side.
+//! The pods of a scenario: an Envoy each, with a listener for each side.
 //!
-//! The Envoys respond themselves instead of an application: the scenes are about connections, and thousands of requests
+//! The Envoys respond themselves instead of an application: the scenarios are about connections, and thousands of requests
 //! per second would exhaust a small machine.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use evenkeel_test_tasks::Tasks;
 use serde_json::Value;
 
 use super::plan::Plan;
-use super::scene::Side;
+use super::scenario::Side;
 use crate::demo::Tools;
 
 /// The cluster of the peers.

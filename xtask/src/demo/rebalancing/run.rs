@@ -1,4 +1,4 @@
-//! Runs a scene with one seed: starts pods and clients, changes the pods, and takes a sample every second.
+//! Runs a scenario with one seed: starts pods and clients, changes the pods, and takes a sample every second.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use tokio::time::{Instant, sleep};
 use super::clients::Clients;
 use super::plan::Plan;
 use super::pods::Pods;
-use super::scene::{Run, Side};
+use super::scenario::{Run, Side};
 use crate::demo::Tools;
 use crate::demo::seeds::Seeds;
 
 const BETWEEN_SAMPLES: Duration = Duration::from_secs(1);
 
-/// Runs a scene with one of `seeds`. `progress` periodically gets a line.
+/// Runs a scenario with one of `seeds`. `progress` periodically gets a line.
 pub async fn measure(
     tools: &Tools,
     plan: &Plan,

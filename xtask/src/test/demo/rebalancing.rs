@@ -1,4 +1,4 @@
-//! Checks the scenes of rebalancing in every run: pods are balanced with few drains and then drain nothing, while recycling
+//! Checks the scenarios of rebalancing in every run: pods are balanced with few drains and then drain nothing, while recycling
 //! by age continues.
 
 use anyhow::{Context, Result, ensure};
@@ -37,12 +37,12 @@ const AGE_TOLERANCE: f64 = 0.5;
 /// The tolerance in standard deviations.
 const DEVIATIONS: f64 = 4.0;
 
-/// Whether an entry is a run of a scene.
+/// Whether an entry is a run of a scenario.
 pub fn is_run(entry: &Value) -> bool {
     entry.get("rebalance").is_some()
 }
 
-/// Checks all runs of all scenes.
+/// Checks all runs of all scenarios.
 ///
 /// # Errors
 /// The first run and field that is out of bounds.

@@ -1,13 +1,13 @@
-//! The sides of a scene of rebalancing, a row each: medians and ranges over the seeds.
+//! The sides of a scenario of rebalancing, a row each: medians and ranges over the seeds.
 
 use evenkeel_report::align;
 use evenkeel_report::terminal::{Style, styled};
 
 use super::{print_failure, print_table};
-use crate::demo::rebalancing::{Number, Scene};
+use crate::demo::rebalancing::{Number, RebalancingScenario};
 
-/// Prints the table of a scene.
-pub fn print(scene: &Scene) {
+/// Prints the table of a scenario.
+pub fn print(scenario: &RebalancingScenario) {
     let headings = [
         "",
         "highest/mean",
@@ -18,7 +18,7 @@ pub fn print(scene: &Scene) {
         "failed",
     ];
     let mut rows = vec![headings.map(str::to_owned)];
-    rows.extend(scene.sides().map(|side| {
+    rows.extend(scenario.sides().map(|side| {
         let [ratio, seconds, drains, peak, balanced] =
             Number::ALL.map(|number| side.format(number));
         let failed = side.failed().to_string();
@@ -32,10 +32,14 @@ pub fn print(scene: &Scene) {
             failed,
         ]
     }));
-    let title = styled(Style::Bold, scene.title());
-    let title = format!("{title} ({}: median, range)", scene.seeds);
+    let title = styled(Style::Bold, scenario.title());
+    let title = format!("{title} ({}: median, range)", scenario.seeds);
     print_table(title, align(2, &rows, 1..7));
-    for balance in scene.sides().into_iter().flat_map(|side| side.balances()) {
+    for balance in scenario
+        .sides()
+        .into_iter()
+        .flat_map(|side| side.balances())
+    {
         print_failure(balance.first_failure.as_deref());
     }
 }

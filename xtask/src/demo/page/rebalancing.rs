@@ -1,4 +1,4 @@
-//! The scenes of rebalancing on the page: three sides beside each other. Medians and ranges of all seeds, then the
+//! The scenarios of rebalancing on the page: three sides beside each other. Medians and ranges of all seeds, then the
 //! connections and drains over time with the first seed.
 
 use std::fmt::Write;
@@ -8,38 +8,38 @@ use evenkeel_report::number::thousands;
 
 use super::{KEY, charts, failed, policy};
 use crate::demo::chart::{Curve, Time, columns, curves, ranges};
-use crate::demo::rebalancing::{Balance, EVEN, Number, Run, Scene};
+use crate::demo::rebalancing::{Balance, EVEN, Number, RebalancingScenario, Run};
 
 const BALANCED: &str = "<p class=\"soft\">Balanced: the highest pod has at most 1.25 times the mean, and stays so \
                         until the end. Drains until balanced count from the change of pods.";
 
-/// Adds a summary of all scenes.
-pub fn overview(html: &mut String, scenes: &[Scene]) {
-    let rows = scenes.iter().map(|scene| {
-        let title = format!("{} ({})", scene.title(), scene.seeds);
-        let headlines = scene.sides().map(|side| escape(&side.headline()));
-        [&[title], &headlines[..], &[failed(scene.failed())]].concat()
+/// Adds a summary of all scenarios.
+pub fn overview(html: &mut String, scenarios: &[RebalancingScenario]) {
+    let rows = scenarios.iter().map(|scenario| {
+        let title = format!("{} ({})", scenario.title(), scenario.seeds);
+        let headlines = scenario.sides().map(|side| escape(&side.headline()));
+        [&[title], &headlines[..], &[failed(scenario.failed())]].concat()
     });
     let table = html::table(&["", "without", "age only", "rebalance", "failed"], rows);
     let _ = writeln!(html, "<div class=\"overview\">{table}</div>");
 }
 
-pub fn section(html: &mut String, scene: &Scene) {
-    let plan = &scene.plan;
+pub fn section(html: &mut String, scenario: &RebalancingScenario) {
+    let plan = &scenario.plan;
     let _ = writeln!(
         html,
         "<section>\n<h2>{} <small>{}; {}</small></h2>\n<p>{}</p>\n<p>{}</p>",
         plan.name,
         plan.protocol,
-        scene.seeds,
+        scenario.seeds,
         escape(&plan.setup),
         escape(plan.reading)
     );
-    medians(html, scene);
-    if let Some(run) = scene.runs.first() {
+    medians(html, scenario);
+    if let Some(run) = scenario.runs.first() {
         let _ = writeln!(html, "<h3>Over time, with seed {}</h3>", run.seed);
-        row(html, scene, run, &CONNECTIONS);
-        row(html, scene, run, &DRAINS);
+        row(html, scenario, run, &CONNECTIONS);
+        row(html, scenario, run, &DRAINS);
     }
     html.push_str(KEY);
     let last = plan.last.as_secs();
@@ -48,18 +48,20 @@ pub fn section(html: &mut String, scene: &Scene) {
         "{BALANCED} Drains per minute once balanced are those of the last {last} s, times {}.</p>",
         60 / last.max(1)
     );
-    table(html, scene);
+    table(html, scenario);
     html.push_str(&policy("The policy of “age only”", &plan.age.policy()));
     html.push_str(&policy("The policy of “rebalance”", &plan.rebalance));
     html.push_str("</section>\n");
 }
 
 /// Adds a chart for each number: its median and range over the seeds, side by side.
-fn medians(html: &mut String, scene: &Scene) {
+fn medians(html: &mut String, scenario: &RebalancingScenario) {
     charts(
         html,
         Number::ALL.map(|number| {
-            let columns = scene.sides().map(|side| (side.name, side.spread(number)));
+            let columns = scenario
+                .sides()
+                .map(|side| (side.name, side.spread(number)));
             let known = columns.iter().flat_map(|(_, spread)| spread.known());
             let max = known.fold(0.0, f64::max);
             let chart = ranges(&columns, max, |value| number.format(value));
@@ -73,8 +75,8 @@ fn medians(html: &mut String, scene: &Scene) {
 struct Chart {
     /// The result.
     title: fn(&Balance) -> String,
-    caption: fn(&Balance, &Scene) -> String,
-    draw: fn(&Balance, &Scene, &Run) -> String,
+    caption: fn(&Balance, &RebalancingScenario) -> String,
+    draw: fn(&Balance, &RebalancingScenario, &Run) -> String,
 }
 
 const CONNECTIONS: Chart = Chart {
@@ -89,13 +91,13 @@ const DRAINS: Chart = Chart {
     draw: drains,
 };
 
-fn row(html: &mut String, scene: &Scene, run: &Run, chart: &Chart) {
+fn row(html: &mut String, scenario: &RebalancingScenario, run: &Run, chart: &Chart) {
     charts(
         html,
         sides(run).map(|(name, side)| {
             let title = format!("{name}: {}", (chart.title)(side));
-            let caption = (chart.caption)(side, scene);
-            (title, caption, (chart.draw)(side, scene, run))
+            let caption = (chart.caption)(side, scenario);
+            (title, caption, (chart.draw)(side, scenario, run))
         }),
     );
 }
@@ -115,11 +117,11 @@ fn evenness(side: &Balance) -> String {
     }
 }
 
-fn at_the_end(side: &Balance, scene: &Scene) -> String {
-    let counts = scene.plan.labels.iter().zip(&side.connections_per_pod);
+fn at_the_end(side: &Balance, scenario: &RebalancingScenario) -> String {
+    let counts = scenario.plan.labels.iter().zip(&side.connections_per_pod);
     let counts = counts.map(|(pod, count)| format!("{pod} {count}"));
     let counts = counts.collect::<Vec<_>>().join(", ");
-    match scene.plan.pods() {
+    match scenario.plan.pods() {
         0..=3 => format!("connections of each pod; at the end {counts}"),
         _ => format!(
             "connections of each pod; at the end the highest has {:.2} times the mean",
@@ -136,15 +138,15 @@ fn effort(side: &Balance) -> String {
     }
 }
 
-fn peak(side: &Balance, _: &Scene) -> String {
+fn peak(side: &Balance, _: &RebalancingScenario) -> String {
     format!(
         "drains per second; at most {:.0}",
         side.peak_drains_per_second
     )
 }
 
-fn connections(side: &Balance, scene: &Scene, run: &Run) -> String {
-    let plan = &scene.plan;
+fn connections(side: &Balance, scenario: &RebalancingScenario, run: &Run) -> String {
+    let plan = &scenario.plan;
     let samples = side.timeline.samples();
     let pods = (0..plan.pods()).map(|pod| Curve {
         is_added: pod >= plan.first,
@@ -160,27 +162,27 @@ fn connections(side: &Balance, scene: &Scene, run: &Run) -> String {
     });
     let mean = plan.connections as f64 / plan.serving().len() as f64;
     curves(
-        &time(scene, run),
+        &time(scenario, run),
         max,
         &pods.collect::<Vec<_>>(),
         mean * EVEN,
     )
 }
 
-fn drains(side: &Balance, scene: &Scene, run: &Run) -> String {
+fn drains(side: &Balance, scenario: &RebalancingScenario, run: &Run) -> String {
     let max = max_of_sides(run, |side| {
         let rates = side.timeline.rates().into_iter();
         rates.map(|(_, _, rate)| rate).fold(0.0, f64::max)
     });
-    columns(&time(scene, run), max, &side.timeline.rates())
+    columns(&time(scenario, run), max, &side.timeline.rates())
 }
 
-fn time(scene: &Scene, run: &Run) -> Time {
+fn time(scenario: &RebalancingScenario, run: &Run) -> Time {
     let samples = run.rebalance.timeline.samples();
     Time {
         from: samples.first().map_or(0.0, |sample| sample.at),
         to: samples.last().map_or(0.0, |sample| sample.at),
-        change: scene.plan.change,
+        change: scenario.plan.change,
     }
 }
 
@@ -191,10 +193,10 @@ fn max_of_sides(run: &Run, number: impl Fn(&Balance) -> f64) -> f64 {
 }
 
 /// Adds the medians and ranges over all seeds.
-fn table(html: &mut String, scene: &Scene) {
+fn table(html: &mut String, scenario: &RebalancingScenario) {
     let headings = Number::ALL.map(Number::title);
     let headings = [&[""], &headings[..], &["failed"]].concat();
-    let rows = scene.sides().map(|side| {
+    let rows = scenario.sides().map(|side| {
         let numbers = Number::ALL.map(|number| side.format(number));
         [
             &[side.name.to_owned()],

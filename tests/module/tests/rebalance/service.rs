@@ -14,14 +14,14 @@ pub const OTHERS: [u64; 3] = [7, 8, 9];
 pub const ALL: u64 = 160;
 
 /// A pod with 100 of the 160 connections of four pods, and its clients.
-pub struct Scene {
+pub struct Service {
     pub pod: Pod,
     pub clients: Vec<Connection>,
     /// The drain signals of each second.
     pub drained: Vec<usize>,
 }
 
-impl Scene {
+impl Service {
     pub fn new(keys: &str) -> Self {
         let pod = Pod::start("shop-1", 1, &peers(keys));
         let clients = pod.open(0, 100);
@@ -39,17 +39,17 @@ impl Scene {
         self.others_carry((ALL - self.clients.len() as u64) / others);
     }
 
-    /// As [`Scene::second`], where each of the others has this many connections.
+    /// As [`Service::second`], where each of the others has this many connections.
     pub fn others_carry(&mut self, connections: u64) {
         self.second_with_responses(|now| message(now, OTHERS.map(|id| (id, connections))));
     }
 
-    /// As [`Scene::second`], where `respond` writes every response, for the given time.
+    /// As [`Service::second`], where `respond` writes every response, for the given time.
     pub fn second_with_responses(&mut self, mut respond: impl FnMut(Duration) -> String) {
         self.pass(|call, now| call.respond(&[(":status", "200")], respond(now)));
     }
 
-    /// As [`Scene::second`], where no pod responds.
+    /// As [`Service::second`], where no pod responds.
     pub fn silence(&mut self) {
         self.pass(|call, _| call.fail());
     }

@@ -1,4 +1,4 @@
-//! The results of a scene. `--json` writes each run as an entry, without what only the page and the
+//! The results of a scenario. `--json` writes each run as an entry, without what only the page and the
 //! table show.
 
 use evenkeel_report::Spread;
@@ -40,17 +40,17 @@ impl Side {
 }
 
 /// A change of pods, run by the three sides with each seed.
-pub struct Scene {
+pub struct RebalancingScenario {
     pub plan: Plan,
     pub seeds: Seeds,
     /// The runs, one for each seed.
     pub runs: Vec<Run>,
 }
 
-/// A scene with one seed.
+/// A scenario with one seed.
 #[derive(Serialize)]
 pub struct Run {
-    /// The name of the scene.
+    /// The name of the scenario.
     pub name: &'static str,
     /// The protocol of the clients: `HTTP/1.1`.
     pub protocol: &'static str,
@@ -98,7 +98,7 @@ pub struct Balance {
     pub drains_to_1_25: Option<u64>,
     /// The most drains in one second since the change.
     pub peak_drains_per_second: f64,
-    /// Drains per minute in the last part of the scene, [`Run::balanced_seconds`], when connections are
+    /// Drains per minute in the last part of the scenario, [`Run::balanced_seconds`], when connections are
     /// balanced.
     pub drains_per_minute_balanced: f64,
     /// The connections, second by second.
@@ -208,7 +208,7 @@ impl<'a> SideRuns<'a> {
     }
 }
 
-impl Scene {
+impl RebalancingScenario {
     pub fn new(plan: Plan, seeds: Seeds) -> Self {
         Self {
             plan,
@@ -264,14 +264,14 @@ mod tests {
         }
     }
 
-    fn scene(rebalance: [Option<(f64, u64)>; 3]) -> Scene {
-        let mut scene = Scene::new(Plan::scale_out(true), Seeds::new(4, 3));
-        scene.runs = scene
+    fn scenario(rebalance: [Option<(f64, u64)>; 3]) -> RebalancingScenario {
+        let mut scenario = RebalancingScenario::new(Plan::scale_out(true), Seeds::new(4, 3));
+        scenario.runs = scenario
             .seeds
             .all()
             .zip(rebalance)
             .map(|(seed, rebalance)| Run {
-                name: "scene",
+                name: "scenario",
                 protocol: "HTTP/1.1",
                 seed,
                 seeds: 3,
@@ -285,14 +285,14 @@ mod tests {
                 rebalance: balance(rebalance),
             })
             .collect();
-        scene
+        scenario
     }
 
     #[test]
     fn headline_separates_drains_until_balanced_from_later_ones() {
-        let scene = scene([Some((9.0, 40)), Some((7.0, 60)), Some((8.0, 50))]);
+        let scenario = scenario([Some((9.0, 40)), Some((7.0, 60)), Some((8.0, 50))]);
 
-        let [none, _, rebalance] = scene.sides();
+        let [none, _, rebalance] = scenario.sides();
 
         assert_eq!(
             rebalance.headline(),
@@ -302,14 +302,14 @@ mod tests {
             none.headline(),
             "not balanced: the highest has 1.50 times the mean; at the end 5 drains per minute"
         );
-        assert_eq!(scene.failed(), 6);
+        assert_eq!(scenario.failed(), 6);
     }
 
     #[test]
     fn side_that_most_runs_did_not_balance_is_not_balanced() {
-        let scene = scene([Some((9.0, 40)), None, None]);
+        let scenario = scenario([Some((9.0, 40)), None, None]);
 
-        let [_, _, rebalance] = scene.sides();
+        let [_, _, rebalance] = scenario.sides();
 
         assert!(rebalance.headline().starts_with("not balanced"));
         assert_eq!(

@@ -28,18 +28,18 @@ const POLICY: &str = r#"{"version": 1, "defaults": {"max_connection_age": "off"}
     "budget": {"per_second": 1, "burst": 1}}"#;
 
 /// The Envoys and their traffic, until this is dropped.
-pub struct Scene {
+pub struct Proxies {
     /// The first field: the traffic must end before the Envoys.
     traffic: Tasks,
     pub full: Envoy,
     pub idle: Envoy,
-    pub lonely: Envoy,
+    pub without_peers: Envoy,
     pub troubled: Envoy,
     _backends: [Backend; 2],
     _echoes: [TcpEcho; 2],
 }
 
-impl Scene {
+impl Proxies {
     pub async fn start() -> Self {
         let backends = [
             Backend::start("a").await.unwrap(),
@@ -51,7 +51,7 @@ impl Scene {
         ];
         let full = pod(&backends[0]).await;
         let idle = pod(&backends[0]).await;
-        let lonely = pod(&backends[0]).await;
+        let without_peers = pod(&backends[0]).await;
         for pod in [&full, &idle] {
             let all = [full.address("in"), idle.address("in")];
             pod.replace_endpoints("peers", &all).await.unwrap();
@@ -61,13 +61,13 @@ impl Scene {
         let troubled = troubled(&backends, &echoes, redis.local_addr().unwrap()).await;
         traffic.spawn(serve_redis(redis));
         crowd(&full, 40, &mut traffic);
-        crowd(&lonely, 1, &mut traffic);
+        crowd(&without_peers, 1, &mut traffic);
         troubles(&troubled, &mut traffic);
         Self {
             traffic,
             full,
             idle,
-            lonely,
+            without_peers,
             troubled,
             _backends: backends,
             _echoes: echoes,
@@ -90,7 +90,7 @@ impl Scene {
         let pods = [
             ("shop", "full", &self.full),
             ("shop", "idle", &self.idle),
-            ("lonely", "lonely", &self.lonely),
+            ("without_peers", "without_peers", &self.without_peers),
             ("troubled", "troubled", &self.troubled),
         ];
         let targets = pods.map(|(app, pod, envoy)| {
