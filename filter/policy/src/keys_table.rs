@@ -41,6 +41,8 @@ fn rows(schema: &Value, object: &Value, path: &str, table: &mut String) {
         let default = match key.get("default") {
             Some(default) => format!("`{default}`"),
             None if is_required => "(required)".to_owned(),
+            // What a TCP rule leaves out depends on its protocol; the meaning states how.
+            None if path == "tcp[]." => "by protocol".to_owned(),
             None => String::new(),
         };
         let (target, list) = target(schema, key);
