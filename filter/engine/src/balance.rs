@@ -188,13 +188,7 @@ mod tests {
                 connections: 100.0 * self.workers.len() as f64,
                 ..Load::default()
             };
-            let estimate = mean.map(|mean| Estimate {
-                peers: 3,
-                mean,
-                fair: mean,
-                highest: mean,
-                is_stable: true,
-            });
+            let estimate = mean.map(Estimate::of_equal_peers);
             let mut selected = 0;
             for (engine, rebalancer) in &mut self.workers {
                 for second in 0..seconds {

@@ -216,9 +216,10 @@ impl Engine {
         }
         let decision = match point {
             Some(point) if connection.is_pending() => self.decide(id, point, bucket, store),
-            Some(point) => connection.repeat_signal(point, now),
-            None => Decision::PassThrough,
+            Some(point) => Some(connection.repeat_signal(point, now)),
+            None => None,
         };
+        let decision = decision.unwrap_or(Decision::PassThrough);
         self.update(id, |it, now| {
             it.finish_write(ends_stream, now) || decision != Decision::PassThrough
         });

@@ -28,7 +28,7 @@ enum Operation {
     Acknowledge {
         nth: usize,
         multiple: bool,
-        how: u8,
+        acknowledgement_type: u8,
     },
     Qos,
     QosOk,
@@ -43,7 +43,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(nth, multiple, is_nack)| Operation::Confirm { nth, multiple, is_nack }),
         3 => size().prop_map(|size| Operation::Deliver { size }),
         3 => (0..9_usize, any::<bool>(), 0..3_u8)
-            .prop_map(|(nth, multiple, how)| Operation::Acknowledge { nth, multiple, how }),
+            .prop_map(|(nth, multiple, acknowledgement_type)| Operation::Acknowledge { nth, multiple, acknowledgement_type }),
         1 => Just(Operation::Qos),
         1 => Just(Operation::QosOk),
         1 => Just(Operation::Heartbeat),
@@ -80,7 +80,7 @@ fn content(channel: u16, method: AMQPFrame, size: usize) -> Vec<AMQPFrame> {
         .collect()
 }
 
-/// A channel as the other implementation's frames show it.
+/// A channel as the reference implementation's frames show it.
 #[derive(Default)]
 struct Channel {
     requests: u32,
@@ -239,10 +239,10 @@ impl Reference {
             Operation::Acknowledge {
                 nth: index,
                 multiple,
-                how,
+                acknowledgement_type,
             } => {
                 let delivery_tag = nth(&channel.unacknowledged, index)?;
-                let acknowledgement = match how {
+                let acknowledgement = match acknowledgement_type {
                     0 => Basic::Ack(basic::Ack {
                         delivery_tag,
                         multiple,

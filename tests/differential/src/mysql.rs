@@ -108,7 +108,7 @@ impl Exchange {
         }
     }
 
-    /// The state that the other implementation reads in the last packet of the response.
+    /// The state that the reference implementation reads in the last packet of the response.
     fn end(self, last: &[u8], capabilities: CapabilityFlags, before: StatusFlags) -> StatusFlags {
         match self {
             Self::Fails if !before.contains(StatusFlags::SERVER_STATUS_AUTOCOMMIT) => {

@@ -11,7 +11,7 @@ use watermelon_proto::{Connect, MessageBase, NonStandardConnect, Subject};
 
 use crate::send;
 
-/// The greeting of nats-server 2.9.
+/// The INFO of nats-server 2.9.
 const INFO: &str = "INFO {\"server_id\":\"NA\",\"server_name\":\"NA\",\"version\":\"2.9.10\",\"proto\":1,\
     \"go\":\"go1.19.8\",\"host\":\"127.0.0.1\",\"port\":4222,\"headers\":true,\"max_payload\":1048576} \r\n";
 
@@ -68,7 +68,7 @@ fn remove(expected: &mut Expected, subject: &Subject) {
     expected.retain(|(open, _)| open != subject);
 }
 
-/// The pending replies according to the other implementation.
+/// The pending replies according to the reference implementation.
 #[derive(Default)]
 struct Peers {
     encoder: FramedEncoder,
@@ -169,7 +169,7 @@ impl Peers {
         }
     }
 
-    /// Reads what the other implementation makes of bytes.
+    /// Reads what the reference implementation makes of bytes.
     fn read_server(&mut self, bytes: &[u8]) {
         self.decoder.read_buf().put_slice(bytes);
         while let Some(operation) = self.decoder.decode().unwrap() {
@@ -213,7 +213,7 @@ impl Peers {
     }
 }
 
-/// A session beside the other implementation, with the same splits.
+/// A session beside the reference implementation, with the same splits.
 struct Run<C> {
     session: Session,
     peers: Peers,
@@ -236,7 +236,7 @@ impl<C: Iterator<Item = usize>> Run<C> {
         });
     }
 
-    /// The other implementation does not read a `+OK` in pieces.
+    /// The reference implementation does not read a `+OK` in pieces.
     fn acknowledge(&mut self) {
         let bytes = b"+OK\r\n";
         self.pass(Side::Server, bytes, |peers, _, is_whole| {

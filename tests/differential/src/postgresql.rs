@@ -9,7 +9,7 @@ use postgres_protocol::message::frontend;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// What the client asks for, and what the server sends for it.
+/// A request of the client, and the response of the server.
 #[derive(Clone, Debug)]
 enum Exchange {
     Query {
@@ -104,7 +104,7 @@ fn message(kind: u8, payload: &[u8]) -> Vec<u8> {
     [&[kind][..], &length.to_be_bytes(), payload].concat()
 }
 
-/// What the other implementation has read of the server's bytes.
+/// What the reference implementation has read of the server's bytes.
 #[derive(Default)]
 struct Reference {
     unread: BytesMut,
@@ -152,9 +152,9 @@ proptest! {
         let mut startup = BytesMut::new();
         frontend::startup_message([("user", "app")], &mut startup).unwrap();
         session.client(&mut &startup[..]);
-        let hello = [message(b'R', &[0; 4]), message(b'Z', b"I")].concat();
-        reference.server(&hello);
-        session.server(&mut &hello[..]);
+        let startup_response = [message(b'R', &[0; 4]), message(b'Z', b"I")].concat();
+        reference.server(&startup_response);
+        session.server(&mut &startup_response[..]);
         let mut requests = 0;
         for group in exchanges.chunks(pipelined) {
             let client: Vec<u8> = group.iter().flat_map(Exchange::client).collect();

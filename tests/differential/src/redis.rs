@@ -69,7 +69,7 @@ fn command(arguments: &[Vec<u8>]) -> Vec<u8> {
     })
 }
 
-/// How many complete frames the other implementation reads, and whether bytes are left.
+/// How many complete frames the reference implementation reads, and whether bytes are left.
 fn count(mut bytes: &[u8]) -> (usize, bool) {
     let mut count = 0;
     while let Some((_, read)) = resp3::decode::complete::decode(bytes).unwrap() {

@@ -6,6 +6,10 @@ use evenkeel_test_host::ClosedBy;
 use evenkeel_test_module::http1::{CLOSE, get, head, response_with};
 use evenkeel_test_module::{Proxy, network, policy};
 
+/// A rule under which a connection expires with its first request.
+const EXPIRED_AT_ONCE: &str =
+    r#""max_connection_age": "1s", "max_requests_per_connection": 1, "drain_timeout": "1s""#;
+
 #[test]
 fn last_response_has_connection_close() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 2"#);
@@ -119,9 +123,7 @@ fn response_with_connection_close_is_not_changed() {
 
 #[test]
 fn websocket_without_close_code_is_bypassed() {
-    let proxy = Proxy::with_defaults(
-        r#""max_connection_age": "1s", "max_requests_per_connection": 1, "drain_timeout": "1s""#,
-    );
+    let proxy = Proxy::with_defaults(EXPIRED_AT_ONCE);
     let connection = proxy.network.connect();
     let upgrade =
         "GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
@@ -140,9 +142,7 @@ fn websocket_without_close_code_is_bypassed() {
 
 #[test]
 fn invalid_http1_is_passed_through() {
-    let proxy = Proxy::with_defaults(
-        r#""max_connection_age": "1s", "max_requests_per_connection": 1, "drain_timeout": "1s""#,
-    );
+    let proxy = Proxy::with_defaults(EXPIRED_AT_ONCE);
     let connection = proxy.network.connect();
     proxy.exchange(&connection, "/1");
     let folded = "GET / HTTP/1.1\r\nhost: a\r\nx: one\r\n two\r\n\r\n";

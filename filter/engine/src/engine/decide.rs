@@ -6,32 +6,30 @@ use crate::safe_point::Verdict;
 use crate::{Bucket, BucketStore, ConnectionId, Decision, DeferReason, DrainPoint, Effect};
 
 impl Engine {
-    /// A connection whose drain is pending has come to a drain point.
+    /// Decides about a connection whose drain is pending and has come to a drain point. None while it has to wait.
     pub(super) fn decide(
         &mut self,
         id: ConnectionId,
         point: DrainPoint,
         bucket: Option<&Bucket>,
         store: &mut impl BucketStore,
-    ) -> Decision {
+    ) -> Option<Decision> {
         let now = self.now;
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return Decision::PassThrough;
-        };
+        let connection = self.connections.get_mut(&id)?;
         match connection.verdict(point, now) {
             Verdict::Safe => {}
-            Verdict::Wait => return Decision::PassThrough,
+            Verdict::Wait => return None,
             Verdict::Deferred => {
                 if connection.defer() {
                     let effect = Effect::Deferred(id, DeferReason::NoSafePoint);
                     self.effects.push_back(effect);
                 }
-                return Decision::PassThrough;
+                return None;
             }
         }
         // A connection that waits for the rate of rebalancing does not wait for the budget: no token is kept for it.
         if !self.rate_allows(id) {
-            return Decision::PassThrough;
+            return None;
         }
         // The connections that can be closed only by a tick may be those of another root, but the budget is the same.
         let is_turn_of_ticks = self.buckets.is_turn_of_ticks(bucket);
@@ -39,16 +37,14 @@ impl Engine {
             self.report_exhausted_budget(id);
             let buckets = &mut self.buckets;
             buckets.record(bucket, |split| split.record_waiting_write(now));
-            return Decision::PassThrough;
+            return None;
         }
         self.buckets
             .record(bucket, BudgetSplit::record_drain_by_write);
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return Decision::PassThrough;
-        };
+        let connection = self.connections.get_mut(&id)?;
         let decision = connection.start_drain(point, &mut self.effects, now);
         connection.schedule(&mut self.timers);
-        decision
+        Some(decision)
     }
 
     /// Takes a token from a bucket, if one is left. Without a budget there always is.

@@ -109,6 +109,20 @@ impl View {
     }
 }
 
+#[cfg(test)]
+impl Estimate {
+    /// Three other pods, which all have this load.
+    pub(crate) const fn of_equal_peers(mean: f64) -> Self {
+        Self {
+            peers: 3,
+            mean,
+            fair: mean,
+            highest: mean,
+            is_stable: true,
+        }
+    }
+}
+
 enum State {
     /// It gets new connections.
     Serving,

@@ -95,13 +95,7 @@ fn drained(modes: &[Mode], mean: Option<f64>) -> (usize, usize) {
             enforced: rebalancers.enforced.is_rebalancing(),
             dry_run: rebalancers.dry_run.is_rebalancing(),
         });
-        let estimate = mean.map(|mean| Estimate {
-            peers: 3,
-            mean,
-            fair: mean,
-            highest: mean,
-            is_stable: true,
-        });
+        let estimate = mean.map(Estimate::of_equal_peers);
         let sample = PodSample {
             worker: &worker,
             pod: MeasuredLoad {

@@ -26,7 +26,7 @@ pub(super) enum Statement {
     Delete(Deleted),
     Prepare,
     Create,
-    /// `CREATE TEMPORARY ..`: pins at its end, unless it says `ON COMMIT DROP`.
+    /// `CREATE TEMPORARY ..`: pins at its end, unless it has `ON COMMIT DROP`.
     CreateTemporary,
     /// The same, after `COMMIT`.
     OnCommit,
@@ -190,7 +190,7 @@ impl Statement {
     }
 }
 
-/// Functions that change the session's state, wherever they stand.
+/// Functions that change the session's state, wherever they occur.
 fn apply_function(word: &[u8], dialect: Dialect, effects: &mut Effects) {
     match (dialect, word) {
         (Dialect::PostgreSql, b"pg_advisory_unlock_all") => effects.remove(PinReason::AdvisoryLock),
