@@ -40,7 +40,16 @@ impl Connection {
             stream_expired: expired > 0,
             others_active: active > expired,
         };
-        self.protocol.behavior().add_to_check(&mut check);
+        match &self.protocol {
+            ProtocolState::Http(http) => {
+                check.last_stream_end = http.last_stream_end;
+                check.last_request = http.last_request;
+            }
+            ProtocolState::WebSocket(websocket) => {
+                check.last_client_message = websocket.last_client_message;
+            }
+            ProtocolState::Session(_) | ProtocolState::Tcp(_) => {}
+        }
         Some(check)
     }
 

@@ -4,7 +4,6 @@ use evenkeel_policy::Rule;
 
 use super::protocol::Behavior;
 use crate::Instant;
-use crate::safe_point::SafePointCheck;
 
 #[derive(Debug, Default)]
 pub(super) struct HttpState {
@@ -18,10 +17,5 @@ impl Behavior for HttpState {
     /// Without a request there is no response that could carry a drain signal.
     fn is_selectable(&self, _: &Rule, requests: u64) -> bool {
         requests > 0
-    }
-
-    fn add_to_check(&self, check: &mut SafePointCheck<'_>) {
-        check.last_stream_end = self.last_stream_end;
-        check.last_request = self.last_request;
     }
 }

@@ -10,7 +10,6 @@ use super::session::TrackedSession;
 use super::tcp::RawTcpState;
 use super::websocket::WebSocketState;
 use crate::limits::Limits;
-use crate::safe_point::SafePointCheck;
 use crate::{Effect, Instant};
 
 /// The protocol of a connection, with what is known only of connections of this protocol.
@@ -85,7 +84,4 @@ pub(super) trait Behavior {
     fn aborted_by_silent_close(&self, _connection: &Connection, _now: Instant) -> u32 {
         0
     }
-
-    /// Adds what only this protocol knows to what a decision depends on.
-    fn add_to_check(&self, _check: &mut SafePointCheck<'_>) {}
 }

@@ -8,7 +8,6 @@ use super::Connection;
 use super::protocol::Behavior;
 use crate::Instant;
 use crate::limits::Limits;
-use crate::safe_point::SafePointCheck;
 
 /// How long both sides may take to respond to a Close frame, where the rule has no `drain_timeout`.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,9 +45,5 @@ impl Behavior for WebSocketState {
         let protected = connection.open_requests.protected_until(since)?;
         let close = idle.max(protected);
         Some(connection.delivery.earliest_close(close, last_activity))
-    }
-
-    fn add_to_check(&self, check: &mut SafePointCheck<'_>) {
-        check.last_client_message = self.last_client_message;
     }
 }

@@ -246,7 +246,7 @@ impl Worker {
     }
 
     /// The policy from which gossip has its rules.
-    fn peers_policy(&self) -> Option<Rc<Policy>> {
+    pub(super) fn peers_policy(&self) -> Option<Rc<Policy>> {
         let policy = self.policies.find(|policy| policy.peers.is_some());
         policy.map(Rc::clone)
     }

@@ -57,10 +57,7 @@ impl Worker {
         let sample = self.engine.take_sample(self.rebalancing.is_active());
         self.publish_policies();
         self.publish_load(&sample);
-        let has_peers = self
-            .policies
-            .find(|policy| policy.peers.is_some())
-            .is_some();
+        let has_peers = self.peers_policy().is_some();
         let rebalances = |policy: &Policy| policy.rebalance.is_some();
         if !has_peers && self.policies.find(rebalances).is_none() {
             return;
@@ -139,8 +136,7 @@ impl Worker {
     /// Publishes what is known about the peers. The leader does so for all workers.
     #[inline(never)]
     fn publish_peers(&mut self, peers: Option<(&View, OwnReport)>, now: Instant) {
-        let policy = self.policies.find(|policy| policy.peers.is_some());
-        let (Some((view, own)), Some(policy)) = (peers, policy) else {
+        let (Some((view, own)), Some(policy)) = (peers, self.peers_policy()) else {
             return;
         };
         let rebalance = policy.rebalance.unwrap_or_default();
