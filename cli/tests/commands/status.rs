@@ -103,7 +103,7 @@ fn problems_come_first_and_end_with_1() {
     let output = status(&[&address]);
 
     assert_eq!(output.code, 1, "{output:?}");
-    let shown = output.stdout;
+    let shown = &output.stdout;
     let second = shown.lines().nth(1).unwrap();
     assert_eq!(second, "  problem      3 requests were aborted");
     assert!(shown.contains("`protect` routes that stream."), "{shown}");
@@ -120,7 +120,7 @@ fn several_pods_are_compared_and_an_unreachable_one_is_reported() {
 
     let output = status(&[&full, &idle]);
 
-    let shown = output.stdout;
+    let shown = &output.stdout;
     assert_eq!(output.code, 0, "{output:?}");
     let first = shown.lines().next().unwrap();
     assert_eq!(
@@ -135,7 +135,7 @@ fn several_pods_are_compared_and_an_unreachable_one_is_reported() {
         .unwrap();
     let output = status(&[&full, &gone.to_string()]);
 
-    let shown = output.stdout;
+    let shown = &output.stdout;
     assert_eq!(output.code, 1, "{output:?}");
     assert!(
         shown.starts_with(&format!(
@@ -156,7 +156,7 @@ fn watching_shows_rates() {
 
     let output = status(&["--watch=1", "--count=2", "--format=json", &address]);
 
-    let shown = output.stdout;
+    let shown = &output.stdout;
     let reads: Vec<Value> = shown
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -212,7 +212,7 @@ fn unreadable_sources_give_a_hint() {
         let output = status(&[&address.to_string()]);
 
         assert_eq!(output.code, 1, "{output:?}");
-        let shown = output.stderr;
+        let shown = &output.stderr;
         assert!(
             shown.starts_with("error: ") && shown.contains(says),
             "{shown}"
