@@ -5,7 +5,7 @@ use evenkeel_metrics::{Counter, GoawayLabels};
 use evenkeel_policy::CloseCode;
 use evenkeel_wire::h1::ResponseHead;
 use evenkeel_wire::h2::{self, AbortedResponse, Http2Write, MAX_STREAM_ID, RST_STREAM_LEN};
-use evenkeel_wire::tcp::shutdown;
+use evenkeel_wire::tcp::{SessionState, shutdown};
 use evenkeel_wire::websocket::{StatusCode, close_frame};
 use evenkeel_wire::{ByteSource, DrainOpportunity, DrainPoint, DrainSignal, splice};
 
@@ -77,19 +77,22 @@ impl Downstream {
             self.forwarding = Forwarding::UntilError;
             let size = bytes.len();
             bytes.splice(0, size, &shutdown::SYNC);
+            self.scanner.scan_downstream(bytes);
         }
     }
 
-    /// Replaces the response to the Sync with an error, after which the connection is closed. The server may send other
-    /// messages before it.
+    /// Replaces the response to the Sync with an error, after which the connection is closed. The response may come in
+    /// several writes, and after other messages.
     pub(super) fn send_error(&mut self, worker: &mut Worker, bytes: &mut Bytes<'_>) {
-        let size = bytes.len();
-        let last = size.saturating_sub(shutdown::READY.len());
-        if bytes.read(last, shutdown::READY.len()) == shutdown::READY {
-            bytes.splice(0, size, &shutdown::admin_shutdown());
-            self.forwarding = Forwarding::None;
-            worker.sent_error(self.id);
+        self.scanner.scan_upstream(bytes);
+        if matches!(self.scanner.session_state(), Some(SessionState::Unsafe(_))) {
+            bytes.discard();
+            return;
         }
+        let size = bytes.len();
+        bytes.splice(0, size, &shutdown::admin_shutdown());
+        self.forwarding = Forwarding::None;
+        worker.sent_error(self.id);
     }
 
     /// Inserts the module's own HTTP/2 frames into a write: `goaway`, and PINGs.

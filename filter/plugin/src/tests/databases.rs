@@ -114,12 +114,15 @@ fn postgresql_client_gets_an_error_in_response_to_its_next_request() {
 
     assert_eq!(plugin.request(QUERY), SYNC);
     assert_eq!(plugin.request(QUERY), b"");
-    // A message that the server sends by itself.
-    plugin.respond(b"N\0\0\0\x06S\0");
-    let size = plugin.host.set_server_data(READY);
-    plugin.vm.server_data(10, size);
+    // A message that the server sends by itself, then the response in two writes.
+    let writes: [&[u8]; 3] = [b"N\0\0\0\x06S\0", &READY[..2], &READY[2..]];
+    let [notice, begin, error] = writes.map(|write| {
+        let size = plugin.host.set_server_data(write);
+        plugin.vm.server_data(10, size);
+        plugin.host.server_data()
+    });
 
-    let error = plugin.host.server_data();
+    assert_eq!((notice, begin), (Vec::new(), Vec::new()));
     assert_eq!(error.first(), Some(&b'E'));
     assert!(String::from_utf8_lossy(&error).contains("C57P01"));
     assert_eq!(plugin.closes(), 0, "not within the write");

@@ -7,9 +7,6 @@
 /// Sync: the server responds with ReadyForQuery.
 pub const SYNC: [u8; 5] = *b"S\0\0\0\x04";
 
-/// ReadyForQuery outside of a transaction: the response to [`SYNC`] ends with it.
-pub const READY: [u8; 6] = *b"Z\0\0\0\x05I";
-
 /// The type of Terminate, with which a client ends its connection.
 pub const TERMINATE: u8 = b'X';
 
