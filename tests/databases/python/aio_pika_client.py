@@ -8,7 +8,7 @@ import aio_pika
 import aiormq
 
 import contract
-from contract import FOUND_CLOSED, IN_FLIGHT, IN_TRANSACTION, UNKNOWN_OUTCOME
+from contract import IN_FLIGHT, IN_TRANSACTION, UNKNOWN_OUTCOME
 
 CLOSED = (aio_pika.exceptions.AMQPError, aiormq.exceptions.AMQPError, RuntimeError, OSError, asyncio.TimeoutError)
 
@@ -31,9 +31,8 @@ async def confirmed(args, clock, operation):
     channel = await connection.channel()
     while clock.running():
         attempt = operation.begin()
-        attempt.stage = FOUND_CLOSED
         try:
-            await channel.default_exchange.publish(message(attempt.id), operation.name, timeout=5)
+            await channel.default_exchange.publish(message(attempt.id), operation.name, timeout=20)
             operation.acknowledge(attempt)
         except CLOSED as error:
             # Whether the message is in the queue decides what the error was.
@@ -47,9 +46,8 @@ async def transaction(args, clock, operation):
     channel = await connection.channel(publisher_confirms=False)
     while clock.running():
         attempt = operation.begin()
-        attempt.stage = FOUND_CLOSED
         try:
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(20):
                 block = channel.transaction()
                 await block.select()
                 await channel.default_exchange.publish(message(attempt.id), operation.name)
@@ -92,7 +90,7 @@ async def acknowledged(args, clock, operation, sent, processed):
         await producer.default_exchange.publish(message(id), operation.name)
         sent.add(id)
         await asyncio.sleep(0.3)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while time.monotonic() < end and sent - set(processed):
         await asyncio.sleep(0.05)
     await direct.close()

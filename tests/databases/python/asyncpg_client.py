@@ -7,7 +7,7 @@ import asyncpg
 
 import contract
 import postgresql
-from contract import FOUND_CLOSED, IN_FLIGHT, IN_TRANSACTION, UNKNOWN_OUTCOME
+from contract import IN_FLIGHT, IN_TRANSACTION, UNKNOWN_OUTCOME
 
 TABLE = "asyncpg_log"
 INSERT = f"INSERT INTO {TABLE} VALUES ($1, $2)"
@@ -33,7 +33,6 @@ async def pooled(args, clock, operation, body, size):
             attempt = operation.begin()
             try:
                 async with pool.acquire() as connection:
-                    attempt.stage = FOUND_CLOSED
                     await body(clock, connection, attempt)
             except CLOSED as error:
                 # The pool's own reset may fail after the operation has succeeded: that is no failed operation.
@@ -92,7 +91,6 @@ async def prepared(args, clock, operation):
                 operation.opened()
                 connection = await asyncpg.connect(postgresql.url(args.address))
                 statement = await connection.prepare(INSERT)
-            attempt.stage = FOUND_CLOSED
             await statement.fetch(attempt.id, 1)
             operation.acknowledge(attempt)
         except CLOSED as error:

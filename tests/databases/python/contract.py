@@ -65,11 +65,11 @@ class Clock:
 
 
 class Attempt:
-    """One operation. `stage` is the class of an error that occurs now."""
+    """One operation. `stage` is the class of an error that occurs now: at first nothing has run."""
 
     def __init__(self, operation, number):
         self.operation = operation
-        self.stage = IN_FLIGHT
+        self.stage = FOUND_CLOSED
         self.number = number
         self.id = f"{operation.name}-{number}"
 
@@ -106,9 +106,16 @@ class Operation:
             self.acknowledged.add(attempt.id)
 
     def fail(self, stage, error):
+        self.record(stage, error, time.gmtime())
+
+    def record(self, stage, error, moment):
+        text = f"{stage}: {describe(error)}"
+        if stage != FOUND_CLOSED:
+            # Such errors must not occur with a drain at a safe point: where and when helps to find the reason.
+            text += f" ({time.strftime('%H:%M:%S', moment)} UTC, {place(error)})"
         with self.lock:
             self.counts[stage] += 1
-            self.errors[f"{stage}: {describe(error)}"] += 1
+            self.errors[text] += 1
 
     def look_up(self, attempt, error):
         """Leaves the class of the error to `verify`, where the connection was open: whether the change exists decides."""
@@ -116,12 +123,16 @@ class Operation:
             attempt.fail(error)
             return
         with self.lock:
-            self.uncertain[attempt.id] = error
+            self.uncertain[attempt.id] = error, time.gmtime()
+
+    def resolve(self, found):
+        """Classifies the errors that were left: `found` has the number of rows or messages per id."""
+        for id, (error, moment) in self.uncertain.items():
+            self.record(IN_FLIGHT if found.get(id, 0) else FOUND_CLOSED, error, moment)
 
     def verify(self, found, parts=1, missing="lost"):
-        """Compares with the servers' state: `found` has the number of rows or messages per id."""
-        for id, error in self.uncertain.items():
-            self.fail(IN_FLIGHT if found.get(id, 0) else FOUND_CLOSED, error)
+        """Compares with the servers' state, as `resolve` does."""
+        self.resolve(found)
         lost = sum(1 for id in self.acknowledged if found.get(id, 0) < parts)
         own = {id: n for id, n in found.items() if id.rsplit("-", 1)[0] == self.name}
         twice = sum(1 for n in own.values() if n > parts)
@@ -151,18 +162,25 @@ def repeat(args, clock, operation, session, body, looked_up=False):
             attempt = operation.begin()
             try:
                 connection = kept.get()
-                attempt.stage = FOUND_CLOSED
                 body(clock, connection, attempt)
             except session.closed as error:
                 if looked_up:
                     operation.look_up(attempt, error)
-                else:
+                elif attempt.id not in operation.acknowledged:
                     attempt.fail(error)
                 kept.drop()
             clock.pause(0.1, 1.2)
         kept.drop()
 
     return work
+
+
+def place(error):
+    """The line of a client program that raised the error; that of the library where none is in the traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if os.path.dirname(frame.filename) == os.path.dirname(__file__)]
+    last = (own or frames or [None])[-1]
+    return f"{os.path.basename(last.filename)}:{last.lineno}" if last else "not raised"
 
 
 def version(*names):

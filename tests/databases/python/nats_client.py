@@ -39,6 +39,7 @@ class Stream:
 
     def verify(self):
         del self.received[FIRST]
+        self.operation.resolve({f"{self.operation.name}-{number}": n for number, n in self.received.items()})
         self.operation.add(self.missing, sum(1 for id in self.sent if not self.received[id]))
         self.operation.add("delivered_twice", sum(n - 1 for n in self.received.values() if n > 1))
 
@@ -137,6 +138,7 @@ async def request_reply(args, clock, stream):
     tasks = set()
 
     async def handle(message):
+        await stream.handle(message)
         task = asyncio.create_task(respond(message))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -150,11 +152,11 @@ async def request_reply(args, clock, stream):
     async def request(client):
         while clock.running():
             attempt = stream.operation.begin()
-            attempt.stage = IN_FLIGHT
             try:
                 await client.request("service", str(attempt.number).encode(), timeout=TIMEOUT)
             except (nats.errors.Error, OSError) as error:
-                attempt.fail(error)
+                # Whether it reached the responder decides what the error was.
+                stream.operation.look_up(attempt, error)
             await clock.pause_async(0.1, 1.2)
 
     await asyncio.gather(*(request(client) for client in clients))
@@ -179,17 +181,16 @@ async def jetstream_publish(args, clock, stream):
     jetstream = client.jetstream()
     while clock.running():
         attempt = stream.operation.begin()
-        attempt.stage = IN_FLIGHT
         try:
             await jetstream.publish("js.published", str(attempt.number).encode(), timeout=TIMEOUT)
             stream.sent.append(str(attempt.number))
         except (nats.errors.Error, OSError) as error:
-            attempt.fail(error)
+            stream.operation.look_up(attempt, error)
         await clock.pause_async(0.1, 1.2)
     reader = await direct.jetstream().pull_subscribe("js.published", "reader")
     info = await direct.jetstream().stream_info("published")
     while sum(stream.received.values()) < info.state.messages:
-        for message in await reader.fetch(100, timeout=2):
+        for message in await reader.fetch(100, timeout=TIMEOUT):
             stream.received[message.data.decode()] += 1
             await message.ack()
     return [direct, client]

@@ -23,6 +23,7 @@ class Kind:
         self.topic = f"topic/{name}"
         self.subscription = (subscription or "{}").format(self.topic)
         self.clean = clean
+        self.may_miss = qos == 0 or clean
         # How long a message is processed before paho acknowledges it.
         self.work = work
         self.lock = threading.Lock()
@@ -36,8 +37,7 @@ class Kind:
 
     def verify(self):
         received = {id: n for id, n in self.received.items() if id in self.sent}
-        missing = "missed" if self.qos == 0 or self.clean else "lost"
-        self.operation.add(missing, len(self.sent) - len(received))
+        self.operation.add("missed" if self.may_miss else "lost", len(self.sent) - len(received))
         self.operation.add("delivered_twice", sum(n - 1 for n in received.values()))
 
 
@@ -118,8 +118,8 @@ def publish(kind, client):
 
 
 def finish(kind, clients, publisher):
-    """Waits for what is under way, at most five seconds; what is missing then is lost."""
-    end = time.monotonic() + 5
+    """Waits for what is under way: five seconds for messages that may be missed, for others until they are lost."""
+    end = time.monotonic() + (5 if kind.may_miss else 30)
     while time.monotonic() < end and kind.sent - set(kind.received):
         time.sleep(0.05)
     # A copy comes after its original.

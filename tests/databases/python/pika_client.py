@@ -6,7 +6,7 @@ import time
 import pika
 
 import contract
-from contract import FOUND_CLOSED, IN_FLIGHT, IN_TRANSACTION, UNKNOWN_OUTCOME
+from contract import IN_FLIGHT, IN_TRANSACTION, UNKNOWN_OUTCOME
 
 CLOSED = (pika.exceptions.AMQPError, OSError)
 BATCH = 5
@@ -56,19 +56,14 @@ def publisher(args, clock, operation, body, prepare=None):
         clock.pause(0, 1)
         while clock.running():
             attempt = operation.begin()
-            attempt.stage = IN_FLIGHT
             try:
                 channel = session.get()
                 # As the event loop of an application would: heartbeats are sent, and a close is noticed.
-                attempt.stage = FOUND_CLOSED
                 session.connection.process_data_events(0)
                 body(clock, channel, attempt)
                 operation.acknowledge(attempt)
             except CLOSED as error:
-                if attempt.stage == FOUND_CLOSED:
-                    operation.look_up(attempt, error)
-                else:
-                    attempt.fail(error)
+                operation.look_up(attempt, error)
                 session.drop()
             clock.pause(0.1, 1.2)
         session.drop()
@@ -124,7 +119,7 @@ class Consumer:
         prepare = None if self.auto_ack else lambda channel: channel.basic_qos(prefetch_count=self.batch)
         session = Session(self.args, self.operation, prepare)
         # Until every message was processed, so that none is left in the queue.
-        while time.monotonic() < self.clock.end + 10 and (
+        while time.monotonic() < self.clock.end + 30 and (
             self.clock.running() or self.sent - set(self.processed)
         ):
             try:

@@ -114,7 +114,8 @@ def pipeline(clock, connection, attempt):
         connection.execute(INSERT, (attempt.id, 2))
         attempt.stage = UNKNOWN_OUTCOME
         pipeline.sync()
-    attempt.operation.acknowledge(attempt)
+        # The end of the block sends another Sync, which may find the connection closed.
+        attempt.operation.acknowledge(attempt)
 
 
 class Listener:
@@ -130,14 +131,16 @@ class Listener:
     def listen(self):
         session = Session(self.args, self.operation)
         while self.clock.running():
+            stage = FOUND_CLOSED
             try:
                 connection = session.get()
                 connection.execute("LISTEN channel")
+                stage = SESSION_LOST
                 while self.clock.running():
                     for notification in connection.notifies(timeout=0.5):
                         self.received.add(notification.payload)
             except Session.closed as error:
-                self.operation.fail(SESSION_LOST, error)
+                self.operation.fail(stage, error)
                 session.drop()
         session.drop()
 

@@ -5,7 +5,7 @@ from psycopg_pool import ConnectionPool
 
 import contract
 import postgresql
-from contract import FOUND_CLOSED, IN_TRANSACTION, UNKNOWN_OUTCOME
+from contract import IN_TRANSACTION, UNKNOWN_OUTCOME
 
 TABLE = "psycopg_pool_log"
 INSERT = f"INSERT INTO {TABLE} VALUES (%s, %s)"
@@ -35,7 +35,6 @@ def worker(clock, operation, pool):
             attempt = operation.begin()
             try:
                 with pool.connection() as connection:
-                    attempt.stage = FOUND_CLOSED
                     connection.execute("BEGIN")
                     attempt.stage = IN_TRANSACTION
                     connection.execute(INSERT, (attempt.id, 1))

@@ -76,8 +76,8 @@ def slow_read(clock, connection, attempt):
 def slow_query(_, connection, attempt):
     """A statement that runs for four seconds, right after another one."""
     execute(connection, "SELECT 1")
-    attempt.stage = IN_FLIGHT
-    execute(connection, "SELECT SLEEP(4)")
+    execute(connection, f"INSERT INTO {TABLE} SELECT %s, SLEEP(4)", attempt.id)
+    attempt.operation.acknowledge(attempt)
 
 
 def prepared(_, connection, attempt):
@@ -122,12 +122,13 @@ def main():
     operations = {}
     for body, number in bodies.items():
         operation = operations[body] = contract.Operation(body.__name__)
-        looked_up = body in (autocommit, prepared)
+        looked_up = body in (autocommit, prepared, slow_query)
         repeated = contract.repeat(args, clock, operation, Session, body, looked_up)
         workers += [repeated] * number
     contract.run_threads(workers)
     found = mysql.find_rows(args, TABLE)
-    for body, parts in {transaction: 2, long_transaction: 2, autocommit: 1, prepared: 1}.items():
+    parts_of = {transaction: 2, long_transaction: 2, autocommit: 1, prepared: 1, slow_query: 1}
+    for body, parts in parts_of.items():
         operations[body].verify(found, parts)
     for operation in operations.values():
         operation.report(contract.version("PyMySQL"))

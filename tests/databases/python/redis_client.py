@@ -7,9 +7,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import contract
-from contract import FOUND_CLOSED, IN_FLIGHT, IN_TRANSACTION, SESSION_LOST, UNKNOWN_OUTCOME
+from contract import IN_FLIGHT, IN_TRANSACTION, SESSION_LOST, UNKNOWN_OUTCOME
 
 LOG = "log"
+# Seconds until a push counts as lost: more than a loaded machine needs.
+PATIENCE = 15
 # What redis-py raises when the connection is gone.
 CLOSED = (redis.ConnectionError, redis.TimeoutError)
 
@@ -40,7 +42,6 @@ def worker(args, clock, operation, body, **options):
         clock.pause(0, 1)
         while clock.running():
             attempt = operation.begin()
-            attempt.stage = FOUND_CLOSED
             try:
                 body(clock, client, attempt)
                 operation.acknowledge(attempt)
@@ -200,18 +201,20 @@ class Cache:
             attempt = self.operation.begin()
             for server in self.servers:
                 server.set("tracked", attempt.number)
-            self.clock.pause(0.1, 0.1)
             try:
                 if connection is None:
                     connection = self.track()
                 attempt.stage = SESSION_LOST
-                # The pushes that have arrived; each is read with whatever the server sends next.
-                while connection.can_read(timeout=0):
-                    connection.read_response(push_request=True)
-                if self.cached is None:
-                    self.cached = self.client.get("tracked")
-                if self.cached != str(attempt.number):
-                    self.operation.add("lost")
+                while self.cached != str(attempt.number):
+                    if self.cached is None:
+                        self.cached = self.client.get("tracked")
+                    elif connection.can_read(timeout=PATIENCE):
+                        connection.read_response(push_request=True)
+                    else:
+                        # The cached value is stale, and will be: nothing is tracked any more.
+                        self.operation.add("lost")
+                        connection = None
+                        break
             except CLOSED as error:
                 attempt.fail(error)
                 # Nothing would invalidate it any more.

@@ -11,7 +11,7 @@ from sqlalchemy import event, text
 import contract
 import mysql
 import postgresql
-from contract import FOUND_CLOSED, IN_FLIGHT, IN_TRANSACTION, UNKNOWN_OUTCOME
+from contract import IN_TRANSACTION, UNKNOWN_OUTCOME
 
 TABLE = "sqlalchemy_log"
 INSERT = text(f"INSERT INTO {TABLE} VALUES (:id, :part)")
@@ -29,9 +29,10 @@ def worker(clock, operation, engine):
         clock.pause(0, 1)
         while clock.running():
             attempt = operation.begin()
+            is_connected = False
             try:
                 with engine.connect() as connection:
-                    attempt.stage = FOUND_CLOSED
+                    is_connected = True
                     connection.execute(text("SELECT 1"))
                     attempt.stage = IN_TRANSACTION
                     connection.execute(INSERT, {"id": attempt.id, "part": 1})
@@ -42,7 +43,7 @@ def worker(clock, operation, engine):
                     connection.commit()
                 operation.acknowledge(attempt)
             except sqlalchemy.exc.DBAPIError as error:
-                if not error.connection_invalidated and attempt.stage != IN_FLIGHT:
+                if is_connected and not error.connection_invalidated:
                     raise
                 attempt.fail(error.orig)
             clock.pause(0.1, 1.2)

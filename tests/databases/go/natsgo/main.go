@@ -39,20 +39,23 @@ var (
 
 // operation has the counts of one kind of operation. README.md of the crate defines them.
 type operation struct {
-	name     string
-	mutex    sync.Mutex
-	counts   map[string]int
-	errors   map[string]int
-	sent     []string
-	received map[string]int
+	name   string
+	mutex  sync.Mutex
+	counts map[string]int
+	errors map[string]int
+	// Those whose error depends on whether they were delivered, with the error and when it occurred.
+	uncertain map[string]failure
+	sent      []string
+	received  map[string]int
 }
 
 func newOperation(name string) *operation {
 	return &operation{
-		name:     name,
-		counts:   map[string]int{},
-		errors:   map[string]int{},
-		received: map[string]int{},
+		name:      name,
+		counts:    map[string]int{},
+		errors:    map[string]int{},
+		uncertain: map[string]failure{},
+		received:  map[string]int{},
 	}
 }
 
@@ -82,16 +85,38 @@ const patience = 15 * time.Second
 
 var digits = regexp.MustCompile(`\d+`)
 
-func (o *operation) fail(kind string, err error) {
-	o.add(kind, 1)
+type failure struct {
+	err  error
+	when time.Time
+}
+
+// lookUp leaves the class of the error to verify: a message that crossed the close was not delivered to anyone.
+func (o *operation) lookUp(id string, err error) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	o.errors[kind+": "+digits.ReplaceAllString(err.Error(), "#")]++
+	o.uncertain[id] = failure{err, time.Now()}
+}
+
+func (o *operation) fail(kind string, failure failure) {
+	o.counts[kind]++
+	text := kind + ": " + digits.ReplaceAllString(failure.err.Error(), "#")
+	if kind != "found_closed" {
+		// Such errors must not occur with a drain at a safe point: the time helps to find the reason.
+		text += failure.when.UTC().Format(" (15:04:05 UTC)")
+	}
+	o.errors[text]++
 }
 
 // verify compares what was sent with what arrived. Only JetStream acknowledges.
 func (o *operation) verify() {
 	delete(o.received, first)
+	for id, failure := range o.uncertain {
+		kind := "found_closed"
+		if o.received[id] > 0 {
+			kind = "in_flight"
+		}
+		o.fail(kind, failure)
+	}
 	missing := "missed"
 	if strings.Contains(o.name, "jetstream") {
 		missing = "lost"
@@ -234,6 +259,7 @@ func request(o *operation) {
 	responder := connect(nil)
 	defer responder.Close()
 	_, err := responder.Subscribe(o.name, func(message *nats.Msg) {
+		o.receive(message)
 		time.AfterFunc(800*time.Millisecond, func() { check(message.Respond(message.Data)) })
 	})
 	check(err)
@@ -249,7 +275,7 @@ func request(o *operation) {
 			for running() {
 				id := o.begin()
 				if _, err := connection.Request(o.name, []byte(id), patience); err != nil {
-					o.fail("in_flight", err)
+					o.lookUp(id, err)
 				}
 				pause(100*time.Millisecond, 1200*time.Millisecond)
 			}
@@ -293,7 +319,7 @@ func jetstreamPublish(o *operation) {
 		id := o.begin()
 		waiting, cancel := timeout()
 		if _, err := js.Publish(waiting, o.name, []byte(id)); err != nil {
-			o.fail("in_flight", err)
+			o.lookUp(id, err)
 		} else {
 			o.record(id)
 		}

@@ -1,5 +1,8 @@
 package evenkeel;
 
+import java.time.LocalTime;
+import java.time.ZoneOffset;
+import java.time.temporal.ChronoUnit;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -17,10 +20,10 @@ final class Operation {
         FOUND_CLOSED
     }
 
-    /** One operation. The stage is the class of an error that occurs now. */
+    /** One operation. The stage is the class of an error that occurs now: at first nothing has run. */
     static final class Attempt {
         final String id;
-        Stage stage = Stage.IN_FLIGHT;
+        Stage stage = Stage.FOUND_CLOSED;
 
         Attempt(String id) {
             this.id = id;
@@ -31,7 +34,14 @@ final class Operation {
     private final Map<String, Long> counts = new TreeMap<>();
     private final Map<String, Long> errors = new TreeMap<>();
     private final Set<String> acknowledged = new HashSet<>();
-    private final Map<String, Exception> uncertain = new HashMap<>();
+    private final Map<String, Failure> uncertain = new HashMap<>();
+
+    /** An error, and when it occurred. */
+    private record Failure(Exception error, String time) {
+        Failure(Exception error) {
+            this(error, LocalTime.now(ZoneOffset.UTC).truncatedTo(ChronoUnit.SECONDS) + " UTC");
+        }
+    }
 
     Operation(String name) {
         this.name = name;
@@ -60,27 +70,32 @@ final class Operation {
         return acknowledged.contains(attempt.id);
     }
 
-    synchronized void fail(Stage stage, Exception error) {
+    private void fail(Stage stage, Failure failure) {
+        Exception error = failure.error;
         String kind = stage.name().toLowerCase();
         add(kind, 1);
         String text = error.getClass().getSimpleName() + ": " + error.getMessage();
         text = text.lines().findFirst().orElse("").replaceAll("\\d[\\d,]*", "#");
+        if (stage != Stage.FOUND_CLOSED) {
+            // Such errors must not occur with a drain at a safe point: the time helps to find the reason.
+            text += " (" + failure.time + ")";
+        }
         errors.merge(kind + ": " + text, 1L, Long::sum);
     }
 
     /** Leaves the class of the error to verify(), where the connection was open: whether the change exists decides. */
     synchronized void lookUp(Attempt attempt, Exception error) {
         if (attempt.stage == Stage.FOUND_CLOSED) {
-            uncertain.put(attempt.id, error);
+            uncertain.put(attempt.id, new Failure(error));
         } else {
-            fail(attempt.stage, error);
+            fail(attempt.stage, new Failure(error));
         }
     }
 
     /** Compares with the servers' state: the number of rows per id. */
     synchronized void verify(Map<String, Integer> found, int parts) {
         uncertain.forEach(
-                (id, error) -> fail(found.containsKey(id) ? Stage.IN_FLIGHT : Stage.FOUND_CLOSED, error));
+                (id, failure) -> fail(found.containsKey(id) ? Stage.IN_FLIGHT : Stage.FOUND_CLOSED, failure));
         add("lost", acknowledged.stream().filter(id -> found.getOrDefault(id, 0) < parts).count());
         add(
                 "delivered_twice",
