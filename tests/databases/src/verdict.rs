@@ -7,39 +7,62 @@ use crate::row::{ModuleCounts, Results, Row, sums};
 
 /// Checks the rows of the contenders that parse the protocol, per system: nothing was broken, lost or delivered twice,
 /// and connections were drained: with [`Contender::Protocol`] at least half as many as with [`Contender::Raw`], if it
-/// ran. Systems that do not share sessions are left out: no proxy can drain them without a loss.
-/// Returns a summary.
+/// ran. Returns a summary.
 ///
 /// # Errors
-/// Names each system and what it fails.
+/// Names each system and what it fails, with the clients' errors.
 pub fn judge(results: &Results) -> Result<String> {
     let sums = sums(&results.rows);
-    let judged = |sum: &&Row| sum.contender.parses_protocol() && sum.system.shares_sessions();
+    let judged = |row: &&Row| row.contender.parses_protocol();
     let mut faults = Vec::new();
     for sum in sums.iter().filter(judged) {
         let what = format!("{} with `{}`", sum.system.name(), sum.contender.name());
-        let harm = sum
-            .counts
-            .harm()
-            .into_iter()
-            .filter(|(_, count)| *count > 0);
-        faults.extend(harm.map(|(name, count)| format!("{what}: {count} {name}")));
+        faults.extend(
+            harm(sum)
+                .into_iter()
+                .map(|fault| format!("{what}: {fault}")),
+        );
         faults.extend(too_few_drained(sum, &sums, results).map(|fault| format!("{what}: {fault}")));
     }
     if !faults.is_empty() {
+        for row in results.rows.iter().filter(judged) {
+            let what = format!(
+                "{} {} ({})",
+                row.client,
+                row.operation,
+                row.contender.name()
+            );
+            let own = harm(row);
+            if !own.is_empty() {
+                faults.push(format!("{what}: {}", own.join(", ")));
+                let errors = row
+                    .errors
+                    .keys()
+                    .filter(|error| !error.starts_with("found_closed"));
+                faults.extend(errors.map(|error| format!("{what}: {error}")));
+            }
+        }
         bail!("drained with a loss, or too few\n{}", faults.join("\n"));
     }
     let total = |count: fn(&Row) -> u64| sums.iter().filter(judged).map(count).sum::<u64>();
     let module = results
         .module
         .iter()
-        .filter(|counts| counts.contender.parses_protocol() && counts.system.shares_sessions());
+        .filter(|counts| counts.contender.parses_protocol());
     Ok(format!(
         "{} operations, {} connections drained, none while in use, nothing lost or delivered twice; {} connections found closed",
         total(|row| row.counts.operations),
         module.map(|counts| counts.drained).sum::<u64>(),
         total(|row| row.counts.found_closed),
     ))
+}
+
+fn harm(row: &Row) -> Vec<String> {
+    let counts = row.counts.harm().into_iter();
+    counts
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect()
 }
 
 fn too_few_drained(sum: &Row, sums: &[Row], results: &Results) -> Option<String> {
@@ -120,18 +143,24 @@ mod tests {
     }
 
     #[test]
-    fn broken_transaction_fails() {
+    fn broken_transaction_fails_with_the_error_of_its_client() {
         let broken = Counts {
             in_transaction: 1,
             ..opened(11)
         };
+        let mut results = results(broken);
+        results.rows[2].errors = BTreeMap::from([("in_transaction: reset".to_owned(), 1)]);
 
-        let error = judge(&results(broken)).unwrap_err().to_string();
+        let error = judge(&results).unwrap_err().to_string();
 
-        assert!(
-            error.contains("redis with `protocol`: 1 in transaction"),
-            "{error}"
-        );
+        let expected = [
+            "redis with `protocol`: 1 in transaction",
+            "a multi (protocol): 1 in transaction",
+            "a multi (protocol): in_transaction: reset",
+        ];
+        for line in expected {
+            assert!(error.contains(line), "{error}");
+        }
     }
 
     #[test]
