@@ -2,11 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Value, json};
+
+/// The age at which connections are closed or drained.
+pub(crate) const AGE: Duration = Duration::from_secs(3);
 
 /// What closes the connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
@@ -46,8 +50,8 @@ impl Contender {
     }
 
     /// Envoy's limit, for the contender that has one.
-    pub(crate) fn duration(self) -> Option<&'static str> {
-        (self == Self::Duration).then_some("3s")
+    pub(crate) fn duration(self, age: Duration) -> Option<String> {
+        (self == Self::Duration).then(|| seconds(age))
     }
 
     /// Whether the module is loaded.
@@ -66,6 +70,14 @@ impl Contender {
     /// # Errors
     /// When there is no such example.
     pub fn policy(self, port: u16, protocol: &str) -> Result<Value> {
+        self.policy_with_age(port, protocol, AGE)
+    }
+
+    /// [`Contender::policy`] with another age of the connections.
+    ///
+    /// # Errors
+    /// When there is no such example.
+    pub(crate) fn policy_with_age(self, port: u16, protocol: &str, age: Duration) -> Result<Value> {
         let mut policy = match self {
             Self::Protocol => example(protocol)?,
             Self::Rebalance => example("database-clients")?,
@@ -90,13 +102,21 @@ impl Contender {
             for key in ["mean_connection_age", "min_connection_age", "jitter"] {
                 rule.remove(key);
             }
-            let age = if is_rebalanced { "off" } else { "3s" };
+            let age = if is_rebalanced {
+                "off".to_owned()
+            } else {
+                seconds(age)
+            };
             rule.insert("max_connection_age".to_owned(), age.into());
             rule.insert("drain_timeout".to_owned(), "2s".into());
             rule["match"]["port"] = port.into();
         }
         Ok(policy)
     }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{}s", duration.as_secs())
 }
 
 fn example(name: &str) -> Result<Value> {

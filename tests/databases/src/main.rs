@@ -36,6 +36,9 @@ struct Args {
     /// How long each client starts operations
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=600))]
     seconds: u16,
+    /// The age in seconds at which connections are closed or drained
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=600))]
+    age: u16,
     /// Runs at the same time, each with its own servers and proxy
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=16))]
     jobs: u16,
@@ -128,6 +131,7 @@ async fn run_all(
                 contender: *contender,
                 clients: own.clone(),
                 duration: Duration::from_secs(args.seconds.into()),
+                age: Duration::from_secs(args.age.into()),
             };
             let slots = Arc::clone(&slots);
             tasks.spawn(async move {

@@ -36,6 +36,8 @@ pub struct Run {
     pub clients: Vec<Client>,
     /// How long each program starts operations.
     pub duration: Duration,
+    /// The age at which connections are closed or drained.
+    pub age: Duration,
 }
 
 impl Run {
@@ -50,7 +52,7 @@ impl Run {
             programs.push((*client, client.provide()?));
         }
         let names: Vec<_> = self.clients.iter().map(|client| client.name).collect();
-        let site = Site::start(self.system, self.contender, &names).await?;
+        let site = Site::start(self.system, self.contender, self.age, &names).await?;
         let mut tasks = Tasks::new();
         for (client, program) in programs {
             let target = Target {
@@ -97,14 +99,21 @@ impl Run {
         if self.contender != Contender::Rebalance {
             return Ok(Vec::new());
         }
-        // Programs start at different times on a busy machine.
-        for client in &self.clients {
-            while site.connections(client.name).await? == 0 {
-                sleep(INTERVAL).await;
-            }
+        // Programs start at different times on a busy machine; the first one has the most connections to rebalance.
+        while !self.has_connections(site).await? {
+            sleep(INTERVAL).await;
         }
         sleep(self.duration / 4).await;
         site.add_servers().await
+    }
+
+    async fn has_connections(&self, site: &Site) -> Result<bool> {
+        for client in &self.clients {
+            if site.connections(client.name).await? > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The connections that a program reports are those that Envoy accepted; a program that counts wrongly would

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles};
@@ -35,6 +36,7 @@ impl Site {
     pub(crate) async fn start(
         system: System,
         contender: Contender,
+        age: Duration,
         listeners: &[&str],
     ) -> Result<Self> {
         let servers = system.start(system.servers()).await?;
@@ -62,8 +64,8 @@ impl Site {
             } else {
                 listener.inbound()
             };
-            if let Some(duration) = contender.duration() {
-                listener = listener.max_connection_duration(duration);
+            if let Some(duration) = contender.duration(age) {
+                listener = listener.max_connection_duration(&duration);
             }
             if contender.has_module() {
                 // The policy names the port, which Envoy chooses.
@@ -80,7 +82,7 @@ impl Site {
         };
         if contender.has_module() {
             for name in listeners {
-                let policy = contender.policy(site.address(name).port(), system.protocol())?;
+                let policy = contender.policy_with_age(site.address(name).port(), system.protocol(), age)?;
                 site.envoy.replace_policy(name, policy).await?;
             }
             site.check_policy().await?;

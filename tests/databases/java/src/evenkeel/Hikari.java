@@ -20,12 +20,16 @@ import java.util.logging.Logger;
 import javax.sql.DataSource;
 
 /**
- * HikariCP with its defaults on pgjdbc or Connector/J. It validates a connection that was idle for 500 ms. The first
- * argument is the database.
+ * HikariCP with its defaults on pgjdbc or Connector/J: it validates a connection that was idle for 500 ms. One pool has
+ * the shortest maximum lifetime that HikariCP accepts. The first argument is the database.
  */
 final class Hikari {
     private static final String TABLE = "hikari_log";
     private static final int WORKERS = 3;
+    /** In milliseconds. */
+    private static final long DEFAULT_LIFETIME = 1_800_000;
+
+    private static final long SHORTEST_LIFETIME = 30_000;
     /** HikariCP does not expose its version; pom.xml states it. */
     private static final String HIKARI = "7.1.0";
 
@@ -73,9 +77,11 @@ final class Hikari {
         Operation cursor = new Operation("cursor");
         List<Thread> threads = new ArrayList<>();
         List<HikariDataSource> pools = new ArrayList<>();
-        add(transaction, this::transaction, threads, pools);
-        add(prepared, this::prepared, threads, pools);
-        add(cursor, this::cursor, threads, pools);
+        Operation limited = new Operation("max_lifetime");
+        add(transaction, this::transaction, DEFAULT_LIFETIME, threads, pools);
+        add(prepared, this::prepared, DEFAULT_LIFETIME, threads, pools);
+        add(cursor, this::cursor, DEFAULT_LIFETIME, threads, pools);
+        add(limited, this::transaction, SHORTEST_LIFETIME, threads, pools);
         // Class loading and the first connections take seconds on a loaded machine.
         end = System.nanoTime() + seconds * 1_000_000_000L;
         threads.forEach(Thread::start);
@@ -87,15 +93,18 @@ final class Hikari {
         Map<String, Integer> found = findRows();
         transaction.verify(found, 2);
         prepared.verify(found, 1);
-        for (Operation operation : List.of(transaction, prepared, cursor)) {
+        limited.verify(found, 2);
+        for (Operation operation : List.of(transaction, prepared, cursor, limited)) {
             operation.report(version());
         }
     }
 
-    private void add(Operation operation, Body body, List<Thread> threads, List<HikariDataSource> pools) {
+    private void add(
+            Operation operation, Body body, long lifetime, List<Thread> threads, List<HikariDataSource> pools) {
         HikariConfig config = new HikariConfig();
         config.setDataSource(new Counted(operation));
         config.setMaximumPoolSize(WORKERS);
+        config.setMaxLifetime(lifetime);
         // A connection may be drained while a busy machine still sets it up: the pool opens another one.
         config.setInitializationFailTimeout(-1);
         HikariDataSource pool = new HikariDataSource(config);
@@ -111,7 +120,6 @@ final class Hikari {
             while (System.nanoTime() < end) {
                 Attempt attempt = operation.begin();
                 try (Connection connection = pool.getConnection()) {
-                    attempt.stage = Stage.FOUND_CLOSED;
                     body.run(connection, attempt);
                     operation.acknowledge(attempt);
                 } catch (SQLException error) {
