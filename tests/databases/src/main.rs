@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 /// Run real database and broker clients through an Envoy that closes connections, and report what they lost
 #[derive(Parser)]
 struct Args {
-    /// The databases and brokers [default: all]
+    /// The databases and brokers [default: all that share sessions]
     #[arg(value_enum)]
     systems: Vec<System>,
     /// Only these clients, such as psycopg
@@ -78,7 +78,8 @@ async fn interrupted() -> Result<()> {
 
 async fn run(args: &Args) -> Result<()> {
     let systems = if args.systems.is_empty() {
-        System::ALL.to_vec()
+        let all = System::ALL.into_iter();
+        all.filter(|system| system.shares_sessions()).collect()
     } else {
         args.systems.clone()
     };

@@ -19,8 +19,6 @@ Real servers and clients, two servers (for MQTT and AMQP one) behind an Envoy 1.
 - `rebalance`: at the applications' own proxies, as `database-clients.json`, without an age. All connections are to one
   server; the second one joins after a fourth of the run.
 
-The brokers of `mqtt-bridged` forward messages to each other and do not share sessions: do not drain such brokers.
-
 What an error means: *in flight*, the connection ended before a response was complete. *In transaction*, it ended in
 an open transaction. *Unknown outcome*, it ended during the commit. *Session lost*, state such as an advisory lock was
 lost while in use. *Found closed*, the first statement found the connection closed; nothing ran, so a retry is safe.

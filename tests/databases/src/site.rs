@@ -82,7 +82,8 @@ impl Site {
         };
         if contender.has_module() {
             for name in listeners {
-                let policy = contender.policy_with_age(site.address(name).port(), system.protocol(), age)?;
+                let policy =
+                    contender.policy_with_age(site.address(name).port(), system.protocol(), age)?;
                 site.envoy.replace_policy(name, policy).await?;
             }
             site.check_policy().await?;

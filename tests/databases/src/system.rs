@@ -61,7 +61,7 @@ impl System {
 
     /// Whether clients can do without the state that their earlier connection has on a server. A persistent session
     /// of MQTT is on one of the bridged brokers only.
-    pub(crate) fn shares_sessions(self) -> bool {
+    pub fn shares_sessions(self) -> bool {
         self != Self::MqttBridged
     }
 

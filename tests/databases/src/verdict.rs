@@ -7,13 +7,13 @@ use crate::row::{ModuleCounts, Results, Row, sums};
 
 /// Checks the rows of the contenders that parse the protocol, per system: nothing was broken, lost or delivered twice,
 /// and connections were drained: with [`Contender::Protocol`] at least half as many as with [`Contender::Raw`], if it
-/// ran. Returns a summary.
+/// ran. Systems that do not share sessions are left out: no proxy can drain them without a loss. Returns a summary.
 ///
 /// # Errors
 /// Names each system and what it fails, with the clients' errors.
 pub fn judge(results: &Results) -> Result<String> {
     let sums = sums(&results.rows);
-    let judged = |row: &&Row| row.contender.parses_protocol();
+    let judged = |row: &&Row| row.contender.parses_protocol() && row.system.shares_sessions();
     let mut faults = Vec::new();
     for sum in sums.iter().filter(judged) {
         let what = format!("{} with `{}`", sum.system.name(), sum.contender.name());
@@ -48,7 +48,7 @@ pub fn judge(results: &Results) -> Result<String> {
     let module = results
         .module
         .iter()
-        .filter(|counts| counts.contender.parses_protocol());
+        .filter(|counts| counts.contender.parses_protocol() && counts.system.shares_sessions());
     Ok(format!(
         "{} operations, {} connections drained, none while in use, nothing lost or delivered twice; {} connections found closed",
         total(|row| row.counts.operations),
