@@ -180,7 +180,7 @@ def main():
         unconfirmed: (2, 1, None),
         transaction: (3, 2, lambda channel: channel.tx_select()),
     }
-    operations = {body: contract.Operation(body.__name__) for body in bodies}
+    operations = {body: contract.Operation(body.__name__, drops_responses=True) for body in bodies}
     consumers = [
         Consumer(args, clock, "acknowledged"),
         Consumer(args, clock, "batched", batch=BATCH),
