@@ -12,10 +12,14 @@ use crate::evenkeel;
 pub use cluster::Cluster;
 pub use listener::Listener;
 
+/// Envoy's default of `--drain-time-s`.
+pub(crate) const DRAIN_SECONDS: u32 = 600;
+
 /// A builder of the configuration of an Envoy.
 #[derive(Clone, Debug)]
 pub struct Bootstrap {
     pub(crate) concurrency: u32,
+    pub(crate) drain_seconds: u32,
     pub(crate) listeners: Vec<Listener>,
     node: &'static str,
     pub(crate) clusters: Vec<Cluster>,
@@ -28,6 +32,7 @@ impl Bootstrap {
     pub fn new() -> Self {
         Self {
             concurrency: 1,
+            drain_seconds: DRAIN_SECONDS,
             node: "evenkeel-test",
             listeners: Vec::new(),
             clusters: Vec::new(),
@@ -51,6 +56,13 @@ impl Bootstrap {
     /// Sets the number of workers; each has a VM.
     pub fn concurrency(mut self, workers: u32) -> Self {
         self.concurrency = workers;
+        self
+    }
+
+    /// Sets the time over which Envoy drains connections by itself (`--drain-time-s`).
+    #[must_use]
+    pub fn drain_seconds(mut self, seconds: u32) -> Self {
+        self.drain_seconds = seconds;
         self
     }
 

@@ -13,7 +13,7 @@ use hyper::Request;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::bootstrap::{Bootstrap, Cluster};
+use crate::bootstrap::{Bootstrap, Cluster, DRAIN_SECONDS};
 use crate::client::{Client, Response};
 use crate::evenkeel::Plugin;
 use crate::stats::Stats;
@@ -59,7 +59,7 @@ impl Envoy {
         let process = Process::start(
             bootstrap.envoy.map_or_else(envoy_path, Ok)?,
             &config,
-            bootstrap.concurrency,
+            [bootstrap.concurrency, bootstrap.drain_seconds],
             directory.path(),
         )?;
         Self::wait_until_ready(process, directory, module, plugins).await
@@ -75,7 +75,7 @@ impl Envoy {
         let config = config
             .canonicalize()
             .with_context(|| format!("no {}", config.display()))?;
-        let process = Process::start(envoy_path()?, &config, 1, directory.path())?;
+        let process = Process::start(envoy_path()?, &config, [1, DRAIN_SECONDS], directory.path())?;
         Self::wait_until_ready(process, directory, None, BTreeMap::new()).await
     }
 
@@ -157,7 +157,18 @@ impl Envoy {
     /// # Errors
     /// When Envoy has ended.
     pub async fn drain(&self) -> Result<()> {
-        let path = "/healthcheck/fail";
+        self.post("/healthcheck/fail").await
+    }
+
+    /// Makes Envoy drain the HTTP connections of all listeners over its drain time, and keep the listeners open.
+    ///
+    /// # Errors
+    /// When Envoy has ended.
+    pub async fn drain_listeners(&self) -> Result<()> {
+        self.post("/drain_listeners?graceful&skip_exit").await
+    }
+
+    async fn post(&self, path: &str) -> Result<()> {
         let request = Request::post(path).body(Full::default())?;
         body(path, Client::http1(self.admin).send(request).await?)?;
         Ok(())
@@ -223,12 +234,18 @@ impl Envoy {
 struct Process(Child);
 
 impl Process {
-    fn start(envoy: PathBuf, config: &Path, concurrency: u32, directory: &Path) -> Result<Self> {
+    fn start(
+        envoy: PathBuf,
+        config: &Path,
+        [concurrency, drain_seconds]: [u32; 2],
+        directory: &Path,
+    ) -> Result<Self> {
         let log = fs::File::create(log_file(directory))?;
         let child = Command::new(&envoy)
             .arg("--config-path")
             .arg(config)
             .args(["--concurrency", &concurrency.to_string()])
+            .args(["--drain-time-s", &drain_seconds.to_string()])
             // With hot restart, two Envoys would need different base ids.
             .arg("--disable-hot-restart")
             .arg("--admin-address-path")
