@@ -1,6 +1,8 @@
 //! The cases. Each is a module with its description, its policy and its run.
 
+mod ages;
 mod alternatives;
+mod autoscaler;
 mod failed_pod;
 mod few_and_many;
 mod gateway;
@@ -14,14 +16,20 @@ mod pinned;
 mod rolling_update;
 mod routers;
 mod scale_out;
+mod servers;
+mod sessions;
 mod websockets;
 
 use std::fmt;
+use std::io::Write;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use evenkeel_cli::Row;
+use evenkeel_test_databases::System;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use crate::course::Course;
 use crate::outcome::{Outcome, SideOutcome};
@@ -38,6 +46,12 @@ pub enum Case {
     Http2,
     Grpc,
     Websockets,
+    Postgresql,
+    Mysql,
+    Redis,
+    Nats,
+    Mqtt,
+    Amqp,
     RollingUpdate,
     ScaleOut,
     FailedPod,
@@ -46,6 +60,9 @@ pub enum Case {
     FewAndMany,
     Nginx,
     LowRate,
+    Autoscaler,
+    Sessions,
+    Ages,
     Pinned,
     Alternatives,
 }
@@ -74,6 +91,12 @@ impl Case {
             Self::Http2 => http2::ABOUT,
             Self::Grpc => grpc::ABOUT,
             Self::Websockets => websockets::ABOUT,
+            Self::Postgresql => servers::POSTGRESQL,
+            Self::Mysql => servers::MYSQL,
+            Self::Redis => servers::REDIS,
+            Self::Nats => servers::NATS,
+            Self::Mqtt => servers::MQTT,
+            Self::Amqp => servers::AMQP,
             Self::RollingUpdate => rolling_update::ABOUT,
             Self::ScaleOut => scale_out::ABOUT,
             Self::FailedPod => failed_pod::ABOUT,
@@ -82,6 +105,9 @@ impl Case {
             Self::FewAndMany => few_and_many::ABOUT,
             Self::Nginx => nginx::ABOUT,
             Self::LowRate => low_rate::ABOUT,
+            Self::Autoscaler => autoscaler::ABOUT,
+            Self::Sessions => sessions::ABOUT,
+            Self::Ages => ages::ABOUT,
             Self::Pinned => pinned::ABOUT,
             Self::Alternatives => alternatives::ABOUT,
         }
@@ -98,6 +124,12 @@ impl Case {
             Self::Http2 => http2::run(lab).await,
             Self::Grpc => grpc::run(lab).await,
             Self::Websockets => websockets::run(lab).await,
+            Self::Postgresql => servers::run(lab, System::Postgresql).await,
+            Self::Mysql => servers::run(lab, System::Mysql).await,
+            Self::Redis => servers::run(lab, System::Redis).await,
+            Self::Nats => servers::run(lab, System::Nats).await,
+            Self::Mqtt => servers::run(lab, System::Mqtt).await,
+            Self::Amqp => servers::run(lab, System::Amqp).await,
             Self::RollingUpdate => rolling_update::run(lab).await,
             Self::ScaleOut => scale_out::run(lab).await,
             Self::FailedPod => failed_pod::run(lab).await,
@@ -106,6 +138,9 @@ impl Case {
             Self::FewAndMany => few_and_many::run(lab).await,
             Self::Nginx => nginx::run(lab).await,
             Self::LowRate => low_rate::run(lab).await,
+            Self::Autoscaler => autoscaler::run(lab).await,
+            Self::Sessions => sessions::run(lab).await,
+            Self::Ages => ages::run(lab).await,
             Self::Pinned => pinned::run(lab).await,
             Self::Alternatives => alternatives::run(lab).await,
         }
@@ -148,6 +183,22 @@ fn share_of_last(count: usize, load: &[u64]) -> f64 {
     last as f64 * 100.0 / load.iter().sum::<u64>().max(1) as f64
 }
 
+/// Compares what 2 added pods receive in the last 6 s, when the connections of before the change are drained.
+fn compare_added(courses: &[Course], end: f64, chart: impl Fn(&Course) -> SideOutcome) -> Outcome {
+    let share = |course: &Course| share_of_last(2, &course.requests_since(end - 6.0));
+    let mut outcome = Outcome::new(courses.iter().map(|course| {
+        chart(course)
+            .number("requests to the new pods in the last 6 s, %", share(course))
+            .counts(course)
+    }));
+    let [before, after] = [0, 1].map(|side| share(&courses[side]));
+    outcome.check("before, the new pods receive nothing", before == 0.0);
+    // Half of the pods are new. Less than a third of their part is no chance, also where load delays the clients.
+    outcome.check("after, the new pods receive more than 15 %", after > 15.0);
+    outcome.no_failures(courses);
+    outcome
+}
+
 /// Returns a policy that drains the excess of a pod. A pod selects `rate` times the mean per second, one at a time.
 fn rebalance(rate: f64) -> Value {
     json!({
@@ -159,6 +210,15 @@ fn rebalance(rate: f64) -> Value {
         "peers": { "cluster": "peers", "interval": "1s", "trust": "anyone" },
         "budget": { "per_second": 10, "burst": 1 },
     })
+}
+
+/// Simulates a scale-out with a policy; `options` has its size. Returns a row for each seed.
+fn simulate(policy: &Value, options: &str) -> Result<Vec<Row>> {
+    let mut file = NamedTempFile::new()?;
+    file.write_all(policy.to_string().as_bytes())?;
+    let path = file.path().display().to_string();
+    let line = format!("scale-out --only {options} --policy {path}");
+    evenkeel_cli::simulated(line.split_whitespace())
 }
 
 /// Adds how far and how fast a side was balanced after a change.

@@ -75,6 +75,17 @@ impl Course {
         last.map_or(0, |pods| pods.iter().rev().take(count).sum())
     }
 
+    /// Returns the share of the last pod among open connections since a time, in percent.
+    pub fn share_of_last(&self, since: f64) -> f64 {
+        let points = self.points.iter().filter(|point| point.at >= since);
+        let (mut last, mut all) = (0, 0);
+        for point in points {
+            last += point.connections.last().copied().unwrap_or(0);
+            all += point.connections.iter().sum::<u64>();
+        }
+        last as f64 * 100.0 / all.max(1) as f64
+    }
+
     /// Returns the busiest pod over the mean of those that serve, by connections at the end.
     pub fn max_over_mean(&self) -> f64 {
         self.points.last().map_or(0.0, |point| self.ratio(point))
@@ -181,6 +192,7 @@ mod tests {
         assert_eq!(course.drains_to_balance(1.0), Some(17));
         assert_eq!(course.drains_since(5.0), 5);
         assert_eq!(course.max_over_mean(), 1.1);
+        assert_eq!(course.share_of_last(5.0), 42.5);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The clients of one side.
 
+use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_test_envoy::{Client, Protocol, Tally, TcpClient, call};
+use anyhow::Result;
+use evenkeel_test_envoy::{Client, Protocol, Tally, TcpClient, call, eventually};
 use evenkeel_test_tasks::{Task, Tasks};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -85,6 +87,18 @@ impl Crowd {
             stop,
             clients,
         }
+    }
+
+    /// Waits for this many further responses.
+    ///
+    /// # Errors
+    /// When they do not come.
+    pub async fn wait_for_responses(&self, count: usize) -> Result<()> {
+        let target = self.tally.responses() + count;
+        eventually("further responses", || {
+            ready(Ok((self.tally.responses() >= target).then_some(())))
+        })
+        .await
     }
 
     /// Lets every client complete its request.

@@ -161,7 +161,8 @@ impl SideOutcome {
         )
     }
 
-    fn lines(
+    /// Returns a side whose chart has a line for each pod.
+    pub fn lines(
         name: &str,
         policy: Option<Value>,
         unit: &str,

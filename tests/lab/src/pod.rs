@@ -1,12 +1,21 @@
 //! A pod: a namespace with an application and an Envoy before it, with a listener for each side.
 
+mod app;
+mod configuration;
+mod side;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
-use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, Roles, Stats, TcpEcho};
-use serde_json::{Value, json};
+use evenkeel_test_envoy::{Envoy, Stats};
+
+pub use app::App;
+use app::Application;
+use configuration::bootstrap;
+pub use side::Side;
 
 use crate::namespace::Namespace;
 use crate::network::{Network, pod_address};
@@ -17,87 +26,19 @@ const FIRST_HOST: usize = 11;
 /// The listener of the first side; that of the next one is one higher.
 const FIRST_PORT: u16 = 8080;
 
+/// The listener before the first side's server that no policy applies to; that of the next one is one higher.
+const FIRST_DIRECT_PORT: u16 = 9000;
+
 /// The cluster that the policies name for `peers`.
 const PEERS: &str = "peers";
-
-/// One side of a comparison: the same pods through another listener.
-#[derive(Clone, Debug)]
-pub struct Side {
-    /// The name, for people and as the id of the VM.
-    pub name: &'static str,
-    /// The policy of the module; None without the module.
-    pub policy: Option<Value>,
-    /// Envoy's own limits.
-    limits: Value,
-}
-
-impl Side {
-    pub fn new(name: &'static str, policy: Option<Value>) -> Self {
-        let limits = json!({});
-        Self {
-            name,
-            policy,
-            limits,
-        }
-    }
-
-    /// Without the module.
-    pub fn before() -> Self {
-        Self::new("before", None)
-    }
-
-    /// With the module.
-    pub fn after(policy: Value) -> Self {
-        Self::new("after", Some(policy))
-    }
-
-    /// Without the module, with Envoy's own limits (`HttpProtocolOptions`).
-    pub fn with_limits(name: &'static str, limits: Value) -> Self {
-        Self {
-            limits,
-            ..Self::new(name, None)
-        }
-    }
-
-    /// Returns whether drains for this reason are its own: sides share an Envoy, and so its counters.
-    pub fn drains_for(&self, reason: &str) -> bool {
-        let Some(policy) = &self.policy else {
-            return false;
-        };
-        policy.get("rebalance").is_some() == (reason == "rebalance")
-    }
-
-    /// Returns whether pods compare their load.
-    pub fn has_peers(&self) -> bool {
-        self.policy
-            .as_ref()
-            .is_some_and(|policy| policy.get("peers").is_some())
-    }
-}
-
-/// The application of a pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum App {
-    /// HTTP/1, also WebSockets.
-    Http,
-    /// HTTP/2 and gRPC.
-    Grpc,
-    /// Lines over raw TCP.
-    Tcp,
-}
-
-#[derive(Debug)]
-enum Server {
-    Http(#[expect(dead_code, reason = "runs until it is dropped")] Backend),
-    Tcp(#[expect(dead_code, reason = "runs until it is dropped")] TcpEcho),
-}
 
 /// A running pod. Dropping it ends its processes without a notice.
 #[derive(Debug)]
 pub struct Pod {
     number: usize,
     envoy: Arc<Envoy>,
-    server: Server,
+    app: App,
+    application: Application,
     namespace: Namespace,
 }
 
@@ -119,34 +60,33 @@ impl Pod {
         let namespace = network.pod(host(number)).await?;
         let sides = sides.to_vec();
         let start = namespace.spawn(async move {
-            let name = number.to_string();
-            let (server, address) = match app {
-                App::Http | App::Grpc => {
-                    let server = Backend::start(&name).await?;
-                    let address = server.address();
-                    (Server::Http(server), address)
-                }
-                App::Tcp => {
-                    let server = TcpEcho::start(&name).await?;
-                    let address = server.address();
-                    (Server::Tcp(server), address)
-                }
-            };
-            let envoy = Envoy::start(bootstrap(app, address, &sides)).await?;
-            anyhow::Ok((server, Arc::new(envoy)))
+            let application = Application::start(app, number, &sides).await?;
+            let envoy = Envoy::start(bootstrap(app, &application.addresses, &sides)).await?;
+            anyhow::Ok((application, Arc::new(envoy)))
         });
-        let (server, envoy) = start.join().await?;
+        let (application, envoy) = start.join().await?;
         Ok(Self {
             number,
             envoy,
-            server,
+            app,
+            application,
             namespace,
         })
     }
 
     /// Returns its listener of the side with this index.
     pub fn address(&self, side: usize) -> SocketAddrV4 {
-        SocketAddrV4::new(pod_address(host(self.number)), port(side))
+        SocketAddrV4::new(pod_address_of(self.number), port(side))
+    }
+
+    /// Returns the address of a side's database or broker past the listener of the side.
+    pub fn direct_address(&self, side: usize) -> SocketAddr {
+        direct_address(self.number, side)
+    }
+
+    /// Returns what client programs of its databases or brokers find in their environment.
+    pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {
+        self.application.environment()
     }
 
     /// Returns the last part of its address.
@@ -172,15 +112,23 @@ impl Pod {
         self.ask(async |envoy| envoy.drain().await).await
     }
 
+    /// Makes its Envoy drain all of its connections over its drain time, and accept others.
+    ///
+    /// # Errors
+    /// When Envoy has ended.
+    pub async fn drain_listeners(&self) -> Result<()> {
+        self.ask(async |envoy| envoy.drain_listeners().await).await
+    }
+
     /// Counts open connections, by the kernel, and drains, by the module.
     ///
     /// # Errors
     /// When Envoy has ended.
     pub async fn sample(&self, sides: usize) -> Result<Sample> {
         // Raw TCP has no signal.
-        let metric = match self.server {
-            Server::Http(_) => "evenkeel_drain_signals_total",
-            Server::Tcp(_) => "evenkeel_connections_drained_total",
+        let metric = match self.app {
+            App::Http | App::Grpc => "evenkeel_drain_signals_total",
+            App::Tcp | App::Server(_) => "evenkeel_connections_drained_total",
         };
         self.ask(async move |envoy| {
             let stats = envoy.admin(&format!("/stats?filter={metric}")).await?;
@@ -244,40 +192,21 @@ fn host(number: usize) -> u8 {
     u8::try_from(FIRST_HOST + number).expect("fewer than 200 pods")
 }
 
-fn port(side: usize) -> u16 {
-    FIRST_PORT + u16::try_from(side).expect("few sides")
+/// Returns the port of a side.
+pub fn port(side: usize) -> u16 {
+    nth_port(FIRST_PORT, side)
 }
 
-fn bootstrap(app: App, address: SocketAddr, sides: &[Side]) -> Bootstrap {
-    let mut server = Cluster::new("app", [address]);
-    if app == App::Grpc {
-        server = server.http2();
-    }
-    let mut bootstrap = Bootstrap::new()
-        .cluster(server)
-        .cluster(Cluster::new(PEERS, []).random());
-    for (index, side) in sides.iter().enumerate() {
-        let mut listener = match app {
-            App::Http | App::Grpc => Listener::http(side.name)
-                .route("/", "app")
-                .connection_limits(side.limits.clone()),
-            App::Tcp => Listener::tcp(side.name, "app"),
-        };
-        listener = listener
-            .bind((Ipv4Addr::UNSPECIFIED, port(index)).into())
-            .inbound();
-        if let Some(policy) = &side.policy {
-            // The HTTP role is needed for the requests of peers alone.
-            let roles = match app {
-                App::Http | App::Grpc if side.has_peers() => Roles::Both,
-                App::Http | App::Grpc | App::Tcp => Roles::Network,
-            };
-            // Sides share an Envoy, but no VM: neither budget nor what is known of peers.
-            listener = listener.evenkeel(roles, policy).vm(side.name);
-        }
-        bootstrap = bootstrap.listener(listener);
-    }
-    bootstrap
+fn nth_port(first: u16, side: usize) -> u16 {
+    first + u16::try_from(side).expect("few sides")
+}
+
+fn pod_address_of(number: usize) -> Ipv4Addr {
+    pod_address(host(number))
+}
+
+fn direct_address(number: usize, side: usize) -> SocketAddr {
+    SocketAddr::from((pod_address_of(number), nth_port(FIRST_DIRECT_PORT, side)))
 }
 
 /// Counts the established connections of a local port in the text of `/proc/net/tcp`.

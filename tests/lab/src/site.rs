@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use evenkeel_report::terminal::Status;
 use evenkeel_test_envoy::Tally;
 use evenkeel_test_tasks::{Task, Tasks};
@@ -18,13 +18,16 @@ use crate::course::{BALANCED, Course, Moment, max_over_mean};
 use crate::crowd::{Caller, Crowd};
 use crate::namespace::Namespace;
 use crate::network::Network;
-use crate::pod::{App, Pod, Side};
+use crate::pod::{App, Pod, Sample, Side};
 use crate::services::{Proxy, Rules, Service};
 
 const BETWEEN_SAMPLES: Duration = Duration::from_secs(1);
 
 /// How long load must stay balanced.
 const BALANCED_SECONDS: u32 = 4;
+
+/// The time in which clients connect, on a machine with other work.
+const STARTED: Duration = Duration::from_secs(120);
 
 /// How many pods start at the same time: an Envoy compiles the module while it starts.
 const STARTING: usize = 2;
@@ -188,6 +191,46 @@ impl Site {
         self.start.elapsed().as_secs_f64()
     }
 
+    /// Waits until the clients of each side have this many connections.
+    ///
+    /// # Errors
+    /// When they do not connect, or an Envoy has ended.
+    pub async fn wait_for_connections(&self, connections: u64) -> Result<()> {
+        let end = Instant::now() + STARTED;
+        let sides = self.services.len();
+        loop {
+            let samples = self.sample().await?;
+            let of_side = |side| samples.iter().map(|sample| sample.connections[side]).sum();
+            let counts: Vec<u64> = (0..sides).map(of_side).collect();
+            if counts.iter().all(|count| *count >= connections) {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < end,
+                "{counts:?} connections after {STARTED:?}"
+            );
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Samples all pods, in the order in which they started.
+    ///
+    /// # Errors
+    /// When an Envoy has ended.
+    pub async fn sample(&self) -> Result<Vec<Sample>> {
+        let (pods, sides) = (self.started_pods(), self.services.len());
+        try_join_all(pods.iter().map(|pod| pod.sample(sides))).await
+    }
+
+    /// Lets the scene run until each side has this many responses, at most for `limit`.
+    pub async fn run_until_responses(&self, responses: usize, limit: Duration) {
+        let end = Instant::now() + limit;
+        let has_fewer = |crowds: &Vec<Crowd>| crowds[0].tally.responses() < responses;
+        while self.crowds.iter().any(has_fewer) && Instant::now() < end {
+            self.run_for(Duration::from_secs(1)).await;
+        }
+    }
+
     /// Lets the scene run until the connections of a side have been balanced for some seconds, at most for `limit`.
     ///
     /// # Errors
@@ -197,10 +240,9 @@ impl Site {
         let mut balanced = 0;
         while balanced < BALANCED_SECONDS && Instant::now() < end {
             self.run_for(Duration::from_secs(1)).await;
-            let serving = self.pods()[self.serving.clone()].to_vec();
-            let sides = self.services.len();
-            let samples = try_join_all(serving.iter().map(|pod| pod.sample(sides))).await?;
-            let connections = samples.iter().map(|sample| sample.connections[side]);
+            let samples = self.sample().await?;
+            let serving = &samples[self.serving.clone()];
+            let connections = serving.iter().map(|sample| sample.connections[side]);
             let ratio = max_over_mean(&connections.collect::<Vec<_>>());
             balanced = if ratio <= BALANCED { balanced + 1 } else { 0 };
         }

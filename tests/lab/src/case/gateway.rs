@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
-use super::{About, Lab, share_of_last};
+use super::{About, Lab, compare_added};
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
 use crate::site::Place;
@@ -37,20 +37,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     let end = site.run_for(Duration::from_secs(14)).await;
     let courses = site.finish().await?;
 
-    let shares = courses
-        .iter()
-        .map(|course| share_of_last(2, &course.requests_since(end - 6.0)));
-    let shares: Vec<_> = shares.collect();
-    let mut outcome = Outcome::new(courses.iter().zip(&shares).map(|(course, share)| {
+    Ok(compare_added(&courses, end, |course| {
         SideOutcome::connections(course, 2, &[(changed, "2 added")])
-            .number("lines to the new gateways in the last 6 s, %", *share)
-            .counts(course)
-    }));
-    outcome.check("before, the new gateways receive nothing", shares[0] == 0.0);
-    outcome.check(
-        "after, the new gateways receive more than 30 %",
-        shares[1] > 30.0,
-    );
-    outcome.no_failures(&courses);
-    Ok(outcome)
+    }))
 }

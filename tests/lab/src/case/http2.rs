@@ -8,7 +8,7 @@ use evenkeel_test_envoy::{Client, Protocol};
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{About, Lab, share_of_last};
+use super::{About, Lab, compare_added};
 use crate::crowd::Caller;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
@@ -37,23 +37,9 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     let end = site.run_for(Duration::from_secs(12)).await;
     let courses = site.finish().await?;
 
-    // The connections of before the change are drained by then.
-    let shares = courses
-        .iter()
-        .map(|course| share_of_last(2, &course.requests_since(end - 6.0)));
-    let shares: Vec<_> = shares.collect();
-    let mut outcome = Outcome::new(courses.iter().zip(&shares).map(|(course, share)| {
+    Ok(compare_added(&courses, end, |course| {
         SideOutcome::requests(course, 2, &[(changed, "2 added")])
-            .number("requests of the new pods in the last 6 s, %", *share)
-            .counts(course)
-    }));
-    outcome.check("before, the new pods receive nothing", shares[0] == 0.0);
-    outcome.check(
-        "after, the new pods receive more than 30 %",
-        shares[1] > 30.0,
-    );
-    outcome.no_failures(&courses);
-    Ok(outcome)
+    }))
 }
 
 /// Short requests, and a stream that starts again when it has ended.

@@ -19,6 +19,9 @@ pub const ABOUT: About = About {
               request opens another one.",
 };
 
+/// Twenty connections with the module: by chance, one pod gets none of them in one of 500,000 runs.
+const REQUESTS: usize = 200;
+
 pub async fn run(lab: &Lab) -> Result<Outcome> {
     let policy = json!({ "version": 1, "defaults": { "max_requests_per_connection": 10 } });
     let sides = vec![Side::before(), Side::after(policy)];
@@ -26,7 +29,8 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     site.call(Place::Cluster, 1, |caller| {
         caller.call(Protocol::Http1, Duration::from_millis(20))
     });
-    site.run_for(Duration::from_secs(10)).await;
+    site.run_until_responses(REQUESTS, Duration::from_secs(90))
+        .await;
     let courses = site.finish().await?;
 
     let share = |load: Vec<u64>| {
@@ -43,7 +47,8 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
             .counts(course)
     }));
     outcome.check("before, one pod receives everything", shares[0] == 0.0);
-    outcome.check("after, each pod receives more than 20 %", shares[1] > 20.0);
+    // A limit on the share itself would hold by chance only.
+    outcome.check("after, each pod receives requests", shares[1] > 0.0);
     outcome.no_failures(&courses);
     Ok(outcome)
 }

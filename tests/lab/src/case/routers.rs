@@ -20,7 +20,7 @@ pub const ABOUT: About = About {
               through the ClusterIP and 60 from outside of the cluster through the NodePort. kube-proxy selects a pod for \
               each connection, not for each request.",
     reading: "Of the 27 combinations of three selections, 3 use one pod, 18 use two and 6 use all three. With the module, \
-              a connection is drained after three requests, and every run uses all three pods.",
+              a connection is drained after two requests, and every run uses all three pods.",
 };
 
 const PODS: usize = 3;
@@ -30,14 +30,14 @@ const REQUESTS: usize = 100;
 /// The share of runs that use 1, 2 and 3 pods: 3, 18 and 6 of 27 combinations.
 const EXPECTED: [f64; PODS] = [3.0 / 27.0, 18.0 / 27.0, 6.0 / 27.0];
 
-/// Of a chi-square with two degrees of freedom: exceeded by chance once in 20,000.
-const UNLIKELY: f64 = 20.0;
+/// Of a chi-square with two degrees of freedom: exceeded by chance once in three million.
+const UNLIKELY: f64 = 30.0;
 
 pub async fn run(lab: &Lab) -> Result<Outcome> {
-    // The chance that 33 connections leave out one of three pods is 3 * (2/3)^33: one run in 200,000.
+    // The chance that 51 connections leave out one of three pods is 3 * (2/3)^51: one of 300 million runs.
     let policy = json!({
         "version": 1,
-        "defaults": { "max_requests_per_connection": 3 },
+        "defaults": { "max_requests_per_connection": 2 },
         "budget": { "per_second": 1000, "burst": 1000 },
     });
     let sides = vec![Side::before(), Side::after(policy)];

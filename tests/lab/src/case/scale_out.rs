@@ -1,16 +1,14 @@
 //! 4 pods become 8: recycling by age, and rebalancing.
 
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Result;
 use evenkeel_cli::Row;
 use evenkeel_report::Spread;
 use evenkeel_test_envoy::Protocol;
-use serde_json::{Value, json};
-use tempfile::NamedTempFile;
+use serde_json::json;
 
-use super::{About, Lab, rebalance};
+use super::{About, Lab, rebalance, simulate};
 use crate::course::BALANCED;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
@@ -42,7 +40,12 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
         Side::new("age", Some(age)),
         Side::new("rebalance", Some(rebalance(0.4))),
     ];
-    let simulated = simulate(&rebalance(0.4), lab.seed)?;
+    let options = format!(
+        "--pods 4 --pods-after 8 --connections {CLIENTS} --seconds 120 --request-every 1s --opened-over 1s \
+         --seed {} --seeds {SEEDS}",
+        lab.seed
+    );
+    let simulated = simulate(&rebalance(0.4), &options)?;
     let mut site = lab.site(App::Http, sides, 4, 8).await?;
     let mut runs = Vec::new();
     for seed in lab.seed..lab.seed + SEEDS {
@@ -144,16 +147,4 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
         outcome.no_failures(courses);
     }
     Ok(outcome)
-}
-
-/// Runs the simulator for the same service.
-fn simulate(policy: &Value, seed: u64) -> Result<Vec<Row>> {
-    let mut file = NamedTempFile::new()?;
-    file.write_all(policy.to_string().as_bytes())?;
-    let options = format!(
-        "scale-out --only --pods 4 --pods-after 8 --connections {CLIENTS} --seconds 120 --request-every 1s \
-         --opened-over 1s --seed {seed} --seeds {SEEDS} --policy"
-    );
-    let path = file.path().display().to_string();
-    evenkeel_cli::simulated(options.split(' ').chain([path.as_str()]))
 }
