@@ -47,7 +47,9 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     site.call(Place::Cluster, CLIENTS as usize, |caller| {
         caller.call(Protocol::Http1, Duration::from_secs(1))
     });
-    site.wait_for_connections(CLIENTS).await?;
+    for side in 0..2 {
+        site.wait_for_connections(side, CLIENTS).await?;
+    }
     let changed = site.change(1, 0).await?;
     // The next round of drains begins 14 s after this one.
     site.run_for(Duration::from_secs(21)).await;

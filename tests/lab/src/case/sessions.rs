@@ -74,8 +74,10 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
         crowds.push(groups.collect());
     }
     site.watch(crowds);
-    site.wait_for_connections(SESSIONS.iter().sum::<usize>() as u64 * 9 / 10)
-        .await?;
+    let nearly_all = SESSIONS.iter().sum::<usize>() as u64 * 9 / 10;
+    for side in 0..2 {
+        site.wait_for_connections(side, nearly_all).await?;
+    }
     site.run_for(Duration::from_secs(32)).await;
     let courses = site.finish().await?;
 
