@@ -8,10 +8,11 @@ const HEAD: &str = "# The lab: each case of the problem, before and after
 
 For platform engineers who look for their own case, and its measured result. Generated; do not edit.
 
-Each case runs on one machine, with real software: pods are network namespaces at a bridge, each with an application and a
-stock Envoy before it; Services are kube-proxy's own rules in the kernel, in its modes `iptables` and `nftables`. *Before* and
-*after* are the same pods; only the filter chain of the listener differs. Times are short, so that a case takes half a minute:
-ages of seconds are minutes in production.
+Each case runs on one machine, with real software: pods are network namespaces at a bridge, each with an application, a
+database or a broker, and a stock Envoy before it; Services are kube-proxy's own rules in the kernel, in its modes `iptables`
+and `nftables`. *Before* and *after* are the same pods; only the filter chain of the listener differs. Times are short, so that
+a case takes half a minute: ages of seconds are minutes in production. CPU and seconds are those of a machine with two cores
+and other work; shares, counts and failures depend on it less.
 
 ```sh
 cargo xtask lab                                  # all cases with both modes; requires root
