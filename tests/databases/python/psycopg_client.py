@@ -6,7 +6,7 @@ import psycopg
 
 import contract
 import postgresql
-from contract import IN_FLIGHT, IN_TRANSACTION, SESSION_LOST, UNKNOWN_OUTCOME
+from contract import FOUND_CLOSED, IN_FLIGHT, IN_TRANSACTION, SESSION_LOST, UNKNOWN_OUTCOME
 
 TABLE = "psycopg_log"
 INSERT = f"INSERT INTO {TABLE} VALUES (%s, %s)"
