@@ -15,7 +15,7 @@ from contract import IN_FLIGHT
 FIRST = "first"
 
 # Seconds until a message counts as lost: more than a loaded machine needs.
-TIMEOUT = 15
+TIMEOUT = 30
 
 
 class Stream:
@@ -178,7 +178,7 @@ async def jetstream_publish(args, clock, stream):
     config = StreamConfig(name="published", subjects=["js.published"])
     await create_stream(direct, config)
     client = await connect(args.address, stream)
-    jetstream = client.jetstream()
+    jetstream = client.jetstream(timeout=TIMEOUT)
     while clock.running():
         attempt = stream.operation.begin()
         try:
@@ -187,8 +187,8 @@ async def jetstream_publish(args, clock, stream):
         except (nats.errors.Error, OSError) as error:
             stream.operation.look_up(attempt, error)
         await clock.pause_async(0.1, 1.2)
-    reader = await direct.jetstream().pull_subscribe("js.published", "reader")
-    info = await direct.jetstream().stream_info("published")
+    reader = await direct.jetstream(timeout=TIMEOUT).pull_subscribe("js.published", "reader")
+    info = await direct.jetstream(timeout=TIMEOUT).stream_info("published")
     while sum(stream.received.values()) < info.state.messages:
         for message in await reader.fetch(100, timeout=TIMEOUT):
             stream.received[message.data.decode()] += 1
@@ -203,7 +203,7 @@ async def jetstream_consume(args, clock, stream):
     await create_stream(direct, config)
     client = await connect(args.address, stream)
     consumer = ConsumerConfig(ack_wait=120)
-    subscription = await client.jetstream().pull_subscribe("js.work", "worker", config=consumer)
+    subscription = await client.jetstream(timeout=TIMEOUT).pull_subscribe("js.work", "worker", config=consumer)
 
     async def consume():
         while clock.running():
@@ -226,7 +226,7 @@ async def jetstream_consume(args, clock, stream):
         number = 0
         while time.monotonic() < clock.end - 2:
             number += 1
-            await direct.jetstream().publish("js.work", str(number).encode())
+            await direct.jetstream(timeout=TIMEOUT).publish("js.work", str(number).encode())
             await clock.pause_async(0.3, 1.2)
 
     await asyncio.gather(consume(), produce())

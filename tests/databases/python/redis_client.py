@@ -11,7 +11,7 @@ from contract import IN_FLIGHT, IN_TRANSACTION, SESSION_LOST, UNKNOWN_OUTCOME
 
 LOG = "log"
 # Seconds until a push counts as lost: more than a loaded machine needs.
-PATIENCE = 15
+PATIENCE = 30
 # What redis-py raises when the connection is gone.
 CLOSED = (redis.ConnectionError, redis.TimeoutError)
 

@@ -20,7 +20,7 @@ use crate::site::Site;
 use crate::system::System;
 
 /// What a client program may take beyond its run: the last operation, and the verification.
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_secs(120);
 
 /// How often to look whether a program has started.
 const INTERVAL: Duration = Duration::from_millis(100);

@@ -81,7 +81,7 @@ func (o *operation) receive(message *nats.Msg) {
 }
 
 // A message counts as lost after this time: more than a loaded machine needs.
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 var digits = regexp.MustCompile(`\d+`)
 
