@@ -8,6 +8,7 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{self, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ const DIRECTORY: &str = "/var/run/netns";
 /// The start of the names; the process id of the lab follows.
 const PREFIX: &str = "evenkeel-lab";
 
+/// How many this process has created.
+static CREATED: AtomicU64 = AtomicU64::new(0);
+
 /// The time that tasks get to end.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
@@ -35,12 +39,14 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Creates a namespace with a loopback interface; `label` is unique in this process.
+    /// Creates a namespace with a loopback interface.
     ///
     /// # Errors
     /// Without root.
     pub fn create(label: &str) -> Result<Self> {
-        let name = format!("{PREFIX}-{}-{label}", process::id());
+        // That of an earlier case may still be there: it ends with its last task.
+        let number = CREATED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{PREFIX}-{}-{number}-{label}", process::id());
         ip(&format!("netns add {name}"))?;
         let mut namespace = Self {
             name,
