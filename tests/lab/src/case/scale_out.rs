@@ -56,7 +56,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
         });
         site.run_for(Duration::from_secs(3)).await;
         let changed = site.change(4, 0).await?;
-        site.run_until_balanced(2, Duration::from_secs(40)).await?;
+        site.run_until_balanced(2, Duration::from_secs(90)).await?;
         let end = site.run_for(Duration::from_secs(5)).await;
         runs.push((site.finish().await?, changed, end));
     }

@@ -93,10 +93,12 @@ pub fn images(played: &[Played]) -> Vec<(String, String)> {
     first_rules(played).map(image).collect()
 }
 
-/// Returns the results with the first rules, one for each case.
+/// Returns one result for each case, with the first rules that it has.
 fn first_rules(played: &[Played]) -> impl Iterator<Item = &Played> {
-    let first = played.first().map(|result| result.rules);
-    played
-        .iter()
-        .filter(move |result| Some(result.rules) == first)
+    let is_first = |(index, result): &(usize, &Played)| {
+        let earlier = &played[..*index];
+        !earlier.iter().any(|other| other.case == result.case)
+    };
+    let first = played.iter().enumerate().filter(is_first);
+    first.map(|(_, result)| result)
 }
