@@ -76,11 +76,11 @@ pub fn build(workspace: &Workspace, shell: &mut Shell) -> Result<Module> {
 /// When the target is missing and rustup cannot add it.
 pub fn add_target(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let mut ask = Command::new(rustc);
-    ask.args(["--print", "target-libdir", "--target", TARGET]);
-    ask.current_dir(&workspace.root);
-    let answer = ask.output().context("cannot run rustc")?;
-    let libdir = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
+    let mut command = Command::new(rustc);
+    command.args(["--print", "target-libdir", "--target", TARGET]);
+    command.current_dir(&workspace.root);
+    let output = command.output().context("cannot run rustc")?;
+    let libdir = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if !libdir.is_empty() && PathBuf::from(libdir).is_dir() {
         return Ok(());
     }

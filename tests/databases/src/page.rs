@@ -22,7 +22,7 @@ Real servers and clients, two servers (for MQTT and AMQP one) behind an Envoy 1.
 What an error means: *in flight*, the connection ended before a response was complete. *In transaction*, it ended in
 an open transaction. *Unknown outcome*, it ended during the commit. *Session lost*, state such as an advisory lock was
 lost while in use. *Found closed*, the first statement found the connection closed; nothing ran, so a retry is safe.
-*Lost* are acknowledged changes and messages; *missed* are messages that nobody acknowledges (NOTIFY, SUBSCRIBE, core
+*Lost* are acknowledged changes and messages; *missed* are messages without acknowledgement (NOTIFY, SUBSCRIBE, core
 NATS, QoS 0, automatic acknowledgement, publications without confirms). Both, and *delivered twice*, are counted on the
 servers or by sequence numbers. *Drained* is the number of connections opened above `none`.
 

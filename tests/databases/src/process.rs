@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(150);
 const INTERVAL: Duration = Duration::from_millis(20);
 
 /// A server that does not end within this time after its signal is killed.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TERMINATION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A running server. Dropping it ends the process and removes its files.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ impl Drop for Process {
             .status();
         let start = Instant::now();
         while let Ok(None) = self.child.try_wait() {
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TERMINATION_TIMEOUT {
                 let _ = self.child.kill();
             }
             sleep(INTERVAL);

@@ -24,7 +24,7 @@ pub struct Counts {
     pub found_closed: u64,
     /// Acknowledged changes or messages that are missing at the end.
     pub lost: u64,
-    /// Messages that nobody acknowledges, such as notifications, and that did not arrive.
+    /// Messages without acknowledgement, such as notifications, that did not arrive.
     pub missed: u64,
     /// Changes or messages that took effect twice.
     pub delivered_twice: u64,

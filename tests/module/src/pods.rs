@@ -103,10 +103,10 @@ impl Pod {
     }
 
     /// Advances the time, while the test responds to the requests.
-    pub fn pass(&self, time: Duration, mut answer: impl FnMut(HttpCall)) {
+    pub fn pass(&self, time: Duration, mut respond: impl FnMut(HttpCall)) {
         for _ in 0..time.as_millis() / TICK.as_millis() {
             self.host.advance(TICK);
-            self.host.http_calls().into_iter().for_each(&mut answer);
+            self.host.http_calls().into_iter().for_each(&mut respond);
         }
     }
 }

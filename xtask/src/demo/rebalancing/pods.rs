@@ -67,10 +67,10 @@ impl Pods {
 
     /// Sides share an Envoy but no VM, so they have separate budgets and peers.
     fn bootstrap(&self, number: usize) -> Bootstrap {
-        let answer = number.to_string();
+        let body = number.to_string();
         let listener = |side: Side| {
             Listener::http(side.name())
-                .direct_response("/", 200, &answer)
+                .direct_response("/", 200, &body)
                 .inbound()
         };
         let carrying = |side: Side, roles: Roles, policy: &Value| {
