@@ -89,11 +89,11 @@ fn main_thread_may_lead_and_does_not_count_as_a_worker() {
 #[test]
 fn peers_of_an_enforced_policy_precede_those_of_a_dry_run() {
     let host = Host::new(&module());
-    for cluster in ["rehearsal", CLUSTER] {
+    for cluster in ["dry-run", CLUSTER] {
         host.add_cluster(cluster);
     }
     let worker = host.start_worker();
-    for (mode, cluster) in [("observe", "rehearsal"), ("enforce", CLUSTER)] {
+    for (mode, cluster) in [("dry_run", "dry-run"), ("enforce", CLUSTER)] {
         let mode = format!(r#""mode": "{mode}""#);
         let policy = peers(&mode).replace(CLUSTER, cluster);
         let policy = policy.replacen('{', r#"{"role": "network", "#, 1);
