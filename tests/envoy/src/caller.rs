@@ -19,6 +19,6 @@ pub async fn call(
     let mut chance = fastrand::Rng::with_seed(seed);
     while !*stopped.borrow() {
         sleep(pause.mul_f64(0.5 + chance.f64())).await;
-        tally.count(client.get("/").await.map(|answer| answer.body));
+        tally.count(client.get("/").await.map(|response| response.body));
     }
 }

@@ -129,7 +129,7 @@ fn second_goaway_before_the_last_frame_has_a_ping_at_the_end_of_the_write() {
 #[test]
 fn last_stream_that_the_client_ends_leaves_nothing_unconfirmed() {
     let end_of_request = frame(DATA, END_STREAM, 3, b"body");
-    for (last_answer, end) in [(vec![], reset(3)), (response(3), end_of_request)] {
+    for (last_response, end) in [(vec![], reset(3)), (response(3), end_of_request)] {
         let proxy =
             Proxy::with_defaults(r#""max_connection_age": "10s", "http2": {"idle_wait": "0s"}"#);
         let connection = connect(&proxy, ClientPreface::Curl.bytes());
@@ -139,10 +139,10 @@ fn last_stream_that_the_client_ends_leaves_nothing_unconfirmed() {
         connection.server_writes(response_headers(1));
         connection.client_sends(delivery_ack(1));
 
-        let written = connection.server_writes([response_end(1), last_answer.clone()].concat());
+        let written = connection.server_writes([response_end(1), last_response.clone()].concat());
         assert_eq!(
             written,
-            [response_end(1), last_answer, delivery_ping(2)].concat()
+            [response_end(1), last_response, delivery_ping(2)].concat()
         );
         connection.client_sends(end);
         connection.client_sends(delivery_ack(2));

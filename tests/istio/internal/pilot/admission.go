@@ -76,7 +76,7 @@ func ask(webhook http.Handler, object *unstructured.Unstructured) (Review, error
 		return review, err
 	}
 	gvk := object.GroupVersionKind()
-	question := admission.AdmissionReview{Request: &admission.AdmissionRequest{
+	sent := admission.AdmissionReview{Request: &admission.AdmissionRequest{
 		UID:       types.UID(object.GetName()),
 		Kind:      meta.GroupVersionKind{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind},
 		Namespace: object.GetNamespace(),
@@ -84,8 +84,8 @@ func ask(webhook http.Handler, object *unstructured.Unstructured) (Review, error
 		Operation: admission.Create,
 		Object:    runtime.RawExtension{Raw: raw},
 	}}
-	question.APIVersion, question.Kind = "admission.k8s.io/v1", "AdmissionReview"
-	body, err := json.Marshal(question)
+	sent.APIVersion, sent.Kind = "admission.k8s.io/v1", "AdmissionReview"
+	body, err := json.Marshal(sent)
 	if err != nil {
 		return review, err
 	}
@@ -93,14 +93,14 @@ func ask(webhook http.Handler, object *unstructured.Unstructured) (Review, error
 	request.Header.Set("content-type", "application/json")
 	recorder := httptest.NewRecorder()
 	webhook.ServeHTTP(recorder, request)
-	var answer admission.AdmissionReview
-	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil || answer.Response == nil {
-		return review, fmt.Errorf("the webhook answered %d: %s", recorder.Code, recorder.Body)
+	var response admission.AdmissionReview
+	if err := json.Unmarshal(recorder.Body.Bytes(), &response); err != nil || response.Response == nil {
+		return review, fmt.Errorf("the webhook responded %d: %s", recorder.Code, recorder.Body)
 	}
-	review.Warnings = answer.Response.Warnings
-	if !answer.Response.Allowed {
+	review.Warnings = response.Response.Warnings
+	if !response.Response.Allowed {
 		review.Rejection = "refused"
-		if result := answer.Response.Result; result != nil {
+		if result := response.Response.Result; result != nil {
 			review.Rejection = result.Message
 		}
 	}

@@ -57,7 +57,7 @@ impl Fleet {
         let line = self.lines.entry((from, to));
         let line = line.or_insert_with(|| proxy.network.connect());
         let (_, response) = proxy.peer_request(line, &message_of(&call));
-        let response = response.expect("a pod answers a pod");
+        let response = response.expect("a pod responds to a pod");
         call.respond(&[(":status", "200")], response.body);
     }
 }

@@ -32,21 +32,21 @@ fn invalid_messages_are_counted_and_change_nothing() {
         });
 
         let before = pod.exchanges(outcome);
-        let mut answers = 0;
+        let mut responses = 0;
         pod.pass(SECOND, |call| {
-            answers += 1;
+            responses += 1;
             respond(call, words);
         });
 
-        assert_eq!(pod.exchanges(outcome) - before, answers, "{shown}");
+        assert_eq!(pod.exchanges(outcome) - before, responses, "{shown}");
         assert_eq!(pod.metric("evenkeel_peers_known"), 2, "{shown}");
         assert_eq!(pod.metric("evenkeel_peers_mean_connections"), 30, "{shown}");
         // A header is not empty and is text; Envoy passes no other header to the module.
         if let (Ok(text), false) = (str::from_utf8(words), words.is_empty()) {
             let (_, response) = pod.workers[0].peer_request(&line, text);
-            let response = response.expect("the module answers");
+            let response = response.expect("the module responds");
             assert_eq!((response.status, response.body.len()), (400, 0), "{shown}");
-            assert_eq!(pod.exchanges(outcome) - before, answers + 1, "{shown}");
+            assert_eq!(pod.exchanges(outcome) - before, responses + 1, "{shown}");
             assert_eq!(pod.exchanges("requested"), 0, "{shown}");
         }
     }
@@ -74,17 +74,17 @@ fn implausible_reports_are_dropped_individually() {
         absurd.join(",")
     );
 
-    let mut answers = 0;
+    let mut responses = 0;
     pod.pass(2 * SECOND, |call| {
-        answers += 1;
+        responses += 1;
         respond(call, &words);
     });
 
     assert_eq!(
         pod.metric("evenkeel_peer_reports_dropped_total"),
-        answers * absurd.len() as u64
+        responses * absurd.len() as u64
     );
-    assert_eq!(pod.exchanges("responded"), answers);
+    assert_eq!(pod.exchanges("responded"), responses);
     assert_eq!(pod.metric("evenkeel_peers_known"), 1);
     assert_eq!(pod.metric("evenkeel_peers_mean_connections"), 15);
 }

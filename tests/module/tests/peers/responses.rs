@@ -92,7 +92,7 @@ fn peer_request_needs_the_same_identity_over_mutual_tls() {
         (false, own, own, false),
     ];
     for case in cases {
-        let (mtls, local, peer, is_answered) = case;
+        let (mtls, local, peer, responds) = case;
         let pod = Pod::start("shop-1", 1, &policy);
         let proxy = &pod.workers[0];
         let line = proxy.network.connect();
@@ -106,24 +106,20 @@ fn peer_request_needs_the_same_identity_over_mutual_tls() {
             }
         }
         let (stream, response) = proxy.peer_request(&line, &message(pod.host.now(), [(7, 30)]));
-        assert_eq!(response.is_some(), is_answered, "{case:?}");
-        assert_eq!(
-            pod.exchanges("requested"),
-            u64::from(is_answered),
-            "{case:?}"
-        );
-        let strangers = pod.exchanges("rejected_identity");
-        assert_eq!(strangers, u64::from(!is_answered), "{case:?}");
-        if !is_answered {
+        assert_eq!(response.is_some(), responds, "{case:?}");
+        assert_eq!(pod.exchanges("requested"), u64::from(responds), "{case:?}");
+        let rejected = pod.exchanges("rejected_identity");
+        assert_eq!(rejected, u64::from(!responds), "{case:?}");
+        if !responds {
             proxy.respond(&line, &stream);
         }
         // The reports of an unknown client are not used, and its connection counts as load.
         pod.pass(2 * SECOND, HttpCall::fail);
         let load = pod.metric("evenkeel_rebalanced_load_connections");
-        assert_eq!(load, u64::from(!is_answered), "{case:?}");
+        assert_eq!(load, u64::from(!responds), "{case:?}");
         assert_eq!(
             pod.metric("evenkeel_peers_known"),
-            u64::from(is_answered),
+            u64::from(responds),
             "{case:?}"
         );
     }

@@ -28,8 +28,8 @@ fn tcp_connections_are_closed_when_idle_and_websockets_after_a_message() {
         connection.client_sends(upgrade_request("/chat"));
         connection.server_writes(UPGRADE_RESPONSE);
     }
-    let news = server_frame(TEXT, b"news");
-    let told = [news.clone(), drain_close(1001)].concat();
+    let text = server_frame(TEXT, b"message");
+    let drained = [text.clone(), drain_close(1001)].concat();
     let mut drained_websockets = 0;
 
     for _ in 0..40 {
@@ -38,12 +38,12 @@ fn tcp_connections_are_closed_when_idle_and_websockets_after_a_message() {
             assert_eq!(connection.server_writes(b"\0A"), b"\0A");
         }
         for connection in websockets.iter().filter(|connection| connection.is_open()) {
-            let received = connection.server_writes(&news);
-            if received == told {
+            let received = connection.server_writes(&text);
+            if received == drained {
                 drained_websockets += 1;
                 connection.client_closes();
             } else {
-                assert_eq!(received, news);
+                assert_eq!(received, text);
             }
         }
         let left = tcp
