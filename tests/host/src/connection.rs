@@ -117,16 +117,13 @@ impl Connection {
 
     /// Sets the property at `path`, for example `["upstream", "address"]`.
     pub fn set_property(&self, path: &[&str], value: impl AsRef<[u8]>) {
-        let value = value.as_ref().to_vec();
-        self.state
-            .borrow_mut()
-            .properties
-            .set(join(path), Some(value));
+        self.state.borrow_mut().properties.set(path, value);
     }
 
     /// Removes the property at `path`.
     pub fn hide_property(&self, path: &[&str]) {
-        self.state.borrow_mut().properties.set(join(path), None);
+        let mut state = self.state.borrow_mut();
+        state.properties.set_raw(join(path), None);
     }
 
     /// Whether the connection is open.

@@ -9,7 +9,12 @@ pub(crate) struct Properties {
 }
 
 impl Properties {
-    pub(crate) fn set(&mut self, path: Vec<u8>, value: Option<Vec<u8>>) {
+    /// Sets the property at `path`, for example `["upstream", "address"]`.
+    pub(crate) fn set(&mut self, path: &[&str], value: impl AsRef<[u8]>) {
+        self.set_raw(join(path), Some(value.as_ref().to_vec()));
+    }
+
+    pub(crate) fn set_raw(&mut self, path: Vec<u8>, value: Option<Vec<u8>>) {
         self.values.insert(path, value);
     }
 

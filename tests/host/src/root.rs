@@ -3,7 +3,7 @@
 use crate::connection::Connection;
 use crate::headers::HeaderMap;
 use crate::host::Worker;
-use crate::properties::{Properties, join};
+use crate::properties::Properties;
 use crate::stream::{Stream, StreamState};
 use crate::world::{Shared, shared};
 
@@ -139,11 +139,7 @@ impl Root {
 
     /// Sets a property of this root and all of its connections and streams.
     pub fn set_property(&self, path: &[&str], value: impl AsRef<[u8]>) {
-        let value = value.as_ref().to_vec();
-        self.state
-            .borrow_mut()
-            .properties
-            .set(join(path), Some(value));
+        self.state.borrow_mut().properties.set(path, value);
     }
 
     /// Releases the root, as Envoy does when there is a newer configuration: it is deleted when its last connection or

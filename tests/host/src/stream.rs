@@ -3,7 +3,7 @@
 use crate::abi::MapType;
 use crate::connection::ConnectionState;
 use crate::headers::HeaderMap;
-use crate::properties::{Properties, join};
+use crate::properties::Properties;
 use crate::root::Root;
 use crate::world::Shared;
 use std::cell::RefCell;
@@ -109,11 +109,7 @@ impl Stream {
 
     /// Sets the property at `path`, for example `["xds", "route_name"]`.
     pub fn set_property(&self, path: &[&str], value: impl AsRef<[u8]>) {
-        let value = value.as_ref().to_vec();
-        self.state
-            .borrow_mut()
-            .properties
-            .set(join(path), Some(value));
+        self.state.borrow_mut().properties.set(path, value);
     }
 
     /// Returns the headers of the request as the router receives them.

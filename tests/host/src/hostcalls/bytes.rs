@@ -42,7 +42,7 @@ pub(super) fn define(linker: &mut Linker<VmState>) -> Result<()> {
         }
         "proxy_set_property" (vm, path, path_len, value, value_len) {
             let (path, value) = (read(vm, path, path_len)?, read(vm, value, value_len)?);
-            let properties = |set: &mut crate::properties::Properties| set.set(path, Some(value));
+            let properties = |set: &mut crate::properties::Properties| set.set_raw(path, Some(value));
             match vm.data().context() {
                 Some(Context::Network { connection, .. }) => {
                     properties(&mut connection.borrow_mut().properties);
