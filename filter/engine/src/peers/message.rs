@@ -12,7 +12,7 @@ const VERSION: u64 = 1;
 /// Why a message was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RejectedMessage {
-    /// It has more than [`MAX_LEN`](super::MAX_LEN) bytes.
+    /// It has more than [`MAX_LEN`] bytes.
     TooLong,
     /// It is not JSON of this format.
     Malformed,
