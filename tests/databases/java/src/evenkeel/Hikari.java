@@ -168,7 +168,10 @@ final class Hikari {
     private void cursor(Connection connection, Attempt attempt) throws Exception {
         connection.setAutoCommit(false);
         boolean isPostgresql = database.equals("postgresql");
-        String query = isPostgresql ? "SELECT generate_series(1, 500)" : "SELECT seq FROM seq_1_to_500";
+        // MariaDB opens a transaction only for a statement that uses a table with transactions.
+        String query = isPostgresql
+                ? "SELECT generate_series(1, 500)"
+                : "SELECT seq FROM seq_1_to_500 WHERE seq > (SELECT 0 * count(*) FROM " + TABLE + ")";
         int rows = 0;
         try (PreparedStatement statement = connection.prepareStatement(query)) {
             statement.setFetchSize(100);
