@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use crate::course::Course;
+use crate::history::History;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
 use crate::services::Rules;
@@ -184,18 +184,25 @@ fn share_of_last(count: usize, load: &[u64]) -> f64 {
 }
 
 /// Compares what 2 added pods receive in the last 6 s, when the connections of before the change are drained.
-fn compare_added(courses: &[Course], end: f64, chart: impl Fn(&Course) -> SideOutcome) -> Outcome {
-    let share = |course: &Course| share_of_last(2, &course.requests_since(end - 6.0));
-    let mut outcome = Outcome::new(courses.iter().map(|course| {
-        chart(course)
-            .number("requests to the new pods in the last 6 s, %", share(course))
-            .counts(course)
+fn compare_added(
+    histories: &[History],
+    end: f64,
+    chart: impl Fn(&History) -> SideOutcome,
+) -> Outcome {
+    let share = |history: &History| share_of_last(2, &history.requests_since(end - 6.0));
+    let mut outcome = Outcome::new(histories.iter().map(|history| {
+        chart(history)
+            .number(
+                "requests to the new pods in the last 6 s, %",
+                share(history),
+            )
+            .counts(history)
     }));
-    let [before, after] = [0, 1].map(|side| share(&courses[side]));
+    let [before, after] = [0, 1].map(|side| share(&histories[side]));
     outcome.check("before, the new pods receive nothing", before == 0.0);
     // Half of the pods are new. Less than a third of their part is no chance, also where load delays the clients.
     outcome.check("after, the new pods receive more than 15 %", after > 15.0);
-    outcome.no_failures(courses);
+    outcome.no_failures(histories);
     outcome
 }
 
@@ -222,9 +229,12 @@ fn simulate(policy: &Value, options: &str) -> Result<Vec<Row>> {
 }
 
 /// Adds how far and how fast a side was balanced after a change.
-fn balance(side: SideOutcome, course: &Course, changed: f64) -> SideOutcome {
-    let drains = course.drains_to_balance(changed);
-    side.number("busiest pod / mean, at the end", course.max_over_mean())
-        .number("seconds until balanced", course.seconds_to_balance(changed))
+fn balance(side: SideOutcome, history: &History, changed: f64) -> SideOutcome {
+    let drains = history.drains_to_balance(changed);
+    side.number("busiest pod / mean, at the end", history.max_over_mean())
+        .number(
+            "seconds until balanced",
+            history.seconds_to_balance(changed),
+        )
         .number("drains until balanced", drains.map(|drains| drains as f64))
 }

@@ -3,8 +3,8 @@
 //! Exit codes: 0 for success, 1 for a failure, 2 for an invalid command line, 130 for Ctrl-C.
 
 mod case;
-mod course;
-mod crowd;
+mod client_group;
+mod history;
 mod namespace;
 mod network;
 mod outcome;

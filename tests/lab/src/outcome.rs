@@ -8,7 +8,7 @@ use evenkeel_test_envoy::Tally;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::course::Course;
+use crate::history::History;
 
 /// The result of a case.
 #[derive(Serialize, Deserialize)]
@@ -80,15 +80,15 @@ impl Outcome {
     }
 
     /// Records whether every request of these sides had a response.
-    pub fn no_failures(&mut self, courses: &[Course]) {
-        for course in courses {
-            let failed = course.failed();
-            let first = course.tally.first_failure();
+    pub fn no_failures(&mut self, histories: &[History]) {
+        for history in histories {
+            let failed = history.failed();
+            let first = history.tally.first_failure();
             let first = first.map_or_else(String::new, |first| {
                 format!(" ({failed}, the first {first})")
             });
             self.check(
-                format!("{}: no request failed{first}", course.name),
+                format!("{}: no request failed{first}", history.name),
                 failed == 0,
             );
         }
@@ -115,11 +115,11 @@ impl SideOutcome {
     }
 
     /// Returns a side whose chart shows the connections of each pod.
-    pub fn connections(course: &Course, initial: usize, marks: &[(f64, &str)]) -> Self {
-        let points = course.connections_over_time();
+    pub fn connections(history: &History, initial: usize, marks: &[(f64, &str)]) -> Self {
+        let points = history.connections_over_time();
         Self::lines(
-            course.name,
-            course.policy.clone(),
+            history.name,
+            history.policy.clone(),
             "open connections per pod",
             points,
             initial,
@@ -128,11 +128,11 @@ impl SideOutcome {
     }
 
     /// Returns a side whose chart shows the requests per second of each pod.
-    pub fn requests(course: &Course, initial: usize, marks: &[(f64, &str)]) -> Self {
+    pub fn requests(history: &History, initial: usize, marks: &[(f64, &str)]) -> Self {
         Self::tally(
-            course.name,
-            course.policy.clone(),
-            &course.tally,
+            history.name,
+            history.policy.clone(),
+            &history.tally,
             initial,
             marks,
         )
@@ -198,11 +198,11 @@ impl SideOutcome {
         self
     }
 
-    /// Adds what every scene counts.
-    pub fn counts(self, course: &Course) -> Self {
-        self.number("requests", course.tally.responses() as f64)
-            .number("drains", course.drains_since(0.0) as f64)
-            .number("failed requests", course.failed() as f64)
+    /// Adds what every case counts.
+    pub fn counts(self, history: &History) -> Self {
+        self.number("requests", history.tally.responses() as f64)
+            .number("drains", history.drains_since(0.0) as f64)
+            .number("failed requests", history.failed() as f64)
     }
 }
 

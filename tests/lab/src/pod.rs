@@ -100,7 +100,7 @@ impl Pod {
     /// When Envoy does not apply it.
     pub async fn set_peers(&self, peers: &[SocketAddrV4]) -> Result<()> {
         let peers: Vec<SocketAddr> = peers.iter().map(|peer| (*peer).into()).collect();
-        self.ask(async move |envoy| envoy.replace_endpoints(PEERS, &peers).await)
+        self.in_namespace(async move |envoy| envoy.replace_endpoints(PEERS, &peers).await)
             .await
     }
 
@@ -109,7 +109,7 @@ impl Pod {
     /// # Errors
     /// When Envoy has ended.
     pub async fn drain(&self) -> Result<()> {
-        self.ask(async |envoy| envoy.drain().await).await
+        self.in_namespace(async |envoy| envoy.drain().await).await
     }
 
     /// Makes its Envoy drain all of its connections over its drain time, and accept others.
@@ -117,7 +117,8 @@ impl Pod {
     /// # Errors
     /// When Envoy has ended.
     pub async fn drain_listeners(&self) -> Result<()> {
-        self.ask(async |envoy| envoy.drain_listeners().await).await
+        self.in_namespace(async |envoy| envoy.drain_listeners().await)
+            .await
     }
 
     /// Counts open connections, by the kernel, and drains, by the module.
@@ -130,7 +131,7 @@ impl Pod {
             App::Http | App::Grpc => "evenkeel_drain_signals_total",
             App::Tcp | App::Server(_) => "evenkeel_connections_drained_total",
         };
-        self.ask(async move |envoy| {
+        self.in_namespace(async move |envoy| {
             let stats = envoy.admin(&format!("/stats?filter={metric}")).await?;
             let drains = Stats::parse(&stats).by(&format!("wasmcustom.{metric}"), "drain_reason");
             let sockets = std::fs::read_to_string("/proc/thread-self/net/tcp")?;
@@ -163,7 +164,7 @@ impl Pod {
     /// # Errors
     /// When Envoy has ended.
     pub async fn metric(&self, name: &'static str) -> Result<u64> {
-        self.ask(async move |envoy| {
+        self.in_namespace(async move |envoy| {
             Ok(envoy
                 .stats()
                 .await?
@@ -172,17 +173,17 @@ impl Pod {
         .await
     }
 
-    /// Asks the Envoy, in its namespace.
-    async fn ask<T: Send + 'static, Asked>(
+    /// Runs `act` on the Envoy, in its namespace.
+    async fn in_namespace<T: Send + 'static, Done>(
         &self,
-        ask: impl FnOnce(Arc<Envoy>) -> Asked + Send + 'static,
+        act: impl FnOnce(Arc<Envoy>) -> Done + Send + 'static,
     ) -> Result<T>
     where
-        Asked: Future<Output = Result<T>> + Send + 'static,
+        Done: Future<Output = Result<T>> + Send + 'static,
     {
         let envoy = Arc::clone(&self.envoy);
         self.namespace
-            .spawn(async move { ask(envoy).await })
+            .spawn(async move { act(envoy).await })
             .join()
             .await
     }

@@ -1,4 +1,4 @@
-//! A scene: pods behind Services, clients, and a sample every second.
+//! A case: pods behind Services, clients, and a sample every second.
 
 use std::mem;
 use std::ops::Range;
@@ -14,8 +14,8 @@ use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::course::{BALANCED, Course, Moment, max_over_mean};
-use crate::crowd::{Caller, Crowd};
+use crate::client_group::{Caller, ClientGroup};
+use crate::history::{BALANCED, History, Snapshot, max_over_mean};
 use crate::namespace::Namespace;
 use crate::network::Network;
 use crate::pod::{App, Pod, Sample, Side};
@@ -37,14 +37,14 @@ const CLIENTS: u8 = 250;
 
 /// Where clients are.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum ClientLocation {
     /// In a pod: they use the ClusterIP.
     Cluster,
     /// Outside of the cluster: they use the NodePort.
     Outside,
 }
 
-/// What a scene starts with.
+/// What a case starts with.
 pub struct Plan {
     pub app: App,
     pub sides: Vec<Side>,
@@ -56,10 +56,10 @@ pub struct Plan {
     pub seed: u64,
 }
 
-/// A running scene.
+/// A running case.
 pub struct Site {
-    crowds: Vec<Vec<Crowd>>,
-    sampler: Option<Task<Result<Vec<Moment>>>>,
+    client_groups: Vec<Vec<ClientGroup>>,
+    sampler: Option<Task<Result<Vec<Snapshot>>>>,
     stop: watch::Sender<bool>,
     pods: Arc<Mutex<Vec<Arc<Pod>>>>,
     serving: Range<usize>,
@@ -83,7 +83,7 @@ impl Site {
         let sides = plan.sides.iter().zip(0..);
         let services = sides.map(|(side, number)| Service::new(number, side.name));
         let mut site = Self {
-            crowds: Vec::new(),
+            client_groups: Vec::new(),
             sampler: None,
             stop: watch::channel(false).0,
             pods: Arc::default(),
@@ -127,23 +127,23 @@ impl Site {
         self.plan.seed = seed;
     }
 
-    /// Starts as many clients for each side, and the clock of the scene.
+    /// Starts as many clients for each side, and the clock of the case.
     pub fn call<Running>(
         &mut self,
-        place: Place,
+        location: ClientLocation,
         clients: usize,
         run: impl Fn(Caller) -> Running + Clone + Send + 'static,
     ) where
         Running: Future<Output = ()> + Send + 'static,
     {
-        let (namespace, address): (_, fn(&Service) -> _) = match place {
-            Place::Cluster => (&self.clients, Service::cluster_address),
-            Place::Outside => (&self.outside, Service::node_address),
+        let (namespace, address): (_, fn(&Service) -> _) = match location {
+            ClientLocation::Cluster => (&self.clients, Service::cluster_address),
+            ClientLocation::Outside => (&self.outside, Service::node_address),
         };
-        let crowds = self.services.iter().map(|service| {
+        let client_groups = self.services.iter().map(|service| {
             let tally = Arc::new(Tally::new(self.plan.capacity));
             let counts = (clients, self.plan.seed);
-            vec![Crowd::start(
+            vec![ClientGroup::start(
                 namespace,
                 address(service),
                 &tally,
@@ -151,13 +151,13 @@ impl Site {
                 run.clone(),
             )]
         });
-        let crowds = crowds.collect();
-        self.watch(crowds);
+        let client_groups = client_groups.collect();
+        self.watch(client_groups);
     }
 
-    /// Starts the clock of the scene, with the running clients of each side. Those of one side share a tally.
-    pub fn watch(&mut self, crowds: Vec<Vec<Crowd>>) {
-        self.crowds = crowds;
+    /// Starts the clock of the case, with the running clients of each side. Those of one side share a tally.
+    pub fn watch(&mut self, client_groups: Vec<Vec<ClientGroup>>) {
+        self.client_groups = client_groups;
         self.start = Instant::now();
         let counters = Counters {
             pods: Arc::clone(&self.pods),
@@ -168,24 +168,22 @@ impl Site {
         self.sampler = Some(Task::spawn(counters.sample(self.stop.subscribe())));
     }
 
-    /// Lets the scene run; returns the time since its start, in seconds.
+    /// Lets the case run; returns the time since its start, in seconds.
     pub async fn run_for(&self, time: Duration) -> f64 {
         let end = Instant::now() + time;
         let status = Status::new();
         while Instant::now() < end {
             sleep(BETWEEN_SAMPLES.min(end - Instant::now())).await;
-            let counts = self
-                .crowds
-                .iter()
-                .zip(&self.plan.sides)
-                .filter_map(|(crowds, side)| {
-                    let tally = &crowds.first()?.tally;
+            let counts = self.client_groups.iter().zip(&self.plan.sides).filter_map(
+                |(client_groups, side)| {
+                    let tally = &client_groups.first()?.tally;
                     let (responses, failed) = (tally.responses(), tally.failed());
                     Some(format!(
                         "{} {responses} requests, {failed} failed",
                         side.name
                     ))
-                });
+                },
+            );
             status.show(&counts.collect::<Vec<_>>().join("; "));
         }
         self.start.elapsed().as_secs_f64()
@@ -220,16 +218,17 @@ impl Site {
         try_join_all(pods.iter().map(|pod| pod.sample(sides))).await
     }
 
-    /// Lets the scene run until each side has this many responses, at most for `limit`.
+    /// Lets the case run until each side has this many responses, at most for `limit`.
     pub async fn run_until_responses(&self, responses: usize, limit: Duration) {
         let end = Instant::now() + limit;
-        let has_fewer = |crowds: &Vec<Crowd>| crowds[0].tally.responses() < responses;
-        while self.crowds.iter().any(has_fewer) && Instant::now() < end {
+        let has_fewer =
+            |client_groups: &Vec<ClientGroup>| client_groups[0].tally.responses() < responses;
+        while self.client_groups.iter().any(has_fewer) && Instant::now() < end {
             self.run_for(Duration::from_secs(1)).await;
         }
     }
 
-    /// Lets the scene run until the connections of a side have been balanced for some seconds, at most for `limit`.
+    /// Lets the case run until the connections of a side have been balanced for some seconds, at most for `limit`.
     ///
     /// # Errors
     /// When an Envoy has ended.
@@ -313,21 +312,23 @@ impl Site {
     ///
     /// # Errors
     /// When an Envoy has ended.
-    pub async fn finish(&mut self) -> Result<Vec<Course>> {
+    pub async fn finish(&mut self) -> Result<Vec<History>> {
         self.stop.send_replace(true);
-        let moments = match self.sampler.take() {
+        let snapshots = match self.sampler.take() {
             Some(sampler) => sampler.join().await?,
             None => Vec::new(),
         };
-        let crowds = mem::take(&mut self.crowds);
-        let tallies = crowds.iter().map(|crowds| Arc::clone(&crowds[0].tally));
+        let client_groups = mem::take(&mut self.client_groups);
+        let tallies = client_groups
+            .iter()
+            .map(|client_groups| Arc::clone(&client_groups[0].tally));
         let tallies: Vec<_> = tallies.collect();
-        join_all(crowds.into_iter().flatten().map(Crowd::stop)).await;
+        join_all(client_groups.into_iter().flatten().map(ClientGroup::stop)).await;
         let sides = tallies.into_iter().zip(&self.plan.sides).enumerate();
-        let course = |(index, (tally, side))| {
-            Course::new(side, index, &moments, tally, self.serving.clone())
+        let history = |(index, (tally, side))| {
+            History::new(side, index, &snapshots, tally, self.serving.clone())
         };
-        Ok(sides.map(course).collect())
+        Ok(sides.map(history).collect())
     }
 
     fn pods(&self) -> MutexGuard<'_, Vec<Arc<Pod>>> {
@@ -343,28 +344,28 @@ struct Counters {
 }
 
 impl Counters {
-    async fn sample(self, mut stopped: watch::Receiver<bool>) -> Result<Vec<Moment>> {
+    async fn sample(self, mut stopped: watch::Receiver<bool>) -> Result<Vec<Snapshot>> {
         let mut ticks = interval(BETWEEN_SAMPLES);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut moments = Vec::new();
+        let mut snapshots = Vec::new();
         loop {
             tokio::select! {
-                _ = ticks.tick() => moments.push(self.moment().await?),
+                _ = ticks.tick() => snapshots.push(self.snapshot().await?),
                 // Before the clients end, and with them their connections.
                 _ = stopped.changed() => break,
             }
         }
-        moments.push(self.moment().await?);
-        Ok(moments)
+        snapshots.push(self.snapshot().await?);
+        Ok(snapshots)
     }
 
-    async fn moment(&self) -> Result<Moment> {
+    async fn snapshot(&self) -> Result<Snapshot> {
         let pods = self
             .pods
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        Ok(Moment {
+        Ok(Snapshot {
             at: self.start.elapsed().as_secs_f64(),
             pods: try_join_all(pods.iter().map(|pod| pod.sample(self.sides))).await?,
         })

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{About, Lab, balance, simulate};
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
-use crate::site::Place;
+use crate::site::ClientLocation;
 
 pub const ABOUT: About = About {
     title: "Ages of 15 minutes, plus or minus one",
@@ -44,7 +44,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     let sides = vec![Side::before(), Side::after(policy("16s"))];
     let mut site = lab.site(App::Http, sides, 3, 3).await?;
     site.serve(0..2).await?;
-    site.call(Place::Cluster, CLIENTS as usize, |caller| {
+    site.call(ClientLocation::Cluster, CLIENTS as usize, |caller| {
         caller.call(Protocol::Http1, Duration::from_secs(1))
     });
     for side in 0..2 {
@@ -53,22 +53,22 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     let changed = site.change(1, 0).await?;
     // The next round of drains begins 14 s after this one.
     site.run_for(Duration::from_secs(21)).await;
-    let courses = site.finish().await?;
+    let histories = site.finish().await?;
 
-    let mut outcome = Outcome::new(courses.iter().map(|course| {
-        let side = SideOutcome::connections(course, 2, &[(changed, "1 added")]);
-        let side = balance(side, course, changed).counts(course);
-        match course.policy {
+    let mut outcome = Outcome::new(histories.iter().map(|history| {
+        let side = SideOutcome::connections(history, 2, &[(changed, "1 added")]);
+        let side = balance(side, history, changed).counts(history);
+        match history.policy {
             Some(_) => side.number("`evenkeel simulate`: minutes until balanced", predicted),
             None => side,
         }
     }));
-    let after = &courses[1];
+    let after = &histories[1];
     outcome.check(
         "before, the new pod has no connection",
-        courses[0].connections_of_last(1) == 0,
+        histories[0].connections_of_last(1) == 0,
     );
-    // Connections were opened after the start of the scene.
+    // Connections were opened after the start of the case.
     let early = after.drains_since(0.0) - after.drains_since(AGES[0]);
     outcome.check(
         format!("after, no connection is drained in the first 14 s ({early})"),
@@ -87,6 +87,6 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
         ),
         (measured - predicted).abs() <= predicted * 0.2,
     );
-    outcome.no_failures(&courses);
+    outcome.no_failures(&histories);
     Ok(outcome)
 }

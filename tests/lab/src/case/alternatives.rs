@@ -10,8 +10,8 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{About, Lab, rebalance};
-use crate::course::{BALANCED, max_over_mean};
-use crate::crowd::{Caller, Crowd};
+use crate::client_group::{Caller, ClientGroup};
+use crate::history::{BALANCED, max_over_mean};
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
 use crate::site::Site;
@@ -144,7 +144,7 @@ impl Run {
         let before = cpu(site)?;
         let tally = Arc::new(Tally::new(PODS));
         let known = Arc::clone(&addresses);
-        let crowd = Crowd::start(
+        let group = ClientGroup::start(
             site.clients(),
             site.service(side).cluster_address(),
             &tally,
@@ -160,7 +160,7 @@ impl Run {
             }
         }
         sleep(AFTER).await;
-        crowd.stop().await;
+        group.stop().await;
         let cpu = cpu(site)? - before;
         Ok(Self { tally, cpu })
     }

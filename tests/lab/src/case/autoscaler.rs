@@ -10,8 +10,8 @@ use futures_util::future::{join_all, try_join_all};
 use tokio::time::{Instant, sleep};
 
 use super::{About, Lab, rebalance, share_of_last, simulate};
-use crate::course::max_over_mean;
-use crate::crowd::{Caller, Crowd};
+use crate::client_group::{Caller, ClientGroup};
+use crate::history::max_over_mean;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
 use crate::services::{Proxy, Service};
@@ -33,7 +33,7 @@ const INITIAL: usize = 4;
 const AFTER_CHANGE: [f64; 2] = [15.0, 60.0];
 
 /// Seconds since the start, the open connections of each pod, before and after, and the drains so far.
-type Moment = (f64, [Vec<u64>; 2], u64);
+type Snapshot = (f64, [Vec<u64>; 2], u64);
 
 /// Pods in an Envoy.
 const PODS: usize = 3;
@@ -67,14 +67,14 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     let after = AFTER.map(|name| Side::new(name, Some(policy.clone())));
     let sides = before.into_iter().chain(after).collect();
     let site = lab.site(App::Http, sides, ENVOYS, ENVOYS).await?;
-    let mut scene = Scene::new(lab, site)?;
-    scene.serve(INITIAL).await?;
-    let crowds = scene.services.each_ref().map(|service| {
+    let mut setup = Setup::new(lab, site)?;
+    setup.serve(INITIAL).await?;
+    let client_groups = setup.services.each_ref().map(|service| {
         let tally = Arc::new(Tally::new(ENVOYS));
         let call = |caller: Caller| caller.call(Protocol::Http1, Duration::from_secs(2));
         let address = service.cluster_address();
-        Crowd::start(
-            scene.site.clients(),
+        ClientGroup::start(
+            setup.site.clients(),
             address,
             &tally,
             (CLIENTS, lab.seed),
@@ -83,37 +83,37 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     });
     let start = Instant::now();
     let mut changed = None;
-    let mut moments: Vec<Moment> = Vec::new();
-    while changed.is_none_or(|changed| is_watched(&moments, changed)) {
-        let (connections, drains) = scene.sample().await?;
+    let mut snapshots: Vec<Snapshot> = Vec::new();
+    while changed.is_none_or(|changed| is_watched(&snapshots, changed)) {
+        let (connections, drains) = setup.sample().await?;
         // Peers have connections, too.
         let are_open = connections
             .iter()
             .all(|pods| pods.iter().sum::<u64>() >= CLIENTS as u64);
         let at = start.elapsed().as_secs_f64();
-        moments.push((at, connections, drains));
+        snapshots.push((at, connections, drains));
         if changed.is_none() && are_open {
-            scene.serve(ALL).await?;
+            setup.serve(ALL).await?;
             changed = Some(at);
         }
         ensure!(changed.is_some() || at < 120.0, "clients do not connect");
         sleep(Duration::from_secs(1)).await;
     }
-    let (changed, last) = (changed.unwrap_or_default(), moments.len() - 1);
-    let failures = crowds.each_ref().map(|crowd| crowd.tally.failed());
-    join_all(crowds.map(Crowd::stop)).await;
+    let (changed, last) = (changed.unwrap_or_default(), snapshots.len() - 1);
+    let failures = client_groups.each_ref().map(|group| group.tally.failed());
+    join_all(client_groups.map(ClientGroup::stop)).await;
 
-    let drains = moments[last].2;
+    let drains = snapshots[last].2;
     let mut outcome = Outcome::new([]);
     for (index, name) in ["before", "after"].into_iter().enumerate() {
-        let points = moments.iter().map(|(at, connections, _)| {
+        let points = snapshots.iter().map(|(at, connections, _)| {
             let pods = connections[index].iter();
             (*at, pods.map(|count| *count as f64).collect())
         });
         let policy = (index == 1).then(|| policy.clone());
         let marks = [(changed, "8 added")];
         let unit = "open connections per pod";
-        let load = &moments[last].1[index];
+        let load = &snapshots[last].1[index];
         let share = share_of_last(ALL - INITIAL, load);
         let mut side = SideOutcome::lines(name, policy, unit, points.collect(), INITIAL, &marks)
             .number("connections of the new pods, %", share)
@@ -150,25 +150,25 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Returns whether the scene goes on: connections move.
-fn is_watched(moments: &[Moment], changed: f64) -> bool {
-    let Some((at, _, drains)) = moments.last() else {
+/// Returns whether the setup goes on: connections move.
+fn is_watched(snapshots: &[Snapshot], changed: f64) -> bool {
+    let Some((at, _, drains)) = snapshots.last() else {
         return true;
     };
-    let earlier = moments.iter().rev().nth(5);
+    let earlier = snapshots.iter().rev().nth(5);
     let has_drained = earlier.is_none_or(|(_, _, earlier)| earlier < drains);
     let [least, most] = AFTER_CHANGE.map(|seconds| changed + seconds);
     *at < least || (has_drained && *at < most)
 }
 
 /// Two Services over all listeners.
-struct Scene {
+struct Setup {
     site: Site,
     proxy: Proxy,
     services: [Service; 2],
 }
 
-impl Scene {
+impl Setup {
     fn new(lab: &Lab, site: Site) -> Result<Self> {
         // Beyond the Services of the listeners, which have no clients.
         let services = [Service::new(100, "before"), Service::new(101, "after")];

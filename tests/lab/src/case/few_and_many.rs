@@ -7,10 +7,10 @@ use evenkeel_test_envoy::Protocol;
 use serde_json::json;
 
 use super::{About, Lab, rebalance};
-use crate::course::{BALANCED, max_over_mean};
+use crate::history::{BALANCED, max_over_mean};
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
-use crate::site::Place;
+use crate::site::ClientLocation;
 
 pub const ABOUT: About = About {
     title: "Fewer clients than pods, and more",
@@ -28,12 +28,12 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
         Side::new("rebalance", Some(rebalance(0.4))),
     ];
     let mut site = lab.site(App::Http, sides, 6, 6).await?;
-    site.call(Place::Cluster, 3, |caller| {
+    site.call(ClientLocation::Cluster, 3, |caller| {
         caller.call(Protocol::Http1, Duration::from_millis(15))
     });
     site.run_for(Duration::from_secs(8)).await;
     let few = site.finish().await?;
-    site.call(Place::Cluster, 180, |caller| {
+    site.call(ClientLocation::Cluster, 180, |caller| {
         caller.call(Protocol::Http1, Duration::from_secs(1))
     });
     site.run_for(Duration::from_secs(12)).await;
@@ -42,7 +42,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     let used = |load: &[u64]| load.iter().filter(|requests| **requests > 0).count();
     let over_time: Vec<_> = few
         .iter()
-        .map(|course| course.requests_since(0.0))
+        .map(|history| history.requests_since(0.0))
         .collect();
     let mut outcome = Outcome::new(few.iter().zip(&many).zip(&over_time).map(
         |((few, many), load)| {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{About, Lab, compare_added};
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
-use crate::site::Place;
+use crate::site::ClientLocation;
 
 pub const ABOUT: About = About {
     title: "Clients outside of the cluster: persistent TCP through gateways",
@@ -29,15 +29,15 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     });
     let sides = vec![Side::before(), Side::after(policy)];
     let mut site = lab.site(App::Tcp, sides, 2, 4).await?;
-    site.call(Place::Outside, 60, |caller| {
+    site.call(ClientLocation::Outside, 60, |caller| {
         caller.talk(Duration::from_secs(1))
     });
     site.run_for(Duration::from_secs(3)).await;
     let changed = site.change(2, 0).await?;
     let end = site.run_for(Duration::from_secs(14)).await;
-    let courses = site.finish().await?;
+    let histories = site.finish().await?;
 
-    Ok(compare_added(&courses, end, |course| {
-        SideOutcome::connections(course, 2, &[(changed, "2 added")])
+    Ok(compare_added(&histories, end, |history| {
+        SideOutcome::connections(history, 2, &[(changed, "2 added")])
     }))
 }

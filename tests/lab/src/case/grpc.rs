@@ -13,10 +13,10 @@ use serde_json::json;
 use tokio::process::Command;
 
 use super::{About, Lab};
-use crate::crowd::Caller;
+use crate::client_group::Caller;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
-use crate::site::Place;
+use crate::site::ClientLocation;
 
 pub const ABOUT: About = About {
     title: "gRPC: unary requests and long server streams",
@@ -55,29 +55,29 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     let counts: [Arc<Counts>; 3] = Default::default();
     let services = [0, 1, 2].map(|side| site.service(side).cluster_address());
     let of_service: HashMap<_, _> = services.into_iter().zip(counts.clone()).collect();
-    site.call(Place::Cluster, CHANNELS, move |caller| {
+    site.call(ClientLocation::Cluster, CHANNELS, move |caller| {
         let counts = Arc::clone(&of_service[&caller.service]);
         channel(caller, program.clone(), counts)
     });
     site.run_for(Duration::from_secs(4)).await;
     let changed = site.change(2, 0).await?;
     site.run_for(Duration::from_secs(10)).await;
-    let courses = site.finish().await?;
+    let histories = site.finish().await?;
 
-    let mut outcome = Outcome::new(courses.iter().zip(&counts).map(|(course, counts)| {
-        SideOutcome::connections(course, 2, &[(changed, "2 added")])
+    let mut outcome = Outcome::new(histories.iter().zip(&counts).map(|(history, counts)| {
+        SideOutcome::connections(history, 2, &[(changed, "2 added")])
             .number(
                 "connections of the new pods at the end",
-                course.connections_of_last(2) as f64,
+                history.connections_of_last(2) as f64,
             )
             .number(
                 "requests and streams completed",
                 counts.completed.load(Ordering::Relaxed) as f64,
             )
-            .number("drains", course.drains_since(0.0) as f64)
-            .number("requests and streams failed", course.failed() as f64)
+            .number("drains", history.drains_since(0.0) as f64)
+            .number("requests and streams failed", history.failed() as f64)
     }));
-    let [before, after, limit] = [0, 1, 2].map(|side| courses[side].connections_of_last(2));
+    let [before, after, limit] = [0, 1, 2].map(|side| histories[side].connections_of_last(2));
     outcome.check("before, the new pods have no connection", before == 0);
     // Each has half of the connections: none of 16 is no chance.
     outcome.check(
@@ -88,7 +88,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
         format!("with `MAX_CONNECTION_AGE`, too ({limit})"),
         limit > 0,
     );
-    outcome.no_failures(&courses);
+    outcome.no_failures(&histories);
     Ok(outcome)
 }
 

@@ -9,10 +9,10 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{About, Lab, compare_added};
-use crate::crowd::Caller;
+use crate::client_group::Caller;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
-use crate::site::Place;
+use crate::site::ClientLocation;
 
 pub const ABOUT: About = About {
     title: "HTTP/2: short requests and long streams on one connection",
@@ -31,14 +31,14 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     let policy = json!({ "version": 1, "defaults": { "max_connection_age": "4s", "jitter": 0.5 } });
     let sides = vec![Side::before(), Side::after(policy)];
     let mut site = lab.site(App::Http, sides, 2, 4).await?;
-    site.call(Place::Cluster, CLIENTS, talk);
+    site.call(ClientLocation::Cluster, CLIENTS, talk);
     site.run_for(Duration::from_secs(4)).await;
     let changed = site.change(2, 0).await?;
     let end = site.run_for(Duration::from_secs(12)).await;
-    let courses = site.finish().await?;
+    let histories = site.finish().await?;
 
-    Ok(compare_added(&courses, end, |course| {
-        SideOutcome::requests(course, 2, &[(changed, "2 added")])
+    Ok(compare_added(&histories, end, |history| {
+        SideOutcome::requests(history, 2, &[(changed, "2 added")])
     }))
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{About, Lab};
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
-use crate::site::Place;
+use crate::site::ClientLocation;
 
 pub const ABOUT: About = About {
     title: "HTTP/1.1 keep-alive: one of two pods receives everything",
@@ -26,29 +26,29 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     let policy = json!({ "version": 1, "defaults": { "max_requests_per_connection": 10 } });
     let sides = vec![Side::before(), Side::after(policy)];
     let mut site = lab.site(App::Http, sides, 2, 2).await?;
-    site.call(Place::Cluster, 1, |caller| {
+    site.call(ClientLocation::Cluster, 1, |caller| {
         caller.call(Protocol::Http1, Duration::from_millis(20))
     });
     site.run_until_responses(REQUESTS, Duration::from_secs(90))
         .await;
-    let courses = site.finish().await?;
+    let histories = site.finish().await?;
 
     let share = |load: Vec<u64>| {
         let (least, all) = (load.iter().min().copied(), load.iter().sum::<u64>());
         least.unwrap_or(0) as f64 * 100.0 / all.max(1) as f64
     };
-    let shares: Vec<_> = courses
+    let shares: Vec<_> = histories
         .iter()
-        .map(|course| share(course.requests_since(0.0)))
+        .map(|history| share(history.requests_since(0.0)))
         .collect();
-    let mut outcome = Outcome::new(courses.iter().zip(&shares).map(|(course, share)| {
-        SideOutcome::requests(course, 2, &[])
+    let mut outcome = Outcome::new(histories.iter().zip(&shares).map(|(history, share)| {
+        SideOutcome::requests(history, 2, &[])
             .number("requests of the pod with fewer, %", *share)
-            .counts(course)
+            .counts(history)
     }));
     outcome.check("before, one pod receives everything", shares[0] == 0.0);
     // A limit on the share itself would hold by chance only.
     outcome.check("after, each pod receives requests", shares[1] > 0.0);
-    outcome.no_failures(&courses);
+    outcome.no_failures(&histories);
     Ok(outcome)
 }

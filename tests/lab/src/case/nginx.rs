@@ -12,8 +12,8 @@ use evenkeel_test_tools::debian::{self, Daemon};
 use serde_json::json;
 
 use super::{About, Lab};
-use crate::course::max_over_mean;
-use crate::crowd::Crowd;
+use crate::client_group::ClientGroup;
+use crate::history::max_over_mean;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
 
@@ -38,7 +38,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     let mut site = lab.site(App::Http, sides, PODS, PODS).await?;
     let program = debian::binary("nginx", "nginx")?;
     let mut hosts = 211..;
-    let (mut proxies, mut crowds) = (Vec::new(), Vec::new());
+    let (mut proxies, mut client_groups) = (Vec::new(), Vec::new());
     for side in 0..2 {
         let service = site.service(side).cluster_address();
         let tally = Arc::new(Tally::new(PODS));
@@ -53,7 +53,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
                 .await
             });
             let (daemon, [address]) = start.join().await?;
-            of_side.push(Crowd::start(
+            of_side.push(ClientGroup::start(
                 &namespace,
                 address,
                 &tally,
@@ -63,22 +63,22 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
             // The daemon ends before its namespace.
             proxies.push((daemon, namespace));
         }
-        crowds.push(of_side);
+        client_groups.push(of_side);
     }
-    site.watch(crowds);
+    site.watch(client_groups);
     site.run_for(Duration::from_secs(12)).await;
-    let courses = site.finish().await?;
+    let histories = site.finish().await?;
 
-    let loads: Vec<_> = courses
+    let loads: Vec<_> = histories
         .iter()
-        .map(|course| course.requests_since(0.0))
+        .map(|history| history.requests_since(0.0))
         .collect();
     let idle = |load: &[u64]| load.iter().filter(|requests| **requests == 0).count();
-    let mut outcome = Outcome::new(courses.iter().zip(&loads).map(|(course, load)| {
-        SideOutcome::requests(course, PODS, &[])
+    let mut outcome = Outcome::new(histories.iter().zip(&loads).map(|(history, load)| {
+        SideOutcome::requests(history, PODS, &[])
             .number("pods without a request", idle(load) as f64)
             .number("requests, busiest pod / mean", max_over_mean(load))
-            .counts(course)
+            .counts(history)
     }));
     outcome.check("before, pods receive nothing", idle(&loads[0]) > 0);
     outcome.check("after, every pod receives requests", idle(&loads[1]) == 0);
@@ -86,7 +86,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
         "after, the busiest pod has at most 1.6 times the mean",
         max_over_mean(&loads[1]) <= 1.6,
     );
-    outcome.no_failures(&courses);
+    outcome.no_failures(&histories);
     Ok(outcome)
 }
 

@@ -8,8 +8,8 @@ use anyhow::Result;
 use evenkeel_test_envoy::{KubeProxy, Protocol, Scheduler, Tally};
 
 use super::{About, Lab, balance, rebalance};
-use crate::course::BALANCED;
-use crate::crowd::Crowd;
+use crate::client_group::ClientGroup;
+use crate::history::BALANCED;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
 use crate::site::Site;
@@ -32,7 +32,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     for host in 221..221 + NODES {
         namespaces.push(site.network().pod(host).await?);
     }
-    let (mut balancers, mut crowds) = (Vec::new(), Vec::new());
+    let (mut balancers, mut client_groups) = (Vec::new(), Vec::new());
     for side in 0..2 {
         let tally = Arc::new(Tally::new(6));
         let mut of_side = Vec::new();
@@ -40,9 +40,10 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
             let endpoints = endpoints(&site, side);
             let start = KubeProxy::with_scheduler(endpoints, Scheduler::LeastConnections);
             let balancer = node.spawn(start).join().await?;
-            let run =
-                |caller: crate::crowd::Caller| caller.call(Protocol::Http1, Duration::from_secs(1));
-            of_side.push(Crowd::start(
+            let run = |caller: crate::client_group::Caller| {
+                caller.call(Protocol::Http1, Duration::from_secs(1))
+            };
+            of_side.push(ClientGroup::start(
                 node,
                 balancer.address(),
                 &tally,
@@ -51,9 +52,9 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
             ));
             balancers.push((side, balancer));
         }
-        crowds.push(of_side);
+        client_groups.push(of_side);
     }
-    site.watch(crowds);
+    site.watch(client_groups);
     site.run_for(Duration::from_secs(4)).await;
     let changed = site.change(2, 0).await?;
     for (side, balancer) in &balancers {
@@ -64,31 +65,31 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     for pod in site.started_pods() {
         means.push(pod.metric("peers_mean_connections").await? as f64);
     }
-    let courses = site.finish().await?;
+    let histories = site.finish().await?;
 
     let real = f64::from(NODES) * 30.0 / 6.0;
     let errors = means.iter().map(|mean| (mean - real).abs() / real * 100.0);
     let error = errors.fold(0.0, f64::max);
-    let mut outcome = Outcome::new(courses.iter().map(|course| {
-        let side = SideOutcome::connections(course, 4, &[(changed, "2 added")]);
-        balance(side, course, changed).counts(course)
+    let mut outcome = Outcome::new(histories.iter().map(|history| {
+        let side = SideOutcome::connections(history, 4, &[(changed, "2 added")]);
+        balance(side, history, changed).counts(history)
     }));
     let after = outcome.sides.remove(1);
     let after = after.number("largest error of a pod's mean, %", error);
     outcome.sides.push(after);
     outcome.check(
         "before, the new pods receive nothing",
-        courses[0].max_over_mean() >= 1.4,
+        histories[0].max_over_mean() >= 1.4,
     );
     outcome.check(
         "after, connections are balanced",
-        courses[1].max_over_mean() <= BALANCED,
+        histories[1].max_over_mean() <= BALANCED,
     );
     outcome.check(
         format!("the pods' means {means:?} are within 10 % of {real}"),
         error <= 10.0,
     );
-    outcome.no_failures(&courses);
+    outcome.no_failures(&histories);
     Ok(outcome)
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{About, Lab, share_of_last};
-use crate::crowd::Crowd;
+use crate::client_group::ClientGroup;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
 use crate::sidecar::{Sidecar, UPSTREAM};
@@ -33,7 +33,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     let mut site = lab.site(App::Http, vec![Side::before()], 2, 4).await?;
     let service = site.service(0).cluster_address();
     let policies: [(&str, Option<Value>); 2] = [("before", None), ("after", Some(policy))];
-    let (mut sidecars, mut crowds) = (Vec::new(), Vec::new());
+    let (mut sidecars, mut client_groups) = (Vec::new(), Vec::new());
     for (host, (_, policy)) in (211..).zip(&policies) {
         let mut listener = Listener::http("out").route("/", UPSTREAM);
         if let Some(policy) = policy {
@@ -45,7 +45,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     }
     for sidecar in &sidecars {
         let tally = Arc::new(Tally::new(4));
-        crowds.push(Crowd::start(
+        client_groups.push(ClientGroup::start(
             sidecar.namespace(),
             sidecar.address(),
             &tally,
@@ -56,27 +56,28 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     sleep(Duration::from_secs(3)).await;
     site.start_pods(4).await?;
     site.serve(0..4).await?;
-    let changed = crowds[0].tally.elapsed();
+    let changed = client_groups[0].tally.elapsed();
     // Each caller's connection of before the change is recycled; then 40 others, on average half of them to the new pods.
-    for crowd in &crowds {
-        crowd.wait_for_responses(RESPONSES).await?;
+    for group in &client_groups {
+        group.wait_for_responses(RESPONSES).await?;
     }
-    let compared = crowds[0].tally.elapsed();
-    for crowd in &crowds {
-        crowd.wait_for_responses(RESPONSES).await?;
+    let compared = client_groups[0].tally.elapsed();
+    for group in &client_groups {
+        group.wait_for_responses(RESPONSES).await?;
     }
 
     let mut outcome = Outcome::new([]);
     let mut shares = Vec::new();
     let mut failed = 0;
-    for ((name, policy), (crowd, sidecar)) in
-        policies.into_iter().zip(crowds.into_iter().zip(&sidecars))
+    for ((name, policy), (group, sidecar)) in policies
+        .into_iter()
+        .zip(client_groups.into_iter().zip(&sidecars))
     {
         let recycled = sidecar
             .metric("upstream_connections_recycled_total")
             .await?;
-        let tally = Arc::clone(&crowd.tally);
-        crowd.stop().await;
+        let tally = Arc::clone(&group.tally);
+        group.stop().await;
         let share = share_of_last(2, &tally.per_backend_since(compared));
         let marks = [(changed.as_secs_f64(), "2 added")];
         outcome.sides.push(

@@ -9,7 +9,7 @@ use evenkeel_test_envoy::{Client, Tally};
 use serde_json::json;
 
 use super::{About, Lab};
-use crate::course::chi_square;
+use crate::history::chi_square;
 use crate::namespace::Namespace;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};

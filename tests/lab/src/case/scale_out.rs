@@ -9,10 +9,10 @@ use evenkeel_test_envoy::Protocol;
 use serde_json::json;
 
 use super::{About, Lab, rebalance, simulate};
-use crate::course::BALANCED;
+use crate::history::BALANCED;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
-use crate::site::Place;
+use crate::site::ClientLocation;
 
 pub const ABOUT: About = About {
     title: "Scale-out from 4 to 8 pods: recycling and rebalancing",
@@ -51,7 +51,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     for seed in lab.seed..lab.seed + SEEDS {
         site.seed(seed);
         site.serve(0..4).await?;
-        site.call(Place::Cluster, CLIENTS, |caller| {
+        site.call(ClientLocation::Cluster, CLIENTS, |caller| {
             caller.call(Protocol::Http1, Duration::from_secs(1))
         });
         site.run_for(Duration::from_secs(3)).await;
@@ -63,23 +63,23 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
 
     let per_run = |side: usize| {
         runs.iter()
-            .map(move |(courses, changed, end)| (&courses[side], *changed, *end))
+            .map(move |(histories, changed, end)| (&histories[side], *changed, *end))
     };
     let mut outcome = Outcome::new((0..3).map(|side| {
         let (first, changed, _) = per_run(side).next().expect("there is a run");
         SideOutcome::connections(first, 4, &[(changed, "4 added")])
             .numbers(
                 "busiest pod / mean, at the end",
-                per_run(side).map(|(course, ..)| Some(course.max_over_mean())),
+                per_run(side).map(|(history, ..)| Some(history.max_over_mean())),
             )
             .numbers(
                 "seconds until balanced",
-                per_run(side).map(|(course, changed, _)| course.seconds_to_balance(changed)),
+                per_run(side).map(|(history, changed, _)| history.seconds_to_balance(changed)),
             )
             .numbers(
                 "drains until balanced",
-                per_run(side).map(|(course, changed, _)| {
-                    course
+                per_run(side).map(|(history, changed, _)| {
+                    history
                         .drains_to_balance(changed)
                         .map(|drains| drains as f64)
                 }),
@@ -87,11 +87,11 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
             .numbers(
                 "drains per second in the last 4 s",
                 per_run(side)
-                    .map(|(course, _, end)| Some(course.drains_since(end - LAST) as f64 / LAST)),
+                    .map(|(history, _, end)| Some(history.drains_since(end - LAST) as f64 / LAST)),
             )
             .numbers(
                 "failed requests",
-                per_run(side).map(|(course, ..)| Some(course.failed() as f64)),
+                per_run(side).map(|(history, ..)| Some(history.failed() as f64)),
             )
     }));
     let predicted = |number: fn(&Row) -> Option<f64>| {
@@ -113,10 +113,10 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
                 simulated_drains,
             ),
     );
-    let measured = per_run(2).map(|(course, changed, _)| course.drains_to_balance(changed));
+    let measured = per_run(2).map(|(history, changed, _)| history.drains_to_balance(changed));
     let measured = Spread::of(measured.map(|drains| drains.map(|drains| drains as f64))).median();
     let all = |side, holds: fn(f64) -> bool| {
-        per_run(side).all(|(course, ..)| holds(course.max_over_mean()))
+        per_run(side).all(|(history, ..)| holds(history.max_over_mean()))
     };
     outcome.check(
         "before, the busiest pod has twice the mean or more",
@@ -128,7 +128,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     );
     let drains = |side| {
         per_run(side)
-            .map(|(course, _, end)| course.drains_since(end - LAST))
+            .map(|(history, _, end)| history.drains_since(end - LAST))
             .sum::<u64>()
     };
     outcome.check(
@@ -143,8 +143,8 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
         ),
         (measured - prediction).abs() <= prediction * 0.2,
     );
-    for (courses, ..) in &runs {
-        outcome.no_failures(courses);
+    for (histories, ..) in &runs {
+        outcome.no_failures(histories);
     }
     Ok(outcome)
 }

@@ -11,7 +11,7 @@ use evenkeel_test_envoy::Tally;
 use serde_json::json;
 
 use super::{About, Lab};
-use crate::crowd::Crowd;
+use crate::client_group::ClientGroup;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side, port};
 use crate::site::Site;
@@ -80,7 +80,7 @@ fn clients(system: System) -> (&'static [&'static str], u64) {
 /// The age at which Envoy's own limit and the module act.
 const AGE: &str = "3s";
 
-/// How long programs start operations: beyond the end of the scene.
+/// How long programs start operations: beyond the end of the case.
 const DURATION: Duration = Duration::from_secs(40);
 
 pub async fn run(lab: &Lab, system: System) -> Result<Outcome> {
@@ -98,27 +98,27 @@ pub async fn run(lab: &Lab, system: System) -> Result<Outcome> {
     let mut site = lab.site(App::Server(system), sides, 3, 3).await?;
     site.serve(0..2).await?;
     let reports: [Arc<Reports>; 3] = Default::default();
-    let crowds = reports.iter().enumerate().map(|(side, reports)| {
+    let client_groups = reports.iter().enumerate().map(|(side, reports)| {
         let target = target(&site, system, side);
         let tally = Arc::new(Tally::new(3));
         let start = |program| start(&site, lab.seed, program, &target, &tally, reports);
         programs.iter().map(start).collect()
     });
-    let crowds = crowds.collect();
-    site.watch(crowds);
+    let client_groups = client_groups.collect();
+    site.watch(client_groups);
     // A program that connects after the change, on a busy machine, would reach the new pod without a drain.
     site.wait_for_connections(0, connections).await?;
     site.run_for(Duration::from_secs(4)).await;
     let changed = site.change(1, 0).await?;
     let end = site.run_for(Duration::from_secs(12)).await;
-    let courses = site.finish().await?;
+    let histories = site.finish().await?;
 
     let mut outcome = Outcome::new([]);
-    for (course, reports) in courses.iter().zip(&reports) {
+    for (history, reports) in histories.iter().zip(&reports) {
         let counts = reports.sum();
-        let share = course.share_of_last(end - 6.0);
+        let share = history.share_of_last(end - 6.0);
         outcome.sides.push(
-            SideOutcome::connections(course, 2, &[(changed, "1 added")])
+            SideOutcome::connections(history, 2, &[(changed, "1 added")])
                 .number("connections with the new pod, last 6 s, %", share)
                 .number("operations", counts.operations as f64)
                 .number("broken while in use", broken(&counts) as f64)
@@ -130,9 +130,9 @@ pub async fn run(lab: &Lab, system: System) -> Result<Outcome> {
                     counts.found_closed as f64,
                 )
                 .number("connections opened", counts.opened as f64)
-                .number("drains", course.drains_since(0.0) as f64),
+                .number("drains", history.drains_since(0.0) as f64),
         );
-        match course.name {
+        match history.name {
             "before" => outcome.check("before, the new pod gets no connection", share == 0.0),
             "after" => {
                 outcome.check("after, the new pod gets connections", share > 0.0);
@@ -145,7 +145,7 @@ pub async fn run(lab: &Lab, system: System) -> Result<Outcome> {
             _ => {}
         }
     }
-    outcome.no_failures(&courses);
+    outcome.no_failures(&histories);
     Ok(outcome)
 }
 
@@ -214,10 +214,10 @@ fn start(
     target: &Target,
     tally: &Arc<Tally>,
     reports: &Arc<Reports>,
-) -> Crowd {
+) -> ClientGroup {
     let (client, program, target) = (*client, program.clone(), target.clone());
     let reports = Arc::clone(reports);
-    Crowd::start(
+    ClientGroup::start(
         site.clients(),
         target.address,
         tally,

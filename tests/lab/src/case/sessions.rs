@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use super::{About, Lab, simulate};
-use crate::course::BALANCED;
-use crate::crowd::{Caller, Crowd};
+use crate::client_group::{Caller, ClientGroup};
+use crate::history::BALANCED;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
 
@@ -59,7 +59,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
         .site(App::Server(System::MqttBridged), sides, 3, 3)
         .await?;
     let crossed: [Arc<AtomicU64>; 2] = Default::default();
-    let mut crowds = Vec::new();
+    let mut client_groups = Vec::new();
     for (side, crossed) in crossed.iter().enumerate() {
         let (service, tally) = (
             site.service(side).cluster_address(),
@@ -69,33 +69,33 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
         let groups = pods.iter().zip(SESSIONS).map(|(pod, sessions)| {
             let (first, crossed) = (SocketAddr::from(pod.address(side)), Arc::clone(crossed));
             let run = move |caller| sessions_of(caller, first, Arc::clone(&crossed));
-            Crowd::start(site.clients(), service, &tally, (sessions, lab.seed), run)
+            ClientGroup::start(site.clients(), service, &tally, (sessions, lab.seed), run)
         });
-        crowds.push(groups.collect());
+        client_groups.push(groups.collect());
     }
-    site.watch(crowds);
+    site.watch(client_groups);
     let nearly_all = SESSIONS.iter().sum::<usize>() as u64 * 9 / 10;
     for side in 0..2 {
         site.wait_for_connections(side, nearly_all).await?;
     }
     site.run_for(Duration::from_secs(32)).await;
-    let courses = site.finish().await?;
+    let histories = site.finish().await?;
 
-    let mut outcome = Outcome::new(courses.iter().zip(&crossed).map(|(course, crossed)| {
-        let side = SideOutcome::connections(course, 3, &[])
-            .number("busiest broker / mean, at the end", course.max_over_mean())
-            .number("drains", course.drains_since(0.0) as f64)
+    let mut outcome = Outcome::new(histories.iter().zip(&crossed).map(|(history, crossed)| {
+        let side = SideOutcome::connections(history, 3, &[])
+            .number("busiest broker / mean, at the end", history.max_over_mean())
+            .number("drains", history.drains_since(0.0) as f64)
             .number(
                 "PINGREQ without a response, sent again",
                 crossed.load(Ordering::Relaxed) as f64,
             )
-            .number("sessions that failed", course.failed() as f64);
-        match course.policy {
+            .number("sessions that failed", history.failed() as f64);
+        match history.policy {
             Some(_) => side.number("`evenkeel simulate`: busiest / mean, at the end", predicted),
             None => side,
         }
     }));
-    let [before, after] = [0, 1].map(|side| courses[side].max_over_mean());
+    let [before, after] = [0, 1].map(|side| histories[side].max_over_mean());
     outcome.check(
         "before, the busiest broker keeps more than 1.6 times the mean",
         before > 1.6,
@@ -106,7 +106,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
         format!("`evenkeel simulate` predicts the balance within 20 % ({predicted:.2}, measured {after:.2})"),
         (after - predicted).abs() <= predicted * 0.2,
     );
-    outcome.no_failures(&courses);
+    outcome.no_failures(&histories);
     Ok(outcome)
 }
 

@@ -13,11 +13,11 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{About, Lab, balance, rebalance};
-use crate::course::BALANCED;
-use crate::crowd::Caller;
+use crate::client_group::Caller;
+use crate::history::BALANCED;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
-use crate::site::Place;
+use crate::site::ClientLocation;
 
 pub const ABOUT: About = About {
     title: "WebSockets: only the excess is drained",
@@ -40,19 +40,19 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     let counts: [Arc<Counts>; 2] = Default::default();
     let of_side = counts.clone();
     let before = site.service(0).cluster_address();
-    site.call(Place::Cluster, SOCKETS, move |caller| {
+    site.call(ClientLocation::Cluster, SOCKETS, move |caller| {
         let side = usize::from(caller.service != before);
         chat(caller, Arc::clone(&of_side[side]))
     });
     site.run_for(Duration::from_secs(5)).await;
     let changed = site.change(2, 0).await?;
     site.run_until_balanced(1, Duration::from_secs(45)).await?;
-    let courses = site.finish().await?;
+    let histories = site.finish().await?;
 
-    let mut outcome = Outcome::new(courses.iter().zip(&counts).map(|(course, counts)| {
-        let side = SideOutcome::connections(course, 2, &[(changed, "2 added")]);
+    let mut outcome = Outcome::new(histories.iter().zip(&counts).map(|(history, counts)| {
+        let side = SideOutcome::connections(history, 2, &[(changed, "2 added")]);
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
-        balance(side, course, changed)
+        balance(side, history, changed)
             .number("messages echoed", count(&counts.messages))
             .number("reconnects after a Close frame", count(&counts.reconnects))
             .number(
@@ -62,20 +62,20 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
     }));
     outcome.check(
         "before, the new pods have no WebSocket",
-        courses[0].max_over_mean() >= 1.9,
+        histories[0].max_over_mean() >= 1.9,
     );
     outcome.check(
         "after, WebSockets are balanced",
-        courses[1].max_over_mean() <= BALANCED,
+        histories[1].max_over_mean() <= BALANCED,
     );
     // 100 are above the mean, and half of those that reconnect come back to a pod that is: 200 drains on average, with a
     // standard deviation of 14. Pods whose samples are late on a busy machine drain more.
-    let drains = courses[1].drains_since(0.0);
+    let drains = histories[1].drains_since(0.0);
     outcome.check(
         format!("the excess of 100 takes at most 300 drains ({drains})"),
         drains <= 300,
     );
-    outcome.no_failures(&courses);
+    outcome.no_failures(&histories);
     Ok(outcome)
 }
 

@@ -49,13 +49,13 @@ impl Caller {
 }
 
 /// Running clients.
-pub struct Crowd {
+pub struct ClientGroup {
     pub tally: Arc<Tally>,
     stop: watch::Sender<bool>,
     clients: Task<()>,
 }
 
-impl Crowd {
+impl ClientGroup {
     /// Starts as many clients in a namespace, which count in `tally`.
     pub fn start<Running>(
         namespace: &Namespace,

@@ -1,4 +1,4 @@
-//! What one side of a scene went through, and the numbers derived from it.
+//! The samples of one side of a case, and the numbers derived from them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::pod::{Sample, Side};
 pub const BALANCED: f64 = 1.25;
 
 /// All pods at one time.
-pub struct Moment {
+pub struct Snapshot {
     /// Seconds since the start.
     pub at: f64,
     /// One for each pod that had started by then.
@@ -28,8 +28,8 @@ struct Point {
     drains: u64,
 }
 
-/// One side of a scene.
-pub struct Course {
+/// One side of a case.
+pub struct History {
     pub name: &'static str,
     pub policy: Option<Value>,
     pub tally: Arc<Tally>,
@@ -38,18 +38,18 @@ pub struct Course {
     serving: Range<usize>,
 }
 
-impl Course {
+impl History {
     pub fn new(
         side: &Side,
         index: usize,
-        moments: &[Moment],
+        snapshots: &[Snapshot],
         tally: Arc<Tally>,
         serving: Range<usize>,
     ) -> Self {
         let pods = tally.per_backend_since(Duration::ZERO).len();
-        let points = moments
+        let points = snapshots
             .iter()
-            .map(|moment| Point::new(moment, side, index, pods));
+            .map(|snapshot| Point::new(snapshot, side, index, pods));
         Self {
             name: side.name,
             policy: side.policy.clone(),
@@ -132,12 +132,17 @@ impl Course {
 }
 
 impl Point {
-    fn new(moment: &Moment, side: &Side, index: usize, pods: usize) -> Self {
-        let of_pod = |pod: usize| moment.pods.get(pod).map_or(0, |pod| pod.connections[index]);
-        let drains = moment.pods.iter().flat_map(|pod| &pod.drains);
+    fn new(snapshot: &Snapshot, side: &Side, index: usize, pods: usize) -> Self {
+        let of_pod = |pod: usize| {
+            snapshot
+                .pods
+                .get(pod)
+                .map_or(0, |pod| pod.connections[index])
+        };
+        let drains = snapshot.pods.iter().flat_map(|pod| &pod.drains);
         let drains = drains.filter(|(reason, _)| side.drains_for(reason));
         Self {
-            at: moment.at,
+            at: snapshot.at,
             connections: (0..pods).map(of_pod).collect(),
             drains: drains.map(|(_, count)| count).sum(),
         }
@@ -162,13 +167,13 @@ pub fn chi_square(counts: &[u64]) -> f64 {
 mod tests {
     use super::*;
 
-    fn course(points: &[(f64, [u64; 3], u64)]) -> Course {
+    fn history(points: &[(f64, [u64; 3], u64)]) -> History {
         let point = |(at, connections, drains): &(f64, [u64; 3], u64)| Point {
             at: *at,
             connections: connections.to_vec(),
             drains: *drains,
         };
-        Course {
+        History {
             name: "after",
             policy: None,
             tally: Arc::new(Tally::new(3)),
@@ -179,7 +184,7 @@ mod tests {
 
     #[test]
     fn balance_must_last_until_the_end() {
-        let course = course(&[
+        let history = history(&[
             (1.0, [50, 50, 0], 3),
             (2.0, [9, 75, 25], 5),
             (3.0, [0, 60, 40], 10),
@@ -188,11 +193,11 @@ mod tests {
             (6.0, [0, 55, 45], 25),
         ]);
 
-        assert_eq!(course.seconds_to_balance(1.0), Some(4.0));
-        assert_eq!(course.drains_to_balance(1.0), Some(17));
-        assert_eq!(course.drains_since(5.0), 5);
-        assert_eq!(course.max_over_mean(), 1.1);
-        assert_eq!(course.share_of_last(5.0), 42.5);
+        assert_eq!(history.seconds_to_balance(1.0), Some(4.0));
+        assert_eq!(history.drains_to_balance(1.0), Some(17));
+        assert_eq!(history.drains_since(5.0), 5);
+        assert_eq!(history.max_over_mean(), 1.1);
+        assert_eq!(history.share_of_last(5.0), 42.5);
     }
 
     #[test]
