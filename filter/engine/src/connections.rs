@@ -62,6 +62,7 @@ impl Connections {
             self.update_totals();
             self.touched = Some(key);
             self.index.insert(id, key);
+            self.recent.set(Some((id, key)));
             self.opened = self.opened.saturating_add(opened.as_nanos().into());
             let count = self.policies.entry(policy).or_default();
             *count = count.saturating_add(1);
@@ -134,6 +135,17 @@ impl Connections {
     /// The policies that have a connection.
     pub(crate) fn policies(&self) -> impl Iterator<Item = u32> {
         self.policies.keys().copied()
+    }
+
+    /// As [`Connections::slice_mut`], without changes.
+    pub(crate) fn slice(
+        &mut self,
+        cursor: usize,
+        most: usize,
+        mut visit: impl FnMut(&Connection),
+    ) -> Option<usize> {
+        self.slab
+            .slice_mut(cursor, most, |entry| visit(&entry.connection))
     }
 
     /// Visits connections in at most `most` slots from `cursor` on. Gives the cursor of the next slice, or None at the end.

@@ -78,6 +78,12 @@ impl Timers {
         first.map(|(_, id)| *id)
     }
 
+    /// The connection whose wakeup is the latest of those whose time has come.
+    pub(crate) fn last_expired(&self, now: Instant) -> Option<ConnectionId> {
+        let mut expired = self.by_time.range(..=(now, ConnectionId(u64::MAX)));
+        expired.next_back().map(|(_, id)| *id)
+    }
+
     /// The queues in which a connection waits, at most two for each policy; the one that was served least recently comes
     /// first.
     pub(crate) fn queues(&self) -> Vec<Queue> {

@@ -10,6 +10,7 @@ mod peers;
 mod policy;
 mod rebalance;
 mod routes;
+mod scale;
 mod tcp_and_dry_run;
 mod upstream;
 mod websocket;

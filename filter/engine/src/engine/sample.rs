@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use core::ops::Bound;
 use core::time::Duration;
 
 use super::Engine;
@@ -13,11 +14,14 @@ use crate::connection::{Connection, Increment};
 use crate::hosts::{UpstreamHostId, UpstreamHosts};
 use crate::load::Flow;
 use crate::totals::Counts;
-use crate::{Instant, Load, PerMode};
+use crate::{ConnectionId, Instant, Load, PerMode};
 
 /// The most connections that one step of a sweep, or of a search, visits. A tick takes a step of each, and the sample one
 /// more. In a worker with no more connections the sample is exact; with 100,000 a sweep takes two and a half seconds.
 pub(super) const SLICE: usize = 4096;
+
+/// The most selected connections that one sample visits.
+const WITHDRAWALS: usize = 1024;
 
 /// The load of a worker, as one sample measures it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,6 +50,8 @@ pub(super) struct LoadMeter {
     /// Requests and bytes on all connections by which a service's pods are compared.
     requests: u64,
     flow: Option<Flow>,
+    /// The selected connection that the last sample visited last, where it did not visit all.
+    withdrawn: Option<ConnectionId>,
 }
 
 /// Requests and bytes a second.
@@ -167,7 +173,7 @@ impl Engine {
     }
 
     /// Takes a sample of the load, about once a second. Selections whose connections found no safe point in time end;
-    /// where `rebalances` is false, all selections do. A request for a selection has to be made again after each sample.
+    /// where `rebalances` is false, all selections do, a thousand in each sample. A request for a selection has to be made again after each sample.
     #[inline(never)]
     pub fn take_sample(&mut self, rebalances: impl Into<PerMode<bool>>) -> LoadSample {
         let now = self.now;
@@ -185,13 +191,15 @@ impl Engine {
         }
         let totals = self.connections.totals();
         let (service, leaving, dry_run) = (totals.service, totals.leaving, totals.dry_run_drained);
-        let (hosts, selected) = (totals.hosts.clone(), totals.selected.clone());
+        let hosts = totals.hosts.clone();
         let mut leaving_rates = self.meter.rates.leaving;
-        for id in selected {
-            let connection = self.connections.get(&id);
-            if let Some(connection) = connection.filter(|it| it.is_of_service()) {
-                let rates = leaving_rates.get_mut(connection.mode());
-                rates.add(connection.load());
+        if !self.meter.ignores_rates {
+            for id in totals.selected.clone() {
+                let connection = self.connections.get(&id);
+                if let Some(connection) = connection.filter(|it| it.is_of_service()) {
+                    let rates = leaving_rates.get_mut(connection.mode());
+                    rates.add(connection.load());
+                }
             }
         }
         let rates = &self.meter.rates.hosts;
@@ -215,8 +223,21 @@ impl Engine {
         }
     }
 
+    /// Visits the next of the selected connections, and ends the selection of those that found no safe point in time.
     fn withdraw_selections(&mut self, rebalances: &PerMode<bool>) {
-        for id in self.connections.totals().selected.clone() {
+        let after = self
+            .meter
+            .withdrawn
+            .map_or(Bound::Unbounded, Bound::Excluded);
+        let selected = self
+            .connections
+            .totals()
+            .selected
+            .range((after, Bound::Unbounded));
+        let selected: Vec<_> = selected.take(WITHDRAWALS).copied().collect();
+        let is_last = selected.len() < WITHDRAWALS;
+        self.meter.withdrawn = selected.last().copied().filter(|_| !is_last);
+        for id in selected {
             self.update(id, |it, now| {
                 it.withdraw_selection(*rebalances.get(it.mode()), now)
             });

@@ -3,6 +3,7 @@
 //! One search serves all requests: those of the service, and those of each upstream host with excess load. It visits the
 //! connections once, in slices of [`SLICE`], and keeps the best of each request in a heap of a fixed size.
 
+use core::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use evenkeel_policy::{Measure, Mode};
@@ -16,6 +17,9 @@ use crate::{ConnectionId, DrainReason, Effect, Instant, PerMode};
 
 /// The most connections that one search selects for a request.
 const MAX_SELECTED: usize = 256;
+
+/// After this many selections, a step of a search leaves the other requests to the next one.
+const SELECTIONS: usize = 128;
 
 /// The connections among which a selection is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,8 +62,12 @@ type Key = (Mode, SelectionScope);
 /// A search that is under way.
 #[derive(Debug)]
 struct Search {
-    cursor: usize,
+    /// Where the next slice begins; None: all connections were visited.
+    cursor: Option<usize>,
+    /// The requests that were not served yet.
     groups: BTreeMap<Key, Group>,
+    /// One of them is of the service.
+    has_service: bool,
     /// Policies whose connections may be selected.
     policies: BTreeSet<u32>,
     seed: u64,
@@ -78,7 +86,23 @@ struct Demand {
 struct Group {
     demand: Demand,
     /// The worst on top, where it is replaced first.
-    best: BinaryHeap<(u8, u64, ConnectionId)>,
+    best: BinaryHeap<Candidate>,
+}
+
+/// The rank of a connection, a random number between those of one rank, and its id.
+type Candidate = (u8, u64, ConnectionId);
+
+impl Group {
+    /// Keeps a connection if it is among the best.
+    fn keep(&mut self, candidate: Candidate) {
+        if self.best.len() < MAX_SELECTED {
+            self.best.push(candidate);
+        } else if let Some(mut worst) = self.best.peek_mut()
+            && candidate < *worst
+        {
+            *worst = candidate;
+        }
+    }
 }
 
 impl SelectionScope {
@@ -104,9 +128,13 @@ impl SelectionRequest {
 
 impl Search {
     fn consider(&mut self, connection: &Connection, now: Instant) {
+        if !connection.may_be_selected(now) {
+            return;
+        }
+        let service = self.has_service.then_some(SelectionScope::Service);
         let host = connection.fixed_host().map(SelectionScope::Host);
         let id = connection.id();
-        for scope in [Some(SelectionScope::Service), host].into_iter().flatten() {
+        for scope in [service, host].into_iter().flatten() {
             let Some(group) = self.groups.get_mut(&(connection.mode(), scope)) else {
                 continue;
             };
@@ -114,11 +142,7 @@ impl Search {
             if self.policies.contains(&connection.origin().policy)
                 && request.eligible_load(connection, now).is_some()
             {
-                let rank = (connection.selection_rank(now), mix(self.seed ^ id.0), id);
-                group.best.push(rank);
-                if group.best.len() > MAX_SELECTED {
-                    group.best.pop();
-                }
+                group.keep((connection.selection_rank(now), mix(self.seed ^ id.0), id));
             }
         }
     }
@@ -187,7 +211,10 @@ impl Engine {
         if !groups.is_empty() {
             let policies = self.connections.policies();
             self.selector.search = Some(Search {
-                cursor: 0,
+                cursor: Some(0),
+                has_service: groups
+                    .keys()
+                    .any(|(_, scope)| *scope == SelectionScope::Service),
                 groups,
                 policies: policies.filter(|policy| is_ours(*policy)).collect(),
                 seed,
@@ -196,25 +223,26 @@ impl Engine {
         self.continue_search();
     }
 
-    /// Visits the next slice of a search that is under way, and selects at its end.
+    /// Visits the next slice of a search that is under way; at its end, selects for as many requests as fit into a step.
     pub(super) fn continue_search(&mut self) {
         let Some(mut search) = self.selector.search.take() else {
             return;
         };
         let now = self.now;
-        let mut visited = 0_u64;
-        let next = self
-            .connections
-            .slice_mut(search.cursor, SLICE, |connection| {
+        if let Some(cursor) = search.cursor {
+            let mut visited = 0_u64;
+            search.cursor = self.connections.slice(cursor, SLICE, |connection| {
                 visited = visited.saturating_add(1);
                 search.consider(connection, now);
             });
-        self.visits = self.visits.saturating_add(visited);
-        if let Some(cursor) = next {
-            self.selector.search = Some(Search { cursor, ..search });
-            return;
+            self.visits = self.visits.saturating_add(visited);
         }
-        for ((mode, scope), group) in search.groups {
+        // Each selection is an effect.
+        let most = self.effects.len().saturating_add(SELECTIONS);
+        while search.cursor.is_none() && self.effects.len() < most {
+            let Some(((mode, scope), group)) = search.groups.pop_first() else {
+                return;
+            };
             if group.demand.sample != self.selector.samples {
                 continue;
             }
@@ -223,13 +251,20 @@ impl Engine {
                 *self.selector.selected.get_mut(mode) += selected;
             }
         }
+        self.selector.search = Some(search);
     }
 
     fn select_best(&mut self, group: Group) -> f64 {
         let now = self.now;
         let mut rest = group.demand.request;
         let mut selected = 0.0;
-        for (_, _, id) in group.best.into_sorted_vec() {
+        let mut best: BinaryHeap<_> = group.best.into_iter().map(Reverse).collect();
+        // Each connection is one: no further one is eligible.
+        let is_complete =
+            |rest: &SelectionRequest| rest.measure == Measure::Connections && rest.load < 1.0;
+        while !is_complete(&rest)
+            && let Some(Reverse((_, _, id))) = best.pop()
+        {
             let Some(connection) = self.connections.get_mut(&id) else {
                 continue;
             };

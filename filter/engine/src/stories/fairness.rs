@@ -132,7 +132,7 @@ fn rejoined_queue_is_not_always_served_first() {
 #[test]
 fn queues_leave_closes_to_expired_wakeups() {
     let mut roots = Roots::new(0.001, 1);
-    let waiting = roots.open_tcp(2, 5000);
+    let waiting = roots.open_tcp(2, 2000);
     let http = roots.open(1, 100);
     let story = &mut roots.story;
     story.at(10);
