@@ -19,7 +19,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 
 /// How long a connection waits for a safe point, where the rule has no shorter `drain_timeout`. Then an unknown client is
 /// drained at the end of a response, and a connection without a safe point counts as deferred. Long enough for several
-/// PINGs, of which an idle connection needs one.
+/// PINGs, of which an idle connection needs two.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// What a decision at a drain point depends on.
@@ -31,8 +31,10 @@ pub(crate) struct SafePointCheck<'a> {
     pub(crate) opened: Instant,
     /// Since when the drain is pending.
     pub(crate) since: Instant,
-    /// HTTP: when a stream last ended, before this write.
-    pub(crate) last_stream_end: Option<Instant>,
+    /// HTTP: when a stream last ended, or the client acknowledged its response, before this write.
+    pub(crate) last_progress: Option<Instant>,
+    /// HTTP/2: the client has acknowledged that it has all responses.
+    pub(crate) has_responses: bool,
     /// HTTP: when the last request came, if it was timed.
     pub(crate) last_request: Option<Instant>,
     /// WebSocket: when the client last sent a part of a message.
@@ -98,7 +100,11 @@ impl SafePointCheck<'_> {
                 } else {
                     client.tolerance.idle_time
                 };
-                needed.is_some_and(|time| time.is_zero() || self.is_idle_for(time))
+                // A response may stay in buffers for longer than the idle time. A client that reads it together with
+                // the GOAWAY sends its next request before it handles the GOAWAY.
+                needed.is_some_and(|time| {
+                    time.is_zero() || (self.has_responses && self.is_idle_for(time))
+                })
             }
             DrainPoint::Active { client } => {
                 // The operator wants an expired stream to end; what else is active must not end with it.
@@ -154,9 +160,9 @@ impl SafePointCheck<'_> {
         self.waited() >= self.rule.http2.idle_wait
     }
 
-    /// No stream has ended for this long.
+    /// No stream has ended for this long, and the client has acknowledged no response.
     fn is_idle_for(&self, time: Duration) -> bool {
         let is_over = |at| self.now.since(at) >= time;
-        self.last_stream_end.is_some_and(is_over)
+        self.last_progress.is_some_and(is_over)
     }
 }

@@ -124,6 +124,11 @@ pub fn ping() -> Vec<u8> {
     frame(PING, 0, 0, b"evenkeel")
 }
 
+/// Returns the acknowledgement of [`ping`].
+pub fn ping_ack() -> Vec<u8> {
+    frame(PING, ACK, 0, b"evenkeel")
+}
+
 /// The payload of the module's PINGs begins with this.
 pub const DELIVERY_PING_PREFIX: &[u8] = b"evkeel\0";
 

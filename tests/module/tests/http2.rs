@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel_test_frames::http2::{
     ACK, ClientPreface, DATA, END_HEADERS, END_STREAM, HEADERS, MAX_STREAM_ID, PING, delivery_ack,
-    delivery_ping, frame, get, goaway, ping, post_headers, reset, response, response_end,
+    delivery_ping, frame, get, goaway, ping, ping_ack, post_headers, reset, response, response_end,
     response_headers, server_preface,
 };
 use evenkeel_test_host::{ClosedBy, Connection};
@@ -244,14 +244,33 @@ fn idle_connection_gets_the_goaway_at_the_end_of_a_write() {
         let proxy = Proxy::with_defaults(r#""max_connection_age": "60s""#);
         let connection = connect(&proxy, preface);
         exchange(&connection, 1);
+        connection.server_writes(ping());
+        connection.client_sends(ping_ack());
         proxy.host.advance(Duration::from_secs(600));
         assert!(connection.is_open());
         let ping = ping();
         assert_eq!(
             connection.server_writes(&ping),
-            [ping, goaway(last)].concat()
+            [ping, delivery_ping(1), goaway(last)].concat()
         );
     }
+}
+
+/// It may read the end of its response together with the GOAWAY, and send a request before it handles that.
+#[test]
+fn client_that_has_not_acknowledged_its_response_is_not_idle() {
+    let proxy = Proxy::with_defaults(r#""max_connection_age": "60s""#);
+    let connection = connect(&proxy, ClientPreface::Httpx.bytes());
+    exchange(&connection, 1);
+    proxy.host.advance(Duration::from_secs(600));
+    assert_eq!(connection.server_writes(ping()), ping());
+    connection.client_sends(ping_ack());
+    assert_eq!(connection.server_writes(ping()), ping());
+    proxy.host.advance(Duration::from_secs(1));
+    assert_eq!(
+        connection.server_writes(ping()),
+        [ping(), delivery_ping(1), goaway(1)].concat()
+    );
 }
 
 #[test]
@@ -267,10 +286,11 @@ fn go_client_with_request_bodies_is_drained_when_idle() {
         ping,
         "it was active just now"
     );
+    connection.client_sends(ping_ack());
     proxy.host.advance(Duration::from_secs(1));
     assert_eq!(
         connection.server_writes(&ping),
-        [ping, goaway(MAX_STREAM_ID)].concat()
+        [ping, delivery_ping(1), goaway(MAX_STREAM_ID)].concat()
     );
 }
 

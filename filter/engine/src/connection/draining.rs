@@ -34,7 +34,8 @@ impl Connection {
             now,
             opened: self.opened,
             since,
-            last_stream_end: None,
+            last_progress: None,
+            has_responses: self.delivery.is_acknowledged(),
             last_request: None,
             last_client_message: self.opened,
             stream_expired: expired > 0,
@@ -42,7 +43,7 @@ impl Connection {
         };
         match &self.protocol {
             ProtocolState::Http(http) => {
-                check.last_stream_end = http.last_stream_end;
+                check.last_progress = http.last_progress;
                 check.last_request = http.last_request;
             }
             ProtocolState::WebSocket(websocket) => {

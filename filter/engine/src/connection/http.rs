@@ -7,8 +7,8 @@ use crate::Instant;
 
 #[derive(Debug, Default)]
 pub(super) struct HttpState {
-    /// When a stream, or an HTTP/1 exchange, last ended.
-    pub(super) last_stream_end: Option<Instant>,
+    /// When a stream, or an HTTP/1 exchange, last ended; HTTP/2: or when the client acknowledged that it has the response.
+    pub(super) last_progress: Option<Instant>,
     /// When the last request came, if a drain was pending by then: only such requests are timed.
     pub(super) last_request: Option<Instant>,
 }

@@ -41,9 +41,9 @@ impl Connection {
             if activity.requests > self.usage.requests {
                 http.last_request = is_pending.then_some(now);
             }
-            // The client has reset a stream, and may be about to open another one.
-            if activity.active < self.usage.active {
-                http.last_stream_end = Some(now);
+            // The client has reset a stream, or read the last response, and may be about to open another stream.
+            if activity.active < self.usage.active || is_delivery {
+                http.last_progress = Some(now);
             }
         }
         let ignored_signal = self.record_reaction(activity, now);
@@ -97,7 +97,7 @@ impl Connection {
     /// True when the connection must be rescheduled.
     pub(crate) fn finish_write(&mut self, ends_stream: bool, now: Instant) -> bool {
         if let Some(http) = self.protocol.http_mut().filter(|_| ends_stream) {
-            http.last_stream_end = Some(now);
+            http.last_progress = Some(now);
         }
         self.update_idle(now) || self.protocol.is_tcp()
     }

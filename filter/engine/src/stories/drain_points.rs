@@ -109,6 +109,25 @@ fn client_that_races_with_goaway_is_drained_only_when_idle() {
     }
 }
 
+/// A large response waits in buffers: the client reads its end, and the PING behind it, long after it was written.
+#[test]
+fn client_is_idle_only_after_it_has_acknowledged_the_response() {
+    let (mut story, id) = Story::rule(json!({"max_connection_age": "10s"})).with_connection();
+    story.at(11);
+    story.read(id, 1, 1);
+    let end = Some(stream_end(WHEN_IDLE));
+    story.write_undelivered(id, 1, 0, u64::MAX, end);
+    story.at(15);
+    let ping = Some(idle(WHEN_IDLE));
+    let unread = story.write_undelivered(id, 1, 0, u64::MAX, ping);
+    story.read_undelivered(id, 1, 0, 0);
+    let acknowledged = story.write(id, 1, 0, idle(WHEN_IDLE));
+    story.at(16);
+
+    assert_eq!((unread, acknowledged), (PASS, PASS));
+    assert_eq!(story.write(id, 1, 0, idle(WHEN_IDLE)), DRAIN_BY_AGE);
+}
+
 #[test]
 fn end_of_a_response_is_not_idle_after_a_long_pause() {
     let (mut story, id) = Story::rule(json!({"max_connection_age": "10s"})).with_connection();

@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
-/// How long no stream must have ended before a connection counts as idle, for a client whose requests race with a
-/// GOAWAY. A client that has been silent for this long is not about to read or to send: httpx with several requests
-/// at a time still loses some 20 ms after a response, Go's `httputil.ReverseProxy` some milliseconds after one.
+/// How long no stream must have ended, and how long the client must have had all responses, before a connection counts
+/// as idle, for a client whose requests race with a GOAWAY. A client that has been silent for this long is not about to
+/// read or to send: httpx with several requests at a time still loses some 20 ms after a response, Go's
+/// `httputil.ReverseProxy` some milliseconds after one.
 pub const IDLE_TIME: Duration = Duration::from_secs(1);
 
 /// Which GOAWAYs a client tolerates: with which last-stream-id, where in a write, and when.
