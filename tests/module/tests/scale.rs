@@ -20,12 +20,12 @@ const HOSTS: usize = 400;
 const BUDGET: usize = 100;
 
 /// A worker with raw TCP connections, which a tick closes as the budget allows.
-struct Scene {
+struct LoadedWorker {
     host: Host,
     root: Root,
 }
 
-impl Scene {
+impl LoadedWorker {
     fn new(max_connection_age: &str) -> Self {
         let host = Host::new(&module());
         let worker = host.start_worker();
@@ -85,22 +85,22 @@ fn closed(connections: &[Connection]) -> usize {
 
 #[test]
 fn callbacks_are_independent_of_the_number_of_connections() {
-    let scene = Scene::new("10m");
+    let worker = LoadedWorker::new("10m");
     let write = |connection: &Connection| {
         connection.client_sends("c");
-        scene.count(|| connection.server_writes("d")).1
+        worker.count(|| connection.server_writes("d")).1
     };
-    let mut first = scene.open(1, |_| 0);
+    let mut first = worker.open(1, |_| 0);
     let alone = write(&first[0]);
-    first.extend(scene.open(EXPIRING - 1, |number| number % HOSTS));
-    scene.host.advance(Duration::from_secs(60));
-    let others = scene.open(CONNECTIONS - EXPIRING, |number| number % HOSTS);
+    first.extend(worker.open(EXPIRING - 1, |number| number % HOSTS));
+    worker.host.advance(Duration::from_secs(60));
+    let others = worker.open(CONNECTIONS - EXPIRING, |number| number % HOSTS);
 
     let among_many = write(&others[CONNECTIONS / 4]);
-    let (tick, second) = most(&scene.ticks(Duration::from_secs(5)));
-    scene.host.advance(Duration::from_secs(600 - 60 - 5 - 1));
+    let (tick, second) = most(&worker.ticks(Duration::from_secs(5)));
+    worker.host.advance(Duration::from_secs(600 - 60 - 5 - 1));
     assert_eq!(closed(&first), 0);
-    let (expired, _) = most(&scene.ticks(Duration::from_secs(11)));
+    let (expired, _) = most(&worker.ticks(Duration::from_secs(11)));
 
     // The indexes are trees.
     assert!(
@@ -123,11 +123,11 @@ fn callbacks_are_independent_of_the_number_of_connections() {
 
 #[test]
 fn half_of_400_upstream_hosts_are_overloaded() {
-    let scene = Scene::new("off");
+    let worker = LoadedWorker::new("off");
     // The first 200 have twice as many connections as the others.
-    let connections = scene.open(60_000, |number| number % 600 % HOSTS);
+    let connections = worker.open(60_000, |number| number % 600 % HOSTS);
 
-    let (tick, second) = most(&scene.ticks(Duration::from_secs(25)));
+    let (tick, second) = most(&worker.ticks(Duration::from_secs(25)));
 
     assert!(tick < 20 * MILLION, "a tick: {tick}");
     assert!(second < 100 * MILLION, "a second: {second}");
