@@ -17,6 +17,10 @@ const SLOW: Duration = Duration::from_millis(5);
 /// milliseconds.
 const SETTLED: Duration = Duration::from_secs(1);
 
+/// How long no stream must have ended for a client that has acknowledged nothing since: where the proxy sends no PINGs, it
+/// cannot.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+
 /// How long a connection waits for a safe point, where the rule has no shorter `drain_timeout`. Then an unknown client is
 /// drained at the end of a response, and a connection without a safe point counts as deferred. Long enough for several
 /// PINGs, of which an idle connection needs two.
@@ -103,7 +107,8 @@ impl SafePointCheck<'_> {
                 // A response may stay in buffers for longer than the idle time. A client that reads it together with
                 // the GOAWAY sends its next request before it handles the GOAWAY.
                 needed.is_some_and(|time| {
-                    time.is_zero() || (self.has_responses && self.is_idle_for(time))
+                    let acknowledged = self.has_responses && self.is_idle_for(time);
+                    time.is_zero() || acknowledged || self.is_idle_for(UNACKNOWLEDGED)
                 })
             }
             DrainPoint::Active { client } => {

@@ -260,16 +260,17 @@ fn idle_connection_gets_the_goaway_at_the_end_of_a_write() {
 #[test]
 fn client_that_has_not_acknowledged_its_response_is_not_idle() {
     let proxy = Proxy::with_defaults(r#""max_connection_age": "60s""#);
-    let connection = connect(&proxy, ClientPreface::Httpx.bytes());
+    let connection = connect(&proxy, ClientPreface::Custom(&[(2, 0)], None).bytes());
+    proxy.host.advance(Duration::from_secs(90));
     exchange(&connection, 1);
-    proxy.host.advance(Duration::from_secs(600));
+    proxy.host.advance(Duration::from_secs(4));
     assert_eq!(connection.server_writes(ping()), ping());
     connection.client_sends(ping_ack());
     assert_eq!(connection.server_writes(ping()), ping());
     proxy.host.advance(Duration::from_secs(1));
     assert_eq!(
         connection.server_writes(ping()),
-        [ping(), delivery_ping(1), goaway(1)].concat()
+        [ping(), delivery_ping(1), goaway(MAX_STREAM_ID)].concat()
     );
 }
 
