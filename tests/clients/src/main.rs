@@ -41,7 +41,7 @@ struct Args {
     /// Print the first frames of each HTTP/2 client instead of running the matrix
     #[arg(long, conflicts_with_all = ["storm", "ci"])]
     fingerprints: bool,
-    /// Clients to run in parallel; twice as many that mostly wait run beside them
+    /// Clients to run in parallel; as many that mostly wait run beside them
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
     /// Also write the rows to this file, as JSON

@@ -100,8 +100,8 @@ impl Matrix {
         }
     }
 
-    /// Executes all runs: `jobs` at a time of those that keep the machine busy, and twice as many at a time of
-    /// those that mostly wait. `done` gets each row when it is complete.
+    /// Executes all runs: `jobs` at a time of those that keep the machine busy, and as many at a time of those
+    /// that mostly wait. `done` gets each row when it is complete.
     ///
     /// # Errors
     /// When a client's program cannot be provisioned. A run that does not complete is in the outcome.
@@ -128,7 +128,7 @@ impl Matrix {
             let runs = stream::iter(runs).map(&execute);
             runs.buffer_unordered(jobs).collect::<Vec<_>>()
         };
-        let (mut ended, waited) = tokio::join!(all(busy, jobs), all(waiting, 2 * jobs));
+        let (mut ended, waited) = tokio::join!(all(busy, jobs), all(waiting, jobs));
         ended.extend(waited);
         ended.sort_by_key(|(place, ..)| *place);
         let mut outcome = Outcome {
