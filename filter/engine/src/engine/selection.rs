@@ -3,7 +3,6 @@
 //! One search serves all requests: those of the service, and those of each upstream host with excess load. It visits the
 //! connections once, in slices of [`SLICE`], and keeps the best of each request in a heap of a fixed size.
 
-use core::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use evenkeel_policy::{Measure, Mode};
@@ -258,13 +257,11 @@ impl Engine {
         let now = self.now;
         let mut rest = group.demand.request;
         let mut selected = 0.0;
-        let mut best: BinaryHeap<_> = group.best.into_iter().map(Reverse).collect();
-        // Each connection is one: no further one is eligible.
-        let is_complete =
-            |rest: &SelectionRequest| rest.measure == Measure::Connections && rest.load < 1.0;
-        while !is_complete(&rest)
-            && let Some(Reverse((_, _, id))) = best.pop()
-        {
+        for (_, _, id) in group.best.into_sorted_vec() {
+            // Each connection is one: no further one is eligible.
+            if rest.measure == Measure::Connections && rest.load < 1.0 {
+                break;
+            }
             let Some(connection) = self.connections.get_mut(&id) else {
                 continue;
             };
