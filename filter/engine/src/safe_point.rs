@@ -17,9 +17,9 @@ const SLOW: Duration = Duration::from_millis(5);
 /// milliseconds.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// How long no stream must have ended for a client that has acknowledged nothing since: where the proxy sends no PINGs, it
-/// cannot.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+/// How long a connection must have been idle whose client has not acknowledged the last response: without PINGs of the
+/// proxy, it cannot.
+const UNACKNOWLEDGED_IDLE_TIME: Duration = Duration::from_secs(5);
 
 /// How long a connection waits for a safe point, where the rule has no shorter `drain_timeout`. Then an unknown client is
 /// drained at the end of a response, and a connection without a safe point counts as deferred. Long enough for several
@@ -108,7 +108,7 @@ impl SafePointCheck<'_> {
                 // the GOAWAY sends its next request before it handles the GOAWAY.
                 needed.is_some_and(|time| {
                     let acknowledged = self.has_responses && self.is_idle_for(time);
-                    time.is_zero() || acknowledged || self.is_idle_for(UNACKNOWLEDGED)
+                    time.is_zero() || acknowledged || self.is_idle_for(UNACKNOWLEDGED_IDLE_TIME)
                 })
             }
             DrainPoint::Active { client } => {
@@ -165,7 +165,7 @@ impl SafePointCheck<'_> {
         self.waited() >= self.rule.http2.idle_wait
     }
 
-    /// No stream has ended for this long, and the client has acknowledged no response.
+    /// For this long no stream has ended, and the client has not acknowledged a response.
     fn is_idle_for(&self, time: Duration) -> bool {
         let is_over = |at| self.now.since(at) >= time;
         self.last_progress.is_some_and(is_over)

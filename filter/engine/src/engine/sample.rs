@@ -173,7 +173,8 @@ impl Engine {
     }
 
     /// Takes a sample of the load, about once a second. Selections whose connections found no safe point in time end;
-    /// where `rebalances` is false, all selections do, a thousand in each sample. A request for a selection has to be made again after each sample.
+    /// where `rebalances` is false, all selections do, at most 1024 in each sample. A request for a selection has to be made
+    /// again after each sample.
     #[inline(never)]
     pub fn take_sample(&mut self, rebalances: impl Into<PerMode<bool>>) -> LoadSample {
         let now = self.now;
