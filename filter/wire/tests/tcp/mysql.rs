@@ -6,7 +6,7 @@ mod response;
 
 use crate::conversation::Conversation;
 use evenkeel_wire::BypassReason;
-use evenkeel_wire::tcp::{TcpProtocol, UnsafeReason};
+use evenkeel_wire::tcp::{Session, SessionState, TcpProtocol, UnsafeReason};
 use messages::*;
 
 fn greeted(capabilities: u64) -> Conversation {
@@ -114,7 +114,7 @@ fn payload_of_several_packets_is_one_message() {
         let first = packet(sequence, &[&[code], &vec![b' '; 0xff_fffe][..]].concat());
         [first, packet(sequence + 1, b"\x01\x02")].concat()
     };
-    let mut session = evenkeel_wire::tcp::Session::new(TcpProtocol::MySql);
+    let mut session = Session::new(TcpProtocol::MySql);
     session.server(&mut &greeting(MYSQL | PROTOCOL_41)[..]);
     session.client(&mut &login(MYSQL | PROTOCOL_41)[..]);
     session.server(&mut &ok(2, AUTOCOMMIT)[..]);
@@ -123,11 +123,8 @@ fn payload_of_several_packets_is_one_message() {
     let head = [packet(1, &[1]), definitions(MYSQL, 1)].concat();
     let rows = [packet(4, &vec![0xfe; 0xff_ffff]), packet(5, b"\xff")].concat();
     session.server(&mut &[head, rows].concat()[..]);
-    let pending = evenkeel_wire::tcp::SessionState::Unsafe(UnsafeReason::Response);
+    let pending = SessionState::Unsafe(UnsafeReason::Response);
     assert_eq!(session.state(), pending);
     session.server(&mut &eof(MYSQL, AUTOCOMMIT)[..]);
-    assert_eq!(
-        session.state(),
-        evenkeel_wire::tcp::SessionState::SafeWhenIdle
-    );
+    assert_eq!(session.state(), SessionState::SafeWhenIdle);
 }

@@ -66,23 +66,12 @@ fn prepared_statement_is_complete_after_its_definitions() {
 #[test]
 fn open_cursor_is_unsafe_until_its_last_row() {
     for capabilities in DIALECTS {
-        let opened = match capabilities & DEPRECATE_EOF {
-            0 => {
-                let definition = packet(2, b"\x03def");
-                [
-                    packet(1, &[1]),
-                    definition,
-                    eof(capabilities, CURSOR_EXISTS),
-                ]
-                .concat()
-            }
-            _ => [
-                packet(1, &[1]),
-                packet(2, b"\x03def"),
-                eof(capabilities, CURSOR_EXISTS),
-            ]
-            .concat(),
-        };
+        let opened = [
+            packet(1, &[1]),
+            packet(2, b"\x03def"),
+            eof(capabilities, CURSOR_EXISTS),
+        ]
+        .concat();
         let fetch = command(28, &[1, 0, 0, 0, 10, 0, 0, 0]);
         let rows = packet(1, b"\0\0\x011").repeat(2);
         connected(capabilities)
