@@ -2,7 +2,7 @@
 //! `cargo xtask fuzz` is the long one.
 #![cfg(not(target_arch = "wasm32"))]
 #![cfg(test)]
-#![allow(clippy::arithmetic_side_effects)]
+#![allow(clippy::arithmetic_side_effects, reason = "an overflow fails the test")]
 
 #[path = "../../../fuzz/src/lib.rs"]
 mod targets;

@@ -2,7 +2,7 @@
 //! a parser finds the inserted drain signal.
 #![cfg(not(target_arch = "wasm32"))]
 #![cfg(test)]
-#![allow(clippy::arithmetic_side_effects)]
+#![allow(clippy::arithmetic_side_effects, reason = "an overflow fails the test")]
 
 #[allow(dead_code)]
 #[path = "../src/h1/tests/envoy.rs"]

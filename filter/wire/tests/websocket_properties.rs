@@ -1,7 +1,7 @@
 //! WebSockets of peers that follow RFC 6455, with any cuts, compared with a model of every frame; and arbitrary bytes.
 #![cfg(not(target_arch = "wasm32"))]
 #![cfg(test)]
-#![allow(clippy::arithmetic_side_effects)]
+#![allow(clippy::arithmetic_side_effects, reason = "an overflow fails the test")]
 
 use evenkeel_wire::BypassReason;
 use evenkeel_wire::websocket::{StatusCode, WebSocketScanner, WebSocketWrite, close_frame};
