@@ -11,7 +11,7 @@ from contract import IN_FLIGHT, IN_TRANSACTION, SESSION_LOST, UNKNOWN_OUTCOME
 
 LOG = "log"
 # Seconds until a push counts as lost: more than a loaded machine needs.
-PATIENCE = 30
+PUSH_TIMEOUT = 30
 # What redis-py raises when the connection is gone.
 CLOSED = (redis.ConnectionError, redis.TimeoutError)
 
@@ -208,7 +208,7 @@ class Cache:
                 while self.cached != str(attempt.number):
                     if self.cached is None:
                         self.cached = self.client.get("tracked")
-                    elif connection.can_read(timeout=PATIENCE):
+                    elif connection.can_read(timeout=PUSH_TIMEOUT):
                         connection.read_response(push_request=True)
                     else:
                         # The cached value is stale, and will be: nothing is tracked any more.

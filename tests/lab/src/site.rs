@@ -27,7 +27,7 @@ const BETWEEN_SAMPLES: Duration = Duration::from_secs(1);
 const BALANCED_SECONDS: u32 = 4;
 
 /// The time in which clients connect, on a machine with other work.
-const STARTED: Duration = Duration::from_secs(120);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How many pods start at the same time: an Envoy compiles the module while it starts.
 const STARTING: usize = 2;
@@ -194,7 +194,7 @@ impl Site {
     /// # Errors
     /// When they do not connect, or an Envoy has ended.
     pub async fn wait_for_connections(&self, side: usize, connections: u64) -> Result<()> {
-        let end = Instant::now() + STARTED;
+        let end = Instant::now() + CONNECT_TIMEOUT;
         loop {
             let samples = self.sample().await?;
             let open: u64 = samples.iter().map(|sample| sample.connections[side]).sum();
@@ -203,7 +203,7 @@ impl Site {
             }
             ensure!(
                 Instant::now() < end,
-                "{open} of {connections} connections after {STARTED:?}"
+                "{open} of {connections} connections after {CONNECT_TIMEOUT:?}"
             );
             sleep(Duration::from_millis(200)).await;
         }

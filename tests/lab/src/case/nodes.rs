@@ -8,7 +8,7 @@ use anyhow::Result;
 use evenkeel_test_envoy::{KubeProxy, Protocol, Scheduler, Tally};
 
 use super::{About, Lab, balance, rebalance};
-use crate::client_group::ClientGroup;
+use crate::client_group::{Caller, ClientGroup};
 use crate::history::BALANCED;
 use crate::outcome::{Outcome, SideOutcome};
 use crate::pod::{App, Side};
@@ -40,9 +40,7 @@ pub async fn run(lab: &Lab) -> Result<Outcome> {
             let endpoints = endpoints(&site, side);
             let start = KubeProxy::with_scheduler(endpoints, Scheduler::LeastConnections);
             let balancer = node.spawn(start).join().await?;
-            let run = |caller: crate::client_group::Caller| {
-                caller.call(Protocol::Http1, Duration::from_secs(1))
-            };
+            let run = |caller: Caller| caller.call(Protocol::Http1, Duration::from_secs(1));
             of_side.push(ClientGroup::start(
                 node,
                 balancer.address(),

@@ -154,8 +154,8 @@ async fn session(caller: &Caller, broker: SocketAddr, pause: Duration) -> Result
             _ = connection.peek(&mut byte) => return Ok(End::Idle),
         }
         let mut response = [0; 2];
-        let asked = connection.write_all(PINGREQ).await;
-        if asked.is_err() || connection.read_exact(&mut response).await.is_err() {
+        let sent = connection.write_all(PINGREQ).await;
+        if sent.is_err() || connection.read_exact(&mut response).await.is_err() {
             return Ok(End::Crossed);
         }
         ensure!(response == PINGRESP, "no PINGRESP: {response:?}");
