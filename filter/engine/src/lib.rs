@@ -25,6 +25,7 @@ mod rebalance;
 pub mod record;
 mod safe_point;
 mod slab;
+mod sort;
 #[cfg(test)]
 mod stories;
 mod timers;

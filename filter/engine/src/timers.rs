@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::sort::sort_by_number;
 use crate::{ConnectionId, Instant};
 
 /// The most queues of which it is known when they were served. Each root has two.
@@ -87,9 +88,9 @@ impl Timers {
     /// The queues in which a connection waits, at most two for each policy; the one that was served least recently comes
     /// first.
     pub(crate) fn queues(&self) -> Vec<Queue> {
-        let mut queues: Vec<Queue> = self.queues.keys().copied().collect();
-        queues.sort_by_key(|queue| self.served.get(queue));
-        queues
+        let queues: Vec<Queue> = self.queues.keys().copied().collect();
+        let served = |queue: &Queue| self.served.get(queue).copied();
+        sort_by_number(&queues, |queue| served(queue).unwrap_or_default())
     }
 
     /// Records that a connection of this queue had its turn.

@@ -7,6 +7,7 @@ use evenkeel_policy::{Measure, Peers, Rebalance};
 use super::report::{Report, plausible_weight};
 use super::{OwnReport, View};
 use crate::Instant;
+use crate::sort::sort_by_number;
 
 /// New connections go to a pod that got a request of a peer in so many intervals.
 const SERVING: u32 = 5;
@@ -209,9 +210,10 @@ fn highest(own: &PodLoad, others: &[PodLoad]) -> f64 {
 }
 
 fn median_weight(own: &PodLoad, others: &[PodLoad]) -> f64 {
-    let mut weights: Vec<_> = others.iter().map(|part| part.weight).collect();
+    let mut weights: Vec<f64> = others.iter().map(|part| part.weight).collect();
     weights.push(own.weight);
-    weights.sort_unstable_by(f64::total_cmp);
+    // A weight is positive, so its bits sort like its value.
+    let weights = sort_by_number(&weights, |weight| weight.to_bits());
     // The lower of the middle two: of two pods, the heavier must not define the median.
     let middle = weights.len().saturating_sub(1) / 2;
     weights.get(middle).copied().unwrap_or(own.weight)

@@ -1,12 +1,12 @@
 //! The reports that a pod has about the others.
 
-use core::cmp::Reverse;
 use core::time::Duration;
 
 use super::message::{self, Message};
 use super::random::SeededRandom;
 use super::report::{Report, Row, Source};
 use super::{MAX_PEERS, MAX_REPORTS, OwnReport, PeerId};
+use crate::sort::sort_by_number;
 use crate::{Instant, record};
 
 /// An older report is not sent: others do not accept it.
@@ -91,15 +91,12 @@ impl View {
 
     /// A random sample of the newer half: new reports would spread slowly if all were sent equally often.
     fn sample(&self, now: Instant, seed: u64) -> Vec<&Report> {
-        let mut sent: Vec<_> = self
-            .reports
-            .iter()
-            .filter(|report| report.age(now) <= MAX_AGE)
-            .collect();
-        sent.sort_unstable_by_key(|report| Reverse(report.measured));
-        sent.truncate(MAX_REPORTS.max(sent.len() / 2));
+        let is_sent = |report: &&Report| report.age(now) <= MAX_AGE;
+        let sent: Vec<_> = self.reports.iter().filter(is_sent).collect();
+        let mut newest_first = sort_by_number(&sent, |report| !report.measured.as_nanos());
+        newest_first.truncate(MAX_REPORTS.max(sent.len() / 2));
         let mut random = SeededRandom::new(seed);
-        sent.sort_by_cached_key(|_| random.draw());
+        let mut sent = sort_by_number(&newest_first, |_| random.draw());
         sent.truncate(MAX_REPORTS);
         sent
     }

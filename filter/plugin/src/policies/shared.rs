@@ -1,7 +1,5 @@
 //! How workers notify each other that an earlier root is current again: one value per filter entry in shared data.
 
-use std::collections::BTreeSet;
-
 use evenkeel_engine::{Instant, record};
 
 use super::{Policies, Root, RootId};
@@ -30,13 +28,19 @@ impl Applied {
 impl Policies {
     /// The keys under which another worker may announce that an earlier configuration was applied again, each with
     /// the root that is current here. None where no earlier root is left.
-    pub(crate) fn shared_keys(&self) -> BTreeSet<(String, RootId)> {
+    pub(crate) fn shared_keys(&self) -> Vec<(String, RootId)> {
         let returning = |(id, root): (&RootId, &Root)| {
             let current = self.roots.get(&root.current)?;
             let may_return = root.current != *id && root.digest != current.digest;
             may_return.then(|| (root.entry.key(), root.current))
         };
-        self.roots.iter().filter_map(returning).collect()
+        let mut keys = Vec::new();
+        for key in self.roots.iter().filter_map(returning) {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
     }
 
     /// The key of the filter entry of a root, and what to store there.
