@@ -3,14 +3,12 @@
 //! It is a token bucket in the form of GCRA (ITU-T I.371): its only state is one instant, so that the workers can share it
 //! by compare-and-swap in the host's shared data.
 
-use std::collections::BTreeMap;
-
 use core::time::Duration;
 
 use evenkeel_policy::Budget;
 
 use crate::budget_split::BudgetSplit;
-use crate::{Instant, mix};
+use crate::{Instant, SortedMap, mix};
 
 /// Names a bucket, equally in every worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,7 +92,7 @@ const MAX_BUCKETS: usize = 64;
 /// What a worker remembers of its buckets. All of it may be forgotten: then the shared state is read once more.
 #[derive(Debug, Default)]
 pub(crate) struct Buckets {
-    memories: BTreeMap<BucketId, Memory>,
+    memories: SortedMap<BucketId, Memory>,
     /// The number of ticks so far.
     ticks: u64,
 }
@@ -172,7 +170,7 @@ impl Buckets {
         if self.memories.len() >= MAX_BUCKETS && !self.memories.contains_key(&bucket) {
             self.memories.clear();
         }
-        self.memories.entry(bucket).or_default()
+        self.memories.get_or_default(bucket)
     }
 }
 

@@ -1,6 +1,5 @@
 //! The upstream hosts, and the load of each.
 
-use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use core::num::NonZeroU64;
@@ -9,7 +8,7 @@ use core::time::Duration;
 use evenkeel_policy::Mode;
 
 use crate::load::Flow;
-use crate::{Instant, Load, PerMode, Rebalancer};
+use crate::{Instant, Load, PerMode, Rebalancer, SortedMap};
 
 /// The most hosts that are distinguished. The load of further ones is not counted by host.
 pub const MAX_HOSTS: usize = 1024;
@@ -73,8 +72,8 @@ impl UpstreamHost {
 /// The hosts of one worker.
 #[derive(Debug, Default)]
 pub struct UpstreamHosts {
-    ids: HashMap<Rc<[u8]>, Vec<UpstreamHostId>>,
-    hosts: BTreeMap<UpstreamHostId, UpstreamHost>,
+    ids: SortedMap<Rc<[u8]>, Vec<UpstreamHostId>>,
+    hosts: SortedMap<UpstreamHostId, UpstreamHost>,
     /// How many there have been so far.
     count: u64,
     swept: Instant,
@@ -122,7 +121,7 @@ impl UpstreamHosts {
             .map(|host| &host.cluster)
             .find(|known| ***known == *cluster)
             .map_or_else(|| cluster.into(), Rc::clone);
-        self.ids.entry(Rc::clone(&address)).or_default().push(id);
+        self.ids.get_or_default(Rc::clone(&address)).push(id);
         let host = UpstreamHost {
             address,
             cluster,
@@ -162,7 +161,7 @@ impl UpstreamHosts {
         has_rates: bool,
         now: Instant,
     ) {
-        for (id, host) in &mut self.hosts {
+        for (id, host) in self.hosts.iter_mut() {
             let (remaining, leaving) = remaining(*id);
             host.leaving = leaving;
             host.flow.update(host.requests, now);

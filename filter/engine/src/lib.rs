@@ -26,6 +26,7 @@ pub mod record;
 mod safe_point;
 mod slab;
 mod sort;
+mod sorted_map;
 #[cfg(test)]
 mod stories;
 mod timers;
@@ -44,6 +45,7 @@ pub use limits::mix;
 pub use load::Load;
 pub use per_mode::PerMode;
 pub use rebalance::{LoadComparison, Rebalancer};
+pub use sorted_map::SortedMap;
 
 pub use evenkeel_wire::tcp::TcpProtocol;
 pub use evenkeel_wire::{DrainPoint, Http2Client};

@@ -1,9 +1,9 @@
 //! What connections wait for without an event of their own: a point in time, or their turn in a queue.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::sort::sort_by_number;
-use crate::{ConnectionId, Instant};
+use crate::{ConnectionId, Instant, SortedMap};
 
 /// The most queues of which it is known when they were served. Each root has two.
 const MAX_SERVED: usize = 128;
@@ -35,10 +35,10 @@ pub(crate) enum Wakeup {
 pub(crate) struct Timers {
     by_time: BTreeSet<(Instant, ConnectionId)>,
     /// The queues in which a connection waits.
-    queues: BTreeMap<Queue, BTreeSet<(Instant, ConnectionId)>>,
+    queues: SortedMap<Queue, BTreeSet<(Instant, ConnectionId)>>,
     /// The order in which queues were last served. It outlives a queue: one that a connection joins again and again must
     /// not always be the first.
-    served: BTreeMap<Queue, u64>,
+    served: SortedMap<Queue, u64>,
     serial: u64,
 }
 
@@ -68,7 +68,7 @@ impl Timers {
                 self.by_time.insert((at, id));
             }
             Wakeup::InTurn(queue, since) => {
-                self.queues.entry(queue).or_default().insert((since, id));
+                self.queues.get_or_default(queue).insert((since, id));
             }
         }
     }

@@ -1,11 +1,11 @@
 //! The load of all connections of a worker, updated with each event.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use evenkeel_policy::Mode;
 
 use crate::hosts::UpstreamHostId;
-use crate::{ConnectionId, PerMode};
+use crate::{ConnectionId, PerMode, SortedMap};
 
 /// What one connection adds to the totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(crate) struct Totals {
     pub(crate) service: PerMode<Counts>,
     pub(crate) leaving: PerMode<Counts>,
     pub(crate) dry_run_drained: Counts,
-    pub(crate) hosts: BTreeMap<UpstreamHostId, OfHost>,
+    pub(crate) hosts: SortedMap<UpstreamHostId, OfHost>,
     pub(crate) selected: BTreeSet<ConnectionId>,
 }
 
@@ -103,7 +103,7 @@ impl Totals {
             }
         }
         if let Some(host) = part.host {
-            let sums = self.hosts.entry(host).or_default();
+            let sums = self.hosts.get_or_default(host);
             change.apply(&mut sums.members, 1);
             sums.all.change(part, change);
             if part.is_leaving || part.drained_in_dry_run {

@@ -9,7 +9,7 @@ use crate::label::{Exchange, GoawayLabels};
 use crate::{Kind, Metric};
 
 /// One series of a counter. A metric without labels is [`Counter::Plain`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Counter {
     /// Of [`Metric::Connections`].
     Connections(Protocol),

@@ -141,7 +141,7 @@ pub const fn mode_name(mode: Mode) -> &'static str {
 }
 
 /// The label values of a GOAWAY.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GoawayLabels {
     /// The client.
     pub client: &'static str,
@@ -152,7 +152,7 @@ pub struct GoawayLabels {
 }
 
 /// The result of a gossip exchange, or of one side of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Exchange {
     /// A peer responded.
     Responded,

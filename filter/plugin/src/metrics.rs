@@ -3,10 +3,9 @@
 mod upstream_hosts;
 
 use core::cell::Cell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
-use evenkeel_engine::{Instant, Load};
+use evenkeel_engine::{Instant, Load, SortedMap};
 use evenkeel_metrics::{Counter, Kind, Metric, VERSION, mode_name};
 use evenkeel_policy::Mode;
 use evenkeel_wire::Protocol;
@@ -58,11 +57,11 @@ fn add(host: &dyn Host, metric: Option<u32>, by: i64) -> bool {
 #[derive(Debug)]
 pub(crate) struct Metrics {
     host: Rc<dyn Host>,
-    counters: HashMap<Counter, Option<u32>>,
+    counters: SortedMap<Counter, Option<u32>>,
     /// Requests that were not published yet, by protocol.
     requests: [u64; Protocol::ALL.len()],
     /// By their label value, which is empty for a gauge without labels.
-    gauges: HashMap<(Metric, &'static str), Gauge>,
+    gauges: SortedMap<(Metric, &'static str), Gauge>,
     upstream_hosts: UpstreamHosts,
 }
 
@@ -70,9 +69,9 @@ impl Metrics {
     pub(crate) fn new(host: Rc<dyn Host>) -> Self {
         Self {
             host,
-            counters: HashMap::new(),
+            counters: SortedMap::default(),
             requests: Default::default(),
-            gauges: HashMap::new(),
+            gauges: SortedMap::default(),
             upstream_hosts: UpstreamHosts::default(),
         }
     }
@@ -101,10 +100,9 @@ impl Metrics {
 
     /// Sets this worker's part of a gauge with one label.
     pub(crate) fn set_labeled_gauge(&mut self, gauge: Metric, label: &'static str, value: f64) {
-        let shown = self
-            .gauges
-            .entry((gauge, label))
-            .or_insert_with(|| Gauge::define(&*self.host, gauge, &[label]));
+        let shown = self.gauges.get_or_insert_with((gauge, label), || {
+            Gauge::define(&*self.host, gauge, &[label])
+        });
         shown.set(&*self.host, value);
     }
 
@@ -127,7 +125,7 @@ impl Metrics {
     }
 
     pub(crate) fn count_by(&mut self, counter: Counter, by: u64) {
-        let metric = *self.counters.entry(counter).or_insert_with(|| {
+        let metric = *self.counters.get_or_insert_with(counter, || {
             let name = counter.stat();
             self.host.define_metric(MetricKind::Counter, &name).ok()
         });

@@ -8,10 +8,9 @@ mod current;
 mod evidence;
 mod shared;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use evenkeel_engine::{Bucket, Instant, PerMode, mix};
+use evenkeel_engine::{Bucket, Instant, PerMode, SortedMap, mix};
 use evenkeel_policy::{Errors, Mode, Policy, Role};
 
 pub(crate) use current::Used;
@@ -104,7 +103,7 @@ impl Default for Turn {
 /// The policies of one worker, by root.
 #[derive(Debug, Default)]
 pub(crate) struct Policies {
-    roots: BTreeMap<RootId, Root>,
+    roots: SortedMap<RootId, Root>,
     orders: u64,
     /// The newest connection that is known.
     newest: Option<u64>,
@@ -159,7 +158,7 @@ impl Policies {
             new.bucket = last.and_then(|last| last.bucket);
         }
         // One of them has changed: their next uses show whether they are two entries.
-        for other in self.roots.values_mut() {
+        for (_, other) in self.roots.iter_mut() {
             if other.entry.may_equal(&new.entry) {
                 new.history.is_per_stream |= other.history.is_per_stream;
                 other.turn = Turn::default();
@@ -213,7 +212,7 @@ impl Policies {
     /// How many filter entries have an active policy of each mode.
     pub(crate) fn active(&self) -> PerMode<usize> {
         let mut active = PerMode::default();
-        for (id, root) in &self.roots {
+        for (id, root) in self.roots.iter() {
             if let (true, Some(policy)) = (root.current == *id, &root.policy) {
                 let count: &mut usize = active.get_mut(policy.mode);
                 *count = count.saturating_add(1);

@@ -2,7 +2,7 @@
 
 /// The first thing in a connection's bytes that the scanner does not understand. From then on every byte passes
 /// unchanged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BypassReason {
     /// HTTP/1: the first line of a message is not a request line or status line.
     StartLine,

@@ -4,7 +4,7 @@ use crate::BypassReason;
 use crate::tcp::TcpProtocol;
 
 /// The protocol of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
     /// HTTP/1.0 or HTTP/1.1.
     Http1,

@@ -1,14 +1,14 @@
 //! The gRPC streams of a connection whose age is limited.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use core::time::Duration;
 
 use evenkeel_policy::Rule;
 
-use crate::Instant;
 use crate::limits::Draw;
+use crate::{Instant, SortedMap};
 
 /// An HTTP stream, in the caller's own numbering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,10 +53,10 @@ thread_local! {
 }
 
 /// The open streams of one connection whose age is limited, at most [`MAX_TIMED`]. Each write to the connection needs the
-/// earliest expiry, so it is stored; every other operation takes logarithmic time.
+/// earliest expiry, so it is stored.
 #[derive(Debug, Default)]
 pub(crate) struct TimedStreams {
-    streams: BTreeMap<StreamId, TimedStream>,
+    streams: SortedMap<StreamId, TimedStream>,
     /// When streams expire, earliest first.
     expiries: BTreeSet<(Instant, StreamId)>,
     /// The first of them.
@@ -132,7 +132,7 @@ impl TimedStreams {
     /// Replaces the rule of each stream for which there is another.
     pub(crate) fn replace_rules(&mut self, rule: impl Fn(&Rule) -> Option<Rc<Rule>>) {
         self.expiries.clear();
-        for (stream, timed) in &mut self.streams {
+        for (stream, timed) in self.streams.iter_mut() {
             if let Some(rule) = rule(&timed.rule) {
                 timed.rule = rule;
             }

@@ -1,6 +1,5 @@
 //! Upstream hosts, how their loads are compared, and how fast rebalancing drains.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use core::time::Duration;
@@ -9,7 +8,7 @@ use evenkeel_policy::{Measure, Mode, Rebalance as Rule};
 
 use super::{Engine, SelectionRequest, SelectionScope};
 use crate::hosts::{UpstreamHost, UpstreamHostId};
-use crate::{ConnectionId, DrainReason, Instant, Load, LoadComparison};
+use crate::{ConnectionId, DrainReason, Instant, Load, LoadComparison, SortedMap};
 
 /// How far a drain may be late and still be made up for: safe points can come in bursts.
 const MAX_DELAY: Duration = Duration::from_secs(1);
@@ -57,10 +56,10 @@ impl Engine {
     /// those with excess load. Call it between [`Engine::take_sample`] and [`Engine::run_selection`].
     pub fn rebalance_hosts(&mut self, rule: &Rule, mode: Mode) -> bool {
         let now = self.now;
-        let mut clusters: HashMap<Rc<[u8]>, Cluster> = HashMap::new();
+        let mut clusters: SortedMap<Rc<[u8]>, Cluster> = SortedMap::default();
         for (_, host) in self.hosts.iter() {
             if host.load().connections > 0.0 {
-                let cluster = clusters.entry(Rc::clone(host.cluster())).or_default();
+                let cluster = clusters.get_or_default(Rc::clone(host.cluster()));
                 let load = host.load().of(rule.measure);
                 cluster.hosts += 1.0;
                 cluster.load += load;

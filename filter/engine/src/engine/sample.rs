@@ -4,8 +4,6 @@
 //! connection; where rebalancing measures them, a sweep over the connections updates them, in slices of at most [`SLICE`].
 //! Where it does not, only the metrics show rates, and those of the worker as a whole are enough.
 
-use std::collections::HashMap;
-
 use core::ops::Bound;
 use core::time::Duration;
 
@@ -14,7 +12,7 @@ use crate::connection::{Connection, Increment};
 use crate::hosts::{UpstreamHostId, UpstreamHosts};
 use crate::load::Flow;
 use crate::totals::Counts;
-use crate::{ConnectionId, Instant, Load, PerMode};
+use crate::{ConnectionId, Instant, Load, PerMode, SortedMap};
 
 /// The most connections that one step of a sweep, or of a search, visits. A tick takes a step of each, and the sample one
 /// more. In a worker with no more connections the sample is exact; with 100,000 a sweep takes two and a half seconds.
@@ -70,7 +68,7 @@ struct RateSums {
     leaving: PerMode<Rates>,
     dry_run_drained: Rates,
     /// For each upstream host the rates of connections that stay with it, and the part of those that leave.
-    hosts: HashMap<UpstreamHostId, (Rates, PerMode<Rates>)>,
+    hosts: SortedMap<UpstreamHostId, (Rates, PerMode<Rates>)>,
 }
 
 /// A sweep that is under way.
@@ -156,7 +154,7 @@ impl RateSums {
             }
         }
         if let Some(host) = connection.fixed_host() {
-            let (all, leaving) = self.hosts.entry(host).or_default();
+            let (all, leaving) = self.hosts.get_or_default(host);
             all.add(load);
             if is_leaving || dry_run_drained {
                 leaving.get_mut(mode).add(load);

@@ -3,7 +3,7 @@
 //! One search serves all requests: those of the service, and those of each upstream host with excess load. It visits the
 //! connections once, in slices of [`SLICE`], and keeps the best of each request in a heap of a fixed size.
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::BinaryHeap;
 
 use evenkeel_policy::{Measure, Mode};
 
@@ -12,7 +12,7 @@ use super::sample::SLICE;
 use crate::connection::Connection;
 use crate::hosts::UpstreamHostId;
 use crate::limits::mix;
-use crate::{ConnectionId, DrainReason, Effect, Instant, PerMode};
+use crate::{ConnectionId, DrainReason, Effect, Instant, PerMode, SortedMap};
 
 /// The most connections that one search selects for a request.
 const MAX_SELECTED: usize = 256;
@@ -50,7 +50,7 @@ pub(super) struct Selector {
     /// The number of samples so far.
     samples: u64,
     /// What the next search is for.
-    requested: BTreeMap<Key, Demand>,
+    requested: SortedMap<Key, Group>,
     search: Option<Search>,
     /// The load that searches in the service have selected, and that the caller has not taken yet.
     selected: PerMode<f64>,
@@ -64,11 +64,11 @@ struct Search {
     /// Where the next slice begins; None: all connections were visited.
     cursor: Option<usize>,
     /// The requests that were not served yet.
-    groups: BTreeMap<Key, Group>,
+    groups: SortedMap<Key, Group>,
     /// One of them is of the service.
     has_service: bool,
-    /// Policies whose connections may be selected.
-    policies: BTreeSet<u32>,
+    /// Policies whose connections may be selected, in their order.
+    policies: Vec<u32>,
     seed: u64,
 }
 
@@ -138,7 +138,10 @@ impl Search {
                 continue;
             };
             let request = group.demand.request;
-            if self.policies.contains(&connection.origin().policy)
+            if self
+                .policies
+                .binary_search(&connection.origin().policy)
+                .is_ok()
                 && request.eligible_load(connection, now).is_some()
             {
                 group.keep((connection.selection_rank(now), mix(self.seed ^ id.0), id));
@@ -162,13 +165,14 @@ impl Selector {
         match groups.and_then(|groups| groups.get_mut(&key)) {
             Some(group) => group.demand = demand,
             None => {
-                self.requested.insert(key, demand);
+                let best = BinaryHeap::new();
+                self.requested.insert(key, Group { demand, best });
             }
         }
     }
 
     /// Drops what the current sample has not confirmed. Gives the requests for which a search is to start.
-    fn confirmed(&mut self) -> BTreeMap<Key, Group> {
+    fn confirmed(&mut self) -> SortedMap<Key, Group> {
         let sample = self.samples;
         if let Some(search) = &mut self.search {
             search
@@ -177,17 +181,11 @@ impl Selector {
         }
         self.search.take_if(|search| search.groups.is_empty());
         if self.search.is_some() {
-            return BTreeMap::new();
+            return SortedMap::default();
         }
-        let group = |demand| Group {
-            demand,
-            best: BinaryHeap::new(),
-        };
+        self.requested
+            .retain(|_, group| group.demand.sample == sample);
         core::mem::take(&mut self.requested)
-            .into_iter()
-            .filter(|(_, demand)| demand.sample == sample)
-            .map(|(key, demand)| (key, group(demand)))
-            .collect()
     }
 }
 
@@ -209,11 +207,12 @@ impl Engine {
         let groups = self.selector.confirmed();
         if !groups.is_empty() {
             let policies = self.connections.policies();
+            let has_service = groups
+                .keys()
+                .any(|(_, scope)| *scope == SelectionScope::Service);
             self.selector.search = Some(Search {
                 cursor: Some(0),
-                has_service: groups
-                    .keys()
-                    .any(|(_, scope)| *scope == SelectionScope::Service),
+                has_service,
                 groups,
                 policies: policies.filter(|policy| is_ours(*policy)).collect(),
                 seed,

@@ -1,14 +1,13 @@
 //! The state that the connections of one cluster share: its marks, and what is known about its servers.
 
 use core::cell::Cell;
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use core::time::Duration;
 
 use super::{ByUse, ConnectionKey, FORGET, Response, Used};
-use crate::Instant;
 use crate::limits::mix;
+use crate::{Instant, SortedMap};
 
 /// How long two concurrent responses on one connection keep its cluster from being marked.
 const MULTIPLEXED: Duration = Duration::from_secs(60);
@@ -36,7 +35,7 @@ pub(super) struct Cluster {
     http1: Downstream,
     later: Downstream,
     /// Servers that have shown that they are HTTP/1.
-    http1_servers: HashSet<Vec<u8>>,
+    http1_servers: SortedMap<Vec<u8>, ()>,
     /// The idle time after which connections are presumed closed by the server.
     idle_timeout: Option<Duration>,
     /// When it last sent a response.
@@ -95,11 +94,11 @@ impl Cluster {
 
     /// Records that a connection to `server` is HTTP/1.
     pub(super) fn record_http1(&mut self, server: &[u8], response: &impl Response) {
-        if !self.http1_servers.contains(server) {
+        if !self.http1_servers.contains_key(server) {
             if self.http1_servers.len() >= MAX_SERVERS {
                 self.http1_servers.clear();
             }
-            self.http1_servers.insert(server.to_vec());
+            self.http1_servers.insert(server.to_vec(), ());
         }
         if !(self.http1.is_http1 && self.later.is_http1) {
             self.of_mut(response.downstream_is_http1()).is_http1 = true;
@@ -114,7 +113,7 @@ impl Cluster {
 
     /// Records that `server` reset a marked request.
     pub(super) fn record_refused_mark(&mut self, server: &[u8], now: Instant) {
-        if self.http1_servers.contains(server) {
+        if self.http1_servers.contains_key(server) {
             return;
         }
         let until = now.after(FORGET);
@@ -175,7 +174,7 @@ impl Cluster {
 /// The clusters by their names. A connection holds the name of its own.
 #[derive(Debug, Default)]
 pub(super) struct Clusters {
-    by_name: HashMap<Rc<[u8]>, Cluster>,
+    by_name: SortedMap<Rc<[u8]>, Cluster>,
     expired: Rc<Cell<usize>>,
 }
 

@@ -1,7 +1,7 @@
 //! What identifies an upstream connection.
 
 /// Identifies one upstream connection by its two addresses, as Envoy has them in its properties.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionKey {
     /// The server's address: `upstream.address`.
     pub address: Vec<u8>,

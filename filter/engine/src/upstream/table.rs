@@ -1,6 +1,6 @@
 //! The tracked upstream connections, in the order of their last use.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use core::time::Duration;
@@ -10,7 +10,7 @@ use evenkeel_policy::{Mode, UpstreamProtocol, UpstreamRecycling};
 use super::allowance::Allowance;
 use super::cluster::Cluster;
 use super::{ByUse, ConnectionKey, EVIDENCE_EVERY, EVIDENCE_FIRST, Limits, Response, Used};
-use crate::{Instant, PerMode};
+use crate::{Instant, PerMode, SortedMap};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum State {
@@ -100,7 +100,8 @@ impl Connection {
 /// The connections by their keys and by their last use.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    connections: HashMap<Rc<ConnectionKey>, Connection>,
+    /// Boxed, because an insertion moves entries.
+    connections: SortedMap<Rc<ConnectionKey>, Box<Connection>>,
     by_use: ByUse,
     /// Connections that ended and were not reported yet.
     ended: VecDeque<Rc<ConnectionKey>>,
@@ -118,7 +119,7 @@ impl Table {
     }
 
     pub(super) fn get_mut(&mut self, key: &ConnectionKey) -> Option<&mut Connection> {
-        self.connections.get_mut(key)
+        self.connections.get_mut(key).map(|it| &mut **it)
     }
 
     /// The least recently used connection.
@@ -141,7 +142,8 @@ impl Table {
         let key = Rc::new(key);
         connection.used = self.next(now);
         self.by_use.insert(connection.used, Rc::clone(&key));
-        self.connections.insert(Rc::clone(&key), connection);
+        self.connections
+            .insert(Rc::clone(&key), Box::new(connection));
         key
     }
 
@@ -166,7 +168,7 @@ impl Table {
         if !matches!(connection.state, State::Dormant | State::Closing) {
             self.end(Rc::clone(key));
         }
-        Some(connection)
+        Some(*connection)
     }
 
     /// Reports that a connection ended.

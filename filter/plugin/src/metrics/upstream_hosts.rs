@@ -2,10 +2,9 @@
 
 use core::cell::Cell;
 use core::time::Duration;
-use std::collections::HashMap;
 use std::rc::Rc;
 
-use evenkeel_engine::{Instant, Load};
+use evenkeel_engine::{Instant, Load, SortedMap};
 use evenkeel_metrics::Metric;
 
 use super::{Gauge, add};
@@ -122,7 +121,7 @@ impl UpstreamHost {
 /// The upstream hosts of this worker that have series.
 #[derive(Debug, Default)]
 pub(super) struct UpstreamHosts {
-    named: HashMap<Vec<u8>, Rc<UpstreamHost>>,
+    named: SortedMap<Vec<u8>, Rc<UpstreamHost>>,
     other: Option<Rc<UpstreamHost>>,
     swept: Instant,
 }
@@ -168,15 +167,13 @@ impl UpstreamHosts {
         host: &dyn Host,
         loads: impl Iterator<Item = (&'a [u8], Load)>,
     ) {
-        let mut sums: HashMap<&[u8], Load> = HashMap::new();
+        let mut sums: SortedMap<&[u8], Load> = SortedMap::default();
         for (address, load) in loads {
             let is_named = self.named.contains_key(address);
-            let sum = sums
-                .entry(if is_named { address } else { OTHER })
-                .or_default();
+            let sum = sums.get_or_default(if is_named { address } else { OTHER });
             *sum = sum.plus(load);
         }
-        for (address, named) in &self.named {
+        for (address, named) in self.named.iter() {
             let load = sums.remove(address.as_slice()).unwrap_or_default();
             named.set_load(host, load);
         }

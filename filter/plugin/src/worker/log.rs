@@ -1,8 +1,9 @@
 //! The module's log lines.
 
 use core::fmt;
-use std::collections::BTreeSet;
 use std::rc::Rc;
+
+use evenkeel_engine::SortedMap;
 
 use crate::host::{Host, Level};
 
@@ -25,7 +26,7 @@ pub(super) struct Log {
     host: Rc<dyn Host>,
     /// The lowest level that the host logs.
     lowest: Level,
-    warned: BTreeSet<Warning>,
+    warned: SortedMap<Warning, ()>,
 }
 
 impl Log {
@@ -33,7 +34,7 @@ impl Log {
         Self {
             host,
             lowest: Level::default(),
-            warned: BTreeSet::new(),
+            warned: SortedMap::default(),
         }
     }
 
@@ -46,7 +47,7 @@ impl Log {
 
     /// Logs a warning, unless it was logged before.
     pub(super) fn warn_once(&mut self, warning: Warning, message: fmt::Arguments<'_>) {
-        if self.warned.insert(warning) {
+        if self.warned.insert(warning, ()) {
             self.write(Level::Warn, message);
         }
     }
