@@ -1,4 +1,4 @@
-//! Recognises values of the wrong type that YAML's rules or a missing unit explain.
+//! Recognizes values of the wrong type that YAML's rules or a missing unit explain.
 
 use evenkeel_policy::{Cause, Place, Policy};
 

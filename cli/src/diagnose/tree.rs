@@ -102,14 +102,14 @@ impl Node {
         }
     }
 
-    /// Serialises the tree to JSON and keeps duplicate keys, so that the policy crate reports them.
+    /// Serializes the tree to JSON and keeps duplicate keys, so that the policy crate reports them.
     pub fn to_json(&self) -> String {
         let mut json = String::new();
         self.write(&mut json, None);
         json
     }
 
-    /// Serialises the tree to JSON with `other` in place of `node`.
+    /// Serializes the tree to JSON with `other` in place of `node`.
     pub fn to_json_with(&self, node: &Self, other: &str) -> String {
         let mut json = String::new();
         self.write(&mut json, Some((node, other)));

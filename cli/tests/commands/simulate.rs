@@ -166,7 +166,7 @@ fn unsimulated_settings_are_reported() {
     assert!(output.stderr.contains("\"dry_run\", which drains nothing"));
     assert!(
         !output.stdout.contains("\u{1b}["),
-        "colours without a terminal"
+        "colors without a terminal"
     );
 }
 

@@ -150,7 +150,7 @@ impl SafePointCheck<'_> {
                 !client.multiplexes || (was_alone && self.is_idle_for(IDLE_TIME)),
             ),
             (Conditions::NO_BODIES, !client.has_bodies),
-            (Conditions::PATIENCE_OVER, self.waited() >= max_wait),
+            (Conditions::WAITED, self.waited() >= max_wait),
             (Conditions::NEVER, false),
         ]
         .into_iter()

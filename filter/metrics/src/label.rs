@@ -24,7 +24,7 @@ pub enum Label {
     BypassReason,
     /// An upstream host.
     UpstreamHost,
-    /// An HTTP/2 client, recognised by its first frames.
+    /// An HTTP/2 client, recognized by its first frames.
     Http2Client,
     /// Which last-stream-id a GOAWAY had.
     LastStreamId,

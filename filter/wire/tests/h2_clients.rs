@@ -145,7 +145,7 @@ fn other_order_or_setting_is_unknown() {
 fn unknown_client_is_drained_late_and_not_while_active() {
     let tolerance = UNKNOWN.tolerance;
     assert_eq!(tolerance.last_stream_id, LastStreamIdTolerance::Max);
-    assert!(tolerance.at_end.include(Conditions::PATIENCE_OVER));
+    assert!(tolerance.at_end.include(Conditions::WAITED));
     assert!(tolerance.when_active.include(Conditions::NEVER));
     assert!(tolerance.idle_time >= Some(Duration::from_secs(1)));
 }

@@ -97,7 +97,7 @@ def cancelled(args, number):
     return args.cancel > 0 and number % 2 == 1
 
 
-def patience(args, number):
+def request_timeout(args, number):
     """After how many seconds the request is cancelled."""
     return (args.cancel if cancelled(args, number) else args.timeout) / 1000
 
@@ -179,7 +179,7 @@ class Tally:
 
 
 def in_threads(args, tally, send):
-    """Calls `send(number, patience)` for every number of a request, each once, in as many threads as asked for."""
+    """Calls `send(number, timeout)` for every number of a request, each once, in as many threads as asked for."""
     numbers = iter(range(args.requests))
     lock = threading.Lock()
 
@@ -192,7 +192,7 @@ def in_threads(args, tally, send):
         while (number := next_number()) is not None:
             began = time.monotonic()
             try:
-                send(number, patience(args, number))
+                send(number, request_timeout(args, number))
             except Exception as error:
                 tally.finish(number, began, error)
             else:
@@ -218,7 +218,7 @@ async def in_tasks(args, tally, senders):
         for done, number in enumerate(numbers, 1):
             began = time.monotonic()
             try:
-                async with asyncio.timeout(patience(args, number)):
+                async with asyncio.timeout(request_timeout(args, number)):
                     await send(number)
             except Exception as error:
                 tally.finish(number, began, error)

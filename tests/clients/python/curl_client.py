@@ -43,7 +43,7 @@ class Worker:
         handle.setopt(pycurl.HTTP_VERSION, VERSIONS[args.protocol])
         # Wait for a connection that is being opened instead of opening another one.
         handle.setopt(pycurl.PIPEWAIT, 1)
-        handle.setopt(pycurl.TIMEOUT_MS, int(contract.patience(args, number) * 1000))
+        handle.setopt(pycurl.TIMEOUT_MS, int(contract.request_timeout(args, number) * 1000))
         handle.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
         handle.setopt(pycurl.HEADERFUNCTION, self._head.append)
         handle.setopt(pycurl.WRITEDATA, self._content)

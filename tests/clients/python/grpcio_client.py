@@ -51,10 +51,10 @@ def main():
     options = OPTIONS + (TUNED if contract.TUNED else [])
     with grpc.insecure_channel(args.address, options) as channel:
 
-        def send(number, patience):
+        def send(number, timeout):
             metadata = list(contract.headers(args, number).items())
             try:
-                response = ask(channel, args, number, timeout=patience, metadata=metadata)
+                response = ask(channel, args, number, timeout=timeout, metadata=metadata)
             except grpc.RpcError as error:
                 # str(error) has several lines and the time.
                 raise RuntimeError(f"{error.code().name}: {error.details()}") from error

@@ -34,7 +34,7 @@ async def call(channel, args, number):
         CARDINALITIES[args.method],
         bytes,
         bytes,
-        timeout=contract.patience(args, number),
+        timeout=contract.request_timeout(args, number),
         metadata=contract.headers(args, number),
     )
     async with call as stream:

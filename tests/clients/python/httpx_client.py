@@ -23,16 +23,16 @@ def main():
     with httpx.Client(trust_env=False) as client:
         body = contract.stream if args.stream else contract.body
 
-        def send(number, patience):
+        def send(number, timeout):
             with client.stream(
                 args.method,
                 contract.url(args),
                 headers=contract.headers(args, number),
                 content=body(args, number) or None,
-                timeout=patience,
+                timeout=timeout,
                 extensions={"trace": trace},
             ) as response:
-                content = contract.read(response.iter_bytes(), patience)
+                content = contract.read(response.iter_bytes(), timeout)
             contract.check(args, number, response.status_code, content)
 
         contract.in_threads(args, tally, send)

@@ -16,16 +16,16 @@ def main():
 
         body = contract.stream if args.stream else contract.body
 
-        def send(number, patience):
+        def send(number, timeout):
             with session.request(
                 args.method,
                 url,
                 headers=contract.headers(args, number),
                 data=body(args, number) or None,
-                timeout=patience,
+                timeout=timeout,
                 stream=True,
             ) as response:
-                content = contract.read(response.iter_content(None), patience)
+                content = contract.read(response.iter_content(None), timeout)
             contract.check(args, number, response.status_code, content)
 
         contract.in_threads(args, tally, send)

@@ -20,7 +20,7 @@ module Contract
       cancel > 0 && number.odd?
     end
 
-    def patience(number)
+    def request_timeout(number)
       (cancels?(number) ? cancel : timeout) / 1000.0
     end
 
@@ -92,7 +92,7 @@ module Contract
     (1..).each do |done|
       number = numbers.next
       began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-      error = failure { worker.with_timeout(args.patience(number)) { send.call(number) } }
+      error = failure { worker.with_timeout(args.request_timeout(number)) { send.call(number) } }
       report[:hung] += 1 if Process.clock_gettime(Process::CLOCK_MONOTONIC) - began >= args.timeout / 2000.0
       count(report, args.cancels?(number), error)
       worker.sleep(args.pause / 1000.0) if args.burst > 0 && done % args.burst == 0

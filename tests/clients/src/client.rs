@@ -19,7 +19,7 @@ pub struct Client {
     pub protocol: Protocol,
     /// The proxy between the program and the site, which then is the client.
     pub via: Option<Via>,
-    /// The fingerprint by which the module recognises it before its first request
+    /// The fingerprint by which the module recognizes it before its first request
     /// (`evenkeel_wire::h2::KNOWN_CLIENTS`); None where it does not speak HTTP/2.
     pub fingerprint: Option<&'static str>,
     /// Another release or another setting of a library that is in the matrix already: where time is short, it is

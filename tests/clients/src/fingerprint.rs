@@ -1,4 +1,4 @@
-//! The first frames of each HTTP/2 client, by which the module recognises clients.
+//! The first frames of each HTTP/2 client, by which the module recognizes clients.
 
 use std::fmt;
 use std::process::Stdio;

@@ -74,7 +74,7 @@ async fn run(args: &Args) -> Result<()> {
     }
     let mut matrix = Matrix::default();
     for client in Client::named(&args.names)? {
-        // A variant behaves as its library: its patterns in CI show whether it is recognised.
+        // A variant behaves as its library: its patterns in CI show whether it is recognized.
         let is_left_out = (args.storm && client.variant)
             || ((args.storm || args.ci) && !selection::includes(&client));
         if args.names.is_empty() && is_left_out {

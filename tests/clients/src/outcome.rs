@@ -26,7 +26,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Prints what the table does not have, and checks the rows of the module: no request may be lost, and each
-    /// client must be recognised and drained.
+    /// client must be recognized and drained.
     ///
     /// # Errors
     /// When a check fails, or nothing ran; with `CI` set, also when something could not run here.
@@ -59,8 +59,8 @@ impl Outcome {
             self.undrained_clients(),
         )?;
         ensure_none(
-            "filter/wire/src/h2 does not recognise these clients by their first frames",
-            self.unrecognised_clients(),
+            "filter/wire/src/h2 does not recognize these clients by their first frames",
+            self.unrecognized_clients(),
         )?;
         if is_ci && !self.missing.is_empty() {
             bail!("with CI set, every client and proxy must be available");
@@ -109,13 +109,13 @@ impl Outcome {
         undrained
     }
 
-    /// The clients that the module recognised as others, or not at all.
-    fn unrecognised_clients(&self) -> Vec<String> {
+    /// The clients that the module recognized as others, or not at all.
+    fn unrecognized_clients(&self) -> Vec<String> {
         self.module_rows()
-            .filter(|row| !row.is_recognised())
+            .filter(|row| !row.is_recognized())
             .map(|row| {
                 format!(
-                    "{} ({}): recognised as {:?}",
+                    "{} ({}): recognized as {:?}",
                     row.client,
                     row.version,
                     row.clients.keys()

@@ -47,7 +47,7 @@ pub struct Row {
     pub drain_signals: u64,
     /// Requests that the module aborted.
     pub aborted: u64,
-    /// The HTTP/2 clients that the module recognised, with the connections of each.
+    /// The HTTP/2 clients that the module recognized, with the connections of each.
     pub clients: BTreeMap<String, u64>,
     #[serde(skip)]
     pub(crate) fingerprint: Option<&'static str>,
@@ -106,8 +106,8 @@ impl Row {
         }
     }
 
-    /// Whether the module recognised the client on every connection.
-    pub fn is_recognised(&self) -> bool {
+    /// Whether the module recognized the client on every connection.
+    pub fn is_recognized(&self) -> bool {
         match self.fingerprint {
             Some(fingerprint) => self.clients.keys().eq([fingerprint]),
             None => self.clients.is_empty(),
@@ -223,8 +223,8 @@ mod tests {
     }
 
     #[test]
-    fn client_recognised_as_another_is_not_recognised() {
-        let recognised_as = |fingerprint: &str| Counts {
+    fn client_recognized_as_another_is_not_recognized() {
+        let recognized_as = |fingerprint: &str| Counts {
             clients: BTreeMap::from([(fingerprint.to_owned(), 1)]),
             ..executed(3)
         };
@@ -233,9 +233,9 @@ mod tests {
             ..row(report(3, 0, 0), seen)
         };
 
-        assert!(h2(recognised_as("envoy")).is_recognised());
-        assert!(!h2(recognised_as("unknown")).is_recognised());
-        assert!(!h2(executed(3)).is_recognised());
+        assert!(h2(recognized_as("envoy")).is_recognized());
+        assert!(!h2(recognized_as("unknown")).is_recognized());
+        assert!(!h2(executed(3)).is_recognized());
     }
 
     #[test]

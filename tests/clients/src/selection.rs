@@ -8,7 +8,7 @@ use crate::site::Against;
 
 /// Whether CI and a storm run the client: not those that are drained nowhere. nginx as a client of gRPC closes an idle connection
 /// at any PING, and its first frames fit tonic, too, which is drained only when idle. h2load over HTTP/2 is not
-/// recognised and never idle.
+/// recognized and never idle.
 pub fn includes(client: &Client) -> bool {
     !["nginx-grpc", "h2load-h2"].contains(&client.name)
 }

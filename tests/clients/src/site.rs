@@ -97,7 +97,7 @@ pub struct Counts {
     pub executed: u64,
     /// Executions beyond the first of the same request.
     pub duplicated: u64,
-    /// The HTTP/2 clients that the module recognised, with the connections of each.
+    /// The HTTP/2 clients that the module recognized, with the connections of each.
     pub clients: BTreeMap<String, u64>,
 }
 

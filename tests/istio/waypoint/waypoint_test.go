@@ -9,7 +9,7 @@ import (
 	"istio.io/istio/pilot/pkg/features"
 	"istio.io/istio/pkg/hbone"
 
-	// Before any package of Istio's is initialised.
+	// Before any package of Istio's is initialized.
 	_ "evenkeel/tests/istio/internal/ambient"
 	"evenkeel/tests/istio/internal/envoy"
 	"evenkeel/tests/istio/internal/evenkeel"

@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn crate_is_recognised_however_cargo_names_it() {
+    fn crate_is_recognized_however_cargo_names_it() {
         let log = Some(("log".to_owned(), "0.4.35".to_owned()));
         assert_eq!(listed("log v0.4.35"), log);
         assert_eq!(listed("log v0.4.35 (proc-macro) (*)"), log);

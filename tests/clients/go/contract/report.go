@@ -48,7 +48,7 @@ func Run(args Args, senders []Send) Report {
 					return
 				}
 				began := time.Now()
-				ctx, cancel := args.patience(number)
+				ctx, cancel := args.context(number)
 				err := send(ctx, number)
 				cancel()
 				lock.Lock()

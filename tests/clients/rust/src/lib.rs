@@ -174,7 +174,7 @@ impl Args {
     }
 
     /// When the request is cancelled.
-    fn patience(&self, number: u64) -> Duration {
+    fn request_timeout(&self, number: u64) -> Duration {
         Duration::from_millis(if self.cancelled(number) {
             self.cancel
         } else {

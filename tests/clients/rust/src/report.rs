@@ -83,7 +83,7 @@ where
             return report;
         }
         let began = Instant::now();
-        let outcome = timeout(args.patience(number), send(number)).await;
+        let outcome = timeout(args.request_timeout(number), send(number)).await;
         let outcome = outcome.unwrap_or_else(|_| Err("given up".into()));
         report.count(&args, number, began.elapsed(), outcome);
         let pause = args.pause(report.sent);

@@ -81,7 +81,7 @@ func (o *operation) receive(message *nats.Msg) {
 }
 
 // A message counts as lost after this time: more than a loaded machine needs.
-const patience = 30 * time.Second
+const maxWait = 30 * time.Second
 
 var digits = regexp.MustCompile(`\d+`)
 
@@ -245,7 +245,7 @@ func awaitResponder(server, subject string) {
 	check(err)
 	defer connection.Close()
 	for {
-		_, err := connection.Request(subject, []byte(first), patience)
+		_, err := connection.Request(subject, []byte(first), maxWait)
 		if !errors.Is(err, nats.ErrNoResponders) {
 			check(err)
 			return
@@ -274,7 +274,7 @@ func request(o *operation) {
 			defer connection.Close()
 			for running() {
 				id := o.begin()
-				if _, err := connection.Request(o.name, []byte(id), patience); err != nil {
+				if _, err := connection.Request(o.name, []byte(id), maxWait); err != nil {
 					o.lookUp(id, err)
 				}
 				pause(100*time.Millisecond, 1200*time.Millisecond)
@@ -285,7 +285,7 @@ func request(o *operation) {
 }
 
 func timeout() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), patience)
+	return context.WithTimeout(context.Background(), maxWait)
 }
 
 // createStream succeeds as soon as the cluster has elected a leader; before, nothing responds.

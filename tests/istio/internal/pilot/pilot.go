@@ -18,7 +18,7 @@ import (
 	"istio.io/istio/pkg/config/mesh"
 	"istio.io/istio/pkg/wasm"
 
-	// Before any package of Istio's is initialised.
+	// Before any package of Istio's is initialized.
 	_ "evenkeel/tests/istio/internal/stock"
 )
 

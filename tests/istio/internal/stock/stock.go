@@ -1,7 +1,7 @@
 // Package stock makes pilot leave out the filters that only Istio's own build of Envoy has, and lets it make listeners
 // for HTTP/3, which it does where a gateway's service has a UDP port.
 //
-// Istio reads its environment while its packages are initialised, so this must happen before. Go initialises
+// Istio reads its environment while its packages are initialized, so this must happen before. Go initializes
 // packages in the order of their import paths, dependencies first: this one needs only "os" and its path comes
 // before "istio.io". Import it wherever a package of Istio's is imported.
 package stock

@@ -101,12 +101,12 @@ impl Proxies {
                 address,
                 labels: json!({}),
             };
-            let labelled = Target {
+            let labeled = Target {
                 job: "kubernetes-pods",
                 address,
                 labels,
             };
-            [plain, labelled]
+            [plain, labeled]
         });
         targets.into_iter().flatten().collect()
     }

@@ -86,8 +86,8 @@ final class Run {
         String wrong;
         try {
             Request request = client.begin(number);
-            long patience = cancel ? args.cancel() : args.timeout();
-            Future<?> end = clock.schedule(request::cancel, patience, TimeUnit.MILLISECONDS);
+            long timeout = cancel ? args.cancel() : args.timeout();
+            Future<?> end = clock.schedule(request::cancel, timeout, TimeUnit.MILLISECONDS);
             try {
                 wrong = request.await().wrong(args, number);
             } finally {
