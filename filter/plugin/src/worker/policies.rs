@@ -99,7 +99,9 @@ impl Worker {
 
     fn root_used(&mut self, root: RootId, used: &Used) {
         self.apply_policies(&used.changed);
-        if let Some((key, applied)) = self.policies.applied(root).filter(|_| used.applied) {
+        if used.applied
+            && let Some((key, applied)) = self.policies.applied(root)
+        {
             let (_, token) = self.host.shared(&key);
             self.host.share(&key, &applied.to_bytes(), token);
         }
