@@ -1,5 +1,7 @@
 //! The exchanges that are counted, in the callbacks that Envoy makes.
 
+mod sessions;
+
 use std::time::Duration;
 
 use evenkeel_test_frames::http2::{self, DATA, frame};
@@ -98,10 +100,9 @@ pub fn measure() -> Vec<Row> {
             rows.push(requests(name, PLAIN, Roles::Network, protocol, bodies));
         }
     }
+    rows.extend([grpc_messages(), websocket_messages(), tcp_messages()]);
+    rows.extend(sessions::rows());
     rows.extend([
-        grpc_messages(),
-        websocket_messages(),
-        tcp_messages(),
         connections("connection with one request, network role", PLAIN),
         connections(
             "connection with one request and a drain, network role",
