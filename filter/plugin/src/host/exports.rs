@@ -24,7 +24,8 @@ const CONTINUE: u32 = 0;
 const PAUSE: u32 = 1;
 
 thread_local! {
-    static VM: Vm = Vm::new(Rc::new(Envoy));
+    /// Leaked, because the host ends the VM as a whole: the code that drops all state would never run.
+    static VM: &'static Vm = Box::leak(Box::new(Vm::new(Rc::new(Envoy))));
 }
 
 /// Tells the host which ABI this is; never called.
