@@ -1,7 +1,8 @@
 //! The format of gossip messages: JSON, `{"v":1,"peers":[[…],…]}`, with whole numbers only.
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use core::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::report::{Report, Row};
 use super::{MAX_LEN, PeerId};
@@ -49,57 +50,142 @@ impl Message {
     }
 }
 
-#[derive(Serialize)]
-struct Output<'a> {
-    v: u64,
-    peers: &'a [Row],
+/// A JSON value, as far as a message can consist of it. Unlike a derived reader it takes any value in any place, and so
+/// needs no code that describes unexpected ones.
+enum Value {
+    Whole(i128),
+    List(Vec<Value>),
+    /// Members in their order, repeated keys included.
+    Object(Vec<(String, Value)>),
+    Other,
 }
 
-/// The part that every version has.
-#[derive(Deserialize)]
-struct Head {
-    v: u64,
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Tree)
+    }
 }
 
-#[derive(Deserialize)]
-struct Body {
-    peers: Vec<Element>,
-}
+struct Tree;
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Element {
-    Row(Row),
-    Invalid(IgnoredAny),
+impl<'de> Visitor<'de> for Tree {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Whole(number.into()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Whole(number.into()))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = access.next_entry()? {
+            members.push(member);
+        }
+        Ok(Value::Object(members))
+    }
 }
 
 /// Writes a message in visible ASCII, which fits in a header.
 pub(super) fn write(rows: &[Row]) -> String {
-    let message = Output {
-        v: VERSION,
-        peers: rows,
-    };
-    // Serialization of whole numbers does not fail.
-    serde_json::to_string(&message).unwrap_or_default()
+    let rows: Vec<_> = rows.iter().map(write_row).collect();
+    format!(r#"{{"v":{VERSION},"peers":[{}]}}"#, rows.join(","))
+}
+
+fn write_row(row: &Row) -> String {
+    let (id, connections, active, requests, bytes, weight, uptime, since_request, age) = row;
+    format!(
+        "[{id},{connections},{active},{requests},{bytes},{weight},{uptime},{since_request},{age}]"
+    )
 }
 
 /// Reads the rows in their order; None for an invalid row.
 fn read(message: &[u8]) -> Result<Vec<Option<Row>>, RejectedMessage> {
-    let head: Head = parse(message)?;
-    if head.v != VERSION {
-        return Err(RejectedMessage::Version(head.v));
+    let Ok(Value::Object(members)) = serde_json::from_slice(message) else {
+        return Err(RejectedMessage::Malformed);
+    };
+    // The part that every version has.
+    let Some(&Value::Whole(version)) = find(&members, "v") else {
+        return Err(RejectedMessage::Malformed);
+    };
+    let version = u64::try_from(version).map_err(|_| RejectedMessage::Malformed)?;
+    if version != VERSION {
+        return Err(RejectedMessage::Version(version));
     }
-    let body: Body = parse(message)?;
-    Ok(body
-        .peers
-        .into_iter()
-        .map(|element| match element {
-            Element::Row(row) => Some(row),
-            Element::Invalid(_) => None,
-        })
-        .collect())
+    match find(&members, "peers") {
+        Some(Value::List(rows)) => Ok(rows.iter().map(read_row).collect()),
+        _ => Err(RejectedMessage::Malformed),
+    }
 }
 
-fn parse<'a, T: Deserialize<'a>>(message: &'a [u8]) -> Result<T, RejectedMessage> {
-    serde_json::from_slice(message).map_err(|_| RejectedMessage::Malformed)
+/// The value of a key that occurs once.
+fn find<'a>(members: &'a [(String, Value)], key: &str) -> Option<&'a Value> {
+    let mut found = members.iter().filter(|(name, _)| name == key);
+    let (_, value) = found.next()?;
+    found.next().is_none().then_some(value)
+}
+
+fn read_row(row: &Value) -> Option<Row> {
+    let Value::List(numbers) = row else {
+        return None;
+    };
+    let [
+        Value::Whole(id),
+        Value::Whole(connections),
+        Value::Whole(active),
+        Value::Whole(requests),
+        Value::Whole(bytes),
+        Value::Whole(weight),
+        Value::Whole(uptime),
+        Value::Whole(since_request),
+        Value::Whole(age),
+    ] = numbers.as_slice()
+    else {
+        return None;
+    };
+    let (short, long) = (
+        |number: &i128| u32::try_from(*number).ok(),
+        |number: &i128| u64::try_from(*number).ok(),
+    );
+    Some((
+        long(id)?,
+        short(connections)?,
+        short(active)?,
+        short(requests)?,
+        long(bytes)?,
+        short(weight)?,
+        long(uptime)?,
+        i64::try_from(*since_request).ok()?,
+        long(age)?,
+    ))
 }
