@@ -45,9 +45,8 @@ fn digits(number: &str) -> Option<u64> {
 /// Writes `duration`, truncated to milliseconds, as briefly as a policy can, such as `1h30m`.
 pub fn show(duration: Duration) -> String {
     let mut text = String::new();
-    let mut left = duration.as_millis();
+    let mut left = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     for (unit, milliseconds) in UNITS {
-        let milliseconds = u128::from(milliseconds);
         let number = left.checked_div(milliseconds).unwrap_or_default();
         left = left.checked_rem(milliseconds).unwrap_or_default();
         if number > 0 {

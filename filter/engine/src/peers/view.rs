@@ -188,6 +188,6 @@ fn is_forgotten(report: &Report, now: Instant, interval: Duration) -> bool {
 
 /// The age of a report in a message. Rounded up: no report may grow younger when it is sent on.
 fn age_ms(report: &Report, now: Instant) -> u64 {
-    let millis = report.age(now).as_nanos().div_ceil(1_000_000);
-    u64::try_from(millis).unwrap_or(u64::MAX)
+    let nanos = u64::try_from(report.age(now).as_nanos()).unwrap_or(u64::MAX);
+    nanos.div_ceil(1_000_000)
 }
