@@ -38,32 +38,41 @@ impl<T: Value> Read for T {
         match T::from_json(json) {
             Ok(value) => Some(value),
             Err(allowed) => {
-                let allowed = format!("{allowed}{}", yaml_hint::<T>(json));
-                reject(json, at, &allowed, near::<T>(json), report);
+                let is_valid = |json: &Json| T::from_json(json).is_ok();
+                let near = near(json, T::WORDS, T::RENAMED);
+                reject_value(json, at, allowed, near, is_valid, report);
                 None
             }
         }
     }
 }
 
+/// Reports an invalid value. One function for all types keeps the module small.
+fn reject_value(
+    json: &Json,
+    at: &Path<'_>,
+    allowed: &str,
+    near: Option<&'static str>,
+    is_valid: fn(&Json) -> bool,
+    report: &mut Report,
+) {
+    let allowed = format!("{allowed}{}", yaml_hint(json, is_valid));
+    reject(json, at, &allowed, near, report);
+}
+
 /// Returns a hint for a policy that was written in YAML: YAML reads an unquoted `off` as false, and templates quote
 /// numbers.
-fn yaml_hint<T: Value>(json: &Json) -> String {
-    let is_valid = |json| T::from_json(&json).is_ok();
-    let hint = match json {
-        Json::Bool(false) if is_valid(Json::String("off".to_owned())) => {
+fn yaml_hint(json: &Json, is_valid: fn(&Json) -> bool) -> String {
+    let unquoted = match json {
+        Json::Bool(false) if is_valid(&Json::String("off".to_owned())) => {
             return format!("; {UNQUOTED_OFF}");
         }
-        Json::String(text)
-            if text
-                .parse()
-                .is_ok_and(|number| is_valid(Json::Number(number))) =>
-        {
-            "; write a number without quotes (YAML too)"
-        }
-        Json::String(text) if text.parse().is_ok_and(|value| is_valid(Json::Bool(value))) => {
-            "; write a word without quotes (YAML too)"
-        }
+        Json::String(text) => Json::parse(text.as_bytes()).ok(),
+        _ => None,
+    };
+    let hint = match unquoted.filter(is_valid) {
+        Some(Json::Number(_)) => "; write a number without quotes (YAML too)",
+        Some(Json::Bool(_)) => "; write a word without quotes (YAML too)",
         _ => "",
     };
     hint.to_owned()
@@ -88,14 +97,18 @@ fn reject(
 }
 
 /// Returns the word that was probably meant: the replacement of a former word, or the nearest one.
-fn near<T: Value>(json: &Json) -> Option<&'static str> {
+fn near(
+    json: &Json,
+    words: &[&'static str],
+    renamed: &[(&str, &'static str)],
+) -> Option<&'static str> {
     let Json::String(word) = json else {
         return None;
     };
-    let renamed = T::RENAMED.iter().find(|(old, _)| old == word);
+    let renamed = renamed.iter().find(|(old, _)| old == word);
     renamed
         .map(|(_, new)| *new)
-        .or_else(|| nearest(word, T::WORDS.iter().copied()))
+        .or_else(|| nearest(word, words.iter().copied()))
 }
 
 /// The most entries of a list: rules are matched one after the other, and each has its own metrics.
