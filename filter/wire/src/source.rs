@@ -49,14 +49,14 @@ impl<S: ByteSource> ByteSource for Tail<'_, S> {
 }
 
 /// Reads a [`ByteSource`] in blocks and keeps the last one.
-pub(crate) struct Window<'a, S> {
+pub(crate) struct Window<'a, S: ?Sized> {
     source: &'a mut S,
     start: usize,
     bytes: Vec<u8>,
     block_len: usize,
 }
 
-impl<'a, S: ByteSource> Window<'a, S> {
+impl<'a, S: ByteSource + ?Sized> Window<'a, S> {
     /// Returns a window that reads `block_len` bytes at a time.
     pub(crate) fn new(source: &'a mut S, block_len: usize) -> Self {
         Self {

@@ -41,7 +41,7 @@ pub use session::{MAX_STATE_BYTES, Session, TcpProtocol};
 pub use sql::MAX_INSPECTED;
 pub use state::{PinReason, SessionState, UnsafeReason};
 
-use crate::{BypassReason, ByteSource};
+use crate::BypassReason;
 use chunk::Chunk;
 
 /// The content type of a TLS handshake record, the first byte of a TLS connection (RFC 8446 5.1).
@@ -52,10 +52,10 @@ pub(crate) const TLS_HANDSHAKE: u8 = 0x16;
 /// An error means that the bytes are not understood; the scanner is not used after it.
 trait Scanner {
     /// Takes bytes that the client sent.
-    fn client<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason>;
+    fn client(&mut self, chunk: &mut Chunk<'_>) -> Result<(), BypassReason>;
 
     /// Takes bytes that the server sent.
-    fn server<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason>;
+    fn server(&mut self, chunk: &mut Chunk<'_>) -> Result<(), BypassReason>;
 
     /// The state after the bytes so far.
     fn state(&self) -> SessionState;

@@ -11,7 +11,6 @@ use super::chunk::Chunk;
 use super::id_set::IdSet;
 use super::state::Pins;
 use super::{BypassReason, PinReason, Scanner, SessionState, UnsafeReason};
-use crate::ByteSource;
 use channel::{Channel, Channels, Content, Publishing, Space};
 use frame::{Frame, Half, Payload};
 use method::Method;
@@ -50,14 +49,14 @@ enum Phase {
 }
 
 impl Scanner for Session {
-    fn client<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn client(&mut self, chunk: &mut Chunk<'_>) -> Result<(), BypassReason> {
         while let Some(frame) = self.client.next(chunk, frame::parse_client)? {
             self.shared.apply_client(&frame)?;
         }
         Ok(())
     }
 
-    fn server<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn server(&mut self, chunk: &mut Chunk<'_>) -> Result<(), BypassReason> {
         while let Some(frame) = self.server.next(chunk, frame::parse_server)? {
             self.shared.apply_server(&frame)?;
         }

@@ -9,21 +9,24 @@ use crate::source::Window;
 const BLOCK: usize = 512;
 
 /// The bytes of one callback, and how far they are read.
-pub(super) struct Chunk<'a, S> {
-    window: Window<'a, S>,
+pub(super) struct Chunk<'a> {
+    window: Window<'a, dyn ByteSource + 'a>,
+    len: usize,
     at: usize,
 }
 
-impl<'a, S: ByteSource> Chunk<'a, S> {
-    pub(super) fn new(source: &'a mut S) -> Self {
+impl<'a> Chunk<'a> {
+    /// Not generic: the scanners of all protocols would be compiled for each type of source.
+    pub(super) fn new(source: &'a mut (dyn ByteSource + 'a)) -> Self {
         Self {
+            len: source.len(),
             window: Window::new(source, BLOCK),
             at: 0,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.at >= self.window.len()
+        self.at >= self.len
     }
 
     /// Reads the next byte; none at the end.
@@ -47,7 +50,7 @@ impl<'a, S: ByteSource> Chunk<'a, S> {
 
     /// Skips at most `max` bytes without reading them, and returns how many.
     pub(super) fn skip(&mut self, max: u64) -> u64 {
-        let left = self.window.len().saturating_sub(self.at);
+        let left = self.len.saturating_sub(self.at);
         let skipped = left.min(saturate(max));
         self.at = self.at.saturating_add(skipped);
         u64::try_from(skipped).unwrap_or(u64::MAX)

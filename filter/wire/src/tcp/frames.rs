@@ -3,7 +3,6 @@
 use super::BypassReason;
 use super::chunk::Chunk;
 use super::prefix::Prefix;
-use crate::ByteSource;
 
 /// The lengths in a complete header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +53,9 @@ impl<const N: usize> Frames<N> {
     /// Returns the next event, or None if it needs more bytes than the chunk has.
     ///
     /// `parse` gets the bytes of the header so far, and returns None while it is incomplete.
-    pub(super) fn next<'c, S: ByteSource>(
+    pub(super) fn next<'c>(
         &mut self,
-        chunk: &'c mut Chunk<'_, S>,
+        chunk: &'c mut Chunk<'_>,
         parse: impl Fn(&[u8]) -> Result<Option<Lengths>, BypassReason>,
     ) -> Result<Option<Event<'c, N>>, BypassReason> {
         match self {

@@ -10,7 +10,6 @@ use super::chunk::Chunk;
 use super::frames::{Event, Frames};
 use super::id_set::IdSet;
 use super::{BypassReason, PinReason, Scanner, SessionState, UnsafeReason};
-use crate::ByteSource;
 use connect::SessionExpiry;
 use packet::{HEADER, Kind, Packet, parse};
 
@@ -80,14 +79,14 @@ impl Space {
 }
 
 impl Scanner for Session {
-    fn client<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn client(&mut self, chunk: &mut Chunk<'_>) -> Result<(), BypassReason> {
         while let Some(packet) = self.client.next(chunk)? {
             self.shared.apply_client(&packet)?;
         }
         Ok(())
     }
 
-    fn server<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn server(&mut self, chunk: &mut Chunk<'_>) -> Result<(), BypassReason> {
         while let Some(packet) = self.server.next(chunk)? {
             self.shared.apply_server(&packet)?;
         }
@@ -130,10 +129,7 @@ impl Scanner for Session {
 
 impl Half {
     /// Returns the next packet, or None if it needs more bytes than the chunk has.
-    fn next<S: ByteSource>(
-        &mut self,
-        chunk: &mut Chunk<'_, S>,
-    ) -> Result<Option<Packet>, BypassReason> {
+    fn next(&mut self, chunk: &mut Chunk<'_>) -> Result<Option<Packet>, BypassReason> {
         while let Some(event) = self.frames.next(chunk, parse)? {
             match event {
                 Event::Begin([first, ..]) => self.packet = Packet::new(first),

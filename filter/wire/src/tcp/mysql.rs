@@ -14,7 +14,6 @@ use super::chunk::Chunk;
 use super::id_set::IdSet;
 use super::sql::SqlSession;
 use super::{BypassReason, Scanner, SessionState, UnsafeReason};
-use crate::ByteSource;
 use command::Client;
 use handshake::Capabilities;
 use packet::Status;
@@ -64,11 +63,11 @@ enum Phase {
 }
 
 impl Scanner for Session {
-    fn client<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn client(&mut self, chunk: &mut Chunk<'_>) -> Result<(), BypassReason> {
         self.client.scan(chunk, &mut self.shared)
     }
 
-    fn server<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn server(&mut self, chunk: &mut Chunk<'_>) -> Result<(), BypassReason> {
         self.server.scan(chunk, &mut self.shared)
     }
 

@@ -9,7 +9,6 @@ mod pending_replies;
 
 use super::chunk::Chunk;
 use super::{BypassReason, Scanner, SessionState, UnsafeReason};
-use crate::ByteSource;
 use line::{Line, Lines, Operation};
 use pending_replies::PendingReplies;
 
@@ -52,14 +51,14 @@ enum Phase {
 }
 
 impl Scanner for Session {
-    fn client<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn client(&mut self, chunk: &mut Chunk<'_>) -> Result<(), BypassReason> {
         while let Some(line) = self.client.next(chunk)? {
             self.shared.apply_client(&line)?;
         }
         Ok(())
     }
 
-    fn server<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn server(&mut self, chunk: &mut Chunk<'_>) -> Result<(), BypassReason> {
         while let Some(line) = self.server.next(chunk)? {
             self.shared.apply_server(&line)?;
         }

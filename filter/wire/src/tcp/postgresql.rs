@@ -11,7 +11,6 @@ mod statements;
 use super::chunk::Chunk;
 use super::sql::{SqlReader, SqlSession};
 use super::{BypassReason, Scanner, SessionState, UnsafeReason};
-use crate::ByteSource;
 use backend::Backend;
 use frontend::Frontend;
 use statements::NamedStatements;
@@ -85,11 +84,11 @@ enum TransactionStatus {
 }
 
 impl Scanner for Session {
-    fn client<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn client(&mut self, chunk: &mut Chunk<'_>) -> Result<(), BypassReason> {
         self.frontend.scan(chunk, &mut self.shared)
     }
 
-    fn server<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn server(&mut self, chunk: &mut Chunk<'_>) -> Result<(), BypassReason> {
         self.backend.scan(chunk, &mut self.shared)
     }
 

@@ -10,7 +10,6 @@ mod reply;
 use super::chunk::Chunk;
 use super::state::Pins;
 use super::{BypassReason, PinReason, Scanner, SessionState, UnsafeReason};
-use crate::ByteSource;
 use command::{Command, Commands};
 use reply::{Replies, Reply};
 
@@ -57,7 +56,7 @@ enum ReplyMode {
 }
 
 impl Scanner for Session {
-    fn client<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn client(&mut self, chunk: &mut Chunk<'_>) -> Result<(), BypassReason> {
         while !self.shared.is_replica
             && let Some(command) = self.commands.next(chunk)?
         {
@@ -66,7 +65,7 @@ impl Scanner for Session {
         Ok(())
     }
 
-    fn server<S: ByteSource>(&mut self, chunk: &mut Chunk<'_, S>) -> Result<(), BypassReason> {
+    fn server(&mut self, chunk: &mut Chunk<'_>) -> Result<(), BypassReason> {
         while !self.shared.is_replica
             && let Some(reply) = self.replies.next(chunk)?
         {

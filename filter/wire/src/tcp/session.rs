@@ -1,5 +1,7 @@
 //! One connection of any of the protocols.
 
+use core::fmt;
+
 use super::chunk::Chunk;
 use super::{BypassReason, Scanner, SessionState};
 use super::{amqp, mqtt, mysql, nats, postgresql, redis};
@@ -68,23 +70,7 @@ impl TcpProtocol {
     }
 }
 
-/// Calls the same method of each protocol's scanner.
-macro_rules! dispatch {
-    ($state:expr, $session:ident => $call:expr, $reason:ident => $bypassed:expr) => {
-        match $state {
-            State::PostgreSql($session) => $call,
-            State::MySql($session) => $call,
-            State::Redis($session) => $call,
-            State::Nats($session) => $call,
-            State::Mqtt($session) => $call,
-            State::Amqp($session) => $call,
-            State::Bypassed($reason) => $bypassed,
-        }
-    };
-}
-
 /// Both directions of a connection.
-#[derive(Debug)]
 pub struct Session {
     protocol: TcpProtocol,
     state: State,
@@ -94,28 +80,30 @@ pub struct Session {
 ///             not understood
 /// Followed ───────────────────▶ Bypassed
 /// ```
-#[derive(Debug)]
 enum State {
-    PostgreSql(Box<postgresql::Session>),
-    MySql(Box<mysql::Session>),
-    Redis(Box<redis::Session>),
-    Nats(Box<nats::Session>),
-    Mqtt(Box<mqtt::Session>),
-    Amqp(Box<amqp::Session>),
+    Followed(Box<dyn Scanner>),
     Bypassed(BypassReason),
+}
+
+/// Without the scanner's state: a method of the trait for it would be part of the module.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({})", self.protocol.name())
+    }
 }
 
 impl Session {
     /// A connection on which nothing has been sent.
     pub fn new(protocol: TcpProtocol) -> Self {
-        let state = match protocol {
-            TcpProtocol::PostgreSql => State::PostgreSql(Box::default()),
-            TcpProtocol::MySql => State::MySql(Box::default()),
-            TcpProtocol::Redis => State::Redis(Box::default()),
-            TcpProtocol::Nats => State::Nats(Box::default()),
-            TcpProtocol::Mqtt => State::Mqtt(Box::default()),
-            TcpProtocol::Amqp => State::Amqp(Box::default()),
+        let scanner: Box<dyn Scanner> = match protocol {
+            TcpProtocol::PostgreSql => Box::<postgresql::Session>::default(),
+            TcpProtocol::MySql => Box::<mysql::Session>::default(),
+            TcpProtocol::Redis => Box::<redis::Session>::default(),
+            TcpProtocol::Nats => Box::<nats::Session>::default(),
+            TcpProtocol::Mqtt => Box::<mqtt::Session>::default(),
+            TcpProtocol::Amqp => Box::<amqp::Session>::default(),
         };
+        let state = State::Followed(scanner);
         Self { protocol, state }
     }
 
@@ -125,39 +113,37 @@ impl Session {
     }
 
     /// Takes bytes that the client sent.
-    pub fn client(&mut self, source: &mut impl ByteSource) {
-        let mut chunk = Chunk::new(source);
-        let result =
-            dispatch!(&mut self.state, session => session.client(&mut chunk), _reason => Ok(()));
-        self.apply(result);
+    pub fn client(&mut self, source: &mut dyn ByteSource) {
+        self.scan(|scanner| scanner.client(&mut Chunk::new(source)));
     }
 
     /// Takes bytes that the server sent.
-    pub fn server(&mut self, source: &mut impl ByteSource) {
-        let mut chunk = Chunk::new(source);
-        let result =
-            dispatch!(&mut self.state, session => session.server(&mut chunk), _reason => Ok(()));
-        self.apply(result);
+    pub fn server(&mut self, source: &mut dyn ByteSource) {
+        self.scan(|scanner| scanner.server(&mut Chunk::new(source)));
     }
 
-    fn apply(&mut self, result: Result<(), BypassReason>) {
-        if let Err(reason) = result {
+    fn scan(&mut self, scan: impl FnOnce(&mut dyn Scanner) -> Result<(), BypassReason>) {
+        if let State::Followed(scanner) = &mut self.state
+            && let Err(reason) = scan(&mut **scanner)
+        {
             self.state = State::Bypassed(reason);
         }
     }
 
     /// Whether the connection can be closed now.
     pub fn state(&self) -> SessionState {
-        dispatch!(&self.state, session => session.state(), reason => SessionState::Bypassed(*reason))
+        match &self.state {
+            State::Followed(scanner) => scanner.state(),
+            State::Bypassed(reason) => SessionState::Bypassed(*reason),
+        }
     }
 
     /// How many bytes it uses, on the heap and beside it.
     pub fn state_bytes(&self) -> usize {
-        let heap = dispatch!(&self.state, session => heap_bytes(&**session), _reason => 0);
+        let heap = match &self.state {
+            State::Followed(it) => it.heap_bytes().saturating_add(size_of_val(&**it)),
+            State::Bypassed(_) => 0,
+        };
         heap.saturating_add(size_of::<Self>())
     }
-}
-
-fn heap_bytes<T: Scanner>(scanner: &T) -> usize {
-    scanner.heap_bytes().saturating_add(size_of::<T>())
 }

@@ -2,7 +2,6 @@
 //! skipped.
 
 use super::method::MethodReader;
-use crate::ByteSource;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::field::{Field, Fields};
 use crate::tcp::frames::{Event, Frames, Lengths};
@@ -79,9 +78,9 @@ impl Half {
     }
 
     /// Returns the next frame, or None if it needs more bytes than the chunk has.
-    pub(super) fn next<S: ByteSource>(
+    pub(super) fn next(
         &mut self,
-        chunk: &mut Chunk<'_, S>,
+        chunk: &mut Chunk<'_>,
         parse: impl Fn(&[u8]) -> Result<Option<Lengths>, BypassReason>,
     ) -> Result<Option<Frame>, BypassReason> {
         while let Some(event) = self.frames.next(chunk, &parse)? {

@@ -4,7 +4,6 @@ use super::handshake::Capabilities;
 use super::packet::{HEADER, MAX_PAYLOAD, parse, payload_length};
 use super::queue::Command;
 use super::{Phase, Shared};
-use crate::ByteSource;
 use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames};
@@ -67,9 +66,9 @@ enum Message {
 }
 
 impl Client {
-    pub(super) fn scan<S: ByteSource>(
+    pub(super) fn scan(
         &mut self,
-        chunk: &mut Chunk<'_, S>,
+        chunk: &mut Chunk<'_>,
         shared: &mut Shared,
     ) -> Result<(), BypassReason> {
         while let Some(event) = self

@@ -6,7 +6,6 @@ use super::packet::{
 };
 use super::queue::Command;
 use super::{Phase, Shared};
-use crate::ByteSource;
 use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames};
@@ -60,9 +59,9 @@ enum After {
 }
 
 impl Server {
-    pub(super) fn scan<S: ByteSource>(
+    pub(super) fn scan(
         &mut self,
-        chunk: &mut Chunk<'_, S>,
+        chunk: &mut Chunk<'_>,
         shared: &mut Shared,
     ) -> Result<(), BypassReason> {
         loop {

@@ -1,6 +1,5 @@
 //! Control lines, and the payloads that follow them.
 
-use crate::ByteSource;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::prefix::Prefix;
 use crate::tcp::{BypassReason, TLS_HANDSHAKE};
@@ -198,10 +197,7 @@ impl Lines {
     }
 
     /// Returns the next line with its payload, or None if it needs more bytes than the chunk has.
-    pub(super) fn next<S: ByteSource>(
-        &mut self,
-        chunk: &mut Chunk<'_, S>,
-    ) -> Result<Option<Line>, BypassReason> {
+    pub(super) fn next(&mut self, chunk: &mut Chunk<'_>) -> Result<Option<Line>, BypassReason> {
         loop {
             if let Position::Payload { left } = &mut self.position {
                 *left = left.saturating_sub(chunk.skip(*left));

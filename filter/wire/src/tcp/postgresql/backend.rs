@@ -1,7 +1,6 @@
 //! What the server sends ("Message Formats", B).
 
 use super::{CopyMode, Phase, Requests, Shared, TransactionStatus};
-use crate::ByteSource;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames, Lengths};
 use crate::tcp::prefix::Prefix;
@@ -19,9 +18,9 @@ pub(super) struct Backend {
 }
 
 impl Backend {
-    pub(super) fn scan<S: ByteSource>(
+    pub(super) fn scan(
         &mut self,
-        chunk: &mut Chunk<'_, S>,
+        chunk: &mut Chunk<'_>,
         shared: &mut Shared,
     ) -> Result<(), BypassReason> {
         loop {

@@ -2,7 +2,6 @@
 
 use super::statements::Bind;
 use super::{CopyMode, Phase, Requests, Shared};
-use crate::ByteSource;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames, Lengths};
 use crate::tcp::sql::{Dialect, MAX_INSPECTED, SqlReader};
@@ -47,9 +46,9 @@ impl Frontend {
         self.is_closing
     }
 
-    pub(super) fn scan<S: ByteSource>(
+    pub(super) fn scan(
         &mut self,
-        chunk: &mut Chunk<'_, S>,
+        chunk: &mut Chunk<'_>,
         shared: &mut Shared,
     ) -> Result<(), BypassReason> {
         loop {

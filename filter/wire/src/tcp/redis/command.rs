@@ -2,7 +2,6 @@
 
 use super::ReplyMode;
 use super::decimal::Decimal;
-use crate::ByteSource;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::prefix::Prefix;
 use crate::tcp::{BypassReason, TLS_HANDSHAKE};
@@ -89,10 +88,7 @@ impl Commands {
     }
 
     /// Returns the next command, or None if it needs more bytes than the chunk has.
-    pub(super) fn next<S: ByteSource>(
-        &mut self,
-        chunk: &mut Chunk<'_, S>,
-    ) -> Result<Option<Command>, BypassReason> {
+    pub(super) fn next(&mut self, chunk: &mut Chunk<'_>) -> Result<Option<Command>, BypassReason> {
         loop {
             if let Position::Argument { left } = &mut self.position
                 && *left > 0

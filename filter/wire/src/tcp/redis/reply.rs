@@ -1,7 +1,6 @@
 //! What the server sends: replies, and push data beside them.
 
 use super::decimal::Decimal;
-use crate::ByteSource;
 use crate::tcp::BypassReason;
 use crate::tcp::chunk::Chunk;
 use crate::tcp::prefix::Prefix;
@@ -84,10 +83,7 @@ impl Replies {
     }
 
     /// Returns the next reply, or None if it needs more bytes than the chunk has.
-    pub(super) fn next<S: ByteSource>(
-        &mut self,
-        chunk: &mut Chunk<'_, S>,
-    ) -> Result<Option<Reply>, BypassReason> {
+    pub(super) fn next(&mut self, chunk: &mut Chunk<'_>) -> Result<Option<Reply>, BypassReason> {
         loop {
             let is_complete = if let Position::Payload { left, is_name } = &mut self.position {
                 let name = &mut self.reply.name;
