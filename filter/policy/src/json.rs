@@ -45,6 +45,7 @@ impl fmt::Display for Json {
     }
 }
 
+#[inline(never)]
 fn syntax(error: &serde_json::Error) -> Cause {
     let (line, column) = (error.line(), error.column());
     let message = error.to_string();

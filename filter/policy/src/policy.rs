@@ -49,6 +49,7 @@ impl Policy {
     /// # Errors
     /// Returns the first syntax error where the text is not JSON, else all errors: unknown, renamed, misplaced,
     /// duplicate and missing keys, invalid values, contradictions.
+    #[inline(never)]
     pub fn parse(text: &[u8]) -> Result<Self, Errors> {
         if text.len() > Self::MAX_LEN {
             return Err(Cause::TooLong {

@@ -20,6 +20,7 @@ use std::rc::Rc;
 /// HTTP stream, raw TCP may never reach an end that can be observed.
 const TCP_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
+#[inline(never)]
 pub(crate) fn resolve_policy(document: Document, report: &mut Report) -> Policy {
     let defaults = document.defaults.unwrap_or_default();
     let rule = defaults.complete("defaults", rule::Rule::default());
@@ -138,6 +139,7 @@ impl Limits {
     }
 }
 
+#[inline(never)]
 fn resolve_routes(
     routes: Vec<Route>,
     defaults: &rule::Rule,
@@ -214,6 +216,7 @@ fn resolve_matcher(
     })
 }
 
+#[inline(never)]
 fn resolve_tcp_rules(
     rules: Vec<Tcp>,
     defaults: &Limits,

@@ -73,6 +73,7 @@ impl Statement {
         }
     }
 
+    #[inline(never)]
     fn begin(word: &[u8], dialect: Dialect, effects: &mut Effects) -> Self {
         let is_mysql = dialect == Dialect::MySql;
         let statement = match word {
@@ -116,6 +117,7 @@ impl Statement {
         statement
     }
 
+    #[inline(never)]
     fn next(self, word: &[u8], effects: &mut Effects) -> Self {
         let reason = match (self, word) {
             // These end with the transaction, are not of the session, or are set again with each use of a
