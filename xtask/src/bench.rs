@@ -6,6 +6,7 @@ mod envoy;
 mod load;
 mod page;
 mod process;
+mod processes;
 
 use std::fs;
 use std::path::PathBuf;
@@ -33,6 +34,9 @@ pub struct Args {
     /// Only measure CPU, memory and response times in a real Envoy, beside its own limits and Lua filters
     #[arg(long, conflicts_with = "counts")]
     envoy: bool,
+    /// With --envoy: only start, memory and idle connections, without the page
+    #[arg(long, requires = "envoy", conflicts_with = "page")]
+    processes: bool,
     /// Write all numbers of --envoy to this file
     #[arg(long, value_name = "FILE", requires = "envoy")]
     json: Option<PathBuf>,
@@ -83,7 +87,12 @@ fn in_envoy(args: &Args, workspace: &Workspace, shell: &mut Shell) -> Result<()>
     let module = wasm::build(workspace, shell)?;
     let binary = provision::pinned()?;
     let directory = workspace.target.join("bench");
-    let run = envoy::measure(&module.path, &binary, &directory, args.quick);
+    let run = envoy::measure(
+        &module.path,
+        &binary,
+        &directory,
+        [args.quick, args.processes],
+    );
     let runtime = tokio::runtime::Runtime::new()?;
     let report = runtime.block_on(run)?;
     if let Some(path) = &args.json {

@@ -8,6 +8,7 @@ mod cli;
 mod demo;
 mod dist;
 mod envoy;
+mod file_limit;
 mod fuzz;
 mod generate;
 mod runner;

@@ -85,9 +85,10 @@ pub const TCP_ONLY: [(&str, Contender); 3] = [
 ];
 
 /// The contenders whose start and memory are measured.
-pub const PROCESSES: [(&str, Contender); 4] = [
+pub const PROCESSES: [(&str, Contender); 5] = [
     ("Envoy alone", Contender::Bare),
     ("empty network filter", Contender::Empty(Roles::Network)),
+    ("empty filters in both roles", Contender::Empty(Roles::Both)),
     ("network role", Contender::Evenkeel(Roles::Network, PLAIN)),
     ("both roles", Contender::Evenkeel(Roles::Both, PLAIN)),
 ];

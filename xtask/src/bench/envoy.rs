@@ -3,17 +3,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use evenkeel_report::terminal;
-use evenkeel_test_envoy::{Backend, Bootstrap, Client, Cluster, Envoy, Listener, TcpEcho};
+use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, TcpEcho};
 use serde::Serialize;
-use tokio::time::sleep;
 
-use super::contender::{APP, BODIES, Contender, ECHO, HTTP, PROCESSES, TCP_ONLY};
+use super::contender::{APP, BODIES, ECHO, HTTP, TCP_ONLY};
 use super::load::{Generator, Shape, shapes};
 use super::process::Process;
+use super::processes::{self, ProcessCost};
 
 /// The requests per second of the latency measurement, over 8 connections.
 pub const RATE: u32 = 400;
@@ -22,7 +21,6 @@ pub const RATE: u32 = 400;
 struct Effort {
     rounds: usize,
     seconds: u32,
-    connections: usize,
 }
 
 /// The result of a run.
@@ -31,7 +29,7 @@ pub struct Report {
     pub rounds: usize,
     pub shapes: Vec<ShapeCost>,
     pub latencies: Vec<Latency>,
-    pub connections: usize,
+    pub effort: processes::Effort,
     pub processes: Vec<ProcessCost>,
 }
 
@@ -60,16 +58,6 @@ pub struct Latency {
     pub p99: u64,
 }
 
-/// What a whole process costs, with two workers.
-#[derive(Serialize)]
-pub struct ProcessCost {
-    pub name: &'static str,
-    pub start_cpu_ms: f64,
-    pub idle_cpu_ms_per_s: f64,
-    pub memory_kib: u64,
-    pub memory_per_connection_kib: f64,
-}
-
 /// The servers behind the Envoys.
 struct Servers {
     /// Responds with 5 bytes, without a cost for this process.
@@ -78,8 +66,13 @@ struct Servers {
     echo: TcpEcho,
 }
 
-/// Measures every contender. `directory` is for files of the run.
-pub async fn measure(module: &Path, envoy: &Path, directory: &Path, quick: bool) -> Result<Report> {
+/// Measures every contender, where `only_processes` no requests. `directory` is for files of the run.
+pub async fn measure(
+    module: &Path,
+    envoy: &Path,
+    directory: &Path,
+    [quick, only_processes]: [bool; 2],
+) -> Result<Report> {
     fs::create_dir_all(directory)?;
     let empty = directory.join("empty.wasm");
     fs::write(&empty, wat::parse_str(include_str!("empty.wat"))?)?;
@@ -87,13 +80,11 @@ pub async fn measure(module: &Path, envoy: &Path, directory: &Path, quick: bool)
         Effort {
             rounds: 3,
             seconds: 1,
-            connections: 1000,
         }
     } else {
         Effort {
             rounds: 9,
             seconds: 10,
-            connections: 5000,
         }
     };
     let generator = Generator::new(directory)?;
@@ -111,36 +102,36 @@ pub async fn measure(module: &Path, envoy: &Path, directory: &Path, quick: bool)
         servers,
         effort,
     };
-    let proxy = bench.start(bench.listeners(), 1).await?;
-    let mut costs = Vec::new();
-    for shape in shapes(quick) {
-        costs.push(bench.shape(&proxy, &generator, shape).await?);
+    let effort = processes::Effort::new(quick)?;
+    let mut report = Report {
+        rounds: bench.effort.rounds,
+        shapes: Vec::new(),
+        latencies: Vec::new(),
+        effort,
+        processes: bench.processes(effort).await?,
+    };
+    if only_processes {
+        return Ok(report);
     }
-    let mut latencies = Vec::new();
+    let proxy = bench.start(bench.listeners(), 1).await?;
+    for shape in shapes(quick) {
+        let cost = bench.shape(&proxy, &generator, shape).await?;
+        report.shapes.push(cost);
+    }
     for (index, (name, _)) in HTTP.into_iter().enumerate() {
         let times = generator.latencies(proxy.address(&http(index)), bench.effort.seconds)?;
         let at = |percent: usize| times.get(times.len() * percent / 100).copied();
         let (p50, p99) = at(50).zip(at(99)).context("no response times")?;
-        latencies.push(Latency { name, p50, p99 });
+        report.latencies.push(Latency { name, p50, p99 });
     }
-    drop(proxy);
-    let mut processes = Vec::new();
-    for (name, contender) in PROCESSES {
-        processes.push(bench.process(name, contender).await?);
-    }
-    Ok(Report {
-        rounds: bench.effort.rounds,
-        shapes: costs,
-        latencies,
-        connections: bench.effort.connections,
-        processes,
-    })
+    Ok(report)
 }
 
-struct Bench<'a> {
+/// What the measurements share.
+pub(super) struct Bench<'a> {
     module: &'a Path,
     envoy: &'a Path,
-    empty: PathBuf,
+    pub(super) empty: PathBuf,
     servers: Servers,
     effort: Effort,
 }
@@ -162,7 +153,7 @@ impl Bench<'_> {
         of_http.chain(of_tcp).collect()
     }
 
-    async fn start(&self, listeners: Vec<Listener>, workers: u32) -> Result<Envoy> {
+    pub(super) async fn start(&self, listeners: Vec<Listener>, workers: u32) -> Result<Envoy> {
         let bodies = self.servers.bodies.address();
         let bootstrap = Bootstrap::new()
             .envoy(self.envoy)
@@ -220,33 +211,6 @@ impl Bench<'_> {
             name: shape.name,
             unit: shape.unit,
             contenders: costs,
-        })
-    }
-
-    /// Starts an Envoy of its own, leaves it idle, and opens connections with one request each.
-    async fn process(&self, name: &'static str, contender: Contender) -> Result<ProcessCost> {
-        terminal::note(&format!("start and memory: {name}"));
-        let proxy = self
-            .start(vec![contender.http("in", &self.empty)], 2)
-            .await?;
-        let process = Process(proxy.pid());
-        sleep(Duration::from_secs(1)).await;
-        let (started, memory_kib) = (process.cpu()?, process.memory()?);
-        sleep(Duration::from_secs(self.effort.seconds.into())).await;
-        let idle = process.cpu()? - started;
-        let mut open = Vec::new();
-        for _ in 0..self.effort.connections {
-            let client = Client::http1(proxy.address("in"));
-            client.get("/direct").await?;
-            open.push(client);
-        }
-        let grown = process.memory()?.saturating_sub(memory_kib);
-        Ok(ProcessCost {
-            name,
-            start_cpu_ms: started.as_secs_f64() * 1e3,
-            idle_cpu_ms_per_s: idle.as_secs_f64() * 1e3 / f64::from(self.effort.seconds),
-            memory_kib,
-            memory_per_connection_kib: grown as f64 / open.len() as f64,
         })
     }
 }

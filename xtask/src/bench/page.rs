@@ -5,6 +5,7 @@ use std::fmt::Write;
 use evenkeel_report::Spread;
 
 use super::envoy::{Cost, RATE, Report, ShapeCost};
+use super::processes::{Effort, Expiry, WORKERS};
 
 const HEAD: &str = "\
 # Cost
@@ -39,26 +40,7 @@ pub fn page(report: &Report, version: &str) -> String {
             latency.name, latency.p50, latency.p99
         );
     }
-    let _ = write!(
-        page,
-        "\n## Start and memory\n\nEach an Envoy with two workers. Memory is `RssAnon`, and its growth with {} HTTP/1 \
-         connections.\n\n\
-         | | CPU until it serves | memory | memory per 10,000 connections | CPU per second when idle |\n\
-         |---|--:|--:|--:|--:|\n",
-        report.connections
-    );
-    for process in &report.processes {
-        let mib = |kib: f64| format!("{:.1} MiB", kib / 1024.0);
-        let _ = writeln!(
-            page,
-            "| {} | {:.0} ms | {} | {} | {:.2} ms |",
-            process.name,
-            process.start_cpu_ms,
-            mib(process.memory_kib as f64),
-            mib(process.memory_per_connection_kib * 10_000.0),
-            process.idle_cpu_ms_per_s
-        );
-    }
+    add_processes(&mut page, report);
     page
 }
 
@@ -71,6 +53,65 @@ fn add_shape(page: &mut String, shape: &ShapeCost) {
             _ => ratio.format(|ratio| format!("{ratio:.2}"), "-"),
         };
         let _ = writeln!(page, "| {} | {shown} |", cost.name);
+    }
+}
+
+fn add_processes(page: &mut String, report: &Report) {
+    let Effort {
+        starts,
+        connections,
+        ..
+    } = report.effort;
+    let _ = write!(
+        page,
+        "\n## Start and memory\n\n\
+         Each an Envoy with {WORKERS} workers, medians of {starts} starts, in turns. The CPU time at the start is that until a second \
+         after Envoy is ready. Memory is `RssAnon`. An Envoy keeps {connections} HTTP/1 connections, as many as the limit of open \
+         files allowed. The memory of one is the growth with the second half of them: before, buffers and caches grow, too.\n\n\
+         | | CPU at start | memory | memory per 10,000 connections | CPU per second when idle | the same with {connections} \
+         connections |\n\
+         |---|--:|--:|--:|--:|--:|\n"
+    );
+    let mib = |kib: f64| format!("{:.1} MiB", kib / 1024.0);
+    let ms = |ms: f64| format!("{ms:.2} ms");
+    let show = |values: &[f64], unit: &dyn Fn(f64) -> String| spread(values).format(unit, "-");
+    for process in &report.processes {
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} | {} | {} |",
+            process.name,
+            show(&process.start_cpu_ms, &|ms| format!("{ms:.0} ms")),
+            show(&process.memory_kib, &mib),
+            show(&process.memory_per_connection_kib, &|kib| mib(
+                kib * 10_000.0
+            )),
+            show(&process.idle_cpu_ms_per_s, &ms),
+            show(&process.idle_cpu_with_connections_ms_per_s, &ms),
+        );
+    }
+    let _ = write!(
+        page,
+        "\n## When all connections expire\n\n\
+         A changed policy makes all {connections} connections expire at once, with a budget of 100 drains per second. Idle HTTP/1 \
+         connections stay open; then each sends another request. All got their response.\n\n\
+         | | CPU in the busiest second | CPU in the first 5 seconds | connections drained by the requests |\n\
+         |---|--:|--:|--:|\n"
+    );
+    for process in report.processes.iter().filter(|it| !it.expiries.is_empty()) {
+        let of = |value: &dyn Fn(&Expiry) -> f64| -> Vec<f64> {
+            process.expiries.iter().map(value).collect()
+        };
+        let first = of(&|it| it.cpu_ms.iter().take(5).sum());
+        let busiest = of(&|it| it.cpu_ms.iter().copied().fold(0.0, f64::max));
+        let drained = of(&|it| it.drained as f64);
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} |",
+            process.name,
+            show(&busiest, &|ms| format!("{ms:.0} ms")),
+            show(&first, &|ms| format!("{ms:.0} ms")),
+            show(&drained, &|count| format!("{count:.0}")),
+        );
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 pub struct Process(pub u32);
 
 impl Process {
-    /// The CPU time of all threads, in nanoseconds; `/proc/PID/stat` counts in units of 10 ms.
+    /// The CPU time of the threads that run, in nanoseconds: for differences while no thread ends.
     pub fn cpu(self) -> Result<Duration> {
         let mut nanos = 0;
         for task in fs::read_dir(self.path("task"))? {
@@ -20,6 +20,16 @@ impl Process {
             nanos += first.and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
         }
         Ok(Duration::from_nanos(nanos))
+    }
+
+    /// The CPU time since the start, with that of threads that have ended, in units of 10 ms (proc(5), `/proc/PID/stat`).
+    pub fn total_cpu(self) -> Result<Duration> {
+        let stat = fs::read_to_string(self.path("stat"))?;
+        // The second field is the name of the program in parentheses, utime and stime are the 14th and 15th.
+        let fields = stat.rsplit(')').next().unwrap_or_default();
+        let times = fields.split_whitespace().skip(11).take(2);
+        let units: u64 = times.filter_map(|n| n.parse::<u64>().ok()).sum();
+        Ok(Duration::from_millis(10 * units))
     }
 
     /// The resident memory that is not of files, in KiB.

@@ -11,12 +11,12 @@ mod run;
 mod scenario;
 mod timeline;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 use evenkeel_report::terminal::{self, Status};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Tools;
 use super::seeds::Seeds;
+use crate::file_limit;
 use plan::Plan;
 pub use scenario::{Balance, Number, RebalancingScenario, Run};
 pub use timeline::EVEN;
@@ -51,22 +51,15 @@ pub async fn measure(tools: &Tools, quick: bool, seeds: Seeds) -> Result<Vec<Reb
     Ok(vec![scale_out, rolling_update])
 }
 
-/// Raises the limit of open files, which is usually 1,024.
+/// Raises the limit of open files as far as the connections need it.
 fn allow_connections(count: usize) -> Result<()> {
     // The sockets of the client, the two of kube-proxy, and sometimes one of a backend.
     let needed = 4 * count as u64;
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= needed) {
-        return Ok(());
-    }
-    let enough = Rlimit {
-        current: Some(needed),
-        maximum: limit.maximum,
-    };
-    setrlimit(Resource::Nofile, enough).with_context(|| {
-        format!(
-            "the demo keeps {count} connections and needs {needed} open files, but the limit is \
-             {limit:?}: raise the hard limit (`ulimit -Hn`)"
-        )
-    })
+    let limit = file_limit::raise()?;
+    ensure!(
+        limit >= needed,
+        "the demo keeps {count} connections and needs {needed} open files, but the limit is \
+         {limit}: raise the hard limit (`ulimit -Hn`)"
+    );
+    Ok(())
 }
