@@ -52,7 +52,7 @@ impl FirstBytes {
     }
 
     /// Adds bytes that `side` sent.
-    pub(crate) fn add(&mut self, side: Side, source: &mut impl ByteSource) -> Identified {
+    pub(crate) fn add(&mut self, side: Side, source: &mut dyn ByteSource) -> Identified {
         let is_first = *self.side.get_or_insert(side) == side;
         let earlier = self.bytes.clone();
         let free = MAX_DETECTED.saturating_sub(earlier.len());
@@ -85,7 +85,7 @@ impl FirstBytes {
 }
 
 /// True if the first bytes match no database or broker, on whatever port.
-pub(crate) fn matches_no_protocol(side: Side, source: &mut impl ByteSource) -> bool {
+pub(crate) fn matches_no_protocol(side: Side, source: &mut dyn ByteSource) -> bool {
     let first = source.read(0, MAX_DETECTED.min(source.len()));
     detect(None, side, &first) == TcpDetection::None
 }

@@ -60,7 +60,7 @@ impl Http1Scanner {
     ///
     /// # Errors
     /// Why the connection is bypassed.
-    pub fn scan_downstream(&mut self, source: &mut impl ByteSource) -> Result<(), BypassReason> {
+    pub fn scan_downstream(&mut self, source: &mut dyn ByteSource) -> Result<(), BypassReason> {
         match self.phase {
             Phase::Open if !source.is_empty() => self
                 .scan_requests(&mut Window::new(source, READ_SIZE))
@@ -76,7 +76,7 @@ impl Http1Scanner {
     /// Why the connection is bypassed.
     pub fn scan_upstream(
         &mut self,
-        source: &mut impl ByteSource,
+        source: &mut dyn ByteSource,
     ) -> Result<Vec<ResponseHead>, BypassReason> {
         match self.phase {
             Phase::Open | Phase::Closing => self
@@ -148,10 +148,7 @@ impl Http1Scanner {
 }
 
 /// The bytes at offset `at`, which is not the end.
-fn bytes_at<'a>(
-    window: &'a mut Window<'_, impl ByteSource>,
-    at: usize,
-) -> Result<&'a [u8], BypassReason> {
+fn bytes_at<'a>(window: &'a mut Window<'_>, at: usize) -> Result<&'a [u8], BypassReason> {
     let bytes = window.bytes_at(at);
     if bytes.is_empty() {
         Err(BypassReason::Unreadable)

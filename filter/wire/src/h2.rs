@@ -83,7 +83,7 @@ impl Http2Scanner {
     ///
     /// # Errors
     /// Why the connection is bypassed.
-    pub fn scan_downstream(&mut self, source: &mut impl ByteSource) -> Result<(), BypassReason> {
+    pub fn scan_downstream(&mut self, source: &mut dyn ByteSource) -> Result<(), BypassReason> {
         self.bypassed.map_or(Ok(()), Err)?;
         self.scan_client_frames(source)
             .inspect_err(|reason| self.bypassed = Some(*reason))
@@ -95,7 +95,7 @@ impl Http2Scanner {
     /// Why the connection is bypassed.
     pub fn scan_upstream(
         &mut self,
-        source: &mut impl ByteSource,
+        source: &mut dyn ByteSource,
     ) -> Result<Http2Write, BypassReason> {
         self.bypassed.map_or(Ok(()), Err)?;
         self.scan_server_frames(source)

@@ -190,7 +190,7 @@ impl ConnectionScanner {
     }
 
     /// Scans bytes from the client. Returns whether they contain a part of a WebSocket message.
-    pub fn scan_downstream(&mut self, source: &mut impl ByteSource) -> bool {
+    pub fn scan_downstream(&mut self, source: &mut dyn ByteSource) -> bool {
         if !source.is_empty() {
             self.undelivered.client_sent();
         }
@@ -200,7 +200,7 @@ impl ConnectionScanner {
         self.scan_from_client(source)
     }
 
-    fn scan_from_client(&mut self, source: &mut impl ByteSource) -> bool {
+    fn scan_from_client(&mut self, source: &mut dyn ByteSource) -> bool {
         let is_first = matches!(self.state, State::Pending(0));
         if let State::Pending(matched) = self.state {
             self.detect(matched, source);
@@ -223,7 +223,7 @@ impl ConnectionScanner {
     }
 
     /// Scans a write to the client.
-    pub fn scan_upstream(&mut self, source: &mut impl ByteSource) -> WriteSummary {
+    pub fn scan_upstream(&mut self, source: &mut dyn ByteSource) -> WriteSummary {
         self.undelivered.wrote(source.len());
         if let Some(earlier) = self.identify(Side::Server, source)
             && let State::Session(session) = &mut self.state
@@ -283,7 +283,7 @@ impl ConnectionScanner {
 
     /// Compares the first bytes with the protocols of databases and brokers. Returns the bytes of earlier callbacks once
     /// the comparison is decided.
-    fn identify(&mut self, side: Side, source: &mut impl ByteSource) -> Option<Vec<u8>> {
+    fn identify(&mut self, side: Side, source: &mut dyn ByteSource) -> Option<Vec<u8>> {
         let State::FirstBytes(first) = &mut self.state else {
             return None;
         };
@@ -311,7 +311,7 @@ impl ConnectionScanner {
     }
 
     /// Becomes a WebSocket. Its first frames may be in the same write as the 101.
-    fn upgrade(&mut self, rest: &mut impl ByteSource) {
+    fn upgrade(&mut self, rest: &mut dyn ByteSource) {
         let mut scanner = Box::<websocket::WebSocketScanner>::default();
         let result = scanner.scan_upstream(rest);
         self.state = State::WebSocket(scanner);
@@ -319,7 +319,7 @@ impl ConnectionScanner {
     }
 
     /// Compares the first bytes with the HTTP/2 preface, of which `matched` bytes came in earlier callbacks.
-    fn detect(&mut self, matched: usize, source: &mut impl ByteSource) {
+    fn detect(&mut self, matched: usize, source: &mut dyn ByteSource) {
         let rest = PREFACE.get(matched..).unwrap_or_default();
         let first = source.read(0, rest.len());
         let same = rest.iter().zip(&first).take_while(|(a, b)| a == b).count();

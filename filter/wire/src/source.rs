@@ -33,12 +33,12 @@ impl ByteSource for &[u8] {
 }
 
 /// A [`ByteSource`] without its first `skip` bytes.
-pub(crate) struct Tail<'a, S> {
-    pub(crate) source: &'a mut S,
+pub(crate) struct Tail<'a> {
+    pub(crate) source: &'a mut dyn ByteSource,
     pub(crate) skip: usize,
 }
 
-impl<S: ByteSource> ByteSource for Tail<'_, S> {
+impl ByteSource for Tail<'_> {
     fn len(&self) -> usize {
         self.source.len().saturating_sub(self.skip)
     }
@@ -49,17 +49,21 @@ impl<S: ByteSource> ByteSource for Tail<'_, S> {
 }
 
 /// Reads a [`ByteSource`] in blocks and keeps the last one.
-pub(crate) struct Window<'a, S: ?Sized> {
-    source: &'a mut S,
+///
+/// Not generic: the scanners would be compiled for each type of source.
+pub(crate) struct Window<'a> {
+    source: &'a mut dyn ByteSource,
+    len: usize,
     start: usize,
     bytes: Vec<u8>,
     block_len: usize,
 }
 
-impl<'a, S: ByteSource + ?Sized> Window<'a, S> {
+impl<'a> Window<'a> {
     /// Returns a window that reads `block_len` bytes at a time.
-    pub(crate) fn new(source: &'a mut S, block_len: usize) -> Self {
+    pub(crate) fn new(source: &'a mut dyn ByteSource, block_len: usize) -> Self {
         Self {
+            len: source.len(),
             source,
             start: 0,
             bytes: Vec::new(),
@@ -68,7 +72,7 @@ impl<'a, S: ByteSource + ?Sized> Window<'a, S> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.source.len()
+        self.len
     }
 
     /// The bytes from `at` to the end of their block: at least one, unless `at` is the end or the host fails.
@@ -78,7 +82,7 @@ impl<'a, S: ByteSource + ?Sized> Window<'a, S> {
             .checked_sub(self.start)
             .is_some_and(|skip| skip < self.bytes.len());
         if !held {
-            let left = self.source.len().saturating_sub(at);
+            let left = self.len.saturating_sub(at);
             self.start = at;
             self.bytes = if left == 0 {
                 Vec::new()

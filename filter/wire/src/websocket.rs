@@ -54,7 +54,7 @@ impl WebSocketScanner {
     /// # Errors
     /// [`BypassReason::Message`] for what RFC 6455 does not allow, [`BypassReason::Unreadable`]. The scanner must not be
     /// used afterwards.
-    pub fn scan_downstream(&mut self, source: &mut impl ByteSource) -> Result<bool, BypassReason> {
+    pub fn scan_downstream(&mut self, source: &mut dyn ByteSource) -> Result<bool, BypassReason> {
         let has_message = self.client.scan(source)?;
         self.awaits_response |= has_message;
         Ok(has_message)
@@ -66,7 +66,7 @@ impl WebSocketScanner {
     /// As [`scan_downstream`](Self::scan_downstream).
     pub fn scan_upstream(
         &mut self,
-        source: &mut impl ByteSource,
+        source: &mut dyn ByteSource,
     ) -> Result<WebSocketWrite, BypassReason> {
         let has_message = self.server.scan(source)?;
         // A response may span several writes: later parts of the message count too.

@@ -3,8 +3,8 @@ use super::bytes_at;
 use super::fields::FieldSection;
 use super::framing::Length;
 use super::text::{split, text_len};
+use crate::BypassReason;
 use crate::source::Window;
-use crate::{BypassReason, ByteSource};
 
 /// What remains of a body.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ impl Body {
     /// Skips what belongs to the body from offset `at`.
     pub(super) fn pass(
         &mut self,
-        window: &mut Window<'_, impl ByteSource>,
+        window: &mut Window<'_>,
         at: usize,
     ) -> Result<Passed, BypassReason> {
         match self {
@@ -91,11 +91,7 @@ impl Body {
 impl Chunked {
     const START: Self = Self::Size { size: 0, digits: 0 };
 
-    fn pass(
-        &mut self,
-        window: &mut Window<'_, impl ByteSource>,
-        mut at: usize,
-    ) -> Result<Passed, BypassReason> {
+    fn pass(&mut self, window: &mut Window<'_>, mut at: usize) -> Result<Passed, BypassReason> {
         while at < window.len() {
             // The data of a chunk is skipped by arithmetic.
             if let Self::Data { left } = self {

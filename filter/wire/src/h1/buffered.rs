@@ -4,8 +4,8 @@
 //! connection's buffer and come again at the front of the next callback, unless Envoy responded immediately and
 //! took them in its own loop, which no filter sees.
 use super::bytes_at;
+use crate::BypassReason;
 use crate::source::Window;
-use crate::{BypassReason, ByteSource};
 
 /// How many bytes are compared: enough to distinguish two requests, few enough to keep per connection.
 const PREFIX_LEN: usize = 32;
@@ -19,10 +19,7 @@ pub(super) struct BufferedBytes {
 
 impl BufferedBytes {
     /// Records the bytes of `window` from offset `at`.
-    pub(super) fn record(
-        window: &mut Window<'_, impl ByteSource>,
-        at: usize,
-    ) -> Result<Self, BypassReason> {
+    pub(super) fn record(window: &mut Window<'_>, at: usize) -> Result<Self, BypassReason> {
         let len = window.len().saturating_sub(at);
         let mut prefix = [0; PREFIX_LEN];
         let mut room = prefix.get_mut(..len.min(PREFIX_LEN)).unwrap_or_default();
@@ -39,10 +36,7 @@ impl BufferedBytes {
     }
 
     /// Whether `window` begins with these bytes.
-    pub(super) fn is_prefix_of(
-        &self,
-        window: &mut Window<'_, impl ByteSource>,
-    ) -> Result<bool, BypassReason> {
+    pub(super) fn is_prefix_of(&self, window: &mut Window<'_>) -> Result<bool, BypassReason> {
         if window.len() < self.len {
             return Ok(false);
         }

@@ -12,8 +12,8 @@ use super::head::MessageHead;
 use super::requests::exchange;
 use super::start_line::RequestLine;
 use super::state::Exchange;
+use crate::BypassReason;
 use crate::source::Window;
-use crate::{BypassReason, ByteSource};
 
 /// The most requests that are scanned in advance. Further ones are scanned when Envoy hands them over again.
 const MAX_PIPELINED: usize = 32;
@@ -29,7 +29,7 @@ pub(super) struct PipelinedRequest {
 /// Scans the requests in `window` from offset `at`, up to the first that is incomplete, not understood or may
 /// open a tunnel.
 pub(super) fn scan_pipelined(
-    window: &mut Window<'_, impl ByteSource>,
+    window: &mut Window<'_>,
     at: usize,
 ) -> Result<VecDeque<PipelinedRequest>, BypassReason> {
     let mut pipelined = VecDeque::new();
@@ -46,7 +46,7 @@ pub(super) fn scan_pipelined(
 
 /// Scans the request at offset `at`. Returns it with the offset of its end.
 fn scan_request(
-    window: &mut Window<'_, impl ByteSource>,
+    window: &mut Window<'_>,
     at: usize,
 ) -> Result<Option<(Exchange, usize)>, BypassReason> {
     let mut at = at;

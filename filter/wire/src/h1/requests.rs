@@ -7,14 +7,11 @@ use super::pipelined::scan_pipelined;
 use super::start_line::{Method, RequestLine, Version};
 use super::state::{Exchange, RequestState};
 use super::{Http1Scanner, bytes_at};
+use crate::BypassReason;
 use crate::source::Window;
-use crate::{BypassReason, ByteSource};
 
 impl Http1Scanner {
-    pub(super) fn scan_requests(
-        &mut self,
-        window: &mut Window<'_, impl ByteSource>,
-    ) -> Result<(), BypassReason> {
+    pub(super) fn scan_requests(&mut self, window: &mut Window<'_>) -> Result<(), BypassReason> {
         self.check_order(window)?;
         // What is buffered comes again in this callback, so it is scanned again.
         self.buffered = BufferedBytes::default();
@@ -59,10 +56,7 @@ impl Http1Scanner {
 
     /// Compares the front of a callback with what Envoy had not taken of the one before. Where they differ, Envoy
     /// has taken those bytes in between, and the scanner must know as what.
-    fn check_order(
-        &mut self,
-        window: &mut Window<'_, impl ByteSource>,
-    ) -> Result<(), BypassReason> {
+    fn check_order(&mut self, window: &mut Window<'_>) -> Result<(), BypassReason> {
         if self.buffered.is_prefix_of(window)? {
             return Ok(());
         }
@@ -83,11 +77,7 @@ impl Http1Scanner {
     }
 
     /// Remembers the bytes from offset `at`, which follow a complete request and stay in Envoy's buffer.
-    fn buffer_from(
-        &mut self,
-        window: &mut Window<'_, impl ByteSource>,
-        at: usize,
-    ) -> Result<(), BypassReason> {
+    fn buffer_from(&mut self, window: &mut Window<'_>, at: usize) -> Result<(), BypassReason> {
         if !self
             .exchange
             .is_some_and(|exchange| exchange.has_tunnel_bytes)

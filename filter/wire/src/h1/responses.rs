@@ -5,8 +5,8 @@ use super::head::MessageHead;
 use super::start_line::{Method, StatusLine};
 use super::state::{Exchange, Phase, RequestState, ResponseState};
 use super::{Http1Scanner, bytes_at};
+use crate::BypassReason;
 use crate::source::Window;
-use crate::{BypassReason, ByteSource};
 
 /// The head of a final response (status 200 and above, or 101) that ended in a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub struct Span {
 impl Http1Scanner {
     pub(super) fn scan_responses(
         &mut self,
-        window: &mut Window<'_, impl ByteSource>,
+        window: &mut Window<'_>,
     ) -> Result<Vec<ResponseHead>, BypassReason> {
         let mut heads = Vec::new();
         let mut at = 0_usize;

@@ -2,7 +2,7 @@
 
 use super::frame::{Frame, FrameType, HEADER};
 use super::reader::{Cursor, Reader, Token};
-use crate::{BypassReason, ByteSource};
+use crate::BypassReason;
 
 /// The progress of a direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +67,7 @@ impl Direction {
     ///
     /// # Errors
     /// As [`Reader::next`], and [`BypassReason::Frame`] for a frame out of order.
-    pub(super) fn next<S: ByteSource>(
-        &mut self,
-        cursor: &mut Cursor<'_, S>,
-    ) -> Result<Option<Event>, BypassReason> {
+    pub(super) fn next(&mut self, cursor: &mut Cursor<'_>) -> Result<Option<Event>, BypassReason> {
         Ok(match self.reader.next(cursor)? {
             Some(Token::Begin(frame)) => {
                 self.check(frame)?;

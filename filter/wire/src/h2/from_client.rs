@@ -11,7 +11,7 @@ use crate::{BypassReason, ByteSource};
 impl Http2Scanner {
     pub(super) fn scan_client_frames(
         &mut self,
-        source: &mut impl ByteSource,
+        source: &mut dyn ByteSource,
     ) -> Result<(), BypassReason> {
         let mut cursor = Cursor::new(source);
         while let Some(event) = self.from_client.next(&mut cursor)? {

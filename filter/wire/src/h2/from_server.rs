@@ -10,7 +10,7 @@ use crate::{BypassReason, ByteSource};
 impl Http2Scanner {
     pub(super) fn scan_server_frames(
         &mut self,
-        source: &mut impl ByteSource,
+        source: &mut dyn ByteSource,
     ) -> Result<Http2Write, BypassReason> {
         let mut write = Http2Write {
             fits_at_start: self.from_server.is_boundary(),

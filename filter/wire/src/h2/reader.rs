@@ -15,15 +15,15 @@ const READ_SIZE: usize = 256;
 const MAX_PART: u8 = 9;
 
 /// The position in the bytes of one callback.
-pub(super) struct Cursor<'a, S> {
-    window: Window<'a, S>,
+pub(super) struct Cursor<'a> {
+    window: Window<'a>,
     at: usize,
     /// The offset of the current frame, if it began in this callback.
     frame_at: Option<usize>,
 }
 
-impl<'a, S: ByteSource> Cursor<'a, S> {
-    pub(super) fn new(source: &'a mut S) -> Self {
+impl<'a> Cursor<'a> {
+    pub(super) fn new(source: &'a mut dyn ByteSource) -> Self {
         Self {
             window: Window::new(source, READ_SIZE),
             at: 0,
@@ -136,10 +136,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`BypassReason::Frame`] for a wrong preface or frame header, [`BypassReason::Unreadable`].
-    pub(super) fn next<S: ByteSource>(
-        &mut self,
-        cursor: &mut Cursor<'_, S>,
-    ) -> Result<Option<Token>, BypassReason> {
+    pub(super) fn next(&mut self, cursor: &mut Cursor<'_>) -> Result<Option<Token>, BypassReason> {
         loop {
             match self.state {
                 State::Preface(arrived) => match cursor.bytes()? {
@@ -208,9 +205,9 @@ impl Reader {
     }
 
     /// Collects `len` bytes across reads and callbacks.
-    fn fill<S: ByteSource>(
+    fn fill(
         &mut self,
-        cursor: &mut Cursor<'_, S>,
+        cursor: &mut Cursor<'_>,
         len: usize,
     ) -> Result<Option<[u8; HEADER]>, BypassReason> {
         loop {

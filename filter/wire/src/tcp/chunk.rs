@@ -10,23 +10,20 @@ const BLOCK: usize = 512;
 
 /// The bytes of one callback, and how far they are read.
 pub(super) struct Chunk<'a> {
-    window: Window<'a, dyn ByteSource + 'a>,
-    len: usize,
+    window: Window<'a>,
     at: usize,
 }
 
 impl<'a> Chunk<'a> {
-    /// Not generic: the scanners of all protocols would be compiled for each type of source.
-    pub(super) fn new(source: &'a mut (dyn ByteSource + 'a)) -> Self {
+    pub(super) fn new(source: &'a mut dyn ByteSource) -> Self {
         Self {
-            len: source.len(),
             window: Window::new(source, BLOCK),
             at: 0,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.at >= self.len
+        self.at >= self.window.len()
     }
 
     /// Reads the next byte; none at the end.
@@ -50,7 +47,7 @@ impl<'a> Chunk<'a> {
 
     /// Skips at most `max` bytes without reading them, and returns how many.
     pub(super) fn skip(&mut self, max: u64) -> u64 {
-        let left = self.len.saturating_sub(self.at);
+        let left = self.window.len().saturating_sub(self.at);
         let skipped = left.min(saturate(max));
         self.at = self.at.saturating_add(skipped);
         u64::try_from(skipped).unwrap_or(u64::MAX)

@@ -62,7 +62,7 @@ impl Direction {
     }
 
     /// Scans the bytes of a callback. Returns whether they contain a part of a message.
-    pub(super) fn scan(&mut self, source: &mut impl ByteSource) -> Result<bool, BypassReason> {
+    pub(super) fn scan(&mut self, source: &mut dyn ByteSource) -> Result<bool, BypassReason> {
         let mut window = Window::new(source, READ_SIZE);
         let mut at = 0_usize;
         let mut has_message = false;
