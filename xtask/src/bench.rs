@@ -91,7 +91,8 @@ fn in_envoy(args: &Args, workspace: &Workspace, shell: &mut Shell) -> Result<()>
         &module.path,
         &binary,
         &directory,
-        [args.quick, args.processes],
+        args.quick,
+        args.processes,
     );
     let runtime = tokio::runtime::Runtime::new()?;
     let report = runtime.block_on(run)?;

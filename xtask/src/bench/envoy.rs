@@ -71,7 +71,8 @@ pub async fn measure(
     module: &Path,
     envoy: &Path,
     directory: &Path,
-    [quick, only_processes]: [bool; 2],
+    quick: bool,
+    only_processes: bool,
 ) -> Result<Report> {
     fs::create_dir_all(directory)?;
     let empty = directory.join("empty.wasm");

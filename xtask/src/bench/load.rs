@@ -48,8 +48,8 @@ pub fn shapes(quick: bool) -> Vec<Shape> {
         unit,
     };
     vec![
-        shape("HTTP/1", Kind::Http(HTTP1, "/a"), 40_000, "request"),
-        shape("HTTP/2", Kind::Http(HTTP2, "/a"), 40_000, "request"),
+        shape("HTTP/1", Kind::Http(HTTP1, "/a"), 20_000, "request"),
+        shape("HTTP/2", Kind::Http(HTTP2, "/a"), 20_000, "request"),
         shape(
             "HTTP/1, response of 16 KiB",
             Kind::Http(HTTP1, "/bytes/16384"),

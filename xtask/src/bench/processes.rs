@@ -62,7 +62,7 @@ pub struct Expiry {
 impl Effort {
     /// The most connections that the limit of open files allows, or a few where `quick`.
     pub fn new(quick: bool) -> Result<Self> {
-        let (starts, seconds, most) = if quick { (3, 1, 2000) } else { (5, 10, 20_000) };
+        let (starts, seconds, most) = if quick { (3, 1, 2000) } else { (5, 4, 20_000) };
         let limit = file_limit::raise()?.saturating_sub(OTHER_FILES);
         Ok(Self {
             starts,
@@ -103,11 +103,6 @@ impl Bench<'_> {
         let listener = contender.http("in", &self.empty);
         let proxy = self.start(vec![listener], WORKERS).await?;
         let process = Process(proxy.pid());
-        eprintln!(
-            "XX ready {:?} live {:?}",
-            process.total_cpu()?,
-            process.cpu()?
-        );
         // Workers may still create their VMs when Envoy is ready.
         sleep(Duration::from_secs(1)).await;
         cost.start_cpu_ms.push(millis(process.total_cpu()?));
@@ -118,11 +113,6 @@ impl Bench<'_> {
         let mut clients = Vec::new();
         open(&mut clients, effort.connections / 2, &proxy).await?;
         let before = process.memory()?;
-        eprintln!(
-            "XX first half {:?}",
-            (before as f64 - cost.memory_kib.last().copied().unwrap_or(0.0))
-                / (effort.connections / 2) as f64
-        );
         open(&mut clients, effort.connections / 2, &proxy).await?;
         let grown = process.memory()? as f64 - before as f64;
         let half = (effort.connections / 2) as f64;
