@@ -3,6 +3,7 @@
 //! Unlike `serde_json::Value` it keeps duplicate keys, so that they can be reported. All numbers are doubles, as they are
 //! when Envoy converts a protobuf `Struct`.
 use crate::error::Cause;
+use crate::number::Shown;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -33,8 +34,7 @@ impl fmt::Display for Json {
         match self {
             Self::Null => f.write_str("null"),
             Self::Bool(value) => write!(f, "{value}"),
-            Self::Number(value) if value.abs() < 1e15 => write!(f, "{value}"),
-            Self::Number(value) => write!(f, "{value:e}"),
+            Self::Number(value) => write!(f, "{}", Shown(*value)),
             Self::String(text) if text.chars().nth(SHOWN).is_none() => write!(f, "{text:?}"),
             Self::String(text) => {
                 write!(f, "{:?}...", text.chars().take(SHOWN).collect::<String>())

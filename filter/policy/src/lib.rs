@@ -17,6 +17,7 @@ mod json;
 #[cfg(feature = "schema")]
 mod keys_table;
 mod matcher;
+mod number;
 mod path;
 mod policy;
 mod protobuf;

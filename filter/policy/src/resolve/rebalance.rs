@@ -1,6 +1,7 @@
 //! Completes `rebalance` and `peers`, and checks the watermarks.
 use crate::document;
 use crate::error::Report;
+use crate::number::Shown;
 use crate::path::Path;
 use crate::rebalance::{Peers, Rebalance};
 
@@ -63,7 +64,8 @@ fn check_watermarks(stated: &document::Rebalance, rebalance: &Rebalance, report:
     if unclear || rebalance.low_watermark <= rebalance.high_watermark {
         return;
     }
-    let (high_watermark, low_watermark) = (rebalance.high_watermark, rebalance.low_watermark);
+    let high_watermark = Shown(rebalance.high_watermark);
+    let low_watermark = Shown(rebalance.low_watermark);
     if stated.low_watermark.is_some() {
         let hint = format!(
             "found {low_watermark}; it must not be more than `high_watermark`, here {high_watermark}"
