@@ -1,6 +1,5 @@
 //! The gRPC streams of a connection whose age is limited.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use core::time::Duration;
@@ -58,7 +57,7 @@ thread_local! {
 pub(crate) struct TimedStreams {
     streams: SortedMap<StreamId, TimedStream>,
     /// When streams expire, earliest first.
-    expiries: BTreeSet<(Instant, StreamId)>,
+    expiries: SortedMap<(Instant, StreamId), ()>,
     /// The first of them.
     earliest: Option<Instant>,
     /// At most one stream is taken in a tick: none before this.
@@ -88,10 +87,8 @@ impl TimedStreams {
 
     /// The number of expired streams.
     pub(crate) fn expired(&self, now: Instant) -> usize {
-        self.expiries
-            .iter()
-            .take_while(|(at, _)| *at <= now)
-            .count()
+        let expiries = self.expiries.keys();
+        expiries.take_while(|(at, _)| *at <= now).count()
     }
 
     /// Adds a stream, unless there are too many.
@@ -100,7 +97,9 @@ impl TimedStreams {
         if self.streams.len() >= MAX_TIMED {
             return;
         }
-        self.expiries.extend(timed.expiry().map(|at| (at, stream)));
+        if let Some(at) = timed.expiry() {
+            self.expiries.insert((at, stream), ());
+        }
         self.streams.insert(stream, timed);
         self.find_earliest();
     }
@@ -121,7 +120,7 @@ impl TimedStreams {
 
     /// Removes the first expired stream.
     fn remove_expired(&mut self, now: Instant) -> Option<(StreamId, TimedStream)> {
-        let (_, stream) = *self.expiries.first().filter(|(at, _)| *at <= now)?;
+        let (_, stream) = *self.expiries.keys().next().filter(|(at, _)| *at <= now)?;
         self.remove(stream).map(|timed| (stream, timed))
     }
 
@@ -136,12 +135,14 @@ impl TimedStreams {
             if let Some(rule) = rule(&timed.rule) {
                 timed.rule = rule;
             }
-            self.expiries.extend(timed.expiry().map(|at| (at, *stream)));
+            if let Some(at) = timed.expiry() {
+                self.expiries.insert((at, *stream), ());
+            }
         }
         self.find_earliest();
     }
 
     fn find_earliest(&mut self) {
-        self.earliest = self.expiries.first().map(|(at, _)| *at);
+        self.earliest = self.expiries.keys().next().map(|(at, _)| *at);
     }
 }
