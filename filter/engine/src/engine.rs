@@ -86,6 +86,7 @@ impl Engine {
 
     /// Registers a new connection. Without a rule it is only counted. `seed` must differ between connections and between
     /// proxies: limits are drawn from it.
+    #[inline(never)]
     pub fn open(
         &mut self,
         id: ConnectionId,

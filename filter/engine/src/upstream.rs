@@ -150,6 +150,7 @@ impl Upstreams {
     ///
     /// An HTTP/2 server responds to a marked request with a connection error. A cluster may choose its protocol by
     /// that of the request, so a request is marked only if others of its downstream protocol have gone over HTTP/1.
+    #[inline(never)]
     pub fn needs_mark(&mut self, cluster: &[u8], downstream_is_http1: bool, now: Instant) -> bool {
         let Some(cluster) = self.clusters.get_mut(cluster) else {
             return false;
@@ -199,6 +200,7 @@ impl Upstreams {
 
     /// Records the start of a response on the connection `key`. `mark` is that of its request; `seed` makes the
     /// connection's random choices.
+    #[inline(never)]
     pub fn response_started(
         &mut self,
         mut key: ConnectionKey,

@@ -77,6 +77,7 @@ impl Metrics {
     }
 
     /// Defines every metric whose label values are known, so that an event that has not happened shows as 0.
+    #[inline(never)]
     pub(crate) fn define(&mut self) {
         for counter in Counter::all() {
             self.count_by(counter, 0);

@@ -118,6 +118,7 @@ impl<T: Read + Default> Read for Vec<T> {
     const ALLOWED: &'static str = "it must be a list of at most 1000 entries";
 
     /// An invalid entry becomes an empty one, so that the next ones keep their index.
+    #[inline(never)]
     fn read(json: &Json, at: &Path<'_>, report: &mut Report) -> Option<Self> {
         let Json::List(items) = json else {
             report.value(at, json, Self::ALLOWED);

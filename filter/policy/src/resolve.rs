@@ -282,6 +282,7 @@ fn resolve_tcp_rules(
     resolved.into_iter().map(|(_, rule)| rule).collect()
 }
 
+#[inline(never)]
 fn resolve_upstream(
     stated: &document::Upstream,
     report: &mut Report,
@@ -316,6 +317,7 @@ fn resolve_budget(stated: Option<BudgetSetting>) -> Option<policy::Budget> {
     }
 }
 
+#[inline(never)]
 fn resolve_keepalive(stated: document::Keepalive) -> policy::Keepalive {
     policy::Keepalive {
         http1_hint: stated.http1_hint.unwrap_or_default(),

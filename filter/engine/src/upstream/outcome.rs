@@ -71,6 +71,7 @@ impl Upstreams {
 
     /// Updates the connection `key`, on which the response to a marked request started.
     #[expect(clippy::too_many_arguments, reason = "all parts of one response")]
+    #[inline(never)]
     pub(super) fn marked_response(
         &mut self,
         key: &Rc<ConnectionKey>,

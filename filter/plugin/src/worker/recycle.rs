@@ -17,6 +17,7 @@ use crate::policies::RootId;
 
 impl Worker {
     /// Marks the current request if its cluster has an expired connection, and the budget allows it.
+    #[inline(never)]
     pub(super) fn mark_request(&mut self, root: RootId, policy: &Policy) -> Option<Mark> {
         if policy.upstream.is_none() || policy.mode == Mode::DryRun || !self.upstreams.has_expired()
         {

@@ -140,6 +140,7 @@ impl Worker {
 
     /// Finds the rule of the current request, and puts its connection under it. None if there is none, or the network
     /// role does not know the connection.
+    #[inline(never)]
     fn govern(&mut self, policy: &Policy, stream: StreamId) -> Option<Governed> {
         let connection = self.connection_id()?;
         let Some(origin) = self.engine.connection(connection).map(Connection::origin) else {
