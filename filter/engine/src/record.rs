@@ -14,7 +14,7 @@ pub fn read<const N: usize>(bytes: &[u8]) -> Option<[u64; N]> {
 
 /// Writes a record.
 pub fn write<const N: usize>(record: [u64; N]) -> Vec<u8> {
-    record.into_iter().flat_map(u64::to_le_bytes).collect()
+    record.map(u64::to_le_bytes).as_flattened().to_vec()
 }
 
 /// Reads a table of at most `max` records; `None` for anything else.
@@ -37,6 +37,9 @@ pub(crate) fn read_table<const N: usize>(
 
 /// Writes a table: one byte with the format's version (1), then its records.
 pub(crate) fn write_table<const N: usize>(records: impl Iterator<Item = [u64; N]>) -> Vec<u8> {
-    let bytes = records.flatten().flat_map(u64::to_le_bytes);
-    core::iter::once(FORMAT).chain(bytes).collect()
+    let mut bytes = vec![FORMAT];
+    for record in records {
+        bytes.extend_from_slice(record.map(u64::to_le_bytes).as_flattened());
+    }
+    bytes
 }
