@@ -50,7 +50,7 @@ macro_rules! object {
             }
 
             fn keys(&self, keys: &mut Vec<$crate::read::Key>) {
-                keys.extend([$(
+                keys.extend_from_slice(&[$(
                     $crate::read::Key {
                         name: $key,
                         required: false $( || object!(@$required) )?,

@@ -142,6 +142,7 @@ impl<T: Read + Default> Read for Vec<T> {
 }
 
 /// One key of an object.
+#[derive(Clone)]
 pub(crate) struct Key {
     pub(crate) name: &'static str,
     pub(crate) required: bool,

@@ -23,6 +23,7 @@ pub fn schema() -> String {
 }
 
 /// The description of a key.
+#[derive(Clone)]
 pub(crate) struct KeySchema {
     pub(crate) doc: &'static str,
     pub(crate) default: Option<Default>,
