@@ -283,6 +283,7 @@ impl Upstreams {
     }
 
     /// Returns the entry of a connection, and whether it is new.
+    #[inline(never)]
     fn track(
         &mut self,
         key: ConnectionKey,

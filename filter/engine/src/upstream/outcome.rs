@@ -19,6 +19,7 @@ impl Upstreams {
     }
 
     /// Updates the connection `key`, on which the response to a request without a mark started.
+    #[inline(never)]
     pub(super) fn unmarked_response(
         &mut self,
         key: &Rc<ConnectionKey>,

@@ -8,6 +8,7 @@ use crate::value::Name;
 use std::collections::BTreeMap;
 
 /// Names are metric labels, which must identify a rule.
+#[inline(never)]
 pub(super) fn check_names(routes: &[Route], tcp: &[Tcp], report: &mut Report) {
     let routes = routes
         .iter()

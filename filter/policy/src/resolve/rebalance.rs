@@ -5,6 +5,7 @@ use crate::number::Shown;
 use crate::path::Path;
 use crate::rebalance::{Peers, Rebalance};
 
+#[inline(never)]
 pub(super) fn resolve_rebalance(
     stated: &document::Rebalance,
     has_peers: bool,
