@@ -5,7 +5,6 @@ use crate::error::Report;
 use crate::path::Path;
 use crate::rule::{self, ErrorSetting, ProtocolSetting};
 use crate::value::Name;
-use std::collections::BTreeMap;
 
 /// Names are metric labels, which must identify a rule.
 #[inline(never)]
@@ -20,10 +19,11 @@ pub(super) fn check_names(routes: &[Route], tcp: &[Tcp], report: &mut Report) {
         .map(|rule| &rule.name)
         .enumerate()
         .map(|entry| ("tcp", entry));
-    let mut taken = BTreeMap::new();
+    let mut taken: Vec<(&str, &str, usize)> = Vec::new();
     for (key, (index, name)) in routes.chain(tcp) {
         let Some(Name(name)) = name else { continue };
-        if let Some(&(key_before, index_before)) = taken.get(name) {
+        let before = taken.iter().find(|(held, ..)| held == name);
+        if let Some(&(_, key_before, index_before)) = before {
             let hint = format!(
                 "found {name:?}, the name of `{key_before}[{index_before}]`; metrics and logs identify a \
                  rule by its name"
@@ -34,7 +34,7 @@ pub(super) fn check_names(routes: &[Route], tcp: &[Tcp], report: &mut Report) {
             let at = at.index(index);
             report.contradiction(&at.key("name"), Some(&before.key("name")), hint);
         } else {
-            taken.insert(name, (key, index));
+            taken.push((name, key, index));
         }
     }
 }
