@@ -74,6 +74,7 @@ impl Http1Scanner {
     ///
     /// # Errors
     /// Why the connection is bypassed.
+    #[inline(never)]
     pub fn scan_upstream(
         &mut self,
         source: &mut dyn ByteSource,

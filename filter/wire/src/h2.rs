@@ -93,6 +93,7 @@ impl Http2Scanner {
     ///
     /// # Errors
     /// Why the connection is bypassed.
+    #[inline(never)]
     pub fn scan_upstream(
         &mut self,
         source: &mut dyn ByteSource,
