@@ -117,6 +117,6 @@ fn compare(row: &Row, table: &str, differences: &mut String) {
 }
 
 /// The environment changes the profile of the module, and with it the number of instructions.
-fn has_other_profile() -> bool {
+pub(crate) fn has_other_profile() -> bool {
     env::vars().any(|(name, _)| name.starts_with("CARGO_PROFILE_WASM_"))
 }

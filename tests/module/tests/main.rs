@@ -11,6 +11,7 @@ mod policy;
 mod rebalance;
 mod routes;
 mod scale;
+mod size;
 mod tcp_and_dry_run;
 mod upstream;
 mod websocket;
