@@ -5,20 +5,19 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use crate::connection::Connection;
-use crate::slab::{Key, Slab};
+use crate::slab::Key;
+use crate::table::Table;
 use crate::totals::{Part, Totals};
 use crate::{ConnectionId, Instant};
 
-/// Connections in a slab, with an index by id. The index is a tree, because a hash map moves all of its entries when it
-/// grows, which stops a worker with many connections.
+/// The connections, and their totals.
 ///
 /// The totals follow every change: a connection that is accessed mutably is *touched*, and before another one is, or the
 /// totals are read, its part of them is computed again. So no event can forget to count, and none visits a second
 /// connection.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    slab: Slab<Entry>,
-    index: BTreeMap<ConnectionId, Key>,
+    table: Table<Entry>,
     /// The connection that was last looked up: a callback of the host is about one connection, and needs it several
     /// times.
     recent: Cell<Option<(ConnectionId, Key)>>,
@@ -40,7 +39,7 @@ struct Entry {
 
 impl Connections {
     pub(crate) fn len(&self) -> usize {
-        self.slab.len()
+        self.table.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -58,10 +57,9 @@ impl Connections {
             connection,
             part: Part::default(),
         };
-        if let Some(key) = self.slab.insert(entry) {
+        if let Some(key) = self.table.insert(id, entry) {
             self.update_totals();
             self.touched = Some(key);
-            self.index.insert(id, key);
             self.recent.set(Some((id, key)));
             self.opened = self.opened.saturating_add(opened.as_nanos().into());
             let count = self.policies.entry(policy).or_default();
@@ -70,10 +68,9 @@ impl Connections {
     }
 
     pub(crate) fn remove(&mut self, id: &ConnectionId) -> Option<Connection> {
-        let key = self.index.remove(id)?;
         self.update_totals();
         self.recent.set(None);
-        let Entry { connection, part } = self.slab.remove(key)?;
+        let Entry { connection, part } = self.table.remove(*id)?;
         self.totals.replace(*id, &part, &Part::default());
         let opened = connection.opened().as_nanos();
         self.opened = self.opened.saturating_sub(opened.into());
@@ -89,7 +86,7 @@ impl Connections {
 
     pub(crate) fn get(&self, id: &ConnectionId) -> Option<&Connection> {
         let key = self.find(*id)?;
-        self.slab.get(key).map(|entry| &entry.connection)
+        self.table.get(key).map(|entry| &entry.connection)
     }
 
     pub(crate) fn get_mut(&mut self, id: &ConnectionId) -> Option<&mut Connection> {
@@ -98,7 +95,7 @@ impl Connections {
             self.update_totals();
             self.touched = Some(key);
         }
-        self.slab.get_mut(key).map(|entry| &mut entry.connection)
+        self.table.get_mut(key).map(|entry| &mut entry.connection)
     }
 
     fn find(&self, id: ConnectionId) -> Option<Key> {
@@ -107,14 +104,14 @@ impl Connections {
         {
             return Some(key);
         }
-        let key = *self.index.get(&id)?;
+        let key = self.table.find(id)?;
         self.recent.set(Some((id, key)));
         Some(key)
     }
 
     fn update_totals(&mut self) {
         let touched = self.touched.take();
-        if let Some(entry) = touched.and_then(|key| self.slab.get_mut(key)) {
+        if let Some(entry) = touched.and_then(|key| self.table.get_mut(key)) {
             entry.update(&mut self.totals);
         }
     }
@@ -144,7 +141,7 @@ impl Connections {
         most: usize,
         mut visit: impl FnMut(&Connection),
     ) -> Option<usize> {
-        self.slab
+        self.table
             .slice_mut(cursor, most, |entry| visit(&entry.connection))
     }
 
@@ -157,7 +154,7 @@ impl Connections {
     ) -> Option<usize> {
         self.update_totals();
         let totals = &mut self.totals;
-        self.slab.slice_mut(cursor, most, |entry| {
+        self.table.slice_mut(cursor, most, |entry| {
             visit(&mut entry.connection);
             entry.update(totals);
         })

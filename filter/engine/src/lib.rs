@@ -9,6 +9,7 @@ pub mod balance;
 pub mod board;
 mod budget;
 mod budget_split;
+mod chunks;
 mod clock;
 mod connection;
 mod connections;
@@ -29,6 +30,7 @@ mod sort;
 mod sorted_map;
 #[cfg(test)]
 mod stories;
+mod table;
 mod timers;
 mod totals;
 pub mod upstream;
