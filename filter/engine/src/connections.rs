@@ -2,13 +2,12 @@
 
 use core::cell::Cell;
 use core::time::Duration;
-use std::collections::BTreeMap;
 
 use crate::connection::Connection;
 use crate::slab::Key;
 use crate::table::Table;
 use crate::totals::{Part, Totals};
-use crate::{ConnectionId, Instant};
+use crate::{ConnectionId, Instant, SortedMap};
 
 /// The connections, and their totals.
 ///
@@ -27,7 +26,7 @@ pub(crate) struct Connections {
     /// The sum of the times at which connections opened, in nanoseconds.
     opened: u128,
     /// How many connections each policy has.
-    policies: BTreeMap<u32, usize>,
+    policies: SortedMap<u32, usize>,
 }
 
 /// A connection, and what the totals include of it.
@@ -62,7 +61,7 @@ impl Connections {
             self.touched = Some(key);
             self.recent.set(Some((id, key)));
             self.opened = self.opened.saturating_add(opened.as_nanos().into());
-            let count = self.policies.entry(policy).or_default();
+            let count = self.policies.get_or_default(policy);
             *count = count.saturating_add(1);
         }
     }
