@@ -8,7 +8,7 @@ use crate::cost::has_other_profile;
 
 /// The largest module that is accepted, in KiB. Every proxy compiles all of it when it starts, with about a millisecond
 /// of CPU for each KiB.
-const MAX: u64 = 430;
+const MAX: u64 = 412;
 
 #[test]
 fn module_is_within_its_bound() {
