@@ -37,6 +37,9 @@ pub struct Args {
     /// With --envoy: only start, memory and idle connections, without the page
     #[arg(long, requires = "envoy", conflicts_with = "page")]
     processes: bool,
+    /// How often --envoy measures each contender: more is more precise
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=99), conflicts_with = "quick")]
+    rounds: u32,
     /// Write all numbers of --envoy to this file
     #[arg(long, value_name = "FILE", requires = "envoy")]
     json: Option<PathBuf>,
@@ -82,6 +85,23 @@ fn count(workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     Ok(())
 }
 
+/// How long to measure in a real Envoy.
+fn effort(args: &Args) -> envoy::Effort {
+    if args.quick {
+        envoy::Effort {
+            rounds: 3,
+            seconds: 1,
+            scale: 10,
+        }
+    } else {
+        envoy::Effort {
+            rounds: args.rounds as usize,
+            seconds: 10,
+            scale: 1,
+        }
+    }
+}
+
 /// Measures in a real Envoy, and prints the page.
 fn in_envoy(args: &Args, workspace: &Workspace, shell: &mut Shell) -> Result<()> {
     let module = wasm::build(workspace, shell)?;
@@ -91,7 +111,7 @@ fn in_envoy(args: &Args, workspace: &Workspace, shell: &mut Shell) -> Result<()>
         &module.path,
         &binary,
         &directory,
-        args.quick,
+        effort(args),
         args.processes,
     );
     let runtime = tokio::runtime::Runtime::new()?;

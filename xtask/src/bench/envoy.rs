@@ -18,9 +18,13 @@ use super::processes::{self, ProcessCost};
 pub const RATE: u32 = 400;
 
 /// How often a contender is measured, and for how long.
-struct Effort {
-    rounds: usize,
-    seconds: u32,
+#[derive(Clone, Copy)]
+pub struct Effort {
+    pub rounds: usize,
+    /// The time of a measurement of response times.
+    pub seconds: u32,
+    /// By what the load is divided.
+    pub scale: u64,
 }
 
 /// The result of a run.
@@ -71,23 +75,12 @@ pub async fn measure(
     module: &Path,
     envoy: &Path,
     directory: &Path,
-    quick: bool,
+    effort: Effort,
     only_processes: bool,
 ) -> Result<Report> {
     fs::create_dir_all(directory)?;
     let empty = directory.join("empty.wasm");
     fs::write(&empty, wat::parse_str(include_str!("empty.wat"))?)?;
-    let effort = if quick {
-        Effort {
-            rounds: 3,
-            seconds: 1,
-        }
-    } else {
-        Effort {
-            rounds: 9,
-            seconds: 10,
-        }
-    };
     let generator = Generator::new(directory)?;
     let app = Bootstrap::new().envoy(envoy);
     let app = app.listener(Listener::http("app").direct_response("/", 200, "hello"));
@@ -103,19 +96,19 @@ pub async fn measure(
         servers,
         effort,
     };
-    let effort = processes::Effort::new(quick)?;
+    let of_processes = processes::Effort::new(effort)?;
     let mut report = Report {
         rounds: bench.effort.rounds,
         shapes: Vec::new(),
         latencies: Vec::new(),
-        effort,
-        processes: bench.processes(effort).await?,
+        effort: of_processes,
+        processes: bench.processes(of_processes).await?,
     };
     if only_processes {
         return Ok(report);
     }
     let proxy = bench.start(bench.listeners(), 1).await?;
-    for shape in shapes(quick) {
+    for shape in shapes(effort.scale) {
         let cost = bench.shape(&proxy, &generator, shape).await?;
         report.shapes.push(cost);
     }

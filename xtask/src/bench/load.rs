@@ -38,9 +38,8 @@ const HTTP2: &[&str] = &["-c", "4", "-m", "4"];
 const ONE: &[&str] = &["--h1", "-c", "1"];
 const MIB: u64 = 1 << 20;
 
-/// All shapes; `quick` ones are a tenth as long.
-pub fn shapes(quick: bool) -> Vec<Shape> {
-    let scale = if quick { 10 } else { 1 };
+/// All shapes, with their amounts divided by `scale`.
+pub fn shapes(scale: u64) -> Vec<Shape> {
     let shape = |name, kind, amount, unit| Shape {
         name,
         kind,

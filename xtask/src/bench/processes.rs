@@ -60,9 +60,10 @@ pub struct Expiry {
 }
 
 impl Effort {
-    /// The most connections that the limit of open files allows, or a few where `quick`.
-    pub fn new(quick: bool) -> Result<Self> {
-        let (starts, seconds, most) = if quick { (3, 1, 2000) } else { (5, 4, 20_000) };
+    /// Half as many starts as rounds, and the most connections that the limit of open files allows.
+    pub fn new(all: super::envoy::Effort) -> Result<Self> {
+        let starts = all.rounds.div_ceil(2);
+        let (seconds, most) = (all.seconds.div_ceil(2), 20_000 / all.scale);
         let limit = file_limit::raise()?.saturating_sub(OTHER_FILES);
         Ok(Self {
             starts,
