@@ -4,9 +4,9 @@
 //! and gets the error, or until a deadline.
 
 use core::time::Duration;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use evenkeel_engine::{Connection, ConnectionId, Instant, SortedMap};
+use evenkeel_engine::{Connection, ConnectionId, Instant};
 use evenkeel_policy::ErrorSetting;
 use evenkeel_wire::tcp::TcpProtocol;
 
@@ -18,7 +18,7 @@ const USE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
 pub(super) struct Shutdowns {
-    deadlines: SortedMap<ConnectionId, Instant>,
+    deadlines: BTreeMap<ConnectionId, Instant>,
     /// Earliest first.
     order: BTreeSet<(Instant, ConnectionId)>,
 }
