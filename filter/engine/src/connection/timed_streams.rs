@@ -110,12 +110,19 @@ impl TimedStreams {
             self.expiries.remove(&(at, stream));
             self.find_earliest();
         }
+        // A connection that once had many streams does not keep their memory.
+        if self.streams.is_empty() {
+            (self.streams, self.expiries) = (SortedMap::default(), SortedMap::default());
+        }
         Some(timed)
     }
 
     /// Dry run: the expired streams would have ended.
     pub(super) fn forget_expired(&mut self, now: Instant) {
-        while self.remove_expired(now).is_some() {}
+        self.streams
+            .retain(|_, timed| timed.expiry().is_none_or(|at| at > now));
+        self.expiries.retain(|(at, _), ()| *at > now);
+        self.find_earliest();
     }
 
     /// Removes the first expired stream.
