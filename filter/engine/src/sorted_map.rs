@@ -168,7 +168,7 @@ mod tests {
             match mix(!step) % 4 {
                 0 => assert_eq!(map.remove(&key), tree.remove(&key)),
                 1 => assert_eq!(map.insert(key, step), tree.insert(key, step).is_none()),
-                2 => *map.get_or_default(key) = *tree.entry(key).or_insert(0),
+                2 => assert_eq!(map.get_or_default(key), tree.entry(key).or_default()),
                 _ if key == 0 => assert_eq!(map.pop_first(), tree.pop_first()),
                 _ => assert_eq!(map.get_mut(&key), tree.get_mut(&key)),
             }

@@ -1,4 +1,4 @@
-//! Values by connection id, whose number can grow without a pause.
+//! Values by connection id. However many there are, one more is added without a pause.
 
 use crate::chunks::Chunks;
 use crate::slab::{Key, Slab};
@@ -11,12 +11,13 @@ use crate::{ConnectionId, mix};
 pub(crate) struct Table<T> {
     values: Slab<T>,
     /// Apart from the values, so that a search visits little memory.
-    index: Chunks<Place>,
+    index: Chunks<IndexEntry>,
 }
 
-/// Two things with the same number: a slot of the slab, and a bucket. There are as many buckets as slots.
+/// The entry with number n has the id and the next value of slot n of the slab, and the first value of bucket n: there are
+/// as many buckets as slots.
 #[derive(Debug)]
-struct Place {
+struct IndexEntry {
     /// The id of the value in the slot.
     id: ConnectionId,
     /// The next value in the bucket of the one in the slot.
@@ -42,11 +43,11 @@ impl<T> Table<T> {
     pub(crate) fn find(&self, id: ConnectionId) -> Option<Key> {
         let mut next = self.index.get(self.bucket(id))?.first;
         while let Some(key) = next {
-            let place = self.index.get(key.slot())?;
-            if place.id == id {
+            let entry = self.index.get(key.slot())?;
+            if entry.id == id {
                 return Some(key);
             }
-            next = place.next;
+            next = entry.next;
         }
         None
     }
@@ -63,7 +64,7 @@ impl<T> Table<T> {
     pub(crate) fn insert(&mut self, id: ConnectionId, value: T) -> Option<Key> {
         let key = self.values.insert(value)?;
         match self.index.get_mut(key.slot()) {
-            Some(place) => place.id = id,
+            Some(entry) => entry.id = id,
             None => self.add_bucket(id),
         }
         self.link(key)?;
@@ -104,19 +105,19 @@ impl<T> Table<T> {
         }
     }
 
-    /// Adds a bucket, and the place of the next slot, for a value with this id.
+    /// Adds a bucket, and the entry of the next slot, which gets a value with this id.
     fn add_bucket(&mut self, id: ConnectionId) {
         let added = self.index.len();
-        self.index.push(Place {
+        self.index.push(IndexEntry {
             id,
             next: None,
             first: None,
         });
         let split = added & (mask(self.index.len()) >> 1);
         let split = self.index.get_mut(split);
-        let mut next = split.and_then(|place| place.first.take());
+        let mut next = split.and_then(|entry| entry.first.take());
         while let Some(key) = next {
-            next = self.index.get(key.slot()).and_then(|place| place.next);
+            next = self.index.get(key.slot()).and_then(|entry| entry.next);
             self.link(key);
         }
     }
@@ -147,7 +148,7 @@ mod tests {
     /// Ids as Envoy counts them, those of every fourth connection, and those of the simulator.
     const IDS: [fn(u64) -> u64; 3] = [|n| n, |n| 4 * n, |n| (n % 7) << 32 | n];
 
-    fn value_of<'t>(table: &'t Table<u64>, id: ConnectionId) -> Option<&'t u64> {
+    fn value_of(table: &Table<u64>, id: ConnectionId) -> Option<&u64> {
         table.get(table.find(id)?)
     }
 
@@ -180,6 +181,32 @@ mod tests {
             let mut stored: Vec<u64> = map.into_values().collect();
             stored.sort_unstable();
             assert_eq!(visited, stored);
+        }
+    }
+
+    #[test]
+    fn slots_are_used_again_after_many_removals() {
+        for id in IDS {
+            let (mut table, mut map) = (Table::default(), BTreeMap::new());
+            for (count, divisor) in [(1000, 3), (5000, 7), (3000, 1), (9000, 2)] {
+                for number in 0..count {
+                    let id = ConnectionId(id(number));
+                    map.entry(id).or_insert_with(|| {
+                        table.insert(id, number).unwrap();
+                        number
+                    });
+                }
+                for number in (0..count).step_by(divisor) {
+                    let id = ConnectionId(id(number));
+                    assert_eq!(table.remove(id), map.remove(&id));
+                    assert_eq!(table.remove(id), None);
+                }
+                assert_eq!(table.len(), map.len());
+                for number in 0..count {
+                    let id = ConnectionId(id(number));
+                    assert_eq!(value_of(&table, id), map.get(&id));
+                }
+            }
         }
     }
 

@@ -102,7 +102,7 @@ fn callbacks_are_independent_of_the_number_of_connections() {
     assert_eq!(closed(&first), 0);
     let (expired, _) = most(&worker.ticks(Duration::from_secs(11)));
 
-    // The indexes are trees.
+    // The connection is found by a hash, its context in a tree.
     assert!(
         among_many < 2 * alone,
         "a write: {among_many}, {alone} alone"

@@ -85,7 +85,7 @@ enum State {
     Bypassed(BypassReason),
 }
 
-/// Without the scanner's state: a method of the trait for it would be part of the module.
+/// Omits the scanner's state: `Debug` of six scanners would be compiled into the module.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Session({})", self.protocol.name())
