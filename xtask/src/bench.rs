@@ -34,11 +34,11 @@ pub struct Args {
     /// Only measure CPU, memory and response times in a real Envoy, beside its own limits and Lua filters
     #[arg(long, conflicts_with = "counts")]
     envoy: bool,
-    /// With --envoy: only start, memory and idle connections, without the page
+    /// With --envoy: only start, memory and idle connections
     #[arg(long, requires = "envoy", conflicts_with = "page")]
     processes: bool,
     /// How often --envoy measures each contender: more is more precise
-    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=99), conflicts_with = "quick")]
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=99), requires = "envoy", conflicts_with = "quick")]
     rounds: u32,
     /// Write all numbers of --envoy to this file
     #[arg(long, value_name = "FILE", requires = "envoy")]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::contender::{APP, BODIES, ECHO, HTTP, TCP_ONLY};
 use super::load::{Generator, Shape, shapes};
 use super::process::Process;
-use super::processes::{self, ProcessCost};
+use super::processes::{ProcessCost, ProcessEffort};
 
 /// The requests per second of the latency measurement, over 8 connections.
 pub const RATE: u32 = 400;
@@ -23,7 +23,7 @@ pub struct Effort {
     pub rounds: usize,
     /// The time of a measurement of response times.
     pub seconds: u32,
-    /// By what the load is divided.
+    /// The divisor of the load.
     pub scale: u64,
 }
 
@@ -33,7 +33,7 @@ pub struct Report {
     pub rounds: usize,
     pub shapes: Vec<ShapeCost>,
     pub latencies: Vec<Latency>,
-    pub effort: processes::Effort,
+    pub process_effort: ProcessEffort,
     pub processes: Vec<ProcessCost>,
 }
 
@@ -70,7 +70,7 @@ struct Servers {
     echo: TcpEcho,
 }
 
-/// Measures every contender, where `only_processes` no requests. `directory` is for files of the run.
+/// Measures every contender; without requests if `only_processes`. `directory` is for files of the run.
 pub async fn measure(
     module: &Path,
     envoy: &Path,
@@ -96,13 +96,13 @@ pub async fn measure(
         servers,
         effort,
     };
-    let of_processes = processes::Effort::new(effort)?;
+    let process_effort = ProcessEffort::new(effort)?;
     let mut report = Report {
         rounds: bench.effort.rounds,
         shapes: Vec::new(),
         latencies: Vec::new(),
-        effort: of_processes,
-        processes: bench.processes(of_processes).await?,
+        process_effort,
+        processes: bench.processes(process_effort).await?,
     };
     if only_processes {
         return Ok(report);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use evenkeel_report::Spread;
 
 use super::envoy::{Cost, RATE, Report, ShapeCost};
-use super::processes::{Effort, Expiry, WORKERS};
+use super::processes::{Expiry, ProcessEffort, WORKERS};
 
 const HEAD: &str = "\
 # Cost
@@ -57,11 +57,11 @@ fn add_shape(page: &mut String, shape: &ShapeCost) {
 }
 
 fn add_processes(page: &mut String, report: &Report) {
-    let Effort {
+    let ProcessEffort {
         starts,
         connections,
         ..
-    } = report.effort;
+    } = report.process_effort;
     let _ = write!(
         page,
         "\n## Start and memory\n\n\

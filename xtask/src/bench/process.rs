@@ -27,8 +27,9 @@ impl Process {
         let stat = fs::read_to_string(self.path("stat"))?;
         // The second field is the name of the program in parentheses, utime and stime are the 14th and 15th.
         let fields = stat.rsplit(')').next().unwrap_or_default();
-        let times = fields.split_whitespace().skip(11).take(2);
-        let units: u64 = times.filter_map(|n| n.parse::<u64>().ok()).sum();
+        let mut times = fields.split_whitespace().skip(11);
+        let mut next = || times.next().context("no CPU time in /proc");
+        let units: u64 = next()?.parse::<u64>()? + next()?.parse::<u64>()?;
         Ok(Duration::from_millis(10 * units))
     }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 use super::contender::{Contender, PROCESSES};
-use super::envoy::Bench;
+use super::envoy::{Bench, Effort};
 use super::process::Process;
 use crate::file_limit;
 
@@ -25,7 +25,7 @@ const OTHER_FILES: u64 = 500;
 
 /// How often an Envoy is started, and what is measured on it.
 #[derive(Clone, Copy, Serialize)]
-pub struct Effort {
+pub struct ProcessEffort {
     pub starts: usize,
     /// The time in which idle CPU is measured.
     pub seconds: u32,
@@ -59,9 +59,9 @@ pub struct Expiry {
     pub seconds: f64,
 }
 
-impl Effort {
+impl ProcessEffort {
     /// Half as many starts as rounds, and the most connections that the limit of open files allows.
-    pub fn new(all: super::envoy::Effort) -> Result<Self> {
+    pub fn new(all: Effort) -> Result<Self> {
         let starts = all.rounds.div_ceil(2);
         let (seconds, most) = (all.seconds.div_ceil(2), 20_000 / all.scale);
         let limit = file_limit::raise()?.saturating_sub(OTHER_FILES);
@@ -75,7 +75,7 @@ impl Effort {
 
 impl Bench<'_> {
     /// Starts an Envoy for each contender in turns, and measures it.
-    pub async fn processes(&self, effort: Effort) -> Result<Vec<ProcessCost>> {
+    pub async fn processes(&self, effort: ProcessEffort) -> Result<Vec<ProcessCost>> {
         let cost = |(name, _)| ProcessCost {
             name,
             start_cpu_ms: Vec::new(),
@@ -98,7 +98,7 @@ impl Bench<'_> {
     async fn measure_process(
         &self,
         contender: Contender,
-        effort: Effort,
+        effort: ProcessEffort,
         cost: &mut ProcessCost,
     ) -> Result<()> {
         let listener = contender.http("in", &self.empty);
