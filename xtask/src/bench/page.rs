@@ -16,14 +16,14 @@ For platform engineers who decide where to install the module: what it adds to t
 
 /// Writes the page for a run on this version of Envoy.
 pub fn page(report: &Report, version: &str) -> String {
+    let rounds = report.rounds;
     let mut page = format!(
-        "{HEAD}`cargo xtask bench --envoy --page docs/cost.md` has measured it on Envoy {version} with one worker. All contenders \
+        "{HEAD}`cargo xtask bench --envoy --rounds {rounds} --page docs/cost.md` has measured it on Envoy {version} with one worker. All contenders \
          are listeners of one process and take turns. The numbers are CPU time of the Envoy process divided by that of Envoy \
-         alone in the same round: the median of {} rounds, with the smallest and the largest. Compare only numbers of one \
+         alone in the same round: the median of {rounds} rounds, with the smallest and the largest. Compare only numbers of one \
          table.\n\n\
          An empty filter is the floor for any module: its callbacks return at once. What the module itself does is counted in \
          [tests/module/cost.md](../tests/module/cost.md), equal on every machine; a test fails when it grows.\n",
-        report.rounds
     );
     for shape in &report.shapes {
         add_shape(&mut page, shape);
