@@ -173,19 +173,19 @@ fn read_row(row: &Value) -> Option<Row> {
     else {
         return None;
     };
-    let (short, long) = (
-        |number: &i128| u32::try_from(*number).ok(),
-        |number: &i128| u64::try_from(*number).ok(),
-    );
     Some((
-        long(id)?,
-        short(connections)?,
-        short(active)?,
-        short(requests)?,
-        long(bytes)?,
-        short(weight)?,
-        long(uptime)?,
-        i64::try_from(*since_request).ok()?,
-        long(age)?,
+        convert(id)?,
+        convert(connections)?,
+        convert(active)?,
+        convert(requests)?,
+        convert(bytes)?,
+        convert(weight)?,
+        convert(uptime)?,
+        convert(since_request)?,
+        convert(age)?,
     ))
+}
+
+fn convert<T: TryFrom<i128>>(number: &i128) -> Option<T> {
+    T::try_from(*number).ok()
 }
