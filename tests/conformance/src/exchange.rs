@@ -16,7 +16,7 @@ use crate::site::{Listener, Site};
 pub use response::Response;
 
 /// Longer than any response takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ pub async fn exchange(
         }
         Ok((responses, go_on(&mut stream, id).await?))
     };
-    timeout(PATIENCE, doing).await.context("Envoy is silent")?
+    timeout(TIMEOUT, doing).await.context("Envoy is silent")?
 }
 
 /// After `connection: close`, Envoy waits a second for the client, which sends one more request before it closes. A RST counts

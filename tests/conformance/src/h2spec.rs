@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
 /// The timeout of h2spec in seconds. Envoy closes a connection one second after an error.
-const PATIENCE: u32 = 2;
+const TIMEOUT: u32 = 2;
 
 /// The text of h2spec for a closed connection.
 const CLOSED: &str = "Connection closed";
@@ -69,7 +69,7 @@ impl H2spec {
         let output = Command::new(&self.0)
             .args(["--host", &server.ip().to_string()])
             .args(["--port", &server.port().to_string()])
-            .args(["--timeout", &PATIENCE.to_string()])
+            .args(["--timeout", &TIMEOUT.to_string()])
             .arg("--junit-report")
             .arg(&report)
             .stdin(Stdio::null())
