@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use evenkeel_report::Spread;
 
-use super::envoy::{Cost, RATE, Report, ShapeCost};
+use super::envoy::{Cost, Latency, RATE, Report, ShapeCost};
 use super::processes::{Expiry, ProcessEffort, WORKERS};
 
 const HEAD: &str = "\
@@ -28,20 +28,27 @@ pub fn page(report: &Report, version: &str) -> String {
     for shape in &report.shapes {
         add_shape(&mut page, shape);
     }
+    // With `--processes`, no requests are measured.
+    if !report.latencies.is_empty() {
+        add_latencies(&mut page, &report.latencies);
+    }
+    add_processes(&mut page, report);
+    page
+}
+
+fn add_latencies(page: &mut String, latencies: &[Latency]) {
     let _ = write!(
         page,
         "\n## Response times\n\nHTTP/1, {RATE} requests per second over 8 connections.\n\n\
          | | p50 | p99 |\n|---|--:|--:|\n"
     );
-    for latency in &report.latencies {
+    for latency in latencies {
         let _ = writeln!(
             page,
             "| {} | {} µs | {} µs |",
             latency.name, latency.p50, latency.p99
         );
     }
-    add_processes(&mut page, report);
-    page
 }
 
 fn add_shape(page: &mut String, shape: &ShapeCost) {
