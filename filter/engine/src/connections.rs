@@ -1,11 +1,10 @@
 //! The connections of one worker, by id, and their total load.
 
-use core::cell::Cell;
 use core::time::Duration;
 
 use crate::connection::Connection;
+use crate::id_table::IdTable;
 use crate::slab::Key;
-use crate::table::Table;
 use crate::totals::{Part, Totals};
 use crate::{ConnectionId, Instant, SortedMap};
 
@@ -16,10 +15,7 @@ use crate::{ConnectionId, Instant, SortedMap};
 /// connection.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    table: Table<Entry>,
-    /// The connection that was last looked up: a callback of the host is about one connection, and needs it several
-    /// times.
-    recent: Cell<Option<(ConnectionId, Key)>>,
+    table: IdTable<Entry>,
     /// The connection that may have changed since the totals were last updated.
     touched: Option<Key>,
     totals: Totals,
@@ -56,10 +52,9 @@ impl Connections {
             connection,
             part: Part::default(),
         };
-        if let Some(key) = self.table.insert(id, entry) {
-            self.update_totals();
-            self.touched = Some(key);
-            self.recent.set(Some((id, key)));
+        self.update_totals();
+        if self.table.insert(id.0, entry).is_some() {
+            self.touched = self.table.find(id.0);
             self.opened = self.opened.saturating_add(opened.as_nanos().into());
             let count = self.policies.get_or_default(policy);
             *count = count.saturating_add(1);
@@ -68,8 +63,7 @@ impl Connections {
 
     pub(crate) fn remove(&mut self, id: &ConnectionId) -> Option<Connection> {
         self.update_totals();
-        self.recent.set(None);
-        let Entry { connection, part } = self.table.remove(*id)?;
+        let Entry { connection, part } = self.table.remove(id.0)?;
         self.totals.replace(*id, &part, &Part::default());
         let opened = connection.opened().as_nanos();
         self.opened = self.opened.saturating_sub(opened.into());
@@ -84,33 +78,21 @@ impl Connections {
     }
 
     pub(crate) fn get(&self, id: &ConnectionId) -> Option<&Connection> {
-        let key = self.find(*id)?;
-        self.table.get(key).map(|entry| &entry.connection)
+        self.table.get(id.0).map(|entry| &entry.connection)
     }
 
     pub(crate) fn get_mut(&mut self, id: &ConnectionId) -> Option<&mut Connection> {
-        let key = self.find(*id)?;
+        let key = self.table.find(id.0)?;
         if self.touched != Some(key) {
             self.update_totals();
             self.touched = Some(key);
         }
-        self.table.get_mut(key).map(|entry| &mut entry.connection)
-    }
-
-    fn find(&self, id: ConnectionId) -> Option<Key> {
-        if let Some((recent, key)) = self.recent.get()
-            && recent == id
-        {
-            return Some(key);
-        }
-        let key = self.table.find(id)?;
-        self.recent.set(Some((id, key)));
-        Some(key)
+        self.table.at_mut(key).map(|entry| &mut entry.connection)
     }
 
     fn update_totals(&mut self) {
         let touched = self.touched.take();
-        if let Some(entry) = touched.and_then(|key| self.table.get_mut(key)) {
+        if let Some(entry) = touched.and_then(|key| self.table.at_mut(key)) {
             entry.update(&mut self.totals);
         }
     }

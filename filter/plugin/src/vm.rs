@@ -4,9 +4,9 @@
 //! does nothing: nothing here panics.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use evenkeel_engine::IdTable;
 use evenkeel_policy::Role;
 use evenkeel_wire::h2;
 
@@ -45,8 +45,7 @@ pub(crate) struct Vm {
 
 struct State {
     worker: Worker,
-    /// Not a hash map, which pauses when it grows.
-    contexts: BTreeMap<ContextId, Context>,
+    contexts: IdTable<Context>,
 }
 
 impl Vm {
@@ -56,7 +55,7 @@ impl Vm {
             host,
             state: RefCell::new(State {
                 worker,
-                contexts: BTreeMap::new(),
+                contexts: IdTable::default(),
             }),
         }
     }
@@ -69,7 +68,7 @@ impl Vm {
 
     fn with_connection(&self, id: ContextId, f: impl FnOnce(&mut Downstream, &mut Worker)) {
         self.with(|State { worker, contexts }| {
-            if let Some(Context::Connection(connection)) = contexts.get_mut(&id) {
+            if let Some(Context::Connection(connection)) = contexts.get_mut(id.into()) {
                 f(connection, worker);
             }
         });
@@ -80,10 +79,12 @@ impl Vm {
         id: ContextId,
         f: impl FnOnce(&mut Request, &mut Worker) -> T,
     ) -> Option<T> {
-        self.with(|State { worker, contexts }| match contexts.get_mut(&id) {
-            Some(Context::Stream(request)) => Some(f(request, worker)),
-            _ => None,
-        })
+        self.with(
+            |State { worker, contexts }| match contexts.get_mut(id.into()) {
+                Some(Context::Stream(request)) => Some(f(request, worker)),
+                _ => None,
+            },
+        )
         .flatten()
     }
 
@@ -99,17 +100,21 @@ impl Vm {
                     Role::Http => Context::Stream(Request::new(root, id)),
                 }
             };
-            contexts.insert(id, context);
+            contexts.insert(id.into(), context);
         });
     }
 
     pub(crate) fn context_deleted(&self, id: ContextId) {
-        self.with(|State { worker, contexts }| match contexts.remove(&id) {
-            Some(Context::Root) => worker.remove_root(id),
-            Some(Context::Connection(mut connection)) => connection.close(worker, ClosedBy::Proxy),
-            Some(Context::Stream(request)) => worker.request_ended(request),
-            Some(Context::Inert) | None => {}
-        });
+        self.with(
+            |State { worker, contexts }| match contexts.remove(id.into()) {
+                Some(Context::Root) => worker.remove_root(id),
+                Some(Context::Connection(mut connection)) => {
+                    connection.close(worker, ClosedBy::Proxy)
+                }
+                Some(Context::Stream(request)) => worker.request_ended(request),
+                Some(Context::Inert) | None => {}
+            },
+        );
     }
 
     /// The host has a root's configuration, of `size` bytes.

@@ -17,13 +17,12 @@ mod shared;
 mod shutdown;
 mod tick;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use core::time::Duration;
 
 use evenkeel_engine::upstream::Upstreams;
-use evenkeel_engine::{ConnectionId, Engine, Instant};
+use evenkeel_engine::{ConnectionId, Engine, IdTable, Instant};
 use evenkeel_policy::Direction;
 
 use crate::host::Host;
@@ -53,7 +52,7 @@ pub(crate) struct Worker {
     policies: Policies,
     upstreams: Upstreams,
     /// The network contexts of the open connections.
-    contexts: BTreeMap<ConnectionId, ContextId>,
+    contexts: IdTable<ContextId>,
     pending: Pending,
     shutdowns: Shutdowns,
     rebalancing: Rebalancing,
@@ -76,7 +75,7 @@ impl Worker {
             engine: Engine::default(),
             policies: Policies::default(),
             upstreams: Upstreams::default(),
-            contexts: BTreeMap::new(),
+            contexts: IdTable::default(),
             pending: Pending::default(),
             shutdowns: Shutdowns::default(),
             rebalancing: Rebalancing::default(),

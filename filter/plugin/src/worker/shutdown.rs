@@ -62,7 +62,7 @@ impl Worker {
 
     /// Closes a connection in the next tick, or in this one.
     fn close_next(&mut self, id: ConnectionId) {
-        let context = self.contexts.get(&id).copied();
+        let context = self.contexts.get(id.0).copied();
         let close = context.map(Action::CloseConnection);
         self.pending.actions.extend(close);
     }
