@@ -18,6 +18,9 @@ use super::Row;
 /// How many exchanges are counted.
 const EXCHANGES: u32 = 100;
 
+/// How many connections carry them.
+const CONNECTIONS: u32 = 8;
+
 const PLAIN: &str = r#"{"version": 1}"#;
 const ROUTES: &str = r#"{"version": 1, "routes": [
     {"name": "a", "match": {"path_prefix": "/a"}, "max_connection_age": "1h"},
@@ -131,23 +134,35 @@ fn count(name: impl Into<String>, proxy: &Proxy, mut exchange: impl FnMut(u32)) 
     }
 }
 
-/// Requests on one connection.
+/// Requests on several connections in turn, as in a proxy: what the module keeps of the last connection does not help.
 fn requests(name: String, policy: &str, roles: Roles, protocol: Protocol, bodies: Bodies) -> Row {
     let proxy = Proxy::new(policy);
-    let connection = if roles == Roles::Http {
-        proxy.worker.accept()
-    } else {
-        proxy.network.connect()
+    let connections: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let connection = if roles == Roles::Http {
+                proxy.worker.accept()
+            } else {
+                proxy.network.connect()
+            };
+            if protocol == Protocol::Http2 {
+                open_http2(&connection);
+            }
+            connection
+        })
+        .collect();
+    let exchange = |connection: &Connection, id| {
+        request(connection, protocol, id, bodies.request);
+        let stream = (roles != Roles::Network).then(|| start_stream(&proxy, connection, protocol));
+        respond(connection, protocol, id, bodies.response);
+        stream.inspect(Stream::ends);
     };
-    if protocol == Protocol::Http2 {
-        open_http2(&connection);
+    for connection in &connections {
+        exchange(connection, 1);
     }
     count(name, &proxy, |number| {
-        let id = 2 * number + 1;
-        request(&connection, protocol, id, bodies.request);
-        let stream = (roles != Roles::Network).then(|| start_stream(&proxy, &connection, protocol));
-        respond(&connection, protocol, id, bodies.response);
-        stream.inspect(Stream::ends);
+        let mut turn = connections.iter().cycle().skip(number as usize);
+        let connection = turn.next().expect("the cycle does not end");
+        exchange(connection, 2 * (number + 2) + 1);
     })
 }
 
