@@ -5,7 +5,7 @@ pub mod seeds;
 
 use evenkeel_wire::tcp::{MAX_STATE_BYTES, Session, SessionState, TcpProtocol};
 use evenkeel_wire::websocket::WebSocketScanner;
-use evenkeel_wire::{ConnectionScanner, Detection};
+use evenkeel_wire::{ConnectionScanner, Detection, Progress};
 
 /// A piece of a conversation.
 struct Step<'a> {
@@ -100,7 +100,10 @@ fn http(steps: &[Step<'_>], size: usize) -> (Detection, u64, u32) {
             assert!(!is_bypassed || scanner.detection() == before);
         }
     }
-    (scanner.detection(), scanner.requests(), scanner.active())
+    let Progress {
+        requests, active, ..
+    } = scanner.progress();
+    (scanner.detection(), requests, active)
 }
 
 /// A WebSocket after its 101.

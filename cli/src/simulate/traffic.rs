@@ -101,10 +101,12 @@ impl World<'_> {
         let index = entry.pod as usize;
         let pod = &mut self.pods[index];
         pod.engine.advance(self.now);
-        pod.engine.read(id, requested);
+        pod.engine.read(id, &requested);
         let bucket = self.bucket.as_ref();
         let (head, tokens) = (Some(DrainPoint::ResponseHead), &mut pod.tokens);
-        let decision = pod.engine.wrote(id, requested, head, bucket, tokens);
+        let decision = pod
+            .engine
+            .wrote(id, &requested, || head, |_| bucket, tokens);
         if matches!(decision, Decision::Drain(_)) {
             self.timeline.record_drain(self.now);
             pod.engine.closed(id);
@@ -119,7 +121,7 @@ impl World<'_> {
             undelivered: 0,
             ..responded
         };
-        pod.engine.wrote(id, end, None, None, tokens);
+        pod.engine.wrote(id, &end, || None, |_| None, tokens);
         let connection = pod.engine.connection(id);
         if connection.is_some_and(Connection::needs_exact_time) {
             self.schedule_request(client);
@@ -189,7 +191,7 @@ impl World<'_> {
                 ..Activity::default()
             };
             let tokens = &mut pod.tokens;
-            pod.engine.wrote(id, responded, None, None, tokens);
+            pod.engine.wrote(id, &responded, || None, |_| None, tokens);
         }
     }
 }

@@ -57,7 +57,7 @@ fn request(c: &mut Criterion) {
                 let id = ConnectionId(black_box(requests % connections));
                 engine.read(
                     id,
-                    Activity {
+                    &Activity {
                         requests,
                         active: 1,
                         bytes: 100,
@@ -71,7 +71,13 @@ fn request(c: &mut Criterion) {
                     bytes: 100,
                     ..Activity::default()
                 };
-                engine.wrote(id, activity, point, bucket.as_ref(), &mut Alone(None))
+                engine.wrote(
+                    id,
+                    &activity,
+                    || point,
+                    |_| bucket.as_ref(),
+                    &mut Alone(None),
+                )
             });
         });
     }

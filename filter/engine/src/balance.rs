@@ -168,7 +168,7 @@ mod tests {
                         requests: 1,
                         ..Activity::default()
                     };
-                    engine.read(id, request);
+                    engine.read(id, &request);
                 }
                 (engine, PodRebalancer::default())
             };

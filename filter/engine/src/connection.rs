@@ -269,7 +269,12 @@ impl Connection {
 
     /// The decision about the next bytes of the connection depends on the exact time.
     pub fn needs_exact_time(&self) -> bool {
-        self.is_pending() || self.is_draining()
+        self.awaits_drain_point()
+    }
+
+    /// A drain signal is to be sent, or was sent and may be repeated.
+    pub(crate) fn awaits_drain_point(&self) -> bool {
+        matches!(self.drain, DrainState::Pending(_) | DrainState::Draining(_))
     }
 
     /// Checks the limits. Gives the reason when one has been reached: the drain is pending from now on.

@@ -79,6 +79,11 @@ impl Engine {
         self.visits
     }
 
+    /// There is something to do or to count.
+    pub fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
     /// The next thing to do or to count.
     pub fn poll(&mut self) -> Option<Effect> {
         self.effects.pop_front()
@@ -179,7 +184,7 @@ impl Engine {
 
     /// The client has sent bytes. False if they must not be forwarded: its connection is closing, and what the server has
     /// not executed can be sent again.
-    pub fn read(&mut self, id: ConnectionId, activity: Activity) -> bool {
+    pub fn read(&mut self, id: ConnectionId, activity: &Activity) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else {
             return true;
         };
@@ -192,18 +197,19 @@ impl Engine {
         if let Some(reason) = outcome.ignored_signal {
             self.effects.push_back(Effect::SignalIgnored(id, reason));
         }
-        self.meter.add(outcome.increment, &mut self.hosts);
+        self.meter.add(&outcome.increment, &mut self.hosts);
         true
     }
 
-    /// The server writes bytes: `activity` is the state after them, `point` the best place in them for a drain signal, if
-    /// there is one. A drain takes a token from `bucket`; None where the policy has no budget.
-    pub fn wrote(
+    /// The server writes bytes: `activity` is the state after them, `point` finds the best place in them for a drain
+    /// signal, if there is one. A drain takes a token from the bucket of the connection's policy; None where the policy has
+    /// no budget. Most writes need neither.
+    pub fn wrote<'b>(
         &mut self,
         id: ConnectionId,
-        activity: Activity,
-        point: Option<DrainPoint>,
-        bucket: Option<&Bucket>,
+        activity: &Activity,
+        point: impl FnOnce() -> Option<DrainPoint>,
+        bucket: impl FnOnce(u32) -> Option<&'b Bucket>,
         store: &mut impl BucketStore,
     ) -> Decision {
         let now = self.now;
@@ -211,12 +217,19 @@ impl Engine {
             return Decision::PassThrough;
         };
         let (increment, ends_stream) = connection.record_write(activity, now);
-        self.meter.add(increment, &mut self.hosts);
+        self.meter.add(&increment, &mut self.hosts);
         if let Some(reason) = connection.expire(now) {
             self.effects.push_back(Effect::DrainPending(id, reason));
         }
-        let decision = match point {
-            Some(point) if connection.is_pending() => self.decide(id, point, bucket, store),
+        if !connection.awaits_drain_point() {
+            if connection.finish_write(ends_stream, now) {
+                connection.schedule(&mut self.timers);
+            }
+            return Decision::PassThrough;
+        }
+        let policy = connection.origin().policy;
+        let decision = match point() {
+            Some(point) if connection.is_pending() => self.decide(id, point, bucket(policy), store),
             Some(point) => Some(connection.repeat_signal(point, now)),
             None => None,
         };

@@ -202,7 +202,7 @@ impl Story {
     }
 
     fn read(&mut self, id: ConnectionId, requests: u64, active: u32) {
-        self.engine.read(id, activity(requests, active));
+        self.engine.read(id, &activity(requests, active));
     }
 
     fn write(
@@ -216,7 +216,7 @@ impl Story {
         let activity = activity(requests, active);
         let store = &mut self.store;
         self.engine
-            .wrote(id, activity, Some(point), bucket.as_ref(), store)
+            .wrote(id, &activity, || Some(point), |_| bucket.as_ref(), store)
     }
 
     /// The client of a WebSocket sends a message.
@@ -225,13 +225,14 @@ impl Story {
             has_message: true,
             ..activity(0, 1)
         };
-        self.engine.read(id, activity);
+        self.engine.read(id, &activity);
     }
 
     /// The server writes bytes in which no drain signal fits.
     fn write_no_point(&mut self, id: ConnectionId, requests: u64, active: u32) {
         let activity = activity(requests, active);
-        self.engine.wrote(id, activity, None, None, &mut self.store);
+        self.engine
+            .wrote(id, &activity, || None, |_| None, &mut self.store);
     }
 
     /// An HTTP/1 request and its response.

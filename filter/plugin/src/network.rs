@@ -94,12 +94,12 @@ impl Downstream {
         }
         self.select_scanner(worker);
         let has_message = self.scanner.scan_downstream(&mut bytes);
-        self.report(worker);
         let activity = Activity {
             has_message,
             ..self.activity(size)
         };
-        if !self.is_bypassed() && !worker.read(self.id, activity) {
+        self.report(worker, activity.requests);
+        if !self.is_bypassed() && !worker.read(self.id, &activity) {
             self.forwarding = Forwarding::None;
             bytes.discard();
         }
@@ -109,7 +109,7 @@ impl Downstream {
     fn read_discarded(&mut self, worker: &mut Worker, bytes: &mut Bytes<'_>) {
         self.scanner.scan_downstream(bytes);
         if self.scanner.http2().is_some() {
-            worker.read(self.id, self.activity(bytes.len()));
+            worker.read(self.id, &self.activity(bytes.len()));
         }
     }
 
@@ -130,23 +130,24 @@ impl Downstream {
         }
         self.select_scanner(worker);
         let write = self.scanner.scan_upstream(&mut bytes);
-        self.report(worker);
         if self.forwarding == Forwarding::FromClient {
             self.scanner.discard(size);
             bytes.discard();
         }
+        let activity = self.activity(size);
+        self.report(worker, activity.requests);
         if !self.is_bypassed() {
-            self.wrote(worker, &mut bytes, write, size);
+            self.wrote(worker, &mut bytes, &write, &activity);
         }
     }
 
-    /// Decides what to insert into a write of `size` bytes, and does so.
+    /// Decides what to insert into a write, and does so.
     fn wrote(
         &mut self,
         worker: &mut Worker,
         bytes: &mut Bytes<'_>,
-        write: WriteSummary,
-        size: usize,
+        write: &WriteSummary,
+        activity: &Activity,
     ) {
         let has_proxy_signal = match write {
             WriteSummary::Http2(Http2Write {
@@ -155,9 +156,9 @@ impl Downstream {
                 ..
             }) => {
                 if let Some(aborted) = aborted_response {
-                    self.replace_reset(worker, bytes, aborted);
+                    self.replace_reset(worker, bytes, *aborted);
                 }
-                has_goaway
+                *has_goaway
             }
             WriteSummary::ResponseHead(head) => head.closes,
             WriteSummary::None | WriteSummary::WebSocket(_) => false,
@@ -165,15 +166,17 @@ impl Downstream {
         if has_proxy_signal {
             worker.drained_by_proxy(self.id);
         }
-        let opportunity = self
-            .scanner
-            .drain_opportunity(write, bytes.len())
-            .filter(|_| !has_proxy_signal);
-        let point = opportunity.map(|opportunity| opportunity.point);
-        let decision = worker.wrote(self.id, self.activity(size), point);
+        let mut opportunity = None;
+        let decision = worker.wrote(self.id, activity, || {
+            opportunity = self
+                .scanner
+                .drain_opportunity(write, bytes.len())
+                .filter(|_| !has_proxy_signal);
+            opportunity.map(|opportunity| opportunity.point)
+        });
         match (decision, opportunity, write) {
             (Decision::PassThrough, _, WriteSummary::Http2(write)) => {
-                self.insert_frames(bytes, write, None)
+                self.insert_frames(bytes, *write, None)
             }
             (Decision::PassThrough, _, WriteSummary::ResponseHead(head)) if !head.closes => {
                 self.insert_keep_alive_hint(worker, bytes, head)
@@ -192,12 +195,13 @@ impl Downstream {
     }
 
     fn activity(&self, size: usize) -> Activity {
+        let progress = self.scanner.progress();
         Activity {
-            requests: self.scanner.requests(),
-            active: self.scanner.active(),
+            requests: progress.requests,
+            active: progress.active,
             bytes: u64::try_from(size).unwrap_or_default(),
-            undelivered: self.scanner.undelivered(),
-            session: self.scanner.session_state(),
+            undelivered: progress.undelivered,
+            session: progress.session,
             has_message: false,
         }
     }
@@ -214,26 +218,34 @@ impl Downstream {
         }
     }
 
-    /// Reports the connection's protocol and new requests, after each scan.
-    fn report(&mut self, worker: &mut Worker) {
+    /// Reports the connection's protocol and new requests, after each scan; `requests` since the connection opened.
+    fn report(&mut self, worker: &mut Worker, requests: u64) {
         // Nothing of the server is forwarded any more, so its protocol does not matter.
         if self.forwarding == Forwarding::FromClient {
             return;
         }
-        if let Some(http2) = self.scanner.http2()
-            && !self.reported.client
+        if !self.reported.client
+            && let Some(http2) = self.scanner.http2()
             && http2.is_client_identified()
         {
             self.reported.client = true;
             worker.count(Counter::Client(http2.client().name));
         }
-        let detection = self.scanner.detection();
-        let requests = self.scanner.requests();
         let new = requests.saturating_sub(self.reported.requests);
-        if let (true, Some(protocol)) = (new > 0, detection.protocol()) {
-            worker.count_requests(protocol, new);
+        if new > 0 {
+            self.reported.requests = requests;
+            if let Some(protocol) = self.scanner.detection().protocol() {
+                worker.count_requests(protocol, new);
+            }
         }
-        self.reported.requests = self.reported.requests.max(requests);
+        if self.scanner.take_new_detection() {
+            self.report_detection(worker);
+        }
+    }
+
+    #[inline(never)]
+    fn report_detection(&mut self, worker: &mut Worker) {
+        let detection = self.scanner.detection();
         if detection == self.reported.detection {
             return;
         }

@@ -107,6 +107,8 @@ pub(crate) struct Policies {
     orders: u64,
     /// The newest connection that is known.
     newest: Option<u64>,
+    /// A policy has `http1_hint` and is enforced.
+    has_keep_alive_hints: bool,
 }
 
 /// What a configuration led to.
@@ -197,9 +199,18 @@ impl Policies {
         self.current(root)?.bucket.as_ref()
     }
 
+    /// Whether the policy that is active for what a root has opened may state a `Keep-Alive` hint.
+    pub(crate) fn has_keep_alive_hint(&self, root: RootId) -> bool {
+        // Nearly no proxy has one, so the policy of a connection need not be found for each response.
+        self.has_keep_alive_hints && self.get(root).is_some_and(|policy| gives_hint(policy))
+    }
+
     fn current(&self, root: RootId) -> Option<&Root> {
-        let current = self.roots.get(&root)?.current;
-        self.roots.get(&current)
+        let found = self.roots.get(&root)?;
+        if found.current == root {
+            return Some(found);
+        }
+        self.roots.get(&found.current)
     }
 
     /// The first active policy that is `wanted`, one in dry run only where none of these is enforced.
@@ -261,6 +272,10 @@ impl Policies {
 
     /// Finds the current root of each root. Returns the roots for which it changed.
     fn update_current(&mut self) -> Vec<RootId> {
+        self.has_keep_alive_hints = self
+            .roots
+            .values()
+            .any(|root| root.policy.as_deref().is_some_and(gives_hint));
         let current = |(id, root): (&RootId, &Root)| {
             let current = match root.turn {
                 Turn::Split { .. } => *id,
@@ -281,6 +296,10 @@ impl Policies {
         }
         changes.into_iter().map(|(id, _)| id).collect()
     }
+}
+
+fn gives_hint(policy: &Policy) -> bool {
+    policy.keepalive.http1_hint && policy.mode == Mode::Enforce
 }
 
 /// The bucket of a policy in the filter entry `entry`.

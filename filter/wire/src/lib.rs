@@ -23,5 +23,5 @@ pub use bypass::BypassReason;
 pub use drain_point::{DrainOpportunity, DrainPoint, DrainSignal, Http2Client};
 pub use first_bytes::ExpectedProtocol;
 pub use protocol::{Detection, Protocol};
-pub use scanner::{ConnectionScanner, WriteSummary};
+pub use scanner::{ConnectionScanner, Progress, WriteSummary};
 pub use source::ByteSource;

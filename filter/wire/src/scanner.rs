@@ -22,6 +22,21 @@ pub enum WriteSummary {
     WebSocket(WebSocketWrite),
 }
 
+/// What a connection has carried so far, and what is in flight on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Requests since the connection opened; 0 when it does not speak HTTP.
+    pub requests: u64,
+    /// Active requests. A WebSocket counts as one until both peers have sent Close.
+    pub active: u32,
+    /// Bytes of complete responses that were written and that the client is not known to have read: closing the
+    /// connection could destroy them. HTTP/2 only knows whether there are any
+    /// ([`h2::Http2Scanner::has_received_all`]); any number is then [`u64::MAX`].
+    pub undelivered: u64,
+    /// What closing the connection would cost its client; None unless it is one to a database or broker.
+    pub session: Option<SessionState>,
+}
+
 /// Follows both directions of a downstream connection. See [`h1::Http1Scanner`], [`h2::Http2Scanner`],
 /// [`websocket::WebSocketScanner`] and [`Session`].
 #[derive(Debug, Default)]
@@ -31,6 +46,7 @@ pub struct ConnectionScanner {
     /// Why the connection is bypassed if it is not HTTP; None: it is raw TCP then.
     bypass_unless_http: Option<BypassReason>,
     is_known_raw: bool,
+    has_new_detection: bool,
 }
 
 /// Under a TCP rule, a connection begins as `Session`, or as `FirstBytes` and becomes `Session` or `Pending`.
@@ -80,17 +96,22 @@ impl ConnectionScanner {
 
     /// Returns the scanner of a new connection whose TCP rule expects a protocol.
     pub fn expecting(expected: ExpectedProtocol) -> Self {
-        let state = match expected {
-            ExpectedProtocol::HttpOrRaw => State::default(),
+        let mut scanner = Self::default();
+        match expected {
+            ExpectedProtocol::HttpOrRaw => {}
             ExpectedProtocol::Detected { port } => {
-                State::FirstBytes(Box::new(FirstBytes::new(port)))
+                scanner.set_state(State::FirstBytes(Box::new(FirstBytes::new(port))));
             }
-            ExpectedProtocol::Stated(protocol) => State::Session(Session::new(protocol)),
-        };
-        Self {
-            state,
-            ..Self::default()
+            ExpectedProtocol::Stated(protocol) => {
+                scanner.set_state(State::Session(Session::new(protocol)));
+            }
         }
+        scanner
+    }
+
+    /// Whether [`ConnectionScanner::detection`] may have changed since the last call.
+    pub fn take_new_detection(&mut self) -> bool {
+        core::mem::take(&mut self.has_new_detection)
     }
 
     /// The protocol of the connection, as far as its bytes have shown.
@@ -103,14 +124,6 @@ impl ConnectionScanner {
             State::Session(session) => Detection::Detected(Protocol::Session(session.protocol())),
             State::Tcp => Detection::Detected(Protocol::Tcp),
             State::Bypassed(reason) => Detection::Bypassed(*reason),
-        }
-    }
-
-    /// What closing the connection would cost its client; None unless it is one to a database or broker.
-    pub fn session_state(&self) -> Option<SessionState> {
-        match &self.state {
-            State::Session(session) => Some(session.state()),
-            _ => None,
         }
     }
 
@@ -135,18 +148,40 @@ impl ConnectionScanner {
         }
     }
 
-    /// Bytes of complete responses that were written and that the client is not known to have read: closing the
-    /// connection could destroy them. HTTP/2 only knows whether there are any
-    /// ([`h2::Http2Scanner::has_received_all`]); any number is then [`u64::MAX`].
-    pub fn undelivered(&self) -> u64 {
-        match &self.state {
-            State::Http2(scanner) if scanner.has_received_all() => 0,
-            State::Http2(_) => u64::MAX,
-            // The client sent the active request after it had received the responses before it.
-            State::Http1(scanner) if scanner.active() > 0 => 0,
-            // The client sends its Close after it has read ours, or stops reading (RFC 6455 5.5.1).
-            State::WebSocket(scanner) if scanner.client_has_closed() => 0,
-            _ => self.undelivered.total(),
+    /// What the connection has carried so far, and what is in flight on it.
+    pub fn progress(&self) -> Progress {
+        let written = self.undelivered.total();
+        let unless = |is_delivered: bool, bytes| if is_delivered { 0 } else { bytes };
+        let (requests, active, undelivered, session) = match &self.state {
+            State::Http1(scanner) => {
+                let active = scanner.active();
+                // The client sent the active request after it had received the responses before it.
+                (
+                    scanner.requests(),
+                    active,
+                    unless(active > 0, written),
+                    None,
+                )
+            }
+            State::Http2(scanner) => {
+                let undelivered = unless(scanner.has_received_all(), u64::MAX);
+                (scanner.requests(), scanner.active(), undelivered, None)
+            }
+            State::WebSocket(scanner) => {
+                // The client sends its Close after it has read ours, or stops reading (RFC 6455 5.5.1).
+                let undelivered = unless(scanner.client_has_closed(), written);
+                (0, u32::from(!scanner.is_over()), undelivered, None)
+            }
+            State::Session(session) => (0, 0, written, Some(session.state())),
+            State::FirstBytes(_) | State::Pending(_) | State::Tcp | State::Bypassed(_) => {
+                (0, 0, written, None)
+            }
+        };
+        Progress {
+            requests,
+            active,
+            undelivered,
+            session,
         }
     }
 
@@ -166,112 +201,119 @@ impl ConnectionScanner {
     /// Stops following a WebSocket.
     pub fn bypass_websocket(&mut self) {
         if let State::WebSocket(_) = self.state {
-            self.state = State::Bypassed(BypassReason::Tunnel);
-        }
-    }
-
-    /// Requests since the connection opened; 0 when it does not speak HTTP.
-    pub fn requests(&self) -> u64 {
-        match &self.state {
-            State::Http1(scanner) => scanner.requests(),
-            State::Http2(scanner) => scanner.requests(),
-            _ => 0,
-        }
-    }
-
-    /// Active requests. A WebSocket counts as one until both peers have sent Close.
-    pub fn active(&self) -> u32 {
-        match &self.state {
-            State::Http1(scanner) => scanner.active(),
-            State::Http2(scanner) => scanner.active(),
-            State::WebSocket(scanner) => u32::from(!scanner.is_over()),
-            _ => 0,
+            self.set_state(State::Bypassed(BypassReason::Tunnel));
         }
     }
 
     /// Scans bytes from the client. Returns whether they contain a part of a WebSocket message.
     pub fn scan_downstream(&mut self, source: &mut dyn ByteSource) -> bool {
-        if !source.is_empty() {
-            self.undelivered.client_sent();
+        if source.is_empty() {
+            return false;
         }
-        if let Some(earlier) = self.identify(Side::Client, source) {
-            self.scan_from_client(&mut &*earlier);
+        self.undelivered.client_sent();
+        if let State::FirstBytes(_) | State::Pending(_) = self.state {
+            if let Some(earlier) = self.identify(Side::Client, source) {
+                self.scan_first_bytes(&mut &*earlier);
+            }
+            self.scan_first_bytes(source)
+        } else {
+            self.scan_from_client(source)
         }
-        self.scan_from_client(source)
     }
 
-    fn scan_from_client(&mut self, source: &mut dyn ByteSource) -> bool {
+    /// Scans bytes from the client by which the protocol may be detected.
+    #[inline(never)]
+    fn scan_first_bytes(&mut self, source: &mut dyn ByteSource) -> bool {
         let is_first = matches!(self.state, State::Pending(0));
         if let State::Pending(matched) = self.state {
             self.detect(matched, source);
         }
+        let has_message = self.scan_from_client(source);
+        if is_first && matches!(self.state, State::Tcp) {
+            self.is_known_raw |= matches_no_protocol(Side::Client, source);
+        }
+        has_message
+    }
+
+    fn scan_from_client(&mut self, source: &mut dyn ByteSource) -> bool {
         let result = match &mut self.state {
             State::Http1(scanner) => scanner.scan_downstream(source).map(|()| false),
             State::Http2(scanner) => scanner.scan_downstream(source).map(|()| false),
             State::WebSocket(scanner) => scanner.scan_downstream(source),
             State::Session(session) => {
                 session.client(source);
-                Ok(false)
+                self.check_session();
+                return false;
             }
-            _ => Ok(false),
+            State::FirstBytes(_) | State::Pending(_) | State::Tcp | State::Bypassed(_) => {
+                return false;
+            }
         };
-        self.update_state(result.err());
-        if is_first && matches!(self.state, State::Tcp) {
-            self.is_known_raw |= matches_no_protocol(Side::Client, source);
-        }
-        result.unwrap_or_default()
+        result.unwrap_or_else(|reason| {
+            self.bypass(reason);
+            false
+        })
     }
 
     /// Scans a write to the client.
     pub fn scan_upstream(&mut self, source: &mut dyn ByteSource) -> WriteSummary {
         self.undelivered.wrote(source.len());
+        if let State::FirstBytes(_) | State::Pending(_) = self.state {
+            self.scan_first_write(source);
+        }
+        let result = match &mut self.state {
+            State::Http1(scanner) => match scanner.scan_upstream(source) {
+                Ok(_) if scanner.is_tunnel() => {
+                    self.open_tunnel(source);
+                    return WriteSummary::None;
+                }
+                Ok(heads) => Ok(heads
+                    .last()
+                    .copied()
+                    .map_or(WriteSummary::None, WriteSummary::ResponseHead)),
+                Err(reason) => Err(reason),
+            },
+            State::Http2(scanner) => scanner.scan_upstream(source).map(WriteSummary::Http2),
+            State::WebSocket(scanner) => scanner.scan_upstream(source).map(WriteSummary::WebSocket),
+            State::Session(session) => {
+                session.server(source);
+                self.check_session();
+                return WriteSummary::None;
+            }
+            State::FirstBytes(_) | State::Pending(_) | State::Tcp | State::Bypassed(_) => {
+                return WriteSummary::None;
+            }
+        };
+        result.unwrap_or_else(|reason| {
+            self.bypass(reason);
+            WriteSummary::None
+        })
+    }
+
+    /// Finds the protocol by the first bytes of the server.
+    #[inline(never)]
+    fn scan_first_write(&mut self, source: &mut dyn ByteSource) {
         if let Some(earlier) = self.identify(Side::Server, source)
             && let State::Session(session) = &mut self.state
         {
             session.server(&mut &*earlier);
         }
-        if let State::Pending(matched @ ENVOY_PREFACE..) = self.state
-            && !source.is_empty()
-        {
-            self.start_http2(matched);
-        }
-        let result = match &mut self.state {
-            State::Http1(scanner) => scanner.scan_upstream(source).map(|heads| {
-                heads
-                    .last()
-                    .copied()
-                    .map_or(WriteSummary::None, WriteSummary::ResponseHead)
-            }),
-            State::Http2(scanner) => scanner.scan_upstream(source).map(WriteSummary::Http2),
-            State::WebSocket(scanner) => scanner.scan_upstream(source).map(WriteSummary::WebSocket),
+        match self.state {
+            State::Pending(matched @ ENVOY_PREFACE..) if !source.is_empty() => {
+                self.start_http2(matched)
+            }
             // In HTTP the client sends first.
             State::Pending(matched) if !source.is_empty() => {
-                self.is_known_raw |= *matched == 0 && matches_no_protocol(Side::Server, source);
-                self.state = self.not_http();
-                Ok(WriteSummary::None)
+                self.is_known_raw |= matched == 0 && matches_no_protocol(Side::Server, source);
+                self.set_state(self.not_http());
             }
-            State::Session(session) => {
-                session.server(source);
-                Ok(WriteSummary::None)
-            }
-            _ => Ok(WriteSummary::None),
-        };
-        if let State::Http1(scanner) = &self.state
-            && let Some(skip) = scanner.websocket()
-        {
-            self.upgrade(&mut Tail { source, skip });
-            return WriteSummary::None;
-        }
-        self.update_state(result.err());
-        match (result, self.detection()) {
-            (Ok(write), Detection::Detected(_)) => write,
-            _ => WriteSummary::None,
+            _ => {}
         }
     }
 
     /// The drain signal that fits into a write of `len` bytes, if any.
-    pub fn drain_opportunity(&self, write: WriteSummary, len: usize) -> Option<DrainOpportunity> {
-        match write {
+    pub fn drain_opportunity(&self, write: &WriteSummary, len: usize) -> Option<DrainOpportunity> {
+        match *write {
             WriteSummary::None => None,
             WriteSummary::ResponseHead(head) => DrainOpportunity::in_head(head),
             WriteSummary::Http2(write) => {
@@ -293,16 +335,21 @@ impl ConnectionScanner {
         match first.add(side, source) {
             Identified::NeedMore => None,
             Identified::Session(protocol, earlier) => {
-                self.state = State::Session(Session::new(protocol));
+                self.set_state(State::Session(Session::new(protocol)));
                 Some(earlier)
             }
             Identified::Other { earlier, bypass } => {
                 self.bypass_unless_http = bypass;
                 self.is_known_raw = bypass.is_none();
-                self.state = State::default();
+                self.set_state(State::default());
                 Some(earlier)
             }
         }
+    }
+
+    fn set_state(&mut self, state: State) {
+        self.state = state;
+        self.has_new_detection = true;
     }
 
     /// The state of a connection that has turned out not to be HTTP.
@@ -310,12 +357,22 @@ impl ConnectionScanner {
         self.bypass_unless_http.map_or(State::Tcp, State::Bypassed)
     }
 
-    /// Becomes a WebSocket. Its first frames may be in the same write as the 101.
-    fn upgrade(&mut self, rest: &mut dyn ByteSource) {
+    /// The response of HTTP/1 in this write has opened a tunnel. The first frames of a WebSocket may be in the same write.
+    #[inline(never)]
+    fn open_tunnel(&mut self, source: &mut dyn ByteSource) {
+        let websocket = match &self.state {
+            State::Http1(scanner) => scanner.websocket(),
+            _ => None,
+        };
+        let Some(skip) = websocket else {
+            return self.bypass(BypassReason::Tunnel);
+        };
         let mut scanner = Box::<websocket::WebSocketScanner>::default();
-        let result = scanner.scan_upstream(rest);
-        self.state = State::WebSocket(scanner);
-        self.update_state(result.err());
+        let result = scanner.scan_upstream(&mut Tail { source, skip });
+        self.set_state(State::WebSocket(scanner));
+        if let Err(reason) = result {
+            self.bypass(reason);
+        }
     }
 
     /// Compares the first bytes with the HTTP/2 preface, of which `matched` bytes came in earlier callbacks.
@@ -326,12 +383,14 @@ impl ConnectionScanner {
         if same == rest.len() {
             self.start_http2(matched);
         } else if same == source.len() {
-            self.state = State::Pending(matched.saturating_add(same));
+            self.set_state(State::Pending(matched.saturating_add(same)));
         } else {
             let mut scanner = Box::<h1::Http1Scanner>::default();
             let result = scanner.scan_downstream(&mut bytes_of_earlier_callbacks(matched));
-            self.state = State::Http1(scanner);
-            self.update_state(result.err());
+            self.set_state(State::Http1(scanner));
+            if let Err(reason) = result {
+                self.bypass(reason);
+            }
         }
     }
 
@@ -339,28 +398,32 @@ impl ConnectionScanner {
     fn start_http2(&mut self, matched: usize) {
         let mut scanner = Box::<h2::Http2Scanner>::default();
         let result = scanner.scan_downstream(&mut bytes_of_earlier_callbacks(matched));
-        self.state = State::Http2(scanner);
-        self.update_state(result.err());
+        self.set_state(State::Http2(scanner));
+        if let Err(reason) = result {
+            self.bypass(reason);
+        }
     }
 
-    /// Applies the result of a scan.
-    fn update_state(&mut self, error: Option<BypassReason>) {
-        match (&self.state, error) {
-            (State::Http1(scanner), Some(BypassReason::StartLine)) if scanner.requests() == 0 => {
-                self.state = self.not_http();
+    /// Stops following the connection. One whose first line is not HTTP has another protocol.
+    #[inline(never)]
+    fn bypass(&mut self, reason: BypassReason) {
+        let state = match &self.state {
+            State::Http1(scanner)
+                if reason == BypassReason::StartLine && scanner.requests() == 0 =>
+            {
+                self.not_http()
             }
-            (State::Session(session), _) => {
-                if let SessionState::Bypassed(reason) = session.state() {
-                    self.state = State::Bypassed(reason);
-                }
-            }
-            (State::Http1(scanner), None) if scanner.is_tunnel() => {
-                self.state = State::Bypassed(BypassReason::Tunnel)
-            }
-            (State::Http1(_) | State::Http2(_) | State::WebSocket(_), Some(reason)) => {
-                self.state = State::Bypassed(reason)
-            }
-            _ => {}
+            _ => State::Bypassed(reason),
+        };
+        self.set_state(state);
+    }
+
+    /// Stops following a session that its scanner no longer understands.
+    fn check_session(&mut self) {
+        if let State::Session(session) = &self.state
+            && let SessionState::Bypassed(reason) = session.state()
+        {
+            self.set_state(State::Bypassed(reason));
         }
     }
 }

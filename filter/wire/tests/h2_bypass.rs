@@ -72,7 +72,7 @@ fn server_may_write_before_the_end_of_the_client_preface() {
             let rest = [rest, &settings(&[]), &get(1)].concat();
             connection.scan_downstream(&mut rest.as_slice());
             assert_eq!(connection.detection(), detected, "{length}");
-            assert_eq!(connection.requests(), 1, "{length}");
+            assert_eq!(connection.progress().requests, 1, "{length}");
         }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct ReadOutcome {
 impl Connection {
     /// Records bytes of the client. None if they must not be forwarded, because the connection is closing or the client
     /// ignores the drain signal.
-    pub(crate) fn record_read(&mut self, activity: Activity, now: Instant) -> Option<ReadOutcome> {
+    pub(crate) fn record_read(&mut self, activity: &Activity, now: Instant) -> Option<ReadOutcome> {
         // The server executes nothing that it does not receive, so the client can send it again.
         if matches!(self.drain, DrainState::Closing(_)) {
             return None;
@@ -58,7 +58,7 @@ impl Connection {
         })
     }
 
-    fn record_session(&mut self, activity: Activity) {
+    fn record_session(&mut self, activity: &Activity) {
         if let (ProtocolState::Session(session), Some(state)) =
             (&mut self.protocol, activity.session)
         {
@@ -68,7 +68,7 @@ impl Connection {
 
     /// The client has sent something after the drain signal. Gives the reason of the drain when this shows that the
     /// client ignores it.
-    fn record_reaction(&mut self, activity: Activity, now: Instant) -> Option<DrainReason> {
+    fn record_reaction(&mut self, activity: &Activity, now: Instant) -> Option<DrainReason> {
         let DrainState::Draining(drain) = &mut self.drain else {
             return None;
         };
@@ -87,7 +87,7 @@ impl Connection {
     }
 
     /// Records bytes of the server. [`Connection::finish_write`] follows when it is decided what to do with them.
-    pub(crate) fn record_write(&mut self, activity: Activity, now: Instant) -> (Increment, bool) {
+    pub(crate) fn record_write(&mut self, activity: &Activity, now: Instant) -> (Increment, bool) {
         let ends_stream = activity.active < self.usage.active;
         self.delivery.record(false, activity.undelivered, now);
         self.record_session(activity);

@@ -51,7 +51,7 @@ impl Usage {
 }
 
 impl Connection {
-    pub(super) fn record_usage(&mut self, activity: Activity) -> Increment {
+    pub(super) fn record_usage(&mut self, activity: &Activity) -> Increment {
         let requests = activity.requests.saturating_sub(self.usage.requests);
         self.usage.flow.add_bytes(activity.bytes);
         self.usage.requests = activity.requests;

@@ -84,7 +84,7 @@ impl LoadMeter {
     }
 
     /// Adds what an event adds to the load.
-    pub(super) fn add(&mut self, increment: Increment, hosts: &mut UpstreamHosts) {
+    pub(super) fn add(&mut self, increment: &Increment, hosts: &mut UpstreamHosts) {
         if increment.is_of_service {
             self.requests = self.requests.saturating_add(increment.requests);
             if let Some(flow) = &mut self.flow {

@@ -98,7 +98,7 @@ impl Policies {
             self.worker.read(*id, 1, 1);
             let (engine, store) = (&mut self.worker.engine, &mut self.worker.store);
             let head = Some(DrainPoint::ResponseHead);
-            let decision = engine.wrote(*id, activity(1, 1), head, bucket.as_ref(), store);
+            let decision = engine.wrote(*id, &activity(1, 1), || head, |_| bucket.as_ref(), store);
             drained += usize::from(decision != PASS);
         }
         drained + self.worker.count(is_dry_run)
@@ -152,7 +152,7 @@ fn queue_of_one_policy_does_not_block_another_policy() {
     story.read(http, 1, 1);
     let head = Some(DrainPoint::ResponseHead);
     let (engine, store) = (&mut story.engine, &mut story.store);
-    let decision = engine.wrote(http, activity(1, 1), head, other.as_ref(), store);
+    let decision = engine.wrote(http, &activity(1, 1), || head, |_| other.as_ref(), store);
 
     assert_eq!(decision, DRAIN_BY_AGE);
 }

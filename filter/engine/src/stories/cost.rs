@@ -65,7 +65,7 @@ fn rates_of_the_worker_need_no_sweep() {
                 bytes: 100,
                 ..activity(second * 5, 0)
             };
-            story.engine.read(id, activity);
+            story.engine.read(id, &activity);
         }
         let load = story.engine.take_sample(true).load;
         assert!((load.requests - 10.0).abs() < 1e-6, "{load:?}");

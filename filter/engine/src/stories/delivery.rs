@@ -25,7 +25,7 @@ impl Story {
             undelivered,
             ..activity(requests, active)
         };
-        self.engine.read(id, activity)
+        self.engine.read(id, &activity)
     }
 
     pub(super) fn write_undelivered(
@@ -41,7 +41,7 @@ impl Story {
             ..activity(requests, active)
         };
         self.engine
-            .wrote(id, activity, point, None, &mut self.store)
+            .wrote(id, &activity, || point, |_| None, &mut self.store)
     }
 
     /// For each close since the last call the number of aborted requests.

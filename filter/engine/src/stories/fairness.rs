@@ -140,7 +140,7 @@ fn queues_leave_closes_to_expired_wakeups() {
         story.read(*id, 1, 1);
         let head = Some(DrainPoint::ResponseHead);
         let (engine, store) = (&mut story.engine, &mut story.store);
-        engine.wrote(*id, activity(1, 1), head, None, store);
+        engine.wrote(*id, &activity(1, 1), || head, |_| None, store);
         story.write_no_point(*id, 1, 0);
     }
     story.pass(Duration::from_millis(900));

@@ -19,7 +19,7 @@ fn send(story: &mut Story, id: ConnectionId, seconds: u64) {
             bytes: 200,
             ..Activity::default()
         };
-        story.engine.read(id, activity);
+        story.engine.read(id, &activity);
         story.pass(Duration::from_secs(1));
         story.engine.take_sample(true);
     }

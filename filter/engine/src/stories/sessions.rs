@@ -38,12 +38,13 @@ impl Story {
 
     /// The client sends bytes. Gives whether they are passed on.
     fn request_session(&mut self, id: ConnectionId, state: SessionState) -> bool {
-        self.engine.read(id, of_session(state))
+        self.engine.read(id, &of_session(state))
     }
 
     fn respond_session(&mut self, id: ConnectionId, state: SessionState) {
         let activity = of_session(state);
-        self.engine.wrote(id, activity, None, None, &mut self.store);
+        self.engine
+            .wrote(id, &activity, || None, |_| None, &mut self.store);
     }
 }
 
@@ -236,7 +237,9 @@ fn close_waits_until_the_client_has_the_response() {
         undelivered: 1 << 20,
         ..of_session(SAFE_WHEN_IDLE)
     };
-    story.engine.wrote(id, large, None, None, &mut story.store);
+    story
+        .engine
+        .wrote(id, &large, || None, |_| None, &mut story.store);
     story.at(80);
     assert_eq!(story.effects(), [expired(id)]);
     assert!(story.request_session(id, RESPONDING));

@@ -112,9 +112,13 @@ fn requests_do_not_count() {
         json!({"max_connection_age": "off", "max_requests_per_connection": 1, "websocket": {"close_code": "going_away"}}),
     ).with_connection();
     story.read(id, 1, 1);
-    story
-        .engine
-        .wrote(id, activity(1, 1), None, None, &mut Store::default());
+    story.engine.wrote(
+        id,
+        &activity(1, 1),
+        || None,
+        |_| None,
+        &mut Store::default(),
+    );
     assert!(story.engine.upgrade_to_websocket(id));
     story.at(3600);
     assert_eq!(write(&mut story, id, PUSH), PASS);

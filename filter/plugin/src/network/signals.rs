@@ -85,7 +85,10 @@ impl Downstream {
     /// several writes, and after other messages.
     pub(super) fn send_error(&mut self, worker: &mut Worker, bytes: &mut Bytes<'_>) {
         self.scanner.scan_upstream(bytes);
-        if matches!(self.scanner.session_state(), Some(SessionState::Unsafe(_))) {
+        if matches!(
+            self.scanner.progress().session,
+            Some(SessionState::Unsafe(_))
+        ) {
             bytes.discard();
             return;
         }
@@ -131,7 +134,7 @@ impl Downstream {
         &self,
         worker: &Worker,
         bytes: &mut Bytes<'_>,
-        head: ResponseHead,
+        head: &ResponseHead,
     ) {
         let (Some(at), true) = (head.insert_at, head.may_close && !head.has_keep_alive_field)
         else {

@@ -69,6 +69,11 @@ impl Policies {
         let was_used = core::mem::replace(&mut root.history.is_used, true);
         root.history.last_used = now;
         root.contends = false;
+        let is_shared = matches!(root.turn, Turn::Shared { .. });
+        // Nearly all streams: the root is current, and nothing is known of the connection.
+        if was_used && connection.is_none() && is_shared && root.current == id {
+            return Used::default();
+        }
         if root.history.is_older(connection) && !root.history.is_per_stream {
             for id in self.ids_of(id) {
                 if let Some(root) = self.roots.get_mut(&id) {

@@ -8,7 +8,7 @@ use evenkeel_engine::{
     stated_protocol,
 };
 use evenkeel_metrics::{Counter, Metric};
-use evenkeel_policy::{Mode, ProtocolSetting, Rule};
+use evenkeel_policy::{ProtocolSetting, Rule};
 use evenkeel_wire::tcp::TcpProtocol;
 use evenkeel_wire::{BypassReason, Detection, DrainPoint, ExpectedProtocol, Protocol};
 
@@ -49,7 +49,7 @@ impl Worker {
             port: 0,
         };
         self.engine.open(id, origin, rule, mode, self.seed ^ id.0);
-        self.contexts.insert(id, context);
+        self.contexts.insert(id.0, context);
         Some(id)
     }
 
@@ -152,22 +152,21 @@ impl Worker {
     }
 
     /// The client sent bytes. False if they must not be passed on.
-    pub(crate) fn read(&mut self, id: ConnectionId, activity: Activity) -> bool {
+    pub(crate) fn read(&mut self, id: ConnectionId, activity: &Activity) -> bool {
         self.advance_for(id);
         self.engine.read(id, activity)
     }
 
-    /// The server writes. `point` is the best drain point in the write, if there is one.
+    /// The server writes. `point` finds the best drain point in the write, if there is one.
     pub(crate) fn wrote(
         &mut self,
         id: ConnectionId,
-        activity: Activity,
-        point: Option<DrainPoint>,
+        activity: &Activity,
+        point: impl FnOnce() -> Option<DrainPoint>,
     ) -> Decision {
         self.advance_for(id);
         self.pending.resetting.retain(|resetting| *resetting != id);
-        let connection = self.engine.connection(id);
-        let bucket = connection.and_then(|it| self.policies.bucket(it.origin().policy));
+        let bucket = |policy| self.policies.bucket(policy);
         let mut budget = SharedBudget(&*self.host);
         let decision = self.engine.wrote(id, activity, point, bucket, &mut budget);
         if let Decision::Drain(reason) = decision {
@@ -208,8 +207,8 @@ impl Worker {
         id: ConnectionId,
     ) -> Option<(Option<Duration>, Option<u64>)> {
         let connection = self.engine.connection(id)?;
-        let policy = self.policies.get(connection.origin().policy)?;
-        (policy.keepalive.http1_hint && policy.mode == Mode::Enforce)
+        self.policies
+            .has_keep_alive_hint(connection.origin().policy)
             .then(|| connection.remaining(self.engine.now()))
     }
 
@@ -241,7 +240,7 @@ impl Worker {
         let Some(end) = self.engine.closed(id) else {
             return;
         };
-        self.contexts.remove(&id);
+        self.contexts.remove(id.0);
         self.shutdowns.remove(id);
         let counter = match (end, by) {
             (ConnectionEnd::NotDrained, _) => return,

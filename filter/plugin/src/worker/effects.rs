@@ -74,6 +74,13 @@ impl DryRunSummary {
 impl Worker {
     /// Counts and logs the engine's effects, and keeps its actions for the next tick.
     pub(super) fn process_effects(&mut self) {
+        if self.engine.has_effects() {
+            self.process_each_effect();
+        }
+    }
+
+    #[inline(never)]
+    fn process_each_effect(&mut self) {
         while let Some(effect) = self.engine.poll() {
             self.process(effect);
         }

@@ -124,10 +124,7 @@ impl Worker {
 
     /// Responds to the current request if a peer sent it. Returns false for any other request, which goes on to the
     /// application as if the endpoint did not exist.
-    pub(super) fn respond_to_peer(&mut self, root: RootId) -> bool {
-        let Some(policy) = self.policies.get(root).map(Rc::clone) else {
-            return false;
-        };
+    pub(super) fn respond_to_peer(&mut self, root: RootId, policy: &Policy) -> bool {
         let Some(peers) = &policy.peers else {
             return false;
         };
@@ -145,7 +142,7 @@ impl Worker {
             return false;
         }
         let now = self.now();
-        match self.exchange(&message, &policy, peers, now) {
+        match self.exchange(&message, policy, peers, now) {
             Ok(response) => {
                 if let Some(id) = self.connection_id() {
                     self.engine.record_peer_exchange(id);

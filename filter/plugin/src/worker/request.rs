@@ -21,6 +21,8 @@ pub(crate) struct Request {
     root: RootId,
     stream: StreamId,
     governed: Option<Governed>,
+    /// The policy under which it started uses upstream hosts.
+    uses_upstream_hosts: bool,
     /// The connection of a request for an upgrade, where upstream hosts are compared: an upgraded connection stays
     /// with its host.
     upgrading: Option<ConnectionId>,
@@ -54,6 +56,7 @@ impl Request {
             root,
             stream: StreamId(context),
             governed: None,
+            uses_upstream_hosts: false,
             upgrading: None,
             upstream: None,
             mark: None,
@@ -65,15 +68,19 @@ impl Worker {
     /// The headers of a request arrived. True if the module responds to it, and it must not go on.
     pub(crate) fn request_started(&mut self, request: &mut Request, ends_stream: bool) -> bool {
         self.use_for_stream(request.root);
-        if self.respond_to_peer(request.root) {
+        let policy = self.policies.get(request.root).map(Rc::clone);
+        if let Some(policy) = &policy
+            && self.respond_to_peer(request.root, policy)
+        {
             return true;
         }
         if !ends_stream && is_http2_tunnel(&*self.host) {
             self.metrics.count(Counter::Plain(Metric::Http2Tunnels));
         }
-        let Some(policy) = self.policies.get(request.root).map(Rc::clone) else {
+        let Some(policy) = policy else {
             return false;
         };
+        request.uses_upstream_hosts = policy.uses_upstream_hosts();
         if policy.compares_hosts() && !self.host.request_header("upgrade").is_empty() {
             request.upgrading = self.connection_id();
         }
@@ -92,9 +99,7 @@ impl Worker {
             self.engine
                 .stream_response_started(governed.connection, request.stream);
         }
-        let policy = self.policies.get(request.root);
-        if request.upstream.is_some() || !policy.is_some_and(|policy| policy.uses_upstream_hosts())
-        {
+        if request.upstream.is_some() || !request.uses_upstream_hosts {
             return;
         }
         let address = self.host.property_or_empty(&["upstream", "address"]);

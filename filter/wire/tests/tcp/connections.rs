@@ -66,7 +66,7 @@ fn database_or_broker_is_followed_from_its_first_byte() {
                 scan(&mut scanner, side, &bytes[at..]);
                 assert_eq!(scanner.detection(), detected(protocol), "split at {at}");
                 assert_eq!(
-                    scanner.session_state(),
+                    scanner.progress().session,
                     Some(reference.state()),
                     "split at {at}"
                 );
@@ -82,11 +82,11 @@ fn redis_connection_is_safe_when_idle_after_the_response() {
         scan(&mut scanner, Side::Client, &[byte]);
     }
     let pending = SessionState::Unsafe(UnsafeReason::Response);
-    assert_eq!(scanner.session_state(), Some(pending));
+    assert_eq!(scanner.progress().session, Some(pending));
 
     scan(&mut scanner, Side::Server, b"+PONG\r\n");
 
-    assert_eq!(scanner.session_state(), Some(SessionState::SafeWhenIdle));
+    assert_eq!(scanner.progress().session, Some(SessionState::SafeWhenIdle));
 }
 
 #[test]
@@ -101,7 +101,11 @@ fn http_on_the_port_of_a_database_stays_http() {
                 Detection::Detected(Protocol::Http1),
                 "{protocol:?}, split at {at}"
             );
-            assert_eq!(scanner.requests(), 1, "{protocol:?}, split at {at}");
+            assert_eq!(
+                scanner.progress().requests,
+                1,
+                "{protocol:?}, split at {at}"
+            );
         }
     }
 }
@@ -135,7 +139,7 @@ fn other_bytes_elsewhere_are_raw_tcp() {
         let mut scanner = expecting(9999);
         scan(&mut scanner, side, bytes);
         assert_eq!(scanner.detection(), Detection::Detected(Protocol::Tcp));
-        assert_eq!(scanner.session_state(), None);
+        assert_eq!(scanner.progress().session, None);
         assert!(scanner.is_known_raw());
         // The same without a rule.
         let mut scanner = ConnectionScanner::new();
@@ -164,7 +168,7 @@ fn stated_protocol_is_never_taken_for_http() {
         scan(&mut scanner, Side::Client, GET);
         let bypassed = Detection::Bypassed(BypassReason::Malformed);
         assert_eq!(scanner.detection(), bypassed);
-        assert_eq!(scanner.requests(), 0);
+        assert_eq!(scanner.progress().requests, 0);
     }
 }
 

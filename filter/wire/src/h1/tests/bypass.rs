@@ -292,6 +292,6 @@ fn protocol_without_line_ends_is_tcp_once_the_server_responds() {
             Detection::Detected(Protocol::Tcp),
             "{client}"
         );
-        assert_eq!(connection.active(), 0, "{client}");
+        assert_eq!(connection.progress().active, 0, "{client}");
     }
 }
