@@ -62,7 +62,7 @@ impl Http1Scanner {
     /// Why the connection is bypassed.
     pub fn scan_downstream(&mut self, source: &mut dyn ByteSource) -> Result<(), BypassReason> {
         match self.phase {
-            Phase::Open if !source.is_empty() => self
+            Phase::Open => self
                 .scan_requests(&mut Window::new(source, READ_SIZE))
                 .inspect_err(|&reason| self.phase = Phase::Bypassed(reason)),
             Phase::Bypassed(reason) => Err(reason),
@@ -70,7 +70,7 @@ impl Http1Scanner {
         }
     }
 
-    /// Scans a write to the client. Returns the heads of final responses that ended in it, in order.
+    /// Scans a write to the client. Returns the head of the last final response whose head ended in it.
     ///
     /// # Errors
     /// Why the connection is bypassed.
@@ -78,13 +78,14 @@ impl Http1Scanner {
     pub fn scan_upstream(
         &mut self,
         source: &mut dyn ByteSource,
-    ) -> Result<Vec<ResponseHead>, BypassReason> {
+    ) -> Result<Option<ResponseHead>, BypassReason> {
         match self.phase {
+            Phase::Open | Phase::Closing if source.is_empty() => Ok(None),
             Phase::Open | Phase::Closing => self
                 .scan_responses(&mut Window::new(source, READ_SIZE))
                 .inspect_err(|&reason| self.phase = Phase::Bypassed(reason)),
             Phase::Bypassed(reason) => Err(reason),
-            Phase::Closed | Phase::Tunnel | Phase::WebSocket { .. } => Ok(Vec::new()),
+            Phase::Closed | Phase::Tunnel | Phase::WebSocket { .. } => Ok(None),
         }
     }
 

@@ -267,10 +267,7 @@ impl ConnectionScanner {
                     self.open_tunnel(source);
                     return WriteSummary::None;
                 }
-                Ok(heads) => Ok(heads
-                    .last()
-                    .copied()
-                    .map_or(WriteSummary::None, WriteSummary::ResponseHead)),
+                Ok(head) => Ok(head.map_or(WriteSummary::None, WriteSummary::ResponseHead)),
                 Err(reason) => Err(reason),
             },
             State::Http2(scanner) => scanner.scan_upstream(source).map(WriteSummary::Http2),

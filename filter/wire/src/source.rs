@@ -82,16 +82,21 @@ impl<'a> Window<'a> {
             .checked_sub(self.start)
             .is_some_and(|skip| skip < self.bytes.len());
         if !held {
-            let left = self.len.saturating_sub(at);
-            self.start = at;
-            self.bytes = if left == 0 {
-                Vec::new()
-            } else {
-                self.source.read(at, left.min(self.block_len))
-            };
+            self.read_block(at);
         }
         self.bytes
             .get(at.saturating_sub(self.start)..)
             .unwrap_or_default()
+    }
+
+    #[inline(never)]
+    fn read_block(&mut self, at: usize) {
+        let left = self.len.saturating_sub(at);
+        self.start = at;
+        self.bytes = if left == 0 {
+            Vec::new()
+        } else {
+            self.source.read(at, left.min(self.block_len))
+        };
     }
 }

@@ -67,7 +67,7 @@ proptest! {
         for (from_client, bytes) in callbacks {
             let requests = connection.requests();
             let result = if from_client {
-                connection.scan_downstream(&mut &bytes[..]).map(|()| Vec::new())
+                connection.scan_downstream(&mut &bytes[..]).map(|()| None)
             } else {
                 connection.scan_upstream(&mut &bytes[..])
             };

@@ -146,7 +146,7 @@ fn response_head(
     bytes: &[u8],
 ) -> Result<Option<(usize, bool)>, BypassReason> {
     for (at, byte) in bytes.iter().enumerate() {
-        if let Some(head) = connection.scan_upstream(&mut &[*byte][..])?.pop() {
+        if let Some(head) = connection.scan_upstream(&mut &[*byte][..])? {
             return Ok(Some((at + 1, head.closes)));
         }
     }
@@ -170,9 +170,11 @@ fn parse_response(bytes: &[u8]) -> Option<(usize, Length)> {
 /// Whether the request is complete: then the exchange ends with the response.
 fn is_request_complete(connection: &mut Http1Scanner) -> bool {
     let response = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
-    assert_eq!(
-        connection.scan_upstream(&mut &response[..]).unwrap().len(),
-        1
+    assert!(
+        connection
+            .scan_upstream(&mut &response[..])
+            .unwrap()
+            .is_some()
     );
     connection.active() == 0
 }

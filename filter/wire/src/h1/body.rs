@@ -2,7 +2,7 @@
 use super::bytes_at;
 use super::fields::FieldSection;
 use super::framing::Length;
-use super::text::{split, text_len};
+use super::text::{consumed, skip_text};
 use crate::BypassReason;
 use crate::source::Window;
 
@@ -68,6 +68,7 @@ impl Body {
     }
 
     /// Skips what belongs to the body from offset `at`.
+    #[inline]
     pub(super) fn pass(
         &mut self,
         window: &mut Window<'_>,
@@ -91,6 +92,7 @@ impl Body {
 impl Chunked {
     const START: Self = Self::Size { size: 0, digits: 0 };
 
+    #[inline(never)]
     fn pass(&mut self, window: &mut Window<'_>, mut at: usize) -> Result<Passed, BypassReason> {
         while at < window.len() {
             // The data of a chunk is skipped by arithmetic.
@@ -104,14 +106,15 @@ impl Chunked {
             let bytes = bytes_at(window, at)?;
             // Trailers end with an empty line, as a field section does (RFC 9112 7.1.2).
             if let Self::Trailers(fields) = self {
-                match fields.scan(bytes)? {
-                    Some(end) => return Ok(Passed::Message(at.saturating_add(end))),
-                    None => at = at.saturating_add(bytes.len()),
+                let tail = fields.scan(bytes)?;
+                at = at.saturating_add(consumed(bytes, tail.unwrap_or_default()));
+                if tail.is_some() {
+                    return Ok(Passed::Message(at));
                 }
                 continue;
             }
             let rest = self.scan_line(bytes)?;
-            at = at.saturating_add(bytes.len().saturating_sub(rest.len()));
+            at = at.saturating_add(consumed(bytes, rest));
         }
         Ok(Passed::All)
     }
@@ -119,9 +122,8 @@ impl Chunked {
     /// Scans one byte, or an extension, between the data of two chunks. Returns the bytes after it.
     fn scan_line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], BypassReason> {
         if let Self::Extension { size } = *self {
-            let (_, tail) = split(bytes, text_len(bytes));
-            return match tail.split_first() {
-                None => Ok(tail),
+            return match skip_text(bytes).split_first() {
+                None => Ok(&[]),
                 Some((b'\r', after)) => {
                     *self = Self::Lf { size };
                     Ok(after)

@@ -1,6 +1,6 @@
 //! The field section of a head or of trailers, in pieces of any size (RFC 9112 5 and 7.1.2).
 use super::framing::FramingFields;
-use super::text::{Word, is_text, split, text_len, token_len};
+use super::text::{Word, before, is_same, is_text, skip_text, skip_token, split};
 use crate::BypassReason;
 
 /// The list-valued fields that matter for framing and persistence.
@@ -10,18 +10,26 @@ pub(super) enum Name {
     ContentLength,
     TransferEncoding,
     Upgrade,
+    /// Its value is not read: `connection: close` removes the whole line.
+    KeepAlive,
 }
 
 impl Name {
     fn of(name: &[u8]) -> Option<Self> {
-        let (known, this): (&[u8], _) = match name.len() {
-            7 => (b"upgrade", Self::Upgrade),
-            10 => (b"connection", Self::Connection),
-            14 => (b"content-length", Self::ContentLength),
-            17 => (b"transfer-encoding", Self::TransferEncoding),
-            _ => return None,
-        };
-        name.eq_ignore_ascii_case(known).then_some(this)
+        let (known, this) = Self::candidate(name)?;
+        is_same(name, known).then_some(this)
+    }
+
+    /// The only one that a name of this length and first letter can be.
+    fn candidate(name: &[u8]) -> Option<(&'static [u8], Self)> {
+        match (name.len(), name.first()? | 0x20) {
+            (7, b'u') => Some((b"upgrade", Self::Upgrade)),
+            (10, b'c') => Some((b"connection", Self::Connection)),
+            (10, b'k') => Some((b"keep-alive", Self::KeepAlive)),
+            (14, b'c') => Some((b"content-length", Self::ContentLength)),
+            (17, b't') => Some((b"transfer-encoding", Self::TransferEncoding)),
+            _ => None,
+        }
     }
 }
 
@@ -29,29 +37,27 @@ impl Name {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FieldSection {
     state: State,
-    /// The name or the list element that is being scanned.
+    /// The name or the list element that is cut.
     word: Word,
     framing: FramingFields,
     is_trailers: bool,
-    /// The length of the section so far.
+    /// The length of the section so far, or with the bytes that are being scanned.
     len: u32,
-    /// The offsets in the section at which the current line and list element began.
-    line_at: u32,
+    /// The offset in the section at which the current list element began.
     element_at: u32,
 }
 
 /// What the next byte belongs to.
 ///
 /// ```text
-///   ┌──────────────────────────────────────────┐
-///   ▼                                          │
-/// Line ──▶ Name ──':'──▶ Value, Element ──CR──▶ Lf
+///   ┌─────────────────────────────────┐
+///   ▼                                 │
+/// Name ──':'──▶ Value, Element ──CR──▶ Lf
 ///   └──CR──▶ LastLf ──LF──▶ the section ends
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum State {
     #[default]
-    Line,
     Name,
     /// A value that does not matter.
     Value,
@@ -82,137 +88,145 @@ impl FieldSection {
         self.len
     }
 
-    /// Scans `bytes`. Returns how many of them belong to the section once its empty line has arrived.
-    pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason> {
-        let begin = self.len;
+    /// The room for a word of the start line that is cut.
+    pub(super) fn word(&mut self) -> &mut Word {
+        &mut self.word
+    }
+
+    /// Scans `bytes`. Returns those after the section once its empty line has arrived.
+    pub(super) fn scan<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, BypassReason> {
+        self.len = self.len.wrapping_add(length(bytes));
         let mut rest = bytes;
-        while let Some((&byte, after)) = rest.split_first() {
-            let passed = bytes.len().saturating_sub(rest.len());
-            let at = begin.saturating_add(u32::try_from(passed).unwrap_or(u32::MAX));
-            rest = match self.state {
-                // An empty line ends the section.
-                State::Line if byte == b'\r' => {
-                    self.framing.end_line(at);
-                    self.state = State::LastLf;
-                    after
-                }
-                State::Line => {
-                    self.framing.end_line(at);
-                    self.line_at = at;
-                    self.word.clear();
-                    self.state = State::Name;
-                    rest
-                }
-                State::Name => self.scan_name(rest)?,
-                State::Value => {
-                    let (_, tail) = split(rest, text_len(rest));
-                    match tail {
-                        [] => tail,
-                        // The common case, without a state change for the LF.
-                        [b'\r', b'\n', after @ ..] => {
-                            self.state = State::Line;
-                            after
-                        }
-                        [b'\r', after @ ..] => {
-                            self.state = State::Lf;
-                            after
-                        }
-                        _ => return Err(BypassReason::Field),
+        while !rest.is_empty() {
+            rest = match (self.state, rest) {
+                (State::Name, _) if self.word.is_empty() => {
+                    let (line, tail) = skip_fields(rest);
+                    if let [b'\r', b'\n', after @ ..] = line {
+                        self.len = self.offset(after);
+                        return Ok(Some(after));
                     }
+                    self.scan_name(line, tail)?
                 }
-                State::Element { name, spaced } => {
-                    self.scan_element(name, spaced, byte, at)?;
+                (State::Name, _) => self.scan_name(rest, skip_token(rest))?,
+                (State::Element { name, spaced }, _) => self.scan_element(name, spaced, rest)?,
+                (State::Value, _) => match skip_text(rest) {
+                    [] => &[],
+                    [b'\r', after @ ..] => {
+                        self.state = State::Lf;
+                        after
+                    }
+                    _ => return Err(BypassReason::Field),
+                },
+                (State::Lf, [b'\n', after @ ..]) => {
+                    self.state = State::Name;
                     after
                 }
-                State::Lf if byte == b'\n' => {
-                    self.state = State::Line;
-                    after
+                (State::LastLf, [b'\n', after @ ..]) => {
+                    self.len = self.offset(after);
+                    return Ok(Some(after));
                 }
-                State::LastLf if byte == b'\n' => {
-                    self.len = at.saturating_add(1);
-                    return Ok(Some(bytes.len().saturating_sub(after.len())));
-                }
-                State::Lf | State::LastLf => return Err(BypassReason::Field),
+                (State::Lf | State::LastLf, _) => return Err(BypassReason::Field),
             };
         }
-        let taken = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        self.len = begin.saturating_add(taken);
         Ok(None)
     }
 
-    /// Scans a name and its colon. Neither contains white space, so a folded line and a space before the colon are
-    /// rejected, as RFC 9112 5.1 and 5.2 require.
-    fn scan_name<'a>(&mut self, rest: &'a [u8]) -> Result<&'a [u8], BypassReason> {
-        let (piece, tail) = split(rest, token_len(rest));
-        let Some((&next, after)) = tail.split_first() else {
+    /// Scans a name and its colon; `tail` follows the token at the front of `rest`. Neither contains white space, so a
+    /// folded line and a space before the colon are rejected, as RFC 9112 5.1 and 5.2 require.
+    fn scan_name<'a>(&mut self, rest: &'a [u8], tail: &'a [u8]) -> Result<&'a [u8], BypassReason> {
+        let piece = before(rest, tail);
+        let Some((&byte, after)) = tail.split_first() else {
             self.word.push(piece);
             return Ok(tail);
         };
-        // Nearly all names come in one piece and need not be copied.
-        let name = if self.word.is_empty() {
-            Some(piece)
-        } else {
-            self.word.push(piece);
-            self.word.get()
-        };
-        if next != b':' || name.is_some_and(<[u8]>::is_empty) {
-            return Err(BypassReason::Field);
-        }
-        self.state = State::Value;
-        if let Some(name) = name.filter(|_| !self.is_trailers) {
-            // Its value is not read: `connection: close` removes the whole line.
-            if name.eq_ignore_ascii_case(b"keep-alive") {
-                self.framing.begin_keep_alive(self.line_at);
-            }
-            if let Some(name) = Name::of(name) {
-                self.state = State::Element {
+        self.state = match (self.word.end(piece), byte) {
+            // An empty line ends the section.
+            (b"", b'\r') => State::LastLf,
+            (b"", _) => return Err(BypassReason::Field),
+            (name, b':') => match Name::of(name).filter(|_| !self.is_trailers) {
+                Some(name) => State::Element {
                     name,
                     spaced: false,
-                };
-            }
+                },
+                None => State::Value,
+            },
+            _ => return Err(BypassReason::Field),
+        };
+        if let State::Element {
+            name: Name::KeepAlive,
+            ..
+        } = self.state
+        {
+            self.framing.begin_keep_alive(self.offset(tail));
         }
-        self.word.clear();
         Ok(after)
     }
 
-    fn scan_element(
+    /// The offset in the section of the rest of the bytes that are being scanned.
+    fn offset(&self, rest: &[u8]) -> u32 {
+        self.len.wrapping_sub(length(rest))
+    }
+
+    /// Scans an element of a list up to the comma or CR after it (RFC 9110 5.6.1).
+    #[inline(never)]
+    fn scan_element<'a>(
         &mut self,
         name: Name,
         spaced: bool,
-        byte: u8,
-        at: u32,
-    ) -> Result<(), BypassReason> {
-        match byte {
-            b'\r' => {
-                self.framing
-                    .add_element(name, &self.word, self.element_at)?;
-                self.state = State::Lf;
-            }
-            b',' => {
-                self.framing
-                    .add_element(name, &self.word, self.element_at)?;
-                self.word.clear();
-                self.state = State::Element {
-                    name,
-                    spaced: false,
-                };
-            }
-            b' ' | b'\t' => {
-                self.state = State::Element {
-                    name,
-                    spaced: !self.word.is_empty(),
-                }
-            }
+        rest: &'a [u8],
+    ) -> Result<&'a [u8], BypassReason> {
+        let len = rest.iter().position(|&byte| byte == b',' || !is_text(byte));
+        let (piece, tail) = split(rest, len.unwrap_or(rest.len()));
+        let element = piece.trim_ascii_start();
+        if self.word.is_empty() {
+            self.element_at = self.offset(tail).wrapping_sub(length(element));
+        } else if !element.is_empty() && (spaced || element.len() < piece.len()) {
             // An element of two words is none of those that matter.
-            _ if is_text(byte) && spaced => self.word.discard(),
-            _ if is_text(byte) => {
-                if self.word.is_empty() {
-                    self.element_at = at;
-                }
-                self.word.push(&[byte]);
-            }
-            _ => return Err(BypassReason::Field),
+            self.word.discard();
         }
-        Ok(())
+        let element = element.trim_ascii_end();
+        let Some((&byte, after)) = tail.split_first() else {
+            self.word.push(element);
+            let spaced = matches!(piece.last(), Some(b' ' | b'\t'));
+            self.state = State::Element { name, spaced };
+            return Ok(tail);
+        };
+        self.state = match byte {
+            b',' => State::Element {
+                name,
+                spaced: false,
+            },
+            b'\r' => State::Lf,
+            _ => return Err(BypassReason::Field),
+        };
+        let element = self.word.end(element);
+        self.framing.add_element(name, element, self.element_at)?;
+        if name == Name::KeepAlive && byte == b'\r' {
+            self.framing.end_keep_alive(self.offset(after));
+        }
+        Ok(after)
+    }
+}
+
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}
+
+/// Skips the field lines at the front that are complete and do not matter: most of a head. Returns the lines after them,
+/// and what follows the token at their front.
+fn skip_fields(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let mut rest = bytes;
+    loop {
+        let tail = skip_token(rest);
+        let name = before(rest, tail);
+        rest = match tail {
+            [b':', value @ ..] if !name.is_empty() && Name::candidate(name).is_none() => {
+                match skip_text(value) {
+                    [b'\r', b'\n', after @ ..] => after,
+                    _ => return (rest, tail),
+                }
+            }
+            _ => return (rest, tail),
+        };
     }
 }

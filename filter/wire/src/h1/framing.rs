@@ -2,10 +2,10 @@
 //! (RFC 9112 9.3).
 use super::fields::Name;
 use super::start_line::Version;
-use super::text::Word;
+use super::text::is_same;
 use crate::BypassReason;
 
-/// The length of the option `keep-alive`.
+/// The length of `keep-alive`, a field name and an option.
 const KEEP_ALIVE_LEN: u32 = 10;
 
 /// What the fields scanned so far determine.
@@ -50,34 +50,31 @@ impl FramingFields {
     pub(super) fn add_element(
         &mut self,
         name: Name,
-        element: &Word,
+        element: &[u8],
         at: u32,
     ) -> Result<(), BypassReason> {
         match name {
             Name::Connection if element.is_empty() => {}
             Name::Connection => {
-                let is_keep_alive = element.is(b"keep-alive");
+                let is_keep_alive = is_same(element, b"keep-alive");
                 // The first `keep-alive` is replaced; where there is none, `close` comes before the first option.
                 if self.option.is_none() || (is_keep_alive && !self.keep_alive) {
                     let len = if is_keep_alive { KEEP_ALIVE_LEN } else { 0 };
                     self.option = Some(FieldRange { at, len });
                 }
-                self.close |= element.is(b"close");
+                self.close |= is_same(element, b"close");
                 self.keep_alive |= is_keep_alive;
-                self.upgrade_option |= element.is(b"upgrade");
+                self.upgrade_option |= is_same(element, b"upgrade");
             }
             Name::Upgrade if element.is_empty() => {}
             Name::Upgrade => {
-                let is_websocket = element.is(b"websocket");
+                let is_websocket = is_same(element, b"websocket");
                 self.upgrade_field = true;
                 self.websocket |= is_websocket;
                 self.other_protocol |= !is_websocket;
             }
             Name::ContentLength => {
-                let length = element
-                    .get()
-                    .and_then(decimal)
-                    .ok_or(BypassReason::Framing)?;
+                let length = decimal(element).ok_or(BypassReason::Framing)?;
                 if self.length.is_some_and(|known| known != length) {
                     return Err(BypassReason::Framing);
                 }
@@ -85,11 +82,12 @@ impl FramingFields {
             }
             // Envoy supports no other coding, and chunked must not be applied twice (RFC 9112 7.1).
             Name::TransferEncoding => {
-                if self.chunked || !element.is(b"chunked") {
+                if self.chunked || !is_same(element, b"chunked") {
                     return Err(BypassReason::Framing);
                 }
                 self.chunked = true;
             }
+            Name::KeepAlive => {}
         }
         Ok(())
     }
@@ -109,18 +107,17 @@ impl FramingFields {
         }
     }
 
-    /// Records that a `keep-alive` field line begins at offset `at` of the section.
-    pub(super) fn begin_keep_alive(&mut self, at: u32) {
+    /// Records that the name of a `keep-alive` field ends at offset `end` of the section.
+    pub(super) fn begin_keep_alive(&mut self, end: u32) {
+        let at = end.saturating_sub(KEEP_ALIVE_LEN);
         self.keep_alive_line
             .get_or_insert(FieldRange { at, len: 0 });
     }
 
-    /// Records that a line ended at offset `at` of the section.
-    pub(super) fn end_line(&mut self, at: u32) {
-        if let Some(FieldRange { at: begin, len }) = &mut self.keep_alive_line
-            && *len == 0
-        {
-            *len = at.saturating_sub(*begin);
+    /// Records that the LF of a `keep-alive` field is at offset `lf` of the section.
+    pub(super) fn end_keep_alive(&mut self, lf: u32) {
+        if let Some(FieldRange { at, len: len @ 0 }) = &mut self.keep_alive_line {
+            *len = lf.saturating_sub(*at).saturating_add(1);
         }
     }
 
@@ -171,6 +168,8 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     }
     digits.iter().try_fold(0_u64, |value, digit| {
         let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;
-        value.checked_mul(10)?.checked_add(u64::from(digit))
+        // `checked_mul` would multiply 128 bits.
+        let tenfold = (value <= u64::MAX / 10).then(|| value.wrapping_mul(10))?;
+        tenfold.checked_add(u64::from(digit))
     })
 }

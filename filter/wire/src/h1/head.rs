@@ -3,6 +3,7 @@ use super::MAX_HEAD;
 use super::fields::FieldSection;
 use super::framing::FramingFields;
 use super::start_line::StartLine;
+use super::text::consumed;
 use crate::BypassReason;
 
 /// The head of a message, as far as it has arrived.
@@ -16,21 +17,15 @@ pub(super) struct MessageHead<L> {
 impl<L: StartLine> MessageHead<L> {
     /// Scans `bytes`. Returns how many of them belong to the head once its empty line has arrived.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason> {
-        let room = MAX_HEAD.saturating_sub(self.length);
-        let allowed = bytes.get(..room).unwrap_or(bytes);
-        let end = match self.line.scan(allowed)? {
-            None => None,
-            Some(line) => {
-                let fields = allowed.get(line..).unwrap_or_default();
-                self.fields
-                    .scan(fields)?
-                    .map(|fields| line.saturating_add(fields))
-            }
-        };
-        if end.is_none() && bytes.len() > room {
+        let mut tail = None;
+        if let Some(fields) = self.line.scan(self.fields.word(), bytes)? {
+            tail = self.fields.scan(fields)?;
+        }
+        let end = tail.map(|tail| consumed(bytes, tail));
+        self.length = self.length.saturating_add(end.unwrap_or(bytes.len()));
+        if self.length > MAX_HEAD {
             return Err(BypassReason::HeadTooLong);
         }
-        self.length = self.length.saturating_add(allowed.len());
         Ok(end)
     }
 

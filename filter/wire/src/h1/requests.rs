@@ -12,35 +12,16 @@ use crate::source::Window;
 
 impl Http1Scanner {
     pub(super) fn scan_requests(&mut self, window: &mut Window<'_>) -> Result<(), BypassReason> {
-        self.check_order(window)?;
-        // What is buffered comes again in this callback, so it is scanned again.
-        self.buffered = BufferedBytes::default();
-        self.pipelined.clear();
+        if !self.buffered.is_empty() && window.len() > 0 {
+            self.check_order(window)?;
+            // What is buffered comes again in this callback, so it is scanned again.
+            self.buffered = BufferedBytes::default();
+            self.pipelined.clear();
+        }
         let mut at = 0_usize;
         while at < window.len() {
             at = match &mut self.request {
                 RequestState::Complete => return self.buffer_from(window, at),
-                RequestState::Between { cr } => match (bytes_at(window, at)?.first(), *cr) {
-                    (Some(b'\r'), false) | (Some(b'\n'), true) => {
-                        *cr = !*cr;
-                        at.saturating_add(1)
-                    }
-                    (_, true) => return Err(BypassReason::StartLine),
-                    (_, false) => {
-                        self.request = RequestState::Head(MessageHead::default());
-                        at
-                    }
-                },
-                RequestState::Head(head) => {
-                    let bytes = bytes_at(window, at)?;
-                    let end = head.scan(bytes)?;
-                    let taken = end.unwrap_or(bytes.len());
-                    if end.is_some() {
-                        let head = *head;
-                        self.start_request(&head)?;
-                    }
-                    at.saturating_add(taken)
-                }
                 RequestState::Body(body) => match body.pass(window, at)? {
                     Passed::All => return Ok(()),
                     Passed::Message(end) => {
@@ -49,9 +30,34 @@ impl Http1Scanner {
                         end
                     }
                 },
+                RequestState::Between { .. } | RequestState::Head(_) => {
+                    at.saturating_add(self.scan_head(bytes_at(window, at)?)?)
+                }
             };
         }
         Ok(())
+    }
+
+    /// Scans an empty line or a head. Returns how many bytes belong to it.
+    fn scan_head(&mut self, bytes: &[u8]) -> Result<usize, BypassReason> {
+        if let RequestState::Between { cr } = &mut self.request {
+            match (bytes.first(), *cr) {
+                (Some(b'\r'), false) | (Some(b'\n'), true) => {
+                    *cr = !*cr;
+                    return Ok(1);
+                }
+                (_, true) => return Err(BypassReason::StartLine),
+                (_, false) => self.request = RequestState::Head(MessageHead::default()),
+            }
+        }
+        if let RequestState::Head(head) = &mut self.request
+            && let Some(end) = head.scan(bytes)?
+        {
+            let (exchange, length) = exchange(head)?;
+            self.start_request(exchange, length);
+            return Ok(end);
+        }
+        Ok(bytes.len())
     }
 
     /// Compares the front of a callback with what Envoy had not taken of the one before. Where they differ, Envoy
@@ -90,12 +96,10 @@ impl Http1Scanner {
         Ok(())
     }
 
-    fn start_request(&mut self, head: &MessageHead<RequestLine>) -> Result<(), BypassReason> {
-        let (exchange, length) = exchange(head)?;
+    fn start_request(&mut self, exchange: Exchange, length: Length) {
         self.requests = self.requests.saturating_add(1);
         self.exchange = Some(exchange);
         self.request = Body::new(length).map_or(RequestState::Complete, RequestState::Body);
-        Ok(())
     }
 }
 

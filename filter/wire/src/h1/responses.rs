@@ -1,6 +1,6 @@
 //! The server's direction: responses (RFC 9112 4 and 6), and where `connection: close` fits into them.
 use super::body::{Body, Passed};
-use super::framing::{FieldRange, Length};
+use super::framing::{FieldRange, FramingFields, Length};
 use super::head::MessageHead;
 use super::start_line::{Method, StatusLine};
 use super::state::{Exchange, Phase, RequestState, ResponseState};
@@ -53,20 +53,25 @@ impl Http1Scanner {
     pub(super) fn scan_responses(
         &mut self,
         window: &mut Window<'_>,
-    ) -> Result<Vec<ResponseHead>, BypassReason> {
-        let mut heads = Vec::new();
+    ) -> Result<Option<ResponseHead>, BypassReason> {
+        let mut last = None;
         let mut at = 0_usize;
         while at < window.len() && matches!(self.phase, Phase::Open | Phase::Closing) {
             at = match &mut self.response {
                 ResponseState::Head(head) => {
                     let bytes = bytes_at(window, at)?;
-                    let end = head.scan(bytes)?;
-                    let taken = at.saturating_add(end.unwrap_or(bytes.len()));
-                    if end.is_some() {
-                        let head = *head;
-                        heads.extend(self.end_head(&head, taken)?);
+                    match head.scan(bytes)? {
+                        None => at.saturating_add(bytes.len()),
+                        Some(length) => {
+                            let end = at.saturating_add(length);
+                            let (line, framing) = (head.line, *head.framing());
+                            let persistence = persistence(head, end);
+                            if let Some(head) = self.end_head(line, &framing, persistence, end)? {
+                                last = Some(head);
+                            }
+                            end
+                        }
                     }
-                    taken
                 }
                 ResponseState::Body(body) => match body.pass(window, at)? {
                     Passed::All => break,
@@ -77,19 +82,20 @@ impl Http1Scanner {
                 },
             };
         }
-        Ok(heads)
+        Ok(last)
     }
 
     /// Handles a head that ended at offset `end` of a write. Returns it if the response is final.
     fn end_head(
         &mut self,
-        head: &MessageHead<StatusLine>,
+        line: StatusLine,
+        framing: &FramingFields,
+        persistence: Option<PersistenceFields>,
         end: usize,
     ) -> Result<Option<ResponseHead>, BypassReason> {
         let StatusLine {
             status, version, ..
-        } = head.line;
-        let framing = head.framing();
+        } = line;
         if self.exchange.is_none() {
             self.start_pipelined();
         }
@@ -123,21 +129,21 @@ impl Http1Scanner {
             && self.buffered.is_empty()
             && exchange
                 .is_some_and(|exchange| exchange.offers_websocket && !exchange.has_tunnel_bytes);
-        self.response = Body::new(length).map_or_else(ResponseState::default, ResponseState::Body);
-        match self.response {
+        if closes {
+            self.phase = Phase::Closing;
+        }
+        match Body::new(length) {
             _ if status == 101 && is_websocket => self.phase = Phase::WebSocket { from: end },
             _ if is_tunnel => self.phase = Phase::Tunnel,
-            ResponseState::Body(_) if closes => self.phase = Phase::Closing,
-            ResponseState::Head(_) if closes => self.phase = Phase::Closed,
-            ResponseState::Head(_) => self.end_response(),
-            ResponseState::Body(_) => {}
+            Some(body) => self.response = ResponseState::Body(body),
+            None => self.end_response(),
         }
         Ok(Some(ResponseHead {
             insert_at: end.checked_sub(b"\r\n".len()),
             may_close,
             closes,
             has_keep_alive_field: framing.has_keep_alive_field(),
-            persistence: persistence(head, end),
+            persistence,
         }))
     }
 
@@ -161,6 +167,7 @@ impl Http1Scanner {
         }
     }
 
+    #[inline(never)]
     fn end_response(&mut self) {
         self.response = ResponseState::default();
         if self.phase == Phase::Closing {

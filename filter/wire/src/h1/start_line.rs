@@ -1,12 +1,16 @@
 //! Request lines and status lines, in pieces of any size (RFC 9112 3 and 4).
-use super::text::{Word, split, target_len, text_len, token_len};
+use super::text::{Word, is_token, skip_target, skip_text, split};
 use crate::BypassReason;
 
 /// The first line of a head.
 pub(super) trait StartLine {
-    /// Scans `bytes`. Returns how many of them belong to the line once its CRLF has arrived; 0 when it had arrived
-    /// before.
-    fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason>;
+    /// Scans `bytes`. Returns those after the line once its CRLF has arrived; all of them when it had arrived before.
+    /// `word` keeps a word that is cut.
+    fn scan<'a>(
+        &mut self,
+        word: &mut Word,
+        bytes: &'a [u8],
+    ) -> Result<Option<&'a [u8]>, BypassReason>;
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,16 +18,6 @@ pub(super) enum Version {
     Http10,
     #[default]
     Http11,
-}
-
-impl Version {
-    fn of(word: &Word) -> Result<Self, BypassReason> {
-        match word.get() {
-            Some(b"HTTP/1.1") => Ok(Self::Http11),
-            Some(b"HTTP/1.0") => Ok(Self::Http10),
-            _ => Err(BypassReason::StartLine),
-        }
-    }
 }
 
 /// The methods whose responses have a length of their own (RFC 9112 6.3).
@@ -39,15 +33,14 @@ pub(super) enum Method {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RequestLine {
     state: RequestLineState,
-    word: Word,
     pub(super) method: Method,
     pub(super) version: Version,
 }
 
 /// ```text
-/// Method ──SP──▶ Target ──SP──▶ Version ──CR──▶ Lf ──LF──▶ End
+/// Method ──SP──▶ Target ──SP──▶ Version ──CRLF──▶ End
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum RequestLineState {
     #[default]
     Method,
@@ -55,52 +48,59 @@ enum RequestLineState {
         empty: bool,
     },
     Version,
-    Lf,
     End,
 }
 
 impl StartLine for RequestLine {
-    fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason> {
+    fn scan<'a>(
+        &mut self,
+        word: &mut Word,
+        bytes: &'a [u8],
+    ) -> Result<Option<&'a [u8]>, BypassReason> {
         let mut rest = bytes;
-        loop {
-            if matches!(self.state, RequestLineState::End) {
-                return Ok(Some(bytes.len().saturating_sub(rest.len())));
-            }
-            let run = match self.state {
-                RequestLineState::Method => token_len(rest),
-                RequestLineState::Target { .. } => target_len(rest),
-                RequestLineState::Version => text_len(rest),
-                RequestLineState::Lf | RequestLineState::End => 0,
-            };
-            let (piece, tail) = split(rest, run);
-            match &mut self.state {
-                // The target is not kept: only its presence matters.
-                RequestLineState::Target { empty } => *empty &= piece.is_empty(),
-                _ => self.word.push(piece),
-            }
+        if self.state == RequestLineState::Method {
+            let len = rest.iter().position(|&byte| !is_token(byte));
+            let (piece, tail) = split(rest, len.unwrap_or(rest.len()));
             let Some((&byte, after)) = tail.split_first() else {
+                word.push(piece);
                 return Ok(None);
             };
-            self.state = match (self.state, byte) {
-                (RequestLineState::Method, b' ') if !self.word.is_empty() => {
-                    self.method = match self.word.get() {
-                        Some(b"HEAD") => Method::Head,
-                        Some(b"CONNECT") => Method::Connect,
-                        _ => Method::Other,
-                    };
-                    self.word.clear();
-                    RequestLineState::Target { empty: true }
-                }
-                (RequestLineState::Target { empty: false }, b' ') => RequestLineState::Version,
-                (RequestLineState::Version, b'\r') => {
-                    self.version = Version::of(&self.word)?;
-                    RequestLineState::Lf
-                }
-                (RequestLineState::Lf, b'\n') => RequestLineState::End,
+            self.method = match (word.end(piece), byte) {
+                (b"", _) => return Err(BypassReason::StartLine),
+                (b"HEAD", b' ') => Method::Head,
+                (b"CONNECT", b' ') => Method::Connect,
+                (_, b' ') => Method::Other,
                 _ => return Err(BypassReason::StartLine),
             };
+            self.state = RequestLineState::Target { empty: true };
             rest = after;
         }
+        if let RequestLineState::Target { empty } = self.state {
+            // The target is not kept: only its presence matters.
+            let tail = skip_target(rest);
+            let empty = empty && tail.len() == rest.len();
+            match tail.split_first() {
+                None => {
+                    self.state = RequestLineState::Target { empty };
+                    return Ok(None);
+                }
+                Some((b' ', after)) if !empty => {
+                    self.state = RequestLineState::Version;
+                    rest = after;
+                }
+                Some(_) => return Err(BypassReason::StartLine),
+            }
+        }
+        if self.state == RequestLineState::Version {
+            self.version = match word.end_after(&mut rest) {
+                Some(end) if end == *b"HTTP/1.1\r\n" => Version::Http11,
+                Some(end) if end == *b"HTTP/1.0\r\n" => Version::Http10,
+                None if word.may_become_version() => return Ok(None),
+                _ => return Err(BypassReason::StartLine),
+            };
+            self.state = RequestLineState::End;
+        }
+        Ok(Some(rest))
     }
 }
 
@@ -109,7 +109,6 @@ impl StartLine for RequestLine {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct StatusLine {
     state: StatusLineState,
-    word: Word,
     pub(super) version: Version,
     pub(super) status: u16,
 }
@@ -118,7 +117,7 @@ pub(super) struct StatusLine {
 /// Version ──SP──▶ Status ──SP──▶ Reason ──CR──▶ Lf ──LF──▶ End
 ///                    └───────────CR────────────▲
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum StatusLineState {
     #[default]
     Version,
@@ -129,64 +128,59 @@ enum StatusLineState {
 }
 
 impl StartLine for StatusLine {
-    fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, BypassReason> {
+    fn scan<'a>(
+        &mut self,
+        word: &mut Word,
+        bytes: &'a [u8],
+    ) -> Result<Option<&'a [u8]>, BypassReason> {
         let mut rest = bytes;
-        loop {
-            if matches!(self.state, StatusLineState::End) {
-                return Ok(Some(bytes.len().saturating_sub(rest.len())));
-            }
-            let run = match self.state {
-                StatusLineState::Version | StatusLineState::Status => target_len(rest),
-                StatusLineState::Reason => text_len(rest),
-                StatusLineState::Lf | StatusLineState::End => 0,
-            };
-            let (piece, tail) = split(rest, run);
-            self.word.push(piece);
-            // A protocol without line ends never completes the line, so the first wrong byte distinguishes it from HTTP.
-            if matches!(self.state, StatusLineState::Version) && !begins_version(&self.word) {
-                return Err(BypassReason::StartLine);
-            }
-            let Some((&byte, after)) = tail.split_first() else {
-                return Ok(None);
-            };
-            self.state = match (self.state, byte) {
-                (StatusLineState::Version, b' ') => {
-                    self.version = Version::of(&self.word)?;
-                    self.word.clear();
-                    StatusLineState::Status
-                }
-                (StatusLineState::Status, b' ' | b'\r') => {
-                    self.status = self
-                        .word
-                        .get()
-                        .and_then(status)
-                        .ok_or(BypassReason::StartLine)?;
-                    if byte == b' ' {
-                        StatusLineState::Reason
-                    } else {
-                        StatusLineState::Lf
-                    }
-                }
-                (StatusLineState::Reason, b'\r') => StatusLineState::Lf,
-                (StatusLineState::Lf, b'\n') => StatusLineState::End,
+        if self.state == StatusLineState::Version {
+            self.version = match word.end_after(&mut rest) {
+                Some(begin) if begin == *b"HTTP/1.1 " => Version::Http11,
+                Some(begin) if begin == *b"HTTP/1.0 " => Version::Http10,
+                // A protocol without line ends never completes the line, so the first wrong byte distinguishes it
+                // from HTTP.
+                None if word.may_become_version() => return Ok(None),
                 _ => return Err(BypassReason::StartLine),
             };
-            rest = after;
+            self.state = StatusLineState::Status;
         }
+        if self.state == StatusLineState::Status {
+            let Some([digits @ .., end]) = word.end_after::<4>(&mut rest) else {
+                return Ok(None);
+            };
+            self.status = status(digits).ok_or(BypassReason::StartLine)?;
+            self.state = match end {
+                b' ' => StatusLineState::Reason,
+                b'\r' => StatusLineState::Lf,
+                _ => return Err(BypassReason::StartLine),
+            };
+        }
+        if self.state == StatusLineState::Reason {
+            match skip_text(rest).split_first() {
+                None => return Ok(None),
+                Some((b'\r', after)) => rest = after,
+                Some(_) => return Err(BypassReason::StartLine),
+            }
+            self.state = StatusLineState::Lf;
+        }
+        if self.state == StatusLineState::Lf {
+            match rest.split_first() {
+                None => return Ok(None),
+                Some((b'\n', after)) => rest = after,
+                Some(_) => return Err(BypassReason::StartLine),
+            }
+            self.state = StatusLineState::End;
+        }
+        Ok(Some(rest))
     }
 }
 
-/// Whether these bytes can become an HTTP-version (RFC 9112 2.3).
-fn begins_version(word: &Word) -> bool {
-    const PREFIX: &[u8] = b"HTTP/1.";
-    word.get()
-        .is_some_and(|word| PREFIX.starts_with(word) || word.starts_with(PREFIX))
-}
-
 /// Parses three digits, the first of which gives the class (RFC 9110 15).
-fn status(digits: &[u8]) -> Option<u16> {
+fn status(digits: [u8; 3]) -> Option<u16> {
     let [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] = digits else {
         return None;
     };
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    let add = |value: u16, digit: u8| value.wrapping_mul(10).wrapping_add((digit & 0xf).into());
+    Some(digits.into_iter().fold(0, add))
 }

@@ -1,51 +1,105 @@
 //! Which bytes a head may contain where, and the few of them that are kept.
 
+use std::mem;
+
 /// The longest word that matters: the 20 digits of a 64-bit length.
 const CAPACITY: usize = 20;
 
-/// A word that may arrive in pieces. A word longer than any that matters is not kept.
+/// Equals no word that matters.
+const UNKNOWN: &[u8] = b"?";
+
+/// The part of a word that arrived in earlier callbacks. A word that is too long to matter becomes [`UNKNOWN`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Word {
     bytes: [u8; CAPACITY],
-    /// Above `CAPACITY` when the word is not kept.
     len: u8,
 }
 
 impl Word {
-    pub(super) fn clear(&mut self) {
-        self.len = 0;
-    }
-
-    /// Stops keeping the word: it equals no name.
-    pub(super) fn discard(&mut self) {
-        self.len = u8::MAX;
-    }
-
+    /// Adds a piece, after which the word may continue.
+    #[inline(never)]
     pub(super) fn push(&mut self, piece: &[u8]) {
         let start = usize::from(self.len);
         let end = start.saturating_add(piece.len());
         match self.bytes.get_mut(start..end) {
             Some(room) => {
                 room.copy_from_slice(piece);
-                self.len = u8::try_from(end).unwrap_or(u8::MAX);
+                self.len = u8::try_from(end).unwrap_or_default();
             }
             None => self.discard(),
         }
     }
 
+    /// Makes the word unknown, whatever follows.
+    pub(super) fn discard(&mut self) {
+        self.len = 0;
+        self.push(UNKNOWN);
+    }
+
+    /// Ends the word with its last piece, and returns it. Nearly all words come in one piece and are not copied.
+    pub(super) fn end<'a>(&'a mut self, piece: &'a [u8]) -> &'a [u8] {
+        if self.is_empty() && piece.len() <= CAPACITY {
+            piece
+        } else {
+            self.join(piece)
+        }
+    }
+
+    /// Ends the word after `N` bytes. None, if `rest` ends before.
+    pub(super) fn end_after<const N: usize>(&mut self, rest: &mut &[u8]) -> Option<[u8; N]> {
+        if self.is_empty()
+            && let Some((word, after)) = rest.split_first_chunk()
+        {
+            *rest = after;
+            return Some(*word);
+        }
+        let missing = N.saturating_sub(usize::from(self.len));
+        let (piece, after) = split(rest, missing);
+        *rest = after;
+        if piece.len() < missing {
+            self.push(piece);
+            return None;
+        }
+        self.join(piece).first_chunk().copied()
+    }
+
+    #[inline(never)]
+    fn join(&mut self, piece: &[u8]) -> &[u8] {
+        self.push(piece);
+        let len = mem::take(&mut self.len);
+        self.bytes.get(..usize::from(len)).unwrap_or_default()
+    }
+
+    /// True if the word so far may become an HTTP-version (RFC 9112 2.3).
+    pub(super) fn may_become_version(&self) -> bool {
+        const PREFIX: &[u8] = b"HTTP/1.";
+        let word = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
+        PREFIX.starts_with(word) || word.starts_with(PREFIX)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
+}
 
-    /// The word; None when it is not kept.
-    pub(super) fn get(&self) -> Option<&[u8]> {
-        self.bytes.get(..usize::from(self.len))
-    }
-
-    /// Compares without case, as for field names and most tokens (RFC 9110 5.1).
-    pub(super) fn is(&self, name: &[u8]) -> bool {
-        self.get()
-            .is_some_and(|word| word.eq_ignore_ascii_case(name))
+/// Compares without case, as for field names and most tokens (RFC 9110 5.1). `name` consists of letters and hyphens.
+#[inline(never)]
+pub(super) fn is_same(word: &[u8], name: &[u8]) -> bool {
+    // With this bit a letter is in lower case, and no text turns into a letter or hyphen.
+    let fold = |eight: &[u8; 8]| u64::from_le_bytes(*eight) | repeat(0x20);
+    match (
+        word.first_chunk(),
+        word.last_chunk(),
+        name.first_chunk(),
+        name.last_chunk(),
+    ) {
+        // Both halves, which may overlap.
+        (Some(first), Some(last), Some(name_first), Some(name_last)) if word.len() <= 16 => {
+            word.len() == name.len()
+                && fold(first) == fold(name_first)
+                && fold(last) == fold(name_last)
+        }
+        _ => word.eq_ignore_ascii_case(name),
     }
 }
 
@@ -54,31 +108,45 @@ pub(super) fn split(bytes: &[u8], at: usize) -> (&[u8], &[u8]) {
     bytes.split_at_checked(at).unwrap_or((bytes, &[]))
 }
 
-/// The length of the token at the front (RFC 9110 5.6.2).
-pub(super) fn token_len(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .position(|&byte| !is_token(byte))
-        .unwrap_or(bytes.len())
+/// The part of `bytes` that precedes `tail`, with which they end.
+pub(super) fn before<'a>(bytes: &'a [u8], tail: &'a [u8]) -> &'a [u8] {
+    bytes.get(..consumed(bytes, tail)).unwrap_or_default()
 }
 
-/// The length of the request target at the front: visible ASCII (RFC 3986 2).
-pub(super) fn target_len(bytes: &[u8]) -> usize {
-    run_len::<b'!', false>(bytes)
+/// How many of `bytes` precede `tail`, with which they end.
+pub(super) fn consumed(bytes: &[u8], tail: &[u8]) -> usize {
+    bytes.len().wrapping_sub(tail.len())
 }
 
-/// The length of the field value, reason or chunk extension at the front: HTAB and everything but control
-/// characters (RFC 9110 5.5).
-pub(super) fn text_len(bytes: &[u8]) -> usize {
-    let mut at = 0_usize;
-    loop {
-        let rest = bytes.get(at..).unwrap_or_default();
-        at = at.saturating_add(run_len::<b' ', true>(rest));
-        match bytes.get(at) {
-            Some(b'\t') => at = at.saturating_add(1),
-            _ => return at,
-        }
-    }
+/// Skips the token at the front (RFC 9110 5.6.2).
+#[inline(always)]
+pub(super) fn skip_token(bytes: &[u8]) -> &[u8] {
+    // Letters and hyphens eight at a time, other bytes one by one.
+    let stops = |eight: u64| {
+        let folded = eight | repeat(0x20);
+        let letters = folded.wrapping_add(repeat(HIGH - b'a'))
+            & !folded.wrapping_add(repeat(HIGH - b'z' - 1));
+        let hyphens = repeat(HIGH).wrapping_sub(eight ^ repeat(b'-'));
+        !(letters | hyphens) | eight
+    };
+    skip_run(bytes, stops, is_token)
+}
+
+/// Skips the request target at the front: visible ASCII (RFC 3986 2).
+#[inline(always)]
+pub(super) fn skip_target(bytes: &[u8]) -> &[u8] {
+    let stops =
+        |eight: u64| eight.wrapping_sub(repeat(b'!')) | eight.wrapping_add(repeat(1)) | eight;
+    skip_run(bytes, stops, |byte| byte.is_ascii_graphic())
+}
+
+/// Skips the field value, reason or chunk extension at the front: HTAB and everything but control characters
+/// (RFC 9110 5.5).
+#[inline(always)]
+pub(super) fn skip_text(bytes: &[u8]) -> &[u8] {
+    let stops =
+        |eight: u64| (eight.wrapping_sub(repeat(b' ')) | eight.wrapping_add(repeat(1))) & !eight;
+    skip_run(bytes, stops, is_text)
 }
 
 /// Whether a field value may contain the byte.
@@ -88,37 +156,41 @@ pub(super) fn is_text(byte: u8) -> bool {
 
 const DEL: u8 = 0x7f;
 
-/// How many of the first bytes are in `LEAST..='~'` or, with `OBSOLETE`, not ASCII (obs-text, RFC 9110 5.5). Compares
-/// eight bytes at a time, because most of a head is long values.
-fn run_len<const LEAST: u8, const OBSOLETE: bool>(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    const DELS: u64 = u64::from_le_bytes([DEL; 8]);
-    let least = u64::from_le_bytes([LEAST; 8]);
-    let mut taken = 0_usize;
-    let (eights, _) = bytes.as_chunks::<8>();
-    for eight in eights {
-        let eight = u64::from_le_bytes(*eight);
-        // SWAR: the lowest high bit that is set in a mask marks the first byte that matches it. Bits above may be
-        // wrong because of borrows, but are not used.
-        let below = eight.wrapping_sub(least) & !eight;
-        let obsolete = if OBSOLETE { 0 } else { eight };
-        let del = eight ^ DELS;
-        let del = del.wrapping_sub(ONES) & !del;
-        let stops = (below | del | obsolete) & HIGH;
-        if stops != 0 {
-            let before = stops.trailing_zeros() / 8;
-            return taken.saturating_add(usize::try_from(before).unwrap_or(0));
-        }
-        taken = taken.saturating_add(8);
-    }
-    let rest = bytes.get(taken..).unwrap_or_default();
-    let stops = |&byte: &u8| byte < LEAST || byte == DEL || !(OBSOLETE || byte.is_ascii());
-    let fits = rest.iter().position(stops).unwrap_or(rest.len());
-    taken.saturating_add(fits)
+/// The bit by which `stops` marks a byte.
+const HIGH: u8 = 0x80;
+
+const fn repeat(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
 }
 
-fn is_token(byte: u8) -> bool {
+/// Skips the bytes at the front that are `allowed`, eight at a time (SWAR), because most of a head is long values:
+/// `stops` sets the high bit of those that may not be allowed. Carries and borrows spoil only the bytes after such a
+/// one, which are compared again.
+#[inline(always)]
+fn skip_run(bytes: &[u8], stops: impl Fn(u64) -> u64, allowed: impl Fn(u8) -> bool) -> &[u8] {
+    let mut rest = bytes;
+    while let Some((eight, after)) = rest.split_first_chunk() {
+        let stops = stops(u64::from_le_bytes(*eight)) & repeat(HIGH);
+        if stops == 0 {
+            rest = after;
+            continue;
+        }
+        let before = usize::try_from(stops.trailing_zeros() / 8).unwrap_or_default();
+        (_, rest) = split(rest, before);
+        match rest.split_first() {
+            Some((&byte, after)) if allowed(byte) => rest = after,
+            _ => return rest,
+        }
+    }
+    while let Some((&byte, after)) = rest.split_first()
+        && allowed(byte)
+    {
+        rest = after;
+    }
+    rest
+}
+
+pub(super) fn is_token(byte: u8) -> bool {
     const TOKEN: [bool; 256] = {
         let mut table = [false; 256];
         let mut rest: &[u8] =
@@ -149,7 +221,7 @@ mod tests {
                 bytes[position] = byte;
                 let control = byte < b' ' || byte == DEL;
                 assert_eq!(
-                    text_len(&bytes),
+                    consumed(&bytes, skip_text(&bytes)),
                     if control && byte != b'\t' {
                         position
                     } else {
@@ -158,7 +230,7 @@ mod tests {
                 );
                 assert_eq!(is_text(byte), !control || byte == b'\t');
                 assert_eq!(
-                    target_len(&bytes),
+                    consumed(&bytes, skip_target(&bytes)),
                     if byte.is_ascii_graphic() {
                         20
                     } else {
@@ -174,7 +246,42 @@ mod tests {
         let delimiters = b"\"(),/:;<=>?@[\\]{}";
         for byte in 0..=u8::MAX {
             let expected = byte.is_ascii_graphic() && !delimiters.contains(&byte);
-            assert_eq!(token_len(&[byte]) == 1, expected, "{byte}");
+            assert_eq!(skip_token(&[byte]).is_empty(), expected, "{byte}");
+        }
+    }
+
+    #[test]
+    fn token_of_any_bytes_ends_at_the_first_other_byte() {
+        for before in 0..=u8::MAX {
+            for byte in 0..=u8::MAX {
+                let bytes = [b'a', b'-', before, byte, b'Z', b'0', b'a', b'-', b'z'];
+                let expected = bytes.iter().position(|&byte| !is_token(byte));
+                assert_eq!(
+                    consumed(&bytes, skip_token(&bytes)),
+                    expected.unwrap_or(bytes.len()),
+                    "{bytes:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn case_is_ignored() {
+        for name in [
+            "close",
+            "upgrade",
+            "keep-alive",
+            "content-length",
+            "transfer-encoding",
+        ] {
+            let upper = name.to_uppercase();
+            assert!(is_same(upper.as_bytes(), name.as_bytes()));
+            for position in 0..name.len() {
+                let mut other = upper.clone().into_bytes();
+                other[position] = b'_';
+                assert!(!is_same(&other, name.as_bytes()), "{name}: {position}");
+            }
+            assert!(!is_same(&upper.as_bytes()[1..], name.as_bytes()));
         }
     }
 
@@ -182,13 +289,25 @@ mod tests {
     fn word_is_joined_from_pieces() {
         let mut word = Word::default();
         word.push(b"Transfer-");
-        word.push(b"Encoding");
-        assert!(word.is(b"transfer-encoding"));
-        word.push(b"-too-long");
-        assert_eq!(word.get(), None);
-        word.push(b"");
-        assert_eq!(word.get(), None);
-        word.clear();
-        assert!(word.is(b""));
+        assert_eq!(word.end(b"Encoding"), b"Transfer-Encoding");
+        assert_eq!(word.end(b"close"), b"close");
+        let mut rest = &b"HTTP/1"[..];
+        assert_eq!(word.end_after::<9>(&mut rest), None);
+        assert!(word.may_become_version());
+        rest = b".1 200";
+        assert_eq!(word.end_after(&mut rest), Some(*b"HTTP/1.1 "));
+        assert_eq!(rest, b"200");
+    }
+
+    #[test]
+    fn long_word_is_unknown() {
+        let long = [b'0'; CAPACITY + 1];
+        let mut word = Word::default();
+        assert_eq!(word.end(&long), UNKNOWN);
+        let (first, last) = long.split_at(CAPACITY);
+        word.push(first);
+        assert_eq!(word.end(last), UNKNOWN);
+        word.push(first);
+        assert_eq!(word.end(b""), first);
     }
 }

@@ -106,7 +106,7 @@ impl Envoy {
         let mut heads = Vec::new();
         let mut start = 0;
         for piece in self.cut.pieces(bytes) {
-            for mut head in self.connection.scan_upstream(&mut { piece })? {
+            if let Some(mut head) = self.connection.scan_upstream(&mut { piece })? {
                 let blank_line = match head.insert_at {
                     Some(at) => start + at,
                     None => start - 1,
@@ -123,7 +123,7 @@ impl Envoy {
             start += piece.len();
         }
         // Envoy ends a response with an empty write.
-        assert_eq!(self.connection.scan_upstream(&mut &b""[..])?, []);
+        assert_eq!(self.connection.scan_upstream(&mut &b""[..])?, None);
         Ok(heads)
     }
 }

@@ -12,7 +12,10 @@ fn head(request: &Message, response: &[u8]) -> ResponseHead {
     connection
         .scan_downstream(&mut &request.bytes()[..])
         .unwrap();
-    connection.scan_upstream(&mut &response[..]).unwrap()[0]
+    connection
+        .scan_upstream(&mut &response[..])
+        .unwrap()
+        .unwrap()
 }
 
 /// `response` with the edits that end the connection.
@@ -76,9 +79,9 @@ fn only_fields_of_the_current_write_are_replaced() {
         let mut connection = Http1Scanner::default();
         connection.scan_downstream(&mut &get().bytes()[..]).unwrap();
         let (first, second) = response.split_at(cut);
-        assert_eq!(connection.scan_upstream(&mut &first[..]).unwrap(), []);
+        assert_eq!(connection.scan_upstream(&mut &first[..]), Ok(None));
 
-        let head = connection.scan_upstream(&mut &second[..]).unwrap()[0];
+        let head = connection.scan_upstream(&mut &second[..]).unwrap().unwrap();
 
         assert_eq!(head.persistence.is_some(), cut <= option, "cut at {cut}");
         if let Some(edits) = connection_close(head).filter(|_| cut <= option) {
