@@ -137,6 +137,8 @@ impl Http1Scanner {
     }
 
     /// Starts the first pipelined request, which Envoy has taken without a callback. False when there is none.
+    #[cold]
+    #[inline(never)]
     fn start_pipelined(&mut self) -> bool {
         let Some(PipelinedRequest { exchange, rest }) = self.pipelined.pop_front() else {
             return false;

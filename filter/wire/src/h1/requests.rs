@@ -39,6 +39,7 @@ impl Http1Scanner {
     }
 
     /// Scans an empty line or a head. Returns how many bytes belong to it.
+    #[inline(never)]
     fn scan_head(&mut self, bytes: &[u8]) -> Result<usize, BypassReason> {
         if let RequestState::Between { cr } = &mut self.request {
             match (bytes.first(), *cr) {

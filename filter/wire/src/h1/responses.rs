@@ -1,6 +1,6 @@
 //! The server's direction: responses (RFC 9112 4 and 6), and where `connection: close` fits into them.
 use super::body::{Body, Passed};
-use super::framing::{FieldRange, FramingFields, Length};
+use super::framing::{FieldRange, Length};
 use super::head::MessageHead;
 use super::start_line::{Method, StatusLine};
 use super::state::{Exchange, Phase, RequestState, ResponseState};
@@ -58,21 +58,7 @@ impl Http1Scanner {
         let mut at = 0_usize;
         while at < window.len() && matches!(self.phase, Phase::Open | Phase::Closing) {
             at = match &mut self.response {
-                ResponseState::Head(head) => {
-                    let bytes = bytes_at(window, at)?;
-                    match head.scan(bytes)? {
-                        None => at.saturating_add(bytes.len()),
-                        Some(length) => {
-                            let end = at.saturating_add(length);
-                            let (line, framing) = (head.line, *head.framing());
-                            let persistence = persistence(head, end);
-                            if let Some(head) = self.end_head(line, &framing, persistence, end)? {
-                                last = Some(head);
-                            }
-                            end
-                        }
-                    }
-                }
+                ResponseState::Head(_) => self.scan_response_head(window, at, &mut last)?,
                 ResponseState::Body(body) => match body.pass(window, at)? {
                     Passed::All => break,
                     Passed::Message(end) => {
@@ -85,17 +71,28 @@ impl Http1Scanner {
         Ok(last)
     }
 
-    /// Handles a head that ended at offset `end` of a write. Returns it if the response is final.
-    fn end_head(
+    /// Scans what belongs to a head from offset `at` of a write. Returns the offset after it. Sets `last` if a final
+    /// response's head ends there.
+    #[inline(never)]
+    fn scan_response_head(
         &mut self,
-        line: StatusLine,
-        framing: &FramingFields,
-        persistence: Option<PersistenceFields>,
-        end: usize,
-    ) -> Result<Option<ResponseHead>, BypassReason> {
+        window: &mut Window<'_>,
+        at: usize,
+        last: &mut Option<ResponseHead>,
+    ) -> Result<usize, BypassReason> {
+        let ResponseState::Head(head) = &mut self.response else {
+            return Ok(at);
+        };
+        let bytes = bytes_at(window, at)?;
+        let Some(length) = head.scan(bytes)? else {
+            return Ok(at.saturating_add(bytes.len()));
+        };
+        let end = at.saturating_add(length);
         let StatusLine {
             status, version, ..
-        } = line;
+        } = head.line;
+        let framing = *head.framing();
+        let persistence = persistence(head, end);
         if self.exchange.is_none() {
             self.start_pipelined();
         }
@@ -103,7 +100,7 @@ impl Http1Scanner {
         // Interim responses (RFC 9110 15.2) end nothing; 101 is the last response of an exchange.
         if matches!(status, 100 | 102..=199) {
             self.response = ResponseState::default();
-            return exchange.map(|_| None).ok_or(BypassReason::OutOfStep);
+            return exchange.map(|_| end).ok_or(BypassReason::OutOfStep);
         }
         let method = exchange.map_or(Method::Other, |exchange| exchange.method);
         let is_tunnel = status == 101 || (method == Method::Connect && matches!(status, 200..=299));
@@ -116,19 +113,18 @@ impl Http1Scanner {
         };
         let closes = framing.closes(version) || length == Length::Unknown;
         self.check_exchange(exchange, is_tunnel, closes)?;
-        let may_close = exchange.is_some_and(|exchange| {
-            exchange.persists
-                && (!exchange.is_http10 || framing.has_keep_alive())
-                && matches!(self.request, RequestState::Complete)
-                && !exchange.has_tunnel_bytes
-                && !self.buffered.contains_request()
-                && !is_tunnel
-        });
-        let is_websocket = framing.selects_websocket()
-            && matches!(self.request, RequestState::Complete)
-            && self.buffered.is_empty()
-            && exchange
-                .is_some_and(|exchange| exchange.offers_websocket && !exchange.has_tunnel_bytes);
+        let is_request_complete = matches!(self.request, RequestState::Complete)
+            && exchange.is_some_and(|exchange| !exchange.has_tunnel_bytes);
+        let may_close = is_request_complete
+            && exchange.is_some_and(|exchange| {
+                exchange.persists && (!exchange.is_http10 || framing.has_keep_alive())
+            })
+            && !self.buffered.contains_request()
+            && !is_tunnel;
+        let is_websocket = is_request_complete
+            && framing.selects_websocket()
+            && exchange.is_some_and(|exchange| exchange.offers_websocket)
+            && self.buffered.is_empty();
         if closes {
             self.phase = Phase::Closing;
         }
@@ -138,13 +134,14 @@ impl Http1Scanner {
             Some(body) => self.response = ResponseState::Body(body),
             None => self.end_response(),
         }
-        Ok(Some(ResponseHead {
+        *last = Some(ResponseHead {
             insert_at: end.checked_sub(b"\r\n".len()),
             may_close,
             closes,
             has_keep_alive_field: framing.has_keep_alive_field(),
             persistence,
-        }))
+        });
+        Ok(end)
     }
 
     /// Checks that Envoy would send this response now.
