@@ -106,7 +106,7 @@ impl SafePointCheck<'_> {
                 };
                 // A response may stay in buffers for longer than the idle time. A client that reads it together with
                 // the GOAWAY sends its next request before it handles the GOAWAY.
-                needed.is_some_and(|time| {
+                needed.duration().is_some_and(|time| {
                     let acknowledged = self.has_responses && self.is_idle_for(time);
                     time.is_zero() || acknowledged || self.is_idle_for(UNACKNOWLEDGED_IDLE_TIME)
                 })

@@ -28,7 +28,7 @@ use std::rc::Rc;
 use core::time::Duration;
 
 use evenkeel_policy::{Direction, Measure, Mode, Policy, Rebalance, Rule};
-use evenkeel_wire::h2::{Conditions, Tolerance, UNKNOWN};
+use evenkeel_wire::h2::{Conditions, IdleTime, Tolerance, UNKNOWN};
 use serde_json::{Value, json};
 
 use crate::{

@@ -21,9 +21,9 @@ mod unavailable;
 mod write;
 
 pub use client::{
-    AMBIGUOUS, ClientProfile, Conditions, Fingerprint, FirstFields, IDLE_TIME, KNOWN_CLIENTS,
-    KnownClient, LastStreamIdTolerance, PositionTolerance, SettingPattern, Tolerance, UNKNOWN,
-    WindowUpdatePattern,
+    AMBIGUOUS, ClientProfile, Conditions, Fingerprint, FirstFields, IDLE_TIME, IdleTime,
+    KNOWN_CLIENTS, KnownClient, LastStreamIdTolerance, PositionTolerance, SettingPattern, Tolerance,
+    UNKNOWN, WindowUpdatePattern,
 };
 pub use goaway::{MAX_STREAM_ID, goaway_frame};
 pub use insertion::{Insertion, PlannedGoaway};
@@ -48,7 +48,7 @@ pub const MAX_FRAME: u32 = 1 << 20;
 
 /// Follows both directions of an HTTP/2 connection.
 ///
-/// It takes 224 bytes (208 on wasm32), 112 more (104) until the first request, and 8 for each of at most
+/// It takes 192 bytes (176 on wasm32), 112 more (104) until the first request, and 8 for each of at most
 /// [`MAX_STREAMS`] active streams, which it frees when they end except for 32 bytes.
 ///
 /// After an error both directions return the same error without reading.
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn scanner_has_its_documented_size() {
         let words = size_of::<usize>() / 4;
-        assert_eq!(size_of::<Http2Scanner>(), [208, 224][words - 1]);
+        assert_eq!(size_of::<Http2Scanner>(), [176, 192][words - 1]);
         assert_eq!(size_of::<FirstFrames>(), [104, 112][words - 1]);
     }
 }

@@ -5,10 +5,8 @@
 mod h2_first_frames;
 mod h2_support;
 
-use core::time::Duration;
-
 use evenkeel_wire::h2::{
-    AMBIGUOUS, Conditions, Fingerprint, FirstFields, IDLE_TIME, KNOWN_CLIENTS,
+    AMBIGUOUS, Conditions, Fingerprint, FirstFields, IdleTime, KNOWN_CLIENTS,
     LastStreamIdTolerance, PositionTolerance, Tolerance, UNKNOWN, WindowUpdatePattern,
 };
 use h2_first_frames::{FirstFrames, first_frames};
@@ -44,13 +42,8 @@ fn is_as_cautious(cautious: Tolerance, other: Tolerance) -> bool {
     let last_stream_id = cautious.last_stream_id == other.last_stream_id || never;
     let position =
         cautious.position == other.position || other.position == PositionTolerance::Any || never;
-    let is_longer = |own: Option<Duration>, other: Option<Duration>| match (own, other) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(own), Some(other)) => own >= other,
-    };
-    let idle = is_longer(cautious.idle_time, other.idle_time)
-        && is_longer(cautious.idle_time_with_bodies, other.idle_time_with_bodies);
+    let idle = cautious.idle_time >= other.idle_time
+        && cautious.idle_time_with_bodies >= other.idle_time_with_bodies;
     last_stream_id
         && position
         && idle
@@ -84,7 +77,7 @@ fn merged_tolerance_is_at_least_as_cautious_as_each() {
         .map(|client| client.tolerance)
         .chain([UNKNOWN.tolerance, Tolerance::ANY_TIME, Tolerance::WHEN_IDLE])
         .chain([Tolerance {
-            idle_time: None,
+            idle_time: IdleTime::Never,
             ..UNKNOWN.tolerance
         }])
         .collect();
@@ -118,7 +111,7 @@ fn conflicting_tolerances_allow_only_the_maximum_on_an_idle_connection() {
         Tolerance::ANY_TIME.merge(python),
     ] {
         assert!(merged.at_end.include(Conditions::NEVER));
-        assert_eq!(merged.idle_time, Some(IDLE_TIME));
+        assert_eq!(merged.idle_time, IdleTime::Silent);
         assert_ne!(merged.last_stream_id, LastStreamIdTolerance::Exact);
     }
 }
@@ -147,7 +140,7 @@ fn unknown_client_is_drained_late_and_not_while_active() {
     assert_eq!(tolerance.last_stream_id, LastStreamIdTolerance::Max);
     assert!(tolerance.at_end.include(Conditions::WAITED));
     assert!(tolerance.when_active.include(Conditions::NEVER));
-    assert!(tolerance.idle_time >= Some(Duration::from_secs(1)));
+    assert!(tolerance.idle_time >= IdleTime::Silent);
 }
 
 /// A response without a body after `100 Continue` has two HEADERS frames, like a response with trailers.

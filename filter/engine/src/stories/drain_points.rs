@@ -190,7 +190,7 @@ fn client_with_request_bodies_is_drained_only_when_idle() {
     let go = Tolerance {
         at_end: Conditions::NO_BODIES,
         when_active: Conditions::NO_BODIES,
-        idle_time: Some(Duration::ZERO),
+        idle_time: IdleTime::None,
         ..Tolerance::WHEN_IDLE
     };
     let (mut story, id) =

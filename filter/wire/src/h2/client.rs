@@ -12,7 +12,9 @@ mod tolerance;
 
 pub use fingerprint::{Fingerprint, SettingPattern, WindowUpdatePattern};
 pub use table::KNOWN_CLIENTS;
-pub use tolerance::{Conditions, IDLE_TIME, LastStreamIdTolerance, PositionTolerance, Tolerance};
+pub use tolerance::{
+    Conditions, IDLE_TIME, IdleTime, LastStreamIdTolerance, PositionTolerance, Tolerance,
+};
 
 pub use super::grpc::FirstFields;
 

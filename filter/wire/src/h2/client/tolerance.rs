@@ -21,10 +21,40 @@ pub struct Tolerance {
     pub at_end: Conditions,
     /// The conditions under which a frame boundary is a safe point while streams are active.
     pub when_active: Conditions,
-    /// How long a connection must have been idle for its next write (a PING) to be a safe point; None: it never is.
-    pub idle_time: Option<Duration>,
+    /// How long a connection must have been idle for its next write (a PING) to be a safe point.
+    pub idle_time: IdleTime,
     /// The same after a request with a body on the connection: the next one may have a body that cannot be replayed.
-    pub idle_time_with_bodies: Option<Duration>,
+    pub idle_time_with_bodies: IdleTime,
+}
+
+/// How long a connection must have been idle, from the shortest time to the longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IdleTime {
+    /// No time.
+    None,
+    /// [`IDLE_TIME`].
+    Silent,
+    /// Longer than any time: such a point is never safe.
+    Never,
+}
+
+impl IdleTime {
+    /// The time; None for [`IdleTime::Never`].
+    pub const fn duration(self) -> Option<Duration> {
+        match self {
+            Self::None => Some(Duration::ZERO),
+            Self::Silent => Some(IDLE_TIME),
+            Self::Never => None,
+        }
+    }
+
+    const fn longer(self, other: Self) -> Self {
+        if (self as u8) < (other as u8) {
+            other
+        } else {
+            self
+        }
+    }
 }
 
 /// The last-stream-id that a client tolerates.
@@ -118,16 +148,16 @@ impl Tolerance {
         position: PositionTolerance::After,
         at_end: Conditions::NONE,
         when_active: Conditions::NONE,
-        idle_time: Some(Duration::ZERO),
-        idle_time_with_bodies: Some(Duration::ZERO),
+        idle_time: IdleTime::None,
+        idle_time_with_bodies: IdleTime::None,
     };
 
     /// Tolerates a GOAWAY only after the connection has been idle for [`IDLE_TIME`].
     pub const WHEN_IDLE: Self = Self {
         at_end: Conditions::NEVER,
         when_active: Conditions::NEVER,
-        idle_time: Some(IDLE_TIME),
-        idle_time_with_bodies: Some(IDLE_TIME),
+        idle_time: IdleTime::Silent,
+        idle_time_with_bodies: IdleTime::Silent,
         ..Self::ANY_TIME
     };
 
@@ -144,30 +174,21 @@ impl Tolerance {
             Conditions::NONE
         };
         // The GOAWAY is wrong for one of the clients, so it must not cross a request in transit.
-        let least = if conflict { IDLE_TIME } else { Duration::ZERO };
+        let least = if conflict {
+            IdleTime::Silent
+        } else {
+            IdleTime::None
+        };
         Self {
             last_stream_id,
             position,
             at_end: self.at_end.and(other.at_end).and(by_conflict),
             when_active: self.when_active.and(other.when_active),
-            idle_time: longest(self.idle_time, other.idle_time, least),
-            idle_time_with_bodies: longest(
-                self.idle_time_with_bodies,
-                other.idle_time_with_bodies,
-                least,
-            ),
+            idle_time: self.idle_time.longer(other.idle_time).longer(least),
+            idle_time_with_bodies: self
+                .idle_time_with_bodies
+                .longer(other.idle_time_with_bodies)
+                .longer(least),
         }
     }
-}
-
-/// Returns the longest of the three; None, which is never, is longer than any.
-const fn longest(a: Option<Duration>, b: Option<Duration>, least: Duration) -> Option<Duration> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(longer(longer(a, b), least)),
-        _ => None,
-    }
-}
-
-const fn longer(a: Duration, b: Duration) -> Duration {
-    if a.as_nanos() < b.as_nanos() { b } else { a }
 }
