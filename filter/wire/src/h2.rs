@@ -6,6 +6,7 @@
 //! follow, and accepts what Envoy's codec accepts, such as frames that crossed a RST_STREAM in transit.
 
 mod client;
+mod cursor;
 mod delivery;
 mod direction;
 mod first_frames;
@@ -14,16 +15,16 @@ mod from_client;
 mod from_server;
 mod goaway;
 mod grpc;
+mod handler;
 mod insertion;
-mod reader;
 mod streams;
 mod unavailable;
 mod write;
 
 pub use client::{
     AMBIGUOUS, ClientProfile, Conditions, Fingerprint, FirstFields, IDLE_TIME, IdleTime,
-    KNOWN_CLIENTS, KnownClient, LastStreamIdTolerance, PositionTolerance, SettingPattern, Tolerance,
-    UNKNOWN, WindowUpdatePattern,
+    KNOWN_CLIENTS, KnownClient, LastStreamIdTolerance, PositionTolerance, SettingPattern,
+    Tolerance, UNKNOWN, WindowUpdatePattern,
 };
 pub use goaway::{MAX_STREAM_ID, goaway_frame};
 pub use insertion::{Insertion, PlannedGoaway};
@@ -34,7 +35,7 @@ use crate::{BypassReason, ByteSource};
 use delivery::Delivery;
 use direction::Direction;
 use first_frames::FirstFrames;
-use reader::Reader;
+use handler::FrameHandler;
 use streams::{Peer, Streams};
 
 /// The client's connection preface (RFC 9113 3.4).
@@ -48,7 +49,7 @@ pub const MAX_FRAME: u32 = 1 << 20;
 
 /// Follows both directions of an HTTP/2 connection.
 ///
-/// It takes 192 bytes (176 on wasm32), 112 more (104) until the first request, and 8 for each of at most
+/// It takes 192 bytes (168 on wasm32), 112 more (104) until the first request, and 8 for each of at most
 /// [`MAX_STREAMS`] active streams, which it frees when they end except for 32 bytes.
 ///
 /// After an error both directions return the same error without reading.
@@ -56,23 +57,31 @@ pub const MAX_FRAME: u32 = 1 << 20;
 pub struct Http2Scanner {
     from_client: Direction,
     from_server: Direction,
+    connection: Connection,
+    bypassed: Option<BypassReason>,
+}
+
+/// What the frames of both directions have shown.
+#[derive(Debug)]
+struct Connection {
     streams: Streams,
     /// What identifies the client; None once `client` is determined.
     first_frames: Option<Box<FirstFrames>>,
     client: ClientProfile,
     delivery: Delivery,
-    bypassed: Option<BypassReason>,
 }
 
 impl Default for Http2Scanner {
     fn default() -> Self {
         Self {
-            from_client: Direction::new(Reader::of_client()),
-            from_server: Direction::new(Reader::of_server()),
-            streams: Streams::default(),
-            first_frames: Some(Box::default()),
-            client: UNKNOWN,
-            delivery: Delivery::default(),
+            from_client: Direction::of_client(),
+            from_server: Direction::of_server(),
+            connection: Connection {
+                streams: Streams::default(),
+                first_frames: Some(Box::default()),
+                client: UNKNOWN,
+                delivery: Delivery::default(),
+            },
             bypassed: None,
         }
     }
@@ -84,65 +93,91 @@ impl Http2Scanner {
     /// # Errors
     /// Why the connection is bypassed.
     pub fn scan_downstream(&mut self, source: &mut dyn ByteSource) -> Result<(), BypassReason> {
-        self.bypassed.map_or(Ok(()), Err)?;
-        self.scan_client_frames(source)
-            .inspect_err(|reason| self.bypassed = Some(*reason))
+        self.scan(Peer::Client, source).map(|_| ())
     }
 
     /// Scans a write to the client.
     ///
     /// # Errors
     /// Why the connection is bypassed.
-    #[inline(never)]
     pub fn scan_upstream(
         &mut self,
         source: &mut dyn ByteSource,
     ) -> Result<Http2Write, BypassReason> {
+        self.scan(Peer::Server, source)
+    }
+
+    /// Not inlined, as it would be twice.
+    #[inline(never)]
+    fn scan(
+        &mut self,
+        sender: Peer,
+        source: &mut dyn ByteSource,
+    ) -> Result<Http2Write, BypassReason> {
         self.bypassed.map_or(Ok(()), Err)?;
-        self.scan_server_frames(source)
-            .inspect_err(|reason| self.bypassed = Some(*reason))
+        let direction = match sender {
+            Peer::Client => &mut self.from_client,
+            Peer::Server => &mut self.from_server,
+        };
+        let mut handler = FrameHandler {
+            connection: &mut self.connection,
+            sender,
+            write: Http2Write {
+                fits_at_start: direction.is_boundary(),
+                ..Http2Write::default()
+            },
+        };
+        direction
+            .scan(source, &mut handler)
+            .inspect_err(|reason| self.bypassed = Some(*reason))?;
+        let mut write = handler.write;
+        if self.connection.streams.active() > 0 {
+            write.last_stream_end = None;
+        }
+        write.fits_at_end = direction.is_boundary();
+        Ok(write)
     }
 
     /// Streams that the client has opened since the connection opened, without those that a GOAWAY of the server
     /// refused.
     pub fn requests(&self) -> u64 {
-        self.streams.requests()
+        self.connection.streams.requests()
     }
 
     /// Streams that have not ended in both directions, including pushed ones. A stream starts with the header of
     /// its HEADERS frame and ends with the last byte of the frame that ends it.
     pub fn active(&self) -> u32 {
-        u32::try_from(self.streams.active()).unwrap_or(u32::MAX)
+        u32::try_from(self.connection.streams.active()).unwrap_or(u32::MAX)
     }
 
     /// The highest stream id that the client has opened; 0 for none.
     pub fn last_stream_id(&self) -> u32 {
-        self.streams.last_opened()
+        self.connection.streams.last_opened()
     }
 
     /// Whether the client has had two streams open at once.
     pub fn multiplexes(&self) -> bool {
-        self.streams.multiplexes()
+        self.connection.streams.multiplexes()
     }
 
     /// Whether a request has had a body: then the next one may have a body that the client cannot replay.
     pub fn has_bodies(&self) -> bool {
-        self.streams.has_bodies()
+        self.connection.streams.has_bodies()
     }
 
     /// The client at the other end; [`UNKNOWN`] until its first request.
     pub fn client(&self) -> ClientProfile {
-        self.client
+        self.connection.client
     }
 
     /// Whether the client's first frames are complete, so that [`client`](Self::client) does not change any more.
     pub fn is_client_identified(&self) -> bool {
-        self.first_frames.is_none()
+        self.connection.first_frames.is_none()
     }
 
     /// Whether the client is known to have read every response that has ended.
     pub fn has_received_all(&self) -> bool {
-        self.delivery.is_confirmed()
+        self.connection.delivery.is_confirmed()
     }
 
     /// The frames to insert, in this order, into the current write of `len` bytes: `goaway`, and a PING where one is
@@ -155,9 +190,11 @@ impl Http2Scanner {
         goaway: Option<PlannedGoaway>,
     ) -> impl Iterator<Item = Insertion> + use<> {
         if let Some(goaway) = goaway {
-            self.streams.go_away(Peer::Server, goaway.last_stream_id);
+            self.connection
+                .streams
+                .go_away(Peer::Server, goaway.last_stream_id);
         }
-        insertion::insertions(&mut self.delivery, write, len, goaway)
+        insertion::insertions(&mut self.connection.delivery, write, len, goaway)
     }
 }
 
@@ -172,7 +209,7 @@ mod tests {
     #[test]
     fn scanner_has_its_documented_size() {
         let words = size_of::<usize>() / 4;
-        assert_eq!(size_of::<Http2Scanner>(), [176, 192][words - 1]);
+        assert_eq!(size_of::<Http2Scanner>(), [168, 192][words - 1]);
         assert_eq!(size_of::<FirstFrames>(), [104, 112][words - 1]);
     }
 }

@@ -1,20 +1,24 @@
 //! One direction of a connection: its frames, in the order that RFC 9113 requires of each peer.
 
-use super::frame::{Frame, FrameType, HEADER};
-use super::reader::{Cursor, Reader, Token};
-use crate::BypassReason;
+use super::PREFACE;
+use super::cursor::{Cursor, MAX_PART, Part};
+use super::frame::{Frame, FrameType};
+use super::handler::FrameHandler;
+use crate::{BypassReason, ByteSource};
 
-/// The progress of a direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
-    /// A frame header is complete, and the frame is allowed here.
-    Begin(Frame),
-    /// The next part of the frame's payload, as long as it was [requested](Direction::want), padded with zeros; and
-    /// its length.
-    Payload(Frame, [u8; HEADER], u8),
-    /// The frame is complete. With `ends_stream` its sender sends no more on the stream: END_STREAM of a HEADERS
-    /// frame takes effect when the header block ends.
-    End { frame: Frame, ends_stream: bool },
+/// What the next byte belongs to.
+///
+/// ```text
+/// Preface ──▶ Header ──▶ Payload ──▶ Header
+/// ```
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// The client's preface, of which this many bytes have arrived.
+    Preface(u8),
+    /// A frame header.
+    Header,
+    /// A payload of which `left` bytes have not arrived, and the next `wanted` are read.
+    Payload { frame: Frame, left: u32, wanted: u8 },
 }
 
 /// A header block that CONTINUATION must complete, and that no other frame may interrupt (RFC 9113 4.3).
@@ -27,16 +31,28 @@ struct OpenBlock {
 /// Follows one direction.
 #[derive(Debug)]
 pub(super) struct Direction {
-    reader: Reader,
+    state: State,
+    /// The current frame header or requested part, as far as it has arrived.
+    part: Part,
     open_block: Option<OpenBlock>,
     /// The SETTINGS frame that must be the peer's first (RFC 9113 3.4) has arrived.
     has_settings: bool,
 }
 
 impl Direction {
-    pub(super) fn new(reader: Reader) -> Self {
+    /// Returns the direction of the client, which begins with its preface (RFC 9113 3.4).
+    pub(super) fn of_client() -> Self {
         Self {
-            reader,
+            state: State::Preface(0),
+            ..Self::of_server()
+        }
+    }
+
+    /// Returns the direction of the server.
+    pub(super) fn of_server() -> Self {
+        Self {
+            state: State::Header,
+            part: Part::default(),
             open_block: None,
             has_settings: false,
         }
@@ -45,57 +61,97 @@ impl Direction {
     /// Whether a frame can be inserted here: between two frames, after the first SETTINGS, and not inside a header
     /// block.
     pub(super) fn is_boundary(&self) -> bool {
-        self.has_settings && self.open_block.is_none() && self.reader.is_between_frames()
+        let is_between_frames = matches!(self.state, State::Header) && self.part.is_empty();
+        is_between_frames && self.has_settings && self.open_block.is_none()
     }
 
-    /// Whether the next frame is the first one.
-    pub(super) fn is_first_frame(&self) -> bool {
-        !self.has_settings
-    }
-
-    /// Requests the next `len` (at most 9) bytes of the current payload as [`Event::Payload`].
-    pub(super) fn want(&mut self, len: u8) {
-        self.reader.want(len);
-    }
-
-    /// Requests the next 9 bytes of the current payload, or the rest of it.
-    pub(super) fn want_next(&mut self) {
-        self.reader.want_next();
-    }
-
-    /// Returns the next event; None at the end of the callback's bytes.
+    /// Scans the bytes of a callback.
     ///
     /// # Errors
-    /// As [`Reader::next`], and [`BypassReason::Frame`] for a frame out of order.
-    pub(super) fn next(&mut self, cursor: &mut Cursor<'_>) -> Result<Option<Event>, BypassReason> {
-        Ok(match self.reader.next(cursor)? {
-            Some(Token::Begin(frame)) => {
-                self.check(frame)?;
-                Some(Event::Begin(frame))
+    /// [`BypassReason::Frame`] for a wrong preface or frame header and for a frame out of order,
+    /// [`BypassReason::Unreadable`], and those of the handler.
+    pub(super) fn scan(
+        &mut self,
+        source: &mut dyn ByteSource,
+        handler: &mut FrameHandler<'_>,
+    ) -> Result<(), BypassReason> {
+        let mut cursor = Cursor::new(source);
+        let mut frame_at = None;
+        loop {
+            match self.state {
+                // A frame of length 0 ends here too, even at the end of the callback.
+                State::Payload {
+                    frame,
+                    left,
+                    wanted,
+                } if wanted == 0 || left == 0 => {
+                    let left = cursor.skip(left);
+                    if left > 0 {
+                        self.state = State::Payload {
+                            frame,
+                            left,
+                            wanted,
+                        };
+                        return Ok(());
+                    }
+                    self.state = State::Header;
+                    handler.end(frame, frame_at, self.end(frame));
+                }
+                _ if cursor.is_at_end() => return Ok(()),
+                State::Preface(arrived) => {
+                    let bytes = cursor.bytes()?;
+                    let (state, count) = compare_preface(arrived, bytes)?;
+                    self.state = state;
+                    cursor.advance(count);
+                }
+                State::Header => {
+                    if self.part.is_empty() && self.open_block.is_none() {
+                        frame_at = Some(cursor.at());
+                    }
+                    let count = self.part.fill(cursor.bytes()?, MAX_PART);
+                    cursor.advance(count);
+                    let Some(header) = self.part.take(MAX_PART) else {
+                        continue;
+                    };
+                    let frame = Frame::parse(header);
+                    if !frame.is_allowed() || !self.is_in_order(frame) {
+                        return Err(BypassReason::Frame);
+                    }
+                    self.state = State::Payload {
+                        frame,
+                        left: frame.length,
+                        wanted: handler.begin(frame, !self.has_settings)?,
+                    };
+                }
+                State::Payload {
+                    frame,
+                    left,
+                    wanted,
+                } => {
+                    let wanted = wanted.min(MAX_PART);
+                    let len = u8::try_from(left).map_or(wanted, |left| left.min(wanted));
+                    let count = self.part.fill(cursor.bytes()?, len);
+                    cursor.advance(count);
+                    if let Some(part) = self.part.take(len) {
+                        self.state = State::Payload {
+                            frame,
+                            left: left.saturating_sub(u32::from(len)),
+                            wanted: handler.read(frame, part, len)?,
+                        };
+                    }
+                }
             }
-            Some(Token::Payload(frame, bytes, length)) => {
-                Some(Event::Payload(frame, bytes, length))
-            }
-            Some(Token::End(frame)) => Some(Event::End {
-                frame,
-                ends_stream: self.end(frame),
-            }),
-            None => None,
-        })
+        }
     }
 
-    fn check(&self, frame: Frame) -> Result<(), BypassReason> {
+    fn is_in_order(&self, frame: Frame) -> bool {
         let is_continuation = frame.frame_type == FrameType::Continuation;
-        let is_in_order = match self.open_block {
+        let is_in_block = match self.open_block {
             Some(block) => is_continuation && frame.stream == block.stream,
             None => !is_continuation,
         };
         let is_settings = frame.frame_type == FrameType::Settings && !frame.is_ack();
-        if is_in_order && (self.has_settings || is_settings) {
-            Ok(())
-        } else {
-            Err(BypassReason::Frame)
-        }
+        is_in_block && (self.has_settings || is_settings)
     }
 
     /// Ends a frame. Returns whether the sender has ended its side of the stream.
@@ -113,4 +169,21 @@ impl Direction {
             .take()
             .map_or(frame.ends_stream(), |block| block.ends_stream)
     }
+}
+
+/// Compares bytes with the rest of the preface. Returns the state after them, and their number.
+#[inline(never)]
+fn compare_preface(arrived: u8, bytes: &[u8]) -> Result<(State, usize), BypassReason> {
+    let expected = PREFACE.get(usize::from(arrived)..).unwrap_or_default();
+    let count = bytes.len().min(expected.len());
+    if bytes.get(..count) != expected.get(..count) {
+        return Err(BypassReason::Frame);
+    }
+    let arrived = arrived.saturating_add(u8::try_from(count).unwrap_or(u8::MAX));
+    let state = if count == expected.len() {
+        State::Header
+    } else {
+        State::Preface(arrived)
+    };
+    Ok((state, count))
 }

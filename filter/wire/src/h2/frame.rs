@@ -2,7 +2,6 @@
 //! (RFC 9113 6).
 
 use super::MAX_FRAME;
-use crate::BypassReason;
 
 /// The length of a frame header in bytes.
 pub(super) const HEADER: usize = 9;
@@ -34,7 +33,7 @@ pub(super) enum FrameType {
     Unknown,
 }
 
-/// A frame header with a length and a stream that its type allows.
+/// A frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     /// The payload's length in bytes.
@@ -46,44 +45,39 @@ pub(super) struct Frame {
 
 impl Frame {
     /// Parses a frame header.
-    ///
-    /// # Errors
-    /// [`BypassReason::Frame`] where the length or stream is a connection error by RFC 9113 6, or the payload is longer
-    /// than [`MAX_FRAME`].
-    pub(super) fn parse(bytes: [u8; HEADER]) -> Result<Self, BypassReason> {
-        let [a, b, c, frame_type, flags, d, e, f, g] = bytes;
-        let frame = Self {
-            length: u32::from_be_bytes([0, a, b, c]),
-            stream: parse_u31([d, e, f, g]),
+    pub(super) fn parse(bytes: &[u8; HEADER]) -> Self {
+        let [length_and_type @ .., flags, _, _, _, _] = bytes;
+        let [_, _, _, _, _, stream @ ..] = bytes;
+        let length_and_type = u32::from_be_bytes(*length_and_type);
+        let [_, _, _, frame_type] = length_and_type.to_be_bytes();
+        Self {
+            length: length_and_type >> 8,
+            stream: parse_u31(*stream),
             frame_type: FrameType::from(frame_type),
-            flags,
-        };
-        if frame.is_allowed() {
-            Ok(frame)
-        } else {
-            Err(BypassReason::Frame)
+            flags: *flags,
         }
     }
 
-    fn is_allowed(&self) -> bool {
-        // A PRIORITY of a wrong length is only a stream error (RFC 9113 6.3).
-        let is_length_allowed = match self.frame_type {
+    /// Whether the length and stream are no connection error by RFC 9113 6, and the payload is not longer than
+    /// [`MAX_FRAME`].
+    #[inline]
+    pub(super) fn is_allowed(self) -> bool {
+        let (is_on_stream, length) = (self.stream != 0, self.length);
+        let fits = match self.frame_type {
             FrameType::Data | FrameType::Headers | FrameType::PushPromise => {
-                self.length >= self.min_length()
+                is_on_stream && length >= self.min_length()
             }
-            FrameType::RstStream | FrameType::WindowUpdate => self.length == 4,
-            FrameType::Settings if self.is_ack() => self.length == 0,
-            FrameType::Settings => self.length.is_multiple_of(6),
-            FrameType::Ping => self.length == 8,
-            FrameType::GoAway => self.length >= 8,
-            FrameType::Priority | FrameType::Continuation | FrameType::Unknown => true,
+            // A PRIORITY of a wrong length is only a stream error (RFC 9113 6.3).
+            FrameType::Priority | FrameType::Continuation => is_on_stream,
+            FrameType::RstStream => is_on_stream && length == 4,
+            FrameType::Settings if self.is_ack() => !is_on_stream && length == 0,
+            FrameType::Settings => !is_on_stream && length.is_multiple_of(6),
+            FrameType::Ping => !is_on_stream && length == 8,
+            FrameType::GoAway => !is_on_stream && length >= 8,
+            FrameType::WindowUpdate => length == 4,
+            FrameType::Unknown => true,
         };
-        let is_stream_allowed = match self.frame_type {
-            FrameType::Settings | FrameType::Ping | FrameType::GoAway => self.stream == 0,
-            FrameType::WindowUpdate | FrameType::Unknown => true,
-            _ => self.stream != 0,
-        };
-        is_length_allowed && is_stream_allowed && self.length <= MAX_FRAME
+        fits && length <= MAX_FRAME
     }
 
     /// The length of the fields before the data or header block: pad length, priority and promised stream.
@@ -155,11 +149,16 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
+    use crate::BypassReason;
 
     fn header(length: u32, kind: u8, flags: u8, stream: u32) -> Result<Frame, BypassReason> {
         let [_, a, b, c] = length.to_be_bytes();
         let [d, e, f, g] = stream.to_be_bytes();
-        Frame::parse([a, b, c, kind, flags, d, e, f, g])
+        let frame = Frame::parse(&[a, b, c, kind, flags, d, e, f, g]);
+        frame
+            .is_allowed()
+            .then_some(frame)
+            .ok_or(BypassReason::Frame)
     }
 
     const DATA: u8 = 0x0;

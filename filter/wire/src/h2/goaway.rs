@@ -23,11 +23,7 @@ mod tests {
 
     #[test]
     fn goaway_is_on_stream_0() {
-        let (header, _) = goaway_frame(7)
-            .split_first_chunk()
-            .map(|(head, rest)| (*head, rest.to_vec()))
-            .unwrap();
-        let frame = Frame::parse(header).unwrap();
+        let frame = Frame::parse(goaway_frame(7).first_chunk().unwrap());
         assert_eq!(
             (frame.frame_type, frame.length, frame.stream),
             (FrameType::GoAway, 8, 0)

@@ -112,12 +112,12 @@ impl GrpcDetector {
     }
 
     /// Scans the next bytes of the frame.
-    pub(super) fn scan(&mut self, bytes: impl Iterator<Item = u8>) {
+    pub(super) fn scan<'a>(&mut self, bytes: impl Iterator<Item = &'a u8>) {
         for byte in bytes {
             if self.skip > 0 {
                 self.skip = self.skip.saturating_sub(1);
             } else {
-                self.state = self.step(byte);
+                self.state = self.step(*byte);
             }
         }
     }

@@ -109,7 +109,7 @@ impl Streams {
         if id <= self.last_opened {
             // Trailers, which end the stream (RFC 9113 8.1). On a closed stream, HEADERS without END_STREAM cannot be
             // trailers that crossed a reset.
-            return if ends_stream || self.find(id).is_ok() {
+            return if ends_stream || self.get(id).is_some() {
                 self.client_data(id)
             } else {
                 Err(BypassReason::Frame)
@@ -155,13 +155,14 @@ impl Streams {
     /// # Errors
     /// As [`Streams::server_data`].
     pub(super) fn server_headers(&mut self, id: u32) -> Result<(), BypassReason> {
-        self.server_data(id)?;
-        if let Ok(at) = self.find(id)
-            && let Some(stream) = self.active.get_mut(at)
-        {
-            stream.has_response = true;
+        match self.get_mut(id) {
+            Some(stream) if stream.server_ended => Err(BypassReason::Frame),
+            Some(stream) => {
+                stream.has_response = true;
+                Ok(())
+            }
+            None => self.check_opened(id),
         }
-        Ok(())
     }
 
     /// For a stream whose response has started and not ended, whether the client has ended its side.
@@ -218,14 +219,13 @@ impl Streams {
 
     /// Ends a peer's side of a stream. Returns the stream if it has ended in both directions.
     pub(super) fn end(&mut self, id: u32, by: Peer) -> Option<EndedStream> {
-        let at = self.find(id).ok()?;
-        let stream = self.active.get_mut(at)?;
+        let stream = self.get_mut(id)?;
         match by {
             Peer::Client => stream.client_ended = true,
             Peer::Server => stream.server_ended = true,
         }
         if stream.client_ended && stream.server_ended {
-            self.close(at)
+            self.close(id)
         } else {
             None
         }
@@ -233,13 +233,11 @@ impl Streams {
 
     /// Handles RST_STREAM. Returns the stream if it was active.
     pub(super) fn reset(&mut self, id: u32, by: Peer) -> Option<EndedStream> {
-        let at = self.find(id).ok()?;
-        let stream = self.active.get(at)?;
         // A client that has ended its side sends nothing more, so nothing can cross the reset.
-        if by == Peer::Server && !stream.client_ended {
+        if by == Peer::Server && !self.get(id)?.client_ended {
             self.last_reset = self.last_reset.max(id);
         }
-        self.close(at)
+        self.close(id)
     }
 
     /// Handles GOAWAY: its sender ignores the other peer's streams above `last` (RFC 9113 6.8), so no frame ends them.
@@ -275,7 +273,8 @@ impl Streams {
         Ok(())
     }
 
-    fn close(&mut self, at: usize) -> Option<EndedStream> {
+    fn close(&mut self, id: u32) -> Option<EndedStream> {
+        let at = self.find(id).ok()?;
         let stream = (at < self.active.len()).then(|| self.active.remove(at))?;
         self.shrink();
         Some(EndedStream {
@@ -295,8 +294,14 @@ impl Streams {
         self.active.binary_search_by_key(&id, |stream| stream.id)
     }
 
+    #[inline(never)]
     fn get(&self, id: u32) -> Option<&Stream> {
         self.find(id).ok().and_then(|at| self.active.get(at))
+    }
+
+    #[inline(never)]
+    fn get_mut(&mut self, id: u32) -> Option<&mut Stream> {
+        self.find(id).ok().and_then(|at| self.active.get_mut(at))
     }
 }
 

@@ -6,10 +6,10 @@ use super::*;
 /// Whether a block has the content type of gRPC, in one piece and byte by byte.
 fn has_grpc(block: &[u8]) -> bool {
     let mut whole = GrpcDetector::default();
-    whole.scan(block.iter().copied());
+    whole.scan(block.iter());
     let mut bytes = GrpcDetector::default();
     for byte in block {
-        bytes.scan(core::iter::once(*byte));
+        bytes.scan(core::iter::once(byte));
     }
     assert_eq!(whole.is_grpc(), bytes.is_grpc());
     whole.is_grpc()
@@ -31,7 +31,7 @@ fn huffman(rest: &[u8]) -> Vec<u8> {
 fn first_fields_are_recorded_without_size_updates() {
     let fields = |block: &[u8]| {
         let mut detector = GrpcDetector::default();
-        detector.scan(block.iter().copied());
+        detector.scan(block.iter());
         detector.first_fields()
     };
     assert_eq!(
@@ -107,7 +107,7 @@ fn padding_and_priority_are_skipped() {
     detector.scan(
         [&[4, 0, 0, 0, 0, 15][..], &plain(b"application/grpc")]
             .concat()
-            .into_iter(),
+            .iter(),
     );
     assert!(detector.is_grpc());
 }
