@@ -23,8 +23,10 @@ use std::collections::VecDeque;
 use crate::source::Window;
 use crate::{BypassReason, ByteSource};
 use buffered::BufferedBytes;
+use head::MessageHead;
 use pipelined::PipelinedRequest;
 pub use responses::{PersistenceFields, ResponseHead, Span};
+use start_line::{RequestLine, StatusLine};
 use state::{Exchange, Phase, RequestState, ResponseState};
 
 /// The longest head that is followed, in bytes.
@@ -46,7 +48,9 @@ const READ_SIZE: usize = 2048;
 pub struct Http1Scanner {
     phase: Phase,
     request: RequestState,
+    request_head: MessageHead<RequestLine>,
     response: ResponseState,
+    response_head: MessageHead<StatusLine>,
     exchange: Option<Exchange>,
     /// What Envoy has not taken of the last callback from the client.
     buffered: BufferedBytes,
@@ -104,7 +108,7 @@ impl Http1Scanner {
         }
         let has_next = match (&self.exchange, &self.request) {
             (Some(exchange), _) if exchange.offers_tunnel => false,
-            (_, RequestState::Head(_)) => true,
+            (_, RequestState::Head) => true,
             _ => self.buffered.contains_request(),
         };
         u32::from(self.exchange.is_some()).saturating_add(u32::from(has_next))

@@ -78,19 +78,14 @@ impl<'a> Window<'a> {
     /// The bytes from `at` to the end of their block: at least one, unless `at` is the end or the host fails.
     pub(crate) fn bytes_at(&mut self, at: usize) -> &[u8] {
         // Scanners move forward, mostly within the block that was read last.
-        let held = at
-            .checked_sub(self.start)
-            .is_some_and(|skip| skip < self.bytes.len());
-        if !held {
-            self.read_block(at);
+        match at.checked_sub(self.start) {
+            Some(skip) if skip < self.bytes.len() => self.bytes.get(skip..).unwrap_or_default(),
+            _ => self.read_block(at),
         }
-        self.bytes
-            .get(at.saturating_sub(self.start)..)
-            .unwrap_or_default()
     }
 
     #[inline(never)]
-    fn read_block(&mut self, at: usize) {
+    fn read_block(&mut self, at: usize) -> &[u8] {
         let left = self.len.saturating_sub(at);
         self.start = at;
         self.bytes = if left == 0 {
@@ -98,5 +93,6 @@ impl<'a> Window<'a> {
         } else {
             self.source.read(at, left.min(self.block_len))
         };
+        &self.bytes
     }
 }

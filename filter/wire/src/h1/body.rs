@@ -45,7 +45,7 @@ pub(super) enum Chunked {
     DataEnd {
         cr: bool,
     },
-    Trailers(FieldSection),
+    Trailers,
 }
 
 /// How far a body reaches in a callback.
@@ -67,10 +67,11 @@ impl Body {
         }
     }
 
-    /// Skips what belongs to the body from offset `at`.
+    /// Skips what belongs to the body from offset `at`. `fields` has the trailers.
     #[inline]
     pub(super) fn pass(
         &mut self,
+        fields: &mut FieldSection,
         window: &mut Window<'_>,
         at: usize,
     ) -> Result<Passed, BypassReason> {
@@ -83,7 +84,7 @@ impl Body {
                     Passed::All
                 })
             }
-            Self::Chunked(chunked) => chunked.pass(window, at),
+            Self::Chunked(chunked) => chunked.pass(fields, window, at),
             Self::UntilClose => Ok(Passed::All),
         }
     }
@@ -93,7 +94,12 @@ impl Chunked {
     const START: Self = Self::Size { size: 0, digits: 0 };
 
     #[inline(never)]
-    fn pass(&mut self, window: &mut Window<'_>, mut at: usize) -> Result<Passed, BypassReason> {
+    fn pass(
+        &mut self,
+        fields: &mut FieldSection,
+        window: &mut Window<'_>,
+        mut at: usize,
+    ) -> Result<Passed, BypassReason> {
         while at < window.len() {
             // The data of a chunk is skipped by arithmetic.
             if let Self::Data { left } = self {
@@ -105,15 +111,19 @@ impl Chunked {
             }
             let bytes = bytes_at(window, at)?;
             // Trailers end with an empty line, as a field section does (RFC 9112 7.1.2).
-            if let Self::Trailers(fields) = self {
+            if let Self::Trailers = self {
                 let tail = fields.scan(bytes)?;
                 at = at.saturating_add(consumed(bytes, tail.unwrap_or_default()));
                 if tail.is_some() {
+                    *fields = FieldSection::default();
                     return Ok(Passed::Message(at));
                 }
                 continue;
             }
             let rest = self.scan_line(bytes)?;
+            if let Self::Trailers = self {
+                *fields = FieldSection::trailers();
+            }
             at = at.saturating_add(consumed(bytes, rest));
         }
         Ok(Passed::All)
@@ -154,7 +164,7 @@ impl Chunked {
                     digits,
                 }
             }
-            (Self::Lf { size: 0 }, b'\n') => Self::Trailers(FieldSection::trailers()),
+            (Self::Lf { size: 0 }, b'\n') => Self::Trailers,
             (Self::Lf { size }, b'\n') => Self::Data { left: size },
             (Self::DataEnd { cr: false }, b'\r') => Self::DataEnd { cr: true },
             (Self::DataEnd { cr: true }, b'\n') => Self::START,
@@ -166,8 +176,8 @@ impl Chunked {
 
 /// Reduces `left` by what lies between `at` and `end`. Returns the offset after it.
 fn skip(left: &mut u64, at: usize, end: usize) -> usize {
-    let available = end.saturating_sub(at);
-    let skipped = usize::try_from(*left).map_or(available, |left| left.min(available));
-    *left = left.saturating_sub(u64::try_from(skipped).unwrap_or(u64::MAX));
-    at.saturating_add(skipped)
+    let available = u64::try_from(end.saturating_sub(at)).unwrap_or(u64::MAX);
+    let skipped = available.min(*left);
+    *left = left.saturating_sub(skipped);
+    at.saturating_add(usize::try_from(skipped).unwrap_or(usize::MAX))
 }

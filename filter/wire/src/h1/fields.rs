@@ -1,6 +1,6 @@
 //! The field section of a head or of trailers, in pieces of any size (RFC 9112 5 and 7.1.2).
 use super::framing::FramingFields;
-use super::text::{Word, before, is_same, is_text, skip_text, skip_token, split};
+use super::text::{Word, before, consumed, is_same, skip_element, skip_text, skip_token};
 use crate::BypassReason;
 
 /// The list-valued fields that matter for framing and persistence.
@@ -16,13 +16,13 @@ pub(super) enum Name {
 
 impl Name {
     fn of(name: &[u8]) -> Option<Self> {
-        let (known, this) = Self::candidate(name)?;
+        let (known, this) = Self::candidate(name.len(), *name.first()?)?;
         is_same(name, known).then_some(this)
     }
 
-    /// The only one that a name of this length and first letter can be.
-    fn candidate(name: &[u8]) -> Option<(&'static [u8], Self)> {
-        match (name.len(), name.first()? | 0x20) {
+    /// The only one that a name of this length with this first letter can be.
+    fn candidate(len: usize, first: u8) -> Option<(&'static [u8], Self)> {
+        match (len, first | 0x20) {
             (7, b'u') => Some((b"upgrade", Self::Upgrade)),
             (10, b'c') => Some((b"connection", Self::Connection)),
             (10, b'k') => Some((b"keep-alive", Self::KeepAlive)),
@@ -56,6 +56,7 @@ pub(super) struct FieldSection {
 ///   └──CR──▶ LastLf ──LF──▶ the section ends
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(u8)]
 enum State {
     #[default]
     Name,
@@ -175,8 +176,8 @@ impl FieldSection {
         spaced: bool,
         rest: &'a [u8],
     ) -> Result<&'a [u8], BypassReason> {
-        let len = rest.iter().position(|&byte| byte == b',' || !is_text(byte));
-        let (piece, tail) = split(rest, len.unwrap_or(rest.len()));
+        let tail = skip_element(rest);
+        let piece = before(rest, tail);
         let element = piece.trim_ascii_start();
         if self.word.is_empty() {
             self.element_at = self.offset(tail).wrapping_sub(length(element));
@@ -218,9 +219,10 @@ fn skip_fields(bytes: &[u8]) -> (&[u8], &[u8]) {
     let mut rest = bytes;
     loop {
         let tail = skip_token(rest);
-        let name = before(rest, tail);
-        rest = match tail {
-            [b':', value @ ..] if !name.is_empty() && Name::candidate(name).is_none() => {
+        rest = match (consumed(rest, tail), rest, tail) {
+            (len @ 1.., [first, ..], [b':', value @ ..])
+                if Name::candidate(len, *first).is_none() =>
+            {
                 match skip_text(value) {
                     [b'\r', b'\n', after @ ..] => after,
                     _ => return (rest, tail),

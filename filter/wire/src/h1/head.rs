@@ -29,6 +29,11 @@ impl<L: StartLine> MessageHead<L> {
         Ok(end)
     }
 
+    /// The room for the trailers of the message, which begin after its head.
+    pub(super) fn fields(&mut self) -> &mut FieldSection {
+        &mut self.fields
+    }
+
     pub(super) fn framing(&self) -> &FramingFields {
         self.fields.framing()
     }

@@ -73,7 +73,7 @@ fn scan_request(
         }
         return Ok(match Body::new(length) {
             None => Some((exchange, at)),
-            Some(mut body) => match body.pass(window, at) {
+            Some(mut body) => match body.pass(head.fields(), window, at) {
                 Ok(Passed::Message(end)) => Some((exchange, end)),
                 Ok(Passed::All) | Err(_) => None,
             },

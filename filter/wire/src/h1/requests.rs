@@ -22,15 +22,17 @@ impl Http1Scanner {
         while at < window.len() {
             at = match &mut self.request {
                 RequestState::Complete => return self.buffer_from(window, at),
-                RequestState::Body(body) => match body.pass(window, at)? {
-                    Passed::All => return Ok(()),
-                    Passed::Message(end) => {
-                        self.request = RequestState::Complete;
-                        self.end_exchange();
-                        end
+                RequestState::Body(body) => {
+                    match body.pass(self.request_head.fields(), window, at)? {
+                        Passed::All => return Ok(()),
+                        Passed::Message(end) => {
+                            self.request = RequestState::Complete;
+                            self.end_exchange();
+                            end
+                        }
                     }
-                },
-                RequestState::Between { .. } | RequestState::Head(_) => {
+                }
+                RequestState::Between { .. } | RequestState::Head => {
                     at.saturating_add(self.scan_head(bytes_at(window, at)?)?)
                 }
             };
@@ -48,17 +50,18 @@ impl Http1Scanner {
                     return Ok(1);
                 }
                 (_, true) => return Err(BypassReason::StartLine),
-                (_, false) => self.request = RequestState::Head(MessageHead::default()),
+                (_, false) => self.request = RequestState::Head,
             }
         }
-        if let RequestState::Head(head) = &mut self.request
-            && let Some(end) = head.scan(bytes)?
-        {
-            let (exchange, length) = exchange(head)?;
-            self.start_request(exchange, length);
-            return Ok(end);
-        }
-        Ok(bytes.len())
+        let Some(end) = self.request_head.scan(bytes)? else {
+            return Ok(bytes.len());
+        };
+        let (exchange, length) = exchange(&self.request_head)?;
+        self.requests = self.requests.saturating_add(1);
+        self.exchange = Some(exchange);
+        self.request = Body::new(length).map_or(RequestState::Complete, RequestState::Body);
+        self.request_head = MessageHead::default();
+        Ok(end)
     }
 
     /// Compares the front of a callback with what Envoy had not taken of the one before. Where they differ, Envoy
@@ -95,12 +98,6 @@ impl Http1Scanner {
             }
         }
         Ok(())
-    }
-
-    fn start_request(&mut self, exchange: Exchange, length: Length) {
-        self.requests = self.requests.saturating_add(1);
-        self.exchange = Some(exchange);
-        self.request = Body::new(length).map_or(RequestState::Complete, RequestState::Body);
     }
 }
 

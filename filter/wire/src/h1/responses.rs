@@ -58,14 +58,16 @@ impl Http1Scanner {
         let mut at = 0_usize;
         while at < window.len() && matches!(self.phase, Phase::Open | Phase::Closing) {
             at = match &mut self.response {
-                ResponseState::Head(_) => self.scan_response_head(window, at, &mut last)?,
-                ResponseState::Body(body) => match body.pass(window, at)? {
-                    Passed::All => break,
-                    Passed::Message(end) => {
-                        self.end_response();
-                        end
+                ResponseState::Head => self.scan_response_head(window, at, &mut last)?,
+                ResponseState::Body(body) => {
+                    match body.pass(self.response_head.fields(), window, at)? {
+                        Passed::All => break,
+                        Passed::Message(end) => {
+                            self.end_response();
+                            end
+                        }
                     }
-                },
+                }
             };
         }
         Ok(last)
@@ -80,10 +82,8 @@ impl Http1Scanner {
         at: usize,
         last: &mut Option<ResponseHead>,
     ) -> Result<usize, BypassReason> {
-        let ResponseState::Head(head) = &mut self.response else {
-            return Ok(at);
-        };
         let bytes = bytes_at(window, at)?;
+        let head = &mut self.response_head;
         let Some(length) = head.scan(bytes)? else {
             return Ok(at.saturating_add(bytes.len()));
         };
@@ -93,13 +93,13 @@ impl Http1Scanner {
         } = head.line;
         let framing = *head.framing();
         let persistence = persistence(head, end);
+        *head = MessageHead::default();
         if self.exchange.is_none() {
             self.start_pipelined();
         }
         let exchange = self.exchange.filter(|exchange| !exchange.response_complete);
         // Interim responses (RFC 9110 15.2) end nothing; 101 is the last response of an exchange.
         if matches!(status, 100 | 102..=199) {
-            self.response = ResponseState::default();
             return exchange.map(|_| end).ok_or(BypassReason::OutOfStep);
         }
         let method = exchange.map_or(Method::Other, |exchange| exchange.method);
@@ -164,9 +164,8 @@ impl Http1Scanner {
         }
     }
 
-    #[inline(never)]
     fn end_response(&mut self) {
-        self.response = ResponseState::default();
+        self.response = ResponseState::Head;
         if self.phase == Phase::Closing {
             self.phase = Phase::Closed;
         }

@@ -93,10 +93,10 @@ impl StartLine for RequestLine {
         }
         if self.state == RequestLineState::Version {
             self.version = match word.end_after(&mut rest) {
-                Some(end) if end == *b"HTTP/1.1\r\n" => Version::Http11,
-                Some(end) if end == *b"HTTP/1.0\r\n" => Version::Http10,
-                None if word.may_become_version() => return Ok(None),
-                _ => return Err(BypassReason::StartLine),
+                Some(end) if end == b"HTTP/1.1\r\n" => Version::Http11,
+                Some(end) if end == b"HTTP/1.0\r\n" => Version::Http10,
+                Some(_) => return Err(BypassReason::StartLine),
+                None => return check_version_begin(word).map(|()| None),
             };
             self.state = RequestLineState::End;
         }
@@ -136,12 +136,10 @@ impl StartLine for StatusLine {
         let mut rest = bytes;
         if self.state == StatusLineState::Version {
             self.version = match word.end_after(&mut rest) {
-                Some(begin) if begin == *b"HTTP/1.1 " => Version::Http11,
-                Some(begin) if begin == *b"HTTP/1.0 " => Version::Http10,
-                // A protocol without line ends never completes the line, so the first wrong byte distinguishes it
-                // from HTTP.
-                None if word.may_become_version() => return Ok(None),
-                _ => return Err(BypassReason::StartLine),
+                Some(begin) if begin == b"HTTP/1.1 " => Version::Http11,
+                Some(begin) if begin == b"HTTP/1.0 " => Version::Http10,
+                Some(_) => return Err(BypassReason::StartLine),
+                None => return check_version_begin(word).map(|()| None),
             };
             self.state = StatusLineState::Status;
         }
@@ -149,7 +147,7 @@ impl StartLine for StatusLine {
             let Some([digits @ .., end]) = word.end_after::<4>(&mut rest) else {
                 return Ok(None);
             };
-            self.status = status(digits).ok_or(BypassReason::StartLine)?;
+            self.status = status(*digits).ok_or(BypassReason::StartLine)?;
             self.state = match end {
                 b' ' => StatusLineState::Reason,
                 b'\r' => StatusLineState::Lf,
@@ -173,6 +171,18 @@ impl StartLine for StatusLine {
             self.state = StatusLineState::End;
         }
         Ok(Some(rest))
+    }
+}
+
+/// Checks an HTTP-version that is cut (RFC 9112 2.3): a protocol without line ends never completes the line, so the
+/// first wrong byte distinguishes it from HTTP.
+fn check_version_begin(word: &Word) -> Result<(), BypassReason> {
+    const PREFIX: &[u8] = b"HTTP/1.";
+    let word = word.get();
+    if PREFIX.starts_with(word) || word.starts_with(PREFIX) {
+        Ok(())
+    } else {
+        Err(BypassReason::StartLine)
     }
 }
 

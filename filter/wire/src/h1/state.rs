@@ -1,7 +1,6 @@
 //! The states of a connection and of its two directions.
 use super::body::Body;
-use super::head::MessageHead;
-use super::start_line::{Method, RequestLine, StatusLine};
+use super::start_line::Method;
 use crate::BypassReason;
 
 /// What the connection is used for.
@@ -37,7 +36,7 @@ pub(super) enum RequestState {
     Between {
         cr: bool,
     },
-    Head(MessageHead<RequestLine>),
+    Head,
     Body(Body),
     Complete,
 }
@@ -53,16 +52,11 @@ impl Default for RequestState {
 /// ```text
 /// Head ──interim response──▶ Head ──▶ [Body ──▶] Head
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) enum ResponseState {
-    Head(MessageHead<StatusLine>),
+    #[default]
+    Head,
     Body(Body),
-}
-
-impl Default for ResponseState {
-    fn default() -> Self {
-        Self::Head(MessageHead::default())
-    }
 }
 
 /// A request whose head is complete, and its response.

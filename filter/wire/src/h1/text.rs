@@ -46,12 +46,15 @@ impl Word {
     }
 
     /// Ends the word after `N` bytes. None, if `rest` ends before.
-    pub(super) fn end_after<const N: usize>(&mut self, rest: &mut &[u8]) -> Option<[u8; N]> {
+    pub(super) fn end_after<'a, 'b: 'a, const N: usize>(
+        &'a mut self,
+        rest: &mut &'b [u8],
+    ) -> Option<&'a [u8; N]> {
         if self.is_empty()
             && let Some((word, after)) = rest.split_first_chunk()
         {
             *rest = after;
-            return Some(*word);
+            return Some(word);
         }
         let missing = N.saturating_sub(usize::from(self.len));
         let (piece, after) = split(rest, missing);
@@ -60,7 +63,7 @@ impl Word {
             self.push(piece);
             return None;
         }
-        self.join(piece).first_chunk().copied()
+        self.join(piece).first_chunk()
     }
 
     #[inline(never)]
@@ -70,11 +73,9 @@ impl Word {
         self.bytes.get(..usize::from(len)).unwrap_or_default()
     }
 
-    /// True if the word so far may become an HTTP-version (RFC 9112 2.3).
-    pub(super) fn may_become_version(&self) -> bool {
-        const PREFIX: &[u8] = b"HTTP/1.";
-        let word = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
-        PREFIX.starts_with(word) || word.starts_with(PREFIX)
+    /// The word so far.
+    pub(super) fn get(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -149,8 +150,18 @@ pub(super) fn skip_text(bytes: &[u8]) -> &[u8] {
     skip_run(bytes, stops, is_text)
 }
 
+/// Skips the list element at the front: text without a comma (RFC 9110 5.6.1).
+#[inline(always)]
+pub(super) fn skip_element(bytes: &[u8]) -> &[u8] {
+    let stops = |eight: u64| {
+        let commas = (eight ^ repeat(b',')).wrapping_sub(repeat(1));
+        (eight.wrapping_sub(repeat(b' ')) | eight.wrapping_add(repeat(1)) | commas) & !eight
+    };
+    skip_run(bytes, stops, |byte| byte != b',' && is_text(byte))
+}
+
 /// Whether a field value may contain the byte.
-pub(super) fn is_text(byte: u8) -> bool {
+fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != DEL)
 }
 
@@ -293,9 +304,9 @@ mod tests {
         assert_eq!(word.end(b"close"), b"close");
         let mut rest = &b"HTTP/1"[..];
         assert_eq!(word.end_after::<9>(&mut rest), None);
-        assert!(word.may_become_version());
+        assert_eq!(word.get(), b"HTTP/1");
         rest = b".1 200";
-        assert_eq!(word.end_after(&mut rest), Some(*b"HTTP/1.1 "));
+        assert_eq!(word.end_after(&mut rest), Some(b"HTTP/1.1 "));
         assert_eq!(rest, b"200");
     }
 
