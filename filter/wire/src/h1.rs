@@ -17,6 +17,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod text;
+mod word;
 
 use std::collections::VecDeque;
 

@@ -1,6 +1,7 @@
 //! The field section of a head or of trailers, in pieces of any size (RFC 9112 5 and 7.1.2).
 use super::framing::FramingFields;
-use super::text::{Word, before, consumed, is_same, skip_element, skip_text, skip_token};
+use super::text::{before, consumed, is_same, skip_element, skip_text, skip_token};
+use super::word::Word;
 use crate::BypassReason;
 
 /// The list-valued fields that matter for framing and persistence.

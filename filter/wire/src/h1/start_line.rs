@@ -1,5 +1,6 @@
 //! Request lines and status lines, in pieces of any size (RFC 9112 3 and 4).
-use super::text::{Word, is_token, skip_target, skip_text, split};
+use super::text::{is_token, skip_target, skip_text, split};
+use super::word::Word;
 use crate::BypassReason;
 
 /// The first line of a head.
