@@ -69,19 +69,19 @@ impl Direction {
         while at < window.len() {
             match &mut self.state {
                 State::Header(header) => {
-                    let byte = *window
-                        .bytes_at(at)
-                        .first()
-                        .ok_or(BypassReason::Unreadable)?;
-                    at = at.saturating_add(1);
-                    let frame = header.push(byte, self.sender)?;
-                    has_message |= header.is_data();
+                    let bytes = window.bytes_at(at);
+                    if bytes.is_empty() {
+                        return Err(BypassReason::Unreadable);
+                    }
+                    at = at.saturating_add(header.extend(bytes));
+                    let (kind, frame) = header.parse(self.sender)?;
+                    has_message |= kind.is_data();
                     if let Some(frame) = frame {
                         self.begin_frame(frame)?;
                     }
                 }
                 State::Payload { kind, left } => {
-                    has_message |= matches!(kind, FrameKind::Message | FrameKind::Continuation);
+                    has_message |= kind.is_data();
                     let available = window.len().saturating_sub(at);
                     let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(available);
                     at = at.saturating_add(taken);
@@ -108,7 +108,7 @@ impl Direction {
         if !is_in_order {
             return Err(BypassReason::Message);
         }
-        if matches!(frame.kind, FrameKind::Message | FrameKind::Continuation) {
+        if frame.kind.is_data() {
             self.in_message = !frame.is_final;
         }
         self.state = State::Payload {

@@ -1,4 +1,4 @@
-//! The header of a frame (RFC 6455 5.2), byte by byte.
+//! The header of a frame (RFC 6455 5.2), in pieces of any size.
 
 use super::direction::Peer;
 use crate::BypassReason;
@@ -49,42 +49,25 @@ impl Header {
         self.have == 0
     }
 
-    /// Whether the header is that of a data frame, which its first byte determines.
-    pub(super) fn is_data(&self) -> bool {
-        matches!(
-            FrameKind::of(self.first),
-            Ok(FrameKind::Message | FrameKind::Continuation)
-        )
-    }
-
-    /// Adds the next byte. Returns the frame when the header is complete.
-    ///
-    /// # Errors
-    /// [`BypassReason::Message`] for what a receiver must reject (RFC 6455 5.1, 5.2, 5.5).
-    pub(super) fn push(&mut self, byte: u8, sender: Peer) -> Result<Option<Frame>, BypassReason> {
-        match self.have {
-            0 => {
-                self.first = byte;
-                FrameKind::of(byte)?;
-            }
-            1 => {
-                self.second = byte;
-                // Only the client masks its frames (RFC 6455 5.1).
-                if (byte & MASK != 0) != (sender == Peer::Client) {
-                    return Err(BypassReason::Message);
+    /// Adds bytes until the header is complete. Returns how many were added.
+    pub(super) fn extend(&mut self, bytes: &[u8]) -> usize {
+        let before = self.have;
+        for byte in bytes {
+            match self.have {
+                0 => self.first = *byte,
+                1 => self.second = *byte,
+                have if have < self.len() => {
+                    self.extended = (self.extended << 8) | u64::from(*byte)
                 }
+                _ => break,
             }
-            _ => self.extended = (self.extended << 8) | u64::from(byte),
+            self.have = self.have.saturating_add(1);
         }
-        self.have = self.have.saturating_add(1);
-        if self.have < 2 || self.have < self.header_len() {
-            return Ok(None);
-        }
-        self.frame(sender).map(Some)
+        usize::from(self.have.saturating_sub(before))
     }
 
     /// The length of the header in bytes, without the masking key.
-    fn header_len(&self) -> u8 {
+    fn len(&self) -> u8 {
         match self.second & !MASK {
             126 => 4,
             127 => 10,
@@ -92,8 +75,21 @@ impl Header {
         }
     }
 
-    fn frame(&self, sender: Peer) -> Result<Frame, BypassReason> {
+    /// Parses the bytes so far, at least one. Returns the frame's kind, which its first byte determines, and the frame
+    /// when the header is complete.
+    ///
+    /// # Errors
+    /// [`BypassReason::Message`] for what a receiver must reject (RFC 6455 5.1, 5.2, 5.5).
+    pub(super) fn parse(&self, sender: Peer) -> Result<(FrameKind, Option<Frame>), BypassReason> {
         let kind = FrameKind::of(self.first)?;
+        // Only the client masks its frames (RFC 6455 5.1).
+        let is_masked = self.second & MASK != 0;
+        if self.have > 1 && is_masked != (sender == Peer::Client) {
+            return Err(BypassReason::Message);
+        }
+        if self.have < self.len() {
+            return Ok((kind, None));
+        }
         // The length must have its shortest encoding, and the highest bit of 64 is 0 (RFC 6455 5.2).
         let (length, is_shortest) = match self.second & !MASK {
             126 => (self.extended, self.extended > 125),
@@ -112,20 +108,22 @@ impl Header {
         if !is_shortest || !fits {
             return Err(BypassReason::Message);
         }
-        let key = if sender == Peer::Client {
-            MASKING_KEY
-        } else {
-            0
-        };
-        Ok(Frame {
+        let key = if is_masked { MASKING_KEY } else { 0 };
+        let frame = Frame {
             kind,
             is_final: self.first & FIN != 0,
             rest_len: length.saturating_add(key),
-        })
+        };
+        Ok((kind, Some(frame)))
     }
 }
 
 impl FrameKind {
+    /// Whether the frame is a part of a message.
+    pub(super) fn is_data(self) -> bool {
+        matches!(self, Self::Message | Self::Continuation)
+    }
+
     /// The kind of the frame with this first byte.
     fn of(first: u8) -> Result<Self, BypassReason> {
         let kind = match first & OPCODE {
