@@ -26,9 +26,26 @@ impl<'a> Chunk<'a> {
         self.at >= self.window.len()
     }
 
+    /// The bytes from here to the end of the block that was read; none at the end.
+    pub(super) fn peek(&mut self) -> Result<&[u8], BypassReason> {
+        if self.is_empty() {
+            return Ok(&[]);
+        }
+        match self.window.bytes_at(self.at) {
+            [] => Err(BypassReason::Unreadable),
+            bytes => Ok(bytes),
+        }
+    }
+
+    pub(super) fn advance(&mut self, by: usize) {
+        self.at = self.at.saturating_add(by);
+    }
+
     /// Reads the next byte; none at the end.
     pub(super) fn byte(&mut self) -> Result<Option<u8>, BypassReason> {
-        Ok(self.take(1)?.first().copied())
+        let byte = self.peek()?.first().copied();
+        self.advance(usize::from(byte.is_some()));
+        Ok(byte)
     }
 
     /// Reads at least one and at most `max` bytes; none at the end.

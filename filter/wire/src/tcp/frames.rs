@@ -59,10 +59,17 @@ impl<const N: usize> Frames<N> {
         parse: impl Fn(&[u8]) -> Result<Option<Lengths>, BypassReason>,
     ) -> Result<Option<Event<'c, N>>, BypassReason> {
         match self {
-            Self::Header(header) => {
-                while let Some(byte) = chunk.byte()? {
-                    header.push(&[byte]);
+            Self::Header(header) => loop {
+                let bytes = chunk.peek()?;
+                if bytes.is_empty() {
+                    return Ok(None);
+                }
+                let mut count = 0_usize;
+                for byte in bytes {
+                    header.push_byte(*byte);
+                    count = count.saturating_add(1);
                     if let Some(lengths) = parse(header.bytes())? {
+                        chunk.advance(count);
                         let begin = Event::Begin(header.padded());
                         let inspected = lengths.inspected.min(lengths.payload);
                         *self = Self::Payload {
@@ -72,8 +79,8 @@ impl<const N: usize> Frames<N> {
                         return Ok(Some(begin));
                     }
                 }
-                Ok(None)
-            }
+                chunk.advance(count);
+            },
             Self::Payload { inspected, .. } if *inspected > 0 => {
                 let bytes = chunk.take(*inspected)?;
                 if bytes.is_empty() {

@@ -25,8 +25,15 @@ impl<const N: usize> Prefix<N> {
         self.len = self.len.saturating_add(bytes.len()).min(N);
     }
 
+    pub(super) fn push_byte(&mut self, byte: u8) {
+        if let Some(free) = self.bytes.get_mut(self.len) {
+            *free = byte;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+
     pub(super) fn clear(&mut self) {
-        self.len = 0;
+        *self = Self::default();
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -35,11 +42,12 @@ impl<const N: usize> Prefix<N> {
 
     /// The bytes, padded with zeros.
     pub(super) fn padded(&self) -> [u8; N] {
-        let mut padded = [0; N];
-        for (to, from) in padded.iter_mut().zip(self.bytes()) {
-            *to = *from;
-        }
-        padded
+        self.bytes
+    }
+
+    pub(super) fn to_uppercase(mut self) -> Self {
+        self.bytes.make_ascii_uppercase();
+        self
     }
 
     pub(super) fn is_empty(&self) -> bool {

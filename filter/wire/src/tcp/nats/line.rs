@@ -42,23 +42,19 @@ struct Argument {
 
 impl Line {
     pub(super) fn operation(&self) -> Result<Operation, BypassReason> {
-        let names = [
-            ("INFO", Operation::Info),
-            ("CONNECT", Operation::Connect),
-            ("PUB", Operation::Pub),
-            ("HPUB", Operation::Pub),
-            ("SUB", Operation::Sub),
-            ("UNSUB", Operation::Unsub),
-            ("MSG", Operation::Msg),
-            ("HMSG", Operation::Msg),
-            ("PING", Operation::Ping),
-            ("PONG", Operation::Pong),
-            ("+OK", Operation::Ok),
-            ("-ERR", Operation::Err),
-        ];
-        let found = names.into_iter().find(|(name, _)| self.name.is(name));
-        let (_, operation) = found.ok_or(BypassReason::Malformed)?;
-        Ok(operation)
+        Ok(match self.name.to_uppercase().bytes() {
+            b"INFO" => Operation::Info,
+            b"CONNECT" => Operation::Connect,
+            b"PUB" | b"HPUB" => Operation::Pub,
+            b"SUB" => Operation::Sub,
+            b"UNSUB" => Operation::Unsub,
+            b"MSG" | b"HMSG" => Operation::Msg,
+            b"PING" => Operation::Ping,
+            b"PONG" => Operation::Pong,
+            b"+OK" => Operation::Ok,
+            b"-ERR" => Operation::Err,
+            _ => return Err(BypassReason::Malformed),
+        })
     }
 
     /// How many arguments there are between the first `fixed` ones and the sizes: the reply subject, if any.
@@ -130,7 +126,7 @@ impl Line {
             if is_first {
                 argument.hash = 0xcbf2_9ce4_8422_2325;
             }
-            argument.start.push(&[byte]);
+            argument.start.push_byte(byte);
             argument.hash = (argument.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
@@ -206,10 +202,19 @@ impl Lines {
                 }
                 return Ok(Some(core::mem::take(self).line));
             }
-            let Some(byte) = chunk.byte()? else {
+            let bytes = chunk.peek()?;
+            if bytes.is_empty() {
                 return Ok(None);
-            };
-            self.push(byte)?;
+            }
+            let mut count = 0_usize;
+            for byte in bytes {
+                self.push(*byte)?;
+                count = count.saturating_add(1);
+                if let Position::Payload { .. } = self.position {
+                    break;
+                }
+            }
+            chunk.advance(count);
         }
     }
 
@@ -231,7 +236,7 @@ impl Lines {
                 if self.line.name.free() == 0 {
                     return Err(BypassReason::Malformed);
                 }
-                self.line.name.push(&[byte]);
+                self.line.name.push_byte(byte);
                 self.position = Position::Name;
             }
             (Position::Arguments { in_argument }, b' ' | b'\t' | b'\r') => *in_argument = false,

@@ -157,7 +157,7 @@ impl Commands {
                         *in_word = true;
                         let index = usize::try_from(self.command.arguments()).unwrap_or(usize::MAX);
                         if let Some(argument) = self.command.arguments.get_mut(index) {
-                            argument.push(&[byte]);
+                            argument.push_byte(byte);
                         }
                     }
                 }

@@ -122,7 +122,7 @@ impl Replies {
             Position::Start => self.begin(byte)?,
             Position::Line { is_name } => {
                 if *is_name && byte != b'\r' && byte != b'\n' {
-                    self.reply.name.push(&[byte]);
+                    self.reply.name.push_byte(byte);
                 }
                 return Ok(byte == b'\n');
             }

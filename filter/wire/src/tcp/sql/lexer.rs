@@ -83,6 +83,13 @@ impl Lexer {
     pub(super) fn push(&mut self, byte: u8, dialect: Dialect) -> Tokens {
         let mut tokens = Tokens::default();
         let is_mysql = dialect == Dialect::MySql;
+        // Names may have a `$`, but not as their first character.
+        if let Self::Word(word) = self
+            && (is_word(byte) || byte == b'$')
+        {
+            word.push_byte(byte.to_ascii_lowercase());
+            return tokens;
+        }
         *self = match *self {
             Self::Started(b'-') if byte == b'-' && is_mysql => Self::Dashes,
             Self::Started(b'-') if byte == b'-' => Self::Line,
@@ -98,11 +105,6 @@ impl Lexer {
             Self::Block { depth, last } => Self::comment_block(depth, last, byte, dialect),
             Self::Line => Self::comment_line(byte),
             Self::Version if byte.is_ascii_digit() => Self::Version,
-            // Names may have a `$`, but not as their first character.
-            Self::Word(mut word) if is_word(byte) || byte == b'$' => {
-                word.push(&[byte.to_ascii_lowercase()]);
-                Self::Word(word)
-            }
             Self::Quoted {
                 quote, is_escaped, ..
             } if byte == quote && !is_escaped => Self::Between,
@@ -155,7 +157,7 @@ impl Lexer {
             },
             _ if is_word(byte) => {
                 let mut word = Prefix::default();
-                word.push(&[byte.to_ascii_lowercase()]);
+                word.push_byte(byte.to_ascii_lowercase());
                 Self::Word(word)
             }
             _ => Self::Between,
