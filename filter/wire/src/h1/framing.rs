@@ -2,7 +2,7 @@
 //! (RFC 9112 9.3).
 use super::fields::Name;
 use super::start_line::Version;
-use super::text::is_same;
+use super::text::{is_same, split};
 use crate::BypassReason;
 
 /// The length of `keep-alive`, a field name and an option.
@@ -163,13 +163,17 @@ impl FramingFields {
 }
 
 fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |value, digit| {
-        let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;
-        // `checked_mul` would multiply 128 bits.
-        let tenfold = (value <= u64::MAX / 10).then(|| value.wrapping_mul(10))?;
-        tenfold.checked_add(u64::from(digit))
-    })
+    let digit = |byte: u8| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit <= 9).then_some(u64::from(digit))
+    };
+    // Any 19 digits fit into 64 bits. Checks are expensive: they multiply 128 bits.
+    let (most, last) = split(digits, 19);
+    let value = most.iter().try_fold(0_u64, |value, byte| {
+        Some(value.wrapping_mul(10).wrapping_add(digit(*byte)?))
+    })?;
+    let value = last.iter().try_fold(value, |value, byte| {
+        value.checked_mul(10)?.checked_add(digit(*byte)?)
+    })?;
+    (!digits.is_empty()).then_some(value)
 }

@@ -21,6 +21,34 @@ pub(super) enum Version {
     Http11,
 }
 
+impl Version {
+    /// Parses an HTTP-version and what follows it, which must be `end` (RFC 9112 2.3).
+    fn parse<const N: usize>(word: &[u8; N], end: &[u8]) -> Result<Self, BypassReason> {
+        const HTTP_1_0: u64 = u64::from_le_bytes(*b"HTTP/1.0");
+        const HTTP_1_1: u64 = u64::from_le_bytes(*b"HTTP/1.1");
+        match word.split_first_chunk() {
+            Some((version, after)) if after == end => match u64::from_le_bytes(*version) {
+                HTTP_1_0 => Ok(Self::Http10),
+                HTTP_1_1 => Ok(Self::Http11),
+                _ => Err(BypassReason::StartLine),
+            },
+            _ => Err(BypassReason::StartLine),
+        }
+    }
+
+    /// Checks an HTTP-version that is cut. A protocol without line ends never completes the line, so the first wrong
+    /// byte distinguishes it from HTTP.
+    fn check_begin(word: &Word) -> Result<(), BypassReason> {
+        const PREFIX: &[u8] = b"HTTP/1.";
+        let word = word.get();
+        if PREFIX.starts_with(word) || word.starts_with(PREFIX) {
+            Ok(())
+        } else {
+            Err(BypassReason::StartLine)
+        }
+    }
+}
+
 /// The methods whose responses have a length of their own (RFC 9112 6.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Method {
@@ -93,11 +121,9 @@ impl StartLine for RequestLine {
             }
         }
         if self.state == RequestLineState::Version {
-            self.version = match word.end_after(&mut rest) {
-                Some(end) if end == b"HTTP/1.1\r\n" => Version::Http11,
-                Some(end) if end == b"HTTP/1.0\r\n" => Version::Http10,
-                Some(_) => return Err(BypassReason::StartLine),
-                None => return check_version_begin(word).map(|()| None),
+            self.version = match word.end_after::<10>(&mut rest) {
+                Some(version) => Version::parse(version, b"\r\n")?,
+                None => return Version::check_begin(word).map(|()| None),
             };
             self.state = RequestLineState::End;
         }
@@ -136,11 +162,9 @@ impl StartLine for StatusLine {
     ) -> Result<Option<&'a [u8]>, BypassReason> {
         let mut rest = bytes;
         if self.state == StatusLineState::Version {
-            self.version = match word.end_after(&mut rest) {
-                Some(begin) if begin == b"HTTP/1.1 " => Version::Http11,
-                Some(begin) if begin == b"HTTP/1.0 " => Version::Http10,
-                Some(_) => return Err(BypassReason::StartLine),
-                None => return check_version_begin(word).map(|()| None),
+            self.version = match word.end_after::<9>(&mut rest) {
+                Some(version) => Version::parse(version, b" ")?,
+                None => return Version::check_begin(word).map(|()| None),
             };
             self.state = StatusLineState::Status;
         }
@@ -172,18 +196,6 @@ impl StartLine for StatusLine {
             self.state = StatusLineState::End;
         }
         Ok(Some(rest))
-    }
-}
-
-/// Checks an HTTP-version that is cut (RFC 9112 2.3): a protocol without line ends never completes the line, so the
-/// first wrong byte distinguishes it from HTTP.
-fn check_version_begin(word: &Word) -> Result<(), BypassReason> {
-    const PREFIX: &[u8] = b"HTTP/1.";
-    let word = word.get();
-    if PREFIX.starts_with(word) || word.starts_with(PREFIX) {
-        Ok(())
-    } else {
-        Err(BypassReason::StartLine)
     }
 }
 
