@@ -38,10 +38,10 @@ impl Version {
 
     /// Checks an HTTP-version that is cut. A protocol without line ends never completes the line, so the first wrong
     /// byte distinguishes it from HTTP.
-    fn check_begin(word: &Word) -> Result<(), BypassReason> {
-        const PREFIX: &[u8] = b"HTTP/1.";
-        let word = word.get();
-        if PREFIX.starts_with(word) || word.starts_with(PREFIX) {
+    fn check_begin(word: &Word, end: &[u8]) -> Result<(), BypassReason> {
+        let (version, after) = split(word.get(), 8);
+        let is_begin_of = |whole: &[u8]| whole.starts_with(version);
+        if (is_begin_of(b"HTTP/1.0") || is_begin_of(b"HTTP/1.1")) && end.starts_with(after) {
             Ok(())
         } else {
             Err(BypassReason::StartLine)
@@ -123,7 +123,7 @@ impl StartLine for RequestLine {
         if self.state == RequestLineState::Version {
             self.version = match word.end_after::<10>(&mut rest) {
                 Some(version) => Version::parse(version, b"\r\n")?,
-                None => return Version::check_begin(word).map(|()| None),
+                None => return Version::check_begin(word, b"\r\n").map(|()| None),
             };
             self.state = RequestLineState::End;
         }
@@ -164,7 +164,7 @@ impl StartLine for StatusLine {
         if self.state == StatusLineState::Version {
             self.version = match word.end_after::<9>(&mut rest) {
                 Some(version) => Version::parse(version, b" ")?,
-                None => return Version::check_begin(word).map(|()| None),
+                None => return Version::check_begin(word, b" ").map(|()| None),
             };
             self.state = StatusLineState::Status;
         }

@@ -48,6 +48,23 @@ fn malformed_request_line_is_bypassed() {
 }
 
 #[test]
+fn wrong_version_is_bypassed_before_the_line_ends() {
+    for begin in ["GET / FTP", "GET / HTTP/1.2", "GET / HTTP/1.1 ", "GET / \r"] {
+        for_every_cut(|envoy| {
+            let result = envoy.client(begin.as_bytes());
+            assert_eq!(result, Err(BypassReason::StartLine), "{begin:?}");
+        });
+    }
+    for begin in ["+OK", "HTTP/2", "HTTP/1.2", "HTTP/1.1\t"] {
+        for_every_cut(|envoy| {
+            envoy.client(&get().bytes()).unwrap();
+            let result = envoy.server(begin.as_bytes());
+            assert_eq!(result, Err(BypassReason::StartLine), "{begin:?}");
+        });
+    }
+}
+
+#[test]
 fn malformed_status_line_is_bypassed() {
     for line in [
         "GET / HTTP/1.1",
