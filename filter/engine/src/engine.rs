@@ -201,6 +201,17 @@ impl Engine {
         true
     }
 
+    /// Checks the limits of a connection before the server writes. True if the connection awaits a drain point.
+    pub fn check_limits(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return false;
+        };
+        if let Some(reason) = connection.expire(self.now) {
+            self.effects.push_back(Effect::DrainPending(id, reason));
+        }
+        connection.awaits_drain_point()
+    }
+
     /// The server writes bytes: `activity` is the state after them, `point` finds the best place in them for a drain
     /// signal, if there is one. A drain takes a token from the bucket of the connection's policy; None where the policy has
     /// no budget. Most writes need neither.

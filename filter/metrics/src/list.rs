@@ -149,7 +149,7 @@ metrics! {
     LoadConnections = "rebalanced_load_connections", Gauge of "connections" [],
         "Connections by which pods are compared: inbound, under a rule, and not draining.", None;
     LoadActive = "rebalanced_load_active_requests", Gauge of "requests" [],
-        "Active requests on these connections.", None;
+        "Active requests on these connections. Without `rebalance` in the policy, an HTTP/1 request is active only until its response begins.", None;
     LoadRequests = "rebalanced_load_requests_per_second", Gauge of "requests per second" [],
         "Requests per second on these connections, as rebalancing measures them.", None;
     LoadBytes = "rebalanced_load_bytes_per_second", Gauge of "bytes per second" [],

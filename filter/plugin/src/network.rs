@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use evenkeel_engine::{Activity, ConnectionId, Decision};
 use evenkeel_metrics::Counter;
+use evenkeel_wire::h1::UnreadResponse;
 use evenkeel_wire::h2::Http2Write;
 use evenkeel_wire::{ByteSource, ConnectionScanner, Detection, Protocol, WriteSummary};
 
@@ -19,6 +20,9 @@ use crate::worker::Worker;
 /// writes, but a filter before it may write something of its own.
 const UPSTREAM_ATTEMPTS: u8 = 3;
 
+/// After how many bytes of a response that is not read the worker gets to know of them.
+const MAX_UNREPORTED: usize = 256 * 1024;
+
 /// One downstream connection.
 pub(crate) struct Downstream {
     id: ConnectionId,
@@ -27,6 +31,8 @@ pub(crate) struct Downstream {
     has_scanner: bool,
     reported: Reported,
     forwarding: Forwarding,
+    /// Bytes of responses that are not read, which the worker does not know of yet.
+    unreported: usize,
     /// The upstream host of a TCP connection, once it is known.
     upstream: Option<Rc<UpstreamHost>>,
     /// How many more writes ask for it.
@@ -69,6 +75,7 @@ impl Downstream {
                 client: false,
             },
             forwarding: Forwarding::Both,
+            unreported: 0,
             upstream: None,
             upstream_attempts: UPSTREAM_ATTEMPTS,
         })
@@ -121,6 +128,9 @@ impl Downstream {
         if size == 0 || self.is_bypassed() {
             return;
         }
+        if self.forwarding == Forwarding::Both && self.skips_response(worker, size) {
+            return;
+        }
         let host = worker.host();
         let mut bytes = Bytes::new(&*host, Buffer::Upstream, size);
         match self.forwarding {
@@ -139,6 +149,24 @@ impl Downstream {
         if !self.is_bypassed() {
             self.wrote(worker, &mut bytes, &write, &activity);
         }
+    }
+
+    /// Skips a write that is a part of an HTTP/1 response that nothing needs. False if it has to be scanned.
+    fn skips_response(&mut self, worker: &mut Worker, size: usize) -> bool {
+        let reports = match self.scanner.unread_response() {
+            None => return false,
+            Some(UnreadResponse::Begins) if worker.needs_response(self.id) => return false,
+            Some(UnreadResponse::Begins) => true,
+            Some(UnreadResponse::Continues) => self.unreported >= MAX_UNREPORTED,
+        };
+        self.scanner.skip_response(size);
+        if reports {
+            let activity = self.activity(size);
+            worker.wrote(self.id, &activity, || None);
+        } else {
+            self.unreported = self.unreported.saturating_add(size);
+        }
+        true
     }
 
     /// Decides what to insert into a write, and does so.
@@ -194,12 +222,14 @@ impl Downstream {
         worker.closed(self.id, by, self.upstream.take());
     }
 
-    fn activity(&self, size: usize) -> Activity {
+    /// The state after `size` bytes, and those that were not reported yet.
+    fn activity(&mut self, size: usize) -> Activity {
         let progress = self.scanner.progress();
+        let bytes = size.saturating_add(core::mem::take(&mut self.unreported));
         Activity {
             requests: progress.requests,
             active: progress.active,
-            bytes: u64::try_from(size).unwrap_or_default(),
+            bytes: u64::try_from(bytes).unwrap_or_default(),
             undelivered: progress.undelivered,
             session: progress.session,
             has_message: false,

@@ -107,8 +107,8 @@ pub(crate) struct Policies {
     orders: u64,
     /// The newest connection that is known.
     newest: Option<u64>,
-    /// A policy has `http1_hint` and is enforced.
-    has_keep_alive_hints: bool,
+    /// A policy [reads responses](reads_responses).
+    reads_responses: bool,
 }
 
 /// What a configuration led to.
@@ -199,10 +199,10 @@ impl Policies {
         self.current(root)?.bucket.as_ref()
     }
 
-    /// Whether the policy that is active for what a root has opened may state a `Keep-Alive` hint.
-    pub(crate) fn has_keep_alive_hint(&self, root: RootId) -> bool {
-        // Nearly no proxy has one, so the policy of a connection need not be found for each response.
-        self.has_keep_alive_hints && self.get(root).is_some_and(|policy| gives_hint(policy))
+    /// Whether the policy that is active for what a root has opened needs every HTTP/1 response to be read.
+    pub(crate) fn reads_responses(&self, root: RootId) -> bool {
+        // Most proxies have no such policy, and need not find that of the connection for each response.
+        self.reads_responses && self.get(root).is_some_and(|policy| reads_responses(policy))
     }
 
     fn current(&self, root: RootId) -> Option<&Root> {
@@ -272,10 +272,10 @@ impl Policies {
 
     /// Finds the current root of each root. Returns the roots for which it changed.
     fn update_current(&mut self) -> Vec<RootId> {
-        self.has_keep_alive_hints = self
+        self.reads_responses = self
             .roots
             .values()
-            .any(|root| root.policy.as_deref().is_some_and(gives_hint));
+            .any(|root| root.policy.as_deref().is_some_and(reads_responses));
         let current = |(id, root): (&RootId, &Root)| {
             let current = match root.turn {
                 Turn::Split { .. } => *id,
@@ -298,8 +298,10 @@ impl Policies {
     }
 }
 
-fn gives_hint(policy: &Policy) -> bool {
-    policy.keepalive.http1_hint && policy.mode == Mode::Enforce
+/// Rebalancing counts active requests, and so has to know when each ends. A `Keep-Alive` hint is inserted into every
+/// response.
+fn reads_responses(policy: &Policy) -> bool {
+    policy.rebalance.is_some() || policy.keepalive.http1_hint
 }
 
 /// The bucket of a policy in the filter entry `entry`.

@@ -17,6 +17,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unread;
 mod word;
 
 use std::collections::VecDeque;
@@ -29,6 +30,8 @@ use pipelined::PipelinedRequest;
 pub use responses::{PersistenceFields, ResponseHead, Span};
 use start_line::{RequestLine, StatusLine};
 use state::{Exchange, Phase, RequestState, ResponseState};
+use unread::Skipping;
+pub use unread::UnreadResponse;
 
 /// The longest head that is followed, in bytes.
 pub const MAX_HEAD: usize = 64 * 1024;
@@ -58,6 +61,7 @@ pub struct Http1Scanner {
     /// The complete requests in `buffered`.
     pipelined: VecDeque<PipelinedRequest>,
     requests: u64,
+    skipping: Skipping,
 }
 
 impl Http1Scanner {
@@ -67,9 +71,13 @@ impl Http1Scanner {
     /// Why the connection is bypassed.
     pub fn scan_downstream(&mut self, source: &mut dyn ByteSource) -> Result<(), BypassReason> {
         match self.phase {
-            Phase::Open => self
-                .scan_requests(&mut Window::new(source, READ_SIZE))
-                .inspect_err(|&reason| self.phase = Phase::Bypassed(reason)),
+            Phase::Open if !source.is_empty() => {
+                self.end_unread_response();
+                let window = &mut Window::new(source, READ_SIZE);
+                self.scan_requests(window)
+                    .or_else(|reason| self.rescan_requests(window, reason))
+                    .inspect_err(|&reason| self.phase = Phase::Bypassed(reason))
+            }
             Phase::Bypassed(reason) => Err(reason),
             _ => Ok(()),
         }
@@ -86,9 +94,11 @@ impl Http1Scanner {
     ) -> Result<Option<ResponseHead>, BypassReason> {
         match self.phase {
             Phase::Open | Phase::Closing if source.is_empty() => Ok(None),
-            Phase::Open | Phase::Closing => self
-                .scan_responses(&mut Window::new(source, READ_SIZE))
-                .inspect_err(|&reason| self.phase = Phase::Bypassed(reason)),
+            Phase::Open | Phase::Closing => {
+                let found = self.scan_responses(&mut Window::new(source, READ_SIZE));
+                self.check_head(found, source.len())
+                    .inspect_err(|&reason| self.phase = Phase::Bypassed(reason))
+            }
             Phase::Bypassed(reason) => Err(reason),
             Phase::Closed | Phase::Tunnel | Phase::WebSocket { .. } => Ok(None),
         }
@@ -99,9 +109,13 @@ impl Http1Scanner {
         self.requests
     }
 
-    /// Active requests: from the first byte until the response and the request itself are complete. A tunnel is
-    /// active until the connection closes. Of pipelined requests, one counts: so the result is 0, 1 or 2.
+    /// Active requests: from the first byte until the response and the request itself are complete, or until a response
+    /// that is not read has begun. A tunnel is active until the connection closes. Of pipelined requests, one counts: so
+    /// the result is 0, 1 or 2.
     pub fn active(&self) -> u32 {
+        if matches!(self.response, ResponseState::Unread) {
+            return 0;
+        }
         match self.phase {
             Phase::Closed => return 0,
             Phase::Tunnel | Phase::WebSocket { .. } => return 1,

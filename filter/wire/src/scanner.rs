@@ -255,6 +255,22 @@ impl ConnectionScanner {
         })
     }
 
+    /// Which part of an HTTP/1 response that need not be read is written next. None if the write has to be scanned.
+    pub fn unread_response(&self) -> Option<h1::UnreadResponse> {
+        match &self.state {
+            State::Http1(scanner) => scanner.unread_response(),
+            _ => None,
+        }
+    }
+
+    /// Skips a write of `len` bytes that is a part of such a response.
+    pub fn skip_response(&mut self, len: usize) {
+        if let State::Http1(scanner) = &mut self.state {
+            scanner.skip_response();
+        }
+        self.undelivered.wrote(len);
+    }
+
     /// Scans a write to the client.
     pub fn scan_upstream(&mut self, source: &mut dyn ByteSource) -> WriteSummary {
         self.undelivered.wrote(source.len());

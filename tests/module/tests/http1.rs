@@ -33,6 +33,30 @@ fn last_response_has_connection_close() {
     assert_eq!(proxy.metric("evenkeel_downstream_connections_active"), 0);
 }
 
+/// Responses are read only while a drain waits: before that, each exchange reads the request alone.
+#[test]
+fn connection_that_expires_during_a_response_gets_connection_close_in_the_next() {
+    let proxy = Proxy::with_defaults(r#""max_connection_age": "60s""#);
+    let connection = proxy.network.connect();
+    let reads = || proxy.host.counts().hostcall("proxy_get_buffer_bytes");
+    proxy.exchange(&connection, "/1");
+    let before = reads();
+    connection.client_sends(get("/2"));
+    let begun = head("transfer-encoding: chunked\r\n");
+    assert_eq!(connection.server_writes(&begun), begun);
+    proxy.host.advance(Duration::from_secs(3600));
+    // As a response that a client could take for the next one.
+    let chunk = response_with("");
+    assert_eq!(connection.server_writes(&chunk), chunk);
+    assert_eq!(connection.server_writes("0\r\n\r\n"), b"0\r\n\r\n");
+    assert_eq!(reads() - before, 1);
+    assert_eq!(proxy.exchange(&connection, "/3"), response_with(CLOSE));
+    assert_eq!(
+        proxy.metric("bypass_reason=.=start_line;.;evenkeel_connections_bypassed_total"),
+        0
+    );
+}
+
 #[test]
 fn output_is_the_same_wherever_the_bytes_are_split() {
     for cut in 1..get("/1").len() {

@@ -8,7 +8,7 @@ use evenkeel_engine::{
     stated_protocol,
 };
 use evenkeel_metrics::{Counter, Metric};
-use evenkeel_policy::{ProtocolSetting, Rule};
+use evenkeel_policy::{Mode, ProtocolSetting, Rule};
 use evenkeel_wire::tcp::TcpProtocol;
 use evenkeel_wire::{BypassReason, Detection, DrainPoint, ExpectedProtocol, Protocol};
 
@@ -157,6 +157,17 @@ impl Worker {
         self.engine.read(id, activity)
     }
 
+    /// Whether an HTTP/1 response that begins has to be read: a drain waits for it, or its policy needs to know when it
+    /// ends.
+    pub(crate) fn needs_response(&mut self, id: ConnectionId) -> bool {
+        self.advance_for(id);
+        self.engine.check_limits(id)
+            || self
+                .engine
+                .connection(id)
+                .is_some_and(|it| self.policies.reads_responses(it.origin().policy))
+    }
+
     /// The server writes. `point` finds the best drain point in the write, if there is one.
     pub(crate) fn wrote(
         &mut self,
@@ -207,8 +218,8 @@ impl Worker {
         id: ConnectionId,
     ) -> Option<(Option<Duration>, Option<u64>)> {
         let connection = self.engine.connection(id)?;
-        self.policies
-            .has_keep_alive_hint(connection.origin().policy)
+        let policy = self.policies.get(connection.origin().policy)?;
+        (policy.keepalive.http1_hint && policy.mode == Mode::Enforce)
             .then(|| connection.remaining(self.engine.now()))
     }
 

@@ -34,6 +34,11 @@ impl<L: StartLine> MessageHead<L> {
         &mut self.fields
     }
 
+    /// No byte of it has arrived.
+    pub(super) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
     pub(super) fn framing(&self) -> &FramingFields {
         self.fields.framing()
     }

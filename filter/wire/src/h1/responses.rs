@@ -68,6 +68,7 @@ impl Http1Scanner {
                         }
                     }
                 }
+                ResponseState::Unread => break,
             };
         }
         Ok(last)

@@ -51,12 +51,15 @@ impl Default for RequestState {
 ///
 /// ```text
 /// Head ──interim response──▶ Head ──▶ [Body ──▶] Head
+///   └──nothing needs the response──▶ Unread ──the client's next bytes──▶ Head
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) enum ResponseState {
     #[default]
     Head,
     Body(Body),
+    /// The response may have ended.
+    Unread,
 }
 
 /// A request whose head is complete, and its response.

@@ -9,6 +9,7 @@ mod pipelining;
 mod reads;
 mod requests;
 mod responses;
+mod unread;
 
 use super::{Http1Scanner, PersistenceFields, ResponseHead};
 use crate::BypassReason;

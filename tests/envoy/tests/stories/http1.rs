@@ -212,6 +212,44 @@ async fn only_the_last_pipelined_response_has_connection_close() {
     );
 }
 
+/// The module does not read most responses, and takes what the client sends next for a request after them. From a client
+/// that does not wait, Envoy reads ahead once: the first byte of the next request, or all of it.
+#[tokio::test]
+async fn request_in_the_middle_of_a_response_that_is_not_read() {
+    for ahead in [1, get("/").len()] {
+        let (envoy, backend) = start_network(r#""max_requests_per_connection": 5"#).await;
+        let mut socket = Socket::connect(envoy.address("in")).await;
+        assert_eq!(socket.get("/").await.1, b"a");
+        socket.send(get("/tail")).await;
+        assert!(!announces_close(&socket.head().await));
+        assert_eq!(socket.read_until(b"\r\n").await, b"1\r\n");
+        let next = get("/");
+        let (first, rest) = next.split_at(ahead);
+        let before = metric(&envoy, "requests_total").await;
+        socket.send(first).await;
+        if rest.is_empty() {
+            wait_for_metric(&envoy, "requests_total", before.max(2) + 1).await;
+        }
+        socket.send(rest).await;
+        backend.release();
+
+        assert_eq!(socket.read_until(b"0\r\n\r\n").await, b"a\r\n0\r\n\r\n");
+        assert_eq!(socket.response().await.1, b"a");
+        let mut closing = Vec::new();
+        while !closing.contains(&true) {
+            let (head, body) = socket.get("/").await;
+            assert_eq!(body, b"a");
+            closing.push(announces_close(&head));
+        }
+        // A request that Envoy has read ahead as a whole is counted twice.
+        assert!((1..=2).contains(&closing.len()), "{closing:?}");
+        assert_eq!(socket.read_to_end().await, b"");
+        assert_metric(&envoy, "connections_bypassed_total", 0).await;
+        assert_metric(&envoy, "requests_aborted_total", 0).await;
+        assert_healthy(&envoy);
+    }
+}
+
 /// Envoy processes requests with local replies in a loop that no filter sees.
 #[tokio::test]
 async fn local_replies_to_pipelined_requests_count_towards_the_limit() {
