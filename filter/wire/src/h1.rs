@@ -52,8 +52,9 @@ const READ_SIZE: usize = 2048;
 pub struct Http1Scanner {
     phase: Phase,
     request: RequestState,
-    request_head: MessageHead<RequestLine>,
     response: ResponseState,
+    /// Not in the states: those change several times per message, and would be moved with the head each time.
+    request_head: MessageHead<RequestLine>,
     response_head: MessageHead<StatusLine>,
     exchange: Option<Exchange>,
     /// What Envoy has not taken of the last callback from the client.

@@ -67,7 +67,7 @@ impl Body {
         }
     }
 
-    /// Skips what belongs to the body from offset `at`. `fields` has the trailers.
+    /// Skips what belongs to the body from offset `at`. `fields` scans the trailers.
     #[inline]
     pub(super) fn pass(
         &mut self,

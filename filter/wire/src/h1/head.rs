@@ -29,7 +29,7 @@ impl<L: StartLine> MessageHead<L> {
         Ok(end)
     }
 
-    /// The room for the trailers of the message, which begin after its head.
+    /// The field section to scan the trailers with, which follow the body (RFC 9112 7.1.2).
     pub(super) fn fields(&mut self) -> &mut FieldSection {
         &mut self.fields
     }
