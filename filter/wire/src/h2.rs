@@ -6,7 +6,6 @@
 //! follow, and accepts what Envoy's codec accepts, such as frames that crossed a RST_STREAM in transit.
 
 mod client;
-mod cursor;
 mod delivery;
 mod direction;
 mod first_frames;
@@ -17,6 +16,7 @@ mod goaway;
 mod grpc;
 mod handler;
 mod insertion;
+mod part;
 mod streams;
 mod unavailable;
 mod write;
@@ -93,18 +93,28 @@ impl Http2Scanner {
     /// # Errors
     /// Why the connection is bypassed.
     pub fn scan_downstream(&mut self, source: &mut dyn ByteSource) -> Result<(), BypassReason> {
-        self.scan(Peer::Client, source).map(|_| ())
+        self.scan(Peer::Client, source, &mut Http2Write::default())
     }
 
     /// Scans a write to the client.
     ///
     /// # Errors
     /// Why the connection is bypassed.
+    #[inline(never)]
     pub fn scan_upstream(
         &mut self,
         source: &mut dyn ByteSource,
     ) -> Result<Http2Write, BypassReason> {
-        self.scan(Peer::Server, source)
+        let mut write = Http2Write {
+            fits_at_start: self.from_server.is_boundary(),
+            ..Http2Write::default()
+        };
+        self.scan(Peer::Server, source, &mut write)?;
+        if self.connection.streams.active() > 0 {
+            write.last_stream_end = None;
+        }
+        write.fits_at_end = self.from_server.is_boundary();
+        Ok(write)
     }
 
     /// Not inlined, as it would be twice.
@@ -113,7 +123,8 @@ impl Http2Scanner {
         &mut self,
         sender: Peer,
         source: &mut dyn ByteSource,
-    ) -> Result<Http2Write, BypassReason> {
+        write: &mut Http2Write,
+    ) -> Result<(), BypassReason> {
         self.bypassed.map_or(Ok(()), Err)?;
         let direction = match sender {
             Peer::Client => &mut self.from_client,
@@ -122,20 +133,11 @@ impl Http2Scanner {
         let mut handler = FrameHandler {
             connection: &mut self.connection,
             sender,
-            write: Http2Write {
-                fits_at_start: direction.is_boundary(),
-                ..Http2Write::default()
-            },
+            write,
         };
         direction
             .scan(source, &mut handler)
-            .inspect_err(|reason| self.bypassed = Some(*reason))?;
-        let mut write = handler.write;
-        if self.connection.streams.active() > 0 {
-            write.last_stream_end = None;
-        }
-        write.fits_at_end = direction.is_boundary();
-        Ok(write)
+            .inspect_err(|reason| self.bypassed = Some(*reason))
     }
 
     /// Streams that the client has opened since the connection opened, without those that a GOAWAY of the server

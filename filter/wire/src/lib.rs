@@ -7,6 +7,7 @@
 //! rest of its life ([`BypassReason`]).
 
 mod bypass;
+mod chunk;
 mod drain_point;
 mod first_bytes;
 pub mod h1;

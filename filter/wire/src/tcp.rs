@@ -20,7 +20,6 @@
 //! understood is bypassed from then on.
 
 mod amqp;
-mod chunk;
 mod detect;
 mod field;
 mod frames;
@@ -42,7 +41,7 @@ pub use sql::MAX_INSPECTED;
 pub use state::{PinReason, SessionState, UnsafeReason};
 
 use crate::BypassReason;
-use chunk::Chunk;
+use crate::chunk::Chunk;
 
 /// The content type of a TLS handshake record, the first byte of a TLS connection (RFC 8446 5.1).
 pub(crate) const TLS_HANDSHAKE: u8 = 0x16;

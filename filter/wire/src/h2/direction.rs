@@ -1,10 +1,14 @@
 //! One direction of a connection: its frames, in the order that RFC 9113 requires of each peer.
 
 use super::PREFACE;
-use super::cursor::{Cursor, MAX_PART, Part};
 use super::frame::{Frame, FrameType};
 use super::handler::FrameHandler;
+use super::part::{MAX_PART, Part};
+use crate::chunk::Chunk;
 use crate::{BypassReason, ByteSource};
+
+/// The size of one read from the host.
+const READ_SIZE: usize = 256;
 
 /// What the next byte belongs to.
 ///
@@ -75,7 +79,7 @@ impl Direction {
         source: &mut dyn ByteSource,
         handler: &mut FrameHandler<'_>,
     ) -> Result<(), BypassReason> {
-        let mut cursor = Cursor::new(source);
+        let mut chunk = Chunk::new(source, READ_SIZE);
         let mut frame_at = None;
         loop {
             match self.state {
@@ -85,7 +89,7 @@ impl Direction {
                     left,
                     wanted,
                 } if wanted == 0 || left == 0 => {
-                    let left = cursor.skip(left);
+                    let left = u32::try_from(chunk.skip(left.into())).unwrap_or(u32::MAX);
                     if left > 0 {
                         self.state = State::Payload {
                             frame,
@@ -97,19 +101,19 @@ impl Direction {
                     self.state = State::Header;
                     handler.end(frame, frame_at, self.end(frame));
                 }
-                _ if cursor.is_at_end() => return Ok(()),
+                _ if chunk.is_empty() => return Ok(()),
                 State::Preface(arrived) => {
-                    let bytes = cursor.bytes()?;
+                    let bytes = chunk.peek()?;
                     let (state, count) = compare_preface(arrived, bytes)?;
                     self.state = state;
-                    cursor.advance(count);
+                    chunk.advance(count);
                 }
                 State::Header => {
                     if self.part.is_empty() && self.open_block.is_none() {
-                        frame_at = Some(cursor.at());
+                        frame_at = Some(chunk.at());
                     }
-                    let count = self.part.fill(cursor.bytes()?, MAX_PART);
-                    cursor.advance(count);
+                    let count = self.part.fill(chunk.peek()?, MAX_PART);
+                    chunk.advance(count);
                     let Some(header) = self.part.take(MAX_PART) else {
                         continue;
                     };
@@ -130,8 +134,8 @@ impl Direction {
                 } => {
                     let wanted = wanted.min(MAX_PART);
                     let len = u8::try_from(left).map_or(wanted, |left| left.min(wanted));
-                    let count = self.part.fill(cursor.bytes()?, len);
-                    cursor.advance(count);
+                    let count = self.part.fill(chunk.peek()?, len);
+                    chunk.advance(count);
                     if let Some(part) = self.part.take(len) {
                         self.state = State::Payload {
                             frame,

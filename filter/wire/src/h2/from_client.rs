@@ -2,9 +2,9 @@
 
 use super::Connection;
 use super::client::ClientProfile;
-use super::cursor::MAX_PART;
 use super::frame::{Frame, FrameType, HEADER, parse_u31};
 use super::handler::FrameHandler;
+use super::part::MAX_PART;
 use super::streams::Peer;
 use crate::BypassReason;
 

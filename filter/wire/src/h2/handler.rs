@@ -14,7 +14,7 @@ pub(super) struct FrameHandler<'a> {
     /// The peer that sends the frames.
     pub(super) sender: Peer,
     /// What was found so far in the frames of the server.
-    pub(super) write: Http2Write,
+    pub(super) write: &'a mut Http2Write,
 }
 
 impl FrameHandler<'_> {

@@ -7,10 +7,10 @@ mod channel;
 mod frame;
 mod method;
 
-use super::chunk::Chunk;
 use super::id_set::IdSet;
 use super::state::Pins;
 use super::{BypassReason, PinReason, Scanner, SessionState, UnsafeReason};
+use crate::chunk::Chunk;
 use channel::{Channel, Channels, Content, Publishing, Space};
 use frame::{Frame, Half, Payload};
 use method::Method;

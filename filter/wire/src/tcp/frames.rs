@@ -1,8 +1,8 @@
 //! One direction of a protocol whose messages are a header with a length and a payload.
 
 use super::BypassReason;
-use super::chunk::Chunk;
 use super::prefix::Prefix;
+use crate::chunk::Chunk;
 
 /// The lengths in a complete header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl<const N: usize> Frames<N> {
                 Ok(Some(Event::Payload(bytes)))
             }
             Self::Payload { skipped, .. } => {
-                *skipped = skipped.saturating_sub(chunk.skip(*skipped));
+                *skipped = chunk.skip(*skipped);
                 if *skipped > 0 {
                     return Ok(None);
                 }

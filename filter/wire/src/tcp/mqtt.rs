@@ -6,10 +6,10 @@
 mod connect;
 mod packet;
 
-use super::chunk::Chunk;
 use super::frames::{Event, Frames};
 use super::id_set::IdSet;
 use super::{BypassReason, PinReason, Scanner, SessionState, UnsafeReason};
+use crate::chunk::Chunk;
 use connect::SessionExpiry;
 use packet::{HEADER, Kind, Packet, parse};
 

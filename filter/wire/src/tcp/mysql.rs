@@ -10,10 +10,10 @@ mod packet;
 mod queue;
 mod response;
 
-use super::chunk::Chunk;
 use super::id_set::IdSet;
 use super::sql::SqlSession;
 use super::{BypassReason, Scanner, SessionState, UnsafeReason};
+use crate::chunk::Chunk;
 use command::Client;
 use handshake::Capabilities;
 use packet::Status;

@@ -7,8 +7,8 @@
 mod line;
 mod pending_replies;
 
-use super::chunk::Chunk;
 use super::{BypassReason, Scanner, SessionState, UnsafeReason};
+use crate::chunk::Chunk;
 use line::{Line, Lines, Operation};
 use pending_replies::PendingReplies;
 

@@ -8,9 +8,9 @@ mod frontend;
 pub mod shutdown;
 mod statements;
 
-use super::chunk::Chunk;
 use super::sql::{SqlReader, SqlSession};
 use super::{BypassReason, Scanner, SessionState, UnsafeReason};
+use crate::chunk::Chunk;
 use backend::Backend;
 use frontend::Frontend;
 use statements::NamedStatements;

@@ -7,9 +7,9 @@ mod command;
 mod decimal;
 mod reply;
 
-use super::chunk::Chunk;
 use super::state::Pins;
 use super::{BypassReason, PinReason, Scanner, SessionState, UnsafeReason};
+use crate::chunk::Chunk;
 use command::{Command, Commands};
 use reply::{Replies, Reply};
 

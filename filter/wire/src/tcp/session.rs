@@ -2,13 +2,16 @@
 
 use core::fmt;
 
-use super::chunk::Chunk;
 use super::{BypassReason, Scanner, SessionState};
 use super::{amqp, mqtt, mysql, nats, postgresql, redis};
 use crate::ByteSource;
+use crate::chunk::Chunk;
 
 /// The most bytes that a [`Session`] uses, on the heap and beside it, whatever the peers send.
 pub const MAX_STATE_BYTES: usize = 24 << 10;
+
+/// The size of one read from the host.
+const READ_SIZE: usize = 512;
 
 /// A protocol that can be followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -114,12 +117,12 @@ impl Session {
 
     /// Takes bytes that the client sent.
     pub fn client(&mut self, source: &mut dyn ByteSource) {
-        self.scan(|scanner| scanner.client(&mut Chunk::new(source)));
+        self.scan(|scanner| scanner.client(&mut Chunk::new(source, READ_SIZE)));
     }
 
     /// Takes bytes that the server sent.
     pub fn server(&mut self, source: &mut dyn ByteSource) {
-        self.scan(|scanner| scanner.server(&mut Chunk::new(source)));
+        self.scan(|scanner| scanner.server(&mut Chunk::new(source, READ_SIZE)));
     }
 
     fn scan(&mut self, scan: impl FnOnce(&mut dyn Scanner) -> Result<(), BypassReason>) {

@@ -1,11 +1,10 @@
 //! One direction of a WebSocket: its frames, in the order that RFC 6455 requires of each peer.
 
 use super::header::{Frame, FrameKind, Header};
-use crate::source::Window;
+use crate::chunk::Chunk;
 use crate::{BypassReason, ByteSource};
 
-/// The size of one read from the host. The hostcall costs more than its bytes, and several short frames often follow
-/// one another.
+/// The size of one read from the host.
 const READ_SIZE: usize = 256;
 
 /// One end of the connection.
@@ -63,17 +62,13 @@ impl Direction {
 
     /// Scans the bytes of a callback. Returns whether they contain a part of a message.
     pub(super) fn scan(&mut self, source: &mut dyn ByteSource) -> Result<bool, BypassReason> {
-        let mut window = Window::new(source, READ_SIZE);
-        let mut at = 0_usize;
+        let mut chunk = Chunk::new(source, READ_SIZE);
         let mut has_message = false;
-        while at < window.len() {
+        while !chunk.is_empty() {
             match &mut self.state {
                 State::Header(header) => {
-                    let bytes = window.bytes_at(at);
-                    if bytes.is_empty() {
-                        return Err(BypassReason::Unreadable);
-                    }
-                    at = at.saturating_add(header.extend(bytes));
+                    let count = header.extend(chunk.peek()?);
+                    chunk.advance(count);
                     let (kind, frame) = header.parse(self.sender)?;
                     has_message |= kind.is_data();
                     if let Some(frame) = frame {
@@ -81,13 +76,10 @@ impl Direction {
                     }
                 }
                 State::Payload { kind, left } => {
+                    let kind = *kind;
                     has_message |= kind.is_data();
-                    let available = window.len().saturating_sub(at);
-                    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(available);
-                    at = at.saturating_add(taken);
-                    *left = left.saturating_sub(u64::try_from(taken).unwrap_or(u64::MAX));
+                    *left = chunk.skip(*left);
                     if *left == 0 {
-                        let kind = *kind;
                         self.end_frame(kind);
                     }
                 }

@@ -2,7 +2,7 @@
 //! skipped.
 
 use super::method::MethodReader;
-use crate::tcp::chunk::Chunk;
+use crate::chunk::Chunk;
 use crate::tcp::field::{Field, Fields};
 use crate::tcp::frames::{Event, Frames, Lengths};
 use crate::tcp::{BypassReason, TLS_HANDSHAKE};

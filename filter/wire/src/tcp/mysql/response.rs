@@ -6,8 +6,8 @@ use super::packet::{
 };
 use super::queue::Command;
 use super::{Phase, Shared};
+use crate::chunk::Chunk;
 use crate::tcp::BypassReason;
-use crate::tcp::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames};
 use crate::tcp::prefix::Prefix;
 

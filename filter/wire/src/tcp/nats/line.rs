@@ -1,6 +1,6 @@
 //! Control lines, and the payloads that follow them.
 
-use crate::tcp::chunk::Chunk;
+use crate::chunk::Chunk;
 use crate::tcp::prefix::Prefix;
 use crate::tcp::{BypassReason, TLS_HANDSHAKE};
 
@@ -196,7 +196,7 @@ impl Lines {
     pub(super) fn next(&mut self, chunk: &mut Chunk<'_>) -> Result<Option<Line>, BypassReason> {
         loop {
             if let Position::Payload { left } = &mut self.position {
-                *left = left.saturating_sub(chunk.skip(*left));
+                *left = chunk.skip(*left);
                 if *left > 0 {
                     return Ok(None);
                 }

@@ -1,7 +1,7 @@
 //! What the server sends ("Message Formats", B).
 
 use super::{CopyMode, Phase, Requests, Shared, TransactionStatus};
-use crate::tcp::chunk::Chunk;
+use crate::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames, Lengths};
 use crate::tcp::prefix::Prefix;
 use crate::tcp::{BypassReason, PinReason};

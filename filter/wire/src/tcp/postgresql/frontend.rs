@@ -2,7 +2,7 @@
 
 use super::statements::Bind;
 use super::{CopyMode, Phase, Requests, Shared};
-use crate::tcp::chunk::Chunk;
+use crate::chunk::Chunk;
 use crate::tcp::frames::{Event, Frames, Lengths};
 use crate::tcp::sql::{Dialect, MAX_INSPECTED, SqlReader};
 use crate::tcp::{BypassReason, TLS_HANDSHAKE};

@@ -2,7 +2,7 @@
 
 use super::ReplyMode;
 use super::decimal::Decimal;
-use crate::tcp::chunk::Chunk;
+use crate::chunk::Chunk;
 use crate::tcp::prefix::Prefix;
 use crate::tcp::{BypassReason, TLS_HANDSHAKE};
 
@@ -103,7 +103,7 @@ impl Commands {
                     argument.push(bytes);
                     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
                 } else {
-                    chunk.skip(*left)
+                    left.saturating_sub(chunk.skip(*left))
                 };
                 *left = left.saturating_sub(taken);
                 if taken == 0 {

@@ -1,8 +1,8 @@
 //! What the server sends: replies, and push data beside them.
 
 use super::decimal::Decimal;
+use crate::chunk::Chunk;
 use crate::tcp::BypassReason;
-use crate::tcp::chunk::Chunk;
 use crate::tcp::prefix::Prefix;
 
 /// A complete reply.
@@ -94,7 +94,7 @@ impl Replies {
                     name.push(bytes);
                     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
                 } else {
-                    chunk.skip(*left)
+                    left.saturating_sub(chunk.skip(*left))
                 };
                 *left = left.saturating_sub(taken);
                 if taken == 0 {
