@@ -82,50 +82,54 @@ impl Direction {
         let mut chunk = Chunk::new(source, READ_SIZE);
         let mut frame_at = None;
         loop {
-            match self.state {
-                // A frame of length 0 ends here too, even at the end of the callback.
-                State::Payload {
-                    frame,
-                    left,
-                    wanted,
-                } if wanted == 0 || left == 0 => {
-                    let left = u32::try_from(chunk.skip(left.into())).unwrap_or(u32::MAX);
-                    if left > 0 {
-                        self.state = State::Payload {
-                            frame,
-                            left,
-                            wanted,
-                        };
-                        return Ok(());
-                    }
-                    self.state = State::Header;
-                    handler.end(frame, frame_at, self.end(frame));
+            // A frame of length 0 ends here too, even at the end of the callback.
+            if let State::Payload {
+                frame,
+                left,
+                wanted,
+            } = self.state
+                && (wanted == 0 || left == 0)
+            {
+                let left = u32::try_from(chunk.skip(left.into())).unwrap_or(u32::MAX);
+                if left > 0 {
+                    self.state = State::Payload {
+                        frame,
+                        left,
+                        wanted,
+                    };
+                    return Ok(());
                 }
-                _ if chunk.is_empty() => return Ok(()),
+                self.state = State::Header;
+                handler.end(frame, frame_at, self.end(frame));
+            }
+            let at = chunk.at();
+            let bytes = chunk.peek()?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            let count = match self.state {
                 State::Preface(arrived) => {
-                    let bytes = chunk.peek()?;
                     let (state, count) = compare_preface(arrived, bytes)?;
                     self.state = state;
-                    chunk.advance(count);
+                    count
                 }
                 State::Header => {
                     if self.part.is_empty() && self.open_block.is_none() {
-                        frame_at = Some(chunk.at());
+                        frame_at = Some(at);
                     }
-                    let count = self.part.fill(chunk.peek()?, MAX_PART);
-                    chunk.advance(count);
-                    let Some(header) = self.part.take(MAX_PART) else {
-                        continue;
-                    };
-                    let frame = Frame::parse(header);
-                    if !frame.is_allowed() || !self.is_in_order(frame) {
-                        return Err(BypassReason::Frame);
+                    let count = self.part.fill(bytes, MAX_PART);
+                    if let Some(header) = self.part.take(MAX_PART) {
+                        let frame = Frame::parse(header);
+                        if !frame.is_allowed() || !self.is_in_order(frame) {
+                            return Err(BypassReason::Frame);
+                        }
+                        self.state = State::Payload {
+                            frame,
+                            left: frame.length,
+                            wanted: handler.begin(frame, !self.has_settings)?,
+                        };
                     }
-                    self.state = State::Payload {
-                        frame,
-                        left: frame.length,
-                        wanted: handler.begin(frame, !self.has_settings)?,
-                    };
+                    count
                 }
                 State::Payload {
                     frame,
@@ -134,8 +138,7 @@ impl Direction {
                 } => {
                     let wanted = wanted.min(MAX_PART);
                     let len = u8::try_from(left).map_or(wanted, |left| left.min(wanted));
-                    let count = self.part.fill(chunk.peek()?, len);
-                    chunk.advance(count);
+                    let count = self.part.fill(bytes, len);
                     if let Some(part) = self.part.take(len) {
                         self.state = State::Payload {
                             frame,
@@ -143,8 +146,10 @@ impl Direction {
                             wanted: handler.read(frame, part, len)?,
                         };
                     }
+                    count
                 }
-            }
+            };
+            chunk.advance(count);
         }
     }
 

@@ -16,10 +16,9 @@ impl Decimal {
     pub(super) fn push(&mut self, byte: u8) -> Result<Option<Option<u64>>, BypassReason> {
         match byte {
             b'0'..=b'9' if self.digits < 18 && !self.has_cr => {
-                self.value = self
-                    .value
-                    .saturating_mul(10)
-                    .saturating_add(u64::from(byte.saturating_sub(b'0')));
+                // 18 digits fit.
+                let digit = u64::from(byte & 0x0f);
+                self.value = self.value.wrapping_mul(10).wrapping_add(digit);
                 self.digits = self.digits.saturating_add(1);
             }
             b'-' if self.digits == 0 && !self.is_negative => self.is_negative = true,
