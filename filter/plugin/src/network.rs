@@ -7,7 +7,7 @@ use std::rc::Rc;
 use evenkeel_engine::{Activity, ConnectionId, Decision};
 use evenkeel_metrics::Counter;
 use evenkeel_wire::h1::UnreadResponse;
-use evenkeel_wire::h2::Http2Write;
+use evenkeel_wire::h2::{Http2Scanner, Http2Write};
 use evenkeel_wire::{ByteSource, ConnectionScanner, Detection, Protocol, WriteSummary};
 
 use crate::host::{Buffer, Bytes};
@@ -204,7 +204,9 @@ impl Downstream {
         });
         match (decision, opportunity, write) {
             (Decision::PassThrough, _, WriteSummary::Http2(write)) => {
-                self.insert_frames(bytes, *write, None)
+                if self.scanner.http2().is_some_and(Http2Scanner::needs_ping) {
+                    self.insert_frames(bytes, write, None);
+                }
             }
             (Decision::PassThrough, _, WriteSummary::ResponseHead(head)) if !head.closes => {
                 self.insert_keep_alive_hint(worker, bytes, head)

@@ -182,6 +182,11 @@ impl Http2Scanner {
         self.connection.delivery.is_confirmed()
     }
 
+    /// Whether [`Http2Scanner::insertions`] has a PING to insert.
+    pub fn needs_ping(&self) -> bool {
+        self.connection.delivery.needs_ping()
+    }
+
     /// The frames to insert, in this order, into the current write of `len` bytes: `goaway`, and a PING where one is
     /// needed to learn what the client has received. Call it for each write; before the first GOAWAY it returns
     /// nothing.

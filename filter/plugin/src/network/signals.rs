@@ -61,7 +61,7 @@ impl Downstream {
                     },
                     at: opportunity.at,
                 };
-                self.insert_frames(bytes, write, Some(goaway));
+                self.insert_frames(bytes, &write, Some(goaway));
                 if is_exact {
                     self.forwarding = Forwarding::None;
                 }
@@ -102,13 +102,13 @@ impl Downstream {
     pub(super) fn insert_frames(
         &mut self,
         bytes: &mut Bytes<'_>,
-        write: Http2Write,
+        write: &Http2Write,
         goaway: Option<h2::PlannedGoaway>,
     ) {
         let Some(http2) = self.scanner.http2_mut() else {
             return;
         };
-        for insertion in http2.insertions(write, bytes.len(), goaway) {
+        for insertion in http2.insertions(*write, bytes.len(), goaway) {
             bytes.splice(insertion.at, 0, &insertion.frame);
         }
     }
