@@ -1,6 +1,7 @@
 //! Benchmarks: time in the scanners and the engine, the counted cost of each kind of exchange, and the cost in a real
 //! Envoy.
 
+mod affinity;
 mod contender;
 mod envoy;
 mod load;

@@ -1,7 +1,9 @@
 //! What is compared on an Envoy: nothing, the alternatives, and the module in its roles.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use evenkeel_test_envoy::{Listener, Roles};
 use serde_json::json;
 
@@ -45,12 +47,15 @@ pub enum Contender {
     Bare,
     NativeLimits,
     Lua(&'static str),
+    /// A module that does nothing.
     Empty(Roles),
+    /// A module that reads the first bytes of each network callback.
+    Reading(Roles),
     Evenkeel(Roles, &'static str),
 }
 
 /// The contenders of HTTP; the first is what the others are divided by.
-pub const HTTP: [(&str, Contender); 12] = [
+pub const HTTP: [(&str, Contender); 14] = [
     ("Envoy alone", Contender::Bare),
     ("Envoy's own limits", Contender::NativeLimits),
     ("Lua filter, empty", Contender::Lua(LUA_EMPTY)),
@@ -60,6 +65,14 @@ pub const HTTP: [(&str, Contender); 12] = [
     ),
     ("empty network filter", Contender::Empty(Roles::Network)),
     ("empty filters in both roles", Contender::Empty(Roles::Both)),
+    (
+        "network filter that only reads",
+        Contender::Reading(Roles::Network),
+    ),
+    (
+        "filters in both roles that only read",
+        Contender::Reading(Roles::Both),
+    ),
     ("network role", Contender::Evenkeel(Roles::Network, PLAIN)),
     ("HTTP role", Contender::Evenkeel(Roles::Http, PLAIN)),
     ("both roles", Contender::Evenkeel(Roles::Both, PLAIN)),
@@ -93,25 +106,46 @@ pub const PROCESSES: [(&str, Contender); 5] = [
     ("both roles", Contender::Evenkeel(Roles::Both, PLAIN)),
 ];
 
+/// The modules that the module is compared with.
+pub struct Modules {
+    empty: PathBuf,
+    reading: PathBuf,
+}
+
+impl Modules {
+    /// Writes them to `directory`.
+    pub fn write(directory: &Path) -> Result<Self> {
+        let write = |name: &str, text| -> Result<PathBuf> {
+            let path = directory.join(name);
+            fs::write(&path, wat::parse_str(text)?)?;
+            Ok(path)
+        };
+        Ok(Self {
+            empty: write("empty.wasm", include_str!("empty.wat"))?,
+            reading: write("reading.wasm", include_str!("reading.wat"))?,
+        })
+    }
+}
+
 impl Contender {
-    /// Returns an HTTP listener with this contender. `empty` is the module that does nothing.
-    pub fn http(self, name: &str, empty: &Path) -> Listener {
+    /// Returns an HTTP listener with this contender.
+    pub fn http(self, name: &str, modules: &Modules) -> Listener {
         let listener = Listener::http(name)
             .direct_response("/direct", 200, "hello")
             .route("/bytes", BODIES)
             .route("/count", BODIES)
             .route("/evenkeel.Test", "grpc")
             .route("/", APP);
-        self.install(listener, name, empty)
+        self.install(listener, name, modules)
     }
 
     /// Returns a TCP listener with this contender.
-    pub fn tcp(self, name: &str, empty: &Path) -> Listener {
-        self.install(Listener::tcp(name, ECHO), name, empty)
+    pub fn tcp(self, name: &str, modules: &Modules) -> Listener {
+        self.install(Listener::tcp(name, ECHO), name, modules)
     }
 
     /// Each contender has VMs of its own.
-    fn install(self, listener: Listener, name: &str, empty: &Path) -> Listener {
+    fn install(self, listener: Listener, name: &str, modules: &Modules) -> Listener {
         match self {
             Self::Bare => listener,
             Self::NativeLimits => listener.connection_limits(json!({
@@ -119,7 +153,14 @@ impl Contender {
                 "max_requests_per_connection": 100_000_000,
             })),
             Self::Lua(script) => listener.lua(script),
-            Self::Empty(roles) => listener.evenkeel(roles, PLAIN).vm(name).module(empty),
+            Self::Empty(roles) => {
+                let listener = listener.evenkeel(roles, PLAIN).vm(name);
+                listener.module(&modules.empty)
+            }
+            Self::Reading(roles) => {
+                let listener = listener.evenkeel(roles, PLAIN).vm(name);
+                listener.module(&modules.reading)
+            }
             Self::Evenkeel(roles, policy) => listener.evenkeel(roles, policy).vm(name),
         }
     }

@@ -2,14 +2,15 @@
 //! the first one in the same round does not depend on what else the machine does.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use evenkeel_report::terminal;
 use evenkeel_test_envoy::{Backend, Bootstrap, Cluster, Envoy, Listener, TcpEcho};
 use serde::Serialize;
 
-use super::contender::{APP, BODIES, ECHO, HTTP, TCP_ONLY};
+use super::affinity;
+use super::contender::{APP, BODIES, ECHO, HTTP, Modules, TCP_ONLY};
 use super::load::{Generator, Shape, shapes};
 use super::process::Process;
 use super::processes::{ProcessCost, ProcessEffort};
@@ -79,8 +80,6 @@ pub async fn measure(
     only_processes: bool,
 ) -> Result<Report> {
     fs::create_dir_all(directory)?;
-    let empty = directory.join("empty.wasm");
-    fs::write(&empty, wat::parse_str(include_str!("empty.wat"))?)?;
     let generator = Generator::new(directory)?;
     let app = Bootstrap::new().envoy(envoy);
     let app = app.listener(Listener::http("app").direct_response("/", 200, "hello"));
@@ -92,7 +91,7 @@ pub async fn measure(
     let bench = Bench {
         module,
         envoy,
-        empty,
+        modules: Modules::write(directory)?,
         servers,
         effort,
     };
@@ -108,6 +107,7 @@ pub async fn measure(
         return Ok(report);
     }
     let proxy = bench.start(bench.listeners(), 1).await?;
+    affinity::separate(proxy.pid(), &[bench.servers.app.pid()])?;
     for shape in shapes(effort.scale) {
         let cost = bench.shape(&proxy, &generator, shape).await?;
         report.shapes.push(cost);
@@ -125,7 +125,7 @@ pub async fn measure(
 pub(super) struct Bench<'a> {
     module: &'a Path,
     envoy: &'a Path,
-    pub(super) empty: PathBuf,
+    pub(super) modules: Modules,
     servers: Servers,
     effort: Effort,
 }
@@ -141,9 +141,9 @@ fn tcp(index: usize) -> String {
 impl Bench<'_> {
     fn listeners(&self) -> Vec<Listener> {
         let of_http = HTTP.iter().enumerate();
-        let of_http = of_http.map(|(index, (_, it))| it.http(&http(index), &self.empty));
+        let of_http = of_http.map(|(index, (_, it))| it.http(&http(index), &self.modules));
         let of_tcp = TCP_ONLY.iter().enumerate();
-        let of_tcp = of_tcp.map(|(index, (_, it))| it.tcp(&tcp(index), &self.empty));
+        let of_tcp = of_tcp.map(|(index, (_, it))| it.tcp(&tcp(index), &self.modules));
         of_http.chain(of_tcp).collect()
     }
 
@@ -186,18 +186,22 @@ impl Bench<'_> {
                 "{}: round {round} of {}",
                 shape.name, self.effort.rounds
             ));
-            let mut first = 0.0;
-            for ((_, listener), cost) in contenders.iter().zip(&mut costs) {
+            let mut micros = vec![0.0; contenders.len()];
+            let mut turns: Vec<_> = contenders.iter().zip(&mut micros).collect();
+            // What changes during a round affects the first ones as much as the last ones.
+            if round % 2 == 1 {
+                turns.reverse();
+            }
+            for ((_, listener), micros) in turns {
                 let before = process.cpu()?;
                 generator.send(shape, proxy.address(listener)).await?;
                 let used = (process.cpu()? - before).as_secs_f64() * 1e6;
-                let micros = used / shape.units() as f64;
-                if first == 0.0 {
-                    first = micros;
-                }
-                if round > 0 {
-                    cost.micros.push(micros);
-                    cost.ratios.push(micros / first);
+                *micros = used / shape.units() as f64;
+            }
+            if round > 0 {
+                for (cost, micros_of) in costs.iter_mut().zip(&micros) {
+                    cost.micros.push(*micros_of);
+                    cost.ratios.push(micros_of / micros[0]);
                 }
             }
         }

@@ -19,10 +19,11 @@ pub fn page(report: &Report, version: &str) -> String {
     let rounds = report.rounds;
     let mut page = format!(
         "{HEAD}`cargo xtask bench --envoy --rounds {rounds} --page docs/cost.md` has measured it on Envoy {version} with one worker. All contenders \
-         are listeners of one process and take turns. The numbers are CPU time of the Envoy process divided by that of Envoy \
+         are listeners of one process, which has a CPU of its own, and take turns. The numbers are CPU time of the Envoy process divided by that of Envoy \
          alone in the same round: the median of {rounds} rounds, with the smallest and the largest. Compare only numbers of one \
          table.\n\n\
-         An empty filter is the floor for any module: its callbacks return at once. What the module itself does is counted in \
+         An empty filter is the floor for any module: its callbacks return at once. One that only reads takes the first 256 bytes \
+         of each network callback from Envoy: the floor for a scanner that reads each of them. What the module itself does is counted in \
          [tests/module/cost.md](../tests/module/cost.md), equal on every machine; a test fails when it grows.\n",
     );
     for shape in &report.shapes {

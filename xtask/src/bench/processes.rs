@@ -101,7 +101,7 @@ impl Bench<'_> {
         effort: ProcessEffort,
         cost: &mut ProcessCost,
     ) -> Result<()> {
-        let listener = contender.http("in", &self.empty);
+        let listener = contender.http("in", &self.modules);
         let proxy = self.start(vec![listener], WORKERS).await?;
         let process = Process(proxy.pid());
         // Workers may still create their VMs when Envoy is ready.
