@@ -58,6 +58,28 @@ impl<'a> Chunk<'a> {
         Ok(byte)
     }
 
+    /// Reads bytes until `push` returns true for one. Returns whether it did.
+    ///
+    /// # Errors
+    /// As [`peek`](Self::peek), and those of `push`.
+    pub(crate) fn read_until(
+        &mut self,
+        mut push: impl FnMut(u8) -> Result<bool, BypassReason>,
+    ) -> Result<bool, BypassReason> {
+        while !self.is_empty() {
+            let bytes = self.peek()?;
+            let len = bytes.len();
+            for (count, byte) in (1..).zip(bytes) {
+                if push(*byte)? {
+                    self.advance(count);
+                    return Ok(true);
+                }
+            }
+            self.advance(len);
+        }
+        Ok(false)
+    }
+
     /// Reads at least one and at most `max` bytes; none at the end.
     ///
     /// # Errors

@@ -59,28 +59,24 @@ impl<const N: usize> Frames<N> {
         parse: impl Fn(&[u8]) -> Result<Option<Lengths>, BypassReason>,
     ) -> Result<Option<Event<'c, N>>, BypassReason> {
         match self {
-            Self::Header(header) => loop {
-                let bytes = chunk.peek()?;
-                if bytes.is_empty() {
+            Self::Header(header) => {
+                let mut lengths = None;
+                chunk.read_until(|byte| {
+                    header.push_byte(byte);
+                    lengths = parse(header.bytes())?;
+                    Ok(lengths.is_some())
+                })?;
+                let Some(Lengths { payload, inspected }) = lengths else {
                     return Ok(None);
-                }
-                let mut count = 0_usize;
-                for byte in bytes {
-                    header.push_byte(*byte);
-                    count = count.saturating_add(1);
-                    if let Some(lengths) = parse(header.bytes())? {
-                        chunk.advance(count);
-                        let begin = Event::Begin(header.padded());
-                        let inspected = lengths.inspected.min(lengths.payload);
-                        *self = Self::Payload {
-                            inspected,
-                            skipped: lengths.payload.saturating_sub(inspected),
-                        };
-                        return Ok(Some(begin));
-                    }
-                }
-                chunk.advance(count);
-            },
+                };
+                let begin = Event::Begin(header.padded());
+                let inspected = inspected.min(payload);
+                *self = Self::Payload {
+                    inspected,
+                    skipped: payload.saturating_sub(inspected),
+                };
+                Ok(Some(begin))
+            }
             Self::Payload { inspected, .. } if *inspected > 0 => {
                 let bytes = chunk.take(*inspected)?;
                 if bytes.is_empty() {

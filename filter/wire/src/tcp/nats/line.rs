@@ -202,19 +202,13 @@ impl Lines {
                 }
                 return Ok(Some(core::mem::take(self).line));
             }
-            let bytes = chunk.peek()?;
-            if bytes.is_empty() {
+            let is_line = chunk.read_until(|byte| {
+                self.push(byte)?;
+                Ok(matches!(self.position, Position::Payload { .. }))
+            })?;
+            if !is_line {
                 return Ok(None);
             }
-            let mut count = 0_usize;
-            for byte in bytes {
-                self.push(*byte)?;
-                count = count.saturating_add(1);
-                if let Position::Payload { .. } = self.position {
-                    break;
-                }
-            }
-            chunk.advance(count);
         }
     }
 

@@ -111,10 +111,15 @@ impl Commands {
                 }
                 continue;
             }
-            let Some(byte) = chunk.byte()? else {
+            let mut is_complete = false;
+            let has_stopped = chunk.read_until(|byte| {
+                is_complete = self.push(byte)?;
+                Ok(is_complete || matches!(self.position, Position::Argument { left: 1.. }))
+            })?;
+            if !has_stopped {
                 return Ok(None);
-            };
-            if self.push(byte)? {
+            }
+            if is_complete {
                 let command = core::mem::take(self).command;
                 // An empty line, or an array of none, is no command.
                 if command.count > 0 {
