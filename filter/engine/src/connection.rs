@@ -41,6 +41,10 @@ use websocket::WebSocketState;
 /// idle HTTP/1 connection stays open until it carries one more request.
 const MIN_KEEP_ALIVE_HINT: Duration = Duration::from_secs(60);
 
+/// How long before its expiry the responses of a connection are read. Only from its second request after an unread response
+/// on is the position in its bytes certain: a connection that carries a request in this time is drained when it expires.
+const SOON: Duration = Duration::from_secs(60);
+
 /// One downstream connection. Whatever the peers send, it takes about 300 bytes (a test verifies the number), and 48 for
 /// each of at most 1024 streams whose age is limited.
 #[derive(Debug)]
@@ -275,6 +279,13 @@ impl Connection {
     /// A drain signal is to be sent, or was sent and may be repeated.
     pub(crate) fn awaits_drain_point(&self) -> bool {
         matches!(self.drain, DrainState::Pending(_) | DrainState::Draining(_))
+    }
+
+    /// A limit is reached within [`SOON`], or by the next request.
+    pub(crate) fn expires_soon(&self, now: Instant) -> bool {
+        let soon = now.after(SOON);
+        let requests = self.usage.requests.saturating_add(1);
+        self.terms.limits.reached(soon, requests).is_some()
     }
 
     /// Checks the limits. Gives the reason when one has been reached: the drain is pending from now on.

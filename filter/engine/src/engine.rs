@@ -201,7 +201,8 @@ impl Engine {
         true
     }
 
-    /// Checks the limits of a connection before the server writes. True if the connection awaits a drain point.
+    /// Checks the limits of a connection before the server responds. True if the connection awaits a drain point, or will do
+    /// so soon.
     pub fn check_limits(&mut self, id: ConnectionId) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else {
             return false;
@@ -209,7 +210,7 @@ impl Engine {
         if let Some(reason) = connection.expire(self.now) {
             self.effects.push_back(Effect::DrainPending(id, reason));
         }
-        connection.awaits_drain_point()
+        connection.awaits_drain_point() || connection.expires_soon(self.now)
     }
 
     /// The server writes bytes: `activity` is the state after them, `point` finds the best place in them for a drain

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use evenkeel_engine::{Activity, ConnectionId, Decision};
 use evenkeel_metrics::Counter;
-use evenkeel_wire::h1::UnreadResponse;
+use evenkeel_wire::h1::UnreadPart;
 use evenkeel_wire::h2::{Http2Scanner, Http2Write};
 use evenkeel_wire::{ByteSource, ConnectionScanner, Detection, Protocol, WriteSummary};
 
@@ -20,7 +20,7 @@ use crate::worker::Worker;
 /// writes, but a filter before it may write something of its own.
 const UPSTREAM_ATTEMPTS: u8 = 3;
 
-/// After how many bytes of a response that is not read the worker gets to know of them.
+/// How many bytes of unread responses may be missing in the worker's load. The last ones of a connection are never added.
 const MAX_UNREPORTED: usize = 256 * 1024;
 
 /// One downstream connection.
@@ -31,7 +31,7 @@ pub(crate) struct Downstream {
     has_scanner: bool,
     reported: Reported,
     forwarding: Forwarding,
-    /// Bytes of responses that are not read, which the worker does not know of yet.
+    /// Bytes of unread responses that are not reported yet.
     unreported: usize,
     /// The upstream host of a TCP connection, once it is known.
     upstream: Option<Rc<UpstreamHost>>,
@@ -125,7 +125,11 @@ impl Downstream {
         if size > 0 {
             self.find_upstream(worker);
         }
-        if size == 0 || self.is_bypassed() {
+        if self.is_bypassed() {
+            return;
+        }
+        if size == 0 {
+            self.scanner.wrote_nothing();
             return;
         }
         if self.forwarding == Forwarding::Both && self.skips_response(worker, size) {
@@ -153,11 +157,11 @@ impl Downstream {
 
     /// Skips a write that is a part of an HTTP/1 response that nothing needs. False if it has to be scanned.
     fn skips_response(&mut self, worker: &mut Worker, size: usize) -> bool {
-        let reports = match self.scanner.unread_response() {
+        let reports = match self.scanner.unread_part() {
             None => return false,
-            Some(UnreadResponse::Begins) if worker.needs_response(self.id) => return false,
-            Some(UnreadResponse::Begins) => true,
-            Some(UnreadResponse::Continues) => self.unreported >= MAX_UNREPORTED,
+            Some(UnreadPart::First) if worker.needs_response(self.id) => return false,
+            Some(UnreadPart::First) => true,
+            Some(UnreadPart::Later) => self.unreported >= MAX_UNREPORTED,
         };
         self.scanner.skip_response(size);
         if reports {

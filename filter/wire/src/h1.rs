@@ -30,8 +30,7 @@ use pipelined::PipelinedRequest;
 pub use responses::{PersistenceFields, ResponseHead, Span};
 use start_line::{RequestLine, StatusLine};
 use state::{Exchange, Phase, RequestState, ResponseState};
-use unread::Skipping;
-pub use unread::UnreadResponse;
+pub use unread::UnreadPart;
 
 /// The longest head that is followed, in bytes.
 pub const MAX_HEAD: usize = 64 * 1024;
@@ -62,7 +61,8 @@ pub struct Http1Scanner {
     /// The complete requests in `buffered`.
     pipelined: VecDeque<PipelinedRequest>,
     requests: u64,
-    skipping: Skipping,
+    /// The current request may be bytes that Envoy hands over again. See `unread.rs`.
+    in_doubt: bool,
 }
 
 impl Http1Scanner {
@@ -73,10 +73,11 @@ impl Http1Scanner {
     pub fn scan_downstream(&mut self, source: &mut dyn ByteSource) -> Result<(), BypassReason> {
         match self.phase {
             Phase::Open if !source.is_empty() => {
-                self.end_unread_response();
+                self.update_doubt();
                 let window = &mut Window::new(source, READ_SIZE);
+                let before = self.requests;
                 self.scan_requests(window)
-                    .or_else(|reason| self.rescan_requests(window, reason))
+                    .or_else(|reason| self.rescan_requests(window, before, reason))
                     .inspect_err(|&reason| self.phase = Phase::Bypassed(reason))
             }
             Phase::Bypassed(reason) => Err(reason),
@@ -97,7 +98,7 @@ impl Http1Scanner {
             Phase::Open | Phase::Closing if source.is_empty() => Ok(None),
             Phase::Open | Phase::Closing => {
                 let found = self.scan_responses(&mut Window::new(source, READ_SIZE));
-                self.check_head(found, source.len())
+                self.check_write(found)
                     .inspect_err(|&reason| self.phase = Phase::Bypassed(reason))
             }
             Phase::Bypassed(reason) => Err(reason),

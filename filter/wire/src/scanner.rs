@@ -255,10 +255,10 @@ impl ConnectionScanner {
         })
     }
 
-    /// Which part of an HTTP/1 response that need not be read is written next. None if the write has to be scanned.
-    pub fn unread_response(&self) -> Option<h1::UnreadResponse> {
+    /// The part of an HTTP/1 response that is written next and need not be read. None if the write has to be scanned.
+    pub fn unread_part(&self) -> Option<h1::UnreadPart> {
         match &self.state {
-            State::Http1(scanner) => scanner.unread_response(),
+            State::Http1(scanner) => scanner.unread_part(),
             _ => None,
         }
     }
@@ -269,6 +269,13 @@ impl ConnectionScanner {
             scanner.skip_response();
         }
         self.undelivered.wrote(len);
+    }
+
+    /// The server makes an empty write.
+    pub fn wrote_nothing(&mut self) {
+        if let State::Http1(scanner) = &mut self.state {
+            scanner.wrote_nothing();
+        }
     }
 
     /// Scans a write to the client.

@@ -157,8 +157,8 @@ impl Worker {
         self.engine.read(id, activity)
     }
 
-    /// Whether an HTTP/1 response that begins has to be read: a drain waits for it, or its policy needs to know when it
-    /// ends.
+    /// Whether an HTTP/1 response that begins has to be read: a drain waits for it or will do so soon, or its policy needs
+    /// to know when it ends.
     pub(crate) fn needs_response(&mut self, id: ConnectionId) -> bool {
         self.advance_for(id);
         self.engine.check_limits(id)

@@ -1,75 +1,121 @@
-//! Responses that are not read: each read costs more than all that the scanner does with the bytes.
+//! Responses that are not read: a read costs more than scanning.
 //!
-//! Where such a response ends does not show. The next bytes of the client are taken for a request that follows it. They are
-//! that from every client that waits for its responses. From one that does not, Envoy reads ahead once, and hands over the
-//! same bytes again when the response has ended, so that the scanner starts again there (such a request is counted twice).
-//! What is written in between is the rest of that response: it is told from the next response by Envoy's way of writing a
-//! head, which is a write of its own.
+//! The end of an unread response is not visible. The next bytes of the client are taken for a request that follows it,
+//! which is true for every client that waits for its responses. From a client that does not, Envoy reads ahead once, and
+//! hands over the same bytes again after the response. So there is doubt about the first request after an unread response
+//! (it may be counted twice): whatever its response seems to be is not used. There is none about the second one, because
+//! Envoy takes nothing more from the client before it has sent the unread response.
+use super::Http1Scanner;
 use super::buffered::BufferedBytes;
 use super::head::MessageHead;
+use super::responses::ResponseHead;
 use super::state::{Exchange, Phase, RequestState, ResponseState};
-use super::{Http1Scanner, ResponseHead};
 use crate::BypassReason;
 use crate::source::Window;
 
 /// A part of a response that need not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnreadResponse {
-    /// Its first bytes: it can still be read.
-    Begins,
-    /// Bytes of a response of which others were not read.
-    Continues,
-}
-
-/// Whether responses can be skipped, and were.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Skipping {
-    /// Not before a response has shown that heads are written alone.
-    #[default]
-    NotYet,
-    Possible,
-    /// A response was skipped: an error means that the scanner may be out of step, and not that it does not understand.
-    Used,
+pub enum UnreadPart {
+    /// The beginning: the response can still be read.
+    First,
+    /// A later part of an unread response.
+    Later,
 }
 
 impl Http1Scanner {
-    /// Which part of a response that need not be read is written next. None if the write has to be scanned, as every write
-    /// of a response whose first one was. So does a response during which Envoy takes more from the client: to a request
-    /// that may open a tunnel, that is not complete, or after which Envoy already has another one.
-    pub fn unread_response(&self) -> Option<UnreadResponse> {
+    /// The part of a response that is written next and need not be read. None if the write has to be scanned, as every part
+    /// of a response whose beginning was. So does a response during which Envoy takes more from the client: to a request
+    /// that may open a tunnel, that is not complete, or behind which Envoy already has another one.
+    pub fn unread_part(&self) -> Option<UnreadPart> {
         match &self.response {
-            ResponseState::Unread => Some(UnreadResponse::Continues),
-            ResponseState::Head if self.awaits_lone_response() => Some(UnreadResponse::Begins),
+            ResponseState::Unread => Some(UnreadPart::Later),
+            ResponseState::Head if self.awaits_lone_response() => Some(UnreadPart::First),
             ResponseState::Head | ResponseState::Body(_) => None,
         }
     }
 
-    /// Does not read the response that begins with the next write.
+    /// Does not read the response that the next write is a part of.
     pub fn skip_response(&mut self) {
         self.response = ResponseState::Unread;
-        self.skipping = Skipping::Used;
     }
 
     fn awaits_lone_response(&self) -> bool {
-        let waits = |exchange: &Exchange| !exchange.offers_tunnel && !exchange.response_complete;
-        self.skipping != Skipping::NotYet
-            && self.response_head.is_empty()
-            && self.phase == Phase::Open
+        self.phase == Phase::Open
             && matches!(self.request, RequestState::Complete)
             && self.buffered.is_empty()
-            && self.exchange.as_ref().is_some_and(waits)
+            && self.awaits_response()
+            && self
+                .exchange
+                .is_some_and(|exchange| !exchange.offers_tunnel)
     }
 
-    /// The client sends its next bytes. Nothing else was begun before a response was skipped.
-    pub(super) fn end_unread_response(&mut self) {
+    /// No byte of the response to the current request has been written.
+    fn awaits_response(&self) -> bool {
+        let awaits = |exchange: &Exchange| !exchange.response_complete;
+        matches!(self.response, ResponseState::Head)
+            && self.response_head.is_empty()
+            && self.exchange.as_ref().is_some_and(awaits)
+    }
+
+    /// The client sends bytes. After an unread response they are doubtful; after a response that was read in doubt they
+    /// begin a request.
+    pub(super) fn update_doubt(&mut self) {
         if matches!(self.response, ResponseState::Unread) {
+            // A response is skipped only where nothing else has begun.
             self.response = ResponseState::Head;
             self.request = RequestState::default();
             self.exchange = None;
+            self.in_doubt = true;
+        } else if self.in_doubt && self.exchange.is_none() && self.buffered.is_empty() {
+            self.in_doubt = !matches!(self.request, RequestState::Between { .. });
         }
     }
 
-    /// Starts with a new exchange, as at the beginning of the connection.
+    /// Scans the client's bytes again as the beginning of a request, after an error in doubt: Envoy has handed them over
+    /// again. `requests` is the count before them.
+    #[inline(never)]
+    pub(super) fn rescan_requests(
+        &mut self,
+        window: &mut Window<'_>,
+        requests: u64,
+        error: BypassReason,
+    ) -> Result<(), BypassReason> {
+        if !self.in_doubt {
+            return Err(error);
+        }
+        self.restart();
+        self.requests = requests;
+        self.scan_requests(window)
+    }
+
+    /// Checks what was found in a write. In doubt it may be the rest of the unread response.
+    pub(super) fn check_write(
+        &mut self,
+        found: Result<Option<ResponseHead>, BypassReason>,
+    ) -> Result<Option<ResponseHead>, BypassReason> {
+        if !self.in_doubt {
+            return found;
+        }
+        if found.is_err() {
+            self.restart();
+            self.response = ResponseState::Unread;
+        }
+        if let Phase::WebSocket { .. } = self.phase {
+            self.phase = Phase::Tunnel;
+        }
+        Ok(None)
+    }
+
+    /// The server makes an empty write, with which Envoy ends many responses. No response begins with one: in doubt it ends
+    /// the unread response, and the client's bytes before it come again.
+    pub fn wrote_nothing(&mut self) {
+        if self.in_doubt && self.awaits_response() {
+            self.restart();
+            self.response = ResponseState::Unread;
+        }
+    }
+
+    /// Expects a request, as at the beginning of the connection.
     fn restart(&mut self) {
         self.request = RequestState::default();
         self.request_head = MessageHead::default();
@@ -78,50 +124,5 @@ impl Http1Scanner {
         self.exchange = None;
         self.buffered = BufferedBytes::default();
         self.pipelined.clear();
-    }
-
-    /// Scans requests again after an error, from the beginning of the callback.
-    #[inline(never)]
-    pub(super) fn rescan_requests(
-        &mut self,
-        window: &mut Window<'_>,
-        error: BypassReason,
-    ) -> Result<(), BypassReason> {
-        if self.skipping != Skipping::Used {
-            return Err(error);
-        }
-        self.restart();
-        if self.scan_requests(window).is_err() {
-            self.restart();
-            self.response = ResponseState::Unread;
-        }
-        Ok(())
-    }
-
-    /// Checks what was found in a write of `len` bytes: a head that is alone shows that responses can be skipped. After a
-    /// skipped one, everything else in place of a head is the rest of another response.
-    pub(super) fn check_head(
-        &mut self,
-        found: Result<Option<ResponseHead>, BypassReason>,
-        len: usize,
-    ) -> Result<Option<ResponseHead>, BypassReason> {
-        let is_alone =
-            |head: ResponseHead| head.insert_at.and_then(|at| at.checked_add(2)) == Some(len);
-        let is_cut = !self.response_head.is_empty();
-        match (found, self.skipping) {
-            (Ok(Some(head)), Skipping::NotYet) if is_alone(head) => {
-                self.skipping = Skipping::Possible;
-                found
-            }
-            (Ok(Some(head)), Skipping::Used) if is_alone(head) => found,
-            (Ok(None), Skipping::Used) if !is_cut => found,
-            (_, Skipping::Used) if matches!(self.phase, Phase::Open | Phase::Closing) => {
-                self.restart();
-                self.phase = Phase::Open;
-                self.response = ResponseState::Unread;
-                Ok(None)
-            }
-            _ => found,
-        }
     }
 }
