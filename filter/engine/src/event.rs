@@ -33,7 +33,7 @@ pub enum TcpTraffic {
 pub struct Activity {
     /// Requests since the connection opened.
     pub requests: u64,
-    /// Requests in flight.
+    /// Requests in flight; HTTP/1 responses that are not read count only until they begin.
     pub active: u32,
     /// Bytes in this callback.
     pub bytes: u64,

@@ -1,4 +1,4 @@
-//! Values by the host's number of a connection or context. However many there are, one more is added without a pause.
+//! A table by the host's number of a connection or context, to which a value is added without a pause.
 
 use core::cell::Cell;
 

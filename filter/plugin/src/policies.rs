@@ -11,7 +11,7 @@ mod shared;
 use std::rc::Rc;
 
 use evenkeel_engine::{Bucket, Instant, PerMode, SortedMap, mix};
-use evenkeel_policy::{Errors, Mode, Policy, Role};
+use evenkeel_policy::{Errors, Mode, Policy, Role, Route};
 
 pub(crate) use current::Used;
 use evidence::History;
@@ -107,7 +107,7 @@ pub(crate) struct Policies {
     orders: u64,
     /// The newest connection that is known.
     newest: Option<u64>,
-    /// A policy [reads responses](reads_responses).
+    /// The policy of a root needs every HTTP/1 response to be read.
     reads_responses: bool,
 }
 
@@ -299,9 +299,12 @@ impl Policies {
 }
 
 /// Rebalancing counts active requests, and so has to know when each ends. A `Keep-Alive` hint is inserted into every
-/// response.
+/// response. A request that selects a route may be the last one of its connection.
 fn reads_responses(policy: &Policy) -> bool {
-    policy.rebalance.is_some() || policy.keepalive.http1_hint
+    let limits_requests = |route: &Route| route.rule.max_requests_per_connection.is_some();
+    policy.rebalance.is_some()
+        || policy.keepalive.http1_hint
+        || policy.routes.iter().any(limits_requests)
 }
 
 /// The bucket of a policy in the filter entry `entry`.

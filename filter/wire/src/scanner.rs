@@ -27,7 +27,7 @@ pub enum WriteSummary {
 pub struct Progress {
     /// Requests since the connection opened; 0 when it does not speak HTTP.
     pub requests: u64,
-    /// Active requests. A WebSocket counts as one until both peers have sent Close.
+    /// Active requests; those with a response that is not read only until it begins. A WebSocket counts as one until both peers have sent Close.
     pub active: u32,
     /// Bytes of complete responses that were written and that the client is not known to have read: closing the
     /// connection could destroy them. HTTP/2 only knows whether there are any

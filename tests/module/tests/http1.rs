@@ -33,10 +33,11 @@ fn last_response_has_connection_close() {
     assert_eq!(proxy.metric("evenkeel_downstream_connections_active"), 0);
 }
 
-/// Responses are read only while a drain waits: before that, each exchange reads the request alone.
+/// Long before a connection expires, each exchange reads the request alone. Whether the first request after that was handed
+/// over again is not known, so the second one's response has the drain signal.
 #[test]
-fn connection_that_expires_during_a_response_gets_connection_close_in_the_next() {
-    let proxy = Proxy::with_defaults(r#""max_connection_age": "60s""#);
+fn connection_that_expires_during_an_unread_response_is_drained_by_the_second_one_after_it() {
+    let proxy = Proxy::with_defaults(r#""max_connection_age": "10m""#);
     let connection = proxy.network.connect();
     let reads = || proxy.host.counts().hostcall("proxy_get_buffer_bytes");
     proxy.exchange(&connection, "/1");
@@ -45,16 +46,40 @@ fn connection_that_expires_during_a_response_gets_connection_close_in_the_next()
     let begun = head("transfer-encoding: chunked\r\n");
     assert_eq!(connection.server_writes(&begun), begun);
     proxy.host.advance(Duration::from_secs(3600));
-    // As a response that a client could take for the next one.
+    // Looks like a response.
     let chunk = response_with("");
     assert_eq!(connection.server_writes(&chunk), chunk);
     assert_eq!(connection.server_writes("0\r\n\r\n"), b"0\r\n\r\n");
     assert_eq!(reads() - before, 1);
-    assert_eq!(proxy.exchange(&connection, "/3"), response_with(CLOSE));
+    assert_eq!(proxy.exchange(&connection, "/3"), response_with(""));
+    assert_eq!(proxy.exchange(&connection, "/4"), response_with(CLOSE));
     assert_eq!(
         proxy.metric("bypass_reason=.=start_line;.;evenkeel_connections_bypassed_total"),
         0
     );
+}
+
+/// A minute before its age, and one request before its limit, the responses of a connection are read.
+#[test]
+fn busy_connection_is_drained_when_it_expires() {
+    let proxy =
+        Proxy::with_defaults(r#""max_connection_age": "10m", "max_requests_per_connection": 50"#);
+    let connection = proxy.network.connect();
+    proxy.exchange(&connection, "/1");
+    proxy.host.advance(Duration::from_secs(570));
+    assert_eq!(proxy.exchange(&connection, "/2"), response_with(""));
+    proxy.host.advance(Duration::from_secs(40));
+    assert_eq!(proxy.exchange(&connection, "/3"), response_with(CLOSE));
+
+    let connection = proxy.network.connect();
+    for request in 1..50 {
+        assert_eq!(
+            proxy.exchange(&connection, "/"),
+            response_with(""),
+            "{request}"
+        );
+    }
+    assert_eq!(proxy.exchange(&connection, "/50"), response_with(CLOSE));
 }
 
 #[test]
