@@ -43,7 +43,7 @@ const MIN_KEEP_ALIVE_HINT: Duration = Duration::from_secs(60);
 
 /// How long before its expiry the responses of a connection are read. Only from its second request after an unread response
 /// on is the position in its bytes certain: a connection that carries a request in this time is drained when it expires.
-const SOON: Duration = Duration::from_secs(60);
+const READ_BEFORE_EXPIRY: Duration = Duration::from_secs(60);
 
 /// One downstream connection. Whatever the peers send, it takes about 300 bytes (a test verifies the number), and 48 for
 /// each of at most 1024 streams whose age is limited.
@@ -281,9 +281,9 @@ impl Connection {
         matches!(self.drain, DrainState::Pending(_) | DrainState::Draining(_))
     }
 
-    /// A limit is reached within [`SOON`], or by the next request.
+    /// A limit is reached within [`READ_BEFORE_EXPIRY`], or by the next request.
     pub(crate) fn expires_soon(&self, now: Instant) -> bool {
-        let soon = now.after(SOON);
+        let soon = now.after(READ_BEFORE_EXPIRY);
         let requests = self.usage.requests.saturating_add(1);
         self.terms.limits.reached(soon, requests).is_some()
     }
