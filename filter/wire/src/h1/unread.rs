@@ -97,8 +97,7 @@ impl Http1Scanner {
             return found;
         }
         if found.is_err() {
-            self.restart();
-            self.response = ResponseState::Unread;
+            self.await_request();
         }
         if let Phase::WebSocket { .. } = self.phase {
             self.phase = Phase::Tunnel;
@@ -110,9 +109,14 @@ impl Http1Scanner {
     /// the unread response, and the client's bytes before it come again.
     pub fn wrote_nothing(&mut self) {
         if self.in_doubt && self.awaits_response() {
-            self.restart();
-            self.response = ResponseState::Unread;
+            self.await_request();
         }
+    }
+
+    /// Leaves everything unread until the client sends its next bytes.
+    fn await_request(&mut self) {
+        self.restart();
+        self.response = ResponseState::Unread;
     }
 
     /// Expects a request, as at the beginning of the connection.
