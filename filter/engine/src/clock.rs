@@ -30,6 +30,11 @@ impl Instant {
         self.0.get().saturating_sub(1)
     }
 
+    /// A number by which instants are in order.
+    pub const fn ordinal(self) -> u64 {
+        self.0.get()
+    }
+
     /// The instant `span` later, or the latest one.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {

@@ -103,6 +103,13 @@ impl Connections {
         &self.totals
     }
 
+    /// The connections that rebalancing has selected.
+    pub(crate) fn selected(&mut self) -> impl Iterator<Item = &Connection> {
+        self.update_totals();
+        let selected = self.totals.selected.after(None);
+        selected.filter_map(|(_, id)| self.get(&ConnectionId(id)))
+    }
+
     /// The sum of the ages of all connections.
     pub(crate) fn total_age(&self, now: Instant) -> Duration {
         let until = u128::from(now.as_nanos()).saturating_mul(self.len() as u128);

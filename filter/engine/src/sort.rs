@@ -1,13 +1,16 @@
 //! Sorts by numbers.
 
-use std::collections::BinaryHeap;
+use crate::OrderedIds;
 
 /// Sorts items by a number that `number` gives for each, once; equal ones keep their order. The sorts of the standard
-/// library are compiled for each type, with 5 to 10 KiB of the module each time; the heap here always has the same type.
-pub(crate) fn sort_by_number<T: Copy>(items: &[T], number: impl FnMut(&T) -> u64) -> Vec<T> {
-    let order: BinaryHeap<(u64, usize)> = items.iter().map(number).zip(0..).collect();
-    let order = order.into_sorted_vec().into_iter();
-    order.filter_map(|(_, at)| items.get(at).copied()).collect()
+/// library are compiled for each type, with 5 to 10 KiB of the module each time.
+pub(crate) fn sort_by_number<T: Copy>(items: &[T], mut number: impl FnMut(&T) -> u64) -> Vec<T> {
+    let mut order = OrderedIds::default();
+    for (at, item) in (0..).zip(items) {
+        order.insert(number(item), at);
+    }
+    let at = |(_, at)| items.get(usize::try_from(at).ok()?).copied();
+    order.after(None).filter_map(at).collect()
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use core::borrow::Borrow;
 /// insertion or a removal moves the entries behind it.
 ///
 /// A tree or a hash map is compiled for each pair of types, with 3 to 7 KiB of the module each time, and every proxy
-/// compiles the module when it starts. Use a tree where the number of entries grows with connections: this map would
-/// move megabytes, and a hash map pauses when it grows.
+/// compiles the module when it starts. Use [`OrderedIds`](crate::OrderedIds) or [`IdTable`](crate::IdTable) where the number
+/// of entries grows with connections: this map would move megabytes, and a hash map pauses when it grows.
 #[derive(Clone, Debug)]
 pub struct SortedMap<K, V> {
     entries: Vec<(K, V)>,

@@ -1,9 +1,7 @@
 //! What connections wait for without an event of their own: a point in time, or their turn in a queue.
 
-use std::collections::BTreeSet;
-
 use crate::sort::sort_by_number;
-use crate::{ConnectionId, Instant, SortedMap};
+use crate::{ConnectionId, Instant, OrderedIds, SortedMap};
 
 /// The most queues of which it is known when they were served. Each root has two.
 const MAX_SERVED: usize = 128;
@@ -33,9 +31,9 @@ pub(crate) enum Wakeup {
 /// The wakeups of all connections, so that a tick finds what it has to do without visiting any other connection.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    by_time: BTreeSet<(Instant, ConnectionId)>,
+    by_time: OrderedIds,
     /// The queues in which a connection waits.
-    queues: SortedMap<Queue, BTreeSet<(Instant, ConnectionId)>>,
+    queues: SortedMap<Queue, OrderedIds>,
     /// The order in which queues were last served. It outlives a queue: one that a connection joins again and again must
     /// not always be the first.
     served: SortedMap<Queue, u64>,
@@ -51,11 +49,11 @@ impl Timers {
         match core::mem::replace(held, wanted) {
             Wakeup::Never => {}
             Wakeup::At(at) => {
-                self.by_time.remove(&(at, id));
+                self.by_time.remove(at.ordinal(), id.0);
             }
             Wakeup::InTurn(queue, since) => {
                 if let Some(waiting) = self.queues.get_mut(&queue) {
-                    waiting.remove(&(since, id));
+                    waiting.remove(since.ordinal(), id.0);
                     if waiting.is_empty() {
                         self.queues.remove(&queue);
                     }
@@ -65,24 +63,25 @@ impl Timers {
         match wanted {
             Wakeup::Never => {}
             Wakeup::At(at) => {
-                self.by_time.insert((at, id));
+                self.by_time.insert(at.ordinal(), id.0);
             }
             Wakeup::InTurn(queue, since) => {
-                self.queues.get_or_default(queue).insert((since, id));
+                let waiting = self.queues.get_or_default(queue);
+                waiting.insert(since.ordinal(), id.0);
             }
         }
     }
 
     /// The connection whose wakeup is the earliest, if its time has come.
     pub(crate) fn first_expired(&self, now: Instant) -> Option<ConnectionId> {
-        let first = self.by_time.first().filter(|(at, _)| *at <= now);
-        first.map(|(_, id)| *id)
+        let (at, id) = self.by_time.first()?;
+        (at <= now.ordinal()).then_some(ConnectionId(id))
     }
 
     /// The connection whose wakeup is the latest of those whose time has come.
     pub(crate) fn last_expired(&self, now: Instant) -> Option<ConnectionId> {
-        let mut expired = self.by_time.range(..=(now, ConnectionId(u64::MAX)));
-        expired.next_back().map(|(_, id)| *id)
+        let (_, id) = self.by_time.last_until(now.ordinal())?;
+        Some(ConnectionId(id))
     }
 
     /// The queues in which a connection waits, at most two for each policy; the one that was served least recently comes
@@ -105,12 +104,12 @@ impl Timers {
     /// The first connection in a queue.
     pub(crate) fn first_in(&self, queue: Queue) -> Option<ConnectionId> {
         let (_, id) = self.queues.get(&queue)?.first()?;
-        Some(*id)
+        Some(ConnectionId(id))
     }
 
     /// The number of connections that wait.
     pub(crate) fn len(&self) -> usize {
-        let waiting: usize = self.queues.values().map(BTreeSet::len).sum();
+        let waiting: usize = self.queues.values().map(OrderedIds::len).sum();
         self.by_time.len().saturating_add(waiting)
     }
 }

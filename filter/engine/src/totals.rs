@@ -1,11 +1,9 @@
 //! The load of all connections of a worker, updated with each event.
 
-use std::collections::BTreeSet;
-
 use evenkeel_policy::Mode;
 
 use crate::hosts::UpstreamHostId;
-use crate::{ConnectionId, PerMode, SortedMap};
+use crate::{ConnectionId, OrderedIds, PerMode, SortedMap};
 
 /// What one connection adds to the totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +49,8 @@ pub(crate) struct Totals {
     pub(crate) leaving: PerMode<Counts>,
     pub(crate) dry_run_drained: Counts,
     pub(crate) hosts: SortedMap<UpstreamHostId, OfHost>,
-    pub(crate) selected: BTreeSet<ConnectionId>,
+    /// The connections that rebalancing has selected, with the number 0.
+    pub(crate) selected: OrderedIds,
 }
 
 #[derive(Clone, Copy)]
@@ -115,8 +114,8 @@ impl Totals {
         }
         if part.is_selected {
             match change {
-                Change::Add => self.selected.insert(id),
-                Change::Remove => self.selected.remove(&id),
+                Change::Add => self.selected.insert(0, id.0),
+                Change::Remove => self.selected.remove(0, id.0),
             };
         }
     }

@@ -22,7 +22,6 @@
 //! least recently used expired connection is taken to be gone, or takes over what was left to the stray.
 //! So as many connections end as have expired.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use core::time::Duration;
@@ -158,13 +157,13 @@ impl Upstreams {
         if !cluster.accepts_marks(downstream_is_http1, now) {
             return false;
         }
-        while let Some((used, key)) = cluster.presumed_closed(now) {
-            let Some(connection) = self.table.get_mut(&key) else {
+        while let Some(used) = cluster.presumed_closed(now) {
+            let Some((key, connection)) = self.table.used_at(used) else {
                 cluster.unexpire(used);
                 continue;
             };
             // With a response in flight it is not idle.
-            if connection.active > 0 {
+            if connection.active > 0 || !key.identifies_connection() {
                 break;
             }
             connection.state = State::Dormant;
@@ -312,11 +311,8 @@ impl Upstreams {
     }
 }
 
-/// The order of last use: an instant, and a number that tells apart those of one instant.
+/// When a connection was last used, at a time that no other one has, and its number.
 type Used = (Instant, u64);
-
-/// Keys in the order of last use.
-type ByUse = BTreeMap<Used, Rc<ConnectionKey>>;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,6 @@
 //! connection; where rebalancing measures them, a sweep over the connections updates them, in slices of at most [`SLICE`].
 //! Where it does not, only the metrics show rates, and those of the worker as a whole are enough.
 
-use core::ops::Bound;
 use core::time::Duration;
 
 use super::Engine;
@@ -193,9 +192,8 @@ impl Engine {
         let hosts = totals.hosts.clone();
         let mut leaving_rates = self.meter.rates.leaving;
         if !self.meter.ignores_rates {
-            for id in totals.selected.clone() {
-                let connection = self.connections.get(&id);
-                if let Some(connection) = connection.filter(|it| it.is_of_service()) {
+            for connection in self.connections.selected() {
+                if connection.is_of_service() {
                     let rates = leaving_rates.get_mut(connection.mode());
                     rates.add(connection.load());
                 }
@@ -224,16 +222,10 @@ impl Engine {
 
     /// Visits the next of the selected connections, and ends the selection of those that found no safe point in time.
     fn withdraw_selections(&mut self, rebalances: &PerMode<bool>) {
-        let after = self
-            .meter
-            .withdrawn
-            .map_or(Bound::Unbounded, Bound::Excluded);
-        let selected = self
-            .connections
-            .totals()
-            .selected
-            .range((after, Bound::Unbounded));
-        let selected: Vec<_> = selected.take(WITHDRAWALS).copied().collect();
+        let after = self.meter.withdrawn.map(|ConnectionId(id)| (0, id));
+        let selected = self.connections.totals().selected.after(after);
+        let selected = selected.map(|(_, id)| ConnectionId(id));
+        let selected: Vec<_> = selected.take(WITHDRAWALS).collect();
         let is_last = selected.len() < WITHDRAWALS;
         self.meter.withdrawn = selected.last().copied().filter(|_| !is_last);
         for id in selected {

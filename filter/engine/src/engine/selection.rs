@@ -1,9 +1,7 @@
 //! Which connections rebalancing drains.
 //!
 //! One search serves all requests: those of the service, and those of each upstream host with excess load. It visits the
-//! connections once, in slices of [`SLICE`], and keeps the best of each request in a heap of a fixed size.
-
-use std::collections::BinaryHeap;
+//! connections once, in slices of [`SLICE`], and keeps the best of each request, up to [`MAX_SELECTED`].
 
 use evenkeel_policy::{Measure, Mode};
 
@@ -12,7 +10,7 @@ use super::sample::SLICE;
 use crate::connection::Connection;
 use crate::hosts::UpstreamHostId;
 use crate::limits::mix;
-use crate::{ConnectionId, DrainReason, Effect, Instant, PerMode, SortedMap};
+use crate::{ConnectionId, DrainReason, Effect, Instant, OrderedIds, PerMode, SortedMap};
 
 /// The most connections that one search selects for a request.
 const MAX_SELECTED: usize = 256;
@@ -84,23 +82,22 @@ struct Demand {
 #[derive(Debug)]
 struct Group {
     demand: Demand,
-    /// The worst on top, where it is replaced first.
-    best: BinaryHeap<Candidate>,
+    /// With their ranks.
+    best: OrderedIds,
 }
 
-/// The rank of a connection, a random number between those of one rank, and its id.
-type Candidate = (u8, u64, ConnectionId);
-
 impl Group {
-    /// Keeps a connection if it is among the best.
-    fn keep(&mut self, candidate: Candidate) {
-        if self.best.len() < MAX_SELECTED {
-            self.best.push(candidate);
-        } else if let Some(mut worst) = self.best.peek_mut()
-            && candidate < *worst
-        {
-            *worst = candidate;
+    /// Keeps a connection if it is among the best: those with the lowest ranks, in random order within one rank.
+    fn keep(&mut self, id: ConnectionId, rank: u8, random: u64) {
+        let rank = (u64::from(rank) << 56) | (random >> 8);
+        if self.best.len() >= MAX_SELECTED {
+            let worst = self.best.last_until(u64::MAX);
+            let Some((number, worst)) = worst.filter(|worst| *worst > (rank, id.0)) else {
+                return;
+            };
+            self.best.remove(number, worst);
         }
+        self.best.insert(rank, id.0);
     }
 }
 
@@ -144,7 +141,8 @@ impl Search {
                 .is_ok()
                 && request.eligible_load(connection, now).is_some()
             {
-                group.keep((connection.selection_rank(now), mix(self.seed ^ id.0), id));
+                let rank = connection.selection_rank(now);
+                group.keep(id, rank, mix(self.seed ^ id.0));
             }
         }
     }
@@ -165,7 +163,7 @@ impl Selector {
         match groups.and_then(|groups| groups.get_mut(&key)) {
             Some(group) => group.demand = demand,
             None => {
-                let best = BinaryHeap::new();
+                let best = OrderedIds::default();
                 self.requested.insert(key, Group { demand, best });
             }
         }
@@ -256,7 +254,8 @@ impl Engine {
         let now = self.now;
         let mut rest = group.demand.request;
         let mut selected = 0.0;
-        for (_, _, id) in group.best.into_sorted_vec() {
+        for (_, id) in group.best.after(None) {
+            let id = ConnectionId(id);
             // Each connection is one: no further one is eligible.
             if rest.measure == Measure::Connections && rest.load < 1.0 {
                 break;

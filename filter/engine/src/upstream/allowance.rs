@@ -2,7 +2,6 @@
 
 use evenkeel_policy::UpstreamRecycling;
 
-use super::Used;
 use crate::Instant;
 use crate::limits::{Draw, mix};
 
@@ -37,8 +36,8 @@ impl Allowance {
     }
 
     /// The allowance that this connection gets when another one ended in its place.
-    pub(super) fn restart(&self, limits: &UpstreamRecycling, used: Used) -> Self {
-        Self::new(limits, used.0, mix(self.seed ^ used.1), 0)
+    pub(super) fn restart(&self, limits: &UpstreamRecycling, used: Instant) -> Self {
+        Self::new(limits, used, mix(self.seed ^ used.as_nanos()), 0)
     }
 
     /// Counts a response.

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use core::time::Duration;
 
-use super::{ByUse, ConnectionKey, FORGET, Response, Used};
+use super::{FORGET, Response, Used};
 use crate::limits::mix;
-use crate::{Instant, SortedMap};
+use crate::{Instant, OrderedIds, SortedMap};
 
 /// How long two concurrent responses on one connection keep its cluster from being marked.
 const MULTIPLEXED: Duration = Duration::from_secs(60);
@@ -23,7 +23,8 @@ const MAX_SKIP: u64 = 8;
 
 #[derive(Debug, Default)]
 pub(super) struct Cluster {
-    expired: ByUse,
+    /// The numbers of expired connections in the order of their last use.
+    expired: OrderedIds,
     /// Expired connections of all clusters.
     total: Rc<Cell<usize>>,
     /// Marked requests in flight.
@@ -140,34 +141,38 @@ impl Cluster {
         u32::try_from(self.expired.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn expire(&mut self, used: Used, key: Rc<ConnectionKey>) {
-        if self.expired.insert(used, key).is_none() {
+    /// Adds the connection with this last use to the expired ones.
+    pub(super) fn expire(&mut self, (at, number): Used) {
+        if self.expired.insert(at.as_nanos(), number) {
             self.total.set(self.total.get().saturating_add(1));
         }
     }
 
     /// Removes the connection with this last use from the expired ones. False if it was not expired.
-    pub(super) fn unexpire(&mut self, used: Used) -> bool {
-        let was_expired = self.expired.remove(&used).is_some();
+    pub(super) fn unexpire(&mut self, (at, number): Used) -> bool {
+        let was_expired = self.expired.remove(at.as_nanos(), number);
         if was_expired {
             self.total.set(self.total.get().saturating_sub(1));
         }
         was_expired
     }
 
-    /// The expired connection that was used least recently.
-    pub(super) fn pop_expired(&mut self) -> Option<(Used, Rc<ConnectionKey>)> {
-        let (used, key) = self.expired.pop_first()?;
-        self.total.set(self.total.get().saturating_sub(1));
-        Some((used, key))
+    /// The last use of the expired connection that was used least recently.
+    fn first_expired(&self) -> Option<Used> {
+        let (at, number) = self.expired.first()?;
+        Some((Instant::from_nanos(at), number))
+    }
+
+    /// Removes the expired connection that was used least recently.
+    pub(super) fn pop_expired(&mut self) -> Option<Used> {
+        let used = self.first_expired()?;
+        self.unexpire(used).then_some(used)
     }
 
     /// An expired connection that has been idle for so long that the server has closed it.
-    pub(super) fn presumed_closed(&self, now: Instant) -> Option<(Used, Rc<ConnectionKey>)> {
-        let (used, key) = self.expired.first_key_value()?;
-        let timeout = self.idle_timeout?;
-        (now.since(used.0) >= timeout && key.identifies_connection())
-            .then(|| (*used, Rc::clone(key)))
+    pub(super) fn presumed_closed(&self, now: Instant) -> Option<Used> {
+        let used = self.first_expired()?;
+        (now.since(used.0) >= self.idle_timeout?).then_some(used)
     }
 }
 

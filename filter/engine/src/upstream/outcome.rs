@@ -62,7 +62,7 @@ impl Upstreams {
             State::Serving | State::Expired | State::Ignored => {}
         }
         if connection.state == State::Expired {
-            cluster.expire(connection.used, Rc::clone(key));
+            cluster.expire(connection.used);
         }
         if outcome.expired || cluster.is_retrying {
             // While the proxy retries, every attempt of a marked request would carry the mark.
@@ -104,7 +104,7 @@ impl Upstreams {
         let left = allowance.clone().filter(|_| !is_new && !is_ignored);
         let restart = allowance
             .as_ref()
-            .map(|it| it.restart(limits, connection.used));
+            .map(|it| it.restart(limits, connection.used.0));
         if !key.identifies_connection() {
             // Other connections share this entry: it starts again, for the next one.
             *allowance = restart;
@@ -138,10 +138,10 @@ impl Upstreams {
         let Some(cluster) = self.clusters.get_mut(&mark.cluster) else {
             return;
         };
-        let Some((used, key)) = cluster.pop_expired() else {
+        let Some(used) = cluster.pop_expired() else {
             return;
         };
-        let Some(connection) = self.table.get_mut(&key) else {
+        let Some((key, connection)) = self.table.used_at(used) else {
             return;
         };
         let idle = mark.at.since(used.0);
@@ -158,10 +158,10 @@ impl Upstreams {
             return;
         }
         // Where requests take the servers in turn, the next mark would hit the same one again.
-        cluster.skip_requests(connections, used.1);
+        cluster.skip_requests(connections, used.0.as_nanos());
         connection.state = State::Serving;
         let allowance = &mut connection.allowances.enforced;
-        let restart = allowance.as_ref().map(|it| it.restart(limits, used));
+        let restart = allowance.as_ref().map(|it| it.restart(limits, used.0));
         *allowance = left.or(restart);
     }
 }

@@ -9,8 +9,8 @@ use evenkeel_policy::{Mode, UpstreamProtocol, UpstreamRecycling};
 
 use super::allowance::Allowance;
 use super::cluster::Cluster;
-use super::{ByUse, ConnectionKey, EVIDENCE_EVERY, EVIDENCE_FIRST, Limits, Response, Used};
-use crate::{Instant, PerMode, SortedMap};
+use super::{ConnectionKey, EVIDENCE_EVERY, EVIDENCE_FIRST, Limits, Response, Used};
+use crate::{Instant, OrderedIds, PerMode, SortedMap};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum State {
@@ -102,10 +102,14 @@ impl Connection {
 pub(super) struct Table {
     /// Boxed, because an insertion moves entries.
     connections: SortedMap<Rc<ConnectionKey>, Box<Connection>>,
-    by_use: ByUse,
+    /// Their numbers in the order of their last use.
+    by_use: OrderedIds,
+    by_number: SortedMap<u64, Rc<ConnectionKey>>,
     /// Connections that ended and were not reported yet.
     ended: VecDeque<Rc<ConnectionKey>>,
+    /// The number of connections so far.
     serial: u64,
+    latest: Instant,
 }
 
 impl Table {
@@ -124,13 +128,25 @@ impl Table {
 
     /// The least recently used connection.
     pub(super) fn oldest(&self) -> Option<Rc<ConnectionKey>> {
-        self.by_use.first_key_value().map(|(_, key)| Rc::clone(key))
+        let (_, number) = self.by_use.first()?;
+        self.by_number.get(&number).map(Rc::clone)
     }
 
     /// The least recently used connection, if it has been idle for longer than `span`.
     pub(super) fn idle_for(&self, span: Duration, now: Instant) -> Option<Rc<ConnectionKey>> {
-        let ((used, _), key) = self.by_use.first_key_value()?;
-        (now.since(*used) > span).then(|| Rc::clone(key))
+        let (used, number) = self.by_use.first()?;
+        let key = self.by_number.get(&number)?;
+        (now.since(Instant::from_nanos(used)) > span).then(|| Rc::clone(key))
+    }
+
+    /// The connection with this last use.
+    pub(super) fn used_at(
+        &mut self,
+        (_, number): Used,
+    ) -> Option<(Rc<ConnectionKey>, &mut Connection)> {
+        let key = self.by_number.get(&number)?;
+        let connection = self.connections.get_mut(key)?;
+        Some((Rc::clone(key), connection))
     }
 
     pub(super) fn insert(
@@ -140,8 +156,11 @@ impl Table {
         now: Instant,
     ) -> Rc<ConnectionKey> {
         let key = Rc::new(key);
-        connection.used = self.next(now);
-        self.by_use.insert(connection.used, Rc::clone(&key));
+        self.serial = self.serial.saturating_add(1);
+        connection.used = (self.next(now), self.serial);
+        self.by_use
+            .insert(connection.used.0.as_nanos(), self.serial);
+        self.by_number.insert(self.serial, Rc::clone(&key));
         self.connections
             .insert(Rc::clone(&key), Box::new(connection));
         key
@@ -153,18 +172,22 @@ impl Table {
         let Some(connection) = self.connections.get_mut(key) else {
             return;
         };
-        let before = core::mem::replace(&mut connection.used, used);
-        self.by_use.remove(&before);
-        self.by_use.insert(used, Rc::clone(key));
+        let before = connection.used;
+        let number = before.1;
+        connection.used = (used, number);
+        self.by_use.remove(before.0.as_nanos(), number);
+        self.by_use.insert(used.as_nanos(), number);
         if cluster.unexpire(before) {
-            cluster.expire(used, Rc::clone(key));
+            cluster.expire(connection.used);
         }
     }
 
     /// Removes a connection, and reports its end unless that was reported before.
     pub(super) fn remove(&mut self, key: &Rc<ConnectionKey>) -> Option<Connection> {
         let connection = self.connections.remove(key)?;
-        self.by_use.remove(&connection.used);
+        let (used, number) = connection.used;
+        self.by_use.remove(used.as_nanos(), number);
+        self.by_number.remove(&number);
         if !matches!(connection.state, State::Dormant | State::Closing) {
             self.end(Rc::clone(key));
         }
@@ -180,8 +203,9 @@ impl Table {
         self.ended.pop_front()
     }
 
-    fn next(&mut self, now: Instant) -> Used {
-        self.serial = self.serial.saturating_add(1);
-        (now, self.serial)
+    /// A time for a use `now` that is later than that of any use before.
+    fn next(&mut self, now: Instant) -> Instant {
+        self.latest = now.max(self.latest.after(Duration::from_nanos(1)));
+        self.latest
     }
 }

@@ -4,9 +4,8 @@
 //! and gets the error, or until a deadline.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
 
-use evenkeel_engine::{Connection, ConnectionId, Instant};
+use evenkeel_engine::{Connection, ConnectionId, IdTable, Instant, OrderedIds};
 use evenkeel_policy::ErrorSetting;
 use evenkeel_wire::tcp::TcpProtocol;
 
@@ -18,29 +17,29 @@ const USE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
 pub(super) struct Shutdowns {
-    deadlines: BTreeMap<ConnectionId, Instant>,
+    deadlines: IdTable<Instant>,
     /// Earliest first.
-    order: BTreeSet<(Instant, ConnectionId)>,
+    order: OrderedIds,
 }
 
 impl Shutdowns {
     fn insert(&mut self, id: ConnectionId, deadline: Instant) {
-        self.deadlines.insert(id, deadline);
-        self.order.insert((deadline, id));
+        self.remove(id);
+        if self.deadlines.insert(id.0, deadline).is_some() {
+            self.order.insert(deadline.ordinal(), id.0);
+        }
     }
 
     /// False if the connection is not shutting down.
     pub(super) fn remove(&mut self, id: ConnectionId) -> bool {
-        let deadline = self.deadlines.remove(&id);
-        deadline.is_some_and(|deadline| self.order.remove(&(deadline, id)))
+        let deadline = self.deadlines.remove(id.0);
+        deadline.is_some_and(|deadline| self.order.remove(deadline.ordinal(), id.0))
     }
 
     fn take_expired(&mut self, now: Instant) -> Option<ConnectionId> {
-        let (_, id) = *self
-            .order
-            .first()
-            .filter(|(deadline, _)| *deadline <= now)?;
-        self.remove(id).then_some(id)
+        let (deadline, id) = self.order.first()?;
+        let id = ConnectionId(id);
+        (deadline <= now.ordinal() && self.remove(id)).then_some(id)
     }
 }
 
@@ -79,7 +78,8 @@ impl Worker {
 
     /// The client's next request gets an error.
     pub(crate) fn is_shutting_down(&self, id: ConnectionId) -> bool {
-        self.shutdowns.deadlines.contains_key(&id)
+        // Asked with each read.
+        !self.shutdowns.deadlines.is_empty() && self.shutdowns.deadlines.get(id.0).is_some()
     }
 
     /// The client was sent the error.
