@@ -37,7 +37,10 @@ pub(crate) fn read_table<const N: usize>(
 
 /// Writes a table: one byte with the format's version (1), then its records.
 pub(crate) fn write_table<const N: usize>(records: impl Iterator<Item = [u64; N]>) -> Vec<u8> {
-    let mut bytes = vec![FORMAT];
+    let (least, _) = records.size_hint();
+    let length = least.saturating_mul(size_of::<[u64; N]>());
+    let mut bytes = Vec::with_capacity(length.saturating_add(1));
+    bytes.push(FORMAT);
     for record in records {
         bytes.extend_from_slice(record.map(u64::to_le_bytes).as_flattened());
     }

@@ -1,6 +1,6 @@
 //! The format of gossip messages: JSON, `{"v":1,"peers":[[…],…]}`, with whole numbers only.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -118,15 +118,26 @@ impl<'de> Visitor<'de> for Tree {
 
 /// Writes a message in visible ASCII, which fits in a header.
 pub(super) fn write(rows: &[Row]) -> String {
-    let rows: Vec<_> = rows.iter().map(write_row).collect();
-    format!(r#"{{"v":{VERSION},"peers":[{}]}}"#, rows.join(","))
+    /// The usual length of a row.
+    const ROW: usize = 96;
+    let mut text = String::with_capacity(rows.len().saturating_add(1).saturating_mul(ROW));
+    let _ = write!(text, r#"{{"v":{VERSION},"peers":["#);
+    for (at, row) in rows.iter().enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        write_row(row, &mut text);
+    }
+    text.push_str("]}");
+    text
 }
 
-fn write_row(row: &Row) -> String {
+fn write_row(row: &Row, text: &mut String) {
     let (id, connections, active, requests, bytes, weight, uptime, since_request, age) = row;
-    format!(
+    let _ = write!(
+        text,
         "[{id},{connections},{active},{requests},{bytes},{weight},{uptime},{since_request},{age}]"
-    )
+    );
 }
 
 /// Reads the rows in their order; None for an invalid row.
