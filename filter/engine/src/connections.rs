@@ -81,6 +81,7 @@ impl Connections {
         self.table.get(id.0).map(|entry| &entry.connection)
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, id: &ConnectionId) -> Option<&mut Connection> {
         let key = self.table.find(id.0)?;
         if self.touched != Some(key) {
@@ -155,6 +156,7 @@ impl Connections {
 }
 
 impl Entry {
+    #[inline]
     fn update(&mut self, totals: &mut Totals) {
         let part = self.connection.part();
         totals.replace(self.connection.id(), &self.part, &part);

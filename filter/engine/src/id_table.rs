@@ -5,14 +5,20 @@ use core::cell::Cell;
 use crate::chunks::Chunks;
 use crate::slab::{Key, Slab};
 
-/// A hash table that grows by linear hashing (Litwin, 1980): an insertion adds at most one bucket, and moves to it a part of
-/// what one other bucket has. A `HashMap` moves all of its entries when it grows, which stops a worker with many
-/// connections.
+/// Values by id, found with a hash table that grows by linear hashing (Litwin, 1980): an insertion adds at most one bucket,
+/// and moves to it a part of what one other bucket has. A `HashMap` moves all of its entries when it grows, which stops a
+/// worker with many connections.
 #[derive(Debug)]
 pub struct IdTable<T> {
     values: Slab<T>,
-    /// Apart from the values, so that a search visits little memory.
-    index: Chunks<IndexEntry>,
+    /// Apart from the values: a search visits little memory, and is compiled once for all types of values.
+    index: Index,
+}
+
+/// The hash table.
+#[derive(Debug, Default)]
+struct Index {
+    entries: Chunks<IndexEntry>,
     /// The mask of a hash for the buckets.
     mask: usize,
     /// The value that was last found: a callback of the host is about one connection, and needs it several times.
@@ -35,9 +41,7 @@ impl<T> Default for IdTable<T> {
     fn default() -> Self {
         Self {
             values: Slab::default(),
-            index: Chunks::default(),
-            mask: 0,
-            recent: Cell::new(None),
+            index: Index::default(),
         }
     }
 }
@@ -54,61 +58,37 @@ impl<T> IdTable<T> {
     }
 
     /// The value of an id.
+    #[inline]
     pub fn get(&self, id: u64) -> Option<&T> {
         self.at(self.find(id)?)
     }
 
     /// The value of an id, to change it.
+    #[inline]
     pub fn get_mut(&mut self, id: u64) -> Option<&mut T> {
         self.at_mut(self.find(id)?)
     }
 
     /// Sets the value of an id. None, and nothing is stored, when the table is full.
     pub fn insert(&mut self, id: u64, value: T) -> Option<()> {
-        self.remove(id);
-        let key = self.values.insert(value)?;
-        match self.index.get_mut(key.slot()) {
-            Some(entry) => entry.id = id,
-            None => self.add_bucket(id),
+        if let Some(held) = self.get_mut(id) {
+            *held = value;
+            return Some(());
         }
-        self.link(key)
+        let key = self.values.insert(value)?;
+        self.index.insert(id, key)
     }
 
     /// Removes the value of an id.
     pub fn remove(&mut self, id: u64) -> Option<T> {
-        let key = self.find(id)?;
-        self.recent.set(None);
-        let next = self.index.get(key.slot())?.next;
-        let bucket = self.bucket(id);
-        let mut link = &mut self.index.get_mut(bucket)?.first;
-        while *link != Some(key) {
-            let previous = (*link)?;
-            link = &mut self.index.get_mut(previous.slot())?.next;
-        }
-        *link = next;
+        let key = self.index.remove(id)?;
         self.values.remove(key)
     }
 
     /// The place of the value of an id, which stays the same until the value is removed.
+    #[inline]
     pub(crate) fn find(&self, id: u64) -> Option<Key> {
-        match self.recent.get() {
-            Some((recent, key)) if recent == id => Some(key),
-            _ => self.search(id),
-        }
-    }
-
-    #[inline(never)]
-    fn search(&self, id: u64) -> Option<Key> {
-        let mut next = self.index.get(self.bucket(id))?.first;
-        while let Some(key) = next {
-            let entry = self.index.get(key.slot())?;
-            if entry.id == id {
-                self.recent.set(Some((id, key)));
-                return Some(key);
-            }
-            next = entry.next;
-        }
-        None
+        self.index.find(id)
     }
 
     pub(crate) fn at(&self, key: Key) -> Option<&T> {
@@ -128,11 +108,59 @@ impl<T> IdTable<T> {
     ) -> Option<usize> {
         self.values.slice_mut(cursor, most, visit)
     }
+}
+
+impl Index {
+    #[inline]
+    fn find(&self, id: u64) -> Option<Key> {
+        match self.recent.get() {
+            Some((recent, key)) if recent == id => Some(key),
+            _ => self.search(id),
+        }
+    }
+
+    #[inline(never)]
+    fn search(&self, id: u64) -> Option<Key> {
+        let mut next = self.entries.get(self.bucket(id))?.first;
+        while let Some(key) = next {
+            let entry = self.entries.get(key.slot())?;
+            if entry.id == id {
+                self.recent.set(Some((id, key)));
+                return Some(key);
+            }
+            next = entry.next;
+        }
+        None
+    }
+
+    /// Adds the value with this id, which is in the slot of `key`.
+    fn insert(&mut self, id: u64, key: Key) -> Option<()> {
+        match self.entries.get_mut(key.slot()) {
+            Some(entry) => entry.id = id,
+            None => self.add_bucket(id),
+        }
+        self.link(key)
+    }
+
+    #[inline(never)]
+    fn remove(&mut self, id: u64) -> Option<Key> {
+        let key = self.find(id)?;
+        self.recent.set(None);
+        let next = self.entries.get(key.slot())?.next;
+        let bucket = self.bucket(id);
+        let mut link = &mut self.entries.get_mut(bucket)?.first;
+        while *link != Some(key) {
+            let previous = (*link)?;
+            link = &mut self.entries.get_mut(previous.slot())?.next;
+        }
+        *link = next;
+        Some(key)
+    }
 
     /// The bucket of an id: the hash modulo the next power of two, or half of that where there is no such bucket yet.
     fn bucket(&self, id: u64) -> usize {
         let bucket = hash(id) & self.mask;
-        if bucket < self.index.len() {
+        if bucket < self.entries.len() {
             bucket
         } else {
             bucket & (self.mask >> 1)
@@ -141,27 +169,28 @@ impl<T> IdTable<T> {
 
     /// Adds a bucket, and the entry of the next slot, which gets a value with this id.
     fn add_bucket(&mut self, id: u64) {
-        let added = self.index.len();
-        self.index.push(IndexEntry {
+        let added = self.entries.len();
+        self.entries.push(IndexEntry {
             id,
             next: None,
             first: None,
         });
-        self.mask = self.index.len().next_power_of_two().wrapping_sub(1);
+        self.mask = self.entries.len().next_power_of_two().wrapping_sub(1);
         let split = added & (self.mask >> 1);
-        let split = self.index.get_mut(split);
+        let split = self.entries.get_mut(split);
         let mut next = split.and_then(|entry| entry.first.take());
         while let Some(key) = next {
-            next = self.index.get(key.slot()).and_then(|entry| entry.next);
+            next = self.entries.get(key.slot()).and_then(|entry| entry.next);
             self.link(key);
         }
     }
 
     /// Adds the value in a slot to its bucket.
+    #[inline]
     fn link(&mut self, key: Key) -> Option<()> {
-        let bucket = self.bucket(self.index.get(key.slot())?.id);
-        let first = self.index.get_mut(bucket)?.first.replace(key);
-        self.index.get_mut(key.slot())?.next = first;
+        let bucket = self.bucket(self.entries.get(key.slot())?.id);
+        let first = self.entries.get_mut(bucket)?.first.replace(key);
+        self.entries.get_mut(key.slot())?.next = first;
         Some(())
     }
 }
@@ -248,9 +277,9 @@ mod tests {
             for number in 0..200_000 {
                 table.insert(id(number), number).unwrap();
             }
-            let mut lengths = vec![0; table.index.len()];
+            let mut lengths = vec![0; table.index.entries.len()];
             for number in 0..200_000 {
-                lengths[table.bucket(id(number))] += 1;
+                lengths[table.index.bucket(id(number))] += 1;
             }
             assert!(
                 lengths.iter().all(|length| *length <= 12),

@@ -84,6 +84,7 @@ impl Counts {
 
 impl Totals {
     /// Replaces what a connection adds.
+    #[inline]
     pub(crate) fn replace(&mut self, id: ConnectionId, before: &Part, now: &Part) {
         if before != now {
             self.change(id, before, Change::Remove);

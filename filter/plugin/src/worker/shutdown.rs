@@ -32,6 +32,9 @@ impl Shutdowns {
 
     /// False if the connection is not shutting down.
     pub(super) fn remove(&mut self, id: ConnectionId) -> bool {
+        if self.deadlines.is_empty() {
+            return false;
+        }
         let deadline = self.deadlines.remove(id.0);
         deadline.is_some_and(|deadline| self.order.remove(deadline.ordinal(), id.0))
     }
@@ -78,7 +81,7 @@ impl Worker {
 
     /// The client's next request gets an error.
     pub(crate) fn is_shutting_down(&self, id: ConnectionId) -> bool {
-        // Asked with each read.
+        // Asked with each read: usually there is none.
         !self.shutdowns.deadlines.is_empty() && self.shutdowns.deadlines.get(id.0).is_some()
     }
 
