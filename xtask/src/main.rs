@@ -11,6 +11,7 @@ mod envoy;
 mod file_limit;
 mod fuzz;
 mod generate;
+mod indirect;
 mod runner;
 mod shell;
 mod test;

@@ -1,10 +1,13 @@
-//! Removes the exports of a module that a host would call without effect.
+//! Reduces what a module costs its host: removes the exports that the host would call without effect, and makes calls
+//! indirect.
 //!
 //! A missing export costs a host nothing; each existing one costs a VM entry per call. The
 //! linker exports functions that no host needs, and an SDK exports every callback.
 
 use anyhow::{Result, bail};
 use walrus::Module;
+
+use crate::indirect;
 
 /// The exports that a host requires.
 const REQUIRED: [&str; 4] = [
@@ -37,7 +40,8 @@ pub struct Trimmed {
     pub exports_removed: usize,
 }
 
-/// Removes all exports except [`REQUIRED`] and [`KEPT`], then the code that only those reached.
+/// Removes all exports except [`REQUIRED`] and [`KEPT`], then the code that only those reached, and makes the calls within
+/// the module indirect.
 ///
 /// # Errors
 /// When the bytes are not a module, or a required export is missing.
@@ -59,6 +63,7 @@ pub fn trim(bytes: &[u8]) -> Result<Trimmed> {
         module.exports.delete(*export);
     }
     walrus::passes::gc::run(&mut module);
+    indirect::make_calls_indirect(&mut module)?;
     Ok(Trimmed {
         module: module.emit_wasm(),
         exports_removed: superfluous.len(),
