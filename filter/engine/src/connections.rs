@@ -68,12 +68,10 @@ impl Connections {
         let opened = connection.opened().as_nanos();
         self.opened = self.opened.saturating_sub(opened.into());
         let policy = connection.origin().policy;
-        if let Some(count) = self.policies.get_mut(&policy) {
+        self.policies.change_or_remove(&policy, |count| {
             *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.policies.remove(&policy);
-            }
-        }
+            *count == 0
+        });
         Some(connection)
     }
 

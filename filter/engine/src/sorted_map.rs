@@ -114,6 +114,22 @@ impl<K: Ord, V> SortedMap<K, V> {
         Some(self.entries.remove(at).1)
     }
 
+    /// Changes the value of a key, and removes its entry if `change` gives true.
+    pub fn change_or_remove<Q: Ord + ?Sized>(
+        &mut self,
+        key: &Q,
+        change: impl FnOnce(&mut V) -> bool,
+    ) where
+        K: Borrow<Q>,
+    {
+        if let Ok(at) = self.position(key)
+            && let Some((_, value)) = self.entries.get_mut(at)
+            && change(value)
+        {
+            self.entries.remove(at);
+        }
+    }
+
     /// Removes the entry of the lowest key.
     pub fn pop_first(&mut self) -> Option<(K, V)> {
         (!self.is_empty()).then(|| self.entries.remove(0))
@@ -165,10 +181,16 @@ mod tests {
         let (mut map, mut tree) = (SortedMap::default(), BTreeMap::new());
         for step in 0..10_000_u64 {
             let key = mix(step) % 64;
-            match mix(!step) % 4 {
+            match mix(!step) % 5 {
                 0 => assert_eq!(map.remove(&key), tree.remove(&key)),
                 1 => assert_eq!(map.insert(key, step), tree.insert(key, step).is_none()),
                 2 => assert_eq!(map.get_or_default(key), tree.entry(key).or_default()),
+                3 => {
+                    map.change_or_remove(&key, |value| value.is_multiple_of(2));
+                    if tree.get(&key).is_some_and(|value| value.is_multiple_of(2)) {
+                        tree.remove(&key);
+                    }
+                }
                 _ if key == 0 => assert_eq!(map.pop_first(), tree.pop_first()),
                 _ => assert_eq!(map.get_mut(&key), tree.get_mut(&key)),
             }

@@ -52,12 +52,10 @@ impl Timers {
                 self.by_time.remove(at.ordinal(), id.0);
             }
             Wakeup::InTurn(queue, since) => {
-                if let Some(waiting) = self.queues.get_mut(&queue) {
+                self.queues.change_or_remove(&queue, |waiting| {
                     waiting.remove(since.ordinal(), id.0);
-                    if waiting.is_empty() {
-                        self.queues.remove(&queue);
-                    }
-                }
+                    waiting.is_empty()
+                });
             }
         }
         match wanted {
