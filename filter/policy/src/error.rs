@@ -207,6 +207,12 @@ pub(crate) struct Report {
     unlisted: usize,
 }
 
+/// `off` is among what is allowed.
+fn allows_off(allowed: &str) -> bool {
+    let (allowed, off) = (allowed.as_bytes(), br#""off""#);
+    allowed.windows(off.len()).any(|part| part == off)
+}
+
 impl Report {
     pub(crate) fn add(&mut self, at: &Path<'_>, cause: Cause) {
         if self.errors.len() < Errors::LISTED {
@@ -225,7 +231,7 @@ impl Report {
             Cause::Value {
                 found: found.to_string(),
                 allowed: match found {
-                    Json::Bool(false) if allowed.contains(r#""off""#) => {
+                    Json::Bool(false) if allows_off(allowed) => {
                         format!("{allowed}; {UNQUOTED_OFF}")
                     }
                     _ => allowed.to_owned(),

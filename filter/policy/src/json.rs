@@ -4,6 +4,7 @@
 //! when Envoy converts a protobuf `Struct`.
 use crate::error::Cause;
 use crate::number::Shown;
+use crate::quoted::Quoted;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -35,9 +36,10 @@ impl fmt::Display for Json {
             Self::Null => f.write_str("null"),
             Self::Bool(value) => write!(f, "{value}"),
             Self::Number(value) => write!(f, "{}", Shown(*value)),
-            Self::String(text) if text.chars().nth(SHOWN).is_none() => write!(f, "{text:?}"),
             Self::String(text) => {
-                write!(f, "{:?}...", text.chars().take(SHOWN).collect::<String>())
+                let is_long = text.chars().nth(SHOWN).is_some();
+                let (shown, rest) = (SHOWN, if is_long { "..." } else { "" });
+                write!(f, "{}{rest}", Quoted { text, shown })
             }
             Self::List(_) => f.write_str("a list"),
             Self::Object(_) => f.write_str("an object"),

@@ -21,6 +21,7 @@ mod number;
 mod path;
 mod policy;
 mod protobuf;
+mod quoted;
 mod read;
 mod rebalance;
 mod resolve;

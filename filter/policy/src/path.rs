@@ -1,6 +1,8 @@
 //! Places in a policy, such as `routes[1].match.path_prefix`.
 use std::fmt;
 
+use crate::quoted::Quoted;
+
 /// A place in a policy, from the outside in; the whole policy where it is empty. Its `Display` is one line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place(Vec<Step>);
@@ -45,10 +47,10 @@ impl fmt::Display for Place {
             match step {
                 Step::Index(index) => write!(f, "[{index}]")?,
                 Step::Key(key) => {
-                    let plain = |c: char| c.is_ascii_alphanumeric() || "_-$".contains(c);
-                    if key.is_empty() || key.chars().nth(SHOWN).is_some() || !key.chars().all(plain)
-                    {
-                        write!(f, "[{:?}]", key.chars().take(SHOWN).collect::<String>())?;
+                    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-$".contains(&byte);
+                    if key.is_empty() || key.len() > SHOWN || !key.bytes().all(plain) {
+                        let (text, shown) = (key, SHOWN);
+                        write!(f, "[{}]", Quoted { text, shown })?;
                     } else {
                         write!(f, "{dot}{key}")?;
                     }

@@ -282,10 +282,10 @@ impl Value for Prefix {
 
     fn from_json(json: &Json) -> Result<Self, &'static str> {
         match json {
-            Json::String(prefix) if prefix.contains(['?', '#']) => Err(
+            Json::String(prefix) if prefix.bytes().any(|byte| b"?#".contains(&byte)) => Err(
                 "a prefix is compared with the path without the query: it must not contain `?` or `#`",
             ),
-            Json::String(prefix) if prefix.contains('*') => {
+            Json::String(prefix) if prefix.as_bytes().contains(&b'*') => {
                 Err("a prefix is literal and needs no `*`: \"/api/\" matches everything below it")
             }
             Json::String(prefix) if prefix.starts_with('/') && prefix.len() <= MAX_PREFIX => {

@@ -3,6 +3,7 @@ use crate::document::{Limits, Route, Tcp};
 use crate::duration::show;
 use crate::error::Report;
 use crate::path::Path;
+use crate::quoted::Quoted;
 use crate::rule::{self, ErrorSetting, ProtocolSetting};
 use crate::value::Name;
 
@@ -25,8 +26,9 @@ pub(super) fn check_names(routes: &[Route], tcp: &[Tcp], report: &mut Report) {
         let before = taken.iter().find(|(held, ..)| held == name);
         if let Some(&(_, key_before, index_before)) = before {
             let hint = format!(
-                "found {name:?}, the name of `{key_before}[{index_before}]`; metrics and logs identify a \
-                 rule by its name"
+                "found {}, the name of `{key_before}[{index_before}]`; metrics and logs identify a \
+                 rule by its name",
+                Quoted::all(name)
             );
             let list_before = Path::Root.key(key_before);
             let before = list_before.index(index_before);
