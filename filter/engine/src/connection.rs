@@ -289,6 +289,7 @@ impl Connection {
     }
 
     /// Checks the limits. Gives the reason when one has been reached: the drain is pending from now on.
+    #[inline]
     pub(crate) fn expire(&mut self, now: Instant) -> Option<DrainReason> {
         if !matches!(self.drain, DrainState::Serving) {
             return None;

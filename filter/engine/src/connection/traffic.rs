@@ -87,6 +87,7 @@ impl Connection {
     }
 
     /// Records bytes of the server. [`Connection::finish_write`] follows when it is decided what to do with them.
+    #[inline]
     pub(crate) fn record_write(&mut self, activity: &Activity, now: Instant) -> (Increment, bool) {
         let ends_stream = activity.active < self.usage.active;
         self.delivery.record(false, activity.undelivered, now);

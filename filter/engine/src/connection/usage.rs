@@ -51,6 +51,7 @@ impl Usage {
 }
 
 impl Connection {
+    #[inline]
     pub(super) fn record_usage(&mut self, activity: &Activity) -> Increment {
         let requests = activity.requests.saturating_sub(self.usage.requests);
         self.usage.flow.add_bytes(activity.bytes);
