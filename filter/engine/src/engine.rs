@@ -137,6 +137,13 @@ impl Engine {
         self.update(id, Connection::become_websocket)
     }
 
+    /// The streams of an HTTP/2 connection are not known any more: it never counts as idle, and its requests not as load.
+    pub fn leave_unread(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.leave_unread();
+        }
+    }
+
     /// The connection is not understood, or not any more: it is never drained.
     pub fn bypass(&mut self, id: ConnectionId) {
         self.change(id, |it, _| it.bypass());
@@ -201,16 +208,17 @@ impl Engine {
         true
     }
 
-    /// Checks the limits of a connection before the server responds. True if the connection awaits a drain point, or will do
-    /// so soon.
-    pub fn check_limits(&mut self, id: ConnectionId) -> bool {
+    /// Checks the limits of a connection before the server writes. True if the connection awaits a drain point, or, with
+    /// `or_soon`, if it reaches a limit within a minute or with its next request.
+    #[inline]
+    pub fn check_limits(&mut self, id: ConnectionId, or_soon: bool) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else {
             return false;
         };
         if let Some(reason) = connection.expire(self.now) {
             self.effects.push_back(Effect::DrainPending(id, reason));
         }
-        connection.awaits_drain_point() || connection.expires_soon(self.now)
+        connection.awaits_drain_point() || (or_soon && connection.expires_soon(self.now))
     }
 
     /// The server writes bytes: `activity` is the state after them, `point` finds the best place in them for a drain

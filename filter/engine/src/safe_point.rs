@@ -92,7 +92,7 @@ impl SafePointCheck<'_> {
 
     fn is_safe(&self, point: DrainPoint) -> bool {
         match point {
-            DrainPoint::ResponseHead => true,
+            DrainPoint::ResponseHead | DrainPoint::Unread => true,
             DrainPoint::Idle {
                 ends_stream: true,
                 was_alone,

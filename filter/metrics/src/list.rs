@@ -81,7 +81,7 @@ metrics! {
     Connections = "downstream_connections_total", Counter of "connections" [ConnectionProtocol],
         "Downstream connections, by protocol, counted when the protocol is known.", None;
     Requests = "requests_total", Counter of "requests" [ConnectionProtocol],
-        "Requests on downstream connections; messages on a WebSocket are not requests. An HTTP/1 request that a client sends before it has the previous response may count twice.", None;
+        "Requests on downstream connections; messages on a WebSocket are not requests. An HTTP/1 request that a client sends before it has the previous response may count twice. Those of HTTP/2 connections that are not read are left out (docs/wire.md, HTTP/2).", None;
     Http2Connections = "http2_connections_total", Counter of "connections" [Http2Client],
         "HTTP/2 connections, by the client library that their first frames identify; `ambiguous` where several fit.", None;
 
@@ -149,7 +149,7 @@ metrics! {
     LoadConnections = "rebalanced_load_connections", Gauge of "connections" [],
         "Connections by which pods are compared: inbound, under a rule, and not draining.", None;
     LoadActive = "rebalanced_load_active_requests", Gauge of "requests" [],
-        "Active requests on these connections. Without `rebalance` in the policy, an HTTP/1 request may be active only until its response begins.", None;
+        "Active requests on these connections. Without `rebalance` in the policy, an HTTP/1 request may be active only until its response begins, and those of HTTP/2 connections that are not read are left out.", None;
     LoadRequests = "rebalanced_load_requests_per_second", Gauge of "requests per second" [],
         "Requests per second on these connections, as rebalancing measures them.", None;
     LoadBytes = "rebalanced_load_bytes_per_second", Gauge of "bytes per second" [],

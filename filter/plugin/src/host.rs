@@ -23,6 +23,9 @@ use evenkeel_wire::ByteSource;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status(pub(crate) u32);
 
+/// The status where there is no such value.
+pub(crate) const NOT_FOUND: Status = Status(1);
+
 /// The result of a hostcall.
 pub(crate) type HostResult<T = ()> = Result<T, Status>;
 
@@ -137,6 +140,14 @@ impl dyn Host + '_ {
     /// A property's bytes; empty if the host has none.
     pub(crate) fn property_or_empty(&self, path: &[&str]) -> Vec<u8> {
         self.property(path).unwrap_or_default()
+    }
+
+    /// Whether a property may have a value: it is not known to have none.
+    pub(crate) fn has_property(&self, path: &[&str]) -> bool {
+        match self.property(path) {
+            Ok(value) => !value.is_empty(),
+            Err(status) => status != NOT_FOUND,
+        }
     }
 
     /// A property that is a number of 64 bits.

@@ -20,7 +20,7 @@ use crate::worker::Worker;
 /// writes, but a filter before it may write something of its own.
 const UPSTREAM_ATTEMPTS: u8 = 3;
 
-/// How many bytes of unread responses may be missing in the worker's load. The last ones of a connection are never added.
+/// How many unread bytes may be missing in the worker's load. The last ones of a connection are never added.
 const MAX_UNREPORTED: usize = 256 * 1024;
 
 /// One downstream connection.
@@ -31,7 +31,8 @@ pub(crate) struct Downstream {
     has_scanner: bool,
     reported: Reported,
     forwarding: Forwarding,
-    /// Bytes of unread responses that are not reported yet.
+    frames: Frames,
+    /// Unread bytes that are not reported yet.
     unreported: usize,
     /// The upstream host of a TCP connection, once it is known.
     upstream: Option<Rc<UpstreamHost>>,
@@ -46,6 +47,16 @@ struct Reported {
     requests: u64,
     /// Its HTTP/2 client was counted.
     client: bool,
+}
+
+/// Whether the frames of an HTTP/2 connection are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Frames {
+    /// They are; also if the connection has another protocol.
+    Read,
+    /// They are until the client is identified.
+    Undecided,
+    Unread,
 }
 
 /// Which directions still forward bytes after a drain signal was sent.
@@ -75,6 +86,7 @@ impl Downstream {
                 client: false,
             },
             forwarding: Forwarding::Both,
+            frames: Frames::Read,
             unreported: 0,
             upstream: None,
             upstream_attempts: UPSTREAM_ATTEMPTS,
@@ -93,6 +105,9 @@ impl Downstream {
             return;
         }
         if size == 0 || self.is_bypassed() {
+            return;
+        }
+        if self.frames == Frames::Unread && self.skips_client_frames(size) {
             return;
         }
         if worker.is_shutting_down(self.id) {
@@ -132,7 +147,7 @@ impl Downstream {
             self.scanner.wrote_nothing();
             return;
         }
-        if self.forwarding == Forwarding::Both && self.skips_response(worker, size) {
+        if self.forwarding == Forwarding::Both && self.skips_write(worker, size) {
             return;
         }
         let host = worker.host();
@@ -152,6 +167,18 @@ impl Downstream {
         self.report(worker, activity.requests);
         if !self.is_bypassed() {
             self.wrote(worker, &mut bytes, &write, &activity);
+            if self.frames == Frames::Undecided {
+                self.decide_frames(worker);
+            }
+        }
+    }
+
+    /// Skips a write that need not be scanned. False if it has to be.
+    #[inline]
+    fn skips_write(&mut self, worker: &mut Worker, size: usize) -> bool {
+        match self.frames {
+            Frames::Unread => self.skips_server_frames(worker, size),
+            Frames::Read | Frames::Undecided => self.skips_response(worker, size),
         }
     }
 
@@ -171,6 +198,54 @@ impl Downstream {
             self.unreported = self.unreported.saturating_add(size);
         }
         true
+    }
+
+    /// Skips bytes of the client of an unread HTTP/2 connection.
+    fn skips_client_frames(&mut self, size: usize) -> bool {
+        let http2 = self.scanner.http2();
+        // A connection that drains may be closing, and then nothing must be forwarded.
+        let skips = http2.is_some_and(|it| !it.has_sent_goaway());
+        if skips {
+            self.unreported = self.unreported.saturating_add(size);
+        }
+        skips
+    }
+
+    /// Skips a write to an unread HTTP/2 connection. False if it has to be scanned.
+    fn skips_server_frames(&mut self, worker: &mut Worker, size: usize) -> bool {
+        let Some(http2) = self.scanner.http2() else {
+            return false;
+        };
+        if http2.may_be_goaway(size)
+            || worker.is_resetting(self.id)
+            || (!http2.has_sent_goaway() && worker.awaits_drain_point(self.id))
+        {
+            return false;
+        }
+        if self.unreported >= MAX_UNREPORTED {
+            let activity = self.activity(size);
+            worker.wrote(self.id, &activity, || None);
+        } else {
+            self.unreported = self.unreported.saturating_add(size);
+        }
+        true
+    }
+
+    /// Leaves an HTTP/2 connection unread from its first response on, if nothing needs its frames.
+    #[inline(never)]
+    fn decide_frames(&mut self, worker: &mut Worker) {
+        let Some(http2) = self.scanner.http2_mut() else {
+            return;
+        };
+        if !http2.is_client_identified() {
+            return;
+        }
+        self.frames = Frames::Read;
+        if http2.can_be_unread() && !worker.needs_frames(self.id) {
+            self.frames = Frames::Unread;
+            http2.leave_unread();
+            worker.left_unread(self.id);
+        }
     }
 
     /// Decides what to insert into a write, and does so.
@@ -290,6 +365,9 @@ impl Downstream {
             self.scanner.bypass_websocket();
         }
         self.reported.detection = self.scanner.detection();
+        if self.scanner.http2().is_some() {
+            self.frames = Frames::Undecided;
+        }
     }
 
     /// Finds the upstream host of a connection that is not HTTP, which stays the same. Where the next filter is no TCP

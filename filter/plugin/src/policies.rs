@@ -11,7 +11,7 @@ mod shared;
 use std::rc::Rc;
 
 use evenkeel_engine::{Bucket, Instant, PerMode, SortedMap, mix};
-use evenkeel_policy::{Errors, Mode, Policy, Role, Route};
+use evenkeel_policy::{Errors, Http2, LastStreamId, Mode, Policy, Role, Route, Rule};
 
 pub(crate) use current::Used;
 use evidence::History;
@@ -109,6 +109,8 @@ pub(crate) struct Policies {
     newest: Option<u64>,
     /// The policy of a root needs every HTTP/1 response to be read.
     reads_responses: bool,
+    /// The policy of a root needs the frames of every HTTP/2 connection.
+    reads_frames: bool,
 }
 
 /// What a configuration led to.
@@ -205,6 +207,11 @@ impl Policies {
         self.reads_responses && self.get(root).is_some_and(|policy| reads_responses(policy))
     }
 
+    /// Whether a policy needs the frames of every HTTP/2 connection. One for requests applies to connections of another root.
+    pub(crate) fn reads_frames(&self) -> bool {
+        self.reads_frames
+    }
+
     fn current(&self, root: RootId) -> Option<&Root> {
         let found = self.roots.get(&root)?;
         if found.current == root {
@@ -272,10 +279,15 @@ impl Policies {
 
     /// Finds the current root of each root. Returns the roots for which it changed.
     fn update_current(&mut self) -> Vec<RootId> {
-        self.reads_responses = self
-            .roots
-            .values()
-            .any(|root| root.policy.as_deref().is_some_and(reads_responses));
+        let policies = || {
+            self.roots
+                .values()
+                .filter_map(|root| root.policy.as_deref())
+        };
+        (self.reads_responses, self.reads_frames) = (
+            policies().any(reads_responses),
+            policies().any(reads_frames),
+        );
         let current = |(id, root): (&RootId, &Root)| {
             let current = match root.turn {
                 Turn::Split { .. } => *id,
@@ -305,6 +317,21 @@ fn reads_responses(policy: &Policy) -> bool {
     policy.rebalance.is_some()
         || policy.keepalive.http1_hint
         || policy.routes.iter().any(limits_requests)
+}
+
+/// Rebalancing counts requests and active streams. So do limits by requests and by the age of streams. A `drain_timeout`
+/// aborts only what is active, and an exact last-stream-id has to be known. With a long `idle_wait`, idle points are
+/// preferred, and have to be found.
+fn reads_frames(policy: &Policy) -> bool {
+    let of_routes = policy.routes.iter().map(|route| &route.rule);
+    let needs_frames = |rule: &Rc<Rule>| {
+        rule.max_requests_per_connection.is_some()
+            || rule.max_stream_age.is_some()
+            || rule.drain_timeout.is_some()
+            || rule.http2.last_stream_id == LastStreamId::Exact
+            || rule.http2.idle_wait > Http2::default().idle_wait
+    };
+    policy.rebalance.is_some() || of_routes.chain([&policy.defaults]).any(needs_frames)
 }
 
 /// The bucket of a policy in the filter entry `entry`.

@@ -25,6 +25,8 @@ pub enum DrainPoint {
         /// The client.
         client: Http2Client,
     },
+    /// The end of a write to an HTTP/2 client that tolerates a GOAWAY at any time, and whose streams are not known.
+    Unread,
     /// The end of a write to the client of a WebSocket, when no message is incomplete in either direction.
     Message {
         /// The write responds to a message, so the client is likely to send its next one.
@@ -117,6 +119,7 @@ impl DrainOpportunity {
                 };
                 (idle(true, last.was_alone), at)
             }
+            None if http2.is_unread() => (DrainPoint::Unread, end?),
             None if http2.active() > 0 => {
                 let start = write.fits_at_start.then_some(0);
                 (DrainPoint::Active { client }, start.or(end)?)

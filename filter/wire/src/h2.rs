@@ -19,6 +19,7 @@ mod insertion;
 mod part;
 mod streams;
 mod unavailable;
+mod unread;
 mod write;
 
 pub use client::{
@@ -59,6 +60,9 @@ pub struct Http2Scanner {
     from_server: Direction,
     connection: Connection,
     bypassed: Option<BypassReason>,
+    /// A write of the server has ended within a frame.
+    has_split_frames: bool,
+    is_unread: bool,
 }
 
 /// What the frames of both directions have shown.
@@ -83,6 +87,8 @@ impl Default for Http2Scanner {
                 delivery: Delivery::default(),
             },
             bypassed: None,
+            has_split_frames: false,
+            is_unread: false,
         }
     }
 }
@@ -93,6 +99,9 @@ impl Http2Scanner {
     /// # Errors
     /// Why the connection is bypassed.
     pub fn scan_downstream(&mut self, source: &mut dyn ByteSource) -> Result<(), BypassReason> {
+        if self.is_unread {
+            return self.bypassed.map_or(Ok(()), Err);
+        }
         self.scan(Peer::Client, source, &mut Http2Write::default())
     }
 
@@ -105,6 +114,10 @@ impl Http2Scanner {
         &mut self,
         source: &mut dyn ByteSource,
     ) -> Result<Http2Write, BypassReason> {
+        if self.is_unread {
+            self.bypassed.map_or(Ok(()), Err)?;
+            return self.scan_unread_write(source);
+        }
         let mut write = Http2Write {
             fits_at_start: self.from_server.is_boundary(),
             ..Http2Write::default()
@@ -114,6 +127,7 @@ impl Http2Scanner {
             write.last_stream_end = None;
         }
         write.fits_at_end = self.from_server.is_boundary();
+        self.has_split_frames |= !write.fits_at_end;
         Ok(write)
     }
 
@@ -147,7 +161,7 @@ impl Http2Scanner {
     }
 
     /// Streams that have not ended in both directions, including pushed ones. A stream starts with the header of
-    /// its HEADERS frame and ends with the last byte of the frame that ends it.
+    /// its HEADERS frame and ends with the last byte of the frame that ends it. None are known of an unread connection.
     pub fn active(&self) -> u32 {
         u32::try_from(self.connection.streams.active()).unwrap_or(u32::MAX)
     }
@@ -179,12 +193,12 @@ impl Http2Scanner {
 
     /// Whether the client is known to have read every response that has ended.
     pub fn has_received_all(&self) -> bool {
-        self.connection.delivery.is_confirmed()
+        !self.is_unread && self.connection.delivery.is_confirmed()
     }
 
     /// Whether [`Http2Scanner::insertions`] has a PING to insert.
     pub fn needs_ping(&self) -> bool {
-        self.connection.delivery.needs_ping()
+        !self.is_unread && self.connection.delivery.needs_ping()
     }
 
     /// The frames to insert, in this order, into the current write of `len` bytes: `goaway`, and a PING where one is
@@ -201,6 +215,11 @@ impl Http2Scanner {
                 .streams
                 .go_away(Peer::Server, goaway.last_stream_id);
         }
+        // The acknowledgement of a PING would not be read.
+        let write = Http2Write {
+            fits_at_end: write.fits_at_end && !self.is_unread,
+            ..write
+        };
         insertion::insertions(&mut self.connection.delivery, write, len, goaway)
     }
 }

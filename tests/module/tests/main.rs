@@ -6,6 +6,7 @@ mod databases;
 mod grpc;
 mod http1;
 mod http2;
+mod http2_unread;
 mod peers;
 mod policy;
 mod rebalance;

@@ -90,7 +90,9 @@ impl SentSignal {
     pub(super) fn at(point: DrainPoint) -> Self {
         match point {
             DrainPoint::ResponseHead => Self::ConnectionClose,
-            DrainPoint::Idle { .. } | DrainPoint::Active { .. } => Self::Goaway,
+            DrainPoint::Idle { .. } | DrainPoint::Active { .. } | DrainPoint::Unread => {
+                Self::Goaway
+            }
             DrainPoint::Message { .. } => Self::CloseFrame,
         }
     }

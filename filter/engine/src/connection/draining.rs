@@ -257,7 +257,9 @@ impl Connection {
 
     /// When the requests that are active after the drain signal are aborted.
     fn abort_time(&self, rule: &Rule, since: Instant) -> Option<Instant> {
-        let timeout = self.open_requests.drain_timeout(self.usage.active, rule);
+        let timeout = self
+            .open_requests
+            .drain_timeout(self.usage.possibly_active(), rule);
         let over = since.after(self.protocol.behavior().drain_timeout(timeout)?);
         // What is active is aborted; responses that are complete are delivered.
         let progress = over.min(self.delivery.last_activity);

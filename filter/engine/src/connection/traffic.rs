@@ -105,7 +105,7 @@ impl Connection {
 
     fn update_idle(&mut self, now: Instant) -> bool {
         match &mut self.drain {
-            DrainState::Draining(drain) => drain.record_active(self.usage.active, now),
+            DrainState::Draining(drain) => drain.record_active(self.usage.possibly_active(), now),
             _ => false,
         }
     }

@@ -13,6 +13,8 @@ pub(super) struct Usage {
     pub(super) requests: u64,
     pub(super) active: u32,
     pub(super) flow: Flow,
+    /// HTTP/2: streams are not known.
+    is_unread: bool,
     /// The upstream host that the connection stays with, or that responded last.
     pub(super) host: Option<UpstreamHostId>,
     /// The requests that were exchanges between peers.
@@ -37,6 +39,15 @@ impl Usage {
         Self {
             flow: Flow::new(now),
             ..Self::default()
+        }
+    }
+
+    /// The active requests. At least one where they are not known: such a connection never counts as idle.
+    pub(super) fn possibly_active(&self) -> u32 {
+        if self.is_unread {
+            self.active.max(1)
+        } else {
+            self.active
         }
     }
 
@@ -66,6 +77,12 @@ impl Connection {
     }
 
     /// Updates the rates of requests and bytes.
+    /// Nothing more is known of the streams of the connection.
+    pub(crate) fn leave_unread(&mut self) {
+        self.usage.is_unread = true;
+        self.usage.active = 0;
+    }
+
     pub(crate) fn update_rates(&mut self, now: Instant) {
         self.usage.flow.update(self.usage.requests, now);
     }

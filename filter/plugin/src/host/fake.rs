@@ -11,10 +11,7 @@ use core::time::Duration;
 
 use evenkeel_engine::Instant;
 
-use super::{Buffer, Headers, Host, HostResult, Level, MetricKind, Response, Status};
-
-/// The ABI's NOT_FOUND.
-const NOT_FOUND: Status = Status(1);
+use super::{Buffer, Headers, Host, HostResult, Level, MetricKind, NOT_FOUND, Response, Status};
 
 #[derive(Debug, Default)]
 pub(crate) struct FakeHost {

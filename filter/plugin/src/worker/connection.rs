@@ -161,11 +161,31 @@ impl Worker {
     /// to know when it ends.
     pub(crate) fn needs_response(&mut self, id: ConnectionId) -> bool {
         self.advance_for(id);
-        self.engine.check_limits(id)
+        self.engine.check_limits(id, true)
             || self
                 .engine
                 .connection(id)
                 .is_some_and(|it| self.policies.reads_responses(it.origin().policy))
+    }
+
+    /// Whether an HTTP/2 connection has to be read whose client tolerates a GOAWAY at any time: a drain waits for it or will
+    /// do so soon, or a policy needs to know its streams. So has one behind a TCP proxy, whose writes are not whole frames.
+    pub(crate) fn needs_frames(&mut self, id: ConnectionId) -> bool {
+        self.advance_for(id);
+        self.engine.check_limits(id, true)
+            || self.policies.reads_frames()
+            || self.host.has_property(&["upstream", "address"])
+    }
+
+    /// The frames of an HTTP/2 connection are not read any more.
+    pub(crate) fn left_unread(&mut self, id: ConnectionId) {
+        self.engine.leave_unread(id);
+    }
+
+    /// Whether a connection awaits a drain point, after its limits were checked.
+    pub(crate) fn awaits_drain_point(&mut self, id: ConnectionId) -> bool {
+        self.advance_for(id);
+        self.engine.check_limits(id, false)
     }
 
     /// The server writes. `point` finds the best drain point in the write, if there is one.

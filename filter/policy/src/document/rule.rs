@@ -64,7 +64,8 @@ object! {
     /// How HTTP/2 connections are drained.
     struct Http2 {
         /// How long an expired connection waits to become idle, before the GOAWAY is sent while requests
-        /// are active, to clients that tolerate this.
+        /// are active, to clients that tolerate this. A connection that is not read does not wait; with more
+        /// than the default, every connection is read.
         "idle_wait" => idle_wait: Wait = "2s",
         /// The last-stream-id of a GOAWAY.
         "last_stream_id" => last_stream_id: LastStreamId = "auto",

@@ -52,6 +52,11 @@ impl Delivery {
         matches!(self.state, State::PingSent(_))
     }
 
+    /// Whether the client was sent a GOAWAY.
+    pub(super) fn is_draining(&self) -> bool {
+        self.is_draining
+    }
+
     /// Records a GOAWAY. A PING in transit does not cover what follows the GOAWAY in its write (`has_more`).
     pub(super) fn goaway_sent(&mut self, has_more: bool) {
         self.is_draining = true;

@@ -83,6 +83,11 @@ impl Streams {
         self.active.len()
     }
 
+    /// Frees what is known of the active streams.
+    pub(super) fn forget_active(&mut self) {
+        self.active = Vec::new();
+    }
+
     pub(super) fn last_opened(&self) -> u32 {
         self.last_opened
     }

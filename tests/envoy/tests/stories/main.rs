@@ -14,6 +14,7 @@ mod http1_close;
 mod http2;
 mod http2_frames;
 mod http2_tunnels;
+mod http2_unread;
 mod idle_http2;
 mod invalid_policy;
 mod keep_alive_hint;

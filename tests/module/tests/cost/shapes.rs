@@ -46,6 +46,31 @@ enum Roles {
 enum Protocol {
     Http1,
     Http2,
+    /// HTTP/2 from a client whose frames are not read.
+    UnreadHttp2,
+}
+
+const PROTOCOLS: [Protocol; 3] = [Protocol::Http1, Protocol::Http2, Protocol::UnreadHttp2];
+
+impl Protocol {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Http1 => "HTTP/1",
+            Self::Http2 => "HTTP/2",
+            Self::UnreadHttp2 => "HTTP/2 from curl",
+        }
+    }
+
+    /// Opens a connection of it.
+    fn open(self, connection: &Connection) {
+        let client = match self {
+            Self::Http1 => return,
+            Self::Http2 => http2::ClientPreface::Go,
+            Self::UnreadHttp2 => http2::ClientPreface::Curl,
+        };
+        connection.client_sends(client.bytes());
+        connection.server_writes(http2::server_preface());
+    }
 }
 
 /// The bodies of a request and of its response.
@@ -77,12 +102,12 @@ pub fn measure() -> Vec<Row> {
         ),
         (Roles::Both, DRY_RUN, "both roles, dry run"),
     ] {
-        for (protocol, start) in [(Protocol::Http1, "HTTP/1"), (Protocol::Http2, "HTTP/2")] {
-            let name = format!("{start}, {name}");
+        for protocol in PROTOCOLS {
+            let name = format!("{}, {name}", protocol.name());
             rows.push(requests(name, policy, roles, protocol, SMALL));
         }
     }
-    for (protocol, start) in [(Protocol::Http1, "HTTP/1"), (Protocol::Http2, "HTTP/2")] {
+    for protocol in PROTOCOLS {
         for (bodies, what) in [
             (
                 Bodies {
@@ -99,11 +124,14 @@ pub fn measure() -> Vec<Row> {
                 "request of 16 KiB",
             ),
         ] {
-            let name = format!("{start}, network role, {what}");
+            let name = format!("{}, network role, {what}", protocol.name());
             rows.push(requests(name, PLAIN, Roles::Network, protocol, bodies));
         }
     }
-    rows.extend([grpc_messages(), websocket_messages(), tcp_messages()]);
+    for protocol in [Protocol::Http2, Protocol::UnreadHttp2] {
+        rows.push(grpc_messages(protocol));
+    }
+    rows.extend([websocket_messages(), tcp_messages()]);
     rows.extend(sessions::rows());
     rows.extend([
         connections("connection with one request, network role", PLAIN),
@@ -144,9 +172,7 @@ fn requests(name: String, policy: &str, roles: Roles, protocol: Protocol, bodies
             } else {
                 proxy.network.connect()
             };
-            if protocol == Protocol::Http2 {
-                open_http2(&connection);
-            }
+            protocol.open(&connection);
             connection
         })
         .collect();
@@ -175,8 +201,10 @@ fn request(connection: &Connection, protocol: Protocol, id: u32, body: usize) {
             connection.client_sends(format!("POST /a HTTP/1.1\r\n{fields}\r\n"));
             connection.client_sends(bytes);
         }
-        (Protocol::Http2, 0) => drop(connection.client_sends(http2::get(id, "/a"))),
-        (Protocol::Http2, _) => {
+        (Protocol::Http2 | Protocol::UnreadHttp2, 0) => {
+            drop(connection.client_sends(http2::get(id, "/a")))
+        }
+        (Protocol::Http2 | Protocol::UnreadHttp2, _) => {
             connection.client_sends(http2::post_headers(id, "/a"));
             connection.client_sends(frame(DATA, http2::END_STREAM, id, &bytes));
         }
@@ -188,7 +216,7 @@ fn start_stream(proxy: &Proxy, connection: &Connection, protocol: Protocol) -> S
     let stream = proxy.http.stream(connection);
     let version = match protocol {
         Protocol::Http1 => "HTTP/1.1",
-        Protocol::Http2 => "HTTP/2",
+        Protocol::Http2 | Protocol::UnreadHttp2 => "HTTP/2",
     };
     stream.set_property(&["request", "protocol"], version);
     stream.request_headers(
@@ -215,26 +243,25 @@ fn respond(connection: &Connection, protocol: Protocol, id: u32, body: usize) {
             connection.server_writes(bytes);
             connection.server_writes("");
         }
-        Protocol::Http2 => {
+        Protocol::Http2 | Protocol::UnreadHttp2 => {
             connection.server_writes(http2::response_headers(id));
             connection.server_writes(frame(DATA, http2::END_STREAM, id, &bytes));
         }
     }
 }
 
-fn open_http2(connection: &Connection) {
-    connection.client_sends(http2::ClientPreface::Go.bytes());
-    connection.server_writes(http2::server_preface());
-}
-
-fn grpc_messages() -> Row {
+fn grpc_messages(protocol: Protocol) -> Row {
     let proxy = Proxy::new(PLAIN);
     let connection = proxy.network.connect();
-    open_http2(&connection);
+    protocol.open(&connection);
     connection.client_sends(http2::grpc_call(1, "/shop.Cart/Watch"));
     connection.server_writes(http2::response_headers(1));
     let message = frame(DATA, 0, 1, &[0; 69]);
-    count("gRPC, network role, a message each way", &proxy, |_| {
+    let name = match protocol {
+        Protocol::UnreadHttp2 => "gRPC over HTTP/2 from curl, network role, a message each way",
+        _ => "gRPC, network role, a message each way",
+    };
+    count(name, &proxy, |_| {
         connection.client_sends(&message);
         connection.server_writes(&message);
     })

@@ -210,7 +210,10 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
                 .first_stream(3)
                 .grpc(true),
         ],
-        tolerance: Tolerance::ANY_TIME,
+        tolerance: Tolerance {
+            closes: false,
+            ..Tolerance::ANY_TIME
+        },
         is_fallback: false,
     },
     KnownClient {
@@ -295,6 +298,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
             .window_update(WindowUpdatePattern::Always)],
         tolerance: Tolerance {
             when_active: Conditions::NEVER,
+            closes: false,
             ..Tolerance::ANY_TIME
         },
         is_fallback: false,
@@ -305,7 +309,10 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         fingerprints: &[Fingerprint::of(&[is(3, 100), is(6, 8192)])
             .window_update(WindowUpdatePattern::Never)
             .first_stream(3)],
-        tolerance: Tolerance::ANY_TIME,
+        tolerance: Tolerance {
+            closes: false,
+            ..Tolerance::ANY_TIME
+        },
         is_fallback: false,
     },
     KnownClient {

@@ -25,6 +25,8 @@ pub struct Tolerance {
     pub idle_time: IdleTime,
     /// The same after a request with a body on the connection: the next one may have a body that cannot be replayed.
     pub idle_time_with_bodies: IdleTime,
+    /// The client closes the connection after a GOAWAY, when its last stream has ended.
+    pub closes: bool,
 }
 
 /// How long a connection must have been idle, from the shortest time to the longest.
@@ -150,6 +152,7 @@ impl Tolerance {
         when_active: Conditions::NONE,
         idle_time: IdleTime::None,
         idle_time_with_bodies: IdleTime::None,
+        closes: true,
     };
 
     /// Tolerates a GOAWAY only after the connection has been idle for [`IDLE_TIME`].
@@ -158,8 +161,24 @@ impl Tolerance {
         when_active: Conditions::NEVER,
         idle_time: IdleTime::Silent,
         idle_time_with_bodies: IdleTime::Silent,
+        closes: false,
         ..Self::ANY_TIME
     };
+
+    /// Whether the client tolerates a GOAWAY that refuses no request after any frame, whatever is active, and then closes
+    /// the connection itself.
+    pub fn is_any_time(&self) -> bool {
+        let is_any_position = matches!(
+            self.position,
+            PositionTolerance::After | PositionTolerance::Any
+        );
+        is_any_position
+            && *self
+                == Self {
+                    position: self.position,
+                    ..Self::ANY_TIME
+                }
+    }
 
     /// Returns what both `self` and `other` tolerate.
     #[must_use]
@@ -189,6 +208,7 @@ impl Tolerance {
                 .idle_time_with_bodies
                 .longer(other.idle_time_with_bodies)
                 .longer(least),
+            closes: self.closes && other.closes,
         }
     }
 }
