@@ -107,9 +107,11 @@ pub async fn measure(
         return Ok(report);
     }
     let proxy = bench.start(bench.listeners(), 1).await?;
-    affinity::separate(proxy.pid(), &[bench.servers.app.pid()])?;
+    let client = bench.start_client(&proxy).await?;
+    affinity::separate(proxy.pid(), &[bench.servers.app.pid(), client.pid()])?;
     for shape in shapes(effort.scale) {
-        let cost = bench.shape(&proxy, &generator, shape).await?;
+        let to = if shape.from_envoy { &client } else { &proxy };
+        let cost = bench.shape(&proxy, to, &generator, shape).await?;
         report.shapes.push(cost);
     }
     for (index, (name, _)) in HTTP.into_iter().enumerate() {
@@ -160,8 +162,26 @@ impl Bench<'_> {
         Envoy::start(listeners.into_iter().fold(bootstrap, Bootstrap::listener)).await
     }
 
-    /// Measures all contenders of a shape, in turns; a first round is not counted.
-    async fn shape(&self, proxy: &Envoy, generator: &Generator, shape: Shape) -> Result<ShapeCost> {
+    /// Starts an Envoy that passes requests on to `proxy`, over HTTP/2: for each HTTP listener it has one of the same name.
+    async fn start_client(&self, proxy: &Envoy) -> Result<Envoy> {
+        let names = (0..HTTP.len()).map(http);
+        let bootstrap = names.fold(Bootstrap::new().envoy(self.envoy), |bootstrap, name| {
+            let cluster = Cluster::new(&name, [proxy.address(&name)]).http2();
+            let listener = Listener::http(&name).route("/", &name);
+            bootstrap.cluster(cluster).listener(listener)
+        });
+        Envoy::start(bootstrap).await
+    }
+
+    /// Measures all contenders of a shape, in turns; a first round is not counted. `to` has the listeners to which the load
+    /// is sent.
+    async fn shape(
+        &self,
+        proxy: &Envoy,
+        to: &Envoy,
+        generator: &Generator,
+        shape: Shape,
+    ) -> Result<ShapeCost> {
         let contenders: Vec<_> = if shape.is_tcp() {
             TCP_ONLY
                 .iter()
@@ -194,7 +214,7 @@ impl Bench<'_> {
             }
             for ((_, listener), micros) in turns {
                 let before = process.cpu()?;
-                generator.send(shape, proxy.address(listener)).await?;
+                generator.send(shape, to.address(listener)).await?;
                 let used = (process.cpu()? - before).as_secs_f64() * 1e6;
                 *micros = used / shape.units() as f64;
             }

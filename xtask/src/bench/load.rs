@@ -17,6 +17,8 @@ pub struct Shape {
     /// What the CPU time is divided by: requests, messages or bytes, as `unit` says.
     pub amount: u64,
     pub unit: &'static str,
+    /// Another Envoy is the client, as in a mesh: over HTTP/2.
+    pub from_envoy: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -45,10 +47,21 @@ pub fn shapes(scale: u64) -> Vec<Shape> {
         kind,
         amount: amount / scale,
         unit,
+        from_envoy: false,
+    };
+    let from_envoy = |name, kind, amount, unit| Shape {
+        from_envoy: true,
+        ..shape(name, kind, amount, unit)
     };
     vec![
         shape("HTTP/1", Kind::Http(HTTP1, "/a"), 20_000, "request"),
         shape("HTTP/2", Kind::Http(HTTP2, "/a"), 20_000, "request"),
+        from_envoy(
+            "HTTP/2 from another Envoy",
+            Kind::Http(HTTP1, "/a"),
+            20_000,
+            "request",
+        ),
         shape(
             "HTTP/1, response of 16 KiB",
             Kind::Http(HTTP1, "/bytes/16384"),
@@ -63,6 +76,12 @@ pub fn shapes(scale: u64) -> Vec<Shape> {
         ),
         shape(
             "gRPC, messages of 1 KiB from the server",
+            Kind::GrpcStream,
+            64_000,
+            "message",
+        ),
+        from_envoy(
+            "gRPC from another Envoy, messages of 1 KiB from the server",
             Kind::GrpcStream,
             64_000,
             "message",
