@@ -6,7 +6,7 @@ use anyhow::Result;
 use evenkeel_metrics::Label;
 use serde_json::json;
 
-use super::native::{self, Native};
+use super::native::{self, HttpFilterUse, Native};
 use super::policy::SourcePolicy;
 use super::template;
 
@@ -62,6 +62,7 @@ pub fn text(args: &Args) -> Result<String> {
             "vm_id": args.vm_id,
             "network": entries.first(),
             "http": entries.get(1),
+            "peers_only": HttpFilterUse::of(policy) == HttpFilterUse::Peers,
             "native": Native::of(policy),
             "has_listener_keepalive": args.envoy >= 37,
             "has_jitter": args.envoy >= 39,

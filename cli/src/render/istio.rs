@@ -11,7 +11,7 @@ use serde_json::json;
 pub use options::Args;
 use options::{Kind, Roles, Selection};
 
-use super::native::{self, Native};
+use super::native::{self, HttpFilterUse, Native};
 use super::policy::SourcePolicy;
 use super::template;
 use crate::cli::usage;
@@ -27,9 +27,10 @@ pub fn text(args: &Args) -> Result<String> {
     let policy = &source.policy;
     let selection = args.selection();
     let roles = roles(args.roles, policy);
+    let on_demand = OnDemand::of(args, policy);
     let plugins: Vec<_> = roles
         .iter()
-        .map(|role| plugin(*role, &source, args.kind))
+        .map(|role| plugin(*role, &source, args.kind, on_demand.as_ref()))
         .collect();
     let (contexts, client_contexts) = contexts(selection);
     let native = Native::of(policy);
@@ -53,6 +54,7 @@ pub fn text(args: &Args) -> Result<String> {
             // A sidecar's outbound listeners see only the rules for that direction.
             "inbound_only": matches!(selection, Selection::Workload(_))
                 && policy.upstream.is_none() && !policy.names_outbound(),
+            "on_demand": on_demand,
             "contexts": contexts,
             "client_contexts": client_contexts,
             "enforced": policy.mode == Mode::Enforce,
@@ -78,19 +80,58 @@ fn roles(option: Roles, policy: &Policy) -> &'static [Role] {
     }
 }
 
+/// How sidecars run the HTTP filter for the requests of peers only.
+#[derive(Serialize)]
+struct OnDemand {
+    /// The last part of the plugin's name. It differs from that of an HTTP filter for all requests: if a later policy
+    /// needs that one, and the patch is not deleted, it must not disable it.
+    plugin: &'static str,
+    /// The name of the HTTP filter in Envoy's configuration.
+    filter: String,
+}
+
+impl OnDemand {
+    /// Returns None where the policy needs the filter for all requests, where all proxies are gateways, which may have
+    /// thousands of routes to patch, or without a namespace, which the name of the filter contains.
+    fn of(args: &Args, policy: &Policy) -> Option<Self> {
+        let is_peers_only =
+            args.roles == Roles::Auto && HttpFilterUse::of(policy) == HttpFilterUse::Peers;
+        let has_sidecars = matches!(
+            args.selection(),
+            Selection::Workload(_) | Selection::Namespace
+        );
+        let namespace = args.namespace.as_deref()?;
+        if !is_peers_only || !has_sidecars {
+            return None;
+        }
+        let plugin = "peers";
+        let name = format!("{namespace}.{}-{plugin}", args.name);
+        Some(Self {
+            plugin,
+            filter: args.istio.filter_name(args.kind, &name),
+        })
+    }
+}
+
 #[derive(Serialize)]
 struct Plugin {
     role: &'static str,
+    /// The last part of its name.
+    name: &'static str,
     policy: String,
 }
 
-fn plugin(role: Role, source: &SourcePolicy, kind: Kind) -> Plugin {
+fn plugin(role: Role, source: &SourcePolicy, kind: Kind, on_demand: Option<&OnDemand>) -> Plugin {
     let indent = match kind {
         Kind::WasmPlugin => 4,
         Kind::TrafficExtension => 6,
     };
     Plugin {
         role: role.name(),
+        name: match on_demand {
+            Some(on_demand) if role == Role::Http => on_demand.plugin,
+            _ => role.name(),
+        },
         policy: source.for_role(role).to_yaml(indent),
     }
 }

@@ -122,18 +122,34 @@ impl AgeWithJitter {
     }
 }
 
-/// Returns the filters that the policy needs. The HTTP filter has a cost per request (Envoy creates a context
-/// for each), so it is omitted if the policy does not need it.
+/// The requests for which a policy needs the HTTP filter. It has a cost for each request that passes it, so it is
+/// omitted, or disabled for the other requests, where that is possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpFilterUse {
+    None,
+    /// Those of peers only: the module counts an application's requests, and measures its load, in the network filter.
+    Peers,
+    All,
+}
+
+impl HttpFilterUse {
+    pub fn of(policy: &Policy) -> Self {
+        let finds_rules = !policy.routes.is_empty() || policy.defaults.max_stream_age.is_some();
+        if finds_rules || policy.uses_upstream_hosts() {
+            Self::All
+        } else if policy.peers.is_some() {
+            Self::Peers
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// Returns the filters that the policy needs.
 pub fn roles(policy: &Policy) -> &'static [Role] {
-    let needs_http = !policy.routes.is_empty()
-        || policy.defaults.max_stream_age.is_some()
-        || policy.upstream.is_some()
-        || policy.rebalance.is_some()
-        || policy.peers.is_some();
-    if needs_http {
-        &[Role::Network, Role::Http]
-    } else {
-        &[Role::Network]
+    match HttpFilterUse::of(policy) {
+        HttpFilterUse::None => &[Role::Network],
+        HttpFilterUse::Peers | HttpFilterUse::All => &[Role::Network, Role::Http],
     }
 }
 

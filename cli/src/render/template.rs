@@ -15,7 +15,7 @@ macro_rules! templates {
     };
 }
 
-const TEMPLATES: [(&str, &str); 17] = templates![
+const TEMPLATES: [(&str, &str); 19] = templates![
     "envoy",
     "envoy/filter",
     "gateway_api",
@@ -24,6 +24,7 @@ const TEMPLATES: [(&str, &str); 17] = templates![
     "http2_upstream",
     "istio",
     "istio/downstream",
+    "istio/on_demand",
     "metadata",
     "istio/plugin",
     "istio/selector",
@@ -32,6 +33,7 @@ const TEMPLATES: [(&str, &str); 17] = templates![
     "istio/wasm",
     "kustomization",
     "limits",
+    "peers_route",
     "socket_options",
 ];
 

@@ -125,7 +125,7 @@ metrics! {
         "Connections that are passed through byte for byte, because their protocol is not understood or was not parsed from the first byte.",
         Some("`tunnel` is expected. `encrypted` is TLS from end to end. `opened_before_rule`: the connection is older than the rule in `tcp`. Others are clients or servers that violate the protocol: the log at level debug names the connections.");
     Http2Tunnels = "http2_tunnels_total", Counter of "streams" [],
-        "WebSockets and other tunnels over HTTP/2 (CONNECT, RFC 8441), where the HTTP role is loaded. Each is one stream without an end.",
+        "WebSockets and other tunnels over HTTP/2 (CONNECT, RFC 8441), where the HTTP filter is run for all requests. Each is one stream without an end.",
         Some("After a GOAWAY such a stream continues until it ends by itself or `drain_timeout` ends. Its connection is active as long as it lives: see docs/limits.md.");
     DuplicateFilters = "duplicate_filters_total", Counter of "connections" [],
         "Connections that pass the module twice, because of two NETWORK filter entries: the second entry does nothing.",

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::options::Kind;
+
 /// A version of Istio, by its minor number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Version {
@@ -35,6 +37,19 @@ impl Version {
     /// Whether there is the TrafficExtension resource.
     pub fn has_traffic_extension(self) -> bool {
         self.minor >= 30
+    }
+
+    /// The name that Istio gives the filter of a plugin, whose name is `namespace.name`, in Envoy's configuration.
+    pub fn filter_name(self, kind: Kind, plugin: &str) -> String {
+        match (kind, self.minor) {
+            (Kind::TrafficExtension, _) => format!("extensions.istio.io/trafficextension/{plugin}"),
+            (Kind::WasmPlugin, ..=25) => format!("extenstions.istio.io/wasmplugin/{plugin}"),
+            (Kind::WasmPlugin, 26..=29) => format!("extensions.istio.io/wasmplugin/{plugin}"),
+            // Istio translates the resource to a TrafficExtension.
+            (Kind::WasmPlugin, _) => {
+                format!("extensions.istio.io/trafficextension/{plugin}~istio-translated-wasmplugin")
+            }
+        }
     }
 
     /// Whether a DestinationRule has `http2KeepAlive`.

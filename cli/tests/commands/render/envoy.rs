@@ -57,3 +57,31 @@ fn envoy_has_both_filters_in_one_vm_with_the_policy_as_json() {
         }
     }
 }
+
+#[test]
+fn http_filter_that_only_peers_need_is_enabled_by_a_route() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("policy.json");
+    let peers = r#""peers": { "cluster": "shop" }"#;
+    let render = |keys: &str| {
+        fs::write(&file, format!(r#"{{ "version": 1, {keys} }}"#)).unwrap();
+        let [pieces] = &documents(&["envoy", &file.display().to_string()])[..] else {
+            panic!("not one document");
+        };
+        pieces.clone()
+    };
+
+    let on_demand = render(peers);
+    let filter = &on_demand["http_filters"][0];
+    assert_eq!(filter["disabled"], true);
+    let enabled = &on_demand["http_routes"][0]["typed_per_filter_config"];
+    let name = filter["name"].as_str().unwrap();
+    assert_eq!(enabled[name]["config"], serde_json::json!({}));
+    assert_eq!(on_demand["network_filters"][0].get("disabled"), None);
+
+    let upstream = render(&format!(
+        r#"{peers}, "upstream": {{ "max_connection_age": "1h" }}"#
+    ));
+    assert_eq!(upstream["http_filters"][0].get("disabled"), None);
+    assert_eq!(upstream.get("http_routes"), None);
+}

@@ -322,3 +322,91 @@ fn dry_run_policy_drains_nothing() {
         );
     }
 }
+
+/// What needs the HTTP filter for the requests of peers only.
+const PEERS: &str = r#""peers": { "cluster": "outbound|80||shop.shop.svc.cluster.local" }"#;
+
+fn of_policy(keys: &str, more: &[&str]) -> Vec<Value> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("policy.json");
+    fs::write(&file, format!(r#"{{ "version": 1, {keys} }}"#)).unwrap();
+    let file = file.display().to_string();
+    documents(&[&["istio", &file], &IMAGE[..], more].concat())
+}
+
+fn names(documents: &[Value]) -> Vec<&str> {
+    documents
+        .iter()
+        .map(|document| document["metadata"]["name"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn sidecars_run_the_http_filter_for_peers_only_if_nothing_else_needs_it() {
+    let namespace = ["-n", "shop"];
+    let workload = ["-n", "shop", "--workload", "app=shop"];
+    let rebalance = format!(r#"{PEERS}, "rebalance": {{}}"#);
+    let on_demand = ["evenkeel-network", "evenkeel-peers", "evenkeel-peers"];
+    for (keys, more) in [
+        (PEERS, &namespace[..]),
+        (&rebalance, &namespace),
+        (&rebalance, &workload),
+    ] {
+        let documents = of_policy(keys, more);
+        assert_eq!(names(&documents), on_demand, "{keys} {more:?}");
+        assert_eq!(documents[1]["spec"]["pluginName"], "evenkeel-http");
+        assert_eq!(documents[2]["kind"], "EnvoyFilter");
+        assert_eq!(
+            contexts(&documents[2..], "evenkeel-peers"),
+            ["SIDECAR_INBOUND"; 2]
+        );
+    }
+
+    let route = format!(
+        r#"{PEERS}, "routes": [{{ "name": "a", "match": {{ "path_prefix": "/a" }}, "max_connection_age": "1h" }}]"#
+    );
+    let upstream = format!(r#"{PEERS}, "upstream": {{ "max_connection_age": "1h" }}"#);
+    let streams = format!(r#"{PEERS}, "defaults": {{ "grpc": {{ "max_stream_age": "1h" }} }}"#);
+    let for_all = ["evenkeel-network", "evenkeel-http"];
+    for (keys, more) in [
+        (&route, &workload[..]),
+        (&upstream, &workload),
+        (&streams, &workload),
+        // The name of the filter contains the namespace.
+        (&rebalance, &["--workload", "app=shop"]),
+        (&rebalance, &["-n", "shop", "--gateway", "istio=public"]),
+        (&rebalance, &["-n", "shop", "--gateway-ref", "public"]),
+        (&rebalance, &["-n", "shop", "--roles", "both"]),
+    ] {
+        let documents = of_policy(keys, more);
+        assert_eq!(names(&documents), for_all, "{keys} {more:?}");
+    }
+}
+
+#[test]
+fn patch_of_the_http_filter_has_the_name_of_each_version() {
+    let disabled = |more: &[&str]| {
+        let documents = of_policy(PEERS, &[&["-n", "shop", "--name", "a"], more].concat());
+        let [merge, insert] = patches(&documents[2..], "a-peers") else {
+            panic!("not two patches");
+        };
+        assert_eq!(insert["patch"]["operation"], "INSERT_FIRST");
+        assert_eq!(insert["patch"]["value"]["direct_response"]["status"], 404);
+        let filters = &merge["patch"]["value"]["typed_per_filter_config"];
+        let (name, config) = filters.as_object().unwrap().iter().next().unwrap();
+        assert_eq!(config["disabled"], true);
+        name.clone()
+    };
+    let expected = |version: &str| match version {
+        "1.24" | "1.25" => "extenstions.istio.io/wasmplugin/shop.a-peers",
+        "1.26" | "1.27" | "1.28" | "1.29" => "extensions.istio.io/wasmplugin/shop.a-peers",
+        _ => "extensions.istio.io/trafficextension/shop.a-peers~istio-translated-wasmplugin",
+    };
+    for version in VERSIONS {
+        assert_eq!(disabled(&["--istio", version]), expected(version));
+    }
+    assert_eq!(
+        disabled(&["--kind", "traffic-extension"]),
+        "extensions.istio.io/trafficextension/shop.a-peers"
+    );
+}
