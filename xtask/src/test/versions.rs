@@ -11,7 +11,7 @@ use crate::shell::Shell;
 use crate::workspace::Workspace;
 
 /// Tests, and the behavior of Envoy that each depends on.
-const STORIES: [(&str, &str); 20] = [
+const STORIES: [(&str, &str); 21] = [
     (
         "invalid_policy::invalid_policy_disables_each_role_and_logs_each_error",
         "an invalid configuration does not close connections",
@@ -67,6 +67,10 @@ const STORIES: [(&str, &str); 20] = [
     (
         "peers::mutual_tls_limits_exchanges_to_the_same_identity",
         "the properties of a certificate",
+    ),
+    (
+        "on_demand::only_requests_of_peers_pass_the_http_filter",
+        "a disabled filter that a route enables",
     ),
     (
         "routes::first_matching_route_decides",

@@ -15,6 +15,7 @@ pub struct Listener {
     address: Value,
     serves: Serves,
     pub(crate) evenkeel: Option<(Plugin, String)>,
+    is_on_demand: bool,
     direction: &'static str,
     limits: Value,
     max_connection_duration: Option<String>,
@@ -51,6 +52,7 @@ impl Listener {
             address: loopback(),
             serves,
             evenkeel: None,
+            is_on_demand: false,
             direction: "UNSPECIFIED",
             limits: json!({}),
             max_connection_duration: None,
@@ -113,6 +115,14 @@ impl Listener {
             module: None,
         };
         self.evenkeel = Some((plugin, policy.to_string()));
+        self
+    }
+
+    /// Runs the HTTP filter for the requests of peers only, as `evenkeel render` configures it for policies that do not need
+    /// more.
+    #[must_use]
+    pub fn on_demand(mut self) -> Self {
+        self.is_on_demand = true;
         self
     }
 
@@ -237,12 +247,15 @@ impl Listener {
                 json!({ "default_source_code": { "inline_string": script } }),
             )
         });
-        let filters: Vec<_> = self
-            .filter(Role::Http, directory)
-            .into_iter()
-            .chain(lua)
-            .chain([router])
-            .collect();
+        let mut evenkeel = self.filter(Role::Http, directory);
+        let mut routes = routes.to_vec();
+        if self.is_on_demand
+            && let Some(filter) = &mut evenkeel
+        {
+            filter["disabled"] = true.into();
+            routes.insert(0, self.peers_route());
+        }
+        let filters: Vec<_> = evenkeel.into_iter().chain(lua).chain([router]).collect();
         let host = json!({ "name": "all", "domains": ["*"], "routes": routes });
         typed(
             "envoy.filters.network.http_connection_manager",
@@ -258,6 +271,22 @@ impl Listener {
                 "http_filters": filters,
             }),
         )
+    }
+
+    /// Returns the route that enables the HTTP filter for the requests of peers.
+    fn peers_route(&self) -> Value {
+        let filter = Role::Http.resource(&self.name);
+        json!({
+            "match": {
+                "path": "/.evenkeel/v1/peers",
+                "headers": [{ "name": "evenkeel-peers", "present_match": true }],
+            },
+            "direct_response": { "status": 404 },
+            "typed_per_filter_config": { filter: {
+                "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
+                "config": {},
+            } },
+        })
     }
 
     fn filter(&self, role: Role, directory: &Path) -> Option<Value> {

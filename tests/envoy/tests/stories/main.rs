@@ -21,6 +21,7 @@ mod keep_alive_hint;
 mod keepalive;
 mod load_metrics;
 mod metrics;
+mod on_demand;
 mod peers;
 mod rebalance;
 mod rebalance_gateway;

@@ -69,10 +69,19 @@ async fn invented_idle_pods_drain_no_more_than_the_budget() {
     }
 }
 
+const UNEVEN: &str = r#", "rebalance": {"max_rate": 0.2, "min_connections": 10, "stabilization_window": "0s"}, "budget": "off""#;
+
 #[tokio::test]
 async fn rebalancing_drains_only_the_excess() {
-    let keys = r#", "rebalance": {"max_rate": 0.2, "min_connections": 10, "stabilization_window": "0s"}, "budget": "off""#;
-    let service = Service::start(2, &peers(keys), None).await;
+    drains_only_the_excess(Service::start(2, &peers(UNEVEN), None).await).await;
+}
+
+#[tokio::test]
+async fn rebalancing_needs_the_http_filter_for_requests_of_peers_only() {
+    drains_only_the_excess(Service::start_on_demand(2, &peers(UNEVEN), None).await).await;
+}
+
+async fn drains_only_the_excess(service: Service) {
     let [full, idle] = &service.pods[..] else {
         panic!("two pods")
     };

@@ -29,15 +29,32 @@ pub fn message(reports: &[String]) -> String {
 pub struct Service {
     pub backend: Backend,
     pub pods: Vec<Envoy>,
+    /// The HTTP filter is for the requests of peers only.
+    is_on_demand: bool,
 }
 
 impl Service {
     /// Starts pods with this policy. With an identity they use mutual TLS, except for the listener `plain`.
     pub async fn start(pods: usize, policy: &str, identity: Option<&Identity>) -> Self {
+        Self::start_with(pods, policy, identity, false).await
+    }
+
+    /// Starts pods with this policy, whose HTTP filter is for the requests of peers only.
+    pub async fn start_on_demand(pods: usize, policy: &str, identity: Option<&Identity>) -> Self {
+        Self::start_with(pods, policy, identity, true).await
+    }
+
+    async fn start_with(
+        pods: usize,
+        policy: &str,
+        identity: Option<&Identity>,
+        is_on_demand: bool,
+    ) -> Self {
         let backend = Backend::start("a").await.unwrap();
         let mut service = Self {
             backend,
             pods: Vec::new(),
+            is_on_demand,
         };
         for _ in 0..pods {
             let pod = service.pod(policy, identity).await;
@@ -50,7 +67,11 @@ impl Service {
     async fn pod(&self, policy: &str, identity: Option<&Identity>) -> Envoy {
         let listener = |name| {
             let listener = Listener::http(name).route("/", "app");
-            listener.inbound().evenkeel(Roles::Both, policy)
+            let listener = listener.inbound().evenkeel(Roles::Both, policy);
+            match self.is_on_demand {
+                true => listener.on_demand(),
+                false => listener,
+            }
         };
         let (mut secured, mut peers) = (listener("in"), Cluster::new("peers", []));
         if let Some(identity) = identity {
