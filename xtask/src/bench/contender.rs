@@ -52,10 +52,12 @@ pub enum Contender {
     /// A module that reads the first bytes of each network callback.
     Reading(Roles),
     Evenkeel(Roles, &'static str),
+    /// Both roles, the HTTP filter for requests of peers only.
+    OnDemand(&'static str),
 }
 
 /// The contenders of HTTP; the first is what the others are divided by.
-pub const HTTP: [(&str, Contender); 14] = [
+pub const HTTP: [(&str, Contender); 15] = [
     ("Envoy alone", Contender::Bare),
     ("Envoy's own limits", Contender::NativeLimits),
     ("Lua filter, empty", Contender::Lua(LUA_EMPTY)),
@@ -82,6 +84,10 @@ pub const HTTP: [(&str, Contender); 14] = [
     ),
     (
         "both roles, `rebalance` and `peers`",
+        Contender::OnDemand(PEERS),
+    ),
+    (
+        "the same, HTTP filter for all requests",
         Contender::Evenkeel(Roles::Both, PEERS),
     ),
     (
@@ -162,6 +168,10 @@ impl Contender {
                 listener.module(&modules.reading)
             }
             Self::Evenkeel(roles, policy) => listener.evenkeel(roles, policy).vm(name),
+            Self::OnDemand(policy) => {
+                let listener = listener.evenkeel(Roles::Both, policy).vm(name);
+                listener.on_demand()
+            }
         }
     }
 }
