@@ -1,4 +1,5 @@
-//! Which root is current where only streams show it: on a listener with the HTTP role alone.
+//! Which root is current where only streams show it: on a listener with the HTTP role alone, or with an HTTP filter that
+//! is run for requests of peers only.
 
 use core::time::Duration;
 
@@ -156,4 +157,26 @@ fn later_connection_replaces_a_root_that_another_worker_applied() {
 
     worker.stream(B, 13);
     assert_eq!(worker.current(), B);
+}
+
+#[test]
+fn gossip_follows_the_policy_of_the_network_role() {
+    let mut policies = Policies::default();
+    let mut configure = |root: RootId, role: &str, cluster: &str| {
+        let text =
+            format!(r#"{{"version": 1, "role": "{role}", "peers": {{"cluster": "{cluster}"}}}}"#);
+        let configuration = Configuration {
+            name: format!("evenkeel-{role}").into_bytes(),
+            direction: Some(1),
+            text: text.as_bytes(),
+        };
+        policies.configure(root, configuration, Instant::default());
+    };
+    // No stream shows that the policy of the HTTP role has been rolled back.
+    configure(1, "http", "mistaken");
+    configure(2, "network", "shop");
+
+    let found = policies.find(|policy| policy.peers.is_some()).unwrap();
+
+    assert_eq!(found.peers.as_ref().unwrap().cluster, "shop");
 }
