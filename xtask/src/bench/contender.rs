@@ -84,11 +84,11 @@ pub const HTTP: [(&str, Contender); 15] = [
     ),
     (
         "both roles, `rebalance` and `peers`",
-        Contender::OnDemand(PEERS),
+        Contender::Evenkeel(Roles::Both, PEERS),
     ),
     (
-        "the same, HTTP filter for all requests",
-        Contender::Evenkeel(Roles::Both, PEERS),
+        "the same, HTTP filter on demand",
+        Contender::OnDemand(PEERS),
     ),
     (
         "both roles, dry run",
