@@ -136,3 +136,32 @@ async fn rendered_pieces_work_in_the_newest_envoy() {
 async fn rendered_pieces_work_in_an_old_envoy() {
     the_pieces_work_together("1.36").await;
 }
+
+/// `envoy/peers` has the route that is rendered, and `peers_exchange_loads_and_the_fuller_one_drains_its_excess` runs it.
+#[test]
+fn configuration_with_peers_has_the_rendered_route() {
+    let directory = tempfile::tempdir().unwrap();
+    let policy = directory.path().join("policy.json");
+    fs::write(
+        &policy,
+        r#"{ "version": 1, "peers": { "cluster": "peers" } }"#,
+    )
+    .unwrap();
+    let line = ["envoy", policy.to_str().unwrap()];
+    let pieces: Value = serde_saphyr::from_str(&evenkeel_cli::rendered(line).unwrap()).unwrap();
+
+    let text = fs::read_to_string(root().join("envoy/peers/envoy.yaml")).unwrap();
+    let config: Value = serde_saphyr::from_str(&text).unwrap();
+
+    let listeners = config["static_resources"]["listeners"].as_array().unwrap();
+    for listener in listeners {
+        let manager = &listener["filter_chains"][0]["filters"][1]["typed_config"];
+        let route = &manager["route_config"]["virtual_hosts"][0]["routes"][0];
+        assert_eq!(*route, pieces["http_routes"][0]);
+        let filter = &manager["http_filters"][0];
+        for key in ["name", "disabled"] {
+            assert_eq!(filter[key], pieces["http_filters"][0][key]);
+        }
+    }
+    assert_eq!(listeners.len(), 2);
+}
