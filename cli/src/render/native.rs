@@ -134,8 +134,11 @@ pub enum HttpFilterUse {
 
 impl HttpFilterUse {
     pub fn of(policy: &Policy) -> Self {
-        let finds_rules = !policy.routes.is_empty() || policy.defaults.max_stream_age.is_some();
-        if finds_rules || policy.uses_upstream_hosts() {
+        // Which requests are active, and under which rule.
+        let follows_requests = !policy.routes.is_empty()
+            || policy.defaults.max_stream_age.is_some()
+            || policy.defaults.protect;
+        if follows_requests || policy.uses_upstream_hosts() {
             Self::All
         } else if policy.peers.is_some() {
             Self::Peers

@@ -366,12 +366,14 @@ fn sidecars_run_the_http_filter_for_peers_only_if_nothing_else_needs_it() {
         r#"{PEERS}, "routes": [{{ "name": "a", "match": {{ "path_prefix": "/a" }}, "max_connection_age": "1h" }}]"#
     );
     let upstream = format!(r#"{PEERS}, "upstream": {{ "max_connection_age": "1h" }}"#);
+    let protect = format!(r#"{PEERS}, "defaults": {{ "protect": true }}"#);
     let streams = format!(r#"{PEERS}, "defaults": {{ "grpc": {{ "max_stream_age": "1h" }} }}"#);
     let for_all = ["evenkeel-network", "evenkeel-http"];
     for (keys, more) in [
         (&route, &workload[..]),
         (&upstream, &workload),
         (&streams, &workload),
+        (&protect, &workload),
         // The name of the filter contains the namespace.
         (&rebalance, &["--workload", "app=shop"]),
         (&rebalance, &["-n", "shop", "--gateway", "istio=public"]),
