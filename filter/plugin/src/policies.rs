@@ -220,13 +220,13 @@ impl Policies {
         self.roots.get(&found.current)
     }
 
-    /// The first active policy that is `wanted`, one in dry run only where none of these is enforced. One of the network
-    /// role is preferred: an HTTP filter that is run for requests of peers only may see no stream that shows that its
-    /// policy has changed, because the policy that was changed prevents these requests.
+    /// The first active policy that is `wanted`: one of the network role, if there is one, and one that is enforced. An HTTP
+    /// filter that runs for the requests of peers only may see no stream that shows that its policy has changed: a mistaken
+    /// cluster in the old policy keeps these requests away.
     pub(crate) fn find(&self, wanted: impl Fn(&Policy) -> bool) -> Option<&Rc<Policy>> {
         let policies = self.roots.keys().filter_map(|root| self.get(*root));
         let wanted = policies.filter(|policy| wanted(policy));
-        wanted.min_by_key(|policy| (policy.mode, policy.role == Some(Role::Http)))
+        wanted.min_by_key(|policy| (policy.role == Some(Role::Http), policy.mode))
     }
 
     /// How many filter entries have an active policy of each mode.

@@ -161,22 +161,25 @@ fn later_connection_replaces_a_root_that_another_worker_applied() {
 
 #[test]
 fn gossip_follows_the_policy_of_the_network_role() {
-    let mut policies = Policies::default();
-    let mut configure = |root: RootId, role: &str, cluster: &str| {
-        let text =
-            format!(r#"{{"version": 1, "role": "{role}", "peers": {{"cluster": "{cluster}"}}}}"#);
-        let configuration = Configuration {
-            name: format!("evenkeel-{role}").into_bytes(),
-            direction: Some(1),
-            text: text.as_bytes(),
+    for mode in ["enforce", "dry_run"] {
+        let mut policies = Policies::default();
+        let mut configure = |root: RootId, role: &str, mode: &str, cluster: &str| {
+            let text = format!(
+                r#"{{"version": 1, "role": "{role}", "mode": "{mode}", "peers": {{"cluster": "{cluster}"}}}}"#
+            );
+            let configuration = Configuration {
+                name: format!("evenkeel-{role}").into_bytes(),
+                direction: Some(1),
+                text: text.as_bytes(),
+            };
+            policies.configure(root, configuration, Instant::default());
         };
-        policies.configure(root, configuration, Instant::default());
-    };
-    // No stream shows that the policy of the HTTP role has been rolled back.
-    configure(1, "http", "mistaken");
-    configure(2, "network", "shop");
+        // No stream shows that the policy of the HTTP role has been rolled back.
+        configure(1, "http", "enforce", "mistaken");
+        configure(2, "network", mode, "shop");
 
-    let found = policies.find(|policy| policy.peers.is_some()).unwrap();
+        let found = policies.find(|policy| policy.peers.is_some()).unwrap();
 
-    assert_eq!(found.peers.as_ref().unwrap().cluster, "shop");
+        assert_eq!(found.peers.as_ref().unwrap().cluster, "shop", "{mode}");
+    }
 }
