@@ -110,7 +110,8 @@ fn near(
         .or_else(|| nearest(word, words.iter().copied()))
 }
 
-/// The most entries of a list: rules are matched one after the other, and each has its own metrics.
+/// The most entries of a list: rules are matched one after the other, and each has its own metrics. Also the most keys of an
+/// object, whose names the sender chooses: with names that collide, [`FirstEntries`] compares all with each other.
 pub(crate) const MAX_ENTRIES: usize = 1000;
 
 impl<T: Read + Default> Read for Vec<T> {
@@ -124,20 +125,25 @@ impl<T: Read + Default> Read for Vec<T> {
             return None;
         };
         if items.len() > MAX_ENTRIES {
-            let found = format!("a list of {}", items.len());
-            report.add(
-                at,
-                Cause::Value {
-                    found,
-                    allowed: Self::ALLOWED.to_owned(),
-                    near: None,
-                },
-            );
+            too_long("a list of", items.len(), Self::ALLOWED, at, report);
             return None;
         }
         let item = |(index, item)| T::read(item, &at.index(index), report).unwrap_or_default();
         Some(items.iter().enumerate().map(item).collect())
     }
+}
+
+/// Reports a list or object of `len` entries.
+#[inline(never)]
+fn too_long(kind: &str, len: usize, allowed: &str, at: &Path<'_>, report: &mut Report) {
+    report.add(
+        at,
+        Cause::Value {
+            found: format!("{kind} {len}"),
+            allowed: allowed.to_owned(),
+            near: None,
+        },
+    );
 }
 
 /// One key of an object.
@@ -179,6 +185,11 @@ pub(crate) fn members(
         reject(json, at, &not_an_object(json, object), None, report);
         return false;
     };
+    if members.len() > MAX_ENTRIES {
+        let allowed = "it must be an object of at most 1000 keys";
+        too_long("an object of", members.len(), allowed, at, report);
+        return false;
+    }
     let mut keys = Vec::new();
     object.keys(&mut keys);
     let mut seen = FirstEntries::new(members);

@@ -104,6 +104,19 @@ fn every_error_is_one_short_line() {
 }
 
 #[test]
+fn objects_are_bounded() {
+    let keys: Vec<_> = (0..1000).map(|key| format!(r#""a{key}": 1"#)).collect();
+    let text = format!(
+        r#"{{"version": 1, "defaults": {{{}, "b": 1}}}}"#,
+        keys.join(", ")
+    );
+    assert_eq!(
+        Policy::parse(text.as_bytes()).unwrap_err().to_string(),
+        "defaults: found an object of 1001; it must be an object of at most 1000 keys"
+    );
+}
+
+#[test]
 fn hostile_texts_are_rejected() {
     assert_eq!(errors_of(b"\0\0"), errors_of(b"\0"));
     assert_eq!(
