@@ -37,12 +37,13 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Controls, separators of lines and paragraphs, and what has no width or changes the direction of the text around it
-/// (Unicode categories Cc, Zl, Zp and the usual ones of Cf).
+/// Controls, separators other than the space, fillers, and what has no width or changes the direction of the text around it
+/// (Unicode categories Cc, Zs, Zl, Zp and the usual ones of Cf).
 fn is_invisible(char: char) -> bool {
     matches!(char,
-        '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        '\0'..='\x1f' | '\x7f'..='\u{a0}' | '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1680}' | '\u{180e}'
+        | '\u{2000}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{3164}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{e0000}'..='\u{e007f}')
 }
 
