@@ -208,17 +208,29 @@ impl Engine {
         true
     }
 
-    /// Checks the limits of a connection before the server writes. True if the connection awaits a drain point, or, with
-    /// `or_soon`, if it reaches a limit within a minute or with its next request.
+    /// Checks the limits of a connection before the server writes. True if the connection awaits a drain point.
     #[inline]
-    pub fn check_limits(&mut self, id: ConnectionId, or_soon: bool) -> bool {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return false;
-        };
+    pub fn check_limits(&mut self, id: ConnectionId) -> bool {
+        let connection = self.expire(id);
+        connection.is_some_and(|it| it.awaits_drain_point())
+    }
+
+    /// Checks the limits of a connection as [`Engine::check_limits`]. True also if it reaches a limit within a minute, or with
+    /// its next request.
+    #[inline]
+    pub fn check_next_limits(&mut self, id: ConnectionId) -> bool {
+        let now = self.now;
+        let connection = self.expire(id);
+        connection.is_some_and(|it| it.awaits_drain_point() || it.expires_soon(now))
+    }
+
+    #[inline]
+    fn expire(&mut self, id: ConnectionId) -> Option<&Connection> {
+        let connection = self.connections.get_mut(&id)?;
         if let Some(reason) = connection.expire(self.now) {
             self.effects.push_back(Effect::DrainPending(id, reason));
         }
-        connection.awaits_drain_point() || (or_soon && connection.expires_soon(self.now))
+        Some(connection)
     }
 
     /// The server writes bytes: `activity` is the state after them, `point` finds the best place in them for a drain

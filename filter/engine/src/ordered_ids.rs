@@ -1,4 +1,4 @@
-//! The only tree of the module.
+//! Ids in the order of a number.
 
 use core::ops::Bound::{Excluded, Included, Unbounded};
 use std::collections::BTreeSet;

@@ -20,7 +20,7 @@ use crate::worker::Worker;
 /// writes, but a filter before it may write something of its own.
 const UPSTREAM_ATTEMPTS: u8 = 3;
 
-/// How many unread bytes may be missing in the worker's load. The last ones of a connection are never added.
+/// With how many unread bytes a write adds them to the worker's load. The last ones of a connection are never added.
 const MAX_UNREPORTED: usize = 256 * 1024;
 
 /// One downstream connection.
@@ -216,7 +216,7 @@ impl Downstream {
         let Some(http2) = self.scanner.http2() else {
             return false;
         };
-        if http2.may_be_goaway(size)
+        if Http2Scanner::may_be_goaway(size)
             || worker.is_resetting(self.id)
             || (!http2.has_sent_goaway() && worker.awaits_drain_point(self.id))
         {
@@ -365,7 +365,7 @@ impl Downstream {
             self.scanner.bypass_websocket();
         }
         self.reported.detection = self.scanner.detection();
-        if self.scanner.http2().is_some() {
+        if self.reported.detection == Detection::Detected(Protocol::Http2) {
             self.frames = Frames::Undecided;
         }
     }

@@ -134,7 +134,7 @@ fn goaway_is_behind_the_first_write_after_the_expiry() {
 #[test]
 fn dry_run_changes_nothing() {
     let proxy = Proxy::new(
-        r#"{"version": 1, "mode": "dry_run", "defaults": {"max_connection_age": "30m", "http2": {"idle_wait": "0s"}}}"#,
+        r#"{"version": 1, "mode": "dry_run", "defaults": {"max_connection_age": "30m"}}"#,
     );
     let connection = connect(&proxy, ClientPreface::Curl);
     proxy.host.advance(Duration::from_secs(31 * 60));
@@ -156,7 +156,7 @@ fn no_goaway_follows_one_of_the_proxy() {
 }
 
 #[test]
-fn write_that_is_not_whole_frames_is_left_alone() {
+fn write_that_is_not_whole_frames_bypasses_the_connection() {
     let proxy = Proxy::with_defaults(r#""max_connection_age": "30m""#);
     let connection = connect(&proxy, ClientPreface::Curl);
     proxy.host.advance(Duration::from_secs(31 * 60));
@@ -209,11 +209,8 @@ fn changed_policy_applies_to_an_unread_connection_as_far_as_it_can() {
             [write, goaway(MAX_STREAM_ID)].concat(),
             "{rule}"
         );
-        proxy.host.advance(Duration::from_secs(9));
-        assert!(connection.is_open());
-        let aborted = "drain_reason=.=max_connection_age;.;evenkeel_requests_aborted_total";
         proxy.host.advance(Duration::from_secs(600));
-        assert_eq!(proxy.metric(aborted), 0, "{rule}");
+        assert!(connection.is_open(), "{rule}");
     }
 }
 

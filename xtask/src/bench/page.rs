@@ -26,7 +26,7 @@ pub fn page(report: &Report, version: &str) -> String {
          of each network callback from Envoy: the floor for a scanner that reads each of them. What the module itself does is counted in \
          [tests/module/cost.md](../tests/module/cost.md), equal on every machine; a test fails when it grows.\n\n\
          HTTP/2 and gRPC are measured with h2load, whose frames the module reads, and with another Envoy as the client, whose \
-         frames it [does not read](wire.md#http2).\n",
+         frames it [does not read](wire.md#http2) without `rebalance`.\n",
     );
     for shape in &report.shapes {
         add_shape(&mut page, shape);

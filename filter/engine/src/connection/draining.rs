@@ -28,7 +28,7 @@ impl Connection {
 
     fn safe_point_check(&self, since: Instant, now: Instant) -> Option<SafePointCheck<'_>> {
         let expired = self.streams.as_ref().map_or(0, |it| it.expired(now));
-        let active = usize::try_from(self.usage.active).unwrap_or(usize::MAX);
+        let active = usize::try_from(self.usage.possibly_active()).unwrap_or(usize::MAX);
         let mut check = SafePointCheck {
             rule: self.terms.rule.as_ref()?,
             now,
@@ -257,9 +257,11 @@ impl Connection {
 
     /// When the requests that are active after the drain signal are aborted.
     fn abort_time(&self, rule: &Rule, since: Instant) -> Option<Instant> {
-        let timeout = self
-            .open_requests
-            .drain_timeout(self.usage.possibly_active(), rule);
+        // Where it is not known what is active, nothing is aborted.
+        if self.usage.is_unread {
+            return None;
+        }
+        let timeout = self.open_requests.drain_timeout(self.usage.active, rule);
         let over = since.after(self.protocol.behavior().drain_timeout(timeout)?);
         // What is active is aborted; responses that are complete are delivered.
         let progress = over.min(self.delivery.last_activity);

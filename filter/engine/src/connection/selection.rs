@@ -43,7 +43,7 @@ impl Connection {
         if now.since(self.delivery.last_activity) >= SELECTION_WAIT {
             2
         } else {
-            u8::from(self.usage.active > 0)
+            u8::from(self.usage.possibly_active() > 0)
         }
     }
 

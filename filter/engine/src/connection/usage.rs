@@ -14,7 +14,7 @@ pub(super) struct Usage {
     pub(super) active: u32,
     pub(super) flow: Flow,
     /// HTTP/2: streams are not known.
-    is_unread: bool,
+    pub(super) is_unread: bool,
     /// The upstream host that the connection stays with, or that responded last.
     pub(super) host: Option<UpstreamHostId>,
     /// The requests that were exchanges between peers.
@@ -62,6 +62,12 @@ impl Usage {
 }
 
 impl Connection {
+    /// Nothing more is known of the streams of the connection.
+    pub(crate) fn leave_unread(&mut self) {
+        self.usage.is_unread = true;
+        self.usage.active = 0;
+    }
+
     #[inline]
     pub(super) fn record_usage(&mut self, activity: &Activity) -> Increment {
         let requests = activity.requests.saturating_sub(self.usage.requests);
@@ -77,12 +83,6 @@ impl Connection {
     }
 
     /// Updates the rates of requests and bytes.
-    /// Nothing more is known of the streams of the connection.
-    pub(crate) fn leave_unread(&mut self) {
-        self.usage.is_unread = true;
-        self.usage.active = 0;
-    }
-
     pub(crate) fn update_rates(&mut self, now: Instant) {
         self.usage.flow.update(self.usage.requests, now);
     }
@@ -92,6 +92,10 @@ impl Connection {
     }
 
     pub(crate) fn record_peer_exchange(&mut self) {
+        // There are no requests to compare them with.
+        if self.usage.is_unread {
+            return;
+        }
         self.usage.peer_exchanges = self.usage.peer_exchanges.saturating_add(1);
     }
 

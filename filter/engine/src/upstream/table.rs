@@ -157,7 +157,7 @@ impl Table {
     ) -> Rc<ConnectionKey> {
         let key = Rc::new(key);
         self.serial = self.serial.saturating_add(1);
-        connection.used = (self.next(now), self.serial);
+        connection.used = (self.next_use_time(now), self.serial);
         self.by_use
             .insert(connection.used.0.as_nanos(), self.serial);
         self.by_number.insert(self.serial, Rc::clone(&key));
@@ -168,7 +168,7 @@ impl Table {
 
     /// Records that the connection carries a response at `now`.
     pub(super) fn touch(&mut self, key: &Rc<ConnectionKey>, now: Instant, cluster: &mut Cluster) {
-        let used = self.next(now);
+        let used = self.next_use_time(now);
         let Some(connection) = self.connections.get_mut(key) else {
             return;
         };
@@ -203,8 +203,8 @@ impl Table {
         self.ended.pop_front()
     }
 
-    /// A time for a use `now` that is later than that of any use before.
-    fn next(&mut self, now: Instant) -> Instant {
+    /// Returns `now`, or the instant after the latest use if that is later: no two uses have the same time.
+    fn next_use_time(&mut self, now: Instant) -> Instant {
         self.latest = now.max(self.latest.after(Duration::from_nanos(1)));
         self.latest
     }

@@ -161,7 +161,7 @@ impl Worker {
     /// to know when it ends.
     pub(crate) fn needs_response(&mut self, id: ConnectionId) -> bool {
         self.advance_for(id);
-        self.engine.check_limits(id, true)
+        self.engine.check_next_limits(id)
             || self
                 .engine
                 .connection(id)
@@ -169,10 +169,10 @@ impl Worker {
     }
 
     /// Whether an HTTP/2 connection has to be read whose client tolerates a GOAWAY at any time: a drain waits for it or will
-    /// do so soon, or a policy needs to know its streams. So has one behind a TCP proxy, whose writes are not whole frames.
+    /// do so soon, or a policy needs to know its streams. One behind a TCP proxy is read, too: its writes are not whole frames.
     pub(crate) fn needs_frames(&mut self, id: ConnectionId) -> bool {
         self.advance_for(id);
-        self.engine.check_limits(id, true)
+        self.engine.check_next_limits(id)
             || self.policies.reads_frames()
             || self.host.has_property(&["upstream", "address"])
     }
@@ -185,7 +185,7 @@ impl Worker {
     /// Whether a connection awaits a drain point, after its limits were checked.
     pub(crate) fn awaits_drain_point(&mut self, id: ConnectionId) -> bool {
         self.advance_for(id);
-        self.engine.check_limits(id, false)
+        self.engine.check_limits(id)
     }
 
     /// The server writes. `point` finds the best drain point in the write, if there is one.

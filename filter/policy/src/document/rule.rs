@@ -64,8 +64,8 @@ object! {
     /// How HTTP/2 connections are drained.
     struct Http2 {
         /// How long an expired connection waits to become idle, before the GOAWAY is sent while requests
-        /// are active, to clients that tolerate this. A connection that is not read does not wait; with more
-        /// than the default, every connection is read.
+        /// are active, to clients that tolerate this. A connection whose frames are not
+        /// read (docs/wire.md) does not wait; a value above "2s" makes the module read all HTTP/2 connections.
         "idle_wait" => idle_wait: Wait = "2s",
         /// The last-stream-id of a GOAWAY.
         "last_stream_id" => last_stream_id: LastStreamId = "auto",

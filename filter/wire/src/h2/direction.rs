@@ -8,7 +8,7 @@ use crate::chunk::Chunk;
 use crate::{BypassReason, ByteSource};
 
 /// The size of one read from the host.
-const READ_SIZE: usize = 256;
+pub(super) const READ_SIZE: usize = 256;
 
 /// What the next byte belongs to.
 ///

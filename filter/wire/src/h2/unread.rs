@@ -4,6 +4,7 @@
 //! learns: a GOAWAY that refuses no stream fits behind any of its frames. Envoy's codecs write whole frames, so each write
 //! ends behind one. The write that gets the GOAWAY is read, to verify that it consists of whole frames.
 
+use super::direction::READ_SIZE;
 use super::frame::{Frame, FrameType, HEADER};
 use super::part::{MAX_PART, Part};
 use super::{AbortedResponse, Http2Scanner, Http2Write};
@@ -11,11 +12,8 @@ use crate::chunk::Chunk;
 use crate::{BypassReason, ByteSource};
 
 /// The lengths of the GOAWAY frames of Envoy's codecs, in bytes: nghttp2 has no debug data; with oghttp2 that of the first
-/// one is `graceful_shutdown`. Each is a write of its own, as the last one is sent by a timer.
+/// one is `graceful_shutdown`. Each is a write of its own, as the last one is sent by a timer. A PING has the first length, too.
 const GOAWAY_LENS: [usize; 2] = [HEADER + 8, HEADER + 8 + 17];
-
-/// The size of one read from the host.
-const READ_SIZE: usize = 256;
 
 impl Http2Scanner {
     /// Whether the connection can be left unread: its client tolerates a GOAWAY at any time, and every write of the server
@@ -40,7 +38,7 @@ impl Http2Scanner {
 
     /// Whether a write of `len` bytes may be a GOAWAY of the server. It has to be scanned also where the connection is
     /// unread: no GOAWAY with a higher last-stream-id may follow (RFC 9113 6.8).
-    pub fn may_be_goaway(&self, len: usize) -> bool {
+    pub fn may_be_goaway(len: usize) -> bool {
         GOAWAY_LENS.contains(&len)
     }
 
@@ -85,6 +83,7 @@ fn scan_whole_frames(source: &mut dyn ByteSource) -> Result<Http2Write, BypassRe
             write.aborted_response = Some(AbortedResponse {
                 stream: frame.stream,
                 frame_at: end.checked_sub(HEADER),
+                // Not known: a RST_STREAM behind the end of the stream is added, which clients ignore.
                 client_ended: false,
             });
         }
@@ -135,9 +134,24 @@ mod tests {
     }
 
     #[test]
+    fn only_whole_frames_are_accepted() {
+        let frames = [
+            frame(20, 0x1, END_HEADERS, 1),
+            frame(250, 0x0, 0, 1),
+            frame(8, 0x6, 0, 0),
+        ];
+        let ends = [29, 288, 305];
+        let write = frames.concat();
+        for len in 1..=write.len() {
+            let is_whole = scan(&write[..len]).is_ok();
+            assert_eq!(is_whole, ends.contains(&len), "{len}");
+        }
+    }
+
+    #[test]
     fn goaway_of_the_server_is_found() {
         let goaway = frame(8, GOAWAY, 0, 0);
-        assert!(Http2Scanner::default().may_be_goaway(goaway.len()));
+        assert!(Http2Scanner::may_be_goaway(goaway.len()));
         assert!(scan(&goaway).unwrap().has_goaway);
         let settings = frame(0, SETTINGS, 0x1, 0);
         assert!(scan(&[settings, goaway].concat()).unwrap().has_goaway);

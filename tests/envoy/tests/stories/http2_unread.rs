@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::support::raw_client::{Frame, RawClient};
 use crate::support::{
-    assert_healthy, assert_metric, metric, start_listeners, wait_until_metric, with_defaults,
-    within,
+    assert_healthy, assert_metric, metric, start_listeners, wait_for_metric, wait_until_metric,
+    with_defaults, within,
 };
 
 /// Returns a policy with this age.
@@ -33,7 +33,10 @@ async fn client_envoy_is_drained_without_a_loss() {
         .listener(Listener::http("out").route("/", "peer"));
     let client_side = Envoy::start(bootstrap).await.unwrap();
     let client = Arc::new(Client::http2(client_side.address("out")));
-    assert_eq!(client.get("/").await.unwrap().body, "a");
+    for _ in 0..10 {
+        assert_eq!(client.get("/").await.unwrap().body, "a");
+    }
+    wait_for_metric(&server_side, "requests_total", 1).await;
 
     let paths = ["/", "/delay/2", "/bytes/300000", "/trickle/5/4"];
     let rounds = 40;
@@ -52,9 +55,8 @@ async fn client_envoy_is_drained_without_a_loss() {
         .unwrap();
     users.join().await;
 
-    let drained = wait_until_metric(&server_side, "drain_signals_total", |count| count > 0).await;
-    assert!(drained > 0);
-    assert_eq!(backend.requests(), 16 * rounds + 1);
+    wait_until_metric(&server_side, "drain_signals_total", |count| count > 0).await;
+    assert_eq!(backend.requests(), 16 * rounds + 10);
     assert_metric(&server_side, "requests_aborted_total", 0).await;
     assert_metric(&server_side, "connections_bypassed_total", 0).await;
     assert_healthy(&server_side);
@@ -85,7 +87,7 @@ async fn requests_after_the_first_are_not_read() {
         frames.iter().find_map(Frame::last_stream_id),
         Some(MAX_STREAM_ID)
     );
-    // The client may go on: what is in flight is not known, so nothing but the client ends the connection.
+    // The client may continue: what is in flight is not known, so only the client ends the connection.
     client.send_get(7, "/").await;
     client.read_response(7).await;
     assert_eq!(backend.requests(), 4);
@@ -143,7 +145,6 @@ async fn connection_through_a_tcp_proxy_is_read() {
         client.socket.send(get(stream, "/bytes/10000")).await;
         client.read_response(stream).await;
     }
-    let read = wait_until_metric(&envoy, "requests_total", |count| count == 4).await;
-    assert_eq!(read, 4);
+    wait_for_metric(&envoy, "requests_total", 4).await;
     assert_metric(&envoy, "connections_bypassed_total", 0).await;
 }

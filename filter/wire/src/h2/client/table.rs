@@ -61,7 +61,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         name: "envoy",
         versions: "1.40",
         fingerprints: &[Fingerprint::of(&[any(2), any(1), any(8), any(3), any(4)])],
-        tolerance: Tolerance::ANY_TIME,
+        tolerance: Tolerance::ANY_TIME_AND_CLOSES,
         is_fallback: false,
     },
     KnownClient {
@@ -150,7 +150,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
             .first_stream(1)
             .grpc(true)
             .first_fields(FirstFields::Other)],
-        tolerance: Tolerance::ANY_TIME,
+        tolerance: Tolerance::ANY_TIME_AND_CLOSES,
         is_fallback: false,
     },
     KnownClient {
@@ -166,7 +166,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
             .first_fields(FirstFields::MethodScheme)],
         tolerance: Tolerance {
             position: PositionTolerance::Any,
-            ..Tolerance::ANY_TIME
+            ..Tolerance::ANY_TIME_AND_CLOSES
         },
         is_fallback: false,
     },
@@ -196,7 +196,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
             maybe(65_028),
             maybe(65_029),
         ])],
-        tolerance: Tolerance::ANY_TIME,
+        tolerance: Tolerance::ANY_TIME_AND_CLOSES,
         is_fallback: false,
     },
     KnownClient {
@@ -210,10 +210,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
                 .first_stream(3)
                 .grpc(true),
         ],
-        tolerance: Tolerance {
-            closes: false,
-            ..Tolerance::ANY_TIME
-        },
+        tolerance: Tolerance::ANY_TIME,
         is_fallback: false,
     },
     KnownClient {
@@ -222,7 +219,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         fingerprints: &[
             Fingerprint::of(&[any(3), any(4), is(2, 0)]).window_update(WindowUpdatePattern::Always)
         ],
-        tolerance: Tolerance::ANY_TIME,
+        tolerance: Tolerance::ANY_TIME_AND_CLOSES,
         is_fallback: false,
     },
     KnownClient {
@@ -298,7 +295,6 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
             .window_update(WindowUpdatePattern::Always)],
         tolerance: Tolerance {
             when_active: Conditions::NEVER,
-            closes: false,
             ..Tolerance::ANY_TIME
         },
         is_fallback: false,
@@ -309,10 +305,7 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         fingerprints: &[Fingerprint::of(&[is(3, 100), is(6, 8192)])
             .window_update(WindowUpdatePattern::Never)
             .first_stream(3)],
-        tolerance: Tolerance {
-            closes: false,
-            ..Tolerance::ANY_TIME
-        },
+        tolerance: Tolerance::ANY_TIME,
         is_fallback: false,
     },
     KnownClient {

@@ -25,7 +25,7 @@ pub struct Tolerance {
     pub idle_time: IdleTime,
     /// The same after a request with a body on the connection: the next one may have a body that cannot be replayed.
     pub idle_time_with_bodies: IdleTime,
-    /// The client closes the connection after a GOAWAY, when its last stream has ended.
+    /// The client was measured to close the connection after a GOAWAY, when its last stream has ended.
     pub closes: bool,
 }
 
@@ -152,7 +152,13 @@ impl Tolerance {
         when_active: Conditions::NONE,
         idle_time: IdleTime::None,
         idle_time_with_bodies: IdleTime::None,
+        closes: false,
+    };
+
+    /// As [`Tolerance::ANY_TIME`], of a client that closes the connection itself.
+    pub const ANY_TIME_AND_CLOSES: Self = Self {
         closes: true,
+        ..Self::ANY_TIME
     };
 
     /// Tolerates a GOAWAY only after the connection has been idle for [`IDLE_TIME`].
@@ -161,7 +167,6 @@ impl Tolerance {
         when_active: Conditions::NEVER,
         idle_time: IdleTime::Silent,
         idle_time_with_bodies: IdleTime::Silent,
-        closes: false,
         ..Self::ANY_TIME
     };
 
@@ -176,7 +181,7 @@ impl Tolerance {
             && *self
                 == Self {
                     position: self.position,
-                    ..Self::ANY_TIME
+                    ..Self::ANY_TIME_AND_CLOSES
                 }
     }
 
