@@ -110,7 +110,7 @@ pub async fn measure(
     let client = bench.start_client(&proxy).await?;
     affinity::separate(proxy.pid(), &[bench.servers.app.pid(), client.pid()])?;
     for shape in shapes(effort.scale) {
-        let to = if shape.from_envoy { &client } else { &proxy };
+        let to = if shape.is_from_envoy { &client } else { &proxy };
         let cost = bench.shape(&proxy, to, &generator, shape).await?;
         report.shapes.push(cost);
     }

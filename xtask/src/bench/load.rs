@@ -18,7 +18,7 @@ pub struct Shape {
     pub amount: u64,
     pub unit: &'static str,
     /// Another Envoy is the client, as in a mesh: over HTTP/2.
-    pub from_envoy: bool,
+    pub is_from_envoy: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -47,10 +47,10 @@ pub fn shapes(scale: u64) -> Vec<Shape> {
         kind,
         amount: amount / scale,
         unit,
-        from_envoy: false,
+        is_from_envoy: false,
     };
     let from_envoy = |name, kind, amount, unit| Shape {
-        from_envoy: true,
+        is_from_envoy: true,
         ..shape(name, kind, amount, unit)
     };
     vec![
