@@ -103,7 +103,9 @@ fn add_processes(page: &mut String, report: &Report) {
         page,
         "\n## When all connections expire\n\n\
          A changed policy makes all {connections} connections expire at once, with a budget of 100 drains per second. Idle HTTP/1 \
-         connections stay open; then each sends another request. All got their response.\n\n\
+         connections stay open; then each sends another request. All got their response. None is drained with it: these connections \
+         expired without warning, and their last response was not read, so the drain signal is in the second response \
+         ([wire.md](wire.md#http1)).\n\n\
          | | CPU in the busiest second | CPU in the first 5 seconds | connections drained by the requests |\n\
          |---|--:|--:|--:|\n"
     );
