@@ -110,9 +110,11 @@ fn near(
         .or_else(|| nearest(word, words.iter().copied()))
 }
 
-/// The most entries of a list: rules are matched one after the other, and each has its own metrics. Also the most keys of an
-/// object, whose names the sender chooses: with names that collide, [`FirstEntries`] compares all with each other.
+/// The most entries of a list: rules are matched one after the other, and each has its own metrics.
 pub(crate) const MAX_ENTRIES: usize = 1000;
+
+/// The most keys of an object, which are compared with each other. None has as many that are known.
+const MAX_KEYS: usize = 100;
 
 impl<T: Read + Default> Read for Vec<T> {
     const ALLOWED: &'static str = "it must be a list of at most 1000 entries";
@@ -185,30 +187,29 @@ pub(crate) fn members(
         reject(json, at, &not_an_object(json, object), None, report);
         return false;
     };
-    if members.len() > MAX_ENTRIES {
-        let allowed = "it must be an object of at most 1000 keys";
+    if members.len() > MAX_KEYS {
+        let allowed = "it must be an object of at most 100 keys";
         too_long("an object of", members.len(), allowed, at, report);
         return false;
     }
     let mut keys = Vec::new();
     object.keys(&mut keys);
-    let mut seen = FirstEntries::new(members);
-    for (entry, (key, json)) in (1_usize..).zip(members) {
+    let first_entry = |key: &str| members.iter().position(|(held, _)| held == key);
+    for (entry, (key, json)) in members.iter().enumerate() {
         let at = at.key(key);
         // The first entry counts, so that one mistake is one error.
-        if let Some(first) = seen.get(key) {
-            let again = entry;
+        if let Some(first) = first_entry(key).filter(|first| *first < entry) {
+            let (first, again) = (first.saturating_add(1), entry.saturating_add(1));
             report.add(&at, Cause::RepeatedKey { first, again });
             continue;
         }
-        seen.insert(key, entry);
         if !object.take(key, json, &at, report) {
             report.add(&at, unknown(key, &keys, object));
         }
     }
     for key in keys
         .iter()
-        .filter(|key| key.required && seen.get(key.name).is_none())
+        .filter(|key| key.required && first_entry(key.name).is_none())
     {
         report.add(
             &at.key(key.name),
@@ -218,51 +219,6 @@ pub(crate) fn members(
         );
     }
     true
-}
-
-/// The number of the first entry with each key of an object. A hash table with open addressing: a map of the standard
-/// library takes ten times the code.
-struct FirstEntries<'a> {
-    members: &'a [(String, Json)],
-    /// More places than members; 0 where a place is free.
-    places: Vec<usize>,
-}
-
-impl<'a> FirstEntries<'a> {
-    fn new(members: &'a [(String, Json)]) -> Self {
-        let places = members.len().saturating_mul(2).saturating_add(1);
-        let places = vec![0; places.next_power_of_two()];
-        Self { members, places }
-    }
-
-    /// The place of a key, or the free one that it would get.
-    fn place(&self, key: &str) -> usize {
-        // FNV-1a.
-        let hash = key.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
-        let mask = self.places.len().wrapping_sub(1);
-        let mut place = hash as usize & mask;
-        while let Some(entry) = self.places.get(place).filter(|entry| **entry > 0)
-            && let Some((held, _)) = self.members.get(entry.wrapping_sub(1))
-            && held != key
-        {
-            place = place.wrapping_add(1) & mask;
-        }
-        place
-    }
-
-    fn get(&self, key: &str) -> Option<usize> {
-        let entry = self.places.get(self.place(key)).copied();
-        entry.filter(|entry| *entry > 0)
-    }
-
-    fn insert(&mut self, key: &str, entry: usize) {
-        let place = self.place(key);
-        if let Some(place) = self.places.get_mut(place) {
-            *place = entry;
-        }
-    }
 }
 
 /// What is allowed in place of `json`, which is not an object.

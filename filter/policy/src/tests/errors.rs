@@ -105,14 +105,14 @@ fn every_error_is_one_short_line() {
 
 #[test]
 fn objects_are_bounded() {
-    let keys: Vec<_> = (0..1000).map(|key| format!(r#""a{key}": 1"#)).collect();
+    let keys: Vec<_> = (0..100).map(|key| format!(r#""a{key}": 1"#)).collect();
     let text = format!(
         r#"{{"version": 1, "defaults": {{{}, "b": 1}}}}"#,
         keys.join(", ")
     );
     assert_eq!(
         Policy::parse(text.as_bytes()).unwrap_err().to_string(),
-        "defaults: found an object of 1001; it must be an object of at most 1000 keys"
+        "defaults: found an object of 101; it must be an object of at most 100 keys"
     );
 }
 
