@@ -11,7 +11,7 @@ use crate::shell::Shell;
 use crate::workspace::Workspace;
 
 /// Tests, and the behavior of Envoy that each depends on.
-const STORIES: [(&str, &str); 21] = [
+const STORIES: [(&str, &str); 24] = [
     (
         "invalid_policy::invalid_policy_disables_each_role_and_logs_each_error",
         "an invalid configuration does not close connections",
@@ -47,6 +47,18 @@ const STORIES: [(&str, &str); 21] = [
     (
         "http2_frames::stream_below_the_last_stream_id_is_served_and_refused_one_is_not_delivered",
         "streams after a GOAWAY that Envoy did not send",
+    ),
+    (
+        "http2_unread::requests_after_the_first_are_not_read",
+        "each write of the HTTP/2 codec consists of whole frames",
+    ),
+    (
+        "http2_unread::no_goaway_follows_the_last_one_of_envoy",
+        "each GOAWAY of the connection manager is a write of its own",
+    ),
+    (
+        "http2_unread::connection_through_a_tcp_proxy_is_read",
+        "a connection has an upstream address behind a TCP proxy only",
     ),
     (
         "idle_http2::idle_connection_with_keepalive_is_drained_and_closed",
