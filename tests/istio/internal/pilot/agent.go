@@ -27,7 +27,11 @@ type agent struct {
 
 // StreamAggregatedResources serves one Envoy.
 func (a *agent) StreamAggregatedResources(stream xds.DiscoveryStream) error {
-	return a.pilot.Stream(&agentStream{DiscoveryStream: stream, agent: a})
+	extensions := make(chan *discovery.DiscoveryResponse, queued)
+	defer close(extensions)
+	proxy := &agentStream{DiscoveryStream: stream, agent: a, extensions: extensions}
+	go proxy.convert(extensions)
+	return a.pilot.Stream(proxy)
 }
 
 func (a *agent) reject(what string) {
@@ -43,10 +47,14 @@ func (a *agent) rejections() []string {
 	return slices.Clone(a.refusals)
 }
 
+// queued is the number of extension configurations that wait for one whose module is being fetched.
+const queued = 64
+
 type agentStream struct {
 	xds.DiscoveryStream
-	agent   *agent
-	sending sync.Mutex
+	agent      *agent
+	extensions chan<- *discovery.DiscoveryResponse
+	sending    sync.Mutex
 }
 
 // Recv records rejections of the Envoy.
@@ -58,20 +66,26 @@ func (s *agentStream) Recv() (*discovery.DiscoveryRequest, error) {
 	return request, err
 }
 
-// Send forwards messages; extension configurations after their modules have been fetched.
+// Send forwards messages; extension configurations after their modules have been fetched. Their order is kept: otherwise
+// one whose fetch takes long would replace a later one.
 func (s *agentStream) Send(response *discovery.DiscoveryResponse) error {
 	if response.GetTypeUrl() != v3.ExtensionConfigurationType {
 		return s.forward(response)
 	}
-	go func() {
+	s.extensions <- response
+	return nil
+}
+
+// convert forwards extension configurations until the Envoy has gone.
+func (s *agentStream) convert(extensions <-chan *discovery.DiscoveryResponse) {
+	for response := range extensions {
 		if err := wasm.MaybeConvertWasmExtensionConfig(response.Resources, s.agent.cache); err != nil {
 			s.agent.reject("the agent: " + err.Error())
-			return
+			continue
 		}
 		// An Envoy that has gone needs nothing any more.
 		_ = s.forward(response)
-	}()
-	return nil
+	}
 }
 
 func (s *agentStream) forward(response *discovery.DiscoveryResponse) error {
