@@ -101,7 +101,7 @@ const STORIES: [(&str, &str); 24] = [
         "an update creates a root context in the same VM",
     ),
     (
-        "upstream::concurrent_requests_lose_nothing_and_every_connection_is_recycled",
+        "upstream::concurrent_requests_lose_nothing_and_connections_are_recycled",
         "the address of an upstream connection, and what `connection: close` on a request does",
     ),
     (

