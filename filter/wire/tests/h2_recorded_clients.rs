@@ -47,6 +47,13 @@ fn recorded_first_frames_are_recognized() {
                 Some(7),
             ),
         ),
+        (
+            "envoy",
+            first_frames(
+                &[(1, 4096), (2, 0), (3, 1024), (4, 16_777_216), (8, 0)],
+                Some(25_100_289),
+            ),
+        ),
         ("httpx", first_frames(&python, Some(16_777_216))),
         (
             "python-h2",

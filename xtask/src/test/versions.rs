@@ -11,7 +11,7 @@ use crate::shell::Shell;
 use crate::workspace::Workspace;
 
 /// Tests, and the behavior of Envoy that each depends on.
-const STORIES: [(&str, &str); 24] = [
+const STORIES: [(&str, &str); 25] = [
     (
         "invalid_policy::invalid_policy_disables_each_role_and_logs_each_error",
         "an invalid configuration does not close connections",
@@ -47,6 +47,10 @@ const STORIES: [(&str, &str); 24] = [
     (
         "http2_frames::stream_below_the_last_stream_id_is_served_and_refused_one_is_not_delivered",
         "streams after a GOAWAY that Envoy did not send",
+    ),
+    (
+        "http2_unread::client_envoy_is_drained_without_a_loss",
+        "the settings of its HTTP/2 client, and what it does after a GOAWAY",
     ),
     (
         "http2_unread::requests_after_the_first_are_not_read",

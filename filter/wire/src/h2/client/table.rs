@@ -57,10 +57,14 @@ const OKHTTP: Tolerance = Tolerance {
 /// The known clients. Where several match, their tolerances are merged.
 pub static KNOWN_CLIENTS: &[KnownClient] = &[
     KnownClient {
-        // Its codec writes these five in this order; all values are configurable.
+        // Each of its codecs writes these five in its own order: nghttp2 (1.37 and later), and oghttp2 by identifier
+        // (1.36, and by a runtime flag later). All values are configurable.
         name: "envoy",
-        versions: "1.40",
-        fingerprints: &[Fingerprint::of(&[any(2), any(1), any(8), any(3), any(4)])],
+        versions: "1.36-1.40",
+        fingerprints: &[
+            Fingerprint::of(&[any(2), any(1), any(8), any(3), any(4)]),
+            Fingerprint::of(&[any(1), any(2), any(3), any(4), any(8)]),
+        ],
         tolerance: Tolerance::ANY_TIME_AND_CLOSES,
         is_fallback: false,
     },
