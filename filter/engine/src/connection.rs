@@ -45,8 +45,8 @@ const MIN_KEEP_ALIVE_HINT: Duration = Duration::from_secs(60);
 /// on is the position in its bytes certain: a connection that carries a request in this time is drained when it expires.
 const READ_BEFORE_EXPIRY: Duration = Duration::from_secs(60);
 
-/// One downstream connection. Whatever the peers send, it takes about 300 bytes (a test verifies the number), and 48 for
-/// each of at most 1024 streams whose age is limited.
+/// One downstream connection. Whatever the peers send, it takes 256 bytes in the module (a test verifies the number),
+/// and 48 for each of at most 1024 streams whose age is limited.
 #[derive(Debug)]
 pub struct Connection {
     id: ConnectionId,

@@ -20,20 +20,25 @@ const IN_TRANSIT: Duration = Duration::from_secs(5);
 const LATE_REQUESTS: u8 = 2;
 
 /// The last activity on a connection, and whether the client has what was written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Delivery {
     pub(super) last_activity: Instant,
     /// The client sent the last bytes, and may await a response.
     pub(super) awaits_response: bool,
-    /// See [`Activity::undelivered`](crate::Activity::undelivered).
-    undelivered: u64,
+    /// What was written has left Envoy, or the client is known to have it: few enough bytes are
+    /// [undelivered](crate::Activity::undelivered).
+    pub(super) is_complete: bool,
+    /// The client has acknowledged everything that was written.
+    pub(super) is_acknowledged: bool,
 }
 
 impl Delivery {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             last_activity: now,
-            ..Self::default()
+            awaits_response: false,
+            is_complete: true,
+            is_acknowledged: true,
         }
     }
 
@@ -41,30 +46,22 @@ impl Delivery {
     pub(super) fn record(&mut self, from_client: bool, undelivered: u64, now: Instant) -> bool {
         self.last_activity = now;
         self.awaits_response = from_client;
-        let before = self.is_complete();
-        self.undelivered = undelivered;
-        before != self.is_complete()
-    }
-
-    /// What was written has left Envoy, or the client is known to have it.
-    pub(super) fn is_complete(&self) -> bool {
-        self.undelivered <= IN_KERNEL
-    }
-
-    /// The client has acknowledged everything that was written.
-    pub(super) fn is_acknowledged(&self) -> bool {
-        self.undelivered == 0
+        self.is_acknowledged = undelivered == 0;
+        let before = self.is_complete;
+        self.is_complete = undelivered <= IN_KERNEL;
+        before != self.is_complete
     }
 
     /// A GOAWAY goes out, and a PING with it: until the client acknowledges the PING, it may not have read the GOAWAY.
     pub(super) fn expect_acknowledgement(&mut self) {
-        self.undelivered = u64::MAX;
+        self.is_complete = false;
+        self.is_acknowledged = false;
     }
 
     /// When a connection that is to be closed at `at` may be: not before the client has what was written, but at the
     /// latest [`DELIVERY_LIMIT`] after `progress`.
     pub(super) fn earliest_close(&self, at: Instant, progress: Instant) -> Instant {
-        if self.is_complete() {
+        if self.is_complete {
             at
         } else {
             at.max(progress.after(DELIVERY_LIMIT))
@@ -121,7 +118,7 @@ impl Reaction {
 
     /// The client has sent bytes since the signal.
     pub(super) fn record_read(&mut self, delivery: &Delivery) {
-        self.acknowledged |= delivery.is_acknowledged();
+        self.acknowledged |= delivery.is_acknowledged;
     }
 
     /// The client has started a request, `since` the signal; `was_idle` when no other was active. True when this

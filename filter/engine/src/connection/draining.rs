@@ -35,7 +35,7 @@ impl Connection {
             opened: self.opened,
             since,
             last_progress: None,
-            has_responses: self.delivery.is_acknowledged(),
+            has_responses: self.delivery.is_acknowledged,
             last_request: None,
             last_client_message: self.opened,
             stream_expired: expired > 0,

@@ -25,7 +25,7 @@ impl Connection {
         if let DrainState::Draining(drain) = &self.drain
             && drain.idle_since.is_some()
             && drain.reaction.refuses_requests()
-            && self.delivery.is_complete()
+            && self.delivery.is_complete
         {
             return None;
         }

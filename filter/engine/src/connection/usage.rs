@@ -18,7 +18,7 @@ pub(super) struct Usage {
     /// The upstream host that the connection stays with, or that responded last.
     pub(super) host: Option<UpstreamHostId>,
     /// The requests that were exchanges between peers.
-    peer_exchanges: u64,
+    peer_exchanges: u32,
     /// Rebalancing has selected the connection in vain: not again before.
     pub(super) not_selected_before: Instant,
     /// Dry run: rebalancing would have drained it.
@@ -108,7 +108,7 @@ impl Connection {
         } = self.usage;
         self.terms.rule.is_some()
             && self.origin.direction == Direction::Inbound
-            && (peer_exchanges == 0 || peer_exchanges < requests)
+            && (peer_exchanges == 0 || u64::from(peer_exchanges) < requests)
     }
 
     /// The upstream host that the connection stays with for as long as it is open.

@@ -34,9 +34,11 @@ fn closed_connections_leave_no_memory() {
 
 #[test]
 fn size_of_a_connection_is_bounded() {
-    assert!(
-        size_of::<crate::connection::Connection>() <= 304,
-        "{}",
-        size_of::<crate::connection::Connection>()
-    );
+    let bytes = size_of::<crate::connection::Connection>();
+    let most = if cfg!(target_pointer_width = "32") {
+        256
+    } else {
+        288
+    };
+    assert!(bytes <= most, "{bytes}");
 }
