@@ -53,9 +53,9 @@ pub struct ProcessCost {
 pub struct Expiry {
     /// From the change of the policy on, in each second.
     pub cpu_ms: Vec<f64>,
-    /// Connections that the module has drained with the next request on each connection.
+    /// Connections that the module has drained with the second request on each connection.
     pub drained: u64,
-    /// The time in which each connection has sent its next request.
+    /// The time in which each connection has sent its second request.
     pub seconds: f64,
 }
 
@@ -138,7 +138,8 @@ async fn open(clients: &mut Vec<Client>, count: usize, proxy: &Envoy) -> Result<
     Ok(())
 }
 
-/// Makes all connections expire, then sends another request on each: none may fail, and none may have been closed before.
+/// Makes all connections expire, then sends two requests on each: none may fail, and none may have been closed before. The
+/// responses to the first are read again, and those to the second carry the drain signal.
 async fn expire(proxy: &Envoy, clients: &[Client], seconds: u32) -> Result<Expiry> {
     let process = Process(proxy.pid());
     let mut cpu_ms = Vec::new();
@@ -157,22 +158,31 @@ async fn expire(proxy: &Envoy, clients: &[Client], seconds: u32) -> Result<Expir
         "{expired} of {} connections have expired",
         clients.len()
     );
+    request_all(clients).await?;
     let start = Instant::now();
+    request_all(clients).await?;
+    let seconds = start.elapsed().as_secs_f64();
+    // Metrics are published by the tick.
+    sleep(Duration::from_secs(1)).await;
+    let stats = proxy.stats().await?;
+    let drained = stats.get("wasmcustom.evenkeel_connections_drained_total");
+    ensure!(drained > 0, "no connection was drained");
+    Ok(Expiry {
+        cpu_ms,
+        drained,
+        seconds,
+    })
+}
+
+/// Sends a request on each connection.
+async fn request_all(clients: &[Client]) -> Result<()> {
     for client in clients {
         let response = client.get("/direct").await?;
         ensure!(response.status == 200, "{response:?}");
         let opened = client.connections_opened().await;
         ensure!(opened == 1, "an idle connection was closed");
     }
-    let seconds = start.elapsed().as_secs_f64();
-    // Metrics are published by the tick.
-    sleep(Duration::from_secs(1)).await;
-    let stats = proxy.stats().await?;
-    Ok(Expiry {
-        cpu_ms,
-        drained: stats.get("wasmcustom.evenkeel_connections_drained_total"),
-        seconds,
-    })
+    Ok(())
 }
 
 /// The CPU time in milliseconds per second of a process that has nothing to do.
