@@ -210,6 +210,10 @@ fn highest(own: &PodLoad, others: &[PodLoad]) -> f64 {
 }
 
 fn median_weight(own: &PodLoad, others: &[PodLoad]) -> f64 {
+    // In most services all weights are equal.
+    if others.iter().all(|part| part.weight == own.weight) {
+        return own.weight;
+    }
     let mut weights: Vec<f64> = others.iter().map(|part| part.weight).collect();
     weights.push(own.weight);
     // A weight is positive, so its bits sort like its value.
