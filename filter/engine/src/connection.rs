@@ -45,7 +45,7 @@ const MIN_KEEP_ALIVE_HINT: Duration = Duration::from_secs(60);
 /// on is the position in its bytes certain: a connection that carries a request in this time is drained when it expires.
 const READ_BEFORE_EXPIRY: Duration = Duration::from_secs(60);
 
-/// One downstream connection. Whatever the peers send, it takes 256 bytes in the module (a test verifies the number),
+/// One downstream connection. Whatever the peers send, it takes at most 256 bytes in the module (a test verifies it),
 /// and 48 for each of at most 1024 streams whose age is limited.
 #[derive(Debug)]
 pub struct Connection {

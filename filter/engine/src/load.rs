@@ -56,11 +56,11 @@ impl Load {
 
 /// Exponentially decaying averages of requests and bytes a second. They start unbiased: after its first second a
 /// connection has the rate of that second, not a tenth of it. Otherwise the load of every drained connection would be
-/// missing in both pods for a while. Each connection has them, so they are small.
+/// missing in both pods for a while. Each connection has them, so they are in single precision.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Flow {
     since: Instant,
-    /// The lower half of the number of requests until then.
+    /// The low 32 bits of the number of requests until then.
     requests: u32,
     /// The bytes since then.
     bytes: u64,
@@ -84,7 +84,7 @@ impl Flow {
     }
 
     pub(crate) fn add_bytes(&mut self, bytes: u64) {
-        // No connection carries 2^64 bytes between two updates, and this is for every read and write.
+        // 2^64 bytes do not pass between two updates, and this runs for every read and write.
         self.bytes = self.bytes.wrapping_add(bytes);
     }
 
@@ -97,7 +97,7 @@ impl Flow {
         let decay = (-span / MEMORY.as_secs_f64()).exp();
         let new_weight = 1.0 - decay;
         let requests = requests as u32;
-        // Where the number decreases, none have come.
+        // A request that turns out to be an exchange between peers is subtracted: a lower number adds nothing.
         let came = (requests.wrapping_sub(self.requests) as i32).max(0);
         let came = f64::from(came);
         let average = |held: f32, new: f64| (f64::from(held) * decay + new * new_weight) as f32;
@@ -121,7 +121,7 @@ impl Flow {
 }
 
 impl Averages {
-    /// The unbiased form of one of them.
+    /// Divides an average by the sum of its weights, which makes it unbiased.
     fn rate(&self, average: f32) -> f64 {
         f64::from(average / self.weight.max(f32::MIN_POSITIVE))
     }

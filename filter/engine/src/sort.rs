@@ -12,6 +12,7 @@ pub(crate) fn sort_by_number<T: Copy>(items: &[T], number: impl FnMut(&T) -> u64
 /// The number of an item, and its position.
 type Entry = (u64, usize);
 
+/// Small, and needs no memory.
 #[inline(never)]
 fn heapsort(entries: &mut [Entry]) {
     let all = entries.len();
@@ -36,7 +37,7 @@ fn sift_down(heap: &mut [Entry], mut root: usize) {
         } else {
             left
         };
-        // There is none below where the position is not in the heap.
+        // A position outside the heap gives `None`, which is less than every entry.
         if heap.get(larger) <= heap.get(root) {
             return;
         }

@@ -132,6 +132,15 @@ fn recorded_first_frames_are_recognized() {
             "netty",
             first_frames(&[(3, 100), (4, 1_048_576), (6, 8192)], None).first_stream(3),
         ),
+        // The settings of an Envoy with oghttp2.
+        (
+            "netty",
+            first_frames(
+                &[(1, 4096), (2, 0), (3, 1024), (4, 16_777_216), (8, 0)],
+                Some(25_100_289),
+            )
+            .first_stream(3),
+        ),
         // Armeria 1.33.
         (
             "netty",

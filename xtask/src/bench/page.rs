@@ -106,7 +106,7 @@ fn add_processes(page: &mut String, report: &Report) {
          connections stay open; then each sends two more requests. All got their responses. These connections expired without \
          warning, and their last response was not read, so the drain signal is in the second response \
          ([wire.md](wire.md#http1)), as far as the budget allows.\n\n\
-         | | CPU in the busiest second | CPU in the first 5 seconds | connections drained by the second requests | time of these requests |\n\
+         | | CPU in the busiest second | CPU in the first 5 seconds | connections drained by the second requests | duration of the second requests |\n\
          |---|--:|--:|--:|--:|\n"
     );
     for process in report.processes.iter().filter(|it| !it.expiries.is_empty()) {

@@ -139,7 +139,7 @@ async fn open(clients: &mut Vec<Client>, count: usize, proxy: &Envoy) -> Result<
 }
 
 /// Makes all connections expire, then sends two requests on each: none may fail, and none may have been closed before. The
-/// responses to the first are read again, and those to the second carry the drain signal.
+/// module resumes reading with the response to the first, and the response to the second carries the drain signal.
 async fn expire(proxy: &Envoy, clients: &[Client], seconds: u32) -> Result<Expiry> {
     let process = Process(proxy.pid());
     let mut cpu_ms = Vec::new();

@@ -25,7 +25,7 @@ pub(crate) struct Delivery {
     pub(super) last_activity: Instant,
     /// The client sent the last bytes, and may await a response.
     pub(super) awaits_response: bool,
-    /// What was written has left Envoy, or the client is known to have it: few enough bytes are
+    /// What was written has left Envoy, or the client is known to have it: at most [`IN_KERNEL`] bytes are
     /// [undelivered](crate::Activity::undelivered).
     pub(super) is_complete: bool,
     /// The client has acknowledged everything that was written.

@@ -69,13 +69,14 @@ async fn concurrent_requests_lose_nothing_and_connections_are_recycled() {
     users.join().await;
 
     assert_eq!(backend.requests(), 400);
-    // Each expired connection ends one. Chance decides which, because Envoy chooses the connection of a marked request.
-    let ended = metric(&envoy, "upstream_connections_recycled_total").await
+    // Each expired connection causes one connection to be closed. Envoy chooses the connection of a marked request, so another
+    // one may be closed instead.
+    let closed = metric(&envoy, "upstream_connections_recycled_total").await
         + metric(&envoy, "upstream_connections_closed_early_total").await;
     let expired = metric(&envoy, "upstream_connections_expired_total").await;
     let opened = backend.requests_by_connection().len() as u64;
-    assert!(ended <= expired.min(opened), "{ended} of {opened}");
-    assert!(ended >= 20, "{ended} of {opened}, {expired} expired");
+    assert!(closed <= opened, "{closed} of {opened}");
+    assert!(closed >= 20, "{closed} of {opened}, {expired} expired");
 }
 
 #[tokio::test]

@@ -66,8 +66,8 @@ func (s *agentStream) Recv() (*discovery.DiscoveryRequest, error) {
 	return request, err
 }
 
-// Send forwards messages; extension configurations after their modules have been fetched. Their order is kept: otherwise
-// one whose fetch takes long would replace a later one.
+// Send forwards messages; extension configurations after their modules have been fetched. Unlike the agent of Istio, which
+// converts each in a goroutine of its own, this one keeps their order, so that tests do not depend on how long a fetch takes.
 func (s *agentStream) Send(response *discovery.DiscoveryResponse) error {
 	if response.GetTypeUrl() != v3.ExtensionConfigurationType {
 		return s.forward(response)

@@ -63,7 +63,8 @@ pub static KNOWN_CLIENTS: &[KnownClient] = &[
         versions: "1.36-1.40",
         fingerprints: &[
             Fingerprint::of(&[any(2), any(1), any(8), any(3), any(4)]),
-            Fingerprint::of(&[any(1), any(2), any(3), any(4), any(8)]),
+            // Netty, with the same settings, begins with stream 3.
+            Fingerprint::of(&[any(1), any(2), any(3), any(4), any(8)]).first_stream(1),
         ],
         tolerance: Tolerance::ANY_TIME_AND_CLOSES,
         is_fallback: false,
