@@ -1,49 +1,24 @@
 //! Sorts by numbers.
 
-/// Sorts items by a number that `number` gives for each, once; equal ones keep their order. The sorts of the standard
-/// library are compiled for each type, with 5 to 10 KiB of the module each time.
+use std::collections::BinaryHeap;
+
+/// Sorts items by a number that `number` gives for each, at most once; equal ones keep their order. The sorts of slices are
+/// compiled for each type, with 5 to 10 KiB of the module each time; that of a heap is small, and here always of one type.
 pub(crate) fn sort_by_number<T: Copy>(items: &[T], number: impl FnMut(&T) -> u64) -> Vec<T> {
-    let mut order: Vec<Entry> = items.iter().map(number).zip(0..).collect();
-    heapsort(&mut order);
+    if items.len() < 2 {
+        return items.to_vec();
+    }
+    let order: Vec<Entry> = items.iter().map(number).zip(0..).collect();
     let at = |(_, at)| items.get(at).copied();
-    order.into_iter().filter_map(at).collect()
+    sorted(order).into_iter().filter_map(at).collect()
 }
 
 /// The number of an item, and its position.
 type Entry = (u64, usize);
 
-/// Small, and needs no memory.
 #[inline(never)]
-fn heapsort(entries: &mut [Entry]) {
-    let all = entries.len();
-    for root in (0..all / 2).rev() {
-        sift_down(entries, root);
-    }
-    for last in (1..all).rev() {
-        entries.swap(0, last);
-        if let Some(rest) = entries.get_mut(..last) {
-            sift_down(rest, 0);
-        }
-    }
-}
-
-/// Moves an entry down until none below it is larger.
-fn sift_down(heap: &mut [Entry], mut root: usize) {
-    loop {
-        let left = root.saturating_mul(2).saturating_add(1);
-        let right = left.saturating_add(1);
-        let larger = if heap.get(left) < heap.get(right) {
-            right
-        } else {
-            left
-        };
-        // A position outside the heap gives `None`, which is less than every entry.
-        if heap.get(larger) <= heap.get(root) {
-            return;
-        }
-        heap.swap(root, larger);
-        root = larger;
-    }
+fn sorted(entries: Vec<Entry>) -> Vec<Entry> {
+    BinaryHeap::from(entries).into_sorted_vec()
 }
 
 #[cfg(test)]
