@@ -98,8 +98,7 @@ impl Flow {
         let new_weight = 1.0 - decay;
         let requests = requests as u32;
         // A request that turns out to be an exchange between peers is subtracted: a lower number adds nothing.
-        let came = (requests.wrapping_sub(self.requests) as i32).max(0);
-        let came = f64::from(came);
+        let came = f64::from((requests.wrapping_sub(self.requests) as i32).max(0));
         let average = |held: f32, new: f64| (f64::from(held) * decay + new * new_weight) as f32;
         self.average = Averages {
             requests: average(self.average.requests, came / span),
@@ -145,11 +144,11 @@ mod tests {
             flow.add_bytes(3_000);
             flow.update(second * 20, at(second));
             assert!(
-                (flow.requests() / 20.0 - 1.0).abs() < 1e-5,
+                (flow.requests() / 20.0 - 1.0).abs() < 1e-6,
                 "{second}: {flow:?}"
             );
             assert!(
-                (flow.bytes() / 3_000.0 - 1.0).abs() < 1e-5,
+                (flow.bytes() / 3_000.0 - 1.0).abs() < 1e-6,
                 "{second}: {flow:?}"
             );
         }
@@ -163,7 +162,7 @@ mod tests {
             ..Flow::new(at(0))
         };
         flow.update(before + 10, at(1));
-        assert!((flow.requests() / 10.0 - 1.0).abs() < 1e-5, "{flow:?}");
+        assert!((flow.requests() / 10.0 - 1.0).abs() < 1e-6, "{flow:?}");
     }
 
     #[test]

@@ -38,7 +38,7 @@ fn size_of_a_connection_is_bounded() {
     let most = if cfg!(target_pointer_width = "32") {
         256
     } else {
-        288
+        280
     };
     assert!(bytes <= most, "{bytes}");
 }

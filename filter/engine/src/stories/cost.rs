@@ -68,8 +68,8 @@ fn rates_of_the_worker_need_no_sweep() {
             story.engine.read(id, &activity);
         }
         let load = story.engine.take_sample(true).load;
-        assert!((load.requests / 10.0 - 1.0).abs() < 1e-5, "{load:?}");
-        assert!((load.bytes / 200.0 - 1.0).abs() < 1e-5, "{load:?}");
+        assert!((load.requests / 10.0 - 1.0).abs() < 1e-6, "{load:?}");
+        assert!((load.bytes / 200.0 - 1.0).abs() < 1e-6, "{load:?}");
     }
 }
 
