@@ -27,10 +27,9 @@ type agent struct {
 
 // StreamAggregatedResources serves one Envoy.
 func (a *agent) StreamAggregatedResources(stream xds.DiscoveryStream) error {
-	extensions := make(chan *discovery.DiscoveryResponse, queued)
-	defer close(extensions)
-	proxy := &agentStream{DiscoveryStream: stream, agent: a, extensions: extensions}
-	go proxy.convert(extensions)
+	proxy := newAgentStream(stream, a)
+	defer close(proxy.extensions)
+	go proxy.convert()
 	return a.pilot.Stream(proxy)
 }
 
@@ -47,14 +46,22 @@ func (a *agent) rejections() []string {
 	return slices.Clone(a.refusals)
 }
 
-// queued is the number of extension configurations that wait for one whose module is being fetched.
-const queued = 64
+// maxWaiting is the number of extension configurations that can wait for a fetch before pilot waits, too.
+const maxWaiting = 64
 
 type agentStream struct {
 	xds.DiscoveryStream
 	agent      *agent
-	extensions chan<- *discovery.DiscoveryResponse
+	extensions chan *discovery.DiscoveryResponse
 	sending    sync.Mutex
+}
+
+func newAgentStream(stream xds.DiscoveryStream, agent *agent) *agentStream {
+	return &agentStream{
+		DiscoveryStream: stream,
+		agent:           agent,
+		extensions:      make(chan *discovery.DiscoveryResponse, maxWaiting),
+	}
 }
 
 // Recv records rejections of the Envoy.
@@ -77,8 +84,8 @@ func (s *agentStream) Send(response *discovery.DiscoveryResponse) error {
 }
 
 // convert forwards extension configurations until the Envoy has gone.
-func (s *agentStream) convert(extensions <-chan *discovery.DiscoveryResponse) {
-	for response := range extensions {
+func (s *agentStream) convert() {
+	for response := range s.extensions {
 		if err := wasm.MaybeConvertWasmExtensionConfig(response.Resources, s.agent.cache); err != nil {
 			s.agent.reject("the agent: " + err.Error())
 			continue

@@ -44,10 +44,9 @@ func (s sent) Send(response *discovery.DiscoveryResponse) error {
 func TestExtensionConfigurationsKeepTheirOrder(t *testing.T) {
 	cache := slowFirst{release: make(chan struct{})}
 	stream := sent{versions: make(chan string, 3)}
-	extensions := make(chan *discovery.DiscoveryResponse, queued)
-	proxy := &agentStream{DiscoveryStream: stream, agent: &agent{cache: cache}, extensions: extensions}
-	go proxy.convert(extensions)
-	defer close(extensions)
+	proxy := newAgentStream(stream, &agent{cache: cache})
+	go proxy.convert()
+	defer close(proxy.extensions)
 
 	for _, response := range []*discovery.DiscoveryResponse{
 		extension(t, "1", "http://first/"),
