@@ -38,19 +38,27 @@ impl Instant {
     /// The instant `span` later, or the latest one.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
-        let span = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(span))
+        Self(self.0.saturating_add(nanos(span)))
     }
 
     /// The instant `span` earlier, or the earliest one.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
-        let span = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
-        Self::from_nanos(self.as_nanos().saturating_sub(span))
+        Self::from_nanos(self.as_nanos().saturating_sub(nanos(span)))
     }
 
     /// The time since `earlier`; zero if that is later.
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
+        Duration::from_nanos(self.nanos_since(earlier))
     }
+
+    /// The nanoseconds since `earlier`; 0 if that is later.
+    pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.get().saturating_sub(earlier.0.get())
+    }
+}
+
+/// The nanoseconds of a span; the highest number for a longer one.
+pub(crate) fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

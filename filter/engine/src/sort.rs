@@ -1,24 +1,35 @@
 //! Sorts by numbers.
 
+use core::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Sorts items by a number that `number` gives for each, at most once; equal ones keep their order. The sorts of slices are
-/// compiled for each type, with 5 to 10 KiB of the module each time; that of a heap is small, and here always of one type.
-pub(crate) fn sort_by_number<T: Copy>(items: &[T], number: impl FnMut(&T) -> u64) -> Vec<T> {
+/// The `count` items with the smallest numbers, sorted by them; equal ones keep their order. `number` gives the number of
+/// an item, and is called once for each; not at all if there is nothing to sort. The sorts of slices are compiled for each
+/// type, with 5 to 10 KiB of the module each time; a heap is small, and here always of one type.
+pub(crate) fn smallest_by_number<T: Copy>(
+    items: &[T],
+    count: usize,
+    number: impl FnMut(&T) -> u64,
+) -> Vec<T> {
     if items.len() < 2 {
-        return items.to_vec();
+        return items.iter().take(count).copied().collect();
     }
-    let order: Vec<Entry> = items.iter().map(number).zip(0..).collect();
-    let at = |(_, at)| items.get(at).copied();
-    sorted(order).into_iter().filter_map(at).collect()
+    let entries = items.iter().map(number).zip(0..).map(Reverse).collect();
+    smallest(entries, count)
+        .into_iter()
+        .filter_map(|at| items.get(at).copied())
+        .collect()
 }
 
 /// The number of an item, and its position.
-type Entry = (u64, usize);
+type Entry = Reverse<(u64, usize)>;
 
+/// The positions of the `count` smallest entries, in order.
 #[inline(never)]
-fn sorted(entries: Vec<Entry>) -> Vec<Entry> {
-    BinaryHeap::from(entries).into_sorted_vec()
+fn smallest(entries: Vec<Entry>, count: usize) -> Vec<usize> {
+    let mut heap = BinaryHeap::from(entries);
+    let pops = core::iter::from_fn(|| heap.pop());
+    pops.take(count).map(|Reverse((_, at))| at).collect()
 }
 
 #[cfg(test)]
@@ -32,7 +43,7 @@ mod tests {
     #[test]
     fn equal_numbers_keep_their_order() {
         let items = [(3, 'a'), (1, 'b'), (3, 'c'), (0, 'd'), (1, 'e')];
-        let sorted = sort_by_number(&items, |(number, _)| *number);
+        let sorted = smallest_by_number(&items, 5, |(number, _)| *number);
         assert_eq!(sorted, [(0, 'd'), (1, 'b'), (1, 'e'), (3, 'a'), (3, 'c')]);
     }
 
@@ -43,9 +54,12 @@ mod tests {
                 let items: Vec<_> = (0..count)
                     .map(|at| (mix(seed ^ mix(at)) % (count / 2 + 1), at))
                     .collect();
-                let sorted = sort_by_number(&items, |(number, _)| *number);
-                assert!(sorted.is_sorted(), "{items:?}");
-                assert_eq!(sorted.len(), items.len());
+                let mut expected = items.clone();
+                expected.sort();
+                for part in [0, 1, items.len() / 2, items.len(), items.len() + 1] {
+                    let smallest = smallest_by_number(&items, part, |(number, _)| *number);
+                    assert_eq!(smallest, expected[..part.min(items.len())], "{items:?}");
+                }
             }
         }
     }

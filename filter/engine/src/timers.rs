@@ -1,6 +1,6 @@
 //! What connections wait for without an event of their own: a point in time, or their turn in a queue.
 
-use crate::sort::sort_by_number;
+use crate::sort::smallest_by_number;
 use crate::{ConnectionId, Instant, OrderedIds, SortedMap};
 
 /// The most queues of which it is known when they were served. Each root has two.
@@ -87,7 +87,9 @@ impl Timers {
     pub(crate) fn queues(&self) -> Vec<Queue> {
         let queues: Vec<Queue> = self.queues.keys().copied().collect();
         let served = |queue: &Queue| self.served.get(queue).copied();
-        sort_by_number(&queues, |queue| served(queue).unwrap_or_default())
+        smallest_by_number(&queues, queues.len(), |queue| {
+            served(queue).unwrap_or_default()
+        })
     }
 
     /// Records that a connection of this queue had its turn.

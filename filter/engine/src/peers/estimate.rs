@@ -7,7 +7,8 @@ use evenkeel_policy::{Measure, Peers, Rebalance};
 use super::report::{Report, plausible_weight};
 use super::{OwnReport, View};
 use crate::Instant;
-use crate::sort::sort_by_number;
+use crate::clock::nanos;
+use crate::sort::smallest_by_number;
 
 /// New connections go to a pod that got a request of a peer in so many intervals.
 const SERVING: u32 = 5;
@@ -44,14 +45,37 @@ impl Rules {
 
     /// The weight of a pod, which is reduced in its slow start: the pod's share is so many times [`Estimate::fair`].
     pub fn effective_weight(&self, own: &OwnReport) -> f64 {
-        PodLoad::own(own, self).share()
+        PodLoad::own(own, self).share
     }
+}
 
-    fn slow_start_factor(&self, uptime: Duration) -> f64 {
-        if uptime >= self.slow_start {
-            return 1.0;
+/// The part of its weight that a pod carries; both times are in nanoseconds.
+fn slow_start_factor(uptime: u64, slow_start: u64) -> f64 {
+    if uptime >= slow_start {
+        return 1.0;
+    }
+    (uptime as f64 / slow_start as f64).clamp(MIN_STARTED, 1.0)
+}
+
+/// The times of [`Rules`] in nanoseconds: a pod compares those of hundreds of reports each second.
+struct Spans {
+    slow_start: u64,
+    stabilization_window: u64,
+    /// Up to this time since the last request of a peer, a pod gets new connections.
+    serving: u64,
+    /// Up to this time since the last request of a peer, a pod may be terminating.
+    terminating: u64,
+}
+
+impl Spans {
+    fn new(rules: &Rules) -> Self {
+        let serving = rules.interval.saturating_mul(SERVING);
+        Self {
+            slow_start: nanos(rules.slow_start),
+            stabilization_window: nanos(rules.stabilization_window),
+            serving: nanos(serving),
+            terminating: nanos(serving.saturating_add(rules.stabilization_window)),
         }
-        (uptime.as_secs_f64() / self.slow_start.as_secs_f64()).clamp(MIN_STARTED, 1.0)
     }
 }
 
@@ -79,18 +103,18 @@ pub struct Estimate {
 impl View {
     /// Estimates the load of the pods that get new connections, and of this one. None while no other pod is known.
     pub fn estimate(&self, own: &OwnReport, rules: Rules, now: Instant) -> Option<Estimate> {
+        let spans = Spans::new(&rules);
         let mut others = Vec::new();
         let mut is_stable = own.uptime >= rules.stabilization_window;
         for report in self.current(now, rules.interval) {
-            let uptime = report.uptime().saturating_add(report.age(now));
-            match State::of(report, &rules, now) {
+            let age = report.age_nanos(now);
+            match State::of(report, age, &spans) {
                 State::Serving => {
-                    is_stable &= uptime >= rules.stabilization_window;
-                    others.push(PodLoad {
-                        load: report.load().of(rules.measure),
-                        weight: report.weight(),
-                        slow_start_factor: rules.slow_start_factor(uptime),
-                    });
+                    let uptime = report.uptime_nanos().saturating_add(age);
+                    is_stable &= uptime >= spans.stabilization_window;
+                    let factor = slow_start_factor(uptime, spans.slow_start);
+                    let load = report.load().of(rules.measure);
+                    others.push(PodLoad::new(load, report.weight(), factor));
                 }
                 State::Terminating => is_stable = false,
                 State::Away => {}
@@ -134,16 +158,16 @@ enum State {
 }
 
 impl State {
-    fn of(report: &Report, rules: &Rules, now: Instant) -> Self {
-        let Some(since_request) = report.since_peer_request() else {
+    /// The state of the pod of a report that has this age, in nanoseconds.
+    fn of(report: &Report, age: u64, spans: &Spans) -> Self {
+        let Some(since_request) = report.since_peer_request_nanos() else {
             return Self::Away;
         };
-        let serving = rules.interval.saturating_mul(SERVING);
-        let since_request_now = since_request.saturating_add(report.age(now));
-        if since_request_now <= serving {
+        let since_request_now = since_request.saturating_add(age);
+        if since_request_now <= spans.serving {
             Self::Serving
-        } else if since_request > serving
-            && since_request_now <= serving.saturating_add(rules.stabilization_window)
+        } else if since_request > spans.serving
+            && since_request_now <= spans.terminating
             && report.load().connections > 0.0
         {
             // Its own report states that it gets no requests any more. A report that is merely old shows nothing: in a
@@ -161,52 +185,62 @@ struct PodLoad {
     weight: f64,
     /// The part of its weight that its slow start has reached.
     slow_start_factor: f64,
+    /// The weight, reduced to that part.
+    share: f64,
+    /// The load by the share.
+    per_share: f64,
 }
 
 impl PodLoad {
-    fn own(own: &OwnReport, rules: &Rules) -> Self {
+    fn new(load: f64, weight: f64, slow_start_factor: f64) -> Self {
+        let share = weight * slow_start_factor;
         Self {
-            // NaN becomes 0.
-            load: own.load.of(rules.measure).max(0.0),
-            weight: plausible_weight(own.weight),
-            slow_start_factor: rules.slow_start_factor(own.uptime),
+            load,
+            weight,
+            slow_start_factor,
+            share,
+            per_share: load / share,
         }
     }
 
-    fn share(&self) -> f64 {
-        self.weight * self.slow_start_factor
+    fn own(own: &OwnReport, rules: &Rules) -> Self {
+        let factor = slow_start_factor(nanos(own.uptime), nanos(rules.slow_start));
+        // NaN becomes 0.
+        let load = own.load.of(rules.measure).max(0.0);
+        Self::new(load, plausible_weight(own.weight), factor)
+    }
+
+    /// The highest load by share of another pod that counts.
+    fn clip(&self) -> f64 {
+        CLIP * self.load / self.share
     }
 }
 
 fn mean(own: &PodLoad, others: &[PodLoad]) -> f64 {
-    let others = others.iter().map(|part| (part.load, part.share()));
+    let others = others.iter().map(|part| (part.load, part.share));
     load_per_share(own, others)
 }
 
 fn fair(own: &PodLoad, others: &[PodLoad]) -> f64 {
-    let max_load = CLIP * own.load / own.share();
+    let max_load = own.clip();
     let max_weight = CLIP * median_weight(own, others);
     let others = others.iter().map(|part| {
         let counts = part.weight.min(max_weight) * part.slow_start_factor;
-        let per_weight = (part.load / part.share()).min(max_load);
-        (per_weight * counts, counts)
+        (part.per_share.min(max_load) * counts, counts)
     });
     load_per_share(own, others)
 }
 
 /// The load of all pods by their share; `others` are the loads and shares of the other pods.
 fn load_per_share(own: &PodLoad, others: impl Iterator<Item = (f64, f64)>) -> f64 {
-    let own = (own.load, own.share());
+    let own = (own.load, own.share);
     let (load, share) = others.fold(own, |sum, part| (sum.0 + part.0, sum.1 + part.1));
     load / share
 }
 
 fn highest(own: &PodLoad, others: &[PodLoad]) -> f64 {
-    let highest = others
-        .iter()
-        .map(|part| part.load / part.share())
-        .fold(0.0, f64::max);
-    highest.min(CLIP * own.load / own.share())
+    let highest = others.iter().map(|part| part.per_share);
+    highest.fold(0.0, f64::max).min(own.clip())
 }
 
 fn median_weight(own: &PodLoad, others: &[PodLoad]) -> f64 {
@@ -217,8 +251,8 @@ fn median_weight(own: &PodLoad, others: &[PodLoad]) -> f64 {
     let mut weights: Vec<f64> = others.iter().map(|part| part.weight).collect();
     weights.push(own.weight);
     // A weight is positive, so its bits sort like its value.
-    let weights = sort_by_number(&weights, |weight| weight.to_bits());
     // The lower of the middle two: of two pods, the heavier must not define the median.
-    let middle = weights.len().saturating_sub(1) / 2;
-    weights.get(middle).copied().unwrap_or(own.weight)
+    let half = weights.len().div_ceil(2);
+    let lower = smallest_by_number(&weights, half, |weight| weight.to_bits());
+    lower.last().copied().unwrap_or(own.weight)
 }

@@ -220,6 +220,11 @@ impl Report {
         now.since(self.measured)
     }
 
+    /// As [`Report::age`], in nanoseconds.
+    pub(super) const fn age_nanos(&self, now: Instant) -> u64 {
+        now.nanos_since(self.measured)
+    }
+
     pub(super) fn load(&self) -> Load {
         Load {
             connections: self.connections.into(),
@@ -233,15 +238,19 @@ impl Report {
         f64::from(self.weight_milli) / 1000.0
     }
 
-    /// The pod's uptime when the numbers were measured.
-    pub(super) fn uptime(&self) -> Duration {
-        Duration::from_millis(self.uptime_ms)
+    /// The pod's uptime when the numbers were measured, in nanoseconds.
+    pub(super) const fn uptime_nanos(&self) -> u64 {
+        to_nanos(self.uptime_ms)
     }
 
-    /// How long before the measurement a peer last sent the pod a request.
-    pub(super) fn since_peer_request(&self) -> Option<Duration> {
-        self.since_peer_request_ms.map(Duration::from_millis)
+    /// How long before the measurement a peer last sent the pod a request, in nanoseconds.
+    pub(super) fn since_peer_request_nanos(&self) -> Option<u64> {
+        self.since_peer_request_ms.map(to_nanos)
     }
+}
+
+const fn to_nanos(ms: u64) -> u64 {
+    ms.saturating_mul(1_000_000)
 }
 
 /// In shared data: no peer has sent the pod a request.

@@ -6,7 +6,8 @@ use super::message::{self, Message};
 use super::random::SeededRandom;
 use super::report::{Report, Row, Source};
 use super::{MAX_PEERS, MAX_REPORTS, OwnReport, PeerId};
-use crate::sort::sort_by_number;
+use crate::clock::nanos;
+use crate::sort::smallest_by_number;
 use crate::{Instant, record};
 
 /// An older report is not sent: others do not accept it.
@@ -63,8 +64,9 @@ impl View {
 
     /// Removes the reports that are too old.
     pub fn forget(&mut self, now: Instant, interval: Duration) {
+        let oldest = oldest_known(interval);
         self.reports
-            .retain(|report| !is_forgotten(report, now, interval));
+            .retain(|report| report.age_nanos(now) <= oldest);
     }
 
     /// The reports that are not too old.
@@ -73,9 +75,10 @@ impl View {
         now: Instant,
         interval: Duration,
     ) -> impl Iterator<Item = &Report> {
+        let oldest = oldest_known(interval);
         self.reports
             .iter()
-            .filter(move |report| !is_forgotten(report, now, interval))
+            .filter(move |report| report.age_nanos(now) <= oldest)
     }
 
     /// Writes a message to another pod: `own`, then a random sample of the other reports. Visible ASCII of at most
@@ -93,12 +96,10 @@ impl View {
     fn sample(&self, now: Instant, seed: u64) -> Vec<&Report> {
         let is_sent = |report: &&Report| report.age(now) <= MAX_AGE;
         let sent: Vec<_> = self.reports.iter().filter(is_sent).collect();
-        let mut newest_first = sort_by_number(&sent, |report| !report.measured.as_nanos());
-        newest_first.truncate(MAX_REPORTS.max(sent.len() / 2));
+        let half = MAX_REPORTS.max(sent.len() / 2);
+        let newest = smallest_by_number(&sent, half, |report| !report.measured.as_nanos());
         let mut random = SeededRandom::new(seed);
-        let mut sent = sort_by_number(&newest_first, |_| random.draw());
-        sent.truncate(MAX_REPORTS);
-        sent
+        smallest_by_number(&newest, MAX_REPORTS, |_| random.draw())
     }
 
     /// Receives the message of another pod. Its report about `me` is ignored.
@@ -182,12 +183,12 @@ fn report_of(row: Row, now: Instant) -> Option<Report> {
     Report::new(row, now.before(age)).filter(|_| age <= MAX_AGE)
 }
 
-fn is_forgotten(report: &Report, now: Instant, interval: Duration) -> bool {
-    report.age(now) > interval.saturating_mul(FORGET)
+/// The age up to which a report is kept, in nanoseconds.
+fn oldest_known(interval: Duration) -> u64 {
+    nanos(interval.saturating_mul(FORGET))
 }
 
 /// The age of a report in a message. Rounded up: no report may grow younger when it is sent on.
 fn age_ms(report: &Report, now: Instant) -> u64 {
-    let nanos = u64::try_from(report.age(now).as_nanos()).unwrap_or(u64::MAX);
-    nanos.div_ceil(1_000_000)
+    report.age_nanos(now).div_ceil(1_000_000)
 }
