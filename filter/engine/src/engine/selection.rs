@@ -15,6 +15,10 @@ use crate::{ConnectionId, DrainReason, Effect, Instant, OrderedIds, PerMode, Sor
 /// The most connections that one search selects for a request.
 const MAX_SELECTED: usize = 256;
 
+/// How many times the connections that a request needs are kept: by the end of a search some may have closed, or have
+/// started to drain.
+const SPARE_FACTOR: f64 = 2.0;
+
 /// After this many selections, a step of a search leaves the other requests to the next one.
 const SELECTIONS: usize = 128;
 
@@ -87,10 +91,20 @@ struct Group {
 }
 
 impl Group {
+    /// The most connections to keep.
+    fn capacity(&self) -> usize {
+        let SelectionRequest { measure, load, .. } = self.demand.request;
+        match measure {
+            // Each connection is one. A cast from a float saturates.
+            Measure::Connections => ((load * SPARE_FACTOR).ceil() as usize).clamp(1, MAX_SELECTED),
+            Measure::Requests | Measure::Bytes => MAX_SELECTED,
+        }
+    }
+
     /// Keeps a connection if it is among the best: those with the lowest ranks, in random order within one rank.
     fn keep(&mut self, id: ConnectionId, rank: u8, random: u64) {
         let rank = (u64::from(rank) << 56) | (random >> 8);
-        if self.best.len() >= MAX_SELECTED {
+        if self.best.len() >= self.capacity() {
             let worst = self.best.last_until(u64::MAX);
             let Some((number, worst)) = worst.filter(|worst| *worst > (rank, id.0)) else {
                 return;
@@ -275,5 +289,43 @@ impl Engine {
             self.effects.push_back(effect);
         }
         selected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn kept(measure: Measure, load: f64) -> Vec<u64> {
+        let request = SelectionRequest {
+            measure,
+            load,
+            scope: SelectionScope::Service,
+            reason: DrainReason::Rebalance,
+            mode: Mode::Enforce,
+        };
+        let mut group = Group {
+            demand: Demand { request, sample: 1 },
+            best: OrderedIds::default(),
+        };
+        for id in 0..1000 {
+            group.keep(ConnectionId(id), u8::from(id < 500), mix(id));
+        }
+        let numbers = group.best.after(None);
+        numbers.map(|(_, id)| id).collect()
+    }
+
+    #[test]
+    fn search_keeps_twice_the_connections_that_it_needs() {
+        let mut expected: Vec<_> = (500..1000).collect();
+        expected.sort_by_key(|id| mix(*id) >> 8);
+        for (load, count) in [(0.1, 1), (1.0, 2), (2.5, 5), (100.0, 200), (1e9, 256)] {
+            assert_eq!(kept(Measure::Connections, load), expected[..count]);
+        }
+        // How many requests or bytes a connection has differs.
+        assert_eq!(kept(Measure::Requests, 1.0), expected[..256]);
     }
 }
