@@ -1,12 +1,21 @@
 //! Scheduled events in order of time; events of one time are in the order in which they were scheduled.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use evenkeel_engine::Instant;
 
+/// The length of a slot, in nanoseconds.
+const SLOT: u64 = 100_000_000;
+
+/// A calendar queue (Brown, 1988): only the events of the current slot of time are in order. There are many more of later
+/// slots, and a heap of all would not fit into the caches of the CPU.
 pub struct Queue<T> {
-    heap: BinaryHeap<Reverse<Entry<T>>>,
+    slot: u64,
+    /// The events of the current slot, and of earlier ones.
+    current: BinaryHeap<Reverse<Entry<T>>>,
+    /// Those of later slots.
+    later: BTreeMap<u64, Vec<Reverse<Entry<T>>>>,
     scheduled: u64,
 }
 
@@ -19,7 +28,9 @@ struct Entry<T> {
 impl<T> Queue<T> {
     pub fn new() -> Self {
         Self {
-            heap: BinaryHeap::new(),
+            slot: 0,
+            current: BinaryHeap::new(),
+            later: BTreeMap::new(),
             scheduled: 0,
         }
     }
@@ -27,20 +38,31 @@ impl<T> Queue<T> {
     pub fn schedule(&mut self, at: Instant, event: T) {
         let sequence = self.scheduled;
         self.scheduled += 1;
-        self.heap.push(Reverse(Entry {
+        let entry = Reverse(Entry {
             at,
             sequence,
             event,
-        }));
+        });
+        let slot = at.as_nanos() / SLOT;
+        if slot <= self.slot {
+            self.current.push(entry);
+        } else {
+            self.later.entry(slot).or_default().push(entry);
+        }
     }
 
     /// Removes and returns the next event that is not after `end`.
     pub fn next(&mut self, end: Instant) -> Option<(Instant, T)> {
-        let Reverse(first) = self.heap.peek()?;
+        if self.current.is_empty() {
+            let next = self.later.first_entry()?;
+            self.slot = *next.key();
+            self.current = BinaryHeap::from(next.remove());
+        }
+        let Reverse(first) = self.current.peek()?;
         if first.at > end {
             return None;
         }
-        let Reverse(first) = self.heap.pop()?;
+        let Reverse(first) = self.current.pop()?;
         Some((first.at, first.event))
     }
 }
@@ -67,7 +89,35 @@ impl<T> Ord for Entry<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::random::Random;
     use super::*;
+
+    #[test]
+    fn events_of_all_slots_are_in_order_of_time_then_insertion() {
+        let mut queue = Queue::new();
+        let mut random = Random::new(1);
+        let mut expected = Vec::new();
+        let mut schedule = |queue: &mut Queue<usize>, from: u64| {
+            let at = from + random.index_below(30) as u64 * SLOT / 10;
+            queue.schedule(Instant::from_nanos(at), expected.len());
+            expected.push((at, expected.len()));
+        };
+        for _ in 0..100 {
+            schedule(&mut queue, 0);
+        }
+        let mut found = Vec::new();
+        for end in (0..).step_by(SLOT as usize / 4).take(400) {
+            while let Some((at, event)) = queue.next(Instant::from_nanos(end)) {
+                assert!(at <= Instant::from_nanos(end));
+                found.push((at.as_nanos(), event));
+                if found.len() % 3 == 0 {
+                    schedule(&mut queue, at.as_nanos());
+                }
+            }
+        }
+        expected.sort();
+        assert_eq!(found, expected);
+    }
 
     #[test]
     fn queue_is_ordered_by_time_then_insertion() {
