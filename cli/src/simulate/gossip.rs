@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use evenkeel_engine::Instant;
-use evenkeel_engine::peers::{FANOUT, Message as Reports, View};
+use evenkeel_engine::peers::{FANOUT, Message as Reports, PeerLoads, Rules, View};
 use evenkeel_policy::Trust;
 
 use super::pod::Stage;
@@ -25,6 +25,8 @@ pub struct Message {
 
 pub struct Gossip {
     views: Vec<View>,
+    /// The loads of each view at a time. Pods with one view share them.
+    loads: Vec<Option<(Instant, PeerLoads)>>,
     /// When each view's pod sends its next request.
     next: Vec<Instant>,
     is_shared: bool,
@@ -37,13 +39,25 @@ impl Gossip {
         let views = if is_shared { SHARED_VIEWS } else { pods };
         Self {
             views: vec![View::default(); views],
+            loads: (0..views).map(|_| None).collect(),
             next: vec![Instant::default(); views],
             is_shared,
         }
     }
 
-    pub fn view(&self, pod: usize) -> &View {
+    fn view(&self, pod: usize) -> &View {
         &self.views[pod % self.views.len()]
+    }
+
+    /// The loads of the peers of a pod.
+    pub fn loads(&mut self, pod: usize, rules: Rules, now: Instant) -> &PeerLoads {
+        let view = pod % self.views.len();
+        let loads = &mut self.loads[view];
+        if loads.as_ref().is_none_or(|(at, _)| *at != now) {
+            *loads = None;
+        }
+        let (_, loads) = loads.get_or_insert_with(|| (now, self.views[view].loads(rules, now)));
+        loads
     }
 }
 
@@ -156,8 +170,9 @@ impl World<'_> {
         let (true, Ok(reports)) = (is_trusted, reports) else {
             return;
         };
-        let views = self.gossip.views.len();
-        let view = &mut self.gossip.views[to % views];
+        let index = to % self.gossip.views.len();
+        self.gossip.loads[index] = None;
+        let view = &mut self.gossip.views[index];
         view.forget(self.now, every);
         let seed = self.pod_random.seed();
         view.receive(self.pods[to].peer(), &reports, self.now, every, seed);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel_engine::balance::{PodRebalancer, PodSample};
 use evenkeel_engine::board::MeasuredLoad;
-use evenkeel_engine::peers::{OwnReport, PeerId, Rules, View};
+use evenkeel_engine::peers::{OwnReport, PeerId, PeerLoads};
 use evenkeel_engine::{BucketId, BucketStore, Engine, Instant};
 use evenkeel_policy::{Measure, Policy, Weight};
 
@@ -75,9 +75,9 @@ impl Pod {
         }
     }
 
-    /// Samples the load once a second, as the module does, and selects connections to drain. `view` holds the reports of
-    /// the other pods.
-    pub fn sample(&mut self, policy: &Policy, view: &View, seed: u64) {
+    /// Samples the load once a second, as the module does, and selects connections to drain. `peers` are the loads of the
+    /// other pods.
+    pub fn sample(&mut self, policy: &Policy, peers: Option<&PeerLoads>, seed: u64) {
         let now = self.engine.now();
         let rebalance = policy.rebalance.as_ref();
         let needs_rates =
@@ -88,16 +88,15 @@ impl Pod {
             load: worker.load,
             dry_run_drained: worker.dry_run_drained,
         };
-        let (Some(rebalance), Some(peers)) = (&policy.rebalance, &policy.peers) else {
+        let (Some(rebalance), Some(peers)) = (&policy.rebalance, peers) else {
             return;
         };
         let own = self.own_report(policy, None, now);
-        let rules = Rules::new(rebalance, peers);
-        let estimate = view.estimate(&own, rules, now);
+        let estimate = peers.estimate(&own);
         let sample = PodSample {
             worker: &worker,
             pod: self.load,
-            weight: rules.effective_weight(&own),
+            weight: peers.rules().effective_weight(&own),
             estimate: estimate.as_ref(),
         };
         let mode = policy.mode;

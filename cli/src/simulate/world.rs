@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use evenkeel_engine::peers::Rules;
 use evenkeel_engine::{Bucket, Instant};
 use evenkeel_policy::Policy;
 
@@ -177,9 +178,12 @@ impl<'a> World<'a> {
             pod.engine.tick(MAX_CLOSES, |_| bucket, &mut pod.tokens);
         }
         if is_sampling {
-            if self.policy.rebalance.is_some() {
-                let (view, seed) = (self.gossip.view(index), self.pod_random.seed());
-                self.pods[index].sample(self.policy, view, seed);
+            if let Some(rebalance) = &self.policy.rebalance {
+                let seed = self.pod_random.seed();
+                let rules = self.policy.peers.as_ref();
+                let rules = rules.map(|peers| Rules::new(rebalance, peers));
+                let peers = rules.map(|rules| self.gossip.loads(index, rules, self.now));
+                self.pods[index].sample(self.policy, peers, seed);
             }
             self.count(index);
         }

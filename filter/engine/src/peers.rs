@@ -26,7 +26,7 @@ mod view;
 
 use core::time::Duration;
 
-pub use estimate::{Estimate, Rules};
+pub use estimate::{Estimate, PeerLoads, Rules};
 pub use identity::ProxyIdentity;
 pub use message::{Message, RejectedMessage};
 pub use schedule::ExchangeSchedule;

@@ -100,12 +100,26 @@ pub struct Estimate {
     pub is_stable: bool,
 }
 
+/// The loads of the other pods that get new connections, as a view reports them.
+#[derive(Debug)]
+pub struct PeerLoads {
+    rules: Rules,
+    others: Vec<PodLoad>,
+    /// None of them has started within `stabilization_window`, and no pod has begun to terminate within it.
+    is_stable: bool,
+}
+
 impl View {
     /// Estimates the load of the pods that get new connections, and of this one. None while no other pod is known.
     pub fn estimate(&self, own: &OwnReport, rules: Rules, now: Instant) -> Option<Estimate> {
+        self.loads(rules, now).estimate(own)
+    }
+
+    /// The loads of the other pods, from which each pod with this view can make its own estimate.
+    pub fn loads(&self, rules: Rules, now: Instant) -> PeerLoads {
         let spans = Spans::new(&rules);
         let mut others = Vec::new();
-        let mut is_stable = own.uptime >= rules.stabilization_window;
+        let mut is_stable = true;
         for report in self.current(now, rules.interval) {
             let age = report.age_nanos(now);
             match State::of(report, age, &spans) {
@@ -120,16 +134,34 @@ impl View {
                 State::Away => {}
             }
         }
+        PeerLoads {
+            rules,
+            others,
+            is_stable,
+        }
+    }
+}
+
+impl PeerLoads {
+    /// How an estimate is made from them.
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// As [`View::estimate`].
+    pub fn estimate(&self, own: &OwnReport) -> Option<Estimate> {
+        let others = &self.others;
         if others.is_empty() {
             return None;
         }
-        let own = PodLoad::own(own, &rules);
+        let has_started = own.uptime >= self.rules.stabilization_window;
+        let own = PodLoad::own(own, &self.rules);
         Some(Estimate {
             peers: others.len(),
-            mean: mean(&own, &others),
-            fair: fair(&own, &others),
-            highest: highest(&own, &others),
-            is_stable,
+            mean: mean(&own, others),
+            fair: fair(&own, others),
+            highest: highest(&own, others),
+            is_stable: self.is_stable && has_started,
         })
     }
 }
@@ -180,6 +212,7 @@ impl State {
 }
 
 /// The load and the weight of one pod.
+#[derive(Debug)]
 struct PodLoad {
     load: f64,
     weight: f64,
