@@ -58,7 +58,39 @@ impl Instant {
     }
 }
 
-/// The nanoseconds of a span; the highest number for a longer one.
-pub(crate) fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+/// The nanoseconds of a span; the highest number for one of 584 years or more. Without the 128 bits of [`Duration::as_nanos`], which
+/// cost much in a module.
+pub(crate) const fn nanos(span: Duration) -> u64 {
+    /// In a second.
+    const NANOS: u64 = 1_000_000_000;
+    if span.as_secs() >= u64::MAX / NANOS {
+        return u64::MAX;
+    }
+    let nanos = span.as_secs().wrapping_mul(NANOS);
+    nanos.wrapping_add(span.subsec_nanos() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn spans_are_converted_exactly_or_to_the_highest_number() {
+        let longest = Duration::from_nanos(u64::MAX);
+        for (span, expected) in [
+            (Duration::ZERO, 0),
+            (Duration::new(3, 7), 3_000_000_007),
+            (
+                Duration::new(longest.as_secs() - 1, 999_999_999),
+                18_446_744_072_999_999_999,
+            ),
+            (longest, u64::MAX),
+            (Duration::MAX, u64::MAX),
+        ] {
+            assert_eq!(nanos(span), expected, "{span:?}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ pub(crate) fn smallest_by_number<T: Copy>(
     number: impl FnMut(&T) -> u64,
 ) -> Vec<T> {
     if items.len() < 2 {
-        return items.iter().take(count).copied().collect();
+        return items.get(..count).unwrap_or(items).to_vec();
     }
     let entries = items.iter().map(number).zip(0..).map(Reverse).collect();
     smallest(entries, count)

@@ -112,6 +112,9 @@ pub struct PeerLoads {
 impl View {
     /// Estimates the load of the pods that get new connections, and of this one. None while no other pod is known.
     pub fn estimate(&self, own: &OwnReport, rules: Rules, now: Instant) -> Option<Estimate> {
+        if self.is_empty() {
+            return None;
+        }
         self.loads(rules, now).estimate(own)
     }
 

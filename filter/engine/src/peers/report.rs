@@ -249,8 +249,9 @@ impl Report {
     }
 }
 
+/// The nanoseconds of at most [`MAX_SPAN_MS`].
 const fn to_nanos(ms: u64) -> u64 {
-    ms.saturating_mul(1_000_000)
+    ms.wrapping_mul(1_000_000)
 }
 
 /// In shared data: no peer has sent the pod a request.
