@@ -38,6 +38,9 @@ pub struct Args {
     /// With --envoy: only start, memory and idle connections
     #[arg(long, requires = "envoy", conflicts_with = "page")]
     processes: bool,
+    /// With --envoy: only the load with this name, as docs/cost.md states it, such as HTTP/1
+    #[arg(long, value_name = "NAME", requires = "envoy", conflicts_with_all = ["page", "processes"])]
+    load: Option<String>,
     /// How often --envoy measures each contender: more is more precise
     #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=99), requires = "envoy", conflicts_with = "quick")]
     rounds: u32,
@@ -108,13 +111,13 @@ fn in_envoy(args: &Args, workspace: &Workspace, shell: &mut Shell) -> Result<()>
     let module = wasm::build(workspace, shell)?;
     let binary = provision::pinned()?;
     let directory = workspace.target.join("bench");
-    let run = envoy::measure(
-        &module.path,
-        &binary,
-        &directory,
-        effort(args),
-        args.processes,
-    );
+    let effort = effort(args);
+    let part = match &args.load {
+        Some(name) => envoy::Part::Load(load::find(name, effort.scale)?),
+        None if args.processes => envoy::Part::Processes,
+        None => envoy::Part::All,
+    };
+    let run = envoy::measure(&module.path, &binary, &directory, effort, part);
     let runtime = tokio::runtime::Runtime::new()?;
     let report = runtime.block_on(run)?;
     if let Some(path) = &args.json {

@@ -28,6 +28,16 @@ pub struct Effort {
     pub scale: u64,
 }
 
+/// What a run measures.
+#[derive(Clone, Copy)]
+pub enum Part {
+    All,
+    /// Start, memory and idle connections.
+    Processes,
+    /// CPU under one load.
+    Load(Shape),
+}
+
 /// The result of a run.
 #[derive(Serialize)]
 pub struct Report {
@@ -71,13 +81,13 @@ struct Servers {
     echo: TcpEcho,
 }
 
-/// Measures every contender; without requests if `only_processes`. `directory` is for files of the run.
+/// Measures every contender. `directory` is for files of the run.
 pub async fn measure(
     module: &Path,
     envoy: &Path,
     directory: &Path,
     effort: Effort,
-    only_processes: bool,
+    part: Part,
 ) -> Result<Report> {
     fs::create_dir_all(directory)?;
     let generator = Generator::new(directory)?;
@@ -101,18 +111,26 @@ pub async fn measure(
         shapes: Vec::new(),
         latencies: Vec::new(),
         process_effort,
-        processes: bench.processes(process_effort).await?,
+        processes: match part {
+            Part::All | Part::Processes => bench.processes(process_effort).await?,
+            Part::Load(_) => Vec::new(),
+        },
     };
-    if only_processes {
-        return Ok(report);
-    }
+    let shapes = match part {
+        Part::All => shapes(effort.scale),
+        Part::Processes => return Ok(report),
+        Part::Load(shape) => vec![shape],
+    };
     let proxy = bench.start(bench.listeners(), 1).await?;
     let client = bench.start_client(&proxy).await?;
     affinity::separate(proxy.pid(), &[bench.servers.app.pid(), client.pid()])?;
-    for shape in shapes(effort.scale) {
+    for shape in shapes {
         let to = if shape.is_from_envoy { &client } else { &proxy };
         let cost = bench.shape(&proxy, to, &generator, shape).await?;
         report.shapes.push(cost);
+    }
+    if matches!(part, Part::Load(_)) {
+        return Ok(report);
     }
     for (index, (name, _)) in HTTP.into_iter().enumerate() {
         let times = generator.latencies(proxy.address(&http(index)), bench.effort.seconds)?;

@@ -102,6 +102,16 @@ pub fn shapes(scale: u64) -> Vec<Shape> {
     ]
 }
 
+/// The shape with this name.
+pub fn find(name: &str, scale: u64) -> Result<Shape> {
+    let all = shapes(scale);
+    let found = all.iter().find(|shape| shape.name == name).copied();
+    found.with_context(|| {
+        let names: Vec<_> = all.iter().map(|shape| shape.name).collect();
+        format!("no load {name:?}: there are {}", names.join("; "))
+    })
+}
+
 impl Shape {
     /// The number of units by which the CPU time is divided.
     pub fn units(self) -> u64 {

@@ -31,11 +31,13 @@ pub fn page(report: &Report, version: &str) -> String {
     for shape in &report.shapes {
         add_shape(&mut page, shape);
     }
-    // With `--processes`, no requests are measured.
+    // A run may measure only a part.
     if !report.latencies.is_empty() {
         add_latencies(&mut page, &report.latencies);
     }
-    add_processes(&mut page, report);
+    if !report.processes.is_empty() {
+        add_processes(&mut page, report);
+    }
     page
 }
 
