@@ -51,13 +51,15 @@ pub enum Contender {
     Empty(Roles),
     /// A module that reads the first bytes of each network callback.
     Reading(Roles),
+    /// As `Reading` in both roles, and it looks up the connection and the path of each request.
+    LookingUp,
     Evenkeel(Roles, &'static str),
     /// Both roles, the HTTP filter for requests of peers only.
     OnDemand(&'static str),
 }
 
 /// The contenders of HTTP; the first is what the others are divided by.
-pub const HTTP: [(&str, Contender); 15] = [
+pub const HTTP: [(&str, Contender); 16] = [
     ("Envoy alone", Contender::Bare),
     ("Envoy's own limits", Contender::NativeLimits),
     ("Lua filter, empty", Contender::Lua(LUA_EMPTY)),
@@ -75,6 +77,7 @@ pub const HTTP: [(&str, Contender); 15] = [
         "filters in both roles that only read",
         Contender::Reading(Roles::Both),
     ),
+    ("the same, and look up two attributes", Contender::LookingUp),
     ("network role", Contender::Evenkeel(Roles::Network, PLAIN)),
     ("HTTP role", Contender::Evenkeel(Roles::Http, PLAIN)),
     ("both roles", Contender::Evenkeel(Roles::Both, PLAIN)),
@@ -116,6 +119,7 @@ pub const PROCESSES: [(&str, Contender); 5] = [
 pub struct Modules {
     empty: PathBuf,
     reading: PathBuf,
+    looking_up: PathBuf,
 }
 
 impl Modules {
@@ -129,6 +133,7 @@ impl Modules {
         Ok(Self {
             empty: write("empty.wasm", include_str!("empty.wat"))?,
             reading: write("reading.wasm", include_str!("reading.wat"))?,
+            looking_up: write("looking_up.wasm", include_str!("looking_up.wat"))?,
         })
     }
 }
@@ -166,6 +171,10 @@ impl Contender {
             Self::Reading(roles) => {
                 let listener = listener.evenkeel(roles, PLAIN).vm(name);
                 listener.module(&modules.reading)
+            }
+            Self::LookingUp => {
+                let listener = listener.evenkeel(Roles::Both, PLAIN).vm(name);
+                listener.module(&modules.looking_up)
             }
             Self::Evenkeel(roles, policy) => listener.evenkeel(roles, policy).vm(name),
             Self::OnDemand(policy) => {

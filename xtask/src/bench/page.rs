@@ -23,7 +23,8 @@ pub fn page(report: &Report, version: &str) -> String {
          alone in the same round: the median of {rounds} rounds, with the smallest and the largest. Compare only numbers of one \
          table.\n\n\
          An empty filter is the floor for any module: its callbacks return at once. One that only reads takes the first 256 bytes \
-         of each network callback from Envoy: the floor for a scanner that reads each of them. What the module itself does is counted in \
+         of each network callback from Envoy: the floor for a scanner that reads each of them. One that looks up two attributes \
+         takes the connection's id and the request's path, too: the floor for routes by path. What the module itself does is counted in \
          [tests/module/cost.md](../tests/module/cost.md), equal on every machine; a test fails when it grows.\n\n\
          HTTP/2 and gRPC are measured with h2load, whose frames the module reads, and with another Envoy as the client, whose \
          frames it [does not read](wire.md#http2) without `rebalance`.\n",
