@@ -137,33 +137,45 @@ impl Connection {
     /// ignores the drain signal; but what is in flight on it goes on, perhaps for hours. Of a bypassed one no more is
     /// known than that it is open.
     pub(crate) fn load(&self) -> Load {
-        let all = self.usage.load();
+        let (is_connection, carries_requests) = self.counts();
+        let carried = if carries_requests {
+            self.usage.load()
+        } else {
+            Load::default()
+        };
+        Load {
+            connections: f64::from(u8::from(is_connection)),
+            ..carried
+        }
+    }
+
+    /// Whether it counts as a connection, and whether the requests on it count.
+    fn counts(&self) -> (bool, bool) {
         match self.drain {
-            DrainState::Closing(_) => Load::default(),
-            DrainState::Bypassed => Load {
-                connections: 1.0,
-                ..Load::default()
-            },
-            DrainState::Draining(drain) if drain.reaction.ignores_signal() => all,
-            DrainState::Draining(_) | DrainState::DrainedByProxy => Load {
-                connections: 0.0,
-                ..all
-            },
-            DrainState::Serving | DrainState::Pending(_) => all,
+            DrainState::Closing(_) => (false, false),
+            DrainState::Bypassed => (true, false),
+            DrainState::Draining(drain) if drain.reaction.ignores_signal() => (true, true),
+            DrainState::Draining(_) | DrainState::DrainedByProxy => (false, true),
+            DrainState::Serving | DrainState::Pending(_) => (true, true),
         }
     }
 
     /// What the connection adds to the totals.
     pub(crate) fn part(&self) -> Part {
-        let load = self.load();
+        // Not by way of the load, whose rates cost time.
+        let (is_connection, carries_requests) = self.counts();
         Part {
             is_of_service: self.is_of_service(),
-            is_connection: load.connections > 0.0,
+            is_connection,
             mode: self.terms.mode,
             is_leaving: self.is_leaving(),
             drained_in_dry_run: self.usage.drained_in_dry_run,
             is_selected: self.is_selected(),
-            active: load.active as u32,
+            active: if carries_requests {
+                self.usage.active
+            } else {
+                0
+            },
             host: self.fixed_host(),
         }
     }
