@@ -193,7 +193,7 @@ impl Downstream {
         self.scanner.skip_response(size);
         if reports {
             let activity = self.activity(size);
-            worker.wrote(self.id, &activity, || None);
+            worker.wrote_unread(self.id, &activity);
         } else {
             self.unreported = self.unreported.saturating_add(size);
         }
@@ -224,7 +224,7 @@ impl Downstream {
         }
         if self.unreported >= MAX_UNREPORTED {
             let activity = self.activity(size);
-            worker.wrote(self.id, &activity, || None);
+            worker.wrote_unread(self.id, &activity);
         } else {
             self.unreported = self.unreported.saturating_add(size);
         }
@@ -249,6 +249,7 @@ impl Downstream {
     }
 
     /// Decides what to insert into a write, and does so.
+    #[inline(never)]
     fn wrote(
         &mut self,
         worker: &mut Worker,

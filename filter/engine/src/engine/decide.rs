@@ -7,6 +7,7 @@ use crate::{Bucket, BucketStore, ConnectionId, Decision, DeferReason, DrainPoint
 
 impl Engine {
     /// Decides about a connection whose drain is pending and has come to a drain point. None while it has to wait.
+    #[inline(never)]
     pub(super) fn decide(
         &mut self,
         id: ConnectionId,

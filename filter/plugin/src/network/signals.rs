@@ -15,6 +15,7 @@ use crate::worker::Worker;
 
 impl Downstream {
     /// Inserts the drain signal that `decision` asks for.
+    #[inline(never)]
     pub(super) fn insert_drain_signal(
         &mut self,
         worker: &mut Worker,
@@ -70,6 +71,7 @@ impl Downstream {
     }
 
     /// Replaces a request of a PostgreSQL client with a Sync, which executes nothing, and discards what follows it.
+    #[inline(never)]
     pub(super) fn replace_request(&mut self, bytes: &mut Bytes<'_>) {
         if self.forwarding == Forwarding::UntilError {
             bytes.discard();
@@ -83,6 +85,7 @@ impl Downstream {
 
     /// Replaces the response to the Sync with an error, after which the connection is closed. The response may come in
     /// several writes, and after other messages.
+    #[inline(never)]
     pub(super) fn send_error(&mut self, worker: &mut Worker, bytes: &mut Bytes<'_>) {
         self.scanner.scan_upstream(bytes);
         if matches!(
@@ -99,6 +102,7 @@ impl Downstream {
     }
 
     /// Inserts the module's own HTTP/2 frames into a write: `goaway`, and PINGs.
+    #[inline(never)]
     pub(super) fn insert_frames(
         &mut self,
         bytes: &mut Bytes<'_>,
@@ -115,6 +119,7 @@ impl Downstream {
 
     /// Replaces the RST_STREAM of a gRPC stream past its age by trailers: in the middle of a response Envoy can only
     /// reset a stream, and which gRPC status a reset means differs from client to client.
+    #[inline(never)]
     pub(super) fn replace_reset(
         &self,
         worker: &Worker,
@@ -130,6 +135,7 @@ impl Downstream {
     }
 
     /// Inserts a `Keep-Alive` field into the head of a response: for how long the connection will be served.
+    #[inline(never)]
     pub(super) fn insert_keep_alive_hint(
         &self,
         worker: &Worker,

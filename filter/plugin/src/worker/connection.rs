@@ -196,7 +196,9 @@ impl Worker {
         point: impl FnOnce() -> Option<DrainPoint>,
     ) -> Decision {
         self.advance_for(id);
-        self.pending.resetting.retain(|resetting| *resetting != id);
+        if self.is_resetting(id) {
+            self.pending.resetting.retain(|it| *it != id);
+        }
         let bucket = |policy| self.policies.bucket(policy);
         let mut budget = SharedBudget(&*self.host);
         let decision = self.engine.wrote(id, activity, point, bucket, &mut budget);
@@ -206,6 +208,12 @@ impl Worker {
         }
         self.process_effects();
         decision
+    }
+
+    /// The server writes something that is not read, so it has no drain point.
+    #[inline(never)]
+    pub(crate) fn wrote_unread(&mut self, id: ConnectionId, activity: &Activity) {
+        self.wrote(id, activity, || None);
     }
 
     /// Most events need no exact time, which costs a hostcall: that of the last tick will do.
