@@ -143,6 +143,14 @@ fn unknown_client_is_drained_late_and_not_while_active() {
     assert!(tolerance.idle_time >= IdleTime::Silent);
 }
 
+/// Node loses requests that it has not sent when it reads a GOAWAY. While it works, it does not read, and other tasks
+/// make requests.
+#[test]
+fn node_is_drained_late_and_only_if_its_requests_are_sequential() {
+    let at_end = first_frames(&[], None).client().tolerance.at_end;
+    assert!(at_end.include(Conditions::SEQUENTIAL.and(Conditions::WAITED)));
+}
+
 /// A response without a body after `100 Continue` has two HEADERS frames, like a response with trailers.
 #[test]
 fn interim_response_is_not_grpc() {

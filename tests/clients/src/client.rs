@@ -181,6 +181,7 @@ impl Client {
             h1("node-h1", Node, "http"),
             h2("node-h2", Node, "http2", "node"),
             variant(h2("node-tuned-h2", Node, "http2+tuned", "ambiguous")),
+            variant(h2("node-busy-h2", Node, "busy", "node")),
             variant(h2("http2-wrapper-h2", Node, "http2wrapper", "undici")),
             variant(h2("got-h2", Node, "got", "node")),
             grpc("grpc-js", Node, "grpc", "grpc-js"),

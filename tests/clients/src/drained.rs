@@ -44,7 +44,6 @@ pub(crate) const PROMPT: &[&str] = &[
     "grpc-python",
     "httpx-h2",
     "curl-h2",
-    "node-h2",
 ];
 
 /// Whether each connection of the client must be drained as soon as its limit is reached, in patterns in which

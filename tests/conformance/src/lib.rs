@@ -10,10 +10,12 @@
 pub mod exchange;
 pub mod h2spec;
 mod recorder;
+mod relay;
 pub mod requests;
 mod site;
 
 pub use exchange::{Client, End, Exchange, Response};
 pub use recorder::Recorder;
+pub use relay::Relay;
 pub use requests::Request;
 pub use site::{Listener, Site};

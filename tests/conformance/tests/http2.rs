@@ -5,7 +5,7 @@ use std::io::{Write, stderr};
 use std::path::Path;
 
 use evenkeel_test_conformance::h2spec::{H2spec, Verdict, Verdicts};
-use evenkeel_test_conformance::{Listener, Site};
+use evenkeel_test_conformance::{Listener, Relay, Site};
 
 /// The number of cases of the pinned h2spec.
 const CASES: usize = 145;
@@ -16,6 +16,8 @@ async fn h2spec_verdicts_are_the_same_with_and_without_the_module() {
         return;
     };
     let site = Site::start().await.unwrap();
+    let relay = Relay::start(site.address(Listener::Draining));
+    let relay = relay.await.unwrap();
 
     // Concurrently: most of the time they wait for a timeout.
     let bare = || h2spec.run(site.address(Listener::Bare));
@@ -24,7 +26,7 @@ async fn h2spec_verdicts_are_the_same_with_and_without_the_module() {
         bare(),
         bare(),
         h2spec.run(site.address(Listener::Watched)),
-        h2spec.run(site.address(Listener::Draining)),
+        h2spec.run(relay.address()),
     )
     .unwrap();
 

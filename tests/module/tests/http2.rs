@@ -61,22 +61,29 @@ fn nothing_from_httpx_is_delivered_after_an_exact_goaway() {
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
 }
 
+/// A connection of Node that has expired, and has waited for so long that it is drained at the end of its next response.
+fn late(proxy: &Proxy) -> Connection {
+    let connection = connect(proxy, ClientPreface::Node.bytes());
+    assert_eq!(exchange(&connection, 1), response(1));
+    proxy.host.advance(Duration::from_secs(31));
+    connection
+}
+
 #[test]
 fn node_gets_the_goaway_before_the_frame_that_ends_the_stream() {
     let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1"#);
-    let connection = connect(&proxy, ClientPreface::Node.bytes());
     let expected = [
-        response_headers(1),
+        response_headers(3),
         goaway(MAX_STREAM_ID),
-        response_end(1),
+        response_end(3),
         delivery_ping(1),
     ]
     .concat();
-    assert_eq!(exchange(&connection, 1), expected);
-    let connection = connect(&proxy, ClientPreface::Node.bytes());
-    connection.client_sends(get(1, "/"));
+    assert_eq!(exchange(&late(&proxy), 3), expected);
+    let connection = late(&proxy);
+    connection.client_sends(get(3, "/"));
     assert_eq!(
-        connection.server_writes(response(1)),
+        connection.server_writes(response(3)),
         expected,
         "also where both frames are one write"
     );
@@ -88,15 +95,15 @@ fn exact_goaway_before_the_last_frame_has_a_ping_at_the_end_of_the_write() {
     let proxy = Proxy::with_defaults(
         r#""max_requests_per_connection": 1, "http2": {"last_stream_id": "exact"}"#,
     );
-    let connection = connect(&proxy, ClientPreface::Node.bytes());
+    let connection = late(&proxy);
     let expected = [
-        response_headers(1),
-        goaway(1),
-        response_end(1),
+        response_headers(3),
+        goaway(3),
+        response_end(3),
         delivery_ping(1),
     ]
     .concat();
-    assert_eq!(exchange(&connection, 1), expected);
+    assert_eq!(exchange(&connection, 3), expected);
 
     connection.client_sends(delivery_ack(1));
     proxy.host.advance(Duration::from_millis(1200));
@@ -105,23 +112,23 @@ fn exact_goaway_before_the_last_frame_has_a_ping_at_the_end_of_the_write() {
 
 #[test]
 fn second_goaway_before_the_last_frame_has_a_ping_at_the_end_of_the_write() {
-    let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1, "close_delay": "10s""#);
-    let connection = connect(&proxy, ClientPreface::Node.bytes());
-    exchange(&connection, 1);
+    let proxy = Proxy::with_defaults(r#""max_requests_per_connection": 1, "close_delay": "1m""#);
+    let connection = late(&proxy);
+    exchange(&connection, 3);
     connection.client_sends(delivery_ack(1));
-    proxy.host.advance(Duration::from_secs(6));
+    proxy.host.advance(Duration::from_secs(31));
 
     let expected = [
-        response_headers(3),
-        goaway(3),
-        response_end(3),
+        response_headers(5),
+        goaway(5),
+        response_end(5),
         delivery_ping(2),
     ]
     .concat();
-    assert_eq!(exchange(&connection, 3), expected);
+    assert_eq!(exchange(&connection, 5), expected);
 
     connection.client_sends(delivery_ack(2));
-    proxy.host.advance(Duration::from_millis(10_200));
+    proxy.host.advance(Duration::from_millis(60_200));
     assert_eq!(connection.closed_by(), Some(ClosedBy::Module));
 }
 

@@ -25,24 +25,29 @@ fn order(frames: &[Frame]) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn each_client_gets_the_goaway_that_it_tolerates() {
-    let (envoy, _backend) = start_network(r#""max_requests_per_connection": 1"#).await;
-    for (preface, last, expected) in [
-        (ClientPreface::Go, MAX_STREAM_ID, ["end", "goaway"]),
-        (ClientPreface::Httpx, 1, ["end", "goaway"]),
-        (ClientPreface::Node, MAX_STREAM_ID, ["goaway", "end"]),
+    // Node is drained at the end of a response only after this time.
+    let (envoy, _backend) =
+        start_network(r#""max_requests_per_connection": 1, "drain_timeout": "1s""#).await;
+    for (preface, is_exact, expected) in [
+        (ClientPreface::Go, false, ["end", "goaway"]),
+        (ClientPreface::Httpx, true, ["end", "goaway"]),
+        (ClientPreface::Node, false, ["goaway", "end"]),
     ] {
         let mut client = RawClient::connect(envoy.address("in"), preface).await;
-        client.send_get(1, "/").await;
 
-        let mut frames = client.read_response(1).await;
-        if order(&frames) == ["end"] {
-            frames.extend(client.read_until(|frame| frame.kind == GOAWAY).await);
-        }
+        let (frames, stream) = client
+            .request_until_goaway(1, |stream| get(stream, "/"))
+            .await;
 
         assert_eq!(order(&frames), expected, "{preface:?}");
         assert_eq!(
+            stream > 1,
+            matches!(preface, ClientPreface::Node),
+            "{preface:?}"
+        );
+        assert_eq!(
             frames.iter().find_map(Frame::last_stream_id),
-            Some(last),
+            Some(if is_exact { stream } else { MAX_STREAM_ID }),
             "{preface:?}"
         );
         // The module closes the connection after `close_delay`.
@@ -345,6 +350,7 @@ async fn node_is_not_taken_for_a_grpc_client_by_an_interim_response() {
         .read_until(|frame| frame.stream == 1 && frame.ends_stream())
         .await;
     assert!(frames.iter().any(|frame| frame.kind == HEADERS));
+    client.ping_until_goaway().await;
 
     let node = [("http2_client", "node")];
     assert_metric_with(&envoy, "http2_connections_total", &node, 1).await;

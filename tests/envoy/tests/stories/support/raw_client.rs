@@ -157,6 +157,30 @@ impl RawClient {
         frames
     }
 
+    /// Sends requests one after another, from stream `first` on, until a GOAWAY comes with a response or behind it;
+    /// returns the frames of that response and its stream.
+    pub async fn request_until_goaway(
+        &mut self,
+        first: u32,
+        request: impl Fn(u32) -> Vec<u8>,
+    ) -> (Vec<Frame>, u32) {
+        let is_goaway = |frame: &Frame| frame.kind == GOAWAY;
+        let mut stream = first;
+        loop {
+            self.socket.send(request(stream)).await;
+            let mut frames = self.read_response(stream).await;
+            if !frames.iter().any(is_goaway) {
+                self.socket.send(ping()).await;
+                let is_last = |frame: &Frame| matches!(frame.kind, PING | GOAWAY);
+                frames.extend(self.read_until(is_last).await);
+            }
+            if frames.iter().any(is_goaway) {
+                return (frames, stream);
+            }
+            stream += 2;
+        }
+    }
+
     /// Reads up to a GOAWAY; returns its last-stream-id.
     pub async fn read_goaway(&mut self) -> u32 {
         let frames = self.read_until(|frame| frame.kind == GOAWAY).await;
