@@ -21,10 +21,12 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// proxy, it cannot.
 const UNACKNOWLEDGED_IDLE_TIME: Duration = Duration::from_secs(5);
 
-/// How long a connection waits for a safe point, where the rule has no shorter `drain_timeout`. Then an unknown client is
-/// drained at the end of a response, and a connection without a safe point counts as deferred. Long enough for several
-/// PINGs, of which an idle connection needs two.
+/// How long a connection waits for a safe point, where the rule has no `drain_timeout`. Then it counts as deferred. Long
+/// enough for several PINGs, of which an idle connection needs two.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// How long a connection that rebalancing has selected waits for a safe point. Then another one is selected.
+pub(crate) const SELECTION_WAIT: Duration = Duration::from_secs(10);
 
 /// What a decision at a drain point depends on.
 #[derive(Clone, Copy)]
@@ -33,6 +35,8 @@ pub(crate) struct SafePointCheck<'a> {
     pub(crate) now: Instant,
     /// When the connection opened.
     pub(crate) opened: Instant,
+    /// Rebalancing has selected the connection.
+    pub(crate) is_selected: bool,
     /// Since when the drain is pending.
     pub(crate) since: Instant,
     /// HTTP: when a stream last ended, or the client acknowledged its response, before this write.
@@ -139,7 +143,6 @@ impl SafePointCheck<'_> {
 
     /// All that `conditions` need is true.
     fn meets(&self, conditions: Conditions, was_alone: bool, client: Http2Client) -> bool {
-        let max_wait = self.rule.drain_timeout.unwrap_or(MAX_WAIT).min(MAX_WAIT);
         let is_slow = |at| self.now.since(at) >= SLOW;
         [
             (Conditions::SETTLED, self.now.since(self.opened) >= SETTLED),
@@ -150,7 +153,7 @@ impl SafePointCheck<'_> {
                 !client.multiplexes || (was_alone && self.is_idle_for(IDLE_TIME)),
             ),
             (Conditions::NO_BODIES, !client.has_bodies),
-            (Conditions::WAITED, self.waited() >= max_wait),
+            (Conditions::WAITED, self.is_half_waited()),
             (Conditions::NEVER, false),
         ]
         .into_iter()
@@ -159,6 +162,18 @@ impl SafePointCheck<'_> {
 
     fn waited(&self) -> Duration {
         self.now.since(self.since)
+    }
+
+    /// Half of the time has passed after which the connection counts as deferred, or its selection is withdrawn: that leaves
+    /// the other half for a response to end.
+    fn is_half_waited(&self) -> bool {
+        let limit = if self.is_selected {
+            SELECTION_WAIT
+        } else {
+            MAX_WAIT
+        };
+        let max_wait = self.rule.drain_timeout.map_or(limit, |it| it.min(limit));
+        self.waited().saturating_mul(2) >= max_wait
     }
 
     fn is_idle_wait_over(&self) -> bool {

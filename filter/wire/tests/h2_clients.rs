@@ -147,8 +147,10 @@ fn unknown_client_is_drained_late_and_not_while_active() {
 /// make requests.
 #[test]
 fn node_is_drained_late_and_only_if_its_requests_are_sequential() {
-    let at_end = first_frames(&[], None).client().tolerance.at_end;
-    assert!(at_end.include(Conditions::SEQUENTIAL.and(Conditions::WAITED)));
+    let client = first_frames(&[], None).client();
+    assert_eq!(client.name, "node");
+    let late = Conditions::SEQUENTIAL.and(Conditions::WAITED);
+    assert_eq!(client.tolerance.at_end, late);
 }
 
 /// A response without a body after `100 Continue` has two HEADERS frames, like a response with trailers.

@@ -33,6 +33,7 @@ impl Connection {
             rule: self.terms.rule.as_ref()?,
             now,
             opened: self.opened,
+            is_selected: self.is_selected(),
             since,
             last_progress: None,
             has_responses: self.delivery.is_acknowledged,

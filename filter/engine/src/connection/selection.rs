@@ -4,12 +4,10 @@ use core::time::Duration;
 
 use super::Connection;
 use super::drain::{DrainState, PendingDrain};
+use crate::safe_point::SELECTION_WAIT;
 use crate::{DrainReason, Instant};
 
-/// How long a selected connection waits for a safe point, before another one is selected.
-const SELECTION_WAIT: Duration = Duration::from_secs(10);
-
-/// The same for a connection that had a safe point, and waits for the rate of rebalancing or for the budget.
+/// As [`SELECTION_WAIT`], for a connection that had a safe point, and waits for the rate of rebalancing or for the budget.
 const QUEUE_WAIT: Duration = Duration::from_secs(60);
 
 /// How long a connection is not selected again after its selection was withdrawn.

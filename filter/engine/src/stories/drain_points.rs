@@ -220,14 +220,14 @@ fn client_with_request_bodies_is_drained_only_when_idle() {
 }
 
 #[test]
-fn unknown_client_is_drained_when_idle_or_after_the_longest_wait() {
+fn unknown_client_is_drained_when_idle_or_after_half_of_the_longest_wait() {
     let unknown = client(UNKNOWN.tolerance);
     for (seconds, point, expected) in [
         (12, idle(unknown), DRAIN_BY_AGE),
         (12, stream_end(unknown), PASS),
-        (39, stream_end(unknown), PASS),
-        (41, stream_end(unknown), DRAIN_BY_AGE),
-        (41, active(unknown), PASS),
+        (24, stream_end(unknown), PASS),
+        (26, stream_end(unknown), DRAIN_BY_AGE),
+        (26, active(unknown), PASS),
     ] {
         let (mut story, id) = Story::rule(json!({"max_connection_age": "10s"})).with_connection();
         story.read(id, 1, 1);
@@ -252,6 +252,27 @@ fn client_reset_restarts_the_idle_time() {
     assert_eq!(story.write(id, 2, 0, idle(WHEN_IDLE)), PASS);
     story.at(21);
     assert_eq!(story.write(id, 2, 0, idle(WHEN_IDLE)), DRAIN_BY_AGE);
+}
+
+#[test]
+fn late_drain_is_not_deferred() {
+    let late = client(at_end(Conditions::SEQUENTIAL.and(Conditions::WAITED)));
+    for (keys, half) in [(json!({}), 15), (json!({"drain_timeout": "20s"}), 10)] {
+        let rule = merge(json!({"max_connection_age": "10s"}), keys.clone());
+        let (mut story, id) = Story::rule(rule).with_connection();
+        for (second, expected) in [
+            (10, PASS),
+            (10 + half - 1, PASS),
+            (10 + half + 1, DRAIN_BY_AGE),
+        ] {
+            story.at(second);
+            story.read(id, second, 1);
+            assert_eq!(story.write(id, second, 1, active(late)), PASS, "{keys}");
+            let decision = story.write(id, second, 0, stream_end(late));
+            assert_eq!(decision, expected, "{keys} {second}");
+        }
+        assert_eq!(story.count(is_deferred), 0, "{keys}");
+    }
 }
 
 #[test]

@@ -145,6 +145,25 @@ fn selection_without_safe_point_is_withdrawn_for_a_minute() {
     assert_eq!(select(&mut story, selection(1.0)), 1.0);
 }
 
+/// A client that is better drained when it is idle, and never is.
+#[test]
+fn selected_connection_is_drained_late_before_its_selection_is_withdrawn() {
+    let late = client(at_end(Conditions::SEQUENTIAL.and(Conditions::WAITED)));
+    let mut story = story();
+    open_used(&mut story, 1);
+    assert_eq!(select(&mut story, selection(1.0)), 1.0);
+
+    for (second, request, expected) in [(4, 2, PASS), (6, 3, DRAIN_BY_REBALANCING)] {
+        story.at(second);
+        story.read(ConnectionId(1), request, 1);
+        // The head of the response, and its end.
+        assert_eq!(story.write(ConnectionId(1), request, 1, active(late)), PASS);
+        let decision = story.write(ConnectionId(1), request, 0, stream_end(late));
+        assert_eq!(decision, expected, "{second}");
+    }
+    assert_eq!(story.count(is_deferred), 0);
+}
+
 #[test]
 fn drains_are_even_and_late_ones_are_made_up_for() {
     let mut story = story();

@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use evenkeel_test_envoy::Envoy;
+use evenkeel_test_frames::http2::{ClientPreface, MAX_STREAM_ID};
 
 use crate::support::pods::{Samples, Service, message, open, peers, report};
+use crate::support::raw_client::{Frame, RawClient};
 use crate::support::server::{Server, ok};
 use crate::support::socket::{Socket, announces_close};
-use crate::support::{assert_healthy, metric, metric_with};
+use crate::support::{assert_healthy, assert_metric, metric, metric_with};
 
 /// Sends a request on each connection, and opens a new one where a response has `connection: close`; returns how many.
 async fn request_all(pod: &Envoy, clients: &mut [Socket]) -> u64 {
@@ -113,4 +115,36 @@ async fn drains_only_the_excess(service: Service) {
         assert_eq!(request_all(idle, &mut drained).await, 0);
     }
     service.pods.iter().for_each(assert_healthy);
+}
+
+/// Node's http2 is better drained when it is idle. Without pauses it is drained late, but before its selection ends.
+#[tokio::test]
+async fn node_without_pauses_is_drained_within_its_selection() {
+    let service = Service::start(2, &peers(UNEVEN), None).await;
+    let full = &service.pods[0];
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(RawClient::connect(full.address("in"), ClientPreface::Node).await);
+    }
+
+    let start = Instant::now();
+    let mut last_stream_ids = Vec::new();
+    for stream in (1..).step_by(2) {
+        for client in &mut clients {
+            client.send_get(stream, "/").await;
+            let frames = client.read_response(stream).await;
+            last_stream_ids.extend(frames.iter().find_map(Frame::last_stream_id));
+        }
+        if !last_stream_ids.is_empty() {
+            break;
+        }
+        assert!(start.elapsed().as_secs() < 60);
+    }
+
+    assert!(last_stream_ids.iter().all(|id| *id == MAX_STREAM_ID));
+    let by_rebalance = [("drain_reason", "rebalance")];
+    let drains = metric_with(full, "drain_signals_total", &by_rebalance).await;
+    assert_eq!(drains, last_stream_ids.len() as u64);
+    assert_metric(full, "drain_deferred_total", 0).await;
+    assert_healthy(full);
 }

@@ -19,7 +19,8 @@ const PYTHON_H2: Tolerance = Tolerance {
 
 /// Node reuses the session inside the end handler of a stream, so the GOAWAY must precede the frame that ends the
 /// stream. It loses the requests that it has not sent yet: on a loaded machine, those that other tasks make while the
-/// response waits to be read. Idle, it reads the GOAWAY at once.
+/// response waits to be read. Idle, it reads the GOAWAY at once. Requests that have never overlapped probably come from
+/// one task.
 const NODE: Tolerance = Tolerance {
     position: PositionTolerance::Before,
     at_end: Conditions::SEQUENTIAL.and(Conditions::WAITED),

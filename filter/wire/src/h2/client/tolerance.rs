@@ -105,7 +105,7 @@ impl Conditions {
     /// No request on the connection has had a body. A client repeats a request that is about to be sent when the
     /// GOAWAY arrives, and Go cannot repeat one whose body it has begun to read or closed.
     pub const NO_BODIES: Self = Self(1 << 4);
-    /// The connection has waited for a better point for as long as the engine waits at most.
+    /// The connection has waited for a better point for half of the time that the engine waits at most.
     pub const WAITED: Self = Self(1 << 5);
     /// No such point is safe.
     pub const NEVER: Self = Self(1 << 6);
