@@ -5,28 +5,21 @@ use std::time::Duration;
 
 use evenkeel_test_envoy::{Backend, Envoy, Roles};
 use evenkeel_test_frames::http2::{
-    ClientPreface, DATA, END_STREAM, GOAWAY, MAX_STREAM_ID, PING, frame, get, grpc_call, ping,
-    post, reset,
+    ClientPreface, DATA, END_STREAM, MAX_STREAM_ID, frame, get, grpc_call, post, reset,
 };
 
-use crate::support::raw_client::{Frame, RawClient};
+use crate::support::raw_client::{RawClient, last_stream_id};
 use crate::support::{
     assert_healthy, assert_metric, start_listeners, start_network, wait_for_close_by_module,
     wait_for_metric, wait_for_metric_with,
 };
 
-/// Node's http2 is drained at the end of a response only after this time.
-const SOON: &str = r#""drain_timeout": "1s""#;
-
-fn last_stream_id(frames: &[Frame]) -> Option<u32> {
-    frames.iter().find_map(Frame::last_stream_id)
-}
-
 #[tokio::test]
 async fn exact_goaway_before_the_last_frame_is_confirmed() {
-    let (envoy, _backend) = start_network(&format!(
-        r#"{SOON}, "max_requests_per_connection": 1, "http2": {{"last_stream_id": "exact"}}"#
-    ))
+    // Node is drained at the end of a response only after half of the `drain_timeout`.
+    let (envoy, _backend) = start_network(
+        r#""max_requests_per_connection": 1, "drain_timeout": "1s", "http2": {"last_stream_id": "exact"}"#,
+    )
     .await;
     // Node's core client and grpc-go, which have the same empty SETTINGS.
     let grpc_go = |stream| {
@@ -55,12 +48,7 @@ async fn ignore_goaway(client: &mut RawClient) -> u32 {
         tokio::time::sleep(Duration::from_millis(200)).await;
         stream += 2;
         client.send_get(stream, "/").await;
-        let mut frames = client.read_response(stream).await;
-        if last_stream_id(&frames).is_none() {
-            client.socket.send(ping()).await;
-            let is_last = |frame: &Frame| matches!(frame.kind, PING | GOAWAY);
-            frames.extend(client.read_until(is_last).await);
-        }
+        let frames = client.read_response_and_goaway(stream).await;
         if let Some(last) = last_stream_id(&frames) {
             assert_eq!(last, stream);
             return stream;

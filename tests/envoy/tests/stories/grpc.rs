@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
-use crate::support::raw_client::{Frame, RawClient};
+use crate::support::raw_client::{Frame, RawClient, last_stream_id};
 use crate::support::server::{Server, ok, path};
 use crate::support::{
     assert_healthy, assert_metric, hyper_client, wait_for_metric, wait_for_metric_with,
@@ -90,7 +90,7 @@ async fn started_response_ends_with_trailers_after_the_goaway() {
             (RST_STREAM, false),
         ]
     );
-    let goaway = frames.iter().find_map(Frame::last_stream_id);
+    let goaway = last_stream_id(&frames);
     assert_eq!(goaway, Some(MAX_STREAM_ID));
     let trailers = &frames[frames.len() - 2].payload;
     let text = String::from_utf8_lossy(trailers);

@@ -6,7 +6,7 @@ use evenkeel_test_frames::http2::{
     post, reset,
 };
 
-use crate::support::raw_client::{Frame, RawClient};
+use crate::support::raw_client::{Frame, RawClient, last_stream_id};
 use crate::support::socket::Socket;
 use crate::support::{
     BY_AGE, CLOSED_BY_MODULE, assert_metric, assert_metric_with, metric, start_listeners,
@@ -25,7 +25,7 @@ fn order(frames: &[Frame]) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn each_client_gets_the_goaway_that_it_tolerates() {
-    // Node is drained at the end of a response only after this time.
+    // Node is drained at the end of a response only after half of the `drain_timeout`.
     let (envoy, _backend) =
         start_network(r#""max_requests_per_connection": 1, "drain_timeout": "1s""#).await;
     for (preface, is_exact, expected) in [
@@ -46,7 +46,7 @@ async fn each_client_gets_the_goaway_that_it_tolerates() {
             "{preface:?}"
         );
         assert_eq!(
-            frames.iter().find_map(Frame::last_stream_id),
+            last_stream_id(&frames),
             Some(if is_exact { stream } else { MAX_STREAM_ID }),
             "{preface:?}"
         );
@@ -116,7 +116,7 @@ async fn active_client_is_drained_after_idle_wait_and_its_streams_are_served() {
     let last = loop {
         client.send_get(stream, "/").await;
         let frames = client.read_response_and_ping(stream).await;
-        if let Some(last) = frames.iter().find_map(Frame::last_stream_id) {
+        if let Some(last) = last_stream_id(&frames) {
             break last;
         }
         stream += 2;

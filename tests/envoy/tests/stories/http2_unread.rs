@@ -7,7 +7,7 @@ use evenkeel_test_frames::http2::{ClientPreface, GOAWAY, MAX_STREAM_ID, PING, ge
 use evenkeel_test_tasks::Tasks;
 use serde_json::json;
 
-use crate::support::raw_client::{Frame, RawClient};
+use crate::support::raw_client::{Frame, RawClient, last_stream_id};
 use crate::support::{
     assert_healthy, assert_metric, metric, start_listeners, wait_for_metric, wait_until_metric,
     with_defaults, within,
@@ -83,10 +83,7 @@ async fn requests_after_the_first_are_not_read() {
     })
     .await;
 
-    assert_eq!(
-        frames.iter().find_map(Frame::last_stream_id),
-        Some(MAX_STREAM_ID)
-    );
+    assert_eq!(last_stream_id(&frames), Some(MAX_STREAM_ID));
     // The client may continue: what is in flight is not known, so only the client ends the connection.
     client.send_get(7, "/").await;
     client.read_response(7).await;

@@ -7,7 +7,7 @@ use evenkeel_test_envoy::Envoy;
 use evenkeel_test_frames::http2::{ClientPreface, MAX_STREAM_ID};
 
 use crate::support::pods::{Samples, Service, message, open, peers, report};
-use crate::support::raw_client::{Frame, RawClient};
+use crate::support::raw_client::{RawClient, last_stream_id};
 use crate::support::server::{Server, ok};
 use crate::support::socket::{Socket, announces_close};
 use crate::support::{assert_healthy, assert_metric, metric, metric_with};
@@ -133,7 +133,7 @@ async fn node_without_pauses_is_drained_within_its_selection() {
         for client in &mut clients {
             client.send_get(stream, "/").await;
             let frames = client.read_response(stream).await;
-            last_stream_ids.extend(frames.iter().find_map(Frame::last_stream_id));
+            last_stream_ids.extend(last_stream_id(&frames));
         }
         if !last_stream_ids.is_empty() {
             break;

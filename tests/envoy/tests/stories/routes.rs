@@ -4,7 +4,7 @@ use evenkeel_test_envoy::{Bootstrap, Cluster, Envoy, Listener, Roles, eventually
 use evenkeel_test_frames::http2::{ClientPreface, MAX_STREAM_ID};
 
 use crate::support::config::{self, Entry, http_listener};
-use crate::support::raw_client::{Frame, RawClient};
+use crate::support::raw_client::{Frame, RawClient, last_stream_id};
 use crate::support::server::{Server, ok};
 use crate::support::socket::{Socket, announces_close};
 use crate::support::{
@@ -61,7 +61,7 @@ const PROTECT: &str = r#"{"version": 1, "budget": "off", "defaults": {"jitter": 
 async fn goaway_of_get(client: &mut RawClient, stream: u32) -> Option<u32> {
     client.send_get(stream, "/").await;
     let frames = client.read_response_and_ping(stream).await;
-    frames.iter().find_map(Frame::last_stream_id)
+    last_stream_id(&frames)
 }
 
 #[tokio::test]

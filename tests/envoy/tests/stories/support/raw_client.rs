@@ -164,21 +164,26 @@ impl RawClient {
         first: u32,
         request: impl Fn(u32) -> Vec<u8>,
     ) -> (Vec<Frame>, u32) {
-        let is_goaway = |frame: &Frame| frame.kind == GOAWAY;
         let mut stream = first;
         loop {
             self.socket.send(request(stream)).await;
-            let mut frames = self.read_response(stream).await;
-            if !frames.iter().any(is_goaway) {
-                self.socket.send(ping()).await;
-                let is_last = |frame: &Frame| matches!(frame.kind, PING | GOAWAY);
-                frames.extend(self.read_until(is_last).await);
-            }
-            if frames.iter().any(is_goaway) {
+            let frames = self.read_response_and_goaway(stream).await;
+            if last_stream_id(&frames).is_some() {
                 return (frames, stream);
             }
             stream += 2;
         }
+    }
+
+    /// Reads a response, and a GOAWAY if one comes with it or behind it.
+    pub async fn read_response_and_goaway(&mut self, stream: u32) -> Vec<Frame> {
+        let mut frames = self.read_response(stream).await;
+        if last_stream_id(&frames).is_none() {
+            self.socket.send(ping()).await;
+            let is_last = |frame: &Frame| matches!(frame.kind, PING | GOAWAY);
+            frames.extend(self.read_until(is_last).await);
+        }
+        frames
     }
 
     /// Reads up to a GOAWAY; returns its last-stream-id.
@@ -186,6 +191,11 @@ impl RawClient {
         let frames = self.read_until(|frame| frame.kind == GOAWAY).await;
         frames.last().and_then(Frame::last_stream_id).unwrap()
     }
+}
+
+/// Returns the last-stream-id of the first GOAWAY.
+pub fn last_stream_id(frames: &[Frame]) -> Option<u32> {
+    frames.iter().find_map(Frame::last_stream_id)
 }
 
 /// `:status: 200`, entry 8 of HPACK's static table (RFC 7541 A).
