@@ -8,9 +8,10 @@ use evenkeel_engine::Instant;
 /// The length of a slot, in nanoseconds.
 const SLOT: u64 = 100_000_000;
 
-/// A calendar queue (Brown, 1988): only the events of the current slot of time are in order. There are many more of later
-/// slots, and a heap of all would not fit into the caches of the CPU.
+/// A queue of time slots, of which only the current one is in order. There are many more events in later slots, and a heap of
+/// all would not fit into the caches of the CPU.
 pub struct Queue<T> {
+    /// The number of the current slot.
     slot: u64,
     /// The events of the current slot, and of earlier ones.
     current: BinaryHeap<Reverse<Entry<T>>>,
@@ -117,6 +118,19 @@ mod tests {
         }
         expected.sort();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn event_before_the_current_slot_is_the_next_one() {
+        let at = |slot| Instant::from_nanos(slot * SLOT);
+        let mut queue = Queue::new();
+        queue.schedule(at(5), "later");
+        assert!(queue.next(at(1)).is_none());
+
+        queue.schedule(at(2), "earlier");
+
+        assert_eq!(queue.next(at(2)), Some((at(2), "earlier")));
+        assert_eq!(queue.next(at(5)), Some((at(5), "later")));
     }
 
     #[test]
