@@ -45,13 +45,18 @@ impl Gossip {
         }
     }
 
+    /// The index of the view that a pod has.
+    fn index(&self, pod: usize) -> usize {
+        pod % self.views.len()
+    }
+
     fn view(&self, pod: usize) -> &View {
-        &self.views[pod % self.views.len()]
+        &self.views[self.index(pod)]
     }
 
     /// The loads of the peers of a pod.
     pub fn loads(&mut self, pod: usize, rules: Rules, now: Instant) -> &PeerLoads {
-        let view = pod % self.views.len();
+        let view = self.index(pod);
         let loads = &mut self.loads[view];
         if loads.as_ref().is_none_or(|(at, _)| *at != now) {
             *loads = None;
@@ -170,7 +175,7 @@ impl World<'_> {
         let (true, Ok(reports)) = (is_trusted, reports) else {
             return;
         };
-        let index = to % self.gossip.views.len();
+        let index = self.gossip.index(to);
         self.gossip.loads[index] = None;
         let view = &mut self.gossip.views[index];
         view.forget(self.now, every);

@@ -4,7 +4,7 @@
 ///
 /// A client that sends something after a write has usually read that write, but not if it pipelines its
 /// requests. So when the client sends something, only what was written before its previous bytes counts as
-/// read. The sums do not saturate, which costs more: 2^64 bytes pass on no connection.
+/// read. The sums wrap, which is cheaper than saturating: no connection carries 2^64 bytes.
 #[derive(Debug, Default)]
 pub(crate) struct UndeliveredBytes {
     /// Written between the client's last bytes and those before.

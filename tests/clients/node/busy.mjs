@@ -1,4 +1,4 @@
-// Node's own http2 in a process that has other work: a response waits to be read while other workers send requests.
+// Node's own http2 in a process that has other work: before it reads a response, other workers make requests.
 
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,7 +7,7 @@ import { Client, VERSION } from './session.mjs'
 
 /** How long the process works after each request, in milliseconds. */
 const WORK = 50
-/** By how much each worker is later than the one before it, so that they send while the process works. */
+/** By how many milliseconds each worker is later than the one before it: its timer ends while the process works. */
 const STAGGER = 10
 
 const args = parse('h2')

@@ -1,7 +1,7 @@
 //! A relay that gives an HTTP/2 client the first frames of another one.
 //!
-//! The module recognizes clients by their first SETTINGS. Those of h2spec are also Node's, which is drained only when it is idle;
-//! those of grpc-java are drained at the end of each response.
+//! The module recognizes clients by their first SETTINGS. h2spec sends those of Node, which is drained when it is idle. With those
+//! of grpc-java, it is drained at the end of its first response.
 
 use std::io;
 use std::net::SocketAddr;
@@ -68,7 +68,7 @@ async fn relay(mut client: TcpStream, server: SocketAddr) -> io::Result<()> {
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let mut sent = Vec::new();
-    // Anything else than these frames is passed on as it comes.
+    // All other bytes are passed on as they come.
     let is_incomplete = |sent: &[u8]| {
         let is_begun = FROM_CLIENT
             .iter()

@@ -162,7 +162,7 @@ impl Connection {
 
     /// What the connection adds to the totals.
     pub(crate) fn part(&self) -> Part {
-        // Not by way of the load, whose rates cost time.
+        // `load` also computes rates, which takes longer.
         let (is_connection, carries_requests) = self.counts();
         Part {
             is_of_service: self.is_of_service(),

@@ -96,8 +96,8 @@ impl View {
     fn sample(&self, now: Instant, seed: u64) -> Vec<&Report> {
         let is_sent = |report: &&Report| report.age(now) <= MAX_AGE;
         let sent: Vec<_> = self.reports.iter().filter(is_sent).collect();
-        let half = MAX_REPORTS.max(sent.len() / 2);
-        let newest = smallest_by_number(&sent, half, |report| !report.measured.as_nanos());
+        let count = MAX_REPORTS.max(sent.len() / 2);
+        let newest = smallest_by_number(&sent, count, |report| !report.measured.as_nanos());
         let mut random = SeededRandom::new(seed);
         smallest_by_number(&newest, MAX_REPORTS, |_| random.draw())
     }
