@@ -9,7 +9,7 @@ require (
 	// A registry in process, and images to push there.
 	github.com/google/go-containerregistry v0.21.6
 	// A client that speaks HTTP/3.
-	github.com/quic-go/quic-go v0.59.1
+	github.com/quic-go/quic-go v0.65.0
 	// ADS and SDS are gRPC.
 	google.golang.org/grpc v1.84.0
 	// The messages' base types.
@@ -147,7 +147,7 @@ require (
 	go.uber.org/multierr v1.11.0 // indirect
 	go.uber.org/zap v1.28.0 // indirect
 	go.yaml.in/yaml/v2 v2.4.4 // indirect
-	go.yaml.in/yaml/v3 v3.0.4 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/crypto v0.55.0 // indirect
 	golang.org/x/exp v0.0.0-20260218203240-3dfff04db8fa // indirect
 	golang.org/x/mod v0.38.0 // indirect

@@ -37,6 +37,7 @@ type Load struct {
 	mu       sync.Mutex
 	ids      []string
 	failures []string
+	unsent   int
 	longest  time.Duration
 }
 
@@ -160,6 +161,10 @@ func (l *Load) once(send func(id string) (string, error)) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if isUnsent(err) {
+		l.unsent++
+		return
+	}
 	l.ids = append(l.ids, id)
 	l.longest = max(l.longest, time.Since(began))
 	if err != nil {
@@ -198,7 +203,14 @@ func (l *Load) Failures() int {
 // Connections returns the number of connections so far.
 func (l *Load) Connections() int64 { return l.connections.Load() }
 
-// Stop stops the clients and returns the ids of their requests. It fails the test if a request failed.
+// Unsent returns the number of requests so far that the client itself ended before it sent them. See [isUnsent].
+func (l *Load) Unsent() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unsent
+}
+
+// Stop stops the clients and returns the ids of the requests that they sent. It fails the test if a request failed.
 func (l *Load) Stop() []string {
 	l.t.Helper()
 	close(l.stop)
