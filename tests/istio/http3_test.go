@@ -57,15 +57,13 @@ func TestHTTP3LosesNoSentRequestAtEnvoysLimits(t *testing.T) {
 	site := startSecure(t, `{"version": 1, "defaults": {"max_connection_age": "1s", "jitter": 0, "max_requests_per_connection": 2000}}`)
 	load := traffic.StartSecure(t, traffic.HTTP3, site.identity.Client(site.identity.URI), "https://"+site.host.At(site.port)+"/", 2)
 
+	// One on about 1,000 connections; three are not chance.
+	load.TolerateUnsent(2)
+
 	waitForReconnects(t, load, 6)
 
-	// Requests that the client did not send must not come.
+	// Those that a client did not send must not come.
 	site.app.AssertEachOnce(t, load.Stop())
-	unsent := fmt.Sprintf("the client closed %d of %d connections with a request that it had not sent", load.Unsent(), load.Connections())
-	t.Log(unsent)
-	if 2*int64(load.Unsent()) > load.Connections() {
-		t.Errorf("at most half may be: %s", unsent)
-	}
 	stats := site.envoy.Stats()
 	http3 := stats.Sum("http.outbound_udp_", ".downstream_cx_http3_total")
 	limited := stats.Sum("http.outbound_udp_", ".downstream_cx_max_duration_reached")

@@ -38,7 +38,9 @@ type Load struct {
 	ids      []string
 	failures []string
 	unsent   int
-	longest  time.Duration
+	// The most unsent requests that do not fail the test.
+	mostUnsent int
+	longest    time.Duration
 }
 
 var ids atomic.Int64
@@ -203,11 +205,11 @@ func (l *Load) Failures() int {
 // Connections returns the number of connections so far.
 func (l *Load) Connections() int64 { return l.connections.Load() }
 
-// Unsent returns the number of requests so far that the client itself ended before it sent them. See [isUnsent].
-func (l *Load) Unsent() int {
+// TolerateUnsent lets the clients themselves end up to this number of requests before they send them. See [isUnsent].
+func (l *Load) TolerateUnsent(most int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.unsent
+	l.mostUnsent = most
 }
 
 // Stop stops the clients and returns the ids of the requests that they sent. It fails the test if a request failed.
@@ -221,6 +223,9 @@ func (l *Load) Stop() []string {
 	if len(l.failures) > 0 {
 		l.t.Errorf("%d of %d requests failed", len(l.failures), len(l.ids))
 	}
-	l.t.Logf("%d requests over %d connections, the slowest %s", len(l.ids), l.Connections(), l.longest.Round(time.Millisecond))
+	if l.unsent > l.mostUnsent {
+		l.t.Errorf("the clients ended %d requests before they sent them, where %d may be", l.unsent, l.mostUnsent)
+	}
+	l.t.Logf("%d requests over %d connections, the slowest %s, and %d unsent", len(l.ids), l.Connections(), l.longest.Round(time.Millisecond), l.unsent)
 	return l.ids
 }
