@@ -8,6 +8,7 @@ use evenkeel_test_frames::http2::{
 };
 
 use super::socket::Socket;
+use super::within;
 
 /// A received frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,15 +147,16 @@ impl RawClient {
 
     /// Sends PINGs until a GOAWAY comes; returns all frames up to that.
     pub async fn ping_until_goaway(&mut self) -> Vec<Frame> {
-        let mut frames = Vec::new();
-        while frames.last().is_none_or(|last: &Frame| last.kind != GOAWAY) {
-            self.socket.send(ping()).await;
-            frames.extend(
-                self.read_until(|frame| matches!(frame.kind, PING | GOAWAY))
-                    .await,
-            );
-        }
-        frames
+        within("a GOAWAY between PINGs", async {
+            let mut frames = Vec::new();
+            while frames.last().is_none_or(|last: &Frame| last.kind != GOAWAY) {
+                self.socket.send(ping()).await;
+                let is_last = |frame: &Frame| matches!(frame.kind, PING | GOAWAY);
+                frames.extend(self.read_until(is_last).await);
+            }
+            frames
+        })
+        .await
     }
 
     /// Sends requests one after another, from stream `first` on, until a GOAWAY comes with a response or behind it;
@@ -164,15 +166,18 @@ impl RawClient {
         first: u32,
         request: impl Fn(u32) -> Vec<u8>,
     ) -> (Vec<Frame>, u32) {
-        let mut stream = first;
-        loop {
-            self.socket.send(request(stream)).await;
-            let frames = self.read_response_and_goaway(stream).await;
-            if last_stream_id(&frames).is_some() {
-                return (frames, stream);
+        within("a GOAWAY with a response", async {
+            let mut stream = first;
+            loop {
+                self.socket.send(request(stream)).await;
+                let frames = self.read_response_and_goaway(stream).await;
+                if last_stream_id(&frames).is_some() {
+                    return (frames, stream);
+                }
+                stream += 2;
             }
-            stream += 2;
-        }
+        })
+        .await
     }
 
     /// Reads a response, and a GOAWAY if one comes with it or behind it.
